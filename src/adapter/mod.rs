@@ -1,0 +1,1 @@
+//! From a [`Drive`](crate::drive::Drive) to an OpenDAL service, once for all drives.

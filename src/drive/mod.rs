@@ -1,0 +1,269 @@
+//! The contract beneath: what a cloud drive can be asked to do.
+//!
+//! A [`Drive`] is one account's tree of items in one cloud. Its verbs are the cloud's own, one
+//! thing each, done once: *repeating* is the layers', *resuming* and *falling back* are the
+//! [`adapter`](crate::adapter)'s, which turns any `Drive` into an OpenDAL service. A new backend
+//! is an implementation of this trait and nothing else. There is no JSON and no HTTP here.
+//!
+//! Two ways of addressing meet in [`Place`]: clouds that know paths are asked by path, the others
+//! by id. Which one a drive is, and everything else the adapter must know without asking, is in
+//! its [`Capabilities`].
+//!
+//! Rules for implementors:
+//!
+//! * A verb that fails has either changed nothing or says so in its error. It never repeats a
+//!   request by itself, with one exception: an expired access token is renewed once.
+//! * What must not be lost half-way (a token refresh) runs in a task of its own,
+//!   [`Context::spawn`]: callers drop futures anywhere.
+//! * Nothing is buffered whole. Bodies come as [`Body`], bytes go as [`ByteStream`].
+//! * Tokens and tickets are [`Secret`]s and never part of an [`Error`].
+
+mod error;
+mod item;
+mod place;
+mod secret;
+mod transfer;
+
+use std::{borrow::Cow, fmt};
+
+use async_trait::async_trait;
+
+pub use self::{
+    error::{Error, ErrorKind, Result, Retry},
+    item::{Account, Cursor, HashKind, Item, ItemId, Kind, Page, Quota, Seen, Ticket},
+    place::{Change, Conditions, IfExists, Place, Removal, Target},
+    secret::Secret,
+    transfer::{
+        Body, ByteRange, ByteStream, CopyJob, Copying, Download, Progress, SessionLimits,
+        UploadSession, WriteOptions,
+    },
+};
+pub use crate::http::Context;
+
+/// What a drive can do. Fixed when it is built: no request may be needed to know it.
+#[derive(Clone, Debug)]
+pub struct Capabilities {
+    /// [`Place::Below`] is understood, and folders on the way of a write are made by the cloud.
+    pub paths: bool,
+    /// Largest file of one request, in bytes.
+    pub single_max: u64,
+    /// Largest file there can be, in bytes.
+    pub total_max: u64,
+    /// What upload sessions want; `None`: one request per file, whatever its size.
+    pub session: Option<SessionLimits>,
+    /// A modification time given with a write is kept.
+    pub sets_modified: bool,
+    /// [`IfExists::Fail`] is decided by the cloud at commit, not by a look before.
+    pub if_not_exists: bool,
+    /// [`Conditions::if_match`] of a write is decided by the cloud at commit.
+    pub if_match: bool,
+    /// [`Conditions::if_none_match`] of a look or a download is answered by the cloud.
+    pub if_none_match: bool,
+    /// [`Drive::copy`] works on files; onto another name and onto an existing file too.
+    pub copies_files: bool,
+    /// [`Drive::update`] onto an existing file replaces it without being told who is there.
+    pub update_replaces: bool,
+    /// Which folders [`Depth::Tree`] works on.
+    pub trees: Trees,
+    /// Most removals of one [`Drive::remove`].
+    pub removals: usize,
+    /// An item may be in several folders at once.
+    pub several_parents: bool,
+    /// The form under which two names in a folder are one to this cloud.
+    pub fold: fn(&str) -> Cow<'_, str>,
+    /// Why the cloud refuses a name, before it is asked: `None` if it takes it.
+    pub refuses_name: fn(&str) -> Option<&'static str>,
+}
+
+/// Which folders can be listed with everything below them in one paged answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trees {
+    /// None: every folder is asked for its children.
+    No,
+    /// The drive's root only.
+    Root,
+    /// Any folder.
+    Any,
+}
+
+/// How far down a listing goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// The folder's children.
+    Children,
+    /// Everything below the folder, in one paged answer. Only where [`Capabilities::trees`] says so.
+    Tree,
+}
+
+/// One account's tree of items in one cloud.
+///
+/// See the [module](self) for the rules an implementation keeps.
+#[async_trait]
+pub trait Drive: Send + Sync + fmt::Debug + 'static {
+    /// What this drive can do.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Who the account belongs to.
+    async fn account(&self, cx: &Context) -> Result<Account>;
+
+    /// How much the drive holds and may hold.
+    async fn quota(&self, cx: &Context) -> Result<Quota>;
+
+    /// The root folder's id: by alias where the cloud has one (no request), else asked once and kept.
+    async fn root(&self, cx: &Context) -> Result<ItemId>;
+
+    /// The item at a place.
+    ///
+    /// # Errors
+    /// `NotFound`; `Condition` when `if_none_match` holds or `if_match` does not.
+    async fn item(&self, cx: &Context, at: &Place, conditions: &Conditions) -> Result<Item>;
+
+    /// The child of that name in a folder (names compared by [`Capabilities::fold`]).
+    ///
+    /// `seen` is given every item the answers carried, the wanted one included, and
+    /// [`Seen::All`] if that was all of the folder.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such child, or no such folder.
+    async fn child(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        name: &str,
+        seen: &mut (dyn FnMut(Seen<'_>) + Send),
+    ) -> Result<Item>;
+
+    /// One page of a folder's items, never the folder itself; `limit` is a wish for the page's size.
+    ///
+    /// # Errors
+    /// `NotFound` for a missing folder, `NotAFolder` for a file.
+    async fn list(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        depth: Depth,
+        limit: Option<usize>,
+        from: Option<&Cursor>,
+    ) -> Result<Page>;
+
+    /// Bytes of a file, by the ticket in `known` if that still works.
+    ///
+    /// # Errors
+    /// `Range` past the end, `IsAFolder`, `NotFound`, `Condition`.
+    async fn download(
+        &self,
+        cx: &Context,
+        file: &Place,
+        known: Option<&Item>,
+        range: ByteRange,
+        conditions: &Conditions,
+    ) -> Result<Download>;
+
+    /// A whole file in one request, at most [`Capabilities::single_max`].
+    ///
+    /// Checked by hash and size as far as the cloud's answer tells them; where it tells no size,
+    /// [`Item::size`] of the answer is `None` and checking is the caller's.
+    ///
+    /// # Errors
+    /// `Exists` under [`IfExists::Fail`], `Quota`, `IsAFolder`, `Condition`.
+    async fn upload(
+        &self,
+        cx: &Context,
+        to: &Target,
+        body: Body,
+        options: &WriteOptions,
+    ) -> Result<Item>;
+
+    /// Opens an upload session for a file of `total` bytes.
+    async fn open_session(
+        &self,
+        cx: &Context,
+        to: &Target,
+        total: u64,
+        options: &WriteOptions,
+    ) -> Result<UploadSession> {
+        let _ = (cx, to, total, options);
+        Err(Error::unsupported("upload sessions"))
+    }
+
+    /// Sends the bytes at `offset`, once; repeating and resuming are the caller's.
+    ///
+    /// # Errors
+    /// `NotFound`: the session is lost, open a new one.
+    async fn send_fragment(
+        &self,
+        cx: &Context,
+        session: &UploadSession,
+        offset: u64,
+        bytes: opendal::Buffer,
+    ) -> Result<Progress> {
+        let _ = (cx, session, offset, bytes);
+        Err(Error::unsupported("upload sessions"))
+    }
+
+    /// Where the cloud wants to go on.
+    ///
+    /// # Errors
+    /// `NotFound`: the session is lost, open a new one.
+    async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {
+        let _ = (cx, session);
+        Err(Error::unsupported("upload sessions"))
+    }
+
+    /// Makes the file of a session that answered [`Progress::Complete`]. Safe to repeat: finds the
+    /// file if the first answer was lost.
+    async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
+        let _ = (cx, session);
+        Err(Error::unsupported("upload sessions"))
+    }
+
+    /// Forgets a session and its bytes. Fine if it is gone.
+    async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
+        let _ = (cx, session);
+        Err(Error::unsupported("upload sessions"))
+    }
+
+    /// Makes one folder.
+    ///
+    /// # Errors
+    /// `Exists` when the name is taken, with the occupant's id where the cloud tells it.
+    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item>;
+
+    /// Changes name, folder or time in the fewest requests the cloud allows. `item` is what the
+    /// caller knows of the item at `at`; drives that are asked by id are always given it.
+    ///
+    /// # Errors
+    /// `Exists` when the new name is taken and [`Change::if_exists`] does not replace,
+    /// `Conflict` for a folder moved below itself.
+    async fn update(
+        &self,
+        cx: &Context,
+        at: &Place,
+        item: Option<&Item>,
+        change: &Change,
+    ) -> Result<Item>;
+
+    /// Starts a copy of a file within the drive, replacing the target unless `if_exists` says
+    /// otherwise. Called only where [`Capabilities::copies_files`] says so.
+    async fn copy(
+        &self,
+        cx: &Context,
+        from: &Place,
+        item: Option<&Item>,
+        to: &Target,
+        if_exists: IfExists,
+    ) -> Result<Copying> {
+        let _ = (cx, from, item, to, if_exists);
+        Err(Error::unsupported("copying"))
+    }
+
+    /// Asks once how a copy is doing.
+    async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<Copying> {
+        let _ = (cx, job);
+        Err(Error::unsupported("copying"))
+    }
+
+    /// Removes items, folders with everything below, at most [`Capabilities::removals`] at a time;
+    /// one result each, in order.
+    async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>>;
+}

@@ -1,0 +1,93 @@
+//! Where an item is, where it is to be, and under which conditions.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{ItemId, Kind};
+
+/// Where an item is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A known item.
+    Item {
+        /// The item.
+        id: ItemId,
+        /// The folder the path came through; it matters where an item has several.
+        via: Option<ItemId>,
+    },
+    /// A relative path below a known folder, without slashes at its ends; empty: the folder itself.
+    /// Given only to drives whose [`paths`](super::Capabilities::paths) say so.
+    Below {
+        /// The folder.
+        anchor: ItemId,
+        /// Segments joined by `/`, not encoded.
+        path: Arc<str>,
+    },
+}
+
+impl Place {
+    /// A known item, however it was found.
+    pub fn of(id: &ItemId) -> Self {
+        Self::Item { id: id.clone(), via: None }
+    }
+}
+
+/// Where an item is to be: a name in a folder, and who is known to be there already.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The folder.
+    pub folder: Place,
+    /// The name in it.
+    pub name: String,
+    /// The item that has the name now, where the caller knows it. A hint that saves a request:
+    /// a drive that needs to know looks for itself, or learns it from a refusal.
+    pub occupant: Option<ItemId>,
+}
+
+/// What happens when a name is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfExists {
+    /// A file takes the place of a file, keeping its id where the cloud does.
+    #[default]
+    Replace,
+    /// `Exists`, and nothing changes.
+    Fail,
+    /// The cloud finds another name.
+    Rename,
+}
+
+/// Compared by the cloud with an item's etag.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// Go on only if the etag is this.
+    pub if_match: Option<String>,
+    /// Go on only if the etag is not this.
+    pub if_none_match: Option<String>,
+}
+
+/// What [`Drive::update`](super::Drive::update) changes.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// The new name.
+    pub name: Option<String>,
+    /// The new folder.
+    pub folder: Option<Place>,
+    /// The new modification time.
+    pub modified: Option<Timestamp>,
+    /// What happens when the new name is taken.
+    pub if_exists: IfExists,
+    /// The file that has the new name now and is to be replaced. Always given where
+    /// [`update_replaces`](super::Capabilities::update_replaces) is false.
+    pub occupant: Option<ItemId>,
+}
+
+/// An item to be removed.
+#[derive(Clone, Debug)]
+pub struct Removal {
+    /// Where it is. Where items have several parents only the edge it was found through goes,
+    /// and the item with its last one.
+    pub place: Place,
+    /// What the caller believes it to be.
+    pub kind: Option<Kind>,
+}

@@ -1,0 +1,181 @@
+//! A request of a cloud's protocol, before it is sent.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use ::http::{HeaderName, HeaderValue, Method, Request, header};
+use opendal::{
+    Buffer,
+    raw::{Operation, ServiceOperation},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use super::transport::BodySource;
+use crate::drive::{Body, Error, ErrorKind, Result, Secret};
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A name as one segment of a URL's path, or a value of its query.
+pub(crate) fn segment(name: &str) -> impl std::fmt::Display + '_ {
+    utf8_percent_encode(name, RESERVED)
+}
+
+/// A request: what is sent, and how it is called in errors and metrics.
+#[must_use]
+pub(crate) struct Call {
+    method: Method,
+    url: String,
+    /// The request's form without values, `{id}/files`: what errors print instead of the URL.
+    template: &'static str,
+    operation: Operation,
+    headers: header::HeaderMap,
+    body: Body,
+    /// The first thing that was wrong with it; told when it is sent.
+    wrong: Option<Error>,
+}
+
+impl Call {
+    /// A request without body. `url` is absolute; `template` names the request in errors.
+    pub(crate) fn new(
+        operation: Operation,
+        method: Method,
+        url: impl Into<String>,
+        template: &'static str,
+    ) -> Self {
+        Self {
+            method,
+            url: url.into(),
+            template,
+            operation,
+            headers: header::HeaderMap::new(),
+            body: Body::Memory(Buffer::new()),
+            wrong: None,
+        }
+    }
+
+    /// Adds a query parameter, encoded.
+    pub(crate) fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        let separator = if self.url.contains('?') { '&' } else { '?' };
+        write!(self.url, "{separator}{name}={}", segment(value.as_ref()))
+            .expect("writing to a string never fails");
+        self
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
+        match HeaderValue::from_str(value.as_ref()) {
+            Ok(value) => {
+                self.headers.append(name, value);
+            }
+            Err(_) => {
+                self.wrong.get_or_insert_with(|| {
+                    Error::new(
+                        ErrorKind::Invalid,
+                        format!("the value of header {name} has characters that no header may have"),
+                    )
+                });
+            }
+        }
+        self
+    }
+
+    /// Adds headers of the user's configuration.
+    pub(crate) fn headers(mut self, more: &header::HeaderMap) -> Self {
+        self.headers.extend(more.clone());
+        self
+    }
+
+    /// Signs it with an access token.
+    pub(crate) fn bearer(mut self, token: &Secret) -> Self {
+        match HeaderValue::from_str(&format!("Bearer {}", token.expose())) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.headers.insert(header::AUTHORIZATION, value);
+            }
+            Err(_) => {
+                self.wrong.get_or_insert_with(|| {
+                    Error::new(
+                        ErrorKind::Denied,
+                        "the access token has characters that no token may have",
+                    )
+                });
+            }
+        }
+        self
+    }
+
+    /// Sends a JSON body.
+    pub(crate) fn json(mut self, value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => {
+                self.body = Body::Memory(Buffer::from(bytes));
+                self.header(header::CONTENT_TYPE, "application/json")
+            }
+            Err(error) => {
+                self.wrong.get_or_insert_with(|| {
+                    Error::new(ErrorKind::Invalid, format!("not to be written as JSON: {error}"))
+                });
+                self
+            }
+        }
+    }
+
+    /// Sends these bytes.
+    pub(crate) fn body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// `METHOD host template`: how errors call it.
+    pub(crate) fn label(&self) -> String {
+        let host = self.url.split_once("://").map_or("", |(_, rest)| {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            // A user and password before the host would be a secret.
+            rest[..end].rsplit_once('@').map_or(&rest[..end], |(_, host)| host)
+        });
+        format!("{} {host} {}", self.method, self.template)
+    }
+
+    /// The file its body is in, if it is not in memory.
+    pub(super) fn file_len(&self) -> Option<u64> {
+        match &self.body {
+            Body::Memory(_) => None,
+            Body::File { len, .. } => Some(*len),
+        }
+    }
+
+    /// Takes the body's bytes into memory, for a transport that cannot send them from their file.
+    pub(super) fn with_buffer(mut self, bytes: Buffer) -> Self {
+        self.body = Body::Memory(bytes);
+        self
+    }
+
+    pub(super) fn take_body(&self) -> Body {
+        self.body.clone()
+    }
+
+    /// What OpenDAL's transports take.
+    pub(super) fn into_request(self) -> Result<Request<Buffer>> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong);
+        }
+        let mut request = Request::new(Buffer::new());
+        *request.method_mut() = self.method;
+        // The parser's error would repeat the URL.
+        *request.uri_mut() = self.url.parse().map_err(|_| {
+            Error::new(ErrorKind::Invalid, "the address of the request is not a URL")
+        })?;
+        *request.headers_mut() = self.headers;
+        request.extensions_mut().insert(self.operation);
+        request.extensions_mut().insert(ServiceOperation(self.template));
+        match self.body {
+            Body::Memory(bytes) => *request.body_mut() = bytes,
+            Body::File { file, len } => {
+                request.extensions_mut().insert(BodySource { file: Arc::clone(&file), len });
+            }
+        }
+        Ok(request)
+    }
+}

@@ -1,0 +1,207 @@
+//! What the operator lends for one operation, and how requests go out on it.
+
+use std::{fmt, sync::Arc};
+
+use ::http::{HeaderMap, StatusCode, header};
+use futures::{Stream, StreamExt, channel::oneshot, stream};
+use opendal::{Buffer, Execute, HttpBody, HttpTransporter, OperationContext, raw::oio::ReadStream};
+use serde::de::DeserializeOwned;
+
+use super::{
+    call::Call,
+    error,
+    transport::{BodySource, understands_files},
+};
+use crate::drive::{Body, ByteStream, Error, ErrorKind, Result};
+
+/// The most of a file that is read into memory for a transport that cannot stream it, in bytes.
+const FOREIGN_FILE_MAX: u64 = 64 << 20;
+
+/// The most of an answer that is read as a whole, in bytes: a page of 1,000 items is about 1 MiB,
+/// a folder of 100,000 in a cloud that does not page about 100 MiB.
+const ANSWER_MAX: u64 = 512 << 20;
+
+/// Transport and executor that an operator lends for one operation: two `Arc`s. Never kept by a
+/// drive, because layers replace both.
+#[derive(Clone)]
+pub struct Context {
+    transport: HttpTransporter,
+    executor: Arc<dyn Execute>,
+}
+
+impl From<&OperationContext> for Context {
+    fn from(lent: &OperationContext) -> Self {
+        Self {
+            transport: lent.http_transport().clone(),
+            executor: lent.executor().clone().into_inner(),
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// Runs a task that goes on when the caller's future is dropped.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.executor.execute(Box::pin(task));
+    }
+
+    /// Runs a task to its end whatever becomes of the caller, and waits for its result.
+    ///
+    /// # Errors
+    /// The task's own, or `Unexpected` if the executor dropped it.
+    pub async fn finish<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let (done, result) = oneshot::channel();
+        self.spawn(async move {
+            // Nobody may be waiting any more; the work is done all the same.
+            let _ = done.send(task.await);
+        });
+        result.await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Unexpected, "the executor dropped a task that was under way"))
+        })
+    }
+
+    /// Sends a request and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// `Unexpected`, to be tried again, when there was no answer or not all of it.
+    pub(crate) async fn send(&self, call: Call) -> Result<Reply> {
+        self.fetch(call).await?.read().await
+    }
+
+    /// Sends a request and gives the answer's body as a stream.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(crate) async fn fetch(&self, call: Call) -> Result<Incoming> {
+        let attempted = call.label();
+        let call = self.with_sendable_body(call).await.map_err(|e| e.attempted(&attempted))?;
+        let request = call.into_request().map_err(|e| e.attempted(&attempted))?;
+        let response = self
+            .transport
+            .fetch(request)
+            .await
+            .map_err(|error| error::rebuilt(&error).attempted(&attempted))?;
+        let (parts, body) = response.into_parts();
+        Ok(Incoming { attempted, status: parts.status, headers: parts.headers, body })
+    }
+
+    /// Another transport than ours would send an empty body where a file was meant, and so empty
+    /// the user's file in the cloud: it is asked first.
+    async fn with_sendable_body(&self, call: Call) -> Result<Call> {
+        let Some(len) = call.file_len() else { return Ok(call) };
+        if understands_files(&self.transport).await {
+            return Ok(call);
+        }
+        if len > FOREIGN_FILE_MAX {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "{len} bytes in one request: the operator's HTTP transport cannot send a file \
+                     from disk; use drivedal::transport() (drivedal::register() installs it)"
+                ),
+            ));
+        }
+        let Body::File { file, len } = call.take_body() else { return Ok(call) };
+        let mut pieces = Vec::new();
+        let mut stream = Box::pin(BodySource { file, len }.stream());
+        while let Some(piece) = stream.next().await {
+            pieces.push(piece.map_err(|source| {
+                Error::new(ErrorKind::Unexpected, "reading the file to be sent").with_source(source)
+            })?);
+        }
+        Ok(call.with_buffer(Buffer::from(pieces)))
+    }
+}
+
+/// An answer whose body is still to come.
+pub(crate) struct Incoming {
+    attempted: String,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: HttpBody,
+}
+
+impl Incoming {
+    /// The body as a stream whose errors are ours.
+    pub(crate) fn into_stream(self) -> ByteStream {
+        Box::pin(self.into_pieces())
+    }
+
+    fn into_pieces(self) -> impl Stream<Item = Result<Buffer>> + Send + Sync {
+        let attempted = self.attempted;
+        stream::unfold(Some(self.body), move |body| {
+            let attempted = attempted.clone();
+            async move {
+                let mut body = body?;
+                match body.read().await {
+                    Ok(bytes) if bytes.is_empty() => None,
+                    Ok(bytes) => Some((Ok(bytes), Some(body))),
+                    Err(error) => Some((Err(error::rebuilt(&error).attempted(attempted)), None)),
+                }
+            }
+        })
+    }
+
+    /// The whole answer.
+    pub(crate) async fn read(self) -> Result<Reply> {
+        let (status, headers, attempted) =
+            (self.status, self.headers.clone(), self.attempted.clone());
+        let mut pieces = Vec::new();
+        let mut len = 0;
+        let mut stream = Box::pin(self.into_pieces());
+        while let Some(piece) = stream.next().await {
+            let piece = piece?;
+            len += piece.len() as u64;
+            if len > ANSWER_MAX {
+                return Err(Error::new(
+                    ErrorKind::Unexpected,
+                    format!("the answer is larger than {ANSWER_MAX} bytes"),
+                )
+                .attempted(attempted));
+            }
+            pieces.extend(piece);
+        }
+        Ok(Reply { attempted, status, headers, body: Buffer::from(pieces) })
+    }
+}
+
+/// A whole answer.
+pub(crate) struct Reply {
+    attempted: String,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Buffer,
+}
+
+impl Reply {
+    /// The body, decoded.
+    ///
+    /// # Errors
+    /// `Unexpected` with what did not fit and where; not the body, which may hold tickets.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_reader(self.body.clone()).map_err(|error| {
+            Error::new(ErrorKind::Unexpected, format!("the answer was not understood: {error}"))
+                .with_status(self.status.as_u16())
+                .attempted(&self.attempted)
+        })
+    }
+
+    /// A header's text.
+    pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The failure this answer tells of: kind and whether to try again by the status; the cloud's
+    /// own words and code are the caller's to add.
+    pub(crate) fn failure(&self, message: impl Into<String>) -> Error {
+        error::of_status(self.status, &self.headers, message).attempted(&self.attempted)
+    }
+}

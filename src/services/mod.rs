@@ -1,0 +1,1 @@
+//! The drives, one folder each with the same files in each.
