@@ -134,6 +134,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Item>;
 
     /// One page of a folder's items, never the folder itself; `limit` is a wish for the page's size.
+    /// Names in a folder are unique: where the cloud allows duplicates, the newest is given.
+    /// With [`Depth::Tree`] items carry their parents, come in any order, and may come again.
     ///
     /// # Errors
     /// `NotFound` for a missing folder, `NotAFolder` for a file.
