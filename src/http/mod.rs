@@ -16,7 +16,7 @@ mod transport;
 pub(crate) use self::{
     call::{Call, segment},
     context::{Incoming, Reply},
-    transport::{Observer, Watch},
+    transport::{Observer, Watch, read_exact_at},
 };
 pub use self::{
     context::Context,
