@@ -183,7 +183,7 @@ impl DriveLister {
         if let Some(tree) = &mut self.tree {
             let keeps_times = self.core.capabilities().sets_modified;
             let last = page.next.is_none();
-            tree.take_in(page.items, page.folder, last, &mut |path, item| {
+            tree.take_in(page.items, last, &mut |path, item| {
                 self.ready.push_back(oio::Entry::new(&path, metadata::of(item, keeps_times)));
             });
             if page.next.is_some() {

@@ -6,10 +6,10 @@ use crate::drive::{Item, ItemId};
 
 /// Puts items to their paths as soon as the way down to them is known.
 pub(super) struct Tree {
-    /// The path that the listed folder has in entries, ending with a slash or empty.
+    /// The listed folder.
+    root: ItemId,
+    /// The path that it has in entries, ending with a slash or empty.
     shown: String,
-    /// The listed folder, by every id that items call it.
-    roots: Vec<ItemId>,
     /// Folders whose paths are known.
     paths: HashMap<ItemId, String>,
     /// Items by a parent whose path is not known yet.
@@ -23,52 +23,39 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn new(folder: ItemId, shown: String, several_parents: bool) -> Self {
         let paths = HashMap::from([(folder.clone(), shown.clone())]);
-        Self {
-            shown,
-            roots: vec![folder],
-            paths,
-            pending: HashMap::new(),
-            seen: HashSet::new(),
-            several_parents,
-        }
+        let (pending, seen) = Default::default();
+        Self { root: folder, shown, paths, pending, seen, several_parents }
     }
 
     /// Takes in a page and shows what has a path now. What never gets one is not below the folder.
     pub(super) fn take_in(
         &mut self,
         items: Vec<Item>,
-        folder: Option<ItemId>,
         last: bool,
         show: &mut dyn FnMut(String, &Item),
     ) {
         let mut known = Vec::new();
-        if let Some(folder) = folder
-            && !self.roots.contains(&folder)
-        {
-            self.paths.insert(folder.clone(), self.shown.clone());
-            self.roots.push(folder.clone());
-            known.extend(self.pending.remove(&folder).unwrap_or_default());
-        }
         for item in items {
-            if self.roots.contains(&item.id) {
+            if item.id == self.root {
                 continue;
             }
-            if self.several_parents {
-                for parent in &item.parents {
-                    self.pending.entry(parent.clone()).or_default().push(item.clone());
-                }
-            } else if item.parents.first().is_some_and(|parent| !self.paths.contains_key(parent)) {
-                self.pending.entry(item.parents[0].clone()).or_default().push(item);
-            } else {
+            let parents = match item.parents.as_slice() {
+                [] => std::slice::from_ref(&self.root),
+                parents if self.several_parents => parents,
+                parents => &parents[..1],
+            };
+            if !self.several_parents && self.paths.contains_key(&parents[0]) {
                 known.push(item);
+                continue;
+            }
+            for parent in parents {
+                self.pending.entry(parent.clone()).or_default().push(item.clone());
             }
         }
         if self.several_parents {
             if last {
-                let root = self.shown.clone();
-                for id in self.roots.clone() {
-                    self.show_below(&id, &root, &mut vec![id.clone()], show);
-                }
+                let root = self.root.clone();
+                self.show_below(&root, &self.shown, &mut vec![root.clone()], show);
             }
             return;
         }
@@ -76,10 +63,8 @@ impl Tree {
             if !self.seen.insert(item.id.clone()) {
                 continue;
             }
-            let Some(parent) = item.parents.first().and_then(|parent| self.paths.get(parent))
-            else {
-                continue;
-            };
+            let parent = item.parents.first().unwrap_or(&self.root);
+            let Some(parent) = self.paths.get(parent) else { continue };
             let path = path_of(parent, &item);
             if item.is_folder() {
                 self.paths.insert(item.id.clone(), path.clone());
@@ -129,13 +114,11 @@ mod tests {
         item
     }
 
-    fn shown(tree: &mut Tree, pages: Vec<Vec<Item>>, folder: Option<&str>) -> Vec<String> {
+    fn shown(tree: &mut Tree, pages: Vec<Vec<Item>>) -> Vec<String> {
         let mut paths = Vec::new();
         let count = pages.len();
         for (n, page) in pages.into_iter().enumerate() {
-            tree.take_in(page, folder.map(ItemId::from), n + 1 == count, &mut |path, _| {
-                paths.push(path);
-            });
+            tree.take_in(page, n + 1 == count, &mut |path, _| paths.push(path));
         }
         paths.sort();
         paths
@@ -146,10 +129,10 @@ mod tests {
         let mut tree = Tree::new("root".into(), "x/".into(), false);
         let pages = vec![
             vec![item("f", &["d"], Kind::File), item("lost", &["gone"], Kind::File)],
-            vec![item("d", &["R"], Kind::Folder), item("f", &["d"], Kind::File)],
-            vec![item("d", &["R"], Kind::Folder), item("R", &[], Kind::Folder)],
+            vec![item("d", &[], Kind::Folder), item("f", &["d"], Kind::File)],
+            vec![item("d", &[], Kind::Folder), item("root", &[], Kind::Folder)],
         ];
-        assert_eq!(shown(&mut tree, pages, Some("R")), ["x/d/", "x/d/f"]);
+        assert_eq!(shown(&mut tree, pages), ["x/d/", "x/d/f"]);
     }
 
     #[test]
@@ -161,7 +144,7 @@ mod tests {
             item("b", &["R", "a"], Kind::Folder),
         ]];
         assert_eq!(
-            shown(&mut tree, pages, None),
+            shown(&mut tree, pages),
             ["a/", "a/b/", "a/b/a/", "a/b/f", "a/f", "b/", "b/a/", "b/a/b/", "b/a/f", "b/f"]
         );
     }

@@ -259,42 +259,43 @@ impl Upload {
             if ended {
                 self.check_announced(offset + fragment.len)?;
             }
-            let (session, folder) = match &target {
-                Some(known) => Clone::clone(known),
-                None => {
-                    let opened = self.open(total).await?;
-                    target.insert(opened).clone()
-                }
+            let (session, folder) = match &mut target {
+                Some(opened) => opened,
+                none => none.insert(self.open(total).await?),
             };
             let bytes = fragment.take(limits.usual);
-            match self.send(&session, offset, bytes).await? {
+            match self.send(session, offset, bytes).await? {
                 Progress::Next(next) if next >= total => return Err(wants_more(next)),
                 Progress::Next(next) => offset = next,
                 Progress::Complete => {
-                    let item =
-                        self.attempt(|| self.core.drive.commit_session(&self.cx, &session)).await?;
+                    let item = self.commit(session).await?;
+                    let folder = folder.clone();
                     return self.session_done(item, folder, total, asked).await;
                 }
                 Progress::Done(item) => {
+                    let folder = folder.clone();
                     return self.session_done(*item, folder, total, asked).await;
                 }
             }
         }
     }
 
+    async fn commit(&self, session: &UploadSession) -> Result<Item, Stop> {
+        self.attempt(|| self.core.drive.commit_session(&self.cx, session)).await
+    }
+
     /// A file whose bytes were collected first.
     async fn send_collected(&mut self, limits: SessionLimits, body: &Body) -> Result<Item, Stop> {
         let (total, asked) = (body.len(), Instant::now());
-        let (session, folder) = self.open(total).await?;
+        let (mut session, folder) = self.open(total).await?;
         let mut offset = 0;
         loop {
             let bytes = spool::slice(body, offset, limits.usual.min(total - offset)).await?;
-            match self.send(&session, offset, bytes).await? {
+            match self.send(&mut session, offset, bytes).await? {
                 Progress::Next(next) if next >= total => return Err(wants_more(next)),
                 Progress::Next(next) => offset = next,
                 Progress::Complete => {
-                    let item =
-                        self.attempt(|| self.core.drive.commit_session(&self.cx, &session)).await?;
+                    let item = self.commit(&session).await?;
                     return self.session_done(item, folder, total, asked).await;
                 }
                 Progress::Done(item) => {
@@ -331,7 +332,7 @@ impl Upload {
     /// Sends the bytes at `offset` until the cloud has all of them.
     async fn send(
         &self,
-        session: &UploadSession,
+        session: &mut UploadSession,
         offset: u64,
         bytes: Buffer,
     ) -> Result<Progress, Stop> {

@@ -124,9 +124,6 @@ pub struct Page {
     pub items: Vec<Item>,
     /// Where the next part starts; `None`: that was the last.
     pub next: Option<Cursor>,
-    /// What the items' `parents` call the folder that was listed, where that is not the id it was
-    /// asked by (OneDrive's root has an alias). Needed of [`Depth::Tree`](super::Depth::Tree) only.
-    pub folder: Option<ItemId>,
 }
 
 /// Where the next part of a listing starts; made and understood by the drive alone.
