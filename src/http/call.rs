@@ -14,8 +14,7 @@ use super::transport::BodySource;
 use crate::drive::{Body, Error, ErrorKind, Result, Secret};
 
 /// Everything but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A name as one segment of a URL's path, or a value of its query.
 pub(crate) fn segment(name: &str) -> impl std::fmt::Display + '_ {
@@ -73,7 +72,9 @@ impl Call {
                 self.wrong.get_or_insert_with(|| {
                     Error::new(
                         ErrorKind::Invalid,
-                        format!("the value of header {name} has characters that no header may have"),
+                        format!(
+                            "the value of header {name} has characters that no header may have"
+                        ),
                     )
                 });
             }

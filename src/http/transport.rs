@@ -118,22 +118,22 @@ impl HttpTransport for Transport {
 
         let progress = Progress::new(self.timeouts.idle);
         if let Some(source) = parts.extensions.get::<BodySource>().cloned() {
-            builder = builder
-                .header(header::CONTENT_LENGTH, HeaderValue::from(source.len))
-                .body(reqwest::Body::wrap_stream(progress.watch(
+            builder = builder.header(header::CONTENT_LENGTH, HeaderValue::from(source.len)).body(
+                reqwest::Body::wrap_stream(progress.watch(
                     source.stream(),
                     source.len,
                     self.timeouts.first_byte,
-                )));
+                )),
+            );
         } else if !buffer.is_empty() {
             let len = buffer.len() as u64;
-            builder = builder
-                .header(header::CONTENT_LENGTH, HeaderValue::from(len))
-                .body(reqwest::Body::wrap_stream(progress.watch(
+            builder = builder.header(header::CONTENT_LENGTH, HeaderValue::from(len)).body(
+                reqwest::Body::wrap_stream(progress.watch(
                     pieces(buffer),
                     len,
                     self.timeouts.first_byte,
-                )));
+                )),
+            );
         } else {
             progress.sent_all(self.timeouts.first_byte);
         }
@@ -156,31 +156,35 @@ impl HttpTransport for Transport {
         *answer.headers_mut() = response.headers().clone();
         let len = response.content_length();
         let idle = self.timeouts.idle;
-        let body = stream::unfold(Some(Box::pin(response.bytes_stream())), move |body| async move {
-            let mut body = body?;
-            match timeout(idle, body.next()).await {
-                Ok(None) => None,
-                Ok(Some(Ok(bytes))) => Some((Ok(Buffer::from(bytes)), Some(body))),
-                Ok(Some(Err(error))) => Some((Err(failed("read http response", error)), None)),
-                Err(_) => Some((
-                    Err(Error::new(
-                        ErrorKind::Unexpected,
-                        format!("no byte of the answer for {} s", idle.as_secs()),
-                    )
-                    .set_temporary()),
-                    None,
-                )),
-            }
-        })
-        // An empty buffer would mean the end to OpenDAL.
-        .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())));
+        let body =
+            stream::unfold(Some(Box::pin(response.bytes_stream())), move |body| async move {
+                let mut body = body?;
+                match timeout(idle, body.next()).await {
+                    Ok(None) => None,
+                    Ok(Some(Ok(bytes))) => Some((Ok(Buffer::from(bytes)), Some(body))),
+                    Ok(Some(Err(error))) => Some((Err(failed("read http response", error)), None)),
+                    Err(_) => Some((
+                        Err(Error::new(
+                            ErrorKind::Unexpected,
+                            format!("no byte of the answer for {} s", idle.as_secs()),
+                        )
+                        .set_temporary()),
+                        None,
+                    )),
+                }
+            })
+            // An empty buffer would mean the end to OpenDAL.
+            .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())));
         Ok(answer.map(|()| HttpBody::new(Box::pin(body), len)))
     }
 }
 
 fn failed(what: &'static str, error: reqwest::Error) -> Error {
-    let temporary = error.is_request() || error.is_body() || error.is_decode() || error.is_timeout();
-    Error::new(ErrorKind::Unexpected, what).with_temporary(temporary).set_source(error.without_url())
+    let temporary =
+        error.is_request() || error.is_body() || error.is_decode() || error.is_timeout();
+    Error::new(ErrorKind::Unexpected, what)
+        .with_temporary(temporary)
+        .set_source(error.without_url())
 }
 
 /// Bytes of a request that are in a file; travels as the request's extension, and is kept by its
