@@ -16,6 +16,7 @@ mod transport;
 pub(crate) use self::{
     call::{Call, segment},
     context::{Incoming, Reply},
+    transport::read_exact_at,
 };
 pub use self::{
     context::Context,

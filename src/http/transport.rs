@@ -222,13 +222,15 @@ impl BodySource {
     }
 }
 
+/// Reads at a position without moving the file's own.
 #[cfg(unix)]
-fn read_exact_at(file: &File, piece: &mut [u8], at: u64) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, piece: &mut [u8], at: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, piece, at)
 }
 
+/// Reads at a position.
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut piece: &mut [u8], mut at: u64) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, mut piece: &mut [u8], mut at: u64) -> io::Result<()> {
     while !piece.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, piece, at)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
