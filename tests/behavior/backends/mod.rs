@@ -2,13 +2,15 @@
 
 mod fs;
 mod memory;
+pub mod pretended;
 mod uri;
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, str::FromStr, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use opendal::Operator;
 
+use self::pretended::{Addressing, Pretended, Script};
 use crate::harness::Outcome;
 
 /// A service, and a way to an empty place in it for each case.
@@ -49,6 +51,8 @@ pub struct Test {
     /// What the backend promises beyond OpenDAL's capabilities.
     pub promises: Promises,
     open: Box<dyn Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync>,
+    /// What goes wrong in a pretended cloud.
+    pub script: Option<Arc<Script>>,
     /// The folder to remove in the end, and who can.
     remove: Option<(Operator, String)>,
     /// Lives as long as the case.
@@ -80,19 +84,46 @@ pub struct Promises {
     pub young: &'static [(&'static str, &'static str)],
     /// See `young`.
     pub age: Duration,
+    /// A modification time that is announced is kept.
+    pub keeps_times: bool,
     /// Names it must refuse, with an error that says why.
     pub refuses: &'static [&'static str],
 }
 
 impl Promises {
     /// Of services that are asked anew every time.
-    const NONE: Self = Self { announcements: false, young: &[], age: Duration::ZERO, refuses: &[] };
+    const NONE: Self = Self {
+        announcements: false,
+        young: &[],
+        age: Duration::ZERO,
+        keeps_times: false,
+        refuses: &[],
+    };
+
+    /// Of drives behind the adapter's index.
+    const INDEXED: Self = Self {
+        announcements: true,
+        young: &[("index_ttl", "300ms")],
+        age: Duration::from_millis(300),
+        ..Self::NONE
+    };
+}
+
+/// The index's age among options.
+fn index_age(options: &[(&str, &str)]) -> Option<Duration> {
+    let (_, text) = options.iter().find(|(key, _)| *key == "index_ttl")?;
+    jiff::SignedDuration::from_str(text).ok()?.try_into().ok()
 }
 
 /// Every backend; only the one that `DRIVEDAL_TEST_URI` names, if it is set.
 pub fn all() -> Vec<Arc<dyn Backend>> {
     match std::env::var("DRIVEDAL_TEST_URI") {
         Ok(uri) if !uri.is_empty() => vec![Arc::new(uri::Uri::new(uri))],
-        _ => vec![Arc::new(memory::Memory), Arc::new(fs::Fs)],
+        _ => vec![
+            Arc::new(memory::Memory),
+            Arc::new(fs::Fs),
+            Arc::new(Pretended(Addressing::Ids)),
+            Arc::new(Pretended(Addressing::Paths)),
+        ],
     }
 }

@@ -53,6 +53,7 @@ impl Backend for Uri {
                 op: open(&[])?,
                 promises: Promises::NONE,
                 open: Box::new(open),
+                script: None,
                 remove: Some((Operator::from_uri(&*self.uri)?, folder)),
                 _kept: None,
             })
