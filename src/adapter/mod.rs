@@ -18,6 +18,8 @@ mod path;
 mod read;
 mod rename;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod upload;
 mod write;
