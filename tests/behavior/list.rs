@@ -28,7 +28,7 @@ cases! {
     a_prefix_below_a_folder_shows_what_begins_with_it;
     a_prefix_in_a_missing_folder_shows_nothing;
     a_tree_of_a_prefix_shows_everything_below_what_begins_with_it;
-    a_limit_is_of_pages_not_of_the_listing;
+    a_limit_is_of_pages_not_of_the_listing: list_with_limit;
     a_lister_gives_every_entry_once;
     a_listing_that_is_dropped_half_way_harms_nothing;
     two_thousand_children_are_all_there;

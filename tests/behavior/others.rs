@@ -21,6 +21,7 @@ cases! {
     a_file_that_became_a_folder_is_a_folder: shared, create_dir;
     a_file_made_again_is_read_at_once: shared;
     a_folder_made_again_is_written_to_at_once: shared, create_dir, delete_with_recursive;
+    a_folder_made_again_is_listed_at_once: shared, create_dir, delete_with_recursive;
     a_removed_folder_is_made_again_by_a_write: shared, create_dir, delete_with_recursive;
     a_removed_folder_is_listed_as_missing_in_time: shared, delete_with_recursive;
     a_write_does_not_reach_the_item_that_had_the_path_before: shared, rename;
@@ -31,7 +32,7 @@ cases! {
     a_file_that_came_meanwhile_keeps_a_folder_from_removal: shared, create_dir;
 }
 
-/// Writes, removals and renames look again at what they saw longer ago than this.
+/// Removals and renames look again at what they saw longer ago than this.
 const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// Two clients that know only what they have seen themselves; the first one's answers are short of
@@ -162,6 +163,18 @@ async fn a_folder_made_again_is_written_to_at_once(test: &Test) -> Outcome {
     Ok(())
 }
 
+async fn a_folder_made_again_is_listed_at_once(test: &Test) -> Outcome {
+    let (one, other) = (test.client(&[])?, test.client(&[])?);
+    one.write("a/b/file", bytes(1, 10)).await?;
+    tree(&one, "a/").await?;
+    other.delete_with("a/").recursive(true).await?;
+    other.write("a/b/new", bytes(2, 20)).await?;
+    // Empty it never was.
+    assert_eq!(children(&one, "a/b/").await?, ["a/b/new"]);
+    assert_eq!(tree(&one, "a/").await?, ["a/b/", "a/b/new"]);
+    Ok(())
+}
+
 async fn a_removed_folder_is_made_again_by_a_write(test: &Test) -> Outcome {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
@@ -186,18 +199,26 @@ async fn a_removed_folder_is_listed_as_missing_in_time(test: &Test) -> Outcome {
 }
 
 /// `a/x` is known to the first client; then another moves its folder away and makes a new `a/x`.
-async fn replaced(test: &Test) -> Outcome<Operator> {
-    let (one, other) = (test.client(&[])?, test.client(&[])?);
+async fn replaced(one: &Operator, other: &Operator) -> Outcome {
     one.write("a/x", bytes(1, 100)).await?;
-    content(&one, "a/x").await?;
+    content(one, "a/x").await?;
     other.rename("a", "c").await?;
     other.write("a/x", bytes(2, 200)).await?;
+    Ok(())
+}
+
+/// The same, some time later: a client that trusts what it saw for long.
+async fn replaced_a_while_ago(test: &Test) -> Outcome<Operator> {
+    let (one, other) = (test.client(&[])?, test.client(&[])?);
+    replaced(&one, &other).await?;
     looks_again(test).await;
     Ok(one)
 }
 
 async fn a_write_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
-    let one = replaced(test).await?;
+    let (one, other) = two(test)?;
+    replaced(&one, &other).await?;
+    aged(test).await;
     one.write("a/x", bytes(3, 300)).await?;
     let seen = test.client(&[])?;
     assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
@@ -206,7 +227,7 @@ async fn a_write_does_not_reach_the_item_that_had_the_path_before(test: &Test) -
 }
 
 async fn a_removal_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
-    let one = replaced(test).await?;
+    let one = replaced_a_while_ago(test).await?;
     one.delete("a/x").await?;
     let seen = test.client(&[])?;
     assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
@@ -217,7 +238,7 @@ async fn a_removal_does_not_reach_the_item_that_had_the_path_before(test: &Test)
 async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
     test: &Test,
 ) -> Outcome {
-    let one = replaced(test).await?;
+    let one = replaced_a_while_ago(test).await?;
     one.delete_with("a").recursive(true).await?;
     let seen = test.client(&[])?;
     assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
@@ -226,7 +247,7 @@ async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
 }
 
 async fn a_rename_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
-    let one = replaced(test).await?;
+    let one = replaced_a_while_ago(test).await?;
     one.rename("a/x", "a/y").await?;
     let seen = test.client(&[])?;
     assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));

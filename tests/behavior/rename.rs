@@ -193,16 +193,16 @@ async fn nothing_is_put_below_a_file(test: &Test) -> Outcome {
 
 async fn what_is_in_the_way_is_told(test: &Test) -> Outcome {
     plant(test, &[("d/x", 1), ("e/y", 2), ("file", 3)]).await?;
-    let taken = [ErrorKind::AlreadyExists, ErrorKind::Conflict];
+    use ErrorKind::{AlreadyExists, Conflict, IsADirectory, NotADirectory};
     for (from, to, kinds) in [
-        ("d", "e", &taken[..]),
-        ("d", "file", &[taken[0], taken[1], ErrorKind::NotADirectory]),
-        ("file", "d", &[taken[0], taken[1], ErrorKind::IsADirectory]),
-        ("file", "file/below", &[taken[1], ErrorKind::NotADirectory]),
-        ("d/x", "file/x", &[ErrorKind::NotADirectory]),
-        ("d", "d/below", &[ErrorKind::Conflict]),
+        ("d", "e", [AlreadyExists, Conflict, IsADirectory]),
+        ("d", "file", [AlreadyExists, Conflict, NotADirectory]),
+        ("file", "d", [AlreadyExists, Conflict, IsADirectory]),
+        ("file", "file/below", [NotADirectory, Conflict, Conflict]),
+        ("d/x", "file/x", [NotADirectory; 3]),
+        ("d", "d/below", [Conflict; 3]),
     ] {
-        let error = refused(test.op.rename(from, to).await, kinds)?;
+        let error = refused(test.op.rename(from, to).await, &kinds)?;
         assert!(!error.is_temporary(), "trying again would not help: {error}");
         let text = error.to_string();
         assert!(text.contains(from) && text.contains(to), "{from} to {to}, not named: {text}");

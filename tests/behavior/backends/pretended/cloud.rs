@@ -50,6 +50,15 @@ pub fn fold(name: &str) -> String {
     name.to_uppercase()
 }
 
+/// Why a name is not taken.
+pub fn refuses(name: &str) -> Option<&'static str> {
+    if name.contains(['\\', ':', '*', '?', '"', '<', '>', '|']) {
+        return Some("it has a sign that is not allowed");
+    }
+    let ends = name.ends_with(['.', ' ']) || name.starts_with(' ');
+    ends.then_some("it begins or ends with a space, or ends with a dot")
+}
+
 impl Cloud {
     pub fn new() -> Self {
         let root = Node {
@@ -101,6 +110,9 @@ impl Cloud {
         for name in names {
             at = match self.child(at, name) {
                 Some(child) => child,
+                None if refuses(name).is_some() => {
+                    return Err(Error::new(ErrorKind::Invalid, "a name that is not allowed"));
+                }
                 None => self.insert(at, name, None),
             };
             self.folder(at)?;
@@ -185,7 +197,9 @@ impl Cloud {
             Some(there) if self.nodes[&there].kind() == Kind::Folder => {
                 return Err(Error::new(ErrorKind::Exists, format!("{name:?} is a folder")));
             }
-            Some(there) if self.node(no)?.kind() == Kind::File && (replaces || occupant == Some(there)) => {
+            Some(there)
+                if self.node(no)?.kind() == Kind::File && (replaces || occupant == Some(there)) =>
+            {
                 self.remove(there)?;
             }
             Some(_) => return Err(Error::new(ErrorKind::Exists, format!("{name:?} is taken"))),

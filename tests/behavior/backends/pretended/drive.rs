@@ -18,7 +18,7 @@ use futures::stream;
 use opendal::Buffer;
 
 use super::{
-    cloud::{Cloud, Node, PendingUpload, ROOT, etag, fold, not_found},
+    cloud::{Cloud, Node, PendingUpload, ROOT, etag, fold, not_found, refuses},
     script::{Script, Trouble, temporary},
 };
 
@@ -67,15 +67,7 @@ impl PretendedDrive {
             removals: if paths { 20 } else { 1 },
             several_parents: false,
             fold: |name| Cow::Owned(fold(name)),
-            refuses_name: |name| {
-                let signs = name.contains(['\\', ':', '*', '?', '"', '<', '>', '|']);
-                let end = name.ends_with(['.', ' ']) || name.starts_with(' ');
-                match (signs, end) {
-                    (true, _) => Some("it has a sign that is not allowed"),
-                    (_, true) => Some("it begins or ends with a space or a dot"),
-                    _ => None,
-                }
-            },
+            refuses_name: refuses,
         };
         Self { addressing, capabilities: Arc::new(capabilities), cloud, script }
     }
@@ -206,7 +198,7 @@ impl Drive for PretendedDrive {
         _: &Context,
         folder: &Place,
         name: &str,
-        seen: &mut (dyn FnMut(Seen<'_>) + Send),
+        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
     ) -> Result<Item> {
         let items = self
             .act("child", |cloud| {
@@ -428,8 +420,10 @@ impl Drive for PretendedDrive {
             };
             let name = change.name.as_deref().unwrap_or(&node.name);
             let occupant = match &change.occupant {
-                Some(id) => self.no(cloud, &Place::of(id)).ok(),
-                None => None,
+                Some(id) if change.if_exists == IfExists::Replace => {
+                    self.no(cloud, &Place::of(id)).ok()
+                }
+                _ => None,
             };
             let replaces =
                 self.capabilities.update_replaces && change.if_exists == IfExists::Replace;

@@ -48,10 +48,8 @@ impl Backend for Pretended {
             let (cloud, script) = (Arc::new(Mutex::new(Cloud::new())), Arc::new(Script::default()));
             let drive = PretendedDrive::new(self.0, cloud, Arc::clone(&script));
             let open = move |options: &[(&str, &str)]| {
-                let builder = PretendedBuilder {
-                    drive: Some(drive.clone()),
-                    index_ttl: index_age(options),
-                };
+                let builder =
+                    PretendedBuilder { drive: Some(drive.clone()), index_ttl: index_age(options) };
                 Operator::new(builder)
             };
             Ok(Test {
