@@ -130,7 +130,7 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         cx: &Context,
         folder: &Place,
         name: &str,
-        seen: &mut (dyn FnMut(Seen<'_>) + Send),
+        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
     ) -> Result<Item>;
 
     /// One page of a folder's items, never the folder itself; `limit` is a wish for the page's size.
