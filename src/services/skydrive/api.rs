@@ -113,7 +113,8 @@ impl Client {
         properties: &Properties<'_>,
     ) -> Result<Object> {
         self.ask(cx, || {
-            self.call(Operation::CreateDir, Method::POST, &path(parent), "{folder}").json(properties)
+            self.call(Operation::CreateDir, Method::POST, &path(parent), "{folder}")
+                .json(properties)
         })
         .await
     }

@@ -78,8 +78,10 @@ impl Copy {
         }
         match self.if_exists {
             IfExists::Replace => Ok(()),
-            _ => Err(Error::new(ErrorKind::Exists, "the name is taken")
-                .with_existing(occupant.clone())),
+            _ => {
+                Err(Error::new(ErrorKind::Exists, "the name is taken")
+                    .with_existing(occupant.clone()))
+            }
         }
     }
 
@@ -112,8 +114,7 @@ impl Copy {
     async fn by_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         let name = names::temporary("");
         let properties = Properties { name: Some(&name), ..Properties::default() };
-        let folder =
-            drive.client.create_folder(cx, self.folder.as_str(), &properties).await?;
+        let folder = drive.client.create_folder(cx, self.folder.as_str(), &properties).await?;
         let made = self.through(drive, cx, &ItemId::from(&*folder.id)).await;
         // The copy, if it is still in there, goes too.
         match drive.client.delete(cx, &folder.id).await {

@@ -16,7 +16,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The failure that an answer tells of. `token` is what the request was signed with: the cloud may
 /// repeat it.
 pub(super) fn refused(reply: &Reply, token: Option<&Secret>) -> Error {
-    let Ok(Failure { error: FailureDetail { code, message } }) = serde_json::from_reader(reply.body.clone())
+    let Ok(Failure { error: FailureDetail { code, message } }) =
+        serde_json::from_reader(reply.body.clone())
     else {
         // The storage host, proxies, and bodies over 100 MB: no JSON.
         return reply.failure(reply.status.canonical_reason().unwrap_or("no reason was given"));
