@@ -11,11 +11,19 @@
 mod call;
 mod context;
 mod error;
+mod exclusive;
+mod range;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod transport;
 
 pub(crate) use self::{
     call::{Call, segment},
     context::{Incoming, Reply},
+    error::without_values,
+    exclusive::exclusive,
+    range::{asking_for, exactly},
+    transport::{Observer, read_exact_at},
 };
 pub use self::{
     context::Context,
