@@ -258,8 +258,7 @@ impl Drive for LiveDrive {
             },
             downsize_photos: self.downsize_photos,
         };
-        let answer =
-            self.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await?;
+        let answer = self.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await?;
         Ok(uploaded(answer, to, folder))
     }
 
@@ -346,7 +345,10 @@ impl LiveDrive {
     async fn remove_one(&self, cx: &Context, removal: &Removal) -> Result<()> {
         let id = id_of(&removal.place)?;
         if removal.kind == Some(Kind::File) && is_folder_id(id) {
-            return Err(Error::new(ErrorKind::IsAFolder, "a folder, where a file was to be removed"));
+            return Err(Error::new(
+                ErrorKind::IsAFolder,
+                "a folder, where a file was to be removed",
+            ));
         }
         if id.as_str() == ROOT {
             return Err(Error::new(ErrorKind::Conflict, "the root cannot be removed"));

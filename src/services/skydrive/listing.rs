@@ -109,7 +109,8 @@ fn newest(objects: Vec<Object>, folder: &ItemId) -> Vec<Object> {
             kept.push(object);
             continue;
         };
-        let older = if age(&object) < age(rival) { std::mem::replace(rival, object) } else { object };
+        let older =
+            if age(&object) < age(rival) { std::mem::replace(rival, object) } else { object };
         tracing::warn!(
             folder = %folder,
             name = older.name,

@@ -86,10 +86,14 @@ mod tests {
 
     #[test]
     fn what_the_cloud_refuses_is_known_before() {
-        for name in ["", "a/b", "a\\b", "what?", " a", "a ", "a.", ".", "..", "con", "NUL", "Com7", "lpt1"] {
+        for name in
+            ["", "a/b", "a\\b", "what?", " a", "a ", "a.", ".", "..", "con", "NUL", "Com7", "lpt1"]
+        {
             assert!(refusal(name).is_some(), "{name:?}");
         }
-        for name in [".profile", "a b", "con.txt", "com0", "com10", "COMé", "ö#%&+'~", "漢字.txt", "e"] {
+        for name in
+            [".profile", "a b", "con.txt", "com0", "com10", "COMé", "ö#%&+'~", "漢字.txt", "e"]
+        {
             assert_eq!(refusal(name), None, "{name:?}");
         }
         assert!(refusal(&"😀".repeat(127)).is_none());
