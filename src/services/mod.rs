@@ -2,3 +2,6 @@
 
 #[cfg(feature = "services-skydrive")]
 pub mod skydrive;
+
+#[cfg(feature = "services-amazon-drive")]
+pub mod amazon_drive;
