@@ -10,6 +10,8 @@ mod md5;
 mod model;
 mod moves;
 mod reading;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     api::{Client, ListQuery, PAGE_MAX},
