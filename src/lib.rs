@@ -23,4 +23,6 @@ pub use self::{
 /// on it, and [`transport`] gives it for a single operator.
 pub fn register() {
     opendal::HttpTransporter::install_default(transport());
+    #[cfg(feature = "services-amazon-drive")]
+    services::amazon_drive::register_amazon_drive_service(opendal::OperatorRegistry::get());
 }

@@ -9,12 +9,11 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 
-use ::http::HeaderMap;
 use md5::{Digest, Md5};
 use opendal::Buffer;
 use serde_json::{Value, json};
 
-use super::{AmazonDrive, Client, Deduplication, md5::to_hex};
+use super::{Client, Deduplication, drive::Cloud, md5::to_hex};
 use crate::{
     auth::TokenSource,
     drive::{Body, Item, Place, Target},
@@ -31,11 +30,11 @@ const ENDPOINT: &str = "GET http://drive/drive/v1/account/endpoint";
 
 fn client() -> Client {
     let tokens = TokenSource::given("Atza|hunter2".into());
-    Client::new("http://drive/drive/v1", tokens, HeaderMap::new())
+    Client::new("http://drive/drive/v1", tokens).unwrap()
 }
 
-fn drive() -> AmazonDrive {
-    AmazonDrive::new(client(), Deduplication::Suppressed)
+fn drive() -> Cloud {
+    Cloud::new(client(), Deduplication::Suppressed)
 }
 
 fn endpoints() -> Outcome {

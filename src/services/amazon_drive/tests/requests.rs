@@ -108,7 +108,7 @@ async fn a_refused_token_is_renewed_once() {
     });
     let endpoint = Endpoint::new("http://oauth/auth/o2/token", "id").unwrap();
     let tokens = TokenSource::refreshed(endpoint, Some("refresh".into()), Some("old".into()));
-    let client = Client::new("http://drive/drive/v1/", tokens, HeaderMap::new());
+    let client = Client::new("http://drive/drive/v1/", tokens).unwrap();
     let cx = transport.context();
     client.endpoints(&cx).await.unwrap();
     let error = client.account_quota(&cx).await.unwrap_err();

@@ -6,7 +6,7 @@ use crate::drive::{
 };
 
 async fn upload(
-    drive: &AmazonDrive,
+    drive: &Cloud,
     transport: &Scripted,
     to: &Target,
     body: Body,
@@ -149,7 +149,7 @@ async fn an_occupant_that_was_moved_meanwhile_is_told_with_its_new_bytes() {
 
 #[tokio::test]
 async fn wanted_deduplication_names_the_twin_and_empty_files_have_none() {
-    let drive = || AmazonDrive::new(client(), Deduplication::Wanted);
+    let drive = || Cloud::new(client(), Deduplication::Wanted);
     let twin = json!({"message": "Attempted to upload a duplicate File", "code": "MD5_DUPLICATE",
         "info": {"nodeId": "T"}});
     let transport = expecting([
