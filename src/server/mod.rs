@@ -1,3 +1,4 @@
 //! The drive server: the protocols of three clouds, from local storage.
 
+mod blobs;
 pub mod tree;
