@@ -5,6 +5,7 @@ pub mod adapter;
 pub mod auth;
 pub mod drive;
 pub mod http;
+pub mod remote;
 pub mod services;
 
 #[cfg(feature = "server")]
@@ -23,4 +24,6 @@ pub use self::{
 /// on it, and [`transport`] gives it for a single operator.
 pub fn register() {
     opendal::HttpTransporter::install_default(transport());
+    #[cfg(feature = "services-skydrive")]
+    services::skydrive::register_skydrive_service(opendal::OperatorRegistry::get());
 }
