@@ -26,4 +26,6 @@ pub fn register() {
     opendal::HttpTransporter::install_default(transport());
     #[cfg(feature = "services-skydrive")]
     services::skydrive::register_skydrive_service(opendal::OperatorRegistry::get());
+    #[cfg(feature = "services-amazon-drive")]
+    services::amazon_drive::register_amazon_drive_service(opendal::OperatorRegistry::get());
 }
