@@ -7,12 +7,8 @@ use futures::{Stream, StreamExt, channel::oneshot, stream};
 use opendal::{Buffer, Execute, HttpBody, HttpTransporter, OperationContext, raw::oio::ReadStream};
 use serde::de::DeserializeOwned;
 
-use super::{
-    call::Call,
-    error,
-    transport::{BodySource, understands_files},
-};
-use crate::drive::{Body, ByteStream, Error, ErrorKind, Result};
+use super::{call::Call, error, transport::understands_files};
+use crate::drive::{ByteStream, Error, ErrorKind, Result};
 
 /// The most of a file that is read into memory for a transport that cannot stream it, in bytes.
 const FOREIGN_FILE_MAX: u64 = 64 << 20;
@@ -96,10 +92,11 @@ impl Context {
     /// Another transport than ours would send an empty body where a file was meant, and so empty
     /// the user's file in the cloud: it is asked first.
     async fn with_sendable_body(&self, call: Call) -> Result<Call> {
-        let Some(len) = call.file_len() else { return Ok(call) };
+        let Some(source) = call.file() else { return Ok(call) };
         if understands_files(&self.transport).await {
             return Ok(call);
         }
+        let len = source.file_len;
         if len > FOREIGN_FILE_MAX {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -109,9 +106,8 @@ impl Context {
                 ),
             ));
         }
-        let Body::File { file, len } = call.take_body() else { return Ok(call) };
         let mut pieces = Vec::new();
-        let mut stream = Box::pin(BodySource { file, len }.stream());
+        let mut stream = Box::pin(source.stream());
         while let Some(piece) = stream.next().await {
             pieces.push(piece.map_err(|source| {
                 Error::new(ErrorKind::Unexpected, "reading the file to be sent").with_source(source)
@@ -130,6 +126,11 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
+    /// How errors call the request.
+    pub(super) fn attempted(&self) -> &str {
+        &self.attempted
+    }
+
     /// The body as a stream whose errors are ours.
     pub(crate) fn into_stream(self) -> ByteStream {
         Box::pin(self.into_pieces())
@@ -188,7 +189,8 @@ impl Reply {
     /// `Unexpected` with what did not fit and where; not the body, which may hold tickets.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_reader(self.body.clone()).map_err(|error| {
-            Error::new(ErrorKind::Unexpected, format!("the answer was not understood: {error}"))
+            let problem = error::without_values(&error.to_string());
+            Error::new(ErrorKind::Unexpected, format!("the answer was not understood: {problem}"))
                 .with_status(self.status.as_u16())
                 .attempted(&self.attempted)
         })

@@ -11,11 +11,17 @@
 mod call;
 mod context;
 mod error;
+mod range;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod transport;
 
 pub(crate) use self::{
     call::{Call, segment},
     context::{Incoming, Reply},
+    error::without_values,
+    range::{asking_for, exactly},
+    transport::{Observer, Watch, read_exact_at},
 };
 pub use self::{
     context::Context,
