@@ -5,6 +5,7 @@ pub mod adapter;
 pub mod auth;
 pub mod drive;
 pub mod http;
+pub mod remote;
 pub mod services;
 
 #[cfg(feature = "server")]

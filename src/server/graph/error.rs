@@ -153,6 +153,10 @@ impl From<TreeError> for Error {
                 "invalidRange",
                 format!("The upload goes on at byte {next}."),
             ),
+            TreeError::PastTheEnd(end) => {
+                Self::invalid(format!("The file was declared to have {end} bytes."))
+                    .inner("fragmentLengthMismatch")
+            }
             TreeError::BadName(what) => {
                 Self::invalid(format!("The name is not valid: {what}.")).inner("invalidPath")
             }

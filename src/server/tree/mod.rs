@@ -28,6 +28,7 @@ use bytes::Bytes;
 use futures::Stream;
 use jiff::Timestamp;
 
+pub(super) use self::sql::cid;
 pub use self::sql::{DEFAULT_QUOTA, OpenError, SqlTree, TreeOptions};
 
 /// An item's number in its drive.

@@ -42,7 +42,7 @@ pub(super) async fn make(tx: &mut Tx, name: String, quota: u64) -> Result<DriveI
 
 /// 16 hexadecimal digits that a name always gives. The first is never 0: clients exist that know
 /// the form without leading zeros only (live-connect.md A.1).
-fn cid(name: &str) -> String {
+pub(in crate::server) fn cid(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
     let mut digits = [0; 8];
     digits.copy_from_slice(&digest[..8]);

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::task::JoinSet;
 
+pub(in crate::server) use self::drives::cid;
 pub(super) use self::intake::Place;
 pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
 use self::{
