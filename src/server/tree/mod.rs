@@ -338,6 +338,17 @@ pub struct Session {
     pub state: serde_json::Value,
 }
 
+/// Another place for the file of a session than it was opened for: its name may be taken by now.
+#[derive(Clone, Debug)]
+pub struct Landing {
+    /// The folder the file is to be in.
+    pub parent: ItemNo,
+    /// The name it is to have.
+    pub name: String,
+    /// What happens when the name is taken.
+    pub on_conflict: OnConflict,
+}
+
 /// The tree of every drive of a server, and the bytes of its files.
 ///
 /// Every call is one transaction: it happens whole or not at all, whatever becomes of the caller.
@@ -490,8 +501,14 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
         max: u64,
     ) -> Result<Session>;
 
-    /// Makes the file of a session, and ends it.
-    async fn commit(&self, id: &str, new: NewItem, expect: Expect) -> Result<Written>;
+    /// Makes the file of a session, and ends it: where it was to be, or at `landing`.
+    async fn commit(
+        &self,
+        id: &str,
+        new: NewItem,
+        expect: Expect,
+        landing: Option<Landing>,
+    ) -> Result<Written>;
 
     /// Ends a session and forgets its bytes.
     async fn cancel(&self, id: &str) -> Result<()>;

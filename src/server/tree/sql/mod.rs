@@ -251,7 +251,7 @@ impl Tree for SqlTree {
         Err(unfinished())
     }
 
-    async fn commit(&self, _: &str, _: NewItem, _: Expect) -> Result<Written> {
+    async fn commit(&self, _: &str, _: NewItem, _: Expect, _: Option<super::Landing>) -> Result<Written> {
         Err(unfinished())
     }
 
