@@ -13,6 +13,7 @@ use axum::{
 use super::{
     account::{Accounts, Grant, Refusal},
     control::State,
+    graph::AccountKind,
     live::Live,
     oauth::OAuth,
     origin::Origin,
@@ -32,6 +33,10 @@ pub(super) struct Settings {
     pub token_life: Duration,
     /// How long a ticket lives.
     pub ticket_life: Duration,
+    /// How long an upload session lives.
+    pub session_life: Duration,
+    /// The kind of accounts whose name does not say it.
+    pub kind: AccountKind,
     /// Whether only this machine can reach the server.
     pub loopback: bool,
 }

@@ -85,6 +85,7 @@ pub use control::{
     RequestRecord, When,
 };
 pub use error::ServerError;
+pub use graph::AccountKind;
 
 use crate::drive::Secret;
 use tree::SqlTree;
