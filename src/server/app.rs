@@ -13,7 +13,7 @@ use axum::{
 use super::{
     account::{Accounts, Grant, Refusal},
     control::State,
-    graph::AccountKind,
+    graph::{AccountKind, Graph},
     live::Live,
     oauth::OAuth,
     origin::Origin,
@@ -88,7 +88,7 @@ pub(super) trait FrontEnd: Send + Sync {
 
 /// Every front end, asked in this order for the one that serves a path.
 pub(super) fn front_ends() -> &'static [&'static dyn FrontEnd] {
-    &[&Live, &Downloads, &super::oauth::SignIn]
+    &[&Live, &Graph, &Downloads, &super::oauth::SignIn, &super::graph::SignIn]
 }
 
 /// The front end that serves a path.
