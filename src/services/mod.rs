@@ -1,7 +1,9 @@
 //! The drives, one folder each with the same files in each.
 
-#[cfg(feature = "services-skydrive")]
-pub mod skydrive;
+#[cfg(feature = "services-amazon-drive")]
+mod options;
 
 #[cfg(feature = "services-amazon-drive")]
 pub mod amazon_drive;
+#[cfg(feature = "services-skydrive")]
+pub mod skydrive;

@@ -244,4 +244,10 @@ pub mod needs {
     /// The caller may announce a file's size and modification time.
     pub const announcements: Need =
         Need { name: "announced sizes", met: |test| test.promises.announcements };
+    /// And keeps the time.
+    pub const announced_times: Need =
+        Need { name: "announced times", met: |test| test.promises.keeps_times };
+    /// Its cloud is only pretended.
+    pub const planned_troubles: Need =
+        Need { name: "planned troubles", met: |test| test.pretence.is_some() };
 }

@@ -32,6 +32,7 @@ mod rename;
 mod secrets;
 mod stat;
 mod write;
+mod writer;
 
 use std::process::ExitCode;
 
@@ -76,6 +77,7 @@ fn groups() -> Vec<(&'static str, Vec<Case>)> {
         ("stat", stat::cases()),
         ("read", read::cases()),
         ("write", write::cases()),
+        ("writer", writer::cases()),
         ("options", options::cases()),
         ("list", list::cases()),
         ("create_dir", create_dir::cases()),

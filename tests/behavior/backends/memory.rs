@@ -23,7 +23,7 @@ impl Backend for Memory {
                 op: Operator::new(services::Memory::default())?,
                 promises: Promises::NONE,
                 open: Box::new(|_| Operator::new(services::Memory::default())),
-                script: None,
+                pretence: None,
                 remove: None,
                 _kept: None,
             })

@@ -4,7 +4,7 @@ use bytes::Bytes as Piece;
 use futures::{TryStreamExt, stream};
 
 use super::{
-    super::{Order, ROOT, State},
+    super::{Order, ROOT, State, TreeError},
     *,
 };
 
