@@ -166,7 +166,8 @@ async fn run(backend: &dyn Backend, group: &str, case: Case) -> Result<Completio
     }
 }
 
-async fn caught(case: impl Future<Output = Outcome>) -> Outcome {
+/// A failed assertion as a failure that tells its place.
+pub async fn caught(case: impl Future<Output = Outcome>) -> Outcome {
     match AssertUnwindSafe(case).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(_) => Err(Stop::Failed(PANICKED.take().unwrap_or_else(|| "panicked".into()))),

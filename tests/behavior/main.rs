@@ -24,6 +24,7 @@ mod data;
 mod delete;
 mod harness;
 mod list;
+mod model;
 mod names;
 mod options;
 mod others;
@@ -87,6 +88,7 @@ fn groups() -> Vec<(&'static str, Vec<Case>)> {
         ("names", names::cases()),
         ("concurrency", concurrency::cases()),
         ("others", others::cases()),
+        ("model", model::cases()),
     ]
 }
 

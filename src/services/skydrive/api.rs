@@ -18,6 +18,7 @@ use crate::{
     auth::TokenSource,
     drive::{Body, ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
     http::{Call, Incoming, Reply, asking_for, exactly, segment},
+    services::options::base_address,
 };
 
 /// The root folder's alias; takes an id's place everywhere but as a destination (row 10).
@@ -55,22 +56,7 @@ impl Client {
     /// # Errors
     /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let invalid =
-            |why: &str| Error::new(ErrorKind::Invalid, format!("the API's endpoint: {why}"));
-        let url = url::Url::parse(endpoint).map_err(|error| invalid(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(invalid("neither http nor https"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("it has a user or password"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(invalid("a base address has no query"));
-        }
-        let mut endpoint = url.to_string();
-        if !endpoint.ends_with('/') {
-            endpoint.push('/');
-        }
+        let endpoint = base_address("the API's endpoint", endpoint)?;
         Ok(Self { endpoint, headers: HeaderMap::new(), tokens })
     }
 

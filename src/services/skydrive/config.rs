@@ -2,22 +2,19 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use ::http::{HeaderMap, HeaderName, HeaderValue};
-use opendal::{Configurator, Error, ErrorKind, OperatorUri, Result, raw::ConfigDeserializer};
+use opendal::{Configurator, Error, OperatorUri, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Client, SkyDrive};
+use super::{Client, SKYDRIVE_SCHEME, SkyDrive};
 use crate::{
     auth::{Endpoint, TokenFile, TokenSource},
     drive::Secret,
+    services::options,
 };
 
 const ENDPOINT: &str = "https://apis.live.net/v5.0/";
 const OAUTH_ENDPOINT: &str = "https://login.live.com";
 const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
-
-/// What a key of a map of strings begins with that names a header.
-const HEADER: &str = "header.";
 
 /// The options of a SkyDrive. Keys are the same in a URI's query, in `Operator::via_iter` and in a
 /// configuration file; a key that is not here is an error.
@@ -61,7 +58,7 @@ pub struct SkyDriveConfig {
     pub headers: BTreeMap<String, String>,
     /// How long an id is trusted, as `10s`, `500ms` or a number of seconds; `0` walks every path
     /// anew. The default is 10 s.
-    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
     pub index_ttl: Option<Duration>,
     /// Lets the cloud make photos larger than 2048 × 2048 smaller: what is read later is not what
     /// was written. The default is false.
@@ -80,7 +77,7 @@ impl SkyDriveConfig {
         if let Err(error) = url::Url::parse(&storage.replace("{cid}", "0")) {
             return Err(wrong(format!("storage_endpoint: {error}")));
         }
-        Ok(client.with_headers(self.header_map()?))
+        Ok(client.with_headers(options::header_map(SKYDRIVE_SCHEME, &self.headers)?))
     }
 
     fn tokens(&self) -> Result<TokenSource> {
@@ -111,24 +108,10 @@ impl SkyDriveConfig {
             None => tokens,
         })
     }
-
-    fn header_map(&self) -> Result<HeaderMap> {
-        let mut map = HeaderMap::new();
-        for (name, value) in &self.headers {
-            let bad = |what: &str| wrong(format!("{HEADER}{name}: {what}"));
-            let header =
-                HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("not a header's name"))?;
-            // The value may be a secret: it is not told.
-            let value = HeaderValue::from_str(value)
-                .map_err(|_| bad("the value has characters that no header may have"))?;
-            map.append(header, value);
-        }
-        Ok(map)
-    }
 }
 
 fn wrong(what: impl Into<String>) -> Error {
-    Error::new(ErrorKind::ConfigInvalid, what).with_context("service", super::SKYDRIVE_SCHEME)
+    options::wrong(SKYDRIVE_SCHEME, what)
 }
 
 fn invalid(error: crate::drive::Error) -> Error {
@@ -140,29 +123,16 @@ impl Configurator for SkyDriveConfig {
 
     /// `skydrive://NAME/ROOT?KEY=VALUE&…`, name and root optional.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
-        if uri.username().is_some() || uri.password().is_some() {
-            return Err(wrong("a skydrive URI has neither user nor password: use access_token"));
-        }
+        let (root, name) = options::of_uri(SKYDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
-        if let Some(root) = uri.root() {
-            config.root = Some(root.to_owned());
-        }
-        if let Some(name) = uri.authority() {
-            config.name = Some(name.to_owned());
-        }
+        config.root = root.or(config.root);
+        config.name = name.or(config.name);
         Ok(config)
     }
 
     fn from_iter(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        let is_header = |(key, _): &(String, String)| {
-            key.get(..HEADER.len()).is_some_and(|start| start.eq_ignore_ascii_case(HEADER))
-        };
-        let (headers, others): (Vec<_>, Vec<_>) = pairs.into_iter().partition(is_header);
-        let deserializer = ConfigDeserializer::new(others.into_iter().collect());
-        let mut config =
-            Self::deserialize(deserializer).map_err(|error| wrong(error.to_string()))?;
-        let named = headers.into_iter().map(|(key, value)| (key[HEADER.len()..].to_owned(), value));
-        config.headers.extend(named);
+        let (mut config, headers) = options::from_pairs::<Self>(SKYDRIVE_SCHEME, pairs)?;
+        config.headers.extend(headers);
         Ok(config)
     }
 
@@ -194,76 +164,10 @@ impl fmt::Debug for SkyDriveConfig {
     }
 }
 
-/// A span of time as people write it.
-mod span {
-    use std::{fmt, time::Duration};
-
-    use jiff::SignedDuration;
-    use serde::{Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(
-        span: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match span {
-            None => serializer.serialize_none(),
-            Some(span) if span.subsec_nanos() == 0 => {
-                serializer.serialize_some(&format!("{}s", span.as_secs()))
-            }
-            Some(span) => serializer.serialize_some(&format!("{}ms", span.as_millis())),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        deserializer.deserialize_any(Span)
-    }
-
-    struct Span;
-
-    impl de::Visitor<'_> for Span {
-        type Value = Option<Duration>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a span of time such as 10s or 500ms, or a number of seconds")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            if text.is_empty() {
-                return Ok(None);
-            }
-            if let Ok(seconds) = text.parse() {
-                return Ok(Some(Duration::from_secs(seconds)));
-            }
-            let span = text.parse::<SignedDuration>().ok();
-            span.and_then(|span| Duration::try_from(span).ok())
-                .map(Some)
-                .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
-        }
-
-        fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Self::Value, E> {
-            Ok(Some(Duration::from_secs(seconds)))
-        }
-
-        fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Self::Value, E> {
-            let seconds = u64::try_from(seconds)
-                .map_err(|_| E::invalid_value(de::Unexpected::Signed(seconds), &self))?;
-            self.visit_u64(seconds)
-        }
-
-        fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use opendal::ErrorKind;
+
     use super::*;
 
     fn config(uri: &str) -> Result<SkyDriveConfig> {
@@ -284,7 +188,7 @@ mod tests {
         assert_eq!(config.access_token.as_deref(), Some("a+b"));
         assert_eq!(config.index_ttl, Some(Duration::from_millis(500)));
         assert!(config.downsize_photo_uploads);
-        let headers = config.header_map().unwrap();
+        let headers = options::header_map(SKYDRIVE_SCHEME, &config.headers).unwrap();
         assert_eq!(
             (&headers["x-one"], &headers["x-two"]),
             (&"1".parse().unwrap(), &"two words".parse().unwrap())

@@ -28,7 +28,7 @@ use super::{
     names,
     options::Properties,
 };
-use crate::drive::{Context, Error, ErrorKind, Item, ItemId, Result};
+use crate::drive::{Context, Error, ErrorKind, Item, ItemId, Result, Retry};
 
 /// What is to become of an item.
 #[derive(Clone)]
@@ -190,10 +190,10 @@ async fn remove(
         Err(_) => {
             done.clear();
             let text = format!(
-                "moved, but the file that was replaced may still be there: {occupant}, under a \
-                 name that begins with drivedal- ({error})"
+                "the item is moved, but the file that it replaced may still be there: {occupant}, \
+                 under a name that begins with drivedal-"
             );
-            Err(Error::new(ErrorKind::Unexpected, text))
+            Err(error.also(&text).with_kind(ErrorKind::Unexpected).with_retry(Retry::No))
         }
     }
 }
@@ -215,8 +215,11 @@ async fn taken_back(drive: &LiveDrive, cx: &Context, done: Vec<Step>, cause: Err
     if left.is_empty() {
         return cause;
     }
-    let text = format!("{cause}; this may stay as it is: {}", left.join(", "));
-    Error::new(ErrorKind::Unexpected, text)
+    cause
+        .also(&format!("this may stay as it is: {}", left.join(", ")))
+        .with_kind(ErrorKind::Unexpected)
+        // A repetition would find neither where they were.
+        .with_retry(Retry::No)
 }
 
 impl Step {

@@ -56,7 +56,11 @@ impl Cloud {
 
     pub(super) fn transport(&self) -> Scripted {
         let cloud = self.clone();
-        Scripted::by(move |sent| cloud.state().answer(sent))
+        Scripted::by(move |sent| cloud.answer(sent))
+    }
+
+    pub(super) fn answer(&self, sent: &Sent) -> Outcome {
+        self.state().answer(sent)
     }
 
     pub(super) fn folder(&self, parent: u64, name: &str) -> u64 {

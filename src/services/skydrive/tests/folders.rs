@@ -208,7 +208,7 @@ async fn items_are_removed_one_by_one_each_with_its_own_result() {
         true => answer(204, ""),
         false => refusal(404, "resource_not_found", "Gone."),
     });
-    let removal = |id: &str, kind| Removal { place: place(id), kind };
+    let removal = |id: &str, kind| Removal { place: place(id), kind, parents: vec![] };
     let removals = [
         removal(FILE, Some(Kind::File)),
         removal(FOLDER, Some(Kind::Folder)),

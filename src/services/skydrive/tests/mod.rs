@@ -6,6 +6,7 @@ mod files;
 mod folders;
 mod moves;
 mod secrets;
+mod service;
 
 use super::{Client, drive::LiveDrive};
 use crate::{

@@ -72,7 +72,7 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     tell(said(drive.update(&cx, &place(FILE), Some(&file), &change).await));
     let to = target(FOLDER, "c");
     tell(said(drive.copy(&cx, &place(FILE), Some(&file), &to, IfExists::Replace).await));
-    let removal = Removal { place: place(FILE), kind: None };
+    let removal = Removal { place: place(FILE), kind: None, parents: vec![] };
     for result in drive.remove(&cx, &[removal]).await {
         tell(said(result));
     }
