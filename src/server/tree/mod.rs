@@ -488,7 +488,8 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
 
     /// Takes a fragment of at most `max` bytes in and adds it to a session's end: `at` must be
     /// there, else [`TreeError::OutOfOrder`]. `total`, once said, stays, and the fragment ends
-    /// there at the latest, else [`TreeError::PastTheEnd`]. A fragment that fails leaves nothing.
+    /// there at the latest, else [`TreeError::PastTheEnd`]. A fragment that fails leaves nothing;
+    /// with one that is taken the session's time becomes `expires`.
     ///
     /// It takes the body and not [`Stored`] bytes, so that the bytes of a session are hashed as
     /// one file's while they arrive, and are not read again.
@@ -499,6 +500,7 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
         total: Option<u64>,
         fragment: Bytestream,
         max: u64,
+        expires: Timestamp,
     ) -> Result<Session>;
 
     /// Makes the file of a session, and ends it: where it was to be, or at `landing`.

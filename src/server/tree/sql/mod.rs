@@ -28,6 +28,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 pub(in crate::server) use self::drives::cid;
@@ -249,8 +250,9 @@ impl Tree for SqlTree {
         total: Option<u64>,
         fragment: Bytestream,
         max: u64,
+        expires: Timestamp,
     ) -> Result<Session> {
-        session::append(self, id, at, total, fragment, max).await
+        session::append(self, id, at, total, fragment, max, expires).await
     }
 
     async fn commit(

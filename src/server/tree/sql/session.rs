@@ -11,8 +11,8 @@ use tokio::task;
 
 use super::{
     super::{
-        Bytestream, Content, Expect, Hashes, Landing, NewItem, OnConflict, Result, Session, TreeError,
-        Written, hash::Hasher,
+        Bytestream, Content, Expect, Hashes, Landing, NewItem, OnConflict, Result, Session,
+        TreeError, Written, hash::Hasher,
     },
     SqlTree, contents,
     db::{Tx, storage},
@@ -134,6 +134,7 @@ pub(super) async fn append(
     total: Option<u64>,
     fragment: Bytestream,
     max: u64,
+    expires: Timestamp,
 ) -> Result<Session> {
     // Looked at before the body is read, and again when it is there.
     let open = Open::find(&mut *tree.db.reader().await?, id).await?;
@@ -154,7 +155,7 @@ pub(super) async fn append(
     })?;
     let wanted = id.to_owned();
     let session =
-        tree.db.write(move |tx| Box::pin(add(tx, wanted, at, total, size, place))).await?;
+        tree.db.write(move |tx| Box::pin(add(tx, wanted, at, total, size, place, expires))).await?;
     if let Some(hasher) = hasher {
         tree.hashing.insert(id.to_owned(), (at + size, hasher));
     }
@@ -168,17 +169,20 @@ async fn add(
     total: Option<u64>,
     size: u64,
     place: Place,
+    expires: Timestamp,
 ) -> Result<Session> {
     let Open { session, content } = {
         let mut open = Open::find(tx.sql(), &id).await?;
         open.session.total = open.admit(at, total)?;
         open.session.received += size;
+        open.session.expires = items::kept(expires);
         open
     };
-    sqlx::query("UPDATE session SET received = $2, total = $3 WHERE id = $1")
+    sqlx::query("UPDATE session SET received = $2, total = $3, expires = $4 WHERE id = $1")
         .bind(id)
         .bind(signed(session.received))
         .bind(session.total.map(signed))
+        .bind(session.expires.as_microsecond())
         .execute(tx.sql())
         .await?;
     // A fragment that is not a blob is empty.
