@@ -150,6 +150,16 @@ impl Ask {
         Self(self.0.body(bytes.into()))
     }
 
+    /// A body as it is, with the length that it or a header says.
+    pub fn stream(self, body: reqwest::Body) -> Self {
+        Self(self.0.body(body))
+    }
+
+    /// The status of an answer that may come before the body is sent.
+    pub async fn status_only(self) -> u16 {
+        self.0.send().await.expect("an answer").status().as_u16()
+    }
+
     pub fn json(self, body: Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }

@@ -5,7 +5,7 @@
 //! With that token, what changed since, each item in its latest state, with the folders above it
 //! before it. Tokens are signed and dated: what is not from here, or too old, is 410.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -195,11 +195,12 @@ impl Ancestors {
         let mut chain: Vec<Node> = Vec::new();
         let mut folder = node.parents.first().copied();
         while let Some(no) = folder {
-            if !self.0.contains_key(&no) {
-                let found = scope.tree().any_node(scope.drive(), no).await?;
-                self.0.insert(no, found);
-            }
-            let Some(found) = self.0.get(&no) else { break };
+            let found = match self.0.entry(no) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    unknown.insert(scope.tree().any_node(scope.drive(), no).await?)
+                }
+            };
             folder = found.parents.first().copied();
             chain.push(found.clone());
         }

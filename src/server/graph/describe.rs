@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{address::Dialect, kind::AccountKind, owner::Identity, scope::Scope};
+use super::{address::Dialect, kind::AccountKind, owner::Identity, scope::Scope, special};
 use crate::server::{
     content::encoded,
     tree::{Content, Node, NodeKind, ROOT},
@@ -78,6 +78,11 @@ impl Scope<'_> {
         }
         if node.no == ROOT {
             item["root"] = json!({});
+        }
+        if let Shown::In(above) = shown
+            && let Some(special) = special::name_of(above, &node.name)
+        {
+            item["specialFolder"] = json!({"name": special});
         }
         if let Some(description) = &node.description {
             item["description"] = description.as_str().into();

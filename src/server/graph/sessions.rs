@@ -97,7 +97,7 @@ pub(super) async fn create(
             Expect::Any
         }
     };
-    check_size(scope, item.file_size, spot.occupant.map_or(0, |node| node.size)).await?;
+    check_size(item.file_size)?;
     let (created, modified) = item.times()?;
     let kept = Kept {
         account: scope.account.name.clone(),
@@ -121,7 +121,7 @@ pub(super) async fn create(
         total: item.file_size,
         received: 0,
         on_conflict: behavior,
-        expires: Timestamp::now() + scope.visit.app.settings.session_life,
+        expires: expiry(scope),
         state: serde_json::to_value(&kept).unwrap_or_default(),
     };
     let session = scope.tree().open_session(session).await?;
@@ -131,24 +131,24 @@ pub(super) async fn create(
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-/// Refuses a file that no drive, or not this one, has room for.
-async fn check_size(scope: &Scope<'_>, size: Option<u64>, replaced: u64) -> Result<()> {
-    let Some(size) = size else { return Ok(()) };
-    if size == 0 {
+/// Refuses a file that no session makes. Whether the drive has room for it, the tree knows.
+fn check_size(size: Option<u64>) -> Result<()> {
+    if size == Some(0) {
         return Err(Error::invalid(
             "A file without bytes is put in one request, not in fragments.",
         ));
     }
-    if size > LARGEST_FILE {
+    if size.is_some_and(|size| size > LARGEST_FILE) {
         let message = format!("A file has {LARGEST_FILE} bytes at most.");
         return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, "invalidRequest", message)
             .inner("maxFileSizeExceeded"));
     }
-    let drive = scope.tree().drive_info(scope.drive()).await?;
-    if (drive.used - replaced.min(drive.used)).saturating_add(size) > drive.quota {
-        return Err(Error::quota());
-    }
     Ok(())
+}
+
+/// When a session that was touched now is forgotten.
+fn expiry(scope: &Scope<'_>) -> Timestamp {
+    Timestamp::now() + scope.visit.app.settings.session_life
 }
 
 /// The pre-authenticated URL of a session; like the cloud's it has a query of its own.
@@ -213,13 +213,9 @@ async fn fragment(
 ) -> Result<Response> {
     let range = ContentRange::of(scope.visit)?;
     range.check(&session, scope.visit.content_length()?)?;
-    if session.total.is_none() {
-        let occupant = scope.tree().child(scope.drive(), session.parent, &session.name).await;
-        let replaced = occupant.map_or(0, |node| node.size);
-        check_size(scope, Some(range.total), replaced).await?;
-    }
     let (at, total) = (range.first, Some(range.total));
-    let session = scope.tree().append(&session.id, at, total, bytes(body), range.length()).await?;
+    let (body, most, expires) = (bytes(body), range.length(), expiry(scope));
+    let session = scope.tree().append(&session.id, at, total, body, most, expires).await?;
     if session.received < range.total || kept.defer {
         return Ok(reply::json(StatusCode::ACCEPTED, &progress(scope, &session)));
     }
@@ -342,7 +338,7 @@ impl ContentRange {
             let message = format!("A fragment has {LARGEST_FRAGMENT} bytes at most.");
             return Err(Error::invalid(message).inner("maxFragmentLengthExceeded"));
         }
-        if self.last + 1 < self.total && sent % UNIT != 0 {
+        if self.last + 1 < self.total && !sent.is_multiple_of(UNIT) {
             return Err(Error::invalid(format!(
                 "Every fragment but the last has a multiple of {UNIT} bytes, not {sent}."
             )));

@@ -61,9 +61,9 @@ pub(super) async fn create_link(
         )));
     }
     let node = scope.locate(address).await?.node;
-    let known = links(&node)
-        .iter()
-        .find(|link| link["type"] == body.r#type.as_str() && link["scope"] == to_whom);
+    let all = links(&scope.visit.app, &node);
+    let known =
+        all.iter().find(|link| link["type"] == body.r#type.as_str() && link["scope"] == to_whom);
     if let Some(link) = known {
         return Ok(reply::json(StatusCode::OK, &permission(scope, link)));
     }
@@ -71,8 +71,7 @@ pub(super) async fn create_link(
     let claims = (&scope.account.name, node.no, &body.r#type, to_whom);
     let sealed = scope.visit.app.seal.seal(Purpose::Share, expires, &claims);
     let link = json!({"id": format!("s!{sealed}"), "type": body.r#type, "scope": to_whom});
-    let mut all = links(&node).to_vec();
-    all.push(link.clone());
+    let all = all.into_iter().chain([&link]).cloned().collect();
     keep(scope, &node, all).await?;
     Ok(reply::json(StatusCode::CREATED, &permission(scope, &link)))
 }
@@ -84,7 +83,7 @@ pub(super) async fn answer(
     calls: &[Call],
 ) -> Result<Response> {
     let node = scope.locate(address).await?.node;
-    let all = links(&node);
+    let all = links(&scope.visit.app, &node);
     match (calls, &scope.visit.method) {
         ([], &Method::GET) => {
             let body = json!({"value": permissions(scope, &node)});
@@ -96,7 +95,11 @@ pub(super) async fn answer(
             match *method {
                 Method::GET => Ok(reply::json(StatusCode::OK, &permission(scope, link))),
                 Method::DELETE => {
-                    let rest = all.iter().filter(|other| *other != link).cloned().collect();
+                    let rest = all
+                        .iter()
+                        .filter(|other| *other != link)
+                        .map(|&other| other.clone())
+                        .collect();
                     keep(scope, &node, rest).await?;
                     Ok(reply::empty(StatusCode::NO_CONTENT))
                 }
@@ -109,11 +112,17 @@ pub(super) async fn answer(
 
 /// The links of an item.
 pub(super) fn permissions(scope: &Scope<'_>, node: &Node) -> Vec<Value> {
-    links(node).iter().map(|link| permission(scope, link)).collect()
+    links(&scope.visit.app, node).into_iter().map(|link| permission(scope, link)).collect()
 }
 
-fn links(node: &Node) -> &[Value] {
-    planted(node, "links").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+/// The links that lead to an item. A copy has its original's among its own; those are not its.
+fn links<'n>(app: &App, node: &'n Node) -> Vec<&'n Value> {
+    let kept = planted(node, "links").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let leads_here = |link: &&Value| {
+        let claims = link["id"].as_str().and_then(|id| claims(app, id));
+        claims.is_some_and(|(_, item, ..)| item == node.no)
+    };
+    kept.iter().filter(leads_here).collect()
 }
 
 async fn keep(scope: &Scope<'_>, node: &Node, links: Vec<Value>) -> Result<()> {
@@ -169,7 +178,7 @@ async fn resolve(visit: &Visit, id: &str) -> Result<Target> {
     let (name, item, ..) = claims(&visit.app, id).ok_or_else(Error::not_found)?;
     let account = visit.app.account(&name).await?;
     let node = visit.app.tree.node(account.drive, item).await?;
-    if links(&node).iter().any(|link| link["id"] == id) {
+    if links(&visit.app, &node).iter().any(|link| link["id"] == id) {
         Ok(Target { account, node })
     } else {
         Err(Error::not_found())

@@ -2,7 +2,6 @@
 //! A23).
 
 use http::Method;
-use serde_json::json;
 
 use super::{
     error::{Error, Result},
@@ -33,16 +32,21 @@ pub(super) async fn folder(scope: &Scope<'_>, name: &str) -> Result<ItemNo> {
         return Err(Error::not_found());
     }
     let mut folder = ROOT;
-    for (depth, segment) in path.iter().enumerate() {
-        let mut new = NewItem::default();
-        if depth + 1 == path.len() {
-            new.facets.insert("graph".into(), json!({"specialFolder": {"name": name}}));
-        }
+    for name in *path {
+        let new = NewItem::default();
         let made = scope
             .tree()
-            .make(scope.drive(), folder, segment, NodeKind::Folder, new, OnConflict::Replace)
+            .make(scope.drive(), folder, name, NodeKind::Folder, new, OnConflict::Replace)
             .await?;
         folder = made.node.no;
     }
     Ok(folder)
+}
+
+/// What special folder an item is, by where it is: the names of the folders above it, and its own.
+pub(super) fn name_of(above: &[String], name: &str) -> Option<&'static str> {
+    let is = |path: &[&str]| {
+        path.split_last().is_some_and(|(last, folders)| *last == name && above == folders)
+    };
+    FOLDERS.iter().find(|(_, path)| is(path)).map(|(special, _)| *special)
 }
