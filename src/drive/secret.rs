@@ -1,6 +1,6 @@
 //! Values that must never be printed.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 /// A token, a ticket, a pre-authenticated URL. It has no way to be printed: [`Debug`](fmt::Debug)
 /// shows dots, and the text is had only by saying [`expose`](Self::expose).
@@ -16,6 +16,14 @@ impl Secret {
     /// Whether there is nothing to hide.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The text without this secret: for words of a cloud's that may repeat what they were sent.
+    pub fn hidden_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.is_empty() || !text.contains(&*self.0) {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(text.replace(&*self.0, "…"))
     }
 }
 
@@ -40,5 +48,12 @@ mod tests {
         let secret = Secret::from("hunter2");
         assert_eq!(format!("{secret:?} {:#?}", Some(&secret)).matches("hunter2").count(), 0);
         assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn a_secret_is_cut_out_of_what_somebody_else_says() {
+        let secret = Secret::from("hunter2");
+        assert_eq!(secret.hidden_in("token 'hunter2' is unknown"), "token '…' is unknown");
+        assert_eq!(Secret::from("").hidden_in("as it is"), "as it is");
     }
 }

@@ -130,6 +130,11 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
+    /// How errors call the request.
+    pub(super) fn attempted(&self) -> &str {
+        &self.attempted
+    }
+
     /// The body as a stream whose errors are ours.
     pub(crate) fn into_stream(self) -> ByteStream {
         Box::pin(self.into_pieces())
@@ -188,7 +193,8 @@ impl Reply {
     /// `Unexpected` with what did not fit and where; not the body, which may hold tickets.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_reader(self.body.clone()).map_err(|error| {
-            Error::new(ErrorKind::Unexpected, format!("the answer was not understood: {error}"))
+            let problem = error::without_values(&error.to_string());
+            Error::new(ErrorKind::Unexpected, format!("the answer was not understood: {problem}"))
                 .with_status(self.status.as_u16())
                 .attempted(&self.attempted)
         })

@@ -38,6 +38,24 @@ pub(super) fn rebuilt(error: &opendal::Error) -> Error {
     Error::new(kind, message).with_retry(retry)
 }
 
+/// A decoder's complaint without the values it quotes: one of them may be a ticket.
+pub(crate) fn without_values(complaint: &str) -> String {
+    let mut told = String::with_capacity(complaint.len());
+    let mut rest = complaint;
+    while let Some((before, quoted)) = rest.split_once('"') {
+        told.push_str(before);
+        told.push_str("\"…\"");
+        let mut escaped = false;
+        let end = quoted.find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        rest = end.map_or("", |end| &quoted[end + 1..]);
+    }
+    told + rest
+}
+
 /// What a status means where the cloud's own code says nothing more exact.
 pub(super) fn of_status(
     status: StatusCode,
@@ -96,6 +114,19 @@ mod tests {
         assert_eq!(pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::from_secs(60)));
         assert_eq!(pause("Wed, 21 Oct 2015 07:20:00 GMT"), Some(Duration::ZERO));
         assert_eq!(pause("soon"), None);
+    }
+
+    #[test]
+    fn a_decoders_complaint_names_the_field_and_not_the_value() {
+        let complaint = |json: &str| {
+            let error = serde_json::from_str::<std::collections::HashMap<String, u64>>(json);
+            without_values(&error.unwrap_err().to_string())
+        };
+        assert_eq!(
+            complaint(r#"{"a": "https://ticket\"more"}"#),
+            r#"invalid type: string "…", expected u64 at line 1 column 28"#
+        );
+        assert_eq!(complaint("{"), "EOF while parsing an object at line 1 column 1");
     }
 
     #[test]

@@ -11,11 +11,16 @@
 mod call;
 mod context;
 mod error;
+mod range;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod transport;
 
 pub(crate) use self::{
     call::{Call, segment},
     context::{Incoming, Reply},
+    error::without_values,
+    range::{asking_for, exactly},
 };
 pub use self::{
     context::Context,

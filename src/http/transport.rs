@@ -103,7 +103,7 @@ impl Transport {
 impl HttpTransport for Transport {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         if let Some(probe) = request.extensions().get::<Probe>() {
-            probe.0.store(true, Ordering::Relaxed);
+            probe.confirm();
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
         }
         let (parts, buffer) = request.into_parts();
@@ -298,7 +298,14 @@ impl Progress {
 /// A question to a transport: do you know [`BodySource`]? Ours answers without a network; any other
 /// refuses the scheme.
 #[derive(Clone, Default)]
-struct Probe(Arc<AtomicBool>);
+pub(super) struct Probe(Arc<AtomicBool>);
+
+impl Probe {
+    /// Says yes.
+    pub(super) fn confirm(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 pub(super) async fn understands_files(transport: &HttpTransporter) -> bool {
     let probe = Probe::default();

@@ -1,0 +1,351 @@
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::{
+    drive::Retry,
+    http::scripted::{Outcome, Scripted, Sent, answer},
+};
+
+const URL: &str = "https://login.live.com/oauth20_token.srf";
+
+fn endpoint() -> Endpoint {
+    Endpoint::new(URL, "app").unwrap()
+}
+
+fn refreshed(refresh: &str) -> TokenSource {
+    TokenSource::refreshed(endpoint(), Some(refresh.into()), None)
+}
+
+fn granted(access: &str, refresh: &str, lifetime: u64) -> Outcome {
+    answer(
+        200,
+        format!(
+            r#"{{"token_type":"bearer","expires_in":{lifetime},"scope":"wl.skydrive",
+                "access_token":"{access}","refresh_token":"{refresh}","user_id":"u"}}"#
+        ),
+    )
+}
+
+/// A token endpoint that numbers what it gives, and accepts each refresh token once.
+fn rotating() -> Scripted {
+    let mut turn = 0;
+    Scripted::by(move |sent| {
+        if !sent.text().contains(&format!("refresh_token=refresh-{turn}&")) {
+            return answer(400, r#"{"error":"invalid_grant","error_description":"Used."}"#);
+        }
+        turn += 1;
+        granted(&format!("access-{turn}"), &format!("refresh-{turn}"), 3600)
+    })
+}
+
+fn form(sent: &Sent) -> Vec<(String, String)> {
+    let mut pairs: Vec<_> = url::form_urlencoded::parse(&sent.body).into_owned().collect();
+    pairs.sort();
+    pairs
+}
+
+fn pairs<const N: usize>(expected: [(&str, &str); N]) -> Vec<(String, String)> {
+    expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+#[tokio::test]
+async fn a_refresh_sends_what_live_wants() {
+    let transport = Scripted::expecting([
+        (&*format!("POST {URL}"), granted("a", "r", 3600)),
+        (&*format!("POST {URL}"), granted("a", "r", 3600)),
+    ]);
+    let cx = transport.context();
+    let redirect = "https://login.live.com/oauth20_desktop.srf";
+    let mobile = endpoint().parameter("redirect_uri", redirect);
+    TokenSource::refreshed(mobile, Some("C&1".into()), None).token(&cx).await.unwrap();
+    let web = endpoint().client_secret("hush").scope("wl.skydrive").scope("wl.offline_access");
+    TokenSource::refreshed(web, Some("C2".into()), None).token(&cx).await.unwrap();
+
+    let sent = transport.sent();
+    assert_eq!(sent[0].header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(sent[0].header("authorization"), None);
+    assert_eq!(
+        form(&sent[0]),
+        pairs([
+            ("client_id", "app"),
+            ("grant_type", "refresh_token"),
+            ("redirect_uri", redirect),
+            ("refresh_token", "C&1"),
+        ])
+    );
+    assert_eq!(
+        form(&sent[1]),
+        pairs([
+            ("client_id", "app"),
+            ("client_secret", "hush"),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "C2"),
+            ("scope", "wl.skydrive wl.offline_access"),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_code_is_exchanged_for_the_first_tokens() {
+    let transport = Scripted::expecting([(&*format!("POST {URL}"), granted("a", "r", 60))]);
+    let tokens = endpoint()
+        .parameter("redirect_uri", "https://other/")
+        .exchange_code(&transport.context(), &"code".into(), "https://me/back", Some(&"v".into()))
+        .await
+        .unwrap();
+    assert_eq!(tokens.access.expose(), "a");
+    assert_eq!(tokens.refresh.unwrap().expose(), "r");
+    assert_eq!(tokens.lifetime, Some(Duration::from_secs(60)));
+    assert_eq!(tokens.scopes, ["wl.skydrive"]);
+    assert_eq!(
+        form(&transport.sent()[0]),
+        pairs([
+            ("client_id", "app"),
+            ("code", "code"),
+            ("code_verifier", "v"),
+            ("grant_type", "authorization_code"),
+            ("redirect_uri", "https://me/back"),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn an_application_gets_tokens_for_itself() {
+    let transport = Scripted::by(|_| {
+        answer(200, r#"{"token_type":"Bearer","expires_in":3599,"access_token":"app-token"}"#)
+    });
+    let cx = transport.context();
+    let source =
+        TokenSource::application(endpoint().client_secret("hush").scope("https://g/.default"));
+    assert_eq!(source.token(&cx).await.unwrap().expose(), "app-token");
+    source.token(&cx).await.unwrap();
+    assert_eq!(transport.sent().len(), 1);
+    assert_eq!(
+        form(&transport.sent()[0]),
+        pairs([
+            ("client_id", "app"),
+            ("client_secret", "hush"),
+            ("grant_type", "client_credentials"),
+            ("scope", "https://g/.default"),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn thirty_two_callers_at_once_cost_one_refresh() {
+    let gate = Arc::new(Semaphore::new(0));
+    let transport = {
+        let gate = Arc::clone(&gate);
+        Scripted::by(move |_| granted("access", "next", 3600).later(&gate))
+    };
+    let (cx, source) = (transport.context(), refreshed("first"));
+    let callers: Vec<_> = (0..32)
+        .map(|_| {
+            let (cx, source) = (cx.clone(), source.clone());
+            tokio::spawn(async move { source.token(&cx).await })
+        })
+        .collect();
+    while transport.sent().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    gate.add_permits(32);
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap().expose(), "access");
+    }
+    assert_eq!(transport.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn everybody_who_waits_for_a_refresh_that_fails_is_told_why_and_the_next_one_tries_again() {
+    let transport = rotating();
+    let (cx, source) = (transport.context(), refreshed("refresh-9"));
+    let (one, other) = tokio::join!(source.token(&cx), source.token(&cx));
+    for error in [one.unwrap_err(), other.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert_eq!(error.to_string(), "POST login.live.com token: 400 invalid_grant: Used.");
+    }
+    assert_eq!(transport.sent().len(), 1);
+    source.token(&cx).await.unwrap_err();
+    assert_eq!(transport.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn a_refresh_goes_on_when_its_caller_is_dropped() {
+    let gate = Arc::new(Semaphore::new(0));
+    let transport = {
+        let gate = Arc::clone(&gate);
+        Scripted::by(move |_| granted("access", "next", 3600).later(&gate))
+    };
+    let (cx, source) = (transport.context(), refreshed("first"));
+    let waiting = tokio::time::timeout(Duration::from_millis(20), source.token(&cx)).await;
+    assert!(waiting.is_err(), "it waits for the gate");
+    gate.add_permits(1);
+    assert_eq!(source.token(&cx).await.unwrap().expose(), "access");
+    assert_eq!(transport.sent().len(), 1);
+    assert_eq!(source.0.state().refresh.as_ref().unwrap().expose(), "next");
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_expires_and_the_rotated_refresh_token_is_used() {
+    let mut turn = 0;
+    let transport = Scripted::by(move |sent| {
+        assert!(sent.text().contains(&format!("refresh_token=refresh-{turn}&")));
+        turn += 1;
+        // The first is at its end when it comes.
+        granted(&format!("access-{turn}"), &format!("refresh-{turn}"), [0, 3600][turn - 1])
+    });
+    let (cx, source) = (transport.context(), refreshed("refresh-0"));
+    assert_eq!(source.token(&cx).await.unwrap().expose(), "access-1");
+    assert_eq!(source.token(&cx).await.unwrap().expose(), "access-2");
+    assert_eq!(source.token(&cx).await.unwrap().expose(), "access-2");
+    assert_eq!(transport.sent().len(), 2);
+}
+
+#[test]
+fn the_margin_is_a_tenth_of_a_tokens_life_and_two_minutes_at_most() {
+    let now = Timestamp::UNIX_EPOCH;
+    let renew_at = |lifetime: u64| {
+        let lifetime = Some(Duration::from_secs(lifetime));
+        let tokens = Tokens { access: "a".into(), refresh: None, lifetime, scopes: vec![] };
+        tokens.renew_at(now).unwrap().as_second()
+    };
+    assert_eq!((renew_at(3600), renew_at(100)), (3480, 90));
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once_however_many_were_refused_with_it() {
+    let transport = rotating();
+    let (cx, source) = (transport.context(), refreshed("refresh-0"));
+    let stale = source.token(&cx).await.unwrap();
+    let (one, other) = tokio::join!(source.renew(&cx, &stale), source.renew(&cx, &stale));
+    assert_eq!((one.unwrap().expose(), other.unwrap().expose()), ("access-2", "access-2"));
+    assert_eq!(source.renew(&cx, &stale).await.unwrap().expose(), "access-2");
+    assert_eq!(transport.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn a_given_token_is_given_and_never_renewed() {
+    let transport = Scripted::expecting([]);
+    let (cx, source) = (transport.context(), TokenSource::given("given".into()));
+    let token = source.token(&cx).await.unwrap();
+    assert_eq!(token.expose(), "given");
+    assert_eq!(source.renew(&cx, &token).await.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(source.token(&cx).await.unwrap(), token);
+    assert!(!source.is_renewable() && transport.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_in_the_file_and_the_next_process_goes_on_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = TokenFile::new(folder.path().join("tokens.json"));
+    let transport = rotating();
+    let cx = transport.context();
+    let first = refreshed("refresh-0").kept_in(file.clone());
+    let token = first.token(&cx).await.unwrap();
+    assert_eq!(file.read().unwrap().unwrap().refresh_token.unwrap().expose(), "refresh-1");
+
+    // Another process with the same configuration, whose refresh token is used up.
+    let second = refreshed("refresh-0").kept_in(file.clone());
+    assert_eq!(second.token(&cx).await.unwrap(), token, "without a request");
+    assert_eq!(second.renew(&cx, &token).await.unwrap().expose(), "access-2");
+    // The first one finds what the second has got.
+    assert_eq!(first.renew(&cx, &token).await.unwrap().expose(), "access-2");
+    assert_eq!(transport.sent().len(), 2);
+
+    // Without a refresh token of its own a process takes the file's.
+    let third = TokenSource::refreshed(endpoint(), None, None).kept_in(file.clone());
+    assert_eq!(third.token(&cx).await.unwrap().expose(), "access-2");
+}
+
+#[tokio::test]
+async fn two_processes_that_renew_at_once_cost_one_refresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = TokenFile::new(folder.path().join("tokens.json"));
+    let transport = rotating();
+    let cx = transport.context();
+    let sources: Vec<_> = (0..4).map(|_| refreshed("refresh-0").kept_in(file.clone())).collect();
+    let tokens = futures::future::join_all(sources.iter().map(|source| source.token(&cx))).await;
+    for token in tokens {
+        assert_eq!(token.unwrap().expose(), "access-1");
+    }
+    assert_eq!(transport.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_in_the_configuration_is_not_shadowed_by_an_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = TokenFile::new(folder.path().join("tokens.json"));
+    file.write(&Kept {
+        refresh_token: Some("somebody-elses".into()),
+        access_token: Some("somebody-elses".into()),
+        renew_at: None,
+        configured: Some("old".into()),
+    })
+    .unwrap();
+    let transport = rotating();
+    let source = refreshed("refresh-0").kept_in(file.clone());
+    assert_eq!(source.token(&transport.context()).await.unwrap().expose(), "access-1");
+    let kept = file.read().unwrap().unwrap();
+    assert_eq!(kept.refresh_token.unwrap().expose(), "refresh-1");
+    assert_eq!(kept.configured.unwrap().expose(), "refresh-0");
+}
+
+#[tokio::test]
+async fn tokens_that_cannot_be_written_are_an_error_once_and_known_all_the_same() {
+    let transport = rotating();
+    let cx = transport.context();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let source = refreshed("refresh-0").kept_in(TokenFile::new(&path));
+    // A folder where the file is to be: it can be locked, not replaced.
+    std::fs::create_dir(&path).unwrap();
+    let error = source.token(&cx).await.unwrap_err();
+    assert!(error.to_string().contains("tokens.json"), "{error}");
+    std::fs::remove_dir(&path).unwrap();
+    assert_eq!(source.token(&cx).await.unwrap().expose(), "access-1");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_busy_is_a_passing_error_and_one_that_refuses_is_not() {
+    let refused = async |outcome: Outcome| {
+        let transport = Scripted::by(move |_| outcome.clone());
+        refreshed("r").token(&transport.context()).await.unwrap_err()
+    };
+    let busy = refused(answer(503, "<html>").header("retry-after", "7")).await;
+    assert_eq!(busy.retry(), Retry::Again { after: Some(Duration::from_secs(7)) });
+    let passing = refused(answer(400, r#"{"error":"temporarily_unavailable"}"#)).await;
+    assert!(passing.is_temporary());
+    let client =
+        refused(answer(401, r#"{"error":"invalid_client","error_description":null}"#)).await;
+    assert_eq!((client.kind(), client.code()), (ErrorKind::Denied, Some("invalid_client")));
+    assert!(!client.is_temporary());
+    let wrong = refused(answer(400, r#"{"error":"invalid_request"}"#)).await;
+    assert_eq!(wrong.kind(), ErrorKind::Invalid);
+    assert!(refused(Outcome::Reset).await.is_temporary());
+}
+
+#[tokio::test]
+async fn no_error_of_a_refresh_tells_a_secret() {
+    let outcomes = [
+        Outcome::Reset,
+        granted("SECRET-access", "SECRET-refresh", 3600).broken_at(60),
+        answer(200, r#"{"access_token":["SECRET-access"],"token_type":"bearer"}"#),
+        answer(200, r#"{"access_token":"SECRET-access","token_type":7,"expires_in":"SECRET"}"#),
+        answer(200, r#"{"error":"invalid_grant","error_description":"SECRET-refresh is bad"}"#),
+        answer(400, r#"{"error":"invalid_grant","error_description":"'SECRET-refresh' is bad"}"#),
+        answer(400, r#"{"error":"invalid_client","error_description":"not SECRET-client"}"#),
+        answer(200, ""),
+        answer(302, "SECRET-access"),
+        answer(500, "SECRET-access"),
+    ];
+    for outcome in outcomes {
+        let transport = Scripted::by(move |_| outcome.clone());
+        let endpoint = endpoint().client_secret("SECRET-client");
+        let source = TokenSource::refreshed(endpoint, Some("SECRET-refresh".into()), None);
+        let error = source.token(&transport.context()).await.unwrap_err();
+        let said = format!("{error} {error:?} {error:#?} {source:?}");
+        assert!(!said.contains("SECRET"), "{said}");
+    }
+}

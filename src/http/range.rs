@@ -1,0 +1,310 @@
+//! Asking for a part of a file, and making exactly that of whatever comes.
+
+use std::ops::Range;
+
+use ::http::{StatusCode, header};
+use futures::{StreamExt, stream};
+
+use super::{call::Call, context::Incoming};
+use crate::drive::{ByteRange, ByteStream, Download, Error, ErrorKind, Result, Retry};
+
+/// Adds the `Range` header that a range needs.
+pub(crate) fn asking_for(call: Call, range: &ByteRange) -> Call {
+    let text = match range {
+        ByteRange::Full | ByteRange::From(0) => return call,
+        ByteRange::From(start) => format!("bytes={start}-"),
+        // A header cannot ask for nothing: one byte is asked for, and cut off.
+        ByteRange::Span(span) => {
+            format!("bytes={}-{}", span.start, span.end.saturating_sub(1).max(span.start))
+        }
+        ByteRange::Last(count) => format!("bytes=-{}", (*count).max(1)),
+    };
+    call.header(header::RANGE, text)
+}
+
+/// The bytes of `range` out of an answer to [`asking_for`] it: 206 with them, 200 with the whole
+/// file, or 416. Any other status is the caller's to refuse before.
+///
+/// `known` is the file's size where the caller knows it; needed only if the answer does not tell.
+///
+/// # Errors
+/// `Range` when the file ends before the range begins; `Unexpected` when the answer is neither
+/// what was asked for nor more.
+pub(crate) fn exactly(range: &ByteRange, known: Option<u64>, answer: Incoming) -> Result<Download> {
+    let attempted = answer.attempted().to_owned();
+    let broken = |what: String| {
+        Err(Error::new(ErrorKind::Unexpected, what)
+            .with_status(answer.status.as_u16())
+            .attempted(&attempted))
+    };
+    let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    let content_range = header(header::CONTENT_RANGE).and_then(parse_content_range);
+
+    let (given, total) = match answer.status {
+        StatusCode::OK => {
+            let told = header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+            match told.or(known) {
+                Some(total) => (0..total, total),
+                None => return broken("the answer does not tell the file's size".to_owned()),
+            }
+        }
+        StatusCode::PARTIAL_CONTENT => match content_range {
+            Some((Some(given), total)) => match total.or(known) {
+                Some(total) if given.end <= total => (given, total),
+                Some(total) => return broken(format!("bytes up to {} of {total}", given.end)),
+                None => return broken("the answer does not tell the file's size".to_owned()),
+            },
+            _ => return broken("part of a file without a Content-Range".to_owned()),
+        },
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            match content_range.and_then(|(_, total)| total).or(known) {
+                Some(total) => (0..0, total),
+                None => return Err(past_the_end(&attempted)),
+            }
+        }
+        status => return broken(format!("{status} is no answer to a request for bytes")),
+    };
+    let Some(wanted) = resolved(range, total) else { return Err(past_the_end(&attempted)) };
+    if !wanted.is_empty() && (given.start > wanted.start || given.end < wanted.end) {
+        return broken(format!("bytes {wanted:?} were asked for, {given:?} came"));
+    }
+    let bytes = if wanted.is_empty() {
+        stream::empty().boxed_sync()
+    } else if given == wanted {
+        counted(answer.into_stream(), wanted.end - wanted.start, attempted)
+    } else {
+        cut(answer.into_stream(), wanted.start - given.start, wanted.end - wanted.start, attempted)
+    };
+    Ok(Download { total, range: wanted, etag: None, ticket: None, bytes })
+}
+
+fn past_the_end(attempted: &str) -> Error {
+    Error::new(ErrorKind::Range, "the file ends before the range begins")
+        .with_status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16())
+        .attempted(attempted)
+}
+
+/// What a range means in a file of `total` bytes; `None`: it begins past the end (RFC 9110, 14.1.2,
+/// but that an empty file has its beginning).
+fn resolved(range: &ByteRange, total: u64) -> Option<Range<u64>> {
+    let (start, end) = match range {
+        ByteRange::Full => (0, total),
+        ByteRange::From(start) => (*start, total),
+        ByteRange::Span(span) => (span.start, span.end.max(span.start).min(total)),
+        ByteRange::Last(count) => (total.saturating_sub(*count), total),
+    };
+    let nothing_asked = matches!(range, ByteRange::Span(span) if span.is_empty())
+        || matches!(range, ByteRange::Last(0));
+    match start.cmp(&total) {
+        std::cmp::Ordering::Less => Some(start..end),
+        std::cmp::Ordering::Equal if start == 0 || nothing_asked => Some(start..start),
+        _ => None,
+    }
+}
+
+/// `bytes 0-9/100`, `bytes 0-9/*`, `bytes */100`: which bytes, and of how many.
+fn parse_content_range(text: &str) -> Option<(Option<Range<u64>>, Option<u64>)> {
+    let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
+    let total = match total.trim() {
+        "*" => None,
+        total => Some(total.parse().ok()?),
+    };
+    let range = match range.trim() {
+        "*" => None,
+        range => {
+            let (first, last) = range.split_once('-')?;
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse::<u64>().ok()?);
+            Some(first..last.checked_add(1).filter(|end| *end > first)?)
+        }
+    };
+    Some((range, total))
+}
+
+trait BoxedSync:
+    futures::Stream<Item = Result<opendal::Buffer>> + Send + Sync + Sized + 'static
+{
+    fn boxed_sync(self) -> ByteStream {
+        Box::pin(self)
+    }
+}
+
+impl<S: futures::Stream<Item = Result<opendal::Buffer>> + Send + Sync + 'static> BoxedSync for S {}
+
+/// The whole answer, which must have `len` bytes. Read to its end, so that the connection can be
+/// used again.
+fn counted(bytes: ByteStream, len: u64, attempted: String) -> ByteStream {
+    stream::unfold((Some(bytes), len), move |(bytes, left)| {
+        let attempted = attempted.clone();
+        async move {
+            let mut bytes = bytes?;
+            match bytes.next().await {
+                Some(Ok(piece)) if piece.len() as u64 <= left => {
+                    let left = left - piece.len() as u64;
+                    Some((Ok(piece), (Some(bytes), left)))
+                }
+                Some(Ok(_)) => Some((
+                    Err(Error::new(ErrorKind::Unexpected, "more bytes came than were promised")
+                        .attempted(attempted)),
+                    (None, 0),
+                )),
+                Some(Err(error)) => Some((Err(error), (None, 0))),
+                None if left == 0 => None,
+                None => Some((Err(too_few(left, attempted)), (None, 0))),
+            }
+        }
+    })
+    .boxed_sync()
+}
+
+/// `len` bytes of an answer, after `skip` others; the rest is not read.
+fn cut(bytes: ByteStream, skip: u64, len: u64, attempted: String) -> ByteStream {
+    stream::unfold((Some(bytes), skip, len), move |(bytes, mut skip, left)| {
+        let attempted = attempted.clone();
+        async move {
+            let mut bytes = bytes.filter(|_| left > 0)?;
+            loop {
+                let piece = match bytes.next().await {
+                    Some(Ok(piece)) => piece,
+                    Some(Err(error)) => return Some((Err(error), (None, 0, 0))),
+                    None => return Some((Err(too_few(left, attempted)), (None, 0, 0))),
+                };
+                let end = (piece.len() as u64).min(skip.saturating_add(left));
+                if skip >= end {
+                    skip -= end;
+                    continue;
+                }
+                // Both are at most the piece's length, a `usize`.
+                let piece = piece.slice(skip as usize..end as usize);
+                return Some((Ok(piece), (Some(bytes), 0, left - (end - skip))));
+            }
+        }
+    })
+    .boxed_sync()
+}
+
+fn too_few(missing: u64, attempted: String) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("the answer ended {missing} bytes early"))
+        .with_retry(Retry::Again { after: None })
+        .attempted(attempted)
+}
+
+#[cfg(test)]
+mod tests {
+    use ::http::Method;
+    use futures::TryStreamExt;
+    use opendal::raw::Operation;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::http::scripted::{Outcome, Scripted, answer};
+
+    async fn read(
+        file: &'static [u8],
+        range: ByteRange,
+        server: fn(&[u8], Option<&str>) -> Outcome,
+    ) -> Result<(u64, Range<u64>, Vec<u8>)> {
+        let transport = Scripted::by(move |sent| server(file, sent.header("range")));
+        let call = Call::new(Operation::Read, Method::GET, "http://h/ticket", "ticket");
+        let incoming = transport.context().fetch(asking_for(call, &range)).await.unwrap();
+        let download = exactly(&range, None, incoming)?;
+        let pieces: Vec<opendal::Buffer> = download.bytes.try_collect().await?;
+        let bytes = pieces.into_iter().flat_map(|piece| piece.to_vec()).collect();
+        Ok((download.total, download.range, bytes))
+    }
+
+    fn ignores_ranges(file: &[u8], _: Option<&str>) -> Outcome {
+        answer(200, file)
+    }
+
+    fn knows_ranges(file: &[u8], range: Option<&str>) -> Outcome {
+        let total = file.len();
+        let Some(range) = range else { return answer(200, file) };
+        let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+        let span = match (first, last) {
+            ("", last) => total.saturating_sub(last.parse().unwrap())..total,
+            (first, "") => first.parse().unwrap()..total,
+            (first, last) => {
+                first.parse().unwrap()..last.parse::<usize>().unwrap().saturating_add(1).min(total)
+            }
+        };
+        if span.start >= total {
+            return answer(416, "").header("content-range", format!("bytes */{total}"));
+        }
+        answer(206, &file[span.clone()])
+            .header("content-range", format!("bytes {}-{}/{total}", span.start, span.end - 1))
+    }
+
+    const FILE: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+    fn ranges() -> impl Strategy<Value = ByteRange> {
+        prop_oneof![
+            Just(ByteRange::Full),
+            (0..50u64).prop_map(ByteRange::From),
+            (0..50u64, 0..50u64).prop_map(|(start, len)| ByteRange::Span(start..start + len)),
+            (0..50u64).prop_map(ByteRange::Last),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_server_that_ignores_ranges_is_read_like_one_that_knows_them(
+            range in ranges(),
+            empty in any::<bool>(),
+        ) {
+            let file = if empty { b"" } else { FILE };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let one = runtime.block_on(read(file, range.clone(), ignores_ranges));
+            let other = runtime.block_on(read(file, range.clone(), knows_ranges));
+            match (one, other) {
+                (Ok(one), Ok(other)) => {
+                    prop_assert_eq!(&one, &other);
+                    let (total, span, bytes) = one;
+                    prop_assert_eq!(total, file.len() as u64);
+                    prop_assert_eq!(&bytes[..], &file[span.start as usize..span.end as usize]);
+                    let expected = match range {
+                        ByteRange::Full => total,
+                        ByteRange::From(start) => total - start,
+                        ByteRange::Span(span) => span.end.min(total) - span.start.min(total),
+                        ByteRange::Last(count) => count.min(total),
+                    };
+                    prop_assert_eq!(bytes.len() as u64, expected);
+                }
+                (Err(one), Err(other)) => {
+                    prop_assert_eq!(one.kind(), ErrorKind::Range);
+                    prop_assert_eq!(other.kind(), ErrorKind::Range);
+                }
+                (one, other) => prop_assert!(false, "{:?} but {:?}", one, other),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_lies_past_the_end_is_an_error_but_the_beginning_of_an_empty_file_is_not() {
+        let error = read(FILE, ByteRange::From(36), knows_ranges).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Range);
+        let (total, range, bytes) = read(b"", ByteRange::Last(5), knows_ranges).await.unwrap();
+        assert_eq!((total, range, bytes), (0, 0..0, vec![]));
+    }
+
+    #[tokio::test]
+    async fn fewer_bytes_than_promised_are_an_error_that_may_be_tried_again() {
+        let error = read(FILE, ByteRange::Full, |file, _| {
+            answer(206, &file[..30]).header("content-range", "bytes 0-35/36")
+        })
+        .await
+        .unwrap_err();
+        assert!(error.is_temporary() && error.to_string().contains("6 bytes early"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn another_range_than_the_one_asked_for_is_cut_if_it_holds_it_and_refused_otherwise() {
+        fn wider(file: &[u8], _: Option<&str>) -> Outcome {
+            answer(206, &file[5..30]).header("content-range", "bytes 5-29/36")
+        }
+        let (_, range, bytes) = read(FILE, ByteRange::Span(10..20), wider).await.unwrap();
+        assert_eq!((range, &bytes[..]), (10..20, &b"abcdefghij"[..]));
+        let error = read(FILE, ByteRange::Span(20..31), wider).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+        assert!(error.to_string().contains("20..31"), "{error}");
+    }
+}
