@@ -130,14 +130,15 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         cx: &Context,
         folder: &Place,
         name: &str,
-        seen: &mut (dyn FnMut(Seen<'_>) + Send),
+        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
     ) -> Result<Item>;
 
     /// One page of a folder's items, never the folder itself; `limit` is a wish for the page's size.
+    /// Names in a folder are unique: where the cloud allows duplicates, the newest is given.
     ///
-    /// With [`Depth::Tree`] an item's parent is a folder of the same listing, of this page or of
-    /// another one, usually an earlier; an item directly in `folder` names none. An item may come
-    /// more than once.
+    /// With [`Depth::Tree`] an item's parents are folders of the same listing, of this page or of
+    /// another one, usually an earlier; an item directly in `folder` names that by the id it was
+    /// asked by, or none. An item may come more than once, and some may not be below `folder`.
     ///
     /// # Errors
     /// `NotFound` for a missing folder, `NotAFolder` for a file.

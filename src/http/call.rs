@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use ::http::{HeaderName, HeaderValue, Method, Request, header};
+use bytes::Bytes;
 use opendal::{
     Buffer,
     raw::{Operation, ServiceOperation},
@@ -10,12 +11,11 @@ use opendal::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::transport::BodySource;
+use super::transport::{BodySource, Watch};
 use crate::drive::{Body, Error, ErrorKind, Result, Secret};
 
 /// Everything but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A name as one segment of a URL's path, or a value of its query.
 pub(crate) fn segment(name: &str) -> impl std::fmt::Display + '_ {
@@ -32,6 +32,9 @@ pub(crate) struct Call {
     operation: Operation,
     headers: header::HeaderMap,
     body: Body,
+    /// What goes before the body and after it: a form's beginning and end.
+    around: (Bytes, Bytes),
+    watch: Option<Watch>,
     /// The first thing that was wrong with it; told when it is sent.
     wrong: Option<Error>,
 }
@@ -51,6 +54,8 @@ impl Call {
             operation,
             headers: header::HeaderMap::new(),
             body: Body::Memory(Buffer::new()),
+            around: Default::default(),
+            watch: None,
             wrong: None,
         }
     }
@@ -73,7 +78,9 @@ impl Call {
                 self.wrong.get_or_insert_with(|| {
                     Error::new(
                         ErrorKind::Invalid,
-                        format!("the value of header {name} has characters that no header may have"),
+                        format!(
+                            "the value of header {name} has characters that no header may have"
+                        ),
                     )
                 });
             }
@@ -128,6 +135,21 @@ impl Call {
         self
     }
 
+    /// Sends these bytes as part of a form: `before` and `after` are all of it but the file.
+    #[cfg(feature = "services-amazon-drive")]
+    pub(crate) fn enclosed(mut self, before: Bytes, body: Body, after: Bytes) -> Self {
+        self.body = body;
+        self.around = (before, after);
+        self
+    }
+
+    /// Shows `watch` the bytes of a file while they are read to be sent; not those around them.
+    #[cfg(feature = "services-amazon-drive")]
+    pub(crate) fn watched(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
     /// `METHOD host template`: how errors call it.
     pub(crate) fn label(&self) -> String {
         let host = self.url.split_once("://").map_or("", |(_, rest)| {
@@ -138,22 +160,24 @@ impl Call {
         format!("{} {host} {}", self.method, self.template)
     }
 
-    /// The file its body is in, if it is not in memory.
-    pub(super) fn file_len(&self) -> Option<u64> {
-        match &self.body {
-            Body::Memory(_) => None,
-            Body::File { len, .. } => Some(*len),
-        }
-    }
-
     /// Takes the body's bytes into memory, for a transport that cannot send them from their file.
     pub(super) fn with_buffer(mut self, bytes: Buffer) -> Self {
         self.body = Body::Memory(bytes);
         self
     }
 
-    pub(super) fn take_body(&self) -> Body {
-        self.body.clone()
+    /// The part of its body that is in a file.
+    pub(super) fn file(&self) -> Option<BodySource> {
+        match &self.body {
+            Body::Memory(_) => None,
+            Body::File { file, len } => Some(BodySource {
+                file: Arc::clone(file),
+                file_len: *len,
+                before: Bytes::new(),
+                after: Bytes::new(),
+                watch: self.watch.clone(),
+            }),
+        }
     }
 
     /// What OpenDAL's transports take.
@@ -161,6 +185,7 @@ impl Call {
         if let Some(wrong) = self.wrong {
             return Err(wrong);
         }
+        let file = self.file();
         let mut request = Request::new(Buffer::new());
         *request.method_mut() = self.method;
         // The parser's error would repeat the URL.
@@ -170,11 +195,18 @@ impl Call {
         *request.headers_mut() = self.headers;
         request.extensions_mut().insert(self.operation);
         request.extensions_mut().insert(ServiceOperation(self.template));
-        match self.body {
-            Body::Memory(bytes) => *request.body_mut() = bytes,
-            Body::File { file, len } => {
-                request.extensions_mut().insert(BodySource { file: Arc::clone(&file), len });
+        let (before, after) = self.around;
+        match (self.body, file) {
+            (_, Some(source)) => {
+                request.extensions_mut().insert(BodySource { before, after, ..source });
             }
+            (Body::Memory(bytes), None) if before.is_empty() && after.is_empty() => {
+                *request.body_mut() = bytes;
+            }
+            (Body::Memory(bytes), None) => {
+                *request.body_mut() = std::iter::once(before).chain(bytes).chain([after]).collect();
+            }
+            (Body::File { .. }, None) => unreachable!("a body in a file has a source"),
         }
         Ok(request)
     }

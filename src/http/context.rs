@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 use super::{
     call::Call,
     error,
-    transport::{BodySource, Redirected, understands_files},
+    transport::{Redirected, understands_files},
 };
-use crate::drive::{Body, ByteStream, Error, ErrorKind, Result};
+use crate::drive::{ByteStream, Error, ErrorKind, Result};
 
 /// The most of a file that is read into memory for a transport that cannot stream it, in bytes.
 const FOREIGN_FILE_MAX: u64 = 64 << 20;
@@ -102,10 +102,11 @@ impl Context {
     /// Another transport than ours would send an empty body where a file was meant, and so empty
     /// the user's file in the cloud: it is asked first.
     async fn with_sendable_body(&self, call: Call) -> Result<Call> {
-        let Some(len) = call.file_len() else { return Ok(call) };
+        let Some(source) = call.file() else { return Ok(call) };
         if understands_files(&self.transport).await {
             return Ok(call);
         }
+        let len = source.file_len;
         if len > FOREIGN_FILE_MAX {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -115,9 +116,8 @@ impl Context {
                 ),
             ));
         }
-        let Body::File { file, len } = call.take_body() else { return Ok(call) };
         let mut pieces = Vec::new();
-        let mut stream = Box::pin(BodySource { file, len }.stream());
+        let mut stream = Box::pin(source.stream());
         while let Some(piece) = stream.next().await {
             pieces.push(piece.map_err(|source| {
                 Error::new(ErrorKind::Unexpected, "reading the file to be sent").with_source(source)

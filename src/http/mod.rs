@@ -21,6 +21,7 @@ pub(crate) use self::{
     context::{Incoming, Reply},
     error::without_values,
     range::{asking_for, exactly},
+    transport::{Observer, Watch, read_exact_at},
 };
 pub use self::{
     context::Context,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use futures::stream;
+use futures::{TryStreamExt, stream};
 use opendal::{
     Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, OperationContext, Result,
 };
@@ -139,7 +139,7 @@ impl HttpTransport for Scripted {
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
         }
         let body = match parts.extensions.get::<BodySource>() {
-            Some(source) => read(source),
+            Some(source) => read(source).await,
             None => body.to_vec(),
         };
         let sent =
@@ -165,13 +165,9 @@ impl HttpTransport for Scripted {
     }
 }
 
-fn read(source: &BodySource) -> Vec<u8> {
-    use std::io::{Read, Seek};
-    let mut file = source.file.try_clone().unwrap();
-    file.rewind().unwrap();
-    let mut bytes = Vec::new();
-    file.take(source.len).read_to_end(&mut bytes).unwrap();
-    bytes
+async fn read(source: &BodySource) -> Vec<u8> {
+    let pieces: Vec<_> = source.stream().try_collect().await.unwrap();
+    pieces.concat()
 }
 
 fn response(answer: Answer) -> Response<HttpBody> {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 use tokio::{
-    task::spawn_blocking,
+    task::{JoinHandle, spawn_blocking},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -118,22 +118,22 @@ impl HttpTransport for Transport {
 
         let progress = Progress::new(self.timeouts.idle);
         if let Some(source) = parts.extensions.get::<BodySource>().cloned() {
-            builder = builder
-                .header(header::CONTENT_LENGTH, HeaderValue::from(source.len))
-                .body(reqwest::Body::wrap_stream(progress.watch(
+            builder = builder.header(header::CONTENT_LENGTH, HeaderValue::from(source.len())).body(
+                reqwest::Body::wrap_stream(progress.watch(
                     source.stream(),
-                    source.len,
+                    source.len(),
                     self.timeouts.first_byte,
-                )));
+                )),
+            );
         } else if !buffer.is_empty() {
             let len = buffer.len() as u64;
-            builder = builder
-                .header(header::CONTENT_LENGTH, HeaderValue::from(len))
-                .body(reqwest::Body::wrap_stream(progress.watch(
+            builder = builder.header(header::CONTENT_LENGTH, HeaderValue::from(len)).body(
+                reqwest::Body::wrap_stream(progress.watch(
                     pieces(buffer),
                     len,
                     self.timeouts.first_byte,
-                )));
+                )),
+            );
         } else {
             progress.sent_all(self.timeouts.first_byte);
         }
@@ -159,24 +159,25 @@ impl HttpTransport for Transport {
         }
         let len = response.content_length();
         let idle = self.timeouts.idle;
-        let body = stream::unfold(Some(Box::pin(response.bytes_stream())), move |body| async move {
-            let mut body = body?;
-            match timeout(idle, body.next()).await {
-                Ok(None) => None,
-                Ok(Some(Ok(bytes))) => Some((Ok(Buffer::from(bytes)), Some(body))),
-                Ok(Some(Err(error))) => Some((Err(failed("read http response", error)), None)),
-                Err(_) => Some((
-                    Err(Error::new(
-                        ErrorKind::Unexpected,
-                        format!("no byte of the answer for {} s", idle.as_secs()),
-                    )
-                    .set_temporary()),
-                    None,
-                )),
-            }
-        })
-        // An empty buffer would mean the end to OpenDAL.
-        .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())));
+        let body =
+            stream::unfold(Some(Box::pin(response.bytes_stream())), move |body| async move {
+                let mut body = body?;
+                match timeout(idle, body.next()).await {
+                    Ok(None) => None,
+                    Ok(Some(Ok(bytes))) => Some((Ok(Buffer::from(bytes)), Some(body))),
+                    Ok(Some(Err(error))) => Some((Err(failed("read http response", error)), None)),
+                    Err(_) => Some((
+                        Err(Error::new(
+                            ErrorKind::Unexpected,
+                            format!("no byte of the answer for {} s", idle.as_secs()),
+                        )
+                        .set_temporary()),
+                        None,
+                    )),
+                }
+            })
+            // An empty buffer would mean the end to OpenDAL.
+            .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())));
         Ok(answer.map(|()| HttpBody::new(Box::pin(body), len)))
     }
 }
@@ -186,52 +187,121 @@ impl HttpTransport for Transport {
 pub(super) struct Redirected;
 
 fn failed(what: &'static str, error: reqwest::Error) -> Error {
-    let temporary = error.is_request() || error.is_body() || error.is_decode() || error.is_timeout();
-    Error::new(ErrorKind::Unexpected, what).with_temporary(temporary).set_source(error.without_url())
+    let temporary =
+        error.is_request() || error.is_body() || error.is_decode() || error.is_timeout();
+    Error::new(ErrorKind::Unexpected, what)
+        .with_temporary(temporary)
+        .set_source(error.without_url())
 }
 
-/// Bytes of a request that are in a file; travels as the request's extension, and is kept by its
-/// clones, so a repeated request reads them again.
-#[derive(Clone, Debug)]
+/// Bytes of a request that are in a file, and what goes around them; travels as the request's
+/// extension, and is kept by its clones, so a repeated request reads them again.
+#[derive(Clone)]
 pub(super) struct BodySource {
     pub(super) file: Arc<File>,
-    pub(super) len: u64,
+    pub(super) file_len: u64,
+    pub(super) before: Bytes,
+    pub(super) after: Bytes,
+    pub(super) watch: Option<Watch>,
+}
+
+/// Called when a file begins to be read for a request, and again if the request is repeated.
+pub(crate) type Watch = Arc<dyn Fn() -> Box<dyn Observer> + Send + Sync>;
+
+/// Sees the bytes of a file while they leave.
+pub(crate) trait Observer: Send {
+    /// The next piece. Called on a thread that may block.
+    fn piece(&mut self, bytes: &[u8]);
+    /// That was all of the file.
+    fn end(self: Box<Self>);
 }
 
 impl BodySource {
-    /// The bytes, read while they are asked for.
+    /// Bytes of the whole body.
+    pub(super) fn len(&self) -> u64 {
+        self.before.len() as u64 + self.file_len + self.after.len() as u64
+    }
+
+    /// The whole body, read while it is asked for.
     pub(super) fn stream(&self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
-        stream::unfold((Arc::clone(&self.file), 0, self.len), |(file, at, len)| async move {
-            if at >= len {
-                return None;
-            }
-            let want = usize::try_from(len - at).unwrap_or(PIECE).min(PIECE);
-            let reader = Arc::clone(&file);
-            // A sync read of 256 KiB in a task of its own: `JoinHandle` is what makes it `Sync`.
-            let read = spawn_blocking(move || {
-                let mut piece = vec![0; want];
-                read_exact_at(&reader, &mut piece, at)?;
-                Ok(Bytes::from(piece))
-            });
-            match read.await.unwrap_or_else(|died| Err(io::Error::other(died))) {
-                Ok(piece) => {
-                    let next = at + piece.len() as u64;
-                    Some((Ok(piece), (file, next, len)))
-                }
-                // Shorter than announced: the request must not look complete.
-                Err(error) => Some((Err(error), (file, len, len))),
-            }
-        })
+        let around = |bytes: &Bytes| stream::iter((!bytes.is_empty()).then(|| Ok(bytes.clone())));
+        let pieces = stream::unfold(Reading::Begin(self.clone()), Reading::next);
+        around(&self.before).chain(pieces).chain(around(&self.after))
     }
 }
 
+impl std::fmt::Debug for BodySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodySource").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A file being read one piece ahead of what was asked for: while one is sent the next is read and
+/// observed. Measured on two cores, 2 GiB from the page cache to a loopback socket: 3.3 GB/s instead
+/// of 2.0; with an MD5 observer 0.53 GB/s, where the hash alone makes 0.65.
+enum Reading {
+    Begin(BodySource),
+    /// `JoinHandle` is what makes it `Sync`.
+    Ahead(JoinHandle<io::Result<(Bytes, Step)>>),
+    End,
+}
+
+/// Where the reading of a file is.
+struct Step {
+    file: Arc<File>,
+    at: u64,
+    len: u64,
+    observer: Option<Box<dyn Observer>>,
+}
+
+impl Reading {
+    async fn next(self) -> Option<(io::Result<Bytes>, Self)> {
+        let reading = match self {
+            Self::Begin(BodySource { file, file_len: len, watch, .. }) => {
+                Step { file, at: 0, len, observer: watch.map(|begun| begun()) }.ahead()
+            }
+            other => other,
+        };
+        let Self::Ahead(read) = reading else { return None };
+        match read.await.unwrap_or_else(|died| Err(io::Error::other(died))) {
+            Ok((piece, step)) => Some((Ok(piece), step.ahead())),
+            // Shorter than announced: the request must not look complete.
+            Err(error) => Some((Err(error), Self::End)),
+        }
+    }
+}
+
+impl Step {
+    /// Begins to read the next piece in a task of its own.
+    fn ahead(mut self) -> Reading {
+        let want = usize::try_from(self.len - self.at).unwrap_or(PIECE).min(PIECE);
+        if want == 0 {
+            if let Some(observer) = self.observer {
+                observer.end();
+            }
+            return Reading::End;
+        }
+        Reading::Ahead(spawn_blocking(move || {
+            let mut piece = vec![0; want];
+            read_exact_at(&self.file, &mut piece, self.at)?;
+            if let Some(observer) = &mut self.observer {
+                observer.piece(&piece);
+            }
+            self.at += want as u64;
+            Ok((Bytes::from(piece), self))
+        }))
+    }
+}
+
+/// Reads at a position without moving the file's own.
 #[cfg(unix)]
-fn read_exact_at(file: &File, piece: &mut [u8], at: u64) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, piece: &mut [u8], at: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, piece, at)
 }
 
+/// Reads at a position.
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut piece: &mut [u8], mut at: u64) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, mut piece: &mut [u8], mut at: u64) -> io::Result<()> {
     while !piece.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, piece, at)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

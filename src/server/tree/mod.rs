@@ -475,8 +475,13 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     async fn session(&self, id: &str) -> Result<Session>;
 
     /// Adds taken-in bytes to a session's end; `at` must be there, and `total`, once said, stays.
-    async fn append(&self, id: &str, at: u64, total: Option<u64>, stored: Stored)
-    -> Result<Session>;
+    async fn append(
+        &self,
+        id: &str,
+        at: u64,
+        total: Option<u64>,
+        stored: Stored,
+    ) -> Result<Session>;
 
     /// Makes the file of a session, and ends it.
     async fn commit(&self, id: &str, new: NewItem, expect: Expect) -> Result<Written>;

@@ -1,0 +1,160 @@
+//! Copies that the cloud makes itself.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use opendal::{Metadata, raw::oio};
+use tokio::time::sleep_until;
+
+use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path};
+use crate::drive::{
+    Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result,
+};
+
+/// A copy under way. Each call asks the cloud once, so none is long and each can be repeated.
+#[derive(Debug)]
+pub struct DriveCopier {
+    core: Arc<Core>,
+    cx: Context,
+    from: Result<Path>,
+    to: Result<Path>,
+    if_exists: IfExists,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Begin,
+    Running {
+        job: CopyJob,
+        size: u64,
+        not_before: Instant,
+        folder: Folder,
+    },
+    /// Done, and the bytes not told yet.
+    Copied(Metadata),
+    Told(Metadata),
+}
+
+impl DriveCopier {
+    pub(super) fn new(
+        core: Arc<Core>,
+        cx: Context,
+        from: &str,
+        to: &str,
+        if_exists: IfExists,
+    ) -> Self {
+        let (from, to) = (core.path(from), core.path(to));
+        Self { core, cx, from, to, if_exists, state: State::Begin }
+    }
+
+    async fn begin(&self) -> Result<State> {
+        let (core, cx) = (&self.core, &self.cx);
+        let from = self.from.as_ref().map_err(Clone::clone)?;
+        let to = self.to.as_ref().map_err(Clone::clone)?;
+        if from.is_root() || to.is_root() {
+            return Err(Error::new(
+                ErrorKind::IsAFolder,
+                "the root is neither copied nor replaced",
+            ));
+        }
+        if from.names().len() == to.names().len() && to.is_within(from, core.capabilities()) {
+            return Err(Error::new(ErrorKind::Conflict, "a file cannot be copied onto itself"));
+        }
+        // The length is needed at the end, and asking for the copy would be a request more.
+        let (source, item) = core.look(cx, from, &Default::default()).await?;
+        if item.kind != Kind::File {
+            return Err(Error::new(ErrorKind::IsAFolder, "only files are copied"));
+        }
+        let (target, folder) = core.target(cx, to).await?;
+        let asked = Instant::now();
+        let copying =
+            core.drive.copy(cx, &source.place, Some(&item), &target, self.if_exists).await;
+        let size = item.size.unwrap_or_default();
+        match copying {
+            Ok(Copying::Running { job, ask_in }) => {
+                Ok(State::Running { job, size, not_before: asked + ask_in, folder })
+            }
+            Ok(Copying::Done(copy)) => self.done(copy, size, &folder),
+            Err(error) => {
+                core.index.doubt(&folder, &core.fold(&target.name));
+                Err(match (error.kind(), self.if_exists) {
+                    (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
+                    _ => error,
+                })
+            }
+        }
+    }
+
+    fn done(&self, copy: Option<Box<Item>>, size: u64, folder: &Folder) -> Result<State> {
+        let to = self.to.as_ref().map_err(Clone::clone)?;
+        let name = to.split().map_or("", |(_, name)| name);
+        let folded = self.core.fold(name);
+        let item = match copy {
+            Some(item) => *item,
+            None => {
+                self.core.index.doubt(folder, &folded);
+                Item::new(ItemId::from(""), name, Kind::File)
+            }
+        };
+        if item.size.is_some_and(|copied| copied != size) {
+            return Err(Error::new(
+                ErrorKind::Unexpected,
+                format!("the copy has {:?} bytes, the file {size}", item.size),
+            ));
+        }
+        let keeps_times = self.core.capabilities().sets_modified;
+        let shown = metadata::of_written(&item, size, keeps_times);
+        if !item.id.as_str().is_empty() {
+            self.core.index.set(folder, folded, Arc::new(item), Instant::now());
+        }
+        Ok(State::Copied(shown))
+    }
+
+    async fn step(&mut self) -> Result<Option<usize>> {
+        match &self.state {
+            State::Begin => self.state = self.begin().await?,
+            State::Running { job, size, not_before, folder } => {
+                sleep_until((*not_before).into()).await;
+                match self.core.drive.copy_status(&self.cx, job).await? {
+                    Copying::Running { job, ask_in } => {
+                        let not_before = Instant::now() + ask_in.max(Duration::from_millis(50));
+                        let (size, folder) = (*size, folder.clone());
+                        self.state = State::Running { job, size, not_before, folder };
+                    }
+                    Copying::Done(item) => self.state = self.done(item, *size, folder)?,
+                }
+            }
+            State::Copied(metadata) => {
+                let bytes = usize::try_from(metadata.content_length()).unwrap_or(usize::MAX);
+                self.state = State::Told(metadata.clone());
+                return Ok(Some(bytes));
+            }
+            State::Told(_) => return Ok(None),
+        }
+        // Under way: nothing is copied as far as OpenDAL can count it.
+        Ok(Some(0))
+    }
+}
+
+impl oio::Copy for DriveCopier {
+    async fn next(&mut self) -> opendal::Result<Option<usize>> {
+        self.step().await.map_err(to_opendal)
+    }
+
+    async fn close(&mut self) -> opendal::Result<Metadata> {
+        loop {
+            if let State::Told(metadata) = &self.state {
+                return Ok(metadata.clone());
+            }
+            self.next().await?;
+        }
+    }
+
+    /// A cloud that has begun a copy ends it; there is no request to stop it.
+    async fn abort(&mut self) -> opendal::Result<()> {
+        Ok(())
+    }
+}

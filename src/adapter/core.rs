@@ -1,0 +1,418 @@
+//! From paths to places: the drive, what is known of it, and the walk down its folders.
+//!
+//! Two kinds of drives meet here. One that knows paths is asked by path; the index then only adds
+//! what saves a look (kind, ticket). One that is walked by id is asked for one folder after the
+//! other, as far as the index does not know the way.
+//!
+//! An answer is never older than the index allows: an edge is trusted for
+//! [`Settings::index_ttl`], and whatever overwrites by id, deletes or renames trusts none older
+//! than [`NOW`] but asks the item whether it is still where it was. A stale id costs one more walk.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Mutex as Turn, OnceCell};
+
+use super::{
+    Settings,
+    index::{Folder, Index, Look},
+    path::Path,
+};
+use crate::drive::{
+    Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Kind, Place, Result,
+    Seen, Target,
+};
+
+/// How old an edge may be for what overwrites by id, deletes or renames.
+pub(super) const NOW: Duration = Duration::from_secs(1);
+
+pub(super) struct Core {
+    pub(super) drive: Arc<dyn Drive>,
+    pub(super) settings: Settings,
+    pub(super) index: Index,
+    root: OnceCell<ItemId>,
+    /// Who is making a folder: the second one waits and then finds it.
+    making: Mutex<HashMap<(ItemId, String), Weak<Turn<()>>>>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("drive", &self.drive).finish_non_exhaustive()
+    }
+}
+
+/// Where a path led.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) place: Place,
+    /// What is known of the item; always there in a drive that is walked by id.
+    pub(super) item: Option<Arc<Item>>,
+    /// The item was asked for on this very walk.
+    pub(super) asked_now: bool,
+    /// The folder it was found in and its folded name there; `None` for the drive's root.
+    pub(super) edge: Option<(Folder, String)>,
+    /// An id on the way was known beforehand and may be stale by now.
+    pub(super) remembered: bool,
+}
+
+impl Core {
+    pub(super) fn new(drive: Arc<dyn Drive>, settings: Settings) -> Self {
+        Self {
+            drive,
+            settings,
+            index: Index::new(),
+            root: OnceCell::new(),
+            making: Mutex::default(),
+        }
+    }
+
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        self.drive.capabilities()
+    }
+
+    pub(super) fn fold(&self, name: &str) -> String {
+        (self.capabilities().fold)(name).into_owned()
+    }
+
+    /// Refuses a name that the cloud would refuse, before anything is sent.
+    pub(super) fn check_name(&self, name: &str) -> Result<()> {
+        match (self.capabilities().refuses_name)(name) {
+            None => Ok(()),
+            Some(why) => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("this cloud takes no name like {name:?}: {why}"),
+            )),
+        }
+    }
+
+    pub(super) fn path(&self, path: &str) -> Result<Path> {
+        Path::new(&self.settings.root, path)
+    }
+
+    pub(super) async fn root(&self, cx: &Context) -> Result<&ItemId> {
+        self.root.get_or_try_init(|| self.drive.root(cx)).await
+    }
+
+    /// Where a path leads, by what is known for no longer than `age`.
+    ///
+    /// # Errors
+    /// `NotFound`; in a drive that is asked by path only when it is known to be missing.
+    pub(super) async fn find(&self, cx: &Context, path: &Path, age: Duration) -> Result<Found> {
+        if self.capabilities().paths {
+            return self.place(cx, path.names(), age).await;
+        }
+        let age = age.min(self.settings.index_ttl);
+        let mut walk = Walk { core: self, cx, age, remembered: false, listed: false };
+        match walk.down(path.names()).await {
+            // A folder on the way may be gone and another one of its name be there.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && walk.remembered && !walk.listed =>
+            {
+                self.find_anew(cx, path).await
+            }
+            found => found,
+        }
+    }
+
+    /// The same with nothing remembered: what an id led to was gone.
+    pub(super) async fn find_anew(&self, cx: &Context, path: &Path) -> Result<Found> {
+        if self.capabilities().paths {
+            return self.place(cx, path.names(), Duration::ZERO).await;
+        }
+        let mut walk =
+            Walk { core: self, cx, age: Duration::ZERO, remembered: false, listed: false };
+        walk.down(path.names()).await
+    }
+
+    /// A place below the root of a drive that is asked by path: no request, and what is known.
+    async fn place(&self, cx: &Context, names: &[String], age: Duration) -> Result<Found> {
+        let place = self.below(cx, names).await?;
+        let mut found =
+            Found { place, item: None, asked_now: false, edge: None, remembered: false };
+        let Some((name, parents)) = names.split_last() else { return Ok(found) };
+        let (folder, folded) = (self.path_folder(parents), self.fold(name));
+        // Only what is there is believed: a look by path costs one request either way.
+        if let Look::Known(item, _) =
+            self.index.look(&folder, &folded, age.min(self.settings.index_ttl))
+        {
+            found.item = Some(item);
+        }
+        found.edge = Some((folder, folded));
+        Ok(found)
+    }
+
+    /// The item at a path as the cloud has it now.
+    pub(super) async fn look(
+        &self,
+        cx: &Context,
+        path: &Path,
+        conditions: &Conditions,
+    ) -> Result<(Found, Item)> {
+        let mut found = self.find(cx, path, self.settings.index_ttl).await?;
+        // The walk itself has just asked.
+        if let (Some(item), true, true) =
+            (&found.item, found.asked_now, conditions == &Conditions::default())
+        {
+            let item = Item::clone(item);
+            return Ok((found, item));
+        }
+        let asked = Instant::now();
+        let item = match self.drive.item(cx, &found.place, conditions).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && found.remembered => {
+                self.doubt(&found);
+                found = self.find_anew(cx, path).await?;
+                self.drive.item(cx, &found.place, conditions).await?
+            }
+            item => item?,
+        };
+        if let Some((folder, folded)) = &found.edge {
+            self.index.set(folder, folded.clone(), Arc::new(item.clone()), asked);
+        }
+        Ok((found, item))
+    }
+
+    /// The item a path led to is not what it was.
+    pub(super) fn doubt(&self, found: &Found) {
+        if let Some((folder, folded)) = &found.edge {
+            self.index.doubt(folder, folded);
+        }
+    }
+
+    /// Forgets the ids on a way down: one of them turned out to be gone.
+    pub(super) fn forget_way(&self, names: &[String]) {
+        let Some(root) = self.root.get() else { return };
+        let mut folder = Folder::Id(root.clone());
+        for name in names {
+            let folded = self.fold(name);
+            let Look::Known(item, _) = self.index.look(&folder, &folded, Duration::MAX) else {
+                return;
+            };
+            self.index.doubt(&folder, &folded);
+            folder = Folder::Id(item.id.clone());
+        }
+    }
+
+    /// Where something of that path is to be; folders on the way are made, by the cloud where it
+    /// does that itself.
+    pub(super) async fn target(&self, cx: &Context, path: &Path) -> Result<(Target, Folder)> {
+        let Some((parents, name)) = path.split() else {
+            return Err(Error::new(ErrorKind::IsAFolder, "the root is a folder"));
+        };
+        self.check_name(name)?;
+        let (place, folder) = if self.capabilities().paths {
+            (self.below(cx, parents).await?, self.path_folder(parents))
+        } else {
+            let id = self.ensure_folder(cx, parents).await?;
+            (Place::of(&id), Folder::Id(id))
+        };
+        let folded = self.fold(name);
+        let occupant = match self.index.look(&folder, &folded, NOW) {
+            Look::Known(item, _) => Some(item.id.clone()),
+            Look::Absent | Look::Unknown => None,
+        };
+        Ok((Target { folder: place, name: name.to_owned(), occupant }, folder))
+    }
+
+    /// The folder of that way down, made as far as it is missing. Only for drives walked by id.
+    pub(super) async fn ensure_folder(&self, cx: &Context, names: &[String]) -> Result<ItemId> {
+        let mut parent = self.root(cx).await?.clone();
+        for name in names {
+            let mut walk = Walk {
+                core: self,
+                cx,
+                age: self.settings.index_ttl,
+                remembered: false,
+                listed: false,
+            };
+            let folder = Folder::Id(parent.clone());
+            let child = match walk.step(&folder, &Place::of(&parent), name).await {
+                Ok((item, _)) => item,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.make_folder(cx, &parent, name).await?
+                }
+                Err(error) => return Err(error),
+            };
+            if !child.is_folder() {
+                return Err(not_a_folder(name));
+            }
+            parent = child.id.clone();
+        }
+        Ok(parent)
+    }
+
+    /// Makes one folder, or finds the one that somebody else has made meanwhile. One request at a
+    /// time for a name: who waits takes over if the first one is dropped.
+    async fn make_folder(&self, cx: &Context, parent: &ItemId, name: &str) -> Result<Arc<Item>> {
+        let folded = self.fold(name);
+        let folder = Folder::Id(parent.clone());
+        let turn = self.turn(parent, &folded);
+        let _mine = turn.lock().await;
+        if let Look::Known(item, _) = self.index.look(&folder, &folded, self.settings.index_ttl) {
+            return Ok(item);
+        }
+        self.check_name(name)?;
+        let asked = Instant::now();
+        let target = Target { folder: Place::of(parent), name: name.to_owned(), occupant: None };
+        match self.drive.make_folder(cx, &target).await {
+            Ok(item) => {
+                let item = Arc::new(item);
+                self.index.set(&folder, folded, Arc::clone(&item), asked);
+                // It is new, so it has no children yet.
+                self.index.learn(&Folder::Id(item.id.clone()), [], true, asked);
+                Ok(item)
+            }
+            Err(error) if error.kind() == ErrorKind::Exists => {
+                self.index.doubt(&folder, &folded);
+                let mut walk =
+                    Walk { core: self, cx, age: Duration::ZERO, remembered: false, listed: false };
+                Ok(walk.step(&folder, &target.folder, name).await?.0)
+            }
+            Err(error) => {
+                self.index.doubt(&folder, &folded);
+                Err(error)
+            }
+        }
+    }
+
+    fn turn(&self, parent: &ItemId, folded: &str) -> Arc<Turn<()>> {
+        let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        making.retain(|_, turn| turn.strong_count() > 0);
+        let slot = making.entry((parent.clone(), folded.to_owned())).or_default();
+        slot.upgrade().unwrap_or_else(|| {
+            let turn = Arc::new(Turn::new(()));
+            *slot = Arc::downgrade(&turn);
+            turn
+        })
+    }
+
+    /// A path below the root, for a drive that is asked by path.
+    pub(super) async fn below(&self, cx: &Context, names: &[String]) -> Result<Place> {
+        Ok(Place::Below { anchor: self.root(cx).await?.clone(), path: names.join("/").into() })
+    }
+
+    /// The index's key of a folder in a drive that is asked by path.
+    pub(super) fn path_folder(&self, names: &[String]) -> Folder {
+        let folded: Vec<_> = names.iter().map(|name| self.fold(name)).collect();
+        Folder::Path(folded.join("/"))
+    }
+}
+
+pub(super) fn not_a_folder(name: &str) -> Error {
+    Error::new(ErrorKind::NotAFolder, format!("{name:?} is not a folder"))
+}
+
+/// One way down.
+struct Walk<'a> {
+    core: &'a Core,
+    cx: &'a Context,
+    age: Duration,
+    remembered: bool,
+    /// The last folder was listed whole, so what it does not have is not there.
+    listed: bool,
+}
+
+impl Walk<'_> {
+    async fn down(&mut self, names: &[String]) -> Result<Found> {
+        let root = self.core.root(self.cx).await?.clone();
+        let mut found = Found {
+            item: Some(Arc::new(Item::new(root.clone(), "", Kind::Folder))),
+            place: Place::of(&root),
+            asked_now: false,
+            edge: None,
+            remembered: false,
+        };
+        for name in names {
+            let parent = match &found.item {
+                Some(item) if item.is_folder() => item.id.clone(),
+                _ => {
+                    return Err(Error::new(
+                        ErrorKind::NotFound,
+                        format!("there is nothing below a file: {name:?}"),
+                    ));
+                }
+            };
+            let folder = Folder::Id(parent.clone());
+            let (item, asked_now) = self.step(&folder, &Place::of(&parent), name).await?;
+            found = Found {
+                place: Place::Item { id: item.id.clone(), via: Some(parent) },
+                item: Some(item),
+                asked_now,
+                edge: Some((folder, self.core.fold(name))),
+                remembered: self.remembered,
+            };
+        }
+        Ok(found)
+    }
+
+    /// The child of that name, and whether it was asked for now.
+    async fn step(
+        &mut self,
+        folder: &Folder,
+        place: &Place,
+        name: &str,
+    ) -> Result<(Arc<Item>, bool)> {
+        let core = self.core;
+        let folded = core.fold(name);
+        self.listed = false;
+        match core.index.look(folder, &folded, core.settings.index_ttl) {
+            Look::Known(item, at) if at.elapsed() <= self.age => {
+                self.remembered = true;
+                return Ok((item, false));
+            }
+            Look::Known(item, _) => {
+                if let Some(item) = self.still_there(folder, &folded, &item).await? {
+                    return Ok((item, true));
+                }
+            }
+            Look::Absent if !self.age.is_zero() => {
+                self.listed = true;
+                return Err(Error::new(ErrorKind::NotFound, format!("there is no {name:?}")));
+            }
+            Look::Absent | Look::Unknown => {}
+        }
+        let asked = Instant::now();
+        let (mut items, mut all) = (Vec::new(), false);
+        let mut seen = |what: Seen<'_>| match what {
+            Seen::Item(item) => items.push((core.fold(&item.name), Arc::new(item.clone()))),
+            Seen::All => all = true,
+        };
+        let child = core.drive.child(self.cx, place, name, &mut seen).await;
+        self.listed = all;
+        core.index.learn(folder, items, all, asked);
+        let child = Arc::new(child?);
+        core.index.set(folder, folded, Arc::clone(&child), asked);
+        Ok((child, true))
+    }
+
+    /// Asks an item itself whether it is still in that folder under that name: one small request,
+    /// where looking for the name would list the folder.
+    async fn still_there(
+        &self,
+        folder: &Folder,
+        folded: &str,
+        known: &Item,
+    ) -> Result<Option<Arc<Item>>> {
+        let (core, asked) = (self.core, Instant::now());
+        let Folder::Id(parent) = folder else { return Ok(None) };
+        match core.drive.item(self.cx, &Place::of(&known.id), &Conditions::default()).await {
+            Ok(item) if item.parents.contains(parent) && core.fold(&item.name) == folded => {
+                let item = Arc::new(item);
+                core.index.set(folder, folded.to_owned(), Arc::clone(&item), asked);
+                Ok(Some(item))
+            }
+            Ok(_) => {
+                core.index.doubt(folder, folded);
+                Ok(None)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                core.index.doubt(folder, folded);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

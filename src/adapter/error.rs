@@ -1,0 +1,31 @@
+//! A drive's errors in OpenDAL's terms.
+
+use opendal::ErrorKind as Theirs;
+
+use crate::drive::{Error, ErrorKind, Retry};
+
+/// The error an operator's user sees. Kind and retry status are what programs match on; the
+/// drive's own error is the source, for those who want its code or request id.
+pub(super) fn to_opendal(error: Error) -> opendal::Error {
+    let kind = match error.kind() {
+        ErrorKind::NotFound => Theirs::NotFound,
+        ErrorKind::Denied => Theirs::PermissionDenied,
+        ErrorKind::Exists => Theirs::AlreadyExists,
+        ErrorKind::Condition => Theirs::ConditionNotMatch,
+        ErrorKind::Conflict => Theirs::Conflict,
+        ErrorKind::Limited => Theirs::RateLimited,
+        ErrorKind::Range => Theirs::RangeNotSatisfied,
+        // A name or a size that the cloud does not take is something it does not support.
+        ErrorKind::Unsupported | ErrorKind::Invalid => Theirs::Unsupported,
+        ErrorKind::NotAFolder => Theirs::NotADirectory,
+        ErrorKind::IsAFolder => Theirs::IsADirectory,
+        ErrorKind::Quota | ErrorKind::Unexpected => Theirs::Unexpected,
+    };
+    let shown = opendal::Error::new(kind, error.to_string());
+    let shown = match error.retry() {
+        Retry::No => shown,
+        Retry::Again { .. } => shown.set_temporary(),
+        Retry::Exhausted => shown.set_persistent(),
+    };
+    shown.set_source(error)
+}

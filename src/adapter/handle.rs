@@ -1,0 +1,109 @@
+//! What a drive offers beyond OpenDAL's words.
+
+use std::sync::Arc;
+
+use opendal::Operator;
+
+use super::{core::Core, error::to_opendal};
+use crate::drive::{
+    Account, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Place, Quota,
+};
+
+/// A drive's extras: quota, account, items by id. It shares the service's drive, index and root.
+///
+/// Every call takes the operator whose layers the requests are to pass: retry and logging hold for
+/// extras too.
+#[derive(Clone, Debug)]
+pub struct DriveHandle {
+    core: Arc<Core>,
+}
+
+impl DriveHandle {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The drive itself, for its own verbs. Requests need a [`context`](Self::context).
+    pub fn drive(&self) -> &Arc<dyn Drive> {
+        &self.core.drive
+    }
+
+    /// What the drive's verbs take: transport and executor with the operator's layers.
+    pub fn context(operator: &Operator) -> Context {
+        Context::from(operator.context())
+    }
+
+    /// Who the account belongs to.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub async fn account(&self, operator: &Operator) -> opendal::Result<Account> {
+        self.core.drive.account(&Self::context(operator)).await.map_err(to_opendal)
+    }
+
+    /// How much the drive holds and may hold.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub async fn quota(&self, operator: &Operator) -> opendal::Result<Quota> {
+        self.core.drive.quota(&Self::context(operator)).await.map_err(to_opendal)
+    }
+
+    /// What the cloud says of the item at a path.
+    ///
+    /// # Errors
+    /// `NotFound`, and those of the requests.
+    pub async fn item(&self, operator: &Operator, path: &str) -> opendal::Result<Item> {
+        let path = self.core.path(path).map_err(to_opendal)?;
+        let cx = Self::context(operator);
+        let (_, item) =
+            self.core.look(&cx, &path, &Conditions::default()).await.map_err(to_opendal)?;
+        Ok(item)
+    }
+
+    /// The path of an item below the operator's root, ending with a slash if it is a folder; by its
+    /// first parents where it has several. One request per folder on the way.
+    ///
+    /// # Errors
+    /// `NotFound` also for an item that is not below the root.
+    pub async fn path_of(&self, operator: &Operator, id: &ItemId) -> opendal::Result<String> {
+        self.way_up(&Self::context(operator), id).await.map_err(to_opendal)
+    }
+
+    async fn way_up(&self, cx: &Context, id: &ItemId) -> crate::drive::Result<String> {
+        let core = &self.core;
+        let settings_root = core.path("/")?;
+        let drive_root =
+            core.drive.item(cx, &Place::of(core.root(cx).await?), &Conditions::default()).await?.id;
+        let mut names = Vec::new();
+        let mut at = id.clone();
+        let mut folder = None;
+        while at != drive_root {
+            let item = core.drive.item(cx, &Place::of(&at), &Conditions::default()).await?;
+            folder.get_or_insert(item.is_folder());
+            // A folder may contain itself by links.
+            let Some(parent) = item.parents.into_iter().next().filter(|_| names.len() < 1_000)
+            else {
+                return Err(not_below(id));
+            };
+            names.push(item.name);
+            at = parent;
+        }
+        names.reverse();
+        let root = settings_root.names();
+        let within = names.len() >= root.len()
+            && names.iter().zip(root).all(|(name, root)| core.fold(name) == core.fold(root));
+        if !within {
+            return Err(not_below(id));
+        }
+        let mut path = names[root.len()..].join("/");
+        if folder.unwrap_or(true) {
+            path.push('/');
+        }
+        Ok(path)
+    }
+}
+
+fn not_below(id: &ItemId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("item {id} is not below the root of this remote"))
+}

@@ -1,0 +1,430 @@
+//! A drive in memory whose every verb is logged, and can be made to fail or to wait.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use futures::stream;
+use opendal::Buffer;
+use tokio::sync::Notify;
+
+use crate::drive::*;
+
+/// What a verb is to do instead of, or after, its work.
+#[derive(Clone)]
+pub(super) enum Fault {
+    Before(Error),
+    After(Error),
+    /// Waits until [`FakeDrive::release`].
+    Hold,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    name: String,
+    parent: Option<ItemId>,
+    folder: bool,
+    bytes: Vec<u8>,
+}
+
+#[derive(Default)]
+struct State {
+    nodes: BTreeMap<ItemId, Node>,
+    sessions: HashMap<String, Session>,
+    made: u64,
+    log: Vec<String>,
+    faults: Vec<(&'static str, Fault)>,
+}
+
+struct Session {
+    parent: ItemId,
+    name: String,
+    total: u64,
+    bytes: Vec<u8>,
+}
+
+pub(super) struct FakeDrive {
+    capabilities: Capabilities,
+    state: Mutex<State>,
+    released: Notify,
+    /// Uploads answer without a size, as SkyDrive's do.
+    pub(super) tells_size: bool,
+}
+
+impl std::fmt::Debug for FakeDrive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FakeDrive")
+    }
+}
+
+fn upper(name: &str) -> Cow<'_, str> {
+    name.to_uppercase().into()
+}
+
+impl FakeDrive {
+    /// A drive asked by path, or walked by id; sessions from 10 bytes on, in fragments of 4.
+    pub(super) fn new(paths: bool, sessions: bool) -> Self {
+        let root = Node { folder: true, ..Node::default() };
+        Self {
+            capabilities: Capabilities {
+                paths,
+                single_max: 1 << 20,
+                total_max: 1 << 20,
+                session: sessions.then_some(SessionLimits {
+                    from: 10,
+                    multiple: 4,
+                    usual: 4,
+                    largest: 4,
+                }),
+                sets_modified: false,
+                if_not_exists: true,
+                if_match: false,
+                if_none_match: false,
+                copies_files: false,
+                update_replaces: paths,
+                trees: Trees::No,
+                removals: 1,
+                several_parents: false,
+                fold: upper,
+                refuses_name: |name| name.contains('?').then_some("a question mark"),
+            },
+            state: Mutex::new(State {
+                nodes: BTreeMap::from([("root".into(), root)]),
+                ..State::default()
+            }),
+            released: Notify::new(),
+            tells_size: true,
+        }
+    }
+
+    pub(super) fn fault(&self, verb: &'static str, fault: Fault) {
+        self.state.lock().unwrap().faults.push((verb, fault));
+    }
+
+    pub(super) fn release(&self) {
+        self.released.notify_waiters();
+    }
+
+    /// The verbs since the last time it was asked.
+    pub(super) fn log(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().log)
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        self.state.lock().unwrap().sessions.len()
+    }
+
+    pub(super) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        let state = self.state.lock().unwrap();
+        let id = state.walk(path)?;
+        Some(state.nodes[&id].bytes.clone())
+    }
+
+    /// Another client renames or moves an item, behind our back.
+    pub(super) fn elsewhere(&self, path: &str, name: &str) {
+        let mut state = self.state.lock().unwrap();
+        let id = state.walk(path).unwrap();
+        state.nodes.get_mut(&id).unwrap().name = name.into();
+    }
+
+    pub(super) fn plant(&self, parent: &str, name: &str, bytes: Option<&[u8]>) {
+        let mut state = self.state.lock().unwrap();
+        let parent = state.walk(parent).unwrap();
+        state.make(&parent, name, bytes);
+    }
+
+    async fn enter(&self, verb: &'static str, what: &str) -> Result<Option<Error>> {
+        let fault = {
+            let mut state = self.state.lock().unwrap();
+            state.log.push(format!("{verb} {what}"));
+            let at = state.faults.iter().position(|(name, _)| *name == verb);
+            at.map(|at| state.faults.remove(at).1)
+        };
+        match fault {
+            None => Ok(None),
+            Some(Fault::Before(error)) => Err(error),
+            Some(Fault::After(error)) => Ok(Some(error)),
+            Some(Fault::Hold) => {
+                self.released.notified().await;
+                Ok(None)
+            }
+        }
+    }
+
+    fn resolve(&self, place: &Place) -> Result<ItemId> {
+        let state = self.state.lock().unwrap();
+        let id = match place {
+            Place::Item { id, .. } => state.nodes.contains_key(id).then(|| id.clone()),
+            Place::Below { path, .. } => state.walk(path),
+        };
+        id.ok_or_else(|| not_found(&format!("{place:?}")))
+    }
+
+    fn item_of(&self, id: &ItemId) -> Item {
+        self.state.lock().unwrap().item(id)
+    }
+}
+
+fn not_found(what: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("fake: no {what}"))
+}
+
+impl State {
+    fn walk(&self, path: &str) -> Option<ItemId> {
+        let mut at = ItemId::from("root");
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            at = self.child(&at, name)?;
+        }
+        Some(at)
+    }
+
+    fn child(&self, parent: &ItemId, name: &str) -> Option<ItemId> {
+        let named =
+            |node: &&Node| node.parent.as_ref() == Some(parent) && upper(&node.name) == upper(name);
+        self.nodes.iter().find(|(_, node)| named(node)).map(|(id, _)| id.clone())
+    }
+
+    fn make(&mut self, parent: &ItemId, name: &str, bytes: Option<&[u8]>) -> ItemId {
+        if let (Some(there), Some(bytes)) = (self.child(parent, name), bytes) {
+            self.nodes.get_mut(&there).unwrap().bytes = bytes.to_vec();
+            return there;
+        }
+        self.made += 1;
+        let id = ItemId::from(format!("i{}", self.made));
+        let node = Node {
+            name: name.into(),
+            parent: Some(parent.clone()),
+            folder: bytes.is_none(),
+            bytes: bytes.unwrap_or_default().to_vec(),
+        };
+        self.nodes.insert(id.clone(), node);
+        id
+    }
+
+    fn item(&self, id: &ItemId) -> Item {
+        let node = &self.nodes[id];
+        let kind = if node.folder { Kind::Folder } else { Kind::File };
+        let mut item = Item::new(id.clone(), node.name.clone(), kind);
+        item.parents = node.parent.iter().cloned().collect();
+        item.size = (!node.folder).then_some(node.bytes.len() as u64);
+        item
+    }
+
+    fn children(&self, parent: &ItemId) -> Vec<Item> {
+        let below = |node: &Node| node.parent.as_ref() == Some(parent);
+        self.nodes.iter().filter(|(_, node)| below(node)).map(|(id, _)| self.item(id)).collect()
+    }
+
+    fn remove(&mut self, id: &ItemId) {
+        for child in self.children(id) {
+            self.remove(&child.id);
+        }
+        self.nodes.remove(id);
+    }
+}
+
+#[async_trait]
+impl Drive for FakeDrive {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn account(&self, _: &Context) -> Result<Account> {
+        Ok(Account { id: "fake".into(), name: None })
+    }
+
+    async fn quota(&self, _: &Context) -> Result<Quota> {
+        Ok(Quota { total: 0, available: 0 })
+    }
+
+    async fn root(&self, _: &Context) -> Result<ItemId> {
+        Ok("root".into())
+    }
+
+    async fn item(&self, _: &Context, at: &Place, _: &Conditions) -> Result<Item> {
+        self.enter("item", "").await?;
+        Ok(self.item_of(&self.resolve(at)?))
+    }
+
+    async fn child(
+        &self,
+        _: &Context,
+        folder: &Place,
+        name: &str,
+        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+    ) -> Result<Item> {
+        self.enter("child", name).await?;
+        let folder = self.resolve(folder)?;
+        let state = self.state.lock().unwrap();
+        for item in state.children(&folder) {
+            seen(Seen::Item(&item));
+        }
+        seen(Seen::All);
+        let id = state.child(&folder, name).ok_or_else(|| not_found(name))?;
+        Ok(state.item(&id))
+    }
+
+    async fn list(
+        &self,
+        _: &Context,
+        folder: &Place,
+        _: Depth,
+        _: Option<usize>,
+        _: Option<&Cursor>,
+    ) -> Result<Page> {
+        self.enter("list", "").await?;
+        let folder = self.resolve(folder)?;
+        Ok(Page { items: self.state.lock().unwrap().children(&folder), next: None })
+    }
+
+    async fn download(
+        &self,
+        _: &Context,
+        file: &Place,
+        _: Option<&Item>,
+        range: ByteRange,
+        _: &Conditions,
+    ) -> Result<Download> {
+        self.enter("download", "").await?;
+        let id = self.resolve(file)?;
+        let bytes = self.state.lock().unwrap().nodes[&id].bytes.clone();
+        let total = bytes.len() as u64;
+        let range = match range {
+            ByteRange::Full => 0..total,
+            ByteRange::From(at) => at..total,
+            ByteRange::Span(span) => span.start..span.end.min(total),
+            ByteRange::Last(n) => total.saturating_sub(n)..total,
+        };
+        let piece = Buffer::from(bytes[range.start as usize..range.end as usize].to_vec());
+        let bytes: ByteStream = Box::pin(stream::iter([Ok(piece)]));
+        Ok(Download { total, range, etag: None, ticket: None, bytes })
+    }
+
+    async fn upload(
+        &self,
+        _: &Context,
+        to: &Target,
+        body: Body,
+        options: &WriteOptions,
+    ) -> Result<Item> {
+        let after = self.enter("upload", &to.name).await?;
+        let folder = self.resolve(&to.folder)?;
+        let Body::Memory(bytes) = body else { panic!("small bodies stay in memory") };
+        let item = {
+            let mut state = self.state.lock().unwrap();
+            if options.if_exists == IfExists::Fail && state.child(&folder, &to.name).is_some() {
+                return Err(Error::new(ErrorKind::Exists, "fake: taken"));
+            }
+            let id = state.make(&folder, &to.name, Some(&bytes.to_vec()));
+            state.item(&id)
+        };
+        match after {
+            Some(error) => Err(error),
+            None => Ok(Item { size: item.size.filter(|_| self.tells_size), ..item }),
+        }
+    }
+
+    async fn open_session(
+        &self,
+        _: &Context,
+        to: &Target,
+        total: u64,
+        _: &WriteOptions,
+    ) -> Result<UploadSession> {
+        self.enter("open", &to.name).await?;
+        let parent = self.resolve(&to.folder)?;
+        let mut state = self.state.lock().unwrap();
+        state.made += 1;
+        let url = format!("s{}", state.made);
+        let session = Session { parent, name: to.name.clone(), total, bytes: Vec::new() };
+        state.sessions.insert(url.clone(), session);
+        Ok(UploadSession { url: url.into(), total, expires: None, state: String::new() })
+    }
+
+    async fn send_fragment(
+        &self,
+        _: &Context,
+        session: &mut UploadSession,
+        offset: u64,
+        bytes: Buffer,
+    ) -> Result<Progress> {
+        let after = self.enter("send", &format!("{offset}+{}", bytes.len())).await?;
+        let progress = {
+            let mut state = self.state.lock().unwrap();
+            let open =
+                state.sessions.get_mut(session.url.expose()).ok_or_else(|| not_found("session"))?;
+            assert_eq!(open.bytes.len() as u64, offset, "fragments come in order");
+            open.bytes.extend(bytes.to_vec());
+            if open.bytes.len() as u64 == open.total {
+                let done = state.sessions.remove(session.url.expose()).unwrap();
+                let id = state.make(&done.parent, &done.name, Some(&done.bytes));
+                Progress::Done(Box::new(state.item(&id)))
+            } else {
+                Progress::Next(open.bytes.len() as u64)
+            }
+        };
+        after.map_or(Ok(progress), Err)
+    }
+
+    async fn session_status(&self, _: &Context, session: &UploadSession) -> Result<Progress> {
+        self.enter("status", "").await?;
+        let state = self.state.lock().unwrap();
+        match state.sessions.get(session.url.expose()) {
+            Some(open) => Ok(Progress::Next(open.bytes.len() as u64)),
+            None => Err(not_found("session")),
+        }
+    }
+
+    async fn cancel_session(&self, _: &Context, session: &UploadSession) -> Result<()> {
+        self.enter("cancel", "").await?;
+        self.state.lock().unwrap().sessions.remove(session.url.expose());
+        Ok(())
+    }
+
+    async fn make_folder(&self, _: &Context, at: &Target) -> Result<Item> {
+        self.enter("make", &at.name).await?;
+        let folder = self.resolve(&at.folder)?;
+        let mut state = self.state.lock().unwrap();
+        if state.child(&folder, &at.name).is_some() {
+            return Err(Error::new(ErrorKind::Exists, "fake: taken"));
+        }
+        let id = state.make(&folder, &at.name, None);
+        Ok(state.item(&id))
+    }
+
+    async fn update(
+        &self,
+        _: &Context,
+        at: &Place,
+        _: Option<&Item>,
+        change: &Change,
+    ) -> Result<Item> {
+        self.enter("update", change.name.as_deref().unwrap_or("")).await?;
+        let id = self.resolve(at)?;
+        let folder = change.folder.as_ref().map(|folder| self.resolve(folder)).transpose()?;
+        let mut state = self.state.lock().unwrap();
+        if let Some(occupant) = &change.occupant {
+            state.remove(occupant);
+        }
+        let node = state.nodes.get_mut(&id).unwrap();
+        node.name = change.name.clone().unwrap_or_else(|| node.name.clone());
+        node.parent = folder.or_else(|| node.parent.clone());
+        Ok(state.item(&id))
+    }
+
+    async fn remove(&self, _: &Context, items: &[Removal]) -> Vec<Result<()>> {
+        let mut results = Vec::new();
+        for removal in items {
+            results.push(match self.enter("remove", "").await {
+                Err(error) => Err(error),
+                Ok(_) => {
+                    self.resolve(&removal.place).map(|id| self.state.lock().unwrap().remove(&id))
+                }
+            });
+        }
+        results
+    }
+}

@@ -1,0 +1,26 @@
+//! The adapter against a drive in memory: what is hard to reach from outside.
+
+mod fake;
+mod walk;
+mod writer;
+
+use std::{sync::Arc, time::Duration};
+
+use opendal::Operator;
+
+use self::fake::FakeDrive;
+use super::{DriveService, Settings};
+use crate::drive::{Error, ErrorKind, Retry};
+
+fn operator(drive: &Arc<FakeDrive>, index_ttl: Duration) -> Operator {
+    let settings = Settings { index_ttl, ..Settings::new("fake", "") };
+    let drive: Arc<dyn crate::drive::Drive> = Arc::clone(drive) as _;
+    Operator::from_parts(
+        opendal::OperationContext::new(),
+        Arc::new(DriveService::new(drive, settings)),
+    )
+}
+
+fn temporary() -> Error {
+    Error::new(ErrorKind::Unexpected, "the line broke").with_retry(Retry::Again { after: None })
+}

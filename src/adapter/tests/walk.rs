@@ -1,0 +1,213 @@
+use std::time::Instant;
+
+use super::*;
+use crate::{
+    adapter::{DriveHandle, core::NOW, index::Folder},
+    drive::{Item, Kind},
+};
+
+const AGE: Duration = Duration::from_secs(10);
+
+fn by_id() -> (Arc<FakeDrive>, Operator) {
+    let drive = Arc::new(FakeDrive::new(false, false));
+    let operator = operator(&drive, AGE);
+    (drive, operator)
+}
+
+fn count(log: &[String], verb: &str) -> usize {
+    log.iter().filter(|line| line.starts_with(verb)).count()
+}
+
+#[tokio::test]
+async fn a_second_walk_asks_for_nothing_but_the_item() {
+    let (drive, op) = by_id();
+    drive.plant("", "a", None);
+    drive.plant("a", "b", Some(b"x"));
+    op.stat("a/b").await.unwrap();
+    assert_eq!(drive.log(), ["child a", "child b"]);
+    op.stat("A/B").await.unwrap();
+    assert_eq!(drive.log(), ["item "]);
+}
+
+#[tokio::test]
+async fn a_missing_name_is_known_to_be_missing_until_somebody_could_have_made_it() {
+    let (drive, op) = by_id();
+    drive.plant("", "a", None);
+    assert!(!op.exists("a/b").await.unwrap());
+    drive.log();
+    assert!(!op.exists("a/b").await.unwrap());
+    assert!(drive.log().is_empty(), "all of the folder was seen just now");
+    op.write("a/b", "x").await.unwrap();
+    assert!(op.exists("a/b").await.unwrap());
+}
+
+#[tokio::test]
+async fn with_no_age_allowed_every_path_is_walked_anew() {
+    let drive = Arc::new(FakeDrive::new(false, false));
+    let op = operator(&drive, Duration::ZERO);
+    drive.plant("", "a", None);
+    drive.plant("a", "b", Some(b"x"));
+    op.stat("a/b").await.unwrap();
+    drive.log();
+    drive.elsewhere("a", "c");
+    drive.plant("", "a", None);
+    assert!(!op.exists("a/b").await.unwrap());
+    assert_eq!(op.read("c/b").await.unwrap().to_vec(), b"x");
+}
+
+#[tokio::test]
+async fn a_stale_id_costs_one_more_walk_and_no_wrong_answer() {
+    let (drive, op) = by_id();
+    drive.plant("", "a", None);
+    drive.plant("a", "b", Some(b"old"));
+    op.stat("a/b").await.unwrap();
+    // Another client replaces the folder.
+    let other = operator(&drive, AGE);
+    other.delete_with("a/").recursive(true).await.unwrap();
+    drive.plant("", "a", None);
+    drive.plant("a", "b", Some(b"new"));
+    assert_eq!(op.read("a/b").await.unwrap().to_vec(), b"new");
+    assert_eq!(op.stat("a/b").await.unwrap().content_length(), 3);
+    op.write("a/c", "x").await.unwrap();
+    assert_eq!(drive.bytes("a/c").unwrap(), b"x");
+}
+
+#[tokio::test]
+async fn a_write_into_a_folder_that_was_replaced_finds_the_new_one() {
+    let (drive, op) = by_id();
+    drive.plant("", "a", None);
+    op.write("a/first", "1").await.unwrap();
+    operator(&drive, AGE).delete_with("a/").recursive(true).await.unwrap();
+    drive.plant("", "a", None);
+    op.write("a/second", "2").await.unwrap();
+    assert_eq!(drive.bytes("a/second").unwrap(), b"2");
+}
+
+#[tokio::test]
+async fn what_deletes_asks_an_item_seen_a_while_ago_whether_it_is_still_there() {
+    let drive = Arc::new(FakeDrive::new(false, false));
+    let service = DriveService::new(Arc::clone(&drive) as _, Settings::new("fake", ""));
+    drive.plant("", "a", Some(b"mine"));
+    let seen = Instant::now() - 2 * NOW;
+    let item = Arc::new(Item::new("i1", "a", Kind::File));
+    service.core.index.set(&Folder::Id("root".into()), "A".into(), item, seen);
+    let op = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
+    drive.elsewhere("a", "b");
+    drive.plant("", "a", Some(b"theirs"));
+    op.delete("a").await.unwrap();
+    assert_eq!(drive.bytes("b").unwrap(), b"mine", "renamed by another client: not what was meant");
+    assert!(drive.bytes("a").is_none());
+}
+
+#[tokio::test]
+async fn folders_on_the_way_are_made_once_by_many_writers() {
+    let (drive, op) = by_id();
+    let writes = (0..20).map(|n| {
+        let op = op.clone();
+        async move { op.write(&format!("x/y/{n}"), "z").await }
+    });
+    futures::future::try_join_all(writes).await.unwrap();
+    let log = drive.log();
+    assert_eq!((count(&log, "make x"), count(&log, "make y")), (1, 1), "{log:?}");
+    assert_eq!(op.list("x/y/").await.unwrap().len(), 21);
+}
+
+#[tokio::test]
+async fn a_folder_made_by_another_client_meanwhile_is_found() {
+    let (drive, op) = by_id();
+    assert!(!op.exists("x").await.unwrap());
+    drive.plant("", "x", None);
+    op.write("x/f", "1").await.unwrap();
+    assert_eq!(drive.bytes("x/f").unwrap(), b"1");
+}
+
+#[tokio::test]
+async fn deleting_takes_what_is_named_and_nothing_else() {
+    for paths in [false, true] {
+        let drive = Arc::new(FakeDrive::new(paths, false));
+        let op = operator(&drive, AGE);
+        drive.plant("", "p", None);
+        drive.plant("p", "x", Some(b"1"));
+        drive.plant("", "pq", Some(b"2"));
+        drive.plant("", "empty", None);
+        let kind = |result: opendal::Result<()>| result.unwrap_err().kind();
+        assert_eq!(kind(op.delete("p").await), opendal::ErrorKind::IsADirectory);
+        assert_eq!(kind(op.delete("p/").await), opendal::ErrorKind::Conflict);
+        op.delete("pq/").await.unwrap();
+        op.delete("missing").await.unwrap();
+        assert!(drive.bytes("p/x").is_some() && drive.bytes("pq").is_some());
+        op.delete("empty/").await.unwrap();
+        assert!(drive.bytes("empty").is_none());
+        op.delete_with("p").recursive(true).await.unwrap();
+        assert!(drive.bytes("p").is_none() && drive.bytes("pq").is_some(), "paths: {paths}");
+    }
+}
+
+#[tokio::test]
+async fn a_recursive_delete_of_the_root_leaves_the_root() {
+    let (drive, op) = by_id();
+    op.write("a/b", "1").await.unwrap();
+    op.write("c", "1").await.unwrap();
+    op.delete_with("/").recursive(true).await.unwrap();
+    assert_eq!(op.list("/").await.unwrap().len(), 1);
+    assert!(drive.bytes("").is_some());
+    op.write("a/b", "2").await.unwrap();
+    assert_eq!(drive.bytes("a/b").unwrap(), b"2");
+}
+
+#[tokio::test]
+async fn a_rename_takes_the_place_of_a_file_and_never_of_a_folder() {
+    for paths in [false, true] {
+        let drive = Arc::new(FakeDrive::new(paths, false));
+        let op = operator(&drive, AGE);
+        drive.plant("", "a", Some(b"a"));
+        drive.plant("", "b", Some(b"b"));
+        drive.plant("", "d", None);
+        op.rename("a", "A").await.unwrap();
+        if !paths {
+            op.rename("A", "b").await.unwrap();
+            assert_eq!(drive.bytes("b").unwrap(), b"a");
+            let error = op.rename("b", "d").await.unwrap_err();
+            assert_eq!(error.kind(), opendal::ErrorKind::IsADirectory);
+        }
+        let error = op.rename("d", "d/e").await.unwrap_err();
+        assert_eq!(error.kind(), opendal::ErrorKind::Conflict);
+        op.rename("d", "x/y/d")
+            .await
+            .or_else(|error| match paths {
+                // This drive makes one folder at a time, as no drive with paths does.
+                true => Ok(()),
+                false => Err(error),
+            })
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn names_that_the_cloud_refuses_are_refused_before_anything_is_sent() {
+    let (drive, op) = by_id();
+    let error = op.write("what?", "x").await.unwrap_err();
+    assert_eq!(error.kind(), opendal::ErrorKind::Unsupported);
+    assert!(error.to_string().contains("question mark"), "{error}");
+    assert!(op.write("a/../b", "x").await.is_err());
+    assert!(drive.log().is_empty());
+}
+
+#[tokio::test]
+async fn an_id_leads_back_to_its_path() {
+    let drive = Arc::new(FakeDrive::new(false, false));
+    let service = DriveService::new(
+        Arc::clone(&drive) as _,
+        Settings { root: "/a".into(), ..Settings::new("fake", "") },
+    );
+    let handle: DriveHandle = service.handle();
+    let op = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
+    op.write("b/c", "1").await.unwrap();
+    let item = handle.item(&op, "b/c").await.unwrap();
+    assert_eq!(handle.path_of(&op, &item.id).await.unwrap(), "b/c");
+    drive.plant("", "outside", Some(b""));
+    let outside = operator(&drive, AGE);
+    outside.stat("outside").await.unwrap();
+    let id = crate::drive::ItemId::from("i4");
+    assert_eq!(handle.path_of(&op, &id).await.unwrap_err().kind(), opendal::ErrorKind::NotFound);
+}

@@ -1,0 +1,257 @@
+use opendal::layers::{RetryLayer, TimeoutLayer};
+
+use super::*;
+use crate::{adapter::tests::fake::Fault, announce};
+
+const AGE: Duration = Duration::from_secs(10);
+const TEXT: &[u8] = b"The quick brown fox";
+
+fn with_sessions() -> (Arc<FakeDrive>, Operator) {
+    let drive = Arc::new(FakeDrive::new(true, true));
+    let operator = operator(&drive, AGE);
+    (drive, operator)
+}
+
+fn retrying(op: &Operator) -> Operator {
+    let retry = RetryLayer::new().with_min_delay(Duration::from_millis(1)).with_max_times(4);
+    op.clone().layer(retry)
+}
+
+async fn announced(op: &Operator, path: &str) -> opendal::Writer {
+    op.writer_with(path).user_metadata(announce().size(TEXT.len() as u64)).await.unwrap()
+}
+
+/// A writer without OpenDAL's layers, which would not let a caller misbehave.
+fn raw_announced(service: &opendal::raw::Servicer) -> opendal::raw::oio::Writer {
+    let options = opendal::options::WriteOptions {
+        user_metadata: Some(announce().size(TEXT.len() as u64).into_iter().collect()),
+        ..Default::default()
+    };
+    let (args, _) =
+        opendal::raw::OpWrite::from_options(&service.capability_dyn(), options).unwrap();
+    service.write_dyn(&opendal::OperationContext::new(), "f", args).unwrap()
+}
+
+#[tokio::test]
+async fn announced_bytes_leave_in_fragments_whatever_pieces_they_come_in() {
+    for piece in [1, 3, 4, 7, 19] {
+        let (drive, op) = with_sessions();
+        let mut writer = announced(&op, "f").await;
+        for bytes in TEXT.chunks(piece) {
+            writer.write(bytes.to_vec()).await.unwrap();
+        }
+        assert_eq!(writer.close().await.unwrap().content_length(), 19);
+        assert_eq!(drive.bytes("f").unwrap(), TEXT);
+        assert_eq!(
+            drive.log(),
+            ["open f", "send 0+4", "send 4+4", "send 8+4", "send 12+4", "send 16+3"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn bytes_of_unknown_number_are_collected_and_leave_at_close() {
+    let (drive, op) = with_sessions();
+    let mut writer = op.writer("f").await.unwrap();
+    for bytes in TEXT.chunks(5) {
+        writer.write(bytes.to_vec()).await.unwrap();
+    }
+    assert!(drive.log().is_empty());
+    writer.close().await.unwrap();
+    assert_eq!(drive.bytes("f").unwrap(), TEXT);
+    op.write("small", "123").await.unwrap();
+    op.write("empty", "").await.unwrap();
+    assert_eq!(drive.bytes("small").unwrap(), b"123");
+    assert_eq!(drive.bytes("empty").unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_broken_line_is_told_once_and_the_repeated_call_goes_on_from_what_arrived() {
+    for fault in [Fault::Before(temporary()), Fault::After(temporary())] {
+        let (drive, op) = with_sessions();
+        drive.fault("send", fault);
+        let op = retrying(&op);
+        let mut writer = announced(&op, "f").await;
+        for bytes in TEXT.chunks(4) {
+            writer.write(bytes.to_vec()).await.unwrap();
+        }
+        writer.close().await.unwrap();
+        assert_eq!(drive.bytes("f").unwrap(), TEXT);
+        assert_eq!(drive.log().iter().filter(|line| *line == "status ").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_a_retry_layer_the_user_sees_the_error_and_may_call_again() {
+    let (drive, op) = with_sessions();
+    drive.fault("upload", Fault::Before(temporary()));
+    let mut writer = op.writer("f").await.unwrap();
+    writer.write("123").await.unwrap();
+    let error = writer.close().await.unwrap_err();
+    assert!(error.is_temporary(), "{error}");
+    assert_eq!(writer.close().await.unwrap().content_length(), 3);
+    assert_eq!(drive.bytes("f").unwrap(), b"123");
+}
+
+#[tokio::test]
+async fn an_error_for_good_is_the_same_from_every_later_call_and_the_session_is_cancelled() {
+    let (drive, op) = with_sessions();
+    let denied = Error::new(ErrorKind::Denied, "no more");
+    drive.fault("send", Fault::Before(denied));
+    let service = op.into_parts().1;
+    let mut writer = raw_announced(&service);
+    let mut failures = 0;
+    for bytes in TEXT.chunks(4) {
+        if let Err(error) = writer.write_dyn(bytes.to_vec().into()).await {
+            assert_eq!(error.kind(), opendal::ErrorKind::PermissionDenied);
+            failures += 1;
+        }
+    }
+    for _ in 0..2 {
+        let error = writer.close_dyn().await.unwrap_err();
+        assert_eq!(error.kind(), opendal::ErrorKind::PermissionDenied, "after {failures}: {error}");
+    }
+    writer.abort_dyn().await.unwrap();
+    assert_eq!(drive.sessions(), 0);
+    assert!(drive.bytes("f").is_none());
+}
+
+#[tokio::test]
+async fn close_can_be_dropped_and_repeated() {
+    let (drive, op) = with_sessions();
+    drive.fault("upload", Fault::Hold);
+    let service = op.into_parts().1;
+    let mut writer = service
+        .write_dyn(&opendal::OperationContext::new(), "f", opendal::raw::OpWrite::new())
+        .unwrap();
+    writer.write_dyn(b"123".to_vec().into()).await.unwrap();
+    for _ in 0..3 {
+        let waited = tokio::time::timeout(Duration::from_millis(20), writer.close_dyn()).await;
+        assert!(waited.is_err(), "the cloud has not answered");
+    }
+    drive.release();
+    for _ in 0..2 {
+        assert_eq!(writer.close_dyn().await.unwrap().content_length(), 3);
+    }
+    assert_eq!(drive.log(), ["upload f"]);
+}
+
+#[tokio::test]
+async fn a_slow_cloud_under_timeout_and_retry_gets_the_file_once() {
+    let (drive, op) = with_sessions();
+    drive.fault("send", Fault::Hold);
+    let timeout = TimeoutLayer::new().with_io_timeout(Duration::from_millis(40));
+    let op = retrying(&op.layer(timeout));
+    let mut writer = announced(&op, "f").await;
+    let releasing = tokio::spawn({
+        let drive = Arc::clone(&drive);
+        async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            drive.release();
+        }
+    });
+    for bytes in TEXT.chunks(4) {
+        writer.write(bytes.to_vec()).await.unwrap();
+    }
+    writer.close().await.unwrap();
+    releasing.await.unwrap();
+    assert_eq!(drive.bytes("f").unwrap(), TEXT);
+}
+
+#[tokio::test]
+async fn abort_at_any_time_leaves_no_file_and_no_session() {
+    for written in 0..5 {
+        let (drive, op) = with_sessions();
+        let mut writer = announced(&op, "f").await;
+        for bytes in TEXT.chunks(4).take(written) {
+            writer.write(bytes.to_vec()).await.unwrap();
+        }
+        writer.abort().await.unwrap();
+        assert_eq!(drive.sessions(), 0, "after {written}");
+        assert!(drive.bytes("f").is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_is_dropped_cancels_in_the_background() {
+    let (drive, op) = with_sessions();
+    let mut writer = announced(&op, "f").await;
+    for bytes in TEXT.chunks(4).take(3) {
+        writer.write(bytes.to_vec()).await.unwrap();
+    }
+    drop(writer);
+    let cancelled = async {
+        while drive.sessions() > 0 || !drive.log().contains(&"cancel ".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), cancelled).await.unwrap();
+    assert!(drive.bytes("f").is_none());
+}
+
+#[tokio::test]
+async fn another_number_of_bytes_than_announced_leaves_nothing_at_the_path() {
+    for size in [18, 20] {
+        let (drive, op) = with_sessions();
+        let mut writer = op.writer_with("f").user_metadata(announce().size(size)).await.unwrap();
+        let written = writer.write(TEXT.to_vec()).await;
+        let closed = writer.close().await;
+        let error = written.err().or(closed.err()).expect("too few, or too many");
+        assert!(error.to_string().contains("announced"), "{error}");
+        let _ = writer.abort().await;
+        assert_eq!(drive.sessions(), 0);
+        assert!(drive.bytes("f").is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_was_not_taken_leaves_a_debt_that_close_does_not_forgive() {
+    let (drive, op) = with_sessions();
+    drive.fault("send", Fault::Hold);
+    let service = op.into_parts().1;
+    let mut writer = raw_announced(&service);
+    let mut taken = 0;
+    for bytes in TEXT.chunks(4) {
+        let write = writer.write_dyn(bytes.to_vec().into());
+        match tokio::time::timeout(Duration::from_millis(20), write).await {
+            Ok(result) => result.unwrap(),
+            Err(_) => break,
+        }
+        taken += 1;
+    }
+    assert!(taken < 5, "the queue is bounded");
+    drive.release();
+    let error = writer.close_dyn().await.unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
+    writer.abort_dyn().await.unwrap();
+    assert!(drive.bytes("f").is_none());
+}
+
+#[tokio::test]
+async fn an_answer_without_a_size_is_checked_by_one_look_unless_the_caller_does_it() {
+    let mut fake = FakeDrive::new(false, false);
+    fake.tells_size = false;
+    let drive = Arc::new(fake);
+    let op = operator(&drive, AGE);
+    op.write("f", "123").await.unwrap();
+    assert_eq!(drive.log(), ["upload f", "item "]);
+    op.write_with("g", "123").user_metadata(announce().size(3).deferred_check()).await.unwrap();
+    assert_eq!(drive.log(), ["upload g"]);
+}
+
+#[tokio::test]
+async fn a_taken_name_is_a_condition_that_does_not_hold() {
+    let (drive, op) = with_sessions();
+    op.write("f", "1").await.unwrap();
+    let error = op.write_with("f", "2").if_not_exists(true).await.unwrap_err();
+    assert_eq!(error.kind(), opendal::ErrorKind::ConditionNotMatch);
+    assert_eq!(drive.bytes("f").unwrap(), b"1");
+}
+
+#[tokio::test]
+async fn user_metadata_that_no_drive_keeps_is_refused() {
+    let (_, op) = with_sessions();
+    let metadata = [("colour".to_owned(), "red".to_owned())];
+    let error = op.write_with("f", "1").user_metadata(metadata).await.unwrap_err();
+    assert_eq!(error.kind(), opendal::ErrorKind::Unsupported);
+}
