@@ -51,7 +51,8 @@ impl DriveDeleter {
                 None => return Ok(()),
             },
         };
-        let removal = Removal { place: found.place.clone(), kind };
+        let parents = found.item.as_ref().map_or_else(Vec::new, |item| item.parents.clone());
+        let removal = Removal { place: found.place.clone(), kind, parents };
         self.waiting.push((removal, found, path));
         Ok(())
     }
@@ -137,7 +138,11 @@ impl DriveDeleter {
             };
             let folded = self.core.fold(&item.name);
             let place = Place::Item { id: item.id.clone(), via: Some(parent) };
-            let removal = Removal { place: place.clone(), kind: Some(item.kind) };
+            let removal = Removal {
+                place: place.clone(),
+                kind: Some(item.kind),
+                parents: item.parents.clone(),
+            };
             let found = Found {
                 place,
                 item: Some(Arc::new(item)),

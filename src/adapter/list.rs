@@ -27,6 +27,8 @@ pub struct DriveLister {
     cx: Context,
     /// `None` once it is known where to begin.
     begin: Option<Result<Begin>>,
+    /// Where it began, as long as an id on the way there may turn out to be stale.
+    remembered: Option<Begin>,
     recursive: bool,
     limit: Option<usize>,
     waiting: VecDeque<Job>,
@@ -39,6 +41,7 @@ pub struct DriveLister {
 type Asked = Pin<Box<dyn Future<Output = (Job, Result<Page>)> + Send>>;
 
 /// What was asked for.
+#[derive(Clone)]
 struct Begin {
     folder: Path,
     /// The path of the folder as entries show it.
@@ -89,6 +92,7 @@ impl DriveLister {
             core,
             cx,
             begin: Some(begin),
+            remembered: None,
             recursive: args.recursive(),
             limit: args.limit(),
             waiting: VecDeque::new(),
@@ -101,7 +105,8 @@ impl DriveLister {
     /// Finds the folder. Nothing is changed before that is done, so a repeated call does it again.
     async fn start(&mut self) -> Result<()> {
         let Some(begin) = &self.begin else { return Ok(()) };
-        let Begin { folder, shown, prefix } = begin.as_ref().map_err(Clone::clone)?;
+        let begin = begin.as_ref().map_err(Clone::clone)?;
+        let Begin { folder, shown, prefix } = begin;
         let core = &self.core;
         let found = match core.find(&self.cx, folder, core.settings.index_ttl).await {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -109,6 +114,7 @@ impl DriveLister {
         };
         let found = found.filter(|found| found.item.as_ref().is_none_or(|item| item.is_folder()));
         if let Some(found) = found {
+            self.remembered = found.remembered.then(|| begin.clone());
             let at_root = folder.names().is_empty();
             let whole = self.recursive
                 && prefix.is_none()
@@ -163,6 +169,13 @@ impl DriveLister {
         let Some((job, page)) = in_flight.next().await else { return Ok(false) };
         match page {
             Ok(page) => self.take_in(job, page),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.remembered.is_some() => {
+                // The folder is gone; another one of its name may be there.
+                if let Some(begin) = self.remembered.take() {
+                    self.core.forget_way(begin.folder.names());
+                    self.begin = Some(Ok(begin));
+                }
+            }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotAFolder) => {
                 // Removed since it was seen; or never a folder.
                 self.core.index.forget(&job.key);
@@ -177,6 +190,7 @@ impl DriveLister {
     }
 
     fn take_in(&mut self, mut job: Job, page: Page) {
+        self.remembered = None;
         if job.first && job.from.is_none() && job.prefix.is_none() {
             self.ready.push_back(oio::Entry::new(&job.shown, MetadataBuilder::dir().build()));
         }

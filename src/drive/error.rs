@@ -136,6 +136,12 @@ impl Error {
         self
     }
 
+    /// Says one thing more, after the cloud's words.
+    pub fn also(mut self, more: &str) -> Self {
+        self.0.message = format!("{}; {more}", self.0.message);
+        self
+    }
+
     /// Keeps what led to it. The source must be free of secrets.
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
@@ -160,6 +166,11 @@ impl Error {
     /// The cloud's own error code.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
+    }
+
+    /// What the cloud's support would ask for, where the cloud told it.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
     }
 
     /// Whether trying again helps.

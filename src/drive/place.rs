@@ -90,4 +90,7 @@ pub struct Removal {
     pub place: Place,
     /// What the caller believes it to be.
     pub kind: Option<Kind>,
+    /// The folders that the caller knows it to be in; empty: not known. It matters where items may
+    /// have several: a drive that is not told has to look.
+    pub parents: Vec<ItemId>,
 }

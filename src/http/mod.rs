@@ -11,6 +11,7 @@
 mod call;
 mod context;
 mod error;
+mod exclusive;
 mod range;
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -20,8 +21,9 @@ pub(crate) use self::{
     call::{Call, segment},
     context::{Incoming, Reply},
     error::without_values,
+    exclusive::exclusive,
     range::{asking_for, exactly},
-    transport::{Observer, Watch, read_exact_at},
+    transport::{Observer, read_exact_at},
 };
 pub use self::{
     context::Context,

@@ -104,9 +104,12 @@ impl Address {
         self.path.is_empty() && !matches!(self.anchor, Anchor::Id(_))
     }
 
-    /// Its last name; empty for an item that is addressed without a path.
-    pub(super) fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
+    /// Its own id, if that is what it is addressed by.
+    pub(super) fn known_id(&self) -> Option<&str> {
+        match &self.anchor {
+            Anchor::Id(id) if self.path.is_empty() => Some(id),
+            _ => None,
+        }
     }
 
     /// The URL's path and, in clouds that know no `:/path:`, its query. `action` is empty or begins

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use ::http::{HeaderMap, HeaderName, Method, StatusCode, header};
-use opendal::{Buffer, raw::Operation};
-use serde_json::{Value, json};
+use opendal::raw::Operation;
+use serde_json::json;
 
 use super::{
     address::{Address, DriveRef, Paths},

@@ -2,10 +2,11 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     address::{Ids, InDrive},
-    model::{self, DriveItem, Hashes, Listed, RemoteItem},
+    model::{self, DriveItem, Hashes, ItemReference, Listed, RemoteItem},
 };
 use crate::drive::{Error, ErrorKind, HashKind, Item, Kind, Result, Ticket};
 
@@ -25,12 +26,18 @@ pub(super) fn entry(listed: Listed, drive: Option<&str>) -> Option<Item> {
     let item = match listed {
         Listed::Item(wire) => described(*wire, drive),
         Listed::Other(value) => {
-            let text = |name: &str| value[name].as_str().unwrap_or_default();
-            let id = InDrive { drive, id: text("id") };
-            match text("id") {
-                "" => Item::new("", text("name"), Kind::Opaque),
-                _ => Item::new(id.to_id(), text("name"), Kind::Opaque),
-            }
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let reference = ItemReference {
+                id: Some(text(&value["parentReference"]["id"])),
+                ..ItemReference::default()
+            };
+            let rest = DriveItem {
+                id: text(&value["id"]),
+                name: Some(text(&value["name"])),
+                parent_reference: Some(reference),
+                ..DriveItem::default()
+            };
+            described(rest, drive)
         }
     };
     if item.id.as_str().is_empty() || item.name.is_empty() {
@@ -128,7 +135,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

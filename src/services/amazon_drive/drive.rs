@@ -1,0 +1,416 @@
+//! The biased half: the client's requests as the verbs of a [`Drive`].
+
+use std::{borrow::Cow, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use super::{
+    api::{Client, ListQuery, PAGE_MAX},
+    content::{Deduplication, Uploaded},
+    error::NAME_TAKEN,
+    md5::{from_hex, to_hex},
+    model::{Filter, NewNode, Node, NodeKind, NodeList, Status},
+    moves, reading,
+};
+use crate::drive::{
+    Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Cursor, Depth, Download,
+    Drive, Error, ErrorKind, HashKind, IfExists, Item, ItemId, Kind, Page, Place, Quota, Removal,
+    Result, Retry, Seen, Target, Trees, WriteOptions,
+};
+
+/// The largest file, in bytes: about 50 GiB (amazon-drive.md, C.5).
+const FILE_MAX: u64 = 50 << 30;
+
+/// The longest name, in characters (C.2).
+const NAME_MAX: usize = 256;
+
+/// From this size on, in bytes, a look for a file of that name costs less than sending the bytes
+/// twice: the cloud tells a taken name only after it has them.
+const LOOK_FIRST: u64 = 16 << 20;
+
+/// Removals of one call. Each is a request of its own; they run side by side.
+const REMOVALS: usize = 8;
+
+/// An account's Amazon Drive.
+#[derive(Debug)]
+pub struct AmazonDrive {
+    client: Arc<Client>,
+    deduplication: Deduplication,
+    capabilities: Capabilities,
+    root: OnceCell<Root>,
+}
+
+/// What is kept of the root folder.
+#[derive(Debug)]
+struct Root {
+    id: ItemId,
+    /// `PROFILE-USER`.
+    created_by: Option<String>,
+}
+
+impl AmazonDrive {
+    /// The drive that a client reaches.
+    pub fn new(client: Client, deduplication: Deduplication) -> Self {
+        let capabilities = Capabilities {
+            paths: false,
+            single_max: FILE_MAX,
+            total_max: FILE_MAX,
+            session: None,
+            sets_modified: false,
+            if_not_exists: true,
+            if_match: false,
+            if_none_match: false,
+            copies_files: false,
+            update_replaces: false,
+            trees: Trees::Root,
+            removals: REMOVALS,
+            several_parents: true,
+            fold,
+            refuses_name,
+        };
+        Self { client: Arc::new(client), deduplication, capabilities, root: OnceCell::new() }
+    }
+
+    /// The unbiased client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn root_folder(&self, cx: &Context) -> Result<&Root> {
+        self.root
+            .get_or_try_init(|| async {
+                let filter = Some(Filter::is("isRoot", "true"));
+                let found =
+                    self.client.nodes(cx, &ListQuery { filter, ..ListQuery::default() }).await?;
+                let root = found.data.into_iter().find(|node| node.is_root).ok_or_else(|| {
+                    Error::new(ErrorKind::NotFound, "the cloud names no root folder")
+                })?;
+                Ok(Root { id: root.id.into(), created_by: root.created_by })
+            })
+            .await
+    }
+
+    /// The live child of that name, by one request.
+    async fn named(&self, cx: &Context, folder: &ItemId, name: &str) -> Result<Option<Node>> {
+        let filter = Some(Filter::is("parents", folder.as_str()).and("name", name));
+        let found = self.client.nodes(cx, &ListQuery { filter, ..ListQuery::default() }).await?;
+        let folded = fold(name);
+        let mut nodes = found.data.into_iter().filter(|node| {
+            is_item(node) && node.name.as_deref().is_some_and(|found| fold(found) == folded)
+        });
+        Ok(nodes.next())
+    }
+
+    async fn overwrite(
+        &self,
+        cx: &Context,
+        id: &ItemId,
+        to: &Target,
+        folder: &ItemId,
+        body: Body,
+    ) -> Result<Item> {
+        let len = body.len();
+        let name = &to.name;
+        let deduplication = self.deduplication_of(&body);
+        match self.client.overwrite(cx, id.as_str(), name, body, deduplication).await {
+            Ok(uploaded) => {
+                let item = verified(uploaded, len)?;
+                let here = item.parents.is_empty() || item.parents.contains(folder);
+                if here && fold(&item.name) == fold(name) {
+                    return Ok(item);
+                }
+                Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "the file was moved while it was written: it is {:?} now, with the new bytes",
+                        item.name
+                    ),
+                ))
+            }
+            Err(error) if matches!(error.status(), Some(400 | 403 | 405 | 409)) => {
+                // Whether it was a folder is told by nothing but a look.
+                match self.client.node(cx, id.as_str(), false).await {
+                    Ok(node) if node.kind == NodeKind::Folder => {
+                        Err(error.with_kind(ErrorKind::IsAFolder).also("a folder has the name"))
+                    }
+                    _ => Err(self.twin_named(cx, error).await),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Nothing is refused for being equal to another empty file (C.3).
+    fn deduplication_of(&self, body: &Body) -> Deduplication {
+        if body.is_empty() { Deduplication::Suppressed } else { self.deduplication }
+    }
+
+    /// Says which file it is that has the same bytes already.
+    async fn twin_named(&self, cx: &Context, error: Error) -> Error {
+        let is_twin = self.deduplication == Deduplication::Wanted
+            && error.status() == Some(409)
+            && error.code() != Some(NAME_TAKEN);
+        if !is_twin {
+            return error;
+        }
+        let Some(id) = error.existing().cloned() else {
+            return error.also("the drive has a file with these bytes already");
+        };
+        let name = match self.client.node(cx, id.as_str(), false).await {
+            Ok(Node { name: Some(name), .. }) => format!("{name:?}, "),
+            _ => String::new(),
+        };
+        error.also(&format!("the drive has these bytes already, in {name}node {id}"))
+    }
+}
+
+#[async_trait]
+impl Drive for AmazonDrive {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// No request tells the user: the account is called by `createdBy` of its root, which holds the
+    /// application's security profile and the user, or by the root's id. There is no name.
+    async fn account(&self, cx: &Context) -> Result<Account> {
+        let root = self.root_folder(cx).await?;
+        let id = root.created_by.clone().unwrap_or_else(|| root.id.to_string());
+        Ok(Account { id, name: None })
+    }
+
+    async fn quota(&self, cx: &Context) -> Result<Quota> {
+        let quota = self.client.account_quota(cx).await?;
+        Ok(Quota { total: quota.quota, available: quota.available })
+    }
+
+    async fn root(&self, cx: &Context) -> Result<ItemId> {
+        Ok(self.root_folder(cx).await?.id.clone())
+    }
+
+    async fn item(&self, cx: &Context, at: &Place, conditions: &Conditions) -> Result<Item> {
+        let node = self.client.node(cx, id_of(at)?.as_str(), false).await?;
+        match node.status {
+            Some(Status::Available) | None => {}
+            Some(_) => {
+                return Err(Error::new(ErrorKind::NotFound, "the item is in the trash or gone"));
+            }
+        }
+        let item = item_of(node);
+        reading::holds(conditions, &item)?;
+        Ok(item)
+    }
+
+    async fn child(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        name: &str,
+        seen: &mut (dyn for<'a> FnMut(Seen<'a>) + Send),
+    ) -> Result<Item> {
+        let Some(node) = self.named(cx, id_of(folder)?, name).await? else {
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no {name:?}")));
+        };
+        let item = item_of(node);
+        seen(Seen::Item(&item));
+        Ok(item)
+    }
+
+    async fn list(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        depth: Depth,
+        limit: Option<usize>,
+        from: Option<&Cursor>,
+    ) -> Result<Page> {
+        let id = id_of(folder)?;
+        let mut query = ListQuery {
+            start_token: from.map(|cursor| cursor.0.expose().to_owned()),
+            limit: Some(limit.unwrap_or(PAGE_MAX)),
+            ..ListQuery::default()
+        };
+        let NodeList { data, next_token, .. } = match depth {
+            Depth::Children => self.client.children(cx, id.as_str(), &query).await?,
+            Depth::Tree => {
+                query.filter = Some(Filter::is("status", "AVAILABLE"));
+                self.client.nodes(cx, &query).await?
+            }
+        };
+        // What is below a trashed folder is as available as ever; it has no way up to the root.
+        let belongs = |node: &Node| {
+            is_item(node)
+                && (depth == Depth::Children
+                    || node.parents.as_ref().is_some_and(|parents| !parents.is_empty()))
+        };
+        let items = data.into_iter().filter(belongs).map(item_of).collect();
+        Ok(Page { items, next: next_token.map(|token| Cursor(token.into())) })
+    }
+
+    async fn download(
+        &self,
+        cx: &Context,
+        file: &Place,
+        known: Option<&Item>,
+        range: ByteRange,
+        conditions: &Conditions,
+    ) -> Result<Download> {
+        reading::download(&self.client, cx, id_of(file)?, known, range, conditions).await
+    }
+
+    async fn upload(
+        &self,
+        cx: &Context,
+        to: &Target,
+        body: Body,
+        options: &WriteOptions,
+    ) -> Result<Item> {
+        if options.if_exists == IfExists::Rename {
+            return Err(Error::unsupported("another name for a file whose name is taken"));
+        }
+        if options.conditions != Conditions::default() {
+            return Err(Error::unsupported("a write that depends on what is there"));
+        }
+        let folder = id_of(&to.folder)?;
+        let replaces = options.if_exists == IfExists::Replace;
+        if replaces {
+            let occupant = match &to.occupant {
+                None if body.len() >= LOOK_FIRST => {
+                    self.named(cx, folder, &to.name).await?.map(|node| node.id.into())
+                }
+                known => known.clone(),
+            };
+            if let Some(id) = occupant {
+                match self.overwrite(cx, &id, to, folder, body.clone()).await {
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    written => return written,
+                }
+            }
+        }
+        let new = NewNode::new(NodeKind::File, &to.name, folder);
+        let len = body.len();
+        let deduplication = self.deduplication_of(&body);
+        match self.client.upload(cx, &new, body.clone(), deduplication).await {
+            Ok(uploaded) => verified(uploaded, len),
+            Err(error) if error.kind() == ErrorKind::Exists && replaces => {
+                match error.existing().cloned() {
+                    Some(id) => self.overwrite(cx, &id, to, folder, body).await,
+                    None => Err(error),
+                }
+            }
+            Err(error) => Err(self.twin_named(cx, error).await),
+        }
+    }
+
+    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
+        let new = NewNode::new(NodeKind::Folder, &at.name, id_of(&at.folder)?);
+        Ok(item_of(self.client.create(cx, &new).await?))
+    }
+
+    async fn update(
+        &self,
+        cx: &Context,
+        at: &Place,
+        item: Option<&Item>,
+        change: &Change,
+    ) -> Result<Item> {
+        if change.modified.is_some() {
+            return Err(Error::unsupported("a modification time of the user's"));
+        }
+        if change.if_exists == IfExists::Rename {
+            return Err(Error::unsupported("another name for an item whose name is taken"));
+        }
+        moves::update(&self.client, cx, at, item, change).await
+    }
+
+    async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {
+        let removals = items.iter().map(|removal| moves::remove(&self.client, cx, removal));
+        futures::future::join_all(removals).await
+    }
+}
+
+/// The item of a place; this drive is walked by id.
+pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
+    match place {
+        Place::Item { id, .. } => Ok(id),
+        Place::Below { .. } => Err(Error::unsupported("asking by path")),
+    }
+}
+
+/// Whether a node is one that paths lead to.
+fn is_item(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::File | NodeKind::Folder)
+        && !node.is_root
+        && matches!(node.status, Some(Status::Available) | None)
+        && node.name.as_ref().is_some_and(|name| !name.is_empty())
+}
+
+/// An item's etag is the MD5 of its bytes: `eTagResponse` changes with a rename too, and no answer
+/// with bytes has been seen to carry either.
+pub(super) fn item_of(node: Node) -> Item {
+    let kind = match node.kind {
+        NodeKind::File => Kind::File,
+        NodeKind::Folder => Kind::Folder,
+        NodeKind::Asset | NodeKind::Unknown => Kind::Opaque,
+    };
+    let mut item = Item::new(node.id, node.name.unwrap_or_default(), kind);
+    item.parents = node.parents.into_iter().flatten().map(ItemId::from).collect();
+    item.created = node.created_date;
+    item.modified = node.modified_date;
+    if let Some(content) = node.content_properties {
+        item.size = content.size;
+        item.content_type = content.content_type;
+        if let Some(sum) = content.md5.as_deref().and_then(from_hex) {
+            item.etag = Some(to_hex(&sum));
+            item.hashes.push((HashKind::Md5, Box::new(sum)));
+        }
+    }
+    item
+}
+
+/// The file, if the cloud says that it has the bytes that were sent.
+fn verified(uploaded: Uploaded, len: u64) -> Result<Item> {
+    let item = item_of(uploaded.node);
+    let damaged = |what: String| {
+        Err(Error::new(
+            ErrorKind::Unexpected,
+            format!("{what}; the file {:?} (node {}) is damaged", item.name, item.id),
+        )
+        .with_retry(Retry::Again { after: None }))
+    };
+    if let Some(size) = item.size.filter(|size| *size != len) {
+        return damaged(format!("{len} bytes were sent, the cloud has {size}"));
+    }
+    match item.hashes.first() {
+        Some((_, sum)) if **sum != uploaded.md5 => damaged(format!(
+            "bytes with the MD5 {} were sent, the cloud has {}",
+            to_hex(&uploaded.md5),
+            to_hex(sum)
+        )),
+        _ => Ok(item),
+    }
+}
+
+/// Names are compared without regard to case, with no Unicode normalisation (C.2): character by
+/// character, by the lower case that the cloud's own messages show. Which characters have one, the
+/// cloud does not say.
+pub(super) fn fold(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(name);
+    }
+    let lower = |c: char| {
+        let mut lower = c.to_lowercase();
+        match (lower.next(), lower.next()) {
+            (Some(one), None) => one,
+            _ => c,
+        }
+    };
+    Cow::Owned(name.chars().map(lower).collect())
+}
+
+fn refuses_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("it is empty");
+    }
+    (name.chars().count() > NAME_MAX).then_some("it has more than 256 characters")
+}

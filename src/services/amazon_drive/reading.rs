@@ -1,0 +1,219 @@
+//! Downloads: in ranges that the cloud gives, checked where the whole file goes by.
+
+use std::{ops::Range, sync::Arc};
+
+use futures::{StreamExt, stream};
+
+use super::{api::Client, drive::item_of, md5};
+use crate::{
+    drive::{
+        ByteRange, ByteStream, Conditions, Context, Download, Error, ErrorKind, HashKind, Item,
+        ItemId, Result, Retry,
+    },
+    http::exclusive,
+};
+
+/// Most bytes of one request: what acdcli asked for at a time, since more than some 10 GiB at once
+/// were not given (amazon-drive.md, C.5, C.6).
+const RANGE_MAX: u64 = 500 << 20;
+
+/// Bytes of a file. A range longer than [`RANGE_MAX`] goes on with another request inside the
+/// stream. The whole file is hashed on its way.
+pub(super) async fn download(
+    client: &Arc<Client>,
+    cx: &Context,
+    id: &ItemId,
+    known: Option<&Item>,
+    range: ByteRange,
+    conditions: &Conditions,
+) -> Result<Download> {
+    download_by(RANGE_MAX, client, cx, id, known, range, conditions).await
+}
+
+async fn download_by(
+    most: u64,
+    client: &Arc<Client>,
+    cx: &Context,
+    id: &ItemId,
+    known: Option<&Item>,
+    range: ByteRange,
+    conditions: &Conditions,
+) -> Result<Download> {
+    let looked = match (conditions == &Conditions::default(), &range) {
+        // No request with bytes takes a condition, and none has been seen to take a suffix.
+        (false, _) => Some(look(client, cx, id).await?),
+        (true, ByteRange::Last(_)) if known.and_then(|known| known.size).is_none() => {
+            Some(look(client, cx, id).await?)
+        }
+        _ => None,
+    };
+    if let Some(looked) = &looked {
+        holds(conditions, looked)?;
+    }
+    let known = looked.as_ref().or(known);
+    if known.is_some_and(Item::is_folder) {
+        return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes"));
+    }
+    let size = known.and_then(|known| known.size);
+    let file = File { client: Arc::clone(client), cx: cx.clone(), id: id.clone(), most };
+    let mut download = file.begin(&range, size).await?;
+    // Equal to what was known a moment before; what was known earlier may be the name of other
+    // bytes by now.
+    download.etag = looked.as_ref().and_then(|looked| looked.etag.clone());
+    if download.range == (0..download.total)
+        && let Some(sum) = known.and_then(md5_of)
+    {
+        let bytes = std::mem::replace(&mut download.bytes, Box::pin(stream::empty()));
+        download.bytes =
+            md5::checked(bytes, move |arrived| async move { file.judge(arrived, sum).await });
+    }
+    Ok(download)
+}
+
+async fn look(client: &Client, cx: &Context, id: &ItemId) -> Result<Item> {
+    Ok(item_of(client.node(cx, id.as_str(), false).await?))
+}
+
+/// Compares an item's etag with what a caller wants of it.
+///
+/// # Errors
+/// `Condition`, if it is not so.
+pub(super) fn holds(conditions: &Conditions, item: &Item) -> Result<()> {
+    let is = |wanted: &str| item.etag.as_deref() == Some(wanted.trim_matches('"'));
+    if conditions.if_match.as_deref().is_some_and(|wanted| !is(wanted)) {
+        return Err(Error::new(ErrorKind::Condition, "the file has other bytes than wanted"));
+    }
+    if conditions.if_none_match.as_deref().is_some_and(is) {
+        return Err(Error::new(ErrorKind::Condition, "the file has the bytes that are known"));
+    }
+    Ok(())
+}
+
+fn md5_of(item: &Item) -> Option<md5::Md5Sum> {
+    let (_, sum) = item.hashes.iter().find(|(kind, _)| *kind == HashKind::Md5)?;
+    sum.as_ref().try_into().ok()
+}
+
+/// A file being read.
+#[derive(Clone)]
+struct File {
+    client: Arc<Client>,
+    cx: Context,
+    id: ItemId,
+    /// Most bytes of one request.
+    most: u64,
+}
+
+impl File {
+    /// The first request, and what it needs of others.
+    async fn begin(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
+        let Some(first) = self.first(range, size) else {
+            return self.get(range, size).await;
+        };
+        let mut download = match self.get(&ByteRange::Span(first.clone()), size).await {
+            // The beginning of an empty file cannot be asked for as a range.
+            Err(error) if error.kind() == ErrorKind::Range && first.start == 0 => {
+                return self.get(&ByteRange::Full, size).await;
+            }
+            download => download?,
+        };
+        if let ByteRange::Last(count) = range
+            && Some(download.total) != size
+        {
+            // The file has another size by now, so its last bytes are elsewhere.
+            let total = download.total;
+            let first = total.saturating_sub(*count)..total;
+            let first = first.start..first.end.min(first.start.saturating_add(self.most));
+            download = self.get(&ByteRange::Span(first), Some(total)).await?;
+        }
+        let end = match range {
+            ByteRange::Span(span) => span.end.min(download.total),
+            ByteRange::Full | ByteRange::From(_) | ByteRange::Last(_) => download.total,
+        };
+        if download.range.end < end {
+            let rest = download.range.end..end;
+            download.range.end = end;
+            download.bytes = self.clone().continued(download.bytes, rest, download.total);
+        }
+        Ok(download)
+    }
+
+    /// The bytes to ask for first; `None`: all that is wanted, in the caller's own words.
+    fn first(&self, range: &ByteRange, size: Option<u64>) -> Option<Range<u64>> {
+        let wanted = match range {
+            ByteRange::Full => 0..size.unwrap_or(u64::MAX),
+            ByteRange::From(start) => *start..size.unwrap_or(u64::MAX).max(*start),
+            ByteRange::Span(span) => span.clone(),
+            ByteRange::Last(count) => {
+                let size = size?;
+                size.saturating_sub(*count)..size
+            }
+        };
+        let short = wanted.end.saturating_sub(wanted.start) <= self.most;
+        match range {
+            ByteRange::Full | ByteRange::From(_) | ByteRange::Span(_) if short => None,
+            ByteRange::Last(_) if wanted.is_empty() => None,
+            _ => Some(wanted.start..wanted.end.min(wanted.start.saturating_add(self.most))),
+        }
+    }
+
+    async fn get(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
+        self.client.download(&self.cx, self.id.as_str(), range, size).await
+    }
+
+    /// `bytes`, and after them `rest`, request by request.
+    fn continued(self, bytes: ByteStream, rest: Range<u64>, total: u64) -> ByteStream {
+        exclusive(stream::unfold(Some((bytes, rest)), move |state| {
+            let file = self.clone();
+            async move {
+                let (mut bytes, mut rest) = state?;
+                loop {
+                    match bytes.next().await {
+                        Some(Ok(piece)) => return Some((Ok(piece), Some((bytes, rest)))),
+                        Some(Err(error)) => return Some((Err(error), None)),
+                        None if rest.is_empty() => return None,
+                        None => {}
+                    }
+                    let end = rest.end.min(rest.start.saturating_add(file.most));
+                    match file.get(&ByteRange::Span(rest.start..end), Some(total)).await {
+                        Ok(next) if next.total == total && next.range == (rest.start..end) => {
+                            (bytes, rest.start) = (next.bytes, end);
+                        }
+                        Ok(next) => return Some((Err(changed(total, next.total)), None)),
+                        Err(error) => return Some((Err(error), None)),
+                    }
+                }
+            }
+        }))
+    }
+
+    /// Whether what arrived is the file. What was known of it may be older than it, so before it is
+    /// called damaged the cloud is asked.
+    async fn judge(self, arrived: md5::Md5Sum, known: md5::Md5Sum) -> Result<()> {
+        if arrived == known {
+            return Ok(());
+        }
+        let now = look(&self.client, &self.cx, &self.id).await?;
+        if md5_of(&now) == Some(arrived) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unexpected,
+            format!(
+                "bytes with the MD5 {} arrived of a file that has {}: damaged on the way, or \
+                 changed while they were read",
+                md5::to_hex(&arrived),
+                now.etag.as_deref().unwrap_or("none")
+            ),
+        )
+        .with_retry(Retry::Again { after: None }))
+    }
+}
+
+fn changed(before: u64, now: u64) -> Error {
+    Error::new(
+        ErrorKind::Unexpected,
+        format!("the file has changed while it was read: {before} bytes before, {now} now"),
+    )
+    .with_retry(Retry::Again { after: None })
+}

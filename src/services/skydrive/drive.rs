@@ -1,0 +1,358 @@
+//! The biased half: a SkyDrive as a [`Drive`], on top of the [`Client`].
+//!
+//! Live Connect knows items by id alone, so a path is walked folder by folder, each listed once
+//! and as a whole. The root goes by its alias, `me/skydrive`; everywhere in here a root folder's
+//! real id, `folder.{cid}`, is written as the alias, so that one folder has one id.
+//!
+//! Two siblings may have one name (A.1). The newest counts; the others are not shown, and a
+//! warning in the log names them.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+
+use super::{
+    api::{Client, ROOT},
+    copy, listing,
+    model::{Object, ObjectKind, Uploaded},
+    moving::{self, Move},
+    names,
+    options::{Overwrite, Properties, UploadOptions},
+};
+use crate::drive::{
+    Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Copying, Cursor, Depth,
+    Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place, Quota, Removal,
+    Result, Seen, Target, Ticket, Trees, WriteOptions,
+};
+
+/// Most bytes of one PUT (A.6: "100 MB").
+pub(super) const SINGLE_MAX: u64 = 100_000_000;
+
+/// A SkyDrive.
+#[derive(Clone, Debug)]
+pub(super) struct LiveDrive {
+    pub(super) client: Client,
+    downsize_photos: bool,
+    /// The root folder's real id, once it was needed or seen.
+    root: Arc<OnceLock<String>>,
+}
+
+const CAPABILITIES: Capabilities = Capabilities {
+    paths: false,
+    single_max: SINGLE_MAX,
+    total_max: SINGLE_MAX,
+    session: None,
+    sets_modified: false,
+    if_not_exists: true,
+    if_match: false,
+    if_none_match: false,
+    copies_files: true,
+    update_replaces: false,
+    trees: Trees::No,
+    removals: 1,
+    several_parents: false,
+    fold: names::fold,
+    refuses_name: names::refusal,
+};
+
+impl LiveDrive {
+    pub(super) fn new(client: Client, downsize_photos: bool) -> Self {
+        Self { client, downsize_photos, root: Arc::default() }
+    }
+
+    /// A folder's real id: as a destination an alias is not understood (A.5, row 10).
+    pub(super) async fn real_id(&self, cx: &Context, folder: &ItemId) -> Result<String> {
+        if folder.as_str() != ROOT {
+            return Ok(folder.as_str().to_owned());
+        }
+        if let Some(id) = self.root.get() {
+            return Ok(id.clone());
+        }
+        let root = self.client.object(cx, ROOT).await?;
+        Ok(self.root.get_or_init(|| root.id).clone())
+    }
+
+    /// The real id of the root, seen by the way.
+    pub(super) fn root_seen(&self, id: &str) {
+        self.root.get_or_init(|| id.to_owned());
+    }
+}
+
+/// The item at a place that this drive is given.
+pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
+    match place {
+        Place::Item { id, .. } => Ok(id),
+        Place::Below { anchor, path } if path.is_empty() => Ok(anchor),
+        Place::Below { .. } => Err(Error::unsupported("looking up a path")),
+    }
+}
+
+/// An id under which a folder is known here: the root's is its alias. Only the root's id has no
+/// second dot (A.1).
+pub(super) fn known_id(id: &str) -> ItemId {
+    let is_root = id.strip_prefix("folder.").is_some_and(|cid| !cid.contains('.'));
+    ItemId::from(if is_root { ROOT } else { id })
+}
+
+/// Ids tell files from folders (A.1).
+pub(super) fn is_file_id(id: &ItemId) -> bool {
+    id.as_str().starts_with("file.")
+}
+
+pub(super) fn is_folder_id(id: &ItemId) -> bool {
+    let id = id.as_str();
+    id == ROOT || id.starts_with("folder.") || id.starts_with("album.")
+}
+
+pub(super) fn item(object: Object) -> Item {
+    let kind = match object.kind {
+        ObjectKind::Folder | ObjectKind::Album => Kind::Folder,
+        ObjectKind::File | ObjectKind::Photo | ObjectKind::Video | ObjectKind::Audio => Kind::File,
+        ObjectKind::Notebook | ObjectKind::Untold | ObjectKind::Other(_) => Kind::Opaque,
+    };
+    Item {
+        parents: object.parent_id.iter().map(|id| known_id(id)).collect(),
+        size: object.size.filter(|_| kind == Kind::File),
+        children: object.count.filter(|_| kind == Kind::Folder),
+        created: object.created_time,
+        modified: object.client_updated_time.or(object.updated_time),
+        ticket: object.source.map(|url| Ticket { url, expires: None }),
+        ..Item::new(known_id(&object.id), object.name, kind)
+    }
+}
+
+fn uploaded(answer: Uploaded, to: &Target, folder: &ItemId) -> Item {
+    Item {
+        parents: vec![folder.clone()],
+        ticket: answer.source.map(|url| Ticket { url, expires: None }),
+        ..Item::new(answer.id, answer.name.unwrap_or_else(|| to.name.clone()), Kind::File)
+    }
+}
+
+/// Live has no etags.
+fn unconditional(conditions: &Conditions) -> Result<()> {
+    match conditions {
+        Conditions { if_match: None, if_none_match: None } => Ok(()),
+        _ => Err(Error::unsupported("conditions")),
+    }
+}
+
+#[async_trait]
+impl Drive for LiveDrive {
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
+    }
+
+    async fn account(&self, cx: &Context) -> Result<Account> {
+        let user = self.client.me(cx).await?;
+        Ok(Account { id: user.id, name: user.name })
+    }
+
+    async fn quota(&self, cx: &Context) -> Result<Quota> {
+        let quota = self.client.quota(cx).await?;
+        Ok(Quota { total: quota.quota, available: quota.available })
+    }
+
+    async fn root(&self, _: &Context) -> Result<ItemId> {
+        Ok(ROOT.into())
+    }
+
+    async fn item(&self, cx: &Context, at: &Place, conditions: &Conditions) -> Result<Item> {
+        unconditional(conditions)?;
+        let id = id_of(at)?;
+        let object = self.client.object(cx, id.as_str()).await?;
+        if id.as_str() == ROOT {
+            self.root_seen(&object.id);
+        }
+        Ok(item(object))
+    }
+
+    async fn child(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        name: &str,
+        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+    ) -> Result<Item> {
+        let items = listing::whole(self, cx, id_of(folder)?).await?;
+        let wanted = names::fold(name);
+        let mut found = None;
+        for item in items {
+            seen(Seen::Item(&item));
+            if names::fold(&item.name) == wanted {
+                found = Some(item);
+            }
+        }
+        seen(Seen::All);
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("the folder has nothing called {name:?}"))
+        })
+    }
+
+    /// `limit` is passed over: without one the cloud tells the whole folder in one answer.
+    async fn list(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        depth: Depth,
+        _limit: Option<usize>,
+        from: Option<&Cursor>,
+    ) -> Result<Page> {
+        match depth {
+            Depth::Children => listing::page(self, cx, id_of(folder)?, from).await,
+            Depth::Tree => Err(Error::unsupported("listing a tree in one answer")),
+        }
+    }
+
+    async fn download(
+        &self,
+        cx: &Context,
+        file: &Place,
+        known: Option<&Item>,
+        range: ByteRange,
+        conditions: &Conditions,
+    ) -> Result<Download> {
+        unconditional(conditions)?;
+        let id = id_of(file)?;
+        if is_folder_id(id) {
+            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no content"));
+        }
+        if known.is_some_and(|item| item.kind == Kind::Opaque) {
+            return Err(Error::unsupported("the content of a notebook"));
+        }
+        let size = known.and_then(|item| item.size);
+        if let Some(ticket) = known.and_then(|item| item.ticket.clone()) {
+            match self.client.source(cx, &ticket.url, &range, size).await {
+                // Expired, or the file is gone: the cloud itself will tell which.
+                Err(error) if matches!(error.status(), Some(401 | 403 | 404 | 410)) => {}
+                Err(error) => return Err(error),
+                Ok(download) => return Ok(Download { ticket: Some(ticket), ..download }),
+            }
+        }
+        let url = self.client.content_location(cx, id.as_str()).await?;
+        let download = self.client.source(cx, &url, &range, size).await?;
+        Ok(Download { ticket: Some(Ticket { url, expires: None }), ..download })
+    }
+
+    async fn upload(
+        &self,
+        cx: &Context,
+        to: &Target,
+        body: Body,
+        options: &WriteOptions,
+    ) -> Result<Item> {
+        unconditional(&options.conditions)?;
+        let folder = id_of(&to.folder)?;
+        if to.occupant.as_ref().is_some_and(is_folder_id) {
+            return Err(Error::new(ErrorKind::IsAFolder, "a folder has that name"));
+        }
+        if body.len() > SINGLE_MAX {
+            let text = format!("{} bytes: SkyDrive takes {SINGLE_MAX} in one request", body.len());
+            return Err(Error::new(ErrorKind::Invalid, text));
+        }
+        let options = UploadOptions {
+            overwrite: match options.if_exists {
+                IfExists::Replace => Overwrite::Yes,
+                IfExists::Fail => Overwrite::No,
+                IfExists::Rename => Overwrite::ChooseNewName,
+            },
+            downsize_photos: self.downsize_photos,
+        };
+        let answer = self.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await?;
+        Ok(uploaded(answer, to, folder))
+    }
+
+    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
+        let folder = id_of(&at.folder)?;
+        let properties = Properties { name: Some(&at.name), ..Properties::default() };
+        let made = self.client.create_folder(cx, folder.as_str(), &properties).await?;
+        Ok(Item { parents: vec![folder.clone()], ..item(made) })
+    }
+
+    async fn update(
+        &self,
+        cx: &Context,
+        at: &Place,
+        known: Option<&Item>,
+        change: &Change,
+    ) -> Result<Item> {
+        if change.modified.is_some() {
+            return Err(Error::unsupported("setting a modification time"));
+        }
+        let id = id_of(at)?;
+        let known = match known {
+            Some(item) if !item.parents.is_empty() => item.clone(),
+            _ => self.item(cx, at, &Conditions::default()).await?,
+        };
+        let Some(parent) = known.parents.first().cloned() else {
+            return Err(Error::new(ErrorKind::Conflict, "the root cannot be moved or renamed"));
+        };
+        let folder = match &change.folder {
+            Some(folder) => id_of(folder)?.clone(),
+            None => parent.clone(),
+        };
+        if folder == *id {
+            return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved into itself"));
+        }
+        let occupant = change.occupant.clone().filter(|occupant| occupant != id);
+        match (&occupant, change.if_exists) {
+            (Some(occupant), IfExists::Fail) => {
+                return Err(Error::new(ErrorKind::Exists, "the name is taken")
+                    .with_existing(occupant.clone()));
+            }
+            (_, IfExists::Rename) => {
+                return Err(Error::unsupported("moving to a name that the cloud chooses"));
+            }
+            _ => {}
+        }
+        let wanted = Move {
+            id: id.clone(),
+            from: parent,
+            to: folder,
+            old_name: known.name.clone(),
+            new_name: change.name.clone().unwrap_or_else(|| known.name.clone()),
+            occupant,
+        };
+        moving::perform(self, cx, known, wanted).await
+    }
+
+    async fn copy(
+        &self,
+        cx: &Context,
+        from: &Place,
+        known: Option<&Item>,
+        to: &Target,
+        if_exists: IfExists,
+    ) -> Result<Copying> {
+        let source = match known {
+            Some(item) => item.clone(),
+            None => self.item(cx, from, &Conditions::default()).await?,
+        };
+        let copied = copy::perform(self, cx, source, to, if_exists).await?;
+        Ok(Copying::Done(Some(Box::new(copied))))
+    }
+
+    async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {
+        let mut results = Vec::with_capacity(items.len());
+        for removal in items {
+            results.push(self.remove_one(cx, removal).await);
+        }
+        results
+    }
+}
+
+impl LiveDrive {
+    async fn remove_one(&self, cx: &Context, removal: &Removal) -> Result<()> {
+        let id = id_of(&removal.place)?;
+        if removal.kind == Some(Kind::File) && is_folder_id(id) {
+            return Err(Error::new(
+                ErrorKind::IsAFolder,
+                "a folder, where a file was to be removed",
+            ));
+        }
+        if id.as_str() == ROOT {
+            return Err(Error::new(ErrorKind::Conflict, "the root cannot be removed"));
+        }
+        self.client.delete(cx, id.as_str()).await
+    }
+}

@@ -1,0 +1,50 @@
+//! What Live Connect's error answers mean (live-connect.md, A.4).
+
+use std::time::Duration;
+
+use super::model::{Failure, FailureDetail};
+use crate::{
+    drive::{Error, ErrorKind, Retry, Secret},
+    http::Reply,
+};
+
+/// How long to leave a cloud alone that throttles and does not say for how long (A.4).
+const THROTTLED: Duration = Duration::from_secs(10);
+/// How long to leave a cloud alone that is busy (A.4).
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The failure that an answer tells of. `token` is what the request was signed with: the cloud may
+/// repeat it.
+pub(super) fn refused(reply: &Reply, token: Option<&Secret>) -> Error {
+    let Ok(Failure { error: FailureDetail { code, message } }) =
+        serde_json::from_reader(reply.body.clone())
+    else {
+        // The storage host, proxies, and bodies over 100 MB: no JSON.
+        return reply.failure(reply.status.canonical_reason().unwrap_or("no reason was given"));
+    };
+    let message = token.map_or_else(|| message.as_str().into(), |token| token.hidden_in(&message));
+    let failure = reply.failure(message).with_code(&code);
+    let (kind, wait) = match &*code {
+        "resource_not_found" => (ErrorKind::NotFound, None),
+        "resource_already_exists" => (ErrorKind::Exists, None),
+        "resource_quota_exceeded" => (ErrorKind::Quota, None),
+        "request_method_invalid" => (ErrorKind::Unsupported, None),
+        "request_url_invalid"
+        | "request_body_invalid"
+        | "request_parameter_invalid"
+        | "request_parameter_missing" => (ErrorKind::Invalid, None),
+        "request_throttled" => (ErrorKind::Limited, Some(THROTTLED)),
+        "server_busy" => (ErrorKind::Limited, Some(BUSY)),
+        code if code.starts_with("request_token_") => (ErrorKind::Denied, None),
+        _ => return failure,
+    };
+    let after = match failure.retry() {
+        Retry::Again { after: Some(after) } => Some(after),
+        _ => wait,
+    };
+    let retry = match (wait, failure.retry()) {
+        (Some(_), _) => Retry::Again { after },
+        (None, told) => told,
+    };
+    failure.with_kind(kind).with_retry(retry)
+}

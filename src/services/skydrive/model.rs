@@ -1,0 +1,253 @@
+//! What Live Connect answers (live-connect.md, A.5 and A.8).
+//!
+//! Fields that are not used here are left out, fields that a cloud leaves out are `None`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use crate::drive::{Error, ErrorKind, Result, Secret};
+
+/// A file, folder, album, photo, video, audio or notebook.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Object {
+    /// Its id, `file.{cid}.{CID}!{n}` or `folder.…`.
+    pub id: String,
+    /// Its name with its extension.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// The user's words on it.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The folder it is in; the root has none.
+    #[serde(default)]
+    pub parent_id: Option<String>,
+    /// What it is.
+    #[serde(default, rename = "type", deserialize_with = "or_default")]
+    pub kind: ObjectKind,
+    /// Bytes of a file.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// Items in a folder.
+    #[serde(default)]
+    pub count: Option<u64>,
+    /// Pre-authenticated address of a file's bytes, good for some time.
+    #[serde(default, deserialize_with = "secret")]
+    pub source: Option<Secret>,
+    /// Address of its page on the web; may let others in.
+    #[serde(default, deserialize_with = "secret")]
+    pub link: Option<Secret>,
+    /// Where content is sent to.
+    #[serde(default)]
+    pub upload_location: Option<String>,
+    /// When the cloud made it.
+    #[serde(default, deserialize_with = "time")]
+    pub created_time: Option<Timestamp>,
+    /// When the cloud last changed it.
+    #[serde(default, deserialize_with = "time")]
+    pub updated_time: Option<Timestamp>,
+    /// When the user last changed it, where a client said so.
+    #[serde(default, deserialize_with = "time")]
+    pub client_updated_time: Option<Timestamp>,
+}
+
+/// What an object is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ObjectKind {
+    /// A folder.
+    Folder,
+    /// A folder of photos.
+    Album,
+    /// A file of no special kind.
+    File,
+    /// A file with a picture.
+    Photo,
+    /// A file with a film.
+    Video,
+    /// A file with sound.
+    Audio,
+    /// A OneNote notebook: has neither content nor children here.
+    Notebook,
+    /// The cloud did not say.
+    #[default]
+    Untold,
+    /// Something newer than this client.
+    Other(String),
+}
+
+impl<'de> Deserialize<'de> for ObjectKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(match &*text {
+            "folder" => Self::Folder,
+            "album" => Self::Album,
+            "file" => Self::File,
+            "photo" => Self::Photo,
+            "video" => Self::Video,
+            "audio" => Self::Audio,
+            "notebook" => Self::Notebook,
+            _ => Self::Other(text),
+        })
+    }
+}
+
+/// A part of a listing.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Collection {
+    /// The objects, in the cloud's order.
+    pub data: Vec<Object>,
+    /// Where the parts before and after it are; absent when everything fits.
+    #[serde(default)]
+    pub paging: Option<Paging>,
+}
+
+/// Requests for other parts of a listing; of use in them are only `limit` and `offset`.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Paging {
+    /// The part before.
+    #[serde(default, deserialize_with = "secret")]
+    pub previous: Option<Secret>,
+    /// The part after.
+    #[serde(default, deserialize_with = "secret")]
+    pub next: Option<Secret>,
+}
+
+impl Paging {
+    /// `limit` and `offset` of the part after, where there is one. The address itself is not used:
+    /// it may be relative to anything (A.3).
+    ///
+    /// # Errors
+    /// `Unexpected` if there is a part after, and no telling where.
+    pub fn next_part(&self) -> Result<Option<(Option<u64>, u64)>> {
+        let Some(next) = &self.next else { return Ok(None) };
+        let query = next.expose().split_once('?').map_or("", |(_, query)| query);
+        let number = |wanted: &str| {
+            url::form_urlencoded::parse(query.as_bytes())
+                .find(|(name, _)| name == wanted)
+                .and_then(|(_, value)| value.parse().ok())
+        };
+        match number("offset") {
+            Some(offset) => Ok(Some((number("limit"), offset))),
+            None => Err(Error::new(
+                ErrorKind::Unexpected,
+                "the listing goes on, but its `paging.next` has no offset",
+            )),
+        }
+    }
+}
+
+/// What an upload made.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Uploaded {
+    /// The file's id.
+    pub id: String,
+    /// Its name; another than asked for where the cloud was to choose one.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// As [`Object::source`].
+    #[serde(default, deserialize_with = "secret")]
+    pub source: Option<Secret>,
+}
+
+/// How much a drive holds, in bytes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Quota {
+    /// All of it.
+    pub quota: u64,
+    /// What is free.
+    pub available: u64,
+}
+
+/// An account's owner.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct User {
+    /// The id, 16 hexadecimal digits.
+    pub id: String,
+    /// Full name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// First name.
+    #[serde(default)]
+    pub first_name: Option<String>,
+    /// Last name.
+    #[serde(default)]
+    pub last_name: Option<String>,
+    /// Language and country, `en_US`.
+    #[serde(default)]
+    pub locale: Option<String>,
+}
+
+/// Where bytes are: the answer where redirects are suppressed.
+#[derive(Deserialize)]
+pub(super) struct Location {
+    pub(super) location: String,
+}
+
+/// An error answer.
+#[derive(Deserialize)]
+pub(super) struct Failure {
+    pub(super) error: FailureDetail,
+}
+
+#[derive(Deserialize)]
+pub(super) struct FailureDetail {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) code: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) message: String,
+}
+
+fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
+}
+
+/// `2011-08-17T22:01:13+0000` (A.1). What is no time is as good as none: an object is not lost
+/// for it.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| {
+        Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", &text).or_else(|_| text.parse()).ok()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_read_with_what_is_there_and_without_what_is_not() {
+        let object: Object = serde_json::from_str(
+            r#"{"id": "file.de57f4126ed7e411.DE57F4126ED7E411!128", "name": "Processed.docx",
+                "from": {"name": "Nuno Bento", "id": "de57f4126ed7e411"}, "description": null,
+                "parent_id": "folder.de57f4126ed7e411", "size": 12692, "comments_count": 0,
+                "source": "https://x.livefilestore.com/y1abc?psid=1", "type": "file",
+                "shared_with": {"access": "Everyone (public)"},
+                "created_time": "2011-08-23T23:41:02+0000",
+                "updated_time": "2011-08-23T23:41:02.5Z"}"#,
+        )
+        .unwrap();
+        assert_eq!(object.kind, ObjectKind::File);
+        assert_eq!((object.size, object.count, object.description), (Some(12692), None, None));
+        assert_eq!(object.created_time.unwrap().to_string(), "2011-08-23T23:41:02Z");
+        assert_eq!(object.updated_time.unwrap().to_string(), "2011-08-23T23:41:02.5Z");
+
+        let bare: Object = serde_json::from_str(
+            r#"{"id": "x", "name": null, "type": "hologram", "created_time": "yesterday"}"#,
+        )
+        .unwrap();
+        assert_eq!((&*bare.name, bare.kind), ("", ObjectKind::Other("hologram".into())));
+        assert_eq!((bare.created_time, bare.source), (None, None));
+    }
+}

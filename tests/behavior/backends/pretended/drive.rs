@@ -1,0 +1,482 @@
+//! The pretended cloud behind the trait.
+
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use drivedal::drive::{
+    Account, Body, ByteRange, Capabilities, Change, Conditions, Context, CopyJob, Copying, Cursor,
+    Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place, Progress,
+    Quota, Removal, Result, Seen, SessionLimits, Target, Ticket, Trees, UploadSession,
+    WriteOptions,
+};
+use futures::stream;
+use opendal::Buffer;
+
+use super::{
+    cloud::{Cloud, Node, PendingUpload, ROOT, etag, fold, not_found, refuses},
+    script::{Script, Trouble, temporary},
+};
+
+/// Part of every ticket; must never be printed.
+pub const TICKET: &str = "pretended-ticket-0b5e";
+
+/// How many items a page has: few, so that there are several.
+const PAGE: usize = 7;
+
+/// How a drive's items are named in requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    Ids,
+    Paths,
+}
+
+#[derive(Clone, Debug)]
+pub struct PretendedDrive {
+    addressing: Addressing,
+    capabilities: Arc<Capabilities>,
+    cloud: Arc<Mutex<Cloud>>,
+    script: Arc<Script>,
+}
+
+impl PretendedDrive {
+    pub fn new(addressing: Addressing, cloud: Arc<Mutex<Cloud>>, script: Arc<Script>) -> Self {
+        let paths = addressing == Addressing::Paths;
+        let session = SessionLimits {
+            from: 256 << 10,
+            multiple: 32 << 10,
+            usual: 64 << 10,
+            largest: 1 << 20,
+        };
+        let capabilities = Capabilities {
+            paths,
+            single_max: 64 << 20,
+            total_max: 1 << 30,
+            session: paths.then_some(session),
+            sets_modified: paths,
+            if_not_exists: true,
+            if_match: paths,
+            if_none_match: paths,
+            copies_files: paths,
+            update_replaces: paths,
+            trees: if paths { Trees::Root } else { Trees::No },
+            removals: if paths { 20 } else { 1 },
+            several_parents: false,
+            fold: |name| Cow::Owned(fold(name)),
+            refuses_name: refuses,
+        };
+        Self { addressing, capabilities: Arc::new(capabilities), cloud, script }
+    }
+
+    fn cloud(&self) -> MutexGuard<'_, Cloud> {
+        self.cloud.lock().expect("no panic while it is held")
+    }
+
+    /// Does something in one step between the troubles that were planned for the verb.
+    async fn act<T>(
+        &self,
+        verb: &'static str,
+        what: impl FnOnce(&mut Cloud) -> Result<T>,
+    ) -> Result<T> {
+        let trouble = self.script.meets(verb).await?;
+        let done = what(&mut self.cloud()).map_err(|error| error.attempted(verb));
+        match trouble {
+            Some(Trouble::After) => Err(temporary(verb)),
+            _ => done,
+        }
+    }
+
+    fn no(&self, cloud: &Cloud, place: &Place) -> Result<u64> {
+        match place {
+            Place::Item { id, .. } => {
+                let no = id.as_str().trim_start_matches("id!").parse();
+                let no = no.map_err(|_| not_found(id))?;
+                cloud.node(no).map(|_| no)
+            }
+            Place::Below { path, .. } => cloud.walk(&names(path)),
+        }
+    }
+
+    /// The folder of a target; a drive asked by path makes it.
+    fn folder(&self, cloud: &mut Cloud, place: &Place) -> Result<u64> {
+        match place {
+            Place::Below { path, .. } => cloud.ensure(&names(path)),
+            Place::Item { .. } => self.no(cloud, place),
+        }
+    }
+
+    fn item(&self, no: u64, node: &Node) -> Item {
+        let mut item = Item::new(id(no), node.name.clone(), node.kind());
+        item.parents = (no != ROOT).then(|| id(node.parent)).into_iter().collect();
+        item.modified = Some(node.modified);
+        if let Some(bytes) = &node.bytes {
+            item.size = Some(bytes.len() as u64);
+            item.etag = (self.addressing == Addressing::Paths).then(|| etag(no, node));
+            item.ticket =
+                Some(Ticket { url: format!("pretended://{TICKET}/{no}").into(), expires: None });
+        }
+        item
+    }
+
+    fn known(&self, cloud: &Cloud, no: u64) -> Result<Item> {
+        Ok(self.item(no, cloud.node(no)?))
+    }
+
+    fn check(&self, no: u64, node: &Node, conditions: &Conditions) -> Result<()> {
+        let etag = etag(no, node);
+        let holds = conditions.if_match.as_ref().is_none_or(|wanted| *wanted == etag)
+            && conditions.if_none_match.as_ref().is_none_or(|unwanted| *unwanted != etag);
+        if holds { Ok(()) } else { Err(Error::new(ErrorKind::Condition, "the condition fails")) }
+    }
+}
+
+fn id(no: u64) -> ItemId {
+    ItemId::from(format!("id!{no}"))
+}
+
+fn names(path: &str) -> Vec<String> {
+    path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+async fn bytes_of(body: Body) -> Result<Vec<u8>> {
+    match body {
+        Body::Memory(buffer) => Ok(buffer.to_vec()),
+        Body::File { file, len } => {
+            let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+            std::os::unix::fs::FileExt::read_exact_at(&*file, &mut bytes, 0).map_err(|error| {
+                Error::new(ErrorKind::Unexpected, "reading the body").with_source(error)
+            })?;
+            Ok(bytes)
+        }
+    }
+}
+
+fn span(range: ByteRange, len: u64) -> Result<Range<u64>> {
+    match range {
+        ByteRange::Full => Ok(0..len),
+        ByteRange::Last(n) => Ok(len.saturating_sub(n)..len),
+        ByteRange::From(start) if start == len => Ok(len..len),
+        ByteRange::From(start) if start < len => Ok(start..len),
+        ByteRange::Span(span) if span.start < len => Ok(span.start..span.end.min(len)),
+        _ => Err(Error::new(ErrorKind::Range, format!("the file has {len} bytes"))),
+    }
+}
+
+#[async_trait]
+impl Drive for PretendedDrive {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn account(&self, _: &Context) -> Result<Account> {
+        Ok(Account { id: "nobody".into(), name: None })
+    }
+
+    async fn quota(&self, _: &Context) -> Result<Quota> {
+        Ok(Quota { total: 1 << 40, available: 1 << 40 })
+    }
+
+    async fn root(&self, _: &Context) -> Result<ItemId> {
+        Ok(id(ROOT))
+    }
+
+    async fn item(&self, _: &Context, at: &Place, conditions: &Conditions) -> Result<Item> {
+        self.act("item", |cloud| {
+            let no = self.no(cloud, at)?;
+            self.check(no, cloud.node(no)?, conditions)?;
+            self.known(cloud, no)
+        })
+        .await
+    }
+
+    async fn child(
+        &self,
+        _: &Context,
+        folder: &Place,
+        name: &str,
+        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+    ) -> Result<Item> {
+        let items = self
+            .act("child", |cloud| {
+                let no = self.no(cloud, folder)?;
+                cloud.folder(no)?;
+                Ok(cloud.children(no).map(|(no, node)| self.item(no, node)).collect::<Vec<_>>())
+            })
+            .await?;
+        items.iter().for_each(|item| seen(Seen::Item(item)));
+        seen(Seen::All);
+        let folded = fold(name);
+        items.into_iter().find(|item| fold(&item.name) == folded).ok_or_else(|| not_found(name))
+    }
+
+    async fn list(
+        &self,
+        _: &Context,
+        folder: &Place,
+        depth: Depth,
+        limit: Option<usize>,
+        from: Option<&Cursor>,
+    ) -> Result<Page> {
+        let start = from.map_or(Ok(0), |cursor| cursor.0.expose().parse());
+        let start: usize =
+            start.map_err(|_| Error::new(ErrorKind::Invalid, "a cursor of somebody else's"))?;
+        self.act("list", |cloud| {
+            let no = self.no(cloud, folder)?;
+            cloud.folder(no)?;
+            let nos: Vec<u64> = match depth {
+                Depth::Children => cloud.children(no).map(|(no, _)| no).collect(),
+                // Children before their folders, as a change feed may have it.
+                Depth::Tree => cloud.below(no).into_iter().skip(1).rev().collect(),
+            };
+            let end = nos.len().min(start + limit.unwrap_or(PAGE).clamp(1, PAGE));
+            let page = nos.get(start..end).unwrap_or_default();
+            let items = page.iter().map(|no| self.known(cloud, *no)).collect::<Result<_>>()?;
+            let next = (end < nos.len()).then(|| Cursor(end.to_string().into()));
+            Ok(Page { items, next })
+        })
+        .await
+    }
+
+    async fn download(
+        &self,
+        _: &Context,
+        file: &Place,
+        _: Option<&Item>,
+        range: ByteRange,
+        conditions: &Conditions,
+    ) -> Result<Download> {
+        let trouble = self.script.meets("download").await?;
+        let cloud = self.cloud();
+        let no = self.no(&cloud, file)?;
+        let node = cloud.node(no)?;
+        self.check(no, node, conditions)?;
+        let item = self.item(no, node);
+        let Some(bytes) = &node.bytes else {
+            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes"));
+        };
+        let range = span(range, bytes.len() as u64)?;
+        let wanted = &bytes[range.start as usize..range.end as usize];
+        let mut pieces: Vec<_> =
+            wanted.chunks(16 << 10).map(|piece| Ok(Buffer::from(piece.to_vec()))).collect();
+        if matches!(trouble, Some(Trouble::Halfway)) {
+            pieces.truncate(pieces.len() / 2);
+            pieces.push(Err(temporary("download")));
+        }
+        Ok(Download {
+            total: bytes.len() as u64,
+            range,
+            etag: item.etag,
+            ticket: item.ticket,
+            bytes: Box::pin(stream::iter(pieces)),
+        })
+    }
+
+    async fn upload(
+        &self,
+        _: &Context,
+        to: &Target,
+        body: Body,
+        options: &WriteOptions,
+    ) -> Result<Item> {
+        let bytes = bytes_of(body).await?;
+        self.act("upload", |cloud| {
+            let parent = self.folder(cloud, &to.folder)?;
+            let if_match = options.conditions.if_match.as_deref();
+            let (if_exists, modified) = (options.if_exists, options.modified);
+            let no = cloud.put(parent, &to.name, bytes, if_exists, if_match, modified)?;
+            Ok(match self.addressing {
+                Addressing::Paths => self.known(cloud, no)?,
+                // Some clouds answer hardly anything.
+                Addressing::Ids => Item::new(id(no), to.name.clone(), Kind::File),
+            })
+        })
+        .await
+    }
+
+    async fn open_session(
+        &self,
+        _: &Context,
+        to: &Target,
+        total: u64,
+        options: &WriteOptions,
+    ) -> Result<UploadSession> {
+        self.act("open_session", |cloud| {
+            let Place::Below { path, .. } = &to.folder else {
+                return Err(Error::unsupported("upload sessions"));
+            };
+            let (no, parent) = (cloud.number(), names(path));
+            if options.if_exists == IfExists::Fail
+                && let Ok(parent) = cloud.walk(&parent)
+                && cloud.child(parent, &to.name).is_some()
+            {
+                return Err(Error::new(ErrorKind::Exists, "the name is taken"));
+            }
+            let upload = PendingUpload {
+                parent,
+                name: to.name.clone(),
+                total,
+                received: Vec::new(),
+                modified: options.modified,
+                if_exists: options.if_exists,
+                if_match: options.conditions.if_match.clone(),
+            };
+            cloud.uploads.insert(no, upload);
+            let url = format!("pretended://{TICKET}/session/{no}").into();
+            Ok(UploadSession { url, total, expires: None, state: no.to_string() })
+        })
+        .await
+    }
+
+    async fn send_fragment(
+        &self,
+        _: &Context,
+        session: &mut UploadSession,
+        offset: u64,
+        bytes: Buffer,
+    ) -> Result<Progress> {
+        let trouble = self.script.meets("send_fragment").await?;
+        let mut cloud = self.cloud();
+        let no = upload_no(session)?;
+        let upload = cloud.uploads.get_mut(&no).ok_or_else(|| not_found("session"))?;
+        if offset != upload.received.len() as u64 {
+            return Err(Error::new(ErrorKind::Range, "the fragment is out of order"));
+        }
+        if let Some(Trouble::Halfway) = trouble {
+            upload.received.extend(bytes.slice(..bytes.len() / 2).to_vec());
+            return Err(temporary("send_fragment"));
+        }
+        let last = offset + bytes.len() as u64 == upload.total;
+        if !last && bytes.len() % (32 << 10) != 0 {
+            return Err(Error::new(ErrorKind::Invalid, "not a multiple of 32 KiB"));
+        }
+        upload.received.extend(bytes.to_vec());
+        let received = upload.received.len() as u64;
+        let progress = match received >= upload.total {
+            false => Progress::Next(received),
+            true => {
+                let PendingUpload { parent, name, received, modified, if_exists, if_match, .. } =
+                    upload.clone();
+                let parent = cloud.ensure(&parent)?;
+                let if_match = if_match.as_deref();
+                let file = cloud.put(parent, &name, received, if_exists, if_match, modified)?;
+                cloud.uploads.remove(&no);
+                Progress::Done(Box::new(self.known(&cloud, file)?))
+            }
+        };
+        match trouble {
+            Some(Trouble::After) => Err(temporary("send_fragment")),
+            _ => Ok(progress),
+        }
+    }
+
+    async fn session_status(&self, _: &Context, session: &UploadSession) -> Result<Progress> {
+        self.act("session_status", |cloud| {
+            let upload = cloud.uploads.get(&upload_no(session)?);
+            let upload = upload.ok_or_else(|| not_found("session"))?;
+            Ok(Progress::Next(upload.received.len() as u64))
+        })
+        .await
+    }
+
+    async fn cancel_session(&self, _: &Context, session: &UploadSession) -> Result<()> {
+        self.act("cancel_session", |cloud| {
+            cloud.uploads.remove(&upload_no(session)?);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn make_folder(&self, _: &Context, at: &Target) -> Result<Item> {
+        self.act("make_folder", |cloud| {
+            let parent = self.folder(cloud, &at.folder)?;
+            cloud.folder(parent)?;
+            if let Some(there) = cloud.child(parent, &at.name) {
+                return Err(Error::new(ErrorKind::Exists, format!("{:?} is taken", at.name))
+                    .with_existing(id(there)));
+            }
+            let no = cloud.insert(parent, &at.name, None);
+            self.known(cloud, no)
+        })
+        .await
+    }
+
+    async fn update(
+        &self,
+        _: &Context,
+        at: &Place,
+        _: Option<&Item>,
+        change: &Change,
+    ) -> Result<Item> {
+        self.act("update", |cloud| {
+            let no = self.no(cloud, at)?;
+            let node = cloud.node(no)?.clone();
+            let parent = match &change.folder {
+                Some(folder) => self.no(cloud, folder)?,
+                None => node.parent,
+            };
+            let name = change.name.as_deref().unwrap_or(&node.name);
+            let occupant = match &change.occupant {
+                Some(id) if change.if_exists == IfExists::Replace => {
+                    self.no(cloud, &Place::of(id)).ok()
+                }
+                _ => None,
+            };
+            let replaces =
+                self.capabilities.update_replaces && change.if_exists == IfExists::Replace;
+            cloud.relocate(no, parent, name, occupant, replaces)?;
+            self.known(cloud, no)
+        })
+        .await
+    }
+
+    async fn copy(
+        &self,
+        _: &Context,
+        from: &Place,
+        _: Option<&Item>,
+        to: &Target,
+        if_exists: IfExists,
+    ) -> Result<Copying> {
+        self.act("copy", |cloud| {
+            let no = self.no(cloud, from)?;
+            let bytes = cloud.node(no)?.bytes.clone().unwrap_or_default();
+            let parent = self.folder(cloud, &to.folder)?;
+            let no = cloud.put(parent, &to.name, bytes, if_exists, None, None)?;
+            let job =
+                CopyJob { url: format!("pretended://{TICKET}/copy").into(), state: no.to_string() };
+            Ok(Copying::Running { job, ask_in: Duration::from_millis(1) })
+        })
+        .await
+    }
+
+    async fn copy_status(&self, _: &Context, job: &CopyJob) -> Result<Copying> {
+        self.act("copy_status", |cloud| {
+            let no = job.state.parse().map_err(|_| not_found("copy"))?;
+            Ok(Copying::Done(Some(Box::new(self.known(cloud, no)?))))
+        })
+        .await
+    }
+
+    async fn remove(&self, _: &Context, items: &[Removal]) -> Vec<Result<()>> {
+        let mut results = Vec::new();
+        for removal in items {
+            let removed = self.act("remove", |cloud| {
+                let no = self.no(cloud, &removal.place)?;
+                if removal.kind == Some(Kind::File) && cloud.node(no)?.kind() == Kind::Folder {
+                    return Err(Error::new(ErrorKind::IsAFolder, "not the file it was"));
+                }
+                cloud.remove(no)
+            });
+            results.push(removed.await);
+        }
+        results
+    }
+}
+
+fn upload_no(session: &UploadSession) -> Result<u64> {
+    session.state.parse().map_err(|_| not_found("session"))
+}

@@ -1,0 +1,104 @@
+//! A drive that is only pretended: it tests the adapter without a protocol, and shows what a
+//! backend has to do to be tested here.
+//!
+//! There are two, as clouds come in two kinds: one is walked by id, answers uploads without a size
+//! and has no upload sessions; the other is asked by path, has sessions, etags, conditions, times,
+//! whole trees in pages, several removals in one call, and copies.
+
+mod cloud;
+mod drive;
+mod script;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use drivedal::adapter::{DriveService, Settings};
+use futures::{FutureExt, future::BoxFuture};
+use opendal::{Builder, Configurator, Operator, raw::Service};
+use serde::{Deserialize, Serialize};
+
+use self::{cloud::Cloud, drive::PretendedDrive};
+pub use self::{
+    drive::Addressing,
+    script::{Script, Trouble},
+};
+use super::{Backend, Known, Promises, Test, index_age};
+use crate::{harness::Outcome, secrets};
+
+/// The backend: a cloud of its own for every case.
+pub struct Pretended(pub Addressing);
+
+impl Backend for Pretended {
+    fn name(&self) -> &str {
+        match self.0 {
+            Addressing::Ids => "pretended-by-id",
+            Addressing::Paths => "pretended-by-path",
+        }
+    }
+
+    fn known(&self) -> &[Known] {
+        &[]
+    }
+
+    fn lend(&self) -> BoxFuture<'_, Outcome<Test>> {
+        async {
+            secrets::register(drive::TICKET);
+            let (cloud, script) = (Arc::new(Mutex::new(Cloud::new())), Arc::new(Script::default()));
+            let drive = PretendedDrive::new(self.0, cloud, Arc::clone(&script));
+            let open = move |options: &[(&str, &str)]| {
+                let builder =
+                    PretendedBuilder { drive: Some(drive.clone()), index_ttl: index_age(options) };
+                Operator::new(builder)
+            };
+            Ok(Test {
+                op: open(&[])?,
+                promises: Promises {
+                    announcements: true,
+                    keeps_times: self.0 == Addressing::Paths,
+                    refuses: &["a*b", "a:b", "dot."],
+                    ..Promises::INDEXED
+                },
+                open: Box::new(open),
+                script: Some(script),
+                remove: None,
+                _kept: None,
+            })
+        }
+        .boxed()
+    }
+}
+
+/// What `Operator::new` wants: with it come OpenDAL's own layers.
+#[derive(Default)]
+struct PretendedBuilder {
+    drive: Option<PretendedDrive>,
+    index_ttl: Option<Duration>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct PretendedConfig {}
+
+impl Configurator for PretendedConfig {
+    type Builder = PretendedBuilder;
+
+    fn into_builder(self) -> PretendedBuilder {
+        PretendedBuilder::default()
+    }
+}
+
+impl Builder for PretendedBuilder {
+    type Config = PretendedConfig;
+
+    fn build(self) -> opendal::Result<impl Service> {
+        let Some(drive) = self.drive else {
+            return Err(opendal::Error::new(opendal::ErrorKind::ConfigInvalid, "which drive?"));
+        };
+        let mut settings = Settings::new("pretended", "");
+        if let Some(age) = self.index_ttl {
+            settings.index_ttl = age;
+        }
+        Ok(DriveService::new(Arc::new(drive), settings))
+    }
+}

@@ -1,0 +1,63 @@
+//! Any service that OpenDAL can open by URI: yours.
+
+use futures::{FutureExt, future::BoxFuture};
+use opendal::{Operator, OperatorUri};
+
+use super::{Backend, Known, Promises, Test, fs, memory};
+use crate::{data, harness::Outcome, secrets};
+
+/// Each case works below a fresh random folder of the URI's root and removes it.
+pub struct Uri {
+    uri: String,
+    scheme: String,
+}
+
+impl Uri {
+    pub fn new(uri: String) -> Self {
+        let scheme = uri.split_once("://").map_or(&*uri, |(scheme, _)| scheme).to_owned();
+        Self { uri, scheme }
+    }
+}
+
+impl Backend for Uri {
+    fn name(&self) -> &str {
+        &self.scheme
+    }
+
+    fn known(&self) -> &[Known] {
+        match &*self.scheme {
+            "fs" => fs::KNOWN,
+            "memory" => memory::KNOWN,
+            _ => &[],
+        }
+    }
+
+    fn lend(&self) -> BoxFuture<'_, Outcome<Test>> {
+        async {
+            let whole = OperatorUri::new(&self.uri, [])?;
+            for (key, value) in whole.options() {
+                if ["token", "secret", "password", "key"].iter().any(|word| key.contains(word)) {
+                    secrets::register(value);
+                }
+            }
+            let base = whole.option("root").or(whole.root()).unwrap_or("").trim_matches('/');
+            let folder = format!("drivedal-test-{:016x}/", data::random());
+            let root = format!("/{base}/{folder}");
+            let uri = self.uri.clone();
+            let open = move |options: &[(&str, &str)]| {
+                let more = options.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+                let root = [("root".to_owned(), root.clone())];
+                Operator::from_uri(OperatorUri::new(&uri, root.into_iter().chain(more))?)
+            };
+            Ok(Test {
+                op: open(&[])?,
+                promises: Promises::NONE,
+                open: Box::new(open),
+                script: None,
+                remove: Some((Operator::from_uri(&*self.uri)?, folder)),
+                _kept: None,
+            })
+        }
+        .boxed()
+    }
+}

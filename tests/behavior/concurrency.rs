@@ -1,0 +1,219 @@
+//! Many at once: every answer is one that a single caller could have had.
+
+use futures::{
+    StreamExt, TryStreamExt,
+    future::{join_all, try_join_all},
+    stream,
+};
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, content, exists, tree},
+    harness::{Outcome, cases, failed, whatever},
+};
+
+cases! {
+    one_of_many_writers_to_a_path_wins_whole;
+    one_of_many_clients_writing_to_a_path_wins_whole: shared;
+    one_of_many_writers_makes_a_file_that_was_missing: write_with_if_not_exists;
+    folders_that_many_writers_lack_are_made_once;
+    folders_that_many_clients_lack_are_made_once: shared;
+    writers_and_removers_of_many_files_do_not_disturb_each_other;
+    a_file_that_is_overwritten_is_read_whole;
+    one_of_many_renames_of_a_file_wins: rename;
+    many_renames_into_a_folder_all_arrive: rename;
+    a_folder_that_grows_is_listed_without_repeats;
+    a_folder_renamed_while_it_is_read_loses_nothing: rename;
+}
+
+const MANY: u64 = 12;
+
+fn version(n: u64) -> Vec<u8> {
+    bytes(n, 1000 + 500 * n as usize)
+}
+
+/// Whose bytes a file holds, and whether its size agrees.
+async fn winner(test: &Test, path: &str) -> Outcome<u64> {
+    let op = test.client(&[])?;
+    let op = if op.info().capability().shared { &op } else { &test.op };
+    let read = content(op, path).await?;
+    assert_eq!(op.stat(path).await?.content_length(), read.len() as u64);
+    match (0..100).find(|n| version(*n) == read) {
+        Some(n) => Ok(n),
+        None => failed(format!("{} bytes that nobody wrote", read.len())),
+    }
+}
+
+async fn one_of_many_writers_to_a_path_wins_whole(test: &Test) -> Outcome {
+    try_join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await?;
+    winner(test, "a/file").await?;
+    assert_eq!(children(&test.op, "a/").await?, ["a/file"]);
+    Ok(())
+}
+
+async fn one_of_many_clients_writing_to_a_path_wins_whole(test: &Test) -> Outcome {
+    let clients = (0..MANY).map(|_| test.client(&[])).collect::<Outcome<Vec<_>>>()?;
+    let written = clients.iter().zip(0..).map(|(op, n)| op.write("a/b/file", version(n)));
+    try_join_all(written).await?;
+    winner(test, "a/b/file").await?;
+    assert_eq!(tree(&test.client(&[])?, "/").await?, ["a/", "a/b/", "a/b/file"]);
+    Ok(())
+}
+
+async fn one_of_many_writers_makes_a_file_that_was_missing(test: &Test) -> Outcome {
+    let written = join_all(
+        (0..MANY).map(async |n| test.op.write_with("file", version(n)).if_not_exists(true).await),
+    )
+    .await;
+    let made: Vec<_> =
+        (0..MANY).zip(written).filter_map(|(n, one)| whatever(one).map(|_| n)).collect();
+    assert_eq!(made.len(), 1, "{made:?} all made it");
+    assert_eq!(winner(test, "file").await?, made[0]);
+    Ok(())
+}
+
+async fn folders_that_many_writers_lack_are_made_once(test: &Test) -> Outcome {
+    let paths: Vec<_> = (0..40).map(|n| format!("a/{}/c/{n:02}", n % 2)).collect();
+    try_join_all(paths.iter().map(|path| test.op.write(path, "x"))).await?;
+    let mut expected = vec!["a/".into(), "a/0/".into(), "a/0/c/".into()];
+    expected.extend(["a/1/".to_owned(), "a/1/c/".to_owned()]);
+    expected.extend(paths);
+    expected.sort();
+    let folders_and_files = tree(&test.op, "/").await?;
+    let files: Vec<_> = expected.iter().filter(|path| !path.ends_with('/')).collect();
+    assert_eq!(folders_and_files.iter().filter(|path| !path.ends_with('/')).count(), files.len());
+    assert!(folders_and_files.iter().all(|path| expected.contains(path)), "{folders_and_files:?}");
+    Ok(())
+}
+
+async fn folders_that_many_clients_lack_are_made_once(test: &Test) -> Outcome {
+    let clients = (0..MANY).map(|_| test.client(&[])).collect::<Outcome<Vec<_>>>()?;
+    let paths: Vec<_> = (0..MANY).map(|n| format!("a/b/c/{n:02}")).collect();
+    let written = clients.iter().zip(&paths).map(|(op, path)| op.write(path, "x"));
+    try_join_all(written).await?;
+    let seen = test.client(&[])?;
+    assert_eq!(children(&seen, "/").await?, ["a/"]);
+    assert_eq!(children(&seen, "a/").await?, ["a/b/"]);
+    assert_eq!(children(&seen, "a/b/").await?, ["a/b/c/"]);
+    assert_eq!(children(&seen, "a/b/c/").await?, paths);
+    Ok(())
+}
+
+async fn writers_and_removers_of_many_files_do_not_disturb_each_other(test: &Test) -> Outcome {
+    let path = |n: u64| format!("a/{}/{n}", n % 3);
+    try_join_all((0..30).map(async |n| test.op.write(&path(n), version(n % 5)).await)).await?;
+    try_join_all((0..60).map(async |n| match n % 2 {
+        0 if n < 30 => test.op.delete(&path(n)).await,
+        _ => test.op.write(&path(n), version(n % 7)).await.map(drop),
+    }))
+    .await?;
+    for n in 0..60 {
+        let gone = n % 2 == 0 && n < 30;
+        assert_eq!(exists(&test.op, &path(n)).await?, !gone, "{}", path(n));
+        if !gone {
+            assert_eq!(content(&test.op, &path(n)).await?, version(n % 7), "{}", path(n));
+        }
+    }
+    Ok(())
+}
+
+async fn a_file_that_is_overwritten_is_read_whole(test: &Test) -> Outcome {
+    let version = |n: u64| bytes(n, 100_000);
+    test.op.write("file", version(0)).await?;
+    let writing = async {
+        for n in 1..10 {
+            test.op.write("file", version(n)).await?;
+        }
+        Outcome::Ok(())
+    };
+    let reading = async {
+        for _ in 0..20 {
+            // One request each: a range of known size needs no look before.
+            let read = test.op.read_with("file").range(0..100_000).await?.to_vec();
+            assert!((0..10).any(|n| version(n) == read), "bytes of two versions");
+        }
+        Outcome::Ok(())
+    };
+    futures::try_join!(writing, reading)?;
+    Ok(())
+}
+
+async fn one_of_many_renames_of_a_file_wins(test: &Test) -> Outcome {
+    test.op.write("a/file", version(1)).await?;
+    let targets: Vec<_> = (0..MANY).map(|n| format!("b/{n}")).collect();
+    let renamed = join_all(targets.iter().map(|to| test.op.rename("a/file", to))).await;
+    let done = renamed.into_iter().filter_map(whatever).count();
+    assert!(done >= 1, "nobody could rename it");
+    assert!(!exists(&test.op, "a/file").await?);
+    let there = children(&test.op, "b/").await?;
+    assert_eq!(there.len(), 1, "{there:?}");
+    assert_eq!(winner(test, &there[0]).await?, 1);
+    Ok(())
+}
+
+async fn many_renames_into_a_folder_all_arrive(test: &Test) -> Outcome {
+    for n in 0..MANY {
+        test.op.write(&format!("from/{n:02}"), version(n)).await?;
+    }
+    let renames = (0..MANY).map(async |n| {
+        let (from, to) = (format!("from/{n:02}"), format!("to/below/{n:02}"));
+        test.op.rename(&from, &to).await
+    });
+    try_join_all(renames).await?;
+    let arrived: Vec<_> = (0..MANY).map(|n| format!("to/below/{n:02}")).collect();
+    assert_eq!(children(&test.op, "to/below/").await?, arrived);
+    assert_eq!(children(&test.op, "to/").await?, ["to/below/"]);
+    for n in 0..MANY {
+        assert_eq!(winner(test, &arrived[n as usize]).await?, n);
+    }
+    Ok(())
+}
+
+async fn a_folder_that_grows_is_listed_without_repeats(test: &Test) -> Outcome {
+    test.op.write("a/first", "x").await?;
+    let growing = async {
+        let paths: Vec<_> = (0..60).map(|n| format!("a/{n}")).collect();
+        let writes = paths.iter().map(|path| test.op.write(path, "x"));
+        stream::iter(writes).buffer_unordered(4).try_collect::<Vec<_>>().await?;
+        Outcome::Ok(())
+    };
+    let listing = async {
+        for _ in 0..10 {
+            let mut shown = children(&test.op, "a/").await?;
+            assert!(shown.contains(&"a/first".to_owned()), "what was there is missing");
+            let all = shown.len();
+            shown.dedup();
+            assert_eq!(shown.len(), all, "an entry twice");
+        }
+        Outcome::Ok(())
+    };
+    futures::try_join!(growing, listing)?;
+    assert_eq!(children(&test.op, "a/").await?.len(), 61);
+    Ok(())
+}
+
+async fn a_folder_renamed_while_it_is_read_loses_nothing(test: &Test) -> Outcome {
+    for n in 0..10 {
+        test.op.write(&format!("a/{n}"), version(n)).await?;
+    }
+    let reading = async {
+        for n in 0..10 {
+            let (old, new) = (format!("a/{n}"), format!("b/{n}"));
+            let read = match whatever(test.op.read(&old).await) {
+                Some(read) => Some(read),
+                None => whatever(test.op.read(&new).await),
+            };
+            if let Some(read) = read {
+                assert!(read.to_vec() == version(n), "{n}: other bytes");
+            }
+        }
+        Outcome::Ok(())
+    };
+    let renaming = async { Outcome::Ok(test.op.rename("a", "b").await?) };
+    futures::try_join!(reading, renaming)?;
+    for n in 0..10 {
+        assert!(content(&test.op, &format!("b/{n}")).await? == version(n), "{n}: other bytes");
+    }
+    assert!(!exists(&test.op, "a/").await?);
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! `create_dir`: a folder is there afterwards, whoever made it.
+
+use futures::future::try_join_all;
+use opendal::{EntryMode, ErrorKind};
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, content, exists, mode, tree},
+    harness::{Outcome, cases, refused},
+};
+
+cases! {
+    a_folder_is_made: create_dir;
+    folders_above_it_are_made_too: create_dir;
+    a_folder_that_is_there_stays_as_it_is: create_dir;
+    the_root_is_there_already: create_dir;
+    a_folder_made_many_times_at_once_is_made_once: create_dir;
+    a_file_is_not_replaced_by_a_folder: create_dir;
+    nothing_is_made_below_a_file: create_dir;
+    a_file_in_the_way_is_told: create_dir;
+    a_path_without_a_slash_at_its_end_is_refused: create_dir;
+    a_folder_can_be_written_to_at_once: create_dir;
+}
+
+async fn a_folder_is_made(test: &Test) -> Outcome {
+    test.op.create_dir("a/").await?;
+    assert_eq!(mode(&test.op, "a/").await?, Some(EntryMode::DIR));
+    assert_eq!(children(&test.op, "/").await?, ["a/"]);
+    assert_eq!(children(&test.op, "a/").await?, [""; 0]);
+    Ok(())
+}
+
+async fn folders_above_it_are_made_too(test: &Test) -> Outcome {
+    test.op.create_dir("a/b/c/").await?;
+    assert_eq!(tree(&test.op, "/").await?, ["a/", "a/b/", "a/b/c/"]);
+    test.op.create_dir("a/b/d/e/").await?;
+    assert_eq!(tree(&test.op, "a/b/").await?, ["a/b/c/", "a/b/d/", "a/b/d/e/"]);
+    Ok(())
+}
+
+async fn a_folder_that_is_there_stays_as_it_is(test: &Test) -> Outcome {
+    test.op.write("a/b/file", bytes(1, 1000)).await?;
+    for folder in ["a/", "a/b/", "a/b/"] {
+        test.op.create_dir(folder).await?;
+    }
+    assert_eq!(content(&test.op, "a/b/file").await?, bytes(1, 1000));
+    assert_eq!(children(&test.op, "a/b/").await?, ["a/b/file"]);
+    Ok(())
+}
+
+async fn the_root_is_there_already(test: &Test) -> Outcome {
+    test.op.create_dir("/").await?;
+    assert_eq!(children(&test.op, "/").await?, [""; 0]);
+    Ok(())
+}
+
+async fn a_folder_made_many_times_at_once_is_made_once(test: &Test) -> Outcome {
+    try_join_all((0..16).map(|_| test.op.create_dir("a/b/c/"))).await?;
+    assert_eq!(tree(&test.op, "/").await?, ["a/", "a/b/", "a/b/c/"]);
+    Ok(())
+}
+
+async fn a_file_is_not_replaced_by_a_folder(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    refused(test.op.create_dir("file/").await, &[])?;
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
+    assert_eq!(children(&test.op, "/").await?, ["file"]);
+    Ok(())
+}
+
+async fn nothing_is_made_below_a_file(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    for folder in ["file/below/", "file/below/further/"] {
+        refused(test.op.create_dir(folder).await, &[])?;
+    }
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
+    assert_eq!(children(&test.op, "/").await?, ["file"]);
+    Ok(())
+}
+
+async fn a_file_in_the_way_is_told(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    let kinds = [ErrorKind::AlreadyExists, ErrorKind::NotADirectory];
+    for folder in ["file/", "file/below/"] {
+        let error = refused(test.op.create_dir(folder).await, &kinds)?;
+        assert!(!error.is_temporary(), "trying again would not help: {error}");
+    }
+    Ok(())
+}
+
+async fn a_path_without_a_slash_at_its_end_is_refused(test: &Test) -> Outcome {
+    refused(test.op.create_dir("a").await, &[ErrorKind::NotADirectory])?;
+    assert!(!exists(&test.op, "a").await?);
+    Ok(())
+}
+
+async fn a_folder_can_be_written_to_at_once(test: &Test) -> Outcome {
+    test.op.create_dir("a/b/").await?;
+    test.op.write("a/b/file", bytes(1, 10)).await?;
+    test.op.create_dir("a/b/c/").await?;
+    assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/b/file"]);
+    Ok(())
+}

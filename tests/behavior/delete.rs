@@ -1,0 +1,273 @@
+//! `delete`: what is named goes, and nothing else ever.
+
+use futures::stream;
+use opendal::{EntryMode, ErrorKind};
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, content, exists, mode, tree},
+    harness::{Outcome, cases, refused, whatever},
+};
+
+cases! {
+    a_file_is_removed_and_nothing_beside_it;
+    what_is_missing_is_removed_already;
+    an_empty_folder_is_removed: create_dir;
+    an_empty_folder_without_its_slash_stays: create_dir;
+    an_empty_folder_without_its_slash_is_refused: create_dir;
+    a_full_folder_stays: create_dir;
+    a_full_folder_is_refused: create_dir;
+    a_file_with_a_slash_stays;
+    nothing_below_a_file_is_removed_already;
+    a_tree_is_removed_with_everything_below: delete_with_recursive;
+    a_tree_without_its_slash_is_removed_with_everything_below: delete_with_recursive;
+    a_tree_is_removed_but_nothing_whose_name_begins_alike: delete_with_recursive;
+    a_tree_with_its_slash_is_removed_but_nothing_whose_name_begins_alike: delete_with_recursive;
+    a_file_is_removed_recursively_but_nothing_whose_name_begins_alike: delete_with_recursive;
+    a_missing_tree_is_removed_already: delete_with_recursive;
+    a_prefix_of_names_is_not_a_tree: delete_with_recursive;
+    many_are_removed_at_once;
+    many_are_removed_with_the_missing_and_the_repeated_among_them;
+    a_full_folder_among_many_stays: create_dir;
+    what_was_removed_can_be_made_again;
+    a_folder_made_again_is_empty: create_dir, delete_with_recursive;
+    the_folder_of_a_removed_file_stays: create_dir;
+    a_files_removal_is_seen_in_every_answer;
+}
+
+async fn a_file_is_removed_and_nothing_beside_it(test: &Test) -> Outcome {
+    for path in ["a/file", "a/file2", "a/fil", "b/file"] {
+        test.op.write(path, bytes(1, 10)).await?;
+    }
+    test.op.delete("a/file").await?;
+    assert_eq!(children(&test.op, "a/").await?, ["a/fil", "a/file2"]);
+    assert_eq!(children(&test.op, "b/").await?, ["b/file"]);
+    Ok(())
+}
+
+async fn what_is_missing_is_removed_already(test: &Test) -> Outcome {
+    test.op.write("a/file", bytes(1, 10)).await?;
+    for path in ["missing", "missing/", "missing/below", "a/missing", "a/missing/"] {
+        test.op.delete(path).await?;
+    }
+    test.op.delete("a/file").await?;
+    test.op.delete("a/file").await?;
+    Ok(())
+}
+
+async fn an_empty_folder_is_removed(test: &Test) -> Outcome {
+    test.op.create_dir("a/").await?;
+    test.op.create_dir("ab/").await?;
+    test.op.delete("a/").await?;
+    assert!(!exists(&test.op, "a/").await?);
+    assert_eq!(children(&test.op, "/").await?, ["ab/"]);
+    Ok(())
+}
+
+async fn an_empty_folder_without_its_slash_stays(test: &Test) -> Outcome {
+    test.op.create_dir("a/").await?;
+    whatever(test.op.delete("a").await);
+    assert_eq!(mode(&test.op, "a/").await?, Some(EntryMode::DIR));
+    Ok(())
+}
+
+async fn an_empty_folder_without_its_slash_is_refused(test: &Test) -> Outcome {
+    test.op.create_dir("a/").await?;
+    refused(test.op.delete("a").await, &[ErrorKind::IsADirectory])?;
+    Ok(())
+}
+
+async fn a_full_folder_stays(test: &Test) -> Outcome {
+    test.op.create_dir("p/").await?;
+    test.op.write("p/x", bytes(1, 10)).await?;
+    test.op.write("p/d/y", bytes(2, 10)).await?;
+    for path in ["p", "p/", "p/d", "p/d/"] {
+        whatever(test.op.delete(path).await);
+        assert_eq!(content(&test.op, "p/x").await?, bytes(1, 10), "after delete {path}");
+        assert_eq!(content(&test.op, "p/d/y").await?, bytes(2, 10), "after delete {path}");
+    }
+    Ok(())
+}
+
+async fn a_full_folder_is_refused(test: &Test) -> Outcome {
+    test.op.create_dir("p/").await?;
+    test.op.write("p/x", bytes(1, 10)).await?;
+    let error = refused(test.op.delete("p").await, &[ErrorKind::IsADirectory])?;
+    assert!(!error.is_temporary(), "trying again would not help: {error}");
+    let error = refused(test.op.delete("p/").await, &[ErrorKind::Conflict])?;
+    assert!(!error.is_temporary(), "trying again would not help: {error}");
+    Ok(())
+}
+
+async fn a_file_with_a_slash_stays(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 10)).await?;
+    whatever(test.op.delete("file/").await);
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 10));
+    Ok(())
+}
+
+async fn nothing_below_a_file_is_removed_already(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 10)).await?;
+    for path in ["file/below", "file/below/"] {
+        whatever(test.op.delete(path).await);
+        assert_eq!(content(&test.op, "file").await?, bytes(1, 10));
+    }
+    Ok(())
+}
+
+/// `p` with a tree below it, and what only begins alike.
+async fn alike(test: &Test) -> Outcome {
+    if test.op.info().capability().create_dir {
+        test.op.create_dir("p/").await?;
+        test.op.create_dir("p/empty/").await?;
+    }
+    for path in ["p/x", "p/d/y", "p/d/e/z", "pq", "p2/y", "p.txt", "o/p"] {
+        test.op.write(path, bytes(1, 10)).await?;
+    }
+    Ok(())
+}
+
+const ALIKE: [&str; 6] = ["o/", "o/p", "p.txt", "p2/", "p2/y", "pq"];
+
+async fn a_tree_is_removed_with_everything_below(test: &Test) -> Outcome {
+    alike(test).await?;
+    test.op.delete_with("p/").recursive(true).await?;
+    for path in ["p/", "p", "p/x", "p/d/", "p/d/y", "p/d/e/z", "p/empty/"] {
+        assert!(!exists(&test.op, path).await?, "{path} is still there");
+    }
+    assert!(test.op.list_with("p/").recursive(true).await?.is_empty());
+    Ok(())
+}
+
+async fn a_tree_without_its_slash_is_removed_with_everything_below(test: &Test) -> Outcome {
+    alike(test).await?;
+    test.op.delete_with("p").recursive(true).await?;
+    for path in ["p/", "p", "p/x", "p/d/", "p/d/y", "p/d/e/z", "p/empty/"] {
+        assert!(!exists(&test.op, path).await?, "{path} is still there");
+    }
+    assert!(test.op.list_with("p/").recursive(true).await?.is_empty());
+    Ok(())
+}
+
+async fn a_tree_is_removed_but_nothing_whose_name_begins_alike(test: &Test) -> Outcome {
+    alike(test).await?;
+    test.op.delete_with("p").recursive(true).await?;
+    assert_eq!(tree(&test.op, "/").await?, ALIKE);
+    Ok(())
+}
+
+async fn a_tree_with_its_slash_is_removed_but_nothing_whose_name_begins_alike(
+    test: &Test,
+) -> Outcome {
+    alike(test).await?;
+    test.op.delete_with("p/").recursive(true).await?;
+    let files: Vec<_> =
+        tree(&test.op, "/").await?.into_iter().filter(|path| !path.ends_with('/')).collect();
+    assert_eq!(files, ["o/p", "p.txt", "p2/y", "pq"]);
+    Ok(())
+}
+
+async fn a_file_is_removed_recursively_but_nothing_whose_name_begins_alike(test: &Test) -> Outcome {
+    for path in ["file", "file2", "file.txt", "files/one"] {
+        test.op.write(path, bytes(1, 10)).await?;
+    }
+    test.op.delete_with("file").recursive(true).await?;
+    assert_eq!(children(&test.op, "/").await?, ["file.txt", "file2", "files/"]);
+    Ok(())
+}
+
+async fn a_missing_tree_is_removed_already(test: &Test) -> Outcome {
+    test.op.write("a/file", bytes(1, 10)).await?;
+    for path in ["missing", "missing/", "a/missing", "a/missing/", "missing/below/"] {
+        test.op.delete_with(path).recursive(true).await?;
+    }
+    assert_eq!(children(&test.op, "a/").await?, ["a/file"]);
+    Ok(())
+}
+
+async fn a_prefix_of_names_is_not_a_tree(test: &Test) -> Outcome {
+    test.op.write("alpha", bytes(1, 10)).await?;
+    test.op.write("alps/one", bytes(1, 10)).await?;
+    test.op.delete_with("al").recursive(true).await?;
+    test.op.delete_with("alps/o").recursive(true).await?;
+    assert_eq!(children(&test.op, "/").await?, ["alpha", "alps/"]);
+    assert_eq!(children(&test.op, "alps/").await?, ["alps/one"]);
+    Ok(())
+}
+
+async fn many_are_removed_at_once(test: &Test) -> Outcome {
+    let paths: Vec<_> = (0..60).map(|n| format!("{}/{n}", n % 3)).collect();
+    for path in &paths {
+        test.op.write(path, "x").await?;
+    }
+    test.op.delete_stream(stream::iter(paths[..50].to_vec())).await?;
+    let files: Vec<_> =
+        tree(&test.op, "/").await?.into_iter().filter(|path| !path.ends_with('/')).collect();
+    let mut left = paths[50..].to_vec();
+    left.sort();
+    assert_eq!(files, left);
+    Ok(())
+}
+
+async fn many_are_removed_with_the_missing_and_the_repeated_among_them(test: &Test) -> Outcome {
+    for path in ["a/one", "a/two", "a/three"] {
+        test.op.write(path, "x").await?;
+    }
+    let paths = ["a/one", "missing", "a/two", "a/one", "missing/", "a/missing/below"];
+    test.op.delete_iter(paths.map(str::to_owned)).await?;
+    assert_eq!(children(&test.op, "a/").await?, ["a/three"]);
+    Ok(())
+}
+
+async fn a_full_folder_among_many_stays(test: &Test) -> Outcome {
+    for path in ["one", "two", "full/x"] {
+        test.op.write(path, "x").await?;
+    }
+    let paths = ["one", "full", "full/", "two"];
+    whatever(test.op.delete_iter(paths.map(str::to_owned)).await);
+    assert_eq!(content(&test.op, "full/x").await?, b"x");
+    Ok(())
+}
+
+async fn what_was_removed_can_be_made_again(test: &Test) -> Outcome {
+    for seed in 1..4 {
+        test.op.write("a/file", bytes(seed, 100 * seed as usize)).await?;
+        assert_eq!(content(&test.op, "a/file").await?, bytes(seed, 100 * seed as usize));
+        test.op.delete("a/file").await?;
+        assert!(!exists(&test.op, "a/file").await?);
+    }
+    Ok(())
+}
+
+async fn a_folder_made_again_is_empty(test: &Test) -> Outcome {
+    test.op.write("a/b/file", bytes(1, 10)).await?;
+    test.op.delete_with("a/").recursive(true).await?;
+    test.op.create_dir("a/").await?;
+    assert_eq!(tree(&test.op, "a/").await?, [""; 0]);
+    assert!(!exists(&test.op, "a/b/file").await?);
+    test.op.write("a/b/other", bytes(1, 10)).await?;
+    assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/other"]);
+    Ok(())
+}
+
+async fn the_folder_of_a_removed_file_stays(test: &Test) -> Outcome {
+    test.op.write("a/b/file", bytes(1, 10)).await?;
+    test.op.delete("a/b/file").await?;
+    assert_eq!(tree(&test.op, "/").await?, ["a/", "a/b/"]);
+    Ok(())
+}
+
+async fn a_files_removal_is_seen_in_every_answer(test: &Test) -> Outcome {
+    test.op.write("a/file", bytes(1, 10)).await?;
+    test.op.write("a/other", bytes(2, 10)).await?;
+    // What was asked before must not be answered from memory afterwards.
+    test.op.stat("a/file").await?;
+    test.op.list("a/").await?;
+    content(&test.op, "a/file").await?;
+    test.op.delete("a/file").await?;
+    refused(test.op.stat("a/file").await, &[ErrorKind::NotFound])?;
+    refused(test.op.read("a/file").await, &[ErrorKind::NotFound])?;
+    assert_eq!(children(&test.op, "a/").await?, ["a/other"]);
+    assert_eq!(children(&test.op, "a/f").await?, [""; 0]);
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! `list`: a folder's items, everything below it, and what begins with a prefix.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use opendal::{EntryMode, ErrorKind};
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, exists, tree},
+    harness::{Outcome, cases, refused},
+};
+
+cases! {
+    a_folder_shows_its_items_and_no_more;
+    the_root_shows_its_items;
+    a_folder_shows_itself: create_dir;
+    an_empty_folder_shows_itself_alone: create_dir;
+    what_is_missing_shows_nothing;
+    a_file_shows_nothing_below_it;
+    entries_say_what_stat_says: create_dir;
+    a_tree_shows_everything_below;
+    a_tree_shows_in_its_folders_what_they_show_themselves: list_with_recursive;
+    a_tree_shows_folders_that_were_made_on_the_way;
+    a_tree_shows_empty_folders: create_dir;
+    a_tree_of_a_folder_shows_nothing_beside_it;
+    a_prefix_shows_what_begins_with_it;
+    a_prefix_that_is_a_folder_shows_the_folder_not_its_items;
+    a_prefix_of_a_file_shows_the_file;
+    a_prefix_below_a_folder_shows_what_begins_with_it;
+    a_prefix_in_a_missing_folder_shows_nothing;
+    a_tree_of_a_prefix_shows_everything_below_what_begins_with_it;
+    a_limit_is_of_pages_not_of_the_listing: list_with_limit;
+    a_lister_gives_every_entry_once;
+    a_listing_that_is_dropped_half_way_harms_nothing;
+    two_thousand_children_are_all_there;
+    a_tree_twenty_deep_is_shown_and_removed: delete_with_recursive;
+    listed_paths_are_the_paths_of_the_items;
+}
+
+async fn plant(test: &Test, paths: &[&str]) -> Outcome {
+    for path in paths {
+        match path.ends_with('/') {
+            true => test.op.create_dir(path).await?,
+            false => drop(test.op.write(path, bytes(path.len() as u64, path.len())).await?),
+        }
+    }
+    Ok(())
+}
+
+async fn a_folder_shows_its_items_and_no_more(test: &Test) -> Outcome {
+    plant(test, &["a/one", "a/two", "a/b/three", "a/b/c/four", "ab", "aa/five", "z"]).await?;
+    assert_eq!(children(&test.op, "a/").await?, ["a/b/", "a/one", "a/two"]);
+    Ok(())
+}
+
+async fn the_root_shows_its_items(test: &Test) -> Outcome {
+    plant(test, &["one", "a/two", "b/c/three"]).await?;
+    assert_eq!(children(&test.op, "/").await?, ["a/", "b/", "one"]);
+    assert_eq!(children(&test.op, "").await?, ["a/", "b/", "one"]);
+    Ok(())
+}
+
+async fn a_folder_shows_itself(test: &Test) -> Outcome {
+    plant(test, &["a/", "a/one"]).await?;
+    for recursive in [false, true] {
+        let entries = test.op.list_with("a/").recursive(recursive).await?;
+        let mut shown: Vec<_> = entries.iter().map(|entry| entry.path()).collect();
+        shown.sort();
+        assert_eq!(shown, ["a/", "a/one"]);
+    }
+    Ok(())
+}
+
+async fn an_empty_folder_shows_itself_alone(test: &Test) -> Outcome {
+    plant(test, &["a/", "ab"]).await?;
+    for recursive in [false, true] {
+        let entries = test.op.list_with("a/").recursive(recursive).await?;
+        let shown: Vec<_> = entries.iter().map(|entry| entry.path()).collect();
+        assert_eq!(shown, ["a/"]);
+    }
+    Ok(())
+}
+
+async fn what_is_missing_shows_nothing(test: &Test) -> Outcome {
+    plant(test, &["a/one"]).await?;
+    for path in ["missing/", "a/missing/", "missing/below/", "missing", "a/missing"] {
+        assert!(test.op.list(path).await?.is_empty(), "{path}");
+        assert!(test.op.list_with(path).recursive(true).await?.is_empty(), "{path}, its tree");
+    }
+    Ok(())
+}
+
+async fn a_file_shows_nothing_below_it(test: &Test) -> Outcome {
+    plant(test, &["file"]).await?;
+    for path in ["file/", "file/below/"] {
+        match test.op.list(path).await {
+            Ok(entries) => assert!(entries.is_empty(), "{path}"),
+            refusal => drop(refused(refusal, &[ErrorKind::NotADirectory])?),
+        }
+    }
+    Ok(())
+}
+
+async fn entries_say_what_stat_says(test: &Test) -> Outcome {
+    plant(test, &["a/", "a/one", "a/b/", "a/b/two"]).await?;
+    for entry in test.op.list_with("a/").recursive(true).await? {
+        let stat = test.op.stat(entry.path()).await?;
+        let listed = entry.metadata();
+        assert_eq!(listed.mode(), stat.mode(), "{}", entry.path());
+        assert_eq!(listed.content_length(), stat.content_length(), "{}", entry.path());
+        // A listing may say less, never something else.
+        if let (Some(listed), Some(stat)) = (listed.last_modified(), stat.last_modified()) {
+            assert_eq!(listed, stat, "{}", entry.path());
+        }
+        if let (Some(listed), Some(stat)) = (listed.etag(), stat.etag()) {
+            assert_eq!(listed, stat, "{}", entry.path());
+        }
+    }
+    Ok(())
+}
+
+async fn a_tree_shows_everything_below(test: &Test) -> Outcome {
+    let paths = ["a/one", "a/two", "b/three", "b/c/four", "b/c/d/five", "six"];
+    plant(test, &paths).await?;
+    let files: Vec<_> =
+        tree(&test.op, "/").await?.into_iter().filter(|path| !path.ends_with('/')).collect();
+    assert_eq!(files, ["a/one", "a/two", "b/c/d/five", "b/c/four", "b/three", "six"]);
+    Ok(())
+}
+
+async fn a_tree_shows_in_its_folders_what_they_show_themselves(test: &Test) -> Outcome {
+    plant(test, &["a/one", "a/b/two", "a/b/three", "a/b/c/four", "a/d/five"]).await?;
+    let all = tree(&test.op, "a/").await?;
+    for folder in ["a/", "a/b/", "a/b/c/", "a/d/"] {
+        let files =
+            children(&test.op, folder).await?.into_iter().filter(|path| !path.ends_with('/'));
+        let listed = all.iter().filter(|path| {
+            path.strip_prefix(folder).is_some_and(|name| !name.is_empty() && !name.contains('/'))
+        });
+        assert_eq!(files.collect::<Vec<_>>(), listed.cloned().collect::<Vec<_>>(), "{folder}");
+    }
+    Ok(())
+}
+
+async fn a_tree_shows_folders_that_were_made_on_the_way(test: &Test) -> Outcome {
+    plant(test, &["a/b/c/file", "a/d/file"]).await?;
+    assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/b/c/file", "a/d/", "a/d/file"]);
+    Ok(())
+}
+
+async fn a_tree_shows_empty_folders(test: &Test) -> Outcome {
+    plant(test, &["a/", "a/b/", "a/b/c/", "a/d/"]).await?;
+    assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/d/"]);
+    Ok(())
+}
+
+async fn a_tree_of_a_folder_shows_nothing_beside_it(test: &Test) -> Outcome {
+    plant(test, &["p/", "p/x", "pq", "p2/", "p2/y", "o"]).await?;
+    assert_eq!(tree(&test.op, "p/").await?, ["p/x"]);
+    Ok(())
+}
+
+async fn a_prefix_shows_what_begins_with_it(test: &Test) -> Outcome {
+    plant(test, &["alpha/", "alpha/in", "alps", "al", "beta", "Bal/", "b/alpine"]).await?;
+    assert_eq!(children(&test.op, "al").await?, ["al", "alpha/", "alps"]);
+    assert_eq!(children(&test.op, "alp").await?, ["alpha/", "alps"]);
+    assert_eq!(children(&test.op, "alpha/i").await?, ["alpha/in"]);
+    Ok(())
+}
+
+async fn a_prefix_that_is_a_folder_shows_the_folder_not_its_items(test: &Test) -> Outcome {
+    plant(test, &["a/one", "a/b/two", "ab/three", "b"]).await?;
+    assert_eq!(children(&test.op, "a").await?, ["a/", "ab/"]);
+    Ok(())
+}
+
+async fn a_prefix_of_a_file_shows_the_file(test: &Test) -> Outcome {
+    plant(test, &["a/one", "a/one-more", "a/two"]).await?;
+    assert_eq!(children(&test.op, "a/one").await?, ["a/one", "a/one-more"]);
+    assert_eq!(children(&test.op, "a/two").await?, ["a/two"]);
+    Ok(())
+}
+
+async fn a_prefix_below_a_folder_shows_what_begins_with_it(test: &Test) -> Outcome {
+    plant(test, &["a/b/cd", "a/b/ce/f", "a/b/d", "a/bc"]).await?;
+    assert_eq!(children(&test.op, "a/b/c").await?, ["a/b/cd", "a/b/ce/"]);
+    Ok(())
+}
+
+async fn a_prefix_in_a_missing_folder_shows_nothing(test: &Test) -> Outcome {
+    plant(test, &["a/one"]).await?;
+    assert!(test.op.list("missing/o").await?.is_empty());
+    assert!(test.op.list_with("missing/o").recursive(true).await?.is_empty());
+    Ok(())
+}
+
+async fn a_tree_of_a_prefix_shows_everything_below_what_begins_with_it(test: &Test) -> Outcome {
+    plant(test, &["p/", "p/x", "p/d/", "p/d/y", "pq", "p2/", "p2/z", "q/p"]).await?;
+    assert_eq!(tree(&test.op, "p").await?, ["p/", "p/d/", "p/d/y", "p/x", "p2/", "p2/z", "pq"]);
+    Ok(())
+}
+
+async fn a_limit_is_of_pages_not_of_the_listing(test: &Test) -> Outcome {
+    let paths: Vec<_> = (0..10).map(|n| format!("a/{n}")).collect();
+    plant(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    for limit in [1, 3, 10, 1000] {
+        let entries = test.op.list_with("a/").limit(limit).await?;
+        let shown = entries.iter().filter(|entry| entry.path() != "a/").count();
+        assert_eq!(shown, 10, "with a limit of {limit}");
+    }
+    Ok(())
+}
+
+async fn a_lister_gives_every_entry_once(test: &Test) -> Outcome {
+    let paths: Vec<_> = (0..40).map(|n| format!("a/{}/{n}", n % 4)).collect();
+    plant(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    let mut lister = test.op.lister_with("a/").recursive(true).await?;
+    let mut shown = Vec::new();
+    while let Some(entry) = lister.try_next().await? {
+        assert!(!shown.contains(&entry.path().to_owned()), "{} twice", entry.path());
+        shown.push(entry.path().to_owned());
+    }
+    assert_eq!(shown.iter().filter(|path| !path.ends_with('/')).count(), 40);
+    // Nothing comes after the end.
+    assert!(lister.try_next().await?.is_none());
+    Ok(())
+}
+
+async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &Test) -> Outcome {
+    plant(test, &["a/b/one", "a/c/two", "a/three"]).await?;
+    for taken in 0..4 {
+        let lister = test.op.lister_with("a/").recursive(true).await?;
+        lister.take(taken).try_collect::<Vec<_>>().await?;
+    }
+    let files: Vec<_> =
+        tree(&test.op, "a/").await?.into_iter().filter(|path| !path.ends_with('/')).collect();
+    assert_eq!(files, ["a/b/one", "a/c/two", "a/three"]);
+    Ok(())
+}
+
+async fn two_thousand_children_are_all_there(test: &Test) -> Outcome {
+    let mut paths: Vec<_> = (0..2000).map(|n| format!("many/{n:04}")).collect();
+    let writes = paths.iter().map(|path| test.op.write(path, "x"));
+    stream::iter(writes).buffer_unordered(16).try_collect::<Vec<_>>().await?;
+    paths.sort();
+    assert_eq!(children(&test.op, "many/").await?, paths);
+    assert_eq!(children(&test.op, "many/199").await?, paths[1990..]);
+    Ok(())
+}
+
+async fn a_tree_twenty_deep_is_shown_and_removed(test: &Test) -> Outcome {
+    let mut folder = String::new();
+    let mut expected = Vec::new();
+    for depth in 1..=20 {
+        folder += &format!("depth-{depth}/");
+        expected.push(folder.clone());
+    }
+    let file = format!("{folder}file");
+    test.op.write(&file, bytes(1, 10)).await?;
+    expected.push(file.clone());
+    assert_eq!(tree(&test.op, "/").await?, expected);
+    assert_eq!(test.op.stat(&file).await?.content_length(), 10);
+    test.op.delete_with("depth-1/").recursive(true).await?;
+    assert_eq!(tree(&test.op, "/").await?, [""; 0]);
+    Ok(())
+}
+
+async fn listed_paths_are_the_paths_of_the_items(test: &Test) -> Outcome {
+    plant(test, &["Ä b/ç#%&+'.txt", "Ä b/d e/f", "100%/+"]).await?;
+    for entry in test.op.list_with("/").recursive(true).await? {
+        assert_eq!(entry.path().ends_with('/'), entry.metadata().mode() == EntryMode::DIR);
+        assert!(exists(&test.op, entry.path()).await?, "{}", entry.path());
+    }
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! Names: taken whole or refused clearly.
+
+use opendal::{Error, ErrorKind};
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, content, exists, mode, tree},
+    harness::{Outcome, cases, failed, ignored, refused},
+};
+
+cases! {
+    names_with_signs_of_urls_are_taken;
+    names_with_other_signs_are_taken;
+    names_in_many_scripts_are_taken;
+    names_with_dots_are_taken;
+    a_name_of_two_hundred_characters_is_taken;
+    a_name_of_two_hundred_characters_beyond_ascii_is_taken;
+    a_name_is_taken_whole_or_refused_clearly;
+    a_name_too_long_is_taken_whole_or_refused_clearly;
+    names_that_the_drive_does_not_take_are_refused_clearly;
+    names_that_the_drive_does_not_take_are_refused_as_folders: create_dir;
+    names_that_the_drive_does_not_take_are_refused_as_new_names: rename;
+    a_dot_is_no_name;
+    two_dots_are_no_name;
+    spaces_at_the_ends_of_a_path_are_not_part_of_it;
+    names_that_differ_in_case_are_one_file;
+    folders_that_differ_in_case_are_one_folder: create_dir;
+    if_not_exists_sees_a_name_of_another_case: write_with_if_not_exists;
+    a_file_is_removed_whatever_its_case;
+}
+
+/// Files and folders of these names do all that files and folders do.
+async fn taken(test: &Test, names: &[&str]) -> Outcome {
+    let op = &test.op;
+    for (seed, name) in names.iter().enumerate() {
+        op.write(&format!("files/{name}"), bytes(seed as u64, 100 + seed)).await?;
+        op.write(&format!("folders/{name}/below"), bytes(seed as u64, 100 + seed)).await?;
+    }
+    let mut files: Vec<_> = names.iter().map(|name| format!("files/{name}")).collect();
+    let mut folders: Vec<_> = names.iter().map(|name| format!("folders/{name}/")).collect();
+    files.sort();
+    folders.sort();
+    assert_eq!(children(op, "files/").await?, files);
+    assert_eq!(children(op, "folders/").await?, folders);
+    for (seed, name) in names.iter().enumerate() {
+        let (file, folder) = (format!("files/{name}"), format!("folders/{name}/"));
+        assert_eq!(op.stat(&file).await?.content_length(), 100 + seed as u64, "{name}");
+        assert_eq!(content(op, &file).await?, bytes(seed as u64, 100 + seed), "{name}");
+        assert!(mode(op, &folder).await?.is_some_and(|mode| mode.is_dir()), "{name}");
+        assert_eq!(children(op, &folder).await?, [format!("{folder}below")]);
+        if op.info().capability().rename {
+            op.rename(&file, "aside").await?;
+            assert!(!exists(op, &file).await?, "{name}");
+            op.rename("aside", &file).await?;
+        }
+        assert_eq!(content(op, &file).await?, bytes(seed as u64, 100 + seed), "{name}");
+        op.delete(&file).await?;
+        assert!(!exists(op, &file).await?, "{name}");
+    }
+    assert_eq!(children(op, "files/").await?, [""; 0]);
+    Ok(())
+}
+
+async fn names_with_signs_of_urls_are_taken(test: &Test) -> Outcome {
+    taken(test, &["a#b", "a%b", "a%41b", "100%", "%2F", "a&b=c", "a+b", "a b", "it's", "a;b,c"])
+        .await
+}
+
+async fn names_with_other_signs_are_taken(test: &Test) -> Outcome {
+    taken(test, &["a@b!c$d", "(a)[b]{c}", "~a", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
+}
+
+async fn names_in_many_scripts_are_taken(test: &Test) -> Outcome {
+    taken(test, &["äöüß", "日本語.txt", "Ωμέγα", "🦀🦀", "e\u{301}te\u{301}", "שלום", "İı", "ﬁn"])
+        .await
+}
+
+async fn names_with_dots_are_taken(test: &Test) -> Outcome {
+    taken(test, &[".hidden", "..two", "a.b.c", "a..b", ".a.b"]).await
+}
+
+async fn a_name_of_two_hundred_characters_is_taken(test: &Test) -> Outcome {
+    taken(test, &[&"a".repeat(200)]).await
+}
+
+async fn a_name_of_two_hundred_characters_beyond_ascii_is_taken(test: &Test) -> Outcome {
+    taken(test, &[&"ü".repeat(200)]).await
+}
+
+/// Either all of the name is kept, or the error names it and nothing is there.
+async fn whole_or_refused(test: &Test, name: &str) -> Outcome {
+    let (op, path) = (&test.op, format!("folder/{name}"));
+    match op.write(&path, bytes(1, 100)).await {
+        Ok(_) => {
+            assert_eq!(children(op, "folder/").await?, [&*path]);
+            assert_eq!(content(op, &path).await?, bytes(1, 100), "{name:?}");
+            op.delete(&path).await?;
+        }
+        refusal => {
+            clear(&refused(refusal, &[])?, name)?;
+            assert_eq!(children(op, "folder/").await?, [""; 0]);
+        }
+    }
+    Ok(())
+}
+
+/// The error is about this name, and says so.
+fn clear(error: &Error, name: &str) -> Outcome {
+    let text = error.to_string();
+    if error.is_temporary() {
+        return failed(format!("{name:?}: trying again would not help: {text}"));
+    }
+    if error.kind() == ErrorKind::Unexpected {
+        return failed(format!("{name:?}: not a kind to act on: {text}"));
+    }
+    if !text.contains(name) && !text.contains(&format!("{name:?}")) {
+        return failed(format!("{name:?} is not named: {text}"));
+    }
+    Ok(())
+}
+
+async fn a_name_is_taken_whole_or_refused_clearly(test: &Test) -> Outcome {
+    for name in [
+        "a\\b",
+        "a:b",
+        "a*b",
+        "a?b",
+        "a\"b",
+        "a<b",
+        "a>b",
+        "a|b",
+        "dot.",
+        "CON",
+        "aux.txt",
+        " x",
+        "tab\there",
+        "bell\u{7}",
+        "a\u{200f}b",
+    ] {
+        whole_or_refused(test, name).await?;
+    }
+    for folder in ["x ", " x", "dot.", "a:b"] {
+        let path = format!("{folder}/file");
+        match test.op.write(&path, bytes(1, 100)).await {
+            Ok(_) => assert_eq!(content(&test.op, &path).await?, bytes(1, 100), "{path:?}"),
+            refusal => clear(&refused(refusal, &[])?, folder)?,
+        }
+    }
+    Ok(())
+}
+
+async fn a_name_too_long_is_taken_whole_or_refused_clearly(test: &Test) -> Outcome {
+    for len in [256, 300, 1000] {
+        whole_or_refused(test, &"a".repeat(len)).await?;
+    }
+    Ok(())
+}
+
+async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &Test) -> Outcome {
+    if test.promises.refuses.is_empty() {
+        return ignored("takes every name");
+    }
+    test.op.write("folder/there", bytes(1, 10)).await?;
+    for name in test.promises.refuses {
+        for path in [format!("folder/{name}"), format!("folder/{name}/below")] {
+            clear(&refused(test.op.write(&path, bytes(2, 10)).await, &[])?, name)?;
+        }
+    }
+    assert_eq!(tree(&test.op, "/").await?, ["folder/", "folder/there"]);
+    Ok(())
+}
+
+async fn names_that_the_drive_does_not_take_are_refused_as_folders(test: &Test) -> Outcome {
+    if test.promises.refuses.is_empty() {
+        return ignored("takes every name");
+    }
+    for name in test.promises.refuses {
+        for path in [format!("folder/{name}/"), format!("folder/{name}/below/")] {
+            clear(&refused(test.op.create_dir(&path).await, &[])?, name)?;
+        }
+    }
+    assert_eq!(tree(&test.op, "folder/").await?, [""; 0]);
+    Ok(())
+}
+
+async fn names_that_the_drive_does_not_take_are_refused_as_new_names(test: &Test) -> Outcome {
+    if test.promises.refuses.is_empty() {
+        return ignored("takes every name");
+    }
+    test.op.write("a/file", bytes(1, 10)).await?;
+    test.op.write("b/there", bytes(2, 10)).await?;
+    for name in test.promises.refuses {
+        for path in [format!("a/{name}"), format!("b/{name}"), format!("c/{name}/below")] {
+            clear(&refused(test.op.rename("a/file", &path).await, &[])?, name)?;
+        }
+    }
+    assert_eq!(content(&test.op, "a/file").await?, bytes(1, 10));
+    assert_eq!(children(&test.op, "b/").await?, ["b/there"]);
+    Ok(())
+}
+
+/// No verb takes these paths, and nothing is changed by trying.
+async fn no_name(test: &Test, paths: &[&str]) -> Outcome {
+    let op = &test.op;
+    op.write("a/b/file", bytes(1, 100)).await?;
+    op.write("file", bytes(2, 100)).await?;
+    for path in paths {
+        let folder = format!("{path}/");
+        let tried = [
+            ("write", op.write(path, bytes(3, 10)).await.err()),
+            ("read", op.read(path).await.err()),
+            ("stat", op.stat(path).await.err()),
+            ("list", op.list(&folder).await.err()),
+            ("create_dir", op.create_dir(&folder).await.err()),
+            ("delete", op.delete(path).await.err()),
+            ("delete recursively", op.delete_with(path).recursive(true).await.err()),
+        ];
+        for (verb, error) in tried {
+            let Some(error) = error else {
+                return failed(format!("{verb} takes {path:?}"));
+            };
+            refused::<()>(Err(error), &[])?;
+        }
+        if op.info().capability().rename {
+            refused(op.rename("file", path).await, &[])?;
+            refused(op.rename(path, "elsewhere").await, &[])?;
+        }
+    }
+    assert_eq!(tree(op, "/").await?, ["a/", "a/b/", "a/b/file", "file"]);
+    assert_eq!(content(op, "a/b/file").await?, bytes(1, 100));
+    assert_eq!(content(op, "file").await?, bytes(2, 100));
+    Ok(())
+}
+
+async fn a_dot_is_no_name(test: &Test) -> Outcome {
+    no_name(test, &["./file", "a/./b/file", "a/b/."]).await
+}
+
+async fn two_dots_are_no_name(test: &Test) -> Outcome {
+    no_name(test, &["../file", "a/../file", "a/b/../../file", "a/b/.."]).await
+}
+
+async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &Test) -> Outcome {
+    test.op.write(" a/file ", bytes(1, 100)).await?;
+    assert_eq!(children(&test.op, "/").await?, ["a/"]);
+    assert_eq!(children(&test.op, "a/").await?, ["a/file"]);
+    assert_eq!(content(&test.op, "a/file").await?, bytes(1, 100));
+    Ok(())
+}
+
+async fn names_that_differ_in_case_are_one_file(test: &Test) -> Outcome {
+    let op = &test.op;
+    op.write("a/Read.Me", bytes(1, 100)).await?;
+    for path in ["a/Read.Me", "a/read.me", "A/READ.ME"] {
+        assert_eq!(content(op, path).await?, bytes(1, 100), "{path}");
+        assert_eq!(op.stat(path).await?.content_length(), 100, "{path}");
+    }
+    op.write("a/read.me", bytes(2, 50)).await?;
+    assert_eq!(content(op, "a/Read.Me").await?, bytes(2, 50));
+    assert_eq!(children(op, "a/").await?.len(), 1);
+    op.write("a/ÄÖÜ", bytes(3, 30)).await?;
+    assert_eq!(content(op, "a/äöü").await?, bytes(3, 30));
+    Ok(())
+}
+
+async fn folders_that_differ_in_case_are_one_folder(test: &Test) -> Outcome {
+    let op = &test.op;
+    op.create_dir("Folder/").await?;
+    op.create_dir("folder/Below/").await?;
+    op.write("FOLDER/below/file", bytes(1, 100)).await?;
+    assert_eq!(tree(op, "/").await?, ["Folder/", "Folder/Below/", "Folder/Below/file"]);
+    Ok(())
+}
+
+async fn if_not_exists_sees_a_name_of_another_case(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 100)).await?;
+    let writing = test.op.write_with("FILE", bytes(2, 100)).if_not_exists(true);
+    refused(writing.await, &[ErrorKind::ConditionNotMatch])?;
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 100));
+    Ok(())
+}
+
+async fn a_file_is_removed_whatever_its_case(test: &Test) -> Outcome {
+    test.op.write("a/File", bytes(1, 100)).await?;
+    test.op.write("a/Other", bytes(2, 100)).await?;
+    test.op.stat("a/File").await?;
+    test.op.delete("A/fILE").await?;
+    assert!(!exists(&test.op, "a/File").await?);
+    assert_eq!(children(&test.op, "a/").await?, ["a/Other"]);
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! Another client of the same drive: an answer is never older than the index allows.
+
+use std::time::Duration;
+
+use opendal::{EntryMode, ErrorKind, Operator};
+use tokio::time::sleep;
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, content, exists, mode, tree},
+    harness::{Outcome, cases, refused, whatever},
+};
+
+cases! {
+    a_new_file_is_seen: shared;
+    a_new_file_is_seen_where_the_folder_was_missing: shared;
+    new_bytes_are_read_whole: shared;
+    a_removed_file_is_gone: shared;
+    a_renamed_file_is_where_it_went: shared, rename;
+    a_renamed_folder_is_where_it_went: shared, rename;
+    a_file_that_became_a_folder_is_a_folder: shared, create_dir;
+    a_file_made_again_is_read_at_once: shared;
+    a_folder_made_again_is_written_to_at_once: shared, create_dir, delete_with_recursive;
+    a_folder_made_again_is_listed_at_once: shared, create_dir, delete_with_recursive;
+    a_removed_folder_is_made_again_by_a_write: shared, create_dir, delete_with_recursive;
+    a_removed_folder_is_listed_as_missing_in_time: shared, delete_with_recursive;
+    a_write_does_not_reach_the_item_that_had_the_path_before: shared, rename;
+    a_removal_does_not_reach_the_item_that_had_the_path_before: shared, rename;
+    a_recursive_removal_does_not_reach_the_item_that_had_the_path_before: shared, rename,
+        delete_with_recursive;
+    a_rename_does_not_reach_the_item_that_had_the_path_before: shared, rename;
+    a_file_that_came_meanwhile_keeps_a_folder_from_removal: shared, create_dir;
+}
+
+/// Removals and renames look again at what they saw longer ago than this.
+const LOOKS_AGAIN: Duration = Duration::from_secs(1);
+
+/// Two clients that know only what they have seen themselves; the first one's answers are short of
+/// age.
+fn two(test: &Test) -> Outcome<(Operator, Operator)> {
+    Ok((test.client(test.promises.young)?, test.client(&[])?))
+}
+
+/// Until no answer of the first client can be from before now.
+async fn aged(test: &Test) {
+    sleep(test.promises.age + Duration::from_millis(50)).await;
+}
+
+/// Until no change by the first client relies on what it saw before now.
+async fn looks_again(test: &Test) {
+    if test.promises.age > Duration::ZERO {
+        sleep(LOOKS_AGAIN + Duration::from_millis(50)).await;
+    }
+}
+
+async fn a_new_file_is_seen(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    one.write("a/known", bytes(1, 10)).await?;
+    assert_eq!(children(&one, "a/").await?, ["a/known"]);
+    refused(one.stat("a/new").await, &[ErrorKind::NotFound])?;
+    other.write("a/new", bytes(2, 20)).await?;
+    aged(test).await;
+    assert_eq!(one.stat("a/new").await?.content_length(), 20);
+    assert_eq!(content(&one, "a/new").await?, bytes(2, 20));
+    assert_eq!(children(&one, "a/").await?, ["a/known", "a/new"]);
+    Ok(())
+}
+
+async fn a_new_file_is_seen_where_the_folder_was_missing(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    refused(one.stat("a/b/new").await, &[ErrorKind::NotFound])?;
+    assert_eq!(children(&one, "a/").await?, [""; 0]);
+    other.write("a/b/new", bytes(2, 20)).await?;
+    aged(test).await;
+    assert_eq!(content(&one, "a/b/new").await?, bytes(2, 20));
+    Ok(())
+}
+
+async fn new_bytes_are_read_whole(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    one.write("a/file", bytes(1, 1000)).await?;
+    assert_eq!(content(&one, "a/file").await?, bytes(1, 1000));
+    other.write("a/file", bytes(2, 5000)).await?;
+    if let Some(read) = whatever(one.read("a/file").await) {
+        let read = read.to_vec();
+        assert!(read == bytes(1, 1000) || read == bytes(2, 5000), "neither old nor new bytes");
+    }
+    aged(test).await;
+    assert_eq!(one.stat("a/file").await?.content_length(), 5000);
+    assert_eq!(content(&one, "a/file").await?, bytes(2, 5000));
+    Ok(())
+}
+
+async fn a_removed_file_is_gone(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    one.write("a/file", bytes(1, 10)).await?;
+    one.write("a/rest", bytes(2, 10)).await?;
+    children(&one, "a/").await?;
+    other.delete("a/file").await?;
+    // Its bytes are gone whatever anybody remembers.
+    refused(one.read("a/file").await, &[ErrorKind::NotFound])?;
+    aged(test).await;
+    refused(one.stat("a/file").await, &[ErrorKind::NotFound])?;
+    assert_eq!(children(&one, "a/").await?, ["a/rest"]);
+    one.delete("a/file").await?;
+    Ok(())
+}
+
+async fn a_renamed_file_is_where_it_went(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    one.write("a/file", bytes(1, 10)).await?;
+    content(&one, "a/file").await?;
+    other.rename("a/file", "b/other").await?;
+    aged(test).await;
+    refused(one.read("a/file").await, &[ErrorKind::NotFound])?;
+    assert_eq!(content(&one, "b/other").await?, bytes(1, 10));
+    assert_eq!(children(&one, "a/").await?, [""; 0]);
+    Ok(())
+}
+
+async fn a_renamed_folder_is_where_it_went(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    one.write("a/b/file", bytes(1, 10)).await?;
+    content(&one, "a/b/file").await?;
+    other.rename("a", "c").await?;
+    aged(test).await;
+    refused(one.stat("a/b/file").await, &[ErrorKind::NotFound])?;
+    assert_eq!(content(&one, "c/b/file").await?, bytes(1, 10));
+    assert_eq!(tree(&one, "/").await?, ["c/", "c/b/", "c/b/file"]);
+    Ok(())
+}
+
+async fn a_file_that_became_a_folder_is_a_folder(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    one.write("a", bytes(1, 10)).await?;
+    one.stat("a").await?;
+    other.delete("a").await?;
+    other.write("a/below", bytes(2, 10)).await?;
+    aged(test).await;
+    assert_eq!(mode(&one, "a/").await?, Some(EntryMode::DIR));
+    assert_eq!(content(&one, "a/below").await?, bytes(2, 10));
+    Ok(())
+}
+
+async fn a_file_made_again_is_read_at_once(test: &Test) -> Outcome {
+    let (one, other) = (test.client(&[])?, test.client(&[])?);
+    one.write("a/file", bytes(1, 1000)).await?;
+    content(&one, "a/file").await?;
+    other.delete("a/file").await?;
+    other.write("a/file", bytes(2, 500)).await?;
+    assert_eq!(content(&one, "a/file").await?, bytes(2, 500));
+    Ok(())
+}
+
+async fn a_folder_made_again_is_written_to_at_once(test: &Test) -> Outcome {
+    let (one, other) = (test.client(&[])?, test.client(&[])?);
+    one.write("a/b/file", bytes(1, 10)).await?;
+    other.delete_with("a/").recursive(true).await?;
+    other.create_dir("a/b/").await?;
+    one.write("a/b/new", bytes(2, 20)).await?;
+    assert_eq!(content(&one, "a/b/new").await?, bytes(2, 20));
+    assert_eq!(tree(&test.client(&[])?, "/").await?, ["a/", "a/b/", "a/b/new"]);
+    Ok(())
+}
+
+async fn a_folder_made_again_is_listed_at_once(test: &Test) -> Outcome {
+    let (one, other) = (test.client(&[])?, test.client(&[])?);
+    one.write("a/b/file", bytes(1, 10)).await?;
+    tree(&one, "a/").await?;
+    other.delete_with("a/").recursive(true).await?;
+    other.write("a/b/new", bytes(2, 20)).await?;
+    // Empty it never was.
+    assert_eq!(children(&one, "a/b/").await?, ["a/b/new"]);
+    assert_eq!(tree(&one, "a/").await?, ["a/b/", "a/b/new"]);
+    Ok(())
+}
+
+async fn a_removed_folder_is_made_again_by_a_write(test: &Test) -> Outcome {
+    let (one, other) = (test.client(&[])?, test.client(&[])?);
+    one.write("a/b/file", bytes(1, 10)).await?;
+    other.delete_with("a/").recursive(true).await?;
+    one.write("a/b/new", bytes(2, 20)).await?;
+    one.create_dir("a/b/c/").await?;
+    let seen = tree(&test.client(&[])?, "/").await?;
+    assert_eq!(seen, ["a/", "a/b/", "a/b/c/", "a/b/new"]);
+    Ok(())
+}
+
+async fn a_removed_folder_is_listed_as_missing_in_time(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    one.write("a/b/file", bytes(1, 10)).await?;
+    tree(&one, "a/").await?;
+    other.delete_with("a/").recursive(true).await?;
+    aged(test).await;
+    assert!(one.list("a/b/").await?.is_empty());
+    assert!(one.list_with("a/").recursive(true).await?.is_empty());
+    assert!(!exists(&one, "a/b/file").await?);
+    Ok(())
+}
+
+/// `a/x` is known to the first client; then another moves its folder away and makes a new `a/x`.
+async fn replaced(one: &Operator, other: &Operator) -> Outcome {
+    one.write("a/x", bytes(1, 100)).await?;
+    content(one, "a/x").await?;
+    other.rename("a", "c").await?;
+    other.write("a/x", bytes(2, 200)).await?;
+    Ok(())
+}
+
+/// The same, some time later: a client that trusts what it saw for long.
+async fn replaced_a_while_ago(test: &Test) -> Outcome<Operator> {
+    let (one, other) = (test.client(&[])?, test.client(&[])?);
+    replaced(&one, &other).await?;
+    looks_again(test).await;
+    Ok(one)
+}
+
+async fn a_write_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
+    let (one, other) = two(test)?;
+    replaced(&one, &other).await?;
+    aged(test).await;
+    one.write("a/x", bytes(3, 300)).await?;
+    let seen = test.client(&[])?;
+    assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
+    assert_eq!(content(&seen, "a/x").await?, bytes(3, 300));
+    Ok(())
+}
+
+async fn a_removal_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
+    let one = replaced_a_while_ago(test).await?;
+    one.delete("a/x").await?;
+    let seen = test.client(&[])?;
+    assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
+    assert_eq!(tree(&seen, "/").await?, ["a/", "c/", "c/x"]);
+    Ok(())
+}
+
+async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
+    test: &Test,
+) -> Outcome {
+    let one = replaced_a_while_ago(test).await?;
+    one.delete_with("a").recursive(true).await?;
+    let seen = test.client(&[])?;
+    assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
+    assert_eq!(tree(&seen, "/").await?, ["c/", "c/x"]);
+    Ok(())
+}
+
+async fn a_rename_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
+    let one = replaced_a_while_ago(test).await?;
+    one.rename("a/x", "a/y").await?;
+    let seen = test.client(&[])?;
+    assert_eq!(content(&seen, "c/x").await?, bytes(1, 100));
+    assert_eq!(content(&seen, "a/y").await?, bytes(2, 200));
+    Ok(())
+}
+
+async fn a_file_that_came_meanwhile_keeps_a_folder_from_removal(test: &Test) -> Outcome {
+    let (one, other) = (test.client(&[])?, test.client(&[])?);
+    one.create_dir("a/").await?;
+    assert_eq!(children(&one, "a/").await?, [""; 0]);
+    other.write("a/new", bytes(2, 20)).await?;
+    looks_again(test).await;
+    whatever(one.delete("a/").await);
+    assert_eq!(content(&test.client(&[])?, "a/new").await?, bytes(2, 20));
+    Ok(())
+}

@@ -1,0 +1,284 @@
+//! `rename`: an item is elsewhere, whole; nothing is lost where it cannot be.
+
+use opendal::{ErrorKind, options::RenameOptions};
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, content, exists, tree},
+    harness::{Outcome, cases, refused},
+};
+
+cases! {
+    a_file_has_a_new_name: rename;
+    a_file_is_in_another_folder: rename;
+    a_file_has_a_new_name_in_another_folder: rename;
+    a_file_passes_its_namesakes_on_the_way: rename;
+    folders_on_the_way_are_made: rename;
+    a_file_replaces_a_file: rename;
+    a_file_replaces_a_file_in_another_folder: rename;
+    a_file_of_the_same_name_is_replaced_in_another_folder: rename;
+    a_file_with_if_not_exists_replaces_nothing: rename_with_if_not_exists;
+    a_folder_takes_everything_below_along: rename;
+    a_folder_is_in_another_folder: rename;
+    a_folder_has_a_new_name_in_another_folder: rename;
+    a_folder_does_not_replace_a_full_folder: rename, create_dir;
+    a_folder_does_not_replace_a_file: rename, create_dir;
+    a_file_does_not_replace_a_folder: rename, create_dir;
+    an_item_is_not_renamed_to_itself: rename;
+    a_folder_is_not_renamed_below_itself: rename;
+    nothing_is_put_below_a_file: rename;
+    what_is_in_the_way_is_told: rename, create_dir;
+    a_missing_file_replaces_nothing: rename;
+    a_name_can_change_in_case_only: rename;
+    a_folders_name_can_change_in_case_only: rename;
+    two_files_can_change_places: rename;
+    a_renamed_item_is_seen_so_in_every_answer: rename;
+    an_old_name_can_be_used_again: rename;
+    paths_with_a_slash_at_their_end_are_refused: rename, create_dir;
+}
+
+async fn plant(test: &Test, files: &[(&str, u64)]) -> Outcome {
+    for (path, seed) in files {
+        test.op.write(path, bytes(*seed, 100)).await?;
+    }
+    Ok(())
+}
+
+/// Every file below the root with the seed of its bytes.
+async fn files(test: &Test) -> Outcome<Vec<(String, u64)>> {
+    let mut files = Vec::new();
+    for path in tree(&test.op, "/").await? {
+        if !path.ends_with('/') {
+            let read = content(&test.op, &path).await?;
+            let seed = (0..100).find(|seed| bytes(*seed, 100) == read);
+            files.push((path, seed.unwrap_or(u64::MAX)));
+        }
+    }
+    Ok(files)
+}
+
+fn owned(files: &[(&str, u64)]) -> Vec<(String, u64)> {
+    files.iter().map(|(path, seed)| (path.to_string(), *seed)).collect()
+}
+
+/// Renames among planted files, and what must be there afterwards.
+async fn renamed(
+    test: &Test,
+    before: &[(&str, u64)],
+    from: &str,
+    to: &str,
+    after: &[(&str, u64)],
+) -> Outcome {
+    plant(test, before).await?;
+    test.op.rename(from, to).await?;
+    assert_eq!(files(test).await?, owned(after));
+    // Another client is told the same.
+    if test.op.info().capability().shared {
+        let other = test.client(&[])?;
+        assert!(exists(&other, to).await?, "another client does not see {to}");
+        assert_eq!(tree(&other, "/").await?, tree(&test.op, "/").await?);
+    }
+    Ok(())
+}
+
+/// A rename that must fail and change nothing.
+async fn not_renamed(
+    test: &Test,
+    before: &[(&str, u64)],
+    from: &str,
+    to: &str,
+    kinds: &[ErrorKind],
+) -> Outcome {
+    plant(test, before).await?;
+    let there = tree(&test.op, "/").await?;
+    refused(test.op.rename(from, to).await, kinds)?;
+    let mut before = owned(before);
+    before.sort();
+    assert_eq!(files(test).await?, before);
+    assert_eq!(tree(&test.op, "/").await?, there);
+    Ok(())
+}
+
+async fn a_file_has_a_new_name(test: &Test) -> Outcome {
+    renamed(test, &[("a/x", 1), ("a/z", 2)], "a/x", "a/y", &[("a/y", 1), ("a/z", 2)]).await
+}
+
+async fn a_file_is_in_another_folder(test: &Test) -> Outcome {
+    renamed(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/x", &[("b/x", 1), ("b/z", 2)]).await
+}
+
+async fn a_file_has_a_new_name_in_another_folder(test: &Test) -> Outcome {
+    renamed(test, &[("a/x", 1), ("b/z", 2)], "a/x", "b/y", &[("b/y", 1), ("b/z", 2)]).await
+}
+
+/// A cloud that moves and renames in two requests must not trip over either half.
+async fn a_file_passes_its_namesakes_on_the_way(test: &Test) -> Outcome {
+    let before = [("a/x", 1), ("a/y", 2), ("b/x", 3)];
+    renamed(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
+}
+
+async fn folders_on_the_way_are_made(test: &Test) -> Outcome {
+    renamed(test, &[("x", 1)], "x", "a/b/c/y", &[("a/b/c/y", 1)]).await
+}
+
+async fn a_file_replaces_a_file(test: &Test) -> Outcome {
+    renamed(test, &[("a/x", 1), ("a/y", 2)], "a/x", "a/y", &[("a/y", 1)]).await
+}
+
+async fn a_file_replaces_a_file_in_another_folder(test: &Test) -> Outcome {
+    let before = [("a/x", 1), ("a/y", 2), ("b/x", 3), ("b/y", 4)];
+    renamed(test, &before, "a/x", "b/y", &[("a/y", 2), ("b/x", 3), ("b/y", 1)]).await
+}
+
+async fn a_file_of_the_same_name_is_replaced_in_another_folder(test: &Test) -> Outcome {
+    renamed(test, &[("a/x", 1), ("b/x", 2)], "a/x", "b/x", &[("b/x", 1)]).await
+}
+
+async fn a_file_with_if_not_exists_replaces_nothing(test: &Test) -> Outcome {
+    plant(test, &[("x", 1), ("y", 2)]).await?;
+    let only_new = || RenameOptions { if_not_exists: true };
+    let refusal = test.op.rename_options("x", "y", only_new()).await;
+    refused(refusal, &[ErrorKind::ConditionNotMatch])?;
+    assert_eq!(files(test).await?, owned(&[("x", 1), ("y", 2)]));
+    test.op.rename_options("x", "z", only_new()).await?;
+    assert_eq!(files(test).await?, owned(&[("y", 2), ("z", 1)]));
+    Ok(())
+}
+
+async fn a_folder_takes_everything_below_along(test: &Test) -> Outcome {
+    let before = [("d/x", 1), ("d/e/y", 2), ("d/e/f/z", 3), ("d2/x", 4), ("dd", 5)];
+    let after = [("d2/x", 4), ("dd", 5), ("new/e/f/z", 3), ("new/e/y", 2), ("new/x", 1)];
+    renamed(test, &before, "d", "new", &after).await?;
+    for path in ["d", "d/", "d/x", "d/e/", "d/e/y"] {
+        assert!(!exists(&test.op, path).await?, "{path} is still there");
+    }
+    Ok(())
+}
+
+async fn a_folder_is_in_another_folder(test: &Test) -> Outcome {
+    renamed(test, &[("d/x", 1), ("e/y", 2)], "d", "e/d", &[("e/d/x", 1), ("e/y", 2)]).await
+}
+
+async fn a_folder_has_a_new_name_in_another_folder(test: &Test) -> Outcome {
+    let before = [("a/d/x", 1), ("a/n/y", 2), ("b/d/z", 3)];
+    renamed(test, &before, "a/d", "b/n", &[("a/n/y", 2), ("b/d/z", 3), ("b/n/x", 1)]).await
+}
+
+async fn a_folder_does_not_replace_a_full_folder(test: &Test) -> Outcome {
+    not_renamed(test, &[("d/x", 1), ("e/y", 2)], "d", "e", &[]).await
+}
+
+async fn a_folder_does_not_replace_a_file(test: &Test) -> Outcome {
+    not_renamed(test, &[("d/x", 1), ("e", 2)], "d", "e", &[]).await
+}
+
+async fn a_file_does_not_replace_a_folder(test: &Test) -> Outcome {
+    not_renamed(test, &[("d/x", 1), ("e", 2)], "e", "d", &[]).await
+}
+
+async fn an_item_is_not_renamed_to_itself(test: &Test) -> Outcome {
+    not_renamed(test, &[("d/x", 1)], "d/x", "d/x", &[ErrorKind::IsSameFile]).await?;
+    not_renamed(test, &[("d/x", 1)], "d", "d", &[ErrorKind::IsSameFile]).await
+}
+
+async fn a_folder_is_not_renamed_below_itself(test: &Test) -> Outcome {
+    let before = [("d/x", 1), ("d/e/y", 2)];
+    not_renamed(test, &before, "d", "d/e/d", &[]).await?;
+    not_renamed(test, &before, "d", "d/new", &[]).await
+}
+
+async fn nothing_is_put_below_a_file(test: &Test) -> Outcome {
+    not_renamed(test, &[("x", 1), ("y", 2)], "x", "y/x", &[]).await
+}
+
+async fn what_is_in_the_way_is_told(test: &Test) -> Outcome {
+    plant(test, &[("d/x", 1), ("e/y", 2), ("file", 3)]).await?;
+    use ErrorKind::{AlreadyExists, Conflict, IsADirectory, NotADirectory};
+    for (from, to, kinds) in [
+        ("d", "e", [AlreadyExists, Conflict, IsADirectory]),
+        ("d", "file", [AlreadyExists, Conflict, NotADirectory]),
+        ("file", "d", [AlreadyExists, Conflict, IsADirectory]),
+        ("file", "file/below", [NotADirectory, Conflict, Conflict]),
+        ("d/x", "file/x", [NotADirectory; 3]),
+        ("d", "d/below", [Conflict; 3]),
+    ] {
+        let error = refused(test.op.rename(from, to).await, &kinds)?;
+        assert!(!error.is_temporary(), "trying again would not help: {error}");
+        let text = error.to_string();
+        assert!(text.contains(from) && text.contains(to), "{from} to {to}, not named: {text}");
+    }
+    Ok(())
+}
+
+async fn a_missing_file_replaces_nothing(test: &Test) -> Outcome {
+    not_renamed(test, &[("x", 1)], "missing", "x", &[ErrorKind::NotFound]).await?;
+    refused(test.op.rename("missing/below", "a/b").await, &[ErrorKind::NotFound])?;
+    assert_eq!(tree(&test.op, "/").await?, ["x"]);
+    Ok(())
+}
+
+async fn a_name_can_change_in_case_only(test: &Test) -> Outcome {
+    renamed(
+        test,
+        &[("a/read.me", 1), ("b", 2)],
+        "a/read.me",
+        "a/READ.me",
+        &[("a/READ.me", 1), ("b", 2)],
+    )
+    .await
+}
+
+async fn a_folders_name_can_change_in_case_only(test: &Test) -> Outcome {
+    renamed(test, &[("docs/x", 1), ("e/y", 2)], "docs", "Docs", &[("Docs/x", 1), ("e/y", 2)]).await
+}
+
+async fn two_files_can_change_places(test: &Test) -> Outcome {
+    plant(test, &[("a/x", 1), ("b/y", 2)]).await?;
+    for (from, to) in [("a/x", "aside"), ("b/y", "a/x"), ("aside", "b/y")] {
+        test.op.rename(from, to).await?;
+    }
+    assert_eq!(files(test).await?, owned(&[("a/x", 2), ("b/y", 1)]));
+    Ok(())
+}
+
+async fn a_renamed_item_is_seen_so_in_every_answer(test: &Test) -> Outcome {
+    plant(test, &[("a/x", 1), ("a/d/y", 2)]).await?;
+    // What was asked before must not be answered from memory afterwards.
+    tree(&test.op, "a/").await?;
+    for path in ["a/x", "a/d/y"] {
+        test.op.stat(path).await?;
+        content(&test.op, path).await?;
+    }
+    assert!(!exists(&test.op, "b/x").await?);
+    test.op.rename("a/x", "b/x").await?;
+    test.op.rename("a/d", "b/e").await?;
+    for path in ["a/x", "a/d/y", "a/d/"] {
+        refused(test.op.stat(path).await, &[ErrorKind::NotFound])?;
+    }
+    refused(test.op.read("a/x").await, &[ErrorKind::NotFound])?;
+    assert_eq!(children(&test.op, "a/").await?, [""; 0]);
+    assert_eq!(tree(&test.op, "b/").await?, ["b/e/", "b/e/y", "b/x"]);
+    assert_eq!(test.op.stat("b/x").await?.content_length(), 100);
+    assert_eq!(content(&test.op, "b/e/y").await?, bytes(2, 100));
+    Ok(())
+}
+
+async fn an_old_name_can_be_used_again(test: &Test) -> Outcome {
+    plant(test, &[("d/x", 1)]).await?;
+    test.op.rename("d/x", "d/y").await?;
+    plant(test, &[("d/x", 2)]).await?;
+    test.op.rename("d", "e").await?;
+    plant(test, &[("d/x", 3)]).await?;
+    assert_eq!(files(test).await?, owned(&[("d/x", 3), ("e/x", 2), ("e/y", 1)]));
+    Ok(())
+}
+
+async fn paths_with_a_slash_at_their_end_are_refused(test: &Test) -> Outcome {
+    test.op.create_dir("d/").await?;
+    test.op.write("x", bytes(1, 10)).await?;
+    for (from, to) in [("d/", "e"), ("d", "e/"), ("x", "d/")] {
+        refused(test.op.rename(from, to).await, &[ErrorKind::IsADirectory])?;
+    }
+    assert_eq!(tree(&test.op, "/").await?, ["d/", "x"]);
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! `write`: a file is there whole when the writer is closed, and not before.
+
+use bytes::Bytes;
+use futures::{AsyncWriteExt, SinkExt};
+use opendal::{Buffer, EntryMode, ErrorKind};
+use proptest::{collection::vec, prop_oneof};
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, content, exists, for_all, mode},
+    harness::{Outcome, cases, failed, refused, whatever},
+};
+
+cases! {
+    a_file_is_made_with_its_bytes;
+    a_file_is_replaced_whole;
+    an_empty_file_is_made: write_can_empty;
+    a_writer_closed_without_bytes_makes_an_empty_file: write_can_empty, write_can_multi;
+    the_answer_tells_what_was_written;
+    folders_on_the_way_are_made;
+    a_folder_with_content_stays_as_it_is_when_written_below;
+    any_split_of_a_write_gives_the_same_bytes: write_can_multi;
+    pieces_of_one_buffer_arrive_in_order;
+    chunks_of_the_operator_give_the_same_bytes: write_can_multi;
+    a_sink_and_an_async_writer_give_the_same_bytes: write_can_multi;
+    a_file_larger_than_what_is_kept_in_memory_arrives: write_can_multi;
+    nothing_is_seen_before_the_writer_is_closed: write_can_multi;
+    an_aborted_write_leaves_nothing: write_can_multi;
+    an_aborted_write_leaves_the_old_bytes: write_can_multi;
+    a_writer_dropped_without_close_leaves_nothing: write_can_multi;
+    a_writer_dropped_without_close_leaves_the_old_bytes: write_can_multi;
+    if_not_exists_makes_what_is_missing: write_with_if_not_exists;
+    if_not_exists_leaves_what_is_there: write_with_if_not_exists;
+    a_folder_is_not_replaced_by_a_file: create_dir;
+    a_folder_in_the_way_is_told: create_dir;
+    a_path_with_a_slash_at_its_end_is_refused;
+    nothing_is_made_below_a_file;
+    a_file_in_the_way_is_told;
+    an_appended_file_grows: write_can_append;
+}
+
+async fn a_file_is_made_with_its_bytes(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
+    assert_eq!(children(&test.op, "/").await?, ["file"]);
+    Ok(())
+}
+
+async fn a_file_is_replaced_whole(test: &Test) -> Outcome {
+    for (seed, len) in [(1, 1000), (2, 10), (3, 3000)] {
+        test.op.write("file", bytes(seed, len)).await?;
+        assert_eq!(content(&test.op, "file").await?, bytes(seed, len));
+    }
+    assert_eq!(children(&test.op, "/").await?, ["file"]);
+    Ok(())
+}
+
+async fn an_empty_file_is_made(test: &Test) -> Outcome {
+    test.op.write("empty", "").await?;
+    assert_eq!(content(&test.op, "empty").await?, b"");
+    test.op.write("full", bytes(1, 1000)).await?;
+    test.op.write("full", "").await?;
+    assert_eq!(content(&test.op, "full").await?, b"");
+    Ok(())
+}
+
+async fn a_writer_closed_without_bytes_makes_an_empty_file(test: &Test) -> Outcome {
+    let mut writer = test.op.writer("empty").await?;
+    assert_eq!(writer.close().await?.content_length(), 0);
+    assert_eq!(content(&test.op, "empty").await?, b"");
+    Ok(())
+}
+
+async fn the_answer_tells_what_was_written(test: &Test) -> Outcome {
+    let metadata = test.op.write("file", bytes(1, 1234)).await?;
+    assert_eq!((metadata.mode(), metadata.content_length()), (EntryMode::FILE, 1234));
+    if let Some(etag) = metadata.etag() {
+        assert_eq!(test.op.stat("file").await?.etag(), Some(etag));
+    }
+    Ok(())
+}
+
+async fn folders_on_the_way_are_made(test: &Test) -> Outcome {
+    test.op.write("a/b/c/file", bytes(1, 10)).await?;
+    assert_eq!(content(&test.op, "a/b/c/file").await?, bytes(1, 10));
+    assert_eq!(children(&test.op, "a/").await?, ["a/b/"]);
+    Ok(())
+}
+
+async fn a_folder_with_content_stays_as_it_is_when_written_below(test: &Test) -> Outcome {
+    test.op.write("a/one", bytes(1, 10)).await?;
+    test.op.write("a/two", bytes(2, 10)).await?;
+    test.op.write("a/b/three", bytes(3, 10)).await?;
+    assert_eq!(children(&test.op, "a/").await?, ["a/b/", "a/one", "a/two"]);
+    assert_eq!(content(&test.op, "a/one").await?, bytes(1, 10));
+    Ok(())
+}
+
+async fn any_split_of_a_write_gives_the_same_bytes(test: &Test) -> Outcome {
+    let piece = prop_oneof![3 => 0..100_usize, 2 => 0..70_000_usize, 1 => 0..600_000_usize];
+    for_all(10, vec(piece, 0..12), async |pieces| {
+        let total = pieces.iter().sum();
+        let written = bytes(total as u64, total);
+        let mut writer = test.op.writer("file").await?;
+        let mut at = 0;
+        for len in &pieces {
+            writer.write(written[at..at + len].to_vec()).await?;
+            at += len;
+        }
+        assert_eq!(writer.close().await?.content_length(), total as u64);
+        assert!(content(&test.op, "file").await? == written, "other bytes");
+        Ok(())
+    })
+}
+
+async fn pieces_of_one_buffer_arrive_in_order(test: &Test) -> Outcome {
+    let written = bytes(1, 10_000);
+    let pieces = (1..=100).scan(0, |at, len| {
+        let piece = written[*at..(*at + len).min(10_000)].to_vec();
+        *at += piece.len();
+        Some(Bytes::from(piece))
+    });
+    test.op.write("file", pieces.collect::<Buffer>()).await?;
+    assert!(content(&test.op, "file").await? == written[..5050], "other bytes");
+    Ok(())
+}
+
+async fn chunks_of_the_operator_give_the_same_bytes(test: &Test) -> Outcome {
+    let written = bytes(1, 1_000_003);
+    for concurrent in [1, 4] {
+        let writing = test.op.write_with("file", written.clone());
+        let metadata = writing.chunk(64 << 10).concurrent(concurrent).await?;
+        assert_eq!(metadata.content_length(), written.len() as u64);
+        assert!(content(&test.op, "file").await? == written, "{concurrent} at a time");
+    }
+    Ok(())
+}
+
+async fn a_sink_and_an_async_writer_give_the_same_bytes(test: &Test) -> Outcome {
+    let written = bytes(1, 300_000);
+    let mut sink = test.op.writer("sink").await?.into_sink();
+    let mut writer = test.op.writer("writer").await?.into_futures_async_write();
+    for piece in written.chunks(7_777) {
+        sink.send(Buffer::from(piece.to_vec())).await?;
+        if let Err(error) = writer.write_all(piece).await {
+            return failed(error);
+        }
+    }
+    sink.close().await?;
+    if let Err(error) = writer.close().await {
+        return failed(error);
+    }
+    for path in ["sink", "writer"] {
+        assert!(content(&test.op, path).await? == written, "other bytes: {path}");
+    }
+    Ok(())
+}
+
+async fn a_file_larger_than_what_is_kept_in_memory_arrives(test: &Test) -> Outcome {
+    // Beyond 8 MiB bytes of unknown total wait in a file.
+    for len in [(8 << 20) - 1, 8 << 20, (8 << 20) + 1, (9 << 20) + 4321] {
+        let written = bytes(len as u64, len);
+        let mut writer = test.op.writer("file").await?;
+        for piece in written.chunks(1 << 20) {
+            writer.write(piece.to_vec()).await?;
+        }
+        assert_eq!(writer.close().await?.content_length(), len as u64);
+        assert!(content(&test.op, "file").await? == written, "other bytes: {len}");
+    }
+    Ok(())
+}
+
+async fn nothing_is_seen_before_the_writer_is_closed(test: &Test) -> Outcome {
+    let mut writer = test.op.writer("file").await?;
+    for seed in 0..4 {
+        writer.write(bytes(seed, 100_000)).await?;
+    }
+    assert!(!exists(&test.op, "file").await?, "half a file is seen");
+    writer.close().await?;
+    assert_eq!(test.op.stat("file").await?.content_length(), 400_000);
+    Ok(())
+}
+
+async fn an_aborted_write_leaves_nothing(test: &Test) -> Outcome {
+    for len in [1, 100_000, 9 << 20] {
+        let mut writer = test.op.writer("file").await?;
+        writer.write(bytes(1, len)).await?;
+        writer.write(bytes(2, len)).await?;
+        writer.abort().await?;
+        assert!(!exists(&test.op, "file").await?, "{len} bytes, twice");
+        refused(writer.close().await, &[])?;
+        assert!(!exists(&test.op, "file").await?, "closed after it was aborted");
+    }
+    Ok(())
+}
+
+async fn an_aborted_write_leaves_the_old_bytes(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    let mut writer = test.op.writer("file").await?;
+    writer.write(bytes(2, 100_000)).await?;
+    writer.write(bytes(3, 100_000)).await?;
+    writer.abort().await?;
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
+    Ok(())
+}
+
+async fn a_writer_dropped_without_close_leaves_nothing(test: &Test) -> Outcome {
+    let mut writer = test.op.writer("file").await?;
+    writer.write(bytes(1, 100_000)).await?;
+    writer.write(bytes(2, 100_000)).await?;
+    drop(writer);
+    assert!(!exists(&test.op, "file").await?);
+    // Nor does it come later, when somebody has gone on.
+    test.op.write("other", bytes(3, 10)).await?;
+    assert_eq!(children(&test.op, "/").await?, ["other"]);
+    Ok(())
+}
+
+async fn a_writer_dropped_without_close_leaves_the_old_bytes(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    let mut writer = test.op.writer("file").await?;
+    writer.write(bytes(2, 100_000)).await?;
+    drop(writer);
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
+    Ok(())
+}
+
+async fn if_not_exists_makes_what_is_missing(test: &Test) -> Outcome {
+    test.op.write_with("a/file", bytes(1, 1000)).if_not_exists(true).await?;
+    assert_eq!(content(&test.op, "a/file").await?, bytes(1, 1000));
+    Ok(())
+}
+
+async fn if_not_exists_leaves_what_is_there(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    let writing = test.op.write_with("file", bytes(2, 500)).if_not_exists(true);
+    let error = refused(writing.await, &[ErrorKind::ConditionNotMatch])?;
+    assert!(!error.is_temporary(), "trying again would not help: {error}");
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
+    Ok(())
+}
+
+async fn a_folder_is_not_replaced_by_a_file(test: &Test) -> Outcome {
+    test.op.create_dir("empty/").await?;
+    test.op.write("full/below", bytes(1, 10)).await?;
+    for folder in ["empty", "full"] {
+        refused(test.op.write(folder, bytes(2, 10)).await, &[])?;
+        assert_eq!(mode(&test.op, &format!("{folder}/")).await?, Some(EntryMode::DIR));
+    }
+    assert_eq!(content(&test.op, "full/below").await?, bytes(1, 10));
+    Ok(())
+}
+
+async fn a_folder_in_the_way_is_told(test: &Test) -> Outcome {
+    test.op.create_dir("folder/").await?;
+    let error = refused(test.op.write("folder", bytes(2, 10)).await, &[ErrorKind::IsADirectory])?;
+    assert!(!error.is_temporary(), "trying again would not help: {error}");
+    Ok(())
+}
+
+async fn a_path_with_a_slash_at_its_end_is_refused(test: &Test) -> Outcome {
+    refused(test.op.write("folder/", bytes(1, 10)).await, &[ErrorKind::IsADirectory])?;
+    assert!(!exists(&test.op, "folder").await?);
+    Ok(())
+}
+
+async fn nothing_is_made_below_a_file(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    for path in ["file/below", "file/below/further"] {
+        refused(test.op.write(path, bytes(2, 10)).await, &[])?;
+        whatever(test.op.stat(path).await);
+    }
+    assert_eq!(content(&test.op, "file").await?, bytes(1, 1000));
+    assert_eq!(children(&test.op, "/").await?, ["file"]);
+    Ok(())
+}
+
+async fn a_file_in_the_way_is_told(test: &Test) -> Outcome {
+    test.op.write("file", bytes(1, 1000)).await?;
+    for path in ["file/below", "file/below/further"] {
+        let refusal = test.op.write(path, bytes(2, 10)).await;
+        let error = refused(refusal, &[ErrorKind::NotADirectory])?;
+        assert!(!error.is_temporary(), "trying again would not help: {error}");
+    }
+    Ok(())
+}
+
+async fn an_appended_file_grows(test: &Test) -> Outcome {
+    let written = bytes(1, 3000);
+    for piece in written.chunks(1000) {
+        test.op.write_with("file", piece.to_vec()).append(true).await?;
+    }
+    assert_eq!(content(&test.op, "file").await?, written);
+    Ok(())
+}
