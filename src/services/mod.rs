@@ -8,3 +8,6 @@ pub mod onedrive;
 
 #[cfg(feature = "services-amazon-drive")]
 pub mod amazon_drive;
+
+#[cfg(feature = "services-onedrive")]
+mod options;

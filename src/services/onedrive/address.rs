@@ -52,7 +52,8 @@ pub(super) fn same_drive(one: &str, other: &str) -> bool {
         let hex = id.len() <= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         hex.then(|| u64::from_str_radix(id, 16).ok()).flatten()
     }
-    one == other || matches!((personal(one), personal(other)), (Some(one), Some(other)) if one == other)
+    one == other
+        || matches!((personal(one), personal(other)), (Some(one), Some(other)) if one == other)
 }
 
 /// An item that is addressed without a path.
@@ -136,7 +137,10 @@ impl Address {
             }
             (Paths::Parameter, path) => {
                 let quoted = format!("'{}'", path.replace('\'', "''"));
-                write_to(&mut url, format_args!("/children('@a1'){action}?@a1={}", segment(&quoted)));
+                write_to(
+                    &mut url,
+                    format_args!("/children('@a1'){action}?@a1={}", segment(&quoted)),
+                );
             }
         }
         url
@@ -228,10 +232,9 @@ impl<'a> InDrive<'a> {
 impl<'a> Ids<'a> {
     pub(super) fn parse(id: &'a ItemId) -> Self {
         match id.as_str().split_once(STANDS_FOR) {
-            Some((own, stands_for)) => Self {
-                own: InDrive::parse(own),
-                stands_for: Some(InDrive::parse(stands_for)),
-            },
+            Some((own, stands_for)) => {
+                Self { own: InDrive::parse(own), stands_for: Some(InDrive::parse(stands_for)) }
+            }
             None => Self { own: InDrive::parse(id.as_str()), stands_for: None },
         }
     }
@@ -370,7 +373,8 @@ mod tests {
 
     #[test]
     fn a_folder_is_referred_to_by_its_encoded_path_where_that_is_documented() {
-        let path = |drive, place: &Place| address_of(&drive, place, Side::Contents).reference_path();
+        let path =
+            |drive, place: &Place| address_of(&drive, place, Side::Contents).reference_path();
         let mine = |place: &str| path(DriveRef::Mine, &below(place));
         assert_eq!(mine("").as_deref(), Some("/drive/root:"));
         assert_eq!(mine("my dir/100%").as_deref(), Some("/drive/root:/my%20dir/100%25"));

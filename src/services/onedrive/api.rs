@@ -4,7 +4,7 @@
 //! refuses is renewed once. URLs that Graph hands out (tickets, upload sessions, monitors) are
 //! pre-authenticated and lead to other hosts; they are asked without a token (A8, A10, A13).
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use ::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use opendal::raw::Operation;
@@ -14,7 +14,7 @@ use super::{
     address::{Address, DriveRef, Paths},
     error::{failure, failure_in},
     model::{
-        self, ConflictBehavior, Drives, DriveItem, ITEM, Items, Monitor, Patch, Site,
+        self, ConflictBehavior, DriveItem, Drives, ITEM, Items, Monitor, Patch, Site,
         UploadSession, Uploadable,
     },
 };
@@ -41,7 +41,21 @@ const GRAPH_HOSTS: [&str; 5] = [
 const BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
 
 /// A client of Graph's drives. Clones share everything.
-#[derive(Clone, Debug)]
+///
+/// ```no_run
+/// use drivedal::{auth::TokenSource, drive::Context};
+/// use drivedal::services::onedrive::{Address, Client, DriveRef, PAGE_MAX};
+///
+/// # async fn example(context: &Context) -> drivedal::drive::Result<()> {
+/// let client = Client::new("https://graph.microsoft.com/v1.0", TokenSource::given("EwB…".into()))?;
+/// let photos = Address::root(DriveRef::Mine).below("photos/2014");
+/// for entry in client.children(context, &photos, PAGE_MAX).await?.value {
+///     println!("{entry:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
 pub struct Client {
     /// `https://graph.microsoft.com/v1.0`, without a slash at its end.
     endpoint: Arc<str>,
@@ -72,16 +86,32 @@ pub enum Monitored {
 
 impl Client {
     /// A client of the cloud at `endpoint`, whose requests are signed by `tokens`.
-    pub fn new(endpoint: &str, tokens: TokenSource) -> Self {
-        Self {
-            endpoint: endpoint.trim_end_matches('/').into(),
+    ///
+    /// # Errors
+    /// `Invalid` if `endpoint` is not the base address of an API.
+    pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
+        let invalid =
+            |why: &str| Error::new(ErrorKind::Invalid, format!("the API's endpoint: {why}"));
+        let url = url::Url::parse(endpoint).map_err(|error| invalid(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid("neither http nor https"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(invalid("a base address has no query"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid("a base address has neither user nor password"));
+        }
+        Ok(Self {
+            endpoint: url.as_str().trim_end_matches('/').into(),
             tokens,
             headers: Arc::default(),
             paths: Paths::default(),
-        }
+        })
     }
 
-    /// Sends these headers with every request to Graph itself.
+    /// Sends these headers with every request to Graph itself; not with those to pre-authenticated
+    /// addresses.
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         self.headers = Arc::new(headers);
         self
@@ -132,13 +162,18 @@ impl Client {
     /// # Errors
     /// The cloud's.
     pub async fn site(&self, cx: &Context, host: &str, path: &str) -> Result<Site> {
-        let names: Vec<_> =
-            path.split('/').filter(|name| !name.is_empty()).map(|name| segment(name).to_string()).collect();
+        let names: Vec<_> = path
+            .split('/')
+            .filter(|name| !name.is_empty())
+            .map(|name| segment(name).to_string())
+            .collect();
         let url = match names.is_empty() {
             true => format!("{}/sites/{}", self.endpoint, segment(host)),
             false => format!("{}/sites/{}:/{}", self.endpoint, segment(host), names.join("/")),
         };
-        let call = || Call::new(Operation::Info, Method::GET, &*url, "sites/{site}").query("$select", "id");
+        let call = || {
+            Call::new(Operation::Info, Method::GET, &*url, "sites/{site}").query("$select", "id")
+        };
         self.ok(cx, &call).await?.json()
     }
 
@@ -214,9 +249,8 @@ impl Client {
     ) -> Result<DriveItem> {
         let url = self.url(parent, "/children");
         let body = json!({ "name": name, "folder": {}, BEHAVIOR: behavior });
-        let call = || {
-            Call::new(Operation::CreateDir, Method::POST, &*url, "{item}/children").json(&body)
-        };
+        let call =
+            || Call::new(Operation::CreateDir, Method::POST, &*url, "{item}/children").json(&body);
         self.ok(cx, &call).await?.json()
     }
 
@@ -282,9 +316,8 @@ impl Client {
         known: Option<u64>,
     ) -> Result<Download> {
         let url = self.url(at, "/content");
-        let call = || {
-            asking_for(Call::new(Operation::Read, Method::GET, &*url, "{item}/content"), range)
-        };
+        let call =
+            || asking_for(Call::new(Operation::Read, Method::GET, &*url, "{item}/content"), range);
         bytes_of(self.fetch(cx, &call).await?, range, known).await
     }
 
@@ -486,6 +519,12 @@ impl Client {
 
     async fn ok(&self, cx: &Context, call: &(dyn Fn() -> Call + Sync)) -> Result<Reply> {
         succeeded(self.fetch(cx, call).await?.read().await?)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 

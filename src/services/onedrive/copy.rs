@@ -64,8 +64,7 @@ pub(super) async fn begin(
     to: &Target,
     if_exists: IfExists,
 ) -> Result<Copying> {
-    let personal =
-        matches!(drive.kind, Some(AccountKind::Personal | AccountKind::PersonalLegacy));
+    let personal = drive.kind.is_some_and(AccountKind::is_personal);
     let state = State {
         from: At::of(from),
         folder: At::of(&to.folder),
@@ -122,8 +121,7 @@ impl State {
             (false, Taken::Rename) => Some(ConflictBehavior::Rename),
             (true, _) | (_, Taken::Fail) => Some(ConflictBehavior::Fail),
         };
-        let personal =
-            matches!(drive.kind, Some(AccountKind::Personal | AccountKind::PersonalLegacy));
+        let personal = drive.kind.is_some_and(AccountKind::is_personal);
         let behavior = behavior.filter(|_| !personal);
         match drive.client.copy(cx, &from, &patch, behavior).await {
             Ok(monitor) => Ok(self.running(monitor)),

@@ -14,12 +14,13 @@ use tokio::sync::OnceCell;
 use super::{
     AccountKind, Client,
     address::{Address, DriveRef, Ids, Side, address_of, root_id},
-    copy, download,
-    home::Home,
-    item, names, session, tree, upload,
     api::PAGE_MAX,
+    copy, download,
     error::has_code,
+    home::Home,
+    item,
     model::{ConflictBehavior, FileSystemInfo, FolderReference, Items, Patch},
+    names, session, tree, upload,
 };
 use crate::drive::{
     Account, Body, ByteRange, Capabilities, Change, Conditions, Context, CopyJob, Copying, Cursor,
@@ -245,7 +246,7 @@ pub(super) fn place_of(target: &Target) -> Place {
 
 /// What is true of accounts of that kind, or of every kind.
 fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
-    let personal = matches!(kind, Some(AccountKind::Personal | AccountKind::PersonalLegacy));
+    let personal = kind.is_some_and(AccountKind::is_personal);
     Capabilities {
         paths: true,
         // A9.
@@ -300,10 +301,9 @@ impl Drive for GraphDrive {
         let bytes = |told: Option<i64>| u64::try_from(told.unwrap_or_default()).unwrap_or_default();
         match drive.quota {
             // Some libraries tell nothing, or zeros (A2).
-            Some(quota) if bytes(quota.total) > 0 => Ok(Quota {
-                total: bytes(quota.total),
-                available: bytes(quota.remaining),
-            }),
+            Some(quota) if bytes(quota.total) > 0 => {
+                Ok(Quota { total: bytes(quota.total), available: bytes(quota.remaining) })
+            }
             _ => Err(Error::new(ErrorKind::Unsupported, "the cloud tells no quota of this drive")),
         }
     }
@@ -400,8 +400,7 @@ impl Drive for GraphDrive {
 
     async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let parent = self.at(cx, &at.folder, Side::Contents).await?;
-        let made =
-            self.client.create_folder(cx, &parent, &at.name, ConflictBehavior::Fail).await?;
+        let made = self.client.create_folder(cx, &parent, &at.name, ConflictBehavior::Fail).await?;
         item::item(made, self.drive_of(cx, &parent).await?)
     }
 

@@ -152,17 +152,29 @@ fn kind_of(code: &str, status: StatusCode) -> Option<ErrorKind> {
         "itemnotfound" | "uploadsessionnotfound" | "syncstatenotfound" => ErrorKind::NotFound,
         "namealreadyexists" | "upload_name_conflict" => ErrorKind::Exists,
         "resourcemodified" | "preconditionfailed" | "entitytagdoesnotmatch" => ErrorKind::Condition,
-        "resourcelocked" | "lockmismatch" | "lockownermismatch" | "editconflict"
-        | "directory_concurrencyviolation" | "resourcebeingprovisioned" => ErrorKind::Conflict,
+        "resourcelocked"
+        | "lockmismatch"
+        | "lockownermismatch"
+        | "editconflict"
+        | "directory_concurrencyviolation"
+        | "resourcebeingprovisioned" => ErrorKind::Conflict,
         "activitylimitreached" | "toomanyrequests" | "throttledrequest" => ErrorKind::Limited,
         "quotalimitreached" | "insufficientstorage" => ErrorKind::Quota,
         "invalidrange" | "fragmentoverlap" | "fragmentoutoforder" => ErrorKind::Range,
-        "malwaredetected" | "virussuspicious" | "accessdenied" | "accessrestricted"
-        | "accountupgraderequired" | "servicereadonly" | "unauthenticated" => ErrorKind::Denied,
-        "pathistoolong" | "pathtoodeep" | "invalidpath" | "namecontainsinvalidcharacters"
-        | "fragmentlengthmismatch" | "maxfragmentlengthexceeded" | "maxfilesizeexceeded" => {
-            ErrorKind::Invalid
-        }
+        "malwaredetected"
+        | "virussuspicious"
+        | "accessdenied"
+        | "accessrestricted"
+        | "accountupgraderequired"
+        | "servicereadonly"
+        | "unauthenticated" => ErrorKind::Denied,
+        "pathistoolong"
+        | "pathtoodeep"
+        | "invalidpath"
+        | "namecontainsinvalidcharacters"
+        | "fragmentlengthmismatch"
+        | "maxfragmentlengthexceeded"
+        | "maxfilesizeexceeded" => ErrorKind::Invalid,
         "notsupported" => ErrorKind::Unsupported,
         // After 412 it is said of etags, after 403 and 423 of the item's state.
         "notallowed" if status == StatusCode::LOCKED => ErrorKind::Conflict,

@@ -168,17 +168,37 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         for (bytes, in_hex, in_base64) in [
             (vec![], "0000000000000000000000000000000000000000", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
-            (b"a".to_vec(), "6100000000000000000000000100000000000000", "YQAAAAAAAAAAAAAAAQAAAAAAAAA="),
-            (b"abc".to_vec(), "6110c31800000000000000000300000000000000", "YRDDGAAAAAAAAAAAAwAAAAAAAAA="),
+            (
+                b"a".to_vec(),
+                "6100000000000000000000000100000000000000",
+                "YQAAAAAAAAAAAAAAAQAAAAAAAAA=",
+            ),
+            (
+                b"abc".to_vec(),
+                "6110c31800000000000000000300000000000000",
+                "YRDDGAAAAAAAAAAAAwAAAAAAAAA=",
+            ),
             (
                 b"hello world".to_vec(),
                 "6828031bd8f00610dce10d726b03190000000000",
                 "aCgDG9jwBhDc4Q1yawMZAAAAAAA=",
             ),
             (vec![0], "0000000000000000000000000100000000000000", "AAAAAAAAAAAAAAAAAQAAAAAAAAA="),
-            (vec![0xff; 20], "1ce738c739ce717efce31fffecc73ffef18f7ffc", "HOc4xznOcX784x//7Mc//vGPf/w="),
-            (vec![0xff; 21], "1ce738c739ce718ef3e31fffedc73ffef18f7ffc", "HOc4xznOcY7z4x//7cc//vGPf/w="),
-            (all.clone(), "4241847d28ac65c03b93e14287bd6bd9d6c26b26", "QkGEfSisZcA7k+FCh71r2dbCayY="),
+            (
+                vec![0xff; 20],
+                "1ce738c739ce717efce31fffecc73ffef18f7ffc",
+                "HOc4xznOcX784x//7Mc//vGPf/w=",
+            ),
+            (
+                vec![0xff; 21],
+                "1ce738c739ce718ef3e31fffedc73ffef18f7ffc",
+                "HOc4xznOcY7z4x//7cc//vGPf/w=",
+            ),
+            (
+                all.clone(),
+                "4241847d28ac65c03b93e14287bd6bd9d6c26b26",
+                "QkGEfSisZcA7k+FCh71r2dbCayY=",
+            ),
             (
                 vec![b'a'; 1760],
                 "ffffffffffffffffffffffff1ff9ffffffffffff",
@@ -189,7 +209,11 @@ mod tests {
                 "9effffffffffffffffffffff1ef9ffffffffffff",
                 "nv//////////////Hvn///////8=",
             ),
-            (all.repeat(300), "000000000000000000000000002c010000000000", "AAAAAAAAAAAAAAAAACwBAAAAAAA="),
+            (
+                all.repeat(300),
+                "000000000000000000000000002c010000000000",
+                "AAAAAAAAAAAAAAAAACwBAAAAAAA=",
+            ),
         ] {
             let hash = hash(&bytes);
             assert_eq!(hex(&hash.finish()), in_hex, "{} bytes", bytes.len());

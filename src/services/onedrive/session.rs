@@ -107,12 +107,8 @@ pub(super) async fn open(
         hash: Some(QuickXor::new().state()),
         whole: None,
     };
-    let mut session = UploadSession {
-        url,
-        total,
-        expires: opened.expiration_date_time,
-        state: String::new(),
-    };
+    let mut session =
+        UploadSession { url, total, expires: opened.expiration_date_time, state: String::new() };
     state.keep(&mut session);
     Ok(session)
 }
@@ -184,11 +180,7 @@ pub(super) async fn send(
 
 /// The hash with the bytes from `offset` on, of which it may have seen some; `None` if some are
 /// missing before them.
-async fn with(
-    hash: Option<QuickXor>,
-    offset: u64,
-    bytes: &Buffer,
-) -> Result<Option<QuickXor>> {
+async fn with(hash: Option<QuickXor>, offset: u64, bytes: &Buffer) -> Result<Option<QuickXor>> {
     let Some(hash) = hash else { return Ok(None) };
     let Some(seen) = hash.len().checked_sub(offset) else { return Ok(None) };
     match usize::try_from(seen) {

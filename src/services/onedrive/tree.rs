@@ -62,9 +62,7 @@ pub(super) async fn page(
         None => own_id(drive, cx, &at, &items).await?,
     };
     items.value.retain(|entry| match entry {
-        Listed::Item(item) => {
-            item.deleted.is_none() && item.root.is_none() && item.id != folder
-        }
+        Listed::Item(item) => item.deleted.is_none() && item.root.is_none() && item.id != folder,
         Listed::Other(_) => true,
     });
     let next = items.next.take();

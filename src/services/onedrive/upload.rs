@@ -139,8 +139,7 @@ pub(super) async fn at_once(
     options: &WriteOptions,
 ) -> Result<Item> {
     let aim = Aim::at(drive, cx, to, options).await?;
-    let put =
-        drive.client.put_content(cx, &aim.at, &body, aim.behavior, &aim.conditions);
+    let put = drive.client.put_content(cx, &aim.at, &body, aim.behavior, &aim.conditions);
     let (put, hash) = futures::join!(put, verify::hash(body.clone()));
     let wire = match put {
         Ok(wire) => wire,
@@ -150,8 +149,7 @@ pub(super) async fn at_once(
     let item = arrived(drive, cx, &aim.at, wire, sent).await?;
     let Some(modified) = options.modified else { return Ok(item) };
     let at = drive.at(cx, &Place::of(&item.id), Side::Contents).await?;
-    let times =
-        FileSystemInfo { created_date_time: None, last_modified_date_time: Some(modified) };
+    let times = FileSystemInfo { created_date_time: None, last_modified_date_time: Some(modified) };
     let patch = Patch { file_system_info: Some(times), ..Patch::default() };
     let wire = drive.client.update(cx, &at, &patch, behavior(IfExists::Fail)).await?;
     item::item(wire, drive.drive_of(cx, &at).await?)

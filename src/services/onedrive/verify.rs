@@ -51,10 +51,11 @@ impl Sent<'_> {
         let problem = match (size, differs) {
             (None, false) => return Ok(()),
             (Some(size), _) => format!("{} bytes were sent, the cloud has {size}", self.bytes),
-            (None, true) => "what the cloud has is not what was sent: its quickXorHash differs".to_owned(),
+            (None, true) => {
+                "what the cloud has is not what was sent: its quickXorHash differs".to_owned()
+            }
         };
-        let personal = |kind| matches!(kind, AccountKind::Personal | AccountKind::PersonalLegacy);
-        let sharepoint = !wire_kind.or(configured).is_some_and(personal);
+        let sharepoint = !wire_kind.or(configured).is_some_and(AccountKind::is_personal);
         if sharepoint && may_be_rewritten(self.name) {
             tracing::warn!(
                 name = self.name,
@@ -104,7 +105,8 @@ pub(super) async fn hash(body: Body) -> Result<QuickXor> {
                 Ok(hash)
             });
             read.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(|source| {
-                Error::new(ErrorKind::Unexpected, "reading the file to be hashed").with_source(Arc::new(source))
+                Error::new(ErrorKind::Unexpected, "reading the file to be hashed")
+                    .with_source(Arc::new(source))
             })
         }
     }
