@@ -143,9 +143,14 @@ impl Client {
     ///
     /// # Errors
     /// The cloud's.
-    pub async fn drives(&self, cx: &Context, of: &DriveRef, from: Option<&str>) -> Result<Drives> {
+    pub async fn drives(
+        &self,
+        cx: &Context,
+        of: &DriveRef,
+        from: Option<&Secret>,
+    ) -> Result<Drives> {
         let url = match from {
-            Some(link) => self.trusted(link)?.to_owned(),
+            Some(link) => self.trusted(link.expose())?.to_owned(),
             None => {
                 let owner = of.path();
                 let owner = owner.strip_suffix("/drive").unwrap_or("/me");
@@ -298,7 +303,8 @@ impl Client {
         known: Option<u64>,
     ) -> Result<Download> {
         let call = Call::new(Operation::Read, Method::GET, ticket.url.expose(), "{ticket}");
-        let mut download = bytes_of(cx.fetch(asking_for(call, range)).await?, range, known).await?;
+        let answer = cx.fetch(asking_for(call, range)).await?;
+        let mut download = bytes_of(answer, range, known, &ticket.url).await?;
         download.ticket = Some(ticket.clone());
         Ok(download)
     }
@@ -318,7 +324,8 @@ impl Client {
         let url = self.url(at, "/content");
         let call =
             || asking_for(Call::new(Operation::Read, Method::GET, &*url, "{item}/content"), range);
-        bytes_of(self.fetch(cx, &call).await?, range, known).await
+        let (answer, token) = self.fetch(cx, &call).await?;
+        bytes_of(answer, range, known, &token).await
     }
 
     // Bytes in.
@@ -388,7 +395,7 @@ impl Client {
                 format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
             )
             .body(body);
-        let reply = succeeded(cx.send(call).await?)?;
+        let reply = succeeded(cx.send(call).await?, session)?;
         match reply.status {
             StatusCode::ACCEPTED => reply.json().map(Fragment::More),
             _ => reply.json().map(Fragment::Done),
@@ -401,7 +408,7 @@ impl Client {
     /// `NotFound`: the session is lost, or its file is there.
     pub async fn upload_status(&self, cx: &Context, session: &Secret) -> Result<UploadSession> {
         let call = Call::new(Operation::Write, Method::GET, session.expose(), "{upload session}");
-        succeeded(cx.send(call).await?)?.json()
+        succeeded(cx.send(call).await?, session)?.json()
     }
 
     /// `POST` a session all of whose bytes are there (A10). Without a token.
@@ -411,7 +418,7 @@ impl Client {
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
         let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}")
             .header(header::CONTENT_LENGTH, "0");
-        succeeded(cx.send(call).await?)?.json()
+        succeeded(cx.send(call).await?, session)?.json()
     }
 
     /// `DELETE` a session and its bytes (A10). Without a token.
@@ -421,7 +428,7 @@ impl Client {
     pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
         let call =
             Call::new(Operation::Write, Method::DELETE, session.expose(), "{upload session}");
-        succeeded(cx.send(call).await?).map(drop)
+        succeeded(cx.send(call).await?, session).map(drop)
     }
 
     // Copies.
@@ -466,7 +473,7 @@ impl Client {
         if reply.redirected || reply.status == StatusCode::SEE_OTHER {
             return Ok(Monitored::Completed(None));
         }
-        let reply = succeeded(reply)?;
+        let reply = succeeded(reply, monitor)?;
         if reply.body.is_empty() {
             return Ok(Monitored::Running);
         }
@@ -506,19 +513,24 @@ impl Client {
     }
 
     /// Sends a signed request; a token that is refused is renewed once.
-    async fn fetch(&self, cx: &Context, call: &(dyn Fn() -> Call + Sync)) -> Result<Incoming> {
+    async fn fetch(
+        &self,
+        cx: &Context,
+        call: &(dyn Fn() -> Call + Sync),
+    ) -> Result<(Incoming, Secret)> {
         let signed = |token: &Secret| call().headers(&self.headers).bearer(token);
         let token = self.tokens.token(cx).await?;
         let answer = cx.fetch(signed(&token)).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
-            return Ok(answer);
+            return Ok((answer, token));
         }
         let token = self.tokens.renew(cx, &token).await?;
-        cx.fetch(signed(&token)).await
+        Ok((cx.fetch(signed(&token)).await?, token))
     }
 
     async fn ok(&self, cx: &Context, call: &(dyn Fn() -> Call + Sync)) -> Result<Reply> {
-        succeeded(self.fetch(cx, call).await?.read().await?)
+        let (answer, token) = self.fetch(cx, call).await?;
+        succeeded(answer.read().await?, &token)
     }
 }
 
@@ -528,14 +540,19 @@ impl fmt::Debug for Client {
     }
 }
 
-fn succeeded(reply: Reply) -> Result<Reply> {
+fn succeeded(reply: Reply, secret: &Secret) -> Result<Reply> {
     match reply.status.is_success() {
         true => Ok(reply),
-        false => Err(failure(&reply)),
+        false => Err(failure(&reply, secret)),
     }
 }
 
-async fn bytes_of(answer: Incoming, range: &ByteRange, known: Option<u64>) -> Result<Download> {
+async fn bytes_of(
+    answer: Incoming,
+    range: &ByteRange,
+    known: Option<u64>,
+    secret: &Secret,
+) -> Result<Download> {
     match answer.status {
         StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
             let etag = answer
@@ -545,7 +562,7 @@ async fn bytes_of(answer: Incoming, range: &ByteRange, known: Option<u64>) -> Re
                 .map(str::to_owned);
             Ok(Download { etag, ..exactly(range, known, answer)? })
         }
-        _ => Err(failure(&answer.read().await?)),
+        _ => Err(failure(&answer.read().await?, secret)),
     }
 }
 

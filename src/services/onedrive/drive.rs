@@ -140,10 +140,11 @@ impl GraphDrive {
             None => self.client.children(cx, &at, page_size(limit)).await,
             Some(Cursor(link)) => self.client.page(cx, link).await,
         };
-        let items = items.map_err(|error| match has_code(&error, "invalidResourceId") {
+        let items = items.map_err(|error| match from {
+            Some(_) => broken_off(error),
             // What a locked Personal Vault answers (A4).
-            true => error.with_kind(ErrorKind::NotAFolder),
-            false => error,
+            None if has_code(&error, "invalidResourceId") => error.with_kind(ErrorKind::NotAFolder),
+            None => error,
         })?;
         advanced(from.map(|Cursor(link)| link), &items)?;
         self.entries(cx, items, &at).await
@@ -205,6 +206,15 @@ fn times(item: Option<&Item>, change: &Change) -> Option<FileSystemInfo> {
 fn is_within(path: &str, folder: &str) -> bool {
     let mut names = path.split('/').map(names::fold);
     folder.split('/').all(|name| names.next() == Some(names::fold(name)))
+}
+
+/// A listing that has begun is not whole if a later page is missing: that must not look like a
+/// folder that is not there.
+pub(super) fn broken_off(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => error.with_kind(ErrorKind::Conflict),
+        _ => error,
+    }
 }
 
 /// A page that names itself as the next one would be asked for for ever.

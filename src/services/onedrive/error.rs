@@ -4,7 +4,7 @@ use ::http::{HeaderName, StatusCode};
 use serde_json::Value;
 
 use crate::{
-    drive::{Error, ErrorKind, Retry},
+    drive::{Error, ErrorKind, Retry, Secret},
     http::Reply,
 };
 
@@ -14,13 +14,18 @@ const VIRUS: HeaderName = HeaderName::from_static("x-virus-infected");
 /// The most of the cloud's words that is repeated, in characters.
 const WORDS_MAX: usize = 500;
 
+/// From how many characters on a part of a URL may be what authenticates it.
+const SECRET_MIN: usize = 8;
+
 /// The most codes within each other that are followed.
 const DEPTH_MAX: usize = 8;
 
 /// The failure an answer tells of: kind and text by the cloud's own codes, the most exact first,
-/// and by the status where they say nothing.
-pub(super) fn failure(reply: &Reply) -> Error {
+/// and by the status where they say nothing. `secret` is the token or the pre-authenticated URL
+/// that was sent: the cloud may repeat it.
+pub(super) fn failure(reply: &Reply, secret: &Secret) -> Error {
     let words = serde_json::from_reader(reply.body.clone()).map(Words::of).unwrap_or_default();
+    let words = words.without(secret);
     let status = reply.status;
     let message = match (&*words.message, words.codes.first()) {
         ("", _) if reply.headers.contains_key(VIRUS) => "the cloud holds these bytes to be harmful",
@@ -40,9 +45,9 @@ pub(super) fn failure(reply: &Reply) -> Error {
     if let Some(kind) = words.codes.iter().rev().find_map(|code| kind_of(code, status)) {
         error = error.with_kind(kind);
     }
-    match status {
-        // Also without `Retry-After`: it is what an overloaded cloud says (A22).
-        StatusCode::SERVICE_UNAVAILABLE => error = error.with_kind(ErrorKind::Limited),
+    match status.as_u16() {
+        // Overloaded, also where no `Retry-After` is told; bandwidth used up (A21, A22).
+        503 | 509 => error = error.with_kind(ErrorKind::Limited),
         _ if error.kind() == ErrorKind::Limited && error.retry() == Retry::No => {
             error = error.with_retry(Retry::Again { after: None });
         }
@@ -110,6 +115,24 @@ impl Words {
             _ => {}
         }
         words
+    }
+
+    /// The same without what is secret of a token or a URL, whole or in part.
+    fn without(mut self, secret: &Secret) -> Self {
+        let separators = ['/', '?', '&', '=', '#', ':', ' '];
+        let pieces: Vec<_> = std::iter::once(secret.clone())
+            .chain(secret.expose().split(separators).map(Secret::from))
+            .filter(|piece| piece.expose().len() >= SECRET_MIN)
+            .collect();
+        let hide = |text: &mut String| {
+            for piece in &pieces {
+                *text = piece.hidden_in(text).into_owned();
+            }
+        };
+        self.codes.iter_mut().for_each(hide);
+        hide(&mut self.message);
+        self.request_id.iter_mut().for_each(hide);
+        self
     }
 
     /// Walks down `innerError`, which Graph spells so and OneDrive's own hosts `innererror`.

@@ -50,7 +50,7 @@ impl Home {
         let Some(library) = &self.library else { return Ok(owner) };
         let mut from = None;
         loop {
-            let page = client.drives(cx, &owner, from.as_deref()).await?;
+            let page = client.drives(cx, &owner, from.as_ref()).await?;
             let is_it = |name: &Option<String>| {
                 name.as_ref().is_some_and(|name| names::fold(name) == names::fold(library))
             };

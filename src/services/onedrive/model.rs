@@ -226,8 +226,8 @@ pub struct Drives {
     /// The drives.
     pub value: Vec<Drive>,
     /// Where the next page is.
-    #[serde(rename = "@odata.nextLink", default)]
-    pub next: Option<String>,
+    #[serde(rename = "@odata.nextLink", default, deserialize_with = "secret")]
+    pub next: Option<Secret>,
 }
 
 /// A page of items.

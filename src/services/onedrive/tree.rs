@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     address::{Address, Anchor, InDrive, Side},
-    drive::{GraphDrive, advanced, page_size},
+    drive::{GraphDrive, advanced, broken_off, page_size},
     error::has_code,
     model::{Items, Listed},
 };
@@ -48,6 +48,10 @@ pub(super) async fn page(
     };
     let mut items = match (items, &position) {
         (Err(error), Some(position)) if is_too_old(&error) => return anew(position, error),
+        (Err(error), None) if is_too_old(&error) => {
+            return Err(error.with_kind(ErrorKind::Conflict));
+        }
+        (Err(error), Some(_)) => return Err(broken_off(error)),
         (items, _) => items?,
     };
     advanced(link.as_ref(), &items)?;
