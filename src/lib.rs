@@ -5,6 +5,7 @@ pub mod adapter;
 pub mod auth;
 pub mod drive;
 pub mod http;
+pub mod remote;
 pub mod services;
 
 #[cfg(feature = "server")]
@@ -25,4 +26,8 @@ pub fn register() {
     opendal::HttpTransporter::install_default(transport());
     #[cfg(feature = "services-onedrive")]
     services::onedrive::register_onedrive_service(opendal::OperatorRegistry::get());
+    #[cfg(feature = "services-skydrive")]
+    services::skydrive::register_skydrive_service(opendal::OperatorRegistry::get());
+    #[cfg(feature = "services-amazon-drive")]
+    services::amazon_drive::register_amazon_drive_service(opendal::OperatorRegistry::get());
 }

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The command line `drivedal`: `drivedal --help` says what it does.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

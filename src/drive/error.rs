@@ -124,7 +124,7 @@ impl Error {
         self
     }
 
-    /// Names the item that has the name.
+    /// Names the item that is in the way: the one that has the name, or the same bytes.
     pub fn with_existing(mut self, id: ItemId) -> Self {
         self.0.existing = Some(id);
         self
@@ -183,7 +183,8 @@ impl Error {
         matches!(self.0.retry, Retry::Again { .. })
     }
 
-    /// The item that has the name, where the cloud told it.
+    /// The item that is in the way, where the cloud told it: under `Exists` the one that has the
+    /// name.
     pub fn existing(&self) -> Option<&ItemId> {
         self.0.existing.as_ref()
     }

@@ -1,3 +1,162 @@
 //! The drive server: the protocols of three clouds, from local storage.
+//!
+//! It starts at once, empty or with files of yours, gives every test a drive of its own, counts and
+//! remembers what it was asked, and fails on demand. Nothing leaves the machine.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use drivedal::server::{Fault, Server};
+//!
+//! let server = Server::builder().ephemeral().start().await?;
+//! server.control().add_faults([Fault::on("live.item.get").times(1).status(503)])?;
+//!
+//! // Your client, pointed at the server. Access token `drivedal-dev`: the default drive;
+//! // `drivedal-dev-NAME`: an empty drive NAME of its own.
+//! let root = format!("{}v5.0/me/skydrive?access_token=drivedal-dev-mine", server.url());
+//! assert_eq!(reqwest::get(&root).await?.status(), 503);
+//! assert_eq!(reqwest::get(&root).await?.status(), 200);
+//!
+//! assert_eq!(server.control().counters().of("live.item.get"), 2);
+//! assert_eq!(server.control().requests()[0].fault.as_deref(), Some("status 503 before the effect"));
+//! server.stop().await;
+//! # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+//!
+//! # What is served
+//!
+//! | paths | protocol |
+//! |---|---|
+//! | `/v5.0/…` | [Live Connect REST v5.0](live) |
+//! | `/s1p…` | tickets: URLs to bytes that need no token for an hour |
+//! | `/oauth20_token.srf`, `/oauth20_authorize.srf`, `/oauth20_desktop.srf` | sign-in |
+//! | `/_control/…` | [`Control`] over HTTP; not counted, not delayed |
+//!
+//! Every URL in an answer begins with scheme and host of its request. HTTP/1.1, and HTTP/2 for
+//! clients that know beforehand that it is spoken.
+//!
+//! # Operations
+//!
+//! What counters, request log and fault rules call a request:
+//!
+//! | name | request |
+//! |---|---|
+//! | `live.user.get` | `GET /me` |
+//! | `live.item.get` | `GET` of an item, the root folder too |
+//! | `live.item.update` | `PUT` of name and description |
+//! | `live.item.delete`, `live.item.move`, `live.item.copy` | `DELETE`, `MOVE`, `COPY` of an item |
+//! | `live.folder.create` | `POST` of a folder |
+//! | `live.files.list`, `live.files.put`, `live.files.post` | `GET {id}/files`, `PUT {id}/files/{name}`, multipart `POST` |
+//! | `live.content.get`, `live.content.put` | `GET`, `PUT {id}/content` |
+//! | `live.quota.get` | `GET /me/skydrive/quota` |
+//! | `live.unknown` | anything else under `/v5.0` |
+//! | `ticket.get`, `ticket.unknown` | a ticket; another method on it |
+//! | `oauth.token`, `oauth.authorize`, `oauth.desktop`, `oauth.unknown` | sign-in |
+//! | `elsewhere` | a path that no protocol has |
 
+mod accept;
+mod account;
+mod app;
+mod blobs;
+mod bodies;
+mod builder;
+mod content;
+pub mod control;
+mod error;
+pub mod live;
+mod oauth;
+mod observe;
+mod origin;
+mod running;
+mod seal;
+mod seed;
+mod tickets;
 pub mod tree;
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub use builder::Builder;
+pub use control::{
+    ActiveFault, Control, Counters, Fault, FaultError, Plant, PlantError, PlantKind, Planted,
+    RequestRecord, When,
+};
+pub use error::ServerError;
+
+use crate::drive::Secret;
+use tree::SqlTree;
+
+/// A running drive server. Dropped, it ends at once; [`stop`](Self::stop) lets requests under way
+/// end first.
+#[derive(Debug)]
+pub struct Server {
+    url: Url,
+    address: SocketAddr,
+    control: Control,
+    tree: Arc<SqlTree>,
+    stop: CancellationToken,
+    end: CancellationToken,
+    accepting: Option<JoinHandle<()>>,
+    /// Removed with the server.
+    announced: Option<running::Announced>,
+}
+
+impl Server {
+    /// A server to be: on a free port of 127.0.0.1, keeping everything in memory.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it is, with a slash at the end: `http://127.0.0.1:8123/`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Counters, request log, faults, planted items, reset.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// What requests to `/_control` must carry as `Authorization: Bearer`; `None` where only this
+    /// machine can send them.
+    pub fn control_token(&self) -> Option<&Secret> {
+        self.control.app.control.token.as_ref()
+    }
+
+    /// Where a server runs on a data folder, in whatever process; asked of it, so that a file left
+    /// by a crash deceives nobody.
+    pub async fn running_at(data: impl AsRef<Path>) -> Option<Url> {
+        running::running_at(data.as_ref()).await
+    }
+
+    /// Stops it: no new requests, those under way may end within 10 seconds, then the data folder
+    /// is free.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(accepting) = self.accepting.take() {
+            if let Err(error) = accepting.await {
+                tracing::error!(%error, "the server's task did not end well");
+            }
+        }
+        self.tree.close().await;
+    }
+
+    /// Serves until `signal` comes, then stops it.
+    pub async fn serve_until(self, signal: impl Future<Output = ()>) {
+        signal.await;
+        self.stop().await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}

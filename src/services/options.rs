@@ -1,40 +1,61 @@
-//! What the services' options have in common.
+//! What the drives' options have in common: headers, spans of time, base addresses.
 
 use std::collections::BTreeMap;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
-use opendal::raw::ConfigDeserializer;
-use serde::de::{DeserializeOwned, Error as _, value};
+use opendal::{Error, ErrorKind, OperatorUri, Result, raw::ConfigDeserializer};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::drive;
 
 /// What a key of a map of strings begins with that names a header.
 const HEADER: &str = "header.";
 
-/// Options out of a map of strings, and the headers among them: `header.NAME`.
-///
-/// # Errors
-/// For a key that is no option, or a value that cannot be one.
-pub(super) fn from_pairs<C: DeserializeOwned>(
+/// An option is wrong.
+pub(super) fn wrong(scheme: &'static str, what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, what).with_context("service", scheme)
+}
+
+/// Options and headers out of a map of strings: `header.NAME` is one header, any other key an
+/// option.
+pub(super) fn from_pairs<T: DeserializeOwned>(
+    scheme: &'static str,
     pairs: impl IntoIterator<Item = (String, String)>,
-) -> Result<(C, BTreeMap<String, String>), value::Error> {
+) -> Result<(T, BTreeMap<String, String>)> {
     let is_header = |(key, _): &(String, String)| {
         key.get(..HEADER.len()).is_some_and(|start| start.eq_ignore_ascii_case(HEADER))
     };
     let (headers, others): (Vec<_>, Vec<_>) = pairs.into_iter().partition(is_header);
-    let options = C::deserialize(ConfigDeserializer::new(others.into_iter().collect()))?;
-    let named = headers.into_iter().map(|(key, value)| (key[HEADER.len()..].to_owned(), value));
-    Ok((options, named.collect()))
+    let deserializer = ConfigDeserializer::new(others.into_iter().collect());
+    let options = T::deserialize(deserializer).map_err(|error| wrong(scheme, error.to_string()))?;
+    let headers = headers.into_iter().map(|(key, value)| (key[HEADER.len()..].to_owned(), value));
+    Ok((options, headers.collect()))
 }
 
-/// Configured headers, to be sent. None of them is ever printed.
-///
-/// # Errors
-/// For what cannot be a header; the value is not told.
-pub(super) fn header_map(headers: &BTreeMap<String, String>) -> Result<HeaderMap, value::Error> {
+/// Root and name out of `SCHEME://NAME/ROOT?…`.
+pub(super) fn of_uri(
+    scheme: &'static str,
+    uri: &OperatorUri,
+) -> Result<(Option<String>, Option<String>)> {
+    if uri.username().is_some() || uri.password().is_some() {
+        let what = format!("a {scheme} URI has neither user nor password: use access_token");
+        return Err(wrong(scheme, what));
+    }
+    Ok((uri.root().map(str::to_owned), uri.authority().map(str::to_owned)))
+}
+
+/// Headers as they are sent.
+pub(super) fn header_map(
+    scheme: &'static str,
+    headers: &BTreeMap<String, String>,
+) -> Result<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let bad = |what: &str| value::Error::custom(format_args!("{HEADER}{name}: {what}"));
+        let bad = |what: &str| wrong(scheme, format!("{HEADER}{name}: {what}"));
         let header =
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("not a header's name"))?;
+        // The value may be a secret: it is not told.
         let mut value = HeaderValue::from_str(value)
             .map_err(|_| bad("the value has characters that no header may have"))?;
         value.set_sensitive(true);
@@ -43,14 +64,38 @@ pub(super) fn header_map(headers: &BTreeMap<String, String>) -> Result<HeaderMap
     Ok(map)
 }
 
-/// A span of time as people write it: `10s`, `500ms`, a number of seconds.
+/// A base address, with a slash at its end.
+///
+/// # Errors
+/// `Invalid` if it is no `http` or `https` URL, or has a user, a query or a fragment.
+pub(super) fn base_address(what: &str, text: &str) -> drive::Result<String> {
+    let invalid =
+        |why: &str| drive::Error::new(drive::ErrorKind::Invalid, format!("{what}: {why}"));
+    let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid("neither http nor https"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("it has a user or password"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("a base address has no query"));
+    }
+    let mut address = url.to_string();
+    if !address.ends_with('/') {
+        address.push('/');
+    }
+    Ok(address)
+}
+
+/// A span of time as people write it.
 pub(super) mod span {
     use std::{fmt, time::Duration};
 
     use jiff::SignedDuration;
     use serde::{Deserializer, Serializer, de};
 
-    pub(in super::super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         span: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -63,7 +108,7 @@ pub(super) mod span {
         }
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         deserializer.deserialize_any(Span)

@@ -17,12 +17,19 @@
 //! are kept, a second call names it. A crash between them leaves an orphan, which is removed at the
 //! next start.
 
+mod hash;
+mod quick_xor;
+mod sql;
+
 use std::{fmt, ops::Range, pin::Pin};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 use jiff::Timestamp;
+
+pub(super) use self::sql::cid;
+pub use self::sql::{DEFAULT_QUOTA, OpenError, SqlTree, TreeOptions};
 
 /// An item's number in its drive.
 pub type ItemNo = i64;
@@ -75,6 +82,9 @@ pub enum TreeError {
     /// A session's bytes go on elsewhere.
     #[error("the session goes on at byte {0}")]
     OutOfOrder(u64),
+    /// More bytes than a session's total, or another total than was said before.
+    #[error("the session ends at byte {0}")]
+    PastTheEnd(u64),
     /// A name that no tree can keep: empty, `/` or NUL in it.
     #[error("not a name: {0}")]
     BadName(&'static str),
@@ -302,16 +312,7 @@ pub struct Stored {
     /// What they hash to.
     pub hashes: Hashes,
     /// Where they are; the storage's own.
-    pub(super) at: StoredAt,
-}
-
-/// Where taken-in bytes are.
-#[derive(Debug)]
-pub(super) enum StoredAt {
-    /// Few enough to be kept in the row.
-    Row(Vec<u8>),
-    /// A blob of that name.
-    Blob(String),
+    at: sql::Place,
 }
 
 /// A large upload under way.
@@ -474,13 +475,19 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// A session that has not expired.
     async fn session(&self, id: &str) -> Result<Session>;
 
-    /// Adds taken-in bytes to a session's end; `at` must be there, and `total`, once said, stays.
+    /// Takes a fragment of at most `max` bytes in and adds it to a session's end: `at` must be
+    /// there, else [`TreeError::OutOfOrder`]. `total`, once said, stays, and the fragment ends
+    /// there at the latest, else [`TreeError::PastTheEnd`]. A fragment that fails leaves nothing.
+    ///
+    /// It takes the body and not [`Stored`] bytes, so that the bytes of a session are hashed as
+    /// one file's while they arrive, and are not read again.
     async fn append(
         &self,
         id: &str,
         at: u64,
         total: Option<u64>,
-        stored: Stored,
+        fragment: Bytestream,
+        max: u64,
     ) -> Result<Session>;
 
     /// Makes the file of a session, and ends it.

@@ -22,6 +22,7 @@ use crate::{
     auth::TokenSource,
     drive::{Context, Error, ErrorKind, Result, Secret},
     http::{Call, Incoming, Reply, segment},
+    services::options::base_address,
 };
 
 /// How long the answer of `account/endpoint` is kept: what the documents ask for at least (C.1).
@@ -86,10 +87,20 @@ impl ListQuery {
 }
 
 impl Client {
-    /// A client that asks `endpoint` for the account's endpoints and signs with `tokens`; `headers`
-    /// go with every request.
-    pub fn new(endpoint: impl Into<String>, tokens: TokenSource, headers: HeaderMap) -> Self {
-        Self { endpoint: slashed(endpoint.into()), headers, tokens, endpoints: Mutex::default() }
+    /// A client that asks `endpoint`, such as `https://drive.amazonaws.com/drive/v1/`, for the
+    /// account's endpoints, and signs with `tokens`.
+    ///
+    /// # Errors
+    /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
+    pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
+        let endpoint = base_address("the endpoint", endpoint)?;
+        Ok(Self { endpoint, headers: HeaderMap::new(), tokens, endpoints: Mutex::default() })
+    }
+
+    /// Adds headers to every request.
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
     }
 
     /// `GET account/endpoint`, kept for three days.
@@ -118,8 +129,8 @@ impl Client {
             ));
         };
         let endpoints = Arc::new(Endpoints {
-            content_url: slashed(content_url),
-            metadata_url: slashed(metadata_url),
+            content_url: base_address("contentUrl", &content_url)?,
+            metadata_url: base_address("metadataUrl", &metadata_url)?,
         });
         *kept = Some((Arc::clone(&endpoints), Instant::now()));
         Ok(endpoints)
@@ -309,13 +320,6 @@ impl Client {
 /// A request without a body says so: the cloud answers 411 otherwise (C.5).
 fn empty(call: Call) -> Call {
     call.header(header::CONTENT_LENGTH, "0")
-}
-
-fn slashed(mut url: String) -> String {
-    if !url.ends_with('/') {
-        url.push('/');
-    }
-    url
 }
 
 /// The decoded answer, if its status is the one that the request promises.

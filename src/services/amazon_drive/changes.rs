@@ -2,7 +2,10 @@
 
 use ::http::{Method, StatusCode};
 use bytes::BytesMut;
-use futures::{Stream, StreamExt, stream};
+use futures::{
+    Stream, StreamExt,
+    stream::{self, Fuse},
+};
 use opendal::raw::Operation;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +71,8 @@ impl Client {
         if answer.status != StatusCode::OK {
             return Err(failure(&answer.read().await?));
         }
-        let lines = Lines { bytes: answer.into_stream(), held: BytesMut::new(), searched: 0 };
+        let lines =
+            Lines { bytes: answer.into_stream().fuse(), held: BytesMut::new(), searched: 0 };
         Ok(stream::unfold(Some(lines), |lines| async move {
             let mut lines = lines?;
             match lines.next_set().await {
@@ -81,7 +85,7 @@ impl Client {
 }
 
 struct Lines {
-    bytes: ByteStream,
+    bytes: Fuse<ByteStream>,
     held: BytesMut,
     /// How much of `held` is known to have no end of a line.
     searched: usize,

@@ -34,7 +34,7 @@ const REMOVALS: usize = 8;
 
 /// An account's Amazon Drive.
 #[derive(Debug)]
-pub struct AmazonDrive {
+pub(super) struct Cloud {
     client: Arc<Client>,
     deduplication: Deduplication,
     capabilities: Capabilities,
@@ -49,9 +49,9 @@ struct Root {
     created_by: Option<String>,
 }
 
-impl AmazonDrive {
+impl Cloud {
     /// The drive that a client reaches.
-    pub fn new(client: Client, deduplication: Deduplication) -> Self {
+    pub(super) fn new(client: Client, deduplication: Deduplication) -> Self {
         let capabilities = Capabilities {
             paths: false,
             single_max: FILE_MAX,
@@ -70,11 +70,6 @@ impl AmazonDrive {
             refuses_name,
         };
         Self { client: Arc::new(client), deduplication, capabilities, root: OnceCell::new() }
-    }
-
-    /// The unbiased client.
-    pub fn client(&self) -> &Client {
-        &self.client
     }
 
     async fn root_folder(&self, cx: &Context) -> Result<&Root> {
@@ -166,7 +161,7 @@ impl AmazonDrive {
 }
 
 #[async_trait]
-impl Drive for AmazonDrive {
+impl Drive for Cloud {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }

@@ -44,10 +44,13 @@ fn classified(reply: &Reply, body: &ErrorBody, message: String) -> Error {
         403 if code == Some(NO_SUBSCRIPTION) || says("quota") || says("account allowance") => {
             reply.failure(message).with_kind(ErrorKind::Quota)
         }
-        409 if code == Some(NAME_TAKEN) => {
+        409 => {
             let id = body.info.as_ref().and_then(|info| info.node_id.clone());
             let id = id.or_else(|| conflicting(&message).map(str::to_owned));
-            let error = reply.failure(message).with_kind(ErrorKind::Exists);
+            let error = match code {
+                Some(NAME_TAKEN) => reply.failure(message).with_kind(ErrorKind::Exists),
+                _ => reply.failure(message),
+            };
             match id {
                 Some(id) => error.with_existing(id.into()),
                 None => error,

@@ -1,7 +1,39 @@
-//! Amazon Cloud Drive over its REST protocol v1.
+//! Amazon Cloud Drive, REST v1, as an OpenDAL service.
+//!
+//! ```no_run
+//! use drivedal::services::amazon_drive::AmazonDrive;
+//! use opendal::Operator;
+//!
+//! # async fn example() -> opendal::Result<()> {
+//! drivedal::register();
+//! let builder = AmazonDrive::default().client_id("amzn1.app…").refresh_token("Atzr|…");
+//! let operator = Operator::new(builder)?;
+//! let same = Operator::from_uri("amazon-drive://?client_id=amzn1.app…&refresh_token=Atzr|…")?;
+//! operator.write("notes/today.txt", "hello").await?;
+//! assert_eq!(same.read("notes/today.txt").await?.to_vec(), b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What this cloud does and does not do, where it is not as one would expect:
+//!
+//! * A file is one request, whatever its size (50 GiB at most); it streams from its file with our
+//!   [transport](crate::transport). Of a failed upload nothing can be resumed. After a time-out
+//!   (408, 504) the file may arrive all the same; the error says so.
+//! * Every write is checked by size and MD5, every read of a whole file by MD5. An item's etag is
+//!   that MD5. A read with `if_match` or `if_none_match` looks at the file first.
+//! * Modification times are the cloud's, and nothing can be copied.
+//! * Names are compared without case. A file's name may be in several folders at once: it is one
+//!   item, with one name. Removing it takes it out of the folder it was found through, and out of
+//!   its last one into the trash, where it stays for 30 days.
+//! * Folders may be in several folders too, and contain themselves.
+//! * [Replacing by a rename](AmazonDrive#renaming) is several requests.
+//!
+//! [`Client`] is the protocol itself, one method per request, for those who want no paths.
 
 mod api;
 mod changes;
+mod config;
 mod content;
 mod drive;
 mod error;
@@ -10,15 +42,163 @@ mod md5;
 mod model;
 mod moves;
 mod reading;
+#[cfg(test)]
+mod tests;
 
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use opendal::{Builder, OperatorRegistry, Result, raw::Service};
+
+use self::drive::Cloud;
 pub use self::{
     api::{Client, ListQuery, PAGE_MAX},
     changes::ChangesQuery,
+    config::AmazonDriveConfig,
     content::{Deduplication, Uploaded},
-    drive::AmazonDrive,
     md5::Md5Sum,
     model::{
         AccountInfo, AccountQuota, AccountUsage, Amount, ChangeSet, ContentProperties, Endpoints,
         Filter, NewNode, Node, NodeKind, NodeList, NodePatch, Status, Usage,
     },
 };
+use crate::adapter::{DriveHandle, DriveService, Settings};
+
+/// OpenDAL's name of this service.
+pub const AMAZON_DRIVE_SCHEME: &str = "amazon-drive";
+
+/// Makes `amazon-drive://…` known to `Operator::from_uri` and `Operator::via_iter`.
+pub fn register_amazon_drive_service(registry: &OperatorRegistry) {
+    registry.register::<AmazonDrive>(AMAZON_DRIVE_SCHEME);
+}
+
+/// Builds the service; see [`AmazonDriveConfig`] for what each option means.
+///
+/// # Renaming
+///
+/// Another name, another folder, or both: one request. The cloud never replaces by itself, and
+/// two live items of a folder cannot have one name; onto a file that is there it takes three:
+///
+/// 1. `GET nodes/{there}`: is it still a file of that folder, and has it other folders?
+/// 2. `PUT trash/{there}`, or if it has other folders `DELETE` of its edge to this one,
+/// 3. the rename itself; if that fails, 4. `POST trash/{there}/restore`, or `PUT` of the edge.
+///
+/// That is **not atomic**: between 2 and 3 nobody has the name, and a process that dies there
+/// leaves the old file in the trash, whole, under its own name. The steps run in a task of their
+/// own, so a caller who goes away does not stop them half-way.
+#[derive(Clone, Debug, Default)]
+pub struct AmazonDrive {
+    config: AmazonDriveConfig,
+}
+
+impl AmazonDrive {
+    /// Sets [`AmazonDriveConfig::root`].
+    pub fn root(mut self, root: impl Into<String>) -> Self {
+        self.config.root = Some(root.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::name`].
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.config.name = Some(name.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::endpoint`].
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.config.endpoint = Some(url.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::oauth_endpoint`].
+    pub fn oauth_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.config.oauth_endpoint = Some(url.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::client_id`].
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.config.client_id = Some(id.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::client_secret`].
+    pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
+        self.config.client_secret = Some(secret.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::redirect_uri`].
+    pub fn redirect_uri(mut self, url: impl Into<String>) -> Self {
+        self.config.redirect_uri = Some(url.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::access_token`].
+    pub fn access_token(mut self, token: impl Into<String>) -> Self {
+        self.config.access_token = Some(token.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::refresh_token`].
+    pub fn refresh_token(mut self, token: impl Into<String>) -> Self {
+        self.config.refresh_token = Some(token.into());
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::token_file`].
+    pub fn token_file(mut self, path: impl Into<String>) -> Self {
+        self.config.token_file = Some(path.into());
+        self
+    }
+
+    /// Adds one of [`AmazonDriveConfig::headers`].
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Replaces [`AmazonDriveConfig::headers`].
+    pub fn headers(mut self, headers: BTreeMap<String, String>) -> Self {
+        self.config.headers = headers;
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::index_ttl`].
+    pub fn index_ttl(mut self, ttl: Duration) -> Self {
+        self.config.index_ttl = Some(ttl);
+        self
+    }
+
+    /// Sets [`AmazonDriveConfig::deduplicate`].
+    pub fn deduplicate(mut self, deduplicate: bool) -> Self {
+        self.config.deduplicate = deduplicate;
+        self
+    }
+
+    /// The service, and the handle for what OpenDAL has no words for.
+    ///
+    /// # Errors
+    /// `ConfigInvalid`, with what is wrong.
+    pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
+        let config = self.config;
+        let drive = Cloud::new(config.client()?, config.deduplication());
+        let mut settings = Settings::new(AMAZON_DRIVE_SCHEME, config.name.unwrap_or_default());
+        if let Some(root) = config.root {
+            settings.root = root;
+        }
+        if let Some(ttl) = config.index_ttl {
+            settings.index_ttl = ttl;
+        }
+        let service = DriveService::new(Arc::new(drive), settings);
+        let handle = service.handle();
+        Ok((service, handle))
+    }
+}
+
+impl Builder for AmazonDrive {
+    type Config = AmazonDriveConfig;
+
+    fn build(self) -> Result<impl Service> {
+        self.build_with_handle().map(|(service, _)| service)
+    }
+}

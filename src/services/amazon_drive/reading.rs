@@ -30,7 +30,7 @@ pub(super) async fn download(
     download_by(RANGE_MAX, client, cx, id, known, range, conditions).await
 }
 
-async fn download_by(
+pub(super) async fn download_by(
     most: u64,
     client: &Arc<Client>,
     cx: &Context,
@@ -108,6 +108,11 @@ impl File {
     /// The first request, and what it needs of others.
     async fn begin(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
         let Some(first) = self.first(range, size) else {
+            let range = match range {
+                // No part of an empty file can be asked for.
+                ByteRange::Last(_) => &ByteRange::Full,
+                range => range,
+            };
             return self.get(range, size).await;
         };
         let mut download = match self.get(&ByteRange::Span(first.clone()), size).await {
@@ -152,7 +157,7 @@ impl File {
         let short = wanted.end.saturating_sub(wanted.start) <= self.most;
         match range {
             ByteRange::Full | ByteRange::From(_) | ByteRange::Span(_) if short => None,
-            ByteRange::Last(_) if wanted.is_empty() => None,
+            ByteRange::Last(_) if wanted.end == 0 => None,
             _ => Some(wanted.start..wanted.end.min(wanted.start.saturating_add(self.most))),
         }
     }

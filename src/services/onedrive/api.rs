@@ -24,6 +24,7 @@ use crate::{
         Body, ByteRange, Conditions, Context, Download, Error, ErrorKind, Result, Secret, Ticket,
     },
     http::{Call, Incoming, Reply, asking_for, exactly, segment},
+    services::options::base_address,
 };
 
 /// Most items of a page (A6).
@@ -90,20 +91,9 @@ impl Client {
     /// # Errors
     /// `Invalid` if `endpoint` is not the base address of an API.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let invalid =
-            |why: &str| Error::new(ErrorKind::Invalid, format!("the API's endpoint: {why}"));
-        let url = url::Url::parse(endpoint).map_err(|error| invalid(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(invalid("neither http nor https"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(invalid("a base address has no query"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("a base address has neither user nor password"));
-        }
+        let endpoint = base_address("the API's endpoint", endpoint)?;
         Ok(Self {
-            endpoint: url.as_str().trim_end_matches('/').into(),
+            endpoint: endpoint.trim_end_matches('/').into(),
             tokens,
             headers: Arc::default(),
             paths: Paths::default(),

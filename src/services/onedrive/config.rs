@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
-use opendal::{Configurator, Error, ErrorKind, OperatorUri, Result};
+use opendal::{Configurator, Error, OperatorUri, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Client, OneDrive,
+    Client, ONEDRIVE_SCHEME, OneDrive,
     address::{DriveRef, Paths},
     home::{Home, Named},
 };
@@ -232,8 +232,7 @@ impl OneDriveConfig {
         let cloud = self.cloud.unwrap_or_default();
         let default = || format!("{}/v1.0", cloud.graph());
         let endpoint = self.endpoint.clone().unwrap_or_else(default);
-        let headers =
-            options::header_map(&self.headers).map_err(|error| wrong(error.to_string()))?;
+        let headers = options::header_map(ONEDRIVE_SCHEME, &self.headers)?;
         let client = Client::new(&endpoint, self.tokens(cloud)?).map_err(invalid)?;
         Ok(client.with_headers(headers).with_paths(match cloud {
             Cloud::China => Paths::Parameter,
@@ -342,7 +341,7 @@ fn site(text: &str) -> Result<Named> {
 }
 
 fn wrong(what: impl Into<String>) -> Error {
-    Error::new(ErrorKind::ConfigInvalid, what).with_context("service", super::ONEDRIVE_SCHEME)
+    options::wrong(ONEDRIVE_SCHEME, what)
 }
 
 fn invalid(error: crate::drive::Error) -> Error {
@@ -355,11 +354,9 @@ impl Configurator for OneDriveConfig {
     /// `onedrive://NAME/ROOT?KEY=VALUE&…`, name and root optional. As in OpenDAL's own service a
     /// path may begin with Graph's alias of the root folder: `onedrive://drive/root/documents`.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
-        if uri.username().is_some() || uri.password().is_some() {
-            return Err(wrong("a onedrive URI has neither user nor password: use access_token"));
-        }
+        let (root, name) = options::of_uri(ONEDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
-        if let Some(path) = uri.root() {
+        if let Some(path) = root {
             let path = path.trim_matches('/');
             let below = match path.split_once('/') {
                 Some(("root", below)) => below,
@@ -368,15 +365,14 @@ impl Configurator for OneDriveConfig {
             };
             config.root = Some(below.to_owned());
         }
-        if let Some(name) = uri.authority() {
-            config.name = Some(name.to_owned());
+        if name.is_some() {
+            config.name = name;
         }
         Ok(config)
     }
 
     fn from_iter(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        let (mut config, headers): (Self, _) =
-            options::from_pairs(pairs).map_err(|error| wrong(error.to_string()))?;
+        let (mut config, headers): (Self, _) = options::from_pairs(ONEDRIVE_SCHEME, pairs)?;
         config.headers.extend(headers);
         Ok(config)
     }
@@ -416,6 +412,8 @@ impl fmt::Debug for OneDriveConfig {
 
 #[cfg(test)]
 mod tests {
+    use opendal::ErrorKind;
+
     use super::*;
 
     fn config(uri: &str) -> Result<OneDriveConfig> {

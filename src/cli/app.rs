@@ -1,0 +1,270 @@
+//! What every command works with: remotes, output, the user's signals.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use drivedal::{
+    adapter::DriveHandle,
+    drive::ItemId,
+    remote::{Remote, Remotes, Source},
+};
+use opendal::{ErrorKind, Metadata, Operator};
+
+use crate::cli::{
+    Global, config,
+    failure::{Exit, Failure, Result},
+    interrupt::Interrupt,
+    location::{Address, DrivePath, Location, Named},
+    output::Output,
+    requests::Requests,
+};
+
+/// How long what a drive said of its tree is trusted by a command that works on much of it, and is
+/// taken to be the only one that does.
+const BULK_INDEX_TTL: &str = "10m";
+
+/// The schemes of drives, which take the option `index_ttl`.
+const OURS: [&str; 3] = ["skydrive", "onedrive", "amazon-drive"];
+
+/// What a remote is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// A few items.
+    Few,
+    /// Many items, in one go.
+    Bulk,
+}
+
+/// What a command works with.
+pub(crate) struct App {
+    pub(crate) output: Arc<Output>,
+    pub(crate) interrupt: Interrupt,
+    /// Requests of all remotes.
+    pub(crate) requests: Requests,
+    remotes: Remotes,
+    opened: Mutex<BTreeMap<String, Arc<Opened>>>,
+}
+
+impl App {
+    pub(super) fn new(global: Global, output: Arc<Output>, interrupt: Interrupt) -> Result<Self> {
+        let remotes = config::remotes(global.config.as_deref(), &global.remotes)?;
+        Ok(Self {
+            output,
+            interrupt,
+            requests: Requests::default(),
+            remotes,
+            opened: Mutex::default(),
+        })
+    }
+
+    /// Ends what was started for this command.
+    pub(super) async fn close(&self) {}
+
+    /// The item that a location names; the remote is opened if it is not yet.
+    ///
+    /// # Errors
+    /// When there is no such remote, or no item of that id.
+    pub(crate) async fn locate(&self, at: &Location, named: Named, uses: Use) -> Result<Located> {
+        let remote = self.remote(at, uses).await?;
+        let address =
+            Address::parse(&at.text, named, &remote.scheme).map_err(|failure| failure.about(at))?;
+        let of_id = match &address {
+            Address::Path(_) => None,
+            Address::Id(id, _) => {
+                Some(remote.path_of(id).await.map_err(|failure| failure.about(at))?)
+            }
+        };
+        Ok(Located { path: address.into_path(of_id), remote })
+    }
+
+    /// The remote that a location names.
+    ///
+    /// # Errors
+    /// When there is none, or its options are wrong.
+    pub(crate) async fn remote(&self, at: &Location, uses: Use) -> Result<Arc<Opened>> {
+        self.open(at, uses).await.map_err(|failure| failure.about(at))
+    }
+
+    /// Does the same for each of several arguments, in order. One that fails is reported and the
+    /// rest goes on.
+    ///
+    /// # Errors
+    /// When there is one argument: its own failure. Else when results cannot be written.
+    pub(crate) async fn each<T>(
+        &self,
+        arguments: &[T],
+        mut work: impl AsyncFnMut(&T) -> Result,
+    ) -> Result<Exit> {
+        if let [only] = arguments {
+            return work(only).await.map(|()| Exit::Done);
+        }
+        let mut exit = Exit::Done;
+        for argument in arguments {
+            if let Err(failure) = work(argument).await {
+                if failure.is_silent() {
+                    return Err(failure);
+                }
+                self.output.failed(&failure)?;
+                exit = Exit::Partial;
+            }
+        }
+        Ok(exit)
+    }
+
+    async fn open(&self, at: &Location, uses: Use) -> Result<Arc<Opened>> {
+        if let Some(opened) = self.opened().get(&at.remote) {
+            return Ok(Arc::clone(opened));
+        }
+        let source = self.remotes.source(&at.remote)?;
+        let source = match uses {
+            Use::Few => source,
+            Use::Bulk => longer_trusted(source)?,
+        };
+        let Remote { operator, handle } = source.open()?;
+        let opened = Arc::new(Opened {
+            name: at.remote_shown().to_owned(),
+            scheme: operator.info().scheme().to_owned(),
+            operator: operator.layer(self.requests.clone()),
+            handle,
+        });
+        self.opened().insert(at.remote.clone(), Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Opened>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has a drive of ours trust what it knows for the whole command, unless the user says otherwise.
+fn longer_trusted(source: Source) -> Result<Source> {
+    match OURS.contains(&source.service()?.as_str()) {
+        true => Ok(source.option_or("index_ttl", BULK_INDEX_TTL)?),
+        false => Ok(source),
+    }
+}
+
+/// A remote in use.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    name: String,
+    scheme: String,
+    pub(crate) operator: Operator,
+    pub(crate) handle: Option<DriveHandle>,
+}
+
+impl Opened {
+    /// `NAME:PATH`, as messages show it.
+    pub(crate) fn shown(&self, path: &DrivePath) -> String {
+        format!("{}:{path}", self.name)
+    }
+
+    /// Its name, as messages show it.
+    pub(crate) fn shown_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether its writers understand [`drivedal::announce`]; others would store the words.
+    pub(crate) fn takes_announcements(&self) -> bool {
+        self.handle.is_some()
+    }
+
+    /// The drive's extras.
+    ///
+    /// # Errors
+    /// `Unsupported` for a service that is not a drive of ours.
+    pub(crate) fn drive(&self, what: &str) -> Result<&DriveHandle> {
+        self.handle.as_ref().ok_or_else(|| {
+            Failure::new(Exit::Unsupported, format!("a service `{}` has no {what}", self.scheme))
+        })
+    }
+
+    async fn path_of(&self, id: &str) -> Result<DrivePath> {
+        let path = self.drive("ids")?.path_of(&self.operator, &ItemId::from(id)).await?;
+        DrivePath::parse(&path)
+    }
+}
+
+/// An item's place: a remote and a path in it. Nobody has looked whether it is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    pub(crate) remote: Arc<Opened>,
+    pub(crate) path: DrivePath,
+}
+
+/// An item that was looked at.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    File(Metadata),
+    Folder(Metadata),
+}
+
+impl Found {
+    pub(crate) fn metadata(&self) -> &Metadata {
+        match self {
+            Self::File(metadata) | Self::Folder(metadata) => metadata,
+        }
+    }
+}
+
+impl Located {
+    pub(crate) fn operator(&self) -> &Operator {
+        &self.remote.operator
+    }
+
+    /// The item of that name in this folder.
+    pub(crate) fn join(&self, name: &str) -> Self {
+        Self { remote: Arc::clone(&self.remote), path: self.path.join(name) }
+    }
+
+    /// As OpenDAL takes the path of a file.
+    ///
+    /// # Errors
+    /// For the root, and for a name that OpenDAL would shorten.
+    pub(crate) fn file(&self) -> Result<String> {
+        self.path.item().map_err(|failure| failure.about(self))
+    }
+
+    /// Looks at the item, file or folder.
+    ///
+    /// # Errors
+    /// `NotFound`, or whatever the service says.
+    pub(crate) async fn find(&self) -> Result<Found> {
+        let folder = self.path.folder();
+        let found = if self.path.says_folder() {
+            self.operator().stat(&folder).await
+        } else {
+            match self.operator().stat(&self.file()?).await {
+                // An object store has folders only by what is below them.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.operator().stat(&folder).await
+                }
+                found => found,
+            }
+        };
+        match found {
+            Ok(metadata) if metadata.is_dir() => Ok(Found::Folder(metadata)),
+            Ok(metadata) => Ok(Found::File(metadata)),
+            Err(error) => Err(Failure::from(error).about(self)),
+        }
+    }
+
+    /// Where something of that name goes if this is its target: below it if it was written with a
+    /// slash (or is the root), else right here.
+    pub(crate) fn target_for(&self, name: Option<&str>) -> Self {
+        match name {
+            Some(name) if self.path.says_folder() => self.join(name),
+            // A root has no name: it goes in itself.
+            _ => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.remote.shown(&self.path))
+    }
+}

@@ -1,0 +1,99 @@
+//! `drivedal ls`
+
+use crate::cli::{
+    Naming,
+    app::{App, Use},
+    failure::{Exit, Failure, Result},
+    item::Item,
+    listing::{Depth, Listed, list},
+    location::{DrivePath, Location},
+};
+
+/// List a folder: one name a line, folders with a slash
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+With --json one item a line: {\"path\", \"name\", \"kind\": \"file\"|\"folder\"|\"other\", \"size\",
+\"modified\", \"etag\", \"content_type\"}; what the drive does not say is left out.
+
+Examples:
+  drivedal ls local-skydrive:photos
+  drivedal ls -lh local-skydrive:
+  drivedal ls -R --json work:reports"
+)]
+pub(crate) struct Ls {
+    /// The folder, or a file
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    folder: Location,
+
+    /// Size in bytes, time of the last change (RFC 3339), name
+    #[arg(short)]
+    long: bool,
+
+    /// Everything below the folder, as paths relative to it
+    #[arg(short = 'R', long)]
+    recursive: bool,
+
+    /// With -l: sizes as people read them
+    #[arg(short, long)]
+    human: bool,
+
+    /// Not sorted by name, but as they come; for folders too large to be kept in memory
+    #[arg(short = 'U', long)]
+    unsorted: bool,
+
+    #[command(flatten)]
+    naming: Naming,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl Ls {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let uses = if self.recursive { Use::Bulk } else { Use::Few };
+        let at = app.locate(&self.folder, self.naming.named(), uses).await?;
+        let depth = if self.recursive { Depth::Tree } else { Depth::Children };
+        let mut listing = match list(&at, depth).await? {
+            Listed::Folder(listing) => listing,
+            Listed::File(metadata) => {
+                if at.path.says_folder() {
+                    return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+                }
+                let name = at.path.name().unwrap_or_default();
+                self.show(app, name, &Item::new(&at.path, &metadata))?;
+                return Ok(Exit::Done);
+            }
+        };
+        if self.unsorted {
+            while let Some((path, metadata)) = listing.next().await? {
+                self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
+            }
+        } else {
+            for (path, metadata) in listing.sorted().await? {
+                self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    fn show(&self, app: &App, name: &str, item: &Item) -> Result {
+        if app.output.is_json() {
+            return app.output.json(item);
+        }
+        let name = app.output.shown(name);
+        let slash = if item.is_folder() { "/" } else { "" };
+        match self.long {
+            true => app.output.line(format_args!("{}  {name}{slash}", item.columns(self.human))),
+            false => app.output.line(format_args!("{name}{slash}")),
+        }
+    }
+}
+
+/// A path below a folder, from that folder on.
+pub(crate) fn relative<'a>(folder: &DrivePath, path: &'a DrivePath) -> &'a str {
+    let below = path.as_str().strip_prefix(folder.as_str()).unwrap_or(path.as_str());
+    below.trim_start_matches('/')
+}

@@ -1,0 +1,251 @@
+//! The command line `drivedal`.
+//!
+//! One file per command; each parses its arguments, opens remotes through [`App`], takes the same
+//! road as a user's app (an [`Operator`](opendal::Operator), a drive's handle for extras) and gives
+//! its results to [`Output`](output::Output). Beside them: how items are named (`location`), bulk
+//! transfers (`transfer`), what is shown while they run (`progress`), what went wrong and the exit
+//! codes (`failure`).
+
+mod app;
+mod cat;
+mod config;
+mod cp;
+mod failure;
+mod get;
+mod interrupt;
+mod item;
+mod listing;
+mod location;
+mod ls;
+mod mkdir;
+mod mv;
+mod output;
+mod progress;
+mod put;
+mod quota;
+mod requests;
+mod rm;
+mod stat;
+mod transfer;
+mod tree;
+mod units;
+mod user;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+
+use self::{
+    app::App,
+    failure::{Exit, Failure, Result},
+    interrupt::Interrupt,
+    location::Named,
+    output::{Messages, Output},
+};
+
+/// Cloud drives from the shell: OneDrive, SkyDrive and Amazon Cloud Drive, and a drive server that
+/// speaks their protocols from local storage.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_long_help = TOPICS)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const TOPICS: &str = "\
+Naming items:
+  NAME:PATH      a path in a remote; NAME:/a/b and NAME:a/b are one, NAME: is the root
+  NAME:ID        an item by the cloud's id, if it looks like one of that cloud; a path may go on
+                 below it (NAME:ID/a/b). -p and -i say which it is
+  URI            a remote by OpenDAL's URI: its root (fs:///srv/data)
+  local-skydrive:  a SkyDrive that is always there: the drive server in the process, its data in
+                 the user's data folder (--data)
+
+Remotes come from --remote NAME=URI or from the configuration file:
+  [remotes.work]
+  type = \"skydrive\"
+  token_file = \"/home/me/.config/drivedal/work.json\"
+What is written on a command line can be read in the process list: keep tokens in the file.
+
+Exit codes:
+    0  done                              6  some of several items failed, the others are done
+    1  failed                            7  no connection, or the cloud is busy: try later
+    2  wrong arguments or configuration  8  the remote cannot do this
+    3  no such item                    130  stopped by Ctrl-C
+    4  permission denied               141  standard output was closed
+    5  something is there already      143  stopped by SIGTERM
+
+Examples:
+  drivedal put -r photos local-skydrive:photos
+  drivedal ls -l local-skydrive:photos
+  drivedal get -r local-skydrive:photos copy
+  drivedal serve --http 127.0.0.1:0 --ephemeral";
+
+/// What holds for every command.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// A remote, by OpenDAL's URI; wins over one of that name in the configuration
+    #[arg(long = "remote", value_name = "NAME=URI", global = true, value_parser = config::named_uri)]
+    remotes: Vec<(String, String)>,
+
+    /// The configuration file [default: drivedal/config.toml in the user's configuration folder]
+    #[arg(long, value_name = "FILE", global = true, env = "DRIVEDAL_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Where the embedded drives keep their data [default: the user's data folder]
+    #[arg(long, value_name = "DIR", global = true, env = "DRIVEDAL_DATA")]
+    data: Option<PathBuf>,
+
+    /// Results as JSON, one document a line
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// No progress and no summary
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+/// Whether what is named in a remote is a path or an id.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Naming {
+    /// What comes behind the colon is a path, even if it looks like an id
+    #[arg(short, long, conflicts_with = "id")]
+    path: bool,
+
+    /// What comes behind the colon is an id, even if it does not look like one
+    #[arg(short, long)]
+    id: bool,
+}
+
+impl Naming {
+    fn named(self) -> Named {
+        match self {
+            Self { path: true, .. } => Named::ByPath,
+            Self { id: true, .. } => Named::ById,
+            _ => Named::ByLooks,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Ls(ls::Ls),
+    Tree(tree::Tree),
+    Stat(stat::Stat),
+    Cat(cat::Cat),
+    Get(get::Get),
+    Put(put::Put),
+    Cp(cp::Cp),
+    Mv(mv::Mv),
+    Rm(rm::Rm),
+    Mkdir(mkdir::Mkdir),
+    Quota(quota::Quota),
+    User(user::User),
+}
+
+impl Command {
+    async fn run(self, app: &App) -> Result<Exit> {
+        // These stop by themselves when a signal comes, in their own time.
+        let simple = match self {
+            Self::Get(get) => return get.run(app).await,
+            Self::Put(put) => return put.run(app).await,
+            simple => simple,
+        };
+        app.interrupt
+            .or(async {
+                match simple {
+                    Self::Ls(ls) => ls.run(app).await,
+                    Self::Tree(tree) => tree.run(app).await,
+                    Self::Stat(stat) => stat.run(app).await,
+                    Self::Cat(cat) => cat.run(app).await,
+                    Self::Cp(cp) => cp.run(app).await,
+                    Self::Mv(mv) => mv.run(app).await,
+                    Self::Rm(rm) => rm.run(app).await,
+                    Self::Mkdir(mkdir) => mkdir.run(app).await,
+                    Self::Quota(quota) => quota.run(app).await,
+                    Self::User(user) => user.run(app).await,
+                    Self::Get(_) | Self::Put(_) => unreachable!("taken above"),
+                }
+            })
+            .await
+    }
+}
+
+/// Runs the command of this process's arguments.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.global.json, cli.global.quiet);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.say(format_args!("drivedal: no threads to work with: {error}"));
+            return ExitCode::from(Exit::Failed as u8);
+        }
+    };
+    let exit = runtime.block_on(run(cli, &output));
+    // Nobody waits for a thread that still writes to a reader who does not read.
+    runtime.shutdown_background();
+    ExitCode::from(exit as u8)
+}
+
+async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
+    log_to(output);
+    let ended = run_command(cli, output).await;
+    let failure = match ended.and_then(|exit| output.flush().map(|()| exit)) {
+        Ok(exit) => return exit,
+        Err(failure) => failure,
+    };
+    match output.failed(&failure).and_then(|()| output.flush()) {
+        Ok(()) => failure.exit,
+        Err(unread) => unread.exit,
+    }
+}
+
+async fn run_command(cli: Cli, output: &Arc<Output>) -> Result<Exit> {
+    let interrupt = Interrupt::listen(Arc::clone(output))
+        .map_err(|error| Failure::from(&error).about("listening for signals"))?;
+    let app = App::new(cli.global, Arc::clone(output), interrupt)?;
+    let ended = cli.command.run(&app).await;
+    app.close().await;
+    ended
+}
+
+/// Warnings of the library on standard error; `DRIVEDAL_LOG` says what else, as
+/// `DRIVEDAL_LOG=drivedal=debug`.
+fn log_to(output: &Arc<Output>) {
+    use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+    let output = Arc::clone(output);
+    let filter = EnvFilter::builder()
+        .with_env_var("DRIVEDAL_LOG")
+        .with_default_directive(LevelFilter::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || Messages(Arc::clone(&output)))
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example_in_its_help() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("drivedal "), "{}", command.get_name());
+        }
+    }
+}

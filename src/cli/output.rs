@@ -1,0 +1,199 @@
+//! Standard output for results, standard error for everything else.
+//!
+//! Results are text or, with `--json`, JSON: one document a line. Text is what was asked for and
+//! nothing else, so that it can be piped; on a terminal control characters in names are escaped.
+
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write as _},
+    io::{self, BufWriter, IsTerminal, Stdout, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use indicatif::{MultiProgress, ProgressBar};
+use opendal::Buffer;
+use serde::Serialize;
+
+use crate::cli::failure::{Exit, Failure, Result};
+
+/// Where a command's results and messages go.
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+    results: Mutex<BufWriter<Stdout>>,
+    results_on_terminal: bool,
+    messages_on_terminal: bool,
+    bars: MultiProgress,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool) -> Arc<Self> {
+        Arc::new(Self {
+            json,
+            quiet,
+            results: Mutex::new(BufWriter::with_capacity(64 << 10, io::stdout())),
+            results_on_terminal: io::stdout().is_terminal(),
+            messages_on_terminal: io::stderr().is_terminal(),
+            bars: MultiProgress::new(),
+        })
+    }
+
+    /// Whether results are JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether nobody wants progress and summary.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether standard error is a terminal.
+    pub(crate) fn has_terminal(&self) -> bool {
+        self.messages_on_terminal
+    }
+
+    /// A result as one line of JSON.
+    ///
+    /// # Errors
+    /// When nobody reads any more, or it cannot be written.
+    pub(crate) fn json(&self, record: &impl Serialize) -> Result {
+        let text = serde_json::to_string(record)
+            .map_err(|error| Failure::new(Exit::Failed, format!("writing JSON: {error}")))?;
+        self.line(text)
+    }
+
+    /// A result as one line of text.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) fn line(&self, text: impl Display) -> Result {
+        let write = || {
+            let mut results = self.results();
+            writeln!(results, "{text}").map_err(|error| unwritable(&error))?;
+            // Somebody is looking on.
+            if self.results_on_terminal {
+                results.flush().map_err(|error| unwritable(&error))?;
+            }
+            Ok(())
+        };
+        if self.results_on_terminal { self.bars.suspend(write) } else { write() }
+    }
+
+    /// A name or path for a line of text: on a terminal without control characters.
+    pub(crate) fn shown<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        if self.results_on_terminal { escaped(name) } else { Cow::Borrowed(name) }
+    }
+
+    /// A file's bytes.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) async fn bytes(self: &Arc<Self>, bytes: Buffer) -> Result {
+        let output = Arc::clone(self);
+        // Whoever reads may do so slowly: not on a thread that others need.
+        let written = tokio::task::spawn_blocking(move || {
+            let mut results = output.results();
+            Iterator::try_for_each(&mut bytes.into_iter(), |piece| results.write_all(&piece))
+        });
+        match written.await {
+            Ok(result) => result.map_err(|error| unwritable(&error)),
+            Err(died) => Err(Failure::new(Exit::Failed, format!("writing the output: {died}"))),
+        }
+    }
+
+    /// Hands everything written so far to the reader.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) fn flush(&self) -> Result {
+        self.results().flush().map_err(|error| unwritable(&error))
+    }
+
+    /// A message for the user.
+    pub(crate) fn say(&self, text: impl Display) {
+        let text = text.to_string();
+        let text = if self.messages_on_terminal { escaped(&text) } else { Cow::Borrowed(&*text) };
+        // Nothing can be done for a user whose standard error is gone.
+        self.bars.suspend(|| {
+            let _ = writeln!(io::stderr(), "{text}");
+        });
+    }
+
+    /// A failure: a message always, a record too where results are JSON.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) fn failed(&self, failure: &Failure) -> Result {
+        if failure.is_silent() {
+            return Ok(());
+        }
+        self.say(format_args!("drivedal: {failure}"));
+        if self.json {
+            #[derive(Serialize)]
+            struct Record<'a> {
+                error: &'a Failure,
+            }
+            self.json(&Record { error: failure })?;
+        }
+        Ok(())
+    }
+
+    /// Puts a progress bar below the messages.
+    pub(crate) fn add_bar(&self, bar: ProgressBar) -> ProgressBar {
+        self.bars.add(bar)
+    }
+
+    fn results(&self) -> MutexGuard<'_, BufWriter<Stdout>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For the log: whole lines, above the progress bars.
+pub(crate) struct Messages(pub(crate) Arc<Output>);
+
+impl io::Write for Messages {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.say(String::from_utf8_lossy(text).trim_end());
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::new(Exit::ClosedPipe, "standard output was closed"),
+        _ => Failure::from(error).about("standard output"),
+    }
+}
+
+/// A name may hold what a terminal takes for a command.
+fn escaped(text: &str) -> Cow<'_, str> {
+    let is_command = |c: char| c.is_control() && c != '\n';
+    if !text.contains(is_command) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_command(c) {
+            write!(safe, "{}", c.escape_unicode()).expect("writing to a string never fails");
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_command_the_terminal() {
+        assert_eq!(escaped("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert!(matches!(escaped("plain é 漢"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,84 @@
+//! `drivedal stat`
+
+use std::cell::Cell;
+
+use crate::cli::{
+    Naming,
+    app::{App, Use},
+    failure::{Exit, Result},
+    item::Item,
+    location::Location,
+    units,
+};
+
+/// Show what the drive says of items: one `key: value` a line
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+With --json one item a line, as in `ls --json`.
+
+Examples:
+  drivedal stat local-skydrive:photos/a.jpg
+  drivedal stat --json work:a work:b"
+)]
+pub(crate) struct Stat {
+    /// Files and folders
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse, required = true)]
+    items: Vec<Location>,
+
+    /// The size as people read it
+    #[arg(short, long)]
+    human: bool,
+
+    #[command(flatten)]
+    naming: Naming,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl Stat {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let first = Cell::new(true);
+        app.each(&self.items, async |item| {
+            let at = app.locate(item, self.naming.named(), Use::Few).await?;
+            let item = Item::new(&at.path, at.find().await?.metadata());
+            if !first.replace(false) && !app.output.is_json() {
+                app.output.line("")?;
+            }
+            self.show(app, &item)
+        })
+        .await
+    }
+
+    fn show(&self, app: &App, item: &Item) -> Result {
+        if app.output.is_json() {
+            return app.output.json(item);
+        }
+        let kind = match item.kind {
+            crate::cli::item::Kind::File => "file",
+            crate::cli::item::Kind::Folder => "folder",
+            crate::cli::item::Kind::Other => "other",
+        };
+        let size = item.size.map(|size| match self.human {
+            true => units::Human(size).to_string(),
+            false => size.to_string(),
+        });
+        let lines = [
+            ("path", Some(item.path.clone())),
+            ("kind", Some(kind.to_owned())),
+            ("size", size),
+            ("modified", item.modified.map(|time| time.to_string())),
+            ("etag", item.etag.clone()),
+            ("content_type", item.content_type.clone()),
+        ];
+        for (key, value) in lines {
+            if let Some(value) = value {
+                app.output.line(format_args!("{key}: {}", app.output.shown(&value)))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,357 @@
+//! Files and folders of this computer.
+
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::PIECE;
+use crate::cli::{
+    failure::{Exit, Failure, Result},
+    interrupt::Interrupt,
+    progress::Tally,
+};
+
+/// What to do with symbolic links in a tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Links {
+    /// They count as failed: a drive has none
+    #[default]
+    Fail,
+    /// They are left out
+    Skip,
+    /// What they lead to is sent in their place
+    Follow,
+}
+
+/// What a name in a folder stands for.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    File {
+        name: String,
+        path: PathBuf,
+    },
+    Folder {
+        name: String,
+        path: PathBuf,
+    },
+    /// A link that is to be left out.
+    Skipped {
+        name: String,
+        path: PathBuf,
+    },
+    Failed(Failure),
+}
+
+/// Runs something that waits for the disk.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    super::jobs::outcome(spawn_blocking(work).await)
+}
+
+/// The entries of a folder, sorted by name. `above`: the real paths of the folders it is in, with
+/// its own; a link to one of them would never end.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<Vec<Entry>> {
+    let read = fs::read_dir(folder).map_err(|error| Failure::local(folder, &error))?;
+    let mut found = Vec::new();
+    for entry in read {
+        let entry = entry.map_err(|error| Failure::local(folder, &error))?;
+        found.push((entry.file_name(), entry));
+    }
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(found
+        .into_iter()
+        .map(|(name, entry)| {
+            let path = entry.path();
+            let Ok(name) = name.into_string() else {
+                let why = "the name is not UTF-8, and no drive can take it";
+                return Entry::Failed(Failure::new(Exit::Failed, why).about(path.display()));
+            };
+            classify(name, path, entry.metadata(), links, above).unwrap_or_else(Entry::Failed)
+        })
+        .collect())
+}
+
+fn classify(
+    name: String,
+    path: PathBuf,
+    metadata: io::Result<Metadata>,
+    links: Links,
+    above: &[PathBuf],
+) -> Result<Entry> {
+    let failed = |error: &io::Error| Failure::local(&path, error);
+    let mut kind = metadata.map_err(|error| failed(&error))?.file_type();
+    if kind.is_symlink() {
+        match links {
+            Links::Skip => return Ok(Entry::Skipped { name, path }),
+            Links::Fail => {
+                return Err(Failure::new(
+                    Exit::Failed,
+                    "a symbolic link, and drives have none (--links skip or follow)",
+                )
+                .about(path.display()));
+            }
+            Links::Follow => {
+                kind = fs::metadata(&path).map_err(|error| failed(&error))?.file_type();
+                if kind.is_dir() {
+                    let real = fs::canonicalize(&path).map_err(|error| failed(&error))?;
+                    if above.contains(&real) {
+                        let why = "a symbolic link to a folder that it is in";
+                        return Err(Failure::new(Exit::Failed, why).about(path.display()));
+                    }
+                }
+            }
+        }
+    }
+    if kind.is_dir() {
+        Ok(Entry::Folder { name, path })
+    } else if kind.is_file() {
+        Ok(Entry::File { name, path })
+    } else {
+        let why = "neither a file nor a folder (a pipe, a socket, a device)";
+        Err(Failure::new(Exit::Failed, why).about(path.display()))
+    }
+}
+
+/// Counts what is to come, for the progress display: files and bytes of a tree.
+pub(crate) fn count(folder: &Path, tally: &Tally, interrupt: &Interrupt) {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // What cannot be read is reported when it is to be sent.
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if interrupt.is_set() {
+                return;
+            }
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => folders.push(entry.path()),
+                Ok(found) if found.is_file() => tally.found_file(found.len()),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A file that is read from its start to its end.
+pub(crate) struct Source {
+    file: File,
+    pub(crate) path: PathBuf,
+    /// Its size and time when it was opened.
+    pub(crate) size: u64,
+    pub(crate) modified: Option<Timestamp>,
+    read: u64,
+    /// There is nothing left.
+    ended: bool,
+}
+
+impl Source {
+    /// Opens a file and reads its first piece: of most files that is all.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn open(path: PathBuf) -> Result<(Self, Bytes)> {
+        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = opened.map_err(|error| Failure::local(&path, &error))?;
+        let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+        let mut source = Self { file, path, size: metadata.len(), modified, read: 0, ended: false };
+        let first = source.next_piece()?;
+        Ok((source, first))
+    }
+
+    /// The next piece; empty: that was all.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no longer as long as it was.
+    pub(crate) async fn next(mut self) -> Result<(Self, Bytes)> {
+        if self.ended {
+            return Ok((self, Bytes::new()));
+        }
+        blocking(move || {
+            let piece = self.next_piece()?;
+            Ok((self, piece))
+        })
+        .await
+    }
+
+    fn next_piece(&mut self) -> Result<Bytes> {
+        // One byte more than is left, to see a file that has grown.
+        let left = usize::try_from(self.size - self.read + 1).unwrap_or(PIECE).min(PIECE);
+        let mut piece = Vec::with_capacity(left);
+        let read = self.file.by_ref().take(left as u64).read_to_end(&mut piece);
+        read.map_err(|error| Failure::local(&self.path, &error))?;
+        self.read += piece.len() as u64;
+        self.ended = piece.len() < left;
+        if self.read > self.size || (self.ended && self.read < self.size) {
+            let why = format!("it changed while it was read: it had {} bytes", self.size);
+            return Err(Failure::new(Exit::Failed, why).about(self.path.display()));
+        }
+        Ok(piece.into())
+    }
+}
+
+/// A file that grows beside its target and takes its place when it is whole.
+pub(crate) struct Sink {
+    file: tempfile::NamedTempFile,
+    target: PathBuf,
+}
+
+impl Sink {
+    /// # Errors
+    /// When nothing can be written beside the target.
+    pub(crate) fn create(target: PathBuf) -> Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        // Short, so that it fits wherever the target's own name does.
+        builder.prefix(".drivedal-").suffix(".partial");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As any new file's: what the user's mask leaves of it.
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let file = builder
+            .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .map_err(|error| Failure::local(&target, &error))?;
+        Ok(Self { file, target })
+    }
+
+    /// Writes pieces to its end.
+    ///
+    /// # Errors
+    /// When the disk is full, for example.
+    pub(crate) fn write(&mut self, pieces: impl IntoIterator<Item = Bytes>) -> Result {
+        use io::Write;
+        pieces
+            .into_iter()
+            .try_for_each(|piece| self.file.write_all(&piece))
+            .map_err(|error| Failure::local(&self.target, &error))
+    }
+
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// When a folder is there, for example.
+    pub(crate) fn finish(self, modified: Option<Timestamp>) -> Result {
+        let failed = |error: &io::Error| Failure::local(&self.target, error);
+        if let Some(time) = modified {
+            self.file.as_file().set_modified(SystemTime::from(time)).map_err(|e| failed(&e))?;
+        }
+        self.file.persist(&self.target).map(drop).map_err(|error| failed(&error.error))
+    }
+}
+
+/// Whether a drive's name for an item can be a file's name here, and nothing but that.
+///
+/// # Errors
+/// With the reason.
+pub(crate) fn local_name(name: &str) -> Result<&str, &'static str> {
+    if matches!(name, "" | "." | "..") {
+        return Err("a name that means a folder here");
+    }
+    if name.contains(['/', '\0']) {
+        return Err("a name with characters that no file here can have");
+    }
+    if cfg!(windows)
+        && (name.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
+            || name.chars().any(char::is_control)
+            || name.ends_with(['.', ' ']))
+    {
+        return Err("a name that Windows does not take");
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_piece_by_piece_and_one_that_changes_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a");
+        fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
+        let (mut source, first) = Source::open(path.clone()).expect("opened");
+        assert_eq!((first.len(), source.next_piece().expect("read").len()), (PIECE, PIECE));
+        assert_eq!(source.next_piece().expect("read").len(), 1);
+        assert!(source.next_piece().expect("read").is_empty());
+
+        for len in [PIECE * 2, PIECE * 2 + 2] {
+            let (mut source, _) = Source::open(path.clone()).expect("opened");
+            fs::write(&path, vec![7; len]).expect("written");
+            let changed = std::iter::repeat_with(|| source.next_piece()).find_map(Result::err);
+            assert!(changed.is_some_and(|failure| failure.message.contains("changed")), "{len}");
+            fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_in_a_folder_is_passed_over_in_silence() {
+        use std::os::unix::{ffi::OsStrExt, fs::symlink};
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().canonicalize().expect("a real path");
+        fs::write(root.join("file"), "x").expect("written");
+        fs::create_dir(root.join("folder")).expect("made");
+        symlink("file", root.join("link")).expect("linked");
+        symlink("..", root.join("folder/up")).expect("linked");
+        symlink("nowhere", root.join("lost")).expect("linked");
+        fs::write(root.join(std::ffi::OsStr::from_bytes(b"\xff")), "x").expect("written");
+        let words = |folder: &Path, links| {
+            let entries = entries(folder, links, std::slice::from_ref(&root)).expect("read");
+            let word = |entry: &Entry| match entry {
+                Entry::File { name, .. } => format!("file {name}"),
+                Entry::Folder { name, .. } => format!("folder {name}"),
+                Entry::Skipped { name, .. } => format!("skipped {name}"),
+                Entry::Failed(_) => "failed".to_owned(),
+            };
+            entries.iter().map(word).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(words(&root, Links::Fail), "file file, folder folder, failed, failed, failed");
+        assert_eq!(
+            words(&root, Links::Skip),
+            "file file, folder folder, skipped link, skipped lost, failed"
+        );
+        assert_eq!(
+            words(&root, Links::Follow),
+            "file file, folder folder, file link, failed, failed"
+        );
+        assert_eq!(words(&root.join("folder"), Links::Follow), "failed");
+    }
+
+    #[test]
+    fn what_is_fetched_takes_its_place_when_it_is_whole_and_else_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let target = dir.path().join("a");
+        fs::write(&target, "old").expect("written");
+        let mut dropped = Sink::create(target.clone()).expect("made");
+        dropped.write([Bytes::from_static(b"half")]).expect("written");
+        drop(dropped);
+        assert_eq!(fs::read(&target).expect("read"), b"old");
+        assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 1);
+
+        let time: Timestamp = "2014-02-03T04:05:06Z".parse().expect("a time");
+        let mut sink = Sink::create(target.clone()).expect("made");
+        sink.write([Bytes::from_static(b"ne"), Bytes::from_static(b"w")]).expect("written");
+        sink.finish(Some(time)).expect("in its place");
+        assert_eq!(fs::read(&target).expect("read"), b"new");
+        let modified = fs::metadata(&target).and_then(|found| found.modified()).expect("a time");
+        assert_eq!(modified, SystemTime::from(time));
+    }
+
+    #[test]
+    fn a_name_from_a_drive_cannot_lead_out_of_the_folder() {
+        for name in ["", ".", "..", "a/b", "/etc", "a\0"] {
+            assert!(local_name(name).is_err(), "{name:?}");
+        }
+        assert_eq!(local_name("..a"), Ok("..a"));
+    }
+}

@@ -1,0 +1,133 @@
+//! `drivedal tree`
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use opendal::Metadata;
+use serde::Serialize;
+
+use crate::cli::{
+    Naming,
+    app::{App, Use},
+    failure::{Exit, Failure, Result},
+    item::{Item, Kind},
+    listing::{Depth, Listed, Listing, list},
+    location::{DrivePath, Location},
+    ls::relative,
+};
+
+/// Show everything below a folder as a tree
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+With --json one document: the items of `ls --json`, folders with \"children\".
+
+Examples:
+  drivedal tree local-skydrive:photos
+  drivedal tree -h work:"
+)]
+pub(crate) struct Tree {
+    /// The folder
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    folder: Location,
+
+    /// Sizes behind the names, as people read them
+    #[arg(short, long)]
+    human: bool,
+
+    #[command(flatten)]
+    naming: Naming,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// A folder or file, and what is in it.
+#[derive(Debug, Serialize)]
+struct Node {
+    #[serde(flatten)]
+    item: Item,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_list")]
+    children: Option<BTreeMap<String, Node>>,
+}
+
+impl Tree {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let at = app.locate(&self.folder, self.naming.named(), Use::Bulk).await?;
+        let Listed::Folder(listing) = list(&at, Depth::Tree).await? else {
+            return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+        };
+        let root = read(&at.path, listing).await?;
+        if app.output.is_json() {
+            app.output.json(&root)?;
+            return Ok(Exit::Done);
+        }
+        app.output.line(app.output.shown(&at.to_string()))?;
+        let mut counts = (0, 0);
+        self.show(app, &root, "", &mut counts)?;
+        app.output.line(format_args!("{} folders, {} files", counts.0, counts.1))?;
+        Ok(Exit::Done)
+    }
+
+    fn show(&self, app: &App, folder: &Node, before: &str, counts: &mut (u64, u64)) -> Result {
+        let children = folder.children.iter().flatten();
+        let last = folder.children.as_ref().map_or(0, BTreeMap::len).saturating_sub(1);
+        for (at, (name, node)) in children.enumerate() {
+            let (branch, below) =
+                if at == last { ("└── ", "    ") } else { ("├── ", "│   ") };
+            let slash = if node.children.is_some() { "/" } else { "" };
+            let size = match node.item.size {
+                Some(size) if self.human => {
+                    Cow::Owned(format!("  {}", crate::cli::units::Human(size)))
+                }
+                _ => Cow::Borrowed(""),
+            };
+            let name = app.output.shown(name);
+            app.output.line(format_args!("{before}{branch}{name}{slash}{size}"))?;
+            match node.children {
+                Some(_) => counts.0 += 1,
+                None => counts.1 += 1,
+            }
+            self.show(app, node, &format!("{before}{below}"), counts)?;
+        }
+        Ok(())
+    }
+}
+
+async fn read(folder: &DrivePath, mut listing: Listing) -> Result<Node> {
+    let mut root = Node::folder(folder);
+    while let Some((path, metadata)) = listing.next().await? {
+        root.insert(folder, &path, &metadata);
+    }
+    Ok(root)
+}
+
+impl Node {
+    fn folder(path: &DrivePath) -> Self {
+        let metadata = opendal::MetadataBuilder::dir().build();
+        Self { item: Item::new(path, &metadata), children: Some(BTreeMap::new()) }
+    }
+
+    /// Puts an item where its path says; an object store does not list the folders on the way.
+    fn insert(&mut self, folder: &DrivePath, path: &DrivePath, metadata: &Metadata) {
+        let mut node = self;
+        let mut at = folder.clone();
+        for name in relative(folder, path).split('/') {
+            at = at.join(name);
+            let children = node.children.get_or_insert_default();
+            node = children.entry(name.to_owned()).or_insert_with(|| Self::folder(&at));
+        }
+        node.item = Item::new(path, metadata);
+        if node.item.kind != Kind::Folder {
+            node.children = None;
+        }
+    }
+}
+
+fn as_list<S: serde::Serializer>(
+    children: &Option<BTreeMap<String, Node>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(children.iter().flatten().map(|(_, node)| node))
+}

@@ -1,0 +1,240 @@
+//! Sizes, durations and byte ranges, as people write and read them.
+
+use std::{fmt, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Units of a size: decimal with `B` (`10GB`), binary with `iB` or alone (`10GiB`, `10G`).
+const UNITS: [(&str, u128); 13] = [
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KIB", 1 << 10),
+    ("MIB", 1 << 20),
+    ("GIB", 1 << 30),
+    ("TIB", 1 << 40),
+    ("K", 1 << 10),
+    ("M", 1 << 20),
+    ("G", 1 << 30),
+    ("T", 1 << 40),
+    ("B", 1),
+];
+
+/// A number of bytes: `4096`, `10GB` (decimal), `1.5GiB` or `1.5G` (binary).
+///
+/// # Errors
+/// With a text for the user when it is not a size, or no whole number of bytes that fits.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a size: write 4096, 10GB (decimal) or 1.5GiB (binary)");
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (&text[..digits], text[digits..].trim_start().to_ascii_uppercase());
+    let factor = match unit.as_str() {
+        "" => 1,
+        unit => UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?.1,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if (whole.is_empty() && fraction.is_empty()) || fraction.len() > 12 {
+        return Err(wrong());
+    }
+    let parse = |digits: &str| match digits {
+        "" => Ok(0),
+        digits => digits.parse::<u128>().map_err(|_| wrong()),
+    };
+    let places = 10_u128.pow(u32::try_from(fraction.len()).map_err(|_| wrong())?);
+    let scaled = parse(whole)?
+        .checked_mul(places)
+        .and_then(|whole| whole.checked_add(parse(fraction).ok()?))
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(wrong)?;
+    u64::try_from(scaled / places).map_err(|_| wrong())
+}
+
+/// A span of time: `20ms`, `1.5s`, `2m`.
+///
+/// # Errors
+/// With a text for the user when it is not one, or negative.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time span: write 20ms, 1.5s or 2m");
+    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
+    span.try_into().map_err(|_| wrong())
+}
+
+/// A part of a file, as in HTTP: both ends count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByteSpan {
+    /// `A-B` or `A-`.
+    From(u64, Option<u64>),
+    /// `-N`: the last N bytes.
+    Last(u64),
+}
+
+impl ByteSpan {
+    /// `0-99`, `100-`, `-100`.
+    ///
+    /// # Errors
+    /// With a text for the user when it is none of the three forms, or ends before it starts.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is not a range: write 0-99 (100 bytes), 100- or -100 (the last)");
+        let number = |digits: &str| match digits {
+            digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse::<u64>().map_err(|_| wrong())
+            }
+            _ => Err(wrong()),
+        };
+        match text.split_once('-').ok_or_else(wrong)? {
+            ("", last) => Ok(Self::Last(number(last)?)),
+            (first, "") => Ok(Self::From(number(first)?, None)),
+            (first, last) => {
+                let (first, last) = (number(first)?, number(last)?);
+                if last < first {
+                    return Err(format!("the range `{text}` ends before it starts"));
+                }
+                Ok(Self::From(first, Some(last)))
+            }
+        }
+    }
+
+    /// The bytes of a file of `size` that it names; `None`: it starts behind the end.
+    pub(crate) fn within(self, size: u64) -> Option<std::ops::Range<u64>> {
+        match self {
+            Self::Last(count) => Some(size.saturating_sub(count)..size),
+            Self::From(first, _) if first > size || (first == size && size > 0) => None,
+            Self::From(first, last) => {
+                Some(first..last.map_or(size, |last| last.saturating_add(1).min(size)))
+            }
+        }
+    }
+}
+
+/// A size with one decimal and a binary unit: `24.9 GiB`; below 1 KiB the bytes themselves.
+pub(crate) struct Human(pub(crate) u64);
+
+impl fmt::Display for Human {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+        if self.0 < 1024 {
+            return f.pad(&format!("{} B", self.0));
+        }
+        // Tenths of the unit, in whole numbers: no size is shown as 1024.0 of anything.
+        let mut unit: u128 = 1 << 10;
+        let mut name = 0;
+        while tenths(self.0, unit) >= 10_240 && name + 1 < NAMES.len() {
+            unit <<= 10;
+            name += 1;
+        }
+        let tenths = tenths(self.0, unit);
+        f.pad(&format!("{}.{} {}", tenths / 10, tenths % 10, NAMES[name]))
+    }
+}
+
+fn tenths(size: u64, unit: u128) -> u128 {
+    (u128::from(size) * 10 + unit / 2) / unit
+}
+
+/// A time without its fraction of a second, RFC 3339 in UTC.
+pub(crate) fn seconds(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}
+
+/// What is left of a job: `12 s`, `3 min 05 s`, `2 h 10 min`.
+pub(crate) struct Left(pub(crate) Duration);
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match seconds {
+            0..60 => write!(f, "{seconds} s"),
+            60..3600 => write!(f, "{} min {:02} s", seconds / 60, seconds % 60),
+            _ => write!(f, "{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_decimal_with_b_and_binary_with_ib_or_a_letter_alone() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("10GB", 10_000_000_000),
+            ("10gb", 10_000_000_000),
+            ("10GiB", 10 << 30),
+            ("10 G", 10 << 30),
+            ("1.5k", 1536),
+            (".5MiB", 512 << 10),
+            ("7B", 7),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_size_is_refused_with_the_text_that_was_given() {
+        for text in ["", "GB", "10XB", "-1", "1e9", "1.2.3GB", "20000000000TB", "."] {
+            assert!(size(text).is_err_and(|said| said.contains(&format!("`{text}`"))), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("20ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for text in ["", "20", "-1s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_has_three_forms_and_both_ends_count() {
+        assert_eq!(ByteSpan::parse("0-99"), Ok(ByteSpan::From(0, Some(99))));
+        assert_eq!(ByteSpan::parse("100-"), Ok(ByteSpan::From(100, None)));
+        assert_eq!(ByteSpan::parse("-100"), Ok(ByteSpan::Last(100)));
+        for text in ["", "-", "5", "9-3", "a-b", "1-2-3", "0x1-2", "+1-2", "1-+2"] {
+            assert!(ByteSpan::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_gives_what_the_file_has_of_it() {
+        let within = |text: &str, size| ByteSpan::parse(text).expect("a range").within(size);
+        assert_eq!(within("0-99", 1000), Some(0..100));
+        assert_eq!(within("0-99", 10), Some(0..10));
+        assert_eq!(within("4-", 10), Some(4..10));
+        assert_eq!(within("-3", 10), Some(7..10));
+        assert_eq!(within("-30", 10), Some(0..10));
+        assert_eq!(within("0-", 0), Some(0..0));
+        assert_eq!(within("10-", 10), None);
+        assert_eq!(within("1-", 0), None);
+        assert_eq!(within("0-18446744073709551615", 5), Some(0..5));
+    }
+
+    #[test]
+    fn sizes_are_shown_in_the_unit_that_keeps_them_below_1024() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            ((1 << 20) - 1, "1.0 MiB"),
+            (26_736_000_000, "24.9 GiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(Human(bytes).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn time_left_is_said_in_two_units_at_most() {
+        for (seconds, shown) in [(5, "5 s"), (65, "1 min 05 s"), (7_800, "2 h 10 min")] {
+            assert_eq!(Left(Duration::from_secs(seconds)).to_string(), shown);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Who asks: from an access token to an account and its drive.
+//!
+//! The development account needs no sign-in: the access token `drivedal-dev` opens the default
+//! drive, `drivedal-dev-NAME` a drive NAME of its own, made empty when it is first seen. NAME is 1
+//! to 64 of `A-Z a-z 0-9 . _ -` and does not end in `-refresh`. Each such token with `-refresh` at
+//! its end is a refresh token for the same drive that never expires.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use axum::http::{header, request::Parts};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    app::App,
+    seal::{Broken, Purpose, random_name},
+    tree::{DriveNo, TreeError},
+};
+
+/// The development account's access token.
+const DEVELOPMENT: &str = "drivedal-dev";
+
+/// What makes a refresh token of a development access token.
+const REFRESH: &str = "-refresh";
+
+/// The longest NAME in `drivedal-dev-NAME`.
+const LONGEST_NAME: usize = 64;
+
+/// How issued tokens begin, so that they are told apart from others at a glance, as the cloud's.
+const ACCESS_PREFIX: &str = "EwA";
+const REFRESH_PREFIX: &str = "M.C";
+
+/// How long a refresh token serves that the server issued. Inferred: no source says it; the cloud
+/// forgot tokens that had not been used for a year.
+const REFRESH_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+/// An account and its drive.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// As in `drivedal-dev-NAME`; the default account's is empty.
+    pub name: String,
+    /// Its drive's number.
+    pub drive: DriveNo,
+    /// 16 lower-case hexadecimal digits: the account's id in Live Connect.
+    pub cid: String,
+}
+
+impl Account {
+    /// What people call its owner.
+    pub(super) fn display_name(&self) -> &str {
+        if self.name.is_empty() { "Drivedal Developer" } else { &self.name }
+    }
+}
+
+/// What an access token allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Grant {
+    /// The account's name.
+    #[serde(rename = "a")]
+    pub account: String,
+    /// The scopes that were granted, separated by spaces; `None`: all there are.
+    #[serde(rename = "s")]
+    pub scope: Option<String>,
+    /// Makes every issued token another one.
+    #[serde(rename = "n")]
+    nonce: String,
+}
+
+impl Grant {
+    /// A grant of an account's drive.
+    pub(super) fn new(account: impl Into<String>, scope: Option<String>) -> Self {
+        Self { account: account.into(), scope, nonce: String::new() }
+    }
+
+    fn fresh(&self) -> Self {
+        Self { nonce: random_name(), ..self.clone() }
+    }
+}
+
+/// Why a request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It carries no token.
+    Missing,
+    /// Its token was not made here.
+    Invalid,
+    /// Its token's hour is over.
+    Expired,
+}
+
+impl From<Broken> for Refusal {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Invalid => Self::Invalid,
+            Broken::Expired => Self::Expired,
+        }
+    }
+}
+
+/// Accounts that were seen, by name.
+#[derive(Debug, Default)]
+pub(super) struct Accounts(std::sync::Mutex<HashMap<String, Arc<Account>>>);
+
+impl Accounts {
+    fn get(&self, name: &str) -> Option<Arc<Account>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(name).cloned()
+    }
+
+    fn keep(&self, account: Arc<Account>) {
+        let mut accounts = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        accounts.insert(account.name.clone(), account);
+    }
+
+    /// Forgets them all: their drives are gone.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+    }
+}
+
+impl App {
+    /// What the access token of a request allows, wherever the request carries it.
+    pub(super) fn grant(&self, request: &Parts) -> Result<Grant, Refusal> {
+        let token = access_token(request)?.ok_or(Refusal::Missing)?;
+        if let Some(name) = development_account(&token) {
+            return Ok(Grant::new(name, None));
+        }
+        let sealed = token.strip_prefix(ACCESS_PREFIX).ok_or(Refusal::Invalid)?;
+        Ok(self.seal.open(Purpose::Access, sealed, Timestamp::now())?)
+    }
+
+    /// What a refresh token allows; `None`: it is none of ours, or too old.
+    pub(super) fn refresh_grant(&self, token: &str) -> Option<Grant> {
+        if let Some(name) = token.strip_suffix(REFRESH).and_then(development_account) {
+            return Some(Grant::new(name, None));
+        }
+        let sealed = token.strip_prefix(REFRESH_PREFIX)?;
+        self.seal.open(Purpose::Refresh, sealed, Timestamp::now()).ok()
+    }
+
+    /// A new access token, unlike every other.
+    pub(super) fn issue_access(&self, grant: &Grant) -> String {
+        let expires = Timestamp::now() + self.settings.token_life;
+        format!("{ACCESS_PREFIX}{}", self.seal.seal(Purpose::Access, expires, &grant.fresh()))
+    }
+
+    /// A new refresh token, unlike every other.
+    pub(super) fn issue_refresh(&self, grant: &Grant) -> String {
+        let expires = Timestamp::now() + REFRESH_LIFE;
+        format!("{REFRESH_PREFIX}{}", self.seal.seal(Purpose::Refresh, expires, &grant.fresh()))
+    }
+
+    /// The account of that name and its drive, made if there is none.
+    pub(super) async fn account(&self, name: &str) -> Result<Arc<Account>, TreeError> {
+        if let Some(account) = self.accounts.get(name) {
+            return Ok(account);
+        }
+        let drive = self.tree.drive(name).await?;
+        if let Some(quota) = self.settings.quota.filter(|&quota| quota != drive.quota) {
+            self.tree.set_quota(drive.no, quota).await?;
+        }
+        let account = Arc::new(Account { name: name.to_owned(), drive: drive.no, cid: drive.cid });
+        self.accounts.keep(Arc::clone(&account));
+        Ok(account)
+    }
+}
+
+/// The account that a development access token opens.
+pub(super) fn development_account(token: &str) -> Option<&str> {
+    let rest = token.strip_prefix(DEVELOPMENT)?;
+    if rest.is_empty() {
+        return Some(rest);
+    }
+    // With its dash, so that `drivedal-dev-refresh` is a refresh token and not the drive `refresh`.
+    if rest.ends_with(REFRESH) {
+        return None;
+    }
+    let name = rest.strip_prefix('-')?;
+    is_account_name(name).then_some(name)
+}
+
+/// Whether a drive made on sight may be called that.
+pub(super) fn is_account_name(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// The access token of a request: its `Authorization` header's, else its query's `access_token`.
+fn access_token(request: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
+    if let Some(header) = request.headers.get(header::AUTHORIZATION) {
+        let value = header.to_str().map_err(|_| Refusal::Invalid)?;
+        return match value.trim().split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Ok(Some(Cow::Borrowed(token.trim())))
+            }
+            _ => Err(Refusal::Invalid),
+        };
+    }
+    let query = request.uri.query().unwrap_or_default();
+    Ok(url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "access_token")
+        .map(|(_, token)| token)
+        .filter(|token| !token.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn development_tokens_name_their_drive() {
+        assert_eq!(development_account("drivedal-dev"), Some(""));
+        assert_eq!(development_account("drivedal-dev-anna"), Some("anna"));
+        assert_eq!(development_account("drivedal-dev-a.b_c-2"), Some("a.b_c-2"));
+    }
+
+    #[test]
+    fn what_is_not_quite_a_development_token_opens_nothing() {
+        let long = format!("drivedal-dev-{}", "a".repeat(65));
+        for token in [
+            "",
+            "drivedal",
+            "drivedal-devanna",
+            "drivedal-dev-",
+            "drivedal-dev-refresh",
+            "drivedal-dev-anna-refresh",
+            "drivedal-dev-a b",
+            "drivedal-dev-a/b",
+            "drivedal-dev-ä",
+            &long,
+        ] {
+            assert_eq!(development_account(token), None, "{token}");
+        }
+    }
+
+    fn parts(uri: &str, authorization: Option<&str>) -> Parts {
+        let mut request = axum::http::Request::builder().uri(uri);
+        if let Some(value) = authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    #[test]
+    fn the_token_is_taken_from_the_header_or_the_query() {
+        let token = |uri, header| access_token(&parts(uri, header)).map(|t| t.map(Cow::into_owned));
+        assert_eq!(token("/x", Some("bearer abc")), Ok(Some("abc".into())));
+        assert_eq!(token("/x?access_token=a%2Bb", None), Ok(Some("a+b".into())));
+        assert_eq!(
+            token("/x?access_token=query", Some("Bearer header")),
+            Ok(Some("header".into()))
+        );
+        assert_eq!(token("/x?access_token=", None), Ok(None));
+        assert_eq!(token("/x", None), Ok(None));
+        assert_eq!(token("/x", Some("Basic YTpi")), Err(Refusal::Invalid));
+    }
+}

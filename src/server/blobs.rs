@@ -1,0 +1,292 @@
+//! Where the bytes of files are kept: blobs, each written once under a name that is new.
+//!
+//! Any OpenDAL operator will do: a folder, or memory. A blob belongs to whoever holds its
+//! [`Blob`]; one that is dropped without having been named by a tree is removed. What is left of a
+//! crash is removed at the next start: names carry the number of the run that wrote them, so that
+//! what this run is writing is told from what nobody will ever name.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    ops::Range,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, future};
+use opendal::{
+    Operator,
+    services::{Fs, Memory},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Low bits of a number, which count within a run.
+const COUNTER_BITS: u32 = 32;
+
+/// Bytes that are read from a blob at a time, and so held in memory for each reader.
+const READ_PIECE: usize = 512 << 10;
+
+/// Numbers that never come back: above, the run of the server; below, a counter.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    run: i64,
+    next: AtomicI64,
+}
+
+impl Numbers {
+    /// The numbers of a run.
+    pub(super) fn new(run: i64) -> Self {
+        Self { run, next: AtomicI64::new(run << COUNTER_BITS) }
+    }
+
+    /// A number that was never given before.
+    pub(super) fn fresh(&self) -> i64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether this run gave the number.
+    pub(super) fn gave(&self, number: i64) -> bool {
+        number >> COUNTER_BITS == self.run
+    }
+}
+
+/// What happens to blobs nobody wants.
+enum Rubbish {
+    Blob(i64),
+    /// Tell when everything before it is gone.
+    Mark(oneshot::Sender<()>),
+}
+
+/// The blobs of a server.
+pub(super) struct Blobs {
+    operator: Operator,
+    numbers: Arc<Numbers>,
+    rubbish: mpsc::UnboundedSender<Rubbish>,
+    held: Mutex<HashMap<i64, Held>>,
+}
+
+/// A content that is being read, and what is to go when nobody reads it any more.
+#[derive(Default)]
+struct Held {
+    readers: usize,
+    doomed: Vec<i64>,
+}
+
+impl fmt::Debug for Blobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blobs").field("operator", &self.operator.info()).finish_non_exhaustive()
+    }
+}
+
+impl Blobs {
+    /// Blobs in a folder, which is made if there is none.
+    pub(super) fn folder(folder: &Path, numbers: Arc<Numbers>) -> opendal::Result<Arc<Self>> {
+        let root = folder.to_str().ok_or_else(|| {
+            opendal::Error::new(
+                opendal::ErrorKind::ConfigInvalid,
+                format!("the folder's name is not Unicode: {}", folder.display()),
+            )
+        })?;
+        Ok(Self::on(Operator::new(Fs::default().root(root))?, numbers))
+    }
+
+    /// Blobs in memory.
+    pub(super) fn memory(numbers: Arc<Numbers>) -> opendal::Result<Arc<Self>> {
+        Ok(Self::on(Operator::new(Memory::default())?, numbers))
+    }
+
+    /// Blobs behind any operator.
+    pub(super) fn on(operator: Operator, numbers: Arc<Numbers>) -> Arc<Self> {
+        let (rubbish, removed) = mpsc::unbounded_channel();
+        tokio::spawn(remove_all(operator.clone(), removed));
+        Arc::new(Self { operator, numbers, rubbish, held: Mutex::default() })
+    }
+
+    /// Numbers that were never given.
+    pub(super) fn numbers(&self) -> Arc<Numbers> {
+        self.numbers.clone()
+    }
+
+    /// Begins a new blob.
+    pub(super) async fn writer(self: &Arc<Self>) -> opendal::Result<BlobWriter> {
+        let number = self.numbers.fresh();
+        let blob = Blob { number, wanted: false, blobs: self.clone() };
+        Ok(BlobWriter { writer: self.operator.writer(&name(number)).await?, blob })
+    }
+
+    /// A range of a blob's bytes.
+    pub(super) async fn read(
+        &self,
+        number: i64,
+        range: Range<u64>,
+    ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+        let expected = range.end - range.start;
+        let stream = self
+            .operator
+            .reader_with(&name(number))
+            .chunk(READ_PIECE)
+            .await
+            .map_err(io::Error::from)?
+            .into_bytes_stream(range)
+            .await
+            .map_err(io::Error::from)?;
+        let mut seen = 0;
+        Ok(stream.map(move |piece| {
+            let piece = piece?;
+            seen += piece.len() as u64;
+            if piece.is_empty() && seen < expected {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+            }
+            Ok(piece)
+        }))
+    }
+
+    /// Removes blobs, soon.
+    pub(super) fn remove(&self, numbers: impl IntoIterator<Item = i64>) {
+        for number in numbers {
+            // The remover lives as long as the sender; without a runtime the next start removes.
+            let _ = self.rubbish.send(Rubbish::Blob(number));
+        }
+    }
+
+    /// Removes the blobs of a content, as soon as nobody reads it.
+    pub(super) fn remove_content(&self, content: i64, blobs: Vec<i64>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.get_mut(&content) {
+            Some(held) => held.doomed.extend(blobs),
+            None => self.remove(blobs),
+        }
+    }
+
+    /// Keeps the blobs of a content as long as the answer lives, even if the content goes.
+    pub(super) fn hold(self: &Arc<Self>, content: i64) -> Hold {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.entry(content).or_default().readers += 1;
+        Hold { content, blobs: self.clone() }
+    }
+
+    /// Waits until everything that was to be removed so far is gone.
+    pub(super) async fn settle(&self) {
+        let (done, settled) = oneshot::channel();
+        if self.rubbish.send(Rubbish::Mark(done)).is_ok() {
+            // An error means that the remover is gone, and so nothing is left to wait for.
+            let _ = settled.await;
+        }
+    }
+
+    /// Every blob that an earlier run left, in lots of at most `lot`.
+    pub(super) async fn of_earlier_runs(
+        &self,
+        lot: usize,
+    ) -> opendal::Result<impl Stream<Item = opendal::Result<Vec<i64>>> + Send + '_> {
+        let entries = self.operator.lister_with("").recursive(true).await?;
+        Ok(entries
+            .try_filter_map(move |entry| {
+                let number = number_of(entry.path());
+                future::ok(number.filter(|number| !self.numbers.gave(*number)))
+            })
+            .try_chunks(lot)
+            .map_err(|error| error.1))
+    }
+}
+
+/// Where a blob is: spread over 256 folders, because some file systems slow down in large ones.
+fn name(number: i64) -> String {
+    format!("{:02x}/{number:016x}", number & 0xff)
+}
+
+/// The number of the blob there; `None` for folders and what is not ours.
+fn number_of(path: &str) -> Option<i64> {
+    let number = i64::from_str_radix(path.rsplit_once('/')?.1, 16).ok()?;
+    (name(number) == path).then_some(number)
+}
+
+/// Removes what nobody wants, one after another, until nobody is left who could send more.
+async fn remove_all(operator: Operator, mut removed: mpsc::UnboundedReceiver<Rubbish>) {
+    while let Some(rubbish) = removed.recv().await {
+        match rubbish {
+            Rubbish::Blob(number) => {
+                if let Err(error) = operator.delete(&name(number)).await {
+                    tracing::warn!(number, %error, "a blob could not be removed; the next start tries again");
+                }
+            }
+            Rubbish::Mark(done) => {
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// A blob that is wanted by whoever holds this; dropped, it is removed.
+pub(super) struct Blob {
+    number: i64,
+    wanted: bool,
+    blobs: Arc<Blobs>,
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blob({})", name(self.number))
+    }
+}
+
+impl Blob {
+    /// Its number.
+    pub(super) fn number(&self) -> i64 {
+        self.number
+    }
+
+    /// A tree names it now: it stays.
+    pub(super) fn keep(mut self) {
+        self.wanted = true;
+    }
+}
+
+impl Drop for Blob {
+    fn drop(&mut self) {
+        if !self.wanted {
+            self.blobs.remove([self.number]);
+        }
+    }
+}
+
+/// A blob that is being written; dropped, it is removed.
+pub(super) struct BlobWriter {
+    writer: opendal::Writer,
+    blob: Blob,
+}
+
+impl BlobWriter {
+    /// Adds bytes.
+    pub(super) async fn write(&mut self, bytes: Bytes) -> opendal::Result<()> {
+        self.writer.write(bytes).await
+    }
+
+    /// Ends it; a folder's blob is on the disk then.
+    pub(super) async fn finish(mut self) -> opendal::Result<Blob> {
+        self.writer.close().await?;
+        Ok(self.blob)
+    }
+}
+
+/// Somebody reads a content.
+pub(super) struct Hold {
+    content: i64,
+    blobs: Arc<Blobs>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = self.blobs.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mine) = held.get_mut(&self.content) else { return };
+        mine.readers -= 1;
+        if mine.readers == 0 {
+            let doomed = held.remove(&self.content).map(|held| held.doomed).unwrap_or_default();
+            self.blobs.remove(doomed);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! How a server is started.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    Server, ServerError,
+    accept::{self, Serving},
+    account::Accounts,
+    app::{App, Settings},
+    control::{self, Control},
+    oauth::OAuth,
+    running::{self, Announced},
+    seal::{Seal, random_name},
+    seed,
+    tree::{OpenError, SqlTree, TreeOptions},
+};
+
+/// How long an access token lives (Live Connect A.2).
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+
+/// How long a ticket lives. Inferred for SkyDrive, whose reference says "not persistent"; OneDrive
+/// names an hour.
+const TICKET_LIFE: Duration = Duration::from_secs(3600);
+
+/// The key that tokens and tickets are signed with, in the data folder.
+const KEY: &str = "key";
+
+/// A server to be.
+#[derive(Clone, Debug)]
+#[must_use = "a server does not run until it is started"]
+pub struct Builder {
+    storage: Storage,
+    listen: SocketAddr,
+    insecure: bool,
+    quota: Option<u64>,
+    latency: Duration,
+    token_life: Duration,
+    ticket_life: Duration,
+    seed: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+enum Storage {
+    Memory,
+    Folder(PathBuf),
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            storage: Storage::Memory,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            insecure: false,
+            quota: None,
+            latency: Duration::ZERO,
+            token_life: TOKEN_LIFE,
+            ticket_life: TICKET_LIFE,
+            seed: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Keeps everything in that folder, which is made if it is not there. One server at a time.
+    pub fn data(self, folder: impl Into<PathBuf>) -> Self {
+        Self { storage: Storage::Folder(folder.into()), ..self }
+    }
+
+    /// Keeps everything in memory: what it does unless told otherwise.
+    pub fn ephemeral(self) -> Self {
+        Self { storage: Storage::Memory, ..self }
+    }
+
+    /// Where to listen: an address of this machine only, 127.0.0.1 or ::1. Port 0, the default,
+    /// takes a free one.
+    pub fn listen(self, address: SocketAddr) -> Self {
+        Self { listen: address, insecure: false, ..self }
+    }
+
+    /// Where to listen, also for other machines. Insecure: whoever can reach the address can read
+    /// and write every drive, because the development tokens are known to all and nothing is
+    /// encrypted. For containers and networks of one's own. `/_control` then wants
+    /// [`Server::control_token`].
+    pub fn insecure_listen(self, address: SocketAddr) -> Self {
+        Self { listen: address, insecure: true, ..self }
+    }
+
+    /// What every drive may hold, in bytes.
+    pub fn quota(self, bytes: u64) -> Self {
+        Self { quota: Some(bytes), ..self }
+    }
+
+    /// How long every request waits before anything else happens to it, as if the server were far
+    /// away.
+    pub fn latency(self, latency: Duration) -> Self {
+        Self { latency, ..self }
+    }
+
+    /// The default drive begins with the files of that folder; their times are kept as the
+    /// client's times. What is there under the same names is replaced.
+    pub fn seed(self, folder: impl Into<PathBuf>) -> Self {
+        Self { seed: Some(folder.into()), ..self }
+    }
+
+    /// How long issued access tokens live; an hour unless told otherwise.
+    pub fn token_life(self, life: Duration) -> Self {
+        Self { token_life: life, ..self }
+    }
+
+    /// How long tickets live; an hour unless told otherwise.
+    pub fn ticket_life(self, life: Duration) -> Self {
+        Self { ticket_life: life, ..self }
+    }
+
+    /// Starts it. When this returns, it answers.
+    pub async fn start(self) -> Result<Server, ServerError> {
+        let loopback = self.listen.ip().is_loopback();
+        if !loopback && !self.insecure {
+            return Err(ServerError::NotLoopback(self.listen));
+        }
+        let (tree, seal) = self.open().await?;
+        let app = Arc::new(App {
+            tree: Arc::<SqlTree>::clone(&tree),
+            seal,
+            settings: Settings {
+                quota: self.quota,
+                latency: self.latency,
+                token_life: self.token_life,
+                ticket_life: self.ticket_life,
+                loopback,
+            },
+            accounts: Accounts::default(),
+            control: control::State {
+                seed: self.seed,
+                token: (!loopback).then(|| random_name().into()),
+                instance: random_name(),
+                ..control::State::default()
+            },
+            oauth: OAuth::default(),
+        });
+        if let Some(folder) = &app.control.seed {
+            seed::seed(&app, folder).await?;
+        }
+        let refused = |source| ServerError::Listen { address: self.listen, source };
+        let listener = TcpListener::bind(self.listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let url = url_of(address);
+        let announced = match &self.storage {
+            Storage::Memory => None,
+            Storage::Folder(folder) => Some(
+                Announced::new(folder, &url, &app.control.instance).map_err(in_folder(folder))?,
+            ),
+        };
+        let control = Control { app: Arc::clone(&app) };
+        let serving = Serving {
+            app,
+            control: control::router(control.clone()),
+            local: address,
+            stop: CancellationToken::new(),
+            end: CancellationToken::new(),
+        };
+        let (stop, end) = (serving.stop.clone(), serving.end.clone());
+        let accepting = Some(tokio::spawn(accept::accept(listener, serving)));
+        Ok(Server { url, address, control, tree, stop, end, accepting, announced })
+    }
+
+    /// What it keeps things in, and the key it signs with.
+    async fn open(&self) -> Result<(Arc<SqlTree>, Seal), ServerError> {
+        let options = match &self.storage {
+            Storage::Memory => TreeOptions::ephemeral(),
+            Storage::Folder(folder) => TreeOptions::folder(folder),
+        };
+        let tree = match SqlTree::open(options).await {
+            Ok(tree) => tree,
+            Err(OpenError::InUse { folder, owner }) => {
+                let running = running::running_at(&folder).await;
+                return Err(ServerError::Locked { path: folder, owner, running });
+            }
+            Err(error) => return Err(ServerError::Open(error)),
+        };
+        let seal = match &self.storage {
+            Storage::Memory => Seal::random(),
+            Storage::Folder(folder) => {
+                let key = folder.join(KEY);
+                Seal::kept_in(&key).map_err(in_folder(&key))?
+            }
+        };
+        Ok((Arc::new(tree), seal))
+    }
+}
+
+/// The URL of an address; one that stands for all of a machine's addresses is told as loopback.
+fn url_of(address: SocketAddr) -> Url {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        std::net::IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    let address = SocketAddr::new(ip, address.port());
+    Url::parse(&format!("http://{address}/")).expect("an address and a port make a URL")
+}
+
+fn in_folder(path: &Path) -> impl FnOnce(io::Error) -> ServerError {
+    let path = path.to_owned();
+    move |source| ServerError::DataFolder { path, source }
+}

@@ -1,0 +1,238 @@
+//! A file's bytes as an answer: whole or a range, streamed, the same for every protocol.
+
+use std::ops::Range;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    response::Response,
+};
+use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    app::App,
+    tree::{Content, Node, Result, TreeError},
+};
+
+/// What RFC 8187 lets stand in an extended parameter, and RFC 3986 in a segment of a path.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A name as one segment of a URL's path, or a value of its query.
+pub(super) fn encoded(name: &str) -> impl std::fmt::Display + '_ {
+    utf8_percent_encode(name, RESERVED)
+}
+
+/// What of a file is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// All of it.
+    Whole,
+    /// These bytes, at least one.
+    Part(Range<u64>),
+    /// Bytes that it does not have.
+    Nothing,
+}
+
+/// What a `Range` header wants of `size` bytes (RFC 9110, 14.2). Headers that are not understood,
+/// and several ranges at once, are ignored, as the standard allows: the whole file then.
+pub(super) fn wanted(range: Option<&HeaderValue>, size: u64) -> Wanted {
+    let Some(spec) = range.and_then(|value| value.to_str().ok()).and_then(single_range) else {
+        return Wanted::Whole;
+    };
+    let part = match spec {
+        (Some(first), Some(last)) if first > last => return Wanted::Whole,
+        (Some(first), Some(last)) => first..last.saturating_add(1).min(size),
+        (Some(first), None) => first..size,
+        (None, Some(suffix)) => size.saturating_sub(suffix)..size,
+        (None, None) => return Wanted::Whole,
+    };
+    if part.is_empty() { Wanted::Nothing } else { Wanted::Part(part) }
+}
+
+/// First and last byte of `bytes=a-b`, `bytes=a-` or `bytes=-n`.
+fn single_range(value: &str) -> Option<(Option<u64>, Option<u64>)> {
+    let (unit, set) = value.split_once('=')?;
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let (first, last) = set.trim().split_once('-')?;
+    Some((position(first)?, position(last)?))
+}
+
+/// A position that may be left out; more digits than a number has are as good as the largest.
+fn position(digits: &str) -> Option<Option<u64>> {
+    if digits.is_empty() {
+        return Some(None);
+    }
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| Some(digits.parse().unwrap_or(u64::MAX)))
+}
+
+/// What marks these bytes, in `ETag` and `If-Range`.
+pub(super) fn etag(content: &Content) -> String {
+    let digits: String =
+        content.hashes.sha256[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"")
+}
+
+/// The bytes of a file as the request wants them: 200, 206, 304 or 416.
+pub(super) async fn serve(
+    app: &App,
+    node: &Node,
+    request: &Parts,
+    attachment: bool,
+) -> Result<Response> {
+    let content = node.content.as_ref().ok_or(TreeError::NotAFile(node.no))?;
+    let mut headers = describe(node, content, attachment);
+    if not_modified(&request.headers, &etag(content)) {
+        return Ok(answer(StatusCode::NOT_MODIFIED, headers, Body::empty()));
+    }
+    let (status, range) = match asked(&request.headers, node, content) {
+        Wanted::Whole => (StatusCode::OK, 0..content.size),
+        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Wanted::Nothing => {
+            let unsatisfied = format!("bytes */{}", content.size);
+            headers.remove(header::CONTENT_DISPOSITION);
+            insert(&mut headers, header::CONTENT_RANGE, &unsatisfied);
+            return Ok(answer(StatusCode::RANGE_NOT_SATISFIABLE, headers, Body::empty()));
+        }
+    };
+    if status == StatusCode::PARTIAL_CONTENT {
+        let told = format!("bytes {}-{}/{}", range.start, range.end - 1, content.size);
+        insert(&mut headers, header::CONTENT_RANGE, &told);
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+    if request.method == Method::HEAD || range.is_empty() {
+        return Ok(answer(status, headers, Body::empty()));
+    }
+    let bytes = app.tree.open(content, range).await?;
+    Ok(answer(status, headers, Body::from_stream(bytes)))
+}
+
+/// What is wanted, `If-Range` regarded (RFC 9110, 13.1.5).
+fn asked(headers: &HeaderMap, node: &Node, content: &Content) -> Wanted {
+    if let Some(condition) = headers.get(header::IF_RANGE) {
+        let condition = condition.as_bytes();
+        let same = condition == etag(content).as_bytes()
+            || http_date(node.client_modified).is_some_and(|date| condition == date.as_bytes());
+        if !same {
+            return Wanted::Whole;
+        }
+    }
+    wanted(headers.get(header::RANGE), content.size)
+}
+
+/// Whether the client has these bytes already (RFC 9110, 13.1.2).
+fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
+    headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(
+        |value| {
+            value
+                .split(',')
+                .map(str::trim)
+                .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+        },
+    )
+}
+
+fn describe(node: &Node, content: &Content, attachment: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let media_type = node.media_type.as_deref().unwrap_or("application/octet-stream");
+    insert(&mut headers, header::CONTENT_TYPE, media_type);
+    insert(&mut headers, header::ETAG, &etag(content));
+    if let Some(date) = http_date(node.client_modified) {
+        insert(&mut headers, header::LAST_MODIFIED, &date);
+    }
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // What users put here is not to run as a page of this host.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if attachment {
+        let disposition = format!("attachment; filename*=UTF-8''{}", encoded(&node.name));
+        insert(&mut headers, header::CONTENT_DISPOSITION, &disposition);
+    }
+    headers
+}
+
+/// Sets a header, unless its value is one that no header may have: a media type that a client
+/// invented, say.
+fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn http_date(time: Timestamp) -> Option<String> {
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
+}
+
+fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(range: &str, size: u64) -> Wanted {
+        wanted(Some(&HeaderValue::from_str(range).expect("a header")), size)
+    }
+
+    #[test]
+    fn every_form_of_a_single_range_is_understood() {
+        assert_eq!(of("bytes=0-0", 10), Wanted::Part(0..1));
+        assert_eq!(of("bytes=2-5", 10), Wanted::Part(2..6));
+        assert_eq!(of("bytes=2-", 10), Wanted::Part(2..10));
+        assert_eq!(of("bytes=-3", 10), Wanted::Part(7..10));
+        assert_eq!(of("Bytes = 2-5", 10), Wanted::Part(2..6));
+    }
+
+    #[test]
+    fn ranges_are_cut_at_the_end() {
+        assert_eq!(of("bytes=2-99", 10), Wanted::Part(2..10));
+        assert_eq!(of("bytes=-99", 10), Wanted::Part(0..10));
+        assert_eq!(of("bytes=2-99999999999999999999999", 10), Wanted::Part(2..10));
+    }
+
+    #[test]
+    fn ranges_without_a_byte_cannot_be_satisfied() {
+        for (range, size) in [("bytes=10-", 10), ("bytes=10-12", 10), ("bytes=-0", 10)] {
+            assert_eq!(of(range, size), Wanted::Nothing, "{range}");
+        }
+        for range in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
+            assert_eq!(of(range, 0), Wanted::Nothing, "{range} of nothing");
+        }
+    }
+
+    #[test]
+    fn what_is_no_single_range_of_bytes_is_ignored() {
+        for range in [
+            "bytes=5-2",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=1-2,4-5",
+            "items=1-2",
+            "bytes",
+            "bytes=+1-2",
+        ] {
+            assert_eq!(of(range, 10), Wanted::Whole, "{range}");
+        }
+        assert_eq!(wanted(None, 10), Wanted::Whole);
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_lies_within_the_file_and_has_bytes(text in "bytes=[0-9]{0,21}-[0-9]{0,21}", size: u64) {
+            if let Wanted::Part(part) = of(&text, size) {
+                prop_assert!(part.start < part.end && part.end <= size);
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The control interface over HTTP, under `/_control`.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET health` | says that the server is there: `{"status", "version", "instance", "pid"}`; needs no token |
+//! | `GET counters` | `{"total": n, "operations": {name: n}}` |
+//! | `POST counters/reset` | counts and logs anew |
+//! | `GET requests` | the request log, one JSON object a line |
+//! | `GET faults` | the rules in force and what they have done |
+//! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
+//! | `DELETE faults` | clears them |
+//! | `POST items` | plants an item or a list of items |
+//! | `POST state/reset` | everything as it was at the start |
+//!
+//! A server that others than this machine can reach wants `Authorization: Bearer` with the control
+//! token that it printed when it started.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Query, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{Control, Fault, Plant};
+use crate::server::app::text;
+
+/// The largest body: planted files come inside of it.
+const LARGEST_BODY: usize = 64 << 20;
+
+/// Routes of the control interface.
+pub(in crate::server) fn router(control: Control) -> Router {
+    let guarded = Router::new()
+        .route("/_control/counters", get(counters))
+        .route("/_control/counters/reset", post(reset_counters))
+        .route("/_control/requests", get(requests))
+        .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
+        .route("/_control/items", post(plant))
+        .route("/_control/state/reset", post(reset_state))
+        .layer(middleware::from_fn_with_state(control.clone(), guard));
+    Router::new()
+        .route("/_control/health", get(health))
+        .merge(guarded)
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(control)
+}
+
+/// Lets only those in who have the control token, where there is one.
+async fn guard(State(control): State<Control>, request: Request, next: Next) -> Response {
+    let Some(token) = &control.app.control.token else { return next.run(request).await };
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if given.is_some_and(|given| same(given.trim(), token.expose())) {
+        return next.run(request).await;
+    }
+    text(
+        StatusCode::UNAUTHORIZED,
+        "This server can be reached from other machines, so control wants \
+         `Authorization: Bearer` with the control token that was printed when it started.",
+    )
+}
+
+/// Compares without telling by the time it takes how much was right.
+fn same(given: &str, token: &str) -> bool {
+    given.len() == token.len()
+        && given.bytes().zip(token.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+}
+
+async fn health(State(control): State<Control>) -> Response {
+    json(&json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "instance": control.app.control.instance,
+        "pid": std::process::id(),
+    }))
+}
+
+async fn counters(State(control): State<Control>) -> Response {
+    json(&control.counters())
+}
+
+async fn reset_counters(State(control): State<Control>) -> StatusCode {
+    control.reset_counters();
+    StatusCode::NO_CONTENT
+}
+
+async fn requests(State(control): State<Control>) -> Response {
+    let lines: String = control
+        .requests()
+        .iter()
+        .filter_map(|record| serde_json::to_string(record).ok())
+        .flat_map(|line| [line, "\n".to_owned()])
+        .collect();
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
+}
+
+async fn faults(State(control): State<Control>) -> Response {
+    json(&control.faults())
+}
+
+#[derive(Deserialize)]
+struct Seed {
+    seed: Option<u64>,
+}
+
+async fn add_faults(
+    State(control): State<Control>,
+    Query(Seed { seed }): Query<Seed>,
+    body: Bytes,
+) -> Response {
+    let rules: Vec<Fault> = match one_or_many(&body, "rule") {
+        Ok(rules) => rules,
+        Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
+    };
+    let count = rules.len();
+    match control.app.control.faults.add(rules, seed) {
+        Ok(seed) => json(&json!({ "seed": seed, "rules": count })),
+        Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+async fn clear_faults(State(control): State<Control>) -> StatusCode {
+    control.clear_faults();
+    StatusCode::NO_CONTENT
+}
+
+async fn plant(State(control): State<Control>, body: Bytes) -> Response {
+    let items: Vec<Plant> = match one_or_many(&body, "item") {
+        Ok(items) => items,
+        Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
+    };
+    match control.plant(items).await {
+        Ok(planted) => (StatusCode::CREATED, json(&planted)).into_response(),
+        Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+async fn reset_state(State(control): State<Control>) -> Response {
+    match control.reset_state().await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+async fn nothing_here() -> Response {
+    text(
+        StatusCode::NOT_FOUND,
+        "Control has: health, counters, counters/reset, requests, faults, items, state/reset.",
+    )
+}
+
+async fn wrong_method() -> Response {
+    text(StatusCode::METHOD_NOT_ALLOWED, "That path is not for this method.")
+}
+
+/// One value, or a list of them; an error says which one is wrong and how.
+fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
+    let value: serde_json::Value =
+        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let values = match value {
+        serde_json::Value::Array(values) => values,
+        one => vec![one],
+    };
+    values
+        .into_iter()
+        .enumerate()
+        .map(|(at, value)| {
+            serde_json::from_value(value).map_err(|error| format!("{what} {}: {error}", at + 1))
+        })
+        .collect()
+}
+
+fn json(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}

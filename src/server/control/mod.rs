@@ -1,0 +1,105 @@
+//! What a test may ask of the server and change in it, besides what the protocols allow.
+
+mod faults;
+mod http;
+mod log;
+mod plant;
+pub(super) mod redact;
+
+use std::sync::Arc;
+
+pub use faults::{ActiveFault, Fault, FaultError, When};
+pub(super) use faults::{Failure, Faults, Strike};
+pub(super) use http::router;
+pub(super) use log::Log;
+pub use log::{Counters, REMEMBERED, RequestRecord};
+pub use plant::{Plant, PlantError, PlantKind, Planted};
+
+use super::{ServerError, app::App, seed};
+
+/// What is counted and in force.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub log: Log,
+    pub faults: Faults,
+    /// The folder whose files the default drive begins with.
+    pub seed: Option<std::path::PathBuf>,
+    /// What control requests must carry, where others than this machine can send them.
+    pub token: Option<crate::drive::Secret>,
+    /// Tells this server from another one at the same address.
+    pub instance: String,
+}
+
+/// The typed form of `/_control`: counters, request log, faults, planted items, reset. A handle
+/// that can be cloned; what it does shows in the next request.
+#[derive(Clone, Debug)]
+pub struct Control {
+    pub(super) app: Arc<App>,
+}
+
+impl Control {
+    /// How many requests came since the start or the last reset. A request is counted when it
+    /// arrives.
+    pub fn counters(&self) -> Counters {
+        self.app.control.log.counters()
+    }
+
+    /// Begins to count, and to log, anew.
+    pub fn reset_counters(&self) {
+        self.app.control.log.reset();
+    }
+
+    /// The last [`REMEMBERED`] requests that are done, in the order in which they were done.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.app.control.log.requests()
+    }
+
+    /// Puts fault rules in force, behind those that are; all of them, or none if one is bad. The
+    /// dice of rules with a share are thrown from the seed that is returned.
+    pub fn add_faults(&self, rules: impl IntoIterator<Item = Fault>) -> Result<u64, FaultError> {
+        self.app.control.faults.add(rules.into_iter().collect(), None)
+    }
+
+    /// The same with a seed, to see again what another run saw. (As far as requests come in the
+    /// same order.)
+    pub fn add_faults_with_seed(
+        &self,
+        rules: impl IntoIterator<Item = Fault>,
+        seed: u64,
+    ) -> Result<(), FaultError> {
+        self.app.control.faults.add(rules.into_iter().collect(), Some(seed)).map(drop)
+    }
+
+    /// The rules in force, and what they have done.
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        self.app.control.faults.active()
+    }
+
+    /// Puts all fault rules out of force.
+    pub fn clear_faults(&self) {
+        self.app.control.faults.clear();
+    }
+
+    /// Plants items that no request can make; see [`Plant`]. One after another; what was planted
+    /// before one that fails stays.
+    pub async fn plant(
+        &self,
+        items: impl IntoIterator<Item = Plant>,
+    ) -> Result<Vec<Planted>, PlantError> {
+        plant::plant(&self.app, items.into_iter().collect()).await
+    }
+
+    /// Makes the server what it was when it started: every drive is gone, the default drive has
+    /// the files of the seed folder, there are no faults, and counters and log are empty. Tokens
+    /// stay good; uploads under way are lost.
+    pub async fn reset_state(&self) -> Result<(), ServerError> {
+        self.app.control.faults.clear();
+        self.app.tree.reset().await.map_err(ServerError::Tree)?;
+        self.app.accounts.clear();
+        if let Some(folder) = &self.app.control.seed {
+            seed::seed(&self.app, folder).await?;
+        }
+        self.app.control.log.reset();
+        Ok(())
+    }
+}

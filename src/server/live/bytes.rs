@@ -1,0 +1,235 @@
+//! Contents: uploaded by PUT and POST, downloaded by ticket (A.5, rows 12 and 14 to 16; A.6).
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
+};
+use futures::TryStreamExt;
+use multer::{Constraints, Multipart, SizeLimit};
+use serde_json::json;
+
+use super::{
+    Asked, LARGEST_BODY,
+    error::{LiveError, Result},
+    items::bad_name,
+    names,
+    objects::ObjectType,
+};
+use crate::server::tree::{
+    Bytestream, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, Stored, TreeError, Written,
+};
+
+/// What a form may have around its file, in bytes.
+const FORM_AROUND: u64 = 64 << 10;
+
+/// From what length on there is a look at the quota before the body is taken in.
+const LOOK_AHEAD: u64 = 1 << 20;
+
+/// `GET {file}/content`: a redirect to a ticket, or the ticket's URL in the answer.
+pub(super) async fn get_content(asked: &Asked) -> Result<Response> {
+    let attachment = asked.query.flag("download")?.unwrap_or(false);
+    let suppress = asked.query.flag("suppress_redirects")?.unwrap_or(false);
+    let node = asked.node().await?;
+    let source =
+        asked.objects.source(&node, attachment).ok_or_else(|| unsupported(&node, "content"))?;
+    if suppress {
+        return Ok(asked.presentation.json(StatusCode::OK, &json!({ "location": source })));
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    let location = HeaderValue::try_from(source)
+        .map_err(|_| LiveError::url("The URL of the file can't be told in a header."))?;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// `PUT {folder}/files/{name}`.
+pub(super) async fn put(
+    asked: &Asked,
+    name: &str,
+    request: &Parts,
+    body: Body,
+) -> Result<Response> {
+    names::check(name).map_err(|reason| bad_name(name, reason))?;
+    let on_conflict = on_conflict(asked, request)?;
+    let (parent, shown) = folder(asked).await?;
+    let stored = take_in(asked, request, body).await?;
+    let written = name_it(asked, parent, name, stored, on_conflict)
+        .await
+        .map_err(|error| refused(error, name, &shown))?;
+    Ok(uploaded(asked, &written))
+}
+
+/// `PUT {file}/content`: always overwrites.
+pub(super) async fn put_content(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
+    downsize(asked)?;
+    let node = asked.node().await?;
+    if node.kind != NodeKind::File {
+        return Err(unsupported(&node, "content"));
+    }
+    let stored = take_in(asked, request, body).await?;
+    let node = asked
+        .app()
+        .tree
+        .overwrite(asked.drive(), node.no, stored, NewItem::default(), Expect::Any)
+        .await
+        .map_err(|error| LiveError::tree(error, asked.shown()))?;
+    Ok(uploaded(asked, &Written { node, created: false }))
+}
+
+/// `POST {folder}/files`, multipart: exactly one part, whose file name is the file's.
+pub(super) async fn post(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
+    let on_conflict = on_conflict(asked, request)?;
+    let content_type = request.headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multer::parse_boundary(content_type).map_err(|error| {
+        LiveError::media_type(format!("The request isn't multipart/form-data: {error}."))
+    })?;
+    let (parent, shown) = folder(asked).await?;
+    acceptable(asked, request, LARGEST_BODY + FORM_AROUND).await?;
+    let limit = SizeLimit::new().whole_stream(LARGEST_BODY + FORM_AROUND);
+    let constraints = Constraints::new().size_limit(limit);
+    let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+    let part = form
+        .next_field()
+        .await
+        .map_err(bad_form)?
+        .ok_or_else(|| LiveError::body("The request has no part."))?;
+    let name = part.file_name().ok_or_else(|| LiveError::missing("filename"))?.to_owned();
+    names::check(&name).map_err(|reason| bad_name(&name, reason))?;
+    let stored = store(asked, Box::pin(part.map_err(as_io))).await?;
+    let alone = match form.next_field().await {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(LiveError::body("Only one part is supported in a request.")),
+        Err(error) => Err(bad_form(error)),
+    };
+    if let Err(error) = alone {
+        forget(asked, stored).await;
+        return Err(error);
+    }
+    let written = name_it(asked, parent, &name, stored, on_conflict)
+        .await
+        .map_err(|error| refused(error, &name, &shown))?;
+    Ok(uploaded(asked, &written))
+}
+
+/// What happens when the name is taken: `overwrite`, in the query or as a header.
+fn on_conflict(asked: &Asked, request: &Parts) -> Result<OnConflict> {
+    downsize(asked)?;
+    let header = request.headers.get("overwrite").and_then(|value| value.to_str().ok());
+    let value = asked.query.get("overwrite").or(header).unwrap_or("true");
+    match value.to_ascii_lowercase().as_str() {
+        "true" => Ok(OnConflict::Replace),
+        "false" => Ok(OnConflict::Fail),
+        "choosenewname" => Ok(OnConflict::Rename),
+        _ => Err(LiveError::parameter(format!(
+            "The value '{value}' of 'overwrite' isn't 'true', 'false' or 'ChooseNewName'."
+        ))),
+    }
+}
+
+/// Photos are kept as they come, whatever `downsize_photo_uploads` says; what it says must still be
+/// true or false.
+fn downsize(asked: &Asked) -> Result<()> {
+    asked.query.flag("downsize_photo_uploads").map(drop)
+}
+
+/// The folder that a file is to be in.
+async fn folder(asked: &Asked) -> Result<(ItemNo, String)> {
+    let node = asked.node().await?;
+    if node.kind == NodeKind::Folder {
+        Ok((node.no, asked.shown()))
+    } else {
+        Err(unsupported(&node, "files"))
+    }
+}
+
+fn unsupported(node: &Node, path: &str) -> LiveError {
+    LiveError::url(format!(
+        "Resource type '{}' doesn't support the path '{path}'.",
+        ObjectType::of(node).name()
+    ))
+}
+
+/// Takes a request's body in.
+async fn take_in(asked: &Asked, request: &Parts, body: Body) -> Result<Stored> {
+    acceptable(asked, request, LARGEST_BODY).await?;
+    store(asked, Box::pin(body.into_data_stream().map_err(std::io::Error::other))).await
+}
+
+/// Whether a body may come, as far as that shows before it does.
+async fn acceptable(asked: &Asked, request: &Parts, most: u64) -> Result<()> {
+    if let Some(encoding) = request.headers.get(header::CONTENT_ENCODING) {
+        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
+            return Err(LiveError::media_type("A body with a Content-Encoding isn't supported."));
+        }
+    }
+    let length = request.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    if length > most {
+        return Err(LiveError::too_large(LARGEST_BODY));
+    }
+    if length >= LOOK_AHEAD {
+        let drive = asked.app().tree.drive_info(asked.drive()).await;
+        let drive = drive.map_err(|error| LiveError::tree(error, asked.shown()))?;
+        // What it overwrites may make room, so only what can never fit is refused here.
+        if length.saturating_sub(FORM_AROUND) > drive.quota {
+            return Err(LiveError::full());
+        }
+    }
+    Ok(())
+}
+
+async fn store(asked: &Asked, body: Bytestream) -> Result<Stored> {
+    let stored = asked.app().tree.store(body, LARGEST_BODY).await;
+    stored.map_err(|error| LiveError::tree(error, asked.shown()))
+}
+
+async fn forget(asked: &Asked, stored: Stored) {
+    if let Err(error) = asked.app().tree.discard(stored).await {
+        tracing::warn!(%error, "bytes of a refused upload stay until the next start");
+    }
+}
+
+async fn name_it(
+    asked: &Asked,
+    parent: ItemNo,
+    name: &str,
+    stored: Stored,
+    on_conflict: OnConflict,
+) -> Result<Written, TreeError> {
+    let new = NewItem::default();
+    asked.app().tree.put(asked.drive(), parent, name, stored, new, on_conflict, Expect::Any).await
+}
+
+/// What the tree said of a file of that name in that folder. A folder is never overwritten by one.
+fn refused(error: TreeError, name: &str, folder: &str) -> LiveError {
+    match error {
+        TreeError::NameTaken(_) | TreeError::NotAFile(_) => LiveError::taken(name),
+        TreeError::BadName(_) => LiveError::tree(error, name),
+        error => LiveError::tree(error, folder),
+    }
+}
+
+fn uploaded(asked: &Asked, Written { node, created }: &Written) -> Response {
+    let status = if *created { StatusCode::CREATED } else { StatusCode::OK };
+    let response = asked.presentation.json(status, &asked.objects.uploaded(node));
+    asked.located(response, node)
+}
+
+fn bad_form(error: multer::Error) -> LiveError {
+    match error {
+        multer::Error::StreamSizeExceeded { .. } => LiveError::too_large(LARGEST_BODY),
+        error => LiveError::body(format!("The request isn't good multipart/form-data: {error}.")),
+    }
+}
+
+fn as_io(error: multer::Error) -> std::io::Error {
+    match error {
+        multer::Error::StreamSizeExceeded { .. } => {
+            std::io::Error::new(std::io::ErrorKind::FileTooLarge, error)
+        }
+        error => std::io::Error::other(error),
+    }
+}

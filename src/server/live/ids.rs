@@ -1,0 +1,187 @@
+//! What Live Connect calls things (A.1): a bijection of kind, account and item number.
+
+use std::fmt;
+
+use crate::server::tree::{ItemNo, Node, NodeKind, ROOT};
+
+/// What an id says that an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum IdKind {
+    /// `folder.…`; albums are called so too.
+    Folder,
+    /// `file.…`: files of every kind, and notebooks.
+    File,
+}
+
+impl From<NodeKind> for IdKind {
+    fn from(kind: NodeKind) -> Self {
+        match kind {
+            NodeKind::Folder => Self::Folder,
+            NodeKind::File | NodeKind::Notebook => Self::File,
+        }
+    }
+}
+
+/// The id of an item: `folder.{cid}` for a root, else `{kind}.{cid}.{CID}!{number}`, where the
+/// upper-case CID has no leading zeros.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct LiveId {
+    pub kind: IdKind,
+    /// 16 lower-case hexadecimal digits.
+    pub cid: String,
+    pub number: ItemNo,
+}
+
+impl LiveId {
+    /// The id of an item on the drive of that account.
+    pub(super) fn new(cid: &str, kind: impl Into<IdKind>, number: ItemNo) -> Self {
+        Self { kind: kind.into(), cid: cid.to_owned(), number }
+    }
+
+    /// The id of the folder with that number.
+    pub(super) fn folder(cid: &str, number: ItemNo) -> Self {
+        Self::new(cid, IdKind::Folder, number)
+    }
+
+    /// What an id says; `None` if it is none. The hexadecimal digits may be of either case: the
+    /// reference has both.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once('.')?;
+        let kind = match kind {
+            "folder" | "album" => IdKind::Folder,
+            "file" => IdKind::File,
+            _ => return None,
+        };
+        let (cid, resource) = match rest.split_once('.') {
+            Some((cid, resource)) => (cid, Some(resource)),
+            None => (rest, None),
+        };
+        if !is_cid(cid) {
+            return None;
+        }
+        let number = match (resource, kind) {
+            (None, IdKind::Folder) => ROOT,
+            (None, IdKind::File) => return None,
+            (Some(resource), _) => {
+                let (owner, number) = resource.split_once('!')?;
+                if !owner.eq_ignore_ascii_case(short(cid)) || !is_number(number) {
+                    return None;
+                }
+                number.parse().ok()?
+            }
+        };
+        Some(Self { kind, cid: cid.to_ascii_lowercase(), number })
+    }
+
+    /// The part after the second dot: `{CID}!{number}`.
+    pub(super) fn resource(&self) -> String {
+        format!("{}!{}", short(&self.cid).to_ascii_uppercase(), self.number)
+    }
+}
+
+impl fmt::Display for LiveId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            IdKind::Folder => "folder",
+            IdKind::File => "file",
+        };
+        if self.number == ROOT {
+            write!(f, "{kind}.{}", self.cid)
+        } else {
+            write!(f, "{kind}.{}.{}", self.cid, self.resource())
+        }
+    }
+}
+
+/// The id of an item on the drive of that account.
+pub(in crate::server) fn id_of(cid: &str, node: &Node) -> String {
+    LiveId::new(cid, node.kind, node.no).to_string()
+}
+
+/// Whether a text is an account's id.
+pub(super) fn is_cid(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A cid without leading zeros.
+fn short(cid: &str) -> &str {
+    let short = cid.trim_start_matches('0');
+    if short.is_empty() { "0" } else { short }
+}
+
+/// Decimal digits without leading zeros: one way to write each.
+fn is_number(text: &str) -> bool {
+    !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_look_as_in_the_reference() {
+        let id = |cid, kind: IdKind, number| LiveId::new(cid, kind, number).to_string();
+        assert_eq!(id("8c8ce076ca27823f", IdKind::Folder, ROOT), "folder.8c8ce076ca27823f");
+        assert_eq!(
+            id("8c8ce076ca27823f", IdKind::Folder, 142),
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!142"
+        );
+        assert_eq!(
+            id("de57f4126ed7e411", IdKind::File, 128),
+            "file.de57f4126ed7e411.DE57F4126ED7E411!128"
+        );
+    }
+
+    #[test]
+    fn leading_zeros_are_kept_in_the_cid_and_dropped_in_the_resource() {
+        let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
+        let parsed = LiveId::parse(id).expect("an id");
+        assert_eq!((parsed.cid.as_str(), parsed.number), ("0bee3874468ef5b6", 759));
+        assert_eq!(parsed.to_string(), id);
+    }
+
+    #[test]
+    fn hexadecimal_digits_may_be_of_either_case_and_albums_are_folders() {
+        let folder = LiveId::parse("folder.8c8ce076ca27823f.8C8CE076CA27823F!126");
+        assert!(folder.is_some());
+        for same in [
+            "album.8c8ce076ca27823f.8C8CE076CA27823F!126",
+            "folder.8C8CE076CA27823F.8c8ce076ca27823f!126",
+        ] {
+            assert_eq!(LiveId::parse(same), folder);
+        }
+    }
+
+    #[test]
+    fn what_is_not_quite_an_id_is_none() {
+        for text in [
+            "",
+            "me",
+            "8c8ce076ca27823f",
+            "file.8c8ce076ca27823f",
+            "folder.8c8ce076ca27823",
+            "folder.8c8ce076ca27823g",
+            "comment.8c8ce076ca27823f.8C8CE076CA27823F!1",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!0126",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!-1",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!99999999999999999999",
+            "folder.8c8ce076ca27823f.DE57F4126ED7E411!126",
+            "folder.0bee3874468ef5b6.0BEE3874468EF5B6!1",
+        ] {
+            assert_eq!(LiveId::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_is_read_back_as_it_was(cid in "[0-9a-f]{16}", number in ROOT..i64::MAX, file: bool) {
+            let kind = if file && number != ROOT { IdKind::File } else { IdKind::Folder };
+            let id = LiveId::new(&cid, kind, number);
+            prop_assert_eq!(LiveId::parse(&id.to_string()), Some(id));
+        }
+    }
+}

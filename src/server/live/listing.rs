@@ -1,0 +1,288 @@
+//! `GET {folder}/files`: filtered, sorted, in pages, written as it is sent.
+
+use axum::{body::Body, http::StatusCode, response::Response};
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{
+    Asked,
+    error::{LiveError, Result},
+    objects::{ObjectType, Objects},
+    present::Presentation,
+    query::Query,
+    route::BASE,
+};
+use crate::server::tree::{self, Node, Order};
+
+/// How many objects are written at once.
+const PIECE: usize = 64;
+
+/// What of a folder is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Request {
+    order: Order,
+    descending: bool,
+    offset: u64,
+    limit: Option<u64>,
+    /// Only objects of these types; `None`: all.
+    types: Option<Vec<ObjectType>>,
+    /// Parameters that the URLs of other pages repeat, encoded, each with `&` before it.
+    kept: String,
+}
+
+impl Request {
+    fn of(query: &Query) -> Result<Self> {
+        let order = match query.get("sort_by").map(str::to_ascii_lowercase).as_deref() {
+            None | Some("default") => Order::FoldersThenName,
+            Some("name") => Order::Name,
+            Some("updated") => Order::Modified,
+            Some("size") => Order::Size,
+            Some(other) => return Err(unknown("sort_by", other)),
+        };
+        let descending = match query.get("sort_order").map(str::to_ascii_lowercase).as_deref() {
+            None | Some("ascending") => false,
+            Some("descending") => true,
+            Some(other) => return Err(unknown("sort_order", other)),
+        };
+        let limit = query.number("limit")?;
+        if limit == Some(0) {
+            return Err(unknown("limit", "0"));
+        }
+        let kept = ["filter", "sort_by", "sort_order", "download", "pretty"]
+            .iter()
+            .filter_map(|name| Some((name, query.get(name)?)))
+            .map(|(name, value)| format!("&{name}={}", crate::server::content::encoded(value)))
+            .collect();
+        Ok(Self {
+            order,
+            descending,
+            // The reference's text counts from 1, its samples and every client from 0.
+            offset: query.number("offset")?.unwrap_or(0),
+            limit,
+            types: query.get("filter").map(types).transpose()?,
+            kept,
+        })
+    }
+
+    /// What the tree is asked: one child more than the page has, to know whether that is all.
+    fn listing(&self) -> tree::Listing {
+        let (offset, limit) = match self.types {
+            // Types are not the tree's business, so a page of some of them is cut out here.
+            Some(_) => (0, None),
+            None => (self.offset, self.limit.map(|limit| limit.saturating_add(1))),
+        };
+        tree::Listing { order: self.order, descending: self.descending, offset, limit }
+    }
+
+    /// The page's items, and whether there are more behind it.
+    fn page(&self, mut nodes: Vec<Node>) -> (Vec<Node>, bool) {
+        if let Some(types) = &self.types {
+            nodes.retain(|node| types.contains(&ObjectType::of(node)));
+            let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(nodes.len());
+            nodes.drain(..skipped);
+        }
+        let limit =
+            self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let more = nodes.len() > limit;
+        nodes.truncate(limit);
+        (nodes, more)
+    }
+
+    /// Where the pages before and behind are.
+    fn paging(&self, url: &str, more: bool) -> Option<Paging> {
+        let page =
+            |limit: u64, offset: u64| format!("{url}?limit={limit}&offset={offset}{}", self.kept);
+        let previous = (self.offset > 0).then(|| {
+            let limit = self.limit.unwrap_or(self.offset).min(self.offset);
+            page(limit, self.offset - limit)
+        });
+        let next =
+            self.limit.filter(|_| more).map(|limit| page(limit, self.offset.saturating_add(limit)));
+        (previous.is_some() || next.is_some()).then_some(Paging { previous, next })
+    }
+}
+
+fn unknown(name: &str, value: &str) -> LiveError {
+    LiveError::parameter(format!("The value '{value}' of '{name}' isn't valid."))
+}
+
+/// The types that `filter` lets through. Albums, audio, photos and videos are none of them yet:
+/// files of those kinds are plain files here.
+fn types(filter: &str) -> Result<Vec<ObjectType>> {
+    let mut types = Vec::new();
+    for word in filter.split(',') {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "folders" => types.push(ObjectType::Folder),
+            "albums" | "audio" | "photos" | "videos" => {}
+            other => return Err(unknown("filter", other)),
+        }
+    }
+    Ok(types)
+}
+
+/// Where other pages are.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Paging {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Lists a folder.
+pub(super) async fn list(asked: &Asked) -> Result<Response> {
+    let request = Request::of(&asked.query)?;
+    let attachment = asked.query.flag("download")?.unwrap_or(false);
+    let (folder, shown) = asked.number()?;
+    let children =
+        asked.app().tree.children(asked.drive(), folder, request.listing()).await.map_err(
+            |error| match error {
+                tree::TreeError::NotAFolder(_) => unsupported_path(&shown),
+                error => LiveError::tree(error, &shown),
+            },
+        )?;
+    let (nodes, more) = request.page(children);
+    let url = asked.objects.origin.url(&format!("{BASE}/{shown}/files"));
+    let paging = request.paging(&url, more);
+    let body = body(&asked.presentation, &asked.objects, nodes, paging, attachment);
+    Ok(asked.presentation.body(StatusCode::OK, body))
+}
+
+fn unsupported_path(id: &str) -> LiveError {
+    LiveError::url(format!(
+        "The resource '{id}' isn't a folder and doesn't support the path 'files'."
+    ))
+}
+
+/// The answer's body: whole if it is short, else written piece by piece as the client takes it.
+fn body(
+    presentation: &Presentation,
+    objects: &Objects,
+    nodes: Vec<Node>,
+    paging: Option<Paging>,
+    attachment: bool,
+) -> Body {
+    let short = nodes.len() <= PIECE;
+    let writer =
+        Writer { presentation: presentation.clone(), objects: objects.clone(), attachment };
+    let end = writer.end(nodes.is_empty(), paging);
+    let mut first = writer.begin();
+    let mut nodes = nodes.into_iter();
+    let pieces = std::iter::from_fn(move || {
+        let mut piece = std::mem::take(&mut first);
+        let begun = !piece.is_empty();
+        for (at, node) in nodes.by_ref().take(PIECE).enumerate() {
+            writer.separate(&mut piece, begun && at == 0);
+            piece.extend(writer.object(&node));
+        }
+        (!piece.is_empty()).then(|| Bytes::from(piece))
+    })
+    .chain([Bytes::from(end)]);
+    if short {
+        let whole: Vec<u8> = pieces.flatten().collect();
+        return Body::from(whole);
+    }
+    Body::from_stream(futures::stream::iter(pieces.map(Ok::<_, std::io::Error>)))
+}
+
+/// Writes the pieces of a listing.
+struct Writer {
+    presentation: Presentation,
+    objects: Objects,
+    attachment: bool,
+}
+
+impl Writer {
+    fn begin(&self) -> Vec<u8> {
+        let array = if self.presentation.pretty { "{\n  \"data\": [" } else { "{\"data\":[" };
+        (self.presentation.opening() + array).into_bytes()
+    }
+
+    /// What stands before an object.
+    fn separate(&self, piece: &mut Vec<u8>, first: bool) {
+        if !first {
+            piece.push(b',');
+        }
+        if self.presentation.pretty {
+            piece.extend_from_slice(b"\n    ");
+        }
+    }
+
+    fn object(&self, node: &Node) -> Vec<u8> {
+        self.presentation.value(&self.objects.object(node, self.attachment), 2)
+    }
+
+    fn end(&self, empty: bool, paging: Option<Paging>) -> Vec<u8> {
+        let pretty = self.presentation.pretty;
+        let mut end = if pretty && !empty { b"\n  ]".to_vec() } else { b"]".to_vec() };
+        if let Some(paging) = paging {
+            end.extend_from_slice(if pretty { b",\n  \"paging\": " } else { b",\"paging\":" });
+            end.extend(self.presentation.value(&paging, 1));
+        }
+        end.extend_from_slice(if pretty { b"\n}" } else { b"}" });
+        end.extend_from_slice(self.presentation.closing().as_bytes());
+        end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(query: &str) -> Request {
+        Request::of(&Query::of(Some(query))).expect("a good query")
+    }
+
+    fn paging(query: &str, more: bool) -> Option<(Option<String>, Option<String>)> {
+        let paging = request(query).paging("U", more)?;
+        Some((paging.previous, paging.next))
+    }
+
+    #[test]
+    fn pages_name_their_neighbours_and_keep_what_was_asked() {
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(paging("", false), None);
+        assert_eq!(paging("limit=2", false), None);
+        assert_eq!(paging("limit=2", true), Some((None, text("U?limit=2&offset=2"))));
+        assert_eq!(
+            paging("limit=2&offset=3&sort_by=name&access_token=secret", true),
+            Some((
+                text("U?limit=2&offset=1&sort_by=name"),
+                text("U?limit=2&offset=5&sort_by=name")
+            ))
+        );
+        assert_eq!(
+            paging("limit=5&offset=3&filter=folders,albums", false),
+            Some((text("U?limit=3&offset=0&filter=folders%2Calbums"), None))
+        );
+        assert_eq!(paging("offset=3", false), Some((text("U?limit=3&offset=0"), None)));
+    }
+
+    #[test]
+    fn one_child_more_is_asked_for_than_the_page_has() {
+        let listing = request("limit=2&offset=4&sort_by=Size&sort_order=descending").listing();
+        assert_eq!((listing.offset, listing.limit), (4, Some(3)));
+        assert_eq!((listing.order, listing.descending), (Order::Size, true));
+    }
+
+    #[test]
+    fn parameters_that_mean_nothing_are_refused() {
+        for query in [
+            "limit=x",
+            "limit=-1",
+            "limit=0",
+            "offset=1.5",
+            "sort_by=colour",
+            "sort_order=up",
+            "filter=files",
+            "filter=folders,x",
+        ] {
+            let error = Request::of(&Query::of(Some(query)));
+            assert_eq!(
+                error.map_err(|error| error.code),
+                Err("request_parameter_invalid"),
+                "{query}"
+            );
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What happens to every request, whatever its protocol: it is counted, logged, delayed, struck by
+//! fault rules, and handed to its front end.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
+};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    app::{App, Exchange, FrontEnd, front_end, text},
+    bodies::{Received, Sent, Truncated},
+    control::{Failure, RequestRecord, Strike, When, redact},
+    origin::Origin,
+};
+
+/// The connection that a request came by.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Link {
+    /// Cancelled: the connection is to be reset, without another byte.
+    pub reset: CancellationToken,
+}
+
+/// What a request is called that is no protocol's.
+const ELSEWHERE: &str = "elsewhere";
+
+/// Answers a request.
+pub(super) async fn exchange(
+    app: &Arc<App>,
+    link: &Link,
+    origin: Origin,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let front_end = front_end(path);
+    let grant = app.grant(&parts);
+    let drive = match (&grant, front_end) {
+        (Ok(grant), _) => Some(grant.account.clone()),
+        (Err(_), Some(front_end)) => front_end.drive(app, &parts),
+        (Err(_), None) => None,
+    };
+    let operation = front_end.map_or(ELSEWHERE, |front_end| front_end.operation(&parts));
+    let strike = app.control.faults.strike(operation, path, drive.as_deref()).unwrap_or_default();
+    let entry = Entry::new(app, operation, drive, &parts, &strike);
+
+    let latency = app.settings.latency + strike.latency;
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    let body = Body::new(Received::new(body, entry.received(), &parts));
+    if strike.when == When::Before {
+        if strike.reset {
+            return reset(link, entry).await;
+        }
+        if let Some(failure) = &strike.failure {
+            return entry.answer(failed(front_end, failure));
+        }
+    }
+    let exchange = Exchange { origin, grant };
+    let request = Request::from_parts(parts, body);
+    let mut response = match front_end {
+        Some(front_end) => front_end.answer(app, exchange, request).await,
+        None => nothing_here(),
+    };
+    if strike.when == When::After {
+        if strike.reset {
+            return reset(link, entry).await;
+        }
+        if let Some(failure) = &strike.failure {
+            response = failed(front_end, failure);
+        }
+    }
+    if let Some(bytes) = strike.truncate {
+        response = truncated(response, bytes);
+    }
+    entry.answer(response)
+}
+
+/// Ends the connection; the request with it.
+async fn reset(link: &Link, entry: Entry) -> Response {
+    drop(entry);
+    link.reset.cancel();
+    // The connection's task drops this future together with the connection.
+    std::future::pending().await
+}
+
+/// The answer that a fault rule asks for, in the protocol's words where the rule has none.
+fn failed(front_end: Option<&'static dyn FrontEnd>, failure: &Failure) -> Response {
+    let mut response = match (&failure.body, front_end) {
+        (Some(body), _) => {
+            let mut response = text(failure.status, "");
+            let media_type =
+                if body.trim_start().starts_with('{') { "application/json" } else { "text/plain" };
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+            *response.body_mut() = Body::from(body.clone());
+            response
+        }
+        (None, Some(front_end)) => front_end.failure(failure.status),
+        (None, None) => text(failure.status, "The server failed on demand."),
+    };
+    for (name, value) in &failure.headers {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
+}
+
+/// An answer whose length is told as it was, but whose body breaks off.
+fn truncated(response: Response, bytes: u64) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = hyper::body::Body::size_hint(&body).exact();
+    if let (Some(length), false) = (whole, parts.headers.contains_key(header::CONTENT_LENGTH)) {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(parts, Body::new(Truncated::new(body, bytes)))
+}
+
+fn nothing_here() -> Response {
+    text(
+        StatusCode::NOT_FOUND,
+        "Nothing is served at this path. Live Connect is under /v5.0/, sign-in at \
+         /oauth20_authorize.srf and /oauth20_token.srf, control under /_control/.",
+    )
+}
+
+/// A request under way. It goes into the log when its answer has been handed out whole, or when
+/// nobody wants it any more.
+#[derive(Debug)]
+pub(super) struct Entry {
+    app: Arc<App>,
+    since: Instant,
+    received: Arc<AtomicU64>,
+    /// Taken when it goes into the log.
+    record: Option<RequestRecord>,
+}
+
+impl Entry {
+    /// Counts a request that arrived.
+    fn new(
+        app: &Arc<App>,
+        operation: &'static str,
+        drive: Option<String>,
+        request: &Parts,
+        strike: &Strike,
+    ) -> Self {
+        let record = RequestRecord {
+            number: app.control.log.arrived(operation),
+            time: Timestamp::now(),
+            method: request.method.to_string(),
+            path: redact::path(&request.uri),
+            operation: operation.to_owned(),
+            drive,
+            status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            duration: 0.0,
+            fault: Some(strike.told()).filter(|told| !told.is_empty()),
+        };
+        Self {
+            app: Arc::clone(app),
+            since: Instant::now(),
+            received: Arc::default(),
+            record: Some(record),
+        }
+    }
+
+    /// Where the bytes of its body are counted.
+    fn received(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
+    }
+
+    /// Its answer, watched until its last byte has been handed out.
+    fn answer(mut self, response: Response) -> Response {
+        if let Some(record) = &mut self.record {
+            record.status = Some(response.status().as_u16());
+        }
+        let length = response
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
+        response.map(|body| Body::new(Sent::new(body, length, self)))
+    }
+
+    /// So many bytes of its answer were handed out.
+    pub(super) fn sent(&mut self, bytes: u64) {
+        if let Some(record) = &mut self.record {
+            record.bytes_out += bytes;
+        }
+    }
+
+    /// It is done.
+    pub(super) fn finish(&mut self) {
+        if let Some(mut record) = self.record.take() {
+            record.bytes_in = self.received.load(Ordering::Relaxed);
+            record.duration = self.since.elapsed().as_secs_f64() * 1000.0;
+            self.app.control.log.done(record);
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,103 @@
+//! Where the URLs in an answer begin: where its request came to.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{header, request::Parts, uri::Authority};
+
+/// Hosts of the clouds that a client may have been told lie here, and all hosts below them.
+const CLOUD_HOSTS: &[&str] = &[
+    "live.com",
+    "live.net",
+    "livefilestore.com",
+    "graph.microsoft.com",
+    "login.microsoftonline.com",
+    "api.onedrive.com",
+    "sharepoint.com",
+    "1drv.com",
+    "my.microsoftpersonalcontent.com",
+    "amazonaws.com",
+    "api.amazon.com",
+];
+
+/// Scheme and host that a request came with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    scheme: &'static str,
+    authority: String,
+}
+
+impl Origin {
+    /// The origin of a request; `None` if what it calls its host is none. HTTP/1.0 may leave the
+    /// host out: then it is the address that the request came to.
+    pub(super) fn of(request: &Parts, secure: bool, local: SocketAddr) -> Option<Self> {
+        let authority = match (request.uri.authority(), request.headers.get(header::HOST)) {
+            (Some(authority), _) => authority.clone(),
+            (None, Some(host)) => host.to_str().ok()?.parse().ok()?,
+            (None, None) => local.to_string().parse().ok()?,
+        };
+        // User and password have no business here, and would come back in every URL.
+        if authority.as_str().contains('@') || authority.host().is_empty() {
+            return None;
+        }
+        let scheme = if secure { "https" } else { "http" };
+        Some(Self { scheme, authority: authority.as_str().to_owned() })
+    }
+
+    /// The URL of a path, which begins with a slash.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.scheme, self.authority)
+    }
+
+    /// Whether a server that only this machine can reach may be called that. A name that anybody
+    /// can register and point at a loopback address (DNS rebinding) is none of them.
+    pub(super) fn is_local(&self) -> bool {
+        let Ok(authority) = self.authority.parse::<Authority>() else { return false };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return address.is_loopback();
+        }
+        let host = host.to_ascii_lowercase();
+        let is_or_below = |parent: &&str| {
+            host.strip_suffix(*parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        is_or_below(&"localhost") || CLOUD_HOSTS.iter().any(|parent| is_or_below(&parent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(uri: &str, host: Option<&str>) -> Option<Origin> {
+        let mut request = axum::http::Request::builder().uri(uri);
+        if let Some(host) = host {
+            request = request.header(header::HOST, host);
+        }
+        let parts = request.body(()).expect("a request").into_parts().0;
+        Origin::of(&parts, false, SocketAddr::from(([127, 0, 0, 1], 80)))
+    }
+
+    #[test]
+    fn urls_begin_with_the_host_that_the_request_named() {
+        let url = |uri, host| origin(uri, host).map(|origin| origin.url("/x"));
+        assert_eq!(url("/a", Some("localhost:81")).as_deref(), Some("http://localhost:81/x"));
+        assert_eq!(url("http://h:1/a", None).as_deref(), Some("http://h:1/x"));
+        assert_eq!(url("/a", None).as_deref(), Some("http://127.0.0.1:80/x"));
+        assert_eq!(url("/a", Some("a b")), None);
+        assert_eq!(url("/a", Some("user@host")), None);
+    }
+
+    #[test]
+    fn only_names_of_this_machine_and_of_the_clouds_are_local() {
+        let local = |host| origin("/", Some(host)).is_some_and(|origin| origin.is_local());
+        for host in ["127.0.0.1:8000", "[::1]:80", "localhost", "LOCALHOST:1", "a.localhost"] {
+            assert!(local(host), "{host}");
+        }
+        for host in ["apis.live.net", "cid-1.users.storage.live.com", "graph.microsoft.com:443"] {
+            assert!(local(host), "{host}");
+        }
+        for host in ["evil.example", "127.0.0.1.evil.example", "notlive.com", "192.168.1.2"] {
+            assert!(!local(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Contents: rows that items share by a count, with the bytes in the row or in blobs.
+
+use std::{ops::Range, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::{StreamExt, TryStreamExt, stream};
+use sqlx::{AnyConnection, Row};
+
+use super::{
+    super::{Bytestream, Content, DriveNo, Hashes, Result, Stored, TreeError},
+    db::{Db, Tx, storage},
+    intake::Place,
+    row::{signed, text_of, unsigned},
+};
+use crate::server::blobs::{Blob, Blobs, Hold};
+
+/// A piece of a content: where in it, and in which blob.
+struct Segment {
+    range: Range<u64>,
+    blob: i64,
+}
+
+/// The bytes that a file gets.
+pub(super) enum Bytes {
+    /// Taken in, and of nobody yet.
+    Stored(Stored),
+    /// A content that is counted for this file already.
+    Counted(Content),
+}
+
+impl Bytes {
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Stored(stored) => stored.size,
+            Self::Counted(content) => content.size,
+        }
+    }
+
+    /// Makes them a content of one item.
+    pub(super) async fn insert(self, tx: &mut Tx) -> Result<Content> {
+        let stored = match self {
+            Self::Counted(content) => return Ok(content),
+            Self::Stored(stored) => stored,
+        };
+        let no = tx.numbers().fresh();
+        let content = Content { no, size: stored.size, hashes: stored.hashes };
+        match stored.at {
+            Place::Row(bytes) => {
+                insert_row(tx, &content, Some(BASE64_STANDARD.encode(bytes))).await?;
+            }
+            Place::Blob(blob) => {
+                insert_row(tx, &content, None).await?;
+                add_segment(tx, no, 0..content.size, blob).await?;
+            }
+        }
+        Ok(content)
+    }
+}
+
+async fn insert_row(tx: &mut Tx, content: &Content, data: Option<String>) -> Result<()> {
+    sqlx::query("INSERT INTO content (no, refs, size, hashes, data) VALUES ($1, 1, $2, $3, $4)")
+        .bind(content.no)
+        .bind(signed(content.size))
+        .bind(text_of(&content.hashes))
+        .bind(data)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// Makes a content that has no bytes yet, for an upload session.
+pub(super) async fn insert_empty(tx: &mut Tx, no: i64) -> Result<()> {
+    insert_row(tx, &Content { no, size: 0, hashes: Hashes::default() }, None).await
+}
+
+/// Adds a blob to a content's end.
+pub(super) async fn add_segment(
+    tx: &mut Tx,
+    content: i64,
+    range: Range<u64>,
+    blob: Blob,
+) -> Result<()> {
+    sqlx::query("INSERT INTO segment (content, start, length, blob) VALUES ($1, $2, $3, $4)")
+        .bind(content)
+        .bind(signed(range.start))
+        .bind(signed(range.end - range.start))
+        .bind(blob.number())
+        .execute(tx.sql())
+        .await?;
+    tx.keep(blob);
+    Ok(())
+}
+
+/// One more item has the content.
+pub(super) async fn share(tx: &mut Tx, content: i64) -> Result<()> {
+    sqlx::query("UPDATE content SET refs = refs + 1 WHERE no = $1")
+        .bind(content)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// One item less has the content: with the last, it goes.
+pub(super) async fn release(tx: &mut Tx, content: i64) -> Result<()> {
+    let refs: Option<i64> =
+        sqlx::query_scalar("UPDATE content SET refs = refs - 1 WHERE no = $1 RETURNING refs")
+            .bind(content)
+            .fetch_optional(tx.sql())
+            .await?;
+    if refs == Some(0) { drop_unused(tx, content).await } else { Ok(()) }
+}
+
+async fn drop_unused(tx: &mut Tx, content: i64) -> Result<()> {
+    let blobs: Vec<i64> =
+        sqlx::query_scalar("DELETE FROM segment WHERE content = $1 RETURNING blob")
+            .bind(content)
+            .fetch_all(tx.sql())
+            .await?;
+    sqlx::query("DELETE FROM content WHERE no = $1").bind(content).execute(tx.sql()).await?;
+    tx.remove(content, blobs);
+    Ok(())
+}
+
+/// Every item gathered in `subtree` and not kept has its content no longer.
+pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveNo) -> Result<()> {
+    let released: Vec<(i64, i64)> = sqlx::query_as(
+        "UPDATE content SET refs = refs - x.n FROM ( \
+         SELECT i.content AS no, count(*) AS n FROM subtree s \
+         JOIN item i ON i.drive = $1 AND i.no = s.item \
+         WHERE i.content IS NOT NULL AND s.kept = 0 GROUP BY i.content) x \
+         WHERE content.no = x.no RETURNING content.no, content.refs",
+    )
+    .bind(drive)
+    .fetch_all(tx.sql())
+    .await?;
+    for (content, _) in released.into_iter().filter(|(_, refs)| *refs == 0) {
+        drop_unused(tx, content).await?;
+    }
+    Ok(())
+}
+
+/// See [`Tree::open`](super::super::Tree::open).
+pub(super) async fn open(
+    db: &Db,
+    blobs: &Arc<Blobs>,
+    content: &Content,
+    range: Range<u64>,
+) -> Result<Bytestream> {
+    // Held before it is looked up: what is found is then there until the stream is dropped.
+    let hold = blobs.hold(content.no);
+    let mut sql = db.reader().await?;
+    let data: Option<Option<String>> = sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
+        .bind(content.no)
+        .fetch_optional(&mut *sql)
+        .await?;
+    let range = range.start.min(content.size)..range.end.min(content.size);
+    if let Some(text) = data.ok_or(TreeError::Changed)? {
+        let bytes = bytes::Bytes::from(BASE64_STANDARD.decode(text).map_err(storage)?);
+        let (start, end) = (range.start as usize, range.end as usize);
+        let wanted = (start < end).then(|| Ok(bytes.slice(start..end)));
+        return Ok(Box::pin(stream::iter(wanted)));
+    }
+    let segments = segments(&mut sql, content.no).await?;
+    Ok(read(blobs, hold, segments, range))
+}
+
+async fn segments(sql: &mut AnyConnection, content: i64) -> Result<Vec<Segment>> {
+    let rows =
+        sqlx::query("SELECT start, length, blob FROM segment WHERE content = $1 ORDER BY start")
+            .bind(content)
+            .fetch_all(sql)
+            .await?;
+    rows.iter()
+        .map(|row| {
+            let start = unsigned(row.try_get(0)?);
+            let end = start + unsigned(row.try_get(1)?);
+            Ok(Segment { range: start..end, blob: row.try_get(2)? })
+        })
+        .collect()
+}
+
+/// Streams a range out of segments, which stay until the stream is dropped.
+fn read(blobs: &Arc<Blobs>, hold: Hold, segments: Vec<Segment>, wanted: Range<u64>) -> Bytestream {
+    let blobs = blobs.clone();
+    let parts = segments.into_iter().filter_map(move |Segment { range, blob }| {
+        let (start, end) = (wanted.start.max(range.start), wanted.end.min(range.end));
+        (start < end).then(|| (blob, start - range.start..end - range.start))
+    });
+    let bytes = stream::iter(parts)
+        .then(move |(blob, range)| {
+            let blobs = blobs.clone();
+            async move { blobs.read(blob, range).await }
+        })
+        .try_flatten();
+    Box::pin(bytes.inspect(move |_| {
+        let _ = &hold;
+    }))
+}

@@ -1,0 +1,81 @@
+//! What a change means for the folders above, and for what is below.
+
+use sqlx::Row;
+
+use super::{
+    super::{DriveNo, ItemNo, Result, TreeError},
+    db::Tx,
+};
+
+/// Adds to a folder's size and that of every folder above it by primary edges, and to the number
+/// of its own children. All of them have changed below. What is in the recycle bin ends the way
+/// up: it counts in no folder.
+const TOUCH: &str = "UPDATE item SET size = size + $3, content_version = content_version + 1, \
+    children = children + CASE WHEN no = $2 THEN CAST($4 AS BIGINT) ELSE 0 END \
+    WHERE drive = $1 AND state <> 3 AND no IN ( \
+    WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION ALL \
+    SELECT i.parent FROM up JOIN item i ON i.drive = $1 AND i.no = up.no \
+    WHERE i.parent IS NOT NULL AND i.state IN (0, 2)) SELECT no FROM up)";
+
+/// See [`TOUCH`].
+pub(super) async fn touch(
+    tx: &mut Tx,
+    drive: DriveNo,
+    folder: ItemNo,
+    bytes: i64,
+    children: i64,
+) -> Result<()> {
+    sqlx::query(TOUCH)
+        .bind(drive)
+        .bind(folder)
+        .bind(bytes)
+        .bind(children)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// Takes numbers of a drive: the first of `feeds` numbers of its feed, and of `items` items.
+pub(super) async fn take_numbers(
+    tx: &mut Tx,
+    drive: DriveNo,
+    feeds: i64,
+    items: i64,
+) -> Result<(i64, ItemNo)> {
+    let row = sqlx::query(
+        "UPDATE drive SET feed = feed + $2, next_item = next_item + $3 WHERE no = $1 \
+         RETURNING feed, next_item",
+    )
+    .bind(drive)
+    .bind(feeds)
+    .bind(items)
+    .fetch_optional(tx.sql())
+    .await?
+    .ok_or(TreeError::NotFound)?;
+    Ok((row.try_get::<i64, _>(0)? - feeds + 1, row.try_get::<i64, _>(1)? - items))
+}
+
+/// The next number of a drive's feed.
+pub(super) async fn next_feed(tx: &mut Tx, drive: DriveNo) -> Result<i64> {
+    Ok(take_numbers(tx, drive, 1, 0).await?.0)
+}
+
+/// Whether `item` is `folder` or a folder above it, by any edge.
+pub(super) async fn is_above(
+    tx: &mut Tx,
+    drive: DriveNo,
+    item: ItemNo,
+    folder: ItemNo,
+) -> Result<bool> {
+    let found: i64 = sqlx::query_scalar(
+        "WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION \
+         SELECT e.parent FROM up JOIN edge e ON e.drive = $1 AND e.item = up.no AND e.live = 1) \
+         SELECT count(*) FROM up WHERE no = $3",
+    )
+    .bind(drive)
+    .bind(folder)
+    .bind(item)
+    .fetch_one(tx.sql())
+    .await?;
+    Ok(found > 0)
+}

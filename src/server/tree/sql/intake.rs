@@ -1,0 +1,131 @@
+//! Taking a body in: hashed on the way, with bounded memory, to the row or to a blob.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, future};
+use tokio::{sync::mpsc, task};
+
+use super::{
+    super::{Bytestream, Result, TreeError, hash::Hasher},
+    db::storage,
+};
+use crate::server::blobs::{Blob, Blobs};
+
+/// The largest content that is kept in its row, in bytes: below, a file's creation costs more than
+/// its bytes (drive-trait.md, "Facts by subject" 6).
+pub(super) const ROW_MAX: usize = 16 << 10;
+
+/// Bytes that are hashed and written at a time. Up to four of them are in memory for each body.
+const PIECE: usize = 512 << 10;
+
+/// A body that was taken in.
+pub(super) struct TakenIn {
+    pub size: u64,
+    /// The hashes under way, if they were wanted.
+    pub hasher: Option<Hasher>,
+    pub at: Place,
+}
+
+/// Where taken-in bytes are.
+#[derive(Debug)]
+pub(in super::super) enum Place {
+    /// Few enough to be kept in the row.
+    Row(Bytes),
+    /// In a blob.
+    Blob(Blob),
+}
+
+/// Takes a body of at most `max` bytes in, to a blob if it has more than `row_max`. When it fails
+/// or is dropped, nothing stays.
+pub(super) async fn take_in(
+    blobs: &Arc<Blobs>,
+    body: Bytestream,
+    max: u64,
+    hasher: Option<Hasher>,
+    row_max: usize,
+) -> Result<TakenIn> {
+    let mut source = Source { body, left_over: Bytes::new(), taken: 0, max };
+    let head = source.piece(BytesMut::new(), row_max + 1).await?;
+    if head.len() <= row_max {
+        let hasher = hasher.map(|hasher| hashed(hasher, &head));
+        return Ok(TakenIn { size: source.taken, hasher, at: Place::Row(head) });
+    }
+    let mut writer = blobs.writer().await.map_err(storage)?;
+    let (full, mut pieces) = mpsc::channel(1);
+    let gather = async {
+        let mut piece = source.piece(BytesMut::from(head), PIECE).await?;
+        while !piece.is_empty() && full.send(piece).await.is_ok() {
+            piece = source.piece(BytesMut::new(), PIECE).await?;
+        }
+        // The other side ends with the last piece.
+        drop(full);
+        Ok::<_, TreeError>(source.taken)
+    };
+    let write = async {
+        let mut hasher = hasher;
+        while let Some(piece) = pieces.recv().await {
+            let (after, written) =
+                future::join(hash(hasher, piece.clone()), writer.write(piece)).await;
+            written.map_err(storage)?;
+            hasher = after?;
+        }
+        Ok((hasher, writer.finish().await.map_err(storage)?))
+    };
+    let (size, (hasher, blob)) = future::try_join(gather, write).await?;
+    Ok(TakenIn { size, hasher, at: Place::Blob(blob) })
+}
+
+fn hashed(mut hasher: Hasher, bytes: &[u8]) -> Hasher {
+    hasher.update(bytes);
+    hasher
+}
+
+/// Hashes a piece where it does not keep others waiting.
+async fn hash(hasher: Option<Hasher>, piece: Bytes) -> Result<Option<Hasher>> {
+    let Some(hasher) = hasher else { return Ok(None) };
+    task::spawn_blocking(move || Some(hashed(hasher, &piece))).await.map_err(storage)
+}
+
+/// A body, cut anew.
+struct Source {
+    body: Bytestream,
+    left_over: Bytes,
+    taken: u64,
+    max: u64,
+}
+
+impl Source {
+    /// Bytes to make `start` up to `size`; fewer only at the body's end.
+    async fn piece(&mut self, mut start: BytesMut, size: usize) -> Result<Bytes> {
+        loop {
+            let missing = size - start.len();
+            if start.is_empty() && self.left_over.len() >= missing {
+                return Ok(self.left_over.split_to(missing));
+            }
+            let some = self.left_over.split_to(missing.min(self.left_over.len()));
+            start.extend_from_slice(&some);
+            if start.len() == size || !self.more().await? {
+                return Ok(start.freeze());
+            }
+        }
+    }
+
+    async fn more(&mut self) -> Result<bool> {
+        while let Some(bytes) = self.body.next().await {
+            let bytes = bytes.map_err(TreeError::Body)?;
+            self.taken += bytes.len() as u64;
+            if self.taken > self.max {
+                return Err(TreeError::Body(std::io::Error::new(
+                    std::io::ErrorKind::FileTooLarge,
+                    format!("more than {} bytes", self.max),
+                )));
+            }
+            if !bytes.is_empty() {
+                self.left_over = bytes;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

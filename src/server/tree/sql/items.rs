@@ -1,0 +1,294 @@
+//! Making items, and replacing the bytes of files.
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+
+use super::{
+    super::{
+        Content, DriveNo, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, Result, State,
+        TreeError, Written, fold,
+    },
+    contents::{self, Bytes},
+    db::Tx,
+    folders::{next_feed, take_numbers, touch},
+    names::{self, Spot},
+    read,
+    row::{kind_code, media_type, signed, text_of_facets},
+};
+
+/// Where a new item goes.
+pub(super) struct To {
+    pub drive: DriveNo,
+    pub folder: ItemNo,
+    pub name: String,
+}
+
+/// Now, as exactly as the database keeps it.
+pub(super) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+/// A time as exactly as the database keeps it.
+pub(super) fn kept(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
+impl Expect {
+    /// Refuses a node at another version.
+    pub(super) fn check(self, node: &Node) -> Result<()> {
+        let holds = match self {
+            Self::Any => true,
+            Self::Version(version) => node.version == version,
+            Self::ContentVersion(version) => node.content_version == version,
+        };
+        if holds { Ok(()) } else { Err(TreeError::Changed) }
+    }
+}
+
+/// See [`Tree::make`](super::super::Tree::make).
+pub(super) async fn make(
+    tx: &mut Tx,
+    mut to: To,
+    kind: NodeKind,
+    new: NewItem,
+    on_conflict: OnConflict,
+) -> Result<Written> {
+    names::check(&to.name)?;
+    if kind == NodeKind::File {
+        return Err(TreeError::Storage("a file is made with its bytes".into()));
+    }
+    let spot = names::spot(tx, to.drive, to.folder, &to.name).await?;
+    if let Some((occupant, there)) = spot.occupant {
+        match on_conflict {
+            OnConflict::Replace if there == kind => {
+                let node = read::node(tx.sql(), to.drive, occupant).await?;
+                return Ok(Written { node, created: false });
+            }
+            OnConflict::Replace | OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
+            OnConflict::Rename => {
+                to.name = names::free(tx, to.drive, &[to.folder], &to.name, kind).await?;
+            }
+        }
+    }
+    let node = add(tx, to, kind, None, new).await?;
+    Ok(Written { node, created: true })
+}
+
+/// See [`Tree::put`](super::super::Tree::put).
+pub(super) async fn put(
+    tx: &mut Tx,
+    mut to: To,
+    bytes: Bytes,
+    new: NewItem,
+    on_conflict: OnConflict,
+    expect: Expect,
+) -> Result<Written> {
+    names::check(&to.name)?;
+    let spot = names::spot(tx, to.drive, to.folder, &to.name).await?;
+    if let Some((occupant, there)) = spot.occupant {
+        match on_conflict {
+            OnConflict::Replace if there == NodeKind::File => {
+                let node = overwrite(tx, to.drive, occupant, bytes, new, expect).await?;
+                return Ok(Written { node, created: false });
+            }
+            OnConflict::Replace => return Err(TreeError::NotAFile(occupant)),
+            OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
+            OnConflict::Rename => {
+                to.name = names::free(tx, to.drive, &[to.folder], &to.name, NodeKind::File).await?;
+            }
+        }
+    }
+    spot.admit(signed(bytes.size()))?;
+    let content = bytes.insert(tx).await?;
+    let node = add(tx, to, NodeKind::File, Some(content), new).await?;
+    Ok(Written { node, created: true })
+}
+
+/// Adds an item to a live folder in which its name is free.
+pub(super) async fn add(
+    tx: &mut Tx,
+    to: To,
+    kind: NodeKind,
+    content: Option<Content>,
+    new: NewItem,
+) -> Result<Node> {
+    let (feed, no) = take_numbers(tx, to.drive, 1, 1).await?;
+    let now = now();
+    let node = Node {
+        drive: to.drive,
+        no,
+        parents: vec![to.folder],
+        kind,
+        state: State::Live,
+        size: content.as_ref().map_or(0, |content| content.size),
+        content,
+        children: 0,
+        media_type: new.media_type,
+        name: to.name,
+        description: new.description,
+        created: now,
+        modified: now,
+        client_created: new.client_created.map_or(now, kept),
+        client_modified: new.client_modified.map_or(now, kept),
+        version: 1,
+        content_version: 1,
+        feed,
+        owner: new.owner,
+        facets: new.facets,
+    };
+    insert(tx.sql(), &node).await?;
+    add_edge(tx.sql(), to.drive, no, to.folder, &node.name).await?;
+    touch(tx, to.drive, to.folder, signed(node.size), 1).await?;
+    Ok(shown(node))
+}
+
+/// A node as it would be read: its media type derived if it was not given.
+fn shown(mut node: Node) -> Node {
+    node.media_type = media_type(node.media_type, node.kind, &node.name);
+    node
+}
+
+/// A row of `item`; its rank is the number of the feed it is made with, which is larger than that
+/// of any folder.
+pub(super) async fn insert(sql: &mut AnyConnection, node: &Node) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO item (drive, no, name, parent, kind, state, content, size, children, \
+         media_type, description, created, modified, client_created, client_modified, \
+         version, content_version, feed, rank, owner, facets) \
+         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 0, $8, $9, $10, $11, $12, $13, 1, 1, $14, $14, \
+         $15, $16)",
+    )
+    .bind(node.drive)
+    .bind(node.no)
+    .bind(node.name.clone())
+    .bind(node.parents.first().copied())
+    .bind(kind_code(node.kind))
+    .bind(node.content.as_ref().map(|content| content.no))
+    .bind(signed(node.size))
+    .bind(node.media_type.clone())
+    .bind(node.description.clone())
+    .bind(node.created.as_microsecond())
+    .bind(node.modified.as_microsecond())
+    .bind(node.client_created.as_microsecond())
+    .bind(node.client_modified.as_microsecond())
+    .bind(node.feed)
+    .bind(node.owner.clone())
+    .bind(text_of_facets(&node.facets))
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+/// An item's name in a folder.
+pub(super) async fn add_edge(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    item: ItemNo,
+    folder: ItemNo,
+    name: &str,
+) -> Result<()> {
+    sqlx::query("INSERT INTO edge (drive, item, parent, folded, live) VALUES ($1, $2, $3, $4, 1)")
+        .bind(drive)
+        .bind(item)
+        .bind(folder)
+        .bind(fold(name))
+        .execute(sql)
+        .await?;
+    Ok(())
+}
+
+/// See [`Tree::overwrite`](super::super::Tree::overwrite).
+pub(super) async fn overwrite(
+    tx: &mut Tx,
+    drive: DriveNo,
+    item: ItemNo,
+    bytes: Bytes,
+    new: NewItem,
+    expect: Expect,
+) -> Result<Node> {
+    let old = read::node(tx.sql(), drive, item).await?;
+    admit_over(tx, &old, bytes.size(), expect).await?;
+    let content = bytes.insert(tx).await?;
+    replace(tx, old, content, new).await
+}
+
+/// Whether a file may get so many bytes instead of its own.
+pub(super) async fn admit_over(tx: &mut Tx, old: &Node, size: u64, expect: Expect) -> Result<()> {
+    if old.kind != NodeKind::File {
+        return Err(TreeError::NotAFile(old.no));
+    }
+    expect.check(old)?;
+    let info = read::drive(tx.sql(), old.drive).await?;
+    let spot = Spot { occupant: None, quota: signed(info.quota), used: signed(info.used) };
+    spot.admit(signed(size) - signed(old.size))
+}
+
+/// Gives a file another content, which is counted already.
+pub(super) async fn replace(
+    tx: &mut Tx,
+    mut node: Node,
+    content: Content,
+    new: NewItem,
+) -> Result<Node> {
+    let now = now();
+    let grown = signed(content.size) - signed(node.size);
+    let old = node.content.replace(content).map(|content| content.no);
+    let given = new.media_type.clone();
+    node.size = node.content.as_ref().map_or(0, |content| content.size);
+    node.media_type = new.media_type;
+    node.description = new.description.or(node.description);
+    node.modified = now;
+    node.client_created = new.client_created.map_or(node.client_created, kept);
+    node.client_modified = new.client_modified.map_or(now, kept);
+    node.version += 1;
+    node.content_version += 1;
+    node.owner = new.owner.or(node.owner);
+    node.facets.extend(new.facets);
+    node.facets.retain(|_, facet| !facet.is_null());
+    node.feed = next_feed(tx, node.drive).await?;
+    save(tx, &node, Some(given)).await?;
+    if let Some(old) = old {
+        contents::release(tx, old).await?;
+    }
+    for (i, folder) in node.parents.iter().enumerate() {
+        touch(tx, node.drive, *folder, if i == 0 { grown } else { 0 }, 0).await?;
+    }
+    Ok(shown(node))
+}
+
+/// Writes what can change of an item's row, but its state and rank. `media_type`: the one that was
+/// given with new bytes, which may be none; a node's own may have been derived from its name.
+pub(super) async fn save(
+    tx: &mut Tx,
+    node: &Node,
+    media_type: Option<Option<String>>,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE item SET name = $3, parent = $4, content = $5, size = $6, description = $7, \
+         modified = $8, client_created = $9, client_modified = $10, version = $11, \
+         content_version = $12, feed = $13, owner = $14, facets = $15, \
+         media_type = CASE WHEN $16 = 1 THEN CAST($17 AS TEXT) ELSE media_type END \
+         WHERE drive = $1 AND no = $2",
+    )
+    .bind(node.drive)
+    .bind(node.no)
+    .bind(node.name.clone())
+    .bind(node.parents.first().copied())
+    .bind(node.content.as_ref().map(|content| content.no))
+    .bind(signed(node.size))
+    .bind(node.description.clone())
+    .bind(node.modified.as_microsecond())
+    .bind(node.client_created.as_microsecond())
+    .bind(node.client_modified.as_microsecond())
+    .bind(node.version)
+    .bind(node.content_version)
+    .bind(node.feed)
+    .bind(node.owner.clone())
+    .bind(text_of_facets(&node.facets))
+    .bind(i64::from(media_type.is_some()))
+    .bind(media_type.flatten())
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! The tree in an SQL database, its bytes in blobs.
+
+mod bin;
+mod contents;
+mod copy;
+mod db;
+mod drives;
+mod folders;
+mod intake;
+mod items;
+mod names;
+mod open;
+mod read;
+mod row;
+mod schema;
+mod session;
+mod subtree;
+mod update;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use tokio::task::JoinSet;
+
+pub(in crate::server) use self::drives::cid;
+pub(super) use self::intake::Place;
+pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
+use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To};
+use super::{
+    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Listing, NewItem, Node,
+    NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
+};
+use crate::server::blobs::Blobs;
+
+/// The trees of a server, in a folder or in memory. See [`SqlTree::open`].
+pub struct SqlTree {
+    db: Arc<Db>,
+    blobs: Arc<Blobs>,
+    quota: u64,
+    hashing: session::Hashing,
+    background: Mutex<JoinSet<()>>,
+}
+
+impl fmt::Debug for SqlTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlTree").field("blobs", &self.blobs).finish_non_exhaustive()
+    }
+}
+
+/// Does a write: `write!(self, |tx| …)`, where `…` awaits and gives a `Result`.
+macro_rules! write {
+    ($tree:expr, |$tx:ident| $work:expr) => {
+        $tree.db.write(move |$tx| async move { $work.await }.boxed()).await
+    };
+}
+
+impl SqlTree {
+    /// Ends what is under way and gives the folder up: another process can open it afterwards.
+    pub async fn close(&self) {
+        let mut background = std::mem::take(
+            &mut *self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        background.shutdown().await;
+        self.db.close().await;
+        self.blobs.settle().await;
+    }
+}
+
+#[async_trait]
+impl Tree for SqlTree {
+    async fn drive(&self, name: &str) -> Result<DriveInfo> {
+        let found = read::drive_named(&mut *self.db.reader().await?, name).await?;
+        if let Some(drive) = found {
+            return Ok(drive);
+        }
+        let (name, quota) = (name.to_owned(), self.quota);
+        write!(self, |tx| drives::make(tx, name, quota))
+    }
+
+    async fn drive_info(&self, drive: DriveNo) -> Result<DriveInfo> {
+        read::drive(&mut *self.db.reader().await?, drive).await
+    }
+
+    async fn set_quota(&self, drive: DriveNo, quota: u64) -> Result<()> {
+        write!(self, |tx| drives::set_quota(tx, drive, quota))
+    }
+
+    async fn node(&self, drive: DriveNo, item: ItemNo) -> Result<Node> {
+        read::node(&mut *self.db.reader().await?, drive, item).await
+    }
+
+    async fn any_node(&self, drive: DriveNo, item: ItemNo) -> Result<Node> {
+        read::any_node(&mut *self.db.reader().await?, drive, item).await
+    }
+
+    async fn child(&self, drive: DriveNo, parent: ItemNo, name: &str) -> Result<Node> {
+        read::child(&mut *self.db.reader().await?, drive, parent, name).await
+    }
+
+    async fn walk(&self, drive: DriveNo, anchor: ItemNo, names: &[&str]) -> Result<Vec<Node>> {
+        read::walk(&mut *self.db.reader().await?, drive, anchor, names).await
+    }
+
+    async fn path(&self, drive: DriveNo, item: ItemNo) -> Result<Vec<String>> {
+        read::path(&mut *self.db.reader().await?, drive, item).await
+    }
+
+    async fn children(&self, drive: DriveNo, parent: ItemNo, which: Listing) -> Result<Vec<Node>> {
+        read::children(&mut *self.db.reader().await?, drive, parent, which).await
+    }
+
+    async fn below(
+        &self,
+        drive: DriveNo,
+        folder: ItemNo,
+        after: i64,
+        limit: u64,
+    ) -> Result<(Vec<Node>, Option<i64>)> {
+        read::below(&mut *self.db.reader().await?, drive, folder, after, limit).await
+    }
+
+    async fn changes(&self, drive: DriveNo, after: i64, limit: u64) -> Result<Vec<Node>> {
+        read::changes(&mut *self.db.reader().await?, drive, after, limit).await
+    }
+
+    async fn trashed(&self, drive: DriveNo, which: Listing) -> Result<Vec<Node>> {
+        read::trashed(&mut *self.db.reader().await?, drive, which).await
+    }
+
+    async fn store(&self, body: Bytestream, max: u64) -> Result<Stored> {
+        let taken =
+            intake::take_in(&self.blobs, body, max, Some(Hasher::default()), ROW_MAX).await?;
+        let hashes = taken.hasher.unwrap_or_default().finish();
+        Ok(Stored { size: taken.size, hashes, at: taken.at })
+    }
+
+    async fn discard(&self, stored: Stored) -> Result<()> {
+        drop(stored);
+        self.blobs.settle().await;
+        Ok(())
+    }
+
+    async fn open(&self, content: &Content, range: Range<u64>) -> Result<Bytestream> {
+        contents::open(&self.db, &self.blobs, content, range).await
+    }
+
+    async fn make(
+        &self,
+        drive: DriveNo,
+        parent: ItemNo,
+        name: &str,
+        kind: NodeKind,
+        new: NewItem,
+        on_conflict: OnConflict,
+    ) -> Result<Written> {
+        let to = To { drive, folder: parent, name: name.to_owned() };
+        write!(self, |tx| items::make(tx, to, kind, new, on_conflict))
+    }
+
+    async fn put(
+        &self,
+        drive: DriveNo,
+        parent: ItemNo,
+        name: &str,
+        stored: Stored,
+        new: NewItem,
+        on_conflict: OnConflict,
+        expect: Expect,
+    ) -> Result<Written> {
+        let to = To { drive, folder: parent, name: name.to_owned() };
+        let bytes = Bytes::Stored(stored);
+        write!(self, |tx| items::put(tx, to, bytes, new, on_conflict, expect))
+    }
+
+    async fn overwrite(
+        &self,
+        drive: DriveNo,
+        item: ItemNo,
+        stored: Stored,
+        new: NewItem,
+        expect: Expect,
+    ) -> Result<Node> {
+        let bytes = Bytes::Stored(stored);
+        write!(self, |tx| items::overwrite(tx, drive, item, bytes, new, expect))
+    }
+
+    async fn update(
+        &self,
+        drive: DriveNo,
+        item: ItemNo,
+        change: Change,
+        on_conflict: OnConflict,
+        expect: Expect,
+    ) -> Result<Node> {
+        write!(self, |tx| update::update(tx, drive, item, change, on_conflict, expect))
+    }
+
+    async fn copy(
+        &self,
+        drive: DriveNo,
+        item: ItemNo,
+        to: ItemNo,
+        name: Option<&str>,
+        on_conflict: OnConflict,
+    ) -> Result<Node> {
+        let name = name.map(str::to_owned);
+        write!(self, |tx| copy::copy(tx, drive, item, to, name, on_conflict))
+    }
+
+    async fn trash(&self, drive: DriveNo, item: ItemNo, expect: Expect) -> Result<Node> {
+        write!(self, |tx| bin::trash(tx, drive, item, expect))
+    }
+
+    async fn restore(
+        &self,
+        drive: DriveNo,
+        item: ItemNo,
+        to: Option<ItemNo>,
+        name: Option<&str>,
+    ) -> Result<Node> {
+        let name = name.map(str::to_owned);
+        write!(self, |tx| bin::restore(tx, drive, item, to, name))
+    }
+
+    async fn purge(&self, drive: DriveNo, item: ItemNo) -> Result<()> {
+        write!(self, |tx| bin::purge(tx, drive, item))
+    }
+
+    async fn open_session(&self, session: Session) -> Result<Session> {
+        write!(self, |tx| session::open(tx, session))
+    }
+
+    async fn session(&self, id: &str) -> Result<Session> {
+        session::find(&mut *self.db.reader().await?, id).await
+    }
+
+    async fn append(
+        &self,
+        id: &str,
+        at: u64,
+        total: Option<u64>,
+        fragment: Bytestream,
+        max: u64,
+    ) -> Result<Session> {
+        session::append(self, id, at, total, fragment, max).await
+    }
+
+    async fn commit(&self, id: &str, new: NewItem, expect: Expect) -> Result<Written> {
+        session::commit(self, id, new, expect).await
+    }
+
+    async fn cancel(&self, id: &str) -> Result<()> {
+        self.hashing.invalidate(id);
+        let id = id.to_owned();
+        write!(self, |tx| session::cancel(tx, id))
+    }
+
+    async fn reset(&self) -> Result<()> {
+        self.hashing.invalidate_all();
+        write!(self, |tx| drives::reset(tx))
+    }
+}

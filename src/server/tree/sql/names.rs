@@ -1,0 +1,140 @@
+//! Names in a folder: whose they are, and which are free.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+
+use super::{
+    super::{DriveNo, ItemNo, Node, NodeKind, Result, State, TreeError, fold},
+    db::Tx,
+    row,
+};
+
+/// What has to be known of a folder before something is put into it.
+pub(super) struct Spot {
+    /// Who has the name already.
+    pub occupant: Option<(ItemNo, NodeKind)>,
+    /// What the drive may hold, and holds.
+    pub quota: i64,
+    pub used: i64,
+}
+
+/// A name that a tree can keep.
+pub(super) fn check(name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(TreeError::BadName("it is empty"));
+    }
+    if name.contains('/') {
+        return Err(TreeError::BadName("it contains a slash"));
+    }
+    if name.contains('\0') {
+        return Err(TreeError::BadName("it contains a NUL character"));
+    }
+    Ok(())
+}
+
+/// The spot of a name in a live folder.
+pub(super) async fn spot(tx: &mut Tx, drive: DriveNo, folder: ItemNo, name: &str) -> Result<Spot> {
+    let row = sqlx::query(
+        "SELECT p.kind, p.state, d.quota, r.size, o.no, o.kind \
+         FROM item p JOIN drive d ON d.no = p.drive JOIN item r ON r.drive = p.drive AND r.no = 100 \
+         LEFT JOIN edge e ON e.drive = p.drive AND e.parent = p.no AND e.folded = $3 AND e.live = 1 \
+         LEFT JOIN item o ON o.drive = e.drive AND o.no = e.item \
+         WHERE p.drive = $1 AND p.no = $2",
+    )
+    .bind(drive)
+    .bind(folder)
+    .bind(fold(name))
+    .fetch_optional(tx.sql())
+    .await?
+    .ok_or(TreeError::NotFound)?;
+    if row::state(row.try_get(1)?)? != State::Live {
+        return Err(TreeError::NotFound);
+    }
+    if row::kind(row.try_get(0)?)? != NodeKind::Folder {
+        return Err(TreeError::NotAFolder(folder));
+    }
+    let occupant = match (row.try_get::<Option<i64>, _>(4)?, row.try_get::<Option<i64>, _>(5)?) {
+        (Some(no), Some(kind)) => Some((no, row::kind(kind)?)),
+        _ => None,
+    };
+    Ok(Spot { occupant, quota: row.try_get(2)?, used: row.try_get(3)? })
+}
+
+impl Spot {
+    /// Refuses so many bytes more if the drive cannot hold them.
+    pub(super) fn admit(&self, bytes: i64) -> Result<()> {
+        if bytes > 0 && self.used.saturating_add(bytes) > self.quota {
+            return Err(TreeError::QuotaExceeded);
+        }
+        Ok(())
+    }
+}
+
+/// `name 1.ext`, `name 2.ext`, …: the first that is free in every one of the folders.
+pub(super) async fn free(
+    tx: &mut Tx,
+    drive: DriveNo,
+    folders: &[ItemNo],
+    name: &str,
+    kind: NodeKind,
+) -> Result<String> {
+    let (stem, extension) = match name.rsplit_once('.') {
+        Some((stem, extension)) if kind == NodeKind::File && !stem.is_empty() => {
+            (stem, format!(".{extension}"))
+        }
+        _ => (name, String::new()),
+    };
+    let mut taken = HashSet::new();
+    for folder in folders {
+        // `!` comes next after the space: everything that begins with the stem and a space.
+        let names: Vec<String> = sqlx::query_scalar(
+            "SELECT folded FROM edge WHERE drive = $1 AND parent = $2 AND live = 1 \
+             AND folded > $3 AND folded < $4",
+        )
+        .bind(drive)
+        .bind(folder)
+        .bind(fold(&format!("{stem} ")))
+        .bind(fold(&format!("{stem}!")))
+        .fetch_all(tx.sql())
+        .await?;
+        taken.extend(names);
+    }
+    let mut number = 1u64;
+    loop {
+        let candidate = format!("{stem} {number}{extension}");
+        if !taken.contains(&fold(&candidate)) {
+            return Ok(candidate);
+        }
+        number += 1;
+    }
+}
+
+/// Whether a folder that the item is in has a rank that is not below the item's.
+pub(super) async fn is_outranked(tx: &mut Tx, node: &Node) -> Result<bool> {
+    let above: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM edge e JOIN item p ON p.drive = e.drive AND p.no = e.parent \
+         JOIN item i ON i.drive = e.drive AND i.no = e.item \
+         WHERE e.drive = $1 AND e.item = $2 AND e.live = 1 AND p.rank >= i.rank",
+    )
+    .bind(node.drive)
+    .bind(node.no)
+    .fetch_one(tx.sql())
+    .await?;
+    Ok(above > 0)
+}
+
+/// Puts an item's name into a folder that is in the recycle bin, unless it is taken there.
+pub(super) async fn keep_unseen_edge(tx: &mut Tx, node: &Node, folder: ItemNo) -> Result<bool> {
+    let kept = sqlx::query(
+        "INSERT INTO edge (drive, item, parent, folded, live) VALUES ($1, $2, $3, $4, 1) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(node.drive)
+    .bind(node.no)
+    .bind(folder)
+    .bind(fold(&node.name))
+    .execute(tx.sql())
+    .await?;
+    Ok(kept.rows_affected() > 0)
+}

@@ -1,0 +1,293 @@
+//! Looking: every answer is one query, however long.
+
+use futures::TryStreamExt;
+use sqlx::AnyConnection;
+
+use super::{
+    super::{
+        DriveInfo, DriveNo, ItemNo, Listing, Node, NodeKind, Order, ROOT, Result, State, TreeError,
+        fold,
+    },
+    row::{self, select_nodes, signed},
+};
+
+/// Names that [`WALK`] goes down at a time.
+const STEPS: usize = 8;
+
+macro_rules! select_drive {
+    ($column:literal) => {
+        concat!(
+            "SELECT d.no, d.name, d.cid, d.quota, r.size, d.feed, d.created FROM drive d \
+             JOIN item r ON r.drive = d.no AND r.no = 100 WHERE d.",
+            $column,
+            " = $1"
+        )
+    };
+}
+
+const NODE: &str = select_nodes!("item i", "WHERE i.drive = $1 AND i.no = $2");
+
+const CHILD: &str = select_nodes!(
+    "edge e JOIN item i ON i.drive = e.drive AND i.no = e.item",
+    "WHERE e.drive = $1 AND e.parent = $2 AND e.folded = $3 AND e.live = 1 AND i.state = 0 \
+     AND EXISTS (SELECT 1 FROM item p WHERE p.drive = $1 AND p.no = $2 AND p.state = 0)"
+);
+
+const WALK: &str = concat!(
+    "WITH RECURSIVE seg(n, folded) AS (VALUES (1, CAST($3 AS TEXT)), (2, CAST($4 AS TEXT)), \
+     (3, CAST($5 AS TEXT)), (4, CAST($6 AS TEXT)), (5, CAST($7 AS TEXT)), (6, CAST($8 AS TEXT)), \
+     (7, CAST($9 AS TEXT)), (8, CAST($10 AS TEXT))), \
+     walk(no, n) AS (SELECT CAST($2 AS BIGINT), 0 UNION ALL \
+     SELECT e.item, w.n + 1 FROM walk w JOIN seg s ON s.n = w.n + 1 \
+     JOIN edge e ON e.drive = $1 AND e.parent = w.no AND e.folded = s.folded AND e.live = 1) ",
+    select_nodes!(
+        "walk w JOIN item i ON i.drive = $1 AND i.no = w.no",
+        "WHERE i.state = 0 ORDER BY w.n"
+    )
+);
+
+const PATH: &str = "WITH RECURSIVE up(name, parent, height) AS (\
+    SELECT name, parent, 0 FROM item WHERE drive = $1 AND no = $2 UNION ALL \
+    SELECT i.name, i.parent, up.height + 1 FROM up JOIN item i ON i.drive = $1 AND i.no = up.parent) \
+    SELECT name FROM up ORDER BY height DESC";
+
+macro_rules! select_children {
+    ($order:literal) => {
+        select_nodes!(
+            "edge e JOIN item i ON i.drive = e.drive AND i.no = e.item",
+            "WHERE e.drive = $1 AND e.parent = $2 AND e.live = 1 AND i.state = 0 \
+             AND EXISTS (SELECT 1 FROM item p WHERE p.drive = $1 AND p.no = $2 AND p.state = 0) \
+             ORDER BY ",
+            $order,
+            " LIMIT $3 OFFSET $4"
+        )
+    };
+}
+
+macro_rules! select_trashed {
+    ($order:literal) => {
+        select_nodes!(
+            "item i",
+            "WHERE i.drive = $1 AND i.state = 1 ORDER BY ",
+            $order,
+            " LIMIT $2 OFFSET $3"
+        )
+    };
+}
+
+const BELOW_ROOT: &str = select_nodes!(
+    "item i",
+    "WHERE i.drive = $1 AND i.state = 0 AND i.rank > $2 AND i.no <> 100 ORDER BY i.rank LIMIT $3"
+);
+
+const BELOW: &str = concat!(
+    "WITH RECURSIVE below(no) AS (SELECT CAST($4 AS BIGINT) UNION \
+     SELECT e.item FROM below b JOIN edge e ON e.drive = $1 AND e.parent = b.no AND e.live = 1) ",
+    select_nodes!(
+        "below b JOIN item i ON i.drive = $1 AND i.no = b.no",
+        "WHERE i.state = 0 AND i.rank > $2 AND i.no <> $4 ORDER BY i.rank LIMIT $3"
+    )
+);
+
+const CHANGES: &str =
+    select_nodes!("item i", "WHERE i.drive = $1 AND i.feed > $2 ORDER BY i.feed LIMIT $3");
+
+type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
+
+async fn one(sql: &mut AnyConnection, query: Query) -> Result<Option<Node>> {
+    query.fetch_optional(sql).await?.as_ref().map(row::node).transpose()
+}
+
+async fn all(sql: &mut AnyConnection, query: Query) -> Result<Vec<Node>> {
+    let mut rows = query.fetch(sql);
+    let mut nodes = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        nodes.push(row::node(&row)?);
+    }
+    Ok(nodes)
+}
+
+/// The drive of that name, if there is one.
+pub(super) async fn drive_named(sql: &mut AnyConnection, name: &str) -> Result<Option<DriveInfo>> {
+    let row = sqlx::query(select_drive!("name")).bind(name).fetch_optional(sql).await?;
+    row.as_ref().map(row::drive).transpose()
+}
+
+/// The drive of that number.
+pub(super) async fn drive(sql: &mut AnyConnection, drive: DriveNo) -> Result<DriveInfo> {
+    let row = sqlx::query(select_drive!("no")).bind(drive).fetch_optional(sql).await?;
+    row::drive(row.as_ref().ok_or(TreeError::NotFound)?)
+}
+
+/// An item in whatever state.
+pub(super) async fn any_node(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    item: ItemNo,
+) -> Result<Node> {
+    one(sql, sqlx::query(NODE).bind(drive).bind(item)).await?.ok_or(TreeError::NotFound)
+}
+
+/// A live item.
+pub(super) async fn node(sql: &mut AnyConnection, drive: DriveNo, item: ItemNo) -> Result<Node> {
+    let node = any_node(sql, drive, item).await?;
+    if node.state == State::Live { Ok(node) } else { Err(TreeError::NotFound) }
+}
+
+/// A live folder.
+pub(super) async fn folder(sql: &mut AnyConnection, drive: DriveNo, item: ItemNo) -> Result<Node> {
+    let node = node(sql, drive, item).await?;
+    if node.kind == NodeKind::Folder { Ok(node) } else { Err(TreeError::NotAFolder(item)) }
+}
+
+/// See [`Tree::child`](super::super::Tree::child).
+pub(super) async fn child(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    parent: ItemNo,
+    name: &str,
+) -> Result<Node> {
+    let query = sqlx::query(CHILD).bind(drive).bind(parent).bind(fold(name));
+    one(sql, query).await?.ok_or(TreeError::NotFound)
+}
+
+/// See [`Tree::walk`](super::super::Tree::walk). One query goes down [`STEPS`] names.
+pub(super) async fn walk(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    anchor: ItemNo,
+    names: &[&str],
+) -> Result<Vec<Node>> {
+    let mut found = walk_on(sql, drive, anchor, names).await?;
+    if found.is_empty() {
+        return Err(TreeError::NotFound);
+    }
+    while let Some(rest) = names.get(found.len() - 1..).filter(|rest| !rest.is_empty())
+        && (found.len() - 1).is_multiple_of(STEPS)
+    {
+        let Some(last) = found.pop() else { break };
+        let more = walk_on(sql, drive, last.no, rest).await?;
+        let went_on = more.len() > 1;
+        found.extend(more);
+        if !went_on {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+async fn walk_on(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    anchor: ItemNo,
+    names: &[&str],
+) -> Result<Vec<Node>> {
+    let mut query = sqlx::query(WALK).bind(drive).bind(anchor);
+    for step in 0..STEPS {
+        query = query.bind(names.get(step).map(|name| fold(name)));
+    }
+    all(sql, query).await
+}
+
+/// See [`Tree::path`](super::super::Tree::path); of an item that is gone, where it was.
+pub(super) async fn path(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    item: ItemNo,
+) -> Result<Vec<String>> {
+    let names: Vec<String> = sqlx::query_scalar(PATH).bind(drive).bind(item).fetch_all(sql).await?;
+    // The first is the root's, which has no name.
+    if names.is_empty() {
+        Err(TreeError::NotFound)
+    } else {
+        Ok(names.into_iter().skip(1).collect())
+    }
+}
+
+fn limits(which: Listing) -> (i64, i64) {
+    (which.limit.map_or(i64::MAX, signed), signed(which.offset))
+}
+
+/// See [`Tree::children`](super::super::Tree::children).
+pub(super) async fn children(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    parent: ItemNo,
+    which: Listing,
+) -> Result<Vec<Node>> {
+    let text = match (which.order, which.descending) {
+        (Order::FoldersThenName, false) => {
+            select_children!("CASE WHEN i.kind = 0 THEN 0 ELSE 1 END, i.name")
+        }
+        (Order::FoldersThenName, true) => {
+            select_children!("CASE WHEN i.kind = 0 THEN 0 ELSE 1 END DESC, i.name DESC")
+        }
+        (Order::Name, false) => select_children!("i.name"),
+        (Order::Name, true) => select_children!("i.name DESC"),
+        (Order::Modified, false) => select_children!("i.client_modified, i.no"),
+        (Order::Modified, true) => select_children!("i.client_modified DESC, i.no DESC"),
+        (Order::Size, false) => select_children!("i.size, i.no"),
+        (Order::Size, true) => select_children!("i.size DESC, i.no DESC"),
+        (Order::Number, false) => select_children!("i.no"),
+        (Order::Number, true) => select_children!("i.no DESC"),
+    };
+    let (limit, offset) = limits(which);
+    let query = sqlx::query(text).bind(drive).bind(parent).bind(limit).bind(offset);
+    let nodes = all(&mut *sql, query).await?;
+    if nodes.is_empty() {
+        folder(sql, drive, parent).await?;
+    }
+    Ok(nodes)
+}
+
+/// See [`Tree::trashed`](super::super::Tree::trashed).
+pub(super) async fn trashed(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    which: Listing,
+) -> Result<Vec<Node>> {
+    // In the bin an item does not change: its feed number tells when it came there.
+    let text =
+        if which.descending { select_trashed!("i.feed") } else { select_trashed!("i.feed DESC") };
+    let (limit, offset) = limits(which);
+    all(sql, sqlx::query(text).bind(drive).bind(limit).bind(offset)).await
+}
+
+/// See [`Tree::below`](super::super::Tree::below).
+pub(super) async fn below(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    top: ItemNo,
+    after: i64,
+    limit: u64,
+) -> Result<(Vec<Node>, Option<i64>)> {
+    let text = if top == ROOT { BELOW_ROOT } else { BELOW };
+    let mut query = sqlx::query(text).bind(drive).bind(after).bind(signed(limit.saturating_add(1)));
+    if top != ROOT {
+        query = query.bind(top);
+    }
+    let mut rows = query.fetch(&mut *sql);
+    let (mut nodes, mut last, mut more) = (Vec::new(), after, false);
+    while let Some(row) = rows.try_next().await? {
+        more = nodes.len() as u64 == limit;
+        if !more {
+            last = row::rank(&row)?;
+            nodes.push(row::node(&row)?);
+        }
+    }
+    drop(rows);
+    if nodes.is_empty() {
+        folder(sql, drive, top).await?;
+    }
+    Ok((nodes, more.then_some(last)))
+}
+
+/// See [`Tree::changes`](super::super::Tree::changes).
+pub(super) async fn changes(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<Node>> {
+    all(sql, sqlx::query(CHANGES).bind(drive).bind(after).bind(signed(limit))).await
+}

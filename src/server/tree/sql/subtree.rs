@@ -1,0 +1,129 @@
+//! A folder and everything below it, at once: for what changes all of it.
+//!
+//! The items are gathered in the temporary table `subtree`, parents before children, and changed
+//! by a statement each, however many they are.
+
+use super::{
+    super::{DriveNo, ItemNo, Result},
+    db::Tx,
+    folders::{take_numbers, touch},
+};
+
+/// Gathers an item and all that is below it by live edges; how many they are.
+pub(super) async fn gather(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<i64> {
+    sqlx::query("DELETE FROM subtree").execute(tx.sql()).await?;
+    let gathered = sqlx::query(
+        "INSERT INTO subtree (item, seq, kept) \
+         WITH RECURSIVE below(no, depth) AS (SELECT CAST($2 AS BIGINT), 0 UNION \
+         SELECT e.item, b.depth + 1 FROM below b \
+         JOIN edge e ON e.drive = $1 AND e.parent = b.no AND e.live = 1) \
+         SELECT no, row_number() OVER (ORDER BY max(depth), no), 0 FROM below GROUP BY no",
+    )
+    .bind(drive)
+    .bind(item)
+    .execute(tx.sql())
+    .await?;
+    Ok(super::row::signed(gathered.rows_affected()))
+}
+
+/// Marks what is also in a folder elsewhere, and all below that, as kept. Elsewhere: in a live
+/// folder; with `anywhere`, also in one in the recycle bin.
+pub(super) async fn mark_kept(
+    tx: &mut Tx,
+    drive: DriveNo,
+    top: ItemNo,
+    anywhere: bool,
+) -> Result<bool> {
+    let kept = sqlx::query(
+        "UPDATE subtree SET kept = 1 WHERE item IN ( \
+         WITH RECURSIVE kept(no) AS ( \
+         SELECT s.item FROM subtree s \
+         JOIN edge e ON e.drive = $1 AND e.item = s.item AND e.live = 1 \
+         JOIN item p ON p.drive = $1 AND p.no = e.parent AND (p.state = 0 OR $3 = 1) \
+         WHERE s.item <> $2 AND e.parent NOT IN (SELECT item FROM subtree) \
+         UNION SELECT e.item FROM kept k \
+         JOIN edge e ON e.drive = $1 AND e.parent = k.no AND e.live = 1) \
+         SELECT no FROM kept)",
+    )
+    .bind(drive)
+    .bind(top)
+    .bind(i64::from(anywhere))
+    .execute(tx.sql())
+    .await?;
+    Ok(kept.rows_affected() > 0)
+}
+
+/// Gives everything gathered a rank above all others, in order.
+pub(super) async fn rank_anew(tx: &mut Tx, drive: DriveNo, gathered: i64) -> Result<()> {
+    let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
+    sqlx::query(
+        "UPDATE item SET rank = $2 + s.seq FROM subtree s \
+         WHERE item.drive = $1 AND item.no = s.item",
+    )
+    .bind(drive)
+    .bind(first - 1)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// Gives the state `to` to everything gathered that has the state `from`, is not kept and is not
+/// `top`.
+pub(super) async fn set_state(
+    tx: &mut Tx,
+    drive: DriveNo,
+    top: ItemNo,
+    gathered: i64,
+    [from, to]: [i64; 2],
+) -> Result<()> {
+    let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
+    sqlx::query(
+        "UPDATE item SET state = $5, feed = $3 + s.seq FROM subtree s \
+         WHERE item.drive = $1 AND item.no = s.item AND s.item <> $2 AND s.kept = 0 \
+         AND item.state = $4",
+    )
+    .bind(drive)
+    .bind(top)
+    .bind(first - 1)
+    .bind(from)
+    .bind(to)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// Gives gathered items whose primary folder is worse off than another of theirs that one: a live
+/// item's primary folder is live, and none's is gone for good if another is not.
+pub(super) async fn settle_primaries(tx: &mut Tx, drive: DriveNo) -> Result<()> {
+    let unsettled: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT i.no, i.parent, i.size FROM subtree s \
+         JOIN item i ON i.drive = $1 AND i.no = s.item \
+         JOIN item p ON p.drive = $1 AND p.no = i.parent \
+         WHERE (i.state = 0 AND p.state <> 0) OR (i.state = 2 AND p.state = 3) \
+         ORDER BY s.seq",
+    )
+    .bind(drive)
+    .fetch_all(tx.sql())
+    .await?;
+    for (item, old, size) in unsettled {
+        let new: Option<i64> = sqlx::query_scalar(
+            "SELECT e.parent FROM edge e JOIN item p ON p.drive = e.drive AND p.no = e.parent \
+             WHERE e.drive = $1 AND e.item = $2 AND e.live = 1 AND p.state <> 3 \
+             ORDER BY CASE WHEN p.state = 0 THEN 0 ELSE 1 END, e.parent LIMIT 1",
+        )
+        .bind(drive)
+        .bind(item)
+        .fetch_optional(tx.sql())
+        .await?;
+        let Some(new) = new else { continue };
+        sqlx::query("UPDATE item SET parent = $3 WHERE drive = $1 AND no = $2")
+            .bind(drive)
+            .bind(item)
+            .bind(new)
+            .execute(tx.sql())
+            .await?;
+        touch(tx, drive, old, -size, 0).await?;
+        touch(tx, drive, new, size, 0).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Changing what is known of an item, and where it is.
+
+use std::collections::BTreeSet;
+
+use super::{
+    super::{Change, DriveNo, Expect, ItemNo, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
+    bin,
+    db::Tx,
+    folders::{is_above, next_feed, touch},
+    items::{add_edge, kept, now, save},
+    names, read,
+    row::signed,
+    subtree,
+};
+
+/// See [`Tree::update`](super::super::Tree::update).
+pub(super) async fn update(
+    tx: &mut Tx,
+    drive: DriveNo,
+    item: ItemNo,
+    change: Change,
+    on_conflict: OnConflict,
+    expect: Expect,
+) -> Result<Node> {
+    let old = read::node(tx.sql(), drive, item).await?;
+    expect.check(&old)?;
+    if item == ROOT && (change.name.is_some() || change.parents.is_some()) {
+        return Err(TreeError::Root);
+    }
+    let mut new = old.clone();
+    apply(&mut new, &change);
+    if let Some(name) = &change.name {
+        names::check(name)?;
+    }
+    if let Some(parents) = change.parents {
+        new.parents = in_order_once(parents);
+    }
+    let elsewhere = new.parents != old.parents;
+    if elsewhere || new.name != old.name {
+        new.name = settle_name(tx, &old, &new, on_conflict).await?;
+        move_edges(tx, &old, &new).await?;
+    }
+    for folder in BTreeSet::from_iter(old.parents.iter().chain(&new.parents)) {
+        let [was, is] = [&old, &new].map(|node| node.parents.first() == Some(folder));
+        let [was_in, is_in] = [&old, &new].map(|node| node.parents.contains(folder));
+        let bytes = signed(old.size) * (i64::from(is) - i64::from(was));
+        touch(tx, drive, *folder, bytes, i64::from(is_in) - i64::from(was_in)).await?;
+    }
+    new.modified = now();
+    new.version += 1;
+    new.feed = next_feed(tx, drive).await?;
+    save(tx, &new, None).await?;
+    read::node(tx.sql(), drive, item).await
+}
+
+fn apply(node: &mut Node, change: &Change) {
+    if let Some(name) = &change.name {
+        node.name.clone_from(name);
+    }
+    if let Some(description) = &change.description {
+        node.description.clone_from(description);
+    }
+    node.client_created = change.client_created.map_or(node.client_created, kept);
+    node.client_modified = change.client_modified.map_or(node.client_modified, kept);
+    node.facets.extend(change.facets.clone());
+    node.facets.retain(|_, facet| !facet.is_null());
+}
+
+fn in_order_once(mut parents: Vec<ItemNo>) -> Vec<ItemNo> {
+    let mut seen = BTreeSet::new();
+    parents.retain(|folder| seen.insert(*folder));
+    parents
+}
+
+/// Looks at every folder that the item is to be in, and finds the name it can have there.
+async fn settle_name(
+    tx: &mut Tx,
+    old: &Node,
+    new: &Node,
+    on_conflict: OnConflict,
+) -> Result<String> {
+    if new.parents.is_empty() {
+        return Err(TreeError::NotFound);
+    }
+    let mut occupants = BTreeSet::new();
+    for &folder in &new.parents {
+        let spot = names::spot(tx, new.drive, folder, &new.name).await?;
+        occupants.extend(spot.occupant.filter(|(no, _)| *no != new.no).map(|(no, _)| no));
+        let joins = !old.parents.contains(&folder);
+        if joins && new.kind == NodeKind::Folder && is_above(tx, new.drive, new.no, folder).await? {
+            return Err(TreeError::IntoItself);
+        }
+    }
+    let Some(&first) = occupants.first() else { return Ok(new.name.clone()) };
+    match on_conflict {
+        OnConflict::Fail => Err(TreeError::NameTaken(first)),
+        OnConflict::Rename => names::free(tx, new.drive, &new.parents, &new.name, new.kind).await,
+        OnConflict::Replace => {
+            for &no in &occupants {
+                let occupant = read::node(tx.sql(), new.drive, no).await?;
+                if occupant.kind != NodeKind::File || new.kind != NodeKind::File {
+                    return Err(TreeError::NameTaken(no));
+                }
+                bin::trash(tx, new.drive, no, Expect::Any).await?;
+            }
+            Ok(new.name.clone())
+        }
+    }
+}
+
+/// Takes the item out of the folders it leaves and puts its name into those it is in. Edges to
+/// folders in the recycle bin, which the caller cannot see, stay, unless the name is taken there.
+async fn move_edges(tx: &mut Tx, old: &Node, new: &Node) -> Result<()> {
+    let all: Vec<ItemNo> =
+        sqlx::query_scalar("DELETE FROM edge WHERE drive = $1 AND item = $2 RETURNING parent")
+            .bind(old.drive)
+            .bind(old.no)
+            .fetch_all(tx.sql())
+            .await?;
+    for &folder in &new.parents {
+        add_edge(tx.sql(), new.drive, new.no, folder, &new.name).await?;
+    }
+    for folder in all {
+        if old.parents.contains(&folder) || new.parents.contains(&folder) {
+            continue;
+        }
+        if !names::keep_unseen_edge(tx, new, folder).await? {
+            touch(tx, new.drive, folder, 0, -1).await?;
+        }
+    }
+    let joined = new.parents.iter().any(|folder| !old.parents.contains(folder));
+    if joined && names::is_outranked(tx, new).await? {
+        let gathered = subtree::gather(tx, new.drive, new.no).await?;
+        subtree::rank_anew(tx, new.drive, gathered).await?;
+    }
+    Ok(())
+}

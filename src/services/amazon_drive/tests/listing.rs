@@ -1,0 +1,146 @@
+use super::*;
+use crate::drive::{
+    Conditions, Cursor, Depth, Drive, ErrorKind, HashKind, ItemId, Kind, Page, Seen,
+};
+
+async fn page(transport: &Scripted, depth: Depth, from: Option<&str>) -> Page {
+    let cursor = from.map(|token| Cursor(token.into()));
+    let folder = Place::of(&"P".into());
+    drive().list(&transport.context(), &folder, depth, None, cursor.as_ref()).await.unwrap()
+}
+
+fn ids(page: &Page) -> Vec<&str> {
+    page.items.iter().map(|item| item.id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn the_root_is_asked_for_once() {
+    let root = json!({"id": "R", "kind": "FOLDER", "isRoot": true, "status": "AVAILABLE",
+        "createdBy": "profile-user"});
+    let transport =
+        expecting([("GET nodes?filters=isRoot%3A%22true%22", json_answer(200, list(&[root])))]);
+    let (drive, cx) = (drive(), transport.context());
+    assert_eq!(drive.root(&cx).await.unwrap().as_str(), "R");
+    assert_eq!(drive.account(&cx).await.unwrap().id, "profile-user");
+    assert_all_sent(&transport, 1);
+}
+
+#[tokio::test]
+async fn a_child_is_one_request_and_its_name_is_escaped() {
+    let transport = expecting([(
+        "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22My%5C%20\
+         file%5C%20%5C%281%5C%29%5C%22%23%5C%26%25.txt%22",
+        json_answer(
+            200,
+            list(&[
+                node("1", "My file", "FILE", &["P"]),
+                with_status(node("2", "my file (1)\"#&%.TXT", "FILE", &["P"]), "PENDING"),
+                file_node("3", "my file (1)\"#&%.TXT", &["P"], b"abc"),
+            ]),
+        ),
+    )]);
+    let mut seen = Vec::new();
+    let mut see = |what: Seen<'_>| {
+        if let Seen::Item(item) = what {
+            seen.push(item.id.clone());
+        }
+    };
+    let folder = Place::of(&"P".into());
+    let name = "My file (1)\"#&%.txt";
+    let item = drive().child(&transport.context(), &folder, name, &mut see).await.unwrap();
+    assert_eq!(item.id.as_str(), "3");
+    assert_eq!(seen, [ItemId::from("3")]);
+    assert_eq!(item.etag.as_deref(), Some("900150983cd24fb0d6963f7d28e17f72"));
+    assert_eq!((item.size, item.hashes[0].0), (Some(3), HashKind::Md5));
+    assert_all_sent(&transport, 1);
+}
+
+#[tokio::test]
+async fn what_a_filter_finds_besides_is_not_the_child() {
+    let transport = expecting([(
+        "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22x%22",
+        json_answer(200, list(&[node("1", "x y", "FILE", &["P"])])),
+    )]);
+    let folder = Place::of(&"P".into());
+    let error = drive().child(&transport.context(), &folder, "x", &mut |_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_folder_is_listed_200_at_a_time() {
+    let mut first = list(&[
+        node("1", "a", "FOLDER", &["P"]),
+        node("2", "b", "ASSET", &["P"]),
+        with_status(node("3", "c", "FILE", &["P"]), "TRASH"),
+        node("4", "", "FILE", &["P"]),
+    ]);
+    first["nextToken"] = "t+/=".into();
+    let transport = expecting([
+        ("GET nodes/P/children?limit=200", json_answer(200, first)),
+        (
+            "GET nodes/P/children?startToken=t%2B%2F%3D&limit=200",
+            json_answer(200, list(&[node("5", "e", "FILE", &["P"])])),
+        ),
+    ]);
+    let (drive, cx, folder) = (drive(), transport.context(), Place::of(&"P".into()));
+    let one = drive.list(&cx, &folder, Depth::Children, None, None).await.unwrap();
+    assert_eq!((ids(&one), one.items[0].kind), (vec!["1"], Kind::Folder));
+    let two = drive.list(&cx, &folder, Depth::Children, None, one.next.as_ref()).await.unwrap();
+    assert_eq!((ids(&two), &two.next), (vec!["5"], &None));
+}
+
+#[tokio::test]
+async fn a_tree_comes_without_its_root_and_without_what_hangs_nowhere() {
+    let mut root = node("P", "", "FOLDER", &[]);
+    root["isRoot"] = true.into();
+    root["name"] = Value::Null;
+    let transport = expecting([(
+        "GET nodes?filters=status%3A%22AVAILABLE%22&limit=200",
+        json_answer(
+            200,
+            list(&[
+                root,
+                node("1", "a", "FOLDER", &["P", "2"]),
+                node("2", "b", "FOLDER", &["1"]),
+                node("3", "lost", "FILE", &[]),
+            ]),
+        ),
+    )]);
+    let page = page(&transport, Depth::Tree, None).await;
+    assert_eq!(ids(&page), ["1", "2"]);
+    assert_eq!(parents(&page.items[0]), ["P", "2"]);
+}
+
+#[tokio::test]
+async fn an_item_in_the_trash_is_not_found() {
+    let transport = expecting([(
+        "GET nodes/F",
+        json_answer(200, with_status(node("F", "x", "FILE", &["P"]), "TRASH")),
+    )]);
+    let place = Place::of(&"F".into());
+    let error =
+        drive().item(&transport.context(), &place, &Conditions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_condition_is_compared_with_the_md5() {
+    let etag = "900150983cd24fb0d6963f7d28e17f72".to_owned();
+    for (conditions, holds) in [
+        (Conditions { if_none_match: Some(etag.clone()), ..Conditions::default() }, false),
+        (Conditions { if_none_match: Some("other".into()), ..Conditions::default() }, true),
+        (Conditions { if_match: Some(format!("\"{etag}\"")), ..Conditions::default() }, true),
+        (Conditions { if_match: Some("other".into()), ..Conditions::default() }, false),
+    ] {
+        let answer = json_answer(200, file_node("F", "x", &["P"], b"abc"));
+        let transport = expecting([("GET nodes/F", answer)]);
+        let place = Place::of(&"F".into());
+        match drive().item(&transport.context(), &place, &conditions).await {
+            Ok(_) => assert!(holds, "{conditions:?}"),
+            Err(error) => {
+                assert!(!holds, "{conditions:?}");
+                assert_eq!(error.kind(), ErrorKind::Condition);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The client and the drive against scripted answers.
+
+mod changing;
+mod listing;
+mod requests;
+mod transfer;
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+
+use md5::{Digest, Md5};
+use opendal::Buffer;
+use serde_json::{Value, json};
+
+use super::{Client, Deduplication, drive::Cloud, md5::to_hex};
+use crate::{
+    auth::TokenSource,
+    drive::{Body, Item, Place, Target},
+    http::scripted::{Outcome, Scripted, Sent, answer},
+};
+
+/// Where the scripted cloud's metadata is asked.
+const M: &str = "http://meta/drive/v1/";
+
+/// Where its bytes go and come from.
+const C: &str = "http://content/cdproxy/";
+
+const ENDPOINT: &str = "GET http://drive/drive/v1/account/endpoint";
+
+fn client() -> Client {
+    let tokens = TokenSource::given("Atza|hunter2".into());
+    Client::new("http://drive/drive/v1", tokens).unwrap()
+}
+
+fn drive() -> Cloud {
+    Cloud::new(client(), Deduplication::Suppressed)
+}
+
+fn endpoints() -> Outcome {
+    answer(200, json!({"customerExists": true, "contentUrl": C, "metadataUrl": M}).to_string())
+}
+
+/// Answers these requests in this order, after the one for the endpoints; paths below the metadata
+/// endpoint, or with `@` below the content endpoint. Anything else is refused with 599.
+fn expecting(steps: impl IntoIterator<Item = (&'static str, Outcome)>) -> Scripted {
+    let mut left = std::collections::VecDeque::from([(ENDPOINT.to_owned(), endpoints())]);
+    left.extend(steps.into_iter().map(|(line, outcome)| {
+        let (method, path) = line.split_once(' ').unwrap();
+        let url = match path.strip_prefix('@') {
+            Some(path) => format!("{C}{path}"),
+            None => format!("{M}{path}"),
+        };
+        (format!("{method} {url}"), outcome)
+    }));
+    Scripted::by(move |sent: &Sent| match left.pop_front() {
+        Some((line, outcome)) if line == sent.line() => outcome,
+        Some((line, _)) => answer(599, format!("expected {line}, got {}", sent.line())),
+        None => answer(599, format!("nothing more was expected, got {}", sent.line())),
+    })
+}
+
+/// The same requests, and all of them.
+fn assert_all_sent(transport: &Scripted, count: usize) {
+    let lines = transport.lines();
+    assert_eq!(lines.len(), count + 1, "{lines:#?}");
+}
+
+fn json_answer(status: u16, body: Value) -> Outcome {
+    answer(status, body.to_string())
+}
+
+fn node(id: &str, name: &str, kind: &str, parents: &[&str]) -> Value {
+    json!({
+        "id": id, "name": name, "kind": kind, "parents": parents, "status": "AVAILABLE",
+        "createdDate": "2015-01-01T00:00:00.000Z", "modifiedDate": "2015-01-02T00:00:00.000Z",
+    })
+}
+
+fn file_node(id: &str, name: &str, parents: &[&str], bytes: &[u8]) -> Value {
+    let mut node = node(id, name, "FILE", parents);
+    node["contentProperties"] = json!({
+        "md5": to_hex(&Md5::digest(bytes)), "size": bytes.len(), "contentType": "text/plain",
+    });
+    node
+}
+
+fn with_status(mut node: Value, status: &str) -> Value {
+    node["status"] = status.into();
+    node
+}
+
+fn list(nodes: &[Value]) -> Value {
+    json!({"count": nodes.len(), "data": nodes})
+}
+
+fn name_taken(id: &str) -> Outcome {
+    json_answer(
+        409,
+        json!({
+            "logref": "b8a1c898",
+            "message": format!("Node with the name x already exists under parentId P conflicting NodeId: {id}"),
+            "code": "NAME_ALREADY_EXISTS",
+            "info": {"nodeId": id},
+        }),
+    )
+}
+
+fn target(name: &str) -> Target {
+    Target { folder: Place::of(&"P".into()), name: name.to_owned(), occupant: None }
+}
+
+fn memory(bytes: &[u8]) -> Body {
+    Body::Memory(Buffer::from(bytes.to_vec()))
+}
+
+fn in_file(bytes: &[u8]) -> Body {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    Body::File { file: Arc::<File>::new(file), len: bytes.len() as u64 }
+}
+
+fn parents(item: &Item) -> Vec<&str> {
+    item.parents.iter().map(|id| id.as_str()).collect()
+}

@@ -1,0 +1,335 @@
+use futures::TryStreamExt;
+
+use super::*;
+use crate::drive::{
+    ByteRange, Conditions, Download, Drive, Error, ErrorKind, IfExists, Result, WriteOptions,
+};
+
+async fn upload(
+    drive: &Cloud,
+    transport: &Scripted,
+    to: &Target,
+    body: Body,
+    if_exists: IfExists,
+) -> Result<Item> {
+    let options = WriteOptions { if_exists, ..WriteOptions::default() };
+    drive.upload(&transport.context(), to, body, &options).await
+}
+
+async fn replace(transport: &Scripted, to: &Target, body: Body) -> Result<Item> {
+    upload(&drive(), transport, to, body, IfExists::Replace).await
+}
+
+/// The parts of a form: their headers and their bytes.
+fn parts(sent: &Sent) -> Vec<(String, Vec<u8>)> {
+    let kind = sent.header("content-type").unwrap();
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let body = String::from_utf8_lossy(&sent.body).into_owned();
+    let whole = body.strip_prefix(&format!("--{boundary}\r\n")).unwrap();
+    let whole = whole.strip_suffix(&format!("\r\n--{boundary}--\r\n")).unwrap();
+    whole
+        .split(&format!("\r\n--{boundary}\r\n"))
+        .map(|part| {
+            let (headers, bytes) = part.split_once("\r\n\r\n").unwrap();
+            (headers.to_owned(), bytes.as_bytes().to_vec())
+        })
+        .collect()
+}
+
+const POST: &str = "POST @nodes?suppress=deduplication";
+
+#[tokio::test]
+async fn a_new_file_is_one_request_from_memory_and_from_a_file() {
+    for body in [memory(b"hello"), in_file(b"hello")] {
+        let answer = json_answer(201, file_node("F", "x.txt", &["P"], b"hello"));
+        let transport = expecting([(POST, answer)]);
+        let item = replace(&transport, &target("x.txt"), body).await.unwrap();
+        assert_eq!((item.id.as_str(), item.size), ("F", Some(5)));
+        assert_all_sent(&transport, 1);
+        let parts = parts(&transport.sent()[1]);
+        assert_eq!(parts[0].0, "Content-Disposition: form-data; name=\"metadata\"");
+        assert_eq!(parts[0].1, br#"{"kind":"FILE","name":"x.txt","parents":["P"]}"#);
+        assert!(parts[1].0.ends_with("Content-Type: text/plain"), "{:?}", parts[1]);
+        assert_eq!(parts[1].1, b"hello");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_arrived_otherwise_than_they_left_are_an_error() {
+    for (body, has) in [(memory(b"hello"), &b"hallo"[..]), (in_file(b"hello"), b"hell")] {
+        let answer = json_answer(201, file_node("F", "x", &["P"], has));
+        let transport = expecting([(POST, answer)]);
+        let error = replace(&transport, &target("x"), body).await.unwrap_err();
+        assert!(error.is_temporary() && error.to_string().contains("damaged"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_known_occupant_is_overwritten_without_a_look() {
+    let answer = json_answer(200, file_node("N", "X", &["P"], b"new"));
+    let transport = expecting([("PUT @nodes/N/content?suppress=deduplication", answer)]);
+    let to = Target { occupant: Some("N".into()), ..target("x") };
+    assert_eq!(replace(&transport, &to, memory(b"new")).await.unwrap().id.as_str(), "N");
+    let parts = parts(&transport.sent()[1]);
+    assert_eq!(parts.len(), 1);
+    assert!(parts[0].0.contains("name=\"content\""));
+}
+
+#[tokio::test]
+async fn a_taken_name_names_the_node_that_is_overwritten() {
+    let transport = expecting([
+        (POST, name_taken("N")),
+        (
+            "PUT @nodes/N/content?suppress=deduplication",
+            json_answer(200, file_node("N", "x", &["P"], b"new")),
+        ),
+    ]);
+    let item = replace(&transport, &target("x"), in_file(b"new")).await.unwrap();
+    assert_eq!(item.id.as_str(), "N");
+    assert_all_sent(&transport, 2);
+    assert_eq!(parts(&transport.sent()[2])[0].1, b"new");
+}
+
+#[tokio::test]
+async fn a_large_file_looks_for_its_name_before_its_bytes_are_sent() {
+    let large = vec![7; 16 << 20];
+    let look = "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22x%22";
+    let transport = expecting([
+        (look, json_answer(200, list(&[node("N", "x", "FILE", &["P"])]))),
+        (
+            "PUT @nodes/N/content?suppress=deduplication",
+            json_answer(200, file_node("N", "x", &["P"], &large)),
+        ),
+    ]);
+    replace(&transport, &target("x"), memory(&large)).await.unwrap();
+    assert_all_sent(&transport, 2);
+}
+
+#[tokio::test]
+async fn a_taken_name_fails_where_it_must_and_a_folder_is_never_overwritten() {
+    let transport = expecting([(POST, name_taken("N"))]);
+    let error =
+        upload(&drive(), &transport, &target("x"), memory(b"a"), IfExists::Fail).await.unwrap_err();
+    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::Exists, "N"));
+
+    let transport = expecting([
+        (POST, name_taken("N")),
+        (
+            "PUT @nodes/N/content?suppress=deduplication",
+            json_answer(400, json!({"message": "not a file"})),
+        ),
+        ("GET nodes/N", json_answer(200, node("N", "x", "FOLDER", &["P"]))),
+    ]);
+    let error = replace(&transport, &target("x"), memory(b"a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::IsAFolder);
+}
+
+#[tokio::test]
+async fn an_occupant_that_is_gone_makes_a_new_file() {
+    let transport = expecting([
+        (
+            "PUT @nodes/N/content?suppress=deduplication",
+            json_answer(404, json!({"message": "gone"})),
+        ),
+        (POST, json_answer(201, file_node("F", "x", &["P"], b"a"))),
+    ]);
+    let to = Target { occupant: Some("N".into()), ..target("x") };
+    assert_eq!(replace(&transport, &to, memory(b"a")).await.unwrap().id.as_str(), "F");
+}
+
+#[tokio::test]
+async fn an_occupant_that_was_moved_meanwhile_is_told_with_its_new_bytes() {
+    let answer = json_answer(200, file_node("N", "y", &["P"], b"a"));
+    let transport = expecting([("PUT @nodes/N/content?suppress=deduplication", answer)]);
+    let to = Target { occupant: Some("N".into()), ..target("x") };
+    let error = replace(&transport, &to, memory(b"a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("\"y\""), "{error}");
+}
+
+#[tokio::test]
+async fn wanted_deduplication_names_the_twin_and_empty_files_have_none() {
+    let drive = || Cloud::new(client(), Deduplication::Wanted);
+    let twin = json!({"message": "Attempted to upload a duplicate File", "code": "MD5_DUPLICATE",
+        "info": {"nodeId": "T"}});
+    let transport = expecting([
+        ("POST @nodes", json_answer(409, twin)),
+        ("GET nodes/T", json_answer(200, node("T", "twin.txt", "FILE", &["Q"]))),
+    ]);
+    let error = upload(&drive(), &transport, &target("x"), memory(b"a"), IfExists::Replace)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("\"twin.txt\", node T"), "{error}");
+
+    let transport = expecting([(POST, json_answer(201, file_node("F", "x", &["P"], b"")))]);
+    upload(&drive(), &transport, &target("x"), memory(b""), IfExists::Replace).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_time_out_after_an_upload_says_that_the_file_may_have_arrived() {
+    for status in [408, 504] {
+        let transport = expecting([(POST, json_answer(status, json!({"message": "timeout"})))]);
+        let error = replace(&transport, &target("x"), memory(b"a")).await.unwrap_err();
+        assert!(error.is_temporary(), "{error:?}");
+        assert!(error.to_string().contains("may have arrived"), "{error}");
+    }
+}
+
+/// A cloud with one file, which knows ranges but those of an empty file.
+fn serving(bytes: &'static [u8], claims: &'static [u8]) -> Scripted {
+    Scripted::by(move |sent| {
+        let path = sent.url.as_str();
+        if path.ends_with("account/endpoint") {
+            return endpoints();
+        }
+        if !path.ends_with("/content") {
+            return json_answer(200, file_node("F", "x", &["P"], claims));
+        }
+        let Some(range) = sent.header("range") else { return answer(200, bytes) };
+        let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+        let first: usize = first.parse().unwrap();
+        let last: usize = last.parse().map_or(usize::MAX, |last: usize| last + 1);
+        if first >= bytes.len() {
+            return json_answer(416, json!({"message": "range"}));
+        }
+        let end = last.min(bytes.len());
+        answer(206, &bytes[first..end])
+            .header("content-range", format!("bytes {first}-{}/{}", end - 1, bytes.len()))
+    })
+}
+
+fn known(bytes: &[u8]) -> Item {
+    let node = serde_json::from_value(file_node("F", "x", &["P"], bytes)).unwrap();
+    super::super::drive::item_of(node)
+}
+
+async fn open(
+    transport: &Scripted,
+    most: u64,
+    known: Option<&Item>,
+    range: ByteRange,
+    conditions: Conditions,
+) -> Result<Download> {
+    let client = Arc::new(client());
+    let cx = transport.context();
+    super::super::reading::download_by(most, &client, &cx, &"F".into(), known, range, &conditions)
+        .await
+}
+
+async fn read(download: Download) -> Result<Vec<u8>, Error> {
+    let pieces: Vec<Buffer> = download.bytes.try_collect().await?;
+    Ok(pieces.into_iter().flat_map(|piece| piece.to_vec()).collect())
+}
+
+fn requests(transport: &Scripted) -> Vec<String> {
+    let content = |sent: &Sent| sent.url.ends_with("/content");
+    let range = |sent: &Sent| sent.header("range").unwrap_or("all").to_owned();
+    transport.sent().iter().filter(|sent| content(sent)).map(range).collect()
+}
+
+const FILE: &[u8] = b"0123456789abcdefghij";
+
+#[tokio::test]
+async fn a_long_read_goes_on_with_the_next_range_inside_the_stream() {
+    let file = known(FILE);
+    for (range, expected, asked) in [
+        (ByteRange::Full, FILE, vec!["bytes=0-7", "bytes=8-15", "bytes=16-19"]),
+        (ByteRange::From(5), &FILE[5..], vec!["bytes=5-12", "bytes=13-19"]),
+        (ByteRange::Span(2..19), &FILE[2..19], vec!["bytes=2-9", "bytes=10-17", "bytes=18-18"]),
+        (ByteRange::Span(2..10), &FILE[2..10], vec!["bytes=2-9"]),
+        (ByteRange::Span(2..90), &FILE[2..], vec!["bytes=2-9", "bytes=10-17", "bytes=18-19"]),
+        (ByteRange::Last(10), &FILE[10..], vec!["bytes=10-17", "bytes=18-19"]),
+        (ByteRange::Last(3), &FILE[17..], vec!["bytes=17-19"]),
+    ] {
+        let transport = serving(FILE, FILE);
+        let download =
+            open(&transport, 8, Some(&file), range.clone(), Conditions::default()).await.unwrap();
+        assert_eq!(download.total, 20);
+        assert_eq!(download.range.end - download.range.start, expected.len() as u64, "{range:?}");
+        assert_eq!(read(download).await.unwrap(), expected, "{range:?}");
+        assert_eq!(requests(&transport), asked, "{range:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_short_read_is_one_request_without_a_range_where_all_is_wanted() {
+    let transport = serving(FILE, FILE);
+    let file = known(FILE);
+    let download =
+        open(&transport, 500, Some(&file), ByteRange::Full, Conditions::default()).await.unwrap();
+    assert_eq!(read(download).await.unwrap(), FILE);
+    assert_eq!(requests(&transport), ["all"]);
+}
+
+#[tokio::test]
+async fn of_a_file_of_which_nothing_is_known_the_same_bytes_come() {
+    for (bytes, range, expected) in [
+        (FILE, ByteRange::Full, FILE),
+        (FILE, ByteRange::Last(4), &FILE[16..]),
+        (FILE, ByteRange::From(20), &b""[..]),
+        (b"", ByteRange::Full, b""),
+        (b"", ByteRange::Last(4), b""),
+    ] {
+        let transport = serving(bytes, bytes);
+        match open(&transport, 8, None, range.clone(), Conditions::default()).await {
+            Ok(download) => assert_eq!(read(download).await.unwrap(), expected, "{range:?}"),
+            Err(error) => {
+                assert_eq!((error.kind(), &range), (ErrorKind::Range, &ByteRange::From(20)));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_last_bytes_are_those_of_the_file_as_it_is_now() {
+    let before = known(b"0123456789");
+    let transport = serving(FILE, FILE);
+    let download =
+        open(&transport, 8, Some(&before), ByteRange::Last(4), Conditions::default()).await;
+    assert_eq!(read(download.unwrap()).await.unwrap(), &FILE[16..]);
+}
+
+#[tokio::test]
+async fn a_whole_file_is_hashed_on_its_way() {
+    // What was known is older than the file: the cloud is asked, and the bytes are right.
+    let before = known(b"0123456789ABCDEFGHIJ");
+    let transport = serving(FILE, FILE);
+    let download =
+        open(&transport, 8, Some(&before), ByteRange::Full, Conditions::default()).await.unwrap();
+    assert_eq!(read(download).await.unwrap(), FILE);
+
+    let transport = serving(FILE, b"0123456789ABCDEFGHIJ");
+    let download =
+        open(&transport, 500, Some(&before), ByteRange::Full, Conditions::default()).await.unwrap();
+    let error = read(download).await.unwrap_err();
+    assert!(error.is_temporary() && error.to_string().contains("MD5"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_download_with_a_condition_looks_first() {
+    let transport = serving(FILE, FILE);
+    let etag = known(FILE).etag.unwrap();
+    let wanted = Conditions { if_match: Some(etag.clone()), ..Conditions::default() };
+    let download = open(&transport, 500, None, ByteRange::Span(0..3), wanted).await.unwrap();
+    assert_eq!(download.etag, Some(etag.clone()));
+    let unwanted = Conditions { if_none_match: Some(etag), ..Conditions::default() };
+    let error = open(&transport, 500, None, ByteRange::Full, unwanted).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Condition);
+}
+
+#[tokio::test]
+async fn a_file_that_changes_its_size_while_it_is_read_is_an_error() {
+    let mut asked = 0;
+    let transport = Scripted::by(move |sent| {
+        if sent.url.ends_with("account/endpoint") {
+            return endpoints();
+        }
+        asked += 1;
+        let (span, total) = if asked == 1 { ("0-7", 20) } else { ("8-15", 17) };
+        answer(206, "01234567").header("content-range", format!("bytes {span}/{total}"))
+    });
+    let download = open(&transport, 8, None, ByteRange::Full, Conditions::default()).await.unwrap();
+    let error = read(download).await.unwrap_err();
+    assert!(error.to_string().contains("changed while it was read"), "{error}");
+}
