@@ -12,6 +12,7 @@ use axum::{
 
 use super::{
     account::{Accounts, Grant, Refusal},
+    amazon::Amazon,
     control::State,
     live::Live,
     oauth::OAuth,
@@ -83,7 +84,7 @@ pub(super) trait FrontEnd: Send + Sync {
 
 /// Every front end, asked in this order for the one that serves a path.
 pub(super) fn front_ends() -> &'static [&'static dyn FrontEnd] {
-    &[&Live, &Downloads, &super::oauth::SignIn]
+    &[&Live, &Amazon, &Downloads, &super::oauth::SignIn]
 }
 
 /// The front end that serves a path.
