@@ -136,7 +136,7 @@ impl Call {
     }
 
     /// Sends these bytes as part of a form: `before` and `after` are all of it but the file.
-    #[cfg(feature = "services-amazon-drive")]
+    #[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
     pub(crate) fn enclosed(mut self, before: Bytes, body: Body, after: Bytes) -> Self {
         self.body = body;
         self.around = (before, after);

@@ -33,8 +33,8 @@ pub(super) struct Settings {
     pub token_life: Duration,
     /// How long a ticket lives.
     pub ticket_life: Duration,
-    /// Whether only this machine can reach the server.
-    pub loopback: bool,
+    /// Whether the server is for this machine only.
+    pub private: bool,
 }
 
 /// A server's inside: what is kept, and what every protocol needs.

@@ -124,8 +124,7 @@ impl Builder {
 
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
-        let loopback = self.listen.ip().is_loopback();
-        if !loopback && !self.insecure {
+        if !self.insecure && !self.listen.ip().is_loopback() {
             return Err(ServerError::NotLoopback(self.listen));
         }
         let (tree, seal) = self.open().await?;
@@ -137,12 +136,12 @@ impl Builder {
                 latency: self.latency,
                 token_life: self.token_life,
                 ticket_life: self.ticket_life,
-                loopback,
+                private: !self.insecure,
             },
             accounts: Accounts::default(),
             control: control::State {
                 seed: self.seed,
-                token: (!loopback).then(|| random_name().into()),
+                token: self.insecure.then(|| random_name().into()),
                 instance: random_name(),
                 ..control::State::default()
             },

@@ -9,7 +9,7 @@ use proptest::{
 };
 use tokio::{runtime::Handle, task::block_in_place};
 
-use crate::harness::{Outcome, Stop};
+use crate::harness::{Outcome, Stop, caught};
 
 /// Bytes without a pattern, the same for the same seed.
 pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
@@ -77,7 +77,7 @@ pub fn for_all<S: Strategy>(
     let config =
         Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     let tried = TestRunner::new(config).run(&strategy, |value| {
-        block_in_place(|| Handle::current().block_on(law(value)))
+        block_in_place(|| Handle::current().block_on(caught(law(value))))
             .map_err(|stop| TestCaseError::fail(stop.to_string()))
     });
     tried.map_err(|error| match error {

@@ -166,7 +166,8 @@ async fn run(backend: &dyn Backend, group: &str, case: Case) -> Result<Completio
     }
 }
 
-async fn caught(case: impl Future<Output = Outcome>) -> Outcome {
+/// A failed assertion as a failure that tells its place.
+pub async fn caught(case: impl Future<Output = Outcome>) -> Outcome {
     match AssertUnwindSafe(case).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(_) => Err(Stop::Failed(PANICKED.take().unwrap_or_else(|| "panicked".into()))),
@@ -244,4 +245,10 @@ pub mod needs {
     /// The caller may announce a file's size and modification time.
     pub const announcements: Need =
         Need { name: "announced sizes", met: |test| test.promises.announcements };
+    /// And keeps the time.
+    pub const announced_times: Need =
+        Need { name: "announced times", met: |test| test.promises.keeps_times };
+    /// Its cloud is only pretended.
+    pub const planned_troubles: Need =
+        Need { name: "planned troubles", met: |test| test.pretence.is_some() };
 }

@@ -24,6 +24,7 @@ mod data;
 mod delete;
 mod harness;
 mod list;
+mod model;
 mod names;
 mod options;
 mod others;
@@ -32,6 +33,7 @@ mod rename;
 mod secrets;
 mod stat;
 mod write;
+mod writer;
 
 use std::process::ExitCode;
 
@@ -76,6 +78,7 @@ fn groups() -> Vec<(&'static str, Vec<Case>)> {
         ("stat", stat::cases()),
         ("read", read::cases()),
         ("write", write::cases()),
+        ("writer", writer::cases()),
         ("options", options::cases()),
         ("list", list::cases()),
         ("create_dir", create_dir::cases()),
@@ -85,6 +88,7 @@ fn groups() -> Vec<(&'static str, Vec<Case>)> {
         ("names", names::cases()),
         ("concurrency", concurrency::cases()),
         ("others", others::cases()),
+        ("model", model::cases()),
     ]
 }
 

@@ -5,19 +5,20 @@
 //! rows of live-connect.md, A.5.
 
 use ::http::{HeaderMap, Method, StatusCode, header};
-use opendal::{Buffer, raw::Operation};
+use opendal::raw::Operation;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    error::refused,
+    error::{refused, unexplained},
     model::{Collection, Location, Object, Quota, Uploaded, User},
-    multipart,
+    multipart::Form,
     options::{Listing, Properties, UploadOptions},
 };
 use crate::{
     auth::TokenSource,
     drive::{Body, ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
     http::{Call, Incoming, Reply, asking_for, exactly, segment},
+    services::options::base_address,
 };
 
 /// The root folder's alias; takes an id's place everywhere but as a destination (row 10).
@@ -55,24 +56,16 @@ impl Client {
     /// # Errors
     /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let invalid =
-            |why: &str| Error::new(ErrorKind::Invalid, format!("the API's endpoint: {why}"));
-        let url = url::Url::parse(endpoint).map_err(|error| invalid(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(invalid("neither http nor https"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(invalid("a base address has no query"));
-        }
-        let mut endpoint = url.to_string();
-        if !endpoint.ends_with('/') {
-            endpoint.push('/');
-        }
+        let endpoint = base_address("the API's endpoint", endpoint)?;
         Ok(Self { endpoint, headers: HeaderMap::new(), tokens })
     }
 
     /// Adds headers to every request to the API; not to those to pre-authenticated addresses.
-    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+    pub fn with_headers(mut self, mut headers: HeaderMap) -> Self {
+        for value in headers.values_mut() {
+            // What a proxy or gateway wants to see may be a secret; so nothing prints it.
+            value.set_sensitive(true);
+        }
         self.headers = headers;
         self
     }
@@ -172,7 +165,10 @@ impl Client {
                 asking_for(call, range)
             })
             .await?;
-        bytes(answer, range, None, Some(&token)).await
+        match has_bytes(&answer) {
+            true => exactly(range, None, answer),
+            false => Err(refused(&answer.read().await?, Some(&token))),
+        }
     }
 
     /// Row 12 with `suppress_redirects`: the pre-authenticated address of a file's bytes.
@@ -197,7 +193,12 @@ impl Client {
         size: Option<u64>,
     ) -> Result<Download> {
         let call = Call::new(Operation::Read, Method::GET, source.expose(), "{source}");
-        bytes(cx.fetch(asking_for(call, range)).await?, range, size, Some(source)).await
+        let answer = cx.fetch(asking_for(call, range)).await?;
+        match has_bytes(&answer) {
+            true => exactly(range, size, answer),
+            // The host's own words are not repeated: they may have parts of the address.
+            false => Err(unexplained(&answer.read().await?)),
+        }
     }
 
     /// Row 14: writes the file `name` in a folder; at most 100 MB (A.6).
@@ -252,17 +253,18 @@ impl Client {
         cx: &Context,
         folder: &str,
         name: &str,
-        bytes: Buffer,
+        body: &Body,
         options: &UploadOptions,
     ) -> Result<Uploaded> {
         let path = format!("{}/files", path(folder));
-        let form = multipart::file(name, bytes);
+        let form = Form::new(name);
         self.ask(cx, || {
             let call = self.call(Operation::Write, Method::POST, &path, "{folder}/files");
-            options
-                .onto(call)
-                .header(header::CONTENT_TYPE, &form.content_type)
-                .body(Body::Memory(form.body.clone()))
+            options.onto(call).header(header::CONTENT_TYPE, &form.content_type).enclosed(
+                form.before.clone(),
+                body.clone(),
+                form.after.clone(),
+            )
         })
         .await
     }
@@ -313,18 +315,10 @@ impl Client {
     }
 }
 
-async fn bytes(
-    answer: Incoming,
-    range: &ByteRange,
-    size: Option<u64>,
-    secret: Option<&Secret>,
-) -> Result<Download> {
-    match answer.status {
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-            exactly(range, size, answer)
-        }
-        _ => Err(refused(&answer.read().await?, secret)),
-    }
+/// Whether an answer is one to a request for bytes, of any range.
+fn has_bytes(answer: &Incoming) -> bool {
+    let expected = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+    expected.contains(&answer.status)
 }
 
 /// An id, or an alias such as [`ROOT`], as part of a URL.

@@ -112,21 +112,28 @@ impl Copy {
     }
 
     async fn by_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
+        let folder = self.temporary_folder(drive, cx).await?;
+        let made = self.through(drive, cx, &folder).await;
+        // The copy, if it is still in there, goes too.
+        discard(drive, cx, &folder).await;
+        made
+    }
+
+    async fn temporary_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<ItemId> {
         let name = names::temporary("");
         let properties = Properties { name: Some(&name), ..Properties::default() };
-        let folder = drive.client.create_folder(cx, self.folder.as_str(), &properties).await?;
-        let made = self.through(drive, cx, &ItemId::from(&*folder.id)).await;
-        // The copy, if it is still in there, goes too.
-        match drive.client.delete(cx, &folder.id).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => tracing::warn!(
-                folder = folder.id,
-                name,
-                %error,
-                "a temporary folder could not be removed"
-            ),
-            _ => {}
+        match drive.client.create_folder(cx, self.folder.as_str(), &properties).await {
+            Ok(folder) => Ok(ItemId::from(folder.id)),
+            Err(error) => {
+                if moving::is_unsure(&error)
+                    && let Ok(siblings) = listing::whole(drive, cx, &self.folder).await
+                    && let Some(made) = siblings.into_iter().find(|item| item.name == name)
+                {
+                    discard(drive, cx, &made.id).await;
+                }
+                Err(error)
+            }
         }
-        made
     }
 
     async fn through(&self, drive: &LiveDrive, cx: &Context, folder: &ItemId) -> Result<Object> {
@@ -159,5 +166,15 @@ impl Copy {
         };
         let aside = occupant.map(|occupant| moving::aside(occupant, &self.name));
         moving::replace(drive, cx, aside.into_iter().chain([bring]).collect(), occupant).await
+    }
+}
+
+/// Removes a temporary folder. What was to be done is done or has failed whether this works or not.
+async fn discard(drive: &LiveDrive, cx: &Context, folder: &ItemId) {
+    match drive.client.delete(cx, folder.as_str()).await {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            tracing::warn!(%folder, %error, "a temporary folder could not be removed");
+        }
+        _ => {}
     }
 }

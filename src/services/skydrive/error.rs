@@ -20,7 +20,7 @@ pub(super) fn refused(reply: &Reply, token: Option<&Secret>) -> Error {
         serde_json::from_reader(reply.body.clone())
     else {
         // The storage host, proxies, and bodies over 100 MB: no JSON.
-        return reply.failure(reply.status.canonical_reason().unwrap_or("no reason was given"));
+        return unexplained(reply);
     };
     let message = token.map_or_else(|| message.as_str().into(), |token| token.hidden_in(&message));
     let failure = reply.failure(message).with_code(&code);
@@ -47,4 +47,9 @@ pub(super) fn refused(reply: &Reply, token: Option<&Secret>) -> Error {
         (None, told) => told,
     };
     failure.with_kind(kind).with_retry(retry)
+}
+
+/// A failure of which nothing is known but its status.
+pub(super) fn unexplained(reply: &Reply) -> Error {
+    reply.failure(reply.status.canonical_reason().unwrap_or("no reason was given"))
 }

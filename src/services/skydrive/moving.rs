@@ -16,10 +16,11 @@
 //!
 //! **None of this is atomic** but the ones of one request. For the time of one request, between
 //! O's leaving and S's coming, nobody has the new name. Nothing is deleted before S is in its place:
-//! a request that fails has the ones before it taken back, in reverse; where its answer was lost,
-//! the item is looked at first. If taking back fails too, the error says what is called how. All
-//! of it runs in a task of its own, so that a caller who gives up does not leave it half done; a
-//! process that dies in the middle leaves O under its temporary name.
+//! a request that fails has the ones before it taken back, in reverse; one whose answer was lost is
+//! followed by a look at the item, and counts as done if it was. If taking back fails too, the
+//! error says what may be called how. All of it runs in a task of its own, so that a caller who
+//! gives up does not leave it half done; a process that dies in the middle leaves O under its
+//! temporary name.
 
 use super::{
     drive::{LiveDrive, is_folder_id, item, known_id},
@@ -27,7 +28,7 @@ use super::{
     names,
     options::Properties,
 };
-use crate::drive::{Context, Error, ErrorKind, Item, ItemId, Result};
+use crate::drive::{Context, Error, ErrorKind, Item, ItemId, Result, Retry};
 
 /// What is to become of an item.
 #[derive(Clone)]
@@ -46,6 +47,13 @@ pub(super) struct Move {
 pub(super) enum Step {
     Name { id: ItemId, old: String, new: String },
     Folder { id: ItemId, old: ItemId, new: ItemId },
+}
+
+/// A step that failed.
+struct NotTaken {
+    error: Error,
+    /// It has had no effect; otherwise nobody knows.
+    surely: bool,
 }
 
 /// A sequence that ended early, and was taken back.
@@ -129,7 +137,7 @@ async fn run(
     let mut done: Vec<Step> = Vec::with_capacity(steps.len());
     let (mut aside, mut last) = (occupant, None);
     for (at, step) in steps.into_iter().enumerate() {
-        match step.take(drive, cx).await {
+        match step.take_surely(drive, cx).await {
             Ok(object) => {
                 if Some(step.id()) != occupant {
                     last = Some(object);
@@ -137,11 +145,13 @@ async fn run(
                 done.push(step);
             }
             // Somebody else has removed it: the name is free.
-            Err(error) if error.kind() == ErrorKind::NotFound && Some(step.id()) == occupant => {
+            Err(NotTaken { error, .. })
+                if error.kind() == ErrorKind::NotFound && Some(step.id()) == occupant =>
+            {
                 aside = None;
             }
-            Err(error) => {
-                if is_unsure(&error) && step.has_happened(drive, cx).await {
+            Err(NotTaken { error, surely }) => {
+                if !surely && !done.is_empty() {
                     done.push(step);
                 }
                 return Err(Failed { at, error: taken_back(drive, cx, done, error).await });
@@ -180,16 +190,16 @@ async fn remove(
         Err(_) => {
             done.clear();
             let text = format!(
-                "moved, but the file that was replaced may still be there: {occupant}, under a \
-                 name that begins with drivedal- ({error})"
+                "the item is moved, but the file that it replaced may still be there: {occupant}, \
+                 under a name that begins with drivedal-"
             );
-            Err(Error::new(ErrorKind::Unexpected, text))
+            Err(error.also(&text).with_kind(ErrorKind::Unexpected).with_retry(Retry::No))
         }
     }
 }
 
-/// Whether the request may have done its work all the same.
-fn is_unsure(error: &Error) -> bool {
+/// Whether a request that failed may have done its work all the same.
+pub(super) fn is_unsure(error: &Error) -> bool {
     !matches!(error.status(), Some(400..=407 | 409..=499))
 }
 
@@ -205,8 +215,11 @@ async fn taken_back(drive: &LiveDrive, cx: &Context, done: Vec<Step>, cause: Err
     if left.is_empty() {
         return cause;
     }
-    let text = format!("{cause}; what was done before it stays: {}", left.join(", "));
-    Error::new(ErrorKind::Unexpected, text)
+    cause
+        .also(&format!("this may stay as it is: {}", left.join(", ")))
+        .with_kind(ErrorKind::Unexpected)
+        // A repetition would find neither where they were.
+        .with_retry(Retry::No)
 }
 
 impl Step {
@@ -236,12 +249,26 @@ impl Step {
         }
     }
 
-    /// After an answer was lost. If there is no telling, it is taken back to be sure.
-    async fn has_happened(&self, drive: &LiveDrive, cx: &Context) -> bool {
-        let Ok(object) = drive.client.object(cx, self.id().as_str()).await else { return true };
+    /// Takes the step; where the answer was lost, looks what has become of it.
+    async fn take_surely(&self, drive: &LiveDrive, cx: &Context) -> Result<Object, NotTaken> {
+        let error = match self.take(drive, cx).await {
+            Ok(object) => return Ok(object),
+            Err(error) if is_unsure(&error) => error,
+            Err(error) => return Err(NotTaken { error, surely: true }),
+        };
+        match drive.client.object(cx, self.id().as_str()).await {
+            Ok(object) if self.has_led_to(&object) => Ok(object),
+            Ok(_) => Err(NotTaken { error, surely: true }),
+            Err(_) => Err(NotTaken { error, surely: false }),
+        }
+    }
+
+    fn has_led_to(&self, object: &Object) -> bool {
         match self {
             Self::Name { new, .. } => object.name == *new,
-            Self::Folder { new, .. } => object.parent_id.is_some_and(|id| known_id(&id) == *new),
+            Self::Folder { new, .. } => {
+                object.parent_id.as_ref().is_some_and(|id| known_id(id) == *new)
+            }
         }
     }
 

@@ -37,7 +37,7 @@ impl Backend for Fs {
                 op: open()?,
                 promises: Promises::NONE,
                 open: Box::new(move |_| open()),
-                script: None,
+                pretence: None,
                 remove: None,
                 _kept: Some(Box::new(folder)),
             })

@@ -23,7 +23,7 @@ impl Backend for Memory {
                 op: Operator::new(services::Memory::default())?,
                 promises: Promises::NONE,
                 open: Box::new(|_| Operator::new(services::Memory::default())),
-                script: None,
+                pretence: None,
                 remove: None,
                 _kept: None,
             })
@@ -53,6 +53,7 @@ pub const KNOWN: &[Known] = &[
             "delete::a_full_folder_is_refused",
             "delete::a_folder_made_again_is_empty",
             "delete::the_folder_of_a_removed_file_stays",
+            "model::any_sequence_of_operations_leaves_what_the_model_says",
         ],
     ),
     Known::always(

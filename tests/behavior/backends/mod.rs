@@ -10,7 +10,7 @@ use std::{any::Any, str::FromStr, sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use opendal::Operator;
 
-use self::pretended::{Addressing, Pretended, Script};
+use self::pretended::{Addressing, Pretence, Pretended};
 use crate::harness::Outcome;
 
 /// A service, and a way to an empty place in it for each case.
@@ -52,7 +52,7 @@ pub struct Test {
     pub promises: Promises,
     open: Box<dyn Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync>,
     /// What goes wrong in a pretended cloud.
-    pub script: Option<Arc<Script>>,
+    pub pretence: Option<Pretence>,
     /// The folder to remove in the end, and who can.
     remove: Option<(Operator, String)>,
     /// Lives as long as the case.

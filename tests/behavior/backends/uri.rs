@@ -53,7 +53,7 @@ impl Backend for Uri {
                 op: open(&[])?,
                 promises: Promises::NONE,
                 open: Box::new(open),
-                script: None,
+                pretence: None,
                 remove: Some((Operator::from_uri(&*self.uri)?, folder)),
                 _kept: None,
             })

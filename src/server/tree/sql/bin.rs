@@ -1,11 +1,12 @@
 //! The recycle bin: into it, out of it, and gone for good.
 
 use super::{
-    super::{DriveNo, Expect, ItemNo, Node, NodeKind, ROOT, Result, TreeError},
+    super::{DriveNo, Expect, ItemNo, Node, NodeKind, ROOT, Result, State, TreeError},
+    contents,
     db::Tx,
-    folders::{next_feed, touch},
-    items::now,
-    read,
+    folders::{is_above, next_feed, take_numbers, touch},
+    items::{add_edge, now},
+    names, read,
     row::signed,
     subtree,
 };
@@ -72,5 +73,146 @@ async fn set_own_state(tx: &mut Tx, drive: DriveNo, item: ItemNo, state: i64) ->
     .bind(now().as_microsecond())
     .execute(tx.sql())
     .await?;
+    Ok(())
+}
+
+/// See [`Tree::restore`](super::super::Tree::restore).
+pub(super) async fn restore(
+    tx: &mut Tx,
+    drive: DriveNo,
+    item: ItemNo,
+    to: Option<ItemNo>,
+    name: Option<String>,
+) -> Result<Node> {
+    let mut node = read::any_node(tx.sql(), drive, item).await?;
+    if node.state != State::Trashed {
+        return Err(TreeError::NotFound);
+    }
+    node.name = name.unwrap_or(node.name);
+    names::check(&node.name)?;
+    let (seen, unseen) = match to {
+        Some(folder) => (vec![folder], Vec::new()),
+        None => folders_before(tx, drive, item).await?,
+    };
+    for &folder in &seen {
+        let spot = names::spot(tx, drive, folder, &node.name).await?;
+        if let Some((occupant, _)) = spot.occupant {
+            return Err(TreeError::NameTaken(occupant));
+        }
+        if is_above(tx, drive, item, folder).await? {
+            return Err(TreeError::IntoItself);
+        }
+        spot.admit(signed(node.size))?;
+    }
+    node.parents = seen;
+    join_folders(tx, &node, unseen).await?;
+    set_own_state(tx, drive, item, LIVE).await?;
+    sqlx::query("UPDATE item SET name = $3, parent = $4 WHERE drive = $1 AND no = $2")
+        .bind(drive)
+        .bind(item)
+        .bind(node.name.clone())
+        .bind(node.parents.first().copied())
+        .execute(tx.sql())
+        .await?;
+    let outranked = names::is_outranked(tx, &node).await?;
+    if outranked || (node.kind == NodeKind::Folder && node.children > 0) {
+        let gathered = subtree::gather(tx, drive, item).await?;
+        subtree::set_state(tx, drive, item, gathered, [HIDDEN, LIVE]).await?;
+        subtree::settle_primaries(tx, drive).await?;
+        if outranked {
+            subtree::rank_anew(tx, drive, gathered).await?;
+        }
+    }
+    read::node(tx.sql(), drive, item).await
+}
+
+/// The folders that an item in the recycle bin was in, the primary one first: those that are live,
+/// and those that are in the recycle bin too.
+async fn folders_before(
+    tx: &mut Tx,
+    drive: DriveNo,
+    item: ItemNo,
+) -> Result<(Vec<ItemNo>, Vec<ItemNo>)> {
+    let folders: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT e.parent, CAST(p.state AS BIGINT) FROM edge e \
+         JOIN item i ON i.drive = e.drive AND i.no = e.item \
+         JOIN item p ON p.drive = e.drive AND p.no = e.parent \
+         WHERE e.drive = $1 AND e.item = $2 AND p.state <> 3 \
+         ORDER BY CASE WHEN e.parent = i.parent THEN 0 ELSE 1 END, e.parent",
+    )
+    .bind(drive)
+    .bind(item)
+    .fetch_all(tx.sql())
+    .await?;
+    let (seen, unseen): (Vec<_>, Vec<_>) = folders.into_iter().partition(|(_, s)| *s == LIVE);
+    if seen.is_empty() {
+        return Err(TreeError::NotFound);
+    }
+    let numbers = |folders: Vec<(i64, i64)>| folders.into_iter().map(|(no, _)| no).collect();
+    Ok((numbers(seen), numbers(unseen)))
+}
+
+/// Puts an item into its live folders, and into those in the recycle bin where it still fits.
+async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemNo>) -> Result<()> {
+    sqlx::query("DELETE FROM edge WHERE drive = $1 AND item = $2")
+        .bind(node.drive)
+        .bind(node.no)
+        .execute(tx.sql())
+        .await?;
+    for (i, &folder) in node.parents.iter().enumerate() {
+        add_edge(tx.sql(), node.drive, node.no, folder, &node.name).await?;
+        touch(tx, node.drive, folder, if i == 0 { signed(node.size) } else { 0 }, 1).await?;
+    }
+    for folder in unseen {
+        if !is_above(tx, node.drive, node.no, folder).await?
+            && names::keep_unseen_edge(tx, node, folder).await?
+        {
+            touch(tx, node.drive, folder, 0, 1).await?;
+        }
+    }
+    Ok(())
+}
+
+/// See [`Tree::purge`](super::super::Tree::purge).
+pub(super) async fn purge(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<()> {
+    if item == ROOT {
+        return Err(TreeError::Root);
+    }
+    let node = read::any_node(tx.sql(), drive, item).await?;
+    if node.state == State::Purged {
+        return Err(TreeError::NotFound);
+    }
+    leave_folders(tx, &node).await?;
+    let gathered = subtree::gather(tx, drive, item).await?;
+    let some_kept = subtree::mark_kept(tx, drive, item, true).await?;
+    if some_kept {
+        // Of what is kept, that which is in no other live folder is hidden from now on.
+        subtree::mark_kept(tx, drive, item, false).await?;
+        subtree::set_state(tx, drive, item, gathered, [LIVE, HIDDEN]).await?;
+        subtree::mark_kept(tx, drive, item, true).await?;
+    }
+    contents::release_gathered(tx, drive).await?;
+    let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
+    sqlx::query(
+        "UPDATE item SET state = 3, content = NULL, size = 0, children = 0, \
+         version = version + 1, modified = $2, feed = $3 + s.seq FROM subtree s \
+         WHERE item.drive = $1 AND item.no = s.item AND s.kept = 0",
+    )
+    .bind(drive)
+    .bind(now().as_microsecond())
+    .bind(first - 1)
+    .execute(tx.sql())
+    .await?;
+    for edges in [
+        "DELETE FROM edge WHERE drive = $1 \
+         AND item IN (SELECT item FROM subtree WHERE kept = 0)",
+        "DELETE FROM edge WHERE drive = $1 AND live = 1 \
+         AND parent IN (SELECT item FROM subtree WHERE kept = 0)",
+    ] {
+        sqlx::query(edges).bind(drive).execute(tx.sql()).await?;
+    }
+    if some_kept {
+        subtree::settle_primaries(tx, drive).await?;
+    }
     Ok(())
 }

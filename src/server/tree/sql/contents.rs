@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{AnyConnection, Row};
 
 use super::{
-    super::{Bytestream, Content, Hashes, Result, Stored, TreeError},
+    super::{Bytestream, Content, DriveNo, Hashes, Result, Stored, TreeError},
     db::{Db, Tx, storage},
     intake::Place,
     row::{signed, text_of, unsigned},
@@ -107,9 +107,10 @@ pub(super) async fn release(tx: &mut Tx, content: i64) -> Result<()> {
             .bind(content)
             .fetch_optional(tx.sql())
             .await?;
-    if refs.is_some_and(|refs| refs > 0) {
-        return Ok(());
-    }
+    if refs == Some(0) { drop_unused(tx, content).await } else { Ok(()) }
+}
+
+async fn drop_unused(tx: &mut Tx, content: i64) -> Result<()> {
     let blobs: Vec<i64> =
         sqlx::query_scalar("DELETE FROM segment WHERE content = $1 RETURNING blob")
             .bind(content)
@@ -117,6 +118,24 @@ pub(super) async fn release(tx: &mut Tx, content: i64) -> Result<()> {
             .await?;
     sqlx::query("DELETE FROM content WHERE no = $1").bind(content).execute(tx.sql()).await?;
     tx.remove(content, blobs);
+    Ok(())
+}
+
+/// Every item gathered in `subtree` and not kept has its content no longer.
+pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveNo) -> Result<()> {
+    let released: Vec<(i64, i64)> = sqlx::query_as(
+        "UPDATE content SET refs = refs - x.n FROM ( \
+         SELECT i.content AS no, count(*) AS n FROM subtree s \
+         JOIN item i ON i.drive = $1 AND i.no = s.item \
+         WHERE i.content IS NOT NULL AND s.kept = 0 GROUP BY i.content) x \
+         WHERE content.no = x.no RETURNING content.no, content.refs",
+    )
+    .bind(drive)
+    .fetch_all(tx.sql())
+    .await?;
+    for (content, _) in released.into_iter().filter(|(_, refs)| *refs == 0) {
+        drop_unused(tx, content).await?;
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::{
 /// up: it counts in no folder.
 const TOUCH: &str = "UPDATE item SET size = size + $3, content_version = content_version + 1, \
     children = children + CASE WHEN no = $2 THEN CAST($4 AS BIGINT) ELSE 0 END \
-    WHERE drive = $1 AND no IN ( \
+    WHERE drive = $1 AND state <> 3 AND no IN ( \
     WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION ALL \
     SELECT i.parent FROM up JOIN item i ON i.drive = $1 AND i.no = up.no \
     WHERE i.parent IS NOT NULL AND i.state IN (0, 2)) SELECT no FROM up)";

@@ -36,18 +36,18 @@ pub(in super::super) enum Place {
     Blob(Blob),
 }
 
-/// Takes a body of at most `max` bytes in. With `small`, one of at most [`ROW_MAX`] bytes is not
-/// made a blob. When it fails or is dropped, nothing stays.
+/// Takes a body of at most `max` bytes in, to a blob if it has more than `row_max`. When it fails
+/// or is dropped, nothing stays.
 pub(super) async fn take_in(
     blobs: &Arc<Blobs>,
     body: Bytestream,
     max: u64,
     hasher: Option<Hasher>,
-    small: bool,
+    row_max: usize,
 ) -> Result<TakenIn> {
     let mut source = Source { body, left_over: Bytes::new(), taken: 0, max };
-    let head = source.piece(BytesMut::new(), ROW_MAX + 1).await?;
-    if head.len() <= ROW_MAX && small {
+    let head = source.piece(BytesMut::new(), row_max + 1).await?;
+    if head.len() <= row_max {
         let hasher = hasher.map(|hasher| hashed(hasher, &head));
         return Ok(TakenIn { size: source.taken, hasher, at: Place::Row(head) });
     }

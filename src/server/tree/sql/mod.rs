@@ -2,6 +2,7 @@
 
 mod bin;
 mod contents;
+mod copy;
 mod db;
 mod drives;
 mod folders;
@@ -12,9 +13,14 @@ mod open;
 mod read;
 mod row;
 mod schema;
+mod session;
 mod subtree;
 mod update;
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;
 
@@ -31,14 +37,10 @@ use tokio::task::JoinSet;
 pub(in crate::server) use self::drives::cid;
 pub(super) use self::intake::Place;
 pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
-use self::{
-    contents::Bytes,
-    db::{Db, storage},
-    items::To,
-};
+use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To};
 use super::{
     Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Listing, NewItem, Node,
-    NodeKind, OnConflict, Result, Session, Stored, Tree, TreeError, Written, hash::Hasher,
+    NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
 };
 use crate::server::blobs::Blobs;
 
@@ -47,6 +49,7 @@ pub struct SqlTree {
     db: Arc<Db>,
     blobs: Arc<Blobs>,
     quota: u64,
+    hashing: session::Hashing,
     background: Mutex<JoinSet<()>>,
 }
 
@@ -137,7 +140,8 @@ impl Tree for SqlTree {
     }
 
     async fn store(&self, body: Bytestream, max: u64) -> Result<Stored> {
-        let taken = intake::take_in(&self.blobs, body, max, Some(Hasher::default()), true).await?;
+        let taken =
+            intake::take_in(&self.blobs, body, max, Some(Hasher::default()), ROW_MAX).await?;
         let hashes = taken.hasher.unwrap_or_default().finish();
         Ok(Stored { size: taken.size, hashes, at: taken.at })
     }
@@ -205,13 +209,14 @@ impl Tree for SqlTree {
 
     async fn copy(
         &self,
-        _: DriveNo,
-        _: ItemNo,
-        _: ItemNo,
-        _: Option<&str>,
-        _: OnConflict,
+        drive: DriveNo,
+        item: ItemNo,
+        to: ItemNo,
+        name: Option<&str>,
+        on_conflict: OnConflict,
     ) -> Result<Node> {
-        Err(unfinished())
+        let name = name.map(str::to_owned);
+        write!(self, |tx| copy::copy(tx, drive, item, to, name, on_conflict))
     }
 
     async fn trash(&self, drive: DriveNo, item: ItemNo, expect: Expect) -> Result<Node> {
@@ -220,50 +225,50 @@ impl Tree for SqlTree {
 
     async fn restore(
         &self,
-        _: DriveNo,
-        _: ItemNo,
-        _: Option<ItemNo>,
-        _: Option<&str>,
+        drive: DriveNo,
+        item: ItemNo,
+        to: Option<ItemNo>,
+        name: Option<&str>,
     ) -> Result<Node> {
-        Err(unfinished())
+        let name = name.map(str::to_owned);
+        write!(self, |tx| bin::restore(tx, drive, item, to, name))
     }
 
-    async fn purge(&self, _: DriveNo, _: ItemNo) -> Result<()> {
-        Err(unfinished())
+    async fn purge(&self, drive: DriveNo, item: ItemNo) -> Result<()> {
+        write!(self, |tx| bin::purge(tx, drive, item))
     }
 
-    async fn open_session(&self, _: Session) -> Result<Session> {
-        Err(unfinished())
+    async fn open_session(&self, session: Session) -> Result<Session> {
+        write!(self, |tx| session::open(tx, session))
     }
 
-    async fn session(&self, _: &str) -> Result<Session> {
-        Err(unfinished())
+    async fn session(&self, id: &str) -> Result<Session> {
+        session::find(&mut *self.db.reader().await?, id).await
     }
 
     async fn append(
         &self,
-        _: &str,
-        _: u64,
-        _: Option<u64>,
-        _: Bytestream,
-        _: u64,
+        id: &str,
+        at: u64,
+        total: Option<u64>,
+        fragment: Bytestream,
+        max: u64,
     ) -> Result<Session> {
-        Err(unfinished())
+        session::append(self, id, at, total, fragment, max).await
     }
 
-    async fn commit(&self, _: &str, _: NewItem, _: Expect) -> Result<Written> {
-        Err(unfinished())
+    async fn commit(&self, id: &str, new: NewItem, expect: Expect) -> Result<Written> {
+        session::commit(self, id, new, expect).await
     }
 
-    async fn cancel(&self, _: &str) -> Result<()> {
-        Err(unfinished())
+    async fn cancel(&self, id: &str) -> Result<()> {
+        self.hashing.invalidate(id);
+        let id = id.to_owned();
+        write!(self, |tx| session::cancel(tx, id))
     }
 
     async fn reset(&self) -> Result<()> {
+        self.hashing.invalidate_all();
         write!(self, |tx| drives::reset(tx))
     }
-}
-
-fn unfinished() -> TreeError {
-    storage("comes with the next commit")
 }

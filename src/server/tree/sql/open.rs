@@ -18,6 +18,7 @@ use super::{
     SqlTree,
     db::{BEGIN, Db, connect},
     schema::{Prepared, prepare},
+    session,
 };
 use crate::server::blobs::{Blobs, Numbers};
 
@@ -138,13 +139,18 @@ impl SqlTree {
     }
 
     fn on(db: Arc<Db>, blobs: Arc<Blobs>, quota: u64) -> Self {
-        Self { db, blobs, quota, background: Mutex::new(JoinSet::new()) }
+        let hashing = session::hashing();
+        Self { db, blobs, quota, hashing, background: Mutex::new(JoinSet::new()) }
     }
 
     /// Removes what a crash left, in the background.
     fn tidy(&self) {
         let (db, blobs) = (self.db.clone(), self.blobs.clone());
         let tidying = async move {
+            let expired = db.write(|tx| Box::pin(session::forget_expired(tx))).await;
+            if let Err(error) = expired {
+                tracing::warn!(%error, "expired upload sessions could not be removed");
+            }
             if let Err(error) = remove_orphans(&db, &blobs).await {
                 tracing::warn!(%error, "bytes that no item names could not be removed");
             }

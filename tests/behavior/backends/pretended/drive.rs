@@ -25,6 +25,9 @@ use super::{
 /// Part of every ticket; must never be printed.
 pub const TICKET: &str = "pretended-ticket-0b5e";
 
+/// Fragments but the last are a multiple of this, in bytes.
+const UNIT: usize = 16 << 10;
+
 /// How many items a page has: few, so that there are several.
 const PAGE: usize = 7;
 
@@ -48,8 +51,8 @@ impl PretendedDrive {
         let paths = addressing == Addressing::Paths;
         let session = SessionLimits {
             from: 256 << 10,
-            multiple: 32 << 10,
-            usual: 64 << 10,
+            multiple: UNIT as u64,
+            usual: 4 * UNIT as u64,
             largest: 1 << 20,
         };
         let capabilities = Capabilities {
@@ -346,12 +349,14 @@ impl Drive for PretendedDrive {
             return Err(Error::new(ErrorKind::Range, "the fragment is out of order"));
         }
         if let Some(Trouble::Halfway) = trouble {
-            upload.received.extend(bytes.slice(..bytes.len() / 2).to_vec());
+            // What stays is whole units.
+            let kept = bytes.len() / 2 / UNIT * UNIT;
+            upload.received.extend(bytes.slice(..kept).to_vec());
             return Err(temporary("send_fragment"));
         }
         let last = offset + bytes.len() as u64 == upload.total;
-        if !last && bytes.len() % (32 << 10) != 0 {
-            return Err(Error::new(ErrorKind::Invalid, "not a multiple of 32 KiB"));
+        if !last && bytes.len() % UNIT != 0 {
+            return Err(Error::new(ErrorKind::Invalid, "not a whole number of units"));
         }
         upload.received.extend(bytes.to_vec());
         let received = upload.received.len() as u64;

@@ -46,7 +46,7 @@ impl Backend for Pretended {
         async {
             secrets::register(drive::TICKET);
             let (cloud, script) = (Arc::new(Mutex::new(Cloud::new())), Arc::new(Script::default()));
-            let drive = PretendedDrive::new(self.0, cloud, Arc::clone(&script));
+            let drive = PretendedDrive::new(self.0, Arc::clone(&cloud), Arc::clone(&script));
             let open = move |options: &[(&str, &str)]| {
                 let builder =
                     PretendedBuilder { drive: Some(drive.clone()), index_ttl: index_age(options) };
@@ -61,12 +61,26 @@ impl Backend for Pretended {
                     ..Promises::INDEXED
                 },
                 open: Box::new(open),
-                script: Some(script),
+                pretence: Some(Pretence { script, cloud }),
                 remove: None,
                 _kept: None,
             })
         }
         .boxed()
+    }
+}
+
+/// What a case can do to a pretended cloud.
+pub struct Pretence {
+    /// What goes wrong in it.
+    pub script: Arc<Script>,
+    cloud: Arc<Mutex<Cloud>>,
+}
+
+impl Pretence {
+    /// How many upload sessions are open.
+    pub fn uploads_under_way(&self) -> usize {
+        self.cloud.lock().expect("no panic while it is held").uploads.len()
     }
 }
 

@@ -14,8 +14,6 @@ pub enum Trouble {
     After,
     /// A fragment or a download stops half-way; trying again helps.
     Halfway,
-    /// Fails, and trying again does not help.
-    ForGood(ErrorKind),
     /// Takes this long.
     Slow(Duration),
 }
@@ -31,6 +29,16 @@ impl Script {
     /// The next call of that verb that has no trouble yet meets this one.
     pub fn plan(&self, verb: &'static str, trouble: Trouble) {
         self.troubles.lock().expect("no panic while it is held").push_back((verb, trouble));
+    }
+
+    /// Whether everything planned has happened.
+    pub fn is_empty(&self) -> bool {
+        self.troubles.lock().expect("no panic while it is held").is_empty()
+    }
+
+    /// Plans nothing any more.
+    pub fn forget(&self) {
+        self.troubles.lock().expect("no panic while it is held").clear();
     }
 
     /// How often a verb was called.
@@ -49,9 +57,6 @@ impl Script {
         };
         match trouble {
             Some((_, Trouble::Before)) => Err(temporary(verb)),
-            Some((_, Trouble::ForGood(kind))) => {
-                Err(Error::new(kind, "planned, for good").attempted(verb))
-            }
             Some((_, Trouble::Slow(pause))) => {
                 sleep(pause).await;
                 Ok(None)

@@ -1,0 +1,107 @@
+//! Copying, without moving a byte.
+
+use super::{
+    super::{DriveNo, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
+    contents::{self, Bytes},
+    db::Tx,
+    folders::{take_numbers, touch},
+    items::{self, add_edge, now},
+    names, read,
+    row::signed,
+    subtree,
+};
+
+/// A copy of everything gathered: the item in place `seq` becomes number `$2 + seq`. One whose
+/// primary folder is not copied gets the first of its folders that is.
+const COPY_ITEMS: &str = "INSERT INTO item (drive, no, name, parent, kind, state, content, size, \
+    children, media_type, description, created, modified, client_created, client_modified, \
+    version, content_version, feed, rank, facets) \
+    SELECT i.drive, $2 + s.seq, \
+    CASE WHEN s.seq = 1 THEN CAST($3 AS TEXT) ELSE i.name END, \
+    CASE WHEN s.seq = 1 THEN CAST($4 AS BIGINT) ELSE $2 + COALESCE(p.seq, \
+    (SELECT min(o.seq) FROM edge e JOIN subtree o ON o.item = e.parent \
+    WHERE e.drive = i.drive AND e.item = i.no AND e.live = 1)) END, \
+    i.kind, 0, i.content, CASE WHEN i.kind = 0 THEN 0 ELSE i.size END, i.children, \
+    i.media_type, i.description, $5, $5, $5, $5, 1, 1, $6 + s.seq, $6 + s.seq, i.facets \
+    FROM subtree s JOIN item i ON i.drive = $1 AND i.no = s.item \
+    LEFT JOIN subtree p ON p.item = i.parent";
+
+const COPY_EDGES: &str = "INSERT INTO edge (drive, item, parent, folded, live) \
+    SELECT e.drive, $2 + s.seq, $2 + p.seq, e.folded, 1 FROM subtree s \
+    JOIN edge e ON e.drive = $1 AND e.item = s.item AND e.live = 1 \
+    JOIN subtree p ON p.item = e.parent WHERE s.seq > 1";
+
+const SHARE_CONTENTS: &str = "UPDATE content SET refs = refs + x.n FROM ( \
+    SELECT i.content AS no, count(*) AS n FROM subtree s \
+    JOIN item i ON i.drive = $1 AND i.no = s.item \
+    WHERE i.content IS NOT NULL GROUP BY i.content) x WHERE content.no = x.no";
+
+/// The sizes of copied folders, of the files copied below them. An original's may be another: it
+/// has only files whose primary folder is below it.
+const SIZE_FOLDERS: &str = "UPDATE item SET size = x.size FROM ( \
+    WITH RECURSIVE up(no, size) AS ( \
+    SELECT i.parent, i.size FROM item i \
+    WHERE i.drive = $1 AND i.no > $2 + 1 AND i.no <= $2 + $3 AND i.kind <> 0 \
+    UNION ALL SELECT i.parent, up.size FROM up \
+    JOIN item i ON i.drive = $1 AND i.no = up.no WHERE i.no > $2 + 1) \
+    SELECT no, CAST(sum(size) AS BIGINT) AS size FROM up GROUP BY no) x \
+    WHERE item.drive = $1 AND item.no = x.no";
+
+/// See [`Tree::copy`](super::super::Tree::copy).
+pub(super) async fn copy(
+    tx: &mut Tx,
+    drive: DriveNo,
+    item: ItemNo,
+    to: ItemNo,
+    name: Option<String>,
+    on_conflict: OnConflict,
+) -> Result<Node> {
+    if item == ROOT {
+        return Err(TreeError::Root);
+    }
+    let from = read::node(tx.sql(), drive, item).await?;
+    let mut name = name.unwrap_or_else(|| from.name.clone());
+    names::check(&name)?;
+    let spot = names::spot(tx, drive, to, &name).await?;
+    if let Some((occupant, there)) = spot.occupant {
+        match on_conflict {
+            OnConflict::Replace if (from.kind, there) == (NodeKind::File, NodeKind::File) => {
+                return copy_over(tx, from, occupant).await;
+            }
+            OnConflict::Replace | OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
+            OnConflict::Rename => name = names::free(tx, drive, &[to], &name, from.kind).await?,
+        }
+    }
+    let gathered = subtree::gather(tx, drive, item).await?;
+    let (feed, first) = take_numbers(tx, drive, gathered, gathered).await?;
+    let base = first - 1;
+    sqlx::query(COPY_ITEMS)
+        .bind(drive)
+        .bind(base)
+        .bind(name.clone())
+        .bind(to)
+        .bind(now().as_microsecond())
+        .bind(feed - 1)
+        .execute(tx.sql())
+        .await?;
+    sqlx::query(SHARE_CONTENTS).bind(drive).execute(tx.sql()).await?;
+    if gathered > 1 {
+        sqlx::query(COPY_EDGES).bind(drive).bind(base).execute(tx.sql()).await?;
+        let sized = sqlx::query(SIZE_FOLDERS).bind(drive).bind(base).bind(gathered);
+        sized.execute(tx.sql()).await?;
+    }
+    add_edge(tx.sql(), drive, first, to, &name).await?;
+    let copied = read::node(tx.sql(), drive, first).await?;
+    spot.admit(signed(copied.size))?;
+    touch(tx, drive, to, signed(copied.size), 1).await?;
+    Ok(copied)
+}
+
+/// Gives a file the bytes of another.
+async fn copy_over(tx: &mut Tx, from: Node, over: ItemNo) -> Result<Node> {
+    let content = from.content.ok_or(TreeError::NotAFile(from.no))?;
+    contents::share(tx, content.no).await?;
+    let new = NewItem { media_type: from.media_type, ..NewItem::default() };
+    let expect = super::super::Expect::Any;
+    items::overwrite(tx, from.drive, over, Bytes::Counted(content), new, expect).await
+}

@@ -1,0 +1,284 @@
+//! Upload sessions: fragments become segments of a content as they arrive, which is made a file's
+//! at the end without moving a byte.
+
+use std::io;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use moka::sync::Cache;
+use sqlx::{AnyConnection, Row};
+use tokio::task;
+
+use super::{
+    super::{
+        Bytestream, Content, Expect, Hashes, NewItem, OnConflict, Result, Session, TreeError,
+        Written, hash::Hasher,
+    },
+    SqlTree, contents,
+    db::{Tx, storage},
+    intake::{Place, TakenIn, take_in},
+    items::{self, To, now},
+    names, read,
+    row::{self, signed, text_of, unsigned},
+};
+
+/// Sessions whose running hashes are kept in memory (2 KiB each). One that is not among them has
+/// its bytes read again at the end.
+const HASHING: u64 = 1024;
+
+/// How far the bytes of a session are hashed, by its id.
+pub(super) type Hashing = Cache<String, (u64, Hasher)>;
+
+/// No session is hashed yet.
+pub(super) fn hashing() -> Hashing {
+    Cache::new(HASHING)
+}
+
+/// A session and the content that its fragments are segments of.
+struct Open {
+    session: Session,
+    content: i64,
+}
+
+impl Open {
+    /// A session that has not expired.
+    async fn find(sql: &mut AnyConnection, id: &str) -> Result<Self> {
+        let row = sqlx::query(
+            "SELECT drive, parent, name, total, received, on_conflict, expires, state, content \
+             FROM session WHERE id = $1 AND expires > $2",
+        )
+        .bind(id)
+        .bind(now().as_microsecond())
+        .fetch_optional(sql)
+        .await?
+        .ok_or(TreeError::NoSession)?;
+        let state: String = row.try_get(7)?;
+        let session = Session {
+            id: id.to_owned(),
+            drive: row.try_get(0)?,
+            parent: row.try_get(1)?,
+            name: row.try_get(2)?,
+            total: row.try_get::<Option<i64>, _>(3)?.map(unsigned),
+            received: unsigned(row.try_get(4)?),
+            on_conflict: row::on_conflict(row.try_get(5)?)?,
+            expires: row::time(row.try_get(6)?)?,
+            state: serde_json::from_str(&state).map_err(storage)?,
+        };
+        Ok(Self { session, content: row.try_get(8)? })
+    }
+
+    /// The total, once somebody has said one, if bytes may be added at `at`.
+    fn admit(&self, at: u64, total: Option<u64>) -> Result<Option<u64>> {
+        if at != self.session.received {
+            return Err(TreeError::OutOfOrder(self.session.received));
+        }
+        match (self.session.total, total) {
+            (Some(said), Some(now)) if said != now => Err(TreeError::PastTheEnd(said)),
+            (said, now) => Ok(said.or(now)),
+        }
+    }
+
+    /// Whether all bytes are there.
+    fn check_complete(&self) -> Result<()> {
+        let Session { total, received, .. } = self.session;
+        if total.is_some_and(|total| total != received) {
+            return Err(TreeError::OutOfOrder(received));
+        }
+        Ok(())
+    }
+}
+
+/// See [`Tree::session`](super::super::Tree::session).
+pub(super) async fn find(sql: &mut AnyConnection, id: &str) -> Result<Session> {
+    Ok(Open::find(sql, id).await?.session)
+}
+
+/// See [`Tree::open_session`](super::super::Tree::open_session).
+pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
+    forget_expired(tx).await?;
+    names::check(&session.name)?;
+    let spot = names::spot(tx, session.drive, session.parent, &session.name).await?;
+    let mut replaced = 0;
+    if let (Some((occupant, _)), OnConflict::Replace) = (spot.occupant, session.on_conflict) {
+        replaced = signed(read::node(tx.sql(), session.drive, occupant).await?.size);
+    }
+    spot.admit(signed(session.total.unwrap_or(0)) - replaced)?;
+    session.id = hex::encode(rand::random::<[u8; 20]>());
+    session.received = 0;
+    session.expires = items::kept(session.expires);
+    let content = tx.numbers().fresh();
+    contents::insert_empty(tx, content).await?;
+    sqlx::query(
+        "INSERT INTO session (id, drive, parent, name, total, received, on_conflict, expires, \
+         state, content) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9)",
+    )
+    .bind(session.id.clone())
+    .bind(session.drive)
+    .bind(session.parent)
+    .bind(session.name.clone())
+    .bind(session.total.map(signed))
+    .bind(row::on_conflict_code(session.on_conflict))
+    .bind(session.expires.as_microsecond())
+    .bind(session.state.to_string())
+    .bind(content)
+    .execute(tx.sql())
+    .await?;
+    Ok(session)
+}
+
+/// See [`Tree::append`](super::super::Tree::append).
+pub(super) async fn append(
+    tree: &SqlTree,
+    id: &str,
+    at: u64,
+    total: Option<u64>,
+    fragment: Bytestream,
+    max: u64,
+) -> Result<Session> {
+    // Looked at before the body is read, and again when it is there.
+    let open = Open::find(&mut *tree.db.reader().await?, id).await?;
+    let end = open.admit(at, total)?;
+    let missing = end.map_or(u64::MAX, |end| end.saturating_sub(at));
+    let so_far = match at {
+        0 => Some(Hasher::default()),
+        _ => tree.hashing.get(id).filter(|(hashed, _)| *hashed == at).map(|(_, hasher)| hasher),
+    };
+    let taken = take_in(&tree.blobs, fragment, max.min(missing), so_far, 0).await;
+    let TakenIn { size, hasher, at: place } = taken.map_err(|error| match (error, end) {
+        (TreeError::Body(error), Some(end))
+            if error.kind() == io::ErrorKind::FileTooLarge && missing <= max =>
+        {
+            TreeError::PastTheEnd(end)
+        }
+        (error, _) => error,
+    })?;
+    let wanted = id.to_owned();
+    let session =
+        tree.db.write(move |tx| Box::pin(add(tx, wanted, at, total, size, place))).await?;
+    if let Some(hasher) = hasher {
+        tree.hashing.insert(id.to_owned(), (at + size, hasher));
+    }
+    Ok(session)
+}
+
+async fn add(
+    tx: &mut Tx,
+    id: String,
+    at: u64,
+    total: Option<u64>,
+    size: u64,
+    place: Place,
+) -> Result<Session> {
+    let Open { session, content } = {
+        let mut open = Open::find(tx.sql(), &id).await?;
+        open.session.total = open.admit(at, total)?;
+        open.session.received += size;
+        open
+    };
+    sqlx::query("UPDATE session SET received = $2, total = $3 WHERE id = $1")
+        .bind(id)
+        .bind(signed(session.received))
+        .bind(session.total.map(signed))
+        .execute(tx.sql())
+        .await?;
+    // A fragment that is not a blob is empty.
+    if let Place::Blob(blob) = place {
+        contents::add_segment(tx, content, at..at + size, blob).await?;
+    }
+    Ok(session)
+}
+
+/// See [`Tree::commit`](super::super::Tree::commit).
+pub(super) async fn commit(
+    tree: &SqlTree,
+    id: &str,
+    new: NewItem,
+    expect: Expect,
+) -> Result<Written> {
+    let open = Open::find(&mut *tree.db.reader().await?, id).await?;
+    open.check_complete()?;
+    let hashed = open.session.received;
+    let hashes = hashes(tree, &open).await?;
+    let wanted = id.to_owned();
+    let written =
+        tree.db.write(move |tx| Box::pin(end(tx, wanted, hashed, hashes, new, expect))).await?;
+    tree.hashing.invalidate(id);
+    Ok(written)
+}
+
+async fn end(
+    tx: &mut Tx,
+    id: String,
+    hashed: u64,
+    hashes: Hashes,
+    new: NewItem,
+    expect: Expect,
+) -> Result<Written> {
+    let open = Open::find(tx.sql(), &id).await?;
+    open.check_complete()?;
+    if open.session.received != hashed {
+        return Err(TreeError::OutOfOrder(open.session.received));
+    }
+    sqlx::query("UPDATE content SET size = $2, hashes = $3 WHERE no = $1")
+        .bind(open.content)
+        .bind(signed(hashed))
+        .bind(text_of(&hashes))
+        .execute(tx.sql())
+        .await?;
+    let Session { drive, parent: folder, name, on_conflict, .. } = open.session;
+    // The session counted as one that has the content; the file takes its place.
+    let content = contents::Bytes::Counted(Content { no: open.content, size: hashed, hashes });
+    let to = To { drive, folder, name };
+    let written = items::put(tx, to, content, new, on_conflict, expect).await?;
+    sqlx::query("DELETE FROM session WHERE id = $1").bind(id).execute(tx.sql()).await?;
+    Ok(written)
+}
+
+/// The hashes of a session's bytes: those that were taken as they came, or else by reading them.
+async fn hashes(tree: &SqlTree, open: &Open) -> Result<Hashes> {
+    let received = open.session.received;
+    if received == 0 {
+        return Ok(Hasher::default().finish());
+    }
+    if let Some((hashed, hasher)) = tree.hashing.get(&open.session.id)
+        && hashed == received
+    {
+        return Ok(hasher.finish());
+    }
+    let content = Content { no: open.content, size: received, hashes: Hashes::default() };
+    let mut bytes = contents::open(&tree.db, &tree.blobs, &content, 0..received).await?;
+    let mut hasher = Hasher::default();
+    while let Some(piece) = bytes.next().await {
+        let piece = piece.map_err(storage)?;
+        let hashing = move || {
+            hasher.update(&piece);
+            hasher
+        };
+        hasher = task::spawn_blocking(hashing).await.map_err(storage)?;
+    }
+    Ok(hasher.finish())
+}
+
+/// See [`Tree::cancel`](super::super::Tree::cancel).
+pub(super) async fn cancel(tx: &mut Tx, id: String) -> Result<()> {
+    let content: Option<i64> =
+        sqlx::query_scalar("DELETE FROM session WHERE id = $1 AND expires > $2 RETURNING content")
+            .bind(id)
+            .bind(Timestamp::now().as_microsecond())
+            .fetch_optional(tx.sql())
+            .await?;
+    contents::release(tx, content.ok_or(TreeError::NoSession)?).await
+}
+
+/// Ends the sessions whose time is over.
+pub(super) async fn forget_expired(tx: &mut Tx) -> Result<()> {
+    let contents: Vec<i64> =
+        sqlx::query_scalar("DELETE FROM session WHERE expires <= $1 RETURNING content")
+            .bind(now().as_microsecond())
+            .fetch_all(tx.sql())
+            .await?;
+    for content in contents {
+        contents::release(tx, content).await?;
+    }
+    Ok(())
+}

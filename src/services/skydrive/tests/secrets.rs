@@ -1,0 +1,183 @@
+//! Nothing that is printed has a secret in it.
+
+use futures::TryStreamExt;
+use opendal::{Buffer, OperationContext, Operator};
+
+use super::*;
+use crate::{
+    auth::{Endpoint, TokenSource},
+    drive::{
+        Body, ByteRange, Change, Conditions, Cursor, Depth, Drive, IfExists, Removal, Result,
+        Ticket, WriteOptions,
+    },
+    http::scripted::{Scripted, Sent},
+    services::skydrive::SkyDrive,
+};
+
+const SECRETS: [&str; 5] =
+    ["SECRET-access", "SECRET-refresh", "SECRET-client", "SECRET-ticket", "SECRET-header"];
+
+/// Every request that there is, once.
+async fn every_request(transport: &Scripted) -> Vec<String> {
+    let endpoint = Endpoint::new("https://login/token", "app").unwrap();
+    let tokens = TokenSource::refreshed(
+        endpoint.client_secret("SECRET-client"),
+        Some("SECRET-refresh".into()),
+        Some("SECRET-access".into()),
+    );
+    let mut headers = ::http::HeaderMap::new();
+    headers.insert("x-mine", "SECRET-header".parse().unwrap());
+    let client = Client::new("https://apis.live.net/v5.0/", tokens).unwrap().with_headers(headers);
+    let drive = LiveDrive::new(client.clone(), false);
+    let cx = transport.context();
+    let none = Conditions::default();
+    let ticket = Ticket { url: "https://t/x?SECRET-ticket".into(), expires: None };
+    let file = Item { ticket: Some(ticket), ..known(FILE, "a", FOLDER, Kind::File) };
+    let other = place("folder.8c8ce076ca27823f.8C8CE076CA27823F!150");
+    let change = Change {
+        name: Some("b".to_owned()),
+        folder: Some(other.clone()),
+        occupant: Some("file.8c8ce076ca27823f.8C8CE076CA27823F!9".into()),
+        ..Change::default()
+    };
+    let mut told = Vec::new();
+    let mut tell = |what: String| told.push(what);
+    fn said<T: std::fmt::Debug>(result: Result<T>) -> String {
+        match result {
+            Ok(value) => format!("{value:?} {value:#?}"),
+            Err(error) => format!("{error} {error:?} {error:#?}"),
+        }
+    }
+
+    tell(said(drive.account(&cx).await));
+    tell(said(drive.quota(&cx).await));
+    tell(said(drive.item(&cx, &place(FILE), &none).await));
+    tell(said(drive.child(&cx, &place(FOLDER), "a", &mut |_| {}).await));
+    tell(said(drive.list(&cx, &place(FOLDER), Depth::Children, None, None).await));
+    for known in [None, Some(&file)] {
+        let read = drive.download(&cx, &place(FILE), known, ByteRange::From(1), &none).await;
+        tell(format!("{read:?}"));
+        if let Ok(read) = read {
+            tell(said(read.bytes.try_collect::<Vec<Buffer>>().await));
+        }
+    }
+    let body = || Body::Memory(Buffer::from("bytes"));
+    let options = WriteOptions::default();
+    tell(said(drive.upload(&cx, &target(FOLDER, "a"), body(), &options).await));
+    let exact = super::super::UploadOptions::default();
+    tell(said(client.post_file(&cx, FOLDER, "a", &body(), &exact).await));
+    tell(said(client.put_content(&cx, FILE, &body(), &exact).await));
+    tell(said(client.content(&cx, FILE, &ByteRange::Full).await));
+    tell(said(drive.make_folder(&cx, &target(FOLDER, "b")).await));
+    tell(said(drive.update(&cx, &place(FILE), Some(&file), &change).await));
+    let to = target(FOLDER, "c");
+    tell(said(drive.copy(&cx, &place(FILE), Some(&file), &to, IfExists::Replace).await));
+    let removal = Removal { place: place(FILE), kind: None, parents: vec![] };
+    for result in drive.remove(&cx, &[removal]).await {
+        tell(said(result));
+    }
+    tell(format!("{drive:?} {client:#?} {cx:?} {file:?} {:?}", Cursor("SECRET-ticket".into())));
+    told
+}
+
+/// What the cloud says when it likes to repeat what it hears.
+fn repeating(sent: &Sent, status: u16) -> Outcome {
+    let token = sent.header("authorization").unwrap_or_default().replace("Bearer ", "");
+    match &*sent.url {
+        "https://login/token" => answer(
+            status,
+            r#"{"error":"invalid_grant","error_description":"SECRET-refresh of SECRET-client?"}"#,
+        ),
+        ticket if ticket.starts_with("https://t/") => {
+            refusal(status, "request_token_invalid", "What is SECRET-ticket?")
+        }
+        _ => refusal(status, "request_token_invalid", &format!("What is {token}?")),
+    }
+}
+
+#[tokio::test]
+async fn however_a_request_fails_nothing_that_is_printed_has_a_secret_in_it() {
+    type Script = fn(&Sent) -> Outcome;
+    let object = || {
+        format!(
+            r#"{{"id":"{FILE}","name":"a","type":"file","size":7,"parent_id":"{FOLDER}",
+                "source":"https://t/x?SECRET-ticket","link":"https://l/?SECRET-ticket",
+                "quota":1,"available":1,"location":"https://t/x?SECRET-ticket",
+                "data":[],"paging":{{"next":"x?offset=1&SECRET-ticket"}},
+                "access_token":"SECRET-access","token_type":"bearer"}}"#
+        )
+    };
+    let scripts: [(&str, Script); 9] = [
+        ("cut", |_| Outcome::Reset),
+        ("401", |sent| repeating(sent, 401)),
+        ("400", |sent| repeating(sent, 400)),
+        ("500", |sent| repeating(sent, 500)),
+        ("html", |_| answer(502, "<html>SECRET-ticket</html>")),
+        ("wrong", |_| {
+            answer(
+                200,
+                r#"{"id":"SECRET-ticket","size":"SECRET-ticket","data":["SECRET-ticket"],"quota":"SECRET-ticket","location":7,"name":["SECRET-ticket"]}"#,
+            )
+        }),
+        ("listed wrong", |_| {
+            answer(
+                200,
+                r#"{"data":[{"id":7,"source":"SECRET-ticket"}],"location":"SECRET ticket\u0000 SECRET-ticket"}"#,
+            )
+        }),
+        ("no url", |_| answer(200, r#"{"location":"SECRET-ticket"}"#)),
+        ("broken", |_| answer(200, r#"{"id":"SECRET-ticket, SECRET-ticket"#).broken_at(20)),
+    ];
+    for (name, script) in scripts {
+        check(name, &every_request(&Scripted::by(script)).await);
+    }
+    // Everything works, and then is broken off within the bytes.
+    let answers = object();
+    let transport = Scripted::by(move |sent| match sent.url.starts_with("https://t/") {
+        true => answer(200, "SECRETLY").broken_at(3),
+        false => answer(200, answers.clone()),
+    });
+    check("works", &every_request(&transport).await);
+}
+
+fn check(name: &str, told: &[String]) {
+    assert!(told.len() > 12, "{name}: {told:?}");
+    for text in told {
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operators_errors_have_no_secret_in_them_either() {
+    for fault in [Outcome::Reset, refusal(401, "request_token_expired", "SECRET-access")] {
+        let transport = Scripted::by(move |_| fault.clone());
+        let builder = SkyDrive::default()
+            .client_id("app")
+            .client_secret("SECRET-client")
+            .access_token("SECRET-access")
+            .refresh_token("SECRET-refresh");
+        let context =
+            OperationContext::new().with_http_transport(opendal::HttpTransporter::new(transport));
+        let operator = Operator::new(builder).unwrap().with_context(context);
+        let results = [
+            operator.stat("a/b").await.map(drop),
+            operator.read("a/b").await.map(drop),
+            operator.write("a/b", "bytes").await.map(drop),
+            operator.list("a/").await.map(drop),
+            operator.rename("a", "b").await.map(drop),
+            operator.delete("a/b").await.map(drop),
+        ];
+        for result in results {
+            let error = result.unwrap_err();
+            check_one(&format!("{error} {error:?} {error:#?} {operator:?}"));
+        }
+    }
+}
+
+fn check_one(text: &str) {
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{text}");
+    }
+}

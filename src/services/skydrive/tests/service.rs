@@ -1,0 +1,138 @@
+//! The service as its users have it: an operator.
+
+use opendal::{HttpTransporter, OperationContext, Operator, OperatorRegistry};
+use tokio::sync::Semaphore;
+
+use super::{cloud::*, *};
+use crate::{
+    adapter::DriveHandle,
+    drive::{Change, Drive},
+    http::scripted::Scripted,
+    services::skydrive::{SkyDrive, register_skydrive_service},
+};
+
+fn operator(cloud: &Cloud) -> Operator {
+    let context =
+        OperationContext::new().with_http_transport(HttpTransporter::new(cloud.transport()));
+    Operator::new(SkyDrive::default().access_token("token").name("me"))
+        .unwrap()
+        .with_context(context)
+}
+
+async fn names(operator: &Operator, path: &str) -> Vec<String> {
+    let entries = operator.list(path).await.unwrap();
+    entries.into_iter().map(|entry| entry.path().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn files_are_written_listed_read_renamed_copied_and_removed() {
+    let cloud = Cloud::default();
+    let operator = operator(&cloud);
+    operator.write("notes/new/today.txt", "0123456789").await.unwrap();
+    assert_eq!(operator.stat("NOTES/new/Today.TXT").await.unwrap().content_length(), 10);
+    let part = operator.read_with("notes/new/today.txt").range(3..6).await.unwrap();
+    assert_eq!(part.to_vec(), b"345");
+
+    operator.write("notes/old.txt", "old").await.unwrap();
+    operator.rename("notes/new/today.txt", "notes/old.txt").await.unwrap();
+    assert_eq!(operator.read("notes/old.txt").await.unwrap().to_vec(), b"0123456789");
+    operator.copy("notes/old.txt", "notes/copy.txt").await.unwrap();
+    assert_eq!(
+        names(&operator, "notes/").await,
+        ["notes/", "notes/new/", "notes/old.txt", "notes/copy.txt"]
+    );
+
+    assert!(operator.delete("notes/").await.is_err(), "it is not empty");
+    operator.delete("notes/old.txt").await.unwrap();
+    operator.delete_with("notes/").recursive(true).await.unwrap();
+    assert!(cloud.state().nodes.is_empty());
+}
+
+#[tokio::test]
+async fn a_small_write_is_one_put_and_one_look() {
+    let cloud = Cloud::default();
+    let operator = operator(&cloud);
+    operator.write("a", "first").await.unwrap();
+    let before = cloud.requests();
+    operator.write("b", "second").await.unwrap();
+    assert_eq!(cloud.requests() - before, 2);
+}
+
+#[tokio::test]
+async fn duplicates_made_by_somebody_else_are_one_file() {
+    let cloud = Cloud::default();
+    cloud.file(0, "same", "older");
+    cloud.file(0, "Same", "newer");
+    let operator = operator(&cloud);
+    assert_eq!(names(&operator, "/").await, ["/", "Same"]);
+    assert_eq!(operator.read("same").await.unwrap().to_vec(), b"newer");
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_refused_with_the_limit() {
+    let operator = operator(&Cloud::default());
+    let mut writer = operator.writer("large").await.unwrap();
+    let mut refused = None;
+    for _ in 0..13 {
+        if let Err(error) = writer.write(vec![0; 8_000_000]).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    let error = match refused {
+        Some(error) => error,
+        None => writer.close().await.unwrap_err(),
+    };
+    assert!(error.to_string().contains("100000000"), "{error}");
+}
+
+#[tokio::test]
+async fn an_operator_comes_from_a_uri_and_from_pairs() {
+    register_skydrive_service(OperatorRegistry::get());
+    let uri = "skydrive://me/photos?endpoint=http%3A%2F%2F127.0.0.1%3A9%2Fv5.0%2F&access_token=a";
+    let info = Operator::from_uri(uri).unwrap().info();
+    assert_eq!((info.scheme(), &*info.root(), &*info.name()), ("skydrive", "/photos/", "me"));
+    let pairs = [("access_token", "a"), ("root", "/photos"), ("header.x-one", "1")];
+    let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let operator = Operator::via_iter("skydrive", pairs).unwrap();
+    assert_eq!(&*operator.info().root(), "/photos/");
+}
+
+#[tokio::test]
+async fn a_handle_comes_with_the_service() {
+    let (service, handle) = SkyDrive::default().access_token("token").build_with_handle().unwrap();
+    assert!(std::ptr::eq(service.handle().drive().capabilities(), handle.drive().capabilities()));
+    let cloud = Cloud::default();
+    let number = cloud.file(cloud.folder(0, "notes"), "a.txt", "text");
+    let operator = operator(&cloud);
+    let cx = DriveHandle::context(&operator);
+    let item = handle.drive().item(&cx, &Place::of(&cloud.id(number)), &Default::default()).await;
+    assert_eq!(item.unwrap().size, Some(4));
+    assert_eq!(handle.path_of(&operator, &cloud.id(number)).await.unwrap(), "notes/a.txt");
+}
+
+#[tokio::test]
+async fn a_rename_whose_caller_gives_up_is_finished_all_the_same() {
+    let cloud = Cloud::default();
+    let (x, y) = (cloud.file(0, "x", "new"), cloud.file(0, "y", "old"));
+    // Every request waits to be let through.
+    let gate = std::sync::Arc::new(Semaphore::new(0));
+    let transport = {
+        let (cloud, gate) = (cloud.clone(), gate.clone());
+        Scripted::by(move |sent| cloud.answer(sent).later(&gate))
+    };
+    let item = cloud.item(x);
+    let change =
+        Change { name: Some("y".to_owned()), occupant: Some(cloud.id(y)), ..Change::default() };
+    let (cx, drive, place) = (transport.context(), drive(), Place::of(&item.id));
+    let caller = drive.update(&cx, &place, Some(&item), &change);
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(20), caller).await;
+    assert!(waited.is_err());
+    assert_eq!(transport.sent().len(), 1);
+
+    gate.add_permits(9);
+    while cloud.state().nodes.len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(cloud.item(x).name, "y");
+}
