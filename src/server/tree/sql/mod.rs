@@ -40,8 +40,8 @@ pub(super) use self::intake::Place;
 pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
 use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To};
 use super::{
-    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing, NewItem, Node,
-    NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
+    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing, NewItem,
+    Node, NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
 };
 use crate::server::blobs::Blobs;
 
