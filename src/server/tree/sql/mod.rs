@@ -18,6 +18,10 @@ mod subtree;
 mod update;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use std::{
