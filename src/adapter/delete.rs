@@ -179,6 +179,8 @@ impl DriveDeleter {
                     }
                     Err(error) => {
                         self.core.doubt(&found);
+                        // OpenDAL names the path of a call; many paths are removed in one.
+                        let error = error.also(&format!("{} stays", path.shown()));
                         if error.is_temporary() {
                             left.push((removal, found, path));
                         }

@@ -61,6 +61,12 @@ impl Path {
         Self { names, root: self.root, folder: true }
     }
 
+    /// The path below the operator's root, as its user would write it.
+    pub(super) fn shown(&self) -> String {
+        let slash = if self.folder { "/" } else { "" };
+        format!("{}{slash}", self.names[self.root..].join("/"))
+    }
+
     /// Whether `self` is `other` or an item below it, with names compared as the cloud does.
     pub(super) fn is_within(&self, other: &Self, fold: &Capabilities) -> bool {
         self.names.len() >= other.names.len()

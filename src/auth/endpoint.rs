@@ -81,8 +81,8 @@ impl Endpoint {
         self
     }
 
-    /// A further parameter of every request, such as the `redirect_uri` that Live wants with a
-    /// refresh too.
+    /// A further parameter of every request, not a secret, such as the `redirect_uri` that Live
+    /// wants with a refresh too.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
         self
@@ -95,8 +95,7 @@ impl Endpoint {
     pub async fn refresh(&self, cx: &Context, token: &Secret) -> Result<Tokens> {
         let client = self.client();
         let refresh = RefreshToken::new(token.expose().to_owned());
-        let mut request =
-            client.exchange_refresh_token(&refresh).add_scopes(self.scopes.iter().map(scope));
+        let mut request = client.exchange_refresh_token(&refresh).add_scopes(self.asked_scopes());
         for (name, value) in &self.parameters {
             request = request.add_extra_param(name, value);
         }
@@ -110,8 +109,7 @@ impl Endpoint {
     pub async fn client_credentials(&self, cx: &Context) -> Result<Tokens> {
         let client = self.client();
         let nothing = Secret::from("");
-        let mut request =
-            client.exchange_client_credentials().add_scopes(self.scopes.iter().map(scope));
+        let mut request = client.exchange_client_credentials().add_scopes(self.asked_scopes());
         for (name, value) in &self.parameters {
             request = request.add_extra_param(name, value);
         }
@@ -143,6 +141,10 @@ impl Endpoint {
                 request.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
         }
         tokens(request.request_async(&self.over(cx, code)).await)
+    }
+
+    fn asked_scopes(&self) -> impl Iterator<Item = Scope> {
+        self.scopes.iter().cloned().map(Scope::new)
     }
 
     fn client(&self) -> Client {
@@ -223,10 +225,6 @@ impl Sender {
 struct Refusal {
     error: String,
     error_description: Option<String>,
-}
-
-fn scope(name: &String) -> Scope {
-    Scope::new(name.clone())
 }
 
 fn tokens(answer: Answer) -> Result<Tokens> {

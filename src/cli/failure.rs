@@ -96,7 +96,7 @@ impl From<&opendal::Error> for Failure {
             ErrorKind::RateLimited => Exit::TryLater,
             ErrorKind::Unsupported => Exit::Unsupported,
             ErrorKind::ConfigInvalid | ErrorKind::IsSameFile => Exit::Usage,
-            ErrorKind::Unexpected if !error.is_permanent() => Exit::TryLater,
+            ErrorKind::Unexpected if !error.is_permanent() && may_pass(error) => Exit::TryLater,
             _ => Exit::Failed,
         };
         let mut message = kind_in_words(error.kind()).to_owned();
@@ -139,6 +139,38 @@ impl From<&io::Error> for Failure {
     }
 }
 
+/// OpenDAL calls every trouble with a local disk temporary; that of a network is.
+fn may_pass(error: &opendal::Error) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
+        Interrupted, NetworkDown, NetworkUnreachable, NotConnected, ResourceBusy, TimedOut,
+        UnexpectedEof, WouldBlock,
+    };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return matches!(
+                error.kind(),
+                BrokenPipe
+                    | ConnectionAborted
+                    | ConnectionRefused
+                    | ConnectionReset
+                    | HostUnreachable
+                    | Interrupted
+                    | NetworkDown
+                    | NetworkUnreachable
+                    | NotConnected
+                    | ResourceBusy
+                    | TimedOut
+                    | UnexpectedEof
+                    | WouldBlock
+            );
+        }
+        source = cause.source();
+    }
+    true
+}
+
 fn kind_in_words(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotFound => "not found",
@@ -175,6 +207,10 @@ mod tests {
     fn trouble_that_may_pass_has_its_own_code() {
         let reset = opendal::Error::new(ErrorKind::Unexpected, "connection reset").set_temporary();
         assert_eq!(Failure::from(reset).exit, Exit::TryLater);
+        let disk = opendal::Error::new(ErrorKind::Unexpected, "writing")
+            .set_temporary()
+            .set_source(io::Error::from(io::ErrorKind::IsADirectory));
+        assert_eq!(Failure::from(disk).exit, Exit::Failed);
         let broken = opendal::Error::new(ErrorKind::Unexpected, "broken answer");
         assert_eq!(Failure::from(broken).exit, Exit::Failed);
     }

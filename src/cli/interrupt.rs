@@ -2,24 +2,18 @@
 
 use std::{
     process,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, OnceLock},
 };
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{
-    failure::{Exit, Failure, Result},
-    output::Output,
-};
+use crate::cli::failure::{Exit, Failure, Result};
 
-/// Whether, and by what, the user stopped the command.
+/// Whether, and by what, the command was stopped: by the user, or because it cannot go on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt {
     token: CancellationToken,
-    exit: Arc<AtomicU8>,
+    exit: Arc<OnceLock<Exit>>,
 }
 
 impl Interrupt {
@@ -27,44 +21,42 @@ impl Interrupt {
     ///
     /// # Errors
     /// When the system lets nobody listen.
-    pub(crate) fn listen(output: Arc<Output>) -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         let interrupt = Self::default();
         let mut signals = Signals::new()?;
         let stop = interrupt.clone();
         tokio::spawn(async move {
-            let first = signals.next().await;
-            stop.exit.store(first as u8, Ordering::Relaxed);
-            stop.token.cancel();
-            let second = signals.next().await;
-            let _ = output.flush();
-            process::exit(second as i32);
+            stop.stop(signals.next().await);
+            process::exit(signals.next().await as i32);
         });
         Ok(interrupt)
     }
 
-    /// Whether a signal has come.
+    /// Has everything that is under way end cleanly; the first reason counts.
+    pub(crate) fn stop(&self, exit: Exit) {
+        self.exit.get_or_init(|| exit);
+        self.token.cancel();
+    }
+
+    /// Whether it was stopped.
     pub(crate) fn is_set(&self) -> bool {
         self.token.is_cancelled()
     }
 
-    /// Returns when a signal comes.
+    /// Returns when it is stopped.
     pub(crate) async fn wait(&self) {
         self.token.cancelled().await;
     }
 
-    /// The failure that a signal makes of what was under way.
+    /// The failure that this makes of what was under way.
     pub(crate) fn failure(&self) -> Failure {
-        let exit = match self.exit.load(Ordering::Relaxed) {
-            code if code == Exit::Terminated as u8 => Exit::Terminated,
-            _ => Exit::Interrupted,
-        };
-        Failure::new(exit, "interrupted")
+        Failure::new(self.exit.get().copied().unwrap_or(Exit::Interrupted), "interrupted")
     }
 
-    /// Waits for `work`, and drops it when a signal comes.
+    /// Waits for `work`, and drops it when it is stopped.
     ///
     /// # Errors
-    /// The work's own, or the signal's.
+    /// The work's own, or [`failure`](Self::failure).
     pub(crate) async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;

@@ -156,11 +156,11 @@ fn is_uri(text: &str) -> bool {
 pub(crate) enum Named {
     /// An id if it looks like one of that drive, else a path.
     #[default]
-    ByLooks,
+    Looks,
     /// A path, whatever it looks like.
-    ByPath,
+    Path,
     /// An id, whatever it looks like.
-    ById,
+    Id,
 }
 
 /// The text behind a colon, taken apart.
@@ -178,9 +178,9 @@ impl Address {
     pub(crate) fn parse(text: &str, named: Named, scheme: &str) -> Result<Self> {
         let (first, rest) = text.split_once('/').map_or((text, ""), |(first, rest)| (first, rest));
         let by_id = match named {
-            Named::ByPath => false,
-            Named::ById => true,
-            Named::ByLooks => looks_like_id(scheme, first),
+            Named::Path => false,
+            Named::Id => true,
+            Named::Looks => looks_like_id(scheme, first),
         };
         if !by_id {
             return Ok(Self::Path(DrivePath::parse(text)?));
@@ -296,11 +296,11 @@ mod tests {
     fn an_id_is_known_by_its_looks_and_flags_decide_otherwise() {
         let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
         let by = |text: &str, named| Address::parse(text, named, "skydrive").expect("an address");
-        assert_eq!(by(id, Named::ByLooks), Address::Id(id.into(), path("")).unslashed());
-        assert_eq!(by(id, Named::ByPath), Address::Path(path(id)));
-        assert_eq!(by("x", Named::ById), Address::Id("x".into(), path("")).unslashed());
-        assert!(Address::parse("", Named::ById, "skydrive").is_err());
-        let other = Address::parse(id, Named::ByLooks, "fs").expect("an address");
+        assert_eq!(by(id, Named::Looks), Address::Id(id.into(), path("")).unslashed());
+        assert_eq!(by(id, Named::Path), Address::Path(path(id)));
+        assert_eq!(by("x", Named::Id), Address::Id("x".into(), path("")).unslashed());
+        assert!(Address::parse("", Named::Id, "skydrive").is_err());
+        let other = Address::parse(id, Named::Looks, "fs").expect("an address");
         assert_eq!(other, Address::Path(path(id)));
     }
 
@@ -317,7 +317,7 @@ mod tests {
     fn a_path_may_go_on_below_an_id() {
         let folder = "folder.8c8ce076ca27823f.8C8CE076CA27823F!142";
         let at = |text: &str| {
-            let address = Address::parse(text, Named::ByLooks, "skydrive").expect("an address");
+            let address = Address::parse(text, Named::Looks, "skydrive").expect("an address");
             address.into_path(Some(path("docs/old")))
         };
         assert_eq!(at(folder), path("docs/old"));

@@ -43,9 +43,9 @@ struct Made<'a> {
 impl Mkdir {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let named = match (self.path, self.id) {
-            (true, _) => Named::ByPath,
-            (_, true) => Named::ById,
-            _ => Named::ByLooks,
+            (true, _) => Named::Path,
+            (_, true) => Named::Id,
+            _ => Named::Looks,
         };
         app.each(&self.folders, async |folder| {
             let at = app.locate(folder, named, Use::Few).await?;

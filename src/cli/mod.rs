@@ -31,7 +31,7 @@ mod tree;
 mod units;
 mod user;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process, sync::Arc};
 
 use clap::{Parser, Subcommand};
 
@@ -123,9 +123,9 @@ struct Naming {
 impl Naming {
     fn named(self) -> Named {
         match self {
-            Self { path: true, .. } => Named::ByPath,
-            Self { id: true, .. } => Named::ById,
-            _ => Named::ByLooks,
+            Self { path: true, .. } => Named::Path,
+            Self { id: true, .. } => Named::Id,
+            _ => Named::Looks,
         }
     }
 }
@@ -175,20 +175,20 @@ impl Command {
 }
 
 /// Runs the command of this process's arguments.
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn main() -> ! {
     let cli = Cli::parse();
     let output = Output::new(cli.global.json, cli.global.quiet);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             output.say(format_args!("drivedal: no threads to work with: {error}"));
-            return ExitCode::from(Exit::Failed as u8);
+            process::exit(Exit::Failed as i32);
         }
     };
     let exit = runtime.block_on(run(cli, &output));
-    // Nobody waits for a thread that still writes to a reader who does not read.
+    // Without destructors: a thread may still be writing to a reader who does not read.
     runtime.shutdown_background();
-    ExitCode::from(exit as u8)
+    process::exit(exit as i32)
 }
 
 async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
@@ -198,6 +198,11 @@ async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
         Ok(exit) => return exit,
         Err(failure) => failure,
     };
+    if matches!(failure.exit, Exit::Interrupted | Exit::Terminated) {
+        // Not to standard output, which may be what it was waiting for.
+        output.say(format_args!("drivedal: {failure}"));
+        return failure.exit;
+    }
     match output.failed(&failure).and_then(|()| output.flush()) {
         Ok(()) => failure.exit,
         Err(unread) => unread.exit,
@@ -205,7 +210,7 @@ async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
 }
 
 async fn run_command(cli: Cli, output: &Arc<Output>) -> Result<Exit> {
-    let interrupt = Interrupt::listen(Arc::clone(output))
+    let interrupt = Interrupt::listen()
         .map_err(|error| Failure::from(&error).about("listening for signals"))?;
     let app = App::new(cli.global, Arc::clone(output), interrupt)?;
     let ended = cli.command.run(&app).await;

@@ -12,6 +12,7 @@ use axum::{
 
 use super::{
     account::{Accounts, Grant, Refusal},
+    amazon::Amazon,
     control::State,
     graph::{AccountKind, Graph},
     live::Live,
@@ -37,8 +38,8 @@ pub(super) struct Settings {
     pub session_life: Duration,
     /// The kind of accounts whose name does not say it.
     pub kind: AccountKind,
-    /// Whether only this machine can reach the server.
-    pub loopback: bool,
+    /// Whether the server is for this machine only.
+    pub private: bool,
 }
 
 /// A server's inside: what is kept, and what every protocol needs.
@@ -88,7 +89,7 @@ pub(super) trait FrontEnd: Send + Sync {
 
 /// Every front end, asked in this order for the one that serves a path.
 pub(super) fn front_ends() -> &'static [&'static dyn FrontEnd] {
-    &[&Live, &Graph, &Downloads, &super::oauth::SignIn, &super::graph::SignIn]
+    &[&Live, &Graph, &Amazon, &Downloads, &super::oauth::SignIn, &super::graph::SignIn]
 }
 
 /// The front end that serves a path.

@@ -143,8 +143,7 @@ impl Builder {
 
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
-        let loopback = self.listen.ip().is_loopback();
-        if !loopback && !self.insecure {
+        if !self.insecure && !self.listen.ip().is_loopback() {
             return Err(ServerError::NotLoopback(self.listen));
         }
         let (tree, seal) = self.open().await?;
@@ -158,12 +157,12 @@ impl Builder {
                 ticket_life: self.ticket_life,
                 session_life: self.session_life,
                 kind: self.kind,
-                loopback,
+                private: !self.insecure,
             },
             accounts: Accounts::default(),
             control: control::State {
                 seed: self.seed,
-                token: (!loopback).then(|| random_name().into()),
+                token: self.insecure.then(|| random_name().into()),
                 instance: random_name(),
                 ..control::State::default()
             },

@@ -29,6 +29,7 @@
 //! | `/v5.0/…` | [Live Connect REST v5.0](live) |
 //! | `/v1.0/…`, `/beta/…`, `/_api/v2.0/…` | [Microsoft Graph's drives](graph) |
 //! | `/rup/…`, `/monitor/…`, `/s/…` | Graph's upload URLs, copy monitors and sharing links |
+//! | `/drive/v1/…`, `/cdproxy/…`, `/auth/o2/token`, `/ap/oa` | [Amazon Cloud Drive REST v1](amazon) |
 //! | `/s1p…` | tickets: URLs to bytes that need no token for an hour |
 //! | `/oauth20_token.srf`, `/oauth20_authorize.srf`, `/oauth20_desktop.srf` | sign-in |
 //! | `/TENANT/oauth2/v2.0/token`, `/TENANT/oauth2/v2.0/authorize` | sign-in for Graph |
@@ -52,6 +53,15 @@
 //! | `live.content.get`, `live.content.put` | `GET`, `PUT {id}/content` |
 //! | `live.quota.get` | `GET /me/skydrive/quota` |
 //! | `live.unknown` | anything else under `/v5.0` |
+//! | `amazon.account.endpoint`, `.info`, `.quota`, `.usage` | `GET account/…` |
+//! | `amazon.node.list`, `.get`, `.create`, `.patch`, `.purge` | `nodes` |
+//! | `amazon.child.list`, `.add`, `.remove`, `.move` | `nodes/{id}/children` |
+//! | `amazon.property.list`, `.get`, `.put`, `.delete` | `nodes/{id}/properties` |
+//! | `amazon.trash.list`, `.add`, `.restore` | `trash` |
+//! | `amazon.changes` | `POST changes` |
+//! | `amazon.content.upload`, `.overwrite`, `.get` | bytes, under `/cdproxy` |
+//! | `amazon.token`, `amazon.signin` | `/auth/o2/token`, `/ap/oa` |
+//! | `amazon.unknown` | anything else of Amazon's |
 //! | `ticket.get`, `ticket.unknown` | a ticket; another method on it |
 //! | `oauth.token`, `oauth.authorize`, `oauth.desktop`, `oauth.unknown` | sign-in |
 //! | `graph.…` | see [`graph`] |
@@ -60,6 +70,7 @@
 
 mod accept;
 mod account;
+pub mod amazon;
 mod app;
 mod blobs;
 mod bodies;

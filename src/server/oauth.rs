@@ -310,9 +310,7 @@ async fn granted<'a>(
     let client = field("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
     let grant = Grant::new("", Some(field("scope").unwrap_or(SCOPE).to_owned()));
     match field("response_type") {
-        Some("code") => {
-            Ok(vec![("code", code_for(app, grant, client, redirect))])
-        }
+        Some("code") => Ok(vec![("code", code_for(app, grant, client, redirect))]),
         Some("token") => {
             let tokens = issue(app, &grant).await?;
             Ok(vec![
@@ -346,7 +344,11 @@ pub(super) fn redirect_target(redirect: &str, origin: &Origin) -> Option<Url> {
 }
 
 /// A redirect with parameters in the query, or in the fragment where a token is among them.
-pub(super) fn redirect_to(mut target: Url, parameters: &[(&str, String)], fragment: bool) -> Response {
+pub(super) fn redirect_to(
+    mut target: Url,
+    parameters: &[(&str, String)],
+    fragment: bool,
+) -> Response {
     if fragment {
         let mut encoded = form_urlencoded::Serializer::new(String::new());
         encoded.extend_pairs(parameters);

@@ -62,33 +62,44 @@ impl Download {
         let mut made = HashSet::new();
         self.make(folder, &to, &mut made).await?;
         let mut running = JoinSet::new();
-        let mut more = true;
+        let (mut more, mut ended) = (true, Ok(()));
         while more || !running.is_empty() {
-            tokio::select! {
-                () = self.interrupt.wait(), if more => more = false,
+            let step = tokio::select! {
+                () = self.interrupt.wait(), if more => {
+                    more = false;
+                    Ok(())
+                }
                 next = listing.next(), if more && running.len() < self.jobs => match next {
                     Ok(Some((path, metadata))) => {
                         let at = listing.located(path);
                         match self.place(folder, &at, &metadata, &to, &mut made).await {
-                            Ok(Some(file)) => drop(running.spawn(self.file(file))),
-                            Ok(None) => {}
-                            Err(failure) => self.ledger.failed(failure)?,
+                            Ok(Some(file)) => {
+                                running.spawn(self.file(file));
+                                Ok(())
+                            }
+                            Ok(None) => Ok(()),
+                            Err(failure) => self.ledger.failed(failure),
                         }
                     }
                     Ok(None) => {
                         self.ledger.tally.found_all();
                         more = false;
+                        Ok(())
                     }
                     Err(failure) => {
                         let message = format!("{} (the listing is not complete)", failure.message);
-                        self.ledger.failed(Failure { message, ..failure })?;
                         more = false;
+                        self.ledger.failed(Failure { message, ..failure })
                     }
                 },
-                Some(ended) = running.join_next() => outcome(ended)?,
+                Some(ended) = running.join_next() => outcome(ended),
+            };
+            if let Err(failure) = step {
+                self.interrupt.stop(failure.exit);
+                ended = ended.and(Err(failure));
             }
         }
-        Ok(())
+        ended
     }
 
     /// Fetches one file and writes down what became of it.

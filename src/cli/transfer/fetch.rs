@@ -17,11 +17,11 @@ use crate::cli::{
     progress::Tally,
 };
 
-/// Fetches a file of `size` bytes; it takes its place when it is whole. There is none of it when
-/// the future fails or is dropped.
+/// Fetches a file of `size` bytes; it takes its place when it is whole. When this fails there is
+/// none of it.
 ///
 /// # Errors
-/// When it cannot be read or written, when it has another size, when a signal comes.
+/// When it cannot be read or written, when it has another size, when the command is stopped.
 pub(crate) async fn fetch(
     from: &Located,
     to: PathBuf,
@@ -31,7 +31,7 @@ pub(crate) async fn fetch(
     interrupt: &Interrupt,
 ) -> Result {
     let sink = blocking(move || Sink::create(to)).await?;
-    let (sink, came) = interrupt.or(pour(from, sink, size, tally)).await?;
+    let (sink, came) = pour(from, sink, size, tally, interrupt).await?;
     if came != size {
         let why = format!("it has {size} bytes, but {came} came");
         return Err(Failure::new(Exit::TryLater, why).about(from));
@@ -39,14 +39,25 @@ pub(crate) async fn fetch(
     blocking(move || sink.finish(modified)).await
 }
 
-async fn pour(from: &Located, mut sink: Sink, size: u64, tally: &Tally) -> Result<(Sink, u64)> {
+/// Stops only between two pieces: a write that is under way holds the file, which must be gone
+/// when this ends.
+async fn pour(
+    from: &Located,
+    mut sink: Sink,
+    size: u64,
+    tally: &Tally,
+    interrupt: &Interrupt,
+) -> Result<(Sink, u64)> {
     let failed = |error| Failure::from(error).about(from);
     let path = from.file()?;
-    let opening = from.operator().reader_with(&path).content_length_hint(size);
-    let mut bytes = opening.await.map_err(failed)?.into_stream(..).await.map_err(failed)?;
+    let opening = async {
+        let reader = from.operator().reader_with(&path).content_length_hint(size);
+        reader.await.map_err(failed)?.into_stream(..).await.map_err(failed)
+    };
+    let mut bytes = interrupt.or(opening).await?;
     let (mut came, mut waiting, mut waits) = (0, Vec::<Bytes>::new(), 0);
     loop {
-        let piece = bytes.try_next().await.map_err(failed)?;
+        let piece = interrupt.or(async { bytes.try_next().await.map_err(failed) }).await?;
         let ended = piece.is_none();
         if let Some(piece) = piece {
             came += piece.len() as u64;

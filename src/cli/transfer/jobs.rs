@@ -8,11 +8,11 @@ use crate::cli::{
 };
 
 /// Does the work of a stack, `limit` pieces at once, each in a task of its own. A piece gives the
-/// work it found, the piece to be done first last. After a signal nothing new begins, and what is
-/// under way is waited for.
+/// work it found, the piece to be done first last. Once the command is stopped nothing new begins,
+/// and what is under way is waited for.
 ///
 /// # Errors
-/// When a piece cannot go on at all; the others are dropped.
+/// When a piece says that nothing can go on: that stops the command.
 pub(crate) async fn work_off<W, F>(
     limit: usize,
     interrupt: &Interrupt,
@@ -24,14 +24,21 @@ where
     F: Future<Output = Result<Vec<W>>> + Send + 'static,
 {
     let mut running = JoinSet::new();
+    let mut ended = Ok(());
     loop {
         while running.len() < limit && !interrupt.is_set() {
             let Some(piece) = stack.pop() else { break };
             running.spawn(start(piece));
         }
         match running.join_next().await {
-            None => return Ok(()),
-            Some(ended) => stack.extend(outcome(ended)?),
+            None => return ended,
+            Some(piece) => match outcome(piece) {
+                Ok(found) => stack.extend(found),
+                Err(failure) => {
+                    interrupt.stop(failure.exit);
+                    ended = ended.and(Err(failure));
+                }
+            },
         }
     }
 }

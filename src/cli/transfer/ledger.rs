@@ -106,7 +106,7 @@ impl Ledger {
     /// # Errors
     /// When results cannot be written.
     pub(crate) fn failed(&self, failure: Failure) -> Result {
-        if matches!(failure.exit, Exit::Interrupted | Exit::Terminated) {
+        if self.interrupt.is_set() && failure == self.interrupt.failure() {
             return Ok(());
         }
         if failure.is_silent() {
@@ -131,6 +131,7 @@ impl Ledger {
                 summary: &'a Summary,
             }
             self.output.json(&Last { summary: &summary })?;
+            self.output.flush()?;
         }
         if !self.output.is_quiet() {
             self.output.say(format_args!("{verb}: {summary}"));

@@ -22,7 +22,7 @@ use super::{
 use crate::drive::{
     Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Copying, Cursor, Depth,
     Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place, Quota, Removal,
-    Result, Seen, Target, Ticket, Trees, WriteOptions,
+    Result, Retry, Seen, Target, Ticket, Trees, WriteOptions,
 };
 
 /// Most bytes of one PUT (A.6: "100 MB").
@@ -84,6 +84,18 @@ pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
         Place::Item { id, .. } => Ok(id),
         Place::Below { anchor, path } if path.is_empty() => Ok(anchor),
         Place::Below { .. } => Err(Error::unsupported("looking up a path")),
+    }
+}
+
+/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
+/// between the two requests, and the next look will tell which. One that is *refused* stays so:
+/// trying again would not help.
+fn overtaken(error: Error) -> Error {
+    match error.status() {
+        Some(404 | 410) => {
+            error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
+        }
+        _ => error,
     }
 }
 
@@ -230,7 +242,7 @@ impl Drive for LiveDrive {
             }
         }
         let url = self.client.content_location(cx, id.as_str()).await?;
-        let download = self.client.source(cx, &url, &range, size).await?;
+        let download = self.client.source(cx, &url, &range, size).await.map_err(overtaken)?;
         Ok(Download { ticket: Some(Ticket { url, expires: None }), ..download })
     }
 

@@ -18,6 +18,10 @@ mod subtree;
 mod update;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -36,8 +40,8 @@ pub(super) use self::intake::Place;
 pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
 use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To};
 use super::{
-    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing, NewItem, Node,
-    NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
+    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing, NewItem,
+    Node, NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
 };
 use crate::server::blobs::Blobs;
 

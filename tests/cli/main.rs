@@ -1,0 +1,7 @@
+//! The command line as a user has it: the real binary, its output, its exit codes.
+
+mod lists;
+mod shell;
+mod small;
+mod stops;
+mod transfers;

@@ -1,0 +1,126 @@
+//! Runs the binary in a home of its own.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder to work in, that is also the user's home, and a remote `disk:` in it.
+pub struct Shell {
+    home: TempDir,
+}
+
+impl Shell {
+    pub fn new() -> Self {
+        Self { home: TempDir::new().expect("a temporary folder") }
+    }
+
+    /// A path in the working folder.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.home.path().join(path)
+    }
+
+    /// Writes a file and the folders above it.
+    pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("it is in the home")).expect("made");
+        fs::write(&path, bytes).expect("written");
+        path
+    }
+
+    pub fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// A file of the remote `disk:`.
+    pub fn on_disk(&self, path: &str) -> PathBuf {
+        self.path("disk").join(path)
+    }
+
+    /// The command, to be run.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drivedal"));
+        command
+            .current_dir(self.home.path())
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("DRIVEDAL_DATA", self.path("data"))
+            .arg("--remote")
+            .arg(format!("disk=fs://{}", self.path("disk").display()))
+            .args(arguments)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command to its end.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
+        Ran::of(self.command(arguments).output().expect("the binary runs"))
+    }
+
+    /// Runs a command that has to succeed: its output.
+    pub fn out<S: AsRef<OsStr>>(&self, arguments: &[S]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.out
+    }
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; 128 and the signal's number if it died of one.
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn of(output: Output) -> Self {
+        #[cfg(unix)]
+        let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+        #[cfg(not(unix))]
+        let signal = None::<i32>;
+        Self {
+            code: output.status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(-1),
+            out: String::from_utf8(output.stdout).expect("standard output is text"),
+            err: String::from_utf8(output.stderr).expect("standard error is text"),
+        }
+    }
+
+    /// The lines of standard output, as JSON.
+    pub fn json(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        self.out.lines().map(parse).collect()
+    }
+
+    /// Asserts code and what standard error tells.
+    pub fn fails(&self, code: i32, said: &str) -> &Self {
+        assert_eq!(self.code, code, "{self:?}");
+        assert!(self.err.contains(said), "{said:?} is not in {self:?}");
+        self
+    }
+}
+
+/// Every file and folder below a folder, with the files' bytes.
+pub fn tree(folder: &Path) -> Vec<(String, Option<Vec<u8>>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at).unwrap_or_else(|error| panic!("{}: {error}", at.display())) {
+            let path = entry.expect("listed").path();
+            let name = path.strip_prefix(folder).expect("below").to_string_lossy().into_owned();
+            let bytes = path.is_file().then(|| fs::read(&path).expect("read"));
+            if path.is_dir() {
+                folders.push(path);
+            }
+            found.push((name, bytes));
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,128 @@
+//! `cp`, `mv`, `rm`, `mkdir`, `quota`, `user`, and the command line itself.
+
+use serde_json::json;
+
+use crate::shell::Shell;
+
+#[test]
+fn a_file_is_copied_and_moved_to_a_name_or_below_a_folder() {
+    let shell = Shell::new();
+    shell.write("disk/a", "one");
+    shell.write("disk/d/x", "two");
+    shell.out(&["cp", "disk:a", "disk:b"]);
+    shell.out(&["cp", "disk:/a", "disk:d/"]);
+    shell.out(&["mv", "disk:b", "disk:c"]);
+    shell.out(&["mv", "disk:c", "disk:d/"]);
+    shell.out(&["mv", "disk:d", "disk:e"]);
+    shell.out(&["mv", "disk:e/x", "disk:"]);
+    assert_eq!(shell.out(&["ls", "-R", "disk:"]), "a\ne/\ne/a\ne/c\nx\n");
+    assert_eq!(shell.read("disk/e/c"), b"one");
+
+    let moved = shell.run(&["--json", "mv", "disk:x", "disk:y"]).json();
+    assert_eq!(moved, [json!({"from": "x", "to": "y", "result": "moved", "by": "cloud"})]);
+}
+
+#[test]
+fn what_cannot_be_copied_or_moved_says_why() {
+    let shell = Shell::new();
+    shell.write("disk/a", "one");
+    shell.write("disk/d/x", "two");
+    shell.run(&["cp", "disk:a", "disk:a"]).fails(2, "the same");
+    shell.run(&["mv", "disk:a", "disk:/"]).fails(2, "the same");
+    shell.run(&["cp", "disk:d", "disk:e"]).fails(8, "disk:d: is a folder");
+    shell.run(&["mv", "disk:nobody", "disk:e"]).fails(3, "disk:nobody: not found");
+    shell.run(&["mv", "disk:", "disk:e"]).fails(2, "stays where it is");
+    let other = ["--remote", "other=memory://", "cp", "disk:a", "other:a"];
+    shell.run(&other).fails(2, "between two remotes");
+}
+
+#[test]
+fn a_service_that_can_neither_copy_nor_rename_has_it_done_here_and_is_told_of() {
+    let shell = Shell::new();
+    // In memory nothing outlives the command: what is missing is found to be missing.
+    let ran = shell.run(&["--remote", "ram=memory://", "cp", "ram:a", "ram:b"]);
+    ran.fails(3, "ram:a: not found");
+}
+
+#[test]
+fn folders_are_removed_only_when_that_is_said() {
+    let shell = Shell::new();
+    shell.write("disk/d/x", "1");
+    shell.write("disk/dd", "2");
+    shell.run(&["rm", "disk:d"]).fails(1, "-r removes it");
+    shell.run(&["rm", "-r", "disk:"]).fails(2, "root");
+    shell.out(&["rm", "-r", "disk:d"]);
+    assert_eq!(shell.out(&["ls", "disk:"]), "dd\n");
+    shell.run(&["rm", "disk:d"]).fails(3, "disk:d: not found");
+    assert_eq!(shell.out(&["rm", "-f", "disk:d"]), "");
+    let ran = shell.run(&["--json", "rm", "disk:dd", "disk:d"]);
+    assert_eq!(ran.fails(6, "disk:d").json()[0], json!({"path": "dd", "result": "removed"}));
+    assert_eq!(shell.out(&["ls", "disk:"]), "");
+}
+
+#[test]
+fn a_new_folder_needs_its_parent_and_a_free_name_unless_told_otherwise() {
+    let shell = Shell::new();
+    shell.out(&["mkdir", "disk:a"]);
+    shell.run(&["mkdir", "disk:a"]).fails(5, "disk:a: already exists");
+    shell.run(&["mkdir", "disk:b/c"]).fails(3, "disk:b: not found");
+    shell.run(&["mkdir", "disk:"]).fails(5, "already exists");
+    shell.out(&["mkdir", "-p", "disk:b/c/d", "disk:a"]);
+    assert_eq!(shell.out(&["ls", "-R", "disk:"]), "a/\nb/\nb/c/\nb/c/d/\n");
+    shell.write("disk/file", "x");
+    shell.run(&["mkdir", "disk:file/x"]).fails(1, "disk:file");
+}
+
+#[test]
+fn a_service_without_accounts_says_that_it_has_none() {
+    let shell = Shell::new();
+    shell.run(&["quota", "disk:"]).fails(8, "`fs` has no quota");
+    shell.run(&["user", "disk:"]).fails(8, "`fs` has no user");
+    shell.run(&["ls", "-i", "disk:folder.1"]).fails(8, "`fs` has no ids");
+}
+
+#[test]
+fn wrong_arguments_are_told_apart_from_failures() {
+    let shell = Shell::new();
+    shell.run(&["ls", "here"]).fails(2, "names no remote");
+    shell.run(&["ls", "nobody:"]).fails(2, "there is no remote `nobody`: there are disk");
+    shell.run(&["ls", "disk:a/../b"]).fails(2, "`..`");
+    shell.run(&["ls", "floppy://x"]).fails(8, "there is no service `floppy`");
+    shell.run(&["ls", "-p", "-i", "disk:"]).fails(2, "cannot be used with");
+    shell.run(&["frob"]).fails(2, "unrecognized");
+    shell.run(&["--remote", "x1=y", "ls", "x1:"]).fails(2, "is not a URI");
+}
+
+#[test]
+fn remotes_come_from_the_configuration_file_and_the_command_line_wins() {
+    let shell = Shell::new();
+    shell.write("disk/one/a", "1");
+    shell.write("disk/two/b", "2");
+    let root = shell.on_disk("one");
+    let text = format!("[remotes.work]\ntype = 'fs'\nroot = '{}'\n", root.display());
+    shell.write(".config/drivedal/config.toml", &text);
+    assert_eq!(shell.out(&["ls", "work:"]), "a\n");
+    let file = shell.write("other.toml", text.replace("work", "elsewhere"));
+    let file = file.to_str().expect("a path");
+    assert_eq!(shell.out(&["--config", file, "ls", "elsewhere:"]), "a\n");
+    let uri = format!("work=fs://{}", shell.on_disk("two").display());
+    assert_eq!(shell.out(&["ls", "work:", "--remote", &uri]), "b\n");
+    assert_eq!(shell.out(&["ls", uri.split_once('=').expect("a URI").1]), "b\n");
+
+    shell.run(&["--config", "nowhere.toml", "ls", "disk:"]).fails(3, "nowhere.toml");
+    shell.write("broken.toml", "[remotes.work]\ntoken = SECRET\n");
+    let broken = shell.run(&["--config", "broken.toml", "ls", "disk:"]);
+    broken.fails(2, "broken.toml: line 2");
+    assert!(!broken.err.contains("SECRET"), "{broken:?}");
+}
+
+#[test]
+fn version_and_help_are_on_standard_output() {
+    let shell = Shell::new();
+    assert_eq!(shell.out(&["--version"]), concat!("drivedal ", env!("CARGO_PKG_VERSION"), "\n"));
+    let help = shell.out(&["--help"]);
+    for said in ["Exit codes:", "drivedal put -r photos", "[remotes.work]"] {
+        assert!(help.contains(said), "{said}");
+    }
+    assert!(shell.out(&["ls", "--help"]).contains("Examples:"));
+}
