@@ -216,7 +216,8 @@ impl Upload {
         }
     }
 
-    /// The cloud has it: checked by size, and remembered.
+    /// The cloud has it: remembered, and checked by size if its answer did not tell one. Where it
+    /// did, the drive has compared it and knows what to make of a difference.
     async fn arrived(
         &self,
         item: Item,
@@ -228,13 +229,13 @@ impl Upload {
         if item.size.is_none() && !self.announced.deferred_check {
             let (place, conditions) = (Place::of(&item.id), Conditions::default());
             item = self.attempt(|| self.core.drive.item(&self.cx, &place, &conditions)).await?;
-        }
-        if let Some(size) = item.size.filter(|size| *size != len) {
-            return Err(Error::new(
-                ErrorKind::Unexpected,
-                format!("{len} bytes were sent, the cloud has {size}"),
-            )
-            .into());
+            if let Some(size) = item.size.filter(|size| *size != len) {
+                return Err(Error::new(
+                    ErrorKind::Unexpected,
+                    format!("{len} bytes were sent, the cloud has {size}"),
+                )
+                .into());
+            }
         }
         if item.size.is_none() {
             item.size = Some(len);

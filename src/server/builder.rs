@@ -18,6 +18,7 @@ use super::{
     account::Accounts,
     app::{App, Settings},
     control::{self, Control},
+    graph::AccountKind,
     oauth::OAuth,
     running::{self, Announced},
     seal::{Seal, random_name},
@@ -35,6 +36,9 @@ const TICKET_LIFE: Duration = Duration::from_secs(3600);
 /// The key that tokens and tickets are signed with, in the data folder.
 const KEY: &str = "key";
 
+/// How long an upload session lives after its last fragment. The reference says no number.
+const SESSION_LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// A server to be.
 #[derive(Clone, Debug)]
 #[must_use = "a server does not run until it is started"]
@@ -46,6 +50,8 @@ pub struct Builder {
     latency: Duration,
     token_life: Duration,
     ticket_life: Duration,
+    session_life: Duration,
+    kind: AccountKind,
     seed: Option<PathBuf>,
 }
 
@@ -65,6 +71,8 @@ impl Default for Builder {
             latency: Duration::ZERO,
             token_life: TOKEN_LIFE,
             ticket_life: TICKET_LIFE,
+            session_life: SESSION_LIFE,
+            kind: AccountKind::default(),
             seed: None,
         }
     }
@@ -122,6 +130,17 @@ impl Builder {
         Self { ticket_life: life, ..self }
     }
 
+    /// How long an upload session lives after its last fragment; a day unless told otherwise.
+    pub fn session_life(self, life: Duration) -> Self {
+        Self { session_life: life, ..self }
+    }
+
+    /// What kind of account Graph shows, where an account's name does not say it: personal unless
+    /// told otherwise.
+    pub fn kind(self, kind: AccountKind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
         if !self.insecure && !self.listen.ip().is_loopback() {
@@ -136,6 +155,8 @@ impl Builder {
                 latency: self.latency,
                 token_life: self.token_life,
                 ticket_life: self.ticket_life,
+                session_life: self.session_life,
+                kind: self.kind,
                 private: !self.insecure,
             },
             accounts: Accounts::default(),

@@ -27,9 +27,12 @@
 //! | paths | protocol |
 //! |---|---|
 //! | `/v5.0/…` | [Live Connect REST v5.0](live) |
+//! | `/v1.0/…`, `/beta/…`, `/_api/v2.0/…` | [Microsoft Graph's drives](graph) |
+//! | `/rup/…`, `/monitor/…`, `/s/…` | Graph's upload URLs, copy monitors and sharing links |
 //! | `/drive/v1/…`, `/cdproxy/…`, `/auth/o2/token`, `/ap/oa` | [Amazon Cloud Drive REST v1](amazon) |
 //! | `/s1p…` | tickets: URLs to bytes that need no token for an hour |
 //! | `/oauth20_token.srf`, `/oauth20_authorize.srf`, `/oauth20_desktop.srf` | sign-in |
+//! | `/TENANT/oauth2/v2.0/token`, `/TENANT/oauth2/v2.0/authorize` | sign-in for Graph |
 //! | `/_control/…` | [`Control`] over HTTP; not counted, not delayed |
 //!
 //! Every URL in an answer begins with scheme and host of its request. HTTP/1.1, and HTTP/2 for
@@ -61,6 +64,8 @@
 //! | `amazon.unknown` | anything else of Amazon's |
 //! | `ticket.get`, `ticket.unknown` | a ticket; another method on it |
 //! | `oauth.token`, `oauth.authorize`, `oauth.desktop`, `oauth.unknown` | sign-in |
+//! | `graph.…` | see [`graph`] |
+//! | `entra.token`, `entra.authorize`, `entra.unknown` | sign-in for Graph |
 //! | `elsewhere` | a path that no protocol has |
 
 mod accept;
@@ -73,6 +78,7 @@ mod builder;
 mod content;
 pub mod control;
 mod error;
+pub mod graph;
 pub mod live;
 mod oauth;
 mod observe;
@@ -95,6 +101,7 @@ pub use control::{
     RequestRecord, When,
 };
 pub use error::ServerError;
+pub use graph::AccountKind;
 
 use crate::drive::Secret;
 use tree::SqlTree;

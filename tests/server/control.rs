@@ -49,10 +49,22 @@ async fn the_log_tells_everything_but_secrets() {
             .map(|name| record[name].clone())
     };
     let put = part(0);
-    assert_eq!(put[..7], [1.into(), "PUT".into(), "/v5.0/me/skydrive/files/a".into(),
-        "live.files.put".into(), "".into(), json!(201), json!(5)]);
-    assert_eq!(part(2)[2..], ["/s1pREDACTED/a".into(), "ticket.get".into(), "".into(),
-        json!(200), json!(0), json!(5)]);
+    assert_eq!(
+        put[..7],
+        [
+            1.into(),
+            "PUT".into(),
+            "/v5.0/me/skydrive/files/a".into(),
+            "live.files.put".into(),
+            "".into(),
+            json!(201),
+            json!(5)
+        ]
+    );
+    assert_eq!(
+        part(2)[2..],
+        ["/s1pREDACTED/a".into(), "ticket.get".into(), "".into(), json!(200), json!(0), json!(5)]
+    );
     assert_eq!(part(3)[2], "/v5.0/me?access_token=REDACTED&pretty=false");
     assert_eq!((&part(3)[4], &part(4)[4]), (&json!("anna"), &Value::Null));
     for record in &records {

@@ -82,7 +82,8 @@ async fn a_range_on_condition_and_a_look_cost_what_they_should() {
     let etag = head.header("etag");
     let date = head.header("last-modified");
     for (condition, status) in [(etag, 206), (date, 206), ("\"other\"", 200)] {
-        let got = rig.bare("GET", &source).header("range", "bytes=1-2").header("if-range", condition);
+        let got =
+            rig.bare("GET", &source).header("range", "bytes=1-2").header("if-range", condition);
         assert_eq!(got.send().await.status, status, "{condition}");
     }
     for (condition, status) in [(etag, 304), ("*", 304), ("\"other\"", 200)] {

@@ -12,7 +12,9 @@ fn structures(object: &Value) -> Vec<&str> {
 
 fn is_time(value: &Value) -> bool {
     let text = value.as_str().unwrap_or_default();
-    text.len() == "2011-10-12T23:18:23+0000".len() && text.ends_with("+0000") && &text[10..11] == "T"
+    text.len() == "2011-10-12T23:18:23+0000".len()
+        && text.ends_with("+0000")
+        && &text[10..11] == "T"
 }
 
 #[tokio::test]
@@ -41,9 +43,23 @@ async fn a_folder_has_every_structure_of_the_reference() {
     assert_eq!(
         structures(&folder),
         [
-            "client_updated_time", "comments_count", "comments_enabled", "count", "created_time",
-            "description", "from", "id", "is_embeddable", "link", "name", "parent_id",
-            "shared_with", "size", "type", "updated_time", "upload_location",
+            "client_updated_time",
+            "comments_count",
+            "comments_enabled",
+            "count",
+            "created_time",
+            "description",
+            "from",
+            "id",
+            "is_embeddable",
+            "link",
+            "name",
+            "parent_id",
+            "shared_with",
+            "size",
+            "type",
+            "updated_time",
+            "upload_location",
         ]
     );
     let root = rig.object("me/skydrive").await;
@@ -67,9 +83,23 @@ async fn a_file_has_every_structure_of_the_reference() {
     assert_eq!(
         structures(&file),
         [
-            "client_updated_time", "comments_count", "comments_enabled", "created_time",
-            "description", "from", "id", "is_embeddable", "link", "name", "parent_id",
-            "shared_with", "size", "source", "type", "updated_time", "upload_location",
+            "client_updated_time",
+            "comments_count",
+            "comments_enabled",
+            "created_time",
+            "description",
+            "from",
+            "id",
+            "is_embeddable",
+            "link",
+            "name",
+            "parent_id",
+            "shared_with",
+            "size",
+            "source",
+            "type",
+            "updated_time",
+            "upload_location",
         ]
     );
     let id = file["id"].as_str().expect("an id");
@@ -247,10 +277,14 @@ async fn an_id_may_be_percent_encoded_and_must_be_of_the_right_kind() {
 #[tokio::test]
 async fn what_the_reference_does_not_have_is_refused_in_its_words() {
     let rig = Rig::new().await;
-    for path in ["", "/nothing", "/me/skydrive/nothing", "/me/skydrive/files/a/b", "/file.x/content"] {
+    for path in
+        ["", "/nothing", "/me/skydrive/nothing", "/me/skydrive/files/a/b", "/file.x/content"]
+    {
         refused!(rig.live("GET", path).send().await, 400, "request_url_invalid");
     }
-    for (method, path) in [("PUT", "/me"), ("DELETE", "/me/skydrive/files"), ("PATCH", "/me/skydrive")] {
+    for (method, path) in
+        [("PUT", "/me"), ("DELETE", "/me/skydrive/files"), ("PATCH", "/me/skydrive")]
+    {
         refused!(rig.live(method, path).send().await, 405, "request_method_invalid");
     }
     let elsewhere = rig.bare("GET", "/favicon.ico").send().await;

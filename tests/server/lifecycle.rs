@@ -119,7 +119,10 @@ async fn addresses_that_cannot_be_listened_on_are_explained() {
     let public = Server::builder().listen(([0, 0, 0, 0], 0).into()).start().await;
     let public = public.expect_err("refused");
     assert!(matches!(public, ServerError::NotLoopback(_)));
-    assert!(public.to_string().contains("0.0.0.0:0 can be reached from other machines"), "{public}");
+    assert!(
+        public.to_string().contains("0.0.0.0:0 can be reached from other machines"),
+        "{public}"
+    );
 }
 
 #[tokio::test]
@@ -139,7 +142,9 @@ async fn where_others_can_come_in_control_wants_its_token() {
     let token = rig.server.control_token().expect("a token").expose().to_owned();
     assert_eq!(rig.bare("GET", "/_control/health").send().await.status, 200);
     let counters = |token: &str| {
-        rig.bare("GET", "/_control/counters").header("authorization", &format!("Bearer {token}")).send()
+        rig.bare("GET", "/_control/counters")
+            .header("authorization", &format!("Bearer {token}"))
+            .send()
     };
     assert_eq!(rig.bare("GET", "/_control/counters").send().await.status, 401);
     assert_eq!(counters("drivedal-dev").await.status, 401);
@@ -170,9 +175,13 @@ async fn pages_of_other_sites_get_nothing_from_a_server_for_this_machine() {
 #[tokio::test]
 async fn http_2_is_spoken_to_those_who_know() {
     let rig = Rig::new().await;
-    let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().expect("a client");
+    let http =
+        reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().expect("a client");
     let rig = Rig { http, ..rig };
     let file = rig.file("me/skydrive", "a", vec![7; 300_000]).await;
-    assert_eq!(rig.bare("GET", file["source"].as_str().expect("a ticket")).send().await.body.len(), 300_000);
+    assert_eq!(
+        rig.bare("GET", file["source"].as_str().expect("a ticket")).send().await.body.len(),
+        300_000
+    );
     let _ = client();
 }

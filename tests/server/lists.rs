@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{refused, rig::{Rig, names}};
+use crate::{
+    refused,
+    rig::{Rig, names},
+};
 
 #[tokio::test]
 async fn folders_come_first_then_names_as_code_points() {

@@ -34,7 +34,8 @@ impl Rig {
 
     /// A request of Live Connect, its token in the header.
     pub fn live(&self, method: &str, path: &str) -> Ask {
-        self.bare(method, &format!("/v5.0{path}")).header("authorization", &format!("Bearer {}", self.token))
+        self.bare(method, &format!("/v5.0{path}"))
+            .header("authorization", &format!("Bearer {}", self.token))
     }
 
     /// A request without token, of a path or of a whole URL.
@@ -97,11 +98,7 @@ impl Rig {
 }
 
 pub fn client() -> Client {
-    Client::builder()
-        .no_proxy()
-        .redirect(redirect::Policy::none())
-        .build()
-        .expect("a client")
+    Client::builder().no_proxy().redirect(redirect::Policy::none()).build().expect("a client")
 }
 
 /// The names in a listing.
@@ -123,7 +120,11 @@ impl Ask {
     }
 
     pub fn form(self, body: &str) -> Self {
-        Self(self.0.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned()))
+        Self(
+            self.0
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(body.to_owned()),
+        )
     }
 
     /// A body that tells its length.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use crate::{refused, rig::{Reply, Rig}};
+use crate::{
+    refused,
+    rig::{Reply, Rig},
+};
 
 async fn token(rig: &Rig, form: &str) -> Reply {
     rig.bare("POST", "/oauth20_token.srf").form(form).send().await
@@ -59,7 +62,14 @@ async fn who_is_not_let_in_is_told_why() {
         refused!(reply, 401, "request_token_missing");
         assert!(reply.header("www-authenticate").starts_with("Bearer"));
     }
-    for bad in ["x", "drivedal", "drivedal-dev-", "drivedal-dev-refresh", "drivedal-dev-a-refresh", "EwAAAA"] {
+    for bad in [
+        "x",
+        "drivedal",
+        "drivedal-dev-",
+        "drivedal-dev-refresh",
+        "drivedal-dev-a-refresh",
+        "EwAAAA",
+    ] {
         let reply = me(&rig, bad).await;
         refused!(reply, 401, "request_token_invalid");
         assert!(reply.header("www-authenticate").contains("invalid_token"));
@@ -137,7 +147,10 @@ async fn tokens_are_refused_in_the_words_of_oauth() {
         ("grant_type=refresh_token&client_id=c&refresh_token=x", "invalid_grant"),
         ("grant_type=refresh_token&client_id=c&refresh_token=drivedal-dev", "invalid_grant"),
         (&format!("grant_type=refresh_token&client_id=c&refresh_token={access}"), "invalid_grant"),
-        ("grant_type=authorization_code&client_id=c&redirect_uri=http://localhost&code=x", "invalid_grant"),
+        (
+            "grant_type=authorization_code&client_id=c&redirect_uri=http://localhost&code=x",
+            "invalid_grant",
+        ),
         ("grant_type=password&client_id=c", "unsupported_grant_type"),
     ] {
         assert_eq!(refusal(&token(&rig, form).await), (400, error.into()), "{form}");
@@ -172,7 +185,8 @@ async fn a_code_is_had_without_a_user_and_exchanged_once() {
     let exchange = format!("grant_type=authorization_code&code={code}");
     let stranger = token(&rig, &format!("{exchange}&client_id=other&{redirect}")).await;
     assert_eq!(refusal(&stranger), (400, "invalid_grant".into()));
-    let elsewhere = token(&rig, &format!("{exchange}&client_id=c&redirect_uri=http://localhost")).await;
+    let elsewhere =
+        token(&rig, &format!("{exchange}&client_id=c&redirect_uri=http://localhost")).await;
     assert_eq!(refusal(&elsewhere), (400, "invalid_grant".into()));
     let tokens = token(&rig, &format!("{exchange}&client_id=c&client_secret=any&{redirect}")).await;
     assert_eq!(tokens.text("scope"), "wl.skydrive wl.offline_access");
@@ -200,7 +214,11 @@ async fn without_offline_access_there_is_no_refresh_token() {
 #[tokio::test]
 async fn a_token_may_be_had_at_once_in_the_fragment() {
     let rig = Rig::new().await;
-    let url = authorized(&rig, "client_id=c&response_type=token&state=s&redirect_uri=http://127.0.0.1/cb").await;
+    let url = authorized(
+        &rig,
+        "client_id=c&response_type=token&state=s&redirect_uri=http://127.0.0.1/cb",
+    )
+    .await;
     let fragment = url.fragment().expect("a fragment");
     for (name, value) in [("token_type", "bearer"), ("expires_in", "3600"), ("state", "s")] {
         assert_eq!(parameter(fragment, name).as_deref(), Some(value), "{name}");

@@ -66,7 +66,8 @@ async fn an_upload_location_is_put_to_with_and_without_a_slash_of_ones_own() {
     let folder = rig.folder("me/skydrive", "a").await;
     let location = folder["upload_location"].as_str().expect("a URL");
     for url in [format!("{location}b"), format!("{location}/c")] {
-        let put = rig.bare("PUT", &format!("{url}?access_token=drivedal-dev")).bytes("x").send().await;
+        let put =
+            rig.bare("PUT", &format!("{url}?access_token=drivedal-dev")).bytes("x").send().await;
         assert_eq!(put.status, 201);
     }
     assert_eq!(rig.names(id(&folder), "").await, ["b", "c"]);
@@ -156,7 +157,9 @@ async fn a_files_content_is_put_under_its_id() {
 #[tokio::test]
 async fn names_in_a_url_follow_the_rules_for_names() {
     let rig = Rig::new().await;
-    for (path, name) in [("a%20b%23%25%26%2B'.txt", "a b#%&+'.txt"), ("%E5%90%8D", "名"), ("a+b", "a+b")] {
+    for (path, name) in
+        [("a%20b%23%25%26%2B'.txt", "a b#%&+'.txt"), ("%E5%90%8D", "名"), ("a+b", "a+b")]
+    {
         let put = rig.live("PUT", &format!("/me/skydrive/files/{path}")).bytes("x").send().await;
         assert_eq!((put.status, put.text("name")), (201, name.to_owned()));
     }
@@ -171,7 +174,11 @@ async fn names_in_a_url_follow_the_rules_for_names() {
 #[tokio::test]
 async fn a_form_has_one_file_and_its_name() {
     let rig = Rig::new().await;
-    for (path, name) in [("/me/skydrive/files", "a.txt"), ("/me/skydrive/files/", "ä.txt"), ("/me/skydrive", "b.txt")] {
+    for (path, name) in [
+        ("/me/skydrive/files", "a.txt"),
+        ("/me/skydrive/files/", "ä.txt"),
+        ("/me/skydrive", "b.txt"),
+    ] {
         let post = rig.live("POST", path).header("content-type", FORM);
         let post = post.bytes(form(&[(name, "some\r\nbytes")])).send().await;
         assert_eq!((post.status, post.text("name")), (201, name.to_owned()), "{path}");
@@ -187,14 +194,18 @@ async fn a_form_has_one_file_and_its_name() {
 async fn forms_that_are_not_quite_one_file_leave_nothing() {
     let rig = Rig::new().await;
     let post = |content_type: &'static str, body: String| {
-        rig.live("POST", "/me/skydrive/files").header("content-type", content_type).bytes(body).send()
+        rig.live("POST", "/me/skydrive/files")
+            .header("content-type", content_type)
+            .bytes(body)
+            .send()
     };
     let two = form(&[("a", "1"), ("b", "2")]);
     refused!(post(FORM, two).await, 400, "request_body_invalid");
     refused!(post(FORM, form(&[])).await, 400, "request_body_invalid");
     refused!(post(FORM, form(&[("a", "1")])[..90].to_owned()).await, 400, "request_body_invalid");
     refused!(post(FORM, form(&[("a:b", "1")])).await, 400, "request_parameter_invalid");
-    let unnamed = "--AaB03x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--AaB03x--\r\n";
+    let unnamed =
+        "--AaB03x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--AaB03x--\r\n";
     refused!(post(FORM, unnamed.to_owned()).await, 400, "request_parameter_missing");
     refused!(post("text/plain", form(&[("a", "1")])).await, 415, "request_body_invalid");
     refused!(post("multipart/form-data", form(&[("a", "1")])).await, 415, "request_body_invalid");
@@ -214,7 +225,14 @@ async fn a_body_with_a_content_encoding_is_not_kept_as_it_is() {
 async fn more_than_a_hundred_megabytes_are_refused_however_they_come() {
     let rig = Rig::new().await;
     let piece = Bytes::from(vec![7; MIB]);
-    let chunks = || (0..101).map({ let piece = piece.clone(); move |_| piece.clone() }).collect::<Vec<_>>();
+    let chunks = || {
+        (0..101)
+            .map({
+                let piece = piece.clone();
+                move |_| piece.clone()
+            })
+            .collect::<Vec<_>>()
+    };
     let told = rig.live("PUT", "/me/skydrive/files/a").chunks(chunks());
     let told = told.header("content-length", &(101 * MIB).to_string()).send().await;
     refused!(told, 413, "request_body_invalid");
@@ -245,7 +263,10 @@ async fn a_full_drive_takes_nothing_more() {
     let post = post.bytes(form(&[("b", &"x".repeat(MIB + 1))])).send().await;
     refused!(post, 507, "resource_quota_exceeded");
     assert_eq!(rig.names("me/skydrive", "").await, ["a"]);
-    assert_eq!(rig.live("PUT", "/me/skydrive/files/b").bytes(vec![0; MIB]).send().await.status, 201);
+    assert_eq!(
+        rig.live("PUT", "/me/skydrive/files/b").bytes(vec![0; MIB]).send().await.status,
+        201
+    );
 }
 
 #[tokio::test]
@@ -281,7 +302,10 @@ async fn a_client_that_goes_away_while_sending_leaves_nothing() {
     // They are in the log when the server has let go of them.
     let ended = || {
         let records = rig.server.control().requests();
-        records.iter().filter(|one| one.operation == "live.files.put" && one.status != Some(201)).count()
+        records
+            .iter()
+            .filter(|one| one.operation == "live.files.put" && one.status != Some(201))
+            .count()
     };
     while ended() < 3 {
         tokio::task::yield_now().await;

@@ -82,11 +82,11 @@ fn key(node: &Node, field: Field) -> Key {
 
 /// Which of two nodes comes first; of equal ones the older.
 pub(super) fn order(sort: &Sort, one: &(Vec<Key>, ItemNo), other: &(Vec<Key>, ItemNo)) -> Ordering {
-    let mut compared =
-        sort.0
-            .iter()
-            .zip(one.0.iter().zip(&other.0))
-            .map(|((_, descending), (a, b))| if *descending { b.cmp(a) } else { a.cmp(b) });
+    let mut compared = sort
+        .0
+        .iter()
+        .zip(one.0.iter().zip(&other.0))
+        .map(|((_, descending), (a, b))| if *descending { b.cmp(a) } else { a.cmp(b) });
     compared.find(|order| order.is_ne()).unwrap_or_else(|| one.1.cmp(&other.1))
 }
 

@@ -168,11 +168,14 @@ impl Both {
         let mut at = 0;
         for length in fragments {
             let fragment = body(&bytes[at..at + length]);
-            let now = self.tree.append(&session.id, at as u64, None, fragment, u64::MAX).await?;
+            let now = self
+                .tree
+                .append(&session.id, at as u64, None, fragment, u64::MAX, session.expires)
+                .await?;
             at += length;
             assert_eq!(now.received, at as u64);
         }
-        let committed = self.tree.commit(&session.id, NewItem::default(), Expect::Any).await;
+        let committed = self.tree.commit(&session.id, NewItem::default(), Expect::Any, None).await;
         if committed.is_err() {
             // It stays, so that it can be committed in another way; here it is not.
             self.tree.cancel(&session.id).await?;
