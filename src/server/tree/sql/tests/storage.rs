@@ -1,6 +1,6 @@
 //! Where bytes and rows are kept: what is left of what fails, and what a start finds.
 
-use std::{fs, future::Future, path::Path, pin::pin, task, time::Duration};
+use std::{fs, future::Future, path::Path, pin::pin, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -146,7 +146,7 @@ async fn drop_after<T>(polls: usize, call: impl Future<Output = T>) -> bool {
     let mut call = pin!(call);
     for _ in 0..polls {
         let polled = futures::poll!(&mut call);
-        if let task::Poll::Ready(_) = polled {
+        if polled.is_ready() {
             return true;
         }
         tokio::task::yield_now().await;
