@@ -195,8 +195,9 @@ pub(super) async fn purge(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<(
     let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
     sqlx::query(
         "UPDATE item SET state = 3, content = NULL, size = 0, children = 0, \
-         version = version + 1, modified = $2, feed = $3 + s.seq FROM subtree s \
-         WHERE item.drive = $1 AND item.no = s.item AND s.kept = 0",
+         version = version + 1, modified = $2, \
+         feed = $3 + (SELECT s.seq FROM subtree s WHERE s.item = item.no) \
+         WHERE drive = $1 AND no IN (SELECT item FROM subtree WHERE kept = 0)",
     )
     .bind(drive)
     .bind(now().as_microsecond())

@@ -125,9 +125,9 @@ async fn drop_unused(tx: &mut Tx, content: i64) -> Result<()> {
 pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveNo) -> Result<()> {
     let released: Vec<(i64, i64)> = sqlx::query_as(
         "UPDATE content SET refs = refs - x.n FROM ( \
-         SELECT i.content AS no, count(*) AS n FROM subtree s \
-         JOIN item i ON i.drive = $1 AND i.no = s.item \
-         WHERE i.content IS NOT NULL AND s.kept = 0 GROUP BY i.content) x \
+         SELECT i.content AS no, count(*) AS n FROM subtree s CROSS JOIN item i \
+         WHERE i.drive = $1 AND i.no = s.item AND i.content IS NOT NULL AND s.kept = 0 \
+         GROUP BY i.content) x \
          WHERE content.no = x.no RETURNING content.no, content.refs",
     )
     .bind(drive)

@@ -23,18 +23,18 @@ const COPY_ITEMS: &str = "INSERT INTO item (drive, no, name, parent, kind, state
     WHERE e.drive = i.drive AND e.item = i.no AND e.live = 1)) END, \
     i.kind, 0, i.content, CASE WHEN i.kind = 0 THEN 0 ELSE i.size END, i.children, \
     i.media_type, i.description, $5, $5, $5, $5, 1, 1, $6 + s.seq, $6 + s.seq, i.facets \
-    FROM subtree s JOIN item i ON i.drive = $1 AND i.no = s.item \
-    LEFT JOIN subtree p ON p.item = i.parent";
+    FROM subtree s CROSS JOIN item i LEFT JOIN subtree p ON p.item = i.parent \
+    WHERE i.drive = $1 AND i.no = s.item";
 
 const COPY_EDGES: &str = "INSERT INTO edge (drive, item, parent, folded, live) \
-    SELECT e.drive, $2 + s.seq, $2 + p.seq, e.folded, 1 FROM subtree s \
-    JOIN edge e ON e.drive = $1 AND e.item = s.item AND e.live = 1 \
-    JOIN subtree p ON p.item = e.parent WHERE s.seq > 1";
+    SELECT e.drive, $2 + s.seq, $2 + p.seq, e.folded, 1 \
+    FROM subtree s CROSS JOIN edge e CROSS JOIN subtree p \
+    WHERE s.seq > 1 AND e.drive = $1 AND e.item = s.item AND e.live = 1 AND p.item = e.parent";
 
 const SHARE_CONTENTS: &str = "UPDATE content SET refs = refs + x.n FROM ( \
-    SELECT i.content AS no, count(*) AS n FROM subtree s \
-    JOIN item i ON i.drive = $1 AND i.no = s.item \
-    WHERE i.content IS NOT NULL GROUP BY i.content) x WHERE content.no = x.no";
+    SELECT i.content AS no, count(*) AS n FROM subtree s CROSS JOIN item i \
+    WHERE i.drive = $1 AND i.no = s.item AND i.content IS NOT NULL GROUP BY i.content) x \
+    WHERE content.no = x.no";
 
 /// The sizes of copied folders, of the files copied below them. An original's may be another: it
 /// has only files whose primary folder is below it.
@@ -42,10 +42,10 @@ const SIZE_FOLDERS: &str = "UPDATE item SET size = x.size FROM ( \
     WITH RECURSIVE up(no, size) AS ( \
     SELECT i.parent, i.size FROM item i \
     WHERE i.drive = $1 AND i.no > $2 + 1 AND i.no <= $2 + $3 AND i.kind <> 0 \
-    UNION ALL SELECT i.parent, up.size FROM up \
-    JOIN item i ON i.drive = $1 AND i.no = up.no WHERE i.no > $2 + 1) \
+    UNION ALL SELECT i.parent, up.size FROM up CROSS JOIN item i \
+    WHERE i.drive = $1 AND i.no = up.no AND up.no > $2 + 1) \
     SELECT no, CAST(sum(size) AS BIGINT) AS size FROM up GROUP BY no) x \
-    WHERE item.drive = $1 AND item.no = x.no";
+    WHERE item.drive = $1 AND item.no > $2 AND item.no <= $2 + $3 AND item.no = x.no";
 
 /// See [`Tree::copy`](super::super::Tree::copy).
 pub(super) async fn copy(

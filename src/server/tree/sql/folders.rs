@@ -16,8 +16,8 @@ const TOUCH: &str = "UPDATE item SET size = size + $3, content_version = content
     modified = CASE WHEN no = $2 THEN CAST($5 AS BIGINT) ELSE modified END \
     WHERE drive = $1 AND state <> 3 AND no IN ( \
     WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION ALL \
-    SELECT i.parent FROM up JOIN item i ON i.drive = $1 AND i.no = up.no \
-    WHERE i.parent IS NOT NULL AND i.state IN (0, 2)) SELECT no FROM up)";
+    SELECT i.parent FROM up CROSS JOIN item i WHERE i.drive = $1 AND i.no = up.no \
+    AND i.parent IS NOT NULL AND i.state IN (0, 2)) SELECT no FROM up)";
 
 /// See [`TOUCH`].
 pub(super) async fn touch(
@@ -72,7 +72,8 @@ pub(super) async fn is_above(
 ) -> Result<bool> {
     let found: i64 = sqlx::query_scalar(
         "WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION \
-         SELECT e.parent FROM up JOIN edge e ON e.drive = $1 AND e.item = up.no AND e.live = 1) \
+         SELECT e.parent FROM up CROSS JOIN edge e \
+         WHERE e.drive = $1 AND e.item = up.no AND e.live = 1) \
          SELECT count(*) FROM up WHERE no = $3",
     )
     .bind(drive)

@@ -38,17 +38,19 @@ const WALK: &str = concat!(
      (3, CAST($5 AS TEXT)), (4, CAST($6 AS TEXT)), (5, CAST($7 AS TEXT)), (6, CAST($8 AS TEXT)), \
      (7, CAST($9 AS TEXT)), (8, CAST($10 AS TEXT))), \
      walk(no, n) AS (SELECT CAST($2 AS BIGINT), 0 UNION ALL \
-     SELECT e.item, w.n + 1 FROM walk w JOIN seg s ON s.n = w.n + 1 \
-     JOIN edge e ON e.drive = $1 AND e.parent = w.no AND e.folded = s.folded AND e.live = 1) ",
+     SELECT e.item, w.n + 1 FROM walk w CROSS JOIN seg s CROSS JOIN edge e \
+     WHERE s.n = w.n + 1 AND e.drive = $1 AND e.parent = w.no AND e.folded = s.folded \
+     AND e.live = 1) ",
     select_nodes!(
-        "walk w JOIN item i ON i.drive = $1 AND i.no = w.no",
-        "WHERE i.state = 0 ORDER BY w.n"
+        "walk w CROSS JOIN item i",
+        "WHERE i.drive = $1 AND i.no = w.no AND i.state = 0 ORDER BY w.n"
     )
 );
 
 const PATH: &str = "WITH RECURSIVE up(name, parent, height) AS (\
     SELECT name, parent, 0 FROM item WHERE drive = $1 AND no = $2 UNION ALL \
-    SELECT i.name, i.parent, up.height + 1 FROM up JOIN item i ON i.drive = $1 AND i.no = up.parent) \
+    SELECT i.name, i.parent, up.height + 1 FROM up CROSS JOIN item i \
+    WHERE i.drive = $1 AND i.no = up.parent) \
     SELECT name FROM up ORDER BY height DESC";
 
 macro_rules! select_children {
@@ -82,10 +84,12 @@ const BELOW_ROOT: &str = select_nodes!(
 
 const BELOW: &str = concat!(
     "WITH RECURSIVE below(no) AS (SELECT CAST($4 AS BIGINT) UNION \
-     SELECT e.item FROM below b JOIN edge e ON e.drive = $1 AND e.parent = b.no AND e.live = 1) ",
+     SELECT e.item FROM below b CROSS JOIN edge e \
+     WHERE e.drive = $1 AND e.parent = b.no AND e.live = 1) ",
     select_nodes!(
-        "below b JOIN item i ON i.drive = $1 AND i.no = b.no",
-        "WHERE i.state = 0 AND i.rank > $2 AND i.no <> $4 ORDER BY i.rank LIMIT $3"
+        "below b CROSS JOIN item i",
+        "WHERE i.drive = $1 AND i.no = b.no AND i.state = 0 AND i.rank > $2 AND i.no <> $4 \
+         ORDER BY i.rank LIMIT $3"
     )
 );
 

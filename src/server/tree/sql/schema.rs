@@ -17,7 +17,7 @@ const VERSION: i64 = 1;
 ///
 /// `edge.live` is 0 while its item is in the recycle bin by itself. The folder's own state is not
 /// in it: what is below something trashed keeps its live edges and is hidden by `item.state`.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "CREATE TABLE IF NOT EXISTS server (version BIGINT NOT NULL, run BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS drive (
         no BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, cid TEXT NOT NULL,
@@ -54,6 +54,7 @@ const TABLES: [&str; 11] = [
         id TEXT PRIMARY KEY, drive BIGINT NOT NULL, parent BIGINT NOT NULL, name TEXT NOT NULL,
         total BIGINT, received BIGINT NOT NULL, on_conflict SMALLINT NOT NULL,
         expires BIGINT NOT NULL, state TEXT NOT NULL, content BIGINT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS session_expires ON session (expires)",
 ];
 
 /// Items that one write is about, parents before children, where there may be many: a folder and

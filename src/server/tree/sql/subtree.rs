@@ -2,6 +2,10 @@
 //!
 //! The items are gathered in the temporary table `subtree`, parents before children, and changed
 //! by a statement each, however many they are.
+//!
+//! `CROSS JOIN` is said here and elsewhere where tables are to be gone through in the order they
+//! are named in: SQLite keeps to it. Left to itself it has no figures to go by, and goes through
+//! all of a drive for each of a few items.
 
 use super::{
     super::{DriveNo, ItemNo, Result},
@@ -15,8 +19,8 @@ pub(super) async fn gather(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<
     let gathered = sqlx::query(
         "INSERT INTO subtree (item, seq, kept) \
          WITH RECURSIVE below(no, depth) AS (SELECT CAST($2 AS BIGINT), 0 UNION \
-         SELECT e.item, b.depth + 1 FROM below b \
-         JOIN edge e ON e.drive = $1 AND e.parent = b.no AND e.live = 1) \
+         SELECT e.item, b.depth + 1 FROM below b CROSS JOIN edge e \
+         WHERE e.drive = $1 AND e.parent = b.no AND e.live = 1) \
          SELECT no, row_number() OVER (ORDER BY max(depth), no), 0 FROM below GROUP BY no",
     )
     .bind(drive)
@@ -37,12 +41,12 @@ pub(super) async fn mark_kept(
     sqlx::query(
         "UPDATE subtree SET kept = CASE WHEN item IN ( \
          WITH RECURSIVE kept(no) AS ( \
-         SELECT s.item FROM subtree s \
-         JOIN edge e ON e.drive = $1 AND e.item = s.item AND e.live = 1 \
-         JOIN item p ON p.drive = $1 AND p.no = e.parent AND (p.state = 0 OR $3 = 1) \
-         WHERE s.item <> $2 AND e.parent NOT IN (SELECT item FROM subtree) \
-         UNION SELECT e.item FROM kept k \
-         JOIN edge e ON e.drive = $1 AND e.parent = k.no AND e.live = 1) \
+         SELECT s.item FROM subtree s CROSS JOIN edge e CROSS JOIN item p \
+         WHERE s.item <> $2 AND e.drive = $1 AND e.item = s.item AND e.live = 1 \
+         AND e.parent NOT IN (SELECT item FROM subtree) \
+         AND p.drive = $1 AND p.no = e.parent AND (p.state = 0 OR $3 = 1) \
+         UNION SELECT e.item FROM kept k CROSS JOIN edge e \
+         WHERE e.drive = $1 AND e.parent = k.no AND e.live = 1) \
          SELECT no FROM kept) THEN 1 ELSE 0 END",
     )
     .bind(drive)
@@ -60,8 +64,8 @@ pub(super) async fn mark_kept(
 pub(super) async fn rank_anew(tx: &mut Tx, drive: DriveNo, gathered: i64) -> Result<()> {
     let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
     sqlx::query(
-        "UPDATE item SET rank = $2 + s.seq FROM subtree s \
-         WHERE item.drive = $1 AND item.no = s.item",
+        "UPDATE item SET rank = $2 + (SELECT s.seq FROM subtree s WHERE s.item = item.no) \
+         WHERE drive = $1 AND no IN (SELECT item FROM subtree)",
     )
     .bind(drive)
     .bind(first - 1)
@@ -81,9 +85,10 @@ pub(super) async fn set_state(
 ) -> Result<()> {
     let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
     sqlx::query(
-        "UPDATE item SET state = $5, feed = $3 + s.seq FROM subtree s \
-         WHERE item.drive = $1 AND item.no = s.item AND s.item <> $2 AND s.kept = 0 \
-         AND item.state = $4",
+        "UPDATE item SET state = $5, \
+         feed = $3 + (SELECT s.seq FROM subtree s WHERE s.item = item.no) \
+         WHERE drive = $1 AND no IN (SELECT item FROM subtree WHERE kept = 0) \
+         AND no <> $2 AND state = $4",
     )
     .bind(drive)
     .bind(top)
@@ -99,10 +104,9 @@ pub(super) async fn set_state(
 /// item's primary folder is live, and none's is gone for good if another is not.
 pub(super) async fn settle_primaries(tx: &mut Tx, drive: DriveNo) -> Result<()> {
     let unsettled: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT i.no, i.parent, i.size FROM subtree s \
-         JOIN item i ON i.drive = $1 AND i.no = s.item \
-         JOIN item p ON p.drive = $1 AND p.no = i.parent \
-         WHERE (i.state = 0 AND p.state <> 0) OR (i.state = 2 AND p.state = 3) \
+        "SELECT i.no, i.parent, i.size FROM subtree s CROSS JOIN item i CROSS JOIN item p \
+         WHERE i.drive = $1 AND i.no = s.item AND p.drive = $1 AND p.no = i.parent \
+         AND (i.state = 0 AND p.state <> 0 OR i.state = 2 AND p.state = 3) \
          ORDER BY s.seq",
     )
     .bind(drive)
