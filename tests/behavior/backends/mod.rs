@@ -1,7 +1,9 @@
 //! Whom the promises are asked of, and in what each is known to differ.
 
+mod amazon_drive;
 mod fs;
 mod memory;
+mod onedrive;
 pub mod pretended;
 pub mod served;
 mod skydrive;
@@ -149,6 +151,9 @@ pub fn all() -> Vec<Arc<dyn Backend>> {
             Arc::new(Pretended(Addressing::Ids)),
             Arc::new(Pretended(Addressing::Paths)),
             Arc::new(skydrive::skydrive()),
+            Arc::new(onedrive::personal()),
+            Arc::new(onedrive::business()),
+            Arc::new(amazon_drive::amazon_drive()),
         ],
     }
 }
