@@ -61,18 +61,16 @@ async fn pages_lead_from_one_to_the_next_and_back() {
     }
     let mut seen = Vec::new();
     let mut url = rig.url("/v5.0/me/skydrive/files?limit=2&pretty=false");
-    let mut last = Value::Null;
-    loop {
+    let last = loop {
         let page = rig.bare("GET", &format!("{url}&access_token=drivedal-dev")).send().await;
         assert!(!page.body.windows(12).any(|bytes| bytes == b"drivedal-dev"), "{page:?}");
         let page = page.json();
         seen.push(names(&page).concat());
         let Some(next) = page["paging"]["next"].as_str() else {
-            last = page;
-            break;
+            break page;
         };
         url = next.to_owned();
-    }
+    };
     assert_eq!(seen, ["ab", "cd", "e"]);
     let previous = last["paging"]["previous"].as_str().expect("a page before the last");
     let previous = rig.bare("GET", &format!("{previous}&access_token=drivedal-dev")).send().await;

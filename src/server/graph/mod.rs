@@ -23,6 +23,13 @@
 //! | `versions` | `graph.versions` |
 //! | anything else | `graph.unknown` |
 //!
+//! # What can be planted
+//!
+//! A [`Plant`](super::Plant)'s facets under `graph` become properties of the item, so that a
+//! listing can hold what no request makes: `remoteItem` (a shortcut, neither file nor folder),
+//! `malware` (its content is 403), `shared`, `publication`, … `locked` is not shown: what would
+//! change the item is 423.
+//!
 //! # What is inferred
 //!
 //! Where the protocol's description is silent or contradicts itself, one place decides:
@@ -66,4 +73,5 @@ mod visit;
 
 pub use kind::{AccountKind, UnknownKind};
 pub(super) use route::Graph;
+pub(super) use share::PREFIX as LINK_PREFIX;
 pub(super) use sign_in::SignIn;

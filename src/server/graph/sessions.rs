@@ -156,14 +156,14 @@ fn upload_url(scope: &Scope<'_>, session: &Session) -> String {
     let replace = session.on_conflict == OnConflict::Replace;
     let rename = session.on_conflict == OnConflict::Rename;
     scope.visit.origin.url(&format!(
-        "{PREFIX}~{}/uploadSession?guid={}&overwrite={replace}&rename={rename}",
+        "{PREFIX}~{}/uploadSession?tempauth={}&overwrite={replace}&rename={rename}",
         scope.account.name, session.id,
     ))
 }
 
 /// The session's id in an upload URL's query.
 fn session_id(visit: &Visit) -> Result<&str> {
-    visit.query.get("guid").ok_or_else(Error::no_session)
+    visit.query.get("tempauth").ok_or_else(Error::no_session)
 }
 
 /// What a session still expects.
@@ -260,7 +260,7 @@ pub(super) async fn commit_as(
 ) -> Result<Response> {
     let query = url.split_once('?').map(|(_, query)| query);
     let query = Query::parse(query)?;
-    let id = query.get("guid").ok_or_else(Error::no_session)?;
+    let id = query.get("tempauth").ok_or_else(Error::no_session)?;
     let session = scope.tree().session(id).await?;
     let kept: Kept =
         serde_json::from_value(session.state.clone()).map_err(|_| Error::no_session())?;

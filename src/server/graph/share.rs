@@ -29,7 +29,7 @@ use crate::server::{
 };
 
 /// How a link's path begins.
-pub(super) const PREFIX: &str = "/s/";
+pub(in crate::server) const PREFIX: &str = "/s/";
 
 /// How long a link leads to its item, if it is not taken back.
 const LINK_LIFE: SignedDuration = SignedDuration::from_hours(100 * 365 * 24);
