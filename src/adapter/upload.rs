@@ -216,7 +216,7 @@ impl Upload {
         }
     }
 
-    /// The cloud has it: checked by size, and remembered.
+    /// The cloud has it: checked by size, and remembered. Without a size: the caller checks it.
     async fn arrived(
         &self,
         item: Item,
@@ -236,10 +236,8 @@ impl Upload {
             )
             .into());
         }
-        if item.size.is_none() {
-            item.size = Some(len);
-        }
-        self.core.index.set(&folder, self.core.fold(&item.name), Arc::new(item.clone()), asked);
+        let known = Arc::new(Item { size: Some(len), ..item.clone() });
+        self.core.index.set(&folder, self.core.fold(&item.name), known, asked);
         Ok(item)
     }
 
