@@ -9,7 +9,7 @@ use bytes::Bytes as Piece;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    super::{ROOT, TreeError},
+    super::TreeError,
     *,
 };
 
