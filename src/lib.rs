@@ -24,6 +24,8 @@ pub use self::{
 /// on it, and [`transport`] gives it for a single operator.
 pub fn register() {
     opendal::HttpTransporter::install_default(transport());
+    #[cfg(feature = "services-onedrive")]
+    services::onedrive::register_onedrive_service(opendal::OperatorRegistry::get());
     #[cfg(feature = "services-skydrive")]
     services::skydrive::register_skydrive_service(opendal::OperatorRegistry::get());
     #[cfg(feature = "services-amazon-drive")]

@@ -70,8 +70,15 @@ impl DriveCopier {
         }
         let (target, folder) = core.target(cx, to).await?;
         let asked = Instant::now();
-        let copying =
-            core.drive.copy(cx, &source.place, Some(&item), &target, self.if_exists).await;
+        let copy = || core.drive.copy(cx, &source.place, Some(&item), &target, self.if_exists);
+        let copying = match copy().await {
+            // The file was there just now, so it is the folder that is missing.
+            Err(error) if error.kind() == ErrorKind::NotFound && core.capabilities().paths => {
+                core.make_parents(cx, to).await?;
+                copy().await
+            }
+            copying => copying,
+        };
         let size = item.size.unwrap_or_default();
         match copying {
             Ok(Copying::Running { job, ask_in }) => {

@@ -127,7 +127,8 @@ impl Core {
             occupant: target.occupant.clone(),
         };
         let asked = Instant::now();
-        let mut changed = self.drive.update(cx, &source.place, None, &change).await;
+        let known = source.item.as_deref();
+        let mut changed = self.drive.update(cx, &source.place, known, &change).await;
         if let Err(error) = &changed
             && error.kind() == ErrorKind::NotFound
             && moves
@@ -135,7 +136,7 @@ impl Core {
             // Either there is nothing to move, or no folder to move it to.
             self.drive.item(cx, &source.place, &Conditions::default()).await?;
             self.make_parents(cx, to).await?;
-            changed = self.drive.update(cx, &source.place, None, &change).await;
+            changed = self.drive.update(cx, &source.place, known, &change).await;
         }
         let folded = self.fold(&target.name);
         match changed {
@@ -155,7 +156,9 @@ impl Core {
         }
     }
 
-    async fn make_parents(&self, cx: &Context, path: &Path) -> Result<()> {
+    /// Makes the folders above a path in a drive that is asked by path: a cloud that makes those of
+    /// a write does not make those of a move or a copy.
+    pub(super) async fn make_parents(&self, cx: &Context, path: &Path) -> Result<()> {
         let Some((parents, _)) = path.split() else { return Ok(()) };
         self.make_folder_by_path(cx, parents).await
     }

@@ -4,10 +4,17 @@ use std::{fmt, sync::Arc};
 
 use ::http::{HeaderMap, StatusCode, header};
 use futures::{Stream, StreamExt, channel::oneshot, stream};
-use opendal::{Buffer, Execute, HttpBody, HttpTransporter, OperationContext, raw::oio::ReadStream};
+use opendal::{
+    Buffer, Execute, HttpBody, HttpRedirect, HttpTransporter, OperationContext,
+    raw::oio::ReadStream,
+};
 use serde::de::DeserializeOwned;
 
-use super::{call::Call, error, transport::understands_files};
+use super::{
+    call::Call,
+    error,
+    transport::{Redirected, understands_files},
+};
 use crate::drive::{ByteStream, Error, ErrorKind, Result};
 
 /// The most of a file that is read into memory for a transport that cannot stream it, in bytes.
@@ -86,7 +93,10 @@ impl Context {
             .await
             .map_err(|error| error::rebuilt(&error).attempted(&attempted))?;
         let (parts, body) = response.into_parts();
-        Ok(Incoming { attempted, status: parts.status, headers: parts.headers, body })
+        // Ours says it in one way, OpenDAL's transports in another.
+        let redirected = parts.extensions.get::<Redirected>().is_some()
+            || parts.extensions.get::<HttpRedirect>().is_some();
+        Ok(Incoming { attempted, status: parts.status, headers: parts.headers, redirected, body })
     }
 
     /// Another transport than ours would send an empty body where a file was meant, and so empty
@@ -122,6 +132,8 @@ pub(crate) struct Incoming {
     attempted: String,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// The transport was sent on to another address and followed.
+    pub(crate) redirected: bool,
     body: HttpBody,
 }
 
@@ -153,8 +165,8 @@ impl Incoming {
 
     /// The whole answer.
     pub(crate) async fn read(self) -> Result<Reply> {
-        let (status, headers, attempted) =
-            (self.status, self.headers.clone(), self.attempted.clone());
+        let (status, headers, attempted, redirected) =
+            (self.status, self.headers.clone(), self.attempted.clone(), self.redirected);
         let mut pieces = Vec::new();
         let mut len = 0;
         let mut stream = Box::pin(self.into_pieces());
@@ -170,7 +182,7 @@ impl Incoming {
             }
             pieces.extend(piece);
         }
-        Ok(Reply { attempted, status, headers, body: Buffer::from(pieces) })
+        Ok(Reply { attempted, status, headers, redirected, body: Buffer::from(pieces) })
     }
 }
 
@@ -179,6 +191,8 @@ pub(crate) struct Reply {
     attempted: String,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// The transport was sent on to another address and followed.
+    pub(crate) redirected: bool,
     pub(crate) body: Buffer,
 }
 

@@ -114,7 +114,7 @@ impl HttpTransport for Transport {
         // `url`'s error would not say more, reqwest's would repeat the URL.
         let url = reqwest::Url::parse(&parts.uri.to_string())
             .map_err(|_| Error::new(ErrorKind::Unexpected, "the request's address is not a URL"))?;
-        let mut builder = client.request(parts.method, url).headers(parts.headers);
+        let mut builder = client.request(parts.method, url.clone()).headers(parts.headers);
 
         let progress = Progress::new(self.timeouts.idle);
         if let Some(source) = parts.extensions.get::<BodySource>().cloned() {
@@ -154,6 +154,9 @@ impl HttpTransport for Transport {
         *answer.status_mut() = response.status();
         *answer.version_mut() = response.version();
         *answer.headers_mut() = response.headers().clone();
+        if *response.url() != url {
+            answer.extensions_mut().insert(Redirected);
+        }
         let len = response.content_length();
         let idle = self.timeouts.idle;
         let body =
@@ -178,6 +181,10 @@ impl HttpTransport for Transport {
         Ok(answer.map(|()| HttpBody::new(Box::pin(body), len)))
     }
 }
+
+/// On an answer that came from elsewhere than where the request was sent.
+#[derive(Clone, Copy)]
+pub(super) struct Redirected;
 
 fn failed(what: &'static str, error: reqwest::Error) -> Error {
     let temporary =
@@ -385,4 +392,51 @@ pub(super) async fn understands_files(transport: &HttpTransporter) -> bool {
     // The refusal itself is the other transport's answer.
     let _ = transport.fetch(question).await;
     probe.0.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::http::{Call, Context};
+
+    #[tokio::test]
+    async fn an_answer_tells_whether_the_transport_was_sent_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let moved = format!("HTTP/1.1 303 See Other\r\nlocation: {origin}/there\r\n");
+        tokio::spawn(async move {
+            loop {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4096];
+                let len = connection.read(&mut request).await.unwrap();
+                let head = match request[..len].starts_with(b"GET /here") {
+                    true => &*moved,
+                    false => "HTTP/1.1 401 Unauthorized\r\n",
+                };
+                let answer = format!("{head}content-length: 0\r\nconnection: close\r\n\r\n");
+                connection.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let cx = Context::from(
+            &opendal::OperationContext::new()
+                .with_http_transport(HttpTransporter::new(Transport::default())),
+        );
+        let ask = async |path: &str| {
+            let call = Call::new(
+                opendal::raw::Operation::Stat,
+                ::http::Method::GET,
+                format!("{origin}{path}"),
+                "{test}",
+            );
+            let reply = cx.send(call).await.unwrap();
+            (reply.status.as_u16(), reply.redirected)
+        };
+        assert_eq!(ask("/here").await, (401, true));
+        assert_eq!(ask("/there").await, (401, false));
+    }
 }

@@ -155,7 +155,7 @@ fn strange(
     request: &axum::http::request::Parts,
     origin: &Origin,
 ) -> Option<&'static str> {
-    if !app.settings.loopback {
+    if !app.settings.private {
         return None;
     }
     if !origin.is_local() {

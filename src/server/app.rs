@@ -12,7 +12,9 @@ use axum::{
 
 use super::{
     account::{Accounts, Grant, Refusal},
+    amazon::Amazon,
     control::State,
+    graph::{AccountKind, Graph},
     live::Live,
     oauth::OAuth,
     origin::Origin,
@@ -32,8 +34,12 @@ pub(super) struct Settings {
     pub token_life: Duration,
     /// How long a ticket lives.
     pub ticket_life: Duration,
-    /// Whether only this machine can reach the server.
-    pub loopback: bool,
+    /// How long an upload session lives.
+    pub session_life: Duration,
+    /// The kind of accounts whose name does not say it.
+    pub kind: AccountKind,
+    /// Whether the server is for this machine only.
+    pub private: bool,
 }
 
 /// A server's inside: what is kept, and what every protocol needs.
@@ -83,7 +89,7 @@ pub(super) trait FrontEnd: Send + Sync {
 
 /// Every front end, asked in this order for the one that serves a path.
 pub(super) fn front_ends() -> &'static [&'static dyn FrontEnd] {
-    &[&Live, &Downloads, &super::oauth::SignIn]
+    &[&Live, &Graph, &Amazon, &Downloads, &super::oauth::SignIn, &super::graph::SignIn]
 }
 
 /// The front end that serves a path.

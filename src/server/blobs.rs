@@ -178,6 +178,13 @@ impl Blobs {
         }
     }
 
+    /// Every blob there is.
+    #[cfg(test)]
+    pub(super) async fn all(&self) -> opendal::Result<Vec<i64>> {
+        let entries = self.operator.list_with("").recursive(true).await?;
+        Ok(entries.iter().filter_map(|entry| number_of(entry.path())).collect())
+    }
+
     /// Every blob that an earlier run left, in lots of at most `lot`.
     pub(super) async fn of_earlier_runs(
         &self,

@@ -18,11 +18,12 @@ use super::{
     account::Accounts,
     app::{App, Settings},
     control::{self, Control},
+    graph::AccountKind,
     oauth::OAuth,
     running::{self, Announced},
     seal::{Seal, random_name},
     seed,
-    tree::{OpenError, SqlTree, TreeOptions},
+    tree::{OpenError, SqlTree, Tree, TreeOptions},
 };
 
 /// How long an access token lives (Live Connect A.2).
@@ -35,6 +36,9 @@ const TICKET_LIFE: Duration = Duration::from_secs(3600);
 /// The key that tokens and tickets are signed with, in the data folder.
 const KEY: &str = "key";
 
+/// How long an upload session lives after its last fragment. The reference says no number.
+const SESSION_LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// A server to be.
 #[derive(Clone, Debug)]
 #[must_use = "a server does not run until it is started"]
@@ -46,6 +50,8 @@ pub struct Builder {
     latency: Duration,
     token_life: Duration,
     ticket_life: Duration,
+    session_life: Duration,
+    kind: AccountKind,
     seed: Option<PathBuf>,
 }
 
@@ -65,6 +71,8 @@ impl Default for Builder {
             latency: Duration::ZERO,
             token_life: TOKEN_LIFE,
             ticket_life: TICKET_LIFE,
+            session_life: SESSION_LIFE,
+            kind: AccountKind::default(),
             seed: None,
         }
     }
@@ -122,39 +130,32 @@ impl Builder {
         Self { ticket_life: life, ..self }
     }
 
+    /// How long an upload session lives after its last fragment; a day unless told otherwise.
+    pub fn session_life(self, life: Duration) -> Self {
+        Self { session_life: life, ..self }
+    }
+
+    /// What kind of account Graph shows, where an account's name does not say it: personal unless
+    /// told otherwise.
+    pub fn kind(self, kind: AccountKind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
-        let loopback = self.listen.ip().is_loopback();
-        if !loopback && !self.insecure {
+        if !self.insecure && !self.listen.ip().is_loopback() {
             return Err(ServerError::NotLoopback(self.listen));
         }
-        let (tree, seal) = self.open().await?;
-        let app = Arc::new(App {
-            tree: Arc::<SqlTree>::clone(&tree),
-            seal,
-            settings: Settings {
-                quota: self.quota,
-                latency: self.latency,
-                token_life: self.token_life,
-                ticket_life: self.ticket_life,
-                loopback,
-            },
-            accounts: Accounts::default(),
-            control: control::State {
-                seed: self.seed,
-                token: (!loopback).then(|| random_name().into()),
-                instance: random_name(),
-                ..control::State::default()
-            },
-            oauth: OAuth::default(),
-        });
-        if let Some(folder) = &app.control.seed {
-            seed::seed(&app, folder).await?;
-        }
+        // Before a long seeding, so that an address that is taken is told at once.
         let refused = |source| ServerError::Listen { address: self.listen, source };
         let listener = TcpListener::bind(self.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let url = url_of(address);
+        let (tree, seal) = self.open().await?;
+        let app = Arc::new(self.app(Arc::<SqlTree>::clone(&tree), seal));
+        if let Some(folder) = &app.control.seed {
+            seed::seed(&app, folder).await?;
+        }
         let announced = match &self.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => Some(
@@ -172,6 +173,31 @@ impl Builder {
         let (stop, end) = (serving.stop.clone(), serving.end.clone());
         let accepting = Some(tokio::spawn(accept::accept(listener, serving)));
         Ok(Server { url, address, control, tree, stop, end, accepting, announced })
+    }
+
+    /// What its front ends share.
+    fn app(&self, tree: Arc<dyn Tree>, seal: Seal) -> App {
+        App {
+            tree,
+            seal,
+            settings: Settings {
+                quota: self.quota,
+                latency: self.latency,
+                token_life: self.token_life,
+                ticket_life: self.ticket_life,
+                session_life: self.session_life,
+                kind: self.kind,
+                private: !self.insecure,
+            },
+            accounts: Accounts::default(),
+            control: control::State {
+                seed: self.seed.clone(),
+                token: self.insecure.then(|| random_name().into()),
+                instance: random_name(),
+                ..control::State::default()
+            },
+            oauth: OAuth::default(),
+        }
     }
 
     /// What it keeps things in, and the key it signs with.

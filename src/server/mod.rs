@@ -27,8 +27,12 @@
 //! | paths | protocol |
 //! |---|---|
 //! | `/v5.0/…` | [Live Connect REST v5.0](live) |
+//! | `/v1.0/…`, `/beta/…`, `/_api/v2.0/…` | [Microsoft Graph's drives](graph) |
+//! | `/rup/…`, `/monitor/…`, `/s/…` | Graph's upload URLs, copy monitors and sharing links |
+//! | `/drive/v1/…`, `/cdproxy/…`, `/auth/o2/token`, `/ap/oa` | [Amazon Cloud Drive REST v1](amazon) |
 //! | `/s1p…` | tickets: URLs to bytes that need no token for an hour |
 //! | `/oauth20_token.srf`, `/oauth20_authorize.srf`, `/oauth20_desktop.srf` | sign-in |
+//! | `/TENANT/oauth2/v2.0/token`, `/TENANT/oauth2/v2.0/authorize` | sign-in for Graph |
 //! | `/_control/…` | [`Control`] over HTTP; not counted, not delayed |
 //!
 //! Every URL in an answer begins with scheme and host of its request. HTTP/1.1, and HTTP/2 for
@@ -49,12 +53,24 @@
 //! | `live.content.get`, `live.content.put` | `GET`, `PUT {id}/content` |
 //! | `live.quota.get` | `GET /me/skydrive/quota` |
 //! | `live.unknown` | anything else under `/v5.0` |
+//! | `amazon.account.endpoint`, `.info`, `.quota`, `.usage` | `GET account/…` |
+//! | `amazon.node.list`, `.get`, `.create`, `.patch`, `.purge` | `nodes` |
+//! | `amazon.child.list`, `.add`, `.remove`, `.move` | `nodes/{id}/children` |
+//! | `amazon.property.list`, `.get`, `.put`, `.delete` | `nodes/{id}/properties` |
+//! | `amazon.trash.list`, `.add`, `.restore` | `trash` |
+//! | `amazon.changes` | `POST changes` |
+//! | `amazon.content.upload`, `.overwrite`, `.get` | bytes, under `/cdproxy` |
+//! | `amazon.token`, `amazon.signin` | `/auth/o2/token`, `/ap/oa` |
+//! | `amazon.unknown` | anything else of Amazon's |
 //! | `ticket.get`, `ticket.unknown` | a ticket; another method on it |
 //! | `oauth.token`, `oauth.authorize`, `oauth.desktop`, `oauth.unknown` | sign-in |
+//! | `graph.…` | see [`graph`] |
+//! | `entra.token`, `entra.authorize`, `entra.unknown` | sign-in for Graph |
 //! | `elsewhere` | a path that no protocol has |
 
 mod accept;
 mod account;
+pub mod amazon;
 mod app;
 mod blobs;
 mod bodies;
@@ -62,6 +78,7 @@ mod builder;
 mod content;
 pub mod control;
 mod error;
+pub mod graph;
 pub mod live;
 mod oauth;
 mod observe;
@@ -84,6 +101,7 @@ pub use control::{
     RequestRecord, When,
 };
 pub use error::ServerError;
+pub use graph::AccountKind;
 
 use crate::drive::Secret;
 use tree::SqlTree;
@@ -140,11 +158,13 @@ impl Server {
     /// is free.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        if let Some(accepting) = self.accepting.take() {
-            if let Err(error) = accepting.await {
-                tracing::error!(%error, "the server's task did not end well");
-            }
+        if let Some(accepting) = self.accepting.take()
+            && let Err(error) = accepting.await
+        {
+            tracing::error!(%error, "the server's task did not end well");
         }
+        // While the folder is still this server's, so that no other's is removed.
+        drop(self.announced.take());
         self.tree.close().await;
     }
 

@@ -46,7 +46,7 @@ const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 const CODE_PREFIX: &str = "M.R3_";
 
 /// The longest form that is read, in bytes.
-const LONGEST_FORM: usize = 64 << 10;
+pub(super) const LONGEST_FORM: usize = 64 << 10;
 
 /// Where desktop programs are redirected to.
 const DESKTOP: &str = "/oauth20_desktop.srf";
@@ -190,7 +190,9 @@ async fn token(app: &App, headers: &HeaderMap, body: Body) -> Result<Tokens, Ref
             Refusal::new("invalid_grant", "The refresh token isn't valid or has expired.")
         })?,
         "authorization_code" => {
-            exchange_code(app, required("code")?, &client, required("redirect_uri")?)?
+            let redirect = required("redirect_uri")?;
+            exchange_code(app, required("code")?, &client, redirect)
+                .map_err(|why| Refusal::new("invalid_grant", why))?
         }
         other => {
             return Err(Refusal::new(
@@ -204,9 +206,26 @@ async fn token(app: &App, headers: &HeaderMap, body: Body) -> Result<Tokens, Ref
     issue(app, &grant).await
 }
 
-/// What a code grants, once, to the client that asked for it.
-fn exchange_code(app: &App, code: &str, client: &str, redirect: &str) -> Result<Grant, Refusal> {
-    let invalid = |why: &str| Refusal::new("invalid_grant", format!("The code {why}."));
+/// A code that stands for a grant until it is exchanged.
+pub(super) fn code_for(app: &App, grant: Grant, client: &str, redirect: &str) -> String {
+    let code = Code {
+        grant,
+        client: client.to_owned(),
+        redirect: redirect.to_owned(),
+        name: random_name(),
+    };
+    let sealed = app.seal.seal(Purpose::Code, Timestamp::now() + CODE_LIFE, &code);
+    format!("{CODE_PREFIX}{sealed}")
+}
+
+/// What a code grants, once, to the client that asked for it; else why it is refused.
+pub(super) fn exchange_code(
+    app: &App,
+    code: &str,
+    client: &str,
+    redirect: &str,
+) -> Result<Grant, String> {
+    let invalid = |why: &str| format!("The code {why}.");
     let now = Timestamp::now();
     let opened: Code = code
         .strip_prefix(CODE_PREFIX)
@@ -242,7 +261,7 @@ async fn issue(app: &App, grant: &Grant) -> Result<Tokens, Refusal> {
 }
 
 /// The user of HTTP Basic, as which OAuth libraries send a client id that has a secret.
-fn basic_user(headers: &HeaderMap) -> Option<String> {
+pub(super) fn basic_user(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -291,16 +310,7 @@ async fn granted<'a>(
     let client = field("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
     let grant = Grant::new("", Some(field("scope").unwrap_or(SCOPE).to_owned()));
     match field("response_type") {
-        Some("code") => {
-            let code = Code {
-                grant,
-                client: client.to_owned(),
-                redirect: redirect.to_owned(),
-                name: random_name(),
-            };
-            let sealed = app.seal.seal(Purpose::Code, Timestamp::now() + CODE_LIFE, &code);
-            Ok(vec![("code", format!("{CODE_PREFIX}{sealed}"))])
-        }
+        Some("code") => Ok(vec![("code", code_for(app, grant, client, redirect))]),
         Some("token") => {
             let tokens = issue(app, &grant).await?;
             Ok(vec![
@@ -320,7 +330,7 @@ async fn granted<'a>(
 }
 
 /// Where to redirect to: this machine, or the desktop address, which is this server's then.
-fn redirect_target(redirect: &str, origin: &Origin) -> Option<Url> {
+pub(super) fn redirect_target(redirect: &str, origin: &Origin) -> Option<Url> {
     let url = Url::parse(redirect).ok()?;
     if url.path() == DESKTOP {
         return Url::parse(&origin.url(DESKTOP)).ok();
@@ -334,7 +344,11 @@ fn redirect_target(redirect: &str, origin: &Origin) -> Option<Url> {
 }
 
 /// A redirect with parameters in the query, or in the fragment where a token is among them.
-fn redirect_to(mut target: Url, parameters: &[(&str, String)], fragment: bool) -> Response {
+pub(super) fn redirect_to(
+    mut target: Url,
+    parameters: &[(&str, String)],
+    fragment: bool,
+) -> Response {
     if fragment {
         let mut encoded = form_urlencoded::Serializer::new(String::new());
         encoded.extend_pairs(parameters);
@@ -364,7 +378,7 @@ fn desktop_page() -> Response {
     response
 }
 
-fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
+pub(super) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("plain data");
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -131,7 +131,8 @@ fn truncated(response: Response, bytes: u64) -> Response {
 fn nothing_here() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Nothing is served at this path. Live Connect is under /v5.0/, sign-in at \
+        "Nothing is served at this path. Live Connect is under /v5.0/, Amazon Cloud Drive under \
+         /drive/v1/ and /cdproxy/, sign-in at \
          /oauth20_authorize.srf and /oauth20_token.srf, control under /_control/.",
     )
 }

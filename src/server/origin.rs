@@ -43,6 +43,12 @@ impl Origin {
         Some(Self { scheme, authority: authority.as_str().to_owned() })
     }
 
+    /// The host's name, without a port.
+    pub(super) fn host(&self) -> &str {
+        let port = self.authority.rfind(':').filter(|at| !self.authority[*at..].contains(']'));
+        &self.authority[..port.unwrap_or(self.authority.len())]
+    }
+
     /// The URL of a path, which begins with a slash.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}://{}{path}", self.scheme, self.authority)
@@ -60,7 +66,7 @@ impl Origin {
         let is_or_below = |parent: &&str| {
             host.strip_suffix(*parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        is_or_below(&"localhost") || CLOUD_HOSTS.iter().any(|parent| is_or_below(&parent))
+        is_or_below(&"localhost") || CLOUD_HOSTS.iter().any(is_or_below)
     }
 }
 

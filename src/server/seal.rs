@@ -27,6 +27,12 @@ pub(super) enum Purpose {
     Refresh = 2,
     Code = 3,
     Ticket = 4,
+    /// A place in a change feed.
+    Feed = 5,
+    /// How a copy ended.
+    Monitor = 6,
+    /// A sharing link.
+    Share = 7,
 }
 
 /// Why a text is refused.

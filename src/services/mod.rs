@@ -1,9 +1,15 @@
 //! The drives, one folder each with the same files in each.
 
-#[cfg(feature = "services-amazon-drive")]
+#[cfg(any(
+    feature = "services-amazon-drive",
+    feature = "services-onedrive",
+    feature = "services-skydrive"
+))]
 mod options;
 
 #[cfg(feature = "services-amazon-drive")]
 pub mod amazon_drive;
+#[cfg(feature = "services-onedrive")]
+pub mod onedrive;
 #[cfg(feature = "services-skydrive")]
 pub mod skydrive;

@@ -182,10 +182,10 @@ impl Fault {
         if self.share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             return Err("share must be 0 to 1");
         }
-        if let Some(pattern) = &self.operation {
-            if !app::is_operation(|name| matches(pattern, name)) {
-                return Err("no operation is called that");
-            }
+        if let Some(pattern) = &self.operation
+            && !app::is_operation(|name| matches(pattern, name))
+        {
+            return Err("no operation is called that");
         }
         Ok(())
     }

@@ -2,24 +2,26 @@
 
 use axum::http::Uri;
 
-use crate::server::tickets;
+use crate::server::{graph, tickets};
 
 /// Query parameters whose values are secrets in one of the protocols.
 const SECRET: &[&str] =
     &["access_token", "refresh_token", "code", "client_secret", "tempauth", "tempLink", "password"];
 
+/// What comes before a secret in a path: a ticket, a sharing link.
+const SECRET_PATHS: &[&str] = &[tickets::PREFIX, graph::LINK_PREFIX];
+
 /// What stands where a secret stood.
 const REDACTED: &str = "REDACTED";
 
-/// Path and query without secrets: tickets, and the values of secret parameters.
+/// Path and query without secrets: tickets, links, and the values of secret parameters.
 pub(in crate::server) fn path(uri: &Uri) -> String {
-    let mut told = match uri.path().strip_prefix(tickets::PREFIX) {
-        Some(ticket) => {
-            let rest = ticket.find('/').map_or("", |slash| &ticket[slash..]);
-            format!("{}{REDACTED}{rest}", tickets::PREFIX)
-        }
-        None => uri.path().to_owned(),
-    };
+    let secret = SECRET_PATHS.iter().find_map(|prefix| {
+        let secret = uri.path().strip_prefix(prefix)?;
+        let rest = secret.find('/').map_or("", |slash| &secret[slash..]);
+        Some(format!("{prefix}{REDACTED}{rest}"))
+    });
+    let mut told = secret.unwrap_or_else(|| uri.path().to_owned());
     for (at, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
         told.push(if at == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
@@ -56,6 +58,11 @@ mod tests {
         assert_eq!(redacted("/v5.0/me?Access%5Ftoken=x"), "/v5.0/me?Access%5Ftoken=REDACTED");
         assert_eq!(redacted("/s1pAbCd/name.txt?download"), "/s1pREDACTED/name.txt?download");
         assert_eq!(redacted("/s1pAbCd"), "/s1pREDACTED");
+        assert_eq!(redacted("/s/s!AbCd"), "/s/REDACTED");
+        assert_eq!(
+            redacted("/rup/~a/uploadSession?tempauth=x"),
+            "/rup/~a/uploadSession?tempauth=REDACTED"
+        );
         assert_eq!(redacted("/v5.0/a%20b"), "/v5.0/a%20b");
     }
 }

@@ -23,7 +23,8 @@ use crate::server::tree::{
 /// What a form may have around its file, in bytes.
 const FORM_AROUND: u64 = 64 << 10;
 
-/// From what length on there is a look at the quota before the body is taken in.
+/// From what length on there is a look at the target and the quota before the body is taken in; a
+/// shorter one is sooner taken in than looked ahead for.
 const LOOK_AHEAD: u64 = 1 << 20;
 
 /// `GET {file}/content`: a redirect to a ticket, or the ticket's URL in the answer.
@@ -53,11 +54,11 @@ pub(super) async fn put(
 ) -> Result<Response> {
     names::check(name).map_err(|reason| bad_name(name, reason))?;
     let on_conflict = on_conflict(asked, request)?;
-    let (parent, shown) = folder(asked).await?;
+    let (parent, shown) = asked.folder()?;
     let stored = take_in(asked, request, body).await?;
     let written = name_it(asked, parent, name, stored, on_conflict)
         .await
-        .map_err(|error| refused(error, name, &shown))?;
+        .map_err(|error| LiveError::in_folder(error, name, &shown))?;
     Ok(uploaded(asked, &written))
 }
 
@@ -86,7 +87,7 @@ pub(super) async fn post(asked: &Asked, request: &Parts, body: Body) -> Result<R
     let boundary = multer::parse_boundary(content_type).map_err(|error| {
         LiveError::media_type(format!("The request isn't multipart/form-data: {error}."))
     })?;
-    let (parent, shown) = folder(asked).await?;
+    let (parent, shown) = asked.folder()?;
     acceptable(asked, request, LARGEST_BODY + FORM_AROUND).await?;
     let limit = SizeLimit::new().whole_stream(LARGEST_BODY + FORM_AROUND);
     let constraints = Constraints::new().size_limit(limit);
@@ -110,7 +111,7 @@ pub(super) async fn post(asked: &Asked, request: &Parts, body: Body) -> Result<R
     }
     let written = name_it(asked, parent, &name, stored, on_conflict)
         .await
-        .map_err(|error| refused(error, &name, &shown))?;
+        .map_err(|error| LiveError::in_folder(error, &name, &shown))?;
     Ok(uploaded(asked, &written))
 }
 
@@ -135,16 +136,6 @@ fn downsize(asked: &Asked) -> Result<()> {
     asked.query.flag("downsize_photo_uploads").map(drop)
 }
 
-/// The folder that a file is to be in.
-async fn folder(asked: &Asked) -> Result<(ItemNo, String)> {
-    let node = asked.node().await?;
-    if node.kind == NodeKind::Folder {
-        Ok((node.no, asked.shown()))
-    } else {
-        Err(unsupported(&node, "files"))
-    }
-}
-
 fn unsupported(node: &Node, path: &str) -> LiveError {
     LiveError::url(format!(
         "Resource type '{}' doesn't support the path '{path}'.",
@@ -160,21 +151,22 @@ async fn take_in(asked: &Asked, request: &Parts, body: Body) -> Result<Stored> {
 
 /// Whether a body may come, as far as that shows before it does.
 async fn acceptable(asked: &Asked, request: &Parts, most: u64) -> Result<()> {
-    if let Some(encoding) = request.headers.get(header::CONTENT_ENCODING) {
-        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
-            return Err(LiveError::media_type("A body with a Content-Encoding isn't supported."));
-        }
+    if let Some(encoding) = request.headers.get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(LiveError::media_type("A body with a Content-Encoding isn't supported."));
     }
     let length = request.headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-    if length > most {
+    let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length| length > most) {
         return Err(LiveError::too_large(LARGEST_BODY));
     }
-    if length >= LOOK_AHEAD {
+    if length.is_none_or(|length| length >= LOOK_AHEAD) {
+        asked.node().await?;
         let drive = asked.app().tree.drive_info(asked.drive()).await;
         let drive = drive.map_err(|error| LiveError::tree(error, asked.shown()))?;
         // What it overwrites may make room, so only what can never fit is refused here.
-        if length.saturating_sub(FORM_AROUND) > drive.quota {
+        if length.unwrap_or(0).saturating_sub(FORM_AROUND) > drive.quota {
             return Err(LiveError::full());
         }
     }
@@ -201,15 +193,6 @@ async fn name_it(
 ) -> Result<Written, TreeError> {
     let new = NewItem::default();
     asked.app().tree.put(asked.drive(), parent, name, stored, new, on_conflict, Expect::Any).await
-}
-
-/// What the tree said of a file of that name in that folder. A folder is never overwritten by one.
-fn refused(error: TreeError, name: &str, folder: &str) -> LiveError {
-    match error {
-        TreeError::NameTaken(_) | TreeError::NotAFile(_) => LiveError::taken(name),
-        TreeError::BadName(_) => LiveError::tree(error, name),
-        error => LiveError::tree(error, folder),
-    }
 }
 
 fn uploaded(asked: &Asked, Written { node, created }: &Written) -> Response {

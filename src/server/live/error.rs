@@ -129,6 +129,17 @@ impl LiveError {
         }
     }
 
+    /// What the tree said of a name in what an id calls a folder. A folder's place is never taken
+    /// by a file.
+    pub(super) fn in_folder(error: TreeError, name: &str, folder: &str) -> Self {
+        match error {
+            TreeError::NameTaken(_) | TreeError::NotAFile(_) => Self::taken(name),
+            TreeError::BadName(_) => Self::tree(error, name),
+            TreeError::NotAFolder(_) => Self::not_found(folder),
+            error => Self::tree(error, folder),
+        }
+    }
+
     /// The answer.
     pub(super) fn response(&self, presentation: &Presentation) -> Response {
         let body = json!({ "error": { "code": self.code, "message": self.message } });

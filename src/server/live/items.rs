@@ -79,7 +79,7 @@ pub(super) async fn create_folder(asked: &Asked, request: &Parts, body: Body) ->
     let fields = Fields::of(request, body, &asked.query).await?;
     let name = fields.required("name")?;
     names::check(name).map_err(|reason| bad_name(name, reason))?;
-    let (parent, shown) = asked.number()?;
+    let (parent, shown) = asked.folder()?;
     let new = NewItem {
         description: fields.text("description")?.map(str::to_owned),
         ..NewItem::default()
@@ -89,7 +89,7 @@ pub(super) async fn create_folder(asked: &Asked, request: &Parts, body: Body) ->
         .tree
         .make(asked.drive(), parent, name, NodeKind::Folder, new, OnConflict::Fail)
         .await
-        .map_err(|error| about(error, name, &shown))?;
+        .map_err(|error| LiveError::in_folder(error, name, &shown))?;
     Ok(asked.created(&written.node))
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn update(asked: &Asked, request: &Parts, body: Body) -> Result
         .tree
         .update(asked.drive(), node.no, change, OnConflict::Fail, Expect::Any)
         .await
-        .map_err(|error| about(error, name.unwrap_or_default(), &asked.shown()))?;
+        .map_err(|error| LiveError::in_folder(error, name.unwrap_or_default(), &asked.shown()))?;
     Ok(asked.object(StatusCode::OK, &node))
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn move_to(asked: &Asked, request: &Parts, body: Body) -> Resul
         .tree
         .update(asked.drive(), node.no, change, OnConflict::Fail, Expect::Any)
         .await
-        .map_err(|error| about(error, &node.name, &shown))?;
+        .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
     Ok(asked.created(&node))
 }
 
@@ -161,7 +161,7 @@ pub(super) async fn copy_to(asked: &Asked, request: &Parts, body: Body) -> Resul
         .tree
         .copy(asked.drive(), node.no, to, None, OnConflict::Fail)
         .await
-        .map_err(|error| about(error, &node.name, &shown))?;
+        .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
     Ok(asked.created(&copy))
 }
 
@@ -179,15 +179,6 @@ async fn destination(asked: &Asked, request: &Parts, body: Body) -> Result<(Item
         return Err(LiveError::not_found(text));
     }
     Ok((id.number, text.to_owned()))
-}
-
-/// What the tree said of a name in a folder.
-fn about(error: crate::server::tree::TreeError, name: &str, folder: &str) -> LiveError {
-    use crate::server::tree::TreeError::{BadName, NameTaken};
-    match error {
-        NameTaken(_) | BadName(_) => LiveError::tree(error, name),
-        error => LiveError::tree(error, folder),
-    }
 }
 
 pub(super) fn bad_name(name: &str, reason: &str) -> LiveError {

@@ -133,25 +133,14 @@ struct Paging {
 pub(super) async fn list(asked: &Asked) -> Result<Response> {
     let request = Request::of(&asked.query)?;
     let attachment = asked.query.flag("download")?.unwrap_or(false);
-    let (folder, shown) = asked.number()?;
-    let children =
-        asked.app().tree.children(asked.drive(), folder, request.listing()).await.map_err(
-            |error| match error {
-                tree::TreeError::NotAFolder(_) => unsupported_path(&shown),
-                error => LiveError::tree(error, &shown),
-            },
-        )?;
+    let (folder, shown) = asked.folder()?;
+    let children = asked.app().tree.children(asked.drive(), folder, request.listing()).await;
+    let children = children.map_err(|error| LiveError::in_folder(error, "", &shown))?;
     let (nodes, more) = request.page(children);
     let url = asked.objects.origin.url(&format!("{BASE}/{shown}/files"));
     let paging = request.paging(&url, more);
     let body = body(&asked.presentation, &asked.objects, nodes, paging, attachment);
     Ok(asked.presentation.body(StatusCode::OK, body))
-}
-
-fn unsupported_path(id: &str) -> LiveError {
-    LiveError::url(format!(
-        "The resource '{id}' isn't a folder and doesn't support the path 'files'."
-    ))
 }
 
 /// The answer's body: whole if it is short, else written piece by piece as the client takes it.

@@ -203,6 +203,17 @@ impl Asked {
         Ok((number, self.shown()))
     }
 
+    /// The number of the folder asked for, and its id; whether it is there is not known.
+    fn folder(&self) -> Result<(ItemNo, String)> {
+        match &self.subject {
+            Subject::Item(LiveId { kind: IdKind::File, .. }) => Err(LiveError::url(format!(
+                "The resource '{}' isn't a folder or an album, and nothing can be in it.",
+                self.shown()
+            ))),
+            _ => self.number(),
+        }
+    }
+
     /// The item asked for. One that is of another kind than its id says is not there.
     async fn node(&self) -> Result<Node> {
         let (number, shown) = self.number()?;

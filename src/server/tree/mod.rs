@@ -338,6 +338,17 @@ pub struct Session {
     pub state: serde_json::Value,
 }
 
+/// Another place for the file of a session than it was opened for: its name may be taken by now.
+#[derive(Clone, Debug)]
+pub struct Landing {
+    /// The folder the file is to be in.
+    pub parent: ItemNo,
+    /// The name it is to have.
+    pub name: String,
+    /// What happens when the name is taken.
+    pub on_conflict: OnConflict,
+}
+
 /// The tree of every drive of a server, and the bytes of its files.
 ///
 /// Every call is one transaction: it happens whole or not at all, whatever becomes of the caller.
@@ -477,7 +488,8 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
 
     /// Takes a fragment of at most `max` bytes in and adds it to a session's end: `at` must be
     /// there, else [`TreeError::OutOfOrder`]. `total`, once said, stays, and the fragment ends
-    /// there at the latest, else [`TreeError::PastTheEnd`]. A fragment that fails leaves nothing.
+    /// there at the latest, else [`TreeError::PastTheEnd`]. A fragment that fails leaves nothing;
+    /// with one that is taken the session's time becomes `expires`.
     ///
     /// It takes the body and not [`Stored`] bytes, so that the bytes of a session are hashed as
     /// one file's while they arrive, and are not read again.
@@ -488,10 +500,17 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
         total: Option<u64>,
         fragment: Bytestream,
         max: u64,
+        expires: Timestamp,
     ) -> Result<Session>;
 
-    /// Makes the file of a session, and ends it.
-    async fn commit(&self, id: &str, new: NewItem, expect: Expect) -> Result<Written>;
+    /// Makes the file of a session, and ends it: where it was to be, or at `landing`.
+    async fn commit(
+        &self,
+        id: &str,
+        new: NewItem,
+        expect: Expect,
+        landing: Option<Landing>,
+    ) -> Result<Written>;
 
     /// Ends a session and forgets its bytes.
     async fn cancel(&self, id: &str) -> Result<()>;

@@ -87,11 +87,12 @@ pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
     }
 }
 
-/// A ticket that is worth nothing although it was given just now: its file was replaced or removed
-/// between the two requests, and the next look will tell which.
+/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
+/// between the two requests, and the next look will tell which. One that is *refused* stays so:
+/// trying again would not help.
 fn overtaken(error: Error) -> Error {
     match error.status() {
-        Some(401 | 403 | 404 | 410) => {
+        Some(404 | 410) => {
             error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
         }
         _ => error,

@@ -185,6 +185,12 @@ pub(super) async fn purge(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<(
     leave_folders(tx, &node).await?;
     let gathered = subtree::gather(tx, drive, item).await?;
     let some_kept = subtree::mark_kept(tx, drive, item, true).await?;
+    if some_kept {
+        // Of what is kept, that which is in no other live folder is hidden from now on.
+        subtree::mark_kept(tx, drive, item, false).await?;
+        subtree::set_state(tx, drive, item, gathered, [LIVE, HIDDEN]).await?;
+        subtree::mark_kept(tx, drive, item, true).await?;
+    }
     contents::release_gathered(tx, drive).await?;
     let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
     sqlx::query(

@@ -46,7 +46,8 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 const ON_DISK: [&str; 3] =
     ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA temp_store = MEMORY"];
 
-const IN_MEMORY: [&str; 2] = ["PRAGMA journal_mode = OFF", "PRAGMA temp_store = MEMORY"];
+/// The journal of a database in memory is in memory; without one nothing could be taken back.
+const IN_MEMORY: [&str; 1] = ["PRAGMA temp_store = MEMORY"];
 
 /// A failure of the storage below.
 pub(super) fn storage(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TreeError {

@@ -18,6 +18,10 @@ mod subtree;
 mod update;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -28,6 +32,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 pub(in crate::server) use self::drives::cid;
@@ -35,8 +40,8 @@ pub(super) use self::intake::Place;
 pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
 use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To};
 use super::{
-    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Listing, NewItem, Node,
-    NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
+    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing, NewItem,
+    Node, NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
 };
 use crate::server::blobs::Blobs;
 
@@ -249,12 +254,19 @@ impl Tree for SqlTree {
         total: Option<u64>,
         fragment: Bytestream,
         max: u64,
+        expires: Timestamp,
     ) -> Result<Session> {
-        session::append(self, id, at, total, fragment, max).await
+        session::append(self, id, at, total, fragment, max, expires).await
     }
 
-    async fn commit(&self, id: &str, new: NewItem, expect: Expect) -> Result<Written> {
-        session::commit(self, id, new, expect).await
+    async fn commit(
+        &self,
+        id: &str,
+        new: NewItem,
+        expect: Expect,
+        landing: Option<Landing>,
+    ) -> Result<Written> {
+        session::commit(self, id, new, expect, landing).await
     }
 
     async fn cancel(&self, id: &str) -> Result<()> {

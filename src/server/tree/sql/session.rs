@@ -11,8 +11,8 @@ use tokio::task;
 
 use super::{
     super::{
-        Bytestream, Content, Expect, Hashes, NewItem, OnConflict, Result, Session, TreeError,
-        Written, hash::Hasher,
+        Bytestream, Content, Expect, Hashes, Landing, NewItem, OnConflict, Result, Session,
+        TreeError, Written, hash::Hasher,
     },
     SqlTree, contents,
     db::{Tx, storage},
@@ -134,6 +134,7 @@ pub(super) async fn append(
     total: Option<u64>,
     fragment: Bytestream,
     max: u64,
+    expires: Timestamp,
 ) -> Result<Session> {
     // Looked at before the body is read, and again when it is there.
     let open = Open::find(&mut *tree.db.reader().await?, id).await?;
@@ -154,7 +155,7 @@ pub(super) async fn append(
     })?;
     let wanted = id.to_owned();
     let session =
-        tree.db.write(move |tx| Box::pin(add(tx, wanted, at, total, size, place))).await?;
+        tree.db.write(move |tx| Box::pin(add(tx, wanted, at, total, size, place, expires))).await?;
     if let Some(hasher) = hasher {
         tree.hashing.insert(id.to_owned(), (at + size, hasher));
     }
@@ -168,17 +169,20 @@ async fn add(
     total: Option<u64>,
     size: u64,
     place: Place,
+    expires: Timestamp,
 ) -> Result<Session> {
     let Open { session, content } = {
         let mut open = Open::find(tx.sql(), &id).await?;
         open.session.total = open.admit(at, total)?;
         open.session.received += size;
+        open.session.expires = items::kept(expires);
         open
     };
-    sqlx::query("UPDATE session SET received = $2, total = $3 WHERE id = $1")
+    sqlx::query("UPDATE session SET received = $2, total = $3, expires = $4 WHERE id = $1")
         .bind(id)
         .bind(signed(session.received))
         .bind(session.total.map(signed))
+        .bind(session.expires.as_microsecond())
         .execute(tx.sql())
         .await?;
     // A fragment that is not a blob is empty.
@@ -194,14 +198,16 @@ pub(super) async fn commit(
     id: &str,
     new: NewItem,
     expect: Expect,
+    landing: Option<Landing>,
 ) -> Result<Written> {
     let open = Open::find(&mut *tree.db.reader().await?, id).await?;
     open.check_complete()?;
     let hashed = open.session.received;
     let hashes = hashes(tree, &open).await?;
     let wanted = id.to_owned();
-    let written =
-        tree.db.write(move |tx| Box::pin(end(tx, wanted, hashed, hashes, new, expect))).await?;
+    let ending =
+        tree.db.write(move |tx| Box::pin(end(tx, wanted, hashed, hashes, new, expect, landing)));
+    let written = ending.await?;
     tree.hashing.invalidate(id);
     Ok(written)
 }
@@ -213,6 +219,7 @@ async fn end(
     hashes: Hashes,
     new: NewItem,
     expect: Expect,
+    landing: Option<Landing>,
 ) -> Result<Written> {
     let open = Open::find(tx.sql(), &id).await?;
     open.check_complete()?;
@@ -225,7 +232,9 @@ async fn end(
         .bind(text_of(&hashes))
         .execute(tx.sql())
         .await?;
-    let Session { drive, parent: folder, name, on_conflict, .. } = open.session;
+    let Session { drive, parent, name, on_conflict, .. } = open.session;
+    let Landing { parent: folder, name, on_conflict } =
+        landing.unwrap_or(Landing { parent, name, on_conflict });
     // The session counted as one that has the content; the file takes its place.
     let content = contents::Bytes::Counted(Content { no: open.content, size: hashed, hashes });
     let to = To { drive, folder, name };

@@ -26,16 +26,16 @@ pub(super) async fn gather(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<
     Ok(super::row::signed(gathered.rows_affected()))
 }
 
-/// Marks what is also in a folder elsewhere, and all below that, as kept. Elsewhere: in a live
-/// folder; with `anywhere`, also in one in the recycle bin.
+/// Marks as kept what is also in a folder elsewhere, and all below that, and nothing else; whether
+/// there is any. Elsewhere: in a live folder; with `anywhere`, also in one in the recycle bin.
 pub(super) async fn mark_kept(
     tx: &mut Tx,
     drive: DriveNo,
     top: ItemNo,
     anywhere: bool,
 ) -> Result<bool> {
-    let kept = sqlx::query(
-        "UPDATE subtree SET kept = 1 WHERE item IN ( \
+    sqlx::query(
+        "UPDATE subtree SET kept = CASE WHEN item IN ( \
          WITH RECURSIVE kept(no) AS ( \
          SELECT s.item FROM subtree s \
          JOIN edge e ON e.drive = $1 AND e.item = s.item AND e.live = 1 \
@@ -43,14 +43,17 @@ pub(super) async fn mark_kept(
          WHERE s.item <> $2 AND e.parent NOT IN (SELECT item FROM subtree) \
          UNION SELECT e.item FROM kept k \
          JOIN edge e ON e.drive = $1 AND e.parent = k.no AND e.live = 1) \
-         SELECT no FROM kept)",
+         SELECT no FROM kept) THEN 1 ELSE 0 END",
     )
     .bind(drive)
     .bind(top)
     .bind(i64::from(anywhere))
     .execute(tx.sql())
     .await?;
-    Ok(kept.rows_affected() > 0)
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM subtree WHERE kept = 1")
+        .fetch_one(tx.sql())
+        .await?;
+    Ok(kept > 0)
 }
 
 /// Gives everything gathered a rank above all others, in order.

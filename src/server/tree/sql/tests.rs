@@ -9,7 +9,7 @@ use super::{
 };
 
 /// A body of these bytes, in pieces.
-fn body(bytes: &[u8]) -> Bytestream {
+pub(super) fn body(bytes: &[u8]) -> Bytestream {
     let pieces: Vec<_> =
         bytes.chunks(10_007).map(|piece| Ok(Piece::copy_from_slice(piece))).collect();
     Box::pin(stream::iter(pieces))
@@ -26,7 +26,7 @@ async fn ephemeral() -> (SqlTree, DriveNo) {
     (tree, drive)
 }
 
-async fn read(tree: &SqlTree, node: &Node) -> Vec<u8> {
+pub(super) async fn read(tree: &SqlTree, node: &Node) -> Vec<u8> {
     let content = node.content.as_ref().expect("has bytes");
     let pieces: Vec<Piece> = tree
         .open(content, 0..content.size)
@@ -44,6 +44,26 @@ async fn put(tree: &SqlTree, drive: DriveNo, parent: ItemNo, name: &str, bytes: 
         .put(drive, parent, name, stored, NewItem::default(), OnConflict::Replace, Expect::Any)
         .await;
     written.expect("puts").node
+}
+
+/// A session for a file, for an hour.
+pub(super) fn session(
+    drive: DriveNo,
+    parent: ItemNo,
+    name: &str,
+    on_conflict: OnConflict,
+) -> Session {
+    Session {
+        id: String::new(),
+        drive,
+        parent,
+        name: name.to_owned(),
+        total: None,
+        received: 0,
+        on_conflict,
+        expires: jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1),
+        state: serde_json::json!({ "kind": "test" }),
+    }
 }
 
 async fn folder(tree: &SqlTree, drive: DriveNo, parent: ItemNo, name: &str) -> Node {

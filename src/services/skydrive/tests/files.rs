@@ -62,13 +62,26 @@ async fn a_ticket_that_has_expired_is_replaced_once() {
         assert_eq!(read.ticket.as_ref().unwrap().url.expose(), "https://t/new");
         assert_eq!(text(read).await, "89");
     }
-    let transport = Scripted::by(|sent| match sent.url.contains("/content") {
-        true => location("https://t/new"),
-        false => answer(403, ""),
-    });
-    let refused = download(&transport, Some(&with_ticket("https://t/old")), ByteRange::Full).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Denied);
-    assert_eq!(transport.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn a_ticket_given_just_now_is_not_replaced_again() {
+    for (status, kind, again) in [
+        (401, ErrorKind::Denied, false),
+        (403, ErrorKind::Denied, false),
+        // Another client has replaced the file between the two requests.
+        (404, ErrorKind::Conflict, true),
+        (410, ErrorKind::Conflict, true),
+    ] {
+        let transport = Scripted::by(move |sent| match sent.url.contains("/content") {
+            true => location("https://t/new"),
+            false => answer(status, ""),
+        });
+        let old = with_ticket("https://t/old");
+        let error = download(&transport, Some(&old), ByteRange::Full).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_temporary()), (kind, again), "{status}");
+        assert_eq!(transport.sent().len(), 3);
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,453 @@
+//! Which nodes: the grammar of `filters`, as clients have been seen to use it (C.3).
+//!
+//! `field:value`, joined by `AND` and `OR` (of either case, `AND` first), in parentheses; values are
+//! bare or quoted, with a backslash before what would mean something, end in `*` for whatever
+//! begins so, are several in parentheses, or a range `[a TO b]` where `*` is no end.
+//!
+//! Inferred: which binds tighter; ranges; which fields there are beyond those that clients use.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use jiff::Timestamp;
+
+use super::error::{AmazonError, Result};
+use crate::server::tree::fold;
+
+/// A condition on nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Filter {
+    All(Vec<Filter>),
+    Any(Vec<Filter>),
+    Is(Field, Value),
+}
+
+/// What a node is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Id,
+    Kind,
+    Status,
+    IsRoot,
+    Name,
+    Parents,
+    Labels,
+    Description,
+    CreatedBy,
+    CreatedDate,
+    ModifiedDate,
+    Md5,
+    Size,
+    ContentType,
+    Extension,
+}
+
+impl Field {
+    /// The field of that name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "id" => Self::Id,
+            "kind" => Self::Kind,
+            "status" => Self::Status,
+            "isRoot" => Self::IsRoot,
+            "name" => Self::Name,
+            "parents" => Self::Parents,
+            "labels" => Self::Labels,
+            "description" => Self::Description,
+            "createdBy" => Self::CreatedBy,
+            "createdDate" => Self::CreatedDate,
+            "modifiedDate" => Self::ModifiedDate,
+            "contentProperties.md5" => Self::Md5,
+            "contentProperties.size" => Self::Size,
+            "contentProperties.contentType" => Self::ContentType,
+            "contentProperties.extension" => Self::Extension,
+            // What a photo tells of itself; of other files the day they were made.
+            "contentProperties.contentDate" => Self::CreatedDate,
+            _ => return None,
+        })
+    }
+}
+
+/// What a field must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    /// This.
+    Exactly(String),
+    /// Something that begins so.
+    Prefix(String),
+    /// Something between two, both included; `None`: no end.
+    Range(Option<String>, Option<String>),
+}
+
+impl Filter {
+    /// The condition that a text says.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let mut parser = Parser { rest: text.chars().peekable() };
+        let filter = parser.any()?;
+        parser.space();
+        match parser.rest.next() {
+            None => Ok(filter),
+            Some(c) => Err(bad(&format!("unexpected '{c}'"))),
+        }
+    }
+
+    /// Whether a node is one of them; `values` tells what it has in a field.
+    pub(super) fn holds(&self, values: &impl Fn(Field) -> Vec<String>) -> bool {
+        match self {
+            Self::All(filters) => filters.iter().all(|filter| filter.holds(values)),
+            Self::Any(filters) => filters.iter().any(|filter| filter.holds(values)),
+            Self::Is(field, value) => values(*field).iter().any(|had| value.holds(*field, had)),
+        }
+    }
+
+    /// Whether the condition says anything of a field.
+    pub(super) fn mentions(&self, wanted: Field) -> bool {
+        match self {
+            Self::All(filters) | Self::Any(filters) => {
+                filters.iter().any(|filter| filter.mentions(wanted))
+            }
+            Self::Is(field, _) => *field == wanted,
+        }
+    }
+
+    /// The value that a field of every such node has, if the condition says one.
+    pub(super) fn requires(&self, wanted: Field) -> Option<&str> {
+        match self {
+            Self::All(filters) => filters.iter().find_map(|filter| filter.requires(wanted)),
+            Self::Any(_) => None,
+            Self::Is(field, Value::Exactly(text)) if *field == wanted => Some(text),
+            Self::Is(..) => None,
+        }
+    }
+}
+
+impl Value {
+    fn holds(&self, field: Field, had: &str) -> bool {
+        match self {
+            Self::Exactly(text) => comparable(field, text) == comparable(field, had),
+            Self::Prefix(text) => comparable(field, had).starts_with(&comparable(field, text)),
+            Self::Range(from, to) => {
+                let within = |end: &Option<String>, order| {
+                    end.as_ref().is_none_or(|end| compare(field, had, end) != Some(order))
+                };
+                within(from, std::cmp::Ordering::Less) && within(to, std::cmp::Ordering::Greater)
+            }
+        }
+    }
+}
+
+/// Ids are compared as they are, everything else without case.
+fn comparable(field: Field, text: &str) -> String {
+    match field {
+        Field::Id | Field::Parents | Field::CreatedBy => text.to_owned(),
+        _ => fold(text),
+    }
+}
+
+/// Sizes as numbers, times as times, the rest as text. `None`: they cannot be compared, so nothing
+/// is outside of the range.
+fn compare(field: Field, one: &str, other: &str) -> Option<std::cmp::Ordering> {
+    match field {
+        Field::Size => Some(one.parse::<u64>().ok()?.cmp(&other.parse().ok()?)),
+        Field::CreatedDate | Field::ModifiedDate => {
+            Some(one.parse::<Timestamp>().ok()?.cmp(&time(other)?))
+        }
+        _ => Some(comparable(field, one).cmp(&comparable(field, other))),
+    }
+}
+
+/// A time, or the beginning of a day.
+fn time(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| format!("{text}T00:00:00Z").parse().ok())
+}
+
+fn bad(what: &str) -> AmazonError {
+    AmazonError::bad(format!("Invalid filters: {what}"))
+}
+
+struct Parser<'a> {
+    rest: Peekable<Chars<'a>>,
+}
+
+impl Parser<'_> {
+    fn space(&mut self) {
+        while self.rest.next_if(|c| c.is_whitespace()).is_some() {}
+    }
+
+    /// Conditions joined by `OR`.
+    fn any(&mut self) -> Result<Filter> {
+        let mut filters = vec![self.all()?];
+        while self.word("OR") {
+            filters.push(self.all()?);
+        }
+        Ok(one_or(filters, Filter::Any))
+    }
+
+    /// Conditions joined by `AND`.
+    fn all(&mut self) -> Result<Filter> {
+        let mut filters = vec![self.term()?];
+        while self.word("AND") {
+            filters.push(self.term()?);
+        }
+        Ok(one_or(filters, Filter::All))
+    }
+
+    fn term(&mut self) -> Result<Filter> {
+        self.space();
+        if self.rest.next_if_eq(&'(').is_some() {
+            let filter = self.any()?;
+            self.expect(')')?;
+            return Ok(filter);
+        }
+        let mut name = String::new();
+        while let Some(c) = self.rest.next_if(|c| c.is_ascii_alphanumeric() || *c == '.') {
+            name.push(c);
+        }
+        if name.is_empty() {
+            return Err(bad(&self.found("a field")));
+        }
+        let field =
+            Field::named(&name).ok_or_else(|| bad(&format!("there is no field '{name}'")))?;
+        self.expect(':')?;
+        self.space();
+        match self.rest.peek() {
+            Some('(') => self.several(field),
+            Some('[') => self.range(field),
+            _ => Ok(Filter::Is(field, self.value(true)?)),
+        }
+    }
+
+    /// `(a OR b)`: one of several values.
+    fn several(&mut self, field: Field) -> Result<Filter> {
+        self.expect('(')?;
+        let mut values = Vec::new();
+        loop {
+            self.space();
+            values.push(Filter::Is(field, self.value(true)?));
+            if !self.word("OR") {
+                break;
+            }
+        }
+        self.expect(')')?;
+        Ok(one_or(values, Filter::Any))
+    }
+
+    /// `[a TO b]`.
+    fn range(&mut self, field: Field) -> Result<Filter> {
+        self.expect('[')?;
+        let from = self.end()?;
+        if !self.word("TO") {
+            return Err(bad(&self.found("TO")));
+        }
+        let to = self.end()?;
+        self.expect(']')?;
+        for end in [&from, &to].into_iter().flatten() {
+            let comparable = match field {
+                Field::Size => end.parse::<u64>().is_ok(),
+                Field::CreatedDate | Field::ModifiedDate => time(end).is_some(),
+                _ => true,
+            };
+            if !comparable {
+                return Err(bad(&format!("'{end}' is no end of a range of such values")));
+            }
+        }
+        Ok(Filter::Is(field, Value::Range(from, to)))
+    }
+
+    fn end(&mut self) -> Result<Option<String>> {
+        self.space();
+        match self.value(false)? {
+            Value::Prefix(text) if text.is_empty() => Ok(None),
+            Value::Exactly(text) => Ok(Some(text)),
+            Value::Prefix(_) | Value::Range(..) => Err(bad("a range has no prefixes")),
+        }
+    }
+
+    /// A bare or quoted value. In a bare one a colon is a mistake, but for times in ranges.
+    fn value(&mut self, strict: bool) -> Result<Value> {
+        let quote = self.rest.next_if(|c| *c == '"' || *c == '\'');
+        let mut text = String::new();
+        let mut prefix = false;
+        loop {
+            let Some(&c) = self.rest.peek() else {
+                match quote {
+                    Some(_) => return Err(bad("a quoted value has no end")),
+                    None => break,
+                }
+            };
+            if quote == Some(c) {
+                self.rest.next();
+                break;
+            }
+            if quote.is_none() && (c.is_whitespace() || c == ')' || c == ']') {
+                break;
+            }
+            if prefix {
+                return Err(bad("a '*' is only understood at a value's end"));
+            }
+            self.rest.next();
+            match c {
+                '\\' => {
+                    text.push(self.rest.next().ok_or_else(|| bad("nothing is escaped"))?);
+                }
+                '*' => prefix = true,
+                ':' | '(' | '[' | '{' | '}' | '?' | '~' | '^' if quote.is_none() && strict => {
+                    return Err(bad(&format!("'{c}' must be escaped")));
+                }
+                c => text.push(c),
+            }
+        }
+        if text.is_empty() && !prefix && quote.is_none() {
+            return Err(bad(&self.found("a value")));
+        }
+        Ok(if prefix { Value::Prefix(text) } else { Value::Exactly(text) })
+    }
+
+    /// Takes a word of the grammar, if it is next.
+    fn word(&mut self, word: &str) -> bool {
+        self.space();
+        let mut ahead = self.rest.clone();
+        let found: String = ahead.by_ref().take(word.len()).collect();
+        let ends = ahead.peek().is_none_or(|c| c.is_whitespace() || *c == '(');
+        if found.eq_ignore_ascii_case(word) && ends {
+            self.rest = ahead;
+            return true;
+        }
+        false
+    }
+
+    fn expect(&mut self, wanted: char) -> Result<()> {
+        self.space();
+        match self.rest.next_if_eq(&wanted) {
+            Some(_) => Ok(()),
+            None => Err(bad(&self.found(&format!("'{wanted}'")))),
+        }
+    }
+
+    fn found(&mut self, wanted: &str) -> String {
+        match self.rest.peek() {
+            Some(c) => format!("{wanted} was to come, not '{c}'"),
+            None => format!("{wanted} was to come"),
+        }
+    }
+}
+
+fn one_or(mut filters: Vec<Filter>, several: fn(Vec<Filter>) -> Filter) -> Filter {
+    if filters.len() == 1 { filters.remove(0) } else { several(filters) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn holds(filter: &str, node: &[(Field, &str)]) -> bool {
+        let values = |field| {
+            let had = node.iter().filter(|(of, _)| *of == field);
+            had.map(|(_, value)| (*value).to_owned()).collect()
+        };
+        Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error:?}")).holds(&values)
+    }
+
+    const NODE: &[(Field, &str)] = &[
+        (Field::Kind, "FILE"),
+        (Field::Status, "AVAILABLE"),
+        (Field::Name, "My file (2).txt"),
+        (Field::Parents, "AbC"),
+        (Field::Parents, "dEf"),
+        (Field::Size, "17"),
+        (Field::CreatedDate, "2015-03-01T12:00:00Z"),
+        (Field::ContentType, "image/jpeg"),
+    ];
+
+    #[test]
+    fn what_clients_send_is_understood() {
+        for filter in [
+            "kind:FILE",
+            "status:AVAILABLE AND kind:FILE",
+            "kind:FILE and status:available",
+            r#"kind:FILE AND parents:"AbC" AND name:My\ file\ \(2\).txt"#,
+            r#"parents:"dEf" AND name:"my file (2).txt""#,
+            r#"parents:"dEf" AND name:"MY\ FILE\ \(2\).txt""#,
+            "kind:FOLDER OR kind:FILE",
+            "kind:(FILE* OR FOLDER*)",
+            "contentProperties.contentType:(image* OR video*)",
+            "(kind:FOLDER OR kind:FILE) AND contentProperties.size:[10 TO 20]",
+            "createdDate:[2015-01-01 TO *]",
+            "createdDate:[2015-03-01T00:00:00.000Z TO 2015-03-02T00:00:00.000Z]",
+            "name:my*",
+        ] {
+            assert!(holds(filter, NODE), "{filter}");
+        }
+        for filter in [
+            "kind:FOLDER",
+            "parents:abc",
+            "status:TRASH AND kind:FILE",
+            "kind:FOLDER OR kind:FILE AND status:TRASH",
+            "contentProperties.size:[18 TO *]",
+            "createdDate:[* TO 2015-01-01]",
+            "isRoot:true",
+        ] {
+            assert!(!holds(filter, NODE), "{filter}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_with_where_it_went_wrong() {
+        for (filter, said) in [
+            ("", "a field"),
+            ("kind", "':'"),
+            ("kind:", "a value"),
+            ("nothing:1", "no field 'nothing'"),
+            ("kind:FILE status:TRASH", "unexpected 's'"),
+            ("kind:FILE AND", "a field"),
+            ("(kind:FILE", "')'"),
+            ("name:\"x", "no end"),
+            ("name:a:b", "':' must be escaped"),
+            ("name:a*b", "'*'"),
+            ("contentProperties.size:[1 2]", "TO"),
+            ("createdDate:[soon TO *]", "soon"),
+            ("name:x\\", "escaped"),
+        ] {
+            let error = Filter::parse(filter).expect_err(filter);
+            assert!(error.message.contains(said), "{filter}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn what_every_node_has_is_known_only_where_all_conditions_hold() {
+        let filter = |text| Filter::parse(text).expect("a filter");
+        let both = filter("parents:P AND name:x");
+        assert_eq!(
+            (both.requires(Field::Parents), both.requires(Field::Name)),
+            (Some("P"), Some("x"))
+        );
+        assert_eq!(filter("parents:P OR name:x").requires(Field::Parents), None);
+        assert_eq!(filter("parents:P*").requires(Field::Parents), None);
+        assert!(filter("kind:FILE OR status:TRASH").mentions(Field::Status));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_found_by_itself_escaped(name in "\\PC{1,30}") {
+            let escaped: String = name
+                .chars()
+                .flat_map(|c| {
+                    let special = "+-&|!(){}[]^'\"~*?:\\ ".contains(c) || c.is_whitespace();
+                    special.then_some('\\').into_iter().chain([c])
+                })
+                .collect();
+            let node = [(Field::Name, name.as_str())];
+            let bare = format!("name:{escaped}");
+            let quoted = format!("name:\"{escaped}\" AND name:*");
+            prop_assert!(holds(&bare, &node), "{}", bare);
+            prop_assert!(holds(&quoted, &node), "{}", quoted);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
+            let _ = Filter::parse(&text);
+        }
+    }
+}

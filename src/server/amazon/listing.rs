@@ -1,0 +1,316 @@
+//! Lists of nodes: filtered, sorted, page by page (C.3).
+//!
+//! A page token says how far the listing came and how many nodes it had in all, is good for ten
+//! minutes and for the same question only. Unsorted lists go on where they stopped; what changes
+//! meanwhile comes again, nothing is left out. Sorted ones are sorted anew for every page, of which
+//! only keys and numbers are held.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::{http::StatusCode, response::Response};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    Asked,
+    error::{AmazonError, Result, json_answer},
+    filter::{Field, Filter},
+    node::{is_shown, values},
+    sort::{self, Key, Sort},
+};
+use crate::server::tree::{ItemNo, Listing, Node, NodeKind, Order, ROOT, State, TreeError};
+
+/// Most nodes of a page, and how many there are unless fewer are wanted.
+const PAGE: usize = 200;
+
+/// How long a page token is good.
+const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(10);
+
+/// How many nodes the tree is asked for at once.
+const BATCH: u64 = 1_000;
+
+/// How far a listing came.
+#[derive(Debug, Serialize, Deserialize)]
+struct Token {
+    /// Where the next page starts.
+    at: i64,
+    /// How many nodes there are in all.
+    count: u64,
+    /// The question.
+    of: u64,
+    expires: i64,
+}
+
+/// Where nodes are looked for. Everything that matches is there; not everything there matches.
+#[derive(Debug, PartialEq, Eq)]
+enum Source {
+    Nothing,
+    Node(ItemNo),
+    Child(ItemNo, String),
+    Children(ItemNo),
+    Trash,
+    /// Every node of the drive, in whatever state, in the order of the feed.
+    Drive,
+}
+
+/// Which nodes are wanted.
+struct Question {
+    source: Source,
+    filter: Option<Filter>,
+    /// Only what is not in the trash, unless the filter speaks of it.
+    available: bool,
+}
+
+/// `GET nodes`.
+pub(super) async fn nodes(asked: &Asked) -> Result<Response> {
+    let filter = asked.query.get("filters").filter(|text| !text.is_empty());
+    let filter = filter.map(Filter::parse).transpose()?;
+    let available = !filter.as_ref().is_some_and(|filter| filter.mentions(Field::Status));
+    let source = source(asked, filter.as_ref()).await?;
+    list(asked, Question { source, filter, available }).await
+}
+
+/// `GET nodes/{id}/children`.
+pub(super) async fn children(asked: &Asked, id: &str) -> Result<Response> {
+    let folder = asked.known(id).await?;
+    if folder.kind != NodeKind::Folder {
+        return Err(AmazonError::bad(format!("Node {id} is not a folder")));
+    }
+    let filter = asked.query.get("filters").filter(|text| !text.is_empty());
+    let within = Filter::parse(&format!("parents:\"{id}\""))?;
+    let filter = match filter.map(Filter::parse).transpose()? {
+        Some(filter) => Filter::All(vec![within, filter]),
+        None => within,
+    };
+    let available = !filter.mentions(Field::Status);
+    let source = source(asked, Some(&filter)).await?;
+    list(asked, Question { source, filter: Some(filter), available }).await
+}
+
+/// `GET trash`: what is in the trash by itself.
+pub(super) async fn trashed(asked: &Asked) -> Result<Response> {
+    list(asked, Question { source: Source::Trash, filter: None, available: false }).await
+}
+
+/// The smallest place where everything that the filter wants is.
+async fn source(asked: &Asked, filter: Option<&Filter>) -> Result<Source> {
+    let Some(filter) = filter else { return Ok(Source::Drive) };
+    let requires = |field| filter.requires(field);
+    if let Some(id) = requires(Field::Id) {
+        return Ok(asked.ids.number(id).map_or(Source::Nothing, Source::Node));
+    }
+    if requires(Field::IsRoot).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(Source::Node(ROOT));
+    }
+    if requires(Field::Status).is_some_and(|value| value.eq_ignore_ascii_case("TRASH")) {
+        return Ok(Source::Trash);
+    }
+    // In the trash there are nodes of this folder too.
+    let in_folder = requires(Field::Parents).filter(|_| {
+        !filter.mentions(Field::Status)
+            || requires(Field::Status).is_some_and(|value| value.eq_ignore_ascii_case("AVAILABLE"))
+    });
+    let Some(id) = in_folder else { return Ok(Source::Drive) };
+    let Some(folder) = asked.ids.number(id) else { return Ok(Source::Nothing) };
+    match asked.app.tree.any_node(asked.drive(), folder).await {
+        Ok(node) if node.state == State::Live && node.kind == NodeKind::Folder => {
+            Ok(match requires(Field::Name) {
+                Some(name) => Source::Child(folder, name.to_owned()),
+                None => Source::Children(folder),
+            })
+        }
+        // What is below a trashed folder is as available as ever.
+        Ok(_) => Ok(Source::Drive),
+        Err(TreeError::NotFound) => Ok(Source::Nothing),
+        Err(error) => Err(AmazonError::tree(error, id)),
+    }
+}
+
+async fn list(asked: &Asked, question: Question) -> Result<Response> {
+    let sort = asked.query.get("sort").filter(|text| !text.is_empty());
+    let sort = sort.map(Sort::parse).transpose()?;
+    let limit = limit(asked)?;
+    let of = mark(asked, &question, sort.as_ref());
+    let token = asked.query.get("startToken").filter(|text| !text.is_empty());
+    let token = token.map(|text| opened(text, of)).transpose()?;
+    let page = match &sort {
+        Some(sort) => sorted(asked, &question, sort, limit, token).await?,
+        None => unsorted(asked, &question, limit, token).await?,
+    };
+    let mut body = Map::new();
+    body.insert("count".into(), page.count.into());
+    if let Some(at) = page.next {
+        let expires = (Timestamp::now() + TOKEN_LIFE).as_microsecond();
+        let token = Token { at, count: page.count, of, expires };
+        body.insert("nextToken".into(), sealed(&token).into());
+    }
+    let nodes: Vec<Value> = page.nodes.iter().map(|node| asked.shown(node)).collect();
+    body.insert("data".into(), nodes.into());
+    Ok(json_answer(StatusCode::OK, &Value::Object(body)))
+}
+
+struct Page {
+    nodes: Vec<Node>,
+    count: u64,
+    next: Option<i64>,
+}
+
+/// A page in the source's order. The first counts all there are.
+async fn unsorted(
+    asked: &Asked,
+    question: &Question,
+    limit: usize,
+    token: Option<Token>,
+) -> Result<Page> {
+    let mut from = token.as_ref().map_or(-1, |token| token.at);
+    let counted = token.map(|token| token.count);
+    let mut page = Page { nodes: Vec::new(), count: 0, next: None };
+    let mut found = 0;
+    let mut last = from;
+    'batches: loop {
+        let (batch, more) = batch(asked, &question.source, from).await?;
+        for (at, node) in batch {
+            from = at;
+            if !question.wants(asked, &node) {
+                continue;
+            }
+            found += 1;
+            if page.nodes.len() < limit {
+                last = at;
+                page.nodes.push(node);
+            } else {
+                page.next = Some(last);
+                if counted.is_some() {
+                    break 'batches;
+                }
+            }
+        }
+        if !more {
+            break;
+        }
+    }
+    page.count = counted.unwrap_or(found);
+    Ok(page)
+}
+
+/// A page in the order wanted.
+async fn sorted(
+    asked: &Asked,
+    question: &Question,
+    sort: &Sort,
+    limit: usize,
+    token: Option<Token>,
+) -> Result<Page> {
+    let mut keys: Vec<(Vec<Key>, ItemNo)> = Vec::new();
+    let mut from = -1;
+    loop {
+        let (batch, more) = batch(asked, &question.source, from).await?;
+        for (at, node) in batch {
+            from = at;
+            if question.wants(asked, &node) {
+                keys.push((sort.keys(&node), node.no));
+            }
+        }
+        if !more {
+            break;
+        }
+    }
+    keys.sort_by(|one, other| sort::order(sort, one, other));
+    let count = token.as_ref().map_or(keys.len() as u64, |token| token.count);
+    let start = token.map_or(0, |token| usize::try_from(token.at).unwrap_or(usize::MAX));
+    let rest = keys.get(start..).unwrap_or_default();
+    let mut nodes = Vec::new();
+    for (_, no) in rest.iter().take(limit) {
+        match asked.app.tree.any_node(asked.drive(), *no).await {
+            Ok(node) => nodes.push(node),
+            Err(TreeError::NotFound) => {}
+            Err(error) => return Err(AmazonError::tree(error, &asked.ids.id(*no))),
+        }
+    }
+    let next = (rest.len() > limit).then(|| i64::try_from(start + limit).unwrap_or(i64::MAX));
+    Ok(Page { nodes, count, next })
+}
+
+impl Question {
+    fn wants(&self, asked: &Asked, node: &Node) -> bool {
+        let there = match node.state {
+            State::Live | State::Hidden => true,
+            State::Trashed => !self.available,
+            State::Purged => false,
+        };
+        there
+            && is_shown(node)
+            && self.filter.as_ref().is_none_or(|filter| {
+                filter.holds(&|field| values(node, field, asked.ids, &asked.account))
+            })
+    }
+}
+
+/// The nodes of a source after a place in it, each with its own place, and whether there are more.
+async fn batch(asked: &Asked, source: &Source, after: i64) -> Result<(Vec<(i64, Node)>, bool)> {
+    let (tree, drive) = (&asked.app.tree, asked.drive());
+    let offset = u64::try_from(after + 1).unwrap_or(0);
+    let part = Listing { order: Order::Number, offset, limit: Some(BATCH), ..Listing::default() };
+    let one = |node: Result<Node, TreeError>| match node {
+        Ok(node) => Ok(Vec::from_iter((after < 0).then_some(node))),
+        Err(TreeError::NotFound) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let found = match source {
+        Source::Nothing => Ok(Vec::new()),
+        Source::Node(no) => one(tree.any_node(drive, *no).await),
+        Source::Child(folder, name) => one(tree.child(drive, *folder, name).await),
+        Source::Children(folder) => match tree.children(drive, *folder, part).await {
+            // It went into the trash between two pages.
+            Err(TreeError::NotFound) => Ok(Vec::new()),
+            found => found,
+        },
+        Source::Trash => tree.trashed(drive, Listing { descending: true, ..part }).await,
+        Source::Drive => tree.changes(drive, after, BATCH).await,
+    };
+    let found = found.map_err(|error| AmazonError::tree(error, "?"))?;
+    let several = matches!(source, Source::Children(_) | Source::Trash | Source::Drive);
+    let more = several && found.len() as u64 == BATCH;
+    let places = found.into_iter().zip(after + 1..).map(|(node, place)| match source {
+        Source::Drive => (node.feed, node),
+        _ => (place, node),
+    });
+    Ok((places.collect(), more))
+}
+
+fn limit(asked: &Asked) -> Result<usize> {
+    let Some(text) = asked.query.get("limit").filter(|text| !text.is_empty()) else {
+        return Ok(PAGE);
+    };
+    match text.parse::<usize>() {
+        Ok(limit) if limit > 0 => Ok(limit.min(PAGE)),
+        _ => Err(AmazonError::bad(format!("Invalid limit: {text}"))),
+    }
+}
+
+/// Tells one question from another.
+fn mark(asked: &Asked, question: &Question, sort: Option<&Sort>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let text = format!("{:?} {:?} {sort:?}", question.source, question.filter);
+    (asked.drive(), text).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn sealed(token: &Token) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
+}
+
+fn opened(text: &str, of: u64) -> Result<Token> {
+    let invalid = || AmazonError::bad("Invalid startToken");
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
+    let token: Token = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+    if token.of != of {
+        return Err(invalid());
+    }
+    if token.expires < Timestamp::now().as_microsecond() {
+        return Err(AmazonError::bad("Next token is expired"));
+    }
+    Ok(token)
+}

@@ -1,0 +1,203 @@
+//! A folder's children: listed, and folders made (`onedrive-graph.md`, A6, A11).
+
+use axum::{body::Body, response::Response};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    address::ItemAddress,
+    body::ItemBody,
+    describe::Shown,
+    error::{Error, Result},
+    items, names,
+    query::Query,
+    reply,
+    scope::{Located, Scope},
+    select::{Expansion, Selection},
+    visit::read_json,
+};
+use crate::server::tree::{Listing, NewItem, Node, NodeKind, OnConflict, Order};
+
+/// Items of a page when the client does not say (A6).
+const DEFAULT_PAGE: u64 = 200;
+
+/// Items of a page at most; more is cut down to this (A6).
+pub(super) const LARGEST_PAGE: u64 = 1000;
+
+/// Where a listing's next page starts.
+const SKIP_TOKEN: &str = "$skiptoken";
+
+/// How many items a page is to have.
+pub(super) fn page_size(query: &Query) -> Result<u64> {
+    Ok(query.count("top")?.unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE))
+}
+
+/// `GET item/children`.
+pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
+    let query = &scope.visit.query;
+    let selection = Selection::of(query)?;
+    let top = page_size(query)?;
+    let offset = query.get("skiptoken").map_or(Ok(0), offset_of)?;
+    let (order, descending) = order(scope, query.get("orderby"))?;
+    let located = scope.locate(address).await?;
+    if scope.kind.is_personal() && scope.if_none_match(&located.node) {
+        return Ok(reply::empty(StatusCode::NOT_MODIFIED));
+    }
+    // One more than fits tells whether there is a next page.
+    let which = Listing { order, descending, offset, limit: Some(top + 1) };
+    let mut nodes = children_of(scope, &located.node, which).await?;
+    let more = nodes.len() as u64 > top;
+    nodes.truncate(usize::try_from(top).unwrap_or(usize::MAX));
+    let above = names_below(&located);
+    let mut value = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let mut item = scope.describe(&node, Shown::In(&above));
+        let child = Located { node, above: above.clone() };
+        items::expand(scope, &child, &selection, &mut item).await?;
+        value.push(selection.project(item));
+    }
+    let mut body = collection(scope, value);
+    body["@odata.count"] = located.node.children.into();
+    if more {
+        body["@odata.nextLink"] = scope.visit.link(SKIP_TOKEN, &token_of(offset + top)).into();
+    }
+    Ok(reply::json(StatusCode::OK, &body))
+}
+
+/// Children of what is no folder are none (A6, inferred).
+async fn children_of(scope: &Scope<'_>, node: &Node, which: Listing) -> Result<Vec<Node>> {
+    match node.kind {
+        NodeKind::Folder => Ok(scope.tree().children(scope.drive(), node.no, which).await?),
+        NodeKind::File | NodeKind::Notebook => Ok(Vec::new()),
+    }
+}
+
+/// The names from the root down to an item, its own included.
+fn names_below(located: &Located) -> Vec<String> {
+    let mut names = located.above.clone();
+    if !located.node.parents.is_empty() {
+        names.push(located.node.name.clone());
+    }
+    names
+}
+
+/// A listing as an answer's body.
+pub(super) fn collection(scope: &Scope<'_>, value: Vec<Value>) -> Value {
+    json!({
+        "@odata.context": scope.visit.url("/$metadata#Collection(driveItem)"),
+        "value": value,
+    })
+}
+
+/// `$expand=children`: the first page of them.
+pub(super) async fn expanded(
+    scope: &Scope<'_>,
+    located: &Located,
+    expansion: &Expansion,
+) -> Result<Value> {
+    let limit = Some(expansion.top.unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE));
+    let nodes = children_of(scope, &located.node, Listing { limit, ..Listing::default() }).await?;
+    let above = names_below(located);
+    let described = nodes.iter().map(|node| scope.describe(node, Shown::In(&above)));
+    Ok(described.map(|item| expansion.selection.project(item)).collect())
+}
+
+/// `$orderby=name|size|lastModifiedDateTime [asc|desc]`; SharePoint knows the name only (A6).
+fn order(scope: &Scope<'_>, text: Option<&str>) -> Result<(Order, bool)> {
+    let Some(text) = text else { return Ok((Order::FoldersThenName, false)) };
+    let refuse = || Error::invalid(format!("$orderby: {text:?} is not supported."));
+    let mut words = text.split_whitespace();
+    let order = match words.next() {
+        Some("name") => Order::Name,
+        Some("size") if scope.kind.is_personal() => Order::Size,
+        Some("lastModifiedDateTime") if scope.kind.is_personal() => Order::Modified,
+        _ => return Err(refuse()),
+    };
+    match (words.next(), words.next()) {
+        (None | Some("asc"), None) => Ok((order, false)),
+        (Some("desc"), None) => Ok((order, true)),
+        _ => Err(refuse()),
+    }
+}
+
+/// A place to go on at, opaque to clients.
+pub(super) fn token_of(place: u64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("p_ID={place}"))
+}
+
+/// The place in a token.
+pub(super) fn offset_of(token: &str) -> Result<u64> {
+    let decoded =
+        URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let place = decoded.and_then(|text| text.strip_prefix("p_ID=")?.parse().ok());
+    place.ok_or_else(|| {
+        Error::invalid("The $skiptoken is not one that this server made.")
+            .inner("invalidStartIndex")
+    })
+}
+
+/// `POST item/children`: makes a folder, or a file without bytes.
+pub(super) async fn create(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    body: Body,
+) -> Result<Response> {
+    let body: ItemBody = read_json(body).await?;
+    let Some(name) = body.name.clone() else {
+        return Err(Error::invalid("The item to make has no name."));
+    };
+    let kind = match (&body.folder, &body.package) {
+        (Some(_), _) => NodeKind::Folder,
+        (None, Some(_)) => return Err(Error::not_supported("A package cannot be made here.")),
+        (None, None) => {
+            let why = "Only folders can be made here: the body has no folder facet.";
+            return Err(Error::invalid(why));
+        }
+    };
+    let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Fail);
+    let folder = folder_to_fill(scope, address).await?;
+    let above = names_below(&folder);
+    names::check(&name, true, scope.kind, folder.node.no, &above)?;
+    // Times given here are ignored: clients set them afterwards (A11).
+    let new = NewItem { description: body.description.clone(), ..NewItem::default() };
+    let written =
+        scope.tree().make(scope.drive(), folder.node.no, &name, kind, new, on_conflict).await?;
+    items::changed(scope, &Located { node: written.node, above }, written.created)
+}
+
+/// The folder to make something in; one addressed by a path is made if it is missing (A3).
+async fn folder_to_fill(scope: &Scope<'_>, address: &ItemAddress) -> Result<Located> {
+    if let Some(located) = scope.find(address).await? {
+        return Ok(located);
+    }
+    let spot = scope.spot(address).await?;
+    names::check(&spot.name, true, scope.kind, spot.folder, &spot.above)?;
+    let new = NewItem::default();
+    let written = scope
+        .tree()
+        .make(scope.drive(), spot.folder, &spot.name, NodeKind::Folder, new, OnConflict::Replace)
+        .await?;
+    Ok(Located { node: written.node, above: spot.above })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_leads_back_to_its_place_and_no_other_text_is_one() {
+        assert_eq!(offset_of(&token_of(7003)).unwrap(), 7003);
+        for text in ["", "7003", "x", &URL_SAFE_NO_PAD.encode("p_ID=-1")] {
+            assert!(offset_of(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_200_items_and_never_more_than_1000() {
+        let size = |raw| page_size(&Query::parse(Some(raw)).unwrap()).unwrap();
+        assert_eq!(size(""), 200);
+        assert_eq!(size("$top=7"), 7);
+        assert_eq!(size("$top=5000"), 1000);
+    }
+}

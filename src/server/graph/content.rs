@@ -1,0 +1,80 @@
+//! A file's bytes in one request (`onedrive-graph.md`, A8, A9).
+
+use axum::{body::Body, response::Response};
+use futures::TryStreamExt;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::{
+    address::ItemAddress,
+    body::on_conflict,
+    describe::planted,
+    error::{Error, Result},
+    items, names, reply,
+    scope::{Located, Scope},
+};
+use crate::server::tree::{Bytestream, NewItem, OnConflict};
+
+/// Bytes that one PUT may carry (A9).
+pub(super) const LARGEST_PUT: u64 = 250 * 1024 * 1024;
+
+/// `GET item/content`: where the bytes are.
+pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
+    let Located { node, .. } = scope.locate(address).await?;
+    if planted(&node, "malware").is_some() {
+        let found = HeaderName::from_static("x-virus-infected");
+        let refusal = Error::new(
+            StatusCode::FORBIDDEN,
+            "malwareDetected",
+            "The file is blocked: malware was detected in it.",
+        );
+        return Err(refusal.header(found, HeaderValue::from_static("true")));
+    }
+    let Some(path) = scope.visit.app.ticket(&scope.account, &node, true) else {
+        return Err(Error::invalid("The item has no content: it is not a file."));
+    };
+    if scope.if_none_match(&node) {
+        return Ok(reply::empty(StatusCode::NOT_MODIFIED));
+    }
+    reply::elsewhere(StatusCode::FOUND, &scope.visit.origin.url(&path))
+}
+
+/// `PUT item/content`: makes a file, or replaces the bytes of the one there.
+pub(super) async fn put(scope: &Scope<'_>, address: &ItemAddress, body: Body) -> Result<Response> {
+    let length = scope.visit.content_length()?;
+    if length > LARGEST_PUT {
+        return Err(Error::too_large(LARGEST_PUT));
+    }
+    let behavior = scope.visit.query.annotation("conflictBehavior").map(on_conflict).transpose()?;
+    let spot = scope.spot(address).await?;
+    names::check(&spot.name, false, scope.kind, spot.folder, &spot.above)?;
+    let expect = match &spot.occupant {
+        Some(node) => {
+            scope.check_unlocked(node)?;
+            if node.content.is_none() {
+                return Err(Error::name_taken());
+            }
+            scope.if_match(Some(node))?
+        }
+        None => scope.if_match(None)?,
+    };
+    let stored = scope.tree().store(bytes(body), length).await?;
+    let new = NewItem::default();
+    let written = match spot.occupant {
+        // An item that is addressed by its id is replaced, wherever it has gone meanwhile.
+        Some(node) if address.path.is_empty() => {
+            let node = scope.tree().overwrite(scope.drive(), node.no, stored, new, expect).await?;
+            return items::changed(scope, &Located { node, above: spot.above }, false);
+        }
+        _ => {
+            let behavior = behavior.unwrap_or(OnConflict::Replace);
+            let (folder, name) = (spot.folder, &spot.name);
+            scope.tree().put(scope.drive(), folder, name, stored, new, behavior, expect).await?
+        }
+    };
+    items::changed(scope, &Located { node: written.node, above: spot.above }, written.created)
+}
+
+/// A body as the tree takes it.
+pub(super) fn bytes(body: Body) -> Bytestream {
+    Box::pin(body.into_data_stream().map_err(std::io::Error::other))
+}

@@ -1,0 +1,209 @@
+//! The change feed (`onedrive-graph.md`, A7).
+//!
+//! Without a token everything is told, page by page, and then where to go on: at the number that
+//! the drive's feed had when the enumeration began, so that what changed meanwhile comes again.
+//! With that token, what changed since, each item in its latest state, with the folders above it
+//! before it. Tokens are signed and dated: what is not from here, or too old, is 410.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    address::{Call, ItemAddress},
+    children::{collection, page_size},
+    describe::Shown,
+    error::{Error, Result},
+    reply,
+    scope::Scope,
+    select::Selection,
+};
+use crate::server::{
+    seal::Purpose,
+    tree::{ItemNo, Node, NodeKind, ROOT, State},
+};
+
+/// How long a token serves. The cloud does not say; it forgets them after weeks.
+const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Items of a page that tells of removed ones: a limitation of the cloud (A7).
+const PAGE_WITH_REMOVED: usize = 7;
+
+/// Where a reader of the feed is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Position {
+    /// The drive, and when it was made: another one may have its number after a reset.
+    drive: i64,
+    made: i64,
+    /// The folder that is followed.
+    folder: ItemNo,
+    /// What is known: everything up to this number of the feed.
+    feed: i64,
+    /// Where the enumeration goes on, while it is under way.
+    at: Option<i64>,
+}
+
+/// A page.
+struct Page {
+    items: Vec<Value>,
+    next: Position,
+    complete: bool,
+}
+
+/// `GET item/delta`.
+pub(super) async fn list(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    call: &Call,
+) -> Result<Response> {
+    let query = &scope.visit.query;
+    let selection = Selection::of(query)?;
+    let top = page_size(query)?;
+    let folder = scope.locate(address).await?.node;
+    let drive = scope.tree().drive_info(scope.drive()).await?;
+    let start = Position {
+        drive: drive.no,
+        made: drive.created.as_microsecond(),
+        folder: folder.no,
+        feed: drive.feed,
+        at: None,
+    };
+    let token = query.get("token").or(call.argument("token")).filter(|token| !token.is_empty());
+    let page = match token {
+        None => enumerate(scope, start, &folder, 0, top).await?,
+        Some("latest") => Page { items: Vec::new(), next: start, complete: true },
+        Some(token) => match scope.open_position(token, start)? {
+            Position { at: Some(at), feed, .. } => {
+                enumerate(scope, Position { feed, ..start }, &folder, at, top).await?
+            }
+            position => changes(scope, position, &folder, top).await?,
+        },
+    };
+    let value = page.items.into_iter().map(|item| selection.project(item)).collect();
+    let mut body = collection(scope, value);
+    let link = if page.complete { "@odata.deltaLink" } else { "@odata.nextLink" };
+    body[link] = scope.visit.link("token", &scope.seal_position(page.next)).into();
+    Ok(reply::json(StatusCode::OK, &body))
+}
+
+impl Scope<'_> {
+    fn seal_position(&self, position: Position) -> String {
+        let expires = Timestamp::now() + TOKEN_LIFE;
+        self.visit.app.seal.seal(Purpose::Feed, expires, &position)
+    }
+
+    /// The position in a token; `start` says which drive and folder it must be of.
+    fn open_position(&self, token: &str, start: Position) -> Result<Position> {
+        let opened = self.visit.app.seal.open(Purpose::Feed, token, Timestamp::now());
+        let known = |position: &Position| {
+            let same = Position { feed: start.feed, at: None, ..*position };
+            same == start && position.feed <= start.feed
+        };
+        opened.ok().filter(known).ok_or_else(|| {
+            // The fresh start that the cloud names too.
+            match HeaderValue::from_str(&self.visit.link("token", "")) {
+                Ok(url) => Error::gone().header(header::LOCATION, url),
+                Err(_) => Error::gone(),
+            }
+        })
+    }
+}
+
+/// A page of everything: the folder itself first, then what is below, parents before children.
+async fn enumerate(
+    scope: &Scope<'_>,
+    start: Position,
+    folder: &Node,
+    at: i64,
+    top: u64,
+) -> Result<Page> {
+    let mut items = Vec::new();
+    if at == 0 {
+        items.push(scope.describe(folder, Shown::Feed));
+    }
+    let room = (top - items.len() as u64).max(1);
+    let (nodes, next) = match folder.kind {
+        NodeKind::Folder => scope.tree().below(scope.drive(), folder.no, at, room).await?,
+        NodeKind::File | NodeKind::Notebook => (Vec::new(), None),
+    };
+    items.extend(nodes.iter().map(|node| scope.describe(node, Shown::Feed)));
+    Ok(Page { items, next: Position { at: next, ..start }, complete: next.is_none() })
+}
+
+/// A page of what changed.
+async fn changes(scope: &Scope<'_>, position: Position, folder: &Node, top: u64) -> Result<Page> {
+    let mut changed = scope.tree().changes(scope.drive(), position.feed, top).await?;
+    let mut complete = (changed.len() as u64) < top;
+    if changed.len() > PAGE_WITH_REMOVED && changed.iter().any(|node| node.state != State::Live) {
+        changed.truncate(PAGE_WITH_REMOVED);
+        complete = false;
+    }
+    let feed = changed.last().map_or(position.feed, |node| node.feed);
+    let mut above = Ancestors::default();
+    let mut told = Vec::new();
+    for node in changed {
+        let chain = above.of(scope, &node).await?;
+        if folder.no == ROOT || node.no == folder.no || chain.iter().any(|n| n.no == folder.no) {
+            told.push((chain, node));
+        }
+    }
+    let items = in_order(told, !excludes_parents(scope))
+        .into_iter()
+        .map(|node| match node.state {
+            State::Live => scope.describe(&node, Shown::Feed),
+            State::Trashed | State::Hidden | State::Purged => scope.describe_deleted(&node),
+        })
+        .collect();
+    Ok(Page { items, next: Position { feed, at: None, ..position }, complete })
+}
+
+/// Whether the client wants the folders above left out.
+fn excludes_parents(scope: &Scope<'_>) -> bool {
+    let said = scope.visit.header("deltaexcludeparent");
+    said.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// What is told of changed items and the folders above them: each once, parents first.
+fn in_order(told: Vec<(Vec<Node>, Node)>, with_parents: bool) -> Vec<Node> {
+    let mut by_depth: Vec<(usize, Node)> = Vec::new();
+    let mut seen: HashMap<ItemNo, usize> = HashMap::new();
+    for (chain, node) in told {
+        let depth = chain.len();
+        let above = chain.into_iter().rev().enumerate().filter(|_| with_parents);
+        for (depth, node) in above.chain(std::iter::once((depth, node))) {
+            seen.entry(node.no).or_insert_with(|| {
+                by_depth.push((depth, node));
+                by_depth.len()
+            });
+        }
+    }
+    by_depth.sort_by_key(|(depth, _)| *depth);
+    by_depth.into_iter().map(|(_, node)| node).collect()
+}
+
+/// The folders above items, looked up once each.
+#[derive(Default)]
+struct Ancestors(HashMap<ItemNo, Node>);
+
+impl Ancestors {
+    /// From the nearest to the root.
+    async fn of(&mut self, scope: &Scope<'_>, node: &Node) -> Result<Vec<Node>> {
+        let mut chain: Vec<Node> = Vec::new();
+        let mut folder = node.parents.first().copied();
+        while let Some(no) = folder {
+            let found = match self.0.entry(no) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    unknown.insert(scope.tree().any_node(scope.drive(), no).await?)
+                }
+            };
+            folder = found.parents.first().copied();
+            chain.push(found.clone());
+        }
+        Ok(chain)
+    }
+}

@@ -1,0 +1,77 @@
+//! Microsoft Graph's drives: OneDrive and SharePoint, as clients of Graph v1.0 know them.
+//!
+//! Served under `/v1.0`, `/beta` and, with the annotations of the drives' own hosts, under
+//! `/_api/v2.0`. What kind of account answers is the server's
+//! ([`Builder::kind`](super::Builder::kind)), or in the account's name: the token
+//! `drivedal-dev-NAME.business` opens a business drive on a server of any kind.
+//!
+//! | request | operation |
+//! |---|---|
+//! | `GET /me`, `/users/ID` | `graph.user.get` |
+//! | `GET /me/drives`, `/sites/ID/drives`, … | `graph.drives.list` |
+//! | `GET /me/drive`, `/drives/ID`, … | `graph.drive.get` |
+//! | `GET /sites/ID`, `/sites/HOST:/PATH`, `/sites?search=` | `graph.site.get`, `graph.sites.list` |
+//! | `GET`, `PATCH`, `PUT` (JSON), `DELETE` of an item | `graph.item.get`, `.update`, `.put`, `.delete` |
+//! | `POST` `permanentDelete`, `restore` | `graph.item.purge`, `graph.item.restore` |
+//! | `GET`, `POST` `children` | `graph.children.list`, `graph.children.create` |
+//! | `GET`, `PUT` `content` | `graph.content.get` (a redirect to a ticket), `graph.content.put` |
+//! | `POST createUploadSession`; `PUT`, `GET`, `DELETE`, `POST` of its URL | `graph.session.create`; `.fragment`, `.status`, `.cancel`, `.commit` |
+//! | `POST copy`; `GET` of its monitor | `graph.copy.start`, `graph.copy.status` |
+//! | `GET delta` | `graph.delta.list` |
+//! | `GET search(q='…')` | `graph.search.list` |
+//! | `POST createLink`; `permissions`; `GET` of a link | `graph.link.create`; `graph.permissions`; `graph.link.get` |
+//! | `versions` | `graph.versions` |
+//! | anything else | `graph.unknown` |
+//!
+//! # What can be planted
+//!
+//! A [`Plant`](super::Plant)'s facets under `graph` become properties of the item, so that a
+//! listing can hold what no request makes: `remoteItem` (a shortcut, neither file nor folder),
+//! `malware` (its content is 403), `shared`, `publication`, … `locked` is not shown: what would
+//! change the item is 423.
+//!
+//! # What is inferred
+//!
+//! Where the protocol's description is silent or contradicts itself, one place decides:
+//!
+//! * an upload session replaces unless it is told otherwise, and makes missing folders on its way
+//!   (clients rely on both; the reference says otherwise);
+//! * `POST root:/children` means the root's children, although the address says an item of that
+//!   name (OpenDAL's `create_dir` sends it);
+//! * children of what is no folder are none;
+//! * upload, download and monitor URLs ignore an `Authorization` header, as old clients send it;
+//! * a feed's token serves for 30 days, a page of the feed that tells of removed items has 7 items;
+//! * only the current version of a file is kept.
+
+mod address;
+mod body;
+mod children;
+mod content;
+mod copy;
+mod delta;
+mod describe;
+mod drives;
+mod error;
+mod ids;
+mod items;
+mod kind;
+mod names;
+mod owner;
+mod query;
+mod reply;
+mod route;
+mod scope;
+mod search;
+mod select;
+mod sessions;
+mod share;
+mod sign_in;
+mod special;
+mod task;
+mod versions;
+mod visit;
+
+pub use kind::{AccountKind, UnknownKind};
+pub(super) use route::Graph;
+pub(super) use share::PREFIX as LINK_PREFIX;
+pub(super) use sign_in::SignIn;

@@ -1,0 +1,151 @@
+//! From a request to what answers it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::{body::Body, extract::Request, response::Response};
+use http::{HeaderMap, StatusCode, request::Parts};
+
+use super::{
+    address::{Address, Dialect, ItemAddress},
+    children, content, copy, delta, drives,
+    error::{Error, Result},
+    items,
+    query::Query,
+    reply::RequestIds,
+    scope::Scope,
+    search, sessions, share,
+    task::{ItemTask, OPERATIONS, Task, UNKNOWN, of_session},
+    versions,
+    visit::{self, Visit},
+};
+use crate::server::app::{App, Exchange, FrontEnd};
+
+/// This front end.
+pub(in crate::server) struct Graph;
+
+#[async_trait]
+impl FrontEnd for Graph {
+    fn operations(&self) -> &'static [&'static str] {
+        OPERATIONS
+    }
+
+    fn serves(&self, path: &str) -> bool {
+        visit::base(path).is_some()
+            || [sessions::PREFIX, copy::PREFIX, share::PREFIX]
+                .iter()
+                .any(|prefix| path.starts_with(prefix))
+    }
+
+    fn operation(&self, request: &Parts) -> &'static str {
+        let method = visit::method(request);
+        let path = request.uri.path();
+        if path.starts_with(sessions::PREFIX) {
+            return of_session(&method);
+        }
+        if path.starts_with(copy::PREFIX) {
+            return "graph.copy.status";
+        }
+        if path.starts_with(share::PREFIX) {
+            return "graph.link.get";
+        }
+        let task = visit::base(path).and_then(|(_, _, path)| {
+            let query = Query::parse(request.uri.query()).ok()?;
+            Task::of(&method, Address::parse(path, &query).ok()?).ok()
+        });
+        task.map_or(UNKNOWN, |task| task.operation())
+    }
+
+    fn drive(&self, app: &App, request: &Parts) -> Option<String> {
+        let path = request.uri.path();
+        sessions::account_of(path)
+            .or_else(|| copy::account_of(app, path))
+            .or_else(|| share::account_of(app, path))
+    }
+
+    async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let ids = RequestIds::of(&parts.headers);
+        let dialect =
+            visit::base(parts.uri.path()).map_or(Dialect::Graph, |(_, dialect, _)| dialect);
+        let answered = match Visit::new(app, exchange, parts) {
+            Ok(visit) => answer(visit, body).await,
+            Err(error) => Err(error),
+        };
+        ids.finish(answered.unwrap_or_else(|error| ids.refuse(error, dialect)))
+    }
+
+    fn failure(&self, status: StatusCode) -> Response {
+        let code = match status {
+            StatusCode::UNAUTHORIZED => "unauthenticated",
+            StatusCode::FORBIDDEN => "accessDenied",
+            StatusCode::NOT_FOUND => "itemNotFound",
+            StatusCode::CONFLICT => "nameAlreadyExists",
+            StatusCode::GONE => "resyncRequired",
+            StatusCode::PRECONDITION_FAILED => "resourceModified",
+            StatusCode::RANGE_NOT_SATISFIABLE => "invalidRange",
+            StatusCode::LOCKED => "resourceLocked",
+            StatusCode::TOO_MANY_REQUESTS => "activityLimitReached",
+            StatusCode::INSUFFICIENT_STORAGE => "quotaLimitReached",
+            StatusCode::SERVICE_UNAVAILABLE => "serviceNotAvailable",
+            status if status.is_client_error() => "invalidRequest",
+            _ => "generalException",
+        };
+        let ids = RequestIds::of(&HeaderMap::new());
+        let error = Error::new(status, code, "The server failed on demand.");
+        ids.finish(ids.refuse(error, Dialect::Graph))
+    }
+}
+
+async fn answer(mut visit: Visit, body: Body) -> Result<Response> {
+    if visit.path.starts_with(sessions::PREFIX) {
+        return sessions::answer(&mut visit, body).await;
+    }
+    if visit.path.starts_with(copy::PREFIX) {
+        return copy::monitor(&visit);
+    }
+    if visit.path.starts_with(share::PREFIX) {
+        return share::follow(&visit).await;
+    }
+    let address = Address::parse(&visit.path, &visit.query)?;
+    match Task::of(&visit.method, address)? {
+        Task::User(owner) => drives::user(&visit, &owner).await,
+        Task::Drives(owner) => drives::drives(&visit, &owner).await,
+        Task::Site(site) => drives::site(&visit, &site).await,
+        Task::Sites => drives::sites(&visit).await,
+        Task::Drive { drive, calls } => {
+            drives::drive(&Scope::of(&visit, &drive).await?, &calls).await
+        }
+        Task::Item { address, what } => {
+            let scope = Scope::of(&visit, &address.drive).await?;
+            of_item(&scope, &address, what, body).await
+        }
+    }
+}
+
+async fn of_item(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    what: ItemTask,
+    body: Body,
+) -> Result<Response> {
+    match what {
+        ItemTask::Get => items::get(scope, address).await,
+        ItemTask::Update => items::update(scope, address, body).await,
+        ItemTask::Put => items::put(scope, address, body).await,
+        ItemTask::Delete => items::delete(scope, address).await,
+        ItemTask::DeleteForGood => items::delete_for_good(scope, address).await,
+        ItemTask::Restore => items::restore(scope, address, body).await,
+        ItemTask::ListChildren => children::list(scope, address).await,
+        ItemTask::CreateChild => children::create(scope, address, body).await,
+        ItemTask::GetContent => content::get(scope, address).await,
+        ItemTask::PutContent => content::put(scope, address, body).await,
+        ItemTask::CreateSession => sessions::create(scope, address, body).await,
+        ItemTask::Copy => copy::start(scope, address, body).await,
+        ItemTask::Delta(call) => delta::list(scope, address, &call).await,
+        ItemTask::Search(call) => search::list(scope, address, &call).await,
+        ItemTask::CreateLink => share::create_link(scope, address, body).await,
+        ItemTask::Permissions(calls) => share::answer(scope, address, &calls).await,
+        ItemTask::Versions(calls) => versions::answer(scope, address, &calls).await,
+    }
+}

@@ -1,0 +1,64 @@
+//! Search by name (`onedrive-graph.md`, A15).
+
+use axum::response::Response;
+use http::StatusCode;
+
+use super::{
+    address::{Call, ItemAddress},
+    children::{collection, offset_of, page_size, token_of},
+    describe::Shown,
+    error::{Error, Result},
+    reply,
+    scope::Scope,
+    select::Selection,
+};
+use crate::server::tree::{ItemNo, NodeKind, fold};
+
+/// Items that are looked at with one question to the tree.
+const STRIDE: u64 = 1000;
+
+/// `GET item/search(q='text')`: everything below whose name contains the text.
+pub(super) async fn list(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    call: &Call,
+) -> Result<Response> {
+    let node = scope.locate(address).await?.node;
+    match node.kind {
+        NodeKind::Folder => below(scope, node.no, call).await,
+        NodeKind::File | NodeKind::Notebook => Err(Error::invalid("Only folders can be searched.")),
+    }
+}
+
+/// The same of a folder that is known.
+pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Result<Response> {
+    let query = &scope.visit.query;
+    let selection = Selection::of(query)?;
+    let top = page_size(query)?;
+    let sought = call.argument("q").or(query.get("q")).unwrap_or_default();
+    let sought = fold(sought);
+    if sought.is_empty() {
+        return Err(Error::invalid("What is searched for is empty.").inner("invalidQueryOption"));
+    }
+    let mut at = match query.get("skiptoken") {
+        Some(token) => Some(offset_of(token)?.cast_signed()),
+        None => Some(0),
+    };
+    let mut found = Vec::new();
+    while let Some(from) = at
+        && (found.len() as u64) < top
+    {
+        // No more than still fit, so that none that was found is lost between two pages.
+        let stride = STRIDE.min(top - found.len() as u64);
+        let (nodes, next) = scope.tree().below(scope.drive(), folder, from, stride).await?;
+        let matching = nodes.iter().filter(|node| fold(&node.name).contains(&sought));
+        found.extend(matching.map(|node| selection.project(scope.describe(node, Shown::Found))));
+        at = next;
+    }
+    let mut body = collection(scope, found);
+    if let Some(at) = at {
+        let place = at.cast_unsigned();
+        body["@odata.nextLink"] = scope.visit.link("$skiptoken", &token_of(place)).into();
+    }
+    Ok(reply::json(StatusCode::OK, &body))
+}

@@ -1,0 +1,401 @@
+//! Upload sessions: a large file in fragments, at a URL that needs no token
+//! (`onedrive-graph.md`, A10).
+
+use std::sync::Arc;
+
+use axum::{body::Body, response::Response};
+use http::{Method, StatusCode, header};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    address::ItemAddress,
+    body::ItemBody,
+    content::bytes,
+    describe,
+    error::{Error, Result},
+    items, names,
+    query::Query,
+    reply,
+    scope::{Located, Scope},
+    visit::{Visit, read_json},
+};
+use crate::server::tree::{Expect, Landing, NewItem, NodeKind, OnConflict, Session, fold};
+
+/// How the path of an upload URL begins.
+pub(super) const PREFIX: &str = "/rup/";
+
+/// Every fragment but the last is a multiple of this many bytes.
+const UNIT: u64 = 320 * 1024;
+
+/// Bytes of a fragment. The reference says "less than 60 MiB", clients send exactly 60.
+const LARGEST_FRAGMENT: u64 = 60 * 1024 * 1024;
+
+/// Bytes of a file (A20).
+const LARGEST_FILE: u64 = 250 * 1000 * 1000 * 1000;
+
+/// The body of `createUploadSession`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Creation {
+    item: ItemBody,
+    defer_commit: bool,
+}
+
+/// What this front end keeps with a session.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// The account's name.
+    account: String,
+    /// How the request's path began that opened it.
+    base: String,
+    /// Whether the drive was addressed as one's own.
+    own: bool,
+    defer: bool,
+    created: Option<Timestamp>,
+    modified: Option<Timestamp>,
+    description: Option<String>,
+    /// Versions that `If-Match` asked for: the item's, the content's.
+    version: Option<i64>,
+    content_version: Option<i64>,
+}
+
+/// `POST item/createUploadSession`.
+pub(super) async fn create(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    body: Body,
+) -> Result<Response> {
+    let Creation { item, defer_commit } = read_json(body).await?;
+    let spot = scope.spot(address).await?;
+    if let Some(name) = &item.name
+        && fold(name) != fold(&spot.name)
+    {
+        return Err(Error::invalid(format!(
+            "The name in the body, {name:?}, is not the one in the URL, {:?}.",
+            spot.name
+        )));
+    }
+    names::check(&spot.name, false, scope.kind, spot.folder, &spot.above)?;
+    let mut behavior = item.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Replace);
+    let expect = match &spot.occupant {
+        Some(node) => {
+            scope.check_unlocked(node)?;
+            if scope.if_none_match(node) {
+                return Err(Error::changed());
+            }
+            if node.kind != NodeKind::File || behavior == OnConflict::Fail {
+                return Err(Error::name_taken());
+            }
+            scope.if_match(Some(node))?
+        }
+        None => {
+            if scope.visit.header(header::IF_NONE_MATCH) == Some("*") {
+                behavior = OnConflict::Fail;
+            }
+            Expect::Any
+        }
+    };
+    check_size(item.file_size)?;
+    let (created, modified) = item.times()?;
+    let kept = Kept {
+        account: scope.account.name.clone(),
+        base: scope.visit.base.into(),
+        own: scope.is_own(),
+        defer: defer_commit,
+        created,
+        modified,
+        description: item.description,
+        version: if let Expect::Version(version) = expect { Some(version) } else { None },
+        content_version: match expect {
+            Expect::ContentVersion(version) => Some(version),
+            _ => None,
+        },
+    };
+    let session = Session {
+        id: String::new(),
+        drive: scope.drive(),
+        parent: spot.folder,
+        name: spot.name,
+        total: item.file_size,
+        received: 0,
+        on_conflict: behavior,
+        expires: expiry(scope),
+        state: serde_json::to_value(&kept).unwrap_or_default(),
+    };
+    let session = scope.tree().open_session(session).await?;
+    let mut body = progress(scope, &session);
+    body["@odata.context"] = scope.visit.url("/$metadata#microsoft.graph.uploadSession").into();
+    body["uploadUrl"] = upload_url(scope, &session).into();
+    Ok(reply::json(StatusCode::OK, &body))
+}
+
+/// Refuses a file that no session makes. Whether the drive has room for it, the tree knows.
+fn check_size(size: Option<u64>) -> Result<()> {
+    if size == Some(0) {
+        return Err(Error::invalid(
+            "A file without bytes is put in one request, not in fragments.",
+        ));
+    }
+    if size.is_some_and(|size| size > LARGEST_FILE) {
+        let message = format!("A file has {LARGEST_FILE} bytes at most.");
+        return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, "invalidRequest", message)
+            .inner("maxFileSizeExceeded"));
+    }
+    Ok(())
+}
+
+/// When a session that was touched now is forgotten.
+fn expiry(scope: &Scope<'_>) -> Timestamp {
+    Timestamp::now() + scope.visit.app.settings.session_life
+}
+
+/// The pre-authenticated URL of a session; like the cloud's it has a query of its own.
+fn upload_url(scope: &Scope<'_>, session: &Session) -> String {
+    let replace = session.on_conflict == OnConflict::Replace;
+    let rename = session.on_conflict == OnConflict::Rename;
+    scope.visit.origin.url(&format!(
+        "{PREFIX}~{}/uploadSession?tempauth={}&overwrite={replace}&rename={rename}",
+        scope.account.name, session.id,
+    ))
+}
+
+/// The session's id in an upload URL's query.
+fn session_id(visit: &Visit) -> Result<&str> {
+    visit.query.get("tempauth").ok_or_else(Error::no_session)
+}
+
+/// What a session still expects.
+fn progress(scope: &Scope<'_>, session: &Session) -> Value {
+    let expected = match session.total {
+        Some(total) if session.received >= total => Vec::new(),
+        _ => vec![format!("{}-", session.received)],
+    };
+    json!({
+        "expirationDateTime": describe::time(scope.kind, session.expires),
+        "nextExpectedRanges": expected,
+    })
+}
+
+/// The account that an upload URL's path names.
+pub(super) fn account_of(path: &str) -> Option<String> {
+    path.strip_prefix(PREFIX)?.strip_prefix('~')?.split('/').next().map(str::to_owned)
+}
+
+/// A request to an upload URL.
+pub(super) async fn answer(visit: &mut Visit, body: Body) -> Result<Response> {
+    let tree = Arc::clone(&visit.app.tree);
+    let session = tree.session(session_id(visit)?).await?;
+    let kept: Kept =
+        serde_json::from_value(session.state.clone()).map_err(|_| Error::no_session())?;
+    visit.speak_as(&kept.base);
+    let account = visit.app.account(&kept.account).await?;
+    let scope = Scope::of_account(visit, account, kept.own);
+    match scope.visit.method {
+        Method::GET => Ok(reply::json(StatusCode::OK, &progress(&scope, &session))),
+        Method::DELETE => {
+            scope.tree().cancel(&session.id).await?;
+            Ok(reply::empty(StatusCode::NO_CONTENT))
+        }
+        Method::PUT => fragment(&scope, session, &kept, body).await,
+        Method::POST => commit(&scope, &session, &kept, None).await,
+        _ => Err(Error::method("GET, PUT, POST, DELETE")),
+    }
+}
+
+/// Takes a fragment, and makes the file if it was the last.
+async fn fragment(
+    scope: &Scope<'_>,
+    session: Session,
+    kept: &Kept,
+    body: Body,
+) -> Result<Response> {
+    let range = ContentRange::of(scope.visit)?;
+    range.check(&session, scope.visit.content_length()?)?;
+    let (at, total) = (range.first, Some(range.total));
+    let (body, most, expires) = (bytes(body), range.length(), expiry(scope));
+    let session = scope.tree().append(&session.id, at, total, body, most, expires).await?;
+    if session.received < range.total || kept.defer {
+        return Ok(reply::json(StatusCode::ACCEPTED, &progress(scope, &session)));
+    }
+    commit(scope, &session, kept, None).await
+}
+
+/// Makes the file of a session that has all its bytes. Its name may be taken by now: then the
+/// bytes are kept, and may be committed under another one.
+async fn commit(
+    scope: &Scope<'_>,
+    session: &Session,
+    kept: &Kept,
+    landing: Option<Landing>,
+) -> Result<Response> {
+    if session.total != Some(session.received) {
+        return Err(Error::invalid("The upload session is not complete: bytes are missing.")
+            .inner("uploadSessionIncomplete"));
+    }
+    let new = NewItem {
+        description: kept.description.clone(),
+        client_created: kept.created,
+        client_modified: kept.modified,
+        ..NewItem::default()
+    };
+    let expect = match (kept.version, kept.content_version) {
+        (Some(version), _) => Expect::Version(version),
+        (None, Some(version)) => Expect::ContentVersion(version),
+        (None, None) => Expect::Any,
+    };
+    let written = scope.tree().commit(&session.id, new, expect, landing).await?;
+    let above = scope.above(&written.node).await?;
+    items::changed(scope, &Located { node: written.node, above }, written.created)
+}
+
+/// `PUT item {"@microsoft.graph.sourceUrl": uploadUrl}`: commits a session's bytes, under another
+/// name or with another behaviour.
+pub(super) async fn commit_as(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    body: &ItemBody,
+    url: &str,
+) -> Result<Response> {
+    let query = url.split_once('?').map(|(_, query)| query);
+    let query = Query::parse(query)?;
+    let id = query.get("tempauth").ok_or_else(Error::no_session)?;
+    let session = scope.tree().session(id).await?;
+    let kept: Kept =
+        serde_json::from_value(session.state.clone()).map_err(|_| Error::no_session())?;
+    if kept.account != scope.account.name {
+        return Err(Error::no_session());
+    }
+    let spot = scope.spot(address).await?;
+    let name = body.name.clone().unwrap_or(spot.name);
+    names::check(&name, false, scope.kind, spot.folder, &spot.above)?;
+    let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(session.on_conflict);
+    let landing = Landing { parent: spot.folder, name, on_conflict };
+    commit(scope, &session, &kept, Some(landing)).await
+}
+
+/// `Content-Range: bytes FIRST-LAST/TOTAL`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ContentRange {
+    first: u64,
+    last: u64,
+    total: u64,
+}
+
+impl ContentRange {
+    fn of(visit: &Visit) -> Result<Self> {
+        let text = visit.header(header::CONTENT_RANGE).ok_or_else(|| {
+            Error::invalid("A fragment has a Content-Range header: bytes FIRST-LAST/TOTAL.")
+        })?;
+        Self::parse(text).ok_or_else(|| {
+            Error::invalid(format!("Content-Range: {text:?} is not bytes FIRST-LAST/TOTAL."))
+                .inner("invalidParameterFormat")
+        })
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let number = |text: &str| text.trim().parse::<u64>().ok();
+        let range = Self { first: number(first)?, last: number(last)?, total: number(total)? };
+        (range.first <= range.last && range.last < range.total).then_some(range)
+    }
+
+    fn length(self) -> u64 {
+        self.last - self.first + 1
+    }
+
+    /// Whether a session takes this fragment, sent with so many bytes, now.
+    fn check(self, session: &Session, sent: u64) -> Result<()> {
+        let range = |message: String, inner| {
+            Err(Error::new(StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange", message).inner(inner))
+        };
+        if sent != self.length() {
+            return Err(Error::invalid(
+                "Declared fragment length does not match the provided number of bytes",
+            )
+            .inner("fragmentLengthMismatch"));
+        }
+        if let Some(total) = session.total.filter(|total| *total != self.total) {
+            return Err(Error::invalid(format!(
+                "The file was declared to have {total} bytes, not {}.",
+                self.total
+            ))
+            .inner("fragmentLengthMismatch"));
+        }
+        if self.first < session.received {
+            return range(
+                "Uploaded fragment overlaps with existing data.".into(),
+                "fragmentOverlap",
+            );
+        }
+        if self.first > session.received {
+            let message = format!("The upload goes on at byte {}.", session.received);
+            return range(message, "fragmentOutOfOrder");
+        }
+        if sent > LARGEST_FRAGMENT {
+            let message = format!("A fragment has {LARGEST_FRAGMENT} bytes at most.");
+            return Err(Error::invalid(message).inner("maxFragmentLengthExceeded"));
+        }
+        if self.last + 1 < self.total && !sent.is_multiple_of(UNIT) {
+            return Err(Error::invalid(format!(
+                "Every fragment but the last has a multiple of {UNIT} bytes, not {sent}."
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_range_is_whole_or_nothing() {
+        let range = ContentRange { first: 0, last: 25, total: 128 };
+        assert_eq!(ContentRange::parse("bytes 0-25/128"), Some(range));
+        for text in ["bytes 0-25/*", "bytes 25-0/128", "bytes 0-128/128", "0-25/128", "bytes */128"]
+        {
+            assert_eq!(ContentRange::parse(text), None, "{text}");
+        }
+    }
+
+    fn refusal(range: (u64, u64, u64), received: u64, sent: u64) -> Option<&'static str> {
+        let (first, last, total) = range;
+        let session = Session {
+            id: String::new(),
+            drive: 1,
+            parent: 100,
+            name: "f".into(),
+            total: None,
+            received,
+            on_conflict: OnConflict::Replace,
+            expires: Timestamp::UNIX_EPOCH,
+            state: Value::Null,
+        };
+        let checked = ContentRange { first, last, total }.check(&session, sent);
+        checked.err().map(|error| error.inner.unwrap_or("none"))
+    }
+
+    #[test]
+    fn a_fragment_is_taken_in_its_turn_and_size_only() {
+        let unit = UNIT;
+        assert_eq!(refusal((0, unit - 1, 3 * unit), 0, unit), None);
+        assert_eq!(refusal((unit, unit + 6, unit + 7), unit, 7), None);
+        assert_eq!(refusal((0, unit - 1, 3 * unit), unit, unit), Some("fragmentOverlap"));
+        assert_eq!(
+            refusal((2 * unit, 3 * unit - 1, 3 * unit), unit, unit),
+            Some("fragmentOutOfOrder")
+        );
+        assert_eq!(refusal((0, unit - 1, 3 * unit), 0, unit - 1), Some("fragmentLengthMismatch"));
+        assert_eq!(refusal((0, unit, 3 * unit), 0, unit + 1), Some("none"));
+        let large = LARGEST_FRAGMENT;
+        assert_eq!(refusal((0, large - 1, 2 * large), 0, large), None);
+        let larger = large + unit;
+        assert_eq!(
+            refusal((0, larger - 1, 2 * large), 0, larger),
+            Some("maxFragmentLengthExceeded")
+        );
+    }
+}

@@ -1,0 +1,377 @@
+//! A tree in a map: slow, plain, and what the real one is compared with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::{
+    FIRST_ITEM, ItemNo, NodeKind, OnConflict, ROOT, Result, State, TreeError, fold,
+};
+
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub name: String,
+    pub kind: NodeKind,
+    /// Every folder it is in, or was in when it was trashed.
+    pub parents: BTreeSet<ItemNo>,
+    pub primary: Option<ItemNo>,
+    pub trashed: bool,
+    pub purged: bool,
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub items: BTreeMap<ItemNo, Item>,
+    pub quota: u64,
+    next: ItemNo,
+}
+
+/// What looks.
+impl Model {
+    pub(super) fn new(quota: u64) -> Self {
+        let mut model = Self { items: BTreeMap::new(), quota, next: ROOT };
+        model.insert(BTreeSet::new(), String::new(), NodeKind::Folder, Vec::new());
+        model.next = FIRST_ITEM;
+        model
+    }
+
+    fn there(&self, no: ItemNo) -> bool {
+        self.items.get(&no).is_some_and(|item| !item.trashed && !item.purged)
+    }
+
+    pub(super) fn live(&self, no: ItemNo) -> bool {
+        no == ROOT || self.there(no) && self.items[&no].parents.iter().any(|up| self.live(*up))
+    }
+
+    pub(super) fn state(&self, no: ItemNo) -> State {
+        match &self.items[&no] {
+            item if item.purged => State::Purged,
+            item if item.trashed => State::Trashed,
+            _ if self.live(no) => State::Live,
+            _ => State::Hidden,
+        }
+    }
+
+    pub(super) fn shown_parents(&self, no: ItemNo) -> Vec<ItemNo> {
+        let item = &self.items[&no];
+        let mut shown = Vec::from_iter(item.primary);
+        if !item.purged {
+            let seen = |up: &&ItemNo| !self.live(no) || self.live(**up);
+            shown.extend(item.parents.iter().filter(seen).filter(|up| Some(**up) != item.primary));
+        }
+        shown
+    }
+
+    pub(super) fn children(&self, folder: ItemNo) -> Vec<ItemNo> {
+        let inside = |no: &ItemNo| self.there(*no) && self.items[no].parents.contains(&folder);
+        self.items.keys().copied().filter(inside).collect()
+    }
+
+    pub(super) fn size(&self, no: ItemNo) -> u64 {
+        let item = &self.items[&no];
+        let below = self.children(no).into_iter();
+        let below = below.filter(|child| self.items[child].primary == Some(no));
+        item.bytes.len() as u64 + below.map(|child| self.size(child)).sum::<u64>()
+    }
+
+    /// An item and all below it, each with how deep it is at most.
+    fn gather(&self, top: ItemNo) -> BTreeMap<ItemNo, usize> {
+        let mut found = BTreeMap::new();
+        let mut waiting = vec![(top, 0)];
+        while let Some((no, depth)) = waiting.pop() {
+            let deepest = found.entry(no).or_insert(depth);
+            *deepest = depth.max(*deepest);
+            waiting.extend(self.children(no).into_iter().map(|child| (child, depth + 1)));
+        }
+        found
+    }
+
+    pub(super) fn is_above(&self, no: ItemNo, folder: ItemNo) -> bool {
+        self.gather(no).contains_key(&folder)
+    }
+
+    fn occupant(&self, folder: ItemNo, name: &str) -> Option<ItemNo> {
+        let mut children = self.children(folder).into_iter();
+        children.find(|child| fold(&self.items[child].name) == fold(name))
+    }
+
+    fn live_item(&self, no: ItemNo) -> Result<&Item> {
+        if self.live(no) { Ok(&self.items[&no]) } else { Err(TreeError::NotFound) }
+    }
+
+    /// Who has the name in a live folder.
+    fn spot(&self, folder: ItemNo, name: &str) -> Result<Option<ItemNo>> {
+        if self.live_item(folder)?.kind != NodeKind::Folder {
+            return Err(TreeError::NotAFolder(folder));
+        }
+        Ok(self.occupant(folder, name))
+    }
+
+    fn admit(&self, more: i64) -> Result<()> {
+        if more > 0 && self.size(ROOT) as i64 + more > self.quota as i64 {
+            return Err(TreeError::QuotaExceeded);
+        }
+        Ok(())
+    }
+
+    fn free(&self, folders: &[ItemNo], name: &str, kind: NodeKind) -> String {
+        let (stem, extension) = match name.rsplit_once('.') {
+            Some((stem, extension)) if kind == NodeKind::File => (stem, format!(".{extension}")),
+            _ => (name, String::new()),
+        };
+        let free = |name: &String| folders.iter().all(|up| self.occupant(*up, name).is_none());
+        (1..).map(|n| format!("{stem} {n}{extension}")).find(free).unwrap_or_default()
+    }
+}
+
+/// What changes.
+impl Model {
+    fn insert(
+        &mut self,
+        parents: BTreeSet<ItemNo>,
+        name: String,
+        kind: NodeKind,
+        bytes: Vec<u8>,
+    ) -> ItemNo {
+        let no = self.next;
+        self.next += 1;
+        let primary = parents.first().copied();
+        let item = Item { name, kind, parents, primary, trashed: false, purged: false, bytes };
+        self.items.insert(no, item);
+        no
+    }
+
+    fn item(&mut self, no: ItemNo) -> &mut Item {
+        self.items.get_mut(&no).expect("looked up before")
+    }
+
+    /// A live item's primary folder is live, and nobody's is purged if another is not.
+    fn settle(&mut self) {
+        let before = self.clone();
+        for (&no, item) in &mut self.items {
+            let Some(primary) = item.primary.filter(|_| before.there(no)) else { continue };
+            let state = before.state(primary);
+            let live = item.parents.iter().copied().find(|up| before.live(*up));
+            if before.live(no) && state != State::Live || state == State::Purged {
+                item.primary = live.or_else(|| item.parents.first().copied()).or(item.primary);
+            }
+        }
+    }
+
+    pub(super) fn make(
+        &mut self,
+        folder: ItemNo,
+        name: &str,
+        on_conflict: OnConflict,
+    ) -> Result<ItemNo> {
+        let mut name = name.to_owned();
+        if let Some(there) = self.spot(folder, &name)? {
+            match on_conflict {
+                OnConflict::Replace if self.items[&there].kind == NodeKind::Folder => {
+                    return Ok(there);
+                }
+                OnConflict::Rename => name = self.free(&[folder], &name, NodeKind::Folder),
+                _ => return Err(TreeError::NameTaken(there)),
+            }
+        }
+        Ok(self.insert(BTreeSet::from([folder]), name, NodeKind::Folder, Vec::new()))
+    }
+
+    pub(super) fn put(
+        &mut self,
+        folder: ItemNo,
+        name: &str,
+        bytes: Vec<u8>,
+        on_conflict: OnConflict,
+    ) -> Result<ItemNo> {
+        let mut name = name.to_owned();
+        if let Some(there) = self.spot(folder, &name)? {
+            match on_conflict {
+                OnConflict::Replace => return self.overwrite(there, bytes),
+                OnConflict::Rename => name = self.free(&[folder], &name, NodeKind::File),
+                OnConflict::Fail => return Err(TreeError::NameTaken(there)),
+            }
+        }
+        self.admit(bytes.len() as i64)?;
+        Ok(self.insert(BTreeSet::from([folder]), name, NodeKind::File, bytes))
+    }
+
+    pub(super) fn overwrite(&mut self, no: ItemNo, bytes: Vec<u8>) -> Result<ItemNo> {
+        let item = self.live_item(no)?;
+        if item.kind != NodeKind::File {
+            return Err(TreeError::NotAFile(no));
+        }
+        self.admit(bytes.len() as i64 - item.bytes.len() as i64)?;
+        self.item(no).bytes = bytes;
+        Ok(no)
+    }
+
+    pub(super) fn update(
+        &mut self,
+        no: ItemNo,
+        name: Option<&str>,
+        parents: Option<&[ItemNo]>,
+        on_conflict: OnConflict,
+    ) -> Result<ItemNo> {
+        let item = self.live_item(no)?.clone();
+        if no == ROOT && (name.is_some() || parents.is_some()) {
+            return Err(TreeError::Root);
+        }
+        let mut new_name = name.map_or(item.name.clone(), str::to_owned);
+        let shown = self.shown_parents(no);
+        let wanted = parents.map_or(shown.clone(), <[ItemNo]>::to_vec);
+        if wanted == shown && new_name == item.name {
+            return Ok(no);
+        }
+        let mut occupants = BTreeSet::new();
+        for &folder in &wanted {
+            let occupant = self.spot(folder, &new_name)?;
+            occupants.extend(occupant.filter(|there| *there != no));
+            if !shown.contains(&folder) && self.is_above(no, folder) {
+                return Err(TreeError::IntoItself);
+            }
+        }
+        let Some(&primary) = wanted.first() else { return Err(TreeError::NotFound) };
+        if let Some(&first) = occupants.first() {
+            let file = |no: &ItemNo| self.items[no].kind == NodeKind::File;
+            match on_conflict {
+                OnConflict::Fail => return Err(TreeError::NameTaken(first)),
+                OnConflict::Rename => new_name = self.free(&wanted, &new_name, item.kind),
+                OnConflict::Replace if !file(&no) => return Err(TreeError::NameTaken(first)),
+                OnConflict::Replace => {
+                    if let Some(&folder) = occupants.iter().find(|there| !file(there)) {
+                        return Err(TreeError::NameTaken(folder));
+                    }
+                    occupants.iter().for_each(|there| self.item(*there).trashed = true);
+                }
+            }
+        }
+        // Folders in the bin are not seen, and so not left, unless the name does not fit there.
+        let fits = |up: &ItemNo| self.occupant(*up, &new_name).is_none_or(|there| there == no);
+        let unseen = item.parents.iter().copied().filter(|up| !self.live(*up)).filter(fits);
+        let parents = unseen.chain(wanted).collect();
+        *self.item(no) = Item { name: new_name, parents, primary: Some(primary), ..item };
+        Ok(no)
+    }
+
+    pub(super) fn copy(
+        &mut self,
+        no: ItemNo,
+        to: ItemNo,
+        name: Option<&str>,
+        on_conflict: OnConflict,
+    ) -> Result<ItemNo> {
+        if no == ROOT {
+            return Err(TreeError::Root);
+        }
+        let item = self.live_item(no)?.clone();
+        let mut name = name.map_or(item.name.clone(), str::to_owned);
+        if let Some(there) = self.spot(to, &name)? {
+            let files = [no, there].iter().all(|no| self.items[no].kind == NodeKind::File);
+            match on_conflict {
+                OnConflict::Replace if files => return self.overwrite(there, item.bytes),
+                OnConflict::Rename => name = self.free(&[to], &name, item.kind),
+                _ => return Err(TreeError::NameTaken(there)),
+            }
+        }
+        let before = self.clone();
+        let gathered = self.gather(no);
+        let mut order: Vec<ItemNo> = gathered.keys().copied().collect();
+        order.sort_by_key(|no| (gathered[no], *no));
+        let copy_of = |no: &ItemNo| order.iter().position(|o| o == no).map(|seq| seq as i64);
+        let base = self.next;
+        for &original in &order {
+            let item = before.items[&original].clone();
+            let parents = item.parents.iter().filter_map(copy_of).map(|seq| base + seq).collect();
+            let primary = item.primary.as_ref().and_then(copy_of).map(|seq| base + seq);
+            let copy = self.insert(parents, item.name, item.kind, item.bytes);
+            let copy = self.item(copy);
+            copy.primary = primary.or(copy.primary);
+        }
+        let top = self.item(base);
+        (top.name, top.parents, top.primary) = (name, BTreeSet::from([to]), Some(to));
+        if before.admit(self.size(base) as i64).is_err() {
+            *self = before;
+            return Err(TreeError::QuotaExceeded);
+        }
+        Ok(base)
+    }
+
+    pub(super) fn trash(&mut self, no: ItemNo) -> Result<ItemNo> {
+        if no == ROOT {
+            return Err(TreeError::Root);
+        }
+        self.live_item(no)?;
+        self.item(no).trashed = true;
+        self.settle();
+        Ok(no)
+    }
+
+    pub(super) fn restore(
+        &mut self,
+        no: ItemNo,
+        to: Option<ItemNo>,
+        name: Option<&str>,
+    ) -> Result<ItemNo> {
+        if self.state(no) != State::Trashed {
+            return Err(TreeError::NotFound);
+        }
+        let item = self.items[&no].clone();
+        let name = name.map_or(item.name.clone(), str::to_owned);
+        let before: Vec<ItemNo> = match to {
+            Some(folder) => vec![folder],
+            None => self.shown_parents(no),
+        };
+        let (seen, unseen): (Vec<_>, Vec<_>) =
+            before.into_iter().partition(|up| to.is_some() || self.live(*up));
+        let Some(&primary) = seen.first() else { return Err(TreeError::NotFound) };
+        for &folder in &seen {
+            if let Some(there) = self.spot(folder, &name)? {
+                return Err(TreeError::NameTaken(there));
+            }
+            if self.is_above(no, folder) {
+                return Err(TreeError::IntoItself);
+            }
+            self.admit(self.size(no) as i64)?;
+        }
+        let fits = |up: &ItemNo| {
+            !self.items[up].purged && !self.is_above(no, *up) && self.occupant(*up, &name).is_none()
+        };
+        let parents = seen.into_iter().chain(unseen.into_iter().filter(fits)).collect();
+        let primary = Some(primary);
+        *self.item(no) = Item { name, parents, primary, trashed: false, ..item };
+        self.settle();
+        Ok(no)
+    }
+
+    pub(super) fn purge(&mut self, no: ItemNo) -> Result<ItemNo> {
+        if no == ROOT {
+            return Err(TreeError::Root);
+        }
+        if self.items[&no].purged {
+            return Err(TreeError::NotFound);
+        }
+        let gathered = self.gather(no);
+        let elsewhere = |below: &ItemNo| {
+            let mut parents = self.items[below].parents.iter();
+            *below != no && parents.any(|up| !gathered.contains_key(up))
+        };
+        let kept: BTreeSet<ItemNo> = gathered
+            .keys()
+            .filter(|below| elsewhere(below))
+            .flat_map(|below| self.gather(*below).into_keys())
+            .collect();
+        let gone: BTreeSet<ItemNo> =
+            gathered.into_keys().filter(|below| !kept.contains(below)).collect();
+        for (no, item) in &mut self.items {
+            if gone.contains(no) {
+                item.purged = true;
+                item.parents.clear();
+                item.bytes.clear();
+            } else if !item.trashed {
+                item.parents.retain(|up| !gone.contains(up));
+            }
+        }
+        self.settle();
+        Ok(no)
+    }
+}

@@ -1,0 +1,181 @@
+//! Copies within the cloud (A13).
+//!
+//! The cloud works on a copy while it is asked how it is doing. Personal drives do not know how to
+//! replace a file by a copy. There the copy is made beside, under a name that nobody has, and then
+//! renamed onto the file: what was there stays until the new file takes its place. If the process
+//! ends between the two, the copy stays under that name (`drivedal-….tmp`).
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AccountKind,
+    address::{Address, Side},
+    api::Monitored,
+    drive::{GraphDrive, behavior},
+    item,
+    model::{ConflictBehavior, Patch},
+};
+use crate::drive::{
+    Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, Place, Result, Secret, Target,
+};
+
+/// Between the first two looks at a copy; doubled each time (C4).
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest time between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What must be known to go on, kept in [`CopyJob::state`].
+#[derive(Clone, Deserialize, Serialize)]
+struct State {
+    from: At,
+    folder: At,
+    name: String,
+    if_exists: Taken,
+    /// The name that a copy to replace something is made under first.
+    temporary: String,
+    /// It is being made under that name.
+    beside: bool,
+    asked: u32,
+}
+
+/// A place, to be written down.
+#[derive(Clone, Deserialize, Serialize)]
+struct At {
+    item: String,
+    path: String,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Serialize)]
+enum Taken {
+    Replace,
+    Fail,
+    Rename,
+}
+
+pub(super) async fn begin(
+    drive: &GraphDrive,
+    cx: &Context,
+    from: &Place,
+    to: &Target,
+    if_exists: IfExists,
+) -> Result<Copying> {
+    let personal = drive.kind.is_some_and(AccountKind::is_personal);
+    let state = State {
+        from: At::of(from),
+        folder: At::of(&to.folder),
+        name: to.name.clone(),
+        if_exists: match if_exists {
+            IfExists::Replace => Taken::Replace,
+            IfExists::Fail => Taken::Fail,
+            IfExists::Rename => Taken::Rename,
+        },
+        temporary: format!("drivedal-{:016x}.tmp", RandomState::new().hash_one(&to.name)),
+        // Known to be there, and not to be replaced directly.
+        beside: personal && to.occupant.is_some() && if_exists == IfExists::Replace,
+        asked: 0,
+    };
+    state.start(drive, cx).await
+}
+
+pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> Result<Copying> {
+    let mut state: State = serde_json::from_str(&job.state).map_err(|_| {
+        Error::new(ErrorKind::Invalid, "the copy is not one that this service has begun")
+    })?;
+    match drive.client.monitor(cx, &job.url).await? {
+        Monitored::Running => {
+            state.asked += 1;
+            Ok(state.running(job.url.clone()))
+        }
+        Monitored::Completed(id) if state.beside => state.put_in_place(drive, cx, id).await,
+        Monitored::Completed(_) => Ok(Copying::Done(None)),
+        Monitored::Failed(error) if error.kind() != ErrorKind::Exists => Err(error),
+        // Asked for twice: the first answer was lost, but the copy is there.
+        Monitored::Failed(_) if state.beside => state.put_in_place(drive, cx, None).await,
+        Monitored::Failed(_) if state.if_exists == Taken::Replace => {
+            (state.beside, state.asked) = (true, 0);
+            state.start(drive, cx).await
+        }
+        Monitored::Failed(error) => Err(error),
+    }
+}
+
+impl State {
+    /// Asks for the copy.
+    async fn start(&self, drive: &GraphDrive, cx: &Context) -> Result<Copying> {
+        let from = drive.at(cx, &self.from.place(), Side::Contents).await?;
+        let folder = drive.reference(cx, &self.folder.place(), &from.drive).await?;
+        let name = if self.beside { &self.temporary } else { &self.name };
+        let patch = Patch {
+            name: Some(name.clone()),
+            parent_reference: Some(folder),
+            file_system_info: None,
+        };
+        // Fail is what all kinds of drives do without being told; personal ones know nothing else.
+        let behavior = match (self.beside, self.if_exists) {
+            (false, Taken::Replace) => Some(ConflictBehavior::Replace),
+            (false, Taken::Rename) => Some(ConflictBehavior::Rename),
+            (true, _) | (_, Taken::Fail) => Some(ConflictBehavior::Fail),
+        };
+        let personal = drive.kind.is_some_and(AccountKind::is_personal);
+        let behavior = behavior.filter(|_| !personal);
+        match drive.client.copy(cx, &from, &patch, behavior).await {
+            Ok(monitor) => Ok(self.running(monitor)),
+            // Some drives tell a taken name at once.
+            Err(error)
+                if error.kind() == ErrorKind::Exists
+                    && self.if_exists == Taken::Replace
+                    && !self.beside =>
+            {
+                let beside = Self { beside: true, asked: 0, ..self.clone() };
+                Box::pin(beside.start(drive, cx)).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn running(&self, monitor: Secret) -> Copying {
+        let doubled = FIRST_PAUSE.saturating_mul(1 << self.asked.min(10));
+        let state = serde_json::to_string(self).expect("text and numbers are always JSON");
+        Copying::Running {
+            job: CopyJob { url: monitor, state },
+            ask_in: doubled.min(LONGEST_PAUSE),
+        }
+    }
+
+    /// Renames the copy that was made beside onto the name that it is to have.
+    async fn put_in_place(
+        &self,
+        drive: &GraphDrive,
+        cx: &Context,
+        id: Option<String>,
+    ) -> Result<Copying> {
+        let folder = drive.at(cx, &self.folder.place(), Side::Contents).await?;
+        let at = match id {
+            Some(id) => Address::id(folder.drive, &id),
+            None => folder.below(&self.temporary),
+        };
+        let patch = Patch { name: Some(self.name.clone()), ..Patch::default() };
+        let wire = drive.client.update(cx, &at, &patch, behavior(IfExists::Replace)).await?;
+        let item: Item = item::item(wire, drive.drive_of(cx, &at).await?)?;
+        Ok(Copying::Done(Some(Box::new(item))))
+    }
+}
+
+impl At {
+    fn of(place: &Place) -> Self {
+        let (item, path) = match place {
+            Place::Item { id, .. } => (id, ""),
+            Place::Below { anchor, path } => (anchor, &**path),
+        };
+        Self { item: item.to_string(), path: path.to_owned() }
+    }
+
+    fn place(&self) -> Place {
+        Place::Below { anchor: self.item.as_str().into(), path: self.path.as_str().into() }
+    }
+}

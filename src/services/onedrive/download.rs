@@ -1,0 +1,95 @@
+//! Bytes out, and the looks that go before them.
+
+use super::{
+    address::{Address, Ids, Side},
+    drive::GraphDrive,
+    item,
+};
+use crate::drive::{
+    ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result,
+};
+
+/// What a ticket's host answers when the ticket has expired (A8); also what it answers when the
+/// account may not read the file, which a new ticket then tells.
+const EXPIRED: [u16; 4] = [401, 403, 404, 410];
+
+/// An item, if the conditions hold.
+///
+/// # Errors
+/// `Condition` if they do not.
+pub(super) async fn look(
+    drive: &GraphDrive,
+    cx: &Context,
+    at: &Address,
+    conditions: &Conditions,
+) -> Result<Item> {
+    let wire = drive.client.item(cx, at, conditions.if_none_match.as_deref()).await?;
+    let item = item::item(wire, drive.drive_of(cx, at).await?)?;
+    // The cloud compares `If-None-Match` and not `If-Match`, and some hosts neither (A5).
+    let is = |etag: &String| etag == "*" || item.etag.as_ref() == Some(etag);
+    if !conditions.if_match.as_ref().is_none_or(is) {
+        return Err(Error::new(ErrorKind::Condition, "the item has another etag by now"));
+    }
+    if conditions.if_none_match.as_ref().is_some_and(is) {
+        return Err(Error::new(ErrorKind::Condition, "the item still has this etag"));
+    }
+    Ok(item)
+}
+
+/// A file's bytes: one request with a ticket that still works, else two. A look that tells the
+/// ticket costs as much as the redirect of `/content`, shows the etag, and serves the next range.
+pub(super) async fn bytes(
+    drive: &GraphDrive,
+    cx: &Context,
+    file: &Place,
+    known: Option<&Item>,
+    range: ByteRange,
+    conditions: &Conditions,
+) -> Result<Download> {
+    // A ticket's host knows nothing of the item's etag, so a condition needs a look.
+    let known = known.filter(|_| *conditions == Conditions::default());
+    if let Some((known, ticket)) = known.and_then(|item| Some((item, item.ticket.as_ref()?))) {
+        match drive.client.download(cx, ticket, &range, known.size).await {
+            Ok(download) => {
+                // The bytes may be newer than what is known of the item, unless the host says so.
+                let etag = download.etag.filter(|etag| known.etag.as_ref() == Some(etag));
+                return Ok(Download { etag, ..download });
+            }
+            Err(error) if error.status().is_some_and(|status| EXPIRED.contains(&status)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let at = drive.at(cx, file, Side::Contents).await?;
+    let item = look(drive, cx, &at, conditions).await?;
+    let is_entry = drive.at(cx, file, Side::Entry).await? == at;
+    match item.kind {
+        Kind::File => {}
+        Kind::Folder => {
+            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes to read"));
+        }
+        Kind::Opaque => {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "this item is neither file nor folder (a OneNote notebook, perhaps); the cloud \
+                 gives no bytes of it",
+            ));
+        }
+    }
+    let is_shortcut = Ids::parse(&item.id).stands_for.is_some();
+    let (at, ticket) = match (&item.ticket, is_shortcut) {
+        (None, true) => {
+            let at = drive.at(cx, &Place::of(&item.id), Side::Contents).await?;
+            let far = look(drive, cx, &at, &Conditions::default()).await?;
+            (at, far.ticket)
+        }
+        (ticket, _) => (at, ticket.clone()),
+    };
+    let download = match &ticket {
+        Some(ticket) => drive.client.download(cx, ticket, &range, item.size).await?,
+        // Harmful files have none; the cloud says so in its own words.
+        None => drive.client.content(cx, &at, &range, item.size).await?,
+    };
+    let etag = item.etag.clone();
+    let known = is_entry.then(|| Box::new(Item { ticket, ..item }));
+    Ok(Download { etag, item: known, ..download })
+}

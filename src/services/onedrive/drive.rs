@@ -1,0 +1,446 @@
+//! The biased half: a OneDrive as a [`Drive`], on top of the [`Client`].
+//!
+//! Everything is asked by path, so nothing is walked (C4). The root goes by its alias; ids of items
+//! in other drives carry the drive's, and a shortcut's that of what it stands for
+//! ([`address`](super::address)). What a shortcut stands for is entered by its id; a path that leads
+//! through one is the cloud's to resolve.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use tokio::sync::OnceCell;
+
+use super::{
+    AccountKind, Client,
+    address::{Address, DriveRef, Ids, Side, address_of, root_id},
+    api::PAGE_MAX,
+    copy, download,
+    error::has_code,
+    home::Home,
+    item,
+    model::{ConflictBehavior, FileSystemInfo, FolderReference, Items, Patch},
+    names, session, tree, upload,
+};
+use crate::drive::{
+    Account, Body, ByteRange, Capabilities, Change, Conditions, Context, CopyJob, Copying, Cursor,
+    Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Page, Place, Progress, Quota,
+    Removal, Result, Secret, Seen, SessionLimits, Target, Trees, UploadSession, WriteOptions,
+};
+
+/// Fragments are multiples of this, in bytes (A10).
+const UNIT: u64 = 320 << 10;
+
+/// How many items are removed at once: more than 16 requests at a time get a client blocked (A22).
+const CONCURRENT_REMOVALS: usize = 8;
+
+/// A OneDrive. Clones share everything.
+#[derive(Clone, Debug)]
+pub(super) struct GraphDrive {
+    pub(super) client: Client,
+    pub(super) home: Arc<Home>,
+    /// The special folder that is the root, if not the drive's own.
+    pub(super) special: Option<Arc<str>>,
+    pub(super) kind: Option<AccountKind>,
+    /// The real id of the drive's root folder.
+    pub(super) root: Arc<OnceCell<String>>,
+    capabilities: Arc<Capabilities>,
+}
+
+impl GraphDrive {
+    pub(super) fn new(
+        client: Client,
+        home: Home,
+        special: Option<&str>,
+        kind: Option<AccountKind>,
+    ) -> Self {
+        Self {
+            client,
+            home: Arc::new(home),
+            special: special.map(Into::into),
+            kind,
+            root: Arc::default(),
+            capabilities: Arc::new(capabilities(special.is_some(), kind)),
+        }
+    }
+
+    /// Where a place is.
+    pub(super) async fn at(&self, cx: &Context, place: &Place, side: Side) -> Result<Address> {
+        Ok(address_of(self.home.get(&self.client, cx).await?, place, side))
+    }
+
+    /// The drive that ids in an answer about this item are of; `None`: the service's own.
+    pub(super) async fn drive_of<'a>(
+        &self,
+        cx: &Context,
+        at: &'a Address,
+    ) -> Result<Option<&'a str>> {
+        Ok(match &at.drive {
+            drive if drive == self.home.get(&self.client, cx).await? => None,
+            DriveRef::Id(id) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// How a request names a folder in its body: by path where that is possible, else by id, which
+    /// may have to be asked for.
+    pub(super) async fn reference(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        from: &DriveRef,
+    ) -> Result<FolderReference> {
+        let at = self.at(cx, folder, Side::Contents).await?;
+        let elsewhere = match &at.drive {
+            drive if drive == from => None,
+            DriveRef::Id(id) => Some(id.to_string()),
+            _ => match self.home.by_id(&self.client, cx).await? {
+                DriveRef::Id(id) => Some(id.to_string()),
+                _ => None,
+            },
+        };
+        if elsewhere.is_none() {
+            let home = self.home.get(&self.client, cx).await?;
+            let drive = match &at.drive == home {
+                true => self.home.referable(&self.client, cx).await?.clone(),
+                false => at.drive.clone(),
+            };
+            if let Some(path) = (Address { drive, ..at.clone() }).reference_path() {
+                return Ok(FolderReference::Path { path });
+            }
+        }
+        let id = match at.known_id() {
+            Some(id) => id.to_owned(),
+            None => self.client.item(cx, &at, None).await?.id,
+        };
+        Ok(FolderReference::Id { drive_id: elsewhere, id })
+    }
+
+    /// A page's items, as this drive names them.
+    pub(super) async fn entries(
+        &self,
+        cx: &Context,
+        items: Items,
+        folder: &Address,
+    ) -> Result<Page> {
+        let drive = self.drive_of(cx, folder).await?;
+        let entries = items.value.into_iter().filter_map(|entry| item::entry(entry, drive));
+        Ok(Page { items: entries.collect(), next: items.next.map(Cursor) })
+    }
+
+    async fn children(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        limit: Option<usize>,
+        from: Option<&Cursor>,
+    ) -> Result<Page> {
+        let at = self.at(cx, folder, Side::Contents).await?;
+        let items = match from {
+            None => self.client.children(cx, &at, page_size(limit)).await,
+            Some(Cursor(link)) => self.client.page(cx, link).await,
+        };
+        let items = items.map_err(|error| match from {
+            Some(_) => broken_off(error),
+            // What a locked Personal Vault answers (A4).
+            None if has_code(&error, "invalidResourceId") => error.with_kind(ErrorKind::NotAFolder),
+            None => error,
+        })?;
+        advanced(from.map(|Cursor(link)| link), &items)?;
+        self.entries(cx, items, &at).await
+    }
+
+    async fn change(
+        &self,
+        cx: &Context,
+        at: &Place,
+        item: Option<&Item>,
+        change: &Change,
+    ) -> Result<Item> {
+        let address = self.at(cx, at, Side::Entry).await?;
+        if address.is_alias() {
+            return Err(Error::new(ErrorKind::Unsupported, "the root folder stays as it is"));
+        }
+        if let (Place::Below { anchor, path }, Some(Place::Below { anchor: to, path: below })) =
+            (at, &change.folder)
+            && anchor == to
+            && is_within(below, path)
+        {
+            return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved below itself"));
+        }
+        let parent_reference = match &change.folder {
+            Some(folder) => Some(self.reference(cx, folder, &address.drive).await?),
+            None => None,
+        };
+        let moves = change.name.is_some() || change.folder.is_some();
+        let patch = Patch {
+            name: change.name.clone(),
+            parent_reference,
+            file_system_info: times(item.filter(|_| moves), change),
+        };
+        let behavior = behavior(change.if_exists);
+        let wire = self.client.update(cx, &address, &patch, behavior).await?;
+        item::item(wire, self.drive_of(cx, &address).await?)
+    }
+
+    async fn remove_one(&self, cx: &Context, removal: &Removal) -> Result<()> {
+        let at = self.at(cx, &removal.place, Side::Entry).await?;
+        if at.is_alias() {
+            return Err(Error::new(ErrorKind::Unsupported, "the root folder is not removed"));
+        }
+        self.client.delete(cx, &at).await
+    }
+}
+
+/// The times that go with a change. A move or a new name would reset them (A4), so what is known of
+/// them is said again; a shortcut's are those of what it stands for, and not its own to change.
+fn times(item: Option<&Item>, change: &Change) -> Option<FileSystemInfo> {
+    let item = item.filter(|item| Ids::parse(&item.id).stands_for.is_none());
+    let times = FileSystemInfo {
+        created_date_time: item.and_then(|item| item.created),
+        last_modified_date_time: change.modified.or(item.and_then(|item| item.modified)),
+    };
+    (times != FileSystemInfo::default()).then_some(times)
+}
+
+fn is_within(path: &str, folder: &str) -> bool {
+    let mut names = path.split('/').map(names::fold);
+    folder.split('/').all(|name| names.next() == Some(names::fold(name)))
+}
+
+/// A listing that has begun is not whole if a later page is missing: that must not look like a
+/// folder that is not there.
+pub(super) fn broken_off(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => error.with_kind(ErrorKind::Conflict),
+        _ => error,
+    }
+}
+
+/// A page that names itself as the next one would be asked for for ever.
+pub(super) fn advanced(asked: Option<&Secret>, items: &Items) -> Result<()> {
+    match (asked, &items.next) {
+        (Some(asked), Some(next)) if asked == next => Err(Error::new(
+            ErrorKind::Unexpected,
+            "the listing does not go on: a page names itself as the next one",
+        )),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn page_size(limit: Option<usize>) -> usize {
+    limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX)
+}
+
+pub(super) fn behavior(if_exists: IfExists) -> ConflictBehavior {
+    match if_exists {
+        IfExists::Replace => ConflictBehavior::Replace,
+        IfExists::Fail => ConflictBehavior::Fail,
+        IfExists::Rename => ConflictBehavior::Rename,
+    }
+}
+
+/// The name in a folder, as a place.
+pub(super) fn place_of(target: &Target) -> Place {
+    let name = &target.name;
+    match &target.folder {
+        Place::Item { id, .. } => Place::Below { anchor: id.clone(), path: name.as_str().into() },
+        Place::Below { anchor, path } if path.is_empty() => {
+            Place::Below { anchor: anchor.clone(), path: name.as_str().into() }
+        }
+        Place::Below { anchor, path } => {
+            Place::Below { anchor: anchor.clone(), path: format!("{path}/{name}").into() }
+        }
+    }
+}
+
+/// What is true of accounts of that kind, or of every kind.
+fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
+    let personal = kind.is_some_and(AccountKind::is_personal);
+    Capabilities {
+        paths: true,
+        // A9.
+        single_max: 250_000_000,
+        // A20: "250 GB".
+        total_max: 250 << 30,
+        session: Some(SessionLimits {
+            // One request up to the first fragment's size.
+            from: 32 * UNIT,
+            multiple: UNIT,
+            usual: 32 * UNIT,
+            // C3: the most that is less than 60 MiB.
+            largest: 191 * UNIT,
+        }),
+        sets_modified: true,
+        if_not_exists: true,
+        if_match: true,
+        if_none_match: true,
+        copies_files: true,
+        update_replaces: true,
+        // A7: Business and SharePoint officially from the drive's root only.
+        trees: match (personal, special) {
+            (true, _) => Trees::Any,
+            (false, false) => Trees::Root,
+            (false, true) => Trees::No,
+        },
+        removals: 20,
+        several_parents: false,
+        fold: names::fold,
+        refuses_name: names::refusal,
+    }
+}
+
+#[async_trait]
+impl Drive for GraphDrive {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn account(&self, cx: &Context) -> Result<Account> {
+        let drive = self.client.drive(cx, self.home.get(&self.client, cx).await?).await?;
+        let owner = drive.owner.unwrap_or_default();
+        let who = owner.user.or(owner.group).unwrap_or_default();
+        Ok(Account {
+            id: who.id.filter(|id| !id.is_empty()).unwrap_or(drive.id),
+            name: who.display_name.or(drive.name),
+        })
+    }
+
+    async fn quota(&self, cx: &Context) -> Result<Quota> {
+        let drive = self.client.drive(cx, self.home.get(&self.client, cx).await?).await?;
+        let bytes = |told: Option<i64>| u64::try_from(told.unwrap_or_default()).unwrap_or_default();
+        match drive.quota {
+            // Some libraries tell nothing, or zeros (A2).
+            Some(quota) if bytes(quota.total) > 0 => {
+                Ok(Quota { total: bytes(quota.total), available: bytes(quota.remaining) })
+            }
+            _ => Err(Error::new(ErrorKind::Unsupported, "the cloud tells no quota of this drive")),
+        }
+    }
+
+    async fn root(&self, _: &Context) -> Result<ItemId> {
+        Ok(root_id(self.special.as_deref()))
+    }
+
+    async fn item(&self, cx: &Context, at: &Place, conditions: &Conditions) -> Result<Item> {
+        let at = self.at(cx, at, Side::Entry).await?;
+        let item = download::look(self, cx, &at, conditions).await?;
+        Ok(item)
+    }
+
+    async fn child(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        name: &str,
+        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+    ) -> Result<Item> {
+        let target = Target { folder: folder.clone(), name: name.to_owned(), occupant: None };
+        let item = self.item(cx, &place_of(&target), &Conditions::default()).await?;
+        seen(Seen::Item(&item));
+        Ok(item)
+    }
+
+    async fn list(
+        &self,
+        cx: &Context,
+        folder: &Place,
+        depth: Depth,
+        limit: Option<usize>,
+        from: Option<&Cursor>,
+    ) -> Result<Page> {
+        match depth {
+            Depth::Children => self.children(cx, folder, limit, from).await,
+            Depth::Tree => tree::page(self, cx, folder, limit, from).await,
+        }
+    }
+
+    async fn download(
+        &self,
+        cx: &Context,
+        file: &Place,
+        known: Option<&Item>,
+        range: ByteRange,
+        conditions: &Conditions,
+    ) -> Result<Download> {
+        download::bytes(self, cx, file, known, range, conditions).await
+    }
+
+    async fn upload(
+        &self,
+        cx: &Context,
+        to: &Target,
+        body: Body,
+        options: &WriteOptions,
+    ) -> Result<Item> {
+        upload::at_once(self, cx, to, body, options).await
+    }
+
+    async fn open_session(
+        &self,
+        cx: &Context,
+        to: &Target,
+        total: u64,
+        options: &WriteOptions,
+    ) -> Result<UploadSession> {
+        session::open(self, cx, to, total, options).await
+    }
+
+    async fn send_fragment(
+        &self,
+        cx: &Context,
+        session: &mut UploadSession,
+        offset: u64,
+        bytes: opendal::Buffer,
+    ) -> Result<Progress> {
+        session::send(self, cx, session, offset, bytes).await
+    }
+
+    async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {
+        session::status(self, cx, session).await
+    }
+
+    async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
+        session::commit(self, cx, session).await
+    }
+
+    async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
+        session::cancel(self, cx, session).await
+    }
+
+    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
+        let parent = self.at(cx, &at.folder, Side::Contents).await?;
+        let made = self.client.create_folder(cx, &parent, &at.name, ConflictBehavior::Fail).await?;
+        item::item(made, self.drive_of(cx, &parent).await?)
+    }
+
+    async fn update(
+        &self,
+        cx: &Context,
+        at: &Place,
+        item: Option<&Item>,
+        change: &Change,
+    ) -> Result<Item> {
+        self.change(cx, at, item, change).await
+    }
+
+    async fn copy(
+        &self,
+        cx: &Context,
+        from: &Place,
+        _: Option<&Item>,
+        to: &Target,
+        if_exists: IfExists,
+    ) -> Result<Copying> {
+        copy::begin(self, cx, from, to, if_exists).await
+    }
+
+    async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<Copying> {
+        copy::status(self, cx, job).await
+    }
+
+    async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {
+        let removals: Vec<_> = items.iter().map(|removal| self.remove_one(cx, removal)).collect();
+        stream::iter(removals).buffered(CONCURRENT_REMOVALS).collect().await
+    }
+}

@@ -1,0 +1,99 @@
+//! Which drive a service is.
+
+use tokio::sync::OnceCell;
+
+use super::{Client, address::DriveRef, names};
+use crate::drive::{Context, Error, ErrorKind, Result};
+
+/// A drive as the configuration names it, and as Graph does once it was asked.
+#[derive(Debug)]
+pub(super) struct Home {
+    named: Named,
+    /// A document library's name or id, if not the first one.
+    library: Option<String>,
+    found: OnceCell<DriveRef>,
+    by_id: OnceCell<DriveRef>,
+}
+
+/// Whose drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// No request is needed to know it.
+    Drive(DriveRef),
+    /// A site by host and path.
+    Site { host: String, path: String },
+}
+
+impl Home {
+    pub(super) fn new(named: Named, library: Option<String>) -> Self {
+        Self { named, library, found: OnceCell::new(), by_id: OnceCell::new() }
+    }
+
+    /// The drive; asked for once if it was named by a site's path or a library's name.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such site or library.
+    pub(super) async fn get(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
+        if let (Named::Drive(drive), None) = (&self.named, &self.library) {
+            return Ok(drive);
+        }
+        self.found.get_or_try_init(|| self.find(client, cx)).await
+    }
+
+    async fn find(&self, client: &Client, cx: &Context) -> Result<DriveRef> {
+        let owner = match &self.named {
+            Named::Drive(drive) => drive.clone(),
+            Named::Site { host, path } => {
+                DriveRef::Site(client.site(cx, host, path).await?.id.into())
+            }
+        };
+        let Some(library) = &self.library else { return Ok(owner) };
+        let mut from = None;
+        loop {
+            let page = client.drives(cx, &owner, from.as_ref()).await?;
+            let is_it = |name: &Option<String>| {
+                name.as_ref().is_some_and(|name| names::fold(name) == names::fold(library))
+            };
+            if let Some(drive) =
+                page.value.into_iter().find(|drive| drive.id == *library || is_it(&drive.name))
+            {
+                return Ok(DriveRef::Id(drive.id.into()));
+            }
+            if page.next.is_none() || page.next == from {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!("there is no document library {library:?}"),
+                ));
+            }
+            from = page.next;
+        }
+    }
+
+    /// The drive by its id, for what must be said of it from elsewhere; asked for once.
+    ///
+    /// # Errors
+    /// The request's.
+    pub(super) async fn by_id(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
+        let drive = self.get(client, cx).await?;
+        if let DriveRef::Id(_) = drive {
+            return Ok(drive);
+        }
+        self.by_id
+            .get_or_try_init(|| async {
+                Ok(DriveRef::Id(client.drive(cx, drive).await?.id.into()))
+            })
+            .await
+    }
+
+    /// The drive in the form in which a path in it can be referred to: the user's own as such,
+    /// others by id.
+    ///
+    /// # Errors
+    /// The request's.
+    pub(super) async fn referable(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
+        match self.get(client, cx).await? {
+            drive @ DriveRef::Mine => Ok(drive),
+            _ => self.by_id(client, cx).await,
+        }
+    }
+}

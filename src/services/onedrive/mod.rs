@@ -1,0 +1,166 @@
+//! OneDrive over Microsoft Graph: personal, Business and SharePoint drives as an OpenDAL service.
+//!
+//! A drop-in for OpenDAL's own: it has the same scheme, and each of its options.
+//!
+//! ```no_run
+//! use drivedal::services::onedrive::OneDrive;
+//! use opendal::Operator;
+//!
+//! # async fn example() -> opendal::Result<()> {
+//! drivedal::register();
+//! let builder = OneDrive::default().client_id("app").refresh_token("M.C5…").token_file("tokens.json");
+//! let operator = Operator::new(builder)?;
+//! let same = Operator::from_uri("onedrive://?client_id=app&refresh_token=M.C5…&token_file=tokens.json")?;
+//! operator.write("notes/today.txt", "hello").await?;
+//! assert_eq!(same.read("notes/today.txt").await?.to_vec(), b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What can be expected of it:
+//!
+//! * Everything is asked by path: one request for a look, for a file's bytes when a listing or a
+//!   look has just told its ticket (two otherwise), for making a folder with all above it, for
+//!   renaming, moving and replacing, for removing a tree.
+//! * A file goes in one request; from 10 MiB on, or when its modification time is announced, in an
+//!   upload session. Either way it is compared with the cloud's quickXorHash ([`QuickXor`]) where
+//!   the answer tells it, and with its size. SharePoint rewrites Office and HTML files as they
+//!   arrive; those cannot be compared, which the log says.
+//! * From a drive's root a whole tree is listed in one paged answer; in personal drives from any
+//!   folder, if [`account_kind`](OneDriveConfig::account_kind) says that it is one.
+//! * A write that must meet an etag is addressed by the item's id, because Graph makes a new file of
+//!   a path that is free whatever etag was asked for: one look more, unless the item is known.
+//! * Modification times are kept, in Business to the second. Names are compared without case.
+//! * OneNote notebooks, a locked Personal Vault and whatever else is neither file nor folder are
+//!   listed and cannot be read. Shortcuts to other people's folders are listed as what they stand
+//!   for, entered by id, and removed as shortcuts; a path that leads through one is Graph's to
+//!   resolve.
+//! * Copies onto an existing file of a personal drive are made beside it and renamed onto it.
+//!
+//! [`Client`] is the protocol itself, one method per request, for those who want no paths.
+
+mod address;
+mod api;
+mod config;
+mod copy;
+mod download;
+mod drive;
+mod error;
+mod home;
+mod item;
+pub mod model;
+mod names;
+mod quick_xor;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod upload;
+mod verify;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use opendal::{Builder, OperatorRegistry, Result, raw::Service};
+
+use self::drive::GraphDrive;
+pub use self::{
+    address::{Address, DriveRef, Paths},
+    api::{Client, Fragment, Monitored, PAGE_MAX},
+    config::{AccountKind, Cloud, OneDriveConfig},
+    quick_xor::QuickXor,
+};
+use crate::adapter::{DriveHandle, DriveService, Settings};
+
+/// OpenDAL's name of this service, and of its own.
+pub const ONEDRIVE_SCHEME: &str = "onedrive";
+
+/// Makes `onedrive://…` known to `Operator::from_uri` and `Operator::via_iter`.
+pub fn register_onedrive_service(registry: &OperatorRegistry) {
+    registry.register::<OneDrive>(ONEDRIVE_SCHEME);
+}
+
+/// Builds the service; see [`OneDriveConfig`] for what each option means.
+#[derive(Clone, Debug, Default)]
+pub struct OneDrive {
+    config: OneDriveConfig,
+}
+
+/// A method of the builder for each option that is a text.
+macro_rules! texts {
+    ($($option:ident)*) => {
+        impl OneDrive {
+            $(
+                #[doc = concat!("Sets [`OneDriveConfig::", stringify!($option), "`].")]
+                pub fn $option(mut self, text: impl Into<String>) -> Self {
+                    self.config.$option = Some(text.into());
+                    self
+                }
+            )*
+        }
+    };
+}
+
+texts! {
+    root name endpoint oauth_endpoint tenant client_id client_secret access_token refresh_token
+    token_file drive_id user group site library special
+}
+
+impl OneDrive {
+    /// Sets [`OneDriveConfig::cloud`].
+    pub fn cloud(mut self, cloud: Cloud) -> Self {
+        self.config.cloud = Some(cloud);
+        self
+    }
+
+    /// Sets [`OneDriveConfig::account_kind`].
+    pub fn account_kind(mut self, kind: AccountKind) -> Self {
+        self.config.account_kind = Some(kind);
+        self
+    }
+
+    /// Adds one of [`OneDriveConfig::headers`].
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Replaces [`OneDriveConfig::headers`].
+    pub fn headers(mut self, headers: BTreeMap<String, String>) -> Self {
+        self.config.headers = headers;
+        self
+    }
+
+    /// Sets [`OneDriveConfig::index_ttl`].
+    pub fn index_ttl(mut self, ttl: Duration) -> Self {
+        self.config.index_ttl = Some(ttl);
+        self
+    }
+
+    /// The service, and the handle for what OpenDAL has no words for.
+    ///
+    /// # Errors
+    /// `ConfigInvalid`, with what is wrong.
+    pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
+        let config = self.config;
+        let special = config.special.as_deref().filter(|name| !name.is_empty());
+        let drive = GraphDrive::new(config.client()?, config.home()?, special, config.account_kind);
+        let mut settings = Settings::new(ONEDRIVE_SCHEME, config.name.unwrap_or_default());
+        if let Some(root) = config.root {
+            settings.root = root;
+        }
+        if let Some(ttl) = config.index_ttl {
+            settings.index_ttl = ttl;
+        }
+        let service = DriveService::new(Arc::new(drive), settings);
+        let handle = service.handle();
+        Ok((service, handle))
+    }
+}
+
+impl Builder for OneDrive {
+    type Config = OneDriveConfig;
+
+    fn build(self) -> Result<impl Service> {
+        self.build_with_handle().map(|(service, _)| service)
+    }
+}

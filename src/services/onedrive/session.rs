@@ -1,0 +1,307 @@
+//! A file in fragments (A10).
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
+use opendal::Buffer;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    QuickXor,
+    address::{Address, Side},
+    api::Fragment,
+    drive::GraphDrive,
+    model::{self, ConflictBehavior, DriveItem, FileSystemInfo, Uploadable},
+    upload::{Aim, arrived, taken},
+    verify::{self, Sent},
+};
+use crate::drive::{
+    Body, Context, Error, ErrorKind, HashKind, Item, ItemId, Place, Progress, Result, Target,
+    UploadSession, WriteOptions,
+};
+
+/// What a host of upload sessions answers when it knows the session no more, or its own
+/// authentication in the URL has expired (A10).
+const LOST: [u16; 3] = [401, 404, 410];
+
+/// What must be known to go on, kept in [`UploadSession::state`].
+#[derive(Debug, Deserialize, Serialize)]
+struct State {
+    /// Where the file is to be.
+    anchor: String,
+    path: String,
+    replaces: bool,
+    modified: Option<Timestamp>,
+    /// The hash of what the cloud has; `None` once that is not known.
+    hash: Option<String>,
+    /// The hash of the whole file, once its last fragment has left.
+    whole: Option<String>,
+}
+
+impl State {
+    fn of(session: &UploadSession) -> Result<Self> {
+        serde_json::from_str(&session.state).map_err(|_| {
+            Error::new(ErrorKind::Invalid, "the upload session is not one of this service's")
+        })
+    }
+
+    fn keep(&self, session: &mut UploadSession) {
+        session.state = serde_json::to_string(self).expect("text and numbers are always JSON");
+    }
+
+    fn hash(&self) -> Option<QuickXor> {
+        QuickXor::resume(self.hash.as_deref()?)
+    }
+
+    fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    async fn at(&self, drive: &GraphDrive, cx: &Context) -> Result<Address> {
+        let place = Place::Below {
+            anchor: ItemId::from(self.anchor.as_str()),
+            path: self.path.as_str().into(),
+        };
+        drive.at(cx, &place, Side::Contents).await
+    }
+}
+
+pub(super) async fn open(
+    drive: &GraphDrive,
+    cx: &Context,
+    to: &Target,
+    total: u64,
+    options: &WriteOptions,
+) -> Result<UploadSession> {
+    if total == 0 {
+        return Err(Error::new(ErrorKind::Invalid, "an empty file has no upload session"));
+    }
+    let aim = Aim::at(drive, cx, to, options).await?;
+    let item = Uploadable {
+        conflict_behavior: aim.behavior,
+        file_size: total,
+        file_system_info: options.modified.map(|modified| FileSystemInfo {
+            created_date_time: None,
+            last_modified_date_time: Some(modified),
+        }),
+    };
+    let opened = drive.client.create_upload_session(cx, &aim.at, &item, &aim.conditions).await;
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Err(aim.refused(drive, cx, error).await),
+    };
+    let Some(url) = opened.upload_url else {
+        return Err(Error::new(
+            ErrorKind::Unexpected,
+            "the answer does not tell where the fragments are to be sent",
+        ));
+    };
+    let (anchor, path) = match aim.place {
+        Place::Below { anchor, path } => (anchor.to_string(), path.to_string()),
+        Place::Item { id, .. } => (id.to_string(), String::new()),
+    };
+    let state = State {
+        anchor,
+        path,
+        replaces: aim.behavior == ConflictBehavior::Replace,
+        modified: options.modified,
+        hash: Some(QuickXor::new().state()),
+        whole: None,
+    };
+    let mut session =
+        UploadSession { url, total, expires: opened.expiration_date_time, state: String::new() };
+    state.keep(&mut session);
+    Ok(session)
+}
+
+pub(super) async fn send(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &mut UploadSession,
+    offset: u64,
+    bytes: Buffer,
+) -> Result<Progress> {
+    let mut state = State::of(session)?;
+    let end = offset.saturating_add(bytes.len() as u64);
+    let put = drive.client.put_fragment(
+        cx,
+        &session.url,
+        offset,
+        session.total,
+        Body::Memory(bytes.clone()),
+    );
+    let (sent, hash) = futures::join!(put, with(state.hash(), offset, &bytes));
+    let hash = hash?;
+    if end == session.total {
+        // Before the answer is looked at: it may have been lost, and the file be there.
+        state.whole = hash.as_ref().map(QuickXor::to_base64);
+        state.keep(session);
+    }
+    match sent {
+        Ok(Fragment::Done(wire)) => {
+            let at = state.at(drive, cx).await?;
+            let sent = Sent {
+                name: state.name(),
+                bytes: session.total,
+                hash: hash.map(|hash| hash.finish()),
+            };
+            Ok(Progress::Done(Box::new(arrived(drive, cx, &at, *wire, sent).await?)))
+        }
+        Ok(Fragment::More(more)) => {
+            if more.expiration_date_time.is_some() {
+                session.expires = more.expiration_date_time;
+            }
+            let next = match progress(&more, end) {
+                Progress::Next(next) => next,
+                _ => end,
+            };
+            let complete = next == end && end == session.total;
+            state.hash = match next {
+                next if next == end => hash,
+                next if next < end => {
+                    let taken = usize::try_from(next.saturating_sub(offset)).unwrap_or_default();
+                    with(state.hash(), offset, &bytes.slice(..taken)).await?
+                }
+                _ => None,
+            }
+            .map(|hash| hash.state());
+            state.keep(session);
+            Ok(if complete { Progress::Complete } else { Progress::Next(next) })
+        }
+        Err(error) if error.kind() == ErrorKind::Range => {
+            // Another attempt may have brought some of these bytes: the cloud knows what it wants.
+            match status(drive, cx, session).await? {
+                Progress::Next(next) if next == offset => Err(error),
+                progress => Ok(progress),
+            }
+        }
+        Err(error) => Err(refused(drive, cx, &state, error).await),
+    }
+}
+
+/// The hash with the bytes from `offset` on, of which it may have seen some; `None` if some are
+/// missing before them.
+async fn with(hash: Option<QuickXor>, offset: u64, bytes: &Buffer) -> Result<Option<QuickXor>> {
+    let Some(hash) = hash else { return Ok(None) };
+    let Some(seen) = hash.len().checked_sub(offset) else { return Ok(None) };
+    match usize::try_from(seen) {
+        Ok(seen) if seen < bytes.len() => {
+            verify::hash_on(hash, bytes.slice(seen..)).await.map(Some)
+        }
+        _ => Ok(Some(hash)),
+    }
+}
+
+/// What a session's answer says; `sent`: the end of what it was sent.
+fn progress(answer: &model::UploadSession, sent: u64) -> Progress {
+    match (answer.next(), answer.next_expected_ranges.is_empty()) {
+        (Some(next), _) => Progress::Next(next),
+        (None, true) => Progress::Complete,
+        // A range that cannot be read says at least that something is missing.
+        (None, false) => Progress::Next(sent),
+    }
+}
+
+async fn refused(drive: &GraphDrive, cx: &Context, state: &State, error: Error) -> Error {
+    match (error.kind(), error.status()) {
+        (_, Some(status)) if LOST.contains(&status) => error.with_kind(ErrorKind::NotFound),
+        (ErrorKind::Exists, _) => match state.at(drive, cx).await {
+            Ok(at) => {
+                let behavior = match state.replaces {
+                    true => ConflictBehavior::Replace,
+                    false => ConflictBehavior::Fail,
+                };
+                taken(drive, cx, &at, behavior, error).await
+            }
+            Err(_) => error,
+        },
+        _ => error,
+    }
+}
+
+pub(super) async fn status(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &UploadSession,
+) -> Result<Progress> {
+    let state = State::of(session)?;
+    match drive.client.upload_status(cx, &session.url).await {
+        Ok(answer) => Ok(progress(&answer, 0)),
+        Err(error) => {
+            let error = refused(drive, cx, &state, error).await;
+            match (error.kind(), &state.whole) {
+                // A session is gone when its file is there, and the answer that said so was lost.
+                (ErrorKind::NotFound, Some(whole)) => {
+                    match finished(drive, cx, session, &state, whole).await {
+                        Some(item) => Ok(Progress::Done(Box::new(item))),
+                        None => Err(error),
+                    }
+                }
+                _ => Err(error),
+            }
+        }
+    }
+}
+
+/// The file of a session whose last fragment has left, if it is there with these very bytes and the
+/// time they were sent with.
+async fn finished(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &UploadSession,
+    state: &State,
+    whole: &str,
+) -> Option<Item> {
+    let at = state.at(drive, cx).await.ok()?;
+    let item = super::download::look(drive, cx, &at, &Default::default()).await.ok()?;
+    let same = item.size == Some(session.total)
+        && item.hashes.iter().any(|(kind, hash)| {
+            *kind == HashKind::QuickXor && BASE64_STANDARD.encode(hash) == whole
+        })
+        && state.modified.is_none_or(|wanted| {
+            item.modified.is_some_and(|time| time.as_second() == wanted.as_second())
+        });
+    same.then_some(item)
+}
+
+pub(super) async fn commit(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &UploadSession,
+) -> Result<Item> {
+    let state = State::of(session)?;
+    match drive.client.commit_upload(cx, &session.url).await {
+        Ok(wire) => done(drive, cx, session, &state, wire).await,
+        Err(error) => {
+            let error = refused(drive, cx, &state, error).await;
+            match (error.kind(), &state.whole) {
+                (ErrorKind::NotFound, Some(whole)) => {
+                    finished(drive, cx, session, &state, whole).await.ok_or(error)
+                }
+                _ => Err(error),
+            }
+        }
+    }
+}
+
+async fn done(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &UploadSession,
+    state: &State,
+    wire: DriveItem,
+) -> Result<Item> {
+    let at = state.at(drive, cx).await?;
+    let hash = state.hash().filter(|hash| hash.len() == session.total).map(|hash| hash.finish());
+    arrived(drive, cx, &at, wire, Sent { name: state.name(), bytes: session.total, hash }).await
+}
+
+pub(super) async fn cancel(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &UploadSession,
+) -> Result<()> {
+    match drive.client.cancel_upload(cx, &session.url).await {
+        Err(error) if error.status().is_some_and(|status| LOST.contains(&status)) => Ok(()),
+        cancelled => cancelled,
+    }
+}

@@ -1,0 +1,206 @@
+//! Copies within the cloud.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    drive::{CopyJob, Copying, Drive, ErrorKind, IfExists, Result},
+    http::scripted::{Scripted, Sent},
+};
+
+const MONITOR: &str = "https://monitor.example/4A3407B5-88FC?x=%2F";
+
+fn copy_line(behavior: Option<&str>) -> String {
+    let query = behavior
+        .map_or(String::new(), |behavior| format!("?@microsoft.graph.conflictBehavior={behavior}"));
+    format!("POST {API}/me/drive/root:/a/x.txt:/copy{query}")
+}
+
+fn accepted() -> Outcome {
+    answer(202, "").header("location", MONITOR)
+}
+
+fn status(status: &str) -> Outcome {
+    answer(
+        202,
+        json!({"operation": "ItemCopy", "percentageComplete": 27.8, "status": status}).to_string(),
+    )
+}
+
+fn failed(code: &str) -> Outcome {
+    ok(json!({"status": "failed", "error": {"code": code, "message": "about it"}}))
+}
+
+async fn begin(drive: &GraphDrive, transport: &Scripted, if_exists: IfExists) -> Result<Copying> {
+    let to = target("b c", "y.txt");
+    drive.copy(&transport.context(), &at("a/x.txt"), None, &to, if_exists).await
+}
+
+fn job(copying: Copying) -> (CopyJob, Duration) {
+    match copying {
+        Copying::Running { job, ask_in } => (job, ask_in),
+        Copying::Done(item) => panic!("{item:?}"),
+    }
+}
+
+/// How long it asked to be left alone, and what came of it.
+async fn follow(drive: &GraphDrive, transport: &Scripted, begun: Copying) -> Result<Option<Item>> {
+    let (mut job, _) = job(begun);
+    loop {
+        match drive.copy_status(&transport.context(), &job).await? {
+            Copying::Running { job: next, .. } => job = next,
+            Copying::Done(item) => return Ok(item.map(|item| *item)),
+        }
+    }
+}
+
+fn body(sent: &Sent) -> Value {
+    serde_json::from_str(sent.text()).unwrap()
+}
+
+#[tokio::test]
+async fn a_copy_is_asked_for_and_looked_at_without_a_token_less_and_less_often() {
+    let transport = Scripted::expecting([(&*copy_line(Some("replace")), accepted())]);
+    let (mut job, pause) = job(begin(&drive(), &transport, IfExists::Replace).await.unwrap());
+    assert_eq!((job.url.expose(), pause), (MONITOR, Duration::from_millis(50)));
+    let sent = &transport.sent()[0];
+    assert_eq!(
+        body(sent),
+        json!({"name": "y.txt", "parentReference": {"path": "/drive/root:/b%20c"}})
+    );
+    assert_eq!(sent.header("prefer"), Some("respond-async"));
+    let mut pauses = Vec::new();
+    for told in ["notStarted", "inProgress", "waiting", "updating", "inProgress", "x", "y"] {
+        let transport = Scripted::expecting([(&*format!("GET {MONITOR}"), status(told))]);
+        let asked = drive().copy_status(&transport.context(), &job).await.unwrap();
+        let (next, pause) = super::copies::job(asked);
+        pauses.push(pause.as_millis());
+        assert_eq!(transport.sent()[0].header("authorization"), None);
+        job = next;
+    }
+    assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
+}
+
+#[tokio::test]
+async fn a_copy_is_ready_by_its_status_or_by_a_redirect() {
+    for end in [
+        ok(json!({"percentageComplete": 100.0, "resourceId": "N", "status": "completed"})),
+        answer(202, json!({"status": "completed"}).to_string()),
+        answer(303, "").header("location", "https://graph.microsoft.com/v1.0/x"),
+    ] {
+        let mut left = vec![end, status("inProgress"), answer(202, ""), accepted()];
+        let transport = Scripted::by(move |_| left.pop().unwrap());
+        let begun = begin(&drive(), &transport, IfExists::Replace).await.unwrap();
+        assert!(follow(&drive(), &transport, begun).await.unwrap().is_none());
+        assert_eq!(transport.sent().len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_copy_is_an_error_with_the_clouds_words() {
+    for (end, kind) in [
+        (failed("quotaLimitReached"), ErrorKind::Quota),
+        (ok(json!({"status": "failed", "errorCode": "AccessDenied_Blocked"})), ErrorKind::Denied),
+        (ok(json!({"status": "cancelled"})), ErrorKind::Unexpected),
+        (refusal(404, "itemNotFound"), ErrorKind::NotFound),
+    ] {
+        let mut left = vec![end, accepted()];
+        let transport = Scripted::by(move |_| left.pop().unwrap());
+        let begun = begin(&drive(), &transport, IfExists::Replace).await.unwrap();
+        assert_eq!(follow(&drive(), &transport, begun).await.unwrap_err().kind(), kind);
+    }
+    let refused = Scripted::by(|_| refusal(404, "itemNotFound"));
+    let error = begin(&drive(), &refused, IfExists::Replace).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let silent = Scripted::by(|_| answer(202, ""));
+    assert!(begin(&drive(), &silent, IfExists::Replace).await.is_err());
+}
+
+#[tokio::test]
+async fn if_nothing_may_be_replaced_a_taken_name_is_told() {
+    let transport = Scripted::expecting([
+        (&*copy_line(Some("fail")), accepted()),
+        (&*format!("GET {MONITOR}"), failed("nameAlreadyExists")),
+    ]);
+    let begun = begin(&drive(), &transport, IfExists::Fail).await.unwrap();
+    let error = follow(&drive(), &transport, begun).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists);
+}
+
+/// A personal drive: it knows no conflict behavior, and `y.txt` is there.
+fn personal(sent: &Sent) -> Outcome {
+    let name = match sent.method.as_str() {
+        "POST" => body(sent)["name"].as_str().unwrap().to_owned(),
+        _ => String::new(),
+    };
+    match (sent.method.as_str(), &*name) {
+        ("POST", "y.txt") => answer(202, "").header("location", "https://m/taken"),
+        ("POST", _) => answer(202, "").header("location", "https://m/beside"),
+        ("GET", _) if sent.url == "https://m/taken" => failed("nameAlreadyExists"),
+        ("GET", _) => ok(json!({"status": "completed", "resourceId": "N"})),
+        ("PATCH", _) => ok(file("N", "y.txt", b"x")),
+        _ => answer(599, sent.line()),
+    }
+}
+
+#[tokio::test]
+async fn where_a_copy_cannot_replace_it_is_made_beside_and_renamed_onto_the_file() {
+    for drive in [of_kind(AccountKind::Personal), drive()] {
+        let transport = Scripted::by(personal);
+        let begun = begin(&drive, &transport, IfExists::Replace).await.unwrap();
+        let item = follow(&drive, &transport, begun).await.unwrap().unwrap();
+        assert_eq!(item.id.as_str(), "N");
+        let sent = transport.sent();
+        assert_eq!(sent.len(), 5, "two copies asked for, two looks, one rename");
+        let beside = body(&sent[2])["name"].as_str().unwrap().to_owned();
+        assert!(beside.starts_with("drivedal-") && beside.ends_with(".tmp"), "{beside}");
+        assert_eq!(
+            sent[4].line(),
+            format!("PATCH {API}/me/drive/items/N?@microsoft.graph.conflictBehavior=replace")
+        );
+        assert_eq!(body(&sent[4]), json!({"name": "y.txt"}));
+        let is_personal = drive.kind.is_some();
+        assert_eq!(sent[0].url.contains("conflictBehavior"), !is_personal);
+    }
+}
+
+#[tokio::test]
+async fn a_file_known_to_be_in_the_way_saves_the_first_attempt() {
+    let transport = Scripted::by(personal);
+    let drive = of_kind(AccountKind::PersonalLegacy);
+    let mut to = target("b", "y.txt");
+    to.occupant = Some("OLD".into());
+    let begun = drive
+        .copy(&transport.context(), &at("a/x.txt"), None, &to, IfExists::Replace)
+        .await
+        .unwrap();
+    follow(&drive, &transport, begun).await.unwrap();
+    assert_eq!(transport.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn a_copy_beside_that_was_asked_for_twice_is_put_in_place_by_its_name() {
+    let transport = Scripted::by(|sent| match sent.method.as_str() {
+        "POST" => accepted(),
+        "GET" => failed("nameAlreadyExists"),
+        _ => ok(file("N", "y.txt", b"x")),
+    });
+    let drive = of_kind(AccountKind::Personal);
+    let begun = begin(&drive, &transport, IfExists::Replace).await.unwrap();
+    follow(&drive, &transport, begun).await.unwrap();
+    let last = transport.lines().pop().unwrap();
+    assert!(last.starts_with(&format!("PATCH {API}/me/drive/root:/b%20c/drivedal-")), "{last}");
+}
+
+#[tokio::test]
+async fn a_taken_name_that_is_told_at_once_is_copied_beside_too() {
+    let transport = Scripted::by(|sent| match sent.url.contains("=replace") {
+        true => refusal(409, "nameAlreadyExists"),
+        false => accepted(),
+    });
+    begin(&drive(), &transport, IfExists::Replace).await.unwrap();
+    assert_eq!(transport.sent().len(), 2);
+    let strange = CopyJob { url: MONITOR.into(), state: "?".to_owned() };
+    let error = drive().copy_status(&transport.context(), &strange).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}

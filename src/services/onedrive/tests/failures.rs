@@ -1,0 +1,154 @@
+//! What errors mean, and what happens to a token that is refused.
+
+use std::time::Duration;
+
+use opendal::Buffer;
+
+use super::*;
+use crate::{
+    drive::{Body, Conditions, Drive, Error, ErrorKind, Retry, WriteOptions},
+    http::scripted::Scripted,
+};
+
+async fn error_of(outcome: Outcome) -> Error {
+    let transport = Scripted::by(move |_| outcome.clone());
+    drive().item(&transport.context(), &at("a"), &Conditions::default()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn every_code_has_its_kind() {
+    use ErrorKind::*;
+    for (status, code, kind) in [
+        (400, "invalidRequest", Invalid),
+        (401, "InvalidAuthenticationToken", Denied),
+        (403, "accessDenied", Denied),
+        (403, "serviceReadOnly", Denied),
+        (403, "malwareDetected", Denied),
+        (403, "activityLimitReached", Limited),
+        (404, "itemNotFound", NotFound),
+        (400, "itemNotFound", NotFound),
+        (409, "nameAlreadyExists", Exists),
+        (409, "editConflict", Conflict),
+        (409, "Directory_ConcurrencyViolation", Conflict),
+        (410, "resyncRequired", NotFound),
+        (412, "resourceModified", Condition),
+        (412, "notAllowed", Condition),
+        (416, "invalidRange", Range),
+        (423, "resourceLocked", Conflict),
+        (423, "notAllowed", Conflict),
+        (429, "activityLimitReached", Limited),
+        (429, "TooManyRequests", Limited),
+        (500, "generalException", Unexpected),
+        (501, "notSupported", Unsupported),
+        (400, "notSupported", Unsupported),
+        (503, "serviceNotAvailable", Limited),
+        (507, "quotaLimitReached", Quota),
+        (509, "bandwidthLimitExceeded", Limited),
+    ] {
+        let error = error_of(refusal(status, code)).await;
+        assert_eq!(error.kind(), kind, "{status} {code}");
+        assert_eq!((error.status(), error.code()), (Some(status), Some(code)));
+        assert!(error.to_string().contains(&format!("about {code}")), "{error}");
+        assert!(error.to_string().contains("GET graph.microsoft.com {item}"), "{error}");
+        assert!(error.to_string().contains("(request r-1)"), "{error}");
+        let again = matches!(status, 429 | 500 | 503 | 509)
+            || ["activityLimitReached", "Directory_ConcurrencyViolation"].contains(&code);
+        assert_eq!(error.is_temporary(), again, "{status} {code}");
+    }
+}
+
+#[tokio::test]
+async fn the_pause_that_the_cloud_wants_is_told() {
+    for status in [429, 503] {
+        let error = error_of(refusal(status, "x").header("retry-after", "120")).await;
+        let after = Some(Duration::from_secs(120));
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Limited, Retry::Again { after }));
+        let error = error_of(answer(status, "")).await;
+        assert_eq!(
+            (error.kind(), error.retry()),
+            (ErrorKind::Limited, Retry::Again { after: None })
+        );
+    }
+}
+
+#[tokio::test]
+async fn codes_are_walked_to_the_innermost_under_both_spellings() {
+    let nested = |outer: &str, inner: &str| {
+        json!({"error": {"code": "invalidRequest", "message": "m",
+            outer: {"code": "invalidPath", "request-id": "r-2", inner: {"code": "pathIsTooLong"}}}})
+        .to_string()
+    };
+    for (outer, inner) in [("innerError", "innererror"), ("innererror", "innerError")] {
+        let error = error_of(answer(400, nested(outer, inner))).await;
+        assert_eq!(error.code(), Some("invalidRequest/invalidPath/pathIsTooLong"));
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("(request r-2)"), "{error}");
+    }
+    // The innermost that is known decides.
+    let body = json!({"error": {"code": "accessDenied", "innerError": {"code": "nameAlreadyExists",
+        "innerError": {"code": "somethingNew"}}}});
+    assert_eq!(error_of(answer(403, body.to_string())).await.kind(), ErrorKind::Exists);
+    // A loop of a body's is not followed for ever, and both spellings may be there at once.
+    let mut deep = json!({"code": "x"});
+    for level in 0..100 {
+        deep = json!({"code": format!("c{level}"), "innerError": deep.clone(), "innererror": {}});
+    }
+    error_of(answer(400, json!({"error": deep}).to_string())).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_or_not_graphs_says_what_can_be_said() {
+    let error = error_of(answer(404, "<html>not here https://t/x?tempauth=SECRET</html>")).await;
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("Not Found"), "{error}");
+    assert!(!error.to_string().contains("SECRET"), "{error}");
+    let sharepoint = json!({"error": {"code": "-2147024809, System.ArgumentException",
+        "message": {"lang": "en-US", "value": "Value does not fall."}}});
+    let error = error_of(answer(400, sharepoint.to_string())).await;
+    assert!(error.to_string().contains("Value does not fall."), "{error}");
+    let oauth = json!({"error": "invalid_grant", "error_description": "AADSTS70000"});
+    let error = error_of(answer(401, oauth.to_string())).await;
+    assert_eq!((error.code(), error.message()), (Some("invalid_grant"), "AADSTS70000"));
+    let long = json!({"error": {"code": "x", "message": "ä".repeat(5000)}});
+    assert!(error_of(answer(400, long.to_string())).await.message().chars().count() <= 501);
+    let error = error_of(ok(json!({"name": "no id"}))).await;
+    assert!(error.to_string().contains("without an id"), "{error}");
+    assert_eq!(error_of(answer(200, "{")).await.kind(), ErrorKind::Unexpected);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
+    let home = Home::new(Named::Drive(DriveRef::Mine), None);
+    let drive = GraphDrive::new(renewing_client(), home, None, None);
+    let transport = Scripted::by(|sent| match (sent.url.as_str(), sent.header("authorization")) {
+        ("https://login/token", _) => tokens("fresh"),
+        (_, Some("Bearer fresh")) => ok(file("F", "a", b"hello")),
+        _ => refusal(401, "InvalidAuthenticationToken"),
+    });
+    let body = Body::Memory(Buffer::from("hello"));
+    let options = WriteOptions::default();
+    let written = drive.upload(&transport.context(), &target("", "a"), body, &options).await;
+    assert_eq!(written.unwrap().size, Some(5));
+    let sent = transport.sent();
+    assert_eq!((sent.len(), sent[0].text(), sent[2].text()), (3, "hello", "hello"));
+
+    let home = Home::new(Named::Drive(DriveRef::Mine), None);
+    let drive = GraphDrive::new(renewing_client(), home, None, None);
+    let transport = Scripted::by(|sent| match sent.url.as_str() {
+        "https://login/token" => tokens("fresh"),
+        _ => refusal(401, "unauthenticated"),
+    });
+    let error =
+        drive.item(&transport.context(), &at("a"), &Conditions::default()).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Denied, Some("unauthenticated")));
+    assert_eq!(transport.sent().len(), 3, "once");
+}
+
+#[tokio::test]
+async fn a_given_token_that_is_refused_is_told_in_the_clouds_words() {
+    let transport = Scripted::by(|_| refusal(401, "InvalidAuthenticationToken"));
+    let error =
+        drive().item(&transport.context(), &at("a"), &Conditions::default()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Denied, Some(401)));
+    assert_eq!(transport.sent().len(), 1);
+}

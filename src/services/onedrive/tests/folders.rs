@@ -1,0 +1,305 @@
+//! Looks, listings, folders, changes, removals.
+
+use super::*;
+use crate::{
+    drive::{
+        Change, Conditions, Cursor, Depth, Drive, ErrorKind, IfExists, ItemId, Page, Removal,
+        Result, Seen,
+    },
+    http::scripted::Scripted,
+};
+
+async fn item(transport: &Scripted, place: &Place, conditions: &Conditions) -> Result<Item> {
+    drive().item(&transport.context(), place, conditions).await
+}
+
+async fn list(transport: &Scripted, place: &Place, from: Option<&Cursor>) -> Result<Page> {
+    drive().list(&transport.context(), place, Depth::Children, None, from).await
+}
+
+#[tokio::test]
+async fn a_look_is_one_signed_request_by_path_or_by_id() {
+    for (place, path) in [
+        (at(""), "/me/drive/root"),
+        (at("my dir/50% #1.txt"), "/me/drive/root:/my%20dir/50%25%20%231.txt"),
+        (Place::of(&"AB!7".into()), "/me/drive/items/AB%217"),
+        (Place::of(&"D2#X".into()), "/drives/D2/items/X"),
+        // The shortcut itself: it tells what it stands for.
+        (Place::of(&"AB!7~D2#X".into()), "/me/drive/items/AB%217"),
+    ] {
+        let transport = Scripted::expecting([(&*look(path), ok(file("F", "a", b"x")))]);
+        item(&transport, &place, &Conditions::default()).await.unwrap();
+        let sent = &transport.sent()[0];
+        assert_eq!(sent.header("authorization"), Some("Bearer token"));
+        assert_eq!(sent.header("if-none-match"), None);
+    }
+}
+
+#[tokio::test]
+async fn conditions_of_a_look_are_the_clouds_to_answer_and_checked_all_the_same() {
+    let none_match = |etag: &str| Conditions { if_none_match: Some(etag.into()), if_match: None };
+    let unchanged = Scripted::by(|_| answer(304, ""));
+    let error = item(&unchanged, &at("a"), &none_match("\"e\"")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Condition);
+    assert_eq!(unchanged.sent()[0].header("if-none-match"), Some("\"e\""));
+    // A host that does not compare.
+    let careless = || Scripted::by(|_| ok(file("F", "a", b"x")));
+    let error = item(&careless(), &at("a"), &none_match("\"{F},1\"")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Condition);
+    item(&careless(), &at("a"), &none_match("\"{F},0\"")).await.unwrap();
+    let must_match = |etag: &str| Conditions { if_match: Some(etag.into()), if_none_match: None };
+    item(&careless(), &at("a"), &must_match("\"{F},1\"")).await.unwrap();
+    item(&careless(), &at("a"), &must_match("*")).await.unwrap();
+    let error = item(&careless(), &at("a"), &must_match("\"{F},0\"")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Condition);
+}
+
+#[tokio::test]
+async fn pages_hold_a_thousand_items_and_the_next_one_is_asked_for_as_it_was_named() {
+    let next = "https://graph.microsoft.com/v1.0/me/drive/root:/a:/children?$skiptoken=P%3d1&x=%2F";
+    let transport = Scripted::expecting([
+        (
+            &*first_page("/me/drive/root:/a:/children"),
+            ok(json!({"value": [file("1", "one", b"1")], "@odata.nextLink": next})),
+        ),
+        (&*format!("GET {next}"), ok(json!({"value": [], "@odata.nextLink": format!("{next}3")}))),
+        (&*format!("GET {next}3"), ok(json!({"value": [folder("2", "two", "P")]}))),
+    ]);
+    let first = list(&transport, &at("a"), None).await.unwrap();
+    assert_eq!(first.items[0].ticket.as_ref().unwrap().url.expose(), "https://t/1");
+    let empty = list(&transport, &at("a"), first.next.as_ref()).await.unwrap();
+    assert!(empty.items.is_empty());
+    let last = list(&transport, &at("a"), empty.next.as_ref()).await.unwrap();
+    assert_eq!((last.items[0].name.as_str(), last.items[0].kind), ("two", Kind::Folder));
+    assert!(last.next.is_none());
+    assert!(transport.sent().iter().all(|sent| sent.header("authorization").is_some()));
+}
+
+#[tokio::test]
+async fn the_roots_children_are_asked_for_without_colons_and_a_wish_for_fewer_is_passed_on() {
+    let transport = Scripted::by(|_| ok(json!({"value": []})));
+    let cx = transport.context();
+    for (limit, top) in [(None, 1000), (Some(7), 7), (Some(0), 1), (Some(5000), 1000)] {
+        drive().list(&cx, &at(""), Depth::Children, limit, None).await.unwrap();
+        let expected = format!("{}&$top={top}", look("/me/drive/root/children"));
+        assert_eq!(transport.sent().last().unwrap().line(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_leads_to_itself_or_to_a_strange_host_is_an_error() {
+    let page = |next: &str| {
+        let next = next.to_owned();
+        Scripted::by(move |_| ok(json!({"value": [], "@odata.nextLink": next})))
+    };
+    let here = format!("{API}/next");
+    let circle = page(&here);
+    let first = list(&circle, &at(""), None).await.unwrap();
+    let error = list(&circle, &at(""), first.next.as_ref()).await.unwrap_err();
+    assert!(error.to_string().contains("names itself"), "{error}");
+    for elsewhere in ["https://evil.example/v1.0/next", "http://graph.microsoft.com/v1.0/next", "x"]
+    {
+        let strange = page(elsewhere);
+        let first = list(&strange, &at(""), None).await.unwrap();
+        let error = list(&strange, &at(""), first.next.as_ref()).await.unwrap_err();
+        assert!(error.to_string().contains("not this cloud's"), "{error}");
+        assert_eq!(strange.sent().len(), 1, "the token was sent to {elsewhere}");
+    }
+    // A proxy before Graph: pages name Graph itself.
+    let proxied = Client::new("http://127.0.0.1:8/v1.0", TokenSource::given("t".into())).unwrap();
+    for link in [&*here, "http://127.0.0.1:8/v1.0/next"] {
+        let transport = page(link);
+        proxied.page(&transport.context(), &link.into()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_odd_breaks_a_listing() {
+    let odd = json!({"value": [
+        file("1", "good.txt", b"x"),
+        {"id": "2", "name": "Notebook", "package": {"type": "oneNote"}, "size": 5},
+        {"id": "3", "name": "Shared", "remoteItem": {"id": "X", "folder": {},
+            "parentReference": {"driveId": "D2"}}},
+        {"id": "4", "name": "virus.exe", "size": 1, "file": {}, "malware": {}},
+        {"id": "5", "name": "locked.docx", "size": 1, "file": {"mimeType": "x"},
+            "publication": {"level": "checkout"}, "pendingOperations": {"x": 1}},
+        {"id": "6", "name": "Personal Vault", "specialFolder": {"name": "vault"}, "folder": {}},
+        {"id": "7", "name": "future", "size": {"bytes": 1}},
+        {"name": "no id"},
+    ]});
+    let transport = Scripted::by(move |_| ok(odd.clone()));
+    let page = list(&transport, &at(""), None).await.unwrap();
+    let seen: Vec<_> = page.items.iter().map(|item| (item.id.as_str(), item.kind)).collect();
+    assert_eq!(
+        seen,
+        [
+            ("1", Kind::File),
+            ("2", Kind::Opaque),
+            ("3~D2#X", Kind::Folder),
+            ("4", Kind::File),
+            ("5", Kind::File),
+            ("6", Kind::Opaque),
+            ("7", Kind::Opaque),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_shortcut_is_entered_by_what_it_stands_for_and_its_items_are_of_that_drive() {
+    let transport = Scripted::expecting([(
+        &*first_page("/drives/D2/items/X/children"),
+        ok(json!({"value": [folder("Y", "inner", "X")]})),
+    )]);
+    let page = list(&transport, &Place::of(&"3~D2#X".into()), None).await.unwrap();
+    assert_eq!(
+        (page.items[0].id.as_str(), &*page.items[0].parents),
+        ("D2#Y", &["D2#X".into()][..])
+    );
+}
+
+#[tokio::test]
+async fn a_locked_vault_is_no_folder() {
+    let body = json!({"error": {"code": "invalidRequest", "message": "Invalid request",
+        "innererror": {"code": "invalidResourceId", "message": "ObjectHandle is Invalid"}}});
+    let transport = Scripted::by(move |_| answer(400, body.to_string()));
+    let error = list(&transport, &Place::of(&"V".into()), None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotAFolder);
+}
+
+#[tokio::test]
+async fn a_child_is_one_look() {
+    let line = look("/me/drive/items/P:/a%20b");
+    let transport = Scripted::expecting([(&*line, ok(file("F", "a b", b"x")))]);
+    let mut seen = Vec::new();
+    let mut see = |what: Seen<'_>| seen.push(format!("{what:?}"));
+    let place = Place::of(&"P".into());
+    drive().child(&transport.context(), &place, "a b", &mut see).await.unwrap();
+    assert_eq!(seen.len(), 1, "one item, and not all of the folder");
+}
+
+#[tokio::test]
+async fn a_folder_is_made_with_all_above_it_in_one_request() {
+    for (folder, path) in
+        [("", "/me/drive/root/children"), ("a/b c", "/me/drive/root:/a/b%20c:/children")]
+    {
+        let transport = Scripted::expecting([(
+            &*format!("POST {API}{path}"),
+            answer(201, super::folder("N", "new", "P").to_string()),
+        )]);
+        let made = drive().make_folder(&transport.context(), &target(folder, "new")).await.unwrap();
+        assert_eq!((made.id.as_str(), made.kind), ("N", Kind::Folder));
+        let sent: Value = serde_json::from_str(transport.sent()[0].text()).unwrap();
+        let expected = json!({"name": "new", "folder": {},
+            "@microsoft.graph.conflictBehavior": "fail"});
+        assert_eq!(sent, expected);
+    }
+    let taken = Scripted::by(|_| refusal(409, "nameAlreadyExists"));
+    let error = drive().make_folder(&taken.context(), &target("", "a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists);
+}
+
+async fn change(transport: &Scripted, from: &Place, item: Option<&Item>, change: Change) -> Value {
+    drive().update(&transport.context(), from, item, &change).await.unwrap();
+    serde_json::from_str(transport.sent().last().unwrap().text()).unwrap()
+}
+
+#[tokio::test]
+async fn renaming_and_moving_and_replacing_is_one_request() {
+    let line = |behavior: &str| {
+        format!("PATCH {API}/me/drive/root:/a/x?@microsoft.graph.conflictBehavior={behavior}")
+    };
+    let both =
+        Change { name: Some("ü #2".to_owned()), folder: Some(at("b c/50%")), ..Change::default() };
+    let transport = Scripted::expecting([(&*line("replace"), ok(file("F", "ü #2", b"x")))]);
+    assert_eq!(
+        change(&transport, &at("a/x"), None, both.clone()).await,
+        json!({"name": "ü #2", "parentReference": {"path": "/drive/root:/b%20c/50%25"}})
+    );
+    let transport = Scripted::expecting([(&*line("fail"), ok(file("F", "y", b"x")))]);
+    let fails = Change { if_exists: IfExists::Fail, folder: Some(at("")), ..Change::default() };
+    assert_eq!(
+        change(&transport, &at("a/x"), None, fails).await,
+        json!({"parentReference": {"path": "/drive/root:"}})
+    );
+    // By id, where the folder is known by it.
+    let transport = Scripted::expecting([(&*line("replace"), ok(file("F", "x", b"x")))]);
+    let by_id = Change { folder: Some(Place::of(&"P".into())), ..Change::default() };
+    assert_eq!(
+        change(&transport, &at("a/x"), None, by_id).await,
+        json!({"parentReference": {"id": "P"}})
+    );
+}
+
+#[tokio::test]
+async fn times_that_are_known_are_told_again_when_a_file_moves_and_new_ones_are_set() {
+    let time = |text: &str| Some(text.parse().unwrap());
+    let mut item = known("F", "https://t/F");
+    (item.created, item.modified) = (time("2001-01-01T00:00:00Z"), time("2002-02-02T00:00:00.5Z"));
+    let cloud = || Scripted::by(|_| ok(file("F", "b", b"x")));
+    let rename = Change { name: Some("b".to_owned()), ..Change::default() };
+    assert_eq!(
+        change(&cloud(), &at("a"), Some(&item), rename.clone()).await["fileSystemInfo"],
+        json!({"createdDateTime": "2001-01-01T00:00:00Z",
+            "lastModifiedDateTime": "2002-02-02T00:00:00.5Z"})
+    );
+    let touch = Change { modified: time("2003-03-03T00:00:00Z"), ..Change::default() };
+    assert_eq!(
+        change(&cloud(), &at("a"), Some(&item), touch).await,
+        json!({"fileSystemInfo": {"lastModifiedDateTime": "2003-03-03T00:00:00Z"}})
+    );
+    // What a shortcut stands for has times of its own.
+    item.id = "3~D2#X".into();
+    assert_eq!(change(&cloud(), &at("a"), Some(&item), rename).await, json!({"name": "b"}));
+}
+
+#[tokio::test]
+async fn a_folder_is_not_moved_below_itself_and_a_root_not_at_all() {
+    let transport = Scripted::by(|_| answer(500, ""));
+    let moved = async |from: &Place, to: &str| {
+        let change = Change { folder: Some(at(to)), ..Change::default() };
+        drive().update(&transport.context(), from, None, &change).await.unwrap_err().kind()
+    };
+    assert_eq!(moved(&at("a/b"), "A/B/c").await, ErrorKind::Conflict);
+    assert_eq!(moved(&at("a/b"), "a/b").await, ErrorKind::Conflict);
+    assert_eq!(moved(&at(""), "a").await, ErrorKind::Unsupported);
+    assert!(transport.sent().is_empty());
+    assert_eq!(moved(&at("a/b"), "a/bc").await, ErrorKind::Unexpected, "that is asked for");
+}
+
+#[tokio::test]
+async fn removals_are_one_request_each_and_answered_in_order() {
+    let removal = |place: Place| Removal { place, kind: None, parents: Vec::new() };
+    let transport = Scripted::by(|sent| match &*sent.line() {
+        "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/gone" => {
+            refusal(404, "itemNotFound")
+        }
+        "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/open.docx" => {
+            refusal(423, "resourceLocked")
+        }
+        "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/a%20b"
+        | "DELETE https://graph.microsoft.com/v1.0/me/drive/items/3" => answer(204, ""),
+        line => answer(599, line),
+    });
+    let removals = [
+        removal(at("gone")),
+        removal(at("a b")),
+        removal(at("open.docx")),
+        removal(Place::of(&ItemId::from("3~D2#X"))),
+        removal(at("")),
+    ];
+    let results = drive().remove(&transport.context(), &removals).await;
+    let kinds: Vec<_> =
+        results.into_iter().map(|result| result.map_err(|error| error.kind())).collect();
+    assert_eq!(
+        kinds,
+        [
+            Err(ErrorKind::NotFound),
+            Ok(()),
+            Err(ErrorKind::Conflict),
+            Ok(()),
+            Err(ErrorKind::Unsupported),
+        ],
+        "of a shortcut only the shortcut goes, of the root nothing"
+    );
+    assert_eq!(transport.sent().len(), 4);
+}

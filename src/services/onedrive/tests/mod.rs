@@ -1,0 +1,114 @@
+//! The client and the drive against transports that answer what a test says.
+
+mod copies;
+mod drives;
+mod failures;
+mod folders;
+mod reads;
+mod secrets;
+mod service;
+mod sessions;
+mod trees;
+mod writes;
+
+use serde_json::{Value, json};
+
+use super::{
+    AccountKind, Client,
+    address::{DriveRef, root_id},
+    drive::GraphDrive,
+    home::{Home, Named},
+    model::ITEM,
+};
+use crate::{
+    auth::{Endpoint, TokenSource},
+    drive::{Item, Kind, Place, Target, Ticket},
+    http::{
+        scripted::{Outcome, answer},
+        segment,
+    },
+};
+
+const API: &str = "https://graph.microsoft.com/v1.0";
+
+fn client() -> Client {
+    Client::new(API, TokenSource::given("token".into())).unwrap()
+}
+
+/// Renews its token at `https://login/token`.
+fn renewing_client() -> Client {
+    let endpoint = Endpoint::new("https://login/token", "app").unwrap();
+    let tokens = TokenSource::refreshed(endpoint, Some("refresh".into()), Some("stale".into()));
+    Client::new(API, tokens).unwrap()
+}
+
+fn tokens(access: &str) -> Outcome {
+    answer(200, format!(r#"{{"token_type":"Bearer","access_token":"{access}","expires_in":3600}}"#))
+}
+
+/// The signed-in user's drive.
+fn drive() -> GraphDrive {
+    named(DriveRef::Mine, None)
+}
+
+fn of_kind(kind: AccountKind) -> GraphDrive {
+    named(DriveRef::Mine, Some(kind))
+}
+
+fn named(drive: DriveRef, kind: Option<AccountKind>) -> GraphDrive {
+    GraphDrive::new(client(), Home::new(Named::Drive(drive), None), None, kind)
+}
+
+fn at(path: &str) -> Place {
+    Place::Below { anchor: root_id(None), path: path.into() }
+}
+
+fn target(folder: &str, name: &str) -> Target {
+    Target { folder: at(folder), name: name.to_owned(), occupant: None }
+}
+
+/// `GET` with all properties of items.
+fn look(path: &str) -> String {
+    format!("GET {API}{path}?$select={}", segment(ITEM))
+}
+
+fn first_page(path: &str) -> String {
+    format!("{}&$top=1000", look(path))
+}
+
+fn ok(body: Value) -> Outcome {
+    answer(200, body.to_string())
+}
+
+fn refusal(status: u16, code: &str) -> Outcome {
+    let body = json!({"error": {"code": code, "message": format!("about {code}"),
+        "innerError": {"date": "2025-02-13T10:17:05", "request-id": "r-1"}}});
+    answer(status, body.to_string())
+}
+
+/// A file as the cloud tells it: id, name, size and hash of `bytes`.
+fn file(id: &str, name: &str, bytes: &[u8]) -> Value {
+    let mut hash = super::QuickXor::new();
+    hash.update(bytes);
+    json!({
+        "id": id, "name": name, "size": bytes.len(), "eTag": format!("\"{{{id}}},1\""),
+        "parentReference": {"driveId": "D", "driveType": "business", "id": "P"},
+        "file": {"hashes": {"quickXorHash": hash.to_base64()}},
+        "fileSystemInfo": {"lastModifiedDateTime": "2014-03-02T01:00:00Z"},
+        "@microsoft.graph.downloadUrl": format!("https://t/{id}"),
+    })
+}
+
+fn folder(id: &str, name: &str, parent: &str) -> Value {
+    json!({"id": id, "name": name, "folder": {"childCount": 0}, "parentReference": {"id": parent}})
+}
+
+/// What the drive would know of a file.
+fn known(id: &str, ticket: &str) -> Item {
+    Item {
+        size: Some(10),
+        etag: Some(format!("\"{{{id}}},1\"")),
+        ticket: Some(Ticket { url: ticket.into(), expires: None }),
+        ..Item::new(id, "a", Kind::File)
+    }
+}

@@ -1,0 +1,190 @@
+//! Bytes out.
+
+use futures::TryStreamExt;
+use opendal::Buffer;
+
+use super::*;
+use crate::{
+    drive::{ByteRange, Conditions, Download, Drive, ErrorKind, Result},
+    http::scripted::Scripted,
+};
+
+const ITEM_URL: &str = "/me/drive/root:/a";
+const TEN: &[u8] = b"0123456789";
+
+async fn read(
+    transport: &Scripted,
+    known: Option<&Item>,
+    range: ByteRange,
+    conditions: &Conditions,
+) -> Result<Download> {
+    drive().download(&transport.context(), &at("a"), known, range, conditions).await
+}
+
+async fn plain(transport: &Scripted, known: Option<&Item>, range: ByteRange) -> Result<Download> {
+    read(transport, known, range, &Conditions::default()).await
+}
+
+async fn text(download: Download) -> String {
+    let pieces: Vec<Buffer> = download.bytes.try_collect().await.unwrap();
+    String::from_utf8(pieces.iter().flat_map(|piece| piece.to_vec()).collect()).unwrap()
+}
+
+#[tokio::test]
+async fn a_ticket_that_works_costs_one_request_and_is_never_shown_the_token() {
+    let part = answer(206, "34").header("content-range", "bytes 3-4/10");
+    let transport = Scripted::expecting([("GET https://t/good?tempauth=x%2F", part)]);
+    let item = known("F", "https://t/good?tempauth=x%2F");
+    let got = plain(&transport, Some(&item), ByteRange::Span(3..5)).await.unwrap();
+    assert_eq!((got.total, got.range.clone()), (10, 3..5));
+    assert_eq!(got.etag, None, "the host does not say that the bytes are still those");
+    assert_eq!(got.ticket.as_ref().unwrap().url.expose(), "https://t/good?tempauth=x%2F");
+    assert_eq!(text(got).await, "34");
+    let sent = &transport.sent()[0];
+    assert_eq!((sent.header("authorization"), sent.header("range")), (None, Some("bytes=3-4")));
+}
+
+#[tokio::test]
+async fn a_hosts_etag_counts_where_it_is_the_items_own() {
+    let host = |etag: &'static str| Scripted::by(move |_| answer(200, TEN).header("etag", etag));
+    let item = known("F", "https://t/F");
+    let same = plain(&host("\"{F},1\""), Some(&item), ByteRange::Full).await.unwrap();
+    assert_eq!(same.etag.as_deref(), Some("\"{F},1\""));
+    let other = plain(&host("\"blob-7\""), Some(&item), ByteRange::Full).await.unwrap();
+    assert_eq!(other.etag, None);
+}
+
+#[tokio::test]
+async fn without_a_ticket_a_look_tells_one_and_the_etag_with_it() {
+    let look = look(ITEM_URL);
+    let transport = Scripted::expecting([
+        (&*look, ok(file("F", "a", TEN))),
+        ("GET https://t/F", answer(200, TEN)),
+    ]);
+    let got = plain(&transport, None, ByteRange::From(8)).await.unwrap();
+    assert_eq!(got.etag.as_deref(), Some("\"{F},1\""));
+    assert_eq!(got.ticket.as_ref().unwrap().url.expose(), "https://t/F");
+    assert_eq!(got.item.as_ref().unwrap().id.as_str(), "F", "what was asked is told");
+    assert_eq!(text(got).await, "89", "a host that ignores ranges is cut");
+    let sent = transport.sent();
+    assert_eq!(sent[0].header("authorization"), Some("Bearer token"));
+    assert_eq!(sent[1].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_ticket_that_has_expired_is_renewed_once() {
+    let look = look(ITEM_URL);
+    for status in [401, 403, 404, 410] {
+        let transport = Scripted::expecting([
+            ("GET https://t/old", answer(status, "<html>")),
+            (&*look, ok(file("F", "a", TEN))),
+            ("GET https://t/F", answer(200, TEN)),
+        ]);
+        let got = plain(&transport, Some(&known("F", "https://t/old")), ByteRange::Full).await;
+        assert_eq!(text(got.unwrap()).await, "0123456789");
+    }
+    let refused = Scripted::by(|sent| match sent.url.starts_with(API) {
+        true => ok(file("F", "a", TEN)),
+        false => answer(403, ""),
+    });
+    let error = plain(&refused, Some(&known("F", "https://t/old")), ByteRange::Full).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(refused.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn any_other_failure_of_a_ticket_is_told_and_not_worked_around() {
+    for outcome in [answer(503, ""), Outcome::Reset] {
+        let transport = Scripted::expecting([("GET https://t/F", outcome)]);
+        let error = plain(&transport, Some(&known("F", "https://t/F")), ByteRange::Full).await;
+        assert!(error.unwrap_err().is_temporary());
+        assert_eq!(transport.sent().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_condition_needs_a_look_whatever_is_known() {
+    let conditions =
+        Conditions { if_none_match: Some("\"{F},1\"".to_owned()), ..Conditions::default() };
+    let look = look(ITEM_URL);
+    let transport = Scripted::expecting([(&*look, answer(304, ""))]);
+    let item = known("F", "https://t/F");
+    let error = read(&transport, Some(&item), ByteRange::Full, &conditions).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Condition);
+    assert_eq!(transport.sent()[0].header("if-none-match"), Some("\"{F},1\""));
+}
+
+#[tokio::test]
+async fn what_has_no_bytes_says_why() {
+    let read = async |wire: Value| {
+        let transport = Scripted::by(move |_| ok(wire.clone()));
+        plain(&transport, None, ByteRange::Full).await.unwrap_err()
+    };
+    assert_eq!(read(folder("1", "a", "P")).await.kind(), ErrorKind::IsAFolder);
+    let notebook = read(json!({"id": "1", "name": "a", "package": {"type": "oneNote"}})).await;
+    assert_eq!(notebook.kind(), ErrorKind::Unsupported);
+    assert!(notebook.to_string().contains("OneNote"), "{notebook}");
+}
+
+#[tokio::test]
+async fn a_range_past_the_end_is_an_error_of_its_own_and_an_empty_file_has_its_beginning() {
+    let past = || Scripted::by(|_| answer(416, "").header("content-range", "bytes */10"));
+    let item = known("F", "https://t/F");
+    let error = plain(&past(), Some(&item), ByteRange::From(11)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Range);
+    let empty = Scripted::by(|_| answer(416, "").header("content-range", "bytes */0"));
+    assert_eq!(text(plain(&empty, Some(&item), ByteRange::Last(4)).await.unwrap()).await, "");
+}
+
+#[tokio::test]
+async fn harmful_bytes_are_refused_in_the_clouds_words() {
+    let mut wire = file("F", "a", TEN);
+    wire["malware"] = json!({});
+    wire.as_object_mut().unwrap().remove("@microsoft.graph.downloadUrl");
+    let transport = Scripted::by(move |sent| match sent.url.contains("/content") {
+        true => refusal(403, "malwareDetected"),
+        false => ok(wire.clone()),
+    });
+    let error = plain(&transport, None, ByteRange::Full).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Denied, Some("malwareDetected")));
+    assert_eq!(transport.lines()[1], format!("GET {API}/me/drive/root:/a:/content"));
+    let blocked = Scripted::by(|sent| match sent.url.starts_with(API) {
+        true => ok(file("F", "a", TEN)),
+        false => answer(403, "").header("x-virus-infected", "EICAR"),
+    });
+    let error = plain(&blocked, None, ByteRange::Full).await.unwrap_err();
+    assert!(error.to_string().contains("harmful"), "{error}");
+}
+
+#[tokio::test]
+async fn a_shortcut_to_a_file_that_is_found_by_path_leads_to_the_file() {
+    let lines = (look(ITEM_URL), look("/drives/D2/items/X"));
+    let shortcut = json!({"id": "3", "name": "a", "remoteItem": {"id": "X", "size": 10, "file": {},
+        "parentReference": {"driveId": "D2"}}});
+    let transport = Scripted::expecting([
+        (&*lines.0, ok(shortcut)),
+        (&*lines.1, ok(file("X", "a", TEN))),
+        ("GET https://t/X", answer(200, TEN)),
+    ]);
+    let got = plain(&transport, None, ByteRange::Full).await.unwrap();
+    let item = got.item.as_ref().unwrap();
+    assert_eq!((item.id.as_str(), item.ticket.is_some()), ("3~D2#X", true));
+    assert_eq!(text(got).await, "0123456789");
+}
+
+#[tokio::test]
+async fn the_file_behind_a_shortcut_is_read_where_it_is() {
+    let line = look("/drives/D2/items/X");
+    let transport = Scripted::expecting([
+        (&*line, ok(file("X", "a", TEN))),
+        ("GET https://t/X", answer(200, TEN)),
+    ]);
+    let place = Place::of(&"3~D2#X".into());
+    let conditions = Conditions::default();
+    let got = drive()
+        .download(&transport.context(), &place, None, ByteRange::Full, &conditions)
+        .await
+        .unwrap();
+    assert!(got.item.is_none(), "that is another item than the shortcut");
+    assert_eq!(text(got).await, "0123456789");
+}

@@ -1,0 +1,198 @@
+//! Nothing that is printed has a secret in it.
+
+use futures::TryStreamExt;
+use opendal::{Buffer, OperationContext, Operator};
+
+use super::*;
+use crate::{
+    drive::{
+        Body, ByteRange, Change, Conditions, CopyJob, Cursor, Depth, Drive, IfExists, Removal,
+        Result, UploadSession, WriteOptions,
+    },
+    http::scripted::{Scripted, Sent},
+    services::onedrive::OneDrive,
+};
+
+const SECRETS: [&str; 5] =
+    ["SECRET-access", "SECRET-refresh", "SECRET-client", "SECRET-ticket", "SECRET-header"];
+
+/// Every request that there is, once.
+async fn every_request(transport: &Scripted) -> Vec<String> {
+    let endpoint = Endpoint::new("https://login/token", "app").unwrap();
+    let tokens = TokenSource::refreshed(
+        endpoint.client_secret("SECRET-client"),
+        Some("SECRET-refresh".into()),
+        Some("SECRET-access".into()),
+    );
+    let mut headers = ::http::HeaderMap::new();
+    headers.insert("x-mine", "SECRET-header".parse().unwrap());
+    let client = Client::new(API, tokens).unwrap().with_headers(headers);
+    let home = Home::new(Named::Drive(DriveRef::Mine), None);
+    let drive = GraphDrive::new(client.clone(), home, None, None);
+    let (cx, none) = (transport.context(), Conditions::default());
+    let item = known("F", "https://t/x?tempauth=SECRET-ticket");
+    let mut told = Vec::new();
+    let mut tell = |what: String| told.push(what);
+    fn said<T: std::fmt::Debug>(result: Result<T>) -> String {
+        match result {
+            Ok(value) => format!("{value:?} {value:#?}"),
+            Err(error) => format!("{error} {error:?} {error:#?}"),
+        }
+    }
+
+    tell(said(drive.account(&cx).await));
+    tell(said(drive.quota(&cx).await));
+    tell(said(client.site(&cx, "h", "p").await));
+    tell(said(client.drives(&cx, &DriveRef::Mine, None).await));
+    tell(said(drive.item(&cx, &at("a"), &none).await));
+    for depth in [Depth::Children, Depth::Tree] {
+        let page = drive.list(&cx, &at(""), depth, None, None).await;
+        let next = page.as_ref().ok().and_then(|page| page.next.clone());
+        tell(said(page));
+        if next.is_some() {
+            tell(said(drive.list(&cx, &at(""), depth, None, next.as_ref()).await));
+        }
+    }
+    for known in [None, Some(&item)] {
+        let read = drive.download(&cx, &at("a"), known, ByteRange::From(1), &none).await;
+        tell(format!("{read:?}"));
+        if let Ok(read) = read {
+            tell(said(read.bytes.try_collect::<Vec<Buffer>>().await));
+        }
+    }
+    tell(said(client.content(&cx, &client_at("a"), &ByteRange::Full, None).await));
+    let options = WriteOptions::default();
+    let body = Body::Memory(Buffer::from("bytes"));
+    tell(said(drive.upload(&cx, &target("", "a"), body, &options).await));
+    tell(said(drive.open_session(&cx, &target("", "a"), 5, &options).await));
+    let opened = Scripted::by(|_| ok(json!({"uploadUrl": "https://u/x?tempauth=SECRET-ticket"})));
+    let to = target("", "a");
+    let mut session =
+        super::drive().open_session(&opened.context(), &to, 5, &options).await.unwrap();
+    tell(said(drive.send_fragment(&cx, &mut session, 0, Buffer::from("bytes")).await));
+    tell(said(drive.session_status(&cx, &session).await));
+    tell(said(drive.commit_session(&cx, &session).await));
+    tell(said(drive.cancel_session(&cx, &session).await));
+    tell(said::<UploadSession>(Ok(session)));
+    tell(said(drive.make_folder(&cx, &target("", "b")).await));
+    let change = Change { name: Some("b".to_owned()), ..Change::default() };
+    tell(said(drive.update(&cx, &at("a"), Some(&item), &change).await));
+    tell(said(drive.copy(&cx, &at("a"), None, &target("", "c"), IfExists::Replace).await));
+    let begun = Scripted::by(|_| answer(202, "").header("location", "https://m/x?SECRET-ticket"));
+    let copying =
+        super::drive().copy(&begun.context(), &at("a"), None, &to, IfExists::Replace).await;
+    if let Ok(crate::drive::Copying::Running { job, .. }) = copying {
+        tell(said(drive.copy_status(&cx, &job).await));
+        tell(said::<CopyJob>(Ok(job)));
+    }
+    let removal = Removal { place: at("a"), kind: None, parents: vec![] };
+    for result in drive.remove(&cx, &[removal]).await {
+        tell(said(result));
+    }
+    tell(format!("{drive:?} {client:#?} {cx:?} {item:?} {:?}", Cursor("SECRET-ticket".into())));
+    told
+}
+
+fn client_at(path: &str) -> super::super::Address {
+    super::super::Address::root(DriveRef::Mine).below(path)
+}
+
+/// What a cloud says that likes to repeat what it hears.
+fn repeating(sent: &Sent, status: u16) -> Outcome {
+    let token = sent.header("authorization").unwrap_or_default().replace("Bearer ", "");
+    let said = |what: &str| {
+        answer(
+            status,
+            json!({"error": {"code": what, "message": format!("What is {what}?"),
+                "innererror": {"code": format!("{what}!"), "request-id": what}}})
+            .to_string(),
+        )
+    };
+    match &*sent.url {
+        "https://login/token" => answer(
+            status,
+            r#"{"error":"invalid_grant","error_description":"SECRET-refresh of SECRET-client?"}"#,
+        ),
+        url if !url.starts_with(API) => said("SECRET-ticket"),
+        _ => said(&token),
+    }
+}
+
+#[tokio::test]
+async fn however_a_request_fails_nothing_that_is_printed_has_a_secret_in_it() {
+    type Script = fn(&Sent) -> Outcome;
+    let scripts: [(&str, Script); 7] = [
+        ("cut", |_| Outcome::Reset),
+        ("401", |sent| repeating(sent, 401)),
+        ("400", |sent| repeating(sent, 400)),
+        ("500", |sent| repeating(sent, 500)),
+        ("html", |_| answer(502, "<html>SECRET-ticket</html>")),
+        ("wrong", |_| {
+            ok(json!({"id": ["SECRET-ticket"], "size": "SECRET-ticket", "quota": "SECRET-ticket",
+                "value": "SECRET-ticket", "uploadUrl": {"x": "SECRET-ticket"},
+                "status": {"SECRET-ticket": 1}, "access_token": ["SECRET-access"]}))
+        }),
+        ("broken", |_| answer(200, r#"{"id":"SECRET-ticket, SECRET-ticket"#).broken_at(20)),
+    ];
+    for (name, script) in scripts {
+        check(name, &every_request(&Scripted::by(script)).await);
+    }
+    // Everything works, and then is broken off within the bytes.
+    let page = json!({
+        "id": "F", "name": "a", "size": 5, "file": {}, "root": {}, "status": "completed",
+        "@microsoft.graph.downloadUrl": "https://t/x?SECRET-ticket",
+        "uploadUrl": "https://u/x?SECRET-ticket", "nextExpectedRanges": ["0-"],
+        "value": [{"id": "1", "name": "odd", "size": "SECRET-ticket",
+            "@microsoft.graph.downloadUrl": "SECRET-ticket", "parentReference": {"id": "F"}}],
+        "@odata.nextLink": format!("{API}/next?SECRET-ticket"),
+        "access_token": "SECRET-access", "token_type": "bearer",
+    });
+    let transport = Scripted::by(move |sent| match sent.url.starts_with("https://t/") {
+        true => answer(200, "SECRETLY").broken_at(3),
+        false => ok(page.clone()).header("location", "https://m/x?SECRET-ticket"),
+    });
+    check("works", &every_request(&transport).await);
+}
+
+fn check(name: &str, told: &[String]) {
+    assert!(told.len() > 18, "{name}: {told:?}");
+    for text in told {
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operators_errors_have_no_secret_in_them_either() {
+    for fault in [Outcome::Reset, refusal(401, "SECRET-access")] {
+        let transport = Scripted::by(move |_| fault.clone());
+        let builder = OneDrive::default()
+            .client_id("app")
+            .client_secret("SECRET-client")
+            .access_token("SECRET-access")
+            .refresh_token("SECRET-refresh");
+        let context =
+            OperationContext::new().with_http_transport(opendal::HttpTransporter::new(transport));
+        let operator = Operator::new(builder).unwrap().with_context(context);
+        let results = [
+            operator.stat("a/b").await.map(drop),
+            operator.read("a/b").await.map(drop),
+            operator.write("a/b", "bytes").await.map(drop),
+            operator.list("a/").await.map(drop),
+            operator.rename("a", "b").await.map(drop),
+            operator.copy("a", "b").await.map(drop),
+            operator.delete("a/b").await.map(drop),
+        ];
+        for result in results {
+            let error = result.unwrap_err();
+            check_one(&format!("{error} {error:?} {error:#?} {operator:?}"));
+        }
+    }
+}
+
+fn check_one(text: &str) {
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{text}");
+    }
+}

@@ -1,0 +1,266 @@
+//! Files in fragments.
+
+use opendal::Buffer;
+
+use super::*;
+use crate::{
+    drive::{
+        Conditions, Drive, Error, ErrorKind, IfExists, Progress, Result, UploadSession,
+        WriteOptions,
+    },
+    http::scripted::{Scripted, Sent},
+};
+
+const UPLOAD: &str = "https://up.example/up/x?tempauth=a%2Fb%3D&n=1";
+const LINE: &str = "PUT https://up.example/up/x?tempauth=a%2Fb%3D&n=1";
+const WHOLE: &[u8] = b"0123456789";
+
+fn create() -> String {
+    format!("POST {API}/me/drive/root:/a/b.bin:/createUploadSession")
+}
+
+fn opened() -> Outcome {
+    ok(json!({"uploadUrl": UPLOAD, "expirationDateTime": "2030-01-29T09:21:55.523Z",
+        "nextExpectedRanges": ["0-"]}))
+}
+
+fn more(from: u64) -> Outcome {
+    answer(202, json!({"nextExpectedRanges": [format!("{from}-")]}).to_string())
+}
+
+fn done(status: u16) -> Outcome {
+    answer(status, file("F", "b.bin", WHOLE).to_string())
+}
+
+async fn open(transport: &Scripted, options: &WriteOptions) -> Result<UploadSession> {
+    drive().open_session(&transport.context(), &target("a", "b.bin"), 10, options).await
+}
+
+/// A session as it was opened.
+async fn session(options: &WriteOptions) -> UploadSession {
+    open(&Scripted::by(|_| opened()), options).await.unwrap()
+}
+
+async fn send(
+    transport: &Scripted,
+    session: &mut UploadSession,
+    from: usize,
+    to: usize,
+) -> Result<Progress> {
+    let bytes = Buffer::from(WHOLE[from..to].to_vec());
+    drive().send_fragment(&transport.context(), session, from as u64, bytes).await
+}
+
+fn next(progress: Result<Progress>) -> u64 {
+    match progress.unwrap() {
+        Progress::Next(next) => next,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_opened_with_size_time_and_what_happens_to_a_taken_name() {
+    for (if_exists, behavior) in [(IfExists::Replace, "replace"), (IfExists::Fail, "fail")] {
+        let transport = Scripted::expecting([(&*create(), opened())]);
+        let modified = Some("2014-03-02T01:00:00.25Z".parse().unwrap());
+        let options = WriteOptions { if_exists, modified, ..WriteOptions::default() };
+        let session = open(&transport, &options).await.unwrap();
+        assert_eq!((session.url.expose(), session.total), (UPLOAD, 10));
+        assert_eq!(session.expires.unwrap().to_string(), "2030-01-29T09:21:55.523Z");
+        let sent: Value = serde_json::from_str(transport.sent()[0].text()).unwrap();
+        let item = json!({"@microsoft.graph.conflictBehavior": behavior, "fileSize": 10,
+            "fileSystemInfo": {"lastModifiedDateTime": "2014-03-02T01:00:00.25Z"}});
+        assert_eq!(sent, json!({"item": item}));
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_must_meet_an_etag_is_opened_on_the_item_itself() {
+    let by_id = format!("POST {API}/me/drive/items/F/createUploadSession");
+    let look = look("/me/drive/root:/a/b.bin");
+    let transport =
+        Scripted::expecting([(&*look, ok(file("F", "b.bin", b"old"))), (&*by_id, opened())]);
+    let conditions = Conditions { if_match: Some("\"{F},1\"".to_owned()), ..Conditions::default() };
+    open(&transport, &WriteOptions { conditions, ..WriteOptions::default() }).await.unwrap();
+    assert_eq!(transport.sent()[1].header("if-match"), Some("\"{F},1\""));
+}
+
+#[tokio::test]
+async fn fragments_leave_without_a_token_and_both_final_answers_are_the_end() {
+    for end in [200, 201] {
+        let mut left = vec![done(end), more(8), more(4)];
+        let transport = Scripted::by(move |_| left.pop().unwrap());
+        let mut session = session(&WriteOptions::default()).await;
+        assert_eq!(next(send(&transport, &mut session, 0, 4).await), 4);
+        assert_eq!(next(send(&transport, &mut session, 4, 8).await), 8);
+        let Progress::Done(item) = send(&transport, &mut session, 8, 10).await.unwrap() else {
+            panic!("the file is there")
+        };
+        assert_eq!(item.id.as_str(), "F");
+        let ranges: Vec<_> = transport
+            .sent()
+            .iter()
+            .map(|sent| {
+                assert_eq!((sent.line().as_str(), sent.header("authorization")), (LINE, None));
+                (sent.header("content-range").unwrap().to_owned(), sent.text().to_owned())
+            })
+            .collect();
+        let expected = [("bytes 0-3/10", "0123"), ("bytes 4-7/10", "4567"), ("bytes 8-9/10", "89")];
+        assert_eq!(ranges, expected.map(|(range, text)| (range.to_owned(), text.to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn the_whole_files_hash_is_compared_also_when_the_cloud_takes_half_a_fragment_or_goes_back() {
+    let damaged = || answer(200, file("F", "b.bin", b"012345678X").to_string());
+    for (end, is_whole) in [(done(200), true), (damaged(), false)] {
+        let mut left = vec![end, more(6), more(8), more(2), more(6)];
+        let transport = Scripted::by(move |_| left.pop().unwrap());
+        let mut session = session(&WriteOptions::default()).await;
+        assert_eq!(next(send(&transport, &mut session, 0, 6).await), 6);
+        assert_eq!(next(send(&transport, &mut session, 6, 10).await), 2, "it forgot some");
+        assert_eq!(next(send(&transport, &mut session, 2, 9).await), 8, "it took not all");
+        assert_eq!(next(send(&transport, &mut session, 6, 9).await), 6);
+        let end = send(&transport, &mut session, 6, 10).await;
+        assert_eq!(end.is_ok(), is_whole, "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_process_goes_on_with_what_a_session_says_of_itself() {
+    let mut one = session(&WriteOptions::default()).await;
+    let transport = Scripted::by(|_| more(4));
+    send(&transport, &mut one, 0, 4).await.unwrap();
+    let mut other =
+        UploadSession { url: one.url.expose().into(), state: one.state.clone(), ..one.clone() };
+    let transport = Scripted::by(|_| answer(200, file("F", "b.bin", b"9876543210").to_string()));
+    let error = send(&transport, &mut other, 4, 10).await.unwrap_err();
+    assert!(error.to_string().contains("quickXorHash"), "{error}");
+    let mut strange = UploadSession { state: "{}".to_owned(), ..one };
+    let error = send(&transport, &mut strange, 4, 10).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn bytes_that_are_there_already_are_asked_about() {
+    let overlap = || {
+        answer(
+            416,
+            json!({"error": {"code": "invalidRange", "message": "overlaps",
+            "innererror": {"code": "fragmentOverlap"}}})
+            .to_string(),
+        )
+    };
+    let says = |next: u64| {
+        Scripted::by(move |sent: &Sent| match sent.method == "GET" {
+            true => ok(json!({"nextExpectedRanges": [format!("{next}-")]})),
+            false => overlap(),
+        })
+    };
+    let mut session = session(&WriteOptions::default()).await;
+    assert_eq!(next(send(&says(8), &mut session, 4, 8).await), 8);
+    let error = send(&says(4), &mut session, 4, 8).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Range, "it wants what it refuses");
+    assert_eq!(says(8).sent().len(), 0);
+}
+
+#[tokio::test]
+async fn a_lost_session_is_not_found_however_the_host_says_it() {
+    let mut session = session(&WriteOptions::default()).await;
+    for status in [401, 404, 410] {
+        let transport = Scripted::by(move |_| answer(status, ""));
+        let sent = send(&transport, &mut session, 0, 4).await.unwrap_err();
+        assert_eq!(sent.kind(), ErrorKind::NotFound);
+        let asked = drive().session_status(&transport.context(), &session).await.unwrap_err();
+        assert_eq!(asked.kind(), ErrorKind::NotFound);
+        drive().cancel_session(&transport.context(), &session).await.unwrap();
+    }
+    let transport = Scripted::by(|_| answer(503, ""));
+    assert!(send(&transport, &mut session, 0, 4).await.unwrap_err().is_temporary());
+    assert!(drive().cancel_session(&transport.context(), &session).await.is_err());
+}
+
+#[tokio::test]
+async fn a_final_answer_that_was_lost_is_found_in_the_file_itself() {
+    let modified = Some("2014-03-02T01:00:00.9Z".parse().unwrap());
+    let options = WriteOptions { modified, ..WriteOptions::default() };
+    let lost = async |there: Value| {
+        let mut session = session(&options).await;
+        send(&Scripted::by(|_| more(4)), &mut session, 0, 4).await.unwrap();
+        let reset = Scripted::by(|_| Outcome::Reset);
+        assert!(send(&reset, &mut session, 4, 10).await.unwrap_err().is_temporary());
+        let look = look("/me/drive/root:/a/b.bin");
+        let status = format!("GET {UPLOAD}");
+        let transport =
+            Scripted::expecting([(&*status, refusal(404, "itemNotFound")), (&*look, ok(there))]);
+        drive().session_status(&transport.context(), &session).await
+    };
+    let progress = lost(file("F", "b.bin", WHOLE)).await.unwrap();
+    assert!(matches!(progress, Progress::Done(item) if item.id.as_str() == "F"));
+    // What was there before is not taken for what was sent.
+    for other in [
+        file("F", "b.bin", b"0123456780"),
+        file("F", "b.bin", b"012345678"),
+        json!({"id": "F", "name": "b.bin", "size": 10, "file": {}}),
+        {
+            let mut same_bytes = file("F", "b.bin", WHOLE);
+            same_bytes["fileSystemInfo"] = json!({"lastModifiedDateTime": "2013-01-01T00:00:00Z"});
+            same_bytes
+        },
+    ] {
+        assert_eq!(lost(other).await.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
+#[tokio::test]
+async fn a_session_with_all_bytes_is_committed_and_a_name_taken_meanwhile_is_told() {
+    let mut one = session(&WriteOptions::default()).await;
+    let all = Scripted::by(|_| answer(202, r#"{"nextExpectedRanges":[]}"#));
+    let progress = send(&all, &mut one, 0, 10).await.unwrap();
+    assert!(matches!(progress, Progress::Complete));
+    let status = Scripted::by(|_| ok(json!({"nextExpectedRanges": []})));
+    let asked = drive().session_status(&status.context(), &one).await.unwrap();
+    assert!(matches!(asked, Progress::Complete));
+    let transport = Scripted::by(|_| done(201));
+    let item = drive().commit_session(&transport.context(), &one).await.unwrap();
+    assert_eq!(item.size, Some(10));
+    assert_eq!(transport.lines(), [format!("POST {UPLOAD}")]);
+    assert_eq!(transport.sent()[0].header("authorization"), None);
+    let damaged = Scripted::by(|_| answer(200, file("F", "b.bin", b"012345678X").to_string()));
+    assert!(drive().commit_session(&damaged.context(), &one).await.is_err());
+
+    let taken = || refusal(409, "nameAlreadyExists");
+    let refused = async |if_exists, there: Outcome| -> Error {
+        let mut session = session(&WriteOptions { if_exists, ..WriteOptions::default() }).await;
+        let transport = Scripted::by(move |sent: &Sent| match sent.method == "PUT" {
+            true => taken(),
+            false => there.clone(),
+        });
+        send(&transport, &mut session, 0, 10).await.unwrap_err()
+    };
+    assert_eq!(refused(IfExists::Fail, answer(599, "")).await.kind(), ErrorKind::Exists);
+    let folder = refused(IfExists::Replace, ok(folder("1", "b.bin", "P"))).await;
+    assert_eq!(folder.kind(), ErrorKind::IsAFolder);
+}
+
+#[tokio::test]
+async fn conditions_and_a_full_drive_are_told_when_the_session_is_opened_or_ends() {
+    for (status, code, kind) in [
+        (412, "resourceModified", ErrorKind::Condition),
+        (507, "quotaLimitReached", ErrorKind::Quota),
+        (423, "resourceLocked", ErrorKind::Conflict),
+    ] {
+        let refuses = Scripted::by(move |_| refusal(status, code));
+        let error = open(&refuses, &WriteOptions::default()).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        let mut session = session(&WriteOptions::default()).await;
+        assert_eq!(send(&refuses, &mut session, 0, 10).await.unwrap_err().kind(), kind);
+    }
+    let empty = Scripted::by(|_| opened());
+    let refused =
+        drive().open_session(&empty.context(), &target("", "e"), 0, &WriteOptions::default()).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
+    let without_url = Scripted::by(|_| ok(json!({"nextExpectedRanges": ["0-"]})));
+    let error = open(&without_url, &WriteOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("where the fragments"), "{error}");
+}

@@ -1,0 +1,122 @@
+//! Listings: pages, orders, search.
+
+use drivedal::server::AccountKind;
+use serde_json::Value;
+
+use crate::harness::{Cloud, Drive, id, names};
+
+async fn pages(drive: &Drive<'_>, path: &str) -> Vec<Value> {
+    let mut pages = vec![drive.get(path).await];
+    while let Some(next) = pages.last().and_then(|page| page["@odata.nextLink"].as_str()) {
+        pages.push(drive.get(&next.to_owned()).await);
+    }
+    pages
+}
+
+#[tokio::test]
+async fn a_listing_comes_in_pages_that_lead_to_each_other() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    drive.mkdir("z").await;
+    for name in ["b", "a", "c", "d"] {
+        drive.put(name, "x").await;
+    }
+    for option in ["$top=2", "top=2", "%24top=2"] {
+        let pages = pages(&drive, &format!("/me/drive/root/children?{option}&$select=name")).await;
+        let all: Vec<_> = pages.iter().map(names).collect();
+        assert_eq!(all, [vec!["z", "a"], vec!["b", "c"], vec!["d"]], "{option}");
+        assert!(pages[2]["value"][0].get("size").is_none(), "the selection holds on every page");
+    }
+    let whole = drive.get("/me/drive/root/children").await;
+    assert_eq!(names(&whole), ["z", "a", "b", "c", "d"]);
+    assert_eq!(whole["@odata.count"], 5);
+    assert!(whole.get("@odata.nextLink").is_none());
+    let bad = drive.ask("GET", "/me/drive/root/children?$skiptoken=x");
+    bad.refused(400, "invalidRequest").await;
+    drive.ask("GET", "/me/drive/root/children?$top=0").refused(400, "BadRequest").await;
+}
+
+#[tokio::test]
+async fn a_page_has_200_items_unless_told_and_never_more_than_1000() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let folder = drive.mkdir("many").await;
+    let path = format!("/me/drive/items/{}/children", id(&folder));
+    let make = |n: usize| {
+        let body = serde_json::json!({"name": format!("{n:04}"), "folder": {}});
+        drive.ask("POST", &path).json(body).ok()
+    };
+    let mut made = futures::stream::StreamExt::buffer_unordered(
+        futures::stream::iter((0..1001).map(make)),
+        16,
+    );
+    while futures::StreamExt::next(&mut made).await.is_some() {}
+    assert_eq!(names(&drive.get(&path).await).len(), 200);
+    let large = drive.get(&format!("{path}?$top=5000")).await;
+    assert_eq!(names(&large).len(), 1000);
+    let all = pages(&drive, &format!("{path}?$top=300")).await;
+    let all: Vec<_> = all.iter().flat_map(names).collect();
+    assert_eq!(all.len(), 1001);
+    assert!(all.is_sorted());
+}
+
+#[tokio::test]
+async fn a_listing_has_the_order_that_was_asked_for() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    drive.put("b", "333").await;
+    drive.put("a", "1").await;
+    drive.put("c", "22").await;
+    for (order, expected) in [
+        ("name", ["a", "b", "c"]),
+        ("name%20desc", ["c", "b", "a"]),
+        ("size", ["a", "c", "b"]),
+        ("lastModifiedDateTime+desc", ["c", "a", "b"]),
+    ] {
+        let listing = drive.get(&format!("/me/drive/root/children?$orderby={order}")).await;
+        assert_eq!(names(&listing), expected, "{order}");
+    }
+    let business = cloud.of(AccountKind::Business);
+    business.get("/me/drive/root/children?$orderby=name").await;
+    let by_size = business.ask("GET", "/me/drive/root/children?$orderby=size");
+    by_size.refused(400, "invalidRequest").await;
+}
+
+#[tokio::test]
+async fn a_consumers_unchanged_folder_is_not_listed_again() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    drive.put("a/b/f", "x").await;
+    let ctag = drive.get("/me/drive/root:/a").await["cTag"].as_str().unwrap().to_owned();
+    let ask = || drive.ask("GET", "/me/drive/root:/a:/children").header("if-none-match", &ctag);
+    assert_eq!(ask().await.status, 304);
+    drive.put("a/b/f", "y").await;
+    assert_eq!(ask().await.status, 200, "what changed below counts");
+}
+
+#[tokio::test]
+async fn a_missing_folder_has_no_listing_and_a_file_an_empty_one() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    drive.put("f", "x").await;
+    drive.ask("GET", "/me/drive/root:/none:/children").refused(404, "itemNotFound").await;
+    assert!(names(&drive.get("/me/drive/root:/f:/children").await).is_empty());
+}
+
+#[tokio::test]
+async fn a_search_finds_what_has_the_text_in_its_name() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    for name in ["a/Report 1.txt", "a/b/report 2.txt", "c/rep.txt", "o'report.txt"] {
+        drive.put(name, "x").await;
+    }
+    let mut found = names(&drive.get("/me/drive/root/search(q='REPORT')").await);
+    found.sort();
+    assert_eq!(found, ["Report 1.txt", "o'report.txt", "report 2.txt"]);
+    let found = names(&drive.get("/me/drive/root:/a:/search(q='report')").await);
+    assert_eq!(found.len(), 2);
+    assert_eq!(names(&drive.get("/me/drive/search(q='o''rep')").await), ["o'report.txt"]);
+    let paged = pages(&drive, "/me/drive/root/search(q='report')?$top=1").await;
+    assert_eq!(paged.iter().flat_map(names).count(), 3);
+    drive.ask("GET", "/me/drive/root/search(q='')").refused(400, "invalidRequest").await;
+}

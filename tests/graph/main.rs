@@ -1,0 +1,14 @@
+//! The drive server's Graph front end, rule by rule, over HTTP as a client sees it.
+
+mod addresses;
+mod children;
+mod content;
+mod copies;
+mod delta;
+mod drives;
+mod folders;
+mod harness;
+mod items;
+mod sessions;
+mod sharing;
+mod sign_in;

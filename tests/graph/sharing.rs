@@ -1,0 +1,80 @@
+//! Links, and what the control interface plants.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use drivedal::server::Plant;
+use serde_json::json;
+
+use crate::harness::{Cloud, id, names};
+
+#[tokio::test]
+async fn a_link_leads_to_its_item_until_it_is_taken_back() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let file = drive.put("a/f", "shared").await;
+    let create = || {
+        let body = json!({"type": "view", "scope": "anonymous"});
+        drive.ask("POST", "/me/drive/root:/a/f:/createLink").json(body)
+    };
+    let made = create().await;
+    assert_eq!(made.status, 201);
+    let permission = made.json();
+    assert_eq!(permission["roles"], json!(["read"]));
+    let url = permission["link"]["webUrl"].as_str().unwrap();
+    assert_eq!(url.split('/').count(), 5, "clients count a link's segments: {url}");
+    let again = create().await;
+    assert_eq!((again.status.as_u16(), id(&again.json())), (200, id(&permission)));
+    let redirect = cloud.send("GET", url).await;
+    assert_eq!(cloud.send("GET", &redirect.location()).ok().await.text(), "shared");
+    let token = format!("u!{}", URL_SAFE_NO_PAD.encode(url));
+    for token in [&token as &str, permission["shareId"].as_str().unwrap()] {
+        let shared = drive.get(&format!("/shares/{token}/driveItem")).await;
+        assert_eq!(id(&shared), id(&file), "{token}");
+    }
+    let permissions = format!("/me/drive/items/{}/permissions", id(&file));
+    assert_eq!(drive.get(&permissions).await["value"].as_array().unwrap().len(), 1);
+    let copy = json!({"name": "copied"});
+    drive.ask("POST", "/me/drive/root:/a/f:/copy").json(copy).ok().await;
+    let of_copy = drive.get("/me/drive/root:/a/copied:/permissions").await;
+    assert_eq!(of_copy["value"], json!([]), "a copy is not shared");
+    let one = format!("{permissions}/{}", id(&permission));
+    assert_eq!(drive.ask("DELETE", &one).await.status, 204);
+    cloud.send("GET", url).refused(404, "itemNotFound").await;
+    drive.ask("GET", &format!("/shares/{token}/driveItem")).refused(404, "itemNotFound").await;
+    let bad = drive.ask("POST", "/me/drive/root:/a/f:/createLink").json(json!({"type": "all"}));
+    bad.refused(400, "invalidRequest").await;
+}
+
+#[tokio::test]
+async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let with = |path: &str, facets: serde_json::Value| {
+        let mut plant = Plant::file(path, "x");
+        plant.facets.insert("graph".into(), facets);
+        plant
+    };
+    let shortcut = json!({"remoteItem": {"id": "OTHER!1", "name": "theirs", "folder": {}}});
+    let plants = [
+        Plant::notebook("notes"),
+        with("shortcut", shortcut),
+        with("virus", json!({"malware": {"description": "Eicar"}})),
+        with("locked", json!({"locked": true})),
+    ];
+    cloud.server.control().plant(plants).await.unwrap();
+    let listing = drive.get("/me/drive/root/children").await;
+    assert_eq!(names(&listing), ["locked", "notes", "shortcut", "virus"]);
+    let notes = drive.get("/me/drive/root:/notes").await;
+    assert_eq!(notes["package"]["type"], "oneNote");
+    assert!(notes.get("file").is_none() && notes.get("folder").is_none());
+    let shortcut = drive.get("/me/drive/root:/shortcut").await;
+    assert_eq!(shortcut["remoteItem"]["id"], "OTHER!1");
+    assert!(shortcut.get("file").is_none() && shortcut.get("folder").is_none());
+    let virus = drive.ask("GET", "/me/drive/root:/virus:/content").await;
+    assert_eq!(virus.status, 403);
+    assert_eq!(virus.header("x-virus-infected"), "true");
+    for (method, path) in [("DELETE", ""), ("PATCH", ""), ("PUT", ":/content")] {
+        let ask = drive.ask(method, &format!("/me/drive/root:/locked{path}"));
+        ask.body("{}").refused(423, "resourceLocked").await;
+    }
+    assert!(drive.get("/me/drive/root:/locked").await.get("locked").is_none());
+}

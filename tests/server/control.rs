@@ -1,0 +1,171 @@
+//! Counters, request log, planted items and reset, typed and over HTTP.
+
+use drivedal::server::{Fault, Plant};
+use serde_json::{Value, json};
+
+use crate::rig::Rig;
+
+#[tokio::test]
+async fn requests_are_counted_by_operation_and_control_is_not() {
+    let rig = Rig::new().await;
+    rig.file("me/skydrive", "a", "x").await;
+    rig.live("GET", "/nothing").send().await;
+    rig.bare("GET", "/elsewhere").send().await;
+    rig.bare("GET", "/_control/health").send().await;
+    let counters = rig.bare("GET", "/_control/counters").send().await.json();
+    assert_eq!(
+        counters,
+        json!({ "total": 4, "operations": {
+            "live.files.put": 1, "live.item.get": 1, "live.unknown": 1, "elsewhere": 1,
+        } })
+    );
+    let control = rig.server.control();
+    assert_eq!((control.counters().total, control.counters().of("live.files.put")), (4, 1));
+    assert_eq!(rig.bare("POST", "/_control/counters/reset").send().await.status, 204);
+    assert_eq!(control.counters(), Default::default());
+    assert_eq!(control.requests(), []);
+}
+
+#[tokio::test]
+async fn the_log_tells_everything_but_secrets() {
+    let rig = Rig::new().await;
+    let file = rig.file("me/skydrive", "a", "12345").await;
+    let source = file["source"].as_str().expect("a ticket").to_owned();
+    rig.bare("GET", &source).send().await;
+    rig.bare("GET", "/v5.0/me?access_token=drivedal-dev-anna&pretty=false").send().await;
+    rig.bare("GET", "/v5.0/me?access_token=sesame").send().await;
+    let log = rig.bare("GET", "/_control/requests").send().await;
+    assert_eq!(log.header("content-type"), "application/x-ndjson");
+    let text = String::from_utf8(log.body.to_vec()).expect("UTF-8");
+    let ticket = source.rsplit('/').nth(1).expect("a ticket");
+    for secret in ["drivedal-dev", "sesame", ticket] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    let records: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let part = |at: usize| {
+        let record = &records[at];
+        ["number", "method", "path", "operation", "drive", "status", "bytes_in", "bytes_out"]
+            .map(|name| record[name].clone())
+    };
+    let put = part(0);
+    assert_eq!(
+        put[..7],
+        [
+            1.into(),
+            "PUT".into(),
+            "/v5.0/me/skydrive/files/a".into(),
+            "live.files.put".into(),
+            "".into(),
+            json!(201),
+            json!(5)
+        ]
+    );
+    assert_eq!(
+        part(2)[2..],
+        ["/s1pREDACTED/a".into(), "ticket.get".into(), "".into(), json!(200), json!(0), json!(5)]
+    );
+    assert_eq!(part(3)[2], "/v5.0/me?access_token=REDACTED&pretty=false");
+    assert_eq!((&part(3)[4], &part(4)[4]), (&json!("anna"), &Value::Null));
+    for record in &records {
+        assert!(record["duration"].as_f64().is_some_and(|milliseconds| milliseconds > 0.0));
+        assert!(record["time"].as_str().is_some_and(|time| time.ends_with('Z')));
+    }
+}
+
+#[tokio::test]
+async fn fault_rules_are_added_told_and_cleared_over_http() {
+    let rig = Rig::new().await;
+    let rules = json!([
+        { "operation": "live.user.get", "count": 1, "status": 503, "headers": { "Retry-After": "1" } },
+        { "share": 0.5, "latency": 1 },
+    ]);
+    let added = rig.bare("POST", "/_control/faults?seed=7").json(&rules).send().await;
+    assert_eq!(added.json(), json!({ "seed": 7, "rules": 2 }));
+    assert_eq!(rig.live("GET", "/me").send().await.status, 503);
+    assert_eq!(rig.live("GET", "/me").send().await.status, 200);
+    let active = rig.bare("GET", "/_control/faults").send().await.json();
+    assert_eq!((&active[0]["matched"], &active[0]["struck"]), (&json!(2), &json!(1)));
+    assert_eq!(active[1]["matched"], 1);
+    assert_eq!(rig.bare("DELETE", "/_control/faults").send().await.status, 204);
+    assert_eq!(rig.server.control().faults(), []);
+}
+
+#[tokio::test]
+async fn bad_rules_and_items_are_refused_with_what_and_where() {
+    let rig = Rig::new().await;
+    for (path, body, complaint) in [
+        ("faults", r#"[{"status": 500}, {"statis": 500}]"#, "rule 2: unknown field `statis`"),
+        ("faults", r#"{"operation": "live.nothing", "status": 500}"#, "rule 1: no operation"),
+        ("faults", "nonsense", "not JSON"),
+        ("items", r#"[{"path": "a"}, {"path": ""}]"#, "item 2 (``): a path has"),
+        ("items", r#"{"path": "b", "content_base64": "%"}"#, "content_base64"),
+        ("items", r#"{"path": "b", "kind": "folder", "content": "x"}"#, "only a file"),
+        ("items", r#"{"path": "b", "drive": "a b"}"#, "`a b`"),
+        ("items", r#"{"path": "A"}"#, "has this name already"),
+    ] {
+        let reply = rig.bare("POST", &format!("/_control/{path}")).bytes(body).send().await;
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert!(reply.status == 400 && text.contains(complaint), "{body}: {text}");
+    }
+    assert_eq!(rig.bare("GET", "/_control/nothing").send().await.status, 404);
+    assert_eq!(rig.bare("PUT", "/_control/faults").send().await.status, 405);
+}
+
+#[tokio::test]
+async fn items_are_planted_with_the_times_they_are_to_have() {
+    let rig = Rig::new().await;
+    let items = json!([
+        { "path": "a/b/old.txt", "content": "ä", "modified": "2001-02-03T04:05:06Z", "description": "d" },
+        { "path": "hers", "kind": "folder", "drive": "anna" },
+    ]);
+    let planted = rig.bare("POST", "/_control/items").json(&items).send().await;
+    assert_eq!(planted.status, 201);
+    let planted = planted.json();
+    let file = rig.object(planted[0]["live_id"].as_str().expect("an id")).await;
+    assert_eq!(file["client_updated_time"], "2001-02-03T04:05:06+0000");
+    assert_eq!((&file["description"], &file["size"]), (&json!("d"), &json!(2)));
+    assert_eq!(rig.names("me/skydrive", "").await, ["a"]);
+    let anna = Rig { token: "drivedal-dev-anna", ..rig };
+    assert_eq!(anna.names("me/skydrive", "").await, ["hers"]);
+}
+
+#[tokio::test]
+async fn reset_makes_the_server_what_it_was_when_it_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(folder.path().join("sub")).expect("made");
+    std::fs::write(folder.path().join("sub/seed.txt"), "seed").expect("written");
+    let rig = Rig::with(|builder| builder.seed(folder.path()).quota(1000)).await;
+    let seeded = rig.names("me/skydrive", "").await;
+    assert_eq!(seeded, ["sub"]);
+    let control = rig.server.control();
+    rig.file("me/skydrive", "extra", "x").await;
+    rig.live("DELETE", "/me/skydrive/files").send().await;
+    control.add_faults([Fault::on("live.files.list").status(500)]).expect("a good rule");
+    control.plant([Plant::folder("x").on_drive("anna")]).await.expect("planted");
+    assert_eq!(rig.bare("POST", "/_control/state/reset").send().await.status, 204);
+    assert_eq!(control.counters().total, 0);
+    assert_eq!(rig.names("me/skydrive", "").await, seeded);
+    let quota = rig.live("GET", "/me/skydrive/quota").send().await.json();
+    assert_eq!(quota, json!({ "quota": 1000, "available": 996 }));
+    let anna = Rig { token: "drivedal-dev-anna", ..rig };
+    assert_eq!(anna.names("me/skydrive", "").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_seed_is_taken_in_with_bytes_and_times() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at ^ (at >> 8)) as u8).collect();
+    std::fs::write(folder.path().join("large"), &bytes).expect("written");
+    let file = std::fs::File::create(folder.path().join("Ünïcode")).expect("made");
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    file.set_modified(time).expect("set");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("circle")).expect("linked");
+    let rig = Rig::with(|builder| builder.seed(folder.path())).await;
+    let listed = rig.live("GET", "/me/skydrive/files").send().await.json();
+    assert_eq!(crate::rig::names(&listed), ["large", "Ünïcode"]);
+    assert_eq!(listed["data"][1]["client_updated_time"], "2001-09-09T01:46:40+0000");
+    let source = listed["data"][0]["source"].as_str().expect("a ticket");
+    assert!(rig.bare("GET", source).send().await.body == bytes);
+}

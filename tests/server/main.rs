@@ -1,0 +1,12 @@
+//! The drive server over real HTTP: what every row of the reference answers, and every error.
+
+mod control;
+mod downloads;
+mod faults;
+mod items;
+mod lifecycle;
+mod lists;
+mod moves;
+mod rig;
+mod signin;
+mod uploads;
