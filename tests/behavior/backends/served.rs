@@ -44,6 +44,8 @@ pub struct Requests {
     pub steps_stay: bool,
     /// The most that an operation takes: each row a case of `requests`.
     pub most: &'static [(&'static str, u64)],
+    /// Rows that count instead of those of the same name in `most`.
+    pub instead: &'static [(&'static str, u64)],
 }
 
 /// The drive server of a case, and the case's drive there.

@@ -31,6 +31,7 @@ pub const PROMISES: Promises = Promises {
 const REQUESTS: Requests = Requests {
     download: "ticket.get",
     steps_stay: false,
+    instead: &[],
     most: &[
         // A listing of each folder on the way, the root among them, finds an item.
         ("a_cold_look_three_folders_deep", 4),
