@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex as Turn, OnceCell};
+use tokio::sync::{Mutex as Turn, OnceCell, OwnedMutexGuard};
 
 use super::{
     Settings,
@@ -35,7 +35,7 @@ pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) index: Index,
     root: OnceCell<ItemId>,
-    /// Who is making a folder: the second one waits and then finds it.
+    /// Who is making a folder, or writing a file: the second one waits.
     making: Mutex<HashMap<(ItemId, String), Weak<Turn<()>>>>,
 }
 
@@ -276,6 +276,16 @@ impl Core {
                 Err(error)
             }
         }
+    }
+
+    /// Waits until no other writer of this process writes to the path, in a drive whose answers to
+    /// a write may tell no size: each then looks at what it wrote itself.
+    pub(super) async fn turn_to_write(&self, path: &Path) -> Option<OwnedMutexGuard<()>> {
+        if self.capabilities().paths {
+            return None;
+        }
+        let Folder::Path(folded) = self.path_folder(path.names()) else { return None };
+        Some(self.turn(&ItemId::from(""), &folded).lock_owned().await)
     }
 
     fn turn(&self, parent: &ItemId, folded: &str) -> Arc<Turn<()>> {

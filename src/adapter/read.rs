@@ -1,6 +1,6 @@
 //! Bytes out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use futures::StreamExt;
 use opendal::{
@@ -40,16 +40,18 @@ impl DriveReader {
     async fn download(&self, range: ByteRange) -> Result<Download> {
         let (core, cx) = (&self.core, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;
+        let mut asked = Instant::now();
         let mut found = core.find(cx, path, core.settings.index_ttl).await?;
         let download = match self.ask(&found, range.clone()).await {
             Err(error) if error.kind() == ErrorKind::NotFound && found.remembered => {
                 core.doubt(&found);
+                asked = Instant::now();
                 found = core.find_anew(cx, path).await?;
                 self.ask(&found, range).await?
             }
             download => download?,
         };
-        self.keep_ticket(&found, &download);
+        self.keep(&found, &download, asked);
         Ok(download)
     }
 
@@ -70,11 +72,15 @@ impl DriveReader {
         self.core.drive.download(&self.cx, &found.place, known, range, &self.conditions).await
     }
 
-    /// The ticket that worked serves the next range of the same file.
-    fn keep_ticket(&self, found: &Found, download: &Download) {
-        let (Some((folder, folded)), Some(ticket)) = (&found.edge, &download.ticket) else {
+    /// What was learnt, above all the ticket that worked, serves the next range of the same file.
+    fn keep(&self, found: &Found, download: &Download, asked: Instant) {
+        let Some((folder, folded)) = &found.edge else { return };
+        if let Some(item) = &download.item {
+            let item = Arc::new(Item::clone(item));
+            self.core.index.set(folder, folded.clone(), item, asked);
             return;
-        };
+        }
+        let Some(ticket) = &download.ticket else { return };
         let Some(item) = &found.item else { return };
         if item.ticket.as_ref().is_some_and(|known| known.url == ticket.url) {
             return;

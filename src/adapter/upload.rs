@@ -173,17 +173,37 @@ impl Upload {
             return Err(too_large(len, most).into());
         }
         let asked = Instant::now();
-        let (item, folder) = self
+        let ((item, turn), folder) = self
             .attempt(|| {
                 self.at_target(|target| {
                     let body = body.clone();
                     async move {
-                        self.core.drive.upload(&self.cx, &target, body, &self.options).await
+                        let turn = self.core.turn_to_write(&self.path).await;
+                        let options = &self.options;
+                        let item = self.core.drive.upload(&self.cx, &target, body, options).await?;
+                        Ok((item, turn))
                     }
                 })
             })
             .await?;
-        self.arrived(item, folder, len, asked).await
+        self.arrived(item, folder, len, asked, turn).await
+    }
+
+    /// What the cloud says of a file that its answer told no size of. The first look comes before
+    /// another writer of ours may write to the same path; later ones do not hold him up.
+    async fn look_at(&self, item: &Item, turn: impl Sized) -> Result<Item, Stop> {
+        let (place, conditions) = (Place::of(&item.id), Conditions::default());
+        let look = || self.core.drive.item(&self.cx, &place, &conditions);
+        match look().await {
+            Err(error) if error.is_temporary() => {
+                drop(turn);
+                match self.link.park(error).await {
+                    true => self.attempt(look).await,
+                    false => Err(Stop::Unwanted),
+                }
+            }
+            looked => Ok(looked?),
+        }
     }
 
     /// Runs a request on the target; once more if a folder on the way turned out to be stale.
@@ -217,18 +237,18 @@ impl Upload {
     }
 
     /// The cloud has it: remembered, and checked by size if its answer did not tell one. Where it
-    /// did, the drive has compared it and knows what to make of a difference.
+    /// did, the drive has compared it and knows what to make of a difference. `turn` is held until
+    /// the first look.
     async fn arrived(
         &self,
-        item: Item,
+        mut item: Item,
         folder: Folder,
         len: u64,
         asked: Instant,
+        turn: impl Sized,
     ) -> Result<Item, Stop> {
-        let mut item = item;
         if item.size.is_none() && !self.announced.deferred_check {
-            let (place, conditions) = (Place::of(&item.id), Conditions::default());
-            item = self.attempt(|| self.core.drive.item(&self.cx, &place, &conditions)).await?;
+            item = self.look_at(&item, turn).await?;
             if let Some(size) = item.size.filter(|size| *size != len) {
                 return Err(Error::new(
                     ErrorKind::Unexpected,
@@ -327,7 +347,7 @@ impl Upload {
         asked: Instant,
     ) -> Result<Item, Stop> {
         self.open = None;
-        self.arrived(item, folder, total, asked).await
+        self.arrived(item, folder, total, asked, ()).await
     }
 
     /// Sends the bytes at `offset` until the cloud has all of them.

@@ -34,6 +34,8 @@ pub struct Download {
     pub etag: Option<String>,
     /// The ticket that worked, for the next range.
     pub ticket: Option<Ticket>,
+    /// The file's item, if the drive had to ask for it on the way.
+    pub item: Option<Box<Item>>,
     /// The bytes. Ends with an error if there are fewer than promised.
     pub bytes: ByteStream,
 }

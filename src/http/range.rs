@@ -75,7 +75,7 @@ pub(crate) fn exactly(range: &ByteRange, known: Option<u64>, answer: Incoming) -
     } else {
         cut(answer.into_stream(), wanted.start - given.start, wanted.end - wanted.start, attempted)
     };
-    Ok(Download { total, range: wanted, etag: None, ticket: None, bytes })
+    Ok(Download { total, range: wanted, etag: None, ticket: None, item: None, bytes })
 }
 
 fn past_the_end(attempted: &str) -> Error {

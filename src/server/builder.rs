@@ -23,7 +23,7 @@ use super::{
     running::{self, Announced},
     seal::{Seal, random_name},
     seed,
-    tree::{OpenError, SqlTree, TreeOptions},
+    tree::{OpenError, SqlTree, Tree, TreeOptions},
 };
 
 /// How long an access token lives (Live Connect A.2).
@@ -146,35 +146,16 @@ impl Builder {
         if !self.insecure && !self.listen.ip().is_loopback() {
             return Err(ServerError::NotLoopback(self.listen));
         }
-        let (tree, seal) = self.open().await?;
-        let app = Arc::new(App {
-            tree: Arc::<SqlTree>::clone(&tree),
-            seal,
-            settings: Settings {
-                quota: self.quota,
-                latency: self.latency,
-                token_life: self.token_life,
-                ticket_life: self.ticket_life,
-                session_life: self.session_life,
-                kind: self.kind,
-                private: !self.insecure,
-            },
-            accounts: Accounts::default(),
-            control: control::State {
-                seed: self.seed,
-                token: self.insecure.then(|| random_name().into()),
-                instance: random_name(),
-                ..control::State::default()
-            },
-            oauth: OAuth::default(),
-        });
-        if let Some(folder) = &app.control.seed {
-            seed::seed(&app, folder).await?;
-        }
+        // Before a long seeding, so that an address that is taken is told at once.
         let refused = |source| ServerError::Listen { address: self.listen, source };
         let listener = TcpListener::bind(self.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let url = url_of(address);
+        let (tree, seal) = self.open().await?;
+        let app = Arc::new(self.app(Arc::<SqlTree>::clone(&tree), seal));
+        if let Some(folder) = &app.control.seed {
+            seed::seed(&app, folder).await?;
+        }
         let announced = match &self.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => Some(
@@ -192,6 +173,31 @@ impl Builder {
         let (stop, end) = (serving.stop.clone(), serving.end.clone());
         let accepting = Some(tokio::spawn(accept::accept(listener, serving)));
         Ok(Server { url, address, control, tree, stop, end, accepting, announced })
+    }
+
+    /// What its front ends share.
+    fn app(&self, tree: Arc<dyn Tree>, seal: Seal) -> App {
+        App {
+            tree,
+            seal,
+            settings: Settings {
+                quota: self.quota,
+                latency: self.latency,
+                token_life: self.token_life,
+                ticket_life: self.ticket_life,
+                session_life: self.session_life,
+                kind: self.kind,
+                private: !self.insecure,
+            },
+            accounts: Accounts::default(),
+            control: control::State {
+                seed: self.seed.clone(),
+                token: self.insecure.then(|| random_name().into()),
+                instance: random_name(),
+                ..control::State::default()
+            },
+            oauth: OAuth::default(),
+        }
     }
 
     /// What it keeps things in, and the key it signs with.

@@ -158,11 +158,13 @@ impl Server {
     /// is free.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        if let Some(accepting) = self.accepting.take() {
-            if let Err(error) = accepting.await {
-                tracing::error!(%error, "the server's task did not end well");
-            }
+        if let Some(accepting) = self.accepting.take()
+            && let Err(error) = accepting.await
+        {
+            tracing::error!(%error, "the server's task did not end well");
         }
+        // While the folder is still this server's, so that no other's is removed.
+        drop(self.announced.take());
         self.tree.close().await;
     }
 

@@ -66,7 +66,7 @@ impl Origin {
         let is_or_below = |parent: &&str| {
             host.strip_suffix(*parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        is_or_below(&"localhost") || CLOUD_HOSTS.iter().any(|parent| is_or_below(&parent))
+        is_or_below(&"localhost") || CLOUD_HOSTS.iter().any(is_or_below)
     }
 }
 

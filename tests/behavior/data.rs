@@ -1,8 +1,11 @@
 //! Bytes to write, and what is there afterwards.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
-use opendal::{EntryMode, Operator};
+use opendal::{EntryMode, Operator, layers::RetryLayer};
 use proptest::{
     strategy::Strategy,
     test_runner::{Config, TestCaseError, TestError, TestRunner},
@@ -66,6 +69,11 @@ pub async fn mode(op: &Operator, path: &str) -> Outcome<Option<EntryMode>> {
 /// Whether there is something at a path.
 pub async fn exists(op: &Operator, path: &str) -> Outcome<bool> {
     Ok(mode(op, path).await?.is_some())
+}
+
+/// An operator that tries again, soon, more often than a case plans troubles.
+pub fn retrying(op: &Operator) -> Operator {
+    op.clone().layer(RetryLayer::new().with_min_delay(Duration::from_millis(1)).with_max_times(8))
 }
 
 /// Tries a law on values of a strategy, and on simpler ones if it is broken.

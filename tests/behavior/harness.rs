@@ -131,7 +131,8 @@ pub fn trial(
 }
 
 async fn run(backend: &dyn Backend, group: &str, case: Case) -> Result<Completion, Failed> {
-    let test = backend.lend().await.map_err(|stop| format!("no place for the case: {stop}"))?;
+    let test =
+        backend.lend(case.name).await.map_err(|stop| format!("no place for the case: {stop}"))?;
     let outcome = match case.needs.iter().find(|need| !(need.met)(&test)) {
         Some(need) => ignored(format!("not offered: {}", need.name)),
         None => {
@@ -248,6 +249,9 @@ pub mod needs {
     /// And keeps the time.
     pub const announced_times: Need =
         Need { name: "announced times", met: |test| test.promises.keeps_times };
+    /// Its cloud is the drive server.
+    pub const drive_server: Need =
+        Need { name: "a drive server", met: |test| test.station.is_some() };
     /// Its cloud is only pretended.
     pub const planned_troubles: Need =
         Need { name: "planned troubles", met: |test| test.pretence.is_some() };

@@ -22,6 +22,7 @@ mod copy;
 mod create_dir;
 mod data;
 mod delete;
+mod faults;
 mod harness;
 mod list;
 mod model;
@@ -30,6 +31,7 @@ mod options;
 mod others;
 mod read;
 mod rename;
+mod requests;
 mod secrets;
 mod stat;
 mod write;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(8);
     harness::report_panics_as_failures();
     tracing::subscriber::set_global_default(secrets::Log).expect("nothing has set one before");
+    drivedal::register();
 
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     let groups = groups();
@@ -88,6 +91,8 @@ fn groups() -> Vec<(&'static str, Vec<Case>)> {
         ("names", names::cases()),
         ("concurrency", concurrency::cases()),
         ("others", others::cases()),
+        ("faults", faults::cases()),
+        ("requests", requests::cases()),
         ("model", model::cases()),
     ]
 }

@@ -22,7 +22,7 @@ use crate::{
         Test,
         pretended::{Pretence, Trouble},
     },
-    data::{bytes, children, content, exists, for_all, random},
+    data::{bytes, children, content, exists, for_all, random, retrying},
     harness::{Outcome, cases, failed, refused, whatever},
 };
 
@@ -237,11 +237,6 @@ async fn prepared(test: &Test) -> Outcome<Operator> {
     op.delete_with("new/").recursive(true).await?;
     op.write("old", bytes(1, 1000)).await?;
     Ok(op)
-}
-
-fn retrying(op: &Operator) -> Operator {
-    // As many tries as there are troubles at most, and one.
-    op.clone().layer(RetryLayer::new().with_min_delay(Duration::from_millis(1)).with_max_times(6))
 }
 
 async fn whatever_goes_wrong_a_retried_write_arrives_whole(test: &Test) -> Outcome {

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::Mutex,
 };
 
 use async_trait::async_trait;
@@ -300,7 +300,7 @@ impl Drive for FakeDrive {
         };
         let piece = Buffer::from(bytes[range.start as usize..range.end as usize].to_vec());
         let bytes: ByteStream = Box::pin(stream::iter([Ok(piece)]));
-        Ok(Download { total, range, etag: None, ticket: None, bytes })
+        Ok(Download { total, range, etag: None, ticket: None, item: None, bytes })
     }
 
     async fn upload(

@@ -151,10 +151,10 @@ async fn take_in(asked: &Asked, request: &Parts, body: Body) -> Result<Stored> {
 
 /// Whether a body may come, as far as that shows before it does.
 async fn acceptable(asked: &Asked, request: &Parts, most: u64) -> Result<()> {
-    if let Some(encoding) = request.headers.get(header::CONTENT_ENCODING) {
-        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
-            return Err(LiveError::media_type("A body with a Content-Encoding isn't supported."));
-        }
+    if let Some(encoding) = request.headers.get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(LiveError::media_type("A body with a Content-Encoding isn't supported."));
     }
     let length = request.headers.get(header::CONTENT_LENGTH);
     let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());

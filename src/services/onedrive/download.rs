@@ -1,12 +1,12 @@
 //! Bytes out, and the looks that go before them.
 
 use super::{
-    address::{Address, Side},
+    address::{Address, Ids, Side},
     drive::GraphDrive,
     item,
 };
 use crate::drive::{
-    ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result,
+    ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result, Retry,
 };
 
 /// What a ticket's host answers when the ticket has expired (A8); also what it answers when the
@@ -61,6 +61,7 @@ pub(super) async fn bytes(
     }
     let at = drive.at(cx, file, Side::Contents).await?;
     let item = look(drive, cx, &at, conditions).await?;
+    let is_entry = drive.at(cx, file, Side::Entry).await? == at;
     match item.kind {
         Kind::File => {}
         Kind::Folder => {
@@ -74,10 +75,34 @@ pub(super) async fn bytes(
             ));
         }
     }
-    let download = match &item.ticket {
-        Some(ticket) => drive.client.download(cx, ticket, &range, item.size).await?,
+    let is_shortcut = Ids::parse(&item.id).stands_for.is_some();
+    let (at, ticket) = match (&item.ticket, is_shortcut) {
+        (None, true) => {
+            let at = drive.at(cx, &Place::of(&item.id), Side::Contents).await?;
+            let far = look(drive, cx, &at, &Conditions::default()).await?;
+            (at, far.ticket)
+        }
+        (ticket, _) => (at, ticket.clone()),
+    };
+    let download = match &ticket {
+        Some(ticket) => {
+            drive.client.download(cx, ticket, &range, item.size).await.map_err(overtaken)?
+        }
         // Harmful files have none; the cloud says so in its own words.
         None => drive.client.content(cx, &at, &range, item.size).await?,
     };
-    Ok(Download { etag: item.etag, ..download })
+    let etag = item.etag.clone();
+    let known = is_entry.then(|| Box::new(Item { ticket, ..item }));
+    Ok(Download { etag, item: known, ..download })
+}
+
+/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
+/// between the two requests, and the next look will tell which.
+fn overtaken(error: Error) -> Error {
+    match error.status() {
+        Some(404 | 410) => {
+            error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
+        }
+        _ => error,
+    }
 }

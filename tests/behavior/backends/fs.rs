@@ -1,5 +1,7 @@
 //! OpenDAL's file system: a control, to test the tests.
 
+use std::time::Instant;
+
 use futures::{FutureExt, future::BoxFuture};
 use opendal::{Operator, services};
 
@@ -17,8 +19,8 @@ impl Backend for Fs {
         KNOWN
     }
 
-    fn lend(&self) -> BoxFuture<'_, Outcome<Test>> {
-        async {
+    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
+        async move {
             // Not the system's folder for temporary files: it may not keep extended attributes.
             let folder = match tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")) {
                 Ok(folder) => folder,
@@ -34,10 +36,13 @@ impl Backend for Fs {
                 )
             };
             Ok(Test {
+                case,
+                begun: Instant::now(),
                 op: open()?,
                 promises: Promises::NONE,
                 open: Box::new(move |_| open()),
                 pretence: None,
+                station: None,
                 remove: None,
                 _kept: Some(Box::new(folder)),
             })

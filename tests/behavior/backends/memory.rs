@@ -1,5 +1,7 @@
 //! OpenDAL's map of keys in memory: a control, to test the tests.
 
+use std::time::Instant;
+
 use futures::{FutureExt, future::BoxFuture};
 use opendal::{Operator, services};
 
@@ -17,13 +19,16 @@ impl Backend for Memory {
         KNOWN
     }
 
-    fn lend(&self) -> BoxFuture<'_, Outcome<Test>> {
-        async {
+    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
+        async move {
             Ok(Test {
+                case,
+                begun: Instant::now(),
                 op: Operator::new(services::Memory::default())?,
                 promises: Promises::NONE,
                 open: Box::new(|_| Operator::new(services::Memory::default())),
                 pretence: None,
+                station: None,
                 remove: None,
                 _kept: None,
             })

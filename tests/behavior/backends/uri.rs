@@ -1,9 +1,11 @@
 //! Any service that OpenDAL can open by URI: yours.
 
+use std::time::Instant;
+
 use futures::{FutureExt, future::BoxFuture};
 use opendal::{Operator, OperatorUri};
 
-use super::{Backend, Known, Promises, Test, fs, memory};
+use super::{Backend, Known, Promises, Test, amazon_drive, fs, memory, onedrive, skydrive};
 use crate::{data, harness::Outcome, secrets};
 
 /// Each case works below a fresh random folder of the URI's root and removes it.
@@ -28,12 +30,15 @@ impl Backend for Uri {
         match &*self.scheme {
             "fs" => fs::KNOWN,
             "memory" => memory::KNOWN,
+            "skydrive" => skydrive::KNOWN,
+            "onedrive" => onedrive::KNOWN,
+            "amazon-drive" => amazon_drive::KNOWN,
             _ => &[],
         }
     }
 
-    fn lend(&self) -> BoxFuture<'_, Outcome<Test>> {
-        async {
+    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
+        async move {
             let whole = OperatorUri::new(&self.uri, [])?;
             for (key, value) in whole.options() {
                 if ["token", "secret", "password", "key"].iter().any(|word| key.contains(word)) {
@@ -50,10 +55,18 @@ impl Backend for Uri {
                 Operator::from_uri(OperatorUri::new(&uri, root.into_iter().chain(more))?)
             };
             Ok(Test {
+                case,
+                begun: Instant::now(),
                 op: open(&[])?,
-                promises: Promises::NONE,
+                promises: match &*self.scheme {
+                    "skydrive" => skydrive::PROMISES,
+                    "onedrive" => onedrive::PROMISES,
+                    "amazon-drive" => amazon_drive::PROMISES,
+                    _ => Promises::NONE,
+                },
                 open: Box::new(open),
                 pretence: None,
+                station: None,
                 remove: Some((Operator::from_uri(&*self.uri)?, folder)),
                 _kept: None,
             })

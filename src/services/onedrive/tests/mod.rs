@@ -6,6 +6,7 @@ mod failures;
 mod folders;
 mod reads;
 mod secrets;
+mod service;
 mod sessions;
 mod trees;
 mod writes;

@@ -64,6 +64,7 @@ async fn without_a_ticket_a_look_tells_one_and_the_etag_with_it() {
     let got = plain(&transport, None, ByteRange::From(8)).await.unwrap();
     assert_eq!(got.etag.as_deref(), Some("\"{F},1\""));
     assert_eq!(got.ticket.as_ref().unwrap().url.expose(), "https://t/F");
+    assert_eq!(got.item.as_ref().unwrap().id.as_str(), "F", "what was asked is told");
     assert_eq!(text(got).await, "89", "a host that ignores ranges is cut");
     let sent = transport.sent();
     assert_eq!(sent[0].header("authorization"), Some("Bearer token"));
@@ -156,6 +157,22 @@ async fn harmful_bytes_are_refused_in_the_clouds_words() {
 }
 
 #[tokio::test]
+async fn a_shortcut_to_a_file_that_is_found_by_path_leads_to_the_file() {
+    let lines = (look(ITEM_URL), look("/drives/D2/items/X"));
+    let shortcut = json!({"id": "3", "name": "a", "remoteItem": {"id": "X", "size": 10, "file": {},
+        "parentReference": {"driveId": "D2"}}});
+    let transport = Scripted::expecting([
+        (&*lines.0, ok(shortcut)),
+        (&*lines.1, ok(file("X", "a", TEN))),
+        ("GET https://t/X", answer(200, TEN)),
+    ]);
+    let got = plain(&transport, None, ByteRange::Full).await.unwrap();
+    let item = got.item.as_ref().unwrap();
+    assert_eq!((item.id.as_str(), item.ticket.is_some()), ("3~D2#X", true));
+    assert_eq!(text(got).await, "0123456789");
+}
+
+#[tokio::test]
 async fn the_file_behind_a_shortcut_is_read_where_it_is() {
     let line = look("/drives/D2/items/X");
     let transport = Scripted::expecting([
@@ -168,5 +185,6 @@ async fn the_file_behind_a_shortcut_is_read_where_it_is() {
         .download(&transport.context(), &place, None, ByteRange::Full, &conditions)
         .await
         .unwrap();
+    assert!(got.item.is_none(), "that is another item than the shortcut");
     assert_eq!(text(got).await, "0123456789");
 }

@@ -11,7 +11,7 @@ mod script;
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use drivedal::adapter::{DriveService, Settings};
@@ -39,11 +39,14 @@ impl Backend for Pretended {
     }
 
     fn known(&self) -> &[Known] {
-        &[]
+        match self.0 {
+            Addressing::Ids => &[Known::SIZE_UNTOLD],
+            Addressing::Paths => &[],
+        }
     }
 
-    fn lend(&self) -> BoxFuture<'_, Outcome<Test>> {
-        async {
+    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
+        async move {
             secrets::register(drive::TICKET);
             let (cloud, script) = (Arc::new(Mutex::new(Cloud::new())), Arc::new(Script::default()));
             let drive = PretendedDrive::new(self.0, Arc::clone(&cloud), Arc::clone(&script));
@@ -53,6 +56,8 @@ impl Backend for Pretended {
                 Operator::new(builder)
             };
             Ok(Test {
+                case,
+                begun: Instant::now(),
                 op: open(&[])?,
                 promises: Promises {
                     announcements: true,
@@ -62,6 +67,7 @@ impl Backend for Pretended {
                 },
                 open: Box::new(open),
                 pretence: Some(Pretence { script, cloud }),
+                station: None,
                 remove: None,
                 _kept: None,
             })
