@@ -27,6 +27,8 @@ use opendal::{
 use crate::adapter::{DriveHandle, DriveService};
 #[cfg(feature = "services-amazon-drive")]
 use crate::services::amazon_drive::{AMAZON_DRIVE_SCHEME, AmazonDriveConfig};
+#[cfg(feature = "services-onedrive")]
+use crate::services::onedrive::{ONEDRIVE_SCHEME, OneDriveConfig};
 #[cfg(feature = "services-skydrive")]
 use crate::services::skydrive::{SKYDRIVE_SCHEME, SkyDriveConfig};
 
@@ -114,6 +116,10 @@ impl Source {
             SKYDRIVE_SCHEME => {
                 with_handle(SkyDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
             }
+            #[cfg(feature = "services-onedrive")]
+            ONEDRIVE_SCHEME => {
+                with_handle(OneDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
+            }
             #[cfg(feature = "services-amazon-drive")]
             AMAZON_DRIVE_SCHEME => {
                 with_handle(AmazonDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
@@ -133,6 +139,8 @@ pub fn is_drive(scheme: &str) -> bool {
     match scheme {
         #[cfg(feature = "services-skydrive")]
         SKYDRIVE_SCHEME => true,
+        #[cfg(feature = "services-onedrive")]
+        ONEDRIVE_SCHEME => true,
         #[cfg(feature = "services-amazon-drive")]
         AMAZON_DRIVE_SCHEME => true,
         _ => false,

@@ -24,8 +24,13 @@ use crate::cli::{
     transfer::local::blocking,
 };
 
-/// The embedded drives: a name, and how its drive is reached on the server.
-const DRIVES: [(&str, fn(&Url) -> Source); 1] = [("local-skydrive", skydrive)];
+/// How a drive is reached on a server.
+type Reached = fn(&Url) -> Source;
+
+/// The embedded drives by name. They are three views of one tree: what one of them is given the
+/// others show.
+const DRIVES: [(&str, Reached); 3] =
+    [("local-onedrive", onedrive), ("local-skydrive", skydrive), ("local-amazon", amazon)];
 
 /// The access token of the server's development account.
 const TOKEN: &str = "drivedal-dev";
@@ -36,6 +41,25 @@ fn skydrive(server: &Url) -> Source {
         .option("name", "local")
         .option("endpoint", format!("{server}/v5.0/"))
         .option("storage_endpoint", server)
+        .option("oauth_endpoint", server)
+        .option("access_token", TOKEN)
+}
+
+fn onedrive(server: &Url) -> Source {
+    let server = server.as_str().trim_end_matches('/');
+    Source::scheme("onedrive")
+        .option("name", "local")
+        .option("endpoint", format!("{server}/v1.0"))
+        .option("oauth_endpoint", server)
+        .option("account_kind", "personal")
+        .option("access_token", TOKEN)
+}
+
+fn amazon(server: &Url) -> Source {
+    let server = server.as_str().trim_end_matches('/');
+    Source::scheme("amazon-drive")
+        .option("name", "local")
+        .option("endpoint", format!("{server}/drive/v1/"))
         .option("oauth_endpoint", server)
         .option("access_token", TOKEN)
 }

@@ -8,10 +8,7 @@ mod together;
 use bytes::Bytes as Piece;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{
-    super::TreeError,
-    *,
-};
+use super::{super::TreeError, *};
 
 /// A body of these bytes, in pieces.
 pub(super) fn body(bytes: &[u8]) -> Bytestream {

@@ -146,7 +146,7 @@ async fn drop_after<T>(polls: usize, call: impl Future<Output = T>) -> bool {
     let mut call = pin!(call);
     for _ in 0..polls {
         let polled = futures::poll!(&mut call);
-        if let task::Poll::Ready(_) = polled {
+        if polled.is_ready() {
             return true;
         }
         tokio::task::yield_now().await;
