@@ -228,9 +228,11 @@ fn log_to(output: &Arc<Output>) {
     use tracing_subscriber::{EnvFilter, filter::LevelFilter};
     let output = Arc::clone(output);
     let filter = EnvFilter::builder()
-        .with_env_var("DRIVEDAL_LOG")
         .with_default_directive(LevelFilter::WARN.into())
-        .from_env_lossy();
+        // Which statement of the drive server's database was slow is for its developers.
+        .parse_lossy(
+            std::env::var("DRIVEDAL_LOG").unwrap_or_else(|_| "warn,sqlx=error".to_owned()),
+        );
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

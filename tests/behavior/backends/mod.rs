@@ -64,6 +64,9 @@ impl Known {
     }
 }
 
+/// Opens the operator with these options beside its own.
+type Open = dyn Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync;
+
 /// What a case works with.
 pub struct Test {
     /// The sentence that is tried out.
@@ -74,7 +77,7 @@ pub struct Test {
     pub op: Operator,
     /// What the backend promises beyond OpenDAL's capabilities.
     pub promises: Promises,
-    open: Box<dyn Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync>,
+    open: Box<Open>,
     /// What goes wrong in a pretended cloud.
     pub pretence: Option<Pretence>,
     /// The drive server that the place is on.

@@ -1,6 +1,6 @@
 //! Where bytes and rows are kept: what is left of what fails, and what a start finds.
 
-use std::{fs, future::Future, path::Path, pin::pin, task, time::Duration};
+use std::{fs, future::Future, path::Path, pin::pin, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
