@@ -14,7 +14,7 @@ pub(super) const DEFERRED: &str = "deferred";
 pub(super) const MTIME: &str = "mtime";
 
 /// What is known of a file before it is written, for
-/// [`user_metadata`](opendal::FutureWriter::user_metadata) of a drive's writer.
+/// `user_metadata` of [`writer_with`](opendal::Operator::writer_with) on one of the drives.
 ///
 /// ```
 /// # async fn example(op: opendal::Operator, bytes: Vec<u8>) -> opendal::Result<()> {
