@@ -358,6 +358,7 @@ pub struct Landing {
 /// The tree of every drive of a server, and the bytes of its files.
 ///
 /// Every call is one transaction: it happens whole or not at all, whatever becomes of the caller.
+#[allow(clippy::too_many_arguments, reason = "what a file is made of, which is known in one place")]
 #[async_trait]
 #[expect(clippy::too_many_arguments, reason = "a write names its place, its bytes and its terms")]
 pub trait Tree: Send + Sync + fmt::Debug + 'static {
