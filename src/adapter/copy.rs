@@ -8,7 +8,7 @@ use std::{
 use opendal::{Metadata, raw::oio};
 use tokio::time::sleep_until;
 
-use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path};
+use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path, rename::taken};
 use crate::drive::{
     Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result,
 };
@@ -87,10 +87,7 @@ impl DriveCopier {
             Ok(Copying::Done(copy)) => self.done(copy, size, &folder),
             Err(error) => {
                 core.index.doubt(&folder, &core.fold(&target.name));
-                Err(match (error.kind(), self.if_exists) {
-                    (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
-                    _ => error,
-                })
+                Err(taken(error, self.if_exists))
             }
         }
     }
@@ -125,7 +122,8 @@ impl DriveCopier {
             State::Begin => self.state = self.begin().await?,
             State::Running { job, size, not_before, folder } => {
                 sleep_until((*not_before).into()).await;
-                match self.core.drive.copy_status(&self.cx, job).await? {
+                let status = self.core.drive.copy_status(&self.cx, job).await;
+                match status.map_err(|error| taken(error, self.if_exists))? {
                     Copying::Running { job, ask_in } => {
                         let not_before = Instant::now() + ask_in.max(Duration::from_millis(50));
                         let (size, folder) = (*size, folder.clone());

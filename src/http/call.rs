@@ -196,6 +196,7 @@ impl Call {
         request.extensions_mut().insert(self.operation);
         request.extensions_mut().insert(ServiceOperation(self.template));
         let (before, after) = self.around;
+        let has_source = file.is_some();
         match (self.body, file) {
             (_, Some(source)) => {
                 request.extensions_mut().insert(BodySource { before, after, ..source });
@@ -207,6 +208,12 @@ impl Call {
                 *request.body_mut() = std::iter::once(before).chain(bytes).chain([after]).collect();
             }
             (Body::File { .. }, None) => unreachable!("a body in a file has a source"),
+        }
+        // No client says by itself that a body which could be there is empty; clouds want to know.
+        let may_have_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+        if may_have_body && request.body().is_empty() && !has_source {
+            let lengths = request.headers_mut().entry(header::CONTENT_LENGTH);
+            lengths.or_insert(HeaderValue::from_static("0"));
         }
         Ok(request)
     }

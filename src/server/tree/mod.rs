@@ -360,6 +360,7 @@ pub struct Landing {
 /// Every call is one transaction: it happens whole or not at all, whatever becomes of the caller.
 #[allow(clippy::too_many_arguments, reason = "what a file is made of, which is known in one place")]
 #[async_trait]
+#[expect(clippy::too_many_arguments, reason = "a write names its place, its bytes and its terms")]
 pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// The drive of an account, made if there is none.
     async fn drive(&self, name: &str) -> Result<DriveInfo>;

@@ -160,7 +160,12 @@ impl State {
             None => folder.below(&self.temporary),
         };
         let patch = Patch { name: Some(self.name.clone()), ..Patch::default() };
-        let wire = drive.client.update(cx, &at, &patch, behavior(IfExists::Replace)).await?;
+        let placed = drive.client.update(cx, &at, &patch, behavior(IfExists::Replace)).await;
+        if placed.as_ref().is_err_and(|error| !error.is_temporary()) {
+            // Nobody will ask for it again. What becomes of it is not what the caller has to know.
+            let _ = drive.client.delete(cx, &at).await;
+        }
+        let wire = placed?;
         let item: Item = item::item(wire, drive.drive_of(cx, &at).await?)?;
         Ok(Copying::Done(Some(Box::new(item))))
     }

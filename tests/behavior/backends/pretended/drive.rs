@@ -274,6 +274,7 @@ impl Drive for PretendedDrive {
             range,
             etag: item.etag,
             ticket: item.ticket,
+            item: None,
             bytes: Box::pin(stream::iter(pieces)),
         })
     }
@@ -355,7 +356,7 @@ impl Drive for PretendedDrive {
             return Err(temporary("send_fragment"));
         }
         let last = offset + bytes.len() as u64 == upload.total;
-        if !last && bytes.len() % UNIT != 0 {
+        if !last && !bytes.len().is_multiple_of(UNIT) {
             return Err(Error::new(ErrorKind::Invalid, "not a whole number of units"));
         }
         upload.received.extend(bytes.to_vec());
