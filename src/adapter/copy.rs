@@ -87,11 +87,16 @@ impl DriveCopier {
             Ok(Copying::Done(copy)) => self.done(copy, size, &folder),
             Err(error) => {
                 core.index.doubt(&folder, &core.fold(&target.name));
-                Err(match (error.kind(), self.if_exists) {
-                    (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
-                    _ => error,
-                })
+                Err(self.conditional(error))
             }
+        }
+    }
+
+    /// A name that is taken is a condition of the caller's that does not hold, if he made it one.
+    fn conditional(&self, error: Error) -> Error {
+        match (error.kind(), self.if_exists) {
+            (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
+            _ => error,
         }
     }
 
@@ -125,7 +130,8 @@ impl DriveCopier {
             State::Begin => self.state = self.begin().await?,
             State::Running { job, size, not_before, folder } => {
                 sleep_until((*not_before).into()).await;
-                match self.core.drive.copy_status(&self.cx, job).await? {
+                let copying = self.core.drive.copy_status(&self.cx, job).await;
+                match copying.map_err(|error| self.conditional(error))? {
                     Copying::Running { job, ask_in } => {
                         let not_before = Instant::now() + ask_in.max(Duration::from_millis(50));
                         let (size, folder) = (*size, folder.clone());

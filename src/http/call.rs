@@ -201,6 +201,13 @@ impl Call {
                 request.extensions_mut().insert(BodySource { before, after, ..source });
             }
             (Body::Memory(bytes), None) if before.is_empty() && after.is_empty() => {
+                // Neither OpenDAL's transports nor ours say it of a body that is not there; some
+                // clouds refuse a write that does not.
+                let writes = [Method::PUT, Method::POST, Method::PATCH];
+                if bytes.is_empty() && writes.contains(request.method()) {
+                    let headers = request.headers_mut();
+                    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+                }
                 *request.body_mut() = bytes;
             }
             (Body::Memory(bytes), None) => {

@@ -274,6 +274,7 @@ impl Drive for PretendedDrive {
             range,
             etag: item.etag,
             ticket: item.ticket,
+            item: None,
             bytes: Box::pin(stream::iter(pieces)),
         })
     }
