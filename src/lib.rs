@@ -1,5 +1,21 @@
 //! Cloud drives as object storage: OneDrive, SkyDrive and Amazon Cloud Drive as
 //! [OpenDAL](opendal) services.
+//!
+//! [`register`] puts the drives' schemes into OpenDAL's registry; [`services`] has a builder for
+//! each; [`remote::open`] gives an operator and the drive's extras in one. Beneath them lie the
+//! contract of a drive ([`drive`]), what makes an OpenDAL service of any drive ([`adapter`]), HTTP
+//! and errors without secrets ([`http`]), and tokens ([`auth`]). With feature `server` there is a
+//! drive server that speaks all three protocols from local storage ([`server`]).
+#![cfg_attr(not(feature = "server"), doc = "\n[`server`]: index.html")]
+// Without every service some of what they share has no user.
+#![cfg_attr(
+    not(all(
+        feature = "services-amazon-drive",
+        feature = "services-onedrive",
+        feature = "services-skydrive"
+    )),
+    allow(dead_code, unused_imports)
+)]
 
 pub mod adapter;
 pub mod auth;
@@ -31,3 +47,8 @@ pub fn register() {
     #[cfg(feature = "services-amazon-drive")]
     services::amazon_drive::register_amazon_drive_service(opendal::OperatorRegistry::get());
 }
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,9 +19,18 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use opendal::{Error, ErrorKind, Operator, OperatorRegistry, OperatorUri, Result};
+use opendal::{
+    Builder, Configurator, Error, ErrorKind, Operator, OperatorRegistry, OperatorUri, Result,
+    raw::Service,
+};
 
-use crate::adapter::DriveHandle;
+use crate::adapter::{DriveHandle, DriveService};
+#[cfg(feature = "services-amazon-drive")]
+use crate::services::amazon_drive::{AMAZON_DRIVE_SCHEME, AmazonDriveConfig};
+#[cfg(feature = "services-onedrive")]
+use crate::services::onedrive::{ONEDRIVE_SCHEME, OneDriveConfig};
+#[cfg(feature = "services-skydrive")]
+use crate::services::skydrive::{SKYDRIVE_SCHEME, SkyDriveConfig};
 
 /// An operator, and the drive's handle where it is one of drivedal's services.
 #[derive(Clone, Debug)]
@@ -102,11 +111,56 @@ impl Source {
                 format!("there is no service `{}` here, only {}", uri.scheme(), known.join(", ")),
             ));
         }
-        Ok(Remote { operator: Operator::from_uri(uri)?, handle: None })
+        match uri.scheme() {
+            #[cfg(feature = "services-skydrive")]
+            SKYDRIVE_SCHEME => {
+                with_handle(SkyDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
+            }
+            #[cfg(feature = "services-onedrive")]
+            ONEDRIVE_SCHEME => {
+                with_handle(OneDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
+            }
+            #[cfg(feature = "services-amazon-drive")]
+            AMAZON_DRIVE_SCHEME => {
+                with_handle(AmazonDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
+            }
+            _ => Ok(Remote { operator: Operator::from_uri(uri)?, handle: None }),
+        }
     }
 
     fn parsed(&self) -> Result<OperatorUri> {
         OperatorUri::new(&self.base, self.options.clone())
+    }
+}
+
+/// Whether a scheme is one of drivedal's drives, which have a handle and take the options that
+/// drives share (`index_ttl`).
+pub fn is_drive(scheme: &str) -> bool {
+    match scheme {
+        #[cfg(feature = "services-skydrive")]
+        SKYDRIVE_SCHEME => true,
+        #[cfg(feature = "services-onedrive")]
+        ONEDRIVE_SCHEME => true,
+        #[cfg(feature = "services-amazon-drive")]
+        AMAZON_DRIVE_SCHEME => true,
+        _ => false,
+    }
+}
+
+fn with_handle((service, handle): (DriveService, DriveHandle)) -> Result<Remote> {
+    let operator = Operator::new(Built(Some(service)))?;
+    Ok(Remote { operator, handle: Some(handle) })
+}
+
+/// A service that is built already, for `Operator::new` to put OpenDAL's own layers on.
+#[derive(Default)]
+struct Built(Option<DriveService>);
+
+impl Builder for Built {
+    type Config = ();
+
+    fn build(self) -> Result<impl Service> {
+        self.0.ok_or_else(|| Error::new(ErrorKind::ConfigInvalid, "there is no drive to be built"))
     }
 }
 
@@ -204,6 +258,21 @@ mod tests {
         }
         let unknown = remotes.open("nobody").expect_err("no such remote");
         assert!(unknown.to_string().contains("there are scratch"), "{unknown}");
+    }
+
+    #[cfg(feature = "services-skydrive")]
+    #[test]
+    fn a_drive_has_a_handle_and_others_have_none() {
+        let drive = open("skydrive://me/photos?access_token=a").expect("a remote");
+        let info = drive.operator.info();
+        assert_eq!((info.scheme(), info.root()), ("skydrive", "/photos/".to_owned()));
+        assert!(drive.handle.is_some() && is_drive("skydrive"));
+        assert!(open("memory://").expect("a remote").handle.is_none() && !is_drive("memory"));
+        assert_eq!(
+            open("skydrive://").expect_err("no token").kind(),
+            ErrorKind::ConfigInvalid,
+            "options are checked when it is opened"
+        );
     }
 
     #[test]

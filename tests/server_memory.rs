@@ -23,7 +23,8 @@ fn peak() -> u64 {
 async fn put(http: &Client, server: &Server, name: &str, size: u64, told: bool) -> Response {
     let piece = Bytes::from(vec![7; 64 << 10]);
     let pieces = size / piece.len() as u64;
-    let stream = futures::stream::iter(0..pieces).map(move |_| Ok::<_, std::io::Error>(piece.clone()));
+    let stream =
+        futures::stream::iter(0..pieces).map(move |_| Ok::<_, std::io::Error>(piece.clone()));
     let url = format!("{}v5.0/me/skydrive/files/{name}?access_token=drivedal-dev", server.url());
     let mut request = http.put(url).body(reqwest::Body::wrap_stream(stream));
     if told {

@@ -152,7 +152,7 @@ async fn folders_are_made_and_listed() {
 async fn a_long_listing_is_followed_to_its_end() {
     let server = server().await;
     let operator = operator(&server, "/");
-    let writes = futures::stream::iter((0..250).map(|n| Ok::<_, opendal::Error>(n)));
+    let writes = futures::stream::iter((0..250).map(Ok::<_, opendal::Error>));
     let write = |n: u32| {
         let operator = operator.clone();
         async move { operator.write(&format!("many/{n:03}"), "x").await.map(drop) }

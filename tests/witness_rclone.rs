@@ -44,6 +44,8 @@ const TESTS: &[Test] = &[
     ("makes_a_link_and_cleans_old_versions_up", linked),
     ("renews_an_old_token", renewed),
     ("notices_what_another_client_changed", noticed),
+    ("addresses_items_as_in_china", in_china),
+    ("is_configured_by_its_own_dialogue", configured),
 ];
 
 const KINDS: [AccountKind; 2] = [AccountKind::Personal, AccountKind::Business];
@@ -430,4 +432,41 @@ fn noticed(rclone: &Witness) -> Outcome {
     rclone.rclone("copyto od:tree/small.txt LOCAL/from/small.txt")?;
     rclone.rclone("check LOCAL/from od:tree")?;
     Ok(())
+}
+
+fn in_china(rclone: &Witness) -> Outcome {
+    // There paths are given as an alias in the query: `children('@a1')?@a1='…'`.
+    rclone.seed()?;
+    rclone.rclone("copy --onedrive-region cn LOCAL/from od:china")?;
+    rclone.rclone("check --download --onedrive-region cn LOCAL/from od:china")?;
+    rclone.rclone("check --download LOCAL/from od:china")?;
+    Ok(())
+}
+
+fn configured(rclone: &Witness) -> Outcome {
+    let drive = rclone.drive_id()?;
+    let config = rclone.path("rclone.conf");
+    let text = fs::read_to_string(&config)?;
+    let without = text.lines().filter(|line| !line.starts_with("drive_"));
+    fs::write(&config, without.collect::<Vec<_>>().join("\n"))?;
+    let mut question: Value =
+        serde_json::from_str(&rclone.rclone("config update od --non-interactive")?)?;
+    let mut asked = Vec::new();
+    while let Some(state) = question["State"].as_str().filter(|state| !state.is_empty()) {
+        let name = question["Option"]["Name"].as_str().ok_or(format!("no question: {question}"))?;
+        let answer = match name {
+            "config_refresh_token" => "false",
+            "config_type" => "onedrive",
+            _ => question["Option"]["DefaultStr"].as_str().unwrap_or_default(),
+        };
+        asked.push(name.to_owned());
+        let next = ["config", "update", "od", "--non-interactive", "--continue", "--state", state];
+        let next = rclone.run(next.into_iter().chain(["--result", answer]))?;
+        question = if next.trim().is_empty() { Value::Null } else { serde_json::from_str(&next)? };
+    }
+    check("it asked for the drive", asked.contains(&"config_driveid".into()), true)?;
+    let text = fs::read_to_string(&config)?;
+    check("it found the drive", text.contains(&format!("drive_id = {drive}")), true)?;
+    let kind = if rclone.kind == AccountKind::Personal { "personal" } else { "business" };
+    check("and its type", text.contains(&format!("drive_type = {kind}")), true)
 }

@@ -1,19 +1,20 @@
 //! What a writer's caller can say beforehand.
 
 use jiff::Timestamp;
-use opendal::raw::OpWrite;
+use opendal::{Metadata, raw::OpWrite};
 
 use crate::drive::{Error, ErrorKind, Result};
 
 const SIZE: &str = "drivedal-size";
 const MODIFIED: &str = "drivedal-modified";
-const CHECK: &str = "drivedal-check";
-const DEFERRED: &str = "deferred";
+/// What `close` answers about a size that the cloud did not tell.
+pub(super) const CHECK: &str = "drivedal-check";
+pub(super) const DEFERRED: &str = "deferred";
 /// The key under which `stat` shows a modification time, taken back as it was shown.
 pub(super) const MTIME: &str = "mtime";
 
 /// What is known of a file before it is written, for
-/// [`user_metadata`](opendal::FutureWriter::user_metadata) of a drive's writer.
+/// `user_metadata` of [`writer_with`](opendal::Operator::writer_with) on one of the drives.
 ///
 /// ```
 /// # async fn example(op: opendal::Operator, bytes: Vec<u8>) -> opendal::Result<()> {
@@ -55,11 +56,19 @@ impl Announce {
         self
     }
 
-    /// The caller compares sizes itself, by a listing. Without this, a write to a cloud whose
+    /// The caller compares sizes itself, by a listing, where
+    /// [`left_to_check`](Self::left_to_check) says so. Without this, a write to a cloud whose
     /// answer tells no size (SkyDrive) ends with one look at what has arrived.
     pub fn deferred_check(mut self) -> Self {
         self.deferred_check = true;
         self
+    }
+
+    /// Whether a write that ended left its check to the caller: one with
+    /// [`deferred_check`](Self::deferred_check), to a cloud whose answer told no size. `written` is
+    /// what `close` answered.
+    pub fn left_to_check(written: &Metadata) -> bool {
+        written.user_metadata().is_some_and(|kept| kept.get(CHECK) == Some(DEFERRED))
     }
 
     /// What was announced with a write.

@@ -8,7 +8,7 @@ use std::{
 use opendal::{Metadata, raw::oio};
 use tokio::time::sleep_until;
 
-use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path};
+use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path, rename::taken};
 use crate::drive::{
     Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result,
 };
@@ -87,16 +87,8 @@ impl DriveCopier {
             Ok(Copying::Done(copy)) => self.done(copy, size, &folder),
             Err(error) => {
                 core.index.doubt(&folder, &core.fold(&target.name));
-                Err(self.conditional(error))
+                Err(taken(error, self.if_exists))
             }
-        }
-    }
-
-    /// A name that is taken is a condition of the caller's that does not hold, if he made it one.
-    fn conditional(&self, error: Error) -> Error {
-        match (error.kind(), self.if_exists) {
-            (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
-            _ => error,
         }
     }
 
@@ -130,8 +122,8 @@ impl DriveCopier {
             State::Begin => self.state = self.begin().await?,
             State::Running { job, size, not_before, folder } => {
                 sleep_until((*not_before).into()).await;
-                let copying = self.core.drive.copy_status(&self.cx, job).await;
-                match copying.map_err(|error| self.conditional(error))? {
+                let status = self.core.drive.copy_status(&self.cx, job).await;
+                match status.map_err(|error| taken(error, self.if_exists))? {
                     Copying::Running { job, ask_in } => {
                         let not_before = Instant::now() + ask_in.max(Duration::from_millis(50));
                         let (size, folder) = (*size, folder.clone());

@@ -30,13 +30,16 @@ use crate::drive::{
 /// How old an edge may be for what overwrites by id, deletes or renames.
 pub(super) const NOW: Duration = Duration::from_secs(1);
 
+/// Who is at work at a name in a folder, as long as somebody is.
+type Turns = HashMap<(ItemId, String), Weak<Turn<()>>>;
+
 pub(super) struct Core {
     pub(super) drive: Arc<dyn Drive>,
     pub(super) settings: Settings,
     pub(super) index: Index,
     root: OnceCell<ItemId>,
     /// Who is making a folder, or writing a file: the second one waits.
-    making: Mutex<HashMap<(ItemId, String), Weak<Turn<()>>>>,
+    making: Mutex<Turns>,
 }
 
 impl fmt::Debug for Core {

@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use opendal::{Metadata, MetadataBuilder, raw::Timestamp};
 
-use super::announce::MTIME;
+use super::announce::{CHECK, DEFERRED, MTIME};
 use crate::drive::{HashKind, Item, Kind};
 
 /// An item's metadata. `keeps_times`: the drive keeps the user's modification time, which is then
@@ -33,9 +33,16 @@ pub(super) fn of(item: &Item, keeps_times: bool) -> Metadata {
 }
 
 /// Metadata of a file just written: its length is what was written, whatever the cloud makes of it
-/// later (SharePoint rewrites Office files).
+/// later (SharePoint rewrites Office files). An item without size is one that the caller wants to
+/// check.
 pub(super) fn of_written(item: &Item, bytes: u64, keeps_times: bool) -> Metadata {
     let mut metadata = of(item, keeps_times).into_builder();
     metadata.set_file(bytes);
+    if item.size.is_none() {
+        let mtime = item.modified.filter(|_| keeps_times).map(|time| (MTIME, time.to_string()));
+        let check = (CHECK, DEFERRED.to_owned());
+        let kept = [check].into_iter().chain(mtime).map(|(key, value)| (key.to_owned(), value));
+        metadata.user_metadata(kept);
+    }
     metadata.build()
 }

@@ -190,7 +190,7 @@ impl Core {
 }
 
 /// A taken name is a condition that does not hold, if the caller made it one.
-fn taken(error: Error, if_exists: IfExists) -> Error {
+pub(super) fn taken(error: Error, if_exists: IfExists) -> Error {
     match (error.kind(), if_exists) {
         (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
         _ => error,

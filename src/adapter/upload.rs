@@ -238,7 +238,8 @@ impl Upload {
 
     /// The cloud has it: remembered, and checked by size if its answer did not tell one. Where it
     /// did, the drive has compared it and knows what to make of a difference. `turn` is held until
-    /// the first look.
+    /// the first look. An item without size is one that the
+    /// caller wants to check.
     async fn arrived(
         &self,
         mut item: Item,
@@ -257,10 +258,8 @@ impl Upload {
                 .into());
             }
         }
-        if item.size.is_none() {
-            item.size = Some(len);
-        }
-        self.core.index.set(&folder, self.core.fold(&item.name), Arc::new(item.clone()), asked);
+        let known = Arc::new(Item { size: item.size.or(Some(len)), ..item.clone() });
+        self.core.index.set(&folder, self.core.fold(&item.name), known, asked);
         Ok(item)
     }
 

@@ -3,18 +3,21 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use drivedal::{
     adapter::DriveHandle,
     drive::ItemId,
-    remote::{Remote, Remotes, Source},
+    remote::{Remote, Remotes, Source, is_drive},
 };
 use opendal::{ErrorKind, Metadata, Operator};
+use tokio::sync::OnceCell;
 
 use crate::cli::{
     Global, config,
+    embedded::{self, Embedded},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     location::{Address, DrivePath, Location, Named},
@@ -25,9 +28,6 @@ use crate::cli::{
 /// How long what a drive said of its tree is trusted by a command that works on much of it, and is
 /// taken to be the only one that does.
 const BULK_INDEX_TTL: &str = "10m";
-
-/// The schemes of drives, which take the option `index_ttl`.
-const OURS: [&str; 3] = ["skydrive", "onedrive", "amazon-drive"];
 
 /// What a remote is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,10 @@ pub(crate) struct App {
     pub(crate) interrupt: Interrupt,
     /// Requests of all remotes.
     pub(crate) requests: Requests,
+    /// Where the drive server keeps its data, if the user said so.
+    pub(crate) data: Option<PathBuf>,
     remotes: Remotes,
+    embedded: OnceCell<Embedded>,
     opened: Mutex<BTreeMap<String, Arc<Opened>>>,
 }
 
@@ -55,13 +58,23 @@ impl App {
             output,
             interrupt,
             requests: Requests::default(),
+            data: global.data,
             remotes,
+            embedded: OnceCell::new(),
             opened: Mutex::default(),
         })
     }
 
     /// Ends what was started for this command.
-    pub(super) async fn close(&self) {}
+    ///
+    /// # Errors
+    /// When the data folder of the embedded drives is gone.
+    pub(super) async fn close(self) -> Result {
+        let Some(embedded) = self.embedded.into_inner() else { return Ok(()) };
+        // Connections that are kept for more requests would be waited for.
+        self.opened.into_inner().unwrap_or_else(PoisonError::into_inner).clear();
+        embedded.close(&self.output, &self.interrupt).await
+    }
 
     /// The item that a location names; the remote is opened if it is not yet.
     ///
@@ -118,7 +131,7 @@ impl App {
         if let Some(opened) = self.opened().get(&at.remote) {
             return Ok(Arc::clone(opened));
         }
-        let source = self.remotes.source(&at.remote)?;
+        let source = self.source(&at.remote).await?;
         let source = match uses {
             Use::Few => source,
             Use::Bulk => longer_trusted(source)?,
@@ -134,6 +147,18 @@ impl App {
         Ok(opened)
     }
 
+    /// Where a remote is. One that the user configured comes before an embedded one of its name.
+    async fn source(&self, name: &str) -> Result<Source> {
+        let configured = self.remotes.names().any(|known| known == name);
+        match embedded::source(name).filter(|_| !configured) {
+            None => Ok(self.remotes.source(name)?),
+            Some(source) => {
+                let opening = || Embedded::open(self.data.as_deref());
+                Ok(source(self.embedded.get_or_try_init(opening).await?.url()))
+            }
+        }
+    }
+
     fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Opened>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,7 +166,7 @@ impl App {
 
 /// Has a drive of ours trust what it knows for the whole command, unless the user says otherwise.
 fn longer_trusted(source: Source) -> Result<Source> {
-    match OURS.contains(&source.service()?.as_str()) {
+    match is_drive(&source.service()?) {
         true => Ok(source.option_or("index_ttl", BULK_INDEX_TTL)?),
         false => Ok(source),
     }

@@ -1,5 +1,8 @@
 //! An item as results show it.
 
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use drivedal::drive;
 use jiff::Timestamp;
 use opendal::Metadata;
 use serde::Serialize;
@@ -34,6 +37,15 @@ pub(crate) struct Item {
     pub(crate) etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) content_type: Option<String>,
+    /// What the cloud calls it; only `stat` asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// When it was made; only `stat` asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created: Option<Timestamp>,
+    /// In hexadecimal, by name (`md5`, `quickxor`); only `stat` asks.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) hashes: BTreeMap<&'static str, String>,
 }
 
 impl Item {
@@ -51,6 +63,30 @@ impl Item {
             modified: modified(metadata),
             etag: metadata.etag().map(str::to_owned),
             content_type: metadata.content_type().map(str::to_owned),
+            id: None,
+            created: None,
+            hashes: BTreeMap::new(),
+        }
+    }
+
+    /// With all that a drive says of it.
+    pub(crate) fn of_drive(path: &DrivePath, item: drive::Item) -> Self {
+        let hashes = item.hashes.iter().map(|(kind, bytes)| (hash_name(*kind), hexadecimal(bytes)));
+        Self {
+            path: path.as_str().to_owned(),
+            name: path.name().unwrap_or_default().to_owned(),
+            kind: match item.kind {
+                drive::Kind::File => Kind::File,
+                drive::Kind::Folder => Kind::Folder,
+                drive::Kind::Opaque => Kind::Other,
+            },
+            size: item.size.filter(|_| item.kind == drive::Kind::File),
+            modified: item.modified,
+            hashes: hashes.collect(),
+            etag: item.etag,
+            content_type: item.content_type,
+            id: Some(item.id.to_string()),
+            created: item.created,
         }
     }
 
@@ -68,6 +104,22 @@ impl Item {
         let modified = self.modified.map_or_else(|| "-".to_owned(), units::seconds);
         format!("{size:>12}  {modified:<20}")
     }
+}
+
+fn hash_name(kind: drive::HashKind) -> &'static str {
+    match kind {
+        drive::HashKind::QuickXor => "quickxor",
+        drive::HashKind::Md5 => "md5",
+        drive::HashKind::Sha1 => "sha1",
+        drive::HashKind::Sha256 => "sha256",
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string never fails");
+        text
+    })
 }
 
 /// The user's modification time where the drive keeps one, else the drive's own.

@@ -10,6 +10,7 @@ mod app;
 mod cat;
 mod config;
 mod cp;
+mod embedded;
 mod failure;
 mod get;
 mod interrupt;
@@ -25,6 +26,7 @@ mod put;
 mod quota;
 mod requests;
 mod rm;
+mod serve;
 mod stat;
 mod transfer;
 mod tree;
@@ -95,7 +97,7 @@ struct Global {
     #[arg(long, value_name = "FILE", global = true, env = "DRIVEDAL_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Where the embedded drives keep their data [default: the user's data folder]
+    /// Where the drive server keeps its data [default: the user's data folder]
     #[arg(long, value_name = "DIR", global = true, env = "DRIVEDAL_DATA")]
     data: Option<PathBuf>,
 
@@ -132,6 +134,7 @@ impl Naming {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Ls(ls::Ls),
     Tree(tree::Tree),
     Stat(stat::Stat),
@@ -150,6 +153,7 @@ impl Command {
     async fn run(self, app: &App) -> Result<Exit> {
         // These stop by themselves when a signal comes, in their own time.
         let simple = match self {
+            Self::Serve(serve) => return serve.run(app).await,
             Self::Get(get) => return get.run(app).await,
             Self::Put(put) => return put.run(app).await,
             simple => simple,
@@ -167,7 +171,7 @@ impl Command {
                     Self::Mkdir(mkdir) => mkdir.run(app).await,
                     Self::Quota(quota) => quota.run(app).await,
                     Self::User(user) => user.run(app).await,
-                    Self::Get(_) | Self::Put(_) => unreachable!("taken above"),
+                    Self::Serve(_) | Self::Get(_) | Self::Put(_) => unreachable!("taken above"),
                 }
             })
             .await
@@ -214,8 +218,8 @@ async fn run_command(cli: Cli, output: &Arc<Output>) -> Result<Exit> {
         .map_err(|error| Failure::from(&error).about("listening for signals"))?;
     let app = App::new(cli.global, Arc::clone(output), interrupt)?;
     let ended = cli.command.run(&app).await;
-    app.close().await;
-    ended
+    let closed = app.close().await;
+    ended.and_then(|exit| closed.map(|()| exit))
 }
 
 /// Warnings of the library on standard error; `DRIVEDAL_LOG` says what else, as
@@ -224,9 +228,11 @@ fn log_to(output: &Arc<Output>) {
     use tracing_subscriber::{EnvFilter, filter::LevelFilter};
     let output = Arc::clone(output);
     let filter = EnvFilter::builder()
-        .with_env_var("DRIVEDAL_LOG")
         .with_default_directive(LevelFilter::WARN.into())
-        .from_env_lossy();
+        // Which statement of the drive server's database was slow is for its developers.
+        .parse_lossy(
+            std::env::var("DRIVEDAL_LOG").unwrap_or_else(|_| "warn,sqlx=error".to_owned()),
+        );
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

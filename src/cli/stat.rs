@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use crate::cli::{
     Naming,
-    app::{App, Use},
-    failure::{Exit, Result},
-    item::Item,
+    app::{App, Located, Use},
+    failure::{Exit, Failure, Result},
+    item::{Item, Kind},
     location::Location,
     units,
 };
@@ -16,7 +16,7 @@ use crate::cli::{
 #[command(
     disable_help_flag = true,
     after_help = "\
-With --json one item a line, as in `ls --json`.
+With --json one item a line, as in `ls --json`; drives add \"id\", \"created\" and \"hashes\".
 
 Examples:
   drivedal stat local-skydrive:photos/a.jpg
@@ -44,7 +44,7 @@ impl Stat {
         let first = Cell::new(true);
         app.each(&self.items, async |item| {
             let at = app.locate(item, self.naming.named(), Use::Few).await?;
-            let item = Item::new(&at.path, at.find().await?.metadata());
+            let item = look(&at).await?;
             if !first.replace(false) && !app.output.is_json() {
                 app.output.line("")?;
             }
@@ -58,9 +58,9 @@ impl Stat {
             return app.output.json(item);
         }
         let kind = match item.kind {
-            crate::cli::item::Kind::File => "file",
-            crate::cli::item::Kind::Folder => "folder",
-            crate::cli::item::Kind::Other => "other",
+            Kind::File => "file",
+            Kind::Folder => "folder",
+            Kind::Other => "other",
         };
         let size = item.size.map(|size| match self.human {
             true => units::Human(size).to_string(),
@@ -73,12 +73,28 @@ impl Stat {
             ("modified", item.modified.map(|time| time.to_string())),
             ("etag", item.etag.clone()),
             ("content_type", item.content_type.clone()),
+            ("id", item.id.clone()),
+            ("created", item.created.map(|time| time.to_string())),
         ];
-        for (key, value) in lines {
+        let hashes = item.hashes.iter().map(|(name, hash)| (*name, Some(hash.clone())));
+        for (key, value) in lines.into_iter().chain(hashes) {
             if let Some(value) = value {
                 app.output.line(format_args!("{key}: {}", app.output.shown(&value)))?;
             }
         }
         Ok(())
     }
+}
+
+/// What is said of an item: by the drive itself if it is one of ours, which says more.
+async fn look(at: &Located) -> Result<Item> {
+    let Some(drive) = &at.remote.handle else {
+        return Ok(Item::new(&at.path, at.find().await?.metadata()));
+    };
+    let item = drive.item(at.operator(), at.path.as_str()).await;
+    let item = item.map_err(|error| Failure::from(error).about(at))?;
+    if at.path.says_folder() && !item.is_folder() {
+        return Err(Failure::new(Exit::NotFound, "there is a file, not a folder").about(at));
+    }
+    Ok(Item::of_drive(&at.path, item))
 }

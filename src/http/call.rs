@@ -196,24 +196,24 @@ impl Call {
         request.extensions_mut().insert(self.operation);
         request.extensions_mut().insert(ServiceOperation(self.template));
         let (before, after) = self.around;
+        let has_source = file.is_some();
         match (self.body, file) {
             (_, Some(source)) => {
                 request.extensions_mut().insert(BodySource { before, after, ..source });
             }
             (Body::Memory(bytes), None) if before.is_empty() && after.is_empty() => {
-                // Neither OpenDAL's transports nor ours say it of a body that is not there; some
-                // clouds refuse a write that does not.
-                let writes = [Method::PUT, Method::POST, Method::PATCH];
-                if bytes.is_empty() && writes.contains(request.method()) {
-                    let headers = request.headers_mut();
-                    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-                }
                 *request.body_mut() = bytes;
             }
             (Body::Memory(bytes), None) => {
                 *request.body_mut() = std::iter::once(before).chain(bytes).chain([after]).collect();
             }
             (Body::File { .. }, None) => unreachable!("a body in a file has a source"),
+        }
+        // No client says by itself that a body which could be there is empty; clouds want to know.
+        let may_have_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+        if may_have_body && request.body().is_empty() && !has_source {
+            let lengths = request.headers_mut().entry(header::CONTENT_LENGTH);
+            lengths.or_insert(HeaderValue::from_static("0"));
         }
         Ok(request)
     }

@@ -1,7 +1,7 @@
 //! The only place where requests are built, sent and decoded.
 //!
-//! A [`Call`] is a request of a cloud's protocol; [`Context::send`] gives the whole answer,
-//! [`Context::fetch`] its body as a stream. Requests travel on the transport of the operator's
+//! A `Call` is a request of a cloud's protocol; `Context::send` gives the whole answer,
+//! `Context::fetch` its body as a stream. Requests travel on the transport of the operator's
 //! layers, so retry, logging and the like hold for everything a drive does.
 //!
 //! Errors are made here and nowhere else: a transport's own may carry whole URLs, tokens and

@@ -74,7 +74,7 @@ pub(super) trait FrontEnd: Send + Sync {
     /// What a request is called: one of [`operations`](Self::operations).
     fn operation(&self, request: &Parts) -> &'static str;
 
-    /// Whose drive a request is about, where its token does not say.
+    /// Whose drive a request is about, where it says so itself and not by its token.
     fn drive(&self, app: &App, request: &Parts) -> Option<String> {
         let _ = (app, request);
         None

@@ -46,11 +46,10 @@ pub(super) async fn exchange(
     let path = parts.uri.path();
     let front_end = front_end(path);
     let grant = app.grant(&parts);
-    let drive = match (&grant, front_end) {
-        (Ok(grant), _) => Some(grant.account.clone()),
-        (Err(_), Some(front_end)) => front_end.drive(app, &parts),
-        (Err(_), None) => None,
-    };
+    // A ticket says whose it is, whoever's token comes with it.
+    let drive = front_end
+        .and_then(|front_end| front_end.drive(app, &parts))
+        .or_else(|| grant.as_ref().ok().map(|grant| grant.account.clone()));
     let operation = front_end.map_or(ELSEWHERE, |front_end| front_end.operation(&parts));
     let strike = app.control.faults.strike(operation, path, drive.as_deref()).unwrap_or_default();
     let entry = Entry::new(app, operation, drive, &parts, &strike);
@@ -131,9 +130,10 @@ fn truncated(response: Response, bytes: u64) -> Response {
 fn nothing_here() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Nothing is served at this path. Live Connect is under /v5.0/, Amazon Cloud Drive under \
-         /drive/v1/ and /cdproxy/, sign-in at \
-         /oauth20_authorize.srf and /oauth20_token.srf, control under /_control/.",
+        "Nothing is served at this path. Live Connect is under /v5.0/, Microsoft Graph under \
+         /v1.0/, Amazon Cloud Drive under /drive/v1/ and /cdproxy/, sign-in at \
+         /oauth20_authorize.srf, /oauth20_token.srf and /common/oauth2/v2.0/token, control under \
+         /_control/.",
     )
 }
 

@@ -62,7 +62,8 @@ async fn a_token_that_is_missing_wrong_or_old_is_refused() {
 #[tokio::test]
 async fn tokens_are_given_for_codes_and_refused_in_words() {
     let cloud = Cloud::start().await;
-    let url = cloud.url("ap/oa?client_id=c&response_type=code&redirect_uri=http://localhost:1/&state=s");
+    let url =
+        cloud.url("ap/oa?client_id=c&response_type=code&redirect_uri=http://localhost:1/&state=s");
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     let answer = client.build().unwrap().get(url).send().await.unwrap();
     let location = answer.headers()["location"].to_str().unwrap().to_owned();
@@ -101,10 +102,7 @@ async fn what_is_no_operation_is_answered_as_such() {
     answer.json(200);
     assert!(answer.headers.contains_key("x-amzn-requestid"));
     let purge = cloud.ask("DELETE", &format!("nodes/{root}"), None).await;
-    assert_eq!(
-        purge.error(403),
-        "Insufficient permissions granted for operation: purgeNode"
-    );
+    assert_eq!(purge.error(403), "Insufficient permissions granted for operation: purgeNode");
 }
 
 #[tokio::test]

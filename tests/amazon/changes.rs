@@ -40,7 +40,10 @@ async fn the_first_time_everything_is_told_the_trash_too() {
     let nodes = told(&lines);
     assert_eq!(nodes.len(), 3);
     assert!(nodes[&root].get("name").is_none());
-    assert_eq!((&nodes[&folder]["status"], &nodes[&file]["status"]), (&json!("TRASH"), &json!("AVAILABLE")));
+    assert_eq!(
+        (&nodes[&folder]["status"], &nodes[&file]["status"]),
+        (&json!("TRASH"), &json!("AVAILABLE"))
+    );
 }
 
 #[tokio::test]
@@ -68,7 +71,9 @@ async fn sets_have_the_size_that_was_asked_for() {
     }
     let lines = changes(&cloud, json!({"chunkSize": 3})).await;
     assert_eq!(told(&lines).len(), 8);
-    assert!(lines.len() >= 3 && lines.iter().all(|line| line["nodes"].as_array().unwrap().len() <= 3));
+    assert!(
+        lines.len() >= 3 && lines.iter().all(|line| line["nodes"].as_array().unwrap().len() <= 3)
+    );
     let resets: Vec<_> = lines.iter().map(|line| line["reset"].as_bool().unwrap()).collect();
     assert_eq!(resets.iter().filter(|reset| **reset).count(), 1);
 

@@ -70,7 +70,10 @@ async fn bytes_that_are_there_are_refused_unless_that_is_suppressed() {
     let twin = cloud.file("twin", &root, "same").await;
     let other = cloud.file("other", &root, "different").await;
     let refused = cloud.upload("new", &root, "same", "").await.json(409);
-    assert_eq!((&refused["info"]["nodeId"], &refused["code"]), (&json!(twin), &json!("MD5_DUPLICATE")));
+    assert_eq!(
+        (&refused["info"]["nodeId"], &refused["code"]),
+        (&json!(twin), &json!("MD5_DUPLICATE"))
+    );
     cloud.overwrite(&other, "same", "").await.json(409);
     cloud.overwrite(&twin, "same", "").await.json(200);
     cloud.upload("new", &root, "same", "?suppress=deduplication").await.json(201);

@@ -243,9 +243,8 @@ async fn done(op: &Operator, model: &Model, step: &Step) -> Outcome<bool> {
 async fn any_sequence(test: &Test, renames: bool) -> Outcome {
     let capability = test.op.info().capability();
     for_all(16, steps(renames), async |steps| {
-        for name in NAMES {
-            test.op.delete_with(&format!("{name}/")).recursive(true).await?;
-            test.op.delete(name).await?;
+        for left in tree(&test.op, "/").await? {
+            test.op.delete_with(&left).recursive(true).await?;
         }
         let mut model = Model::default();
         for step in &steps {

@@ -11,6 +11,7 @@ use crate::{
 cases! {
     names_with_signs_of_urls_are_taken;
     names_with_other_signs_are_taken;
+    names_that_begin_with_a_tilde_are_taken;
     names_in_many_scripts_are_taken;
     names_with_dots_are_taken;
     a_name_of_two_hundred_characters_is_taken;
@@ -67,7 +68,11 @@ async fn names_with_signs_of_urls_are_taken(test: &Test) -> Outcome {
 }
 
 async fn names_with_other_signs_are_taken(test: &Test) -> Outcome {
-    taken(test, &["a@b!c$d", "(a)[b]{c}", "~a", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
+    taken(test, &["a@b!c$d", "(a)[b]{c}", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
+}
+
+async fn names_that_begin_with_a_tilde_are_taken(test: &Test) -> Outcome {
+    taken(test, &["~a", "~"]).await
 }
 
 async fn names_in_many_scripts_are_taken(test: &Test) -> Outcome {

@@ -1,6 +1,8 @@
 //! The command line as a user has it: the real binary, its output, its exit codes.
 
+mod drives;
 mod lists;
+mod serve;
 mod shell;
 mod small;
 mod stops;

@@ -8,7 +8,7 @@ use crate::harness::{Cloud, Drive, id, names};
 async fn pages(drive: &Drive<'_>, path: &str) -> Vec<Value> {
     let mut pages = vec![drive.get(path).await];
     while let Some(next) = pages.last().and_then(|page| page["@odata.nextLink"].as_str()) {
-        pages.push(drive.get(&next.to_owned()).await);
+        pages.push(drive.get(next).await);
     }
     pages
 }

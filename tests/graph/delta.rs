@@ -1,6 +1,9 @@
 //! The change feed.
 
+use std::collections::BTreeMap;
+
 use drivedal::server::AccountKind;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::harness::{Ask, Cloud, Drive, id};
@@ -196,4 +199,119 @@ async fn what_another_protocol_changed_is_in_the_feed() {
     let url = cloud.url("/v5.0/me/skydrive/files?access_token=drivedal-dev");
     let listing = cloud.send("GET", &url).ok().await.json();
     assert_eq!(listing["data"][0]["name"], "renamed.txt");
+}
+
+/// What a client of the feed does to a drive between two looks.
+#[derive(Clone, Debug)]
+enum Step {
+    Make(usize, usize),
+    Put(usize, usize),
+    Move(usize, usize, usize),
+    Delete(usize),
+    Restore,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    let step = prop_oneof![
+        3 => (0..9_usize, 0..4_usize).prop_map(|(folder, name)| Step::Make(folder, name)),
+        3 => (0..9_usize, 0..4_usize).prop_map(|(folder, name)| Step::Put(folder, name)),
+        2 => (0..9_usize, 0..9_usize, 0..4_usize).prop_map(|(item, to, name)| Step::Move(item, to, name)),
+        2 => (0..9_usize).prop_map(Step::Delete),
+        1 => Just(Step::Restore),
+    ];
+    prop::collection::vec(prop::collection::vec(step, 1..8), 1..4)
+}
+
+/// What a follower of the feed knows: the parent and name of each item.
+type Known = BTreeMap<String, (String, String)>;
+
+fn note(known: &mut Known, items: &[Value]) {
+    for item in items {
+        if item["deleted"].is_null() {
+            let parent = item["parentReference"]["id"].as_str().unwrap_or_default();
+            let name = item["name"].as_str().unwrap();
+            known.insert(id(item).into(), (parent.into(), name.into()));
+        } else {
+            known.remove(id(item));
+        }
+    }
+}
+
+/// One step, which may be refused. `removed`: what was deleted last.
+async fn step(drive: &Drive<'_>, known: &Known, step: &Step, removed: &mut Option<String>) {
+    let pick = |n: usize| known.keys().nth(n % known.len()).cloned().unwrap_or_default();
+    let path = |n: usize| format!("/me/drive/items/{}", pick(n));
+    let name = |n: usize| ["a", "b", "C", "d e"][n];
+    let encoded = |n: usize| name(n).replace(' ', "%20");
+    let done = match step {
+        Step::Make(folder, to) => {
+            let body = json!({"name": name(*to), "folder": {}});
+            drive.ask("POST", &format!("{}/children", path(*folder))).json(body).await
+        }
+        Step::Put(folder, to) => {
+            let path = format!("{}:/{}:/content", path(*folder), encoded(*to));
+            drive.ask("PUT", &path).body("x").await
+        }
+        Step::Move(item, to, new) => {
+            let body = json!({"name": name(*new), "parentReference": {"id": pick(*to)}});
+            drive.ask("PATCH", &path(*item)).json(body).await
+        }
+        Step::Delete(item) => {
+            *removed = Some(pick(*item));
+            drive.ask("DELETE", &path(*item)).await
+        }
+        Step::Restore => {
+            let Some(item) = removed.take() else { return };
+            drive.ask("POST", &format!("/me/drive/items/{item}/restore")).await
+        }
+    };
+    assert!(!done.status.is_server_error(), "{step:?}: {done:?}");
+}
+
+/// What is really there.
+async fn listed(drive: &Drive<'_>) -> Known {
+    let root = drive.get("/me/drive/root").await;
+    let mut all = Known::from([(id(&root).to_owned(), (String::new(), "root".into()))]);
+    let mut open = vec![id(&root).to_owned()];
+    while let Some(folder) = open.pop() {
+        let children = drive.get(&format!("/me/drive/items/{folder}/children?$top=1000")).await;
+        for child in children["value"].as_array().unwrap() {
+            let name = child["name"].as_str().unwrap().to_owned();
+            all.insert(id(child).into(), (folder.clone(), name));
+            if child["folder"].is_object() {
+                open.push(id(child).into());
+            }
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whoever_follows_the_feed_knows_the_drive(rounds in steps()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let cloud = Cloud::new().await;
+            let drive = cloud.drive();
+            let mut known = Known::new();
+            let mut removed = None;
+            let (items, mut link) = follow(&drive, "/me/drive/root/delta?$top=3").await;
+            note(&mut known, &items);
+            for round in rounds {
+                for one in &round {
+                    step(&drive, &known, one, &mut removed).await;
+                }
+                let (items, next) = follow(&drive, &link).await;
+                link = next;
+                note(&mut known, &items);
+                assert_eq!(known, listed(&drive).await, "after {round:?}");
+            }
+            let (items, _) = follow(&drive, "/me/drive/root/delta?$top=3").await;
+            let mut fresh = Known::new();
+            note(&mut fresh, &items);
+            assert_eq!(fresh, known, "told from the start");
+        });
+    }
 }

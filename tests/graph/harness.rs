@@ -60,6 +60,11 @@ impl Cloud {
         Self { server, client }
     }
 
+    /// Ends it; its data folder is free then.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+
     /// The default account.
     pub fn drive(&self) -> Drive<'_> {
         Drive { cloud: self, token: "drivedal-dev".into(), base: "/v1.0" }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drivedal::server::AccountKind;
+use drivedal::server::{AccountKind, RequestRecord};
 use serde_json::{Value, json};
 
 use crate::harness::{Ask, Cloud, Drive, id, names};
@@ -242,4 +242,60 @@ async fn a_session_belongs_to_its_account_in_log_and_counters() {
     assert_eq!(logged.drive.as_deref(), Some("anna"));
     let secret = url.split("tempauth=").nth(1).unwrap().split('&').next().unwrap();
     assert!(!logged.path.contains(secret), "the log keeps no upload URL: {}", logged.path);
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_fragment_that_broke_off_are_dropped() {
+    use tokio::io::AsyncWriteExt;
+
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let content = bytes(UNIT + 7);
+    let url = open(&drive, "f", json!({})).await;
+    fragment(&cloud, &url, &content, 0, UNIT).ok().await;
+    let address = cloud.server.address();
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    let path = url.split(&address.to_string()).nth(1).unwrap();
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 7\r\n\
+         Content-Range: bytes {UNIT}-{}/{}\r\n\r\nabc",
+        UNIT + 6,
+        UNIT + 7
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.shutdown().await.unwrap();
+    // The server has noticed when it logs the request.
+    let is_put = |one: &RequestRecord| one.method == "PUT";
+    let noticed = async {
+        while cloud.server.control().requests().iter().filter(|one| is_put(one)).count() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), noticed).await.expect("it is noticed");
+    let status = cloud.send("GET", &url).ok().await.json();
+    assert_eq!(status["nextExpectedRanges"], json!([format!("{UNIT}-")]));
+    fragment(&cloud, &url, &content, UNIT, 7).ok().await;
+    assert_eq!(drive.read("f").await.into_bytes(), content);
+}
+
+#[tokio::test]
+async fn a_session_and_a_feed_go_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = Cloud::with(|builder| builder.data(folder.path())).await;
+    let drive = cloud.drive();
+    drive.put("old", "x").await;
+    let delta = drive.get("/me/drive/root/delta?token=latest").await;
+    let content = bytes(UNIT + 7);
+    let url = open(&drive, "f", json!({})).await;
+    fragment(&cloud, &url, &content, 0, UNIT).ok().await;
+    let before = cloud.server.url().to_string();
+    cloud.stop().await;
+
+    let cloud = Cloud::with(|builder| builder.data(folder.path())).await;
+    let here = |url: &str| url.replace(&before, cloud.server.url().as_str());
+    fragment(&cloud, &here(&url), &content, UNIT, 7).ok().await;
+    let drive = cloud.drive();
+    assert_eq!(drive.read("f").await.into_bytes(), content);
+    let feed = drive.get(&here(delta["@odata.deltaLink"].as_str().unwrap())).await;
+    assert_eq!(names(&feed), ["root", "f"]);
 }

@@ -96,11 +96,16 @@ async fn lists_are_sorted_and_filtered_on_request() {
     rig.file("me/skydrive", "b", "1").await;
     rig.folder("me/skydrive", "c").await;
     rig.file("me/skydrive", "a", "22").await;
+    let first = rig.live("GET", "/me/skydrive/files?filter=folders").send().await.json();
+    let folder = format!("/{}", first["data"][0]["id"].as_str().expect("an id"));
+    // It is the last one updated then, and not the last one made.
+    rig.live("PUT", &folder).json(&json!({ "description": "changed" })).send().await;
     for (query, expected) in [
         ("?sort_by=name", "abc"),
         ("?sort_by=name&sort_order=descending", "cba"),
-        ("?sort_by=updated", "bca"),
-        ("?sort_by=Updated&sort_order=Descending", "acb"),
+        ("?sort_by=updated", "bac"),
+        ("?sort_by=Updated&sort_order=Descending", "cab"),
+        ("?sort_by=updated&limit=1&offset=1", "a"),
         ("?sort_by=size", "cba"),
         ("?sort_by=default&sort_order=ascending", "cab"),
         ("?filter=folders", "c"),

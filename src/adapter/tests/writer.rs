@@ -1,7 +1,7 @@
 use opendal::layers::{RetryLayer, TimeoutLayer};
 
 use super::*;
-use crate::{adapter::tests::fake::Fault, announce};
+use crate::{Announce, adapter::tests::fake::Fault, announce};
 
 const AGE: Duration = Duration::from_secs(10);
 const TEXT: &[u8] = b"The quick brown fox";
@@ -235,8 +235,19 @@ async fn an_answer_without_a_size_is_checked_by_one_look_unless_the_caller_does_
     let op = operator(&drive, AGE);
     op.write("f", "123").await.unwrap();
     assert_eq!(drive.log(), ["upload f", "item "]);
-    op.write_with("g", "123").user_metadata(announce().size(3).deferred_check()).await.unwrap();
+    let deferred = announce().size(3).deferred_check();
+    let written = op.write_with("g", "123").user_metadata(deferred).await.unwrap();
     assert_eq!(drive.log(), ["upload g"]);
+    assert!(Announce::left_to_check(&written));
+}
+
+#[tokio::test]
+async fn nothing_is_left_to_check_where_the_answer_tells_the_size() {
+    let drive = Arc::new(FakeDrive::new(false, false));
+    let op = operator(&drive, AGE);
+    let deferred = announce().size(3).deferred_check();
+    let written = op.write_with("f", "123").user_metadata(deferred).await.unwrap();
+    assert!(!Announce::left_to_check(&written));
 }
 
 #[tokio::test]

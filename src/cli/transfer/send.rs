@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use drivedal::Announce;
 use jiff::Timestamp;
-use opendal::Writer;
+use opendal::{Metadata, Writer};
 
 use super::local::{Source, blocking};
 use crate::cli::{
@@ -48,7 +49,15 @@ pub(crate) async fn writer(to: &Located, writing: Writing) -> Result<Writer> {
     opening.await.map_err(|error| Failure::from(error).about(to))
 }
 
-/// Sends a file: its size, when it has arrived.
+/// A file that has arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived {
+    pub(crate) size: u64,
+    /// The cloud did not tell how much of it: the caller has to look.
+    pub(crate) unchecked: bool,
+}
+
+/// Sends a file.
 ///
 /// # Errors
 /// When it cannot be read or written, when it changes meanwhile, when a signal comes. Then what
@@ -59,14 +68,14 @@ pub(crate) async fn send(
     how: Writing,
     tally: &Tally,
     interrupt: &Interrupt,
-) -> Result<u64> {
+) -> Result<Arrived> {
     let (source, first) = blocking(move || Source::open(from)).await?;
     let (size, modified) = (source.size, source.modified);
     let opening = writer(to, Writing { size, modified, ..how });
     let mut writer = interrupt.or(opening).await?;
     let sent = interrupt.or(pour(source, first, &mut writer, to, tally)).await;
     match sent {
-        Ok(()) => Ok(size),
+        Ok(written) => Ok(Arrived { size, unchecked: Announce::left_to_check(&written) }),
         Err(failure) => {
             // The failure is what counts; a cloud that does not hear of it forgets by itself.
             let _ = writer.abort().await;
@@ -81,7 +90,7 @@ async fn pour(
     writer: &mut Writer,
     to: &Located,
     tally: &Tally,
-) -> Result {
+) -> Result<Metadata> {
     let failed = |error| Failure::from(error).about(to);
     while !piece.is_empty() {
         let len = piece.len() as u64;
@@ -89,5 +98,5 @@ async fn pour(
         tally.moved(len);
         (source, piece) = source.next().await?;
     }
-    writer.close().await.map(drop).map_err(failed)
+    writer.close().await.map_err(failed)
 }

@@ -1,7 +1,7 @@
 //! Local trees to a remote.
 //!
 //! Folder by folder: a folder is made, its files are sent side by side, and one listing of it at
-//! the end shows that each has arrived in full. On a cloud that is walked by id this costs a
+//! the end shows that each has arrived in full, if the cloud did not say so before. On a cloud that is walked by id this costs a
 //! request per file and two per folder.
 
 use std::{
@@ -17,7 +17,7 @@ use super::{
     jobs::work_off,
     ledger::{Became, Ledger},
     local::{self, Entry, Links, blocking},
-    send::{Writing, send},
+    send::{Arrived, Writing, send},
 };
 use crate::cli::{
     app::{Found, Located},
@@ -51,7 +51,7 @@ pub(crate) struct Group {
     taken: HashSet<String>,
     /// A file that is kept was all that was asked for, so it is a failure.
     alone: bool,
-    /// Sizes are compared when all are there.
+    /// Sizes that a cloud does not tell are compared when all are there.
     checked_later: bool,
     left: AtomicUsize,
     sent: Mutex<Vec<Sent>>,
@@ -185,20 +185,20 @@ impl Upload {
                 self.kept(&from, to, group)
             }
             Err(failure) => self.ledger.failed(failure),
-            Ok(size) if group.checked_later => {
+            Ok(Arrived { size, unchecked: true }) => {
                 self.ledger.tally.arrived();
                 let mut sent = group.sent.lock().unwrap_or_else(PoisonError::into_inner);
                 sent.push(Sent { name, from, size });
                 Ok(())
             }
-            Ok(size) => {
+            Ok(Arrived { size, .. }) => {
                 self.ledger.tally.arrived();
                 self.ledger.note(to, &from, Became::Sent, Some(size))
             }
         }
     }
 
-    async fn send_or_refuse(&self, from: PathBuf, to: &Located, group: &Group) -> Result<u64> {
+    async fn send_or_refuse(&self, from: PathBuf, to: &Located, group: &Group) -> Result<Arrived> {
         let can_refuse = to.operator().info().capability().write_with_if_not_exists;
         if self.keep && !can_refuse && self.interrupt.or(exists(to)).await? {
             return Err(Failure::new(Exit::Exists, "already exists").about(to));

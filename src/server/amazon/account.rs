@@ -1,7 +1,7 @@
 //! The account: where its requests go, what it may hold and holds (C.1, C.3).
 
 use axum::{http::StatusCode, response::Response};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Asked,
@@ -80,7 +80,7 @@ pub(super) async fn usage(asked: &Asked) -> Result<Response> {
         let amount = json!({ "bytes": bytes, "count": count });
         body[name] = json!({ "total": amount, "billable": amount });
     }
-    Ok(json_answer(StatusCode::OK, &Value::from(body)))
+    Ok(json_answer(StatusCode::OK, &body))
 }
 
 /// What a file of a media type counts as. Inferred: the cloud does not say which are documents.

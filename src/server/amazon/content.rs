@@ -18,7 +18,7 @@ use super::{
 };
 use crate::server::{
     content,
-    tree::{Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, State, Stored},
+    tree::{Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, State, Stored, TreeError},
 };
 
 /// The largest file, in bytes: about 50 GiB (C.5).
@@ -29,6 +29,9 @@ const METADATA_MAX: usize = 256 << 10;
 
 /// What a form may have around its file, in bytes.
 const FORM_AROUND: u64 = 64 << 10;
+
+/// How often a download begins anew because the file was overwritten just then.
+const TRIES: usize = 16;
 
 /// What an upload brought.
 struct Form {
@@ -103,9 +106,15 @@ pub(super) async fn download(asked: &Asked, id: &str, request: &Parts) -> Result
     if asked.query.get("viewBox").is_some() {
         return Err(AmazonError::bad("viewBox: this server makes no thumbnails"));
     }
-    let node = asked.known(id).await?;
-    let served = content::serve(&asked.app, &node, request, true).await;
-    served.map_err(|error| AmazonError::tree(error, id))
+    for _ in 0..TRIES {
+        let node = asked.known(id).await?;
+        match content::serve(&asked.app, &node, request, true).await {
+            // Other bytes have taken the place of those that were to be read.
+            Err(TreeError::Changed) => {}
+            served => return served.map_err(|error| AmazonError::tree(error, id)),
+        }
+    }
+    Err(AmazonError::conflict("The node is being changed by other requests"))
 }
 
 /// Without `suppress=deduplication` bytes that the drive has are refused, but no bytes at all

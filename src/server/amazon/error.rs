@@ -156,7 +156,7 @@ impl AmazonError {
             408 | 504 => "Request timed out",
             429 => "Rate exceeded",
             503 => "Service Unavailable",
-            400..=499 => "The request was refused on demand",
+            _ if status.is_client_error() => "The request was refused on demand",
             _ => "Internal failure",
         };
         Self::new(status, message)

@@ -5,15 +5,17 @@ mod http;
 mod log;
 mod plant;
 pub(super) mod redact;
+mod rules;
 
 use std::sync::Arc;
 
-pub use faults::{ActiveFault, Fault, FaultError, When};
-pub(super) use faults::{Failure, Faults, Strike};
+pub use faults::{Fault, When};
 pub(super) use http::router;
 pub(super) use log::Log;
 pub use log::{Counters, REMEMBERED, RequestRecord};
 pub use plant::{Plant, PlantError, PlantKind, Planted};
+pub use rules::{ActiveFault, FaultError};
+pub(super) use rules::{Failure, Faults, Strike};
 
 use super::{ServerError, app::App, seed};
 

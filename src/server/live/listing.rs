@@ -21,6 +21,9 @@ const PIECE: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Request {
     order: Order,
+    /// By what `updated_time` tells, which is none of the tree's orders: it knows the time that
+    /// the client told.
+    by_update: bool,
     descending: bool,
     offset: u64,
     limit: Option<u64>,
@@ -32,11 +35,12 @@ struct Request {
 
 impl Request {
     fn of(query: &Query) -> Result<Self> {
-        let order = match query.get("sort_by").map(str::to_ascii_lowercase).as_deref() {
-            None | Some("default") => Order::FoldersThenName,
-            Some("name") => Order::Name,
-            Some("updated") => Order::Modified,
-            Some("size") => Order::Size,
+        let (order, by_update) = match query.get("sort_by").map(str::to_ascii_lowercase).as_deref()
+        {
+            None | Some("default") => (Order::FoldersThenName, false),
+            Some("name") => (Order::Name, false),
+            Some("updated") => (Order::Number, true),
+            Some("size") => (Order::Size, false),
             Some(other) => return Err(unknown("sort_by", other)),
         };
         let descending = match query.get("sort_order").map(str::to_ascii_lowercase).as_deref() {
@@ -55,6 +59,7 @@ impl Request {
             .collect();
         Ok(Self {
             order,
+            by_update,
             descending,
             // The reference's text counts from 1, its samples and every client from 0.
             offset: query.number("offset")?.unwrap_or(0),
@@ -64,20 +69,38 @@ impl Request {
         })
     }
 
+    /// Whether a page is cut out here: types and times of update are not the tree's business.
+    fn cut_here(&self) -> bool {
+        self.types.is_some() || self.by_update
+    }
+
     /// What the tree is asked: one child more than the page has, to know whether that is all.
     fn listing(&self) -> tree::Listing {
-        let (offset, limit) = match self.types {
-            // Types are not the tree's business, so a page of some of them is cut out here.
-            Some(_) => (0, None),
-            None => (self.offset, self.limit.map(|limit| limit.saturating_add(1))),
+        let (offset, limit) = if self.cut_here() {
+            (0, None)
+        } else {
+            (self.offset, self.limit.map(|limit| limit.saturating_add(1)))
         };
-        tree::Listing { order: self.order, descending: self.descending, offset, limit }
+        tree::Listing {
+            order: self.order,
+            descending: self.descending && !self.by_update,
+            offset,
+            limit,
+        }
     }
 
     /// The page's items, and whether there are more behind it.
     fn page(&self, mut nodes: Vec<Node>) -> (Vec<Node>, bool) {
         if let Some(types) = &self.types {
             nodes.retain(|node| types.contains(&ObjectType::of(node)));
+        }
+        if self.by_update {
+            nodes.sort_by_key(|node| node.modified);
+            if self.descending {
+                nodes.reverse();
+            }
+        }
+        if self.cut_here() {
             let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(nodes.len());
             nodes.drain(..skipped);
         }

@@ -153,7 +153,8 @@ pub struct Node {
     pub no: ItemNo,
     /// Its name; the root's is empty.
     pub name: String,
-    /// The folders it is in, the primary one first; empty for the root.
+    /// The folders it is in, the primary one first; empty for the root. Of a live item only those
+    /// that are live; of one in the recycle bin those it was in.
     pub parents: Vec<ItemNo>,
     /// What it is.
     pub kind: NodeKind,
@@ -171,7 +172,8 @@ pub struct Node {
     pub description: Option<String>,
     /// When the server made it.
     pub created: Timestamp,
-    /// When the server last changed anything of it.
+    /// When the server last changed anything of it; a folder, or something directly in it: what
+    /// Live Connect calls `updated_time` (live-connect.md A.6).
     pub modified: Timestamp,
     /// When the user made it, as the client said.
     pub client_created: Timestamp,
@@ -181,7 +183,8 @@ pub struct Node {
     pub version: i64,
     /// Raised by every change of the bytes; a folder's by every change below it.
     pub content_version: i64,
-    /// The feed's number when it last changed.
+    /// The feed's number when it last changed itself, or came into or out of reach. No two items
+    /// have the same, but roots that never changed.
     pub feed: i64,
     /// Whose it is, where it is not the drive's owner's: planted by the control interface.
     pub owner: Option<String>,
@@ -210,16 +213,18 @@ pub struct DriveInfo {
     pub created: Timestamp,
 }
 
-/// What a new item is made with, or an overwritten one gets.
+/// What a new item is made with, or an overwritten one gets. Of an overwritten one stays what is
+/// `None` here, but for the media type and the time of its bytes; facets replace those of the same
+/// name, `null` removes.
 #[derive(Clone, Debug, Default)]
 pub struct NewItem {
     /// The user's description.
     pub description: Option<String>,
-    /// Media type; `None`: derived from the name.
+    /// Media type; `None`: derived from the name, whenever it is asked for.
     pub media_type: Option<String>,
-    /// The user's times; `None`: now.
+    /// When the user made it; `None`: now.
     pub client_created: Option<Timestamp>,
-    /// See `client_created`.
+    /// When the user last changed its bytes; `None`: now.
     pub client_modified: Option<Timestamp>,
     /// Whose it is, where it is not the drive's owner's.
     pub owner: Option<String>,
@@ -234,7 +239,7 @@ pub enum OnConflict {
     Replace,
     /// [`TreeError::NameTaken`].
     Fail,
-    /// `name 1.ext`, `name 2.ext`, … the first that is free.
+    /// `name 1.ext`, `name 2.ext`, … the first that is free; a folder's name has no extension.
     Rename,
 }
 
@@ -263,7 +268,8 @@ pub struct Written {
 pub struct Change {
     /// Its name.
     pub name: Option<String>,
-    /// Its folders, all of them; one for protocols that know one.
+    /// Its folders, all of them, the primary one first; at least one, and one for protocols that
+    /// know one.
     pub parents: Option<Vec<ItemNo>>,
     /// The user's description; the inner `None` removes it.
     pub description: Option<Option<String>>,
@@ -352,7 +358,9 @@ pub struct Landing {
 /// The tree of every drive of a server, and the bytes of its files.
 ///
 /// Every call is one transaction: it happens whole or not at all, whatever becomes of the caller.
+#[allow(clippy::too_many_arguments, reason = "what a file is made of, which is known in one place")]
 #[async_trait]
+#[expect(clippy::too_many_arguments, reason = "a write names its place, its bytes and its terms")]
 pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// The drive of an account, made if there is none.
     async fn drive(&self, name: &str) -> Result<DriveInfo>;
@@ -376,7 +384,8 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// the anchor first. Fewer than `names.len() + 1` means that the rest is missing.
     async fn walk(&self, drive: DriveNo, anchor: ItemNo, names: &[&str]) -> Result<Vec<Node>>;
 
-    /// The names from the root down to an item by primary edges; empty for the root.
+    /// The names from the root down to an item by primary edges; empty for the root. Of one in the
+    /// recycle bin, where it was.
     async fn path(&self, drive: DriveNo, item: ItemNo) -> Result<Vec<String>>;
 
     /// The live children of a folder.
@@ -384,6 +393,8 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
 
     /// Every live item below a folder, parents before children. At most `limit`, after `after` in
     /// an order of the tree's own that begins at 0; with the place to go on at, if there is more.
+    /// What is made, moved or changed between two pages may be told twice, but is not missed. Costs
+    /// a page for the root, a look at everything below for another folder.
     async fn below(
         &self,
         drive: DriveNo,
@@ -393,23 +404,28 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     ) -> Result<(Vec<Node>, Option<i64>)>;
 
     /// Items that changed after a feed number, in the feed's order, in whatever state they are now.
+    /// The next page is asked for with the last node's [`Node::feed`].
     async fn changes(&self, drive: DriveNo, after: i64, limit: u64) -> Result<Vec<Node>>;
 
-    /// Items in the recycle bin by themselves, newest first.
+    /// Items in the recycle bin by themselves, newest first: of `which`, the order is of no
+    /// meaning here, and `descending` is oldest first.
     async fn trashed(&self, drive: DriveNo, which: Listing) -> Result<Vec<Node>>;
 
     /// Takes a body in and hashes it; nothing of a tree changes. At most `max` bytes:
-    /// beyond, [`TreeError::Body`] of kind `FileTooLarge`, and nothing stays.
+    /// beyond, [`TreeError::Body`] of kind `FileTooLarge`, and nothing stays. Neither does when the
+    /// body fails, the call is dropped half-way, or what it gave is dropped unused.
     async fn store(&self, body: Bytestream, max: u64) -> Result<Stored>;
 
-    /// Forgets bytes that were taken in but not used.
+    /// Forgets bytes that were taken in but not used, and waits until they are gone.
     async fn discard(&self, stored: Stored) -> Result<()>;
 
-    /// The bytes of a content, a range of them, streamed.
+    /// The bytes of a content, a range of them, streamed. They come whole even if the content goes
+    /// while they are read; one that is gone before is [`TreeError::Changed`]: look at the item
+    /// again.
     async fn open(&self, content: &Content, range: Range<u64>) -> Result<Bytestream>;
 
     /// Makes a folder or a notebook. With [`OnConflict::Replace`] an existing folder is answered
-    /// as it is, not created.
+    /// as it is, not created; a file in its place is [`TreeError::NameTaken`].
     async fn make(
         &self,
         drive: DriveNo,
@@ -421,7 +437,8 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Written>;
 
     /// Makes a file of bytes that were taken in, or replaces the bytes of the one there.
-    /// `expect` is about the one there; it holds when there is none.
+    /// `expect` is about the one there; it holds when there is none. A folder there is not replaced:
+    /// [`TreeError::NotAFile`].
     async fn put(
         &self,
         drive: DriveNo,
@@ -444,7 +461,8 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Node>;
 
     /// Changes what is known of an item, or where it is. With [`OnConflict::Replace`] a file takes
-    /// the place of a file, which is trashed.
+    /// the place of a file, which is trashed; with a folder on either side the name is taken. A
+    /// change that changes nothing is none.
     async fn update(
         &self,
         drive: DriveNo,
@@ -454,7 +472,9 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
         expect: Expect,
     ) -> Result<Node>;
 
-    /// Copies a file, or a folder with everything below, sharing the bytes.
+    /// Copies a file, or a folder with everything below as it was before, sharing the bytes. The
+    /// copies' times are now, as OneDrive does it (onedrive-graph.md A13). With
+    /// [`OnConflict::Replace`] a file's bytes replace those of a file; a folder replaces nothing.
     async fn copy(
         &self,
         drive: DriveNo,
@@ -465,10 +485,12 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Node>;
 
     /// Puts an item and everything below into the recycle bin: [`State::Trashed`], and
-    /// [`State::Hidden`] for what is below.
+    /// [`State::Hidden`] for what is below. What is below and in another live folder too stays live
+    /// there.
     async fn trash(&self, drive: DriveNo, item: ItemNo, expect: Expect) -> Result<Node>;
 
-    /// Brings an item back from the recycle bin, to where it was or to another folder or name.
+    /// Brings an item that is in the recycle bin by itself back, to every folder it was in that is
+    /// live, or to `to` alone; if none is live, [`TreeError::NotFound`].
     async fn restore(
         &self,
         drive: DriveNo,
@@ -477,10 +499,12 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
         name: Option<&str>,
     ) -> Result<Node>;
 
-    /// Removes an item and everything below for good.
+    /// Removes an item, in whatever state, and everything below for good; what is below and in
+    /// another folder too stays there.
     async fn purge(&self, drive: DriveNo, item: ItemNo) -> Result<()>;
 
     /// Opens an upload session: `session` as given, with an id made by the tree and nothing received.
+    /// Bytes of open sessions are not counted as used; a total that does not fit now is refused.
     async fn open_session(&self, session: Session) -> Result<Session>;
 
     /// A session that has not expired.
@@ -503,7 +527,8 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
         expires: Timestamp,
     ) -> Result<Session>;
 
-    /// Makes the file of a session, and ends it: where it was to be, or at `landing`.
+    /// Makes the file of a session, and ends it: where it was to be, or at `landing`. With bytes
+    /// missing, [`TreeError::OutOfOrder`]; when it fails the session stays as it was.
     async fn commit(
         &self,
         id: &str,

@@ -175,15 +175,12 @@ impl State {
             None => folder.below(&self.temporary),
         };
         let patch = Patch { name: Some(self.name.clone()), ..Patch::default() };
-        let renamed = drive.client.update(cx, &at, &patch, behavior(IfExists::Replace)).await;
-        let wire = match renamed {
-            // It cannot be put there, so it goes: nobody knows its name.
-            Err(error) if !error.is_temporary() => {
-                let _ = drive.client.delete(cx, &at).await;
-                return Err(error);
-            }
-            renamed => renamed?,
-        };
+        let placed = drive.client.update(cx, &at, &patch, behavior(IfExists::Replace)).await;
+        if placed.as_ref().is_err_and(|error| !error.is_temporary()) {
+            // Nobody will ask for it again. What becomes of it is not what the caller has to know.
+            let _ = drive.client.delete(cx, &at).await;
+        }
+        let wire = placed?;
         let item: Item = item::item(wire, drive.drive_of(cx, &at).await?)?;
         Ok(Copying::Done(Some(Box::new(item))))
     }

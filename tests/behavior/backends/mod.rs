@@ -1,7 +1,9 @@
 //! Whom the promises are asked of, and in what each is known to differ.
 
+mod amazon_drive;
 mod fs;
 mod memory;
+mod onedrive;
 pub mod pretended;
 pub mod served;
 mod skydrive;
@@ -62,6 +64,9 @@ impl Known {
     }
 }
 
+/// Opens the operator with these options beside its own.
+type Open = dyn Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync;
+
 /// What a case works with.
 pub struct Test {
     /// The sentence that is tried out.
@@ -72,7 +77,7 @@ pub struct Test {
     pub op: Operator,
     /// What the backend promises beyond OpenDAL's capabilities.
     pub promises: Promises,
-    open: Box<dyn Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync>,
+    open: Box<Open>,
     /// What goes wrong in a pretended cloud.
     pub pretence: Option<Pretence>,
     /// The drive server that the place is on.
@@ -149,6 +154,9 @@ pub fn all() -> Vec<Arc<dyn Backend>> {
             Arc::new(Pretended(Addressing::Ids)),
             Arc::new(Pretended(Addressing::Paths)),
             Arc::new(skydrive::skydrive()),
+            Arc::new(onedrive::personal()),
+            Arc::new(onedrive::business()),
+            Arc::new(amazon_drive::amazon_drive()),
         ],
     }
 }

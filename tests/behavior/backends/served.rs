@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use drivedal::server::{Fault, Server};
+use drivedal::server::{AccountKind, Fault, Server};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::Operator;
 use url::Url;
@@ -21,8 +21,12 @@ use crate::{
 
 /// A drive whose protocol the drive server speaks. Each case has a server of its own.
 pub struct Served {
+    /// What its trials are called.
+    pub name: &'static str,
     /// OpenDAL's name of the service.
     pub scheme: &'static str,
+    /// What kind of account the server shows, where its protocol knows several.
+    pub kind: AccountKind,
     /// The options that point it at a server, and sign its requests with a token.
     pub options: fn(&Url, &str) -> Vec<(&'static str, String)>,
     pub known: &'static [Known],
@@ -35,8 +39,13 @@ pub struct Served {
 pub struct Requests {
     /// Every request that brings bytes.
     pub download: &'static str,
+    /// What an operation of several steps goes through stays if it is given up between them: the
+    /// steps are the caller's to ask for, as with a copy that the cloud works on.
+    pub steps_stay: bool,
     /// The most that an operation takes: each row a case of `requests`.
     pub most: &'static [(&'static str, u64)],
+    /// Rows that count instead of those of the same name in `most`.
+    pub instead: &'static [(&'static str, u64)],
 }
 
 /// The drive server of a case, and the case's drive there.
@@ -66,7 +75,7 @@ impl Station {
 
 impl Backend for Served {
     fn name(&self) -> &str {
-        self.scheme
+        self.name
     }
 
     fn known(&self) -> &[Known] {
@@ -76,7 +85,7 @@ impl Backend for Served {
     fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
         async move {
             static CASES: AtomicU64 = AtomicU64::new(1);
-            let server = match Server::builder().ephemeral().start().await {
+            let server = match Server::builder().ephemeral().kind(self.kind).start().await {
                 Ok(server) => server,
                 Err(error) => return failed(error),
             };

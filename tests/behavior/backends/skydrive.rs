@@ -1,5 +1,7 @@
 //! SkyDrive: walked by id, one listing per folder on a way that is not known yet.
 
+use drivedal::server::AccountKind;
+
 use super::{
     Known, Promises,
     served::{Requests, Served},
@@ -7,23 +9,29 @@ use super::{
 
 pub fn skydrive() -> Served {
     Served {
+        name: "skydrive",
         scheme: "skydrive",
+        kind: AccountKind::Personal,
         options: |server, token| {
             vec![("endpoint", format!("{server}v5.0/")), ("access_token", token.to_owned())]
         },
         known: KNOWN,
-        promises: Promises {
-            refuses: &["a*b", "a:b", "a\\b", "what?", "<a>", "a|b", "dot.", " x", "CON", "lpt1"],
-            ..Promises::INDEXED
-        },
+        promises: PROMISES,
         requests: &REQUESTS,
     }
 }
 
 pub const KNOWN: &[Known] = &[Known::SIZE_UNTOLD];
 
+pub const PROMISES: Promises = Promises {
+    refuses: &["a*b", "a:b", "a\\b", "what?", "<a>", "a|b", "dot.", " x", "CON", "lpt1"],
+    ..Promises::INDEXED
+};
+
 const REQUESTS: Requests = Requests {
     download: "ticket.get",
+    steps_stay: false,
+    instead: &[],
     most: &[
         // A listing of each folder on the way, the root among them, finds an item.
         ("a_cold_look_three_folders_deep", 4),

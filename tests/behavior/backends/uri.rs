@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures::{FutureExt, future::BoxFuture};
 use opendal::{Operator, OperatorUri};
 
-use super::{Backend, Known, Promises, Test, fs, memory, skydrive};
+use super::{Backend, Known, Promises, Test, amazon_drive, fs, memory, onedrive, skydrive};
 use crate::{data, harness::Outcome, secrets};
 
 /// Each case works below a fresh random folder of the URI's root and removes it.
@@ -31,6 +31,8 @@ impl Backend for Uri {
             "fs" => fs::KNOWN,
             "memory" => memory::KNOWN,
             "skydrive" => skydrive::KNOWN,
+            "onedrive" => onedrive::KNOWN,
+            "amazon-drive" => amazon_drive::KNOWN,
             _ => &[],
         }
     }
@@ -56,7 +58,12 @@ impl Backend for Uri {
                 case,
                 begun: Instant::now(),
                 op: open(&[])?,
-                promises: Promises::NONE,
+                promises: match &*self.scheme {
+                    "skydrive" => skydrive::PROMISES,
+                    "onedrive" => onedrive::PROMISES,
+                    "amazon-drive" => amazon_drive::PROMISES,
+                    _ => Promises::NONE,
+                },
                 open: Box::new(open),
                 pretence: None,
                 station: None,

@@ -294,7 +294,7 @@ async fn write_all(
         let last = tx.last;
         drop(tx);
         for job in batch.drain(..) {
-            job.end(ended.as_ref().map(|()| ()).map_err(String::as_str), &blobs);
+            job.end(ended.as_ref().copied().map_err(String::as_str), &blobs);
         }
         if last {
             waiting.close();

@@ -5,13 +5,15 @@ use sqlx::Row;
 use super::{
     super::{DriveNo, ItemNo, Result, TreeError},
     db::Tx,
+    items::now,
 };
 
 /// Adds to a folder's size and that of every folder above it by primary edges, and to the number
-/// of its own children. All of them have changed below. What is in the recycle bin ends the way
-/// up: it counts in no folder.
+/// of its own children. All of them have changed below, the folder itself in what is directly in
+/// it. What is in the recycle bin ends the way up: it counts in no folder.
 const TOUCH: &str = "UPDATE item SET size = size + $3, content_version = content_version + 1, \
-    children = children + CASE WHEN no = $2 THEN CAST($4 AS BIGINT) ELSE 0 END \
+    children = children + CASE WHEN no = $2 THEN CAST($4 AS BIGINT) ELSE 0 END, \
+    modified = CASE WHEN no = $2 THEN CAST($5 AS BIGINT) ELSE modified END \
     WHERE drive = $1 AND state <> 3 AND no IN ( \
     WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION ALL \
     SELECT i.parent FROM up JOIN item i ON i.drive = $1 AND i.no = up.no \
@@ -30,6 +32,7 @@ pub(super) async fn touch(
         .bind(folder)
         .bind(bytes)
         .bind(children)
+        .bind(now().as_microsecond())
         .execute(tx.sql())
         .await?;
     Ok(())

@@ -51,29 +51,56 @@ pub(super) async fn take_in(
         let hasher = hasher.map(|hasher| hashed(hasher, &head));
         return Ok(TakenIn { size: source.taken, hasher, at: Place::Row(head) });
     }
+    let (full, pieces) = mpsc::channel(1);
+    let writing = tokio::spawn(write(blobs.clone(), pieces, hasher));
+    let gathered = gather(&mut source, head, full).await;
+    // Also after a failure: when this returns, the blob is on its way out.
+    let written = writing.await.map_err(storage)?;
+    gathered?;
+    let (hasher, blob) = written?;
+    Ok(TakenIn { size: source.taken, hasher, at: Place::Blob(blob) })
+}
+
+/// What the one who reads the body says to the one who writes the blob. If the end does not come,
+/// the body broke off.
+enum Next {
+    Piece(Bytes),
+    End,
+}
+
+async fn gather(source: &mut Source, head: Bytes, full: mpsc::Sender<Next>) -> Result<()> {
+    let mut piece = source.piece(BytesMut::from(head), PIECE).await?;
+    while !piece.is_empty() {
+        if full.send(Next::Piece(piece)).await.is_err() {
+            // The other side failed, and says why.
+            return Ok(());
+        }
+        piece = source.piece(BytesMut::new(), PIECE).await?;
+    }
+    let _ = full.send(Next::End).await;
+    Ok(())
+}
+
+/// Writes a blob, in a task of its own: a file that is being made when the caller goes away is
+/// there before it is removed, not after.
+async fn write(
+    blobs: Arc<Blobs>,
+    mut pieces: mpsc::Receiver<Next>,
+    mut hasher: Option<Hasher>,
+) -> Result<(Option<Hasher>, Blob)> {
     let mut writer = blobs.writer().await.map_err(storage)?;
-    let (full, mut pieces) = mpsc::channel(1);
-    let gather = async {
-        let mut piece = source.piece(BytesMut::from(head), PIECE).await?;
-        while !piece.is_empty() && full.send(piece).await.is_ok() {
-            piece = source.piece(BytesMut::new(), PIECE).await?;
+    loop {
+        match pieces.recv().await {
+            Some(Next::Piece(piece)) => {
+                let (after, written) =
+                    future::join(hash(hasher, piece.clone()), writer.write(piece)).await;
+                written.map_err(storage)?;
+                hasher = after?;
+            }
+            Some(Next::End) => return Ok((hasher, writer.finish().await.map_err(storage)?)),
+            None => return Err(storage("the body broke off")),
         }
-        // The other side ends with the last piece.
-        drop(full);
-        Ok::<_, TreeError>(source.taken)
-    };
-    let write = async {
-        let mut hasher = hasher;
-        while let Some(piece) = pieces.recv().await {
-            let (after, written) =
-                future::join(hash(hasher, piece.clone()), writer.write(piece)).await;
-            written.map_err(storage)?;
-            hasher = after?;
-        }
-        Ok((hasher, writer.finish().await.map_err(storage)?))
-    };
-    let (size, (hasher, blob)) = future::try_join(gather, write).await?;
-    Ok(TakenIn { size, hasher, at: Place::Blob(blob) })
+    }
 }
 
 fn hashed(mut hasher: Hasher, bytes: &[u8]) -> Hasher {

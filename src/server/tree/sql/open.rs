@@ -143,6 +143,15 @@ impl SqlTree {
         Self { db, blobs, quota, hashing, background: Mutex::new(JoinSet::new()) }
     }
 
+    /// Waits until what a crash left is removed.
+    #[cfg(test)]
+    pub(super) async fn tidied(&self) {
+        let tidying = std::mem::take(
+            &mut *self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        tidying.join_all().await;
+    }
+
     /// Removes what a crash left, in the background.
     fn tidy(&self) {
         let (db, blobs) = (self.db.clone(), self.blobs.clone());

@@ -35,6 +35,9 @@ pub(super) async fn update(
     if let Some(parents) = change.parents {
         new.parents = in_order_once(parents);
     }
+    if is_same(&old, &new) {
+        return Ok(old);
+    }
     let elsewhere = new.parents != old.parents;
     if elsewhere || new.name != old.name {
         new.name = settle_name(tx, &old, &new, on_conflict).await?;
@@ -64,6 +67,13 @@ fn apply(node: &mut Node, change: &Change) {
     node.client_modified = change.client_modified.map_or(node.client_modified, kept);
     node.facets.extend(change.facets.clone());
     node.facets.retain(|_, facet| !facet.is_null());
+}
+
+/// Whether nothing that [`apply`] or a move changes is another.
+fn is_same(old: &Node, new: &Node) -> bool {
+    let times = |node: &Node| (node.client_created, node.client_modified);
+    (&old.name, &old.parents, &old.description, &old.facets, times(old))
+        == (&new.name, &new.parents, &new.description, &new.facets, times(new))
 }
 
 fn in_order_once(mut parents: Vec<ItemNo>) -> Vec<ItemNo> {

@@ -356,7 +356,7 @@ impl Drive for PretendedDrive {
             return Err(temporary("send_fragment"));
         }
         let last = offset + bytes.len() as u64 == upload.total;
-        if !last && bytes.len() % UNIT != 0 {
+        if !last && !bytes.len().is_multiple_of(UNIT) {
             return Err(Error::new(ErrorKind::Invalid, "not a whole number of units"));
         }
         upload.received.extend(bytes.to_vec());

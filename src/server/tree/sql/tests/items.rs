@@ -1,77 +1,15 @@
-//! The tree by examples: what each call does, and what it leaves alone.
+//! What each call does to items, and what it leaves alone.
 
 use bytes::Bytes as Piece;
-use futures::{TryStreamExt, stream};
+use futures::TryStreamExt;
 
 use super::{
-    super::{Order, ROOT, State, TreeError},
-    *,
+    super::{
+        super::{Order, ROOT, State, TreeError},
+        *,
+    },
+    body, bytes, ephemeral, folder, put, read,
 };
-
-/// A body of these bytes, in pieces.
-pub(super) fn body(bytes: &[u8]) -> Bytestream {
-    let pieces: Vec<_> =
-        bytes.chunks(10_007).map(|piece| Ok(Piece::copy_from_slice(piece))).collect();
-    Box::pin(stream::iter(pieces))
-}
-
-/// Bytes that are not all the same.
-fn bytes(length: usize, seed: u64) -> Vec<u8> {
-    (0..length as u64).map(|i| ((i * i + seed * 31 + i / 251) % 256) as u8).collect()
-}
-
-async fn ephemeral() -> (SqlTree, DriveNo) {
-    let tree = SqlTree::open(TreeOptions::ephemeral()).await.expect("opens");
-    let drive = tree.drive("").await.expect("drive").no;
-    (tree, drive)
-}
-
-pub(super) async fn read(tree: &SqlTree, node: &Node) -> Vec<u8> {
-    let content = node.content.as_ref().expect("has bytes");
-    let pieces: Vec<Piece> = tree
-        .open(content, 0..content.size)
-        .await
-        .expect("opens")
-        .try_collect()
-        .await
-        .expect("reads");
-    pieces.concat()
-}
-
-async fn put(tree: &SqlTree, drive: DriveNo, parent: ItemNo, name: &str, bytes: &[u8]) -> Node {
-    let stored = tree.store(body(bytes), u64::MAX).await.expect("stores");
-    let written = tree
-        .put(drive, parent, name, stored, NewItem::default(), OnConflict::Replace, Expect::Any)
-        .await;
-    written.expect("puts").node
-}
-
-/// A session for a file, for an hour.
-pub(super) fn session(
-    drive: DriveNo,
-    parent: ItemNo,
-    name: &str,
-    on_conflict: OnConflict,
-) -> Session {
-    Session {
-        id: String::new(),
-        drive,
-        parent,
-        name: name.to_owned(),
-        total: None,
-        received: 0,
-        on_conflict,
-        expires: jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1),
-        state: serde_json::json!({ "kind": "test" }),
-    }
-}
-
-async fn folder(tree: &SqlTree, drive: DriveNo, parent: ItemNo, name: &str) -> Node {
-    let made = tree
-        .make(drive, parent, name, NodeKind::Folder, NewItem::default(), OnConflict::Fail)
-        .await;
-    made.expect("makes").node
-}
 
 #[tokio::test]
 async fn a_small_and_a_large_file_come_back_as_they_went() {
@@ -263,4 +201,134 @@ async fn what_is_trashed_is_gone_with_all_below_and_its_name_is_free() {
     assert_ne!(folder(&tree, drive, ROOT, "A").await.no, a.no);
     let bin = tree.trashed(drive, Listing::default()).await.expect("lists");
     assert_eq!(bin.iter().map(|node| node.no).collect::<Vec<_>>(), [a.no]);
+}
+
+#[tokio::test]
+async fn an_item_in_two_folders_lives_as_long_as_one_of_them() {
+    let (tree, drive) = ephemeral().await;
+    let a = folder(&tree, drive, ROOT, "a").await;
+    let b = folder(&tree, drive, ROOT, "b").await;
+    let file = put(&tree, drive, a.no, "f", b"12345").await;
+    let both = Change { parents: Some(vec![a.no, b.no]), ..Change::default() };
+    let node =
+        tree.update(drive, file.no, both, OnConflict::Fail, Expect::Any).await.expect("links");
+    assert_eq!(node.parents, [a.no, b.no]);
+    assert_eq!(tree.node(drive, ROOT).await.expect("node").size, 5, "counted once");
+
+    tree.trash(drive, a.no, Expect::Any).await.expect("trashes");
+    let node = tree.child(drive, b.no, "f").await.expect("still there");
+    assert_eq!((node.state, node.parents.as_slice()), (State::Live, &[b.no][..]));
+    assert_eq!(tree.node(drive, b.no).await.expect("node").size, 5);
+
+    tree.restore(drive, a.no, None, None).await.expect("restores");
+    assert_eq!(tree.node(drive, file.no).await.expect("node").parents, [b.no, a.no]);
+    tree.purge(drive, b.no).await.expect("purges");
+    assert_eq!(tree.child(drive, a.no, "f").await.expect("still there").no, file.no);
+    tree.purge(drive, a.no).await.expect("purges");
+    assert_eq!(tree.any_node(drive, file.no).await.expect("node").state, State::Purged);
+    assert_eq!(tree.drive_info(drive).await.expect("drive").used, 0);
+}
+
+#[tokio::test]
+async fn a_copied_folder_has_its_own_items_and_shares_the_bytes() {
+    let (tree, drive) = ephemeral().await;
+    let a = folder(&tree, drive, ROOT, "a").await;
+    let sub = folder(&tree, drive, a.no, "sub").await;
+    let file = put(&tree, drive, sub.no, "f", &bytes(50_000, 1)).await;
+    let copy =
+        tree.copy(drive, a.no, sub.no, Some("copy"), OnConflict::Fail).await.expect("copies");
+    let walked = tree.walk(drive, copy.no, &["sub", "f"]).await.expect("walks");
+    let copied = walked.last().expect("found");
+    assert_eq!(copied.content, file.content);
+    assert_ne!(copied.no, file.no);
+    assert_eq!(tree.blobs.all().await.expect("lists").len(), 1);
+    assert_eq!(tree.node(drive, a.no).await.expect("node").size, 100_000);
+
+    tree.purge(drive, file.no).await.expect("purges");
+    assert_eq!(read(&tree, copied).await, bytes(50_000, 1));
+    tree.purge(drive, a.no).await.expect("purges");
+    assert_eq!(super::blobs(&tree).await, 0);
+}
+
+#[tokio::test]
+async fn a_change_expects_a_version_and_a_change_of_nothing_makes_none() {
+    let (tree, drive) = ephemeral().await;
+    let file = put(&tree, drive, ROOT, "f", b"1").await;
+    let described = Change { description: Some(Some("it".into())), ..Change::default() };
+    for expected in [2, 2] {
+        let node = tree.update(drive, file.no, described.clone(), OnConflict::Fail, Expect::Any);
+        assert_eq!(node.await.expect("changes").version, expected);
+    }
+    for expect in [Expect::Version(1), Expect::ContentVersion(2)] {
+        let stored = tree.store(body(b"2"), 9).await.expect("stores");
+        let refused = tree.overwrite(drive, file.no, stored, NewItem::default(), expect).await;
+        assert!(matches!(refused, Err(TreeError::Changed)));
+        let refused = tree.trash(drive, file.no, expect).await;
+        assert!(matches!(refused, Err(TreeError::Changed)));
+    }
+    let stored = tree.store(body(b"2"), 9).await.expect("stores");
+    let expect = Expect::ContentVersion(1);
+    let node = tree.overwrite(drive, file.no, stored, NewItem::default(), expect).await;
+    let node = node.expect("overwrites");
+    assert_eq!((node.version, node.content_version), (3, 2));
+    assert_eq!(node.description.as_deref(), Some("it"));
+}
+
+#[tokio::test]
+async fn names_that_no_tree_can_keep_are_refused() {
+    let (tree, drive) = ephemeral().await;
+    let file = put(&tree, drive, ROOT, "f", b"1").await;
+    for name in ["", "a/b", "a\0b"] {
+        let made = tree
+            .make(drive, ROOT, name, NodeKind::Folder, NewItem::default(), OnConflict::Rename)
+            .await;
+        assert!(matches!(made, Err(TreeError::BadName(_))), "{name:?}");
+        let change = Change { name: Some(name.into()), ..Change::default() };
+        let renamed = tree.update(drive, file.no, change, OnConflict::Fail, Expect::Any).await;
+        assert!(matches!(renamed, Err(TreeError::BadName(_))), "{name:?}");
+    }
+    for name in ["100%", "a'b\"c", "ß", "日本", "_%_", " ", "..", "e\u{301}", "é"] {
+        let made = folder(&tree, drive, ROOT, name).await;
+        assert_eq!(tree.child(drive, ROOT, name).await.expect("finds").no, made.no, "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn facets_times_and_descriptions_are_kept() {
+    let (tree, drive) = ephemeral().await;
+    let time: jiff::Timestamp = "2012-04-05T06:07:08.123456Z".parse().expect("a time");
+    let facets = serde_json::json!({ "live": { "tags": [1, 2] }, "graph": true });
+    let new = NewItem {
+        description: Some("Ä description".into()),
+        media_type: Some("image/x-test".into()),
+        client_created: Some(time),
+        client_modified: Some(time),
+        owner: Some("someone".into()),
+        facets: facets.as_object().expect("an object").clone(),
+    };
+    let stored = tree.store(body(b"1"), 9).await.expect("stores");
+    let put = tree.put(drive, ROOT, "f.txt", stored, new, OnConflict::Fail, Expect::Any).await;
+    let put = put.expect("puts").node;
+    let found = tree.node(drive, put.no).await.expect("node");
+    for node in [&put, &found] {
+        assert_eq!(node.description.as_deref(), Some("Ä description"));
+        assert_eq!(node.media_type.as_deref(), Some("image/x-test"));
+        assert_eq!((node.client_created, node.client_modified), (time, time));
+        assert_eq!(node.owner.as_deref(), Some("someone"));
+        assert_eq!(serde_json::Value::Object(node.facets.clone()), facets);
+    }
+    let change = Change {
+        name: Some("g.jpg".into()),
+        description: Some(None),
+        facets: serde_json::json!({ "graph": null, "amazon": 1 })
+            .as_object()
+            .cloned()
+            .expect("object"),
+        ..Change::default()
+    };
+    let node = tree.update(drive, put.no, change, OnConflict::Fail, Expect::Any).await;
+    let node = node.expect("changes");
+    assert_eq!(node.description, None);
+    assert_eq!(node.media_type.as_deref(), Some("image/x-test"), "it was given, not derived");
+    assert_eq!(node.facets.keys().collect::<Vec<_>>(), ["amazon", "live"]);
 }

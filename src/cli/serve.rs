@@ -1,0 +1,121 @@
+//! `drivedal serve`
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use drivedal::server::{Builder, Server, ServerError};
+use serde::Serialize;
+
+use crate::cli::{
+    app::App,
+    config,
+    failure::{Exit, Failure, Result},
+    units,
+};
+
+/// Run the drive server: the protocols of the clouds, from local storage
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The first line of output is `listening on http://ADDRESS:PORT`, written when the server answers;
+with --json {\"listening\": \"http://ADDRESS:PORT\"}. Ctrl-C and SIGTERM stop it cleanly, with exit
+code 0.
+
+Clients sign in with the access token `drivedal-dev`, or the refresh token `drivedal-dev-refresh`
+and any client id. The token `drivedal-dev-NAME` is an empty drive NAME of its own, made on sight.
+SkyDrive's API is at http://ADDRESS:PORT/v5.0/.
+
+Examples:
+  drivedal serve --http 127.0.0.1:8080
+  drivedal serve --http 127.0.0.1:0 --ephemeral --seed testdata --latency 20ms")]
+pub(crate) struct Serve {
+    /// Where to listen, on this machine only; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    http: SocketAddr,
+
+    /// Listen where other machines can reach it. Whoever does may read and write everything: the
+    /// tokens above are known to all, and nothing is encrypted. For containers, and networks of
+    /// one's own
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "http")]
+    insecure_listen: Option<SocketAddr>,
+
+    /// Keep everything in memory; nothing is left at the end
+    #[arg(long)]
+    ephemeral: bool,
+
+    /// The default drive begins with the files of this folder
+    #[arg(long, value_name = "DIR")]
+    seed: Option<PathBuf>,
+
+    /// What every drive may hold: 10GB (decimal), 1.5GiB (binary)
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    quota: Option<u64>,
+
+    /// How long every request waits, as if the server were far away: 20ms
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    latency: Option<Duration>,
+}
+
+#[derive(Serialize)]
+struct Listening<'a> {
+    listening: &'a str,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let starting = async { self.builder(app)?.start().await.map_err(unable) };
+        let server = app.interrupt.or(starting).await?;
+        let told = announce(app, &server);
+        // Asked to serve, it has done so when it is asked to stop.
+        if told.is_ok() {
+            app.interrupt.wait().await;
+        }
+        server.stop().await;
+        told.map(|()| Exit::Done)
+    }
+
+    fn builder(&self, app: &App) -> Result<Builder> {
+        let mut builder = Server::builder();
+        if !self.ephemeral {
+            let default = || config::dirs().map(|dirs| dirs.data_dir().to_owned());
+            let folder = app.data.clone().or_else(default).ok_or_else(|| {
+                Failure::usage("no home folder, so no place for data: --data DIR or --ephemeral")
+            })?;
+            builder = builder.data(folder);
+        }
+        builder = match self.insecure_listen {
+            Some(address) => builder.insecure_listen(address),
+            None => builder.listen(self.http),
+        };
+        if let Some(folder) = &self.seed {
+            builder = builder.seed(folder);
+        }
+        if let Some(bytes) = self.quota {
+            builder = builder.quota(bytes);
+        }
+        Ok(builder.latency(self.latency.unwrap_or_default()))
+    }
+}
+
+fn announce(app: &App, server: &Server) -> Result {
+    let url = server.url().as_str().trim_end_matches('/');
+    match app.output.is_json() {
+        true => app.output.json(&Listening { listening: url })?,
+        false => app.output.line(format_args!("listening on {url}"))?,
+    }
+    app.output.flush()?;
+    if let Some(token) = server.control_token() {
+        app.output.say(format_args!(
+            "drivedal: other machines can reach this server, and read and write everything; \
+             /_control wants the token {}",
+            token.expose()
+        ));
+    }
+    Ok(())
+}
+
+fn unable(error: ServerError) -> Failure {
+    let exit = match error {
+        ServerError::NotLoopback(_) => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, error.to_string())
+}

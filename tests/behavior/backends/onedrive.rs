@@ -1,0 +1,107 @@
+//! OneDrive: asked by path, personal and Business.
+
+use drivedal::server::AccountKind;
+
+use super::{
+    Known, Promises,
+    served::{Requests, Served},
+};
+
+pub fn personal() -> Served {
+    Served {
+        name: "onedrive-personal",
+        scheme: "onedrive",
+        kind: AccountKind::Personal,
+        options: |server, token| {
+            vec![
+                ("endpoint", format!("{server}v1.0")),
+                ("access_token", token.to_owned()),
+                ("account_kind", "personal".to_owned()),
+            ]
+        },
+        known: KNOWN_PERSONAL,
+        promises: PROMISES,
+        requests: &REQUESTS,
+    }
+}
+
+pub fn business() -> Served {
+    Served {
+        name: "onedrive-business",
+        kind: AccountKind::Business,
+        options: |server, token| {
+            vec![
+                ("endpoint", format!("{server}v1.0")),
+                ("access_token", token.to_owned()),
+                ("account_kind", "business".to_owned()),
+            ]
+        },
+        known: KNOWN_BUSINESS,
+        requests: &REQUESTS_OF_BUSINESS,
+        ..personal()
+    }
+}
+
+const KNOWN_PERSONAL: &[Known] = &[];
+
+const KNOWN_BUSINESS: &[Known] = &[Known::always(
+    "a folder's name cannot begin with a tilde in SharePoint",
+    &["names::names_that_begin_with_a_tilde_are_taken"],
+)];
+
+/// Of an account whose kind nobody told.
+pub const KNOWN: &[Known] = KNOWN_PERSONAL;
+
+pub const PROMISES: Promises = Promises {
+    keeps_times: true,
+    refuses: &["a*b", "a:b", "a\\b", "what?", "<a>", "a|b", "dot.", " x", "bell\u{7}"],
+    ..Promises::INDEXED
+};
+
+const REQUESTS: Requests = Requests {
+    download: "ticket.get",
+    steps_stay: true,
+    instead: &[],
+    most: &[
+        // A path is asked for as it is, cold or warm.
+        ("a_cold_look_three_folders_deep", 1),
+        ("a_warm_look", 1),
+        ("a_look_after_a_listing", 1),
+        ("a_look_for_what_a_listing_did_not_show", 1),
+        ("a_cold_listing_three_folders_deep", 1),
+        ("a_warm_listing", 1),
+        // Below a folder of a personal drive the whole tree comes in one answer, after a look for its
+        // id; elsewhere every folder is asked.
+        ("a_tree_of_ten_folders", 2),
+        // A look tells the ticket.
+        ("a_cold_read_three_folders_deep", 2),
+        ("a_warm_read", 1),
+        ("a_read_after_a_listing", 1),
+        ("ten_ranges_of_a_file", 10),
+        ("a_cold_write_three_folders_deep", 1),
+        ("a_warm_write", 1),
+        ("a_write_checked_by_the_caller", 1),
+        ("an_overwrite_after_a_listing", 1),
+        ("ten_writes_into_two_new_folders", 10),
+        ("a_cold_folder_below_three_that_are_there", 1),
+        ("three_new_folders", 1),
+        // Refused because it is there, and then looked at whether it is a folder.
+        ("a_folder_that_is_known_to_be_there", 2),
+        // A look first: the cloud would take a folder with all below.
+        ("a_cold_removal_three_folders_deep", 2),
+        ("a_removal_after_a_listing", 1),
+        ("ten_removals_after_a_listing", 10),
+        ("an_empty_folder_removed_after_a_listing", 2),
+        ("a_tree_removed", 1),
+        ("a_missing_file_removed_after_a_listing", 1),
+        ("a_new_name_after_a_listing", 1),
+        ("a_move_after_a_listing", 1),
+        ("a_move_with_a_new_name_after_a_listing", 1),
+        ("a_replacing_move_with_a_new_name_after_a_listing", 1),
+        ("a_cold_rename_three_folders_deep", 1),
+    ],
+};
+
+/// Where it differs.
+const REQUESTS_OF_BUSINESS: Requests =
+    Requests { instead: &[("a_tree_of_ten_folders", 10)], ..REQUESTS };

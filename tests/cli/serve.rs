@@ -1,0 +1,170 @@
+//! `serve`, and how commands share a server.
+
+#![cfg(unix)]
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    shell::{Ran, Shell},
+    stops::{signal, until},
+};
+
+/// A server in a process of its own.
+struct Serving {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    url: String,
+}
+
+impl Serving {
+    fn start(shell: &Shell, arguments: &[&str]) -> Self {
+        let mut command = shell.command(&["serve"]);
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let mut first = String::new();
+        out.read_line(&mut first).expect("a first line");
+        let url = first.trim_end().strip_prefix("listening on ").unwrap_or_default().to_owned();
+        assert!(url.starts_with("http://"), "{first:?} {:?}", child.try_wait());
+        Self { child, out, url }
+    }
+
+    fn remote(&self, token: &str) -> String {
+        let endpoint = format!("{}/v5.0/", self.url).replace(':', "%3A").replace('/', "%2F");
+        format!("sky=skydrive://?endpoint={endpoint}&access_token={token}")
+    }
+
+    fn stop(mut self, name: &str) -> Ran {
+        signal(&self.child, name);
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).expect("the rest");
+        let ran = Ran::of(self.child.wait_with_output().expect("it ends"));
+        assert_eq!(rest, "", "{ran:?}");
+        ran
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_stops_cleanly_at_either_signal() {
+    let shell = Shell::new();
+    for name in ["INT", "TERM"] {
+        let serving = Serving::start(&shell, &["--http", "127.0.0.1:0"]);
+        assert!(serving.url.starts_with("http://127.0.0.1:"), "{}", serving.url);
+        let remote = serving.remote("drivedal-dev");
+        assert_eq!(shell.run(&["--remote", &remote, "mkdir", "-p", "sky:kept"]).code, 0);
+        let ran = serving.stop(name);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert!(!shell.path("data/server.json").exists());
+    }
+    // What it kept is there for whoever comes next.
+    assert_eq!(shell.out(&["ls", "local-skydrive:"]), "kept/\n");
+}
+
+#[test]
+fn the_embedded_drive_uses_the_server_that_runs_on_its_data() {
+    let shell = Shell::new();
+    let serving = Serving::start(&shell, &[]);
+    shell.out(&["mkdir", "local-skydrive:here"]);
+    let remote = serving.remote("drivedal-dev");
+    assert_eq!(shell.out(&["--remote", &remote, "ls", "sky:"]), "here/\n");
+    shell.run(&["serve"]).fails(1, "in use");
+    assert_eq!(serving.stop("TERM").code, 0);
+}
+
+#[test]
+fn it_begins_with_files_keeps_to_its_quota_and_waits_as_told() {
+    let shell = Shell::new();
+    shell.write("seed/a/b.txt", "hello");
+    shell.write("big", vec![0; 20_000]);
+    let serving = Serving::start(
+        &shell,
+        &["--ephemeral", "--seed", "seed", "--quota", "10KB", "--latency", "50ms"],
+    );
+    let remote = serving.remote("drivedal-dev");
+    let run = |arguments: &[&str]| shell.run(&[&["--remote", &remote], arguments].concat());
+    assert_eq!(run(&["cat", "sky:a/b.txt"]).out, "hello");
+    assert_eq!(run(&["ls", "sky:"]).out, "a/\n");
+    assert!(run(&["quota", "sky:"]).out.starts_with("total: 10000\n"));
+    run(&["put", "big", "sky:"]).fails(1, "507");
+    let started = Instant::now();
+    run(&["user", "sky:"]);
+    assert!(started.elapsed() >= Duration::from_millis(50));
+
+    let other = serving.remote("drivedal-dev-other");
+    assert_eq!(shell.out(&["--remote", &other, "ls", "sky:"]), "");
+    assert_eq!(serving.stop("INT").code, 0);
+    assert!(!shell.path("data").exists());
+}
+
+#[test]
+fn it_listens_for_other_machines_only_if_that_is_said() {
+    let shell = Shell::new();
+    shell.run(&["serve", "--http", "0.0.0.0:0", "--ephemeral"]).fails(2, "other machines");
+    let serving = Serving::start(&shell, &["--insecure-listen", "0.0.0.0:0", "--ephemeral"]);
+    let ran = serving.stop("INT");
+    assert_eq!(ran.code, 0);
+    assert!(ran.err.contains("other machines can reach this server"), "{ran:?}");
+    shell.run(&["serve", "--quota", "much"]).fails(2, "is not a size");
+    shell.run(&["serve", "--latency", "20"]).fails(2, "is not a time span");
+}
+
+#[test]
+fn a_command_whose_server_others_use_waits_for_them() {
+    let shell = Shell::new();
+    shell.write("large", vec![7; 8 << 20]);
+    shell.out(&["put", "large", "local-skydrive:"]);
+
+    // The first one has the server and a reader who does not read.
+    let spawn = || {
+        let mut command = shell.command(&["cat", "local-skydrive:large"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+    };
+    let begin = |child: &mut Child| {
+        let mut out = child.stdout.take().expect("piped");
+        out.read_exact(&mut [0; 10]).expect("the first bytes");
+        out
+    };
+    let mut first = spawn();
+    let mut first_out = begin(&mut first);
+    let mut second = spawn();
+    let mut second_out = begin(&mut second);
+
+    // The first one is through with its own work, and the second one still gets all of its bytes.
+    let mut rest = vec![0; (8 << 20) - 10];
+    first_out.read_exact(&mut rest).expect("the rest");
+    let mut first_err = BufReader::new(first.stderr.take().expect("piped"));
+    let mut said = String::new();
+    first_err.read_line(&mut said).expect("a message");
+    assert!(said.contains("waiting for other commands"), "{said:?}");
+    assert!(first.try_wait().expect("asked").is_none());
+    // A third one comes, uses the same server and goes.
+    assert_eq!(shell.out(&["ls", "local-skydrive:"]), "large\n");
+
+    rest.clear();
+    second_out.read_to_end(&mut rest).expect("the rest");
+    assert_eq!(rest.len(), (8 << 20) - 10);
+    assert!(second.wait().expect("it ends").success());
+    until("the first one ends", || first.try_wait().expect("asked").is_some());
+    assert!(first.wait().expect("it has ended").success());
+}
+
+#[test]
+fn commands_that_begin_together_find_one_server() {
+    let shell = Shell::new();
+    let children: Vec<_> = (0..6)
+        .map(|number| {
+            let folder = format!("local-skydrive:{number}");
+            let mut command = shell.command(&["mkdir", &folder]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+        })
+        .collect();
+    for child in children {
+        let ran = Ran::of(child.wait_with_output().expect("it ends"));
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    assert_eq!(shell.out(&["ls", "local-skydrive:"]), "0/\n1/\n2/\n3/\n4/\n5/\n");
+}
