@@ -105,6 +105,12 @@ impl Address {
         self.path.is_empty() && !matches!(self.anchor, Anchor::Id(_))
     }
 
+    /// The folder it is in; `None` for what is addressed without a path.
+    pub(super) fn parent(&self) -> Option<Self> {
+        let above = self.path.rsplit_once('/').map_or("", |(above, _)| above);
+        (!self.path.is_empty()).then(|| Self { path: above.into(), ..self.clone() })
+    }
+
     /// Its own id, if that is what it is addressed by.
     pub(super) fn known_id(&self) -> Option<&str> {
         match &self.anchor {

@@ -406,8 +406,7 @@ impl Client {
     /// # Errors
     /// As [`put_fragment`](Self::put_fragment).
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
-        let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}")
-            .header(header::CONTENT_LENGTH, "0");
+        let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}");
         succeeded(cx.send(call).await?, session)?.json()
     }
 

@@ -19,9 +19,11 @@ use super::{
     drive::{GraphDrive, behavior},
     item,
     model::{ConflictBehavior, Patch},
+    refusal,
 };
 use crate::drive::{
-    Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, Place, Result, Secret, Target,
+    Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, Kind, Place, Result, Secret,
+    Target,
 };
 
 /// Between the first two looks at a copy; doubled each time (C4).
@@ -96,9 +98,8 @@ pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> R
         Monitored::Failed(error) if error.kind() != ErrorKind::Exists => Err(error),
         // Asked for twice: the first answer was lost, but the copy is there.
         Monitored::Failed(_) if state.beside => state.put_in_place(drive, cx, None).await,
-        Monitored::Failed(_) if state.if_exists == Taken::Replace => {
-            (state.beside, state.asked) = (true, 0);
-            state.start(drive, cx).await
+        Monitored::Failed(error) if state.if_exists == Taken::Replace => {
+            state.make_beside(drive, cx, error).await
         }
         Monitored::Failed(error) => Err(error),
     }
@@ -131,10 +132,24 @@ impl State {
                     && self.if_exists == Taken::Replace
                     && !self.beside =>
             {
-                let beside = Self { beside: true, asked: 0, ..self.clone() };
-                Box::pin(beside.start(drive, cx)).await
+                Box::pin(self.make_beside(drive, cx, error)).await
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                let folder = drive.at(cx, &self.folder.place(), Side::Contents).await?;
+                Err(refusal::in_the_way(drive, cx, folder, error).await)
+            }
+        }
+    }
+
+    /// The name is taken: by a file, which the copy is to replace, or by something else.
+    async fn make_beside(&self, drive: &GraphDrive, cx: &Context, error: Error) -> Result<Copying> {
+        let at = drive.at(cx, &self.folder.place(), Side::Contents).await?.below(&self.name);
+        match refusal::kind(drive, cx, &at).await {
+            Ok(kind @ (Kind::Folder | Kind::Opaque)) => Err(refusal::taken_by(kind, error)),
+            Ok(Kind::File) | Err(_) => {
+                let beside = Self { beside: true, asked: 0, ..self.clone() };
+                beside.start(drive, cx).await
+            }
         }
     }
 

@@ -36,6 +36,17 @@ pub(super) async fn look(
     Ok(item)
 }
 
+/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
+/// between the two requests, and the next look will tell which. One that is *refused* stays so.
+fn overtaken(error: Error) -> Error {
+    match error.status() {
+        Some(404 | 410) => {
+            error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
+        }
+        _ => error,
+    }
+}
+
 /// A file's bytes: one request with a ticket that still works, else two. A look that tells the
 /// ticket costs as much as the redirect of `/content`, shows the etag, and serves the next range.
 pub(super) async fn bytes(
@@ -94,15 +105,4 @@ pub(super) async fn bytes(
     let etag = item.etag.clone();
     let known = is_entry.then(|| Box::new(Item { ticket, ..item }));
     Ok(Download { etag, item: known, ..download })
-}
-
-/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
-/// between the two requests, and the next look will tell which.
-fn overtaken(error: Error) -> Error {
-    match error.status() {
-        Some(404 | 410) => {
-            error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
-        }
-        _ => error,
-    }
 }

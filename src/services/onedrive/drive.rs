@@ -20,7 +20,7 @@ use super::{
     home::Home,
     item,
     model::{ConflictBehavior, FileSystemInfo, FolderReference, Items, Patch},
-    names, session, tree, upload,
+    names, refusal, session, tree, upload,
 };
 use crate::drive::{
     Account, Body, ByteRange, Capabilities, Change, Conditions, Context, CopyJob, Copying, Cursor,
@@ -179,8 +179,14 @@ impl GraphDrive {
             file_system_info: times(item.filter(|_| moves), change),
         };
         let behavior = behavior(change.if_exists);
-        let wire = self.client.update(cx, &address, &patch, behavior).await?;
-        item::item(wire, self.drive_of(cx, &address).await?)
+        match (self.client.update(cx, &address, &patch, behavior).await, &change.folder) {
+            (Ok(wire), _) => item::item(wire, self.drive_of(cx, &address).await?),
+            (Err(error), None) => Err(error),
+            (Err(error), Some(folder)) => {
+                let folder = self.at(cx, folder, Side::Contents).await?;
+                Err(refusal::in_the_way(self, cx, folder, error).await)
+            }
+        }
     }
 
     async fn remove_one(&self, cx: &Context, removal: &Removal) -> Result<()> {
@@ -410,8 +416,11 @@ impl Drive for GraphDrive {
 
     async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let parent = self.at(cx, &at.folder, Side::Contents).await?;
-        let made = self.client.create_folder(cx, &parent, &at.name, ConflictBehavior::Fail).await?;
-        item::item(made, self.drive_of(cx, &parent).await?)
+        let made = self.client.create_folder(cx, &parent, &at.name, ConflictBehavior::Fail).await;
+        match made {
+            Ok(made) => item::item(made, self.drive_of(cx, &parent).await?),
+            Err(error) => Err(refusal::in_the_way(self, cx, parent, error).await),
+        }
     }
 
     async fn update(

@@ -51,6 +51,7 @@ mod item;
 pub mod model;
 mod names;
 mod quick_xor;
+mod refusal;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@ use super::{
     api::Fragment,
     drive::GraphDrive,
     model::{self, ConflictBehavior, DriveItem, FileSystemInfo, Uploadable},
-    upload::{Aim, arrived, taken},
+    refusal,
+    upload::{Aim, arrived},
     verify::{self, Sent},
 };
 use crate::drive::{
@@ -210,7 +211,7 @@ async fn refused(drive: &GraphDrive, cx: &Context, state: &State, error: Error) 
                     true => ConflictBehavior::Replace,
                     false => ConflictBehavior::Fail,
                 };
-                taken(drive, cx, &at, behavior, error).await
+                refusal::taken(drive, cx, &at, behavior, error).await
             }
             Err(_) => error,
         },

@@ -5,11 +5,12 @@ use super::{
     drive::{GraphDrive, behavior, place_of},
     item,
     model::{ConflictBehavior, DriveItem, FileSystemInfo, Patch},
+    refusal,
     verify::{self, Sent},
 };
 use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Kind, Place, Result, Retry,
-    Target, WriteOptions,
+    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Place, Result, Target,
+    WriteOptions,
 };
 
 /// How a write is to be addressed, and under which conditions.
@@ -78,36 +79,12 @@ impl Aim {
         match error.kind() {
             // Gone since it was looked for.
             ErrorKind::NotFound if self.by_id => error.with_kind(ErrorKind::Condition),
-            ErrorKind::Exists => taken(drive, cx, &self.at, self.behavior, error).await,
-            _ => error,
+            ErrorKind::Exists => refusal::taken(drive, cx, &self.at, self.behavior, error).await,
+            _ => match self.at.parent() {
+                Some(folder) => refusal::in_the_way(drive, cx, folder, error).await,
+                None => error,
+            },
         }
-    }
-}
-
-/// A name that is taken although a file was to be replaced: by what, is worth a look.
-pub(super) async fn taken(
-    drive: &GraphDrive,
-    cx: &Context,
-    at: &Address,
-    behavior: ConflictBehavior,
-    error: Error,
-) -> Error {
-    // Two writers of one name: the cloud lets one finish first (A10).
-    if error.message().contains("currently being uploaded") {
-        return error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None });
-    }
-    if behavior != ConflictBehavior::Replace {
-        return error;
-    }
-    let Ok(wire) = drive.client.item(cx, at, None).await else { return error };
-    match item::item(wire, None).map(|item| item.kind) {
-        Ok(Kind::Folder) => error.with_kind(ErrorKind::IsAFolder),
-        Ok(Kind::Opaque) => {
-            let text = format!("{} (is it a OneNote notebook?)", error.message());
-            Error::new(ErrorKind::Conflict, text).with_code(error.code().unwrap_or_default())
-        }
-        Ok(Kind::File) => error.with_kind(ErrorKind::Conflict),
-        Err(_) => error,
     }
 }
 

@@ -42,24 +42,12 @@ pub fn business() -> Served {
     }
 }
 
-const INVALID: Known = Known::always(
-    "calls a path that leads through a file an invalid request",
-    &[
-        "write::a_file_in_the_way_is_told",
-        "create_dir::a_file_in_the_way_is_told",
-        "rename::what_is_in_the_way_is_told",
-    ],
-);
+const KNOWN_PERSONAL: &[Known] = &[];
 
-const KNOWN_PERSONAL: &[Known] = &[INVALID];
-
-const KNOWN_BUSINESS: &[Known] = &[
-    INVALID,
-    Known::always(
-        "a folder's name cannot begin with a tilde in SharePoint",
-        &["names::names_that_begin_with_a_tilde_are_taken"],
-    ),
-];
+const KNOWN_BUSINESS: &[Known] = &[Known::always(
+    "a folder's name cannot begin with a tilde in SharePoint",
+    &["names::names_that_begin_with_a_tilde_are_taken"],
+)];
 
 /// Of an account whose kind nobody told.
 pub const KNOWN: &[Known] = KNOWN_PERSONAL;

@@ -137,6 +137,7 @@ fn personal(sent: &Sent) -> Outcome {
         ("POST", "y.txt") => answer(202, "").header("location", "https://m/taken"),
         ("POST", _) => answer(202, "").header("location", "https://m/beside"),
         ("GET", _) if sent.url == "https://m/taken" => failed("nameAlreadyExists"),
+        ("GET", _) if sent.url.starts_with(API) => ok(file("OLD", "y.txt", b"old")),
         ("GET", _) => ok(json!({"status": "completed", "resourceId": "N"})),
         ("PATCH", _) => ok(file("N", "y.txt", b"x")),
         _ => answer(599, sent.line()),
@@ -151,14 +152,14 @@ async fn where_a_copy_cannot_replace_it_is_made_beside_and_renamed_onto_the_file
         let item = follow(&drive, &transport, begun).await.unwrap().unwrap();
         assert_eq!(item.id.as_str(), "N");
         let sent = transport.sent();
-        assert_eq!(sent.len(), 5, "two copies asked for, two looks, one rename");
-        let beside = body(&sent[2])["name"].as_str().unwrap().to_owned();
+        assert_eq!(sent.len(), 6, "two copies and how they are doing, who is there, one rename");
+        let beside = body(&sent[3])["name"].as_str().unwrap().to_owned();
         assert!(beside.starts_with("drivedal-") && beside.ends_with(".tmp"), "{beside}");
         assert_eq!(
-            sent[4].line(),
+            sent[5].line(),
             format!("PATCH {API}/me/drive/items/N?@microsoft.graph.conflictBehavior=replace")
         );
-        assert_eq!(body(&sent[4]), json!({"name": "y.txt"}));
+        assert_eq!(body(&sent[5]), json!({"name": "y.txt"}));
         let is_personal = drive.kind.is_some();
         assert_eq!(sent[0].url.contains("conflictBehavior"), !is_personal);
     }
@@ -179,6 +180,28 @@ async fn a_file_known_to_be_in_the_way_saves_the_first_attempt() {
 }
 
 #[tokio::test]
+async fn a_folder_in_the_way_is_not_replaced_and_leaves_nothing_beside() {
+    let told_late = Scripted::by(|sent| match sent.url.starts_with(API) && sent.method == "GET" {
+        true => ok(folder("Y", "y.txt", "B")),
+        false => personal(sent),
+    });
+    let begun = begin(&drive(), &told_late, IfExists::Replace).await.unwrap();
+    let error = follow(&drive(), &told_late, begun).await.unwrap_err();
+    assert_eq!((error.kind(), told_late.sent().len()), (ErrorKind::IsAFolder, 3));
+
+    // It came there while the copy was made.
+    let too_late = Scripted::by(|sent| match sent.method.as_str() {
+        "PATCH" => refusal(409, "nameAlreadyExists"),
+        "DELETE" => answer(204, ""),
+        _ => personal(sent),
+    });
+    let begun = begin(&drive(), &too_late, IfExists::Replace).await.unwrap();
+    assert!(follow(&drive(), &too_late, begun).await.is_err());
+    let last = too_late.lines().pop().unwrap();
+    assert_eq!(last, format!("DELETE {API}/me/drive/items/N"));
+}
+
+#[tokio::test]
 async fn a_copy_beside_that_was_asked_for_twice_is_put_in_place_by_its_name() {
     let transport = Scripted::by(|sent| match sent.method.as_str() {
         "POST" => accepted(),
@@ -194,12 +217,13 @@ async fn a_copy_beside_that_was_asked_for_twice_is_put_in_place_by_its_name() {
 
 #[tokio::test]
 async fn a_taken_name_that_is_told_at_once_is_copied_beside_too() {
-    let transport = Scripted::by(|sent| match sent.url.contains("=replace") {
-        true => refusal(409, "nameAlreadyExists"),
+    let transport = Scripted::by(|sent| match sent.method == "GET" {
+        true => ok(file("OLD", "y.txt", b"old")),
+        false if sent.url.contains("=replace") => refusal(409, "nameAlreadyExists"),
         false => accepted(),
     });
     begin(&drive(), &transport, IfExists::Replace).await.unwrap();
-    assert_eq!(transport.sent().len(), 2);
+    assert_eq!(transport.sent().len(), 3);
     let strange = CopyJob { url: MONITOR.into(), state: "?".to_owned() };
     let error = drive().copy_status(&transport.context(), &strange).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);

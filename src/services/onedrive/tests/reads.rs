@@ -93,6 +93,18 @@ async fn a_ticket_that_has_expired_is_renewed_once() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_replaced_while_it_is_opened_can_be_tried_again() {
+    for status in [404, 410] {
+        let transport = Scripted::by(move |sent| match sent.url.starts_with(API) {
+            true => ok(file("F", "a", TEN)),
+            false => answer(status, ""),
+        });
+        let error = plain(&transport, None, ByteRange::Full).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Conflict, true));
+    }
+}
+
+#[tokio::test]
 async fn any_other_failure_of_a_ticket_is_told_and_not_worked_around() {
     for outcome in [answer(503, ""), Outcome::Reset] {
         let transport = Scripted::expecting([("GET https://t/F", outcome)]);

@@ -163,6 +163,32 @@ async fn a_name_taken_by_what_is_no_file_says_by_what() {
 }
 
 #[tokio::test]
+async fn a_file_where_a_folder_should_be_is_told_wherever_it_is_on_the_way() {
+    let odd = json!({"error": {"code": "invalidRequest", "message": "The parent is no folder",
+        "innerError": {"code": "invalidPath"}}});
+    let cloud = move |sent: &crate::http::scripted::Sent| match sent.url.split('?').next() {
+        Some("https://graph.microsoft.com/v1.0/me/drive/root:/f/b") => refusal(404, "itemNotFound"),
+        Some("https://graph.microsoft.com/v1.0/me/drive/root:/f") => ok(file("1", "f", b"x")),
+        _ => answer(400, odd.to_string()),
+    };
+    let transport = Scripted::by(cloud.clone());
+    let (cx, options) = (transport.context(), WriteOptions::default());
+    let written = drive().upload(&cx, &target("f/b", "c"), bytes("x"), &options).await;
+    assert_eq!(written.unwrap_err().kind(), ErrorKind::NotAFolder);
+    assert_eq!(transport.sent().len(), 3);
+    let made = drive().make_folder(&cx, &target("f", "c")).await.unwrap_err();
+    assert_eq!(made.kind(), ErrorKind::NotAFolder);
+    let change = crate::drive::Change { folder: Some(at("f")), ..Default::default() };
+    let moved = drive().update(&cx, &at("x"), None, &change).await.unwrap_err();
+    assert_eq!(moved.kind(), ErrorKind::NotAFolder);
+    let copied = drive().copy(&cx, &at("x"), None, &target("f", "c"), IfExists::Fail).await;
+    assert_eq!(copied.unwrap_err().kind(), ErrorKind::NotAFolder);
+    // A path that is refused for another reason stays that.
+    let made = drive().make_folder(&cx, &target("", "c")).await.unwrap_err();
+    assert_eq!(made.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
 async fn an_empty_file_is_given_its_time_afterwards() {
     let patch = format!("PATCH {API}/me/drive/items/F?@microsoft.graph.conflictBehavior=fail");
     let transport = Scripted::expecting([
