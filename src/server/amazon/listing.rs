@@ -28,7 +28,7 @@ const PAGE: usize = 200;
 /// How long a page token is good.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
-/// How many nodes the tree is asked for at once.
+/// How many nodes the tree is asked for at once where all are counted or sorted.
 const BATCH: u64 = 1_000;
 
 /// How far a listing came.
@@ -167,10 +167,12 @@ async fn unsorted(
     let mut from = token.as_ref().map_or(-1, |token| token.at);
     let counted = token.map(|token| token.count);
     let mut page = Page { nodes: Vec::new(), count: 0, next: None };
+    // One more than the page tells whether there are more.
+    let most = if counted.is_some() { limit as u64 + 1 } else { BATCH };
     let mut found = 0;
     let mut last = from;
     'batches: loop {
-        let (batch, more) = batch(asked, &question.source, from).await?;
+        let (batch, more) = batch(asked, &question.source, from, most).await?;
         for (at, node) in batch {
             from = at;
             if !question.wants(asked, &node) {
@@ -206,7 +208,7 @@ async fn sorted(
     let mut keys: Vec<(Vec<Key>, ItemNo)> = Vec::new();
     let mut from = -1;
     loop {
-        let (batch, more) = batch(asked, &question.source, from).await?;
+        let (batch, more) = batch(asked, &question.source, from, BATCH).await?;
         for (at, node) in batch {
             from = at;
             if question.wants(asked, &node) {
@@ -249,10 +251,15 @@ impl Question {
 }
 
 /// The nodes of a source after a place in it, each with its own place, and whether there are more.
-async fn batch(asked: &Asked, source: &Source, after: i64) -> Result<(Vec<(i64, Node)>, bool)> {
+async fn batch(
+    asked: &Asked,
+    source: &Source,
+    after: i64,
+    most: u64,
+) -> Result<(Vec<(i64, Node)>, bool)> {
     let (tree, drive) = (&asked.app.tree, asked.drive());
     let offset = u64::try_from(after + 1).unwrap_or(0);
-    let part = Listing { order: Order::Number, offset, limit: Some(BATCH), ..Listing::default() };
+    let part = Listing { order: Order::Number, offset, limit: Some(most), ..Listing::default() };
     let one = |node: Result<Node, TreeError>| match node {
         Ok(node) => Ok(Vec::from_iter((after < 0).then_some(node))),
         Err(TreeError::NotFound) => Ok(Vec::new()),
@@ -268,11 +275,11 @@ async fn batch(asked: &Asked, source: &Source, after: i64) -> Result<(Vec<(i64, 
             found => found,
         },
         Source::Trash => tree.trashed(drive, Listing { descending: true, ..part }).await,
-        Source::Drive => tree.changes(drive, after, BATCH).await,
+        Source::Drive => tree.changes(drive, after, most).await,
     };
     let found = found.map_err(|error| AmazonError::tree(error, "?"))?;
     let several = matches!(source, Source::Children(_) | Source::Trash | Source::Drive);
-    let more = several && found.len() as u64 == BATCH;
+    let more = several && found.len() as u64 == most;
     let places = found.into_iter().zip(after + 1..).map(|(node, place)| match source {
         Source::Drive => (node.feed, node),
         _ => (place, node),

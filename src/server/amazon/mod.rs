@@ -30,10 +30,12 @@ mod changes;
 mod content;
 mod error;
 mod filter;
+mod folders;
 mod ids;
 mod listing;
 mod node;
 mod nodes;
+mod properties;
 mod query;
 mod route;
 mod sign_in;
@@ -135,16 +137,16 @@ async fn act(asked: Asked, action: Action, parts: Parts, body: Body) -> Result<R
         Action::Patch(id) => nodes::patch(&asked, &id, body).await,
         Action::Purge(_) => Err(nodes::purge()),
         Action::Children(id) => listing::children(&asked, &id).await,
-        Action::MoveChild(to) => nodes::move_child(&asked, &to, body).await,
-        Action::AddChild(parent, child) => nodes::add_child(&asked, &parent, &child).await,
-        Action::RemoveChild(parent, child) => nodes::remove_child(&asked, &parent, &child).await,
-        Action::Properties(id, owner) => nodes::properties(&asked, &id, &owner).await,
-        Action::GetProperty(id, owner, key) => nodes::get_property(&asked, &id, &owner, &key).await,
+        Action::MoveChild(to) => folders::move_child(&asked, &to, body).await,
+        Action::AddChild(parent, child) => folders::add_child(&asked, &parent, &child).await,
+        Action::RemoveChild(parent, child) => folders::remove_child(&asked, &parent, &child).await,
+        Action::Properties(id, owner) => properties::list(&asked, &id, &owner).await,
+        Action::GetProperty(id, owner, key) => properties::get(&asked, &id, &owner, &key).await,
         Action::PutProperty(id, owner, key) => {
-            nodes::put_property(&asked, &id, &owner, &key, body).await
+            properties::put(&asked, &id, &owner, &key, body).await
         }
         Action::DeleteProperty(id, owner, key) => {
-            nodes::delete_property(&asked, &id, &owner, &key).await
+            properties::delete(&asked, &id, &owner, &key).await
         }
         Action::Trashed => listing::trashed(&asked).await,
         Action::Trash(id) => nodes::trash(&asked, &id).await,

@@ -1,8 +1,8 @@
-//! Nodes: got, made, changed, moved, trashed, restored (C.3).
+//! Nodes: got, made, changed, trashed, restored (C.3).
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Asked,
@@ -16,8 +16,9 @@ use crate::server::tree::{
 /// The longest name, in characters (C.2).
 const NAME_MAX: usize = 256;
 
-/// How often a change of a node's folders is tried again that another request came before.
-const TRIES: usize = 16;
+/// How often a change that depends on what a node is like is tried again because another request
+/// came between.
+pub(super) const TRIES: usize = 16;
 
 /// What a node is made of, or changed to.
 #[derive(Debug, Default, Deserialize)]
@@ -183,65 +184,6 @@ async fn set_status(asked: &Asked, node: Node, status: &str) -> Result<Node> {
     }
 }
 
-/// `POST nodes/{id}/children`: from one of its folders to another.
-pub(super) async fn move_child(asked: &Asked, to: &str, body: Body) -> Result<Response> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Move {
-        from_parent: String,
-        child_id: String,
-    }
-    let Move { from_parent, child_id } = super::json_body(body).await?;
-    let (from, to) = (asked.number(&from_parent)?, asked.number(to)?);
-    let node = asked
-        .rehang(&child_id, |parents| {
-            let place = parents.iter().position(|parent| *parent == from);
-            let place = place.ok_or_else(|| {
-                AmazonError::bad(format!("Node {child_id} is not a child of {from_parent}"))
-            })?;
-            match parents.contains(&to) {
-                true => drop(parents.remove(place)),
-                false => parents[place] = to,
-            }
-            Ok(())
-        })
-        .await?;
-    Ok(asked.ok(&node))
-}
-
-/// `PUT nodes/{parent}/children/{child}`. A node that is there already stays as it is: inferred.
-pub(super) async fn add_child(asked: &Asked, parent: &str, child: &str) -> Result<Response> {
-    let folder = asked.number(parent)?;
-    let node = asked
-        .rehang(child, |parents| {
-            if !parents.contains(&folder) {
-                parents.push(folder);
-            }
-            Ok(())
-        })
-        .await?;
-    Ok(asked.ok(&node))
-}
-
-/// `DELETE nodes/{parent}/children/{child}`: out of its last folder, into the root.
-pub(super) async fn remove_child(asked: &Asked, parent: &str, child: &str) -> Result<Response> {
-    let folder = asked.number(parent)?;
-    let node = asked
-        .rehang(child, |parents| {
-            if !parents.contains(&folder) {
-                let what = format!("Node {child} is not a child of {parent}");
-                return Err(AmazonError::missing(what));
-            }
-            parents.retain(|parent| *parent != folder);
-            if parents.is_empty() {
-                parents.push(ROOT);
-            }
-            Ok(())
-        })
-        .await?;
-    Ok(asked.ok(&node))
-}
-
 /// `PUT trash/{id}`. What is in the trash already is answered as it is: inferred.
 pub(super) async fn trash(asked: &Asked, id: &str) -> Result<Response> {
     let node = asked.known(id).await?;
@@ -313,38 +255,6 @@ impl Asked {
         }
     }
 
-    /// Changes the folders that a node is in, as one step.
-    async fn rehang(
-        &self,
-        child: &str,
-        change: impl Fn(&mut Vec<ItemNo>) -> Result<()>,
-    ) -> Result<Node> {
-        for _ in 0..TRIES {
-            let node = self.known(child).await?;
-            if node.state == State::Trashed {
-                return Err(AmazonError::forbidden("The node is in the trash"));
-            }
-            let mut parents = node.parents.clone();
-            change(&mut parents)?;
-            if parents == node.parents {
-                return Ok(node);
-            }
-            let joined = parents.iter().find(|parent| !node.parents.contains(parent)).copied();
-            let change = Change { parents: Some(parents), ..Change::default() };
-            let expect = Expect::Version(node.version);
-            let tree = &self.app.tree;
-            match tree.update(self.drive(), node.no, change, OnConflict::Fail, expect).await {
-                Ok(node) => return Ok(node),
-                // Another request came between; what it did is to stay.
-                Err(TreeError::Changed) => {}
-                Err(error) => {
-                    return Err(self.refused(error, &node.name, joined.unwrap_or(ROOT)));
-                }
-            }
-        }
-        Err(AmazonError::conflict("The node is being changed by other requests"))
-    }
-
     /// What the tree said of a name in a folder.
     pub(super) fn refused(&self, error: TreeError, name: &str, folder: ItemNo) -> AmazonError {
         let folder = self.ids.id(folder);
@@ -382,125 +292,4 @@ impl Asked {
         self.locate(&mut response, node);
         response
     }
-}
-
-/// `{owner}` of a property: the security profile, or the profile and the user.
-fn is_own(asked: &Asked, owner: &str) -> bool {
-    owner == super::node::PROFILE || owner == super::node::creator(&asked.account)
-}
-
-/// Most keys of an owner, and the longest value in characters (C.3).
-const KEYS_MAX: usize = 10;
-const VALUE_MAX: usize = 500;
-
-fn properties_of(node: &Node, owner: &str) -> Map<String, Value> {
-    let all = super::node::facet(node, "properties").and_then(|all| all.get(owner));
-    all.and_then(Value::as_object).cloned().unwrap_or_default()
-}
-
-/// `GET nodes/{id}/properties/{owner}`; of somebody else's, none.
-pub(super) async fn properties(asked: &Asked, id: &str, owner: &str) -> Result<Response> {
-    let node = asked.known(id).await?;
-    let data = match is_own(asked, owner) {
-        true => properties_of(&node, owner),
-        false => Map::new(),
-    };
-    Ok(json_answer(StatusCode::OK, &json!({ "count": data.len(), "data": data })))
-}
-
-/// `GET nodes/{id}/properties/{owner}/{key}`.
-pub(super) async fn get_property(
-    asked: &Asked,
-    id: &str,
-    owner: &str,
-    key: &str,
-) -> Result<Response> {
-    let node = asked.known(id).await?;
-    let value = match is_own(asked, owner) {
-        true => properties_of(&node, owner).remove(key),
-        false => None,
-    };
-    let value = value.ok_or_else(|| AmazonError::missing(format!("No property {key}")))?;
-    Ok(json_answer(StatusCode::OK, &property(asked, id, owner, key, &value)))
-}
-
-/// `PUT nodes/{id}/properties/{owner}/{key}`.
-pub(super) async fn put_property(
-    asked: &Asked,
-    id: &str,
-    owner: &str,
-    key: &str,
-    body: Body,
-) -> Result<Response> {
-    #[derive(Deserialize)]
-    struct Put {
-        value: String,
-    }
-    let Put { value } = super::json_body(body).await?;
-    if value.chars().count() > VALUE_MAX {
-        return Err(AmazonError::bad(format!("value has more than {VALUE_MAX} characters")));
-    }
-    let value = Value::from(value);
-    set_properties(asked, id, owner, |properties| {
-        properties.insert(key.to_owned(), value.clone());
-        match properties.len() > KEYS_MAX {
-            true => Err(AmazonError::bad(format!("More than {KEYS_MAX} properties"))),
-            false => Ok(()),
-        }
-    })
-    .await?;
-    Ok(json_answer(StatusCode::CREATED, &property(asked, id, owner, key, &value)))
-}
-
-/// `DELETE nodes/{id}/properties/{owner}/{key}`.
-pub(super) async fn delete_property(
-    asked: &Asked,
-    id: &str,
-    owner: &str,
-    key: &str,
-) -> Result<Response> {
-    set_properties(asked, id, owner, |properties| {
-        let removed = properties.remove(key);
-        removed.map(drop).ok_or_else(|| AmazonError::missing(format!("No property {key}")))
-    })
-    .await?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
-}
-
-fn property(asked: &Asked, id: &str, owner: &str, key: &str, value: &Value) -> Value {
-    let location = format!("{}/properties/{owner}/{key}", asked.url_of(id));
-    json!({ "key": key, "location": location, "value": value })
-}
-
-async fn set_properties(
-    asked: &Asked,
-    id: &str,
-    owner: &str,
-    change: impl Fn(&mut Map<String, Value>) -> Result<()>,
-) -> Result<()> {
-    if !is_own(asked, owner) {
-        return Err(AmazonError::forbidden("The properties belong to another application"));
-    }
-    for _ in 0..TRIES {
-        let node = asked.known(id).await?;
-        let mut own = properties_of(&node, owner);
-        change(&mut own)?;
-        let mut facet = node.facets.get(FACET).and_then(Value::as_object).cloned();
-        let facet = facet.get_or_insert_default();
-        let all = facet.entry("properties").or_insert_with(|| json!({}));
-        all[owner] = Value::Object(own);
-        let mut facets = Map::new();
-        facets.insert(FACET.to_owned(), Value::Object(std::mem::take(facet)));
-        let change = Change { facets, ..Change::default() };
-        let expect = Expect::Version(node.version);
-        let tree = &asked.app.tree;
-        match tree.update(asked.drive(), node.no, change, OnConflict::Fail, expect).await {
-            Ok(_) => return Ok(()),
-            Err(TreeError::Changed) => {}
-            Err(error) => return Err(AmazonError::tree(error, id)),
-        }
-    }
-    Err(AmazonError::conflict("The node is being changed by other requests"))
 }

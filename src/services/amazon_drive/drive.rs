@@ -7,8 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     api::{Client, ListQuery, PAGE_MAX},
-    content::{Deduplication, Uploaded},
-    error::NAME_TAKEN,
+    content::Deduplication,
     md5::{from_hex, to_hex},
     model::{Filter, NewNode, Node, NodeKind, NodeList, Status},
     moves, reading,
@@ -16,7 +15,7 @@ use super::{
 use crate::drive::{
     Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Cursor, Depth, Download,
     Drive, Error, ErrorKind, HashKind, IfExists, Item, ItemId, Kind, Page, Place, Quota, Removal,
-    Result, Retry, Seen, Target, Trees, WriteOptions,
+    Result, Seen, Target, Trees, WriteOptions,
 };
 
 /// The largest file, in bytes: about 50 GiB (amazon-drive.md, C.5).
@@ -25,18 +24,14 @@ const FILE_MAX: u64 = 50 << 30;
 /// The longest name, in characters (C.2).
 const NAME_MAX: usize = 256;
 
-/// From this size on, in bytes, a look for a file of that name costs less than sending the bytes
-/// twice: the cloud tells a taken name only after it has them.
-const LOOK_FIRST: u64 = 16 << 20;
-
 /// Removals of one call. Each is a request of its own; they run side by side.
 const REMOVALS: usize = 8;
 
 /// An account's Amazon Drive.
 #[derive(Debug)]
 pub(super) struct Cloud {
-    client: Arc<Client>,
-    deduplication: Deduplication,
+    pub(super) client: Arc<Client>,
+    pub(super) deduplication: Deduplication,
     capabilities: Capabilities,
     root: OnceCell<Root>,
 }
@@ -87,7 +82,12 @@ impl Cloud {
     }
 
     /// The live child of that name, by one request.
-    async fn named(&self, cx: &Context, folder: &ItemId, name: &str) -> Result<Option<Node>> {
+    pub(super) async fn named(
+        &self,
+        cx: &Context,
+        folder: &ItemId,
+        name: &str,
+    ) -> Result<Option<Node>> {
         let filter = Some(Filter::is("parents", folder.as_str()).and("name", name));
         let found = self.client.nodes(cx, &ListQuery { filter, ..ListQuery::default() }).await?;
         let folded = fold(name);
@@ -95,68 +95,6 @@ impl Cloud {
             is_item(node) && node.name.as_deref().is_some_and(|found| fold(found) == folded)
         });
         Ok(nodes.next())
-    }
-
-    async fn overwrite(
-        &self,
-        cx: &Context,
-        id: &ItemId,
-        to: &Target,
-        folder: &ItemId,
-        body: Body,
-    ) -> Result<Item> {
-        let len = body.len();
-        let name = &to.name;
-        let deduplication = self.deduplication_of(&body);
-        match self.client.overwrite(cx, id.as_str(), name, body, deduplication).await {
-            Ok(uploaded) => {
-                let item = verified(uploaded, len)?;
-                let here = item.parents.is_empty() || item.parents.contains(folder);
-                if here && fold(&item.name) == fold(name) {
-                    return Ok(item);
-                }
-                Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "the file was moved while it was written: it is {:?} now, with the new bytes",
-                        item.name
-                    ),
-                ))
-            }
-            Err(error) if matches!(error.status(), Some(400 | 403 | 405 | 409)) => {
-                // Whether it was a folder is told by nothing but a look.
-                match self.client.node(cx, id.as_str(), false).await {
-                    Ok(node) if node.kind == NodeKind::Folder => {
-                        Err(error.with_kind(ErrorKind::IsAFolder).also("a folder has the name"))
-                    }
-                    _ => Err(self.twin_named(cx, error).await),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Nothing is refused for being equal to another empty file (C.3).
-    fn deduplication_of(&self, body: &Body) -> Deduplication {
-        if body.is_empty() { Deduplication::Suppressed } else { self.deduplication }
-    }
-
-    /// Says which file it is that has the same bytes already.
-    async fn twin_named(&self, cx: &Context, error: Error) -> Error {
-        let is_twin = self.deduplication == Deduplication::Wanted
-            && error.status() == Some(409)
-            && error.code() != Some(NAME_TAKEN);
-        if !is_twin {
-            return error;
-        }
-        let Some(id) = error.existing().cloned() else {
-            return error.also("the drive has a file with these bytes already");
-        };
-        let name = match self.client.node(cx, id.as_str(), false).await {
-            Ok(Node { name: Some(name), .. }) => format!("{name:?}, "),
-            _ => String::new(),
-        };
-        error.also(&format!("the drive has these bytes already, in {name}node {id}"))
     }
 }
 
@@ -260,41 +198,7 @@ impl Drive for Cloud {
         body: Body,
         options: &WriteOptions,
     ) -> Result<Item> {
-        if options.if_exists == IfExists::Rename {
-            return Err(Error::unsupported("another name for a file whose name is taken"));
-        }
-        if options.conditions != Conditions::default() {
-            return Err(Error::unsupported("a write that depends on what is there"));
-        }
-        let folder = id_of(&to.folder)?;
-        let replaces = options.if_exists == IfExists::Replace;
-        if replaces {
-            let occupant = match &to.occupant {
-                None if body.len() >= LOOK_FIRST => {
-                    self.named(cx, folder, &to.name).await?.map(|node| node.id.into())
-                }
-                known => known.clone(),
-            };
-            if let Some(id) = occupant {
-                match self.overwrite(cx, &id, to, folder, body.clone()).await {
-                    Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    written => return written,
-                }
-            }
-        }
-        let new = NewNode::new(NodeKind::File, &to.name, folder);
-        let len = body.len();
-        let deduplication = self.deduplication_of(&body);
-        match self.client.upload(cx, &new, body.clone(), deduplication).await {
-            Ok(uploaded) => verified(uploaded, len),
-            Err(error) if error.kind() == ErrorKind::Exists && replaces => {
-                match error.existing().cloned() {
-                    Some(id) => self.overwrite(cx, &id, to, folder, body).await,
-                    None => Err(error),
-                }
-            }
-            Err(error) => Err(self.twin_named(cx, error).await),
-        }
+        self.write(cx, to, body, options).await
     }
 
     async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
@@ -361,29 +265,6 @@ pub(super) fn item_of(node: Node) -> Item {
         }
     }
     item
-}
-
-/// The file, if the cloud says that it has the bytes that were sent.
-fn verified(uploaded: Uploaded, len: u64) -> Result<Item> {
-    let item = item_of(uploaded.node);
-    let damaged = |what: String| {
-        Err(Error::new(
-            ErrorKind::Unexpected,
-            format!("{what}; the file {:?} (node {}) is damaged", item.name, item.id),
-        )
-        .with_retry(Retry::Again { after: None }))
-    };
-    if let Some(size) = item.size.filter(|size| *size != len) {
-        return damaged(format!("{len} bytes were sent, the cloud has {size}"));
-    }
-    match item.hashes.first() {
-        Some((_, sum)) if **sum != uploaded.md5 => damaged(format!(
-            "bytes with the MD5 {} were sent, the cloud has {}",
-            to_hex(&uploaded.md5),
-            to_hex(sum)
-        )),
-        _ => Ok(item),
-    }
 }
 
 /// Names are compared without regard to case, with no Unicode normalisation (C.2): character by

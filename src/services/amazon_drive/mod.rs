@@ -44,6 +44,7 @@ mod moves;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -103,6 +103,11 @@ async fn a_large_file_looks_for_its_name_before_its_bytes_are_sent() {
     ]);
     replace(&transport, &target("x"), memory(&large)).await.unwrap();
     assert_all_sent(&transport, 2);
+
+    let folder = json_answer(200, list(&[node("N", "x", "FOLDER", &["P"])]));
+    let transport = expecting([(look, folder)]);
+    let error = replace(&transport, &target("x"), memory(&large)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::IsAFolder);
 }
 
 #[tokio::test]

@@ -1,0 +1,200 @@
+//! Amazon Drive as an OpenDAL service, on the drive server: how many requests things take, and
+//! what only this cloud has.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use drivedal::{
+    drive::{Context, ItemId},
+    http::Transport,
+    server::Server,
+    services::amazon_drive::{AmazonDrive, Client, Filter, ListQuery, NewNode, NodeKind, Status},
+};
+use futures::TryStreamExt;
+use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator};
+
+/// Connections belong to a test's own runtime.
+fn own_transport() -> OperationContext {
+    OperationContext::new().with_http_transport(HttpTransporter::new(Transport::default()))
+}
+
+/// A server, an operator on its default drive, and the unbiased client of the same account.
+struct Cloud {
+    server: Server,
+    op: Operator,
+    client: Client,
+    cx: Context,
+}
+
+impl Cloud {
+    async fn start() -> Self {
+        Self::with(|drive| drive).await
+    }
+
+    async fn with(options: impl FnOnce(AmazonDrive) -> AmazonDrive) -> Self {
+        let server = Server::builder().ephemeral().start().await.unwrap();
+        let endpoint = format!("{}drive/v1/", server.url());
+        let context = own_transport();
+        let drive = AmazonDrive::default().endpoint(&endpoint).access_token("drivedal-dev");
+        let op = Operator::new(options(drive)).unwrap().with_context(context.clone());
+        let tokens = drivedal::auth::TokenSource::given("drivedal-dev".into());
+        let client = Client::new(&endpoint, tokens).unwrap();
+        Self { server, op, client, cx: Context::from(&context) }
+    }
+
+    /// How many requests were sent meanwhile, and what they were.
+    async fn counting<T>(
+        &self,
+        what: impl Future<Output = opendal::Result<T>>,
+    ) -> (T, Vec<String>) {
+        let before = self.server.control().requests().len();
+        let value = what.await.unwrap();
+        let requests = self.server.control().requests();
+        (value, requests[before..].iter().map(|one| one.operation.clone()).collect())
+    }
+
+    async fn root(&self) -> ItemId {
+        let filter = Some(Filter::is("isRoot", "true"));
+        let query = ListQuery { filter, ..ListQuery::default() };
+        self.client.nodes(&self.cx, &query).await.unwrap().data[0].id.as_str().into()
+    }
+
+    async fn folder(&self, name: String, parent: &ItemId) -> ItemId {
+        let new = NewNode::new(NodeKind::Folder, name, parent);
+        self.client.create(&self.cx, &new).await.unwrap().id.into()
+    }
+
+    async fn id(&self, path: &str) -> ItemId {
+        let mut at = self.root().await;
+        for name in path.split('/') {
+            let query = ListQuery::default();
+            let children = self.client.children(&self.cx, at.as_str(), &query).await.unwrap().data;
+            let child = children.into_iter().find(|node| node.name.as_deref() == Some(name));
+            at = child.unwrap().id.into();
+        }
+        at
+    }
+
+    async fn paths(&self, folder: &str) -> BTreeSet<String> {
+        let lister = self.op.lister_with(folder).recursive(true).await.unwrap();
+        lister.map_ok(|entry| entry.path().to_owned()).try_collect().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_new_file_is_one_request_and_so_is_reading_it() {
+    let cloud = Cloud::start().await;
+    cloud.op.create_dir("d/").await.unwrap();
+    let (_, put) = cloud.counting(cloud.op.write("d/f.txt", "hello")).await;
+    assert_eq!(put, ["amazon.content.upload"]);
+    let (bytes, get) = cloud.counting(cloud.op.read("d/f.txt")).await;
+    assert_eq!((bytes.to_vec(), get), (b"hello".to_vec(), vec!["amazon.content.get".to_owned()]));
+    let (_, again) = cloud.counting(cloud.op.write("d/f.txt", "newer")).await;
+    assert_eq!(again, ["amazon.content.overwrite"], "who has the name is known");
+    let (_, renamed) = cloud.counting(cloud.op.rename("d/f.txt", "d/g.txt")).await;
+    assert_eq!(renamed.last().map(String::as_str), Some("amazon.node.patch"));
+}
+
+#[tokio::test]
+async fn another_clients_file_is_overwritten_without_a_look() {
+    let cloud = Cloud::start().await;
+    cloud.op.write("f.txt", "old").await.unwrap();
+    let endpoint = format!("{}drive/v1/", cloud.server.url());
+    let builder = AmazonDrive::default().endpoint(endpoint).access_token("drivedal-dev");
+    let context = own_transport();
+    let op = Operator::new(builder).unwrap().with_context(context);
+    let (_, put) = cloud.counting(op.write("f.txt", "new")).await;
+    assert_eq!(put[put.len() - 2..], ["amazon.content.upload", "amazon.content.overwrite"]);
+    assert_eq!(cloud.op.read("f.txt").await.unwrap().to_vec(), b"new");
+}
+
+#[tokio::test]
+async fn a_tree_is_listed_200_nodes_at_a_time() {
+    let cloud = Cloud::with(|drive| drive.index_ttl(Duration::ZERO)).await;
+    let root = cloud.root().await;
+    let mut expected = BTreeSet::from(["/".to_owned()]);
+    for d in 0..40 {
+        let folder = cloud.folder(format!("d{d:02}"), &root).await;
+        expected.insert(format!("d{d:02}/"));
+        let below = (0..10).map(|f| cloud.folder(format!("f{f}"), &folder));
+        futures::future::join_all(below).await;
+        expected.extend((0..10).map(|f| format!("d{d:02}/f{f}/")));
+    }
+    let (paths, requests) = cloud.counting(async { Ok(cloud.paths("").await) }).await;
+    assert_eq!(paths, expected);
+    // 441 nodes, the root among them; who the root is was to be asked too.
+    assert_eq!(requests[0], "amazon.account.endpoint");
+    assert_eq!(requests[1..], ["amazon.node.list"; 4]);
+}
+
+#[tokio::test]
+async fn what_is_below_a_trashed_folder_is_not_in_the_tree() {
+    let cloud = Cloud::start().await;
+    cloud.op.write("gone/below/f.txt", "x").await.unwrap();
+    cloud.op.write("stays/f.txt", "x").await.unwrap();
+    cloud.op.delete_with("gone").recursive(true).await.unwrap();
+    let paths = cloud.paths("").await;
+    assert!(
+        paths.contains("stays/f.txt") && paths.iter().all(|path| !path.contains("below")),
+        "{paths:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_in_two_folders_is_removed_from_one_only() {
+    let cloud = Cloud::with(|drive| drive.index_ttl(Duration::ZERO)).await;
+    cloud.op.write("a/f.txt", "x").await.unwrap();
+    cloud.op.create_dir("b/").await.unwrap();
+    let (b, file) = (cloud.id("b").await, cloud.id("a/f.txt").await);
+    cloud.client.add_child(&cloud.cx, b.as_str(), file.as_str()).await.unwrap();
+    for path in ["a/f.txt", "b/f.txt"] {
+        assert!(cloud.paths("").await.contains(path), "{path}");
+        assert_eq!(cloud.op.read(path).await.unwrap().to_vec(), b"x");
+    }
+    let (_, requests) = cloud.counting(cloud.op.delete("a/f.txt")).await;
+    assert_eq!(requests.last().map(String::as_str), Some("amazon.child.remove"));
+    assert_eq!(cloud.op.stat("a/f.txt").await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(cloud.op.read("b/f.txt").await.unwrap().to_vec(), b"x");
+    cloud.op.delete("b/f.txt").await.unwrap();
+    let node = cloud.client.node(&cloud.cx, file.as_str(), false).await.unwrap();
+    assert_eq!(node.status, Some(Status::Trash));
+}
+
+#[tokio::test]
+async fn replacing_a_file_that_two_folders_have_leaves_it_in_the_other() {
+    let cloud = Cloud::with(|drive| drive.index_ttl(Duration::ZERO)).await;
+    cloud.op.write("a/f.txt", "old").await.unwrap();
+    cloud.op.write("new.txt", "new").await.unwrap();
+    cloud.op.create_dir("b/").await.unwrap();
+    let (b, file) = (cloud.id("b").await, cloud.id("a/f.txt").await);
+    cloud.client.add_child(&cloud.cx, b.as_str(), file.as_str()).await.unwrap();
+    cloud.op.rename("new.txt", "a/f.txt").await.unwrap();
+    assert_eq!(cloud.op.read("a/f.txt").await.unwrap().to_vec(), b"new");
+    assert_eq!(cloud.op.read("b/f.txt").await.unwrap().to_vec(), b"old");
+    assert_eq!(cloud.op.stat("new.txt").await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_wanted_deduplication_is_a_conflict_that_names_the_twin() {
+    let cloud = Cloud::with(|drive| drive.deduplicate(true)).await;
+    cloud.op.write("twin.txt", "same").await.unwrap();
+    let error = cloud.op.write("other.txt", "same").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("twin.txt"), "{error}");
+    cloud.op.write("empty", "").await.unwrap();
+    cloud.op.write("empty too", "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_on_disk_streams_and_its_hash_is_checked() {
+    let cloud = Cloud::start().await;
+    // More than the spool keeps in memory, in pieces: it goes by way of a file.
+    let piece = vec![7_u8; 1 << 20];
+    let mut writer = cloud.op.writer("large.bin").await.unwrap();
+    for _ in 0..20 {
+        writer.write(piece.clone()).await.unwrap();
+    }
+    writer.close().await.unwrap();
+    assert_eq!(cloud.op.stat("large.bin").await.unwrap().content_length(), 20 << 20);
+    let read = cloud.op.read("large.bin").await.unwrap();
+    assert!(read.len() == 20 << 20 && read.to_vec().iter().all(|byte| *byte == 7));
+}
