@@ -40,18 +40,17 @@ cases! {
     a_time_out_helps_itself_with_retries: drive_server;
 }
 
-/// In which ways a request fails. What only looks has no effect after which it could fail.
-fn failures(changes: bool) -> Vec<(&'static str, Fault)> {
+/// In which ways a request fails: without effect, and with its answer lost. What only looks has no
+/// effect, but an answer that can break off.
+fn failures(changes: bool) -> [(&'static str, Fault); 2] {
     let any = || Fault::on("*").times(1);
-    let mut failures = vec![
-        ("status", any().status(503).header("Retry-After", "1")),
-        ("reset", any().reset(When::Before)),
-        ("cut", any().truncate(10)),
-    ];
-    if changes {
-        failures.push(("reset after", any().reset(When::After)));
+    match changes {
+        true => [
+            ("status before", any().status(503).header("Retry-After", "1")),
+            ("reset after", any().reset(When::After)),
+        ],
+        false => [("reset before", any().reset(When::Before)), ("cut", any().truncate(10))],
     }
-    failures
 }
 
 /// Part of the names that our services give to what an operation goes through.
@@ -102,15 +101,10 @@ impl Survivor {
     async fn prepared(&self, test: &Test, folder: &str) -> Outcome<(Operator, Operator)> {
         let station = station(test)?;
         let plants = self.before.iter().map(|(path, seed)| {
-            let plant = match path.ends_with('/') {
-                true => Plant::folder(format!("{folder}/{path}")),
-                false => Plant::file(format!("{folder}/{path}"), seeded(*seed)),
-            };
-            plant.on_drive(&station.drive)
+            let path = format!("{folder}/{path}");
+            if path.ends_with('/') { Plant::folder(path) } else { Plant::file(path, seeded(*seed)) }
         });
-        if let Err(error) = station.server.control().plant(plants).await {
-            return failed(error);
-        }
+        station.plant(plants).await?;
         let root = [("root", folder)];
         Ok((test.client(&root)?, test.client(&root)?))
     }

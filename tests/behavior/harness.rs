@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A case that is not done by then hangs.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// A promise: a sentence, what it needs of a backend, and how it is tried out.
 #[derive(Clone, Copy)]

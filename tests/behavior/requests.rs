@@ -56,12 +56,9 @@ fn station(test: &Test) -> Outcome<&Arc<Station>> {
 async fn planted(test: &Test) -> Outcome<Operator> {
     let station = station(test)?;
     let files = (0..10).map(|n| Plant::file(format!("a/b/c/{n}"), bytes(n, 1000)));
-    let plants = files.chain([Plant::folder("a/b/c/empty"), Plant::file("a/b/other", "x")]);
-    let plants = plants.map(|plant| plant.on_drive(&station.drive));
-    match station.server.control().plant(plants).await {
-        Ok(_) => test.client(&[]),
-        Err(error) => failed(error),
-    }
+    let others = [Plant::folder("a/b/c/empty"), Plant::file("a/b/other", "x")];
+    station.plant(files.chain(others)).await?;
+    test.client(&[])
 }
 
 /// Counts what an operation asks for, and holds it against the drive's table.
@@ -134,10 +131,7 @@ async fn a_warm_listing(test: &Test) -> Outcome {
 async fn a_tree_of_ten_folders(test: &Test) -> Outcome {
     let station = station(test)?;
     let files = (0..30).map(|n| Plant::file(format!("t/{}/{}/{n}", n % 3, n % 6), "x"));
-    let plants = files.map(|plant| plant.on_drive(&station.drive));
-    if let Err(error) = station.server.control().plant(plants).await {
-        return failed(error);
-    }
+    station.plant(files).await?;
     let op = test.client(&[])?;
     // t/, three folders, six in them: and thirty files.
     costs!(test, assert_eq!(op.list_with("t/").recursive(true).await?.len(), 40))

@@ -6,13 +6,23 @@ use std::{
     sync::{LazyLock, Mutex},
 };
 
+use libtest_mimic::{Completion, Failed};
 use tracing::{Event, Metadata, Subscriber, field, span};
 
 static SAID: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 static SECRETS: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
 /// What only a leak would say, whoever's secret it is.
-const TELLTALES: [&str; 4] = ["access_token=", "refresh_token=", "client_secret=", "Bearer "];
+const TELLTALES: [&str; 7] = [
+    "access_token=",
+    "refresh_token=",
+    "client_secret=",
+    "Bearer ",
+    // The drive server's tickets, upload sessions and copy monitors: URLs that need no token.
+    "/s1p",
+    "/rup/",
+    "/monitor/",
+];
 
 /// A text that somebody may print.
 pub fn keep(text: &str) {
@@ -99,12 +109,12 @@ impl field::Visit for Text {
 }
 
 /// The last trial of all.
-pub fn nothing_that_was_said_tells_one() -> Result<(), libtest_mimic::Failed> {
-    let leaks = leaks();
-    if leaks.is_empty() {
-        return Ok(());
+pub fn nothing_that_was_said_tells_one() -> Result<Completion, Failed> {
+    let (texts, leaks) = (said(), leaks());
+    match leaks.first() {
+        None if texts == 0 => Ok(Completion::ignored_with("nothing was said")),
+        None => Ok(Completion::Completed),
+        // It names no place: the text is all there is to find it by.
+        Some(leak) => Err(format!("{} of {texts} texts; the first:\n{leak}", leaks.len()).into()),
     }
-    // What leaks here would leak there.
-    let texts = leaks.len();
-    Err(format!("{texts} of {} texts tell a secret; the first:\n{}", said(), leaks[0]).into())
 }

@@ -32,6 +32,14 @@ pub const KNOWN: &[Known] = &[
         ],
     },
     Known::always(
+        "shows no notebooks",
+        &["planted::a_notebook_breaks_no_listing", "planted::a_notebook_has_no_bytes"],
+    ),
+    Known::always(
+        "tells when the cloud changed a file, not when its user did",
+        &["planted::a_file_of_long_ago_tells_its_time"],
+    ),
+    Known::always(
         "what a rename replaces is put into the trash first, and told to be there",
         &["faults::a_replacing_move_survives_every_failure"],
     ),

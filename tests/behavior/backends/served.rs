@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use drivedal::server::{AccountKind, Fault, Server};
+use drivedal::server::{AccountKind, Fault, Plant, Server};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::Operator;
 use url::Url;
@@ -59,6 +59,15 @@ impl Station {
     /// Puts a fault rule for the case's drive in force.
     pub fn fault(&self, rule: Fault) -> Outcome {
         match self.server.control().add_faults([rule.drive(&self.drive)]) {
+            Ok(_) => Ok(()),
+            Err(error) => failed(error),
+        }
+    }
+
+    /// Plants items on the case's drive, without a request.
+    pub async fn plant(&self, items: impl IntoIterator<Item = Plant>) -> Outcome {
+        let items = items.into_iter().map(|item| item.on_drive(&self.drive));
+        match self.server.control().plant(items).await {
             Ok(_) => Ok(()),
             Err(error) => failed(error),
         }

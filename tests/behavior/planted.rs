@@ -1,0 +1,82 @@
+//! What clouds show that no request of ours makes: items that are neither file nor folder, times of
+//! long ago.
+
+use drivedal::server::Plant;
+use opendal::ErrorKind;
+
+use crate::{
+    backends::Test,
+    data::{bytes, children, content, exists, tree},
+    harness::{Outcome, cases, failed, refused},
+};
+
+cases! {
+    a_notebook_breaks_no_listing: drive_server;
+    a_notebook_has_no_bytes: drive_server;
+    a_notebook_is_removed_by_its_name: drive_server;
+    a_notebook_goes_with_its_folder: drive_server, delete_with_recursive;
+    a_file_of_long_ago_tells_its_time: drive_server;
+}
+
+async fn plant(test: &Test, items: impl IntoIterator<Item = Plant>) -> Outcome {
+    match &test.station {
+        Some(station) => station.plant(items).await,
+        None => failed("not on a drive server"),
+    }
+}
+
+/// A folder with a file, a notebook and a folder.
+async fn notebook(test: &Test) -> Outcome {
+    let items = [
+        Plant::file("a/file", bytes(1, 100)),
+        Plant::notebook("a/Notes"),
+        Plant::file("a/b/file", bytes(2, 100)),
+    ];
+    plant(test, items).await
+}
+
+async fn a_notebook_breaks_no_listing(test: &Test) -> Outcome {
+    notebook(test).await?;
+    assert_eq!(children(&test.op, "a/").await?, ["a/Notes", "a/b/", "a/file"]);
+    assert_eq!(tree(&test.op, "/").await?, ["a/", "a/Notes", "a/b/", "a/b/file", "a/file"]);
+    assert_eq!(content(&test.op, "a/b/file").await?, bytes(2, 100));
+    Ok(())
+}
+
+async fn a_notebook_has_no_bytes(test: &Test) -> Outcome {
+    notebook(test).await?;
+    let error = refused(test.op.read("a/Notes").await, &[ErrorKind::Unsupported])?;
+    assert!(error.to_string().contains("a/Notes"), "does not name it: {error}");
+    refused(test.op.write("a/Notes", "bytes").await, &[])?;
+    refused(test.op.write("a/Notes/page", "bytes").await, &[])?;
+    assert_eq!(children(&test.op, "a/").await?, ["a/Notes", "a/b/", "a/file"]);
+    Ok(())
+}
+
+async fn a_notebook_is_removed_by_its_name(test: &Test) -> Outcome {
+    notebook(test).await?;
+    test.op.delete("a/Notes").await?;
+    assert!(!exists(&test.op, "a/Notes").await?);
+    assert_eq!(children(&test.op, "a/").await?, ["a/b/", "a/file"]);
+    Ok(())
+}
+
+async fn a_notebook_goes_with_its_folder(test: &Test) -> Outcome {
+    notebook(test).await?;
+    test.op.delete_with("a/").recursive(true).await?;
+    assert_eq!(tree(&test.op, "/").await?, [""; 0]);
+    Ok(())
+}
+
+async fn a_file_of_long_ago_tells_its_time(test: &Test) -> Outcome {
+    let time = "2009-08-07T06:05:04Z".parse().expect("it is a time");
+    plant(test, [Plant::file("a/file", bytes(1, 100)).modified(time)]).await?;
+    let Some(told) = test.op.stat("a/file").await?.last_modified() else {
+        return failed("no time is told");
+    };
+    assert_eq!(told.into_inner(), time);
+    let entries = test.op.list("a/f").await?;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].metadata().last_modified(), Some(told));
+    Ok(())
+}
