@@ -35,7 +35,7 @@ on, and the exit code is 6.
 
 With --json one item a line: {\"path\", \"local\", \"result\": \"fetched\"|\"made\", \"bytes\"} or
 {\"error\": {\"kind\", \"about\", \"message\"}}, and at last {\"summary\": {\"files\", \"folders\",
-\"bytes\", \"kept\", \"skipped\", \"failed\", \"seconds\", \"requests\"}}.
+\"bytes\", \"kept\", \"skipped\", \"unchecked\", \"failed\", \"seconds\", \"requests\"}}.
 
 Examples:
   drivedal get local-skydrive:notes.txt

@@ -41,6 +41,8 @@ pub(crate) struct Tally {
     /// Items that were left out on purpose.
     skipped: AtomicU64,
     failed: AtomicU64,
+    /// Files that were sent and have yet to be checked.
+    unchecked: AtomicU64,
     /// Files that came to an end, checked or not, and bytes that moved, of unfinished files too.
     arrived: AtomicU64,
     moved: AtomicU64,
@@ -72,6 +74,16 @@ impl Tally {
     /// A file has come to its end; whether it is done may still have to be checked.
     pub(crate) fn arrived(&self) {
         self.arrived.fetch_add(1, Relaxed);
+    }
+
+    /// So many files wait to be checked.
+    pub(crate) fn to_be_checked(&self, files: u64) {
+        self.unchecked.fetch_add(files, Relaxed);
+    }
+
+    /// So many files do not any more, whatever came of it.
+    pub(crate) fn checked(&self, files: u64) {
+        self.unchecked.fetch_sub(files, Relaxed);
     }
 
     pub(crate) fn folder_done(&self) {
@@ -259,6 +271,8 @@ pub(crate) struct Summary {
     pub(crate) kept: u64,
     /// Items left out on purpose (`--links skip`).
     pub(crate) skipped: u64,
+    /// Files that were sent when the command was stopped, and that nobody has compared.
+    pub(crate) unchecked: u64,
     /// Items that did not arrive.
     pub(crate) failed: u64,
     /// How long it took.
@@ -275,6 +289,7 @@ impl Summary {
             bytes: tally.bytes.load(Relaxed),
             kept: tally.kept.load(Relaxed),
             skipped: tally.skipped.load(Relaxed),
+            unchecked: tally.unchecked.load(Relaxed),
             failed: tally.failed.load(Relaxed),
             seconds: (took.as_secs_f64() * 1000.0).round() / 1000.0,
             requests,
@@ -293,9 +308,12 @@ impl fmt::Display for Summary {
         if self.bytes >= 1024 {
             write!(f, " ({})", Human(self.bytes))?;
         }
-        for (count, what) in
-            [(self.kept, "kept"), (self.skipped, "skipped"), (self.failed, "failed")]
-        {
+        for (count, what) in [
+            (self.kept, "kept"),
+            (self.skipped, "skipped"),
+            (self.unchecked, "sent but not checked"),
+            (self.failed, "failed"),
+        ] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }

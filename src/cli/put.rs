@@ -33,7 +33,7 @@ the rest goes on, and the exit code is 6.
 
 With --json one item a line: {\"path\", \"local\", \"result\": \"sent\"|\"made\"|\"kept\"|\"skipped\",
 \"bytes\"} or {\"error\": {\"kind\", \"about\", \"message\"}}, and at last {\"summary\": {\"files\",
-\"folders\", \"bytes\", \"kept\", \"skipped\", \"failed\", \"seconds\", \"requests\"}}.
+\"folders\", \"bytes\", \"kept\", \"skipped\", \"unchecked\", \"failed\", \"seconds\", \"requests\"}}.
 
 Examples:
   drivedal put notes.txt local-skydrive:docs/

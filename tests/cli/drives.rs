@@ -232,7 +232,8 @@ async fn a_transfer_that_is_stopped_says_how_far_it_came_and_leaves_nothing_half
         }
     };
     let put = stopped(&["put", "-j1", "-r", "src", "sky:x"], "live.files.put").await;
-    put.fails(130, "put: ").fails(130, "drivedal: interrupted");
+    put.fails(130, "put: 0 files, 1 folder, 0 bytes, 1 sent but not checked in ")
+        .fails(130, "drivedal: interrupted");
     sky.server.control().clear_faults();
     assert_eq!(sky.out(&["ls", "sky:x"]).await, "a\n");
 

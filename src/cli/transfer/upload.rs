@@ -187,6 +187,7 @@ impl Upload {
             Err(failure) => self.ledger.failed(failure),
             Ok(Arrived { size, unchecked: true }) => {
                 self.ledger.tally.arrived();
+                self.ledger.tally.to_be_checked(1);
                 let mut sent = group.sent.lock().unwrap_or_else(PoisonError::into_inner);
                 sent.push(Sent { name, from, size });
                 Ok(())
@@ -227,14 +228,12 @@ impl Upload {
         let sizes = match self.interrupt.or(sizes_in(&group.folder)).await {
             Ok(sizes) => sizes,
             Err(failure) => {
-                let why = format!(
-                    "{} files were sent to it, but not checked: {}",
-                    sent.len(),
-                    failure.message
-                );
-                return self.ledger.failed(Failure { message: why, ..failure });
+                let (count, why) = (sent.len(), &failure.message);
+                let message = format!("{count} files were sent to it, but not checked: {why}");
+                return self.ledger.failed(Failure { message, ..failure });
             }
         };
+        self.ledger.tally.checked(sent.len() as u64);
         let names: Vec<_> = sent.iter().map(|file| file.name.as_str()).collect();
         let sizes = Sizes::new(&sizes, &names);
         for Sent { name, from, size } in &sent {
