@@ -21,6 +21,8 @@ pub mod adapter;
 pub mod auth;
 pub mod drive;
 pub mod http;
+#[cfg(feature = "layers-cache")]
+pub mod layers;
 pub mod remote;
 pub mod services;
 

@@ -1,0 +1,4 @@
+//! Layers for any OpenDAL service.
+
+#[cfg(feature = "layers-cache")]
+pub mod cache;
