@@ -59,28 +59,28 @@ impl CacheReader {
         Self { file: Arc::new(file), pinned: Mutex::default(), ended: AtomicU64::new(0) }
     }
 
-    /// The version of the file that is read.
-    async fn version(&self) -> Result<Arc<Seen>> {
+    /// The version of the file that is read, and whether it was asked for just now.
+    async fn version(&self) -> Result<(Arc<Seen>, bool)> {
         let File { core, service, lent, path, .. } = &*self.file;
         if !core.settings.validity.asks_always() {
             let remembered = core.remembered(lent, path).await;
             core.counters.metadata(remembered.is_some());
             return match remembered {
-                Some(Some(seen)) => Ok(seen),
+                Some(Some(seen)) => Ok((seen, false)),
                 Some(None) => Err(missing(path)),
-                None => Ok(core.look(service, lent, path).await?.0),
+                None => Ok((core.look(service, lent, path).await?.0, true)),
             };
         }
         let mut pinned = self.pinned.lock().await;
         if let Some((seen, since)) = &*pinned
             && !since.is_spoiled()
         {
-            return Ok(Arc::clone(seen));
+            return Ok((Arc::clone(seen), false));
         }
         let since = core.known.begin(path);
         let seen = self.ask(pinned.is_none()).await?;
         *pinned = Some((Arc::clone(&seen), since));
-        Ok(seen)
+        Ok((seen, true))
     }
 
     /// What the file is now: an answer from after the reader was made if there is one, as OpenDAL
@@ -124,7 +124,7 @@ impl CacheReader {
             if core.keeps_no_contents.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let seen = self.version().await?;
+            let (seen, asked_now) = self.version().await?;
             // A look names the version so, the bytes otherwise: that is no change.
             let same = |before: Arc<Seen>| before.metadata.etag() == seen.metadata.etag();
             if asked_before.take().is_some_and(same)
@@ -147,6 +147,9 @@ impl CacheReader {
                 reads_on,
             );
             match stream.prepare().await {
+                // What is kept is followed by what is not: better to know now whether that still
+                // fits than when half has been given.
+                Ok(()) if !asked_now && stream.lacks_later() && !self.is_still(&seen).await? => {}
                 Ok(()) => {
                     self.ended.store(span.end, Ordering::Relaxed);
                     return Ok(Some((seen, stream)));
@@ -171,6 +174,19 @@ impl CacheReader {
     }
 }
 
+impl CacheReader {
+    /// Whether the service has the same version yet; it is asked.
+    async fn is_still(&self, seen: &Seen) -> Result<bool> {
+        let File { core, service, lent, path, .. } = &*self.file;
+        let (now, _) = core.look(service, lent, path).await?;
+        let is = now.metadata.etag() == seen.metadata.etag();
+        if !is {
+            core.known.changed(path, Reach::Tree);
+        }
+        Ok(is)
+    }
+}
+
 /// The bytes that a range means in a file of this length; `None`: what it means is the service's to
 /// say.
 fn span(range: BytesRange, length: u64) -> Option<Range<u64>> {
@@ -180,8 +196,8 @@ fn span(range: BytesRange, length: u64) -> Option<Range<u64>> {
         BytesRange::Range { offset, size: None } => offset..length,
         BytesRange::Range { offset, size: Some(size) } => offset..offset.checked_add(size)?,
     };
-    let all_of_nothing = span == (0..0) && length == 0;
-    ((span.start < span.end && span.end <= length) || all_of_nothing).then_some(span)
+    // Nor is anything known of no bytes: what is shown as an empty file may be no file at all.
+    (span.start < span.end && span.end <= length).then_some(span)
 }
 
 fn changed() -> Error {
@@ -244,6 +260,14 @@ impl CacheStream {
             self.first = Some(self.block(self.span.start / self.size()).await?);
         }
         Ok(())
+    }
+
+    /// Whether the first block was here and a later one is not.
+    fn lacks_later(&self) -> bool {
+        let blocks = self.span.start / self.size() + 1..self.span.end.div_ceil(self.size());
+        let here =
+            |index| self.file.core.store.has(&BlockKey { file: Arc::clone(&self.key), index });
+        self.run.is_none() && !blocks.into_iter().all(here)
     }
 
     async fn block(&mut self, index: u64) -> std::result::Result<Bytes, Trouble> {
@@ -346,7 +370,7 @@ mod tests {
             (range(0, None), 10, Some(0..10)),
             (range(3, None), 10, Some(3..10)),
             (range(3, Some(7)), 10, Some(3..10)),
-            (range(0, None), 0, Some(0..0)),
+            (range(0, None), 0, None),
             (BytesRange::suffix(3), 10, Some(7..10)),
             (BytesRange::suffix(30), 10, Some(0..10)),
             (range(10, None), 10, None),
