@@ -198,6 +198,7 @@ impl DriveLister {
             let keeps_times = self.core.capabilities().sets_modified;
             let last = page.next.is_none();
             tree.take_in(page.items, last, &mut |path, item| {
+                self.core.told.record(&path, &item.id);
                 self.ready.push_back(oio::Entry::new(&path, metadata::of(item, keeps_times)));
             });
             if page.next.is_some() {
@@ -228,6 +229,7 @@ impl DriveLister {
             shown.push('/');
         }
         let metadata = metadata::of(item, self.core.capabilities().sets_modified);
+        self.core.told.record(&shown, &item.id);
         self.ready.push_back(oio::Entry::new(&shown, metadata));
         if !(self.recursive && item.is_folder()) || contains_itself(&job.above, &item.id) {
             return;

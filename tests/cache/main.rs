@@ -3,6 +3,7 @@
 mod cloud;
 mod contents;
 mod defects;
+mod drives;
 mod metadata;
 mod model;
 mod places;

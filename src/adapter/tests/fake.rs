@@ -83,6 +83,8 @@ impl FakeDrive {
                 if_not_exists: true,
                 if_match: false,
                 if_none_match: false,
+                reads_if_match: false,
+                changes: false,
                 copies_files: false,
                 update_replaces: paths,
                 trees: Trees::No,

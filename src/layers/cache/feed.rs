@@ -26,9 +26,11 @@ pub trait ChangeSource: Send + Sync + fmt::Debug + 'static {
 /// What has changed.
 #[derive(Debug)]
 pub struct Changes {
-    /// Paths below the operator's root where something was made, changed, moved or removed; both
-    /// the old and the new one of what was moved.
+    /// Paths below the operator's root where something was made or changed; what is below is as
+    /// it was.
     pub paths: Vec<String>,
+    /// Paths where something was moved from or to, or removed, with everything below.
+    pub moved: Vec<String>,
     /// It cannot be told: anything may have changed.
     pub everything: bool,
     /// Where to go on.
@@ -116,6 +118,9 @@ impl Feed {
             known.all_changed();
         }
         for path in &changes.paths {
+            known.changed(path, Reach::Item);
+        }
+        for path in &changes.moved {
             known.changed(path, Reach::Tree);
         }
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);

@@ -40,6 +40,8 @@ pub(super) type Looked = Option<Arc<Seen>>;
 /// What a change reaches, besides every folder above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
+    /// The item alone.
+    Item,
     /// The item and everything below it.
     Tree,
     /// Everything that begins alike: some services remove so.
@@ -160,6 +162,7 @@ impl Known {
             above = parent;
         }
         let first = match reach {
+            Reach::Item => return,
             Reach::Prefix => folded.to_string(),
             Reach::Tree if folded.is_empty() => String::new(),
             Reach::Tree => format!("{folded}/"),
@@ -312,6 +315,7 @@ fn is_below(path: &str, folder: &str) -> bool {
 
 fn reaches(reach: Reach, changed: &str, path: &str) -> bool {
     match reach {
+        Reach::Item => path == changed,
         Reach::Tree => is_below(path, changed),
         Reach::Prefix => path.starts_with(changed),
     }

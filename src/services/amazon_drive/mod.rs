@@ -37,6 +37,7 @@ mod config;
 mod content;
 mod drive;
 mod error;
+mod feed;
 mod form;
 mod md5;
 mod model;

@@ -46,6 +46,7 @@ mod copy;
 mod download;
 mod drive;
 mod error;
+mod feed;
 mod home;
 mod item;
 pub mod model;

@@ -46,6 +46,8 @@ const CAPABILITIES: Capabilities = Capabilities {
     if_not_exists: true,
     if_match: false,
     if_none_match: false,
+    reads_if_match: false,
+    changes: false,
     copies_files: true,
     update_replaces: false,
     trees: Trees::No,

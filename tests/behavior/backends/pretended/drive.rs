@@ -64,6 +64,8 @@ impl PretendedDrive {
             if_not_exists: true,
             if_match: paths,
             if_none_match: paths,
+            reads_if_match: false,
+            changes: false,
             copies_files: paths,
             update_replaces: paths,
             trees: if paths { Trees::Root } else { Trees::No },
