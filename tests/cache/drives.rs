@@ -241,7 +241,7 @@ async fn without_its_feed_the_cloud_is_asked_itself() {
     let rig = rig(DRIVES[0], true, |cache| cache.validity(Validity::Fresh)).await;
     rig.other.write("d/a", "one").await.unwrap();
     rig.names("d/").await;
-    let fault = Fault::on("graph.items.delta").status(503);
+    let fault = Fault::on("graph.delta.list").status(503);
     rig.server.control().add_faults([fault]).unwrap();
     rig.other.write("d/b", "one").await.unwrap();
     assert_eq!(rig.names("d/").await, ["d/", "d/a", "d/b"]);
