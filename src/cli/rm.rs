@@ -1,11 +1,19 @@
 //! `drivedal rm`
 
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use futures::{StreamExt, stream};
+use opendal::EntryMode;
 use serde::Serialize;
 
 use crate::cli::{
     Naming,
-    app::{App, Found, Use},
+    app::{App, Found, Located, Use},
     failure::{Exit, Failure, Result},
+    listing::{Depth, Listed, list},
     location::Location,
 };
 
@@ -41,35 +49,142 @@ struct Removed<'a> {
     result: &'static str,
 }
 
+/// So many removals are on their way at once.
+const JOBS: usize = 16;
+
+/// From so many items of one folder on, the folder is listed instead of looking at each.
+const WORTH_A_LISTING: usize = 4;
+
+/// So many entries of a folder are looked through, for each item that is looked for in it: about
+/// what a page holds, so that a listing costs no more requests than the looks.
+const ENTRIES_AN_ITEM: usize = 200;
+
 impl Rm {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        app.each(&self.items, async |item| match self.remove(app, item).await {
-            Err(failure) if self.force && failure.exit == Exit::NotFound => Ok(()),
-            removed => removed,
-        })
-        .await
+        if let [only] = &*self.items {
+            let removed = match self.locate(app, only).await {
+                Ok(at) => self.find_and_remove(app, &at).await,
+                Err(failure) => Err(failure),
+            };
+            return self.excused(removed).map(|()| Exit::Done);
+        }
+        let mut all_done = true;
+        // By remote and folder, in the order of the command line.
+        let mut folders: Vec<(Located, Vec<Located>)> = Vec::new();
+        let mut known = HashMap::new();
+        for item in &self.items {
+            match self.locate(app, item).await {
+                Ok(at) => {
+                    let folder = Located { path: at.path.parent(), remote: Arc::clone(&at.remote) };
+                    let key = (item.remote.clone(), folder.path.as_str().to_owned());
+                    let number = *known.entry(key).or_insert(folders.len());
+                    match folders.get_mut(number) {
+                        Some((_, items)) => items.push(at),
+                        None => folders.push((folder, vec![at])),
+                    }
+                }
+                Err(failure) => all_done &= self.reported(app, Err(failure))?,
+            }
+        }
+        for (folder, items) in folders {
+            let kinds = match items.len() >= WORTH_A_LISTING {
+                true => kinds_in(&folder, &items).await,
+                false => HashMap::new(),
+            };
+            // Trees one after the other: one may be in another.
+            let (trees, files): (Vec<_>, Vec<_>) =
+                items.iter().partition(|at| kinds.get(at.path.as_str()) == Some(&EntryMode::DIR));
+            let mut removals = stream::iter(&files)
+                .map(|at| async {
+                    match kinds.get(at.path.as_str()) {
+                        Some(EntryMode::FILE) if !at.path.says_folder() => {
+                            self.remove_file(app, at).await
+                        }
+                        _ => self.find_and_remove(app, at).await,
+                    }
+                })
+                .buffer_unordered(if kinds.is_empty() { 1 } else { JOBS });
+            while let Some(removed) = removals.next().await {
+                all_done &= self.reported(app, removed)?;
+            }
+            drop(removals);
+            for at in trees {
+                all_done &= self.reported(app, self.find_and_remove(app, at).await)?;
+            }
+        }
+        Ok(if all_done { Exit::Done } else { Exit::Partial })
     }
 
-    async fn remove(&self, app: &App, item: &Location) -> Result {
+    async fn locate(&self, app: &App, item: &Location) -> Result<Located> {
         let at = app.locate(item, self.naming.named(), Use::Few).await?;
-        if at.path.is_root() {
-            return Err(Failure::usage("the root of a remote cannot be removed").about(&at));
+        match at.path.is_root() {
+            true => Err(Failure::usage("the root of a remote cannot be removed").about(&at)),
+            false => Ok(at),
         }
-        // OpenDAL is content when there is nothing; the user who mistyped is not.
-        let removed = match at.find().await? {
-            Found::File(_) => at.operator().delete(&at.file()?).await,
+    }
+
+    /// OpenDAL is content when there is nothing; the user who mistyped is not.
+    async fn find_and_remove(&self, app: &App, at: &Located) -> Result {
+        match at.find().await? {
+            Found::File(_) => self.remove_file(app, at).await,
             Found::Folder(_) if self.recursive => {
                 // With the slash: on an object store a path without is a prefix, `ab` of `abc` too.
-                at.operator().delete_with(&at.path.folder()).recursive(true).await
+                let removed = at.operator().delete_with(&at.path.folder()).recursive(true).await;
+                self.note(app, at, removed)
             }
             Found::Folder(_) => {
-                return Err(Failure::new(Exit::Failed, "is a folder: -r removes it").about(&at));
+                Err(Failure::new(Exit::Failed, "is a folder: -r removes it").about(at))
             }
-        };
-        removed.map_err(|error| Failure::from(error).about(&at))?;
+        }
+    }
+
+    async fn remove_file(&self, app: &App, at: &Located) -> Result {
+        let removed = at.operator().delete(&at.file()?).await;
+        self.note(app, at, removed)
+    }
+
+    fn note(&self, app: &App, at: &Located, removed: opendal::Result<()>) -> Result {
+        removed.map_err(|error| Failure::from(error).about(at))?;
         match app.output.is_json() {
             true => app.output.json(&Removed { path: at.path.as_str(), result: "removed" }),
             false => Ok(()),
         }
     }
+
+    fn excused(&self, removed: Result) -> Result {
+        match removed {
+            Err(failure) if self.force && failure.exit == Exit::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Says what failed of one of several; whether nothing did.
+    fn reported(&self, app: &App, removed: Result) -> Result<bool> {
+        match self.excused(removed) {
+            Ok(()) => Ok(true),
+            Err(failure) if failure.is_silent() => Err(failure),
+            Err(failure) => app.output.failed(&failure).map(|()| false),
+        }
+    }
+}
+
+/// What kind of thing each of these is, as far as their folder tells at a low price. What it does
+/// not tell is to be looked at.
+async fn kinds_in(folder: &Located, items: &[Located]) -> HashMap<String, EntryMode> {
+    let mut wanted: HashSet<_> = items.iter().map(|at| at.path.as_str()).collect();
+    let mut kinds = HashMap::new();
+    let Ok(Listed::Folder(mut listing)) = list(folder, Depth::Children).await else {
+        return kinds;
+    };
+    for _ in 0..items.len() * ENTRIES_AN_ITEM {
+        // A listing that fails leaves items to be looked at, which tells why.
+        let Ok(Some((path, metadata))) = listing.next().await else { break };
+        if wanted.remove(path.as_str()) {
+            kinds.insert(path.as_str().to_owned(), metadata.mode());
+        }
+        if wanted.is_empty() {
+            break;
+        }
+    }
+    kinds
 }
