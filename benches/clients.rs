@@ -38,6 +38,9 @@ struct Arguments {
     /// How often everything is done.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Only of drives whose names begin so.
+    #[arg(long, default_value = "")]
+    drive: String,
     /// One JSON document a line instead of a table.
     #[arg(long)]
     json: bool,
@@ -46,7 +49,7 @@ struct Arguments {
     bench: bool,
 }
 
-const WORK: [&str; 5] = ["put", "list", "get", "delete files", "delete tree"];
+const WORK: [&str; 6] = ["put", "list drive", "list folder", "get", "delete files", "delete tree"];
 
 /// A drive as one client uses it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +113,9 @@ fn main() -> Result {
     let mut costs: BTreeMap<(Contender, usize), Vec<Cost>> = BTreeMap::new();
     for round in 0..arguments.rounds {
         for contender in CONTENDERS {
+            if !contender.drive.starts_with(&arguments.drive) {
+                continue;
+            }
             let Some(program) = contender.client.program() else {
                 if round == 0 {
                     eprintln!("{} is not here", contender.client.name());
@@ -183,6 +189,10 @@ impl<'a> Run<'a> {
                 let endpoint = url.join(path)?;
                 let mut uri = url::form_urlencoded::Serializer::new(format!("cloud={scheme}://?"));
                 uri.append_pair("endpoint", endpoint.as_str()).append_pair("access_token", &token);
+                if scheme == "onedrive" {
+                    // What rclone's configuration says too.
+                    uri.append_pair("account_kind", kind);
+                }
                 uri.finish()
             }
             Client::Rclone => {
@@ -253,7 +263,8 @@ impl<'a> Run<'a> {
         let words: Vec<String> = match self.client {
             Client::Drivedal => match work {
                 "put" => vec!["put".into(), "-r".into(), source_text, "cloud:t".into()],
-                "list" => vec!["ls".into(), "-R".into(), "cloud:t".into()],
+                "list drive" => vec!["ls".into(), "-R".into(), "cloud:".into()],
+                "list folder" => vec!["ls".into(), "-R".into(), "cloud:t".into()],
                 "get" => vec!["get".into(), "-r".into(), "cloud:t".into(), back_text],
                 "delete files" => ["rm".to_owned()]
                     .into_iter()
@@ -263,14 +274,15 @@ impl<'a> Run<'a> {
             },
             Client::Rclone => match work {
                 "put" => vec!["copy".into(), source_text, "cloud:t".into()],
-                "list" => vec!["lsf".into(), "-R".into(), "cloud:t".into()],
+                "list drive" => vec!["lsf".into(), "-R".into(), "cloud:".into()],
+                "list folder" => vec!["lsf".into(), "-R".into(), "cloud:t".into()],
                 "get" => vec!["copy".into(), "cloud:t".into(), back_text],
                 "delete files" => vec!["delete".into(), "cloud:t".into()],
                 _ => vec!["purge".into(), "cloud:t".into()],
             },
             Client::AcdCli => match work {
                 "put" => vec!["upload".into(), source_text, "/".into()],
-                "list" => vec!["sync".into(), "--full".into()],
+                "list drive" => vec!["sync".into(), "--full".into()],
                 "get" => {
                     fs::create_dir(back).ok()?;
                     let name = source.file_name()?.to_string_lossy();

@@ -2,12 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::{StreamExt, stream};
 use opendal::EntryMode;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::cli::{
     Naming,
@@ -52,6 +53,9 @@ struct Removed<'a> {
 /// So many removals are on their way at once.
 const JOBS: usize = 16;
 
+/// In so many folders at once.
+const FOLDERS: usize = 4;
+
 /// From so many items of one folder on, the folder is listed instead of looking at each.
 const WORTH_A_LISTING: usize = 4;
 
@@ -63,7 +67,11 @@ impl Rm {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if let [only] = &*self.items {
             let removed = match self.locate(app, only).await {
-                Ok(at) => self.find_and_remove(app, &at).await,
+                Ok(at) => match at.find().await {
+                    Ok(Found::File(_)) => self.remove_file(app, &at).await,
+                    Ok(Found::Folder(_)) => self.remove_tree(app, &at).await,
+                    Err(failure) => Err(failure),
+                },
                 Err(failure) => Err(failure),
             };
             return self.excused(removed).map(|()| Exit::Done);
@@ -86,33 +94,56 @@ impl Rm {
                 Err(failure) => all_done &= self.reported(app, Err(failure))?,
             }
         }
-        for (folder, items) in folders {
-            let kinds = match items.len() >= WORTH_A_LISTING {
-                true => kinds_in(&folder, &items).await,
-                false => HashMap::new(),
-            };
-            // Trees one after the other: one may be in another.
-            let (trees, files): (Vec<_>, Vec<_>) =
-                items.iter().partition(|at| kinds.get(at.path.as_str()) == Some(&EntryMode::DIR));
-            let mut removals = stream::iter(&files)
-                .map(|at| async {
-                    match kinds.get(at.path.as_str()) {
-                        Some(EntryMode::FILE) if !at.path.says_folder() => {
-                            self.remove_file(app, at).await
-                        }
-                        _ => self.find_and_remove(app, at).await,
-                    }
-                })
-                .buffer_unordered(if kinds.is_empty() { 1 } else { JOBS });
-            while let Some(removed) = removals.next().await {
-                all_done &= self.reported(app, removed)?;
-            }
-            drop(removals);
-            for at in trees {
-                all_done &= self.reported(app, self.find_and_remove(app, at).await)?;
-            }
+        let (gate, trees) = (Semaphore::new(JOBS), Mutex::default());
+        let mut removals = stream::iter(folders)
+            .map(|(folder, items)| self.remove_files(app, folder, items, &gate, &trees))
+            .buffer_unordered(FOLDERS);
+        while let Some(done) = removals.next().await {
+            all_done &= done?;
+        }
+        drop(removals);
+        // One after the other: one tree may be in another.
+        for at in trees.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            all_done &= self.reported(app, self.remove_tree(app, &at).await)?;
         }
         Ok(if all_done { Exit::Done } else { Exit::Partial })
+    }
+
+    /// Removes what are files of one folder's items, and puts the others to the trees; whether
+    /// nothing failed.
+    async fn remove_files(
+        &self,
+        app: &App,
+        folder: Located,
+        items: Vec<Located>,
+        gate: &Semaphore,
+        trees: &Mutex<Vec<Located>>,
+    ) -> Result<bool> {
+        let kinds = match items.len() >= WORTH_A_LISTING {
+            true => kinds_in(&folder, &items).await,
+            false => HashMap::new(),
+        };
+        let mut removals = stream::iter(items)
+            .map(|at| async {
+                // It is never closed.
+                let _turn = gate.acquire().await.ok();
+                let listed = kinds.get(at.path.as_str()).filter(|_| !at.path.says_folder());
+                let is_file = match listed {
+                    Some(mode) => *mode != EntryMode::DIR,
+                    None => matches!(at.find().await?, Found::File(_)),
+                };
+                if is_file {
+                    return self.remove_file(app, &at).await;
+                }
+                trees.lock().unwrap_or_else(PoisonError::into_inner).push(at);
+                Ok(())
+            })
+            .buffered(JOBS);
+        let mut all_done = true;
+        while let Some(removed) = removals.next().await {
+            all_done &= self.reported(app, removed)?;
+        }
+        Ok(all_done)
     }
 
     async fn locate(&self, app: &App, item: &Location) -> Result<Located> {
@@ -123,19 +154,13 @@ impl Rm {
         }
     }
 
-    /// OpenDAL is content when there is nothing; the user who mistyped is not.
-    async fn find_and_remove(&self, app: &App, at: &Located) -> Result {
-        match at.find().await? {
-            Found::File(_) => self.remove_file(app, at).await,
-            Found::Folder(_) if self.recursive => {
-                // With the slash: on an object store a path without is a prefix, `ab` of `abc` too.
-                let removed = at.operator().delete_with(&at.path.folder()).recursive(true).await;
-                self.note(app, at, removed)
-            }
-            Found::Folder(_) => {
-                Err(Failure::new(Exit::Failed, "is a folder: -r removes it").about(at))
-            }
+    async fn remove_tree(&self, app: &App, at: &Located) -> Result {
+        if !self.recursive {
+            return Err(Failure::new(Exit::Failed, "is a folder: -r removes it").about(at));
         }
+        // With the slash: on an object store a path without is a prefix, `ab` of `abc` too.
+        let removed = at.operator().delete_with(&at.path.folder()).recursive(true).await;
+        self.note(app, at, removed)
     }
 
     async fn remove_file(&self, app: &App, at: &Located) -> Result {
@@ -143,6 +168,7 @@ impl Rm {
         self.note(app, at, removed)
     }
 
+    /// OpenDAL is content when there was nothing to remove; who looked before knows better.
     fn note(&self, app: &App, at: &Located, removed: opendal::Result<()>) -> Result {
         removed.map_err(|error| Failure::from(error).about(at))?;
         match app.output.is_json() {
