@@ -10,6 +10,7 @@ use std::{
 use drivedal::{
     adapter::DriveHandle,
     drive::ItemId,
+    layers::{Policy, RetryLayer},
     remote::{Remote, Remotes, Source, is_drive},
 };
 use opendal::{ErrorKind, Metadata, Operator};
@@ -137,12 +138,15 @@ impl App {
             Use::Bulk => longer_trusted(source)?,
         };
         let Remote { operator, handle } = source.open()?;
-        let opened = Arc::new(Opened {
-            name: at.remote_shown().to_owned(),
-            scheme: operator.info().scheme().to_owned(),
-            operator: operator.layer(self.requests.clone()),
-            handle,
-        });
+        let scheme = operator.info().scheme().to_owned();
+        // Inside of the retry, so that every try is counted.
+        let operator = operator.layer(self.requests.clone());
+        let operator = match is_local(&scheme) {
+            true => operator,
+            false => operator.layer(RetryLayer::new(Policy::of_service(&scheme))),
+        };
+        let name = at.remote_shown().to_owned();
+        let opened = Arc::new(Opened { name, scheme, operator, handle });
         self.opened().insert(at.remote.clone(), Arc::clone(&opened));
         Ok(opened)
     }
@@ -170,6 +174,12 @@ fn longer_trusted(source: Source) -> Result<Source> {
         true => Ok(source.option_or("index_ttl", BULK_INDEX_TTL)?),
         false => Ok(source),
     }
+}
+
+/// Whether a service has no network between it and its bytes. OpenDAL calls every trouble with a
+/// local disk temporary, and trying again would only be slow.
+fn is_local(scheme: &str) -> bool {
+    matches!(scheme, "fs" | "memory")
 }
 
 /// A remote in use.
