@@ -127,7 +127,9 @@ pub(super) async fn peek(body: HttpBody) -> (String, HttpBody) {
         taken = Some(inner);
         Box::new(stream::empty())
     });
-    let Some(mut rest) = taken else { return (String::new(), body) };
+    let Some(rest) = taken else { return (String::new(), body) };
+    // It may have ended already when it is asked for more.
+    let mut rest = rest.fuse();
     let (mut pieces, mut seen) = (Vec::new(), Vec::new());
     let looked = async {
         while seen.len() < PEEK
@@ -152,6 +154,22 @@ pub(super) async fn peek(body: HttpBody) -> (String, HttpBody) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_was_looked_at_is_whole_and_may_end_only_once() {
+        for len in [0, 10, 5000] {
+            let mut left = Some(Buffer::from(vec![b'x'; len])).filter(|bytes| !bytes.is_empty());
+            let mut ended = false;
+            let pieces = stream::poll_fn(move |_| {
+                assert!(!ended, "asked for more after its end");
+                ended = left.is_none();
+                std::task::Poll::Ready(left.take().map(Ok))
+            });
+            let (words, mut body) = peek(HttpBody::new(pieces, Some(len as u64))).await;
+            assert_eq!(words.len(), len.min(PEEK));
+            assert_eq!(body.to_buffer().await.expect("all of it").len(), len);
+        }
+    }
 
     #[test]
     fn a_pause_is_named_in_seconds_by_a_date_or_by_what_remains() {
