@@ -23,10 +23,13 @@ pub struct Gate(Arc<Mutex<State>>);
 struct State {
     closed_until: Option<Instant>,
     /// When it was closed last.
+    #[cfg(feature = "layers")]
     closed_at: Option<Instant>,
-    /// How many times in a row it was closed without an answer between that was none of a refusal.
+    /// How many times in a row requests were refused, without a good answer between.
+    #[cfg(feature = "layers")]
     refusals: u32,
     /// Repeats that were made beyond what answers have earned.
+    #[cfg(feature = "layers")]
     spent: f64,
 }
 
@@ -47,7 +50,10 @@ impl Gate {
         // A pause without end would be an instant that no clock has.
         let until = now.checked_add(pause).unwrap_or(now + FOREVER);
         state.closed_until = Some(state.closed_until.map_or(until, |known| known.max(until)));
-        state.closed_at = Some(now);
+        #[cfg(feature = "layers")]
+        {
+            state.closed_at = Some(now);
+        }
     }
 
     /// How long it stays closed; `None`: it is open.

@@ -47,6 +47,8 @@ pub(crate) struct App {
     pub(crate) requests: Requests,
     /// Where the drive server keeps its data, if the user said so.
     pub(crate) data: Option<PathBuf>,
+    /// How often a request is tried again, if the user said so.
+    retries: Option<u32>,
     remotes: Remotes,
     embedded: OnceCell<Embedded>,
     opened: Mutex<BTreeMap<String, Arc<Opened>>>,
@@ -60,6 +62,7 @@ impl App {
             interrupt,
             requests: Requests::default(),
             data: global.data,
+            retries: global.retries,
             remotes,
             embedded: OnceCell::new(),
             opened: Mutex::default(),
@@ -143,12 +146,18 @@ impl App {
         let operator = operator.layer(self.requests.clone());
         let operator = match is_local(&scheme) {
             true => operator,
-            false => operator.layer(RetryLayer::new(Policy::of_service(&scheme))),
+            false => operator.layer(RetryLayer::new(self.policy(&scheme))),
         };
         let name = at.remote_shown().to_owned();
         let opened = Arc::new(Opened { name, scheme, operator, handle });
         self.opened().insert(at.remote.clone(), Arc::clone(&opened));
         Ok(opened)
+    }
+
+    fn policy(&self, scheme: &str) -> Policy {
+        let policy = Policy::of_service(scheme);
+        let attempts = self.retries.map_or(policy.attempts, |times| times.saturating_add(1));
+        Policy { attempts, ..policy }
     }
 
     /// Where a remote is. One that the user configured comes before an embedded one of its name.
