@@ -56,6 +56,29 @@ fn a_tree_goes_to_the_embedded_drive_and_comes_back_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_files_of_a_folder_are_removed_by_a_listing_and_a_request_each() {
+    let sky = Sky::new().await;
+    let files = (0..20).map(|n| Plant::file(format!("many/{n}"), "x"));
+    let others = [Plant::file("many/folder/x", "x"), Plant::file("many/stays", "x")];
+    sky.server.control().plant(files.chain(others)).await.expect("planted");
+    let mut arguments = vec!["rm".to_owned(), "sky:many/missing".into(), "sky:many/folder".into()];
+    arguments.extend((0..20).map(|n| format!("sky:many/{n}")));
+    arguments.push("sky:many/stays/".into());
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    sky.server.control().reset_counters();
+    let ran = sky.run(&arguments).await;
+    ran.fails(6, "sky:many/missing: not found")
+        .fails(6, "sky:many/folder: is a folder: -r removes it")
+        .fails(6, "sky:many/stays");
+    let asked = sky.server.control().counters();
+    assert_eq!(asked.of("live.item.delete"), 20, "{asked:?}");
+    assert!(asked.total <= 20 + 10, "{asked:?}");
+    assert_eq!(sky.out(&["ls", "sky:many"]).await, "folder/\nstays\n");
+    sky.out(&["rm", "-r", "sky:many/folder", "sky:many/stays", "sky:many/stays", "-f"]).await;
+    assert_eq!(sky.out(&["ls", "sky:many"]).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tree_costs_a_request_a_file_and_two_a_folder() {
     let sky = Sky::new().await;
     for folder in 0..5 {
