@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 
 use super::{DriveHandle, error::to_opendal};
 use crate::{
-    drive::{self, Conditions, Context, Cursor, ErrorKind, Item, ItemId, Kind, Place, Secret},
-    layers::cache::{ChangeSource, Changes},
+    drive::{self, Conditions, Context, Cursor, ErrorKind, Item, ItemId, Kind, Place},
+    layers::cache::{ChangeSource, Changes, Position},
 };
 
 /// Most pages of a feed that are read at a time; beyond, everything is said to have changed.
@@ -204,14 +204,14 @@ impl DriveChanges {
 
 #[async_trait]
 impl ChangeSource for DriveChanges {
-    async fn changes(&self, lent: &OperationContext, since: Option<&Secret>) -> Result<Changes> {
+    async fn changes(&self, lent: &OperationContext, since: Option<&Position>) -> Result<Changes> {
         let cx = Context::from(lent);
         let Some(since) = since else {
-            let Cursor(next) = self.begin(&cx).await.map_err(to_opendal)?;
+            let next = position(&self.begin(&cx).await.map_err(to_opendal)?);
             return Ok(Changes { paths: Vec::new(), moved: Vec::new(), everything: false, next });
         };
-        let since = Cursor(since.clone());
-        let (reading, state, Cursor(next)) = self.read(&cx, &since).await.map_err(to_opendal)?;
+        let since = Cursor(since.expose().into());
+        let (reading, state, next) = self.read(&cx, &since).await.map_err(to_opendal)?;
         let mut kept = self.state.lock().await;
         // No await from here: what was read is taken in whole, or is read again.
         let core = &self.handle.core;
@@ -227,6 +227,10 @@ impl ChangeSource for DriveChanges {
         }
         let asked = if everything { HashMap::new() } else { state.asked };
         *kept = State { root: kept.root.clone().or(state.root), heard: state.heard, asked };
-        Ok(Changes { paths: reading.paths, moved, everything, next })
+        Ok(Changes { paths: reading.paths, moved, everything, next: position(&next) })
     }
+}
+
+fn position(Cursor(name): &Cursor) -> Position {
+    Position::new(name.expose())
 }

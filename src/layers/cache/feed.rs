@@ -10,7 +10,6 @@ use opendal::{ErrorKind, OperationContext, Result};
 use tokio::{sync::Mutex as Turn, time::Instant};
 
 use super::known::{Known, Reach};
-use crate::drive::Secret;
 
 /// Tells which paths have changed in a service since it was asked before.
 #[async_trait]
@@ -20,7 +19,29 @@ pub trait ChangeSource: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `Unsupported`, if the service tells no changes: it is not asked again.
-    async fn changes(&self, lent: &OperationContext, since: Option<&Secret>) -> Result<Changes>;
+    async fn changes(&self, lent: &OperationContext, since: Option<&Position>) -> Result<Changes>;
+}
+
+/// Where a feed goes on. Some are URLs that work without a token: it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Position(String);
+
+impl Position {
+    /// As the source names it.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// As the source named it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Position")
+    }
 }
 
 /// What has changed.
@@ -34,14 +55,14 @@ pub struct Changes {
     /// It cannot be told: anything may have changed.
     pub everything: bool,
     /// Where to go on.
-    pub next: Secret,
+    pub next: Position,
 }
 
 #[derive(Debug)]
 pub(super) struct Feed {
     source: Arc<dyn ChangeSource>,
     /// Asking is one after the other.
-    turn: Turn<Option<Secret>>,
+    turn: Turn<Option<Position>>,
     heard: Mutex<Heard>,
 }
 

@@ -77,7 +77,7 @@ use opendal::{
 pub use self::{
     builder::CacheBuilder,
     core::CacheStats,
-    feed::{ChangeSource, Changes},
+    feed::{ChangeSource, Changes, Position},
 };
 use self::{core::Core, feed::Feed, service::CacheService, store::Store};
 

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use opendal::{
-    Buffer, BytesRange, Error, ErrorKind,
+    Buffer, BytesRange, Error, ErrorKind, OperationContext,
     options::ReadOptions,
     raw::{OpRead, OpReader, Service, oio},
 };
@@ -19,7 +19,6 @@ use super::{
     read::File,
     store::{BlockKey, FileKey},
 };
-use crate::http::Context;
 
 /// Blocks that somebody is receiving, and how to get them when they are there.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +103,7 @@ impl Run {
     pub(super) fn start(order: Order, first: Claimed) -> Self {
         let room = order.file.core.settings.read_ahead.max(1);
         let (departures, arrivals) = mpsc::channel(room);
-        Context::from(&order.file.lent).spawn(async move {
+        spawn(&order.file.lent.clone(), async move {
             if let Err(trouble) = order.fly(first, &departures).await {
                 // Nobody may be there any more to be told.
                 let _ = departures.send(Err(trouble)).await;
@@ -182,7 +181,7 @@ impl Order {
         let Some(tier) = self.file.core.store.tier() else { return };
         let Some(room) = tier.admit().await else { return };
         let (tier, block) = (tier.clone(), block.clone());
-        Context::from(&self.file.lent).spawn(async move { tier.put(&key, &block, room).await });
+        spawn(&self.file.lent, async move { tier.put(&key, &block, room).await });
     }
 
     /// The bytes of a range, of the version that is wanted and no other.
@@ -210,6 +209,11 @@ impl Order {
             _ => Ok(stream),
         }
     }
+}
+
+/// Runs a task that goes on when the caller's future is dropped.
+fn spawn(lent: &OperationContext, task: impl Future<Output = ()> + Send + 'static) {
+    lent.executor().clone().into_inner().execute(Box::pin(task));
 }
 
 /// What an error says about the version that was wanted.

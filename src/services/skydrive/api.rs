@@ -12,11 +12,12 @@ use super::{
     error::{refused, unexplained},
     model::{Collection, Location, Object, Quota, Uploaded, User},
     multipart::Form,
-    options::{Listing, Properties, UploadOptions},
+    options::{Listing, Overwrite, Properties, UploadOptions},
 };
 use crate::{
     auth::TokenSource,
     drive::{Body, ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
+    gate::{Gate, Repeat},
     http::{Call, Incoming, Reply, asking_for, exactly, segment},
     services::options::base_address,
 };
@@ -43,6 +44,7 @@ pub struct Client {
     endpoint: String,
     headers: HeaderMap,
     tokens: TokenSource,
+    gate: Gate,
 }
 
 #[derive(Serialize)]
@@ -57,7 +59,7 @@ impl Client {
     /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the API's endpoint", endpoint)?;
-        Ok(Self { endpoint, headers: HeaderMap::new(), tokens })
+        Ok(Self { endpoint, headers: HeaderMap::new(), tokens, gate: Gate::new() })
     }
 
     /// Adds headers to every request to the API; not to those to pre-authenticated addresses.
@@ -192,7 +194,8 @@ impl Client {
         range: &ByteRange,
         size: Option<u64>,
     ) -> Result<Download> {
-        let call = Call::new(Operation::Read, Method::GET, source.expose(), "{source}");
+        let call = Call::new(Operation::Read, Method::GET, source.expose(), "{source}")
+            .of_account(&self.gate);
         let answer = cx.fetch(asking_for(call, range)).await?;
         match has_bytes(&answer) {
             true => exactly(range, size, answer),
@@ -241,6 +244,11 @@ impl Client {
                 false => call,
             };
             // No Content-Type (A.6).
+            // A second one would find the name taken by the first, or make another file.
+            let call = match options.overwrite {
+                Overwrite::Yes => call,
+                Overwrite::No | Overwrite::ChooseNewName => call.repeated(Repeat::IfRefused),
+            };
             options.onto(call).body(body.clone())
         })
         .await
@@ -278,6 +286,7 @@ impl Client {
     ) -> Call {
         Call::new(operation, method, format!("{}{path}", self.endpoint), template)
             .headers(&self.headers)
+            .of_account(&self.gate)
     }
 
     async fn ask<T: DeserializeOwned>(
