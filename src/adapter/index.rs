@@ -143,6 +143,7 @@ impl Index {
     }
 
     /// Forgets everything.
+    #[cfg(feature = "layers-cache")]
     pub(super) fn forget_all(&self) {
         self.folders.invalidate_all();
     }

@@ -1,12 +1,7 @@
 //! Layers for any OpenDAL service, drivedal's or not.
 //!
-//! [`RetryLayer`](retry::RetryLayer), for those that speak HTTP, repeats requests and operations,
-//! and listens to what the cloud says about when; [`CacheLayer`](cache::CacheLayer) keeps what they
-//! answer.
-#![cfg_attr(
-    not(all(feature = "layers", feature = "layers-cache")),
-    allow(rustdoc::broken_intra_doc_links)
-)]
+//! `RetryLayer`, for those that speak HTTP, repeats requests and operations, and listens to what
+//! the cloud says about when; `CacheLayer` keeps what they answer.
 
 #[cfg(feature = "layers-cache")]
 pub mod cache;

@@ -168,14 +168,8 @@ impl Known {
             Reach::Tree => format!("{folded}/"),
         };
         let from = (Bound::Included(&*first), Bound::Unbounded);
-        let begins = |path: &&Box<str>| path.starts_with(&first);
-        let below: Vec<_> = inner
-            .nodes
-            .range::<str, _>(from)
-            .map(|(path, _)| path)
-            .take_while(begins)
-            .cloned()
-            .collect();
+        let after = inner.nodes.range::<str, _>(from).map(|(path, _)| path);
+        let below: Vec<_> = after.take_while(|path| path.starts_with(&first)).cloned().collect();
         for path in below {
             inner.forget(&path);
         }
