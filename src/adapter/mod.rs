@@ -10,13 +10,17 @@ mod copy;
 mod core;
 mod delete;
 mod error;
+mod file;
 mod handle;
 mod index;
 mod list;
 mod metadata;
+mod pace;
 mod path;
 mod read;
 mod rename;
+mod session;
+mod source;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -38,6 +42,7 @@ pub use self::{
     announce::{Announce, announce},
     copy::DriveCopier,
     delete::DriveDeleter,
+    file::{FileUpload, SavedUpload, UploadedFile},
     handle::DriveHandle,
     list::DriveLister,
     read::{DriveReader, DriveStream},
