@@ -38,6 +38,7 @@ use opendal::{
     },
 };
 
+pub(crate) use self::spool::slice;
 pub use self::{
     announce::{Announce, announce},
     copy::DriveCopier,

@@ -97,7 +97,7 @@ impl<'a> Fragments<'a> {
 
     /// Where a session of before stands; `None`: it is lost, and its file is not there.
     async fn taken_up(
-        &self,
+        &mut self,
         upload: &Upload,
         session: &mut UploadSession,
         known: u64,
@@ -105,18 +105,18 @@ impl<'a> Fragments<'a> {
         let (drive, cx) = (&upload.core.drive, &upload.cx);
         match drive.session_status(cx, session).await {
             Ok(Progress::Next(at)) => {
-                self.tell_arrived(upload, session, known, at).await?;
+                tell_arrived(upload, &self.source, session, known, at).await?;
                 Ok(Some(Progress::Next(at)))
             }
             Ok(Progress::Complete) => {
-                self.tell_arrived(upload, session, known, self.total).await?;
+                tell_arrived(upload, &self.source, session, known, self.total).await?;
                 Ok(Some(Progress::Complete))
             }
             Ok(Progress::Done(item)) => Ok(Some(Progress::Done(item))),
             // Its end may have come when nobody listened any more: whether the file that is there is
             // this one, the session can tell when it knows all of its bytes.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.tell_arrived(upload, session, known, self.total).await?;
+                tell_arrived(upload, &self.source, session, known, self.total).await?;
                 match drive.session_status(cx, session).await {
                     Ok(Progress::Done(item)) => Ok(Some(Progress::Done(item))),
                     Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
@@ -125,23 +125,6 @@ impl<'a> Fragments<'a> {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn tell_arrived(
-        &self,
-        upload: &Upload,
-        session: &mut UploadSession,
-        from: u64,
-        to: u64,
-    ) -> Result<()> {
-        let mut at = from;
-        while at < to {
-            let bytes = self.source.bytes(at, TOLD.min(to - at)).await?;
-            let len = bytes.len() as u64;
-            upload.core.drive.note_arrived(session, at, bytes).await?;
-            at += len.max(1);
-        }
-        Ok(())
     }
 
     async fn go_on(mut self, upload: &mut Upload, mut progress: Progress) -> Result<Item, Stop> {
@@ -154,6 +137,10 @@ impl<'a> Fragments<'a> {
                     ended => return ended,
                 },
                 Progress::Next(next) => {
+                    if next > furthest && self.source.is_whole() {
+                        self.catch_up(upload, furthest, next).await?;
+                        furthest = next;
+                    }
                     self.check_next(next, furthest)?;
                     self.stalled = if next > at { 0 } else { self.stalled + 1 };
                     if self.stalled > STALLED_MAX {
@@ -177,6 +164,14 @@ impl<'a> Fragments<'a> {
                 }
             };
         }
+    }
+
+    /// The cloud has more than was known: bytes of before, whose answer nobody got.
+    async fn catch_up(&mut self, upload: &Upload, from: u64, to: u64) -> Result<()> {
+        let Some(mut session) = self.session.take() else { return Ok(()) };
+        let told = tell_arrived(upload, &self.source, &mut session, from, to.min(self.total)).await;
+        self.session = Some(session);
+        told
     }
 
     /// Whether the cloud can be given what it wants next.
@@ -341,6 +336,24 @@ impl<'a> Fragments<'a> {
             told(session, at);
         }
     }
+}
+
+/// Tells a session of bytes that have arrived.
+async fn tell_arrived(
+    upload: &Upload,
+    source: &Source,
+    session: &mut UploadSession,
+    from: u64,
+    to: u64,
+) -> Result<()> {
+    let mut at = from;
+    while at < to {
+        let bytes = source.bytes(at, TOLD.min(to - at)).await?;
+        let len = bytes.len() as u64;
+        upload.core.drive.note_arrived(session, at, bytes).await?;
+        at += len.max(1);
+    }
+    Ok(())
 }
 
 fn goes_nowhere(at: u64) -> Error {

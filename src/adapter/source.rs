@@ -101,6 +101,11 @@ impl Source {
         }
     }
 
+    /// Whether all bytes can be read at any time.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self, Self::Body { .. })
+    }
+
     /// Whether bytes from there on can still be given.
     pub(super) fn reaches(&self, at: u64) -> bool {
         match self {
