@@ -23,6 +23,10 @@ impl DriveHandle {
         Self { core }
     }
 
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     /// The drive itself, for its own verbs. Requests need a [`context`](Self::context).
     pub fn drive(&self) -> &Arc<dyn Drive> {
         &self.core.drive

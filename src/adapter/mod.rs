@@ -12,13 +12,17 @@ mod copy;
 mod core;
 mod delete;
 mod error;
+mod file;
 mod handle;
 mod index;
 mod list;
 mod metadata;
+mod pace;
 mod path;
 mod read;
 mod rename;
+mod session;
+mod source;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -37,10 +41,12 @@ use opendal::{
     },
 };
 
+pub(crate) use self::spool::slice;
 pub use self::{
     announce::{Announce, announce},
     copy::DriveCopier,
     delete::DriveDeleter,
+    file::{FileUpload, SavedUpload, UploadedFile},
     handle::DriveHandle,
     list::DriveLister,
     read::{DriveReader, DriveStream},

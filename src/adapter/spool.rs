@@ -101,7 +101,7 @@ fn spool_failed(source: io::Error) -> Error {
 ///
 /// # Errors
 /// `Unexpected` when the file cannot be read.
-pub(super) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> {
+pub(crate) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> {
     match body {
         Body::Memory(bytes) => {
             let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());

@@ -1,6 +1,10 @@
-//! Bytes in: the task that owns an upload.
+//! Bytes in: one file on its way to the cloud.
+//!
+//! A writer's upload is a task that owns it and talks with its caller by a [`Link`]; a file's
+//! ([`file`](super::file)) is its caller's own, and ends with the first failure. Files in fragments
+//! are in [`session`](super::session).
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use opendal::Buffer;
 
@@ -10,28 +14,34 @@ use super::{
     index::Folder,
     metadata,
     path::Path,
-    spool::{self, Spool},
+    session::Fragments,
+    source::{Held, Source},
+    spool::Spool,
     write::{Link, too_large},
 };
 use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Place, Progress, Result,
-    SessionLimits, Target, UploadSession, WriteOptions,
+    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Place, Result, SessionLimits,
+    Target, UploadSession, WriteOptions,
 };
 
 /// One file on its way to the cloud.
 pub(super) struct Upload {
-    core: Arc<Core>,
-    cx: Context,
-    path: Path,
-    options: WriteOptions,
-    announced: Announced,
-    link: Arc<Link>,
+    pub(super) core: Arc<Core>,
+    pub(super) cx: Context,
+    pub(super) path: Path,
+    pub(super) options: WriteOptions,
+    pub(super) announced: Announced,
+    /// To the writer whose upload it is; `None`: the first failure ends it.
+    pub(super) link: Option<Arc<Link>>,
     /// The session that must be cancelled if the upload does not come to its end.
-    open: Option<UploadSession>,
+    pub(super) open: Option<UploadSession>,
+    /// Bytes that were sent, those among them that were sent before.
+    pub(super) sent: u64,
 }
 
 /// Why an upload ended early.
-enum Stop {
+#[derive(Debug)]
+pub(super) enum Stop {
     /// Nobody wants it any more.
     Unwanted,
     Failed(Error),
@@ -50,42 +60,52 @@ impl Upload {
         path: Path,
         options: WriteOptions,
         announced: Announced,
-        link: Arc<Link>,
+        link: Option<Arc<Link>>,
     ) -> Self {
-        Self { core, cx, path, options, announced, link, open: None }
+        Self { core, cx, path, options, announced, link, open: None, sent: 0 }
     }
 
+    /// Does a writer's upload to its end.
     pub(super) async fn run(mut self) {
-        let result = self.upload().await;
-        if result.is_err()
-            && let Some(session) = self.open.take()
-        {
-            // The cloud forgets it by itself after a while.
-            let _ = self.core.drive.cancel_session(&self.cx, &session).await;
+        let Some(link) = self.link.clone() else { return };
+        let result = self.upload(&link).await;
+        if result.is_err() {
+            self.cancel().await;
         }
         match result {
             Ok((item, bytes)) => {
                 let keeps_times = self.core.capabilities().sets_modified;
-                self.link.done(metadata::of_written(&item, bytes, keeps_times));
+                link.done(metadata::of_written(&item, bytes, keeps_times));
             }
-            Err(Stop::Failed(error)) => self.link.failed(error),
+            Err(Stop::Failed(error)) => link.failed(error),
             Err(Stop::Unwanted) => {}
         }
-        self.link.end();
+        link.end();
     }
 
-    async fn upload(&mut self) -> Result<(Item, u64), Stop> {
+    /// Has the cloud forget what has begun.
+    pub(super) async fn cancel(&mut self) {
+        if let Some(session) = self.open.take() {
+            // The cloud forgets it by itself after a while.
+            let _ = self.core.drive.cancel_session(&self.cx, &session).await;
+        }
+    }
+
+    async fn upload(&mut self, link: &Link) -> Result<(Item, u64), Stop> {
         let limits = self.core.capabilities().session;
         match (limits, self.announced.size) {
             (Some(limits), Some(total)) if self.wants_session(limits, total) => {
-                let item = self.send_as_it_comes(limits, total).await?;
+                let source = Source::Held(Held::default());
+                let item = Fragments::new(limits, total, source).send(self).await?;
                 Ok((item, total))
             }
             _ => {
-                let body = self.collect().await?;
+                let body = self.collect(link).await?;
                 let total = body.len();
                 let item = match limits.filter(|limits| self.wants_session(*limits, total)) {
-                    Some(limits) => self.send_collected(limits, &body).await?,
+                    Some(limits) => {
+                        Fragments::new(limits, total, Source::of(body)).send(self).await?
+                    }
                     None => self.send_at_once(body).await?,
                 };
                 Ok((item, total))
@@ -93,61 +113,52 @@ impl Upload {
         }
     }
 
-    fn wants_session(&self, limits: SessionLimits, total: u64) -> bool {
+    /// Whether a file of that size goes by a session.
+    pub(super) fn wants_session(&self, limits: SessionLimits, total: u64) -> bool {
         let capabilities = self.core.capabilities();
         // A time can only be given with a session where the cloud keeps times at all.
         let keeps_time = capabilities.sets_modified && self.options.modified.is_some();
         total > 0 && (total >= limits.from || total > capabilities.single_max || keeps_time)
     }
 
-    /// The next bytes the caller gave; `None` when there are no more.
-    async fn next(&self) -> Result<Option<Buffer>, Stop> {
-        loop {
-            let woken = self.link.to_task.notified();
-            tokio::pin!(woken);
-            woken.as_mut().enable();
-            if !self.link.wanted() {
-                return Err(Stop::Unwanted);
-            }
-            {
-                let mut shared = self.link.lock();
-                if let Some(bytes) = shared.queue.pop_front() {
-                    shared.queued -= bytes.len() as u64;
-                    drop(shared);
-                    self.link.taken();
-                    return Ok(Some(bytes));
-                }
-                if shared.finished {
-                    return Ok(None);
-                }
-            }
-            woken.await;
+    /// Whether there is still somebody who wants it.
+    pub(super) fn check_wanted(&self) -> Result<(), Stop> {
+        match self.link.as_ref().is_none_or(|link| link.wanted()) {
+            true => Ok(()),
+            false => Err(Stop::Unwanted),
+        }
+    }
+
+    /// Tells the caller of a temporary failure, and waits until he wants to go on.
+    pub(super) async fn pause(&self, error: Error) -> Result<(), Stop> {
+        match &self.link {
+            None => Err(error.into()),
+            Some(link) => match link.park(error).await {
+                true => Ok(()),
+                false => Err(Stop::Unwanted),
+            },
         }
     }
 
     /// Does something until it works, is refused for good, or is not wanted any more. Only the
     /// caller repeats: between two attempts the task is parked.
-    async fn attempt<T, F>(&self, mut what: impl FnMut() -> F) -> Result<T, Stop>
+    pub(super) async fn attempt<T, F>(&self, mut what: impl FnMut() -> F) -> Result<T, Stop>
     where
         F: Future<Output = Result<T>>,
     {
         loop {
             match what().await {
-                Err(error) if error.is_temporary() => {
-                    if !self.link.park(error).await {
-                        return Err(Stop::Unwanted);
-                    }
-                }
+                Err(error) if error.is_temporary() => self.pause(error).await?,
                 result => return Ok(result?),
             }
         }
     }
 
     /// All bytes of a file that goes in one request, or whose length is not known.
-    async fn collect(&self) -> Result<Body, Stop> {
+    async fn collect(&self, link: &Link) -> Result<Body, Stop> {
         let mut spool = Spool::new(self.announced.size)?;
         let most = self.core.capabilities().total_max;
-        while let Some(bytes) = self.next().await? {
+        while let Some(bytes) = next(link).await? {
             spool.push(bytes).await?;
             if spool.len() > most {
                 return Err(too_large(spool.len(), most).into());
@@ -157,7 +168,7 @@ impl Upload {
         Ok(spool.into_body().await?)
     }
 
-    fn check_announced(&self, written: u64) -> Result<()> {
+    pub(super) fn check_announced(&self, written: u64) -> Result<()> {
         match self.announced.size {
             Some(announced) if announced != written => Err(Error::new(
                 ErrorKind::Invalid,
@@ -167,7 +178,7 @@ impl Upload {
         }
     }
 
-    async fn send_at_once(&self, body: Body) -> Result<Item, Stop> {
+    pub(super) async fn send_at_once(&self, body: Body) -> Result<Item, Stop> {
         let (len, most) = (body.len(), self.core.capabilities().single_max);
         if len > most {
             return Err(too_large(len, most).into());
@@ -186,7 +197,7 @@ impl Upload {
                 })
             })
             .await?;
-        self.arrived(item, folder, len, asked, turn).await
+        self.arrived(item, Some(folder), len, asked, turn).await
     }
 
     /// What the cloud says of a file that its answer told no size of. The first look comes before
@@ -197,17 +208,15 @@ impl Upload {
         match look().await {
             Err(error) if error.is_temporary() => {
                 drop(turn);
-                match self.link.park(error).await {
-                    true => self.attempt(look).await,
-                    false => Err(Stop::Unwanted),
-                }
+                self.pause(error).await?;
+                self.attempt(look).await
             }
             looked => Ok(looked?),
         }
     }
 
     /// Runs a request on the target; once more if a folder on the way turned out to be stale.
-    async fn at_target<T, F>(&self, request: impl Fn(Target) -> F) -> Result<(T, Folder)>
+    pub(super) async fn at_target<T, F>(&self, request: impl Fn(Target) -> F) -> Result<(T, Folder)>
     where
         F: Future<Output = Result<T>>,
     {
@@ -229,7 +238,7 @@ impl Upload {
     }
 
     /// A name that is taken is a condition of the caller's that does not hold, if he made it one.
-    fn conditional(&self, error: Error) -> Error {
+    pub(super) fn conditional(&self, error: Error) -> Error {
         match (error.kind(), self.options.if_exists) {
             (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
             _ => error,
@@ -240,10 +249,10 @@ impl Upload {
     /// did, the drive has compared it and knows what to make of a difference. `turn` is held until
     /// the first look. An item without size is one that the
     /// caller wants to check.
-    async fn arrived(
+    pub(super) async fn arrived(
         &self,
         mut item: Item,
-        folder: Folder,
+        folder: Option<Folder>,
         len: u64,
         asked: Instant,
         turn: impl Sized,
@@ -259,189 +268,34 @@ impl Upload {
             }
         }
         let known = Arc::new(Item { size: item.size.or(Some(len)), ..item.clone() });
-        self.core.index.set(&folder, self.core.fold(&item.name), known, asked);
+        if let Some(folder) = folder {
+            self.core.index.set(&folder, self.core.fold(&item.name), known, asked);
+        }
         Ok(item)
     }
-
-    /// A file whose length is known: fragments leave while the caller writes.
-    async fn send_as_it_comes(&mut self, limits: SessionLimits, total: u64) -> Result<Item, Stop> {
-        let mut fragment = Fragment::default();
-        let (mut offset, mut ended) = (0, false);
-        let asked = Instant::now();
-        let mut target = None;
-        loop {
-            while !ended && fragment.len < limits.usual {
-                match self.next().await? {
-                    Some(bytes) => fragment.push(bytes),
-                    None => ended = true,
-                }
-            }
-            if ended {
-                self.check_announced(offset + fragment.len)?;
-            }
-            let (session, folder) = match &mut target {
-                Some(opened) => opened,
-                none => none.insert(self.open(total).await?),
-            };
-            let bytes = fragment.take(limits.usual);
-            match self.send(session, offset, bytes).await? {
-                Progress::Next(next) if next >= total => return Err(wants_more(next)),
-                Progress::Next(next) => offset = next,
-                Progress::Complete => {
-                    let item = self.commit(session).await?;
-                    let folder = folder.clone();
-                    return self.session_done(item, folder, total, asked).await;
-                }
-                Progress::Done(item) => {
-                    let folder = folder.clone();
-                    return self.session_done(*item, folder, total, asked).await;
-                }
-            }
-        }
-    }
-
-    async fn commit(&self, session: &UploadSession) -> Result<Item, Stop> {
-        self.attempt(|| self.core.drive.commit_session(&self.cx, session)).await
-    }
-
-    /// A file whose bytes were collected first.
-    async fn send_collected(&mut self, limits: SessionLimits, body: &Body) -> Result<Item, Stop> {
-        let (total, asked) = (body.len(), Instant::now());
-        let (mut session, folder) = self.open(total).await?;
-        let mut offset = 0;
-        loop {
-            let bytes = spool::slice(body, offset, limits.usual.min(total - offset)).await?;
-            match self.send(&mut session, offset, bytes).await? {
-                Progress::Next(next) if next >= total => return Err(wants_more(next)),
-                Progress::Next(next) => offset = next,
-                Progress::Complete => {
-                    let item = self.commit(&session).await?;
-                    return self.session_done(item, folder, total, asked).await;
-                }
-                Progress::Done(item) => {
-                    return self.session_done(*item, folder, total, asked).await;
-                }
-            }
-        }
-    }
-
-    async fn open(&mut self, total: u64) -> Result<(UploadSession, Folder), Stop> {
-        let this = &*self;
-        let (session, folder) = this
-            .attempt(|| {
-                this.at_target(|target| async move {
-                    this.core.drive.open_session(&this.cx, &target, total, &this.options).await
-                })
-            })
-            .await?;
-        self.open = Some(session.clone());
-        Ok((session, folder))
-    }
-
-    async fn session_done(
-        &mut self,
-        item: Item,
-        folder: Folder,
-        total: u64,
-        asked: Instant,
-    ) -> Result<Item, Stop> {
-        self.open = None;
-        self.arrived(item, folder, total, asked, ()).await
-    }
-
-    /// Sends the bytes at `offset` until the cloud has all of them.
-    async fn send(
-        &self,
-        session: &mut UploadSession,
-        offset: u64,
-        bytes: Buffer,
-    ) -> Result<Progress, Stop> {
-        let (drive, cx) = (&self.core.drive, &self.cx);
-        let (mut at, end) = (offset, offset + bytes.len() as u64);
-        let mut failed = false;
-        loop {
-            if !self.link.wanted() {
-                return Err(Stop::Unwanted);
-            }
-            let step = async {
-                if failed {
-                    // What of the failed attempt has arrived, only the cloud knows.
-                    match drive.session_status(cx, session).await? {
-                        Progress::Next(next) if next < end => at = next,
-                        other => return Ok(other),
-                    }
-                }
-                let from = usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX);
-                if at < offset || from > bytes.len() {
-                    return Err(Error::new(
-                        ErrorKind::Unexpected,
-                        format!("the cloud wants to go on at byte {at}, outside of what is held"),
-                    ));
-                }
-                drive.send_fragment(cx, session, at, bytes.slice(from..)).await
-            };
-            match step.await {
-                Ok(Progress::Next(next)) if next < end => (at, failed) = (next, false),
-                Ok(Progress::Next(next)) if next > end => {
-                    return Err(Error::new(
-                        ErrorKind::Unexpected,
-                        format!("the cloud wants to go on at byte {next}, {end} were sent"),
-                    )
-                    .into());
-                }
-                Ok(progress) => return Ok(progress),
-                Err(error) if error.is_temporary() => {
-                    if !self.link.park(error).await {
-                        return Err(Stop::Unwanted);
-                    }
-                    failed = true;
-                }
-                Err(error) => return Err(self.conditional(error).into()),
-            }
-        }
-    }
 }
 
-fn wants_more(at: u64) -> Stop {
-    Stop::Failed(Error::new(
-        ErrorKind::Unexpected,
-        format!("the cloud has all bytes and wants to go on at byte {at}"),
-    ))
-}
-
-/// Bytes that wait to be sent together.
-#[derive(Default)]
-struct Fragment {
-    pieces: VecDeque<Buffer>,
-    len: u64,
-}
-
-impl Fragment {
-    fn push(&mut self, bytes: Buffer) {
-        self.len += bytes.len() as u64;
-        self.pieces.push_back(bytes);
-    }
-
-    /// The first `most` bytes, or all.
-    fn take(&mut self, most: u64) -> Buffer {
-        let mut taken = Vec::new();
-        let mut room = most;
-        while let Some(piece) = self.pieces.pop_front() {
-            let len = piece.len() as u64;
-            if len <= room {
-                room -= len;
-                self.len -= len;
-                taken.extend(piece);
-                continue;
-            }
-            let cut = usize::try_from(room).unwrap_or(usize::MAX);
-            taken.extend(piece.slice(..cut));
-            self.len -= room;
-            if cut < piece.len() {
-                self.pieces.push_front(piece.slice(cut..));
-            }
-            break;
+/// The next bytes that the caller gave; `None` when there are no more.
+pub(super) async fn next(link: &Link) -> Result<Option<Buffer>, Stop> {
+    loop {
+        let woken = link.to_task.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        if !link.wanted() {
+            return Err(Stop::Unwanted);
         }
-        Buffer::from(taken)
+        {
+            let mut shared = link.lock();
+            if let Some(bytes) = shared.queue.pop_front() {
+                shared.queued -= bytes.len() as u64;
+                drop(shared);
+                link.taken();
+                return Ok(Some(bytes));
+            }
+            if shared.finished {
+                return Ok(None);
+            }
+        }
+        woken.await;
     }
 }

@@ -13,7 +13,8 @@
 //!    success (the same answer).
 //! 5. `abort` can come at any time, more than once, and returns when the upload is cancelled, or
 //!    after [`ABORT_MAX`]. Dropping the writer without `close` cancels it in the background.
-//! 6. A `write` that began and did not end in `Ok` leaves a debt: `close` then fails and cancels.
+//! 6. The last fragment leaves when `close` is called: what was not closed is not there.
+//! 7. A `write` that began and did not end in `Ok` leaves a debt: `close` then fails and cancels.
 //!    Without that, a caller who goes on after a failed write would get `Ok` for a shorter file.
 
 use std::{
@@ -32,6 +33,7 @@ use super::{
     announce::{Announce, Announced},
     core::Core,
     error::to_opendal,
+    session::WAITING_MAX,
     upload::Upload,
 };
 use crate::drive::{Conditions, Context, Error, ErrorKind, IfExists, Result, WriteOptions};
@@ -50,7 +52,6 @@ pub struct DriveWriter {
     upload: Option<Upload>,
     announced: Option<u64>,
     taken: u64,
-    queue: u64,
 }
 
 impl DriveWriter {
@@ -72,10 +73,13 @@ impl DriveWriter {
             },
             modified,
         };
-        let queue = core.capabilities().session.map_or(QUEUE, |session| session.usual);
         let link = Arc::new(Link::default());
-        let upload = Upload::new(core, cx.clone(), path, options, announced, Arc::clone(&link));
-        Ok(Self { link, cx, upload: Some(upload), announced: size, taken: 0, queue })
+        if let Some(limits) = core.capabilities().session {
+            link.allow(limits.usual.min(WAITING_MAX));
+        }
+        let upload =
+            Upload::new(core, cx.clone(), path, options, announced, Some(Arc::clone(&link)));
+        Ok(Self { link, cx, upload: Some(upload), announced: size, taken: 0 })
     }
 
     fn start(&mut self) {
@@ -118,10 +122,9 @@ impl oio::Write for DriveWriter {
             }
             shared.debt = true;
         }
-        let queue = self.queue;
         self.link
             .wait(|shared| {
-                if shared.queued >= queue {
+                if shared.queued >= shared.room.unwrap_or(QUEUE) {
                     return None;
                 }
                 shared.queued += bs.len() as u64;
@@ -196,6 +199,8 @@ pub(super) struct Link {
 pub(super) struct Shared {
     pub(super) queue: VecDeque<Buffer>,
     pub(super) queued: u64,
+    /// How many bytes may wait; `None`: few.
+    room: Option<u64>,
     /// No bytes will come.
     pub(super) finished: bool,
     /// The caller is not interested any more.
@@ -293,6 +298,12 @@ impl Link {
     }
 
     // The task's side.
+
+    /// So many bytes may wait from now on.
+    pub(super) fn allow(&self, bytes: u64) {
+        self.lock().room = Some(bytes);
+        self.to_caller.notify_waiters();
+    }
 
     /// There is room in the queue.
     pub(super) fn taken(&self) {

@@ -201,7 +201,8 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// sessions elsewhere keeps it again after each fragment.
     ///
     /// # Errors
-    /// `NotFound`: the session is lost, open a new one.
+    /// `NotFound`: the session is lost, open a new one. `Range`: these are not the bytes that the
+    /// cloud expects; [`session_status`](Self::session_status) tells which.
     async fn send_fragment(
         &self,
         cx: &Context,
@@ -211,6 +212,21 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Progress> {
         let _ = (cx, session, offset, bytes);
         Err(Error::unsupported("upload sessions"))
+    }
+
+    /// Tells a session of bytes that the cloud has although the answer that said so was lost: what
+    /// it keeps of them, such as a hash, goes on. Sends nothing.
+    ///
+    /// # Errors
+    /// `Invalid` for a session of another drive.
+    async fn note_arrived(
+        &self,
+        session: &mut UploadSession,
+        offset: u64,
+        bytes: opendal::Buffer,
+    ) -> Result<()> {
+        let _ = (session, offset, bytes);
+        Ok(())
     }
 
     /// Where the cloud wants to go on.

@@ -1,6 +1,12 @@
 //! What the operator lends for one operation, and how requests go out on it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use ::http::{HeaderMap, StatusCode, header};
 use futures::{Stream, StreamExt, channel::oneshot, stream};
@@ -33,6 +39,8 @@ const ANSWER_MAX: u64 = 512 << 20;
 pub struct Context {
     transport: HttpTransporter,
     executor: Arc<dyn Execute>,
+    /// Requests sent on this context and its clones, where somebody counts them.
+    requests: Option<Arc<AtomicU64>>,
 }
 
 impl From<&OperationContext> for Context {
@@ -40,6 +48,7 @@ impl From<&OperationContext> for Context {
         Self {
             transport: lent.http_transport().clone(),
             executor: lent.executor().clone().into_inner(),
+            requests: None,
         }
     }
 }
@@ -51,6 +60,12 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
+    /// The same, with its requests counted; those of layers, which repeat below it, are not.
+    pub(crate) fn counting(self) -> (Self, Arc<AtomicU64>) {
+        let requests = Arc::<AtomicU64>::default();
+        (Self { requests: Some(Arc::clone(&requests)), ..self }, requests)
+    }
+
     /// Runs a task that goes on when the caller's future is dropped.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.executor.execute(Box::pin(task));
@@ -90,6 +105,9 @@ impl Context {
         let attempted = call.label();
         let call = self.with_sendable_body(call).await.map_err(|e| e.attempted(&attempted))?;
         let request = call.into_request().map_err(|e| e.attempted(&attempted))?;
+        if let Some(requests) = &self.requests {
+            requests.fetch_add(1, Ordering::Relaxed);
+        }
         let response = self
             .transport
             .fetch(request)

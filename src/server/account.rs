@@ -106,6 +106,12 @@ impl Accounts {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(name).cloned()
     }
 
+    /// The account whose id in Live Connect that is.
+    pub(super) fn of_cid(&self, cid: &str) -> Option<Arc<Account>> {
+        let accounts = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        accounts.values().find(|account| account.cid == cid).cloned()
+    }
+
     fn keep(&self, account: Arc<Account>) {
         let mut accounts = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         accounts.insert(account.name.clone(), account);

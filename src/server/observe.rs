@@ -130,7 +130,8 @@ fn truncated(response: Response, bytes: u64) -> Response {
 fn nothing_here() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Nothing is served at this path. Live Connect is under /v5.0/, Microsoft Graph under \
+        "Nothing is served at this path. Live Connect is under /v5.0/ (BITS uploads under \
+         /items/ and /users/), Microsoft Graph under \
          /v1.0/, Amazon Cloud Drive under /drive/v1/ and /cdproxy/, sign-in at \
          /oauth20_authorize.srf, /oauth20_token.srf and /common/oauth2/v2.0/token, control under \
          /_control/.",

@@ -1,5 +1,6 @@
 //! The drive server over real HTTP: what every row of the reference answers, and every error.
 
+mod bits;
 mod control;
 mod downloads;
 mod faults;

@@ -1,6 +1,7 @@
 //! The adapter against a drive in memory: what is hard to reach from outside.
 
 mod fake;
+mod file;
 mod walk;
 mod writer;
 

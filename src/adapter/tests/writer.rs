@@ -266,3 +266,58 @@ async fn user_metadata_that_no_drive_keeps_is_refused() {
     let error = op.write_with("f", "1").user_metadata(metadata).await.unwrap_err();
     assert_eq!(error.kind(), opendal::ErrorKind::Unsupported);
 }
+
+#[tokio::test]
+async fn the_last_fragment_leaves_when_the_writer_is_closed() {
+    let (drive, op) = with_sessions();
+    let mut writer = announced(&op, "f").await;
+    writer.write(TEXT.to_vec()).await.unwrap();
+    while !drive.log().contains(&"send 12+4".to_owned()) {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(drive.log(), Vec::<String>::new());
+    assert!(drive.bytes("f").is_none());
+    writer.close().await.unwrap();
+    assert_eq!(drive.bytes("f").unwrap(), TEXT);
+}
+
+#[tokio::test]
+async fn a_lost_session_is_opened_anew_for_bytes_that_were_collected() {
+    let (drive, op) = with_sessions();
+    drive.fault("send", Fault::After(Error::new(ErrorKind::NotFound, "lost")));
+    let mut writer = op.writer("f").await.unwrap();
+    writer.write(TEXT.to_vec()).await.unwrap();
+    writer.close().await.unwrap();
+    assert_eq!(drive.bytes("f").unwrap(), TEXT);
+    assert_eq!(drive.log()[..4], ["open f", "send 0+4", "open f", "send 0+4"]);
+}
+
+#[tokio::test]
+async fn a_lost_session_of_bytes_that_are_gone_is_an_error_that_says_what_to_do() {
+    let (drive, op) = with_sessions();
+    let mut writer = announced(&op, "f").await;
+    writer.write(TEXT.to_vec()).await.unwrap();
+    while !drive.log().contains(&"send 12+4".to_owned()) {
+        tokio::task::yield_now().await;
+    }
+    drive.lose_sessions();
+    let error = writer.close().await.unwrap_err();
+    assert_eq!(error.kind(), opendal::ErrorKind::Unexpected);
+    assert!(error.to_string().contains("has to be written again"), "{error}");
+    assert!(drive.bytes("f").is_none());
+}
+
+#[tokio::test]
+async fn a_fragment_out_of_turn_is_followed_by_asking_where_to_go_on() {
+    let (drive, op) = with_sessions();
+    let mut writer = op.writer("f").await.unwrap();
+    writer.write(TEXT.to_vec()).await.unwrap();
+    drive.fault("send", Fault::Before(Error::new(ErrorKind::Range, "not these")));
+    // The cloud wants what it has just refused: nothing would come of going on.
+    let error = writer.close().await.unwrap_err();
+    assert!(error.to_string().contains("not these"), "{error}");
+    assert_eq!(drive.sessions(), 0);
+}

@@ -14,7 +14,7 @@ pub(super) struct LiveError {
     pub code: &'static str,
     pub message: String,
     /// What `WWW-Authenticate` says of it.
-    challenge: Option<&'static str>,
+    pub(super) challenge: Option<&'static str>,
 }
 
 pub(super) type Result<T, E = LiveError> = std::result::Result<T, E>;

@@ -1,5 +1,7 @@
 //! Live Connect REST v5.0, SkyDrive's protocol, under `/v5.0`.
 //!
+//! Large files come by BITS (`bits`), which has paths and words of its own.
+//!
 //! Served: `GET /me`; folders, files and notebooks by id, the root by `me/skydrive` or
 //! `{user}/skydrive`; lists with `limit`, `offset` (from 0), `filter`, `sort_by`, `sort_order`;
 //! folders made, items renamed, described, moved, removed, files copied; contents by `PUT`
@@ -27,6 +29,7 @@
 //! `request_url_invalid`; scopes are granted but not enforced; a body with a `Content-Encoding` is
 //! refused with 415.
 
+pub(super) mod bits;
 mod bytes;
 mod error;
 mod fields;

@@ -57,6 +57,11 @@ pub struct AmazonDriveConfig {
     /// anew. The default is 10 s.
     #[serde(with = "span", skip_serializing_if = "Option::is_none")]
     pub index_ttl: Option<Duration>,
+    /// How long a file is looked for whose upload the cloud answered with a time-out (408, 504): it
+    /// often arrived all the same. Written as `index_ttl`; `0` is one look. The default is 3 minutes
+    /// for each GiB, 5 s at least and 10 minutes at most.
+    #[serde(with = "span", skip_serializing_if = "Option::is_none")]
+    pub upload_wait: Option<Duration>,
     /// Lets the cloud refuse a file whose bytes it has already under another name; the refusal
     /// names the other file. The default is false: files may be equal.
     pub deduplicate: bool,
@@ -149,6 +154,7 @@ impl fmt::Debug for AmazonDriveConfig {
             .field("token_file", &self.token_file)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("index_ttl", &self.index_ttl)
+            .field("upload_wait", &self.upload_wait)
             .field("deduplicate", &self.deduplicate)
             .finish()
     }
@@ -168,7 +174,7 @@ mod tests {
     fn a_uri_says_everything() {
         let config = config(
             "amazon-drive://me/photos/2012?endpoint=http%3A%2F%2F127.0.0.1%3A8%2Fdrive%2Fv1\
-             &access_token=a%2Bb&index_ttl=500ms&deduplicate=true&header.X-One=1",
+             &access_token=a%2Bb&index_ttl=500ms&upload_wait=2s&deduplicate=true&header.X-One=1",
         )
         .unwrap();
         assert_eq!(config.root.as_deref(), Some("photos/2012"));
@@ -176,6 +182,7 @@ mod tests {
         assert_eq!(config.endpoint.as_deref(), Some("http://127.0.0.1:8/drive/v1"));
         assert_eq!(config.access_token.as_deref(), Some("a+b"));
         assert_eq!(config.index_ttl, Some(Duration::from_millis(500)));
+        assert_eq!(config.upload_wait, Some(Duration::from_secs(2)));
         assert_eq!(config.deduplication(), Deduplication::Wanted);
         assert_eq!(config.headers["x-one"], "1");
         config.client().unwrap();

@@ -5,7 +5,7 @@ use opendal::raw::Operation;
 
 use super::{
     api::Client,
-    error::{failure, upload_failure},
+    error::failure,
     form::Form,
     md5::{Md5Sum, Sending},
     model::{NewNode, Node},
@@ -95,7 +95,7 @@ impl Client {
         let reply = answer.read().await?;
         // 201 for a new file, 200 for replaced bytes.
         if !reply.status.is_success() {
-            return Err(upload_failure(&reply));
+            return Err(failure(&reply));
         }
         Ok(Uploaded { node: reply.json()?, md5: sending.sum().await? })
     }

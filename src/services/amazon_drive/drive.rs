@@ -1,6 +1,6 @@
 //! The biased half: the client's requests as the verbs of a [`Drive`].
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
@@ -33,6 +33,8 @@ const REMOVALS: usize = 8;
 pub(super) struct Cloud {
     pub(super) client: Arc<Client>,
     pub(super) deduplication: Deduplication,
+    /// How long a file is looked for whose upload timed out; `None`: the longer the larger.
+    pub(super) upload_wait: Option<Duration>,
     capabilities: Capabilities,
     root: OnceCell<Root>,
 }
@@ -67,7 +69,18 @@ impl Cloud {
             fold,
             refuses_name,
         };
-        Self { client: Arc::new(client), deduplication, capabilities, root: OnceCell::new() }
+        Self {
+            client: Arc::new(client),
+            deduplication,
+            upload_wait: None,
+            capabilities,
+            root: OnceCell::new(),
+        }
+    }
+
+    /// The same, looking that long for a file whose upload timed out.
+    pub(super) fn with_upload_wait(self, upload_wait: Option<Duration>) -> Self {
+        Self { upload_wait, ..self }
     }
 
     async fn root_folder(&self, cx: &Context) -> Result<&Root> {

@@ -29,14 +29,6 @@ pub(super) fn failure(reply: &Reply) -> Error {
     }
 }
 
-/// The failure of an upload. After 408 and 504 the file was often there minutes later (C.5, C.8).
-pub(super) fn upload_failure(reply: &Reply) -> Error {
-    match reply.status.as_u16() {
-        408 | 504 => failure(reply).also("the file may have arrived all the same, or still arrive"),
-        _ => failure(reply),
-    }
-}
-
 fn classified(reply: &Reply, body: &ErrorBody, message: String) -> Error {
     let says = |words: &str| message.to_ascii_lowercase().contains(words);
     let code = body.code.as_deref();

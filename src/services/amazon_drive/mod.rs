@@ -19,7 +19,8 @@
 //!
 //! * A file is one request, whatever its size (50 GiB at most); it streams from its file with our
 //!   [transport](crate::transport). Of a failed upload nothing can be resumed. After a time-out
-//!   (408, 504) the file may arrive all the same; the error says so.
+//!   (408, 504) the file often arrives all the same: it is
+//!   [looked for](AmazonDriveConfig::upload_wait) by name, size and MD5 before it is called failed.
 //! * Every write is checked by size and MD5, every read of a whole file by MD5. An item's etag is
 //!   that MD5. A read with `if_match` or `if_none_match` looks at the file first.
 //! * Modification times are the cloud's, and nothing can be copied.
@@ -32,6 +33,7 @@
 //! [`Client`] is the protocol itself, one method per request, for those who want no paths.
 
 mod api;
+mod arrival;
 mod changes;
 mod config;
 mod content;
@@ -165,6 +167,12 @@ impl AmazonDrive {
         self
     }
 
+    /// Sets [`AmazonDriveConfig::upload_wait`].
+    pub fn upload_wait(mut self, wait: Duration) -> Self {
+        self.config.upload_wait = Some(wait);
+        self
+    }
+
     /// Sets [`AmazonDriveConfig::index_ttl`].
     pub fn index_ttl(mut self, ttl: Duration) -> Self {
         self.config.index_ttl = Some(ttl);
@@ -183,7 +191,8 @@ impl AmazonDrive {
     /// `ConfigInvalid`, with what is wrong.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
-        let drive = Cloud::new(config.client()?, config.deduplication());
+        let drive = Cloud::new(config.client()?, config.deduplication())
+            .with_upload_wait(config.upload_wait);
         let mut settings = Settings::new(AMAZON_DRIVE_SCHEME, config.name.unwrap_or_default());
         if let Some(root) = config.root {
             settings.root = root;

@@ -1,6 +1,7 @@
 //! Uploads: of new files, over files that are there, and what became of them.
 
 use super::{
+    arrival::Destination,
     content::{Deduplication, Uploaded},
     drive::{Cloud, fold, id_of, item_of},
     error::NAME_TAKEN,
@@ -51,6 +52,10 @@ impl Cloud {
         let deduplication = self.deduplication_of(&body);
         match self.client.upload(cx, &new, body.clone(), deduplication).await {
             Ok(uploaded) => verified(uploaded, len),
+            Err(error) if matches!(error.status(), Some(408 | 504)) => {
+                let to = Destination::New { folder, name: &to.name };
+                self.after_timeout(cx, to, &body, error).await
+            }
             Err(error) if error.kind() == ErrorKind::Exists && replaces => {
                 match error.existing().cloned() {
                     Some(id) => self.overwrite(cx, &id, to, folder, body).await,
@@ -87,6 +92,7 @@ impl Cloud {
         let len = body.len();
         let name = &to.name;
         let deduplication = self.deduplication_of(&body);
+        let sent = body.clone();
         match self.client.overwrite(cx, id.as_str(), name, body, deduplication).await {
             Ok(uploaded) => {
                 let item = verified(uploaded, len)?;
@@ -101,6 +107,9 @@ impl Cloud {
                         item.name
                     ),
                 ))
+            }
+            Err(error) if matches!(error.status(), Some(408 | 504)) => {
+                self.after_timeout(cx, Destination::Over(id), &sent, error).await
             }
             Err(error) if matches!(error.status(), Some(400 | 403 | 405 | 409)) => {
                 // Whether it was a folder is told by nothing but a look.

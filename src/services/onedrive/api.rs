@@ -367,7 +367,9 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
-    /// `POST {item}/createUploadSession` (A10).
+    /// `POST {item}/createUploadSession` (A10). With `defer_commit` the last fragment does not make
+    /// the file, but [`commit_upload`](Self::commit_upload) or
+    /// [`commit_upload_as`](Self::commit_upload_as) does.
     ///
     /// # Errors
     /// As [`put_content`](Self::put_content).
@@ -376,10 +378,14 @@ impl Client {
         cx: &Context,
         at: &Address,
         item: &Uploadable,
+        defer_commit: bool,
         conditions: &Conditions,
     ) -> Result<UploadSession> {
         let url = self.url(at, "/createUploadSession");
-        let body = json!({ "item": item });
+        let mut body = json!({ "item": item });
+        if defer_commit {
+            body["deferCommit"] = true.into();
+        }
         let call = || {
             let call =
                 Call::new(Operation::Write, Method::POST, &*url, "{item}/createUploadSession")
@@ -437,6 +443,29 @@ impl Client {
         let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}")
             .of_account(&self.gate);
         succeeded(cx.send(call).await?, session)?.json()
+    }
+
+    /// `PUT {item}` with a session all of whose bytes are there as its source (A10): makes the file
+    /// where personal accounts have no other way, and where the session's own name was taken.
+    ///
+    /// # Errors
+    /// `NotFound`: the session is lost. `Exists`.
+    pub async fn commit_upload_as(
+        &self,
+        cx: &Context,
+        at: &Address,
+        name: &str,
+        behavior: ConflictBehavior,
+        session: &Secret,
+    ) -> Result<DriveItem> {
+        let url = self.url(at, "");
+        let body = json!({
+            "name": name,
+            "@microsoft.graph.conflictBehavior": behavior,
+            "@microsoft.graph.sourceUrl": session.expose(),
+        });
+        let call = || Call::new(Operation::Write, Method::PUT, &*url, "{item}").json(&body);
+        self.ok(cx, &call).await?.json()
     }
 
     /// `DELETE` a session and its bytes (A10). Without a token.

@@ -83,6 +83,13 @@ pub struct OneDriveConfig {
     /// seconds. The default is 10 s.
     #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
     pub index_ttl: Option<Duration>,
+    /// From how many bytes on files go in fragments, and how large the first one is; later ones take
+    /// about 3 s each, and have at most 59.6 MiB. In whole 320 KiB; the default is 10 MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_fragment: Option<u64>,
+    /// A file in fragments is made by a request of its own, and not by the last fragment (A10). One
+    /// request more; the default is false.
+    pub defer_commit: bool,
     /// Of no effect, as in OpenDAL's own service since 0.57.
     #[doc(hidden)]
     pub enable_versioning: bool,
@@ -406,6 +413,8 @@ impl fmt::Debug for OneDriveConfig {
             .field("account_kind", &self.account_kind)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("index_ttl", &self.index_ttl)
+            .field("upload_fragment", &self.upload_fragment)
+            .field("defer_commit", &self.defer_commit)
             .finish()
     }
 }
@@ -453,7 +462,7 @@ mod tests {
     fn a_uri_says_everything() {
         let config = config(
             "onedrive://me/photos/2012?endpoint=http%3A%2F%2F127.0.0.1%3A8%2Fv1.0&access_token=a%2Bb\
-             &index_ttl=500ms&cloud=us-gov&account_kind=personal-legacy&special=approot\
+             &index_ttl=500ms&cloud=us-gov&account_kind=personal-legacy&special=approot&upload_fragment=327680&defer_commit=true\
              &header.X-One=1&token_file=t&client_id=c&tenant=contoso.com",
         )
         .unwrap();
@@ -461,6 +470,7 @@ mod tests {
         assert_eq!(config.endpoint.as_deref(), Some("http://127.0.0.1:8/v1.0"));
         assert_eq!(config.access_token.as_deref(), Some("a+b"));
         assert_eq!(config.index_ttl, Some(Duration::from_millis(500)));
+        assert_eq!((config.upload_fragment, config.defer_commit), (Some(327_680), true));
         assert_eq!(
             (config.cloud, config.account_kind),
             (Some(Cloud::UsGov), Some(AccountKind::PersonalLegacy))

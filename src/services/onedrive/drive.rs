@@ -46,6 +46,8 @@ pub(super) struct GraphDrive {
     pub(super) kind: Option<AccountKind>,
     /// The real id of the drive's root folder.
     pub(super) root: Arc<OnceCell<String>>,
+    /// The last fragment of a file does not make it.
+    pub(super) defer_commit: bool,
     capabilities: Arc<Capabilities>,
 }
 
@@ -62,8 +64,22 @@ impl GraphDrive {
             special: special.map(Into::into),
             kind,
             root: Arc::default(),
+            defer_commit: false,
             capabilities: Arc::new(capabilities(special.is_some(), kind)),
         }
+    }
+
+    /// The same with upload sessions as somebody wants them: the first fragment's size, in bytes,
+    /// from which on files go so; whether the file is made by a request of its own.
+    pub(super) fn with_sessions(mut self, fragment: Option<u64>, defer_commit: bool) -> Self {
+        let mut capabilities = Capabilities::clone(&self.capabilities);
+        if let (Some(limits), Some(fragment)) = (&mut capabilities.session, fragment) {
+            limits.usual = (fragment / UNIT * UNIT).clamp(UNIT, limits.largest);
+            limits.from = limits.usual;
+        }
+        self.capabilities = Arc::new(capabilities);
+        self.defer_commit = defer_commit;
+        self
     }
 
     /// Where a place is.
@@ -405,6 +421,15 @@ impl Drive for GraphDrive {
         bytes: opendal::Buffer,
     ) -> Result<Progress> {
         session::send(self, cx, session, offset, bytes).await
+    }
+
+    async fn note_arrived(
+        &self,
+        session: &mut UploadSession,
+        offset: u64,
+        bytes: opendal::Buffer,
+    ) -> Result<()> {
+        session::note_arrived(session, offset, &bytes).await
     }
 
     async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {

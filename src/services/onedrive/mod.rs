@@ -138,6 +138,18 @@ impl OneDrive {
         self
     }
 
+    /// Sets [`OneDriveConfig::upload_fragment`].
+    pub fn upload_fragment(mut self, bytes: u64) -> Self {
+        self.config.upload_fragment = Some(bytes);
+        self
+    }
+
+    /// Sets [`OneDriveConfig::defer_commit`].
+    pub fn defer_commit(mut self, defer: bool) -> Self {
+        self.config.defer_commit = defer;
+        self
+    }
+
     /// The service, and the handle for what OpenDAL has no words for.
     ///
     /// # Errors
@@ -145,7 +157,8 @@ impl OneDrive {
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
         let special = config.special.as_deref().filter(|name| !name.is_empty());
-        let drive = GraphDrive::new(config.client()?, config.home()?, special, config.account_kind);
+        let drive = GraphDrive::new(config.client()?, config.home()?, special, config.account_kind)
+            .with_sessions(config.upload_fragment, config.defer_commit);
         let mut settings = Settings::new(ONEDRIVE_SCHEME, config.name.unwrap_or_default());
         if let Some(root) = config.root {
             settings.root = root;

@@ -6,7 +6,7 @@ use opendal::Buffer;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    QuickXor,
+    AccountKind, QuickXor,
     address::{Address, Side},
     api::Fragment,
     drive::GraphDrive,
@@ -31,6 +31,9 @@ struct State {
     anchor: String,
     path: String,
     replaces: bool,
+    /// The last fragment does not make the file.
+    #[serde(default)]
+    deferred: bool,
     modified: Option<Timestamp>,
     /// The hash of what the cloud has; `None` once that is not known.
     hash: Option<String>,
@@ -55,6 +58,23 @@ impl State {
 
     fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    fn behavior(&self) -> ConflictBehavior {
+        match self.replaces {
+            true => ConflictBehavior::Replace,
+            false => ConflictBehavior::Fail,
+        }
+    }
+
+    /// Notes bytes that the cloud has; the hash of the whole file too, if they are the last.
+    async fn arrived(&mut self, total: u64, offset: u64, bytes: &Buffer) -> Result<()> {
+        let hash = with(self.hash(), offset, bytes).await?;
+        if offset.saturating_add(bytes.len() as u64) == total {
+            self.whole = hash.as_ref().map(QuickXor::to_base64);
+        }
+        self.hash = hash.map(|hash| hash.state());
+        Ok(())
     }
 
     async fn at(&self, drive: &GraphDrive, cx: &Context) -> Result<Address> {
@@ -85,7 +105,9 @@ pub(super) async fn open(
             last_modified_date_time: Some(modified),
         }),
     };
-    let opened = drive.client.create_upload_session(cx, &aim.at, &item, &aim.conditions).await;
+    let defer = drive.defer_commit;
+    let opened =
+        drive.client.create_upload_session(cx, &aim.at, &item, defer, &aim.conditions).await;
     let opened = match opened {
         Ok(opened) => opened,
         Err(error) => return Err(aim.refused(drive, cx, error).await),
@@ -104,6 +126,7 @@ pub(super) async fn open(
         anchor,
         path,
         replaces: aim.behavior == ConflictBehavior::Replace,
+        deferred: defer,
         modified: options.modified,
         hash: Some(QuickXor::new().state()),
         whole: None,
@@ -122,6 +145,7 @@ pub(super) async fn send(
     bytes: Buffer,
 ) -> Result<Progress> {
     let mut state = State::of(session)?;
+    let left_before = state.whole.is_some();
     let end = offset.saturating_add(bytes.len() as u64);
     let put = drive.client.put_fragment(
         cx,
@@ -168,15 +192,67 @@ pub(super) async fn send(
             state.keep(session);
             Ok(if complete { Progress::Complete } else { Progress::Next(next) })
         }
-        Err(error) if error.kind() == ErrorKind::Range => {
-            // Another attempt may have brought some of these bytes: the cloud knows what it wants.
-            match status(drive, cx, session).await? {
-                Progress::Next(next) if next == offset => Err(error),
-                progress => Ok(progress),
+        Err(error) if error.kind() == ErrorKind::Range => Err(error),
+        Err(error) => {
+            let item = match end == session.total && is_taken(&error) {
+                true => rescued(drive, cx, session, &state, left_before).await,
+                false => None,
+            };
+            match item {
+                Some(item) => Ok(Progress::Done(Box::new(item))),
+                None => Err(refused(drive, cx, &state, error).await),
             }
         }
-        Err(error) => Err(refused(drive, cx, &state, error).await),
     }
+}
+
+/// A name that is taken, but not by an upload that is still under way.
+fn is_taken(error: &Error) -> bool {
+    error.kind() == ErrorKind::Exists && !error.message().contains("currently being uploaded")
+}
+
+/// The file of a session whose name was taken when its last byte came: that of an earlier attempt,
+/// whose answer was lost; or, since the cloud keeps the bytes, a second try to replace what is there
+/// (A10).
+async fn rescued(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &UploadSession,
+    state: &State,
+    left_before: bool,
+) -> Option<Item> {
+    if let (true, Some(whole)) = (left_before, &state.whole)
+        && let Some(item) = finished(drive, cx, session, state, whole).await
+    {
+        return Some(item);
+    }
+    if !state.replaces {
+        return None;
+    }
+    let wire = committed_as(drive, cx, session, state).await.ok()?;
+    done(drive, cx, session, state, wire).await.ok()
+}
+
+async fn committed_as(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &UploadSession,
+    state: &State,
+) -> Result<DriveItem> {
+    let at = state.at(drive, cx).await?;
+    let behavior = state.behavior();
+    drive.client.commit_upload_as(cx, &at, state.name(), behavior, &session.url).await
+}
+
+pub(super) async fn note_arrived(
+    session: &mut UploadSession,
+    offset: u64,
+    bytes: &Buffer,
+) -> Result<()> {
+    let mut state = State::of(session)?;
+    state.arrived(session.total, offset, bytes).await?;
+    state.keep(session);
+    Ok(())
 }
 
 /// The hash with the bytes from `offset` on, of which it may have seen some; `None` if some are
@@ -206,13 +282,7 @@ async fn refused(drive: &GraphDrive, cx: &Context, state: &State, error: Error) 
     match (error.kind(), error.status()) {
         (_, Some(status)) if LOST.contains(&status) => error.with_kind(ErrorKind::NotFound),
         (ErrorKind::Exists, _) => match state.at(drive, cx).await {
-            Ok(at) => {
-                let behavior = match state.replaces {
-                    true => ConflictBehavior::Replace,
-                    false => ConflictBehavior::Fail,
-                };
-                refusal::taken(drive, cx, &at, behavior, error).await
-            }
+            Ok(at) => refusal::taken(drive, cx, &at, state.behavior(), error).await,
             Err(_) => error,
         },
         _ => error,
@@ -270,7 +340,7 @@ pub(super) async fn commit(
     session: &UploadSession,
 ) -> Result<Item> {
     let state = State::of(session)?;
-    match drive.client.commit_upload(cx, &session.url).await {
+    match committed(drive, cx, session, &state).await {
         Ok(wire) => done(drive, cx, session, &state, wire).await,
         Err(error) => {
             let error = refused(drive, cx, &state, error).await;
@@ -281,6 +351,28 @@ pub(super) async fn commit(
                 _ => Err(error),
             }
         }
+    }
+}
+
+/// Business and SharePoint have a request of the session's own for it, personal accounts the source
+/// of a new file (A10); so it is with a name that is taken, whose file is to be replaced.
+async fn committed(
+    drive: &GraphDrive,
+    cx: &Context,
+    session: &UploadSession,
+    state: &State,
+) -> Result<DriveItem> {
+    if state.deferred && drive.kind.is_some_and(AccountKind::is_personal) {
+        return committed_as(drive, cx, session, state).await;
+    }
+    match drive.client.commit_upload(cx, &session.url).await {
+        Err(error) if matches!(error.status(), Some(400 | 405 | 501)) && state.deferred => {
+            committed_as(drive, cx, session, state).await
+        }
+        Err(error) if is_taken(&error) && state.replaces => {
+            committed_as(drive, cx, session, state).await.map_err(|_| error)
+        }
+        committed => committed,
     }
 }
 

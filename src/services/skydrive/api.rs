@@ -25,6 +25,9 @@ use crate::{
 /// The root folder's alias; takes an id's place everywhere but as a destination (row 10).
 pub const ROOT: &str = "me/skydrive";
 
+/// The storage host, to which large uploads go; `{cid}` stands for the account's id (A.7).
+pub const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
+
 /// Live Connect, as one account sees it.
 ///
 /// ```no_run
@@ -42,9 +45,11 @@ pub const ROOT: &str = "me/skydrive";
 pub struct Client {
     /// Ends with a slash.
     endpoint: String,
+    /// Where large uploads go, `{cid}` in it for the account's id; without a slash at its end.
+    pub(super) storage: String,
     headers: HeaderMap,
     tokens: TokenSource,
-    gate: Gate,
+    pub(super) gate: Gate,
 }
 
 #[derive(Serialize)]
@@ -59,7 +64,24 @@ impl Client {
     /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the API's endpoint", endpoint)?;
-        Ok(Self { endpoint, headers: HeaderMap::new(), tokens, gate: Gate::new() })
+        let storage = STORAGE_ENDPOINT.to_owned();
+        Ok(Self { endpoint, storage, headers: HeaderMap::new(), tokens, gate: Gate::new() })
+    }
+
+    /// Sends large uploads to another host than [`STORAGE_ENDPOINT`]; `{cid}` in the address stands
+    /// for the account's id.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_storage(mut self, endpoint: &str) -> Result<Self> {
+        const CID: &str = "0cid0";
+        let address = base_address("the storage endpoint", &endpoint.replace("{cid}", CID))?;
+        self.storage = address.trim_end_matches('/').replace(CID, "{cid}");
+        Ok(self)
+    }
+
+    pub(super) fn tokens(&self) -> &TokenSource {
+        &self.tokens
     }
 
     /// Adds headers to every request to the API; not to those to pre-authenticated addresses.
@@ -307,7 +329,7 @@ impl Client {
     }
 
     /// Sends a request with an access token, and once more with another if that one is refused.
-    async fn signed(
+    pub(super) async fn signed(
         &self,
         cx: &Context,
         call: impl Fn() -> Call + Send + Sync,

@@ -14,7 +14,6 @@ use crate::{
 
 const ENDPOINT: &str = "https://apis.live.net/v5.0/";
 const OAUTH_ENDPOINT: &str = "https://login.live.com";
-const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
 
 /// The options of a SkyDrive. Keys are the same in a URI's query, in `Operator::via_iter` and in a
 /// configuration file; a key that is not here is an error.
@@ -31,8 +30,8 @@ pub struct SkyDriveConfig {
     /// The API. The default is `https://apis.live.net/v5.0/`.
     pub endpoint: Option<String>,
     /// Where large uploads go, with the placeholder `{cid}` for the account's id if the host's
-    /// name has it. The default is `https://cid-{cid}.users.storage.live.com`. Checked, and not
-    /// used yet: files go in one request, up to 100 MB.
+    /// name has it. The default is `https://cid-{cid}.users.storage.live.com`, or the host of
+    /// `endpoint` if that is told.
     pub storage_endpoint: Option<String>,
     /// Where tokens come from: the host of `oauth20_token.srf`. The default is
     /// `https://login.live.com`.
@@ -63,6 +62,14 @@ pub struct SkyDriveConfig {
     /// Lets the cloud make photos larger than 2048 × 2048 smaller: what is read later is not what
     /// was written. The default is false.
     pub downsize_photo_uploads: bool,
+    /// From how many bytes on a file goes in fragments (BITS), and not in one request. The default is
+    /// 16 MiB, the most 100 MB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_from: Option<u64>,
+    /// Bytes of the first fragment; later ones take about 3 s each, and have at most 60 MB. The
+    /// default is 10 MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_fragment: Option<u64>,
 }
 
 impl SkyDriveConfig {
@@ -73,10 +80,20 @@ impl SkyDriveConfig {
     pub fn client(&self) -> Result<Client> {
         let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
         let client = Client::new(endpoint, self.tokens()?).map_err(invalid)?;
-        let storage = self.storage_endpoint.as_deref().unwrap_or(STORAGE_ENDPOINT);
-        if let Err(error) = url::Url::parse(&storage.replace("{cid}", "0")) {
-            return Err(wrong(format!("storage_endpoint: {error}")));
-        }
+        let client = match (&self.storage_endpoint, &self.endpoint) {
+            (Some(storage), _) => client
+                .with_storage(storage)
+                .map_err(|error| wrong(format!("storage_endpoint: {error}")))?,
+            // Whoever speaks to another host does not want the token sent to the cloud's.
+            (None, Some(_)) => match url::Url::parse(endpoint) {
+                Ok(url) => {
+                    let origin = url.origin().ascii_serialization();
+                    client.with_storage(&origin).map_err(invalid)?
+                }
+                Err(error) => return Err(wrong(format!("endpoint: {error}"))),
+            },
+            (None, None) => client,
+        };
         Ok(client.with_headers(options::header_map(SKYDRIVE_SCHEME, &self.headers)?))
     }
 
@@ -160,6 +177,8 @@ impl fmt::Debug for SkyDriveConfig {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("index_ttl", &self.index_ttl)
             .field("downsize_photo_uploads", &self.downsize_photo_uploads)
+            .field("bits_from", &self.bits_from)
+            .field("bits_fragment", &self.bits_fragment)
             .finish()
     }
 }
@@ -178,7 +197,7 @@ mod tests {
     fn a_uri_says_everything() {
         let config = config(
             "skydrive://me/photos/2012?endpoint=http%3A%2F%2F127.0.0.1%3A8%2Fv5.0%2F\
-             &access_token=a%2Bb&index_ttl=500ms&downsize_photo_uploads=true\
+             &access_token=a%2Bb&index_ttl=500ms&downsize_photo_uploads=true&bits_from=70000&bits_fragment=50000\
              &header.X-One=1&header.x-two=two%20words",
         )
         .unwrap();
@@ -188,6 +207,7 @@ mod tests {
         assert_eq!(config.access_token.as_deref(), Some("a+b"));
         assert_eq!(config.index_ttl, Some(Duration::from_millis(500)));
         assert!(config.downsize_photo_uploads);
+        assert_eq!((config.bits_from, config.bits_fragment), (Some(70_000), Some(50_000)));
         let headers = options::header_map(SKYDRIVE_SCHEME, &config.headers).unwrap();
         assert_eq!(
             (&headers["x-one"], &headers["x-two"]),
@@ -206,6 +226,19 @@ mod tests {
             serde_json::from_str::<SkyDriveConfig>("{}").unwrap(),
             SkyDriveConfig::default()
         );
+    }
+
+    #[test]
+    fn large_uploads_go_to_the_host_that_the_rest_goes_to() {
+        let storage = |query: &str| {
+            let config = config(&format!("skydrive://?access_token=a{query}")).unwrap();
+            config.client().unwrap().storage
+        };
+        assert_eq!(storage(""), "https://cid-{cid}.users.storage.live.com");
+        let endpoint = "&endpoint=http%3A%2F%2F127.0.0.1%3A8%2Fv5.0%2F";
+        assert_eq!(storage(endpoint), "http://127.0.0.1:8");
+        let both = format!("{endpoint}&storage_endpoint=http%3A%2F%2Fcid-%7Bcid%7D.h%3A9%2Fb%2F");
+        assert_eq!(storage(&both), "http://cid-{cid}.h:9/b");
     }
 
     #[test]

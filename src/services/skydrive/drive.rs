@@ -10,29 +10,38 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use opendal::Buffer;
 
 use super::{
     api::{Client, ROOT},
+    bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX},
     copy, listing,
     model::{Object, ObjectKind, Uploaded},
     moving::{self, Move},
     names,
     options::{Overwrite, Properties, UploadOptions},
+    session,
 };
 use crate::drive::{
     Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Copying, Cursor, Depth,
-    Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place, Quota, Removal,
-    Result, Retry, Seen, Target, Ticket, Trees, WriteOptions,
+    Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place, Progress, Quota,
+    Removal, Result, Retry, Seen, SessionLimits, Target, Ticket, Trees, UploadSession,
+    WriteOptions,
 };
 
 /// Most bytes of one PUT (A.6: "100 MB").
 pub(super) const SINGLE_MAX: u64 = 100_000_000;
+
+/// From how many bytes on a file goes in fragments, if nobody says otherwise: one that breaks off
+/// need not begin anew.
+const BITS_FROM: u64 = 16 << 20;
 
 /// A SkyDrive.
 #[derive(Clone, Debug)]
 pub(super) struct LiveDrive {
     pub(super) client: Client,
     downsize_photos: bool,
+    capabilities: Capabilities,
     /// The root folder's real id, once it was needed or seen.
     root: Arc<OnceLock<String>>,
 }
@@ -40,8 +49,13 @@ pub(super) struct LiveDrive {
 const CAPABILITIES: Capabilities = Capabilities {
     paths: false,
     single_max: SINGLE_MAX,
-    total_max: SINGLE_MAX,
-    session: None,
+    total_max: BITS_FILE_MAX,
+    session: Some(SessionLimits {
+        from: BITS_FROM,
+        multiple: 1,
+        usual: BITS_FRAGMENT,
+        largest: BITS_FRAGMENT_MAX,
+    }),
     sets_modified: false,
     if_not_exists: true,
     if_match: false,
@@ -59,7 +73,16 @@ const CAPABILITIES: Capabilities = Capabilities {
 
 impl LiveDrive {
     pub(super) fn new(client: Client, downsize_photos: bool) -> Self {
-        Self { client, downsize_photos, root: Arc::default() }
+        Self { client, downsize_photos, capabilities: CAPABILITIES, root: Arc::default() }
+    }
+
+    /// The same with files in fragments from so many bytes on, the first fragment of so many.
+    pub(super) fn with_bits(mut self, from: Option<u64>, fragment: Option<u64>) -> Self {
+        if let Some(limits) = &mut self.capabilities.session {
+            limits.from = from.unwrap_or(limits.from).clamp(1, SINGLE_MAX);
+            limits.usual = fragment.unwrap_or(limits.usual).clamp(1, limits.largest);
+        }
+        self
     }
 
     /// A folder's real id: as a destination an alias is not understood (A.5, row 10).
@@ -144,7 +167,7 @@ fn uploaded(answer: Uploaded, to: &Target, folder: &ItemId) -> Item {
 }
 
 /// Live has no etags.
-fn unconditional(conditions: &Conditions) -> Result<()> {
+pub(super) fn unconditional(conditions: &Conditions) -> Result<()> {
     match conditions {
         Conditions { if_match: None, if_none_match: None } => Ok(()),
         _ => Err(Error::unsupported("conditions")),
@@ -154,7 +177,7 @@ fn unconditional(conditions: &Conditions) -> Result<()> {
 #[async_trait]
 impl Drive for LiveDrive {
     fn capabilities(&self) -> &Capabilities {
-        &CAPABILITIES
+        &self.capabilities
     }
 
     async fn account(&self, cx: &Context) -> Result<Account> {
@@ -274,6 +297,47 @@ impl Drive for LiveDrive {
         };
         let answer = self.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await?;
         Ok(uploaded(answer, to, folder))
+    }
+
+    async fn open_session(
+        &self,
+        cx: &Context,
+        to: &Target,
+        total: u64,
+        options: &WriteOptions,
+    ) -> Result<UploadSession> {
+        session::open(self, cx, to, total, options).await
+    }
+
+    async fn send_fragment(
+        &self,
+        cx: &Context,
+        session: &mut UploadSession,
+        offset: u64,
+        bytes: Buffer,
+    ) -> Result<Progress> {
+        session::send(self, cx, session, offset, bytes).await
+    }
+
+    async fn note_arrived(
+        &self,
+        session: &mut UploadSession,
+        offset: u64,
+        bytes: Buffer,
+    ) -> Result<()> {
+        session::note_arrived(session, offset, &bytes)
+    }
+
+    async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {
+        session::status(self, cx, session).await
+    }
+
+    async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
+        session::commit(self, cx, session).await
+    }
+
+    async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
+        session::cancel(self, cx, session).await
     }
 
     async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {

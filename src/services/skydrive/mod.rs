@@ -17,8 +17,10 @@
 //!
 //! What this cloud does and does not do, where it is not as one would expect:
 //!
-//! * A file is written in one request, 100 MB at most (live-connect.md, A.6). The answer does not
-//!   tell its size; the service looks once more to be sure of it.
+//! * A file is written in one request, from 16 MiB on in fragments (BITS, live-connect.md, A.7), up
+//!   to 10 GB. The answer does not tell its size; the service looks once more to be sure of it.
+//! * A large file that is not to replace another one goes under a temporary name first, since BITS
+//!   replaces whatever has the name.
 //! * Modification times are the cloud's; there are no etags and no hashes.
 //! * Names are compared without case, and some are refused: see live-connect.md, A.6.
 //! * [Renaming](SkyDrive#renaming-and-copying) onto an existing file is several requests.
@@ -26,6 +28,7 @@
 //! [`Client`] is the protocol itself, one method per request, for those who want no paths.
 
 mod api;
+mod bits;
 mod config;
 mod copy;
 mod drive;
@@ -36,6 +39,8 @@ mod moving;
 mod multipart;
 mod names;
 mod options;
+mod put_bits;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -45,9 +50,11 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
 use self::drive::LiveDrive;
 pub use self::{
-    api::{Client, ROOT},
+    api::{Client, ROOT, STORAGE_ENDPOINT},
+    bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsReceived, BitsTarget},
     config::SkyDriveConfig,
     options::{Filter, Listing, Overwrite, Properties, SortBy, SortOrder, UploadOptions},
+    put_bits::{BitsOptions, BitsProgress, BitsSource},
 };
 use crate::adapter::{DriveHandle, DriveService, Settings};
 
@@ -178,6 +185,18 @@ impl SkyDrive {
         self
     }
 
+    /// Sets [`SkyDriveConfig::bits_from`].
+    pub fn bits_from(mut self, bytes: u64) -> Self {
+        self.config.bits_from = Some(bytes);
+        self
+    }
+
+    /// Sets [`SkyDriveConfig::bits_fragment`].
+    pub fn bits_fragment(mut self, bytes: u64) -> Self {
+        self.config.bits_fragment = Some(bytes);
+        self
+    }
+
     /// The service, and the handle for what OpenDAL has no words for.
     ///
     /// # Errors
@@ -192,7 +211,8 @@ impl SkyDrive {
         if let Some(ttl) = config.index_ttl {
             settings.index_ttl = ttl;
         }
-        let drive = LiveDrive::new(client, config.downsize_photo_uploads);
+        let drive = LiveDrive::new(client, config.downsize_photo_uploads)
+            .with_bits(config.bits_from, config.bits_fragment);
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();
         Ok((service, handle))

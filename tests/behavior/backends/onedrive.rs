@@ -17,6 +17,7 @@ pub fn personal() -> Served {
                 ("endpoint", format!("{server}v1.0")),
                 ("access_token", token.to_owned()),
                 ("account_kind", "personal".to_owned()),
+                ("upload_fragment", "327680".to_owned()),
             ]
         },
         known: KNOWN_PERSONAL,
@@ -34,6 +35,7 @@ pub fn business() -> Served {
                 ("endpoint", format!("{server}v1.0")),
                 ("access_token", token.to_owned()),
                 ("account_kind", "business".to_owned()),
+                ("upload_fragment", "327680".to_owned()),
             ]
         },
         known: KNOWN_BUSINESS,

@@ -13,7 +13,13 @@ pub fn skydrive() -> Served {
         scheme: "skydrive",
         kind: AccountKind::Personal,
         options: |server, token| {
-            vec![("endpoint", format!("{server}v5.0/")), ("access_token", token.to_owned())]
+            vec![
+                ("endpoint", format!("{server}v5.0/")),
+                ("access_token", token.to_owned()),
+                // Both ways of a file are gone: in one request, and in fragments.
+                ("bits_from", "150000".to_owned()),
+                ("bits_fragment", "40000".to_owned()),
+            ]
         },
         known: KNOWN,
         promises: PROMISES,

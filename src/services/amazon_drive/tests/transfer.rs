@@ -171,13 +171,51 @@ async fn wanted_deduplication_names_the_twin_and_empty_files_have_none() {
     upload(&drive(), &transport, &target("x"), memory(b""), IfExists::Replace).await.unwrap();
 }
 
+/// Where a file is looked for by its name.
+const LOOK: &str = "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22x%22";
+
+fn timed_out(status: u16) -> Outcome {
+    json_answer(status, json!({"message": "timeout"}))
+}
+
+fn patient(wait: u64) -> Cloud {
+    drive().with_upload_wait(Some(std::time::Duration::from_secs(wait)))
+}
+
 #[tokio::test]
-async fn a_time_out_after_an_upload_says_that_the_file_may_have_arrived() {
+async fn a_file_that_arrived_although_its_upload_timed_out_is_found() {
+    let there = || json_answer(200, list(&[file_node("N", "x", &["P"], b"new")]));
     for status in [408, 504] {
-        let transport = expecting([(POST, json_answer(status, json!({"message": "timeout"})))]);
-        let error = replace(&transport, &target("x"), memory(b"a")).await.unwrap_err();
+        for body in [memory(b"new"), in_file(b"new")] {
+            let transport = expecting([(POST, timed_out(status)), (LOOK, there())]);
+            let to = target("x");
+            let found = upload(&patient(0), &transport, &to, body, IfExists::Replace).await;
+            assert_eq!(found.unwrap().id.as_str(), "N");
+            assert_all_sent(&transport, 2);
+        }
+    }
+    let transport = expecting([
+        ("PUT @nodes/N/content?suppress=deduplication", timed_out(504)),
+        ("GET nodes/N", json_answer(200, file_node("N", "x", &["P"], b"new"))),
+    ]);
+    let to = Target { occupant: Some("N".into()), ..target("x") };
+    upload(&patient(0), &transport, &to, memory(b"new"), IfExists::Replace).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_comes_later_is_waited_for_and_another_one_is_not_taken_for_it() {
+    let listed = |bytes| json_answer(200, list(&[file_node("N", "x", &["P"], bytes)]));
+    let transport =
+        expecting([(POST, timed_out(504)), (LOOK, listed(b"old")), (LOOK, listed(b"new"))]);
+    let to = target("x");
+    let found = upload(&patient(1), &transport, &to, memory(b"new"), IfExists::Replace).await;
+    assert_eq!(found.unwrap().id.as_str(), "N");
+    for other in [listed(b"old"), json_answer(200, list(&[])), timed_out(503)] {
+        let transport = expecting([(POST, timed_out(408)), (LOOK, other)]);
+        let error = upload(&patient(0), &transport, &to, memory(b"new"), IfExists::Replace).await;
+        let error = error.unwrap_err();
         assert!(error.is_temporary(), "{error:?}");
-        assert!(error.to_string().contains("may have arrived"), "{error}");
+        assert!(error.to_string().contains("was looked for"), "{error}");
     }
 }
 

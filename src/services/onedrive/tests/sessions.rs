@@ -142,26 +142,95 @@ async fn another_process_goes_on_with_what_a_session_says_of_itself() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_there_already_are_asked_about() {
-    let overlap = || {
+async fn bytes_out_of_turn_are_told_as_such() {
+    let overlap = Scripted::by(|_| {
         answer(
             416,
             json!({"error": {"code": "invalidRange", "message": "overlaps",
             "innererror": {"code": "fragmentOverlap"}}})
             .to_string(),
         )
-    };
-    let says = |next: u64| {
-        Scripted::by(move |sent: &Sent| match sent.method == "GET" {
-            true => ok(json!({"nextExpectedRanges": [format!("{next}-")]})),
-            false => overlap(),
-        })
-    };
+    });
     let mut session = session(&WriteOptions::default()).await;
-    assert_eq!(next(send(&says(8), &mut session, 4, 8).await), 8);
-    let error = send(&says(4), &mut session, 4, 8).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Range, "it wants what it refuses");
-    assert_eq!(says(8).sent().len(), 0);
+    let error = send(&overlap, &mut session, 4, 8).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Range);
+    assert_eq!(overlap.lines(), [LINE]);
+}
+
+#[tokio::test]
+async fn the_hash_goes_on_over_bytes_whose_answer_was_lost() {
+    let damaged = || answer(200, file("F", "b.bin", b"0123456X89").to_string());
+    for (end, is_whole) in [(done(200), true), (damaged(), false)] {
+        let mut session = session(&WriteOptions::default()).await;
+        send(&Scripted::by(|_| more(4)), &mut session, 0, 4).await.unwrap();
+        send(&Scripted::by(|_| Outcome::Reset), &mut session, 4, 8).await.unwrap_err();
+        let arrived = Buffer::from(WHOLE[4..8].to_vec());
+        drive().note_arrived(&mut session, 4, arrived).await.unwrap();
+        let transport = Scripted::by(move |_| end.clone());
+        assert_eq!(send(&transport, &mut session, 8, 10).await.is_ok(), is_whole);
+    }
+}
+
+#[tokio::test]
+async fn a_name_taken_at_the_last_byte_is_looked_behind() {
+    let taken = || refusal(409, "nameAlreadyExists");
+    // The bytes are kept, and what is there is to be replaced.
+    let mut one = session(&WriteOptions::default()).await;
+    let put = format!("PUT {API}/me/drive/root:/a/b.bin");
+    let transport = Scripted::expecting([(LINE, taken()), (&*put, done(200))]);
+    let progress = send(&transport, &mut one, 0, 10).await.unwrap();
+    assert!(matches!(progress, Progress::Done(_)), "{progress:?}");
+    let sent: Value = serde_json::from_str(transport.sent()[1].text()).unwrap();
+    assert_eq!(
+        sent,
+        json!({"name": "b.bin", "@microsoft.graph.conflictBehavior": "replace",
+            "@microsoft.graph.sourceUrl": UPLOAD})
+    );
+    // An earlier attempt has made it, and its answer was lost; nobody else's file is taken for it.
+    let options = WriteOptions { if_exists: IfExists::Fail, ..WriteOptions::default() };
+    for (before, ours) in [(true, true), (false, false)] {
+        let mut one = session(&options).await;
+        if before {
+            send(&Scripted::by(|_| Outcome::Reset), &mut one, 0, 10).await.unwrap_err();
+        }
+        let transport = Scripted::by(move |sent: &Sent| match sent.method == "PUT" {
+            true => taken(),
+            false => ok(file("F", "b.bin", WHOLE)),
+        });
+        assert_eq!(send(&transport, &mut one, 0, 10).await.is_ok(), ours);
+    }
+}
+
+#[tokio::test]
+async fn a_deferred_file_is_made_in_the_way_of_its_account_kind() {
+    let put = format!("PUT {API}/me/drive/root:/a/b.bin");
+    let post = format!("POST {UPLOAD}");
+    let lines = async |kind, refuses_post: bool| {
+        let drive = match kind {
+            Some(kind) => of_kind(kind),
+            None => drive(),
+        };
+        let drive = drive.with_sessions(None, true);
+        let transport = Scripted::by(move |sent: &Sent| match sent.line() {
+            line if line == create() => opened(),
+            line if line == LINE => answer(202, r#"{"nextExpectedRanges":[]}"#),
+            line if line.starts_with("POST") && refuses_post => refusal(400, "invalidRequest"),
+            _ => done(201),
+        });
+        let (cx, options) = (transport.context(), WriteOptions::default());
+        let mut session =
+            drive.open_session(&cx, &target("a", "b.bin"), 10, &options).await.unwrap();
+        let sent: Value = serde_json::from_str(transport.sent()[0].text()).unwrap();
+        assert_eq!(sent["deferCommit"], true);
+        let bytes = Buffer::from(WHOLE.to_vec());
+        let progress = drive.send_fragment(&cx, &mut session, 0, bytes).await.unwrap();
+        assert!(matches!(progress, Progress::Complete), "{progress:?}");
+        drive.commit_session(&cx, &session).await.unwrap();
+        transport.lines()[2..].to_vec()
+    };
+    assert_eq!(lines(Some(AccountKind::Business), false).await, [&*post]);
+    assert_eq!(lines(Some(AccountKind::Personal), false).await, [&*put]);
+    assert_eq!(lines(None, true).await, [&*post, &*put]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The client and the drive against transports that answer what a test says.
 
+mod bits;
 mod client;
 mod cloud;
 mod files;

@@ -71,19 +71,10 @@ async fn duplicates_made_by_somebody_else_are_one_file() {
 #[tokio::test]
 async fn a_file_that_is_too_large_is_refused_with_the_limit() {
     let operator = operator(&Cloud::default());
-    let mut writer = operator.writer("large").await.unwrap();
-    let mut refused = None;
-    for _ in 0..13 {
-        if let Err(error) = writer.write(vec![0; 8_000_000]).await {
-            refused = Some(error);
-            break;
-        }
-    }
-    let error = match refused {
-        Some(error) => error,
-        None => writer.close().await.unwrap_err(),
-    };
-    assert!(error.to_string().contains("100000000"), "{error}");
+    let announced = crate::announce().size((10 << 30) + 1);
+    let refused = operator.write_with("large", "x").user_metadata(announced).await;
+    let error = refused.unwrap_err();
+    assert!(error.to_string().contains("10737418240"), "{error}");
 }
 
 #[tokio::test]
