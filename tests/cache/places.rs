@@ -1,15 +1,10 @@
 //! Where blocks are kept: a folder, a tier that is shared.
-//!
-//! One test wants a `redis-server` (Debian's, say): the program `DRIVEDAL_REDIS_SERVER`, else the
-//! one in the PATH. Where it is missing the test says so and does nothing; it fails if
-//! `DRIVEDAL_REQUIRE_CLIENTS` is set.
 
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use drivedal::layers::cache::{CacheBuilder, CacheLayer, Validity};
@@ -258,72 +253,4 @@ async fn a_tier_that_is_away_is_done_without() {
     assert_eq!(cache.stats().blocks_fetched, blocks());
     // It is left alone after the first failure, or after those that were under way by then.
     assert!(away.requests().len() <= 16, "asked again and again");
-}
-
-/// A redis-server on a port of its own, which ends with this.
-struct Redis(Child, u16, #[allow(dead_code)] tempfile::TempDir);
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Redis {
-    /// `None`: there is no such program.
-    fn start() -> Option<Self> {
-        let program = env::var_os("DRIVEDAL_REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-        let folder = tempfile::tempdir().unwrap();
-        for _ in 0..10 {
-            // Redis takes no port 0.
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let started = Command::new(&program)
-                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-                .arg("--dir")
-                .arg(folder.path())
-                .stdout(Stdio::piped())
-                .spawn();
-            let mut child = match started {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-                child => child.unwrap(),
-            };
-            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            for line in lines {
-                if line.unwrap().contains("Ready to accept connections") {
-                    return Some(Self(child, port, folder));
-                }
-            }
-            // Another took the port meanwhile.
-            child.wait().unwrap();
-        }
-        panic!("redis-server does not start");
-    }
-}
-
-#[tokio::test]
-async fn a_redis_server_is_a_tier() {
-    let Some(redis) = Redis::start() else {
-        assert!(env::var_os("DRIVEDAL_REQUIRE_CLIENTS").is_none(), "there is no redis-server");
-        eprintln!("ignored: there is no redis-server");
-        return;
-    };
-    let cloud = cloud().await;
-    let endpoint = format!("redis://127.0.0.1:{}", redis.1);
-    let tier = || Operator::new(services::Redis::default().endpoint(&endpoint)).unwrap();
-    let (one, _cache) = client(&cloud, |cache| cache.second_tier(tier())).await;
-    reads(&one).await;
-    // Redis is not listed; what has not arrived yet is fetched.
-    let cache = loop {
-        let (two, cache) = client(&cloud, |cache| cache.second_tier(tier())).await;
-        reads(&two).await;
-        if cache.stats().blocks_fetched == 0 {
-            break cache;
-        }
-    };
-    assert_eq!(cache.stats().blocks_from_tier, blocks());
-    drop(redis);
-    let (three, cache) = client(&cloud, |cache| cache.second_tier(tier())).await;
-    reads(&three).await;
-    assert_eq!(cache.stats().blocks_fetched, blocks());
 }
