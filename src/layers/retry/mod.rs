@@ -31,6 +31,7 @@
 
 mod bodies;
 mod event;
+mod pace;
 mod policy;
 mod service;
 #[cfg(all(test, feature = "drive"))]
@@ -52,8 +53,10 @@ use opendal::{
     raw::{Layer, Service, Servicer},
 };
 
+pub(crate) use self::pace::{Pacer, Told};
 pub use self::{
     event::{Event, Observer},
+    pace::Pace,
     policy::{Backoff, Budget, Policy},
 };
 use self::{service::Retrying, transport::Repeating};

@@ -130,7 +130,7 @@ async fn a_pause_holds_for_all_of_the_account_and_nobody_asks_meanwhile() {
     let ask = |url: &str, gate: Option<&Gate>, passes| {
         let mut request = request("GET");
         *request.uri_mut() = url.parse().expect("a URL");
-        request.extensions_mut().insert(Mark { gate: gate.cloned(), passes, repeat: None });
+        request.extensions_mut().insert(Mark { gate: gate.cloned(), passes, ..Mark::default() });
         let transport = transport.clone();
         async move { transport.send(request).await.expect("an answer").status().as_u16() }
     };
