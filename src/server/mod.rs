@@ -97,8 +97,8 @@ use url::Url;
 
 pub use builder::Builder;
 pub use control::{
-    ActiveFault, Control, Counters, Fault, FaultError, Plant, PlantError, PlantKind, Planted,
-    RequestRecord, When,
+    ActiveFault, Budget, Control, Counters, Fault, FaultError, Plant, PlantError, PlantKind,
+    Planted, RequestRecord, When,
 };
 pub use error::ServerError;
 pub use graph::AccountKind;

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     app::{App, Exchange, FrontEnd, front_end, text},
     bodies::{Received, Sent, Truncated},
-    control::{Failure, RequestRecord, Strike, When, redact},
+    control::{Failure, RequestRecord, Strike, When, redact, within_budget},
     origin::Origin,
 };
 
@@ -70,7 +70,7 @@ pub(super) async fn exchange(
     let exchange = Exchange { origin, grant };
     let request = Request::from_parts(parts, body);
     let mut response = match front_end {
-        Some(front_end) => front_end.answer(app, exchange, request).await,
+        Some(front_end) => within_budget(app, front_end, operation, exchange, request).await,
         None => nothing_here(),
     };
     if strike.when == When::After {

@@ -7,3 +7,4 @@ mod shell;
 mod small;
 mod stops;
 mod transfers;
+mod wire;

@@ -178,7 +178,7 @@ impl Sending<'_> {
     /// How long to wait before it is sent again.
     ///
     /// # Errors
-    /// It is not; with the pause that is too long, if that is why.
+    /// It is not; with the pause that the cloud wants, or that is too long.
     fn wait(
         &self,
         verdict: Verdict,
@@ -192,7 +192,7 @@ impl Sending<'_> {
         if self.attempts >= policy.attempts
             || !policy.budget.is_none_or(|budget| in_budget(budget.reserve))
         {
-            return Err(None);
+            return Err(named);
         }
         let mut wait = match named {
             Some(named) => named,
