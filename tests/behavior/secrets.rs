@@ -87,6 +87,11 @@ impl HttpTransport for LearningTransport {
             }
             None => {
                 let parts = request.uri().path_and_query().map_or("", |parts| parts.as_str());
+                // Behind a ticket stands the file's name.
+                let parts = match parts.strip_prefix("/s1p").and_then(|rest| rest.find('/')) {
+                    Some(end) => &parts[..end + "/s1p".len()],
+                    None => parts,
+                };
                 let secret = words(parts).filter(|word| word.len() >= WORD_MIN).map(str::to_owned);
                 // What stands in a path for anybody to read.
                 let secret = secret.filter(|word| !matches!(&**word, "uploadSession"));
