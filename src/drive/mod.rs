@@ -66,8 +66,6 @@ pub struct Capabilities {
     pub changes: bool,
     /// [`Drive::copy`] works on files; onto another name and onto an existing file too.
     pub copies_files: bool,
-    /// [`Drive::update`] onto an existing file replaces it without being told who is there.
-    pub update_replaces: bool,
     /// Which folders [`Depth::Tree`] works on.
     pub trees: Trees,
     /// Most removals of one [`Drive::remove`].

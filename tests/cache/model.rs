@@ -1,7 +1,7 @@
 //! Two clients of a cloud, one with the cache: no answer is older than promised.
 //!
 //! ```text
-//! DRIVEDAL_CACHE_SEQUENCES=1000000 cargo test --release --test cache model
+//! DRIVEDAL_CACHE_SEQUENCES=200000 cargo test --release --test cache model
 //! ```
 
 use std::{collections::BTreeMap, time::Duration};
@@ -211,7 +211,7 @@ async fn run(tells: Tells, validity: Validity, steps: &[Step]) -> Result<(), Tes
 /// How many sequences each way.
 fn sequences() -> u32 {
     let asked = std::env::var("DRIVEDAL_CACHE_SEQUENCES").ok();
-    asked.map_or(300, |text| text.parse().expect("a number of sequences"))
+    asked.map_or(2_000, |text| text.parse().expect("a number of sequences"))
 }
 
 fn holds(tells: Tells, validity: Validity) {

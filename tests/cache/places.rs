@@ -8,6 +8,7 @@ use std::{
 };
 
 use drivedal::layers::cache::{CacheBuilder, CacheLayer, Validity};
+use futures::TryStreamExt;
 use opendal::{Operator, services};
 
 use crate::{
@@ -70,6 +71,26 @@ async fn what_was_read_is_there_after_a_restart() {
     reads(&two).await;
     let stats = cache.stats();
     assert_eq!((stats.blocks_from_disk, stats.blocks_fetched), (blocks(), 0), "{stats:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_faster_than_a_disk_takes_it_is_kept_all_the_same() {
+    let (cloud, folder) = (Cloud::new(Tells::Etag), tempfile::tempdir().unwrap());
+    const SIZE: usize = 160 << 20;
+    cloud.client().write("a", bytes(1, SIZE)).await.unwrap();
+    let set = |cache: CacheBuilder| {
+        cache.block(1 << 20).memory(4 << 20).disk(folder.path(), 2 * SIZE as u64)
+    };
+    let (operator, cache) = client(&cloud, set).await;
+    for round in 0..2 {
+        let mut stream = operator.reader("a").await.unwrap().into_stream(..).await.unwrap();
+        let mut length = 0;
+        while let Some(bytes) = stream.try_next().await.unwrap() {
+            length += bytes.len();
+        }
+        let stats = cache.stats();
+        assert_eq!((length, stats.blocks_fetched), (SIZE, 160), "round {round}: {stats:?}");
+    }
 }
 
 #[tokio::test]

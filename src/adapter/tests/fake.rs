@@ -86,7 +86,6 @@ impl FakeDrive {
                 reads_if_match: false,
                 changes: false,
                 copies_files: false,
-                update_replaces: paths,
                 trees: Trees::No,
                 removals: 1,
                 several_parents: false,

@@ -172,6 +172,7 @@ impl Order {
             if nobody && index + 1 >= self.ahead {
                 return Ok(());
             }
+            core.store.catch_up().await;
         }
         Ok(())
     }

@@ -4,7 +4,10 @@ use std::{
     hash::{BuildHasher, Hash, Hasher},
     io::{Read, Write},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -13,6 +16,7 @@ use foyer::{
     HybridCacheBuilder, HybridCachePolicy, LruConfig, PsyncIoEngineConfig,
 };
 use opendal::{Error, ErrorKind, Result};
+use tokio::sync::Mutex;
 
 use super::{folder::Folder, tier::Tier};
 
@@ -137,8 +141,18 @@ pub(super) enum Source {
     Tier,
 }
 
+/// How many bytes may be on their way to the disk before who brings more has to wait: half of what
+/// its buffer holds, because what does not fit into that is not written at all.
+const UNWRITTEN_MAX: usize = BUFFER / 2;
+
+/// The buffer that blocks are gathered in on their way to the disk, in bytes.
+const BUFFER: usize = 32 << 20;
+
 pub(super) struct Store {
     blocks: HybridCache<BlockKey, Block>,
+    /// Bytes given to the disk since it was last waited for.
+    unwritten: AtomicUsize,
+    waiting: Mutex<()>,
     tier: Option<Tier>,
     folder: Option<Folder>,
     pub(super) block: u64,
@@ -171,9 +185,8 @@ impl Store {
                 let device = FsDeviceBuilder::new(folder.blocks()).with_capacity(capacity).build();
                 let engine = BlockEngineConfig::new(device.map_err(broken)?)
                     .with_block_size(region)
-                    // Blocks come faster than a disk takes them; what does not fit is not kept there.
-                    .with_buffer_pool_size(32 << 20)
-                    .with_submit_queue_size_threshold(64 << 20);
+                    .with_buffer_pool_size(BUFFER)
+                    .with_submit_queue_size_threshold(2 * BUFFER);
                 let storage = memory
                     .storage()
                     .with_io_engine_config(PsyncIoEngineConfig::new())
@@ -181,7 +194,14 @@ impl Store {
                 (storage.build().await, Some(folder))
             }
         };
-        Ok(Self { blocks: blocks.map_err(broken)?, tier, folder, block: room.block })
+        Ok(Self {
+            blocks: blocks.map_err(broken)?,
+            unwritten: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+            tier,
+            folder,
+            block: room.block,
+        })
     }
 
     /// How long a block of this name is.
@@ -212,7 +232,8 @@ impl Store {
         if bytes.len() as u64 != self.length(key) {
             return None;
         }
-        self.blocks.insert(key.clone(), Block(bytes.clone()));
+        self.put(key.clone(), bytes.clone());
+        self.catch_up().await;
         Some((bytes, Source::Tier))
     }
 
@@ -223,7 +244,21 @@ impl Store {
 
     /// Keeps a block in memory and in the folder.
     pub(super) fn put(&self, key: BlockKey, bytes: Bytes) {
+        self.unwritten.fetch_add(bytes.len(), Ordering::Relaxed);
         self.blocks.insert(key, Block(bytes));
+    }
+
+    /// Waits for the disk, if that is behind.
+    pub(super) async fn catch_up(&self) {
+        let is_behind = || self.unwritten.load(Ordering::Relaxed) > UNWRITTEN_MAX;
+        if self.folder.is_none() || !is_behind() {
+            return;
+        }
+        let _turn = self.waiting.lock().await;
+        if is_behind() {
+            self.unwritten.store(0, Ordering::Relaxed);
+            self.blocks.storage().wait().await;
+        }
     }
 
     pub(super) fn tier(&self) -> Option<&Tier> {

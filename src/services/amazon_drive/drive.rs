@@ -62,7 +62,6 @@ impl Cloud {
             reads_if_match: true,
             changes: true,
             copies_files: false,
-            update_replaces: false,
             trees: Trees::Root,
             removals: REMOVALS,
             several_parents: true,

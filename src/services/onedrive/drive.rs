@@ -308,7 +308,6 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
         reads_if_match: true,
         changes: trees != Trees::No,
         copies_files: true,
-        update_replaces: true,
         trees,
         removals: 20,
         several_parents: false,

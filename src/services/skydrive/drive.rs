@@ -63,7 +63,6 @@ const CAPABILITIES: Capabilities = Capabilities {
     reads_if_match: false,
     changes: false,
     copies_files: true,
-    update_replaces: false,
     trees: Trees::No,
     removals: 1,
     several_parents: false,

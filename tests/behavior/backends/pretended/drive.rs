@@ -67,7 +67,6 @@ impl PretendedDrive {
             reads_if_match: false,
             changes: false,
             copies_files: paths,
-            update_replaces: paths,
             trees: if paths { Trees::Root } else { Trees::No },
             removals: if paths { 20 } else { 1 },
             several_parents: false,
@@ -433,8 +432,7 @@ impl Drive for PretendedDrive {
                 }
                 _ => None,
             };
-            let replaces =
-                self.capabilities.update_replaces && change.if_exists == IfExists::Replace;
+            let replaces = self.capabilities.paths && change.if_exists == IfExists::Replace;
             cloud.relocate(no, parent, name, occupant, replaces)?;
             self.known(cloud, no)
         })
