@@ -90,7 +90,8 @@ impl Client {
 
     fn is_here(self) -> bool {
         let Some(program) = self.program() else { return true };
-        let asked = Command::new(program).arg("--help").stdout(Stdio::null()).status();
+        let version = if self == Self::Rclone { "version" } else { "--version" };
+        let asked = Command::new(program).arg(version).stdout(Stdio::null()).status();
         asked.is_ok_and(|status| status.success())
     }
 }
@@ -246,7 +247,8 @@ impl<'a> Run<'a> {
             }
             _ => {
                 let endpoint = format!("{}v1.0", self.server.url());
-                let mut uri = url::form_urlencoded::Serializer::new("cloud=onedrive://?".into());
+                let mut uri =
+                    url::form_urlencoded::Serializer::new(String::from("cloud=onedrive://?"));
                 uri.append_pair("endpoint", &endpoint)
                     .append_pair("access_token", "drivedal-dev")
                     .append_pair("account_kind", "personal");

@@ -339,6 +339,43 @@ async fn a_body_that_breaks_off_goes_on_where_it_was() {
     assert_eq!(read.to_vec(), bytes);
 }
 
+/// A file whose bytes are fetched by a ticket, which tells no etag, after a look, which does.
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_is_the_same_file_or_nothing() {
+    for etags in [["e", "e"], ["e", "f"]] {
+        let bytes: Vec<u8> = (0..100).collect();
+        let mut looks = etags.into_iter().cycle();
+        let scripted = Scripted::by({
+            let bytes = bytes.clone();
+            move |sent| {
+                if !sent.url.contains("files.test") {
+                    let etag = looks.next().unwrap_or_default();
+                    let ticket = r#""@microsoft.graph.downloadUrl":"https://files.test/t""#;
+                    let item = format!(
+                        r#"{{"id":"1","name":"f","size":100,"file":{{}},"eTag":"{etag}",{ticket}}}"#
+                    );
+                    return answer(200, item);
+                }
+                match sent.header("range") {
+                    None => answer(200, &*bytes).broken_at(50),
+                    Some("bytes=50-99" | "bytes=50-") => {
+                        answer(206, &bytes[50..]).header("content-range", "bytes 50-99/100")
+                    }
+                    other => answer(400, format!("{other:?}")),
+                }
+            }
+        });
+        let read = drive(&scripted).layer(layer(policy())).read("f").await;
+        match etags[0] == etags[1] {
+            true => assert_eq!(read.expect("all of it").to_vec(), bytes),
+            false => {
+                let error = read.expect_err("it changed");
+                assert_eq!(error.kind(), opendal::ErrorKind::ConditionNotMatch, "{error}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_service_shows_what_it_is_through_the_layer() {
     let (_, service) = drive(&Scripted::by(|_| answer(500, ""))).into_parts();
