@@ -6,8 +6,8 @@
 //!
 //! The server fails 5 % of the requests with 503, resets 4 % of the connections and breaks off 5 %
 //! of the bodies; and every two seconds it refuses everything for one second with 429, in turn with
-//! `Retry-After: 1` and without. The same work is done before without faults: what a client sends
-//! more than that was in vain. Files count as put or got when their bytes are compared.
+//! `Retry-After: 1` and without. The same work is done before without faults, which is what it
+//! needs: what a client sends more was in vain. Files count as put or got when their bytes are compared.
 
 use std::{
     collections::BTreeSet,
@@ -122,20 +122,23 @@ fn main() -> Result {
         fs::create_dir_all(path.parent().unwrap_or(source.path()))?;
         fs::write(path, bytes)?;
     }
-    let mut rows = Vec::new();
+    if !arguments.json {
+        println!("{} files of 1 to 8 kB, OneDrive (personal)", arguments.files);
+        println!("| client | work | finished | requests | needed | in vain | seconds | needed |");
+        println!("|---|---|---:|---:|---:|---:|---:|---:|");
+    }
     for client in CLIENTS {
         if !client.is_here() {
             eprintln!("{} is not here", client.name());
             continue;
         }
-        let mut costs = Vec::new();
-        for faulty in [false, true] {
-            let run = Run::new(&arguments, &runtime, client, &files, source.path())?;
-            costs.push(run.work(faulty)?);
+        let work =
+            |faulty| Run::new(&arguments, &runtime, client, &files, source.path())?.work(faulty);
+        let (clean, faulty) = (work(false)?, work(true)?);
+        for (at, work) in ["put", "get"].into_iter().enumerate() {
+            show(&arguments, client, work, clean[at], faulty[at]);
         }
-        rows.push((client, costs));
     }
-    show(&arguments, &rows);
     Ok(())
 }
 
@@ -336,36 +339,20 @@ impl Weather {
     }
 }
 
-fn show(arguments: &Arguments, rows: &[(Client, Vec<[Cost; 2]>)]) {
-    if !arguments.json {
-        println!("{} files of 1 to 8 kB, OneDrive (personal)", arguments.files);
-        println!(
-            "| client | work | finished | requests | without faults | in vain | seconds | without faults |"
-        );
-        println!("|---|---|---:|---:|---:|---:|---:|---:|");
-    }
-    for (client, costs) in rows {
-        for (at, work) in ["put", "get"].into_iter().enumerate() {
-            let (clean, faulty) = (costs[0][at], costs[1][at]);
-            let vain = faulty.requests.saturating_sub(clean.requests);
-            match arguments.json {
-                true => println!(
-                    "{}",
-                    json!({"client": client.name(), "work": work, "files": arguments.files,
-                        "finished": faulty.finished, "requests": faulty.requests,
-                        "requests_without_faults": clean.requests, "seconds": faulty.seconds,
-                        "seconds_without_faults": clean.seconds})
-                ),
-                false => println!(
-                    "| {} | {work} | {} | {} | {} | {vain} | {:.1} | {:.1} |",
-                    client.name(),
-                    faulty.finished,
-                    faulty.requests,
-                    clean.requests,
-                    faulty.seconds,
-                    clean.seconds
-                ),
-            }
-        }
+fn show(arguments: &Arguments, client: Client, work: &str, clean: Cost, faulty: Cost) {
+    let client = client.name();
+    let vain = faulty.requests.saturating_sub(clean.requests);
+    match arguments.json {
+        true => println!(
+            "{}",
+            json!({"client": client, "work": work, "files": arguments.files,
+                "finished": faulty.finished, "requests": faulty.requests,
+                "requests_needed": clean.requests, "seconds": faulty.seconds,
+                "seconds_needed": clean.seconds})
+        ),
+        false => println!(
+            "| {client} | {work} | {} | {} | {} | {vain} | {:.1} | {:.1} |",
+            faulty.finished, faulty.requests, clean.requests, faulty.seconds, clean.seconds
+        ),
     }
 }
