@@ -4,7 +4,8 @@
 //! [`register`] puts the drives' schemes into OpenDAL's registry; [`services`] has a builder for
 //! each; [`remote::open`] gives an operator and the drive's extras in one. Beneath them lie the
 //! contract of a drive ([`drive`]), what makes an OpenDAL service of any drive ([`adapter`]), HTTP
-//! and errors without secrets ([`http`]), and tokens ([`auth`]). With feature `server` there is a
+//! and errors without secrets ([`http`]), and tokens ([`auth`]). With feature `layers` there are layers for any OpenDAL
+//! service that speaks HTTP: a retry that listens to the cloud (`layers::RetryLayer`). With feature `server` there is a
 //! drive server that speaks all three protocols from local storage ([`server`]).
 #![cfg_attr(not(feature = "server"), doc = "\n[`server`]: index.html")]
 // Without every service some of what they share has no user.
@@ -17,16 +18,27 @@
     allow(dead_code, unused_imports)
 )]
 
+#[cfg(feature = "drive")]
 pub mod adapter;
+#[cfg(feature = "drive")]
 pub mod auth;
+#[cfg(feature = "drive")]
 pub mod drive;
+#[cfg(any(feature = "drive", feature = "layers"))]
+pub mod gate;
+#[cfg(feature = "drive")]
 pub mod http;
+#[cfg(feature = "layers")]
+pub mod layers;
+#[cfg(feature = "drive")]
 pub mod remote;
+#[cfg(feature = "drive")]
 pub mod services;
 
 #[cfg(feature = "server")]
 pub mod server;
 
+#[cfg(feature = "drive")]
 pub use self::{
     adapter::{Announce, announce},
     http::transport,
@@ -38,6 +50,7 @@ pub use self::{
 /// transport becomes the default unless another one was installed before, as OpenDAL's facade does
 /// with its default features; nothing but speed and uploads of large files in one request depends
 /// on it, and [`transport`] gives it for a single operator.
+#[cfg(feature = "drive")]
 pub fn register() {
     opendal::HttpTransporter::install_default(transport());
     #[cfg(feature = "services-onedrive")]

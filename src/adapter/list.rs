@@ -6,7 +6,7 @@
 //! folder itself is an entry, made up from the success of its first page. A missing folder is empty.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -197,9 +197,26 @@ impl DriveLister {
         if let Some(tree) = &mut self.tree {
             let keeps_times = self.core.capabilities().sets_modified;
             let last = page.next.is_none();
-            tree.take_in(page.items, last, &mut |path, item| {
+            let (core, by_path) = (&self.core, self.core.capabilities().paths);
+            let mut learnt: HashMap<Folder, Vec<_>> = HashMap::new();
+            tree.take_in(page.items, last, &mut |path, parent, item| {
                 self.ready.push_back(oio::Entry::new(&path, metadata::of(item, keeps_times)));
+                let key = match by_path {
+                    // A name that no path can have is not asked for by its path either.
+                    true => match core.path(&path) {
+                        Ok(path) => core.path_folder(path.parent().names()),
+                        Err(_) => return,
+                    },
+                    false => Folder::Id(parent.clone()),
+                };
+                let known = (core.fold(&item.name), Arc::new(item.clone()));
+                learnt.entry(key).or_default().push(known);
             });
+            // What was told of the files, their tickets above all, saves asking for each.
+            let asked = job.asked.unwrap_or_else(Instant::now);
+            for (folder, items) in learnt {
+                core.index.learn(&folder, items, false, asked);
+            }
             if page.next.is_some() {
                 job.from = page.next;
                 self.waiting.push_back(job);

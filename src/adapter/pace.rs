@@ -113,7 +113,7 @@ mod tests {
                     1 => drop(pace.too_large()),
                     _ => pace.took(pace.size(), Duration::from_millis(milliseconds)),
                 }
-                prop_assert!(pace.size() % UNIT == 0);
+                prop_assert!(pace.size().is_multiple_of(UNIT));
                 prop_assert!((UNIT..=LIMITS.largest).contains(&pace.size()));
             }
         }

@@ -27,12 +27,13 @@ impl Tree {
         Self { root: folder, shown, paths, pending, seen, several_parents }
     }
 
-    /// Takes in a page and shows what has a path now. What never gets one is not below the folder.
+    /// Takes in a page and shows what has a path now: its path, its folder, itself. What never gets
+    /// one is not below the folder.
     pub(super) fn take_in(
         &mut self,
         items: Vec<Item>,
         last: bool,
-        show: &mut dyn FnMut(String, &Item),
+        show: &mut dyn FnMut(String, &ItemId, &Item),
     ) {
         let mut known = Vec::new();
         for item in items {
@@ -64,13 +65,13 @@ impl Tree {
                 continue;
             }
             let parent = item.parents.first().unwrap_or(&self.root);
-            let Some(parent) = self.paths.get(parent) else { continue };
-            let path = path_of(parent, &item);
+            let Some(above) = self.paths.get(parent) else { continue };
+            let path = path_of(above, &item);
             if item.is_folder() {
                 self.paths.insert(item.id.clone(), path.clone());
                 known.extend(self.pending.remove(&item.id).unwrap_or_default());
             }
-            show(path, &item);
+            show(path, item.parents.first().unwrap_or(&self.root), &item);
         }
     }
 
@@ -80,7 +81,7 @@ impl Tree {
         folder: &ItemId,
         path: &str,
         way: &mut Vec<ItemId>,
-        show: &mut dyn FnMut(String, &Item),
+        show: &mut dyn FnMut(String, &ItemId, &Item),
     ) {
         let mut here = HashSet::new();
         for item in self.pending.get(folder).into_iter().flatten() {
@@ -88,7 +89,7 @@ impl Tree {
                 continue;
             }
             let shown = path_of(path, item);
-            show(shown.clone(), item);
+            show(shown.clone(), folder, item);
             if item.is_folder() && !way.contains(&item.id) {
                 way.push(item.id.clone());
                 self.show_below(&item.id, &shown, way, show);
@@ -118,7 +119,7 @@ mod tests {
         let mut paths = Vec::new();
         let count = pages.len();
         for (n, page) in pages.into_iter().enumerate() {
-            tree.take_in(page, n + 1 == count, &mut |path, _| paths.push(path));
+            tree.take_in(page, n + 1 == count, &mut |path, _, _| paths.push(path));
         }
         paths.sort();
         paths

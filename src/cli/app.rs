@@ -10,6 +10,7 @@ use std::{
 use drivedal::{
     adapter::DriveHandle,
     drive::ItemId,
+    layers::{Policy, RetryLayer},
     remote::{Remote, Remotes, Source, is_drive},
 };
 use opendal::{ErrorKind, Metadata, Operator};
@@ -46,6 +47,8 @@ pub(crate) struct App {
     pub(crate) requests: Requests,
     /// Where the drive server keeps its data, if the user said so.
     pub(crate) data: Option<PathBuf>,
+    /// How often a request is tried again, if the user said so.
+    retries: Option<u32>,
     remotes: Remotes,
     embedded: OnceCell<Embedded>,
     opened: Mutex<BTreeMap<String, Arc<Opened>>>,
@@ -59,6 +62,7 @@ impl App {
             interrupt,
             requests: Requests::default(),
             data: global.data,
+            retries: global.retries,
             remotes,
             embedded: OnceCell::new(),
             opened: Mutex::default(),
@@ -137,14 +141,23 @@ impl App {
             Use::Bulk => longer_trusted(source)?,
         };
         let Remote { operator, handle } = source.open()?;
-        let opened = Arc::new(Opened {
-            name: at.remote_shown().to_owned(),
-            scheme: operator.info().scheme().to_owned(),
-            operator: operator.layer(self.requests.clone()),
-            handle,
-        });
+        let scheme = operator.info().scheme().to_owned();
+        // Inside of the retry, so that every try is counted.
+        let operator = operator.layer(self.requests.clone());
+        let operator = match is_local(&scheme) {
+            true => operator,
+            false => operator.layer(RetryLayer::new(self.policy(&scheme))),
+        };
+        let name = at.remote_shown().to_owned();
+        let opened = Arc::new(Opened { name, scheme, operator, handle });
         self.opened().insert(at.remote.clone(), Arc::clone(&opened));
         Ok(opened)
+    }
+
+    fn policy(&self, scheme: &str) -> Policy {
+        let policy = Policy::of_service(scheme);
+        let attempts = self.retries.map_or(policy.attempts, |times| times.saturating_add(1));
+        Policy { attempts, ..policy }
     }
 
     /// Where a remote is. One that the user configured comes before an embedded one of its name.
@@ -170,6 +183,12 @@ fn longer_trusted(source: Source) -> Result<Source> {
         true => Ok(source.option_or("index_ttl", BULK_INDEX_TTL)?),
         false => Ok(source),
     }
+}
+
+/// Whether a service has no network between it and its bytes. OpenDAL calls every trouble with a
+/// local disk temporary, and trying again would only be slow.
+fn is_local(scheme: &str) -> bool {
+    matches!(scheme, "fs" | "memory")
 }
 
 /// A remote in use.

@@ -105,6 +105,10 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
 
+    /// How often a request that failed is tried again; 0: never [default: as the cloud's practice is]
+    #[arg(long, value_name = "TIMES", global = true)]
+    retries: Option<u32>,
+
     /// No progress and no summary
     #[arg(short, long, global = true)]
     quiet: bool,

@@ -12,7 +12,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::transport::{BodySource, Watch};
-use crate::drive::{Body, Error, ErrorKind, Result, Secret};
+use crate::{
+    drive::{Body, Error, ErrorKind, Result, Secret},
+    gate::{Gate, Mark, Repeat},
+};
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -35,6 +38,8 @@ pub(crate) struct Call {
     /// What goes before the body and after it: a form's beginning and end.
     around: (Bytes, Bytes),
     watch: Option<Watch>,
+    /// What layers are told of it.
+    mark: Mark,
     /// The first thing that was wrong with it; told when it is sent.
     wrong: Option<Error>,
 }
@@ -56,6 +61,7 @@ impl Call {
             body: Body::Memory(Buffer::new()),
             around: Default::default(),
             watch: None,
+            mark: Mark::default(),
             wrong: None,
         }
     }
@@ -110,6 +116,24 @@ impl Call {
                 });
             }
         }
+        self
+    }
+
+    /// It is one of the account's whose gate this is.
+    pub(crate) fn of_account(mut self, gate: &Gate) -> Self {
+        self.mark.gate = Some(gate.clone());
+        self
+    }
+
+    /// It does not wait where the account's requests do.
+    pub(crate) fn passing(mut self) -> Self {
+        self.mark.passes = true;
+        self
+    }
+
+    /// Says when it may be sent again, where its method does not say it.
+    pub(crate) fn repeated(mut self, repeat: Repeat) -> Self {
+        self.mark.repeat = Some(repeat);
         self
     }
 
@@ -195,6 +219,7 @@ impl Call {
         *request.headers_mut() = self.headers;
         request.extensions_mut().insert(self.operation);
         request.extensions_mut().insert(ServiceOperation(self.template));
+        request.extensions_mut().insert(self.mark);
         let (before, after) = self.around;
         let has_source = file.is_some();
         match (self.body, file) {

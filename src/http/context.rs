@@ -21,7 +21,10 @@ use super::{
     error,
     transport::{Redirected, understands_files},
 };
-use crate::drive::{ByteStream, Error, ErrorKind, Result};
+use crate::{
+    drive::{ByteStream, Error, ErrorKind, Result, Retry},
+    gate::Exhausted,
+};
 
 /// The most of a file that is read into memory for a transport that cannot stream it, in bytes.
 const FOREIGN_FILE_MAX: u64 = 64 << 20;
@@ -114,7 +117,9 @@ impl Context {
         // Ours says it in one way, OpenDAL's transports in another.
         let redirected = parts.extensions.get::<Redirected>().is_some()
             || parts.extensions.get::<HttpRedirect>().is_some();
-        Ok(Incoming { attempted, status: parts.status, headers: parts.headers, redirected, body })
+        let exhausted = parts.extensions.get::<Exhausted>().copied();
+        let (status, headers) = (parts.status, parts.headers);
+        Ok(Incoming { attempted, status, headers, redirected, exhausted, body })
     }
 
     /// Another transport than ours would send an empty body where a file was meant, and so empty
@@ -152,6 +157,7 @@ pub(crate) struct Incoming {
     pub(crate) headers: HeaderMap,
     /// The transport was sent on to another address and followed.
     pub(crate) redirected: bool,
+    exhausted: Option<Exhausted>,
     body: HttpBody,
 }
 
@@ -185,6 +191,7 @@ impl Incoming {
     pub(crate) async fn read(self) -> Result<Reply> {
         let (status, headers, attempted, redirected) =
             (self.status, self.headers.clone(), self.attempted.clone(), self.redirected);
+        let exhausted = self.exhausted;
         let mut pieces = Vec::new();
         let mut len = 0;
         let mut stream = Box::pin(self.into_pieces());
@@ -200,7 +207,8 @@ impl Incoming {
             }
             pieces.extend(piece);
         }
-        Ok(Reply { attempted, status, headers, redirected, body: Buffer::from(pieces) })
+        let body = Buffer::from(pieces);
+        Ok(Reply { attempted, status, headers, redirected, exhausted, body })
     }
 }
 
@@ -211,6 +219,8 @@ pub(crate) struct Reply {
     pub(crate) headers: HeaderMap,
     /// The transport was sent on to another address and followed.
     pub(crate) redirected: bool,
+    /// A layer has tried the request again, in vain.
+    exhausted: Option<Exhausted>,
     pub(crate) body: Buffer,
 }
 
@@ -236,6 +246,11 @@ impl Reply {
     /// The failure this answer tells of: kind and whether to try again by the status; the cloud's
     /// own words and code are the caller's to add.
     pub(crate) fn failure(&self, message: impl Into<String>) -> Error {
-        error::of_status(self.status, &self.headers, message).attempted(&self.attempted)
+        let error =
+            error::of_status(self.status, &self.headers, message).attempted(&self.attempted);
+        match self.exhausted {
+            Some(exhausted) => error.also(&exhausted.to_string()).with_retry(Retry::Exhausted),
+            None => error,
+        }
     }
 }

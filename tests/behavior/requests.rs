@@ -26,6 +26,7 @@ cases! {
     a_cold_read_three_folders_deep: drive_server;
     a_warm_read: drive_server;
     a_read_after_a_listing: drive_server;
+    ten_reads_after_a_listing_of_everything: drive_server;
     ten_ranges_of_a_file: drive_server;
     a_cold_write_three_folders_deep: drive_server;
     a_warm_write: drive_server;
@@ -146,6 +147,17 @@ async fn a_warm_read(test: &Test) -> Outcome {
     let op = planted(test).await?;
     content(&op, "a/b/c/3").await?;
     costs!(test, assert_eq!(op.read("a/b/c/3").await?.to_vec(), bytes(3, 1000)))
+}
+
+async fn ten_reads_after_a_listing_of_everything(test: &Test) -> Outcome {
+    let op = planted(test).await?;
+    op.list_with("/").recursive(true).await?;
+    costs!(
+        test,
+        for n in 0..10 {
+            op.read(&format!("a/b/c/{n}")).await?;
+        }
+    )
 }
 
 async fn a_read_after_a_listing(test: &Test) -> Outcome {

@@ -56,6 +56,29 @@ fn a_tree_goes_to_the_embedded_drive_and_comes_back_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_files_of_a_folder_are_removed_by_a_listing_and_a_request_each() {
+    let sky = Sky::new().await;
+    let files = (0..20).map(|n| Plant::file(format!("many/{n}"), "x"));
+    let others = [Plant::file("many/folder/x", "x"), Plant::file("many/stays", "x")];
+    sky.server.control().plant(files.chain(others)).await.expect("planted");
+    let mut arguments = vec!["rm".to_owned(), "sky:many/missing".into(), "sky:many/folder".into()];
+    arguments.extend((0..20).map(|n| format!("sky:many/{n}")));
+    arguments.push("sky:many/stays/".into());
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    sky.server.control().reset_counters();
+    let ran = sky.run(&arguments).await;
+    ran.fails(6, "sky:many/missing: not found")
+        .fails(6, "sky:many/folder: is a folder: -r removes it")
+        .fails(6, "sky:many/stays");
+    let asked = sky.server.control().counters();
+    assert_eq!(asked.of("live.item.delete"), 20, "{asked:?}");
+    assert!(asked.total <= 20 + 10, "{asked:?}");
+    assert_eq!(sky.out(&["ls", "sky:many"]).await, "folder/\nstays\n");
+    sky.out(&["rm", "-r", "sky:many/folder", "sky:many/stays", "sky:many/stays", "-f"]).await;
+    assert_eq!(sky.out(&["ls", "sky:many"]).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tree_costs_a_request_a_file_and_two_a_folder() {
     let sky = Sky::new().await;
     for folder in 0..5 {
@@ -84,7 +107,7 @@ async fn a_file_that_fails_is_told_and_the_others_are_sent() {
     }
     let busy = Fault::on("live.files.put").times(1).status(503);
     sky.server.control().add_faults([busy]).expect("a rule");
-    let ran = sky.run(&["--json", "put", "-j1", "-r", "src", "sky:x"]).await;
+    let ran = sky.run(&["--json", "--retries=0", "put", "-j1", "-r", "src", "sky:x"]).await;
     ran.fails(6, "drivedal: sky:x/a: ").fails(6, "503");
     let records = ran.json();
     let error = records.iter().find(|record| record.get("error").is_some()).expect("an error");
@@ -97,7 +120,25 @@ async fn a_file_that_fails_is_told_and_the_others_are_sent() {
         .control()
         .add_faults([Fault::on("live.files.put").times(1).status(503)])
         .expect("a rule");
-    sky.run(&["put", "src/a", "sky:x/a"]).await.fails(7, "sky:x/a");
+    sky.run(&["--retries=0", "put", "src/a", "sky:x/a"]).await.fails(7, "sky:x/a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_for_a_while_is_tried_again_and_what_is_paused_waits() {
+    let sky = Sky::new().await;
+    sky.shell.write("src/a", "1");
+    let busy = Fault::on("live.files.put").times(1).status(503);
+    let paused = Fault::on("live.files.put").times(1).status(420).header("retry-after", "1");
+    sky.server.control().add_faults([busy, paused]).expect("rules");
+    let begun = std::time::Instant::now();
+    sky.out(&["put", "src/a", "sky:a"]).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+    assert_eq!(sky.server.control().counters().of("live.files.put"), 3);
+
+    // Nobody waits for an hour.
+    let closed = Fault::on("live.*").status(420).header("retry-after", "3600");
+    sky.server.control().add_faults([closed]).expect("a rule");
+    sky.run(&["put", "src/a", "sky:b"]).await.fails(7, "wants a pause of 3600 s");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +149,7 @@ async fn files_that_cannot_be_checked_are_not_called_sent() {
     // The first listing looks whether there is a folder x.
     let busy = Fault::on("live.files.list").skip(1).status(503);
     sky.server.control().add_faults([busy]).expect("a rule");
-    let ran = sky.run(&["put", "-r", "src", "sky:x"]).await;
+    let ran = sky.run(&["--retries=0", "put", "-r", "src", "sky:x"]).await;
     ran.fails(6, "sky:x: 2 files were sent to it, but not checked: ").fails(6, "put: 0 files");
 }
 

@@ -1,6 +1,6 @@
 //! Live Connect REST v5.0, SkyDrive's protocol, under `/v5.0`.
 //!
-//! Large files come by [BITS](bits), which has paths and words of its own.
+//! Large files come by BITS (`bits`), which has paths and words of its own.
 //!
 //! Served: `GET /me`; folders, files and notebooks by id, the root by `me/skydrive` or
 //! `{user}/skydrive`; lists with `limit`, `offset` (from 0), `filter`, `sort_by`, `sort_order`;

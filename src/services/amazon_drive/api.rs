@@ -21,6 +21,7 @@ use super::{
 use crate::{
     auth::TokenSource,
     drive::{Context, Error, ErrorKind, Result, Secret},
+    gate::Gate,
     http::{Call, Incoming, Reply, segment},
     services::options::base_address,
 };
@@ -40,6 +41,7 @@ pub struct Client {
     endpoint: String,
     headers: HeaderMap,
     tokens: TokenSource,
+    gate: Gate,
     /// An asynchronous mutex makes it a single flight: who waits takes over if the first is dropped.
     endpoints: Mutex<Option<(Arc<Endpoints>, Instant)>>,
 }
@@ -94,7 +96,13 @@ impl Client {
     /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the endpoint", endpoint)?;
-        Ok(Self { endpoint, headers: HeaderMap::new(), tokens, endpoints: Mutex::default() })
+        Ok(Self {
+            endpoint,
+            headers: HeaderMap::new(),
+            tokens,
+            gate: Gate::new(),
+            endpoints: Mutex::default(),
+        })
     }
 
     /// Adds headers to every request.
@@ -307,7 +315,10 @@ impl Client {
     /// Sends a request with a token; once more with another one if the cloud refuses it.
     pub(super) async fn signed(&self, cx: &Context, call: impl Fn() -> Call) -> Result<Incoming> {
         let token = self.tokens.token(cx).await?;
-        let send = |token: &Secret| cx.fetch(call().headers(&self.headers).bearer(token));
+        let send = |token: &Secret| {
+            let call = call().headers(&self.headers).of_account(&self.gate);
+            cx.fetch(call.bearer(token))
+        };
         let answer = send(&token).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
             return Ok(answer);

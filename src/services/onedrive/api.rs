@@ -23,6 +23,7 @@ use crate::{
     drive::{
         Body, ByteRange, Conditions, Context, Download, Error, ErrorKind, Result, Secret, Ticket,
     },
+    gate::{Gate, Repeat},
     http::{Call, Incoming, Reply, asking_for, exactly, segment},
     services::options::base_address,
 };
@@ -62,6 +63,7 @@ pub struct Client {
     endpoint: Arc<str>,
     tokens: TokenSource,
     headers: Arc<HeaderMap>,
+    gate: Gate,
     paths: Paths,
 }
 
@@ -96,6 +98,7 @@ impl Client {
             endpoint: endpoint.trim_end_matches('/').into(),
             tokens,
             headers: Arc::default(),
+            gate: Gate::new(),
             paths: Paths::default(),
         })
     }
@@ -292,7 +295,8 @@ impl Client {
         range: &ByteRange,
         known: Option<u64>,
     ) -> Result<Download> {
-        let call = Call::new(Operation::Read, Method::GET, ticket.url.expose(), "{ticket}");
+        let call = Call::new(Operation::Read, Method::GET, ticket.url.expose(), "{ticket}")
+            .of_account(&self.gate);
         let answer = cx.fetch(asking_for(call, range)).await?;
         let mut download = bytes_of(answer, range, known, &ticket.url).await?;
         download.ticket = Some(ticket.clone());
@@ -338,6 +342,11 @@ impl Client {
                 .query(BEHAVIOR, behavior.as_str())
                 .header(header::CONTENT_TYPE, "application/octet-stream")
                 .body(body.clone());
+            // A second one would find the name taken by the first, or make another file.
+            let call = match behavior {
+                ConflictBehavior::Replace => call,
+                _ => call.repeated(Repeat::IfRefused),
+            };
             conditional(call, conditions)
         };
         self.ok(cx, &call).await?.json()
@@ -386,6 +395,9 @@ impl Client {
     ) -> Result<Fragment> {
         let end = offset.saturating_add(body.len());
         let call = Call::new(Operation::Write, Method::PUT, session.expose(), "{upload session}")
+            .of_account(&self.gate)
+            // A fragment that has arrived is refused the second time.
+            .repeated(Repeat::IfRefused)
             .header(
                 header::CONTENT_RANGE,
                 format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
@@ -403,7 +415,8 @@ impl Client {
     /// # Errors
     /// `NotFound`: the session is lost, or its file is there.
     pub async fn upload_status(&self, cx: &Context, session: &Secret) -> Result<UploadSession> {
-        let call = Call::new(Operation::Write, Method::GET, session.expose(), "{upload session}");
+        let call = Call::new(Operation::Write, Method::GET, session.expose(), "{upload session}")
+            .of_account(&self.gate);
         succeeded(cx.send(call).await?, session)?.json()
     }
 
@@ -412,7 +425,8 @@ impl Client {
     /// # Errors
     /// As [`put_fragment`](Self::put_fragment).
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
-        let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}");
+        let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}")
+            .of_account(&self.gate);
         succeeded(cx.send(call).await?, session)?.json()
     }
 
@@ -445,7 +459,8 @@ impl Client {
     /// `NotFound` if it is gone already.
     pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
         let call =
-            Call::new(Operation::Write, Method::DELETE, session.expose(), "{upload session}");
+            Call::new(Operation::Write, Method::DELETE, session.expose(), "{upload session}")
+                .of_account(&self.gate);
         succeeded(cx.send(call).await?, session).map(drop)
     }
 
@@ -485,7 +500,8 @@ impl Client {
     /// # Errors
     /// The host's; how the copy itself failed is [`Monitored::Failed`].
     pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<Monitored> {
-        let call = Call::new(Operation::Copy, Method::GET, monitor.expose(), "{copy monitor}");
+        let call = Call::new(Operation::Copy, Method::GET, monitor.expose(), "{copy monitor}")
+            .of_account(&self.gate);
         let reply = cx.send(call).await?;
         // Once ready, some hosts redirect to the new item, which without a token says 401.
         if reply.redirected || reply.status == StatusCode::SEE_OTHER {
@@ -536,7 +552,8 @@ impl Client {
         cx: &Context,
         call: &(dyn Fn() -> Call + Sync),
     ) -> Result<(Incoming, Secret)> {
-        let signed = |token: &Secret| call().headers(&self.headers).bearer(token);
+        let signed =
+            |token: &Secret| call().headers(&self.headers).of_account(&self.gate).bearer(token);
         let token = self.tokens.token(cx).await?;
         let answer = cx.fetch(signed(&token)).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {

@@ -12,11 +12,12 @@ use super::{
     error::{refused, unexplained},
     model::{Collection, Location, Object, Quota, Uploaded, User},
     multipart::Form,
-    options::{Listing, Properties, UploadOptions},
+    options::{Listing, Overwrite, Properties, UploadOptions},
 };
 use crate::{
     auth::TokenSource,
     drive::{Body, ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
+    gate::{Gate, Repeat},
     http::{Call, Incoming, Reply, asking_for, exactly, segment},
     services::options::base_address,
 };
@@ -48,6 +49,7 @@ pub struct Client {
     pub(super) storage: String,
     headers: HeaderMap,
     tokens: TokenSource,
+    pub(super) gate: Gate,
 }
 
 #[derive(Serialize)]
@@ -63,7 +65,7 @@ impl Client {
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the API's endpoint", endpoint)?;
         let storage = STORAGE_ENDPOINT.to_owned();
-        Ok(Self { endpoint, storage, headers: HeaderMap::new(), tokens })
+        Ok(Self { endpoint, storage, headers: HeaderMap::new(), tokens, gate: Gate::new() })
     }
 
     /// Sends large uploads to another host than [`STORAGE_ENDPOINT`]; `{cid}` in the address stands
@@ -214,7 +216,8 @@ impl Client {
         range: &ByteRange,
         size: Option<u64>,
     ) -> Result<Download> {
-        let call = Call::new(Operation::Read, Method::GET, source.expose(), "{source}");
+        let call = Call::new(Operation::Read, Method::GET, source.expose(), "{source}")
+            .of_account(&self.gate);
         let answer = cx.fetch(asking_for(call, range)).await?;
         match has_bytes(&answer) {
             true => exactly(range, size, answer),
@@ -263,6 +266,11 @@ impl Client {
                 false => call,
             };
             // No Content-Type (A.6).
+            // A second one would find the name taken by the first, or make another file.
+            let call = match options.overwrite {
+                Overwrite::Yes => call,
+                Overwrite::No | Overwrite::ChooseNewName => call.repeated(Repeat::IfRefused),
+            };
             options.onto(call).body(body.clone())
         })
         .await
@@ -300,6 +308,7 @@ impl Client {
     ) -> Call {
         Call::new(operation, method, format!("{}{path}", self.endpoint), template)
             .headers(&self.headers)
+            .of_account(&self.gate)
     }
 
     async fn ask<T: DeserializeOwned>(

@@ -72,7 +72,7 @@ fn not_ours() -> Error {
 /// FNV-1a: the same in every version of this software, since journals keep it.
 fn hash(bytes: &Buffer) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ bytes.len() as u64;
-    for byte in bytes.clone().into_iter().flatten() {
+    for byte in bytes.clone().flatten() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     hash

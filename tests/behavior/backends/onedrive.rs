@@ -79,6 +79,7 @@ const REQUESTS: Requests = Requests {
         ("a_cold_read_three_folders_deep", 2),
         ("a_warm_read", 1),
         ("a_read_after_a_listing", 1),
+        ("ten_reads_after_a_listing_of_everything", 10),
         ("ten_ranges_of_a_file", 10),
         ("a_cold_write_three_folders_deep", 1),
         ("a_warm_write", 1),

@@ -1,0 +1,73 @@
+//! What a retry tells of its doings.
+
+use std::time::Duration;
+
+/// Sees what a [`RetryLayer`](super::RetryLayer) does. Called from within requests: it must not
+/// block.
+pub trait Observer: Send + Sync {
+    /// Something was done.
+    fn event(&self, event: &Event<'_>);
+}
+
+impl<F: Fn(&Event<'_>) + Send + Sync> Observer for F {
+    fn event(&self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+/// Something that was done. No field has a URL, a query or a header in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// It is tried again.
+    Repeated {
+        /// Method, host and the request's template, or the operation.
+        what: &'a str,
+        /// Why, in a few words: a status, an error's kind.
+        why: &'a str,
+        /// Which try has failed, from 1.
+        attempt: u32,
+        /// How long is waited before the next.
+        after: Duration,
+    },
+    /// All requests of an account wait.
+    Paused {
+        /// Service and name.
+        account: &'a str,
+        /// Why.
+        why: &'a str,
+        /// For how long.
+        pause: Duration,
+    },
+    /// It is not tried again.
+    GaveUp {
+        /// Method, host and the request's template, or the operation.
+        what: &'a str,
+        /// Why it failed.
+        why: &'a str,
+        /// How many times it was tried.
+        attempts: u32,
+        /// How long that took.
+        elapsed: Duration,
+    },
+}
+
+impl Event<'_> {
+    /// Tells the log.
+    pub(super) fn log(&self) {
+        match *self {
+            Self::Repeated { what, why, attempt, after } => {
+                let after = after.as_secs_f64();
+                tracing::info!(what, why, attempt, after, "tried again");
+            }
+            Self::Paused { account, why, pause } => {
+                let pause = pause.as_secs_f64();
+                tracing::info!(account, why, pause, "the cloud wants a pause");
+            }
+            Self::GaveUp { what, why, attempts, elapsed } => {
+                let elapsed = elapsed.as_secs_f64();
+                tracing::info!(what, why, attempts, elapsed, "not tried again");
+            }
+        }
+    }
+}

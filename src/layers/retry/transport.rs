@@ -1,0 +1,232 @@
+//! The half on the transport: requests.
+
+use std::time::Duration;
+
+use ::http::{Request, Response};
+use opendal::{
+    Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result,
+    raw::ServiceOperation,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Core,
+    event::Event,
+    verdict::{Verdict, named_pause, peek, repeat, told_pause},
+};
+use crate::gate::{Attempt, Exhausted, Gate, Mark};
+
+/// A transport that sends again.
+pub(super) struct Repeating {
+    inner: HttpTransporter,
+    core: Core,
+    /// Service and name, for those whose requests do not carry a gate.
+    account: String,
+}
+
+impl Repeating {
+    pub(super) fn new(inner: HttpTransporter, core: Core, account: String) -> Self {
+        Self { inner, core, account }
+    }
+}
+
+impl HttpTransport for Repeating {
+    async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
+        // What a transport answers by itself, as our own a probe, is no request.
+        if !matches!(request.uri().scheme_str(), Some("http" | "https")) {
+            return self.inner.fetch(request).await;
+        }
+        let mark = request.extensions().get::<Mark>().cloned().unwrap_or_default();
+        let gate = mark.gate.unwrap_or_else(|| {
+            let host = request.uri().authority().map_or("", |name| name.as_str());
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            self.core.gate(format!("{} {host}", self.account))
+        });
+        let sending = Sending {
+            transport: self,
+            what: label(&request),
+            gate,
+            passes: mark.passes,
+            begun: Instant::now(),
+            attempts: 0,
+        };
+        sending.send(request).await
+    }
+}
+
+/// `METHOD host template`.
+fn label(request: &Request<Buffer>) -> String {
+    let template = request.extensions().get::<ServiceOperation>().map_or("", |of| of.0);
+    let host = request.uri().host().unwrap_or_default();
+    format!("{} {host} {template}", request.method()).trim_end().to_owned()
+}
+
+/// A request on its way.
+struct Sending<'t> {
+    transport: &'t Repeating,
+    what: String,
+    gate: Gate,
+    passes: bool,
+    begun: Instant,
+    attempts: u32,
+}
+
+impl Sending<'_> {
+    fn core(&self) -> &Core {
+        &self.transport.core
+    }
+
+    async fn send(mut self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
+        let repeat = repeat(&request);
+        loop {
+            self.pass().await?;
+            self.attempts += 1;
+            let mut again = request.clone();
+            again.extensions_mut().insert(Attempt(self.attempts));
+            let sent = Instant::now();
+            let (outcome, verdict, named) = self.sent(again, sent).await;
+            if verdict == Verdict::Answered {
+                return outcome;
+            }
+            let why = why(&outcome);
+            let wait = match verdict.allows(repeat) {
+                true => self.wait(verdict, named, &why),
+                // It is the operation's to be made anew.
+                false => return outcome,
+            };
+            match wait {
+                Ok(wait) => sleep(wait).await,
+                Err(pause) => return self.give_up(outcome, &why, pause),
+            }
+        }
+    }
+
+    /// Sends it once: what came, what that means, and the pause that it names.
+    async fn sent(
+        &self,
+        request: Request<Buffer>,
+        sent: Instant,
+    ) -> (Result<Response<HttpBody>>, Verdict, Option<Duration>) {
+        let answer = match self.transport.inner.fetch(request).await {
+            Err(error) => {
+                let verdict = Verdict::of_error(&error);
+                return (Err(error), verdict, None);
+            }
+            Ok(answer) => answer,
+        };
+        let verdict = Verdict::of_answer(answer.status(), answer.headers());
+        if verdict == Verdict::Answered {
+            self.gate.answered(self.core().policy.budget.map_or(0.0, |budget| budget.earned));
+            return (Ok(answer), verdict, None);
+        }
+        let (parts, body) = answer.into_parts();
+        let (words, body) = peek(body).await;
+        let mut named = named_pause(&parts.headers, || (self.core().date)());
+        if verdict == Verdict::Refused {
+            named = named.or_else(|| told_pause(&words));
+            self.close(named, sent, parts.status.as_u16());
+        }
+        (Ok(Response::from_parts(parts, body)), verdict, named)
+    }
+
+    /// The whole account pauses.
+    fn close(&self, named: Option<Duration>, sent: Instant, status: u16) {
+        let core = self.core();
+        let refusals = self.gate.refused(sent);
+        let pause = named
+            .or(core.policy.unnamed_pause)
+            .unwrap_or_else(|| core.policy.wait(refusals, (core.dice)()));
+        self.gate.close(pause);
+        let (account, why) = (&*self.transport.account, &*status.to_string());
+        core.tell(Event::Paused { account, why, pause });
+    }
+
+    /// Waits at the gate.
+    async fn pass(&self) -> Result<()> {
+        if self.passes {
+            return Ok(());
+        }
+        let policy = &self.core().policy;
+        let now = Instant::now();
+        let deadline = (now + policy.longest_wait).min(self.begun + policy.longest_total);
+        self.gate.passed(deadline).await.map_err(|pause| {
+            let exhausted = self.exhausted(Some(pause));
+            self.tell_the_end("the account is paused");
+            let text = format!("{}: too many requests; {exhausted}", self.what);
+            Error::new(ErrorKind::RateLimited, text).set_persistent()
+        })
+    }
+
+    /// How long to wait before it is sent again.
+    ///
+    /// # Errors
+    /// It is not; with the pause that is too long, if that is why.
+    fn wait(
+        &self,
+        verdict: Verdict,
+        named: Option<Duration>,
+        why: &str,
+    ) -> std::result::Result<Duration, Option<Duration>> {
+        let core = self.core();
+        let policy = &core.policy;
+        let free = verdict == Verdict::Refused && named.is_some();
+        let in_budget = |reserve| free || self.gate.spend(reserve);
+        if self.attempts >= policy.attempts
+            || !policy.budget.is_none_or(|budget| in_budget(budget.reserve))
+        {
+            return Err(None);
+        }
+        let mut wait = match named {
+            Some(named) => named,
+            None => policy.wait(self.attempts, (core.dice)()),
+        };
+        if verdict == Verdict::Refused && !self.passes {
+            wait = self.gate.closed_for().unwrap_or_default();
+        }
+        if wait > policy.longest_wait || self.begun.elapsed() + wait > policy.longest_total {
+            return Err(Some(wait));
+        }
+        let (what, attempt) = (&*self.what, self.attempts);
+        core.tell(Event::Repeated { what, why, attempt, after: wait });
+        // At the gate a longer pause is waited for.
+        let at_gate = verdict == Verdict::Refused && !self.passes;
+        Ok(if at_gate { Duration::ZERO } else { wait })
+    }
+
+    fn exhausted(&self, pause: Option<Duration>) -> Exhausted {
+        Exhausted { attempts: self.attempts, elapsed: self.begun.elapsed(), pause }
+    }
+
+    fn tell_the_end(&self, why: &str) {
+        let (what, attempts, elapsed) = (&*self.what, self.attempts, self.begun.elapsed());
+        self.core().tell(Event::GaveUp { what, why, attempts, elapsed });
+    }
+
+    fn give_up(
+        &self,
+        outcome: Result<Response<HttpBody>>,
+        why: &str,
+        pause: Option<Duration>,
+    ) -> Result<Response<HttpBody>> {
+        self.tell_the_end(why);
+        let exhausted = self.exhausted(pause);
+        match outcome {
+            Ok(mut answer) => {
+                answer.extensions_mut().insert(exhausted);
+                Ok(answer)
+            }
+            Err(error) => {
+                let text = format!("{}; {exhausted}", error.message());
+                Err(Error::new(error.kind(), text).set_persistent().set_source(error))
+            }
+        }
+    }
+}
+
+/// In a few words, without anything of the URL.
+fn why(outcome: &Result<Response<HttpBody>>) -> String {
+    match outcome {
+        Ok(answer) => answer.status().as_u16().to_string(),
+        Err(error) => format!("no answer ({})", error.kind()),
+    }
+}
