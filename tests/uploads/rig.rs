@@ -148,11 +148,16 @@ pub fn local(bytes: &[u8]) -> NamedTempFile {
 
 /// Waits until no upload session of an account is open.
 pub async fn no_sessions(server: &Server, account: &str) -> Result<(), String> {
+    sessions_at_most(0, server, account).await
+}
+
+/// Waits until so many upload sessions of an account are open, or fewer.
+pub async fn sessions_at_most(most: u64, server: &Server, account: &str) -> Result<(), String> {
     let gone = async {
-        while server.control().upload_sessions(account).await.expect("a count") > 0 {
+        while server.control().upload_sessions(account).await.expect("a count") > most {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
-    gone.map_err(|_| "an upload session is still open".to_owned())
+    gone.map_err(|_| format!("more than {most} upload sessions are still open"))
 }
