@@ -178,6 +178,27 @@ impl Core {
         Ok((found, item))
     }
 
+    /// What is known of the item at a path, without a request.
+    pub(super) fn remembered(&self, path: &Path) -> Option<Arc<Item>> {
+        let known = |folder: &Folder, name: &str| match self.index.look(
+            folder,
+            &self.fold(name),
+            self.settings.index_ttl,
+        ) {
+            Look::Known(item, _) => Some(item),
+            Look::Absent | Look::Unknown => None,
+        };
+        let (name, parents) = path.names().split_last()?;
+        if self.capabilities().paths {
+            return known(&self.path_folder(parents), name);
+        }
+        let mut folder = self.root.get()?.clone();
+        for parent in parents {
+            folder = known(&Folder::Id(folder), parent)?.id.clone();
+        }
+        known(&Folder::Id(folder), name)
+    }
+
     /// The item a path led to is not what it was.
     pub(super) fn doubt(&self, found: &Found) {
         if let Some((folder, folded)) = &found.edge {
