@@ -302,6 +302,13 @@ impl Core {
         }
     }
 
+    /// Waits until nobody else asks for the ticket of the file at a path.
+    pub(super) async fn turn_to_ask(&self, path: &Path) -> OwnedMutexGuard<()> {
+        // No folder has such an id.
+        let asking = ItemId::from("ticket");
+        self.turn(&asking, &path.names().join("/")).lock_owned().await
+    }
+
     /// Waits until no other writer of this process writes to the path, in a drive whose answers to
     /// a write may tell no size: each then looks at what it wrote itself.
     pub(super) async fn turn_to_write(&self, path: &Path) -> Option<OwnedMutexGuard<()>> {

@@ -63,6 +63,8 @@ pub struct Capabilities {
     pub copies_files: bool,
     /// [`Drive::update`] onto an existing file replaces it without being told who is there.
     pub update_replaces: bool,
+    /// A download needs a [`Ticket`], and tells the one it has got: ranges of one file share it.
+    pub tickets: bool,
     /// Which folders [`Depth::Tree`] works on.
     pub trees: Trees,
     /// Most removals of one [`Drive::remove`].

@@ -6,6 +6,8 @@
     feature = "services-skydrive"
 ))]
 mod options;
+#[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
+mod renewals;
 
 #[cfg(feature = "services-amazon-drive")]
 pub mod amazon_drive;

@@ -63,7 +63,11 @@ pub(super) async fn fetch(file: &File, download: &Download) -> Result {
                 sink = blocking(move || sink.restart(expected.as_ref()).map(|()| sink)).await?;
             }
             Ok(Some(why)) => {
-                blocking(move || Ok(sink.discard())).await?;
+                blocking(move || {
+                    sink.discard();
+                    Ok(())
+                })
+                .await?;
                 return Err(Failure::new(Exit::TryLater, why).about(from));
             }
             Err(failure) => {

@@ -57,7 +57,7 @@ pub(super) async fn send(
     let mut in_vain = 0;
     loop {
         let arrived = sending.arrived();
-        let sent = interrupt.or(async { Ok(sending.attempt(handle, &path, how).await?) }).await;
+        let sent = interrupt.or(sending.attempt(handle, &path, how)).await;
         let error = match sent {
             Ok(Ok(sent)) => return Ok(sending.done(&sent)),
             Ok(Err(error)) => error,
@@ -70,7 +70,10 @@ pub(super) async fn send(
         let policy = &to.remote.policy;
         if error.is_temporary() && in_vain < policy.attempts {
             let wait = policy.wait(in_vain, fastrand::f64());
-            interrupt.or(async { Ok(tokio::time::sleep(wait).await) }).await?;
+            tokio::select! {
+                () = interrupt.wait() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
             continue;
         }
         sending.ended(&error);

@@ -60,6 +60,7 @@ impl Cloud {
             if_none_match: false,
             copies_files: false,
             update_replaces: false,
+            tickets: false,
             trees: Trees::Root,
             removals: REMOVALS,
             several_parents: true,
