@@ -91,6 +91,13 @@ impl Control {
         plant::plant(&self.app, items.into_iter().collect()).await
     }
 
+    /// How many upload sessions are open on an account's drive: bytes that were sent and belong to
+    /// no file yet. The default account's name is empty.
+    pub async fn upload_sessions(&self, account: &str) -> Result<u64, ServerError> {
+        let account = self.app.account(account).await.map_err(ServerError::Tree)?;
+        self.app.tree.sessions(account.drive).await.map_err(ServerError::Tree)
+    }
+
     /// Makes the server what it was when it started: every drive is gone, the default drive has
     /// the files of the seed folder, there are no faults, and counters and log are empty. Tokens
     /// stay good; uploads under way are lost.

@@ -540,6 +540,9 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// Ends a session and forgets its bytes.
     async fn cancel(&self, id: &str) -> Result<()>;
 
+    /// How many upload sessions of a drive are open.
+    async fn sessions(&self, drive: DriveNo) -> Result<u64>;
+
     /// Forgets every drive, session and byte.
     async fn reset(&self) -> Result<()>;
 }

@@ -275,6 +275,10 @@ impl Tree for SqlTree {
         write!(self, |tx| session::cancel(tx, id))
     }
 
+    async fn sessions(&self, drive: DriveNo) -> Result<u64> {
+        session::count(&mut *self.db.reader().await?, drive).await
+    }
+
     async fn reset(&self) -> Result<()> {
         self.hashing.invalidate_all();
         write!(self, |tx| drives::reset(tx))
