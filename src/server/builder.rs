@@ -53,6 +53,7 @@ pub struct Builder {
     session_life: Duration,
     kind: AccountKind,
     seed: Option<PathBuf>,
+    fault_seed: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +75,7 @@ impl Default for Builder {
             session_life: SESSION_LIFE,
             kind: AccountKind::default(),
             seed: None,
+            fault_seed: None,
         }
     }
 }
@@ -118,6 +120,12 @@ impl Builder {
     /// client's times. What is there under the same names is replaced.
     pub fn seed(self, folder: impl Into<PathBuf>) -> Self {
         Self { seed: Some(folder.into()), ..self }
+    }
+
+    /// What the dice of fault rules are thrown from, so that a run can be had again; drawn if
+    /// nothing is said. See [`Fault`](super::Fault).
+    pub fn fault_seed(self, seed: u64) -> Self {
+        Self { fault_seed: Some(seed), ..self }
     }
 
     /// How long issued access tokens live; an hour unless told otherwise.
@@ -192,6 +200,7 @@ impl Builder {
             accounts: Accounts::default(),
             control: control::State {
                 seed: self.seed.clone(),
+                faults: control::Faults::new(self.fault_seed),
                 token: self.insecure.then(|| random_name().into()),
                 instance: random_name(),
                 ..control::State::default()

@@ -78,6 +78,7 @@ mod builder;
 mod content;
 pub mod control;
 mod error;
+mod faulty;
 pub mod graph;
 pub mod live;
 mod oauth;
@@ -86,6 +87,7 @@ mod origin;
 mod running;
 mod seal;
 mod seed;
+mod strike;
 mod tickets;
 pub mod tree;
 
@@ -97,8 +99,8 @@ use url::Url;
 
 pub use builder::Builder;
 pub use control::{
-    ActiveFault, Control, Counters, Fault, FaultError, Plant, PlantError, PlantKind, Planted,
-    RequestRecord, When,
+    ActiveFault, Bandwidth, Control, Counters, Drip, Fault, FaultError, Latency, Plant, PlantError,
+    PlantKind, Planted, RequestRecord, Side, When,
 };
 pub use error::ServerError;
 pub use graph::AccountKind;

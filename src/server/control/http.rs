@@ -6,8 +6,8 @@
 //! | `GET counters` | `{"total": n, "operations": {name: n}}` |
 //! | `POST counters/reset` | counts and logs anew |
 //! | `GET requests` | the request log, one JSON object a line |
-//! | `GET faults` | the rules in force and what they have done |
-//! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
+//! | `GET faults` | the rules in force with their seed, and what they have done |
+//! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}`; see [`Fault`] |
 //! | `DELETE faults` | clears them |
 //! | `POST items` | plants an item or a list of items |
 //! | `POST state/reset` | everything as it was at the start |
@@ -108,6 +108,7 @@ async fn faults(State(control): State<Control>) -> Response {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Seed {
     seed: Option<u64>,
 }
@@ -117,7 +118,7 @@ async fn add_faults(
     Query(Seed { seed }): Query<Seed>,
     body: Bytes,
 ) -> Response {
-    let rules: Vec<Fault> = match one_or_many(&body, "rule") {
+    let rules = match Fault::from_json(&body) {
         Ok(rules) => rules,
         Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
     };
@@ -163,7 +164,7 @@ async fn wrong_method() -> Response {
 }
 
 /// One value, or a list of them; an error says which one is wrong and how.
-fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
+pub(super) fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
     let value: serde_json::Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     let values = match value {

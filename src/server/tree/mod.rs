@@ -540,6 +540,14 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// Ends a session and forgets its bytes.
     async fn cancel(&self, id: &str) -> Result<()>;
 
+    /// Lets an item be neither found nor listed until then, as a cloud whose parts do not agree
+    /// yet: by [`node`](Self::node), [`any_node`](Self::any_node), [`child`](Self::child),
+    /// [`walk`](Self::walk) and [`children`](Self::children). Everything else knows it, writes too.
+    fn hide(&self, drive: DriveNo, item: ItemNo, until: tokio::time::Instant);
+
+    /// Whether an item is neither found nor listed now.
+    fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool;
+
     /// Forgets every drive, session and byte.
     async fn reset(&self) -> Result<()>;
 }
