@@ -107,7 +107,7 @@ fn it_fails_as_a_file_says_and_tells_the_seed() {
     let arguments = ["--ephemeral", "--faults", "bad.json", "--fault-seed", "42"];
     let serving = Serving::start(&shell, &arguments);
     let remote = serving.remote("drivedal-dev");
-    shell.run(&["--remote", &remote, "ls", "sky:"]).fails(1, "418");
+    shell.run(&["--remote", &remote, "ls", "sky:"]).fails(8, "418");
     assert_eq!(shell.out(&["--remote", &remote, "ls", "sky:"]), "");
     let ran = serving.stop("TERM");
     assert_eq!((ran.code, ran.err.as_str()), (0, "drivedal: 1 fault rules, fault seed 42\n"));

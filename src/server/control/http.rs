@@ -9,6 +9,7 @@
 //! | `GET faults` | the rules in force with their seed, and what they have done |
 //! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}`; see [`Fault`] |
 //! | `DELETE faults` | clears them |
+//! | `GET audit` | `{"blobs", "orphans", "missing"}`: bytes that are kept, for nothing, or not |
 //! | `POST items` | plants an item or a list of items |
 //! | `POST state/reset` | everything as it was at the start |
 //!
@@ -40,6 +41,7 @@ pub(in crate::server) fn router(control: Control) -> Router {
         .route("/_control/counters/reset", post(reset_counters))
         .route("/_control/requests", get(requests))
         .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
+        .route("/_control/audit", get(audit))
         .route("/_control/items", post(plant))
         .route("/_control/state/reset", post(reset_state))
         .layer(middleware::from_fn_with_state(control.clone(), guard));
@@ -134,6 +136,13 @@ async fn clear_faults(State(control): State<Control>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+async fn audit(State(control): State<Control>) -> Response {
+    match control.audit().await {
+        Ok(audit) => json(&audit),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
 async fn plant(State(control): State<Control>, body: Bytes) -> Response {
     let items: Vec<Plant> = match one_or_many(&body, "item") {
         Ok(items) => items,
@@ -155,7 +164,7 @@ async fn reset_state(State(control): State<Control>) -> Response {
 async fn nothing_here() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Control has: health, counters, counters/reset, requests, faults, items, state/reset.",
+        "Control has: health, counters, counters/reset, requests, faults, audit, items, state/reset.",
     )
 }
 

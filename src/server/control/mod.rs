@@ -20,7 +20,7 @@ pub use plant::{Plant, PlantError, PlantKind, Planted};
 pub use rules::{ActiveFault, FaultError};
 pub(super) use rules::{Failure, Faults, Spot, Strike};
 
-use super::{ServerError, app::App, seed};
+use super::{ServerError, app::App, seed, tree::Audit};
 
 /// What is counted and in force.
 #[derive(Debug, Default)]
@@ -97,6 +97,12 @@ impl Control {
         items: impl IntoIterator<Item = Plant>,
     ) -> Result<Vec<Planted>, PlantError> {
         plant::plant(&self.app, items.into_iter().collect()).await
+    }
+
+    /// Compares the bytes that are kept with those that files and upload sessions are made of: what
+    /// a crash left is an orphan until it is removed, which begins when the server starts.
+    pub async fn audit(&self) -> Result<Audit, ServerError> {
+        self.app.tree.audit().await.map_err(ServerError::Tree)
     }
 
     /// Makes the server what it was when it started: every drive is gone, the default drive has

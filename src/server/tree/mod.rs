@@ -344,6 +344,18 @@ pub struct Session {
     pub state: serde_json::Value,
 }
 
+/// The blobs there are, beside those that contents and open upload sessions are made of. While bytes
+/// are written, removed or taken in, some are on their way between the two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Audit {
+    /// Blobs there are.
+    pub blobs: u64,
+    /// Those of them that nothing names: left by a crash, until they are removed.
+    pub orphans: u64,
+    /// Blobs that are named and not there.
+    pub missing: u64,
+}
+
 /// Another place for the file of a session than it was opened for: its name may be taken by now.
 #[derive(Clone, Debug)]
 pub struct Landing {
@@ -547,6 +559,9 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
 
     /// Whether an item is neither found nor listed now.
     fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool;
+
+    /// Compares the blobs there are with those that are named. It takes a look at every blob.
+    async fn audit(&self) -> Result<Audit>;
 
     /// Forgets every drive, session and byte.
     async fn reset(&self) -> Result<()>;

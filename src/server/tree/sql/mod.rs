@@ -41,8 +41,9 @@ pub(super) use self::intake::Place;
 pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
 use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To, veil::Veil};
 use super::{
-    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing, NewItem,
-    Node, NodeKind, OnConflict, Result, Session, Stored, Tree, TreeError, Written, hash::Hasher,
+    Audit, Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing,
+    NewItem, Node, NodeKind, OnConflict, Result, Session, Stored, Tree, TreeError, Written,
+    hash::Hasher,
 };
 use crate::server::blobs::Blobs;
 
@@ -295,6 +296,15 @@ impl Tree for SqlTree {
 
     fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool {
         self.veil.hides(drive, item)
+    }
+
+    async fn audit(&self) -> Result<Audit> {
+        // First those that are named: what is taken in meanwhile is then not missing.
+        let mut named = contents::blobs(&mut *self.db.reader().await?).await?;
+        let there = self.blobs.all().await.map_err(db::storage)?;
+        let blobs = there.len() as u64;
+        let orphans = there.into_iter().filter(|blob| !named.remove(blob)).count() as u64;
+        Ok(Audit { blobs, orphans, missing: named.len() as u64 })
     }
 
     async fn reset(&self) -> Result<()> {
