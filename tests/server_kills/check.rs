@@ -6,7 +6,7 @@ use drivedal::server::tree::Audit;
 use serde_json::Value;
 
 use crate::{
-    ledger::{State, Upload, bytes, large},
+    ledger::{State, Upload, bytes, large, large_length, length},
     writers::{Cloud, Stop},
 };
 
@@ -115,7 +115,7 @@ impl Cloud {
     }
 
     fn length(&self, number: u64, name: &str) -> u64 {
-        self.bytes(number, name).len() as u64
+        (if self.is_large(name) { large_length(number) } else { length(number) }) as u64
     }
 
     /// Goes on with an upload; `false`: it was ended, which nobody had told.
@@ -149,12 +149,12 @@ impl Cloud {
             }
             let progress = answer.of("status", &[200]).map_err(told)?.json();
             let expected = progress["nextExpectedRanges"][0].as_str();
-            let whole = large(upload.bytes).len() as u64;
+            let whole = large_length(upload.bytes) as u64;
             let next =
                 expected.map_or(Some(whole), |range| range.trim_end_matches('-').parse().ok());
             return next.map(Some).ok_or_else(|| format!("{progress}"));
         }
-        if upload.received == large(upload.bytes).len() as u64 {
+        if upload.received == large_length(upload.bytes) as u64 {
             // No packet asks how far a session is; closing it will tell.
             return Ok(Some(upload.received));
         }

@@ -140,20 +140,30 @@ impl Ledger {
     }
 }
 
-/// The bytes that a number stands for: some kept in a row, some in one blob, some in several.
-pub fn bytes(number: u64) -> Vec<u8> {
-    let length = match number % 4 {
-        0 => number % 900,
-        1 => 17_000 + number % 900,
-        2 => 60_000 + number % 900,
-        _ => 200_000 + number % 900,
+/// How long the bytes are that a number stands for: kept in a row, in one blob, in several.
+pub fn length(number: u64) -> usize {
+    let least = match number % 4 {
+        0 => 0,
+        1 => 17_000,
+        2 => 60_000,
+        _ => 200_000,
     };
-    drawn(number, length as usize)
+    least + (number % 900) as usize
 }
 
-/// The bytes of a large upload: three fragments, the last one short.
+/// The bytes that a number stands for.
+pub fn bytes(number: u64) -> Vec<u8> {
+    drawn(number, length(number))
+}
+
+/// How long a large upload is: three fragments, the last one short.
+pub fn large_length(number: u64) -> usize {
+    2 * FRAGMENT + 1 + (number % 900) as usize
+}
+
+/// The bytes of a large upload.
 pub fn large(number: u64) -> Vec<u8> {
-    drawn(number, 2 * FRAGMENT + 1 + (number % 900) as usize)
+    drawn(number, large_length(number))
 }
 
 /// Graph's unit.

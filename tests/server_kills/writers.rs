@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::ledger::{FRAGMENT, Ledger, Upload, bytes, large};
+use crate::ledger::{FRAGMENT, Ledger, Upload, bytes, large, large_length};
 
 /// A server, and what was asked of it.
 pub struct Cloud {
@@ -193,7 +193,7 @@ impl Cloud {
 
     /// Sends what is missing of an upload, and ends it.
     pub async fn go_on(&self, kill: u64, name: &str, mut upload: Upload) -> Result {
-        let length = large(upload.bytes).len() as u64;
+        let length = large_length(upload.bytes) as u64;
         let is_graph = upload.session.is_empty();
         if is_graph && upload.received == length {
             // The server fell between the last byte and the file.
