@@ -195,13 +195,13 @@ impl Opened {
         loop {
             local.rewind().expect("a file");
             let reopened = local.try_clone().expect("a file");
-            let (options, resume) = (FileUpload::default(), saved.take());
+            let (options, resume) = (FileUpload::default(), saved.clone());
             let mut keep = |upload: &SavedUpload| saved = Some(upload.clone());
             let (handle, operator) = (&self.handle, &self.operator);
             let sent = handle.upload_file(operator, path, reopened, &options, resume, &mut keep);
             tries += 1;
             match sent.await {
-                Err(error) if error.is_temporary() && tries < 10 => {}
+                Err(error) if error.is_temporary() && tries < 100 => {}
                 sent => return sent.map(drop),
             }
         }
