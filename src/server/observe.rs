@@ -64,7 +64,7 @@ pub(super) async fn exchange(
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let (body, resets) = strike.request_body(body, &parts, link);
+    let (body, reset_on_request) = strike.request_body(body, &parts, link);
     let body = Body::new(Received::new(body, entry.received(), &parts));
     if strike.resets(When::Before) {
         return reset(link, entry).await;
@@ -87,14 +87,14 @@ pub(super) async fn exchange(
     if let Some(watch) = watch {
         watch.hide(app).await;
     }
-    let resets = strike.resets(When::During) && !resets;
-    if strike.resets(When::After) || resets && response.body().is_end_stream() {
+    let reset_on_answer = strike.resets(When::During) && !reset_on_request;
+    if strike.resets(When::After) || reset_on_answer && response.body().is_end_stream() {
         return reset(link, entry).await;
     }
     if let Some(answer) = strike.answer(When::After, front_end) {
         response = answer;
     }
-    entry.answer(strike.answered(response, front_end, link, resets).await)
+    entry.answer(strike.answered(response, front_end, link, reset_on_answer).await)
 }
 
 /// Ends the connection; the request with it.
