@@ -50,10 +50,6 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     quota: Option<u64>,
 
-    /// How long every request waits, as if the server were far away: 20ms
-    #[arg(long, value_name = "TIME", value_parser = units::duration)]
-    latency: Option<Duration>,
-
     /// Fail as the rules in this file say: JSON, as `POST /_control/faults` takes it
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -62,6 +58,10 @@ pub(crate) struct Serve {
     /// printed, if not given
     #[arg(long, value_name = "N")]
     fault_seed: Option<u64>,
+
+    /// How long every request waits, as if the server were far away: 20ms
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    latency: Option<Duration>,
 }
 
 #[derive(Serialize)]
@@ -113,14 +113,14 @@ impl Serve {
             Some(address) => builder.insecure_listen(address),
             None => builder.listen(self.http),
         };
+        if let Some(seed) = self.fault_seed {
+            builder = builder.fault_seed(seed);
+        }
         if let Some(folder) = &self.seed {
             builder = builder.seed(folder);
         }
         if let Some(bytes) = self.quota {
             builder = builder.quota(bytes);
-        }
-        if let Some(seed) = self.fault_seed {
-            builder = builder.fault_seed(seed);
         }
         Ok(builder.latency(self.latency.unwrap_or_default()))
     }

@@ -51,9 +51,9 @@ pub struct Builder {
     token_life: Duration,
     ticket_life: Duration,
     session_life: Duration,
+    fault_seed: Option<u64>,
     kind: AccountKind,
     seed: Option<PathBuf>,
-    fault_seed: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,9 +73,9 @@ impl Default for Builder {
             token_life: TOKEN_LIFE,
             ticket_life: TICKET_LIFE,
             session_life: SESSION_LIFE,
+            fault_seed: None,
             kind: AccountKind::default(),
             seed: None,
-            fault_seed: None,
         }
     }
 }
@@ -122,12 +122,6 @@ impl Builder {
         Self { seed: Some(folder.into()), ..self }
     }
 
-    /// What the dice of fault rules are thrown from, so that a run can be had again; drawn if
-    /// nothing is said. See [`Fault`](super::Fault).
-    pub fn fault_seed(self, seed: u64) -> Self {
-        Self { fault_seed: Some(seed), ..self }
-    }
-
     /// How long issued access tokens live; an hour unless told otherwise.
     pub fn token_life(self, life: Duration) -> Self {
         Self { token_life: life, ..self }
@@ -141,6 +135,12 @@ impl Builder {
     /// How long an upload session lives after its last fragment; a day unless told otherwise.
     pub fn session_life(self, life: Duration) -> Self {
         Self { session_life: life, ..self }
+    }
+
+    /// What the dice of fault rules are thrown from, so that a run can be had again; drawn if
+    /// nothing is said. See [`Fault`](super::Fault).
+    pub fn fault_seed(self, seed: u64) -> Self {
+        Self { fault_seed: Some(seed), ..self }
     }
 
     /// What kind of account Graph shows, where an account's name does not say it: personal unless
@@ -199,8 +199,8 @@ impl Builder {
             },
             accounts: Accounts::default(),
             control: control::State {
-                seed: self.seed.clone(),
                 faults: control::Faults::new(self.fault_seed),
+                seed: self.seed.clone(),
                 token: self.insecure.then(|| random_name().into()),
                 instance: random_name(),
                 ..control::State::default()

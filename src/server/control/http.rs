@@ -6,12 +6,14 @@
 //! | `GET counters` | `{"total": n, "operations": {name: n}}` |
 //! | `POST counters/reset` | counts and logs anew |
 //! | `GET requests` | the request log, one JSON object a line |
-//! | `GET faults` | the rules in force with their seed, and what they have done |
-//! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}`; see [`Fault`] |
-//! | `DELETE faults` | clears them |
 //! | `GET audit` | `{"blobs", "orphans", "missing"}`: bytes that are kept, for nothing, or not |
+//! | `GET faults` | the rules in force and what they have done |
+//! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
+//! | `DELETE faults` | clears them |
 //! | `POST items` | plants an item or a list of items |
 //! | `POST state/reset` | everything as it was at the start |
+//!
+//! What rules can be made of is told at [`Fault`].
 //!
 //! A server that others than this machine can reach wants `Authorization: Bearer` with the control
 //! token that it printed when it started.
@@ -40,8 +42,8 @@ pub(in crate::server) fn router(control: Control) -> Router {
         .route("/_control/counters", get(counters))
         .route("/_control/counters/reset", post(reset_counters))
         .route("/_control/requests", get(requests))
-        .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/_control/audit", get(audit))
+        .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/_control/items", post(plant))
         .route("/_control/state/reset", post(reset_state))
         .layer(middleware::from_fn_with_state(control.clone(), guard));
@@ -105,6 +107,13 @@ async fn requests(State(control): State<Control>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
 }
 
+async fn audit(State(control): State<Control>) -> Response {
+    match control.audit().await {
+        Ok(audit) => json(&audit),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
 async fn faults(State(control): State<Control>) -> Response {
     json(&control.faults())
 }
@@ -134,13 +143,6 @@ async fn add_faults(
 async fn clear_faults(State(control): State<Control>) -> StatusCode {
     control.clear_faults();
     StatusCode::NO_CONTENT
-}
-
-async fn audit(State(control): State<Control>) -> Response {
-    match control.audit().await {
-        Ok(audit) => json(&audit),
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    }
 }
 
 async fn plant(State(control): State<Control>, body: Bytes) -> Response {

@@ -59,6 +59,12 @@ impl Control {
         self.app.control.log.requests()
     }
 
+    /// Compares the bytes that are kept with those that files and upload sessions are made of: what
+    /// a crash left is an orphan until it is removed, which begins when the server starts.
+    pub async fn audit(&self) -> Result<Audit, ServerError> {
+        self.app.tree.audit().await.map_err(ServerError::Tree)
+    }
+
     /// Puts fault rules in force, behind those that are; all of them, or none if one is bad. The
     /// dice of rules with a share are thrown from the seed that is returned.
     pub fn add_faults(&self, rules: impl IntoIterator<Item = Fault>) -> Result<u64, FaultError> {
@@ -97,12 +103,6 @@ impl Control {
         items: impl IntoIterator<Item = Plant>,
     ) -> Result<Vec<Planted>, PlantError> {
         plant::plant(&self.app, items.into_iter().collect()).await
-    }
-
-    /// Compares the bytes that are kept with those that files and upload sessions are made of: what
-    /// a crash left is an orphan until it is removed, which begins when the server starts.
-    pub async fn audit(&self) -> Result<Audit, ServerError> {
-        self.app.tree.audit().await.map_err(ServerError::Tree)
     }
 
     /// Makes the server what it was when it started: every drive is gone, the default drive has

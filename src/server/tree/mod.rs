@@ -436,6 +436,17 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// again.
     async fn open(&self, content: &Content, range: Range<u64>) -> Result<Bytestream>;
 
+    /// Lets an item be neither found nor listed until then, as a cloud whose parts do not agree
+    /// yet: by [`node`](Self::node), [`any_node`](Self::any_node), [`child`](Self::child),
+    /// [`walk`](Self::walk) and [`children`](Self::children). Everything else knows it, writes too.
+    fn hide(&self, drive: DriveNo, item: ItemNo, until: tokio::time::Instant);
+
+    /// Whether an item is neither found nor listed now.
+    fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool;
+
+    /// Compares the blobs there are with those that are named. It takes a look at every blob.
+    async fn audit(&self) -> Result<Audit>;
+
     /// Makes a folder or a notebook. With [`OnConflict::Replace`] an existing folder is answered
     /// as it is, not created; a file in its place is [`TreeError::NameTaken`].
     async fn make(
@@ -551,17 +562,6 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
 
     /// Ends a session and forgets its bytes.
     async fn cancel(&self, id: &str) -> Result<()>;
-
-    /// Lets an item be neither found nor listed until then, as a cloud whose parts do not agree
-    /// yet: by [`node`](Self::node), [`any_node`](Self::any_node), [`child`](Self::child),
-    /// [`walk`](Self::walk) and [`children`](Self::children). Everything else knows it, writes too.
-    fn hide(&self, drive: DriveNo, item: ItemNo, until: tokio::time::Instant);
-
-    /// Whether an item is neither found nor listed now.
-    fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool;
-
-    /// Compares the blobs there are with those that are named. It takes a look at every blob.
-    async fn audit(&self) -> Result<Audit>;
 
     /// Forgets every drive, session and byte.
     async fn reset(&self) -> Result<()>;

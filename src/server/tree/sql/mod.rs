@@ -172,6 +172,23 @@ impl Tree for SqlTree {
         contents::open(&self.db, &self.blobs, content, range).await
     }
 
+    fn hide(&self, drive: DriveNo, item: ItemNo, until: tokio::time::Instant) {
+        self.veil.hide(drive, item, until);
+    }
+
+    fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool {
+        self.veil.hides(drive, item)
+    }
+
+    async fn audit(&self) -> Result<Audit> {
+        // First those that are named: what is taken in meanwhile is then not missing.
+        let mut named = contents::blobs(&mut *self.db.reader().await?).await?;
+        let there = self.blobs.all().await.map_err(db::storage)?;
+        let blobs = there.len() as u64;
+        let orphans = there.into_iter().filter(|blob| !named.remove(blob)).count() as u64;
+        Ok(Audit { blobs, orphans, missing: named.len() as u64 })
+    }
+
     async fn make(
         &self,
         drive: DriveNo,
@@ -288,23 +305,6 @@ impl Tree for SqlTree {
         self.hashing.invalidate(id);
         let id = id.to_owned();
         write!(self, |tx| session::cancel(tx, id))
-    }
-
-    fn hide(&self, drive: DriveNo, item: ItemNo, until: tokio::time::Instant) {
-        self.veil.hide(drive, item, until);
-    }
-
-    fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool {
-        self.veil.hides(drive, item)
-    }
-
-    async fn audit(&self) -> Result<Audit> {
-        // First those that are named: what is taken in meanwhile is then not missing.
-        let mut named = contents::blobs(&mut *self.db.reader().await?).await?;
-        let there = self.blobs.all().await.map_err(db::storage)?;
-        let blobs = there.len() as u64;
-        let orphans = there.into_iter().filter(|blob| !named.remove(blob)).count() as u64;
-        Ok(Audit { blobs, orphans, missing: named.len() as u64 })
     }
 
     async fn reset(&self) -> Result<()> {
