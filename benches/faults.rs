@@ -32,7 +32,7 @@ use opendal::Operator;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-#[path = "common/rclone.rs"]
+#[path = "shared/rclone.rs"]
 mod rclone;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;

@@ -4,6 +4,8 @@ mod bits;
 mod budget;
 mod control;
 mod downloads;
+mod fault_lines;
+mod fault_states;
 mod faults;
 mod items;
 mod lifecycle;

@@ -6,12 +6,15 @@
 //! | `GET counters` | `{"total": n, "operations": {name: n}}` |
 //! | `POST counters/reset` | counts and logs anew |
 //! | `GET requests` | the request log, one JSON object a line |
+//! | `GET audit` | `{"blobs", "orphans", "missing"}`: bytes that are kept, for nothing, or not |
 //! | `GET faults` | the rules in force and what they have done |
 //! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
 //! | `DELETE faults` | clears them |
 //! | `GET`, `PUT`, `DELETE budget` | what every account may ask for in a window of time: `{"units", "window"}`, or `null` |
 //! | `POST items` | plants an item or a list of items |
 //! | `POST state/reset` | everything as it was at the start |
+//!
+//! What rules can be made of is told at [`Fault`].
 //!
 //! A server that others than this machine can reach wants `Authorization: Bearer` with the control
 //! token that it printed when it started.
@@ -40,6 +43,7 @@ pub(in crate::server) fn router(control: Control) -> Router {
         .route("/_control/counters", get(counters))
         .route("/_control/counters/reset", post(reset_counters))
         .route("/_control/requests", get(requests))
+        .route("/_control/audit", get(audit))
         .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/_control/budget", get(budget).put(set_budget).delete(clear_budget))
         .route("/_control/items", post(plant))
@@ -105,11 +109,19 @@ async fn requests(State(control): State<Control>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
 }
 
+async fn audit(State(control): State<Control>) -> Response {
+    match control.audit().await {
+        Ok(audit) => json(&audit),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
 async fn faults(State(control): State<Control>) -> Response {
     json(&control.faults())
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Seed {
     seed: Option<u64>,
 }
@@ -119,7 +131,7 @@ async fn add_faults(
     Query(Seed { seed }): Query<Seed>,
     body: Bytes,
 ) -> Response {
-    let rules: Vec<Fault> = match one_or_many(&body, "rule") {
+    let rules = match Fault::from_json(&body) {
         Ok(rules) => rules,
         Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
     };
@@ -178,7 +190,8 @@ async fn reset_state(State(control): State<Control>) -> Response {
 async fn nothing_here() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Control has: health, counters, counters/reset, requests, faults, budget, items, state/reset.",
+        "Control has: health, counters, counters/reset, requests, faults, budget, audit, items, \
+         state/reset.",
     )
 }
 
@@ -187,7 +200,7 @@ async fn wrong_method() -> Response {
 }
 
 /// One value, or a list of them; an error says which one is wrong and how.
-fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
+pub(super) fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
     let value: serde_json::Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     let values = match value {
