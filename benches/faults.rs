@@ -49,6 +49,9 @@ struct Arguments {
     /// Who takes longer, in seconds, is stopped.
     #[arg(long, default_value_t = 300)]
     patience: u64,
+    /// Only clients whose names begin so.
+    #[arg(long, default_value = "")]
+    client: String,
     /// One JSON document a line instead of a table.
     #[arg(long)]
     json: bool,
@@ -127,7 +130,8 @@ fn main() -> Result {
         println!("| client | work | finished | requests | needed | in vain | seconds | needed |");
         println!("|---|---|---:|---:|---:|---:|---:|---:|");
     }
-    for client in CLIENTS {
+    let wanted = |client: &Client| client.name().starts_with(&arguments.client);
+    for client in CLIENTS.into_iter().filter(wanted) {
         if !client.is_here() {
             eprintln!("{} is not here", client.name());
             continue;
