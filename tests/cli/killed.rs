@@ -54,7 +54,6 @@ impl Cloud {
 
 /// A server, and what the command line needs to use a remote on it.
 struct Rig {
-    cloud: Cloud,
     server: Server,
     shell: Shell,
     uri: String,
@@ -64,7 +63,7 @@ impl Rig {
     async fn new(cloud: Cloud) -> Self {
         let server = Server::builder().ephemeral().start().await.expect("a server");
         let uri = cloud.uri(&server);
-        Self { cloud, server, shell: Shell::new(), uri }
+        Self { server, shell: Shell::new(), uri }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
