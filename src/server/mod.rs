@@ -80,6 +80,7 @@ pub mod control;
 mod error;
 pub mod graph;
 pub mod live;
+mod media;
 mod oauth;
 mod observe;
 mod origin;
