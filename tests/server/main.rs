@@ -11,5 +11,6 @@ mod made;
 mod moves;
 mod objects;
 mod rig;
+mod sharing;
 mod signin;
 mod uploads;

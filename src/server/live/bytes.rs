@@ -21,6 +21,7 @@ use super::{
     present::Presentation,
 };
 use crate::server::{
+    content::encoded,
     media::{Fetch, Reading, picture},
     oauth,
     tree::{
@@ -143,12 +144,10 @@ pub(super) async fn post_from_page(asked: &Asked, request: &Parts, body: Body) -
     };
     let result = axum::body::to_bytes(answer.into_body(), LARGEST_RESULT).await;
     let result = result.map_err(|error| LiveError::body(error.to_string()))?;
-    let mut fragment = url::form_urlencoded::Serializer::new(String::new());
-    if let Some(state) = asked.query.get("state") {
-        fragment.append_pair("state", state);
-    }
-    fragment.append_pair("result", &String::from_utf8_lossy(&result));
-    target.set_fragment(Some(&fragment.finish()));
+    let state = asked.query.get("state");
+    let state = state.map(|state| format!("state={}&", encoded(state))).unwrap_or_default();
+    let result = String::from_utf8_lossy(&result);
+    target.set_fragment(Some(&format!("{state}result={}", encoded(&result))));
     // A URL has neither quotes nor angle brackets as they are; JSON's quotes are JavaScript's.
     let place = serde_json::Value::from(target.as_str()).to_string().replace('<', "\\u003c");
     let page = format!(
