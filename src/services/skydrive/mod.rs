@@ -29,6 +29,7 @@
 
 mod api;
 mod bits;
+mod collections;
 mod config;
 mod copy;
 mod drive;
@@ -40,7 +41,10 @@ mod multipart;
 mod names;
 mod options;
 mod put_bits;
+mod resolve;
 mod session;
+mod sign_in;
+mod social;
 #[cfg(test)]
 mod tests;
 
@@ -52,9 +56,14 @@ use self::drive::LiveDrive;
 pub use self::{
     api::{Client, ROOT, STORAGE_ENDPOINT},
     bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsReceived, BitsTarget},
+    collections::{CAMERA_ROLL, MY_DOCUMENTS, MY_PHOTOS, PUBLIC_DOCUMENTS},
     config::SkyDriveConfig,
-    options::{Filter, Listing, Overwrite, Properties, SortBy, SortOrder, UploadOptions},
+    options::{
+        Filter, LinkType, Listing, Overwrite, PictureSize, Properties, Shared, SortBy, SortOrder,
+        UploadOptions,
+    },
     put_bits::{BitsOptions, BitsProgress, BitsSource},
+    sign_in::{SCOPES, SignIn},
 };
 use crate::adapter::{DriveHandle, DriveService, Settings};
 
@@ -158,6 +167,12 @@ impl SkyDrive {
     /// Sets [`SkyDriveConfig::token_file`].
     pub fn token_file(mut self, path: impl Into<String>) -> Self {
         self.config.token_file = Some(path.into());
+        self
+    }
+
+    /// Sets [`SkyDriveConfig::lcrc`].
+    pub fn lcrc(mut self, path: impl Into<String>) -> Self {
+        self.config.lcrc = Some(path.into());
         self
     }
 
