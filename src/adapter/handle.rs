@@ -37,6 +37,11 @@ impl DriveHandle {
         Context::from(operator.context())
     }
 
+    /// A failure of the drive's own verbs as the operator's user sees it.
+    pub fn error(error: Error) -> opendal::Error {
+        to_opendal(error)
+    }
+
     /// Who the account belongs to.
     ///
     /// # Errors

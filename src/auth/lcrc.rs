@@ -90,7 +90,8 @@ impl Lcrc {
 }
 
 fn parse(text: &str, path: &Path) -> Result<File> {
-    let file: Option<File> = serde_yaml_ng::from_str(text).map_err(|error| foreign(path, &error))?;
+    let file: Option<File> =
+        serde_yaml_ng::from_str(text).map_err(|error| foreign(path, &error))?;
     Ok(file.unwrap_or_default())
 }
 

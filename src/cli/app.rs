@@ -161,7 +161,7 @@ impl App {
     }
 
     /// Where a remote is. One that the user configured comes before an embedded one of its name.
-    async fn source(&self, name: &str) -> Result<Source> {
+    pub(crate) async fn source(&self, name: &str) -> Result<Source> {
         let configured = self.remotes.names().any(|known| known == name);
         match embedded::source(name).filter(|_| !configured) {
             None => Ok(self.remotes.source(name)?),

@@ -335,7 +335,11 @@ impl Client {
         self.send(cx, call).await?.json()
     }
 
-    pub(super) async fn send(&self, cx: &Context, call: impl Fn() -> Call + Send + Sync) -> Result<Reply> {
+    pub(super) async fn send(
+        &self,
+        cx: &Context,
+        call: impl Fn() -> Call + Send + Sync,
+    ) -> Result<Reply> {
         let (answer, token) = self.signed(cx, call).await?;
         let reply = answer.read().await?;
         match reply.status.is_success() {

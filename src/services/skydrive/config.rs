@@ -137,9 +137,10 @@ impl SkyDriveConfig {
     /// The application's id and secret.
     fn application(&self) -> Result<(String, Option<Secret>)> {
         let old = self.old_file()?;
-        let client_id = self.client_id.clone().or(old.client_id).ok_or_else(|| {
-            wrong("client_id is needed with refresh_token, token_file and lcrc")
-        })?;
+        let client_id =
+            self.client_id.clone().or(old.client_id).ok_or_else(|| {
+                wrong("client_id is needed with refresh_token, token_file and lcrc")
+            })?;
         let secret = self.client_secret.as_deref().map(Secret::from);
         Ok((client_id, secret.or(old.client_secret)))
     }

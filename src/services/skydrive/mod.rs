@@ -25,7 +25,9 @@
 //! * Names are compared without case, and some are refused: see live-connect.md, A.6.
 //! * [Renaming](SkyDrive#renaming-and-copying) onto an existing file is several requests.
 //!
-//! [`Client`] is the protocol itself, one method per request, for those who want no paths.
+//! [`Client`] is the protocol itself, one method per request, for those who want no paths;
+//! [`Client::of`] gives the one behind a [handle](crate::adapter::DriveHandle). [`old_client`] sets it
+//! beside the client that Python had.
 
 mod api;
 mod bits;
@@ -39,6 +41,8 @@ pub mod model;
 mod moving;
 mod multipart;
 mod names;
+#[doc = include_str!("old_client.md")]
+pub mod old_client {}
 mod options;
 mod put_bits;
 mod resolve;

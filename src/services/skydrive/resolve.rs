@@ -53,8 +53,7 @@ impl Client {
     async fn named(&self, cx: &Context, folder: &str, name: &str) -> Result<Option<String>> {
         let mut offset = 0;
         loop {
-            let part =
-                Listing { limit: Some(PART), offset: Some(offset), ..Listing::default() };
+            let part = Listing { limit: Some(PART), offset: Some(offset), ..Listing::default() };
             let objects = self.files(cx, folder, &part).await?.data;
             let full = objects.len() as u64 >= PART;
             let found = objects.into_iter().rfind(|object| object.name == name);

@@ -31,8 +31,9 @@ impl Client {
     /// See [`drive::ErrorKind`](ErrorKind); so do all methods.
     pub async fn link(&self, cx: &Context, id: &str, kind: LinkType) -> Result<Secret> {
         let path = format!("{}/{}", path(id), kind.segment());
-        let answer: Linked =
-            self.ask(cx, || self.call(Operation::Presign, Method::GET, &path, "{id}/{link}")).await?;
+        let answer: Linked = self
+            .ask(cx, || self.call(Operation::Presign, Method::GET, &path, "{id}/{link}"))
+            .await?;
         Ok(answer.link.into())
     }
 
@@ -92,7 +93,12 @@ impl Client {
     }
 
     /// Row 27: the picture of what a link leads to. No token is sent: the link is enough.
-    pub async fn preview(&self, cx: &Context, link: &Secret, size: PictureSize) -> Result<Download> {
+    pub async fn preview(
+        &self,
+        cx: &Context,
+        link: &Secret,
+        size: PictureSize,
+    ) -> Result<Download> {
         let template = "skydrive/get_item_preview";
         let call = self
             .call(Operation::Read, Method::GET, template, template)
