@@ -4,9 +4,11 @@
 //! [`register`] puts the drives' schemes into OpenDAL's registry; [`services`] has a builder for
 //! each; [`remote::open`] gives an operator and the drive's extras in one. Beneath them lie the
 //! contract of a drive ([`drive`]), what makes an OpenDAL service of any drive ([`adapter`]), HTTP
-//! and errors without secrets ([`http`]), and tokens ([`auth`]). With feature `layers` there are layers for any OpenDAL
-//! service that speaks HTTP: a retry that listens to the cloud (`layers::RetryLayer`). With feature `server` there is a
-//! drive server that speaks all three protocols from local storage ([`server`]).
+//! and errors without secrets ([`http`]), and tokens ([`auth`]). With feature `layers` there are
+//! layers for any OpenDAL service that speaks HTTP: a retry that listens to the cloud
+//! (`layers::RetryLayer`); with `layers-cache` a cache for any service (`layers::CacheLayer`). With
+//! feature `server` there is a drive server that speaks all three protocols from local storage
+//! ([`server`]).
 #![cfg_attr(not(feature = "server"), doc = "\n[`server`]: index.html")]
 // Without every service some of what they share has no user.
 #![cfg_attr(
@@ -28,7 +30,7 @@ pub mod drive;
 pub mod gate;
 #[cfg(feature = "drive")]
 pub mod http;
-#[cfg(feature = "layers")]
+#[cfg(any(feature = "layers", feature = "layers-cache"))]
 pub mod layers;
 #[cfg(feature = "drive")]
 pub mod remote;

@@ -21,6 +21,7 @@ use super::{
     Settings,
     index::{Folder, Index, Look},
     path::Path,
+    told::Told,
 };
 use crate::drive::{
     Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Kind, Place, Result,
@@ -37,6 +38,8 @@ pub(super) struct Core {
     pub(super) drive: Arc<dyn Drive>,
     pub(super) settings: Settings,
     pub(super) index: Index,
+    /// Under which paths items were shown, if somebody follows the drive's changes.
+    pub(super) told: Told,
     root: OnceCell<ItemId>,
     /// Who is making a folder, or writing a file: the second one waits.
     making: Mutex<Turns>,
@@ -68,6 +71,7 @@ impl Core {
             drive,
             settings,
             index: Index::new(),
+            told: Told::default(),
             root: OnceCell::new(),
             making: Mutex::default(),
         }

@@ -15,7 +15,7 @@ use crate::drive::{
 /// extras too.
 #[derive(Clone, Debug)]
 pub struct DriveHandle {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
 }
 
 impl DriveHandle {
@@ -40,6 +40,18 @@ impl DriveHandle {
     /// A failure of the drive's own verbs as the operator's user sees it.
     pub fn error(error: Error) -> opendal::Error {
         to_opendal(error)
+    }
+
+    /// Where the [cache](crate::layers::cache) hears what has changed in the drive: one request
+    /// per refresh, and one per folder that is not known yet where a file has changed. `None` if
+    /// the drive tells no changes. What lies behind a shortcut, in another drive, is told to have
+    /// changed every time, if the shortcut was listed; what was only reached through it is not told.
+    ///
+    /// A source is for one cache.
+    #[cfg(feature = "layers-cache")]
+    pub fn change_source(&self) -> Option<Arc<dyn crate::layers::cache::ChangeSource>> {
+        let has = self.core.capabilities().changes;
+        has.then(|| Arc::new(super::changes::DriveChanges::new(self.clone())) as _)
     }
 
     /// Who the account belongs to.

@@ -142,6 +142,12 @@ impl Index {
         }
     }
 
+    /// Forgets everything.
+    #[cfg(feature = "layers-cache")]
+    pub(super) fn forget_all(&self) {
+        self.folders.invalidate_all();
+    }
+
     /// Forgets a folder's children.
     pub(super) fn forget(&self, folder: &Folder) {
         self.folders.invalidate(folder);

@@ -200,6 +200,7 @@ impl DriveLister {
             let (core, by_path) = (&self.core, self.core.capabilities().paths);
             let mut learnt: HashMap<Folder, Vec<_>> = HashMap::new();
             tree.take_in(page.items, last, &mut |path, parent, item| {
+                core.told.record(&path, &item.id);
                 self.ready.push_back(oio::Entry::new(&path, metadata::of(item, keeps_times)));
                 let key = match by_path {
                     // A name that no path can have is not asked for by its path either.
@@ -245,6 +246,7 @@ impl DriveLister {
             shown.push('/');
         }
         let metadata = metadata::of(item, self.core.capabilities().sets_modified);
+        self.core.told.record(&shown, &item.id);
         self.ready.push_back(oio::Entry::new(&shown, metadata));
         if !(self.recursive && item.is_folder()) || contains_itself(&job.above, &item.id) {
             return;

@@ -6,6 +6,8 @@
 //! upload, and the spool for bytes whose length is not known yet. No protocol is known here.
 
 mod announce;
+#[cfg(feature = "layers-cache")]
+mod changes;
 mod copy;
 mod core;
 mod delete;
@@ -24,6 +26,7 @@ mod source;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tree;
 mod upload;
 mod write;
@@ -125,6 +128,7 @@ impl Service for DriveService {
             stat_with_if_none_match: drive.if_none_match,
             read: true,
             read_with_suffix: true,
+            read_with_if_match: drive.reads_if_match,
             read_with_if_none_match: drive.if_none_match,
             write: true,
             write_can_multi: true,
@@ -163,9 +167,11 @@ impl Service for DriveService {
             if_match: args.if_match().map(str::to_owned),
             if_none_match: args.if_none_match().map(str::to_owned),
         };
+        let asked = path;
         let path = self.core.path(path).map_err(to_opendal)?;
         let looked = self.core.look(&Context::from(ctx), &path, &conditions).await;
         let (_, item) = looked.map_err(to_opendal)?;
+        self.core.told.record(asked, &item.id);
         // OpenDAL's own check asks for a folder only; a file is no answer to a path with a slash.
         if path.folder && !item.is_folder() {
             return Err(Error::new(ErrorKind::NotFound, "there is a file, not a folder"));

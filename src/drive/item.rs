@@ -130,6 +130,22 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub Secret);
 
+/// What has changed in a drive.
+#[derive(Debug)]
+pub struct Changes {
+    /// What was made, changed or moved, as it is now. The folders above an item may be told with
+    /// it; and what was told before may be told again.
+    pub items: Vec<Item>,
+    /// What is gone, and what it was where the cloud says so.
+    pub removed: Vec<(ItemId, Option<Kind>)>,
+    /// Where to go on.
+    pub next: Cursor,
+    /// There is more to be told at once.
+    pub more: bool,
+    /// The cloud no longer knows what has changed since: anything may have.
+    pub reset: bool,
+}
+
 /// What [`Drive::child`](super::Drive::child) came across while it looked for a name.
 #[derive(Debug)]
 pub enum Seen<'a> {

@@ -30,7 +30,7 @@ use async_trait::async_trait;
 
 pub use self::{
     error::{Error, ErrorKind, Result, Retry},
-    item::{Account, Cursor, HashKind, Item, ItemId, Kind, Page, Quota, Seen, Ticket},
+    item::{Account, Changes, Cursor, HashKind, Item, ItemId, Kind, Page, Quota, Seen, Ticket},
     place::{Change, Conditions, IfExists, Place, Removal, Target},
     secret::Secret,
     transfer::{
@@ -59,10 +59,13 @@ pub struct Capabilities {
     pub if_match: bool,
     /// [`Conditions::if_none_match`] of a look or a download is answered by the cloud.
     pub if_none_match: bool,
+    /// [`Conditions::if_match`] of a download is kept: the bytes are that version's, or there are
+    /// none.
+    pub reads_if_match: bool,
+    /// [`Drive::changes`] works.
+    pub changes: bool,
     /// [`Drive::copy`] works on files; onto another name and onto an existing file too.
     pub copies_files: bool,
-    /// [`Drive::update`] onto an existing file replaces it without being told who is there.
-    pub update_replaces: bool,
     /// Which folders [`Depth::Tree`] works on.
     pub trees: Trees,
     /// Most removals of one [`Drive::remove`].
@@ -103,8 +106,7 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// What this drive can do.
     fn capabilities(&self) -> &Capabilities;
 
-    /// What only this drive has, for those who know what it is: SkyDrive's is its
-    /// [`Client`](crate::services::skydrive::Client).
+    /// What only this drive has, for those who know what it is: SkyDrive's is its client.
     fn extras(&self) -> Option<&(dyn Any + Send + Sync)> {
         None
     }
@@ -290,6 +292,20 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<Copying> {
         let _ = (cx, job);
         Err(Error::unsupported("copying"))
+    }
+
+    /// What has changed in the whole drive since the answer that a cursor came with; with `None`,
+    /// nothing yet: from now on. Called only where [`Capabilities::changes`] says so.
+    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<Changes> {
+        let _ = (cx, since);
+        Err(Error::unsupported("a feed of changes"))
+    }
+
+    /// Whether [`changes`](Self::changes) tells what becomes of an item, and of what is below it:
+    /// not of what lies in another drive.
+    fn tells_changes_of(&self, id: &ItemId) -> bool {
+        let _ = id;
+        true
     }
 
     /// Removes items, folders with everything below, at most [`Capabilities::removals`] at a time;

@@ -77,8 +77,8 @@ pub struct Change {
     pub modified: Option<Timestamp>,
     /// What happens when the new name is taken.
     pub if_exists: IfExists,
-    /// The file that has the new name now and is to be replaced. Always given where
-    /// [`update_replaces`](super::Capabilities::update_replaces) is false.
+    /// The file that has the new name now and is to be replaced. Drives that are asked by id are
+    /// always told; those that are asked by path let the cloud find it.
     pub occupant: Option<ItemId>,
 }
 

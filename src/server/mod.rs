@@ -76,6 +76,7 @@ mod blobs;
 mod bodies;
 mod builder;
 mod content;
+mod content_range;
 pub mod control;
 mod error;
 pub mod graph;

@@ -5,7 +5,10 @@
     feature = "services-onedrive",
     feature = "services-skydrive"
 ))]
+#[macro_use]
 mod options;
+#[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
+mod names;
 
 #[cfg(feature = "services-amazon-drive")]
 pub mod amazon_drive;

@@ -1,13 +1,49 @@
 //! What the drives' options have in common: headers, spans of time, base addresses.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use opendal::{Error, ErrorKind, OperatorUri, Result, raw::ConfigDeserializer};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::drive;
+use crate::{adapter::Settings, drive};
+
+/// The methods of a builder: one for each option that is a text, one for each other one, and those
+/// for headers.
+macro_rules! setters {
+    ($builder:ident: $config:ident; $($text:ident)*; $($option:ident: $type:ty),* $(,)?) => {
+        impl $builder {
+            $(
+                #[doc = concat!("Sets [`", stringify!($config), "::", stringify!($text), "`].")]
+                pub fn $text(mut self, text: impl Into<String>) -> Self {
+                    self.config.$text = Some(text.into());
+                    self
+                }
+            )*
+
+            $(
+                #[doc = concat!("Sets [`", stringify!($config), "::", stringify!($option), "`].")]
+                pub fn $option(mut self, $option: $type) -> Self {
+                    self.config.$option = $option.into();
+                    self
+                }
+            )*
+
+            #[doc = concat!("Adds one of [`", stringify!($config), "::headers`].")]
+            pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                self.config.headers.insert(name.into(), value.into());
+                self
+            }
+
+            #[doc = concat!("Replaces [`", stringify!($config), "::headers`].")]
+            pub fn headers(mut self, headers: BTreeMap<String, String>) -> Self {
+                self.config.headers = headers;
+                self
+            }
+        }
+    };
+}
 
 /// What a key of a map of strings begins with that names a header.
 const HEADER: &str = "header.";
@@ -62,6 +98,19 @@ pub(super) fn header_map(
         map.append(header, value);
     }
     Ok(map)
+}
+
+/// What the adapter wants to know of a drive that is configured so.
+pub(super) fn settings(
+    scheme: &'static str,
+    name: Option<String>,
+    root: Option<String>,
+    index_ttl: Option<Duration>,
+) -> Settings {
+    let mut settings = Settings::new(scheme, name.unwrap_or_default());
+    settings.root = root.unwrap_or(settings.root);
+    settings.index_ttl = index_ttl.unwrap_or(settings.index_ttl);
+    settings
 }
 
 /// A base address, with a slash at its end.

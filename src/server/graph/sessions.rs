@@ -21,7 +21,10 @@ use super::{
     scope::{Located, Scope},
     visit::{Visit, read_json},
 };
-use crate::server::tree::{Expect, Landing, NewItem, NodeKind, OnConflict, Session, fold};
+use crate::server::{
+    content_range::ContentRange,
+    tree::{Expect, Landing, NewItem, NodeKind, OnConflict, Session, fold},
+};
 
 /// How the path of an upload URL begins.
 pub(super) const PREFIX: &str = "/rup/";
@@ -211,8 +214,8 @@ async fn fragment(
     kept: &Kept,
     body: Body,
 ) -> Result<Response> {
-    let range = ContentRange::of(scope.visit)?;
-    range.check(&session, scope.visit.content_length()?)?;
+    let range = content_range(scope.visit)?;
+    check(range, &session, scope.visit.content_length()?)?;
     let (at, total) = (range.first, Some(range.total));
     let (body, most, expires) = (bytes(body), range.length(), expiry(scope));
     let session = scope.tree().append(&session.id, at, total, body, most, expires).await?;
@@ -275,91 +278,56 @@ pub(super) async fn commit_as(
     commit(scope, &session, &kept, Some(landing)).await
 }
 
-/// `Content-Range: bytes FIRST-LAST/TOTAL`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ContentRange {
-    first: u64,
-    last: u64,
-    total: u64,
+fn content_range(visit: &Visit) -> Result<ContentRange> {
+    let text = visit.header(header::CONTENT_RANGE).ok_or_else(|| {
+        Error::invalid("A fragment has a Content-Range header: bytes FIRST-LAST/TOTAL.")
+    })?;
+    ContentRange::parse(text).ok_or_else(|| {
+        Error::invalid(format!("Content-Range: {text:?} is not bytes FIRST-LAST/TOTAL."))
+            .inner("invalidParameterFormat")
+    })
 }
 
-impl ContentRange {
-    fn of(visit: &Visit) -> Result<Self> {
-        let text = visit.header(header::CONTENT_RANGE).ok_or_else(|| {
-            Error::invalid("A fragment has a Content-Range header: bytes FIRST-LAST/TOTAL.")
-        })?;
-        Self::parse(text).ok_or_else(|| {
-            Error::invalid(format!("Content-Range: {text:?} is not bytes FIRST-LAST/TOTAL."))
-                .inner("invalidParameterFormat")
-        })
+/// Whether a session takes this fragment, sent with so many bytes, now.
+fn check(fragment: ContentRange, session: &Session, sent: u64) -> Result<()> {
+    let refused = |message: String, inner| {
+        Err(Error::new(StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange", message).inner(inner))
+    };
+    if sent != fragment.length() {
+        return Err(Error::invalid(
+            "Declared fragment length does not match the provided number of bytes",
+        )
+        .inner("fragmentLengthMismatch"));
     }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let number = |text: &str| text.trim().parse::<u64>().ok();
-        let range = Self { first: number(first)?, last: number(last)?, total: number(total)? };
-        (range.first <= range.last && range.last < range.total).then_some(range)
+    if let Some(total) = session.total.filter(|total| *total != fragment.total) {
+        return Err(Error::invalid(format!(
+            "The file was declared to have {total} bytes, not {}.",
+            fragment.total
+        ))
+        .inner("fragmentLengthMismatch"));
     }
-
-    fn length(self) -> u64 {
-        self.last - self.first + 1
+    if fragment.first < session.received {
+        return refused("Uploaded fragment overlaps with existing data.".into(), "fragmentOverlap");
     }
-
-    /// Whether a session takes this fragment, sent with so many bytes, now.
-    fn check(self, session: &Session, sent: u64) -> Result<()> {
-        let range = |message: String, inner| {
-            Err(Error::new(StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange", message).inner(inner))
-        };
-        if sent != self.length() {
-            return Err(Error::invalid(
-                "Declared fragment length does not match the provided number of bytes",
-            )
-            .inner("fragmentLengthMismatch"));
-        }
-        if let Some(total) = session.total.filter(|total| *total != self.total) {
-            return Err(Error::invalid(format!(
-                "The file was declared to have {total} bytes, not {}.",
-                self.total
-            ))
-            .inner("fragmentLengthMismatch"));
-        }
-        if self.first < session.received {
-            return range(
-                "Uploaded fragment overlaps with existing data.".into(),
-                "fragmentOverlap",
-            );
-        }
-        if self.first > session.received {
-            let message = format!("The upload goes on at byte {}.", session.received);
-            return range(message, "fragmentOutOfOrder");
-        }
-        if sent > LARGEST_FRAGMENT {
-            let message = format!("A fragment has {LARGEST_FRAGMENT} bytes at most.");
-            return Err(Error::invalid(message).inner("maxFragmentLengthExceeded"));
-        }
-        if self.last + 1 < self.total && !sent.is_multiple_of(UNIT) {
-            return Err(Error::invalid(format!(
-                "Every fragment but the last has a multiple of {UNIT} bytes, not {sent}."
-            )));
-        }
-        Ok(())
+    if fragment.first > session.received {
+        let message = format!("The upload goes on at byte {}.", session.received);
+        return refused(message, "fragmentOutOfOrder");
     }
+    if sent > LARGEST_FRAGMENT {
+        let message = format!("A fragment has {LARGEST_FRAGMENT} bytes at most.");
+        return Err(Error::invalid(message).inner("maxFragmentLengthExceeded"));
+    }
+    if fragment.last + 1 < fragment.total && !sent.is_multiple_of(UNIT) {
+        return Err(Error::invalid(format!(
+            "Every fragment but the last has a multiple of {UNIT} bytes, not {sent}."
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_content_range_is_whole_or_nothing() {
-        let range = ContentRange { first: 0, last: 25, total: 128 };
-        assert_eq!(ContentRange::parse("bytes 0-25/128"), Some(range));
-        for text in ["bytes 0-25/*", "bytes 25-0/128", "bytes 0-128/128", "0-25/128", "bytes */128"]
-        {
-            assert_eq!(ContentRange::parse(text), None, "{text}");
-        }
-    }
 
     fn refusal(range: (u64, u64, u64), received: u64, sent: u64) -> Option<&'static str> {
         let (first, last, total) = range;
@@ -374,7 +342,7 @@ mod tests {
             expires: Timestamp::UNIX_EPOCH,
             state: Value::Null,
         };
-        let checked = ContentRange { first, last, total }.check(&session, sent);
+        let checked = check(ContentRange { first, last, total }, &session, sent);
         checked.err().map(|error| error.inner.unwrap_or("none"))
     }
 

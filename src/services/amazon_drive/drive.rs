@@ -8,14 +8,15 @@ use tokio::sync::OnceCell;
 use super::{
     api::{Client, ListQuery, PAGE_MAX},
     content::Deduplication,
+    feed,
     md5::{from_hex, to_hex},
     model::{Filter, NewNode, Node, NodeKind, NodeList, Status},
     moves, reading,
 };
 use crate::drive::{
-    Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Cursor, Depth, Download,
-    Drive, Error, ErrorKind, HashKind, IfExists, Item, ItemId, Kind, Page, Place, Quota, Removal,
-    Result, Seen, Target, Trees, WriteOptions,
+    Account, Body, ByteRange, Capabilities, Change, Changes, Conditions, Context, Cursor, Depth,
+    Download, Drive, Error, ErrorKind, HashKind, IfExists, Item, ItemId, Kind, Page, Place, Quota,
+    Removal, Result, Seen, Target, Trees, WriteOptions,
 };
 
 /// The largest file, in bytes: about 50 GiB (amazon-drive.md, C.5).
@@ -58,8 +59,9 @@ impl Cloud {
             if_not_exists: true,
             if_match: false,
             if_none_match: false,
+            reads_if_match: true,
+            changes: true,
             copies_files: false,
-            update_replaces: false,
             trees: Trees::Root,
             removals: REMOVALS,
             several_parents: true,
@@ -235,6 +237,10 @@ impl Drive for Cloud {
         moves::update(&self.client, cx, at, item, change).await
     }
 
+    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<Changes> {
+        feed::changes(&self.client, cx, since).await
+    }
+
     async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {
         let removals = items.iter().map(|removal| moves::remove(&self.client, cx, removal));
         futures::future::join_all(removals).await
@@ -250,7 +256,7 @@ pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
 }
 
 /// Whether a node is one that paths lead to.
-fn is_item(node: &Node) -> bool {
+pub(super) fn is_item(node: &Node) -> bool {
     matches!(node.kind, NodeKind::File | NodeKind::Folder)
         && !node.is_root
         && matches!(node.status, Some(Status::Available) | None)

@@ -39,6 +39,7 @@ mod config;
 mod content;
 mod drive;
 mod error;
+mod feed;
 mod form;
 mod md5;
 mod model;
@@ -64,7 +65,10 @@ pub use self::{
         Filter, NewNode, Node, NodeKind, NodeList, NodePatch, Status, Usage,
     },
 };
-use crate::adapter::{DriveHandle, DriveService, Settings};
+use crate::{
+    adapter::{DriveHandle, DriveService},
+    services::options::settings,
+};
 
 /// OpenDAL's name of this service.
 pub const AMAZON_DRIVE_SCHEME: &str = "amazon-drive";
@@ -93,97 +97,14 @@ pub struct AmazonDrive {
     config: AmazonDriveConfig,
 }
 
+setters! {
+    AmazonDrive: AmazonDriveConfig;
+    root name endpoint oauth_endpoint client_id client_secret redirect_uri access_token
+    refresh_token token_file;
+    upload_wait: Duration, index_ttl: Duration, deduplicate: bool,
+}
+
 impl AmazonDrive {
-    /// Sets [`AmazonDriveConfig::root`].
-    pub fn root(mut self, root: impl Into<String>) -> Self {
-        self.config.root = Some(root.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::name`].
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.config.name = Some(name.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::endpoint`].
-    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.config.endpoint = Some(url.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::oauth_endpoint`].
-    pub fn oauth_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.config.oauth_endpoint = Some(url.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::client_id`].
-    pub fn client_id(mut self, id: impl Into<String>) -> Self {
-        self.config.client_id = Some(id.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::client_secret`].
-    pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
-        self.config.client_secret = Some(secret.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::redirect_uri`].
-    pub fn redirect_uri(mut self, url: impl Into<String>) -> Self {
-        self.config.redirect_uri = Some(url.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::access_token`].
-    pub fn access_token(mut self, token: impl Into<String>) -> Self {
-        self.config.access_token = Some(token.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::refresh_token`].
-    pub fn refresh_token(mut self, token: impl Into<String>) -> Self {
-        self.config.refresh_token = Some(token.into());
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::token_file`].
-    pub fn token_file(mut self, path: impl Into<String>) -> Self {
-        self.config.token_file = Some(path.into());
-        self
-    }
-
-    /// Adds one of [`AmazonDriveConfig::headers`].
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.config.headers.insert(name.into(), value.into());
-        self
-    }
-
-    /// Replaces [`AmazonDriveConfig::headers`].
-    pub fn headers(mut self, headers: BTreeMap<String, String>) -> Self {
-        self.config.headers = headers;
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::upload_wait`].
-    pub fn upload_wait(mut self, wait: Duration) -> Self {
-        self.config.upload_wait = Some(wait);
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::index_ttl`].
-    pub fn index_ttl(mut self, ttl: Duration) -> Self {
-        self.config.index_ttl = Some(ttl);
-        self
-    }
-
-    /// Sets [`AmazonDriveConfig::deduplicate`].
-    pub fn deduplicate(mut self, deduplicate: bool) -> Self {
-        self.config.deduplicate = deduplicate;
-        self
-    }
-
     /// The service, and the handle for what OpenDAL has no words for.
     ///
     /// # Errors
@@ -192,13 +113,7 @@ impl AmazonDrive {
         let config = self.config;
         let drive = Cloud::new(config.client()?, config.deduplication())
             .with_upload_wait(config.upload_wait);
-        let mut settings = Settings::new(AMAZON_DRIVE_SCHEME, config.name.unwrap_or_default());
-        if let Some(root) = config.root {
-            settings.root = root;
-        }
-        if let Some(ttl) = config.index_ttl {
-            settings.index_ttl = ttl;
-        }
+        let settings = settings(AMAZON_DRIVE_SCHEME, config.name, config.root, config.index_ttl);
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();
         Ok((service, handle))

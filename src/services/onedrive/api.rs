@@ -224,6 +224,21 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
+    /// `GET {folder}/delta?token=latest` (A7): no items, and where to ask for what changes from now
+    /// on.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn latest(&self, cx: &Context, of: &Address) -> Result<Items> {
+        let url = self.url(of, "/delta");
+        let call = || {
+            Call::new(Operation::List, Method::GET, &*url, "{item}/delta")
+                .query("$select", ITEM)
+                .query("token", "latest")
+        };
+        self.ok(cx, &call).await?.json()
+    }
+
     /// `GET` the page that another one named.
     ///
     /// # Errors

@@ -17,15 +17,17 @@ use super::{
     api::PAGE_MAX,
     copy, download,
     error::has_code,
+    feed,
     home::Home,
     item,
     model::{ConflictBehavior, FileSystemInfo, FolderReference, Items, Patch},
     names, refusal, session, tree, upload,
 };
 use crate::drive::{
-    Account, Body, ByteRange, Capabilities, Change, Conditions, Context, CopyJob, Copying, Cursor,
-    Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Page, Place, Progress, Quota,
-    Removal, Result, Secret, Seen, SessionLimits, Target, Trees, UploadSession, WriteOptions,
+    Account, Body, ByteRange, Capabilities, Change, Changes, Conditions, Context, CopyJob, Copying,
+    Cursor, Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Page, Place,
+    Progress, Quota, Removal, Result, Secret, Seen, SessionLimits, Target, Trees, UploadSession,
+    WriteOptions,
 };
 
 /// Fragments are multiples of this, in bytes (A10).
@@ -279,6 +281,12 @@ pub(super) fn place_of(target: &Target) -> Place {
 /// What is true of accounts of that kind, or of every kind.
 fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
     let personal = kind.is_some_and(AccountKind::is_personal);
+    // A7: Business and SharePoint officially from the drive's root only.
+    let trees = match (personal, special) {
+        (true, _) => Trees::Any,
+        (false, false) => Trees::Root,
+        (false, true) => Trees::No,
+    };
     Capabilities {
         paths: true,
         // A9.
@@ -297,14 +305,10 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
         if_not_exists: true,
         if_match: true,
         if_none_match: true,
+        reads_if_match: true,
+        changes: trees != Trees::No,
         copies_files: true,
-        update_replaces: true,
-        // A7: Business and SharePoint officially from the drive's root only.
-        trees: match (personal, special) {
-            (true, _) => Trees::Any,
-            (false, false) => Trees::Root,
-            (false, true) => Trees::No,
-        },
+        trees,
         removals: 20,
         several_parents: false,
         fold: names::fold,
@@ -471,6 +475,14 @@ impl Drive for GraphDrive {
 
     async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<Copying> {
         copy::status(self, cx, job).await
+    }
+
+    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<Changes> {
+        feed::changes(self, cx, since).await
+    }
+
+    fn tells_changes_of(&self, id: &ItemId) -> bool {
+        feed::tells_of(id)
     }
 
     async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {

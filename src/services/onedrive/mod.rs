@@ -46,6 +46,7 @@ mod copy;
 mod download;
 mod drive;
 mod error;
+mod feed;
 mod home;
 mod item;
 pub mod model;
@@ -70,7 +71,10 @@ pub use self::{
     config::{AccountKind, Cloud, OneDriveConfig},
     quick_xor::QuickXor,
 };
-use crate::adapter::{DriveHandle, DriveService, Settings};
+use crate::{
+    adapter::{DriveHandle, DriveService},
+    services::options::settings,
+};
 
 /// OpenDAL's name of this service, and of its own.
 pub const ONEDRIVE_SCHEME: &str = "onedrive";
@@ -86,69 +90,15 @@ pub struct OneDrive {
     config: OneDriveConfig,
 }
 
-/// A method of the builder for each option that is a text.
-macro_rules! texts {
-    ($($option:ident)*) => {
-        impl OneDrive {
-            $(
-                #[doc = concat!("Sets [`OneDriveConfig::", stringify!($option), "`].")]
-                pub fn $option(mut self, text: impl Into<String>) -> Self {
-                    self.config.$option = Some(text.into());
-                    self
-                }
-            )*
-        }
-    };
-}
-
-texts! {
+setters! {
+    OneDrive: OneDriveConfig;
     root name endpoint oauth_endpoint tenant client_id client_secret access_token refresh_token
-    token_file drive_id user group site library special
+    token_file drive_id user group site library special;
+    cloud: Cloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
+    defer_commit: bool,
 }
 
 impl OneDrive {
-    /// Sets [`OneDriveConfig::cloud`].
-    pub fn cloud(mut self, cloud: Cloud) -> Self {
-        self.config.cloud = Some(cloud);
-        self
-    }
-
-    /// Sets [`OneDriveConfig::account_kind`].
-    pub fn account_kind(mut self, kind: AccountKind) -> Self {
-        self.config.account_kind = Some(kind);
-        self
-    }
-
-    /// Adds one of [`OneDriveConfig::headers`].
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.config.headers.insert(name.into(), value.into());
-        self
-    }
-
-    /// Replaces [`OneDriveConfig::headers`].
-    pub fn headers(mut self, headers: BTreeMap<String, String>) -> Self {
-        self.config.headers = headers;
-        self
-    }
-
-    /// Sets [`OneDriveConfig::index_ttl`].
-    pub fn index_ttl(mut self, ttl: Duration) -> Self {
-        self.config.index_ttl = Some(ttl);
-        self
-    }
-
-    /// Sets [`OneDriveConfig::upload_fragment`].
-    pub fn upload_fragment(mut self, bytes: u64) -> Self {
-        self.config.upload_fragment = Some(bytes);
-        self
-    }
-
-    /// Sets [`OneDriveConfig::defer_commit`].
-    pub fn defer_commit(mut self, defer: bool) -> Self {
-        self.config.defer_commit = defer;
-        self
-    }
-
     /// The service, and the handle for what OpenDAL has no words for.
     ///
     /// # Errors
@@ -158,13 +108,7 @@ impl OneDrive {
         let special = config.special.as_deref().filter(|name| !name.is_empty());
         let drive = GraphDrive::new(config.client()?, config.home()?, special, config.account_kind)
             .with_sessions(config.upload_fragment, config.defer_commit);
-        let mut settings = Settings::new(ONEDRIVE_SCHEME, config.name.unwrap_or_default());
-        if let Some(root) = config.root {
-            settings.root = root;
-        }
-        if let Some(ttl) = config.index_ttl {
-            settings.index_ttl = ttl;
-        }
+        let settings = settings(ONEDRIVE_SCHEME, config.name, config.root, config.index_ttl);
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();
         Ok((service, handle))

@@ -112,7 +112,7 @@ async fn own_id(drive: &GraphDrive, cx: &Context, at: &Address, items: &Items) -
 
 /// 410: the link has become too old. What it would have led to is asked for again from the
 /// beginning: items come more than once anyway.
-fn is_too_old(error: &Error) -> bool {
+pub(super) fn is_too_old(error: &Error) -> bool {
     error.status() == Some(410)
         || has_code(error, "resyncRequired")
         || has_code(error, "syncStateNotFound")

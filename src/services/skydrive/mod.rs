@@ -69,7 +69,10 @@ pub use self::{
     put_bits::{BitsOptions, BitsProgress, BitsSource},
     sign_in::{SCOPES, SignIn},
 };
-use crate::adapter::{DriveHandle, DriveService, Settings};
+use crate::{
+    adapter::{DriveHandle, DriveService},
+    services::options::settings,
+};
 
 /// OpenDAL's name of this service.
 pub const SKYDRIVE_SCHEME: &str = "skydrive";
@@ -107,115 +110,14 @@ pub struct SkyDrive {
     config: SkyDriveConfig,
 }
 
+setters! {
+    SkyDrive: SkyDriveConfig;
+    root name endpoint storage_endpoint oauth_endpoint client_id client_secret redirect_uri
+    access_token refresh_token token_file lcrc;
+    index_ttl: Duration, downsize_photo_uploads: bool, bits_from: u64, bits_fragment: u64,
+}
+
 impl SkyDrive {
-    /// Sets [`SkyDriveConfig::root`].
-    pub fn root(mut self, root: impl Into<String>) -> Self {
-        self.config.root = Some(root.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::name`].
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.config.name = Some(name.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::endpoint`].
-    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.config.endpoint = Some(url.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::storage_endpoint`].
-    pub fn storage_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.config.storage_endpoint = Some(url.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::oauth_endpoint`].
-    pub fn oauth_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.config.oauth_endpoint = Some(url.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::client_id`].
-    pub fn client_id(mut self, id: impl Into<String>) -> Self {
-        self.config.client_id = Some(id.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::client_secret`].
-    pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
-        self.config.client_secret = Some(secret.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::redirect_uri`].
-    pub fn redirect_uri(mut self, url: impl Into<String>) -> Self {
-        self.config.redirect_uri = Some(url.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::access_token`].
-    pub fn access_token(mut self, token: impl Into<String>) -> Self {
-        self.config.access_token = Some(token.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::refresh_token`].
-    pub fn refresh_token(mut self, token: impl Into<String>) -> Self {
-        self.config.refresh_token = Some(token.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::token_file`].
-    pub fn token_file(mut self, path: impl Into<String>) -> Self {
-        self.config.token_file = Some(path.into());
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::lcrc`].
-    pub fn lcrc(mut self, path: impl Into<String>) -> Self {
-        self.config.lcrc = Some(path.into());
-        self
-    }
-
-    /// Adds one of [`SkyDriveConfig::headers`].
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.config.headers.insert(name.into(), value.into());
-        self
-    }
-
-    /// Replaces [`SkyDriveConfig::headers`].
-    pub fn headers(mut self, headers: BTreeMap<String, String>) -> Self {
-        self.config.headers = headers;
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::index_ttl`].
-    pub fn index_ttl(mut self, ttl: Duration) -> Self {
-        self.config.index_ttl = Some(ttl);
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::downsize_photo_uploads`].
-    pub fn downsize_photo_uploads(mut self, downsize: bool) -> Self {
-        self.config.downsize_photo_uploads = downsize;
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::bits_from`].
-    pub fn bits_from(mut self, bytes: u64) -> Self {
-        self.config.bits_from = Some(bytes);
-        self
-    }
-
-    /// Sets [`SkyDriveConfig::bits_fragment`].
-    pub fn bits_fragment(mut self, bytes: u64) -> Self {
-        self.config.bits_fragment = Some(bytes);
-        self
-    }
-
     /// The service, and the handle for what OpenDAL has no words for.
     ///
     /// # Errors
@@ -223,15 +125,9 @@ impl SkyDrive {
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
         let client = config.client()?;
-        let mut settings = Settings::new(SKYDRIVE_SCHEME, config.name.unwrap_or_default());
-        if let Some(root) = config.root {
-            settings.root = root;
-        }
-        if let Some(ttl) = config.index_ttl {
-            settings.index_ttl = ttl;
-        }
         let drive = LiveDrive::new(client, config.downsize_photo_uploads)
             .with_bits(config.bits_from, config.bits_fragment);
+        let settings = settings(SKYDRIVE_SCHEME, config.name, config.root, config.index_ttl);
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();
         Ok((service, handle))

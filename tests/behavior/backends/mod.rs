@@ -1,6 +1,7 @@
 //! Whom the promises are asked of, and in what each is known to differ.
 
 mod amazon_drive;
+mod cached;
 mod fs;
 mod memory;
 mod onedrive;
@@ -146,17 +147,21 @@ fn index_age(options: &[(&str, &str)]) -> Option<Duration> {
 
 /// Every backend; only the one that `DRIVEDAL_TEST_URI` names, if it is set.
 pub fn all() -> Vec<Arc<dyn Backend>> {
-    match std::env::var("DRIVEDAL_TEST_URI") {
-        Ok(uri) if !uri.is_empty() => vec![Arc::new(uri::Uri::new(uri))],
-        _ => vec![
-            Arc::new(memory::Memory),
-            Arc::new(fs::Fs),
-            Arc::new(Pretended(Addressing::Ids)),
-            Arc::new(Pretended(Addressing::Paths)),
-            Arc::new(skydrive::skydrive()),
-            Arc::new(onedrive::personal()),
-            Arc::new(onedrive::business()),
-            Arc::new(amazon_drive::amazon_drive()),
-        ],
+    if let Ok(uri) = std::env::var("DRIVEDAL_TEST_URI")
+        && !uri.is_empty()
+    {
+        return vec![Arc::new(uri::Uri::new(uri))];
     }
+    let mut all: Vec<Arc<dyn Backend>> = vec![
+        Arc::new(memory::Memory),
+        Arc::new(fs::Fs),
+        Arc::new(Pretended(Addressing::Ids)),
+        Arc::new(Pretended(Addressing::Paths)),
+        Arc::new(skydrive::skydrive()),
+        Arc::new(onedrive::personal()),
+        Arc::new(onedrive::business()),
+        Arc::new(amazon_drive::amazon_drive()),
+    ];
+    all.extend(cached::all());
+    all
 }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::server::{
     app::App,
+    content_range::ContentRange,
     tree::{Bytestream, Session},
 };
 
@@ -25,28 +26,6 @@ const LARGEST_FRAGMENT: u64 = 60 << 20;
 /// Bytes of a file: "10 GB".
 const LARGEST_FILE: u64 = 10 << 30;
 
-/// `Content-Range: bytes FIRST-LAST/TOTAL`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
-    first: u64,
-    last: u64,
-    total: u64,
-}
-
-impl Range {
-    fn parse(text: &str) -> Option<Self> {
-        let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let number = |text: &str| text.trim().parse::<u64>().ok();
-        let range = Self { first: number(first)?, last: number(last)?, total: number(total)? };
-        (range.first <= range.last && range.last < range.total).then_some(range)
-    }
-
-    fn length(self) -> u64 {
-        self.last - self.first + 1
-    }
-}
-
 /// Adds a fragment to its session.
 pub(super) async fn take(
     app: &App,
@@ -55,7 +34,7 @@ pub(super) async fn take(
     body: Body,
 ) -> Result<Response> {
     let text = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let range = text(header::CONTENT_RANGE).and_then(Range::parse);
+    let range = text(header::CONTENT_RANGE).and_then(ContentRange::parse);
     let range = range.ok_or_else(BitsError::invalid)?;
     // Of a body in chunks the length shows at its end only.
     let told = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
@@ -119,15 +98,6 @@ fn exactly(length: u64, body: Body) -> Bytestream {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_range_is_whole_or_nothing() {
-        let range = Range { first: 0, last: 25, total: 128 };
-        assert_eq!(Range::parse("bytes 0-25/128"), Some(range));
-        for text in ["", "bytes 0-25/*", "bytes 25-0/128", "bytes 0-128/128", "0-25/128", "bytes"] {
-            assert_eq!(Range::parse(text), None, "{text}");
-        }
-    }
 
     #[tokio::test]
     async fn a_body_that_ends_early_fails() {

@@ -64,8 +64,9 @@ impl PretendedDrive {
             if_not_exists: true,
             if_match: paths,
             if_none_match: paths,
+            reads_if_match: false,
+            changes: false,
             copies_files: paths,
-            update_replaces: paths,
             trees: if paths { Trees::Root } else { Trees::No },
             removals: if paths { 20 } else { 1 },
             several_parents: false,
@@ -431,8 +432,7 @@ impl Drive for PretendedDrive {
                 }
                 _ => None,
             };
-            let replaces =
-                self.capabilities.update_replaces && change.if_exists == IfExists::Replace;
+            let replaces = self.capabilities.paths && change.if_exists == IfExists::Replace;
             cloud.relocate(no, parent, name, occupant, replaces)?;
             self.known(cloud, no)
         })

@@ -1,0 +1,306 @@
+//! Where blocks are kept: memory, a folder of this process, a tier that many share.
+
+use std::{
+    hash::{BuildHasher, Hash, Hasher},
+    io::{Read, Write},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use foyer::{
+    BlockEngineConfig, Code, DefaultHasher, DeviceBuilder, FsDeviceBuilder, HybridCache,
+    HybridCacheBuilder, HybridCachePolicy, LruConfig, PsyncIoEngineConfig,
+};
+use opendal::{Error, ErrorKind, Result};
+use tokio::sync::Mutex;
+
+use super::{folder::Folder, tier::Tier};
+
+/// The longest key that is read back from a disk, in bytes: a path and an etag.
+const KEY_MAX: usize = 1 << 20;
+
+/// What the blocks of a file are called: whose it is, its path, its etag, its length, and how it
+/// is cut. Bytes of another version have another name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FileKey {
+    text: Box<str>,
+    hash: u64,
+    pub(super) length: u64,
+}
+
+impl FileKey {
+    pub(super) fn new(identity: &str, path: &str, etag: &str, length: u64, block: u64) -> Self {
+        Self::parsed(format!("{length}\n{block}\n{identity}\n{path}\n{etag}").into(), length)
+    }
+
+    fn parsed(text: Box<str>, length: u64) -> Self {
+        let hash = DefaultHasher::default().hash_one(&*text);
+        Self { text, hash, length }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// What a block is called.
+#[derive(Clone, Debug)]
+pub(super) struct BlockKey {
+    pub(super) file: Arc<FileKey>,
+    pub(super) index: u64,
+}
+
+impl PartialEq for BlockKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.index == other.index
+            && (Arc::ptr_eq(&self.file, &other.file) || self.file == other.file)
+    }
+}
+
+impl Eq for BlockKey {}
+
+impl Hash for BlockKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.file.hash);
+        state.write_u64(self.index);
+    }
+}
+
+impl Code for BlockKey {
+    fn encode(&self, writer: &mut impl Write) -> foyer::Result<()> {
+        (self.index, self.file.length).0.encode(writer)?;
+        self.file.length.encode(writer)?;
+        Bytes::copy_from_slice(self.file.text.as_bytes()).encode(writer)
+    }
+
+    fn decode(reader: &mut impl Read) -> foyer::Result<Self> {
+        let (index, length) = (u64::decode(reader)?, u64::decode(reader)?);
+        let text = String::from_utf8(sized(reader, KEY_MAX)?).map_err(|error| {
+            foyer::Error::new(foyer::ErrorKind::Parse, "key").with_source(error)
+        })?;
+        Ok(Self { file: Arc::new(FileKey::parsed(text.into(), length)), index })
+    }
+
+    fn estimated_size(&self) -> usize {
+        3 * size_of::<u64>() + self.file.text.len()
+    }
+}
+
+/// The bytes of a block.
+#[derive(Clone, Debug)]
+struct Block(Bytes);
+
+/// The longest block that is read back from a disk, in bytes.
+pub(super) const BLOCK_MAX: u64 = 8 << 20;
+
+impl Code for Block {
+    fn encode(&self, writer: &mut impl Write) -> foyer::Result<()> {
+        self.0.encode(writer)
+    }
+
+    fn decode(reader: &mut impl Read) -> foyer::Result<Self> {
+        Ok(Self(sized(reader, BLOCK_MAX as usize)?.into()))
+    }
+
+    fn estimated_size(&self) -> usize {
+        size_of::<usize>() + self.0.len()
+    }
+}
+
+/// A length and as many bytes; a length that cannot be is one that was damaged.
+fn sized(reader: &mut impl Read, most: usize) -> foyer::Result<Vec<u8>> {
+    let length = usize::decode(reader)?;
+    if length > most {
+        return Err(foyer::Error::new(foyer::ErrorKind::OutOfRange, "a length that cannot be"));
+    }
+    let mut bytes = vec![0; length];
+    reader.read_exact(&mut bytes).map_err(foyer::Error::io_error)?;
+    Ok(bytes)
+}
+
+/// How much is kept where.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    /// Bytes of a block.
+    pub(super) block: u64,
+    /// Bytes in memory.
+    pub(super) memory: usize,
+    /// A folder, and how many bytes a process may keep there.
+    pub(super) disk: Option<(PathBuf, u64)>,
+}
+
+/// Where a block was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Memory,
+    Disk,
+    Tier,
+}
+
+/// How many bytes may be on their way to the disk before who brings more has to wait: half of what
+/// its buffer holds, because what does not fit into that is not written at all.
+const UNWRITTEN_MAX: usize = BUFFER / 2;
+
+/// The buffer that blocks are gathered in on their way to the disk, in bytes.
+const BUFFER: usize = 32 << 20;
+
+pub(super) struct Store {
+    blocks: HybridCache<BlockKey, Block>,
+    /// Bytes given to the disk since it was last waited for.
+    unwritten: AtomicUsize,
+    waiting: Mutex<()>,
+    tier: Option<Tier>,
+    folder: Option<Folder>,
+    pub(super) block: u64,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (folder, tier) = (&self.folder, &self.tier);
+        f.debug_struct("Store").field("folder", folder).field("tier", tier).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    pub(super) async fn open(room: Room, tier: Option<Tier>) -> Result<Self> {
+        let memory = HybridCacheBuilder::new()
+            .with_name("drivedal")
+            .with_policy(HybridCachePolicy::WriteOnInsertion)
+            .with_flush_on_close(false)
+            .memory(room.memory)
+            // A shard smaller than a few blocks would hold none.
+            .with_shards(((room.memory as u64 / (room.block * 8)) as usize).clamp(1, 8))
+            .with_eviction_config(LruConfig::default())
+            .with_weighter(|key: &BlockKey, block: &Block| key.estimated_size() + block.0.len());
+        let (blocks, folder) = match &room.disk {
+            None => (memory.storage().build().await, None),
+            Some((path, capacity)) => {
+                let folder = Folder::take(path)?;
+                let region = region(room.block, *capacity)?;
+                let capacity = usize::try_from(*capacity).unwrap_or(usize::MAX);
+                let device = FsDeviceBuilder::new(folder.blocks()).with_capacity(capacity).build();
+                let engine = BlockEngineConfig::new(device.map_err(broken)?)
+                    .with_block_size(region)
+                    .with_buffer_pool_size(BUFFER)
+                    .with_submit_queue_size_threshold(2 * BUFFER);
+                let storage = memory
+                    .storage()
+                    .with_io_engine_config(PsyncIoEngineConfig::new())
+                    .with_engine_config(engine);
+                (storage.build().await, Some(folder))
+            }
+        };
+        Ok(Self {
+            blocks: blocks.map_err(broken)?,
+            unwritten: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+            tier,
+            folder,
+            block: room.block,
+        })
+    }
+
+    /// How long a block of this name is.
+    fn length(&self, key: &BlockKey) -> u64 {
+        key.file.length.saturating_sub(key.index * self.block).min(self.block)
+    }
+
+    /// A block, if it is in memory.
+    pub(super) fn in_memory(&self, key: &BlockKey) -> Option<Bytes> {
+        Some(self.blocks.memory().get(key)?.value().0.clone())
+    }
+
+    /// A block, wherever it is. What is damaged is not there.
+    pub(super) async fn get(&self, key: &BlockKey) -> Option<(Bytes, Source)> {
+        if let Some(bytes) = self.in_memory(key) {
+            return Some((bytes, Source::Memory));
+        }
+        if self.blocks.is_hybrid() {
+            match self.blocks.get(key).await {
+                Ok(Some(entry)) if entry.value().0.len() as u64 == self.length(key) => {
+                    return Some((entry.value().0.clone(), Source::Disk));
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "a block on the disk could not be read"),
+            }
+        }
+        let bytes = self.tier.as_ref()?.get(key).await?;
+        if bytes.len() as u64 != self.length(key) {
+            return None;
+        }
+        self.put(key.clone(), bytes.clone());
+        self.catch_up().await;
+        Some((bytes, Source::Tier))
+    }
+
+    /// Whether a block is in this process's memory or folder, as far as can be told at once.
+    pub(super) fn has(&self, key: &BlockKey) -> bool {
+        self.blocks.contains(key)
+    }
+
+    /// Keeps a block in memory and in the folder.
+    pub(super) fn put(&self, key: BlockKey, bytes: Bytes) {
+        self.unwritten.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.blocks.insert(key, Block(bytes));
+    }
+
+    /// Waits for the disk, if that is behind.
+    pub(super) async fn catch_up(&self) {
+        let is_behind = || self.unwritten.load(Ordering::Relaxed) > UNWRITTEN_MAX;
+        if self.folder.is_none() || !is_behind() {
+            return;
+        }
+        let _turn = self.waiting.lock().await;
+        if is_behind() {
+            self.unwritten.store(0, Ordering::Relaxed);
+            self.blocks.storage().wait().await;
+        }
+    }
+
+    pub(super) fn tier(&self) -> Option<&Tier> {
+        self.tier.as_ref()
+    }
+
+    /// Writes out what is on its way to the disk, and lets go of the folder.
+    pub(super) async fn close(&self) -> Result<()> {
+        self.blocks.close().await.map_err(broken)
+    }
+}
+
+impl Drop for Store {
+    /// The folder is this process's until the last byte is written.
+    fn drop(&mut self) {
+        let Some(folder) = self.folder.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let blocks = self.blocks.clone();
+            runtime.spawn(async move {
+                if let Err(error) = blocks.close().await {
+                    tracing::debug!(%error, "the cache on disk could not be closed");
+                }
+                drop(folder);
+            });
+        }
+    }
+}
+
+/// How large the pieces are that the disk is cut into and emptied by: a few blocks at least, and
+/// enough of them that emptying one does not take everything.
+fn region(block: u64, capacity: u64) -> Result<usize> {
+    let least = (2 * block + (64 << 10)).next_multiple_of(4096);
+    if capacity < 8 * least {
+        return Err(Error::new(
+            ErrorKind::ConfigInvalid,
+            format!("a cache on disk of {capacity} bytes is too small: at least {}", 8 * least),
+        ));
+    }
+    let region = (capacity / 16).clamp(least, (16 << 20).max(least));
+    Ok(usize::try_from(region / 4096 * 4096).unwrap_or(16 << 20))
+}
+
+fn broken(error: foyer::Error) -> Error {
+    Error::new(ErrorKind::Unexpected, "the cache's store failed").set_source(error)
+}

@@ -1,0 +1,184 @@
+//! A second place for blocks, which many machines may share: any OpenDAL operator.
+//!
+//! An object is a block: what it is called, a checksum, its bytes. The path is made of hashes of
+//! the name; the name inside decides. What is damaged, or another's, is not there. The tier helps
+//! and is never waited for long: what fails or takes too long is left out, for a while at least.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, Hasher},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use foyer::DefaultHasher;
+use opendal::{ErrorKind, Operator};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+
+use super::store::{BLOCK_MAX, BlockKey};
+
+/// How every object begins, with the version of its form.
+const MAGIC: &[u8; 8] = b"drvblk1\n";
+
+/// How long one request to the tier may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the tier is left alone after it has failed.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Most blocks on their way to the tier.
+const WRITES: usize = 16;
+
+#[derive(Clone)]
+pub(super) struct Tier {
+    operator: Operator,
+    writes: Arc<Semaphore>,
+    /// Until when it is left alone.
+    pause: Arc<Mutex<Option<Instant>>>,
+}
+
+impl fmt::Debug for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tier").field("operator", &self.operator.info().scheme()).finish()
+    }
+}
+
+impl Tier {
+    pub(super) fn new(operator: Operator) -> Self {
+        Self { operator, writes: Arc::new(Semaphore::new(WRITES)), pause: Arc::default() }
+    }
+
+    /// A block, if it is there whole.
+    pub(super) async fn get(&self, key: &BlockKey) -> Option<Bytes> {
+        if self.is_paused() {
+            return None;
+        }
+        let object = match timeout(PATIENCE, self.operator.read(&path(key))).await {
+            Ok(Ok(object)) => object.to_bytes(),
+            Ok(Err(error)) if error.kind() == ErrorKind::NotFound => return None,
+            Ok(Err(error)) => return self.failed("read", Some(&error)),
+            Err(_) => return self.failed("read", None),
+        };
+        let block = unwrap(key, object);
+        if block.is_none() {
+            tracing::debug!("a damaged block in the cache's second tier is fetched again");
+        }
+        block
+    }
+
+    /// Room for a block on its way; `None`: the tier is not to be used now.
+    pub(super) async fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        if self.is_paused() {
+            return None;
+        }
+        Arc::clone(&self.writes).acquire_owned().await.ok()
+    }
+
+    /// Puts a block there.
+    pub(super) async fn put(&self, key: &BlockKey, bytes: &Bytes, _room: OwnedSemaphorePermit) {
+        match timeout(PATIENCE, self.operator.write(&path(key), wrapped(key, bytes))).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => drop(self.failed("write", Some(&error))),
+            Err(_) => drop(self.failed("write", None)),
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        let until = *self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn failed(&self, what: &str, error: Option<&opendal::Error>) -> Option<Bytes> {
+        let kind = error.map(|error| error.kind().to_string());
+        tracing::warn!(what, kind, "the cache's second tier is left alone for a while");
+        *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
+        None
+    }
+}
+
+fn hash(key: &BlockKey, salt: u64) -> u64 {
+    let mut hasher = DefaultHasher::default().build_hasher();
+    hasher.write_u64(salt);
+    hasher.write_u64(key.index);
+    hasher.write(key.file.text().as_bytes());
+    hasher.finish()
+}
+
+fn path(key: &BlockKey) -> String {
+    let (one, other) = (hash(key, 1), hash(key, 2));
+    format!("{:02x}/{one:016x}{other:016x}", one >> 56)
+}
+
+fn checksum(key: &BlockKey, bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::default().build_hasher();
+    hasher.write_u64(hash(key, 3));
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+fn wrapped(key: &BlockKey, bytes: &Bytes) -> Vec<Bytes> {
+    let name = key.file.text().as_bytes();
+    let mut head = BytesMut::with_capacity(MAGIC.len() + 28 + name.len());
+    head.put_slice(MAGIC);
+    head.put_u64(checksum(key, bytes));
+    head.put_u64(key.index);
+    head.put_u64(name.len() as u64);
+    head.put_slice(name);
+    vec![head.freeze(), bytes.clone()]
+}
+
+fn unwrap(key: &BlockKey, mut object: Bytes) -> Option<Bytes> {
+    if object.len() < MAGIC.len() + 24 || object.split_to(MAGIC.len()) != MAGIC[..] {
+        return None;
+    }
+    let (sum, index, name) = (object.get_u64(), object.get_u64(), object.get_u64());
+    let name = usize::try_from(name).ok().filter(|name| *name <= object.len())?;
+    let is_named = object.split_to(name) == key.file.text().as_bytes() && index == key.index;
+    let is_whole = object.len() as u64 <= BLOCK_MAX && checksum(key, &object) == sum;
+    (is_named && is_whole).then_some(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::store::FileKey, *};
+
+    fn key(index: u64) -> BlockKey {
+        BlockKey { file: Arc::new(FileKey::new("fs//", "a/b", "\"7\"", 3000, 1000)), index }
+    }
+
+    fn object(key: &BlockKey, bytes: &Bytes) -> Vec<u8> {
+        wrapped(key, bytes).into_iter().flat_map(|piece| piece.to_vec()).collect()
+    }
+
+    #[test]
+    fn a_block_comes_back_under_its_own_name_only() {
+        let bytes = Bytes::from_static(b"abc");
+        let object: Bytes = object(&key(1), &bytes).into();
+        assert_eq!(unwrap(&key(1), object.clone()), Some(bytes));
+        assert_eq!(unwrap(&key(2), object), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_block_is_not_there(at in any::<prop::sample::Index>(), bit in 0..8u8, cut in any::<bool>()) {
+            let mut object = object(&key(1), &Bytes::from_static(b"some bytes of a block"));
+            let at = at.index(object.len());
+            if cut { object.truncate(at) } else { object[at] ^= 1 << bit }
+            prop_assert_eq!(unwrap(&key(1), object.into()), None);
+        }
+
+        #[test]
+        fn nothing_that_an_object_may_hold_breaks_it(object in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut whole = MAGIC.to_vec();
+            whole.extend(&object);
+            prop_assert_eq!(unwrap(&key(1), whole.into()), None);
+            prop_assert_eq!(unwrap(&key(1), object.into()), None);
+        }
+    }
+}

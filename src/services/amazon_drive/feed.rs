@@ -1,0 +1,64 @@
+//! What has changed in the drive since it was last asked (amazon-drive.md, C.4).
+
+use futures::StreamExt;
+
+use super::{
+    api::Client,
+    changes::ChangesQuery,
+    drive::{is_item, item_of},
+    model::NodeKind,
+};
+use crate::drive::{Changes, Context, Cursor, Error, ErrorKind, Kind, Result, Secret};
+
+/// Everything since a checkpoint, in one request. There is no way to be told of nothing but the
+/// present checkpoint: from the beginning, all there is comes by and is let go.
+pub(super) async fn changes(
+    client: &Client,
+    cx: &Context,
+    since: Option<&Cursor>,
+) -> Result<Changes> {
+    let query = ChangesQuery {
+        checkpoint: since.map(|Cursor(checkpoint)| checkpoint.expose().to_owned()),
+        include_purged: since.is_some(),
+        ..ChangesQuery::default()
+    };
+    let mut sets = std::pin::pin!(client.changes(cx, &query).await?);
+    let mut changes = Changes {
+        items: Vec::new(),
+        removed: Vec::new(),
+        next: since.cloned().unwrap_or_else(|| Cursor(Secret::from(""))),
+        more: false,
+        reset: false,
+    };
+    while let Some(set) = sets.next().await {
+        let set = set?;
+        changes.next = Cursor(Secret::from(set.checkpoint));
+        if since.is_none() {
+            continue;
+        }
+        changes.reset |= set.reset;
+        if changes.reset {
+            changes.items.clear();
+            changes.removed.clear();
+            continue;
+        }
+        for node in set.nodes {
+            if is_item(&node) || node.is_root {
+                changes.items.push(item_of(node));
+                continue;
+            }
+            let kind = match node.kind {
+                NodeKind::File => Some(Kind::File),
+                NodeKind::Folder => Some(Kind::Folder),
+                NodeKind::Asset | NodeKind::Unknown => None,
+            };
+            changes.removed.push((node.id.into(), kind));
+        }
+    }
+    match changes.next.0.expose().is_empty() {
+        false => Ok(changes),
+        true => {
+            Err(Error::new(ErrorKind::Unexpected, "the changes name no checkpoint to go on from"))
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What has changed in the drive since it was last asked (A7).
+
+use super::{
+    address::{Ids, InDrive, Side, root_id},
+    drive::{GraphDrive, advanced},
+    item,
+    model::{Items, Listed},
+    tree::is_too_old,
+};
+use crate::drive::{Changes, Context, Cursor, Error, ErrorKind, ItemId, Kind, Place, Result};
+
+/// One page of changes; the cursor is the cloud's own link.
+pub(super) async fn changes(
+    drive: &GraphDrive,
+    cx: &Context,
+    since: Option<&Cursor>,
+) -> Result<Changes> {
+    let Some(Cursor(link)) = since else { return from_now_on(drive, cx).await };
+    let mut items = match drive.client.page(cx, link).await {
+        // 410: the link has become too old.
+        Err(error) if is_too_old(&error) => {
+            return Ok(Changes { reset: true, ..from_now_on(drive, cx).await? });
+        }
+        items => items?,
+    };
+    advanced(Some(link), &items)?;
+    let (next, more) = end_of(&mut items)?;
+    let at = drive.at(cx, &Place::of(&root_id(drive.special.as_deref())), Side::Contents).await?;
+    let within = drive.drive_of(cx, &at).await?;
+    let mut removed = Vec::new();
+    items.value.retain(|entry| match entry {
+        Listed::Item(item) if item.deleted.is_some() => {
+            let id = InDrive { drive: within, id: &item.id }.to_id();
+            removed.push((id, kind(item.file.is_some(), item.folder.is_some())));
+            false
+        }
+        _ => true,
+    });
+    let items = items.value.into_iter().filter_map(|entry| item::entry(entry, within)).collect();
+    Ok(Changes { items, removed, next, more, reset: false })
+}
+
+async fn from_now_on(drive: &GraphDrive, cx: &Context) -> Result<Changes> {
+    let at = drive.at(cx, &Place::of(&root_id(drive.special.as_deref())), Side::Contents).await?;
+    let mut items = drive.client.latest(cx, &at).await?;
+    let (next, more) = end_of(&mut items)?;
+    Ok(Changes { items: Vec::new(), removed: Vec::new(), next, more, reset: false })
+}
+
+/// Where a page says to go on, and whether at once.
+fn end_of(items: &mut Items) -> Result<(Cursor, bool)> {
+    match (items.next.take(), items.delta.take()) {
+        (Some(next), _) => Ok((Cursor(next), true)),
+        (None, Some(delta)) => Ok((Cursor(delta), false)),
+        (None, None) => Err(Error::new(
+            ErrorKind::Unexpected,
+            "the change feed breaks off: its page names neither the next one nor the end",
+        )),
+    }
+}
+
+fn kind(file: bool, folder: bool) -> Option<Kind> {
+    match (file, folder) {
+        (true, false) => Some(Kind::File),
+        (false, true) => Some(Kind::Folder),
+        _ => None,
+    }
+}
+
+/// Whether the drive's feed tells what becomes of an item: not of what is in another drive.
+pub(super) fn tells_of(id: &ItemId) -> bool {
+    let ids = Ids::parse(id);
+    ids.stands_for.is_none() && ids.own.drive.is_none()
+}

@@ -1,0 +1,128 @@
+//! A redis-server, unmodified, as the tier that several caches share.
+//!
+//! The program is `DRIVEDAL_REDIS_SERVER`, else `redis-server` in the PATH. Where it is missing the
+//! test says that it is ignored, and fails if `DRIVEDAL_REQUIRE_CLIENTS` is set.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use drivedal::{
+    layers::cache::{CacheLayer, Validity},
+    remote,
+    server::Server,
+};
+use libtest_mimic::{Arguments, Failed, Trial};
+use opendal::{Operator, services};
+use tempfile::TempDir;
+
+const BLOCK: u64 = 4096;
+const LENGTH: usize = 100_000;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let name = "what_one_machine_has_read_another_has_from_redis";
+    let run = || {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(shared())
+    };
+    let started = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
+    let trial = match started {
+        Ok(_) => Trial::test(name, run),
+        Err(why) if env::var_os("DRIVEDAL_REQUIRE_CLIENTS").is_some() => {
+            Trial::test(name, move || Err(format!("redis-server: {why}").into()))
+        }
+        Err(why) => {
+            Trial::test(format!("{name} (redis-server: {why})"), run).with_ignored_flag(true)
+        }
+    };
+    libtest_mimic::run(&arguments, vec![trial]).exit();
+}
+
+fn program() -> OsString {
+    env::var_os("DRIVEDAL_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
+}
+
+/// A redis-server on a port of its own, which ends with this.
+struct Redis {
+    process: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Redis {
+    fn start() -> Result<Self, Failed> {
+        let folder = tempfile::tempdir()?;
+        for _ in 0..10 {
+            // Redis takes no port 0.
+            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            let mut process = Command::new(program())
+                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+                .arg(folder.path())
+                .stdout(Stdio::piped())
+                .spawn()?;
+            let mut lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
+            if lines.any(|line| line.is_ok_and(|line| line.contains("Ready to accept"))) {
+                return Ok(Self { process, port, _folder: folder });
+            }
+            // Another took the port meanwhile.
+            process.wait()?;
+        }
+        Err(Failed::from("redis-server does not start"))
+    }
+}
+
+/// A machine's cache before the same drive.
+async fn machine(drive: &Operator, redis: &Redis) -> opendal::Result<(Operator, CacheLayer)> {
+    let tier = services::Redis::default().endpoint(&format!("redis://127.0.0.1:{}", redis.port));
+    let cache = CacheLayer::builder().validity(Validity::Within(Duration::from_secs(3600)));
+    let cache = cache.block(BLOCK).second_tier(Operator::new(tier)?).build().await?;
+    Ok((drive.clone().layer(cache.clone()), cache))
+}
+
+async fn shared() -> Result<(), Failed> {
+    let redis = Redis::start()?;
+    let server = Server::builder().ephemeral().start().await?;
+    let uri = format!("onedrive://?access_token=drivedal-dev&endpoint={}v1.0", server.url());
+    let drive = remote::open(&uri)?.operator;
+    let written: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
+    drive.write("a", written.clone()).await?;
+    let blocks = (LENGTH as u64).div_ceil(BLOCK);
+    let read = async |operator: &Operator| -> Result<(), Failed> {
+        let same = operator.read("a").await?.to_vec() == written;
+        if same { Ok(()) } else { Err("other bytes".into()) }
+    };
+    let (one, cache) = machine(&drive, &redis).await?;
+    read(&one).await?;
+    assert_eq!(cache.stats().blocks_fetched, blocks);
+    // A block is put there after it was given; a machine that comes too early fetches it.
+    let cache = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            let (two, cache) = machine(&drive, &redis).await?;
+            read(&two).await?;
+            if cache.stats().blocks_fetched == 0 {
+                return Ok::<_, Failed>(cache);
+            }
+        }
+    });
+    assert_eq!(cache.await??.stats().blocks_from_tier, blocks);
+    // Without it the drive itself is asked.
+    let (three, cache) = machine(&drive, &redis).await?;
+    drop(redis);
+    read(&three).await?;
+    assert_eq!(cache.stats().blocks_fetched, blocks);
+    server.stop().await;
+    Ok(())
+}
