@@ -17,9 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod shared;
+
 use clap::Parser;
 use drivedal::server::Server;
 use serde_json::json;
+use shared::{Spread, make_files};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -108,7 +111,7 @@ fn main() -> Result {
     let latency = Duration::from_millis(arguments.latency_ms);
     let server = runtime.block_on(Server::builder().latency(latency).start())?;
     let source = tempfile::tempdir()?;
-    let files = make_files(source.path(), &arguments)?;
+    let files = make_files(source.path(), arguments.folders, arguments.files)?;
 
     let mut costs: BTreeMap<(Contender, usize), Vec<Cost>> = BTreeMap::new();
     for round in 0..arguments.rounds {
@@ -132,28 +135,6 @@ fn main() -> Result {
     }
     show(&arguments, costs);
     Ok(())
-}
-
-/// Files of different bytes, which every run makes the same; their paths.
-fn make_files(folder: &Path, arguments: &Arguments) -> Result<Vec<String>> {
-    let mut paths = Vec::new();
-    let mut state = 1_u64;
-    let mut next = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state >> 33
-    };
-    for in_folder in 0..arguments.folders {
-        fs::create_dir(folder.join(in_folder.to_string()))?;
-        for file in 0..arguments.files {
-            let path = format!("{in_folder}/{file}.bin");
-            let len = 1_000 + next() % 7_000;
-            let bytes: Vec<u8> = (0..len).map(|_| next() as u8).collect();
-            fs::write(folder.join(&path), bytes)?;
-            paths.push(path);
-        }
-    }
-    Ok(paths)
 }
 
 /// One client's turn, with an account and a folder of its own.
@@ -355,11 +336,9 @@ fn show(arguments: &Arguments, costs: BTreeMap<(Contender, usize), Vec<Cost>>) {
         println!("| drive | client | work | requests | seconds | spread |");
         println!("|---|---|---|---:|---:|---:|");
     }
-    for ((Contender { drive, client }, work), mut costs) in costs {
-        costs.sort_by_key(|cost| cost.took);
-        let seconds: Vec<f64> = costs.iter().map(|cost| cost.took.as_secs_f64()).collect();
-        let (median, least, most) =
-            (seconds[seconds.len() / 2], seconds[0], seconds[seconds.len() - 1]);
+    for ((Contender { drive, client }, work), costs) in costs {
+        let Spread { median, least, most } =
+            Spread::of(costs.iter().map(|cost| cost.took.as_secs_f64()));
         let (client, work) = (client.name(), WORK[work]);
         let requests = costs.iter().map(|cost| cost.requests).max().unwrap_or_default();
         match arguments.json {

@@ -85,6 +85,14 @@ impl Source {
         Ok(if given { self } else { self.option(key, value) })
     }
 
+    /// An option's value as it was given, in the URI or beside it.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` where the URI is none.
+    pub fn given(&self, key: &str) -> Result<Option<String>> {
+        Ok(self.parsed()?.option(key).map(str::to_owned))
+    }
+
     /// The service's scheme, in lower case.
     ///
     /// # Errors

@@ -3,42 +3,14 @@
 //!
 //! What the service itself cannot do is named where it keeps a test from asking for more.
 
-use std::{fmt, str::FromStr};
+mod rewriting;
 
 use drivedal::server::Server;
 use futures::TryStreamExt;
-use http::{Request, Response, Uri};
 use opendal::{
-    Buffer, EntryMode, ErrorKind, HttpBody, HttpTransport, HttpTransporter, OperationContext,
-    Operator, Result, services::Onedrive,
+    EntryMode, ErrorKind, HttpTransporter, OperationContext, Operator, services::Onedrive,
 };
-
-/// Sends to one server what is meant for others.
-#[derive(Clone)]
-struct Rewriting {
-    server: Uri,
-    inner: HttpTransporter,
-}
-
-impl fmt::Debug for Rewriting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rewriting to {}", self.server)
-    }
-}
-
-const HOSTS: [&str; 2] = ["graph.microsoft.com", "login.microsoftonline.com"];
-
-impl HttpTransport for Rewriting {
-    async fn fetch(&self, mut request: Request<Buffer>) -> Result<Response<HttpBody>> {
-        if request.uri().host().is_some_and(|host| HOSTS.contains(&host)) {
-            let mut parts = request.uri().clone().into_parts();
-            parts.scheme = self.server.scheme().cloned();
-            parts.authority = self.server.authority().cloned();
-            *request.uri_mut() = Uri::from_parts(parts).expect("a URI with another host");
-        }
-        self.inner.fetch(request).await
-    }
-}
+use rewriting::Rewriting;
 
 async fn server() -> Server {
     Server::builder().start().await.expect("a server")
@@ -48,11 +20,8 @@ async fn server() -> Server {
 fn operator(server: &Server, root: &str) -> Operator {
     let builder =
         Onedrive::default().root(root).client_id("client").refresh_token("drivedal-dev-refresh");
-    let transport = Rewriting {
-        server: Uri::from_str(server.url().as_str()).expect("a URI"),
-        inner: drivedal::http::transport(),
-    };
-    let context = OperationContext::new().with_http_transport(HttpTransporter::new(transport));
+    let transport = HttpTransporter::new(Rewriting::to(server.url().as_str()));
+    let context = OperationContext::new().with_http_transport(transport);
     Operator::new(builder).expect("a service").with_context(context)
 }
 

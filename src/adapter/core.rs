@@ -182,6 +182,27 @@ impl Core {
         Ok((found, item))
     }
 
+    /// What is known of the item at a path, without a request.
+    pub(super) fn remembered(&self, path: &Path) -> Option<Arc<Item>> {
+        let known = |folder: &Folder, name: &str| match self.index.look(
+            folder,
+            &self.fold(name),
+            self.settings.index_ttl,
+        ) {
+            Look::Known(item, _) => Some(item),
+            Look::Absent | Look::Unknown => None,
+        };
+        let (name, parents) = path.names().split_last()?;
+        if self.capabilities().paths {
+            return known(&self.path_folder(parents), name);
+        }
+        let mut folder = self.root.get()?.clone();
+        for parent in parents {
+            folder = known(&Folder::Id(folder), parent)?.id.clone();
+        }
+        known(&Folder::Id(folder), name)
+    }
+
     /// The item a path led to is not what it was.
     pub(super) fn doubt(&self, found: &Found) {
         if let Some((folder, folded)) = &found.edge {
@@ -283,6 +304,13 @@ impl Core {
                 Err(error)
             }
         }
+    }
+
+    /// Waits until nobody else asks for the ticket of the file at a path.
+    pub(super) async fn turn_to_ask(&self, path: &Path) -> OwnedMutexGuard<()> {
+        // No folder has such an id.
+        let asking = ItemId::from("ticket");
+        self.turn(&asking, &path.names().join("/")).lock_owned().await
     }
 
     /// Waits until no other writer of this process writes to the path, in a drive whose answers to

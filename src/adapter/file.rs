@@ -85,6 +85,16 @@ impl SavedUpload {
         self.session.expires
     }
 
+    /// The same upload, where the server that it goes to is by now elsewhere: `before` and `now` are
+    /// the beginnings of its URLs. What does not begin so stays as it is.
+    #[must_use]
+    pub fn at_server(mut self, before: &str, now: &str) -> Self {
+        if let Some(rest) = self.session.url.expose().strip_prefix(before) {
+            self.session.url = format!("{now}{rest}").into();
+        }
+        self
+    }
+
     /// As one line of text. **It has secrets in it**: with some clouds whoever reads it can write
     /// this file. For a file that only its owner can read.
     pub fn to_json(&self) -> String {

@@ -82,6 +82,35 @@ impl DriveHandle {
         Ok(item)
     }
 
+    /// What is remembered of the item at a path, as a look or a listing told it no longer ago than
+    /// the remote's `index_ttl`. No request is sent.
+    pub fn remembered(&self, path: &str) -> Option<Item> {
+        let path = self.core.path(path).ok()?;
+        self.core.remembered(&path).map(|item| Item::clone(&item))
+    }
+
+    /// What the cloud calls the root of the drive, whatever the operator's root is. It tells one
+    /// account's drive from another's.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub async fn root_id(&self, operator: &Operator) -> opendal::Result<ItemId> {
+        self.top(&Self::context(operator)).await.map_err(to_opendal)
+    }
+
+    /// Whether a file of so many bytes goes in fragments, so that an upload which was stopped can
+    /// be gone on with: see [`upload_file`](Self::upload_file).
+    pub fn sends_in_fragments(&self, size: u64) -> bool {
+        let capabilities = self.core.capabilities();
+        let large = |from| size >= from || size > capabilities.single_max;
+        size > 0 && capabilities.session.is_some_and(|limits| large(limits.from))
+    }
+
+    async fn top(&self, cx: &Context) -> crate::drive::Result<ItemId> {
+        let root = Place::of(self.core.root(cx).await?);
+        Ok(self.core.drive.item(cx, &root, &Conditions::default()).await?.id)
+    }
+
     /// The path of an item below the operator's root, ending with a slash if it is a folder; by its
     /// first parents where it has several. One request per folder on the way.
     ///
@@ -94,8 +123,7 @@ impl DriveHandle {
     async fn way_up(&self, cx: &Context, id: &ItemId) -> crate::drive::Result<String> {
         let core = &self.core;
         let settings_root = core.path("/")?;
-        let drive_root =
-            core.drive.item(cx, &Place::of(core.root(cx).await?), &Conditions::default()).await?.id;
+        let drive_root = self.top(cx).await?;
         let mut names = Vec::new();
         let mut at = id.clone();
         let mut folder = None;

@@ -328,7 +328,8 @@ impl<'a> Fragments<'a> {
         turn: impl Sized,
     ) -> Result<Item, Stop> {
         upload.open = None;
-        upload.arrived(item, self.folder.clone(), self.total, self.asked, turn).await
+        let folder = self.folder.clone().or_else(|| upload.folder_of(&item));
+        upload.arrived(item, folder, self.total, self.asked, turn).await
     }
 
     fn tell(&mut self, at: u64) {

@@ -245,6 +245,15 @@ impl Upload {
         }
     }
 
+    /// The folder that a file is in whose session was opened elsewhere.
+    pub(super) fn folder_of(&self, item: &Item) -> Option<Folder> {
+        if self.core.capabilities().paths {
+            let (parents, _) = self.path.split()?;
+            return Some(self.core.path_folder(parents));
+        }
+        item.parents.first().map(|parent| Folder::Id(parent.clone()))
+    }
+
     /// The cloud has it: remembered, and checked by size if its answer did not tell one. Where it
     /// did, the drive has compared it and knows what to make of a difference. `turn` is held until
     /// the first look. An item without size is one that the

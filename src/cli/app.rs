@@ -24,6 +24,7 @@ use crate::cli::{
     location::{Address, DrivePath, Location, Named},
     output::Output,
     requests::Requests,
+    transfer::{journal::Journal, local::blocking},
 };
 
 /// How long what a drive said of its tree is trusted by a command that works on much of it, and is
@@ -51,6 +52,7 @@ pub(crate) struct App {
     retries: Option<u32>,
     remotes: Remotes,
     embedded: OnceCell<Embedded>,
+    journal: OnceCell<Option<Journal>>,
     opened: Mutex<BTreeMap<String, Arc<Opened>>>,
 }
 
@@ -65,6 +67,7 @@ impl App {
             retries: global.retries,
             remotes,
             embedded: OnceCell::new(),
+            journal: OnceCell::new(),
             opened: Mutex::default(),
         })
     }
@@ -105,6 +108,12 @@ impl App {
         self.open(at, uses).await.map_err(|failure| failure.about(at))
     }
 
+    /// What is remembered of large transfers.
+    pub(crate) async fn journal(&self) -> Option<Journal> {
+        let open = || async { blocking(|| Ok(Journal::open())).await.unwrap_or_default() };
+        self.journal.get_or_init(open).await.clone()
+    }
+
     /// Does the same for each of several arguments, in order. One that fails is reported and the
     /// rest goes on.
     ///
@@ -135,7 +144,7 @@ impl App {
         if let Some(opened) = self.opened().get(&at.remote) {
             return Ok(Arc::clone(opened));
         }
-        let source = self.source(&at.remote).await?;
+        let Reached { source, reached_at, server } = self.source(&at.remote).await?;
         let source = match uses {
             Use::Few => source,
             Use::Bulk => longer_trusted(source)?,
@@ -144,12 +153,15 @@ impl App {
         let scheme = operator.info().scheme().to_owned();
         // Inside of the retry, so that every try is counted.
         let operator = operator.layer(self.requests.clone());
+        let policy = self.policy(&scheme);
         let operator = match is_local(&scheme) {
             true => operator,
-            false => operator.layer(RetryLayer::new(self.policy(&scheme))),
+            false => operator.layer(RetryLayer::new(policy.clone())),
         };
         let name = at.remote_shown().to_owned();
-        let opened = Arc::new(Opened { name, scheme, operator, handle });
+        let root_id = OnceCell::new();
+        let opened = Opened { name, scheme, operator, handle, policy, reached_at, server, root_id };
+        let opened = Arc::new(opened);
         self.opened().insert(at.remote.clone(), Arc::clone(&opened));
         Ok(opened)
     }
@@ -160,14 +172,33 @@ impl App {
         Policy { attempts, ..policy }
     }
 
+    /// A remote's options.
+    ///
+    /// # Errors
+    /// When there is no such remote.
+    pub(crate) async fn options(&self, name: &str) -> Result<Source> {
+        Ok(self.source(name).await?.source)
+    }
+
     /// Where a remote is. One that the user configured comes before an embedded one of its name.
-    pub(crate) async fn source(&self, name: &str) -> Result<Source> {
+    async fn source(&self, name: &str) -> Result<Reached> {
         let configured = self.remotes.names().any(|known| known == name);
         match embedded::source(name).filter(|_| !configured) {
-            None => Ok(self.remotes.source(name)?),
+            None => {
+                let source = self.remotes.source(name)?;
+                let reached_at = source.given("endpoint")?.unwrap_or_default();
+                Ok(Reached { source, reached_at, server: None })
+            }
             Some(source) => {
                 let opening = || Embedded::open(self.data.as_deref());
-                Ok(source(self.embedded.get_or_try_init(opening).await?.url()))
+                let embedded = self.embedded.get_or_try_init(opening).await?;
+                let folder = std::path::absolute(embedded.folder());
+                let folder = folder.unwrap_or_else(|_| embedded.folder().to_owned());
+                Ok(Reached {
+                    source: source(embedded.url()),
+                    reached_at: folder.to_string_lossy().into_owned(),
+                    server: Some(embedded.url().as_str().to_owned()),
+                })
             }
         }
     }
@@ -175,6 +206,13 @@ impl App {
     fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Opened>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A remote that is to be opened; the rest as [`Opened`] has it.
+struct Reached {
+    source: Source,
+    reached_at: String,
+    server: Option<String>,
 }
 
 /// Has a drive of ours trust what it knows for the whole command, unless the user says otherwise.
@@ -198,6 +236,14 @@ pub(crate) struct Opened {
     scheme: String,
     pub(crate) operator: Operator,
     pub(crate) handle: Option<DriveHandle>,
+    /// How often, and after which waits, something is tried again.
+    pub(crate) policy: Policy,
+    /// What, beside scheme and account, tells its items from others: the endpoint that the user
+    /// gave, or the data folder of an embedded drive.
+    pub(crate) reached_at: String,
+    /// How the URLs of an embedded drive's server begin: by another port each time it starts.
+    pub(crate) server: Option<String>,
+    root_id: OnceCell<String>,
 }
 
 impl Opened {
@@ -224,6 +270,18 @@ impl Opened {
         self.handle.as_ref().ok_or_else(|| {
             Failure::new(Exit::Unsupported, format!("a service `{}` has no {what}", self.scheme))
         })
+    }
+
+    /// What the cloud calls the root of its drive: asked once.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub(crate) async fn root_id(&self) -> Result<&str> {
+        let ask = || async {
+            let id = self.drive("ids")?.root_id(&self.operator).await?;
+            Ok(id.as_str().to_owned())
+        };
+        self.root_id.get_or_try_init(ask).await.map(String::as_str)
     }
 
     async fn path_of(&self, id: &str) -> Result<DrivePath> {

@@ -74,7 +74,7 @@ pub(crate) enum Embedded {
     /// It runs in this process.
     Mine { server: Server, folder: PathBuf },
     /// It runs in another one, which is not to stop before this is dropped.
-    Others { url: Url, _user: File },
+    Others { url: Url, folder: PathBuf, _user: File },
 }
 
 impl Embedded {
@@ -95,7 +95,7 @@ impl Embedded {
         let opened = match Server::running_at(&folder).await {
             Some(url) => {
                 let user = lock(&folder, "users.lock", Lock::Shared).await?;
-                Ok(Self::Others { url, _user: user })
+                Ok(Self::Others { url, folder, _user: user })
             }
             None => match Server::builder().data(&folder).start().await {
                 Ok(server) => Ok(Self::Mine { server, folder }),
@@ -111,6 +111,13 @@ impl Embedded {
         match self {
             Self::Mine { server, .. } => server.url(),
             Self::Others { url, .. } => url,
+        }
+    }
+
+    /// Where its data are.
+    pub(crate) fn folder(&self) -> &Path {
+        match self {
+            Self::Mine { folder, .. } | Self::Others { folder, .. } => folder,
         }
     }
 

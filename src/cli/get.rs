@@ -29,9 +29,13 @@ there already and is not in PATH stays. With a slash at its end the target is wh
 a file goes below a folder that exists in any case. Without a target everything goes below the
 current folder.
 
-A file takes its place when it is whole and its size is right; until then it is a hidden .partial
-file beside it. It gets the drive's modification time. An item that fails is reported, the rest goes
-on, and the exit code is 6.
+A file takes its place when it is whole, and its size and hash are those that the cloud tells; until
+then it is a hidden .partial file beside it. It gets the drive's modification time. An item that
+fails is reported, the rest goes on, and the exit code is 6.
+
+Of a large file (8 MiB) that was stopped what has come stays in the .partial file, and the same
+command goes on from there if the drive's file is still the same; so it does with what acd_cli left
+as FILE.__incomplete. After 30 days it is forgotten.
 
 With --json one item a line: {\"path\", \"local\", \"result\": \"fetched\"|\"made\", \"bytes\"} or
 {\"error\": {\"kind\", \"about\", \"message\"}}, and at last {\"summary\": {\"files\", \"folders\",
@@ -70,6 +74,7 @@ impl Get {
         let download = Download {
             ledger: Arc::clone(&ledger),
             interrupt: app.interrupt.clone(),
+            journal: app.journal().await,
             jobs: self.jobs.get(),
         };
         let mut many = sources.len() > 1;

@@ -31,6 +31,10 @@ they go below: `put a.txt NAME:docs/` makes docs/a.txt.
 Every file's size is compared with what the drive has at the end. An item that fails is reported,
 the rest goes on, and the exit code is 6.
 
+A large file goes in fragments where the cloud takes them. One that was stopped goes on when the same
+command is run again, if the file is still the same, until the cloud forgets it. .partial files of
+`get` are left out.
+
 With --json one item a line: {\"path\", \"local\", \"result\": \"sent\"|\"made\"|\"kept\"|\"skipped\",
 \"bytes\"} or {\"error\": {\"kind\", \"about\", \"message\"}}, and at last {\"summary\": {\"files\",
 \"folders\", \"bytes\", \"kept\", \"skipped\", \"unchecked\", \"failed\", \"seconds\", \"requests\"}}.
@@ -90,6 +94,7 @@ impl Put {
         let upload = Upload {
             ledger: Arc::clone(&ledger),
             interrupt: app.interrupt.clone(),
+            journal: app.journal().await,
             keep: self.no_overwrite,
             links: self.links,
         };

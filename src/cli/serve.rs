@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use drivedal::server::{Builder, Server, ServerError};
+use drivedal::server::{Builder, Fault, FaultError, Server, ServerError};
 use serde::Serialize;
 
 use crate::cli::{
@@ -25,7 +25,8 @@ SkyDrive's API is at http://ADDRESS:PORT/v5.0/.
 
 Examples:
   drivedal serve --http 127.0.0.1:8080
-  drivedal serve --http 127.0.0.1:0 --ephemeral --seed testdata --latency 20ms")]
+  drivedal serve --http 127.0.0.1:0 --ephemeral --seed testdata --latency 20ms
+  drivedal serve --ephemeral --faults bad-line.json --fault-seed 42")]
 pub(crate) struct Serve {
     /// Where to listen, on this machine only; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
@@ -49,6 +50,15 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     quota: Option<u64>,
 
+    /// Fail as the rules in this file say: JSON, as `POST /_control/faults` takes it
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+
+    /// What the dice of fault rules are thrown from, to see again what another run saw; drawn, and
+    /// printed, if not given
+    #[arg(long, value_name = "N")]
+    fault_seed: Option<u64>,
+
     /// How long every request waits, as if the server were far away: 20ms
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     latency: Option<Duration>,
@@ -61,8 +71,18 @@ struct Listening<'a> {
 
 impl Serve {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let starting = async { self.builder(app)?.start().await.map_err(unable) };
-        let server = app.interrupt.or(starting).await?;
+        let starting = async {
+            let rules = self.rules()?;
+            let server = self.builder(app)?.start().await.map_err(unable)?;
+            let refused = |error: FaultError| Failure::usage(error.to_string());
+            server.control().add_faults(rules.clone()).map_err(refused)?;
+            Ok((server, rules.len()))
+        };
+        let (server, rules) = app.interrupt.or(starting).await?;
+        if rules > 0 || self.fault_seed.is_some() {
+            let seed = server.control().fault_seed();
+            app.output.say(format_args!("drivedal: {rules} fault rules, fault seed {seed}"));
+        }
         let told = announce(app, &server);
         // Asked to serve, it has done so when it is asked to stop.
         if told.is_ok() {
@@ -70,6 +90,14 @@ impl Serve {
         }
         server.stop().await;
         told.map(|()| Exit::Done)
+    }
+
+    /// The fault rules that it begins with.
+    fn rules(&self) -> Result<Vec<Fault>> {
+        let Some(file) = &self.faults else { return Ok(Vec::new()) };
+        let wrong = |why: String| Failure::usage(format!("{}: {why}", file.display()));
+        let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+        Fault::from_json(&text).map_err(wrong)
     }
 
     fn builder(&self, app: &App) -> Result<Builder> {
@@ -85,6 +113,9 @@ impl Serve {
             Some(address) => builder.insecure_listen(address),
             None => builder.listen(self.http),
         };
+        if let Some(seed) = self.fault_seed {
+            builder = builder.fault_seed(seed);
+        }
         if let Some(folder) = &self.seed {
             builder = builder.seed(folder);
         }

@@ -66,6 +66,8 @@ pub struct Capabilities {
     pub changes: bool,
     /// [`Drive::copy`] works on files; onto another name and onto an existing file too.
     pub copies_files: bool,
+    /// A download needs a [`Ticket`], and tells the one it has got: ranges of one file share it.
+    pub tickets: bool,
     /// Which folders [`Depth::Tree`] works on.
     pub trees: Trees,
     /// Most removals of one [`Drive::remove`].

@@ -147,8 +147,9 @@ fn counted(bytes: ByteStream, len: u64, attempted: String) -> ByteStream {
                         .attempted(attempted)),
                     (None, 0),
                 )),
+                // What breaks behind the last byte concerns nobody.
+                Some(Err(_)) | None if left == 0 => None,
                 Some(Err(error)) => Some((Err(error), (None, 0))),
-                None if left == 0 => None,
                 None => Some((Err(too_few(left, attempted)), (None, 0))),
             }
         }

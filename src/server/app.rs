@@ -60,6 +60,8 @@ pub(super) struct Exchange {
     pub origin: Origin,
     /// What its access token allows.
     pub grant: Result<Grant, Refusal>,
+    /// Whether a fault rule wants what lets it in to be too old; a token is told so by `grant`.
+    pub expired: bool,
 }
 
 /// One protocol: what it serves, how it calls that, and how it answers.
@@ -78,6 +80,17 @@ pub(super) trait FrontEnd: Send + Sync {
     fn drive(&self, app: &App, request: &Parts) -> Option<String> {
         let _ = (app, request);
         None
+    }
+
+    /// The upload session that a request is about.
+    fn session(&self, request: &Parts) -> Option<String> {
+        let _ = request;
+        None
+    }
+
+    /// What fields of its answers are called that tell hashes of files.
+    fn hashes(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Answers a request.

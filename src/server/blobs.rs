@@ -179,7 +179,6 @@ impl Blobs {
     }
 
     /// Every blob there is.
-    #[cfg(test)]
     pub(super) async fn all(&self) -> opendal::Result<Vec<i64>> {
         let entries = self.operator.list_with("").recursive(true).await?;
         Ok(entries.iter().filter_map(|entry| number_of(entry.path())).collect())

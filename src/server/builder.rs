@@ -51,6 +51,7 @@ pub struct Builder {
     token_life: Duration,
     ticket_life: Duration,
     session_life: Duration,
+    fault_seed: Option<u64>,
     kind: AccountKind,
     seed: Option<PathBuf>,
 }
@@ -72,6 +73,7 @@ impl Default for Builder {
             token_life: TOKEN_LIFE,
             ticket_life: TICKET_LIFE,
             session_life: SESSION_LIFE,
+            fault_seed: None,
             kind: AccountKind::default(),
             seed: None,
         }
@@ -135,6 +137,12 @@ impl Builder {
         Self { session_life: life, ..self }
     }
 
+    /// What the dice of fault rules are thrown from, so that a run can be had again; drawn if
+    /// nothing is said. See [`Fault`](super::Fault).
+    pub fn fault_seed(self, seed: u64) -> Self {
+        Self { fault_seed: Some(seed), ..self }
+    }
+
     /// What kind of account Graph shows, where an account's name does not say it: personal unless
     /// told otherwise.
     pub fn kind(self, kind: AccountKind) -> Self {
@@ -191,6 +199,7 @@ impl Builder {
             },
             accounts: Accounts::default(),
             control: control::State {
+                faults: control::Faults::new(self.fault_seed),
                 seed: self.seed.clone(),
                 token: self.insecure.then(|| random_name().into()),
                 instance: random_name(),

@@ -67,6 +67,29 @@
 //! | `graph.…` | see [`graph`] |
 //! | `entra.token`, `entra.authorize`, `entra.unknown` | sign-in for Graph |
 //! | `elsewhere` | a path that no protocol has |
+//!
+//! # Faults
+//!
+//! What a [`Fault`] rule does to the requests that it strikes, in Rust and as JSON for
+//! [`POST /_control/faults`](control) or `drivedal serve --faults FILE`. Which requests those are is
+//! said by operation, path, drive, share, number and time; a seed makes it the same again.
+//!
+//! | rule | JSON | what the client sees |
+//! |---|---|---|
+//! | `.status(503)` | `"status": 503` | that answer, with `.header(…)` and `.body(…)`, or in the protocol's words; `.after_the_effect()`: although it has happened |
+//! | `.header("A", "b")` | `"headers": {"A": "b"}` | one more header in the answer that there is |
+//! | `.reset(When::Before)` | `"reset": true` | no answer, and nothing happened |
+//! | `.reset(When::During)` | `"reset": true, "when": "during"` | the line breaks while bytes move, `.at(n)` or anywhere |
+//! | `.reset(When::After)` | `"reset": true, "when": "after"` | no answer, and it happened |
+//! | `.truncate(1000)` | `"truncate": 1000` | an answer that breaks off |
+//! | `.corrupt(Side::Answer)` | `"corrupt": "answer"` | one wrong byte; `Request`: the server sees one |
+//! | `.latency(…)` | `"latency": 20`, `{"lognormal": {…}}` | waits: fixed, uniform, normal, lognormal, exponential |
+//! | `.bandwidth(…)` | `"bandwidth": 100000`, `{"up": …}` | a slow line |
+//! | `.drip(1, …)` | `"drip": {"bytes": 1, "every": 50}` | an answer in drops |
+//! | `.expire()` | `"expire": true` | a token or ticket that is too old |
+//! | `.lose_session()` | `"lose_session": true` | an upload session that is not known any more |
+//! | `.invisible(…)` | `"invisible": 2000` | what was written is not found for a while |
+//! | `.wrong_hash()` | `"wrong_hash": true` | hashes that are not those of the bytes |
 
 mod accept;
 mod account;
@@ -79,6 +102,7 @@ mod content;
 mod content_range;
 pub mod control;
 mod error;
+mod faulty;
 pub mod graph;
 pub mod live;
 mod media;
@@ -88,6 +112,7 @@ mod origin;
 mod running;
 mod seal;
 mod seed;
+mod strike;
 mod tickets;
 pub mod tree;
 
@@ -99,8 +124,8 @@ use url::Url;
 
 pub use builder::Builder;
 pub use control::{
-    ActiveFault, Control, Counters, Fault, FaultError, Plant, PlantError, PlantKind, Planted,
-    RequestRecord, When,
+    ActiveFault, Bandwidth, Control, Counters, Drip, Fault, FaultError, Latency, Plant, PlantError,
+    PlantKind, Planted, RequestRecord, Side, When,
 };
 pub use error::ServerError;
 pub use graph::AccountKind;

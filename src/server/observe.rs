@@ -10,18 +10,20 @@ use std::{
 };
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     extract::Request,
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     response::Response,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    app::{App, Exchange, FrontEnd, front_end, text},
-    bodies::{Received, Sent, Truncated},
-    control::{Failure, RequestRecord, Strike, When, redact},
+    account::Refusal,
+    app::{App, Exchange, front_end, text},
+    bodies::{Received, Sent},
+    control::{RequestRecord, Strike, When, redact},
+    faulty::Lane,
     origin::Origin,
 };
 
@@ -30,6 +32,10 @@ use super::{
 pub(super) struct Link {
     /// Cancelled: the connection is to be reset, without another byte.
     pub reset: CancellationToken,
+    /// What the client sends.
+    pub up: Lane,
+    /// What the server sends.
+    pub down: Lane,
 }
 
 /// What a request is called that is no protocol's.
@@ -52,39 +58,43 @@ pub(super) async fn exchange(
         .or_else(|| grant.as_ref().ok().map(|grant| grant.account.clone()));
     let operation = front_end.map_or(ELSEWHERE, |front_end| front_end.operation(&parts));
     let strike = app.control.faults.strike(operation, path, drive.as_deref()).unwrap_or_default();
-    let entry = Entry::new(app, operation, drive, &parts, &strike);
+    let entry = Entry::new(app, operation, drive.clone(), &parts, &strike);
 
     let latency = app.settings.latency + strike.latency;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
+    let (body, reset_on_request) = strike.request_body(body, &parts, link);
     let body = Body::new(Received::new(body, entry.received(), &parts));
-    if strike.when == When::Before {
-        if strike.reset {
-            return reset(link, entry).await;
-        }
-        if let Some(failure) = &strike.failure {
-            return entry.answer(failed(front_end, failure));
-        }
+    if strike.resets(When::Before) {
+        return reset(link, entry).await;
     }
-    let exchange = Exchange { origin, grant };
+    if let Some(answer) = strike.answer(When::Before, front_end) {
+        return entry.answer(strike.answered(answer, front_end, link, false).await);
+    }
+    strike.lose_session(app, front_end, &parts).await;
+    let watch = strike.watch(app, drive.as_deref()).await;
+    let grant = grant.and_then(|grant| match strike.expire {
+        true => Err(Refusal::Expired),
+        false => Ok(grant),
+    });
+    let exchange = Exchange { origin, grant, expired: strike.expire };
     let request = Request::from_parts(parts, body);
     let mut response = match front_end {
         Some(front_end) => front_end.answer(app, exchange, request).await,
         None => nothing_here(),
     };
-    if strike.when == When::After {
-        if strike.reset {
-            return reset(link, entry).await;
-        }
-        if let Some(failure) = &strike.failure {
-            response = failed(front_end, failure);
-        }
+    if let Some(watch) = watch {
+        watch.hide(app).await;
     }
-    if let Some(bytes) = strike.truncate {
-        response = truncated(response, bytes);
+    let reset_on_answer = strike.resets(When::During) && !reset_on_request;
+    if strike.resets(When::After) || reset_on_answer && response.body().is_end_stream() {
+        return reset(link, entry).await;
     }
-    entry.answer(response)
+    if let Some(answer) = strike.answer(When::After, front_end) {
+        response = answer;
+    }
+    entry.answer(strike.answered(response, front_end, link, reset_on_answer).await)
 }
 
 /// Ends the connection; the request with it.
@@ -93,38 +103,6 @@ async fn reset(link: &Link, entry: Entry) -> Response {
     link.reset.cancel();
     // The connection's task drops this future together with the connection.
     std::future::pending().await
-}
-
-/// The answer that a fault rule asks for, in the protocol's words where the rule has none.
-fn failed(front_end: Option<&'static dyn FrontEnd>, failure: &Failure) -> Response {
-    let mut response = match (&failure.body, front_end) {
-        (Some(body), _) => {
-            let mut response = text(failure.status, "");
-            let media_type =
-                if body.trim_start().starts_with('{') { "application/json" } else { "text/plain" };
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-            *response.body_mut() = Body::from(body.clone());
-            response
-        }
-        (None, Some(front_end)) => front_end.failure(failure.status),
-        (None, None) => text(failure.status, "The server failed on demand."),
-    };
-    for (name, value) in &failure.headers {
-        response.headers_mut().insert(name, value.clone());
-    }
-    response
-}
-
-/// An answer whose length is told as it was, but whose body breaks off.
-fn truncated(response: Response, bytes: u64) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let whole = hyper::body::Body::size_hint(&body).exact();
-    if let (Some(length), false) = (whole, parts.headers.contains_key(header::CONTENT_LENGTH)) {
-        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    Response::from_parts(parts, Body::new(Truncated::new(body, bytes)))
 }
 
 fn nothing_here() -> Response {

@@ -90,7 +90,7 @@ impl FrontEnd for Downloads {
         app.redeem(request.uri.path()).ok().map(|Ticket(account, ..)| account)
     }
 
-    async fn answer(&self, app: &Arc<App>, _: Exchange, request: Request) -> Response {
+    async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
         let (request, _) = request.into_parts();
         if request.method != Method::GET && request.method != Method::HEAD {
             let mut refusal = failure(
@@ -100,6 +100,9 @@ impl FrontEnd for Downloads {
             );
             refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refusal;
+        }
+        if exchange.expired {
+            return broken(Broken::Expired);
         }
         match download(app, &request).await {
             Ok(response) => response,

@@ -9,6 +9,8 @@
 mod options;
 #[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
 mod names;
+#[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
+mod renewals;
 
 #[cfg(feature = "services-amazon-drive")]
 pub mod amazon_drive;

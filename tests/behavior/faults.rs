@@ -229,8 +229,12 @@ async fn a_read_goes_on_where_it_was_cut_off(test: &Test) -> Outcome {
         station.fault(Fault::on(station.requests.download).times(3).truncate(after))?;
         assert!(content(&retrying(&test.op), "file").await? == written, "cut after {after}");
         assert!(station.struck(), "nothing was cut off");
+        // Without any layer too, as long as bytes come.
+        station.fault(Fault::on(station.requests.download).times(3).truncate(after))?;
+        assert!(content(&test.op, "file").await? == written, "cut after {after}, no layer");
+        assert!(station.struck(), "nothing was cut off");
         let error = {
-            station.fault(Fault::on(station.requests.download).times(1).truncate(after))?;
+            station.fault(Fault::on(station.requests.download).times(1).truncate(0))?;
             refused(test.op.read("file").await, &[])?
         };
         station.struck();

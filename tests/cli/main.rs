@@ -1,6 +1,7 @@
 //! The command line as a user has it: the real binary, its output, its exit codes.
 
 mod drives;
+mod killed;
 mod lists;
 mod serve;
 mod shell;

@@ -76,6 +76,23 @@ fn the_embedded_drive_uses_the_server_that_runs_on_its_data() {
 }
 
 #[test]
+fn it_fails_as_a_file_says_and_tells_the_seed() {
+    let shell = Shell::new();
+    shell.write("bad.json", r#"[{"operation": "live.files.list", "count": 1, "status": 418}]"#);
+    let arguments = ["--ephemeral", "--faults", "bad.json", "--fault-seed", "42"];
+    let serving = Serving::start(&shell, &arguments);
+    let remote = serving.remote("drivedal-dev");
+    shell.run(&["--remote", &remote, "ls", "sky:"]).fails(8, "418");
+    assert_eq!(shell.out(&["--remote", &remote, "ls", "sky:"]), "");
+    let ran = serving.stop("TERM");
+    assert_eq!((ran.code, ran.err.as_str()), (0, "drivedal: 1 fault rules, fault seed 42\n"));
+    shell.write("bad.json", r#"[{"status": 500}, {"statis": 500}]"#);
+    shell.run(&["serve", "--ephemeral", "--faults", "bad.json"]).fails(2, "rule 2");
+    shell.write("bad.json", r#"{"status": 100}"#);
+    shell.run(&["serve", "--ephemeral", "--faults", "bad.json"]).fails(2, "200 to 599");
+}
+
+#[test]
 fn it_begins_with_files_keeps_to_its_quota_and_waits_as_told() {
     let shell = Shell::new();
     shell.write("seed/a/b.txt", "hello");

@@ -42,23 +42,38 @@ fn endless(shell: &Shell, path: &str) {
 }
 
 #[test]
-fn a_fetch_that_is_stopped_leaves_no_part_of_a_file() {
+fn a_fetch_that_is_stopped_keeps_what_came_of_a_large_file_and_goes_on_with_it() {
     let shell = Shell::new();
     endless(&shell, "disk/x/large");
     shell.write("disk/x/small", "1");
-    for (name, code) in [("INT", 130), ("TERM", 143)] {
+    let mut had = 0;
+    for (name, code) in [("INT", 130), ("TERM", 143), ("INT", 130)] {
         let child = spawn(&shell, &["get", "-r", "disk:x", "back"]);
         let partial = || {
             let names = fs::read_dir(shell.path("back")).into_iter().flatten().flatten();
-            names.filter(|entry| entry.file_name().to_string_lossy().ends_with(".partial")).count()
+            let of = |name: &str| name.starts_with(".drivedal-") && name.ends_with(".partial");
+            let ours = names.filter(|entry| of(&entry.file_name().to_string_lossy()));
+            ours.map(|entry| entry.metadata().map_or(0, |file| file.len())).max().unwrap_or(0)
         };
-        until("a partial file appears", || partial() > 0);
+        until("bytes come", || partial() > had);
         signal(&child, name);
         let ran = end(child);
         ran.fails(code, "drivedal: interrupted");
-        assert_eq!(partial(), 0, "{ran:?}");
+        ran.fails(code, "are here; the same command goes on from there");
+        assert_eq!(ran.err.contains("large: goes on at "), had > 0, "{ran:?}");
         assert!(ran.err.contains("get: "), "the summary is there: {ran:?}");
+        had = partial();
+        assert!(had > 0);
     }
+    // It is another one by now.
+    shell.write("disk/x/large", "short");
+    let ran = shell.run(&["get", "-r", "disk:x", "back"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let names: Vec<_> = crate::shell::tree(&shell.path("back"));
+    let whole = |name: &str, text: &str| (name.to_owned(), Some(text.as_bytes().to_vec()));
+    let large = shell.read("back/large");
+    assert_eq!(large, b"short");
+    assert!(names.contains(&whole("small", "1")), "{:?}", names.len());
 }
 
 #[test]

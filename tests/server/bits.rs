@@ -273,12 +273,12 @@ async fn too_much_is_refused_by_fragment_by_file_and_by_drive() {
 async fn a_session_survives_a_restart_of_the_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let start = async || Server::builder().data(folder.path()).start().await.expect("a server");
-    let rig = Rig { server: start().await, http: client(), token: "drivedal-dev" };
+    let rig = Rig::of(start().await);
     let (cid, path) = in_root(&rig, "file").await;
     let session = opened(&rig, &path).await;
     send(&rig, &path, &session, "0-3/10", "0123").await;
     rig.server.stop().await;
-    let rig = Rig { server: start().await, http: client(), token: "drivedal-dev" };
+    let rig = Rig::of(start().await);
     let again = send(&rig, &path, &session, "0-3/10", "0123").await;
     assert_eq!(again.header("bits-received-content-range"), "4");
     send(&rig, &path, &session, "4-9/10", "456789").await;

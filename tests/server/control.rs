@@ -86,9 +86,42 @@ async fn fault_rules_are_added_told_and_cleared_over_http() {
     assert_eq!(rig.live("GET", "/me").send().await.status, 200);
     let active = rig.bare("GET", "/_control/faults").send().await.json();
     assert_eq!((&active[0]["matched"], &active[0]["struck"]), (&json!(2), &json!(1)));
-    assert_eq!(active[1]["matched"], 1);
+    // Every rule counts what it matches, whichever strikes.
+    assert_eq!((&active[1]["matched"], &active[1]["seed"]), (&json!(2), &json!(7)));
     assert_eq!(rig.bare("DELETE", "/_control/faults").send().await.status, 204);
     assert_eq!(rig.server.control().faults(), []);
+}
+
+#[tokio::test]
+async fn every_kind_of_rule_can_be_written_in_json() {
+    let rig = Rig::new().await;
+    let rules = json!([
+        { "operation": "live.*", "path": "/v5.0/*", "drive": "", "share": 0.5, "skip": 1,
+          "every": 2, "count": 3, "from": 0, "until": 1000, "lasting": 500, "status": 503,
+          "headers": { "Retry-After": "1" }, "body": "no", "when": "after" },
+        { "latency": 20 },
+        { "latency": { "uniform": { "least": 1, "most": 2.5 } } },
+        { "latency": { "normal": { "mean": 20, "deviation": 5 } } },
+        { "latency": { "lognormal": { "median": 20, "sigma": 0.5 } } },
+        { "latency": { "exponential": { "mean": 20 } } },
+        { "bandwidth": 1000 }, { "bandwidth": { "up": 1000 } }, { "bandwidth": { "down": 1000 } },
+        { "drip": { "bytes": 1, "every": 50 } },
+        { "reset": true }, { "reset": true, "when": "during", "at": 7 },
+        { "reset": true, "when": "after" }, { "truncate": 10 },
+        { "corrupt": "request" }, { "corrupt": "answer" }, { "headers": { "a": "b" } },
+        { "expire": true }, { "lose_session": true }, { "invisible": 100 }, { "wrong_hash": true },
+    ]);
+    let added = rig.bare("POST", "/_control/faults").json(&rules).send().await;
+    let count = rules.as_array().expect("a list").len();
+    let seed = rig.server.control().fault_seed();
+    assert_eq!(added.json(), json!({ "seed": seed, "rules": count }));
+    let told = rig.bare("GET", "/_control/faults").send().await.json();
+    for (told, rule) in told.as_array().expect("a list").iter().zip(rules.as_array().unwrap()) {
+        for (field, value) in rule.as_object().expect("a rule") {
+            let same = *field == "bandwidth" && value.is_u64() || told[field] == *value;
+            assert!(same || told[field].as_f64() == value.as_f64(), "{rule} {told}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -98,6 +131,17 @@ async fn bad_rules_and_items_are_refused_with_what_and_where() {
         ("faults", r#"[{"status": 500}, {"statis": 500}]"#, "rule 2: unknown field `statis`"),
         ("faults", r#"{"operation": "live.nothing", "status": 500}"#, "rule 1: no operation"),
         ("faults", "nonsense", "not JSON"),
+        ("faults", r#"{"latency": {"unifrom": {}}}"#, "unknown variant `unifrom`"),
+        ("faults", r#"{"latency": {"uniform": {"least": 1}}}"#, "missing field `most`"),
+        ("faults", r#"{"latency": "long"}"#, "expected milliseconds"),
+        ("faults", r#"{"bandwidth": {"sideways": 1}}"#, "unknown field `sideways`"),
+        ("faults", r#"{"drip": {"bytes": 1}}"#, "missing field `every`"),
+        ("faults", r#"{"corrupt": "both"}"#, "unknown variant `both`"),
+        ("faults", r#"{"reset": true, "when": "later"}"#, "unknown variant `later`"),
+        ("faults", r#"{"status": 999}"#, "200 to 599"),
+        ("faults", r#"{"share": 1.5, "status": 500}"#, "share must be"),
+        ("faults?seed=x", r#"{"status": 500}"#, "seed"),
+        ("faults?sead=1", r#"{"status": 500}"#, "sead"),
         ("items", r#"[{"path": "a"}, {"path": ""}]"#, "item 2 (``): a path has"),
         ("items", r#"{"path": "b", "content_base64": "%"}"#, "content_base64"),
         ("items", r#"{"path": "b", "kind": "folder", "content": "x"}"#, "only a file"),

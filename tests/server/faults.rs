@@ -135,3 +135,84 @@ async fn a_ticket_belongs_to_its_drive_too() {
     let source = file["source"].as_str().expect("a ticket");
     assert_eq!(rig.bare("GET", source).send().await.status, 500);
 }
+
+#[tokio::test]
+async fn any_status_can_be_had_and_headers_without_one() {
+    let rig = Rig::new().await;
+    rig.fault(Fault::on("live.user.get").times(1).status(307).header("location", "/elsewhere"));
+    let reply = rig.live("GET", "/me").send().await;
+    assert_eq!((reply.status, reply.header("location"), reply.body.len()), (307, "/elsewhere", 0));
+    rig.fault(
+        Fault::on("live.user.get").times(1).status(200).body("<h1>Welcome to the hotel</h1>"),
+    );
+    let reply = rig.live("GET", "/me").send().await;
+    assert_eq!((reply.status, &reply.body[..9]), (200, &b"<h1>Welco"[..]));
+    rig.fault(Fault::on("live.user.get").times(1).header("RateLimit-Remaining", "3"));
+    let reply = rig.live("GET", "/me").send().await;
+    assert_eq!((reply.status, reply.header("ratelimit-remaining")), (200, "3"));
+    assert!(!reply.text("id").is_empty());
+}
+
+#[tokio::test]
+async fn the_same_seed_fails_the_same_requests_whatever_else_is_asked() {
+    let rules = || {
+        ["live.user.get", "graph.drive.get", "amazon.account.quota", "live.*"]
+            .map(|operation| Fault::on(operation).share(0.4).status(503))
+    };
+    let mut seen = Vec::new();
+    for others in [false, true] {
+        let rig = Rig::with(|builder| builder.fault_seed(20)).await;
+        rig.server.control().add_faults(rules()).expect("good rules");
+        assert_eq!(rig.server.control().faults()[3].seed, 20);
+        let mine = async {
+            let mut failed = Vec::new();
+            for _ in 0..30 {
+                failed.push(rig.graph("GET", "/me/drive").send().await.status);
+                failed.push(rig.amazon("GET", "/drive/v1/account/quota").send().await.status);
+            }
+            failed
+        };
+        let noise = async {
+            for _ in 0..if others { 40 } else { 0 } {
+                rig.live("GET", "/me").send().await;
+            }
+        };
+        seen.push(tokio::join!(mine, noise).0);
+    }
+    assert!(seen[0].contains(&503) && seen[0].contains(&200));
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn rules_keep_to_their_times() {
+    let rig = Rig::new().await;
+    let ms = Duration::from_millis;
+    let status = async || rig.live("GET", "/me").send().await.status;
+    let began = Instant::now();
+    rig.fault(Fault::on("live.user.get").from(ms(100)).until(ms(200)).status(503));
+    let mut failed = Vec::new();
+    while began.elapsed() < ms(260) {
+        let asked = began.elapsed();
+        if status().await == 503 {
+            failed.push((asked, began.elapsed()));
+        }
+    }
+    assert!(failed.len() > 1, "{failed:?}");
+    assert!(failed.iter().all(|(asked, told)| *told >= ms(100) && *asked <= ms(210)), "{failed:?}");
+    // An outage begins with the first request that meets it.
+    rig.server.control().clear_faults();
+    rig.fault(Fault::on("live.user.get").skip(2).lasting(ms(150)).status(503));
+    assert_eq!([status().await, status().await], [200, 200]);
+    let began = Instant::now();
+    while status().await == 503 {}
+    assert!(began.elapsed() >= ms(150));
+    rig.server.control().clear_faults();
+    rig.fault(Fault::on("live.user.get").every(3).times(2).status(503));
+    let mut failed = Vec::new();
+    for nth in 1..=12 {
+        if status().await == 503 {
+            failed.push(nth);
+        }
+    }
+    assert_eq!(failed, [3, 6]);
+}

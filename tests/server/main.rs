@@ -3,6 +3,8 @@
 mod bits;
 mod control;
 mod downloads;
+mod fault_lines;
+mod fault_states;
 mod faults;
 mod items;
 mod lifecycle;

@@ -1,7 +1,7 @@
 //! A server and a client of it that sends exactly what it is told.
 
 use bytes::Bytes;
-use drivedal::server::{Builder, Server};
+use drivedal::server::{Builder, Control, Fault, Server};
 use reqwest::{Client, Method, RequestBuilder, redirect};
 use serde_json::Value;
 use tokio::{
@@ -15,6 +15,22 @@ pub struct Rig {
     pub http: Client,
     /// The access token that requests carry in their header.
     pub token: &'static str,
+    pub _seeds: Seeds,
+}
+
+/// Says, when a test fails, what it takes to fail the same way again.
+pub struct Seeds(Control);
+
+impl Drop for Seeds {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        eprintln!("the server's fault seed: {}", self.0.fault_seed());
+        for fault in self.0.faults() {
+            eprintln!("fault seed {}: {fault:?}", fault.seed);
+        }
+    }
 }
 
 impl Rig {
@@ -23,8 +39,12 @@ impl Rig {
     }
 
     pub async fn with(change: impl FnOnce(Builder) -> Builder) -> Self {
-        let server = change(Server::builder()).start().await.expect("a server");
-        Self { server, http: client(), token: "drivedal-dev" }
+        Self::of(change(Server::builder()).start().await.expect("a server"))
+    }
+
+    pub fn of(server: Server) -> Self {
+        let _seeds = Seeds(server.control());
+        Self { server, http: client(), token: "drivedal-dev", _seeds }
     }
 
     /// The URL of a path, which begins with a slash.
@@ -36,6 +56,37 @@ impl Rig {
     pub fn live(&self, method: &str, path: &str) -> Ask {
         self.bare(method, &format!("/v5.0{path}"))
             .header("authorization", &format!("Bearer {}", self.token))
+    }
+
+    /// A request of Graph.
+    pub fn graph(&self, method: &str, path: &str) -> Ask {
+        self.bare(method, &format!("/v1.0{path}"))
+            .header("authorization", &format!("Bearer {}", self.token))
+    }
+
+    /// A request of Amazon's.
+    pub fn amazon(&self, method: &str, path: &str) -> Ask {
+        self.bare(method, path).header("authorization", &format!("Bearer {}", self.token))
+    }
+
+    /// Uploads a file to Amazon's root folder.
+    pub async fn amazon_file(&self, name: &str, bytes: &str) -> Reply {
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n\
+             {{\"kind\": \"FILE\", \"name\": \"{name}\"}}\r\n\
+             --b\r\nContent-Disposition: form-data; name=\"content\"; filename=\"f\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n{bytes}\r\n--b--\r\n"
+        );
+        self.amazon("POST", "/cdproxy/nodes?suppress=deduplication")
+            .header("content-type", "multipart/form-data; boundary=b")
+            .bytes(body)
+            .send()
+            .await
+    }
+
+    /// Puts a fault rule in force.
+    pub fn fault(&self, rule: Fault) {
+        self.server.control().add_faults([rule]).expect("a good rule");
     }
 
     /// A request without token, of a path or of a whole URL.

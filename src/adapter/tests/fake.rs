@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Mutex,
 };
 
@@ -37,6 +37,8 @@ struct State {
     made: u64,
     log: Vec<String>,
     faults: Vec<(&'static str, Fault)>,
+    /// After how many bytes the bodies of the next downloads break off.
+    cuts: VecDeque<usize>,
 }
 
 struct Session {
@@ -47,7 +49,7 @@ struct Session {
 }
 
 pub(super) struct FakeDrive {
-    capabilities: Capabilities,
+    pub(super) capabilities: Capabilities,
     state: Mutex<State>,
     released: Notify,
     /// Uploads answer without a size, as SkyDrive's do.
@@ -86,6 +88,7 @@ impl FakeDrive {
                 reads_if_match: false,
                 changes: false,
                 copies_files: false,
+                tickets: false,
                 trees: Trees::No,
                 removals: 1,
                 several_parents: false,
@@ -107,6 +110,11 @@ impl FakeDrive {
 
     pub(super) fn release(&self) {
         self.released.notify_waiters();
+    }
+
+    /// The bodies of the next downloads break off after so many bytes each.
+    pub(super) fn cut(&self, after: impl IntoIterator<Item = usize>) {
+        self.state.lock().unwrap().cuts.extend(after);
     }
 
     /// The verbs since the last time it was asked.
@@ -142,6 +150,13 @@ impl FakeDrive {
         let mut state = self.state.lock().unwrap();
         let id = state.walk(path).unwrap();
         state.nodes.get_mut(&id).unwrap().name = name.into();
+    }
+
+    /// Another client removes an item.
+    pub(super) fn forget(&self, path: &str) {
+        let mut state = self.state.lock().unwrap();
+        let id = state.walk(path).unwrap();
+        state.remove(&id);
     }
 
     pub(super) fn plant(&self, parent: &str, name: &str, bytes: Option<&[u8]>) {
@@ -298,12 +313,21 @@ impl Drive for FakeDrive {
         &self,
         _: &Context,
         file: &Place,
-        _: Option<&Item>,
+        known: Option<&Item>,
         range: ByteRange,
         _: &Conditions,
     ) -> Result<Download> {
         self.enter("download", "").await?;
         let id = self.resolve(file)?;
+        let mut item = self.item_of(&id);
+        let asks = self.capabilities.tickets && known.is_none_or(|known| known.ticket.is_none());
+        if asks {
+            self.enter("ticket", "").await?;
+            // As long as an answer takes.
+            tokio::task::yield_now().await;
+            item.ticket = Some(Ticket { url: "ticket".into(), expires: None });
+        }
+        let item = asks.then(|| Box::new(item));
         let bytes = self.state.lock().unwrap().nodes[&id].bytes.clone();
         let total = bytes.len() as u64;
         let range = match range {
@@ -312,9 +336,14 @@ impl Drive for FakeDrive {
             ByteRange::Span(span) => span.start..span.end.min(total),
             ByteRange::Last(n) => total.saturating_sub(n)..total,
         };
-        let piece = Buffer::from(bytes[range.start as usize..range.end as usize].to_vec());
-        let bytes: ByteStream = Box::pin(stream::iter([Ok(piece)]));
-        Ok(Download { total, range, etag: None, ticket: None, item: None, bytes })
+        let mut piece = bytes[range.start as usize..range.end as usize].to_vec();
+        let broken = self.state.lock().unwrap().cuts.pop_front().map(|after| {
+            piece.truncate(after);
+            Err(super::temporary())
+        });
+        let pieces = [Ok(Buffer::from(piece))].into_iter().chain(broken);
+        let bytes: ByteStream = Box::pin(stream::iter(pieces));
+        Ok(Download { total, range, etag: None, ticket: None, item, bytes })
     }
 
     async fn upload(

@@ -2,6 +2,7 @@
 
 mod fake;
 mod file;
+mod read;
 mod walk;
 mod writer;
 

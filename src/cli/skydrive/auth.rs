@@ -92,7 +92,7 @@ impl AuthRefresh {
 
 /// The options of a remote that is a SkyDrive.
 async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
-    let source = app.source(&at.remote).await.map_err(|failure| failure.about(at))?;
+    let source = app.options(&at.remote).await.map_err(|failure| failure.about(at))?;
     source.skydrive()?.ok_or_else(|| {
         let why = "is not a SkyDrive, and this command is for no other";
         Failure::new(Exit::Unsupported, why).about(at)

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use drivedal::drive::Item;
 use jiff::Timestamp;
 use opendal::Metadata;
 use tokio::task::JoinSet;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use super::{
     fetch::fetch,
     jobs::outcome,
+    journal::Journal,
     ledger::{Became, Ledger},
     local::{blocking, local_name},
 };
@@ -30,9 +32,12 @@ use crate::cli::{
 };
 
 /// How trees are fetched.
+#[derive(Clone)]
 pub(crate) struct Download {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) interrupt: Interrupt,
+    /// Large files that were begun.
+    pub(crate) journal: Option<Journal>,
     /// How many files at once.
     pub(crate) jobs: usize,
 }
@@ -41,14 +46,23 @@ pub(crate) struct Download {
 pub(crate) struct File {
     pub(crate) from: Located,
     pub(crate) to: PathBuf,
-    pub(crate) size: u64,
-    pub(crate) modified: Option<Timestamp>,
+    /// What was listed of it, or seen when it was looked at.
+    pub(crate) metadata: Metadata,
+    /// The same in a drive's words, where it is one of ours.
+    pub(crate) item: Option<Item>,
 }
 
 impl File {
     pub(crate) fn new(from: Located, to: PathBuf, metadata: &Metadata) -> Self {
-        let (size, modified) = (metadata.content_length(), item::modified(metadata));
-        Self { from, to, size, modified }
+        let item = match (&from.remote.handle, from.file()) {
+            (Some(handle), Ok(path)) => handle.remembered(&path),
+            _ => None,
+        };
+        Self { from, to, metadata: metadata.clone(), item }
+    }
+
+    pub(crate) fn modified(&self) -> Option<Timestamp> {
+        item::modified(&self.metadata)
     }
 }
 
@@ -104,16 +118,15 @@ impl Download {
 
     /// Fetches one file and writes down what became of it.
     pub(crate) fn file(&self, file: File) -> impl Future<Output = Result> + Send + use<> {
-        let (ledger, interrupt) = (Arc::clone(&self.ledger), self.interrupt.clone());
+        let this = self.clone();
         async move {
-            let File { from, to, size, modified } = file;
-            let fetching = fetch(&from, to.clone(), size, modified, &ledger.tally, &interrupt);
-            match fetching.await {
+            match fetch(&file, &this).await {
                 Ok(()) => {
-                    ledger.tally.arrived();
-                    ledger.note(&from, &to, Became::Fetched, Some(size))
+                    this.ledger.tally.arrived();
+                    let size = file.metadata.content_length();
+                    this.ledger.note(&file.from, &file.to, Became::Fetched, Some(size))
                 }
-                Err(failure) => ledger.failed(failure),
+                Err(failure) => this.ledger.failed(failure),
             }
         }
     }

@@ -77,6 +77,13 @@ impl Ledger {
         !self.output.is_quiet()
     }
 
+    /// Something that the user may want to know; not what was asked for, and no failure.
+    pub(crate) fn tell(&self, text: impl std::fmt::Display) {
+        if !self.output.is_quiet() {
+            self.output.say(text);
+        }
+    }
+
     /// An item is where it should be, or was left out as asked.
     ///
     /// # Errors

@@ -4,14 +4,13 @@ use std::{
     fs::{self, File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::PIECE;
+use super::{PIECE, journal::is_partial};
 use crate::cli::{
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
@@ -41,7 +40,7 @@ pub(crate) enum Entry {
         name: String,
         path: PathBuf,
     },
-    /// A link that is to be left out.
+    /// A link that is to be left out, or a file that is being fetched.
     Skipped {
         name: String,
         path: PathBuf,
@@ -115,6 +114,8 @@ fn classify(
     }
     if kind.is_dir() {
         Ok(Entry::Folder { name, path })
+    } else if kind.is_file() && is_partial(&path) {
+        Ok(Entry::Skipped { name, path })
     } else if kind.is_file() {
         Ok(Entry::File { name, path })
     } else {
@@ -134,7 +135,9 @@ pub(crate) fn count(folder: &Path, tally: &Tally, interrupt: &Interrupt) {
             }
             match entry.metadata() {
                 Ok(found) if found.is_dir() => folders.push(entry.path()),
-                Ok(found) if found.is_file() => tally.found_file(found.len()),
+                Ok(found) if found.is_file() && !is_partial(&entry.path()) => {
+                    tally.found_file(found.len());
+                }
                 _ => {}
             }
         }
@@ -198,57 +201,6 @@ impl Source {
     }
 }
 
-/// A file that grows beside its target and takes its place when it is whole.
-pub(crate) struct Sink {
-    file: tempfile::NamedTempFile,
-    target: PathBuf,
-}
-
-impl Sink {
-    /// # Errors
-    /// When nothing can be written beside the target.
-    pub(crate) fn create(target: PathBuf) -> Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        // Short, so that it fits wherever the target's own name does.
-        builder.prefix(".drivedal-").suffix(".partial");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file's: what the user's mask leaves of it.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = builder
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(|error| Failure::local(&target, &error))?;
-        Ok(Self { file, target })
-    }
-
-    /// Writes pieces to its end.
-    ///
-    /// # Errors
-    /// When the disk is full, for example.
-    pub(crate) fn write(&mut self, pieces: impl IntoIterator<Item = Bytes>) -> Result {
-        use io::Write;
-        pieces
-            .into_iter()
-            .try_for_each(|piece| self.file.write_all(&piece))
-            .map_err(|error| Failure::local(&self.target, &error))
-    }
-
-    /// Puts it in its place.
-    ///
-    /// # Errors
-    /// When a folder is there, for example.
-    pub(crate) fn finish(self, modified: Option<Timestamp>) -> Result {
-        let failed = |error: &io::Error| Failure::local(&self.target, error);
-        if let Some(time) = modified {
-            self.file.as_file().set_modified(SystemTime::from(time)).map_err(|e| failed(&e))?;
-        }
-        self.file.persist(&self.target).map(drop).map_err(|error| failed(&error.error))
-    }
-}
-
 /// Whether a drive's name for an item can be a file's name here, and nothing but that.
 ///
 /// # Errors
@@ -300,6 +252,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().canonicalize().expect("a real path");
         fs::write(root.join("file"), "x").expect("written");
+        fs::write(root.join(".drivedal-abc123.partial"), "x").expect("written");
         fs::create_dir(root.join("folder")).expect("made");
         symlink("file", root.join("link")).expect("linked");
         symlink("..", root.join("folder/up")).expect("linked");
@@ -315,36 +268,19 @@ mod tests {
             };
             entries.iter().map(word).collect::<Vec<_>>().join(", ")
         };
-        assert_eq!(words(&root, Links::Fail), "file file, folder folder, failed, failed, failed");
+        assert_eq!(
+            words(&root, Links::Fail),
+            "skipped .drivedal-abc123.partial, file file, folder folder, failed, failed, failed"
+        );
         assert_eq!(
             words(&root, Links::Skip),
-            "file file, folder folder, skipped link, skipped lost, failed"
+            "skipped .drivedal-abc123.partial, file file, folder folder, skipped link, skipped lost, failed"
         );
         assert_eq!(
             words(&root, Links::Follow),
-            "file file, folder folder, file link, failed, failed"
+            "skipped .drivedal-abc123.partial, file file, folder folder, file link, failed, failed"
         );
         assert_eq!(words(&root.join("folder"), Links::Follow), "failed");
-    }
-
-    #[test]
-    fn what_is_fetched_takes_its_place_when_it_is_whole_and_else_leaves_nothing() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let target = dir.path().join("a");
-        fs::write(&target, "old").expect("written");
-        let mut dropped = Sink::create(target.clone()).expect("made");
-        dropped.write([Bytes::from_static(b"half")]).expect("written");
-        drop(dropped);
-        assert_eq!(fs::read(&target).expect("read"), b"old");
-        assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 1);
-
-        let time: Timestamp = "2014-02-03T04:05:06Z".parse().expect("a time");
-        let mut sink = Sink::create(target.clone()).expect("made");
-        sink.write([Bytes::from_static(b"ne"), Bytes::from_static(b"w")]).expect("written");
-        sink.finish(Some(time)).expect("in its place");
-        assert_eq!(fs::read(&target).expect("read"), b"new");
-        let modified = fs::metadata(&target).and_then(|found| found.modified()).expect("a time");
-        assert_eq!(modified, SystemTime::from(time));
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! Files on their way between here and a remote, many at a time.
 //!
-//! `send` and `fetch` move one file; `upload` and `download` move trees with them; `jobs` keeps a
-//! number of them going; `ledger` writes down what became of each item.
+//! `send` and `fetch` move one file, `large` one that goes to a drive in fragments; `upload` and
+//! `download` move trees with them; `jobs` keeps a number of them going; `ledger` writes down what
+//! became of each item. `journal` remembers large files between two runs of a command, `partial` is
+//! one that is being fetched, and `checksum` compares it with what the cloud has.
 
+mod checksum;
 pub(crate) mod download;
 pub(crate) mod fetch;
 pub(crate) mod jobs;
+pub(crate) mod journal;
+mod large;
 pub(crate) mod ledger;
 pub(crate) mod local;
+mod partial;
 pub(crate) mod send;
 pub(crate) mod upload;
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fs,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,6 +16,8 @@ use std::{
 
 use super::{
     jobs::work_off,
+    journal::Journal,
+    large,
     ledger::{Became, Ledger},
     local::{self, Entry, Links, blocking},
     send::{Arrived, Writing, send},
@@ -30,6 +33,8 @@ use crate::cli::{
 pub(crate) struct Upload {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) interrupt: Interrupt,
+    /// Large files that were begun.
+    pub(crate) journal: Option<Journal>,
     /// Files that are there stay as they are.
     pub(crate) keep: bool,
     pub(crate) links: Links,
@@ -209,7 +214,18 @@ impl Upload {
             checked_later: group.checked_later,
             ..Writing::default()
         };
-        send(from, to, how, &self.ledger.tally, &self.interrupt).await
+        let (ledger, interrupt) = (&self.ledger, &self.interrupt);
+        let path = from.clone();
+        let size = blocking(move || {
+            fs::metadata(&path).map(|file| file.len()).map_err(|e| Failure::local(&path, &e))
+        });
+        match &to.remote.handle {
+            Some(handle) if handle.sends_in_fragments(size.await?) => {
+                let journal = self.journal.as_ref();
+                large::send(from, to, handle, how, ledger, interrupt, journal).await
+            }
+            _ => send(from, to, how, &ledger.tally, interrupt).await,
+        }
     }
 
     fn kept(&self, from: &Path, to: &Located, group: &Group) -> Result {

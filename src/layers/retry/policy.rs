@@ -99,7 +99,7 @@ impl Policy {
     }
 
     /// The wait before the n-th repeat, from 1, as the dice (0 to 1) say.
-    pub(super) fn wait(&self, repeat: u32, dice: f64) -> Duration {
+    pub fn wait(&self, repeat: u32, dice: f64) -> Duration {
         let doubled = 2_f64.powi(repeat.saturating_sub(1).min(63) as i32);
         let longest = self.backoff.longest.as_secs_f64();
         let most = (self.backoff.first.as_secs_f64() * doubled).min(longest);

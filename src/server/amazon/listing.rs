@@ -284,7 +284,8 @@ async fn batch(
         Source::Drive => (node.feed, node),
         _ => (place, node),
     });
-    Ok((places.collect(), more))
+    // The feed, which stands for the whole drive here, tells of what no listing shows yet.
+    Ok((places.filter(|(_, node)| !tree.hidden(drive, node.no)).collect(), more))
 }
 
 fn limit(asked: &Asked) -> Result<usize> {

@@ -87,6 +87,10 @@ impl FrontEnd for Amazon {
         Action::of(request).map_or(UNKNOWN, |action| action.operation())
     }
 
+    fn hashes(&self) -> &'static [&'static str] {
+        &["md5"]
+    }
+
     async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
         let mut response = match answer(app, exchange, request).await {
             Ok(response) => response,

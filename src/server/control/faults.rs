@@ -2,35 +2,72 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use crate::server::app;
+use super::{
+    effects::{Bandwidth, Drip, Latency, Side, When, whole_milliseconds},
+    http::one_or_many,
+};
 
-/// A rule: which requests fail, how often, and how.
+/// A rule: which requests fail, when, how often, and how.
 ///
-/// A request is shown to the rules in the order in which they were added; the first one that
-/// strikes is applied, and the others do not see it. A rule strikes a request that matches
-/// `operation`, `path` and `drive`, unless it is one of the first `skip` matches, `count` requests
-/// were struck already, or the dice say otherwise (`share`).
+/// A rule *matches* a request by `operation`, `path` and `drive`, and counts its matches. It
+/// *strikes* a match unless it is one of the first `skip`, not an `every`-th of the others, outside
+/// of `from` and `until`, past `count` or `lasting`, or the dice say otherwise (`share`). Every
+/// request is shown to every rule in the order in which they were added; the first one that strikes
+/// is applied, alone.
 ///
 /// ```
 /// use std::time::Duration;
-/// use drivedal::server::{Fault, When};
+/// use drivedal::server::{Bandwidth, Fault, Latency, Side, When};
 ///
-/// // Twice the cloud has no time for an upload …
-/// Fault::on("live.files.put").times(2).status(503).header("Retry-After", "1");
-/// // … one download in ten breaks off after 1,000 bytes …
-/// Fault::on("ticket.get").share(0.1).truncate(1000);
-/// // … and the answer to the third deletion is lost, although it has happened.
-/// Fault::on("*.delete").skip(2).times(1).reset(When::After);
+/// let ms = Duration::from_millis;
+/// let rules = [
+///     // Twice the cloud has no time for an upload …
+///     Fault::on("live.files.put").times(2).status(503).header("Retry-After", "1"),
+///     // … one download in ten breaks off after 1,000 bytes …
+///     Fault::on("ticket.get").share(0.1).truncate(1000),
+///     // … the answer to the third deletion is lost, although it has happened …
+///     Fault::on("*.delete").skip(2).times(1).reset(When::After),
+///     // … every fifth fragment ends in the middle, wherever that is …
+///     Fault::on("graph.session.fragment").every(5).reset(When::During),
+///     // … the second one finds its session gone …
+///     Fault::on("live.bits.fragment").skip(1).times(1).lose_session(),
+///     // … an access token is too old, one request in twenty …
+///     Fault::on("amazon.*").share(0.05).expire(),
+///     // … what was uploaded is not to be found for two seconds …
+///     Fault::on("amazon.content.upload").invisible(ms(2000)),
+///     // … and is told to have another hash than it has …
+///     Fault::on("graph.content.put").times(1).wrong_hash(),
+///     // … a byte is wrong …
+///     Fault::on("ticket.get").times(1).corrupt(Side::Answer),
+///     // … and for a minute the line is a bad one.
+///     Fault::on("*").latency(Latency::lognormal(ms(80), 0.6)).lasting(ms(60_000)),
+///     Fault::on("*").bandwidth(Bandwidth::both(100_000)).from(ms(60_000)),
+/// ];
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let server = drivedal::server::Server::builder().start().await?;
+/// server.control().add_faults(rules)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 ///
-/// As JSON, where every field may be left out:
+/// As JSON, where every field may be left out, times are milliseconds, and what is misspelt is
+/// refused:
 ///
 /// ```json
 /// {"operation": "live.files.put", "count": 2, "status": 503, "headers": {"Retry-After": "1"}}
+/// {"operation": "*", "latency": {"lognormal": {"median": 80, "sigma": 0.6}}, "lasting": 60000}
+/// {"operation": "graph.session.fragment", "every": 5, "reset": true, "when": "during"}
 /// ```
+///
+/// # The same again
+///
+/// What a rule decides about its n-th match, and what it draws for it, depends on nothing but the
+/// seed, the rule's place among those that were added with it, and n: other rules, other operations
+/// and the order in which requests of different rules arrive change none of it. (What goes by the
+/// clock, `from`, `until` and `lasting`, is the exception.) The seed is the server's
+/// ([`Builder::fault_seed`](crate::server::Builder::fault_seed), `serve --fault-seed`), drawn where
+/// nobody names one, or comes with the rules; adding rules tells it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -49,47 +86,90 @@ pub struct Fault {
     /// How likely a match is struck, 0 to 1. `None`: always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
-    /// How many matches pass before the first is struck.
+    /// How many matches pass before the first may be struck.
+    #[serde(skip_serializing_if = "is_zero")]
     pub skip: u64,
+    /// Only every n-th match after those that are skipped. `None`: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
     /// How many requests are struck at most. `None`: no end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// Whether `status` and `reset` strike before the request has had its effect, or after.
-    pub when: When,
-    /// Milliseconds that pass before anything else happens.
+    /// Milliseconds after the rule was added before which nothing is struck.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency: Option<u64>,
-    /// The status of the answer, 400 to 599.
+    pub from: Option<u64>,
+    /// Milliseconds after the rule was added from which on nothing is struck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// Milliseconds after its first strike from which on nothing is struck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<u64>,
+    /// Whether `status` and `reset` strike before the request has had its effect, after it, or (a
+    /// reset) while bytes move.
+    pub when: When,
+    /// What passes before anything else happens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// The status of the answer, 200 to 599.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Headers of that answer.
+    /// Headers of that answer; without `status`, of the answer that there is anyhow.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Body of that answer. `None`: what the protocol says with this status.
+    /// Body of that answer. `None`: what the protocol says with this status, nothing below 400.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Whether the connection is reset instead of an answer.
+    #[serde(skip_serializing_if = "is_false")]
     pub reset: bool,
+    /// After how many bytes a reset during the effect comes; where there are fewer, after all of
+    /// them. `None`: drawn, anywhere within.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
     /// After how many bytes at most the answer's body breaks off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncate: Option<u64>,
+    /// In whose body one byte, drawn, is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrupt: Option<Side>,
+    /// How fast bytes move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bandwidth>,
+    /// The answer's body in drops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drip: Option<Drip>,
+    /// Whether the access token or the ticket of the request is taken for too old.
+    #[serde(skip_serializing_if = "is_false")]
+    pub expire: bool,
+    /// Whether the upload session that the request is about is lost, for good, before the effect.
+    #[serde(skip_serializing_if = "is_false")]
+    pub lose_session: bool,
+    /// For how many milliseconds items that the request made are neither found nor listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invisible: Option<u64>,
+    /// Whether the hashes in the answer are wrong.
+    #[serde(skip_serializing_if = "is_false")]
+    pub wrong_hash: bool,
 }
 
-/// Whether a request has had its effect when a fault strikes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum When {
-    /// Not yet: nothing has happened on the drive.
-    #[default]
-    Before,
-    /// It has; only the answer is lost.
-    After,
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Fault {
     /// A rule for operations of that name, which may have `*` in it. It needs an effect.
     pub fn on(operation: impl Into<String>) -> Self {
         Self { operation: Some(operation.into()), ..Self::default() }
+    }
+
+    /// Rules from JSON: one, or a list of them, as `POST /_control/faults` takes them. An error
+    /// says which of them is wrong, and how.
+    pub fn from_json(text: &[u8]) -> Result<Vec<Self>, String> {
+        one_or_many(text, "rule")
     }
 
     /// Only for this path, percent-encoded as it is sent, without the query; may have `*` in it.
@@ -112,22 +192,43 @@ impl Fault {
         Self { skip: matches, ..self }
     }
 
+    /// Only every n-th match after those that are skipped.
+    pub fn every(self, n: u64) -> Self {
+        Self { every: Some(n), ..self }
+    }
+
     /// Strikes that often at most.
     pub fn times(self, count: u64) -> Self {
         Self { count: Some(count), ..self }
     }
 
-    /// Delays the request, by whole milliseconds.
-    pub fn latency(self, latency: Duration) -> Self {
-        Self { latency: Some(latency.as_millis().try_into().unwrap_or(u64::MAX)), ..self }
+    /// Not before so much time has passed since the rule was added.
+    pub fn from(self, time: Duration) -> Self {
+        Self { from: Some(whole_milliseconds(time)), ..self }
     }
 
-    /// Answers with this status, 400 to 599.
+    /// No longer when so much time has passed since the rule was added.
+    pub fn until(self, time: Duration) -> Self {
+        Self { until: Some(whole_milliseconds(time)), ..self }
+    }
+
+    /// No longer when so much time has passed since its first strike: an outage.
+    pub fn lasting(self, time: Duration) -> Self {
+        Self { lasting: Some(whole_milliseconds(time)), ..self }
+    }
+
+    /// Delays the request: by a [`Duration`], in whole milliseconds, or by what is drawn from a
+    /// distribution.
+    pub fn latency(self, latency: impl Into<Latency>) -> Self {
+        Self { latency: Some(latency.into()), ..self }
+    }
+
+    /// Answers with this status, 200 to 599.
     pub fn status(self, status: u16) -> Self {
         Self { status: Some(status), ..self }
     }
 
-    /// Adds a header to that answer.
+    /// Adds a header to that answer, or to the one that there is anyhow.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.insert(name.into(), value.into());
         self
@@ -138,9 +239,15 @@ impl Fault {
         Self { body: Some(body.into()), ..self }
     }
 
-    /// Resets the connection, before or after the effect.
+    /// Resets the connection, before, during or after the effect.
     pub fn reset(self, when: When) -> Self {
         Self { reset: true, when, ..self }
+    }
+
+    /// Where a reset during the effect comes: after so many bytes of the request's body, or of the
+    /// answer's where the request has none.
+    pub fn at(self, bytes: u64) -> Self {
+        Self { at: Some(bytes), ..self }
     }
 
     /// Answers with `status` only after the request has had its effect.
@@ -153,40 +260,45 @@ impl Fault {
         Self { truncate: Some(bytes), ..self }
     }
 
-    /// What is wrong with it.
-    pub(super) fn check(&self) -> Result<(), &'static str> {
-        if !(self.reset
-            || self.status.is_some()
-            || self.latency.is_some()
-            || self.truncate.is_some())
-        {
-            return Err("it has no effect: give it status, latency, reset or truncate");
-        }
-        if self.reset && (self.status.is_some() || self.truncate.is_some()) {
-            return Err(
-                "a connection that is reset has no answer: reset goes without status and truncate",
-            );
-        }
-        if self.status.is_some_and(|status| !(400..=599).contains(&status)) {
-            return Err("status must be 400 to 599");
-        }
-        if self.status.is_none() && (self.body.is_some() || !self.headers.is_empty()) {
-            return Err("headers and body are those of an answer with status");
-        }
-        for (name, value) in &self.headers {
-            if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
-                return Err("a header's name or value has characters that none may have");
-            }
-        }
-        if self.share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-            return Err("share must be 0 to 1");
-        }
-        if let Some(pattern) = &self.operation
-            && !app::is_operation(|name| matches(pattern, name))
-        {
-            return Err("no operation is called that");
-        }
-        Ok(())
+    /// Makes one byte another, somewhere in a body. What the client sent is wrong before the server
+    /// looks at it.
+    pub fn corrupt(self, side: Side) -> Self {
+        Self { corrupt: Some(side), ..self }
+    }
+
+    /// Makes the line slow.
+    pub fn bandwidth(self, bandwidth: Bandwidth) -> Self {
+        Self { bandwidth: Some(bandwidth), ..self }
+    }
+
+    /// Sends the answer's body in drops of so many bytes, one every so often.
+    pub fn drip(self, bytes: u64, every: Duration) -> Self {
+        Self { drip: Some(Drip { bytes, every: whole_milliseconds(every) }), ..self }
+    }
+
+    /// Takes the access token or the ticket for too old, in the words of the protocol; this time,
+    /// not for good.
+    pub fn expire(self) -> Self {
+        Self { expire: true, ..self }
+    }
+
+    /// Forgets the upload session that the request is about, and its bytes, for good: a Graph upload
+    /// URL's, or a BITS session. What has none is not changed.
+    pub fn lose_session(self) -> Self {
+        Self { lose_session: true, ..self }
+    }
+
+    /// Items that come into being on the drive while the request is answered are neither found nor
+    /// listed for so long: by none of the protocols, not by their tickets either. Their names are
+    /// taken, and change feeds and searches tell of them, as in the clouds.
+    pub fn invisible(self, time: Duration) -> Self {
+        Self { invisible: Some(whole_milliseconds(time)), ..self }
+    }
+
+    /// Tells wrong hashes of files in the answer: Graph's `hashes`, Amazon's `md5`. SkyDrive tells
+    /// none.
+    pub fn wrong_hash(self) -> Self {
+        Self { wrong_hash: true, ..self }
     }
 
     pub(super) fn matches(&self, operation: &str, path: &str, drive: Option<&str>) -> bool {
@@ -197,7 +309,7 @@ impl Fault {
 }
 
 /// Whether a pattern, in which `*` stands for any run of characters, describes all of a text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
         return false;
@@ -250,20 +362,31 @@ mod tests {
 
     #[test]
     fn a_rule_reads_back_as_it_was_written() {
-        let rule = Fault::on("live.*")
-            .path("/v5.0/me")
-            .drive("anna")
-            .share(0.25)
-            .skip(1)
-            .times(2)
-            .latency(Duration::from_millis(20))
-            .status(503)
-            .header("Retry-After", "1")
-            .body("no")
-            .after_the_effect()
-            .truncate(1);
-        let text = serde_json::to_string(&rule).expect("plain data");
-        assert_eq!(serde_json::from_str::<Fault>(&text).expect("its own text"), rule);
+        let ms = Duration::from_millis;
+        for rule in [
+            Fault::on("live.*")
+                .path("/v5.0/me")
+                .drive("anna")
+                .share(0.25)
+                .skip(1)
+                .every(3)
+                .times(2)
+                .from(ms(1))
+                .until(ms(2))
+                .lasting(ms(3))
+                .latency(ms(20))
+                .status(503)
+                .header("Retry-After", "1")
+                .body("no")
+                .after_the_effect()
+                .truncate(1),
+            Fault::on("*").latency(Latency::lognormal(ms(20), 0.5)).reset(When::During).at(7),
+            Fault::on("*").corrupt(Side::Request).bandwidth(Bandwidth::up(9)).drip(1, ms(2)),
+            Fault::on("*").expire().lose_session().invisible(ms(9)).wrong_hash(),
+        ] {
+            let text = serde_json::to_string(&rule).expect("plain data");
+            assert_eq!(serde_json::from_str::<Fault>(&text).expect("its own text"), rule);
+        }
         assert!(serde_json::from_str::<Fault>(r#"{"statis": 500}"#).is_err());
     }
 }

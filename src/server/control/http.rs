@@ -6,11 +6,14 @@
 //! | `GET counters` | `{"total": n, "operations": {name: n}}` |
 //! | `POST counters/reset` | counts and logs anew |
 //! | `GET requests` | the request log, one JSON object a line |
+//! | `GET audit` | `{"blobs", "orphans", "missing"}`: bytes that are kept, for nothing, or not |
 //! | `GET faults` | the rules in force and what they have done |
 //! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
 //! | `DELETE faults` | clears them |
 //! | `POST items` | plants an item or a list of items |
 //! | `POST state/reset` | everything as it was at the start |
+//!
+//! What rules can be made of is told at [`Fault`].
 //!
 //! A server that others than this machine can reach wants `Authorization: Bearer` with the control
 //! token that it printed when it started.
@@ -39,6 +42,7 @@ pub(in crate::server) fn router(control: Control) -> Router {
         .route("/_control/counters", get(counters))
         .route("/_control/counters/reset", post(reset_counters))
         .route("/_control/requests", get(requests))
+        .route("/_control/audit", get(audit))
         .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/_control/items", post(plant))
         .route("/_control/state/reset", post(reset_state))
@@ -103,11 +107,19 @@ async fn requests(State(control): State<Control>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
 }
 
+async fn audit(State(control): State<Control>) -> Response {
+    match control.audit().await {
+        Ok(audit) => json(&audit),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
 async fn faults(State(control): State<Control>) -> Response {
     json(&control.faults())
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Seed {
     seed: Option<u64>,
 }
@@ -117,7 +129,7 @@ async fn add_faults(
     Query(Seed { seed }): Query<Seed>,
     body: Bytes,
 ) -> Response {
-    let rules: Vec<Fault> = match one_or_many(&body, "rule") {
+    let rules = match Fault::from_json(&body) {
         Ok(rules) => rules,
         Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
     };
@@ -154,7 +166,7 @@ async fn reset_state(State(control): State<Control>) -> Response {
 async fn nothing_here() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Control has: health, counters, counters/reset, requests, faults, items, state/reset.",
+        "Control has: health, counters, counters/reset, requests, faults, audit, items, state/reset.",
     )
 }
 
@@ -163,7 +175,7 @@ async fn wrong_method() -> Response {
 }
 
 /// One value, or a list of them; an error says which one is wrong and how.
-fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
+pub(super) fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
     let value: serde_json::Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     let values = match value {

@@ -1,5 +1,7 @@
 //! What a test may ask of the server and change in it, besides what the protocols allow.
 
+mod check;
+mod effects;
 mod faults;
 mod http;
 mod log;
@@ -9,15 +11,16 @@ mod rules;
 
 use std::sync::Arc;
 
-pub use faults::{Fault, When};
+pub use effects::{Bandwidth, Drip, Latency, Side, When};
+pub use faults::Fault;
 pub(super) use http::router;
 pub(super) use log::Log;
 pub use log::{Counters, REMEMBERED, RequestRecord};
 pub use plant::{Plant, PlantError, PlantKind, Planted};
 pub use rules::{ActiveFault, FaultError};
-pub(super) use rules::{Failure, Faults, Strike};
+pub(super) use rules::{Failure, Faults, Spot, Strike};
 
-use super::{ServerError, app::App, seed};
+use super::{ServerError, app::App, seed, tree::Audit};
 
 /// What is counted and in force.
 #[derive(Debug, Default)]
@@ -56,20 +59,31 @@ impl Control {
         self.app.control.log.requests()
     }
 
+    /// Compares the bytes that are kept with those that files and upload sessions are made of: what
+    /// a crash left is an orphan until it is removed, which begins when the server starts.
+    pub async fn audit(&self) -> Result<Audit, ServerError> {
+        self.app.tree.audit().await.map_err(ServerError::Tree)
+    }
+
     /// Puts fault rules in force, behind those that are; all of them, or none if one is bad. The
     /// dice of rules with a share are thrown from the seed that is returned.
     pub fn add_faults(&self, rules: impl IntoIterator<Item = Fault>) -> Result<u64, FaultError> {
         self.app.control.faults.add(rules.into_iter().collect(), None)
     }
 
-    /// The same with a seed, to see again what another run saw. (As far as requests come in the
-    /// same order.)
+    /// The same with a seed, to see again what another run saw: see [`Fault`].
     pub fn add_faults_with_seed(
         &self,
         rules: impl IntoIterator<Item = Fault>,
         seed: u64,
     ) -> Result<(), FaultError> {
         self.app.control.faults.add(rules.into_iter().collect(), Some(seed)).map(drop)
+    }
+
+    /// What the seeds of rules are made of that are added without one: that of the first, and one
+    /// more each time. For a test to print when it fails.
+    pub fn fault_seed(&self) -> u64 {
+        self.app.control.faults.seed()
     }
 
     /// The rules in force, and what they have done.
@@ -91,11 +105,18 @@ impl Control {
         plant::plant(&self.app, items.into_iter().collect()).await
     }
 
+    /// How many upload sessions are open on an account's drive: bytes that were sent and belong to
+    /// no file yet. The default account's name is empty.
+    pub async fn upload_sessions(&self, account: &str) -> Result<u64, ServerError> {
+        let account = self.app.account(account).await.map_err(ServerError::Tree)?;
+        self.app.tree.sessions(account.drive).await.map_err(ServerError::Tree)
+    }
+
     /// Makes the server what it was when it started: every drive is gone, the default drive has
     /// the files of the seed folder, there are no faults, and counters and log are empty. Tokens
     /// stay good; uploads under way are lost.
     pub async fn reset_state(&self) -> Result<(), ServerError> {
-        self.app.control.faults.clear();
+        self.app.control.faults.restart();
         self.app.tree.reset().await.map_err(ServerError::Tree)?;
         self.app.accounts.clear();
         if let Some(folder) = &self.app.control.seed {

@@ -1,12 +1,21 @@
 //! Fault rules in force: which requests they strike, and how.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::Serialize;
 
-use super::faults::{Fault, When};
+use super::{
+    effects::{Bandwidth, Drip, Side, When},
+    faults::Fault,
+};
+
+/// Bits of a seed: no more than JSON's numbers keep everywhere.
+const SEED_BITS: u32 = 53;
 
 /// A rule that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,10 +33,21 @@ pub struct ActiveFault {
     /// The rule.
     #[serde(flatten)]
     pub rule: Fault,
+    /// What the dice of those that were added together are thrown from.
+    pub seed: u64,
     /// How many requests matched it.
     pub matched: u64,
     /// How many of them it struck.
     pub struck: u64,
+}
+
+/// A place in a body.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::server) enum Spot {
+    /// After so many bytes.
+    Byte(u64),
+    /// After this part of all bytes, 0 to 1.
+    Part(f64),
 }
 
 /// A fault that strikes one request.
@@ -36,8 +56,19 @@ pub(in crate::server) struct Strike {
     pub latency: Duration,
     pub when: When,
     pub failure: Option<Failure>,
+    /// Of the answer that there is anyhow.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     pub reset: bool,
+    /// Where a reset during the effect comes.
+    pub at: Option<Spot>,
     pub truncate: Option<u64>,
+    pub corrupt: Option<(Side, Spot)>,
+    pub bandwidth: Bandwidth,
+    pub drip: Option<Drip>,
+    pub expire: bool,
+    pub lose_session: bool,
+    pub invisible: Option<Duration>,
+    pub wrong_hash: bool,
 }
 
 /// An answer that a rule asks for.
@@ -49,22 +80,38 @@ pub(in crate::server) struct Failure {
 }
 
 impl Strike {
-    fn of(rule: &Fault) -> Self {
-        let failure = rule.status.and_then(|status| StatusCode::from_u16(status).ok());
+    fn of(rule: &Fault, dice: &mut StdRng) -> Self {
+        let status = rule.status.and_then(|status| StatusCode::from_u16(status).ok());
+        let mut headers: Vec<(HeaderName, HeaderValue)> = rule
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+            .collect();
+        let failure = status.map(|status| Failure {
+            status,
+            headers: std::mem::take(&mut headers),
+            body: rule.body.clone(),
+        });
+        let mut anywhere = || Spot::Part(dice.random());
+        // Drawn whether it is wanted or not, so that a rule changed in one thing draws the same
+        // for the others.
+        let (reset_at, corrupt_at) = (anywhere(), anywhere());
+        let during = rule.reset && rule.when == When::During;
         Self {
-            latency: Duration::from_millis(rule.latency.unwrap_or(0)),
             when: rule.when,
-            failure: failure.map(|status| Failure {
-                status,
-                headers: rule
-                    .headers
-                    .iter()
-                    .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
-                    .collect(),
-                body: rule.body.clone(),
-            }),
+            failure,
+            headers,
             reset: rule.reset,
+            at: during.then(|| rule.at.map_or(reset_at, Spot::Byte)),
             truncate: rule.truncate,
+            corrupt: rule.corrupt.map(|side| (side, corrupt_at)),
+            bandwidth: rule.bandwidth.unwrap_or_default(),
+            drip: rule.drip,
+            expire: rule.expire,
+            lose_session: rule.lose_session,
+            invisible: rule.invisible.map(Duration::from_millis),
+            wrong_hash: rule.wrong_hash,
+            latency: rule.latency.map_or(Duration::ZERO, |latency| latency.draw(dice)),
         }
     }
 
@@ -76,16 +123,42 @@ impl Strike {
         }
         let when = match self.when {
             When::Before => "before",
+            When::During => "during",
             When::After => "after",
         };
         if let Some(failure) = &self.failure {
             told.push(format!("status {} {when} the effect", failure.status.as_u16()));
+        }
+        for (name, _) in &self.headers {
+            told.push(format!("header {name}"));
         }
         if self.reset {
             told.push(format!("reset {when} the effect"));
         }
         if let Some(bytes) = self.truncate {
             told.push(format!("truncated at {bytes} bytes"));
+        }
+        if let Some((side, _)) = self.corrupt {
+            told.push(match side {
+                Side::Request => "a wrong byte in the request".into(),
+                Side::Answer => "a wrong byte in the answer".into(),
+            });
+        }
+        for (bytes, way) in [(self.bandwidth.up, "up"), (self.bandwidth.down, "down")] {
+            told.extend(bytes.map(|bytes| format!("{bytes} bytes a second {way}")));
+        }
+        if let Some(Drip { bytes, every }) = self.drip {
+            told.push(format!("{bytes} bytes every {every} ms"));
+        }
+        if let Some(time) = self.invisible {
+            told.push(format!("invisible for {} ms", time.as_millis()));
+        }
+        for (done, what) in [
+            (self.expire, "expired"),
+            (self.lose_session, "session lost"),
+            (self.wrong_hash, "wrong hash"),
+        ] {
+            told.extend(done.then(|| what.to_owned()));
         }
         told.join(", ")
     }
@@ -94,17 +167,80 @@ impl Strike {
 #[derive(Debug)]
 struct Rule {
     active: ActiveFault,
-    /// A dice of its own, so that what one rule draws does not depend on the others.
-    dice: StdRng,
+    /// Its place among those that were added with it.
+    place: u64,
+    added: Instant,
+    first_struck: Option<Instant>,
+}
+
+impl Rule {
+    /// Counts a match; the dice of its strike, if it wants to strike.
+    fn matched(&mut self, now: Instant) -> Option<StdRng> {
+        let ActiveFault { rule, seed, matched, struck } = &mut self.active;
+        *matched += 1;
+        // Dice of their own for every match, so that what one draws does not depend on how many
+        // numbers others took, and other rules and requests cannot come between.
+        let mut dice = StdRng::seed_from_u64(mixed([*seed, self.place, *matched]));
+        let lucky = rule.share.is_none_or(|share| dice.random_bool(share));
+        let turn = matched.checked_sub(rule.skip + 1);
+        let turn = turn.is_some_and(|turn| (turn + 1).is_multiple_of(rule.every.unwrap_or(1)));
+        let ms = |time: Option<u64>| time.map(Duration::from_millis);
+        let age = now.duration_since(self.added);
+        let open = ms(rule.from).is_none_or(|from| age >= from)
+            && ms(rule.until).is_none_or(|until| age < until);
+        let lasts = match (self.first_struck, ms(rule.lasting)) {
+            (Some(first), Some(lasting)) => now.duration_since(first) < lasting,
+            _ => true,
+        };
+        let left = rule.count.is_none_or(|count| *struck < count);
+        (turn && lucky && open && lasts && left).then_some(dice)
+    }
+}
+
+/// One number of several, each bit of which depends on all bits of all of them (SplitMix64).
+fn mixed<const N: usize>(numbers: [u64; N]) -> u64 {
+    numbers.into_iter().fold(0, |state, number| {
+        let mut mix = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix = (mix ^ mix >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mix = (mix ^ mix >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mix ^ mix >> 31
+    })
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rules: Vec<Rule>,
+    /// How often rules were added without a seed of their own.
+    unnamed: u64,
 }
 
 /// The rules in force.
-#[derive(Debug, Default)]
-pub(in crate::server) struct Faults(Mutex<Vec<Rule>>);
+#[derive(Debug)]
+pub(in crate::server) struct Faults {
+    /// What seeds are made of that nobody names.
+    seed: u64,
+    inner: Mutex<Inner>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
 
 impl Faults {
-    fn rules(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// No rules yet; their seed, drawn if nobody names one.
+    pub(in crate::server) fn new(seed: Option<u64>) -> Self {
+        let seed = seed.unwrap_or_else(|| rand::rng().random_range(0..1 << SEED_BITS));
+        Self { seed, inner: Mutex::default() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Adds rules, all or none; the seed of their dice.
@@ -112,51 +248,63 @@ impl Faults {
         for (at, rule) in rules.iter().enumerate() {
             rule.check().map_err(|reason| FaultError { number: at + 1, reason })?;
         }
-        // No more bits than JSON's numbers keep everywhere.
-        let seed = seed.unwrap_or_else(|| rand::rng().random_range(0..1 << 53));
-        let rules = rules.into_iter().enumerate().map(|(at, rule)| Rule {
-            active: ActiveFault { rule, matched: 0, struck: 0 },
-            dice: StdRng::seed_from_u64(seed.wrapping_add(at as u64)),
+        let mut inner = self.inner();
+        let seed = seed.unwrap_or_else(|| {
+            inner.unnamed += 1;
+            // The first is the server's own, so that one number tells all of a usual test.
+            self.seed.wrapping_add(inner.unnamed - 1) & ((1 << SEED_BITS) - 1)
         });
-        self.rules().extend(rules);
+        let added = Instant::now();
+        let rules = rules.into_iter().zip(0..).map(|(rule, place)| Rule {
+            active: ActiveFault { rule, seed, matched: 0, struck: 0 },
+            place,
+            added,
+            first_struck: None,
+        });
+        inner.rules.extend(rules);
+        tracing::info!(seed, rules = inner.rules.len(), "fault rules in force");
         Ok(seed)
     }
 
     pub(super) fn active(&self) -> Vec<ActiveFault> {
-        self.rules().iter().map(|rule| rule.active.clone()).collect()
+        self.inner().rules.iter().map(|rule| rule.active.clone()).collect()
     }
 
     pub(super) fn clear(&self) {
-        self.rules().clear();
+        self.inner().rules.clear();
     }
 
-    /// What strikes a request.
+    /// As it was at the start.
+    pub(super) fn restart(&self) {
+        *self.inner() = Inner::default();
+    }
+
+    /// What strikes a request. Every rule that it matches counts it.
     pub(in crate::server) fn strike(
         &self,
         operation: &str,
         path: &str,
         drive: Option<&str>,
     ) -> Option<Strike> {
-        self.rules().iter_mut().find_map(|Rule { active, dice }| {
-            let ActiveFault { rule, matched, struck } = active;
-            if !rule.matches(operation, path, drive) {
-                return None;
+        let (now, mut strike) = (Instant::now(), None);
+        for rule in &mut self.inner().rules {
+            if !rule.active.rule.matches(operation, path, drive) {
+                continue;
             }
-            *matched += 1;
-            let strikes = *matched > rule.skip
-                && rule.count.is_none_or(|count| *struck < count)
-                && rule.share.is_none_or(|share| dice.random_bool(share));
-            strikes.then(|| {
-                *struck += 1;
-                Strike::of(rule)
-            })
-        })
+            let Some(mut dice) = rule.matched(now) else { continue };
+            if strike.is_none() {
+                rule.active.struck += 1;
+                rule.first_struck.get_or_insert(now);
+                strike = Some(Strike::of(&rule.active.rule, &mut dice));
+            }
+        }
+        strike
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::effects::Latency, *};
 
     fn struck(faults: &Faults, operation: &str) -> bool {
         faults.strike(operation, "/v5.0/me", Some("")).is_some()
@@ -200,13 +348,64 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_decides_does_not_depend_on_other_rules_and_requests() {
+        let share = || Fault::on("live.item.get").share(0.5).status(500);
+        let lots = |others: bool| {
+            let faults = Faults::new(Some(7));
+            // It never hides what the other rule wants to strike, but draws its lots.
+            let other = Fault::on("live.*").share(0.5).times(0).status(503);
+            let latency = Latency::exponential(Duration::from_millis(3));
+            let other = if others { other.latency(latency) } else { other };
+            faults.add(vec![other, share()], None).expect("good rules");
+            (0..64)
+                .map(|nth| {
+                    if others && nth % 3 == 0 {
+                        struck(&faults, "live.files.put");
+                    }
+                    struck(&faults, "live.item.get")
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(lots(false), lots(true));
+    }
+
+    #[test]
+    fn every_nth_match_after_the_skipped_ones_is_struck() {
+        let faults = Faults::default();
+        faults.add(vec![Fault::on("*").skip(1).every(3).status(500)], None).expect("a good rule");
+        let struck: Vec<usize> = (1..12).filter(|_| struck(&faults, "live.item.get")).collect();
+        assert_eq!(struck, [4, 7, 10]);
+    }
+
+    #[test]
+    fn a_server_with_a_seed_gives_each_addition_its_own_and_begins_again_when_reset() {
+        let faults = Faults::new(Some(5));
+        let add = || faults.add(vec![Fault::on("*").status(500)], None).expect("a good rule");
+        assert_eq!([add(), add()], [5, 6]);
+        faults.restart();
+        assert_eq!((add(), faults.active().len()), (5, 1));
+    }
+
+    #[test]
     fn rules_that_can_do_nothing_are_refused_and_none_of_their_company_is_kept() {
         let faults = Faults::default();
+        let ms = Duration::from_millis;
         let good = Fault::on("live.item.get").status(500);
         for bad in [
             Fault::on("live.item.get"),
             Fault::on("live.item.got").status(500),
-            Fault::on("live.item.get").status(200),
+            Fault::on("live.item.get").status(199),
+            Fault::on("live.item.get").status(600),
+            Fault::on("live.item.get").status(500).every(0),
+            Fault::on("live.item.get").status(500).from(ms(5)).until(ms(5)),
+            Fault::on("live.item.get").status(500).at(5),
+            Fault::on("live.item.get").status(500).expire(),
+            Fault::on("live.item.get").reset(When::After).truncate(1),
+            Fault::on("live.item.get").reset(When::Before).invisible(ms(1)),
+            Fault::on("live.item.get").bandwidth(Bandwidth::up(0)),
+            Fault::on("live.item.get").drip(0, ms(1)),
+            Fault::on("live.item.get").latency(Latency::uniform(ms(2), ms(1))),
+            Fault::on("live.item.get").latency(Latency::exponential(ms(2))).body("x"),
             Fault::on("live.item.get").status(500).share(1.5),
             Fault::on("live.item.get").status(500).share(f64::NAN),
             Fault::on("live.item.get").status(500).header("a b", "c"),

@@ -63,6 +63,14 @@ impl FrontEnd for Graph {
             .or_else(|| share::account_of(app, path))
     }
 
+    fn session(&self, request: &Parts) -> Option<String> {
+        sessions::id_of(request)
+    }
+
+    fn hashes(&self) -> &'static [&'static str] {
+        &["quickXorHash", "sha1Hash", "sha256Hash"]
+    }
+
     async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let ids = RequestIds::of(&parts.headers);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{body::Body, response::Response};
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode, header, request::Parts};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -167,6 +167,12 @@ fn upload_url(scope: &Scope<'_>, session: &Session) -> String {
 /// The session's id in an upload URL's query.
 fn session_id(visit: &Visit) -> Result<&str> {
     visit.query.get("tempauth").ok_or_else(Error::no_session)
+}
+
+/// The session that a request to an upload URL is about.
+pub(super) fn id_of(request: &Parts) -> Option<String> {
+    request.uri.path().strip_prefix(PREFIX)?;
+    Query::parse(request.uri.query()).ok()?.get("tempauth").map(str::to_owned)
 }
 
 /// What a session still expects.

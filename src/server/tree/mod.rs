@@ -349,6 +349,18 @@ pub struct Session {
     pub state: serde_json::Value,
 }
 
+/// The blobs there are, beside those that contents and open upload sessions are made of. While bytes
+/// are written, removed or taken in, some are on their way between the two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Audit {
+    /// Blobs there are.
+    pub blobs: u64,
+    /// Those of them that nothing names: left by a crash, until they are removed.
+    pub orphans: u64,
+    /// Blobs that are named and not there.
+    pub missing: u64,
+}
+
 /// Another place for the file of a session than it was opened for: its name may be taken by now.
 #[derive(Clone, Debug)]
 pub struct Landing {
@@ -434,6 +446,17 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// while they are read; one that is gone before is [`TreeError::Changed`]: look at the item
     /// again.
     async fn open(&self, content: &Content, range: Range<u64>) -> Result<Bytestream>;
+
+    /// Lets an item be neither found nor listed until then, as a cloud whose parts do not agree
+    /// yet: by [`node`](Self::node), [`any_node`](Self::any_node), [`child`](Self::child),
+    /// [`walk`](Self::walk) and [`children`](Self::children). Everything else knows it, writes too.
+    fn hide(&self, drive: DriveNo, item: ItemNo, until: tokio::time::Instant);
+
+    /// Whether an item is neither found nor listed now.
+    fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool;
+
+    /// Compares the blobs there are with those that are named. It takes a look at every blob.
+    async fn audit(&self) -> Result<Audit>;
 
     /// Makes a folder or a notebook. With [`OnConflict::Replace`] an existing folder is answered
     /// as it is, not created; a file in its place is [`TreeError::NameTaken`].
@@ -550,6 +573,9 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
 
     /// Ends a session and forgets its bytes.
     async fn cancel(&self, id: &str) -> Result<()>;
+
+    /// How many upload sessions of a drive are open.
+    async fn sessions(&self, drive: DriveNo) -> Result<u64>;
 
     /// Forgets every drive, session and byte.
     async fn reset(&self) -> Result<()>;

@@ -62,6 +62,7 @@ impl Cloud {
             reads_if_match: true,
             changes: true,
             copies_files: false,
+            tickets: false,
             trees: Trees::Root,
             removals: REMOVALS,
             several_parents: true,

@@ -59,6 +59,7 @@ pub(super) async fn bytes(
 ) -> Result<Download> {
     // A ticket's host knows nothing of the item's etag, so a condition needs a look.
     let known = known.filter(|_| *conditions == Conditions::default());
+    let mut refused = None;
     if let Some((known, ticket)) = known.and_then(|item| Some((item, item.ticket.as_ref()?))) {
         match drive.client.download(cx, ticket, &range, known.size).await {
             Ok(download) => {
@@ -66,12 +67,22 @@ pub(super) async fn bytes(
                 let etag = download.etag.filter(|etag| known.etag.as_ref() == Some(etag));
                 return Ok(Download { etag, ..download });
             }
-            Err(error) if error.status().is_some_and(|status| EXPIRED.contains(&status)) => {}
+            Err(error) if error.status().is_some_and(|status| EXPIRED.contains(&status)) => {
+                refused = Some((&known.id, ticket));
+            }
             Err(error) => return Err(error),
         }
     }
     let at = drive.at(cx, file, Side::Contents).await?;
-    let item = look(drive, cx, &at, conditions).await?;
+    let looking = look(drive, cx, &at, conditions);
+    let item = match refused {
+        Some((id, stale)) => {
+            let is_fresh =
+                |item: &Item| item.ticket.as_ref().is_some_and(|ticket| ticket.url != stale.url);
+            drive.renewals.renewed(id, is_fresh, looking).await?
+        }
+        None => looking.await?,
+    };
     let is_entry = drive.at(cx, file, Side::Entry).await? == at;
     match item.kind {
         Kind::File => {}

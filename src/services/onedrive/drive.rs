@@ -23,11 +23,14 @@ use super::{
     model::{ConflictBehavior, FileSystemInfo, FolderReference, Items, Patch},
     names, refusal, session, tree, upload,
 };
-use crate::drive::{
-    Account, Body, ByteRange, Capabilities, Change, Changes, Conditions, Context, CopyJob, Copying,
-    Cursor, Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Page, Place,
-    Progress, Quota, Removal, Result, Secret, Seen, SessionLimits, Target, Trees, UploadSession,
-    WriteOptions,
+use crate::{
+    drive::{
+        Account, Body, ByteRange, Capabilities, Change, Changes, Conditions, Context, CopyJob,
+        Copying, Cursor, Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Page,
+        Place, Progress, Quota, Removal, Result, Secret, Seen, SessionLimits, Target, Trees,
+        UploadSession, WriteOptions,
+    },
+    services::renewals::Renewals,
 };
 
 /// Fragments are multiples of this, in bytes (A10).
@@ -48,6 +51,8 @@ pub(super) struct GraphDrive {
     pub(super) root: Arc<OnceCell<String>>,
     /// The last fragment of a file does not make it.
     pub(super) defer_commit: bool,
+    /// Items with tickets, in place of those whose tickets have expired.
+    pub(super) renewals: Renewals<Item>,
     capabilities: Arc<Capabilities>,
 }
 
@@ -64,6 +69,7 @@ impl GraphDrive {
             special: special.map(Into::into),
             kind,
             root: Arc::default(),
+            renewals: Renewals::default(),
             defer_commit: false,
             capabilities: Arc::new(capabilities(special.is_some(), kind)),
         }
@@ -310,6 +316,7 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
         copies_files: true,
         trees,
         removals: 20,
+        tickets: true,
         several_parents: false,
         fold: names::fold,
         refuses_name: names::refusal,

@@ -25,11 +25,14 @@ use super::{
     options::{Overwrite, Properties, UploadOptions},
     session,
 };
-use crate::drive::{
-    Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Copying, Cursor, Depth,
-    Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place, Progress, Quota,
-    Removal, Result, Retry, Seen, SessionLimits, Target, Ticket, Trees, UploadSession,
-    WriteOptions,
+use crate::{
+    drive::{
+        Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Copying, Cursor,
+        Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place,
+        Progress, Quota, Removal, Result, Retry, Secret, Seen, SessionLimits, Target, Ticket,
+        Trees, UploadSession, WriteOptions,
+    },
+    services::renewals::Renewals,
 };
 
 /// Most bytes of one PUT (A.6: "100 MB").
@@ -47,6 +50,8 @@ pub(super) struct LiveDrive {
     capabilities: Capabilities,
     /// The root folder's real id, once it was needed or seen.
     root: Arc<OnceLock<String>>,
+    /// Tickets in place of those that have expired.
+    renewals: Renewals<Secret>,
 }
 
 const CAPABILITIES: Capabilities = Capabilities {
@@ -66,6 +71,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     reads_if_match: false,
     changes: false,
     copies_files: true,
+    tickets: true,
     trees: Trees::No,
     removals: 1,
     several_parents: false,
@@ -75,7 +81,8 @@ const CAPABILITIES: Capabilities = Capabilities {
 
 impl LiveDrive {
     pub(super) fn new(client: Client, downsize_photos: bool) -> Self {
-        Self { client, downsize_photos, capabilities: CAPABILITIES, root: Arc::default() }
+        let (capabilities, root) = (CAPABILITIES, Arc::default());
+        Self { client, downsize_photos, capabilities, root, renewals: Renewals::default() }
     }
 
     /// The same with files in fragments from so many bytes on, the first fragment of so many.
@@ -264,7 +271,8 @@ impl Drive for LiveDrive {
             return Err(Error::unsupported("the content of a notebook"));
         }
         let size = known.and_then(|item| item.size);
-        if let Some(ticket) = known.and_then(|item| item.ticket.clone()) {
+        let known = known.and_then(|item| item.ticket.clone());
+        if let Some(ticket) = known.clone() {
             match self.client.source(cx, &ticket.url, &range, size).await {
                 // Expired, or the file is gone: the cloud itself will tell which.
                 Err(error) if matches!(error.status(), Some(401 | 403 | 404 | 410)) => {}
@@ -272,7 +280,11 @@ impl Drive for LiveDrive {
                 Ok(download) => return Ok(Download { ticket: Some(ticket), ..download }),
             }
         }
-        let url = self.client.content_location(cx, id.as_str()).await?;
+        let ask = self.client.content_location(cx, id.as_str());
+        let url = match known {
+            Some(stale) => self.renewals.renewed(id, |url| *url != stale.url, ask).await?,
+            None => ask.await?,
+        };
         let download = self.client.source(cx, &url, &range, size).await.map_err(overtaken)?;
         Ok(Download { ticket: Some(Ticket { url, expires: None }), ..download })
     }

@@ -136,6 +136,10 @@ impl FrontEnd for Bits {
         app.accounts.of_cid(&address.cid).map(|account| account.name.clone())
     }
 
+    fn session(&self, request: &Parts) -> Option<String> {
+        text(request, &SESSION_ID).map(|id| id.trim().to_owned())
+    }
+
     async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         match answer(app, &exchange, &parts, body).await {

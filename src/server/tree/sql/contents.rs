@@ -1,6 +1,6 @@
 //! Contents: rows that items share by a count, with the bytes in the row or in blobs.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -208,4 +208,10 @@ fn read(blobs: &Arc<Blobs>, hold: Hold, segments: Vec<Segment>, wanted: Range<u6
     Box::pin(bytes.inspect(move |_| {
         let _ = &hold;
     }))
+}
+
+/// Every blob that a content is made of, those of open upload sessions too.
+pub(super) async fn blobs(sql: &mut AnyConnection) -> Result<HashSet<i64>> {
+    let named = sqlx::query_scalar::<_, i64>("SELECT blob FROM segment").fetch(sql);
+    Ok(named.try_collect().await?)
 }

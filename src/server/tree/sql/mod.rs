@@ -17,6 +17,7 @@ mod schema;
 mod session;
 mod subtree;
 mod update;
+mod veil;
 
 #[cfg(test)]
 mod laws;
@@ -39,10 +40,11 @@ use tokio::task::JoinSet;
 pub(in crate::server) use self::drives::cid;
 pub(super) use self::intake::Place;
 pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
-use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To};
+use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To, veil::Veil};
 use super::{
-    Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing, NewItem,
-    Node, NodeKind, OnConflict, Result, Session, Stored, Tree, Written, hash::Hasher,
+    Audit, Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing,
+    NewItem, Node, NodeKind, OnConflict, Result, Session, Stored, Tree, TreeError, Written,
+    hash::Hasher,
 };
 use crate::server::blobs::Blobs;
 
@@ -52,6 +54,7 @@ pub struct SqlTree {
     blobs: Arc<Blobs>,
     quota: u64,
     hashing: session::Hashing,
+    veil: Veil,
     background: Mutex<JoinSet<()>>,
 }
 
@@ -100,19 +103,22 @@ impl Tree for SqlTree {
     }
 
     async fn node(&self, drive: DriveNo, item: ItemNo) -> Result<Node> {
-        read::node(&mut *self.db.reader().await?, drive, item).await
+        self.veil.seen(read::node(&mut *self.db.reader().await?, drive, item).await?)
     }
 
     async fn any_node(&self, drive: DriveNo, item: ItemNo) -> Result<Node> {
-        read::any_node(&mut *self.db.reader().await?, drive, item).await
+        self.veil.seen(read::any_node(&mut *self.db.reader().await?, drive, item).await?)
     }
 
     async fn child(&self, drive: DriveNo, parent: ItemNo, name: &str) -> Result<Node> {
-        read::child(&mut *self.db.reader().await?, drive, parent, name).await
+        self.veil.seen(read::child(&mut *self.db.reader().await?, drive, parent, name).await?)
     }
 
     async fn walk(&self, drive: DriveNo, anchor: ItemNo, names: &[&str]) -> Result<Vec<Node>> {
-        read::walk(&mut *self.db.reader().await?, drive, anchor, names).await
+        let mut nodes = read::walk(&mut *self.db.reader().await?, drive, anchor, names).await?;
+        let seen = nodes.iter().position(|node| self.veil.hides(drive, node.no));
+        nodes.truncate(seen.unwrap_or(nodes.len()));
+        if nodes.is_empty() { Err(TreeError::NotFound) } else { Ok(nodes) }
     }
 
     async fn path(&self, drive: DriveNo, item: ItemNo) -> Result<Vec<String>> {
@@ -124,7 +130,16 @@ impl Tree for SqlTree {
     }
 
     async fn children(&self, drive: DriveNo, parent: ItemNo, which: Listing) -> Result<Vec<Node>> {
-        read::children(&mut *self.db.reader().await?, drive, parent, which).await
+        let mut sql = self.db.reader().await?;
+        if !self.veil.hides_any(drive) {
+            return read::children(&mut sql, drive, parent, which).await;
+        }
+        // Pages are those of what is seen.
+        let all = Listing { offset: 0, limit: None, ..which };
+        let nodes = read::children(&mut sql, drive, parent, all).await?.into_iter();
+        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let seen = nodes.filter(|node| !self.veil.hides(drive, node.no));
+        Ok(seen.skip(whole(which.offset)).take(which.limit.map_or(usize::MAX, whole)).collect())
     }
 
     async fn below(
@@ -165,6 +180,23 @@ impl Tree for SqlTree {
 
     async fn open(&self, content: &Content, range: Range<u64>) -> Result<Bytestream> {
         contents::open(&self.db, &self.blobs, content, range).await
+    }
+
+    fn hide(&self, drive: DriveNo, item: ItemNo, until: tokio::time::Instant) {
+        self.veil.hide(drive, item, until);
+    }
+
+    fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool {
+        self.veil.hides(drive, item)
+    }
+
+    async fn audit(&self) -> Result<Audit> {
+        // First those that are named: what is taken in meanwhile is then not missing.
+        let mut named = contents::blobs(&mut *self.db.reader().await?).await?;
+        let there = self.blobs.all().await.map_err(db::storage)?;
+        let blobs = there.len() as u64;
+        let orphans = there.into_iter().filter(|blob| !named.remove(blob)).count() as u64;
+        Ok(Audit { blobs, orphans, missing: named.len() as u64 })
     }
 
     async fn make(
@@ -285,7 +317,12 @@ impl Tree for SqlTree {
         write!(self, |tx| session::cancel(tx, id))
     }
 
+    async fn sessions(&self, drive: DriveNo) -> Result<u64> {
+        session::count(&mut *self.db.reader().await?, drive).await
+    }
+
     async fn reset(&self) -> Result<()> {
+        self.veil.lift();
         self.hashing.invalidate_all();
         write!(self, |tx| drives::reset(tx))
     }

@@ -19,6 +19,7 @@ use super::{
     db::{BEGIN, Db, connect},
     schema::{Prepared, prepare},
     session,
+    veil::Veil,
 };
 use crate::server::blobs::{Blobs, Numbers};
 
@@ -140,7 +141,8 @@ impl SqlTree {
 
     fn on(db: Arc<Db>, blobs: Arc<Blobs>, quota: u64) -> Self {
         let hashing = session::hashing();
-        Self { db, blobs, quota, hashing, background: Mutex::new(JoinSet::new()) }
+        let veil = Veil::default();
+        Self { db, blobs, quota, hashing, veil, background: Mutex::new(JoinSet::new()) }
     }
 
     /// Waits until what a crash left is removed.

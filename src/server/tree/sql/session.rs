@@ -11,8 +11,8 @@ use tokio::task;
 
 use super::{
     super::{
-        Bytestream, Content, Expect, Hashes, Landing, NewItem, OnConflict, Result, Session,
-        TreeError, Written, hash::Hasher,
+        Bytestream, Content, DriveNo, Expect, Hashes, Landing, NewItem, OnConflict, Result,
+        Session, TreeError, Written, hash::Hasher,
     },
     SqlTree, contents,
     db::{Tx, storage},
@@ -91,6 +91,15 @@ impl Open {
 /// See [`Tree::session`](super::super::Tree::session).
 pub(super) async fn find(sql: &mut AnyConnection, id: &str) -> Result<Session> {
     Ok(Open::find(sql, id).await?.session)
+}
+
+/// See [`Tree::sessions`](super::super::Tree::sessions).
+pub(super) async fn count(sql: &mut AnyConnection, drive: DriveNo) -> Result<u64> {
+    let count = sqlx::query_scalar(
+        "SELECT CAST(count(*) AS BIGINT) FROM session WHERE drive = $1 AND expires > $2",
+    );
+    let now = now().as_microsecond();
+    Ok(unsigned(count.bind(drive).bind(now).fetch_one(sql).await?))
 }
 
 /// See [`Tree::open_session`](super::super::Tree::open_session).

@@ -67,6 +67,7 @@ impl PretendedDrive {
             reads_if_match: false,
             changes: false,
             copies_files: paths,
+            tickets: false,
             trees: if paths { Trees::Root } else { Trees::No },
             removals: if paths { 20 } else { 1 },
             several_parents: false,

@@ -1,0 +1,60 @@
+//! The server as a process, and how much memory a process takes.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use crate::Result;
+
+/// A drive server with a data folder of its own; both are gone with this.
+pub struct Serving {
+    child: Child,
+    pub url: String,
+    _data: tempfile::TempDir,
+}
+
+impl Serving {
+    /// Starts it; when this returns, it answers.
+    pub fn start(latency_ms: u64) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_drivedal"))
+            .args(["serve", "--http", "127.0.0.1:0", "--latency", &format!("{latency_ms}ms")])
+            .env("DRIVEDAL_DATA", data.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut first = String::new();
+        let out = child.stdout.take().ok_or("the server has no output")?;
+        BufReader::new(out).read_line(&mut first)?;
+        let url = first.trim_end().strip_prefix("listening on ").map(|url| format!("{url}/"));
+        let url = url.ok_or_else(|| format!("the server said {first:?}"))?;
+        Ok(Self { child, url, _data: data })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Begins to look for a process's peak anew.
+pub fn forget_peak(process: u32) {
+    // Only Linux has it; elsewhere there is no peak to read either.
+    let _ = fs::write(format!("/proc/{process}/clear_refs"), "5");
+}
+
+/// The most memory that a process had since then, in bytes; `None` where nobody knows.
+pub fn peak(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}

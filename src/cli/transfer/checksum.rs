@@ -1,0 +1,154 @@
+//! A file's hash, taken while its bytes come, and what the cloud says that it is.
+
+use std::fmt;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use drivedal::{
+    drive::{HashKind, Item},
+    services::onedrive::QuickXor,
+};
+use md5::Md5;
+use opendal::Metadata;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+/// What a file's hash is to be.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Expected {
+    kind: HashKind,
+    hash: Box<[u8]>,
+}
+
+/// Kinds of hashes, the quickest first.
+const KINDS: [HashKind; 4] = [HashKind::QuickXor, HashKind::Md5, HashKind::Sha1, HashKind::Sha256];
+
+impl Expected {
+    /// The hash that is taken most quickly of those that the cloud tells; `None`: it tells none.
+    pub(super) fn of_item(item: &Item) -> Option<Self> {
+        let told = |wanted| item.hashes.iter().find(|(kind, _)| *kind == wanted);
+        KINDS
+            .into_iter()
+            .find_map(told)
+            .map(|(kind, hash)| Self { kind: *kind, hash: hash.clone() })
+    }
+
+    /// What a service that is no drive of ours says.
+    pub(super) fn of_metadata(metadata: &Metadata) -> Option<Self> {
+        let hash = BASE64_STANDARD.decode(metadata.content_md5()?).ok()?;
+        Some(Self { kind: HashKind::Md5, hash: hash.into() })
+    }
+
+    /// Begins to take such a hash.
+    pub(super) fn begin(&self) -> Checksum {
+        match self.kind {
+            HashKind::QuickXor => Checksum::QuickXor(Box::new(QuickXor::new())),
+            HashKind::Md5 => Checksum::Md5(Md5::new()),
+            HashKind::Sha1 => Checksum::Sha1(Sha1::new()),
+            HashKind::Sha256 => Checksum::Sha256(Sha256::new()),
+        }
+    }
+
+    /// Whether a hash that was taken is this one; one of another kind cannot be compared.
+    pub(super) fn is(&self, taken: &Taken) -> bool {
+        self.kind == taken.0.kind && self.hash == taken.0.hash
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            // As the cloud writes it.
+            HashKind::QuickXor => write!(f, "quickXorHash {}", BASE64_STANDARD.encode(&self.hash)),
+            HashKind::Md5 => write!(f, "MD5 {}", hex::encode(&self.hash)),
+            HashKind::Sha1 => write!(f, "SHA-1 {}", hex::encode(&self.hash)),
+            HashKind::Sha256 => write!(f, "SHA-256 {}", hex::encode(&self.hash)),
+        }
+    }
+}
+
+/// The hash of bytes that came.
+pub(super) struct Taken(Expected);
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A hash under way.
+pub(super) enum Checksum {
+    QuickXor(Box<QuickXor>),
+    Md5(Md5),
+    Sha1(Sha1),
+    Sha256(Sha256),
+}
+
+impl Checksum {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::QuickXor(hash) => hash.update(bytes),
+            Self::Md5(hash) => hash.update(bytes),
+            Self::Sha1(hash) => hash.update(bytes),
+            Self::Sha256(hash) => hash.update(bytes),
+        }
+    }
+
+    pub(super) fn finish(self) -> Taken {
+        let (kind, hash): (_, Box<[u8]>) = match self {
+            Self::QuickXor(hash) => (HashKind::QuickXor, hash.finish().into()),
+            Self::Md5(hash) => (HashKind::Md5, hash.finalize().as_slice().into()),
+            Self::Sha1(hash) => (HashKind::Sha1, hash.finalize().as_slice().into()),
+            Self::Sha256(hash) => (HashKind::Sha256, hash.finalize().as_slice().into()),
+        };
+        Taken(Expected { kind, hash })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drivedal::drive::Kind;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_hash_is_taken_and_compared() {
+        let hashes = [
+            (HashKind::Md5, "900150983cd24fb0d6963f7d28e17f72"),
+            (HashKind::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            (HashKind::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ];
+        for (kind, hash) in &hashes {
+            let mut item = Item::new("i", "n", Kind::File);
+            item.hashes.push((*kind, hex::decode(hash).expect("hexadecimal").into()));
+            let expected = Expected::of_item(&item).expect("one");
+            let taken = |bytes: &[u8]| {
+                let mut checksum = expected.begin();
+                bytes.chunks(2).for_each(|piece| checksum.update(piece));
+                checksum.finish()
+            };
+            assert!(expected.is(&taken(b"abc")), "{kind:?}");
+            assert!(!expected.is(&taken(b"abd")), "{kind:?}");
+            assert!(expected.to_string().ends_with(hash));
+        }
+    }
+
+    #[test]
+    fn the_quickest_hash_of_those_that_are_told_is_taken() {
+        let mut item = Item::new("i", "n", Kind::File);
+        assert!(Expected::of_item(&item).is_none());
+        item.hashes = vec![
+            (HashKind::Sha256, Box::from([1; 32])),
+            (HashKind::QuickXor, Box::from([2; 20])),
+            (HashKind::Sha1, Box::from([3; 20])),
+        ];
+        let expected = Expected::of_item(&item).expect("one");
+        assert_eq!(expected.kind, HashKind::QuickXor);
+        let mut hash = QuickXor::new();
+        hash.update(b"abc");
+        item.hashes = vec![(HashKind::QuickXor, hash.finish().into())];
+        let expected = Expected::of_item(&item).expect("one");
+        let mut checksum = expected.begin();
+        checksum.update(b"abc");
+        assert!(expected.is(&checksum.finish()));
+    }
+}
