@@ -172,6 +172,14 @@ impl App {
         Policy { attempts, ..policy }
     }
 
+    /// A remote's options.
+    ///
+    /// # Errors
+    /// When there is no such remote.
+    pub(crate) async fn options(&self, name: &str) -> Result<Source> {
+        Ok(self.source(name).await?.source)
+    }
+
     /// Where a remote is. One that the user configured comes before an embedded one of its name.
     async fn source(&self, name: &str) -> Result<Reached> {
         let configured = self.remotes.names().any(|known| known == name);

@@ -28,11 +28,13 @@ mod quota;
 mod requests;
 mod rm;
 mod serve;
+mod skydrive;
 mod stat;
 mod transfer;
 mod tree;
 mod units;
 mod user;
+mod value;
 
 use std::{path::PathBuf, process, sync::Arc};
 
@@ -43,7 +45,9 @@ use self::{
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     location::Named,
-    output::Output,
+    output::{Format, Output},
+    skydrive::{auth, comments, info, link, list},
+    value::Template,
 };
 
 /// Cloud drives from the shell: OneDrive, SkyDrive and Amazon Cloud Drive, and a drive server that
@@ -102,9 +106,18 @@ struct Global {
     #[arg(long, value_name = "DIR", global = true, env = "DRIVEDAL_DATA")]
     data: Option<PathBuf>,
 
-    /// Results as JSON, one document a line
+    /// Results as JSON, one document a line: -o json
     #[arg(long, global = true)]
     json: bool,
+
+    /// How results are written
+    #[arg(short, long, value_enum, value_name = "FORM", global = true, conflicts_with = "json")]
+    output: Option<Format>,
+
+    /// Of objects only this: a key, or a text with keys such as '{name} {size}'
+    #[arg(short = 'k', long, visible_alias = "object-key", value_name = "KEY", global = true,
+          value_parser = Template::parse)]
+    template: Option<Template>,
 
     /// How often a request that failed is tried again; 0: never [default: as the cloud's practice is]
     #[arg(long, value_name = "TIMES", global = true)]
@@ -168,6 +181,15 @@ enum Command {
     Mkdir(mkdir::Mkdir),
     Quota(quota::Quota),
     User(user::User),
+    Info(info::Info),
+    InfoSet(info::InfoSet),
+    Link(link::Link),
+    Recent(list::Recent),
+    Comments(comments::Comments),
+    CommentAdd(comments::CommentAdd),
+    CommentDelete(comments::CommentDelete),
+    Auth(auth::Auth),
+    AuthRefresh(auth::AuthRefresh),
 }
 
 impl Command {
@@ -192,6 +214,15 @@ impl Command {
                     Self::Mkdir(mkdir) => mkdir.run(app).await,
                     Self::Quota(quota) => quota.run(app).await,
                     Self::User(user) => user.run(app).await,
+                    Self::Info(info) => info.run(app).await,
+                    Self::InfoSet(info) => info.run(app).await,
+                    Self::Link(link) => link.run(app).await,
+                    Self::Recent(recent) => recent.run(app).await,
+                    Self::Comments(comments) => comments.run(app).await,
+                    Self::CommentAdd(comment) => comment.run(app).await,
+                    Self::CommentDelete(comment) => comment.run(app).await,
+                    Self::Auth(auth) => auth.run(app).await,
+                    Self::AuthRefresh(refresh) => refresh.run(app).await,
                     Self::Serve(_) | Self::Get(_) | Self::Put(_) => unreachable!("taken above"),
                 }
             })
@@ -202,7 +233,11 @@ impl Command {
 /// Runs the command of this process's arguments.
 pub(crate) fn main() -> ! {
     let cli = Cli::parse();
-    let output = Output::new(cli.global.json, cli.global.quiet);
+    let format = match cli.global.json {
+        true => Format::Json,
+        false => cli.global.output.unwrap_or_default(),
+    };
+    let output = Output::new(format, cli.global.template.clone(), cli.global.quiet);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

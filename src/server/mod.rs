@@ -105,6 +105,7 @@ mod error;
 mod faulty;
 pub mod graph;
 pub mod live;
+mod media;
 mod oauth;
 mod observe;
 mod origin;
