@@ -101,6 +101,19 @@ impl Source {
         Ok(self.parsed()?.scheme().to_owned())
     }
 
+    /// The options, where it is a SkyDrive; `None`: it is something else.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for options that a SkyDrive has not.
+    #[cfg(feature = "services-skydrive")]
+    pub fn skydrive(&self) -> Result<Option<SkyDriveConfig>> {
+        let uri = self.parsed()?;
+        match uri.scheme() {
+            SKYDRIVE_SCHEME => SkyDriveConfig::from_uri(&uri).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Opens it.
     ///
     /// # Errors

@@ -86,7 +86,8 @@ async fn every_request_of_the_client_is_understood() {
     let quota = client.quota(&cx).await.unwrap();
     assert!(quota.available <= quota.quota && quota.quota > 0);
 
-    let described = Properties { name: Some("Üb er #1"), description: Some("mine") };
+    let described =
+        Properties { name: Some("Üb er #1"), description: Some("mine"), ..Properties::default() };
     let folder = client.create_folder(&cx, ROOT, &described).await.unwrap();
     assert_eq!((&*folder.name, folder.description.as_deref()), ("Üb er #1", Some("mine")));
     let taken = client.create_folder(&cx, ROOT, &named("üB ER #1")).await.unwrap_err();

@@ -37,6 +37,11 @@ impl DriveHandle {
         Context::from(operator.context())
     }
 
+    /// A failure of the drive's own verbs as the operator's user sees it.
+    pub fn error(error: Error) -> opendal::Error {
+        to_opendal(error)
+    }
+
     /// Where the [cache](crate::layers::cache) hears what has changed in the drive: one request
     /// per refresh, and one per folder that is not known yet where a file has changed. `None` if
     /// the drive tells no changes. What lies behind a shortcut, in another drive, is told to have

@@ -14,6 +14,7 @@ use oauth2::{
 use opendal::{Buffer, raw::Operation};
 use serde::Deserialize;
 
+use super::{Kept, TokenFile};
 use crate::{
     drive::{Body, Error, ErrorKind, Result, Retry, Secret},
     http::{Call, Context, Reply, without_values},
@@ -253,6 +254,27 @@ fn tokens(answer: Answer) -> Result<Tokens> {
 }
 
 impl Tokens {
+    /// Puts them into a file, from where a [`TokenSource`](super::TokenSource) takes them: after a
+    /// sign-in.
+    ///
+    /// # Errors
+    /// Those of [`TokenFile::write`].
+    pub async fn keep_in(&self, file: TokenFile) -> Result<()> {
+        let kept = Kept {
+            refresh_token: self.refresh.clone(),
+            access_token: Some(self.access.clone()),
+            renew_at: self.renew_at(Timestamp::now()),
+            configured: None,
+        };
+        let writing = tokio::task::spawn_blocking(move || {
+            let _lock = file.lock()?;
+            file.write(&kept)
+        });
+        writing.await.unwrap_or_else(|died| {
+            Err(Error::new(ErrorKind::Unexpected, "the tokens could not be kept").with_source(died))
+        })
+    }
+
     /// When they should be renewed: a tenth of their life, two minutes at most, before they expire.
     pub(super) fn renew_at(&self, now: Timestamp) -> Option<Timestamp> {
         let lifetime = self.lifetime?;

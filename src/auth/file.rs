@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lcrc;
 use crate::{
     drive::{Error, ErrorKind, Result, Secret},
     http::without_values,
@@ -21,6 +22,14 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct TokenFile {
     path: PathBuf,
+    form: Form,
+}
+
+/// How a file says what it keeps.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Json,
+    Lcrc,
 }
 
 /// What a [`TokenFile`] keeps.
@@ -45,7 +54,13 @@ pub struct Kept {
 impl TokenFile {
     /// The file at `path`; it need not exist yet, its folder must.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), form: Form::Json }
+    }
+
+    /// The old command-line client's file, `~/.lcrc`: YAML, of which only the tokens are changed.
+    /// See [`Lcrc`](super::Lcrc) for what else is in it.
+    pub fn lcrc(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), form: Form::Lcrc }
     }
 
     /// What the file holds; `None` if there is no such file, or an empty one.
@@ -61,6 +76,9 @@ impl TokenFile {
         if text.trim_ascii().is_empty() {
             return Ok(None);
         }
+        if matches!(self.form, Form::Lcrc) {
+            return lcrc::kept(&String::from_utf8_lossy(&text), &self.path);
+        }
         serde_json::from_slice(&text).map(Some).map_err(|error| {
             let problem = without_values(&error.to_string());
             Error::new(
@@ -75,17 +93,21 @@ impl TokenFile {
     /// # Errors
     /// `Unexpected` if it cannot be written.
     pub fn write(&self, kept: &Kept) -> Result<()> {
-        self.replace(kept).map_err(|error| self.failed("writing", error))
-    }
-
-    fn replace(&self, kept: &Kept) -> io::Result<()> {
-        // Made with mode 0600 on Unix.
-        let mut file = tempfile::Builder::new().prefix(".tokens-").tempfile_in(self.folder())?;
-        serde_json::to_writer_pretty(&mut file, kept)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path)?;
-        Ok(())
+        let failed = |error| self.failed("writing", error);
+        match self.form {
+            Form::Json => {
+                let text = serde_json::to_string_pretty(kept).map_err(io::Error::from);
+                replace(&self.path, &(text.map_err(failed)? + "\n")).map_err(failed)
+            }
+            Form::Lcrc => {
+                let path = lcrc::real(&self.path);
+                let text = match fs::read_to_string(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+                    read => read.map_err(failed)?,
+                };
+                replace(&path, &lcrc::merged(&text, kept, &path)?).map_err(failed)
+            }
+        }
     }
 
     /// Waits for the right to renew the tokens; it lasts until the answer is dropped.
@@ -114,13 +136,6 @@ impl TokenFile {
         }
     }
 
-    fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
-    }
-
     fn failed(&self, what: &str, error: io::Error) -> Error {
         Error::new(
             ErrorKind::Unexpected,
@@ -128,6 +143,20 @@ impl TokenFile {
         )
         .with_source(error)
     }
+}
+
+/// Replaces a file as a whole.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Made with mode 0600 on Unix.
+    let mut file = tempfile::Builder::new().prefix(".tokens-").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// The one place where secrets are written out and read: the user's own file.

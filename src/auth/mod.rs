@@ -10,10 +10,12 @@
 
 mod endpoint;
 mod file;
+mod lcrc;
 mod source;
 
 pub use self::{
     endpoint::{Endpoint, Tokens},
     file::{Kept, TokenFile},
+    lcrc::Lcrc,
     source::TokenSource,
 };

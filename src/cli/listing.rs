@@ -9,6 +9,7 @@ use crate::cli::{
     app::{Found, Located},
     failure::{Exit, Failure, Result},
     location::DrivePath,
+    units::Part,
 };
 
 /// Whether only a folder's own items are meant, or everything below.
@@ -30,6 +31,7 @@ pub(crate) struct Listing {
     lister: Lister,
     folder: Located,
     first: Option<Entry>,
+    part: Part,
 }
 
 /// Lists a folder; of a drive with ids this costs no look beforehand.
@@ -44,14 +46,20 @@ pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
         Err(error) => Err(error),
     };
     match first {
-        Ok((lister, Some(first))) => {
-            Ok(Listed::Folder(Listing { lister, folder: at.clone(), first: Some(first) }))
-        }
+        Ok((lister, Some(first))) => Ok(Listed::Folder(Listing {
+            lister,
+            folder: at.clone(),
+            first: Some(first),
+            part: Part::default(),
+        })),
         // To OpenDAL what is not there is an empty folder, and a file in its place too.
         Ok((lister, None)) => match at.find().await? {
-            Found::Folder(_) => {
-                Ok(Listed::Folder(Listing { lister, folder: at.clone(), first: None }))
-            }
+            Found::Folder(_) => Ok(Listed::Folder(Listing {
+                lister,
+                folder: at.clone(),
+                first: None,
+                part: Part::default(),
+            })),
             Found::File(metadata) => Ok(Listed::File(metadata)),
         },
         Err(error) if matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound) => {
@@ -65,12 +73,20 @@ pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
 }
 
 impl Listing {
+    /// Only a part of what comes.
+    pub(crate) fn part(self, part: Part) -> Self {
+        Self { part, ..self }
+    }
+
     /// The next item. Nothing is lost when the future is dropped.
     ///
     /// # Errors
     /// The service's; and for an item whose name cannot be part of a path.
     pub(crate) async fn next(&mut self) -> Result<Option<(DrivePath, Metadata)>> {
         loop {
+            if self.part.limit == Some(0) {
+                return Ok(None);
+            }
             let next = match self.first.take() {
                 Some(first) => Some(first),
                 None => self
@@ -84,8 +100,15 @@ impl Listing {
                 let shown = format!("{}:{path}", self.folder.remote.shown_name());
                 Failure { exit: Exit::Failed, about: Some(shown), ..failure }
             })?;
-            if path.as_str() != self.folder.path.as_str() {
-                return Ok(Some((path, metadata)));
+            if path.as_str() == self.folder.path.as_str() {
+                continue;
+            }
+            match &mut self.part {
+                Part { offset: Some(skipped @ 1..), .. } => *skipped -= 1,
+                Part { limit, .. } => {
+                    *limit = limit.map(|left| left - 1);
+                    return Ok(Some((path, metadata)));
+                }
             }
         }
     }

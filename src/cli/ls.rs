@@ -1,5 +1,7 @@
 //! `drivedal ls`
 
+use serde_json::Value;
+
 use crate::cli::{
     Naming,
     app::{App, Use},
@@ -7,6 +9,8 @@ use crate::cli::{
     item::Item,
     listing::{Depth, Listed, list},
     location::{DrivePath, Location},
+    skydrive::Live,
+    units::Part,
 };
 
 /// List a folder: one name a line, folders with a slash
@@ -20,7 +24,9 @@ With --json one item a line: {\"path\", \"name\", \"kind\": \"file\"|\"folder\"|
 Examples:
   drivedal ls local-skydrive:photos
   drivedal ls -lh local-skydrive:
-  drivedal ls -R --json work:reports"
+  drivedal ls -R --json work:reports
+  drivedal ls -r 500-100 work:large
+  drivedal ls -k '{id} {name}' local-skydrive:"
 )]
 pub(crate) struct Ls {
     /// The folder, or a file
@@ -43,6 +49,15 @@ pub(crate) struct Ls {
     #[arg(short = 'U', long)]
     unsorted: bool,
 
+    /// Only these: LIMIT, OFFSET-LIMIT or OFFSET:LIMIT
+    #[arg(short, long, value_name = "RANGE", value_parser = Part::parse, allow_hyphen_values = true,
+          conflicts_with = "recursive")]
+    range: Option<Part>,
+
+    /// With -o yaml: all that a SkyDrive says of each, and not only names
+    #[arg(long)]
+    objects: bool,
+
     #[command(flatten)]
     naming: Naming,
 
@@ -53,6 +68,9 @@ pub(crate) struct Ls {
 
 impl Ls {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if app.output.is_yaml() || app.output.is_partial() {
+            return self.old(app).await;
+        }
         let uses = if self.recursive { Use::Bulk } else { Use::Few };
         let at = app.locate(&self.folder, self.naming.named(), uses).await?;
         let depth = if self.recursive { Depth::Tree } else { Depth::Children };
@@ -67,6 +85,9 @@ impl Ls {
                 return Ok(Exit::Done);
             }
         };
+        if let Some(part) = self.range {
+            listing = listing.part(part);
+        }
         if self.unsorted {
             while let Some((path, metadata)) = listing.next().await? {
                 self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
@@ -77,6 +98,40 @@ impl Ls {
             }
         }
         Ok(Exit::Done)
+    }
+
+    /// As the old client listed: names, or all that is said of each.
+    async fn old(&self, app: &App) -> Result<Exit> {
+        let remote = app.remote(&self.folder, Use::Few).await?;
+        let named = self.naming.named();
+        let objects = match Live::of(&remote) {
+            Some(live) if !self.recursive => live.objects(&self.folder, named, self.range).await?,
+            _ => self.records(app).await?,
+        };
+        let shown = match self.objects || app.output.is_partial() {
+            true => objects,
+            false => objects.iter().map(|object| object["name"].clone()).collect(),
+        };
+        app.output.value(&shown.into())?;
+        Ok(Exit::Done)
+    }
+
+    async fn records(&self, app: &App) -> Result<Vec<Value>> {
+        let at = app.locate(&self.folder, self.naming.named(), Use::Few).await?;
+        let depth = if self.recursive { Depth::Tree } else { Depth::Children };
+        let Listed::Folder(mut listing) = list(&at, depth).await? else {
+            return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+        };
+        if let Some(part) = self.range {
+            listing = listing.part(part);
+        }
+        let items = listing.sorted().await?;
+        let records = items.iter().map(|(path, metadata)| {
+            let mut record = serde_json::to_value(Item::new(path, metadata)).unwrap_or_default();
+            record["name"] = relative(&at.path, path).into();
+            record
+        });
+        Ok(records.collect())
     }
 
     fn show(&self, app: &App, name: &str, item: &Item) -> Result {

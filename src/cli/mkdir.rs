@@ -1,11 +1,13 @@
 //! `drivedal mkdir`
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::{
     app::{App, Found, Located, Use},
     failure::{Exit, Failure, Result},
     location::{Location, Named},
+    skydrive::info::{make_folder, new_folder, object},
 };
 
 /// Make folders
@@ -24,6 +26,10 @@ pub(crate) struct Mkdir {
     /// The folders above them too; fine if they are there already
     #[arg(short, long)]
     parents: bool,
+
+    /// More to say of the folder, on a SkyDrive: '{\"description\": \"…\"}'
+    #[arg(short, long, value_name = "JSON", value_parser = object, conflicts_with = "parents")]
+    metadata: Option<Value>,
 
     /// What comes behind the colon is a path, even if it begins with what looks like an id
     #[arg(long, conflicts_with = "id")]
@@ -48,6 +54,14 @@ impl Mkdir {
             _ => Named::Looks,
         };
         app.each(&self.folders, async |folder| {
+            if let Some(metadata) = &self.metadata {
+                let (parent, name) = new_folder(folder)?;
+                make_folder(app, folder, &parent, name, metadata).await?;
+                return match app.output.is_json() {
+                    true => app.output.json(&Made { path: &folder.text, result: "made" }),
+                    false => Ok(()),
+                };
+            }
             let at = app.locate(folder, named, Use::Few).await?;
             if !self.parents {
                 is_free(&at).await?;

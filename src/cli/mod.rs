@@ -17,6 +17,7 @@ mod interrupt;
 mod item;
 mod listing;
 mod location;
+mod log;
 mod ls;
 mod mkdir;
 mod mv;
@@ -27,11 +28,13 @@ mod quota;
 mod requests;
 mod rm;
 mod serve;
+mod skydrive;
 mod stat;
 mod transfer;
 mod tree;
 mod units;
 mod user;
+mod value;
 
 use std::{path::PathBuf, process, sync::Arc};
 
@@ -42,7 +45,9 @@ use self::{
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     location::Named,
-    output::{Messages, Output},
+    output::{Format, Output},
+    skydrive::{auth, comments, info, link, list},
+    value::Template,
 };
 
 /// Cloud drives from the shell: OneDrive, SkyDrive and Amazon Cloud Drive, and a drive server that
@@ -101,13 +106,38 @@ struct Global {
     #[arg(long, value_name = "DIR", global = true, env = "DRIVEDAL_DATA")]
     data: Option<PathBuf>,
 
-    /// Results as JSON, one document a line
+    /// Results as JSON, one document a line: -o json
     #[arg(long, global = true)]
     json: bool,
+
+    /// How results are written
+    #[arg(short, long, value_enum, value_name = "FORM", global = true, conflicts_with = "json")]
+    output: Option<Format>,
+
+    /// Of objects only this: a key, or a text with keys such as '{name} {size}'
+    #[arg(short = 'k', long, visible_alias = "object-key", value_name = "KEY", global = true,
+          value_parser = Template::parse)]
+    template: Option<Template>,
 
     /// How often a request that failed is tried again; 0: never [default: as the cloud's practice is]
     #[arg(long, value_name = "TIMES", global = true)]
     retries: Option<u32>,
+
+    /// Tell on standard error what is done: -v every request, -vv everything. No secret is told
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    /// Write what -v tells to the end of a file, with the time
+    #[arg(long, value_name = "FILE", global = true)]
+    log_file: Option<PathBuf>,
+
+    /// Write every request to a file that browsers show in their network panel
+    #[arg(long, value_name = "FILE", global = true)]
+    har: Option<PathBuf>,
+
+    /// Tell at the end how many requests there were, for what, and how long they took
+    #[arg(long, global = true)]
+    stats: bool,
 
     /// No progress and no summary
     #[arg(short, long, global = true)]
@@ -151,6 +181,15 @@ enum Command {
     Mkdir(mkdir::Mkdir),
     Quota(quota::Quota),
     User(user::User),
+    Info(info::Info),
+    InfoSet(info::InfoSet),
+    Link(link::Link),
+    Recent(list::Recent),
+    Comments(comments::Comments),
+    CommentAdd(comments::CommentAdd),
+    CommentDelete(comments::CommentDelete),
+    Auth(auth::Auth),
+    AuthRefresh(auth::AuthRefresh),
 }
 
 impl Command {
@@ -175,6 +214,15 @@ impl Command {
                     Self::Mkdir(mkdir) => mkdir.run(app).await,
                     Self::Quota(quota) => quota.run(app).await,
                     Self::User(user) => user.run(app).await,
+                    Self::Info(info) => info.run(app).await,
+                    Self::InfoSet(info) => info.run(app).await,
+                    Self::Link(link) => link.run(app).await,
+                    Self::Recent(recent) => recent.run(app).await,
+                    Self::Comments(comments) => comments.run(app).await,
+                    Self::CommentAdd(comment) => comment.run(app).await,
+                    Self::CommentDelete(comment) => comment.run(app).await,
+                    Self::Auth(auth) => auth.run(app).await,
+                    Self::AuthRefresh(refresh) => refresh.run(app).await,
                     Self::Serve(_) | Self::Get(_) | Self::Put(_) => unreachable!("taken above"),
                 }
             })
@@ -185,7 +233,11 @@ impl Command {
 /// Runs the command of this process's arguments.
 pub(crate) fn main() -> ! {
     let cli = Cli::parse();
-    let output = Output::new(cli.global.json, cli.global.quiet);
+    let format = match cli.global.json {
+        true => Format::Json,
+        false => cli.global.output.unwrap_or_default(),
+    };
+    let output = Output::new(format, cli.global.template.clone(), cli.global.quiet);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -200,8 +252,10 @@ pub(crate) fn main() -> ! {
 }
 
 async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
-    log_to(output);
-    let ended = run_command(cli, output).await;
+    let ended = match log::begin(&cli.global, output) {
+        Ok(()) => run_command(cli, output).await,
+        Err(failure) => Err(failure),
+    };
     let failure = match ended.and_then(|exit| output.flush().map(|()| exit)) {
         Ok(exit) => return exit,
         Err(failure) => failure,
@@ -220,29 +274,16 @@ async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
 async fn run_command(cli: Cli, output: &Arc<Output>) -> Result<Exit> {
     let interrupt = Interrupt::listen()
         .map_err(|error| Failure::from(&error).about("listening for signals"))?;
+    let stats = cli.global.stats;
     let app = App::new(cli.global, Arc::clone(output), interrupt)?;
+    let requests = app.requests.clone();
     let ended = cli.command.run(&app).await;
     let closed = app.close().await;
-    ended.and_then(|exit| closed.map(|()| exit))
-}
-
-/// Warnings of the library on standard error; `DRIVEDAL_LOG` says what else, as
-/// `DRIVEDAL_LOG=drivedal=debug`.
-fn log_to(output: &Arc<Output>) {
-    use tracing_subscriber::{EnvFilter, filter::LevelFilter};
-    let output = Arc::clone(output);
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::WARN.into())
-        // Which statement of the drive server's database was slow is for its developers.
-        .parse_lossy(
-            std::env::var("DRIVEDAL_LOG").unwrap_or_else(|_| "warn,sqlx=error".to_owned()),
-        );
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || Messages(Arc::clone(&output)))
-        .init();
+    let told = if stats { requests.show(output) } else { Ok(()) };
+    let exit = ended?;
+    closed?;
+    told?;
+    requests.check().map(|()| exit)
 }
 
 #[cfg(test)]

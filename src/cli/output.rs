@@ -13,12 +13,29 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar};
 use opendal::Buffer;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::cli::failure::{Exit, Failure, Result};
+use crate::cli::{
+    failure::{Exit, Failure, Result},
+    value::{Template, old_yaml},
+};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// As people read them
+    #[default]
+    Text,
+    /// One document a line
+    Json,
+    /// As the old SkyDrive client wrote them: ls, tree, stat, info, quota and user
+    Yaml,
+}
 
 /// Where a command's results and messages go.
 pub(crate) struct Output {
-    json: bool,
+    format: Format,
+    template: Option<Template>,
     quiet: bool,
     results: Mutex<BufWriter<Stdout>>,
     results_on_terminal: bool,
@@ -27,9 +44,10 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(json: bool, quiet: bool) -> Arc<Self> {
+    pub(crate) fn new(format: Format, template: Option<Template>, quiet: bool) -> Arc<Self> {
         Arc::new(Self {
-            json,
+            format,
+            template,
             quiet,
             results: Mutex::new(BufWriter::with_capacity(64 << 10, io::stdout())),
             results_on_terminal: io::stdout().is_terminal(),
@@ -40,7 +58,49 @@ impl Output {
 
     /// Whether results are JSON.
     pub(crate) fn is_json(&self) -> bool {
-        self.json
+        self.format == Format::Json
+    }
+
+    /// Whether results are as the old command-line client wrote them.
+    pub(crate) fn is_yaml(&self) -> bool {
+        self.format == Format::Yaml
+    }
+
+    /// Whether only a part of each object is shown.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.template.is_some()
+    }
+
+    /// A value that is an answer as a whole: a line of JSON, or as the old command-line client wrote
+    /// it; or what of it is asked for.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) fn value(&self, value: &Value) -> Result {
+        let part = match &self.template {
+            Some(template) => match template.of(value) {
+                Some(part) => Cow::Owned(part),
+                None => return Ok(()),
+            },
+            None => Cow::Borrowed(value),
+        };
+        if self.is_json() {
+            return self.json(&part);
+        }
+        match old_yaml(&part) {
+            nothing if nothing.is_empty() => Ok(()),
+            text => self.line(self.shown(&text)),
+        }
+    }
+
+    /// A part of a line, shown at once.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) fn part(&self, text: &str) -> Result {
+        let mut results = self.results();
+        write!(results, "{text}").map_err(|error| unwritable(&error))?;
+        results.flush().map_err(|error| unwritable(&error))
     }
 
     /// Whether nobody wants progress and summary.
@@ -129,7 +189,7 @@ impl Output {
             return Ok(());
         }
         self.say(format_args!("drivedal: {failure}"));
-        if self.json {
+        if self.is_json() {
             #[derive(Serialize)]
             struct Record<'a> {
                 error: &'a Failure,

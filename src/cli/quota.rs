@@ -1,12 +1,13 @@
 //! `drivedal quota`
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::{
     app::{App, Use},
     failure::{Exit, Result},
     location::Location,
-    units::Human,
+    units::{Human, old_size},
 };
 
 /// Show how much a drive holds and may hold, in bytes
@@ -49,6 +50,11 @@ impl Quota {
         let shown = Shown { total, used: total.saturating_sub(available), available };
         if app.output.is_json() {
             app.output.json(&shown)?;
+            return Ok(Exit::Done);
+        }
+        if app.output.is_yaml() {
+            let quota = json!({ "free": old_size(available), "quota": old_size(total) });
+            app.output.value(&quota)?;
             return Ok(Exit::Done);
         }
         for (key, bytes) in

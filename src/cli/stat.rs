@@ -54,6 +54,9 @@ impl Stat {
     }
 
     fn show(&self, app: &App, item: &Item) -> Result {
+        if app.output.is_yaml() || app.output.is_partial() {
+            return app.output.value(&serde_json::to_value(item).unwrap_or_default());
+        }
         if app.output.is_json() {
             return app.output.json(item);
         }

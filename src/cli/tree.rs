@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use opendal::Metadata;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::cli::{
     Naming,
@@ -13,6 +14,7 @@ use crate::cli::{
     listing::{Depth, Listed, Listing, list},
     location::{DrivePath, Location},
     ls::relative,
+    skydrive::Live,
 };
 
 /// Show everything below a folder as a tree
@@ -35,6 +37,10 @@ pub(crate) struct Tree {
     #[arg(short, long)]
     human: bool,
 
+    /// With -o yaml: all that a SkyDrive says of each file, and not only what it is
+    #[arg(long)]
+    objects: bool,
+
     #[command(flatten)]
     naming: Naming,
 
@@ -54,6 +60,14 @@ struct Node {
 
 impl Tree {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if app.output.is_yaml() {
+            let remote = app.remote(&self.folder, Use::Bulk).await?;
+            if let Some(live) = Live::of(&remote) {
+                let named = self.naming.named();
+                app.output.value(&live.tree(&self.folder, named, self.objects).await?)?;
+                return Ok(Exit::Done);
+            }
+        }
         let at = app.locate(&self.folder, self.naming.named(), Use::Bulk).await?;
         let Listed::Folder(listing) = list(&at, Depth::Tree).await? else {
             return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
@@ -61,6 +75,11 @@ impl Tree {
         let root = read(&at.path, listing).await?;
         if app.output.is_json() {
             app.output.json(&root)?;
+            return Ok(Exit::Done);
+        }
+        if app.output.is_yaml() {
+            let name = at.path.name().unwrap_or(at.remote.shown_name());
+            app.output.value(&json!({ name: root.old() }))?;
             return Ok(Exit::Done);
         }
         app.output.line(app.output.shown(&at.to_string()))?;
@@ -107,6 +126,16 @@ impl Node {
     fn folder(path: &DrivePath) -> Self {
         let metadata = opendal::MetadataBuilder::dir().build();
         Self { item: Item::new(path, &metadata), children: Some(BTreeMap::new()) }
+    }
+
+    /// As the old client showed it: what is below, or what it is.
+    fn old(&self) -> Value {
+        match &self.children {
+            Some(children) => {
+                children.iter().map(|(name, node)| (name.clone(), node.old())).collect()
+            }
+            None => json!(self.item.kind),
+        }
     }
 
     /// Puts an item where its path says; an object store does not list the folders on the way.

@@ -153,6 +153,41 @@ impl fmt::Display for Left {
     }
 }
 
+/// A part of a list: how many items are passed over, and how many come at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) offset: Option<u64>,
+    pub(crate) limit: Option<u64>,
+}
+
+impl Part {
+    /// Parses `LIMIT`, `OFFSET-LIMIT` or `OFFSET:LIMIT`, either number left out or not.
+    ///
+    /// # Errors
+    /// With a text for the user when it is none of them.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is none of LIMIT, OFFSET-LIMIT and OFFSET:LIMIT");
+        let number = |digits: &str| match digits {
+            "" => Ok(None),
+            digits => digits.parse().map(Some).map_err(|_| wrong()),
+        };
+        match text.split_once(['-', ':']) {
+            Some(("", "")) => Err(wrong()),
+            Some((offset, limit)) => Ok(Self { offset: number(offset)?, limit: number(limit)? }),
+            None => Ok(Self { offset: None, limit: Some(number(text)?.ok_or_else(wrong)?) }),
+        }
+    }
+}
+
+/// Bytes as the old SkyDrive client told them: in the largest unit that they are more than one of,
+/// so that 1024 are `1024.0B`.
+pub(crate) fn old_size(bytes: u64) -> String {
+    let units = [("T", 40), ("G", 30), ("M", 20), ("K", 10), ("B", 0)];
+    let found = units.into_iter().find(|(_, shift)| bytes > 1 << shift);
+    let (unit, shift) = found.unwrap_or(("B", 0));
+    format!("{:.1}{unit}", bytes as f64 / (1_u64 << shift) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +270,33 @@ mod tests {
     fn time_left_is_said_in_two_units_at_most() {
         for (seconds, shown) in [(5, "5 s"), (65, "1 min 05 s"), (7_800, "2 h 10 min")] {
             assert_eq!(Left(Duration::from_secs(seconds)).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_list_has_either_number_or_both() {
+        let part = |offset, limit| Ok(Part { offset, limit });
+        assert_eq!(Part::parse("5"), part(None, Some(5)));
+        assert_eq!(Part::parse("2-5"), part(Some(2), Some(5)));
+        assert_eq!(Part::parse("2:5"), part(Some(2), Some(5)));
+        assert_eq!(Part::parse("2-"), part(Some(2), None));
+        assert_eq!(Part::parse("-5"), part(None, Some(5)));
+        for wrong in ["", "-", "x", "1-2-3", "1.5"] {
+            assert!(Part::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_told_as_the_old_client_did() {
+        for (bytes, told) in [
+            (0, "0.0B"),
+            (1, "1.0B"),
+            (1024, "1024.0B"),
+            (1025, "1.0K"),
+            (26_843_545_600, "25.0G"),
+            (26_736_147_988, "24.9G"),
+        ] {
+            assert_eq!(old_size(bytes), told);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::cli::{
     app::{App, Use},
     failure::{Exit, Result},
     location::Location,
+    skydrive::{Live, failed},
 };
 
 /// Show whose drive it is
@@ -33,6 +34,18 @@ impl User {
         let remote = app.remote(&self.drive, Use::Few).await?;
         let account = remote.drive("user")?.account(&remote.operator).await?;
         let shown = Shown { id: account.id, name: account.name };
+        if app.output.is_yaml() || app.output.is_partial() {
+            let user = match Live::of(&remote) {
+                Some(live) => live
+                    .client()?
+                    .document(&live.cx, "me", &[])
+                    .await
+                    .map_err(|error| failed(error, &self.drive))?,
+                None => serde_json::json!({ "id": shown.id, "name": shown.name }),
+            };
+            app.output.value(&user)?;
+            return Ok(Exit::Done);
+        }
         if app.output.is_json() {
             app.output.json(&shown)?;
             return Ok(Exit::Done);

@@ -24,7 +24,7 @@ mod place;
 mod secret;
 mod transfer;
 
-use std::{borrow::Cow, fmt};
+use std::{any::Any, borrow::Cow, fmt};
 
 use async_trait::async_trait;
 
@@ -107,6 +107,11 @@ pub enum Depth {
 pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// What this drive can do.
     fn capabilities(&self) -> &Capabilities;
+
+    /// What only this drive has, for those who know what it is: SkyDrive's is its client.
+    fn extras(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
 
     /// Who the account belongs to.
     async fn account(&self, cx: &Context) -> Result<Account>;

@@ -15,7 +15,7 @@ use super::{
     amazon::Amazon,
     control::State,
     graph::{AccountKind, Graph},
-    live::{Live, bits::Bits},
+    live::{Live, bits::Bits, pictures::Pictures, sharing::Links},
     oauth::OAuth,
     origin::Origin,
     seal::Seal,
@@ -102,7 +102,17 @@ pub(super) trait FrontEnd: Send + Sync {
 
 /// Every front end, asked in this order for the one that serves a path.
 pub(super) fn front_ends() -> &'static [&'static dyn FrontEnd] {
-    &[&Live, &Bits, &Graph, &Amazon, &Downloads, &super::oauth::SignIn, &super::graph::SignIn]
+    &[
+        &Live,
+        &Bits,
+        &Pictures,
+        &Links,
+        &Graph,
+        &Amazon,
+        &Downloads,
+        &super::oauth::SignIn,
+        &super::graph::SignIn,
+    ]
 }
 
 /// The front end that serves a path.

@@ -33,6 +33,10 @@ pub(super) enum Purpose {
     Monitor = 6,
     /// A sharing link.
     Share = 7,
+    /// A picture of an item, in whatever size.
+    Picture = 8,
+    /// A link to an item of Live Connect's.
+    Link = 9,
 }
 
 /// Why a text is refused.

@@ -99,6 +99,24 @@ async fn a_file_goes_in_fragments_addressed_by_folder_id_or_by_path() {
 }
 
 #[tokio::test]
+async fn a_film_in_fragments_tells_what_its_tracks_do() {
+    let rig = Rig::new().await;
+    let (cid, path) = in_root(&rig, "a.mp4").await;
+    let session = opened(&rig, &path).await;
+    let film = Bytes::from(crate::made::film());
+    let (total, half) = (film.len(), 20_000);
+    for range in [0..half, half..total] {
+        let told = format!("{}-{}/{total}", range.start, range.end - 1);
+        let sent = fragment(&rig, &path, &session, &told).bytes(film.slice(range)).send().await;
+        assert_eq!(sent.status, 200, "{sent:?}");
+    }
+    let closed = close(&rig, &path, &session).await;
+    let object = rig.object(&format!("file.{cid}.{}", closed.header("x-resource-id"))).await;
+    let told = ["type", "width", "duration"].map(|name| object[name].to_string());
+    assert_eq!(told, ["\"video\"", "640", "12500"]);
+}
+
+#[tokio::test]
 async fn a_file_without_fragments_is_empty_and_one_of_that_name_is_replaced() {
     let rig = Rig::new().await;
     let (cid, path) = in_root(&rig, "file").await;

@@ -1,6 +1,7 @@
 //! The drive server over real HTTP: what every row of the reference answers, and every error.
 
 mod bits;
+mod budget;
 mod control;
 mod downloads;
 mod fault_lines;
@@ -9,7 +10,10 @@ mod faults;
 mod items;
 mod lifecycle;
 mod lists;
+mod made;
 mod moves;
+mod objects;
 mod rig;
+mod sharing;
 mod signin;
 mod uploads;

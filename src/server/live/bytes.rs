@@ -1,5 +1,7 @@
 //! Contents: uploaded by PUT and POST, downloaded by ticket (A.5, rows 12 and 14 to 16; A.6).
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header, request::Parts},
@@ -13,12 +15,26 @@ use super::{
     Asked, LARGEST_BODY,
     error::{LiveError, Result},
     items::bad_name,
+    kinds::ObjectType,
     names,
-    objects::ObjectType,
+    pictures::redirect,
+    present::Presentation,
 };
-use crate::server::tree::{
-    Bytestream, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, Stored, TreeError, Written,
+use crate::server::{
+    content::encoded,
+    media::{Fetch, Reading, picture},
+    oauth,
+    tree::{
+        Bytestream, Expect, ItemNo, Media, NewItem, NodeKind, OnConflict, Stored, TreeError,
+        Written,
+    },
 };
+
+/// The longer side of a photo that is kept as it comes, in pixels (A.6).
+const LARGEST_PHOTO: u32 = 2048;
+
+/// The longest answer that fits into a page's redirect, in bytes.
+const LARGEST_RESULT: usize = 64 << 10;
 
 /// What a form may have around its file, in bytes.
 const FORM_AROUND: u64 = 64 << 10;
@@ -29,20 +45,14 @@ const LOOK_AHEAD: u64 = 1 << 20;
 
 /// `GET {file}/content`: a redirect to a ticket, or the ticket's URL in the answer.
 pub(super) async fn get_content(asked: &Asked) -> Result<Response> {
-    let attachment = asked.query.flag("download")?.unwrap_or(false);
     let suppress = asked.query.flag("suppress_redirects")?.unwrap_or(false);
-    let node = asked.node().await?;
-    let source =
-        asked.objects.source(&node, attachment).ok_or_else(|| unsupported(&node, "content"))?;
-    if suppress {
-        return Ok(asked.presentation.json(StatusCode::OK, &json!({ "location": source })));
+    let node = asked.readable().await?;
+    let source = asked.objects.source(&node, asked.shown_how.attachment);
+    let source = source.ok_or_else(|| asked.unsupported(&node, "content"))?;
+    match suppress {
+        true => Ok(asked.presentation.json(StatusCode::OK, &json!({ "location": source }))),
+        false => redirect(&source),
     }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::FOUND;
-    let location = HeaderValue::try_from(source)
-        .map_err(|_| LiveError::url("The URL of the file can't be told in a header."))?;
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
 }
 
 /// `PUT {folder}/files/{name}`.
@@ -56,6 +66,7 @@ pub(super) async fn put(
     let on_conflict = on_conflict(asked, request)?;
     let (parent, shown) = asked.folder()?;
     let stored = take_in(asked, request, body).await?;
+    let stored = downsized(asked, name, stored).await?;
     let written = name_it(asked, parent, name, stored, on_conflict)
         .await
         .map_err(|error| LiveError::in_folder(error, name, &shown))?;
@@ -67,9 +78,10 @@ pub(super) async fn put_content(asked: &Asked, request: &Parts, body: Body) -> R
     downsize(asked)?;
     let node = asked.node().await?;
     if node.kind != NodeKind::File {
-        return Err(unsupported(&node, "content"));
+        return Err(asked.unsupported(&node, "content"));
     }
     let stored = take_in(asked, request, body).await?;
+    let stored = downsized(asked, &node.name, stored).await?;
     let node = asked
         .app()
         .tree
@@ -109,10 +121,43 @@ pub(super) async fn post(asked: &Asked, request: &Parts, body: Body) -> Result<R
         forget(asked, stored).await;
         return Err(error);
     }
+    let stored = downsized(asked, &name, stored).await?;
     let written = name_it(asked, parent, &name, stored, on_conflict)
         .await
         .map_err(|error| LiveError::in_folder(error, &name, &shown))?;
     Ok(uploaded(asked, &written))
+}
+
+/// `POST {folder}/files?state=…&redirect_uri=…`: the answer, good or bad, as a page that leads a
+/// browser back to whoever sent it (A.6).
+pub(super) async fn post_from_page(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
+    let Some(redirect) = asked.query.get("redirect_uri") else {
+        return post(asked, request, body).await;
+    };
+    // Where an application's own domain would be asked for; this server knows only its machine.
+    let mut target = oauth::redirect_target(redirect, &asked.objects.origin).ok_or_else(|| {
+        LiveError::parameter("The 'redirect_uri' doesn't lead to the application's domain.")
+    })?;
+    let answer = match post(asked, request, body).await {
+        Ok(answer) => answer,
+        Err(error) => error.response(&Presentation { pretty: false, ..Presentation::default() }),
+    };
+    let result = axum::body::to_bytes(answer.into_body(), LARGEST_RESULT).await;
+    let result = result.map_err(|error| LiveError::body(error.to_string()))?;
+    let state = asked.query.get("state");
+    let state = state.map(|state| format!("state={}&", encoded(state))).unwrap_or_default();
+    let result = String::from_utf8_lossy(&result);
+    target.set_fragment(Some(&format!("{state}result={}", encoded(&result))));
+    // A URL has neither quotes nor angle brackets as they are; JSON's quotes are JavaScript's.
+    let place = serde_json::Value::from(target.as_str()).to_string().replace('<', "\\u003c");
+    let page = format!(
+        "<html><head><script type=\"text/javascript\">window.location = {place};</script></head></html>"
+    );
+    let mut response = Response::new(Body::from(page));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
+    Ok(response)
 }
 
 /// What happens when the name is taken: `overwrite`, in the query or as a header.
@@ -130,17 +175,46 @@ fn on_conflict(asked: &Asked, request: &Parts) -> Result<OnConflict> {
     }
 }
 
-/// Photos are kept as they come, whatever `downsize_photo_uploads` says; what it says must still be
-/// true or false.
-fn downsize(asked: &Asked) -> Result<()> {
-    asked.query.flag("downsize_photo_uploads").map(drop)
+/// Whether large photos are made smaller: unless the client says no (A.3).
+fn downsize(asked: &Asked) -> Result<bool> {
+    Ok(asked.query.flag("downsize_photo_uploads")?.unwrap_or(true))
 }
 
-fn unsupported(node: &Node, path: &str) -> LiveError {
-    LiveError::url(format!(
-        "Resource type '{}' doesn't support the path '{path}'.",
-        ObjectType::of(node).name()
-    ))
+/// A photo of more than 2048 × 2048 made to fit, where the client did not say no; everything else
+/// as it came.
+async fn downsized(asked: &Asked, name: &str, stored: Stored) -> Result<Stored> {
+    let large = match stored.media.as_deref() {
+        Some(Media::Photo(photo)) => photo.width.max(photo.height) > LARGEST_PHOTO,
+        _ => false,
+    };
+    if !large || ObjectType::of_name(name) != ObjectType::Photo || !downsize(asked)? {
+        return Ok(stored);
+    }
+    let (size, stored) = (stored.size, Arc::new(stored));
+    let (tree, taken) = (Arc::clone(&asked.app().tree), Arc::clone(&stored));
+    let fetch = Fetch::new(move |range| {
+        let (tree, taken) = (Arc::clone(&tree), Arc::clone(&taken));
+        async move {
+            let bytes = tree.open_stored(&taken, range).await.map_err(std::io::Error::other)?;
+            let pieces: Vec<_> = bytes.try_collect().await?;
+            Ok(pieces.concat().into())
+        }
+    });
+    match picture::shrunk(Reading::new(size, fetch), LARGEST_PHOTO).await {
+        Ok(Some(smaller)) => {
+            store(asked, Box::pin(futures::stream::once(async { Ok(smaller) }))).await
+        }
+        Ok(None) => given_back(stored),
+        Err(error) => {
+            tracing::debug!(%error, name, "a photo that cannot be made smaller stays as it is");
+            given_back(stored)
+        }
+    }
+}
+
+/// What nobody reads any more.
+fn given_back(stored: Arc<Stored>) -> Result<Stored> {
+    Arc::into_inner(stored).ok_or_else(LiveError::busy)
 }
 
 /// Takes a request's body in.

@@ -88,6 +88,23 @@ impl LiveError {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "resource_quota_exceeded", message)
     }
 
+    /// The token does not allow it; one of these scopes would.
+    pub(super) fn unauthorized(scopes: &[&str]) -> Self {
+        let scopes: Vec<_> = scopes.iter().map(|scope| format!("'{scope}'")).collect();
+        let message = format!(
+            "The provided access token does not have access to this resource. An access token with \
+             one of the following scopes is required: {}.",
+            scopes.join(", ")
+        );
+        Self::new(StatusCode::FORBIDDEN, "request_token_unauthorized", message)
+    }
+
+    /// It cannot be done now.
+    pub(super) fn busy() -> Self {
+        let message = "The server is busy. Please try again later.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", message)
+    }
+
     fn internal() -> Self {
         let message = "The server encountered an internal error. Please try again.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_internal_error", message)

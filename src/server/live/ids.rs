@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use crate::server::tree::{ItemNo, Node, NodeKind, ROOT};
 
 /// What an id says that an item is.
@@ -93,6 +95,82 @@ impl fmt::Display for LiveId {
     }
 }
 
+/// The id of a comment: `comment.{cid}.{cid}!{item}.{CID}!{number}`, where the first `{cid}` has
+/// leading zeros and the others have not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CommentId {
+    pub cid: String,
+    pub item: ItemNo,
+    pub number: u64,
+}
+
+impl CommentId {
+    pub(super) fn new(cid: &str, item: ItemNo, number: u64) -> Self {
+        Self { cid: cid.to_owned(), item, number }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (cid, item, last) = below("comment", text)?;
+        let number = numbered(&cid, last)?.try_into().ok()?;
+        Some(Self { cid, item, number })
+    }
+}
+
+impl fmt::Display for CommentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cid, item, number } = self;
+        let owner = short(cid);
+        write!(f, "comment.{cid}.{owner}!{item}.{}!{number}", owner.to_ascii_uppercase())
+    }
+}
+
+/// The id of a tag: `tag.{cid}.{cid}!{item}.{opaque}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TagId {
+    pub cid: String,
+    pub item: ItemNo,
+    /// Which of the item's tags.
+    pub at: usize,
+}
+
+impl TagId {
+    pub(super) fn new(cid: &str, item: ItemNo, at: usize) -> Self {
+        Self { cid: cid.to_owned(), item, at }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (cid, item, last) = below("tag", text)?;
+        let bytes = URL_SAFE_NO_PAD.decode(last).ok()?;
+        let at = u32::from_be_bytes(bytes.try_into().ok()?);
+        Some(Self { cid, item, at: at.try_into().ok()? })
+    }
+}
+
+impl fmt::Display for TagId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cid, item, at } = self;
+        let opaque = URL_SAFE_NO_PAD.encode(u32::try_from(*at).unwrap_or(u32::MAX).to_be_bytes());
+        write!(f, "tag.{cid}.{}!{item}.{opaque}", short(cid))
+    }
+}
+
+/// Account, item and last part of the id of something that belongs to an item.
+fn below<'a>(kind: &str, text: &'a str) -> Option<(String, ItemNo, &'a str)> {
+    let rest = text.strip_prefix(kind)?.strip_prefix('.')?;
+    let (cid, rest) = rest.split_once('.')?;
+    let (item, last) = rest.split_once('.')?;
+    if !is_cid(cid) {
+        return None;
+    }
+    Some((cid.to_ascii_lowercase(), numbered(cid, item)?, last))
+}
+
+/// The number in `{CID}!{number}`.
+fn numbered(cid: &str, text: &str) -> Option<i64> {
+    let (owner, number) = text.split_once('!')?;
+    (owner.eq_ignore_ascii_case(short(cid)) && is_number(number)).then(|| number.parse().ok())?
+}
+
 /// The id of an item on the drive of that account.
 pub(in crate::server) fn id_of(cid: &str, node: &Node) -> String {
     LiveId::new(cid, node.kind, node.no).to_string()
@@ -173,6 +251,27 @@ mod tests {
             "folder.0bee3874468ef5b6.0BEE3874468EF5B6!1",
         ] {
             assert_eq!(LiveId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_of_comments_and_tags_look_as_in_the_reference_and_are_read_back() {
+        let comment = CommentId::new("22688711f5410e6c", 818, 979);
+        assert_eq!(
+            comment.to_string(),
+            "comment.22688711f5410e6c.22688711f5410e6c!818.22688711F5410E6C!979"
+        );
+        assert_eq!(CommentId::parse(&comment.to_string()), Some(comment));
+        let tag = TagId::new("0bee3874468ef5b6", 767, 3);
+        assert!(tag.to_string().starts_with("tag.0bee3874468ef5b6.bee3874468ef5b6!767."));
+        assert_eq!(TagId::parse(&tag.to_string()), Some(tag));
+        for text in [
+            "comment.22688711f5410e6c.22688711f5410e6c!818",
+            "comment.22688711f5410e6c.22688711f5410e6d!818.22688711F5410E6C!979",
+            "tag.22688711f5410e6c.22688711f5410e6c!767.!",
+            "tag.22688711f5410e6c.22688711f5410e6c!767.",
+        ] {
+            assert!(CommentId::parse(text).is_none() && TagId::parse(text).is_none(), "{text}");
         }
     }
 

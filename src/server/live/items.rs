@@ -6,17 +6,19 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{
     Asked,
     error::{LiveError, Result},
+    extra::Extra,
     fields::Fields,
     ids::{IdKind, LiveId},
+    kinds::ObjectType,
     names,
-    objects::{ObjectType, time},
+    objects::time,
 };
-use crate::server::tree::{Change, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict};
+use crate::server::tree::{Change, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT};
 
 /// `GET /me`, with the structures that need no scope of their own.
 #[derive(Serialize)]
@@ -70,18 +72,37 @@ pub(super) async fn quota(asked: &Asked) -> Result<Response> {
     Ok(asked.presentation.json(StatusCode::OK, &quota))
 }
 
-pub(super) async fn get(asked: &Asked) -> Result<Response> {
-    let node = asked.node().await?;
-    Ok(asked.object(StatusCode::OK, &node))
+/// `GET me/permissions`.
+pub(super) fn permissions(asked: &Asked) -> Response {
+    asked.presentation.json(StatusCode::OK, &json!({ "data": [asked.scopes.told()] }))
 }
 
-pub(super) async fn create_folder(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
+pub(super) async fn get(asked: &Asked) -> Result<Response> {
+    let node = asked.readable().await?;
+    asked.object(StatusCode::OK, &node).await
+}
+
+/// `POST {folder}`, or `POST me/albums`: albums are in the root folder.
+pub(super) async fn create_folder(
+    asked: &Asked,
+    album: bool,
+    request: &Parts,
+    body: Body,
+) -> Result<Response> {
     let fields = Fields::of(request, body, &asked.query).await?;
     let name = fields.required("name")?;
     names::check(name).map_err(|reason| bad_name(name, reason))?;
-    let (parent, shown) = asked.folder()?;
+    let (parent, shown) = match album {
+        true => (ROOT, LiveId::folder(&asked.objects.account.cid, ROOT).to_string()),
+        false => asked.folder()?,
+    };
+    let facets = match album {
+        true => Extra::of_album().facets(),
+        false => Map::new(),
+    };
     let new = NewItem {
         description: fields.text("description")?.map(str::to_owned),
+        facets,
         ..NewItem::default()
     };
     let written = asked
@@ -90,7 +111,7 @@ pub(super) async fn create_folder(asked: &Asked, request: &Parts, body: Body) ->
         .make(asked.drive(), parent, name, NodeKind::Folder, new, OnConflict::Fail)
         .await
         .map_err(|error| LiveError::in_folder(error, name, &shown))?;
-    Ok(asked.created(&written.node))
+    asked.created(&written.node).await
 }
 
 pub(super) async fn update(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
@@ -100,10 +121,19 @@ pub(super) async fn update(asked: &Asked, request: &Parts, body: Body) -> Result
         names::check(name).map_err(|reason| bad_name(name, reason))?;
     }
     let description = fields.nullable("description")?;
-    if name.is_none() && description.is_none() {
+    let song = song(&fields)?;
+    if name.is_none() && description.is_none() && song.is_empty() {
         return Err(LiveError::missing("name"));
     }
-    let node = asked.node().await?;
+    let mut node = asked.node().await?;
+    if !song.is_empty() && ObjectType::of(&node) == ObjectType::Audio {
+        let was = node.clone();
+        let say = |extra: &mut Extra| {
+            extra.set_song(&was, song.clone());
+            Ok(((), true))
+        };
+        node = asked.change_extra(node, say).await?.0;
+    }
     let change = Change {
         name: name.map(str::to_owned),
         description: description.map(|description| description.map(str::to_owned)),
@@ -115,7 +145,18 @@ pub(super) async fn update(asked: &Asked, request: &Parts, body: Body) -> Result
         .update(asked.drive(), node.no, change, OnConflict::Fail, Expect::Any)
         .await
         .map_err(|error| LiveError::in_folder(error, name.unwrap_or_default(), &asked.shown()))?;
-    Ok(asked.object(StatusCode::OK, &node))
+    asked.object(StatusCode::OK, &node).await
+}
+
+/// What can be said of a song (A.8); other objects have none of it, and leave it.
+fn song(fields: &Fields) -> Result<Map<String, Value>> {
+    let mut said = Map::new();
+    for name in ["title", "artist", "album", "album_artist", "genre"] {
+        if let Some(text) = fields.nullable(name)? {
+            said.insert(name.to_owned(), text.into());
+        }
+    }
+    Ok(said)
 }
 
 pub(super) async fn delete(asked: &Asked) -> Result<Response> {
@@ -126,9 +167,14 @@ pub(super) async fn delete(asked: &Asked) -> Result<Response> {
         .trash(asked.drive(), node.no, Expect::Any)
         .await
         .map_err(|error| LiveError::tree(error, asked.shown()))?;
+    Ok(no_content())
+}
+
+/// It is gone, and there is no more to say.
+pub(super) fn no_content() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    response
 }
 
 /// `MOVE`: the same item in another folder, under its name. Nothing is overwritten.
@@ -142,7 +188,7 @@ pub(super) async fn move_to(asked: &Asked, request: &Parts, body: Body) -> Resul
         .update(asked.drive(), node.no, change, OnConflict::Fail, Expect::Any)
         .await
         .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
-    Ok(asked.created(&node))
+    asked.created(&node).await
 }
 
 /// `COPY`: a new file in another folder, under the same name. Nothing is overwritten, and folders
@@ -162,7 +208,7 @@ pub(super) async fn copy_to(asked: &Asked, request: &Parts, body: Body) -> Resul
         .copy(asked.drive(), node.no, to, None, OnConflict::Fail)
         .await
         .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
-    Ok(asked.created(&copy))
+    asked.created(&copy).await
 }
 
 /// The folder that `MOVE` and `COPY` go to. Well-known names do not do: it must be an id.
@@ -187,13 +233,15 @@ pub(super) fn bad_name(name: &str, reason: &str) -> LiveError {
 
 impl Asked {
     /// An item as the whole answer.
-    fn object(&self, status: StatusCode, node: &Node) -> Response {
-        self.presentation.json(status, &self.objects.object(node, false))
+    async fn object(&self, status: StatusCode, node: &Node) -> Result<Response> {
+        let above = self.access_above(node).await?;
+        let object = self.objects.object(node, self.shown_how, above);
+        Ok(self.presentation.json(status, &object))
     }
 
     /// An item that is somewhere new.
-    fn created(&self, node: &Node) -> Response {
-        self.located(self.object(StatusCode::CREATED, node), node)
+    async fn created(&self, node: &Node) -> Result<Response> {
+        Ok(self.located(self.object(StatusCode::CREATED, node).await?, node))
     }
 
     /// An answer that says where an item is.

@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::{
     Asked,
+    access::Access,
     error::{LiveError, Result},
-    objects::{ObjectType, Objects},
+    kinds::ObjectType,
+    objects::{Objects, Shown},
     present::Presentation,
     query::Query,
-    route::BASE,
+    route::{BASE, Which},
 };
 use crate::server::tree::{self, Node, Order};
 
@@ -19,7 +21,7 @@ const PIECE: usize = 64;
 
 /// What of a folder is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Request {
+pub(super) struct Request {
     order: Order,
     /// By what `updated_time` tells, which is none of the tree's orders: it knows the time that
     /// the client told.
@@ -34,7 +36,7 @@ struct Request {
 }
 
 impl Request {
-    fn of(query: &Query) -> Result<Self> {
+    pub(super) fn of(query: &Query) -> Result<Self> {
         let (order, by_update) = match query.get("sort_by").map(str::to_ascii_lowercase).as_deref()
         {
             None | Some("default") => (Order::FoldersThenName, false),
@@ -52,7 +54,7 @@ impl Request {
         if limit == Some(0) {
             return Err(unknown("limit", "0"));
         }
-        let kept = ["filter", "sort_by", "sort_order", "download", "pretty"]
+        let kept = ["filter", "sort_by", "sort_order", "download", "pretty", "q", "locale"]
             .iter()
             .filter_map(|name| Some((name, query.get(name)?)))
             .map(|(name, value)| format!("&{name}={}", crate::server::content::encoded(value)))
@@ -89,6 +91,39 @@ impl Request {
         }
     }
 
+    /// How many items of what was found are looked for, at most: those of the page and those before
+    /// it, and one to know whether there are more. `default`: the page's where nothing was said.
+    pub(super) fn wanted(&mut self, default: u64) -> u64 {
+        let limit = *self.limit.get_or_insert(default);
+        self.offset.saturating_add(limit).saturating_add(1)
+    }
+
+    /// Whether an object of that type is wanted.
+    pub(super) fn takes(&self, object_type: ObjectType) -> bool {
+        self.types.as_ref().is_none_or(|types| types.contains(&object_type))
+    }
+
+    /// Wants only those of these types that are wanted already.
+    pub(super) fn narrow(&mut self, to: &[ObjectType]) {
+        let narrowed = to.iter().copied().filter(|one| self.takes(*one)).collect();
+        self.types = Some(narrowed);
+    }
+
+    /// The page's part of items that were found from the first on.
+    pub(super) fn cut(&self, mut nodes: Vec<Node>) -> (Vec<Node>, bool) {
+        let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(nodes.len());
+        nodes.drain(..skipped);
+        self.ended(nodes)
+    }
+
+    fn ended(&self, mut nodes: Vec<Node>) -> (Vec<Node>, bool) {
+        let limit =
+            self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let more = nodes.len() > limit;
+        nodes.truncate(limit);
+        (nodes, more)
+    }
+
     /// The page's items, and whether there are more behind it.
     fn page(&self, mut nodes: Vec<Node>) -> (Vec<Node>, bool) {
         if let Some(types) = &self.types {
@@ -100,19 +135,11 @@ impl Request {
                 nodes.reverse();
             }
         }
-        if self.cut_here() {
-            let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(nodes.len());
-            nodes.drain(..skipped);
-        }
-        let limit =
-            self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let more = nodes.len() > limit;
-        nodes.truncate(limit);
-        (nodes, more)
+        if self.cut_here() { self.cut(nodes) } else { self.ended(nodes) }
     }
 
     /// Where the pages before and behind are.
-    fn paging(&self, url: &str, more: bool) -> Option<Paging> {
+    pub(super) fn paging(&self, url: &str, more: bool) -> Option<Paging> {
         let page =
             |limit: u64, offset: u64| format!("{url}?limit={limit}&offset={offset}{}", self.kept);
         let previous = (self.offset > 0).then(|| {
@@ -129,14 +156,16 @@ fn unknown(name: &str, value: &str) -> LiveError {
     LiveError::parameter(format!("The value '{value}' of '{name}' isn't valid."))
 }
 
-/// The types that `filter` lets through. Albums, audio, photos and videos are none of them yet:
-/// files of those kinds are plain files here.
+/// The types that `filter` lets through.
 fn types(filter: &str) -> Result<Vec<ObjectType>> {
     let mut types = Vec::new();
     for word in filter.split(',') {
         match word.trim().to_ascii_lowercase().as_str() {
+            "albums" => types.push(ObjectType::Album),
+            "audio" => types.push(ObjectType::Audio),
             "folders" => types.push(ObjectType::Folder),
-            "albums" | "audio" | "photos" | "videos" => {}
+            "photos" => types.push(ObjectType::Photo),
+            "videos" => types.push(ObjectType::Video),
             other => return Err(unknown("filter", other)),
         }
     }
@@ -145,47 +174,76 @@ fn types(filter: &str) -> Result<Vec<ObjectType>> {
 
 /// Where other pages are.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Paging {
+pub(super) struct Paging {
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
+impl Which {
+    /// The types of objects that are meant; `None`: all.
+    pub(super) fn types(self) -> Option<&'static [ObjectType]> {
+        match self {
+            Self::Files => None,
+            Self::Albums => Some(&[ObjectType::Album]),
+            Self::Photos => Some(&[ObjectType::Photo]),
+            Self::Videos => Some(&[ObjectType::Video]),
+        }
+    }
+}
+
+/// What `wl.photos` lets see.
+pub(super) const VISUAL: &[ObjectType] = &[ObjectType::Album, ObjectType::Photo, ObjectType::Video];
+
 /// Lists a folder.
-pub(super) async fn list(asked: &Asked) -> Result<Response> {
-    let request = Request::of(&asked.query)?;
-    let attachment = asked.query.flag("download")?.unwrap_or(false);
+pub(super) async fn list(asked: &Asked, which: Which) -> Result<Response> {
+    let mut request = Request::of(&asked.query)?;
     let (folder, shown) = asked.folder()?;
+    if let Some(types) = which.types() {
+        request.narrow(types);
+    }
+    if !asked.scopes.reads_all() {
+        request.narrow(VISUAL);
+    }
     let children = asked.app().tree.children(asked.drive(), folder, request.listing()).await;
     let children = children.map_err(|error| LiveError::in_folder(error, "", &shown))?;
     let (nodes, more) = request.page(children);
-    let url = asked.objects.origin.url(&format!("{BASE}/{shown}/files"));
-    let paging = request.paging(&url, more);
-    let body = body(&asked.presentation, &asked.objects, nodes, paging, attachment);
-    Ok(asked.presentation.body(StatusCode::OK, body))
+    let url = asked.objects.origin.url(&format!("{BASE}/{shown}/{}", which.name()));
+    let above = asked.access_of_folder(folder).await?;
+    let nodes = nodes.into_iter().map(|node| (node, above)).collect();
+    Ok(answer(asked, nodes, request.paging(&url, more)))
+}
+
+/// Items, each with who can see the folder it is in, as the answer.
+pub(super) fn answer(
+    asked: &Asked,
+    nodes: Vec<(Node, Access)>,
+    paging: Option<Paging>,
+) -> Response {
+    let body = body(&asked.presentation, &asked.objects, nodes, paging, asked.shown_how);
+    asked.presentation.body(StatusCode::OK, body)
 }
 
 /// The answer's body: whole if it is short, else written piece by piece as the client takes it.
 fn body(
     presentation: &Presentation,
     objects: &Objects,
-    nodes: Vec<Node>,
+    nodes: Vec<(Node, Access)>,
     paging: Option<Paging>,
-    attachment: bool,
+    shown: Shown,
 ) -> Body {
     let short = nodes.len() <= PIECE;
-    let writer =
-        Writer { presentation: presentation.clone(), objects: objects.clone(), attachment };
+    let writer = Writer { presentation: presentation.clone(), objects: objects.clone(), shown };
     let end = writer.end(nodes.is_empty(), paging);
     let mut first = writer.begin();
     let mut nodes = nodes.into_iter();
     let pieces = std::iter::from_fn(move || {
         let mut piece = std::mem::take(&mut first);
         let begun = !piece.is_empty();
-        for (at, node) in nodes.by_ref().take(PIECE).enumerate() {
+        for (at, (node, above)) in nodes.by_ref().take(PIECE).enumerate() {
             writer.separate(&mut piece, begun && at == 0);
-            piece.extend(writer.object(&node));
+            piece.extend(writer.object(&node, above));
         }
         (!piece.is_empty()).then(|| Bytes::from(piece))
     })
@@ -201,7 +259,7 @@ fn body(
 struct Writer {
     presentation: Presentation,
     objects: Objects,
-    attachment: bool,
+    shown: Shown,
 }
 
 impl Writer {
@@ -220,8 +278,8 @@ impl Writer {
         }
     }
 
-    fn object(&self, node: &Node) -> Vec<u8> {
-        self.presentation.value(&self.objects.object(node, self.attachment), 2)
+    fn object(&self, node: &Node, above: Access) -> Vec<u8> {
+        self.presentation.value(&self.objects.object(node, self.shown, above), 2)
     }
 
     fn end(&self, empty: bool, paging: Option<Paging>) -> Vec<u8> {

@@ -2,13 +2,22 @@
 //!
 //! Large files come by BITS (`bits`), which has paths and words of its own.
 //!
-//! Served: `GET /me`; folders, files and notebooks by id, the root by `me/skydrive` or
-//! `{user}/skydrive`; lists with `limit`, `offset` (from 0), `filter`, `sort_by`, `sort_order`;
-//! folders made, items renamed, described, moved, removed, files copied; contents by `PUT`
-//! (chunked or not) and multipart `POST`, by redirect and ticket; the quota. Bodies are JSON or
-//! forms, the token comes in the header or as `access_token`, `MOVE` and `COPY` are methods or
-//! `?method=`, and `pretty`, `callback`, `suppress_redirects`, `suppress_response_codes` and
-//! `download` do what they say.
+//! Served: every row of live-connect.md, A.5: users and their permissions; folders, albums, files,
+//! photos, sound, films and notebooks by id, the root by `me/skydrive` or `{user}/skydrive`, four
+//! folders by friendly names; lists with `limit`, `offset` (from 0), `filter`, `sort_by`,
+//! `sort_order`; albums, photos, videos, recent documents, what others share, search; folders and
+//! albums made, items renamed, described, moved, removed, files copied; contents by `PUT` (chunked
+//! or not) and multipart `POST`, as a page where a page posts, by redirect and ticket; pictures in
+//! every size, links of three kinds, previews, comments, tags; the quota. Bodies are JSON or forms,
+//! the token comes in the header or as `access_token`, `MOVE` and `COPY` are methods or `?method=`,
+//! and `pretty`, `callback`, `suppress_redirects`, `suppress_response_codes`, `download` and
+//! `locale` do what they say. What a token's scopes do not allow is refused.
+//!
+//! Photos, sound and films tell what their files do (EXIF, ID3, MP4 and the like), read once when
+//! they arrive. Large photos are made smaller unless `downsize_photo_uploads=false`.
+//!
+//! A [`Plant`](super::Plant)'s facet `live` has what nobody can ask for: `{"tags": [{"user": {"name",
+//! "id"}, "x", "y", "created_time"}], "album": true, "public": true}`.
 //!
 //! # Inferred
 //! What no source says, each in one place of the code:
@@ -20,32 +29,50 @@
 //! * The root cannot be renamed, moved or removed: 400 `request_url_invalid`; so for copies of
 //!   folders.
 //! * A download link is good for an hour, and only for the bytes it was made for; after that it
-//!   answers 401, `error="expired_token"`, as the storage host did.
+//!   answers 401, `error="expired_token"`, as the storage host did. So for pictures' URLs.
+//! * A file is a photo, sound or a film by its name. What its bytes do not tell is null, or 0 where
+//!   the reference has a number. A camera's clock without a zone counts as UTC.
+//! * `wl.skydrive` is enough for comments, since the old command-line client has no other.
+//! * Recent documents are files of every kind, those last changed by their user first, 100 of them.
+//! * What is shared with an account is what was planted there with another owner.
+//! * `shared_with` is "People with a link" from the first link on, for the item and all below it;
+//!   it is told in English, German, French and Spanish.
+//! * Friendly folders are those that OneDrive calls special, made when they are first asked for.
 //!
 //! # Limits
-//! Files are of type `file`, whatever is in them, so `filter` finds albums, audio, photos and
-//! videos in none; photos are kept as they come, whatever `downsize_photo_uploads` says; comments,
-//! tags, pictures, links, embedding, search and friendly names of folders are answered with
-//! `request_url_invalid`; scopes are granted but not enforced; a body with a `Content-Encoding` is
-//! refused with 415.
+//! URLs have the scheme that the request came with, whatever `return_ssl_resources` says: this
+//! server has no other. Users have a plain picture, and so have sound and films without a cover.
+//! Pictures are made of JPEG, PNG, GIF and BMP, up to 64 million pixels. A body with a
+//! `Content-Encoding` is refused with 415. A page may be led back only to this machine.
 
+mod access;
 pub(super) mod bits;
 mod bytes;
+mod collections;
+mod comments;
+mod details;
 mod error;
+mod extra;
 mod fields;
+mod friendly;
 mod ids;
 mod items;
+mod kinds;
 mod listing;
 mod names;
 mod objects;
+pub(super) mod pictures;
 mod present;
 mod query;
 mod route;
+mod scopes;
+pub(super) mod sharing;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::{
+    body::Body,
     extract::Request,
     http::{StatusCode, request::Parts},
     response::Response,
@@ -55,13 +82,16 @@ use super::{
     app::{App, Exchange, FrontEnd},
     tree::{DriveNo, ItemNo, Node, ROOT},
 };
+use access::Locale;
 use error::{LiveError, Result};
 pub(super) use ids::id_of;
 use ids::{IdKind, LiveId};
-use objects::Objects;
+use kinds::ObjectType;
+use objects::{Objects, Shown};
 use present::Presentation;
 use query::Query;
-use route::{Action, BASE, OPERATIONS, Route, Subject, UNKNOWN, Whose};
+use route::{Action, BASE, OPERATIONS, PREVIEW, Route, Subject, UNKNOWN, Whose};
+use scopes::{PHOTOS, READ, Scopes};
 
 /// The largest body of a PUT or POST, in bytes: 100 MB (A.6).
 const LARGEST_BODY: u64 = 100 << 20;
@@ -81,7 +111,10 @@ impl FrontEnd for Live {
 
     fn operation(&self, request: &Parts) -> &'static str {
         let query = Query::of(request.uri.query());
-        Route::of(request, &query).map_or(UNKNOWN, |route| route.action.operation())
+        Route::of(request, &query).map_or(UNKNOWN, |route| match route.subject {
+            Subject::Preview => PREVIEW,
+            _ => route.action.operation(),
+        })
     }
 
     async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
@@ -110,32 +143,79 @@ async fn answer(
 ) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let Route { subject, action } = Route::of(&parts, &query)?;
+    if subject == Subject::Preview {
+        return sharing::preview(app, &exchange.origin, &query).await;
+    }
     let grant = exchange.grant?;
+    let scopes = Scopes::of(&grant);
     let account = app
         .account(&grant.account)
         .await
         .map_err(|error| LiveError::tree(error, &grant.account))?;
+    let shown_how = Shown {
+        attachment: query.flag("download")?.unwrap_or(false),
+        whole: scopes.has(READ),
+        locale: Locale::of(query.get("locale"))?,
+    };
+    // There is one scheme here; what is asked for must still be true or false.
+    query.flag("return_ssl_resources")?;
     let objects = Objects { app: Arc::clone(app), origin: exchange.origin, account };
-    let asked = Asked { objects, query, presentation: presentation.clone(), subject };
+    let presentation = presentation.clone();
+    let mut asked = Asked { objects, query, presentation, subject, scopes, shown_how };
     asked.own()?;
+    asked.scopes.allow(&action)?;
+    if let Subject::Friendly(_, name) = asked.subject {
+        let folder = friendly::folder(app, &asked.objects.account, name).await?;
+        asked.subject = Subject::Item(LiveId::folder(&asked.objects.account.cid, folder));
+    }
+    act(asked, action, parts, body).await
+}
+
+async fn act(asked: Asked, action: Action, parts: Parts, body: Body) -> Result<Response> {
     match action {
         Action::GetUser => items::user(&asked).await,
+        Action::GetUserPicture => pictures::of_user(&asked),
+        Action::Permissions => Ok(items::permissions(&asked)),
         Action::GetQuota => items::quota(&asked).await,
         Action::Get => items::get(&asked).await,
         Action::Update => items::update(&asked, &parts, body).await,
         Action::Delete => items::delete(&asked).await,
         Action::Move => items::move_to(&asked, &parts, body).await,
         Action::Copy => items::copy_to(&asked, &parts, body).await,
-        Action::CreateFolder => items::create_folder(&asked, &parts, body).await,
-        Action::List => listing::list(&asked).await,
+        Action::CreateFolder => items::create_folder(&asked, false, &parts, body).await,
+        Action::CreateAlbum => items::create_folder(&asked, true, &parts, body).await,
+        Action::ListAlbums => collections::albums(&asked).await,
+        Action::List(which) => listing::list(&asked, which).await,
+        Action::ListShared(which) => collections::shared(&asked, which).await,
+        Action::Recent => collections::recent(&asked).await,
+        Action::Search => collections::search(&asked).await,
         Action::GetContent => bytes::get_content(&asked).await,
+        Action::GetPicture => pictures::of_item(&asked).await,
+        Action::Link(kind) => sharing::link(&asked, kind).await,
+        Action::ListComments => comments::list(&asked).await,
+        Action::AddComment => comments::add(&asked, &parts, body).await,
+        Action::GetComment | Action::DeleteComment | Action::ListTags | Action::GetTag => {
+            of_parts(&asked, &action).await
+        }
         Action::Put(name) => {
             to_the_end(async move { bytes::put(&asked, &name, &parts, body).await }).await
         }
         Action::PutContent => {
             to_the_end(async move { bytes::put_content(&asked, &parts, body).await }).await
         }
-        Action::Post => to_the_end(async move { bytes::post(&asked, &parts, body).await }).await,
+        Action::Post => {
+            to_the_end(async move { bytes::post_from_page(&asked, &parts, body).await }).await
+        }
+    }
+}
+
+/// What is asked of an item's comments and tags.
+async fn of_parts(asked: &Asked, action: &Action) -> Result<Response> {
+    match (action, &asked.subject) {
+        (Action::GetComment, Subject::Comment(id)) => comments::get(asked, id).await,
+        (Action::DeleteComment, Subject::Comment(id)) => comments::delete(asked, id).await,
+        (Action::GetTag, Subject::Tag(id)) => comments::tag(asked, id).await,
+        _ => comments::tags(asked).await,
     }
 }
 
@@ -159,6 +239,8 @@ struct Asked {
     query: Query,
     presentation: Presentation,
     subject: Subject,
+    scopes: Scopes,
+    shown_how: Shown,
 }
 
 impl Asked {
@@ -173,9 +255,16 @@ impl Asked {
     /// Refuses what is another user's.
     fn own(&self) -> Result<()> {
         let whose = match &self.subject {
-            Subject::User(Whose::Mine) | Subject::Root(Whose::Mine) => return Ok(()),
-            Subject::User(Whose::User(cid)) | Subject::Root(Whose::User(cid)) => cid,
+            Subject::User(Whose::Mine)
+            | Subject::Root(Whose::Mine)
+            | Subject::Friendly(Whose::Mine, _)
+            | Subject::Preview => return Ok(()),
+            Subject::User(Whose::User(cid))
+            | Subject::Root(Whose::User(cid))
+            | Subject::Friendly(Whose::User(cid), _) => cid,
             Subject::Item(id) => &id.cid,
+            Subject::Comment(id) => &id.cid,
+            Subject::Tag(id) => &id.cid,
         };
         if *whose == self.objects.account.cid {
             Ok(())
@@ -186,22 +275,32 @@ impl Asked {
 
     /// The subject's id, for messages and URLs.
     fn shown(&self) -> String {
-        let cid = &self.objects.account.cid;
+        let mine = &self.objects.account.cid;
+        let cid = |whose: &Whose| match whose {
+            Whose::Mine => mine.clone(),
+            Whose::User(cid) => cid.clone(),
+        };
         match &self.subject {
-            Subject::User(Whose::Mine) => cid.clone(),
-            Subject::User(Whose::User(cid)) => cid.clone(),
-            Subject::Root(Whose::Mine) => LiveId::folder(cid, ROOT).to_string(),
-            Subject::Root(Whose::User(cid)) => LiveId::folder(cid, ROOT).to_string(),
+            Subject::User(whose) => cid(whose),
+            Subject::Root(whose) => LiveId::folder(&cid(whose), ROOT).to_string(),
+            Subject::Friendly(whose, name) => format!("{}/skydrive/{name}", cid(whose)),
             Subject::Item(id) => id.to_string(),
+            Subject::Comment(id) => id.to_string(),
+            Subject::Tag(id) => id.to_string(),
+            Subject::Preview => "skydrive/get_item_preview".to_owned(),
         }
     }
 
     /// The number of the item asked for, and its id; whether it is there is not known.
     fn number(&self) -> Result<(ItemNo, String)> {
         let number = match &self.subject {
-            Subject::User(_) => return Err(LiveError::not_found(self.shown())),
+            Subject::User(_) | Subject::Friendly(..) | Subject::Preview => {
+                return Err(LiveError::not_found(self.shown()));
+            }
             Subject::Root(_) => ROOT,
             Subject::Item(id) => id.number,
+            Subject::Comment(id) => id.item,
+            Subject::Tag(id) => id.item,
         };
         Ok((number, self.shown()))
     }
@@ -228,8 +327,29 @@ impl Asked {
             .map_err(|error| LiveError::tree(error, &shown))?;
         let kind = match &self.subject {
             Subject::Item(id) => id.kind,
-            Subject::User(_) | Subject::Root(_) => IdKind::Folder,
+            Subject::Comment(_) | Subject::Tag(_) => IdKind::File,
+            Subject::User(_) | Subject::Root(_) | Subject::Friendly(..) | Subject::Preview => {
+                IdKind::Folder
+            }
         };
         if IdKind::from(node.kind) == kind { Ok(node) } else { Err(LiveError::not_found(shown)) }
+    }
+
+    /// The item asked for, if the token's scopes let it be read.
+    async fn readable(&self) -> Result<Node> {
+        let node = self.node().await?;
+        if !ObjectType::of(&node).is_visual() {
+            self.scopes.require_one(&[READ])?;
+        }
+        self.scopes.require_one(&[READ, PHOTOS])?;
+        Ok(node)
+    }
+
+    /// What an item's type has not got.
+    fn unsupported(&self, node: &Node, path: &str) -> LiveError {
+        LiveError::url(format!(
+            "Resource type '{}' doesn't support the path '{path}'.",
+            ObjectType::of(node).name()
+        ))
     }
 }

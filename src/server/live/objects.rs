@@ -5,7 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{ids::LiveId, route::BASE};
+use super::{
+    access::{Access, Locale},
+    details::Details,
+    extra::Extra,
+    ids::LiveId,
+    kinds::ObjectType,
+    route::BASE,
+};
 use crate::server::{
     account::Account,
     app::App,
@@ -16,69 +23,9 @@ use crate::server::{
 /// What the root folder is called.
 const ROOT_NAME: &str = "SkyDrive";
 
-/// Who can see an item that nobody shared.
-const PRIVATE: &str = "Just me";
-
-/// What `type` says that an object is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum ObjectType {
-    Folder,
-    File,
-    Notebook,
-}
-
-impl ObjectType {
-    pub(super) fn of(node: &Node) -> Self {
-        match node.kind {
-            NodeKind::Folder => Self::Folder,
-            NodeKind::File => Self::File,
-            NodeKind::Notebook => Self::Notebook,
-        }
-    }
-
-    /// Its name as the reference writes it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Folder => "folder",
-            Self::File => "file",
-            Self::Notebook => "notebook",
-        }
-    }
-}
-
 /// An item, with every structure that the reference's table has for its type.
 #[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Object<'a> {
-    Folder(Box<Folder<'a>>),
-    File(Box<File<'a>>),
-}
-
-#[derive(Serialize)]
-pub(super) struct Folder<'a> {
-    id: String,
-    from: From<'a>,
-    name: &'a str,
-    description: Option<&'a str>,
-    parent_id: Option<String>,
-    size: u64,
-    upload_location: String,
-    comments_count: u64,
-    comments_enabled: bool,
-    is_embeddable: bool,
-    count: u64,
-    link: String,
-    #[serde(rename = "type")]
-    object_type: ObjectType,
-    shared_with: SharedWith,
-    created_time: String,
-    updated_time: String,
-    client_updated_time: String,
-}
-
-#[derive(Serialize)]
-pub(super) struct File<'a> {
+pub(super) struct Object<'a> {
     id: String,
     from: From<'a>,
     name: &'a str,
@@ -87,15 +34,24 @@ pub(super) struct File<'a> {
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     upload_location: Option<String>,
-    comments_count: u64,
+    comments_count: usize,
     comments_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags_enabled: Option<bool>,
     is_embeddable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    #[serde(flatten)]
+    details: Option<Details>,
     link: String,
     #[serde(rename = "type")]
     object_type: ObjectType,
-    shared_with: SharedWith,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_with: Option<SharedWith>,
     created_time: String,
     updated_time: String,
     client_updated_time: String,
@@ -103,7 +59,7 @@ pub(super) struct File<'a> {
 
 /// Who made it.
 #[derive(Serialize)]
-struct From<'a> {
+pub(super) struct From<'a> {
     name: &'a str,
     id: String,
 }
@@ -121,6 +77,17 @@ pub(super) struct Uploaded<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+}
+
+/// How objects are shown to whoever asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// A browser is to save what links lead to, and not to show it.
+    pub attachment: bool,
+    /// With the structures that need `wl.skydrive`.
+    pub whole: bool,
+    /// In which language.
+    pub locale: Locale,
 }
 
 /// Turns items into objects.
@@ -156,65 +123,61 @@ impl Objects {
         }
     }
 
-    /// An item with all its structures. `attachment`: as for [`source`](Self::source).
-    pub(super) fn object<'a>(&'a self, node: &'a Node, attachment: bool) -> Object<'a> {
-        match node.kind {
-            NodeKind::Folder => Object::Folder(Box::new(self.folder(node))),
-            NodeKind::File | NodeKind::Notebook => {
-                Object::File(Box::new(self.file(node, attachment)))
-            }
-        }
-    }
-
-    fn folder<'a>(&'a self, node: &'a Node) -> Folder<'a> {
-        Folder {
+    /// An item with all its structures. `above`: who can see the folder it is in.
+    pub(super) fn object<'a>(&'a self, node: &'a Node, shown: Shown, above: Access) -> Object<'a> {
+        let extra = Extra::of(node);
+        let object_type = ObjectType::of(node);
+        let is_folder = node.kind == NodeKind::Folder;
+        let has_tags = matches!(object_type, ObjectType::Photo | ObjectType::Video);
+        let access = above.max(Access::of(&extra));
+        Object {
             id: self.id(node).to_string(),
             from: self.from(node),
             name: if node.no == ROOT { ROOT_NAME } else { &node.name },
             description: node.description.as_deref(),
             parent_id: self.parent(node),
             size: node.size,
-            upload_location: format!("{}/files/", self.location(node)),
-            comments_count: 0,
-            comments_enabled: false,
-            is_embeddable: false,
-            count: node.children,
+            upload_location: self.upload_location(node).filter(|_| shown.whole),
+            comments_count: extra.comments.len(),
+            comments_enabled: node.kind == NodeKind::File,
+            tags_count: has_tags.then_some(extra.tags.len()),
+            tags_enabled: has_tags.then_some(true),
+            is_embeddable: node.kind != NodeKind::Notebook,
+            count: is_folder.then_some(node.children),
+            source: self.source(node, shown.attachment),
+            details: self.details(node, object_type, &extra, shown),
             link: self.link(node),
-            object_type: ObjectType::of(node),
-            shared_with: SharedWith { access: PRIVATE },
+            object_type,
+            shared_with: (shown.whole || !is_folder)
+                .then(|| SharedWith { access: access.name(shown.locale) }),
             created_time: time(node.created),
             updated_time: time(node.modified),
             client_updated_time: time(node.client_modified),
         }
     }
 
-    fn file<'a>(&'a self, node: &'a Node, attachment: bool) -> File<'a> {
-        let has_bytes = node.kind == NodeKind::File;
-        File {
-            id: self.id(node).to_string(),
-            from: self.from(node),
-            name: &node.name,
-            description: node.description.as_deref(),
-            parent_id: self.parent(node),
-            size: node.size,
-            upload_location: has_bytes.then(|| format!("{}/content/", self.location(node))),
-            comments_count: 0,
-            comments_enabled: false,
-            is_embeddable: false,
-            source: self.source(node, attachment),
-            link: self.link(node),
-            object_type: ObjectType::of(node),
-            shared_with: SharedWith { access: PRIVATE },
-            created_time: time(node.created),
-            updated_time: time(node.modified),
-            client_updated_time: time(node.client_modified),
+    /// Where bytes, or files, are sent to.
+    fn upload_location(&self, node: &Node) -> Option<String> {
+        match node.kind {
+            NodeKind::Folder => Some(format!("{}/files/", self.location(node))),
+            NodeKind::File => Some(format!("{}/content/", self.location(node))),
+            NodeKind::Notebook => None,
         }
     }
 
-    fn from<'a>(&'a self, node: &'a Node) -> From<'a> {
+    pub(super) fn from<'a>(&'a self, node: &'a Node) -> From<'a> {
         match &node.owner {
             Some(owner) => From { name: owner, id: cid(owner) },
-            None => From { name: self.account.display_name(), id: self.account.cid.clone() },
+            None => self.person(&self.account.name),
+        }
+    }
+
+    /// The account of that name as the one who did something.
+    pub(super) fn person<'a>(&'a self, account: &'a str) -> From<'a> {
+        if account == self.account.name {
+            From { name: self.account.display_name(), id: self.account.cid.clone() }
+        } else {
+            From { name: account, id: cid(account) }
         }
     }
 

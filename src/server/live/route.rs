@@ -4,7 +4,9 @@ use axum::http::{Method, header, request::Parts};
 
 use super::{
     error::{LiveError, Result},
-    ids::{LiveId, is_cid},
+    extra::LinkKind,
+    friendly,
+    ids::{CommentId, LiveId, TagId, is_cid},
     query::{Query, decoded},
 };
 
@@ -27,14 +29,53 @@ pub(super) enum Subject {
     User(Whose),
     /// A user's root folder, by its well-known name.
     Root(Whose),
+    /// A folder with a name in the API (row 28).
+    Friendly(Whose, &'static str),
     /// An item, by its id.
     Item(LiveId),
+    Comment(CommentId),
+    Tag(TagId),
+    /// What a sharing link leads to (row 27).
+    Preview,
+}
+
+/// Which of a folder's children are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Files,
+    Albums,
+    Photos,
+    Videos,
+}
+
+impl Which {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "files" => Self::Files,
+            "albums" => Self::Albums,
+            "photos" => Self::Photos,
+            "videos" => Self::Videos,
+            _ => return None,
+        })
+    }
+
+    /// Its segment of a path.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Albums => "albums",
+            Self::Photos => "photos",
+            Self::Videos => "videos",
+        }
+    }
 }
 
 /// What is to be done with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     GetUser,
+    GetUserPicture,
+    Permissions,
     GetQuota,
     Get,
     Update,
@@ -42,20 +83,38 @@ pub(super) enum Action {
     Move,
     Copy,
     CreateFolder,
-    List,
+    CreateAlbum,
+    ListAlbums,
+    List(Which),
+    ListShared(Which),
+    Recent,
+    Search,
     /// A file of this name.
     Put(String),
     Post,
     GetContent,
     PutContent,
+    GetPicture,
+    Link(LinkKind),
+    ListComments,
+    AddComment,
+    GetComment,
+    DeleteComment,
+    ListTags,
+    GetTag,
 }
 
 /// What anything else is called.
 pub(super) const UNKNOWN: &str = "live.unknown";
 
+/// What a preview is called, which needs no token.
+pub(super) const PREVIEW: &str = "live.preview.get";
+
 /// What every operation is called in counters, log and fault rules.
 pub(super) const OPERATIONS: &[&str] = &[
     "live.user.get",
+    "live.user.picture",
+    "live.permissions.get",
     "live.quota.get",
     "live.item.get",
     "live.item.update",
@@ -63,11 +122,25 @@ pub(super) const OPERATIONS: &[&str] = &[
     "live.item.move",
     "live.item.copy",
     "live.folder.create",
+    "live.album.create",
+    "live.albums.list",
     "live.files.list",
+    "live.shared.list",
+    "live.recent.list",
+    "live.search",
     "live.files.put",
     "live.files.post",
     "live.content.get",
     "live.content.put",
+    "live.picture.get",
+    "live.link.get",
+    "live.comments.list",
+    "live.comments.add",
+    "live.comment.get",
+    "live.comment.delete",
+    "live.tags.list",
+    "live.tag.get",
+    PREVIEW,
     UNKNOWN,
 ];
 
@@ -76,6 +149,8 @@ impl Action {
     pub(super) fn operation(&self) -> &'static str {
         match self {
             Self::GetUser => "live.user.get",
+            Self::GetUserPicture => "live.user.picture",
+            Self::Permissions => "live.permissions.get",
             Self::GetQuota => "live.quota.get",
             Self::Get => "live.item.get",
             Self::Update => "live.item.update",
@@ -83,11 +158,24 @@ impl Action {
             Self::Move => "live.item.move",
             Self::Copy => "live.item.copy",
             Self::CreateFolder => "live.folder.create",
-            Self::List => "live.files.list",
+            Self::CreateAlbum => "live.album.create",
+            Self::ListAlbums => "live.albums.list",
+            Self::List(_) => "live.files.list",
+            Self::ListShared(_) => "live.shared.list",
+            Self::Recent => "live.recent.list",
+            Self::Search => "live.search",
             Self::Put(_) => "live.files.put",
             Self::Post => "live.files.post",
             Self::GetContent => "live.content.get",
             Self::PutContent => "live.content.put",
+            Self::GetPicture => "live.picture.get",
+            Self::Link(_) => "live.link.get",
+            Self::ListComments => "live.comments.list",
+            Self::AddComment => "live.comments.add",
+            Self::GetComment => "live.comment.get",
+            Self::DeleteComment => "live.comment.delete",
+            Self::ListTags => "live.tags.list",
+            Self::GetTag => "live.tag.get",
         }
     }
 }
@@ -142,10 +230,14 @@ fn subject<'a>(segments: &'a [&'a str]) -> Result<(Subject, &'a [&'a str])> {
         _ => None,
     };
     match (whose, rest) {
+        (Some(whose), ["skydrive", name, rest @ ..]) if friendly::known(name).is_some() => {
+            Ok((Subject::Friendly(whose, friendly::known(name).unwrap_or_default()), rest))
+        }
         (Some(whose), ["skydrive", rest @ ..]) => Ok((Subject::Root(whose), rest)),
         (Some(whose), rest) => Ok((Subject::User(whose), rest)),
-        (None, rest) => match LiveId::parse(first) {
-            Some(id) => Ok((Subject::Item(id), rest)),
+        (None, ["get_item_preview"]) if first == "skydrive" => Ok((Subject::Preview, &[])),
+        (None, rest) => match known(first) {
+            Some(subject) => Ok((subject, rest)),
             None => {
                 Err(LiveError::url(format!("The requested resource ID '{first}' isn't valid.")))
             }
@@ -153,171 +245,121 @@ fn subject<'a>(segments: &'a [&'a str]) -> Result<(Subject, &'a [&'a str])> {
     }
 }
 
+/// What an id is the id of.
+fn known(id: &str) -> Option<Subject> {
+    LiveId::parse(id)
+        .map(Subject::Item)
+        .or_else(|| CommentId::parse(id).map(Subject::Comment))
+        .or_else(|| TagId::parse(id).map(Subject::Tag))
+}
+
 /// What a method does with what a path names.
 fn action(method: &Method, subject: &Subject, tail: &[&str], multipart: bool) -> Result<Action> {
-    let refused = || Err(LiveError::method(method.as_str()));
-    match (subject, tail) {
-        (Subject::User(_), []) => match method.as_str() {
-            "GET" => Ok(Action::GetUser),
-            _ => refused(),
+    let action = match subject {
+        Subject::User(_) => of_user(method.as_str(), tail),
+        Subject::Root(_) => match of_root(method.as_str(), tail) {
+            Found::Nothing => of_item(method.as_str(), tail, multipart),
+            found => found,
         },
-        (Subject::Root(_), ["quota"]) => match method.as_str() {
-            "GET" => Ok(Action::GetQuota),
-            _ => refused(),
+        Subject::Item(_) | Subject::Friendly(..) => of_item(method.as_str(), tail, multipart),
+        Subject::Comment(_) => match (tail, method.as_str()) {
+            ([], "GET") => Found::Action(Action::GetComment),
+            ([], "DELETE") => Found::Action(Action::DeleteComment),
+            ([], _) => Found::Method,
+            _ => Found::Nothing,
         },
-        (Subject::Root(_) | Subject::Item(_), []) => match method.as_str() {
-            "GET" => Ok(Action::Get),
-            "PUT" => Ok(Action::Update),
-            "DELETE" => Ok(Action::Delete),
-            "MOVE" => Ok(Action::Move),
-            "COPY" => Ok(Action::Copy),
-            "POST" if multipart => Ok(Action::Post),
-            "POST" => Ok(Action::CreateFolder),
-            _ => refused(),
-        },
-        (Subject::Root(_) | Subject::Item(_), ["files"]) => match method.as_str() {
-            "GET" => Ok(Action::List),
-            "POST" => Ok(Action::Post),
-            _ => refused(),
-        },
-        (Subject::Root(_) | Subject::Item(_), ["files", name]) => match method.as_str() {
-            "PUT" => Ok(Action::Put((*name).to_owned())),
-            _ => refused(),
-        },
-        (Subject::Root(_) | Subject::Item(_), ["content"]) => match method.as_str() {
-            "GET" => Ok(Action::GetContent),
-            "PUT" => Ok(Action::PutContent),
-            _ => refused(),
-        },
-        (_, tail) => Err(LiveError::url(format!(
+        Subject::Tag(_) => get(method.as_str(), (tail.is_empty()).then_some(Action::GetTag)),
+        // Answered before anybody asks what to do with it.
+        Subject::Preview => get(method.as_str(), Some(Action::GetPicture)),
+    };
+    match action {
+        Found::Action(action) => Ok(action),
+        Found::Method => Err(LiveError::method(method.as_str())),
+        Found::Nothing => Err(LiveError::url(format!(
             "The URL contains the unsupported path '{}'.",
             tail.join("/")
         ))),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What there is for a method and a path.
+enum Found {
+    Action(Action),
+    /// The path, for other methods.
+    Method,
+    Nothing,
+}
 
-    fn route(method: &str, path: &str) -> Result<Route> {
-        route_with(method, path, None)
-    }
-
-    fn route_with(method: &str, path: &str, content_type: Option<&str>) -> Result<Route> {
-        let mut request =
-            axum::http::Request::builder().method(method).uri(format!("{BASE}{path}"));
-        if let Some(content_type) = content_type {
-            request = request.header(header::CONTENT_TYPE, content_type);
-        }
-        let parts = request.body(()).expect("a request").into_parts().0;
-        Route::of(&parts, &Query::of(parts.uri.query()))
-    }
-
-    const FILE: &str = "file.8c8ce076ca27823f.8C8CE076CA27823F!142";
-
-    fn file() -> Subject {
-        Subject::Item(LiveId::parse(FILE).expect("an id"))
-    }
-
-    #[test]
-    fn every_row_of_the_reference_has_its_action() {
-        let mine = || Subject::Root(Whose::Mine);
-        let put = || Action::Put("a b".into());
-        for (method, path, subject, action) in [
-            ("GET", "/me", Subject::User(Whose::Mine), Action::GetUser),
-            ("GET", "/me/skydrive", mine(), Action::Get),
-            ("GET", "/me/skydrive/files", mine(), Action::List),
-            ("GET", "/me/skydrive/quota", mine(), Action::GetQuota),
-            ("POST", "/me/skydrive", mine(), Action::CreateFolder),
-            ("PUT", "/me/skydrive/files/a%20b", mine(), put()),
-            ("PUT", "/me/skydrive/files//a%20b", mine(), put()),
-            ("POST", "/me/skydrive/files/", mine(), Action::Post),
-            ("GET", &format!("/{FILE}"), file(), Action::Get),
-            ("PUT", &format!("/{FILE}"), file(), Action::Update),
-            ("DELETE", &format!("/{FILE}"), file(), Action::Delete),
-            ("MOVE", &format!("/{FILE}"), file(), Action::Move),
-            ("COPY", &format!("/{FILE}"), file(), Action::Copy),
-            ("GET", &format!("/{FILE}/content"), file(), Action::GetContent),
-            ("PUT", &format!("/{FILE}/content/"), file(), Action::PutContent),
-        ] {
-            assert_eq!(route(method, path), Ok(Route { subject, action }), "{method} {path}");
-        }
-    }
-
-    #[test]
-    fn every_operation_is_listed() {
-        for (method, path) in [
-            ("GET", "/me"),
-            ("GET", "/me/skydrive/quota"),
-            ("GET", "/me/skydrive"),
-            ("PUT", "/me/skydrive"),
-            ("DELETE", "/me/skydrive"),
-            ("MOVE", "/me/skydrive"),
-            ("COPY", "/me/skydrive"),
-            ("POST", "/me/skydrive"),
-            ("GET", "/me/skydrive/files"),
-            ("POST", "/me/skydrive/files"),
-            ("PUT", "/me/skydrive/files/a"),
-            ("GET", "/me/skydrive/content"),
-            ("PUT", "/me/skydrive/content"),
-        ] {
-            let operation = route(method, path).expect("a route").action.operation();
-            assert!(OPERATIONS.contains(&operation), "{operation}");
-        }
-    }
-
-    #[test]
-    fn an_id_may_be_percent_encoded() {
-        assert_eq!(
-            route("GET", &format!("/{}", FILE.replace('!', "%21"))).map(|r| r.subject),
-            Ok(file())
-        );
-    }
-
-    #[test]
-    fn a_method_may_be_given_in_the_query_of_get_and_post() {
-        for (method, query) in [("GET", "MOVE"), ("POST", "move")] {
-            let route = route(method, &format!("/{FILE}?method={query}"));
-            assert_eq!(route.map(|route| route.action), Ok(Action::Move));
-        }
-        let route = route("DELETE", &format!("/{FILE}?method=GET"));
-        assert_eq!(route.map(|route| route.action), Ok(Action::Delete));
-    }
-
-    #[test]
-    fn a_multipart_body_posted_to_a_folder_is_a_file() {
-        let form = Some("Multipart/Form-Data; boundary=x");
-        let posted = route_with("POST", "/me/skydrive", form);
-        assert_eq!(posted.map(|route| route.action), Ok(Action::Post));
-    }
-
-    #[test]
-    fn what_the_reference_does_not_have_is_refused_in_its_words() {
-        let code = |method, path: &str| route(method, path).map_err(|error| error.code);
-        for path in [
-            "",
-            "/",
-            "/foo",
-            "/me/nothing",
-            "/me/skydrive/files/a/b",
-            "/me/skydrive/content/x",
-            "/me/skydrive/%ff",
-            &format!("/{FILE}/quota"),
-        ] {
-            assert_eq!(code("GET", path), Err("request_url_invalid"), "{path}");
-        }
-        for (method, path) in [
-            ("PUT", "/me"),
-            ("POST", "/me/skydrive/quota"),
-            ("PATCH", "/me/skydrive"),
-            ("DELETE", "/me/skydrive/files"),
-            ("GET", "/me/skydrive/files/a"),
-            ("POST", "/me/skydrive/content"),
-            ("GET", "/me?method=PATCH"),
-            ("HEAD", "/me"),
-        ] {
-            assert_eq!(code(method, path), Err("request_method_invalid"), "{method} {path}");
-        }
+/// What is only for GET; `None`: there is nothing.
+fn get(method: &str, action: Option<Action>) -> Found {
+    match (action, method) {
+        (None, _) => Found::Nothing,
+        (Some(action), "GET") => Found::Action(action),
+        (Some(_), _) => Found::Method,
     }
 }
+
+fn of_user(method: &str, tail: &[&str]) -> Found {
+    match (tail, method) {
+        (["albums"], "POST") => Found::Action(Action::CreateAlbum),
+        (tail, method) => get(
+            method,
+            match tail {
+                [] => Some(Action::GetUser),
+                ["albums"] => Some(Action::ListAlbums),
+                ["permissions"] => Some(Action::Permissions),
+                ["picture"] => Some(Action::GetUserPicture),
+                _ => None,
+            },
+        ),
+    }
+}
+
+fn of_root(method: &str, tail: &[&str]) -> Found {
+    get(
+        method,
+        match tail {
+            ["quota"] => Some(Action::GetQuota),
+            ["recent_docs"] => Some(Action::Recent),
+            ["shared"] => Some(Action::ListShared(Which::Files)),
+            ["shared", which] => Which::parse(which).map(Action::ListShared),
+            _ => None,
+        },
+    )
+}
+
+fn of_item(method: &str, tail: &[&str], multipart: bool) -> Found {
+    let action = match (tail, method) {
+        ([], "GET") => Action::Get,
+        ([], "PUT") => Action::Update,
+        ([], "DELETE") => Action::Delete,
+        ([], "MOVE") => Action::Move,
+        ([], "COPY") => Action::Copy,
+        ([], "POST") if multipart => Action::Post,
+        ([], "POST") => Action::CreateFolder,
+        (["files"], "POST") => Action::Post,
+        (["files", name], "PUT") => Action::Put((*name).to_owned()),
+        (["content"], "GET") => Action::GetContent,
+        (["content"], "PUT") => Action::PutContent,
+        (["comments"], "GET") => Action::ListComments,
+        (["comments"], "POST") => Action::AddComment,
+        ([] | ["files", _] | ["content" | "comments"], _) => return Found::Method,
+        (tail, method) => {
+            let only_get = match tail {
+                [which @ ("files" | "photos" | "videos")] => Which::parse(which).map(Action::List),
+                ["search"] => Some(Action::Search),
+                ["picture"] => Some(Action::GetPicture),
+                ["tags"] => Some(Action::ListTags),
+                ["shared_read_link"] => Some(Action::Link(LinkKind::Read)),
+                ["shared_edit_link"] => Some(Action::Link(LinkKind::Edit)),
+                ["embed"] => Some(Action::Link(LinkKind::Embed)),
+                _ => None,
+            };
+            return get(method, only_get);
+        }
+    };
+    Found::Action(action)
+}
+
+#[cfg(test)]
+mod tests;

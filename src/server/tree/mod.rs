@@ -21,7 +21,7 @@ mod hash;
 mod quick_xor;
 mod sql;
 
-use std::{fmt, ops::Range, pin::Pin};
+use std::{fmt, ops::Range, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,6 +30,7 @@ use jiff::Timestamp;
 
 pub(super) use self::sql::cid;
 pub use self::sql::{DEFAULT_QUOTA, OpenError, SqlTree, TreeOptions};
+pub use super::media::{Audio, Media, Photo, Place as MediaPlace, Video};
 
 /// An item's number in its drive.
 pub type ItemNo = i64;
@@ -121,7 +122,7 @@ pub enum State {
 }
 
 /// A file's bytes, as they are kept. Shared by versions and copies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Content {
     /// Its number in the server.
     pub no: i64,
@@ -129,6 +130,8 @@ pub struct Content {
     pub size: u64,
     /// What they hash to.
     pub hashes: Hashes,
+    /// What they say of themselves, if they are a photo, sound or a film.
+    pub media: Option<Arc<Media>>,
 }
 
 /// Every hash that one of the protocols shows.
@@ -317,6 +320,8 @@ pub struct Stored {
     pub size: u64,
     /// What they hash to.
     pub hashes: Hashes,
+    /// What they say of themselves; see [`Content::media`].
+    pub media: Option<Arc<Media>>,
     /// Where they are; the storage's own.
     at: sql::Place,
 }
@@ -400,6 +405,9 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// recycle bin, where it was.
     async fn path(&self, drive: DriveNo, item: ItemNo) -> Result<Vec<String>>;
 
+    /// The folders above an item by primary edges, and the item: from itself up to the root.
+    async fn lineage(&self, drive: DriveNo, item: ItemNo) -> Result<Vec<Node>>;
+
     /// The live children of a folder.
     async fn children(&self, drive: DriveNo, parent: ItemNo, which: Listing) -> Result<Vec<Node>>;
 
@@ -427,6 +435,9 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// beyond, [`TreeError::Body`] of kind `FileTooLarge`, and nothing stays. Neither does when the
     /// body fails, the call is dropped half-way, or what it gave is dropped unused.
     async fn store(&self, body: Bytestream, max: u64) -> Result<Stored>;
+
+    /// Bytes that were taken in and are not yet part of a tree, a range of them, streamed.
+    async fn open_stored(&self, stored: &Stored, range: Range<u64>) -> Result<Bytestream>;
 
     /// Forgets bytes that were taken in but not used, and waits until they are gone.
     async fn discard(&self, stored: Stored) -> Result<()>;

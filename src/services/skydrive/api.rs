@@ -15,6 +15,7 @@ use super::{
     options::{Listing, Overwrite, Properties, UploadOptions},
 };
 use crate::{
+    adapter::DriveHandle,
     auth::TokenSource,
     drive::{Body, ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
     gate::{Gate, Repeat},
@@ -78,6 +79,21 @@ impl Client {
         let address = base_address("the storage endpoint", &endpoint.replace("{cid}", CID))?;
         self.storage = address.trim_end_matches('/').replace(CID, "{cid}");
         Ok(self)
+    }
+
+    /// The client of a drive that is a SkyDrive; `None`: it is another.
+    /// [`DriveHandle::context`] gives what its methods take.
+    pub fn of(handle: &DriveHandle) -> Option<&Self> {
+        handle.drive().extras()?.downcast_ref()
+    }
+
+    /// Gets another access token, whether or not the one at hand still works.
+    ///
+    /// # Errors
+    /// `Denied` if there is nothing to get it from.
+    pub async fn renew_token(&self, cx: &Context) -> Result<()> {
+        let stale = self.tokens.token(cx).await?;
+        self.tokens.renew(cx, &stale).await.map(drop)
     }
 
     pub(super) fn tokens(&self) -> &TokenSource {
@@ -299,7 +315,7 @@ impl Client {
         .await
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         operation: Operation,
         method: Method,
@@ -311,7 +327,7 @@ impl Client {
             .of_account(&self.gate)
     }
 
-    async fn ask<T: DeserializeOwned>(
+    pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         cx: &Context,
         call: impl Fn() -> Call + Send + Sync,
@@ -319,7 +335,11 @@ impl Client {
         self.send(cx, call).await?.json()
     }
 
-    async fn send(&self, cx: &Context, call: impl Fn() -> Call + Send + Sync) -> Result<Reply> {
+    pub(super) async fn send(
+        &self,
+        cx: &Context,
+        call: impl Fn() -> Call + Send + Sync,
+    ) -> Result<Reply> {
         let (answer, token) = self.signed(cx, call).await?;
         let reply = answer.read().await?;
         match reply.status.is_success() {
@@ -347,13 +367,13 @@ impl Client {
 }
 
 /// Whether an answer is one to a request for bytes, of any range.
-fn has_bytes(answer: &Incoming) -> bool {
+pub(super) fn has_bytes(answer: &Incoming) -> bool {
     let expected = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
     expected.contains(&answer.status)
 }
 
 /// An id, or an alias such as [`ROOT`], as part of a URL.
-fn path(id: &str) -> String {
+pub(super) fn path(id: &str) -> String {
     let segments: Vec<String> = id.split('/').map(|part| segment(part).to_string()).collect();
     segments.join("/")
 }

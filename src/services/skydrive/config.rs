@@ -1,13 +1,13 @@
 //! The options.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use opendal::{Configurator, Error, OperatorUri, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Client, SKYDRIVE_SCHEME, SkyDrive};
+use super::{Client, SKYDRIVE_SCHEME, SignIn, SkyDrive};
 use crate::{
-    auth::{Endpoint, TokenFile, TokenSource},
+    auth::{Endpoint, Lcrc, TokenFile, TokenSource},
     drive::Secret,
     services::options,
 };
@@ -18,7 +18,7 @@ const OAUTH_ENDPOINT: &str = "https://login.live.com";
 /// The options of a SkyDrive. Keys are the same in a URI's query, in `Operator::via_iter` and in a
 /// configuration file; a key that is not here is an error.
 ///
-/// One of `access_token`, `refresh_token` and `token_file` must be there.
+/// One of `access_token`, `refresh_token`, `token_file` and `lcrc` must be there.
 #[derive(Clone, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -51,6 +51,10 @@ pub struct SkyDriveConfig {
     /// Path of a file that keeps tokens from one process to the next. See
     /// [`TokenFile`](crate::auth::TokenFile).
     pub token_file: Option<String>,
+    /// Path of the old command-line client's file, `~/.lcrc`, `~/` being the user's home: the
+    /// application and headers, where nothing else is told, and in place of `token_file` the tokens,
+    /// which are written back there. See [`TokenFile::lcrc`](crate::auth::TokenFile::lcrc).
+    pub lcrc: Option<String>,
     /// Headers sent with every request to `endpoint`: in a map of strings one key for each,
     /// `header.NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -94,36 +98,95 @@ impl SkyDriveConfig {
             },
             (None, None) => client,
         };
-        Ok(client.with_headers(options::header_map(SKYDRIVE_SCHEME, &self.headers)?))
+        let mut headers = self.old_file()?.headers;
+        headers.extend(self.headers.clone());
+        Ok(client.with_headers(options::header_map(SKYDRIVE_SCHEME, &headers)?))
+    }
+
+    /// Signing in to the application with these options.
+    ///
+    /// # Errors
+    /// `ConfigInvalid`, with what is wrong.
+    pub fn sign_in(&self) -> Result<SignIn> {
+        let (client_id, client_secret) = self.application()?;
+        let sign_in = SignIn::new(self.oauth(), &client_id).map_err(invalid)?;
+        let sign_in = match &self.redirect_uri {
+            Some(redirect) => sign_in.redirect_uri(redirect),
+            None => sign_in,
+        };
+        Ok(match client_secret {
+            Some(secret) => sign_in.client_secret(secret),
+            None => sign_in,
+        })
+    }
+
+    /// The file that keeps tokens from one process to the next, where there is one.
+    pub fn kept_in(&self) -> Option<TokenFile> {
+        match (&self.lcrc, &self.token_file) {
+            (Some(path), _) => Some(TokenFile::lcrc(at_home(path))),
+            (None, Some(path)) => Some(TokenFile::new(path)),
+            (None, None) => None,
+        }
+    }
+
+    fn old_file(&self) -> Result<Lcrc> {
+        let path = self.lcrc.as_deref();
+        path.map_or_else(|| Ok(Lcrc::default()), |path| Lcrc::read(at_home(path)).map_err(invalid))
+    }
+
+    /// The application's id and secret.
+    fn application(&self) -> Result<(String, Option<Secret>)> {
+        let old = self.old_file()?;
+        let client_id =
+            self.client_id.clone().or(old.client_id).ok_or_else(|| {
+                wrong("client_id is needed with refresh_token, token_file and lcrc")
+            })?;
+        let secret = self.client_secret.as_deref().map(Secret::from);
+        Ok((client_id, secret.or(old.client_secret)))
+    }
+
+    fn oauth(&self) -> &str {
+        self.oauth_endpoint.as_deref().unwrap_or(OAUTH_ENDPOINT).trim_end_matches('/')
     }
 
     fn tokens(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
-        if refresh.is_none() && self.token_file.is_none() {
+        let kept_in = self.kept_in();
+        if refresh.is_none() && kept_in.is_none() {
             return access.map(TokenSource::given).ok_or_else(|| {
-                wrong("one of access_token, refresh_token and token_file is needed")
+                wrong("one of access_token, refresh_token, token_file and lcrc is needed")
             });
         }
-        let Some(client_id) = &self.client_id else {
-            return Err(wrong("client_id is needed with refresh_token and token_file"));
-        };
-        let oauth = self.oauth_endpoint.as_deref().unwrap_or(OAUTH_ENDPOINT).trim_end_matches('/');
+        let (client_id, client_secret) = self.application()?;
+        let oauth = self.oauth();
         let endpoint =
             Endpoint::new(format!("{oauth}/oauth20_token.srf"), client_id).map_err(invalid)?;
         let endpoint = match &self.redirect_uri {
             Some(redirect) => endpoint.parameter("redirect_uri", redirect),
             None => endpoint.parameter("redirect_uri", format!("{oauth}/oauth20_desktop.srf")),
         };
-        let endpoint = match &self.client_secret {
-            Some(secret) => endpoint.client_secret(secret.as_str()),
-            None => endpoint,
+        // Of an application on users' own machines a refresh wants none (A.2).
+        let is_mobile = self.redirect_uri.is_none();
+        let endpoint = match client_secret {
+            Some(secret) if self.client_secret.is_some() || !is_mobile => {
+                endpoint.client_secret(secret)
+            }
+            _ => endpoint,
         };
         let tokens = TokenSource::refreshed(endpoint, refresh, access);
-        Ok(match &self.token_file {
-            Some(path) => tokens.kept_in(TokenFile::new(path)),
+        Ok(match kept_in {
+            Some(file) => tokens.kept_in(file),
             None => tokens,
         })
+    }
+}
+
+/// A path with `~/` at its start as the user's home.
+fn at_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
     }
 }
 
@@ -174,6 +237,7 @@ impl fmt::Debug for SkyDriveConfig {
             .field("access_token", &hidden(&self.access_token))
             .field("refresh_token", &hidden(&self.refresh_token))
             .field("token_file", &self.token_file)
+            .field("lcrc", &self.lcrc)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("index_ttl", &self.index_ttl)
             .field("downsize_photo_uploads", &self.downsize_photo_uploads)
@@ -265,7 +329,8 @@ mod tests {
             error.to_string()
         };
         for (uri, said) in [
-            ("skydrive://", "one of access_token, refresh_token and token_file"),
+            ("skydrive://", "one of access_token, refresh_token, token_file and lcrc"),
+            ("skydrive://?lcrc=%2Fno%2Fsuch%2Ffile", "/no/such/file"),
             ("skydrive://?refresh_token=r", "client_id"),
             ("skydrive://?token_file=t", "client_id"),
             ("skydrive://?acces_token=a", "acces_token"),

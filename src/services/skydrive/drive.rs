@@ -7,7 +7,10 @@
 //! Two siblings may have one name (A.1). The newest counts; the others are not shown, and a
 //! warning in the log names them.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use opendal::Buffer;
@@ -184,6 +187,10 @@ pub(super) fn unconditional(conditions: &Conditions) -> Result<()> {
 impl Drive for LiveDrive {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    fn extras(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(&self.client)
     }
 
     async fn account(&self, cx: &Context) -> Result<Account> {

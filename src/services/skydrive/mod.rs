@@ -25,10 +25,13 @@
 //! * Names are compared without case, and some are refused: see live-connect.md, A.6.
 //! * [Renaming](SkyDrive#renaming-and-copying) onto an existing file is several requests.
 //!
-//! [`Client`] is the protocol itself, one method per request, for those who want no paths.
+//! [`Client`] is the protocol itself, one method per request, for those who want no paths;
+//! [`Client::of`] gives the one behind a [handle](crate::adapter::DriveHandle). [`old_client`] sets it
+//! beside the client that Python had.
 
 mod api;
 mod bits;
+mod collections;
 mod config;
 mod copy;
 mod drive;
@@ -38,9 +41,14 @@ pub mod model;
 mod moving;
 mod multipart;
 mod names;
+#[doc = include_str!("old_client.md")]
+pub mod old_client {}
 mod options;
 mod put_bits;
+mod resolve;
 mod session;
+mod sign_in;
+mod social;
 #[cfg(test)]
 mod tests;
 
@@ -52,9 +60,14 @@ use self::drive::LiveDrive;
 pub use self::{
     api::{Client, ROOT, STORAGE_ENDPOINT},
     bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsReceived, BitsTarget},
+    collections::{CAMERA_ROLL, MY_DOCUMENTS, MY_PHOTOS, PUBLIC_DOCUMENTS},
     config::SkyDriveConfig,
-    options::{Filter, Listing, Overwrite, Properties, SortBy, SortOrder, UploadOptions},
+    options::{
+        Filter, LinkType, Listing, Overwrite, PictureSize, Properties, Shared, SortBy, SortOrder,
+        UploadOptions,
+    },
     put_bits::{BitsOptions, BitsProgress, BitsSource},
+    sign_in::{SCOPES, SignIn},
 };
 use crate::{
     adapter::{DriveHandle, DriveService},
@@ -100,7 +113,7 @@ pub struct SkyDrive {
 setters! {
     SkyDrive: SkyDriveConfig;
     root name endpoint storage_endpoint oauth_endpoint client_id client_secret redirect_uri
-    access_token refresh_token token_file;
+    access_token refresh_token token_file lcrc;
     index_ttl: Duration, downsize_photo_uploads: bool, bits_from: u64, bits_fragment: u64,
 }
 

@@ -49,6 +49,182 @@ pub struct Object {
     /// When the user last changed it, where a client said so.
     #[serde(default, deserialize_with = "time")]
     pub client_updated_time: Option<Timestamp>,
+    /// Who made it.
+    #[serde(default)]
+    pub from: Option<Person>,
+    /// Who can see it.
+    #[serde(default)]
+    pub shared_with: Option<SharedWith>,
+    /// Whether [`Client::link`](super::Client::link) gives an embedded one.
+    #[serde(default)]
+    pub is_embeddable: Option<bool>,
+    /// How many comments it has.
+    #[serde(default)]
+    pub comments_count: Option<u64>,
+    /// Whether it can have comments.
+    #[serde(default)]
+    pub comments_enabled: Option<bool>,
+    /// How many tags a photo or film has.
+    #[serde(default)]
+    pub tags_count: Option<u64>,
+    /// Whether it can have tags.
+    #[serde(default)]
+    pub tags_enabled: Option<bool>,
+    /// Pre-authenticated address of its picture, good for some time.
+    #[serde(default, deserialize_with = "secret")]
+    pub picture: Option<Secret>,
+    /// A photo's pictures in other sizes.
+    #[serde(default, deserialize_with = "or_default")]
+    pub images: Vec<Image>,
+    /// When a photo was taken.
+    #[serde(default, deserialize_with = "time")]
+    pub when_taken: Option<Timestamp>,
+    /// Where a photo was taken.
+    #[serde(default)]
+    pub location: Option<Place>,
+    /// Pixels down, of a photo or film.
+    #[serde(default)]
+    pub height: Option<u32>,
+    /// Pixels across.
+    #[serde(default)]
+    pub width: Option<u32>,
+    /// Who made a photo's camera.
+    #[serde(default)]
+    pub camera_make: Option<String>,
+    /// What the camera is called.
+    #[serde(default)]
+    pub camera_model: Option<String>,
+    /// The f-number; 0 where it is not known, as the three below.
+    #[serde(default)]
+    pub focal_ratio: Option<f64>,
+    /// Millimetres.
+    #[serde(default)]
+    pub focal_length: Option<f64>,
+    /// The exposure's numerator, in seconds.
+    #[serde(default)]
+    pub exposure_numerator: Option<f64>,
+    /// The exposure's denominator.
+    #[serde(default)]
+    pub exposure_denominator: Option<f64>,
+    /// A song's title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Who plays it.
+    #[serde(default)]
+    pub artist: Option<String>,
+    /// On which album.
+    #[serde(default)]
+    pub album: Option<String>,
+    /// Whose album that is.
+    #[serde(default)]
+    pub album_artist: Option<String>,
+    /// What kind of music.
+    #[serde(default)]
+    pub genre: Option<String>,
+    /// How long a song or film runs, in milliseconds.
+    #[serde(default)]
+    pub duration: Option<u64>,
+    /// Bits for a second of a film.
+    #[serde(default)]
+    pub bitrate: Option<u64>,
+}
+
+/// Somebody with an account.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Person {
+    /// Full name.
+    pub name: Option<String>,
+    /// The account's id; somebody on a photo may have none.
+    pub id: Option<String>,
+}
+
+/// Who can see an object.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct SharedWith {
+    /// In words, in the user's language: "Just me".
+    pub access: String,
+}
+
+/// A photo's picture in one size.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Image {
+    /// Which size: `thumbnail`, `small`, `album`, `normal`, `full`.
+    #[serde(rename = "type")]
+    pub size: String,
+    /// Pixels down.
+    pub height: u32,
+    /// Pixels across.
+    pub width: u32,
+    /// Pre-authenticated address, good for some time.
+    #[serde(deserialize_with = "secret")]
+    pub source: Option<Secret>,
+}
+
+/// A place on Earth.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[non_exhaustive]
+pub struct Place {
+    /// Degrees, north of the equator.
+    pub latitude: f64,
+    /// Degrees, east of Greenwich.
+    pub longitude: f64,
+    /// Metres above the sea.
+    #[serde(default)]
+    pub altitude: f64,
+}
+
+/// A comment on an object.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Comment {
+    /// Its id, `comment.{cid}.…`.
+    pub id: String,
+    /// Who wrote it.
+    #[serde(default)]
+    pub from: Person,
+    /// What it says.
+    pub message: String,
+    /// When it was written.
+    #[serde(default, deserialize_with = "time")]
+    pub created_time: Option<Timestamp>,
+}
+
+/// Somebody on a photo or in a film.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Tag {
+    /// Its id, `tag.{cid}.…`.
+    pub id: String,
+    /// Who that is.
+    #[serde(default)]
+    pub user: Person,
+    /// Percent from a photo's left edge.
+    #[serde(default)]
+    pub x: Option<f64>,
+    /// Percent from a photo's top edge.
+    #[serde(default)]
+    pub y: Option<f64>,
+    /// When it was made.
+    #[serde(default, deserialize_with = "time")]
+    pub created_time: Option<Timestamp>,
+}
+
+/// The answer that has a list in it.
+#[derive(Deserialize)]
+pub(super) struct Listed<T> {
+    pub(super) data: Vec<T>,
+}
+
+/// The answer that has a link in it; some clients found it as `source` (A.5, row 17).
+#[derive(Deserialize)]
+pub(super) struct Linked {
+    #[serde(alias = "source", alias = "embed_html")]
+    pub(super) link: String,
 }
 
 /// What an object is.

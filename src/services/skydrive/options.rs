@@ -87,6 +87,105 @@ pub struct Properties<'a> {
     /// The user's words on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
+    /// A song's title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<&'a str>,
+    /// Who plays it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artist: Option<&'a str>,
+    /// On which album.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub album: Option<&'a str>,
+    /// Whose album that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub album_artist: Option<&'a str>,
+    /// What kind of music.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub genre: Option<&'a str>,
+}
+
+/// What a link lets its holder do (A.5, rows 17 and 18).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkType {
+    /// Look at it.
+    #[default]
+    Read,
+    /// Change it.
+    Edit,
+    /// Show it in a page: not an address, but a piece of HTML.
+    Embed,
+}
+
+impl LinkType {
+    pub(super) fn segment(self) -> &'static str {
+        match self {
+            Self::Read => "shared_read_link",
+            Self::Edit => "shared_edit_link",
+            Self::Embed => "embed",
+        }
+    }
+}
+
+/// The size of a picture (A.3): pixels of its longer side, at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PictureSize {
+    /// 96.
+    Thumbnail,
+    /// 96.
+    Small,
+    /// 176.
+    Album,
+    /// 800.
+    #[default]
+    Normal,
+    /// 2048.
+    Full,
+    /// 180, of a user.
+    Medium,
+    /// 360, of a user.
+    Large,
+}
+
+impl PictureSize {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Thumbnail => "thumbnail",
+            Self::Small => "small",
+            Self::Album => "album",
+            Self::Normal => "normal",
+            Self::Full => "full",
+            Self::Medium => "medium",
+            Self::Large => "large",
+        }
+    }
+}
+
+/// What others share with the account (A.5, row 21).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shared {
+    /// Everything.
+    #[default]
+    All,
+    /// Files and folders.
+    Files,
+    /// Albums.
+    Albums,
+    /// Photos.
+    Photos,
+    /// Films.
+    Videos,
+}
+
+impl Shared {
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::All => "me/skydrive/shared",
+            Self::Files => "me/skydrive/shared/files",
+            Self::Albums => "me/skydrive/shared/albums",
+            Self::Photos => "me/skydrive/shared/photos",
+            Self::Videos => "me/skydrive/shared/videos",
+        }
+    }
 }
 
 impl Listing {

@@ -42,7 +42,11 @@ use self::{
     address::{Address, PREFIXES},
     error::{BitsError, Result},
 };
-use super::{ids::LiveId, names};
+use super::{
+    ids::LiveId,
+    names,
+    scopes::{Scopes, WRITE},
+};
 use crate::server::{
     account::{Account, Refusal},
     app::{App, Exchange, FrontEnd},
@@ -179,7 +183,7 @@ async fn answer(app: &App, exchange: &Exchange, request: &Parts, body: Body) -> 
 async fn owner(app: &App, exchange: &Exchange, address: &Address) -> Result<Arc<Account>> {
     let grant = exchange.grant.clone()?;
     let account = app.account(&grant.account).await?;
-    if account.cid != address.cid {
+    if account.cid != address.cid || !Scopes::of(&grant).has(WRITE) {
         return Err(BitsError::denied());
     }
     Ok(account)

@@ -43,7 +43,7 @@ impl Bytes {
             Self::Stored(stored) => stored,
         };
         let no = tx.numbers().fresh();
-        let content = Content { no, size: stored.size, hashes: stored.hashes };
+        let content = Content { no, size: stored.size, hashes: stored.hashes, media: stored.media };
         match stored.at {
             Place::Row(bytes) => {
                 insert_row(tx, &content, Some(BASE64_STANDARD.encode(bytes))).await?;
@@ -53,6 +53,7 @@ impl Bytes {
                 add_segment(tx, no, 0..content.size, blob).await?;
             }
         }
+        keep_facts(tx, &content).await?;
         Ok(content)
     }
 }
@@ -68,9 +69,20 @@ async fn insert_row(tx: &mut Tx, content: &Content, data: Option<String>) -> Res
     Ok(())
 }
 
+/// Keeps what a content says of itself.
+pub(super) async fn keep_facts(tx: &mut Tx, content: &Content) -> Result<()> {
+    let Some(media) = &content.media else { return Ok(()) };
+    sqlx::query("INSERT INTO media (content, facts) VALUES ($1, $2)")
+        .bind(content.no)
+        .bind(serde_json::to_string(&**media).map_err(storage)?)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
 /// Makes a content that has no bytes yet, for an upload session.
 pub(super) async fn insert_empty(tx: &mut Tx, no: i64) -> Result<()> {
-    insert_row(tx, &Content { no, size: 0, hashes: Hashes::default() }, None).await
+    insert_row(tx, &Content { no, size: 0, hashes: Hashes::default(), media: None }, None).await
 }
 
 /// Adds a blob to a content's end.
@@ -116,6 +128,7 @@ async fn drop_unused(tx: &mut Tx, content: i64) -> Result<()> {
             .bind(content)
             .fetch_all(tx.sql())
             .await?;
+    sqlx::query("DELETE FROM media WHERE content = $1").bind(content).execute(tx.sql()).await?;
     sqlx::query("DELETE FROM content WHERE no = $1").bind(content).execute(tx.sql()).await?;
     tx.remove(content, blobs);
     Ok(())

@@ -70,6 +70,7 @@ pub(super) async fn reset(tx: &mut Tx) -> Result<()> {
     for table in [
         "DELETE FROM session",
         "DELETE FROM segment",
+        "DELETE FROM media",
         "DELETE FROM content",
         "DELETE FROM edge",
         "DELETE FROM item",

@@ -10,7 +10,10 @@ use super::{
     super::{Bytestream, Result, TreeError, hash::Hasher},
     db::storage,
 };
-use crate::server::blobs::{Blob, Blobs};
+use crate::server::{
+    blobs::{Blob, Blobs},
+    media::HEAD,
+};
 
 /// The largest content that is kept in its row, in bytes: below, a file's creation costs more than
 /// its bytes (drive-trait.md, "Facts by subject" 6).
@@ -24,6 +27,8 @@ pub(super) struct TakenIn {
     pub size: u64,
     /// The hashes under way, if they were wanted.
     pub hasher: Option<Hasher>,
+    /// The first bytes.
+    pub head: Bytes,
     pub at: Place,
 }
 
@@ -49,8 +54,10 @@ pub(super) async fn take_in(
     let head = source.piece(BytesMut::new(), row_max + 1).await?;
     if head.len() <= row_max {
         let hasher = hasher.map(|hasher| hashed(hasher, &head));
-        return Ok(TakenIn { size: source.taken, hasher, at: Place::Row(head) });
+        let at = Place::Row(head.clone());
+        return Ok(TakenIn { size: source.taken, hasher, head: first(&head), at });
     }
+    let begins = first(&head);
     let (full, pieces) = mpsc::channel(1);
     let writing = tokio::spawn(write(blobs.clone(), pieces, hasher));
     let gathered = gather(&mut source, head, full).await;
@@ -58,7 +65,12 @@ pub(super) async fn take_in(
     let written = writing.await.map_err(storage)?;
     gathered?;
     let (hasher, blob) = written?;
-    Ok(TakenIn { size: source.taken, hasher, at: Place::Blob(blob) })
+    Ok(TakenIn { size: source.taken, hasher, head: begins, at: Place::Blob(blob) })
+}
+
+/// A copy, so that the rest is not kept for it.
+fn first(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(&bytes[..bytes.len().min(HEAD)])
 }
 
 /// What the one who reads the body says to the one who writes the blob. If the end does not come,

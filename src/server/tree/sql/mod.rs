@@ -8,6 +8,7 @@ mod drives;
 mod folders;
 mod intake;
 mod items;
+mod media;
 mod names;
 mod open;
 mod read;
@@ -124,6 +125,10 @@ impl Tree for SqlTree {
         read::path(&mut *self.db.reader().await?, drive, item).await
     }
 
+    async fn lineage(&self, drive: DriveNo, item: ItemNo) -> Result<Vec<Node>> {
+        read::lineage(&mut *self.db.reader().await?, drive, item).await
+    }
+
     async fn children(&self, drive: DriveNo, parent: ItemNo, which: Listing) -> Result<Vec<Node>> {
         let mut sql = self.db.reader().await?;
         if !self.veil.hides_any(drive) {
@@ -158,8 +163,13 @@ impl Tree for SqlTree {
     async fn store(&self, body: Bytestream, max: u64) -> Result<Stored> {
         let taken =
             intake::take_in(&self.blobs, body, max, Some(Hasher::default()), ROW_MAX).await?;
+        let media = media::of_taken(&self.blobs, &taken).await;
         let hashes = taken.hasher.unwrap_or_default().finish();
-        Ok(Stored { size: taken.size, hashes, at: taken.at })
+        Ok(Stored { size: taken.size, hashes, media, at: taken.at })
+    }
+
+    async fn open_stored(&self, stored: &Stored, range: Range<u64>) -> Result<Bytestream> {
+        media::open_stored(&self.blobs, stored, range).await
     }
 
     async fn discard(&self, stored: Stored) -> Result<()> {

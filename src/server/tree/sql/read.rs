@@ -53,6 +53,14 @@ const PATH: &str = "WITH RECURSIVE up(name, parent, height) AS (\
     WHERE i.drive = $1 AND i.no = up.parent) \
     SELECT name FROM up ORDER BY height DESC";
 
+const LINEAGE: &str = concat!(
+    "WITH RECURSIVE up(no, parent, height) AS (\
+     SELECT no, parent, 0 FROM item WHERE drive = $1 AND no = $2 UNION ALL \
+     SELECT a.no, a.parent, up.height + 1 FROM up CROSS JOIN item a \
+     WHERE a.drive = $1 AND a.no = up.parent) ",
+    select_nodes!("up CROSS JOIN item i", "WHERE i.drive = $1 AND i.no = up.no ORDER BY up.height")
+);
+
 macro_rules! select_children {
     ($order:literal) => {
         select_nodes!(
@@ -206,6 +214,16 @@ pub(super) async fn path(
     } else {
         Ok(names.into_iter().skip(1).collect())
     }
+}
+
+/// See [`Tree::lineage`](super::super::Tree::lineage).
+pub(super) async fn lineage(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    item: ItemNo,
+) -> Result<Vec<Node>> {
+    let nodes = all(sql, sqlx::query(LINEAGE).bind(drive).bind(item)).await?;
+    if nodes.is_empty() { Err(TreeError::NotFound) } else { Ok(nodes) }
 }
 
 fn limits(which: Listing) -> (i64, i64) {

@@ -1,5 +1,7 @@
 //! Rows to nodes, and the values of columns.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sqlx::{Row, any::AnyRow};
 
@@ -22,10 +24,11 @@ macro_rules! select_nodes {
              (SELECT string_agg(CAST(o.parent AS TEXT), ',' ORDER BY o.parent) \
               FROM edge o JOIN item p ON p.drive = o.drive AND p.no = o.parent \
               WHERE o.drive = i.drive AND o.item = i.no AND o.parent <> i.parent \
-              AND (i.state <> 0 OR p.state = 0)) AS others \
+              AND (i.state <> 0 OR p.state = 0)) AS others, \
+             m.facts \
              FROM ",
             $from,
-            " LEFT JOIN content c ON c.no = i.content ",
+            " LEFT JOIN content c ON c.no = i.content LEFT JOIN media m ON m.content = i.content ",
             $($rest)*
         )
     };
@@ -98,7 +101,12 @@ fn parents(primary: Option<i64>, others: Option<String>) -> Result<Vec<i64>> {
 fn content(row: &AnyRow, size: u64) -> Result<Option<Content>> {
     let (no, hashes): (Option<i64>, Option<String>) = (row.try_get(19)?, row.try_get(20)?);
     match (no, hashes) {
-        (Some(no), Some(text)) => Ok(Some(Content { no, size, hashes: hashes_of(&text)? })),
+        (Some(no), Some(text)) => {
+            let facts: Option<String> = row.try_get(23)?;
+            let media = facts.map(|facts| serde_json::from_str(&facts)).transpose();
+            let media = media.map_err(storage)?.map(Arc::new);
+            Ok(Some(Content { no, size, hashes: hashes_of(&text)?, media }))
+        }
         _ => Ok(None),
     }
 }

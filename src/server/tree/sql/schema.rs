@@ -17,7 +17,7 @@ const VERSION: i64 = 1;
 ///
 /// `edge.live` is 0 while its item is in the recycle bin by itself. The folder's own state is not
 /// in it: what is below something trashed keeps its live edges and is hidden by `item.state`.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "CREATE TABLE IF NOT EXISTS server (version BIGINT NOT NULL, run BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS drive (
         no BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, cid TEXT NOT NULL,
@@ -46,6 +46,8 @@ const TABLES: [&str; 12] = [
     "CREATE TABLE IF NOT EXISTS content (
         no BIGINT PRIMARY KEY, refs BIGINT NOT NULL, size BIGINT NOT NULL, hashes TEXT NOT NULL,
         data TEXT)",
+    // What a content says of itself, as JSON; most say nothing.
+    "CREATE TABLE IF NOT EXISTS media (content BIGINT PRIMARY KEY, facts TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS segment (
         content BIGINT NOT NULL, start BIGINT NOT NULL, length BIGINT NOT NULL,
         blob BIGINT NOT NULL UNIQUE,

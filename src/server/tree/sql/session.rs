@@ -18,7 +18,7 @@ use super::{
     db::{Tx, storage},
     intake::{Place, TakenIn, take_in},
     items::{self, To, now},
-    names, read,
+    media, names, read,
     row::{self, signed, text_of, unsigned},
 };
 
@@ -154,7 +154,7 @@ pub(super) async fn append(
         _ => tree.hashing.get(id).filter(|(hashed, _)| *hashed == at).map(|(_, hasher)| hasher),
     };
     let taken = take_in(&tree.blobs, fragment, max.min(missing), so_far, 0).await;
-    let TakenIn { size, hasher, at: place } = taken.map_err(|error| match (error, end) {
+    let TakenIn { size, hasher, at: place, .. } = taken.map_err(|error| match (error, end) {
         (TreeError::Body(error), Some(end))
             if error.kind() == io::ErrorKind::FileTooLarge && missing <= max =>
         {
@@ -213,9 +213,11 @@ pub(super) async fn commit(
     open.check_complete()?;
     let hashed = open.session.received;
     let hashes = hashes(tree, &open).await?;
+    let whole = Content { no: open.content, size: hashed, hashes, media: None };
+    let media = media::of_content(&tree.db, &tree.blobs, &whole).await;
+    let whole = Content { media, ..whole };
     let wanted = id.to_owned();
-    let ending =
-        tree.db.write(move |tx| Box::pin(end(tx, wanted, hashed, hashes, new, expect, landing)));
+    let ending = tree.db.write(move |tx| Box::pin(end(tx, wanted, whole, new, expect, landing)));
     let written = ending.await?;
     tree.hashing.invalidate(id);
     Ok(written)
@@ -224,28 +226,28 @@ pub(super) async fn commit(
 async fn end(
     tx: &mut Tx,
     id: String,
-    hashed: u64,
-    hashes: Hashes,
+    whole: Content,
     new: NewItem,
     expect: Expect,
     landing: Option<Landing>,
 ) -> Result<Written> {
     let open = Open::find(tx.sql(), &id).await?;
     open.check_complete()?;
-    if open.session.received != hashed {
+    if open.session.received != whole.size {
         return Err(TreeError::OutOfOrder(open.session.received));
     }
     sqlx::query("UPDATE content SET size = $2, hashes = $3 WHERE no = $1")
-        .bind(open.content)
-        .bind(signed(hashed))
-        .bind(text_of(&hashes))
+        .bind(whole.no)
+        .bind(signed(whole.size))
+        .bind(text_of(&whole.hashes))
         .execute(tx.sql())
         .await?;
+    contents::keep_facts(tx, &whole).await?;
     let Session { drive, parent, name, on_conflict, .. } = open.session;
     let Landing { parent: folder, name, on_conflict } =
         landing.unwrap_or(Landing { parent, name, on_conflict });
     // The session counted as one that has the content; the file takes its place.
-    let content = contents::Bytes::Counted(Content { no: open.content, size: hashed, hashes });
+    let content = contents::Bytes::Counted(whole);
     let to = To { drive, folder, name };
     let written = items::put(tx, to, content, new, on_conflict, expect).await?;
     sqlx::query("DELETE FROM session WHERE id = $1").bind(id).execute(tx.sql()).await?;
@@ -263,7 +265,8 @@ async fn hashes(tree: &SqlTree, open: &Open) -> Result<Hashes> {
     {
         return Ok(hasher.finish());
     }
-    let content = Content { no: open.content, size: received, hashes: Hashes::default() };
+    let no = open.content;
+    let content = Content { no, size: received, hashes: Hashes::default(), media: None };
     let mut bytes = contents::open(&tree.db, &tree.blobs, &content, 0..received).await?;
     let mut hasher = Hasher::default();
     while let Some(piece) = bytes.next().await {

@@ -66,7 +66,8 @@ async fn every_request_has_the_form_the_protocol_says() {
     let query = "limit=2&offset=4&filter=folders%2Cphotos&sort_by=updated&sort_order=descending";
     assert_eq!(sent, (format!("GET {folder}/files?{query}"), nothing.clone()));
 
-    let made = Properties { name: Some("a b"), description: Some("\"d\"") };
+    let made =
+        Properties { name: Some("a b"), description: Some("\"d\""), ..Properties::default() };
     let sent = form_of(object(), async |client, cx| client.create_folder(&cx, ROOT, &made).await);
     let body = json(r#"{"name":"a b","description":"\"d\""}"#);
     assert_eq!(sent.await, ("POST /me/skydrive".into(), body));

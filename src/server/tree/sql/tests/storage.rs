@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     super::{
-        super::{ROOT, TreeError},
+        super::{Audio, Media, ROOT, TreeError},
         *,
     },
     blobs, body, broken_body, bytes, ephemeral, put, read, refusal,
@@ -198,4 +198,61 @@ async fn a_reset_forgets_everything_and_begins_anew() {
     let new = NewItem::default();
     let put = tree.put(drive.no, ROOT, "g", pending, new, OnConflict::Fail, Expect::Any).await;
     assert_eq!(put.expect("puts").node.no, 101);
+}
+
+/// A WAV file of so many samples at 8 kHz, each a byte.
+fn sound(samples: u32) -> Vec<u8> {
+    let format =
+        [&[1, 0, 1, 0][..], &8_000_u32.to_le_bytes(), &8_000_u32.to_le_bytes(), &[1, 0, 8, 0]];
+    let mut wave =
+        [&b"RIFF"[..], &(samples + 36).to_le_bytes(), b"WAVEfmt ", &[16, 0, 0, 0]].concat();
+    wave.extend(format.concat());
+    wave.extend([&b"data"[..], &samples.to_le_bytes()].concat());
+    wave.resize(wave.len() + samples as usize, 0x80);
+    wave
+}
+
+async fn facts_kept(tree: &SqlTree) -> i64 {
+    let mut reader = tree.db.reader().await.expect("a connection");
+    let count = sqlx::query_scalar("SELECT count(*) FROM media").fetch_one(&mut *reader);
+    count.await.expect("a count")
+}
+
+#[tokio::test]
+async fn what_a_content_says_of_itself_is_kept_once_and_goes_with_it() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    let tree = on_disk(data.path()).await;
+    let drive = tree.drive("").await.expect("drive").no;
+    let media = |node: &Node| node.content.as_ref().and_then(|content| content.media.clone());
+    // In the row, and in a blob.
+    for (samples, duration) in [(800, 100), (24_000, 3_000)] {
+        let node = put(&tree, drive, ROOT, "a.wav", &sound(samples)).await;
+        let expected = Media::Audio(Audio { duration, ..Audio::default() });
+        assert_eq!(media(&node).as_deref(), Some(&expected));
+        let copy = tree.copy(drive, node.no, ROOT, Some("b.wav"), OnConflict::Replace).await;
+        assert_eq!(media(&copy.expect("copies")).as_deref(), Some(&expected));
+        assert_eq!(facts_kept(&tree).await, 1);
+    }
+    tree.close().await;
+    let tree = on_disk(data.path()).await;
+    let listed = tree.children(drive, ROOT, Listing::default()).await.expect("lists");
+    assert!(listed.iter().all(|node| media(node).is_some()), "{listed:?}");
+    for node in &listed {
+        tree.purge(drive, node.no).await.expect("purges");
+    }
+    assert_eq!(facts_kept(&tree).await, 0);
+    let plain = put(&tree, drive, ROOT, "a.wav", &bytes(30_000, 1)).await;
+    assert_eq!((media(&plain), facts_kept(&tree).await), (None, 0));
+}
+
+#[tokio::test]
+async fn the_lineage_of_an_item_goes_up_to_the_root() {
+    let (tree, drive) = ephemeral().await;
+    let outer = super::folder(&tree, drive, ROOT, "outer").await;
+    let inner = super::folder(&tree, drive, outer.no, "inner").await;
+    let file = put(&tree, drive, inner.no, "file", b"x").await;
+    let lineage = tree.lineage(drive, file.no).await.expect("there");
+    let numbers: Vec<_> = lineage.iter().map(|node| node.no).collect();
+    assert_eq!(numbers, [file.no, inner.no, outer.no, ROOT]);
+    assert!(matches!(refusal(tree.lineage(drive, 9_999).await), TreeError::NotFound));
 }

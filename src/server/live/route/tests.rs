@@ -1,0 +1,158 @@
+use super::*;
+
+fn route(method: &str, path: &str) -> Result<Route> {
+    route_with(method, path, None)
+}
+
+fn route_with(method: &str, path: &str, content_type: Option<&str>) -> Result<Route> {
+    let mut request = axum::http::Request::builder().method(method).uri(format!("{BASE}{path}"));
+    if let Some(content_type) = content_type {
+        request = request.header(header::CONTENT_TYPE, content_type);
+    }
+    let parts = request.body(()).expect("a request").into_parts().0;
+    Route::of(&parts, &Query::of(parts.uri.query()))
+}
+
+const FILE: &str = "file.8c8ce076ca27823f.8C8CE076CA27823F!142";
+
+fn file() -> Subject {
+    Subject::Item(LiveId::parse(FILE).expect("an id"))
+}
+
+#[test]
+fn every_row_of_the_reference_has_its_action() {
+    let mine = || Subject::Root(Whose::Mine);
+    let put = || Action::Put("a b".into());
+    for (method, path, subject, action) in [
+        ("GET", "/me", Subject::User(Whose::Mine), Action::GetUser),
+        ("GET", "/me/skydrive", mine(), Action::Get),
+        ("GET", "/me/skydrive/files", mine(), Action::List(Which::Files)),
+        ("GET", "/me/skydrive/quota", mine(), Action::GetQuota),
+        ("POST", "/me/skydrive", mine(), Action::CreateFolder),
+        ("PUT", "/me/skydrive/files/a%20b", mine(), put()),
+        ("PUT", "/me/skydrive/files//a%20b", mine(), put()),
+        ("POST", "/me/skydrive/files/", mine(), Action::Post),
+        ("GET", &format!("/{FILE}"), file(), Action::Get),
+        ("PUT", &format!("/{FILE}"), file(), Action::Update),
+        ("DELETE", &format!("/{FILE}"), file(), Action::Delete),
+        ("MOVE", &format!("/{FILE}"), file(), Action::Move),
+        ("COPY", &format!("/{FILE}"), file(), Action::Copy),
+        ("GET", &format!("/{FILE}/content"), file(), Action::GetContent),
+        ("PUT", &format!("/{FILE}/content/"), file(), Action::PutContent),
+        ("GET", "/me/permissions", Subject::User(Whose::Mine), Action::Permissions),
+        ("GET", "/me/picture", Subject::User(Whose::Mine), Action::GetUserPicture),
+        ("GET", "/me/albums", Subject::User(Whose::Mine), Action::ListAlbums),
+        ("POST", "/me/albums", Subject::User(Whose::Mine), Action::CreateAlbum),
+        ("GET", "/me/skydrive/recent_docs", mine(), Action::Recent),
+        ("GET", "/me/skydrive/shared", mine(), Action::ListShared(Which::Files)),
+        ("GET", "/me/skydrive/shared/albums", mine(), Action::ListShared(Which::Albums)),
+        ("GET", "/me/skydrive/search", mine(), Action::Search),
+        ("GET", "/me/skydrive/photos", mine(), Action::List(Which::Photos)),
+        (
+            "GET",
+            "/me/skydrive/my_documents/files",
+            Subject::Friendly(Whose::Mine, "my_documents"),
+            Action::List(Which::Files),
+        ),
+        ("GET", &format!("/{FILE}/picture"), file(), Action::GetPicture),
+        ("GET", &format!("/{FILE}/embed"), file(), Action::Link(LinkKind::Embed)),
+        ("GET", &format!("/{FILE}/shared_read_link"), file(), Action::Link(LinkKind::Read)),
+        ("GET", &format!("/{FILE}/shared_edit_link"), file(), Action::Link(LinkKind::Edit)),
+        ("GET", &format!("/{FILE}/comments"), file(), Action::ListComments),
+        ("POST", &format!("/{FILE}/comments"), file(), Action::AddComment),
+        ("GET", &format!("/{FILE}/tags"), file(), Action::ListTags),
+    ] {
+        assert_eq!(route(method, path), Ok(Route { subject, action }), "{method} {path}");
+    }
+}
+
+#[test]
+fn every_operation_is_listed() {
+    for (method, path) in [
+        ("GET", "/me"),
+        ("GET", "/me/skydrive/quota"),
+        ("GET", "/me/skydrive"),
+        ("PUT", "/me/skydrive"),
+        ("DELETE", "/me/skydrive"),
+        ("MOVE", "/me/skydrive"),
+        ("COPY", "/me/skydrive"),
+        ("POST", "/me/skydrive"),
+        ("GET", "/me/skydrive/files"),
+        ("POST", "/me/skydrive/files"),
+        ("PUT", "/me/skydrive/files/a"),
+        ("GET", "/me/skydrive/content"),
+        ("PUT", "/me/skydrive/content"),
+        ("GET", "/me/permissions"),
+        ("GET", "/me/picture"),
+        ("GET", "/me/albums"),
+        ("POST", "/me/albums"),
+        ("GET", "/me/skydrive/recent_docs"),
+        ("GET", "/me/skydrive/shared"),
+        ("GET", "/me/skydrive/search"),
+        ("GET", "/me/skydrive/picture"),
+        ("GET", "/me/skydrive/embed"),
+        ("GET", "/me/skydrive/comments"),
+        ("POST", "/me/skydrive/comments"),
+        ("GET", "/me/skydrive/tags"),
+        ("GET", "/comment.8c8ce076ca27823f.8c8ce076ca27823f!142.8C8CE076CA27823F!1"),
+        ("DELETE", "/comment.8c8ce076ca27823f.8c8ce076ca27823f!142.8C8CE076CA27823F!1"),
+        ("GET", "/tag.8c8ce076ca27823f.8c8ce076ca27823f!142.AAAAAA"),
+    ] {
+        let operation = route(method, path).expect("a route").action.operation();
+        assert!(OPERATIONS.contains(&operation), "{operation}");
+    }
+}
+
+#[test]
+fn an_id_may_be_percent_encoded() {
+    assert_eq!(
+        route("GET", &format!("/{}", FILE.replace('!', "%21"))).map(|r| r.subject),
+        Ok(file())
+    );
+}
+
+#[test]
+fn a_method_may_be_given_in_the_query_of_get_and_post() {
+    for (method, query) in [("GET", "MOVE"), ("POST", "move")] {
+        let route = route(method, &format!("/{FILE}?method={query}"));
+        assert_eq!(route.map(|route| route.action), Ok(Action::Move));
+    }
+    let route = route("DELETE", &format!("/{FILE}?method=GET"));
+    assert_eq!(route.map(|route| route.action), Ok(Action::Delete));
+}
+
+#[test]
+fn a_multipart_body_posted_to_a_folder_is_a_file() {
+    let form = Some("Multipart/Form-Data; boundary=x");
+    let posted = route_with("POST", "/me/skydrive", form);
+    assert_eq!(posted.map(|route| route.action), Ok(Action::Post));
+}
+
+#[test]
+fn what_the_reference_does_not_have_is_refused_in_its_words() {
+    let code = |method, path: &str| route(method, path).map_err(|error| error.code);
+    for path in [
+        "",
+        "/",
+        "/foo",
+        "/me/nothing",
+        "/me/skydrive/files/a/b",
+        "/me/skydrive/content/x",
+        "/me/skydrive/%ff",
+        &format!("/{FILE}/quota"),
+    ] {
+        assert_eq!(code("GET", path), Err("request_url_invalid"), "{path}");
+    }
+    for (method, path) in [
+        ("PUT", "/me"),
+        ("POST", "/me/skydrive/quota"),
+        ("PATCH", "/me/skydrive"),
+        ("DELETE", "/me/skydrive/files"),
+        ("GET", "/me/skydrive/files/a"),
+        ("POST", "/me/skydrive/content"),
+        ("GET", "/me?method=PATCH"),
+        ("HEAD", "/me"),
+    ] {
+        assert_eq!(code(method, path), Err("request_method_invalid"), "{method} {path}");
+    }
+}

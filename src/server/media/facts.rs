@@ -1,0 +1,191 @@
+//! Facts out of files, each kind by the library that reads it.
+
+use std::io::{BufReader, Cursor, Read as _};
+
+use image::{ImageDecoder, ImageReader};
+use jiff::{Timestamp, civil, tz::TimeZone};
+use lofty::{
+    config::ParseOptions,
+    file::{AudioFile, TaggedFile, TaggedFileExt},
+    probe::Probe,
+    tag::ItemKey,
+};
+use nom_exif::{
+    EntryValue, Exif, ExifDateTime, ExifTag, MediaParser, MediaSource, TrackInfo, TrackInfoTag,
+};
+
+use super::{Audio, Family, Media, Photo, Place, Reading, Video, invalid};
+
+/// What a file of that family says of itself; `None` where it turns out to be none.
+pub(super) fn read(family: Family, reading: Reading) -> Option<Media> {
+    let read = match family {
+        Family::Picture => picture(reading).map(Media::Photo),
+        Family::OtherPicture => other_picture(reading).map(Media::Photo),
+        Family::Sound => sound(reading).map(Media::Audio),
+        Family::Film => film(reading),
+    };
+    read.inspect_err(|error| tracing::debug!(%error, ?family, "a file without facts")).ok()
+}
+
+/// How far into a picture its size is looked for, in bytes.
+const HEADERS: u64 = 1 << 20;
+
+fn picture(mut reading: Reading) -> std::io::Result<Photo> {
+    // A decoder of JPEG reads all that there is before it tells the size.
+    let mut headers = Vec::new();
+    (&mut reading).take(HEADERS).read_to_end(&mut headers)?;
+    let (width, height) = ImageReader::new(Cursor::new(headers))
+        .with_guessed_format()?
+        .into_decoder()
+        .map_err(invalid)?
+        .dimensions();
+    std::io::Seek::rewind(&mut reading)?;
+    // Most pictures that are no photos have none.
+    let exif = exif(&mut reading).ok();
+    let photo = exif.as_ref().map(taken).unwrap_or_default();
+    Ok(sized(photo, width, height, exif.as_ref()))
+}
+
+/// A picture of a format of which only the EXIF is read: it must tell the size.
+fn other_picture(mut reading: Reading) -> std::io::Result<Photo> {
+    let exif = exif(&mut reading)?;
+    let number = |tags: [ExifTag; 2]| {
+        tags.iter().find_map(|tag| u32::try_from(exif.get(*tag)?.try_as_integer()?).ok())
+    };
+    let width = number([ExifTag::ExifImageWidth, ExifTag::ImageWidth]);
+    let height = number([ExifTag::ExifImageHeight, ExifTag::ImageHeight]);
+    let (Some(width), Some(height)) = (width, height) else {
+        return Err(invalid("the EXIF tells no size"));
+    };
+    Ok(sized(taken(&exif), width, height, Some(&exif)))
+}
+
+fn sized(photo: Photo, width: u32, height: u32, exif: Option<&Exif>) -> Photo {
+    let turned = exif
+        .and_then(|exif| exif.get(ExifTag::Orientation)?.try_as_integer())
+        // 5 to 8 turn by a quarter (EXIF 2.32, 4.6.4 A).
+        .is_some_and(|orientation| (5..=8).contains(&orientation));
+    let (width, height) = if turned { (height, width) } else { (width, height) };
+    Photo { width, height, ..photo }
+}
+
+fn exif(reading: &mut Reading) -> std::io::Result<Exif> {
+    let source = MediaSource::seekable(reading).map_err(invalid)?;
+    let found = MediaParser::new().parse_exif(source).map_err(invalid)?;
+    Ok(found.into())
+}
+
+/// How, when and where a photo was taken.
+fn taken(exif: &Exif) -> Photo {
+    let text = |tag| {
+        let text = exif.get(tag)?.as_str()?.trim_matches(['\0', ' ']);
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let number = |tag| exif.get(tag).and_then(number);
+    let time = exif.get(ExifTag::DateTimeOriginal).or_else(|| exif.get(ExifTag::CreateDate));
+    Photo {
+        taken: time.and_then(EntryValue::as_datetime).and_then(timestamp),
+        place: exif.gps_info().and_then(place),
+        camera_make: text(ExifTag::Make),
+        camera_model: text(ExifTag::Model),
+        focal_ratio: number(ExifTag::FNumber),
+        focal_length: number(ExifTag::FocalLength),
+        exposure: exif.get(ExifTag::ExposureTime).and_then(|value| {
+            let ratio = value.as_urational()?;
+            Some((f64::from(ratio.numerator()), f64::from(ratio.denominator())))
+        }),
+        ..Photo::default()
+    }
+}
+
+fn number(value: &EntryValue) -> Option<f64> {
+    let number = match value.as_urational() {
+        Some(ratio) => ratio.to_f64(),
+        None => value.try_as_float(),
+    };
+    number.filter(|number| number.is_finite())
+}
+
+fn timestamp(time: ExifDateTime) -> Option<Timestamp> {
+    match time.aware() {
+        Some(aware) => Timestamp::from_second(aware.timestamp()).ok(),
+        None => {
+            let local = time.into_naive().to_string().parse::<civil::DateTime>().ok()?;
+            Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
+        }
+    }
+}
+
+fn place(gps: &nom_exif::GPSInfo) -> Option<Place> {
+    let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
+    Some(Place {
+        latitude: finite(gps.latitude_decimal())?,
+        longitude: finite(gps.longitude_decimal())?,
+        altitude: finite(gps.altitude_meters()),
+    })
+}
+
+fn tagged(reading: Reading, with_cover: bool) -> std::io::Result<TaggedFile> {
+    let mut options = ParseOptions::new();
+    options.read_cover_art(with_cover);
+    let probe = Probe::new(BufReader::new(reading)).options(options).guess_file_type()?;
+    probe.read().map_err(invalid)
+}
+
+/// The picture that is in a file of sound or a film.
+pub(super) fn cover(reading: Reading) -> std::io::Result<Option<Vec<u8>>> {
+    let file = tagged(reading, true)?;
+    let mut pictures = file.tags().iter().flat_map(|tag| tag.pictures());
+    Ok(pictures.next().map(|picture| picture.data().to_vec()))
+}
+
+fn sound(reading: Reading) -> std::io::Result<Audio> {
+    let file = tagged(reading, false)?;
+    let duration = file.properties().duration().as_millis();
+    if duration == 0 && file.tags().is_empty() {
+        return Err(invalid("neither tags nor frames"));
+    }
+    // The richest tag first; an older one may have what it lacks.
+    let tags: Vec<_> = file.primary_tag().into_iter().chain(file.tags()).collect();
+    let text = |key| {
+        let text = tags.iter().find_map(|tag| tag.get_string(key))?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    Ok(Audio {
+        title: text(ItemKey::TrackTitle),
+        artist: text(ItemKey::TrackArtist),
+        album: text(ItemKey::AlbumTitle),
+        album_artist: text(ItemKey::AlbumArtist),
+        genre: text(ItemKey::Genre),
+        duration: u64::try_from(duration).unwrap_or(u64::MAX),
+    })
+}
+
+fn film(mut reading: Reading) -> std::io::Result<Media> {
+    let size = reading.size();
+    let source = MediaSource::seekable(&mut reading).map_err(invalid)?;
+    let track = MediaParser::new().parse_track(source).map_err(invalid)?;
+    let (width, height) = (count(&track, TrackInfoTag::Width), count(&track, TrackInfoTag::Height));
+    let duration = count(&track, TrackInfoTag::DurationMs);
+    if width == 0 {
+        // A container of films that has only sound.
+        std::io::Seek::rewind(&mut reading)?;
+        let audio = Audio { duration, ..Audio::default() };
+        return Ok(Media::Audio(sound(reading).unwrap_or(audio)));
+    }
+    Ok(Media::Video(Video {
+        width: u32::try_from(width).unwrap_or(u32::MAX),
+        height: u32::try_from(height).unwrap_or(u32::MAX),
+        duration,
+        bitrate: (size.saturating_mul(8_000)).checked_div(duration).unwrap_or(0),
+    }))
+}
+
+fn count(track: &TrackInfo, tag: TrackInfoTag) -> u64 {
+    let count = match track.get(tag) {
+        Some(EntryValue::U64(count)) => Some(*count),
+        Some(value) => value.try_as_integer().and_then(|count| u64::try_from(count).ok()),
+        None => None,
+    };
+    count.unwrap_or(0)
+}

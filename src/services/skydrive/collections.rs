@@ -1,0 +1,119 @@
+//! The unbiased client's lists that are no folder's files, and what is said of the account (rows 1
+//! to 6, 20 to 22 and 28).
+
+use std::collections::BTreeMap;
+
+use ::http::Method;
+use opendal::raw::Operation;
+
+use super::{
+    api::{Client, path},
+    model::{Collection, Listed, Object},
+    options::{Filter, Listing, Properties, Shared},
+};
+use crate::drive::{Context, Result};
+
+/// The folder of photos from the phone, by its friendly name: takes an id's place, as
+/// [`ROOT`](super::ROOT) does (row 28).
+pub const CAMERA_ROLL: &str = "me/skydrive/camera_roll";
+/// The folder of documents; see [`CAMERA_ROLL`].
+pub const MY_DOCUMENTS: &str = "me/skydrive/my_documents";
+/// The folder of photos; see [`CAMERA_ROLL`].
+pub const MY_PHOTOS: &str = "me/skydrive/my_photos";
+/// The folder that everybody can see; see [`CAMERA_ROLL`].
+pub const PUBLIC_DOCUMENTS: &str = "me/skydrive/public_documents";
+
+impl Client {
+    /// The scopes that the account's owner has agreed to.
+    ///
+    /// # Errors
+    /// See [`drive::ErrorKind`](crate::drive::ErrorKind); so do all methods.
+    pub async fn permissions(&self, cx: &Context) -> Result<Vec<String>> {
+        let template = "me/permissions";
+        let answer: Listed<BTreeMap<String, u8>> =
+            self.ask(cx, || self.call(Operation::Info, Method::GET, template, template)).await?;
+        let granted = answer.data.into_iter().flatten().filter(|(_, granted)| *granted != 0);
+        Ok(granted.map(|(scope, _)| scope).collect())
+    }
+
+    /// Row 5: the account's albums.
+    pub async fn albums(&self, cx: &Context, listing: &Listing) -> Result<Collection> {
+        self.part(cx, "me/albums", "me/albums", listing).await
+    }
+
+    /// Row 6: makes an album.
+    pub async fn create_album(&self, cx: &Context, properties: &Properties<'_>) -> Result<Object> {
+        self.ask(cx, || {
+            self.call(Operation::CreateDir, Method::POST, "me/albums", "me/albums").json(properties)
+        })
+        .await
+    }
+
+    /// Row 4: the photos in a folder or album.
+    pub async fn photos(
+        &self,
+        cx: &Context,
+        folder: &str,
+        listing: &Listing,
+    ) -> Result<Collection> {
+        self.part(cx, &format!("{}/photos", path(folder)), "{folder}/photos", listing).await
+    }
+
+    /// Row 4: the films in a folder or album.
+    pub async fn videos(
+        &self,
+        cx: &Context,
+        folder: &str,
+        listing: &Listing,
+    ) -> Result<Collection> {
+        self.part(cx, &format!("{}/videos", path(folder)), "{folder}/videos", listing).await
+    }
+
+    /// Row 3: the songs in a folder; they have no collection of their own, so it is a filter.
+    pub async fn audio(&self, cx: &Context, folder: &str, listing: &Listing) -> Result<Collection> {
+        let listing = Listing { filter: vec![Filter::Audio], ..listing.clone() };
+        self.files(cx, folder, &listing).await
+    }
+
+    /// Row 20: the documents that were changed last.
+    pub async fn recent_docs(&self, cx: &Context, listing: &Listing) -> Result<Collection> {
+        let template = "me/skydrive/recent_docs";
+        self.part(cx, template, template, listing).await
+    }
+
+    /// Row 21: what others share with the account.
+    pub async fn shared(
+        &self,
+        cx: &Context,
+        which: Shared,
+        listing: &Listing,
+    ) -> Result<Collection> {
+        self.part(cx, which.path(), which.path(), listing).await
+    }
+
+    /// Row 22: what has these words in or below a folder. Without a limit a part has 100 objects.
+    pub async fn search(
+        &self,
+        cx: &Context,
+        folder: &str,
+        words: &str,
+        listing: &Listing,
+    ) -> Result<Collection> {
+        let path = format!("{}/search", path(folder));
+        self.ask(cx, || {
+            let call = self.call(Operation::List, Method::GET, &path, "{folder}/search");
+            listing.onto(call.query("q", words))
+        })
+        .await
+    }
+
+    async fn part(
+        &self,
+        cx: &Context,
+        path: &str,
+        template: &'static str,
+        listing: &Listing,
+    ) -> Result<Collection> {
+        self.ask(cx, || listing.onto(self.call(Operation::List, Method::GET, path, template))).await
+    }
+}

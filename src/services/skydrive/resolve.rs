@@ -1,0 +1,71 @@
+//! Names to ids, for users of the unbiased client.
+
+use super::{
+    api::{Client, ROOT},
+    model::Object,
+    options::Listing,
+};
+use crate::drive::{Context, Error, ErrorKind, Result};
+
+/// How many names are looked at with one request, as in the old client.
+const PART: u64 = 500;
+
+impl Client {
+    /// The id of what a path names, from the folder `from` on: names separated by `/` or `\`, which
+    /// are compared exactly. Each folder on the way is listed, in parts of 500, until the name is
+    /// found. A path that begins with `me/skydrive` is an id already, as in the old client
+    /// (live-connect.md, B.2).
+    ///
+    /// Of several items with one name it is the last of the part, as there. For anything but single
+    /// look-ups the [`Operator`](opendal::Operator) is better: it remembers what it saw.
+    ///
+    /// # Errors
+    /// `NotFound`, with the folder that was found last and the names that were not.
+    pub async fn resolve(&self, cx: &Context, from: &str, path: &str) -> Result<String> {
+        if path.starts_with(ROOT) {
+            return Ok(path.to_owned());
+        }
+        let names: Vec<&str> = path.split(['/', '\\']).filter(|name| !name.is_empty()).collect();
+        let mut at = from.to_owned();
+        for (depth, name) in names.iter().enumerate() {
+            let found = self.named(cx, &at, name).await;
+            at = match found {
+                Ok(Some(id)) => id,
+                Ok(None) => return Err(missing(&at, &names[depth..])),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(missing(&at, &names[depth..]));
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(at)
+    }
+
+    /// The object that a path names; see [`resolve`](Self::resolve).
+    ///
+    /// # Errors
+    /// As `resolve`.
+    pub async fn resolve_object(&self, cx: &Context, from: &str, path: &str) -> Result<Object> {
+        let id = self.resolve(cx, from, path).await?;
+        self.object(cx, &id).await
+    }
+
+    async fn named(&self, cx: &Context, folder: &str, name: &str) -> Result<Option<String>> {
+        let mut offset = 0;
+        loop {
+            let part = Listing { limit: Some(PART), offset: Some(offset), ..Listing::default() };
+            let objects = self.files(cx, folder, &part).await?.data;
+            let full = objects.len() as u64 >= PART;
+            let found = objects.into_iter().rfind(|object| object.name == name);
+            if found.is_some() || !full {
+                return Ok(found.map(|object| object.id));
+            }
+            offset += PART;
+        }
+    }
+}
+
+fn missing(at: &str, names: &[&str]) -> Error {
+    let text = format!("there is no {} in {at}", names.join("/"));
+    Error::new(ErrorKind::NotFound, text)
+}

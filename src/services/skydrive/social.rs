@@ -1,0 +1,154 @@
+//! The unbiased client's links, comments, tags and pictures (rows 17, 18 and 23 to 27), and any
+//! other document of the API.
+
+use ::http::Method;
+use opendal::raw::Operation;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    api::{Client, path},
+    error::refused,
+    model::{Comment, Linked, Listed, Location, Tag},
+    options::{LinkType, PictureSize},
+};
+use crate::{
+    drive::{ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
+    gate::Repeat,
+    http::{Call, asking_for},
+};
+
+#[derive(Serialize)]
+struct Said<'a> {
+    message: &'a str,
+}
+
+impl Client {
+    /// Rows 17 and 18: a link that needs no token, made if there is none; of
+    /// [`Embed`](LinkType::Embed) a piece of HTML. Whoever has it sees the object.
+    ///
+    /// # Errors
+    /// See [`drive::ErrorKind`](ErrorKind); so do all methods.
+    pub async fn link(&self, cx: &Context, id: &str, kind: LinkType) -> Result<Secret> {
+        let path = format!("{}/{}", path(id), kind.segment());
+        let answer: Linked = self
+            .ask(cx, || self.call(Operation::Presign, Method::GET, &path, "{id}/{link}"))
+            .await?;
+        Ok(answer.link.into())
+    }
+
+    /// Row 23: the comments on an object.
+    pub async fn comments(&self, cx: &Context, id: &str) -> Result<Vec<Comment>> {
+        let path = format!("{}/comments", path(id));
+        let call = || self.call(Operation::List, Method::GET, &path, "{id}/comments");
+        self.ask(cx, call).await.map(|answer: Listed<Comment>| answer.data)
+    }
+
+    /// Row 24: comments on an object, with at most 10,000 characters.
+    pub async fn add_comment(&self, cx: &Context, id: &str, message: &str) -> Result<Comment> {
+        let path = format!("{}/comments", path(id));
+        self.ask(cx, || {
+            let call = self.call(Operation::Write, Method::POST, &path, "{id}/comments");
+            // A second one would be there beside the first.
+            call.repeated(Repeat::IfRefused).json(&Said { message })
+        })
+        .await
+    }
+
+    /// Row 24: a comment, by its id.
+    pub async fn comment(&self, cx: &Context, id: &str) -> Result<Comment> {
+        self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{comment}")).await
+    }
+
+    /// Row 24: removes a comment.
+    pub async fn delete_comment(&self, cx: &Context, id: &str) -> Result<()> {
+        let call = || self.call(Operation::Delete, Method::DELETE, &path(id), "{comment}");
+        self.send(cx, call).await.map(drop)
+    }
+
+    /// Row 25: who is on a photo or in a film.
+    pub async fn tags(&self, cx: &Context, id: &str) -> Result<Vec<Tag>> {
+        let path = format!("{}/tags", path(id));
+        let call = || self.call(Operation::List, Method::GET, &path, "{id}/tags");
+        self.ask(cx, call).await.map(|answer: Listed<Tag>| answer.data)
+    }
+
+    /// Row 25: a tag, by its id.
+    pub async fn tag(&self, cx: &Context, id: &str) -> Result<Tag> {
+        self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{tag}")).await
+    }
+
+    /// Row 26: the pre-authenticated address of the picture of a photo, album, song, film or, with
+    /// the account's id or `me`, user. [`source`](Self::source) gets the picture.
+    pub async fn picture(&self, cx: &Context, id: &str, size: PictureSize) -> Result<Secret> {
+        let path = format!("{}/picture", path(id));
+        let answer: Location = self
+            .ask(cx, || {
+                self.call(Operation::Read, Method::GET, &path, "{id}/picture")
+                    .query("type", size.as_str())
+                    .query("suppress_redirects", "true")
+            })
+            .await?;
+        Ok(answer.location.into())
+    }
+
+    /// Row 27: the picture of what a link leads to. No token is sent: the link is enough.
+    pub async fn preview(
+        &self,
+        cx: &Context,
+        link: &Secret,
+        size: PictureSize,
+    ) -> Result<Download> {
+        let template = "skydrive/get_item_preview";
+        let call = self
+            .call(Operation::Read, Method::GET, template, template)
+            .query("type", size.as_str())
+            .query("url", link.expose());
+        let range = ByteRange::Full;
+        let answer = cx.fetch(asking_for(call, &range)).await?;
+        match super::api::has_bytes(&answer) {
+            true => crate::http::exactly(&range, None, answer),
+            false => Err(refused(&answer.read().await?, Some(link))),
+        }
+    }
+
+    /// Any document of the API as it is: `me`, an id, `me/skydrive/recent_docs`; what the old
+    /// client's `info` and its call of the API object gave. It may hold pre-authenticated addresses.
+    pub async fn document(
+        &self,
+        cx: &Context,
+        of: &str,
+        query: &[(&'static str, &str)],
+    ) -> Result<Value> {
+        let call = || {
+            let call = self.call(Operation::Stat, Method::GET, &path(of), "{document}");
+            query.iter().fold(call, |call: Call, &(name, value)| call.query(name, value))
+        };
+        self.ask(cx, call).await
+    }
+
+    /// Row 8, with any fields: what the cloud does not know it leaves. The object after it.
+    pub async fn update_document(&self, cx: &Context, id: &str, fields: &Value) -> Result<Value> {
+        if !fields.is_object() {
+            return Err(Error::new(ErrorKind::Invalid, "what is to be changed is no JSON object"));
+        }
+        let call = || self.call(Operation::Rename, Method::PUT, &path(id), "{id}").json(fields);
+        self.ask(cx, call).await
+    }
+
+    /// Row 7, with any fields, among them the `name`: makes a folder in a folder.
+    pub async fn create_document(
+        &self,
+        cx: &Context,
+        parent: &str,
+        fields: &Value,
+    ) -> Result<Value> {
+        if !fields.is_object() {
+            return Err(Error::new(ErrorKind::Invalid, "what is to be made is no JSON object"));
+        }
+        let call = || {
+            self.call(Operation::CreateDir, Method::POST, &path(parent), "{folder}").json(fields)
+        };
+        self.ask(cx, call).await
+    }
+}
