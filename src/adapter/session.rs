@@ -103,6 +103,11 @@ impl<'a> Fragments<'a> {
         known: u64,
     ) -> Result<Option<Progress>, Stop> {
         let (drive, cx) = (&upload.core.drive, &upload.cx);
+        if known == 0 {
+            // The first answer may have been lost with the process: a drive that asks by a byte of
+            // the file has it now.
+            tell_arrived(upload, &self.source, session, 0, 1).await?;
+        }
         match drive.session_status(cx, session).await {
             Ok(Progress::Next(at)) => {
                 tell_arrived(upload, &self.source, session, known, at).await?;

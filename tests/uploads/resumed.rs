@@ -98,3 +98,22 @@ async fn another_file_of_that_name_and_size_is_not_taken_for_the_one_that_was_se
         assert!(drive.read("large").await.as_deref() == Some(&*new), "other bytes");
     }
 }
+
+#[tokio::test]
+async fn the_first_fragment_is_not_sent_again_although_its_answer_was_lost_with_the_process() {
+    let server = Server::builder().ephemeral().start().await.expect("a server");
+    for cloud in WITH_SESSIONS {
+        let account = format!("{cloud:?}");
+        let written = bytes(5, 17 * MIB);
+        let (file, mut saved) = (local(&written), None);
+        let drive = Drive::new(cloud, &server, &account, &[]);
+        let lost = Fault::on(cloud.fragments()).drive(&*account).times(1).reset(When::After);
+        server.control().add_faults([lost]).expect("a rule");
+        drive.send(&file, "large", &mut saved).await.expect_err("the answer is lost");
+        server.control().clear_faults();
+        let drive = Drive::new(cloud, &server, &account, &[]);
+        let sent = drive.send(&file, "large", &mut saved).await.expect("an upload");
+        assert_eq!((sent.sent_again, sent.resumed_at), (0, Some(10 << 20)), "{cloud:?}");
+        assert!(drive.read("large").await.as_deref() == Some(&*written), "other bytes");
+    }
+}
