@@ -24,6 +24,9 @@ use drivedal::server::Server;
 use serde_json::json;
 use shared::{Spread, make_files};
 
+#[path = "shared/rclone.rs"]
+mod rclone;
+
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 /// Compares the command line with rclone and acd_cli on a drive server.
@@ -177,7 +180,7 @@ impl<'a> Run<'a> {
                 uri.finish()
             }
             Client::Rclone => {
-                let config = rclone_config(url, kind, &token, runtime)?;
+                let config = rclone::config(url, kind, &token, runtime)?;
                 fs::write(folder.path().join("rclone.conf"), config)?;
                 "cloud:".into()
             }
@@ -296,32 +299,6 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
-}
-
-/// What rclone's own dialogue would write.
-fn rclone_config(
-    url: &url::Url,
-    kind: &str,
-    token: &str,
-    runtime: &tokio::runtime::Runtime,
-) -> Result<String> {
-    let drive: serde_json::Value = runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        let answer = client.get(url.join("v1.0/me/drive")?).bearer_auth(token).send().await?;
-        Ok::<_, Box<dyn Error>>(serde_json::from_slice(&answer.bytes().await?)?)
-    })?;
-    let drive_id = drive["id"].as_str().ok_or("the drive has no id")?;
-    let tokens = json!({
-        "access_token": token, "token_type": "Bearer",
-        "refresh_token": format!("{token}-refresh"), "expiry": "2099-01-01T00:00:00Z",
-    });
-    let url = url.as_str().trim_end_matches('/');
-    Ok(format!(
-        "[cloud]\ntype = onedrive\nclient_id = id\nclient_secret = secret\ntoken = {tokens}\n\
-         drive_id = {drive_id}\ndrive_type = {kind}\ntenant_url = {url}/_api\n\
-         auth_url = {url}/common/oauth2/v2.0/authorize\n\
-         token_url = {url}/common/oauth2/v2.0/token\n"
-    ))
 }
 
 fn show(arguments: &Arguments, costs: BTreeMap<(Contender, usize), Vec<Cost>>) {

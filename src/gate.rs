@@ -13,11 +13,27 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "layers")]
+use tokio::sync::{Mutex as Turnstile, Notify};
 use tokio::time::{Instant, sleep_until};
+
+#[cfg(feature = "layers")]
+use crate::layers::retry::{Pace, Pacer, Told};
 
 /// Where the requests of one account wait while its cloud wants none. Clones are the same gate.
 #[derive(Clone, Default)]
-pub struct Gate(Arc<Mutex<State>>);
+pub struct Gate(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    state: Mutex<State>,
+    /// Whoever holds it is the next one that goes; the others wait in the order in which they came.
+    #[cfg(feature = "layers")]
+    turnstile: Turnstile<()>,
+    /// A request was answered: another one may go.
+    #[cfg(feature = "layers")]
+    answered: Notify,
+}
 
 #[derive(Default)]
 struct State {
@@ -31,6 +47,8 @@ struct State {
     /// Repeats that were made beyond what answers have earned.
     #[cfg(feature = "layers")]
     spent: f64,
+    #[cfg(feature = "layers")]
+    pacer: Pacer,
 }
 
 impl Gate {
@@ -40,7 +58,7 @@ impl Gate {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes it for that long, from now on. A pause that ends later stays.
@@ -97,6 +115,42 @@ impl Gate {
         state.spent = (state.spent - earned).max(0.0);
     }
 
+    /// Waits for a turn to send a request of that cost; for a pause no longer than `longest`.
+    ///
+    /// # Errors
+    /// The wait that would be too long, or the one that was, where others go first.
+    #[cfg(feature = "layers")]
+    pub(crate) async fn turn(
+        &self,
+        cost: u32,
+        pace: &Pace,
+        longest: Duration,
+        deadline: Instant,
+    ) -> Result<Turn, Duration> {
+        let since = Instant::now();
+        let first = tokio::time::timeout_at(deadline, self.0.turnstile.lock()).await;
+        let _first = first.map_err(|_| since.elapsed())?;
+        loop {
+            self.passed(deadline.min(Instant::now() + longest)).await?;
+            let now = Instant::now();
+            let admitted = self.state().pacer.admit(now, f64::from(cost), pace);
+            match admitted {
+                Ok(()) => {
+                    let gate = self.clone();
+                    return Ok(Turn { gate, cost: f64::from(cost), pace: *pace, ended: false });
+                }
+                Err(until) if now >= deadline => {
+                    return Err(until.saturating_duration_since(since));
+                }
+                // An answer may come first.
+                Err(until) => {
+                    let until = until.min(deadline);
+                    let _ = tokio::time::timeout_at(until, self.0.answered.notified()).await;
+                }
+            }
+        }
+    }
+
     /// Takes a repeat from a budget of `reserve`; whether there was one.
     #[cfg(feature = "layers")]
     pub(crate) fn spend(&self, reserve: f64) -> bool {
@@ -106,6 +160,41 @@ impl Gate {
             state.spent += 1.0;
         }
         there
+    }
+}
+
+/// A request that has had its turn, until its answer begins.
+#[cfg(feature = "layers")]
+pub(crate) struct Turn {
+    gate: Gate,
+    cost: f64,
+    pace: Pace,
+    ended: bool,
+}
+
+#[cfg(feature = "layers")]
+impl Turn {
+    /// It was answered, and not refused.
+    pub(crate) fn answered(mut self, told: Option<Told>) {
+        self.ended = true;
+        self.gate.state().pacer.answered(Instant::now(), self.cost, told, &self.pace);
+    }
+
+    /// It was sent at `sent` and refused; the account pauses.
+    pub(crate) fn refused(mut self, sent: Instant, pause: Duration, told: Option<Told>) {
+        self.ended = true;
+        let now = Instant::now();
+        self.gate.state().pacer.refused(now, sent, self.cost, pause, told, &self.pace);
+    }
+}
+
+#[cfg(feature = "layers")]
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.gate.state().pacer.lost(self.cost);
+        }
+        self.gate.0.answered.notify_one();
     }
 }
 
@@ -121,7 +210,7 @@ impl fmt::Debug for Gate {
 /// What a service says of one of its requests; an extension of the request.
 ///
 /// Without one a layer goes by method, headers and host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Mark {
     /// The account's; `None`: by service and host.
     pub gate: Option<Gate>,
@@ -129,6 +218,17 @@ pub struct Mark {
     pub passes: bool,
     /// When it may be sent again; `None`: by its method.
     pub repeat: Option<Repeat>,
+    /// What it costs of what the cloud allows the account, in the cloud's units (Graph: resource
+    /// units, onedrive-graph.md, A22; elsewhere requests). 0: it is not counted, and does not wait
+    /// for a turn.
+    pub cost: u32,
+}
+
+impl Default for Mark {
+    /// A request of a service that says nothing of it, which costs 1.
+    fn default() -> Self {
+        Self { gate: None, passes: false, repeat: None, cost: 1 }
+    }
 }
 
 /// When a request may be sent again.

@@ -6,7 +6,7 @@
 //! contract of a drive ([`drive`]), what makes an OpenDAL service of any drive ([`adapter`]), HTTP
 //! and errors without secrets ([`http`]), and tokens ([`auth`]). With feature `layers` there are
 //! layers for any OpenDAL service that speaks HTTP: a retry that listens to the cloud
-//! (`layers::RetryLayer`); with `layers-cache` a cache for any service (`layers::CacheLayer`). With
+//! (`layers::RetryLayer`) and a log of the wire (`layers::LoggingLayer`); with `layers-cache` a cache for any service (`layers::CacheLayer`). With
 //! feature `server` there is a drive server that speaks all three protocols from local storage
 //! ([`server`]).
 #![cfg_attr(not(feature = "server"), doc = "\n[`server`]: index.html")]

@@ -108,10 +108,11 @@ fn policy() -> Policy {
 /// What only uploads of large files meet.
 const FRAGMENTS: &str = "*.fragment";
 
-/// Every way to fail that a client of a drive can survive, `count` times together.
+/// Every way to fail that a client of a drive can survive, `count` times together. (A new ticket that
+/// is too old at once is refused for good, as one of a file that nobody may read.)
 fn faults(count: u64, remote: &Remote) -> Vec<Fault> {
     let any = || Fault::on("*").share(0.05);
-    let mut kinds = vec![
+    let kinds = [
         any().status(503),
         any().reset(When::During),
         any().status(429).header("retry-after", "0.05"),
@@ -123,12 +124,8 @@ fn faults(count: u64, remote: &Remote) -> Vec<Fault> {
         any().latency(Latency::exponential(Duration::from_millis(20))),
         any().status(503).header("retry-after", "0.02").after_the_effect(),
     ];
-    // Amazon has neither tickets nor sessions.
+    // Amazon has no sessions.
     let has_sessions = remote.scheme != "amazon-drive";
-    if has_sessions {
-        // Not twice in a row: a new ticket that is too old is no fault of the line's.
-        kinds.push(Fault::on("ticket.get").every(20).expire());
-    }
     // Each costs a file all that it has sent.
     let lost = if has_sessions { count.div_ceil(50) } else { 0 };
     let (count, kinds_count) = (count - lost, kinds.len() as u64);

@@ -2,18 +2,19 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use drivedal::{
     layers::{
-        Policy, RetryLayer,
+        LoggingLayer, Policy, RetryLayer, WireStats,
         retry::{Backoff, Event},
     },
-    server::{Fault, Server, When},
+    server::{Budget, Fault, Server, When},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use opendal::Operator;
+use http::{Request, Response};
+use opendal::{Buffer, HttpBody, HttpTransport, HttpTransporter, OperationContext, Operator};
 
 const FILES: usize = 500;
 
@@ -126,5 +127,97 @@ async fn no_request_arrives_while_the_account_pauses() {
         let during = during.iter().filter(|one| one.time > from && one.time < until).count();
         assert_eq!(during, 0, "{scheme}");
         server.stop().await;
+    }
+}
+
+/// How many files are sent under a limit, and the limit; by hand as many as one likes:
+/// `DRIVEDAL_LIMIT_FILES=10000 cargo test --test layers limit -- --nocapture`.
+fn limited() -> (usize, Budget) {
+    match std::env::var("DRIVEDAL_LIMIT_FILES") {
+        // Graph's own numbers, ten times as fast.
+        Ok(files) => (files.parse().expect("a number"), Budget::new(1250, Duration::from_secs(6))),
+        Err(_) => (750, Budget::new(300, Duration::from_secs(2))),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_graph_tells_is_used_up_and_hardly_ever_passed() {
+    let (files, budget) = limited();
+    let server = Server::builder().budget(budget).start().await.expect("a server");
+    let stats = WireStats::default();
+    let logging = LoggingLayer::new().counting_into(&stats);
+    let retry = RetryLayer::new(Policy::graph());
+    let operator = operator(&server, "onedrive").layer(logging).layer(retry);
+    let begun = Instant::now();
+    // How long a window's worth takes where nothing holds it up.
+    let (mut done, mut unhindered) = (0, 0.0);
+    stream::iter(0..files)
+        .map(|number| {
+            let operator = &operator;
+            async move { operator.write(&format!("{}/{number}", number % 7), vec![1; 100]).await }
+        })
+        .buffer_unordered(16)
+        .for_each(|put| {
+            put.expect("every file is put");
+            done += 1;
+            if done == budget.units / 2 {
+                unhindered = begun.elapsed().as_secs_f64();
+            }
+            std::future::ready(())
+        })
+        .await;
+    let took = begun.elapsed().as_secs_f64();
+    let total = stats.total();
+    // A change costs two units. The last window's are sent as fast as the first one's.
+    let units = 2.0 * (total.requests - total.refused) as f64;
+    let windows = (units / f64::from(budget.units)).ceil();
+    let theory = (windows - 1.0) * budget.window as f64 / 1000.0 + unhindered;
+    let whole = f64::from(budget.units) * (took / (budget.window as f64 / 1000.0)).ceil();
+    println!(
+        "{files} files in {took:.2} s, {:.2} times the theoretical {theory:.1} s; {} requests, \
+         {} refused; {:.1} % of the budget",
+        took / theory,
+        total.requests,
+        total.refused,
+        100.0 * units / whole,
+    );
+    assert!(took <= 1.1 * theory, "{took} s, {theory} s");
+    assert!(total.refused * 100 < total.requests, "{total:?}");
+    assert!(units >= 0.9 * f64::from(budget.units) * (windows - 1.0), "{total:?}");
+    server.stop().await;
+}
+
+/// A transport that says in every way where a request went, as those of others do.
+struct Talkative;
+
+const SECRET: &str = "https://files.test/hunter2?tempauth=hunter2";
+
+impl HttpTransport for Talkative {
+    async fn fetch(&self, request: Request<Buffer>) -> opendal::Result<Response<HttpBody>> {
+        if request.uri().path().contains("reset") {
+            return Err(opendal::Error::new(opendal::ErrorKind::Unexpected, "send http request")
+                .with_context("url", SECRET)
+                .set_source(std::io::Error::other(SECRET))
+                .set_temporary());
+        }
+        let mut answer = Response::new(HttpBody::new(stream::empty(), Some(0)));
+        *answer.status_mut() = http::StatusCode::FORBIDDEN;
+        answer.extensions_mut().insert(SECRET.parse::<http::Uri>().expect("a URI"));
+        Ok(answer)
+    }
+}
+
+#[tokio::test]
+async fn the_errors_of_other_services_lose_their_addresses() {
+    let context = OperationContext::new().with_http_transport(HttpTransporter::new(Talkative));
+    let theirs = opendal::services::Onedrive::default().access_token("hunter2");
+    let theirs = Operator::new(theirs).expect("a drive").with_context(context);
+    let logged = theirs.clone().layer(LoggingLayer::new());
+    for path in ["refused", "reset"] {
+        let told = |error: opendal::Error| format!("{error}\n{error:?}\n{error:#?}");
+        let theirs = told(theirs.stat(path).await.expect_err("it fails"));
+        assert!(theirs.contains("hunter2"), "the layer has nothing to do: {theirs}");
+        let ours = told(logged.stat(path).await.expect_err("it fails"));
+        assert!(!ours.contains("hunter2"), "{ours}");
     }
 }

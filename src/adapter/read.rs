@@ -89,15 +89,16 @@ impl File {
             // Who had the turn before may have brought one.
             turn = Some(mine).filter(|_| !has_one());
         }
-        let mut asked = Instant::now();
         let mut found = core.find(cx, path, core.settings.index_ttl).await?;
+        // Later than the walk, whose answers know less.
+        let mut asked = Instant::now();
         // The walk to a file may tell its ticket.
         turn = turn.filter(|_| !found.item.as_ref().is_some_and(|item| has_ticket(item)));
         let download = match self.ask(&found, range.clone()).await {
             Err(error) if error.kind() == ErrorKind::NotFound && found.remembered => {
                 core.doubt(&found);
-                asked = Instant::now();
                 found = core.find_anew(cx, path).await?;
+                asked = Instant::now();
                 self.ask(&found, range).await?
             }
             download => download?,
@@ -152,12 +153,12 @@ impl File {
     async fn rest(&self, version: &Version, range: Range<u64>) -> Result<Download> {
         let (core, cx) = (&self.core, &self.cx);
         let path = self.path.as_ref().map_err(Clone::clone)?;
-        let asked = Instant::now();
         let wanted = ByteRange::Span(range.clone());
         let download = match (&version.item, &version.etag) {
             (Some(was), _) => {
                 let (found, item) = core.look(cx, path, &self.conditions).await?;
                 was.check(&item)?;
+                let asked = Instant::now();
                 let place = &found.place;
                 let conditions = &self.conditions;
                 let download =

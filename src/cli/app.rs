@@ -62,7 +62,7 @@ impl App {
         Ok(Self {
             output,
             interrupt,
-            requests: Requests::default(),
+            requests: Requests::new(global.har.as_deref())?,
             data: global.data,
             retries: global.retries,
             remotes,
@@ -151,8 +151,8 @@ impl App {
         };
         let Remote { operator, handle } = source.open()?;
         let scheme = operator.info().scheme().to_owned();
-        // Inside of the retry, so that every try is counted.
-        let operator = operator.layer(self.requests.clone());
+        // Inside of the retry, so that every try is seen.
+        let operator = operator.layer(self.requests.layer());
         let policy = self.policy(&scheme);
         let operator = match is_local(&scheme) {
             true => operator,

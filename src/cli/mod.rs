@@ -17,6 +17,7 @@ mod interrupt;
 mod item;
 mod listing;
 mod location;
+mod log;
 mod ls;
 mod mkdir;
 mod mv;
@@ -44,7 +45,7 @@ use self::{
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     location::Named,
-    output::{Format, Messages, Output},
+    output::{Format, Output},
     skydrive::{auth, comments, info, link, list},
     value::Template,
 };
@@ -121,6 +122,22 @@ struct Global {
     /// How often a request that failed is tried again; 0: never [default: as the cloud's practice is]
     #[arg(long, value_name = "TIMES", global = true)]
     retries: Option<u32>,
+
+    /// Tell on standard error what is done: -v every request, -vv everything. No secret is told
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    /// Write what -v tells to the end of a file, with the time
+    #[arg(long, value_name = "FILE", global = true)]
+    log_file: Option<PathBuf>,
+
+    /// Write every request to a file that browsers show in their network panel
+    #[arg(long, value_name = "FILE", global = true)]
+    har: Option<PathBuf>,
+
+    /// Tell at the end how many requests there were, for what, and how long they took
+    #[arg(long, global = true)]
+    stats: bool,
 
     /// No progress and no summary
     #[arg(short, long, global = true)]
@@ -235,8 +252,10 @@ pub(crate) fn main() -> ! {
 }
 
 async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
-    log_to(output);
-    let ended = run_command(cli, output).await;
+    let ended = match log::begin(&cli.global, output) {
+        Ok(()) => run_command(cli, output).await,
+        Err(failure) => Err(failure),
+    };
     let failure = match ended.and_then(|exit| output.flush().map(|()| exit)) {
         Ok(exit) => return exit,
         Err(failure) => failure,
@@ -255,29 +274,16 @@ async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
 async fn run_command(cli: Cli, output: &Arc<Output>) -> Result<Exit> {
     let interrupt = Interrupt::listen()
         .map_err(|error| Failure::from(&error).about("listening for signals"))?;
+    let stats = cli.global.stats;
     let app = App::new(cli.global, Arc::clone(output), interrupt)?;
+    let requests = app.requests.clone();
     let ended = cli.command.run(&app).await;
     let closed = app.close().await;
-    ended.and_then(|exit| closed.map(|()| exit))
-}
-
-/// Warnings of the library on standard error; `DRIVEDAL_LOG` says what else, as
-/// `DRIVEDAL_LOG=drivedal=debug`.
-fn log_to(output: &Arc<Output>) {
-    use tracing_subscriber::{EnvFilter, filter::LevelFilter};
-    let output = Arc::clone(output);
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::WARN.into())
-        // Which statement of the drive server's database was slow is for its developers.
-        .parse_lossy(
-            std::env::var("DRIVEDAL_LOG").unwrap_or_else(|_| "warn,sqlx=error".to_owned()),
-        );
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || Messages(Arc::clone(&output)))
-        .init();
+    let told = if stats { requests.show(output) } else { Ok(()) };
+    let exit = ended?;
+    closed?;
+    told?;
+    requests.check().map(|()| exit)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use drivedal::server::{Builder, Fault, FaultError, Server, ServerError};
+use drivedal::server::{Budget, Builder, Fault, FaultError, Server, ServerError};
 use serde::Serialize;
 
 use crate::cli::{
@@ -62,6 +62,18 @@ pub(crate) struct Serve {
     /// How long every request waits, as if the server were far away: 20ms
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     latency: Option<Duration>,
+
+    /// What every account may ask for, in units and a time: 1250/1m is what OneDrive allows a small
+    /// tenant, in its resource units; requests of the other protocols are one unit each
+    #[arg(long, value_name = "UNITS/TIME", value_parser = budget)]
+    budget: Option<Budget>,
+}
+
+/// `1250/1m`.
+fn budget(text: &str) -> std::result::Result<Budget, String> {
+    let wrong = || format!("`{text}` is not a budget: write 1250/1m");
+    let (units, time) = text.split_once('/').ok_or_else(wrong)?;
+    Ok(Budget::new(units.trim().parse().map_err(|_| wrong())?, units::duration(time.trim())?))
 }
 
 #[derive(Serialize)]
@@ -122,6 +134,9 @@ impl Serve {
         if let Some(bytes) = self.quota {
             builder = builder.quota(bytes);
         }
+        if let Some(budget) = self.budget {
+            builder = builder.budget(budget);
+        }
         Ok(builder.latency(self.latency.unwrap_or_default()))
     }
 }
@@ -145,7 +160,7 @@ fn announce(app: &App, server: &Server) -> Result {
 
 fn unable(error: ServerError) -> Failure {
     let exit = match error {
-        ServerError::NotLoopback(_) => Exit::Usage,
+        ServerError::NotLoopback(_) | ServerError::Budget(_) => Exit::Usage,
         _ => Exit::Failed,
     };
     Failure::new(exit, error.to_string())

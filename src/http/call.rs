@@ -137,6 +137,19 @@ impl Call {
         self
     }
 
+    /// Says what it costs of what the cloud allows the account; 1 unless told.
+    pub(crate) fn costing(mut self, units: u32) -> Self {
+        self.mark.cost = units;
+        self
+    }
+
+    /// The same, by what it is.
+    #[cfg(feature = "services-onedrive")]
+    pub(crate) fn costing_by(self, units: fn(&Method, Operation) -> u32) -> Self {
+        let cost = units(&self.method, self.operation);
+        self.costing(cost)
+    }
+
     /// Sends a JSON body.
     pub(crate) fn json(mut self, value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {

@@ -17,6 +17,8 @@ mod range;
 pub(crate) mod scripted;
 mod transport;
 
+#[cfg(feature = "layers")]
+pub(crate) use self::transport::len_in_file;
 pub(crate) use self::{
     call::{Call, segment},
     context::{Incoming, Reply},

@@ -230,6 +230,12 @@ impl BodySource {
     }
 }
 
+/// Bytes of a request's body, if it is in a file.
+#[cfg(feature = "layers")]
+pub(crate) fn len_in_file(request: &Request<Buffer>) -> Option<u64> {
+    request.extensions().get::<BodySource>().map(BodySource::len)
+}
+
 impl std::fmt::Debug for BodySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BodySource").field("len", &self.len()).finish_non_exhaustive()

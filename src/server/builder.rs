@@ -17,7 +17,7 @@ use super::{
     accept::{self, Serving},
     account::Accounts,
     app::{App, Settings},
-    control::{self, Control},
+    control::{self, Budget, Budgets, Control},
     graph::AccountKind,
     oauth::OAuth,
     running::{self, Announced},
@@ -54,6 +54,7 @@ pub struct Builder {
     fault_seed: Option<u64>,
     kind: AccountKind,
     seed: Option<PathBuf>,
+    budget: Option<Budget>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +77,7 @@ impl Default for Builder {
             fault_seed: None,
             kind: AccountKind::default(),
             seed: None,
+            budget: None,
         }
     }
 }
@@ -122,6 +124,12 @@ impl Builder {
         Self { seed: Some(folder.into()), ..self }
     }
 
+    /// What every account may ask for in a window of time; as much as it likes unless told
+    /// otherwise.
+    pub fn budget(self, budget: Budget) -> Self {
+        Self { budget: Some(budget), ..self }
+    }
+
     /// How long issued access tokens live; an hour unless told otherwise.
     pub fn token_life(self, life: Duration) -> Self {
         Self { token_life: life, ..self }
@@ -153,6 +161,9 @@ impl Builder {
     pub async fn start(self) -> Result<Server, ServerError> {
         if !self.insecure && !self.listen.ip().is_loopback() {
             return Err(ServerError::NotLoopback(self.listen));
+        }
+        if let Some(reason) = self.budget.and_then(|budget| budget.check().err()) {
+            return Err(ServerError::Budget(reason));
         }
         // Before a long seeding, so that an address that is taken is told at once.
         let refused = |source| ServerError::Listen { address: self.listen, source };
@@ -201,6 +212,7 @@ impl Builder {
             control: control::State {
                 faults: control::Faults::new(self.fault_seed),
                 seed: self.seed.clone(),
+                budgets: Budgets::new(self.budget),
                 token: self.insecure.then(|| random_name().into()),
                 instance: random_name(),
                 ..control::State::default()

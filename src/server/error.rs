@@ -42,6 +42,9 @@ pub enum ServerError {
         /// Where that server runs, if it says so.
         running: Option<Url>,
     },
+    /// The budget that every account was to have is none.
+    #[error("{0}")]
+    Budget(&'static str),
     /// The storage could not be opened.
     #[error("the storage cannot be opened: {0}")]
     Open(#[source] OpenError),

@@ -124,8 +124,8 @@ use url::Url;
 
 pub use builder::Builder;
 pub use control::{
-    ActiveFault, Bandwidth, Control, Counters, Drip, Fault, FaultError, Latency, Plant, PlantError,
-    PlantKind, Planted, RequestRecord, Side, When,
+    ActiveFault, Bandwidth, Budget, Control, Counters, Drip, Fault, FaultError, Latency, Plant,
+    PlantError, PlantKind, Planted, RequestRecord, Side, When,
 };
 pub use error::ServerError;
 pub use graph::AccountKind;

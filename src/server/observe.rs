@@ -22,7 +22,7 @@ use super::{
     account::Refusal,
     app::{App, Exchange, front_end, text},
     bodies::{Received, Sent},
-    control::{RequestRecord, Strike, When, redact},
+    control::{RequestRecord, Strike, When, redact, within_budget},
     faulty::Lane,
     origin::Origin,
 };
@@ -81,7 +81,7 @@ pub(super) async fn exchange(
     let exchange = Exchange { origin, grant, expired: strike.expire };
     let request = Request::from_parts(parts, body);
     let mut response = match front_end {
-        Some(front_end) => front_end.answer(app, exchange, request).await,
+        Some(front_end) => within_budget(app, front_end, operation, exchange, request).await,
         None => nothing_here(),
     };
     if let Some(watch) = watch {

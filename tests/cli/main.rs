@@ -8,3 +8,4 @@ mod shell;
 mod small;
 mod stops;
 mod transfers;
+mod wire;

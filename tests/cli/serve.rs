@@ -118,6 +118,18 @@ fn it_begins_with_files_keeps_to_its_quota_and_waits_as_told() {
 }
 
 #[test]
+fn it_keeps_accounts_to_a_budget() {
+    let shell = Shell::new();
+    let serving = Serving::start(&shell, &["--ephemeral", "--budget", "3/1h"]);
+    let remote = serving.remote("drivedal-dev");
+    let mkdir = || shell.run(&["--remote", &remote, "--retries=0", "mkdir", "-p", "sky:a"]);
+    let codes: Vec<_> = (0..4).map(|_| mkdir().code).collect();
+    assert_eq!((codes[0], codes[3]), (0, 7), "{codes:?}");
+    mkdir().fails(7, "420 request_throttled").fails(7, "wants a pause of 3");
+    assert_eq!(serving.stop("INT").code, 0);
+}
+
+#[test]
 fn it_listens_for_other_machines_only_if_that_is_said() {
     let shell = Shell::new();
     shell.run(&["serve", "--http", "0.0.0.0:0", "--ephemeral"]).fails(2, "other machines");
@@ -127,6 +139,8 @@ fn it_listens_for_other_machines_only_if_that_is_said() {
     assert!(ran.err.contains("other machines can reach this server"), "{ran:?}");
     shell.run(&["serve", "--quota", "much"]).fails(2, "is not a size");
     shell.run(&["serve", "--latency", "20"]).fails(2, "is not a time span");
+    shell.run(&["serve", "--budget", "many"]).fails(2, "is not a budget");
+    shell.run(&["serve", "--ephemeral", "--budget", "0/1m"]).fails(2, "at least one unit");
 }
 
 #[test]

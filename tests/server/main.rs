@@ -1,6 +1,7 @@
 //! The drive server over real HTTP: what every row of the reference answers, and every error.
 
 mod bits;
+mod budget;
 mod control;
 mod downloads;
 mod fault_lines;

@@ -20,6 +20,7 @@ use super::{
     journal::Journal,
     ledger::{Became, Ledger},
     local::{blocking, local_name},
+    partial::sweep,
 };
 use crate::cli::{
     app::Located,
@@ -163,8 +164,12 @@ impl Download {
             return Ok(());
         }
         let path = to.to_owned();
-        blocking(move || fs::create_dir_all(&path).map_err(|error| Failure::local(&path, &error)))
-            .await?;
+        blocking(move || {
+            fs::create_dir_all(&path).map_err(|error| Failure::local(&path, &error))?;
+            sweep(&path);
+            Ok(())
+        })
+        .await?;
         self.ledger.note(folder, to, Became::Made, None)?;
         made.insert(to.to_owned());
         Ok(())

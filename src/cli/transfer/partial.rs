@@ -1,14 +1,14 @@
 //! A file that grows beside its target and takes its place when it is whole.
 //!
 //! Until then it has a hidden name beside it, `.drivedal-….partial`. A small one is gone when it is
-//! not wanted any more. A large one that the journal knows stays, and the next run goes on with it
+//! not wanted any more, or swept up later if its process was killed. A large one that the journal knows stays, and the next run goes on with it
 //! if the remote's file is still the same one.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     PIECE,
     checksum::{Checksum, Expected, Taken},
-    journal::{Claim, PARTIAL},
+    journal::{Claim, PARTIAL, is_partial},
 };
 use crate::cli::{
     failure::{Failure, Result},
@@ -32,6 +32,13 @@ const ACD_CLI_PARTIAL: &str = ".__incomplete";
 
 /// How many of such a file's last bytes acd_cli does not trust, and one more.
 const ACD_CLI_DOUBTED: u64 = 131_072 + 1;
+
+/// How long after its last byte a small file is nobody's any more. Somebody who works on it holds its
+/// lock besides.
+const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
+
+/// How many letters and digits a small file has between the beginning and the end of its name.
+const RANDOM: usize = 6;
 
 /// How often a file that cannot be checked by a hash is put on the disk for certain, in bytes.
 const DURABLE: u64 = 64 << 20;
@@ -106,7 +113,9 @@ impl Sink {
     /// # Errors
     /// When nothing can be written beside the target.
     pub(super) fn temporary(target: PathBuf, expected: Option<&Expected>) -> Result<Self> {
-        let file = temporary(&target).map_err(|error| Failure::local(&target, &error))?;
+        let file = temporary(&target, RANDOM).map_err(|error| Failure::local(&target, &error))?;
+        // Where there are no locks its age has to do.
+        let _ = file.as_file().try_lock();
         let checksum = expected.map(Expected::begin);
         Ok(Self { place: Place::Temporary(file), target, checksum, len: 0, continued: false })
     }
@@ -328,7 +337,8 @@ fn begin(
     let mut file = match options(&partial) {
         // Nobody knows whose it is, so it is left alone.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let (file, path) = temporary(target)?.keep().map_err(|error| error.error)?;
+            let (file, path) =
+                temporary(target, 2 * RANDOM)?.keep().map_err(|error| error.error)?;
             partial = path;
             file
         }
@@ -352,10 +362,10 @@ fn begin(
     Ok((file, Entry { partial, version, durable: 0, boot: boot() }, len))
 }
 
-fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
+fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     // Short, so that it fits wherever the target's own name does.
-    builder.prefix(PARTIAL.0).suffix(PARTIAL.1);
+    builder.prefix(PARTIAL.0).suffix(PARTIAL.1).rand_bytes(random);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -364,6 +374,26 @@ fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
     }
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     builder.tempfile_in(folder.unwrap_or(Path::new(".")))
+}
+
+/// Removes small files of a folder that a process left which was killed: nobody knows any more where
+/// they belong. Large ones the journal knows.
+pub(super) fn sweep(folder: &Path) {
+    let len = PARTIAL.0.len() + RANDOM + PARTIAL.1.len();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_name().len() != len || !is_partial(&path) || !is_file(&path) {
+            continue;
+        }
+        let age = entry.metadata().and_then(|file| file.modified()).ok();
+        let age = age.and_then(|time| time.elapsed().ok());
+        let is_nobodys = age.is_some_and(|age| age > ABANDONED_AFTER)
+            && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if is_nobodys {
+            // What stays is in nobody's way.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// Whether a regular file is there, and no link to one.

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use opendal::{
-    Buffer, BytesRange, Error, ErrorKind, Metadata, Result,
-    raw::{OpDelete, OpRead, RpRead, oio},
+    Buffer, BytesRange, Error, ErrorKind, Metadata, OperationContext, Result,
+    options::ReaderOptions,
+    raw::{OpDelete, OpRead, RpRead, Service, Servicer, oio},
 };
 
 use super::{
@@ -32,13 +33,54 @@ impl<T> Body<T> {
 }
 
 /// Reads; a stream that breaks off goes on where it was.
-pub(super) struct Reader(pub(super) Arc<Body<oio::Reader>>);
+pub(super) struct Reader(pub(super) Arc<Reading>);
+
+/// A file that is read.
+pub(super) struct Reading {
+    pub(super) body: Body<oio::Reader>,
+    pub(super) service: Servicer,
+    pub(super) context: OperationContext,
+    pub(super) path: String,
+    pub(super) args: OpRead,
+}
+
+impl Reading {
+    fn tries(&self) -> Tries {
+        self.body.tries("read")
+    }
+
+    /// Whether the service can be asked for the rest of one version only.
+    fn can_insist(&self) -> bool {
+        let args = &self.args;
+        Service::capability(&self.service).read_with_if_match
+            && args.version().is_none()
+            && args.if_match().is_none()
+            && args.if_none_match().is_none()
+            && args.if_modified_since().is_none()
+            && args.if_unmodified_since().is_none()
+    }
+
+    /// The rest, of the same version where the service can be asked for that.
+    async fn rest(
+        &self,
+        range: BytesRange,
+        version: &Version,
+    ) -> Result<(RpRead, Box<dyn oio::ReadStreamDyn>)> {
+        let Some(etag) = version.etag.as_ref().filter(|_| self.can_insist()) else {
+            return oio::Read::open(&self.body.inner, range).await;
+        };
+        let options = ReaderOptions { if_match: Some(etag.clone()), ..Default::default() };
+        let (args, _) = options.into();
+        let reader = Service::read(&self.service, &self.context, &self.path, args)?;
+        oio::Read::open(&reader, range).await
+    }
+}
 
 #[deny(clippy::missing_trait_methods)]
 impl oio::Read for Reader {
     async fn open(&self, range: BytesRange) -> Result<(RpRead, Box<dyn oio::ReadStreamDyn>)> {
         let (reply, stream) =
-            until_it_works!(self.0.tries("read"), oio::Read::open(&self.0.inner, range))?;
+            until_it_works!(self.0.tries(), oio::Read::open(&self.0.body.inner, range))?;
         let file = Version::of(&reply);
         let stream =
             Stream { reader: Arc::clone(&self.0), stream: Some(stream), range, given: 0, file };
@@ -46,12 +88,11 @@ impl oio::Read for Reader {
     }
 
     async fn read(&self, range: BytesRange) -> Result<(RpRead, Buffer)> {
-        until_it_works!(self.0.tries("read"), oio::Read::read(&self.0.inner, range))
+        until_it_works!(self.0.tries(), oio::Read::read(&self.0.body.inner, range))
     }
 }
 
 /// What a file was when its reading began.
-#[derive(PartialEq, Eq)]
 struct Version {
     etag: Option<String>,
     len: Option<u64>,
@@ -67,8 +108,21 @@ impl Version {
     }
 }
 
+impl Version {
+    /// Whether the rest is of the same version. A service may tell the etag at one time and not at
+    /// another; where there was none it cannot be missed, and where it was asked for it was there.
+    fn is_of(&self, rest: &Self, asked: bool) -> bool {
+        let same = match (&self.etag, &rest.etag) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            (Some(_), None) => asked,
+            (None, _) => true,
+        };
+        same && self.len == rest.len
+    }
+}
+
 struct Stream {
-    reader: Arc<Body<oio::Reader>>,
+    reader: Arc<Reading>,
     /// `None`: it broke off.
     stream: Option<Box<dyn oio::ReadStreamDyn>>,
     range: BytesRange,
@@ -84,8 +138,9 @@ impl Stream {
             }
             let mut rest = self.range;
             rest.advance(self.given);
-            let (reply, stream) = oio::Read::open(&self.reader.inner, rest).await?;
-            if Version::of(&reply) != self.file {
+            let (reply, stream) = self.reader.rest(rest, &self.file).await?;
+            let asked = self.reader.can_insist();
+            if !self.file.is_of(&Version::of(&reply), asked) {
                 return Err(Error::new(
                     ErrorKind::ConditionNotMatch,
                     format!("the file changed while it was read, after {} bytes", self.given),
@@ -122,7 +177,7 @@ impl Stream {
 
 impl oio::ReadStream for Stream {
     async fn read(&mut self) -> Result<Buffer> {
-        until_it_works!(self.reader.tries("read"), self.next())
+        until_it_works!(self.reader.tries(), self.next())
     }
 }
 

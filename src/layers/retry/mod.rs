@@ -24,6 +24,11 @@
 //!   all tries becomes persistent, so that OpenDAL's own `RetryLayer`, above or below, does not
 //!   multiply them: a request that was tried in vain is not sent again within the same operation.
 //!
+//! Between the pauses it keeps a [`Pace`]: what the account may spend is known from
+//! `RateLimit-Limit`, `-Remaining` and `-Reset`, or learnt from refusals; each request is weighed by
+//! what it costs ([`Mark::cost`](crate::gate::Mark::cost)), and waits for its turn in the order in
+//! which it came.
+//!
 //! It takes the place of OpenDAL's `RetryLayer`. A pause longer than the 10 s that OpenDAL's
 //! `TimeoutLayer` allows looks like a time-out to it; with [`transport`](crate::transport), which
 //! has time-outs of its own, that layer is not needed.
@@ -31,6 +36,7 @@
 
 mod bodies;
 mod event;
+mod pace;
 mod policy;
 mod service;
 #[cfg(all(test, feature = "drive"))]
@@ -52,8 +58,10 @@ use opendal::{
     raw::{Layer, Service, Servicer},
 };
 
+pub(crate) use self::pace::{Pacer, Told};
 pub use self::{
     event::{Event, Observer},
+    pace::Pace,
     policy::{Backoff, Budget, Policy},
 };
 use self::{service::Retrying, transport::Repeating};

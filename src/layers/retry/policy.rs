@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::pace::Pace;
+
 /// How a cloud wants to be tried again. A value: change the fields you want otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -19,6 +21,8 @@ pub struct Policy {
     /// How many repeats an account may make beyond what its answers earn; `None`: no limit.
     /// Refusals that name their pause cost nothing.
     pub budget: Option<Budget>,
+    /// How fast the account is asked; `None`: as fast as the callers ask, but for pauses.
+    pub pace: Option<Pace>,
 }
 
 /// Exponential, with full jitter: before the n-th repeat, anything from nothing to
@@ -43,7 +47,7 @@ pub struct Budget {
 
 impl Default for Policy {
     /// 5 tries; 0.5 s, doubled up to 30 s; no wait beyond a minute, nothing beyond five; 100 repeats
-    /// and one more for every two good answers.
+    /// and one more for every two good answers; the pace that the cloud's answers teach.
     fn default() -> Self {
         Self {
             attempts: 5,
@@ -55,15 +59,18 @@ impl Default for Policy {
             longest_wait: Duration::from_secs(60),
             longest_total: Duration::from_secs(300),
             budget: Some(Budget { reserve: 100.0, earned: 0.5 }),
+            pace: Some(Pace::default()),
         }
     }
 }
 
 impl Policy {
     /// Microsoft Graph: pauses of 120 s are usual there, an hour has been seen
-    /// (onedrive-graph.md, A22); 5 minutes are waited for.
+    /// (onedrive-graph.md, A22); 5 minutes are waited for. More than 16 requests at a time had
+    /// clients blocked.
     pub fn graph() -> Self {
         Self {
+            pace: Some(Pace { together: 16, ..Pace::default() }),
             attempts: 8,
             longest_wait: Duration::from_secs(300),
             longest_total: Duration::from_secs(900),

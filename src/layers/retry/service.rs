@@ -13,7 +13,7 @@ use opendal::{
 
 use super::{
     Core,
-    bodies::{Body, Reader},
+    bodies::{Body, Reader, Reading},
     tries::{Tries, until_it_works},
     watch::Watch,
 };
@@ -90,8 +90,12 @@ impl Service for Retrying {
     }
 
     fn read(&self, context: &OperationContext, path: &str, args: OpRead) -> Result<Reader> {
-        let read = self.body(context, |context| self.inner.read(context, path, args))?;
-        Ok(Reader(Arc::new(read)))
+        let watch = Watch::default();
+        let context = watch.over(context);
+        let made = self.inner.read(&context, path, args.clone()).map_err(not_temporary)?;
+        let body = Body::new(made, self.core.clone(), watch);
+        let (service, path) = (Arc::clone(&self.inner), path.to_owned());
+        Ok(Reader(Arc::new(Reading { body, service, context, path, args })))
     }
 
     fn write(&self, context: &OperationContext, path: &str, args: OpWrite) -> Result<Self::Writer> {

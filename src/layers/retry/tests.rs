@@ -17,12 +17,13 @@ use tokio::time::Instant;
 
 use super::{Backoff, Budget, Event, Policy, RetryLayer};
 use crate::{
+    adapter::{DriveHandle, DriveService},
     gate::{Exhausted, Gate, Mark, Repeat},
     http::{
         Call, Context,
         scripted::{Outcome, Scripted, answer},
     },
-    services::onedrive::OneDrive,
+    services::{amazon_drive::AmazonDrive, onedrive::OneDrive, skydrive::SkyDrive},
 };
 
 const URL: &str = "https://cloud.test/item?secret=hunter2";
@@ -130,7 +131,7 @@ async fn a_pause_holds_for_all_of_the_account_and_nobody_asks_meanwhile() {
     let ask = |url: &str, gate: Option<&Gate>, passes| {
         let mut request = request("GET");
         *request.uri_mut() = url.parse().expect("a URL");
-        request.extensions_mut().insert(Mark { gate: gate.cloned(), passes, repeat: None });
+        request.extensions_mut().insert(Mark { gate: gate.cloned(), passes, ..Mark::default() });
         let transport = transport.clone();
         async move { transport.send(request).await.expect("an answer").status().as_u16() }
     };
@@ -215,7 +216,25 @@ async fn everything_it_does_is_told_and_nothing_of_it_is_secret() {
 /// A drive of ours over a scripted cloud.
 fn drive(scripted: &Scripted) -> Operator {
     let onedrive = OneDrive::default().endpoint("https://graph.test/v1.0").access_token("hunter2");
-    let (service, _) = onedrive.build_with_handle().expect("a drive");
+    over_scripted(scripted, onedrive.build_with_handle())
+}
+
+/// One of each of our drives.
+fn drives(scripted: &Scripted) -> [Operator; 3] {
+    let sky = SkyDrive::default().endpoint("https://live.test/v5.0/").access_token("hunter2");
+    let amazon = AmazonDrive::default().endpoint("https://drive.test/v1/").access_token("hunter2");
+    [
+        drive(scripted),
+        over_scripted(scripted, sky.build_with_handle()),
+        over_scripted(scripted, amazon.build_with_handle()),
+    ]
+}
+
+fn over_scripted(
+    scripted: &Scripted,
+    built: opendal::Result<(DriveService, DriveHandle)>,
+) -> Operator {
+    let (service, _) = built.expect("a drive");
     let context =
         OperationContext::new().with_http_transport(HttpTransporter::new(scripted.clone()));
     Operator::from_parts(context, Arc::new(service))
@@ -227,21 +246,40 @@ fn theirs() -> opendal::layers::RetryLayer {
 }
 
 /// The table of finding 6: who is above, and how many requests a look takes.
-async fn requests_of(outcome: &Outcome, stack: impl FnOnce(Operator) -> Operator) -> usize {
-    let outcome = outcome.clone();
-    let scripted = Scripted::by(move |_| outcome.clone());
-    let error = stack(drive(&scripted)).stat("x").await.expect_err("it goes wrong");
-    assert!(error.is_persistent() && !format!("{error:?}").contains("hunter2"), "{error:?}");
-    scripted.sent().len()
+async fn requests_of(outcome: &Outcome, stack: impl Fn(Operator) -> Operator) -> [usize; 3] {
+    let mut sent = [0; 3];
+    for (at, sent) in sent.iter_mut().enumerate() {
+        let outcome = outcome.clone();
+        let scripted = Scripted::by(move |_| outcome.clone());
+        let drive = drives(&scripted)[at].clone();
+        let error = stack(drive).stat("x").await.expect_err("it goes wrong");
+        assert!(error.is_persistent() && !format!("{error:?}").contains("hunter2"), "{error:?}");
+        *sent = scripted.sent().len();
+    }
+    sent
 }
 
 #[tokio::test(start_paused = true)]
 async fn opendals_retry_above_or_below_does_not_multiply_the_tries() {
-    for outcome in [answer(503, ""), Outcome::Reset, answer(429, "").header("retry-after", "1")] {
+    let throttled = r#"{"error": {"code": "request_throttled", "message": "Please wait."}}"#;
+    for outcome in [
+        answer(503, ""),
+        Outcome::Reset,
+        answer(429, "").header("retry-after", "1"),
+        answer(420, throttled),
+        answer(509, ""),
+        answer(408, ""),
+    ] {
         let ours = || layer(policy());
-        assert_eq!(requests_of(&outcome, |drive| drive.layer(ours())).await, 5);
-        assert_eq!(requests_of(&outcome, |drive| drive.layer(ours()).layer(theirs())).await, 5);
-        assert_eq!(requests_of(&outcome, |drive| drive.layer(theirs()).layer(ours())).await, 5);
+        assert_eq!(requests_of(&outcome, |drive| drive.layer(ours())).await, [5; 3]);
+        assert_eq!(
+            requests_of(&outcome, |drive| drive.layer(ours()).layer(theirs())).await,
+            [5; 3]
+        );
+        assert_eq!(
+            requests_of(&outcome, |drive| drive.layer(theirs()).layer(ours())).await,
+            [5; 3]
+        );
     }
 }
 
@@ -299,6 +337,43 @@ async fn a_body_that_breaks_off_goes_on_where_it_was() {
     });
     let read = drive(&scripted).layer(layer(policy())).read("f").await.expect("all of it");
     assert_eq!(read.to_vec(), bytes);
+}
+
+/// A file whose bytes are fetched by a ticket, which tells no etag, after a look, which does.
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_is_the_same_file_or_nothing() {
+    for etags in [["e", "e"], ["e", "f"]] {
+        let bytes: Vec<u8> = (0..100).collect();
+        let mut looks = etags.into_iter().cycle();
+        let scripted = Scripted::by({
+            let bytes = bytes.clone();
+            move |sent| {
+                if !sent.url.contains("files.test") {
+                    let etag = looks.next().unwrap_or_default();
+                    let ticket = r#""@microsoft.graph.downloadUrl":"https://files.test/t""#;
+                    let item = format!(
+                        r#"{{"id":"1","name":"f","size":100,"file":{{}},"eTag":"{etag}",{ticket}}}"#
+                    );
+                    return answer(200, item);
+                }
+                match sent.header("range") {
+                    None => answer(200, &*bytes).broken_at(50),
+                    Some("bytes=50-99" | "bytes=50-") => {
+                        answer(206, &bytes[50..]).header("content-range", "bytes 50-99/100")
+                    }
+                    other => answer(400, format!("{other:?}")),
+                }
+            }
+        });
+        let read = drive(&scripted).layer(layer(policy())).read("f").await;
+        match etags[0] == etags[1] {
+            true => assert_eq!(read.expect("all of it").to_vec(), bytes),
+            false => {
+                let error = read.expect_err("it changed");
+                assert_eq!(error.kind(), opendal::ErrorKind::ConditionNotMatch, "{error}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep};
 use super::{
     Core,
     event::Event,
-    verdict::{Verdict, named_pause, peek, repeat, told_pause},
+    verdict::{Verdict, limit, named_pause, peek, repeat, told_pause},
 };
-use crate::gate::{Attempt, Exhausted, Gate, Mark};
+use crate::gate::{Attempt, Exhausted, Gate, Mark, Turn};
 
 /// A transport that sends again.
 pub(super) struct Repeating {
@@ -47,6 +47,7 @@ impl HttpTransport for Repeating {
             what: label(&request),
             gate,
             passes: mark.passes,
+            cost: mark.cost,
             begun: Instant::now(),
             attempts: 0,
         };
@@ -67,6 +68,7 @@ struct Sending<'t> {
     what: String,
     gate: Gate,
     passes: bool,
+    cost: u32,
     begun: Instant,
     attempts: u32,
 }
@@ -79,12 +81,12 @@ impl Sending<'_> {
     async fn send(mut self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let repeat = repeat(&request);
         loop {
-            self.pass().await?;
+            let turn = self.pass().await?;
             self.attempts += 1;
             let mut again = request.clone();
             again.extensions_mut().insert(Attempt(self.attempts));
             let sent = Instant::now();
-            let (outcome, verdict, named) = self.sent(again, sent).await;
+            let (outcome, verdict, named) = self.sent(again, sent, turn).await;
             if verdict == Verdict::Answered {
                 return outcome;
             }
@@ -106,6 +108,7 @@ impl Sending<'_> {
         &self,
         request: Request<Buffer>,
         sent: Instant,
+        turn: Option<Turn>,
     ) -> (Result<Response<HttpBody>>, Verdict, Option<Duration>) {
         let answer = match self.transport.inner.fetch(request).await {
             Err(error) => {
@@ -117,6 +120,9 @@ impl Sending<'_> {
         let verdict = Verdict::of_answer(answer.status(), answer.headers());
         if verdict == Verdict::Answered {
             self.gate.answered(self.core().policy.budget.map_or(0.0, |budget| budget.earned));
+            if let Some(turn) = turn {
+                turn.answered(limit(answer.headers()));
+            }
             return (Ok(answer), verdict, None);
         }
         let (parts, body) = answer.into_parts();
@@ -124,13 +130,16 @@ impl Sending<'_> {
         let mut named = named_pause(&parts.headers, || (self.core().date)());
         if verdict == Verdict::Refused {
             named = named.or_else(|| told_pause(&words));
-            self.close(named, sent, parts.status.as_u16());
+            let pause = self.close(named, sent, parts.status.as_u16());
+            if let Some(turn) = turn {
+                turn.refused(sent, pause, limit(&parts.headers));
+            }
         }
         (Ok(Response::from_parts(parts, body)), verdict, named)
     }
 
     /// The whole account pauses.
-    fn close(&self, named: Option<Duration>, sent: Instant, status: u16) {
+    fn close(&self, named: Option<Duration>, sent: Instant, status: u16) -> Duration {
         let core = self.core();
         let refusals = self.gate.refused(sent);
         let pause = named
@@ -139,17 +148,26 @@ impl Sending<'_> {
         self.gate.close(pause);
         let (account, why) = (&*self.transport.account, &*status.to_string());
         core.tell(Event::Paused { account, why, pause });
+        pause
     }
 
-    /// Waits at the gate.
-    async fn pass(&self) -> Result<()> {
+    /// Waits at the gate, and for a turn.
+    async fn pass(&self) -> Result<Option<Turn>> {
         if self.passes {
-            return Ok(());
+            return Ok(None);
         }
         let policy = &self.core().policy;
-        let now = Instant::now();
-        let deadline = (now + policy.longest_wait).min(self.begun + policy.longest_total);
-        self.gate.passed(deadline).await.map_err(|pause| {
+        let last = self.begun + policy.longest_total;
+        let waited = match policy.pace.filter(|_| self.cost > 0) {
+            None => {
+                let deadline = last.min(Instant::now() + policy.longest_wait);
+                self.gate.passed(deadline).await.map(|()| None)
+            }
+            Some(pace) => {
+                self.gate.turn(self.cost, &pace, policy.longest_wait, last).await.map(Some)
+            }
+        };
+        waited.map_err(|pause| {
             let exhausted = self.exhausted(Some(pause));
             self.tell_the_end("the account is paused");
             let text = format!("{}: too many requests; {exhausted}", self.what);
@@ -160,7 +178,7 @@ impl Sending<'_> {
     /// How long to wait before it is sent again.
     ///
     /// # Errors
-    /// It is not; with the pause that is too long, if that is why.
+    /// It is not; with the pause that the cloud wants, or that is too long.
     fn wait(
         &self,
         verdict: Verdict,
@@ -174,7 +192,7 @@ impl Sending<'_> {
         if self.attempts >= policy.attempts
             || !policy.budget.is_none_or(|budget| in_budget(budget.reserve))
         {
-            return Err(None);
+            return Err(named);
         }
         let mut wait = match named {
             Some(named) => named,

@@ -7,6 +7,7 @@ use futures::{StreamExt, stream};
 use jiff::{Timestamp, fmt::rfc2822};
 use opendal::{Buffer, Error, HttpBody};
 
+use super::Told;
 use crate::gate::{Mark, Repeat};
 
 /// The most of a refusal's body that is looked at, in bytes.
@@ -99,6 +100,19 @@ pub(super) fn named_pause(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> O
         Some("0") => seconds(text("ratelimit-reset")?),
         _ => None,
     }
+}
+
+/// What headers say of a limit: all three of them, or nothing.
+pub(super) fn limit(headers: &HeaderMap) -> Option<Told> {
+    let number = |name: &str| {
+        // A policy or a list may follow.
+        let text = headers.get(name)?.to_str().ok()?.split([',', ';']).next()?;
+        Some(seconds(text.trim())?.as_secs_f64())
+    };
+    let limit = number("ratelimit-limit").filter(|limit| *limit > 0.0)?;
+    let remaining = number("ratelimit-remaining")?.min(limit);
+    let reset = Duration::try_from_secs_f64(number("ratelimit-reset")?).ok()?;
+    Some(Told { limit, remaining, reset })
 }
 
 /// Whole seconds, or with a fraction as some clouds write them.
@@ -195,6 +209,26 @@ mod tests {
         for nonsense in ["soon", "-1", "1e400", "NaN", ""] {
             assert_eq!(pause(&[("retry-after", nonsense)]), None, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_limit_is_told_by_three_headers_or_not_at_all() {
+        let of = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, value.parse().expect("a value"));
+            }
+            limit(&headers)
+        };
+        let all = [
+            ("ratelimit-limit", "1250, 1250;w=60"),
+            ("ratelimit-remaining", "200"),
+            ("ratelimit-reset", "7"),
+        ];
+        let reset = Duration::from_secs(7);
+        assert_eq!(of(&all), Some(Told { limit: 1250.0, remaining: 200.0, reset }));
+        assert_eq!(of(&all[1..]), None);
+        assert_eq!(of(&[all[0], all[1], ("ratelimit-reset", "soon")]), None);
     }
 
     #[test]

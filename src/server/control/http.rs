@@ -10,6 +10,7 @@
 //! | `GET faults` | the rules in force and what they have done |
 //! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
 //! | `DELETE faults` | clears them |
+//! | `GET`, `PUT`, `DELETE budget` | what every account may ask for in a window of time: `{"units", "window"}`, or `null` |
 //! | `POST items` | plants an item or a list of items |
 //! | `POST state/reset` | everything as it was at the start |
 //!
@@ -30,7 +31,7 @@ use axum::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::{Control, Fault, Plant};
+use super::{Budget, Control, Fault, Plant};
 use crate::server::app::text;
 
 /// The largest body: planted files come inside of it.
@@ -44,6 +45,7 @@ pub(in crate::server) fn router(control: Control) -> Router {
         .route("/_control/requests", get(requests))
         .route("/_control/audit", get(audit))
         .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
+        .route("/_control/budget", get(budget).put(set_budget).delete(clear_budget))
         .route("/_control/items", post(plant))
         .route("/_control/state/reset", post(reset_state))
         .layer(middleware::from_fn_with_state(control.clone(), guard));
@@ -145,6 +147,28 @@ async fn clear_faults(State(control): State<Control>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+async fn budget(State(control): State<Control>) -> Response {
+    json(&control.budget())
+}
+
+async fn set_budget(State(control): State<Control>, body: Bytes) -> Response {
+    let budget: Budget = match serde_json::from_slice(&body) {
+        Ok(budget) => budget,
+        Err(error) => return text(StatusCode::BAD_REQUEST, format!("no budget: {error}")),
+    };
+    match control.set_budget(Some(budget)) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(reason) => text(StatusCode::BAD_REQUEST, reason),
+    }
+}
+
+async fn clear_budget(State(control): State<Control>) -> Response {
+    match control.set_budget(None) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(reason) => text(StatusCode::BAD_REQUEST, reason),
+    }
+}
+
 async fn plant(State(control): State<Control>, body: Bytes) -> Response {
     let items: Vec<Plant> = match one_or_many(&body, "item") {
         Ok(items) => items,
@@ -166,7 +190,8 @@ async fn reset_state(State(control): State<Control>) -> Response {
 async fn nothing_here() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Control has: health, counters, counters/reset, requests, faults, audit, items, state/reset.",
+        "Control has: health, counters, counters/reset, requests, faults, budget, audit, items, \
+         state/reset.",
     )
 }
 

@@ -1,5 +1,6 @@
 //! What a test may ask of the server and change in it, besides what the protocols allow.
 
+mod budget;
 mod check;
 mod effects;
 mod faults;
@@ -11,6 +12,8 @@ mod rules;
 
 use std::sync::Arc;
 
+pub use budget::Budget;
+pub(super) use budget::{Budgets, within_budget};
 pub use effects::{Bandwidth, Drip, Latency, Side, When};
 pub use faults::Fault;
 pub(super) use http::router;
@@ -27,6 +30,7 @@ use super::{ServerError, app::App, seed, tree::Audit};
 pub(super) struct State {
     pub log: Log,
     pub faults: Faults,
+    pub budgets: Budgets,
     /// The folder whose files the default drive begins with.
     pub seed: Option<std::path::PathBuf>,
     /// What control requests must carry, where others than this machine can send them.
@@ -96,6 +100,21 @@ impl Control {
         self.app.control.faults.clear();
     }
 
+    /// What every account may ask for in a window of time, if that is limited.
+    pub fn budget(&self) -> Option<Budget> {
+        self.app.control.budgets.budget()
+    }
+
+    /// Limits what every account may ask for, or no more; of a new budget nothing is used.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn set_budget(&self, budget: Option<Budget>) -> Result<(), &'static str> {
+        budget.as_ref().map_or(Ok(()), Budget::check)?;
+        self.app.control.budgets.set(budget);
+        Ok(())
+    }
+
     /// Plants items that no request can make; see [`Plant`]. One after another; what was planted
     /// before one that fails stays.
     pub async fn plant(
@@ -113,12 +132,14 @@ impl Control {
     }
 
     /// Makes the server what it was when it started: every drive is gone, the default drive has
-    /// the files of the seed folder, there are no faults, and counters and log are empty. Tokens
-    /// stay good; uploads under way are lost.
+    /// the files of the seed folder, there are no faults, and counters and log are empty. A
+    /// budget stays in force, and nothing of it is used. Tokens stay good; uploads under way are
+    /// lost.
     pub async fn reset_state(&self) -> Result<(), ServerError> {
         self.app.control.faults.restart();
         self.app.tree.reset().await.map_err(ServerError::Tree)?;
         self.app.accounts.clear();
+        self.app.control.budgets.clear();
         if let Some(folder) = &self.app.control.seed {
             seed::seed(&self.app, folder).await?;
         }

@@ -21,8 +21,8 @@
 //!   [transport](crate::transport). Of a failed upload nothing can be resumed. After a time-out
 //!   (408, 504) the file often arrives all the same: it is
 //!   [looked for](AmazonDriveConfig::upload_wait) by name, size and MD5 before it is called failed.
-//! * Every write is checked by size and MD5, every read of a whole file by MD5. An item's etag is
-//!   that MD5. A read with `if_match` or `if_none_match` looks at the file first.
+//! * Every write is checked by size and MD5, and so is every read of a whole file whose bytes come
+//!   without breaking off. An item's etag is that MD5. A read with `if_match` or `if_none_match` looks at the file first.
 //! * Modification times are the cloud's, and nothing can be copied.
 //! * Names are compared without case. A file's name may be in several folders at once: it is one
 //!   item, with one name. Removing it takes it out of the folder it was found through, and out of

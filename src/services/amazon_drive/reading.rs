@@ -64,8 +64,9 @@ pub(super) async fn download_by(
         && let Some(sum) = known.and_then(md5_of)
     {
         let bytes = std::mem::replace(&mut download.bytes, Box::pin(stream::empty()));
-        download.bytes =
-            md5::checked(bytes, move |arrived| async move { file.judge(arrived, sum).await });
+        let answers = download.total.div_ceil(most);
+        let judge = move |arrived| async move { file.judge(arrived, sum, answers).await };
+        download.bytes = md5::checked(bytes, judge);
     }
     Ok(download)
 }
@@ -193,13 +194,15 @@ impl File {
     }
 
     /// Whether what arrived is the file. What was known of it may be older than it, so before it is
-    /// called damaged the cloud is asked.
-    async fn judge(self, arrived: md5::Md5Sum, known: md5::Md5Sum) -> Result<()> {
+    /// called damaged the cloud is asked. Of a version between the two nobody tells the hash: one
+    /// that came in one answer is whole, and one that came in several may be a mixture.
+    async fn judge(self, arrived: md5::Md5Sum, known: md5::Md5Sum, answers: u64) -> Result<()> {
         if arrived == known {
             return Ok(());
         }
         let now = look(&self.client, &self.cx, &self.id).await?;
-        if md5_of(&now) == Some(arrived) {
+        let sum = md5_of(&now);
+        if sum == Some(arrived) || (sum != Some(known) && answers == 1) {
             return Ok(());
         }
         Err(Error::new(

@@ -311,7 +311,8 @@ impl Client {
         known: Option<u64>,
     ) -> Result<Download> {
         let call = Call::new(Operation::Read, Method::GET, ticket.url.expose(), "{ticket}")
-            .of_account(&self.gate);
+            .of_account(&self.gate)
+            .costing(0);
         let answer = cx.fetch(asking_for(call, range)).await?;
         let mut download = bytes_of(answer, range, known, &ticket.url).await?;
         download.ticket = Some(ticket.clone());
@@ -411,6 +412,7 @@ impl Client {
         let end = offset.saturating_add(body.len());
         let call = Call::new(Operation::Write, Method::PUT, session.expose(), "{upload session}")
             .of_account(&self.gate)
+            .costing(0)
             // A fragment that has arrived is refused the second time.
             .repeated(Repeat::IfRefused)
             .header(
@@ -431,7 +433,8 @@ impl Client {
     /// `NotFound`: the session is lost, or its file is there.
     pub async fn upload_status(&self, cx: &Context, session: &Secret) -> Result<UploadSession> {
         let call = Call::new(Operation::Write, Method::GET, session.expose(), "{upload session}")
-            .of_account(&self.gate);
+            .of_account(&self.gate)
+            .costing(0);
         succeeded(cx.send(call).await?, session)?.json()
     }
 
@@ -441,7 +444,8 @@ impl Client {
     /// As [`put_fragment`](Self::put_fragment).
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
         let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}")
-            .of_account(&self.gate);
+            .of_account(&self.gate)
+            .costing(0);
         succeeded(cx.send(call).await?, session)?.json()
     }
 
@@ -475,7 +479,8 @@ impl Client {
     pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
         let call =
             Call::new(Operation::Write, Method::DELETE, session.expose(), "{upload session}")
-                .of_account(&self.gate);
+                .of_account(&self.gate)
+                .costing(0);
         succeeded(cx.send(call).await?, session).map(drop)
     }
 
@@ -516,7 +521,8 @@ impl Client {
     /// The host's; how the copy itself failed is [`Monitored::Failed`].
     pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<Monitored> {
         let call = Call::new(Operation::Copy, Method::GET, monitor.expose(), "{copy monitor}")
-            .of_account(&self.gate);
+            .of_account(&self.gate)
+            .costing(0);
         let reply = cx.send(call).await?;
         // Once ready, some hosts redirect to the new item, which without a token says 401.
         if reply.redirected || reply.status == StatusCode::SEE_OTHER {
@@ -567,8 +573,13 @@ impl Client {
         cx: &Context,
         call: &(dyn Fn() -> Call + Sync),
     ) -> Result<(Incoming, Secret)> {
-        let signed =
-            |token: &Secret| call().headers(&self.headers).of_account(&self.gate).bearer(token);
+        let signed = |token: &Secret| {
+            call()
+                .costing_by(resource_units)
+                .headers(&self.headers)
+                .of_account(&self.gate)
+                .bearer(token)
+        };
         let token = self.tokens.token(cx).await?;
         let answer = cx.fetch(signed(&token)).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
@@ -587,6 +598,17 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// What a request costs, in resource units (A22): one item or its bytes 1, several items and every
+/// change 2. A page of a delta with a token would cost 1; it is not told from others. What is
+/// pre-authenticated goes to other hosts, and costs nothing.
+fn resource_units(method: &Method, operation: Operation) -> u32 {
+    match (method, operation) {
+        (&Method::GET, Operation::List) => 2,
+        (&Method::GET, _) => 1,
+        _ => 2,
     }
 }
 

@@ -38,13 +38,10 @@ pub(super) fn refused(reply: &Reply, token: Option<&Secret>) -> Error {
         code if code.starts_with("request_token_") => (ErrorKind::Denied, None),
         _ => return failure,
     };
-    let after = match failure.retry() {
-        Retry::Again { after: Some(after) } => Some(after),
-        _ => wait,
-    };
-    let retry = match (wait, failure.retry()) {
-        (Some(_), _) => Retry::Again { after },
-        (None, told) => told,
+    let retry = match (failure.retry(), wait) {
+        // What the cloud said is better than what is usual, and what was in vain stays so.
+        (told @ (Retry::Exhausted | Retry::Again { after: Some(_) }), _) | (told, None) => told,
+        (_, wait) => Retry::Again { after: wait },
     };
     failure.with_kind(kind).with_retry(retry)
 }

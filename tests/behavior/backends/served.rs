@@ -107,7 +107,7 @@ impl Backend for Served {
                     options.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
                 options
                     .extend(more.iter().map(|(key, value)| (key.to_string(), value.to_string())));
-                Operator::via_iter(scheme, options)
+                Operator::via_iter(scheme, options).map(secrets::told)
             };
             Ok(Test {
                 case,

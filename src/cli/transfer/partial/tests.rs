@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::transfer::journal::{Journal, is_partial};
+use crate::cli::transfer::journal::Journal;
 
 struct Rig {
     dir: tempfile::TempDir,
@@ -148,6 +148,30 @@ fn without_a_hash_only_what_is_on_the_disk_for_certain_outlasts_the_power() {
     if boot().is_some() {
         assert_eq!(trusted(entry(boot()), false), 5);
     }
+}
+
+#[test]
+fn small_files_of_a_process_that_was_killed_are_swept_up_and_no_others() {
+    let rig = Rig::new();
+    let folder = rig.target().with_file_name("");
+    let old = SystemTime::now() - 2 * ABANDONED_AFTER;
+    let make = |name: &str| {
+        let file = File::create(folder.join(name)).expect("made");
+        file.set_modified(old).expect("a time");
+        file
+    };
+    make(".drivedal-abc123.partial");
+    make(".drivedal-0123456789abcdef0123456789abcdef.partial");
+    make("x.partial");
+    let used = make(".drivedal-used12.partial");
+    used.lock().expect("a lock");
+    drop(File::create(folder.join(".drivedal-young1.partial")).expect("made"));
+    sweep(&folder);
+    let mut names = rig.names();
+    names.sort();
+    let large = ".drivedal-0123456789abcdef0123456789abcdef.partial";
+    let rest = [large, ".drivedal-used12.partial", ".drivedal-young1.partial", "x.partial"];
+    assert_eq!(names, rest);
 }
 
 #[test]

@@ -1,0 +1,91 @@
+//! How much memory a client takes for large files whose size it does not know before. A process of
+//! its own, because the figure is the process's peak; the server is in another one.
+//!
+//! `DRIVEDAL_UNANNOUNCED_MIB` says how large the files are; 96 MiB if it is not set.
+#![cfg(target_os = "linux")]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use drivedal::remote::Source;
+use futures::TryStreamExt;
+
+const MIB: u64 = 1 << 20;
+
+/// What a file of any size may add to the peak, in bytes: the largest fragment, the one that is
+/// prepared meanwhile, and what is on its way.
+const BOUND: u64 = 150 * MIB;
+
+/// The peak of the process's memory so far, in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
+    let kilobytes = line.split_whitespace().nth(1).expect("a figure");
+    kilobytes.parse::<u64>().expect("a number") * 1024
+}
+
+/// A server in a process of its own, until it is dropped.
+struct Serving(Child);
+
+impl Serving {
+    fn start(data: &Path) -> (Self, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drivedal"));
+        let command = command.arg("serve").arg("--data").arg(data).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        let mut first = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        out.read_line(&mut first).expect("a first line");
+        let url = first.trim_end().strip_prefix("listening on ").expect("a URL").to_owned();
+        (Self(child), url.trim_end_matches('/').to_owned())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_large_file_of_unknown_size_passes_through_without_staying_in_memory() {
+    let size = std::env::var("DRIVEDAL_UNANNOUNCED_MIB").ok().and_then(|text| text.parse().ok());
+    let size = size.unwrap_or(96_u64) * MIB;
+    let data = tempfile::tempdir().expect("a folder");
+    let (_serving, url) = Serving::start(data.path());
+    for (scheme, path) in
+        [("skydrive", "/v5.0/"), ("onedrive", "/v1.0"), ("amazon-drive", "/drive/v1/")]
+    {
+        let source = Source::scheme(scheme)
+            .option("endpoint", format!("{url}{path}"))
+            .option("access_token", format!("drivedal-dev-{scheme}"));
+        let operator = source.open().expect("a remote").operator;
+        operator.write("small", "warm").await.expect("written");
+        let before = peak();
+        let mut writer = operator.writer("large").await.expect("a writer");
+        for piece in 0..size / MIB {
+            writer.write(vec![piece as u8; MIB as usize]).await.expect("taken");
+        }
+        writer.close().await.expect("closed");
+        let after_write = peak();
+        let bytes = operator.reader("large").await.expect("a reader").into_stream(..).await;
+        let read = bytes.expect("a stream").try_fold((0_u64, true), async |(at, same), piece| {
+            let piece = piece.to_vec();
+            let is = piece.iter().zip(at..).all(|(byte, at)| *byte == (at / MIB) as u8);
+            Ok((at + piece.len() as u64, same && is))
+        });
+        assert_eq!(read.await.expect("all of it"), (size, true), "{scheme}");
+        let mib = |from: u64, to: u64| (to - from) as f64 / MIB as f64;
+        println!(
+            "{scheme}: peak {:.0} MiB before; {} MiB of unknown size add {:.1}, reading them {:.1}",
+            mib(0, before),
+            size / MIB,
+            mib(before, after_write),
+            mib(after_write, peak()),
+        );
+        assert!(peak() < BOUND, "{scheme}: {} MiB", mib(0, peak()));
+    }
+}
