@@ -42,8 +42,10 @@
 //! # Limits
 //! URLs have the scheme that the request came with, whatever `return_ssl_resources` says: this
 //! server has no other. Users have a plain picture, and so have sound and films without a cover.
-//! Pictures are made of JPEG, PNG, GIF and BMP, up to 64 million pixels. A body with a
-//! `Content-Encoding` is refused with 415. A page may be led back only to this machine.
+//! Pictures are made of JPEG, PNG, GIF and BMP, up to 64 million pixels; of large photos JPEG and PNG
+//! are made smaller, others and those that come by BITS stay as they are. A folder's own `sort_by` is
+//! not kept. A body with a `Content-Encoding` is refused with 415. A page may be led back only to
+//! this machine.
 
 mod access;
 pub(super) mod bits;
