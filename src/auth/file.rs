@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "services-skydrive")]
 use super::lcrc;
 use crate::{
     drive::{Error, ErrorKind, Result, Secret},
@@ -29,6 +30,7 @@ pub struct TokenFile {
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Json,
+    #[cfg(feature = "services-skydrive")]
     Lcrc,
 }
 
@@ -59,6 +61,7 @@ impl TokenFile {
 
     /// The old command-line client's file, `~/.lcrc`: YAML, of which only the tokens are changed.
     /// See [`Lcrc`](super::Lcrc) for what else is in it.
+    #[cfg(feature = "services-skydrive")]
     pub fn lcrc(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), form: Form::Lcrc }
     }
@@ -76,6 +79,7 @@ impl TokenFile {
         if text.trim_ascii().is_empty() {
             return Ok(None);
         }
+        #[cfg(feature = "services-skydrive")]
         if matches!(self.form, Form::Lcrc) {
             return lcrc::kept(&String::from_utf8_lossy(&text), &self.path);
         }
@@ -99,6 +103,7 @@ impl TokenFile {
                 let text = serde_json::to_string_pretty(kept).map_err(io::Error::from);
                 replace(&self.path, &(text.map_err(failed)? + "\n")).map_err(failed)
             }
+            #[cfg(feature = "services-skydrive")]
             Form::Lcrc => {
                 let path = lcrc::real(&self.path);
                 let text = match fs::read_to_string(&path) {

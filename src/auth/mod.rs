@@ -10,12 +10,14 @@
 
 mod endpoint;
 mod file;
+#[cfg(feature = "services-skydrive")]
 mod lcrc;
 mod source;
 
+#[cfg(feature = "services-skydrive")]
+pub use self::lcrc::Lcrc;
 pub use self::{
     endpoint::{Endpoint, Tokens},
     file::{Kept, TokenFile},
-    lcrc::Lcrc,
     source::TokenSource,
 };

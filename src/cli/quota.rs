@@ -52,7 +52,7 @@ impl Quota {
             app.output.json(&shown)?;
             return Ok(Exit::Done);
         }
-        if app.output.is_yaml() {
+        if app.output.is_yaml() || app.output.is_partial() {
             let quota = json!({ "free": old_size(available), "quota": old_size(total) });
             app.output.value(&quota)?;
             return Ok(Exit::Done);
