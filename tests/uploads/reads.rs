@@ -141,10 +141,12 @@ async fn many_ranges_of_one_file_read_side_by_side_ask_for_one_ticket() {
         // Walking down x/large, by id, or one look by path.
         assert!(looks <= 4, "{cloud:?}: {counters:?}");
 
-        // All at once find that it has expired.
+        // Several at once find that it has expired, and all of them before there is a new one.
         server.control().reset_counters();
-        let expired = Fault::on("ticket.get").times(32).status(401);
-        server.control().add_faults([expired]).expect("a rule");
+        let expired = Fault::on("ticket.get").times(8).status(401);
+        let looks = if cloud == Cloud::SkyDrive { "live.*" } else { "graph.*" };
+        let slow = Fault::on(looks).latency(Duration::from_millis(300));
+        server.control().add_faults([expired, slow]).expect("rules");
         ranges().await;
         let counters = server.control().counters();
         let looks = counters.total - counters.of("ticket.get");
