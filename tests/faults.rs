@@ -319,7 +319,9 @@ async fn files_are_the_same_whatever_fails() {
     println!("DRIVEDAL_SEED={seed}");
     println!("| remote | files | size | faults | sent twice | received twice | time |");
     let only = env::var("DRIVEDAL_REMOTE").unwrap_or_default();
-    for remote in REMOTES.iter().filter(|remote| remote.name.starts_with(&only)) {
+    let remotes: Vec<_> = REMOTES.iter().filter(|remote| remote.name.starts_with(&only)).collect();
+    assert!(!remotes.is_empty(), "DRIVEDAL_REMOTE={only}: no remote is called so");
+    for remote in remotes {
         survives(remote, seed, faults, total).await;
     }
 }

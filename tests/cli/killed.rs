@@ -241,9 +241,8 @@ async fn what_came_before_the_client_was_killed_does_not_come_again() {
             let mut names: Vec<_> =
                 entries.map(|entry| entry.expect("listed").file_name()).collect();
             names.sort();
-            let is_small = |name: &&std::ffi::OsString| {
-                name.to_string_lossy().starts_with(".drivedal-")
-            };
+            let is_small =
+                |name: &&std::ffi::OsString| name.to_string_lossy().starts_with(".drivedal-");
             // Of the small one nobody remembers where it was.
             names.retain(|name| !is_small(&name));
             assert_eq!(names, ["large", "small"], "{cloud:?}");
