@@ -4,46 +4,41 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Stdio},
+    process::{Child, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use crate::{
+    serving::Serving as Process,
     shell::{Ran, Shell},
     stops::{signal, until},
 };
 
 /// A server in a process of its own.
-struct Serving {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    url: String,
-}
+struct Serving(Process);
 
 impl Serving {
     fn start(shell: &Shell, arguments: &[&str]) -> Self {
         let mut command = shell.command(&["serve"]);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary runs");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let mut first = String::new();
-        out.read_line(&mut first).expect("a first line");
-        let url = first.trim_end().strip_prefix("listening on ").unwrap_or_default().to_owned();
-        assert!(url.starts_with("http://"), "{first:?} {:?}", child.try_wait());
-        Self { child, out, url }
+        Self(Process::start(command.args(arguments).stderr(Stdio::piped())))
     }
 
     fn remote(&self, token: &str) -> String {
-        let endpoint = format!("{}/v5.0/", self.url).replace(':', "%3A").replace('/', "%2F");
+        let endpoint = format!("{}/v5.0/", self.0.url).replace(':', "%3A").replace('/', "%2F");
         format!("sky=skydrive://?endpoint={endpoint}&access_token={token}")
     }
 
+    /// Sends it a signal and waits for its end; it has nothing more to say.
     fn stop(mut self, name: &str) -> Ran {
-        signal(&self.child, name);
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).expect("the rest");
-        let ran = Ran::of(self.child.wait_with_output().expect("it ends"));
-        assert_eq!(rest, "", "{ran:?}");
+        let Process { child, out, .. } = &mut self.0;
+        signal(child, name);
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        out.read_to_end(&mut stdout).expect("the rest");
+        let mut err = child.stderr.take().expect("piped");
+        err.read_to_end(&mut stderr).expect("what it complained of");
+        let status = child.wait().expect("it ends");
+        let ran = Ran::of(Output { status, stdout, stderr });
+        assert_eq!(ran.out, "", "{ran:?}");
         ran
     }
 }
@@ -53,7 +48,8 @@ fn it_says_where_it_listens_and_stops_cleanly_at_either_signal() {
     let shell = Shell::new();
     for name in ["INT", "TERM"] {
         let serving = Serving::start(&shell, &["--http", "127.0.0.1:0"]);
-        assert!(serving.url.starts_with("http://127.0.0.1:"), "{}", serving.url);
+        let url = &serving.0.url;
+        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
         let remote = serving.remote("drivedal-dev");
         assert_eq!(shell.run(&["--remote", &remote, "mkdir", "-p", "sky:kept"]).code, 0);
         let ran = serving.stop(name);
