@@ -47,6 +47,9 @@ pub enum TreeError {
     /// The client's body ended early or could not be read.
     #[error("the body could not be read: {0}")]
     Body(std::io::Error),
+    /// There is no room where the tree is kept, whatever the drive may hold: a disk is full.
+    #[error("no room: {0}")]
+    NoRoom(Box<dyn std::error::Error + Send + Sync>),
     /// The storage below failed.
     #[error("storage: {0}")]
     Storage(Box<dyn std::error::Error + Send + Sync>),

@@ -26,7 +26,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::super::{Result, TreeError};
+use super::{
+    super::{Result, TreeError},
+    failure::{again, storage},
+    file::DbFile,
+};
 use crate::server::blobs::{Blob, Blobs, Numbers};
 
 /// Connections that read.
@@ -49,22 +53,13 @@ const ON_DISK: [&str; 3] =
 /// The journal of a database in memory is in memory; without one nothing could be taken back.
 const IN_MEMORY: [&str; 1] = ["PRAGMA temp_store = MEMORY"];
 
-/// A failure of the storage below.
-pub(super) fn storage(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TreeError {
-    TreeError::Storage(error.into())
-}
-
-impl From<sqlx::Error> for TreeError {
-    fn from(error: sqlx::Error) -> Self {
-        storage(error)
-    }
-}
-
 /// The database of a tree.
 pub(super) struct Db {
     writes: mpsc::Sender<Box<dyn Write>>,
     readers: Readers,
     writer: std::sync::Mutex<Option<JoinHandle<()>>>,
+    /// The file it is in, unless it is in memory.
+    file: Option<Arc<DbFile>>,
 }
 
 enum Readers {
@@ -113,31 +108,44 @@ pub(super) async fn connect(url: &str, in_memory: bool) -> sqlx::Result<AnyConne
 }
 
 impl Db {
-    /// The database behind a connection; with the URL of a pool of more of them to read, unless it
-    /// is in memory. `lock` is given up when nothing is written any more.
-    pub(super) fn new(
-        writer: AnyConnection,
-        pool: Option<&str>,
-        blobs: Arc<Blobs>,
-        lock: Option<File>,
-    ) -> sqlx::Result<Self> {
+    /// The database in memory that is behind a connection.
+    pub(super) fn in_memory(writer: AnyConnection, blobs: Arc<Blobs>) -> Self {
         let writer = Arc::new(Mutex::new(writer));
-        let readers = match pool {
-            None => Readers::Writer(writer.clone()),
-            Some(url) => Readers::Pool(
-                AnyPoolOptions::new()
-                    .max_connections(READERS)
-                    // They are files, not networks: they do not go away.
-                    .test_before_acquire(false)
-                    .idle_timeout(None)
-                    .max_lifetime(None)
-                    .connect_lazy(url)?,
-            ),
-        };
+        let readers = Readers::Writer(writer.clone());
+        Self::on(writer, readers, blobs, None, None)
+    }
+
+    /// The database in a file, behind a connection; with its URL for more of them that read. `lock`
+    /// is given up when nothing is written any more.
+    pub(super) fn in_file(
+        writer: AnyConnection,
+        url: &str,
+        blobs: Arc<Blobs>,
+        file: DbFile,
+        lock: File,
+    ) -> sqlx::Result<Self> {
+        let readers = AnyPoolOptions::new()
+            .max_connections(READERS)
+            // They are files, not networks: they do not go away.
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy(url)?;
+        let writer = Arc::new(Mutex::new(writer));
+        Ok(Self::on(writer, Readers::Pool(readers), blobs, Some(Arc::new(file)), Some(lock)))
+    }
+
+    fn on(
+        writer: Arc<Mutex<AnyConnection>>,
+        readers: Readers,
+        blobs: Arc<Blobs>,
+        file: Option<Arc<DbFile>>,
+        lock: Option<File>,
+    ) -> Self {
         let (writes, waiting) = mpsc::channel(WAITING);
-        let writing = write_all(writer, waiting, blobs, lock);
+        let writing = write_all(writer, waiting, blobs, file.clone(), lock);
         let writer = std::sync::Mutex::new(Some(tokio::spawn(writing)));
-        Ok(Self { writes, readers, writer })
+        Self { writes, readers, writer, file }
     }
 
     /// A connection to read on. Never to be held while waiting for a write.
@@ -157,7 +165,15 @@ impl Db {
         let (reply, result) = oneshot::channel();
         let job = Job { work: Some(work), done: None, reply };
         self.writes.send(Box::new(job)).await.map_err(|_| closed())?;
-        result.await.map_err(|_| closed())?
+        result.await.map_err(|_| closed())?.map_err(|error| self.told_of(error))
+    }
+
+    /// An error of the storage, with which database it was.
+    pub(super) fn told_of(&self, error: TreeError) -> TreeError {
+        match &self.file {
+            Some(file) => error.in_file(file.path()),
+            None => error,
+        }
     }
 
     /// Waits for the writes under way, closes every connection and gives up the lock.
@@ -166,7 +182,7 @@ impl Db {
             pool.close().await;
         }
         // It is already closed if this fails.
-        let _ = self.write(|tx| async { tx.last() }.boxed()).await;
+        let _ = self.writes.send(Box::new(Last)).await;
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer
             && let Err(error) = writer.await
@@ -185,7 +201,6 @@ pub(super) struct Tx {
     connection: OwnedMutexGuard<AnyConnection>,
     numbers: Arc<Numbers>,
     after: After,
-    last: bool,
 }
 
 /// What is to happen to bytes once the transaction is committed.
@@ -221,22 +236,37 @@ impl Tx {
     async fn execute(&mut self, statement: &'static str) -> sqlx::Result<()> {
         sqlx::query(statement).execute(&mut *self.connection).await.map(|_| ())
     }
-
-    /// Nothing is written after this.
-    fn last(&mut self) -> Result<()> {
-        self.last = true;
-        Ok(())
-    }
 }
 
 /// A write as the writing task sees it.
 #[async_trait]
 trait Write: Send {
-    /// Does it; whether what it did is to stay.
-    async fn run(&mut self, tx: &mut Tx) -> bool;
+    /// Does it; what it did is to stay, unless it fails.
+    async fn run(&mut self, tx: &mut Tx) -> Result<()>;
 
     /// The transaction ended: removes and keeps bytes accordingly, and tells the caller.
-    fn end(self: Box<Self>, committed: Result<(), &str>, blobs: &Blobs);
+    fn end(self: Box<Self>, committed: Result<(), &TreeError>, blobs: &Blobs);
+
+    /// Whether nothing is to be written after it.
+    fn is_last(&self) -> bool {
+        false
+    }
+}
+
+/// Writes nothing, and is the last to do so: whatever becomes of its transaction.
+struct Last;
+
+#[async_trait]
+impl Write for Last {
+    async fn run(&mut self, _: &mut Tx) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, _: Result<(), &TreeError>, _: &Blobs) {}
+
+    fn is_last(&self) -> bool {
+        true
+    }
 }
 
 struct Job<F, T> {
@@ -251,16 +281,16 @@ where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send,
     T: Send,
 {
-    async fn run(&mut self, tx: &mut Tx) -> bool {
-        let Some(work) = self.work.take() else { return false };
+    async fn run(&mut self, tx: &mut Tx) -> Result<()> {
+        let work = self.work.take().ok_or_else(closed)?;
         let result = AssertUnwindSafe(work(tx)).catch_unwind().await;
         let result = result.unwrap_or_else(|_| Err(storage("a write panicked")));
-        let stays = result.is_ok();
+        let stays = result.as_ref().map(drop).map_err(again);
         self.done = Some((result, mem::take(&mut tx.after)));
         stays
     }
 
-    fn end(self: Box<Self>, committed: Result<(), &str>, blobs: &Blobs) {
+    fn end(self: Box<Self>, committed: Result<(), &TreeError>, blobs: &Blobs) {
         let result = match (self.done, committed) {
             (Some((Ok(value), after)), Ok(())) => {
                 after.keep.into_iter().for_each(Blob::keep);
@@ -270,7 +300,7 @@ where
                 Ok(value)
             }
             (Some((Err(error), _)), _) => Err(error),
-            (_, Err(why)) => Err(storage(why)),
+            (_, Err(why)) => Err(again(why)),
             (None, Ok(())) => Err(closed()),
         };
         // The caller may be gone; the work is done all the same.
@@ -283,18 +313,21 @@ async fn write_all(
     writer: Arc<Mutex<AnyConnection>>,
     mut waiting: mpsc::Receiver<Box<dyn Write>>,
     blobs: Arc<Blobs>,
+    file: Option<Arc<DbFile>>,
     lock: Option<File>,
 ) {
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let connection = writer.clone().lock_owned().await;
-        let mut tx =
-            Tx { connection, numbers: blobs.numbers(), after: After::default(), last: false };
-        let ended = transact(&mut tx, &mut batch).await.map_err(|error| error.to_string());
-        let last = tx.last;
+        let mut tx = Tx { connection, numbers: blobs.numbers(), after: After::default() };
+        let ended = match file.as_ref().map_or(Ok(()), |file| file.check()) {
+            Ok(()) => transact(&mut tx, &mut batch).await,
+            Err(error) => Err(storage(error)),
+        };
         drop(tx);
+        let last = batch.iter().any(|job| job.is_last());
         for job in batch.drain(..) {
-            job.end(ended.as_ref().copied().map_err(String::as_str), &blobs);
+            job.end(ended.as_ref().copied(), &blobs);
         }
         if last {
             waiting.close();
@@ -310,34 +343,33 @@ async fn write_all(
 }
 
 /// One transaction of one or more writes.
-async fn transact(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
+async fn transact(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> Result<()> {
     tx.execute(BEGIN).await?;
     let result = match batch {
-        [alone] => {
-            if !alone.run(tx).await {
-                return tx.execute("ROLLBACK").await;
-            }
-            Ok(())
-        }
+        [alone] => alone.run(tx).await,
         several => in_turn(tx, several).await,
     };
     let result = match result {
-        Ok(()) => tx.execute("COMMIT").await,
+        Ok(()) => tx.execute("COMMIT").await.map_err(TreeError::from),
         Err(error) => Err(error),
     };
     if result.is_err() {
-        // Also of a COMMIT that failed, or the connection would stay in the transaction.
-        tx.execute("ROLLBACK").await?;
+        // Also of a COMMIT that failed, or the connection would stay in the transaction. It fails
+        // where SQLite itself has taken everything back: no room, a broken disk.
+        let _ = tx.execute("ROLLBACK").await;
     }
     result
 }
 
 /// Each write under a savepoint, so that one that fails takes only itself back.
-async fn in_turn(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
+async fn in_turn(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> Result<()> {
     for job in batch {
         tx.execute("SAVEPOINT one").await?;
-        if !job.run(tx).await {
-            tx.execute("ROLLBACK TO SAVEPOINT one").await?;
+        if let Err(error) = job.run(tx).await
+            && tx.execute("ROLLBACK TO SAVEPOINT one").await.is_err()
+        {
+            // The same, and so for all of them: what the next one did would be no transaction.
+            return Err(error);
         }
         tx.execute("RELEASE SAVEPOINT one").await?;
     }

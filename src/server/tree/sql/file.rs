@@ -1,0 +1,62 @@
+//! The database's file, and whether it is still there.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// The file of a database that is open.
+///
+/// On Unix a file that is removed or moved can be written on: what a server keeps in it then is
+/// gone with the server, or out of sight. So before every transaction the file has to be where it
+/// was.
+#[derive(Debug)]
+pub(super) struct DbFile {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// What tells a file from another one at the same path.
+#[cfg(unix)]
+type Identity = (u64, u64);
+
+/// Files that are open cannot be removed or moved here.
+#[cfg(not(unix))]
+type Identity = ();
+
+impl DbFile {
+    /// The file that is there now.
+    pub(super) fn new(path: PathBuf) -> io::Result<Self> {
+        let identity = identity(&path)?;
+        Ok(Self { path, identity })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fails if another file is there now, or none.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match identity(&self.path) {
+            Ok(found) if found == self.identity => Ok(()),
+            Ok(_) => Err(io::Error::other("another file has taken the database's place")),
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                format!("the database was removed, or cannot be reached: {error}"),
+            )),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> io::Result<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    let there = fs::metadata(path)?;
+    Ok((there.dev(), there.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> io::Result<Identity> {
+    fs::metadata(path).map(|_| ())
+}
