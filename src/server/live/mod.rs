@@ -69,6 +69,7 @@ mod query;
 mod route;
 mod scopes;
 pub(super) mod sharing;
+pub(super) mod sign_in;
 
 use std::sync::Arc;
 
