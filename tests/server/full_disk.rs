@@ -94,3 +94,39 @@ async fn each_cloud_says_in_its_words_that_there_is_no_room_and_shows_nothing_of
     tokio::time::timeout(std::time::Duration::from_secs(30), cleared).await.expect("in time");
     rig.server.stop().await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_written_is_the_servers_failure_and_what_is_there_is_read() {
+    let data = tempfile::tempdir().expect("a folder");
+    let rig = Rig::with(|builder| builder.data(data.path())).await;
+    let large = "x".repeat(LARGE);
+    let small = rig.file("me/skydrive", "small", "in its row").await;
+    let (_, path) = bits::in_root(&rig, "bits").await;
+    let session = bits::opened(&rig, &path).await;
+    // No folder can be made below a file.
+    let blobs = data.path().join("blobs");
+    fs::remove_dir_all(&blobs).expect("removed");
+    fs::write(&blobs, "").expect("made");
+
+    let put = || rig.graph("PUT", "/me/drive/root:/graph:/content").bytes(large.clone());
+    assert_eq!(put().send().await.refusal(), (500, "generalException".into()));
+    let live = rig.live("PUT", "/me/skydrive/files/live").bytes(large.clone());
+    refused!(live.send().await, 500, "server_internal_error");
+    let range = format!("0-{}/{LARGE}", LARGE - 1);
+    let fragment = bits::fragment(&rig, &path, &session, &range).bytes(large.clone());
+    bits::refused(&fragment.send().await, 500, "");
+    let amazon = rig.amazon_file("amazon", &large).await;
+    assert_eq!((amazon.status, amazon.text("message")), (500, "Internal failure".into()));
+    assert_eq!(rig.names("me/skydrive", "").await, ["small"]);
+    assert_eq!(rig.content(small["id"].as_str().expect("an id")).await, "in its row");
+
+    fs::remove_file(&blobs).expect("removed");
+    assert_eq!(put().send().await.status, 201);
+    // Bytes that are gone are an answer too, and not one that breaks off.
+    fs::remove_dir_all(&blobs).expect("removed");
+    let redirect = rig.graph("GET", "/me/drive/root:/graph:/content").send().await;
+    let gone = rig.bare("GET", redirect.header("location")).send().await;
+    refused!(gone, 500, "server_internal_error");
+    assert_eq!(audit(&rig).await, json!({"blobs": 0, "orphans": 0, "missing": 1}));
+    rig.server.stop().await;
+}
