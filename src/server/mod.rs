@@ -115,6 +115,7 @@ mod seed;
 mod strike;
 mod tickets;
 pub mod tree;
+mod upload;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
