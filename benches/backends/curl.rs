@@ -13,7 +13,7 @@ use crate::{Result, contender::Contender, process::Serving, work::Measured};
 pub const UP: &str = "curl up";
 pub const DOWN: &str = "curl down";
 /// What a client does that hashes what it reads.
-pub const DOWN_CHECKED: &str = "curl down | md5sum";
+pub const DOWN_CHECKED: &str = "curl down, md5sum";
 
 /// Up and down again; nothing where there is no `curl`.
 pub fn measure(
