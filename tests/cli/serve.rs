@@ -4,6 +4,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    ops::Deref,
     process::{Child, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -17,6 +18,14 @@ use crate::{
 /// A server in a process of its own.
 struct Serving(Process);
 
+impl Deref for Serving {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.0
+    }
+}
+
 impl Serving {
     fn start(shell: &Shell, arguments: &[&str]) -> Self {
         let mut command = shell.command(&["serve"]);
@@ -24,7 +33,7 @@ impl Serving {
     }
 
     fn remote(&self, token: &str) -> String {
-        let endpoint = format!("{}/v5.0/", self.0.url).replace(':', "%3A").replace('/', "%2F");
+        let endpoint = format!("{}/v5.0/", self.url).replace(':', "%3A").replace('/', "%2F");
         format!("sky=skydrive://?endpoint={endpoint}&access_token={token}")
     }
 
@@ -48,8 +57,7 @@ fn it_says_where_it_listens_and_stops_cleanly_at_either_signal() {
     let shell = Shell::new();
     for name in ["INT", "TERM"] {
         let serving = Serving::start(&shell, &["--http", "127.0.0.1:0"]);
-        let url = &serving.0.url;
-        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        assert!(serving.url.starts_with("http://127.0.0.1:"), "{}", serving.url);
         let remote = serving.remote("drivedal-dev");
         assert_eq!(shell.run(&["--remote", &remote, "mkdir", "-p", "sky:kept"]).code, 0);
         let ran = serving.stop(name);
@@ -194,4 +202,26 @@ fn commands_that_begin_together_find_one_server() {
         assert_eq!(ran.code, 0, "{ran:?}");
     }
     assert_eq!(shell.out(&["ls", "local-skydrive:"]), "0/\n1/\n2/\n3/\n4/\n5/\n");
+}
+
+#[test]
+fn it_is_an_account_of_the_kind_it_is_told() {
+    let shell = Shell::new();
+    for (kind, looks) in
+        [("personal", "!s"), ("personal-legacy", "!1"), ("business", "01"), ("library", "01")]
+    {
+        let serving = Serving::start(&shell, &["--ephemeral", "--kind", kind]);
+        let endpoint = format!("{}/v1.0", serving.url).replace(':', "%3A").replace('/', "%2F");
+        let remote = format!("one=onedrive://?endpoint={endpoint}&access_token=drivedal-dev");
+        assert_eq!(shell.run(&["--remote", &remote, "mkdir", "one:a"]).code, 0);
+        let told = shell.out(&["--remote", &remote, "stat", "one:a/"]);
+        let id = told.lines().find_map(|line| line.strip_prefix("id: ")).unwrap_or_default();
+        match looks.strip_prefix('!') {
+            Some(_) => assert!(id.contains(looks), "{kind}: {told}"),
+            None => assert!(id.starts_with(looks), "{kind}: {told}"),
+        }
+        assert_eq!(serving.stop("TERM").code, 0);
+    }
+    let ran = shell.run(&["serve", "--ephemeral", "--kind", "premium"]);
+    assert!(ran.code == 2 && ran.err.contains("premium"), "{ran:?}");
 }
