@@ -16,18 +16,36 @@ pub(super) struct DbFile {
     identity: Identity,
 }
 
-/// What tells a file from another one at the same path.
-#[cfg(unix)]
-type Identity = (u64, u64);
+/// What tells a file from another one at the same path. Where files that are open can be neither
+/// removed nor moved, nothing has to.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    #[cfg(unix)]
+    device: u64,
+    #[cfg(unix)]
+    inode: u64,
+}
 
-/// Files that are open cannot be removed or moved here.
-#[cfg(not(unix))]
-type Identity = ();
+impl Identity {
+    fn of(path: &Path) -> io::Result<Self> {
+        let there = fs::metadata(path)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Ok(Self { device: there.dev(), inode: there.ino() })
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = there;
+            Ok(Self {})
+        }
+    }
+}
 
 impl DbFile {
     /// The file that is there now.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
-        let identity = identity(&path)?;
+        let identity = Identity::of(&path)?;
         Ok(Self { path, identity })
     }
 
@@ -38,7 +56,7 @@ impl DbFile {
 
     /// Fails if another file is there now, or none.
     pub(super) fn check(&self) -> io::Result<()> {
-        match identity(&self.path) {
+        match Identity::of(&self.path) {
             Ok(found) if found == self.identity => Ok(()),
             Ok(_) => Err(io::Error::other("another file has taken the database's place")),
             Err(error) => Err(io::Error::new(
@@ -47,16 +65,4 @@ impl DbFile {
             )),
         }
     }
-}
-
-#[cfg(unix)]
-fn identity(path: &Path) -> io::Result<Identity> {
-    use std::os::unix::fs::MetadataExt;
-    let there = fs::metadata(path)?;
-    Ok((there.dev(), there.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(path: &Path) -> io::Result<Identity> {
-    fs::metadata(path).map(|_| ())
 }
