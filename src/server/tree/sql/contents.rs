@@ -8,10 +8,11 @@ use sqlx::{AnyConnection, Row};
 
 use super::{
     super::{Bytestream, Content, DriveNo, Hashes, Result, Stored, TreeError},
-    db::{Db, Tx},
+    db::Db,
     failure::storage,
     intake::Place,
     row::{signed, text_of, unsigned},
+    writer::Tx,
 };
 use crate::server::blobs::{Blob, Blobs, Hold};
 

@@ -20,6 +20,7 @@ mod session;
 mod subtree;
 mod update;
 mod veil;
+mod writer;
 
 #[cfg(test)]
 mod laws;

@@ -16,11 +16,12 @@ use tokio::task::JoinSet;
 use super::{
     super::Result,
     SqlTree,
-    db::{BEGIN, Db, connect},
+    db::{Db, connect},
     file::DbFile,
     schema::{Prepared, prepare},
     session,
     veil::Veil,
+    writer::BEGIN,
 };
 use crate::server::blobs::{Blobs, Numbers};
 
@@ -136,12 +137,14 @@ impl SqlTree {
             owner: folder.join("owner"),
         };
         let lock = take_lock(&folder, &files)?;
-        let url = url(&files.database)?;
-        let (connection, run) = begin_run(&url, Some(&files.database)).await?;
+        let made = url(&files.database, "rwc")?;
+        let (connection, run) = begin_run(&made, Some(&files.database)).await?;
         let blobs = Blobs::folder(&files.blobs, Arc::new(Numbers::new(run)))?;
         let file =
             DbFile::new(files.database.clone()).map_err(failed("cannot find", &files.database))?;
-        let db = Db::in_file(connection, &url, blobs.clone(), file, lock)
+        // A connection that reads makes no new database in the place of one that was removed.
+        let there = url(&files.database, "rw")?;
+        let db = Db::in_file(connection, &there, blobs.clone(), file, lock)
             .map_err(in_database(Some(&files.database)))?;
         let tree = Self::on(Arc::new(db), blobs, options.quota);
         tree.tidy();
@@ -201,12 +204,13 @@ fn take_lock(folder: &Path, files: &Files) -> Result<File, OpenError> {
     Ok(lock)
 }
 
-/// The database's URL. Every character of its path that could mean something in one is escaped.
-fn url(database: &Path) -> Result<String, OpenError> {
+/// The database's URL, to be opened in SQLite's mode `mode`. Every character of its path that could
+/// mean something in a URL is escaped.
+fn url(database: &Path, mode: &str) -> Result<String, OpenError> {
     let path = database.to_str().ok_or_else(|| {
         failed("cannot use", database)(io::Error::other("the name is not Unicode"))
     })?;
-    Ok(format!("sqlite:{}?mode=rwc", utf8_percent_encode(path, NON_ALPHANUMERIC)))
+    Ok(format!("sqlite:{}?mode={mode}", utf8_percent_encode(path, NON_ALPHANUMERIC)))
 }
 
 /// Connects, makes the tables if there are none, and begins a run. `file` is where the database is,

@@ -15,12 +15,12 @@ use super::{
         Session, TreeError, Written, hash::Hasher,
     },
     SqlTree, contents,
-    db::Tx,
     failure::storage,
     intake::{Place, TakenIn, take_in},
     items::{self, To, now},
     media, names, read,
     row::{self, signed, text_of, unsigned},
+    writer::Tx,
 };
 
 /// Sessions whose running hashes are kept in memory (2 KiB each). One that is not among them has

@@ -163,39 +163,42 @@ async fn a_database_without_room_refuses_writes_and_loses_none_that_it_answered(
 #[cfg(unix)]
 #[tokio::test]
 async fn in_a_folder_that_is_gone_or_another_nothing_is_taken() {
-    let data = tempfile::tempdir().expect("temporary folder");
-    for replaced in [false, true] {
+    for (what, why) in [
+        ("the folder is removed", "was removed"),
+        ("the database is removed", "was removed"),
+        ("the folder is another", "another file"),
+    ] {
+        let data = tempfile::tempdir().expect("temporary folder");
         let folder = data.path().join("tree");
         let tree = on_disk(&folder).await;
         let drive = tree.drive("").await.expect("drive").no;
         let file = put(&tree, drive, ROOT, "f", &bytes(1_000_000, 1)).await;
         let small = put(&tree, drive, ROOT, "small", b"small").await;
-        fs::remove_dir_all(&folder).expect("removes");
-        let why = match replaced {
-            false => "was removed",
-            true => {
-                on_disk(&folder).await.close().await;
-                "another file"
-            }
-        };
+        let database = folder.join("tree.db");
+        match what {
+            "the database is removed" => fs::remove_file(&database).expect("removes"),
+            _ => fs::remove_dir_all(&folder).expect("removes"),
+        }
+        if what == "the folder is another" {
+            on_disk(&folder).await.close().await;
+        }
         let made = tree
             .make(drive, ROOT, "d", NodeKind::Folder, NewItem::default(), OnConflict::Fail)
             .await;
         let error = refusal(made);
-        assert!(matches!(error, TreeError::Storage(_)), "{error}");
+        assert!(matches!(error, TreeError::Storage(_)), "{what}: {error}");
         let told = error.to_string();
-        assert!(told.contains(why) && told.contains("tree.db"), "{told}");
-        // What is not there is refused, and not begun.
+        assert!(told.contains(why) && told.contains("tree.db"), "{what}: {told}");
+        // What is at hand is read, by connections that are open; others make no new database.
         assert_eq!(read(&tree, &small).await, b"small");
+        join_all((0..8).map(|_| tree.node(drive, small.no))).await;
+        assert_eq!(database.exists(), what == "the folder is another");
         let content = file.content.as_ref().expect("has bytes");
-        assert!(tree.open(content, 0..content.size).await.is_err());
+        if what != "the database is removed" {
+            // An error before the first piece.
+            assert!(tree.open(content, 0..content.size).await.is_err(), "{what}");
+        }
         let closing = tokio::time::timeout(Duration::from_secs(30), tree.close());
         closing.await.expect("it ends nevertheless");
-        fs::remove_dir_all(&folder)
-            .or_else(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            })
-            .expect("removes");
     }
 }
