@@ -28,7 +28,7 @@ pub struct NewItem {
 pub enum OnConflict {
     /// A file's bytes are replaced and it stays the same item; a folder stays as it is.
     Replace,
-    /// [`TreeError::NameTaken`].
+    /// [`TreeError::NameTaken`](super::TreeError::NameTaken).
     Fail,
     /// `name 1.ext`, `name 2.ext`, … the first that is free; a folder's name has no extension.
     Rename,
