@@ -6,6 +6,7 @@ mod lists;
 mod serve;
 mod shell;
 mod small;
+mod stand_in;
 mod stops;
 mod transfers;
 mod wire;

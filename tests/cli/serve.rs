@@ -14,14 +14,14 @@ use crate::{
 };
 
 /// A server in a process of its own.
-struct Serving {
+pub struct Serving {
     child: Child,
     out: BufReader<ChildStdout>,
     url: String,
 }
 
 impl Serving {
-    fn start(shell: &Shell, arguments: &[&str]) -> Self {
+    pub fn start(shell: &Shell, arguments: &[&str]) -> Self {
         let mut command = shell.command(&["serve"]);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
@@ -33,12 +33,16 @@ impl Serving {
         Self { child, out, url }
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     fn remote(&self, token: &str) -> String {
         let endpoint = format!("{}/v5.0/", self.url).replace(':', "%3A").replace('/', "%2F");
         format!("sky=skydrive://?endpoint={endpoint}&access_token={token}")
     }
 
-    fn stop(mut self, name: &str) -> Ran {
+    pub fn stop(mut self, name: &str) -> Ran {
         signal(&self.child, name);
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).expect("the rest");

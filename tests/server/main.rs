@@ -16,4 +16,5 @@ mod objects;
 mod rig;
 mod sharing;
 mod signin;
+mod stand_in;
 mod uploads;
