@@ -23,6 +23,7 @@ use super::{
     running::{self, Announced},
     seal::{Seal, random_name},
     seed,
+    tls::Authority,
     tree::{OpenError, SqlTree, Tree, TreeOptions},
 };
 
@@ -58,6 +59,7 @@ pub struct Builder {
     kind: AccountKind,
     seed: Option<PathBuf>,
     budget: Option<Budget>,
+    stand_in: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +83,7 @@ impl Default for Builder {
             kind: AccountKind::default(),
             seed: None,
             budget: None,
+            stand_in: false,
         }
     }
 }
@@ -161,6 +164,12 @@ impl Builder {
         Self { kind, ..self }
     }
 
+    /// Answers in the names of the clouds' hosts too: TLS on the same port, and a proxy to itself for
+    /// clients whose hosts are fixed. See [the server](super#clients-whose-hosts-are-fixed).
+    pub fn stand_in(self) -> Self {
+        Self { stand_in: true, ..self }
+    }
+
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
         if !self.insecure && !self.listen.ip().is_loopback() {
@@ -179,6 +188,10 @@ impl Builder {
         if let Some(folder) = &app.control.seed {
             seed::seed(&app, folder).await?;
         }
+        let authority = self.authority().map_err(ServerError::Certificates)?;
+        let pem = authority.as_ref().map(|authority| authority.pem().to_owned());
+        let tls = authority.map(Authority::acceptor).transpose();
+        let tls = tls.map_err(ServerError::Certificates)?;
         let announced = match &self.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => Some(
@@ -189,13 +202,13 @@ impl Builder {
         let serving = Serving {
             app,
             control: control::router(control.clone()),
-            local: address,
+            tls,
             stop: CancellationToken::new(),
             end: CancellationToken::new(),
         };
         let (stop, end) = (serving.stop.clone(), serving.end.clone());
         let accepting = Some(tokio::spawn(accept::accept(listener, serving)));
-        Ok(Server { url, address, control, tree, stop, end, accepting, announced })
+        Ok(Server { url, address, control, tree, stop, end, accepting, authority: pem, announced })
     }
 
     /// What its front ends share.
@@ -222,6 +235,15 @@ impl Builder {
                 ..control::State::default()
             },
             oauth: OAuth::default(),
+        }
+    }
+
+    /// Who signs for the clouds' hosts.
+    fn authority(&self) -> io::Result<Option<Authority>> {
+        match (self.stand_in, &self.storage) {
+            (false, _) => Ok(None),
+            (true, Storage::Memory) => Authority::new().map(Some),
+            (true, Storage::Folder(folder)) => Authority::kept_in(folder).map(Some),
         }
     }
 

@@ -8,6 +8,7 @@ mod serve;
 mod serving;
 mod shell;
 mod small;
+mod stand_in;
 mod stops;
 mod transfers;
 mod wire;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A server in a process of its own.
-struct Serving(Process);
+pub struct Serving(Process);
 
 impl Deref for Serving {
     type Target = Process;
@@ -27,9 +27,13 @@ impl Deref for Serving {
 }
 
 impl Serving {
-    fn start(shell: &Shell, arguments: &[&str]) -> Self {
+    pub fn start(shell: &Shell, arguments: &[&str]) -> Self {
         let mut command = shell.command(&["serve"]);
         Self(Process::start(command.args(arguments).stderr(Stdio::piped())))
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     fn remote(&self, token: &str) -> String {
@@ -38,7 +42,7 @@ impl Serving {
     }
 
     /// Sends it a signal and waits for its end; it has nothing more to say.
-    fn stop(mut self, name: &str) -> Ran {
+    pub fn stop(mut self, name: &str) -> Ran {
         let Process { child, out, .. } = &mut self.0;
         signal(child, name);
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

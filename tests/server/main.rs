@@ -18,4 +18,5 @@ mod objects;
 mod rig;
 mod sharing;
 mod signin;
+mod stand_in;
 mod uploads;

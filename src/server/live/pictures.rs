@@ -22,7 +22,7 @@ use super::{
     Asked,
     error::{LiveError, Result},
     kinds::ObjectType,
-    objects::Objects,
+    objects::{CONTENT_HOST, Objects},
     present::Presentation,
 };
 use crate::server::{
@@ -124,7 +124,7 @@ impl Objects {
     fn sealed(&self, claims: Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
         let expires = Timestamp::now() + self.app.settings.ticket_life;
         let sealed = self.app.seal.seal(Purpose::Picture, expires, &claims);
-        let start = self.origin.url(&format!("{PREFIX}{sealed}"));
+        let start = self.origin.url_on(CONTENT_HOST, &format!("{PREFIX}{sealed}"));
         let name = content::encoded(name).to_string();
         Box::new(move |size| format!("{start}/{}/{name}", size.name()))
     }
