@@ -17,7 +17,6 @@ use super::{
         self, ConflictBehavior, DriveItem, Drives, ITEM, Items, Monitor, Patch, Site,
         UploadSession, Uploadable,
     },
-    units::resource_units,
 };
 use crate::{
     auth::TokenSource,
@@ -576,7 +575,7 @@ impl Client {
     ) -> Result<(Incoming, Secret)> {
         let signed = |token: &Secret| {
             call()
-                .costing_by(resource_units)
+                .costing_by(super::units::resource_units)
                 .headers(&self.headers)
                 .of_account(&self.gate)
                 .bearer(token)
