@@ -27,7 +27,7 @@ use super::{
 };
 use crate::server::{
     app::{App, Exchange, FrontEnd},
-    content,
+    content::{self, fingerprint},
     media::{
         Fetch, Reading,
         picture::{self, Picture},
@@ -117,7 +117,7 @@ impl Objects {
         node: &Node,
         attachment: bool,
     ) -> Option<Box<dyn Fn(Size) -> String>> {
-        let bytes = content::fingerprint(node.content.as_ref()?);
+        let bytes = fingerprint(node.content.as_ref()?);
         Some(self.sealed((self.account.name.clone(), node.no, bytes, attachment), &node.name))
     }
 
@@ -250,7 +250,7 @@ async fn answer(app: &Arc<App>, path: &str) -> Result<Response> {
     }
     let node = app.tree.node(account.drive, item).await;
     let node = node.map_err(|error| LiveError::tree(error, "picture"))?;
-    let content = node.content.as_ref().filter(|content| content::fingerprint(content) == bytes);
+    let content = node.content.as_ref().filter(|content| fingerprint(content) == bytes);
     let content = content.ok_or_else(|| LiveError::not_found(&node.name))?;
     let reading = reading(&app.tree, content);
     let picture = match ObjectType::of(&node) {
