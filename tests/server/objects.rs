@@ -394,33 +394,3 @@ async fn an_error_has_all_that_the_reference_has() {
         &[&[("error", Is::Object), ("error.code", Is::Text), ("error.message", Is::Text)]],
     );
 }
-
-#[tokio::test]
-async fn large_photos_are_made_smaller_unless_the_client_says_no() {
-    let rig = Rig::new().await;
-    let large = made::photo(4096, 1024);
-    let photo = rig.file("me/skydrive", "a.jpg", large.clone()).await;
-    assert_eq!((&photo["width"], &photo["height"]), (&json!(2048), &json!(512)));
-    assert_eq!(
-        (&photo["camera_make"], &photo["when_taken"]),
-        (&json!("MyManufacturer"), &json!("2008-03-24T23:41:53+0000"))
-    );
-    let bytes = rig.content(photo["id"].as_str().unwrap()).await;
-    assert_eq!(image::load_from_memory(&bytes).expect("a picture").width(), 2048);
-    for (name, query) in [("b.jpg", "?downsize_photo_uploads=false"), ("c.dat", "")] {
-        let put = rig
-            .live("PUT", &format!("/me/skydrive/files/{name}{query}"))
-            .bytes(large.clone())
-            .send()
-            .await;
-        assert_eq!(rig.content(&put.text("id")).await, large, "{name}");
-    }
-    // A file that says that it is enormous, and is not.
-    let mut bomb = made::bare_photo(8, 8);
-    let sof = bomb.windows(2).position(|two| two == [0xff, 0xc0]).expect("a size");
-    bomb[sof + 5..sof + 9].copy_from_slice(&[0xff; 4]);
-    let photo = rig.file("me/skydrive", "bomb.jpg", bomb.clone()).await;
-    assert_eq!(rig.content(photo["id"].as_str().unwrap()).await, bomb);
-    let refused = rig.bare("GET", photo["picture"].as_str().unwrap()).send().await;
-    assert_eq!(refused.status, 400);
-}

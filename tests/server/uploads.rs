@@ -5,7 +5,7 @@ use drivedal::server::Plant;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{refused, rig::Rig};
+use crate::{made, refused, rig::Rig};
 
 const MIB: usize = 1 << 20;
 
@@ -346,4 +346,34 @@ async fn a_file_is_put_only_into_a_folder() {
     refused!(rig.live("PUT", &path).bytes("x").send().await, 400, "request_url_invalid");
     let missing = path.replace("file.", "folder.").replace("!10", "!99");
     refused!(rig.live("PUT", &missing).bytes("x").send().await, 404, "resource_not_found");
+}
+
+#[tokio::test]
+async fn large_photos_are_made_smaller_unless_the_client_says_no() {
+    let rig = Rig::new().await;
+    let large = made::photo(4096, 1024);
+    let photo = rig.file("me/skydrive", "a.jpg", large.clone()).await;
+    assert_eq!((&photo["width"], &photo["height"]), (&json!(2048), &json!(512)));
+    assert_eq!(
+        (&photo["camera_make"], &photo["when_taken"]),
+        (&json!("MyManufacturer"), &json!("2008-03-24T23:41:53+0000"))
+    );
+    let bytes = rig.content(photo["id"].as_str().unwrap()).await;
+    assert_eq!(image::load_from_memory(&bytes).expect("a picture").width(), 2048);
+    for (name, query) in [("b.jpg", "?downsize_photo_uploads=false"), ("c.dat", "")] {
+        let put = rig
+            .live("PUT", &format!("/me/skydrive/files/{name}{query}"))
+            .bytes(large.clone())
+            .send()
+            .await;
+        assert_eq!(rig.content(&put.text("id")).await, large, "{name}");
+    }
+    // A file that says that it is enormous, and is not.
+    let mut bomb = made::bare_photo(8, 8);
+    let sof = bomb.windows(2).position(|two| two == [0xff, 0xc0]).expect("a size");
+    bomb[sof + 5..sof + 9].copy_from_slice(&[0xff; 4]);
+    let photo = rig.file("me/skydrive", "bomb.jpg", bomb.clone()).await;
+    assert_eq!(rig.content(photo["id"].as_str().unwrap()).await, bomb);
+    let refused = rig.bare("GET", photo["picture"].as_str().unwrap()).send().await;
+    assert_eq!(refused.status, 400);
 }

@@ -47,6 +47,8 @@ pub use super::media::{Audio, Media, Photo, Place as MediaPlace, Video};
 /// The tree of every drive of a server, and the bytes of its files.
 ///
 /// Every call is one transaction: it happens whole or not at all, whatever becomes of the caller.
+/// One that finds no room, [`TreeError::NoRoom`], has changed nothing, and can be repeated when there
+/// is room.
 #[async_trait]
 #[expect(clippy::too_many_arguments, reason = "a write names its place, its bytes and its terms")]
 pub trait Tree: Send + Sync + fmt::Debug + 'static {
