@@ -1,7 +1,7 @@
 //! A disk that is full, and a folder that is gone: what is refused leaves nothing, what was
 //! answered stays, and room is used again.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
 use futures::future::join_all;
 
@@ -10,9 +10,10 @@ use super::{
         super::{Order, ROOT, TreeError},
         *,
     },
-    blobs, body, bytes, on_disk, put, read, refusal, session,
+    blobs, body, bytes, on_disk, put, read, refusal,
 };
 
+#[cfg(target_os = "linux")]
 fn is_full<T: fmt::Debug>(result: Result<T>) -> bool {
     matches!(refusal(result), TreeError::NoRoom(_))
 }
@@ -25,7 +26,7 @@ struct FullDisk(Vec<std::path::PathBuf>);
 impl FullDisk {
     const BLOBS: i64 = 64;
 
-    fn of(tree: &SqlTree, data: &Path) -> Self {
+    fn of(tree: &SqlTree, data: &std::path::Path) -> Self {
         let next = tree.blobs.numbers().fresh() + 1;
         let links = (next..next + Self::BLOBS).map(|number| {
             let folder = data.join("blobs").join(format!("{:02x}", number & 0xff));
@@ -62,7 +63,7 @@ async fn bytes_without_room_are_refused_as_that_and_leave_nothing() {
     let add = async |id: &str, at: usize, bytes: &[u8]| {
         tree.append(id, at as u64, None, body(bytes), u64::MAX, expires).await
     };
-    let open = tree.open_session(session(drive, ROOT, "large", OnConflict::Fail)).await;
+    let open = tree.open_session(super::session(drive, ROOT, "large", OnConflict::Fail)).await;
     let open = add(&open.expect("opens").id, 0, &sent[..400_000]).await.expect("takes");
 
     let full = FullDisk::of(&tree, data.path());
