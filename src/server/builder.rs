@@ -40,6 +40,9 @@ const KEY: &str = "key";
 /// How long an upload session lives after its last fragment. The reference says no number.
 const SESSION_LIFE: Duration = Duration::from_secs(24 * 3600);
 
+/// The longest that anything lives, so that every expiry is a time: a hundred years.
+const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// A server to be.
 #[derive(Clone, Debug)]
 #[must_use = "a server does not run until it is started"]
@@ -133,19 +136,20 @@ impl Builder {
         Self { budget: Some(budget), ..self }
     }
 
-    /// How long issued access tokens live; an hour unless told otherwise.
+    /// How long issued access tokens live; an hour unless told otherwise, a hundred years at most.
     pub fn token_life(self, life: Duration) -> Self {
-        Self { token_life: life, ..self }
+        Self { token_life: life.min(LONGEST_LIFE), ..self }
     }
 
-    /// How long tickets live; an hour unless told otherwise.
+    /// How long tickets live; an hour unless told otherwise, a hundred years at most.
     pub fn ticket_life(self, life: Duration) -> Self {
-        Self { ticket_life: life, ..self }
+        Self { ticket_life: life.min(LONGEST_LIFE), ..self }
     }
 
-    /// How long an upload session lives after its last fragment; a day unless told otherwise.
+    /// How long an upload session lives after its last fragment; a day unless told otherwise, a hundred
+    /// years at most.
     pub fn session_life(self, life: Duration) -> Self {
-        Self { session_life: life, ..self }
+        Self { session_life: life.min(LONGEST_LIFE), ..self }
     }
 
     /// What the dice of fault rules are thrown from, so that a run can be had again; drawn if

@@ -77,6 +77,14 @@
 //! | `entra.token`, `entra.authorize`, `entra.unknown` | sign-in for Graph |
 //! | `elsewhere` | a path that no protocol has |
 //!
+//! # The data folder
+//!
+//! What was answered is in the folder, whatever becomes of the process; bytes that a crash left
+//! without a file are removed at the next start. On a disk that is full a write is refused as the
+//! cloud refuses one for a drive that is full, the log says which file had no room, and reads go
+//! on; so do writes when there is room again. Removing an item needs a little room too. A folder
+//! that is removed or replaced under a running server takes nothing more: its failure, a 500.
+//!
 //! # Faults
 //!
 //! What a [`Fault`] rule does to the requests that it strikes, in Rust and as JSON for
@@ -126,6 +134,7 @@ mod strike;
 mod tickets;
 mod tls;
 pub mod tree;
+mod upload;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 

@@ -4,6 +4,8 @@ mod drives;
 mod killed;
 mod lists;
 mod serve;
+#[path = "../serving/mod.rs"]
+mod serving;
 mod shell;
 mod small;
 mod stand_in;

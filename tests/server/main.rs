@@ -7,6 +7,8 @@ mod downloads;
 mod fault_lines;
 mod fault_states;
 mod faults;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod items;
 mod lifecycle;
 mod lists;
