@@ -10,7 +10,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::Request, http::StatusCode, response::Response};
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    extract::Request,
+    http::{Method, StatusCode, Version, header},
+    response::Response,
+};
 use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -193,33 +199,49 @@ fn answer(
     mut request: Request,
 ) -> Pin<Box<dyn Future<Output = Response> + Send>> {
     Box::pin(async move {
-        let Line { serving, link, local, tunnel } = line;
         // No tunnel leads through another one.
-        if serving.tls.is_some() && !secure && proxy::asks(&request) {
+        if line.serving.tls.is_some() && !secure && proxy::asks(&request) {
             return match proxy::tunnel(&mut request) {
                 Ok((upgrade, response)) => {
-                    *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
+                    *line.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
                     response
                 }
                 Err(refusal) => *refusal,
             };
         }
-        let (parts, body) = request.into_parts();
-        let Some(origin) = Origin::of(&parts, secure, local) else {
-            return text(StatusCode::BAD_REQUEST, "The request names no host.");
-        };
-        if let Some(reason) = strange(&serving.app, &parts, &origin) {
-            return text(StatusCode::FORBIDDEN, reason);
-        }
-        let request = Request::from_parts(parts, body);
-        if request.uri().path().starts_with("/_control/") {
-            return match serving.control.oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
-        }
-        observe::exchange(&serving.app, &link, origin, request).await
+        let headless = request.method() == Method::HEAD && request.version() == Version::HTTP_2;
+        let response = reply(&line, secure, request).await;
+        if headless { without_body(response) } else { response }
     })
+}
+
+/// What hyper does for HTTP/1.1 only: of the answer to `HEAD` nothing but the head.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+/// Answers what is no question for a proxy.
+async fn reply(line: &Line, secure: bool, request: Request) -> Response {
+    let serving = &line.serving;
+    let (parts, body) = request.into_parts();
+    let Some(origin) = Origin::of(&parts, secure, line.local) else {
+        return text(StatusCode::BAD_REQUEST, "The request names no host.");
+    };
+    if let Some(reason) = strange(&serving.app, &parts, &origin) {
+        return text(StatusCode::FORBIDDEN, reason);
+    }
+    let request = Request::from_parts(parts, body);
+    if request.uri().path().starts_with("/_control/") {
+        return match serving.control.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+    }
+    observe::exchange(&serving.app, &line.link, origin, request).await
 }
 
 /// Why a request is refused that only a web page of somebody else's can have sent to this machine.

@@ -32,10 +32,6 @@ impl Serving {
         Self(Process::start(command.args(arguments).stderr(Stdio::piped())))
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     fn remote(&self, token: &str) -> String {
         let endpoint = format!("{}/v5.0/", self.url).replace(':', "%3A").replace('/', "%2F");
         format!("sky=skydrive://?endpoint={endpoint}&access_token={token}")

@@ -16,7 +16,7 @@ fn remotes_without_an_endpoint_are_led_to_a_server_that_stands_in_for_their_clou
     let told = authority.to_str().expect("a name");
     let serving = Serving::start(&shell, &["--ephemeral", "--stand-in", told]);
     let run = |mut command: Command| {
-        command.env("HTTPS_PROXY", serving.url()).env("SSL_CERT_FILE", &authority);
+        command.env("HTTPS_PROXY", &serving.url).env("SSL_CERT_FILE", &authority);
         Ran::of(command.output().expect("it runs"))
     };
     shell.write("src/a/small", "small");
@@ -33,7 +33,7 @@ fn remotes_without_an_endpoint_are_led_to_a_server_that_stands_in_for_their_clou
     // Without the authority nothing is sent.
     let remote = "cloud=onedrive://?access_token=drivedal-dev";
     let mut command = shell.command(&["--remote", remote, "--retries", "0", "ls", "cloud:"]);
-    command.env("HTTPS_PROXY", serving.url());
+    command.env("HTTPS_PROXY", &serving.url);
     let ran = Ran::of(command.output().expect("it runs"));
     assert!(ran.code != 0 && ran.err.contains("certificate"), "{ran:?}");
     assert_eq!(serving.stop("TERM").code, 0);

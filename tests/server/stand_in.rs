@@ -89,6 +89,24 @@ async fn every_cloud_and_its_sign_in_are_there() {
 }
 
 #[tokio::test]
+async fn a_head_is_answered_without_a_body_over_http_2_too() {
+    let server = server().await;
+    let client = deceived(&server);
+    let put = client.put(format!("{GRAPH}/me/drive/root:/a.txt:/content")).body("hello");
+    put.bearer_auth("drivedal-dev").send().await.expect("an answer");
+    let item = json(&client, &format!("{GRAPH}/me/drive/root:/a.txt")).await;
+    let bytes = item["@microsoft.graph.downloadUrl"].as_str().expect("a URL");
+    for (url, length) in [(bytes, Some("5")), ("https://login.microsoftonline.com/", None)] {
+        let answer = client.head(url).send().await.expect("an answer");
+        assert_eq!(answer.version(), Version::HTTP_2);
+        let told = answer.headers().get(header::CONTENT_LENGTH).cloned();
+        assert!(told.is_some(), "{url}");
+        assert!(length.is_none_or(|length| told.is_some_and(|told| told == length)), "{url}");
+        assert_eq!(answer.bytes().await.expect("no bytes").len(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_business_drive_has_its_tenant_s_host_and_a_copy_is_watched_without_tls() {
     let server = Server::builder().stand_in().kind(AccountKind::Business).start().await;
     let server = server.expect("it starts");
