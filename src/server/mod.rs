@@ -82,8 +82,9 @@
 //! What was answered is in the folder, whatever becomes of the process; bytes that a crash left
 //! without a file are removed at the next start. On a disk that is full a write is refused as the
 //! cloud refuses one for a drive that is full, the log says which file had no room, and reads go
-//! on; so do writes when there is room again. Removing an item needs a little room too. A folder
-//! that is removed or replaced under a running server takes nothing more: its failure, a 500.
+//! on; so do writes when there is room again. A megabyte is kept back, so that items can be removed
+//! and uploads given up all the same. A folder that is removed or replaced under a running server
+//! takes nothing more: its failure, a 500.
 //!
 //! # Faults
 //!

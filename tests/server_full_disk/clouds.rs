@@ -87,16 +87,43 @@ impl Clouds {
     }
 
     async fn in_session(&self, name: &str, bytes: &[u8]) -> Result<(), NoRoom> {
-        let create = self.post(&format!("/v1.0/me/drive/root:/{name}:/createUploadSession"));
-        let opened =
-            done(create.header("content-type", "application/json").body("{}"), is_graphs).await?;
-        let opened = json(opened).await;
-        let url = opened["uploadUrl"].as_str().expect("a URL");
+        let url = self.open(name).await?;
         for (range, piece) in fragments(bytes) {
-            let put = self.http.put(url).header("content-range", range).body(piece);
+            let put = self.http.put(&url).header("content-range", range).body(piece);
             done(put, is_graphs).await?;
         }
         Ok(())
+    }
+
+    /// Opens an upload session: its URL.
+    async fn open(&self, name: &str) -> Result<String, NoRoom> {
+        let create = self.post(&format!("/v1.0/me/drive/root:/{name}:/createUploadSession"));
+        let create = create.header("content-type", "application/json").body("{}");
+        let opened = json(done(create, is_graphs).await?).await;
+        Ok(opened["uploadUrl"].as_str().expect("a URL").to_owned())
+    }
+
+    /// Begins an upload that is not to be ended: the URL of its session.
+    pub async fn begin(&self, name: &str, bytes: &[u8]) -> String {
+        let url = self.open(name).await.expect("there is room");
+        let (range, piece) = fragments(bytes).next().expect("it has bytes");
+        let put = self.http.put(&url).header("content-range", range).body(piece);
+        done(put, is_graphs).await.expect("there is room");
+        url
+    }
+
+    /// Gives an upload up.
+    pub async fn cancel(&self, url: &str) {
+        let path = url.splitn(4, '/').nth(3).expect("a path");
+        let cancel = self.http.delete(format!("{}/{path}", self.url));
+        assert_eq!(cancel.send().await.expect("an answer").status(), 204);
+    }
+
+    /// Removes a file.
+    pub async fn delete(&self, name: &str) {
+        let delete = self.http.delete(format!("{}/v1.0/me/drive/root:/{name}", self.url));
+        let answer = delete.bearer_auth("drivedal-dev").send().await.expect("an answer");
+        assert_eq!(answer.status(), 204, "{name}");
     }
 
     async fn by_bits(&self, name: &str, bytes: &[u8]) -> Result<(), NoRoom> {

@@ -35,8 +35,10 @@ pub async fn fill_and_empty(disk: SmallDisk) {
 
     let mut server = serve(&disk, &logs.path().join("first"));
     let clouds = Clouds::new(&server.url);
+    let given_up = clouds.begin("given-up", &[1; LARGE]).await;
     fill(&clouds, "first", &mut ledger).await;
     check(&clouds, &ledger).await;
+    remove(&clouds, &given_up, &mut ledger).await;
     fs::remove_file(&ballast[0]).expect("removed");
     fill(&clouds, "second", &mut ledger).await;
     check(&clouds, &ledger).await;
@@ -46,8 +48,16 @@ pub async fn fill_and_empty(disk: SmallDisk) {
     let mut server = serve(&disk, &logs.path().join("second"));
     let clouds = Clouds::new(&server.url);
     check(&clouds, &ledger).await;
+    let given_up = clouds.begin("given-up", &[1; LARGE]).await;
     fill(&clouds, "third", &mut ledger).await;
     check(&clouds, &ledger).await;
+    server.stop();
+
+    // It starts where there is no room, too.
+    let mut server = serve(&disk, &logs.path().join("third"));
+    let clouds = Clouds::new(&server.url);
+    check(&clouds, &ledger).await;
+    remove(&clouds, &given_up, &mut ledger).await;
     server.stop();
 
     let log = fs::read_to_string(logs.path().join("first")).expect("a log");
@@ -93,6 +103,17 @@ async fn fill(clouds: &Clouds, round: &str, ledger: &mut Ledger) {
         }
     }
     panic!("the disk does not fill");
+}
+
+/// On a full disk things can still be removed: an upload that is given up makes room.
+async fn remove(clouds: &Clouds, upload: &str, ledger: &mut Ledger) {
+    clouds.cancel(upload).await;
+    let (name, _) = ledger.pop_last().expect("something was kept");
+    clouds.delete(&name).await;
+    check(clouds, ledger).await;
+    let (name, bytes) = (format!("{name}-replaced"), vec![2; LARGE / 2]);
+    clouds.upload(Way::Live, &name, &bytes).await.expect("there is room now");
+    ledger.insert(name, bytes);
 }
 
 /// Everything that was answered is there with its bytes, nothing else is, and nothing is left over.

@@ -14,6 +14,7 @@ mod media;
 mod names;
 mod open;
 mod read;
+mod reserve;
 mod row;
 mod schema;
 mod session;
@@ -43,7 +44,7 @@ use tokio::task::JoinSet;
 pub(in crate::server) use self::drives::cid;
 pub(super) use self::intake::Place;
 pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
-use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To, veil::Veil};
+use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To, reserve::Reserve, veil::Veil};
 use super::{
     Audit, Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing,
     NewItem, Node, NodeKind, OnConflict, Result, Session, Stored, Tree, TreeError, Written,
@@ -55,6 +56,7 @@ use crate::server::blobs::Blobs;
 pub struct SqlTree {
     db: Arc<Db>,
     blobs: Arc<Blobs>,
+    reserve: Arc<Reserve>,
     quota: u64,
     hashing: session::Hashing,
     veil: Veil,
@@ -74,6 +76,19 @@ macro_rules! write {
     };
 }
 
+/// Does a write that removes something, `remove!(self, write!(…))`: where there is no room, again
+/// with what was kept back for it.
+macro_rules! remove {
+    ($tree:expr, $write:expr) => {{
+        let done = match $write {
+            Err(TreeError::NoRoom(_)) if $tree.reserve.give() => $write,
+            done => done,
+        };
+        $tree.keep_room().await;
+        done
+    }};
+}
+
 /// Reads: `read!(self, |sql| …)`, where `…` awaits and gives a `Result`.
 macro_rules! read {
     ($tree:expr, |$sql:ident| $work:expr) => {
@@ -89,6 +104,16 @@ macro_rules! read {
 }
 
 impl SqlTree {
+    /// Keeps room back again that was given up, when what was to be removed is gone.
+    async fn keep_room(&self) {
+        if self.reserve.is_wanting() {
+            self.blobs.settle().await;
+            let reserve = self.reserve.clone();
+            // Without it there is no room that is kept back.
+            let _ = tokio::task::spawn_blocking(move || reserve.keep()).await;
+        }
+    }
+
     /// Ends what is under way and gives the folder up: another process can open it afterwards.
     pub async fn close(&self) {
         let mut background = std::mem::take(
@@ -279,7 +304,7 @@ impl Tree for SqlTree {
     }
 
     async fn trash(&self, drive: DriveNo, item: ItemNo, expect: Expect) -> Result<Node> {
-        write!(self, |tx| bin::trash(tx, drive, item, expect))
+        remove!(self, write!(self, |tx| bin::trash(tx, drive, item, expect)))
     }
 
     async fn restore(
@@ -294,7 +319,7 @@ impl Tree for SqlTree {
     }
 
     async fn purge(&self, drive: DriveNo, item: ItemNo) -> Result<()> {
-        write!(self, |tx| bin::purge(tx, drive, item))
+        remove!(self, write!(self, |tx| bin::purge(tx, drive, item)))
     }
 
     async fn open_session(&self, session: Session) -> Result<Session> {
@@ -329,8 +354,10 @@ impl Tree for SqlTree {
 
     async fn cancel(&self, id: &str) -> Result<()> {
         self.hashing.invalidate(id);
-        let id = id.to_owned();
-        write!(self, |tx| session::cancel(tx, id))
+        remove!(self, {
+            let id = id.to_owned();
+            write!(self, |tx| session::cancel(tx, id))
+        })
     }
 
     async fn sessions(&self, drive: DriveNo) -> Result<u64> {
@@ -340,6 +367,6 @@ impl Tree for SqlTree {
     async fn reset(&self) -> Result<()> {
         self.veil.lift();
         self.hashing.invalidate_all();
-        write!(self, |tx| drives::reset(tx))
+        remove!(self, write!(self, |tx| drives::reset(tx)))
     }
 }

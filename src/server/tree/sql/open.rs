@@ -18,6 +18,7 @@ use super::{
     SqlTree,
     db::{Db, connect},
     file::DbFile,
+    reserve::Reserve,
     schema::{Prepared, prepare},
     session,
     veil::Veil,
@@ -111,6 +112,8 @@ struct Files {
     lock: PathBuf,
     /// Says which process that is; a file of its own, because a locked one may not be readable.
     owner: PathBuf,
+    /// Takes room that is kept back.
+    reserve: PathBuf,
 }
 
 impl SqlTree {
@@ -126,7 +129,7 @@ impl SqlTree {
             let (connection, run) = begin_run("sqlite::memory:?cache=private", None).await?;
             let blobs = Blobs::memory(Arc::new(Numbers::new(run)))?;
             let db = Db::in_memory(connection, blobs.clone());
-            return Ok(Self::on(Arc::new(db), blobs, options.quota));
+            return Ok(Self::on(Arc::new(db), blobs, Reserve::none(), options.quota));
         };
         fs::create_dir_all(&folder).map_err(failed("cannot make the folder", &folder))?;
         let folder = folder.canonicalize().map_err(failed("cannot find the folder", &folder))?;
@@ -135,8 +138,13 @@ impl SqlTree {
             blobs: folder.join("blobs"),
             lock: folder.join("lock"),
             owner: folder.join("owner"),
+            reserve: folder.join("reserve"),
         };
         let lock = take_lock(&folder, &files)?;
+        // Before anything else is written, so that there is room to start.
+        let reserve = Reserve::new(files.reserve);
+        fs::write(&files.owner, format!("process {}", std::process::id()))
+            .map_err(failed("cannot write", &files.owner))?;
         let made = url(&files.database, "rwc")?;
         let (connection, run) = begin_run(&made, Some(&files.database)).await?;
         let blobs = Blobs::folder(&files.blobs, Arc::new(Numbers::new(run)))?;
@@ -146,15 +154,15 @@ impl SqlTree {
         let there = url(&files.database, "rw")?;
         let db = Db::in_file(connection, &there, blobs.clone(), file, lock)
             .map_err(in_database(Some(&files.database)))?;
-        let tree = Self::on(Arc::new(db), blobs, options.quota);
+        let tree = Self::on(Arc::new(db), blobs, reserve, options.quota);
         tree.tidy();
         Ok(tree)
     }
 
-    fn on(db: Arc<Db>, blobs: Arc<Blobs>, quota: u64) -> Self {
-        let hashing = session::hashing();
-        let veil = Veil::default();
-        Self { db, blobs, quota, hashing, veil, background: Mutex::new(JoinSet::new()) }
+    fn on(db: Arc<Db>, blobs: Arc<Blobs>, reserve: Reserve, quota: u64) -> Self {
+        let (hashing, veil) = (session::hashing(), Veil::default());
+        let (reserve, background) = (Arc::new(reserve), Mutex::new(JoinSet::new()));
+        Self { db, blobs, reserve, quota, hashing, veil, background }
     }
 
     /// Waits until what a crash left is removed.
@@ -199,8 +207,6 @@ fn take_lock(folder: &Path, files: &Files) -> Result<File, OpenError> {
         }
         Err(TryLockError::Error(error)) => return Err(failed("cannot lock", &files.lock)(error)),
     }
-    fs::write(&files.owner, format!("process {}", std::process::id()))
-        .map_err(failed("cannot write", &files.owner))?;
     Ok(lock)
 }
 
