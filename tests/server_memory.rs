@@ -59,7 +59,8 @@ async fn large_bodies_pass_through_without_staying_in_memory() {
     assert_eq!(received, 90 * MIB);
     let after_get = peak();
 
-    let mib = |from: u64, to: u64| (to - from) as f64 / MIB as f64;
+    // The system counts in lots, and may tell a little less than before.
+    let mib = |from: u64, to: u64| to.saturating_sub(from) as f64 / MIB as f64;
     println!(
         "peak {:.0} MiB before; 90 MiB put adds {:.1}, 200 MiB refused twice {:.1}, 90 MiB got {:.1}",
         mib(0, before),
@@ -67,6 +68,6 @@ async fn large_bodies_pass_through_without_staying_in_memory() {
         mib(after_put, after_refusal),
         mib(after_refusal, after_get),
     );
-    assert!(after_get - before < BOUND, "{} MiB", mib(before, after_get));
+    assert!(after_get.saturating_sub(before) < BOUND, "{} MiB", mib(before, after_get));
     server.stop().await;
 }
