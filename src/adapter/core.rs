@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OnceCell, OwnedMutexGuard};
+use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore};
 
 use super::{
     Settings,
@@ -40,6 +40,9 @@ pub(super) struct Core {
     root: OnceCell<ItemId>,
     /// Who is making a folder, or writing a file: the second one waits.
     making: Turns,
+    /// For who holds a fragment that he has read ahead. One file at a time: where several are on
+    /// their way, the line has enough to do, and memory would be what it costs.
+    pub(super) ahead: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Core {
@@ -71,6 +74,7 @@ impl Core {
             told: Told::default(),
             root: OnceCell::new(),
             making: Turns::default(),
+            ahead: Arc::new(Semaphore::new(1)),
         }
     }
 

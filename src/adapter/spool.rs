@@ -72,7 +72,7 @@ impl Spool {
             }
             Ok(())
         });
-        written.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(spool_failed)
+        written.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(failed)
     }
 
     /// All bytes, to be sent.
@@ -86,15 +86,19 @@ impl Spool {
 }
 
 fn temporary_file() -> Result<Arc<File>> {
-    tempfile::tempfile().map(Arc::new).map_err(spool_failed)
+    tempfile::tempfile().map(Arc::new).map_err(failed)
 }
 
-fn spool_failed(source: io::Error) -> Error {
+/// The temporary file could not be made, written or read.
+pub(super) fn failed(source: io::Error) -> Error {
+    let folder = std::env::temp_dir();
     Error::new(
         ErrorKind::Unexpected,
-        format!("the temporary file that collects the bytes to be sent: {source}"),
+        format!(
+            "the temporary file in {} that collects the bytes to be sent: {source}",
+            folder.display()
+        ),
     )
-    .with_source(source)
 }
 
 /// Bytes of a body from an offset on.
@@ -102,19 +106,32 @@ fn spool_failed(source: io::Error) -> Error {
 /// # Errors
 /// `Unexpected` when the file cannot be read.
 pub(crate) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> {
+    read(body, offset, len).await.map_err(|error| {
+        Error::new(ErrorKind::Unexpected, format!("reading the file to be sent: {error}"))
+    })
+}
+
+/// The same, with the system's own error.
+pub(super) async fn read(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
+    if let Body::Memory(_) = body {
+        return read_now(body, offset, len);
+    }
+    let body = body.clone();
+    let read = spawn_blocking(move || read_now(&body, offset, len));
+    read.await.unwrap_or_else(|died| Err(io::Error::other(died)))
+}
+
+/// The same, on a thread that may wait for the disk.
+pub(super) fn read_now(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
     match body {
         Body::Memory(bytes) => {
             let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
             Ok(bytes.slice(at(offset)..at(offset + len)))
         }
         Body::File { file, .. } => {
-            let file = Arc::clone(file);
-            let read = spawn_blocking(move || {
-                let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-                crate::http::read_exact_at(&file, &mut bytes, offset)?;
-                Ok(Buffer::from(bytes))
-            });
-            read.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(spool_failed)
+            let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+            crate::http::read_exact_at(file, &mut bytes, offset)?;
+            Ok(Buffer::from(bytes))
         }
     }
 }

@@ -139,8 +139,12 @@ impl Sending<'_> {
             Ok((file, modified))
         })
         .await?;
-        let options =
-            FileUpload { if_not_exists: how.new_only, modified, deferred_check: how.checked_later };
+        let options = FileUpload {
+            local: Some(self.from.clone()),
+            if_not_exists: how.new_only,
+            modified,
+            deferred_check: how.checked_later,
+        };
         let resume = self.saved.clone();
         let is_resumed = resume.is_some();
         let (to, mut keep) = (self.to, |upload: &SavedUpload| self.keep(upload, is_resumed));
