@@ -89,7 +89,7 @@ async fn claim(journal: &Journal, to: &Located, from: &Path) -> Result<Option<Cl
     blocking(move || {
         let from = fs::canonicalize(&from).map_err(|error| Failure::local(&from, &error))?;
         let key = key("put", &to, account.as_bytes(), &from);
-        Ok(journal.claim(key.iter().map(Vec::as_slice)).unwrap_or_default())
+        Ok(journal.claim(key.iter().map(Vec::as_slice)))
     })
     .await
 }
@@ -164,11 +164,10 @@ impl Sending<'_> {
         self.ledger.tally.moved(arrived.saturating_sub(self.moved));
         self.moved = self.moved.max(arrived);
         self.saved = Some(upload.clone());
-        let Some(claim) = &self.claim else { return };
         let entry = Entry { saved: upload.to_json(), server: self.server.clone() };
-        if let Err(error) = claim.keep(entry, upload.expires(), None) {
-            tracing::warn!("{}: {error}; it cannot go on if it is stopped", self.to);
-            self.claim = None;
+        if let Some(claim) = self.claim.take_if(|claim| !claim.keep(entry, upload.expires(), None))
+        {
+            claim.forget();
         }
     }
 
