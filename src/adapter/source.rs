@@ -169,7 +169,7 @@ impl Source {
         let have = bytes.len() as u64;
         if have < size {
             let more = self.bytes(at + have, size - have).await?;
-            bytes = bytes.into_iter().chain(more).collect();
+            bytes = Iterator::chain(bytes, more).collect();
         }
         match self {
             Self::Body { body, stamp: Some(stamp), .. }
