@@ -223,7 +223,7 @@ impl<'a> Fragments<'a> {
         self.source.fill(upload, at, size, self.total).await?;
         let bytes = self.source.fragment(at, size).await?;
         let len = bytes.len() as u64;
-        self.source.read_ahead(at + len, size, &upload.core.ahead);
+        self.source.read_ahead(at + len, size.min(WAITING_MAX), &upload.core.ahead);
         let mut session = match self.session.take() {
             Some(session) => session,
             None => self.open(upload).await?,

@@ -29,7 +29,7 @@ pub(super) enum Source {
     Body { body: Body, stamp: Option<Stamp>, ahead: Option<Ahead> },
 }
 
-/// The next fragment of a file, read while the one before it is on its way.
+/// The next fragment of a file, or its beginning, read while the one before it is on its way.
 pub(super) struct Ahead {
     at: u64,
     len: u64,

@@ -129,11 +129,22 @@ pub(super) fn read_now(body: &Body, offset: u64, len: u64) -> io::Result<Buffer>
             Ok(bytes.slice(at(offset)..at(offset + len)))
         }
         Body::File { file, .. } => {
-            let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+            let mut bytes = room_for(usize::try_from(len).map_err(io::Error::other)?);
             crate::http::read_exact_at(file, &mut bytes, offset)?;
             Ok(Buffer::from(bytes))
         }
     }
+}
+
+/// Zeros. Where there are many, the allocator gets the memory from the system for them alone, and
+/// gives it back when they are gone: glibc keeps up to 32 MiB in each of a process's arenas. What is
+/// asked for beyond `len` is never touched, and so is not there.
+fn room_for(len: usize) -> Vec<u8> {
+    const MANY: usize = 1 << 20;
+    const ALONE: usize = 33 << 20;
+    let mut zeros = vec![0; if len < MANY { len } else { len.max(ALONE) }];
+    zeros.truncate(len);
+    zeros
 }
 
 #[cfg(test)]
