@@ -19,6 +19,8 @@ mod options;
 mod names;
 #[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
 mod renewals;
+#[cfg(all(test, any(feature = "services-onedrive", feature = "services-skydrive")))]
+mod secret_words;
 
 #[cfg(feature = "services-amazon-drive")]
 pub mod amazon_drive;

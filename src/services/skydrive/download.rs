@@ -4,22 +4,13 @@ use super::{
     drive::{LiveDrive, id_of, unconditional},
     item::is_folder_id,
 };
-use crate::drive::{
-    ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result, Retry,
-    Ticket,
+use crate::{
+    drive::{
+        ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result,
+        Ticket,
+    },
+    services::renewals::overtaken,
 };
-
-/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
-/// between the two requests, and the next look will tell which. One that is *refused* stays so:
-/// trying again would not help.
-fn overtaken(error: Error) -> Error {
-    match error.status() {
-        Some(404 | 410) => {
-            error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
-        }
-        _ => error,
-    }
-}
 
 /// A file's bytes: one request with a ticket that still works, else two.
 pub(super) async fn bytes(
