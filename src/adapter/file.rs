@@ -181,7 +181,8 @@ impl DriveHandle {
     ///
     /// # Errors
     /// Those of the requests. One that trying again cannot help (a taken name, a changed local file)
-    /// has cancelled the session.
+    /// has cancelled the session. Of a file that is changed while it goes in one request the cloud
+    /// may have a mixture, which the error says.
     pub async fn upload_file(
         &self,
         operator: &Operator,
@@ -258,7 +259,8 @@ async fn send(
         }
         (_, None) => {
             upload.sent = size;
-            upload.send_at_once(Body::File { file, len: size }).await.map(|item| (item, 0))
+            let sent = upload.send_at_once(Body::File { file, len: size }).await;
+            sent.and_then(|item| Ok(stamp.check().map(|()| (item, 0))?))
         }
     };
     match sent {

@@ -76,7 +76,11 @@ impl Stamp {
         self.modified
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether it is still the file that it was.
+    ///
+    /// # Errors
+    /// `Invalid` if not.
+    pub(super) fn check(&self) -> Result<()> {
         match Self::of(&self.file, self.path.as_deref())? {
             now if (now.len, now.modified) == (self.len, self.modified) => Ok(()),
             _ => Err(self.changed()),

@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use crate::drive::{Body, Error, ErrorKind, Result};
 
 /// From how many bytes on they are not kept in memory.
-const SPILL: u64 = 2 << 20;
+pub(super) const SPILL: u64 = 2 << 20;
 
 /// How many bytes are written to the file at once.
 const BATCH: u64 = 1 << 20;

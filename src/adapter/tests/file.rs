@@ -145,6 +145,23 @@ async fn a_file_that_changes_while_it_is_sent_is_not_put() {
 }
 
 #[tokio::test]
+async fn a_file_that_changes_while_it_is_sent_in_one_request_is_an_error() {
+    let mut rig = Rig::new();
+    std::fs::write(&rig.path, "small").unwrap();
+    rig.drive.fault("upload", Fault::Hold);
+    let (drive, path) = (Arc::clone(&rig.drive), rig.path.clone());
+    let changed = async {
+        while drive.log().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        File::options().append(true).open(&path).unwrap().write_all(b"er").unwrap();
+        drive.release();
+    };
+    let error = tokio::join!(rig.send(None), changed).0.unwrap_err();
+    assert!(error.to_string().contains("was changed while it was being sent"), "{error}");
+}
+
+#[tokio::test]
 async fn the_next_fragment_is_read_while_one_is_on_its_way() {
     let mut rig = Rig::new();
     rig.drive.fault("send", Fault::Hold);

@@ -1,4 +1,5 @@
-//! One large file from here to a drive, in fragments: what was stopped goes on.
+//! One large file from here to a drive, read where it is. In fragments, if the drive takes them: then
+//! what was stopped goes on.
 
 use std::{
     fs,
@@ -32,7 +33,7 @@ struct Entry {
     server: Option<String>,
 }
 
-/// Sends a file in fragments.
+/// Sends a file; without a journal nothing goes on.
 ///
 /// # Errors
 /// When it cannot be read or written, when it changes meanwhile, when a signal comes. What has
