@@ -120,7 +120,7 @@ impl TokenFile {
         Ok(Room { file: self.clone(), path, made })
     }
 
-    fn text(&self, kept: &Kept, path: &Path) -> Result<String> {
+    fn text(&self, kept: &Kept) -> Result<String> {
         let failed = |error| self.failed("writing", error);
         match self.form {
             Form::Json => {
@@ -129,11 +129,12 @@ impl TokenFile {
             }
             #[cfg(feature = "services-skydrive")]
             Form::Lcrc => {
-                let text = match fs::read_to_string(path) {
+                let path = lcrc::real(&self.path);
+                let text = match fs::read_to_string(&path) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
                     read => read.map_err(failed)?,
                 };
-                lcrc::merged(&text, kept, path)
+                lcrc::merged(&text, kept, &path)
             }
         }
     }
@@ -188,7 +189,7 @@ impl Room {
     /// # Errors
     /// `Unexpected` if it cannot be written.
     pub(super) fn fill(mut self, kept: &Kept) -> Result<()> {
-        let text = self.file.text(kept, &self.path)?;
+        let text = self.file.text(kept)?;
         let write = || {
             self.made.rewind()?;
             self.made.write_all(text.as_bytes())?;

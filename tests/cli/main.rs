@@ -6,8 +6,11 @@ mod killed;
 mod lists;
 mod rig;
 mod serve;
+#[path = "../serving/mod.rs"]
+mod serving;
 mod shell;
 mod small;
+mod stand_in;
 mod stops;
 mod transfers;
 mod wire;

@@ -35,7 +35,7 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
     if scope.if_none_match(&node) {
         return Ok(reply::empty(StatusCode::NOT_MODIFIED));
     }
-    reply::elsewhere(StatusCode::FOUND, &scope.visit.origin.url(&path))
+    reply::elsewhere(StatusCode::FOUND, &scope.content_url(&path))
 }
 
 /// `PUT item/content`: makes a file, or replaces the bytes of the one there.

@@ -28,8 +28,8 @@ pub(super) enum Shown<'a> {
     OwnRoot,
     /// In a search, where no path is told.
     Found,
-    /// In a feed, where no path is told either.
-    Feed,
+    /// In a feed, with the names from the root down if they are told there.
+    Feed(Option<&'a [String]>),
 }
 
 /// What was planted in an item by the control interface for this protocol.
@@ -72,7 +72,7 @@ impl Scope<'_> {
                 "lastModifiedDateTime": time(node.client_modified),
             },
         });
-        let omits_ctag = matches!(shown, Shown::Feed) && !self.kind.is_personal();
+        let omits_ctag = matches!(shown, Shown::Feed(_)) && !self.kind.is_personal();
         if let Some(ctag) = self.ids.ctag(node).filter(|_| !omits_ctag) {
             item["cTag"] = ctag.into();
         }
@@ -101,7 +101,7 @@ impl Scope<'_> {
     pub(super) fn describe_deleted(&self, node: &Node) -> Value {
         let mut item = json!({
             "id": self.ids.item(node.no),
-            "parentReference": self.parent_reference(node, Shown::Feed),
+            "parentReference": self.parent_reference(node, Shown::Feed(None)),
             "deleted": {"state": "deleted"},
         });
         match node.kind {
@@ -130,7 +130,7 @@ impl Scope<'_> {
                     item["file"]["hashes"] = self.hashes(content);
                 }
                 if let Some(path) = self.visit.app.ticket(&self.account, node, true) {
-                    item[self.download_url()] = self.visit.origin.url(&path).into();
+                    item[self.download_url()] = self.content_url(&path).into();
                 }
             }
         }
@@ -191,7 +191,7 @@ impl Scope<'_> {
             return reference;
         };
         reference["id"] = self.ids.item(folder).into();
-        if let Shown::In(above) = shown {
+        if let Shown::In(above) | Shown::Feed(Some(above)) = shown {
             reference["name"] = above.last().map_or("root", String::as_str).into();
             reference["path"] = self.path_of(above).into();
         }
@@ -215,16 +215,18 @@ impl Scope<'_> {
     /// The page where people would look at it.
     fn web_url(&self, node: &Node, shown: Shown<'_>) -> String {
         let identity = Identity::new(self.kind, &self.account);
-        let origin = &self.visit.origin;
         match shown {
             Shown::In(above) if !self.kind.is_personal() => {
                 let mut path = format!("{}/Documents", identity.site_path());
                 for name in above.iter().chain(std::iter::once(&node.name)) {
                     let _ = write!(path, "/{}", encoded(name));
                 }
-                origin.url(&path)
+                self.content_url(&path)
             }
-            _ => origin.url(&format!("/?cid={}&id={}", self.ids.drive(), self.ids.item(node.no))),
+            _ => {
+                let path = format!("/?cid={}&id={}", self.ids.drive(), self.ids.item(node.no));
+                self.visit.origin.url_on("onedrive.live.com", &path)
+            }
         }
     }
 }

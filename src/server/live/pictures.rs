@@ -22,7 +22,7 @@ use super::{
     Asked,
     error::{LiveError, Result},
     kinds::ObjectType,
-    objects::Objects,
+    objects::{CONTENT_HOST, Objects},
     present::Presentation,
 };
 use crate::server::{
@@ -110,10 +110,6 @@ type Claims = (String, ItemNo, String, bool);
 /// In place of an item's number: the account's owner.
 const OWNER: ItemNo = 0;
 
-fn fingerprint(content: &Content) -> String {
-    content.hashes.sha256[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Objects {
     /// The URLs of an item's picture; `None` if it has no bytes.
     pub(super) fn pictures(
@@ -121,14 +117,14 @@ impl Objects {
         node: &Node,
         attachment: bool,
     ) -> Option<Box<dyn Fn(Size) -> String>> {
-        let bytes = fingerprint(node.content.as_ref()?);
+        let bytes = content::fingerprint(node.content.as_ref()?);
         Some(self.sealed((self.account.name.clone(), node.no, bytes, attachment), &node.name))
     }
 
     fn sealed(&self, claims: Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
         let expires = Timestamp::now() + self.app.settings.ticket_life;
         let sealed = self.app.seal.seal(Purpose::Picture, expires, &claims);
-        let start = self.origin.url(&format!("{PREFIX}{sealed}"));
+        let start = self.origin.url_on(CONTENT_HOST, &format!("{PREFIX}{sealed}"));
         let name = content::encoded(name).to_string();
         Box::new(move |size| format!("{start}/{}/{name}", size.name()))
     }
@@ -254,7 +250,7 @@ async fn answer(app: &Arc<App>, path: &str) -> Result<Response> {
     }
     let node = app.tree.node(account.drive, item).await;
     let node = node.map_err(|error| LiveError::tree(error, "picture"))?;
-    let content = node.content.as_ref().filter(|content| fingerprint(content) == bytes);
+    let content = node.content.as_ref().filter(|content| content::fingerprint(content) == bytes);
     let content = content.ok_or_else(|| LiveError::not_found(&node.name))?;
     let reading = reading(&app.tree, content);
     let picture = match ObjectType::of(&node) {

@@ -121,7 +121,7 @@ impl Client {
     /// `GET me`: the account's owner.
     ///
     /// # Errors
-    /// See [`drive::ErrorKind`](ErrorKind); so do all methods.
+    /// See [`drive::ErrorKind`](crate::drive::ErrorKind); so do all methods.
     pub async fn me(&self, cx: &Context) -> Result<User> {
         self.ask(cx, || self.call(Operation::Info, Method::GET, "me", "me")).await
     }

@@ -19,7 +19,7 @@ struct Destination<'a> {
 }
 
 impl Client {
-    /// Rows 1 and 2: any object, by id or [`ROOT`].
+    /// Rows 1 and 2: any object, by id or [`ROOT`](super::ROOT).
     pub async fn object(&self, cx: &Context, id: &str) -> Result<Object> {
         self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{id}")).await
     }
