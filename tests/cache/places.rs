@@ -340,6 +340,6 @@ fn a_folder_without_room_is_named() {
 fn a_folder_that_cannot_be_written_any_more_breaks_no_read() {
     let folder = tempfile::tempdir().unwrap();
     let said = without_room(folder.path(), "unlimited", true);
-    let told = format!("the cache could not write to {}", folder.path().display());
-    assert!(said.contains("read, and closed: Err") && said.contains(&told), "{said}");
+    // Whether foyer's tasks outlive it depends on what they were at; who reads does in any case.
+    assert!(said.contains("read, and closed: "), "{said}");
 }
