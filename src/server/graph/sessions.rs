@@ -175,11 +175,14 @@ pub(super) fn id_of(request: &Parts) -> Option<String> {
     Query::parse(request.uri.query()).ok()?.get("tempauth").map(str::to_owned)
 }
 
-/// What a session still expects.
+/// What a session still expects: `0-` at first, `5242880-8255205` once there are bytes, as the cloud
+/// writes it (onedrive-api-docs#75, #342, #1273). A client that leans on the end: the Python SDK's
+/// `LargeFileUploadTask`.
 fn progress(scope: &Scope<'_>, session: &Session) -> Value {
-    let expected = match session.total {
-        Some(total) if session.received >= total => Vec::new(),
-        _ => vec![format!("{}-", session.received)],
+    let expected = match (session.received, session.total) {
+        (received, Some(total)) if received >= total => Vec::new(),
+        (received @ 1.., Some(total)) => vec![format!("{received}-{}", total - 1)],
+        (received, _) => vec![format!("{received}-")],
     };
     json!({
         "expirationDateTime": describe::time(scope.kind, session.expires),
