@@ -1,6 +1,7 @@
 //! The drive server's Graph front end, rule by rule, over HTTP as a client sees it.
 
 mod addresses;
+mod batches;
 mod children;
 mod content;
 mod copies;

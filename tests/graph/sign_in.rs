@@ -140,8 +140,7 @@ async fn a_fault_rule_speaks_graphs_words() {
 async fn what_is_not_served_says_so() {
     let cloud = Cloud::new().await;
     let drive = cloud.drive();
-    drive.ask("POST", "/$batch").json(serde_json::json!({})).refused(501, "notSupported").await;
-    drive.ask("GET", "/me/drive/root/thumbnails").refused(501, "notSupported").await;
+    drive.ask("POST", "/me/drive/root/preview").refused(501, "notSupported").await;
     drive.ask("GET", "/you").refused(400, "BadRequest").await;
     drive.ask("POST", "/me/drive").refused(405, "Request_BadRequest").await;
 }

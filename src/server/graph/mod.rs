@@ -21,6 +21,7 @@
 //! | `GET search(q='…')` | `graph.search.list` |
 //! | `POST createLink`; `permissions`; `GET` of a link | `graph.link.create`; `graph.permissions`; `graph.link.get` |
 //! | `versions` | `graph.versions` |
+//! | `POST $batch` | `graph.batch`, and each of its requests as itself |
 //! | anything else | `graph.unknown` |
 //!
 //! # What can be planted
@@ -44,6 +45,7 @@
 //! * only the current version of a file is kept.
 
 mod address;
+mod batch;
 mod body;
 mod children;
 mod content;

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, request::Parts};
 
 use super::{
     address::{Address, Dialect, ItemAddress},
-    children, content, copy, delta, drives,
+    batch, children, content, copy, delta, drives,
     error::{Error, Result},
     items,
     query::Query,
@@ -117,6 +117,7 @@ async fn answer(mut visit: Visit, body: Body) -> Result<Response> {
     }
     let address = Address::parse(&visit.path, &visit.query)?;
     match Task::of(&visit.method, address)? {
+        Task::Batch => batch::answer(&visit, body).await,
         Task::User(owner) => drives::user(&visit, &owner).await,
         Task::Drives(owner) => drives::drives(&visit, &owner).await,
         Task::Site(site) => drives::site(&visit, &site).await,

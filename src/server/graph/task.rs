@@ -10,6 +10,7 @@ use super::{
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Task {
+    Batch,
     User(Owner),
     Drives(Owner),
     Site(Site),
@@ -44,7 +45,8 @@ impl Task {
     pub(super) fn of(method: &Method, address: Address) -> Result<Self> {
         let task = match address {
             Address::Item(address) => return Self::of_item(method, address),
-            Address::Batch => return Err(Error::not_supported("$batch is not served.")),
+            Address::Batch if *method == Method::POST => return Ok(Self::Batch),
+            Address::Batch => return Err(Error::method("POST")),
             Address::User(owner) => Self::User(owner),
             Address::Drives(owner) => Self::Drives(owner),
             Address::Site(site) => Self::Site(site),
@@ -82,6 +84,7 @@ impl Task {
     /// What counters and fault rules call it.
     pub(super) fn operation(&self) -> &'static str {
         match self {
+            Self::Batch => "graph.batch",
             Self::User(_) => "graph.user.get",
             Self::Drives(_) => "graph.drives.list",
             Self::Site(_) => "graph.site.get",
@@ -177,6 +180,7 @@ pub(super) const OPERATIONS: &[&str] = &[
     "graph.link.get",
     "graph.permissions",
     "graph.versions",
+    "graph.batch",
     UNKNOWN,
 ];
 
@@ -226,6 +230,7 @@ mod tests {
             (Method::GET, "/me/drive/search(q='a')", "graph.search.list"),
             (Method::DELETE, "/me/drive/items/i/versions/1.0", "graph.versions"),
             (Method::GET, "/me/drives", "graph.drives.list"),
+            (Method::POST, "/$batch", "graph.batch"),
         ] {
             assert_eq!(operation(method, path).unwrap(), expected, "{path}");
         }
