@@ -54,6 +54,7 @@ mod delta;
 mod describe;
 mod drives;
 mod error;
+mod filter;
 mod ids;
 mod items;
 mod kind;

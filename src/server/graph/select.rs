@@ -120,15 +120,23 @@ fn properties(text: &str) -> Result<Vec<String>> {
             // Of a structure, all is told.
             let name = name.split('/').next().unwrap_or(name);
             let is_annotation = name.starts_with('@') || name.starts_with("content.");
-            if is_annotation || KNOWN.contains(&name) {
-                return Ok(name.to_owned());
+            if !is_annotation {
+                check_property(name)?;
             }
-            Err(Error::bad_query(format!(
-                "Parsing OData Select and Expand failed: Could not find a property named \
-                 '{name}' on type 'microsoft.graph.driveItem'."
-            )))
+            Ok(name.to_owned())
         })
         .collect()
+}
+
+/// Refuses what is no property of an item.
+pub(super) fn check_property(name: &str) -> Result<()> {
+    if KNOWN.contains(&name) {
+        return Ok(());
+    }
+    Err(Error::bad_query(format!(
+        "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type \
+         'microsoft.graph.driveItem'."
+    )))
 }
 
 impl Expansion {
