@@ -178,6 +178,7 @@ impl Parser<'_> {
                 let token = self.key(&first)?.0;
                 self.share(token)
             }
+            other if ELSEWHERE.contains(&other) => Err(not_served(other)),
             other => Err(unknown(other)),
         }
     }
@@ -202,7 +203,7 @@ impl Parser<'_> {
                     self.drive(DriveRef::Id { id, within })
                 }
             },
-            other => Err(unknown(other)),
+            other => Err(not_served(other)),
         }
     }
 
@@ -263,7 +264,7 @@ impl Parser<'_> {
 
     /// The key of a collection, `items/KEY` or `items('KEY')`, and whether a colon ended it.
     fn key(&mut self, of: &Segment) -> Result<(String, bool)> {
-        self.optional_key(of)?.ok_or_else(|| unknown(&of.name))
+        self.optional_key(of)?.ok_or_else(|| not_served(&of.name))
     }
 
     fn optional_key(&mut self, of: &Segment) -> Result<Option<(String, bool)>> {
@@ -384,6 +385,22 @@ pub(super) fn names(path: &str) -> Result<Vec<String>> {
             name => Ok(name.to_owned()),
         })
         .collect()
+}
+
+/// What Graph has and this server has not, from which programs that use drives may want something.
+const ELSEWHERE: [&str; 8] = [
+    "applications",
+    "communications",
+    "directoryObjects",
+    "organization",
+    "search",
+    "servicePrincipals",
+    "storage",
+    "subscriptions",
+];
+
+fn not_served(segment: &str) -> Error {
+    Error::not_supported(format!("'{segment}' is not served here."))
 }
 
 fn unknown(segment: &str) -> Error {
