@@ -151,3 +151,16 @@ async fn a_search_finds_what_has_the_text_in_its_name() {
     assert_eq!(paged.iter().flat_map(names).count(), 3);
     drive.ask("GET", "/me/drive/root/search(q='')").refused(400, "invalidRequest").await;
 }
+
+#[tokio::test]
+async fn recent_files_are_those_that_were_changed_last() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    for name in ["a/1", "2", "b/3", "a/1"] {
+        drive.put(name, "x").await;
+    }
+    assert_eq!(names(&drive.get("/me/drive/recent").await), ["1", "3", "2"]);
+    assert_eq!(names(&drive.get("/me/drive/recent()?$top=2&$select=name").await), ["1", "3"]);
+    drive.ask("DELETE", "/me/drive/root:/a").ok().await;
+    assert_eq!(names(&drive.get("/me/drive/recent").await), ["3", "2"]);
+}

@@ -10,6 +10,10 @@ mod drives;
 mod folders;
 mod harness;
 mod items;
+#[path = "../server/made.rs"]
+#[allow(dead_code)]
+mod made;
+mod pictures;
 mod sessions;
 mod sharing;
 mod sign_in;

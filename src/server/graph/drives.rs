@@ -8,6 +8,7 @@ use super::{
     address::{Call, DriveRef, Owner, Site},
     describe,
     error::{Error, Result},
+    gather,
     owner::Identity,
     query::Query,
     reply,
@@ -39,6 +40,8 @@ pub(super) async fn drive(scope: &Scope<'_>, calls: &[Call]) -> Result<Response>
             Ok(reply::json(StatusCode::OK, &project(&scope.visit.query, drive)))
         }
         [call] if call.name == "search" => search::below(scope, ROOT, call).await,
+        [call] if call.name == "recent" => gather::recent(scope).await,
+        [call] if call.name == "sharedWithMe" => gather::shared_with_me(scope).await,
         [call, ..] => {
             Err(Error::not_supported(format!("'{}' of a drive is not served.", call.name)))
         }

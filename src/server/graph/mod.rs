@@ -19,7 +19,9 @@
 //! | `POST copy`; `GET` of its monitor | `graph.copy.start`, `graph.copy.status` |
 //! | `GET delta` | `graph.delta.list` |
 //! | `GET search(q='…')` | `graph.search.list` |
-//! | `POST createLink`; `permissions`; `GET` of a link | `graph.link.create`; `graph.permissions`; `graph.link.get` |
+//! | `GET` of a drive's `recent`, `sharedWithMe` | `graph.recent.list`, `graph.shared.list` |
+//! | `POST createLink`; `invite`, `permissions`; `GET` of a link | `graph.link.create`; `graph.permissions`; `graph.link.get` |
+//! | `GET thumbnails`, `thumbnails/0/SIZE[/content]` | `graph.thumbnails.get` (the pictures themselves: `live.picture`) |
 //! | `versions` | `graph.versions` |
 //! | `POST $batch` | `graph.batch`, and each of its requests as itself |
 //! | anything else | `graph.unknown` |
@@ -55,9 +57,12 @@ mod describe;
 mod drives;
 mod error;
 mod filter;
+mod gather;
+mod grants;
 mod ids;
 mod items;
 mod kind;
+mod media;
 mod names;
 mod owner;
 mod query;
@@ -71,6 +76,7 @@ mod share;
 mod sign_in;
 mod special;
 mod task;
+mod thumbnails;
 mod versions;
 mod visit;
 

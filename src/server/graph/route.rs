@@ -10,13 +10,13 @@ use super::{
     address::{Address, Dialect, ItemAddress},
     batch, children, content, copy, delta, drives,
     error::{Error, Result},
-    items,
+    grants, items,
     query::Query,
     reply::RequestIds,
     scope::Scope,
     search, sessions, share,
     task::{ItemTask, OPERATIONS, Task, UNKNOWN, of_session},
-    versions,
+    thumbnails, versions,
     visit::{self, Visit},
 };
 use crate::server::app::{App, Exchange, FrontEnd};
@@ -154,7 +154,9 @@ async fn of_item(
         ItemTask::Delta(call) => delta::list(scope, address, &call).await,
         ItemTask::Search(call) => search::list(scope, address, &call).await,
         ItemTask::CreateLink => share::create_link(scope, address, body).await,
-        ItemTask::Permissions(calls) => share::answer(scope, address, &calls).await,
+        ItemTask::Invite => grants::invite(scope, address, body).await,
+        ItemTask::Permissions(calls) => share::answer(scope, address, &calls, body).await,
+        ItemTask::Thumbnails(calls) => thumbnails::answer(scope, address, &calls).await,
         ItemTask::Versions(calls) => versions::answer(scope, address, &calls).await,
     }
 }

@@ -37,7 +37,9 @@ pub(super) enum ItemTask {
     Delta(Call),
     Search(Call),
     CreateLink,
+    Invite,
     Permissions(Vec<Call>),
+    Thumbnails(Vec<Call>),
     Versions(Vec<Call>),
 }
 
@@ -91,6 +93,8 @@ impl Task {
             Self::Sites => "graph.sites.list",
             Self::Drive { calls, .. } if calls.is_empty() => "graph.drive.get",
             Self::Drive { calls, .. } if calls[0].name == "search" => "graph.search.list",
+            Self::Drive { calls, .. } if calls[0].name == "recent" => "graph.recent.list",
+            Self::Drive { calls, .. } if calls[0].name == "sharedWithMe" => "graph.shared.list",
             Self::Drive { .. } => UNKNOWN,
             Self::Item { what, .. } => what.operation(),
         }
@@ -118,6 +122,8 @@ impl ItemTask {
             ("createLink", []) => post(Self::CreateLink),
             ("delta", []) => get(Self::Delta(call)),
             ("search", []) => get(Self::Search(call)),
+            ("invite", []) => post(Self::Invite),
+            ("thumbnails", _) => Ok(Self::Thumbnails(rest)),
             ("permissions", _) => Ok(Self::Permissions(rest)),
             ("versions", _) => Ok(Self::Versions(rest)),
             (other, _) => Err(Error::not_supported(format!("'{other}' of an item is not served."))),
@@ -141,7 +147,8 @@ impl ItemTask {
             Self::Delta(_) => "graph.delta.list",
             Self::Search(_) => "graph.search.list",
             Self::CreateLink => "graph.link.create",
-            Self::Permissions(_) => "graph.permissions",
+            Self::Invite | Self::Permissions(_) => "graph.permissions",
+            Self::Thumbnails(_) => "graph.thumbnails.get",
             Self::Versions(_) => "graph.versions",
         }
     }
@@ -179,7 +186,10 @@ pub(super) const OPERATIONS: &[&str] = &[
     "graph.link.create",
     "graph.link.get",
     "graph.permissions",
+    "graph.thumbnails.get",
     "graph.versions",
+    "graph.recent.list",
+    "graph.shared.list",
     "graph.batch",
     UNKNOWN,
 ];
@@ -228,6 +238,10 @@ mod tests {
             (Method::POST, "/me/drive/items/i/microsoft.graph.copy", "graph.copy.start"),
             (Method::GET, "/me/drive/items/root/delta()", "graph.delta.list"),
             (Method::GET, "/me/drive/search(q='a')", "graph.search.list"),
+            (Method::GET, "/me/drive/recent()", "graph.recent.list"),
+            (Method::GET, "/drives/d/sharedWithMe", "graph.shared.list"),
+            (Method::GET, "/me/drive/items/i/thumbnails/0/small", "graph.thumbnails.get"),
+            (Method::POST, "/me/drive/items/i/invite", "graph.permissions"),
             (Method::DELETE, "/me/drive/items/i/versions/1.0", "graph.versions"),
             (Method::GET, "/me/drives", "graph.drives.list"),
             (Method::POST, "/$batch", "graph.batch"),

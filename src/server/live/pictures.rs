@@ -26,12 +26,14 @@ use super::{
     present::Presentation,
 };
 use crate::server::{
+    account::Account,
     app::{App, Exchange, FrontEnd},
     content,
     media::{
         Fetch, Reading,
         picture::{self, Picture},
     },
+    origin::Origin,
     seal::Purpose,
     tree::{Content, ItemNo, Listing, Node, NodeKind, Order, Tree},
 };
@@ -114,6 +116,30 @@ fn fingerprint(content: &Content) -> String {
     content.hashes.sha256[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// An item's pictures under the names that Graph has for sizes of the same pixels, with their URLs;
+/// of what is neither photo nor film there are none.
+pub(in crate::server) fn thumbnails(
+    app: &App,
+    origin: &Origin,
+    account: &Account,
+    node: &Node,
+) -> Vec<(&'static str, u32, String)> {
+    let shows = matches!(ObjectType::of(node), ObjectType::Photo | ObjectType::Video);
+    let Some(content) = node.content.as_ref().filter(|_| shows) else { return Vec::new() };
+    let claims = (account.name.clone(), node.no, fingerprint(content), false);
+    let url = sealed(app, origin, &claims, &node.name);
+    let sizes = [("large", Size::Normal), ("medium", Size::Album), ("small", Size::Thumbnail)];
+    sizes.map(|(name, size)| (name, size.pixels(), url(size))).into()
+}
+
+fn sealed(app: &App, origin: &Origin, claims: &Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
+    let expires = Timestamp::now() + app.settings.ticket_life;
+    let sealed = app.seal.seal(Purpose::Picture, expires, claims);
+    let start = origin.url(&format!("{PREFIX}{sealed}"));
+    let name = content::encoded(name).to_string();
+    Box::new(move |size| format!("{start}/{}/{name}", size.name()))
+}
+
 impl Objects {
     /// The URLs of an item's picture; `None` if it has no bytes.
     pub(super) fn pictures(
@@ -122,15 +148,12 @@ impl Objects {
         attachment: bool,
     ) -> Option<Box<dyn Fn(Size) -> String>> {
         let bytes = fingerprint(node.content.as_ref()?);
-        Some(self.sealed((self.account.name.clone(), node.no, bytes, attachment), &node.name))
+        let claims = (self.account.name.clone(), node.no, bytes, attachment);
+        Some(self.sealed(&claims, &node.name))
     }
 
-    fn sealed(&self, claims: Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
-        let expires = Timestamp::now() + self.app.settings.ticket_life;
-        let sealed = self.app.seal.seal(Purpose::Picture, expires, &claims);
-        let start = self.origin.url(&format!("{PREFIX}{sealed}"));
-        let name = content::encoded(name).to_string();
-        Box::new(move |size| format!("{start}/{}/{name}", size.name()))
+    fn sealed(&self, claims: &Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
+        sealed(&self.app, &self.origin, claims, name)
     }
 }
 
@@ -166,7 +189,7 @@ pub(super) fn of_user(asked: &Asked) -> Result<Response> {
     let size = Size::asked(asked.query.get("type"), &Size::OF_USERS, Size::Small)?;
     let account = asked.objects.account.name.clone();
     let claims = (account, OWNER, String::new(), asked.shown_how.attachment);
-    led_to(asked, &asked.objects.sealed(claims, "picture")(size))
+    led_to(asked, &asked.objects.sealed(&claims, "picture")(size))
 }
 
 fn led_to(asked: &Asked, url: &str) -> Result<Response> {
