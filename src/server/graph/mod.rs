@@ -39,6 +39,11 @@
 //!
 //! * an upload session replaces unless it is told otherwise, and makes missing folders on its way
 //!   (clients rely on both; the reference says otherwise);
+//! * a fragment may have any length up to 60 MiB: the reference wants multiples of 320 KiB and warns
+//!   of others, the cloud takes them (onedrive-api-docs#686), and the Python SDK sends them;
+//! * `$select` of names that no item has tells nothing, and is no error;
+//! * `$filter` knows every property, whatever the kind of account;
+//! * people who were invited have a permission that is told, but it lets no other account in;
 //! * `POST root:/children` means the root's children, although the address says an item of that
 //!   name (OpenDAL's `create_dir` sends it);
 //! * children of what is no folder are none;
