@@ -16,6 +16,7 @@ use base64::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -34,6 +35,20 @@ const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
 const PLAIN: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
+
+/// What a URL on a wire has encoded, and one inside of JSON need not: beside these, all that is not
+/// ASCII.
+const LEFT_OPEN: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 #[derive(Debug, Deserialize)]
 struct BatchBody {
@@ -173,6 +188,7 @@ impl Part {
         if path.starts_with("$batch") {
             return Err(refuse("a batch has no batch in it"));
         }
+        let path = utf8_percent_encode(path, LEFT_OPEN);
         let mut request = Request::builder().method(method).uri(format!("{}/{path}", visit.base));
         if let Some(headers) = request.headers_mut() {
             if let Some(value) = visit.headers.get(header::AUTHORIZATION) {
