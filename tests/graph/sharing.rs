@@ -73,7 +73,7 @@ async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
         let path = "/me/drive/root:/a/f:/permissions";
         let all = drive.get(path).await;
         assert_eq!(all["value"].as_array().unwrap().len(), 3, "{all}");
-        let roles = json!({"roles": ["write"]});
+        let roles = json!({"roles": ["read", "write"]});
         let one = |id: &str| format!("{path}/{id}");
         let changed = drive.ask("PATCH", &one(&bob)).json(roles.clone()).ok().await.json();
         assert_eq!(changed["roles"], json!(["write"]));

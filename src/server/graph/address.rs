@@ -1,7 +1,7 @@
 //! Graph's addressing grammar: which thing a URL's path names (`onedrive-graph.md`, A3).
 //!
 //! ```text
-//! drive  = /me/drive | /drive | /drives/ID | /users/ID/drive | /groups/ID/drive
+//! drive  = /me/drive | /drive | /drives/me | /drives/ID | /users/ID/drive | /groups/ID/drive
 //!        | /sites/SITE/drive | /sites/SITE/drives/ID
 //! item   = drive/root | drive/items/ID | drive/special/NAME | /shares/TOKEN/driveItem
 //! below  = item:/path[:]        a path relative to the item; the closing colon is optional
@@ -163,10 +163,12 @@ impl Parser<'_> {
                 self.of(Owner::Group(id))
             }
             "drive" => self.drive(DriveRef::Of(Owner::Me)),
-            "drives" => {
-                let id = self.key(&first)?.0;
-                self.drive(DriveRef::Id { id, within: None })
-            }
+            "drives" => match self.optional_key(&first)? {
+                None => Ok(Address::Drives(Owner::Me)),
+                // As OneDrive's own SDKs of 2015 spell it.
+                Some((id, _)) if id == "me" => self.drive(DriveRef::Of(Owner::Me)),
+                Some((id, _)) => self.drive(DriveRef::Id { id, within: None }),
+            },
             "sites" => {
                 let Some((id, colon)) = self.optional_key(&first)? else {
                     return Ok(Address::Sites);

@@ -14,6 +14,7 @@ use super::{
     reply,
     scope::Scope,
     search,
+    task::is_shared,
     visit::Visit,
 };
 use crate::server::tree::{Listing, ROOT};
@@ -41,7 +42,7 @@ pub(super) async fn drive(scope: &Scope<'_>, calls: &[Call]) -> Result<Response>
         }
         [call] if call.name == "search" => search::below(scope, ROOT, call).await,
         [call] if call.name == "recent" => gather::recent(scope).await,
-        [call] if call.name == "sharedWithMe" => gather::shared_with_me(scope).await,
+        [call] if is_shared(call) => gather::shared_with_me(scope).await,
         [call, ..] => {
             Err(Error::not_supported(format!("'{}' of a drive is not served.", call.name)))
         }

@@ -106,13 +106,13 @@ pub(super) fn of(node: &Node) -> Vec<&Value> {
     kept.iter().filter(|grant| grant["item"] == node.no).collect()
 }
 
-/// The role that is asked for.
+/// The role that is asked for; who may write may read, said or not.
 fn role(roles: &[String]) -> Result<&'static str> {
-    match roles.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["read"] => Ok("read"),
-        ["write"] => Ok("write"),
-        other => Err(Error::invalid(format!("The roles are read or write, not {other:?}."))),
+    let known = |role: &String| matches!(role.as_str(), "read" | "write");
+    if roles.is_empty() || !roles.iter().all(known) {
+        return Err(Error::invalid(format!("The roles are read or write, not {roles:?}.")));
     }
+    Ok(if roles.iter().any(|role| role == "write") { "write" } else { "read" })
 }
 
 /// A grant as Graph's permission; consumers' say whose it is by another name.

@@ -94,7 +94,7 @@ impl Task {
             Self::Drive { calls, .. } if calls.is_empty() => "graph.drive.get",
             Self::Drive { calls, .. } if calls[0].name == "search" => "graph.search.list",
             Self::Drive { calls, .. } if calls[0].name == "recent" => "graph.recent.list",
-            Self::Drive { calls, .. } if calls[0].name == "sharedWithMe" => "graph.shared.list",
+            Self::Drive { calls, .. } if is_shared(&calls[0]) => "graph.shared.list",
             Self::Drive { .. } => UNKNOWN,
             Self::Item { what, .. } => what.operation(),
         }
@@ -193,6 +193,11 @@ pub(super) const OPERATIONS: &[&str] = &[
     "graph.batch",
     UNKNOWN,
 ];
+
+/// Whether what others share is asked for; `shared` is what the first API called it.
+pub(super) fn is_shared(call: &Call) -> bool {
+    matches!(call.name.as_str(), "sharedWithMe" | "shared")
+}
 
 /// What a request to an upload URL is called.
 pub(super) fn of_session(method: &Method) -> &'static str {
