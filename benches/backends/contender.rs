@@ -17,6 +17,8 @@ pub struct Contender {
     path: &'static str,
     /// What the account's name ends with.
     pub kind: &'static str,
+    /// Options besides.
+    options: &'static [(&'static str, &'static str)],
 }
 
 impl Contender {
@@ -55,18 +57,39 @@ impl Contender {
                 if self.scheme == "onedrive" {
                     options.push(("account_kind".into(), self.kind.into()));
                 }
+                let others = self.options.iter();
+                options.extend(others.map(|&(key, value)| (key.to_owned(), value.to_owned())));
                 Operator::via_iter(self.scheme, options)?.layer(RetryLayer::default())
             }
         })
     }
 }
 
-pub const CONTENDERS: [Contender; 7] = [
-    Contender { name: "skydrive", scheme: "skydrive", path: "v5.0/", kind: "personal" },
-    Contender { name: "onedrive (personal)", scheme: "onedrive", path: "v1.0", kind: "personal" },
-    Contender { name: "onedrive (business)", scheme: "onedrive", path: "v1.0", kind: "business" },
-    Contender { name: "amazon-drive", scheme: "amazon-drive", path: "drive/v1/", kind: "personal" },
-    Contender { name: "opendal-service-onedrive", scheme: "", path: "", kind: "personal" },
-    Contender { name: "fs", scheme: "", path: "", kind: "" },
-    Contender { name: "memory", scheme: "", path: "", kind: "" },
+/// A drive of ours on a drive server.
+const fn drive(
+    name: &'static str,
+    scheme: &'static str,
+    path: &'static str,
+    kind: &'static str,
+) -> Contender {
+    Contender { name, scheme, path, kind, options: &[] }
+}
+
+/// Another service.
+const fn other(name: &'static str) -> Contender {
+    Contender { name, scheme: "", path: "", kind: "personal", options: &[] }
+}
+
+pub const CONTENDERS: [Contender; 8] = [
+    drive("skydrive", "skydrive", "v5.0/", "personal"),
+    drive("onedrive (personal)", "onedrive", "v1.0", "personal"),
+    drive("onedrive (business)", "onedrive", "v1.0", "business"),
+    drive("amazon-drive", "amazon-drive", "drive/v1/", "personal"),
+    Contender {
+        options: &[("unchecked_reads", "true")],
+        ..drive("amazon-drive (unchecked)", "amazon-drive", "drive/v1/", "personal")
+    },
+    other("opendal-service-onedrive"),
+    other("fs"),
+    other("memory"),
 ];

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::Instant,
 };
 
@@ -12,6 +12,8 @@ use crate::{Result, contender::Contender, process::Serving, work::Measured};
 
 pub const UP: &str = "curl up";
 pub const DOWN: &str = "curl down";
+/// What a client does that hashes what it reads.
+pub const DOWN_CHECKED: &str = "curl down, md5sum";
 
 /// Up and down again; nothing where there is no `curl`.
 pub fn measure(
@@ -33,7 +35,7 @@ pub fn measure(
     })?;
     let node: Value = serde_json::from_slice(&std::fs::read(answer)?)?;
     let id = node["id"].as_str().ok_or_else(|| format!("an upload by curl: {node}"))?;
-    let url = match contender.name {
+    let url = match contender.scheme {
         "amazon-drive" => format!("{}cdproxy/nodes/{id}/content", server.url),
         // Live Connect has no paths, and so a look for the id comes before.
         "skydrive" => live_url(contender, server)?,
@@ -42,7 +44,10 @@ pub fn measure(
     let down = timed(DOWN, |curl| {
         curl.args(["-L", "-H", &token, "-o", "/dev/null", &url]);
     })?;
-    Ok(vec![up, down])
+    let checked = timed_through(DOWN_CHECKED, Command::new("md5sum"), |curl| {
+        curl.args(["-L", "-H", &token, &url]);
+    })?;
+    Ok(vec![up, down, checked])
 }
 
 fn live_url(contender: &Contender, server: &Serving) -> Result<String> {
@@ -55,18 +60,41 @@ fn live_url(contender: &Contender, server: &Serving) -> Result<String> {
 }
 
 fn timed(work: &str, arguments: impl FnOnce(&mut Command)) -> Result<Measured> {
+    let mut curl = curl(arguments);
+    let began = Instant::now();
+    let status = curl.status()?;
+    Ok(measured(work, began, status))
+}
+
+/// The same, with `sink` reading what comes.
+fn timed_through(
+    work: &str,
+    mut sink: Command,
+    arguments: impl FnOnce(&mut Command),
+) -> Result<Measured> {
+    let mut curl = curl(arguments);
+    let began = Instant::now();
+    let mut sent = curl.stdout(Stdio::piped()).spawn()?;
+    let bytes = sent.stdout.take().ok_or("a pipe")?;
+    let read = sink.stdin(bytes).stdout(Stdio::null()).status()?;
+    let status = sent.wait()?;
+    Ok(measured(work, began, if read.success() { status } else { read }))
+}
+
+fn curl(arguments: impl FnOnce(&mut Command)) -> Command {
     let mut curl = Command::new("curl");
     curl.args(["-s", "-S", "--fail", "--noproxy", "*", "-H", "Expect:"]);
     arguments(&mut curl);
-    let began = Instant::now();
-    let status = curl.status()?;
-    let seconds = began.elapsed().as_secs_f64();
-    Ok(Measured {
+    curl
+}
+
+fn measured(work: &str, began: Instant, status: ExitStatus) -> Measured {
+    Measured {
         work: work.to_owned(),
         refused: (!status.success()).then(|| status.to_string()),
-        seconds,
+        seconds: began.elapsed().as_secs_f64(),
         requests: None,
         client_peak: None,
         server_peak: None,
-    })
+    }
 }

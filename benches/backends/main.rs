@@ -10,7 +10,8 @@
 //!
 //! The large file goes up and down by `curl` too, against the same server, right after: up in one
 //! request in Amazon's form, the shortest way into the server that there is; down as that remote's
-//! cloud gives it. It is source and target of files that are in the page cache.
+//! cloud gives it, for nobody and for `md5sum`, which is what a client does that checks what it reads.
+//! It is source and target of files that are in the page cache.
 
 #[path = "../../tests/rewriting/mod.rs"]
 mod rewriting;

@@ -27,7 +27,7 @@ struct Cost<'a> {
 
 /// Prints tables, writes JSON.
 pub fn show(arguments: &Arguments, measured: &BTreeMap<usize, Vec<Vec<Measured>>>) -> Result {
-    let works = WORK.into_iter().chain([curl::UP, curl::DOWN]);
+    let works = WORK.into_iter().chain([curl::UP, curl::DOWN, curl::DOWN_CHECKED]);
     let costs: Vec<Cost<'_>> = works
         .flat_map(|work| {
             measured.iter().filter_map(move |(&number, rounds)| cost(number, work, rounds))
@@ -60,18 +60,22 @@ pub fn show(arguments: &Arguments, measured: &BTreeMap<usize, Vec<Vec<Measured>>
         );
     }
     let beside = beside_curl(arguments, &costs);
-    println!("\n| remote | up | of curl's | down | of curl's |\n|---|---:|---:|---:|---:|");
+    println!(
+        "\n| remote | up | of curl's | down | of curl's | of curl's through md5sum |\n\
+         |---|---:|---:|---:|---:|---:|"
+    );
     for row in &beside {
         let figure = |name: &str, digits: usize, unit: &str| {
             row[name].as_f64().map_or("–".to_owned(), |figure| format!("{figure:.digits$}{unit}"))
         };
         println!(
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
             row["remote"].as_str().unwrap_or_default(),
             figure("up_mib_s", 0, " MiB/s"),
             figure("up_ratio", 2, ""),
             figure("down_mib_s", 0, " MiB/s"),
             figure("down_ratio", 2, ""),
+            figure("down_checked_ratio", 2, ""),
         );
     }
     let document = json!({
@@ -113,11 +117,13 @@ fn beside_curl(arguments: &Arguments, costs: &[Cost<'_>]) -> Vec<Value> {
     let row = |remote: &'static str| {
         let (up, down) = (seconds(remote, "put large file"), seconds(remote, "get large file"));
         let (curl_up, curl_down) = (seconds(remote, curl::UP)?, seconds(remote, curl::DOWN)?);
+        let curl_checked = seconds(remote, curl::DOWN_CHECKED);
         Some(json!({
             "remote": remote,
             "up_mib_s": up.map(|up| size / up), "up_ratio": up.map(|up| curl_up / up),
             "down_mib_s": down.map(|down| size / down),
             "down_ratio": down.map(|down| curl_down / down),
+            "down_checked_ratio": down.zip(curl_checked).map(|(down, curl)| curl / down),
         }))
     };
     CONTENDERS.iter().filter_map(|contender| row(contender.name)).collect()

@@ -340,8 +340,10 @@ impl Located {
             self.operator().stat(&folder).await
         } else {
             match self.operator().stat(&self.file()?).await {
-                // An object store has folders only by what is below them.
-                Err(error) if error.kind() == ErrorKind::NotFound => {
+                // An object store has folders only by what is below them; a drive has told of both.
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound && self.remote.handle.is_none() =>
+                {
                     self.operator().stat(&folder).await
                 }
                 found => found,

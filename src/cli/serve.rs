@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use drivedal::server::{Budget, Builder, Fault, FaultError, Server, ServerError};
+use drivedal::server::{AccountKind, Budget, Builder, Fault, FaultError, Server, ServerError};
 use serde::Serialize;
 
 use crate::cli::{
@@ -49,6 +49,11 @@ pub(crate) struct Serve {
     /// What every drive may hold: 10GB (decimal), 1.5GiB (binary)
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     quota: Option<u64>,
+
+    /// What kind of account Microsoft Graph shows: personal, personal-legacy, business or library.
+    /// The account of the token drivedal-dev-NAME.KIND is of that kind, whatever this says
+    #[arg(long, value_name = "KIND", default_value = "personal")]
+    kind: AccountKind,
 
     /// Fail as the rules in this file say: JSON, as `POST /_control/faults` takes it
     #[arg(long, value_name = "FILE")]
@@ -137,7 +142,7 @@ impl Serve {
         if let Some(budget) = self.budget {
             builder = builder.budget(budget);
         }
-        Ok(builder.latency(self.latency.unwrap_or_default()))
+        Ok(builder.kind(self.kind).latency(self.latency.unwrap_or_default()))
     }
 }
 

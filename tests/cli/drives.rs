@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::shell::{Ran, Shell, tree};
 
-/// A server, and a remote `sky:` on it.
+/// A server, and a remote on it, `sky:` if nothing else is said.
 struct Sky {
     shell: Shell,
     server: Server,
@@ -53,6 +53,18 @@ fn a_tree_goes_to_the_embedded_drive_and_comes_back_the_same() {
     assert_eq!(shell.out(&["cat", "local-skydrive:x/copy/a/b/c/d"]), "a/b/c/d");
     assert_eq!(shell.out(&["cat", "--range", "-3", "local-skydrive:x/copy/plain.txt"]), "txt");
     assert!(shell.path("data").is_dir() && !shell.path("data/server.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_looked_for_once() {
+    let server = Server::builder().ephemeral().start().await.expect("the server starts");
+    let endpoint = server.url().as_str().replace(':', "%3A").replace('/', "%2F");
+    let remote = format!("one=onedrive://?endpoint={endpoint}v1.0&access_token=drivedal-dev");
+    let sky = Sky { shell: Shell::new(), server, remote };
+    sky.out(&["mkdir", "one:new"]).await;
+    assert_eq!(sky.server.control().counters().total, 2);
+    sky.run(&["get", "one:nothing", "."]).await.fails(3, "nothing");
+    assert_eq!(sky.server.control().counters().total, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -199,3 +199,25 @@ fn commands_that_begin_together_find_one_server() {
     }
     assert_eq!(shell.out(&["ls", "local-skydrive:"]), "0/\n1/\n2/\n3/\n4/\n5/\n");
 }
+
+#[test]
+fn it_is_an_account_of_the_kind_it_is_told() {
+    let shell = Shell::new();
+    for (kind, looks) in
+        [("personal", "!s"), ("personal-legacy", "!1"), ("business", "01"), ("library", "01")]
+    {
+        let serving = Serving::start(&shell, &["--ephemeral", "--kind", kind]);
+        let endpoint = format!("{}/v1.0", serving.url).replace(':', "%3A").replace('/', "%2F");
+        let remote = format!("one=onedrive://?endpoint={endpoint}&access_token=drivedal-dev");
+        assert_eq!(shell.run(&["--remote", &remote, "mkdir", "one:a"]).code, 0);
+        let told = shell.out(&["--remote", &remote, "stat", "one:a/"]);
+        let id = told.lines().find_map(|line| line.strip_prefix("id: ")).unwrap_or_default();
+        match looks.strip_prefix('!') {
+            Some(_) => assert!(id.contains(looks), "{kind}: {told}"),
+            None => assert!(id.starts_with(looks), "{kind}: {told}"),
+        }
+        assert_eq!(serving.stop("TERM").code, 0);
+    }
+    let ran = shell.run(&["serve", "--ephemeral", "--kind", "premium"]);
+    assert!(ran.code == 2 && ran.err.contains("premium"), "{ran:?}");
+}

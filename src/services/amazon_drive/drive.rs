@@ -11,7 +11,8 @@ use super::{
     feed,
     md5::{from_hex, to_hex},
     model::{Filter, NewNode, Node, NodeKind, NodeList, Status},
-    moves, reading,
+    moves,
+    reading::{Reading, holds},
 };
 use crate::drive::{
     Account, Body, ByteRange, Capabilities, Change, Changes, Conditions, Context, Cursor, Depth,
@@ -35,6 +36,8 @@ pub(super) struct Cloud {
     pub(super) deduplication: Deduplication,
     /// How long a file is looked for whose upload timed out; `None`: the longer the larger.
     pub(super) upload_wait: Option<Duration>,
+    /// Whether nothing that arrives is hashed.
+    unchecked_reads: bool,
     capabilities: Capabilities,
     root: OnceCell<Root>,
 }
@@ -73,6 +76,7 @@ impl Cloud {
             client: Arc::new(client),
             deduplication,
             upload_wait: None,
+            unchecked_reads: false,
             capabilities,
             root: OnceCell::new(),
         }
@@ -81,6 +85,11 @@ impl Cloud {
     /// The same, looking that long for a file whose upload timed out.
     pub(super) fn with_upload_wait(self, upload_wait: Option<Duration>) -> Self {
         Self { upload_wait, ..self }
+    }
+
+    /// The same, hashing nothing that arrives if `unchecked_reads`.
+    pub(super) fn with_unchecked_reads(self, unchecked_reads: bool) -> Self {
+        Self { unchecked_reads, ..self }
     }
 
     async fn root_folder(&self, cx: &Context) -> Result<&Root> {
@@ -146,7 +155,7 @@ impl Drive for Cloud {
             }
         }
         let item = item_of(node);
-        reading::holds(conditions, &item)?;
+        holds(conditions, &item)?;
         Ok(item)
     }
 
@@ -204,7 +213,8 @@ impl Drive for Cloud {
         range: ByteRange,
         conditions: &Conditions,
     ) -> Result<Download> {
-        reading::download(&self.client, cx, id_of(file)?, known, range, conditions).await
+        let file = Reading::of(&self.client, cx, id_of(file)?).checked(!self.unchecked_reads);
+        file.download(known, range, conditions).await
     }
 
     async fn upload(

@@ -22,7 +22,8 @@
 //!   (408, 504) the file often arrives all the same: it is
 //!   [looked for](AmazonDriveConfig::upload_wait) by name, size and MD5 before it is called failed.
 //! * Every write is checked by size and MD5, and so is every read of a whole file whose bytes come
-//!   without breaking off. An item's etag is that MD5. A read with `if_match` or `if_none_match` looks at the file first.
+//!   without breaking off, unless [told not to](AmazonDriveConfig::unchecked_reads). An item's etag
+//!   is that MD5. A read with `if_match` or `if_none_match` looks at the file first.
 //! * Modification times are the cloud's, and nothing can be copied.
 //! * Names are compared without case. A file's name may be in several folders at once: it is one
 //!   item, with one name. Removing it takes it out of the folder it was found through, and out of
@@ -101,7 +102,7 @@ setters! {
     AmazonDrive: AmazonDriveConfig;
     root name endpoint oauth_endpoint client_id client_secret redirect_uri access_token
     refresh_token token_file;
-    upload_wait: Duration, index_ttl: Duration, deduplicate: bool,
+    upload_wait: Duration, index_ttl: Duration, deduplicate: bool, unchecked_reads: bool,
 }
 
 impl AmazonDrive {
@@ -112,7 +113,8 @@ impl AmazonDrive {
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
         let drive = Cloud::new(config.client()?, config.deduplication())
-            .with_upload_wait(config.upload_wait);
+            .with_upload_wait(config.upload_wait)
+            .with_unchecked_reads(config.unchecked_reads);
         let settings = settings(AMAZON_DRIVE_SCHEME, config.name, config.root, config.index_ttl);
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();

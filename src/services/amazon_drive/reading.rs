@@ -17,95 +17,80 @@ use crate::{
 /// were not given (amazon-drive.md, C.5, C.6).
 const RANGE_MAX: u64 = 500 << 20;
 
-/// Bytes of a file. A range longer than [`RANGE_MAX`] goes on with another request inside the
-/// stream. The whole file is hashed on its way.
-pub(super) async fn download(
-    client: &Arc<Client>,
-    cx: &Context,
-    id: &ItemId,
-    known: Option<&Item>,
-    range: ByteRange,
-    conditions: &Conditions,
-) -> Result<Download> {
-    download_by(RANGE_MAX, client, cx, id, known, range, conditions).await
-}
-
-pub(super) async fn download_by(
-    most: u64,
-    client: &Arc<Client>,
-    cx: &Context,
-    id: &ItemId,
-    known: Option<&Item>,
-    range: ByteRange,
-    conditions: &Conditions,
-) -> Result<Download> {
-    let looked = match (conditions == &Conditions::default(), &range) {
-        // No request with bytes takes a condition, and none has been seen to take a suffix.
-        (false, _) => Some(look(client, cx, id).await?),
-        (true, ByteRange::Last(_)) if known.and_then(|known| known.size).is_none() => {
-            Some(look(client, cx, id).await?)
-        }
-        _ => None,
-    };
-    if let Some(looked) = &looked {
-        holds(conditions, looked)?;
-    }
-    let known = looked.as_ref().or(known);
-    if known.is_some_and(Item::is_folder) {
-        return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes"));
-    }
-    let size = known.and_then(|known| known.size);
-    let file = File { client: Arc::clone(client), cx: cx.clone(), id: id.clone(), most };
-    let mut download = file.begin(&range, size).await?;
-    // Equal to what was known a moment before; what was known earlier may be the name of other
-    // bytes by now.
-    download.etag = looked.as_ref().and_then(|looked| looked.etag.clone());
-    if download.range == (0..download.total)
-        && let Some(sum) = known.and_then(md5_of)
-    {
-        let bytes = std::mem::replace(&mut download.bytes, Box::pin(stream::empty()));
-        let answers = download.total.div_ceil(most);
-        let judge = move |arrived| async move { file.judge(arrived, sum, answers).await };
-        download.bytes = md5::checked(bytes, judge);
-    }
-    Ok(download)
-}
-
-async fn look(client: &Client, cx: &Context, id: &ItemId) -> Result<Item> {
-    Ok(item_of(client.node(cx, id.as_str(), false).await?))
-}
-
-/// Compares an item's etag with what a caller wants of it.
-///
-/// # Errors
-/// `Condition`, if it is not so.
-pub(super) fn holds(conditions: &Conditions, item: &Item) -> Result<()> {
-    let is = |wanted: &str| item.etag.as_deref() == Some(wanted.trim_matches('"'));
-    if conditions.if_match.as_deref().is_some_and(|wanted| !is(wanted)) {
-        return Err(Error::new(ErrorKind::Condition, "the file has other bytes than wanted"));
-    }
-    if conditions.if_none_match.as_deref().is_some_and(is) {
-        return Err(Error::new(ErrorKind::Condition, "the file has the bytes that are known"));
-    }
-    Ok(())
-}
-
-fn md5_of(item: &Item) -> Option<md5::Md5Sum> {
-    let (_, sum) = item.hashes.iter().find(|(kind, _)| *kind == HashKind::Md5)?;
-    sum.as_ref().try_into().ok()
-}
-
 /// A file being read.
 #[derive(Clone)]
-struct File {
+pub(super) struct Reading {
     client: Arc<Client>,
     cx: Context,
     id: ItemId,
     /// Most bytes of one request.
     most: u64,
+    /// Whether what arrives of a whole file is hashed.
+    checked: bool,
 }
 
-impl File {
+impl Reading {
+    /// Of the file with that id.
+    pub(super) fn of(client: &Arc<Client>, cx: &Context, id: &ItemId) -> Self {
+        let (client, cx, id) = (Arc::clone(client), cx.clone(), id.clone());
+        Self { client, cx, id, most: RANGE_MAX, checked: true }
+    }
+
+    /// The same, with so many bytes in one request at most.
+    #[cfg(test)]
+    pub(super) fn by(self, most: u64) -> Self {
+        Self { most, ..self }
+    }
+
+    /// The same, with what arrives hashed or not.
+    pub(super) fn checked(self, checked: bool) -> Self {
+        Self { checked, ..self }
+    }
+
+    /// Its bytes. A range longer than [`RANGE_MAX`] goes on with another request inside the stream.
+    /// The whole file is hashed on its way, unless that is not wanted.
+    pub(super) async fn download(
+        self,
+        known: Option<&Item>,
+        range: ByteRange,
+        conditions: &Conditions,
+    ) -> Result<Download> {
+        let looked = match (conditions == &Conditions::default(), &range) {
+            // No request with bytes takes a condition, and none has been seen to take a suffix.
+            (false, _) => Some(self.look().await?),
+            (true, ByteRange::Last(_)) if known.and_then(|known| known.size).is_none() => {
+                Some(self.look().await?)
+            }
+            _ => None,
+        };
+        if let Some(looked) = &looked {
+            holds(conditions, looked)?;
+        }
+        let known = looked.as_ref().or(known);
+        if known.is_some_and(Item::is_folder) {
+            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes"));
+        }
+        let size = known.and_then(|known| known.size);
+        let mut download = self.begin(&range, size).await?;
+        // Equal to what was known a moment before; what was known earlier may be the name of other
+        // bytes by now.
+        download.etag = looked.as_ref().and_then(|looked| looked.etag.clone());
+        if self.checked
+            && download.range == (0..download.total)
+            && let Some(sum) = known.and_then(md5_of)
+        {
+            let bytes = std::mem::replace(&mut download.bytes, Box::pin(stream::empty()));
+            let answers = download.total.div_ceil(self.most);
+            let judge = move |arrived| async move { self.judge(arrived, sum, answers).await };
+            download.bytes = md5::checked(bytes, judge);
+        }
+        Ok(download)
+    }
+
+    async fn look(&self) -> Result<Item> {
+        Ok(item_of(self.client.node(&self.cx, self.id.as_str(), false).await?))
+    }
+
     /// The first request, and what it needs of others.
     async fn begin(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
         let Some(first) = self.first(range, size) else {
@@ -200,7 +185,7 @@ impl File {
         if arrived == known {
             return Ok(());
         }
-        let now = look(&self.client, &self.cx, &self.id).await?;
+        let now = self.look().await?;
         let sum = md5_of(&now);
         if sum == Some(arrived) || (sum != Some(known) && answers == 1) {
             return Ok(());
@@ -216,6 +201,26 @@ impl File {
         )
         .with_retry(Retry::Again { after: None }))
     }
+}
+
+/// Compares an item's etag with what a caller wants of it.
+///
+/// # Errors
+/// `Condition`, if it is not so.
+pub(super) fn holds(conditions: &Conditions, item: &Item) -> Result<()> {
+    let is = |wanted: &str| item.etag.as_deref() == Some(wanted.trim_matches('"'));
+    if conditions.if_match.as_deref().is_some_and(|wanted| !is(wanted)) {
+        return Err(Error::new(ErrorKind::Condition, "the file has other bytes than wanted"));
+    }
+    if conditions.if_none_match.as_deref().is_some_and(is) {
+        return Err(Error::new(ErrorKind::Condition, "the file has the bytes that are known"));
+    }
+    Ok(())
+}
+
+fn md5_of(item: &Item) -> Option<md5::Md5Sum> {
+    let (_, sum) = item.hashes.iter().find(|(kind, _)| *kind == HashKind::Md5)?;
+    sum.as_ref().try_into().ok()
 }
 
 fn changed(before: u64, now: u64) -> Error {

@@ -1,6 +1,6 @@
 use futures::TryStreamExt;
 
-use super::*;
+use super::{super::reading::Reading, *};
 use crate::drive::{
     ByteRange, Conditions, Download, Drive, Error, ErrorKind, IfExists, Result, WriteOptions,
 };
@@ -256,8 +256,8 @@ async fn open(
 ) -> Result<Download> {
     let client = Arc::new(client());
     let cx = transport.context();
-    super::super::reading::download_by(most, &client, &cx, &"F".into(), known, range, &conditions)
-        .await
+    let file = Reading::of(&client, &cx, &"F".into()).by(most);
+    file.download(known, range, &conditions).await
 }
 
 async fn read(download: Download) -> Result<Vec<u8>, Error> {
@@ -355,6 +355,20 @@ async fn a_whole_file_is_hashed_on_its_way() {
         let download =
             open(&transport, most, Some(&before), ByteRange::Full, Conditions::default()).await;
         assert_eq!(read(download.unwrap()).await.is_ok(), is_whole);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_file_is_not_hashed_if_that_is_not_wanted() {
+    for unchecked in [false, true] {
+        let transport = serving(FILE, b"0123456789ABCDEFGHIJ");
+        let before = known(b"0123456789ABCDEFGHIJ");
+        let drive = drive().with_unchecked_reads(unchecked);
+        let (cx, at) = (transport.context(), Place::of(&"F".into()));
+        let conditions = Conditions::default();
+        let download = drive.download(&cx, &at, Some(&before), ByteRange::Full, &conditions).await;
+        let bytes = read(download.unwrap()).await;
+        assert_eq!(bytes.ok(), unchecked.then(|| FILE.to_vec()));
     }
 }
 
