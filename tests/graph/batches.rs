@@ -32,6 +32,7 @@ async fn every_request_of_a_batch_is_answered_as_if_it_had_come_by_itself() {
              "headers": {"content-type": "text/plain"}, "body": STANDARD.encode("batched")},
             {"id": "read", "method": "GET", "url": "/me/drive/root:/d/f%20%C3%A4:/content"},
             {"id": "list", "method": "GET", "url": "me/drive/root:/d:/children?$select=name"},
+            {"id": "whole", "method": "GET", "url": cloud.url("/v1.0/me/drive/root")},
             {"id": "open", "method": "GET", "url": "/me/drive/root:/d/f ä"},
             {"id": "none", "method": "GET", "url": "/me/drive/root:/none"},
             {"id": "gone", "method": "DELETE", "url": "/me/drive/root:/d"},
@@ -43,6 +44,7 @@ async fn every_request_of_a_batch_is_answered_as_if_it_had_come_by_itself() {
         ("put", 201),
         ("read", 302),
         ("list", 200),
+        ("whole", 200),
         ("open", 200),
         ("none", 404),
         ("gone", 204),
@@ -53,9 +55,9 @@ async fn every_request_of_a_batch_is_answered_as_if_it_had_come_by_itself() {
     assert!(responses[2].get("body").is_none());
     assert_eq!(cloud.send("GET", url).await.status, 404, "removed by the same batch");
     assert_eq!(names(&responses[3]["body"]), ["f ä"]);
-    assert_eq!(responses[5]["body"]["error"]["code"], "itemNotFound");
+    assert_eq!(responses[6]["body"]["error"]["code"], "itemNotFound");
     let counters = cloud.server.control().counters();
-    for (operation, times) in [("graph.batch", 1), ("graph.content.put", 1), ("graph.item.get", 2)]
+    for (operation, times) in [("graph.batch", 1), ("graph.content.put", 1), ("graph.item.get", 3)]
     {
         assert_eq!(counters.of(operation), times, "{operation}");
     }

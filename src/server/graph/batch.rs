@@ -184,7 +184,9 @@ impl Part {
         let refuse = |why: &str| Error::bad_query(format!("Request '{}': {why}.", self.id));
         let method = Method::from_bytes(self.method.to_uppercase().as_bytes())
             .map_err(|_| refuse("the method is none"))?;
-        let path = self.url.trim_start_matches('/');
+        // Relative, as the reference wants it; the Python SDK writes the whole of it.
+        let path = self.url.strip_prefix(&visit.url("")).unwrap_or(&self.url);
+        let path = path.trim_start_matches('/');
         if path.starts_with("$batch") {
             return Err(refuse("a batch has no batch in it"));
         }
