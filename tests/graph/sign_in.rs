@@ -140,7 +140,8 @@ async fn a_fault_rule_speaks_graphs_words() {
 async fn what_is_not_served_says_so() {
     let cloud = Cloud::new().await;
     let drive = cloud.drive();
-    for path in ["/me/drive/root/preview", "/me/drive/bundles", "/me/messages", "/users", "/groups"]
+    for path in
+        ["/me/drive/root/checkout", "/me/drive/bundles", "/me/messages", "/users", "/groups"]
     {
         let refusal = drive.ask("GET", path).refused(501, "notSupported").await;
         let last = path.rsplit('/').next().unwrap();

@@ -22,6 +22,7 @@
 //! | `GET` of a drive's `recent`, `sharedWithMe` | `graph.recent.list`, `graph.shared.list` |
 //! | `POST createLink`; `invite`, `permissions`; `GET` of a link | `graph.link.create`; `graph.permissions`; `graph.link.get` |
 //! | `GET thumbnails`, `thumbnails/0/SIZE[/content]` | `graph.thumbnails.get` (the pictures themselves: `live.picture`) |
+//! | `POST preview` | `graph.preview.get` |
 //! | `versions` | `graph.versions` |
 //! | `POST $batch` | `graph.batch`, and each of its requests as itself |
 //! | anything else | `graph.unknown` |

@@ -149,6 +149,7 @@ async fn of_item(
         ItemTask::CreateChild => children::create(scope, address, body).await,
         ItemTask::GetContent => content::get(scope, address).await,
         ItemTask::PutContent => content::put(scope, address, body).await,
+        ItemTask::Preview => content::preview(scope, address).await,
         ItemTask::CreateSession => sessions::create(scope, address, body).await,
         ItemTask::Copy => copy::start(scope, address, body).await,
         ItemTask::Delta(call) => delta::list(scope, address, &call).await,
