@@ -4,14 +4,15 @@
 //! `DRIVEDAL_UNANNOUNCED_MIB` says how large the files are; 96 MiB if it is not set.
 #![cfg(target_os = "linux")]
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+#[path = "serving/mod.rs"]
+mod serving;
+
+use std::process::Command;
 
 use drivedal::remote::Source;
 use futures::TryStreamExt;
+
+use crate::serving::Serving;
 
 const MIB: u64 = 1 << 20;
 
@@ -27,35 +28,14 @@ fn peak() -> u64 {
     kilobytes.parse::<u64>().expect("a number") * 1024
 }
 
-/// A server in a process of its own, until it is dropped.
-struct Serving(Child);
-
-impl Serving {
-    fn start(data: &Path) -> (Self, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_drivedal"));
-        let command = command.arg("serve").arg("--data").arg(data).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("the binary runs");
-        let mut first = String::new();
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        out.read_line(&mut first).expect("a first line");
-        let url = first.trim_end().strip_prefix("listening on ").expect("a URL").to_owned();
-        (Self(child), url.trim_end_matches('/').to_owned())
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test]
 async fn a_large_file_of_unknown_size_passes_through_without_staying_in_memory() {
     let size = std::env::var("DRIVEDAL_UNANNOUNCED_MIB").ok().and_then(|text| text.parse().ok());
     let size = size.unwrap_or(96_u64) * MIB;
     let data = tempfile::tempdir().expect("a folder");
-    let (_serving, url) = Serving::start(data.path());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_drivedal"));
+    let serving = Serving::start(command.arg("serve").arg("--data").arg(data.path()));
+    let url = &serving.url;
     for (scheme, path) in
         [("skydrive", "/v5.0/"), ("onedrive", "/v1.0"), ("amazon-drive", "/drive/v1/")]
     {

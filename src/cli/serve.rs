@@ -1,6 +1,10 @@
 //! `drivedal serve`
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use drivedal::server::{AccountKind, Budget, Builder, Fault, FaultError, Server, ServerError};
 use serde::Serialize;
@@ -26,7 +30,9 @@ SkyDrive's API is at http://ADDRESS:PORT/v5.0/.
 Examples:
   drivedal serve --http 127.0.0.1:8080
   drivedal serve --http 127.0.0.1:0 --ephemeral --seed testdata --latency 20ms
-  drivedal serve --ephemeral --faults bad-line.json --fault-seed 42")]
+  drivedal serve --ephemeral --faults bad-line.json --fault-seed 42
+  drivedal serve --http 127.0.0.1:8080 --stand-in ca.pem
+    and then: HTTPS_PROXY=http://127.0.0.1:8080 SSL_CERT_FILE=ca.pem CLIENT …")]
 pub(crate) struct Serve {
     /// Where to listen, on this machine only; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
@@ -54,6 +60,12 @@ pub(crate) struct Serve {
     /// The account of the token drivedal-dev-NAME.KIND is of that kind, whatever this says
     #[arg(long, value_name = "KIND", default_value = "personal")]
     kind: AccountKind,
+
+    /// Stand in for the clouds' own hosts, for clients whose hosts are fixed: speak TLS in their names
+    /// on the same port, and be a proxy to nowhere else. The authority that such a client must be
+    /// told is written to this file
+    #[arg(long, value_name = "CA.PEM")]
+    stand_in: Option<PathBuf>,
 
     /// Fail as the rules in this file say: JSON, as `POST /_control/faults` takes it
     #[arg(long, value_name = "FILE")]
@@ -93,6 +105,10 @@ impl Serve {
             let server = self.builder(app)?.start().await.map_err(unable)?;
             let refused = |error: FaultError| Failure::usage(error.to_string());
             server.control().add_faults(rules.clone()).map_err(refused)?;
+            if let (Some(file), Some(authority)) = (&self.stand_in, server.authority()) {
+                let wrong = |error| Failure::usage(format!("{}: {error}", file.display()));
+                std::fs::write(file, authority).map_err(wrong)?;
+            }
             Ok((server, rules.len()))
         };
         let (server, rules) = app.interrupt.or(starting).await?;
@@ -100,7 +116,7 @@ impl Serve {
             let seed = server.control().fault_seed();
             app.output.say(format_args!("drivedal: {rules} fault rules, fault seed {seed}"));
         }
-        let told = announce(app, &server);
+        let told = announce(app, &server, self.stand_in.as_deref());
         // Asked to serve, it has done so when it is asked to stop.
         if told.is_ok() {
             app.interrupt.wait().await;
@@ -139,6 +155,9 @@ impl Serve {
         if let Some(bytes) = self.quota {
             builder = builder.quota(bytes);
         }
+        if self.stand_in.is_some() {
+            builder = builder.stand_in();
+        }
         if let Some(budget) = self.budget {
             builder = builder.budget(budget);
         }
@@ -146,13 +165,19 @@ impl Serve {
     }
 }
 
-fn announce(app: &App, server: &Server) -> Result {
+fn announce(app: &App, server: &Server, authority: Option<&Path>) -> Result {
     let url = server.url().as_str().trim_end_matches('/');
     match app.output.is_json() {
         true => app.output.json(&Listening { listening: url })?,
         false => app.output.line(format_args!("listening on {url}"))?,
     }
     app.output.flush()?;
+    if let Some(file) = authority {
+        app.output.say(format_args!(
+            "drivedal: clients whose hosts are fixed: HTTPS_PROXY={url} SSL_CERT_FILE={}",
+            file.display()
+        ));
+    }
     if let Some(token) = server.control_token() {
         app.output.say(format_args!(
             "drivedal: other machines can reach this server, and read and write everything; \

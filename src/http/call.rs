@@ -143,10 +143,10 @@ impl Call {
         self
     }
 
-    /// The same, by what it is.
+    /// The same, by what it is: its method, its operation, its URL.
     #[cfg(feature = "services-onedrive")]
-    pub(crate) fn costing_by(self, units: fn(&Method, Operation) -> u32) -> Self {
-        let cost = units(&self.method, self.operation);
+    pub(crate) fn costing_by(self, units: fn(&Method, Operation, &str) -> u32) -> Self {
+        let cost = units(&self.method, self.operation, &self.url);
         self.costing(cost)
     }
 

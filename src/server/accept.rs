@@ -5,13 +5,19 @@ use std::{
     future::Future,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::Request, http::StatusCode, response::Response};
-use hyper::{body::Incoming, service::service_fn};
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    extract::Request,
+    http::{Method, StatusCode, Version, header},
+    response::Response,
+};
+use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -20,7 +26,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -28,6 +36,7 @@ use super::{
     app::{App, text},
     observe::{self, Link},
     origin::Origin,
+    proxy,
 };
 
 /// How many connections are served at a time; the next ones wait to be accepted.
@@ -48,7 +57,8 @@ const OUT_OF_CONNECTIONS: Duration = Duration::from_millis(100);
 pub(super) struct Serving {
     pub app: Arc<App>,
     pub control: Router,
-    pub local: SocketAddr,
+    /// Shakes hands in the clouds' names, and lets proxies' tunnels begin; `None`: neither.
+    pub tls: Option<TlsAcceptor>,
     /// Cancelled: no more requests; those under way may end.
     pub stop: CancellationToken,
     /// Cancelled: everything ends at once.
@@ -71,7 +81,7 @@ pub(super) async fn accept(listener: TcpListener, serving: Serving) {
                 Err(error) => {
                     // A client that gave up, or no file descriptor left: one that ends frees one.
                     tracing::warn!(%error, "a connection was not accepted");
-                    let _ = tokio::time::timeout(OUT_OF_CONNECTIONS, connections.join_next()).await;
+                    let _ = timeout(OUT_OF_CONNECTIONS, connections.join_next()).await;
                 }
             },
         }
@@ -79,73 +89,159 @@ pub(super) async fn accept(listener: TcpListener, serving: Serving) {
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
-        _ = tokio::time::timeout(GRACE, ended) => {}
+        _ = timeout(GRACE, ended) => {}
         () = serving.end.cancelled() => {}
     }
     connections.shutdown().await;
 }
 
-/// Serves one connection.
+/// The first byte of a TLS handshake; no request begins with it.
+const HANDSHAKE: u8 = 0x16;
+
+/// Serves one connection, and the tunnel that it may become.
 async fn connection(stream: TcpStream, serving: Serving) {
     // Without it every small answer waits 40 ms for the acknowledgement of its head.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection ended before it was served");
-        return;
-    }
-    let begun = async { stream.peek(&mut [0]).await.is_ok_and(|bytes| bytes > 0) };
-    tokio::select! {
-        begun = tokio::time::timeout(HEAD_TIMEOUT, begun) => if !matches!(begun, Ok(true)) { return },
-        () = serving.stop.cancelled() => return,
-    }
-    let link = Link::default();
-    let socket = TokioIo::new(Socket { stream, link: link.clone() });
-    let service = service_fn(|request: hyper::Request<Incoming>| {
-        let (serving, link) = (serving.clone(), link.clone());
-        async move { Ok::<_, Infallible>(answer(serving, link, request.map(Body::new)).await) }
-    });
-    let mut protocol = auto::Builder::new(TokioExecutor::new());
-    protocol.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    protocol.http2().timer(TokioTimer::new());
-    let mut served = std::pin::pin!(protocol.serve_connection_with_upgrades(socket, service));
-    let outcome = tokio::select! {
-        outcome = served.as_mut() => outcome,
-        () = link.reset.cancelled() => return,
-        () = serving.stop.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            tokio::select! {
-                outcome = served.as_mut() => outcome,
-                () = link.reset.cancelled() => return,
-            }
+    let local = stream.set_nodelay(true).and_then(|()| stream.local_addr());
+    let local = match local {
+        Ok(local) => local,
+        Err(error) => {
+            tracing::debug!(%error, "a connection ended before it was served");
+            return;
         }
     };
-    if let Err(error) = outcome {
-        tracing::debug!(error = &*error, "a connection broke off");
+    let mut first = [0];
+    let begun = async { stream.peek(&mut first).await.is_ok_and(|bytes| bytes > 0) };
+    tokio::select! {
+        begun = timeout(HEAD_TIMEOUT, begun) => if !matches!(begun, Ok(true)) { return },
+        () = serving.stop.cancelled() => return,
+    }
+    let tls = serving.tls.clone();
+    let line = Line { serving, link: Link::default(), local, tunnel: Arc::default() };
+    let socket = Socket { stream, link: line.link.clone() };
+    if first == [HANDSHAKE] && tls.is_some() {
+        return line.serve_secure(tls, socket).await;
+    }
+    line.serve(socket, false).await;
+    let tunnel = line.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(tunnel) = tunnel {
+        match tunnel.await {
+            Ok(upgraded) => line.serve_secure(tls, TokioIo::new(upgraded)).await,
+            Err(error) => tracing::debug!(%error, "a tunnel broke off"),
+        }
+    }
+}
+
+/// A connection being served.
+#[derive(Clone)]
+struct Line {
+    serving: Serving,
+    link: Link,
+    /// The address that it came to.
+    local: SocketAddr,
+    /// What it becomes, once the request is answered that asked for it.
+    tunnel: Arc<Mutex<Option<OnUpgrade>>>,
+}
+
+impl Line {
+    /// Serves what comes encrypted.
+    async fn serve_secure(
+        &self,
+        tls: Option<TlsAcceptor>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
+        let Some(tls) = tls else { return };
+        tokio::select! {
+            shaken = timeout(HEAD_TIMEOUT, tls.accept(stream)) => match shaken {
+                Ok(Ok(stream)) => self.serve(stream, true).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            },
+            () = self.serving.stop.cancelled() => {}
+        }
+    }
+
+    /// Serves requests until the client ends, or the server.
+    async fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        secure: bool,
+    ) {
+        let service = service_fn(|request: hyper::Request<Incoming>| {
+            let line = self.clone();
+            async move { Ok::<_, Infallible>(answer(line, secure, request.map(Body::new)).await) }
+        });
+        let mut protocol = auto::Builder::new(TokioExecutor::new());
+        protocol.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        protocol.http2().timer(TokioTimer::new());
+        let served = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut served = std::pin::pin!(served);
+        let outcome = tokio::select! {
+            outcome = served.as_mut() => outcome,
+            () = self.link.reset.cancelled() => return,
+            () = self.serving.stop.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                tokio::select! {
+                    outcome = served.as_mut() => outcome,
+                    () = self.link.reset.cancelled() => return,
+                }
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(error = &*error, "a connection broke off");
+        }
     }
 }
 
 /// Answers one request of a connection.
 fn answer(
-    serving: Serving,
-    link: Link,
-    request: Request,
+    line: Line,
+    secure: bool,
+    mut request: Request,
 ) -> Pin<Box<dyn Future<Output = Response> + Send>> {
     Box::pin(async move {
-        let (parts, body) = request.into_parts();
-        let Some(origin) = Origin::of(&parts, false, serving.local) else {
-            return text(StatusCode::BAD_REQUEST, "The request names no host.");
-        };
-        if let Some(reason) = strange(&serving.app, &parts, &origin) {
-            return text(StatusCode::FORBIDDEN, reason);
-        }
-        let request = Request::from_parts(parts, body);
-        if request.uri().path().starts_with("/_control/") {
-            return match serving.control.oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
+        // No tunnel leads through another one.
+        if line.serving.tls.is_some() && !secure && proxy::asks(&request) {
+            return match proxy::tunnel(&mut request) {
+                Ok((upgrade, response)) => {
+                    *line.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
+                    response
+                }
+                Err(refusal) => *refusal,
             };
         }
-        observe::exchange(&serving.app, &link, origin, request).await
+        let headless = request.method() == Method::HEAD && request.version() == Version::HTTP_2;
+        let response = reply(&line, secure, request).await;
+        if headless { without_body(response) } else { response }
     })
+}
+
+/// What hyper does for HTTP/1.1 only: of the answer to `HEAD` nothing but the head.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+/// Answers what is no question for a proxy.
+async fn reply(line: &Line, secure: bool, request: Request) -> Response {
+    let serving = &line.serving;
+    let (parts, body) = request.into_parts();
+    let Some(origin) = Origin::of(&parts, secure, line.local) else {
+        return text(StatusCode::BAD_REQUEST, "The request names no host.");
+    };
+    if let Some(reason) = strange(&serving.app, &parts, &origin) {
+        return text(StatusCode::FORBIDDEN, reason);
+    }
+    let request = Request::from_parts(parts, body);
+    if request.uri().path().starts_with("/_control/") {
+        return match serving.control.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+    }
+    observe::exchange(&serving.app, &line.link, origin, request).await
 }
 
 /// Why a request is refused that only a web page of somebody else's can have sent to this machine.

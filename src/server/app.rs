@@ -113,7 +113,7 @@ pub(super) fn front_ends() -> &'static [&'static dyn FrontEnd] {
         &Graph,
         &Amazon,
         &Downloads,
-        &super::oauth::SignIn,
+        &super::live::sign_in::SignIn,
         &super::graph::SignIn,
     ]
 }

@@ -115,7 +115,13 @@ impl Blobs {
     pub(super) async fn writer(self: &Arc<Self>) -> opendal::Result<BlobWriter> {
         let number = self.numbers.fresh();
         let blob = Blob { number, wanted: false, blobs: self.clone() };
-        Ok(BlobWriter { writer: self.operator.writer(&name(number)).await?, blob })
+        let writer = self.operator.writer(&name(number)).await;
+        Ok(BlobWriter { writer: writer.map_err(|error| self.located(error))?, blob })
+    }
+
+    /// An error, with where all blobs are; which one it is the operator says.
+    fn located(&self, error: opendal::Error) -> opendal::Error {
+        error.with_context("root", self.operator.info().root())
     }
 
     /// A range of a blob's bytes.
@@ -269,12 +275,12 @@ pub(super) struct BlobWriter {
 impl BlobWriter {
     /// Adds bytes.
     pub(super) async fn write(&mut self, bytes: Bytes) -> opendal::Result<()> {
-        self.writer.write(bytes).await
+        self.writer.write(bytes).await.map_err(|error| self.blob.blobs.located(error))
     }
 
     /// Ends it; a folder's blob is on the disk then.
     pub(super) async fn finish(mut self) -> opendal::Result<Blob> {
-        self.writer.close().await?;
+        self.writer.close().await.map_err(|error| self.blob.blobs.located(error))?;
         Ok(self.blob)
     }
 }

@@ -23,6 +23,7 @@ use super::{
     running::{self, Announced},
     seal::{Seal, random_name},
     seed,
+    tls::Authority,
     tree::{OpenError, SqlTree, Tree, TreeOptions},
 };
 
@@ -38,6 +39,9 @@ const KEY: &str = "key";
 
 /// How long an upload session lives after its last fragment. The reference says no number.
 const SESSION_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest that anything lives, so that every expiry is a time: a hundred years.
+const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A server to be.
 #[derive(Clone, Debug)]
@@ -55,6 +59,7 @@ pub struct Builder {
     kind: AccountKind,
     seed: Option<PathBuf>,
     budget: Option<Budget>,
+    stand_in: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +83,7 @@ impl Default for Builder {
             kind: AccountKind::default(),
             seed: None,
             budget: None,
+            stand_in: false,
         }
     }
 }
@@ -130,19 +136,20 @@ impl Builder {
         Self { budget: Some(budget), ..self }
     }
 
-    /// How long issued access tokens live; an hour unless told otherwise.
+    /// How long issued access tokens live; an hour unless told otherwise, a hundred years at most.
     pub fn token_life(self, life: Duration) -> Self {
-        Self { token_life: life, ..self }
+        Self { token_life: life.min(LONGEST_LIFE), ..self }
     }
 
-    /// How long tickets live; an hour unless told otherwise.
+    /// How long tickets live; an hour unless told otherwise, a hundred years at most.
     pub fn ticket_life(self, life: Duration) -> Self {
-        Self { ticket_life: life, ..self }
+        Self { ticket_life: life.min(LONGEST_LIFE), ..self }
     }
 
-    /// How long an upload session lives after its last fragment; a day unless told otherwise.
+    /// How long an upload session lives after its last fragment; a day unless told otherwise, a hundred
+    /// years at most.
     pub fn session_life(self, life: Duration) -> Self {
-        Self { session_life: life, ..self }
+        Self { session_life: life.min(LONGEST_LIFE), ..self }
     }
 
     /// What the dice of fault rules are thrown from, so that a run can be had again; drawn if
@@ -155,6 +162,12 @@ impl Builder {
     /// told otherwise.
     pub fn kind(self, kind: AccountKind) -> Self {
         Self { kind, ..self }
+    }
+
+    /// Answers in the names of the clouds' hosts too: TLS on the same port, and a proxy to itself for
+    /// clients whose hosts are fixed. See [the server](super#clients-whose-hosts-are-fixed).
+    pub fn stand_in(self) -> Self {
+        Self { stand_in: true, ..self }
     }
 
     /// Starts it. When this returns, it answers.
@@ -175,6 +188,10 @@ impl Builder {
         if let Some(folder) = &app.control.seed {
             seed::seed(&app, folder).await?;
         }
+        let authority = self.authority().map_err(ServerError::Certificates)?;
+        let pem = authority.as_ref().map(|authority| authority.pem().to_owned());
+        let tls = authority.map(Authority::acceptor).transpose();
+        let tls = tls.map_err(ServerError::Certificates)?;
         let announced = match &self.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => Some(
@@ -185,13 +202,13 @@ impl Builder {
         let serving = Serving {
             app,
             control: control::router(control.clone()),
-            local: address,
+            tls,
             stop: CancellationToken::new(),
             end: CancellationToken::new(),
         };
         let (stop, end) = (serving.stop.clone(), serving.end.clone());
         let accepting = Some(tokio::spawn(accept::accept(listener, serving)));
-        Ok(Server { url, address, control, tree, stop, end, accepting, announced })
+        Ok(Server { url, address, control, tree, stop, end, accepting, authority: pem, announced })
     }
 
     /// What its front ends share.
@@ -218,6 +235,15 @@ impl Builder {
                 ..control::State::default()
             },
             oauth: OAuth::default(),
+        }
+    }
+
+    /// Who signs for the clouds' hosts.
+    fn authority(&self) -> io::Result<Option<Authority>> {
+        match (self.stand_in, &self.storage) {
+            (false, _) => Ok(None),
+            (true, Storage::Memory) => Authority::new().map(Some),
+            (true, Storage::Folder(folder)) => Authority::kept_in(folder).map(Some),
         }
     }
 

@@ -45,6 +45,9 @@ pub enum ServerError {
     /// The budget that every account was to have is none.
     #[error("{0}")]
     Budget(&'static str),
+    /// No certificates in the clouds' names could be made.
+    #[error("certificates in the clouds' names: {0}")]
+    Certificates(#[source] io::Error),
     /// The storage could not be opened.
     #[error("the storage cannot be opened: {0}")]
     Open(#[source] OpenError),

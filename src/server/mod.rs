@@ -38,6 +38,15 @@
 //! Every URL in an answer begins with scheme and host of its request. HTTP/1.1, and HTTP/2 for
 //! clients that know beforehand that it is spoken.
 //!
+//! # Clients whose hosts are fixed
+//!
+//! With [`Builder::stand_in`] the same port speaks TLS in the names of the clouds' hosts, and is a
+//! proxy (`CONNECT`) to nobody else. Such a client is told the proxy (`HTTPS_PROXY`) and the
+//! [authority](Server::authority) (`SSL_CERT_FILE`, `--ca-cert`), and nothing more: its URLs are the
+//! cloud's, and so are those in the answers; bytes come from the cloud's hosts for bytes. Only where
+//! a copy is watched is plain, at the server's own address. Nobody should make a machine trust that
+//! authority; its name constraints would keep it to these hosts.
+//!
 //! # Operations
 //!
 //! What counters, request log and fault rules call a request:
@@ -67,6 +76,14 @@
 //! | `graph.…` | see [`graph`] |
 //! | `entra.token`, `entra.authorize`, `entra.unknown` | sign-in for Graph |
 //! | `elsewhere` | a path that no protocol has |
+//!
+//! # The data folder
+//!
+//! What was answered is in the folder, whatever becomes of the process; bytes that a crash left
+//! without a file are removed at the next start. On a disk that is full a write is refused as the
+//! cloud refuses one for a drive that is full, the log says which file had no room, and reads go
+//! on; so do writes when there is room again. Removing an item needs a little room too. A folder
+//! that is removed or replaced under a running server takes nothing more: its failure, a 500.
 //!
 //! # Faults
 //!
@@ -109,12 +126,15 @@ mod media;
 mod oauth;
 mod observe;
 mod origin;
+mod proxy;
 mod running;
 mod seal;
 mod seed;
 mod strike;
 mod tickets;
+mod tls;
 pub mod tree;
+mod upload;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
@@ -144,6 +164,7 @@ pub struct Server {
     stop: CancellationToken,
     end: CancellationToken,
     accepting: Option<JoinHandle<()>>,
+    authority: Option<String>,
     /// Removed with the server.
     announced: Option<running::Announced>,
 }
@@ -173,6 +194,12 @@ impl Server {
     /// machine can send them.
     pub fn control_token(&self) -> Option<&Secret> {
         self.control.app.control.token.as_ref()
+    }
+
+    /// The certificate of the authority that speaks in the clouds' names, in PEM; `None` unless the
+    /// server [stands in](Builder::stand_in) for them.
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
     }
 
     /// Where a server runs on a data folder, in whatever process; asked of it, so that a file left

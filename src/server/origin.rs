@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::{header, request::Parts, uri::Authority};
 
 /// Hosts of the clouds that a client may have been told lie here, and all hosts below them.
-const CLOUD_HOSTS: &[&str] = &[
+pub(super) const CLOUD_HOSTS: &[&str] = &[
     "live.com",
     "live.net",
     "livefilestore.com",
@@ -24,6 +24,8 @@ const CLOUD_HOSTS: &[&str] = &[
 pub(super) struct Origin {
     scheme: &'static str,
     authority: String,
+    /// The address that it came to, whatever it calls it.
+    local: SocketAddr,
 }
 
 impl Origin {
@@ -40,7 +42,31 @@ impl Origin {
             return None;
         }
         let scheme = if secure { "https" } else { "http" };
-        Some(Self { scheme, authority: authority.as_str().to_owned() })
+        Some(Self { scheme, authority: authority.as_str().to_owned(), local })
+    }
+
+    /// Whether the client believes that it speaks with a cloud.
+    pub(super) fn is_cloud(&self) -> bool {
+        self.scheme == "https" && is_cloud(self.host())
+    }
+
+    /// The URL of a path on another host of the cloud that the request was sent to; without one,
+    /// here. The clouds give bytes away on hosts of their own, so that clients do not take their
+    /// tokens there.
+    pub(super) fn url_on(&self, host: &str, path: &str) -> String {
+        match self.is_cloud() {
+            true => format!("https://{host}{path}"),
+            false => self.url(path),
+        }
+    }
+
+    /// The URL of a path without TLS, at the server's own address: for what a client asks for by
+    /// other means than it asks for the rest, which may know neither proxy nor authority.
+    pub(super) fn plain_url(&self, path: &str) -> String {
+        match self.is_cloud() {
+            true => format!("http://{}{path}", self.local),
+            false => self.url(path),
+        }
     }
 
     /// The host's name, without a port.
@@ -62,12 +88,18 @@ impl Origin {
         if let Ok(address) = host.parse::<IpAddr>() {
             return address.is_loopback();
         }
-        let host = host.to_ascii_lowercase();
-        let is_or_below = |parent: &&str| {
-            host.strip_suffix(*parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        is_or_below(&"localhost") || CLOUD_HOSTS.iter().any(is_or_below)
+        is_or_below(host, "localhost") || is_cloud(host)
     }
+}
+
+/// Whether a host is one of the clouds'.
+pub(super) fn is_cloud(host: &str) -> bool {
+    CLOUD_HOSTS.iter().any(|parent| is_or_below(host, parent))
+}
+
+fn is_or_below(host: &str, parent: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -75,12 +107,36 @@ mod tests {
     use super::*;
 
     fn origin(uri: &str, host: Option<&str>) -> Option<Origin> {
+        origin_by(false, uri, host)
+    }
+
+    fn origin_by(secure: bool, uri: &str, host: Option<&str>) -> Option<Origin> {
         let mut request = axum::http::Request::builder().uri(uri);
         if let Some(host) = host {
             request = request.header(header::HOST, host);
         }
         let parts = request.body(()).expect("a request").into_parts().0;
-        Origin::of(&parts, false, SocketAddr::from(([127, 0, 0, 1], 80)))
+        Origin::of(&parts, secure, SocketAddr::from(([127, 0, 0, 1], 80)))
+    }
+
+    #[test]
+    fn only_a_cloud_has_other_hosts() {
+        for (secure, host, on, plain) in [
+            (true, "graph.microsoft.com", "https://c.1drv.com/x", "http://127.0.0.1:80/x"),
+            (true, "localhost:80", "https://localhost:80/x", "https://localhost:80/x"),
+            (
+                false,
+                "graph.microsoft.com",
+                "http://graph.microsoft.com/x",
+                "http://graph.microsoft.com/x",
+            ),
+        ] {
+            let origin = origin_by(secure, "/", Some(host)).expect("an origin");
+            assert_eq!(
+                (origin.url_on("c.1drv.com", "/x").as_str(), origin.plain_url("/x").as_str()),
+                (on, plain)
+            );
+        }
     }
 
     #[test]

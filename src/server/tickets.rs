@@ -21,7 +21,7 @@ use super::{
     app::{App, Exchange, FrontEnd},
     content,
     seal::{Broken, Purpose},
-    tree::{Content, ItemNo, Node, TreeError},
+    tree::{ItemNo, Node, TreeError},
 };
 
 /// How a ticket's path begins, as the cloud's did.
@@ -33,16 +33,11 @@ struct Ticket(
     /// The account's name.
     String,
     ItemNo,
-    /// Of the bytes.
+    /// The bytes' [`fingerprint`](content::fingerprint).
     String,
     /// Whether a browser is to save them and not to show them.
     bool,
 );
-
-/// The first 64 bits of the bytes' hash: enough to tell an item's own versions apart.
-fn fingerprint(content: &Content) -> String {
-    content.hashes.sha256[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 impl App {
     /// The path of a ticket to a file's bytes; `None` if it has none.
@@ -53,7 +48,8 @@ impl App {
         attachment: bool,
     ) -> Option<String> {
         let content = node.content.as_ref()?;
-        let ticket = Ticket(account.name.clone(), node.no, fingerprint(content), attachment);
+        let ticket =
+            Ticket(account.name.clone(), node.no, content::fingerprint(content), attachment);
         let expires = Timestamp::now() + self.settings.ticket_life;
         let sealed = self.seal.seal(Purpose::Ticket, expires, &ticket);
         Some(format!("{PREFIX}{sealed}/{}", content::encoded(&node.name)))
@@ -120,7 +116,7 @@ async fn download(app: &App, request: &Parts) -> Result<Response, Response> {
         app.redeem(request.uri.path()).map_err(broken)?;
     let account = app.account(&account).await.map_err(refused)?;
     let node = app.tree.node(account.drive, item).await.map_err(refused)?;
-    if node.content.as_ref().map(fingerprint).as_ref() != Some(&bytes) {
+    if node.content.as_ref().map(content::fingerprint).as_ref() != Some(&bytes) {
         return Err(refused(TreeError::NotFound));
     }
     content::serve(app, &node, request, attachment).await.map_err(refused)

@@ -125,6 +125,24 @@ async fn a_local_id_makes_one_node() {
 }
 
 #[tokio::test]
+async fn a_property_is_put_on_whatever_was_planted_as_properties() {
+    let cloud = Cloud::start().await;
+    let mut plant = drivedal::server::Plant::file("odd", "x");
+    plant.facets.insert("amazon".into(), json!({"properties": 5, "labels": ["kept"]}));
+    cloud.server.control().plant([plant]).await.expect("planted");
+    let listed = cloud.get("nodes?filters=name:odd").await;
+    let id = listed["data"][0]["id"].as_str().expect("an id");
+    let owner = listed["data"][0]["createdBy"].as_str().expect("an owner");
+    let put = format!("nodes/{id}/properties/{owner}/color");
+    cloud.ask("PUT", &put, Some(json!({"value": "red"}))).await.json(201);
+    let node = cloud.get(&format!("nodes/{id}")).await;
+    assert_eq!(
+        (&node["properties"][owner]["color"], &node["labels"]),
+        (&json!("red"), &json!(["kept"]))
+    );
+}
+
+#[tokio::test]
 async fn properties_are_kept_by_owner_and_key() {
     let cloud = Cloud::start().await;
     let root = cloud.root().await;

@@ -4,8 +4,11 @@ mod drives;
 mod killed;
 mod lists;
 mod serve;
+#[path = "../serving/mod.rs"]
+mod serving;
 mod shell;
 mod small;
+mod stand_in;
 mod stops;
 mod transfers;
 mod wire;

@@ -4,33 +4,32 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Stdio},
+    ops::Deref,
+    process::{Child, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use crate::{
+    serving::Serving as Process,
     shell::{Ran, Shell},
     stops::{signal, until},
 };
 
 /// A server in a process of its own.
-struct Serving {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    url: String,
+pub struct Serving(Process);
+
+impl Deref for Serving {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.0
+    }
 }
 
 impl Serving {
-    fn start(shell: &Shell, arguments: &[&str]) -> Self {
+    pub fn start(shell: &Shell, arguments: &[&str]) -> Self {
         let mut command = shell.command(&["serve"]);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary runs");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let mut first = String::new();
-        out.read_line(&mut first).expect("a first line");
-        let url = first.trim_end().strip_prefix("listening on ").unwrap_or_default().to_owned();
-        assert!(url.starts_with("http://"), "{first:?} {:?}", child.try_wait());
-        Self { child, out, url }
+        Self(Process::start(command.args(arguments).stderr(Stdio::piped())))
     }
 
     fn remote(&self, token: &str) -> String {
@@ -38,12 +37,17 @@ impl Serving {
         format!("sky=skydrive://?endpoint={endpoint}&access_token={token}")
     }
 
-    fn stop(mut self, name: &str) -> Ran {
-        signal(&self.child, name);
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).expect("the rest");
-        let ran = Ran::of(self.child.wait_with_output().expect("it ends"));
-        assert_eq!(rest, "", "{ran:?}");
+    /// Sends it a signal and waits for its end; it has nothing more to say.
+    pub fn stop(mut self, name: &str) -> Ran {
+        let Process { child, out, .. } = &mut self.0;
+        signal(child, name);
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        out.read_to_end(&mut stdout).expect("the rest");
+        let mut err = child.stderr.take().expect("piped");
+        err.read_to_end(&mut stderr).expect("what it complained of");
+        let status = child.wait().expect("it ends");
+        let ran = Ran::of(Output { status, stdout, stderr });
+        assert_eq!(ran.out, "", "{ran:?}");
         ran
     }
 }

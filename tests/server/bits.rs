@@ -13,7 +13,7 @@ const NOT_FOUND: &str = "0x8020001F";
 const DENIED: &str = "0x80070005";
 const INVALID: &str = "0x80070057";
 const TOO_LARGE: &str = "0x80200020";
-const FULL: &str = "0x80070112";
+pub const FULL: &str = "0x80070112";
 
 fn packet(rig: &Rig, path: &str, kind: &str) -> Ask {
     rig.bare("POST", path)
@@ -26,7 +26,7 @@ fn signed(rig: &Rig, path: &str, kind: &str) -> Ask {
 }
 
 /// The account's id, and the path of a file in its root folder.
-async fn in_root(rig: &Rig, name: &str) -> (String, String) {
+pub async fn in_root(rig: &Rig, name: &str) -> (String, String) {
     let root = rig.object("me/skydrive").await["id"].as_str().expect("an id").to_owned();
     let cid = root.strip_prefix("folder.").expect("a folder").to_owned();
     let path = format!("/users/0x{cid}/LiveFolders/{name}");
@@ -38,13 +38,13 @@ async fn create(rig: &Rig, path: &str) -> Reply {
 }
 
 /// A session's id.
-async fn opened(rig: &Rig, path: &str) -> String {
+pub async fn opened(rig: &Rig, path: &str) -> String {
     let reply = create(rig, path).await;
     assert_eq!(reply.status, 201, "{reply:?}");
     reply.header("bits-session-id").to_owned()
 }
 
-fn fragment(rig: &Rig, path: &str, session: &str, range: &str) -> Ask {
+pub fn fragment(rig: &Rig, path: &str, session: &str, range: &str) -> Ask {
     packet(rig, path, "Fragment")
         .header("bits-session-id", session)
         .header("content-range", &format!("bytes {range}"))
@@ -54,13 +54,13 @@ async fn send(rig: &Rig, path: &str, session: &str, range: &str, bytes: &'static
     fragment(rig, path, session, range).bytes(bytes).send().await
 }
 
-async fn close(rig: &Rig, path: &str, session: &str) -> Reply {
+pub async fn close(rig: &Rig, path: &str, session: &str) -> Reply {
     signed(rig, path, "Close-Session").header("bits-session-id", session).send().await
 }
 
 /// Asserts status and code of a refusal, which has no body.
 #[track_caller]
-fn refused(reply: &Reply, status: u16, code: &str) {
+pub fn refused(reply: &Reply, status: u16, code: &str) {
     assert_eq!((reply.status, reply.header("bits-error")), (status, code), "{reply:?}");
     assert_eq!(reply.header("bits-error-context"), if code.is_empty() { "" } else { "0x5" });
     assert!(reply.body.is_empty());

@@ -7,6 +7,8 @@ mod downloads;
 mod fault_lines;
 mod fault_states;
 mod faults;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod items;
 mod lifecycle;
 mod lists;
@@ -16,4 +18,5 @@ mod objects;
 mod rig;
 mod sharing;
 mod signin;
+mod stand_in;
 mod uploads;

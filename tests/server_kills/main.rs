@@ -8,11 +8,14 @@
 
 mod check;
 mod ledger;
+#[path = "../serving/mod.rs"]
 mod serving;
 mod writers;
 
 use std::{
     env,
+    path::Path,
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,6 +34,13 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
 }
 
+/// Starts a server on a data folder.
+fn serve(data: &Path) -> Serving {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_drivedal"));
+    let command = command.args(["serve", "--http", "127.0.0.1:0"]).env_clear();
+    Serving::start(command.env("HOME", data).env("DRIVEDAL_DATA", data))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_keeps_what_it_acknowledged_and_leaves_no_orphans() {
     let kills = number("DRIVEDAL_KILLS").unwrap_or(4);
@@ -44,7 +54,7 @@ async fn a_killed_server_keeps_what_it_acknowledged_and_leaves_no_orphans() {
     let (mut found, mut slowest) = (Found::default(), Duration::ZERO);
     for kill in 1..=kills {
         let began = Instant::now();
-        let mut server = Serving::start(data.path());
+        let mut server = serve(data.path());
         slowest = slowest.max(began.elapsed());
         let cloud = Cloud::new(&server.url, Arc::clone(&ledger));
         let writing = cloud.write(kill);
@@ -58,7 +68,7 @@ async fn a_killed_server_keeps_what_it_acknowledged_and_leaves_no_orphans() {
         if let Err(refused) = written {
             panic!("kill {kill}: a server that ran refused: {refused}");
         }
-        let mut server = Serving::start(data.path());
+        let mut server = serve(data.path());
         let cloud = Cloud::new(&server.url, Arc::clone(&ledger));
         let checked = cloud.check(kill == kills).await;
         found.add(checked.unwrap_or_else(|wrong| panic!("after kill {kill}: {wrong}")));

@@ -19,6 +19,7 @@ use super::{
 use crate::server::{
     content,
     tree::{Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, State, Stored, TreeError},
+    upload::forget,
 };
 
 /// The largest file, in bytes: about 50 GiB (C.5).
@@ -226,11 +227,9 @@ fn unreadable(error: &multer::Error) -> AmazonError {
     AmazonError::bad("Cannot read from request.")
 }
 
-/// Throws away what was taken in for nothing.
+/// The refusal of an upload, whose bytes were taken in for nothing.
 async fn forgotten(asked: &Asked, stored: Stored, error: AmazonError) -> AmazonError {
-    if let Err(error) = asked.app.tree.discard(stored).await {
-        tracing::warn!(%error, "bytes of a refused upload stay until the next start");
-    }
+    forget(&*asked.app.tree, stored).await;
     error
 }
 

@@ -109,6 +109,10 @@ impl AmazonError {
             TreeError::NotAFolder(_) => Self::bad(format!("Node {id} is not a folder")),
             TreeError::NotAFile(_) => Self::bad(format!("Node {id} is not a file")),
             TreeError::QuotaExceeded => Self::full(),
+            error @ TreeError::NoRoom(_) => {
+                tracing::error!(%error, "an Amazon Drive request failed");
+                Self::full()
+            }
             TreeError::IntoItself => {
                 Self::conflict("A folder cannot be put below itself on this server")
             }

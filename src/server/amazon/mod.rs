@@ -58,6 +58,7 @@ use super::{
     app::{App, Exchange, FrontEnd},
     origin::Origin,
     tree::{DriveNo, ItemNo, Node, State, TreeError},
+    upload,
 };
 use error::{AmazonError, Result};
 use ids::Ids;
@@ -166,18 +167,11 @@ async fn act(asked: Asked, action: Action, parts: Parts, body: Body) -> Result<R
     }
 }
 
-/// Runs an upload in a task of its own: when its client goes away the body ends with an error, and
-/// what was taken in is thrown away, instead of staying behind a future that was dropped.
 async fn to_the_end(
     upload: impl Future<Output = Result<Response>> + Send + 'static,
 ) -> Result<Response> {
-    match tokio::spawn(upload).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            tracing::error!(%error, "an upload ended without an answer");
-            Err(AmazonError::internal())
-        }
-    }
+    let answer = upload::to_the_end(upload).await;
+    answer.unwrap_or_else(|| Err(AmazonError::internal()))
 }
 
 /// A body in JSON; clients send none of its content type. An empty body is an empty object.

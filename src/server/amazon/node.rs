@@ -136,7 +136,7 @@ impl Asked {
             if self.query.flag("tempLink")
                 && let Some(path) = self.app.ticket(&self.account, node, false)
             {
-                put("tempLink", self.origin.url(&path).into());
+                put("tempLink", self.origin.url_on("content-na.drive.amazonaws.com", &path).into());
             }
         }
         if matches!(self.query.get("asset"), Some("ALL" | "FIRST")) {

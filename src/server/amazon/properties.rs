@@ -105,12 +105,15 @@ async fn set_properties(
         let node = asked.known(id).await?;
         let mut own = properties_of(&node, owner);
         change(&mut own)?;
-        let mut kept = node.facets.get(FACET).and_then(Value::as_object).cloned();
-        let kept = kept.get_or_insert_default();
-        let all = kept.entry("properties").or_insert_with(|| json!({}));
-        all[owner] = Value::Object(own);
+        let kept = node.facets.get(FACET).and_then(Value::as_object).cloned();
+        let mut kept = kept.unwrap_or_default();
+        // Planted, they may be anything.
+        let all = kept.get("properties").and_then(Value::as_object).cloned();
+        let mut all = all.unwrap_or_default();
+        all.insert(owner.to_owned(), Value::Object(own));
+        kept.insert("properties".to_owned(), Value::Object(all));
         let mut facets = Map::new();
-        facets.insert(FACET.to_owned(), Value::Object(std::mem::take(kept)));
+        facets.insert(FACET.to_owned(), Value::Object(kept));
         let change = Change { facets, ..Change::default() };
         let expect = Expect::Version(node.version);
         let tree = &asked.app.tree;

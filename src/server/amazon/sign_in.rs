@@ -4,24 +4,17 @@
 //! `/auth/o2/token` exchanges it. Any client id and secret will do. A refresh answers the refresh
 //! token that it was asked with: the cloud does not replace it.
 
-use std::collections::HashMap;
-
 use axum::{
     body::Body,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use http_body_util::{BodyExt, Limited};
 use serde_json::json;
-use url::form_urlencoded;
 
 use crate::server::{
     account::Grant,
     app::{App, text},
-    oauth::{
-        LONGEST_FORM, basic_user, code_for, exchange_code, json_answer, redirect_target,
-        redirect_to,
-    },
+    oauth::{Form, code_for, exchange_code, json_answer, redirect_target, redirect_to},
     origin::Origin,
 };
 
@@ -61,21 +54,12 @@ pub(super) async fn token(app: &App, headers: &HeaderMap, body: Body) -> Respons
 
 /// What is granted, and the refresh token that goes with it.
 async fn granted(app: &App, headers: &HeaderMap, body: Body) -> Result<(Grant, String), Refusal> {
-    let form = Limited::new(body, LONGEST_FORM)
-        .collect()
-        .await
-        .map_err(|error| Refusal::new("invalid_request", format!("The form: {error}")))?
-        .to_bytes();
-    let form: HashMap<String, String> = form_urlencoded::parse(&form).into_owned().collect();
-    let field = |name: &str| form.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    let required = |name: &str| {
-        field(name).ok_or_else(|| {
-            Refusal::new("invalid_request", format!("The request is missing {name}"))
-        })
-    };
-    let client = field("client_id").map(str::to_owned).or_else(|| basic_user(headers));
-    let client =
-        client.ok_or_else(|| Refusal::new("invalid_client", "The request is missing client_id"))?;
+    let form = Form::read(body).await;
+    let form =
+        form.map_err(|error| Refusal::new("invalid_request", format!("The form: {error}")))?;
+    let missing = |error, name| Refusal::new(error, format!("The request is missing {name}"));
+    let required = |name| form.get(name).ok_or_else(|| missing("invalid_request", name));
+    let client = form.client(headers).ok_or_else(|| missing("invalid_client", "client_id"))?;
     match required("grant_type")? {
         "refresh_token" => {
             let token = required("refresh_token")?;

@@ -9,6 +9,7 @@ mod log;
 mod plant;
 pub(super) mod redact;
 mod rules;
+mod strike;
 
 use std::sync::Arc;
 
@@ -20,8 +21,9 @@ pub(super) use http::router;
 pub(super) use log::Log;
 pub use log::{Counters, REMEMBERED, RequestRecord};
 pub use plant::{Plant, PlantError, PlantKind, Planted};
+pub(super) use rules::Faults;
 pub use rules::{ActiveFault, FaultError};
-pub(super) use rules::{Failure, Faults, Spot, Strike};
+pub(super) use strike::{Failure, Spot, Strike};
 
 use super::{ServerError, app::App, seed, tree::Audit};
 

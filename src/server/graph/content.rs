@@ -38,7 +38,7 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
     if scope.if_none_match(&node) {
         return Ok(reply::empty(StatusCode::NOT_MODIFIED));
     }
-    reply::elsewhere(StatusCode::FOUND, &scope.visit.origin.url(&path))
+    reply::elsewhere(StatusCode::FOUND, &scope.content_url(&path))
 }
 
 /// `PUT item/content`: makes a file, or replaces the bytes of the one there.
@@ -97,7 +97,7 @@ pub(super) async fn preview(scope: &Scope<'_>, address: &ItemAddress) -> Result<
     };
     let body = json!({
         "@odata.context": scope.visit.url("/$metadata#microsoft.graph.itemPreviewInfo"),
-        "getUrl": scope.visit.origin.url(&path),
+        "getUrl": scope.content_url(&path),
     });
     Ok(reply::json(StatusCode::OK, &body))
 }

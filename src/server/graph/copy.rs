@@ -75,7 +75,7 @@ pub(super) async fn start(
     let expires = Timestamp::now() + MONITOR_LIFE;
     let claims = (&scope.account.name, outcome);
     let sealed = scope.visit.app.seal.seal(Purpose::Monitor, expires, &claims);
-    let url = scope.visit.origin.url(&format!("{PREFIX}{sealed}"));
+    let url = scope.visit.origin.plain_url(&format!("{PREFIX}{sealed}"));
     reply::elsewhere(StatusCode::ACCEPTED, &url)
 }
 

@@ -137,7 +137,7 @@ impl Scope<'_> {
                     }
                 }
                 if let Some(path) = self.visit.app.ticket(&self.account, node, true) {
-                    item[self.download_url()] = self.visit.origin.url(&path).into();
+                    item[self.download_url()] = self.content_url(&path).into();
                 }
             }
         }
@@ -222,16 +222,18 @@ impl Scope<'_> {
     /// The page where people would look at it.
     fn web_url(&self, node: &Node, shown: Shown<'_>) -> String {
         let identity = Identity::new(self.kind, &self.account);
-        let origin = &self.visit.origin;
         match shown {
             Shown::In(above) if !self.kind.is_personal() => {
                 let mut path = format!("{}/Documents", identity.site_path());
                 for name in above.iter().chain(std::iter::once(&node.name)) {
                     let _ = write!(path, "/{}", encoded(name));
                 }
-                origin.url(&path)
+                self.content_url(&path)
             }
-            _ => origin.url(&format!("/?cid={}&id={}", self.ids.drive(), self.ids.item(node.no))),
+            _ => {
+                let path = format!("/?cid={}&id={}", self.ids.drive(), self.ids.item(node.no));
+                self.visit.origin.url_on("onedrive.live.com", &path)
+            }
         }
     }
 }

@@ -96,7 +96,7 @@ async fn describe_drive(scope: &Scope<'_>) -> Result<Value> {
         "driveType": scope.kind.drive_type(),
         "name": if scope.kind.is_personal() { "OneDrive" } else { "Documents" },
         "description": "",
-        "webUrl": scope.visit.origin.url(&format!("{}/Documents", identity.site_path())),
+        "webUrl": scope.content_url(&format!("{}/Documents", identity.site_path())),
         "createdDateTime": time(info.created),
         "lastModifiedDateTime": time(root.modified),
         "createdBy": identity.identity_set(None),

@@ -163,6 +163,10 @@ impl From<TreeError> for Error {
             TreeError::Body(error) => {
                 Self::invalid(format!("The body could not be read: {error}."))
             }
+            TreeError::NoRoom(error) => {
+                tracing::error!(%error, "there is no room in the storage");
+                Self::quota()
+            }
             TreeError::Storage(error) => {
                 tracing::error!(%error, "the storage failed");
                 Self::new(

@@ -47,6 +47,17 @@ impl AccountKind {
         }
     }
 
+    /// The cloud's host for such a drive's bytes and, but for consumers, its pages. The tenant's
+    /// name is ours.
+    pub(super) fn content_host(self) -> &'static str {
+        match self {
+            Self::Personal => "my.microsoftpersonalcontent.com",
+            Self::PersonalLegacy => "public.1drv.com",
+            Self::Business => "drivedal-my.sharepoint.com",
+            Self::Library => "drivedal.sharepoint.com",
+        }
+    }
+
     /// Whether this is a consumer's drive.
     pub(super) fn is_personal(self) -> bool {
         matches!(self, Self::Personal | Self::PersonalLegacy)

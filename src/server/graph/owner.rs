@@ -54,7 +54,7 @@ impl<'a> Identity<'a> {
     }
 
     fn site_id(&self, visit: &Visit) -> String {
-        format!("{},{},{}", visit.origin.host(), self.site_guid(), guid_of(self.cid, WEB))
+        format!("{},{},{}", visit.content_host(self.kind), self.site_guid(), guid_of(self.cid, WEB))
     }
 
     /// The server-relative path of the account's site.
@@ -82,7 +82,8 @@ impl<'a> Identity<'a> {
         if self.kind.is_personal() {
             return Err(Error::invalid("This account has no SharePoint sites."));
         }
-        let is_host = site.id == "root" || site.id.eq_ignore_ascii_case(visit.origin.host());
+        let is_host =
+            site.id == "root" || site.id.eq_ignore_ascii_case(visit.content_host(self.kind));
         let path = format!("/{}", site.path.join("/"));
         let known = match site.path.is_empty() {
             true => is_host || site.id.eq_ignore_ascii_case(&self.site_id(visit)),
@@ -133,8 +134,8 @@ impl<'a> Identity<'a> {
             "id": self.site_id(visit),
             "name": self.account.name,
             "displayName": self.account.display_name(),
-            "webUrl": visit.origin.url(&self.site_path()),
-            "siteCollection": {"hostname": visit.origin.host()},
+            "webUrl": visit.content_url(self.kind, &self.site_path()),
+            "siteCollection": {"hostname": visit.content_host(self.kind)},
         })
     }
 }

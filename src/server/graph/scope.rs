@@ -54,6 +54,11 @@ pub(super) struct Spot {
 }
 
 impl<'a> Scope<'a> {
+    /// A URL on the host that has the drive's bytes and pages.
+    pub(super) fn content_url(&self, path: &str) -> String {
+        self.visit.content_url(self.kind, path)
+    }
+
     /// The drive that a request names, if its token opens it.
     pub(super) async fn of(visit: &'a Visit, drive: &DriveRef) -> Result<Self> {
         let account = visit.account().await?;

@@ -155,7 +155,7 @@ fn expiry(scope: &Scope<'_>) -> Timestamp {
 fn upload_url(scope: &Scope<'_>, session: &Session) -> String {
     let replace = session.on_conflict == OnConflict::Replace;
     let rename = session.on_conflict == OnConflict::Rename;
-    scope.visit.origin.url(&format!(
+    scope.content_url(&format!(
         "{PREFIX}~{}/uploadSession?tempauth={}&overwrite={replace}&rename={rename}",
         scope.account.name, session.id,
     ))

@@ -216,7 +216,9 @@ pub(super) async fn follow(visit: &Visit) -> Result<Response> {
     let id = percent_decode_str(id).decode_utf8_lossy();
     let Target { account, node } = resolve(visit, &id).await?;
     match visit.app.ticket(&account, &node, false) {
-        Some(path) => reply::elsewhere(StatusCode::FOUND, &visit.origin.url(&path)),
+        Some(path) => {
+            reply::elsewhere(StatusCode::FOUND, &visit.content_url(visit.kind(&account), &path))
+        }
         None => Err(Error::not_supported("Only links to files can be followed here.")),
     }
 }

@@ -4,24 +4,19 @@
 //! Every tenant is served, any client id will do, and any client secret or none, by form or by
 //! HTTP Basic. `client_credentials` opens the default account's drive.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::{body::Body, extract::Request, response::Response};
 use http::{HeaderMap, Method, StatusCode, request::Parts};
-use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 use super::reply::RequestIds;
 use crate::server::{
     account::Grant,
     app::{App, Exchange, FrontEnd, text},
-    oauth::{
-        LONGEST_FORM, basic_user, code_for, exchange_code, json_answer, redirect_target,
-        redirect_to,
-    },
+    oauth::{Form, code_for, exchange_code, json_answer, redirect_target, redirect_to},
 };
 
 /// Serves sign-in.
@@ -123,22 +118,12 @@ impl Refusal {
     }
 }
 
-/// The fields of a form. Values that a client forgot to encode are taken as they are.
-async fn form(body: Body) -> Result<HashMap<String, String>, Refusal> {
-    let bytes = Limited::new(body, LONGEST_FORM).collect().await.map_err(|error| {
+async fn token(app: &App, headers: &HeaderMap, body: Body) -> Result<Value, Refusal> {
+    let form = Form::read(body).await.map_err(|error| {
         Refusal::new("invalid_request", 900_561, format!("The form could not be read: {error}."))
     })?;
-    Ok(form_urlencoded::parse(&bytes.to_bytes()).into_owned().collect())
-}
-
-async fn token(app: &App, headers: &HeaderMap, body: Body) -> Result<Value, Refusal> {
-    let form = form(body).await?;
-    let field = |name: &str| form.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    let required = |name: &str| field(name).ok_or_else(|| Refusal::missing(name));
-    let client = match field("client_id") {
-        Some(client) => client.to_owned(),
-        None => basic_user(headers).ok_or_else(|| Refusal::missing("client_id"))?,
-    };
+    let required = |name: &str| form.get(name).ok_or_else(|| Refusal::missing(name));
+    let client = form.client(headers).ok_or_else(|| Refusal::missing("client_id"))?;
     let (grant, renews) = match required("grant_type")? {
         "refresh_token" => {
             let grant = app.refresh_grant(required("refresh_token")?).ok_or_else(|| {
@@ -184,10 +169,8 @@ fn tokens(app: &App, grant: &Grant, renews: bool) -> Value {
 
 /// Redirects with a code at once.
 fn authorize(app: &App, exchange: &Exchange, query: &str) -> Response {
-    let query: HashMap<String, String> =
-        form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let field = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    let Some(redirect) = field("redirect_uri") else {
+    let query = Form::of(query);
+    let Some(redirect) = query.get("redirect_uri") else {
         return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");
     };
     let Some(target) = redirect_target(redirect, &exchange.origin) else {
@@ -195,15 +178,15 @@ fn authorize(app: &App, exchange: &Exchange, query: &str) -> Response {
             "This server redirects only to this machine (http://localhost, 127.0.0.1, [::1]).";
         return text(StatusCode::BAD_REQUEST, why);
     };
-    let mut answer = match (field("response_type"), field("client_id")) {
+    let mut answer = match (query.get("response_type"), query.get("client_id")) {
         (Some("code"), Some(client)) => {
-            let grant = Grant::new("", Some(field("scope").unwrap_or(SCOPE).to_owned()));
+            let grant = Grant::new("", Some(query.get("scope").unwrap_or(SCOPE).to_owned()));
             vec![("code", code_for(app, grant, client, redirect))]
         }
         (_, None) => error("invalid_request", "The request has no client_id."),
         (_, Some(_)) => error("unsupported_response_type", "The response type is 'code'."),
     };
-    if let Some(state) = field("state") {
+    if let Some(state) = query.get("state") {
         answer.push(("state", state.to_owned()));
     }
     redirect_to(target, &answer, false)

@@ -63,14 +63,13 @@ fn set(scope: &Scope<'_>, node: &Node) -> Option<Value> {
         Media::Audio(_) => return None,
     };
     let mut set = json!({ "id": SET });
-    let visit = scope.visit;
-    for (name, pixels, url) in pictures::thumbnails(&visit.app, &visit.origin, &scope.account, node)
-    {
+    let thumbnails = pictures::thumbnails(&scope.visit.app, &scope.account, node);
+    for (name, pixels, path) in thumbnails {
         let (width, height) = match (width, height) {
             (0, _) | (_, 0) => (pixels, pixels),
             size => fit(size, pixels),
         };
-        set[name] = json!({"height": height, "width": width, "url": url});
+        set[name] = json!({"height": height, "width": width, "url": scope.content_url(&path)});
     }
     Some(set)
 }

@@ -116,7 +116,7 @@ impl Visit {
         };
         let challenge = format!(
             r#"Bearer realm="", authorization_uri="{}", error="{error}", error_description="{message}""#,
-            self.origin.url("/common/oauth2/v2.0/authorize"),
+            self.origin.url_on("login.microsoftonline.com", "/common/oauth2/v2.0/authorize"),
         );
         let error = Error::new(StatusCode::UNAUTHORIZED, code, message);
         match challenge.parse() {
@@ -128,6 +128,16 @@ impl Visit {
     /// A URL below the base that the request came with.
     pub(super) fn url(&self, path: &str) -> String {
         self.origin.url(&format!("{}{path}", self.base))
+    }
+
+    /// The host that bytes and pages of such a drive are on: the cloud's, or this one.
+    pub(super) fn content_host(&self, kind: AccountKind) -> &str {
+        if self.origin.is_cloud() { kind.content_host() } else { self.origin.host() }
+    }
+
+    /// A URL on that host.
+    pub(super) fn content_url(&self, kind: AccountKind, path: &str) -> String {
+        self.origin.url_on(kind.content_host(), path)
     }
 
     /// This request's URL with one option of its query replaced: where to go on. The name is

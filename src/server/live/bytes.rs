@@ -28,6 +28,7 @@ use crate::server::{
         Bytestream, Expect, ItemNo, Media, NewItem, NodeKind, OnConflict, Stored, TreeError,
         Written,
     },
+    upload::forget,
 };
 
 /// The longer side of a photo that is kept as it comes, in pixels (A.6).
@@ -118,7 +119,7 @@ pub(super) async fn post(asked: &Asked, request: &Parts, body: Body) -> Result<R
         Err(error) => Err(bad_form(error)),
     };
     if let Err(error) = alone {
-        forget(asked, stored).await;
+        forget(&*asked.app().tree, stored).await;
         return Err(error);
     }
     let stored = downsized(asked, &name, stored).await?;
@@ -250,12 +251,6 @@ async fn acceptable(asked: &Asked, request: &Parts, most: u64) -> Result<()> {
 async fn store(asked: &Asked, body: Bytestream) -> Result<Stored> {
     let stored = asked.app().tree.store(body, LARGEST_BODY).await;
     stored.map_err(|error| LiveError::tree(error, asked.shown()))
-}
-
-async fn forget(asked: &Asked, stored: Stored) {
-    if let Err(error) = asked.app().tree.discard(stored).await {
-        tracing::warn!(%error, "bytes of a refused upload stay until the next start");
-    }
 }
 
 async fn name_it(

@@ -122,6 +122,10 @@ impl LiveError {
                 Self::parameter(format!("The resource '{subject}' isn't a file."))
             }
             TreeError::QuotaExceeded => Self::full(),
+            error @ TreeError::NoRoom(_) => {
+                tracing::error!(%error, "a Live Connect request failed");
+                Self::full()
+            }
             TreeError::IntoItself => {
                 Self::parameter("A folder can't be moved into itself or into a folder below it.")
             }

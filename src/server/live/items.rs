@@ -18,7 +18,9 @@ use super::{
     names,
     objects::time,
 };
-use crate::server::tree::{Change, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT};
+use crate::server::tree::{
+    Change, DriveInfo, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT,
+};
 
 /// `GET /me`, with the structures that need no scope of their own.
 #[derive(Serialize)]
@@ -33,14 +35,16 @@ struct User<'a> {
     updated_time: String,
 }
 
+/// The drive of the user that was asked for.
+async fn drive(asked: &Asked) -> Result<DriveInfo> {
+    let account = &asked.objects.account;
+    let drive = asked.app().tree.drive_info(account.drive).await;
+    drive.map_err(|error| LiveError::tree(error, &account.cid))
+}
+
 pub(super) async fn user(asked: &Asked) -> Result<Response> {
     let account = &asked.objects.account;
-    let drive = asked
-        .app()
-        .tree
-        .drive_info(account.drive)
-        .await
-        .map_err(|error| LiveError::tree(error, &account.cid))?;
+    let drive = drive(asked).await?;
     let name = account.display_name();
     let (first_name, last_name) = match name.split_once(' ') {
         Some((first, last)) => (first, Some(last)),
@@ -60,13 +64,7 @@ pub(super) async fn user(asked: &Asked) -> Result<Response> {
 }
 
 pub(super) async fn quota(asked: &Asked) -> Result<Response> {
-    let account = &asked.objects.account;
-    let drive = asked
-        .app()
-        .tree
-        .drive_info(account.drive)
-        .await
-        .map_err(|error| LiveError::tree(error, &account.cid))?;
+    let drive = drive(asked).await?;
     let available = drive.quota.saturating_sub(drive.used);
     let quota = json!({ "quota": drive.quota, "available": available });
     Ok(asked.presentation.json(StatusCode::OK, &quota))

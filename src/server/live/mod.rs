@@ -69,6 +69,7 @@ mod query;
 mod route;
 mod scopes;
 pub(super) mod sharing;
+pub(super) mod sign_in;
 
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ use axum::{
 use super::{
     app::{App, Exchange, FrontEnd},
     tree::{DriveNo, ItemNo, Node, ROOT},
+    upload,
 };
 use access::Locale;
 use error::{LiveError, Result};
@@ -221,18 +223,11 @@ async fn of_parts(asked: &Asked, action: &Action) -> Result<Response> {
     }
 }
 
-/// Runs an upload in a task of its own: when its client goes away the body ends with an error, and
-/// what was taken in is thrown away, instead of staying behind a future that was dropped.
 async fn to_the_end(
     upload: impl Future<Output = Result<Response>> + Send + 'static,
 ) -> Result<Response> {
-    match tokio::spawn(upload).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            tracing::error!(%error, "an upload ended without an answer");
-            Err(LiveError::on_demand(StatusCode::INTERNAL_SERVER_ERROR))
-        }
-    }
+    let answer = upload::to_the_end(upload).await;
+    answer.unwrap_or_else(|| Err(LiveError::on_demand(StatusCode::INTERNAL_SERVER_ERROR)))
 }
 
 /// A request of somebody known, for something.

@@ -98,6 +98,9 @@ pub(super) struct Objects {
     pub account: Arc<Account>,
 }
 
+/// The cloud's host for bytes and pictures (A.6, 12): `….livefilestore.com`.
+pub(super) const CONTENT_HOST: &str = "public.livefilestore.com";
+
 impl Objects {
     /// An item's id.
     pub(super) fn id(&self, node: &Node) -> LiveId {
@@ -111,7 +114,9 @@ impl Objects {
 
     /// A ticket to a file's bytes. `attachment`: a browser is to save them and not to show them.
     pub(super) fn source(&self, node: &Node, attachment: bool) -> Option<String> {
-        self.app.ticket(&self.account, node, attachment).map(|path| self.origin.url(&path))
+        self.app
+            .ticket(&self.account, node, attachment)
+            .map(|path| self.origin.url_on(CONTENT_HOST, &path))
     }
 
     /// What an upload answers.

@@ -22,7 +22,7 @@ use super::{
     Asked,
     error::{LiveError, Result},
     kinds::ObjectType,
-    objects::Objects,
+    objects::{CONTENT_HOST, Objects},
     present::Presentation,
 };
 use crate::server::{
@@ -33,7 +33,6 @@ use crate::server::{
         Fetch, Reading,
         picture::{self, Picture},
     },
-    origin::Origin,
     seal::Purpose,
     tree::{Content, ItemNo, Listing, Node, NodeKind, Order, Tree},
 };
@@ -112,32 +111,26 @@ type Claims = (String, ItemNo, String, bool);
 /// In place of an item's number: the account's owner.
 const OWNER: ItemNo = 0;
 
-fn fingerprint(content: &Content) -> String {
-    content.hashes.sha256[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// An item's pictures under the names that Graph has for sizes of the same pixels, with their URLs;
-/// of what is neither photo nor film there are none.
+/// An item's pictures under the names that Graph has for sizes of the same pixels, with the paths
+/// of their URLs; of what is neither photo nor film there are none.
 pub(in crate::server) fn thumbnails(
     app: &App,
-    origin: &Origin,
     account: &Account,
     node: &Node,
 ) -> Vec<(&'static str, u32, String)> {
     let shows = matches!(ObjectType::of(node), ObjectType::Photo | ObjectType::Video);
     let Some(content) = node.content.as_ref().filter(|_| shows) else { return Vec::new() };
-    let claims = (account.name.clone(), node.no, fingerprint(content), false);
-    let url = sealed(app, origin, &claims, &node.name);
+    let claims = (account.name.clone(), node.no, content::fingerprint(content), false);
+    let start = sealed(app, &claims);
+    let path = |size: Size| format!("{start}/{}/{}", size.name(), content::encoded(&node.name));
     let sizes = [("large", Size::Normal), ("medium", Size::Album), ("small", Size::Thumbnail)];
-    sizes.map(|(name, size)| (name, size.pixels(), url(size))).into()
+    sizes.map(|(name, size)| (name, size.pixels(), path(size))).into()
 }
 
-fn sealed(app: &App, origin: &Origin, claims: &Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
+/// What the paths of a picture's URLs begin with; the size and a name follow.
+fn sealed(app: &App, claims: &Claims) -> String {
     let expires = Timestamp::now() + app.settings.ticket_life;
-    let sealed = app.seal.seal(Purpose::Picture, expires, claims);
-    let start = origin.url(&format!("{PREFIX}{sealed}"));
-    let name = content::encoded(name).to_string();
-    Box::new(move |size| format!("{start}/{}/{name}", size.name()))
+    format!("{PREFIX}{}", app.seal.seal(Purpose::Picture, expires, claims))
 }
 
 impl Objects {
@@ -147,13 +140,15 @@ impl Objects {
         node: &Node,
         attachment: bool,
     ) -> Option<Box<dyn Fn(Size) -> String>> {
-        let bytes = fingerprint(node.content.as_ref()?);
+        let bytes = content::fingerprint(node.content.as_ref()?);
         let claims = (self.account.name.clone(), node.no, bytes, attachment);
         Some(self.sealed(&claims, &node.name))
     }
 
     fn sealed(&self, claims: &Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
-        sealed(&self.app, &self.origin, claims, name)
+        let start = self.origin.url_on(CONTENT_HOST, &sealed(&self.app, claims));
+        let name = content::encoded(name).to_string();
+        Box::new(move |size| format!("{start}/{}/{name}", size.name()))
     }
 }
 
@@ -277,7 +272,7 @@ async fn answer(app: &Arc<App>, path: &str) -> Result<Response> {
     }
     let node = app.tree.node(account.drive, item).await;
     let node = node.map_err(|error| LiveError::tree(error, "picture"))?;
-    let content = node.content.as_ref().filter(|content| fingerprint(content) == bytes);
+    let content = node.content.as_ref().filter(|content| content::fingerprint(content) == bytes);
     let content = content.ok_or_else(|| LiveError::not_found(&node.name))?;
     let reading = reading(&app.tree, content);
     let picture = match ObjectType::of(&node) {

@@ -17,6 +17,7 @@ use super::{
         self, ConflictBehavior, DriveItem, Drives, ITEM, Items, Monitor, Patch, Site,
         UploadSession, Uploadable,
     },
+    units::resource_units,
 };
 use crate::{
     auth::TokenSource,
@@ -598,17 +599,6 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-/// What a request costs, in resource units (A22): one item or its bytes 1, several items and every
-/// change 2. A page of a delta with a token would cost 1; it is not told from others. What is
-/// pre-authenticated goes to other hosts, and costs nothing.
-fn resource_units(method: &Method, operation: Operation) -> u32 {
-    match (method, operation) {
-        (&Method::GET, Operation::List) => 2,
-        (&Method::GET, _) => 1,
-        _ => 2,
     }
 }
 

@@ -57,6 +57,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod units;
 mod upload;
 mod verify;
 

@@ -142,6 +142,10 @@ impl From<TreeError> for BitsError {
             TreeError::OutOfOrder(byte) => Self::goes_on_at(byte),
             TreeError::NotFound | TreeError::NotAFolder(_) => Self::no_path(),
             TreeError::QuotaExceeded => Self::full(),
+            error @ TreeError::NoRoom(_) => {
+                tracing::error!(%error, "a BITS upload failed");
+                Self::full()
+            }
             TreeError::PastTheEnd(_)
             | TreeError::Body(_)
             | TreeError::BadName(_)

@@ -3,12 +3,12 @@
 use super::{
     super::{DriveNo, Expect, ItemNo, Node, NodeKind, ROOT, Result, State, TreeError},
     contents,
-    db::Tx,
     folders::{is_above, next_feed, take_numbers, touch},
     items::{add_edge, now},
     names, read,
     row::signed,
     subtree,
+    writer::Tx,
 };
 
 const LIVE: i64 = 0;

@@ -8,9 +8,11 @@ use sqlx::{AnyConnection, Row};
 
 use super::{
     super::{Bytestream, Content, DriveNo, Hashes, Result, Stored, TreeError},
-    db::{Db, Tx, storage},
+    db::Db,
+    failure::storage,
     intake::Place,
     row::{signed, text_of, unsigned},
+    writer::Tx,
 };
 use crate::server::blobs::{Blob, Blobs, Hold};
 
@@ -161,20 +163,46 @@ pub(super) async fn open(
 ) -> Result<Bytestream> {
     // Held before it is looked up: what is found is then there until the stream is dropped.
     let hold = blobs.hold(content.no);
-    let mut sql = db.reader().await?;
+    let found = {
+        let mut sql = db.reader().await?;
+        kept(&mut sql, content.no).await.map_err(|error| db.told_of(error))?
+    };
+    let range = range.start.min(content.size)..range.end.min(content.size);
+    match found {
+        Kept::Row(bytes) => {
+            let (start, end) = (range.start as usize, range.end as usize);
+            let wanted = (start < end).then(|| Ok(bytes.slice(start..end)));
+            Ok(Box::pin(stream::iter(wanted)))
+        }
+        Kept::Blobs(segments) => begun(content.no, read(blobs, hold, segments, range)).await,
+    }
+}
+
+/// Where the bytes of a content are.
+enum Kept {
+    Row(bytes::Bytes),
+    Blobs(Vec<Segment>),
+}
+
+async fn kept(sql: &mut AnyConnection, content: i64) -> Result<Kept> {
     let data: Option<Option<String>> = sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
-        .bind(content.no)
+        .bind(content)
         .fetch_optional(&mut *sql)
         .await?;
-    let range = range.start.min(content.size)..range.end.min(content.size);
-    if let Some(text) = data.ok_or(TreeError::Changed)? {
-        let bytes = bytes::Bytes::from(BASE64_STANDARD.decode(text).map_err(storage)?);
-        let (start, end) = (range.start as usize, range.end as usize);
-        let wanted = (start < end).then(|| Ok(bytes.slice(start..end)));
-        return Ok(Box::pin(stream::iter(wanted)));
+    match data.ok_or(TreeError::Changed)? {
+        Some(text) => Ok(Kept::Row(BASE64_STANDARD.decode(text).map_err(storage)?.into())),
+        None => Ok(Kept::Blobs(segments(sql, content).await?)),
     }
-    let segments = segments(&mut sql, content.no).await?;
-    Ok(read(blobs, hold, segments, range))
+}
+
+/// A stream of which the first piece has been read: bytes that are not to be had are an error of
+/// the call then, and not an answer that breaks off.
+async fn begun(content: i64, mut bytes: Bytestream) -> Result<Bytestream> {
+    let first = bytes.try_next().await.map_err(storage)?;
+    let rest = bytes.inspect_err(move |error| {
+        tracing::error!(%error, content, "bytes of a file cannot be read");
+    });
+    Ok(Box::pin(stream::iter(first.map(Ok)).chain(rest)))
 }
 
 async fn segments(sql: &mut AnyConnection, content: i64) -> Result<Vec<Segment>> {

@@ -3,12 +3,12 @@
 use super::{
     super::{DriveNo, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
     contents::{self, Bytes},
-    db::Tx,
     folders::{take_numbers, touch},
     items::{self, add_edge, now},
     names, read,
     row::signed,
     subtree,
+    writer::Tx,
 };
 
 /// A copy of everything gathered: the item in place `seq` becomes number `$2 + seq`. One whose

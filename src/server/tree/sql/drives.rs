@@ -4,10 +4,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     super::{DriveInfo, DriveNo, FIRST_ITEM, ROOT, Result, TreeError},
-    db::Tx,
     items::now,
     read,
     row::signed,
+    writer::Tx,
 };
 
 /// The drive of that name, made if there is none.

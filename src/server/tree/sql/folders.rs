@@ -4,8 +4,8 @@ use sqlx::Row;
 
 use super::{
     super::{DriveNo, ItemNo, Result, TreeError},
-    db::Tx,
     items::now,
+    writer::Tx,
 };
 
 /// Adds to a folder's size and that of every folder above it by primary edges, and to the number

@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, task};
 
 use super::{
     super::{Bytestream, Result, TreeError, hash::Hasher},
-    db::storage,
+    failure::storage,
 };
 use crate::server::{
     blobs::{Blob, Blobs},

@@ -9,11 +9,11 @@ use super::{
         TreeError, Written, fold,
     },
     contents::{self, Bytes},
-    db::Tx,
     folders::{next_feed, take_numbers, touch},
     names::{self, Spot},
     read,
     row::{kind_code, media_type, signed, text_of_facets},
+    writer::Tx,
 };
 
 /// Where a new item goes.

@@ -8,7 +8,8 @@ use futures::{TryStreamExt, stream};
 use super::{
     super::{Bytestream, Content, Media, Result, Stored},
     contents,
-    db::{Db, storage},
+    db::Db,
+    failure::storage,
     intake::{Place, TakenIn},
 };
 use crate::server::{

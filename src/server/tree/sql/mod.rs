@@ -5,6 +5,8 @@ mod contents;
 mod copy;
 mod db;
 mod drives;
+mod failure;
+mod file;
 mod folders;
 mod intake;
 mod items;
@@ -18,6 +20,7 @@ mod session;
 mod subtree;
 mod update;
 mod veil;
+mod writer;
 
 #[cfg(test)]
 mod laws;
@@ -71,6 +74,20 @@ macro_rules! write {
     };
 }
 
+/// Reads: `read!(self, |sql| …)`, where `…` awaits and gives a `Result`.
+macro_rules! read {
+    ($tree:expr, |$sql:ident| $work:expr) => {
+        match $tree.db.reader().await {
+            Ok(mut reader) => {
+                let $sql = &mut *reader;
+                $work.await
+            }
+            Err(error) => Err(error),
+        }
+        .map_err(|error| $tree.db.told_of(error))
+    };
+}
+
 impl SqlTree {
     /// Ends what is under way and gives the folder up: another process can open it afterwards.
     pub async fn close(&self) {
@@ -86,7 +103,7 @@ impl SqlTree {
 #[async_trait]
 impl Tree for SqlTree {
     async fn drive(&self, name: &str) -> Result<DriveInfo> {
-        let found = read::drive_named(&mut *self.db.reader().await?, name).await?;
+        let found = read!(self, |sql| read::drive_named(sql, name))?;
         if let Some(drive) = found {
             return Ok(drive);
         }
@@ -95,7 +112,7 @@ impl Tree for SqlTree {
     }
 
     async fn drive_info(&self, drive: DriveNo) -> Result<DriveInfo> {
-        read::drive(&mut *self.db.reader().await?, drive).await
+        read!(self, |sql| read::drive(sql, drive))
     }
 
     async fn set_quota(&self, drive: DriveNo, quota: u64) -> Result<()> {
@@ -103,40 +120,39 @@ impl Tree for SqlTree {
     }
 
     async fn node(&self, drive: DriveNo, item: ItemNo) -> Result<Node> {
-        self.veil.seen(read::node(&mut *self.db.reader().await?, drive, item).await?)
+        self.veil.seen(read!(self, |sql| read::node(sql, drive, item))?)
     }
 
     async fn any_node(&self, drive: DriveNo, item: ItemNo) -> Result<Node> {
-        self.veil.seen(read::any_node(&mut *self.db.reader().await?, drive, item).await?)
+        self.veil.seen(read!(self, |sql| read::any_node(sql, drive, item))?)
     }
 
     async fn child(&self, drive: DriveNo, parent: ItemNo, name: &str) -> Result<Node> {
-        self.veil.seen(read::child(&mut *self.db.reader().await?, drive, parent, name).await?)
+        self.veil.seen(read!(self, |sql| read::child(sql, drive, parent, name))?)
     }
 
     async fn walk(&self, drive: DriveNo, anchor: ItemNo, names: &[&str]) -> Result<Vec<Node>> {
-        let mut nodes = read::walk(&mut *self.db.reader().await?, drive, anchor, names).await?;
+        let mut nodes = read!(self, |sql| read::walk(sql, drive, anchor, names))?;
         let seen = nodes.iter().position(|node| self.veil.hides(drive, node.no));
         nodes.truncate(seen.unwrap_or(nodes.len()));
         if nodes.is_empty() { Err(TreeError::NotFound) } else { Ok(nodes) }
     }
 
     async fn path(&self, drive: DriveNo, item: ItemNo) -> Result<Vec<String>> {
-        read::path(&mut *self.db.reader().await?, drive, item).await
+        read!(self, |sql| read::path(sql, drive, item))
     }
 
     async fn lineage(&self, drive: DriveNo, item: ItemNo) -> Result<Vec<Node>> {
-        read::lineage(&mut *self.db.reader().await?, drive, item).await
+        read!(self, |sql| read::lineage(sql, drive, item))
     }
 
     async fn children(&self, drive: DriveNo, parent: ItemNo, which: Listing) -> Result<Vec<Node>> {
-        let mut sql = self.db.reader().await?;
         if !self.veil.hides_any(drive) {
-            return read::children(&mut sql, drive, parent, which).await;
+            return read!(self, |sql| read::children(sql, drive, parent, which));
         }
         // Pages are those of what is seen.
         let all = Listing { offset: 0, limit: None, ..which };
-        let nodes = read::children(&mut sql, drive, parent, all).await?.into_iter();
+        let nodes = read!(self, |sql| read::children(sql, drive, parent, all))?.into_iter();
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let seen = nodes.filter(|node| !self.veil.hides(drive, node.no));
         Ok(seen.skip(whole(which.offset)).take(which.limit.map_or(usize::MAX, whole)).collect())
@@ -149,15 +165,15 @@ impl Tree for SqlTree {
         after: i64,
         limit: u64,
     ) -> Result<(Vec<Node>, Option<i64>)> {
-        read::below(&mut *self.db.reader().await?, drive, folder, after, limit).await
+        read!(self, |sql| read::below(sql, drive, folder, after, limit))
     }
 
     async fn changes(&self, drive: DriveNo, after: i64, limit: u64) -> Result<Vec<Node>> {
-        read::changes(&mut *self.db.reader().await?, drive, after, limit).await
+        read!(self, |sql| read::changes(sql, drive, after, limit))
     }
 
     async fn trashed(&self, drive: DriveNo, which: Listing) -> Result<Vec<Node>> {
-        read::trashed(&mut *self.db.reader().await?, drive, which).await
+        read!(self, |sql| read::trashed(sql, drive, which))
     }
 
     async fn store(&self, body: Bytestream, max: u64) -> Result<Stored> {
@@ -192,8 +208,8 @@ impl Tree for SqlTree {
 
     async fn audit(&self) -> Result<Audit> {
         // First those that are named: what is taken in meanwhile is then not missing.
-        let mut named = contents::blobs(&mut *self.db.reader().await?).await?;
-        let there = self.blobs.all().await.map_err(db::storage)?;
+        let mut named = read!(self, |sql| contents::blobs(sql))?;
+        let there = self.blobs.all().await.map_err(failure::storage)?;
         let blobs = there.len() as u64;
         let orphans = there.into_iter().filter(|blob| !named.remove(blob)).count() as u64;
         Ok(Audit { blobs, orphans, missing: named.len() as u64 })
@@ -286,7 +302,7 @@ impl Tree for SqlTree {
     }
 
     async fn session(&self, id: &str) -> Result<Session> {
-        session::find(&mut *self.db.reader().await?, id).await
+        read!(self, |sql| session::find(sql, id))
     }
 
     async fn append(
@@ -318,7 +334,7 @@ impl Tree for SqlTree {
     }
 
     async fn sessions(&self, drive: DriveNo) -> Result<u64> {
-        session::count(&mut *self.db.reader().await?, drive).await
+        read!(self, |sql| session::count(sql, drive))
     }
 
     async fn reset(&self) -> Result<()> {

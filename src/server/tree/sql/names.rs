@@ -6,8 +6,8 @@ use sqlx::Row;
 
 use super::{
     super::{DriveNo, ItemNo, Node, NodeKind, Result, State, TreeError, fold},
-    db::Tx,
     row,
+    writer::Tx,
 };
 
 /// What has to be known of a folder before something is put into it.

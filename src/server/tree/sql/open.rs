@@ -16,10 +16,12 @@ use tokio::task::JoinSet;
 use super::{
     super::Result,
     SqlTree,
-    db::{BEGIN, Db, connect},
+    db::{Db, connect},
+    file::DbFile,
     schema::{Prepared, prepare},
     session,
     veil::Veil,
+    writer::BEGIN,
 };
 use crate::server::blobs::{Blobs, Numbers};
 
@@ -85,8 +87,13 @@ pub enum OpenError {
         known: i64,
     },
     /// The database failed.
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    #[error("the database {place}: {source}")]
+    Database {
+        /// Its file, or where else it is.
+        place: String,
+        /// Why.
+        source: sqlx::Error,
+    },
     /// Where the bytes are to be kept failed.
     #[error("blobs: {0}")]
     Blobs(#[from] opendal::Error),
@@ -116,9 +123,9 @@ impl SqlTree {
     /// [`OpenError::InUse`] if another process has the folder.
     pub async fn open(options: TreeOptions) -> Result<Self, OpenError> {
         let Some(folder) = options.folder else {
-            let (connection, run) = begin_run("sqlite::memory:?cache=private", true).await?;
+            let (connection, run) = begin_run("sqlite::memory:?cache=private", None).await?;
             let blobs = Blobs::memory(Arc::new(Numbers::new(run)))?;
-            let db = Db::new(connection, None, blobs.clone(), None)?;
+            let db = Db::in_memory(connection, blobs.clone());
             return Ok(Self::on(Arc::new(db), blobs, options.quota));
         };
         fs::create_dir_all(&folder).map_err(failed("cannot make the folder", &folder))?;
@@ -130,11 +137,16 @@ impl SqlTree {
             owner: folder.join("owner"),
         };
         let lock = take_lock(&folder, &files)?;
-        let url = url(&files.database)?;
-        let (connection, run) = begin_run(&url, false).await?;
+        let made = url(&files.database, "rwc")?;
+        let (connection, run) = begin_run(&made, Some(&files.database)).await?;
         let blobs = Blobs::folder(&files.blobs, Arc::new(Numbers::new(run)))?;
-        let db = Arc::new(Db::new(connection, Some(&url), blobs.clone(), Some(lock))?);
-        let tree = Self::on(db, blobs, options.quota);
+        let file =
+            DbFile::new(files.database.clone()).map_err(failed("cannot find", &files.database))?;
+        // A connection that reads makes no new database in the place of one that was removed.
+        let there = url(&files.database, "rw")?;
+        let db = Db::in_file(connection, &there, blobs.clone(), file, lock)
+            .map_err(in_database(Some(&files.database)))?;
+        let tree = Self::on(Arc::new(db), blobs, options.quota);
         tree.tidy();
         Ok(tree)
     }
@@ -181,8 +193,8 @@ fn take_lock(folder: &Path, files: &Files) -> Result<File, OpenError> {
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let owner = fs::read_to_string(&files.owner)
-                .unwrap_or_else(|_| "a process that did not say which".into());
+            let owner = fs::read_to_string(&files.owner).ok().filter(|owner| !owner.is_empty());
+            let owner = owner.unwrap_or_else(|| "a process that did not say which".into());
             return Err(OpenError::InUse { folder: folder.to_owned(), owner });
         }
         Err(TryLockError::Error(error)) => return Err(failed("cannot lock", &files.lock)(error)),
@@ -192,33 +204,47 @@ fn take_lock(folder: &Path, files: &Files) -> Result<File, OpenError> {
     Ok(lock)
 }
 
-/// The database's URL. Every character of its path that could mean something in one is escaped.
-fn url(database: &Path) -> Result<String, OpenError> {
+/// The database's URL, to be opened in SQLite's mode `mode`. Every character of its path that could
+/// mean something in a URL is escaped.
+fn url(database: &Path, mode: &str) -> Result<String, OpenError> {
     let path = database.to_str().ok_or_else(|| {
         failed("cannot use", database)(io::Error::other("the name is not Unicode"))
     })?;
-    Ok(format!("sqlite:{}?mode=rwc", utf8_percent_encode(path, NON_ALPHANUMERIC)))
+    Ok(format!("sqlite:{}?mode={mode}", utf8_percent_encode(path, NON_ALPHANUMERIC)))
 }
 
-/// Connects, makes the tables if there are none, and begins a run.
-async fn begin_run(url: &str, in_memory: bool) -> Result<(AnyConnection, i64), OpenError> {
-    let mut connection = connect(url, in_memory).await?;
-    let mut transaction = connection.begin_with(BEGIN).await?;
-    let run = match prepare(&mut transaction).await? {
-        Prepared::Run(run) => run,
-        Prepared::Newer { found, known } => return Err(OpenError::Newer { found, known }),
+/// Connects, makes the tables if there are none, and begins a run. `file` is where the database is,
+/// if it is not in memory.
+async fn begin_run(url: &str, file: Option<&Path>) -> Result<(AnyConnection, i64), OpenError> {
+    let begun = async {
+        let mut connection = connect(url, file.is_none()).await?;
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let prepared = prepare(&mut transaction).await?;
+        // Of a later version everything stays as it is.
+        match prepared {
+            Prepared::Run(_) => transaction.commit().await?,
+            Prepared::Newer { .. } => transaction.rollback().await?,
+        }
+        Ok((connection, prepared))
     };
-    transaction.commit().await?;
-    Ok((connection, run))
+    match begun.await.map_err(in_database(file))? {
+        (connection, Prepared::Run(run)) => Ok((connection, run)),
+        (_, Prepared::Newer { found, known }) => Err(OpenError::Newer { found, known }),
+    }
+}
+
+fn in_database(file: Option<&Path>) -> impl FnOnce(sqlx::Error) -> OpenError {
+    let place = file.map_or("in memory".into(), |file| file.display().to_string());
+    move |source| OpenError::Database { place, source }
 }
 
 /// Removes the blobs of earlier runs that no content names. Nobody can name them any more: this
 /// process, which has the folder to itself, names only those of its own run.
 async fn remove_orphans(db: &Db, blobs: &Blobs) -> Result<()> {
     let text = lookup();
-    let lots = blobs.of_earlier_runs(LOT).await.map_err(super::db::storage)?;
+    let lots = blobs.of_earlier_runs(LOT).await.map_err(super::failure::storage)?;
     let mut lots = std::pin::pin!(lots);
-    while let Some(lot) = lots.try_next().await.map_err(super::db::storage)? {
+    while let Some(lot) = lots.try_next().await.map_err(super::failure::storage)? {
         let mut query = sqlx::query_scalar::<_, i64>(text.clone());
         for i in 0..LOT {
             query = query.bind(lot.get(i).copied().unwrap_or(-1));

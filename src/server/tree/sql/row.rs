@@ -7,7 +7,7 @@ use sqlx::{Row, any::AnyRow};
 
 use super::{
     super::{Content, DriveInfo, Hashes, Node, NodeKind, OnConflict, Result, State},
-    db::storage,
+    failure::storage,
 };
 
 /// A query for nodes: `FROM` some tables, among them `item i`, and what follows.

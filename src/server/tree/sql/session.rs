@@ -15,11 +15,12 @@ use super::{
         Session, TreeError, Written, hash::Hasher,
     },
     SqlTree, contents,
-    db::{Tx, storage},
+    failure::storage,
     intake::{Place, TakenIn, take_in},
     items::{self, To, now},
     media, names, read,
     row::{self, signed, text_of, unsigned},
+    writer::Tx,
 };
 
 /// Sessions whose running hashes are kept in memory (2 KiB each). One that is not among them has
@@ -41,6 +42,12 @@ struct Open {
 }
 
 impl Open {
+    /// The same, outside of a transaction.
+    async fn look(tree: &SqlTree, id: &str) -> Result<Self> {
+        let mut sql = tree.db.reader().await?;
+        Self::find(&mut sql, id).await.map_err(|error| tree.db.told_of(error))
+    }
+
     /// A session that has not expired.
     async fn find(sql: &mut AnyConnection, id: &str) -> Result<Self> {
         let row = sqlx::query(
@@ -146,7 +153,7 @@ pub(super) async fn append(
     expires: Timestamp,
 ) -> Result<Session> {
     // Looked at before the body is read, and again when it is there.
-    let open = Open::find(&mut *tree.db.reader().await?, id).await?;
+    let open = Open::look(tree, id).await?;
     let end = open.admit(at, total)?;
     let missing = end.map_or(u64::MAX, |end| end.saturating_sub(at));
     let so_far = match at {
@@ -209,7 +216,7 @@ pub(super) async fn commit(
     expect: Expect,
     landing: Option<Landing>,
 ) -> Result<Written> {
-    let open = Open::find(&mut *tree.db.reader().await?, id).await?;
+    let open = Open::look(tree, id).await?;
     open.check_complete()?;
     let hashed = open.session.received;
     let hashes = hashes(tree, &open).await?;

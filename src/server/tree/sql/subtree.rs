@@ -9,8 +9,8 @@
 
 use super::{
     super::{DriveNo, ItemNo, Result},
-    db::Tx,
     folders::{take_numbers, touch},
+    writer::Tx,
 };
 
 /// Gathers an item and all that is below it by live edges; how many they are.

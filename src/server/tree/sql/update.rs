@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::{
     super::{Change, DriveNo, Expect, ItemNo, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
     bin,
-    db::Tx,
     folders::{is_above, next_feed, touch},
     items::{add_edge, kept, now, save},
     names, read,
     row::signed,
     subtree,
+    writer::Tx,
 };
 
 /// See [`Tree::update`](super::super::Tree::update).

@@ -1,5 +1,6 @@
 //! The tree by examples.
 
+mod full;
 mod items;
 mod sessions;
 mod storage;
@@ -26,6 +27,10 @@ pub(super) async fn ephemeral() -> (SqlTree, DriveNo) {
     let tree = SqlTree::open(TreeOptions::ephemeral()).await.expect("opens");
     let drive = tree.drive("").await.expect("drive").no;
     (tree, drive)
+}
+
+pub(super) async fn on_disk(data: &std::path::Path) -> SqlTree {
+    SqlTree::open(TreeOptions::folder(data)).await.expect("opens")
 }
 
 pub(super) async fn read(tree: &SqlTree, node: &Node) -> Vec<u8> {

@@ -9,7 +9,7 @@ use super::{
         super::{Audio, Media, ROOT, TreeError},
         *,
     },
-    blobs, body, broken_body, bytes, ephemeral, put, read, refusal,
+    blobs, body, broken_body, bytes, ephemeral, on_disk, put, read, refusal,
 };
 
 /// The files in a tree's folder of blobs.
@@ -26,10 +26,6 @@ async fn eventually(happened: impl AsyncFn() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it happens");
-}
-
-async fn on_disk(data: &Path) -> SqlTree {
-    SqlTree::open(TreeOptions::folder(data)).await.expect("opens")
 }
 
 #[tokio::test]

@@ -1,0 +1,39 @@
+//! Uploads under way.
+
+use jiff::Timestamp;
+
+use super::{DriveNo, ItemNo, OnConflict};
+
+/// A large upload under way.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id: opaque, unguessable.
+    pub id: String,
+    /// Its drive.
+    pub drive: DriveNo,
+    /// The folder the file is to be in.
+    pub parent: ItemNo,
+    /// The name it is to have.
+    pub name: String,
+    /// How many bytes there will be, once a client has said so.
+    pub total: Option<u64>,
+    /// How many are there.
+    pub received: u64,
+    /// What happens when the name is taken at commit.
+    pub on_conflict: OnConflict,
+    /// When it is forgotten.
+    pub expires: Timestamp,
+    /// What the front end needs to know of it.
+    pub state: serde_json::Value,
+}
+
+/// Another place for the file of a session than it was opened for: its name may be taken by now.
+#[derive(Clone, Debug)]
+pub struct Landing {
+    /// The folder the file is to be in.
+    pub parent: ItemNo,
+    /// The name it is to have.
+    pub name: String,
+    /// What happens when the name is taken.
+    pub on_conflict: OnConflict,
+}

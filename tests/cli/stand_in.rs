@@ -1,0 +1,40 @@
+//! Commands that ask the clouds themselves, by their own names, and reach a server of the test's.
+
+#![cfg(unix)]
+
+use std::process::Command;
+
+use crate::{
+    serve::Serving,
+    shell::{Ran, Shell, tree},
+};
+
+#[test]
+fn remotes_without_an_endpoint_are_led_to_a_server_that_stands_in_for_their_clouds() {
+    let shell = Shell::new();
+    let authority = shell.path("ca.pem");
+    let told = authority.to_str().expect("a name");
+    let serving = Serving::start(&shell, &["--ephemeral", "--stand-in", told]);
+    let run = |mut command: Command| {
+        command.env("HTTPS_PROXY", &serving.url).env("SSL_CERT_FILE", &authority);
+        Ran::of(command.output().expect("it runs"))
+    };
+    shell.write("src/a/small", "small");
+    shell.write("src/large", vec![7; 30 << 20]);
+    for scheme in ["onedrive", "skydrive", "amazon-drive"] {
+        let remote = format!("cloud={scheme}://?access_token=drivedal-dev-{scheme}");
+        let back = format!("back-{scheme}");
+        for arguments in [["put", "-r", "src", "cloud:a"], ["get", "-r", "cloud:a", &back]] {
+            let ran = run(shell.command(&[&["--remote", &remote][..], &arguments].concat()));
+            assert_eq!(ran.code, 0, "{scheme}: {ran:?}");
+        }
+        assert_eq!(tree(&shell.path("src")), tree(&shell.path(&back)), "{scheme}");
+    }
+    // Without the authority nothing is sent.
+    let remote = "cloud=onedrive://?access_token=drivedal-dev";
+    let mut command = shell.command(&["--remote", remote, "--retries", "0", "ls", "cloud:"]);
+    command.env("HTTPS_PROXY", &serving.url);
+    let ran = Ran::of(command.output().expect("it runs"));
+    assert!(ran.code != 0 && ran.err.contains("certificate"), "{ran:?}");
+    assert_eq!(serving.stop("TERM").code, 0);
+}
