@@ -33,6 +33,31 @@ fn named(items: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn a_feed_asked_for_by_id_tells_paths() {
+    let cloud = Cloud::new().await;
+    for kind in AccountKind::ALL {
+        let drive = cloud.of(kind);
+        drive.put("a/b c/f", "x").await;
+        let root = id(&drive.get("/me/drive/root").await).to_owned();
+        let paths = |items: &[Value]| -> Vec<Option<String>> {
+            let path = |item: &Value| Some(item["parentReference"]["path"].as_str()?.to_owned());
+            items.iter().map(path).map(|path| Some(path?.split_once(':')?.1.to_owned())).collect()
+        };
+        let all =
+            [None, Some(""), Some("/a"), Some("/a/b%20c")].map(|path| path.map(str::to_owned));
+        // Page by page what is above is looked up anew.
+        for top in [1000, 2] {
+            let url = format!("/me/drive/items/{root}/delta?$top={top}");
+            let (items, link) = follow(&drive, &url).await;
+            assert_eq!(paths(&items), all);
+            drive.put("a/b c/f", &top.to_string()).await;
+            let (changed, _) = follow(&drive, &link).await;
+            assert_eq!(paths(&changed), all);
+        }
+    }
+}
+
+#[tokio::test]
 async fn everything_is_told_once_parents_first_and_then_only_changes() {
     let cloud = Cloud::new().await;
     for kind in AccountKind::ALL {

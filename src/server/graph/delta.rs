@@ -5,7 +5,10 @@
 //! With that token, what changed since, each item in its latest state, with the folders above it
 //! before it. Tokens are signed and dated: what is not from here, or too old, is 410.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::Arc,
+};
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -14,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    address::{Call, ItemAddress},
+    address::{Anchor, Call, ItemAddress},
     children::{collection, page_size},
     describe::Shown,
     error::{Error, Result},
@@ -73,14 +76,15 @@ pub(super) async fn list(
         at: None,
     };
     let token = query.get("token").or(call.argument("token")).filter(|token| !token.is_empty());
+    let told = Told::when(address);
     let page = match token {
-        None => enumerate(scope, start, &folder, 0, top).await?,
+        None => enumerate(scope, told, start, &folder, 0, top).await?,
         Some("latest") => Page { items: Vec::new(), next: start, complete: true },
         Some(token) => match scope.open_position(token, start)? {
             Position { at: Some(at), feed, .. } => {
-                enumerate(scope, Position { feed, ..start }, &folder, at, top).await?
+                enumerate(scope, told, Position { feed, ..start }, &folder, at, top).await?
             }
-            position => changes(scope, position, &folder, top).await?,
+            position => changes(scope, told, position, &folder, top).await?,
         },
     };
     let value = page.items.into_iter().map(|item| selection.project(item)).collect();
@@ -116,26 +120,38 @@ impl Scope<'_> {
 /// A page of everything: the folder itself first, then what is below, parents before children.
 async fn enumerate(
     scope: &Scope<'_>,
+    told: Told,
     start: Position,
     folder: &Node,
     at: i64,
     top: u64,
 ) -> Result<Page> {
     let mut items = Vec::new();
+    let mut above = Above { told, known: HashMap::new() };
     if at == 0 {
-        items.push(scope.describe(folder, Shown::Feed));
+        let names = above.of(scope, folder).await?;
+        items.push(scope.describe(folder, Shown::Feed(names.as_deref())));
     }
     let room = (top - items.len() as u64).max(1);
     let (nodes, next) = match folder.kind {
         NodeKind::Folder => scope.tree().below(scope.drive(), folder.no, at, room).await?,
         NodeKind::File | NodeKind::Notebook => (Vec::new(), None),
     };
-    items.extend(nodes.iter().map(|node| scope.describe(node, Shown::Feed)));
+    for node in &nodes {
+        let names = above.of(scope, node).await?;
+        items.push(scope.describe(node, Shown::Feed(names.as_deref())));
+    }
     Ok(Page { items, next: Position { at: next, ..start }, complete: next.is_none() })
 }
 
 /// A page of what changed.
-async fn changes(scope: &Scope<'_>, position: Position, folder: &Node, top: u64) -> Result<Page> {
+async fn changes(
+    scope: &Scope<'_>,
+    told: Told,
+    position: Position,
+    folder: &Node,
+    top: u64,
+) -> Result<Page> {
     let mut changed = scope.tree().changes(scope.drive(), position.feed, top).await?;
     let mut complete = (changed.len() as u64) < top;
     if changed.len() > PAGE_WITH_REMOVED && changed.iter().any(|node| node.state != State::Live) {
@@ -144,17 +160,17 @@ async fn changes(scope: &Scope<'_>, position: Position, folder: &Node, top: u64)
     }
     let feed = changed.last().map_or(position.feed, |node| node.feed);
     let mut above = Ancestors::default();
-    let mut told = Vec::new();
+    let mut followed = Vec::new();
     for node in changed {
         let chain = above.of(scope, &node).await?;
         if folder.no == ROOT || node.no == folder.no || chain.iter().any(|n| n.no == folder.no) {
-            told.push((chain, node));
+            followed.push((chain, node));
         }
     }
-    let items = in_order(told, !excludes_parents(scope))
+    let items = in_order(followed, !excludes_parents(scope))
         .into_iter()
-        .map(|node| match node.state {
-            State::Live => scope.describe(&node, Shown::Feed),
+        .map(|(names, node)| match node.state {
+            State::Live => scope.describe(&node, Shown::Feed(told.names(&names))),
             State::Trashed | State::Hidden | State::Purged => scope.describe_deleted(&node),
         })
         .collect();
@@ -167,22 +183,76 @@ fn excludes_parents(scope: &Scope<'_>) -> bool {
     said.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// What is told of changed items and the folders above them: each once, parents first.
-fn in_order(told: Vec<(Vec<Node>, Node)>, with_parents: bool) -> Vec<Node> {
-    let mut by_depth: Vec<(usize, Node)> = Vec::new();
-    let mut seen: HashMap<ItemNo, usize> = HashMap::new();
-    for (chain, node) in told {
-        let depth = chain.len();
-        let above = chain.into_iter().rev().enumerate().filter(|_| with_parents);
-        for (depth, node) in above.chain(std::iter::once((depth, node))) {
-            seen.entry(node.no).or_insert_with(|| {
-                by_depth.push((depth, node));
-                by_depth.len()
-            });
+/// What is told of changed items and the folders above them: each once, parents first, with the
+/// names from the root down to the folder it is in.
+fn in_order(followed: Vec<(Vec<Node>, Node)>, with_parents: bool) -> Vec<(Vec<String>, Node)> {
+    let mut by_depth: Vec<(Vec<String>, Node)> = Vec::new();
+    let mut seen: HashSet<ItemNo> = HashSet::new();
+    for (chain, node) in followed {
+        let mut names: Vec<String> = Vec::new();
+        for folder in chain.into_iter().rev() {
+            let name = (folder.no != ROOT).then(|| folder.name.clone());
+            if with_parents && seen.insert(folder.no) {
+                by_depth.push((names.clone(), folder));
+            }
+            names.extend(name);
+        }
+        if seen.insert(node.no) {
+            by_depth.push((names, node));
         }
     }
-    by_depth.sort_by_key(|(depth, _)| *depth);
-    by_depth.into_iter().map(|(_, node)| node).collect()
+    // The root has as many names above it as what is in it.
+    by_depth.sort_by_key(|(names, node)| (names.len(), node.no != ROOT));
+    by_depth
+}
+
+/// Whether the feed tells where items are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Paths,
+    NoPaths,
+}
+
+impl Told {
+    /// A7 says that no feed tells paths, and so it is with `root/delta`. Logs of a client that asks
+    /// for `items/ID/delta` show them all the same (abraunegg/onedrive, pull request 337), and that
+    /// client takes what has none for gone: inferred that it depends on how the feed is asked for.
+    fn when(address: &ItemAddress) -> Self {
+        match address.anchor {
+            Anchor::Id(_) => Self::Paths,
+            Anchor::Root | Anchor::Special(_) | Anchor::Shared => Self::NoPaths,
+        }
+    }
+
+    fn names(self, names: &[String]) -> Option<&[String]> {
+        (self == Self::Paths).then_some(names)
+    }
+}
+
+/// The names from the root down to the folder that an item is in, looked up once for each folder.
+struct Above {
+    told: Told,
+    known: HashMap<ItemNo, Arc<[String]>>,
+}
+
+impl Above {
+    /// `None` where they are not told.
+    async fn of(&mut self, scope: &Scope<'_>, node: &Node) -> Result<Option<Arc<[String]>>> {
+        let folder = node.parents.first().filter(|_| self.told == Told::Paths);
+        let Some(&folder) = folder else { return Ok(None) };
+        let names = match self.known.entry(folder) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(unknown) => {
+                let names = scope.tree().path(scope.drive(), folder).await?;
+                Arc::clone(unknown.insert(names.into()))
+            }
+        };
+        if node.kind == NodeKind::Folder {
+            let below = names.iter().chain([&node.name]).cloned().collect();
+            self.known.insert(node.no, below);
+        }
+        Ok(Some(names))
+    }
 }
 
 /// The folders above items, looked up once each.

@@ -31,8 +31,8 @@ pub(super) enum Shown<'a> {
     OwnRoot,
     /// In a search, where no path is told.
     Found,
-    /// In a feed, where no path is told either.
-    Feed,
+    /// In a feed, with the names from the root down if they are told there.
+    Feed(Option<&'a [String]>),
 }
 
 /// What was planted in an item by the control interface for this protocol.
@@ -75,7 +75,7 @@ impl Scope<'_> {
                 "lastModifiedDateTime": time(node.client_modified),
             },
         });
-        let omits_ctag = matches!(shown, Shown::Feed) && !self.kind.is_personal();
+        let omits_ctag = matches!(shown, Shown::Feed(_)) && !self.kind.is_personal();
         if let Some(ctag) = self.ids.ctag(node).filter(|_| !omits_ctag) {
             item["cTag"] = ctag.into();
         }
@@ -104,7 +104,7 @@ impl Scope<'_> {
     pub(super) fn describe_deleted(&self, node: &Node) -> Value {
         let mut item = json!({
             "id": self.ids.item(node.no),
-            "parentReference": self.parent_reference(node, Shown::Feed),
+            "parentReference": self.parent_reference(node, Shown::Feed(None)),
             "deleted": {"state": "deleted"},
         });
         match node.kind {
@@ -198,7 +198,7 @@ impl Scope<'_> {
             return reference;
         };
         reference["id"] = self.ids.item(folder).into();
-        if let Shown::In(above) = shown {
+        if let Shown::In(above) | Shown::Feed(Some(above)) = shown {
             reference["name"] = above.last().map_or("root", String::as_str).into();
             reference["path"] = self.path_of(above).into();
         }
