@@ -1,5 +1,6 @@
-//! How much memory a client takes for large files whose size it does not know before. A process of
-//! its own, because the figure is the process's peak; the server is in another one.
+//! How much memory a client takes for large files: whose size it does not know before, and of the
+//! user's own. A process of its own, because the figure is the process's peak; the server is in
+//! another one.
 //!
 //! `DRIVEDAL_UNANNOUNCED_MIB` says how large the files are; 96 MiB if it is not set.
 #![cfg(target_os = "linux")]
@@ -9,7 +10,10 @@ mod serving;
 
 use std::process::Command;
 
-use drivedal::remote::Source;
+use drivedal::{
+    adapter::FileUpload,
+    remote::{Remote, Source},
+};
 use futures::TryStreamExt;
 
 use crate::serving::Serving;
@@ -42,7 +46,7 @@ async fn a_large_file_of_unknown_size_passes_through_without_staying_in_memory()
         let source = Source::scheme(scheme)
             .option("endpoint", format!("{url}{path}"))
             .option("access_token", format!("drivedal-dev-{scheme}"));
-        let operator = source.open().expect("a remote").operator;
+        let Remote { operator, handle } = source.open().expect("a remote");
         operator.write("small", "warm").await.expect("written");
         let before = peak();
         let mut writer = operator.writer("large").await.expect("a writer");
@@ -58,13 +62,21 @@ async fn a_large_file_of_unknown_size_passes_through_without_staying_in_memory()
             Ok((at + piece.len() as u64, same && is))
         });
         assert_eq!(read.await.expect("all of it"), (size, true), "{scheme}");
+        let after_read = peak();
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(size).expect("as long");
+        let (handle, options) = (handle.expect("a drive"), FileUpload::default());
+        let sent = handle.upload_file(&operator, "file", file, &options, None, &mut |_| ()).await;
+        assert_eq!(sent.expect("sent").sent, size);
         let mib = |from: u64, to: u64| (to - from) as f64 / MIB as f64;
         println!(
-            "{scheme}: peak {:.0} MiB before; {} MiB of unknown size add {:.1}, reading them {:.1}",
+            "{scheme}: peak {:.0} MiB before; {} MiB of unknown size add {:.1}, reading them {:.1}, a \
+             local file as long {:.1}",
             mib(0, before),
             size / MIB,
             mib(before, after_write),
-            mib(after_write, peak()),
+            mib(after_write, after_read),
+            mib(after_read, peak()),
         );
         assert!(peak() < BOUND, "{scheme}: {} MiB", mib(0, peak()));
     }

@@ -3,6 +3,8 @@
 //! The program is `DRIVEDAL_REDIS_SERVER`, else `redis-server` in the PATH. Where it is missing the
 //! test says that it is ignored, and fails if `DRIVEDAL_REQUIRE_CLIENTS` is set.
 
+mod witness;
+
 use std::{
     env,
     ffi::OsString,
@@ -17,9 +19,10 @@ use drivedal::{
     remote,
     server::Server,
 };
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use opendal::{Operator, services};
 use tempfile::TempDir;
+use witness::{Outcome, trial};
 
 const BLOCK: u64 = 4096;
 const LENGTH: usize = 100_000;
@@ -32,15 +35,8 @@ fn main() {
         runtime.block_on(shared())
     };
     let started = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
-    let trial = match started {
-        Ok(_) => Trial::test(name, run),
-        Err(why) if env::var_os("DRIVEDAL_REQUIRE_CLIENTS").is_some() => {
-            Trial::test(name, move || Err(format!("redis-server: {why}").into()))
-        }
-        Err(why) => {
-            Trial::test(format!("{name} (redis-server: {why})"), run).with_ignored_flag(true)
-        }
-    };
+    let missing = started.err().map(|why| format!("redis-server: {why}"));
+    let trial = trial(name.to_owned(), missing.as_deref(), run);
     libtest_mimic::run(&arguments, vec![trial]).exit();
 }
 
@@ -63,7 +59,7 @@ impl Drop for Redis {
 }
 
 impl Redis {
-    fn start() -> Result<Self, Failed> {
+    fn start() -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         for _ in 0..10 {
             // Redis takes no port 0.
@@ -80,7 +76,7 @@ impl Redis {
             // Another took the port meanwhile.
             process.wait()?;
         }
-        Err(Failed::from("redis-server does not start"))
+        Err("redis-server does not start".into())
     }
 }
 
@@ -92,7 +88,7 @@ async fn machine(drive: &Operator, redis: &Redis) -> opendal::Result<(Operator, 
     Ok((drive.clone().layer(cache.clone()), cache))
 }
 
-async fn shared() -> Result<(), Failed> {
+async fn shared() -> Outcome {
     let redis = Redis::start()?;
     let server = Server::builder().ephemeral().start().await?;
     let uri = format!("onedrive://?access_token=drivedal-dev&endpoint={}v1.0", server.url());
@@ -100,7 +96,7 @@ async fn shared() -> Result<(), Failed> {
     let written: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
     drive.write("a", written.clone()).await?;
     let blocks = (LENGTH as u64).div_ceil(BLOCK);
-    let read = async |operator: &Operator| -> Result<(), Failed> {
+    let read = async |operator: &Operator| -> Outcome {
         let same = operator.read("a").await?.to_vec() == written;
         if same { Ok(()) } else { Err("other bytes".into()) }
     };
@@ -113,7 +109,7 @@ async fn shared() -> Result<(), Failed> {
             let (two, cache) = machine(&drive, &redis).await?;
             read(&two).await?;
             if cache.stats().blocks_fetched == 0 {
-                return Ok::<_, Failed>(cache);
+                return Outcome::Ok(cache);
             }
         }
     });

@@ -1,4 +1,4 @@
-//! From paths to places: the drive, what is known of it, and the walk down its folders.
+//! From paths to places: the drive, what is known of it, and where a path leads.
 //!
 //! Two kinds of drives meet here. One that knows paths is asked by path; the index then only adds
 //! what saves a look (kind, ticket). One that is walked by id is asked for one folder after the
@@ -9,30 +9,27 @@
 //! than [`NOW`] but asks the item whether it is still where it was. A stale id costs one more walk.
 
 use std::{
-    collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex as Turn, OnceCell, OwnedMutexGuard};
+use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore};
 
 use super::{
     Settings,
     index::{Folder, Index, Look},
     path::Path,
     told::Told,
+    turns::Turns,
+    walk::Walk,
 };
 use crate::drive::{
-    Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Kind, Place, Result,
-    Seen, Target,
+    Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Place, Result, Target,
 };
 
 /// How old an edge may be for what overwrites by id, deletes or renames.
 pub(super) const NOW: Duration = Duration::from_secs(1);
-
-/// Who is at work at a name in a folder, as long as somebody is.
-type Turns = HashMap<(ItemId, String), Weak<Turn<()>>>;
 
 pub(super) struct Core {
     pub(super) drive: Arc<dyn Drive>,
@@ -42,7 +39,10 @@ pub(super) struct Core {
     pub(super) told: Told,
     root: OnceCell<ItemId>,
     /// Who is making a folder, or writing a file: the second one waits.
-    making: Mutex<Turns>,
+    making: Turns,
+    /// For who holds a fragment that he has read ahead. One file at a time: where several are on
+    /// their way, the line has enough to do, and memory would be what it costs.
+    pub(super) ahead: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Core {
@@ -73,7 +73,8 @@ impl Core {
             index: Index::new(),
             told: Told::default(),
             root: OnceCell::new(),
-            making: Mutex::default(),
+            making: Turns::default(),
+            ahead: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -113,7 +114,7 @@ impl Core {
             return self.place(cx, path.names(), age).await;
         }
         let age = age.min(self.settings.index_ttl);
-        let mut walk = Walk { core: self, cx, age, remembered: false, listed: false };
+        let mut walk = Walk::new(self, cx, age);
         match walk.down(path.names()).await {
             // A folder on the way may be gone and another one of its name be there.
             Err(error)
@@ -130,8 +131,7 @@ impl Core {
         if self.capabilities().paths {
             return self.place(cx, path.names(), Duration::ZERO).await;
         }
-        let mut walk =
-            Walk { core: self, cx, age: Duration::ZERO, remembered: false, listed: false };
+        let mut walk = Walk::new(self, cx, Duration::ZERO);
         walk.down(path.names()).await
     }
 
@@ -249,13 +249,7 @@ impl Core {
     pub(super) async fn ensure_folder(&self, cx: &Context, names: &[String]) -> Result<ItemId> {
         let mut parent = self.root(cx).await?.clone();
         for name in names {
-            let mut walk = Walk {
-                core: self,
-                cx,
-                age: self.settings.index_ttl,
-                remembered: false,
-                listed: false,
-            };
+            let mut walk = Walk::new(self, cx, self.settings.index_ttl);
             let folder = Folder::Id(parent.clone());
             let child = match walk.step(&folder, &Place::of(&parent), name).await {
                 Ok((item, _)) => item,
@@ -265,7 +259,8 @@ impl Core {
                 Err(error) => return Err(error),
             };
             if !child.is_folder() {
-                return Err(not_a_folder(name));
+                let text = format!("{name:?} is not a folder");
+                return Err(Error::new(ErrorKind::NotAFolder, text));
             }
             parent = child.id.clone();
         }
@@ -277,7 +272,7 @@ impl Core {
     async fn make_folder(&self, cx: &Context, parent: &ItemId, name: &str) -> Result<Arc<Item>> {
         let folded = self.fold(name);
         let folder = Folder::Id(parent.clone());
-        let turn = self.turn(parent, &folded);
+        let turn = self.making.turn(parent, &folded);
         let _mine = turn.lock().await;
         if let Look::Known(item, _) = self.index.look(&folder, &folded, self.settings.index_ttl) {
             return Ok(item);
@@ -295,8 +290,7 @@ impl Core {
             }
             Err(error) if error.kind() == ErrorKind::Exists => {
                 self.index.doubt(&folder, &folded);
-                let mut walk =
-                    Walk { core: self, cx, age: Duration::ZERO, remembered: false, listed: false };
+                let mut walk = Walk::new(self, cx, Duration::ZERO);
                 Ok(walk.step(&folder, &target.folder, name).await?.0)
             }
             Err(error) => {
@@ -310,7 +304,7 @@ impl Core {
     pub(super) async fn turn_to_ask(&self, path: &Path) -> OwnedMutexGuard<()> {
         // No folder has such an id.
         let asking = ItemId::from("ticket");
-        self.turn(&asking, &path.names().join("/")).lock_owned().await
+        self.making.turn(&asking, &path.names().join("/")).lock_owned().await
     }
 
     /// Waits until no other writer of this process writes to the path, in a drive whose answers to
@@ -320,18 +314,7 @@ impl Core {
             return None;
         }
         let Folder::Path(folded) = self.path_folder(path.names()) else { return None };
-        Some(self.turn(&ItemId::from(""), &folded).lock_owned().await)
-    }
-
-    fn turn(&self, parent: &ItemId, folded: &str) -> Arc<Turn<()>> {
-        let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        making.retain(|_, turn| turn.strong_count() > 0);
-        let slot = making.entry((parent.clone(), folded.to_owned())).or_default();
-        slot.upgrade().unwrap_or_else(|| {
-            let turn = Arc::new(Turn::new(()));
-            *slot = Arc::downgrade(&turn);
-            turn
-        })
+        Some(self.making.turn(&ItemId::from(""), &folded).lock_owned().await)
     }
 
     /// A path below the root, for a drive that is asked by path.
@@ -343,121 +326,5 @@ impl Core {
     pub(super) fn path_folder(&self, names: &[String]) -> Folder {
         let folded: Vec<_> = names.iter().map(|name| self.fold(name)).collect();
         Folder::Path(folded.join("/"))
-    }
-}
-
-pub(super) fn not_a_folder(name: &str) -> Error {
-    Error::new(ErrorKind::NotAFolder, format!("{name:?} is not a folder"))
-}
-
-/// One way down.
-struct Walk<'a> {
-    core: &'a Core,
-    cx: &'a Context,
-    age: Duration,
-    remembered: bool,
-    /// The last folder was listed whole, so what it does not have is not there.
-    listed: bool,
-}
-
-impl Walk<'_> {
-    async fn down(&mut self, names: &[String]) -> Result<Found> {
-        let root = self.core.root(self.cx).await?.clone();
-        let mut found = Found {
-            item: Some(Arc::new(Item::new(root.clone(), "", Kind::Folder))),
-            place: Place::of(&root),
-            asked_now: false,
-            edge: None,
-            remembered: false,
-        };
-        for name in names {
-            let parent = match &found.item {
-                Some(item) if item.is_folder() => item.id.clone(),
-                _ => {
-                    return Err(Error::new(
-                        ErrorKind::NotFound,
-                        format!("there is nothing below a file: {name:?}"),
-                    ));
-                }
-            };
-            let folder = Folder::Id(parent.clone());
-            let (item, asked_now) = self.step(&folder, &Place::of(&parent), name).await?;
-            found = Found {
-                place: Place::Item { id: item.id.clone(), via: Some(parent) },
-                item: Some(item),
-                asked_now,
-                edge: Some((folder, self.core.fold(name))),
-                remembered: self.remembered,
-            };
-        }
-        Ok(found)
-    }
-
-    /// The child of that name, and whether it was asked for now.
-    async fn step(
-        &mut self,
-        folder: &Folder,
-        place: &Place,
-        name: &str,
-    ) -> Result<(Arc<Item>, bool)> {
-        let core = self.core;
-        let folded = core.fold(name);
-        self.listed = false;
-        match core.index.look(folder, &folded, core.settings.index_ttl) {
-            Look::Known(item, at) if at.elapsed() <= self.age => {
-                self.remembered = true;
-                return Ok((item, false));
-            }
-            Look::Known(item, _) => {
-                if let Some(item) = self.still_there(folder, &folded, &item).await? {
-                    return Ok((item, true));
-                }
-            }
-            Look::Absent if !self.age.is_zero() => {
-                self.listed = true;
-                return Err(Error::new(ErrorKind::NotFound, format!("there is no {name:?}")));
-            }
-            Look::Absent | Look::Unknown => {}
-        }
-        let asked = Instant::now();
-        let (mut items, mut all) = (Vec::new(), false);
-        let mut seen = |what: Seen<'_>| match what {
-            Seen::Item(item) => items.push((core.fold(&item.name), Arc::new(item.clone()))),
-            Seen::All => all = true,
-        };
-        let child = core.drive.child(self.cx, place, name, &mut seen).await;
-        self.listed = all;
-        core.index.learn(folder, items, all, asked);
-        let child = Arc::new(child?);
-        core.index.set(folder, folded, Arc::clone(&child), asked);
-        Ok((child, true))
-    }
-
-    /// Asks an item itself whether it is still in that folder under that name: one small request,
-    /// where looking for the name would list the folder.
-    async fn still_there(
-        &self,
-        folder: &Folder,
-        folded: &str,
-        known: &Item,
-    ) -> Result<Option<Arc<Item>>> {
-        let (core, asked) = (self.core, Instant::now());
-        let Folder::Id(parent) = folder else { return Ok(None) };
-        match core.drive.item(self.cx, &Place::of(&known.id), &Conditions::default()).await {
-            Ok(item) if item.parents.contains(parent) && core.fold(&item.name) == folded => {
-                let item = Arc::new(item);
-                core.index.set(folder, folded.to_owned(), Arc::clone(&item), asked);
-                Ok(Some(item))
-            }
-            Ok(_) => {
-                core.index.doubt(folder, folded);
-                Ok(None)
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                core.index.doubt(folder, folded);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
     }
 }

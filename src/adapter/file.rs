@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -25,8 +26,10 @@ use crate::drive::{
 };
 
 /// How [`DriveHandle::upload_file`] writes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FileUpload {
+    /// What the local file is called in errors.
+    pub local: Option<PathBuf>,
     /// Fail, with `ConditionNotMatch`, if the name is taken.
     pub if_not_exists: bool,
     /// The modification time to be kept, by drives that keep one.
@@ -156,7 +159,8 @@ impl DriveHandle {
     /// given last goes on from there; so it does after the future was dropped or the process died.
     /// `on_saved` is called when a session is opened and after each fragment, but not for files that
     /// go in one request. A `resume` whose local file has another size or time of change by now, or
-    /// whose session the cloud knows no more, begins anew. So trying again is a loop:
+    /// whose session the cloud knows no more, begins anew. While a fragment is on its way the next
+    /// one is read. So trying again is a loop:
     ///
     /// ```no_run
     /// # use drivedal::adapter::{DriveHandle, FileUpload};
@@ -177,7 +181,8 @@ impl DriveHandle {
     ///
     /// # Errors
     /// Those of the requests. One that trying again cannot help (a taken name, a changed local file)
-    /// has cancelled the session.
+    /// has cancelled the session. Of a file that is changed while it goes in one request the cloud
+    /// may have a mixture, which the error says.
     pub async fn upload_file(
         &self,
         operator: &Operator,
@@ -215,10 +220,7 @@ async fn send(
     resume: Option<SavedUpload>,
     on_saved: &mut (dyn FnMut(&SavedUpload) + Send),
 ) -> Result<UploadedFile> {
-    let stamp = Stamp::of(&file).map_err(|source| {
-        Error::new(ErrorKind::Unexpected, format!("the file to be sent: {source}"))
-            .with_source(source)
-    })?;
+    let stamp = Stamp::of(&file, options.local.as_deref())?;
     let size = stamp.len();
     let total_max = core.capabilities().total_max;
     if size > total_max {
@@ -243,22 +245,22 @@ async fn send(
         let (path, session) = (path.to_owned(), session.clone());
         on_saved(&SavedUpload { path, stamp: changed, arrived, session });
     };
-    let body = Body::File { file, len: size };
     let limits = core.capabilities().session;
     let sent = match (resume, limits.filter(|limits| upload.wants_session(*limits, size))) {
         (Some(saved), Some(limits)) => {
-            let source = Source::Body { body, stamp: Some(stamp) };
+            let source = Source::of_file(file, stamp);
             let fragments = Fragments::new(limits, size, source).telling(&mut told);
             fragments.resume(&mut upload, saved.session, saved.arrived).await
         }
         (None, Some(limits)) => {
-            let source = Source::Body { body, stamp: Some(stamp) };
+            let source = Source::of_file(file, stamp);
             let fragments = Fragments::new(limits, size, source).telling(&mut told);
             fragments.send(&mut upload).await.map(|item| (item, 0))
         }
         (_, None) => {
             upload.sent = size;
-            upload.send_at_once(body).await.map(|item| (item, 0))
+            let sent = upload.send_at_once(Body::File { file, len: size }).await;
+            sent.and_then(|item| Ok(stamp.check().map(|()| (item, 0))?))
         }
     };
     match sent {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use opendal::Operator;
 
-use super::{core::Core, error::to_opendal};
+use super::{core::Core, error::to_opendal, spool::SPILL};
 use crate::drive::{
     Account, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Place, Quota,
 };
@@ -104,6 +104,12 @@ impl DriveHandle {
         let capabilities = self.core.capabilities();
         let large = |from| size >= from || size > capabilities.single_max;
         size > 0 && capabilities.session.is_some_and(|limits| large(limits.from))
+    }
+
+    /// Whether a writer would have to collect a file of so many bytes on the disk before the first of
+    /// them leaves, and [`upload_file`](Self::upload_file) sends it from where it is.
+    pub fn collects(&self, size: u64) -> bool {
+        size > SPILL && !self.sends_in_fragments(size)
     }
 
     async fn top(&self, cx: &Context) -> crate::drive::Result<ItemId> {

@@ -28,7 +28,9 @@ mod spool;
 mod tests;
 mod told;
 mod tree;
+mod turns;
 mod upload;
+mod walk;
 mod write;
 
 use std::{sync::Arc, time::Duration};

@@ -221,12 +221,13 @@ impl<'a> Fragments<'a> {
             link.allow(size.min(WAITING_MAX));
         }
         self.source.fill(upload, at, size, self.total).await?;
-        let bytes = self.source.bytes(at, size).await?;
+        let bytes = self.source.fragment(at, size).await?;
+        let len = bytes.len() as u64;
+        self.source.read_ahead(at + len, size.min(WAITING_MAX), &upload.core.ahead);
         let mut session = match self.session.take() {
             Some(session) => session,
             None => self.open(upload).await?,
         };
-        let len = bytes.len() as u64;
         let progress = self.attempt(upload, &mut session, at, bytes).await;
         self.session = Some(session);
         match progress {

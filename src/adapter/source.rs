@@ -1,8 +1,19 @@
 //! Where the bytes of a file in fragments come from.
 
-use std::{collections::VecDeque, fs::File, sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use opendal::Buffer;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{JoinHandle, spawn_blocking},
+};
 
 use super::{
     spool,
@@ -15,21 +26,46 @@ pub(super) enum Source {
     /// As a caller gives them: what has arrived is not held any longer.
     Held(Held),
     /// All of them, to be read as often as it takes. A file of the user's may change meanwhile.
-    Body { body: Body, stamp: Option<Stamp> },
+    Body { body: Body, stamp: Option<Stamp>, ahead: Option<Ahead> },
 }
 
-/// By what a change of a file is noticed.
+/// The next fragment of a file, or its beginning, read while the one before it is on its way.
+pub(super) struct Ahead {
+    at: u64,
+    len: u64,
+    /// With the right to hold it, which is given back with the bytes.
+    reading: JoinHandle<io::Result<(Buffer, OwnedSemaphorePermit)>>,
+}
+
+impl Ahead {
+    /// Its bytes from `at` on, at most `most`; none if it begins behind that or ends before.
+    async fn bytes(self, at: u64, most: u64) -> io::Result<Buffer> {
+        let Some(skip) = at.checked_sub(self.at).filter(|skip| *skip < self.len) else {
+            return Ok(Buffer::new());
+        };
+        let (bytes, _) = self.reading.await.unwrap_or_else(|died| Err(io::Error::other(died)))?;
+        let index = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
+        Ok(bytes.slice(index(skip)..index(skip.saturating_add(most))))
+    }
+}
+
+/// By what a change of a file of the user's is noticed, and what it is called.
 pub(super) struct Stamp {
     file: Arc<File>,
+    path: Option<PathBuf>,
     len: u64,
     modified: SystemTime,
 }
 
 impl Stamp {
     /// A file as it is now.
-    pub(super) fn of(file: &Arc<File>) -> std::io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self { file: Arc::clone(file), len: metadata.len(), modified: metadata.modified()? })
+    ///
+    /// # Errors
+    /// `Unexpected`, with its path.
+    pub(super) fn of(file: &Arc<File>, path: Option<&Path>) -> Result<Self> {
+        let found = file.metadata().and_then(|found| Ok((found.len(), found.modified()?)));
+        let (len, modified) = found.map_err(|error| unreadable(path, &error))?;
+        Ok(Self { file: Arc::clone(file), path: path.map(Path::to_owned), len, modified })
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -40,20 +76,50 @@ impl Stamp {
         self.modified
     }
 
-    fn check(&self) -> Result<()> {
-        match Self::of(&self.file) {
-            Ok(now) if (now.len, now.modified) == (self.len, self.modified) => Ok(()),
-            _ => {
-                Err(Error::new(ErrorKind::Invalid, "the file was changed while it was being sent"))
-            }
+    /// Whether it is still the file that it was.
+    ///
+    /// # Errors
+    /// `Invalid` if not.
+    pub(super) fn check(&self) -> Result<()> {
+        match Self::of(&self.file, self.path.as_deref())? {
+            now if (now.len, now.modified) == (self.len, self.modified) => Ok(()),
+            _ => Err(self.changed()),
         }
     }
+
+    fn changed(&self) -> Error {
+        let text = format!("{} was changed while it was being sent", called(self.path.as_deref()));
+        Error::new(ErrorKind::Invalid, text)
+    }
+
+    /// It could not be read.
+    fn failed(&self, error: io::Error) -> Error {
+        match error.kind() {
+            // It ends before its end of before.
+            io::ErrorKind::UnexpectedEof => self.changed(),
+            _ => unreadable(self.path.as_deref(), &error),
+        }
+    }
+}
+
+fn unreadable(path: Option<&Path>, error: &io::Error) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("reading {}: {error}", called(path)))
+}
+
+fn called(path: Option<&Path>) -> String {
+    path.map_or("the file to be sent".to_owned(), |path| path.display().to_string())
 }
 
 impl Source {
     /// Bytes that were collected.
     pub(super) fn of(body: Body) -> Self {
-        Self::Body { body, stamp: None }
+        Self::Body { body, stamp: None, ahead: None }
+    }
+
+    /// A file of the user's, as it was when its stamp was taken.
+    pub(super) fn of_file(file: Arc<File>, stamp: Stamp) -> Self {
+        let body = Body::File { file, len: stamp.len() };
+        Self::Body { body, stamp: Some(stamp), ahead: None }
     }
 
     /// Waits until the fragment from `at` on can be cut: so many bytes or, if it is the last of
@@ -83,15 +149,55 @@ impl Source {
     pub(super) async fn bytes(&self, at: u64, size: u64) -> Result<Buffer> {
         match self {
             Self::Held(held) => held.slice(at, size),
-            Self::Body { body, stamp } => {
+            Self::Body { body, stamp, .. } => {
                 let len = size.min(body.len().saturating_sub(at));
-                let bytes = spool::slice(body, at, len).await?;
-                if let (Some(stamp), true) = (stamp, at + len == body.len()) {
-                    stamp.check()?;
-                }
-                Ok(bytes)
+                let read = spool::read(body, at, len).await;
+                read.map_err(|error| failed(stamp.as_ref(), error))
             }
         }
+    }
+
+    /// The same for a fragment: what was read ahead of it is taken, and with the last one a file is
+    /// known to be what it was.
+    pub(super) async fn fragment(&mut self, at: u64, size: u64) -> Result<Buffer> {
+        let ahead = match self {
+            Self::Held(_) => None,
+            Self::Body { ahead, .. } => ahead.take(),
+        };
+        let mut bytes = match (ahead, &self) {
+            (Some(ahead), Self::Body { stamp, .. }) => {
+                ahead.bytes(at, size).await.map_err(|error| failed(stamp.as_ref(), error))?
+            }
+            _ => Buffer::new(),
+        };
+        let have = bytes.len() as u64;
+        if have < size {
+            let more = self.bytes(at + have, size - have).await?;
+            bytes = Iterator::chain(bytes, more).collect();
+        }
+        match self {
+            Self::Body { body, stamp: Some(stamp), .. }
+                if at + bytes.len() as u64 == body.len() =>
+            {
+                stamp.check()?;
+            }
+            _ => {}
+        }
+        Ok(bytes)
+    }
+
+    /// Begins to read at most `size` bytes from `at` on, if they are in a file and nobody else holds
+    /// any that he has read ahead.
+    pub(super) fn read_ahead(&mut self, at: u64, size: u64, turn: &Arc<Semaphore>) {
+        let Self::Body { body: body @ Body::File { .. }, ahead, .. } = self else { return };
+        let len = size.min(body.len().saturating_sub(at));
+        if len == 0 {
+            return;
+        }
+        let Ok(turn) = Arc::clone(turn).try_acquire_owned() else { return };
+        let body = body.clone();
+        let reading = spawn_blocking(move || Ok((spool::read_now(&body, at, len)?, turn)));
+        *ahead = Some(Ahead { at, len, reading });
     }
 
     /// The cloud has all bytes before `at`.
@@ -112,6 +218,13 @@ impl Source {
             Self::Held(held) => at >= held.from,
             Self::Body { .. } => true,
         }
+    }
+}
+
+fn failed(stamp: Option<&Stamp>, error: io::Error) -> Error {
+    match stamp {
+        Some(stamp) => stamp.failed(error),
+        None => spool::failed(error),
     }
 }
 
@@ -180,6 +293,61 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// A file of the user's with these bytes.
+    fn file(bytes: &[u8]) -> (tempfile::NamedTempFile, Source) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let opened = Arc::new(file.reopen().unwrap());
+        let stamp = Stamp::of(&opened, Some(file.path())).unwrap();
+        (file, Source::of_file(opened, stamp))
+    }
+
+    async fn read_ahead(source: &Source) {
+        let Source::Body { ahead: Some(ahead), .. } = source else { panic!("nothing is read") };
+        while !ahead.reading.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_ahead_is_taken_and_what_is_missing_of_it_is_read() {
+        let turn = Arc::new(Semaphore::new(1));
+        for (at, size, expected) in
+            [(4, 4, "4567"), (4, 2, "45"), (6, 4, "6789"), (4, 6, "456789"), (0, 6, "012345")]
+        {
+            let (_file, mut source) = file(b"0123456789");
+            source.read_ahead(4, 4, &turn);
+            read_ahead(&source).await;
+            assert_eq!(source.fragment(at, size).await.unwrap().to_vec(), expected.as_bytes());
+            assert_eq!(turn.available_permits(), 1, "{at}+{size}");
+        }
+        let (file, mut source) = file(b"0123456789");
+        source.read_ahead(4, 4, &turn);
+        read_ahead(&source).await;
+        // What is in memory is not read again.
+        std::fs::write(file.path(), "").unwrap();
+        assert_eq!(source.fragment(4, 4).await.unwrap().to_vec(), b"4567");
+        let error = source.fragment(8, 2).await.unwrap_err();
+        let path = file.path().display().to_string();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().starts_with(&path), "{error}");
+    }
+
+    #[tokio::test]
+    async fn of_several_files_one_is_read_ahead_and_nothing_behind_the_end() {
+        let turn = Arc::new(Semaphore::new(1));
+        let ((_one, mut first), (_other, mut second)) = (file(b"0123"), file(b"0123"));
+        first.read_ahead(4, 4, &turn);
+        assert_eq!(turn.available_permits(), 1);
+        first.read_ahead(0, 8, &turn);
+        second.read_ahead(0, 4, &turn);
+        assert!(matches!(&second, Source::Body { ahead: None, .. }));
+        assert_eq!(second.fragment(0, 4).await.unwrap().to_vec(), b"0123");
+        assert_eq!(first.fragment(0, 4).await.unwrap().to_vec(), b"0123");
+        second.read_ahead(0, 4, &turn);
+        assert!(matches!(&second, Source::Body { ahead: Some(_), .. }));
+    }
 
     proptest! {
         #[test]

@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use crate::drive::{Body, Error, ErrorKind, Result};
 
 /// From how many bytes on they are not kept in memory.
-const SPILL: u64 = 2 << 20;
+pub(super) const SPILL: u64 = 2 << 20;
 
 /// How many bytes are written to the file at once.
 const BATCH: u64 = 1 << 20;
@@ -72,7 +72,7 @@ impl Spool {
             }
             Ok(())
         });
-        written.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(spool_failed)
+        written.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(failed)
     }
 
     /// All bytes, to be sent.
@@ -86,15 +86,19 @@ impl Spool {
 }
 
 fn temporary_file() -> Result<Arc<File>> {
-    tempfile::tempfile().map(Arc::new).map_err(spool_failed)
+    tempfile::tempfile().map(Arc::new).map_err(failed)
 }
 
-fn spool_failed(source: io::Error) -> Error {
+/// The temporary file could not be made, written or read.
+pub(super) fn failed(source: io::Error) -> Error {
+    let folder = std::env::temp_dir();
     Error::new(
         ErrorKind::Unexpected,
-        format!("the temporary file that collects the bytes to be sent: {source}"),
+        format!(
+            "the temporary file in {} that collects the bytes to be sent: {source}",
+            folder.display()
+        ),
     )
-    .with_source(source)
 }
 
 /// Bytes of a body from an offset on.
@@ -102,21 +106,45 @@ fn spool_failed(source: io::Error) -> Error {
 /// # Errors
 /// `Unexpected` when the file cannot be read.
 pub(crate) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> {
+    read(body, offset, len).await.map_err(|error| {
+        Error::new(ErrorKind::Unexpected, format!("reading the file to be sent: {error}"))
+    })
+}
+
+/// The same, with the system's own error.
+pub(super) async fn read(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
+    if let Body::Memory(_) = body {
+        return read_now(body, offset, len);
+    }
+    let body = body.clone();
+    let read = spawn_blocking(move || read_now(&body, offset, len));
+    read.await.unwrap_or_else(|died| Err(io::Error::other(died)))
+}
+
+/// The same, on a thread that may wait for the disk.
+pub(super) fn read_now(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
     match body {
         Body::Memory(bytes) => {
             let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
             Ok(bytes.slice(at(offset)..at(offset + len)))
         }
         Body::File { file, .. } => {
-            let file = Arc::clone(file);
-            let read = spawn_blocking(move || {
-                let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-                crate::http::read_exact_at(&file, &mut bytes, offset)?;
-                Ok(Buffer::from(bytes))
-            });
-            read.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(spool_failed)
+            let mut bytes = room_for(usize::try_from(len).map_err(io::Error::other)?);
+            crate::http::read_exact_at(file, &mut bytes, offset)?;
+            Ok(Buffer::from(bytes))
         }
     }
+}
+
+/// Zeros. Where there are many, the allocator gets the memory from the system for them alone, and
+/// gives it back when they are gone: glibc keeps up to 32 MiB in each of a process's arenas. What is
+/// asked for beyond `len` is never touched, and so is not there.
+fn room_for(len: usize) -> Vec<u8> {
+    const MANY: usize = 1 << 20;
+    const ALONE: usize = 33 << 20;
+    let mut zeros = vec![0; if len < MANY { len } else { len.max(ALONE) }];
+    zeros.truncate(len);
+    zeros
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Seek, Write},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,13 @@ use crate::{
     http::without_values,
 };
 
+/// How many bytes of room tokens are given beforehand: each of the three has some 2 KiB.
+const ROOM: u64 = 16 << 10;
+
 /// A file with an account's tokens: JSON, readable by its owner alone, replaced as a whole.
+///
+/// Before new tokens are asked for there is room for them on the disk: a cloud may accept the old
+/// ones no longer as soon as it has given new ones.
 ///
 /// Several processes may use one file: each holds the lock (`FILE.lock`) while it renews the
 /// tokens, and looks into the file first, because another may just have done it.
@@ -97,11 +103,29 @@ impl TokenFile {
     /// # Errors
     /// `Unexpected` if it cannot be written.
     pub fn write(&self, kept: &Kept) -> Result<()> {
+        self.make_room()?.fill(kept)
+    }
+
+    /// Room on the disk for what is to be written.
+    ///
+    /// # Errors
+    /// `Unexpected` if there is none.
+    pub(super) fn make_room(&self) -> Result<Room> {
+        let path = match self.form {
+            Form::Json => self.path.clone(),
+            #[cfg(feature = "services-skydrive")]
+            Form::Lcrc => lcrc::real(&self.path),
+        };
+        let made = beside(&path).map_err(|error| self.failed("making room for", error))?;
+        Ok(Room { file: self.clone(), path, made })
+    }
+
+    fn text(&self, kept: &Kept) -> Result<String> {
         let failed = |error| self.failed("writing", error);
         match self.form {
             Form::Json => {
                 let text = serde_json::to_string_pretty(kept).map_err(io::Error::from);
-                replace(&self.path, &(text.map_err(failed)? + "\n")).map_err(failed)
+                Ok(text.map_err(failed)? + "\n")
             }
             #[cfg(feature = "services-skydrive")]
             Form::Lcrc => {
@@ -110,7 +134,7 @@ impl TokenFile {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
                     read => read.map_err(failed)?,
                 };
-                replace(&path, &lcrc::merged(&text, kept, &path)?).map_err(failed)
+                lcrc::merged(&text, kept, &path)
             }
         }
     }
@@ -150,18 +174,47 @@ impl TokenFile {
     }
 }
 
-/// Replaces a file as a whole.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// A file beside that of the tokens, to take its place; gone if it does not come to that.
+#[derive(Debug)]
+pub(super) struct Room {
+    file: TokenFile,
+    /// What is replaced.
+    path: PathBuf,
+    made: tempfile::NamedTempFile,
+}
+
+impl Room {
+    /// Puts tokens into the file, all or nothing.
+    ///
+    /// # Errors
+    /// `Unexpected` if it cannot be written.
+    pub(super) fn fill(mut self, kept: &Kept) -> Result<()> {
+        let text = self.file.text(kept)?;
+        let write = || {
+            self.made.rewind()?;
+            self.made.write_all(text.as_bytes())?;
+            self.made.as_file().set_len(text.len() as u64)?;
+            self.made.as_file().sync_all()?;
+            self.made.persist(&self.path)?;
+            Ok(())
+        };
+        write().map_err(|error| self.file.failed("writing", error))
+    }
+}
+
+/// A new file beside one, as long as it is and a bit longer, which is on the disk.
+fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    let len = fs::metadata(path).map_or(0, |found| found.len()) + ROOM;
     // Made with mode 0600 on Unix.
     let mut file = tempfile::Builder::new().prefix(".tokens-").tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    io::copy(&mut io::Read::take(io::repeat(b' '), len), &mut file)?;
+    // Some file systems find out only then that they are full.
+    file.as_file().sync_data()?;
+    Ok(file)
 }
 
 /// The one place where secrets are written out and read: the user's own file.

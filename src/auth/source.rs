@@ -56,6 +56,8 @@ enum Grant {
 struct State {
     access: Option<Access>,
     refresh: Option<Secret>,
+    /// The refresh token that the present one has replaced, while the file does not know that.
+    unwritten: Option<Secret>,
     renewal: Option<Renewal>,
 }
 
@@ -94,11 +96,13 @@ impl TokenSource {
 
     fn new(grant: Grant, access: Option<Secret>, refresh: Option<Secret>) -> Self {
         let access = access.map(|token| Access { token, renew_at: None });
-        let state = State { access, refresh, renewal: None };
+        let state = State { access, refresh, unwritten: None, renewal: None };
         Self(Arc::new(Inner { grant, state: Mutex::new(state) }))
     }
 
-    /// Keeps refreshed tokens in a file, from which they are taken the next time.
+    /// Keeps refreshed tokens in a file, from which they are taken the next time. Where there is no
+    /// room for them none are asked for. If they cannot be written all the same, that is told once,
+    /// and this source goes on with them.
     ///
     /// The file is newer than the refresh token given in the code or the configuration if it comes
     /// from that one; a refresh token it does not come from replaces it.
@@ -220,12 +224,18 @@ impl Inner {
                         "there is no refresh token: sign in first",
                     ));
                 };
+                let room = match file.clone() {
+                    Some(file) => Some(blocking(move || file.make_room()).await?),
+                    None => None,
+                };
                 let tokens = endpoint.refresh(cx, &refresh).await?;
                 let kept = self.keep(&tokens);
-                if let Some(file) = file.clone() {
+                if let Some(room) = room {
                     let kept = Kept { configured: configured.clone(), ..kept };
+                    self.state().unwritten.get_or_insert(refresh);
                     // An error is told once, to those who wait; the tokens are known all the same.
-                    blocking(move || file.write(&kept)).await?;
+                    blocking(move || room.fill(&kept)).await?;
+                    self.state().unwritten = None;
                 }
                 drop(lock);
                 Ok(tokens.access)
@@ -248,6 +258,10 @@ impl Inner {
         let ours = |kept: &Kept| configured.is_none() || kept.configured.as_ref() == configured;
         if let Some(kept) = kept.filter(ours) {
             let mut state = self.state();
+            if state.unwritten.is_some() && state.unwritten == kept.refresh_token {
+                return Ok(lock);
+            }
+            state.unwritten = None;
             if kept.refresh_token.is_some() {
                 state.refresh = kept.refresh_token;
             }

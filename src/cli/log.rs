@@ -1,9 +1,10 @@
 //! What the library tells of its doings, for whoever wants to know.
 
 use std::{
-    fs::OpenOptions,
-    path::Path,
-    sync::{Arc, Mutex},
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tracing_subscriber::{
@@ -29,7 +30,7 @@ const EVERYTHING: &str = "warn,sqlx=error,drivedal=trace";
 ///
 /// # Errors
 /// When the file cannot be opened.
-pub(super) fn begin(global: &Global, output: &Arc<Output>) -> Result {
+pub(super) fn begin(global: &Global, output: &Arc<Output>) -> Result<Option<LogFile>> {
     let wanted = match global.verbose {
         0 => WARNINGS,
         1 => REQUESTS,
@@ -43,21 +44,78 @@ pub(super) fn begin(global: &Global, output: &Arc<Output>) -> Result {
         .with_writer(move || Messages(Arc::clone(&output)))
         .with_filter(EnvFilter::new(told));
     let wanted = if global.verbose > 1 { EVERYTHING } else { REQUESTS };
-    let file = global.log_file.as_deref().map(|path| file(path, wanted)).transpose()?;
-    tracing_subscriber::registry().with(messages).with(file).init();
-    Ok(())
+    let file = global.log_file.as_deref().map(LogFile::open).transpose()?;
+    let kept = file.clone().map(|file| file.layer(wanted));
+    tracing_subscriber::registry().with(messages).with(kept).init();
+    Ok(file)
 }
 
-/// A file that only the user can read, where the system can: names of files are in it.
-fn file<S>(path: &Path, wanted: &str) -> Result<impl Layer<S> + use<S>>
-where
-    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
-{
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(|error| Failure::from(&error).about(path.display()))?;
-    let layer = fmt::layer().with_ansi(false).with_writer(Mutex::new(file));
-    Ok(layer.with_filter(EnvFilter::new(wanted)))
+/// A file that only the user can read, where the system can: names of files are in it. Clones write
+/// the same file.
+#[derive(Clone)]
+pub(super) struct LogFile(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    file: File,
+    /// Nothing is written after the first failure.
+    failed: Option<io::Error>,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| Failure::local(path, &error))?;
+        let state = Mutex::new(State { file, failed: None });
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), state })))
+    }
+
+    fn layer<S>(self, wanted: &str) -> impl Layer<S> + use<S>
+    where
+        S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let layer = fmt::layer().with_ansi(false).with_writer(move || self.clone());
+        layer.with_filter(EnvFilter::new(wanted))
+    }
+
+    /// Whether the user has all of the log that was wanted.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub(super) fn check(&self) -> Result {
+        match &self.state().failed {
+            None => Ok(()),
+            Some(error) => {
+                let failure = Failure::local(&self.0.path, error);
+                let message = format!("the log is not complete: {}", failure.message);
+                Err(Failure { message, ..failure })
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for LogFile {
+    /// A line. What fails is told at the end, not in the middle of something else.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut state = self.state();
+        if state.failed.is_none() {
+            state.failed = state.file.write_all(line).err();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -253,7 +253,16 @@ pub(crate) fn main() -> ! {
 
 async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
     let ended = match log::begin(&cli.global, output) {
-        Ok(()) => run_command(cli, output).await,
+        Ok(log) => {
+            let ended = run_command(cli, output).await;
+            match (ended, log.map_or(Ok(()), |log| log.check())) {
+                (Err(failure), Err(unwritten)) => {
+                    output.say(format_args!("drivedal: {unwritten}"));
+                    Err(failure)
+                }
+                (ended, logged) => ended.and_then(|exit| logged.map(|()| exit)),
+            }
+        }
         Err(failure) => Err(failure),
     };
     let failure = match ended.and_then(|exit| output.flush().map(|()| exit)) {

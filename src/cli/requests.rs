@@ -27,9 +27,8 @@ impl Requests {
     /// # Errors
     /// When that cannot be made.
     pub(crate) fn new(har: Option<&Path>) -> Result<Self> {
-        let made = har.map(|path| {
-            HarFile::create(path).map_err(|error| Failure::from(&error).about(path.display()))
-        });
+        let made =
+            har.map(|path| HarFile::create(path).map_err(|error| Failure::local(path, &error)));
         let har = made.transpose()?;
         let layer = LoggingLayer::new();
         let layer = match &har {
@@ -59,7 +58,11 @@ impl Requests {
     /// When it could not be written.
     pub(crate) fn check(&self) -> Result {
         let Some(har) = &self.har else { return Ok(()) };
-        har.check().map_err(|error| Failure::from(&error).about(har.path().display()))
+        har.check().map_err(|error| {
+            let failure = Failure::local(har.path(), &error);
+            let message = format!("requests are missing in it: {}", failure.message);
+            Failure { message, ..failure }
+        })
     }
 
     /// Tells the figures: a table beside the results, or with JSON one more record.

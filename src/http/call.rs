@@ -11,7 +11,7 @@ use opendal::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::transport::{BodySource, Watch};
+use super::file::{BodySource, Watch};
 use crate::{
     drive::{Body, Error, ErrorKind, Result, Secret},
     gate::{Gate, Mark, Repeat},

@@ -12,20 +12,22 @@ mod call;
 mod context;
 mod error;
 mod exclusive;
+mod file;
+mod progress;
 mod range;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod transport;
 
 #[cfg(feature = "layers")]
-pub(crate) use self::transport::len_in_file;
+pub(crate) use self::file::len_in_file;
 pub(crate) use self::{
     call::{Call, segment},
     context::{Incoming, Reply},
     error::without_values,
     exclusive::exclusive,
+    file::{Observer, read_exact_at},
     range::{asking_for, exactly},
-    transport::{Observer, read_exact_at},
 };
 pub use self::{
     context::Context,

@@ -12,10 +12,7 @@ use opendal::{
 };
 use tokio::sync::Semaphore;
 
-use super::{
-    Context,
-    transport::{BodySource, Probe},
-};
+use super::{Context, file::BodySource, transport::Probe};
 
 /// A request as it would have been sent.
 #[derive(Clone)]

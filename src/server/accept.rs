@@ -28,7 +28,6 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -37,6 +36,7 @@ use super::{
     observe::{self, Link},
     origin::Origin,
     proxy,
+    tls::Acceptor,
 };
 
 /// How many connections are served at a time; the next ones wait to be accepted.
@@ -58,7 +58,7 @@ pub(super) struct Serving {
     pub app: Arc<App>,
     pub control: Router,
     /// Shakes hands in the clouds' names, and lets proxies' tunnels begin; `None`: neither.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Acceptor>,
     /// Cancelled: no more requests; those under way may end.
     pub stop: CancellationToken,
     /// Cancelled: everything ends at once.
@@ -146,7 +146,7 @@ impl Line {
     /// Serves what comes encrypted.
     async fn serve_secure(
         &self,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Acceptor>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) {
         let Some(tls) = tls else { return };

@@ -97,7 +97,8 @@ pub(super) fn is_cloud(host: &str) -> bool {
     CLOUD_HOSTS.iter().any(|parent| is_or_below(host, parent))
 }
 
-fn is_or_below(host: &str, parent: &str) -> bool {
+/// Whether a host is `parent`, or below it.
+pub(super) fn is_or_below(host: &str, parent: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

@@ -16,8 +16,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{
-    TlsAcceptor,
+    LazyConfigAcceptor,
     rustls::{
         ServerConfig,
         crypto::aws_lc_rs,
@@ -25,9 +26,13 @@ use tokio_rustls::{
         server::{ClientHello, ResolvesServerCert},
         sign::CertifiedKey,
     },
+    server::TlsStream,
 };
 
-use super::{origin::CLOUD_HOSTS, seal::write_private};
+use super::{
+    origin::{CLOUD_HOSTS, is_or_below},
+    seal::write_private,
+};
 
 /// The authority's key and certificate, in the data folder.
 const KEY: &str = "ca.key";
@@ -101,11 +106,11 @@ impl Authority {
     ///
     /// # Errors
     /// If no certificate can be made.
-    pub(super) fn acceptor(self) -> io::Result<TlsAcceptor> {
+    pub(super) fn acceptor(self) -> io::Result<Acceptor> {
         self.acceptor_for(names())
     }
 
-    fn acceptor_for(self, names: Vec<String>) -> io::Result<TlsAcceptor> {
+    fn acceptor_for(self, names: Vec<String>) -> io::Result<Acceptor> {
         let given = Given::by(&self.issuer, names).map_err(io::Error::other)?;
         let names = Names { issuer: self.issuer, given: Mutex::new(given) };
         let mut config =
@@ -114,10 +119,45 @@ impl Authority {
                 .expect("the provider's own versions")
                 .with_no_client_auth()
                 .with_cert_resolver(Arc::new(names));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let bytes = Arc::new(config.clone());
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+        Ok(Acceptor { requests: Arc::new(config), bytes })
     }
 }
+
+/// Shakes hands: over HTTP/2 if the client likes, but not on the hosts that only have bytes. There
+/// is nothing to gain there, and libcurl 7.88 may send more over HTTP/2 than it has said, if what it
+/// reads from goes on behind a fragment; that is an error, and the upload is lost.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    requests: Arc<ServerConfig>,
+    bytes: Arc<ServerConfig>,
+}
+
+impl Acceptor {
+    /// # Errors
+    /// If the client goes away, or trusts another authority.
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let greeted = LazyConfigAcceptor::new(Default::default(), stream).await?;
+        let host = greeted.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
+        let has_bytes = BYTES_HOSTS.iter().any(|parent| is_or_below(&host, parent));
+        let config = if has_bytes { &self.bytes } else { &self.requests };
+        greeted.into_stream(Arc::clone(config)).await
+    }
+}
+
+/// Hosts of the clouds that are asked for bytes and nothing else, and all below them.
+const BYTES_HOSTS: [&str; 5] = [
+    "1drv.com",
+    "content-na.drive.amazonaws.com",
+    "livefilestore.com",
+    "my.microsoftpersonalcontent.com",
+    "sharepoint.com",
+];
 
 fn about(file: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", file.display()))

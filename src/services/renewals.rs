@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use moka::sync::Cache;
 use tokio::sync::Mutex;
 
-use crate::drive::{ItemId, Result};
+use crate::drive::{Error, ErrorKind, ItemId, Result, Retry};
 
 /// How long an answer serves others who were refused with the same old ticket.
 const SERVES_FOR: Duration = Duration::from_secs(10);
@@ -55,6 +55,18 @@ impl<T: Clone + Send + Sync + 'static> Renewals<T> {
     }
 }
 
+/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
+/// between the two requests, and the next look will tell which. One that is *refused* stays so:
+/// trying again would not help.
+pub(crate) fn overtaken(error: Error) -> Error {
+    match error.status() {
+        Some(404 | 410) => {
+            error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
+        }
+        _ => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -62,7 +74,6 @@ mod tests {
     use futures::future::join_all;
 
     use super::*;
-    use crate::drive::{Error, ErrorKind};
 
     #[tokio::test]
     async fn of_many_who_were_refused_one_asks() {

@@ -275,3 +275,71 @@ async fn a_tier_that_is_away_is_done_without() {
     // It is left alone after the first failure, or after those that were under way by then.
     assert!(away.requests().len() <= 16, "asked again and again");
 }
+
+/// Where the child finds the cache's folder.
+const FULL: &str = "DRIVEDAL_TEST_FULL_CACHE_FOLDER";
+/// Whether its disk is full from the beginning, or only once the cache is there.
+const FULL_LATER: &str = "DRIVEDAL_TEST_FULL_LATER";
+
+/// Runs in a process whose folder has no room. By hand, on a file system that is full:
+/// `DRIVEDAL_TEST_FULL_CACHE_FOLDER=/mnt/small cargo test --test cache without_room -- --nocapture`
+#[tokio::test]
+async fn as_the_process_without_room() {
+    let Some(folder) = env::var_os(FULL) else { return };
+    let cloud = Cloud::new(Tells::Etag);
+    let cache = CacheLayer::builder().validity(Validity::Within(LONG)).block(BLOCK);
+    let cache = match cache.disk(folder, 32 << 20).memory(64 << 10).build().await {
+        Ok(cache) => cache,
+        Err(error) => return println!("\n{error}"),
+    };
+    if env::var_os(FULL_LATER).is_some() {
+        let process = std::process::id().to_string();
+        let limits = Command::new("prlimit").args(["--fsize=8192", "--pid", &process]).status();
+        assert!(limits.unwrap().success(), "no prlimit");
+    }
+    let operator = cloud.client().layer(cache.clone());
+    for n in 0..200_usize {
+        let path = format!("f{n}");
+        cloud.client().write(&path, bytes(n as u8, 2 * LENGTH)).await.unwrap();
+        for _ in 0..2 {
+            let read = operator.read(&path).await.unwrap().to_vec();
+            assert!(read == bytes(n as u8, 2 * LENGTH), "{path}");
+        }
+    }
+    println!("\nread, and closed: {:?}\n{:?}", cache.close().await, cache.stats());
+}
+
+/// What that process says.
+#[cfg(target_os = "linux")]
+fn without_room(folder: &Path, limit: &str, later: bool) -> String {
+    let mut child = Command::new("/bin/sh");
+    // A signal would come before the error.
+    child.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", limit]);
+    child.arg(env::current_exe().unwrap());
+    child.args(["--exact", "places::as_the_process_without_room", "--nocapture"]);
+    if later {
+        child.env(FULL_LATER, "1");
+    }
+    let ended = child.env(FULL, folder).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(ended.status.success(), "{said}{}", String::from_utf8_lossy(&ended.stderr));
+    said
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_without_room_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = without_room(folder.path(), "1", false);
+    let named = format!("the cache's folder {}/00 cannot be used", folder.path().display());
+    assert!(said.contains(&named) && said.contains("File too large"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_any_more_breaks_no_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = without_room(folder.path(), "unlimited", true);
+    let told = format!("the cache could not write to {}", folder.path().display());
+    assert!(said.contains("read, and closed: Err") && said.contains(&told), "{said}");
+}

@@ -7,110 +7,33 @@
 use std::{
     fs,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
-use drivedal::server::{Fault, RequestRecord, Server};
+use drivedal::server::{Fault, RequestRecord};
 
 use crate::{
+    rig::{
+        Cloud::{Amazon, OneDrive, SkyDrive},
+        Rig,
+    },
     shell::{Ran, Shell},
     stops::{signal, until},
 };
 
 const MIB: usize = 1 << 20;
 
-/// A remote `it:` on a server of the test's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cloud {
-    SkyDrive,
-    OneDrive,
-    Amazon,
-}
-
-use Cloud::{Amazon, OneDrive, SkyDrive};
-
-impl Cloud {
-    fn uri(self, server: &Server) -> String {
-        let (scheme, path, options) = match self {
-            SkyDrive => ("skydrive", "v5.0/", "&bits_from=1000000&bits_fragment=1000000"),
-            OneDrive => ("onedrive", "v1.0", "&upload_fragment=983040"),
-            Amazon => ("amazon-drive", "drive/v1/", ""),
-        };
-        let endpoint = format!("{}{path}", server.url());
-        let endpoint = endpoint.replace(':', "%3A").replace('/', "%2F");
-        format!("it={scheme}://?endpoint={endpoint}&access_token=drivedal-dev{options}")
-    }
-
-    /// The request that brings a fragment to the server.
-    fn fragment(self) -> &'static str {
-        match self {
-            SkyDrive => "live.bits.fragment",
-            OneDrive => "graph.session.fragment",
-            Amazon => "amazon.content.upload",
-        }
-    }
-}
-
-/// A server, and what the command line needs to use a remote on it.
-struct Rig {
-    server: Server,
-    shell: Shell,
-    uri: String,
-}
-
-impl Rig {
-    async fn new(cloud: Cloud) -> Self {
-        let server = Server::builder().ephemeral().start().await.expect("a server");
-        let uri = cloud.uri(&server);
-        Self { server, shell: Shell::new(), uri }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.shell.command(&["--remote", &self.uri]);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Ran {
-        let mut command = self.command(arguments);
-        let ended = tokio::task::spawn_blocking(move || command.output()).await;
-        Ran::of(ended.expect("no panic").expect("the binary runs"))
-    }
-
-    /// Runs a command and kills it as soon as something holds; whether that came before its end.
-    fn kill_when(&self, arguments: &[&str], holds: impl Fn() -> bool) -> bool {
-        let mut child = self.command(arguments).spawn().expect("the binary runs");
-        let mut ended = false;
-        until("the command comes so far", || {
-            ended = child.try_wait().expect("a child").is_some();
-            ended || holds()
-        });
-        kill(child);
-        !ended
-    }
-
-    /// Waits until the server knows what has become of every request: of a client that was killed
-    /// it hears a little later.
-    async fn settled(&self) {
-        let control = self.server.control();
-        let settled = async {
-            while (control.requests().len() as u64) < control.counters().total {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), settled).await.expect("requests end");
-    }
-
-    /// Bytes of some requests.
-    async fn bytes(
-        &self,
-        of: impl Fn(&RequestRecord) -> bool,
-        bytes: impl Fn(&RequestRecord) -> u64,
-    ) -> u64 {
-        self.settled().await;
-        self.server.control().requests().iter().filter(|record| of(record)).map(bytes).sum()
-    }
+/// Runs a command and kills it as soon as something holds; whether that came before its end.
+fn kill_when(rig: &Rig, arguments: &[&str], holds: impl Fn() -> bool) -> bool {
+    let mut child = rig.command(arguments).spawn().expect("the binary runs");
+    let mut ended = false;
+    until("the command comes so far", || {
+        ended = child.try_wait().expect("a child").is_some();
+        ended || holds()
+    });
+    kill(child);
+    !ended
 }
 
 fn kill(mut child: Child) {
@@ -174,7 +97,7 @@ async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
             // 1, 2, 4 and the rest of the megabytes.
             let fragments = if cloud == Amazon { 0 } else { dice.below(4) };
             let later = Duration::from_micros(dice.below(30_000));
-            were_killed += u64::from(rig.kill_when(&put, || {
+            were_killed += u64::from(kill_when(&rig, &put, || {
                 let holds = rig.server.control().counters().of(cloud.fragment()) > fragments;
                 if holds {
                     std::thread::sleep(later);
@@ -229,7 +152,7 @@ async fn what_came_before_the_client_was_killed_does_not_come_again() {
                 fs::create_dir(&folder).expect("made");
             }
             let until = dice.below(size as u64);
-            were_killed += u64::from(rig.kill_when(get, || partial(&folder) > until));
+            were_killed += u64::from(kill_when(&rig, get, || partial(&folder) > until));
             rig.settled().await;
             let had = if folder.join("large").exists() { 0 } else { partial(&folder) };
             rig.server.control().reset_counters();
@@ -302,9 +225,9 @@ async fn a_file_that_changed_since_it_was_stopped_is_sent_whole() {
         let slow = Fault::on(cloud.fragment()).skip(2).latency(Duration::from_secs(600));
         rig.server.control().add_faults([slow]).expect("a rule");
         let put = ["put", "large", "it:large"];
-        assert!(
-            rig.kill_when(&put, || { rig.server.control().counters().of(cloud.fragment()) > 2 })
-        );
+        assert!(kill_when(&rig, &put, || {
+            rig.server.control().counters().of(cloud.fragment()) > 2
+        }));
         rig.server.control().clear_faults();
         let written = Dice(2).bytes(12 * MIB);
         rig.shell.write("large", &written);
@@ -328,7 +251,7 @@ async fn a_damaged_download_is_not_put_in_place() {
         assert_eq!(rig.run(&["put", "large", "it:large"]).await.code, 0);
         let home = rig.shell.path("");
         let get = ["get", "it:large", "back"];
-        assert!(rig.kill_when(&get, || partial(&home) > 5 * MIB as u64));
+        assert!(kill_when(&rig, &get, || partial(&home) > 5 * MIB as u64));
         let spoiled = fs::read_dir(&home)
             .expect("a folder")
             .flatten()

@@ -1,8 +1,10 @@
 //! The command line as a user has it: the real binary, its output, its exit codes.
 
 mod drives;
+mod full;
 mod killed;
 mod lists;
+mod rig;
 mod serve;
 #[path = "../serving/mod.rs"]
 mod serving;

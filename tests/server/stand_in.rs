@@ -89,7 +89,7 @@ async fn every_cloud_and_its_sign_in_are_there() {
 }
 
 #[tokio::test]
-async fn a_head_is_answered_without_a_body_over_http_2_too() {
+async fn a_head_is_answered_without_a_body_whatever_the_protocol() {
     let server = server().await;
     let client = deceived(&server);
     let put = client.put(format!("{GRAPH}/me/drive/root:/a.txt:/content")).body("hello");
@@ -98,7 +98,9 @@ async fn a_head_is_answered_without_a_body_over_http_2_too() {
     let bytes = item["@microsoft.graph.downloadUrl"].as_str().expect("a URL");
     for (url, length) in [(bytes, Some("5")), ("https://login.microsoftonline.com/", None)] {
         let answer = client.head(url).send().await.expect("an answer");
-        assert_eq!(answer.version(), Version::HTTP_2);
+        // What only has bytes speaks HTTP/1.1 only.
+        let version = if length.is_some() { Version::HTTP_11 } else { Version::HTTP_2 };
+        assert_eq!(answer.version(), version);
         let told = answer.headers().get(header::CONTENT_LENGTH).cloned();
         assert!(told.is_some(), "{url}");
         assert!(length.is_none_or(|length| told.is_some_and(|told| told == length)), "{url}");

@@ -3,7 +3,7 @@
 //! `close` after success, a second `abort`), and the bound on memory (point 7), are tested beside
 //! the adapter.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use drivedal::{
     layers::{Policy, retry::Backoff},
@@ -13,6 +13,7 @@ use futures::future::join_all;
 use opendal::{
     ErrorKind, Operator, Writer,
     layers::{RetryLayer, TimeoutLayer},
+    services::Fs,
 };
 use tokio::time::{Instant, timeout};
 
@@ -216,7 +217,7 @@ async fn four_a_close_that_was_dropped_goes_on_and_can_be_repeated() {
         for piece in written.chunks(100_000) {
             patiently!(writer.write(piece.to_vec())).expect("taken");
         }
-        // OpenDAL's retry layer does not outlast a call that was dropped.
+        // OpenDAL's retry layer does not outlast a call that was dropped: see the next test.
         if matches!(case.layers, Retry | Both) {
             return;
         }
@@ -235,6 +236,33 @@ async fn four_a_close_that_was_dropped_goes_on_and_can_be_repeated() {
         assert!(case.read(server).await == Some(written), "{}: written once", case.account);
     })
     .await;
+}
+
+/// Not ours: the layer gives its writer to the future of a call, with which it is dropped. It does so
+/// with OpenDAL's own service for files too, which by itself outlasts it.
+#[tokio::test]
+async fn opendals_retry_layer_loses_any_writer_of_which_a_call_is_dropped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().to_str().expect("a path");
+    let plain = Operator::new(Fs::default().root(root)).expect("a service");
+    for (operator, outlasts) in [(plain.clone(), true), (plain.layer(RetryLayer::new()), false)] {
+        let mut writer = operator.writer("file").await.expect("a writer");
+        writer.write("bytes").await.expect("taken");
+        // Asked once, and dropped while a thread is at work on it.
+        let is_pending = {
+            let mut closing = pin!(writer.close());
+            poll_fn(|cx| Poll::Ready(closing.as_mut().poll(cx).is_pending())).await
+        };
+        assert!(is_pending);
+        match (writer.close().await, outlasts) {
+            (Ok(_), true) => {}
+            (Err(error), false) => {
+                let said = error.to_string();
+                assert!(said.contains("make sure future not dropped before ready"), "{said}");
+            }
+            (ended, _) => panic!("{ended:?}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -263,3 +263,41 @@ fn a_file_is_whole_or_not_there_whatever_happens_on_onedrive() {
 fn a_file_is_whole_or_not_there_whatever_happens_on_amazon() {
     lives(ALL[2]);
 }
+
+/// Says to the process that it is the one without a temporary folder.
+const WITHOUT_TEMP: &str = "DRIVEDAL_TEST_WITHOUT_TEMP";
+
+#[tokio::test]
+async fn as_the_process_without_a_temporary_folder() {
+    if std::env::var_os(WITHOUT_TEMP).is_none() {
+        return;
+    }
+    let server = Server::builder().ephemeral().start().await.expect("a server");
+    for cloud in ALL {
+        let drive = Drive::new(cloud, &server, "full", &[]);
+        let mut writer = drive.operator.writer("file").await.expect("a writer");
+        let mut wrote = Ok(());
+        for piece in bytes(1, 3 << 20).chunks(1 << 20) {
+            wrote = wrote.and(writer.write(piece.to_vec()).await);
+        }
+        let error = wrote.and(writer.close().await.map(drop)).expect_err("nowhere to collect it");
+        assert!(drive.operator.stat("file").await.is_err(), "{cloud:?}: half a file");
+        println!("\n{cloud:?}: {error}");
+    }
+}
+
+#[test]
+fn where_bytes_cannot_be_collected_the_folder_is_named_and_nothing_is_sent() {
+    let folder = tempfile::tempdir().expect("a folder").path().join("nowhere");
+    let ended = std::process::Command::new(std::env::current_exe().expect("this one"))
+        .args(["--exact", "writers::as_the_process_without_a_temporary_folder", "--nocapture"])
+        .env(WITHOUT_TEMP, "1")
+        .env("TMPDIR", &folder)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let named = format!("the temporary file in {} that collects", folder.display());
+    assert!(ended.status.success(), "{said}{}", String::from_utf8_lossy(&ended.stderr));
+    let told = said.lines().filter(|line| line.contains(&named));
+    assert_eq!(told.count(), ALL.len(), "{said}");
+}

@@ -145,6 +145,60 @@ async fn a_file_that_changes_while_it_is_sent_is_not_put() {
 }
 
 #[tokio::test]
+async fn a_file_that_changes_while_it_is_sent_in_one_request_is_an_error() {
+    let mut rig = Rig::new();
+    std::fs::write(&rig.path, "small").unwrap();
+    rig.drive.fault("upload", Fault::Hold);
+    let (drive, path) = (Arc::clone(&rig.drive), rig.path.clone());
+    let changed = async {
+        while drive.log().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        File::options().append(true).open(&path).unwrap().write_all(b"er").unwrap();
+        drive.release();
+    };
+    let error = tokio::join!(rig.send(None), changed).0.unwrap_err();
+    assert!(error.to_string().contains("was changed while it was being sent"), "{error}");
+}
+
+#[tokio::test]
+async fn the_next_fragment_is_read_while_one_is_on_its_way() {
+    let mut rig = Rig::new();
+    rig.drive.fault("send", Fault::Hold);
+    let (drive, turn) = (Arc::clone(&rig.drive), Arc::clone(&rig.handle.core().ahead));
+    let looked = async {
+        while drive.sessions() == 0 || turn.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        // The first fragment is still on its way.
+        assert_eq!(drive.log(), ["open f", "send 0+4"]);
+        drive.release();
+    };
+    let both = async { tokio::join!(rig.send(None), looked).0 };
+    tokio::time::timeout(Duration::from_secs(10), both).await.expect("it is read").unwrap();
+    assert_eq!(rig.drive.bytes("f").unwrap(), TEXT);
+    assert_eq!(rig.handle.core().ahead.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_becomes_shorter_while_it_is_sent_is_named_and_not_put() {
+    let rig = Rig::new();
+    let path = rig.path.clone();
+    let mut shorten = |upload: &SavedUpload| {
+        if upload.arrived() == 4 {
+            File::options().write(true).open(&path).unwrap().set_len(9).unwrap();
+        }
+    };
+    let options = FileUpload { local: Some(rig.path.clone()), ..FileUpload::default() };
+    let file = File::open(&rig.path).unwrap();
+    let sent = rig.handle.upload_file(&rig.operator, "f", file, &options, None, &mut shorten).await;
+    let error = sent.unwrap_err().to_string();
+    assert!(error.contains(&rig.path.display().to_string()), "{error}");
+    assert!(rig.drive.bytes("f").is_none());
+    assert_eq!(rig.drive.sessions(), 0);
+}
+
+#[tokio::test]
 async fn an_upload_can_be_given_up_and_goes_on_at_its_own_path_only() {
     let mut rig = Rig::new();
     let saved = rig.broken_off().await;

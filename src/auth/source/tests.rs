@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -292,19 +292,85 @@ async fn a_new_refresh_token_in_the_configuration_is_not_shadowed_by_an_old_file
     assert_eq!(kept.configured.unwrap().expose(), "refresh-0");
 }
 
+/// Has each write of a file fail: a folder is where it is to be.
+fn in_the_way(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    std::fs::create_dir(path).unwrap();
+}
+
 #[tokio::test]
-async fn tokens_that_cannot_be_written_are_an_error_once_and_known_all_the_same() {
-    let transport = rotating();
-    let cx = transport.context();
+async fn tokens_that_cannot_be_written_are_an_error_once_and_the_source_goes_on_with_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.json");
-    let source = refreshed("refresh-0").kept_in(TokenFile::new(&path));
-    // A folder where the file is to be: it can be locked, not replaced.
-    std::fs::create_dir(&path).unwrap();
-    let error = source.token(&cx).await.unwrap_err();
-    assert!(error.to_string().contains("tokens.json"), "{error}");
+    let (mut turn, there) = (0, path.clone());
+    let transport = Scripted::by(move |sent| {
+        assert!(sent.text().contains(&format!("refresh_token=refresh-{turn}&")), "{turn}");
+        turn += 1;
+        // From the first on, which was written, until the fourth.
+        if matches!(turn, 2 | 3) {
+            in_the_way(&there);
+        }
+        granted(&format!("access-{turn}"), &format!("refresh-{turn}"), 3600)
+    });
+    let cx = transport.context();
+    let file = TokenFile::new(&path);
+    let source = refreshed("refresh-0").kept_in(file.clone());
+    let mut token = source.token(&cx).await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    for turn in [2, 3] {
+        let error = source.renew(&cx, &token).await.unwrap_err();
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        // A full disk leaves what was there.
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, &before).unwrap();
+        token = source.token(&cx).await.unwrap();
+        assert_eq!(token.expose(), format!("access-{turn}"));
+    }
+    source.renew(&cx, &token).await.unwrap();
+    assert_eq!(file.read().unwrap().unwrap().refresh_token.unwrap().expose(), "refresh-4");
+    assert_eq!(transport.sent().len(), 4);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the file and its lock");
+}
+
+#[tokio::test]
+async fn what_another_process_has_written_meanwhile_is_newer_than_what_could_not_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let there = path.clone();
+    let mut turn = 0;
+    let transport = Scripted::by(move |_| {
+        turn += 1;
+        in_the_way(&there);
+        granted(&format!("access-{turn}"), &format!("refresh-{turn}"), 3600)
+    });
+    let cx = transport.context();
+    let file = TokenFile::new(&path);
+    let source = refreshed("refresh-0").kept_in(file.clone());
+    source.token(&cx).await.unwrap_err();
+    let token = source.token(&cx).await.unwrap();
     std::fs::remove_dir(&path).unwrap();
-    assert_eq!(source.token(&cx).await.unwrap().expose(), "access-1");
+    let theirs = Kept {
+        refresh_token: Some("theirs".into()),
+        access_token: Some("their-access".into()),
+        renew_at: None,
+        configured: Some("refresh-0".into()),
+    };
+    file.write(&theirs).unwrap();
+    assert_eq!(source.renew(&cx, &token).await.unwrap().expose(), "their-access");
+    assert_eq!(transport.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_new_tokens_none_are_asked_for() {
+    let transport = Scripted::expecting([]);
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("gone");
+    std::fs::create_dir(&below).unwrap();
+    let source = refreshed("refresh-0").kept_in(TokenFile::new(below.join("tokens.json")));
+    std::fs::remove_dir(&below).unwrap();
+    let error = source.token(&transport.context()).await.unwrap_err();
+    assert!(error.to_string().contains("tokens.json"), "{error}");
+    assert_eq!(source.0.state().refresh.as_ref().unwrap().expose(), "refresh-0");
 }
 
 #[tokio::test]

@@ -3,9 +3,8 @@
 use drivedal::services::skydrive::model::Comment;
 use serde_json::{Value, json};
 
-use super::{Live, failed};
+use super::{Item, Live, failed};
 use crate::cli::{
-    Naming,
     app::App,
     failure::{Exit, Failure, Result},
     location::Location,
@@ -19,20 +18,15 @@ With --json a list of {\"id\", \"from\": {\"id\", \"name\"}, \"message\", \"crea
 Example:
   drivedal comments local-skydrive:photos/a.jpg")]
 pub(crate) struct Comments {
-    /// The item
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
-    item: Location,
-
     #[command(flatten)]
-    naming: Naming,
+    item: Item,
 }
 
 impl Comments {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let live = Live::open(app, &self.item).await?;
-        let id = live.id(&self.item, self.naming.named()).await?;
+        let (live, id) = self.item.find(app).await?;
         let comments = live.client()?.comments(&live.cx, &id).await;
-        let comments = comments.map_err(|error| failed(error, &self.item))?;
+        let comments = comments.map_err(|error| self.item.failed(error))?;
         app.output.value(&comments.iter().map(shown).collect())?;
         Ok(Exit::Done)
     }
@@ -44,23 +38,18 @@ impl Comments {
 Example:
   drivedal comment-add local-skydrive:photos/a.jpg 'How nice!'")]
 pub(crate) struct CommentAdd {
-    /// The item
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
-    item: Location,
+    #[command(flatten)]
+    item: Item,
 
     /// What is said, 10,000 characters at most
     message: String,
-
-    #[command(flatten)]
-    naming: Naming,
 }
 
 impl CommentAdd {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let live = Live::open(app, &self.item).await?;
-        let id = live.id(&self.item, self.naming.named()).await?;
+        let (live, id) = self.item.find(app).await?;
         let comment = live.client()?.add_comment(&live.cx, &id, &self.message).await;
-        app.output.value(&shown(&comment.map_err(|error| failed(error, &self.item))?))?;
+        app.output.value(&shown(&comment.map_err(|error| self.item.failed(error))?))?;
         Ok(Exit::Done)
     }
 }

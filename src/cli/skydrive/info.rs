@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Live, failed};
+use super::{Item, Live, failed};
 use crate::cli::{
-    Naming,
     app::App,
     failure::{Exit, Failure, Result},
     location::Location,
@@ -21,20 +20,15 @@ Examples:
   drivedal info -k '{camera_model} {when_taken}' local-skydrive:photos/a.jpg
   drivedal info local-skydrive:me/skydrive/my_documents")]
 pub(crate) struct Info {
-    /// The item
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
-    item: Location,
-
     #[command(flatten)]
-    naming: Naming,
+    item: Item,
 }
 
 impl Info {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let live = Live::open(app, &self.item).await?;
-        let id = live.id(&self.item, self.naming.named()).await?;
+        let (live, id) = self.item.find(app).await?;
         let object = live.client()?.document(&live.cx, &id, &[]).await;
-        app.output.value(&object.map_err(|error| failed(error, &self.item))?)?;
+        app.output.value(&object.map_err(|error| self.item.failed(error))?)?;
         Ok(Exit::Done)
     }
 }
@@ -48,24 +42,19 @@ Examples:
   drivedal info-set local-skydrive:a.jpg '{\"description\": \"Maui\"}'
   drivedal info-set local-skydrive:a.mp3 '{\"title\": \"Wildlife\", \"genre\": null}'")]
 pub(crate) struct InfoSet {
-    /// The item
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
-    item: Location,
+    #[command(flatten)]
+    item: Item,
 
     /// The fields that change, and their new values
     #[arg(value_name = "JSON", value_parser = object)]
     fields: Value,
-
-    #[command(flatten)]
-    naming: Naming,
 }
 
 impl InfoSet {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let live = Live::open(app, &self.item).await?;
-        let id = live.id(&self.item, self.naming.named()).await?;
+        let (live, id) = self.item.find(app).await?;
         let changed = live.client()?.update_document(&live.cx, &id, &self.fields).await;
-        let changed = changed.map_err(|error| failed(error, &self.item))?;
+        let changed = changed.map_err(|error| self.item.failed(error))?;
         if app.output.is_json() {
             app.output.json(&changed)?;
         }

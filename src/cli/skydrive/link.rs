@@ -4,12 +4,10 @@ use clap::ValueEnum;
 use drivedal::services::skydrive::LinkType;
 use serde_json::json;
 
-use super::{Live, failed};
+use super::Item;
 use crate::cli::{
-    Naming,
     app::App,
     failure::{Exit, Result},
-    location::Location,
 };
 
 /// Get a link to an item of a SkyDrive that needs no token; whoever has it sees the item
@@ -25,12 +23,8 @@ pub(crate) struct Link {
     #[arg(short = 't', long = "type", value_enum, default_value_t, value_name = "TYPE")]
     kind: Kind,
 
-    /// The item
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
-    item: Location,
-
     #[command(flatten)]
-    naming: Naming,
+    item: Item,
 }
 
 /// What a link lets one do; the API's names, and short ones.
@@ -50,15 +44,14 @@ enum Kind {
 
 impl Link {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let live = Live::open(app, &self.item).await?;
-        let id = live.id(&self.item, self.naming.named()).await?;
+        let (live, id) = self.item.find(app).await?;
         let (kind, key) = match self.kind {
             Kind::SharedReadLink => (LinkType::Read, "link"),
             Kind::SharedEditLink => (LinkType::Edit, "link"),
             Kind::Embed => (LinkType::Embed, "embed_html"),
         };
         let link = live.client()?.link(&live.cx, &id, kind).await;
-        let link = link.map_err(|error| failed(error, &self.item))?;
+        let link = link.map_err(|error| self.item.failed(error))?;
         // It is what was asked for: a link to be given away.
         app.output.value(&json!({ key: link.expose() }))?;
         Ok(Exit::Done)

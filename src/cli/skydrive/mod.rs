@@ -17,10 +17,39 @@ use drivedal::{
 };
 
 use crate::cli::{
+    Naming,
     app::{App, Opened, Use},
     failure::{Exit, Failure, Result},
     location::{Address, Location, Named},
 };
+
+/// The item that a command is about.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Item {
+    /// The item
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    item: Location,
+
+    #[command(flatten)]
+    naming: Naming,
+}
+
+impl Item {
+    /// The drive that it is in, and its id.
+    ///
+    /// # Errors
+    /// `Unsupported` where that is no SkyDrive, `NotFound`.
+    async fn find(&self, app: &App) -> Result<(Live, String)> {
+        let live = Live::open(app, &self.item).await?;
+        let id = live.id(&self.item, self.naming.named()).await?;
+        Ok((live, id))
+    }
+
+    /// A failure of the drive's, about it.
+    fn failed(&self, error: drive::Error) -> Failure {
+        failed(error, &self.item)
+    }
+}
 
 /// A SkyDrive that is asked in its own words.
 pub(crate) struct Live {

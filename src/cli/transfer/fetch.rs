@@ -130,17 +130,13 @@ async fn open(
     let (from, interrupt) = (file.from.clone(), download.interrupt.clone());
     blocking(move || {
         let here = std::path::absolute(&target).map_err(|error| Failure::local(&target, &error))?;
-        let claim = journal.claim(key("get", &from, &[], &here).iter().map(Vec::as_slice));
-        match claim {
-            Ok(Some(claim)) => {
+        let expected = expected.as_ref();
+        match journal.claim(key("get", &from, &[], &here).iter().map(Vec::as_slice)) {
+            Some(claim) => {
                 let acd_cli = from.operator().info().scheme() == "amazon-drive";
-                let expected = expected.as_ref();
                 Sink::kept(target, claim, version, expected, acd_cli, &interrupt)
             }
-            // Another process is at it; or there is no room for a journal.
-            Ok(None) | Err(_) => {
-                Sink::temporary(target, expected.as_ref()).map(|sink| (sink, Begun::Anew))
-            }
+            None => Sink::temporary(target, expected).map(|sink| (sink, Begun::Anew)),
         }
     })
     .await

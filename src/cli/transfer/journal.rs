@@ -8,12 +8,17 @@
 //! Whoever works on a transfer holds the lock of its entry until it ends, by whatever end; another
 //! process then does without. Locks are taken, and their files removed, under the lock of the whole
 //! folder, which nobody holds for longer than that: so a lock is never one on a removed file.
+//!
+//! Where nothing can be written down the user is told once, and all goes on without.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +35,8 @@ const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     folder: Arc<Path>,
+    /// The user knows that nothing can be written down.
+    told: Arc<AtomicBool>,
 }
 
 /// A transfer as it is written down.
@@ -52,35 +59,38 @@ impl Journal {
         match journal.prune(Timestamp::now()) {
             Ok(()) => Some(journal),
             Err(error) => {
-                tracing::warn!(
-                    "{}: {error}; a large transfer that is stopped will begin anew",
-                    journal.folder.display()
-                );
+                journal.tell(&error);
                 None
             }
         }
     }
 
-    pub(super) fn at(folder: PathBuf) -> Self {
-        Self { folder: folder.into() }
+    /// Tells the user that nothing can be written down, unless he knows.
+    fn tell(&self, error: &io::Error) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let folder = self.folder.display();
+            tracing::warn!("{folder}: {error}; a large transfer that is stopped will begin anew");
+        }
     }
 
-    /// Takes on the transfer that `key` tells from all others; `None` if another process is at it.
-    /// Waits for the disk.
-    ///
-    /// # Errors
-    /// When the folder cannot be written to.
-    pub(crate) fn claim<'k>(
-        &self,
-        key: impl IntoIterator<Item = &'k [u8]>,
-    ) -> io::Result<Option<Claim>> {
+    pub(super) fn at(folder: PathBuf) -> Self {
+        Self { folder: folder.into(), told: Arc::default() }
+    }
+
+    /// Takes on the transfer that `key` tells from all others; `None` if another process is at it, or
+    /// it cannot be written down. Waits for the disk.
+    pub(crate) fn claim<'k>(&self, key: impl IntoIterator<Item = &'k [u8]>) -> Option<Claim> {
         let mut hash = Sha256::new();
         for part in key {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-        let _alone = self.alone()?;
-        self.take(hex::encode(&hash.finalize()[..16]))
+        let name = hex::encode(&hash.finalize()[..16]);
+        let taken = self.alone().and_then(|_alone| self.take(name));
+        taken.unwrap_or_else(|error| {
+            self.tell(&error);
+            None
+        })
     }
 
     /// Called by who is [alone](Self::alone).
@@ -188,11 +198,20 @@ impl Claim {
     }
 
     /// Writes the transfer down; a process that dies meanwhile leaves what was written before.
-    /// `expires`: not to be remembered for longer; `leaves`: what is removed with it then.
-    ///
-    /// # Errors
-    /// When it cannot be written.
+    /// `expires`: not to be remembered for longer; `leaves`: what is removed with it then. Whether
+    /// that could be done; if not, what was written before stands.
+    #[must_use]
     pub(crate) fn keep<T: Serialize>(
+        &self,
+        transfer: T,
+        expires: Option<Timestamp>,
+        leaves: Option<&Path>,
+    ) -> bool {
+        let kept = self.write(transfer, expires, leaves);
+        kept.inspect_err(|error| self.journal.tell(error)).is_ok()
+    }
+
+    fn write<T: Serialize>(
         &self,
         transfer: T,
         expires: Option<Timestamp>,
@@ -230,12 +249,12 @@ mod tests {
 
     fn journal() -> (tempfile::TempDir, Journal) {
         let dir = tempfile::tempdir().expect("a folder");
-        let journal = Journal { folder: dir.path().join("state/transfers").into() };
+        let journal = Journal::at(dir.path().join("state/transfers"));
         (dir, journal)
     }
 
     fn claim(journal: &Journal, key: &str) -> Option<Claim> {
-        journal.claim([key.as_bytes()]).expect("a folder to write to")
+        journal.claim([key.as_bytes()])
     }
 
     fn names(journal: &Journal) -> Vec<String> {
@@ -252,8 +271,8 @@ mod tests {
         let (_dir, journal) = journal();
         let first = claim(&journal, "a").expect("nobody else");
         assert_eq!(first.kept::<String>(), None);
-        first.keep("half", None, None).expect("written");
-        first.keep("more", None, None).expect("written");
+        assert!(first.keep("half", None, None));
+        assert!(first.keep("more", None, None));
         assert!(claim(&journal, "a").is_none(), "two at one transfer");
         assert!(claim(&journal, "b").is_some());
         drop(first);
@@ -264,13 +283,28 @@ mod tests {
         assert!(!names(&journal).iter().any(|name| name.ends_with("json")));
     }
 
+    #[test]
+    fn where_nothing_can_be_written_down_there_is_no_claim_and_what_was_written_before_stands() {
+        let (dir, journal) = journal();
+        let first = claim(&journal, "a").expect("nobody else");
+        assert!(first.keep("half", None, None));
+        // In the way of the file that is to take the place of the one before.
+        fs::create_dir(journal.file(first.name(), "new")).expect("made");
+        assert!(!first.keep("more", None, None));
+        assert_eq!(first.kept::<String>().as_deref(), Some("half"));
+
+        let file = dir.path().join("file");
+        fs::write(&file, "").expect("written");
+        assert!(claim(&Journal::at(file.join("transfers")), "a").is_none());
+    }
+
     #[cfg(unix)]
     #[test]
     fn nobody_else_can_read_it() {
         use std::os::unix::fs::PermissionsExt;
         let (_dir, journal) = journal();
         let claim = claim(&journal, "a").expect("nobody else");
-        claim.keep("SECRET", None, None).expect("written");
+        assert!(claim.keep("SECRET", None, None));
         for name in names(&journal) {
             let mode = fs::metadata(journal.folder.join(&name)).expect("there").permissions();
             assert_eq!(mode.mode() & 0o777, 0o600, "{name}");
@@ -288,10 +322,10 @@ mod tests {
         for (key, left) in [("a", &ours), ("b", &theirs)] {
             fs::write(left, "half").expect("written");
             let claim = claim(&journal, key).expect("nobody else");
-            claim.keep(key, Some(later(1)), Some(left)).expect("written");
+            assert!(claim.keep(key, Some(later(1)), Some(left)));
         }
         let working = claim(&journal, "c").expect("nobody else");
-        working.keep("c", Some(later(1)), None).expect("written");
+        assert!(working.keep("c", Some(later(1)), None));
         fs::write(journal.folder.join("nonsense.json"), "{").expect("written");
 
         journal.prune(now).expect("pruned");
@@ -316,7 +350,7 @@ mod tests {
                         let Some(claim) = claim(&journal, "a") else { continue };
                         use std::sync::atomic::Ordering::SeqCst;
                         assert_eq!(at_it.fetch_add(1, SeqCst), 0, "two at one transfer");
-                        claim.keep("x", None, None).expect("written");
+                        assert!(claim.keep("x", None, None));
                         at_it.fetch_sub(1, SeqCst);
                         claim.forget();
                     }

@@ -1,4 +1,5 @@
-//! One large file from here to a drive, in fragments: what was stopped goes on.
+//! One large file from here to a drive, read where it is. In fragments, if the drive takes them: then
+//! what was stopped goes on.
 
 use std::{
     fs,
@@ -32,7 +33,7 @@ struct Entry {
     server: Option<String>,
 }
 
-/// Sends a file in fragments.
+/// Sends a file; without a journal nothing goes on.
 ///
 /// # Errors
 /// When it cannot be read or written, when it changes meanwhile, when a signal comes. What has
@@ -89,7 +90,7 @@ async fn claim(journal: &Journal, to: &Located, from: &Path) -> Result<Option<Cl
     blocking(move || {
         let from = fs::canonicalize(&from).map_err(|error| Failure::local(&from, &error))?;
         let key = key("put", &to, account.as_bytes(), &from);
-        Ok(journal.claim(key.iter().map(Vec::as_slice)).unwrap_or_default())
+        Ok(journal.claim(key.iter().map(Vec::as_slice)))
     })
     .await
 }
@@ -139,8 +140,12 @@ impl Sending<'_> {
             Ok((file, modified))
         })
         .await?;
-        let options =
-            FileUpload { if_not_exists: how.new_only, modified, deferred_check: how.checked_later };
+        let options = FileUpload {
+            local: Some(self.from.clone()),
+            if_not_exists: how.new_only,
+            modified,
+            deferred_check: how.checked_later,
+        };
         let resume = self.saved.clone();
         let is_resumed = resume.is_some();
         let (to, mut keep) = (self.to, |upload: &SavedUpload| self.keep(upload, is_resumed));
@@ -160,11 +165,10 @@ impl Sending<'_> {
         self.ledger.tally.moved(arrived.saturating_sub(self.moved));
         self.moved = self.moved.max(arrived);
         self.saved = Some(upload.clone());
-        let Some(claim) = &self.claim else { return };
         let entry = Entry { saved: upload.to_json(), server: self.server.clone() };
-        if let Err(error) = claim.keep(entry, upload.expires(), None) {
-            tracing::warn!("{}: {error}; it cannot go on if it is stopped", self.to);
-            self.claim = None;
+        if let Some(claim) = self.claim.take_if(|claim| !claim.keep(entry, upload.expires(), None))
+        {
+            claim.forget();
         }
     }
 

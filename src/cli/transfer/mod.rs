@@ -1,6 +1,6 @@
 //! Files on their way between here and a remote, many at a time.
 //!
-//! `send` and `fetch` move one file, `large` one that goes to a drive in fragments; `upload` and
+//! `send` and `fetch` move one file, `large` one that goes to a drive from where it is; `upload` and
 //! `download` move trees with them; `jobs` keeps a number of them going; `ledger` writes down what
 //! became of each item. `journal` remembers large files between two runs of a command, `partial` is
 //! one that is being fetched, and `checksum` compares it with what the cloud has.

@@ -1,8 +1,9 @@
 //! A file that grows beside its target and takes its place when it is whole.
 //!
 //! Until then it has a hidden name beside it, `.drivedal-….partial`. A small one is gone when it is
-//! not wanted any more, or swept up later if its process was killed. A large one that the journal knows stays, and the next run goes on with it
-//! if the remote's file is still the same one.
+//! not wanted any more, or swept up later if its process was killed. A large one that the journal
+//! knows stays, and the next run goes on with it if the remote's file is still the same one; where
+//! the journal cannot know it, it is as a small one.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -104,7 +105,13 @@ pub(super) struct Sink {
 
 enum Place {
     Temporary(tempfile::NamedTempFile),
-    Kept { file: File, entry: Entry, claim: Claim },
+    Kept {
+        file: File,
+        entry: Entry,
+        claim: Claim,
+        /// The journal has it, so somebody will find it.
+        known: bool,
+    },
 }
 
 impl Sink {
@@ -133,10 +140,8 @@ impl Sink {
         interrupt: &Interrupt,
     ) -> Result<(Self, Begun)> {
         let failed = |error: io::Error| Failure::local(&target, &error);
-        let earlier = claim.kept::<Entry>();
-        let mut begun = Begun::Anew;
-        let mut place = None;
-        if let Some(entry) = earlier {
+        let (mut begun, mut place) = (Begun::Anew, None);
+        if let Some(entry) = claim.kept::<Entry>() {
             if entry.version == version && is_file(&entry.partial) {
                 let mut options = OpenOptions::new();
                 let file = options.read(true).write(true).open(&entry.partial).map_err(failed)?;
@@ -146,14 +151,25 @@ impl Sink {
             } else {
                 // Whatever the journal names is ours.
                 let _ = fs::remove_file(&entry.partial);
-                begun = Begun::Changed;
+                if entry.version != version {
+                    begun = Begun::Changed;
+                }
             }
         }
         let (file, entry, len) = match place {
             Some(place) => place,
             None => {
-                let adopts = acd_cli && expected.is_some();
-                let (file, entry, len) = begin(&target, &claim, version, adopts).map_err(failed)?;
+                let (mut file, entry) = begin(&target, &claim, version).map_err(failed)?;
+                if !entry.keep(&claim) {
+                    // Nobody would find it.
+                    let _ = fs::remove_file(&entry.partial);
+                    claim.forget();
+                    return Ok((Self::temporary(target, expected)?, begun));
+                }
+                let mut len = 0;
+                if acd_cli && expected.is_some() {
+                    len = adopt(&target, &entry, &mut file).map_err(failed)?;
+                }
                 if len > 0 {
                     begun = Begun::Adopted;
                 }
@@ -161,12 +177,11 @@ impl Sink {
             }
         };
         let checksum = expected.map(Expected::begin);
-        let place = Place::Kept { file, entry, claim };
+        let place = Place::Kept { file, entry, claim, known: true };
         let mut sink = Self { place, target, checksum, len, continued: len > 0 };
         if len == 0 && begun != Begun::Changed {
             begun = Begun::Anew;
         }
-        sink.keep().map_err(|error| Failure::local(&sink.target, &error))?;
         sink.read_again(interrupt)?;
         Ok((sink, begun))
     }
@@ -200,12 +215,13 @@ impl Sink {
             return Ok(());
         }
         // What comes of a computer that stops would be found by a hash, and here by nothing.
-        if let Place::Kept { file, entry, .. } = &mut self.place
+        if let Place::Kept { file, entry, claim, .. } = &mut self.place
             && self.len - entry.durable >= DURABLE
         {
             file.sync_data()?;
             entry.durable = self.len;
-            self.keep()?;
+            // Where that cannot be written down, less is trusted than could be.
+            let _ = entry.keep(claim);
         }
         Ok(())
     }
@@ -223,10 +239,12 @@ impl Sink {
         let mut restart = || {
             self.file().set_len(0)?;
             self.file().seek(SeekFrom::Start(0))?;
-            if let Place::Kept { entry, .. } = &mut self.place {
+            if let Place::Kept { entry, claim, known, .. } = &mut self.place {
                 entry.durable = 0;
+                // What is written there now speaks of bytes that are gone.
+                *known = entry.keep(claim);
             }
-            self.keep()
+            io::Result::Ok(())
         };
         restart().map_err(|error| Failure::local(&self.target, &error))?;
         (self.len, self.continued, self.checksum) = (0, false, expected.map(Expected::begin));
@@ -247,7 +265,7 @@ impl Sink {
             Place::Temporary(file) => {
                 file.persist(&target).map(drop).map_err(|error| failed(&error.error))
             }
-            Place::Kept { file, entry, claim } => {
+            Place::Kept { file, entry, claim, .. } => {
                 drop(file);
                 fs::rename(&entry.partial, &target).map_err(|error| failed(&error))?;
                 claim.forget();
@@ -259,7 +277,7 @@ impl Sink {
     /// Leaves what is there for another run; how many bytes that are, if any.
     pub(super) fn leave(self) -> Option<u64> {
         match self.place {
-            Place::Kept { .. } if self.len > 0 => Some(self.len),
+            Place::Kept { known: true, .. } if self.len > 0 => Some(self.len),
             _ => {
                 self.discard();
                 None
@@ -269,7 +287,7 @@ impl Sink {
 
     /// Removes what is there.
     pub(super) fn discard(self) {
-        if let Place::Kept { file, entry, claim } = self.place {
+        if let Place::Kept { file, entry, claim, .. } = self.place {
             drop(file);
             // What stays is forgotten with its entry.
             if fs::remove_file(&entry.partial).is_ok() {
@@ -282,13 +300,6 @@ impl Sink {
         match &mut self.place {
             Place::Temporary(file) => file.as_file_mut(),
             Place::Kept { file, .. } => file,
-        }
-    }
-
-    fn keep(&self) -> io::Result<()> {
-        match &self.place {
-            Place::Temporary(_) => Ok(()),
-            Place::Kept { entry, claim, .. } => claim.keep(entry, None, Some(&entry.partial)),
         }
     }
 
@@ -315,6 +326,12 @@ impl Sink {
 }
 
 impl Entry {
+    /// Writes it down; whether that could be done.
+    #[must_use]
+    fn keep(&self, claim: &Claim) -> bool {
+        claim.keep(self, None, Some(&self.partial))
+    }
+
     /// How many bytes of what is there are certainly those that came: of a file that was written
     /// under this very start of the computer all, and of one that a hash will be taken of.
     fn trusted(&self, file: &File, is_checked: bool) -> io::Result<u64> {
@@ -324,17 +341,12 @@ impl Entry {
     }
 }
 
-/// A new file beside the target, with what acd_cli has left of it, and its entry.
-fn begin(
-    target: &Path,
-    claim: &Claim,
-    version: Version,
-    adopts: bool,
-) -> io::Result<(File, Entry, u64)> {
+/// A new file beside the target, and its entry.
+fn begin(target: &Path, claim: &Claim, version: Version) -> io::Result<(File, Entry)> {
     let mut partial = target.with_file_name(format!("{}{}{}", PARTIAL.0, claim.name(), PARTIAL.1));
     let options =
         |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).open(path);
-    let mut file = match options(&partial) {
+    let file = match options(&partial) {
         // Nobody knows whose it is, so it is left alone.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let (file, path) =
@@ -344,22 +356,23 @@ fn begin(
         }
         file => file?,
     };
-    let mut len = 0;
-    let left = target.file_name().map(|name| {
-        let mut name = name.to_owned();
-        name.push(ACD_CLI_PARTIAL);
-        target.with_file_name(name)
-    });
-    if let (true, Some(left)) = (adopts, left)
-        && is_file(&left)
-        && fs::metadata(&left)?.len() <= version.size
-    {
-        fs::rename(&left, &partial)?;
-        file = OpenOptions::new().read(true).write(true).open(&partial)?;
-        len = file.metadata()?.len().saturating_sub(ACD_CLI_DOUBTED);
-        file.set_len(len)?;
+    Ok((file, Entry { partial, version, durable: 0, boot: boot() }))
+}
+
+/// Puts what acd_cli has left of a file in the place of a new one: how many bytes.
+fn adopt(target: &Path, entry: &Entry, file: &mut File) -> io::Result<u64> {
+    let Some(name) = target.file_name() else { return Ok(0) };
+    let mut name = name.to_owned();
+    name.push(ACD_CLI_PARTIAL);
+    let left = target.with_file_name(name);
+    if !is_file(&left) || fs::metadata(&left)?.len() > entry.version.size {
+        return Ok(0);
     }
-    Ok((file, Entry { partial, version, durable: 0, boot: boot() }, len))
+    fs::rename(&left, &entry.partial)?;
+    *file = OpenOptions::new().read(true).write(true).open(&entry.partial)?;
+    let len = file.metadata()?.len().saturating_sub(ACD_CLI_DOUBTED);
+    file.set_len(len)?;
+    Ok(len)
 }
 
 fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {

@@ -215,14 +215,21 @@ impl Upload {
             ..Writing::default()
         };
         let (ledger, interrupt) = (&self.ledger, &self.interrupt);
+        let Some(handle) = &to.remote.handle else {
+            return send(from, to, how, &ledger.tally, interrupt).await;
+        };
         let path = from.clone();
         let size = blocking(move || {
             fs::metadata(&path).map(|file| file.len()).map_err(|e| Failure::local(&path, &e))
         });
-        match &to.remote.handle {
-            Some(handle) if handle.sends_in_fragments(size.await?) => {
+        match size.await? {
+            size if handle.sends_in_fragments(size) => {
                 let journal = self.journal.as_ref();
                 large::send(from, to, handle, how, ledger, interrupt, journal).await
+            }
+            // There is nothing that could go on.
+            size if handle.collects(size) => {
+                large::send(from, to, handle, how, ledger, interrupt, None).await
             }
             _ => send(from, to, how, &ledger.tally, interrupt).await,
         }

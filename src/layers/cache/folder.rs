@@ -22,10 +22,7 @@ pub(super) struct Folder {
 impl Folder {
     /// The first folder that nobody uses: after a restart the one that was used before, usually.
     pub(super) fn take(shared: &Path) -> Result<Self> {
-        let failed = |path: &Path, error| {
-            let text = format!("the cache's folder {} cannot be used", path.display());
-            Error::new(ErrorKind::ConfigInvalid, text).set_source(error)
-        };
+        let failed = |path: &Path, error: std::io::Error| unusable(path, error);
         for number in 0..PROCESSES {
             let path = shared.join(format!("{number:02}"));
             fs::create_dir_all(&path).map_err(|error| failed(&path, error))?;
@@ -44,10 +41,29 @@ impl Folder {
         ))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many bytes there is room for on its disk, where the system tells.
+    pub(super) fn free(&self) -> Option<u64> {
+        fs4::available_space(&self.path).ok()
+    }
+
+    /// The error of a folder that something is wrong with.
+    pub(super) fn unusable(&self, error: foyer::Error) -> Error {
+        unusable(&self.path, error)
+    }
+
     /// Where the blocks are.
     pub(super) fn blocks(&self) -> PathBuf {
         self.path.join("blocks")
     }
+}
+
+fn unusable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let text = format!("the cache's folder {} cannot be used", path.display());
+    Error::new(ErrorKind::ConfigInvalid, text).set_source(error)
 }
 
 #[cfg(test)]

@@ -6,17 +6,18 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use bytes::Bytes;
 use foyer::{
     BlockEngineConfig, Code, DefaultHasher, DeviceBuilder, FsDeviceBuilder, HybridCache,
-    HybridCacheBuilder, HybridCachePolicy, LruConfig, PsyncIoEngineConfig,
+    HybridCacheBuilder, HybridCachePolicy, HybridCacheProperties, Location, LruConfig,
+    PsyncIoEngineConfig,
 };
 use opendal::{Error, ErrorKind, Result};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, task::JoinError};
 
 use super::{folder::Folder, tier::Tier};
 
@@ -148,6 +149,10 @@ const UNWRITTEN_MAX: usize = BUFFER / 2;
 /// The buffer that blocks are gathered in on their way to the disk, in bytes.
 const BUFFER: usize = 32 << 20;
 
+/// How much room is left on the disk for others, in bytes: more than may be on its way there.
+/// foyer 0.22 does not survive a disk that is full: see [`Store::give_up`].
+const LEFT_FREE: u64 = 2 * BUFFER as u64;
+
 pub(super) struct Store {
     blocks: HybridCache<BlockKey, Block>,
     /// Bytes given to the disk since it was last waited for.
@@ -155,6 +160,10 @@ pub(super) struct Store {
     waiting: Mutex<()>,
     tier: Option<Tier>,
     folder: Option<Folder>,
+    /// The folder is not used any more: something went wrong with it.
+    given_up: AtomicBool,
+    /// There was too little room in it, and the log says so.
+    told: AtomicBool,
     pub(super) block: u64,
 }
 
@@ -183,7 +192,8 @@ impl Store {
                 let region = region(room.block, *capacity)?;
                 let capacity = usize::try_from(*capacity).unwrap_or(usize::MAX);
                 let device = FsDeviceBuilder::new(folder.blocks()).with_capacity(capacity).build();
-                let engine = BlockEngineConfig::new(device.map_err(broken)?)
+                let device = device.map_err(|error| folder.unusable(error))?;
+                let engine = BlockEngineConfig::new(device)
                     .with_block_size(region)
                     .with_buffer_pool_size(BUFFER)
                     .with_submit_queue_size_threshold(2 * BUFFER);
@@ -191,7 +201,8 @@ impl Store {
                     .storage()
                     .with_io_engine_config(PsyncIoEngineConfig::new())
                     .with_engine_config(engine);
-                (storage.build().await, Some(folder))
+                let blocks = storage.build().await;
+                (Ok(blocks.map_err(|error| folder.unusable(error))?), Some(folder))
             }
         };
         Ok(Self {
@@ -200,8 +211,41 @@ impl Store {
             waiting: Mutex::default(),
             tier,
             folder,
+            given_up: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             block: room.block,
         })
+    }
+
+    /// The folder, if there is one that can be used.
+    fn folder(&self) -> Option<&Folder> {
+        self.folder.as_ref().filter(|_| !self.given_up.load(Ordering::Relaxed))
+    }
+
+    /// Whether something more can be put into the folder. A cache does not fill a disk up.
+    fn has_room(&self) -> bool {
+        let Some(folder) = self.folder() else { return false };
+        let has_room = folder.free().is_none_or(|free| free >= LEFT_FREE);
+        let was_told = self.told.swap(!has_room, Ordering::Relaxed);
+        if !has_room && !was_told {
+            tracing::warn!(
+                folder = %folder.path().display(),
+                "the disk is almost full: the cache keeps nothing more there for now"
+            );
+        }
+        has_room
+    }
+
+    /// Does without the folder. Where a write fails foyer's own tasks may die, and then whoever waits
+    /// for them.
+    fn give_up(&self, died: &JoinError) {
+        if let (Some(folder), false) = (&self.folder, self.given_up.swap(true, Ordering::Relaxed)) {
+            tracing::warn!(
+                folder = %folder.path().display(),
+                error = %died,
+                "the cache's folder cannot be written: the cache does without it"
+            );
+        }
     }
 
     /// How long a block of this name is.
@@ -219,7 +263,7 @@ impl Store {
         if let Some(bytes) = self.in_memory(key) {
             return Some((bytes, Source::Memory));
         }
-        if self.blocks.is_hybrid() {
+        if self.folder().is_some() {
             match self.blocks.get(key).await {
                 Ok(Some(entry)) if entry.value().0.len() as u64 == self.length(key) => {
                     return Some((entry.value().0.clone(), Source::Disk));
@@ -242,22 +286,32 @@ impl Store {
         self.blocks.contains(key)
     }
 
-    /// Keeps a block in memory and in the folder.
+    /// Keeps a block in memory and, where there is room, in the folder.
     pub(super) fn put(&self, key: BlockKey, bytes: Bytes) {
-        self.unwritten.fetch_add(bytes.len(), Ordering::Relaxed);
-        self.blocks.insert(key, Block(bytes));
+        if self.has_room() {
+            self.unwritten.fetch_add(bytes.len(), Ordering::Relaxed);
+            self.blocks.insert(key, Block(bytes));
+        } else {
+            let memory = HybridCacheProperties::default().with_location(Location::InMem);
+            self.blocks.insert_with_properties(key, Block(bytes), memory);
+        }
     }
 
     /// Waits for the disk, if that is behind.
     pub(super) async fn catch_up(&self) {
         let is_behind = || self.unwritten.load(Ordering::Relaxed) > UNWRITTEN_MAX;
-        if self.folder.is_none() || !is_behind() {
+        if self.folder().is_none() || !is_behind() {
             return;
         }
         let _turn = self.waiting.lock().await;
         if is_behind() {
             self.unwritten.store(0, Ordering::Relaxed);
-            self.blocks.storage().wait().await;
+            let blocks = self.blocks.clone();
+            // In a task of its own: if it dies, who reads does not.
+            let written = tokio::spawn(async move { blocks.storage().wait().await }).await;
+            if let Err(died) = written {
+                self.give_up(&died);
+            }
         }
     }
 
@@ -267,7 +321,18 @@ impl Store {
 
     /// Writes out what is on its way to the disk, and lets go of the folder.
     pub(super) async fn close(&self) -> Result<()> {
-        self.blocks.close().await.map_err(broken)
+        let blocks = self.blocks.clone();
+        match tokio::spawn(async move { blocks.close().await }).await {
+            Ok(closed) => closed.map_err(broken)?,
+            Err(died) => self.give_up(&died),
+        }
+        match (&self.folder, self.folder()) {
+            (Some(folder), None) => {
+                let text = format!("the cache could not write to {}", folder.path().display());
+                Err(Error::new(ErrorKind::Unexpected, text))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

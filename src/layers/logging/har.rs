@@ -96,11 +96,20 @@ impl State {
     fn add(&mut self, entry: &Value) -> io::Result<()> {
         let separator = if self.entries == 0 { "\n" } else { ",\n" };
         let text = format!("{separator}{entry}");
-        self.file.seek(SeekFrom::Start(self.at))?;
-        self.file.write_all(format!("{text}{END}").as_bytes())?;
+        if let Err(error) = self.end_with(&format!("{text}{END}")) {
+            // There is room for what was there before.
+            self.end_with(END)?;
+            self.file.set_len(self.at + END.len() as u64)?;
+            return Err(error);
+        }
         self.at += text.len() as u64;
         self.entries += 1;
         Ok(())
+    }
+
+    fn end_with(&mut self, text: &str) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.at))?;
+        self.file.write_all(text.as_bytes())
     }
 }
 

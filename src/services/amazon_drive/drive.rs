@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use super::{
-    api::{Client, ListQuery, PAGE_MAX},
-    content::Deduplication,
+    api::{Client, Deduplication, ListQuery, PAGE_MAX},
     feed,
     md5::{from_hex, to_hex},
     model::{Filter, NewNode, Node, NodeKind, NodeList, Status},
-    moves,
+    moving,
     reading::{Reading, holds},
 };
 use crate::drive::{
@@ -245,7 +244,7 @@ impl Drive for Cloud {
         if change.if_exists == IfExists::Rename {
             return Err(Error::unsupported("another name for an item whose name is taken"));
         }
-        moves::update(&self.client, cx, at, item, change).await
+        moving::update(&self.client, cx, at, item, change).await
     }
 
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<Changes> {
@@ -253,7 +252,7 @@ impl Drive for Cloud {
     }
 
     async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {
-        let removals = items.iter().map(|removal| moves::remove(&self.client, cx, removal));
+        let removals = items.iter().map(|removal| moving::remove(&self.client, cx, removal));
         futures::future::join_all(removals).await
     }
 }

@@ -3,8 +3,7 @@
 use futures::StreamExt;
 
 use super::{
-    api::Client,
-    changes::ChangesQuery,
+    api::{ChangesQuery, Client},
     drive::{is_item, item_of},
     model::NodeKind,
 };

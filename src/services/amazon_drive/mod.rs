@@ -35,16 +35,13 @@
 
 mod api;
 mod arrival;
-mod changes;
 mod config;
-mod content;
 mod drive;
 mod error;
 mod feed;
-mod form;
 mod md5;
 mod model;
-mod moves;
+mod moving;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -56,10 +53,8 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
 use self::drive::Cloud;
 pub use self::{
-    api::{Client, ListQuery, PAGE_MAX},
-    changes::ChangesQuery,
+    api::{ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, Uploaded},
     config::AmazonDriveConfig,
-    content::{Deduplication, Uploaded},
     md5::Md5Sum,
     model::{
         AccountInfo, AccountQuota, AccountUsage, Amount, ChangeSet, ContentProperties, Endpoints,

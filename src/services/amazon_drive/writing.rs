@@ -1,8 +1,8 @@
 //! Uploads: of new files, over files that are there, and what became of them.
 
 use super::{
+    api::{Deduplication, Uploaded},
     arrival::Destination,
-    content::{Deduplication, Uploaded},
     drive::{Cloud, fold, id_of, item_of},
     error::NAME_TAKEN,
     md5::to_hex,

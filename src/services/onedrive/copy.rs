@@ -19,7 +19,7 @@ use super::{
     drive::{GraphDrive, behavior},
     item,
     model::{ConflictBehavior, Patch},
-    refusal,
+    moving, refusal,
 };
 use crate::drive::{
     Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, Kind, Place, Result, Secret,
@@ -109,7 +109,7 @@ impl State {
     /// Asks for the copy.
     async fn start(&self, drive: &GraphDrive, cx: &Context) -> Result<Copying> {
         let from = drive.at(cx, &self.from.place(), Side::Contents).await?;
-        let folder = drive.reference(cx, &self.folder.place(), &from.drive).await?;
+        let folder = moving::reference(drive, cx, &self.folder.place(), &from.drive).await?;
         let name = if self.beside { &self.temporary } else { &self.name };
         let patch = Patch {
             name: Some(name.clone()),

@@ -5,8 +5,11 @@ use super::{
     drive::GraphDrive,
     item,
 };
-use crate::drive::{
-    ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result, Retry,
+use crate::{
+    drive::{
+        ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result,
+    },
+    services::renewals::overtaken,
 };
 
 /// What a ticket's host answers when the ticket has expired (A8); also what it answers when the
@@ -34,17 +37,6 @@ pub(super) async fn look(
         return Err(Error::new(ErrorKind::Condition, "the item still has this etag"));
     }
     Ok(item)
-}
-
-/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
-/// between the two requests, and the next look will tell which. One that is *refused* stays so.
-fn overtaken(error: Error) -> Error {
-    match error.status() {
-        Some(404 | 410) => {
-            error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
-        }
-        _ => error,
-    }
 }
 
 /// A file's bytes: one request with a ticket that still works, else two. A look that tells the

@@ -13,22 +13,19 @@ use tokio::sync::OnceCell;
 
 use super::{
     AccountKind, Client,
-    address::{Address, DriveRef, Ids, Side, address_of, root_id},
-    api::PAGE_MAX,
-    copy, download,
-    error::has_code,
-    feed,
+    address::{Address, DriveRef, Side, address_of, root_id},
+    copy, download, feed,
     home::Home,
-    item,
-    model::{ConflictBehavior, FileSystemInfo, FolderReference, Items, Patch},
-    names, refusal, session, tree, upload,
+    item, listing,
+    model::ConflictBehavior,
+    moving, names, refusal, session, tree, upload,
 };
 use crate::{
     drive::{
         Account, Body, ByteRange, Capabilities, Change, Changes, Conditions, Context, CopyJob,
         Copying, Cursor, Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Page,
-        Place, Progress, Quota, Removal, Result, Secret, Seen, SessionLimits, Target, Trees,
-        UploadSession, WriteOptions,
+        Place, Progress, Quota, Removal, Result, Seen, SessionLimits, Target, Trees, UploadSession,
+        WriteOptions,
     },
     services::renewals::Renewals,
 };
@@ -106,113 +103,6 @@ impl GraphDrive {
         })
     }
 
-    /// How a request names a folder in its body: by path where that is possible, else by id, which
-    /// may have to be asked for.
-    pub(super) async fn reference(
-        &self,
-        cx: &Context,
-        folder: &Place,
-        from: &DriveRef,
-    ) -> Result<FolderReference> {
-        let at = self.at(cx, folder, Side::Contents).await?;
-        let elsewhere = match &at.drive {
-            drive if drive == from => None,
-            DriveRef::Id(id) => Some(id.to_string()),
-            _ => match self.home.by_id(&self.client, cx).await? {
-                DriveRef::Id(id) => Some(id.to_string()),
-                _ => None,
-            },
-        };
-        if elsewhere.is_none() {
-            let home = self.home.get(&self.client, cx).await?;
-            let drive = match &at.drive == home {
-                true => self.home.referable(&self.client, cx).await?.clone(),
-                false => at.drive.clone(),
-            };
-            if let Some(path) = (Address { drive, ..at.clone() }).reference_path() {
-                return Ok(FolderReference::Path { path });
-            }
-        }
-        let id = match at.known_id() {
-            Some(id) => id.to_owned(),
-            None => self.client.item(cx, &at, None).await?.id,
-        };
-        Ok(FolderReference::Id { drive_id: elsewhere, id })
-    }
-
-    /// A page's items, as this drive names them.
-    pub(super) async fn entries(
-        &self,
-        cx: &Context,
-        items: Items,
-        folder: &Address,
-    ) -> Result<Page> {
-        let drive = self.drive_of(cx, folder).await?;
-        let entries = items.value.into_iter().filter_map(|entry| item::entry(entry, drive));
-        Ok(Page { items: entries.collect(), next: items.next.map(Cursor) })
-    }
-
-    async fn children(
-        &self,
-        cx: &Context,
-        folder: &Place,
-        limit: Option<usize>,
-        from: Option<&Cursor>,
-    ) -> Result<Page> {
-        let at = self.at(cx, folder, Side::Contents).await?;
-        let items = match from {
-            None => self.client.children(cx, &at, page_size(limit)).await,
-            Some(Cursor(link)) => self.client.page(cx, link).await,
-        };
-        let items = items.map_err(|error| match from {
-            Some(_) => broken_off(error),
-            // What a locked Personal Vault answers (A4).
-            None if has_code(&error, "invalidResourceId") => error.with_kind(ErrorKind::NotAFolder),
-            None => error,
-        })?;
-        advanced(from.map(|Cursor(link)| link), &items)?;
-        self.entries(cx, items, &at).await
-    }
-
-    async fn change(
-        &self,
-        cx: &Context,
-        at: &Place,
-        item: Option<&Item>,
-        change: &Change,
-    ) -> Result<Item> {
-        let address = self.at(cx, at, Side::Entry).await?;
-        if address.is_alias() {
-            return Err(Error::new(ErrorKind::Unsupported, "the root folder stays as it is"));
-        }
-        if let (Place::Below { anchor, path }, Some(Place::Below { anchor: to, path: below })) =
-            (at, &change.folder)
-            && anchor == to
-            && is_within(below, path)
-        {
-            return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved below itself"));
-        }
-        let parent_reference = match &change.folder {
-            Some(folder) => Some(self.reference(cx, folder, &address.drive).await?),
-            None => None,
-        };
-        let moves = change.name.is_some() || change.folder.is_some();
-        let patch = Patch {
-            name: change.name.clone(),
-            parent_reference,
-            file_system_info: times(item.filter(|_| moves), change),
-        };
-        let behavior = behavior(change.if_exists);
-        match (self.client.update(cx, &address, &patch, behavior).await, &change.folder) {
-            (Ok(wire), _) => item::item(wire, self.drive_of(cx, &address).await?),
-            (Err(error), None) => Err(error),
-            (Err(error), Some(folder)) => {
-                let folder = self.at(cx, folder, Side::Contents).await?;
-                Err(refusal::in_the_way(self, cx, folder, error).await)
-            }
-        }
-    }
-
     async fn remove_one(&self, cx: &Context, removal: &Removal) -> Result<()> {
         let at = self.at(cx, &removal.place, Side::Entry).await?;
         if at.is_alias() {
@@ -220,46 +110,6 @@ impl GraphDrive {
         }
         self.client.delete(cx, &at).await
     }
-}
-
-/// The times that go with a change. A move or a new name would reset them (A4), so what is known of
-/// them is said again; a shortcut's are those of what it stands for, and not its own to change.
-fn times(item: Option<&Item>, change: &Change) -> Option<FileSystemInfo> {
-    let item = item.filter(|item| Ids::parse(&item.id).stands_for.is_none());
-    let times = FileSystemInfo {
-        created_date_time: item.and_then(|item| item.created),
-        last_modified_date_time: change.modified.or(item.and_then(|item| item.modified)),
-    };
-    (times != FileSystemInfo::default()).then_some(times)
-}
-
-fn is_within(path: &str, folder: &str) -> bool {
-    let mut names = path.split('/').map(names::fold);
-    folder.split('/').all(|name| names.next() == Some(names::fold(name)))
-}
-
-/// A listing that has begun is not whole if a later page is missing: that must not look like a
-/// folder that is not there.
-pub(super) fn broken_off(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound => error.with_kind(ErrorKind::Conflict),
-        _ => error,
-    }
-}
-
-/// A page that names itself as the next one would be asked for for ever.
-pub(super) fn advanced(asked: Option<&Secret>, items: &Items) -> Result<()> {
-    match (asked, &items.next) {
-        (Some(asked), Some(next)) if asked == next => Err(Error::new(
-            ErrorKind::Unexpected,
-            "the listing does not go on: a page names itself as the next one",
-        )),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn page_size(limit: Option<usize>) -> usize {
-    limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX)
 }
 
 pub(super) fn behavior(if_exists: IfExists) -> ConflictBehavior {
@@ -383,7 +233,7 @@ impl Drive for GraphDrive {
         from: Option<&Cursor>,
     ) -> Result<Page> {
         match depth {
-            Depth::Children => self.children(cx, folder, limit, from).await,
+            Depth::Children => listing::page(self, cx, folder, limit, from).await,
             Depth::Tree => tree::page(self, cx, folder, limit, from).await,
         }
     }
@@ -466,7 +316,7 @@ impl Drive for GraphDrive {
         item: Option<&Item>,
         change: &Change,
     ) -> Result<Item> {
-        self.change(cx, at, item, change).await
+        moving::perform(self, cx, at, item, change).await
     }
 
     async fn copy(

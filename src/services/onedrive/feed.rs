@@ -2,8 +2,9 @@
 
 use super::{
     address::{Ids, InDrive, Side, root_id},
-    drive::{GraphDrive, advanced},
+    drive::GraphDrive,
     item,
+    listing::advanced,
     model::{Items, Listed},
     tree::is_too_old,
 };

@@ -39,8 +39,10 @@
 //!
 //! [`Client`] is the protocol itself, one method per request, for those who want no paths.
 
+mod account_kind;
 mod address;
 mod api;
+mod cloud;
 mod config;
 mod copy;
 mod download;
@@ -49,7 +51,9 @@ mod error;
 mod feed;
 mod home;
 mod item;
+mod listing;
 pub mod model;
+mod moving;
 mod names;
 mod quick_xor;
 mod refusal;
@@ -67,9 +71,11 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
 use self::drive::GraphDrive;
 pub use self::{
+    account_kind::AccountKind,
     address::{Address, DriveRef, Paths},
     api::{Client, Fragment, Monitored, PAGE_MAX},
-    config::{AccountKind, Cloud, OneDriveConfig},
+    cloud::Cloud,
+    config::OneDriveConfig,
     quick_xor::QuickXor,
 };
 use crate::{

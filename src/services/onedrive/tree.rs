@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     address::{Address, Anchor, InDrive, Side},
-    drive::{GraphDrive, advanced, broken_off, page_size},
+    drive::GraphDrive,
     error::has_code,
+    listing::{advanced, broken_off, entries, page_size},
     model::{Items, Listed},
 };
 use crate::drive::{Context, Cursor, Error, ErrorKind, Page, Place, Result, Secret};
@@ -70,7 +71,7 @@ pub(super) async fn page(
         Listed::Other(_) => true,
     });
     let next = items.next.take();
-    let mut page = drive.entries(cx, items, &at).await?;
+    let mut page = entries(drive, cx, items, &at).await?;
     let anew = position.map_or(0, |position| position.anew);
     page.next = next
         .map(|link| Position { link: Some(link.expose().to_owned()), folder: folder.clone(), anew })

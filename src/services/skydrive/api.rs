@@ -4,22 +4,35 @@
 //! refused (401) is repeated once with a renewed one. Numbers in the methods' documentation are
 //! rows of live-connect.md, A.5.
 
-use ::http::{HeaderMap, Method, StatusCode, header};
-use opendal::raw::Operation;
-use serde::{Serialize, de::DeserializeOwned};
+mod bits;
+mod collections;
+mod content;
+mod form;
+mod items;
+mod put_bits;
+mod resolve;
+mod social;
 
+use ::http::{HeaderMap, Method, StatusCode};
+use opendal::raw::Operation;
+use serde::de::DeserializeOwned;
+
+pub(super) use self::form::random;
+pub use self::{
+    bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsReceived, BitsTarget},
+    collections::{CAMERA_ROLL, MY_DOCUMENTS, MY_PHOTOS, PUBLIC_DOCUMENTS},
+    put_bits::{BitsOptions, BitsProgress, BitsSource},
+};
 use super::{
-    error::{refused, unexplained},
-    model::{Collection, Location, Object, Quota, Uploaded, User},
-    multipart::Form,
-    options::{Listing, Overwrite, Properties, UploadOptions},
+    error::refused,
+    model::{Quota, User},
 };
 use crate::{
     adapter::DriveHandle,
     auth::TokenSource,
-    drive::{Body, ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
-    gate::{Gate, Repeat},
-    http::{Call, Incoming, Reply, asking_for, exactly, segment},
+    drive::{Context, Result, Secret},
+    gate::Gate,
+    http::{Call, Incoming, Reply, segment},
     services::options::base_address,
 };
 
@@ -50,12 +63,7 @@ pub struct Client {
     pub(super) storage: String,
     headers: HeaderMap,
     tokens: TokenSource,
-    pub(super) gate: Gate,
-}
-
-#[derive(Serialize)]
-struct Destination<'a> {
-    destination: &'a str,
+    gate: Gate,
 }
 
 impl Client {
@@ -113,7 +121,7 @@ impl Client {
     /// `GET me`: the account's owner.
     ///
     /// # Errors
-    /// See [`drive::ErrorKind`](ErrorKind); so do all methods.
+    /// See [`drive::ErrorKind`](crate::drive::ErrorKind); so do all methods.
     pub async fn me(&self, cx: &Context) -> Result<User> {
         self.ask(cx, || self.call(Operation::Info, Method::GET, "me", "me")).await
     }
@@ -124,198 +132,7 @@ impl Client {
         self.ask(cx, || self.call(Operation::Info, Method::GET, template, template)).await
     }
 
-    /// Rows 1 and 2: any object, by id or [`ROOT`].
-    pub async fn object(&self, cx: &Context, id: &str) -> Result<Object> {
-        self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{id}")).await
-    }
-
-    /// Row 3: what is in a folder.
-    pub async fn files(&self, cx: &Context, folder: &str, listing: &Listing) -> Result<Collection> {
-        let path = format!("{}/files", path(folder));
-        self.ask(cx, || {
-            listing.onto(self.call(Operation::List, Method::GET, &path, "{folder}/files"))
-        })
-        .await
-    }
-
-    /// Row 7: makes a folder in a folder.
-    pub async fn create_folder(
-        &self,
-        cx: &Context,
-        parent: &str,
-        properties: &Properties<'_>,
-    ) -> Result<Object> {
-        self.ask(cx, || {
-            self.call(Operation::CreateDir, Method::POST, &path(parent), "{folder}")
-                .json(properties)
-        })
-        .await
-    }
-
-    /// Row 8: changes an object's name or description.
-    pub async fn update(
-        &self,
-        cx: &Context,
-        id: &str,
-        properties: &Properties<'_>,
-    ) -> Result<Object> {
-        self.ask(cx, || {
-            self.call(Operation::Rename, Method::PUT, &path(id), "{id}").json(properties)
-        })
-        .await
-    }
-
-    /// Row 9: puts an object, with everything below it, into the recycle bin.
-    pub async fn delete(&self, cx: &Context, id: &str) -> Result<()> {
-        let call = || self.call(Operation::Delete, Method::DELETE, &path(id), "{id}");
-        self.send(cx, call).await.map(drop)
-    }
-
-    /// Row 10: moves an object into the folder `destination`, which must be named by its id.
-    pub async fn move_into(&self, cx: &Context, id: &str, destination: &str) -> Result<Object> {
-        self.transfer(cx, Operation::Rename, b"MOVE", id, destination).await
-    }
-
-    /// Row 11: copies a file into the folder `destination`, which must be named by its id. The
-    /// copy has the same name.
-    pub async fn copy_into(&self, cx: &Context, id: &str, destination: &str) -> Result<Object> {
-        self.transfer(cx, Operation::Copy, b"COPY", id, destination).await
-    }
-
-    async fn transfer(
-        &self,
-        cx: &Context,
-        operation: Operation,
-        method: &'static [u8; 4],
-        id: &str,
-        destination: &str,
-    ) -> Result<Object> {
-        let method = Method::from_bytes(method)
-            .map_err(|error| Error::new(ErrorKind::Unexpected, error.to_string()))?;
-        let body = Destination { destination };
-        self.ask(cx, || self.call(operation, method.clone(), &path(id), "{id}").json(&body)).await
-    }
-
-    /// Row 12: a file's bytes, through the redirect that the cloud answers with.
-    pub async fn content(&self, cx: &Context, id: &str, range: &ByteRange) -> Result<Download> {
-        let path = format!("{}/content", path(id));
-        let (answer, token) = self
-            .signed(cx, || {
-                let call = self.call(Operation::Read, Method::GET, &path, "{id}/content");
-                asking_for(call, range)
-            })
-            .await?;
-        match has_bytes(&answer) {
-            true => exactly(range, None, answer),
-            false => Err(refused(&answer.read().await?, Some(&token))),
-        }
-    }
-
-    /// Row 12 with `suppress_redirects`: the pre-authenticated address of a file's bytes.
-    pub async fn content_location(&self, cx: &Context, id: &str) -> Result<Secret> {
-        let path = format!("{}/content", path(id));
-        let answer: Location = self
-            .ask(cx, || {
-                self.call(Operation::Read, Method::GET, &path, "{id}/content")
-                    .query("suppress_redirects", "true")
-            })
-            .await?;
-        Ok(answer.location.into())
-    }
-
-    /// Row 13: bytes from a pre-authenticated address. No token is sent there. `size` is the
-    /// file's where it is known, for a host that does not tell it.
-    pub async fn source(
-        &self,
-        cx: &Context,
-        source: &Secret,
-        range: &ByteRange,
-        size: Option<u64>,
-    ) -> Result<Download> {
-        let call = Call::new(Operation::Read, Method::GET, source.expose(), "{source}")
-            .of_account(&self.gate);
-        let answer = cx.fetch(asking_for(call, range)).await?;
-        match has_bytes(&answer) {
-            true => exactly(range, size, answer),
-            // The host's own words are not repeated: they may have parts of the address.
-            false => Err(unexplained(&answer.read().await?)),
-        }
-    }
-
-    /// Row 14: writes the file `name` in a folder; at most 100 MB (A.6).
-    pub async fn put_file(
-        &self,
-        cx: &Context,
-        folder: &str,
-        name: &str,
-        body: &Body,
-        options: &UploadOptions,
-    ) -> Result<Uploaded> {
-        let path = format!("{}/files/{}", path(folder), segment(name));
-        self.put(cx, &path, "{folder}/files/{name}", body, options).await
-    }
-
-    /// Row 15: replaces a file's content; at most 100 MB (A.6).
-    pub async fn put_content(
-        &self,
-        cx: &Context,
-        file: &str,
-        body: &Body,
-        options: &UploadOptions,
-    ) -> Result<Uploaded> {
-        self.put(cx, &format!("{}/content", path(file)), "{id}/content", body, options).await
-    }
-
-    async fn put(
-        &self,
-        cx: &Context,
-        path: &str,
-        template: &'static str,
-        body: &Body,
-        options: &UploadOptions,
-    ) -> Result<Uploaded> {
-        self.ask(cx, || {
-            let call = self.call(Operation::Write, Method::PUT, path, template);
-            // Without a body nobody else would say that there is none.
-            let call = match body.is_empty() {
-                true => call.header(header::CONTENT_LENGTH, "0"),
-                false => call,
-            };
-            // No Content-Type (A.6).
-            // A second one would find the name taken by the first, or make another file.
-            let call = match options.overwrite {
-                Overwrite::Yes => call,
-                Overwrite::No | Overwrite::ChooseNewName => call.repeated(Repeat::IfRefused),
-            };
-            options.onto(call).body(body.clone())
-        })
-        .await
-    }
-
-    /// Row 16: writes a file by a form, as a browser would; at most 100 MB (A.6). Names that are
-    /// not ASCII did not survive this in the cloud; [`put_file`](Self::put_file) keeps them.
-    pub async fn post_file(
-        &self,
-        cx: &Context,
-        folder: &str,
-        name: &str,
-        body: &Body,
-        options: &UploadOptions,
-    ) -> Result<Uploaded> {
-        let path = format!("{}/files", path(folder));
-        let form = Form::new(name);
-        self.ask(cx, || {
-            let call = self.call(Operation::Write, Method::POST, &path, "{folder}/files");
-            options.onto(call).header(header::CONTENT_TYPE, &form.content_type).enclosed(
-                form.before.clone(),
-                body.clone(),
-                form.after.clone(),
-            )
-        })
-        .await
-    }
-
-    pub(super) fn call(
+    fn call(
         &self,
         operation: Operation,
         method: Method,
@@ -327,7 +144,7 @@ impl Client {
             .of_account(&self.gate)
     }
 
-    pub(super) async fn ask<T: DeserializeOwned>(
+    async fn ask<T: DeserializeOwned>(
         &self,
         cx: &Context,
         call: impl Fn() -> Call + Send + Sync,
@@ -335,11 +152,7 @@ impl Client {
         self.send(cx, call).await?.json()
     }
 
-    pub(super) async fn send(
-        &self,
-        cx: &Context,
-        call: impl Fn() -> Call + Send + Sync,
-    ) -> Result<Reply> {
+    async fn send(&self, cx: &Context, call: impl Fn() -> Call + Send + Sync) -> Result<Reply> {
         let (answer, token) = self.signed(cx, call).await?;
         let reply = answer.read().await?;
         match reply.status.is_success() {
@@ -349,7 +162,7 @@ impl Client {
     }
 
     /// Sends a request with an access token, and once more with another if that one is refused.
-    pub(super) async fn signed(
+    async fn signed(
         &self,
         cx: &Context,
         call: impl Fn() -> Call + Send + Sync,
@@ -366,14 +179,8 @@ impl Client {
     }
 }
 
-/// Whether an answer is one to a request for bytes, of any range.
-pub(super) fn has_bytes(answer: &Incoming) -> bool {
-    let expected = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
-    expected.contains(&answer.status)
-}
-
 /// An id, or an alias such as [`ROOT`], as part of a URL.
-pub(super) fn path(id: &str) -> String {
+fn path(id: &str) -> String {
     let segments: Vec<String> = id.split('/').map(|part| segment(part).to_string()).collect();
     segments.join("/")
 }

@@ -15,7 +15,8 @@
 //! removed before the copy is in its place.
 
 use super::{
-    drive::{LiveDrive, id_of, item},
+    drive::{LiveDrive, id_of},
+    item::item,
     listing,
     model::Object,
     moving::{self, Step},

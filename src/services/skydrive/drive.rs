@@ -16,21 +16,19 @@ use async_trait::async_trait;
 use opendal::Buffer;
 
 use super::{
-    api::{Client, ROOT},
-    bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX},
-    copy, listing,
-    model::{Object, ObjectKind, Uploaded},
-    moving::{self, Move},
-    names,
-    options::{Overwrite, Properties, UploadOptions},
-    session,
+    api::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, Client, ROOT},
+    copy, download,
+    item::{is_folder_id, item},
+    listing, moving, names,
+    options::Properties,
+    session, upload,
 };
 use crate::{
     drive::{
         Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Copying, Cursor,
         Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place,
-        Progress, Quota, Removal, Result, Retry, Secret, Seen, SessionLimits, Target, Ticket,
-        Trees, UploadSession, WriteOptions,
+        Progress, Quota, Removal, Result, Secret, Seen, SessionLimits, Target, Trees,
+        UploadSession, WriteOptions,
     },
     services::renewals::Renewals,
 };
@@ -46,12 +44,12 @@ const BITS_FROM: u64 = 16 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct LiveDrive {
     pub(super) client: Client,
-    downsize_photos: bool,
+    pub(super) downsize_photos: bool,
     capabilities: Capabilities,
     /// The root folder's real id, once it was needed or seen.
     root: Arc<OnceLock<String>>,
     /// Tickets in place of those that have expired.
-    renewals: Renewals<Secret>,
+    pub(super) renewals: Renewals<Secret>,
 }
 
 const CAPABILITIES: Capabilities = Capabilities {
@@ -118,60 +116,6 @@ pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
         Place::Item { id, .. } => Ok(id),
         Place::Below { anchor, path } if path.is_empty() => Ok(anchor),
         Place::Below { .. } => Err(Error::unsupported("looking up a path")),
-    }
-}
-
-/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
-/// between the two requests, and the next look will tell which. One that is *refused* stays so:
-/// trying again would not help.
-fn overtaken(error: Error) -> Error {
-    match error.status() {
-        Some(404 | 410) => {
-            error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None })
-        }
-        _ => error,
-    }
-}
-
-/// An id under which a folder is known here: the root's is its alias. Only the root's id has no
-/// second dot (A.1).
-pub(super) fn known_id(id: &str) -> ItemId {
-    let is_root = id.strip_prefix("folder.").is_some_and(|cid| !cid.contains('.'));
-    ItemId::from(if is_root { ROOT } else { id })
-}
-
-/// Ids tell files from folders (A.1).
-pub(super) fn is_file_id(id: &ItemId) -> bool {
-    id.as_str().starts_with("file.")
-}
-
-pub(super) fn is_folder_id(id: &ItemId) -> bool {
-    let id = id.as_str();
-    id == ROOT || id.starts_with("folder.") || id.starts_with("album.")
-}
-
-pub(super) fn item(object: Object) -> Item {
-    let kind = match object.kind {
-        ObjectKind::Folder | ObjectKind::Album => Kind::Folder,
-        ObjectKind::File | ObjectKind::Photo | ObjectKind::Video | ObjectKind::Audio => Kind::File,
-        ObjectKind::Notebook | ObjectKind::Untold | ObjectKind::Other(_) => Kind::Opaque,
-    };
-    Item {
-        parents: object.parent_id.iter().map(|id| known_id(id)).collect(),
-        size: object.size.filter(|_| kind == Kind::File),
-        children: object.count.filter(|_| kind == Kind::Folder),
-        created: object.created_time,
-        modified: object.client_updated_time.or(object.updated_time),
-        ticket: object.source.map(|url| Ticket { url, expires: None }),
-        ..Item::new(known_id(&object.id), object.name, kind)
-    }
-}
-
-fn uploaded(answer: Uploaded, to: &Target, folder: &ItemId) -> Item {
-    Item {
-        parents: vec![folder.clone()],
-        ticket: answer.source.map(|url| Ticket { url, expires: None }),
-        ..Item::new(answer.id, answer.name.unwrap_or_else(|| to.name.clone()), Kind::File)
     }
 }
 
@@ -262,31 +206,7 @@ impl Drive for LiveDrive {
         range: ByteRange,
         conditions: &Conditions,
     ) -> Result<Download> {
-        unconditional(conditions)?;
-        let id = id_of(file)?;
-        if is_folder_id(id) {
-            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no content"));
-        }
-        if known.is_some_and(|item| item.kind == Kind::Opaque) {
-            return Err(Error::unsupported("the content of a notebook"));
-        }
-        let size = known.and_then(|item| item.size);
-        let known = known.and_then(|item| item.ticket.clone());
-        if let Some(ticket) = known.clone() {
-            match self.client.source(cx, &ticket.url, &range, size).await {
-                // Expired, or the file is gone: the cloud itself will tell which.
-                Err(error) if matches!(error.status(), Some(401 | 403 | 404 | 410)) => {}
-                Err(error) => return Err(error),
-                Ok(download) => return Ok(Download { ticket: Some(ticket), ..download }),
-            }
-        }
-        let ask = self.client.content_location(cx, id.as_str());
-        let url = match known {
-            Some(stale) => self.renewals.renewed(id, |url| *url != stale.url, ask).await?,
-            None => ask.await?,
-        };
-        let download = self.client.source(cx, &url, &range, size).await.map_err(overtaken)?;
-        Ok(Download { ticket: Some(Ticket { url, expires: None }), ..download })
+        download::bytes(self, cx, file, known, range, conditions).await
     }
 
     async fn upload(
@@ -296,25 +216,7 @@ impl Drive for LiveDrive {
         body: Body,
         options: &WriteOptions,
     ) -> Result<Item> {
-        unconditional(&options.conditions)?;
-        let folder = id_of(&to.folder)?;
-        if to.occupant.as_ref().is_some_and(is_folder_id) {
-            return Err(Error::new(ErrorKind::IsAFolder, "a folder has that name"));
-        }
-        if body.len() > SINGLE_MAX {
-            let text = format!("{} bytes: SkyDrive takes {SINGLE_MAX} in one request", body.len());
-            return Err(Error::new(ErrorKind::Invalid, text));
-        }
-        let options = UploadOptions {
-            overwrite: match options.if_exists {
-                IfExists::Replace => Overwrite::Yes,
-                IfExists::Fail => Overwrite::No,
-                IfExists::Rename => Overwrite::ChooseNewName,
-            },
-            downsize_photos: self.downsize_photos,
-        };
-        let answer = self.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await?;
-        Ok(uploaded(answer, to, folder))
+        upload::at_once(self, cx, to, body, options).await
     }
 
     async fn open_session(
@@ -372,44 +274,7 @@ impl Drive for LiveDrive {
         known: Option<&Item>,
         change: &Change,
     ) -> Result<Item> {
-        if change.modified.is_some() {
-            return Err(Error::unsupported("setting a modification time"));
-        }
-        let id = id_of(at)?;
-        let known = match known {
-            Some(item) if !item.parents.is_empty() => item.clone(),
-            _ => self.item(cx, at, &Conditions::default()).await?,
-        };
-        let Some(parent) = known.parents.first().cloned() else {
-            return Err(Error::new(ErrorKind::Conflict, "the root cannot be moved or renamed"));
-        };
-        let folder = match &change.folder {
-            Some(folder) => id_of(folder)?.clone(),
-            None => parent.clone(),
-        };
-        if folder == *id {
-            return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved into itself"));
-        }
-        let occupant = change.occupant.clone().filter(|occupant| occupant != id);
-        match (&occupant, change.if_exists) {
-            (Some(occupant), IfExists::Fail) => {
-                return Err(Error::new(ErrorKind::Exists, "the name is taken")
-                    .with_existing(occupant.clone()));
-            }
-            (_, IfExists::Rename) => {
-                return Err(Error::unsupported("moving to a name that the cloud chooses"));
-            }
-            _ => {}
-        }
-        let wanted = Move {
-            id: id.clone(),
-            from: parent,
-            to: folder,
-            old_name: known.name.clone(),
-            new_name: change.name.clone().unwrap_or_else(|| known.name.clone()),
-            occupant,
-        };
-        moving::perform(self, cx, known, wanted).await
+        moving::change(self, cx, at, known, change).await
     }
 
     async fn copy(

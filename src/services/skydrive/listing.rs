@@ -4,7 +4,8 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use super::{
     api::ROOT,
-    drive::{LiveDrive, is_file_id, item},
+    drive::LiveDrive,
+    item::{is_file_id, item},
     model::Object,
     names,
     options::Listing,

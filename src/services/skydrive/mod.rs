@@ -30,27 +30,24 @@
 //! beside the client that Python had.
 
 mod api;
-mod bits;
-mod collections;
 mod config;
 mod copy;
+mod download;
 mod drive;
 mod error;
+mod item;
 mod listing;
 pub mod model;
 mod moving;
-mod multipart;
 mod names;
 #[doc = include_str!("old_client.md")]
 pub mod old_client {}
 mod options;
-mod put_bits;
-mod resolve;
 mod session;
 mod sign_in;
-mod social;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -58,15 +55,16 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
 use self::drive::LiveDrive;
 pub use self::{
-    api::{Client, ROOT, STORAGE_ENDPOINT},
-    bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsReceived, BitsTarget},
-    collections::{CAMERA_ROLL, MY_DOCUMENTS, MY_PHOTOS, PUBLIC_DOCUMENTS},
+    api::{
+        BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsOptions, BitsProgress,
+        BitsReceived, BitsSource, BitsTarget, CAMERA_ROLL, Client, MY_DOCUMENTS, MY_PHOTOS,
+        PUBLIC_DOCUMENTS, ROOT, STORAGE_ENDPOINT,
+    },
     config::SkyDriveConfig,
     options::{
         Filter, LinkType, Listing, Overwrite, PictureSize, Properties, Shared, SortBy, SortOrder,
         UploadOptions,
     },
-    put_bits::{BitsOptions, BitsProgress, BitsSource},
     sign_in::{SCOPES, SignIn},
 };
 use crate::{

@@ -23,12 +23,16 @@
 //! temporary name.
 
 use super::{
-    drive::{LiveDrive, is_folder_id, item, known_id},
+    drive::{LiveDrive, id_of},
+    item::{is_folder_id, item, known_id},
     model::Object,
     names,
     options::Properties,
 };
-use crate::drive::{Context, Error, ErrorKind, Item, ItemId, Result, Retry};
+use crate::drive::{
+    Change, Conditions, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, Place, Result,
+    Retry,
+};
 
 /// What is to become of an item.
 #[derive(Clone)]
@@ -62,12 +66,59 @@ struct Failed {
     error: Error,
 }
 
-pub(super) async fn perform(
+/// Changes an item's name or folder.
+///
+/// # Errors
+/// `Conflict` for the root and for a folder into itself, `Exists`, `Unsupported` for a time.
+pub(super) async fn change(
     drive: &LiveDrive,
     cx: &Context,
-    known: Item,
-    wanted: Move,
+    at: &Place,
+    known: Option<&Item>,
+    change: &Change,
 ) -> Result<Item> {
+    if change.modified.is_some() {
+        return Err(Error::unsupported("setting a modification time"));
+    }
+    let id = id_of(at)?;
+    let known = match known {
+        Some(item) if !item.parents.is_empty() => item.clone(),
+        _ => drive.item(cx, at, &Conditions::default()).await?,
+    };
+    let Some(parent) = known.parents.first().cloned() else {
+        return Err(Error::new(ErrorKind::Conflict, "the root cannot be moved or renamed"));
+    };
+    let folder = match &change.folder {
+        Some(folder) => id_of(folder)?.clone(),
+        None => parent.clone(),
+    };
+    if folder == *id {
+        return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved into itself"));
+    }
+    let occupant = change.occupant.clone().filter(|occupant| occupant != id);
+    match (&occupant, change.if_exists) {
+        (Some(occupant), IfExists::Fail) => {
+            return Err(
+                Error::new(ErrorKind::Exists, "the name is taken").with_existing(occupant.clone())
+            );
+        }
+        (_, IfExists::Rename) => {
+            return Err(Error::unsupported("moving to a name that the cloud chooses"));
+        }
+        _ => {}
+    }
+    let wanted = Move {
+        id: id.clone(),
+        from: parent,
+        to: folder,
+        old_name: known.name.clone(),
+        new_name: change.name.clone().unwrap_or_else(|| known.name.clone()),
+        occupant,
+    };
+    perform(drive, cx, known, wanted).await
+}
+
+async fn perform(drive: &LiveDrive, cx: &Context, known: Item, wanted: Move) -> Result<Item> {
     if wanted.from == wanted.to && wanted.old_name == wanted.new_name {
         return Ok(known);
     }

@@ -31,7 +31,7 @@ pub(super) fn temporary(name: &str) -> String {
         Some((stem, extension)) if !stem.is_empty() && extension.chars().count() <= 16 => extension,
         _ => "tmp",
     };
-    format!("drivedal-{}.{extension}", super::multipart::random())
+    format!("drivedal-{}.{extension}", super::api::random())
 }
 
 #[cfg(test)]

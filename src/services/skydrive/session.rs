@@ -15,8 +15,9 @@ use opendal::Buffer;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bits::BitsTarget,
-    drive::{LiveDrive, id_of, is_folder_id, unconditional},
+    api::BitsTarget,
+    drive::{LiveDrive, id_of, unconditional},
+    item::is_folder_id,
     listing, names,
     options::Properties,
 };

@@ -19,7 +19,7 @@ impl Rig {
     }
 
     fn open(&self, version: &Version, expected: Option<&Expected>) -> (Sink, Begun) {
-        let claim = self.journal.claim([&b"a"[..]]).expect("a journal").expect("nobody else");
+        let claim = self.journal.claim([&b"a"[..]]).expect("nobody else");
         let stopped = Interrupt::default();
         let opened = Sink::kept(self.target(), claim, version.clone(), expected, true, &stopped);
         opened.expect("room beside the target")
@@ -85,6 +85,44 @@ fn a_large_file_that_was_left_goes_on_with_its_hash_and_then_nothing_is_left() {
     assert_eq!(fs::read(rig.target()).expect("read"), b"halfmore");
     assert_eq!(rig.names(), ["a"]);
     assert_eq!(rig.open(&version, None).1, Begun::Anew);
+}
+
+#[test]
+fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
+    let rig = Rig::new();
+    // In the way of every entry.
+    let name = rig.journal.claim([&b"a"[..]]).expect("nobody else").name().to_owned();
+    let in_the_way = rig.dir.path().join("state").join(name).with_extension("new");
+    fs::create_dir(&in_the_way).expect("made");
+    let (mut sink, begun) = rig.open(&version(8, "1"), None);
+    assert_eq!(begun, Begun::Anew);
+    sink.write(bytes("half")).expect("written");
+    assert_eq!(sink.leave(), None);
+    assert!(rig.names().is_empty(), "{:?}", rig.names());
+
+    let (mut sink, _) = rig.open(&version(8, "1"), None);
+    sink.write(bytes("halfmore")).expect("written");
+    sink.finish(None).expect("in its place");
+    assert_eq!(
+        (fs::read(rig.target()).expect("read"), rig.names()),
+        (b"halfmore".to_vec(), vec!["a".to_owned()])
+    );
+
+    // One that is known stays known.
+    fs::remove_dir(&in_the_way).expect("empty");
+    fs::remove_file(rig.target()).expect("there");
+    let (mut sink, _) = rig.open(&version(8, "1"), None);
+    sink.write(bytes("half")).expect("written");
+    drop(sink);
+    fs::create_dir(&in_the_way).expect("made");
+    let (sink, begun) = rig.open(&version(8, "1"), None);
+    assert_eq!((begun, sink.leave()), (Begun::Continued, Some(4)));
+    let (mut sink, _) = rig.open(&version(8, "1"), None);
+    // What the entry says is no longer so, and cannot be written down.
+    sink.restart(None).expect("emptied");
+    sink.write(bytes("other")).expect("written");
+    assert_eq!(sink.leave(), None);
+    assert!(rig.names().is_empty(), "{:?}", rig.names());
 }
 
 #[test]
@@ -177,7 +215,7 @@ fn small_files_of_a_process_that_was_killed_are_swept_up_and_no_others() {
 #[test]
 fn a_file_of_the_users_that_has_our_name_stays_as_it_is() {
     let rig = Rig::new();
-    let claim = rig.journal.claim([&b"a"[..]]).expect("a journal").expect("nobody else");
+    let claim = rig.journal.claim([&b"a"[..]]).expect("nobody else");
     let name = format!("{}{}{}", PARTIAL.0, claim.name(), PARTIAL.1);
     drop(claim);
     let users = rig.target().with_file_name(&name);

@@ -96,7 +96,7 @@ impl Cloud {
 }
 
 fn known_parent(state: &State, node: &Node) -> ItemId {
-    crate::services::skydrive::drive::known_id(&state.id(node.parent))
+    crate::services::skydrive::item::known_id(&state.id(node.parent))
 }
 
 impl State {

@@ -1,11 +1,10 @@
 //! Names to ids, for users of the unbiased client.
 
-use super::{
-    api::{Client, ROOT},
-    model::Object,
-    options::Listing,
+use super::{Client, ROOT};
+use crate::{
+    drive::{Context, Error, ErrorKind, Result},
+    services::skydrive::{model::Object, options::Listing},
 };
-use crate::drive::{Context, Error, ErrorKind, Result};
 
 /// How many names are looked at with one request, as in the old client.
 const PART: u64 = 500;

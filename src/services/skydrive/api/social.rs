@@ -1,4 +1,4 @@
-//! The unbiased client's links, comments, tags and pictures (rows 17, 18 and 23 to 27), and any
+//! Links, comments, tags and pictures (rows 17, 18 and 23 to 27), and any
 //! other document of the API.
 
 use ::http::Method;
@@ -6,16 +6,16 @@ use opendal::raw::Operation;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    api::{Client, path},
-    error::refused,
-    model::{Comment, Linked, Listed, Location, Tag},
-    options::{LinkType, PictureSize},
-};
+use super::{Client, content::has_bytes, path};
 use crate::{
     drive::{ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
     gate::Repeat,
-    http::{Call, asking_for},
+    http::{Call, asking_for, exactly},
+    services::skydrive::{
+        error::refused,
+        model::{Comment, Linked, Listed, Location, Tag},
+        options::{LinkType, PictureSize},
+    },
 };
 
 #[derive(Serialize)]
@@ -106,8 +106,8 @@ impl Client {
             .query("url", link.expose());
         let range = ByteRange::Full;
         let answer = cx.fetch(asking_for(call, &range)).await?;
-        match super::api::has_bytes(&answer) {
-            true => crate::http::exactly(&range, None, answer),
+        match has_bytes(&answer) {
+            true => exactly(&range, None, answer),
             false => Err(refused(&answer.read().await?, Some(link))),
         }
     }

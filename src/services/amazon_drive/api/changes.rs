@@ -9,10 +9,11 @@ use futures::{
 use opendal::raw::Operation;
 use serde::{Deserialize, Serialize};
 
-use super::{api::Client, error::failure, model::ChangeSet};
+use super::Client;
 use crate::{
     drive::{ByteStream, Context, Error, ErrorKind, Result, Retry},
     http::{Call, without_values},
+    services::amazon_drive::{error::failure, model::ChangeSet},
 };
 
 /// The longest line that is taken, in bytes: some 100,000 nodes.

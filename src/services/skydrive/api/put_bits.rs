@@ -6,7 +6,7 @@ use futures::{AsyncRead, AsyncReadExt, StreamExt};
 use opendal::Buffer;
 
 use super::{
-    api::Client,
+    Client,
     bits::{BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsTarget},
 };
 use crate::drive::{Body, ByteStream, Context, Error, ErrorKind, Result, Secret};

@@ -1,4 +1,4 @@
-//! The unbiased client's lists that are no folder's files, and what is said of the account (rows 1
+//! Lists that are no folder's files, and what is said of the account (rows 1
 //! to 6, 20 to 22 and 28).
 
 use std::collections::BTreeMap;
@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use ::http::Method;
 use opendal::raw::Operation;
 
-use super::{
-    api::{Client, path},
-    model::{Collection, Listed, Object},
-    options::{Filter, Listing, Properties, Shared},
+use super::{Client, path};
+use crate::{
+    drive::{Context, Result},
+    services::skydrive::{
+        model::{Collection, Listed, Object},
+        options::{Filter, Listing, Properties, Shared},
+    },
 };
-use crate::drive::{Context, Result};
 
 /// The folder of photos from the phone, by its friendly name: takes an id's place, as
 /// [`ROOT`](super::ROOT) does (row 28).

@@ -3,16 +3,15 @@
 use ::http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 
-use super::{
-    api::Client,
-    error::failure,
-    form::Form,
-    md5::{Md5Sum, Sending},
-    model::{NewNode, Node},
-};
+use super::{Client, form::Form};
 use crate::{
     drive::{Body, ByteRange, Context, Download, Result},
     http::{Call, asking_for, exactly, segment},
+    services::amazon_drive::{
+        error::failure,
+        md5::{Md5Sum, Sending},
+        model::{NewNode, Node},
+    },
 };
 
 /// What became of an upload.

@@ -9,10 +9,11 @@ use ::http::{HeaderName, Method, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822};
 use opendal::raw::Operation;
 
-use super::api::Client;
+use super::Client;
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Result, Retry, Secret},
     http::{Call, Reply, segment},
+    services::skydrive::error::unexplained,
 };
 
 /// The largest file, in bytes: "10 GB".
@@ -60,11 +61,11 @@ impl BitsTarget {
         Ok(Self { cid: cid.to_owned(), path })
     }
 
-    pub(super) fn to_text(&self) -> String {
+    pub(in crate::services::skydrive) fn to_text(&self) -> String {
         format!("{} {}", self.cid, self.path)
     }
 
-    pub(super) fn from_text(text: &str) -> Option<Self> {
+    pub(in crate::services::skydrive) fn from_text(text: &str) -> Option<Self> {
         let (cid, path) = text.split_once(' ')?;
         let good = cid.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let good = good && (path.starts_with("items/") || path.starts_with("users/"));
@@ -229,7 +230,7 @@ fn refused(reply: &Reply) -> Error {
         "0x80070112" => (ErrorKind::Quota, "the drive is full"),
         _ if has_expired(reply) => (ErrorKind::Denied, "the access token has expired"),
         _ => {
-            let error = super::error::unexplained(reply);
+            let error = unexplained(reply);
             return match code {
                 Some(code) => error.with_code(code),
                 None => error,

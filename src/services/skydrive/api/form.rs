@@ -30,6 +30,6 @@ impl Form {
 }
 
 /// 16 hexadecimal digits that nobody else has.
-pub(super) fn random() -> String {
+pub(in crate::services::skydrive) fn random() -> String {
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }

@@ -4,10 +4,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use bytes::Bytes;
 
-use super::model::NewNode;
 use crate::{
     drive::{Error, ErrorKind, Result},
     http::segment,
+    services::amazon_drive::model::NewNode,
 };
 
 /// A `multipart/form-data` body around a file.

@@ -1,0 +1,84 @@
+//! Copies that the cloud makes (A13).
+
+use ::http::{HeaderName, Method, StatusCode, header};
+use opendal::raw::Operation;
+
+use super::{BEHAVIOR, Client, succeeded};
+use crate::{
+    drive::{Context, Error, Result, Secret},
+    http::Call,
+    services::onedrive::{
+        address::Address,
+        error::failure_in,
+        model::{ConflictBehavior, Monitor, Patch},
+    },
+};
+
+/// How a copy stands.
+#[derive(Debug)]
+pub enum Monitored {
+    /// Under way.
+    Running,
+    /// Ready; the new item's id, where it was told.
+    Completed(Option<String>),
+    /// It came to nothing.
+    Failed(Error),
+}
+
+impl Client {
+    /// `POST {item}/copy` (A13): the URL to ask how it is doing. `behavior` is not understood by
+    /// personal drives.
+    ///
+    /// # Errors
+    /// `NotFound` for the item or the folder.
+    pub async fn copy(
+        &self,
+        cx: &Context,
+        from: &Address,
+        to: &Patch,
+        behavior: Option<ConflictBehavior>,
+    ) -> Result<Secret> {
+        let url = self.url(from, "/copy");
+        let call = || {
+            let call = Call::new(Operation::Copy, Method::POST, &*url, "{item}/copy")
+                .header(HeaderName::from_static("prefer"), "respond-async")
+                .json(to);
+            match behavior {
+                Some(behavior) => call.query(BEHAVIOR, behavior.as_str()),
+                None => call,
+            }
+        };
+        let reply = self.ok(cx, &call).await?;
+        match reply.header(header::LOCATION) {
+            Some(monitor) => Ok(monitor.into()),
+            None => Err(reply.failure("the answer does not tell whom to ask about the copy")),
+        }
+    }
+
+    /// `GET` a copy's monitor (A13). Without a token.
+    ///
+    /// # Errors
+    /// The host's; how the copy itself failed is [`Monitored::Failed`].
+    pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<Monitored> {
+        let call = Call::new(Operation::Copy, Method::GET, monitor.expose(), "{copy monitor}")
+            .of_account(&self.gate)
+            .costing(0);
+        let reply = cx.send(call).await?;
+        // Once ready, some hosts redirect to the new item, which without a token says 401.
+        if reply.redirected || reply.status == StatusCode::SEE_OTHER {
+            return Ok(Monitored::Completed(None));
+        }
+        let reply = succeeded(reply, monitor)?;
+        if reply.body.is_empty() {
+            return Ok(Monitored::Running);
+        }
+        let Monitor { status, resource_id, error, error_code } = reply.json()?;
+        Ok(match status.as_deref() {
+            Some("completed") => Monitored::Completed(resource_id),
+            Some("failed" | "deleteFailed" | "cancelled") => {
+                Monitored::Failed(failure_in(error, error_code))
+            }
+            _ => Monitored::Running,
+        })
+    }
+}

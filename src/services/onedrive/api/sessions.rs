@@ -1,0 +1,143 @@
+//! Upload sessions (A10).
+
+use ::http::{Method, StatusCode, header};
+use opendal::raw::Operation;
+use serde_json::json;
+
+use super::{BEHAVIOR, Client, conditional, succeeded};
+use crate::{
+    drive::{Body, Conditions, Context, Result, Secret},
+    gate::Repeat,
+    http::Call,
+    services::onedrive::{
+        address::Address,
+        model::{ConflictBehavior, DriveItem, UploadSession, Uploadable},
+    },
+};
+
+/// How an upload session stands after a fragment.
+#[derive(Debug)]
+pub enum Fragment {
+    /// More is missing.
+    More(UploadSession),
+    /// That was the last one.
+    Done(Box<DriveItem>),
+}
+
+impl Client {
+    /// `POST {item}/createUploadSession` (A10). With `defer_commit` the last fragment does not make
+    /// the file, but [`commit_upload`](Self::commit_upload) or
+    /// [`commit_upload_as`](Self::commit_upload_as) does.
+    ///
+    /// # Errors
+    /// As [`put_content`](Self::put_content).
+    pub async fn create_upload_session(
+        &self,
+        cx: &Context,
+        at: &Address,
+        item: &Uploadable,
+        defer_commit: bool,
+        conditions: &Conditions,
+    ) -> Result<UploadSession> {
+        let url = self.url(at, "/createUploadSession");
+        let mut body = json!({ "item": item });
+        if defer_commit {
+            body["deferCommit"] = true.into();
+        }
+        let call = || {
+            let call =
+                Call::new(Operation::Write, Method::POST, &*url, "{item}/createUploadSession")
+                    .json(&body);
+            conditional(call, conditions)
+        };
+        self.ok(cx, &call).await?.json()
+    }
+
+    /// `PUT` a fragment to its session (A10): the bytes from `offset` on, of `total`. Without a
+    /// token.
+    ///
+    /// # Errors
+    /// `NotFound`: the session is lost. `Range`: not the bytes that are expected next.
+    pub async fn put_fragment(
+        &self,
+        cx: &Context,
+        session: &Secret,
+        offset: u64,
+        total: u64,
+        body: Body,
+    ) -> Result<Fragment> {
+        let end = offset.saturating_add(body.len());
+        let call = Call::new(Operation::Write, Method::PUT, session.expose(), "{upload session}")
+            .of_account(&self.gate)
+            .costing(0)
+            // A fragment that has arrived is refused the second time.
+            .repeated(Repeat::IfRefused)
+            .header(
+                header::CONTENT_RANGE,
+                format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
+            )
+            .body(body);
+        let reply = succeeded(cx.send(call).await?, session)?;
+        match reply.status {
+            StatusCode::ACCEPTED => reply.json().map(Fragment::More),
+            _ => reply.json().map(Fragment::Done),
+        }
+    }
+
+    /// `GET` a session (A10): what is missing. Without a token.
+    ///
+    /// # Errors
+    /// `NotFound`: the session is lost, or its file is there.
+    pub async fn upload_status(&self, cx: &Context, session: &Secret) -> Result<UploadSession> {
+        let call = Call::new(Operation::Write, Method::GET, session.expose(), "{upload session}")
+            .of_account(&self.gate)
+            .costing(0);
+        succeeded(cx.send(call).await?, session)?.json()
+    }
+
+    /// `POST` a session all of whose bytes are there (A10). Without a token.
+    ///
+    /// # Errors
+    /// As [`put_fragment`](Self::put_fragment).
+    pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
+        let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}")
+            .of_account(&self.gate)
+            .costing(0);
+        succeeded(cx.send(call).await?, session)?.json()
+    }
+
+    /// `PUT {item}` with a session all of whose bytes are there as its source (A10): makes the file
+    /// where personal accounts have no other way, and where the session's own name was taken.
+    ///
+    /// # Errors
+    /// `NotFound`: the session is lost. `Exists`.
+    pub async fn commit_upload_as(
+        &self,
+        cx: &Context,
+        at: &Address,
+        name: &str,
+        behavior: ConflictBehavior,
+        session: &Secret,
+    ) -> Result<DriveItem> {
+        let url = self.url(at, "");
+        let body = json!({
+            "name": name,
+            BEHAVIOR: behavior,
+            "@microsoft.graph.sourceUrl": session.expose(),
+        });
+        let call = || Call::new(Operation::Write, Method::PUT, &*url, "{item}").json(&body);
+        self.ok(cx, &call).await?.json()
+    }
+
+    /// `DELETE` a session and its bytes (A10). Without a token.
+    ///
+    /// # Errors
+    /// `NotFound` if it is gone already.
+    pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
+        let call =
+            Call::new(Operation::Write, Method::DELETE, session.expose(), "{upload session}")
+                .of_account(&self.gate)
+                .costing(0);
+        succeeded(cx.send(call).await?, session).map(drop)
+    }
+}

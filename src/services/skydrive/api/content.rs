@@ -1,0 +1,143 @@
+//! A file's bytes, out and in, in one request (rows 12 to 16).
+
+use ::http::{Method, StatusCode, header};
+use opendal::raw::Operation;
+
+use super::{Client, form::Form, path};
+use crate::{
+    drive::{Body, ByteRange, Context, Download, Result, Secret},
+    gate::Repeat,
+    http::{Call, Incoming, asking_for, exactly, segment},
+    services::skydrive::{
+        error::{refused, unexplained},
+        model::{Location, Uploaded},
+        options::{Overwrite, UploadOptions},
+    },
+};
+
+impl Client {
+    /// Row 12: a file's bytes, through the redirect that the cloud answers with.
+    pub async fn content(&self, cx: &Context, id: &str, range: &ByteRange) -> Result<Download> {
+        let path = format!("{}/content", path(id));
+        let (answer, token) = self
+            .signed(cx, || {
+                let call = self.call(Operation::Read, Method::GET, &path, "{id}/content");
+                asking_for(call, range)
+            })
+            .await?;
+        match has_bytes(&answer) {
+            true => exactly(range, None, answer),
+            false => Err(refused(&answer.read().await?, Some(&token))),
+        }
+    }
+
+    /// Row 12 with `suppress_redirects`: the pre-authenticated address of a file's bytes.
+    pub async fn content_location(&self, cx: &Context, id: &str) -> Result<Secret> {
+        let path = format!("{}/content", path(id));
+        let answer: Location = self
+            .ask(cx, || {
+                self.call(Operation::Read, Method::GET, &path, "{id}/content")
+                    .query("suppress_redirects", "true")
+            })
+            .await?;
+        Ok(answer.location.into())
+    }
+
+    /// Row 13: bytes from a pre-authenticated address. No token is sent there. `size` is the
+    /// file's where it is known, for a host that does not tell it.
+    pub async fn source(
+        &self,
+        cx: &Context,
+        source: &Secret,
+        range: &ByteRange,
+        size: Option<u64>,
+    ) -> Result<Download> {
+        let call = Call::new(Operation::Read, Method::GET, source.expose(), "{source}")
+            .of_account(&self.gate);
+        let answer = cx.fetch(asking_for(call, range)).await?;
+        match has_bytes(&answer) {
+            true => exactly(range, size, answer),
+            // The host's own words are not repeated: they may have parts of the address.
+            false => Err(unexplained(&answer.read().await?)),
+        }
+    }
+
+    /// Row 14: writes the file `name` in a folder; at most 100 MB (A.6).
+    pub async fn put_file(
+        &self,
+        cx: &Context,
+        folder: &str,
+        name: &str,
+        body: &Body,
+        options: &UploadOptions,
+    ) -> Result<Uploaded> {
+        let path = format!("{}/files/{}", path(folder), segment(name));
+        self.put(cx, &path, "{folder}/files/{name}", body, options).await
+    }
+
+    /// Row 15: replaces a file's content; at most 100 MB (A.6).
+    pub async fn put_content(
+        &self,
+        cx: &Context,
+        file: &str,
+        body: &Body,
+        options: &UploadOptions,
+    ) -> Result<Uploaded> {
+        self.put(cx, &format!("{}/content", path(file)), "{id}/content", body, options).await
+    }
+
+    async fn put(
+        &self,
+        cx: &Context,
+        path: &str,
+        template: &'static str,
+        body: &Body,
+        options: &UploadOptions,
+    ) -> Result<Uploaded> {
+        self.ask(cx, || {
+            let call = self.call(Operation::Write, Method::PUT, path, template);
+            // Without a body nobody else would say that there is none.
+            let call = match body.is_empty() {
+                true => call.header(header::CONTENT_LENGTH, "0"),
+                false => call,
+            };
+            // No Content-Type (A.6).
+            // A second one would find the name taken by the first, or make another file.
+            let call = match options.overwrite {
+                Overwrite::Yes => call,
+                Overwrite::No | Overwrite::ChooseNewName => call.repeated(Repeat::IfRefused),
+            };
+            options.onto(call).body(body.clone())
+        })
+        .await
+    }
+
+    /// Row 16: writes a file by a form, as a browser would; at most 100 MB (A.6). Names that are
+    /// not ASCII did not survive this in the cloud; [`put_file`](Self::put_file) keeps them.
+    pub async fn post_file(
+        &self,
+        cx: &Context,
+        folder: &str,
+        name: &str,
+        body: &Body,
+        options: &UploadOptions,
+    ) -> Result<Uploaded> {
+        let path = format!("{}/files", path(folder));
+        let form = Form::new(name);
+        self.ask(cx, || {
+            let call = self.call(Operation::Write, Method::POST, &path, "{folder}/files");
+            options.onto(call).header(header::CONTENT_TYPE, &form.content_type).enclosed(
+                form.before.clone(),
+                body.clone(),
+                form.after.clone(),
+            )
+        })
+        .await
+    }
+}
+
+/// Whether an answer is one to a request for bytes, of any range.
+pub(super) fn has_bytes(answer: &Incoming) -> bool {
+    let expected = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+    expected.contains(&answer.status)
+}
