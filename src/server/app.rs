@@ -17,6 +17,7 @@ use super::{
     graph::{AccountKind, Graph},
     live::{Live, bits::Bits, pictures::Pictures, sharing::Links},
     oauth::OAuth,
+    observe::Link,
     origin::Origin,
     seal::Seal,
     tickets::Downloads,
@@ -62,6 +63,8 @@ pub(super) struct Exchange {
     pub grant: Result<Grant, Refusal>,
     /// Whether a fault rule wants what lets it in to be too old; a token is told so by `grant`.
     pub expired: bool,
+    /// The connection it came by.
+    pub link: Link,
 }
 
 /// One protocol: what it serves, how it calls that, and how it answers.

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -48,6 +48,26 @@ pub(super) async fn exchange(
     origin: Origin,
     request: Request,
 ) -> Response {
+    answer(app, link, origin, request, app.settings.latency).await
+}
+
+/// Answers a request that came as a part of another, which has made the way already.
+pub(super) async fn part(
+    app: &Arc<App>,
+    link: &Link,
+    origin: Origin,
+    request: Request,
+) -> Response {
+    answer(app, link, origin, request, Duration::ZERO).await
+}
+
+async fn answer(
+    app: &Arc<App>,
+    link: &Link,
+    origin: Origin,
+    request: Request,
+    latency: Duration,
+) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let front_end = front_end(path);
@@ -60,7 +80,7 @@ pub(super) async fn exchange(
     let strike = app.control.faults.strike(operation, path, drive.as_deref()).unwrap_or_default();
     let entry = Entry::new(app, operation, drive.clone(), &parts, &strike);
 
-    let latency = app.settings.latency + strike.latency;
+    let latency = latency + strike.latency;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
@@ -78,7 +98,7 @@ pub(super) async fn exchange(
         true => Err(Refusal::Expired),
         false => Ok(grant),
     });
-    let exchange = Exchange { origin, grant, expired: strike.expire };
+    let exchange = Exchange { origin, grant, expired: strike.expire, link: link.clone() };
     let request = Request::from_parts(parts, body);
     let mut response = match front_end {
         Some(front_end) => within_budget(app, front_end, operation, exchange, request).await,

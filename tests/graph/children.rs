@@ -95,6 +95,37 @@ async fn a_consumers_unchanged_folder_is_not_listed_again() {
 }
 
 #[tokio::test]
+async fn a_filter_leaves_only_what_it_admits_on_every_page() {
+    let cloud = Cloud::new().await;
+    for kind in AccountKind::ALL {
+        let drive = cloud.of(kind);
+        drive.mkdir("d/sub").await;
+        for n in 0..250 {
+            drive.put(&format!("d/{n:03}.{}", if n % 100 == 0 { "log" } else { "txt" }), "x").await;
+        }
+        let path = "/me/drive/root:/d:/children?$filter=";
+        let by_name = drive.get(&format!("{path}name%20eq%20'SUB'&$top=1")).await;
+        assert_eq!(names(&by_name), ["sub"]);
+        let folders = drive.get(&format!("{path}folder+ne+null")).await;
+        assert_eq!(names(&folders), ["sub"]);
+        assert!(folders.get("@odata.nextLink").is_none());
+        for top in ["", "&$top=1", "&$top=2", "&$top=3"] {
+            let pages = pages(&drive, &format!("{path}endswith(name,'.log'){top}")).await;
+            let all: Vec<_> = pages.iter().flat_map(names).collect();
+            assert_eq!(all, ["000.log", "100.log", "200.log"], "{top}");
+        }
+        let none = drive.get(&format!("{path}name+eq+'none'")).await;
+        assert!(names(&none).is_empty());
+        drive.ask("GET", &format!("{path}name+like+'x'")).refused(400, "BadRequest").await;
+        let skip = drive.ask("GET", "/me/drive/root:/d:/children?$skip=2");
+        skip.refused(400, "invalidRequest").await;
+        let search = "/me/drive/root/search(q='sub')?$filter=";
+        assert_eq!(names(&drive.get(&format!("{search}folder+ne+null")).await), ["sub"]);
+        assert!(names(&drive.get(&format!("{search}file+ne+null")).await).is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_missing_folder_has_no_listing_and_a_file_an_empty_one() {
     let cloud = Cloud::new().await;
     let drive = cloud.drive();
@@ -119,4 +150,17 @@ async fn a_search_finds_what_has_the_text_in_its_name() {
     let paged = pages(&drive, "/me/drive/root/search(q='report')?$top=1").await;
     assert_eq!(paged.iter().flat_map(names).count(), 3);
     drive.ask("GET", "/me/drive/root/search(q='')").refused(400, "invalidRequest").await;
+}
+
+#[tokio::test]
+async fn recent_files_are_those_that_were_changed_last() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    for name in ["a/1", "2", "b/3", "a/1"] {
+        drive.put(name, "x").await;
+    }
+    assert_eq!(names(&drive.get("/me/drive/recent").await), ["1", "3", "2"]);
+    assert_eq!(names(&drive.get("/me/drive/recent()?$top=2&$select=name").await), ["1", "3"]);
+    drive.ask("DELETE", "/me/drive/root:/a").ok().await;
+    assert_eq!(names(&drive.get("/me/drive/recent").await), ["3", "2"]);
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::harness::{Cloud, id, names};
+use drivedal::server::AccountKind;
+use serde_json::json;
+
+use crate::harness::{Cloud, Drive, id, names};
 
 #[tokio::test]
 async fn content_is_a_redirect_to_bytes_that_need_no_token() {
@@ -123,14 +126,36 @@ async fn a_put_may_insist_on_a_version() {
 #[tokio::test]
 async fn a_put_needs_a_length_that_one_request_may_have() {
     let cloud = Cloud::new().await;
+    let chunked = |drive: &Drive<'_>| {
+        let endless = futures::stream::iter(["x", "y"].map(Ok::<_, std::io::Error>));
+        let body = reqwest::Body::wrap_stream(endless);
+        drive.ask("PUT", "/me/drive/root:/f:/content").stream(body)
+    };
+    for kind in [AccountKind::Business, AccountKind::Library] {
+        chunked(&cloud.of(kind)).refused(411, "invalidRequest").await;
+    }
+    for kind in [AccountKind::Personal, AccountKind::PersonalLegacy] {
+        let drive = cloud.of(kind);
+        assert_eq!(chunked(&drive).await.json()["size"], 2, "consumers' storage takes it, {kind}");
+        assert_eq!(drive.read("f").await, "xy");
+    }
     let drive = cloud.drive();
-    let endless = futures::stream::iter([Ok::<_, std::io::Error>("x")]);
-    let chunked =
-        drive.ask("PUT", "/me/drive/root:/f:/content").stream(reqwest::Body::wrap_stream(endless));
-    chunked.refused(411, "invalidRequest").await;
     let large = drive.ask("PUT", "/me/drive/root:/f:/content");
     let large = large.header("expect", "100-continue").header("content-length", "262144001");
     let refusal = large.stream(reqwest::Body::from("")).status_only().await;
     assert_eq!(refusal, 413);
     assert!(names(&drive.get("/me/drive/root/children").await).is_empty());
+}
+
+#[tokio::test]
+async fn a_preview_is_a_url_that_shows_the_file_without_a_token() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    drive.put("f.txt", "look").await;
+    let preview = drive.ask("POST", "/me/drive/root:/f.txt:/preview").json(json!({"page": 1}));
+    let preview = preview.ok().await.json();
+    let shown = cloud.send("GET", preview["getUrl"].as_str().expect("a URL")).ok().await;
+    assert_eq!(shown.text(), "look");
+    assert!(!shown.header("content-disposition").starts_with("attachment"));
+    drive.ask("POST", "/me/drive/root/preview").refused(400, "invalidRequest").await;
 }

@@ -87,13 +87,18 @@ async fn a_drive_is_known_by_all_its_names() {
         format!("/drives/{}", id.trim_start_matches('0')),
         format!("/users/{user}/drive"),
         "/drive".into(),
+        "/drives/me".into(),
     ] {
         assert_eq!(drive.get(&path).await["id"], id, "{path}");
     }
     drive.ask("GET", "/drives/0123456789ABCDEF").refused(404, "itemNotFound").await;
     drive.ask("GET", "/users/nobody/drive").refused(404, "Request_ResourceNotFound").await;
-    let drives = drive.get("/me/drives").await;
-    assert_eq!(drives["value"][0]["id"], id);
+    for path in ["/me/drives", "/drives"] {
+        assert_eq!(drive.get(path).await["value"][0]["id"], id, "{path}");
+    }
+    let root = drive.get("/drives/me/items/root").await;
+    assert_eq!(root["parentReference"]["driveId"], id);
+    assert!(drive.get("/drive/shared").await["value"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -26,8 +26,11 @@ async fn an_item_is_told_whole_or_as_selected() {
     let path = "/me/drive/root:/a/f.txt?$select=id,@microsoft.graph.downloadUrl";
     let ticket = drive.get(path).await["@microsoft.graph.downloadUrl"].as_str().unwrap().to_owned();
     assert_eq!(cloud.send("GET", &ticket).ok().await.text(), "hello");
-    let unknown = drive.ask("GET", "/me/drive/root?select=colour").refused(400, "BadRequest").await;
+    let some = drive.get("/me/drive/root?select=id,driveId,siteId,title").await;
+    assert!(some.get("id").is_some() && some.get("name").is_none(), "unknown names tell nothing");
+    let unknown = drive.ask("GET", "/me/drive/root?expand=colour").refused(400, "BadRequest").await;
     assert!(unknown["error"]["message"].as_str().unwrap().contains("colour"));
+    drive.ask("GET", "/me/drive/root?expand=listItem").refused(501, "notSupported").await;
     let root = drive.get("/me/drive/root:/a?$expand=children($select=name)").await;
     assert_eq!(root["children"][0]["name"], "f.txt");
     assert!(root["children"][0].get("size").is_none());

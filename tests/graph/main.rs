@@ -1,6 +1,7 @@
 //! The drive server's Graph front end, rule by rule, over HTTP as a client sees it.
 
 mod addresses;
+mod batches;
 mod children;
 mod content;
 mod copies;
@@ -9,6 +10,10 @@ mod drives;
 mod folders;
 mod harness;
 mod items;
+#[path = "../server/made.rs"]
+#[allow(dead_code)]
+mod made;
+mod pictures;
 mod sessions;
 mod sharing;
 mod sign_in;

@@ -1,7 +1,7 @@
 //! Links, and what the control interface plants.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use drivedal::server::Plant;
+use drivedal::server::{AccountKind, Plant};
 use serde_json::json;
 
 use crate::harness::{Cloud, id, names};
@@ -45,6 +45,54 @@ async fn a_link_leads_to_its_item_until_it_is_taken_back() {
 }
 
 #[tokio::test]
+async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
+    let cloud = Cloud::new().await;
+    for (kind, granted) in
+        [(AccountKind::Personal, "grantedTo"), (AccountKind::Business, "grantedToV2")]
+    {
+        let drive = cloud.of(kind);
+        drive.put("a/f", "shared").await;
+        let invite = |who: &str, role: &str| {
+            let body = json!({
+                "recipients": [{"email": who}], "roles": [role], "requireSignIn": true,
+                "sendInvitation": false, "message": "look",
+            });
+            drive.ask("POST", "/me/drive/root:/a/f:/invite").json(body)
+        };
+        let given = invite("ann@example.org", "read").ok().await.json();
+        let ann = &given["value"][0];
+        assert_eq!(ann["roles"], json!(["read"]));
+        assert_eq!(ann[granted]["user"]["email"], "ann@example.org");
+        assert_eq!(ann["invitation"]["signInRequired"], true);
+        invite("bob@example.org", "write").ok().await;
+        let again = invite("bob@example.org", "read").ok().await.json();
+        let bob = id(&again["value"][0]).to_owned();
+        let link = json!({"type": "view", "scope": "anonymous"});
+        let link =
+            drive.ask("POST", "/me/drive/root:/a/f:/createLink").json(link).ok().await.json();
+        let path = "/me/drive/root:/a/f:/permissions";
+        let all = drive.get(path).await;
+        assert_eq!(all["value"].as_array().unwrap().len(), 3, "{all}");
+        let roles = json!({"roles": ["read", "write"]});
+        let one = |id: &str| format!("{path}/{id}");
+        let changed = drive.ask("PATCH", &one(&bob)).json(roles.clone()).ok().await.json();
+        assert_eq!(changed["roles"], json!(["write"]));
+        assert_eq!(drive.get(&one(&bob)).await, changed);
+        let of_link = drive.ask("PATCH", &one(id(&link))).json(roles);
+        of_link.refused(400, "invalidRequest").await;
+        drive.ask("POST", "/me/drive/root:/a/f:/copy").json(json!({"name": "g"})).ok().await;
+        assert_eq!(drive.get("/me/drive/root:/a/g:/permissions").await["value"], json!([]));
+        assert_eq!(drive.ask("DELETE", &one(&bob)).await.status, 204);
+        drive.ask("GET", &one(&bob)).refused(404, "itemNotFound").await;
+        let left = drive.get(path).await;
+        assert_eq!(left["value"].as_array().unwrap().len(), 2, "{left}");
+        assert!(drive.get("/me/drive/root:/a/f").await.get("grants").is_none());
+        invite("ann@example.org", "owner").refused(400, "invalidRequest").await;
+        invite("", "read").refused(400, "invalidRequest").await;
+    }
+}
+
+#[tokio::test]
 async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
     let cloud = Cloud::new().await;
     let drive = cloud.drive();
@@ -69,6 +117,9 @@ async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
     let shortcut = drive.get("/me/drive/root:/shortcut").await;
     assert_eq!(shortcut["remoteItem"]["id"], "OTHER!1");
     assert!(shortcut.get("file").is_none() && shortcut.get("folder").is_none());
+    let shared = drive.get("/me/drive/sharedWithMe?allowexternal=true").await;
+    assert_eq!(names(&shared), ["shortcut"]);
+    assert_eq!(shared["value"][0]["remoteItem"]["name"], "theirs");
     let virus = drive.ask("GET", "/me/drive/root:/virus:/content").await;
     assert_eq!(virus.status, 403);
     assert_eq!(virus.header("x-virus-infected"), "true");

@@ -140,8 +140,14 @@ async fn a_fault_rule_speaks_graphs_words() {
 async fn what_is_not_served_says_so() {
     let cloud = Cloud::new().await;
     let drive = cloud.drive();
-    drive.ask("POST", "/$batch").json(serde_json::json!({})).refused(501, "notSupported").await;
-    drive.ask("GET", "/me/drive/root/thumbnails").refused(501, "notSupported").await;
+    for path in
+        ["/me/drive/root/checkout", "/me/drive/bundles", "/me/messages", "/users", "/groups"]
+    {
+        let refusal = drive.ask("GET", path).refused(501, "notSupported").await;
+        let last = path.rsplit('/').next().unwrap();
+        assert!(refusal["error"]["message"].as_str().unwrap().contains(last), "{path}: {refusal}");
+    }
+    drive.ask("POST", "/subscriptions").refused(501, "notSupported").await;
     drive.ask("GET", "/you").refused(400, "BadRequest").await;
     drive.ask("POST", "/me/drive").refused(405, "Request_BadRequest").await;
 }

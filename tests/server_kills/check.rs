@@ -150,8 +150,7 @@ impl Cloud {
             let progress = answer.of("status", &[200]).map_err(told)?.json();
             let expected = progress["nextExpectedRanges"][0].as_str();
             let whole = large_length(upload.bytes) as u64;
-            let next =
-                expected.map_or(Some(whole), |range| range.trim_end_matches('-').parse().ok());
+            let next = expected.map_or(Some(whole), |range| range.split_once('-')?.0.parse().ok());
             return next.map(Some).ok_or_else(|| format!("{progress}"));
         }
         if upload.received == large_length(upload.bytes) as u64 {

@@ -27,7 +27,7 @@ const WHOLE_SECONDS_FROM: Duration = Duration::from_secs(30);
 ///
 /// Graph's requests cost resource units as the cloud publishes them (onedrive-graph.md, A22): 1 for
 /// an item, its bytes, or a change feed from a token on; 2 for several items, and for every change;
-/// 5 for permissions; nothing for URLs that need no token. What is beyond is answered with 429 and
+/// 5 for permissions; nothing for URLs that need no token, nor for a batch beside its requests. What is beyond is answered with 429 and
 /// `Retry-After`, and from 80 % on every answer tells `RateLimit-Limit`, `-Remaining` and `-Reset`.
 /// The other protocols' requests cost 1 each, and what is beyond is answered in their words: 420
 /// with `Retry-After` in Live Connect (live-connect.md, errors), 429 without a word of when in
@@ -215,7 +215,7 @@ fn cost(operation: &str, request: &Parts) -> u32 {
         (
             "graph",
             "session.fragment" | "session.status" | "session.cancel" | "session.commit"
-            | "copy.status" | "link.get",
+            | "copy.status" | "link.get" | "batch",
         ) => 0,
         ("graph", "permissions" | "link.create") => 5,
         ("graph", _) if expands_permissions(request) => 5,

@@ -1,7 +1,7 @@
 //! Graph's addressing grammar: which thing a URL's path names (`onedrive-graph.md`, A3).
 //!
 //! ```text
-//! drive  = /me/drive | /drive | /drives/ID | /users/ID/drive | /groups/ID/drive
+//! drive  = /me/drive | /drive | /drives/me | /drives/ID | /users/ID/drive | /groups/ID/drive
 //!        | /sites/SITE/drive | /sites/SITE/drives/ID
 //! item   = drive/root | drive/items/ID | drive/special/NAME | /shares/TOKEN/driveItem
 //! below  = item:/path[:]        a path relative to the item; the closing colon is optional
@@ -163,10 +163,12 @@ impl Parser<'_> {
                 self.of(Owner::Group(id))
             }
             "drive" => self.drive(DriveRef::Of(Owner::Me)),
-            "drives" => {
-                let id = self.key(&first)?.0;
-                self.drive(DriveRef::Id { id, within: None })
-            }
+            "drives" => match self.optional_key(&first)? {
+                None => Ok(Address::Drives(Owner::Me)),
+                // As OneDrive's own SDKs of 2015 spell it.
+                Some((id, _)) if id == "me" => self.drive(DriveRef::Of(Owner::Me)),
+                Some((id, _)) => self.drive(DriveRef::Id { id, within: None }),
+            },
             "sites" => {
                 let Some((id, colon)) = self.optional_key(&first)? else {
                     return Ok(Address::Sites);
@@ -178,6 +180,7 @@ impl Parser<'_> {
                 let token = self.key(&first)?.0;
                 self.share(token)
             }
+            other if ELSEWHERE.contains(&other) => Err(not_served(other)),
             other => Err(unknown(other)),
         }
     }
@@ -202,7 +205,7 @@ impl Parser<'_> {
                     self.drive(DriveRef::Id { id, within })
                 }
             },
-            other => Err(unknown(other)),
+            other => Err(not_served(other)),
         }
     }
 
@@ -263,7 +266,7 @@ impl Parser<'_> {
 
     /// The key of a collection, `items/KEY` or `items('KEY')`, and whether a colon ended it.
     fn key(&mut self, of: &Segment) -> Result<(String, bool)> {
-        self.optional_key(of)?.ok_or_else(|| unknown(&of.name))
+        self.optional_key(of)?.ok_or_else(|| not_served(&of.name))
     }
 
     fn optional_key(&mut self, of: &Segment) -> Result<Option<(String, bool)>> {
@@ -384,6 +387,22 @@ pub(super) fn names(path: &str) -> Result<Vec<String>> {
             name => Ok(name.to_owned()),
         })
         .collect()
+}
+
+/// What Graph has and this server has not, from which programs that use drives may want something.
+const ELSEWHERE: [&str; 8] = [
+    "applications",
+    "communications",
+    "directoryObjects",
+    "organization",
+    "search",
+    "servicePrincipals",
+    "storage",
+    "subscriptions",
+];
+
+fn not_served(segment: &str) -> Error {
+    Error::not_supported(format!("'{segment}' is not served here."))
 }
 
 fn unknown(segment: &str) -> Error {

@@ -10,6 +10,7 @@ use super::{
     body::ItemBody,
     describe::Shown,
     error::{Error, Result},
+    filter::Filter,
     items, names,
     query::Query,
     reply,
@@ -30,6 +31,12 @@ const SKIP_TOKEN: &str = "$skiptoken";
 
 /// How many items a page is to have.
 pub(super) fn page_size(query: &Query) -> Result<u64> {
+    if query.get("skip").is_some() {
+        // Left out, it would give the first page again, for ever.
+        return Err(Error::invalid(
+            "$skip is not supported on this API. Only URLs returned by the API can be used to page.",
+        ));
+    }
     Ok(query.count("top")?.unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE))
 }
 
@@ -44,12 +51,15 @@ pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Res
     if scope.kind.is_personal() && scope.if_none_match(&located.node) {
         return Ok(reply::empty(StatusCode::NOT_MODIFIED));
     }
-    // One more than fits tells whether there is a next page.
-    let which = Listing { order, descending, offset, limit: Some(top + 1) };
-    let mut nodes = children_of(scope, &located.node, which).await?;
-    let more = nodes.len() as u64 > top;
-    nodes.truncate(usize::try_from(top).unwrap_or(usize::MAX));
     let above = names_below(&located);
+    let from = Listing { order, descending, offset, limit: Some(top) };
+    let (nodes, next) = match Filter::of(query)? {
+        Some(filter) => {
+            let admits = |node: &Node| filter.admits(&scope.describe(node, Shown::In(&above)));
+            filtered(scope, &located.node, from, admits).await?
+        }
+        None => page(scope, &located.node, from).await?,
+    };
     let mut value = Vec::with_capacity(nodes.len());
     for node in nodes {
         let mut item = scope.describe(&node, Shown::In(&above));
@@ -58,11 +68,57 @@ pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Res
         value.push(selection.project(item));
     }
     let mut body = collection(scope, value);
-    body["@odata.count"] = located.node.children.into();
-    if more {
-        body["@odata.nextLink"] = scope.visit.link(SKIP_TOKEN, &token_of(offset + top)).into();
+    // How many a filter admits is not known before the last of them has been looked at.
+    if query.get("filter").is_none() {
+        body["@odata.count"] = located.node.children.into();
+    }
+    if let Some(next) = next {
+        body["@odata.nextLink"] = scope.visit.link(SKIP_TOKEN, &token_of(next)).into();
     }
     Ok(reply::json(StatusCode::OK, &body))
+}
+
+/// A page of a folder's children, and where the next one starts.
+async fn page(
+    scope: &Scope<'_>,
+    folder: &Node,
+    which: Listing,
+) -> Result<(Vec<Node>, Option<u64>)> {
+    let most = which.limit.unwrap_or(DEFAULT_PAGE);
+    // One more than fits tells whether there is a next page.
+    let mut nodes = children_of(scope, folder, Listing { limit: Some(most + 1), ..which }).await?;
+    let more = nodes.len() as u64 > most;
+    nodes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok((nodes, more.then_some(which.offset + most)))
+}
+
+/// The same of those that a filter admits.
+async fn filtered(
+    scope: &Scope<'_>,
+    folder: &Node,
+    which: Listing,
+    admits: impl Fn(&Node) -> bool,
+) -> Result<(Vec<Node>, Option<u64>)> {
+    let wanted = which.limit.unwrap_or(DEFAULT_PAGE);
+    let mut found = Vec::new();
+    let mut next = Some(which.offset);
+    while let Some(offset) = next
+        && (found.len() as u64) < wanted
+    {
+        let limit = Some((wanted - found.len() as u64).max(LARGEST_PAGE / 10));
+        let (nodes, after) = page(scope, folder, Listing { offset, limit, ..which }).await?;
+        next = after;
+        for (at, node) in (offset..).zip(nodes) {
+            if found.len() as u64 == wanted {
+                next = Some(at);
+                break;
+            }
+            if admits(&node) {
+                found.push(node);
+            }
+        }
+    }
+    Ok((found, next))
 }
 
 /// Children of what is no folder are none (A6, inferred).

@@ -1,8 +1,11 @@
 //! A file's bytes in one request (`onedrive-graph.md`, A8, A9).
 
+use std::io;
+
 use axum::{body::Body, response::Response};
 use futures::TryStreamExt;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::json;
 
 use super::{
     address::ItemAddress,
@@ -12,7 +15,7 @@ use super::{
     items, names, reply,
     scope::{Located, Scope},
 };
-use crate::server::tree::{Bytestream, NewItem, OnConflict};
+use crate::server::tree::{Bytestream, NewItem, OnConflict, TreeError};
 
 /// Bytes that one PUT may carry (A9).
 pub(super) const LARGEST_PUT: u64 = 250 * 1024 * 1024;
@@ -40,8 +43,14 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
 
 /// `PUT item/content`: makes a file, or replaces the bytes of the one there.
 pub(super) async fn put(scope: &Scope<'_>, address: &ItemAddress, body: Body) -> Result<Response> {
-    let length = scope.visit.content_length()?;
-    if length > LARGEST_PUT {
+    // Consumers' storage takes a body that does not say how long it is, SharePoint's does not
+    // (A9, MicrosoftDocs/TeamBlogFeedback#27); the client onedrive-api of npm sends all so.
+    let says_length = scope.visit.headers.contains_key(header::CONTENT_LENGTH);
+    let most = match scope.kind.is_personal() && !says_length {
+        true => LARGEST_PUT,
+        false => scope.visit.content_length()?,
+    };
+    if most > LARGEST_PUT {
         return Err(Error::too_large(LARGEST_PUT));
     }
     let behavior = scope.visit.query.annotation("conflictBehavior").map(on_conflict).transpose()?;
@@ -57,7 +66,12 @@ pub(super) async fn put(scope: &Scope<'_>, address: &ItemAddress, body: Body) ->
         }
         None => scope.if_match(None)?,
     };
-    let stored = scope.tree().store(bytes(body), length).await?;
+    let stored = scope.tree().store(bytes(body), most).await.map_err(|error| match error {
+        TreeError::Body(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Error::too_large(LARGEST_PUT)
+        }
+        error => error.into(),
+    })?;
     let new = NewItem::default();
     let written = match spot.occupant {
         // An item that is addressed by its id is replaced, wherever it has gone meanwhile.
@@ -72,6 +86,20 @@ pub(super) async fn put(scope: &Scope<'_>, address: &ItemAddress, body: Body) ->
         }
     };
     items::changed(scope, &Located { node: written.node, above: spot.above }, written.created)
+}
+
+/// `POST item/preview`: a URL that shows the file, without a token and for a while. There are no
+/// viewers here: what a browser does not show by itself it will offer to save.
+pub(super) async fn preview(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
+    let node = scope.locate(address).await?.node;
+    let Some(path) = scope.visit.app.ticket(&scope.account, &node, false) else {
+        return Err(Error::invalid("Only files have a preview."));
+    };
+    let body = json!({
+        "@odata.context": scope.visit.url("/$metadata#microsoft.graph.itemPreviewInfo"),
+        "getUrl": scope.content_url(&path),
+    });
+    Ok(reply::json(StatusCode::OK, &body))
 }
 
 /// A body as the tree takes it.

@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{address::Dialect, kind::AccountKind, owner::Identity, scope::Scope, special};
+use super::{
+    address::Dialect, grants, kind::AccountKind, media::facets, owner::Identity, scope::Scope,
+    share, special,
+};
 use crate::server::{
     content::encoded,
     tree::{Content, Node, NodeKind, ROOT},
@@ -16,7 +19,7 @@ use crate::server::{
 pub(super) const FACETS: &str = "graph";
 
 /// Facets that are the server's own and never shown.
-const HIDDEN: [&str; 2] = ["links", "locked"];
+const HIDDEN: [&str; 3] = [grants::KEPT, share::KEPT, "locked"];
 
 /// In which answer an item is described; each leaves something out.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +131,10 @@ impl Scope<'_> {
                 item["file"] = json!({"mimeType": media_type});
                 if let Some(content) = &node.content {
                     item["file"]["hashes"] = self.hashes(content);
+                    let media = content.media.as_deref();
+                    for (name, facet) in media.into_iter().flat_map(|of| facets(of, self.kind)) {
+                        item[name] = facet;
+                    }
                 }
                 if let Some(path) = self.visit.app.ticket(&self.account, node, true) {
                     item[self.download_url()] = self.content_url(&path).into();

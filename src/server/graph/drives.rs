@@ -8,11 +8,13 @@ use super::{
     address::{Call, DriveRef, Owner, Site},
     describe,
     error::{Error, Result},
+    gather,
     owner::Identity,
     query::Query,
     reply,
     scope::Scope,
     search,
+    task::is_shared,
     visit::Visit,
 };
 use crate::server::tree::{Listing, ROOT};
@@ -39,6 +41,8 @@ pub(super) async fn drive(scope: &Scope<'_>, calls: &[Call]) -> Result<Response>
             Ok(reply::json(StatusCode::OK, &project(&scope.visit.query, drive)))
         }
         [call] if call.name == "search" => search::below(scope, ROOT, call).await,
+        [call] if call.name == "recent" => gather::recent(scope).await,
+        [call] if is_shared(call) => gather::shared_with_me(scope).await,
         [call, ..] => {
             Err(Error::not_supported(format!("'{}' of a drive is not served.", call.name)))
         }

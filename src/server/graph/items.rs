@@ -13,7 +13,7 @@ use super::{
     names, reply,
     scope::{Located, Scope},
     select::Selection,
-    share,
+    share, thumbnails,
     visit::read_json,
 };
 use crate::server::tree::{Change, NewItem, NodeKind, OnConflict, State};
@@ -43,8 +43,7 @@ pub(super) async fn expand(
         item[&expansion.name] = match expansion.name.as_str() {
             "children" => children::expanded(scope, located, expansion).await?,
             "permissions" => share::permissions(scope, &located.node).into(),
-            // The server makes no thumbnails, so every item has a list of none.
-            _ => json!([]),
+            _ => thumbnails::sets(scope, &located.node, &expansion.selection).into(),
         };
     }
     Ok(())

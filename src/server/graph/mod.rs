@@ -19,8 +19,12 @@
 //! | `POST copy`; `GET` of its monitor | `graph.copy.start`, `graph.copy.status` |
 //! | `GET delta` | `graph.delta.list` |
 //! | `GET search(q='…')` | `graph.search.list` |
-//! | `POST createLink`; `permissions`; `GET` of a link | `graph.link.create`; `graph.permissions`; `graph.link.get` |
+//! | `GET` of a drive's `recent`, `sharedWithMe` | `graph.recent.list`, `graph.shared.list` |
+//! | `POST createLink`; `invite`, `permissions`; `GET` of a link | `graph.link.create`; `graph.permissions`; `graph.link.get` |
+//! | `GET thumbnails`, `thumbnails/0/SIZE[/content]` | `graph.thumbnails.get` (the pictures themselves: `live.picture`) |
+//! | `POST preview` | `graph.preview.get` |
 //! | `versions` | `graph.versions` |
+//! | `POST $batch` | `graph.batch`, and each of its requests as itself |
 //! | anything else | `graph.unknown` |
 //!
 //! # What can be planted
@@ -36,6 +40,11 @@
 //!
 //! * an upload session replaces unless it is told otherwise, and makes missing folders on its way
 //!   (clients rely on both; the reference says otherwise);
+//! * a fragment may have any length up to 60 MiB: the reference wants multiples of 320 KiB and warns
+//!   of others, the cloud takes them (onedrive-api-docs#686), and the Python SDK sends them;
+//! * `$select` of names that no item has tells nothing, and is no error;
+//! * `$filter` knows every property, whatever the kind of account;
+//! * people who were invited have a permission that is told, but it lets no other account in;
 //! * `POST root:/children` means the root's children, although the address says an item of that
 //!   name (OpenDAL's `create_dir` sends it);
 //! * children of what is no folder are none;
@@ -44,6 +53,7 @@
 //! * only the current version of a file is kept.
 
 mod address;
+mod batch;
 mod body;
 mod children;
 mod content;
@@ -52,9 +62,13 @@ mod delta;
 mod describe;
 mod drives;
 mod error;
+mod filter;
+mod gather;
+mod grants;
 mod ids;
 mod items;
 mod kind;
+mod media;
 mod names;
 mod owner;
 mod query;
@@ -68,6 +82,7 @@ mod share;
 mod sign_in;
 mod special;
 mod task;
+mod thumbnails;
 mod versions;
 mod visit;
 

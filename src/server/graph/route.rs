@@ -8,15 +8,15 @@ use http::{HeaderMap, StatusCode, request::Parts};
 
 use super::{
     address::{Address, Dialect, ItemAddress},
-    children, content, copy, delta, drives,
+    batch, children, content, copy, delta, drives,
     error::{Error, Result},
-    items,
+    grants, items,
     query::Query,
     reply::RequestIds,
     scope::Scope,
     search, sessions, share,
     task::{ItemTask, OPERATIONS, Task, UNKNOWN, of_session},
-    versions,
+    thumbnails, versions,
     visit::{self, Visit},
 };
 use crate::server::app::{App, Exchange, FrontEnd};
@@ -117,6 +117,7 @@ async fn answer(mut visit: Visit, body: Body) -> Result<Response> {
     }
     let address = Address::parse(&visit.path, &visit.query)?;
     match Task::of(&visit.method, address)? {
+        Task::Batch => batch::answer(&visit, body).await,
         Task::User(owner) => drives::user(&visit, &owner).await,
         Task::Drives(owner) => drives::drives(&visit, &owner).await,
         Task::Site(site) => drives::site(&visit, &site).await,
@@ -148,12 +149,15 @@ async fn of_item(
         ItemTask::CreateChild => children::create(scope, address, body).await,
         ItemTask::GetContent => content::get(scope, address).await,
         ItemTask::PutContent => content::put(scope, address, body).await,
+        ItemTask::Preview => content::preview(scope, address).await,
         ItemTask::CreateSession => sessions::create(scope, address, body).await,
         ItemTask::Copy => copy::start(scope, address, body).await,
         ItemTask::Delta(call) => delta::list(scope, address, &call).await,
         ItemTask::Search(call) => search::list(scope, address, &call).await,
         ItemTask::CreateLink => share::create_link(scope, address, body).await,
-        ItemTask::Permissions(calls) => share::answer(scope, address, &calls).await,
+        ItemTask::Invite => grants::invite(scope, address, body).await,
+        ItemTask::Permissions(calls) => share::answer(scope, address, &calls, body).await,
+        ItemTask::Thumbnails(calls) => thumbnails::answer(scope, address, &calls).await,
         ItemTask::Versions(calls) => versions::answer(scope, address, &calls).await,
     }
 }

@@ -8,6 +8,7 @@ use super::{
     children::{collection, offset_of, page_size, token_of},
     describe::Shown,
     error::{Error, Result},
+    filter::Filter,
     reply,
     scope::Scope,
     select::Selection,
@@ -34,6 +35,7 @@ pub(super) async fn list(
 pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Result<Response> {
     let query = &scope.visit.query;
     let selection = Selection::of(query)?;
+    let filter = Filter::of(query)?;
     let top = page_size(query)?;
     let sought = call.argument("q").or(query.get("q")).unwrap_or_default();
     let sought = fold(sought);
@@ -52,7 +54,9 @@ pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Res
         let stride = STRIDE.min(top - found.len() as u64);
         let (nodes, next) = scope.tree().below(scope.drive(), folder, from, stride).await?;
         let matching = nodes.iter().filter(|node| fold(&node.name).contains(&sought));
-        found.extend(matching.map(|node| selection.project(scope.describe(node, Shown::Found))));
+        let told = matching.map(|node| scope.describe(node, Shown::Found));
+        let wanted = told.filter(|item| filter.as_ref().is_none_or(|filter| filter.admits(item)));
+        found.extend(wanted.map(|item| selection.project(item)));
         at = next;
     }
     let mut body = collection(scope, found);

@@ -81,7 +81,7 @@ impl Selection {
     }
 
     fn parse(select: Option<&str>, expand: Option<&str>) -> Result<Self> {
-        let properties = select.map(properties).transpose()?.filter(|all| !all.is_empty());
+        let properties = select.map(properties).filter(|all| !all.is_empty());
         let expanded = match expand {
             Some(text) => split(text, ',').map(Expansion::parse).collect::<Result<_>>()?,
             None => Vec::new(),
@@ -113,22 +113,27 @@ fn is_wanted(wanted: &[String], property: &str) -> bool {
     wanted.iter().any(|name| plain(name) == property)
 }
 
-fn properties(text: &str) -> Result<Vec<String>> {
+/// What is to be told of an item. A name that no item has tells nothing (inferred: clients that work
+/// with the cloud select `title`, `driveId`, `siteId`).
+fn properties(text: &str) -> Vec<String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| {
             // Of a structure, all is told.
-            let name = name.split('/').next().unwrap_or(name);
-            let is_annotation = name.starts_with('@') || name.starts_with("content.");
-            if is_annotation || KNOWN.contains(&name) {
-                return Ok(name.to_owned());
-            }
-            Err(Error::bad_query(format!(
-                "Parsing OData Select and Expand failed: Could not find a property named \
-                 '{name}' on type 'microsoft.graph.driveItem'."
-            )))
+            name.split('/').next().unwrap_or(name).to_owned()
         })
         .collect()
+}
+
+/// Refuses what is no property of an item.
+pub(super) fn check_property(name: &str) -> Result<()> {
+    if KNOWN.contains(&name) {
+        return Ok(());
+    }
+    Err(Error::bad_query(format!(
+        "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type \
+         'microsoft.graph.driveItem'."
+    )))
 }
 
 impl Expansion {
@@ -139,9 +144,8 @@ impl Expansion {
             None => (text.trim(), ""),
         };
         if !EXPANDED.contains(&name) {
-            return Err(Error::bad_query(format!(
-                "Parsing OData Select and Expand failed: '{name}' cannot be expanded."
-            )));
+            check_property(name)?;
+            return Err(Error::not_supported(format!("'{name}' cannot be expanded here.")));
         }
         let option = |wanted: &str| {
             split(options, ';').find_map(|option| {
@@ -201,10 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_property_is_refused_by_its_name() {
-        let error = Selection::parse(Some("id,colour"), None).unwrap_err();
-        assert!(error.message.contains("'colour'"));
-        assert!(Selection::parse(None, Some("activities")).is_err());
+    fn an_unknown_property_is_told_by_none_and_expanded_by_none() {
+        let item = json!({"id": "1", "name": "a", "eTag": "e"});
+        assert_eq!(select("id,colour").project(item), json!({"id": "1", "@odata.etag": "e"}));
+        let refused = |relation| Selection::parse(None, Some(relation)).unwrap_err();
+        assert!(refused("activities").message.contains("'activities'"));
+        assert_eq!(refused("listItem").status, http::StatusCode::NOT_IMPLEMENTED);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sharing links (`onedrive-graph.md`, A16).
+//! Permissions and sharing links (`onedrive-graph.md`, A16).
 //!
 //! A link's id says, signed, to which item it leads; the item remembers which links it has, so a
 //! link that was taken back leads nowhere.
@@ -17,7 +17,7 @@ use super::{
     address::{Call, ItemAddress},
     describe::{FACETS, planted},
     error::{Error, Result},
-    reply,
+    grants, reply,
     scope::Scope,
     visit::{Visit, read_json},
 };
@@ -30,6 +30,9 @@ use crate::server::{
 
 /// How a link's path begins.
 pub(in crate::server) const PREFIX: &str = "/s/";
+
+/// Under which name an item keeps its links.
+pub(super) const KEPT: &str = "links";
 
 /// How long a link leads to its item, if it is not taken back.
 const LINK_LIFE: SignedDuration = SignedDuration::from_hours(100 * 365 * 24);
@@ -72,7 +75,7 @@ pub(super) async fn create_link(
     let sealed = scope.visit.app.seal.seal(Purpose::Share, expires, &claims);
     let link = json!({"id": format!("s!{sealed}"), "type": body.r#type, "scope": to_whom});
     let all = all.into_iter().chain([&link]).cloned().collect();
-    keep(scope, &node, all).await?;
+    keep(scope, &node, KEPT, all).await?;
     Ok(reply::json(StatusCode::CREATED, &permission(scope, &link)))
 }
 
@@ -81,43 +84,44 @@ pub(super) async fn answer(
     scope: &Scope<'_>,
     address: &ItemAddress,
     calls: &[Call],
+    body: Body,
 ) -> Result<Response> {
     let node = scope.locate(address).await?.node;
-    let all = links(&scope.visit.app, &node);
+    let all = permissions(scope, &node);
     match (calls, &scope.visit.method) {
-        ([], &Method::GET) => {
-            let body = json!({"value": permissions(scope, &node)});
-            Ok(reply::json(StatusCode::OK, &body))
-        }
+        ([], &Method::GET) => Ok(reply::json(StatusCode::OK, &json!({ "value": all }))),
+        ([], _) => Err(Error::method("GET")),
         ([id], method) => {
-            let link =
-                all.iter().find(|link| link["id"] == id.name).ok_or_else(Error::not_found)?;
+            let is = |one: &Value| one["id"] == id.name.as_str();
+            let permission = all.iter().find(|one| is(one)).ok_or_else(Error::not_found)?;
             match *method {
-                Method::GET => Ok(reply::json(StatusCode::OK, &permission(scope, link))),
+                Method::GET => Ok(reply::json(StatusCode::OK, permission)),
+                Method::PATCH => grants::change(scope, &node, &id.name, body).await,
                 Method::DELETE => {
-                    let rest = all
-                        .iter()
-                        .filter(|other| *other != link)
-                        .map(|&other| other.clone())
-                        .collect();
-                    keep(scope, &node, rest).await?;
+                    let (kept, all) = match permission.get("link") {
+                        Some(_) => (KEPT, links(&scope.visit.app, &node)),
+                        None => (grants::KEPT, grants::of(&node)),
+                    };
+                    let rest = all.into_iter().filter(|one| !is(one)).cloned().collect();
+                    keep(scope, &node, kept, rest).await?;
                     Ok(reply::empty(StatusCode::NO_CONTENT))
                 }
-                _ => Err(Error::method("GET, DELETE")),
+                _ => Err(Error::method("GET, PATCH, DELETE")),
             }
         }
         _ => Err(Error::not_found()),
     }
 }
 
-/// The links of an item.
+/// The permissions of an item: its links, and what was given to people.
 pub(super) fn permissions(scope: &Scope<'_>, node: &Node) -> Vec<Value> {
-    links(&scope.visit.app, node).into_iter().map(|link| permission(scope, link)).collect()
+    let links = links(&scope.visit.app, node).into_iter().map(|link| permission(scope, link));
+    links.chain(grants::of(node).into_iter().map(|one| grants::permission(scope, one))).collect()
 }
 
 /// The links that lead to an item. A copy has its original's among its own; those are not its.
 fn links<'n>(app: &App, node: &'n Node) -> Vec<&'n Value> {
-    let kept = planted(node, "links").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let kept = planted(node, KEPT).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let leads_here = |link: &&Value| {
         let claims = link["id"].as_str().and_then(|id| claims(app, id));
         claims.is_some_and(|(_, item, ..)| item == node.no)
@@ -125,12 +129,18 @@ fn links<'n>(app: &App, node: &'n Node) -> Vec<&'n Value> {
     kept.iter().filter(leads_here).collect()
 }
 
-async fn keep(scope: &Scope<'_>, node: &Node, links: Vec<Value>) -> Result<()> {
+/// Has an item keep a list of the server's own.
+pub(super) async fn keep(
+    scope: &Scope<'_>,
+    node: &Node,
+    name: &str,
+    list: Vec<Value>,
+) -> Result<()> {
     let mut ours = match node.facets.get(FACETS) {
         Some(Value::Object(facets)) => facets.clone(),
         _ => Map::new(),
     };
-    ours.insert("links".into(), links.into());
+    ours.insert(name.into(), list.into());
     let mut change = Change::default();
     change.facets.insert(FACETS.into(), ours.into());
     scope.tree().update(scope.drive(), node.no, change, OnConflict::Fail, Expect::Any).await?;

@@ -10,6 +10,7 @@ use super::{
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Task {
+    Batch,
     User(Owner),
     Drives(Owner),
     Site(Site),
@@ -31,12 +32,15 @@ pub(super) enum ItemTask {
     CreateChild,
     GetContent,
     PutContent,
+    Preview,
     CreateSession,
     Copy,
     Delta(Call),
     Search(Call),
     CreateLink,
+    Invite,
     Permissions(Vec<Call>),
+    Thumbnails(Vec<Call>),
     Versions(Vec<Call>),
 }
 
@@ -44,7 +48,8 @@ impl Task {
     pub(super) fn of(method: &Method, address: Address) -> Result<Self> {
         let task = match address {
             Address::Item(address) => return Self::of_item(method, address),
-            Address::Batch => return Err(Error::not_supported("$batch is not served.")),
+            Address::Batch if *method == Method::POST => return Ok(Self::Batch),
+            Address::Batch => return Err(Error::method("POST")),
             Address::User(owner) => Self::User(owner),
             Address::Drives(owner) => Self::Drives(owner),
             Address::Site(site) => Self::Site(site),
@@ -82,12 +87,15 @@ impl Task {
     /// What counters and fault rules call it.
     pub(super) fn operation(&self) -> &'static str {
         match self {
+            Self::Batch => "graph.batch",
             Self::User(_) => "graph.user.get",
             Self::Drives(_) => "graph.drives.list",
             Self::Site(_) => "graph.site.get",
             Self::Sites => "graph.sites.list",
             Self::Drive { calls, .. } if calls.is_empty() => "graph.drive.get",
             Self::Drive { calls, .. } if calls[0].name == "search" => "graph.search.list",
+            Self::Drive { calls, .. } if calls[0].name == "recent" => "graph.recent.list",
+            Self::Drive { calls, .. } if is_shared(&calls[0]) => "graph.shared.list",
             Self::Drive { .. } => UNKNOWN,
             Self::Item { what, .. } => what.operation(),
         }
@@ -109,12 +117,15 @@ impl ItemTask {
             ("content", []) if is_look(method) => Ok(Self::GetContent),
             ("content", []) => Err(Error::method("GET, PUT")),
             ("createUploadSession", []) => post(Self::CreateSession),
+            ("preview", []) => post(Self::Preview),
             ("copy", []) => post(Self::Copy),
             ("permanentDelete", []) => post(Self::DeleteForGood),
             ("restore", []) => post(Self::Restore),
             ("createLink", []) => post(Self::CreateLink),
             ("delta", []) => get(Self::Delta(call)),
             ("search", []) => get(Self::Search(call)),
+            ("invite", []) => post(Self::Invite),
+            ("thumbnails", _) => Ok(Self::Thumbnails(rest)),
             ("permissions", _) => Ok(Self::Permissions(rest)),
             ("versions", _) => Ok(Self::Versions(rest)),
             (other, _) => Err(Error::not_supported(format!("'{other}' of an item is not served."))),
@@ -133,12 +144,14 @@ impl ItemTask {
             Self::CreateChild => "graph.children.create",
             Self::GetContent => "graph.content.get",
             Self::PutContent => "graph.content.put",
+            Self::Preview => "graph.preview.get",
             Self::CreateSession => "graph.session.create",
             Self::Copy => "graph.copy.start",
             Self::Delta(_) => "graph.delta.list",
             Self::Search(_) => "graph.search.list",
             Self::CreateLink => "graph.link.create",
-            Self::Permissions(_) => "graph.permissions",
+            Self::Invite | Self::Permissions(_) => "graph.permissions",
+            Self::Thumbnails(_) => "graph.thumbnails.get",
             Self::Versions(_) => "graph.versions",
         }
     }
@@ -176,9 +189,19 @@ pub(super) const OPERATIONS: &[&str] = &[
     "graph.link.create",
     "graph.link.get",
     "graph.permissions",
+    "graph.thumbnails.get",
+    "graph.preview.get",
     "graph.versions",
+    "graph.recent.list",
+    "graph.shared.list",
+    "graph.batch",
     UNKNOWN,
 ];
+
+/// Whether what others share is asked for; `shared` is what the first API called it.
+pub(super) fn is_shared(call: &Call) -> bool {
+    matches!(call.name.as_str(), "sharedWithMe" | "shared")
+}
 
 /// What a request to an upload URL is called.
 pub(super) fn of_session(method: &Method) -> &'static str {
@@ -224,8 +247,14 @@ mod tests {
             (Method::POST, "/me/drive/items/i/microsoft.graph.copy", "graph.copy.start"),
             (Method::GET, "/me/drive/items/root/delta()", "graph.delta.list"),
             (Method::GET, "/me/drive/search(q='a')", "graph.search.list"),
+            (Method::GET, "/me/drive/recent()", "graph.recent.list"),
+            (Method::GET, "/drives/d/sharedWithMe", "graph.shared.list"),
+            (Method::GET, "/me/drive/items/i/thumbnails/0/small", "graph.thumbnails.get"),
+            (Method::POST, "/me/drive/root:/a:/preview", "graph.preview.get"),
+            (Method::POST, "/me/drive/items/i/invite", "graph.permissions"),
             (Method::DELETE, "/me/drive/items/i/versions/1.0", "graph.versions"),
             (Method::GET, "/me/drives", "graph.drives.list"),
+            (Method::POST, "/$batch", "graph.batch"),
         ] {
             assert_eq!(operation(method, path).unwrap(), expected, "{path}");
         }

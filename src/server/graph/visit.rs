@@ -16,6 +16,7 @@ use super::{
 use crate::server::{
     account::{Account, Grant, Refusal},
     app::{App, Exchange},
+    observe::Link,
     origin::Origin,
 };
 
@@ -32,6 +33,8 @@ pub(super) struct Visit {
     pub(super) app: Arc<App>,
     pub(super) origin: Origin,
     pub(super) grant: Result<Grant, Refusal>,
+    /// The connection it came by.
+    pub(super) link: Link,
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) query: Query,
@@ -70,6 +73,7 @@ impl Visit {
             app: Arc::clone(app),
             origin: exchange.origin,
             grant: exchange.grant,
+            link: exchange.link,
             method: method(&parts),
             query: Query::parse(parts.uri.query())?,
             path: path.to_owned(),

@@ -26,6 +26,7 @@ use super::{
     present::Presentation,
 };
 use crate::server::{
+    account::Account,
     app::{App, Exchange, FrontEnd},
     content::{self, fingerprint},
     media::{
@@ -110,6 +111,28 @@ type Claims = (String, ItemNo, String, bool);
 /// In place of an item's number: the account's owner.
 const OWNER: ItemNo = 0;
 
+/// An item's pictures under the names that Graph has for sizes of the same pixels, with the paths
+/// of their URLs; of what is neither photo nor film there are none.
+pub(in crate::server) fn thumbnails(
+    app: &App,
+    account: &Account,
+    node: &Node,
+) -> Vec<(&'static str, u32, String)> {
+    let shows = matches!(ObjectType::of(node), ObjectType::Photo | ObjectType::Video);
+    let Some(content) = node.content.as_ref().filter(|_| shows) else { return Vec::new() };
+    let claims = (account.name.clone(), node.no, fingerprint(content), false);
+    let start = sealed(app, &claims);
+    let path = |size: Size| format!("{start}/{}/{}", size.name(), content::encoded(&node.name));
+    let sizes = [("large", Size::Normal), ("medium", Size::Album), ("small", Size::Thumbnail)];
+    sizes.map(|(name, size)| (name, size.pixels(), path(size))).into()
+}
+
+/// What the paths of a picture's URLs begin with; the size and a name follow.
+fn sealed(app: &App, claims: &Claims) -> String {
+    let expires = Timestamp::now() + app.settings.ticket_life;
+    format!("{PREFIX}{}", app.seal.seal(Purpose::Picture, expires, claims))
+}
+
 impl Objects {
     /// The URLs of an item's picture; `None` if it has no bytes.
     pub(super) fn pictures(
@@ -118,13 +141,12 @@ impl Objects {
         attachment: bool,
     ) -> Option<Box<dyn Fn(Size) -> String>> {
         let bytes = fingerprint(node.content.as_ref()?);
-        Some(self.sealed((self.account.name.clone(), node.no, bytes, attachment), &node.name))
+        let claims = (self.account.name.clone(), node.no, bytes, attachment);
+        Some(self.sealed(&claims, &node.name))
     }
 
-    fn sealed(&self, claims: Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
-        let expires = Timestamp::now() + self.app.settings.ticket_life;
-        let sealed = self.app.seal.seal(Purpose::Picture, expires, &claims);
-        let start = self.origin.url_on(CONTENT_HOST, &format!("{PREFIX}{sealed}"));
+    fn sealed(&self, claims: &Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
+        let start = self.origin.url_on(CONTENT_HOST, &sealed(&self.app, claims));
         let name = content::encoded(name).to_string();
         Box::new(move |size| format!("{start}/{}/{name}", size.name()))
     }
@@ -162,7 +184,7 @@ pub(super) fn of_user(asked: &Asked) -> Result<Response> {
     let size = Size::asked(asked.query.get("type"), &Size::OF_USERS, Size::Small)?;
     let account = asked.objects.account.name.clone();
     let claims = (account, OWNER, String::new(), asked.shown_how.attachment);
-    led_to(asked, &asked.objects.sealed(claims, "picture")(size))
+    led_to(asked, &asked.objects.sealed(&claims, "picture")(size))
 }
 
 fn led_to(asked: &Asked, url: &str) -> Result<Response> {

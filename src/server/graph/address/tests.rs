@@ -177,14 +177,8 @@ fn special_folders_and_shares_are_items() {
 
 #[test]
 fn what_cannot_be_meant_is_refused() {
-    for url in [
-        "/",
-        "/you/drive",
-        "/me/drive/root:/../x",
-        "/me/drive/items",
-        "/me/drive/root:/%FF",
-        "/drives",
-    ] {
+    for url in ["/", "/you/drive", "/me/drive/root:/../x", "/me/drive/items", "/me/drive/root:/%FF"]
+    {
         assert!(try_parse(url).is_err(), "{url}");
     }
 }

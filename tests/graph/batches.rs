@@ -1,0 +1,119 @@
+//! Several requests in one.
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use drivedal::server::{Budget, Fault};
+use serde_json::{Value, json};
+
+use crate::harness::{Cloud, Drive, names};
+
+async fn batch(drive: &Drive<'_>, requests: Value) -> Vec<Value> {
+    let answer = drive.ask("POST", "/$batch").json(json!({ "requests": requests })).ok().await;
+    answer.json()["responses"].as_array().expect("responses").clone()
+}
+
+fn statuses(responses: &[Value]) -> Vec<(String, u64)> {
+    let of =
+        |one: &Value| (one["id"].as_str().unwrap().to_owned(), one["status"].as_u64().unwrap());
+    responses.iter().map(of).collect()
+}
+
+#[tokio::test]
+async fn every_request_of_a_batch_is_answered_as_if_it_had_come_by_itself() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let responses = batch(
+        &drive,
+        json!([
+            {"id": "made", "method": "POST", "url": "/me/drive/root/children",
+             "headers": {"Content-Type": "application/json"}, "body": {"name": "d", "folder": {}}},
+            {"id": "put", "method": "PUT", "url": "/me/drive/root:/d/f%20%C3%A4:/content",
+             "headers": {"content-type": "text/plain"}, "body": STANDARD.encode("batched")},
+            {"id": "read", "method": "GET", "url": "/me/drive/root:/d/f%20%C3%A4:/content"},
+            {"id": "list", "method": "GET", "url": "me/drive/root:/d:/children?$select=name"},
+            {"id": "whole", "method": "GET", "url": cloud.url("/v1.0/me/drive/root")},
+            {"id": "open", "method": "GET", "url": "/me/drive/root:/d/f ä"},
+            {"id": "none", "method": "GET", "url": "/me/drive/root:/none"},
+            {"id": "gone", "method": "DELETE", "url": "/me/drive/root:/d"},
+        ]),
+    )
+    .await;
+    let expected = [
+        ("made", 201),
+        ("put", 201),
+        ("read", 302),
+        ("list", 200),
+        ("whole", 200),
+        ("open", 200),
+        ("none", 404),
+        ("gone", 204),
+    ];
+    assert_eq!(statuses(&responses), expected.map(|(id, status)| (id.to_owned(), status)));
+    assert_eq!(responses[1]["body"]["size"], 7);
+    let url = responses[2]["headers"]["Location"].as_str().expect("a place");
+    assert!(responses[2].get("body").is_none());
+    assert_eq!(cloud.send("GET", url).await.status, 404, "removed by the same batch");
+    assert_eq!(names(&responses[3]["body"]), ["f ä"]);
+    assert_eq!(responses[6]["body"]["error"]["code"], "itemNotFound");
+    let counters = cloud.server.control().counters();
+    for (operation, times) in [("graph.batch", 1), ("graph.content.put", 1), ("graph.item.get", 3)]
+    {
+        assert_eq!(counters.of(operation), times, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_waits_for_those_it_depends_on_and_fails_with_them() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let responses = batch(
+        &drive,
+        json!([
+            {"id": "3", "method": "GET", "url": "/me/drive/root:/a/f:/content", "dependsOn": ["2"]},
+            {"id": "2", "method": "GET", "url": "/me/drive/root:/a", "dependsOn": ["1"]},
+            {"id": "1", "method": "PATCH", "url": "/me/drive/root:/a", "body": {"folder": {}},
+             "headers": {"Content-Type": "application/json"}},
+            {"id": "4", "method": "GET", "url": "/me/drive", "dependsOn": ["3"]},
+        ]),
+    )
+    .await;
+    let expected = [("1", 201), ("2", 200), ("3", 404), ("4", 424)];
+    assert_eq!(statuses(&responses), expected.map(|(id, status)| (id.to_owned(), status)));
+    for bad in [
+        json!([{"id": "1", "method": "GET", "url": "/me", "dependsOn": ["1"]}]),
+        json!([{"id": "1", "method": "POST", "url": "/me/drive/root/children", "body": {}}]),
+        json!([{"id": "1", "method": "POST", "url": "/$batch"}]),
+        json!([{"id": "1", "url": "/me"}]),
+    ] {
+        let refused = drive.ask("POST", "/$batch").json(json!({ "requests": bad }));
+        refused.refused(400, "BadRequest").await;
+    }
+    drive.ask("GET", "/$batch").refused(405, "Request_BadRequest").await;
+    let stranger = cloud.send("POST", &cloud.url("/v1.0/$batch")).json(json!({"requests": []}));
+    stranger.refused(401, "InvalidAuthenticationToken").await;
+}
+
+#[tokio::test]
+async fn faults_and_budgets_meet_the_requests_of_a_batch_one_by_one() {
+    let cloud = Cloud::with(|builder| builder.latency(Duration::from_millis(200))).await;
+    let drive = cloud.drive();
+    let three = json!([
+        {"id": "a", "method": "GET", "url": "/me/drive/root"},
+        {"id": "b", "method": "GET", "url": "/me/drive/root"},
+        {"id": "c", "method": "GET", "url": "/me/drive/root"},
+    ]);
+    let control = cloud.server.control();
+    let once = [Fault::on("graph.item.get").times(1).status(503).header("retry-after", "3")];
+    control.add_faults(once).unwrap();
+    let began = Instant::now();
+    let responses = batch(&drive, three.clone()).await;
+    assert!(began.elapsed() < Duration::from_millis(400), "the way is made once");
+    let of: Vec<_> = responses.iter().map(|one| one["status"].as_u64().unwrap()).collect();
+    assert_eq!(of, [503, 200, 200]);
+    assert_eq!(responses[0]["headers"]["Retry-After"], "3");
+    control.set_budget(Some(Budget::new(2, Duration::from_secs(60)))).unwrap();
+    let responses = batch(&drive, three).await;
+    let of: Vec<_> = responses.iter().map(|one| one["status"].as_u64().unwrap()).collect();
+    assert_eq!(of, [200, 200, 429]);
+}
