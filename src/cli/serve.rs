@@ -25,7 +25,8 @@ code 0.
 
 Clients sign in with the access token `drivedal-dev`, or the refresh token `drivedal-dev-refresh`
 and any client id. The token `drivedal-dev-NAME` is an empty drive NAME of its own, made on sight.
-SkyDrive's API is at http://ADDRESS:PORT/v5.0/.
+Below http://ADDRESS:PORT are Live Connect at /v5.0/, Microsoft Graph at /v1.0 and Amazon Cloud Drive
+at /drive/v1/, and control (counters, request log, faults, reset) at /_control/.
 
 Examples:
   drivedal serve --http 127.0.0.1:8080
