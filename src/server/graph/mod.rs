@@ -49,6 +49,8 @@
 //!   name (OpenDAL's `create_dir` sends it);
 //! * children of what is no folder are none;
 //! * upload, download and monitor URLs ignore an `Authorization` header, as old clients send it;
+//! * a feed that is asked for by an item's id (`items/ID/delta`) tells where items are, any other one
+//!   does not: the reference says that none does, logs of a sync client that needs it show it;
 //! * a feed's token serves for 30 days, a page of the feed that tells of removed items has 7 items;
 //! * only the current version of a file is kept.
 
