@@ -1,6 +1,6 @@
 //! Clients that believe to speak with a cloud: TLS in its name, and a proxy to here.
 
-use drivedal::server::{AccountKind, Server};
+use drivedal::server::{AccountKind, Fault, Server, When};
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, StatusCode, Version, header};
 use serde_json::{Value, json};
 use tokio::{
@@ -220,6 +220,19 @@ async fn an_authority_outlives_its_server() {
     std::fs::write(folder.path().join("ca.key"), "nonsense").expect("written");
     let broken = Server::builder().data(folder.path()).stand_in().start().await;
     assert!(broken.is_err_and(|error| error.to_string().contains("ca.key")));
+}
+
+#[tokio::test]
+async fn a_fault_breaks_the_line_inside_of_a_tunnel_too() {
+    let server = server().await;
+    let client = deceived(&server);
+    let fault = Fault::on("graph.drive.get").times(1).reset(When::Before);
+    server.control().add_faults([fault]).expect("a rule");
+    let url = format!("{GRAPH}/me/drive");
+    let broken = client.get(&url).bearer_auth("drivedal-dev").send().await;
+    assert!(broken.is_err(), "{broken:?}");
+    assert_eq!(json(&client, &url).await["driveType"], "personal");
+    assert_eq!(server.control().counters().of("graph.drive.get"), 2);
 }
 
 #[tokio::test]
