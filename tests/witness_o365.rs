@@ -5,6 +5,8 @@
 //! the library is missing the tests say that they are ignored, and fail if
 //! `DRIVEDAL_REQUIRE_CLIENTS` is set.
 
+mod witness;
+
 use std::{
     ffi::OsString,
     process::{Command, Output},
@@ -12,7 +14,9 @@ use std::{
 };
 
 use drivedal::server::{AccountKind, Server};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
+
+use crate::witness::{Outcome, trial};
 
 /// The version that is known to work.
 const VERSION: &str = "2.1.10";
@@ -33,16 +37,8 @@ fn main() {
     let missing = look_for_it().err();
     let server = Arc::new(runtime.block_on(Server::builder().start()).expect("a server"));
     let trials = TESTS.into_iter().map(|(test, kind)| {
-        let name = format!("o365_{test}");
         let server = Arc::clone(&server);
-        match &missing {
-            None => Trial::test(name, move || run(&server, test, kind)),
-            Some(why) if std::env::var_os("DRIVEDAL_REQUIRE_CLIENTS").is_some() => {
-                let why = why.clone();
-                Trial::test(name, move || Err(why.into()))
-            }
-            Some(why) => Trial::test(format!("{name} ({why})"), || Ok(())).with_ignored_flag(true),
-        }
+        trial(format!("o365_{test}"), missing.as_deref(), move || run(&server, test, kind))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     drop(server);
@@ -71,7 +67,7 @@ fn look_for_it() -> Result<(), String> {
 }
 
 /// Has the script do one thing with an account of its own.
-fn run(server: &Server, test: &str, kind: AccountKind) -> Result<(), Failed> {
+fn run(server: &Server, test: &str, kind: AccountKind) -> Outcome {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witness_o365.py");
     let account = format!("{test}.{kind}");
     let Output { status, stdout, stderr } = python()
