@@ -33,6 +33,7 @@ use tower::ServiceExt;
 
 use super::{
     app::{App, text},
+    flushes::{Flushes, Told},
     observe::{self, Link},
     origin::Origin,
     proxy,
@@ -116,7 +117,13 @@ async fn connection(stream: TcpStream, serving: Serving) {
         () = serving.stop.cancelled() => return,
     }
     let tls = serving.tls.clone();
-    let line = Line { serving, link: Link::default(), local, tunnel: Arc::default() };
+    let line = Line {
+        serving,
+        link: Link::default(),
+        flushes: Flushes::default(),
+        local,
+        tunnel: Arc::default(),
+    };
     let socket = Socket { stream, link: line.link.clone() };
     if first == [HANDSHAKE] && tls.is_some() {
         return line.serve_secure(tls, socket).await;
@@ -136,6 +143,8 @@ async fn connection(stream: TcpStream, serving: Serving) {
 struct Line {
     serving: Serving,
     link: Link,
+    /// When what was answered has been written.
+    flushes: Flushes,
     /// The address that it came to.
     local: SocketAddr,
     /// What it becomes, once the request is answered that asked for it.
@@ -173,6 +182,7 @@ impl Line {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         protocol.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         protocol.http2().timer(TokioTimer::new());
+        let stream = Told { stream, flushes: self.flushes.clone() };
         let served = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut served = std::pin::pin!(served);
         let outcome = tokio::select! {
@@ -241,7 +251,10 @@ async fn reply(line: &Line, secure: bool, request: Request) -> Response {
             Err(never) => match never {},
         };
     }
-    observe::exchange(&serving.app, &line.link, origin, request).await
+    // HTTP/2 writes many answers at a time.
+    let flushes = (request.version() < Version::HTTP_2).then(|| line.flushes.clone());
+    let link = Link { flushes, ..line.link.clone() };
+    observe::exchange(&serving.app, &link, origin, request).await
 }
 
 /// Why a request is refused that only a web page of somebody else's can have sent to this machine.

@@ -13,10 +13,16 @@ use axum::{
 };
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    sync::futures::OwnedNotified,
+    time::{Instant, Sleep},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::control::{Drip, Spot};
+use super::{
+    control::{Drip, Spot},
+    flushes::Flushes,
+};
 
 /// How long a piece of a slow body takes.
 const TICK: Duration = Duration::from_millis(20);
@@ -68,8 +74,21 @@ pub(super) struct Faulty {
     held: Bytes,
     /// Until when the next piece waits.
     wait: Option<Pin<Box<Sleep>>>,
-    /// Whether what came before the cut has had its chance to be sent.
-    flushed: bool,
+    /// When what was handed on has been written, where the connection tells that.
+    written: Option<Flushes>,
+    /// What the cut waits for.
+    before_cut: BeforeCut,
+}
+
+/// What a body that is cut still waits for.
+#[derive(Debug)]
+enum BeforeCut {
+    /// Nothing yet.
+    Unseen,
+    /// Until what came before is written.
+    Writing(Pin<Box<OwnedNotified>>),
+    /// For nothing more.
+    Written,
 }
 
 impl Faulty {
@@ -85,7 +104,8 @@ impl Faulty {
             seen: 0,
             held: Bytes::new(),
             wait: None,
-            flushed: false,
+            written: None,
+            before_cut: BeforeCut::Unseen,
         }
     }
 
@@ -107,6 +127,12 @@ impl Faulty {
     /// Resets the connection there, at the end at the latest.
     pub(super) fn reset_at(self, spot: Spot, reset: CancellationToken) -> Self {
         Self { cut: Some((spot, Cut::Reset(reset))), ..self }
+    }
+
+    /// Cut only when the connection has written what came before; one that writes nothing but this
+    /// body until it ends.
+    pub(super) fn written(self, flushes: Flushes) -> Self {
+        Self { written: Some(flushes), ..self }
     }
 
     /// With another byte there.
@@ -179,12 +205,26 @@ impl Faulty {
 
     /// The end before its time; what was handed on before is sent first.
     fn cut_off(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if !self.flushed {
-            // The connection throws away what it has not written when a body fails, and writes
-            // when a body has nothing for it.
-            self.flushed = true;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        // The connection throws away what it has not written when a body fails, and writes when a
+        // body has nothing for it.
+        loop {
+            match &mut self.before_cut {
+                BeforeCut::Unseen => match &self.written {
+                    Some(flushes) => {
+                        self.before_cut = BeforeCut::Writing(Box::pin(flushes.next()));
+                    }
+                    None => {
+                        self.before_cut = BeforeCut::Written;
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                },
+                BeforeCut::Writing(written) => {
+                    ready!(written.as_mut().poll(cx));
+                    self.before_cut = BeforeCut::Written;
+                }
+                BeforeCut::Written => break,
+            }
         }
         match &self.cut {
             Some((_, Cut::Reset(reset))) => {
@@ -265,9 +305,16 @@ impl HttpBody for Faulty {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use axum::response::Response;
     use http_body_util::BodyExt;
+    use hyper::{server::conn::http1, service::service_fn};
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::server::flushes::Told;
 
     fn body(pieces: &[&'static str]) -> Body {
         let pieces: Vec<_> = pieces.iter().map(|text| Ok::<_, Error>(Bytes::from(*text))).collect();
@@ -347,6 +394,30 @@ mod tests {
                 () = reset.cancelled() => {}
             }
             assert_eq!(bytes, seen, "{spot:?}");
+        }
+    }
+
+    /// Time passes only when nothing else can be done: the server has done all that it can before
+    /// the client reads.
+    #[tokio::test(start_paused = true)]
+    async fn what_came_before_a_cut_is_written_however_late_it_is_read() {
+        const FILE: &[u8] = &[7; 200_000];
+        for (kept, cut) in [(1_000, 150_000), (100_000, 99_000), (64_000, 64_000)] {
+            let (mut client, stream) = tokio::io::duplex(kept);
+            let flushes = Flushes::default();
+            let stream = Told { stream, flushes: flushes.clone() };
+            let service = service_fn(move |_| {
+                let body = Faulty::new(Body::from(FILE), None).written(flushes.clone());
+                std::future::ready(Ok::<_, Infallible>(Response::new(body.broken_after(cut))))
+            });
+            let server = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let server = tokio::spawn(server);
+            client.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.expect("sent");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.expect("an answer");
+            assert_eq!(answer.iter().filter(|byte| **byte == 7).count() as u64, cut);
+            assert!(server.await.expect("no panic").is_err());
         }
     }
 }

@@ -121,6 +121,7 @@ mod content_range;
 pub mod control;
 mod error;
 mod faulty;
+mod flushes;
 pub mod graph;
 pub mod live;
 mod media;

@@ -24,6 +24,7 @@ use super::{
     bodies::{Received, Sent},
     control::{RequestRecord, Strike, When, redact, within_budget},
     faulty::Lane,
+    flushes::Flushes,
     origin::Origin,
 };
 
@@ -36,6 +37,8 @@ pub(super) struct Link {
     pub up: Lane,
     /// What the server sends.
     pub down: Lane,
+    /// When all of it has been written, where the connection tells that of one answer.
+    pub flushes: Option<Flushes>,
 }
 
 /// What a request is called that is no protocol's.
@@ -58,7 +61,8 @@ pub(super) async fn part(
     origin: Origin,
     request: Request,
 ) -> Response {
-    answer(app, link, origin, request, Duration::ZERO).await
+    let link = Link { flushes: None, ..link.clone() };
+    answer(app, &link, origin, request, Duration::ZERO).await
 }
 
 async fn answer(

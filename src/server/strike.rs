@@ -112,6 +112,9 @@ impl Strike {
         if let Some((_, spot)) = spoilt {
             faulty = faulty.spoilt_at(spot);
         }
+        if let Some(flushes) = &link.flushes {
+            faulty = faulty.written(flushes.clone());
+        }
         if let Some(bytes) = self.truncate {
             faulty = faulty.broken_after(bytes);
         }

@@ -3,13 +3,13 @@
 //! `close` after success, a second `abort`), and the bound on memory (point 7), are tested beside
 //! the adapter.
 
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::time::Duration;
 
 use drivedal::{
     layers::{Policy, retry::Backoff},
     server::{Fault, Server, When},
 };
-use futures::future::join_all;
+use futures::{FutureExt as _, future::join_all};
 use opendal::{
     ErrorKind, Operator, Writer,
     layers::{RetryLayer, TimeoutLayer},
@@ -240,28 +240,33 @@ async fn four_a_close_that_was_dropped_goes_on_and_can_be_repeated() {
 
 /// Not ours: the layer gives its writer to the future of a call, with which it is dropped. It does so
 /// with OpenDAL's own service for files too, which by itself outlasts it.
-#[tokio::test]
-async fn opendals_retry_layer_loses_any_writer_of_which_a_call_is_dropped() {
+#[test]
+fn opendals_retry_layer_loses_any_writer_of_which_a_call_is_dropped() {
+    // One thread for what blocks: while it is kept busy, no call to the file system ends.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.max_blocking_threads(1).enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().to_str().expect("a path");
     let plain = Operator::new(Fs::default().root(root)).expect("a service");
     for (operator, outlasts) in [(plain.clone(), true), (plain.layer(RetryLayer::new()), false)] {
-        let mut writer = operator.writer("file").await.expect("a writer");
-        writer.write("bytes").await.expect("taken");
-        // Asked once, and dropped while a thread is at work on it.
-        let is_pending = {
-            let mut closing = pin!(writer.close());
-            poll_fn(|cx| Poll::Ready(closing.as_mut().poll(cx).is_pending())).await
-        };
-        assert!(is_pending);
-        match (writer.close().await, outlasts) {
-            (Ok(_), true) => {}
-            (Err(error), false) => {
-                let said = error.to_string();
-                assert!(said.contains("make sure future not dropped before ready"), "{said}");
+        runtime.block_on(async {
+            let mut writer = operator.writer("file").await.expect("a writer");
+            writer.write("bytes").await.expect("taken");
+            let (let_go, held) = std::sync::mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || held.recv());
+            // Asked once, and dropped before the file system can have answered.
+            assert!(writer.close().now_or_never().is_none());
+            let_go.send(()).expect("held");
+            busy.await.expect("ended").expect("let go");
+            match (writer.close().await, outlasts) {
+                (Ok(_), true) => {}
+                (Err(error), false) => {
+                    let said = error.to_string();
+                    assert!(said.contains("make sure future not dropped before ready"), "{said}");
+                }
+                (ended, _) => panic!("{ended:?}"),
             }
-            (ended, _) => panic!("{ended:?}"),
-        }
+        });
     }
 }
 

@@ -54,7 +54,8 @@ async fn a_body_that_breaks_off_again_and_again_comes_whole_and_no_byte_is_asked
             requests.iter().filter(|request| request.operation == body(cloud)).collect();
         assert_eq!(bodies.len(), 5, "{cloud:?}");
         let sent: u64 = bodies.iter().map(|request| request.bytes_out).sum();
-        assert!(sent <= written.len() as u64, "{cloud:?}: {sent}");
+        let each: Vec<_> = bodies.iter().map(|request| request.bytes_out).collect();
+        assert!(sent <= written.len() as u64, "{cloud:?}: {each:?}");
     }
 }
 
