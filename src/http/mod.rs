@@ -17,6 +17,7 @@ mod progress;
 mod range;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod tls;
 mod transport;
 
 #[cfg(feature = "layers")]

@@ -15,7 +15,7 @@ use futures::{Stream, StreamExt, stream};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 use tokio::time::timeout;
 
-use super::{file::BodySource, progress::Progress};
+use super::{file::BodySource, progress::Progress, tls};
 
 /// How much of a body is handed to the connection at once, in bytes.
 pub(super) const PIECE: usize = 256 << 10;
@@ -72,17 +72,21 @@ impl Default for Transport {
 impl Transport {
     /// A transport with its own connections.
     ///
+    /// The system's certificates are read when the first server shows its own.
+    ///
     /// # Panics
-    /// If the system's certificates or proxy settings cannot be read at all.
+    /// If the process has chosen a provider of cryptography that knows no common version of TLS.
     pub fn new(timeouts: Timeouts) -> Self {
+        let tls = tls::config().expect("the provider of cryptography knows TLS 1.2 or 1.3");
         let client = || {
             reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
                 .connect_timeout(timeouts.connect)
                 .tcp_nodelay(true)
                 .user_agent(concat!("drivedal/", env!("CARGO_PKG_VERSION")))
         };
         let built = |builder: reqwest::ClientBuilder| {
-            builder.build().expect("the system's TLS and proxy settings are readable")
+            builder.build().expect("nothing is set that a client could refuse")
         };
         Self {
             outside: built(client()),

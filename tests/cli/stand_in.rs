@@ -38,3 +38,26 @@ fn remotes_without_an_endpoint_are_led_to_a_server_that_stands_in_for_their_clou
     assert!(ran.code != 0 && ran.err.contains("certificate"), "{ran:?}");
     assert_eq!(serving.stop("TERM").code, 0);
 }
+
+#[test]
+fn without_certificates_of_the_systems_there_is_plain_http() {
+    let shell = Shell::new();
+    let authority = shell.path("ca.pem");
+    let told = authority.to_str().expect("a name");
+    let serving = Serving::start(&shell, &["--ephemeral", "--stand-in", told]);
+    let folder = shell.path("nothing");
+    std::fs::create_dir(&folder).expect("a folder");
+    let ls = |remote: &str| {
+        let mut command = shell.command(&["--remote", remote, "--retries", "0", "ls", "cloud:"]);
+        command.env("HTTPS_PROXY", &serving.url);
+        command.env("SSL_CERT_DIR", &folder).env("SSL_CERT_FILE", folder.join("none.pem"));
+        Ran::of(command.output().expect("it runs"))
+    };
+    let plain =
+        format!("cloud=onedrive://?endpoint={}/v1.0&access_token=drivedal-dev", serving.url);
+    let ran = ls(&plain);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = ls("cloud=onedrive://?access_token=drivedal-dev");
+    assert!(ran.code != 0 && ran.err.contains("No CA certificates"), "{ran:?}");
+    assert_eq!(serving.stop("TERM").code, 0);
+}

@@ -64,12 +64,15 @@ async fn a_slow_line_is_slow_both_ways() {
     let began = Instant::now();
     let path = ticket(&rig, length).await;
     assert!(began.elapsed() >= least, "up: {:?}", began.elapsed());
-    let began = Instant::now();
-    // Each connection has it to itself.
-    let (one, two) = tokio::join!(rig.bare("GET", &path).send(), rig.bare("GET", &path).send());
-    let took = began.elapsed();
-    assert!(one.body == bytes(length) && two.body == one.body);
-    assert!(took >= least && took < least * 2, "down: {took:?}");
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        let began = Instant::now();
+        let (one, two) = tokio::join!(rig.bare("GET", &path).send(), rig.bare("GET", &path).send());
+        fastest = fastest.min(began.elapsed());
+        assert!(one.body == bytes(length) && two.body == one.body);
+    }
+    // Each connection has it to itself. What else the machine does can only make it slower.
+    assert!(fastest >= least && fastest < least * 2, "down: {fastest:?}");
 }
 
 #[tokio::test]

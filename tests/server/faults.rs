@@ -113,9 +113,14 @@ async fn latency_delays_and_does_no_more() {
         assert_eq!(rig.live("GET", "/me").send().await.status, 200);
         assert!(began.elapsed() >= at_least);
     }
-    let began = Instant::now();
-    rig.bare("GET", "/_control/health").send().await;
-    assert!(began.elapsed() < delay, "control is not delayed");
+    // What else the machine does can only make it slower.
+    let mut fastest = Duration::MAX;
+    for _ in 0..10 {
+        let began = Instant::now();
+        rig.bare("GET", "/_control/health").send().await;
+        fastest = fastest.min(began.elapsed());
+    }
+    assert!(fastest < delay, "control is not delayed");
 }
 
 #[tokio::test]
@@ -188,17 +193,18 @@ async fn rules_keep_to_their_times() {
     let rig = Rig::new().await;
     let ms = Duration::from_millis;
     let status = async || rig.live("GET", "/me").send().await.status;
-    let began = Instant::now();
-    rig.fault(Fault::on("live.user.get").from(ms(100)).until(ms(200)).status(503));
+    let before = Instant::now();
+    rig.fault(Fault::on("live.user.get").from(ms(100)).until(ms(900)).status(503));
+    let after = Instant::now();
     let mut failed = Vec::new();
-    while began.elapsed() < ms(260) {
-        let asked = began.elapsed();
+    while after.elapsed() < ms(950) {
+        let asked = after.elapsed();
         if status().await == 503 {
-            failed.push((asked, began.elapsed()));
+            failed.push((asked, before.elapsed()));
         }
     }
-    assert!(failed.len() > 1, "{failed:?}");
-    assert!(failed.iter().all(|(asked, told)| *told >= ms(100) && *asked <= ms(210)), "{failed:?}");
+    assert!(!failed.is_empty());
+    assert!(failed.iter().all(|(asked, told)| *told >= ms(100) && *asked <= ms(900)), "{failed:?}");
     // An outage begins with the first request that meets it.
     rig.server.control().clear_faults();
     rig.fault(Fault::on("live.user.get").skip(2).lasting(ms(150)).status(503));
