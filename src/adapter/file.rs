@@ -20,9 +20,12 @@ use super::{
     upload::{Stop, Upload},
     write::too_large,
 };
-use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Result, UploadSession,
-    WriteOptions,
+use crate::{
+    drive::{
+        Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Result, UploadSession,
+        WriteOptions,
+    },
+    http::Leaving,
 };
 
 /// How [`DriveHandle::upload_file`] writes.
@@ -37,6 +40,8 @@ pub struct FileUpload {
     /// The caller compares sizes himself where [`UploadedFile::item`] tells none: see
     /// [`Announce::deferred_check`](crate::Announce::deferred_check).
     pub deferred_check: bool,
+    /// Told how far a file is that goes in one request; of fragments `on_saved` tells.
+    pub leaving: Option<Leaving>,
 }
 
 /// A file that has arrived.
@@ -227,7 +232,7 @@ async fn send(
         return Err(too_large(size, total_max));
     }
     let changed = Timestamp::try_from(stamp.modified()).ok();
-    let (cx, requests) = cx.counting();
+    let (cx, requests) = cx.telling(options.leaving.clone()).counting();
     let mut upload = upload_of(core, cx, path, size, options)?;
     let resume = match resume {
         Some(saved) if saved.path != path => {

@@ -213,6 +213,7 @@ impl Call {
                 before: Bytes::new(),
                 after: Bytes::new(),
                 watch: self.watch.clone(),
+                leaving: None,
             }),
         }
     }

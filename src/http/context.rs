@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use super::{
     call::Call,
     error,
+    file::{BodySource, Leaving},
     transport::{Redirected, understands_files},
 };
 use crate::{
@@ -41,6 +42,8 @@ pub struct Context {
     executor: Arc<dyn Execute>,
     /// Requests sent on this context and its clones, where somebody counts them.
     requests: Option<Arc<AtomicU64>>,
+    /// Told of the bytes of files that go in one request.
+    leaving: Option<Leaving>,
 }
 
 impl From<&OperationContext> for Context {
@@ -49,6 +52,7 @@ impl From<&OperationContext> for Context {
             transport: lent.http_transport().clone(),
             executor: lent.executor().clone().into_inner(),
             requests: None,
+            leaving: None,
         }
     }
 }
@@ -64,6 +68,11 @@ impl Context {
     pub(crate) fn counting(self) -> (Self, Arc<AtomicU64>) {
         let requests = Arc::<AtomicU64>::default();
         (Self { requests: Some(Arc::clone(&requests)), ..self }, requests)
+    }
+
+    /// The same, on which `leaving` is told of the bytes of files.
+    pub(crate) fn telling(self, leaving: Option<Leaving>) -> Self {
+        Self { leaving, ..self }
     }
 
     /// Runs a task that goes on when the caller's future is dropped.
@@ -104,7 +113,10 @@ impl Context {
     pub(crate) async fn fetch(&self, call: Call) -> Result<Incoming> {
         let attempted = call.label();
         let call = self.with_sendable_body(call).await.map_err(|e| e.attempted(&attempted))?;
-        let request = call.into_request().map_err(|e| e.attempted(&attempted))?;
+        let mut request = call.into_request().map_err(|e| e.attempted(&attempted))?;
+        if let Some(source) = request.extensions_mut().get_mut::<BodySource>() {
+            source.leaving.clone_from(&self.leaving);
+        }
         if let Some(requests) = &self.requests {
             requests.fetch_add(1, Ordering::Relaxed);
         }

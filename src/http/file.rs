@@ -1,6 +1,6 @@
 //! Bodies that are read from their file while they are sent.
 
-use std::{fs::File, io, sync::Arc};
+use std::{fmt, fs::File, io, sync::Arc};
 
 #[cfg(feature = "layers")]
 use ::http::Request;
@@ -21,6 +21,25 @@ pub(super) struct BodySource {
     pub(super) before: Bytes,
     pub(super) after: Bytes,
     pub(super) watch: Option<Watch>,
+    pub(super) leaving: Option<Leaving>,
+}
+
+/// Told how many of a file's first bytes have been read to be sent, each time there are more of
+/// them; from the beginning again if its request is repeated.
+#[derive(Clone)]
+pub struct Leaving(Arc<dyn Fn(u64) + Send + Sync>);
+
+impl Leaving {
+    /// Calls `tell`, on a thread that may block.
+    pub fn new(tell: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+}
+
+impl fmt::Debug for Leaving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leaving").finish_non_exhaustive()
+    }
 }
 
 /// Called when a file begins to be read for a request, and again if the request is repeated.
@@ -54,8 +73,8 @@ pub(crate) fn len_in_file(request: &Request<Buffer>) -> Option<u64> {
     request.extensions().get::<BodySource>().map(BodySource::len)
 }
 
-impl std::fmt::Debug for BodySource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for BodySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BodySource").field("len", &self.len()).finish_non_exhaustive()
     }
 }
@@ -76,13 +95,14 @@ struct Step {
     at: u64,
     len: u64,
     observer: Option<Box<dyn Observer>>,
+    leaving: Option<Leaving>,
 }
 
 impl Reading {
     async fn next(self) -> Option<(io::Result<Bytes>, Self)> {
         let reading = match self {
-            Self::Begin(BodySource { file, file_len: len, watch, .. }) => {
-                Step { file, at: 0, len, observer: watch.map(|begun| begun()) }.ahead()
+            Self::Begin(BodySource { file, file_len: len, watch, leaving, .. }) => {
+                Step { file, at: 0, len, observer: watch.map(|begun| begun()), leaving }.ahead()
             }
             other => other,
         };
@@ -112,6 +132,9 @@ impl Step {
                 observer.piece(&piece);
             }
             self.at += want as u64;
+            if let Some(Leaving(tell)) = &self.leaving {
+                tell(self.at);
+            }
             Ok((Bytes::from(piece), self))
         }))
     }

@@ -32,5 +32,6 @@ pub(crate) use self::{
 };
 pub use self::{
     context::Context,
+    file::Leaving,
     transport::{Timeouts, Transport, transport},
 };

@@ -1,6 +1,12 @@
 //! Large files over lines that break.
 
-use drivedal::server::{Fault, Server, When};
+use std::sync::{Arc, Mutex};
+
+use drivedal::{
+    adapter::{FileUpload, SavedUpload},
+    http::Leaving,
+    server::{Fault, Server, When},
+};
 
 use crate::rig::{ALL, Cloud, Drive, WITH_SESSIONS, bytes, local, no_sessions};
 
@@ -132,5 +138,29 @@ async fn small_files_of_the_users_own_go_in_one_request_everywhere() {
             assert!(sent.requests >= 1 && saved.is_none());
             assert!(drive.read("a/small").await.as_deref() == Some(&*written), "{cloud:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn how_far_a_file_is_that_goes_in_one_request_is_told_while_it_goes() {
+    let server = server().await;
+    for cloud in ALL {
+        let drive = Drive::new(cloud, &server, &format!("{cloud:?}"), &[]);
+        let written = bytes(9, 3_000_000);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let leaving = Leaving::new({
+            let told = Arc::clone(&told);
+            move |far| told.lock().expect("no panic").push(far)
+        });
+        let options = FileUpload { leaving: Some(leaving), ..FileUpload::default() };
+        let file = local(&written).reopen().expect("the file");
+        let mut keep = |_: &SavedUpload| panic!("it is no file for fragments");
+        let sent =
+            drive.handle.upload_file(&drive.operator, "a/file", file, &options, None, &mut keep);
+        sent.await.expect("sent");
+        let told = std::mem::take(&mut *told.lock().expect("no panic"));
+        assert!(told.len() > 10 && told.is_sorted(), "{cloud:?}: {told:?}");
+        assert_eq!(told.last(), Some(&3_000_000), "{cloud:?}");
+        assert!(drive.read("a/file").await == Some(written), "{cloud:?}");
     }
 }

@@ -4,9 +4,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use drivedal::adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile};
+use drivedal::{
+    adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile},
+    http::Leaving,
+};
 use jiff::Timestamp;
 use opendal::ErrorKind;
 use serde::{Deserialize, Serialize};
@@ -22,6 +29,7 @@ use crate::cli::{
     app::Located,
     failure::{Failure, Result},
     interrupt::Interrupt,
+    progress::Tally,
 };
 
 /// What the journal keeps of an upload.
@@ -54,7 +62,8 @@ pub(super) async fn send(
     };
     let server = to.remote.server.clone();
     let saved = claim.as_ref().and_then(|claim| saved(claim, server.as_deref(), &path));
-    let mut sending = Sending { from, to, ledger, claim, server, saved, moved: 0, told: false };
+    let mut sending =
+        Sending { from, to, ledger, claim, server, saved, shown: Arc::default(), told: false };
     let mut in_vain = 0;
     loop {
         let arrived = sending.arrived();
@@ -107,6 +116,12 @@ fn saved(claim: &Claim, server: Option<&str>, path: &str) -> Option<SavedUpload>
     (saved.path() == path && !is_over).then_some(saved)
 }
 
+/// Shows that a file is so far, what is repeated of it only once.
+fn show(tally: &Tally, shown: &AtomicU64, far: u64) {
+    let before = shown.fetch_max(far, Ordering::Relaxed);
+    tally.moved(far.saturating_sub(before));
+}
+
 struct Sending<'a> {
     from: PathBuf,
     to: &'a Located,
@@ -115,7 +130,7 @@ struct Sending<'a> {
     server: Option<String>,
     saved: Option<SavedUpload>,
     /// Bytes that the user has been shown.
-    moved: u64,
+    shown: Arc<AtomicU64>,
     /// That it goes on was told.
     told: bool,
 }
@@ -140,11 +155,14 @@ impl Sending<'_> {
             Ok((file, modified))
         })
         .await?;
+        let (tally, shown) = (Arc::clone(&self.ledger.tally), Arc::clone(&self.shown));
+        let leaving = Leaving::new(move |left| show(&tally, &shown, left));
         let options = FileUpload {
             local: Some(self.from.clone()),
             if_not_exists: how.new_only,
             modified,
             deferred_check: how.checked_later,
+            leaving: Some(leaving),
         };
         let resume = self.saved.clone();
         let is_resumed = resume.is_some();
@@ -162,8 +180,7 @@ impl Sending<'_> {
             }
         }
         self.told = true;
-        self.ledger.tally.moved(arrived.saturating_sub(self.moved));
-        self.moved = self.moved.max(arrived);
+        show(&self.ledger.tally, &self.shown, arrived);
         self.saved = Some(upload.clone());
         let entry = Entry { saved: upload.to_json(), server: self.server.clone() };
         if let Some(claim) = self.claim.take_if(|claim| !claim.keep(entry, upload.expires(), None))
@@ -179,7 +196,7 @@ impl Sending<'_> {
         if sent.sent == 0 && sent.resumed_at.is_some() {
             self.tell("all of it had arrived before");
         }
-        self.ledger.tally.moved(sent.size.saturating_sub(self.moved));
+        show(&self.ledger.tally, &self.shown, sent.size);
         Arrived { size: sent.size, unchecked: sent.item.size.is_none() }
     }
 
