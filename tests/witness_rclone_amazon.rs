@@ -19,7 +19,7 @@ use drivedal::server::{Fault, Server};
 use libtest_mimic::Arguments;
 use tempfile::TempDir;
 
-use crate::witness::{Outcome, check, trial};
+use crate::witness::{Outcome, check, make_tree, trial};
 
 /// A test: its name, and what it does with an account of its own.
 type Test = (&'static str, fn(&Rclone) -> Outcome);
@@ -130,19 +130,7 @@ impl Rclone {
     /// A folder with a bit of everything, put to the drive.
     fn seed(&self) -> Outcome<PathBuf> {
         let from = self.path("from");
-        let large: Vec<u8> = (0..3 * 1024 * 1024_u32).map(|i| (i ^ i >> 9) as u8).collect();
-        for (name, bytes) in [
-            ("small.txt", &b"hello world"[..]),
-            ("empty.bin", b""),
-            ("dir/inner/deep.txt", b"deep"),
-            ("dir/#%&+' ünïcode 日本.txt", b"names"),
-            ("dir/large.bin", &large),
-        ] {
-            let path = from.join(name);
-            fs::create_dir_all(path.parent().ok_or("no parent")?)?;
-            fs::write(&path, bytes)?;
-        }
-        fs::create_dir_all(from.join("empty folder"))?;
+        make_tree(&from, 3 << 20)?;
         self.rclone("copy --create-empty-src-dirs LOCAL/from acd:tree")?;
         Ok(from)
     }

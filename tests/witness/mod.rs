@@ -1,6 +1,6 @@
 //! What the tests with other people's clients share.
 
-use std::{env, fmt};
+use std::{env, fmt, fs, path::Path};
 
 use libtest_mimic::{Failed, Trial};
 
@@ -29,4 +29,22 @@ pub fn check<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Ou
         true => Ok(()),
         false => Err(format!("{what}: found {found:?}, expected {expected:?}").into()),
     }
+}
+
+/// The files of a tree with a bit of everything.
+#[allow(dead_code, reason = "not every client's tests need a tree")]
+pub const TREE: [&str; 5] =
+    ["small.txt", "empty.bin", "dir/inner/deep.txt", "dir/#%&+' ünïcode 日本.txt", "dir/large.bin"];
+
+/// Makes that tree, and an empty folder in it; `large` is the large file's length.
+#[allow(dead_code, reason = "not every client's tests need a tree")]
+pub fn make_tree(folder: &Path, large: u32) -> Outcome {
+    let large: Vec<u8> = (0..large).map(|i| (i ^ i >> 9) as u8).collect();
+    for (name, bytes) in TREE.into_iter().zip([&b"hello world"[..], b"", b"deep", b"names", &large])
+    {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().ok_or("no parent")?)?;
+        fs::write(&path, bytes)?;
+    }
+    Ok(fs::create_dir_all(folder.join("empty folder"))?)
 }

@@ -13,7 +13,7 @@ use drivedal::server::{AccountKind, Server};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::witness::{Outcome, check};
+use crate::witness::{Outcome, TREE, check, make_tree};
 
 /// The first version that can be pointed at another server (`tenant_url`).
 const OLDEST: (u32, u32) = (1, 75);
@@ -136,21 +136,11 @@ impl Rclone {
     /// A folder with a bit of everything, put to the drive.
     pub fn seed(&self) -> Outcome<PathBuf> {
         let from = self.path("from");
-        let large: Vec<u8> = (0..11 * 1024 * 1024_u32).map(|i| (i ^ i >> 9) as u8).collect();
-        for (name, bytes) in [
-            ("small.txt", &b"hello world"[..]),
-            ("empty.bin", b""),
-            ("dir/inner/deep.txt", b"deep"),
-            ("dir/#%&+' ünïcode 日本.txt", b"names"),
-            ("dir/large.bin", &large),
-        ] {
-            let path = from.join(name);
-            fs::create_dir_all(path.parent().ok_or("no parent")?)?;
-            fs::write(&path, bytes)?;
-            let file = fs::File::options().write(true).open(&path)?;
+        make_tree(&from, 11 << 20)?;
+        for name in TREE {
+            let file = fs::File::options().write(true).open(from.join(name))?;
             file.set_modified(SystemTime::UNIX_EPOCH + LONG_AGO)?;
         }
-        fs::create_dir_all(from.join("empty folder"))?;
         self.rclone("copy --create-empty-src-dirs LOCAL/from od:tree")?;
         Ok(from)
     }
