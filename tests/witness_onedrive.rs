@@ -16,6 +16,8 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
 };
 
 use drivedal::server::AccountKind;
@@ -102,10 +104,16 @@ impl Machine {
         self.home.path().join("drive").join(path)
     }
 
+    /// Each time a second later: the client takes a file that was changed within a second for what
+    /// it was.
     fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> Outcome {
+        static SECOND: AtomicU64 = AtomicU64::new(1_000_000_000);
         let path = self.path(path);
         fs::create_dir_all(path.parent().ok_or("a folder")?)?;
-        Ok(fs::write(path, bytes)?)
+        fs::write(&path, bytes)?;
+        let changed = Duration::from_secs(SECOND.fetch_add(1, Ordering::Relaxed));
+        let file = fs::File::options().write(true).open(path)?;
+        Ok(file.set_modified(SystemTime::UNIX_EPOCH + changed)?)
     }
 
     fn sync(&self) -> Outcome {
