@@ -112,7 +112,7 @@ impl DriveCopier {
         let keeps_times = self.core.capabilities().sets_modified;
         let shown = metadata::of_written(&item, size, keeps_times);
         if !item.id.as_str().is_empty() {
-            self.core.index.set(folder, folded, Arc::new(item), Instant::now());
+            self.core.index.made(folder, folded, Arc::new(item));
         }
         Ok(State::Copied(shown))
     }

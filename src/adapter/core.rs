@@ -283,7 +283,7 @@ impl Core {
         match self.drive.make_folder(cx, &target).await {
             Ok(item) => {
                 let item = Arc::new(item);
-                self.index.set(&folder, folded, Arc::clone(&item), asked);
+                self.index.made(&folder, folded, Arc::clone(&item));
                 // It is new, so it has no children yet.
                 self.index.learn(&Folder::Id(item.id.clone()), [], true, asked);
                 Ok(item)

@@ -2,9 +2,9 @@
 //!
 //! Keyed by (folder, folded name), not by path: a rename, move or delete of a folder is one edge,
 //! and an item with several parents has several. Every fact carries the time at which it was asked
-//! for, so an answer is never older than the caller allows. A name known to be missing is a fact
-//! too. Bounded by the number of children; a folder is forgotten as a whole, so that "all its
-//! children are known" cannot outlive the children.
+//! for, so an answer is never older than the caller allows; what we made, the time of the answer. A
+//! name known to be missing is a fact too. Bounded by the number of children; a folder is forgotten
+//! as a whole, so that "all its children are known" cannot outlive the children.
 
 use std::{
     collections::HashMap,
@@ -110,9 +110,15 @@ impl Index {
         self.folders.insert(folder.clone(), children);
     }
 
-    /// Takes in one item that a request told at `asked`, or that one of ours has made.
+    /// Takes in one item that a request told at `asked`.
     pub(super) fn set(&self, folder: &Folder, folded: String, item: Arc<Item>, asked: Instant) {
         self.learn(folder, [(folded, item)], false, asked);
+    }
+
+    /// Takes in one item that a request of ours has just made or changed. The time of its answer
+    /// counts: a listing that began while it was under way may not have the item, and would undo it.
+    pub(super) fn made(&self, folder: &Folder, folded: String, item: Arc<Item>) {
+        self.set(folder, folded, item, Instant::now());
     }
 
     /// More is known of an item than before, and not of a later time.

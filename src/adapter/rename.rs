@@ -5,7 +5,7 @@
 //! [`Drive::update`](crate::drive::Drive::update) of the drive at hand does it; a folder is never
 //! replaced.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use super::{
     core::{Core, NOW},
@@ -63,7 +63,6 @@ impl Core {
             if_exists,
             occupant,
         };
-        let asked = Instant::now();
         let changed = self.drive.update(cx, &source.place, source.item.as_deref(), &change).await;
         let folded = self.fold(&target.name);
         match changed {
@@ -71,7 +70,7 @@ impl Core {
                 if let Some((folder, folded)) = &source.edge {
                     self.index.remove(folder, folded);
                 }
-                self.index.set(&folder, folded, Arc::new(item), asked.max(Instant::now()));
+                self.index.made(&folder, folded, Arc::new(item));
                 Ok(())
             }
             Err(error) => {
@@ -126,7 +125,6 @@ impl Core {
             if_exists,
             occupant: target.occupant.clone(),
         };
-        let asked = Instant::now();
         let known = source.item.as_deref();
         let mut changed = self.drive.update(cx, &source.place, known, &change).await;
         if let Err(error) = &changed
@@ -145,7 +143,7 @@ impl Core {
                 if let Folder::Path(path) = self.path_folder(to.names()) {
                     self.index.forget_below(&path);
                 }
-                self.index.set(&folder, folded, Arc::new(item), asked.max(Instant::now()));
+                self.index.made(&folder, folded, Arc::new(item));
                 Ok(())
             }
             Err(error) => {
@@ -169,12 +167,11 @@ impl Core {
         for name in names {
             self.check_name(name)?;
         }
-        let asked = Instant::now();
         let folder = self.below(cx, above).await?;
         let target = Target { folder, name: name.clone(), occupant: None };
         match self.drive.make_folder(cx, &target).await {
             Ok(item) => {
-                self.index.set(&self.path_folder(above), self.fold(name), Arc::new(item), asked);
+                self.index.made(&self.path_folder(above), self.fold(name), Arc::new(item));
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::Exists => {

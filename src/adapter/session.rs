@@ -45,7 +45,6 @@ pub(super) struct Fragments<'a> {
     reopened: u32,
     /// Answers in a row that brought nothing forward.
     stalled: u32,
-    asked: Instant,
 }
 
 impl<'a> Fragments<'a> {
@@ -60,7 +59,6 @@ impl<'a> Fragments<'a> {
             folder: None,
             reopened: 0,
             stalled: 0,
-            asked: Instant::now(),
         }
     }
 
@@ -335,7 +333,7 @@ impl<'a> Fragments<'a> {
     ) -> Result<Item, Stop> {
         upload.open = None;
         let folder = self.folder.clone().or_else(|| upload.folder_of(&item));
-        upload.arrived(item, folder, self.total, self.asked, turn).await
+        upload.arrived(item, folder, self.total, turn).await
     }
 
     fn tell(&mut self, at: u64) {

@@ -4,7 +4,7 @@
 //! ([`file`](super::file)) is its caller's own, and ends with the first failure. Files in fragments
 //! are in [`session`](super::session).
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use opendal::Buffer;
 
@@ -183,7 +183,6 @@ impl Upload {
         if len > most {
             return Err(too_large(len, most).into());
         }
-        let asked = Instant::now();
         let ((item, turn), folder) = self
             .attempt(|| {
                 self.at_target(|target| {
@@ -197,7 +196,7 @@ impl Upload {
                 })
             })
             .await?;
-        self.arrived(item, Some(folder), len, asked, turn).await
+        self.arrived(item, Some(folder), len, turn).await
     }
 
     /// What the cloud says of a file that its answer told no size of. The first look comes before
@@ -263,7 +262,6 @@ impl Upload {
         mut item: Item,
         folder: Option<Folder>,
         len: u64,
-        asked: Instant,
         turn: impl Sized,
     ) -> Result<Item, Stop> {
         if item.size.is_none() && !self.announced.deferred_check {
@@ -278,7 +276,7 @@ impl Upload {
         }
         let known = Arc::new(Item { size: item.size.or(Some(len)), ..item.clone() });
         if let Some(folder) = folder {
-            self.core.index.set(&folder, self.core.fold(&item.name), known, asked);
+            self.core.index.made(&folder, self.core.fold(&item.name), known);
         }
         Ok(item)
     }

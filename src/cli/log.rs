@@ -17,13 +17,14 @@ use crate::cli::{
     output::{Messages, Output},
 };
 
-/// Which statement of the drive server's database was slow is for its developers.
-const WARNINGS: &str = "warn,sqlx=error";
+/// Which statement of the drive server's database was slow is for its developers; what a picture's
+/// tags lack is nobody's trouble.
+const WARNINGS: &str = "warn,sqlx=error,nom_exif=error";
 
 /// Every request, every wait.
-const REQUESTS: &str = "warn,sqlx=error,drivedal=info,drivedal::wire=debug";
+const REQUESTS: &str = "warn,sqlx=error,nom_exif=error,drivedal=info,drivedal::wire=debug";
 
-const EVERYTHING: &str = "warn,sqlx=error,drivedal=trace";
+const EVERYTHING: &str = "warn,sqlx=error,nom_exif=error,drivedal=trace";
 
 /// Warnings go to standard error, and more if the user wants more: by `-v`, or exactly by
 /// `DRIVEDAL_LOG`, as `DRIVEDAL_LOG=drivedal=debug`. A file has what `-v` tells, at least.

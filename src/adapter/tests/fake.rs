@@ -52,6 +52,7 @@ pub(super) struct FakeDrive {
     pub(super) capabilities: Capabilities,
     state: Mutex<State>,
     released: Notify,
+    answered: Notify,
     /// Uploads answer without a size, as SkyDrive's do.
     pub(super) tells_size: bool,
 }
@@ -100,6 +101,7 @@ impl FakeDrive {
                 ..State::default()
             }),
             released: Notify::new(),
+            answered: Notify::new(),
             tells_size: true,
         }
     }
@@ -110,6 +112,18 @@ impl FakeDrive {
 
     pub(super) fn release(&self) {
         self.released.notify_waiters();
+    }
+
+    /// Lets listings answer that [`Fault::Hold`] holds at `"list answered"`.
+    pub(super) fn answer(&self) {
+        self.answered.notify_waiters();
+    }
+
+    /// Waits until a verb is under way.
+    pub(super) async fn is_at(&self, verb: &str) {
+        while !self.state.lock().unwrap().log.iter().any(|line| line.starts_with(verb)) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The bodies of the next downloads break off after so many bytes each.
@@ -306,7 +320,15 @@ impl Drive for FakeDrive {
     ) -> Result<Page> {
         self.enter("list", "").await?;
         let folder = self.resolve(folder)?;
-        Ok(Page { items: self.state.lock().unwrap().children(&folder), next: None })
+        let (items, held) = {
+            let mut state = self.state.lock().unwrap();
+            let at = state.faults.iter().position(|(name, _)| *name == "list answered");
+            (state.children(&folder), at.map(|at| state.faults.remove(at)))
+        };
+        if held.is_some() {
+            self.answered.notified().await;
+        }
+        Ok(Page { items, next: None })
     }
 
     async fn download(

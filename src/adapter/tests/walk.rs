@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use super::*;
+use super::{fake::Fault, *};
 use crate::{
     adapter::{DriveHandle, core::NOW, index::Folder},
     drive::{Item, Kind},
@@ -110,6 +110,39 @@ async fn folders_on_the_way_are_made_once_by_many_writers() {
     let log = drive.log();
     assert_eq!((count(&log, "make x"), count(&log, "make y")), (1, 1), "{log:?}");
     assert_eq!(op.list("x/y/").await.unwrap().len(), 21);
+}
+
+#[tokio::test]
+async fn what_is_made_while_its_folder_is_listed_is_known() {
+    let (drive, op) = by_id();
+    drive.plant("", "a", None);
+    for (verb, path) in [("make", "a/folder/"), ("upload", "a/file")] {
+        assert!(!op.exists(path).await.unwrap());
+        drive.log();
+        drive.fault(verb, Fault::Hold);
+        drive.fault("list answered", Fault::Hold);
+        let making = tokio::spawn({
+            let op = op.clone();
+            async move {
+                match path.ends_with('/') {
+                    true => op.create_dir(path).await.unwrap(),
+                    false => drop(op.write(path, "x").await.unwrap()),
+                }
+            }
+        });
+        drive.is_at(verb).await;
+        // It begins later and sees less.
+        let listing = tokio::spawn({
+            let op = op.clone();
+            async move { op.list("a/").await.unwrap() }
+        });
+        drive.is_at("list").await;
+        drive.release();
+        making.await.unwrap();
+        drive.answer();
+        listing.await.unwrap();
+        assert!(op.exists(path).await.unwrap(), "{path}");
+    }
 }
 
 #[tokio::test]
