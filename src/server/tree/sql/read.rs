@@ -230,14 +230,9 @@ fn limits(which: Listing) -> (i64, i64) {
     (which.limit.map_or(i64::MAX, signed), signed(which.offset))
 }
 
-/// See [`Tree::children`](super::super::Tree::children).
-pub(super) async fn children(
-    sql: &mut AnyConnection,
-    drive: DriveNo,
-    parent: ItemNo,
-    which: Listing,
-) -> Result<Vec<Node>> {
-    let text = match (which.order, which.descending) {
+/// The statement that lists a folder.
+pub(super) fn children_in_order(order: Order, descending: bool) -> &'static str {
+    match (order, descending) {
         (Order::FoldersThenName, false) => {
             select_children!("CASE WHEN i.kind = 0 THEN 0 ELSE 1 END, i.name")
         }
@@ -250,9 +245,20 @@ pub(super) async fn children(
         (Order::Modified, true) => select_children!("i.client_modified DESC, i.no DESC"),
         (Order::Size, false) => select_children!("i.size, i.no"),
         (Order::Size, true) => select_children!("i.size DESC, i.no DESC"),
-        (Order::Number, false) => select_children!("i.no"),
-        (Order::Number, true) => select_children!("i.no DESC"),
-    };
+        // Not an order that an index has: reading by it would read the whole drive.
+        (Order::Number, false) => select_children!("+i.no"),
+        (Order::Number, true) => select_children!("+i.no DESC"),
+    }
+}
+
+/// See [`Tree::children`](super::super::Tree::children).
+pub(super) async fn children(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    parent: ItemNo,
+    which: Listing,
+) -> Result<Vec<Node>> {
+    let text = children_in_order(which.order, which.descending);
     let (limit, offset) = limits(which);
     let query = sqlx::query(text).bind(drive).bind(parent).bind(limit).bind(offset);
     let nodes = all(&mut *sql, query).await?;

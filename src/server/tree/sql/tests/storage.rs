@@ -252,3 +252,23 @@ async fn the_lineage_of_an_item_goes_up_to_the_root() {
     assert_eq!(numbers, [file.no, inner.no, outer.no, ROOT]);
     assert!(matches!(refusal(tree.lineage(drive, 9_999).await), TreeError::NotFound));
 }
+
+#[tokio::test]
+async fn a_folder_is_listed_without_a_look_at_the_rest_of_the_drive() {
+    use crate::server::tree::Order::{FoldersThenName, Modified, Name, Number, Size};
+    let (tree, drive) = ephemeral().await;
+    for order in [FoldersThenName, Name, Modified, Size, Number] {
+        for descending in [false, true] {
+            let plan = format!(
+                "EXPLAIN QUERY PLAN {}",
+                super::super::read::children_in_order(order, descending)
+            );
+            let mut reader = tree.db.reader().await.expect("a reader");
+            let plan =
+                sqlx::query(sqlx::AssertSqlSafe(plan)).bind(drive).bind(ROOT).bind(10).bind(0);
+            let steps = plan.fetch_all(&mut *reader).await.expect("a plan");
+            let first: String = sqlx::Row::get(&steps[0], "detail");
+            assert!(first.contains("edge_name"), "{order:?}: {first}");
+        }
+    }
+}
