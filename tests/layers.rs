@@ -141,7 +141,7 @@ fn limited() -> (usize, Budget) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_that_graph_tells_is_used_up_and_hardly_ever_passed() {
+async fn a_limit_that_graph_tells_is_hardly_ever_passed() {
     let (files, budget) = limited();
     let server = Server::builder().budget(budget).start().await.expect("a server");
     let stats = WireStats::default();
