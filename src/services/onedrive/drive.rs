@@ -168,7 +168,7 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
         removals: 20,
         tickets: true,
         several_parents: false,
-        fold: names::fold,
+        fold: names::fold_of(kind),
         refuses_name: names::refusal,
     }
 }

@@ -1,5 +1,7 @@
 //! Renaming, moving and setting times: one request for all of it.
 
+use std::borrow::Cow;
+
 use super::{
     address::{Address, DriveRef, Ids, Side},
     drive::{GraphDrive, behavior},
@@ -27,7 +29,7 @@ pub(super) async fn perform(
     if let (Place::Below { anchor, path }, Some(Place::Below { anchor: to, path: below })) =
         (at, &change.folder)
         && anchor == to
-        && is_within(below, path)
+        && is_within(below, path, names::fold_of(drive.kind))
     {
         return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved below itself"));
     }
@@ -97,7 +99,7 @@ fn times(item: Option<&Item>, change: &Change) -> Option<FileSystemInfo> {
     (times != FileSystemInfo::default()).then_some(times)
 }
 
-fn is_within(path: &str, folder: &str) -> bool {
-    let mut names = path.split('/').map(names::fold);
-    folder.split('/').all(|name| names.next() == Some(names::fold(name)))
+fn is_within(path: &str, folder: &str, fold: fn(&str) -> Cow<'_, str>) -> bool {
+    let mut names = path.split('/').map(fold);
+    folder.split('/').all(|name| names.next() == Some(fold(name)))
 }

@@ -1,7 +1,19 @@
 //! Names as OneDrive takes them (A20).
 
+use std::borrow::Cow;
+
+use super::account_kind::AccountKind;
 use crate::services::names;
 pub(super) use crate::services::names::fold;
+
+/// Returns the function that folds names as a drive of that kind compares them. A drive of unknown
+/// kind compares as a consumer's, which equates fewer names.
+pub(super) fn fold_of(kind: Option<AccountKind>) -> fn(&str) -> Cow<'_, str> {
+    match kind {
+        Some(AccountKind::Business | AccountKind::Library) => names::fold_sharepoint,
+        Some(AccountKind::Personal | AccountKind::PersonalLegacy) | None => names::fold,
+    }
+}
 
 /// Why the cloud refuses a name whatever the account; `None` if it may take it. Names that only
 /// some libraries or clients refuse (`CON`, `.lock`, `~$…`, `_vti_`) are the cloud's to judge.
