@@ -212,7 +212,7 @@ fn take_lock(folder: &Path, files: &Files) -> Result<File, OpenError> {
 
 /// The database's URL, to be opened in SQLite's mode `mode`. Every character of its path that could
 /// mean something in a URL is escaped.
-fn url(database: &Path, mode: &str) -> Result<String, OpenError> {
+pub(super) fn url(database: &Path, mode: &str) -> Result<String, OpenError> {
     let path = database.to_str().ok_or_else(|| {
         failed("cannot use", database)(io::Error::other("the name is not Unicode"))
     })?;

@@ -1,14 +1,34 @@
-//! The tables.
+//! The tables, and the numbered migrations that make and change them.
 //!
 //! One text for SQLite and PostgreSQL, through `sqlx::Any`: so columns are BIGINT, SMALLINT and
 //! TEXT, flags 0 and 1, times microseconds since 1970, hashes hexadecimal, small contents base64.
 //! Names are compared as bytes, which is as code points; a PostgreSQL database has to be made with
 //! the collation `C`.
 
+use futures::future::BoxFuture;
 use sqlx::AnyConnection;
 
-/// The form of the tables that this code reads and writes.
-const VERSION: i64 = 1;
+/// One step of a migration.
+enum Step {
+    /// SQL statements, in this order.
+    Sql(&'static [&'static str]),
+    /// A change of rows that SQL cannot express.
+    #[expect(dead_code, reason = "for migrations that compute values of columns")]
+    Code(for<'c> fn(&'c mut AnyConnection) -> BoxFuture<'c, sqlx::Result<()>>),
+}
+
+/// The migrations: the first makes version 1 of an empty database, the one at index `n` makes
+/// version `n + 1` of version `n`. A migration that was released is never changed; a change of the
+/// tables is a new migration at the end. All that are missing run in the transaction that opens
+/// the database, so a start that fails leaves the version that it found.
+const MIGRATIONS: [&[Step]; 2] = [&[Step::Sql(&VERSION_1)], &[Step::Sql(&VERSION_2)]];
+
+/// The version of the tables that this code reads and writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The table that says which version the others have. It has one row.
+const SERVER: &str =
+    "CREATE TABLE IF NOT EXISTS server (version BIGINT NOT NULL, run BIGINT NOT NULL)";
 
 /// `item.state` as in [`State`](super::super::State): 0 live, 1 trashed, 2 hidden, 3 purged.
 /// `item.kind`: 0 folder, 1 file, 2 notebook. `item.parent` is the primary folder, also of an item
@@ -17,13 +37,12 @@ const VERSION: i64 = 1;
 ///
 /// `edge.live` is 0 while its item is in the recycle bin by itself. The folder's own state is not
 /// in it: what is below something trashed keeps its live edges and is hidden by `item.state`.
-const TABLES: [&str; 13] = [
-    "CREATE TABLE IF NOT EXISTS server (version BIGINT NOT NULL, run BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS drive (
+const VERSION_1: [&str; 12] = [
+    "CREATE TABLE drive (
         no BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, cid TEXT NOT NULL,
         quota BIGINT NOT NULL, feed BIGINT NOT NULL, next_item BIGINT NOT NULL,
         created BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS item (
+    "CREATE TABLE item (
         drive BIGINT NOT NULL, no BIGINT NOT NULL, name TEXT NOT NULL, parent BIGINT,
         kind SMALLINT NOT NULL, state SMALLINT NOT NULL, content BIGINT,
         size BIGINT NOT NULL, children BIGINT NOT NULL,
@@ -34,37 +53,46 @@ const TABLES: [&str; 13] = [
         feed BIGINT NOT NULL, rank BIGINT NOT NULL,
         owner TEXT, facets TEXT,
         PRIMARY KEY (drive, no))",
-    "CREATE INDEX IF NOT EXISTS item_feed ON item (drive, feed)",
-    "CREATE INDEX IF NOT EXISTS item_rank ON item (drive, rank) WHERE state = 0",
-    "CREATE INDEX IF NOT EXISTS item_trashed ON item (drive, feed) WHERE state = 1",
-    "CREATE TABLE IF NOT EXISTS edge (
+    "CREATE INDEX item_feed ON item (drive, feed)",
+    "CREATE INDEX item_rank ON item (drive, rank) WHERE state = 0",
+    "CREATE INDEX item_trashed ON item (drive, feed) WHERE state = 1",
+    "CREATE TABLE edge (
         drive BIGINT NOT NULL, item BIGINT NOT NULL, parent BIGINT NOT NULL,
         folded TEXT NOT NULL, live SMALLINT NOT NULL,
         PRIMARY KEY (drive, item, parent))",
-    "CREATE UNIQUE INDEX IF NOT EXISTS edge_name ON edge (drive, parent, folded) WHERE live = 1",
+    "CREATE UNIQUE INDEX edge_name ON edge (drive, parent, folded) WHERE live = 1",
     // `data` last: what is before it is read without it.
-    "CREATE TABLE IF NOT EXISTS content (
+    "CREATE TABLE content (
         no BIGINT PRIMARY KEY, refs BIGINT NOT NULL, size BIGINT NOT NULL, hashes TEXT NOT NULL,
         data TEXT)",
     // What a content says of itself, as JSON; most say nothing.
-    "CREATE TABLE IF NOT EXISTS media (content BIGINT PRIMARY KEY, facts TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS segment (
+    "CREATE TABLE media (content BIGINT PRIMARY KEY, facts TEXT NOT NULL)",
+    "CREATE TABLE segment (
         content BIGINT NOT NULL, start BIGINT NOT NULL, length BIGINT NOT NULL,
         blob BIGINT NOT NULL UNIQUE,
         PRIMARY KEY (content, start))",
-    "CREATE TABLE IF NOT EXISTS session (
+    "CREATE TABLE session (
         id TEXT PRIMARY KEY, drive BIGINT NOT NULL, parent BIGINT NOT NULL, name TEXT NOT NULL,
         total BIGINT, received BIGINT NOT NULL, on_conflict SMALLINT NOT NULL,
         expires BIGINT NOT NULL, state TEXT NOT NULL, content BIGINT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS session_expires ON session (expires)",
+    "CREATE INDEX session_expires ON session (expires)",
 ];
+
+/// Checksums, and a name for the folder.
+///
+/// `segment.checks` has the checksum of each block of its blob, 8 hexadecimal digits
+/// of CRC-32; it is NULL for a segment of version 1.
+/// `server.folder` is the random id that the file beside the blobs has too: without it, the
+/// database does not know whether the blobs are its own.
+const VERSION_2: [&str; 2] =
+    ["ALTER TABLE segment ADD COLUMN checks TEXT", "ALTER TABLE server ADD COLUMN folder TEXT"];
 
 /// Items that one write is about, parents before children, where there may be many: a folder and
 /// what is below it. `kept`: it has another live folder, which the write leaves alone.
 const SUBTREE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS subtree (
     item BIGINT PRIMARY KEY, seq BIGINT NOT NULL, kept SMALLINT NOT NULL)";
 
-/// What became of [`prepare`].
+/// The outcome of [`prepare`].
 pub(super) enum Prepared {
     /// The number of this run: one more than of the run before.
     Run(i64),
@@ -72,23 +100,43 @@ pub(super) enum Prepared {
     Newer { found: i64, known: i64 },
 }
 
-/// Makes the tables where there are none, and begins a run.
+/// Brings the tables to the version of this code, and begins a run.
+///
+/// # Errors
+/// Those of the database. The caller rolls the transaction back.
 pub(super) async fn prepare(sql: &mut AnyConnection) -> sqlx::Result<Prepared> {
-    for table in TABLES {
-        sqlx::query(table).execute(&mut *sql).await?;
-    }
-    sqlx::query(SUBTREE).execute(&mut *sql).await?;
+    sqlx::query(SERVER).execute(&mut *sql).await?;
     sqlx::query(
-        "INSERT INTO server (version, run) SELECT $1, 0 WHERE NOT EXISTS (SELECT 1 FROM server)",
+        "INSERT INTO server (version, run) SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM server)",
     )
-    .bind(VERSION)
     .execute(&mut *sql)
     .await?;
-    let version: i64 =
-        sqlx::query_scalar("SELECT version FROM server").fetch_one(&mut *sql).await?;
-    if version > VERSION {
-        return Ok(Prepared::Newer { found: version, known: VERSION });
+    let found: i64 = sqlx::query_scalar("SELECT version FROM server").fetch_one(&mut *sql).await?;
+    if found > VERSION {
+        return Ok(Prepared::Newer { found, known: VERSION });
     }
+    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        migrate(sql, migration).await?;
+    }
+    if found < VERSION {
+        let reached = sqlx::query("UPDATE server SET version = $1").bind(VERSION);
+        reached.execute(&mut *sql).await?;
+    }
+    sqlx::query(SUBTREE).execute(&mut *sql).await?;
     let run = sqlx::query_scalar("UPDATE server SET run = run + 1 RETURNING run");
     Ok(Prepared::Run(run.fetch_one(sql).await?))
+}
+
+async fn migrate(sql: &mut AnyConnection, steps: &[Step]) -> sqlx::Result<()> {
+    for step in steps {
+        match step {
+            Step::Sql(statements) => {
+                for statement in *statements {
+                    sqlx::query(*statement).execute(&mut *sql).await?;
+                }
+            }
+            Step::Code(change) => change(&mut *sql).await?,
+        }
+    }
+    Ok(())
 }

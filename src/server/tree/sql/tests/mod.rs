@@ -5,6 +5,7 @@ mod items;
 mod sessions;
 mod storage;
 mod together;
+mod upgrade;
 
 use bytes::Bytes as Piece;
 use futures::{StreamExt, TryStreamExt, stream};
