@@ -51,7 +51,9 @@ impl std::fmt::Debug for Entry {
 /// When a file that was named is not there, or one is not understood.
 pub(crate) fn remotes(file: Option<&Path>, named: &[(String, String)]) -> Result<Remotes> {
     let mut remotes = match (file, default_file()) {
-        (Some(file), _) => read(file)?,
+        (Some(file), _) => {
+            read(file).map_err(|failure| Failure { exit: Exit::Usage, ..failure })?
+        }
         (None, Some(file)) => match read(&file) {
             Err(failure) if failure.exit == Exit::NotFound => Remotes::default(),
             read => read?,

@@ -1,7 +1,6 @@
 //! `drivedal get`
 
 use std::{
-    fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,7 +14,8 @@ use crate::cli::{
     location::Location,
     transfer::{
         JOBS,
-        download::{Download, File},
+        download::{self, Download, Wanted, Wants},
+        fetch::Ignored,
         ledger::Ledger,
         local::local_name,
     },
@@ -26,16 +26,18 @@ use crate::cli::{
 #[command(after_help = "\
 `get NAME:PATH FILE` makes FILE the file, `get -r NAME:PATH DIR` makes DIR a copy of PATH: what is
 there already and is not in PATH stays. With a slash at its end the target is where they go below;
-a file goes below a folder that exists in any case. Without a target everything goes below the
-current folder.
+a file, and several items, go below a folder that exists in any case. Without a target everything
+goes below the current folder.
 
-A file takes its place when it is whole, and its size and hash are those that the cloud tells; until
-then it is a hidden .partial file beside it. It gets the drive's modification time. An item that
-fails is reported, the rest goes on, and the exit code is 6.
+A file takes its place when it is complete, and its size and hash are those that the remote lists;
+until then it is a hidden .partial file beside it. Office and HTML files of SharePoint, which rewrites
+them, are accepted with a warning. A file gets the drive's modification time. An item that fails is
+reported, the rest goes on, and the exit code is 6. So it is with items that would get one name here,
+as README and readme on a disk that ignores case: none of them is fetched.
 
-Of a large file (8 MiB) that was stopped what has come stays in the .partial file, and the same
-command goes on from there if the drive's file is still the same; so it does with what acd_cli left
-as FILE.__incomplete. After 30 days it is forgotten.
+The .partial file of a large file (8 MiB) that was stopped stays, and the same command continues it if
+the drive's file is still the same, as it continues FILE.__incomplete of acd_cli. After 30 days it is
+forgotten; .partial files that no run can continue are removed by the next one.
 
 With --json one item a line: {\"path\", \"local\", \"result\": \"fetched\"|\"made\", \"bytes\"} or
 {\"error\": {\"kind\", \"about\", \"message\"}}, and at last {\"summary\": {\"files\", \"folders\",
@@ -58,6 +60,14 @@ pub(crate) struct Get {
     #[arg(short, long, value_name = "N", default_value = JOBS)]
     jobs: NonZeroUsize,
 
+    /// Accept a file with another size than the remote lists
+    #[arg(long)]
+    ignore_size: bool,
+
+    /// Accept a file with another hash than the remote lists
+    #[arg(long)]
+    ignore_checksum: bool,
+
     #[command(flatten)]
     naming: Naming,
 }
@@ -76,16 +86,28 @@ impl Get {
             interrupt: app.interrupt.clone(),
             journal: app.journal().await,
             jobs: self.jobs.get(),
+            ignored: Ignored { size: self.ignore_size, checksum: self.ignore_checksum },
         };
         let mut many = sources.len() > 1;
-        for source in &sources {
+        // Several things go below a folder that is there, as with a slash.
+        let target = Target { says_folder: target.says_folder || many, ..target };
+        let mut wants = Wants { items: Vec::new(), complete: Vec::new() };
+        let mut folder = None;
+        for (argument, source) in sources.iter().enumerate() {
             if app.interrupt.is_set() {
                 break;
             }
-            match self.fetch(app, &download, source, &target).await {
-                Ok(is_tree) => many |= is_tree,
+            let listed = self.list(app, &download, argument, source, &target, &mut wants).await;
+            match listed {
+                Ok((is_tree, into)) => {
+                    many |= is_tree;
+                    folder = Some(into);
+                }
                 Err(failure) => ledger.failed(failure)?,
             }
+        }
+        if let Some(folder) = folder {
+            download.run(wants, &folder).await?;
         }
         drop(progress);
         ledger.close("get", many)
@@ -107,14 +129,17 @@ impl Get {
         Ok((sources, Target::new(last.map_or(Path::new("./"), PathBuf::as_path))))
     }
 
-    /// Fetches a file or a tree; whether it was a tree.
-    async fn fetch(
+    /// Finds out what there is to fetch of a source. Returns whether it is a tree, and the folder
+    /// that it goes to.
+    async fn list(
         &self,
         app: &App,
         download: &Download,
+        argument: usize,
         source: &Location,
         target: &Target,
-    ) -> Result<bool> {
+        wants: &mut Wants,
+    ) -> Result<(bool, PathBuf)> {
         let uses = if self.recursive { Use::Bulk } else { Use::Few };
         let looking = async {
             let at = app.locate(source, self.naming.named(), uses).await?;
@@ -127,18 +152,25 @@ impl Get {
         let (at, listed) = app.interrupt.or(looking).await?;
         let metadata = match listed {
             Some(Listed::Folder(listing)) => {
-                let to = target.for_folder(at.path.name())?;
-                download.tree(&at, listing, to).await?;
-                return Ok(true);
+                let path = target.for_folder(at.path.name())?;
+                let items = &mut wants.items;
+                if download.list(&at, listing, argument, path, items).await? {
+                    wants.complete.push(at);
+                }
+                return Ok((true, target.path.clone()));
             }
             Some(Listed::File(metadata)) => metadata,
             None => app.interrupt.or(file_at(&at)).await?,
         };
         let to = target.for_file(at.path.name())?;
         download.ledger.tally.found_file(metadata.content_length());
-        download.ledger.tally.found_all();
-        download.file(File::new(at, to, &metadata)).await?;
-        Ok(false)
+        let folder = to.parent().map(Path::to_path_buf).unwrap_or_default();
+        let path = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let facts =
+            download::Listed { from: at.clone(), metadata: Some(metadata), named: Some(to) };
+        wants.items.push(Wanted { path, is_folder: false, argument, facts });
+        wants.complete.push(at);
+        Ok((false, folder))
     }
 }
 
@@ -168,34 +200,26 @@ impl Target {
         self.says_folder || self.path.is_dir()
     }
 
-    /// The folder that is to be a copy of one of that name; a root has none.
-    fn for_folder(&self, name: Option<&str>) -> Result<PathBuf> {
+    /// The path below this one of a folder that is to be a copy of one of that name. A root has no
+    /// name: it is this one itself.
+    fn for_folder<'n>(&self, name: Option<&'n str>) -> Result<&'n str> {
         match name {
-            Some(name) if self.says_folder => self.below(name),
-            _ => Ok(self.path.clone()),
+            Some(name) if self.says_folder => checked(name),
+            _ => Ok(""),
         }
     }
 
+    /// Where a file of that name goes, if it goes below this one or is to be this one.
     fn for_file(&self, name: Option<&str>) -> Result<PathBuf> {
         let name = name.ok_or_else(|| Failure::usage("the root of a remote is not a file"))?;
-        let path = if self.is_folder() { self.below(name)? } else { self.path.clone() };
-        // What takes its place is what a link leads to, not the link.
-        let real = fs::canonicalize(&path).unwrap_or(path);
-        match fs::metadata(&real) {
-            Ok(found) if !found.is_file() && !found.is_dir() => {
-                let why = "is not a regular file, and cannot be replaced by one: `drivedal cat`";
-                return Err(Failure::new(Exit::Failed, why).about(real.display()));
-            }
-            _ => {}
+        match self.is_folder() {
+            true => Ok(self.path.join(checked(name)?)),
+            false => Ok(self.path.clone()),
         }
-        if let Some(folder) = real.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(|error| Failure::local(folder, &error))?;
-        }
-        Ok(real)
     }
+}
 
-    fn below(&self, name: &str) -> Result<PathBuf> {
-        let name = local_name(name).map_err(|why| Failure::new(Exit::Failed, why).about(name))?;
-        Ok(self.path.join(name))
-    }
+/// A name that a file here can have.
+fn checked(name: &str) -> Result<&str> {
+    local_name(name).map_err(|why| Failure::new(Exit::Failed, why).about(name))
 }

@@ -1,11 +1,12 @@
 //! Standard output for results, standard error for everything else.
 //!
 //! Results are text or, with `--json`, JSON: one document a line. Text is what was asked for and
-//! nothing else, so that it can be piped; on a terminal control characters in names are escaped.
+//! nothing else, so that it can be piped. Control characters in names are escaped in text, and JSON
+//! has them exactly: a line is one item, and no name commands the terminal.
 
 use std::{
     borrow::Cow,
-    fmt::{Display, Write as _},
+    fmt::Display,
     io::{self, BufWriter, IsTerminal, Stdout, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use crate::cli::{
     failure::{Exit, Failure, Result},
-    value::{Template, old_yaml},
+    value::{Template, yaml},
 };
 
 /// How results are written.
@@ -87,9 +88,21 @@ impl Output {
         if self.is_json() {
             return self.json(&part);
         }
-        match old_yaml(&part) {
+        match self.lines(&part) {
             nothing if nothing.is_empty() => Ok(()),
-            text => self.line(self.shown(&text)),
+            text => self.line(text),
+        }
+    }
+
+    /// A value in lines: as YAML, or a part that a template has made as it is.
+    fn lines(&self, value: &Value) -> String {
+        match (value, &self.template, self.is_yaml()) {
+            (Value::String(text), _, false) => escaped(text).into_owned(),
+            (Value::Array(all), Some(_), false) if all.iter().all(Value::is_string) => {
+                let line = |one: &Value| format!("- {}", escaped(one.as_str().unwrap_or_default()));
+                all.iter().map(line).collect::<Vec<_>>().join("\n")
+            }
+            _ => yaml(value),
         }
     }
 
@@ -140,9 +153,9 @@ impl Output {
         if self.results_on_terminal { self.bars.suspend(write) } else { write() }
     }
 
-    /// A name or path for a line of text: on a terminal without control characters.
+    /// A name or path for a line of text, without control characters.
     pub(crate) fn shown<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        if self.results_on_terminal { escaped(name) } else { Cow::Borrowed(name) }
+        escaped(name)
     }
 
     /// A file's bytes.
@@ -170,10 +183,10 @@ impl Output {
         self.results().flush().map_err(|error| unwritable(&error))
     }
 
-    /// A message for the user.
+    /// A message for the user: one line.
     pub(crate) fn say(&self, text: impl Display) {
         let text = text.to_string();
-        let text = if self.messages_on_terminal { escaped(&text) } else { Cow::Borrowed(&*text) };
+        let text = escaped(&text);
         // Nothing can be done for a user whose standard error is gone.
         self.bars.suspend(|| {
             let _ = writeln!(io::stderr(), "{text}");
@@ -230,21 +243,28 @@ fn unwritable(error: &io::Error) -> Failure {
     }
 }
 
-/// A name may hold what a terminal takes for a command.
+/// Escapes what would end the line, command the terminal or change the order of what is shown.
 fn escaped(text: &str) -> Cow<'_, str> {
-    let is_command = |c: char| c.is_control() && c != '\n';
-    if !text.contains(is_command) {
+    if !text.contains(is_control) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if is_command(c) {
-            write!(safe, "{}", c.escape_unicode()).expect("writing to a string never fails");
-        } else {
-            safe.push(c);
+        match c {
+            '\n' | '\r' | '\t' => safe.extend(c.escape_default()),
+            c if is_control(c) => safe.extend(c.escape_unicode()),
+            c => safe.push(c),
         }
     }
     Cow::Owned(safe)
+}
+
+/// Control characters, separators of lines and paragraphs, and Unicode's bidirectional controls
+/// (UAX #9, table 1 and 2.6).
+pub(crate) fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -252,8 +272,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_command_the_terminal() {
+    fn a_name_cannot_command_the_terminal_end_the_line_or_turn_it_around() {
         assert_eq!(escaped("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
-        assert!(matches!(escaped("plain é 漢"), Cow::Borrowed(_)));
+        assert_eq!(escaped("two\nlines\r\t"), "two\\nlines\\r\\t");
+        assert_eq!(escaped("bidi\u{202e}txt\u{2069}"), "bidi\\u{202e}txt\\u{2069}");
+        assert!(matches!(escaped("plain é 漢 שלום"), Cow::Borrowed(_)));
     }
 }

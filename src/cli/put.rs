@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    fs::{self, Metadata},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,7 +16,9 @@ use crate::cli::{
     transfer::{
         JOBS,
         ledger::Ledger,
-        local::{self, Links, blocking},
+        local::{Links, blocking},
+        names::NameRules,
+        survey::{Source, Survey},
         upload::{Group, Upload, Work},
     },
 };
@@ -29,7 +31,8 @@ there already and is not in DIR stays. With a slash at its end (or as the root) 
 they go below: `put a.txt NAME:docs/` makes docs/a.txt.
 
 Every file's size is compared with what the drive has at the end. An item that fails is reported,
-the rest goes on, and the exit code is 6.
+the rest goes on, and the exit code is 6. So it is with items that would get one name on the drive,
+as README and readme, or the same name from two sources: none of them is sent.
 
 A large file goes in fragments where the cloud takes them. One that was stopped goes on when the same
 command is run again, if the file is still the same, until the cloud forgets it. .partial files of
@@ -68,13 +71,6 @@ pub(crate) struct Put {
     naming: Naming,
 }
 
-/// What an argument leads to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    File,
-    Folder,
-}
-
 impl Put {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (target, sources) = self.sources()?;
@@ -85,93 +81,112 @@ impl Put {
             let why = "several things cannot be one: write a slash behind it to put them below";
             return Err(Failure::usage(why).about(&target));
         }
-        let many = sources.len() > 1 || sources.iter().any(|(_, kind)| *kind == Kind::Folder);
-
+        let many = sources.len() > 1 || sources.iter().any(|(_, found)| found.is_dir());
+        let sources = placed(&target, sources)?;
+        let folder = match target.path.says_folder() {
+            true => target.clone(),
+            false => Located { path: target.path.parent(), ..target.clone() },
+        };
         let ledger = Ledger::new(app);
         let progress = ledger.show("put");
-        let counting = self.count(app, &ledger, &sources);
-        let work = plan(&target, sources)?;
+        let rules = NameRules::of_remote(&target.remote);
+        let survey = Survey {
+            rules: rules.clone(),
+            links: self.links,
+            interrupt: app.interrupt.clone(),
+            tally: Arc::clone(&ledger.tally),
+        };
+        let (surveyed, into) = (sources.clone(), folder.clone());
+        let surveying = blocking(move || survey.run(&surveyed, &into));
+        let refused = match surveying.await {
+            Ok(refused) => refused,
+            // The summary says that nothing was sent.
+            Err(_) if app.interrupt.is_set() => return ledger.close("put", many),
+            Err(failure) => return Err(failure),
+        };
+        for failure in refused.failures {
+            ledger.failed(failure)?;
+        }
+        let work = plan(folder, &rules, sources, &refused.paths)?;
         let upload = Upload {
             ledger: Arc::clone(&ledger),
             interrupt: app.interrupt.clone(),
             journal: app.journal().await,
             keep: self.no_overwrite,
             links: self.links,
+            rules,
+            refused: refused.paths,
         };
         Arc::new(upload).run(self.jobs.get(), work).await?;
-        if let Some(counting) = counting {
-            counting.abort();
-        }
         drop(progress);
         ledger.close("put", many)
     }
 
-    fn sources(&self) -> Result<(Location, Vec<(PathBuf, Kind)>)> {
+    fn sources(&self) -> Result<(Location, Vec<(PathBuf, Metadata)>)> {
         let Some((target, sources)) = self.arguments.split_last() else {
             return Err(Failure::usage("nothing to send"));
         };
         let target = target.to_str().ok_or("it is not UTF-8".to_owned()).and_then(Location::parse);
         let target = target.map_err(|why| Failure::usage(format!("the target: {why}")))?;
-        let kind = |source: &PathBuf| match fs::metadata(source) {
+        let find = |source: &PathBuf| match fs::metadata(source) {
             Err(error) => Err(Failure::local(source, &error)),
             Ok(found) if found.is_dir() && !self.recursive => {
                 Err(Failure::new(Exit::Failed, "is a folder: -r sends it").about(source.display()))
             }
-            Ok(found) if found.is_dir() => Ok((source.clone(), Kind::Folder)),
-            Ok(found) if found.is_file() => Ok((source.clone(), Kind::File)),
+            Ok(found) if found.is_dir() || found.is_file() => Ok((source.clone(), found)),
             Ok(_) => {
                 let why = "neither a file nor a folder (a pipe, a socket, a device)";
                 Err(Failure::new(Exit::Failed, why).about(source.display()))
             }
         };
-        Ok((target, sources.iter().map(kind).collect::<Result<_>>()?))
-    }
-
-    /// Counts what there is to do while it begins, for whoever looks on.
-    fn count(
-        &self,
-        app: &App,
-        ledger: &Ledger,
-        sources: &[(PathBuf, Kind)],
-    ) -> Option<tokio::task::JoinHandle<Result>> {
-        let sources: Vec<_> = sources.to_vec();
-        let (tally, interrupt) = (Arc::clone(&ledger.tally), app.interrupt.clone());
-        ledger.is_shown().then(|| {
-            tokio::spawn(blocking(move || {
-                for (source, kind) in sources {
-                    match (kind, fs::metadata(&source)) {
-                        (Kind::Folder, _) => local::count(&source, &tally, &interrupt),
-                        (Kind::File, Ok(file)) => tally.found_file(file.len()),
-                        (Kind::File, Err(_)) => {}
-                    }
-                }
-                tally.found_all();
-                Ok(())
-            }))
-        })
+        let mut found: Vec<(PathBuf, Metadata)> = Vec::with_capacity(sources.len());
+        for source in sources {
+            // The same argument twice is one item.
+            if !found.iter().any(|(known, _)| known == source) {
+                found.push(find(source)?);
+            }
+        }
+        Ok((target, found))
     }
 }
 
-/// What there is to do, the first thing last.
-fn plan(target: &Located, sources: Vec<(PathBuf, Kind)>) -> Result<Vec<Work>> {
-    let files = sources.iter().filter(|(_, kind)| *kind == Kind::File).count();
-    let folder = match target.path.says_folder() {
-        true => target.clone(),
-        false => Located { path: target.path.parent(), ..target.clone() },
+/// The sources with the items that they become.
+fn placed(target: &Located, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<Source>> {
+    let place = |(path, found): (PathBuf, Metadata)| {
+        let name = name(&path)?;
+        let to = target.target_for(name);
+        if to.path.is_root() && found.is_file() {
+            return Err(Failure::usage("the root of a remote is not a file").about(&to));
+        }
+        let is_nameless = name.is_none();
+        Ok(Source { is_folder: found.is_dir(), len: found.len(), to, is_nameless, path })
     };
-    let group = Group::new(folder, HashSet::new(), files, sources.len() == 1);
+    sources.into_iter().map(place).collect()
+}
+
+/// What there is to do, the first thing last.
+fn plan(
+    folder: Located,
+    rules: &NameRules,
+    sources: Vec<Source>,
+    refused: &HashSet<PathBuf>,
+) -> Result<Vec<Work>> {
+    let alone = sources.len() == 1;
+    let sources: Vec<_> =
+        sources.into_iter().filter(|source| !refused.contains(&source.path)).collect();
+    let files = sources.iter().filter(|source| !source.is_folder).count();
+    let group = Group::new(folder, rules.clone(), HashSet::new(), files, alone);
     let mut work = Vec::new();
-    for (from, kind) in sources {
-        let to = target.target_for(name(&from)?);
-        work.push(match (kind, to.path.name()) {
-            (Kind::File, Some(name)) => {
+    for Source { path: from, is_folder, to, .. } in sources {
+        work.push(match (is_folder, to.path.name()) {
+            (false, Some(name)) => {
                 let (name, group) = (name.to_owned(), Arc::clone(&group));
                 Work::File { from, name, to, group }
             }
-            (Kind::File, None) => {
+            (false, None) => {
                 return Err(Failure::usage("the root of a remote is not a file").about(&to));
             }
-            (Kind::Folder, _) => {
+            (true, _) => {
                 let above = from.canonicalize().into_iter().collect();
                 Work::Folder { from, to, above }
             }

@@ -1,7 +1,12 @@
-//! Values as the old command-line client wrote them, and the parts of them that are asked for
-//! (live-connect.md, B.3): YAML to look at, which not every text leaves YAML.
+//! Values as YAML in the form of the old command-line client (live-connect.md, B.3), and the parts of
+//! them that a template selects.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
+use serde_yaml_ng::{Mapping, Value as Yaml};
+
+use crate::cli::output::is_control;
 
 /// Which part of each object is shown: one key, or a text with `{key}` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +97,10 @@ fn keys(text: &str) -> Option<Vec<String>> {
     keys.iter().all(|key| !key.is_empty()).then_some(keys)
 }
 
-/// A value in lines, as the old client wrote it: keys sorted, texts as they are, all else as Python
-/// prints it. Without a line feed at its end; nothing at all of an empty list.
-pub(crate) fn old_yaml(value: &Value) -> String {
+/// A value as YAML, in the form that the old client wrote: keys sorted, texts plain where YAML reads
+/// them as the same text, all else as Python prints it. Without a line feed at its end; nothing at
+/// all of an empty list.
+pub(crate) fn yaml(value: &Value) -> String {
     let mut lines = Vec::new();
     add(value, "", None, &mut lines);
     lines.join("\n")
@@ -106,7 +112,11 @@ fn add(value: &Value, indent: &str, first: Option<&str>, lines: &mut Vec<String>
     match value {
         Value::Array(all) => {
             for one in all {
-                add(one, &format!("{indent}  "), Some(&format!("{start}- ")), lines);
+                let item = format!("{start}- ");
+                match empty(one) {
+                    Some(nothing) => lines.push(format!("{item}{nothing}")),
+                    None => add(one, &format!("{indent}  "), Some(&item), lines),
+                }
                 start = indent.to_owned();
             }
         }
@@ -114,20 +124,81 @@ fn add(value: &Value, indent: &str, first: Option<&str>, lines: &mut Vec<String>
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(key, _)| *key);
             for (key, field) in fields {
+                let key = quoted(key, is_plain_key);
                 match field {
                     Value::Array(_) | Value::Object(_) => {
                         lines.push(format!("{start}{key}:"));
                         add(field, &format!("{indent}  "), None, lines);
                     }
-                    plain => lines.push(format!("{start}{key}: {}", scalar(plain))),
+                    plain => lines.push(format!("{start}{key}: {}", value_text(plain))),
                 }
                 start = indent.to_owned();
             }
         }
-        plain => lines.push(format!("{start}{}", scalar(plain))),
+        plain => lines.push(format!("{start}{}", value_text(plain))),
     }
 }
 
+/// An empty list or object, which has no lines of its own.
+fn empty(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Array(all) if all.is_empty() => Some("[]"),
+        Value::Object(fields) if fields.is_empty() => Some("{}"),
+        _ => None,
+    }
+}
+
+fn value_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text, is_plain_value).into_owned(),
+        other => scalar(other),
+    }
+}
+
+/// A text as YAML has it: plain if a parser then reads the same text.
+fn quoted(text: &str, is_plain: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    if !text.contains(is_control) {
+        if !is_something_else_in_yaml_1_1(text) && is_plain(text) {
+            return Cow::Borrowed(text);
+        }
+        return Cow::Owned(format!("'{}'", text.replace('\'', "''")));
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' | '\r' | '\t' => quoted.extend(c.escape_default()),
+            c if is_control(c) => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    Cow::Owned(quoted)
+}
+
+fn is_plain_key(text: &str) -> bool {
+    let read = serde_yaml_ng::from_str::<Mapping>(&format!("{text}: x"));
+    read.is_ok_and(|read| read.len() == 1 && read.contains_key(Yaml::from(text)))
+}
+
+fn is_plain_value(text: &str) -> bool {
+    let listed = serde_yaml_ng::from_str::<Vec<Yaml>>(&format!("- {text}"));
+    let field = serde_yaml_ng::from_str::<Mapping>(&format!("x: {text}"));
+    let is = |value: Option<&Yaml>| value.and_then(Yaml::as_str) == Some(text);
+    listed.is_ok_and(|all| all.len() == 1 && is(all.first()))
+        && field.is_ok_and(|all| all.len() == 1 && is(all.get("x")))
+}
+
+/// Whether parsers of YAML 1.1, of which there are many, read a plain text as something else than
+/// parsers of YAML 1.2 do: a truth value, a number with underscores or in base 60, a date.
+fn is_something_else_in_yaml_1_1(text: &str) -> bool {
+    let words = ["yes", "no", "on", "off", "=", "<<"];
+    let is_number_like = text.bytes().any(|byte| byte.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || b"_:.+-".contains(&byte));
+    is_number_like || words.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+/// A value as Python prints it, and a text as it is.
 fn scalar(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
@@ -150,13 +221,110 @@ mod tests {
             "Pics": { "image1.jpg": "photo" }, "Documents": { "README.txt": "file" }, "empty": {},
         } });
         assert_eq!(
-            old_yaml(&tree),
+            yaml(&tree),
             "SkyDrive:\n  Documents:\n    README.txt: file\n  Pics:\n    image1.jpg: photo\n  empty:"
         );
         let list = json!([{ "b": 1.5, "a": null }, "x", [true, ["y"]], { "c": ["z"] }]);
-        assert_eq!(old_yaml(&list), "- a: None\n  b: 1.5\n- x\n- - True\n  - - y\n- c:\n    - z");
-        assert_eq!(old_yaml(&json!([])), "");
-        assert_eq!(old_yaml(&json!("# as: it is")), "# as: it is");
+        assert_eq!(yaml(&list), "- a: None\n  b: 1.5\n- x\n- - True\n  - - y\n- c:\n    - z");
+        assert_eq!(yaml(&json!([])), "");
+        assert_eq!(yaml(&json!([{}, { "a": [] }, []])), "- {}\n- a:\n- []");
+    }
+
+    fn names() -> Vec<String> {
+        let awkward = [
+            "README",
+            "Straße.txt",
+            "a:b.txt",
+            "x?.txt",
+            "trail.",
+            " lead.txt",
+            "CON",
+            "~$lock.docx",
+            "#notes.txt",
+            "true",
+            "null",
+            "~",
+            "- dash.txt",
+            "'quoted'.txt",
+            "\"double\".txt",
+            "key: value.txt",
+            "@at.txt",
+            "*star.txt",
+            "&and",
+            "!bang",
+            "%25.txt",
+            "+plus.txt",
+            "(final).txt",
+            "  two spaces.txt",
+            "文.txt",
+            "bidi\u{202e}.txt",
+            "two\nlines",
+            "tab\t",
+            "1",
+            "1.5",
+            "0x1f",
+            "1e3",
+            ".inf",
+            "[x]",
+            "{x}",
+            "a #b",
+            "|",
+            ">",
+            "`",
+            "yes",
+            "1_000",
+            "12:30",
+            "2014-01-02",
+            "\u{feff}bom",
+            "back\\slash",
+            "?",
+            "-",
+            "---",
+            "...",
+            "x:",
+            ": x",
+            "",
+            "None",
+            "end ",
+            "\u{85}",
+            "\u{7f}",
+        ];
+        awkward.map(str::to_owned).to_vec()
+    }
+
+    /// What a parser makes of the text.
+    fn read(value: &Value) -> Yaml {
+        let text = yaml(value);
+        serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    fn to_yaml(value: &Value) -> Yaml {
+        serde_yaml_ng::to_value(value).expect("any value")
+    }
+
+    #[test]
+    fn whatever_the_names_are_a_parser_reads_the_same_names() {
+        let names = names();
+        assert_eq!(read(&json!(names)), to_yaml(&json!(names)));
+        let below: serde_json::Map<_, _> =
+            names.iter().map(|name| (name.clone(), Value::from("file"))).collect();
+        let tree = json!({ "a: b": below, "list": [below] });
+        assert_eq!(read(&tree), to_yaml(&tree));
+        for plain in
+            ["README", "Straße.txt", "+plus.txt", "(final).txt", "文.txt", "None", "trail."]
+        {
+            assert_eq!(yaml(&json!([plain])), format!("- {plain}"), "the old form is valid");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_name_is_read_as_itself(name in "\\PC{0,8}", other in ".{0,4}") {
+            for text in [name, other] {
+                let tree = json!([text, { &text: { &text: [text] } }]);
+                proptest::prop_assert_eq!(read(&tree), to_yaml(&tree));
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line as a user has it: the real binary, its output, its exit codes.
 
+mod clashes;
 mod drives;
 mod full;
 mod killed;

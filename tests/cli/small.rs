@@ -109,7 +109,7 @@ fn remotes_come_from_the_configuration_file_and_the_command_line_wins() {
     assert_eq!(shell.out(&["ls", "work:", "--remote", &uri]), "b\n");
     assert_eq!(shell.out(&["ls", uri.split_once('=').expect("a URI").1]), "b\n");
 
-    shell.run(&["--config", "nowhere.toml", "ls", "disk:"]).fails(3, "nowhere.toml");
+    shell.run(&["--config", "nowhere.toml", "ls", "disk:"]).fails(2, "nowhere.toml");
     shell.write("broken.toml", "[remotes.work]\ntoken = SECRET\n");
     let broken = shell.run(&["--config", "broken.toml", "ls", "disk:"]);
     broken.fails(2, "broken.toml: line 2");

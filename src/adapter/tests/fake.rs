@@ -94,6 +94,8 @@ impl FakeDrive {
                 removals: 1,
                 several_parents: false,
                 fold: upper,
+                collision_key: upper,
+                lists_inexact: |_| false,
                 refuses_name: |name| name.contains('?').then_some("a question mark"),
             },
             state: Mutex::new(State {

@@ -7,10 +7,11 @@ use futures::TryStreamExt;
 
 use super::{
     PIECE,
-    checksum::Expected,
+    checksum::{Expected, Taken},
     download::{Download, File},
+    journal::name_of,
     local::blocking,
-    partial::{Begun, Sink, Version},
+    partial::{Begun, Origin, Sink, Version},
 };
 use crate::cli::{
     app::Located,
@@ -19,20 +20,20 @@ use crate::cli::{
 };
 
 /// From this size on what has come of a file is kept when the command is stopped, in bytes.
-const LARGE: u64 = 8 << 20;
+pub(super) const LARGE: u64 = 8 << 20;
 
-/// Fetches a file; it takes its place when it is whole, and its size and hash are those that the
-/// remote tells. When this fails there is none of it, but of a large one what a later run goes on
+/// Fetches a file, and returns its length in bytes. It takes its place when it is whole, and its
+/// size and hash are those that the remote lists. When this fails there is none of it, but of a large one what a later run goes on
 /// with.
 ///
 /// # Errors
 /// When it cannot be read or written, when it has another size or hash, when the command is
 /// stopped.
-pub(super) async fn fetch(file: &File, download: &Download) -> Result {
+pub(super) async fn fetch(file: &File, download: &Download) -> Result<u64> {
     let from = &file.from;
     let expected = expected(file);
     let (mut sink, begun) = open(file, expected.as_ref(), download).await?;
-    let part = |len| Part { len, of: file.metadata.content_length() };
+    let part = |len| Part { len, of: file.size() };
     match begun {
         Begun::Anew => {}
         Begun::Continued => tell(download, from, format_args!("goes on at {}", part(sink.len()))),
@@ -54,8 +55,8 @@ pub(super) async fn fetch(file: &File, download: &Download) -> Result {
         };
         match judged {
             Ok(None) => {
-                let modified = file.modified();
-                return blocking(move || sink.finish(modified)).await;
+                let (modified, len) = (file.modified(), sink.len());
+                return blocking(move || sink.finish(modified)).await.map(|()| len);
             }
             Ok(Some(why)) if sink.is_continued() => {
                 tell(download, from, format_args!("{why}: begins anew"));
@@ -96,15 +97,18 @@ fn tell(download: &Download, from: &Located, text: impl fmt::Display) {
     download.ledger.tell(format_args!("drivedal: {from}: {text}"));
 }
 
-/// So much of so much.
+/// A number of bytes, and of how many if that is known.
 pub(super) struct Part {
     pub(super) len: u64,
-    pub(super) of: u64,
+    pub(super) of: Option<u64>,
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", Human(self.len), Human(self.of))
+        match self.of {
+            Some(of) => write!(f, "{} of {}", Human(self.len), Human(of)),
+            None => write!(f, "{}", Human(self.len)),
+        }
     }
 }
 
@@ -121,25 +125,39 @@ async fn open(
     download: &Download,
 ) -> Result<(Sink, Begun)> {
     let (target, expected) = (file.to.clone(), expected.cloned());
-    let large = file.metadata.content_length() >= LARGE;
-    let version = Version::of(&file.metadata, file.item.as_ref()).filter(|_| large);
+    let large = file.size().is_some_and(|size| size >= LARGE);
+    let version =
+        file.size().and_then(|size| Version::of(size, &file.metadata, file.item.as_ref()));
+    let version = version.filter(|_| large);
     let (Some(version), Some(journal)) = (version, download.journal.clone()) else {
         let open = move || Sink::temporary(target, expected.as_ref());
         return blocking(open).await.map(|sink| (sink, Begun::Anew));
     };
     let (from, interrupt) = (file.from.clone(), download.interrupt.clone());
+    let origin = origin(&from);
     blocking(move || {
         let here = std::path::absolute(&target).map_err(|error| Failure::local(&target, &error))?;
         let expected = expected.as_ref();
         match journal.claim(key("get", &from, &[], &here).iter().map(Vec::as_slice)) {
             Some(claim) => {
                 let acd_cli = from.operator().info().scheme() == "amazon-drive";
-                Sink::kept(target, claim, version, expected, acd_cli, &interrupt)
+                Sink::kept(target, claim, version, origin, expected, acd_cli, &interrupt)
             }
             None => Sink::temporary(target, expected).map(|sink| (sink, Begun::Anew)),
         }
     })
     .await
+}
+
+/// Where a file is fetched from, as the journal remembers it.
+pub(super) fn origin(from: &Located) -> Origin {
+    let info = from.operator().info();
+    let remote = &from.remote;
+    let parts = [info.scheme(), &remote.reached_at, remote.shown_name(), &info.root()];
+    Origin {
+        remote: name_of(parts.into_iter().map(str::as_bytes)),
+        path: from.path.as_str().to_owned(),
+    }
 }
 
 /// What tells a transfer from all others: the remote, what it is reached at, the path in it and the
@@ -161,14 +179,17 @@ pub(super) fn key(verb: &str, at: &Located, account: &[u8], here: &Path) -> Vec<
 async fn pour(file: &File, mut sink: Sink, download: &Download) -> Result<(Sink, Result)> {
     let (from, interrupt) = (&file.from, &download.interrupt);
     let failed = |error| Failure::from(error).about(from);
-    let size = file.metadata.content_length();
+    let size = file.size();
     let at = sink.len();
-    if at > 0 && at == size {
+    if at > 0 && Some(at) == size {
         return Ok((sink, Ok(())));
     }
     let opening = async {
         let path = from.file()?;
-        let reader = from.operator().reader_with(&path).content_length_hint(size);
+        let mut reader = from.operator().reader_with(&path);
+        if let Some(size) = size {
+            reader = reader.content_length_hint(size);
+        }
         let reader = reader.await.map_err(failed)?;
         let stream = match at {
             0 => reader.into_stream(..).await,
@@ -214,7 +235,8 @@ async fn pour(file: &File, mut sink: Sink, download: &Download) -> Result<(Sink,
     }
 }
 
-/// What is wrong with a file that has come to its end; `None`: nothing.
+/// What is wrong with a file that has come to its end; `None`: nothing, or nothing that the user or
+/// the cloud's known habits do not excuse.
 ///
 /// # Errors
 /// When the remote has to be asked, and does not answer.
@@ -224,34 +246,76 @@ async fn judge(
     expected: Option<&Expected>,
     download: &Download,
 ) -> Result<Option<String>> {
-    let (size, came) = (file.metadata.content_length(), sink.len());
-    if came != size {
-        return Ok(Some(format!("it has {size} bytes, but {came} came")));
+    let (came, taken) = (sink.len(), sink.taken());
+    let ignored = download.ignored;
+    let found = Found { len: came, hash: taken.as_ref() };
+    let problem = found.problem(file.size(), expected, ignored);
+    let Some(problem) = problem else { return Ok(None) };
+    // The listing may be older than the bytes.
+    if let Some(now) = item_now(&file.from, download).await? {
+        let hash = Expected::of_item(&now);
+        // A hash that is gone does not excuse one that differed.
+        let is_checked = expected.is_none() || ignored.checksum || hash.is_some();
+        if is_checked && found.problem(now.size, hash.as_ref(), ignored).is_none() {
+            return Ok(None);
+        }
     }
-    let (Some(expected), Some(taken)) = (expected, sink.taken()) else { return Ok(None) };
-    if expected.is(&taken) {
+    let is_inexact = match (&file.from.remote.handle, file.from.path.name()) {
+        (Some(handle), Some(name)) => (handle.drive().capabilities().lists_inexact)(name),
+        _ => false,
+    };
+    // What another run has left may be of another version.
+    if is_inexact && !sink.is_continued() {
+        let why = "SharePoint rewrites Office and HTML files, so this one cannot be checked";
+        let text = format_args!("warning: {problem}: {why}");
+        download.ledger.warn(format_args!("drivedal: {}: {text}", file.from));
         return Ok(None);
     }
-    // What was known of it may be older than it.
-    if is_by_now(&file.from, &taken, download).await? {
-        return Ok(None);
-    }
-    Ok(Some(format!(
-        "bytes with {taken} came of a file with {expected}: damaged on the way, or changed meanwhile"
-    )))
+    Ok(Some(problem))
 }
 
-async fn is_by_now(
-    from: &Located,
-    taken: &super::checksum::Taken,
-    download: &Download,
-) -> Result<bool> {
-    let Some(handle) = &from.remote.handle else { return Ok(false) };
+/// Which differences between a file and its listing the user wants to be ignored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ignored {
+    pub(crate) size: bool,
+    pub(crate) checksum: bool,
+}
+
+/// The bytes that came.
+struct Found<'a> {
+    len: u64,
+    hash: Option<&'a Taken>,
+}
+
+impl Found<'_> {
+    /// How they differ from what a remote lists, as far as it lists anything.
+    fn problem(
+        &self,
+        size: Option<u64>,
+        expected: Option<&Expected>,
+        ignored: Ignored,
+    ) -> Option<String> {
+        let len = self.len;
+        if let Some(size) = size.filter(|size| *size != len && !ignored.size) {
+            return Some(format!("it has {size} bytes, but {len} came"));
+        }
+        let (Some(expected), Some(taken)) = (expected, self.hash) else { return None };
+        (!ignored.checksum && !expected.is(taken)).then(|| {
+            format!(
+                "bytes with {taken} came of a file with {expected}: damaged on the way, or changed \
+                 meanwhile"
+            )
+        })
+    }
+}
+
+/// The item as the drive has it now; `None` where the remote is no drive of ours.
+async fn item_now(from: &Located, download: &Download) -> Result<Option<drivedal::drive::Item>> {
+    let Some(handle) = &from.remote.handle else { return Ok(None) };
     let path = from.file()?;
     let looking = async {
         let looked = handle.item(from.operator(), &path).await;
         looked.map_err(|error| Failure::from(error).about(from))
     };
-    let item = download.interrupt.or(looking).await?;
-    Ok(Expected::of_item(&item).is_some_and(|now| now.is(taken)))
+    download.interrupt.or(looking).await.map(Some)
 }

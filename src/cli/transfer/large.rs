@@ -176,7 +176,7 @@ impl Sending<'_> {
         if is_resumed && !std::mem::replace(&mut self.told, true) {
             match arrived {
                 0 => self.tell("the cloud has nothing of it any more: begins anew"),
-                _ => self.tell(format_args!("goes on at {}", Part { len: arrived, of })),
+                _ => self.tell(format_args!("goes on at {}", Part { len: arrived, of: Some(of) })),
             }
         }
         self.told = true;
@@ -220,7 +220,7 @@ impl Sending<'_> {
         if let (Some(_), Some(saved)) = (&self.claim, &self.saved)
             && saved.arrived() > 0
         {
-            let part = Part { len: saved.arrived(), of: saved.size() };
+            let part = Part { len: saved.arrived(), of: Some(saved.size()) };
             self.tell(format_args!("{part} are there; the same command goes on from there"));
         }
     }

@@ -72,16 +72,16 @@ impl Ledger {
         Progress::start(&self.output, verb, &self.tally)
     }
 
-    /// Whether somebody looks at what [`show`](Self::show) shows.
-    pub(crate) fn is_shown(&self) -> bool {
-        !self.output.is_quiet()
-    }
-
     /// Something that the user may want to know; not what was asked for, and no failure.
     pub(crate) fn tell(&self, text: impl std::fmt::Display) {
         if !self.output.is_quiet() {
             self.output.say(text);
         }
+    }
+
+    /// Something that the user has to know, and no failure.
+    pub(crate) fn warn(&self, text: impl std::fmt::Display) {
+        self.output.say(text);
     }
 
     /// An item is where it should be, or was left out as asked.

@@ -11,11 +11,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::{PIECE, journal::is_partial};
-use crate::cli::{
-    failure::{Exit, Failure, Result},
-    interrupt::Interrupt,
-    progress::Tally,
-};
+use crate::cli::failure::{Exit, Failure, Result};
 
 /// What to do with symbolic links in a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +31,8 @@ pub(crate) enum Entry {
     File {
         name: String,
         path: PathBuf,
+        /// Its length in bytes when the folder was read.
+        len: u64,
     },
     Folder {
         name: String,
@@ -46,6 +44,17 @@ pub(crate) enum Entry {
         path: PathBuf,
     },
     Failed(Failure),
+}
+
+impl Entry {
+    /// The name, the path and whether it is a folder, if it is to be sent.
+    pub(crate) fn sendable(&self) -> Option<(&str, &Path, bool)> {
+        match self {
+            Self::File { name, path, .. } => Some((name, path, false)),
+            Self::Folder { name, path } => Some((name, path, true)),
+            Self::Skipped { .. } | Self::Failed(_) => None,
+        }
+    }
 }
 
 /// Runs something that waits for the disk.
@@ -89,8 +98,8 @@ fn classify(
     above: &[PathBuf],
 ) -> Result<Entry> {
     let failed = |error: &io::Error| Failure::local(&path, error);
-    let mut kind = metadata.map_err(|error| failed(&error))?.file_type();
-    if kind.is_symlink() {
+    let mut found = metadata.map_err(|error| failed(&error))?;
+    if found.is_symlink() {
         match links {
             Links::Skip => return Ok(Entry::Skipped { name, path }),
             Links::Fail => {
@@ -101,8 +110,8 @@ fn classify(
                 .about(path.display()));
             }
             Links::Follow => {
-                kind = fs::metadata(&path).map_err(|error| failed(&error))?.file_type();
-                if kind.is_dir() {
+                found = fs::metadata(&path).map_err(|error| failed(&error))?;
+                if found.is_dir() {
                     let real = fs::canonicalize(&path).map_err(|error| failed(&error))?;
                     if above.contains(&real) {
                         let why = "a symbolic link to a folder that it is in";
@@ -112,35 +121,15 @@ fn classify(
             }
         }
     }
-    if kind.is_dir() {
+    if found.is_dir() {
         Ok(Entry::Folder { name, path })
-    } else if kind.is_file() && is_partial(&path) {
+    } else if found.is_file() && is_partial(&path) {
         Ok(Entry::Skipped { name, path })
-    } else if kind.is_file() {
-        Ok(Entry::File { name, path })
+    } else if found.is_file() {
+        Ok(Entry::File { name, path, len: found.len() })
     } else {
         let why = "neither a file nor a folder (a pipe, a socket, a device)";
         Err(Failure::new(Exit::Failed, why).about(path.display()))
-    }
-}
-
-/// Counts what is to come, for the progress display: files and bytes of a tree.
-pub(crate) fn count(folder: &Path, tally: &Tally, interrupt: &Interrupt) {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        // What cannot be read is reported when it is to be sent.
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if interrupt.is_set() {
-                return;
-            }
-            match entry.metadata() {
-                Ok(found) if found.is_dir() => folders.push(entry.path()),
-                Ok(found) if found.is_file() && !is_partial(&entry.path()) => {
-                    tally.found_file(found.len());
-                }
-                _ => {}
-            }
-        }
     }
 }
 

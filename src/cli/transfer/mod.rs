@@ -13,8 +13,12 @@ pub(crate) mod journal;
 mod large;
 pub(crate) mod ledger;
 pub(crate) mod local;
+pub(crate) mod names;
 mod partial;
+pub(crate) mod plan;
 pub(crate) mod send;
+pub(crate) mod survey;
+pub(crate) mod sweep;
 pub(crate) mod upload;
 
 /// How many files are on their way at once, if the user does not say.

@@ -9,7 +9,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     PIECE,
     checksum::{Checksum, Expected, Taken},
-    journal::{Claim, PARTIAL, is_partial},
+    journal::{Claim, PARTIAL},
 };
 use crate::cli::{
     failure::{Failure, Result},
@@ -33,10 +33,6 @@ const ACD_CLI_PARTIAL: &str = ".__incomplete";
 
 /// How many of such a file's last bytes acd_cli does not trust, and one more.
 const ACD_CLI_DOUBTED: u64 = 131_072 + 1;
-
-/// How long after its last byte a small file is nobody's any more. Somebody who works on it holds its
-/// lock besides.
-const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
 /// How many letters and digits a small file has between the beginning and the end of its name.
 const RANDOM: usize = 6;
@@ -56,9 +52,9 @@ pub(super) struct Version {
 
 impl Version {
     /// `None` where the service tells nothing that would change with the bytes.
-    pub(super) fn of(metadata: &Metadata, item: Option<&Item>) -> Option<Self> {
+    pub(super) fn of(size: u64, metadata: &Metadata, item: Option<&Item>) -> Option<Self> {
         let version = Self {
-            size: metadata.content_length(),
+            size,
             id: item.map(|item| item.id.to_string()),
             etag: metadata.etag().map(str::to_owned),
             version: metadata.version().map(str::to_owned),
@@ -67,6 +63,26 @@ impl Version {
         let tells =
             version.etag.is_some() || version.version.is_some() || version.modified.is_some();
         tells.then_some(version)
+    }
+}
+
+/// Where a file is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) struct Origin {
+    /// A hash of the remote: its service, endpoint, name and root.
+    pub(super) remote: String,
+    /// The path in it.
+    pub(super) path: String,
+}
+
+impl Origin {
+    /// Whether it is `top`, or an item below it.
+    pub(super) fn is_within(&self, top: &Self) -> bool {
+        let below = self.path.strip_prefix(top.path.as_str());
+        self.remote == top.remote
+            && below.is_some_and(|below| {
+                below.is_empty() || below.starts_with('/') || top.path.is_empty()
+            })
     }
 }
 
@@ -79,6 +95,9 @@ struct Entry {
     durable: u64,
     /// Which start of this computer it was written under.
     boot: Option<String>,
+    /// Missing in entries of earlier versions.
+    #[serde(default)]
+    origin: Option<Origin>,
 }
 
 /// How a file that is being fetched began.
@@ -121,8 +140,6 @@ impl Sink {
     /// When nothing can be written beside the target.
     pub(super) fn temporary(target: PathBuf, expected: Option<&Expected>) -> Result<Self> {
         let file = temporary(&target, RANDOM).map_err(|error| Failure::local(&target, &error))?;
-        // Where there are no locks its age has to do.
-        let _ = file.as_file().try_lock();
         let checksum = expected.map(Expected::begin);
         Ok(Self { place: Place::Temporary(file), target, checksum, len: 0, continued: false })
     }
@@ -135,6 +152,7 @@ impl Sink {
         target: PathBuf,
         claim: Claim,
         version: Version,
+        origin: Origin,
         expected: Option<&Expected>,
         acd_cli: bool,
         interrupt: &Interrupt,
@@ -142,9 +160,10 @@ impl Sink {
         let failed = |error: io::Error| Failure::local(&target, &error);
         let (mut begun, mut place) = (Begun::Anew, None);
         if let Some(entry) = claim.kept::<Entry>() {
-            if entry.version == version && is_file(&entry.partial) {
-                let mut options = OpenOptions::new();
-                let file = options.read(true).write(true).open(&entry.partial).map_err(failed)?;
+            if entry.version == version
+                && is_file(&entry.partial)
+                && let Some(file) = open_locked(&entry.partial).map_err(failed)?
+            {
                 let len = entry.trusted(&file, expected.is_some()).map_err(failed)?;
                 file.set_len(len).map_err(failed)?;
                 (begun, place) = (Begun::Continued, Some((file, entry, len)));
@@ -159,7 +178,7 @@ impl Sink {
         let (file, entry, len) = match place {
             Some(place) => place,
             None => {
-                let (mut file, entry) = begin(&target, &claim, version).map_err(failed)?;
+                let (mut file, entry) = begin(&target, &claim, version, origin).map_err(failed)?;
                 if !entry.keep(&claim) {
                     // Nobody would find it.
                     let _ = fs::remove_file(&entry.partial);
@@ -325,6 +344,12 @@ impl Sink {
     }
 }
 
+/// Where a file is fetched from, and where it grows, as its entry in the journal has them.
+pub(super) fn remembered(claim: &Claim) -> Option<(Origin, PathBuf)> {
+    let entry = claim.kept::<Entry>()?;
+    Some((entry.origin?, entry.partial))
+}
+
 impl Entry {
     /// Writes it down; whether that could be done.
     #[must_use]
@@ -342,11 +367,22 @@ impl Entry {
 }
 
 /// A new file beside the target, and its entry.
-fn begin(target: &Path, claim: &Claim, version: Version) -> io::Result<(File, Entry)> {
+fn begin(
+    target: &Path,
+    claim: &Claim,
+    version: Version,
+    origin: Origin,
+) -> io::Result<(File, Entry)> {
     let mut partial = target.with_file_name(format!("{}{}{}", PARTIAL.0, claim.name(), PARTIAL.1));
-    let options =
-        |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).open(path);
-    let file = match options(&partial) {
+    let create = |path: &Path| -> io::Result<File> {
+        loop {
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+            if lock(&file, path)? {
+                return Ok(file);
+            }
+        }
+    };
+    let file = match create(&partial) {
         // Nobody knows whose it is, so it is left alone.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let (file, path) =
@@ -356,7 +392,7 @@ fn begin(target: &Path, claim: &Claim, version: Version) -> io::Result<(File, En
         }
         file => file?,
     };
-    Ok((file, Entry { partial, version, durable: 0, boot: boot() }))
+    Ok((file, Entry { partial, version, durable: 0, boot: boot(), origin: Some(origin) }))
 }
 
 /// Puts what acd_cli has left of a file in the place of a new one: how many bytes.
@@ -370,47 +406,70 @@ fn adopt(target: &Path, entry: &Entry, file: &mut File) -> io::Result<u64> {
     }
     fs::rename(&left, &entry.partial)?;
     *file = OpenOptions::new().read(true).write(true).open(&entry.partial)?;
+    lock(file, &entry.partial)?;
     let len = file.metadata()?.len().saturating_sub(ACD_CLI_DOUBTED);
     file.set_len(len)?;
     Ok(len)
 }
 
+/// Opens a file that another run has left, and locks it; `None` if it was swept away meanwhile.
+fn open_locked(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    Ok(lock(&file, path)?.then_some(file))
+}
+
+/// Locks a file, so that no [sweep](super::sweep) takes it for abandoned. Returns whether it is still at its
+/// path: a sweep may have come between its creation and the lock.
+fn lock(file: &File, path: &Path) -> io::Result<bool> {
+    // Where there are no locks, a sweep goes by its age.
+    let _ = file.lock();
+    is_at(file, path)
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (ours, there) = (file.metadata()?, fs::symlink_metadata(path));
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
+}
+
 fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    loop {
+        let file = create_in(folder.unwrap_or(Path::new(".")), random, "")?;
+        if lock(file.as_file(), file.path())? {
+            return Ok(file);
+        }
+    }
+}
+
+/// A file that shows how the file system of a folder compares names. It is gone when dropped, and
+/// swept up if the process is killed before.
+pub(super) fn probe_file(folder: &Path, letter: &str) -> io::Result<tempfile::NamedTempFile> {
+    create_in(folder, RANDOM, letter)
+}
+
+fn create_in(folder: &Path, random: usize, letter: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
+    let suffix = format!("{letter}{}", PARTIAL.1);
     // Short, so that it fits wherever the target's own name does.
-    builder.prefix(PARTIAL.0).suffix(PARTIAL.1).rand_bytes(random);
+    builder.prefix(PARTIAL.0).suffix(&suffix).rand_bytes(random);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         // As any new file's: what the user's mask leaves of it.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
-}
-
-/// Removes small files of a folder that a process left which was killed: nobody knows any more where
-/// they belong. Large ones the journal knows.
-pub(super) fn sweep(folder: &Path) {
-    let len = PARTIAL.0.len() + RANDOM + PARTIAL.1.len();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if entry.file_name().len() != len || !is_partial(&path) || !is_file(&path) {
-            continue;
-        }
-        let age = entry.metadata().and_then(|file| file.modified()).ok();
-        let age = age.and_then(|time| time.elapsed().ok());
-        let is_nobodys = age.is_some_and(|age| age > ABANDONED_AFTER)
-            && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
-        if is_nobodys {
-            // What stays is in nobody's way.
-            let _ = fs::remove_file(path);
-        }
-    }
+    builder.tempfile_in(folder)
 }
 
 /// Whether a regular file is there, and no link to one.
-fn is_file(path: &Path) -> bool {
+pub(super) fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 

@@ -20,7 +20,9 @@ use super::{
     large,
     ledger::{Became, Ledger},
     local::{self, Entry, Links, blocking},
+    names::NameRules,
     send::{Arrived, Writing, send},
+    survey,
 };
 use crate::cli::{
     app::{Found, Located},
@@ -38,6 +40,10 @@ pub(crate) struct Upload {
     /// Files that are there stay as they are.
     pub(crate) keep: bool,
     pub(crate) links: Links,
+    /// How the remote compares names.
+    pub(crate) rules: NameRules,
+    /// Local items that the survey refused: each would share its name with another.
+    pub(crate) refused: HashSet<PathBuf>,
 }
 
 /// A piece of the work.
@@ -52,7 +58,8 @@ pub(crate) enum Work {
 /// Files that go into one folder, and are checked together.
 pub(crate) struct Group {
     folder: Located,
-    /// Names that were taken before.
+    rules: NameRules,
+    /// Keys of the names that were taken before.
     taken: HashSet<String>,
     /// A file that is kept was all that was asked for, so it is a failure.
     alone: bool,
@@ -71,6 +78,7 @@ struct Sent {
 impl Group {
     pub(crate) fn new(
         folder: Located,
+        rules: NameRules,
         taken: HashSet<String>,
         files: usize,
         alone: bool,
@@ -78,6 +86,7 @@ impl Group {
         let checked_later = folder.remote.takes_announcements() && files > 1;
         Arc::new(Self {
             folder,
+            rules,
             taken,
             alone,
             checked_later,
@@ -124,19 +133,38 @@ impl Upload {
     ) -> Result<Vec<Work>> {
         // Read first: what cannot be read is not made either.
         let (folder, links, parents) = (from.to_owned(), self.links, Arc::clone(&above));
-        let entries = blocking(move || local::entries(&folder, links, &parents)).await?;
+        let rules = self.rules.clone();
+        let (mut entries, clashes) = blocking(move || {
+            let entries = local::entries(&folder, links, &parents)?;
+            Ok(survey::split(entries, &rules))
+        })
+        .await?;
+        // A file may have appeared since the survey.
+        for clash in clashes {
+            for failure in survey::failures(&clash, to) {
+                if !self.refused.contains(&failure.0) {
+                    self.ledger.failed(failure.1)?;
+                }
+            }
+        }
+        entries.retain(|entry| {
+            entry.sendable().is_none_or(|(_, path, _)| !self.refused.contains(path))
+        });
         self.interrupt.or(self.make(to)).await?;
         self.ledger.note(to, from, Became::Made, None)?;
         let files = entries.iter().filter(|entry| matches!(entry, Entry::File { .. })).count();
         let taken = match self.keep && files > 0 {
-            true => self.interrupt.or(names_in(to)).await?,
+            true => {
+                let names = self.interrupt.or(names_in(to)).await?;
+                names.iter().map(|name| self.rules.key(name).into_owned()).collect()
+            }
             false => HashSet::new(),
         };
-        let group = Group::new(to.clone(), taken, files, false);
+        let group = Group::new(to.clone(), self.rules.clone(), taken, files, false);
         let (mut folders, mut sends) = (Vec::new(), Vec::new());
         for entry in entries {
             match entry {
-                Entry::File { name, path } => {
+                Entry::File { name, path, .. } => {
                     let (to, group) = (to.join(&name), Arc::clone(&group));
                     sends.push(Work::File { from: path, name, to, group });
                 }
@@ -181,7 +209,7 @@ impl Upload {
         if self.interrupt.is_set() {
             return Ok(());
         }
-        if self.keep && group.taken.contains(&name) {
+        if self.keep && group.taken.contains(&*group.rules.key(&name)) {
             return self.kept(&from, to, group);
         }
         let sent = self.send_or_refuse(from.clone(), to, group).await;
@@ -258,7 +286,7 @@ impl Upload {
         };
         self.ledger.tally.checked(sent.len() as u64);
         let names: Vec<_> = sent.iter().map(|file| file.name.as_str()).collect();
-        let sizes = Sizes::new(&sizes, &names);
+        let sizes = Sizes::new(&sizes, &names, &group.rules);
         for Sent { name, from, size } in &sent {
             let to = group.folder.join(name);
             match sizes.complaint(name, *size) {
@@ -273,24 +301,25 @@ impl Upload {
 /// The sizes that a listing tells, for names that were sent.
 struct Sizes<'a> {
     exact: &'a HashMap<String, u64>,
-    /// By folded name, where neither two listed nor two sent names are one.
-    folded: HashMap<String, u64>,
+    rules: &'a NameRules,
+    /// By the key of the name, where no two sent names share one.
+    by_key: HashMap<String, u64>,
 }
 
 impl<'a> Sizes<'a> {
-    fn new(listed: &'a HashMap<String, u64>, sent: &[&str]) -> Self {
+    fn new(listed: &'a HashMap<String, u64>, sent: &[&str], rules: &'a NameRules) -> Self {
         let mut times = HashMap::<String, usize>::new();
-        let fold = |name: &str| name.to_lowercase();
-        sent.iter().for_each(|name| *times.entry(fold(name)).or_default() += 1);
-        let alone = |name: &&String| times.get(&fold(name)) == Some(&1);
-        let folded = listed.keys().filter(alone).map(|name| (fold(name), listed[name])).collect();
-        Self { exact: listed, folded }
+        let key = |name: &str| rules.key(name).into_owned();
+        sent.iter().for_each(|name| *times.entry(key(name)).or_default() += 1);
+        let alone = |name: &&String| times.get(&key(name)) == Some(&1);
+        let by_key = listed.keys().filter(alone).map(|name| (key(name), listed[name])).collect();
+        Self { exact: listed, rules, by_key }
     }
 
     /// What is wrong with a file that was sent; `None`: nothing.
     fn complaint(&self, name: &str, size: u64) -> Option<String> {
         // A file may have kept the name it had, in other case.
-        match self.exact.get(name).or_else(|| self.folded.get(&name.to_lowercase())) {
+        match self.exact.get(name).or_else(|| self.by_key.get(&*self.rules.key(name))) {
             Some(listed) if *listed == size => None,
             Some(listed) => Some(format!("{size} bytes were sent, but the drive has {listed}")),
             None => Some(
@@ -339,7 +368,8 @@ mod tests {
     fn complaints(listed: &[(&str, u64)], sent: &[(&str, u64)]) -> Vec<Option<String>> {
         let listed = listed.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
         let names: Vec<_> = sent.iter().map(|(name, _)| *name).collect();
-        let sizes = Sizes::new(&listed, &names);
+        let rules = NameRules::with_key(|name| name.to_lowercase().into());
+        let sizes = Sizes::new(&listed, &names, &rules);
         sent.iter().map(|(name, size)| sizes.complaint(name, *size)).collect()
     }
 

@@ -4,6 +4,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
+use unicase::UniCase;
+use unicode_normalization::UnicodeNormalization;
 
 use super::{
     api::{Client, Deduplication, ListQuery, PAGE_MAX},
@@ -69,6 +71,8 @@ impl Cloud {
             removals: REMOVALS,
             several_parents: true,
             fold,
+            collision_key,
+            lists_inexact: |_| false,
             refuses_name,
         };
         Self {
@@ -311,6 +315,16 @@ pub(super) fn fold(name: &str) -> Cow<'_, str> {
         }
     };
     Cow::Owned(name.chars().map(lower).collect())
+}
+
+/// The key of names that may be one: the drive server, which stands in for this cloud, compares names
+/// as OneDrive does, with full case folding and whatever their normalisation.
+fn collision_key(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        return fold(name);
+    }
+    let decomposed: String = name.nfd().collect();
+    Cow::Owned(UniCase::unicode(decomposed).to_folded_case().nfc().collect())
 }
 
 fn refuses_name(name: &str) -> Option<&'static str> {

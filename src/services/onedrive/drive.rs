@@ -18,7 +18,7 @@ use super::{
     home::Home,
     item, listing,
     model::ConflictBehavior,
-    moving, names, refusal, session, tree, upload,
+    moving, names, refusal, session, tree, upload, verify,
 };
 use crate::{
     drive::{
@@ -169,6 +169,11 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
         tickets: true,
         several_parents: false,
         fold: names::fold_of(kind),
+        collision_key: names::collision_key_of(kind),
+        lists_inexact: match personal {
+            true => |_| false,
+            false => verify::may_be_rewritten,
+        },
         refuses_name: names::refusal,
     }
 }

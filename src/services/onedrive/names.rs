@@ -15,6 +15,15 @@ pub(super) fn fold_of(kind: Option<AccountKind>) -> fn(&str) -> Cow<'_, str> {
     }
 }
 
+/// Returns the function that gives names of a drive of that kind which may be one name the same key.
+/// A drive of unknown kind may be SharePoint's, which equates more names.
+pub(super) fn collision_key_of(kind: Option<AccountKind>) -> fn(&str) -> Cow<'_, str> {
+    match kind {
+        Some(_) => fold_of(kind),
+        None => names::fold_sharepoint,
+    }
+}
+
 /// Why the cloud refuses a name whatever the account; `None` if it may take it. Names that only
 /// some libraries or clients refuse (`CON`, `.lock`, `~$…`, `_vti_`) are the cloud's to judge.
 pub(super) fn refusal(name: &str) -> Option<&'static str> {

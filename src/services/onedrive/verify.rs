@@ -71,7 +71,8 @@ impl Sent<'_> {
     }
 }
 
-fn may_be_rewritten(name: &str) -> bool {
+/// Returns whether SharePoint may rewrite a file of this name.
+pub(super) fn may_be_rewritten(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| {
         REWRITTEN.iter().any(|rewritten| extension.eq_ignore_ascii_case(rewritten))
     })

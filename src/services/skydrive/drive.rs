@@ -74,6 +74,8 @@ const CAPABILITIES: Capabilities = Capabilities {
     removals: 1,
     several_parents: false,
     fold: names::fold,
+    collision_key: names::fold,
+    lists_inexact: |_| false,
     refuses_name: names::refusal,
 };
 

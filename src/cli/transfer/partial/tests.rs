@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::transfer::journal::Journal;
+use crate::cli::transfer::journal::{Journal, is_partial};
 
 struct Rig {
     dir: tempfile::TempDir,
@@ -21,7 +21,9 @@ impl Rig {
     fn open(&self, version: &Version, expected: Option<&Expected>) -> (Sink, Begun) {
         let claim = self.journal.claim([&b"a"[..]]).expect("nobody else");
         let stopped = Interrupt::default();
-        let opened = Sink::kept(self.target(), claim, version.clone(), expected, true, &stopped);
+        let origin = Origin { remote: "r".to_owned(), path: "a".to_owned() };
+        let version = version.clone();
+        let opened = Sink::kept(self.target(), claim, version, origin, expected, true, &stopped);
         opened.expect("room beside the target")
     }
 
@@ -176,6 +178,7 @@ fn without_a_hash_only_what_is_on_the_disk_for_certain_outlasts_the_power() {
         version: version(8, "1"),
         durable: 3,
         boot,
+        origin: None,
     };
     fs::write(rig.target(), "12345").expect("written");
     let file = File::open(rig.target()).expect("opened");
@@ -186,30 +189,6 @@ fn without_a_hash_only_what_is_on_the_disk_for_certain_outlasts_the_power() {
     if boot().is_some() {
         assert_eq!(trusted(entry(boot()), false), 5);
     }
-}
-
-#[test]
-fn small_files_of_a_process_that_was_killed_are_swept_up_and_no_others() {
-    let rig = Rig::new();
-    let folder = rig.target().with_file_name("");
-    let old = SystemTime::now() - 2 * ABANDONED_AFTER;
-    let make = |name: &str| {
-        let file = File::create(folder.join(name)).expect("made");
-        file.set_modified(old).expect("a time");
-        file
-    };
-    make(".drivedal-abc123.partial");
-    make(".drivedal-0123456789abcdef0123456789abcdef.partial");
-    make("x.partial");
-    let used = make(".drivedal-used12.partial");
-    used.lock().expect("a lock");
-    drop(File::create(folder.join(".drivedal-young1.partial")).expect("made"));
-    sweep(&folder);
-    let mut names = rig.names();
-    names.sort();
-    let large = ".drivedal-0123456789abcdef0123456789abcdef.partial";
-    let rest = [large, ".drivedal-used12.partial", ".drivedal-young1.partial", "x.partial"];
-    assert_eq!(names, rest);
 }
 
 #[test]

@@ -72,6 +72,8 @@ impl PretendedDrive {
             removals: if paths { 20 } else { 1 },
             several_parents: false,
             fold: |name| Cow::Owned(fold(name)),
+            collision_key: |name| Cow::Owned(fold(name)),
+            lists_inexact: |_| false,
             refuses_name: refuses,
         };
         Self { addressing, capabilities: Arc::new(capabilities), cloud, script }

@@ -1,0 +1,279 @@
+//! The plan of a download: which items get a place in the local folder, and which would share one.
+//!
+//! Items are compared folder by folder, by the [rules](NameRules) of the local file system. Two
+//! items clash if they would get one name there; a folder that clashes takes everything below it
+//! along. No accepted item shares its name with another item.
+
+use super::names::NameRules;
+
+/// Something that is to get a place in the target folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item<T> {
+    /// Its path below the target folder, with `/` between names; empty: the folder itself.
+    pub(crate) path: String,
+    pub(crate) is_folder: bool,
+    /// Which argument of the command brought it. Items of two arguments are never one item.
+    pub(crate) argument: usize,
+    /// An entry that is listed twice with equal facts is one item.
+    pub(crate) facts: T,
+}
+
+/// The items that have a place of their own, and those that have not.
+#[derive(Debug)]
+pub(crate) struct Plan<T> {
+    /// In the order of their paths: folders before their contents.
+    pub(crate) accepted: Vec<Item<T>>,
+    pub(crate) clashes: Vec<Vec<Contender<T>>>,
+}
+
+/// One of several items that would get the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contender<T> {
+    /// Its path below the target folder.
+    pub(crate) path: String,
+    pub(crate) is_folder: bool,
+    /// An item at that path or, if a folder was not listed itself, below it.
+    pub(crate) example: Item<T>,
+    /// How many listed items it stands for.
+    pub(crate) items: usize,
+}
+
+/// Items of one name in a folder that are one item, with everything below them.
+struct Node<T> {
+    name: String,
+    is_folder: bool,
+    items: Vec<Item<T>>,
+}
+
+impl<T: Clone + PartialEq> Plan<T> {
+    /// Plans items that all go below one folder. Waits for the disk.
+    pub(crate) fn new(mut items: Vec<Item<T>>, rules: &NameRules) -> Self {
+        items.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
+        let mut plan = Self { accepted: Vec::new(), clashes: Vec::new() };
+        let below = items.iter().position(|item| !item.path.is_empty()).unwrap_or(items.len());
+        let mut contents = items.split_off(below);
+        // Arguments that are the target folder itself, as the root of a remote is.
+        let tops = distinct(items);
+        match tops.len() {
+            0 | 1 => plan.accepted.extend(tops.into_iter().flat_map(|node| node.items).take(1)),
+            _ => {
+                let arguments: Vec<_> = tops.iter().map(|node| node.items[0].argument).collect();
+                plan.refuse(tops, "");
+                contents.retain(|item| !arguments.contains(&item.argument));
+            }
+        }
+        plan.folder(contents, "", rules);
+        plan
+    }
+
+    /// Plans what is in a folder whose path is `above`, which ends with a slash or is empty.
+    fn folder(&mut self, items: Vec<Item<T>>, above: &str, rules: &NameRules) {
+        let mut nodes: Vec<Node<T>> = Vec::new();
+        let mut named: Vec<Item<T>> = Vec::new();
+        let name = |item: &Item<T>| first_name(&item.path[above.len()..]).to_owned();
+        for item in items {
+            if named.last().is_some_and(|last| name(last) != name(&item)) {
+                nodes.extend(distinct_at(std::mem::take(&mut named), above));
+            }
+            named.push(item);
+        }
+        nodes.extend(distinct_at(named, above));
+        for mut group in rules.group(nodes, |node| &node.name) {
+            if group.len() > 1 {
+                self.refuse(group, above);
+            } else if let Some(node) = group.pop() {
+                let path = format!("{above}{}", node.name);
+                let (here, below): (Vec<_>, Vec<_>) =
+                    node.items.into_iter().partition(|item| item.path == path);
+                // An entry that was listed twice.
+                self.accepted.extend(here.into_iter().next());
+                if !below.is_empty() {
+                    self.folder(below, &format!("{path}/"), rules);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, nodes: Vec<Node<T>>, above: &str) {
+        let contenders = nodes.into_iter().filter_map(|node| {
+            Some(Contender {
+                path: format!("{above}{}", node.name),
+                is_folder: node.is_folder,
+                items: node.items.len(),
+                example: node.items.into_iter().next()?,
+            })
+        });
+        self.clashes.push(contenders.collect());
+    }
+}
+
+/// Splits listed items of one name into those that are one item each: files, folders, and what is
+/// below folders.
+fn distinct_at<T: PartialEq>(items: Vec<Item<T>>, above: &str) -> Vec<Node<T>> {
+    let Some(first) = items.first() else { return Vec::new() };
+    let name = first_name(&first.path[above.len()..]).to_owned();
+    let len = above.len() + name.len();
+    let (here, below): (Vec<_>, Vec<_>) =
+        items.into_iter().partition(|item| item.path.len() == len);
+    let mut nodes = distinct(here);
+    for item in below {
+        // The contents of the argument's folder; of two folders of one name nobody knows whose.
+        let folder = nodes.iter_mut().find(|node| {
+            node.is_folder && node.items.iter().any(|known| known.argument == item.argument)
+        });
+        match folder {
+            Some(node) => node.items.push(item),
+            None => nodes.push(Node { name: String::new(), is_folder: true, items: vec![item] }),
+        }
+    }
+    for node in &mut nodes {
+        node.name.clone_from(&name);
+    }
+    nodes
+}
+
+/// Splits entries of one path into those that are one item each.
+fn distinct<T: PartialEq>(entries: Vec<Item<T>>) -> Vec<Node<T>> {
+    let mut nodes: Vec<Node<T>> = Vec::new();
+    for entry in entries {
+        match nodes.iter_mut().find(|node| node.items[0] == entry) {
+            Some(node) => node.items.push(entry),
+            None => nodes.push(Node {
+                name: String::new(),
+                is_folder: entry.is_folder,
+                items: vec![entry],
+            }),
+        }
+    }
+    nodes
+}
+
+fn first_name(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, path::Path};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn item(argument: usize, path: &str, facts: u8) -> Item<u8> {
+        let is_folder = path.is_empty() || path.ends_with('/');
+        Item { path: path.trim_end_matches('/').to_owned(), is_folder, argument, facts }
+    }
+
+    /// Rules that ignore case, as for a disk that was examined.
+    fn ignoring_case() -> NameRules {
+        NameRules::with_key(|name| name.to_lowercase().into())
+    }
+
+    fn paths(plan: &Plan<u8>) -> (Vec<&str>, Vec<Vec<&str>>) {
+        (
+            plan.accepted.iter().map(|item| item.path.as_str()).collect(),
+            plan.clashes
+                .iter()
+                .map(|group| group.iter().map(|one| one.path.as_str()).collect())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn items_of_one_name_are_refused_and_the_rest_is_accepted() {
+        let listed = ["", "README", "readme", "Docs/", "Docs/a", "docs/", "docs/b", "x/", "x/y"];
+        let items: Vec<_> = listed.iter().map(|path| item(0, path, 0)).collect();
+        let plan = Plan::new(items.clone(), &ignoring_case());
+        assert_eq!(
+            paths(&plan),
+            (vec!["", "x", "x/y"], vec![vec!["Docs", "docs"], vec!["README", "readme"]])
+        );
+        assert_eq!(plan.clashes[0][0].items, 2);
+        let plan = Plan::new(items, &NameRules::exact());
+        assert_eq!((plan.accepted.len(), plan.clashes.len()), (listed.len(), 0));
+    }
+
+    #[test]
+    fn two_entries_of_one_path_are_one_item_if_their_facts_are_equal() {
+        let twice = |facts| vec![item(0, "a", 1), item(0, "a", facts), item(0, "b", 1)];
+        assert_eq!(paths(&Plan::new(twice(1), &NameRules::exact())), (vec!["a", "b"], vec![]));
+        assert_eq!(
+            paths(&Plan::new(twice(2), &NameRules::exact())),
+            (vec!["b"], vec![vec!["a", "a"]])
+        );
+    }
+
+    #[test]
+    fn a_file_and_a_folder_of_one_name_clash_whether_or_not_the_folder_is_listed() {
+        for listed in [vec!["a", "a/", "a/b"], vec!["a", "a/b"]] {
+            let items = listed.iter().map(|path| item(0, path, 0)).collect();
+            let plan = Plan::new(items, &NameRules::exact());
+            assert_eq!(paths(&plan), (vec![], vec![vec!["a", "a"]]), "{listed:?}");
+        }
+    }
+
+    #[test]
+    fn folders_of_two_arguments_are_not_merged() {
+        let items = vec![item(0, "x/", 0), item(0, "x/a", 0), item(1, "x/", 0), item(1, "x/b", 0)];
+        let plan = Plan::new(items, &NameRules::exact());
+        assert_eq!(paths(&plan), (vec![], vec![vec!["x", "x"]]));
+        // The root of one remote, and a folder of another beside what is in it.
+        let items = vec![item(0, "", 0), item(0, "a", 0), item(0, "b", 0), item(1, "a", 0)];
+        let plan = Plan::new(items, &NameRules::exact());
+        assert_eq!(paths(&plan), (vec!["", "b"], vec![vec!["a", "a"]]));
+        let items = vec![item(0, "", 0), item(0, "a", 0), item(1, "", 0), item(2, "c", 0)];
+        let plan = Plan::new(items, &NameRules::exact());
+        assert_eq!(paths(&plan), (vec!["c"], vec![vec!["", ""]]));
+    }
+
+    fn listed() -> impl Strategy<Value = Vec<Item<u8>>> {
+        let path = prop::collection::vec("[aAbB]{1,2}", 0..4).prop_map(|names| names.join("/"));
+        let one = (path, any::<bool>(), 0..3_usize, 0..2_u8).prop_map(
+            |(path, is_folder, argument, facts)| {
+                let is_folder = is_folder || path.is_empty();
+                Item { path, is_folder, argument, facts }
+            },
+        );
+        prop::collection::vec(one, 0..30)
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_accepted_targets_are_one_name_and_no_item_is_lost(items in listed()) {
+            let rules = ignoring_case();
+            let plan = Plan::new(items.clone(), &rules);
+            let mut targets: HashMap<String, &Item<u8>> = HashMap::new();
+            for item in &plan.accepted {
+                prop_assert!(targets.insert(item.path.to_lowercase(), item).is_none(), "{item:?}");
+            }
+            for item in &plan.accepted {
+                for above in Path::new(&item.path).ancestors().skip(1) {
+                    let above = above.to_str().expect("text");
+                    if let Some(folder) = targets.get(&above.to_lowercase()) {
+                        prop_assert!(folder.is_folder, "{item:?} is below a file");
+                        prop_assert_eq!(&folder.path, above, "below a folder of another name");
+                    }
+                }
+                // The spelling of a folder is one for all that is below it.
+                for other in &plan.accepted {
+                    for (one, two) in item.path.split('/').zip(other.path.split('/')) {
+                        if one.to_lowercase() != two.to_lowercase() { break; }
+                        prop_assert_eq!(one, two);
+                    }
+                }
+            }
+            let refused = |item: &Item<u8>| plan.clashes.iter().flatten().any(|one| {
+                item.path == one.path
+                    || (one.is_folder
+                        && (one.path.is_empty() || item.path.starts_with(&format!("{}/", one.path))))
+            });
+            for item in &items {
+                prop_assert!(plan.accepted.contains(item) || refused(item), "{item:?} is lost");
+            }
+            for clash in &plan.clashes {
+                prop_assert!(clash.len() > 1);
+            }
+        }
+    }
+}
