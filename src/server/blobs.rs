@@ -17,18 +17,32 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt, future};
+use futures::{
+    Stream, StreamExt, TryStreamExt, future,
+    stream::{self, BoxStream},
+};
 use opendal::{
     Operator,
     services::{Fs, Memory},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task,
+};
+
+use super::{
+    blocks::{self, Checks, Summer},
+    disk::{BlobFolder, FolderSync},
+};
 
 /// Low bits of a number, which count within a run.
 const COUNTER_BITS: u32 = 32;
 
 /// Bytes that are read from a blob at a time, and so held in memory for each reader.
 const READ_PIECE: usize = 512 << 10;
+
+/// Blobs whose size is looked up at a time.
+const STATS: usize = 16;
 
 /// Numbers that never come back: above, the run of the server; below, a counter.
 #[derive(Debug)]
@@ -64,6 +78,8 @@ enum Rubbish {
 /// The blobs of a server.
 pub(super) struct Blobs {
     operator: Operator,
+    /// The folder that the operator writes to, if it is one of this machine.
+    folder: Option<Arc<BlobFolder>>,
     numbers: Arc<Numbers>,
     rubbish: mpsc::UnboundedSender<Rubbish>,
     held: Mutex<HashMap<i64, Held>>,
@@ -83,27 +99,33 @@ impl fmt::Debug for Blobs {
 }
 
 impl Blobs {
-    /// Blobs in a folder, which is made if there is none.
-    pub(super) fn folder(folder: &Path, numbers: Arc<Numbers>) -> opendal::Result<Arc<Self>> {
+    /// Blobs in a folder, which is made if there is none; `sync` syncs the folders of new ones.
+    pub(super) fn folder(
+        folder: &Path,
+        numbers: Arc<Numbers>,
+        sync: FolderSync,
+    ) -> opendal::Result<Arc<Self>> {
         let root = folder.to_str().ok_or_else(|| {
             opendal::Error::new(
                 opendal::ErrorKind::ConfigInvalid,
                 format!("the folder's name is not Unicode: {}", folder.display()),
             )
         })?;
-        Ok(Self::on(Operator::new(Fs::default().root(root))?, numbers))
+        let local = BlobFolder::new(folder, sync).map_err(|error| unusable(folder, error))?;
+        Ok(Self::on(Operator::new(Fs::default().root(root))?, Some(local), numbers))
     }
 
     /// Blobs in memory.
     pub(super) fn memory(numbers: Arc<Numbers>) -> opendal::Result<Arc<Self>> {
-        Ok(Self::on(Operator::new(Memory::default())?, numbers))
+        Ok(Self::on(Operator::new(Memory::default())?, None, numbers))
     }
 
-    /// Blobs behind any operator.
-    pub(super) fn on(operator: Operator, numbers: Arc<Numbers>) -> Arc<Self> {
+    /// Blobs behind any operator; `folder` is the one that it writes to.
+    fn on(operator: Operator, folder: Option<BlobFolder>, numbers: Arc<Numbers>) -> Arc<Self> {
         let (rubbish, removed) = mpsc::unbounded_channel();
         tokio::spawn(remove_all(operator.clone(), removed));
-        Arc::new(Self { operator, numbers, rubbish, held: Mutex::default() })
+        let folder = folder.map(Arc::new);
+        Arc::new(Self { operator, folder, numbers, rubbish, held: Mutex::default() })
     }
 
     /// Numbers that were never given.
@@ -113,10 +135,34 @@ impl Blobs {
 
     /// Begins a new blob.
     pub(super) async fn writer(self: &Arc<Self>) -> opendal::Result<BlobWriter> {
-        let number = self.numbers.fresh();
-        let blob = Blob { number, wanted: false, blobs: self.clone() };
+        let number = self.unused_number().await?;
+        let blob = Blob { number, wanted: false, checks: Checks::default(), blobs: self.clone() };
         let writer = self.operator.writer(&name(number)).await;
-        Ok(BlobWriter { writer: writer.map_err(|error| self.located(error))?, blob })
+        let writer = writer.map_err(|error| self.located(error))?;
+        Ok(BlobWriter { writer, sums: Summer::default(), blob })
+    }
+
+    /// The number of a blob that does not exist. In a folder its file is made, so that a blob is
+    /// never written over, whatever the database says of the numbers before.
+    async fn unused_number(&self) -> opendal::Result<i64> {
+        loop {
+            let number = self.numbers.fresh();
+            let Some(folder) = self.folder.clone() else { return Ok(number) };
+            let made = task::spawn_blocking(move || folder.make(&name(number))).await;
+            match made.map_err(io::Error::other).flatten() {
+                Ok(true) => return Ok(number),
+                Ok(false) => tracing::warn!(number, "a blob of that number exists; it is kept"),
+                Err(error) => return Err(self.located(failed(error))),
+            }
+        }
+    }
+
+    /// Syncs the folders that name a blob.
+    async fn sync(&self, number: i64) -> opendal::Result<()> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let syncing = move || folder.sync(&name(number), (number & 0xff) as u8);
+        let synced = task::spawn_blocking(syncing).await.map_err(io::Error::other).flatten();
+        synced.map_err(|error| self.located(failed(error)))
     }
 
     /// An error, with where all blobs are; which one it is the operator says.
@@ -149,6 +195,23 @@ impl Blobs {
             }
             Ok(piece)
         }))
+    }
+
+    /// A range of a blob of `length` bytes, every block verified by its checksum before a byte of
+    /// it is passed on.
+    pub(super) async fn read_verified(
+        &self,
+        number: i64,
+        length: u64,
+        range: Range<u64>,
+        checks: Checks,
+    ) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
+        let whole = blocks::touched(&range, length);
+        let bytes = self.read(number, whole.clone()).await?.boxed();
+        let at = move |error: io::Error| {
+            io::Error::new(error.kind(), format!("blob {}: {error}", name(number)))
+        };
+        Ok(blocks::verified(bytes, whole, range, checks).map_err(at).boxed())
     }
 
     /// Removes blobs, soon.
@@ -190,6 +253,18 @@ impl Blobs {
         Ok(entries.iter().filter_map(|entry| number_of(entry.path())).collect())
     }
 
+    /// Every blob and its size.
+    pub(super) async fn sizes(&self) -> opendal::Result<Vec<(i64, u64)>> {
+        let size = async |number| match self.operator.stat(&name(number)).await {
+            Ok(found) => Ok(Some((number, found.content_length()))),
+            // Removed meanwhile.
+            Err(error) if error.kind() == opendal::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        let sizes = stream::iter(self.all().await?).map(size).buffer_unordered(STATS);
+        sizes.try_filter_map(future::ok).try_collect().await
+    }
+
     /// Every blob that an earlier run left, in lots of at most `lot`.
     pub(super) async fn of_earlier_runs(
         &self,
@@ -204,6 +279,16 @@ impl Blobs {
             .try_chunks(lot)
             .map_err(|error| error.1))
     }
+}
+
+/// A failure of the file system.
+fn failed(error: io::Error) -> opendal::Error {
+    opendal::Error::new(opendal::ErrorKind::Unexpected, "cannot make a blob").set_source(error)
+}
+
+fn unusable(folder: &Path, error: io::Error) -> opendal::Error {
+    let why = format!("cannot use the folder {}", folder.display());
+    opendal::Error::new(opendal::ErrorKind::Unexpected, why).set_source(error)
 }
 
 /// Where a blob is: spread over 256 folders, because some file systems slow down in large ones.
@@ -237,6 +322,7 @@ async fn remove_all(operator: Operator, mut removed: mpsc::UnboundedReceiver<Rub
 pub(super) struct Blob {
     number: i64,
     wanted: bool,
+    checks: Checks,
     blobs: Arc<Blobs>,
 }
 
@@ -250,6 +336,11 @@ impl Blob {
     /// Its number.
     pub(super) fn number(&self) -> i64 {
         self.number
+    }
+
+    /// The checksums of its blocks.
+    pub(super) fn checks(&self) -> &Checks {
+        &self.checks
     }
 
     /// A tree names it now: it stays.
@@ -269,18 +360,24 @@ impl Drop for Blob {
 /// A blob that is being written; dropped, it is removed.
 pub(super) struct BlobWriter {
     writer: opendal::Writer,
+    sums: Summer,
     blob: Blob,
 }
 
 impl BlobWriter {
     /// Adds bytes.
     pub(super) async fn write(&mut self, bytes: Bytes) -> opendal::Result<()> {
+        self.sums.update(&bytes);
         self.writer.write(bytes).await.map_err(|error| self.blob.blobs.located(error))
     }
 
-    /// Ends it; a folder's blob is on the disk then.
+    /// Ends it; a folder's blob is on the disk then, and with [`Durability::Full`] so is its name.
+    ///
+    /// [`Durability::Full`]: super::disk::Durability::Full
     pub(super) async fn finish(mut self) -> opendal::Result<Blob> {
         self.writer.close().await.map_err(|error| self.blob.blobs.located(error))?;
+        self.blob.blobs.sync(self.blob.number).await?;
+        self.blob.checks = self.sums.finish();
         Ok(self.blob)
     }
 }

@@ -18,6 +18,7 @@ use super::{
     account::Accounts,
     app::{App, Settings},
     control::{self, Budget, Budgets, Control},
+    disk::Durability,
     graph::AccountKind,
     oauth::OAuth,
     running::{self, Announced},
@@ -60,6 +61,7 @@ pub struct Builder {
     seed: Option<PathBuf>,
     budget: Option<Budget>,
     stand_in: bool,
+    durability: Durability,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +86,7 @@ impl Default for Builder {
             seed: None,
             budget: None,
             stand_in: false,
+            durability: Durability::Full,
         }
     }
 }
@@ -170,6 +173,11 @@ impl Builder {
         Self { stand_in: true, ..self }
     }
 
+    /// When a write to the data folder counts as done; [`Durability::Full`] by default.
+    pub fn durability(self, durability: Durability) -> Self {
+        Self { durability, ..self }
+    }
+
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
         if !self.insecure && !self.listen.ip().is_loopback() {
@@ -251,7 +259,7 @@ impl Builder {
     async fn open(&self) -> Result<(Arc<SqlTree>, Seal), ServerError> {
         let options = match &self.storage {
             Storage::Memory => TreeOptions::ephemeral(),
-            Storage::Folder(folder) => TreeOptions::folder(folder),
+            Storage::Folder(folder) => TreeOptions::folder(folder).durability(self.durability),
         };
         let tree = match SqlTree::open(options).await {
             Ok(tree) => tree,

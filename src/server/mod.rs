@@ -114,11 +114,13 @@ mod account;
 pub mod amazon;
 mod app;
 mod blobs;
+mod blocks;
 mod bodies;
 mod builder;
 mod content;
 mod content_range;
 pub mod control;
+mod disk;
 mod error;
 mod faulty;
 mod flushes;
@@ -149,6 +151,7 @@ pub use control::{
     ActiveFault, Bandwidth, Budget, Control, Counters, Drip, Fault, FaultError, Latency, Plant,
     PlantError, PlantKind, Planted, RequestRecord, Side, When,
 };
+pub use disk::Durability;
 pub use error::ServerError;
 pub use graph::AccountKind;
 

@@ -267,14 +267,18 @@ async fn a_consumer_brings_back_what_was_removed() {
     let item = drive.ask("POST", &restore).json(elsewhere).ok().await.json();
     assert_eq!(item["name"], "back");
     assert_eq!(drive.read("back/f").await, "x");
-    let purge = format!("/me/drive/items/{}/permanentDelete", id(&folder));
-    drive.ask("POST", &purge).refused(501, "notSupported").await;
 }
 
 #[tokio::test]
-async fn a_business_account_removes_for_good() {
+async fn every_kind_of_account_removes_for_good() {
+    for kind in [AccountKind::Personal, AccountKind::Business, AccountKind::Library] {
+        removes_for_good(kind).await;
+    }
+}
+
+async fn removes_for_good(kind: AccountKind) {
     let cloud = Cloud::new().await;
-    let drive = cloud.of(AccountKind::Business);
+    let drive = cloud.of(kind);
     let file = drive.put("a/f", "x").await;
     let purge = format!("/me/drive/items/{}/permanentDelete", id(&file));
     assert_eq!(drive.ask("POST", &purge).await.status, 204);
@@ -283,8 +287,14 @@ async fn a_business_account_removes_for_good() {
     drive.ask("DELETE", "/me/drive/root:/a").ok().await;
     let purge = format!("/me/drive/items/{}/permanentDelete", id(&folder));
     assert_eq!(drive.ask("POST", &purge).await.status, 204, "out of the recycle bin");
+    let trashed = drive.get("/me/drive").await["quota"]["deleted"].clone();
+    assert_eq!(trashed, 0, "nothing is left in the recycle bin");
     let restore = format!("/me/drive/items/{}/restore", id(&folder));
-    drive.ask("POST", &restore).refused(501, "notSupported").await;
+    let refusal = match kind {
+        AccountKind::Personal => (404, "itemNotFound"),
+        _ => (501, "notSupported"),
+    };
+    drive.ask("POST", &restore).refused(refusal.0, refusal.1).await;
 }
 
 #[tokio::test]

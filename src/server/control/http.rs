@@ -6,7 +6,7 @@
 //! | `GET counters` | `{"total": n, "operations": {name: n}}` |
 //! | `POST counters/reset` | counts and logs anew |
 //! | `GET requests` | the request log, one JSON object a line |
-//! | `GET audit` | `{"blobs", "orphans", "missing"}`: bytes that are kept, for nothing, or not |
+//! | `GET audit` | `{"blobs", "orphans", "missing", "damaged"}`: blobs, and those that no file names, that are lost, or that have a wrong size |
 //! | `GET faults` | the rules in force and what they have done |
 //! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
 //! | `DELETE faults` | clears them |

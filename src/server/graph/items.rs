@@ -165,11 +165,8 @@ pub(super) async fn delete(scope: &Scope<'_>, address: &ItemAddress) -> Result<R
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// `POST item/permanentDelete`: past the recycle bin, or out of it. Consumers cannot (A14).
+/// `POST item/permanentDelete`: removes an item for good, whether it is live or in the recycle bin.
 pub(super) async fn delete_for_good(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
-    if scope.kind.is_personal() {
-        return Err(Error::not_supported("permanentDelete is not supported for this account."));
-    }
     let item = match &address.anchor {
         Anchor::Id(id) if address.path.is_empty() => {
             let node = scope.tree().any_node(scope.drive(), scope.number(id)?).await?;

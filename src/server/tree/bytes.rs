@@ -57,6 +57,8 @@ pub struct Audit {
     pub blobs: u64,
     /// Those of them that nothing names: left by a crash, until they are removed.
     pub orphans: u64,
-    /// Blobs that are named and not there.
+    /// Blobs that are named and do not exist.
     pub missing: u64,
+    /// Blobs that are named and have another size than their database says: cut off, or written over.
+    pub damaged: u64,
 }

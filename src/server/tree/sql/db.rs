@@ -19,15 +19,13 @@ use super::{
     file::DbFile,
     writer::{Tx, Writer},
 };
-use crate::server::blobs::Blobs;
+use crate::server::{blobs::Blobs, disk::Durability};
 
 /// Connections that read.
 const READERS: u32 = 4;
 
-/// What every connection is told first. With `NORMAL`, a crash of the machine can lose the last
-/// transactions, never the database; a crash of the process loses nothing.
-const ON_DISK: [&str; 3] =
-    ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA temp_store = MEMORY"];
+/// Settings of a connection to a database in a file.
+const ON_DISK: [&str; 2] = ["PRAGMA journal_mode = WAL", "PRAGMA temp_store = MEMORY"];
 
 /// The journal of a database in memory is in memory; without one nothing could be taken back.
 const IN_MEMORY: [&str; 1] = ["PRAGMA temp_store = MEMORY"];
@@ -73,14 +71,27 @@ impl DerefMut for Reader {
     }
 }
 
-/// A connection for `url`, ready for use.
-pub(super) async fn connect(url: &str, in_memory: bool) -> sqlx::Result<AnyConnection> {
+/// When SQLite syncs its log. With `FULL` it does so at every commit, and the writes of one
+/// transaction share the sync; with `NORMAL` a crash of the machine can lose the last transactions,
+/// never the database.
+fn synchronous(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "PRAGMA synchronous = FULL",
+        Durability::Relaxed => "PRAGMA synchronous = NORMAL",
+    }
+}
+
+/// A connection for `url`, ready for use; to a database in memory without a durability.
+pub(super) async fn connect(
+    url: &str,
+    durability: Option<Durability>,
+) -> sqlx::Result<AnyConnection> {
     static DRIVERS: Once = Once::new();
     DRIVERS.call_once(install_default_drivers);
     let mut connection = AnyConnection::connect(url).await?;
-    let wanted: &[&'static str] = if in_memory { &IN_MEMORY } else { &ON_DISK };
-    for pragma in wanted {
-        sqlx::query(*pragma).execute(&mut connection).await?;
+    let wanted: &[&'static str] = if durability.is_some() { &ON_DISK } else { &IN_MEMORY };
+    for pragma in wanted.iter().copied().chain(durability.map(synchronous)) {
+        sqlx::query(pragma).execute(&mut connection).await?;
     }
     Ok(connection)
 }

@@ -26,9 +26,10 @@ pub(super) async fn of_taken(blobs: &Arc<Blobs>, taken: &TakenIn) -> Option<Arc<
         Place::Row(bytes) => Fetch::of(bytes.clone()),
         Place::Blob(blob) => {
             let (blobs, number) = (Arc::clone(blobs), blob.number());
+            let (size, checks) = (taken.size, blob.checks().clone());
             Fetch::new(move |range| {
-                let blobs = Arc::clone(&blobs);
-                async move { gathered(blobs.read(number, range).await?).await }
+                let (blobs, checks) = (Arc::clone(&blobs), checks.clone());
+                async move { gathered(blobs.read_verified(number, size, range, checks).await?).await }
             })
         }
     };
@@ -83,6 +84,10 @@ pub(super) async fn open_stored(
             let part = bytes.slice(range.start as usize..range.end as usize);
             Ok(Box::pin(stream::iter([Ok(part)])))
         }
-        Place::Blob(blob) => Ok(Box::pin(blobs.read(blob.number(), range).await.map_err(storage)?)),
+        Place::Blob(blob) => {
+            let checks = blob.checks().clone();
+            let read = blobs.read_verified(blob.number(), stored.size, range, checks).await;
+            read.map_err(storage)
+        }
     }
 }

@@ -7,6 +7,7 @@ mod db;
 mod drives;
 mod failure;
 mod file;
+mod folder;
 mod folders;
 mod intake;
 mod items;
@@ -234,10 +235,17 @@ impl Tree for SqlTree {
     async fn audit(&self) -> Result<Audit> {
         // First those that are named: what is taken in meanwhile is then not missing.
         let mut named = read!(self, |sql| contents::blobs(sql))?;
-        let there = self.blobs.all().await.map_err(failure::storage)?;
-        let blobs = there.len() as u64;
-        let orphans = there.into_iter().filter(|blob| !named.remove(blob)).count() as u64;
-        Ok(Audit { blobs, orphans, missing: named.len() as u64 })
+        let found = self.blobs.sizes().await.map_err(failure::storage)?;
+        let mut audit = Audit { blobs: found.len() as u64, ..Audit::default() };
+        for (blob, size) in found {
+            match named.remove(&blob) {
+                None => audit.orphans += 1,
+                Some(expected) if expected != size => audit.damaged += 1,
+                Some(_) => {}
+            }
+        }
+        audit.missing = named.len() as u64;
+        Ok(audit)
     }
 
     async fn make(

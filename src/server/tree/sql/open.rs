@@ -2,8 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    fs::{self, File, TryLockError},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -18,13 +17,17 @@ use super::{
     SqlTree,
     db::{Db, connect},
     file::DbFile,
+    folder::{Files, Vouching},
     reserve::Reserve,
-    schema::{Prepared, prepare},
+    schema::{Begin, Prepared, prepare},
     session,
     veil::Veil,
     writer::BEGIN,
 };
-use crate::server::blobs::{Blobs, Numbers};
+use crate::server::{
+    blobs::{Blobs, Numbers},
+    disk::{Durability, FolderSync},
+};
 
 /// What a drive may hold if nothing else is said, in bytes: 1 TiB, what a OneDrive of a paying
 /// subscriber has.
@@ -38,23 +41,53 @@ const LOT: usize = 64;
 pub struct TreeOptions {
     folder: Option<PathBuf>,
     quota: u64,
+    durability: Durability,
+    #[cfg(test)]
+    sync: Option<FolderSync>,
 }
 
 impl TreeOptions {
     /// A tree in a folder, which is made if there is none. One process at a time may have it open.
     pub fn folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: Some(folder.into()), quota: DEFAULT_QUOTA }
+        Self { folder: Some(folder.into()), ..Self::ephemeral() }
     }
 
     /// A tree in memory, which is gone when it is dropped.
     pub fn ephemeral() -> Self {
-        Self { folder: None, quota: DEFAULT_QUOTA }
+        Self {
+            folder: None,
+            quota: DEFAULT_QUOTA,
+            durability: Durability::Full,
+            #[cfg(test)]
+            sync: None,
+        }
     }
 
     /// What a new drive may hold, in bytes; [`DEFAULT_QUOTA`] if nothing is said.
     pub fn quota(mut self, quota: u64) -> Self {
         self.quota = quota;
         self
+    }
+
+    /// When a write counts as done; [`Durability::Full`] by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Records the syncs of folders, or lets them fail.
+    #[cfg(test)]
+    pub(super) fn sync(mut self, sync: FolderSync) -> Self {
+        self.sync = Some(sync);
+        self
+    }
+
+    fn folder_sync(&self) -> FolderSync {
+        #[cfg(test)]
+        if let Some(sync) = &self.sync {
+            return sync.clone();
+        }
+        FolderSync::new(self.durability)
     }
 }
 
@@ -87,6 +120,29 @@ pub enum OpenError {
         /// The last one that this program knows.
         known: i64,
     },
+    /// There are blobs, and no database that says which files they are.
+    #[error(
+        "the database {} is missing or empty, but {} has the bytes of files: restore the database \
+         from a backup, or move that folder away to begin with an empty drive",
+        database.display(), blobs.display()
+    )]
+    NoDatabase {
+        /// The database's file.
+        database: PathBuf,
+        /// The folder of the blobs.
+        blobs: PathBuf,
+    },
+    /// The database is damaged.
+    #[error(
+        "the database {} is damaged: {reason}. Restore it from a backup, or run `drivedal serve \
+         --repair`, which saves what can be read", database.display()
+    )]
+    Damaged {
+        /// Its file.
+        database: PathBuf,
+        /// The damage that was found first.
+        reason: String,
+    },
     /// The database failed.
     #[error("the database {place}: {source}")]
     Database {
@@ -100,20 +156,8 @@ pub enum OpenError {
     Blobs(#[from] opendal::Error),
 }
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::File { what, path: path.to_owned(), source }
-}
-
-/// The files of a tree's folder.
-struct Files {
-    database: PathBuf,
-    blobs: PathBuf,
-    /// Locked while a process has the tree.
-    lock: PathBuf,
-    /// Says which process that is; a file of its own, because a locked one may not be readable.
-    owner: PathBuf,
-    /// Takes room that is kept back.
-    reserve: PathBuf,
 }
 
 impl SqlTree {
@@ -125,29 +169,25 @@ impl SqlTree {
     /// # Errors
     /// [`OpenError::InUse`] if another process has the folder.
     pub async fn open(options: TreeOptions) -> Result<Self, OpenError> {
-        let Some(folder) = options.folder else {
-            let (connection, run) = begin_run("sqlite::memory:?cache=private", None).await?;
-            let blobs = Blobs::memory(Arc::new(Numbers::new(run)))?;
+        let Some(folder) = &options.folder else {
+            let url = "sqlite::memory:?cache=private";
+            let begun = begin_run(url, None, Begin::default()).await.map_err(in_database(None))?;
+            let (connection, Prepared::Run(begun)) = begun else {
+                unreachable!("a new database is neither of a later version nor lost")
+            };
+            let blobs = Blobs::memory(Arc::new(Numbers::new(begun.run)))?;
             let db = Db::in_memory(connection, blobs.clone());
             return Ok(Self::on(Arc::new(db), blobs, Reserve::none(), options.quota));
         };
-        fs::create_dir_all(&folder).map_err(failed("cannot make the folder", &folder))?;
-        let folder = folder.canonicalize().map_err(failed("cannot find the folder", &folder))?;
-        let files = Files {
-            database: folder.join("tree.db"),
-            blobs: folder.join("blobs"),
-            lock: folder.join("lock"),
-            owner: folder.join("owner"),
-            reserve: folder.join("reserve"),
-        };
-        let lock = take_lock(&folder, &files)?;
+        let files = Files::of(folder)?;
+        let lock = files.lock()?;
+        files.tighten()?;
         // Before anything else is written, so that there is room to start.
-        let reserve = Reserve::new(files.reserve);
-        fs::write(&files.owner, format!("process {}", std::process::id()))
-            .map_err(failed("cannot write", &files.owner))?;
-        let made = url(&files.database, "rwc")?;
-        let (connection, run) = begin_run(&made, Some(&files.database)).await?;
-        let blobs = Blobs::folder(&files.blobs, Arc::new(Numbers::new(run)))?;
+        let reserve = Reserve::new(files.reserve.clone());
+        files.sign()?;
+        let (connection, run, vouching) = open_database(&files, &options).await?;
+        let sync = options.folder_sync();
+        let blobs = Blobs::folder(&files.blobs, Arc::new(Numbers::new(run)), sync)?;
         let file =
             DbFile::new(files.database.clone()).map_err(failed("cannot find", &files.database))?;
         // A connection that reads makes no new database in the place of one that was removed.
@@ -155,7 +195,7 @@ impl SqlTree {
         let db = Db::in_file(connection, &there, blobs.clone(), file, lock)
             .map_err(in_database(Some(&files.database)))?;
         let tree = Self::on(Arc::new(db), blobs, reserve, options.quota);
-        tree.tidy();
+        tree.tidy(vouching);
         Ok(tree)
     }
 
@@ -174,40 +214,24 @@ impl SqlTree {
         tidying.join_all().await;
     }
 
-    /// Removes what a crash left, in the background.
-    fn tidy(&self) {
+    /// Removes what a crash left, in the background; blobs only if they are the database's own.
+    fn tidy(&self, vouching: Vouching) {
         let (db, blobs) = (self.db.clone(), self.blobs.clone());
         let tidying = async move {
             let expired = db.write(|tx| Box::pin(session::forget_expired(tx))).await;
             if let Err(error) = expired {
                 tracing::warn!(%error, "expired upload sessions could not be removed");
             }
-            if let Err(error) = remove_orphans(&db, &blobs).await {
+            if let Vouching::Foreign(why) = vouching {
+                tracing::warn!(
+                    "blobs that no file names are kept: {why}. `drivedal serve --repair` sorts them out"
+                );
+            } else if let Err(error) = remove_orphans(&db, &blobs).await {
                 tracing::warn!(%error, "bytes that no item names could not be removed");
             }
         };
         self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner).spawn(tidying);
     }
-}
-
-/// Takes the folder for this process.
-fn take_lock(folder: &Path, files: &Files) -> Result<File, OpenError> {
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&files.lock)
-        .map_err(failed("cannot open", &files.lock))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let owner = fs::read_to_string(&files.owner).ok().filter(|owner| !owner.is_empty());
-            let owner = owner.unwrap_or_else(|| "a process that did not say which".into());
-            return Err(OpenError::InUse { folder: folder.to_owned(), owner });
-        }
-        Err(TryLockError::Error(error)) => return Err(failed("cannot lock", &files.lock)(error)),
-    }
-    Ok(lock)
 }
 
 /// The database's URL, to be opened in SQLite's mode `mode`. Every character of its path that could
@@ -219,29 +243,111 @@ pub(super) fn url(database: &Path, mode: &str) -> Result<String, OpenError> {
     Ok(format!("sqlite:{}?mode={mode}", utf8_percent_encode(path, NON_ALPHANUMERIC)))
 }
 
-/// Connects, makes the tables if there are none, and begins a run. `file` is where the database is,
-/// if it is not in memory.
-async fn begin_run(url: &str, file: Option<&Path>) -> Result<(AnyConnection, i64), OpenError> {
-    let begun = async {
-        let mut connection = connect(url, file.is_none()).await?;
-        let mut transaction = connection.begin_with(BEGIN).await?;
-        let prepared = prepare(&mut transaction).await?;
-        // Of a later version everything stays as it is.
-        match prepared {
-            Prepared::Run(_) => transaction.commit().await?,
-            Prepared::Newer { .. } => transaction.rollback().await?,
-        }
-        Ok((connection, prepared))
+/// Opens the database of a folder, checks it, and begins a run: the connection, the run's number,
+/// and whether the blobs are the database's own.
+async fn open_database(
+    files: &Files,
+    options: &TreeOptions,
+) -> Result<(AnyConnection, i64, Vouching), OpenError> {
+    let (marker, has_blobs) = (files.marker()?, files.has_blobs()?);
+    let missing =
+        || OpenError::NoDatabase { database: files.database.clone(), blobs: files.blobs.clone() };
+    let empty = fs::metadata(&files.database).map_or(true, |file| file.len() == 0);
+    let used = has_blobs || marker.is_some();
+    if empty && used {
+        return Err(missing());
+    }
+    files.make_database()?;
+    let begin = Begin { used, at_least: marker.as_ref().map_or(0, |marker| marker.run) };
+    let database = url(&files.database, "rw")?;
+    let begun = begin_run(&database, Some(options.durability), begin).await;
+    let (mut connection, begun) = match begun.map_err(in_database(Some(&files.database)))? {
+        (connection, Prepared::Run(begun)) => (connection, begun),
+        (_, Prepared::Newer { found, known }) => return Err(OpenError::Newer { found, known }),
+        (_, Prepared::Empty) => return Err(missing()),
     };
-    match begun.await.map_err(in_database(file))? {
-        (connection, Prepared::Run(run)) => Ok((connection, run)),
-        (_, Prepared::Newer { found, known }) => Err(OpenError::Newer { found, known }),
+    let vouching = Vouching::decide(begun.folder, begun.before, begun.run, marker, has_blobs);
+    let written = match &vouching {
+        Vouching::Own(marker) | Vouching::Adopt(marker) => {
+            files.write_marker(marker, &options.folder_sync())
+        }
+        Vouching::Foreign(_) => Ok(()),
+    };
+    let folder = match (&vouching, written) {
+        (Vouching::Adopt(marker), Ok(())) => Some(marker.folder.clone()),
+        // The one that is there is of an earlier run, which is as good.
+        (Vouching::Own(_), Ok(())) => None,
+        (Vouching::Own(_), Err(error)) if error.kind() == io::ErrorKind::StorageFull => None,
+        (Vouching::Own(_) | Vouching::Adopt(_), Err(error)) => {
+            return Err(failed("cannot write owner.json in", &files.blobs)(error));
+        }
+        // No id that a marker has: it is not vouched for at the next start either.
+        (Vouching::Foreign(_), _) => Some(String::new()),
+    };
+    if let Some(folder) = folder {
+        let keep = sqlx::query("UPDATE server SET folder = $1").bind(folder);
+        let kept = keep.execute(&mut connection).await;
+        kept.map_err(in_database(Some(&files.database)))?;
+    }
+    Ok((connection, begun.run, vouching))
+}
+
+/// Connects, checks a database that is in a file, migrates its tables, and begins a run.
+async fn begin_run(
+    url: &str,
+    durability: Option<Durability>,
+    begin: Begin,
+) -> sqlx::Result<(AnyConnection, Prepared)> {
+    let mut connection = connect(url, durability).await?;
+    if durability.is_some() {
+        quick_check(&mut connection).await?;
+    }
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    let prepared = prepare(&mut transaction, begin).await?;
+    // Otherwise everything stays as it is.
+    match prepared {
+        Prepared::Run(_) => transaction.commit().await?,
+        Prepared::Newer { .. } | Prepared::Empty => transaction.rollback().await?,
+    }
+    Ok((connection, prepared))
+}
+
+/// Lets SQLite look for damage of its file.
+async fn quick_check(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    let check = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)");
+    match check.fetch_one(connection).await?.as_str() {
+        "ok" => Ok(()),
+        found => Err(sqlx::Error::Protocol(format!("{DAMAGED}{found}"))),
+    }
+}
+
+/// How the message of an error of [`quick_check`] begins.
+const DAMAGED: &str = "damaged: ";
+
+/// `SQLITE_CORRUPT`, its extended codes, and `SQLITE_NOTADB`.
+const CORRUPT: [&str; 5] = ["11", "267", "523", "779", "26"];
+
+/// Why a database is damaged, if an error says that it is.
+fn damage(error: &sqlx::Error) -> Option<String> {
+    match error {
+        sqlx::Error::Protocol(text) => text.strip_prefix(DAMAGED).map(str::to_owned),
+        sqlx::Error::Database(error) => {
+            let code = error.code()?;
+            CORRUPT.contains(&&*code).then(|| error.message().to_owned())
+        }
+        _ => None,
     }
 }
 
 fn in_database(file: Option<&Path>) -> impl FnOnce(sqlx::Error) -> OpenError {
-    let place = file.map_or("in memory".into(), |file| file.display().to_string());
-    move |source| OpenError::Database { place, source }
+    let file = file.map(Path::to_owned);
+    move |source| match (file, damage(&source)) {
+        (Some(database), Some(reason)) => OpenError::Damaged { database, reason },
+        (file, _) => {
+            let place = file.map_or("in memory".into(), |file| file.display().to_string());
+            OpenError::Database { place, source }
+        }
+    }
 }
 
 /// Removes the blobs of earlier runs that no content names. Nobody can name them any more: this

@@ -2,13 +2,15 @@
 //! is full of uploads that their clients gave up would stay full.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use rand::RngCore;
+
+use crate::server::disk::private_file;
 
 /// Bytes that are kept back: what the database's log takes for many removals.
 const SIZE: u64 = 1 << 20;
@@ -67,7 +69,7 @@ impl Reserve {
 /// Takes the room that is missing, and some besides for a moment. What is there already stays, so
 /// that this costs little where nothing is missing.
 fn fill(file: &Path) -> io::Result<()> {
-    let mut file = File::options().create(true).append(true).open(file)?;
+    let mut file = private_file().create(true).append(true).open(file)?;
     let there = file.metadata()?.len();
     if there > SIZE {
         file.set_len(SIZE)?;
@@ -82,6 +84,8 @@ fn fill(file: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]

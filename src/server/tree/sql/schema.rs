@@ -92,19 +92,42 @@ const VERSION_2: [&str; 2] =
 const SUBTREE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS subtree (
     item BIGINT PRIMARY KEY, seq BIGINT NOT NULL, kept SMALLINT NOT NULL)";
 
+/// The circumstances of [`prepare`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Begin {
+    /// Whether there is something that a database must know of.
+    pub(super) used: bool,
+    /// The last run that is known otherwise; this one is after it.
+    pub(super) at_least: i64,
+}
+
+/// A run that began.
+pub(super) struct Begun {
+    /// Its number: larger than that of every run before.
+    pub(super) run: i64,
+    /// The number of the last run that the database knew.
+    pub(super) before: i64,
+    /// The id of the folder; `None` if it has none yet.
+    pub(super) folder: Option<String>,
+}
+
 /// The outcome of [`prepare`].
 pub(super) enum Prepared {
-    /// The number of this run: one more than of the run before.
-    Run(i64),
+    Run(Begun),
+    /// The database has no tables, and something that it must know of is there.
+    Empty,
     /// The tables are of this later version.
-    Newer { found: i64, known: i64 },
+    Newer {
+        found: i64,
+        known: i64,
+    },
 }
 
 /// Brings the tables to the version of this code, and begins a run.
 ///
 /// # Errors
 /// Those of the database. The caller rolls the transaction back.
-pub(super) async fn prepare(sql: &mut AnyConnection) -> sqlx::Result<Prepared> {
+pub(super) async fn prepare(sql: &mut AnyConnection, begin: Begin) -> sqlx::Result<Prepared> {
     sqlx::query(SERVER).execute(&mut *sql).await?;
     sqlx::query(
         "INSERT INTO server (version, run) SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM server)",
@@ -115,6 +138,9 @@ pub(super) async fn prepare(sql: &mut AnyConnection) -> sqlx::Result<Prepared> {
     if found > VERSION {
         return Ok(Prepared::Newer { found, known: VERSION });
     }
+    if found == 0 && begin.used {
+        return Ok(Prepared::Empty);
+    }
     for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         migrate(sql, migration).await?;
     }
@@ -123,8 +149,11 @@ pub(super) async fn prepare(sql: &mut AnyConnection) -> sqlx::Result<Prepared> {
         reached.execute(&mut *sql).await?;
     }
     sqlx::query(SUBTREE).execute(&mut *sql).await?;
-    let run = sqlx::query_scalar("UPDATE server SET run = run + 1 RETURNING run");
-    Ok(Prepared::Run(run.fetch_one(sql).await?))
+    let (before, folder): (i64, Option<String>) =
+        sqlx::query_as("SELECT run, folder FROM server").fetch_one(&mut *sql).await?;
+    let run = before.max(begin.at_least) + 1;
+    sqlx::query("UPDATE server SET run = $1").bind(run).execute(&mut *sql).await?;
+    Ok(Prepared::Run(Begun { run, before, folder }))
 }
 
 async fn migrate(sql: &mut AnyConnection, steps: &[Step]) -> sqlx::Result<()> {

@@ -1,5 +1,7 @@
 //! The tree by examples.
 
+mod damage;
+mod durable;
 mod full;
 mod items;
 mod sessions;
@@ -31,7 +33,8 @@ pub(super) async fn ephemeral() -> (SqlTree, DriveNo) {
 }
 
 pub(super) async fn on_disk(data: &std::path::Path) -> SqlTree {
-    SqlTree::open(TreeOptions::folder(data)).await.expect("opens")
+    let relaxed = TreeOptions::folder(data).durability(crate::server::Durability::Relaxed);
+    SqlTree::open(relaxed).await.expect("opens")
 }
 
 pub(super) async fn read(tree: &SqlTree, node: &Node) -> Vec<u8> {

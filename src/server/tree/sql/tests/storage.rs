@@ -14,8 +14,9 @@ use super::{
 
 /// The files in a tree's folder of blobs.
 fn files(data: &Path) -> usize {
-    let folders = fs::read_dir(data.join("blobs")).expect("lists");
-    folders.map(|folder| fs::read_dir(folder.expect("entry").path()).expect("lists").count()).sum()
+    let entries = fs::read_dir(data.join("blobs")).expect("lists");
+    let folders = entries.map(|entry| entry.expect("entry").path()).filter(|path| path.is_dir());
+    folders.map(|folder| fs::read_dir(folder).expect("lists").count()).sum()
 }
 
 /// Waits until what nobody waits for has happened.

@@ -13,16 +13,17 @@ use super::{
     },
     body, bytes, on_disk, read,
 };
+use crate::server::Durability;
 
 /// The database of such a folder, as `.dump` of SQLite writes it. It was made by the server of
 /// that version.
 const VERSION_1: &str = include_str!("version_1.sql");
 
 /// The drive of the default account, and that of the account `work.business`.
-const DRIVES: [DriveNo; 2] = [1, 2];
+pub(super) const DRIVES: [DriveNo; 2] = [1, 2];
 
 /// Length and seed of each blob, by its number without the run.
-const BLOBS: [(i64, usize, u64); 3] = [(1, 600_000, 1), (3, 40_000, 2), (6, 20_000, 3)];
+pub(super) const BLOBS: [(i64, usize, u64); 3] = [(1, 600_000, 1), (3, 40_000, 2), (6, 20_000, 3)];
 
 /// The bytes of the two upload sessions, the blobs of their fragments, and where those begin.
 const SESSION: (usize, u64) = (656_360, 4);
@@ -32,7 +33,7 @@ const FRAGMENTS: [(i64, usize, usize); 4] =
 /// A connection to the database of a folder, whatever its version.
 pub(super) async fn database(data: &Path) -> AnyConnection {
     let url = url(&data.join("tree.db"), "rwc").expect("a path");
-    connect(&url, false).await.expect("connects")
+    connect(&url, Some(Durability::Relaxed)).await.expect("connects")
 }
 
 /// Makes a data folder of version 1.
