@@ -28,7 +28,7 @@ pub mod auth;
 pub mod drive;
 #[cfg(any(feature = "drive", feature = "layers"))]
 pub mod gate;
-#[cfg(feature = "drive")]
+#[cfg(any(feature = "drive", feature = "layers"))]
 pub mod http;
 #[cfg(any(feature = "layers", feature = "layers-cache"))]
 pub mod layers;

@@ -1,17 +1,17 @@
 //! Copies that the cloud makes itself.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use opendal::{Metadata, raw::oio};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path, rename::taken};
 use crate::drive::{
     Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result,
 };
+
+/// The longest time that a copy is waited for. Clouds queue large ones.
+const COPY_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// A copy under way. Each call asks the cloud once, so none is long and each can be repeated.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ enum State {
     Running {
         job: CopyJob,
         size: u64,
+        begun: Instant,
         not_before: Instant,
         folder: Folder,
     },
@@ -82,7 +83,7 @@ impl DriveCopier {
         let size = item.size.unwrap_or_default();
         match copying {
             Ok(Copying::Running { job, ask_in }) => {
-                Ok(State::Running { job, size, not_before: asked + ask_in, folder })
+                Ok(State::Running { job, size, begun: asked, not_before: asked + ask_in, folder })
             }
             Ok(Copying::Done(copy)) => self.done(copy, size, &folder),
             Err(error) => {
@@ -120,14 +121,17 @@ impl DriveCopier {
     async fn step(&mut self) -> Result<Option<usize>> {
         match &self.state {
             State::Begin => self.state = self.begin().await?,
-            State::Running { job, size, not_before, folder } => {
-                sleep_until((*not_before).into()).await;
+            State::Running { job, size, begun, not_before, folder } => {
+                sleep_until(*not_before).await;
                 let status = self.core.drive.copy_status(&self.cx, job).await;
                 match status.map_err(|error| taken(error, self.if_exists))? {
+                    Copying::Running { .. } if begun.elapsed() > COPY_MAX => {
+                        return Err(never_done());
+                    }
                     Copying::Running { job, ask_in } => {
                         let not_before = Instant::now() + ask_in.max(Duration::from_millis(50));
-                        let (size, folder) = (*size, folder.clone());
-                        self.state = State::Running { job, size, not_before, folder };
+                        let (size, begun, folder) = (*size, *begun, folder.clone());
+                        self.state = State::Running { job, size, begun, not_before, folder };
                     }
                     Copying::Done(item) => self.state = self.done(item, *size, folder)?,
                 }
@@ -142,6 +146,13 @@ impl DriveCopier {
         // Under way: nothing is copied as far as OpenDAL can count it.
         Ok(Some(0))
     }
+}
+
+fn never_done() -> Error {
+    let hours = COPY_MAX.as_secs() / 3600;
+    let text =
+        format!("cannot wait for the copy any longer: it is not complete after {hours} hours");
+    Error::new(ErrorKind::Unexpected, text)
 }
 
 impl oio::Copy for DriveCopier {

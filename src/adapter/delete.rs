@@ -16,7 +16,8 @@ use super::{
     path::Path,
 };
 use crate::drive::{
-    Conditions, Context, Depth, Error, ErrorKind, Item, Kind, Place, Removal, Result,
+    Conditions, Context, Cursor, Depth, Error, ErrorKind, Item, Kind, PageGuard, Place, Removal,
+    Result,
 };
 
 /// Removals on their way, as many in one request as the cloud takes.
@@ -107,7 +108,7 @@ impl DriveDeleter {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let mut from = None;
+        let (mut from, mut pages) = (None, PageGuard::default());
         let mut items = Vec::new();
         loop {
             let page = self
@@ -119,6 +120,7 @@ impl DriveDeleter {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 page => page?,
             };
+            pages.note(page.items.len(), page.next.as_ref().map(|Cursor(name)| name))?;
             items.extend(page.items);
             from = page.next;
             if from.is_none() {

@@ -19,7 +19,9 @@ use opendal::{
 };
 
 use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path, tree::Tree};
-use crate::drive::{Context, Cursor, Depth, ErrorKind, Item, ItemId, Page, Place, Result, Trees};
+use crate::drive::{
+    Context, Cursor, Depth, ErrorKind, Item, ItemId, Page, PageGuard, Place, Result, Trees,
+};
 
 /// A listing under way.
 pub struct DriveLister {
@@ -58,6 +60,7 @@ struct Job {
     prefix: Option<String>,
     depth: Depth,
     from: Option<Cursor>,
+    pages: PageGuard,
     /// When its first page was asked for.
     asked: Option<Instant>,
     /// The folders above it in this listing, against folders that contain themselves.
@@ -143,6 +146,7 @@ impl DriveLister {
                 prefix: prefix.clone(),
                 depth: if whole { Depth::Tree } else { Depth::Children },
                 from: None,
+                pages: PageGuard::default(),
                 asked: None,
                 first: true,
             });
@@ -166,7 +170,11 @@ impl DriveLister {
                 (job, page)
             }));
         }
-        let Some((job, page)) = in_flight.next().await else { return Ok(false) };
+        let Some((mut job, page)) = in_flight.next().await else { return Ok(false) };
+        let page = page.and_then(|page| {
+            let next = page.next.as_ref().map(|Cursor(name)| name);
+            job.pages.note(page.items.len(), next).map(|()| page)
+        });
         match page {
             Ok(page) => self.take_in(job, page),
             Err(error) if error.kind() == ErrorKind::NotFound && self.remembered.is_some() => {
@@ -263,6 +271,7 @@ impl DriveLister {
             prefix: None,
             depth: Depth::Children,
             from: None,
+            pages: PageGuard::default(),
             asked: None,
             above: Some(Arc::new(Above { id: item.id.clone(), above: job.above.clone() })),
             first: false,

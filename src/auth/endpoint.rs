@@ -13,11 +13,12 @@ use oauth2::{
 };
 use opendal::{Buffer, raw::Operation};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Kept, TokenFile};
 use crate::{
     drive::{Body, Error, ErrorKind, Result, Retry, Secret},
-    http::{Call, Context, Reply, without_values},
+    http::{Call, Context, Reply, ResponseLimit, without_values},
 };
 
 /// Errors of the endpoint's that say nothing of the tokens and may be gone the next time
@@ -183,7 +184,8 @@ impl Endpoint {
             "invalid_request" | "invalid_scope" | "unsupported_grant_type" => {
                 failure.with_kind(ErrorKind::Invalid)
             }
-            _ if reply.status.is_server_error() => failure,
+            // Too many requests, say: it is not the tokens that are refused.
+            _ if reply.status.is_server_error() || failure.retry() != Retry::No => failure,
             _ => failure.with_kind(ErrorKind::Denied),
         }
     }
@@ -210,16 +212,48 @@ impl Sender {
         let call = Call::new(Operation::Info, parts.method, parts.uri.to_string(), "token")
             .headers(&parts.headers)
             .passing()
+            .limit(ResponseLimit::TOKENS)
             .body(Body::Memory(Buffer::from(body)));
         let reply = self.cx.send(call).await?;
         // Some endpoints answer 200 and an error.
         let refusal = serde_json::from_reader::<_, Refusal>(reply.body.clone()).ok();
         if reply.status == StatusCode::OK && refusal.is_none() {
             // Without headers: `oauth2` would refuse a media type that is not quite JSON's.
-            return Ok(HttpResponse::new(reply.body.to_vec()));
+            return Ok(HttpResponse::new(whole_seconds(&reply.body.to_vec())?));
         }
         Err(self.endpoint.refused(&reply, refusal, &self.secret))
     }
+}
+
+/// The longest lifetime that is taken from a token endpoint, in seconds: ten years.
+const LIFETIME_MAX: f64 = 10.0 * 365.0 * 24.0 * 3600.0;
+
+/// Returns the response with an `expires_in` that is a whole number, as `oauth2` wants it: some
+/// endpoints write it as text, or with a fraction.
+///
+/// # Errors
+/// `Unexpected` if it is not a number of seconds.
+pub(super) fn whole_seconds(body: &[u8]) -> Result<Vec<u8>> {
+    // Another problem of the response is for `oauth2` to find.
+    let Ok(mut response) = serde_json::from_slice::<serde_json::Map<String, Value>>(body) else {
+        return Ok(body.to_vec());
+    };
+    let seconds = match response.get("expires_in") {
+        None | Some(Value::Null) => return Ok(body.to_vec()),
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) => None,
+    };
+    let Some(seconds) = seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) else {
+        return Err(Error::new(
+            ErrorKind::Unexpected,
+            "cannot use the token endpoint's response: its expires_in is not a number of seconds",
+        ));
+    };
+    response.insert("expires_in".to_owned(), Value::from(seconds.min(LIFETIME_MAX) as u64));
+    serde_json::to_vec(&response).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, format!("cannot write a token response: {error}"))
+    })
 }
 
 /// An error answer; in Live's other answers `error` is an object (live-connect.md, A.2).

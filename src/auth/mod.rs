@@ -10,6 +10,9 @@
 
 mod endpoint;
 mod file;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "services-skydrive")]
 mod lcrc;
 mod source;

@@ -169,7 +169,7 @@ impl App {
     fn policy(&self, scheme: &str) -> Policy {
         let policy = Policy::of_service(scheme);
         let attempts = self.retries.map_or(policy.attempts, |times| times.saturating_add(1));
-        Policy { attempts, ..policy }
+        Policy { attempts, retry_first_contact: false, ..policy }
     }
 
     /// A remote's options.

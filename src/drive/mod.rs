@@ -20,6 +20,7 @@
 
 mod error;
 mod item;
+mod page_guard;
 mod place;
 mod secret;
 mod transfer;
@@ -28,6 +29,7 @@ use std::{any::Any, borrow::Cow, fmt};
 
 use async_trait::async_trait;
 
+pub(crate) use self::page_guard::PageGuard;
 pub use self::{
     error::{Error, ErrorKind, Result, Retry},
     item::{Account, Changes, Cursor, HashKind, Item, ItemId, Kind, Page, Quota, Seen, Ticket},

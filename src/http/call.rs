@@ -11,7 +11,11 @@ use opendal::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::file::{BodySource, Watch};
+use super::{
+    file::{BodySource, Watch},
+    limit::ResponseLimit,
+    url_policy::UrlPolicy,
+};
 use crate::{
     drive::{Body, Error, ErrorKind, Result, Secret},
     gate::{Gate, Mark, Repeat},
@@ -40,6 +44,8 @@ pub(crate) struct Call {
     watch: Option<Watch>,
     /// What layers are told of it.
     mark: Mark,
+    /// Of the response, where it is read as a whole.
+    limit: ResponseLimit,
     /// The first thing that was wrong with it; told when it is sent.
     wrong: Option<Error>,
 }
@@ -62,8 +68,23 @@ impl Call {
             around: Default::default(),
             watch: None,
             mark: Mark::default(),
+            limit: ResponseLimit::for_operation(operation),
             wrong: None,
         }
+    }
+
+    /// A request without body and token to a URL that a cloud has named, such as one of a file's
+    /// bytes. Fails when it is sent if `urls` does not allow it.
+    pub(crate) fn to_link(
+        operation: Operation,
+        method: Method,
+        link: &Secret,
+        template: &'static str,
+        urls: &UrlPolicy,
+    ) -> Self {
+        let mut call = Self::new(operation, method, link.expose(), template);
+        call.wrong = urls.check_link(&call.url).err();
+        call
     }
 
     /// Adds a query parameter, encoded.
@@ -100,8 +121,13 @@ impl Call {
         self
     }
 
-    /// Signs it with an access token.
-    pub(crate) fn bearer(mut self, token: &Secret) -> Self {
+    /// Signs the request with an access token. Fails when it is sent if `urls` does not allow the
+    /// token on its host.
+    pub(crate) fn bearer(mut self, token: &Secret, urls: &UrlPolicy) -> Self {
+        if let Err(error) = urls.check_token(&self.url) {
+            self.wrong.get_or_insert(error);
+            return self;
+        }
         match HeaderValue::from_str(&format!("Bearer {}", token.expose())) {
             Ok(mut value) => {
                 value.set_sensitive(true);
@@ -117,6 +143,17 @@ impl Call {
             }
         }
         self
+    }
+
+    /// Bounds the response, where the usual bounds of its operation do not fit.
+    pub(crate) fn limit(mut self, limit: ResponseLimit) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The bounds of the response.
+    pub(super) fn response_limit(&self) -> ResponseLimit {
+        self.limit
     }
 
     /// It is one of the account's whose gate this is.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use ::http::{HeaderMap, StatusCode, header};
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, channel::oneshot, stream};
 use opendal::{
     Buffer, Execute, HttpBody, HttpRedirect, HttpTransporter, OperationContext,
@@ -20,7 +21,8 @@ use super::{
     call::Call,
     error,
     file::{BodySource, Leaving},
-    transport::{Redirected, understands_files},
+    limit::ResponseLimit,
+    transport::{PIECE, Redirected, understands_files},
 };
 use crate::{
     drive::{ByteStream, Error, ErrorKind, Result, Retry},
@@ -29,10 +31,6 @@ use crate::{
 
 /// The most of a file that is read into memory for a transport that cannot stream it, in bytes.
 const FOREIGN_FILE_MAX: u64 = 64 << 20;
-
-/// The most of an answer that is read as a whole, in bytes: a page of 1,000 items is about 1 MiB,
-/// a folder of 100,000 in a cloud that does not page about 100 MiB.
-const ANSWER_MAX: u64 = 512 << 20;
 
 /// Transport and executor that an operator lends for one operation: two `Arc`s. Never kept by a
 /// drive, because layers replace both.
@@ -111,7 +109,7 @@ impl Context {
     /// # Errors
     /// As [`send`](Self::send).
     pub(crate) async fn fetch(&self, call: Call) -> Result<Incoming> {
-        let attempted = call.label();
+        let (attempted, limit) = (call.label(), call.response_limit());
         let call = self.with_sendable_body(call).await.map_err(|e| e.attempted(&attempted))?;
         let mut request = call.into_request().map_err(|e| e.attempted(&attempted))?;
         if let Some(source) = request.extensions_mut().get_mut::<BodySource>() {
@@ -131,7 +129,7 @@ impl Context {
             || parts.extensions.get::<HttpRedirect>().is_some();
         let exhausted = parts.extensions.get::<Exhausted>().copied();
         let (status, headers) = (parts.status, parts.headers);
-        Ok(Incoming { attempted, status, headers, redirected, exhausted, body })
+        Ok(Incoming { attempted, status, headers, redirected, exhausted, limit, body })
     }
 
     /// Another transport than ours would send an empty body where a file was meant, and so empty
@@ -170,6 +168,7 @@ pub(crate) struct Incoming {
     /// The transport was sent on to another address and followed.
     pub(crate) redirected: bool,
     exhausted: Option<Exhausted>,
+    limit: ResponseLimit,
     body: HttpBody,
 }
 
@@ -199,28 +198,83 @@ impl Incoming {
         })
     }
 
-    /// The whole answer.
+    /// Reads the whole response, within the limit of its request. Of a failure's body only the
+    /// beginning is read: the status says enough.
+    ///
+    /// # Errors
+    /// `Unexpected` if the body breaks off, or exceeds the limit.
     pub(crate) async fn read(self) -> Result<Reply> {
         let (status, headers, attempted, redirected) =
             (self.status, self.headers.clone(), self.attempted.clone(), self.redirected);
-        let exhausted = self.exhausted;
-        let mut pieces = Vec::new();
-        let mut len = 0;
+        let (exhausted, failed) = (self.exhausted, !self.status.is_success());
+        let limit = if failed { ResponseLimit::ERROR } else { self.limit };
+        let mut collected = Collected::default();
         let mut stream = Box::pin(self.into_pieces());
-        while let Some(piece) = stream.next().await {
-            let piece = piece?;
-            len += piece.len() as u64;
-            if len > ANSWER_MAX {
-                return Err(Error::new(
-                    ErrorKind::Unexpected,
-                    format!("the answer is larger than {ANSWER_MAX} bytes"),
-                )
-                .attempted(attempted));
+        let reading = async {
+            while let Some(piece) = stream.next().await {
+                collected.push(piece?);
+                if collected.len > limit.bytes {
+                    return Ok(End::TooLarge);
+                }
             }
-            pieces.extend(piece);
+            Ok(End::Complete)
+        };
+        let end = match tokio::time::timeout(limit.time, reading).await {
+            Ok(end) => end?,
+            Err(_) => End::TooSlow,
+        };
+        let problem = match end {
+            End::TooLarge if !failed => {
+                let text = format!("the response is larger than {} bytes", limit.bytes);
+                Some(Error::new(ErrorKind::Unexpected, text))
+            }
+            End::TooSlow if !failed => {
+                let text = format!("the response is not complete after {} s", limit.time.as_secs());
+                let error = Error::new(ErrorKind::Unexpected, text);
+                Some(error.with_retry(Retry::Again { after: None }))
+            }
+            End::Complete | End::TooLarge | End::TooSlow => None,
+        };
+        if let Some(problem) = problem {
+            return Err(problem.attempted(attempted));
         }
-        let body = Buffer::from(pieces);
+        let body = collected.into_buffer();
         Ok(Reply { attempted, status, headers, redirected, exhausted, body })
+    }
+}
+
+/// How the reading of a response ended.
+enum End {
+    Complete,
+    TooLarge,
+    TooSlow,
+}
+
+/// A body that is read as a whole. Its pieces are copied into large ones: a server chooses how small
+/// they are, and each would cost more than its bytes.
+#[derive(Default)]
+struct Collected {
+    pieces: Vec<Bytes>,
+    last: BytesMut,
+    len: u64,
+}
+
+impl Collected {
+    fn push(&mut self, piece: Buffer) {
+        self.len += piece.len() as u64;
+        for bytes in piece {
+            self.last.extend_from_slice(&bytes);
+            if self.last.len() >= PIECE {
+                self.pieces.push(self.last.split().freeze());
+            }
+        }
+    }
+
+    fn into_buffer(mut self) -> Buffer {
+        if !self.last.is_empty() {
+            self.pieces.push(self.last.freeze());
+        }
+        Buffer::from(self.pieces)
     }
 }
 
@@ -264,5 +318,75 @@ impl Reply {
             Some(exhausted) => error.also(&exhausted.to_string()).with_retry(Retry::Exhausted),
             None => error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ::http::{Method, Request, Response};
+    use opendal::{HttpTransport, raw::Operation};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::http::scripted::{Scripted, answer};
+
+    /// A server that sends a byte each second, without end.
+    struct Dripping(StatusCode);
+
+    impl HttpTransport for Dripping {
+        async fn fetch(&self, _: Request<Buffer>) -> opendal::Result<Response<HttpBody>> {
+            let drops = stream::unfold((), |()| async {
+                sleep(Duration::from_secs(1)).await;
+                Some((Ok(Buffer::from("x")), ()))
+            });
+            let mut response = Response::new(HttpBody::new(Box::pin(drops), None));
+            *response.status_mut() = self.0;
+            Ok(response)
+        }
+    }
+
+    fn call(operation: Operation) -> Call {
+        Call::new(operation, Method::GET, "http://h/x", "{x}")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_sends_a_byte_now_and_then_is_not_waited_for_without_end() {
+        let cx = |status| {
+            let transport = HttpTransporter::new(Dripping(status));
+            Context::from(&OperationContext::new().with_http_transport(transport))
+        };
+        let begun = Instant::now();
+        let slow = cx(StatusCode::OK);
+        let reply = slow.send(call(Operation::Stat));
+        let reply = tokio::time::timeout(Duration::from_secs(24 * 3600), reply).await;
+        let error = reply.expect("an end").err().expect("an error");
+        assert!(
+            error.is_temporary() && error.to_string().contains("not complete after"),
+            "{error}"
+        );
+        assert_eq!(begun.elapsed(), ResponseLimit::ITEM.time);
+        // The status of a failure is worth more than its words.
+        let reply = cx(StatusCode::NOT_FOUND).send(call(Operation::Stat)).await;
+        assert_eq!(reply.expect("a status").status, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn each_kind_of_request_has_its_limit_and_of_a_failure_the_beginning_is_enough() {
+        let large = vec![b' '; (4 << 20) + 1];
+        let transport = Scripted::by({
+            let large = large.clone();
+            move |_| answer(200, &*large)
+        });
+        let cx = transport.context();
+        let error = cx.send(call(Operation::Stat)).await.err().expect("too large for an item");
+        assert!(error.to_string().contains("larger than 4194304 bytes"), "{error}");
+        let page = cx.send(call(Operation::List)).await.expect("a page");
+        assert_eq!(page.body.len(), large.len());
+        let transport = Scripted::by(move |_| answer(404, &*large));
+        let reply = transport.context().send(call(Operation::Stat)).await.expect("a status");
+        assert_eq!(reply.failure("x").kind(), ErrorKind::NotFound);
+        assert!(reply.body.len() <= 2 * PIECE, "{}", reply.body.len());
     }
 }

@@ -1,10 +1,9 @@
 //! Errors rebuilt from what a transport or a status says.
 
-use std::time::Duration;
+use ::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 
-use ::http::{HeaderMap, StatusCode, header};
-use jiff::{Timestamp, fmt::rfc2822};
-
+use super::status::{StatusClass, Transience, meaning, pause};
 use crate::drive::{Error, ErrorKind, Retry};
 
 /// Where clouds put the id that their support asks for.
@@ -56,46 +55,42 @@ pub(crate) fn without_values(complaint: &str) -> String {
     told + rest
 }
 
-/// What a status means where the cloud's own code says nothing more exact.
+/// Returns the failure that a status stands for: by the table in [`status`](super::status), which the
+/// retry layer uses too.
 pub(super) fn of_status(
     status: StatusCode,
     headers: &HeaderMap,
     message: impl Into<String>,
 ) -> Error {
-    let kind = match status.as_u16() {
-        401 | 403 => ErrorKind::Denied,
-        404 | 410 => ErrorKind::NotFound,
-        409 | 423 => ErrorKind::Conflict,
-        304 | 412 => ErrorKind::Condition,
-        416 => ErrorKind::Range,
-        420 | 429 => ErrorKind::Limited,
-        503 if headers.contains_key(header::RETRY_AFTER) => ErrorKind::Limited,
-        405 | 501 => ErrorKind::Unsupported,
-        507 => ErrorKind::Quota,
-        400 | 411 | 413 | 415 | 422 => ErrorKind::Invalid,
-        _ => ErrorKind::Unexpected,
-    };
-    let retry = match status.as_u16() {
-        408 | 420 | 429 | 500 | 502 | 503 | 504 | 509 => {
-            Retry::Again { after: retry_after(headers, Timestamp::now()) }
+    let (class, transience) = meaning(status, headers);
+    let retry = match transience {
+        Transience::Permanent => Retry::No,
+        Transience::Throttled | Transience::NotProcessed | Transience::Ambiguous => {
+            Retry::Again { after: pause(headers, Timestamp::now) }
         }
-        _ => Retry::No,
     };
-    let error = Error::new(kind, message).with_status(status.as_u16()).with_retry(retry);
+    let error = Error::new(class.into(), message).with_status(status.as_u16()).with_retry(retry);
     match REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok()) {
         Some(id) => error.with_request_id(id),
         None => error,
     }
 }
 
-/// `Retry-After`: seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+impl From<StatusClass> for ErrorKind {
+    fn from(class: StatusClass) -> Self {
+        match class {
+            StatusClass::Denied => Self::Denied,
+            StatusClass::NotFound => Self::NotFound,
+            StatusClass::Conflict => Self::Conflict,
+            StatusClass::Condition => Self::Condition,
+            StatusClass::Range => Self::Range,
+            StatusClass::RateLimited => Self::Limited,
+            StatusClass::Unsupported => Self::Unsupported,
+            StatusClass::Quota => Self::Quota,
+            StatusClass::Invalid => Self::Invalid,
+            StatusClass::Unexpected => Self::Unexpected,
+        }
     }
-    let date = rfc2822::parse(text).ok()?.timestamp();
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
 #[cfg(test)]
@@ -103,17 +98,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_is_understood_as_seconds_and_as_a_date() {
-        let now: Timestamp = "2015-10-21T07:27:00Z".parse().unwrap();
-        let pause = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, text.parse().unwrap());
-            retry_after(&headers, now)
+    fn a_proxys_failure_is_one_that_may_pass() {
+        let error = |status| {
+            of_status(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), "no words")
         };
-        assert_eq!(pause("120"), Some(Duration::from_secs(120)));
-        assert_eq!(pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::from_secs(60)));
-        assert_eq!(pause("Wed, 21 Oct 2015 07:20:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(pause("soon"), None);
+        for status in [502, 520, 522, 524, 527, 530, 598, 599] {
+            assert!(error(status).is_temporary(), "{status}");
+        }
+        assert!(!error(501).is_temporary() && !error(507).is_temporary());
     }
 
     #[test]

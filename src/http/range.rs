@@ -103,7 +103,7 @@ fn resolved(range: &ByteRange, total: u64) -> Option<Range<u64>> {
 }
 
 /// `bytes 0-9/100`, `bytes 0-9/*`, `bytes */100`: which bytes, and of how many.
-fn parse_content_range(text: &str) -> Option<(Option<Range<u64>>, Option<u64>)> {
+pub(super) fn parse_content_range(text: &str) -> Option<(Option<Range<u64>>, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
     let total = match total.trim() {
         "*" => None,

@@ -45,6 +45,8 @@ pub(crate) enum Outcome {
     Answer(Answer),
     /// The connection breaks before an answer.
     Reset,
+    /// There is no connection: it is refused.
+    Refused,
     /// Once a permit is there, something else becomes of it.
     Later(Arc<Semaphore>, Box<Outcome>),
 }
@@ -151,6 +153,12 @@ impl HttpTransport for Scripted {
                     return Err(Error::new(ErrorKind::Unexpected, "send http request")
                         .with_context("url", &sent.url)
                         .set_source(std::io::Error::other(format!("for url {}", sent.url)))
+                        .set_temporary());
+                }
+                Outcome::Refused => {
+                    let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+                    return Err(Error::new(ErrorKind::Unexpected, "send http request")
+                        .set_source(source)
                         .set_temporary());
                 }
                 Outcome::Later(gate, then) => {

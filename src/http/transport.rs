@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use ::http::{HeaderValue, Request, Response, header};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 use tokio::time::timeout;
 
-use super::{file::BodySource, progress::Progress, tls};
+use super::{file::BodySource, progress::Progress, redirect, tls, unreachable::Unreachable};
 
 /// How much of a body is handed to the connection at once, in bytes.
 pub(super) const PIECE: usize = 256 << 10;
@@ -83,6 +83,8 @@ impl Transport {
                 .tls_backend_preconfigured(tls.clone())
                 .connect_timeout(timeouts.connect)
                 .tcp_nodelay(true)
+                // Followed by ourselves.
+                .redirect(reqwest::redirect::Policy::none())
                 .user_agent(concat!("drivedal/", env!("CARGO_PKG_VERSION")))
         };
         let built = |builder: reqwest::ClientBuilder| {
@@ -109,57 +111,80 @@ impl HttpTransport for Transport {
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
         }
         let (parts, buffer) = request.into_parts();
-        let client = match parts.uri.host() {
+        // `url`'s error would not say more, reqwest's would repeat the URL.
+        let mut url = reqwest::Url::parse(&parts.uri.to_string())
+            .map_err(|_| Error::new(ErrorKind::Unexpected, "the request's address is not a URL"))?;
+        let (method, mut headers) = (parts.method, parts.headers);
+        let source = parts.extensions.get::<BodySource>();
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let mut followed = 0;
+        loop {
+            // The body of a request that is sent on stays behind: only GET and HEAD are.
+            let (source, buffer) = match followed {
+                0 => (source.cloned(), buffer.clone()),
+                _ => (None, Buffer::new()),
+            };
+            let response = self.send(method.clone(), &url, headers.clone(), source, buffer).await?;
+            let (status, found) = (response.status(), response.headers());
+            if let Some(to) = redirect::target(&method, &url, status, found, followed)? {
+                if to.origin() != url.origin() {
+                    redirect::strip_credentials(&mut headers);
+                }
+                (url, followed) = (to, followed + 1);
+                continue;
+            }
+            let mut answer = Response::new(());
+            *answer.status_mut() = status;
+            *answer.version_mut() = response.version();
+            *answer.headers_mut() = found.clone();
+            if followed > 0 {
+                answer.extensions_mut().insert(Redirected);
+            }
+            return Ok(answer.map(|()| body_of(response, self.timeouts.idle)));
+        }
+    }
+}
+
+impl Transport {
+    /// Sends one request, and returns its response, which may be a redirect.
+    async fn send(
+        &self,
+        method: Method,
+        url: &reqwest::Url,
+        headers: HeaderMap,
+        source: Option<BodySource>,
+        buffer: Buffer,
+    ) -> Result<reqwest::Response> {
+        let client = match url.host_str() {
             Some("localhost" | "127.0.0.1" | "[::1]") => &self.loopback,
             _ => &self.outside,
         };
-        // `url`'s error would not say more, reqwest's would repeat the URL.
-        let url = reqwest::Url::parse(&parts.uri.to_string())
-            .map_err(|_| Error::new(ErrorKind::Unexpected, "the request's address is not a URL"))?;
-        let mut builder = client.request(parts.method, url.clone()).headers(parts.headers);
-
+        let first_byte = self.timeouts.first_byte;
+        let mut builder = client.request(method, url.clone()).headers(headers);
         let progress = Progress::new(self.timeouts.idle);
-        if let Some(source) = parts.extensions.get::<BodySource>().cloned() {
-            builder = builder.header(header::CONTENT_LENGTH, HeaderValue::from(source.len())).body(
-                reqwest::Body::wrap_stream(progress.watch(
-                    source.stream(),
-                    source.len(),
-                    self.timeouts.first_byte,
-                )),
-            );
+        if let Some(source) = source {
+            let len = source.len();
+            let body = progress.watch(source.stream(), len, first_byte);
+            builder = builder
+                .header(header::CONTENT_LENGTH, HeaderValue::from(len))
+                .body(reqwest::Body::wrap_stream(body));
         } else if !buffer.is_empty() {
             let len = buffer.len() as u64;
-            builder = builder.header(header::CONTENT_LENGTH, HeaderValue::from(len)).body(
-                reqwest::Body::wrap_stream(progress.watch(
-                    pieces(buffer),
-                    len,
-                    self.timeouts.first_byte,
-                )),
-            );
+            let body = progress.watch(pieces(buffer), len, first_byte);
+            builder = builder
+                .header(header::CONTENT_LENGTH, HeaderValue::from(len))
+                .body(reqwest::Body::wrap_stream(body));
         } else {
-            progress.sent_all(self.timeouts.first_byte);
+            progress.sent_all(first_byte);
         }
-
-        self.sent.fetch_add(1, Ordering::Relaxed);
-        let response = tokio::select! {
-            answer = builder.send() => answer.map_err(|error| failed("send http request", error))?,
-            waited = progress.stalled() => {
-                return Err(Error::new(
-                    ErrorKind::Unexpected,
-                    format!("no progress for {} s", waited.as_secs()),
-                )
-                .set_temporary());
-            }
-        };
-
-        let mut answer = Response::new(());
-        *answer.status_mut() = response.status();
-        *answer.version_mut() = response.version();
-        *answer.headers_mut() = response.headers().clone();
-        if *response.url() != url {
-            answer.extensions_mut().insert(Redirected);
+        tokio::select! {
+            answer = builder.send() => answer.map_err(|error| not_sent(url, error)),
+            waited = progress.stalled() => Err(Error::new(
+                ErrorKind::Unexpected,
+                format!("no progress for {} s", waited.as_secs()),
+            )
+            .set_temporary()),
         }
-        Ok(answer.map(|()| body_of(response, self.timeouts.idle)))
     }
 }
 
@@ -190,6 +215,18 @@ fn body_of(response: reqwest::Response, idle: Duration) -> HttpBody {
 /// On an answer that came from elsewhere than where the request was sent.
 #[derive(Clone, Copy)]
 pub(super) struct Redirected;
+
+/// The error of a request without a response.
+fn not_sent(url: &reqwest::Url, error: reqwest::Error) -> Error {
+    if !error.is_connect() {
+        return failed("send http request", error);
+    }
+    let unreachable = Unreachable::new(&error);
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let text = format!("cannot connect to {host}{port}: {unreachable}");
+    Error::new(ErrorKind::Unexpected, text).set_temporary().set_source(unreachable)
+}
 
 fn failed(what: &'static str, error: reqwest::Error) -> Error {
     let temporary =
@@ -275,5 +312,92 @@ mod tests {
         };
         assert_eq!(ask("/here").await, (401, true));
         assert_eq!(ask("/there").await, (401, false));
+    }
+
+    /// A server that redirects as the function says, and the heads of the requests that it got.
+    async fn redirecting(
+        to: impl Fn(&str) -> Option<String> + Send + 'static,
+    ) -> (String, Arc<std::sync::Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let heads = Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&heads);
+        tokio::spawn(async move {
+            loop {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 8192];
+                let len = connection.read(&mut request).await.unwrap();
+                let head = String::from_utf8_lossy(&request[..len]).to_ascii_lowercase();
+                let path = head.split(' ').nth(1).unwrap_or_default();
+                let status = match to(path) {
+                    Some(location) => format!("302 Found\r\nlocation: {location}"),
+                    None => "200 OK".to_owned(),
+                };
+                seen.lock().unwrap().push(head);
+                let answer =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                connection.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        (origin, heads)
+    }
+
+    fn request(method: &str, url: &str) -> Request<Buffer> {
+        let mut secret = HeaderValue::from_static("hunter3");
+        secret.set_sensitive(true);
+        Request::builder()
+            .method(method)
+            .uri(url)
+            .header("authorization", "Bearer hunter2")
+            .header("x-key", secret)
+            .header("range", "bytes=0-1")
+            .body(Buffer::new())
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_another_origin_gets_no_credentials_and_no_referrer() {
+        let (there, at_there) = redirecting(|_| None).await;
+        let target = there.clone();
+        let (here, at_here) = redirecting(move |path| match path {
+            "/elsewhere?secret" => Some(format!("{target}/x")),
+            "/here" => Some("there".to_owned()),
+            _ => None,
+        })
+        .await;
+        let transport = Transport::default();
+        let url = format!("{here}/elsewhere?secret");
+        assert_eq!(transport.fetch(request("GET", &url)).await.unwrap().status(), 200);
+        let head = at_there.lock().unwrap().pop().expect("a request");
+        assert!(!head.contains("hunter") && !head.contains("secret"), "{head}");
+        assert!(head.contains("range: bytes=0-1"), "{head}");
+        // Within an origin they are the same requests.
+        transport.fetch(request("GET", &format!("{here}/here"))).await.unwrap();
+        let head = at_here.lock().unwrap().pop().expect("a request");
+        assert!(head.starts_with("get /there") && head.contains("hunter2"), "{head}");
+        // A request with an effect is not sent on.
+        let response = transport.fetch(request("POST", &url)).await.unwrap();
+        assert_eq!((response.status().as_u16(), at_there.lock().unwrap().len()), (302, 0));
+    }
+
+    #[tokio::test]
+    async fn redirects_end() {
+        let (here, heads) = redirecting(|path| Some(format!("{path}x"))).await;
+        let error = Transport::default().fetch(request("GET", &here)).await.err().expect("an end");
+        assert!(error.to_string().contains("11th in a row"), "{error}");
+        assert_eq!(heads.lock().unwrap().len(), redirect::REDIRECTS_MAX + 1);
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_named_by_host_and_reason() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let url = format!("http://{address}/x?secret");
+        let error = Transport::default().fetch(request("GET", &url)).await.err().expect("refused");
+        let text = error.to_string();
+        assert!(text.contains(&format!("cannot connect to {address}: ")), "{text}");
+        assert!(error.is_temporary() && !format!("{error:?}").contains("secret"), "{error:?}");
+        assert!(Unreachable::reason(&error).expect("unreachable").contains("refused"), "{text}");
     }
 }

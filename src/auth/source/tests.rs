@@ -415,3 +415,45 @@ async fn no_error_of_a_refresh_tells_a_secret() {
         assert!(!said.contains("SECRET"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_lifetime_may_be_a_text_or_have_a_fraction_and_nonsense_is_an_error() {
+    let lifetime = async |text: &str| {
+        let body = format!(r#"{{"token_type":"bearer","access_token":"a","expires_in":{text}}}"#);
+        let transport = Scripted::by(move |_| answer(200, body.clone()));
+        endpoint().refresh(&transport.context(), &"r".into()).await.map(|tokens| tokens.lifetime)
+    };
+    for (text, seconds) in [
+        ("3599", Some(3599)),
+        (r#""3599""#, Some(3599)),
+        (r#"" 3599 ""#, Some(3599)),
+        ("3599.7", Some(3599)),
+        (r#""3599.7""#, Some(3599)),
+        ("1e300", Some(10 * 365 * 24 * 3600)),
+        ("null", None),
+    ] {
+        let expected = seconds.map(Duration::from_secs);
+        assert_eq!(lifetime(text).await.expect(text), expected, "{text}");
+    }
+    for nonsense in [r#""soon""#, r#""""#, r#""NaN""#, "-1", r#""-1""#, "true", "[3599]", "{}"] {
+        let error = lifetime(nonsense).await.expect_err(nonsense);
+        assert!(error.to_string().contains("expires_in"), "{nonsense}: {error}");
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_with_too_many_requests_does_not_refuse_the_tokens() {
+    let transport =
+        Scripted::by(|_| answer(429, r#"{"error":"slow_down","error_description":"Later."}"#));
+    let error = endpoint().refresh(&transport.context(), &"r".into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limited);
+    assert!(error.is_temporary());
+}
+
+#[tokio::test]
+async fn a_token_response_has_a_limit() {
+    let transport = Scripted::by(|_| answer(200, vec![b' '; 1 << 20]));
+    let error = endpoint().refresh(&transport.context(), &"r".into()).await.unwrap_err();
+    assert!(error.to_string().contains("larger than 262144 bytes"), "{error}");
+}

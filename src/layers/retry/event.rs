@@ -1,6 +1,6 @@
 //! What a retry tells of its doings.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Sees what a [`RetryLayer`](super::RetryLayer) does. Called from within requests: it must not
 /// block.
@@ -29,6 +29,18 @@ pub enum Event<'a> {
         attempt: u32,
         /// How long is waited before the next.
         after: Duration,
+    },
+    /// A request waits before it is sent, or sent again. Emitted once for each wait whose length is
+    /// known: a back-off, or a pause of the account.
+    Waiting {
+        /// The host that it goes to, with its port where the URL has one.
+        host: &'a str,
+        /// Why, in a few words: a status, `cannot connect: …`, a pause of the account.
+        reason: &'a str,
+        /// Time since the request was first to be sent.
+        elapsed: Duration,
+        /// When the wait ends. It may be prolonged by another event.
+        until: Instant,
     },
     /// All requests of an account wait.
     Paused {
@@ -60,6 +72,8 @@ impl Event<'_> {
                 let after = after.as_secs_f64();
                 tracing::info!(what, why, attempt, after, "tried again");
             }
+            // Logged as the reason of the wait: `Repeated` or `Paused`.
+            Self::Waiting { .. } => {}
             Self::Paused { account, why, pause } => {
                 let pause = pause.as_secs_f64();
                 tracing::info!(account, why, pause, "the cloud wants a pause");

@@ -47,7 +47,7 @@ mod verdict;
 mod watch;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -70,7 +70,11 @@ use crate::gate::Gate;
 /// The most gates of services that bring none of their own; beyond it, open ones are forgotten.
 const GATES_MAX: usize = 1024;
 
-/// Retries as a [`Policy`] says. Clones share what they learnt of each account.
+/// The most hosts that are remembered to respond; beyond it they are all forgotten.
+const HOSTS_MAX: usize = 1024;
+
+/// Retries as a [`Policy`] says. Clones share the state of each account, and the set of hosts that
+/// have responded.
 #[derive(Clone)]
 pub struct RetryLayer {
     core: Core,
@@ -84,6 +88,8 @@ struct Core {
     dice: Arc<dyn Fn() -> f64 + Send + Sync>,
     date: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     gates: Arc<Mutex<HashMap<String, Gate>>>,
+    /// Hosts that have responded to a request.
+    reached: Arc<Mutex<HashSet<String>>>,
 }
 
 impl RetryLayer {
@@ -96,6 +102,7 @@ impl RetryLayer {
                 dice: Arc::new(fastrand::f64),
                 date: Arc::new(Timestamp::now),
                 gates: Arc::default(),
+                reached: Arc::default(),
             },
         }
     }
@@ -155,6 +162,22 @@ impl Core {
             gates.retain(|_, gate| gate.closed_for().is_some());
         }
         gates.entry(key).or_default().clone()
+    }
+
+    /// Remembers that a host responds.
+    fn note_reached(&self, host: &str) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if reached.contains(host) {
+            return;
+        }
+        if reached.len() >= HOSTS_MAX {
+            reached.clear();
+        }
+        reached.insert(host.to_owned());
+    }
+
+    fn has_reached(&self, host: &str) -> bool {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).contains(host)
     }
 
     fn tell(&self, event: Event<'_>) {

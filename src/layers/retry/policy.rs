@@ -21,6 +21,11 @@ pub struct Policy {
     /// How many repeats an account may make beyond what its answers earn; `None`: no limit.
     /// Refusals that name their pause cost nothing.
     pub budget: Option<Budget>,
+    /// Whether a host that cannot be connected to (refused, name unknown, no route, TLS) is tried
+    /// again although it has never responded to this layer. A host that has responded before is
+    /// always tried again: it may be restarting. `false` suits a person who waits: a wrong host name
+    /// is reported at once.
+    pub retry_first_contact: bool,
     /// How fast the account is asked; `None`: as fast as the callers ask, but for pauses.
     pub pace: Option<Pace>,
 }
@@ -59,6 +64,7 @@ impl Default for Policy {
             longest_wait: Duration::from_secs(60),
             longest_total: Duration::from_secs(300),
             budget: Some(Budget { reserve: 100.0, earned: 0.5 }),
+            retry_first_contact: true,
             pace: Some(Pace::default()),
         }
     }

@@ -296,6 +296,63 @@ async fn an_operation_whose_request_may_not_be_sent_again_is_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_of_a_proxy_is_one_of_the_cloud_for_a_request_that_may_not_be_repeated() {
+    let made = r#"{"id":"1","name":"x","folder":{}}"#;
+    for status in [408, 500, 502, 503, 504, 520, 521, 522, 523, 524, 527, 530, 598, 599] {
+        let scripted = in_turn(vec![answer(status, ""), answer(201, made)]);
+        let created = drive(&scripted).layer(layer(policy())).create_dir("x/").await;
+        created.unwrap_or_else(|error| panic!("{status}: {error}"));
+        assert_eq!(scripted.sent().len(), 2, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_never_responded_and_refuses_connections_is_reported_at_once() {
+    let impatient = || Policy { retry_first_contact: false, ..policy() };
+    let scripted = Scripted::by(|_| Outcome::Refused);
+    let begun = Instant::now();
+    let error = drive(&scripted).layer(layer(impatient())).stat("x").await.expect_err("refused");
+    assert!(error.is_persistent(), "{error:?}");
+    assert_eq!((scripted.sent().len(), begun.elapsed()), (1, Duration::ZERO));
+
+    // Without that wish, and for a host that has responded before, it may be restarting.
+    let scripted = in_turn(vec![Outcome::Refused, answer(404, "")]);
+    let missing = drive(&scripted).layer(layer(policy())).stat("x").await.expect_err("missing");
+    assert_eq!(missing.kind(), opendal::ErrorKind::NotFound);
+    let scripted = in_turn(vec![answer(404, ""), Outcome::Refused, answer(404, "")]);
+    let operator = drive(&scripted).layer(layer(impatient()));
+    for _ in 0..2 {
+        let missing = operator.stat("x").await.expect_err("missing");
+        assert_eq!(missing.kind(), opendal::ErrorKind::NotFound);
+    }
+    assert_eq!(scripted.sent().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_announced_with_host_reason_and_end() {
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let begun = Instant::now();
+    let observed = layer(policy()).observed_by({
+        let waits = Arc::clone(&waits);
+        move |event: &Event<'_>| {
+            if let Event::Waiting { host, reason, elapsed, until } = *event {
+                let until = until.duration_since(begun.into_std()).as_secs();
+                let wait = (host.to_owned(), reason.to_owned(), elapsed.as_secs(), until);
+                waits.lock().expect("no panic").push(wait);
+            }
+        }
+    });
+    let paused = answer(503, "").header("retry-after", "9");
+    let scripted = in_turn(vec![answer(502, ""), Outcome::Refused, paused, answer(200, "")]);
+    over(&scripted, &observed).send(request("GET")).await.expect("a response");
+    let wait =
+        |reason: &str, elapsed, until| ("cloud.test".to_owned(), reason.to_owned(), elapsed, until);
+    let expected =
+        [wait("502", 0, 1), wait("cannot connect: connection refused", 1, 3), wait("503", 3, 12)];
+    assert_eq!(*waits.lock().expect("no panic"), expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_says_how_often_it_was_tried_and_how_long() {
     let scripted = Scripted::by(|_| answer(503, ""));
     let error = drive(&scripted).layer(layer(policy())).stat("x").await.expect_err("down");

@@ -12,9 +12,16 @@ use tokio::time::{Instant, sleep};
 use super::{
     Core,
     event::Event,
-    verdict::{Verdict, limit, named_pause, peek, repeat, told_pause},
+    verdict::{Verdict, limit, peek, repeat, told_pause},
+    watch::host,
 };
-use crate::gate::{Attempt, Exhausted, Gate, Mark, Turn};
+use crate::{
+    gate::{Attempt, Exhausted, Gate, Mark, Turn},
+    http::{status::pause, unreachable::Unreachable},
+};
+
+/// Why a request waits that finds the account paused.
+const ACCOUNT_PAUSED: &str = "the cloud wants a pause";
 
 /// A transport that sends again.
 pub(super) struct Repeating {
@@ -37,13 +44,11 @@ impl HttpTransport for Repeating {
             return self.inner.fetch(request).await;
         }
         let mark = request.extensions().get::<Mark>().cloned().unwrap_or_default();
-        let gate = mark.gate.unwrap_or_else(|| {
-            let host = request.uri().authority().map_or("", |name| name.as_str());
-            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-            self.core.gate(format!("{} {host}", self.account))
-        });
+        let host = host(&request);
+        let gate = mark.gate.unwrap_or_else(|| self.core.gate(format!("{} {host}", self.account)));
         let sending = Sending {
             transport: self,
+            host,
             what: label(&request),
             gate,
             passes: mark.passes,
@@ -65,6 +70,8 @@ fn label(request: &Request<Buffer>) -> String {
 /// A request on its way.
 struct Sending<'t> {
     transport: &'t Repeating,
+    /// With its port where that is in the URL.
+    host: String,
     what: String,
     gate: Gate,
     passes: bool,
@@ -91,6 +98,9 @@ impl Sending<'_> {
                 return outcome;
             }
             let why = why(&outcome);
+            if self.is_first_contact(&outcome) {
+                return self.give_up_unreached(outcome, &why);
+            }
             let wait = match verdict.allows(repeat) {
                 true => self.wait(verdict, named, &why),
                 // It is the operation's to be made anew.
@@ -117,6 +127,7 @@ impl Sending<'_> {
             }
             Ok(answer) => answer,
         };
+        self.core().note_reached(&self.host);
         let verdict = Verdict::of_answer(answer.status(), answer.headers());
         if verdict == Verdict::Answered {
             self.gate.answered(self.core().policy.budget.map_or(0.0, |budget| budget.earned));
@@ -127,7 +138,7 @@ impl Sending<'_> {
         }
         let (parts, body) = answer.into_parts();
         let (words, body) = peek(body).await;
-        let mut named = named_pause(&parts.headers, || (self.core().date)());
+        let mut named = pause(&parts.headers, || (self.core().date)());
         if verdict == Verdict::Refused {
             named = named.or_else(|| told_pause(&words));
             let pause = self.close(named, sent, parts.status.as_u16());
@@ -158,6 +169,13 @@ impl Sending<'_> {
         }
         let policy = &self.core().policy;
         let last = self.begun + policy.longest_total;
+        // A request that was refused has announced its wait already.
+        if self.attempts == 0
+            && let Some(left) = self.gate.closed_for()
+            && left <= policy.longest_wait
+        {
+            self.announce_wait(ACCOUNT_PAUSED, left);
+        }
         let waited = match policy.pace.filter(|_| self.cost > 0) {
             None => {
                 let deadline = last.min(Instant::now() + policy.longest_wait);
@@ -206,9 +224,24 @@ impl Sending<'_> {
         }
         let (what, attempt) = (&*self.what, self.attempts);
         core.tell(Event::Repeated { what, why, attempt, after: wait });
+        self.announce_wait(why, wait);
         // At the gate a longer pause is waited for.
         let at_gate = verdict == Verdict::Refused && !self.passes;
         Ok(if at_gate { Duration::ZERO } else { wait })
+    }
+
+    fn announce_wait(&self, reason: &str, wait: Duration) {
+        let until = Instant::now() + wait;
+        let (host, elapsed, until) = (&*self.host, self.begun.elapsed(), until.into_std());
+        self.core().tell(Event::Waiting { host, reason, elapsed, until });
+    }
+
+    /// Whether the host was never reached before, and the policy does not wait for such a host.
+    fn is_first_contact(&self, outcome: &Result<Response<HttpBody>>) -> bool {
+        let core = self.core();
+        !core.policy.retry_first_contact
+            && outcome.as_ref().is_err_and(|error| Unreachable::reason(error).is_some())
+            && !core.has_reached(&self.host)
     }
 
     fn exhausted(&self, pause: Option<Duration>) -> Exhausted {
@@ -218,6 +251,16 @@ impl Sending<'_> {
     fn tell_the_end(&self, why: &str) {
         let (what, attempts, elapsed) = (&*self.what, self.attempts, self.begun.elapsed());
         self.core().tell(Event::GaveUp { what, why, attempts, elapsed });
+    }
+
+    /// The error of a host that cannot be connected to, which is not to be tried again.
+    fn give_up_unreached(
+        &self,
+        outcome: Result<Response<HttpBody>>,
+        why: &str,
+    ) -> Result<Response<HttpBody>> {
+        self.tell_the_end(why);
+        outcome.map_err(Error::set_persistent)
     }
 
     fn give_up(
@@ -245,6 +288,9 @@ impl Sending<'_> {
 fn why(outcome: &Result<Response<HttpBody>>) -> String {
     match outcome {
         Ok(answer) => answer.status().as_u16().to_string(),
-        Err(error) => format!("no answer ({})", error.kind()),
+        Err(error) => match Unreachable::reason(error) {
+            Some(reason) => format!("cannot connect: {reason}"),
+            None => format!("no answer ({})", error.kind()),
+        },
     }
 }

@@ -57,6 +57,9 @@ impl Tries {
             return Err(error.with_context("operation", exhausted).set_persistent());
         }
         self.core.tell(Event::Repeated { what, why, attempt: self.attempts, after: wait });
+        let until = (Instant::now() + wait).into_std();
+        let (host, elapsed) = (&*self.watch.host(), self.begun.elapsed());
+        self.core.tell(Event::Waiting { host, reason: why, elapsed, until });
         sleep(wait).await;
         Ok(())
     }

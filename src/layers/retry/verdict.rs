@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, Method, Request, StatusCode, header};
 use futures::{StreamExt, stream};
-use jiff::{Timestamp, fmt::rfc2822};
 use opendal::{Buffer, Error, HttpBody};
 
 use super::Told;
-use crate::gate::{Mark, Repeat};
+use crate::{
+    gate::{Mark, Repeat},
+    http::{
+        status::{self, PAUSE_MAX, Transience},
+        unreachable::Unreachable,
+    },
+};
 
 /// The most of a refusal's body that is looked at, in bytes.
 const PEEK: usize = 4 << 10;
@@ -23,7 +28,7 @@ pub(super) enum Verdict {
     Answered,
     /// The cloud did nothing, and wants the account to pause.
     Refused,
-    /// The cloud was not reached.
+    /// The cloud was not reached, or did not process the request.
     Unreached,
     /// Something went wrong; what was asked may have been done.
     Failed,
@@ -31,29 +36,22 @@ pub(super) enum Verdict {
 
 impl Verdict {
     pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap) -> Self {
-        match status.as_u16() {
-            420 | 429 | 509 => Self::Refused,
-            503 if headers.contains_key(header::RETRY_AFTER) => Self::Refused,
-            408 | 500 | 502 | 503 | 504 | 520..=527 => Self::Failed,
-            _ => Self::Answered,
+        match status::meaning(status, headers).1 {
+            Transience::Permanent => Self::Answered,
+            Transience::Throttled => Self::Refused,
+            Transience::NotProcessed => Self::Unreached,
+            Transience::Ambiguous => Self::Failed,
         }
     }
 
     pub(super) fn of_error(error: &Error) -> Self {
-        use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
         if !error.is_temporary() {
             return Self::Answered;
         }
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            if let Some(error) = cause.downcast_ref::<std::io::Error>()
-                && matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
-            {
-                return Self::Unreached;
-            }
-            source = cause.source();
+        match Unreachable::reason(error) {
+            Some(_) => Self::Unreached,
+            None => Self::Failed,
         }
-        Self::Failed
     }
 
     /// Whether a request that it became of may be sent again.
@@ -81,56 +79,30 @@ pub(super) fn repeat<T>(request: &Request<T>) -> Repeat {
     }
 }
 
-/// The pause that headers name: `Retry-After` in seconds or as a date, else `RateLimit-Reset` where
-/// nothing remains (draft-ietf-httpapi-ratelimit-headers-03).
-pub(super) fn named_pause(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> Option<Duration> {
-    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
-    if let Some(after) = text("retry-after") {
-        if let Some(seconds) = seconds(after) {
-            return Some(seconds);
-        }
-        let of = |text| Some(rfc2822::parse(text).ok()?.timestamp());
-        if let Some(date) = of(after) {
-            // The cloud's own clock, where it tells it: ours may be wrong.
-            let now = text("date").and_then(of).unwrap_or_else(now);
-            return Some(Duration::try_from(date.duration_since(now)).unwrap_or_default());
-        }
-    }
-    match text("ratelimit-remaining") {
-        Some("0") => seconds(text("ratelimit-reset")?),
-        _ => None,
-    }
-}
-
 /// What headers say of a limit: all three of them, or nothing.
 pub(super) fn limit(headers: &HeaderMap) -> Option<Told> {
     let number = |name: &str| {
         // A policy or a list may follow.
         let text = headers.get(name)?.to_str().ok()?.split([',', ';']).next()?;
-        Some(seconds(text.trim())?.as_secs_f64())
+        status::number(text.trim())
     };
     let limit = number("ratelimit-limit").filter(|limit| *limit > 0.0)?;
     let remaining = number("ratelimit-remaining")?.min(limit);
-    let reset = Duration::try_from_secs_f64(number("ratelimit-reset")?).ok()?;
+    let reset = number("ratelimit-reset")?.min(PAUSE_MAX.as_secs_f64());
+    let reset = Duration::try_from_secs_f64(reset).ok()?;
     Some(Told { limit, remaining, reset })
-}
-
-/// Whole seconds, or with a fraction as some clouds write them.
-fn seconds(text: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(text.parse().ok()?).ok()
 }
 
 /// The pause that words name: `Wait 7 seconds`, `try again in 7 seconds`.
 pub(super) fn told_pause(words: &str) -> Option<Duration> {
     let words = words.to_ascii_lowercase();
-    let found = ["wait", "again in"].iter().find_map(|begin| {
+    ["wait", "again in"].iter().find_map(|begin| {
         let (_, rest) = words.split_once(begin)?;
         let rest = rest.trim_start_matches(|c: char| !c.is_ascii_digit() && c != '.');
         let end = rest.find(|c: char| !c.is_ascii_digit())?;
         let unit = rest[end..].trim_start();
-        unit.starts_with("sec").then(|| rest[..end].parse().ok()).flatten()
-    })?;
-    Some(Duration::from_secs(found))
+        unit.starts_with("sec").then(|| status::seconds(&rest[..end])).flatten()
+    })
 }
 
 /// Looks at the beginning of a body; the body is as it was. What is short has been received whole
@@ -182,32 +154,6 @@ mod tests {
             let (words, mut body) = peek(HttpBody::new(pieces, Some(len as u64))).await;
             assert_eq!(words.len(), len.min(PEEK));
             assert_eq!(body.to_buffer().await.expect("all of it").len(), len);
-        }
-    }
-
-    #[test]
-    fn a_pause_is_named_in_seconds_by_a_date_or_by_what_remains() {
-        let pause = |pairs: &[(&'static str, &str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.insert(*name, value.parse().expect("a value"));
-            }
-            named_pause(&headers, || "2015-10-21T07:27:00Z".parse().expect("a date"))
-                .map(|pause| pause.as_millis())
-        };
-        assert_eq!(pause(&[("retry-after", "120")]), Some(120_000));
-        assert_eq!(pause(&[("retry-after", "0.5")]), Some(500));
-        assert_eq!(pause(&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")]), Some(60_000));
-        assert_eq!(pause(&[("retry-after", "Wed, 21 Oct 2015 07:20:00 GMT")]), Some(0));
-        let by_its_own_clock = [
-            ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"),
-            ("date", "Wed, 21 Oct 2015 07:27:50 GMT"),
-        ];
-        assert_eq!(pause(&by_its_own_clock), Some(10_000));
-        assert_eq!(pause(&[("ratelimit-remaining", "0"), ("ratelimit-reset", "4")]), Some(4_000));
-        assert_eq!(pause(&[("ratelimit-remaining", "9"), ("ratelimit-reset", "4")]), None);
-        for nonsense in ["soon", "-1", "1e400", "NaN", ""] {
-            assert_eq!(pause(&[("retry-after", nonsense)]), None, "{nonsense}");
         }
     }
 

@@ -23,6 +23,8 @@ struct Watched {
     running: usize,
     /// By a hash of the request: they are few, and forgotten with the next call.
     in_vain: Vec<(u64, String)>,
+    /// Where the last request went.
+    host: String,
 }
 
 /// A call under way.
@@ -49,6 +51,11 @@ impl Watch {
         Running(self.clone())
     }
 
+    /// The host of the last request, with its port where the URL has one; empty before the first.
+    pub(super) fn host(&self) -> String {
+        self.state().host.clone()
+    }
+
     /// Whether a request was in vain.
     pub(super) fn any_in_vain(&self) -> bool {
         !self.state().in_vain.is_empty()
@@ -72,6 +79,7 @@ impl HttpTransport for Watching {
             return self.inner.fetch(request).await;
         }
         let key = key(&request);
+        self.watch.state().host = host(&request);
         let before = self.watch.state().in_vain.iter().find(|(known, _)| *known == key).cloned();
         if let Some((_, why)) = before {
             return Err(Error::new(ErrorKind::Unexpected, why).set_persistent());
@@ -89,6 +97,12 @@ impl HttpTransport for Watching {
         }
         outcome
     }
+}
+
+/// The host of a request, with its port where the URL has one, without user and password.
+pub(super) fn host(request: &Request<Buffer>) -> String {
+    let host = request.uri().authority().map_or("", |name| name.as_str());
+    host.rsplit_once('@').map_or(host, |(_, host)| host).to_owned()
 }
 
 fn key(request: &Request<Buffer>) -> u64 {

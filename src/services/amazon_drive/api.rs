@@ -29,12 +29,17 @@ use crate::{
     auth::TokenSource,
     drive::{Context, Error, ErrorKind, Result, Secret},
     gate::Gate,
-    http::{Call, Incoming, Reply},
+    http::{Call, Incoming, Reply, UrlPolicy},
     services::options::base_address,
 };
 
 /// How long the answer of `account/endpoint` is kept: what the documents ask for at least (C.1).
 const ENDPOINTS_KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// Amazon's own hosts: where accounts are looked up, and where it sends their requests for contents
+/// and metadata (C.1). Not all of `amazonaws.com`: anybody may have a host there.
+const LOOKUP_HOST: &str = "drive.amazonaws.com";
+const ACCOUNT_HOSTS: &str = "*.drive.amazonaws.com, cdws.*.amazonaws.com";
 
 /// The client of Amazon Cloud Drive's REST protocol v1, on any transport.
 ///
@@ -43,6 +48,7 @@ const ENDPOINTS_KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// one request, fails as [`ErrorKind`] says, and takes the transport in its [`Context`].
 pub struct Client {
     endpoint: String,
+    urls: UrlPolicy,
     headers: HeaderMap,
     tokens: TokenSource,
     gate: Gate,
@@ -64,13 +70,27 @@ impl Client {
     /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the endpoint", endpoint)?;
+        let urls = UrlPolicy::for_endpoint(&endpoint)?;
+        let urls = if urls.is_at(LOOKUP_HOST) { urls.allowing(ACCOUNT_HOSTS)? } else { urls };
         Ok(Self {
             endpoint,
+            urls,
             headers: HeaderMap::new(),
             tokens,
             gate: Gate::new(),
             endpoints: Mutex::default(),
         })
+    }
+
+    /// Sends the account's requests, with its token, also to other hosts than the endpoint's and
+    /// Amazon's own, if the cloud names them: names separated by commas, where `*` stands for part of
+    /// a name, up to the next dot.
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is not a host.
+    pub fn with_allowed_hosts(mut self, hosts: &str) -> Result<Self> {
+        self.urls = self.urls.allowing(hosts)?;
+        Ok(self)
     }
 
     /// Adds headers to every request.
@@ -108,6 +128,9 @@ impl Client {
             content_url: base_address("contentUrl", &content_url)?,
             metadata_url: base_address("metadataUrl", &metadata_url)?,
         });
+        // Before they are kept for days.
+        self.urls.check_token(&endpoints.content_url)?;
+        self.urls.check_token(&endpoints.metadata_url)?;
         *kept = Some((Arc::clone(&endpoints), Instant::now()));
         Ok(endpoints)
     }
@@ -152,7 +175,7 @@ impl Client {
         let token = self.tokens.token(cx).await?;
         let send = |token: &Secret| {
             let call = call().headers(&self.headers).of_account(&self.gate);
-            cx.fetch(call.bearer(token))
+            cx.fetch(call.bearer(token, &self.urls))
         };
         let answer = send(&token).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {

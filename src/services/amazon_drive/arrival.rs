@@ -1,7 +1,7 @@
 //! What became of an upload that was answered with a time-out.
 //!
-//! After 408 and 504 the file was often there all the same, at once or minutes later (C.5, C.8). So
-//! it is looked for before it is called failed: by name, size and MD5.
+//! After 408, 504 and the like the file was often there all the same, at once or minutes later (C.5,
+//! C.8). So it is looked for before it is called failed: by name, size and MD5.
 
 use std::{io, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Item, ItemId, Result},
-    http::read_exact_at,
+    http::{read_exact_at, status::is_timeout},
 };
 
 /// How long a file is looked for at least, at most, and for each GiB: rclone's experience and
@@ -50,7 +50,7 @@ impl Cloud {
         body: &Body,
         error: Error,
     ) -> Result<Item> {
-        if !matches!(error.status(), Some(408 | 504)) {
+        if !error.status().is_some_and(is_timeout) {
             return Err(error);
         }
         let len = body.len();

@@ -33,6 +33,12 @@ pub struct AmazonDriveConfig {
     /// Where the account's own endpoints are asked for. The default is
     /// `https://drive.amazonaws.com/drive/v1/`.
     pub endpoint: Option<String>,
+    /// Further hosts that requests, with the token, may go to if the cloud names them as the
+    /// account's own: names separated by commas, each with a port if it is not the scheme's own;
+    /// `*` stands for part of a name, up to the next dot. Without it requests go to the host of
+    /// `endpoint`, and with Amazon's own endpoint to `*.drive.amazonaws.com` and
+    /// `cdws.*.amazonaws.com`.
+    pub allowed_hosts: Option<String>,
     /// Where tokens come from: the host of `auth/o2/token`. The default is
     /// `https://api.amazon.com`.
     pub oauth_endpoint: Option<String>,
@@ -80,7 +86,11 @@ impl AmazonDriveConfig {
     /// `ConfigInvalid`, with what is wrong.
     pub fn client(&self) -> Result<Client> {
         let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
-        let client = Client::new(endpoint, self.tokens()?).map_err(invalid)?;
+        let client = Client::new(endpoint, self.tokens()?)
+            .and_then(|client| {
+                client.with_allowed_hosts(self.allowed_hosts.as_deref().unwrap_or_default())
+            })
+            .map_err(invalid)?;
         Ok(client.with_headers(header_map(AMAZON_DRIVE_SCHEME, &self.headers)?))
     }
 
@@ -151,6 +161,7 @@ impl fmt::Debug for AmazonDriveConfig {
             .field("root", &self.root)
             .field("name", &self.name)
             .field("endpoint", &self.endpoint)
+            .field("allowed_hosts", &self.allowed_hosts)
             .field("oauth_endpoint", &self.oauth_endpoint)
             .field("client_id", &self.client_id)
             .field("client_secret", &hidden(&self.client_secret))
@@ -224,6 +235,7 @@ mod tests {
                 "amazon-drive://?refresh_token=r&client_id=c&oauth_endpoint=nowhere",
                 "token endpoint",
             ),
+            ("amazon-drive://?access_token=a&allowed_hosts=h%2Fpath", "allowed_hosts"),
             ("amazon-drive://?access_token=a&index_ttl=soon", "soon"),
             ("amazon-drive://?access_token=a&header.x%20y=1", "header.x y"),
             ("amazon-drive://secret@me/?access_token=a", "neither user nor password"),

@@ -9,6 +9,9 @@ use super::{
 };
 use crate::drive::{Changes, Context, Cursor, Error, ErrorKind, Kind, Result, Secret};
 
+/// The most changes that are held at once. With more, all that is known of the drive is out of date.
+const CHANGES_MAX: usize = 200_000;
+
 /// Everything since a checkpoint, in one request. There is no way to be told of nothing but the
 /// present checkpoint: from the beginning, all there is comes by and is let go.
 pub(super) async fn changes(
@@ -35,7 +38,7 @@ pub(super) async fn changes(
         if since.is_none() {
             continue;
         }
-        changes.reset |= set.reset;
+        changes.reset |= set.reset || changes.items.len() + changes.removed.len() > CHANGES_MAX;
         if changes.reset {
             changes.items.clear();
             changes.removed.clear();

@@ -95,7 +95,7 @@ pub struct AmazonDrive {
 
 setters! {
     AmazonDrive: AmazonDriveConfig;
-    root name endpoint oauth_endpoint client_id client_secret redirect_uri access_token
+    root name endpoint allowed_hosts oauth_endpoint client_id client_secret redirect_uri access_token
     refresh_token token_file;
     upload_wait: Duration, index_ttl: Duration, deduplicate: bool, unchecked_reads: bool,
 }

@@ -8,18 +8,21 @@ use super::{
     md5::to_hex,
     model::{NewNode, Node, NodeKind},
 };
-use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemId, Result, Retry, Target,
-    WriteOptions,
+use crate::{
+    drive::{
+        Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemId, Result, Retry, Target,
+        WriteOptions,
+    },
+    http::status::is_timeout,
 };
 
-/// From this size on, in bytes, a look for a file of that name costs less than sending the bytes
-/// twice: the cloud tells a taken name only after it has them.
-const LOOK_FIRST: u64 = 16 << 20;
+/// Above this size, in bytes, a look for a file of that name comes first: the cloud refuses a taken
+/// name only after it has received all bytes, which would then have to be sent twice.
+const LOOK_FIRST: u64 = 1 << 20;
 
 impl Cloud {
-    /// A file in one request; over a file that is there in one if it is known, else in two: the
-    /// cloud's refusal names it.
+    /// Writes a file in one request. A file that is there is named by the caller, by a look if there
+    /// are many bytes to send, or by the cloud's refusal of a new file.
     pub(super) async fn write(
         &self,
         cx: &Context,
@@ -35,16 +38,17 @@ impl Cloud {
         }
         let folder = id_of(&to.folder)?;
         let replaces = options.if_exists == IfExists::Replace;
-        if replaces {
-            let occupant = match &to.occupant {
-                None if body.len() >= LOOK_FIRST => self.looked_for(cx, folder, &to.name).await?,
-                known => known.clone(),
-            };
-            if let Some(id) = occupant {
-                match self.overwrite(cx, &id, to, folder, body.clone()).await {
-                    Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    written => return written,
-                }
+        let occupant = match &to.occupant {
+            None if body.len() > LOOK_FIRST => self.looked_for(cx, folder, &to.name).await?,
+            known => known.clone().filter(|_| replaces),
+        };
+        if let Some(id) = occupant {
+            if !replaces {
+                return Err(Error::new(ErrorKind::Exists, "a file has the name").with_existing(id));
+            }
+            match self.overwrite(cx, &id, to, folder, body.clone()).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                written => return written,
             }
         }
         let new = NewNode::new(NodeKind::File, &to.name, folder);
@@ -52,7 +56,7 @@ impl Cloud {
         let deduplication = self.deduplication_of(&body);
         match self.client.upload(cx, &new, body.clone(), deduplication).await {
             Ok(uploaded) => verified(uploaded, len),
-            Err(error) if matches!(error.status(), Some(408 | 504)) => {
+            Err(error) if error.status().is_some_and(is_timeout) => {
                 let to = Destination::New { folder, name: &to.name };
                 self.after_timeout(cx, to, &body, error).await
             }
@@ -108,7 +112,7 @@ impl Cloud {
                     ),
                 ))
             }
-            Err(error) if matches!(error.status(), Some(408 | 504)) => {
+            Err(error) if error.status().is_some_and(is_timeout) => {
                 self.after_timeout(cx, Destination::Over(id), &sent, error).await
             }
             Err(error) if matches!(error.status(), Some(400 | 403 | 405 | 409)) => {

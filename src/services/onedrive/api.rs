@@ -24,23 +24,14 @@ use super::{
 };
 use crate::{
     auth::TokenSource,
-    drive::{Conditions, Context, Error, ErrorKind, Result, Secret},
+    drive::{Conditions, Context, Result, Secret},
     gate::Gate,
-    http::{Call, Incoming, Reply},
+    http::{Call, Incoming, Reply, UrlPolicy},
     services::options::base_address,
 };
 
 /// Most items of a page (A6).
 pub const PAGE_MAX: usize = 1000;
-
-/// Hosts of Graph's that may be told the token when a page names them, whatever the endpoint (A1).
-const GRAPH_HOSTS: [&str; 5] = [
-    "graph.microsoft.com",
-    "graph.microsoft.us",
-    "dod-graph.microsoft.us",
-    "microsoftgraph.chinacloudapi.cn",
-    "graph.microsoft.de",
-];
 
 const BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
 
@@ -63,6 +54,7 @@ const BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
 pub struct Client {
     /// `https://graph.microsoft.com/v1.0`, without a slash at its end.
     endpoint: Arc<str>,
+    urls: Arc<UrlPolicy>,
     tokens: TokenSource,
     headers: Arc<HeaderMap>,
     gate: Gate,
@@ -77,12 +69,24 @@ impl Client {
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the API's endpoint", endpoint)?;
         Ok(Self {
+            urls: Arc::new(UrlPolicy::for_endpoint(&endpoint)?),
             endpoint: endpoint.trim_end_matches('/').into(),
             tokens,
             headers: Arc::default(),
             gate: Gate::new(),
             paths: Paths::default(),
         })
+    }
+
+    /// Follows links to next pages, with the token, also to other hosts than the endpoint's, such as
+    /// Graph's own where `endpoint` is a gateway to it: names separated by commas, where `*` stands
+    /// for part of a name, up to the next dot.
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is not a host.
+    pub fn with_allowed_hosts(mut self, hosts: &str) -> Result<Self> {
+        self.urls = Arc::new(UrlPolicy::clone(&self.urls).allowing(hosts)?);
+        Ok(self)
     }
 
     /// Sends these headers with every request to Graph itself; not with those to pre-authenticated
@@ -102,25 +106,6 @@ impl Client {
         format!("{}{}", self.endpoint, at.resource(self.paths, action))
     }
 
-    /// A link of an answer's that the token is sent to: to the endpoint itself or to Graph, or not
-    /// at all.
-    fn trusted<'a>(&self, link: &'a str) -> Result<&'a str> {
-        let origin = |url: &str| {
-            let url = url::Url::parse(url).ok()?;
-            Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()))
-        };
-        let there = origin(link);
-        let graphs = matches!(&there, Some((scheme, host, Some(443)))
-            if scheme == "https" && GRAPH_HOSTS.contains(&&**host));
-        if there.is_some() && (graphs || there == origin(&self.endpoint)) {
-            return Ok(link);
-        }
-        Err(Error::new(
-            ErrorKind::Unexpected,
-            "the answer's link to the next page leads to a host that is not this cloud's",
-        ))
-    }
-
     /// Sends a signed request; a token that is refused is renewed once.
     async fn fetch(
         &self,
@@ -132,7 +117,7 @@ impl Client {
                 .costing_by(resource_units)
                 .headers(&self.headers)
                 .of_account(&self.gate)
-                .bearer(token)
+                .bearer(token, &self.urls)
         };
         let token = self.tokens.token(cx).await?;
         let answer = cx.fetch(signed(&token)).await?;

@@ -40,6 +40,11 @@ pub struct OneDriveConfig {
     pub cloud: Option<Cloud>,
     /// The API. The default is the cloud's: `https://graph.microsoft.com/v1.0`.
     pub endpoint: Option<String>,
+    /// Further hosts that links to next pages may lead to, and receive the token: names separated by
+    /// commas, each with a port if it is not the scheme's own; `*` stands for part of a name, up to
+    /// the next dot. Needed where `endpoint` is a gateway to Graph. Without it the token goes to the
+    /// host of `endpoint` alone.
+    pub allowed_hosts: Option<String>,
     /// Where tokens come from. The default is the cloud's: `https://login.microsoftonline.com`.
     pub oauth_endpoint: Option<String>,
     /// Whose accounts sign in: a tenant's id or domain, `common`, `organizations`, `consumers`.
@@ -105,7 +110,11 @@ impl OneDriveConfig {
         let default = || format!("{}/v1.0", cloud.graph());
         let endpoint = self.endpoint.clone().unwrap_or_else(default);
         let headers = options::header_map(ONEDRIVE_SCHEME, &self.headers)?;
-        let client = Client::new(&endpoint, self.tokens(cloud)?).map_err(invalid)?;
+        let client = Client::new(&endpoint, self.tokens(cloud)?)
+            .and_then(|client| {
+                client.with_allowed_hosts(self.allowed_hosts.as_deref().unwrap_or_default())
+            })
+            .map_err(invalid)?;
         Ok(client.with_headers(headers).with_paths(match cloud {
             Cloud::China => Paths::Parameter,
             _ => Paths::Colons,
@@ -262,6 +271,7 @@ impl fmt::Debug for OneDriveConfig {
             .field("name", &self.name)
             .field("cloud", &self.cloud)
             .field("endpoint", &self.endpoint)
+            .field("allowed_hosts", &self.allowed_hosts)
             .field("oauth_endpoint", &self.oauth_endpoint)
             .field("tenant", &self.tenant)
             .field("client_id", &self.client_id)

@@ -3,7 +3,7 @@
 use tokio::sync::OnceCell;
 
 use super::{Client, address::DriveRef, names};
-use crate::drive::{Context, Error, ErrorKind, Result};
+use crate::drive::{Context, Error, ErrorKind, PageGuard, Result};
 
 /// A drive as the configuration names it, and as Graph does once it was asked.
 #[derive(Debug)]
@@ -48,9 +48,10 @@ impl Home {
             }
         };
         let Some(library) = &self.library else { return Ok(owner) };
-        let mut from = None;
+        let (mut from, mut pages) = (None, PageGuard::default());
         loop {
             let page = client.drives(cx, &owner, from.as_ref()).await?;
+            pages.note(page.value.len(), page.next.as_ref())?;
             let is_it = |name: &Option<String>| {
                 name.as_ref().is_some_and(|name| names::fold(name) == names::fold(library))
             };
@@ -59,7 +60,7 @@ impl Home {
             {
                 return Ok(DriveRef::Id(drive.id.into()));
             }
-            if page.next.is_none() || page.next == from {
+            if page.next.is_none() {
                 return Err(Error::new(
                     ErrorKind::NotFound,
                     format!("there is no document library {library:?}"),

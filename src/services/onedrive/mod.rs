@@ -99,8 +99,8 @@ pub struct OneDrive {
 
 setters! {
     OneDrive: OneDriveConfig;
-    root name endpoint oauth_endpoint tenant client_id client_secret access_token refresh_token
-    token_file drive_id user group site library special;
+    root name endpoint allowed_hosts oauth_endpoint tenant client_id client_secret access_token
+    refresh_token token_file drive_id user group site library special;
     cloud: Cloud, account_kind: AccountKind, index_ttl: Duration, upload_fragment: u64,
     defer_commit: bool,
 }

@@ -32,7 +32,7 @@ use crate::{
     auth::TokenSource,
     drive::{Context, Result, Secret},
     gate::Gate,
-    http::{Call, Incoming, Reply, segment},
+    http::{Call, Incoming, Reply, ResponseLimit, UrlPolicy, segment},
     services::options::base_address,
 };
 
@@ -61,6 +61,8 @@ pub struct Client {
     endpoint: String,
     /// Where large uploads go, `{cid}` in it for the account's id; without a slash at its end.
     pub(super) storage: String,
+    /// Of the API alone, and of the storage host too.
+    urls: UrlPolicy,
     headers: HeaderMap,
     tokens: TokenSource,
     gate: Gate,
@@ -73,8 +75,10 @@ impl Client {
     /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the API's endpoint", endpoint)?;
-        let storage = STORAGE_ENDPOINT.to_owned();
-        Ok(Self { endpoint, storage, headers: HeaderMap::new(), tokens, gate: Gate::new() })
+        let urls = UrlPolicy::for_endpoint(&endpoint)?;
+        let (headers, gate) = (HeaderMap::new(), Gate::new());
+        let client = Self { endpoint, storage: String::new(), urls, headers, tokens, gate };
+        client.with_storage(STORAGE_ENDPOINT)
     }
 
     /// Sends large uploads to another host than [`STORAGE_ENDPOINT`]; `{cid}` in the address stands
@@ -86,6 +90,10 @@ impl Client {
         const CID: &str = "0cid0";
         let address = base_address("the storage endpoint", &endpoint.replace("{cid}", CID))?;
         self.storage = address.trim_end_matches('/').replace(CID, "{cid}");
+        self.urls = UrlPolicy::for_endpoint(&self.endpoint)?;
+        if let Some(host) = url_host(&address) {
+            self.urls = self.urls.allowing(&host.replace(CID, "*"))?;
+        }
         Ok(self)
     }
 
@@ -142,6 +150,11 @@ impl Client {
         Call::new(operation, method, format!("{}{path}", self.endpoint), template)
             .headers(&self.headers)
             .of_account(&self.gate)
+            .limit(match operation {
+                // This cloud does not page by itself.
+                Operation::List => ResponseLimit::FOLDER,
+                _ => ResponseLimit::for_operation(operation),
+            })
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -168,15 +181,21 @@ impl Client {
         call: impl Fn() -> Call + Send + Sync,
     ) -> Result<(Incoming, Secret)> {
         let token = self.tokens.token(cx).await?;
-        let answer = cx.fetch(call().bearer(&token)).await?;
+        let answer = cx.fetch(call().bearer(&token, &self.urls)).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
             return Ok((answer, token));
         }
         // Read, so that its connection can be used again.
         drop(answer.read().await);
         let token = self.tokens.renew(cx, &token).await?;
-        Ok((cx.fetch(call().bearer(&token)).await?, token))
+        Ok((cx.fetch(call().bearer(&token, &self.urls)).await?, token))
     }
+}
+
+/// The host of a base address, with its port.
+fn url_host(address: &str) -> Option<&str> {
+    let (_, rest) = address.split_once("://")?;
+    rest.split('/').next()
 }
 
 /// An id, or an alias such as [`ROOT`], as part of a URL.

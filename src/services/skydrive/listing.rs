@@ -10,14 +10,17 @@ use super::{
     names,
     options::Listing,
 };
-use crate::drive::{Context, Cursor, Error, ErrorKind, Item, ItemId, Page, Result, Secret};
+use crate::drive::{
+    Context, Cursor, Error, ErrorKind, Item, ItemId, Page, PageGuard, Result, Secret,
+};
 
 /// Everything in a folder.
 pub(super) async fn whole(drive: &LiveDrive, cx: &Context, folder: &ItemId) -> Result<Vec<Item>> {
-    let mut objects = Vec::new();
+    let (mut objects, mut pages) = (Vec::new(), PageGuard::default());
     let mut part = Listing::default();
     loop {
         let (more, next) = ask(drive, cx, folder, &part).await?;
+        pages.note(more.len(), next.as_ref().map(|next| cursor(next).0).as_ref())?;
         objects.extend(more);
         match next {
             Some(next) => part = next,

@@ -19,6 +19,9 @@ use crate::{
 /// The longest line that is taken, in bytes: some 100,000 nodes.
 const LINE_MAX: usize = 128 << 20;
 
+/// The longest stream that is read, in bytes: some 10 million nodes.
+const STREAM_MAX: u64 = 16 << 30;
+
 /// What is asked of the changes stream.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,8 +75,12 @@ impl Client {
         if answer.status != StatusCode::OK {
             return Err(failure(&answer.read().await?));
         }
-        let lines =
-            Lines { bytes: answer.into_stream().fuse(), held: BytesMut::new(), searched: 0 };
+        let lines = Lines {
+            bytes: answer.into_stream().fuse(),
+            held: BytesMut::new(),
+            searched: 0,
+            received: 0,
+        };
         Ok(stream::unfold(Some(lines), |lines| async move {
             let mut lines = lines?;
             match lines.next_set().await {
@@ -90,6 +97,7 @@ struct Lines {
     held: BytesMut,
     /// How much of `held` is known to have no end of a line.
     searched: usize,
+    received: u64,
 }
 
 impl Lines {
@@ -144,7 +152,15 @@ impl Lines {
             }
             match self.bytes.next().await {
                 Some(piece) => {
-                    for bytes in piece? {
+                    let piece = piece?;
+                    self.received += piece.len() as u64;
+                    if self.received > STREAM_MAX {
+                        return Err(Error::new(
+                            ErrorKind::Unexpected,
+                            format!("the changes have more than {STREAM_MAX} bytes"),
+                        ));
+                    }
+                    for bytes in piece {
                         self.held.extend_from_slice(&bytes);
                     }
                 }

@@ -30,7 +30,8 @@ const ENDPOINT: &str = "GET http://drive/drive/v1/account/endpoint";
 
 fn client() -> Client {
     let tokens = TokenSource::given("Atza|hunter2".into());
-    Client::new("http://drive/drive/v1", tokens).unwrap()
+    let client = Client::new("http://drive/drive/v1", tokens).unwrap();
+    client.with_allowed_hosts("meta, content").unwrap()
 }
 
 fn drive() -> Cloud {

@@ -28,6 +28,48 @@ async fn the_endpoints_are_asked_for_once_however_many_want_them() {
 }
 
 #[tokio::test]
+async fn the_token_goes_to_no_host_that_is_neither_the_clouds_nor_allowed() {
+    let named = |content: &str, metadata: &str| {
+        let body = json!({"customerExists": true, "contentUrl": content, "metadataUrl": metadata});
+        Scripted::by(move |sent| match sent.url.ends_with("account/endpoint") {
+            true => json_answer(200, body.clone()),
+            false => json_answer(200, json!({"quota": 10, "available": 3})),
+        })
+    };
+    let token = || TokenSource::given("Atza|hunter2".into());
+    let amazons = || Client::new("https://drive.amazonaws.com/drive/v1/", token()).unwrap();
+    let content = "https://content-na.drive.amazonaws.com/cdproxy/";
+    let metadata = "https://cdws.us-east-1.amazonaws.com/drive/v1/";
+
+    let transport = named(content, metadata);
+    amazons().account_quota(&transport.context()).await.expect("Amazon's own hosts");
+    assert_eq!(transport.lines()[1], format!("GET {metadata}account/quota"));
+
+    for (content, metadata, host) in [
+        (content, "https://evil.test/", "evil.test"),
+        ("https://evil.test/", metadata, "evil.test"),
+        (content, "https://bucket.s3.amazonaws.com/", "bucket.s3.amazonaws.com"),
+        (content, "http://cdws.us-east-1.amazonaws.com/", "cdws.us-east-1.amazonaws.com"),
+    ] {
+        let transport = named(content, metadata);
+        let error = amazons().account_quota(&transport.context()).await.unwrap_err();
+        assert!(error.to_string().contains(host), "{error}");
+        assert_eq!(transport.sent().len(), 1, "{host} got a request");
+    }
+
+    let transport = named("https://c.own.test/", "https://m.own.test/");
+    let allowing = amazons().with_allowed_hosts("*.own.test").unwrap();
+    allowing.account_quota(&transport.context()).await.expect("allowed");
+    // A server of one's own names itself, and nobody else: not even Amazon.
+    let own = Client::new("http://127.0.0.1:8/drive/v1/", token()).unwrap();
+    let transport = named("http://127.0.0.1:8/c/", "http://127.0.0.1:8/m/");
+    own.account_quota(&transport.context()).await.expect("the endpoint's own host");
+    let transport = named("http://127.0.0.1:9/c/", "http://127.0.0.1:9/m/");
+    let error = Client::new("http://127.0.0.1:8/drive/v1/", token()).unwrap();
+    error.account_quota(&transport.context()).await.expect_err("another port");
+}
+
+#[tokio::test]
 async fn an_account_without_a_drive_is_told_so() {
     let transport = Scripted::by(|_| json_answer(200, json!({"customerExists": false})));
     let error = client().account_info(&transport.context()).await.unwrap_err();
@@ -109,6 +151,7 @@ async fn a_refused_token_is_renewed_once() {
     let endpoint = Endpoint::new("http://oauth/auth/o2/token", "id").unwrap();
     let tokens = TokenSource::refreshed(endpoint, Some("refresh".into()), Some("old".into()));
     let client = Client::new("http://drive/drive/v1/", tokens).unwrap();
+    let client = client.with_allowed_hosts("meta, content").unwrap();
     let cx = transport.context();
     client.endpoints(&cx).await.unwrap();
     let error = client.account_quota(&cx).await.unwrap_err();

@@ -92,7 +92,7 @@ async fn a_taken_name_names_the_node_that_is_overwritten() {
 
 #[tokio::test]
 async fn a_large_file_looks_for_its_name_before_its_bytes_are_sent() {
-    let large = vec![7; 16 << 20];
+    let large = vec![7; (1 << 20) + 1];
     let look = "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22x%22";
     let transport = expecting([
         (look, json_answer(200, list(&[node("N", "x", "FILE", &["P"])]))),
@@ -108,6 +108,14 @@ async fn a_large_file_looks_for_its_name_before_its_bytes_are_sent() {
     let transport = expecting([(look, folder)]);
     let error = replace(&transport, &target("x"), memory(&large)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::IsAFolder);
+
+    // Where nothing may be replaced, the bytes need not be sent to find that out.
+    let taken = json_answer(200, list(&[node("N", "x", "FILE", &["P"])]));
+    let transport = expecting([(look, taken)]);
+    let (drive, body) = (drive(), memory(&large));
+    let error = upload(&drive, &transport, &target("x"), body, IfExists::Fail).await.unwrap_err();
+    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::Exists, "N"));
+    assert_all_sent(&transport, 1);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ impl Client {
         range: &ByteRange,
         known: Option<u64>,
     ) -> Result<Download> {
-        let call = Call::new(Operation::Read, Method::GET, ticket.url.expose(), "{ticket}")
+        let call = Call::to_link(Operation::Read, Method::GET, &ticket.url, "{ticket}", &self.urls)
             .of_account(&self.gate)
             .costing(0);
         let answer = cx.fetch(asking_for(call, range)).await?;

@@ -60,7 +60,8 @@ impl Client {
     /// # Errors
     /// The host's; how the copy itself failed is [`Monitored::Failed`].
     pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<Monitored> {
-        let call = Call::new(Operation::Copy, Method::GET, monitor.expose(), "{copy monitor}")
+        let operation = Operation::Copy;
+        let call = Call::to_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
             .of_account(&self.gate)
             .costing(0);
         let reply = cx.send(call).await?;

@@ -39,7 +39,7 @@ impl Client {
         from: Option<&Secret>,
     ) -> Result<Drives> {
         let url = match from {
-            Some(link) => self.trusted(link.expose())?.to_owned(),
+            Some(link) => link.expose().to_owned(),
             None => {
                 let owner = of.path();
                 let owner = owner.strip_suffix("/drive").unwrap_or("/me");

@@ -67,9 +67,8 @@ impl Client {
         body: Body,
     ) -> Result<Fragment> {
         let end = offset.saturating_add(body.len());
-        let call = Call::new(Operation::Write, Method::PUT, session.expose(), "{upload session}")
-            .of_account(&self.gate)
-            .costing(0)
+        let call = self
+            .to_session(Method::PUT, session)
             // A fragment that has arrived is refused the second time.
             .repeated(Repeat::IfRefused)
             .header(
@@ -89,9 +88,7 @@ impl Client {
     /// # Errors
     /// `NotFound`: the session is lost, or its file is there.
     pub async fn upload_status(&self, cx: &Context, session: &Secret) -> Result<UploadSession> {
-        let call = Call::new(Operation::Write, Method::GET, session.expose(), "{upload session}")
-            .of_account(&self.gate)
-            .costing(0);
+        let call = self.to_session(Method::GET, session);
         succeeded(cx.send(call).await?, session)?.json()
     }
 
@@ -100,9 +97,7 @@ impl Client {
     /// # Errors
     /// As [`put_fragment`](Self::put_fragment).
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
-        let call = Call::new(Operation::Write, Method::POST, session.expose(), "{upload session}")
-            .of_account(&self.gate)
-            .costing(0);
+        let call = self.to_session(Method::POST, session);
         succeeded(cx.send(call).await?, session)?.json()
     }
 
@@ -134,10 +129,14 @@ impl Client {
     /// # Errors
     /// `NotFound` if it is gone already.
     pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
-        let call =
-            Call::new(Operation::Write, Method::DELETE, session.expose(), "{upload session}")
-                .of_account(&self.gate)
-                .costing(0);
+        let call = self.to_session(Method::DELETE, session);
         succeeded(cx.send(call).await?, session).map(drop)
+    }
+
+    /// A request to a session, which authenticates itself.
+    fn to_session(&self, method: Method, session: &Secret) -> Call {
+        Call::to_link(Operation::Write, method, session, "{upload session}", &self.urls)
+            .of_account(&self.gate)
+            .costing(0)
     }
 }

@@ -97,16 +97,27 @@ async fn a_page_that_leads_to_itself_or_to_a_strange_host_is_an_error() {
     let first = list(&circle, &at(""), None).await.unwrap();
     let error = list(&circle, &at(""), first.next.as_ref()).await.unwrap_err();
     assert!(error.to_string().contains("names itself"), "{error}");
-    for elsewhere in ["https://evil.example/v1.0/next", "http://graph.microsoft.com/v1.0/next", "x"]
-    {
+    for elsewhere in [
+        "https://evil.example/v1.0/next",
+        "https://graph.microsoft.us/v1.0/next",
+        "https://graph.microsoft.com:8443/v1.0/next",
+        "https://graph.microsoft.com@evil.example/v1.0/next",
+        "http://graph.microsoft.com/v1.0/next",
+        "x",
+    ] {
         let strange = page(elsewhere);
         let first = list(&strange, &at(""), None).await.unwrap();
         let error = list(&strange, &at(""), first.next.as_ref()).await.unwrap_err();
-        assert!(error.to_string().contains("not this cloud's"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("allowed_hosts") || text.contains("cannot follow"), "{error}");
         assert_eq!(strange.sent().len(), 1, "the token was sent to {elsewhere}");
     }
-    // A proxy before Graph: pages name Graph itself.
+    // A gateway to Graph: pages name Graph itself, which has to be allowed.
     let proxied = Client::new("http://127.0.0.1:8/v1.0", TokenSource::given("t".into())).unwrap();
+    let transport = page(&here);
+    proxied.page(&transport.context(), &(&*here).into()).await.unwrap_err();
+    assert!(transport.sent().is_empty());
+    let proxied = proxied.with_allowed_hosts("graph.microsoft.com").unwrap();
     for link in [&*here, "http://127.0.0.1:8/v1.0/next"] {
         let transport = page(link);
         proxied.page(&transport.context(), &link.into()).await.unwrap();
@@ -302,4 +313,26 @@ async fn removals_are_one_request_each_and_answered_in_order() {
         "of a shortcut only the shortcut goes, of the root nothing"
     );
     assert_eq!(transport.sent().len(), 4);
+}
+
+#[tokio::test]
+async fn no_link_of_the_cloud_leaves_tls() {
+    let transport = Scripted::by(|_| ok(json!({"status": "inProgress"})));
+    let (client, cx) = (client(), transport.context());
+    for link in ["http://t/x?secret", "file:///x", "https://user@t/x", "nowhere"] {
+        let link = crate::drive::Secret::from(link);
+        let ticket = crate::drive::Ticket { url: link.clone(), expires: None };
+        let range = crate::drive::ByteRange::Full;
+        let errors = [
+            client.download(&cx, &ticket, &range, None).await.map(drop).unwrap_err(),
+            client.monitor(&cx, &link).await.map(drop).unwrap_err(),
+            client.upload_status(&cx, &link).await.map(drop).unwrap_err(),
+            client.cancel_upload(&cx, &link).await.unwrap_err(),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(text.contains("cannot follow") && !text.contains("secret"), "{text}");
+        }
+    }
+    assert!(transport.sent().is_empty());
 }

@@ -236,3 +236,32 @@ async fn a_handle_tells_quota_and_owner_and_tickets_do_not_outlive_the_index() {
         .unwrap();
     assert_eq!(bytes.concat(), CONTENT);
 }
+
+#[tokio::test]
+async fn pages_in_a_circle_end_the_listing_with_an_error() {
+    let transport = Scripted::by(|sent| {
+        let next = if sent.url.ends_with("/next1") { "next2" } else { "next1" };
+        let names = json!([file("1", "one", b"1")]);
+        ok(json!({"value": names, "@odata.nextLink": format!("{API}/{next}")}))
+    });
+    for recursive in [false, true] {
+        let operator = operator(&transport);
+        let listing = operator.list_with("a/").recursive(recursive).into_future();
+        let listed = tokio::time::timeout(Duration::from_secs(60), listing).await;
+        let error = listed.expect("an end").expect_err("not the whole folder");
+        assert!(error.to_string().contains("has named before"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_never_complete_is_given_up() {
+    let transport = Scripted::by(|sent| match sent.url.as_str() {
+        "https://m/1" => answer(202, json!({"status": "inProgress"}).to_string()),
+        _ => cloud(sent),
+    });
+    let operator = operator(&transport);
+    let copied = operator.copy("a/f.txt", "a/g.txt");
+    let copied = tokio::time::timeout(Duration::from_secs(24 * 3600), copied).await;
+    let error = copied.expect("an end").expect_err("never complete");
+    assert!(error.to_string().contains("not complete after 6 hours"), "{error}");
+}

@@ -49,6 +49,8 @@ impl BitsTarget {
     pub fn new(folder: &str, name: &str) -> Result<Self> {
         let mut parts = folder.splitn(3, '.');
         let (kind, cid, resource) = (parts.next(), parts.next(), parts.next());
+        // The cloud names it, and it becomes part of a host's name.
+        let cid = cid.filter(|cid| is_cid(cid));
         let (Some("folder" | "album"), Some(cid)) = (kind, cid) else {
             return Err(Error::new(ErrorKind::Invalid, format!("{folder:?} is no folder's id")));
         };
@@ -67,10 +69,13 @@ impl BitsTarget {
 
     pub(in crate::services::skydrive) fn from_text(text: &str) -> Option<Self> {
         let (cid, path) = text.split_once(' ')?;
-        let good = cid.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let good = good && (path.starts_with("items/") || path.starts_with("users/"));
+        let good = is_cid(cid) && (path.starts_with("items/") || path.starts_with("users/"));
         good.then(|| Self { cid: cid.to_owned(), path: path.to_owned() })
     }
+}
+
+fn is_cid(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// An upload session that was opened.
@@ -201,7 +206,7 @@ impl Client {
             && self.tokens().is_renewable()
         {
             let token = self.tokens().renew(cx, &token).await?;
-            reply = cx.send(call().bearer(&token)).await?;
+            reply = cx.send(call().bearer(&token, &self.urls)).await?;
         }
         if reply.status.is_success() { Ok(reply) } else { Err(refused(&reply)) }
     }

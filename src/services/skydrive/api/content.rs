@@ -52,7 +52,7 @@ impl Client {
         range: &ByteRange,
         size: Option<u64>,
     ) -> Result<Download> {
-        let call = Call::new(Operation::Read, Method::GET, source.expose(), "{source}")
+        let call = Call::to_link(Operation::Read, Method::GET, source, "{source}", &self.urls)
             .of_account(&self.gate);
         let answer = cx.fetch(asking_for(call, range)).await?;
         match has_bytes(&answer) {

@@ -80,6 +80,9 @@ impl BitsSource {
     }
 }
 
+/// How many fragments in a row may leave the upload where it has been before.
+const STALLED_MAX: u32 = 10;
+
 /// How [`put_bits`](Client::put_bits) sends.
 #[derive(Clone, Debug, Default)]
 pub struct BitsOptions {
@@ -139,6 +142,7 @@ impl Client {
             }
         };
         progress(&at);
+        let (mut furthest, mut stalled) = (at.received, 0);
         while at.received < total {
             let offset = at.received;
             let mut bytes = source.bytes(offset, fragment.min(total - offset)).await?;
@@ -163,6 +167,11 @@ impl Client {
             if at.received > total {
                 return Err(wants_others(at.received, total));
             }
+            stalled = if at.received > furthest { 0 } else { stalled + 1 };
+            if stalled > STALLED_MAX {
+                return Err(wants_others(at.received, furthest));
+            }
+            furthest = furthest.max(at.received);
             progress(&at);
         }
         self.bits_close(cx, &at.target, &at.session).await

@@ -9,6 +9,9 @@ use crate::{
 /// How many names are looked at with one request, as in the old client.
 const PART: u64 = 500;
 
+/// The most requests for one name: a cloud might fill every part without end.
+const PARTS_MAX: u64 = 10_000;
+
 impl Client {
     /// The id of what a path names, from the folder `from` on: names separated by `/` or `\`, which
     /// are compared exactly. Each folder on the way is listed, in parts of 500, until the name is
@@ -50,8 +53,8 @@ impl Client {
     }
 
     async fn named(&self, cx: &Context, folder: &str, name: &str) -> Result<Option<String>> {
-        let mut offset = 0;
-        loop {
+        for number in 0..PARTS_MAX {
+            let offset = number * PART;
             let part = Listing { limit: Some(PART), offset: Some(offset), ..Listing::default() };
             let objects = self.files(cx, folder, &part).await?.data;
             let full = objects.len() as u64 >= PART;
@@ -59,8 +62,11 @@ impl Client {
             if found.is_some() || !full {
                 return Ok(found.map(|object| object.id));
             }
-            offset += PART;
         }
+        Err(Error::new(
+            ErrorKind::Unexpected,
+            format!("cannot end the listing: the folder has more than {PARTS_MAX} parts"),
+        ))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Client, content::has_bytes, path};
 use crate::{
     drive::{ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
     gate::Repeat,
-    http::{Call, asking_for, exactly},
+    http::{Call, ResponseLimit, asking_for, exactly},
     services::skydrive::{
         error::refused,
         model::{Comment, Linked, Listed, Location, Tag},
@@ -121,7 +121,10 @@ impl Client {
         query: &[(&'static str, &str)],
     ) -> Result<Value> {
         let call = || {
-            let call = self.call(Operation::Stat, Method::GET, &path(of), "{document}");
+            // It may be a whole folder.
+            let call = self
+                .call(Operation::Stat, Method::GET, &path(of), "{document}")
+                .limit(ResponseLimit::FOLDER);
             query.iter().fold(call, |call: Call, &(name, value)| call.query(name, value))
         };
         self.ask(cx, call).await

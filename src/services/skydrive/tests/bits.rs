@@ -382,3 +382,26 @@ async fn put_bits_goes_on_where_it_broke_off() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
     assert!(!format!("{last:?}").contains("S E1"));
 }
+
+#[tokio::test]
+async fn a_cloud_that_takes_fragments_and_stays_where_it_is_is_given_up() {
+    let transport = Scripted::by(|sent| match packet(sent) {
+        "Create-Session" => opened(),
+        _ => received(if sent.header("content-range") == Some("bytes 0-2/10") { 3 } else { 0 }),
+    });
+    let (cx, options) = (transport.context(), BitsOptions { fragment: Some(3), resume: None });
+    let source = BitsSource::body(Body::Memory(Buffer::from(WHOLE.to_vec())));
+    let (client, mut untold) = (client(), |_: &BitsProgress| ());
+    let put = client.put_bits(&cx, FOLDER, "a", source, options, &mut untold);
+    let put = tokio::time::timeout(std::time::Duration::from_secs(60), put).await;
+    assert_eq!(put.expect("an end").unwrap_err().kind(), ErrorKind::Range);
+}
+
+#[test]
+fn an_accounts_id_cannot_name_another_host() {
+    for cid in ["x@evil", "evil/x", "evil?x", "evil#x", "x@127.0.0.1:8/", "a:b", "", "é"] {
+        for id in [format!("folder.{cid}"), format!("folder.{cid}.A!1")] {
+            BitsTarget::new(&id, "a").expect_err(&id);
+        }
+    }
+}

@@ -276,3 +276,14 @@ async fn no_other_answer_is_asked_for_twice() {
         assert_eq!(transport.sent().len(), 1);
     }
 }
+
+#[tokio::test]
+async fn bytes_are_not_fetched_without_tls() {
+    let transport = Scripted::by(|_| answer(200, "bytes"));
+    let (client, cx) = (client(), transport.context());
+    let range = crate::drive::ByteRange::Full;
+    let error = client.source(&cx, &"http://files.test/x?secret".into(), &range, None).await;
+    let text = error.map(drop).unwrap_err().to_string();
+    assert!(text.contains("files.test") && !text.contains("secret"), "{text}");
+    assert!(transport.sent().is_empty());
+}

@@ -1,0 +1,89 @@
+//! Redirects: followed by the transport itself, because what may be sent on is ours to decide.
+
+use ::http::{HeaderMap, Method, StatusCode, header};
+use opendal::{Error, ErrorKind, Result};
+use url::Url;
+
+use super::url_policy::{host_of, is_downgrade};
+
+/// The most redirects that are followed for one request.
+pub(super) const REDIRECTS_MAX: usize = 10;
+
+/// Returns the URL that a response redirects to; `None` if the response is not a redirect that is
+/// followed. Only requests without effect are: a body, or a secret in it, is not sent on.
+///
+/// # Errors
+/// If the redirect is one too many, leaves TLS, or leads to something that is not an HTTP URL.
+pub(super) fn target(
+    method: &Method,
+    from: &Url,
+    status: StatusCode,
+    headers: &HeaderMap,
+    followed: usize,
+) -> Result<Option<Url>> {
+    if !matches!(*method, Method::GET | Method::HEAD)
+        || !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+    {
+        return Ok(None);
+    }
+    let Some(location) = headers.get(header::LOCATION) else { return Ok(None) };
+    let refused = |why: &str| {
+        let text = format!("cannot follow the redirect of {}: {why}", host_of(from));
+        Err(Error::new(ErrorKind::Unexpected, text))
+    };
+    if followed >= REDIRECTS_MAX {
+        return refused(&format!("it is the {}th in a row", followed + 1));
+    }
+    let to = location.to_str().ok().and_then(|text| from.join(text).ok());
+    let Some(mut to) = to.filter(|to| matches!(to.scheme(), "http" | "https") && to.has_host())
+    else {
+        return refused("its target is not an HTTP URL");
+    };
+    if is_downgrade(from, &to) {
+        return refused(&format!("it leads to {} without TLS", host_of(&to)));
+    }
+    if to.fragment().is_none() {
+        to.set_fragment(from.fragment());
+    }
+    Ok(Some(to))
+}
+
+/// Removes credentials from the headers of a request that is sent on to another origin: the token,
+/// cookies, and every header that is marked as secret.
+pub(super) fn strip_credentials(headers: &mut HeaderMap) {
+    let secret: Vec<_> = headers
+        .iter()
+        .filter(|(name, value)| {
+            value.is_sensitive()
+                || **name == header::AUTHORIZATION
+                || **name == header::COOKIE
+                || **name == header::PROXY_AUTHORIZATION
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in secret {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_leaves_neither_http_nor_tls() {
+        let target = |from: &str, location: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::LOCATION, location.parse().expect("a value"));
+            let from = Url::parse(from).expect("a URL");
+            target(&Method::GET, &from, StatusCode::FOUND, &headers, 0)
+        };
+        let to = target("https://h/a", "/b?c").expect("followed").expect("a redirect");
+        assert_eq!(to.as_str(), "https://h/b?c");
+        target("http://h/a", "https://other/b").expect("to TLS");
+        for bad in ["http://h/b", "http://other/b", "file:///etc/passwd", "data:,x", "https://"] {
+            let error = target("https://h/a", bad).expect_err(bad);
+            assert!(error.to_string().contains("the redirect of h"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The meaning of a response's status, and of the headers that name a pause.
+//!
+//! This is the only table of statuses and the only parser of `Retry-After` of the client side:
+//! errors and the retry layer both use it, so that they agree on which failures are transient.
+
+use std::time::{Duration, SystemTime};
+
+use ::http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
+
+/// The longest pause that is taken from a response. A longer one is cut to it.
+pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The kind of failure that a status stands for where the cloud's own code is not more exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatusClass {
+    /// The account may not, or its token is not accepted.
+    Denied,
+    /// No such resource.
+    NotFound,
+    /// The state of the resource is in the way.
+    Conflict,
+    /// A condition of the request does not hold.
+    Condition,
+    /// The range begins past the end.
+    Range,
+    /// Too many requests.
+    RateLimited,
+    /// The server does not offer this.
+    Unsupported,
+    /// The drive is full.
+    Quota,
+    /// The request itself is wrong.
+    Invalid,
+    /// Anything else, success included.
+    Unexpected,
+}
+
+/// Whether repeating a request may help, and whether the first one may have had an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transience {
+    /// The same request gets the same response.
+    Permanent,
+    /// The server has not processed the request, and wants the account to pause.
+    Throttled,
+    /// The server has not processed the request.
+    NotProcessed,
+    /// The failure may pass; the request may have been processed.
+    Ambiguous,
+}
+
+/// Returns the meaning of a status.
+///
+/// 420 is Live Connect's 429, 509 SharePoint's for used-up bandwidth, 520 to 530 and 598, 599 are
+/// those of proxies. A 5xx that is not listed counts as 500 (RFC 9110, 15).
+pub(crate) fn meaning(status: StatusCode, headers: &HeaderMap) -> (StatusClass, Transience) {
+    use StatusClass::*;
+    use Transience::*;
+    match status.as_u16() {
+        401 | 403 => (Denied, Permanent),
+        404 | 410 => (NotFound, Permanent),
+        409 | 423 => (Conflict, Permanent),
+        304 | 412 => (Condition, Permanent),
+        416 => (Range, Permanent),
+        400 | 411 | 413 | 415 | 422 => (Invalid, Permanent),
+        405 | 501 => (Unsupported, Permanent),
+        507 => (Quota, Permanent),
+        408 => (Unexpected, Ambiguous),
+        425 => (Unexpected, NotProcessed),
+        420 | 429 | 509 | 529 => (RateLimited, Throttled),
+        503 if headers.contains_key(header::RETRY_AFTER) => (RateLimited, Throttled),
+        // HTTP version, content negotiation, loops, extensions, a captive portal.
+        505 | 506 | 508 | 510 | 511 => (Unexpected, Permanent),
+        500..=599 => (Unexpected, Ambiguous),
+        _ => (Unexpected, Permanent),
+    }
+}
+
+/// Whether a server or a proxy on the way gave up waiting: the request often succeeds all the same.
+pub(crate) fn is_timeout(status: u16) -> bool {
+    matches!(status, 408 | 504 | 522 | 524 | 598 | 599)
+}
+
+/// Returns the pause that headers ask for: `Retry-After` in seconds or as a date, else
+/// `RateLimit-Reset` where `RateLimit-Remaining` is 0 (draft-ietf-httpapi-ratelimit-headers-03).
+/// `None` if there is neither, or it cannot be understood; [`PAUSE_MAX`] at most.
+///
+/// `now` is used for a date where the response has no `Date` of its own.
+pub(crate) fn pause(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> Option<Duration> {
+    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
+    if let Some(after) = text("retry-after") {
+        if let Some(seconds) = seconds(after) {
+            return Some(seconds);
+        }
+        if let Some(until) = date(after) {
+            // The server's own clock is better than ours, which may be wrong.
+            let now = text("date").and_then(date).unwrap_or_else(now);
+            let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            return Some(left.min(PAUSE_MAX));
+        }
+    }
+    match text("ratelimit-remaining") {
+        Some("0") => seconds(text("ratelimit-reset")?),
+        _ => None,
+    }
+}
+
+/// Returns a non-negative number of seconds, with a fraction as some clouds write it;
+/// [`PAUSE_MAX`] at most.
+pub(crate) fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(number(text)?.min(PAUSE_MAX.as_secs_f64())).ok()
+}
+
+/// Returns a non-negative decimal number without exponent.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse().ok().filter(|number: &f64| is_decimal && number.is_finite())
+}
+
+/// Returns the time of an HTTP date, in any of its three forms (RFC 9110, 5.6.7).
+fn date(text: &str) -> Option<Timestamp> {
+    let time: SystemTime = httpdate::parse_http_date(text).ok()?;
+    Timestamp::try_from(time).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().expect("a value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn statuses_of_proxies_are_transient_and_final_ones_are_not() {
+        let transience = |status: u16, pairs: &[(&'static str, &str)]| {
+            let status = StatusCode::from_u16(status).expect("a status");
+            meaning(status, &headers(pairs)).1
+        };
+        for status in
+            [408, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530, 598, 599]
+        {
+            assert_eq!(transience(status, &[]), Transience::Ambiguous, "{status}");
+        }
+        for status in [420, 429, 509, 529] {
+            assert_eq!(transience(status, &[]), Transience::Throttled, "{status}");
+        }
+        assert_eq!(transience(503, &[("retry-after", "1")]), Transience::Throttled);
+        assert_eq!(transience(425, &[]), Transience::NotProcessed);
+        for status in [200, 304, 400, 401, 403, 404, 409, 410, 412, 416, 501, 505, 507, 508, 511] {
+            assert_eq!(transience(status, &[]), Transience::Permanent, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_read_from_seconds_from_a_date_and_from_a_spent_limit() {
+        let pause = |pairs: &[(&'static str, &str)]| {
+            let now = || "2015-10-21T07:27:00Z".parse().expect("a date");
+            pause(&headers(pairs), now).map(|pause| pause.as_millis())
+        };
+        let day = PAUSE_MAX.as_millis();
+        for (text, expected) in [
+            ("120", 120_000),
+            (" 7 ", 7_000),
+            ("0", 0),
+            ("0.5", 500),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", 60_000),
+            ("Wednesday, 21-Oct-15 07:28:00 GMT", 60_000),
+            ("Wed Oct 21 07:28:00 2015", 60_000),
+            ("Wed, 21 Oct 2015 07:20:00 GMT", 0),
+            ("Fri, 21 Oct 2095 07:20:00 GMT", day),
+            ("86401", day),
+            ("999999999999999999999999999999", day),
+        ] {
+            assert_eq!(pause(&[("retry-after", text)]), Some(expected), "{text}");
+        }
+        let by_its_own_clock = [
+            ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"),
+            ("date", "Wed, 21 Oct 2015 07:27:50 GMT"),
+        ];
+        assert_eq!(pause(&by_its_own_clock), Some(10_000));
+        let spent = [("ratelimit-remaining", "0"), ("ratelimit-reset", "4")];
+        assert_eq!(pause(&spent), Some(4_000));
+        assert_eq!(pause(&[("retry-after", "soon"), spent[0], spent[1]]), Some(4_000));
+        assert_eq!(pause(&[("ratelimit-remaining", "9"), ("ratelimit-reset", "4")]), None);
+        for nonsense in ["soon", "-1", "+1", "1e3", "1e400", "inf", "NaN", "1.2.3", ".", ""] {
+            assert_eq!(pause(&[("retry-after", nonsense)]), None, "{nonsense}");
+        }
+    }
+}

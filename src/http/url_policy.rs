@@ -1,0 +1,231 @@
+//! Which URLs a cloud may name, and which of them receive its access token.
+//!
+//! Clouds name URLs: of next pages, upload sessions, files' bytes, or, as Amazon does, of all further
+//! requests. A response may be forged or wrong, so an access token is sent only to the origin that it
+//! was issued for, which is the configured endpoint, and to hosts that the configuration allows. A
+//! URL is never followed from `https` to `http`.
+
+use url::Url;
+
+use crate::drive::{Error, ErrorKind, Result};
+
+/// The URLs that the client of one cloud may use.
+#[derive(Clone, Debug)]
+pub(crate) struct UrlPolicy {
+    /// The endpoint that the token was issued for.
+    endpoint: Url,
+    allowed: Vec<HostPattern>,
+}
+
+/// A host with its port. A `*` stands for letters, digits and hyphens, so never for a dot.
+#[derive(Clone, Debug)]
+struct HostPattern {
+    host: String,
+    /// `None`: the scheme's own.
+    port: Option<u16>,
+}
+
+impl UrlPolicy {
+    /// Returns the policy of a cloud whose endpoint this is: the token goes there and nowhere else.
+    ///
+    /// # Errors
+    /// `Invalid` if `endpoint` is not a URL.
+    pub(crate) fn for_endpoint(endpoint: &str) -> Result<Self> {
+        let endpoint = Url::parse(endpoint).map_err(|error| {
+            Error::new(ErrorKind::Invalid, format!("the endpoint is not a URL: {error}"))
+        })?;
+        Ok(Self { endpoint, allowed: Vec::new() })
+    }
+
+    /// Allows the token on further hosts: names separated by commas, each with a port if it is not
+    /// the scheme's own; `*` stands for part of a name, up to the next dot.
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is not a host.
+    pub(crate) fn allowing(mut self, hosts: &str) -> Result<Self> {
+        for text in hosts.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            self.allowed.push(HostPattern::parse(text)?);
+        }
+        Ok(self)
+    }
+
+    /// Whether the endpoint's host matches a pattern; its port must be the scheme's own.
+    pub(crate) fn is_at(&self, pattern: &str) -> bool {
+        HostPattern::parse(pattern).is_ok_and(|pattern| pattern.matches(&self.endpoint))
+    }
+
+    /// Checks a URL that a request without a token goes to.
+    ///
+    /// # Errors
+    /// `Unexpected` if it is neither `http` nor `https`, if it names a user, or if it leaves TLS.
+    pub(crate) fn check_link(&self, url: &str) -> Result<()> {
+        self.link(url).map(drop)
+    }
+
+    /// Checks a URL that the token is to be sent to.
+    ///
+    /// # Errors
+    /// `Unexpected` with the host's name if it is neither the endpoint's nor an allowed one, and as
+    /// [`check_link`](Self::check_link).
+    pub(crate) fn check_token(&self, url: &str) -> Result<()> {
+        let url = self.link(url)?;
+        if url.origin() == self.endpoint.origin()
+            || self.allowed.iter().any(|pattern| pattern.matches(&url))
+        {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unexpected,
+            format!(
+                "cannot send the access token to {}: it was issued for {} (if that host belongs to \
+                 the same cloud, name it in the option allowed_hosts)",
+                host_of(&url),
+                host_of(&self.endpoint),
+            ),
+        ))
+    }
+
+    fn link(&self, url: &str) -> Result<Url> {
+        let refused =
+            |why: String| Err(Error::new(ErrorKind::Unexpected, format!("cannot follow {why}")));
+        // The parser's error does not repeat the URL, which may hold a secret.
+        let url = match Url::parse(url) {
+            Ok(url) => url,
+            Err(error) => return refused(format!("a URL of the cloud: {error}")),
+        };
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return refused(format!("a URL of the cloud: its scheme is {}", url.scheme()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refused(format!("a URL of the cloud to {}: it names a user", host_of(&url)));
+        }
+        if is_downgrade(&self.endpoint, &url) {
+            return refused(format!(
+                "a URL of the cloud to {}: it is http, and the endpoint is https",
+                host_of(&url)
+            ));
+        }
+        Ok(url)
+    }
+}
+
+/// Whether going from one URL to another one leaves TLS.
+pub(super) fn is_downgrade(from: &Url, to: &Url) -> bool {
+    from.scheme() == "https" && to.scheme() != "https"
+}
+
+/// The host of a URL, with its port where that is not the scheme's own.
+pub(super) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+impl HostPattern {
+    fn parse(text: &str) -> Result<Self> {
+        let invalid =
+            || Error::new(ErrorKind::Invalid, format!("allowed_hosts: {text:?} is not a host"));
+        let url = Url::parse(&format!("https://{text}")).map_err(|_| invalid())?;
+        let only_host = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && !text.contains(['/', '?', '#', '@', '\\']);
+        match url.host_str().filter(|_| only_host) {
+            Some(host) => Ok(Self { host: host.to_owned(), port: url.port() }),
+            None => Err(invalid()),
+        }
+    }
+
+    fn matches(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str() else { return false };
+        let (names, patterns) = (host.split('.'), self.host.split('.'));
+        url.port() == self.port
+            && names.clone().count() == patterns.clone().count()
+            && names.zip(patterns).all(|(name, pattern)| label_matches(name, pattern))
+    }
+}
+
+/// Whether one label of a host's name matches one of a pattern, which may hold one `*`.
+fn label_matches(name: &str, pattern: &str) -> bool {
+    let Some((start, end)) = pattern.split_once('*') else { return name == pattern };
+    name.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).is_some_and(|middle| {
+        !middle.is_empty()
+            && middle.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amazon() -> UrlPolicy {
+        UrlPolicy::for_endpoint("https://drive.amazonaws.com/drive/v1/")
+            .and_then(|policy| {
+                policy.allowing("*.drive.amazonaws.com, cdws.*.amazonaws.com, own:81")
+            })
+            .expect("a policy")
+    }
+
+    #[test]
+    fn a_token_goes_to_the_endpoint_and_to_allowed_hosts_alone() {
+        for good in [
+            "https://drive.amazonaws.com/drive/v1/account/endpoint",
+            "https://drive.amazonaws.com:443/x",
+            "https://content-na.drive.amazonaws.com/cdproxy/nodes",
+            "https://cdws.us-east-1.amazonaws.com/drive/v1/nodes",
+            "https://own:81/x",
+        ] {
+            amazon().check_token(good).expect(good);
+        }
+        for bad in [
+            "https://evil.test/cdproxy/",
+            "https://drive.amazonaws.com.evil.test/",
+            "https://evil-drive.amazonaws.com/",
+            "https://a.b.drive.amazonaws.com/",
+            "https://.drive.amazonaws.com/",
+            "https://cdws.amazonaws.com/",
+            "https://bucket.s3.amazonaws.com/",
+            "https://drive.amazonaws.com:8443/",
+            "https://content-na.drive.amazonaws.com:8443/",
+            "https://drive.amazonaws.com@evil.test/",
+            "https://evil.test\\@drive.amazonaws.com/",
+            "https://own/x",
+            "http://drive.amazonaws.com/",
+            "http://content-na.drive.amazonaws.com/",
+            "ftp://drive.amazonaws.com/",
+            "nowhere",
+            "",
+        ] {
+            amazon().check_token(bad).expect_err(bad);
+        }
+        let error = amazon().check_token("https://evil.test:81/?token=hunter2").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("evil.test:81") && text.contains("allowed_hosts"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_link_may_lead_anywhere_but_out_of_tls() {
+        amazon().check_link("https://bucket.s3.amazonaws.com/x?sig=1").expect("another host");
+        amazon().check_link("http://bucket.s3.amazonaws.com/x").expect_err("no TLS");
+        amazon().check_link("file:///etc/passwd").expect_err("no host");
+        let plain = UrlPolicy::for_endpoint("http://127.0.0.1:8/v1.0").expect("a policy");
+        plain.check_link("http://127.0.0.1:9/x").expect("nothing to lose");
+        plain.check_link("https://elsewhere/x").expect("better");
+        plain.check_token("http://127.0.0.1:8/v1.0/me").expect("the endpoint");
+        plain.check_token("http://127.0.0.1:9/v1.0/me").expect_err("another port");
+        plain.check_token("https://127.0.0.1:8/v1.0/me").expect_err("another origin");
+    }
+
+    #[test]
+    fn only_hosts_are_allowed_hosts() {
+        for bad in ["https://h", "h/path", "u@h", "h?q", "h:port", "a b", "h\\x"] {
+            let policy = UrlPolicy::for_endpoint("https://h").expect("a policy");
+            policy.allowing(bad).expect_err(bad);
+        }
+    }
+}
