@@ -95,6 +95,78 @@ async fn a_request_waits_for_those_it_depends_on_and_fails_with_them() {
 }
 
 #[tokio::test]
+async fn a_batch_is_refused_whole_before_any_effect() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let make = |id: &str| {
+        json!({"id": id, "method": "PATCH", "url": "/me/drive/root:/made", "body": {"folder": {}},
+            "headers": {"Content-Type": "application/json"}})
+    };
+    let with = |member: &str, value: Value| {
+        let mut bad = json!({"id": "bad", "method": "GET", "url": "/me"});
+        bad[member] = value;
+        bad
+    };
+    let without = |member: &str| {
+        let mut bad = with("id", json!("bad"));
+        bad.as_object_mut().unwrap().remove(member);
+        bad
+    };
+    let mut batches: Vec<Value> = [
+        without("id"),
+        without("method"),
+        without("url"),
+        with("id", json!("")),
+        with("id", json!("MADE")),
+        with("id", json!(7)),
+        with("url", json!("")),
+        with("url", json!("https://graph.example.org/v1.0/me")),
+        with("url", json!("//example.org/me")),
+        with("url", json!("/$batch")),
+        with("url", json!("/%24batch")),
+        with("method", json!("TRACE")),
+        with("method", json!("")),
+        with("headers", json!({"a b": "c"})),
+        with("headers", json!({"a": 1})),
+        with("body", json!({"a": 1})),
+        with("dependsOn", json!(["none"])),
+        with("dependsOn", json!(["bad"])),
+        with("colour", json!("red")),
+        json!("text"),
+    ]
+    .into_iter()
+    .map(|bad| json!({"requests": [make("made"), bad]}))
+    .collect();
+    let binary = json!({"id": "bad", "method": "PUT", "url": "/me/drive/root:/f:/content",
+        "headers": {"Content-Type": "image/png"}, "body": "no base64!"});
+    batches.push(json!({"requests": [make("made"), binary]}));
+    let cycle = json!([
+        make("made"),
+        {"id": "a", "method": "GET", "url": "/me", "dependsOn": ["b"]},
+        {"id": "b", "method": "GET", "url": "/me", "dependsOn": ["A"]},
+    ]);
+    batches.push(json!({ "requests": cycle }));
+    let many: Vec<_> = (0..21).map(|at| make(&at.to_string())).collect();
+    batches.push(json!({ "requests": many }));
+    batches.push(json!({"requests": [make("made")], "colour": "red"}));
+    batches.push(json!({"requests": {"made": make("made")}}));
+    batches.push(json!({}));
+    let mut texts: Vec<String> = batches.iter().map(Value::to_string).collect();
+    let whole = json!({"requests": [make("made")]}).to_string();
+    texts.push(whole[..whole.len() - 1].to_owned());
+    texts.push(format!("{whole}{}", " ".repeat(5 << 20)));
+    for text in texts {
+        let shown = text[..text.len().min(400)].to_owned();
+        let answer = drive.ask("POST", "/$batch").body(text).await;
+        assert_eq!(answer.status, 400, "{shown}: {answer:?}");
+        assert_eq!(answer.json()["error"]["code"], "BadRequest", "{shown}");
+    }
+    drive.ask("GET", "/me/drive/root:/made").refused(404, "itemNotFound").await;
+    assert_eq!(cloud.server.control().counters().of("graph.item.update"), 0);
+    assert_eq!(statuses(&batch(&drive, json!([make("made")])).await), [("made".to_owned(), 201)]);
+}
+
+#[tokio::test]
 async fn faults_and_budgets_meet_the_requests_of_a_batch_one_by_one() {
     let cloud = Cloud::with(|builder| builder.latency(Duration::from_secs(1))).await;
     let drive = cloud.drive();

@@ -55,7 +55,7 @@ async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
         let invite = |who: &str, role: &str| {
             let body = json!({
                 "recipients": [{"email": who}], "roles": [role], "requireSignIn": true,
-                "sendInvitation": false, "message": "look",
+                "sendInvitation": false,
             });
             drive.ask("POST", "/me/drive/root:/a/f:/invite").json(body)
         };

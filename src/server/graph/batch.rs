@@ -1,8 +1,9 @@
 //! `POST /$batch`: up to twenty requests in one (`onedrive-graph.md`, A18).
 //!
-//! Each is answered as if it had come by itself: it is counted, logged, charged to the budget and
-//! struck by fault rules under its own name. They are answered one after another, in an order in
-//! which every one comes after those that it depends on.
+//! The whole batch is validated before the first of its requests is served: a batch that is refused
+//! has no effect. Each request is then served on its own: it is counted, logged, charged to the
+//! budget and subject to fault rules under its own operation. They are served one after another,
+//! each after those that it depends on.
 
 use std::collections::HashMap;
 
@@ -14,21 +15,28 @@ use base64::{
         general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
     },
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
+    address::Address,
+    contract::Payload,
     error::{Error, Result},
+    query::Query,
     reply,
-    visit::{Visit, read_json},
+    visit::Visit,
 };
 use crate::server::observe;
 
 /// Requests of a batch at most.
 const MOST: usize = 20;
+
+/// Methods that a request of a batch may have.
+const METHODS: [Method; 5] =
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// Base64 of either alphabet, with padding or without.
 const LENIENT: GeneralPurposeConfig =
@@ -71,23 +79,17 @@ struct Part {
 }
 
 /// `POST /$batch`.
-pub(super) async fn answer(visit: &Visit, body: Body) -> Result<Response> {
-    visit.account().await?;
-    let BatchBody { requests } = read_json(body).await?;
-    check(&requests)?;
+pub(super) async fn answer(visit: &Visit, payload: Payload) -> Result<Response> {
+    let BatchBody { requests } = payload.parse()?;
+    let steps = validate(visit, requests)?;
     let mut statuses: HashMap<String, StatusCode> = HashMap::new();
-    let mut responses = Vec::with_capacity(requests.len());
-    let mut waiting = requests;
-    while !waiting.is_empty() {
-        let ready = |part: &Part| part.after().all(|id| statuses.contains_key(&id));
-        let Some(next) = waiting.iter().position(ready) else {
-            return Err(Error::bad_query("The requests of the batch depend on each other."));
-        };
-        let part = waiting.remove(next);
-        let held_up = part.after().any(|id| statuses.get(&id).is_none_or(|of| !of.is_success()));
-        let (status, response) = match held_up {
+    let mut responses = Vec::with_capacity(steps.len());
+    for (part, request) in steps {
+        let is_held_up =
+            part.after().any(|id| statuses.get(&id).is_none_or(|status| !status.is_success()));
+        let (status, response) = match is_held_up {
             true => failed_dependency(&part),
-            false => part.answer(visit).await?,
+            false => part.serve(visit, request).await,
         };
         statuses.insert(part.key(), status);
         responses.push(response);
@@ -95,7 +97,17 @@ pub(super) async fn answer(visit: &Visit, body: Body) -> Result<Response> {
     Ok(reply::json(StatusCode::OK, &json!({ "responses": responses })))
 }
 
-/// Whether a batch can be answered at all.
+/// Reads the requests of a batch, in an order in which each comes after those that it depends on.
+///
+/// # Errors
+/// 400 when any of them cannot be served, or the batch as a whole.
+fn validate(visit: &Visit, parts: Vec<Part>) -> Result<Vec<(Part, Request)>> {
+    check(&parts)?;
+    let ordered = in_order(parts)?;
+    ordered.into_iter().map(|part| part.request(visit).map(|request| (part, request))).collect()
+}
+
+/// Checks the number of requests, their ids, and the ids that they depend on.
 fn check(requests: &[Part]) -> Result<()> {
     if requests.len() > MOST {
         return Err(Error::bad_query(format!(
@@ -121,6 +133,19 @@ fn check(requests: &[Part]) -> Result<()> {
     Ok(())
 }
 
+/// Sorts requests by their dependencies, and by their order in the batch as far as those allow.
+fn in_order(mut waiting: Vec<Part>) -> Result<Vec<Part>> {
+    let mut ordered: Vec<Part> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let is_done = |id: String| ordered.iter().any(|done| done.key() == id);
+        let Some(next) = waiting.iter().position(|part| part.after().all(is_done)) else {
+            return Err(Error::bad_query("The requests of the batch depend on each other."));
+        };
+        ordered.push(waiting.remove(next));
+    }
+    Ok(ordered)
+}
+
 fn failed_dependency(part: &Part) -> (StatusCode, Value) {
     let status = StatusCode::FAILED_DEPENDENCY;
     let error = json!({
@@ -141,21 +166,16 @@ impl Part {
         self.depends_on.iter().flatten().map(|id| id.to_lowercase())
     }
 
-    /// Has it answered as a request of its own.
-    async fn answer(&self, visit: &Visit) -> Result<(StatusCode, Value)> {
-        let request = self.request(visit)?;
+    /// Serves it as a request of its own.
+    async fn serve(&self, visit: &Visit, request: Request) -> (StatusCode, Value) {
         let link = visit.link.clone();
         let response = observe::part(&visit.app, &link, visit.origin.clone(), request).await;
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.map_err(|error| {
-            Error::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "generalException",
-                format!("The answer to request '{}' broke off: {error}.", self.id),
-            )
-        })?;
-        let bytes = bytes.to_bytes();
-        let told = parts.headers.iter().filter_map(|(name, value)| {
+        let (status, bytes) = match body.collect().await {
+            Ok(collected) => (parts.status, collected.to_bytes()),
+            Err(error) => return self.broken(&error),
+        };
+        let headers = parts.headers.iter().filter_map(|(name, value)| {
             let value = value.to_str().ok()?;
             // Names as they are written, which clients of JSON look for.
             let name = match *name {
@@ -169,47 +189,77 @@ impl Part {
         });
         let mut answer = json!({
             "id": self.id,
-            "status": parts.status.as_u16(),
-            "headers": told.collect::<Map<String, Value>>(),
+            "status": status.as_u16(),
+            "headers": headers.collect::<Map<String, Value>>(),
         });
         if !bytes.is_empty() {
             answer["body"] =
                 serde_json::from_slice(&bytes).unwrap_or_else(|_| STANDARD.encode(&bytes).into());
         }
-        Ok((parts.status, answer))
+        (status, answer)
     }
 
-    /// It as a request of its own, let in by what let the batch in, unless it says otherwise.
+    /// The response to a request whose own response broke off. The rest of the batch is served: its
+    /// requests may have had effects that the client must learn of.
+    fn broken(&self, error: &axum::Error) -> (StatusCode, Value) {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let error = json!({
+            "code": "generalException",
+            "message": format!("The response to request '{}' broke off: {error}.", self.id),
+        });
+        (status, json!({"id": self.id, "status": status.as_u16(), "body": {"error": error}}))
+    }
+
+    /// Returns it as a request of its own, with the authorization of the batch unless it has one.
+    ///
+    /// # Errors
+    /// 400 when it cannot be sent.
     fn request(&self, visit: &Visit) -> Result<Request> {
         let refuse = |why: &str| Error::bad_query(format!("Request '{}': {why}.", self.id));
-        let method = Method::from_bytes(self.method.to_uppercase().as_bytes())
-            .map_err(|_| refuse("the method is none"))?;
-        // Relative, as the reference wants it; the Python SDK writes the whole of it.
-        let path = self.url.strip_prefix(&visit.url("")).unwrap_or(&self.url);
-        let path = path.trim_start_matches('/');
-        if path.starts_with("$batch") {
-            return Err(refuse("a batch has no batch in it"));
+        let method = METHODS
+            .into_iter()
+            .find(|method| method.as_str().eq_ignore_ascii_case(&self.method))
+            .ok_or_else(|| refuse(&format!("the method '{}' is not supported", self.method)))?;
+        let uri = self.uri(&visit.url(""), visit.base).map_err(|why| refuse(&why))?;
+        let mut headers = HeaderMap::new();
+        if let Some(value) = visit.headers.get(header::AUTHORIZATION) {
+            headers.insert(header::AUTHORIZATION, value.clone());
+        }
+        for (name, value) in &self.headers {
+            let parsed: Option<HeaderName> = name.parse().ok();
+            let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
+            let (Some(parsed), Some(value)) = (parsed, value) else {
+                return Err(refuse(&format!("the header '{name}' cannot be sent")));
+            };
+            headers.insert(parsed, value);
+        }
+        let bytes = self.bytes(headers.get(header::CONTENT_TYPE)).map_err(|why| refuse(&why))?;
+        headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+        let mut request = Request::new(Body::from(bytes));
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
+            (method, uri, headers);
+        Ok(request)
+    }
+
+    /// Its URL on this server: relative, as the reference wants it, or the whole of it, as the Python
+    /// SDK writes it. `own` is how such a URL begins.
+    fn uri(&self, own: &str, base: &str) -> Result<Uri, String> {
+        let url = self.url.strip_prefix(own).unwrap_or(&self.url);
+        let head = url.split(['?', '#']).next().unwrap_or_default();
+        if head.starts_with("//") || head.split('/').next().is_some_and(|first| first.contains(':'))
+        {
+            return Err(format!("the url '{}' is absolute", self.url));
+        }
+        let path = url.trim_start_matches('/');
+        if path.is_empty() {
+            return Err("the url is empty".into());
+        }
+        let head = head.trim_start_matches('/');
+        if matches!(Address::parse(head, &Query::default()), Ok(Address::Batch)) {
+            return Err("a batch cannot contain a batch".into());
         }
         let path = utf8_percent_encode(path, LEFT_OPEN);
-        let mut request = Request::builder().method(method).uri(format!("{}/{path}", visit.base));
-        if let Some(headers) = request.headers_mut() {
-            if let Some(value) = visit.headers.get(header::AUTHORIZATION) {
-                headers.insert(header::AUTHORIZATION, value.clone());
-            }
-            for (name, value) in &self.headers {
-                let name: Option<HeaderName> = name.parse().ok();
-                let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
-                let (Some(name), Some(value)) = (name, value) else {
-                    return Err(refuse("a header cannot be sent"));
-                };
-                headers.insert(name, value);
-            }
-            let bytes =
-                self.bytes(headers.get(header::CONTENT_TYPE)).map_err(|why| refuse(&why))?;
-            headers.insert(header::CONTENT_LENGTH, bytes.len().into());
-            return request.body(Body::from(bytes)).map_err(|_| refuse("the url is none"));
-        }
-        Err(refuse("the url is none: it is relative and begins behind the version"))
+        format!("{base}/{path}").parse().map_err(|_| format!("'{}' is not a url", self.url))
     }
 
     /// Its body: JSON as it is, anything else in base64.
@@ -274,5 +324,50 @@ mod tests {
         let many: Vec<(&str, &[&str])> = many.iter().map(|id| (id.as_str(), &[][..])).collect();
         assert!(batch(&many[..20]).is_ok());
         assert!(batch(&many).is_err());
+    }
+
+    #[test]
+    fn a_url_is_relative_or_this_servers_own() {
+        let uri = |url: &str| {
+            let part = part(json!({"id": "1", "method": "GET", "url": url}));
+            part.uri("http://localhost:1/v1.0", "/v1.0").map(|uri| uri.to_string())
+        };
+        for (url, expected) in [
+            ("/me/drive", "/v1.0/me/drive"),
+            ("me/drive/root:/a b:/children?$top=1", "/v1.0/me/drive/root:/a%20b:/children?$top=1"),
+            ("http://localhost:1/v1.0/me", "/v1.0/me"),
+        ] {
+            assert_eq!(uri(url).as_deref(), Ok(expected), "{url}");
+        }
+        for url in [
+            "",
+            "/",
+            "http://example.org/v1.0/me",
+            "//example.org/me",
+            "file:///me",
+            "/$batch",
+            "/%24batch",
+            "%2F%24ba%74ch?x=1",
+        ] {
+            assert!(uri(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn requests_come_after_those_that_they_depend_on() {
+        let order = |parts: &[(&str, &[&str])]| {
+            let parts = parts.iter().map(|(id, after)| {
+                part(json!({"id": id, "method": "GET", "url": "/me", "dependsOn": after}))
+            });
+            let ordered = in_order(parts.collect()).map_err(|error| error.status)?;
+            Ok(ordered.into_iter().map(|part| part.id).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            order(&[("c", &["B"]), ("a", &[]), ("b", &["a"])]),
+            Ok(vec!["a".into(), "b".into(), "c".into()])
+        );
+        for cycle in [&[("a", &["a"][..])][..], &[("a", &["b"]), ("b", &["a"])]] {
+            assert_eq!(order(cycle), Err(StatusCode::BAD_REQUEST));
+        }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct ItemBody {
     pub(super) parent_reference: Option<ParentReference>,
     pub(super) file_system_info: Option<FileSystemInfo>,
     pub(super) file_size: Option<u64>,
+    /// Of a copy: the children of the folder, and not the folder itself.
+    pub(super) children_only: Option<bool>,
     #[serde(rename = "@microsoft.graph.conflictBehavior", alias = "@name.conflictBehavior")]
     conflict: Option<String>,
     #[serde(rename = "@microsoft.graph.sourceUrl", alias = "@content.sourceUrl")]

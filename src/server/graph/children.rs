@@ -1,6 +1,6 @@
 //! A folder's children: listed, and folders made (`onedrive-graph.md`, A6, A11).
 
-use axum::{body::Body, response::Response};
+use axum::response::Response;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     address::ItemAddress,
     body::ItemBody,
+    contract::Payload,
     describe::Shown,
     error::{Error, Result},
     filter::Filter,
@@ -16,7 +17,6 @@ use super::{
     reply,
     scope::{Located, Scope},
     select::{Expansion, Selection},
-    visit::read_json,
 };
 use crate::server::tree::{Listing, NewItem, Node, NodeKind, OnConflict, Order};
 
@@ -47,6 +47,11 @@ pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Res
     let top = page_size(query)?;
     let offset = query.get("skiptoken").map_or(Ok(0), offset_of)?;
     let (order, descending) = order(scope, query.get("orderby"))?;
+    let counted = query.flag("count")?;
+    if counted == Some(true) && query.get("filter").is_some() {
+        let why = "'$count' together with '$filter' is not supported here.";
+        return Err(Error::not_supported(why));
+    }
     let located = scope.locate(address).await?;
     if scope.kind.is_personal() && scope.if_none_match(&located.node) {
         return Ok(reply::empty(StatusCode::NOT_MODIFIED));
@@ -68,8 +73,8 @@ pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Res
         value.push(selection.project(item));
     }
     let mut body = collection(scope, value);
-    // How many a filter admits is not known before the last of them has been looked at.
-    if query.get("filter").is_none() {
+    // The number that a filter admits is known only after the last page.
+    if query.get("filter").is_none() && counted != Some(false) {
         body["@odata.count"] = located.node.children.into();
     }
     if let Some(next) = next {
@@ -146,20 +151,40 @@ pub(super) fn collection(scope: &Scope<'_>, value: Vec<Value>) -> Value {
     })
 }
 
-/// `$expand=children`: the first page of them.
-pub(super) async fn expanded(
+/// `$expand=children`: adds the first page of them to an item, and the link to the next one
+/// (`onedrive-graph.md`, A24).
+pub(super) async fn expand(
     scope: &Scope<'_>,
     located: &Located,
     expansion: &Expansion,
-) -> Result<Value> {
+    item: &mut Value,
+) -> Result<()> {
     let limit = Some(expansion.top.unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE));
-    let nodes = children_of(scope, &located.node, Listing { limit, ..Listing::default() }).await?;
+    let (nodes, next) = page(scope, &located.node, Listing { limit, ..Listing::default() }).await?;
     let above = names_below(located);
-    let described = nodes.iter().map(|node| scope.describe(node, Shown::In(&above)));
-    Ok(described.map(|item| expansion.selection.project(item)).collect())
+    let mut value = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let mut child = scope.describe(&node, Shown::In(&above));
+        let located = Located { node, above: above.clone() };
+        items::expand(scope, &located, &expansion.selection, &mut child).await?;
+        value.push(expansion.selection.project(child));
+    }
+    item["children"] = value.into();
+    if let Some(next) = next {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &expansion.options {
+            query.append_pair(&format!("${name}"), value);
+        }
+        query.append_pair(SKIP_TOKEN, &token_of(next));
+        let (drive, folder) = (scope.ids.drive(), scope.ids.item(located.node.no));
+        let path = format!("/drives/{drive}/items/{folder}/children?{}", query.finish());
+        item["children@odata.nextLink"] = scope.visit.url(&path).into();
+    }
+    Ok(())
 }
 
-/// `$orderby=name|size|lastModifiedDateTime [asc|desc]`; SharePoint knows the name only (A6).
+/// `$orderby=name|size|lastModifiedDateTime [asc|desc]`; SharePoint knows `name` and `url` only
+/// (A6).
 fn order(scope: &Scope<'_>, text: Option<&str>) -> Result<(Order, bool)> {
     let Some(text) = text else { return Ok((Order::FoldersThenName, false)) };
     let refuse = || Error::invalid(format!("$orderby: {text:?} is not supported."));
@@ -168,6 +193,9 @@ fn order(scope: &Scope<'_>, text: Option<&str>) -> Result<(Order, bool)> {
         Some("name") => Order::Name,
         Some("size") if scope.kind.is_personal() => Order::Size,
         Some("lastModifiedDateTime") if scope.kind.is_personal() => Order::Modified,
+        Some("url") if !scope.kind.is_personal() => {
+            return Err(Error::not_supported("'$orderby' by url is not supported here."));
+        }
         _ => return Err(refuse()),
     };
     match (words.next(), words.next()) {
@@ -197,9 +225,9 @@ pub(super) fn offset_of(token: &str) -> Result<u64> {
 pub(super) async fn create(
     scope: &Scope<'_>,
     address: &ItemAddress,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
-    let body: ItemBody = read_json(body).await?;
+    let body: ItemBody = payload.parse()?;
     let Some(name) = body.name.clone() else {
         return Err(Error::invalid("The item to make has no name."));
     };
@@ -219,7 +247,7 @@ pub(super) async fn create(
     let new = NewItem { description: body.description.clone(), ..NewItem::default() };
     let written =
         scope.tree().make(scope.drive(), folder.node.no, &name, kind, new, on_conflict).await?;
-    items::changed(scope, &Located { node: written.node, above }, written.created)
+    items::changed(scope, &Located { node: written.node, above }, written.created).await
 }
 
 /// The folder to make something in; one addressed by a path is made if it is missing (A3).

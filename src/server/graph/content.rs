@@ -10,10 +10,12 @@ use serde_json::json;
 use super::{
     address::ItemAddress,
     body::on_conflict,
+    contract::Payload,
     describe::planted,
     error::{Error, Result},
     items, names, reply,
     scope::{Located, Scope},
+    visit::Visit,
 };
 use crate::server::tree::{Bytestream, NewItem, OnConflict, TreeError};
 
@@ -23,7 +25,7 @@ pub(super) const LARGEST_PUT: u64 = 250 * 1024 * 1024;
 /// `GET item/content`: where the bytes are.
 pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
     let Located { node, .. } = scope.locate(address).await?;
-    if planted(&node, "malware").is_some() {
+    if planted(&node, "malware").is_some() && !takes_malware(scope.visit)? {
         let found = HeaderName::from_static("x-virus-infected");
         let refusal = Error::new(
             StatusCode::FORBIDDEN,
@@ -41,8 +43,26 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
     reply::elsewhere(StatusCode::FOUND, &scope.content_url(&path))
 }
 
+/// Whether a client asks for a file although malware was detected in it: `AVOverride=1` formerly,
+/// `Prefer: forceInfectedDownload` now (`onedrive-graph.md`, A4).
+fn takes_malware(visit: &Visit) -> Result<bool> {
+    let preferred = visit.header("prefer").is_some_and(|value| {
+        value.split(',').any(|one| one.trim().eq_ignore_ascii_case("forceInfectedDownload"))
+    });
+    match visit.query.get("AVOverride") {
+        None => Ok(preferred),
+        Some("1" | "true") => Ok(true),
+        Some("0" | "false") => Ok(preferred),
+        Some(other) => Err(Error::invalid(format!("AVOverride is 1 or 0, not {other:?}."))),
+    }
+}
+
 /// `PUT item/content`: makes a file, or replaces the bytes of the one there.
-pub(super) async fn put(scope: &Scope<'_>, address: &ItemAddress, body: Body) -> Result<Response> {
+pub(super) async fn put(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    payload: Payload,
+) -> Result<Response> {
     // Consumers' storage takes a body that does not say how long it is, SharePoint's does not
     // (A9, MicrosoftDocs/TeamBlogFeedback#27); the client onedrive-api of npm sends all so.
     let says_length = scope.visit.headers.contains_key(header::CONTENT_LENGTH);
@@ -66,18 +86,21 @@ pub(super) async fn put(scope: &Scope<'_>, address: &ItemAddress, body: Body) ->
         }
         None => scope.if_match(None)?,
     };
-    let stored = scope.tree().store(bytes(body), most).await.map_err(|error| match error {
-        TreeError::Body(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            Error::too_large(LARGEST_PUT)
-        }
-        error => error.into(),
-    })?;
+    let stored =
+        scope.tree().store(bytes(payload.into_bytes()), most).await.map_err(
+            |error| match error {
+                TreeError::Body(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    Error::too_large(LARGEST_PUT)
+                }
+                error => error.into(),
+            },
+        )?;
     let new = NewItem::default();
     let written = match spot.occupant {
         // An item that is addressed by its id is replaced, wherever it has gone meanwhile.
         Some(node) if address.path.is_empty() => {
             let node = scope.tree().overwrite(scope.drive(), node.no, stored, new, expect).await?;
-            return items::changed(scope, &Located { node, above: spot.above }, false);
+            return items::changed(scope, &Located { node, above: spot.above }, false).await;
         }
         _ => {
             let behavior = behavior.unwrap_or(OnConflict::Replace);
@@ -85,7 +108,7 @@ pub(super) async fn put(scope: &Scope<'_>, address: &ItemAddress, body: Body) ->
             scope.tree().put(scope.drive(), folder, name, stored, new, behavior, expect).await?
         }
     };
-    items::changed(scope, &Located { node: written.node, above: spot.above }, written.created)
+    items::changed(scope, &Located { node: written.node, above: spot.above }, written.created).await
 }
 
 /// `POST item/preview`: a URL that shows the file, without a token and for a while. There are no

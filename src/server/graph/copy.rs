@@ -3,7 +3,7 @@
 //! A copy shares the bytes, so it is done when its request is answered; the answer is a monitor
 //! all the same. The monitor's URL carries the outcome, signed: there is nothing to remember.
 
-use axum::{body::Body, response::Response};
+use axum::response::Response;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,15 +12,16 @@ use serde_json::json;
 use super::{
     address::ItemAddress,
     body::ItemBody,
+    contract::Payload,
     error::{Error, Result},
     names, reply,
     scope::Scope,
-    visit::{Visit, read_json},
+    visit::Visit,
 };
 use crate::server::{
     app::App,
     seal::Purpose,
-    tree::{NodeKind, OnConflict},
+    tree::{ItemNo, Listing, Node, NodeKind, OnConflict, TreeError},
 };
 
 /// How a monitor's path begins.
@@ -42,34 +43,40 @@ enum Outcome {
 pub(super) async fn start(
     scope: &Scope<'_>,
     address: &ItemAddress,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
-    let body: ItemBody = read_json(body).await?;
+    let body: ItemBody = payload.parse()?;
     let located = scope.locate(address).await?;
+    let name = body.name.as_deref().filter(|name| !name.is_empty());
+    let children_only = body.children_only.unwrap_or(false);
+    if children_only && located.node.kind != NodeKind::Folder {
+        return Err(Error::invalid("childrenOnly option is not valid for file items."));
+    }
+    if children_only && name.is_some() {
+        return Err(Error::invalid("Cannot use name parameter alongside childrenOnly."));
+    }
     let folder = match &body.parent_reference {
         Some(reference) => reference.folder(scope).await?,
         None => None,
     };
     let into = folder
         .or(located.node.parents.first().copied())
-        .ok_or_else(|| Error::invalid("The root folder cannot be copied."))?;
+        .ok_or_else(|| Error::invalid("Cannot copy the root folder."))?;
+    if located.node.parents.is_empty() && !children_only {
+        return Err(Error::invalid("Cannot copy the root folder."));
+    }
     // Consumers' copies know no conflictBehavior (A13).
     let asked = body.on_conflict(&scope.visit.query)?.filter(|_| !scope.kind.is_personal());
-    let on_conflict = match asked.unwrap_or(OnConflict::Fail) {
-        // Folders cannot be overwritten.
-        OnConflict::Replace if located.node.kind != NodeKind::File => OnConflict::Fail,
-        behavior => behavior,
-    };
-    let name = body.name.as_deref().filter(|name| !name.is_empty());
-    let above = scope.tree().path(scope.drive(), into).await?;
-    let is_folder = located.node.kind == NodeKind::Folder;
-    names::check(name.unwrap_or(&located.node.name), is_folder, scope.kind, into, &above)?;
-    let copied = scope.tree().copy(scope.drive(), located.node.no, into, name, on_conflict).await;
-    let outcome = match copied {
-        Ok(node) => Outcome::Completed(scope.ids.item(node.no)),
-        Err(error) => {
-            let error = Error::from(error);
-            Outcome::Failed(error.code.into(), error.message)
+    let on_conflict = asked.unwrap_or(OnConflict::Fail);
+    let outcome = if children_only {
+        children(scope, &located.node, into, on_conflict).await?
+    } else {
+        let above = scope.tree().path(scope.drive(), into).await?;
+        let is_folder = located.node.kind == NodeKind::Folder;
+        names::check(name.unwrap_or(&located.node.name), is_folder, scope.kind, into, &above)?;
+        match copy(scope, &located.node, into, name, on_conflict).await {
+            Ok(node) => Outcome::Completed(scope.ids.item(node.no)),
+            Err(error) => Outcome::failed(error),
         }
     };
     let expires = Timestamp::now() + MONITOR_LIFE;
@@ -77,6 +84,46 @@ pub(super) async fn start(
     let sealed = scope.visit.app.seal.seal(Purpose::Monitor, expires, &claims);
     let url = scope.visit.origin.plain_url(&format!("{PREFIX}{sealed}"));
     reply::elsewhere(StatusCode::ACCEPTED, &url)
+}
+
+impl Outcome {
+    fn failed(error: impl Into<Error>) -> Self {
+        let error = error.into();
+        Self::Failed(error.code.into(), error.message)
+    }
+}
+
+async fn copy(
+    scope: &Scope<'_>,
+    node: &Node,
+    into: ItemNo,
+    name: Option<&str>,
+    on_conflict: OnConflict,
+) -> Result<Node, TreeError> {
+    let on_conflict = match on_conflict {
+        // Folders cannot be overwritten.
+        OnConflict::Replace if node.kind != NodeKind::File => OnConflict::Fail,
+        behavior => behavior,
+    };
+    scope.tree().copy(scope.drive(), node.no, into, name, on_conflict).await
+}
+
+/// Copies the children of a folder. The copy ends with the first one that fails; those before it
+/// stay. The monitor names the folder that they are in.
+async fn children(
+    scope: &Scope<'_>,
+    folder: &Node,
+    into: ItemNo,
+    on_conflict: OnConflict,
+) -> Result<Outcome> {
+    // Listed before anything is copied, since the copies may be in the same folder.
+    let all = scope.tree().children(scope.drive(), folder.no, Listing::default()).await?;
+    for child in &all {
+        if let Err(error) = copy(scope, child, into, None, on_conflict).await {
+            return Ok(Outcome::failed(error));
+        }
+    }
+    Ok(Outcome::Completed(scope.ids.item(into)))
 }
 
 /// Whose copy a monitor's path is about, and how it ended.

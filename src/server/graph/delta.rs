@@ -21,13 +21,13 @@ use super::{
     children::{collection, page_size},
     describe::Shown,
     error::{Error, Result},
-    reply,
+    items, reply,
     scope::Scope,
     select::Selection,
 };
 use crate::server::{
     seal::Purpose,
-    tree::{ItemNo, Node, NodeKind, ROOT, State},
+    tree::{ItemNo, Node, NodeKind, ROOT, State, TreeError},
 };
 
 /// How long a token serves. The cloud does not say; it forgets them after weeks.
@@ -87,11 +87,29 @@ pub(super) async fn list(
             position => changes(scope, told, position, &folder, top).await?,
         },
     };
-    let value = page.items.into_iter().map(|item| selection.project(item)).collect();
+    let mut value = Vec::with_capacity(page.items.len());
+    for mut item in page.items {
+        expand(scope, &selection, &mut item).await?;
+        value.push(selection.project(item));
+    }
     let mut body = collection(scope, value);
     let link = if page.complete { "@odata.deltaLink" } else { "@odata.nextLink" };
     body[link] = scope.visit.link("token", &scope.seal_position(page.next)).into();
     Ok(reply::json(StatusCode::OK, &body))
+}
+
+/// Adds the relations that a selection expands to an item of the feed; removed items have none.
+async fn expand(scope: &Scope<'_>, selection: &Selection, item: &mut Value) -> Result<()> {
+    if selection.expanded.is_empty() || item.get("deleted").is_some() {
+        return Ok(());
+    }
+    let Some(id) = item["id"].as_str() else { return Ok(()) };
+    let node = match scope.tree().node(scope.drive(), scope.number(id)?).await {
+        // Removed since the page was read: the next page has that.
+        Err(TreeError::NotFound) => return Ok(()),
+        node => node?,
+    };
+    items::expand_node(scope, &node, selection, item).await
 }
 
 impl Scope<'_> {

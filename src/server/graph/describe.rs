@@ -121,6 +121,14 @@ impl Scope<'_> {
         item
     }
 
+    /// An item in the recycle bin, as `includeDeletedItems` returns it.
+    pub(super) fn describe_in_bin(&self, node: &Node) -> Value {
+        let mut item = self.describe(node, Shown::Found);
+        remove(&mut item, self.download_url());
+        item["deleted"] = json!({"state": "deleted"});
+        item
+    }
+
     /// What kind of thing it is, and what was planted.
     fn add_facets(&self, node: &Node, item: &mut Value) {
         match node.kind {

@@ -5,16 +5,13 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    address::{Call, DriveRef, Owner, Site},
+    address::{DriveRef, Owner, Site},
     describe,
-    error::{Error, Result},
-    gather,
-    owner::Identity,
-    query::Query,
+    error::Result,
+    owner::{Identity, check_user_properties},
     reply,
     scope::Scope,
-    search,
-    task::is_shared,
+    select::project,
     visit::Visit,
 };
 use crate::server::tree::{Listing, ROOT};
@@ -29,30 +26,23 @@ pub(super) async fn user(visit: &Visit, owner: &Owner) -> Result<Response> {
     if let Owner::User(id) = owner {
         identity.check_user(id)?;
     }
-    Ok(reply::json(StatusCode::OK, &identity.user(visit)))
+    let select = visit.query.get("select");
+    select.map_or(Ok(()), check_user_properties)?;
+    Ok(reply::json(StatusCode::OK, &project(select, identity.user(visit))))
 }
 
-/// `GET drive`, and what is asked of a drive.
-pub(super) async fn drive(scope: &Scope<'_>, calls: &[Call]) -> Result<Response> {
-    match calls {
-        [] => {
-            let mut drive = describe_drive(scope).await?;
-            drive["@odata.context"] = scope.visit.url("/$metadata#drives/$entity").into();
-            Ok(reply::json(StatusCode::OK, &project(&scope.visit.query, drive)))
-        }
-        [call] if call.name == "search" => search::below(scope, ROOT, call).await,
-        [call] if call.name == "recent" => gather::recent(scope).await,
-        [call] if is_shared(call) => gather::shared_with_me(scope).await,
-        [call, ..] => {
-            Err(Error::not_supported(format!("'{}' of a drive is not served.", call.name)))
-        }
-    }
+/// `GET drive`.
+pub(super) async fn drive(scope: &Scope<'_>) -> Result<Response> {
+    let mut drive = describe_drive(scope).await?;
+    drive["@odata.context"] = scope.visit.url("/$metadata#drives/$entity").into();
+    Ok(reply::json(StatusCode::OK, &project(scope.visit.query.get("select"), drive)))
 }
 
 /// `GET /me/drives` and the like: the one drive.
 pub(super) async fn drives(visit: &Visit, owner: &Owner) -> Result<Response> {
     let scope = Scope::of(visit, &DriveRef::Of(owner.clone())).await?;
-    let drive = project(&visit.query, describe_drive(&scope).await?);
+    visit.query.count("top")?;
+    let drive = project(visit.query.get("select"), describe_drive(&scope).await?);
     let body = json!({"@odata.context": visit.url("/$metadata#drives"), "value": [drive]});
     Ok(reply::json(StatusCode::OK, &body))
 }
@@ -62,7 +52,8 @@ pub(super) async fn site(visit: &Visit, site: &Site) -> Result<Response> {
     let account = visit.account().await?;
     let identity = Identity::new(visit.kind(&account), &account);
     identity.check_site(site, visit)?;
-    Ok(reply::json(StatusCode::OK, &identity.site(visit)))
+    let site = project(visit.query.get("select"), identity.site(visit));
+    Ok(reply::json(StatusCode::OK, &site))
 }
 
 /// `GET /sites?search=TEXT`: the account's site, if its name contains the text.
@@ -72,8 +63,9 @@ pub(super) async fn sites(visit: &Visit) -> Result<Response> {
     let identity = Identity::new(kind, &account);
     let sought = visit.query.get("search").unwrap_or("*").to_lowercase();
     let found = sought == "*" || account.display_name().to_lowercase().contains(&sought);
-    let value: Vec<Value> =
-        (found && !kind.is_personal()).then(|| identity.site(visit)).into_iter().collect();
+    visit.query.count("top")?;
+    let site = || project(visit.query.get("select"), identity.site(visit));
+    let value: Vec<Value> = (found && !kind.is_personal()).then(site).into_iter().collect();
     let body = json!({"@odata.context": visit.url("/$metadata#sites"), "value": value});
     Ok(reply::json(StatusCode::OK, &body))
 }
@@ -123,20 +115,5 @@ async fn trashed(scope: &Scope<'_>) -> Result<u64> {
         if (nodes.len() as u64) < STRIDE {
             return Ok(bytes);
         }
-    }
-}
-
-/// Leaves of a drive what `$select` names.
-fn project(query: &Query, drive: Value) -> Value {
-    let Some(select) = query.get("select").filter(|select| !select.is_empty()) else {
-        return drive;
-    };
-    let wanted: Vec<&str> = select.split(',').map(str::trim).collect();
-    match drive {
-        Value::Object(properties) => properties
-            .into_iter()
-            .filter(|(name, _)| name.starts_with('@') || wanted.contains(&name.as_str()))
-            .collect(),
-        other => other,
     }
 }

@@ -11,7 +11,7 @@ use super::{
     children::{collection, page_size},
     describe::{Shown, planted},
     error::Result,
-    reply,
+    items, reply,
     scope::Scope,
     select::Selection,
 };
@@ -41,7 +41,7 @@ pub(super) async fn recent(scope: &Scope<'_>) -> Result<Response> {
             nodes.push(located.node);
         }
     }
-    told(scope, &nodes)
+    listed(scope, &nodes).await
 }
 
 /// `GET drive/sharedWithMe`: the shortcuts to what is in others' drives, which only the control
@@ -54,7 +54,7 @@ pub(super) async fn shared_with_me(scope: &Scope<'_>) -> Result<Response> {
         }
     })
     .await?;
-    told(scope, &shortcuts)
+    listed(scope, &shortcuts).await
 }
 
 /// Shows every live item of a drive.
@@ -68,8 +68,13 @@ async fn each(scope: &Scope<'_>, mut look: impl FnMut(Node)) -> Result<()> {
     Ok(())
 }
 
-fn told(scope: &Scope<'_>, nodes: &[Node]) -> Result<Response> {
+async fn listed(scope: &Scope<'_>, nodes: &[Node]) -> Result<Response> {
     let selection = Selection::of(&scope.visit.query)?;
-    let items = nodes.iter().map(|node| selection.project(scope.describe(node, Shown::Found)));
-    Ok(reply::json(StatusCode::OK, &collection(scope, items.collect())))
+    let mut value = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let mut item = scope.describe(node, Shown::Found);
+        items::expand_node(scope, node, &selection, &mut item).await?;
+        value.push(selection.project(item));
+    }
+    Ok(reply::json(StatusCode::OK, &collection(scope, value)))
 }

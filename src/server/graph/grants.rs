@@ -1,19 +1,20 @@
 //! Permissions that were given to people by an invitation (`onedrive-graph.md`, A16). They are
 //! told, changed and taken back; nobody is sent a message, and no other account is let in by them.
 
-use axum::{body::Body, response::Response};
+use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     address::ItemAddress,
+    contract::Payload,
     describe::planted,
     error::{Error, Result},
     reply,
     scope::Scope,
+    select::project,
     share,
-    visit::read_json,
 };
 use crate::server::{seal::random_name, tree::Node};
 
@@ -49,9 +50,9 @@ struct RolesBody {
 pub(super) async fn invite(
     scope: &Scope<'_>,
     address: &ItemAddress,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
-    let body: InviteBody = read_json(body).await?;
+    let body: InviteBody = payload.parse()?;
     let role = role(&body.roles)?;
     if body.recipients.is_empty() || body.recipients.len() > MOST {
         return Err(Error::invalid(format!("An invitation is for 1 to {MOST} recipients.")));
@@ -86,9 +87,9 @@ pub(super) async fn change(
     scope: &Scope<'_>,
     node: &Node,
     id: &str,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
-    let body: RolesBody = read_json(body).await?;
+    let body: RolesBody = payload.parse()?;
     let role = role(&body.roles)?;
     let mut all: Vec<Value> = of(node).into_iter().cloned().collect();
     let grant = all.iter_mut().find(|grant| grant["id"] == id).ok_or_else(|| {
@@ -97,6 +98,7 @@ pub(super) async fn change(
     grant["role"] = role.into();
     let told = permission(scope, grant);
     share::keep(scope, node, KEPT, all).await?;
+    let told = project(scope.visit.query.get("select"), told);
     Ok(reply::json(StatusCode::OK, &told))
 }
 

@@ -1,6 +1,6 @@
 //! One item: looked at, changed, removed, brought back (`onedrive-graph.md`, A5, A12, A14).
 
-use axum::{body::Body, response::Response};
+use axum::response::Response;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
@@ -8,19 +8,23 @@ use super::{
     address::{Anchor, ItemAddress},
     body::ItemBody,
     children,
+    contract::Payload,
     describe::Shown,
     error::{Error, Result},
     names, reply,
     scope::{Located, Scope},
     select::Selection,
     share, thumbnails,
-    visit::read_json,
 };
-use crate::server::tree::{Change, NewItem, NodeKind, OnConflict, State};
+use crate::server::tree::{Change, NewItem, Node, NodeKind, OnConflict, State};
 
 /// `GET item`.
 pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
     let selection = Selection::of(&scope.visit.query)?;
+    if let Some(node) = deleted(scope, address).await? {
+        let item = selection.project(scope.describe_in_bin(&node));
+        return Ok(reply::json(StatusCode::OK, &entity(scope, item)));
+    }
     let located = scope.locate(address).await?;
     if scope.if_none_match(&located.node) {
         return Ok(reply::empty(StatusCode::NOT_MODIFIED));
@@ -32,7 +36,20 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
     Ok(reply::json(StatusCode::OK, &entity(scope, selection.project(item))))
 }
 
-/// Adds the relations that were asked for.
+/// The item in the recycle bin that `includeDeletedItems=true` returns too. The option is for items
+/// of consumers that are addressed by an id, and has no effect elsewhere.
+async fn deleted(scope: &Scope<'_>, address: &ItemAddress) -> Result<Option<Node>> {
+    let included = scope.visit.query.flag("includeDeletedItems")?.unwrap_or(false);
+    let (Anchor::Id(id), true, true) =
+        (&address.anchor, address.path.is_empty(), included && scope.kind.is_personal())
+    else {
+        return Ok(None);
+    };
+    let node = scope.tree().any_node(scope.drive(), scope.number(id)?).await?;
+    Ok(Some(node).filter(|node| matches!(node.state, State::Trashed | State::Hidden)))
+}
+
+/// Adds the relations that a selection expands.
 pub(super) async fn expand(
     scope: &Scope<'_>,
     located: &Located,
@@ -40,13 +57,37 @@ pub(super) async fn expand(
     item: &mut Value,
 ) -> Result<()> {
     for expansion in &selection.expanded {
-        item[&expansion.name] = match expansion.name.as_str() {
-            "children" => children::expanded(scope, located, expansion).await?,
-            "permissions" => share::permissions(scope, &located.node).into(),
-            _ => thumbnails::sets(scope, &located.node, &expansion.selection).into(),
-        };
+        match expansion.name.as_str() {
+            // In a box, since children have relations too.
+            "children" => {
+                Box::pin(children::expand(scope, located, expansion, item)).await?;
+            }
+            "permissions" => {
+                let all = share::permissions(scope, &located.node).into_iter();
+                let all = all.map(|one| expansion.selection.project(one));
+                item["permissions"] = all.collect();
+            }
+            _ => {
+                let sets = thumbnails::sets(scope, &located.node, &expansion.selection)?;
+                item["thumbnails"] = sets.into();
+            }
+        }
     }
     Ok(())
+}
+
+/// The same for an item whose place is not known yet.
+pub(super) async fn expand_node(
+    scope: &Scope<'_>,
+    node: &Node,
+    selection: &Selection,
+    item: &mut Value,
+) -> Result<()> {
+    if selection.expanded.is_empty() {
+        return Ok(());
+    }
+    let above = scope.above(node).await?;
+    expand(scope, &Located { node: node.clone(), above }, selection, item).await
 }
 
 /// An item as an answer's body.
@@ -59,10 +100,15 @@ pub(super) fn entity(scope: &Scope<'_>, item: Value) -> Value {
     body
 }
 
-/// The answer to what made or changed an item: `$select` counts here too.
-pub(super) fn changed(scope: &Scope<'_>, located: &Located, created: bool) -> Result<Response> {
+/// The response to a request that created or changed an item. `$select` and `$expand` apply.
+pub(super) async fn changed(
+    scope: &Scope<'_>,
+    located: &Located,
+    created: bool,
+) -> Result<Response> {
     let selection = Selection::of(&scope.visit.query)?;
-    let item = scope.describe(&located.node, Shown::In(&located.above));
+    let mut item = scope.describe(&located.node, Shown::In(&located.above));
+    expand(scope, located, &selection, &mut item).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = reply::json(status, &entity(scope, selection.project(item)));
     if created {
@@ -81,9 +127,9 @@ pub(super) fn changed(scope: &Scope<'_>, located: &Located, created: bool) -> Re
 pub(super) async fn update(
     scope: &Scope<'_>,
     address: &ItemAddress,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
-    let body: ItemBody = read_json(body).await?;
+    let body: ItemBody = payload.parse()?;
     let Some(located) = scope.find(address).await? else {
         if body.folder.is_none() {
             return Err(Error::not_found());
@@ -122,7 +168,7 @@ pub(super) async fn update(
     let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Fail);
     let node =
         scope.tree().update(scope.drive(), located.node.no, change, on_conflict, expect).await?;
-    changed(scope, &Located { node, above }, false)
+    changed(scope, &Located { node, above }, false).await
 }
 
 /// A folder at a path, which is taken as it is if it is there.
@@ -139,13 +185,17 @@ async fn make_folder_at(
         .tree()
         .make(scope.drive(), spot.folder, &spot.name, NodeKind::Folder, new, on_conflict)
         .await?;
-    changed(scope, &Located { node: written.node, above: spot.above }, written.created)
+    changed(scope, &Located { node: written.node, above: spot.above }, written.created).await
 }
 
 /// `PUT item` with JSON: a folder at a path, or the file of an upload session whose name had been
 /// taken (A3, A10).
-pub(super) async fn put(scope: &Scope<'_>, address: &ItemAddress, body: Body) -> Result<Response> {
-    let body: ItemBody = read_json(body).await?;
+pub(super) async fn put(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    payload: Payload,
+) -> Result<Response> {
+    let body: ItemBody = payload.parse()?;
     if let Some(url) = &body.source_url {
         return super::sessions::commit_as(scope, address, &body, url).await;
     }
@@ -185,12 +235,12 @@ pub(super) async fn delete_for_good(scope: &Scope<'_>, address: &ItemAddress) ->
 pub(super) async fn restore(
     scope: &Scope<'_>,
     address: &ItemAddress,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
     if !scope.kind.is_personal() {
         return Err(Error::not_supported("restore is not supported for this account."));
     }
-    let body: ItemBody = read_json(body).await?;
+    let body: ItemBody = payload.parse()?;
     let item = scope.anchor(&address.anchor).await?;
     let folder = match &body.parent_reference {
         Some(reference) => reference.folder(scope).await?,
@@ -205,5 +255,5 @@ pub(super) async fn restore(
     }
     let node = scope.tree().restore(scope.drive(), item, folder, name).await?;
     let above = scope.above(&node).await?;
-    changed(scope, &Located { node, above }, false)
+    changed(scope, &Located { node, above }, false).await
 }

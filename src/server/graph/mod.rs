@@ -27,6 +27,14 @@
 //! | `POST $batch` | `graph.batch`, and each of its requests as itself |
 //! | anything else | `graph.unknown` |
 //!
+//! # Options and bodies
+//!
+//! Each route declares the query options, preferences and body members that it applies, and those
+//! that Microsoft describes and that are not implemented: those are refused by name, with 501. An
+//! unknown option with `$` is 400, as is an unknown parameter of an action; any other unknown option
+//! or member is ignored, as the cloud does. The declarations are in one table, and a request is
+//! checked by it before its handler runs: a refused request has no effect.
+//!
 //! # What can be planted
 //!
 //! A [`Plant`](super::Plant)'s facets under `graph` become properties of the item, so that a
@@ -42,7 +50,10 @@
 //!   (clients rely on both; the reference says otherwise);
 //! * a fragment may have any length up to 60 MiB: the reference wants multiples of 320 KiB and warns
 //!   of others, the cloud takes them (onedrive-api-docs#686), and the Python SDK sends them;
-//! * `$select` of names that no item has tells nothing, and is no error;
+//! * `$select` of names that no item has selects nothing, and is no error;
+//! * a custom thumbnail has at most 2048 pixels on a side, and is never enlarged;
+//! * unknown parameters of actions are refused (invitations and upload sessions are known to refuse
+//!   them), unknown members of items are not;
 //! * `$filter` knows every property, whatever the kind of account;
 //! * people who were invited have a permission that is told, but it lets no other account in;
 //! * `POST root:/children` means the root's children, although the address says an item of that
@@ -59,6 +70,7 @@ mod batch;
 mod body;
 mod children;
 mod content;
+mod contract;
 mod copy;
 mod delta;
 mod describe;
@@ -83,10 +95,13 @@ mod sessions;
 mod share;
 mod sign_in;
 mod special;
+mod table;
 mod task;
 mod thumbnails;
 mod versions;
 mod visit;
+#[cfg(test)]
+mod walk;
 
 pub use kind::{AccountKind, UnknownKind};
 pub(super) use route::Graph;

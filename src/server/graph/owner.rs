@@ -8,6 +8,7 @@ use super::{
     error::{Error, Result},
     kind::AccountKind,
     reply::guid_of,
+    select::properties,
     visit::Visit,
 };
 use crate::server::account::Account;
@@ -125,6 +126,13 @@ impl<'a> Identity<'a> {
             "displayName": self.account.display_name(),
             "userPrincipalName": self.address(),
             "mail": self.address(),
+            "businessPhones": [],
+            "givenName": null,
+            "jobTitle": null,
+            "mobilePhone": null,
+            "officeLocation": null,
+            "preferredLanguage": null,
+            "surname": null,
         })
     }
 
@@ -138,6 +146,89 @@ impl<'a> Identity<'a> {
             "siteCollection": {"hostname": visit.content_host(self.kind)},
         })
     }
+}
+
+/// Properties of a user that a response has by default.
+const USER_PROPERTIES: [&str; 12] = [
+    "*",
+    "businessPhones",
+    "displayName",
+    "givenName",
+    "id",
+    "jobTitle",
+    "mail",
+    "mobilePhone",
+    "officeLocation",
+    "preferredLanguage",
+    "surname",
+    "userPrincipalName",
+];
+
+/// Properties of a user that Graph has besides, and this server has not.
+const MORE_USER_PROPERTIES: [&str; 42] = [
+    "aboutMe",
+    "accountEnabled",
+    "ageGroup",
+    "assignedLicenses",
+    "assignedPlans",
+    "birthday",
+    "city",
+    "companyName",
+    "consentProvidedForMinor",
+    "country",
+    "createdDateTime",
+    "creationType",
+    "deletedDateTime",
+    "department",
+    "employeeId",
+    "employeeType",
+    "externalUserState",
+    "faxNumber",
+    "hireDate",
+    "identities",
+    "imAddresses",
+    "interests",
+    "lastPasswordChangeDateTime",
+    "mailNickname",
+    "mailboxSettings",
+    "mySite",
+    "onPremisesSamAccountName",
+    "onPremisesSyncEnabled",
+    "onPremisesUserPrincipalName",
+    "otherMails",
+    "passwordPolicies",
+    "postalCode",
+    "preferredName",
+    "proxyAddresses",
+    "securityIdentifier",
+    "showInAddressList",
+    "signInActivity",
+    "skills",
+    "state",
+    "streetAddress",
+    "usageLocation",
+    "userType",
+];
+
+/// Refuses a selection of a user's properties that a response would not have.
+///
+/// # Errors
+/// 501 for a property that Graph has and this server has not, 400 for one that no user has.
+pub(super) fn check_user_properties(select: &str) -> Result<()> {
+    for name in properties(select) {
+        if MORE_USER_PROPERTIES.contains(&name.as_str()) {
+            return Err(Error::not_supported(format!(
+                "$select: the property '{name}' of a user is not served."
+            )));
+        }
+        if !USER_PROPERTIES.contains(&name.as_str()) {
+            return Err(Error::bad_query(format!(
+                "Parsing OData Select and Expand failed: Could not find a property named '{name}' \
+                 on type 'microsoft.graph.user'."
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn unknown(what: &str, id: &str) -> Error {

@@ -38,8 +38,30 @@ impl Query {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.options
             .iter()
-            .find(|option| option.name.strip_prefix('$').unwrap_or(&option.name) == name)
+            .find(|option| plain(&option.name) == name)
             .map(|option| option.value.as_str())
+    }
+
+    /// Every option: its name as it was given, its name without `$`, and its value.
+    pub(super) fn options(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.options
+            .iter()
+            .map(|option| (option.name.as_str(), plain(&option.name), option.value.as_str()))
+    }
+
+    /// Whether an option is `true`; without one it is not.
+    ///
+    /// # Errors
+    /// 400 for any value but `true` and `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            Some(text) => Err(Error::bad_query(format!(
+                "Invalid value '{text}' for the query option '{name}': it is true or false."
+            ))),
+        }
     }
 
     /// The value of a parameter alias (`@a1='…'`), without its quotes.
@@ -72,11 +94,17 @@ impl Query {
 
     /// The query as it came without the options of one name, to be gone on with in a link.
     pub(super) fn without(&self, name: &str) -> String {
-        let kept = self
-            .options
-            .iter()
-            .filter(|option| option.name.strip_prefix('$').unwrap_or(&option.name) != name);
+        let kept = self.options.iter().filter(|option| plain(&option.name) != name);
         kept.map(|option| option.raw.as_str()).collect::<Vec<_>>().join("&")
+    }
+}
+
+/// The name of an option without its `$`. The reference writes `$skipToken`, the cloud's links have
+/// `$skiptoken`.
+fn plain(name: &str) -> &str {
+    match name.strip_prefix('$').unwrap_or(name) {
+        "skipToken" => "skiptoken",
+        plain => plain,
     }
 }
 

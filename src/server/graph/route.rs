@@ -8,18 +8,23 @@ use http::{HeaderMap, StatusCode, request::Parts};
 
 use super::{
     address::{Address, Dialect, ItemAddress},
-    batch, children, content, copy, delta, drives,
+    batch, children, content,
+    contract::Payload,
+    copy, delta, drives,
     error::{Error, Result},
-    grants, items,
+    gather, grants, items,
     query::Query,
     reply::RequestIds,
     scope::Scope,
-    search, sessions, share,
-    task::{ItemTask, OPERATIONS, Task, UNKNOWN, of_session},
+    search, sessions, share, table,
+    task::{DriveTask, ItemTask, OPERATIONS, Task, UNKNOWN, of_session},
     thumbnails, versions,
     visit::{self, Visit},
 };
-use crate::server::app::{App, Exchange, FrontEnd};
+use crate::server::{
+    app::{App, Exchange, FrontEnd},
+    tree::ROOT,
+};
 
 /// This front end.
 pub(in crate::server) struct Graph;
@@ -27,7 +32,7 @@ pub(in crate::server) struct Graph;
 #[async_trait]
 impl FrontEnd for Graph {
     fn operations(&self) -> &'static [&'static str] {
-        OPERATIONS
+        &OPERATIONS
     }
 
     fn serves(&self, path: &str) -> bool {
@@ -41,19 +46,19 @@ impl FrontEnd for Graph {
         let method = visit::method(request);
         let path = request.uri.path();
         if path.starts_with(sessions::PREFIX) {
-            return of_session(&method);
+            return of_session(&method).map_or(UNKNOWN, |route| route.operation);
         }
         if path.starts_with(copy::PREFIX) {
-            return "graph.copy.status";
+            return table::COPY_STATUS.operation;
         }
         if path.starts_with(share::PREFIX) {
-            return "graph.link.get";
+            return table::LINK_GET.operation;
         }
         let task = visit::base(path).and_then(|(_, _, path)| {
             let query = Query::parse(request.uri.query()).ok()?;
             Task::of(&method, Address::parse(path, &query).ok()?).ok()
         });
-        task.map_or(UNKNOWN, |task| task.operation())
+        task.map_or(UNKNOWN, |task| task.route().operation)
     }
 
     fn drive(&self, app: &App, request: &Parts) -> Option<String> {
@@ -105,30 +110,53 @@ impl FrontEnd for Graph {
     }
 }
 
+/// Routes a request. Its options and body are checked by the contract of its route before the
+/// handler sees them.
 async fn answer(mut visit: Visit, body: Body) -> Result<Response> {
     if visit.path.starts_with(sessions::PREFIX) {
-        return sessions::answer(&mut visit, body).await;
+        let route =
+            of_session(&visit.method).ok_or_else(|| Error::method("GET, PUT, POST, DELETE"))?;
+        let payload = visit.accept(route, body).await?;
+        return sessions::answer(&mut visit, payload).await;
     }
     if visit.path.starts_with(copy::PREFIX) {
+        visit.accept(&table::COPY_STATUS, body).await?;
         return copy::monitor(&visit);
     }
     if visit.path.starts_with(share::PREFIX) {
+        visit.accept(&table::LINK_GET, body).await?;
         return share::follow(&visit).await;
     }
     let address = Address::parse(&visit.path, &visit.query)?;
-    match Task::of(&visit.method, address)? {
-        Task::Batch => batch::answer(&visit, body).await,
+    let task = Task::of(&visit.method, address)?;
+    visit.account().await?;
+    let payload = visit.accept(task.route(), body).await.map_err(|error| match task {
+        // A batch that is too large is refused as malformed.
+        Task::Batch if error.status == StatusCode::PAYLOAD_TOO_LARGE => {
+            Error::bad_query(error.message)
+        }
+        _ => error,
+    })?;
+    match task {
+        Task::Batch => batch::answer(&visit, payload).await,
         Task::User(owner) => drives::user(&visit, &owner).await,
         Task::Drives(owner) => drives::drives(&visit, &owner).await,
         Task::Site(site) => drives::site(&visit, &site).await,
         Task::Sites => drives::sites(&visit).await,
-        Task::Drive { drive, calls } => {
-            drives::drive(&Scope::of(&visit, &drive).await?, &calls).await
-        }
+        Task::Drive { drive, what } => of_drive(&Scope::of(&visit, &drive).await?, what).await,
         Task::Item { address, what } => {
             let scope = Scope::of(&visit, &address.drive).await?;
-            of_item(&scope, &address, what, body).await
+            of_item(&scope, &address, what, payload).await
         }
+    }
+}
+
+async fn of_drive(scope: &Scope<'_>, what: DriveTask) -> Result<Response> {
+    match what {
+        DriveTask::Get => drives::drive(scope).await,
+        DriveTask::Search(call) => search::below(scope, ROOT, &call).await,
+        DriveTask::Recent => gather::recent(scope).await,
+        DriveTask::Shared => gather::shared_with_me(scope).await,
     }
 }
 
@@ -136,28 +164,28 @@ async fn of_item(
     scope: &Scope<'_>,
     address: &ItemAddress,
     what: ItemTask,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
     match what {
         ItemTask::Get => items::get(scope, address).await,
-        ItemTask::Update => items::update(scope, address, body).await,
-        ItemTask::Put => items::put(scope, address, body).await,
+        ItemTask::Update => items::update(scope, address, payload).await,
+        ItemTask::Put => items::put(scope, address, payload).await,
         ItemTask::Delete => items::delete(scope, address).await,
         ItemTask::DeleteForGood => items::delete_for_good(scope, address).await,
-        ItemTask::Restore => items::restore(scope, address, body).await,
+        ItemTask::Restore => items::restore(scope, address, payload).await,
         ItemTask::ListChildren => children::list(scope, address).await,
-        ItemTask::CreateChild => children::create(scope, address, body).await,
+        ItemTask::CreateChild => children::create(scope, address, payload).await,
         ItemTask::GetContent => content::get(scope, address).await,
-        ItemTask::PutContent => content::put(scope, address, body).await,
+        ItemTask::PutContent => content::put(scope, address, payload).await,
         ItemTask::Preview => content::preview(scope, address).await,
-        ItemTask::CreateSession => sessions::create(scope, address, body).await,
-        ItemTask::Copy => copy::start(scope, address, body).await,
+        ItemTask::CreateSession => sessions::create(scope, address, payload).await,
+        ItemTask::Copy => copy::start(scope, address, payload).await,
         ItemTask::Delta(call) => delta::list(scope, address, &call).await,
         ItemTask::Search(call) => search::list(scope, address, &call).await,
-        ItemTask::CreateLink => share::create_link(scope, address, body).await,
-        ItemTask::Invite => grants::invite(scope, address, body).await,
-        ItemTask::Permissions(calls) => share::answer(scope, address, &calls, body).await,
+        ItemTask::CreateLink => share::create_link(scope, address, payload).await,
+        ItemTask::Invite => grants::invite(scope, address, payload).await,
+        ItemTask::Permissions(task) => share::answer(scope, address, task, payload).await,
         ItemTask::Thumbnails(calls) => thumbnails::answer(scope, address, &calls).await,
-        ItemTask::Versions(calls) => versions::answer(scope, address, &calls).await,
+        ItemTask::Versions(task) => versions::answer(scope, address, &task).await,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     describe::Shown,
     error::{Error, Result},
     filter::Filter,
-    reply,
+    items, reply,
     scope::Scope,
     select::Selection,
 };
@@ -53,10 +53,13 @@ pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Res
         // No more than still fit, so that none that was found is lost between two pages.
         let stride = STRIDE.min(top - found.len() as u64);
         let (nodes, next) = scope.tree().below(scope.drive(), folder, from, stride).await?;
-        let matching = nodes.iter().filter(|node| fold(&node.name).contains(&sought));
-        let told = matching.map(|node| scope.describe(node, Shown::Found));
-        let wanted = told.filter(|item| filter.as_ref().is_none_or(|filter| filter.admits(item)));
-        found.extend(wanted.map(|item| selection.project(item)));
+        for node in nodes.iter().filter(|node| fold(&node.name).contains(&sought)) {
+            let mut item = scope.describe(node, Shown::Found);
+            if filter.as_ref().is_none_or(|filter| filter.admits(&item)) {
+                items::expand_node(scope, node, &selection, &mut item).await?;
+                found.push(selection.project(item));
+            }
+        }
         at = next;
     }
     let mut body = collection(scope, found);

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::{
+    contract::SYSTEM,
     error::{Error, Result},
     query::Query,
 };
 
 /// What a driveItem may be asked for: its properties and relations in v1.0's metadata.
-const KNOWN: &[&str] = &[
+pub(super) const KNOWN: &[&str] = &[
     "analytics",
     "audio",
     "bundle",
@@ -58,46 +59,82 @@ const KNOWN: &[&str] = &[
 /// Relations that can be expanded here.
 const EXPANDED: &[&str] = &["children", "permissions", "thumbnails"];
 
-/// What of an item is wanted.
+/// How deep expansions may nest: children, and the relations of those.
+const DEEPEST: usize = 2;
+
+/// The properties and relations of an item that a request selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Selection {
-    /// `None`: everything that is told by default.
+    /// `None`: the default set, which is all that there are.
     properties: Option<Vec<String>>,
     pub(super) expanded: Vec<Expansion>,
 }
 
-/// A relation that is wanted with an item.
+/// A relation that is returned with an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expansion {
     pub(super) name: String,
     pub(super) selection: Selection,
     pub(super) top: Option<u64>,
+    /// The options as given, for the link to the next page.
+    pub(super) options: Vec<(String, String)>,
 }
 
 impl Selection {
-    /// What a query asks for.
+    /// Reads `$select` and `$expand`.
+    ///
+    /// # Errors
+    /// 400 for a relation that an item does not have, 501 for one that is not served.
     pub(super) fn of(query: &Query) -> Result<Self> {
-        Self::parse(query.get("select"), query.get("expand"))
+        Self::parse(query.get("select"), query.get("expand"), 1)
     }
 
-    fn parse(select: Option<&str>, expand: Option<&str>) -> Result<Self> {
-        let properties = select.map(properties).filter(|all| !all.is_empty());
+    fn parse(select: Option<&str>, expand: Option<&str>, depth: usize) -> Result<Self> {
+        let properties = select.map(properties).filter(|all| !is_everything(all));
         let expanded = match expand {
-            Some(text) => split(text, ',').map(Expansion::parse).collect::<Result<_>>()?,
+            Some(text) => {
+                split(text, ',').map(|text| Expansion::parse(text, depth)).collect::<Result<_>>()?
+            }
             None => Vec::new(),
         };
         Ok(Self { properties, expanded })
     }
 
-    /// Leaves of an item what is wanted.
+    /// Whether a property is selected by its name; not where all of them are.
+    pub(super) fn names(&self) -> &[String] {
+        self.properties.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps the selected properties of an item, and the expanded relations.
     pub(super) fn project(&self, item: Value) -> Value {
         let (Some(wanted), Value::Object(properties)) = (&self.properties, &item) else {
             return item;
         };
         let etag = properties.get("eTag").map(|etag| ("@odata.etag".to_owned(), etag.clone()));
-        let kept = properties.iter().filter(|(name, _)| is_wanted(wanted, name));
+        let kept = properties.iter().filter(|(name, _)| {
+            let relation = name.split_once('@').map_or(name.as_str(), |(relation, _)| relation);
+            is_wanted(wanted, name) || self.expanded.iter().any(|one| one.name == relation)
+        });
         kept.map(|(name, value)| (name.clone(), value.clone())).chain(etag).collect()
     }
+}
+
+/// Keeps the selected properties of a resource that is no item. Names that it does not have select
+/// nothing.
+pub(super) fn project(select: Option<&str>, resource: Value) -> Value {
+    let wanted = select.map(properties).filter(|all| !is_everything(all));
+    match (wanted, resource) {
+        (Some(wanted), Value::Object(properties)) => properties
+            .into_iter()
+            .filter(|(name, _)| name.starts_with('@') || wanted.contains(name))
+            .collect(),
+        (_, resource) => resource,
+    }
+}
+
+/// Whether a list of properties selects all of them: it is empty, or has `*`.
+fn is_everything(properties: &[String]) -> bool {
+    properties.is_empty() || properties.iter().any(|name| name == "*")
 }
 
 /// Whether a property was asked for; a ticket's annotation is, in several spellings (A5).
@@ -113,9 +150,9 @@ fn is_wanted(wanted: &[String], property: &str) -> bool {
     wanted.iter().any(|name| plain(name) == property)
 }
 
-/// What is to be told of an item. A name that no item has tells nothing (inferred: clients that work
-/// with the cloud select `title`, `driveId`, `siteId`).
-fn properties(text: &str) -> Vec<String> {
+/// The names in `$select`. A name that no item has selects nothing (inferred: clients that work with
+/// the cloud select `title`, `driveId`, `siteId`).
+pub(super) fn properties(text: &str) -> Vec<String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| {
@@ -137,33 +174,64 @@ pub(super) fn check_property(name: &str) -> Result<()> {
 }
 
 impl Expansion {
-    /// Reads `children` or `children($select=id,name;$top=5)`.
-    fn parse(text: &str) -> Result<Self> {
+    /// Reads `children` or `children($select=id,name;$top=5;$expand=thumbnails)`.
+    fn parse(text: &str, depth: usize) -> Result<Self> {
         let (name, options) = match text.split_once('(') {
             Some((name, rest)) => (name.trim(), rest.strip_suffix(')').unwrap_or(rest)),
             None => (text.trim(), ""),
         };
         if !EXPANDED.contains(&name) {
             check_property(name)?;
-            return Err(Error::not_supported(format!("'{name}' cannot be expanded here.")));
+            return Err(unsupported(name));
         }
-        let option = |wanted: &str| {
-            split(options, ';').find_map(|option| {
-                let (name, value) = option.split_once('=')?;
-                let name = name.trim();
-                (name.strip_prefix('$').unwrap_or(name) == wanted).then(|| value.trim())
-            })
+        let is_inner = depth > 1;
+        if depth > DEEPEST || (is_inner && name == "children") {
+            return Err(Error::not_supported(format!(
+                "$expand: '{name}' cannot be expanded within another relation here."
+            )));
+        }
+        let mut read = Self {
+            name: name.into(),
+            selection: Selection::default(),
+            top: None,
+            options: Vec::new(),
         };
-        let top = match option("top").map(str::parse) {
-            None => None,
-            Some(Ok(top)) => Some(top),
-            Some(Err(_)) => {
-                return Err(Error::bad_query(format!("In '{text}', $top is not a number.")));
+        let (mut select, mut expand) = (None, None);
+        for option in split(options, ';') {
+            let (given, value) = option.split_once('=').unwrap_or((option, ""));
+            let (given, value) = (given.trim(), value.trim());
+            let known = given.strip_prefix('$').unwrap_or(given);
+            match (known, name) {
+                ("select", _) => select = Some(value),
+                ("expand", "children") => expand = Some(value),
+                ("top", "children") => {
+                    let top = value.parse().ok().filter(|top| *top > 0);
+                    let refuse = || {
+                        let why = format!("In '{text}', $top is not a positive number.");
+                        Error::bad_query(why)
+                    };
+                    read.top = Some(top.ok_or_else(refuse)?);
+                }
+                (other, _) if SYSTEM.contains(&other) || other == "levels" => {
+                    return Err(Error::not_supported(format!(
+                        "The query option '{given}' within $expand={name} is not supported here."
+                    )));
+                }
+                _ => {
+                    return Err(Error::bad_query(format!(
+                        "The query option '{given}' within $expand={name} is not known."
+                    )));
+                }
             }
-        };
-        let selection = Selection::parse(option("select"), option("expand"))?;
-        Ok(Self { name: name.into(), selection, top })
+            read.options.push((known.into(), value.into()));
+        }
+        read.selection = Selection::parse(select, expand, depth + 1)?;
+        Ok(read)
     }
+}
+
+fn unsupported(relation: &str) -> Error {
+    Error::not_supported(format!("$expand: '{relation}' cannot be expanded here."))
 }
 
 /// Splits outside parentheses.
@@ -187,7 +255,7 @@ mod tests {
     use super::*;
 
     fn select(text: &str) -> Selection {
-        Selection::parse(Some(text), None).unwrap()
+        Selection::parse(Some(text), None, 1).unwrap()
     }
 
     #[test]
@@ -208,7 +276,7 @@ mod tests {
     fn an_unknown_property_is_told_by_none_and_expanded_by_none() {
         let item = json!({"id": "1", "name": "a", "eTag": "e"});
         assert_eq!(select("id,colour").project(item), json!({"id": "1", "@odata.etag": "e"}));
-        let refused = |relation| Selection::parse(None, Some(relation)).unwrap_err();
+        let refused = |relation| Selection::parse(None, Some(relation), 1).unwrap_err();
         assert!(refused("activities").message.contains("'activities'"));
         assert_eq!(refused("listItem").status, http::StatusCode::NOT_IMPLEMENTED);
     }
@@ -216,10 +284,48 @@ mod tests {
     #[test]
     fn an_expansion_has_options_of_its_own() {
         let selection =
-            Selection::parse(None, Some("children($select=id,name;$top=5),thumbnails")).unwrap();
+            Selection::parse(None, Some("children($select=id,name;$top=5),thumbnails"), 1).unwrap();
         assert_eq!(selection.expanded.len(), 2);
         assert_eq!(selection.expanded[0].top, Some(5));
         assert_eq!(selection.expanded[0].selection, select("id,name"));
         assert_eq!(selection.expanded[1].name, "thumbnails");
+    }
+    #[test]
+    fn a_star_selects_everything() {
+        let item = json!({"id": "1", "name": "a", "eTag": "e"});
+        for text in ["*", "id,*", "", " "] {
+            assert_eq!(select(text).project(item.clone()), item, "{text}");
+            assert_eq!(project(Some(text), item.clone()), item, "{text}");
+        }
+        assert_eq!(project(Some("id"), item), json!({"id": "1"}));
+    }
+
+    #[test]
+    fn an_expanded_relation_stays_whatever_is_selected() {
+        let item = json!({"id": "1", "name": "a", "children": [], "children@odata.nextLink": "u"});
+        let selection = Selection::parse(Some("id"), Some("children"), 1).unwrap();
+        let expected = json!({"id": "1", "children": [], "children@odata.nextLink": "u"});
+        assert_eq!(selection.project(item), expected);
+    }
+
+    #[test]
+    fn an_expansion_nests_once_and_refuses_options_by_name() {
+        let expand = |text: &str| Selection::parse(None, Some(text), 1);
+        let nested = expand("children($expand=thumbnails($select=c9x9))").unwrap();
+        assert_eq!(nested.expanded[0].selection.expanded[0].selection.names(), ["c9x9"]);
+        let deep = format!("{}children{}", "children($expand=".repeat(9000), ")".repeat(9000));
+        for (text, status, named) in [
+            ("children($expand=children)", 501, "'children'"),
+            (&deep, 501, "'children'"),
+            ("children($filter=x)", 501, "'$filter'"),
+            ("thumbnails($top=1)", 501, "'$top'"),
+            ("children($colour=x)", 400, "'$colour'"),
+            ("children($top=0)", 400, "$top"),
+            ("colour", 400, "'colour'"),
+        ] {
+            let error = expand(text).unwrap_err();
+            assert_eq!(error.status.as_u16(), status, "{text}");
+            assert!(error.message.contains(named), "{}", error.message);
+        }
     }
 }

@@ -13,13 +13,14 @@ use super::{
     address::ItemAddress,
     body::ItemBody,
     content::bytes,
+    contract::Payload,
     describe,
     error::{Error, Result},
     items, names,
     query::Query,
     reply,
     scope::{Located, Scope},
-    visit::{Visit, read_json},
+    visit::Visit,
 };
 use crate::server::{
     content_range::ContentRange,
@@ -65,9 +66,9 @@ struct Kept {
 pub(super) async fn create(
     scope: &Scope<'_>,
     address: &ItemAddress,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
-    let Creation { item, defer_commit } = read_json(body).await?;
+    let Creation { item, defer_commit } = payload.parse()?;
     let spot = scope.spot(address).await?;
     if let Some(name) = &item.name
         && fold(name) != fold(&spot.name)
@@ -193,7 +194,7 @@ pub(super) fn account_of(path: &str) -> Option<String> {
 }
 
 /// A request to an upload URL.
-pub(super) async fn answer(visit: &mut Visit, body: Body) -> Result<Response> {
+pub(super) async fn answer(visit: &mut Visit, payload: Payload) -> Result<Response> {
     let tree = Arc::clone(&visit.app.tree);
     let session = tree.session(session_id(visit)?).await?;
     let kept: Kept =
@@ -207,7 +208,7 @@ pub(super) async fn answer(visit: &mut Visit, body: Body) -> Result<Response> {
             scope.tree().cancel(&session.id).await?;
             Ok(reply::empty(StatusCode::NO_CONTENT))
         }
-        Method::PUT => fragment(&scope, session, &kept, body).await,
+        Method::PUT => fragment(&scope, session, &kept, payload.into_bytes()).await,
         Method::POST => commit(&scope, &session, &kept, None).await,
         _ => Err(Error::method("GET, PUT, POST, DELETE")),
     }
@@ -256,7 +257,7 @@ async fn commit(
     };
     let written = scope.tree().commit(&session.id, new, expect, landing).await?;
     let above = scope.above(&written.node).await?;
-    items::changed(scope, &Located { node: written.node, above }, written.created)
+    items::changed(scope, &Located { node: written.node, above }, written.created).await
 }
 
 /// `PUT item {"@microsoft.graph.sourceUrl": uploadUrl}`: commits a session's bytes, under another

@@ -5,21 +5,24 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, response::Response};
+use axum::response::Response;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    address::{Call, ItemAddress},
+    address::ItemAddress,
+    contract::Payload,
     describe::{FACETS, planted},
     error::{Error, Result},
     grants, reply,
     scope::Scope,
-    visit::{Visit, read_json},
+    select::project,
+    task::PermissionTask,
+    visit::Visit,
 };
 use crate::server::{
     account::Account,
@@ -48,9 +51,9 @@ struct LinkBody {
 pub(super) async fn create_link(
     scope: &Scope<'_>,
     address: &ItemAddress,
-    body: Body,
+    payload: Payload,
 ) -> Result<Response> {
-    let body: LinkBody = read_json(body).await?;
+    let body: LinkBody = payload.parse()?;
     if !["view", "edit", "embed"].contains(&body.r#type.as_str()) {
         return Err(Error::invalid(format!(
             "A link's type is view, edit or embed, not {:?}.",
@@ -79,37 +82,45 @@ pub(super) async fn create_link(
     Ok(reply::json(StatusCode::CREATED, &permission(scope, &link)))
 }
 
-/// What is asked of `item/permissions…`.
+/// Serves `item/permissions` and `item/permissions/ID`.
 pub(super) async fn answer(
     scope: &Scope<'_>,
     address: &ItemAddress,
-    calls: &[Call],
-    body: Body,
+    task: PermissionTask,
+    payload: Payload,
 ) -> Result<Response> {
     let node = scope.locate(address).await?.node;
     let all = permissions(scope, &node);
-    match (calls, &scope.visit.method) {
-        ([], &Method::GET) => Ok(reply::json(StatusCode::OK, &json!({ "value": all }))),
-        ([], _) => Err(Error::method("GET")),
-        ([id], method) => {
-            let is = |one: &Value| one["id"] == id.name.as_str();
-            let permission = all.iter().find(|one| is(one)).ok_or_else(Error::not_found)?;
-            match *method {
-                Method::GET => Ok(reply::json(StatusCode::OK, permission)),
-                Method::PATCH => grants::change(scope, &node, &id.name, body).await,
-                Method::DELETE => {
-                    let (kept, all) = match permission.get("link") {
-                        Some(_) => (KEPT, links(&scope.visit.app, &node)),
-                        None => (grants::KEPT, grants::of(&node)),
-                    };
-                    let rest = all.into_iter().filter(|one| !is(one)).cloned().collect();
-                    keep(scope, &node, kept, rest).await?;
-                    Ok(reply::empty(StatusCode::NO_CONTENT))
-                }
-                _ => Err(Error::method("GET, PATCH, DELETE")),
-            }
+    let select = scope.visit.query.get("select");
+    let find = |id: &str| all.iter().find(|one| one["id"] == id).ok_or_else(Error::not_found);
+    match task {
+        PermissionTask::List if scope.if_none_match(&node) => {
+            Ok(reply::empty(StatusCode::NOT_MODIFIED))
         }
-        _ => Err(Error::not_found()),
+        PermissionTask::List => {
+            let value: Value = all.into_iter().map(|one| project(select, one)).collect();
+            Ok(reply::json(StatusCode::OK, &json!({ "value": value })))
+        }
+        PermissionTask::Get(id) => {
+            let found = find(&id)?.clone();
+            Ok(reply::json(StatusCode::OK, &project(select, found)))
+        }
+        PermissionTask::Update(id) => {
+            find(&id)?;
+            scope.if_match(Some(&node))?;
+            grants::change(scope, &node, &id, payload).await
+        }
+        PermissionTask::Delete(id) => {
+            let permission = find(&id)?;
+            scope.if_match(Some(&node))?;
+            let (kept, all) = match permission.get("link") {
+                Some(_) => (KEPT, links(&scope.visit.app, &node)),
+                None => (grants::KEPT, grants::of(&node)),
+            };
+            let rest = all.into_iter().filter(|one| one["id"] != id.as_str()).cloned().collect();
+            keep(scope, &node, kept, rest).await?;
+            Ok(reply::empty(StatusCode::NO_CONTENT))
+        }
     }
 }
 

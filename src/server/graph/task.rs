@@ -1,10 +1,13 @@
 //! What a request asks for: its method and address, understood.
 
+use std::sync::LazyLock;
+
 use http::Method;
 
 use super::{
     address::{Address, Call, DriveRef, ItemAddress, Owner, Site},
     error::{Error, Result},
+    table::{self, Route},
 };
 
 /// What a request asks for.
@@ -15,7 +18,7 @@ pub(super) enum Task {
     Drives(Owner),
     Site(Site),
     Sites,
-    Drive { drive: DriveRef, calls: Vec<Call> },
+    Drive { drive: DriveRef, what: DriveTask },
     Item { address: ItemAddress, what: ItemTask },
 }
 
@@ -39,9 +42,36 @@ pub(super) enum ItemTask {
     Search(Call),
     CreateLink,
     Invite,
-    Permissions(Vec<Call>),
+    Permissions(PermissionTask),
     Thumbnails(Vec<Call>),
-    Versions(Vec<Call>),
+    Versions(VersionTask),
+}
+
+/// A request for a drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum DriveTask {
+    Get,
+    Search(Call),
+    Recent,
+    Shared,
+}
+
+/// A request for the permissions of an item, or for the one with an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PermissionTask {
+    List,
+    Get(String),
+    Update(String),
+    Delete(String),
+}
+
+/// A request for the versions of a file, or for the one with an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum VersionTask {
+    List,
+    Get(String),
+    Content(String),
+    Delete(String),
 }
 
 impl Task {
@@ -54,7 +84,7 @@ impl Task {
             Address::Drives(owner) => Self::Drives(owner),
             Address::Site(site) => Self::Site(site),
             Address::Sites => Self::Sites,
-            Address::Drive { drive, calls } => Self::Drive { drive, calls },
+            Address::Drive { drive, calls } => Self::Drive { drive, what: DriveTask::of(calls)? },
         };
         if is_look(method) { Ok(task) } else { Err(Error::method("GET")) }
     }
@@ -84,20 +114,35 @@ impl Task {
         }
     }
 
-    /// What counters and fault rules call it.
-    pub(super) fn operation(&self) -> &'static str {
+    /// Its route in the table.
+    pub(super) fn route(&self) -> &'static Route {
         match self {
-            Self::Batch => "graph.batch",
-            Self::User(_) => "graph.user.get",
-            Self::Drives(_) => "graph.drives.list",
-            Self::Site(_) => "graph.site.get",
-            Self::Sites => "graph.sites.list",
-            Self::Drive { calls, .. } if calls.is_empty() => "graph.drive.get",
-            Self::Drive { calls, .. } if calls[0].name == "search" => "graph.search.list",
-            Self::Drive { calls, .. } if calls[0].name == "recent" => "graph.recent.list",
-            Self::Drive { calls, .. } if is_shared(&calls[0]) => "graph.shared.list",
-            Self::Drive { .. } => UNKNOWN,
-            Self::Item { what, .. } => what.operation(),
+            Self::Batch => &table::BATCH,
+            Self::User(_) => &table::USER,
+            Self::Drives(_) => &table::DRIVES,
+            Self::Site(_) => &table::SITE,
+            Self::Sites => &table::SITES,
+            Self::Drive { what, .. } => match what {
+                DriveTask::Get => &table::DRIVE,
+                DriveTask::Search(_) => &table::SEARCH,
+                DriveTask::Recent => &table::RECENT,
+                DriveTask::Shared => &table::SHARED,
+            },
+            Self::Item { what, .. } => what.route(),
+        }
+    }
+}
+
+impl DriveTask {
+    fn of(mut calls: Vec<Call>) -> Result<Self> {
+        let rest = calls.split_off(calls.len().min(1));
+        let Some(call) = calls.pop() else { return Ok(Self::Get) };
+        match (call.name.as_str(), rest.as_slice()) {
+            ("search", []) => Ok(Self::Search(call)),
+            ("recent", []) => Ok(Self::Recent),
+            // `shared` is the name in the first API.
+            ("sharedWithMe" | "shared", []) => Ok(Self::Shared),
+            (other, _) => Err(Error::not_supported(format!("'{other}' of a drive is not served."))),
         }
     }
 }
@@ -125,92 +170,120 @@ impl ItemTask {
             ("delta", []) => get(Self::Delta(call)),
             ("search", []) => get(Self::Search(call)),
             ("invite", []) => post(Self::Invite),
-            ("thumbnails", _) => Ok(Self::Thumbnails(rest)),
-            ("permissions", _) => Ok(Self::Permissions(rest)),
-            ("versions", _) => Ok(Self::Versions(rest)),
+            ("thumbnails", [] | [_] | [_, _]) if is_look(method) => Ok(Self::Thumbnails(rest)),
+            ("thumbnails", [_, _, content]) if is_look(method) && content.name == "content" => {
+                Ok(Self::Thumbnails(rest))
+            }
+            ("thumbnails", _) => {
+                Err(Error::not_supported("Custom thumbnails of items are not served."))
+            }
+            ("permissions", _) => PermissionTask::of(method, rest).map(Self::Permissions),
+            ("versions", _) => VersionTask::of(method, rest).map(Self::Versions),
             (other, _) => Err(Error::not_supported(format!("'{other}' of an item is not served."))),
         }
     }
 
-    fn operation(&self) -> &'static str {
+    fn route(&self) -> &'static Route {
         match self {
-            Self::Get => "graph.item.get",
-            Self::Update => "graph.item.update",
-            Self::Put => "graph.item.put",
-            Self::Delete => "graph.item.delete",
-            Self::DeleteForGood => "graph.item.purge",
-            Self::Restore => "graph.item.restore",
-            Self::ListChildren => "graph.children.list",
-            Self::CreateChild => "graph.children.create",
-            Self::GetContent => "graph.content.get",
-            Self::PutContent => "graph.content.put",
-            Self::Preview => "graph.preview.get",
-            Self::CreateSession => "graph.session.create",
-            Self::Copy => "graph.copy.start",
-            Self::Delta(_) => "graph.delta.list",
-            Self::Search(_) => "graph.search.list",
-            Self::CreateLink => "graph.link.create",
-            Self::Invite | Self::Permissions(_) => "graph.permissions",
-            Self::Thumbnails(_) => "graph.thumbnails.get",
-            Self::Versions(_) => "graph.versions",
+            Self::Get => &table::ITEM_GET,
+            Self::Update => &table::ITEM_UPDATE,
+            Self::Put => &table::ITEM_PUT,
+            Self::Delete => &table::ITEM_DELETE,
+            Self::DeleteForGood => &table::PURGE,
+            Self::Restore => &table::RESTORE,
+            Self::ListChildren => &table::CHILDREN_LIST,
+            Self::CreateChild => &table::CHILDREN_CREATE,
+            Self::GetContent => &table::CONTENT_GET,
+            Self::PutContent => &table::CONTENT_PUT,
+            Self::Preview => &table::PREVIEW,
+            Self::CreateSession => &table::SESSION_CREATE,
+            Self::Copy => &table::COPY,
+            Self::Delta(_) => &table::DELTA,
+            Self::Search(_) => &table::SEARCH,
+            Self::CreateLink => &table::LINK_CREATE,
+            Self::Invite => &table::INVITE,
+            Self::Permissions(task) => match task {
+                PermissionTask::List => &table::PERMISSIONS,
+                PermissionTask::Get(_) => &table::PERMISSION_GET,
+                PermissionTask::Update(_) => &table::PERMISSION_UPDATE,
+                PermissionTask::Delete(_) => &table::PERMISSION_DELETE,
+            },
+            Self::Thumbnails(calls) => match calls.len() {
+                0 => &table::THUMBNAILS,
+                1 => &table::THUMBNAIL_SET,
+                2 => &table::THUMBNAIL,
+                _ => &table::THUMBNAIL_CONTENT,
+            },
+            Self::Versions(task) => match task {
+                VersionTask::List => &table::VERSIONS,
+                VersionTask::Get(_) => &table::VERSION_GET,
+                VersionTask::Content(_) => &table::VERSION_CONTENT,
+                VersionTask::Delete(_) => &table::VERSION_DELETE,
+            },
         }
     }
 }
 
-/// What a request is called that is none of the others.
-pub(super) const UNKNOWN: &str = "graph.unknown";
-
-/// Every name that a request may be called.
-pub(super) const OPERATIONS: &[&str] = &[
-    "graph.user.get",
-    "graph.drives.list",
-    "graph.drive.get",
-    "graph.site.get",
-    "graph.sites.list",
-    "graph.item.get",
-    "graph.item.update",
-    "graph.item.put",
-    "graph.item.delete",
-    "graph.item.purge",
-    "graph.item.restore",
-    "graph.children.list",
-    "graph.children.create",
-    "graph.content.get",
-    "graph.content.put",
-    "graph.session.create",
-    "graph.session.fragment",
-    "graph.session.status",
-    "graph.session.cancel",
-    "graph.session.commit",
-    "graph.copy.start",
-    "graph.copy.status",
-    "graph.delta.list",
-    "graph.search.list",
-    "graph.link.create",
-    "graph.link.get",
-    "graph.permissions",
-    "graph.thumbnails.get",
-    "graph.preview.get",
-    "graph.versions",
-    "graph.recent.list",
-    "graph.shared.list",
-    "graph.batch",
-    UNKNOWN,
-];
-
-/// Whether what others share is asked for; `shared` is what the first API called it.
-pub(super) fn is_shared(call: &Call) -> bool {
-    matches!(call.name.as_str(), "sharedWithMe" | "shared")
+impl PermissionTask {
+    fn of(method: &Method, mut calls: Vec<Call>) -> Result<Self> {
+        let rest = calls.split_off(calls.len().min(1));
+        let Some(Call { name: id, .. }) = calls.pop() else {
+            return if is_look(method) { Ok(Self::List) } else { Err(Error::method("GET")) };
+        };
+        if let Some(Call { name, .. }) = rest.first() {
+            return Err(Error::not_supported(format!("'{name}' of a permission is not served.")));
+        }
+        match *method {
+            Method::GET | Method::HEAD => Ok(Self::Get(id)),
+            Method::PATCH => Ok(Self::Update(id)),
+            Method::DELETE => Ok(Self::Delete(id)),
+            _ => Err(Error::method("GET, PATCH, DELETE")),
+        }
+    }
 }
 
-/// What a request to an upload URL is called.
-pub(super) fn of_session(method: &Method) -> &'static str {
+impl VersionTask {
+    fn of(method: &Method, mut calls: Vec<Call>) -> Result<Self> {
+        let rest = calls.split_off(calls.len().min(1));
+        let Some(Call { name: id, .. }) = calls.pop() else {
+            return if is_look(method) { Ok(Self::List) } else { Err(Error::method("GET")) };
+        };
+        match rest.as_slice() {
+            [] => match *method {
+                Method::GET | Method::HEAD => Ok(Self::Get(id)),
+                Method::DELETE => Ok(Self::Delete(id)),
+                _ => Err(Error::method("GET, DELETE")),
+            },
+            [call] if call.name == "content" => match is_look(method) {
+                true => Ok(Self::Content(id)),
+                false => Err(Error::method("GET")),
+            },
+            [call, ..] => {
+                Err(Error::not_supported(format!("'{}' of a version is not served.", call.name)))
+            }
+        }
+    }
+}
+
+/// The operation of a request that is none of the others.
+pub(super) const UNKNOWN: &str = "graph.unknown";
+
+/// Every operation, once.
+pub(super) static OPERATIONS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut all: Vec<_> = table::ROUTES.iter().map(|route| route.operation).collect();
+    all.dedup();
+    all.push(UNKNOWN);
+    all
+});
+
+/// The route of a request to an upload URL.
+pub(super) fn of_session(method: &Method) -> Option<&'static Route> {
     match *method {
-        Method::PUT => "graph.session.fragment",
-        Method::GET => "graph.session.status",
-        Method::DELETE => "graph.session.cancel",
-        Method::POST => "graph.session.commit",
-        _ => UNKNOWN,
+        Method::PUT => Some(&table::SESSION_FRAGMENT),
+        Method::GET => Some(&table::SESSION_STATUS),
+        Method::DELETE => Some(&table::SESSION_CANCEL),
+        Method::POST => Some(&table::SESSION_COMMIT),
+        _ => None,
     }
 }
 
@@ -227,7 +300,7 @@ mod tests {
     fn operation(method: Method, path: &str) -> Result<&'static str> {
         let address = Address::parse(path, &Query::default())?;
         let task = Task::of(&method, address)?;
-        let operation = task.operation();
+        let operation = task.route().operation;
         assert!(OPERATIONS.contains(&operation), "{operation} is not listed");
         Ok(operation)
     }

@@ -9,9 +9,11 @@ use serde::de::DeserializeOwned;
 
 use super::{
     address::Dialect,
+    contract::Payload,
     error::{Error, Result},
     kind::AccountKind,
     query::Query,
+    table::Route,
 };
 use crate::server::{
     account::{Account, Grant, Refusal},
@@ -19,9 +21,6 @@ use crate::server::{
     observe::Link,
     origin::Origin,
 };
-
-/// Bytes of a JSON body. No request of the reference needs more than a few hundred.
-const LARGEST_JSON: usize = 1 << 20;
 
 /// Where the protocol is served, and how it is spoken there.
 const BASES: [(&str, Dialect); 3] =
@@ -88,6 +87,13 @@ impl Visit {
         if let Some((base, dialect)) = BASES.iter().find(|(base, _)| *base == wanted) {
             (self.base, self.dialect) = (base, *dialect);
         }
+    }
+
+    /// Checks the options and the body by the contract of a route.
+    pub(super) async fn accept(&self, route: &Route, body: Body) -> Result<Payload> {
+        route.contract.check_query(&self.query)?;
+        route.contract.check_preferences(&self.headers)?;
+        route.contract.take(body).await
     }
 
     /// The account that the request's token opens.
@@ -169,12 +175,13 @@ impl Visit {
     }
 }
 
-/// Reads a body of JSON; an empty one is as good as `{}`.
-pub(super) async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T> {
-    let bytes = match Limited::new(body, LARGEST_JSON).collect().await {
+/// Reads a body of JSON with at most `limit` bytes; an empty one is the same as `{}`. Handlers get
+/// it from [`Contract::take`](super::contract::Contract::take), which checks its members.
+pub(super) async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
+    let bytes = match Limited::new(body, limit).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            return Err(Error::too_large(LARGEST_JSON as u64));
+            return Err(Error::too_large(limit as u64));
         }
         Err(error) => {
             return Err(Error::invalid(format!("The body could not be read: {error}.")));
@@ -204,11 +211,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_empty_body_is_an_empty_object() {
-        let value: serde_json::Value = read_json(Body::from(" \n")).await.unwrap();
+        let value: serde_json::Value = read_json(Body::from(" \n"), 9).await.unwrap();
         assert_eq!(value, serde_json::json!({}));
-        assert!(read_json::<serde_json::Value>(Body::from("{")).await.is_err());
-        let large = Body::from(vec![b' '; LARGEST_JSON + 1]);
-        let error = read_json::<serde_json::Value>(large).await.unwrap_err();
+        assert!(read_json::<serde_json::Value>(Body::from("{"), 9).await.is_err());
+        let large = Body::from(vec![b' '; 10]);
+        let error = read_json::<serde_json::Value>(large, 9).await.unwrap_err();
         assert_eq!(error.status, StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

@@ -31,7 +31,7 @@ use crate::server::{
     content::{self, fingerprint},
     media::{
         Fetch, Reading,
-        picture::{self, Picture},
+        picture::{self, Frame, Picture},
     },
     seal::Purpose,
     tree::{Content, ItemNo, Listing, Node, NodeKind, Order, Tree},
@@ -111,20 +111,23 @@ type Claims = (String, ItemNo, String, bool);
 /// In place of an item's number: the account's owner.
 const OWNER: ItemNo = 0;
 
-/// An item's pictures under the names that Graph has for sizes of the same pixels, with the paths
-/// of their URLs; of what is neither photo nor film there are none.
+/// Returns the paths of an item's pictures by their frame; `None` for an item that is neither photo
+/// nor film.
 pub(in crate::server) fn thumbnails(
     app: &App,
     account: &Account,
     node: &Node,
-) -> Vec<(&'static str, u32, String)> {
+) -> Option<Box<dyn Fn(Frame) -> String>> {
     let shows = matches!(ObjectType::of(node), ObjectType::Photo | ObjectType::Video);
-    let Some(content) = node.content.as_ref().filter(|_| shows) else { return Vec::new() };
+    let content = node.content.as_ref().filter(|_| shows)?;
     let claims = (account.name.clone(), node.no, fingerprint(content), false);
     let start = sealed(app, &claims);
-    let path = |size: Size| format!("{start}/{}/{}", size.name(), content::encoded(&node.name));
-    let sizes = [("large", Size::Normal), ("medium", Size::Album), ("small", Size::Thumbnail)];
-    sizes.map(|(name, size)| (name, size.pixels(), path(size))).into()
+    let name = content::encoded(&node.name).to_string();
+    Some(Box::new(move |frame| {
+        let Frame { width, height, crop } = frame;
+        let crop = if crop { "_crop" } else { "" };
+        format!("{start}/c{width}x{height}{crop}/{name}")
+    }))
 }
 
 /// What the paths of a picture's URLs begin with; the size and a name follow.
@@ -255,20 +258,24 @@ impl FrontEnd for Pictures {
     }
 }
 
-fn redeem(app: &App, path: &str) -> Result<(Claims, Size)> {
+fn redeem(app: &App, path: &str) -> Result<(Claims, Frame)> {
     let broken = || LiveError::url("The picture's URL isn't valid, or has expired.");
     let mut parts = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
     let (sealed, size) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let claims = app.seal.open(Purpose::Picture, sealed, Timestamp::now()).map_err(|_| broken())?;
-    let (_, size, _) = Size::ALL.into_iter().find(|(name, ..)| *name == size).ok_or_else(broken)?;
-    Ok((claims, size))
+    let frame = match Size::ALL.into_iter().find(|(name, ..)| *name == size) {
+        Some((.., pixels)) => Some(Frame::within(pixels)),
+        None => Frame::parse(size).filter(|frame| frame.is_allowed()),
+    };
+    Ok((claims, frame.ok_or_else(broken)?))
 }
 
 async fn answer(app: &Arc<App>, path: &str) -> Result<Response> {
-    let ((account, item, bytes, attachment), size) = redeem(app, path)?;
+    let ((account, item, bytes, attachment), frame) = redeem(app, path)?;
+    let longer = frame.width.max(frame.height);
     let account = app.account(&account).await.map_err(|error| LiveError::tree(error, &account))?;
     if item == OWNER {
-        return Ok(shown(picture::plain(size.pixels()).await.map_err(undecodable)?, attachment));
+        return Ok(shown(picture::plain(longer).await.map_err(undecodable)?, attachment));
     }
     let node = app.tree.node(account.drive, item).await;
     let node = node.map_err(|error| LiveError::tree(error, "picture"))?;
@@ -276,10 +283,10 @@ async fn answer(app: &Arc<App>, path: &str) -> Result<Response> {
     let content = content.ok_or_else(|| LiveError::not_found(&node.name))?;
     let reading = reading(&app.tree, content);
     let picture = match ObjectType::of(&node) {
-        ObjectType::Photo => picture::within(reading, size.pixels()).await,
-        _ => match picture::cover(reading, size.pixels()).await {
+        ObjectType::Photo => picture::within(reading, frame).await,
+        _ => match picture::cover(reading, frame).await {
             Ok(Some(cover)) => Ok(cover),
-            Ok(None) => picture::plain(size.pixels()).await,
+            Ok(None) => picture::plain(longer).await,
             Err(error) => Err(error),
         },
     };

@@ -44,15 +44,114 @@ pub(in crate::server) fn fit((width, height): (u32, u32), within: u32) -> (u32, 
     (scaled(width), scaled(height))
 }
 
-/// The picture within a square of so many pixels, turned as its EXIF says.
+/// The dimensions that a picture is scaled to. It is never enlarged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) struct Frame {
+    /// Pixels.
+    pub(in crate::server) width: u32,
+    /// Pixels.
+    pub(in crate::server) height: u32,
+    /// Whether the picture is cropped to the shape of the frame, or keeps its own shape within it.
+    pub(in crate::server) crop: bool,
+}
+
+impl Frame {
+    /// Pixels of a side of a frame at most.
+    pub(in crate::server) const LARGEST: u32 = 2048;
+
+    /// A square that a picture fits within.
+    pub(in crate::server) fn within(pixels: u32) -> Self {
+        Self { width: pixels, height: pixels, crop: false }
+    }
+
+    /// A square that a picture is cropped to.
+    pub(in crate::server) fn square(pixels: u32) -> Self {
+        Self { width: pixels, height: pixels, crop: true }
+    }
+
+    /// Reads `c300x400` or `c300x400_crop`.
+    pub(in crate::server) fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('c')?;
+        let (text, crop) = match text.strip_suffix("_crop") {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let (width, height) = text.split_once('x')?;
+        let side = |text: &str| {
+            text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        Some(Self { width: side(width)?, height: side(height)?, crop })
+    }
+
+    /// Whether both sides have from 1 to [`LARGEST`](Self::LARGEST) pixels.
+    pub(in crate::server) fn is_allowed(self) -> bool {
+        [self.width, self.height].into_iter().all(|side| (1..=Self::LARGEST).contains(&side))
+    }
+
+    /// The size that a picture has in the frame.
+    pub(in crate::server) fn fit(self, (width, height): (u32, u32)) -> (u32, u32) {
+        if self.crop {
+            let (width, height) = self.cropped((width, height));
+            if width <= self.width { (width, height) } else { (self.width, self.height) }
+        } else {
+            // The longer side of the picture within the frame.
+            let (longer, within) = match self.is_limited_by_width((width, height)) {
+                true => (width, self.width),
+                false => (height, self.height),
+            };
+            if longer <= within {
+                return (width, height);
+            }
+            let scaled = |side: u32| {
+                let (side, within, longer) =
+                    (u64::from(side), u64::from(within), u64::from(longer));
+                // Rounded; never nothing.
+                u32::try_from((side * within * 2 + longer) / (longer * 2)).unwrap_or(1).max(1)
+            };
+            (scaled(width).min(self.width), scaled(height).min(self.height))
+        }
+    }
+
+    /// The largest part of a picture that has the shape of the frame.
+    fn cropped(self, (width, height): (u32, u32)) -> (u32, u32) {
+        let of = |side: u32, by: u32, to: u32| {
+            u32::try_from(u64::from(side) * u64::from(by) / u64::from(to.max(1)))
+                .unwrap_or(u32::MAX)
+                .max(1)
+        };
+        match self.is_limited_by_width((width, height)) {
+            true => (width, of(width, self.height, self.width).min(height)),
+            false => (of(height, self.width, self.height).min(width), height),
+        }
+    }
+
+    /// Whether a picture is wider than the frame; where it is cropped: narrower.
+    fn is_limited_by_width(self, (width, height): (u32, u32)) -> bool {
+        let is_wider =
+            u64::from(width) * u64::from(self.height) >= u64::from(height) * u64::from(self.width);
+        is_wider != self.crop
+    }
+}
+
+impl From<u32> for Frame {
+    fn from(pixels: u32) -> Self {
+        Self::within(pixels)
+    }
+}
+
+/// The picture in a frame, turned as its EXIF says.
 ///
 /// # Errors
 /// `InvalidData` for what is no picture, or one that is too large to be decoded.
-pub(in crate::server) async fn within(reading: Reading, pixels: u32) -> io::Result<Picture> {
+pub(in crate::server) async fn within(
+    reading: Reading,
+    frame: impl Into<Frame>,
+) -> io::Result<Picture> {
+    let frame = frame.into();
     decoding(move || {
         let Decoded { mut image, orientation, .. } = decode(reading)?;
         image.apply_orientation(orientation);
-        encode(&scaled(&image, pixels), None)
+        encode(&scaled(&image, frame), None)
     })
     .await
 }
@@ -70,22 +169,26 @@ pub(in crate::server) async fn shrunk(reading: Reading, pixels: u32) -> io::Resu
             return Ok(None);
         }
         let kept = Kept { format, exif, profile };
-        Ok(Some(encode(&scaled(&image, pixels), Some(kept))?.bytes))
+        Ok(Some(encode(&scaled(&image, pixels.into()), Some(kept))?.bytes))
     })
     .await
 }
 
-/// The cover in a file of sound or a film, within a square of so many pixels; `None`: it has none.
+/// The cover in a file of sound or a film, in a frame; `None`: it has none.
 ///
 /// # Errors
 /// As [`within`], of the cover.
-pub(in crate::server) async fn cover(reading: Reading, pixels: u32) -> io::Result<Option<Picture>> {
+pub(in crate::server) async fn cover(
+    reading: Reading,
+    frame: impl Into<Frame>,
+) -> io::Result<Option<Picture>> {
+    let frame = frame.into();
     decoding(move || {
         let found = super::facts::cover(reading);
         let Some(cover) = found.unwrap_or_default() else { return Ok(None) };
         let Decoded { mut image, orientation, .. } = decode(Cursor::new(cover))?;
         image.apply_orientation(orientation);
-        encode(&scaled(&image, pixels), None).map(Some)
+        encode(&scaled(&image, frame), None).map(Some)
     })
     .await
 }
@@ -143,9 +246,15 @@ fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
     Ok(Decoded { image, format, orientation, exif, profile })
 }
 
-fn scaled(image: &DynamicImage, pixels: u32) -> DynamicImage {
-    let (width, height) = fit((image.width(), image.height()), pixels);
-    image.thumbnail_exact(width, height)
+fn scaled(image: &DynamicImage, frame: Frame) -> DynamicImage {
+    let size = (image.width(), image.height());
+    let (width, height) = frame.fit(size);
+    if !frame.crop {
+        return image.thumbnail_exact(width, height);
+    }
+    let (part_width, part_height) = frame.cropped(size);
+    let (x, y) = ((size.0 - part_width) / 2, (size.1 - part_height) / 2);
+    image.crop_imm(x, y, part_width, part_height).thumbnail_exact(width, height)
 }
 
 /// What a picture made smaller keeps of the larger one.
@@ -209,7 +318,37 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_frame_keeps_the_shape_of_a_picture_or_crops_it() {
+        let fit = |frame: &str, size| Frame::parse(frame).unwrap().fit(size);
+        for (frame, size, expected) in [
+            ("c300x400", (1600, 1200), (300, 225)),
+            ("c300x400", (1200, 1600), (300, 400)),
+            ("c300x400", (100, 1600), (25, 400)),
+            ("c300x400", (100, 50), (100, 50)),
+            ("c300x400_crop", (1600, 1200), (300, 400)),
+            ("c300x400_crop", (300, 200), (150, 200)),
+            ("c2x1_crop", (1, 1), (1, 1)),
+        ] {
+            assert_eq!(fit(frame, size), expected, "{frame} {size:?}");
+        }
+        for text in ["c", "300x400", "c300", "c300x", "c+3x4", "c3x4_cut", "c-1x4"] {
+            assert_eq!(Frame::parse(text), None, "{text}");
+        }
+        assert!(!Frame::parse("c0x1").unwrap().is_allowed());
+        assert!(!Frame::parse("c1x2049").unwrap().is_allowed());
+    }
+
     proptest! {
+        #[test]
+        fn a_part_for_a_frame_lies_within_the_picture(width in 1..100_000_u32, height in 1..100_000_u32, w in 1..=2048_u32, h in 1..=2048_u32, crop: bool) {
+            let frame = Frame { width: w, height: h, crop };
+            let (x, y) = frame.cropped((width, height));
+            prop_assert!(x >= 1 && y >= 1 && x <= width && y <= height);
+            let (x, y) = frame.fit((width, height));
+            prop_assert!(x >= 1 && y >= 1 && x <= w.min(width) && y <= h.min(height));
+        }
+
         #[test]
         fn a_picture_that_is_fitted_has_both_sides_within(width in 1..u32::MAX, height in 1..u32::MAX, within in 1..4096_u32) {
             let (w, h) = fit((width, height), within);
