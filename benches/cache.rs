@@ -28,7 +28,11 @@ const LONG: Duration = Duration::from_secs(3600);
 #[tokio::main]
 async fn main() -> Result<()> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let server = Server::builder().data(folder.path().join("data")).start().await;
+    let server = Server::builder()
+        .data(folder.path().join("data"))
+        .durability(drivedal::server::Durability::Relaxed)
+        .start()
+        .await;
     let server = server.expect("the drive server starts");
     let uri = format!(
         "onedrive://?access_token=drivedal-dev&account_kind=personal&endpoint={}v1.0",

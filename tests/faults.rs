@@ -243,7 +243,12 @@ fn moved(server: &Server, remote: &Remote) -> (u64, u64) {
 
 async fn survives(remote: &Remote, seed: u64, wanted: u64, total: u64) {
     let data = tempfile::tempdir().expect("a folder");
-    let server = Server::builder().data(data.path()).kind(remote.kind).fault_seed(seed).start();
+    let server = Server::builder()
+        .data(data.path())
+        .durability(drivedal::server::Durability::Relaxed)
+        .kind(remote.kind)
+        .fault_seed(seed)
+        .start();
     let server = server.await.expect("a server");
     let control = server.control();
     control.add_faults(faults(wanted, remote)).expect("good rules");

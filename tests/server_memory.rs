@@ -36,7 +36,12 @@ async fn put(http: &Client, server: &Server, name: &str, size: u64, told: bool) 
 #[tokio::test]
 async fn large_bodies_pass_through_without_staying_in_memory() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::builder().data(folder.path()).start().await.expect("a server");
+    let server = Server::builder()
+        .data(folder.path())
+        .durability(drivedal::server::Durability::Relaxed)
+        .start()
+        .await
+        .expect("a server");
     let http = Client::builder().no_proxy().build().expect("a client");
     assert_eq!(put(&http, &server, "warm", MIB, true).await.status(), 201);
 

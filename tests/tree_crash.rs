@@ -79,7 +79,11 @@ fn works_until_it_is_killed() {
     let Ok(data) = env::var(DATA) else { panic!("{DATA} says where the tree is") };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let tree = SqlTree::open(TreeOptions::folder(data)).await.expect("opens");
+        let tree = SqlTree::open(
+            TreeOptions::folder(data).durability(drivedal::server::Durability::Relaxed),
+        )
+        .await
+        .expect("opens");
         let drive = tree.drive("").await.expect("drive").no;
         let run = tree.drive_info(drive).await.expect("drive").feed;
         let work = async |task: usize| {
@@ -136,7 +140,11 @@ async fn a_killed_process_leaves_what_it_acknowledged_and_no_orphans() {
         child.wait().expect("ends");
         assert!(heard >= enough, "it ended by itself after {heard} lines");
 
-        let tree = SqlTree::open(TreeOptions::folder(data.path())).await.expect("opens");
+        let tree = SqlTree::open(
+            TreeOptions::folder(data.path()).durability(drivedal::server::Durability::Relaxed),
+        )
+        .await
+        .expect("opens");
         check(&tree, data.path(), &files, &sessions).await;
         tree.close().await;
     }

@@ -146,12 +146,11 @@ impl TokenFile {
     pub(super) fn lock(&self) -> Result<Option<File>> {
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
-        let locked = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-            .and_then(|file| file.lock().map(|()| file));
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let locked = options.open(path).and_then(|file| file.lock().map(|()| file));
         match locked {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {

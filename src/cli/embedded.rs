@@ -97,7 +97,8 @@ impl Embedded {
                 let user = lock(&folder, "users.lock", Lock::Shared).await?;
                 Ok(Self::Others { url, folder, _user: user })
             }
-            None => match Server::builder().data(&folder).start().await {
+            // No command empties the recycle bin: what is deleted frees its space at once.
+            None => match Server::builder().data(&folder).keep_deleted(false).start().await {
                 Ok(server) => Ok(Self::Mine { server, folder }),
                 Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
             },
@@ -161,7 +162,11 @@ async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
         let path = folder.join(name);
         let lock = || {
             make_private(&folder)?;
-            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            let mut options = File::options();
+            options.create(true).truncate(false).write(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(&path)?;
             match how {
                 Lock::Alone => file.lock()?,
                 Lock::AloneIfFree => file.try_lock()?,

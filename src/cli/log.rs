@@ -73,7 +73,15 @@ impl LogFile {
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| Failure::local(path, &error))?;
+        let failed = |error| Failure::local(path, &error);
+        let file = options.open(path).map_err(failed)?;
+        // A file that exists keeps its mode. A device that the user names instead of a file may
+        // belong to somebody else.
+        #[cfg(unix)]
+        if file.metadata().map_err(failed)?.is_file() {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        }
         let state = Mutex::new(State { file, failed: None });
         Ok(Self(Arc::new(Inner { path: path.to_owned(), state })))
     }

@@ -21,7 +21,8 @@ use crate::cli::{
 /// Remove files, with -r folders and all below them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What a cloud has a recycle bin for goes there. With --json one line each: {\"path\", \"result\":
+Items go to the cloud's recycle bin, if it has one; the embedded drives (`local-*:`) remove them for
+good, which frees their space. With --json one line each: {\"path\", \"result\":
 \"removed\"}.
 
 Examples:

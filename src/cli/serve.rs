@@ -1,12 +1,16 @@
 //! `drivedal serve`
 
 use std::{
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use drivedal::server::{AccountKind, Budget, Builder, Fault, FaultError, Server, ServerError};
+use drivedal::server::{
+    AccountKind, Budget, Builder, Durability, Fault, FaultError, Server, ServerError,
+    tree::DamagedFile,
+};
 use serde::Serialize;
 
 use crate::cli::{
@@ -48,6 +52,30 @@ pub(crate) struct Serve {
     /// Keep everything in memory; nothing is left at the end
     #[arg(long)]
     ephemeral: bool,
+
+    /// When a write counts as done: `full`, once the disk has it, or `relaxed`, once the operating
+    /// system has it. A crash of the machine can lose the last writes of a relaxed server; for tests
+    #[arg(long, value_name = "full|relaxed", default_value = "full")]
+    durability: Durability,
+
+    /// Keep deleted items for so long: 720h; 0s removes them for good at once. By default 30 days
+    /// in personal drives and 93 in others
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    bin_age: Option<Duration>,
+
+    /// Keep so many bytes of deleted items in each drive, then remove the oldest: 10GB
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    bin_size: Option<u64>,
+
+    /// Read everything in the data folder and list the files that are damaged, instead of serving.
+    /// The exit code is 1 if there are any
+    #[arg(long, conflicts_with_all = ["ephemeral", "repair"])]
+    check: bool,
+
+    /// Take the files out of the drives that are damaged, and move their bytes to the folder
+    /// `quarantine` of the data folder, instead of serving. Nothing is deleted
+    #[arg(long, conflicts_with = "ephemeral")]
+    repair: bool,
 
     /// The default drive begins with the files of this folder
     #[arg(long, value_name = "DIR")]
@@ -94,6 +122,44 @@ fn budget(text: &str) -> std::result::Result<Budget, String> {
     Ok(Budget::new(units.trim().parse().map_err(|_| wrong())?, units::duration(time.trim())?))
 }
 
+/// A damaged file, for a person or a program.
+#[derive(Serialize)]
+struct Damaged<'a> {
+    account: &'a str,
+    path: &'a str,
+    in_recycle_bin: bool,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    saved: &'a [PathBuf],
+}
+
+impl<'a> Damaged<'a> {
+    fn new(file: &'a DamagedFile) -> Self {
+        Self {
+            account: &file.account,
+            path: &file.path,
+            in_recycle_bin: file.trashed,
+            reason: &file.reason,
+            saved: &file.saved,
+        }
+    }
+}
+
+impl fmt::Display for Damaged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account = if self.account.is_empty() { "the default drive" } else { self.account };
+        write!(f, "damaged: /{} of {account}", self.path.escape_debug())?;
+        if self.in_recycle_bin {
+            write!(f, " (in the recycle bin)")?;
+        }
+        write!(f, ": {}", self.reason)?;
+        for file in self.saved {
+            write!(f, "; its bytes are in {}", file.display())?;
+        }
+        Ok(())
+    }
+}
+
 #[derive(Serialize)]
 struct Listening<'a> {
     listening: &'a str,
@@ -101,6 +167,9 @@ struct Listening<'a> {
 
 impl Serve {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if self.check || self.repair {
+            return self.look(app).await;
+        }
         let starting = async {
             let rules = self.rules()?;
             let server = self.builder(app)?.start().await.map_err(unable)?;
@@ -126,6 +195,43 @@ impl Serve {
         told.map(|()| Exit::Done)
     }
 
+    /// Checks or repairs the data folder.
+    async fn look(self, app: &App) -> Result<Exit> {
+        let builder = self.builder(app)?;
+        let repairs = self.repair;
+        let looking = async {
+            let looked = if repairs { builder.repair().await } else { builder.check().await };
+            looked.map_err(unable)
+        };
+        let report = app.interrupt.or(looking).await?;
+        for file in &report.damaged {
+            let damaged = Damaged::new(file);
+            match app.output.is_json() {
+                true => app.output.json(&damaged)?,
+                false => app.output.line(format_args!("{damaged}"))?,
+            }
+        }
+        if let Some(why) = report.foreign {
+            app.output.say(format_args!(
+                "drivedal: the blobs may belong to another database: {why}; {}",
+                if repairs {
+                    "those that no file names are in quarantine"
+                } else {
+                    "--repair sorts them out"
+                }
+            ));
+        }
+        app.output.say(format_args!(
+            "drivedal: {} contents, {} bytes, {} damaged files, {} blobs that no file names",
+            report.contents,
+            report.bytes,
+            report.damaged.len(),
+            report.orphans
+        ));
+        app.output.flush()?;
+        Ok(if repairs || report.is_good() { Exit::Done } else { Exit::Failed })
+    }
+
     /// The fault rules that it begins with.
     fn rules(&self) -> Result<Vec<Fault>> {
         let Some(file) = &self.faults else { return Ok(Vec::new()) };
@@ -147,6 +253,13 @@ impl Serve {
             Some(address) => builder.insecure_listen(address),
             None => builder.listen(self.http),
         };
+        builder = builder.durability(self.durability);
+        if let Some(age) = self.bin_age {
+            builder = builder.bin_age(age);
+        }
+        if let Some(bytes) = self.bin_size {
+            builder = builder.bin_size(bytes);
+        }
         if let Some(seed) = self.fault_seed {
             builder = builder.fault_seed(seed);
         }

@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     fmt, io,
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -212,6 +212,20 @@ impl Blobs {
             io::Error::new(error.kind(), format!("blob {}: {error}", name(number)))
         };
         Ok(blocks::verified(bytes, whole, range, checks).map_err(at).boxed())
+    }
+
+    /// Moves a blob out of here, to a folder; returns where it is, or `None` if it does not exist.
+    /// A tree in memory has nowhere to move it.
+    pub(super) async fn move_to(&self, number: i64, to: &Path) -> io::Result<Option<PathBuf>> {
+        let Some(folder) = self.folder.clone() else { return Ok(None) };
+        let to = to.join(format!("{number:016x}"));
+        let moved = to.clone();
+        let moving = move || folder.move_to(&name(number), &moved);
+        match task::spawn_blocking(moving).await.map_err(io::Error::other).flatten() {
+            Ok(()) => Ok(Some(to)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes blobs, soon.

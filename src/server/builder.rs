@@ -25,7 +25,7 @@ use super::{
     seal::{Seal, random_name},
     seed,
     tls::Authority,
-    tree::{OpenError, SqlTree, Tree, TreeOptions},
+    tree::{BinLimits, CheckReport, OpenError, SqlTree, Tree, TreeOptions},
 };
 
 /// How long an access token lives (Live Connect A.2).
@@ -40,6 +40,19 @@ const KEY: &str = "key";
 
 /// How long an upload session lives after its last fragment. The reference says no number.
 const SESSION_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How long deleted items stay in the recycle bin of a personal OneDrive:
+/// <https://support.microsoft.com/office/949ada80-0026-4db3-a953-c99083e6a84f>.
+const BIN_AGE_PERSONAL: Duration = DAY.saturating_mul(30);
+
+/// The same for OneDrive for Business and SharePoint, both stages together:
+/// <https://learn.microsoft.com/sharepoint/retention-and-deletion>.
+const BIN_AGE_BUSINESS: Duration = DAY.saturating_mul(93);
+
+/// How often items are looked for that have been in the recycle bin for too long.
+const BIN_LOOK: Duration = Duration::from_secs(3600);
 
 /// The longest that anything lives, so that every expiry is a time: a hundred years.
 const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -62,6 +75,9 @@ pub struct Builder {
     budget: Option<Budget>,
     stand_in: bool,
     durability: Durability,
+    keep_deleted: bool,
+    bin_age: Option<Duration>,
+    bin_size: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +103,9 @@ impl Default for Builder {
             budget: None,
             stand_in: false,
             durability: Durability::Full,
+            keep_deleted: true,
+            bin_age: None,
+            bin_size: None,
         }
     }
 }
@@ -178,6 +197,50 @@ impl Builder {
         Self { durability, ..self }
     }
 
+    /// Whether deleted items are kept in the recycle bin, as by default, or removed for good at
+    /// once, which frees their space. Items that are in the bin already stay.
+    pub fn keep_deleted(self, keep: bool) -> Self {
+        Self { keep_deleted: keep, ..self }
+    }
+
+    /// How long deleted items stay in the recycle bin. The default is that of the clouds: 30 days
+    /// for a personal account, 93 for a business account or a library. With zero, deleted items
+    /// are removed for good at once.
+    pub fn bin_age(self, age: Duration) -> Self {
+        Self { bin_age: Some(age.min(LONGEST_LIFE)), ..self }
+    }
+
+    /// How many bytes a drive's recycle bin holds: beyond, the oldest items are removed for good.
+    /// Unlimited by default; when the disk is full, the oldest items of all drives make room for a
+    /// new write in any case.
+    pub fn bin_size(self, bytes: u64) -> Self {
+        Self { bin_size: Some(bytes), ..self }
+    }
+
+    /// Reads everything in the data folder, without a server: which files cannot be served, and
+    /// why.
+    ///
+    /// # Errors
+    /// When the folder is in use, or its database is missing or damaged.
+    pub async fn check(self) -> Result<CheckReport, ServerError> {
+        let tree = self.open_tree(self.tree_options().tidy(false)).await?;
+        let report = tree.check().await;
+        tree.close().await;
+        report.map_err(ServerError::Tree)
+    }
+
+    /// Checks the data folder, and takes the files out of their drives that cannot be served. Their
+    /// bytes are moved to the folder `quarantine` in the data folder; nothing is deleted.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check), and when the folder cannot be written.
+    pub async fn repair(self) -> Result<CheckReport, ServerError> {
+        let tree = self.open_tree(self.tree_options().tidy(false)).await?;
+        let report = tree.repair().await;
+        tree.close().await;
+        report.map_err(ServerError::Tree)
+    }
+
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
         if !self.insecure && !self.listen.ip().is_loopback() {
@@ -255,20 +318,42 @@ impl Builder {
         }
     }
 
-    /// What it keeps things in, and the key it signs with.
-    async fn open(&self) -> Result<(Arc<SqlTree>, Seal), ServerError> {
+    fn tree_options(&self) -> TreeOptions {
         let options = match &self.storage {
             Storage::Memory => TreeOptions::ephemeral(),
             Storage::Folder(folder) => TreeOptions::folder(folder).durability(self.durability),
         };
-        let tree = match SqlTree::open(options).await {
-            Ok(tree) => tree,
+        options.keep_deleted(self.keep_deleted && self.bin_age != Some(Duration::ZERO))
+    }
+
+    async fn open_tree(&self, options: TreeOptions) -> Result<SqlTree, ServerError> {
+        match SqlTree::open(options).await {
+            Ok(tree) => Ok(tree),
             Err(OpenError::InUse { folder, owner }) => {
                 let running = running::running_at(&folder).await;
-                return Err(ServerError::Locked { path: folder, owner, running });
+                Err(ServerError::Locked { path: folder, owner, running })
             }
-            Err(error) => return Err(ServerError::Open(error)),
-        };
+            Err(error) => Err(ServerError::Open(error)),
+        }
+    }
+
+    /// The limits of the recycle bin of an account, by its name.
+    fn bin_limits(&self) -> impl Fn(&str) -> BinLimits + Send + Sync + 'static {
+        let (age, max_size, kind) = (self.bin_age, self.bin_size, self.kind);
+        move |account| {
+            let kind = AccountKind::of_account(account).unwrap_or(kind);
+            let usual = match kind {
+                AccountKind::Personal | AccountKind::PersonalLegacy => BIN_AGE_PERSONAL,
+                AccountKind::Business | AccountKind::Library => BIN_AGE_BUSINESS,
+            };
+            BinLimits { max_age: age.unwrap_or(usual), max_size }
+        }
+    }
+
+    /// What it keeps things in, and the key it signs with.
+    async fn open(&self) -> Result<(Arc<SqlTree>, Seal), ServerError> {
+        let tree = self.open_tree(self.tree_options()).await?;
+        tree.limit_bins(BIN_LOOK, self.bin_limits());
         let seal = match &self.storage {
             Storage::Memory => Seal::random(),
             Storage::Folder(folder) => {

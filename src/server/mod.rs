@@ -79,12 +79,25 @@
 //!
 //! # The data folder
 //!
-//! What was answered is in the folder, whatever becomes of the process; bytes that a crash left
-//! without a file are removed at the next start. On a disk that is full a write is refused as the
-//! cloud refuses one for a drive that is full, the log says which file had no room, and reads go
-//! on; so do writes when there is room again. A megabyte is kept back, so that items can be removed
-//! and uploads given up all the same. A folder that is removed or replaced under a running server
-//! takes nothing more: its failure, a 500.
+//! A response to a write is sent once the disk has it ([`Durability::Full`], the default), or once
+//! the operating system has it ([`Durability::Relaxed`]). Concurrent writers share one commit. Bytes
+//! that a crash left without a file are removed at the next start, if the database and the file
+//! beside the blobs agree that they belong together. Folder and files are their owner's alone.
+//!
+//! Every block of 256 KiB has a checksum, which is verified before a byte of the block is sent, for
+//! ranges too; a response breaks off before a damaged block. Files of data folders without
+//! checksums are verified by the hash of the whole: a download breaks off before its last piece;
+//! before a range is served, the file is read once and gets checksums. A server does not start on a
+//! database that is damaged, or missing beside blobs. [`Builder::check`] reads everything,
+//! [`Builder::repair`] takes damaged files out of the drives and keeps their bytes.
+//!
+//! Deleted items stay in the recycle bin for 30 days, or 93 in business drives and libraries; see
+//! [`Builder::bin_age`] and [`Builder::bin_size`]. When the disk has less than 2 MiB free besides
+//! the bytes of a write, the oldest deleted items are removed for good first. Where that is not
+//! enough, the write is refused as the cloud refuses one for a drive that is full, the log names
+//! the file that had no room, and reads go on. A megabyte is kept back, so that items can be
+//! removed and uploads cancelled all the same. A folder that is removed or replaced under a running
+//! server takes no more writes: they fail with 500.
 //!
 //! # Faults
 //!

@@ -1,6 +1,7 @@
 //! The command line as a user has it: the real binary, its output, its exit codes.
 
 mod clashes;
+mod data_folder;
 mod drives;
 mod full;
 mod killed;

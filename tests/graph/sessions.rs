@@ -286,7 +286,10 @@ async fn the_bytes_of_a_fragment_that_broke_off_are_dropped() {
 #[tokio::test]
 async fn a_session_and_a_feed_go_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let cloud = Cloud::with(|builder| builder.data(folder.path())).await;
+    let cloud = Cloud::with(|builder| {
+        builder.data(folder.path()).durability(drivedal::server::Durability::Relaxed)
+    })
+    .await;
     let drive = cloud.drive();
     drive.put("old", "x").await;
     let delta = drive.get("/me/drive/root/delta?token=latest").await;
@@ -296,7 +299,10 @@ async fn a_session_and_a_feed_go_on_after_a_restart() {
     let before = cloud.server.url().to_string();
     cloud.stop().await;
 
-    let cloud = Cloud::with(|builder| builder.data(folder.path())).await;
+    let cloud = Cloud::with(|builder| {
+        builder.data(folder.path()).durability(drivedal::server::Durability::Relaxed)
+    })
+    .await;
     let here = |url: &str| url.replace(&before, cloud.server.url().as_str());
     fragment(&cloud, &here(&url), &content, UNIT, 7).ok().await;
     let drive = cloud.drive();

@@ -272,7 +272,14 @@ async fn too_much_is_refused_by_fragment_by_file_and_by_drive() {
 #[tokio::test]
 async fn a_session_survives_a_restart_of_the_server() {
     let folder = tempfile::tempdir().expect("a folder");
-    let start = async || Server::builder().data(folder.path()).start().await.expect("a server");
+    let start = async || {
+        Server::builder()
+            .data(folder.path())
+            .durability(drivedal::server::Durability::Relaxed)
+            .start()
+            .await
+            .expect("a server")
+    };
     let rig = Rig::of(start().await);
     let (cid, path) = in_root(&rig, "file").await;
     let session = opened(&rig, &path).await;

@@ -10,7 +10,10 @@ use crate::rig::{Rig, client};
 #[tokio::test]
 async fn what_was_put_is_there_after_a_restart_and_so_are_tokens_and_tickets() {
     let folder = tempfile::tempdir().expect("a folder");
-    let rig = Rig::with(|builder| builder.data(folder.path())).await;
+    let rig = Rig::with(|builder| {
+        builder.data(folder.path()).durability(drivedal::server::Durability::Relaxed)
+    })
+    .await;
     let small = rig.file("me/skydrive", "small", "small").await;
     let large = rig.file("me/skydrive", "large", vec![7; 3 << 20]).await;
     let form = "grant_type=refresh_token&client_id=c&refresh_token=drivedal-dev-refresh";
@@ -19,7 +22,10 @@ async fn what_was_put_is_there_after_a_restart_and_so_are_tokens_and_tickets() {
     let Rig { server, .. } = rig;
     server.stop().await;
 
-    let rig = Rig::with(|builder| builder.data(folder.path())).await;
+    let rig = Rig::with(|builder| {
+        builder.data(folder.path()).durability(drivedal::server::Durability::Relaxed)
+    })
+    .await;
     for (file, size) in [(small, 5), (large, 3 << 20)] {
         let source = file["source"].as_str().expect("a ticket").replace(&before, &rig.url(""));
         assert_eq!(rig.bare("GET", &source).send().await.body.len(), size);
@@ -83,23 +89,39 @@ async fn a_dropped_server_ends() {
 async fn a_second_server_on_a_data_folder_is_told_where_the_first_is() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(Server::running_at(folder.path()).await, None);
-    let rig = Rig::with(|builder| builder.data(folder.path())).await;
+    let rig = Rig::with(|builder| {
+        builder.data(folder.path()).durability(drivedal::server::Durability::Relaxed)
+    })
+    .await;
     assert_eq!(Server::running_at(folder.path()).await.as_ref(), Some(rig.server.url()));
-    let error = Server::builder().data(folder.path()).start().await.expect_err("taken");
+    let error = Server::builder()
+        .data(folder.path())
+        .durability(drivedal::server::Durability::Relaxed)
+        .start()
+        .await
+        .expect_err("taken");
     let text = error.to_string();
     assert!(matches!(error, ServerError::Locked { .. }), "{text}");
     assert!(text.contains(rig.server.url().as_str()), "{text}");
     rig.server.stop().await;
     assert_eq!(Server::running_at(folder.path()).await, None);
     assert!(!folder.path().join("server.json").exists());
-    let again = Server::builder().data(folder.path()).start().await.expect("free");
+    let again = Server::builder()
+        .data(folder.path())
+        .durability(drivedal::server::Durability::Relaxed)
+        .start()
+        .await
+        .expect("free");
     again.stop().await;
 }
 
 #[tokio::test]
 async fn a_file_left_by_a_crash_deceives_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
-    let rig = Rig::with(|builder| builder.data(folder.path())).await;
+    let rig = Rig::with(|builder| {
+        builder.data(folder.path()).durability(drivedal::server::Durability::Relaxed)
+    })
+    .await;
     let left = std::fs::read(folder.path().join("server.json")).expect("written");
     let other = tempfile::tempdir().expect("a folder");
     let text = String::from_utf8(left).expect("JSON");

@@ -198,7 +198,10 @@ async fn a_server_that_was_not_told_to_stands_in_for_nobody() {
 async fn an_authority_outlives_its_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let begin = async || {
-        let builder = Server::builder().data(folder.path()).stand_in();
+        let builder = Server::builder()
+            .data(folder.path())
+            .durability(drivedal::server::Durability::Relaxed)
+            .stand_in();
         builder.start().await.expect("it starts")
     };
     let server = begin().await;
@@ -218,7 +221,12 @@ async fn an_authority_outlives_its_server() {
     server.stop().await;
 
     std::fs::write(folder.path().join("ca.key"), "nonsense").expect("written");
-    let broken = Server::builder().data(folder.path()).stand_in().start().await;
+    let broken = Server::builder()
+        .data(folder.path())
+        .durability(drivedal::server::Durability::Relaxed)
+        .stand_in()
+        .start()
+        .await;
     assert!(broken.is_err_and(|error| error.to_string().contains("ca.key")));
 }
 

@@ -58,6 +58,13 @@ pub async fn fill_and_empty(disk: SmallDisk) {
     let clouds = Clouds::new(&server.url);
     check(&clouds, &ledger).await;
     remove(&clouds, &given_up, &mut ledger).await;
+
+    // Deleted files make room for new ones, although no client empties the recycle bin.
+    for name in std::mem::take(&mut ledger).into_keys() {
+        clouds.delete(&name).await;
+    }
+    fill(&clouds, "fourth", &mut ledger).await;
+    check(&clouds, &ledger).await;
     server.stop();
 
     let log = fs::read_to_string(logs.path().join("first")).expect("a log");

@@ -19,7 +19,14 @@ fn options(cloud: Cloud) -> [(&'static str, &'static str); 1] {
 async fn an_upload_survives_the_death_of_client_and_server() {
     for cloud in WITH_SESSIONS {
         let folder = tempfile::tempdir().expect("a folder");
-        let start = async || Server::builder().data(folder.path()).start().await.expect("a server");
+        let start = async || {
+            Server::builder()
+                .data(folder.path())
+                .durability(drivedal::server::Durability::Relaxed)
+                .start()
+                .await
+                .expect("a server")
+        };
         let written = bytes(1, 20 * MIB);
         let (file, mut saved) = (local(&written), None);
         let server = start().await;

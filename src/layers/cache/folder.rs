@@ -25,7 +25,7 @@ impl Folder {
         let failed = |path: &Path, error: std::io::Error| unusable(path, error);
         for number in 0..PROCESSES {
             let path = shared.join(format!("{number:02}"));
-            fs::create_dir_all(&path).map_err(|error| failed(&path, error))?;
+            make_private(&path).map_err(|error| failed(&path, error))?;
             let lock =
                 File::options().create(true).write(true).truncate(false).open(path.join("lock"));
             let lock = lock.map_err(|error| failed(&path, error))?;
@@ -66,6 +66,17 @@ fn unusable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) 
     Error::new(ErrorKind::ConfigInvalid, text).set_source(error)
 }
 
+/// Makes a folder that only its owner can look into, for it has bytes of the user's files.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +97,18 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Folder::take(file.path()).unwrap_err();
         assert!(error.to_string().contains(&file.path().display().to_string()), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_its_users_alone_also_one_of_an_earlier_version() {
+        use std::os::unix::fs::PermissionsExt;
+        let shared = tempfile::tempdir().unwrap();
+        let earlier = shared.path().join("00");
+        fs::create_dir(&earlier).unwrap();
+        fs::set_permissions(&earlier, fs::Permissions::from_mode(0o755)).unwrap();
+        let taken = Folder::take(shared.path()).unwrap();
+        assert_eq!(taken.path, earlier);
+        assert_eq!(fs::metadata(&earlier).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -52,6 +52,13 @@ impl HarFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&path)?;
+        // A file that exists keeps its mode. A device that the user names instead of a file may
+        // belong to somebody else.
+        #[cfg(unix)]
+        if file.metadata()?.is_file() {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        }
         let creator = json!({"name": "drivedal", "version": env!("CARGO_PKG_VERSION")});
         let head = format!(r#"{{"log":{{"version":"1.2","creator":{creator},"entries":["#);
         file.write_all(format!("{head}{END}").as_bytes())?;

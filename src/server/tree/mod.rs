@@ -31,7 +31,7 @@ use std::{fmt, ops::Range};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub(super) use self::sql::cid;
+pub(super) use self::sql::{BinLimits, cid};
 pub use self::{
     bytes::{Audit, Bytestream, Content, Hashes, Stored},
     edit::{Change, Expect, NewItem, OnConflict, Written},
@@ -39,7 +39,7 @@ pub use self::{
     item::{
         DriveInfo, DriveNo, FIRST_ITEM, ItemNo, Listing, Node, NodeKind, Order, ROOT, State, fold,
     },
-    sql::{DEFAULT_QUOTA, OpenError, SqlTree, TreeOptions},
+    sql::{CheckReport, DEFAULT_QUOTA, DamagedFile, OpenError, SqlTree, TreeOptions},
     upload::{Landing, Session},
 };
 pub use super::media::{Audio, Media, Photo, Place as MediaPlace, Video};

@@ -46,7 +46,8 @@ impl TreeError {
     }
 }
 
-fn is_for_want_of_room(error: &(dyn Error + 'static)) -> bool {
+/// Whether a disk is full, however deep in an error that is.
+pub(super) fn is_for_want_of_room(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>()

@@ -16,7 +16,7 @@ use crate::server::{disk, seal::write_private};
 
 /// The files of a tree's folder.
 pub(super) struct Files {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     pub(super) database: PathBuf,
     pub(super) blobs: PathBuf,
     /// Locked while a process has the tree.
@@ -25,6 +25,8 @@ pub(super) struct Files {
     owner: PathBuf,
     /// Takes room that is kept back.
     pub(super) reserve: PathBuf,
+    /// Where a repair puts damaged bytes.
+    pub(super) quarantine: PathBuf,
     /// Says whose the blobs are: a [`Marker`].
     marker: PathBuf,
 }
@@ -36,6 +38,13 @@ pub(super) struct Marker {
     pub(super) folder: String,
     /// The last run that wrote blobs. A database of an earlier run is an old copy.
     pub(super) run: i64,
+}
+
+impl Marker {
+    /// With an id that no other folder has.
+    pub(super) fn new(run: i64) -> Self {
+        Self { folder: hex::encode(rand::random::<[u8; 16]>()), run }
+    }
 }
 
 impl Files {
@@ -50,6 +59,7 @@ impl Files {
             lock: folder.join("lock"),
             owner: folder.join("owner"),
             reserve: folder.join("reserve"),
+            quarantine: folder.join("quarantine"),
             marker: blobs.join("owner.json"),
             blobs,
             folder,
@@ -180,9 +190,7 @@ impl Vouching {
         has_blobs: bool,
     ) -> Self {
         match (database, marker) {
-            (None, None) => {
-                Self::Adopt(Marker { folder: hex::encode(rand::random::<[u8; 16]>()), run })
-            }
+            (None, None) => Self::Adopt(Marker::new(run)),
             (Some(folder), None) if !has_blobs => Self::Adopt(Marker { folder, run }),
             (Some(_), None) => Self::Foreign("the file owner.json beside them is missing"),
             (_, Some(marker)) if marker.run > before => {

@@ -9,6 +9,7 @@ use tokio::{sync::mpsc, task};
 use super::{
     super::{Bytestream, Result, TreeError, hash::Hasher},
     failure::storage,
+    room::Room,
 };
 use crate::server::{
     blobs::{Blob, Blobs},
@@ -45,6 +46,7 @@ pub(in super::super) enum Place {
 /// or is dropped, nothing stays.
 pub(super) async fn take_in(
     blobs: &Arc<Blobs>,
+    room: &Room,
     body: Bytestream,
     max: u64,
     hasher: Option<Hasher>,
@@ -59,7 +61,7 @@ pub(super) async fn take_in(
     }
     let begins = first(&head);
     let (full, pieces) = mpsc::channel(1);
-    let writing = tokio::spawn(write(blobs.clone(), pieces, hasher));
+    let writing = tokio::spawn(write(blobs.clone(), room.clone(), pieces, hasher));
     let gathered = gather(&mut source, head, full).await;
     // Also after a failure: when this returns, the blob is on its way out.
     let written = writing.await.map_err(storage)?;
@@ -97,6 +99,7 @@ async fn gather(source: &mut Source, head: Bytes, full: mpsc::Sender<Next>) -> R
 /// there before it is removed, not after.
 async fn write(
     blobs: Arc<Blobs>,
+    room: Room,
     mut pieces: mpsc::Receiver<Next>,
     mut hasher: Option<Hasher>,
 ) -> Result<(Option<Hasher>, Blob)> {
@@ -104,6 +107,7 @@ async fn write(
     loop {
         match pieces.recv().await {
             Some(Next::Piece(piece)) => {
+                room.ensure(piece.len() as u64).await;
                 let (after, written) =
                     future::join(hash(hasher, piece.clone()), writer.write(piece)).await;
                 written.map_err(storage)?;

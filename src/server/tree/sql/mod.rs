@@ -1,6 +1,7 @@
 //! The tree in an SQL database, its bytes in blobs.
 
 mod bin;
+mod check;
 mod contents;
 mod copy;
 mod db;
@@ -16,6 +17,7 @@ mod names;
 mod open;
 mod read;
 mod reserve;
+mod room;
 mod row;
 mod schema;
 mod session;
@@ -35,6 +37,7 @@ use std::{
     fmt,
     ops::Range,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -44,8 +47,15 @@ use tokio::task::JoinSet;
 
 pub(in crate::server) use self::drives::cid;
 pub(super) use self::intake::Place;
-pub use self::open::{DEFAULT_QUOTA, OpenError, TreeOptions};
-use self::{contents::Bytes, db::Db, intake::ROW_MAX, items::To, reserve::Reserve, veil::Veil};
+pub(in crate::server) use self::room::BinLimits;
+pub use self::{
+    check::{CheckReport, DamagedFile},
+    open::{DEFAULT_QUOTA, OpenError, TreeOptions},
+};
+use self::{
+    contents::Bytes, db::Db, intake::ROW_MAX, items::To, open::Home, reserve::Reserve, room::Room,
+    veil::Veil,
+};
 use super::{
     Audit, Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing,
     NewItem, Node, NodeKind, OnConflict, Result, Session, Stored, Tree, TreeError, Written,
@@ -58,7 +68,10 @@ pub struct SqlTree {
     db: Arc<Db>,
     blobs: Arc<Blobs>,
     reserve: Arc<Reserve>,
+    room: Room,
+    home: Option<Home>,
     quota: u64,
+    keeps_deleted: bool,
     hashing: session::Hashing,
     veil: Veil,
     background: Mutex<JoinSet<()>>,
@@ -113,6 +126,32 @@ impl SqlTree {
             // Without it there is no room that is kept back.
             let _ = tokio::task::spawn_blocking(move || reserve.keep()).await;
         }
+    }
+
+    /// Every `interval`, and once now, removes the items from recycle bins that are beyond the limits
+    /// that `limits` gives an account's name. Ends with the tree.
+    pub(in crate::server) fn limit_bins(
+        &self,
+        interval: Duration,
+        limits: impl Fn(&str) -> BinLimits + Send + Sync + 'static,
+    ) {
+        let (db, room) = (self.db.clone(), self.room.clone());
+        let limiting = async move {
+            let mut ticks = tokio::time::interval(interval);
+            loop {
+                ticks.tick().await;
+                let applied = async {
+                    for (drive, name) in room::drives(&db).await? {
+                        room.apply(drive, limits(&name)).await?;
+                    }
+                    Ok::<_, TreeError>(())
+                };
+                if let Err(error) = applied.await {
+                    tracing::warn!(%error, "old items cannot be removed from the recycle bin");
+                }
+            }
+        };
+        self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner).spawn(limiting);
     }
 
     /// Ends what is under way and gives the folder up: another process can open it afterwards.
@@ -204,7 +243,8 @@ impl Tree for SqlTree {
 
     async fn store(&self, body: Bytestream, max: u64) -> Result<Stored> {
         let taken =
-            intake::take_in(&self.blobs, body, max, Some(Hasher::default()), ROW_MAX).await?;
+            intake::take_in(&self.blobs, &self.room, body, max, Some(Hasher::default()), ROW_MAX)
+                .await?;
         let media = media::of_taken(&self.blobs, &taken).await;
         let hashes = taken.hasher.unwrap_or_default().finish();
         Ok(Stored { size: taken.size, hashes, media, at: taken.at })
@@ -258,6 +298,7 @@ impl Tree for SqlTree {
         on_conflict: OnConflict,
     ) -> Result<Written> {
         let to = To { drive, folder: parent, name: name.to_owned() };
+        self.room.ensure(ROW_MAX as u64).await;
         write!(self, |tx| items::make(tx, to, kind, new, on_conflict))
     }
 
@@ -273,6 +314,7 @@ impl Tree for SqlTree {
     ) -> Result<Written> {
         let to = To { drive, folder: parent, name: name.to_owned() };
         let bytes = Bytes::Stored(stored);
+        self.room.ensure(ROW_MAX as u64).await;
         write!(self, |tx| items::put(tx, to, bytes, new, on_conflict, expect))
     }
 
@@ -285,6 +327,7 @@ impl Tree for SqlTree {
         expect: Expect,
     ) -> Result<Node> {
         let bytes = Bytes::Stored(stored);
+        self.room.ensure(ROW_MAX as u64).await;
         write!(self, |tx| items::overwrite(tx, drive, item, bytes, new, expect))
     }
 
@@ -308,11 +351,16 @@ impl Tree for SqlTree {
         on_conflict: OnConflict,
     ) -> Result<Node> {
         let name = name.map(str::to_owned);
+        self.room.ensure(ROW_MAX as u64).await;
         write!(self, |tx| copy::copy(tx, drive, item, to, name, on_conflict))
     }
 
     async fn trash(&self, drive: DriveNo, item: ItemNo, expect: Expect) -> Result<Node> {
-        remove!(self, write!(self, |tx| bin::trash(tx, drive, item, expect)))
+        let trashed = remove!(self, write!(self, |tx| bin::trash(tx, drive, item, expect)))?;
+        if !self.keeps_deleted {
+            remove!(self, write!(self, |tx| bin::purge(tx, drive, item)))?;
+        }
+        Ok(trashed)
     }
 
     async fn restore(
@@ -331,6 +379,7 @@ impl Tree for SqlTree {
     }
 
     async fn open_session(&self, session: Session) -> Result<Session> {
+        self.room.ensure(ROW_MAX as u64).await;
         write!(self, |tx| session::open(tx, session))
     }
 

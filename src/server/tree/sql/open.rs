@@ -16,9 +16,11 @@ use super::{
     super::Result,
     SqlTree,
     db::{Db, connect},
+    failure::is_for_want_of_room,
     file::DbFile,
     folder::{Files, Vouching},
     reserve::Reserve,
+    room::Room,
     schema::{Begin, Prepared, prepare},
     session,
     veil::Veil,
@@ -42,6 +44,8 @@ pub struct TreeOptions {
     folder: Option<PathBuf>,
     quota: u64,
     durability: Durability,
+    keep_deleted: bool,
+    tidy: bool,
     #[cfg(test)]
     sync: Option<FolderSync>,
 }
@@ -58,6 +62,8 @@ impl TreeOptions {
             folder: None,
             quota: DEFAULT_QUOTA,
             durability: Durability::Full,
+            keep_deleted: true,
+            tidy: true,
             #[cfg(test)]
             sync: None,
         }
@@ -72,6 +78,19 @@ impl TreeOptions {
     /// When a write counts as done; [`Durability::Full`] by default.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// Whether deleted items are kept in the recycle bin, as by default, or removed for good at
+    /// once, which frees their space.
+    pub fn keep_deleted(mut self, keep: bool) -> Self {
+        self.keep_deleted = keep;
+        self
+    }
+
+    /// Whether what a crash left is removed, as by default. A check looks at it first.
+    pub(in crate::server) fn tidy(mut self, tidy: bool) -> Self {
+        self.tidy = tidy;
         self
     }
 
@@ -143,6 +162,15 @@ pub enum OpenError {
         /// The damage that was found first.
         reason: String,
     },
+    /// The disk is full.
+    #[error(
+        "cannot write {}: the disk is full. Free at least 4 MB there, then start again; deleted \
+         files leave the recycle bin when room is needed", path.display()
+    )]
+    NoRoom {
+        /// The file that has no room.
+        path: PathBuf,
+    },
     /// The database failed.
     #[error("the database {place}: {source}")]
     Database {
@@ -157,7 +185,21 @@ pub enum OpenError {
 }
 
 pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
-    move |source| OpenError::File { what, path: path.to_owned(), source }
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            OpenError::NoRoom { path: path.to_owned() }
+        }
+        _ => OpenError::File { what, path: path.to_owned(), source },
+    }
+}
+
+/// The folder that a tree is open in.
+pub(super) struct Home {
+    pub(super) files: Files,
+    pub(super) sync: FolderSync,
+    pub(super) run: i64,
+    /// Why the blobs may be those of another database, if so.
+    pub(super) foreign: Option<&'static str>,
 }
 
 impl SqlTree {
@@ -177,7 +219,7 @@ impl SqlTree {
             };
             let blobs = Blobs::memory(Arc::new(Numbers::new(begun.run)))?;
             let db = Db::in_memory(connection, blobs.clone());
-            return Ok(Self::on(Arc::new(db), blobs, Reserve::none(), options.quota));
+            return Ok(Self::on(Arc::new(db), blobs, Reserve::none(), &options, None));
         };
         let files = Files::of(folder)?;
         let lock = files.lock()?;
@@ -187,22 +229,38 @@ impl SqlTree {
         files.sign()?;
         let (connection, run, vouching) = open_database(&files, &options).await?;
         let sync = options.folder_sync();
-        let blobs = Blobs::folder(&files.blobs, Arc::new(Numbers::new(run)), sync)?;
+        let blobs = Blobs::folder(&files.blobs, Arc::new(Numbers::new(run)), sync.clone())?;
         let file =
             DbFile::new(files.database.clone()).map_err(failed("cannot find", &files.database))?;
         // A connection that reads makes no new database in the place of one that was removed.
         let there = url(&files.database, "rw")?;
         let db = Db::in_file(connection, &there, blobs.clone(), file, lock)
             .map_err(in_database(Some(&files.database)))?;
-        let tree = Self::on(Arc::new(db), blobs, reserve, options.quota);
-        tree.tidy(vouching);
+        let foreign = match vouching {
+            Vouching::Foreign(why) => Some(why),
+            Vouching::Own(_) | Vouching::Adopt(_) => None,
+        };
+        let home = Home { files, sync, run, foreign };
+        let tree = Self::on(Arc::new(db), blobs, reserve, &options, Some(home));
+        if options.tidy {
+            tree.tidy(foreign);
+        }
         Ok(tree)
     }
 
-    fn on(db: Arc<Db>, blobs: Arc<Blobs>, reserve: Reserve, quota: u64) -> Self {
+    fn on(
+        db: Arc<Db>,
+        blobs: Arc<Blobs>,
+        reserve: Reserve,
+        options: &TreeOptions,
+        home: Option<Home>,
+    ) -> Self {
         let (hashing, veil) = (session::hashing(), Veil::default());
         let (reserve, background) = (Arc::new(reserve), Mutex::new(JoinSet::new()));
-        Self { db, blobs, reserve, quota, hashing, veil, background }
+        let folder = home.as_ref().map(|home| home.files.folder.clone());
+        let room = Room::new(folder, db.clone(), blobs.clone(), reserve.clone());
+        let (quota, keeps_deleted) = (options.quota, options.keep_deleted);
+        Self { db, blobs, reserve, room, home, quota, keeps_deleted, hashing, veil, background }
     }
 
     /// Waits until what a crash left is removed.
@@ -215,14 +273,14 @@ impl SqlTree {
     }
 
     /// Removes what a crash left, in the background; blobs only if they are the database's own.
-    fn tidy(&self, vouching: Vouching) {
+    fn tidy(&self, foreign: Option<&'static str>) {
         let (db, blobs) = (self.db.clone(), self.blobs.clone());
         let tidying = async move {
             let expired = db.write(|tx| Box::pin(session::forget_expired(tx))).await;
             if let Err(error) = expired {
                 tracing::warn!(%error, "expired upload sessions could not be removed");
             }
-            if let Vouching::Foreign(why) = vouching {
+            if let Some(why) = foreign {
                 tracing::warn!(
                     "blobs that no file names are kept: {why}. `drivedal serve --repair` sorts them out"
                 );
@@ -343,6 +401,7 @@ fn in_database(file: Option<&Path>) -> impl FnOnce(sqlx::Error) -> OpenError {
     let file = file.map(Path::to_owned);
     move |source| match (file, damage(&source)) {
         (Some(database), Some(reason)) => OpenError::Damaged { database, reason },
+        (Some(path), None) if is_for_want_of_room(&source) => OpenError::NoRoom { path },
         (file, _) => {
             let place = file.map_or("in memory".into(), |file| file.display().to_string());
             OpenError::Database { place, source }

@@ -128,7 +128,8 @@ pub(super) fn text_of(hashes: &Hashes) -> String {
     hex::encode(all.concat())
 }
 
-fn hashes_of(text: &str) -> Result<Hashes> {
+/// The hashes in a text of [`text_of`].
+pub(super) fn hashes_of(text: &str) -> Result<Hashes> {
     let mut all = [0; 88];
     hex::decode_to_slice(text, &mut all).map_err(storage)?;
     let mut hashes = Hashes::default();

@@ -160,7 +160,7 @@ pub(super) async fn append(
         0 => Some(Hasher::default()),
         _ => tree.hashing.get(id).filter(|(hashed, _)| *hashed == at).map(|(_, hasher)| hasher),
     };
-    let taken = take_in(&tree.blobs, fragment, max.min(missing), so_far, 0).await;
+    let taken = take_in(&tree.blobs, &tree.room, fragment, max.min(missing), so_far, 0).await;
     let TakenIn { size, hasher, at: place, .. } = taken.map_err(|error| match (error, end) {
         (TreeError::Body(error), Some(end))
             if error.kind() == io::ErrorKind::FileTooLarge && missing <= max =>

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The files of blobs, in the order of their numbers.
-fn blob_files(data: &Path) -> Vec<PathBuf> {
+pub(super) fn blob_files(data: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for folder in fs::read_dir(data.join("blobs")).expect("lists") {
         let folder = folder.expect("entry").path();
@@ -32,7 +32,7 @@ fn blob_files(data: &Path) -> Vec<PathBuf> {
 }
 
 /// Changes one bit of a file.
-fn flip(file: &Path, at: usize) {
+pub(super) fn flip(file: &Path, at: usize) {
     let mut bytes = fs::read(file).expect("reads");
     bytes[at] ^= 0x10;
     fs::write(file, bytes).expect("writes");

@@ -71,6 +71,37 @@ async fn a_folder_that_cannot_be_synced_fails_the_write() {
     tree.close().await;
 }
 
+/// The commits in SQLite's log: frames of the log that say how large the database is after them
+/// (<https://www.sqlite.org/fileformat2.html#walformat>). With `synchronous = FULL` each is a sync.
+fn commits(data: &std::path::Path) -> usize {
+    let log = fs::read(data.join("tree.db-wal")).expect("reads");
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("four bytes"));
+    let (page, salts) = (number(8) as usize, &log[16..24]);
+    let frames = (32..log.len() - 24).step_by(24 + page);
+    frames.filter(|at| log[at + 8..at + 16] == *salts && number(at + 4) != 0).count()
+}
+
+#[tokio::test]
+async fn concurrent_writers_share_a_commit() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    let tree = SqlTree::open(TreeOptions::folder(data.path())).await.expect("opens");
+    let drive = tree.drive("").await.expect("drive").no;
+    let before = commits(data.path());
+    for number in 0..4 {
+        put(&tree, drive, ROOT, &format!("alone{number}"), b"small").await;
+    }
+    assert_eq!(commits(data.path()) - before, 4, "one after another, each has its own");
+    let before = commits(data.path());
+    let writers = (0..64).map(|number| {
+        let (tree, name) = (&tree, format!("f{number}"));
+        async move { put(tree, drive, ROOT, &name, b"small").await }
+    });
+    futures::future::join_all(writers).await;
+    let shared = commits(data.path()) - before;
+    assert!((1..16).contains(&shared), "64 writes in {shared} commits");
+    tree.close().await;
+}
+
 #[tokio::test]
 async fn a_relaxed_tree_syncs_less() {
     assert_eq!(Durability::default(), Durability::Full);

@@ -14,7 +14,10 @@ use super::{
 #[tokio::test]
 async fn a_small_and_a_large_file_come_back_as_they_went() {
     let data = tempfile::tempdir().expect("temporary folder");
-    for options in [TreeOptions::ephemeral(), TreeOptions::folder(data.path())] {
+    for options in [
+        TreeOptions::ephemeral(),
+        TreeOptions::folder(data.path()).durability(crate::server::Durability::Relaxed),
+    ] {
         let tree = SqlTree::open(options).await.expect("opens");
         let drive = tree.drive("somebody").await.expect("drive").no;
         for (name, length) in

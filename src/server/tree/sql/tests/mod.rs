@@ -4,6 +4,8 @@ mod damage;
 mod durable;
 mod full;
 mod items;
+mod repair;
+mod room;
 mod sessions;
 mod storage;
 mod together;

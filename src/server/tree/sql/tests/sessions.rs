@@ -53,13 +53,21 @@ async fn fragments_of_any_size_make_the_file_that_one_request_makes() {
 async fn a_session_goes_on_after_a_restart_with_the_same_hashes() {
     let data = tempfile::tempdir().expect("temporary folder");
     let sent = bytes(100_000, 5);
-    let tree = SqlTree::open(TreeOptions::folder(data.path())).await.expect("opens");
+    let tree = SqlTree::open(
+        TreeOptions::folder(data.path()).durability(crate::server::Durability::Relaxed),
+    )
+    .await
+    .expect("opens");
     let drive = tree.drive("").await.expect("drive").no;
     let opened = open(&tree, drive, Some(sent.len() as u64)).await;
     append(&tree, &opened, 0, &sent[..60_000]).await.expect("appends");
     tree.close().await;
 
-    let tree = SqlTree::open(TreeOptions::folder(data.path())).await.expect("opens");
+    let tree = SqlTree::open(
+        TreeOptions::folder(data.path()).durability(crate::server::Durability::Relaxed),
+    )
+    .await
+    .expect("opens");
     let found = tree.session(&opened.id).await.expect("session");
     assert_eq!((found.received, found.total), (60_000, Some(100_000)));
     assert_eq!((found.state, found.expires), (opened.state.clone(), opened.expires));

@@ -25,7 +25,10 @@ where
 async fn trees() -> (tempfile::TempDir, Vec<Arc<SqlTree>>) {
     let data = tempfile::tempdir().expect("temporary folder");
     let mut trees = Vec::new();
-    for options in [TreeOptions::ephemeral(), TreeOptions::folder(data.path())] {
+    for options in [
+        TreeOptions::ephemeral(),
+        TreeOptions::folder(data.path()).durability(crate::server::Durability::Relaxed),
+    ] {
         trees.push(Arc::new(SqlTree::open(options).await.expect("opens")));
     }
     (data, trees)
