@@ -5,7 +5,9 @@ use opendal::{Metadata, raw::OpWrite};
 
 use crate::drive::{Error, ErrorKind, Result};
 
-const SIZE: &str = "drivedal-size";
+pub(super) const SIZE: &str = "drivedal-size";
+/// The value of [`SIZE`] in metadata of a file whose size the cloud does not say.
+pub(super) const UNKNOWN: &str = "unknown";
 const MODIFIED: &str = "drivedal-modified";
 /// What `close` answers about a size that the cloud did not tell.
 pub(super) const CHECK: &str = "drivedal-check";
@@ -76,6 +78,7 @@ impl Announce {
         let mut announced = Announced::default();
         for (key, value) in args.user_metadata().into_iter().flatten() {
             match key {
+                SIZE if value == UNKNOWN => {}
                 SIZE => {
                     announced.size = Some(value.parse().map_err(|_| not_understood(key, value))?);
                 }

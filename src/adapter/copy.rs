@@ -66,9 +66,14 @@ impl DriveCopier {
         }
         // The length is needed at the end, and asking for the copy would be a request more.
         let (source, item) = core.look(cx, from, &Default::default()).await?;
+        let item = core.with_size(cx, &source, item).await;
         if item.kind != Kind::File {
             return Err(Error::new(ErrorKind::IsAFolder, "only files are copied"));
         }
+        let Some(size) = item.size else {
+            let text = "the cloud does not say the size of the file, so its copy cannot be checked";
+            return Err(Error::new(ErrorKind::Unexpected, text));
+        };
         let (target, folder) = core.target(cx, to).await?;
         let asked = Instant::now();
         let copy = || core.drive.copy(cx, &source.place, Some(&item), &target, self.if_exists);
@@ -80,7 +85,6 @@ impl DriveCopier {
             }
             copying => copying,
         };
-        let size = item.size.unwrap_or_default();
         match copying {
             Ok(Copying::Running { job, ask_in }) => {
                 Ok(State::Running { job, size, begun: asked, not_before: asked + ask_in, folder })

@@ -10,7 +10,7 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -19,13 +19,15 @@ use tokio::sync::{OnceCell, OwnedMutexGuard, Semaphore};
 use super::{
     Settings,
     index::{Folder, Index, Look},
+    left_out::Recorded,
     path::Path,
     told::Told,
     turns::Turns,
     walk::Walk,
 };
 use crate::drive::{
-    Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Place, Result, Target,
+    ByteRange, Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Kind,
+    Place, Result, Target,
 };
 
 /// How old an edge may be for what overwrites by id, deletes or renames.
@@ -37,6 +39,10 @@ pub(super) struct Core {
     pub(super) index: Index,
     /// Under which paths items were shown, if somebody follows the drive's changes.
     pub(super) told: Told,
+    /// Whether reads compare bytes with the size and the hash of their file.
+    pub(super) checked_reads: AtomicBool,
+    /// Entries that listings could not show.
+    pub(super) left_out: Recorded,
     root: OnceCell<ItemId>,
     /// Who is making a folder, or writing a file: the second one waits.
     making: Turns,
@@ -69,9 +75,11 @@ impl Core {
     pub(super) fn new(drive: Arc<dyn Drive>, settings: Settings) -> Self {
         Self {
             drive,
+            checked_reads: settings.checked_reads.into(),
             settings,
             index: Index::new(),
             told: Told::default(),
+            left_out: Recorded::default(),
             root: OnceCell::new(),
             making: Turns::default(),
             ahead: Arc::new(Semaphore::new(1)),
@@ -102,7 +110,16 @@ impl Core {
     }
 
     pub(super) async fn root(&self, cx: &Context) -> Result<&ItemId> {
-        self.root.get_or_try_init(|| self.drive.root(cx)).await
+        let root = self.root.get_or_try_init(|| self.drive.root(cx)).await;
+        // Not a 404 of the item at a path: that would be read as absence.
+        root.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::new(
+                ErrorKind::NoDrive,
+                format!("cannot find the root folder of the drive: {error}"),
+            )
+            .with_source(error),
+            _ => error,
+        })
     }
 
     /// Where a path leads, by what is known for no longer than `age`.
@@ -180,6 +197,24 @@ impl Core {
             self.index.set(folder, folded.clone(), Arc::new(item.clone()), asked);
         }
         Ok((found, item))
+    }
+
+    /// Returns a file with its size, found out by a request for its first byte if the cloud does
+    /// not say it. Where that fails the size stays unknown.
+    pub(super) async fn with_size(&self, cx: &Context, found: &Found, item: Item) -> Item {
+        if item.kind != Kind::File || item.size.is_some() {
+            return item;
+        }
+        let (place, first) = (&found.place, ByteRange::Span(0..1));
+        let begun =
+            self.drive.download(cx, place, Some(&item), first, &Conditions::default()).await;
+        match begun {
+            Ok(begun) => Item { size: Some(begun.total), ..item },
+            Err(error) => {
+                tracing::warn!(name = item.name, %error, "the size of a file stays unknown");
+                item
+            }
+        }
     }
 
     /// What is known of the item at a path, without a request.

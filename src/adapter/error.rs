@@ -17,6 +17,7 @@ pub(super) fn to_opendal(error: Error) -> opendal::Error {
         ErrorKind::Range => Theirs::RangeNotSatisfied,
         // A name or a size that the cloud does not take is something it does not support.
         ErrorKind::Unsupported | ErrorKind::Invalid => Theirs::Unsupported,
+        ErrorKind::NoDrive => Theirs::ConfigInvalid,
         ErrorKind::NotAFolder => Theirs::NotADirectory,
         ErrorKind::IsAFolder => Theirs::IsADirectory,
         ErrorKind::Quota | ErrorKind::Unexpected => Theirs::Unexpected,

@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -186,8 +189,8 @@ impl DriveHandle {
     ///
     /// # Errors
     /// Those of the requests. One that trying again cannot help (a taken name, a changed local file)
-    /// has cancelled the session. Of a file that is changed while it goes in one request the cloud
-    /// may have a mixture, which the error says.
+    /// has cancelled the session. `Conflict` for a file that is changed while it is sent: the cloud
+    /// keeps what it had, because the request is broken off before its last bytes.
     pub async fn upload_file(
         &self,
         operator: &Operator,
@@ -264,8 +267,23 @@ async fn send(
         }
         (_, None) => {
             upload.sent = size;
+            let stamp = Arc::new(stamp);
+            let read_all: Arc<AtomicBool> = Arc::default();
+            upload.cx = upload.cx.guarding(stamp.guard(&read_all));
             let sent = upload.send_at_once(Body::File { file, len: size }).await;
-            sent.and_then(|item| Ok(stamp.check().map(|()| (item, 0))?))
+            let unchanged = stamp.check();
+            match (sent, unchanged) {
+                (Ok(item), Ok(())) => Ok((item, 0)),
+                (Ok(item), Err(_)) if read_all.load(Ordering::Relaxed) => Ok((item, 0)),
+                // A drive that does not send through our transport is not broken off.
+                (Ok(_), Err(changed)) => {
+                    Err(changed.also("the drive may have a mixture of both versions").into())
+                }
+                (Err(stop), Err(_)) if read_all.load(Ordering::Relaxed) => Err(stop),
+                // Why the request was broken off, rather than how that looked.
+                (Err(_), Err(changed)) => Err(changed.also("the drive keeps what it had").into()),
+                (Err(stop), Ok(())) => Err(stop),
+            }
         }
     };
     match sent {

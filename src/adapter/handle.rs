@@ -1,10 +1,10 @@
 //! What a drive offers beyond OpenDAL's words.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use opendal::Operator;
 
-use super::{core::Core, error::to_opendal, spool::SPILL};
+use super::{LeftOut, core::Core, error::to_opendal, spool::SPILL};
 use crate::drive::{
     Account, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Place, Quota,
 };
@@ -87,6 +87,20 @@ impl DriveHandle {
     pub fn remembered(&self, path: &str) -> Option<Item> {
         let path = self.core.path(path).ok()?;
         self.core.remembered(&path).map(|item| Item::clone(&item))
+    }
+
+    /// Sets whether reads compare the bytes of a file with the size and the hash that the cloud has
+    /// of it. For a caller that compares them itself. The initial value is
+    /// [`Settings::checked_reads`](super::Settings::checked_reads).
+    pub fn set_checked_reads(&self, checked: bool) {
+        self.core.checked_reads.store(checked, Ordering::Relaxed);
+    }
+
+    /// Removes and returns the entries that listings of this service have left out since the last
+    /// call: those with a name that no path can have, and those with a name that another item of
+    /// the folder has. Listings show the other entries. At most 10,000 are recorded.
+    pub fn take_left_out(&self) -> Vec<LeftOut> {
+        self.core.left_out.take()
     }
 
     /// What the cloud calls the root of the drive, whatever the operator's root is. It tells one

@@ -3,10 +3,15 @@
 //! Folders are listed concurrently and entries come as they arrive, in no order; where the drive
 //! gives a whole tree in one paged answer, that is asked for instead ([`tree`](super::tree)). A
 //! path without slash is a prefix: the entries beside it whose names begin with its last name. The
-//! folder itself is an entry, made up from the success of its first page. A missing folder is empty.
+//! folder itself is an entry, made up from the success of its first page.
+//!
+//! A folder that does not exist is empty; a folder whose listing fails is not. A 404 means the
+//! former only if the item itself, requested on its own, is not there. A subfolder that cannot be
+//! listed does not end the listing: the others are listed, and the last call returns an error that
+//! names it. If the tree in one response breaks off, the listing goes on folder by folder.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -18,9 +23,19 @@ use opendal::{
     raw::{OpList, oio},
 };
 
-use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path, tree::Tree};
+use super::{
+    core::Core,
+    error::to_opendal,
+    failures::Failures,
+    index::Folder,
+    left_out::{Fit, Names, fit},
+    metadata,
+    path::Path,
+    tree::Tree,
+};
 use crate::drive::{
-    Context, Cursor, Depth, ErrorKind, Item, ItemId, Page, PageGuard, Place, Result, Trees,
+    Conditions, Context, Cursor, Depth, Error, ErrorKind, Item, ItemId, Page, PageGuard, Place,
+    Result, Trees,
 };
 
 /// A listing under way.
@@ -37,7 +52,12 @@ pub struct DriveLister {
     /// A mutex only because futures are not `Sync`; it is never locked.
     in_flight: Mutex<FuturesUnordered<Asked>>,
     tree: Option<Tree>,
+    /// Items of a tree that broke off; they are not shown again.
+    shown_by_tree: HashSet<ItemId>,
+    /// The entry of the folder itself was shown.
+    opened: bool,
     ready: VecDeque<oio::Entry>,
+    failures: Failures,
 }
 
 type Asked = Pin<Box<dyn Future<Output = (Job, Result<Page>)> + Send>>;
@@ -67,6 +87,10 @@ struct Job {
     above: Option<Arc<Above>>,
     /// It is the folder that the listing began with.
     first: bool,
+    /// The folder is known to be one, and not a file.
+    known: bool,
+    /// Its entries so far.
+    names: Names,
 }
 
 /// A folder on the way down.
@@ -101,7 +125,10 @@ impl DriveLister {
             waiting: VecDeque::new(),
             in_flight: Mutex::default(),
             tree: None,
+            shown_by_tree: HashSet::new(),
+            opened: false,
             ready: VecDeque::new(),
+            failures: Failures::default(),
         }
     }
 
@@ -115,8 +142,10 @@ impl DriveLister {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             found => Some(found?),
         };
-        let found = found.filter(|found| found.item.as_ref().is_none_or(|item| item.is_folder()));
         if let Some(found) = found {
+            if found.item.as_ref().is_some_and(|item| !item.is_folder()) {
+                return Err(not_a_folder());
+            }
             self.remembered = found.remembered.then(|| begin.clone());
             let at_root = folder.names().is_empty();
             let whole = self.recursive
@@ -149,6 +178,8 @@ impl DriveLister {
                 pages: PageGuard::default(),
                 asked: None,
                 first: true,
+                known: at_root || found.item.is_some(),
+                names: Names::new(),
             });
         }
         self.begin = None;
@@ -176,96 +207,197 @@ impl DriveLister {
             job.pages.note(page.items.len(), next).map(|()| page)
         });
         match page {
-            Ok(page) => self.take_in(job, page),
-            Err(error) if error.kind() == ErrorKind::NotFound && self.remembered.is_some() => {
-                // The folder is gone; another one of its name may be there.
-                if let Some(begin) = self.remembered.take() {
-                    self.core.forget_way(begin.folder.names());
-                    self.begin = Some(Ok(begin));
-                }
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotAFolder) => {
-                // Removed since it was seen; or never a folder.
-                self.core.index.forget(&job.key);
-            }
-            Err(error) => {
-                // Asked again when the caller asks again.
-                self.waiting.push_front(job);
-                return Err(error);
-            }
+            Ok(page) => self.arrived(job, page).await?,
+            Err(error) => self.failed(job, error).await?,
         }
         Ok(true)
     }
 
+    /// Takes in a page. A cloud may return an empty listing for a file: a first page without
+    /// entries is believed once the item is known to be a folder.
+    async fn arrived(&mut self, mut job: Job, page: Page) -> Result<()> {
+        let is_first = job.first && job.from.is_none() && job.prefix.is_none();
+        if is_first && page.items.is_empty() && !job.known {
+            match self.core.drive.item(&self.cx, &job.place, &Conditions::default()).await {
+                Ok(item) if item.is_folder() => job.known = true,
+                Ok(_) => return Err(not_a_folder()),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => {
+                    if error.is_temporary() {
+                        self.waiting.push_back(job);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        self.failures.succeeded();
+        self.take_in(job, page);
+        Ok(())
+    }
+
+    /// Decides what a failed page means: a folder that is gone, a tree that has to be listed folder
+    /// by folder, a failure to be reported at the end.
+    ///
+    /// # Errors
+    /// Temporary ones: the next call lists the folder again, after the others.
+    async fn failed(&mut self, mut job: Job, error: Error) -> Result<()> {
+        if error.is_temporary() {
+            self.waiting.push_back(job);
+            return Err(error);
+        }
+        if error.kind() == ErrorKind::NotFound
+            && let Some(begin) = self.remembered.take()
+        {
+            // An id on the way was stale: another folder of that name may be there.
+            self.core.forget_way(begin.folder.names());
+            self.begin = Some(Ok(begin));
+            return Ok(());
+        }
+        if job.depth == Depth::Tree && breaks_off(&error, &job) {
+            tracing::warn!(%error, "the listing of the whole tree broke off: goes on by folder");
+            self.shown_by_tree = self.tree.take().map(Tree::into_shown).unwrap_or_default();
+            (job.depth, job.from, job.asked) = (Depth::Children, None, None);
+            job.pages = PageGuard::default();
+            self.waiting.push_back(job);
+            return Ok(());
+        }
+        if error.kind() == ErrorKind::NotFound {
+            match self.core.drive.item(&self.cx, &job.place, &Conditions::default()).await {
+                Err(gone) if gone.kind() == ErrorKind::NotFound => {
+                    self.core.index.forget(&job.key);
+                    return Ok(());
+                }
+                Err(failure) if failure.is_temporary() => {
+                    self.waiting.push_back(job);
+                    return Err(failure);
+                }
+                // The drive itself is missing.
+                Err(failure) if failure.kind() == ErrorKind::NoDrive => return Err(failure),
+                Ok(_) | Err(_) => {}
+            }
+        } else if job.first && job.from.is_none() {
+            return Err(error);
+        }
+        self.failures.record(job.shown, error);
+        if self.failures.is_hopeless() {
+            self.waiting.clear();
+            self.in_flight = Mutex::default();
+        }
+        Ok(())
+    }
+
     fn take_in(&mut self, mut job: Job, page: Page) {
         self.remembered = None;
-        if job.first && job.from.is_none() && job.prefix.is_none() {
+        if job.first && job.prefix.is_none() && !self.opened {
+            self.opened = true;
             self.ready.push_back(oio::Entry::new(&job.shown, MetadataBuilder::dir().build()));
         }
-        if let Some(tree) = &mut self.tree {
-            let keeps_times = self.core.capabilities().sets_modified;
-            let last = page.next.is_none();
-            let (core, by_path) = (&self.core, self.core.capabilities().paths);
-            let mut learnt: HashMap<Folder, Vec<_>> = HashMap::new();
-            tree.take_in(page.items, last, &mut |path, parent, item| {
-                core.told.record(&path, &item.id);
-                self.ready.push_back(oio::Entry::new(&path, metadata::of(item, keeps_times)));
-                let key = match by_path {
-                    // A name that no path can have is not asked for by its path either.
-                    true => match core.path(&path) {
-                        Ok(path) => core.path_folder(path.parent().names()),
-                        Err(_) => return,
-                    },
-                    false => Folder::Id(parent.clone()),
-                };
-                let known = (core.fold(&item.name), Arc::new(item.clone()));
-                learnt.entry(key).or_default().push(known);
-            });
-            // What was told of the files, their tickets above all, saves asking for each.
-            let asked = job.asked.unwrap_or_else(Instant::now);
-            for (folder, items) in learnt {
-                core.index.learn(&folder, items, false, asked);
-            }
-            if page.next.is_some() {
-                job.from = page.next;
-                self.waiting.push_back(job);
-            }
-            return;
+        if self.tree.is_some() {
+            return self.take_in_tree(job, page);
         }
-        let items: Vec<_> = page.items.into_iter().map(Arc::new).collect();
-        for item in &items {
-            self.show(&job, item);
+        let mut known = Vec::with_capacity(page.items.len());
+        for item in page.items {
+            let item = Arc::new(item);
+            if self.show(&mut job, &item) {
+                known.push((self.core.fold(&item.name), item));
+            }
         }
         let asked = job.asked.unwrap_or_else(Instant::now);
-        let learnt = items.into_iter().map(|item| (self.core.fold(&item.name), item));
-        self.core.index.learn(&job.key, learnt, page.next.is_none(), asked);
+        self.core.index.learn(&job.key, known, page.next.is_none(), asked);
         if page.next.is_some() {
             job.from = page.next;
             self.waiting.push_front(job);
         }
     }
 
-    fn show(&mut self, job: &Job, item: &Item) {
-        if job.prefix.as_ref().is_some_and(|prefix| !item.name.starts_with(prefix.as_str())) {
-            return;
+    fn take_in_tree(&mut self, mut job: Job, page: Page) {
+        let Some(tree) = &mut self.tree else { return };
+        let (core, by_path) = (&self.core, self.core.capabilities().paths);
+        let keeps_times = core.capabilities().sets_modified;
+        let mut learnt: HashMap<Folder, Vec<_>> = HashMap::new();
+        let mut elsewhere = Vec::new();
+        let mut show = |path: &str, parent: &ItemId, item: &Item| {
+            core.told.record(path, &item.id);
+            self.ready.push_back(oio::Entry::new(path, metadata::of(item, keeps_times)));
+            let key = match by_path {
+                // A name that no path can have is not looked up by its path either.
+                true => match core.path(path) {
+                    Ok(path) => core.path_folder(path.parent().names()),
+                    Err(_) => return,
+                },
+                false => Folder::Id(parent.clone()),
+            };
+            if item.is_folder() && core.drive.leads_elsewhere(&item.id) {
+                elsewhere.push((path.to_owned(), key.clone(), item.clone()));
+            }
+            let known = (core.fold(&item.name), Arc::new(item.clone()));
+            learnt.entry(key).or_default().push(known);
+        };
+        let leave_out = &mut |folder: &str, item: &Item, reason: String| {
+            core.left_out.record(folder, item, reason);
+        };
+        let fold = |name: &str| core.fold(name);
+        tree.take_in(page.items, page.next.is_none(), &fold, &mut show, leave_out);
+        // What the tree says of the files, their tickets above all, saves a request for each.
+        let asked = job.asked.unwrap_or_else(Instant::now);
+        for (folder, items) in learnt {
+            core.index.learn(&folder, items, false, asked);
+        }
+        for (shown, key, item) in elsewhere {
+            let key = below(&key, &item, &self.core);
+            self.waiting.push_back(Job::below(None, &job.above, key, shown, &item));
+        }
+        if page.next.is_some() {
+            job.from = page.next;
+            self.waiting.push_back(job);
+        }
+    }
+
+    /// Shows an entry of a folder; `false` if it is left out.
+    fn show(&mut self, job: &mut Job, item: &Item) -> bool {
+        let matches = job.prefix.as_ref().is_none_or(|prefix| item.name.starts_with(&**prefix));
+        match fit(item, self.core.fold(&item.name), &mut job.names) {
+            Fit::Shown => {}
+            Fit::Repeated => return false,
+            Fit::LeftOut(reason) => {
+                if matches {
+                    self.core.left_out.record(&job.shown, item, reason);
+                }
+                return false;
+            }
+        }
+        if !matches {
+            return true;
         }
         let mut shown = format!("{}{}", job.shown, item.name);
         if item.is_folder() {
             shown.push('/');
         }
-        let metadata = metadata::of(item, self.core.capabilities().sets_modified);
-        self.core.told.record(&shown, &item.id);
-        self.ready.push_back(oio::Entry::new(&shown, metadata));
-        if !(self.recursive && item.is_folder()) || contains_itself(&job.above, &item.id) {
-            return;
+        if !self.shown_by_tree.contains(&item.id) {
+            let metadata = metadata::of(item, self.core.capabilities().sets_modified);
+            self.core.told.record(&shown, &item.id);
+            self.ready.push_back(oio::Entry::new(&shown, metadata));
         }
-        let key = match &job.key {
-            Folder::Id(_) => Folder::Id(item.id.clone()),
-            Folder::Path(path) if path.is_empty() => Folder::Path(self.core.fold(&item.name)),
-            Folder::Path(path) => Folder::Path(format!("{path}/{}", self.core.fold(&item.name))),
-        };
-        self.waiting.push_back(Job {
-            place: Place::Item { id: item.id.clone(), via: folder_id(&job.place) },
+        if self.recursive && item.is_folder() && !contains_itself(&job.above, &item.id) {
+            let key = below(&job.key, item, &self.core);
+            let via = folder_id(&job.place);
+            self.waiting.push_back(Job::below(via, &job.above, key, shown, item));
+        }
+        true
+    }
+}
+
+impl Job {
+    /// The first page of a folder that a listing came upon.
+    fn below(
+        via: Option<ItemId>,
+        above: &Option<Arc<Above>>,
+        key: Folder,
+        shown: String,
+        item: &Item,
+    ) -> Self {
+        Self {
+            place: Place::Item { id: item.id.clone(), via },
             key,
             shown,
             prefix: None,
@@ -273,10 +405,34 @@ impl DriveLister {
             from: None,
             pages: PageGuard::default(),
             asked: None,
-            above: Some(Arc::new(Above { id: item.id.clone(), above: job.above.clone() })),
+            above: Some(Arc::new(Above { id: item.id.clone(), above: above.clone() })),
             first: false,
-        });
+            known: true,
+            names: Names::new(),
+        }
     }
+}
+
+/// The index's key of a folder in a folder.
+fn below(folder: &Folder, item: &Item, core: &Core) -> Folder {
+    match folder {
+        Folder::Id(_) => Folder::Id(item.id.clone()),
+        Folder::Path(path) if path.is_empty() => Folder::Path(core.fold(&item.name)),
+        Folder::Path(path) => Folder::Path(format!("{path}/{}", core.fold(&item.name))),
+    }
+}
+
+/// Whether a tree in one response has failed in a way that its folders, one by one, may not.
+fn breaks_off(error: &Error, job: &Job) -> bool {
+    match error.kind() {
+        ErrorKind::Conflict | ErrorKind::Unsupported => true,
+        ErrorKind::NotFound | ErrorKind::Invalid => job.from.is_some(),
+        _ => false,
+    }
+}
+
+fn not_a_folder() -> Error {
+    Error::new(ErrorKind::NotAFolder, "a file has no entries")
 }
 
 fn folder_id(place: &Place) -> Option<ItemId> {
@@ -304,7 +460,10 @@ impl oio::List for DriveLister {
                 return Ok(Some(entry));
             }
             if !self.advance().await.map_err(to_opendal)? {
-                return Ok(None);
+                return match self.failures.take() {
+                    Some(error) => Err(to_opendal(error)),
+                    None => Ok(None),
+                };
             }
         }
     }

@@ -12,9 +12,11 @@ mod copy;
 mod core;
 mod delete;
 mod error;
+mod failures;
 mod file;
 mod handle;
 mod index;
+mod left_out;
 mod list;
 mod metadata;
 mod pace;
@@ -50,7 +52,9 @@ pub use self::{
     delete::DriveDeleter,
     file::{FileUpload, SavedUpload, UploadedFile},
     handle::DriveHandle,
+    left_out::LeftOut,
     list::DriveLister,
+    metadata::known_size,
     read::{DriveReader, DriveStream},
     write::DriveWriter,
 };
@@ -71,6 +75,9 @@ pub struct Settings {
     pub index_ttl: Duration,
     /// How many folders of a recursive listing are asked for at once. The default is 8.
     pub concurrent_lists: usize,
+    /// Whether reads compare the bytes of a file with the size and the hash that the cloud has of
+    /// it. The default is true. See also [`DriveHandle::set_checked_reads`].
+    pub checked_reads: bool,
 }
 
 impl Settings {
@@ -82,6 +89,7 @@ impl Settings {
             root: "/".to_owned(),
             index_ttl: Duration::from_secs(10),
             concurrent_lists: 8,
+            checked_reads: true,
         }
     }
 }
@@ -172,7 +180,8 @@ impl Service for DriveService {
         let asked = path;
         let path = self.core.path(path).map_err(to_opendal)?;
         let looked = self.core.look(&Context::from(ctx), &path, &conditions).await;
-        let (_, item) = looked.map_err(to_opendal)?;
+        let (found, item) = looked.map_err(to_opendal)?;
+        let item = self.core.with_size(&Context::from(ctx), &found, item).await;
         self.core.told.record(asked, &item.id);
         // OpenDAL's own check asks for a folder only; a file is no answer to a path with a slash.
         if path.folder && !item.is_folder() {

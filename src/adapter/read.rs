@@ -11,10 +11,18 @@
 //!
 //! With a retry layer above, the tries of both therefore add up and do not multiply.
 //!
+//! The length is checked always, and the hash where a whole file goes by and the cloud has told one:
+//! the end of the stream is then an error instead of a clean end. What is known of a file may be
+//! older than its bytes, so before they are called wrong the item is requested again.
+//!
 //! Ranges of one file that are read side by side share one ticket: who finds none waits for the
 //! first one, who asks.
 
-use std::{ops::Range, sync::Arc, time::Instant};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -30,8 +38,8 @@ use super::{
     path::Path,
 };
 use crate::drive::{
-    ByteRange, ByteStream, Conditions, Context, Download, Error, ErrorKind, Item, ItemId, Kind,
-    Result, Retry,
+    ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind, Item,
+    ItemId, Kind, Result, Retry,
 };
 
 /// So many bodies in a row that bring nothing are the end.
@@ -68,13 +76,22 @@ impl DriveReader {
                 ByteRange::Span(offset..offset.saturating_add(size))
             }
         };
-        let (Download { total, range, etag, bytes, .. }, version) = self.0.download(range).await?;
+        let wanted = match &range {
+            ByteRange::Span(span) => Some(span.end - span.start),
+            _ => None,
+        };
+        let (Download { total, range, etag, bytes, check, .. }, version) =
+            self.0.download(range).await?;
+        let check = check.filter(|_| self.0.is_checked());
         let mut file = Item::new("", "", Kind::File);
         (file.size, file.etag) = (Some(total), etag);
         let reply = RpRead::new(metadata::of(&file, false));
         let (begun, flow) = (range.start, Flow::Open(bytes));
         let file = Arc::clone(&self.0);
-        Ok((reply, DriveStream { file, version, begun, left: range, flow, in_vain: 0 }))
+        let missing = wanted.and_then(|wanted| wanted.checked_sub(range.end - range.start));
+        let stream =
+            DriveStream { file, version, begun, left: range, flow, in_vain: 0, check, missing };
+        Ok((reply, stream))
     }
 }
 
@@ -105,8 +122,34 @@ impl File {
         };
         self.keep(&found, &download, asked);
         drop(turn);
+        self.check_size(&found, &download).await?;
         let version = Version::of(&found, &download);
         Ok((download, version))
+    }
+
+    fn is_checked(&self) -> bool {
+        self.core.checked_reads.load(Ordering::Relaxed)
+    }
+
+    /// Compares the size of the file that the bytes are of with the item's.
+    ///
+    /// # Errors
+    /// `Unexpected` if the item, requested now, has another one.
+    async fn check_size(&self, found: &Found, download: &Download) -> Result<()> {
+        let known = download.item.as_deref().or(found.item.as_deref());
+        let differs = |item: &Item| item.size.is_some_and(|size| size != download.total);
+        if !known.is_some_and(differs) || !self.is_checked() {
+            return Ok(());
+        }
+        let conditions = Conditions::default();
+        let now = self.core.drive.item(&self.cx, &found.place, &conditions).await?;
+        let Some(size) = now.size.filter(|_| differs(&now)) else { return Ok(()) };
+        let text = format!("{} bytes came of a file that has {size}", download.total);
+        if self.core.drive.rewrites(&now) {
+            tracing::warn!(name = now.name, "{text}: the cloud rewrites files of this type");
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unexpected, text))
     }
 
     /// Whether the ticket that one range has got serves the next one.
@@ -288,6 +331,10 @@ pub struct DriveStream {
     flow: Flow,
     /// Bodies in a row that brought nothing.
     in_vain: u32,
+    /// Compares the bytes of a whole file with its hash.
+    check: Option<Box<dyn ContentCheck>>,
+    /// Bytes of the requested range that the file does not have; `None` if it was open-ended.
+    missing: Option<u64>,
 }
 
 enum Flow {
@@ -319,11 +366,14 @@ impl DriveStream {
             match bytes.next().await {
                 Some(Ok(piece)) if piece.is_empty() => {}
                 Some(Ok(piece)) => {
+                    if let Some(check) = &mut self.check {
+                        check.update(&piece);
+                    }
                     self.left.start += piece.len() as u64;
                     self.in_vain = 0;
                     return Ok(Some(piece));
                 }
-                None => self.flow = Flow::Ended(None),
+                None => self.flow = Flow::Ended(self.judged().await.err()),
                 // They are not what they should be, and were given away.
                 Some(Err(error)) if !error.is_temporary() || self.left.is_empty() => {
                     self.flow = Flow::Ended(Some(error));
@@ -341,6 +391,25 @@ impl DriveStream {
                     self.in_vain += 1;
                 }
             }
+        }
+    }
+}
+
+impl DriveStream {
+    /// Decides whether the end of the bytes is the end of what was requested.
+    async fn judged(&mut self) -> Result<()> {
+        if !self.left.is_empty() {
+            let missing = self.left.end - self.left.start;
+            let text = format!("the bytes ended {missing} bytes early");
+            return Err(Error::new(ErrorKind::Unexpected, text));
+        }
+        if let Some(missing @ 1..) = self.missing {
+            let text = format!("the file ends {missing} bytes before the range does");
+            return Err(Error::new(ErrorKind::Range, text));
+        }
+        match self.check.take() {
+            Some(check) => check.finish().await,
+            None => Ok(()),
         }
     }
 }

@@ -5,7 +5,10 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -19,7 +22,10 @@ use super::{
     spool,
     upload::{Stop, Upload, next},
 };
-use crate::drive::{Body, Error, ErrorKind, Result};
+use crate::{
+    drive::{Body, Error, ErrorKind, Result},
+    http::Guard,
+};
 
 /// Bytes that leave in fragments.
 pub(super) enum Source {
@@ -79,7 +85,7 @@ impl Stamp {
     /// Whether it is still the file that it was.
     ///
     /// # Errors
-    /// `Invalid` if not.
+    /// `Conflict` if not.
     pub(super) fn check(&self) -> Result<()> {
         match Self::of(&self.file, self.path.as_deref())? {
             now if (now.len, now.modified) == (self.len, self.modified) => Ok(()),
@@ -87,9 +93,27 @@ impl Stamp {
         }
     }
 
+    /// Breaks off a request that sends the file if the file is changed meanwhile. `read_all` is set
+    /// when all bytes have been read, and were those of one version.
+    pub(super) fn guard(self: &Arc<Self>, read_all: &Arc<AtomicBool>) -> Guard {
+        let (stamp, read_all) = (Arc::clone(self), Arc::clone(read_all));
+        Guard::new(move |last| {
+            let is_same = stamp.check().is_ok();
+            if last && is_same {
+                read_all.store(true, Ordering::Relaxed);
+            }
+            is_same
+        })
+    }
+
     fn changed(&self) -> Error {
-        let text = format!("{} was changed while it was being sent", called(self.path.as_deref()));
-        Error::new(ErrorKind::Invalid, text)
+        Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "cannot send {}: it was changed while it was being sent",
+                called(self.path.as_deref())
+            ),
+        )
     }
 
     /// It could not be read.
@@ -330,8 +354,8 @@ mod tests {
         assert_eq!(source.fragment(4, 4).await.unwrap().to_vec(), b"4567");
         let error = source.fragment(8, 2).await.unwrap_err();
         let path = file.path().display().to_string();
-        assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert!(error.to_string().starts_with(&path), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.to_string().contains(&path), "{error}");
     }
 
     #[tokio::test]

@@ -2,7 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::left_out::{Fit, Names, fit};
 use crate::drive::{Item, ItemId};
+
+/// The form under which two names of a folder are one.
+type Fold<'a> = &'a dyn Fn(&str) -> String;
+type Show<'a> = &'a mut dyn FnMut(&str, &ItemId, &Item);
+type LeaveOut<'a> = &'a mut dyn FnMut(&str, &Item, String);
 
 /// Puts items to their paths as soon as the way down to them is known.
 pub(super) struct Tree {
@@ -14,8 +20,10 @@ pub(super) struct Tree {
     paths: HashMap<ItemId, String>,
     /// Items by a parent whose path is not known yet.
     pending: HashMap<ItemId, Vec<Item>>,
-    /// What was shown: pages repeat items.
+    /// Items that were shown: pages repeat items.
     seen: HashSet<ItemId>,
+    /// The names in each folder.
+    names: HashMap<ItemId, Names>,
     /// Items may have several parents: nothing can be shown before everything is known.
     several_parents: bool,
 }
@@ -23,17 +31,25 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn new(folder: ItemId, shown: String, several_parents: bool) -> Self {
         let paths = HashMap::from([(folder.clone(), shown.clone())]);
-        let (pending, seen) = Default::default();
-        Self { root: folder, shown, paths, pending, seen, several_parents }
+        let (pending, seen, names) = Default::default();
+        Self { root: folder, shown, paths, pending, seen, names, several_parents }
     }
 
-    /// Takes in a page and shows what has a path now: its path, its folder, itself. What never gets
-    /// one is not below the folder.
+    /// The items that were shown so far.
+    pub(super) fn into_shown(self) -> HashSet<ItemId> {
+        self.seen
+    }
+
+    /// Takes in a page. Calls `show` for each item whose path is known by now, with its path and
+    /// its folder; an item that never gets a path is not below the listed folder. Calls `leave_out`
+    /// for each item that cannot be shown, with the path of its folder and the reason.
     pub(super) fn take_in(
         &mut self,
         items: Vec<Item>,
         last: bool,
-        show: &mut dyn FnMut(String, &ItemId, &Item),
+        fold: Fold<'_>,
+        show: Show<'_>,
+        leave_out: LeaveOut<'_>,
     ) {
         let mut known = Vec::new();
         for item in items {
@@ -56,22 +72,32 @@ impl Tree {
         if self.several_parents {
             if last {
                 let root = self.root.clone();
-                self.show_below(&root, &self.shown, &mut vec![root.clone()], show);
+                self.show_below(&root, &self.shown, &mut vec![root.clone()], fold, show, leave_out);
             }
             return;
         }
+        known.reverse();
         while let Some(item) = known.pop() {
             if !self.seen.insert(item.id.clone()) {
                 continue;
             }
             let parent = item.parents.first().unwrap_or(&self.root);
             let Some(above) = self.paths.get(parent) else { continue };
+            let names = self.names.entry(parent.clone()).or_default();
+            match fit(&item, fold(&item.name), names) {
+                Fit::Shown => {}
+                Fit::Repeated => continue,
+                Fit::LeftOut(reason) => {
+                    leave_out(above, &item, reason);
+                    continue;
+                }
+            }
             let path = path_of(above, &item);
             if item.is_folder() {
                 self.paths.insert(item.id.clone(), path.clone());
-                known.extend(self.pending.remove(&item.id).unwrap_or_default());
+                known.extend(self.pending.remove(&item.id).into_iter().flatten().rev());
             }
-            show(path, item.parents.first().unwrap_or(&self.root), &item);
+            show(&path, item.parents.first().unwrap_or(&self.root), &item);
         }
     }
 
@@ -81,18 +107,29 @@ impl Tree {
         folder: &ItemId,
         path: &str,
         way: &mut Vec<ItemId>,
-        show: &mut dyn FnMut(String, &ItemId, &Item),
+        fold: Fold<'_>,
+        show: Show<'_>,
+        leave_out: LeaveOut<'_>,
     ) {
         let mut here = HashSet::new();
+        let mut names = Names::new();
         for item in self.pending.get(folder).into_iter().flatten() {
             if !here.insert(&item.id) {
                 continue;
             }
+            match fit(item, fold(&item.name), &mut names) {
+                Fit::Shown => {}
+                Fit::Repeated => continue,
+                Fit::LeftOut(reason) => {
+                    leave_out(path, item, reason);
+                    continue;
+                }
+            }
             let shown = path_of(path, item);
-            show(shown.clone(), folder, item);
+            show(&shown, folder, item);
             if item.is_folder() && !way.contains(&item.id) {
                 way.push(item.id.clone());
-                self.show_below(&item.id, &shown, way, show);
+                self.show_below(&item.id, &shown, way, fold, show, leave_out);
                 way.pop();
             }
         }
@@ -116,12 +153,19 @@ mod tests {
     }
 
     fn shown(tree: &mut Tree, pages: Vec<Vec<Item>>) -> Vec<String> {
-        let mut paths = Vec::new();
+        let (mut paths, mut left_out) = (Vec::new(), Vec::new());
         let count = pages.len();
         for (n, page) in pages.into_iter().enumerate() {
-            tree.take_in(page, n + 1 == count, &mut |path, _, _| paths.push(path));
+            let mut show = |path: &str, _: &ItemId, _: &Item| paths.push(path.to_owned());
+            let mut leave_out = |folder: &str, item: &Item, _: String| {
+                left_out.push(format!("{folder}{}", item.name));
+            };
+            let last = n + 1 == count;
+            tree.take_in(page, last, &str::to_uppercase, &mut show, &mut leave_out);
         }
         paths.sort();
+        left_out.sort();
+        paths.extend(left_out.into_iter().map(|path| format!("-{path}")));
         paths
     }
 
@@ -134,6 +178,25 @@ mod tests {
             vec![item("d", &[], Kind::Folder), item("root", &[], Kind::Folder)],
         ];
         assert_eq!(shown(&mut tree, pages), ["x/d/", "x/d/f"]);
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_left_out_with_what_is_below_it() {
+        for several_parents in [false, true] {
+            let mut tree = Tree::new("R".into(), "x/".into(), several_parents);
+            let named = |id: &str, name: &str, parent: &str, kind| Item {
+                name: name.to_owned(),
+                ..item(id, &[parent], kind)
+            };
+            let page = vec![
+                named("1", "..", "R", Kind::Folder),
+                named("2", "below", "1", Kind::File),
+                named("3", "a", "R", Kind::File),
+                named("4", "A", "R", Kind::File),
+                named("5", "a/b", "R", Kind::File),
+            ];
+            assert_eq!(shown(&mut tree, vec![page]), ["x/a", "-x/..", "-x/A", "-x/a/b"]);
+        }
     }
 
     #[test]

@@ -96,9 +96,29 @@ impl<'a> Walk<'a> {
         let child = core.drive.child(self.cx, place, name, &mut seen).await;
         self.listed = all;
         core.index.learn(folder, items, all, asked);
-        let child = Arc::new(child?);
+        let child = match child {
+            // A status means that the cloud did not find the folder, or one of its pages.
+            Err(error) if error.kind() == ErrorKind::NotFound && error.status().is_some() => {
+                return Err(self.lookup_error(place, name, error).await);
+            }
+            child => Arc::new(child?),
+        };
         core.index.set(folder, folded, Arc::clone(&child), asked);
         Ok((child, true))
+    }
+
+    /// Returns the error of a lookup by name that ended with a 404: `NotFound` if the folder does
+    /// not exist, and something else if it does, because the child may exist too.
+    async fn lookup_error(&self, folder: &Place, name: &str, error: Error) -> Error {
+        match self.core.drive.item(self.cx, folder, &Conditions::default()).await {
+            Err(gone) if gone.kind() == ErrorKind::NotFound => error,
+            Err(failure) => failure,
+            Ok(found) => Error::new(
+                ErrorKind::Unexpected,
+                format!("cannot look for {name:?} in the folder {:?}: {error}", found.name),
+            )
+            .with_source(error),
+        }
     }
 
     /// Asks an item itself whether it is still in that folder under that name: one small request,

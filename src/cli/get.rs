@@ -150,6 +150,10 @@ impl Get {
             Ok((at, listed))
         };
         let (at, listed) = app.interrupt.or(looking).await?;
+        // Sizes and hashes are compared here, by `fetch`.
+        if let Some(handle) = &at.remote.handle {
+            handle.set_checked_reads(false);
+        }
         let metadata = match listed {
             Some(Listed::Folder(listing)) => {
                 let path = target.for_folder(at.path.name())?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use drivedal::drive;
+use drivedal::{adapter::known_size, drive};
 use jiff::Timestamp;
 use opendal::Metadata;
 use serde::Serialize;
@@ -59,7 +59,7 @@ impl Item {
             path: path.as_str().to_owned(),
             name: path.name().unwrap_or_default().to_owned(),
             kind,
-            size: (kind == Kind::File).then(|| metadata.content_length()),
+            size: known_size(metadata),
             modified: modified(metadata),
             etag: metadata.etag().map(str::to_owned),
             content_type: metadata.content_type().map(str::to_owned),

@@ -1,12 +1,13 @@
 //! What is in a folder, or below it.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
+use drivedal::adapter::LeftOut;
 use futures::TryStreamExt;
 use opendal::{Entry, ErrorKind, Lister, Metadata};
 
 use crate::cli::{
-    app::{Found, Located},
+    app::{App, Found, Located},
     failure::{Exit, Failure, Result},
     location::DrivePath,
     units::Part,
@@ -32,6 +33,10 @@ pub(crate) struct Listing {
     folder: Located,
     first: Option<Entry>,
     part: Part,
+    /// Whether entries that are left out are reported.
+    reports: bool,
+    /// Those that are to be reported.
+    left_out: VecDeque<Failure>,
 }
 
 /// Lists a folder; of a drive with ids this costs no look beforehand.
@@ -40,6 +45,8 @@ pub(crate) struct Listing {
 /// `NotFound`; `Failed` for a file that was written with a slash.
 pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
     let folder = at.path.folder();
+    // Those of an earlier listing are not this one's.
+    drop(left_out(at));
     let opened = at.operator().lister_with(&folder).recursive(depth == Depth::Tree).await;
     let first = match opened {
         Ok(mut lister) => lister.try_next().await.map(|first| (lister, first)),
@@ -51,6 +58,8 @@ pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
             folder: at.clone(),
             first: Some(first),
             part: Part::default(),
+            reports: true,
+            left_out: VecDeque::new(),
         })),
         // To OpenDAL what is not there is an empty folder, and a file in its place too.
         Ok((lister, None)) => match at.find().await? {
@@ -59,6 +68,8 @@ pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
                 folder: at.clone(),
                 first: None,
                 part: Part::default(),
+                reports: true,
+                left_out: VecDeque::new(),
             })),
             Found::File(metadata) => Ok(Listed::File(metadata)),
         },
@@ -73,6 +84,11 @@ pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
 }
 
 impl Listing {
+    /// Without reports of entries that are left out.
+    pub(crate) fn of_shown(self) -> Self {
+        Self { reports: false, ..self }
+    }
+
     /// Only a part of what comes.
     pub(crate) fn part(self, part: Part) -> Self {
         Self { part, ..self }
@@ -81,21 +97,33 @@ impl Listing {
     /// The next item. Nothing is lost when the future is dropped.
     ///
     /// # Errors
-    /// The service's; and for an item whose name cannot be part of a path.
+    /// The service's; an item that cannot be shown. Each is one failure among others: the listing
+    /// goes on with the next call, until there are no more items.
     pub(crate) async fn next(&mut self) -> Result<Option<(DrivePath, Metadata)>> {
         loop {
+            if let Some(failure) = self.left_out.pop_front() {
+                return Err(failure);
+            }
             if self.part.limit == Some(0) {
                 return Ok(None);
             }
             let next = match self.first.take() {
                 Some(first) => Some(first),
-                None => self
-                    .lister
-                    .try_next()
-                    .await
-                    .map_err(|error| Failure::from(error).about(&self.folder))?,
+                None => self.lister.try_next().await.map_err(|error| {
+                    let failure = Failure::from(error).about(&self.folder);
+                    let message = format!("{} (the listing is not complete)", failure.message);
+                    Failure { message, ..failure }
+                })?,
             };
-            let Some((path, metadata)) = next.map(Entry::into_parts) else { return Ok(None) };
+            let Some((path, metadata)) = next.map(Entry::into_parts) else {
+                if self.reports {
+                    self.left_out = left_out(&self.folder);
+                }
+                match self.left_out.is_empty() {
+                    true => return Ok(None),
+                    false => continue,
+                }
+            };
             let path = DrivePath::parse(&path).map_err(|failure| {
                 let shown = format!("{}:{path}", self.folder.remote.shown_name());
                 Failure { exit: Exit::Failed, about: Some(shown), ..failure }
@@ -113,22 +141,48 @@ impl Listing {
         }
     }
 
-    /// All that are left, sorted by path as code points.
-    ///
-    /// # Errors
-    /// As [`next`](Self::next).
-    pub(crate) async fn sorted(mut self) -> Result<Vec<(DrivePath, Metadata)>> {
-        let mut items = Vec::new();
-        while let Some(item) = self.next().await? {
-            items.push(item);
+    /// All that are left, sorted by path as code points, and the failures among them.
+    pub(crate) async fn sorted(mut self) -> (Vec<(DrivePath, Metadata)>, Vec<Failure>) {
+        let (mut items, mut failures) = (Vec::new(), Vec::new());
+        loop {
+            match self.next().await {
+                Ok(Some(item)) => items.push(item),
+                Ok(None) => break,
+                Err(failure) => failures.push(failure),
+            }
         }
         // Segment by segment: what is in a folder comes right behind it.
         items.sort_by(|(a, _), (b, _)| a.as_str().split('/').cmp(b.as_str().split('/')));
-        Ok(items)
+        (items, failures)
     }
 
     /// The folder's remote.
     pub(crate) fn located(&self, path: DrivePath) -> Located {
         Located { remote: Arc::clone(&self.folder.remote), path }
     }
+}
+
+/// How a command ends whose listing had these failures, which are reported here.
+///
+/// # Errors
+/// The only failure, if there was nothing to show; and when results cannot be written.
+pub(crate) fn ended(app: &App, shown: bool, mut failures: Vec<Failure>) -> Result<Exit> {
+    if let (1, false) = (failures.len(), shown) {
+        return Err(failures.remove(0));
+    }
+    for failure in &failures {
+        app.output.failed(failure)?;
+    }
+    Ok(if failures.is_empty() { Exit::Done } else { Exit::Partial })
+}
+
+/// The entries that the listing of a folder has left out.
+fn left_out(folder: &Located) -> VecDeque<Failure> {
+    let Some(handle) = &folder.remote.handle else { return VecDeque::new() };
+    let remote = folder.remote.shown_name();
+    let failure = |entry: LeftOut| {
+        let text = format!("is left out: {}", entry.reason);
+        Failure::new(Exit::Failed, text).about(format!("{remote}:{}{}", entry.folder, entry.name))
+    };
+    handle.take_left_out().into_iter().map(failure).collect()
 }

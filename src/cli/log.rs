@@ -18,8 +18,10 @@ use crate::cli::{
 };
 
 /// Which statement of the drive server's database was slow is for its developers; what a picture's
-/// tags lack is nobody's trouble.
-const WARNINGS: &str = "warn,sqlx=error,nom_exif=error";
+/// tags lack is nobody's trouble. Entries and folders missing from a listing are reported by the
+/// commands themselves.
+const WARNINGS: &str = "warn,sqlx=error,nom_exif=error,drivedal::adapter::left_out=error,\
+                        drivedal::adapter::failures=error";
 
 /// Every request, every wait.
 const REQUESTS: &str = "warn,sqlx=error,nom_exif=error,drivedal=info,drivedal::wire=debug";

@@ -7,7 +7,7 @@ use crate::cli::{
     app::{App, Use},
     failure::{Exit, Failure, Result},
     item::Item,
-    listing::{Depth, Listed, list},
+    listing::{Depth, Listed, ended, list},
     location::{DrivePath, Location},
     skydrive::Live,
     units::Part,
@@ -88,35 +88,49 @@ impl Ls {
         if let Some(part) = self.range {
             listing = listing.part(part);
         }
+        let (mut shown, mut failures) = (false, Vec::new());
         if self.unsorted {
-            while let Some((path, metadata)) = listing.next().await? {
-                self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
+            loop {
+                match listing.next().await {
+                    Ok(Some((path, metadata))) => {
+                        shown = true;
+                        self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
+                    }
+                    Ok(None) => break,
+                    Err(failure) => failures.push(failure),
+                }
             }
         } else {
-            for (path, metadata) in listing.sorted().await? {
+            let items;
+            (items, failures) = listing.sorted().await;
+            for (path, metadata) in items {
+                shown = true;
                 self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
             }
         }
-        Ok(Exit::Done)
+        ended(app, shown, failures)
     }
 
     /// As the old client listed: names, or all that is said of each.
     async fn old(&self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.folder, Use::Few).await?;
         let named = self.naming.named();
-        let objects = match Live::of(&remote) {
-            Some(live) if !self.recursive => live.objects(&self.folder, named, self.range).await?,
+        let (objects, failures) = match Live::of(&remote) {
+            Some(live) if !self.recursive => {
+                (live.objects(&self.folder, named, self.range).await?, Vec::new())
+            }
             _ => self.records(app).await?,
         };
-        let shown = match self.objects || app.output.is_partial() {
+        let shown: Vec<Value> = match self.objects || app.output.is_partial() {
             true => objects,
             false => objects.iter().map(|object| object["name"].clone()).collect(),
         };
+        let is_shown = !shown.is_empty();
         app.output.value(&shown.into())?;
-        Ok(Exit::Done)
+        ended(app, is_shown, failures)
     }
 
-    async fn records(&self, app: &App) -> Result<Vec<Value>> {
+    async fn records(&self, app: &App) -> Result<(Vec<Value>, Vec<Failure>)> {
         let at = app.locate(&self.folder, self.naming.named(), Use::Few).await?;
         let depth = if self.recursive { Depth::Tree } else { Depth::Children };
         let Listed::Folder(mut listing) = list(&at, depth).await? else {
@@ -125,13 +139,13 @@ impl Ls {
         if let Some(part) = self.range {
             listing = listing.part(part);
         }
-        let items = listing.sorted().await?;
+        let (items, failures) = listing.sorted().await;
         let records = items.iter().map(|(path, metadata)| {
             let mut record = serde_json::to_value(Item::new(path, metadata)).unwrap_or_default();
             record["name"] = relative(&at.path, path).into();
             record
         });
-        Ok(records.collect())
+        Ok((records.collect(), failures))
     }
 
     fn show(&self, app: &App, name: &str, item: &Item) -> Result {

@@ -11,7 +11,7 @@ use crate::cli::{
     app::{App, Use},
     failure::{Exit, Failure, Result},
     item::{Item, Kind},
-    listing::{Depth, Listed, Listing, list},
+    listing::{Depth, Listed, Listing, ended, list},
     location::{DrivePath, Location},
     ls::relative,
     skydrive::Live,
@@ -72,21 +72,25 @@ impl Tree {
         let Listed::Folder(listing) = list(&at, Depth::Tree).await? else {
             return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
         };
-        let root = read(&at.path, listing).await?;
+        let (root, failures) = read(&at.path, listing).await;
+        let shown = root.children.as_ref().is_some_and(|children| !children.is_empty());
+        if !shown && failures.len() == 1 {
+            return ended(app, shown, failures);
+        }
         if app.output.is_json() {
             app.output.json(&root)?;
-            return Ok(Exit::Done);
+            return ended(app, shown, failures);
         }
         if app.output.is_yaml() {
             let name = at.path.name().unwrap_or(at.remote.shown_name());
             app.output.value(&json!({ name: root.old() }))?;
-            return Ok(Exit::Done);
+            return ended(app, shown, failures);
         }
         app.output.line(app.output.shown(&at.to_string()))?;
         let mut counts = (0, 0);
         self.show(app, &root, "", &mut counts)?;
         app.output.line(format_args!("{} folders, {} files", counts.0, counts.1))?;
-        Ok(Exit::Done)
+        ended(app, shown, failures)
     }
 
     fn show(&self, app: &App, folder: &Node, before: &str, counts: &mut (u64, u64)) -> Result {
@@ -114,12 +118,15 @@ impl Tree {
     }
 }
 
-async fn read(folder: &DrivePath, mut listing: Listing) -> Result<Node> {
-    let mut root = Node::folder(folder);
-    while let Some((path, metadata)) = listing.next().await? {
-        root.insert(folder, &path, &metadata);
+async fn read(folder: &DrivePath, mut listing: Listing) -> (Node, Vec<Failure>) {
+    let (mut root, mut failures) = (Node::folder(folder), Vec::new());
+    loop {
+        match listing.next().await {
+            Ok(Some((path, metadata))) => root.insert(folder, &path, &metadata),
+            Ok(None) => return (root, failures),
+            Err(failure) => failures.push(failure),
+        }
     }
-    Ok(root)
 }
 
 impl Node {

@@ -35,6 +35,8 @@ pub enum ErrorKind {
     IsAFolder,
     /// The request itself was wrong: a name the cloud refuses, an option out of bounds.
     Invalid,
+    /// The options name a drive, site or library that does not exist. Never used for an item.
+    NoDrive,
     /// Anything else: no connection, a broken answer, an error of the cloud's.
     Unexpected,
 }

@@ -36,8 +36,8 @@ pub use self::{
     place::{Change, Conditions, IfExists, Place, Removal, Target},
     secret::Secret,
     transfer::{
-        Body, ByteRange, ByteStream, CopyJob, Copying, Download, Progress, SessionLimits,
-        UploadSession, WriteOptions,
+        Body, ByteRange, ByteStream, ContentCheck, CopyJob, Copying, Download, Progress,
+        SessionLimits, UploadSession, WriteOptions,
     },
 };
 pub use crate::http::Context;
@@ -312,11 +312,25 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Err(Error::unsupported("a feed of changes"))
     }
 
+    /// Returns whether the cloud may hold other bytes of a file than its size and hash say, so that
+    /// a difference is no damage: SharePoint writes properties into Office files.
+    fn rewrites(&self, file: &Item) -> bool {
+        let _ = file;
+        false
+    }
+
     /// Whether [`changes`](Self::changes) tells what becomes of an item, and of what is below it:
     /// not of what lies in another drive.
     fn tells_changes_of(&self, id: &ItemId) -> bool {
         let _ = id;
         true
+    }
+
+    /// Returns whether an item is a folder whose contents are in another drive: a listing by
+    /// [`Depth::Tree`] has the folder and not what is below it.
+    fn leads_elsewhere(&self, id: &ItemId) -> bool {
+        let _ = id;
+        false
     }
 
     /// Removes items, folders with everything below, at most [`Capabilities::removals`] at a time;

@@ -2,6 +2,7 @@
 
 use std::{fmt, fs::File, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use futures::Stream;
 use jiff::Timestamp;
 use opendal::Buffer;
@@ -38,6 +39,22 @@ pub struct Download {
     pub item: Option<Box<Item>>,
     /// The bytes. Ends with an error if there are fewer than promised.
     pub bytes: ByteStream,
+    /// Compares the bytes with the hash that the cloud has of the file. Present if `range` is the
+    /// whole file and the cloud has told a hash.
+    pub check: Option<Box<dyn ContentCheck>>,
+}
+
+/// Compares the bytes of a whole file with what the cloud says of them, while they arrive.
+#[async_trait]
+pub trait ContentCheck: Send + Sync {
+    /// Takes in the next bytes of the file.
+    fn update(&mut self, bytes: &Buffer);
+
+    /// Compares, after the last byte.
+    ///
+    /// # Errors
+    /// `Unexpected` if the bytes are not the file.
+    async fn finish(self: Box<Self>) -> Result<()>;
 }
 
 impl fmt::Debug for Download {

@@ -251,6 +251,7 @@ impl Call {
                 after: Bytes::new(),
                 watch: self.watch.clone(),
                 leaving: None,
+                guard: None,
             }),
         }
     }

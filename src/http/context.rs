@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use super::{
     call::Call,
     error,
-    file::{BodySource, Leaving},
+    file::{BodySource, Guard, Leaving},
     limit::ResponseLimit,
     transport::{PIECE, Redirected, understands_files},
 };
@@ -42,6 +42,8 @@ pub struct Context {
     requests: Option<Arc<AtomicU64>>,
     /// Told of the bytes of files that go in one request.
     leaving: Option<Leaving>,
+    /// Breaks off requests whose file is changed while it is sent.
+    guard: Option<Guard>,
 }
 
 impl From<&OperationContext> for Context {
@@ -51,6 +53,7 @@ impl From<&OperationContext> for Context {
             executor: lent.executor().clone().into_inner(),
             requests: None,
             leaving: None,
+            guard: None,
         }
     }
 }
@@ -71,6 +74,11 @@ impl Context {
     /// The same, on which `leaving` is told of the bytes of files.
     pub(crate) fn telling(self, leaving: Option<Leaving>) -> Self {
         Self { leaving, ..self }
+    }
+
+    /// The same, on which a request with a file breaks off if the file is changed meanwhile.
+    pub(crate) fn guarding(self, guard: Guard) -> Self {
+        Self { guard: Some(guard), ..self }
     }
 
     /// Runs a task that goes on when the caller's future is dropped.
@@ -114,6 +122,7 @@ impl Context {
         let mut request = call.into_request().map_err(|e| e.attempted(&attempted))?;
         if let Some(source) = request.extensions_mut().get_mut::<BodySource>() {
             source.leaving.clone_from(&self.leaving);
+            source.guard.clone_from(&self.guard);
         }
         if let Some(requests) = &self.requests {
             requests.fetch_add(1, Ordering::Relaxed);
@@ -135,7 +144,8 @@ impl Context {
     /// Another transport than ours would send an empty body where a file was meant, and so empty
     /// the user's file in the cloud: it is asked first.
     async fn with_sendable_body(&self, call: Call) -> Result<Call> {
-        let Some(source) = call.file() else { return Ok(call) };
+        let Some(mut source) = call.file() else { return Ok(call) };
+        source.guard.clone_from(&self.guard);
         if understands_files(&self.transport).await {
             return Ok(call);
         }

@@ -22,7 +22,50 @@ pub(super) struct BodySource {
     pub(super) after: Bytes,
     pub(super) watch: Option<Watch>,
     pub(super) leaving: Option<Leaving>,
+    pub(super) guard: Option<Guard>,
 }
+
+/// Decides whether a file is still the one whose request was begun. Called before its first bytes
+/// are read and before its last ones leave, on a thread that may block. If it fails the request
+/// breaks off: the server never gets all bytes of a file that was changed meanwhile.
+#[derive(Clone)]
+pub(crate) struct Guard(Arc<dyn Fn(bool) -> bool + Send + Sync>);
+
+impl Guard {
+    /// `is_same` returns whether the file is unchanged; its argument is whether all bytes have been
+    /// read.
+    pub(crate) fn new(is_same: impl Fn(bool) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_same))
+    }
+}
+
+/// The file that a request sends was changed. Never temporary: the request must not be repeated.
+#[derive(Debug)]
+pub(super) struct SourceChanged;
+
+impl SourceChanged {
+    /// Whether it is what a transport failed of.
+    pub(super) fn caused(error: &(dyn std::error::Error + 'static)) -> bool {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            // An `io::Error` does not show what it is made of as its source.
+            let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if inner.is_some_and(|inner| inner.is::<Self>()) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
+impl fmt::Display for SourceChanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the file was changed while it was being sent")
+    }
+}
+
+impl std::error::Error for SourceChanged {}
 
 /// Told how many of a file's first bytes have been read to be sent, each time there are more of
 /// them; from the beginning again if its request is repeated.
@@ -96,13 +139,15 @@ struct Step {
     len: u64,
     observer: Option<Box<dyn Observer>>,
     leaving: Option<Leaving>,
+    guard: Option<Guard>,
 }
 
 impl Reading {
     async fn next(self) -> Option<(io::Result<Bytes>, Self)> {
         let reading = match self {
-            Self::Begin(BodySource { file, file_len: len, watch, leaving, .. }) => {
-                Step { file, at: 0, len, observer: watch.map(|begun| begun()), leaving }.ahead()
+            Self::Begin(BodySource { file, file_len: len, watch, leaving, guard, .. }) => {
+                let observer = watch.map(|begun| begun());
+                Step { file, at: 0, len, observer, leaving, guard }.ahead()
             }
             other => other,
         };
@@ -116,6 +161,13 @@ impl Reading {
 }
 
 impl Step {
+    fn check(&self, read_all: bool) -> io::Result<()> {
+        match &self.guard {
+            Some(Guard(is_same)) if !is_same(read_all) => Err(io::Error::other(SourceChanged)),
+            _ => Ok(()),
+        }
+    }
+
     /// Begins to read the next piece in a task of its own.
     fn ahead(mut self) -> Reading {
         let want = usize::try_from(self.len - self.at).unwrap_or(PIECE).min(PIECE);
@@ -127,7 +179,13 @@ impl Step {
         }
         Reading::Ahead(spawn_blocking(move || {
             let mut piece = vec![0; want];
+            if self.at == 0 {
+                self.check(false)?;
+            }
             read_exact_at(&self.file, &mut piece, self.at)?;
+            if self.at + want as u64 == self.len {
+                self.check(true)?;
+            }
             if let Some(observer) = &mut self.observer {
                 observer.piece(&piece);
             }

@@ -48,7 +48,7 @@ pub(crate) use self::{
     context::{Incoming, Reply},
     error::without_values,
     exclusive::exclusive,
-    file::{Observer, read_exact_at},
+    file::{Guard, Observer, read_exact_at},
     limit::ResponseLimit,
     range::{asking_for, exactly},
     url_policy::UrlPolicy,

@@ -75,7 +75,8 @@ pub(crate) fn exactly(range: &ByteRange, known: Option<u64>, answer: Incoming) -
     } else {
         cut(answer.into_stream(), wanted.start - given.start, wanted.end - wanted.start, attempted)
     };
-    Ok(Download { total, range: wanted, etag: None, ticket: None, item: None, bytes })
+    let range = wanted;
+    Ok(Download { total, range, etag: None, ticket: None, item: None, bytes, check: None })
 }
 
 fn past_the_end(attempted: &str) -> Error {

@@ -15,7 +15,12 @@ use futures::{Stream, StreamExt, stream};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 use tokio::time::timeout;
 
-use super::{file::BodySource, progress::Progress, redirect, tls, unreachable::Unreachable};
+use super::{
+    file::{BodySource, SourceChanged},
+    progress::Progress,
+    redirect, tls,
+    unreachable::Unreachable,
+};
 
 /// How much of a body is handed to the connection at once, in bytes.
 pub(super) const PIECE: usize = 256 << 10;
@@ -231,6 +236,7 @@ fn not_sent(url: &reqwest::Url, error: reqwest::Error) -> Error {
 fn failed(what: &'static str, error: reqwest::Error) -> Error {
     let temporary =
         error.is_request() || error.is_body() || error.is_decode() || error.is_timeout();
+    let temporary = temporary && !SourceChanged::caused(&error);
     Error::new(ErrorKind::Unexpected, what)
         .with_temporary(temporary)
         .set_source(error.without_url())

@@ -15,6 +15,12 @@
 ))]
 #[macro_use]
 mod options;
+#[cfg(any(
+    feature = "services-amazon-drive",
+    feature = "services-onedrive",
+    feature = "services-skydrive"
+))]
+mod lenient;
 #[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
 mod names;
 #[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]

@@ -5,6 +5,7 @@ mod data_folder;
 mod drives;
 mod full;
 mod killed;
+mod listings;
 mod lists;
 mod rig;
 mod serve;

@@ -5,5 +5,6 @@ mod contract;
 mod lines;
 mod reads;
 mod resumed;
+mod rewritten;
 mod rig;
 mod writers;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use drivedal::{
     layers::{Policy, RetryLayer, retry::Backoff},
-    server::{Fault, Server, When},
+    server::{Fault, Server, Side, When},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use opendal::{ErrorKind, Operator};
@@ -192,5 +192,55 @@ async fn a_reset_in_the_middle_is_survived_as_a_short_body_is() {
         ];
         server.control().add_faults(faults).expect("rules");
         assert!(streamed(&retried).await.expect("all of it") == written, "{cloud:?}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_the_files_are_an_error_however_they_are_read() {
+    let written = bytes(7, 100_000);
+    for cloud in ALL {
+        let (server, drive) = with_file(cloud, &written).await;
+        let operator = &drive.operator;
+        let wrong = |text: String| Fault::on(body(cloud)).status(200).body(text);
+        let mut faults = vec![wrong("short".to_owned()), wrong("x".repeat(100_010))];
+        // SkyDrive tells no hash.
+        if cloud != Cloud::SkyDrive {
+            faults.push(Fault::on(body(cloud)).corrupt(Side::Answer));
+        }
+        for fault in faults {
+            let how = format!("{cloud:?}: {}", fault.body.as_ref().map_or(0, String::len));
+            server.control().add_faults([fault.clone()]).expect("a rule");
+            streamed(operator).await.expect_err(&how);
+            operator.read("x/large").await.expect_err(&how);
+            if fault.body.is_some() {
+                operator.read_with("x/large").range(5..50).await.expect_err(&how);
+                let reader = operator.reader("x/large").await.expect("a reader");
+                let stream = reader.into_stream(5..50).await;
+                if let Ok(stream) = stream {
+                    stream.try_collect::<Vec<_>>().await.expect_err(&how);
+                }
+            }
+            // The caller may compare himself.
+            drive.handle.set_checked_reads(false);
+            let read = streamed(operator).await;
+            assert!(read.is_ok_and(|read| read != written), "{how}");
+            drive.handle.set_checked_reads(true);
+            server.control().clear_faults();
+        }
+        assert!(streamed(operator).await.expect("all of it") == written, "{cloud:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_hash_is_of_all_bytes_also_where_they_came_in_several_bodies() {
+    let written = bytes(8, 4 * MIB);
+    for cloud in [Cloud::OneDrive, Cloud::Amazon] {
+        let (server, drive) = with_file(cloud, &written).await;
+        let cut = Fault::on(body(cloud)).times(1).truncate(1 << 20);
+        let flipped = Fault::on(body(cloud)).times(1).corrupt(Side::Answer);
+        server.control().add_faults([cut.clone()]).expect("a rule");
+        assert!(streamed(&drive.operator).await.expect("all of it") == written, "{cloud:?}");
+        server.control().add_faults([cut, flipped]).expect("rules");
+        streamed(&drive.operator).await.expect_err("a byte is wrong");
     }
 }

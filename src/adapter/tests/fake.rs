@@ -20,6 +20,8 @@ pub(super) enum Fault {
     After(Error),
     /// Waits until [`FakeDrive::release`].
     Hold,
+    /// Nothing: for the next fault to strike later.
+    Pass,
 }
 
 #[derive(Debug, Default)]
@@ -128,6 +130,22 @@ impl FakeDrive {
         }
     }
 
+    /// Waits until a verb was begun that often.
+    pub(super) async fn are_at(&self, verb: &str, times: usize) {
+        let begun = |line: &&String| line.starts_with(verb);
+        while self.state.lock().unwrap().log.iter().filter(begun).count() < times {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A second file of a name that is taken.
+    pub(super) fn twin(&self, parent: &str, name: &str) {
+        let mut state = self.state.lock().unwrap();
+        let parent = state.walk(parent).unwrap();
+        let id = state.make(&parent, "twin", Some(b"twin"));
+        state.nodes.get_mut(&id).unwrap().name = name.into();
+    }
+
     /// The bodies of the next downloads break off after so many bytes each.
     pub(super) fn cut(&self, after: impl IntoIterator<Item = usize>) {
         self.state.lock().unwrap().cuts.extend(after);
@@ -189,7 +207,7 @@ impl FakeDrive {
             at.map(|at| state.faults.remove(at).1)
         };
         match fault {
-            None => Ok(None),
+            None | Some(Fault::Pass) => Ok(None),
             Some(Fault::Before(error)) => Err(error),
             Some(Fault::After(error)) => Ok(Some(error)),
             Some(Fault::Hold) => {
@@ -367,7 +385,7 @@ impl Drive for FakeDrive {
         });
         let pieces = [Ok(Buffer::from(piece))].into_iter().chain(broken);
         let bytes: ByteStream = Box::pin(stream::iter(pieces));
-        Ok(Download { total, range, etag: None, ticket: None, item, bytes })
+        Ok(Download { total, range, etag: None, ticket: None, item, bytes, check: None })
     }
 
     async fn upload(

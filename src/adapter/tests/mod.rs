@@ -2,6 +2,7 @@
 
 mod fake;
 mod file;
+mod list;
 mod read;
 mod walk;
 mod writer;

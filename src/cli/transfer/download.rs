@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use drivedal::drive::Item;
+use drivedal::{adapter::known_size, drive::Item};
 use jiff::Timestamp;
 use opendal::Metadata;
 use tokio::task::JoinSet;
@@ -147,11 +147,8 @@ impl Download {
                         Err(failure) => failure.about(&at),
                     }
                 }
-                Err(failure) => {
-                    let message = format!("{} (the listing is not complete)", failure.message);
-                    self.ledger.failed(Failure { message, ..failure })?;
-                    return Ok(false);
-                }
+                // One failure among the items: the listing goes on.
+                Err(failure) => failure,
             };
             is_complete = false;
             self.ledger.failed(failure)?;
@@ -289,6 +286,11 @@ impl Download {
         if let Some(folder) = local.parent() {
             self.make(&parent, folder, folders).await?;
         }
+        let metadata = match known_size(&metadata) {
+            Some(_) => metadata,
+            // A look at the file finds out its size.
+            None => from.find().await?.metadata().clone(),
+        };
         Ok(Some(File::new(from, local, metadata)))
     }
 

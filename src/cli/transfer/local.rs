@@ -174,6 +174,11 @@ impl Source {
         .await
     }
 
+    fn modified_now(&self) -> Result<Option<Timestamp>> {
+        let found = self.file.metadata().map_err(|error| Failure::local(&self.path, &error))?;
+        Ok(found.modified().ok().and_then(|time| Timestamp::try_from(time).ok()))
+    }
+
     fn next_piece(&mut self) -> Result<Bytes> {
         // One byte more than is left, to see a file that has grown.
         let left = usize::try_from(self.size - self.read + 1).unwrap_or(PIECE).min(PIECE);
@@ -184,6 +189,11 @@ impl Source {
         self.ended = piece.len() < left;
         if self.read > self.size || (self.ended && self.read < self.size) {
             let why = format!("it changed while it was read: it had {} bytes", self.size);
+            return Err(Failure::new(Exit::Failed, why).about(self.path.display()));
+        }
+        // Before the last piece is given away: a file may be rewritten at its size.
+        if self.ended && self.modified_now()? != self.modified {
+            let why = "it changed while it was read: it was modified";
             return Err(Failure::new(Exit::Failed, why).about(self.path.display()));
         }
         Ok(piece.into())

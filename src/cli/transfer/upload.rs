@@ -14,6 +14,8 @@ use std::{
     },
 };
 
+use drivedal::adapter::known_size;
+
 use super::{
     jobs::work_off,
     journal::Journal,
@@ -333,11 +335,18 @@ impl<'a> Sizes<'a> {
 
 async fn sizes_in(folder: &Located) -> Result<HashMap<String, u64>> {
     let mut sizes = HashMap::new();
-    if let Listed::Folder(mut listing) = list(folder, Depth::Children).await? {
+    if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
+        let mut listing = listing.of_shown();
         while let Some((path, metadata)) = listing.next().await? {
-            if let (Some(name), true) = (path.name(), metadata.is_file()) {
-                sizes.insert(name.to_owned(), metadata.content_length());
-            }
+            let Some(name) = path.name().filter(|_| metadata.is_file()).map(str::to_owned) else {
+                continue;
+            };
+            let size = match known_size(&metadata) {
+                Some(size) => size,
+                // A look at the file finds out its size.
+                None => listing.located(path).find().await?.metadata().content_length(),
+            };
+            sizes.insert(name, size);
         }
     }
     Ok(sizes)
@@ -345,7 +354,8 @@ async fn sizes_in(folder: &Located) -> Result<HashMap<String, u64>> {
 
 async fn names_in(folder: &Located) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
-    if let Listed::Folder(mut listing) = list(folder, Depth::Children).await? {
+    if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
+        let mut listing = listing.of_shown();
         while let Some((path, _)) = listing.next().await? {
             names.extend(path.name().map(str::to_owned));
         }

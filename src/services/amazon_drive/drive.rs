@@ -102,7 +102,10 @@ impl Cloud {
                 let found =
                     self.client.nodes(cx, &ListQuery { filter, ..ListQuery::default() }).await?;
                 let root = found.data.into_iter().find(|node| node.is_root).ok_or_else(|| {
-                    Error::new(ErrorKind::NotFound, "the cloud names no root folder")
+                    Error::new(
+                        ErrorKind::NoDrive,
+                        "cannot find the root folder: the cloud names none",
+                    )
                 })?;
                 Ok(Root { id: root.id.into(), created_by: root.created_by })
             })
@@ -200,7 +203,7 @@ impl Drive for Cloud {
         };
         // What is below a trashed folder is as available as ever; it has no way up to the root.
         let belongs = |node: &Node| {
-            is_item(node)
+            is_live(node)
                 && (depth == Depth::Children
                     || node.parents.as_ref().is_some_and(|parents| !parents.is_empty()))
         };
@@ -271,10 +274,14 @@ pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
 
 /// Whether a node is one that paths lead to.
 pub(super) fn is_item(node: &Node) -> bool {
+    is_live(node) && node.name.as_ref().is_some_and(|name| !name.is_empty())
+}
+
+/// Whether a node is a file or a folder that is not in the trash; it may lack a name.
+fn is_live(node: &Node) -> bool {
     matches!(node.kind, NodeKind::File | NodeKind::Folder)
         && !node.is_root
         && matches!(node.status, Some(Status::Available) | None)
-        && node.name.as_ref().is_some_and(|name| !name.is_empty())
 }
 
 /// An item's etag is the MD5 of its bytes: `eTagResponse` changes with a rename too, and no answer

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::{StreamExt, stream};
 use md5::{Digest, Md5};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
-    drive::{Body, ByteStream, Error, ErrorKind, Result},
-    http::{Call, Observer, exclusive},
+    drive::{Body, Error, ErrorKind, Result},
+    http::{Call, Observer},
 };
 
 /// An MD5 sum.
@@ -81,34 +80,6 @@ impl Observer for Watching {
     fn end(self: Box<Self>) {
         *self.sum.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.md5.finalize().into());
     }
-}
-
-/// The same bytes; after the last one `judge` is given their sum and may make an error of it.
-pub(super) fn checked<J, F>(bytes: ByteStream, judge: J) -> ByteStream
-where
-    J: FnOnce(Md5Sum) -> F + Send + 'static,
-    F: Future<Output = Result<()>> + Send + 'static,
-{
-    enum Step<J> {
-        Bytes(ByteStream, Md5, J),
-        End,
-    }
-    exclusive(stream::unfold(Step::Bytes(bytes, Md5::new(), judge), |step| async move {
-        let Step::Bytes(mut bytes, mut md5, judge) = step else { return None };
-        match bytes.next().await {
-            Some(Ok(piece)) => {
-                for bytes in piece.clone() {
-                    md5.update(bytes);
-                }
-                Some((Ok(piece), Step::Bytes(bytes, md5, judge)))
-            }
-            Some(Err(error)) => Some((Err(error), Step::End)),
-            None => match judge(md5.finalize().into()).await {
-                Ok(()) => None,
-                Err(error) => Some((Err(error), Step::End)),
-            },
-        }
-    }))
 }
 
 /// 32 hexadecimal digits.

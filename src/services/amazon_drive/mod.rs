@@ -110,7 +110,9 @@ impl AmazonDrive {
         let drive = Cloud::new(config.client()?, config.deduplication())
             .with_upload_wait(config.upload_wait)
             .with_unchecked_reads(config.unchecked_reads);
-        let settings = settings(AMAZON_DRIVE_SCHEME, config.name, config.root, config.index_ttl);
+        let mut settings =
+            settings(AMAZON_DRIVE_SCHEME, config.name, config.root, config.index_ttl);
+        settings.checked_reads = !config.unchecked_reads;
         let service = DriveService::new(Arc::new(drive), settings);
         let handle = service.handle();
         Ok((service, handle))

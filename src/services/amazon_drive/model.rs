@@ -5,8 +5,12 @@ use std::{collections::HashMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::drive::{ItemId, Secret};
+use crate::{
+    drive::{ItemId, Secret},
+    services::lenient,
+};
 
 /// Where an account's requests go (C.1). Both end with `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,6 +186,7 @@ pub struct ContentProperties {
     /// 32 hexadecimal digits.
     pub md5: Option<String>,
     /// Bytes.
+    #[serde(deserialize_with = "lenient::size")]
     pub size: Option<u64>,
     /// Media type.
     pub content_type: Option<String>,
@@ -199,9 +204,19 @@ pub struct NodeList {
     /// Where the next page starts; it can be asked for within 10 minutes. `None`: that was the last.
     #[serde(default)]
     pub next_token: Option<String>,
-    /// The nodes.
-    #[serde(default)]
+    /// The nodes. One that cannot be read has no id.
+    #[serde(default, deserialize_with = "nodes")]
     pub data: Vec<Node>,
+}
+
+fn nodes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Node>, D::Error> {
+    lenient::entries(deserializer, |value| {
+        let name = value["name"].as_str().unwrap_or_default();
+        let parents = value["parents"].as_array().map_or(&[][..], Vec::as_slice);
+        let parents: Vec<_> = parents.iter().filter_map(|parent| parent.as_str()).collect();
+        let rest = json!({"id": "", "kind": "FILE", "name": name, "parents": parents});
+        serde_json::from_value(rest).expect("a node needs no more than an id and a kind")
+    })
 }
 
 /// What a node is made of: metadata of `POST nodes`.

@@ -2,13 +2,16 @@
 
 use std::{ops::Range, sync::Arc};
 
+use ::md5::{Digest, Md5};
+use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use opendal::Buffer;
 
 use super::{api::Client, drive::item_of, md5};
 use crate::{
     drive::{
-        ByteRange, ByteStream, Conditions, Context, Download, Error, ErrorKind, HashKind, Item,
-        ItemId, Result, Retry,
+        ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind,
+        HashKind, Item, ItemId, Result, Retry,
     },
     http::exclusive,
 };
@@ -79,10 +82,8 @@ impl Reading {
             && download.range == (0..download.total)
             && let Some(sum) = known.and_then(md5_of)
         {
-            let bytes = std::mem::replace(&mut download.bytes, Box::pin(stream::empty()));
             let answers = download.total.div_ceil(self.most);
-            let judge = move |arrived| async move { self.judge(arrived, sum, answers).await };
-            download.bytes = md5::checked(bytes, judge);
+            download.check = Some(Box::new(Check { file: self, md5: Md5::new(), sum, answers }));
         }
         Ok(download)
     }
@@ -200,6 +201,29 @@ impl Reading {
             ),
         )
         .with_retry(Retry::Again { after: None }))
+    }
+}
+
+/// Compares the MD5 of a whole file with the one that was known before.
+struct Check {
+    file: Reading,
+    /// Of the bytes so far.
+    md5: Md5,
+    sum: md5::Md5Sum,
+    /// In how many responses the file arrives.
+    answers: u64,
+}
+
+#[async_trait]
+impl ContentCheck for Check {
+    fn update(&mut self, bytes: &Buffer) {
+        for piece in bytes.clone() {
+            self.md5.update(piece);
+        }
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        self.file.judge(self.md5.finalize().into(), self.sum, self.answers).await
     }
 }
 

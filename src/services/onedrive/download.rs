@@ -1,13 +1,20 @@
 //! Bytes out, and the looks that go before them.
 
+use async_trait::async_trait;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use opendal::Buffer;
+
 use super::{
+    AccountKind, QuickXor,
     address::{Address, Ids, Side},
     drive::GraphDrive,
     item,
+    verify::may_be_rewritten,
 };
 use crate::{
     drive::{
-        ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result,
+        ByteRange, Conditions, ContentCheck, Context, Download, Error, ErrorKind, HashKind, Item,
+        Kind, Place, Result,
     },
     services::renewals::overtaken,
 };
@@ -26,7 +33,11 @@ pub(super) async fn look(
     at: &Address,
     conditions: &Conditions,
 ) -> Result<Item> {
-    let wire = drive.client.item(cx, at, conditions.if_none_match.as_deref()).await?;
+    let wire = match drive.client.item(cx, at, conditions.if_none_match.as_deref()).await {
+        Ok(wire) => wire,
+        Err(error) => return Err(drive.item_error(cx, at, error).await),
+    };
+    drive.note_seen();
     let item = item::item(wire, drive.drive_of(cx, at).await?)?;
     // The cloud compares `If-None-Match` and not `If-Match`, and some hosts neither (A5).
     let is = |etag: &String| etag == "*" || item.etag.as_ref() == Some(etag);
@@ -41,7 +52,87 @@ pub(super) async fn look(
 
 /// A file's bytes: one request with a ticket that still works, else two. A look that tells the
 /// ticket costs as much as the redirect of `/content`, shows the etag, and serves the next range.
+///
+/// Of a whole file the hash is checked.
 pub(super) async fn bytes(
+    drive: &GraphDrive,
+    cx: &Context,
+    file: &Place,
+    known: Option<&Item>,
+    range: ByteRange,
+    conditions: &Conditions,
+) -> Result<Download> {
+    let mut download = opened(drive, cx, file, known, range, conditions).await?;
+    let item = download.item.as_deref().or(known);
+    let hash = item.and_then(|item| Some((item, quick_xor(item)?)));
+    if let Some((item, expected)) = hash
+        && download.range == (0..download.total)
+    {
+        let (drive, cx) = (drive.clone(), cx.clone());
+        let place = Place::of(&item.id);
+        let hash = QuickXor::new();
+        download.check = Some(Box::new(HashCheck { drive, cx, place, expected, hash }));
+    }
+    Ok(download)
+}
+
+/// Compares the hash of a whole file with the item's.
+struct HashCheck {
+    drive: GraphDrive,
+    cx: Context,
+    /// The file.
+    place: Place,
+    /// The hash that was known before the bytes were requested.
+    expected: [u8; 20],
+    /// Of the bytes so far.
+    hash: QuickXor,
+}
+
+#[async_trait]
+impl ContentCheck for HashCheck {
+    fn update(&mut self, bytes: &Buffer) {
+        for piece in bytes.clone() {
+            self.hash.update(&piece);
+        }
+    }
+
+    /// What was known of the file may be older than its bytes: before they are called damaged the
+    /// item is requested again.
+    async fn finish(self: Box<Self>) -> Result<()> {
+        let arrived = self.hash.finish();
+        if arrived == self.expected {
+            return Ok(());
+        }
+        let at = self.drive.at(&self.cx, &self.place, Side::Entry).await?;
+        let now = look(&self.drive, &self.cx, &at, &Conditions::default()).await?;
+        let Some(now_expected) = quick_xor(&now).filter(|hash| *hash != arrived) else {
+            return Ok(());
+        };
+        let text = format!(
+            "the bytes that came have the quickXorHash {}, the file has {}: damaged on the way, or \
+             changed while they were read",
+            BASE64_STANDARD.encode(arrived),
+            BASE64_STANDARD.encode(now_expected)
+        );
+        if rewrites(&self.drive, &now) {
+            tracing::warn!(name = now.name, "{text}: SharePoint rewrites files of this type");
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unexpected, text))
+    }
+}
+
+fn quick_xor(item: &Item) -> Option<[u8; 20]> {
+    let (_, hash) = item.hashes.iter().find(|(kind, _)| *kind == HashKind::QuickXor)?;
+    hash.as_ref().try_into().ok()
+}
+
+/// Whether SharePoint may hold other bytes of a file than its size and hash say.
+pub(super) fn rewrites(drive: &GraphDrive, file: &Item) -> bool {
+    !drive.kind.is_some_and(AccountKind::is_personal) && may_be_rewritten(&file.name)
+}
+
+async fn opened(
     drive: &GraphDrive,
     cx: &Context,
     file: &Place,

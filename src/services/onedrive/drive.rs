@@ -5,7 +5,10 @@
 //! ([`address`](super::address)). What a shortcut stands for is entered by its id; a path that leads
 //! through one is the cloud's to resolve.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
@@ -13,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     AccountKind, Client,
-    address::{Address, DriveRef, Side, address_of, root_id},
+    address::{Address, DriveRef, Ids, Side, address_of, root_id},
     copy, download, feed,
     home::Home,
     item, listing,
@@ -46,6 +49,8 @@ pub(super) struct GraphDrive {
     pub(super) kind: Option<AccountKind>,
     /// The real id of the drive's root folder.
     pub(super) root: Arc<OnceCell<String>>,
+    /// The drive has returned one of its items, so a 404 is that of an item.
+    seen: Arc<AtomicBool>,
     /// The last fragment of a file does not make it.
     pub(super) defer_commit: bool,
     /// Items with tickets, in place of those whose tickets have expired.
@@ -66,6 +71,7 @@ impl GraphDrive {
             special: special.map(Into::into),
             kind,
             root: Arc::default(),
+            seen: Arc::default(),
             renewals: Renewals::default(),
             defer_commit: false,
             capabilities: Arc::new(capabilities(special.is_some(), kind)),
@@ -103,12 +109,51 @@ impl GraphDrive {
         })
     }
 
+    /// Notes that the drive has returned an item.
+    pub(super) fn note_seen(&self) {
+        self.seen.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the error of a request for the item at `at`. A 404 stays `NotFound` only if it is
+    /// the item that does not exist: until the drive has returned an item, its root is requested.
+    pub(super) async fn item_error(&self, cx: &Context, at: &Address, error: Error) -> Error {
+        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Invalid) {
+            return error;
+        }
+        let home = match self.home.get(&self.client, cx).await {
+            Ok(home) => home,
+            Err(error) => return error,
+        };
+        if at.drive != *home {
+            return error;
+        }
+        if at.is_alias() {
+            return self.home.missing(error);
+        }
+        if error.kind() != ErrorKind::NotFound
+            || *home == DriveRef::Mine
+            || self.seen.load(Ordering::Relaxed)
+        {
+            return error;
+        }
+        match self.client.item(cx, &Address::root(home.clone()), None).await {
+            Ok(_) => {
+                self.note_seen();
+                error
+            }
+            Err(failure) => self.home.missing(failure),
+        }
+    }
+
     async fn remove_one(&self, cx: &Context, removal: &Removal) -> Result<()> {
         let at = self.at(cx, &removal.place, Side::Entry).await?;
         if at.is_alias() {
             return Err(Error::new(ErrorKind::Unsupported, "the root folder is not removed"));
         }
-        self.client.delete(cx, &at).await
+        match self.client.delete(cx, &at).await {
+            Err(error) => Err(self.item_error(cx, &at, error).await),
+            deleted => deleted,
+        }
     }
 }
 
@@ -343,8 +388,16 @@ impl Drive for GraphDrive {
         feed::changes(self, cx, since).await
     }
 
+    fn rewrites(&self, file: &Item) -> bool {
+        download::rewrites(self, file)
+    }
+
     fn tells_changes_of(&self, id: &ItemId) -> bool {
         feed::tells_of(id)
+    }
+
+    fn leads_elsewhere(&self, id: &ItemId) -> bool {
+        Ids::parse(id).stands_for.is_some()
     }
 
     async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {

@@ -1,5 +1,7 @@
 //! Which drive a service is.
 
+use std::fmt;
+
 use tokio::sync::OnceCell;
 
 use super::{Client, address::DriveRef, names};
@@ -24,15 +26,33 @@ pub(super) enum Named {
     Site { host: String, path: String },
 }
 
+impl fmt::Display for Home {
+    /// Writes how the options name the drive.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(library) = &self.library {
+            write!(f, "the document library {library:?} of ")?;
+        }
+        match &self.named {
+            Named::Drive(DriveRef::Mine) => f.write_str("the drive of the signed-in user"),
+            Named::Drive(DriveRef::Id(id)) => write!(f, "the drive {id:?}"),
+            Named::Drive(DriveRef::User(user)) => write!(f, "the drive of the user {user:?}"),
+            Named::Drive(DriveRef::Group(group)) => write!(f, "the drive of the group {group:?}"),
+            Named::Drive(DriveRef::Site(site)) => write!(f, "the drive of the site {site:?}"),
+            Named::Site { host, path } => write!(f, "the drive of the site {host}/{path}"),
+        }
+    }
+}
+
 impl Home {
     pub(super) fn new(named: Named, library: Option<String>) -> Self {
         Self { named, library, found: OnceCell::new(), by_id: OnceCell::new() }
     }
 
-    /// The drive; asked for once if it was named by a site's path or a library's name.
+    /// Returns the drive. Sends requests once, and only if the drive is named by a site's path or a
+    /// library's name.
     ///
     /// # Errors
-    /// `NotFound` if there is no such site or library.
+    /// `NoDrive` if there is no such site or library.
     pub(super) async fn get(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
         if let (Named::Drive(drive), None) = (&self.named, &self.library) {
             return Ok(drive);
@@ -44,13 +64,15 @@ impl Home {
         let owner = match &self.named {
             Named::Drive(drive) => drive.clone(),
             Named::Site { host, path } => {
-                DriveRef::Site(client.site(cx, host, path).await?.id.into())
+                let site = client.site(cx, host, path).await;
+                DriveRef::Site(site.map_err(|error| self.missing(error))?.id.into())
             }
         };
         let Some(library) = &self.library else { return Ok(owner) };
         let (mut from, mut pages) = (None, PageGuard::default());
         loop {
-            let page = client.drives(cx, &owner, from.as_ref()).await?;
+            let page = client.drives(cx, &owner, from.as_ref()).await;
+            let page = page.map_err(|error| self.missing(error))?;
             pages.note(page.value.len(), page.next.as_ref())?;
             let is_it = |name: &Option<String>| {
                 name.as_ref().is_some_and(|name| names::fold(name) == names::fold(library))
@@ -62,12 +84,21 @@ impl Home {
             }
             if page.next.is_none() {
                 return Err(Error::new(
-                    ErrorKind::NotFound,
-                    format!("there is no document library {library:?}"),
+                    ErrorKind::NoDrive,
+                    format!("cannot open {self}: it has no document library of this name or id"),
                 ));
             }
             from = page.next;
         }
+    }
+
+    /// Returns the error for a drive that the cloud does not know. A 404 for the drive must not
+    /// look like a 404 for an item: callers read the latter as absence.
+    pub(super) fn missing(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::NotFound {
+            return error.also(&format!("cannot open {self}"));
+        }
+        Error::new(ErrorKind::NoDrive, format!("cannot open {self}: {error}")).with_source(error)
     }
 
     /// The drive by its id, for what must be said of it from elsewhere; asked for once.

@@ -21,9 +21,16 @@ pub(super) fn item(wire: DriveItem, drive: Option<&str>) -> Result<Item> {
     Ok(described(wire, drive))
 }
 
-/// An entry of a page; one that nothing could be done with is left out.
-pub(super) fn entry(listed: Listed, drive: Option<&str>) -> Option<Item> {
-    let item = match listed {
+/// An entry of a page; `None` for one without an id or a name.
+pub(super) fn entry(entry: Listed, drive: Option<&str>) -> Option<Item> {
+    let item = listed(entry, drive);
+    let is_whole = !item.id.as_str().is_empty() && !item.name.is_empty();
+    is_whole.then_some(item)
+}
+
+/// An entry of a page. The id and the name are empty where the cloud does not say them.
+pub(super) fn listed(entry: Listed, drive: Option<&str>) -> Item {
+    match entry {
         Listed::Item(wire) => described(*wire, drive),
         Listed::Other(value) => {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -39,12 +46,7 @@ pub(super) fn entry(listed: Listed, drive: Option<&str>) -> Option<Item> {
             };
             described(rest, drive)
         }
-    };
-    if item.id.as_str().is_empty() || item.name.is_empty() {
-        tracing::warn!(name = item.name, "an entry without id or name in a listing is left out");
-        return None;
     }
-    Some(item)
 }
 
 fn described(wire: DriveItem, drive: Option<&str>) -> Item {
@@ -72,7 +74,7 @@ fn described(wire: DriveItem, drive: Option<&str>) -> Item {
         name: wire.name.clone().unwrap_or_default(),
         parents: parent.map(|id| InDrive { drive, id }.to_id()).into_iter().collect(),
         kind,
-        size: size.filter(|_| is_file).map(|size| u64::try_from(size).unwrap_or_default()),
+        size: size.filter(|_| is_file),
         children: folder.and_then(|folder| folder.child_count),
         created: time(|times| times.created_date_time).or(wire.created_date_time),
         modified: time(|times| times.last_modified_date_time).or(wire.last_modified_date_time),

@@ -26,12 +26,16 @@ pub(super) async fn page(
         None => drive.client.children(cx, &at, page_size(limit)).await,
         Some(Cursor(link)) => drive.client.page(cx, link).await,
     };
-    let items = items.map_err(|error| match from {
-        Some(_) => broken_off(error),
-        // What a locked Personal Vault answers (A4).
-        None if has_code(&error, "invalidResourceId") => error.with_kind(ErrorKind::NotAFolder),
-        None => error,
-    })?;
+    let items = match (items, from) {
+        (Ok(items), _) => items,
+        (Err(error), Some(_)) => return Err(broken_off(error)),
+        // The response of a locked Personal Vault (A4).
+        (Err(error), None) if has_code(&error, "invalidResourceId") => {
+            return Err(error.with_kind(ErrorKind::NotAFolder));
+        }
+        (Err(error), None) => return Err(drive.item_error(cx, &at, error).await),
+    };
+    drive.note_seen();
     advanced(from.map(|Cursor(link)| link), &items)?;
     entries(drive, cx, items, &at).await
 }
@@ -44,7 +48,7 @@ pub(super) async fn entries(
     folder: &Address,
 ) -> Result<Page> {
     let elsewhere = drive.drive_of(cx, folder).await?;
-    let entries = items.value.into_iter().filter_map(|entry| item::entry(entry, elsewhere));
+    let entries = items.value.into_iter().map(|entry| item::listed(entry, elsewhere));
     Ok(Page { items: entries.collect(), next: items.next.map(Cursor) })
 }
 

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::drive::Secret;
+use crate::{drive::Secret, services::lenient};
 
 /// An item as Graph describes it (A4).
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,7 +19,8 @@ pub struct DriveItem {
     /// Its name.
     pub name: Option<String>,
     /// Bytes of a file, or of everything in a folder.
-    pub size: Option<i64>,
+    #[serde(deserialize_with = "lenient::size")]
+    pub size: Option<u64>,
     /// Changes with bytes, name, times; quotes included.
     pub e_tag: Option<String>,
     /// When the service made it.
@@ -129,7 +130,8 @@ pub struct RemoteItem {
     /// Its id in its drive.
     pub id: Option<String>,
     /// Bytes.
-    pub size: Option<i64>,
+    #[serde(deserialize_with = "lenient::size")]
+    pub size: Option<u64>,
     /// There if it is a file.
     pub file: Option<File>,
     /// There if it is a folder.

@@ -10,7 +10,7 @@ use super::{
     address::{Address, Anchor, InDrive, Side},
     drive::GraphDrive,
     error::has_code,
-    listing::{advanced, broken_off, entries, page_size},
+    listing::{advanced, entries, page_size},
     model::{Items, Listed},
 };
 use crate::drive::{Context, Cursor, Error, ErrorKind, Page, Place, Result, Secret};
@@ -48,12 +48,18 @@ pub(super) async fn page(
         None => drive.client.delta(cx, &at, page_size(limit)).await,
     };
     let mut items = match (items, &position) {
-        (Err(error), Some(position)) if is_too_old(&error) => return anew(position, error),
+        // A page that is gone is the same as a link that is too old.
+        (Err(error), Some(position))
+            if is_too_old(&error) || error.kind() == ErrorKind::NotFound =>
+        {
+            return anew(position, error);
+        }
         (Err(error), None) if is_too_old(&error) => {
             return Err(error.with_kind(ErrorKind::Conflict));
         }
-        (Err(error), Some(_)) => return Err(broken_off(error)),
-        (items, _) => items?,
+        (Err(error), Some(_)) => return Err(error),
+        (Err(error), None) => return Err(drive.item_error(cx, &at, error).await),
+        (Ok(items), _) => items,
     };
     advanced(link.as_ref(), &items)?;
     if items.next.is_none() && items.delta.is_none() {

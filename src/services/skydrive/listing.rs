@@ -24,12 +24,13 @@ pub(super) async fn whole(drive: &LiveDrive, cx: &Context, folder: &ItemId) -> R
         objects.extend(more);
         match next {
             Some(next) => part = next,
-            None => return Ok(items(objects, folder)),
+            None => return Ok(items(newest(objects, folder), folder)),
         }
     }
 }
 
-/// One page. Names that two items have are noticed only where both are on it.
+/// One page. Of the items of one name on it the newest comes first; the others follow, for the
+/// adapter to report.
 pub(super) async fn page(
     drive: &LiveDrive,
     cx: &Context,
@@ -38,7 +39,8 @@ pub(super) async fn page(
 ) -> Result<Page> {
     let part = from.map_or_else(|| Ok(Listing::default()), part)?;
     let (objects, next) = ask(drive, cx, folder, &part).await?;
-    Ok(Page { items: items(objects, folder), next: next.map(|next| cursor(&next)) })
+    let items = items(newest_first(objects), folder);
+    Ok(Page { items, next: next.map(|next| cursor(&next)) })
 }
 
 /// One request: the objects of a part, and where the next part is.
@@ -96,14 +98,32 @@ fn foreign() -> Error {
     Error::new(ErrorKind::Invalid, "the cursor is not one of this drive's")
 }
 
-/// As items of that folder; of those with one name the newest alone.
+/// As items of that folder.
 fn items(objects: Vec<Object>, folder: &ItemId) -> Vec<Item> {
-    newest(objects, folder)
+    objects
         .into_iter()
         .map(|object| Item { parents: vec![folder.clone()], ..item(object) })
         .collect()
 }
 
+/// The same objects, the newest of each name before the others of the name.
+fn newest_first(objects: Vec<Object>) -> Vec<Object> {
+    let mut first_of = HashMap::with_capacity(objects.len());
+    let mut ordered: Vec<Object> = Vec::with_capacity(objects.len());
+    for object in objects {
+        let name = names::fold(&object.name).into_owned();
+        let at = *first_of.entry(name).or_insert(ordered.len());
+        let is_newer = ordered.get(at).is_some_and(|rival| age(&object) < age(rival));
+        ordered.push(object);
+        if is_newer {
+            let last = ordered.len() - 1;
+            ordered.swap(at, last);
+        }
+    }
+    ordered
+}
+
+/// Of the objects of one name the newest alone.
 fn newest(objects: Vec<Object>, folder: &ItemId) -> Vec<Object> {
     let mut first_of = HashMap::with_capacity(objects.len());
     let mut kept: Vec<Object> = Vec::with_capacity(objects.len());

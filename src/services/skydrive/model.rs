@@ -4,8 +4,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
+use serde_json::json;
 
-use crate::drive::{Error, ErrorKind, Result, Secret};
+use crate::{
+    drive::{Error, ErrorKind, Result, Secret},
+    services::lenient,
+};
 
 /// A file, folder, album, photo, video, audio or notebook.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,7 +30,7 @@ pub struct Object {
     #[serde(default, rename = "type", deserialize_with = "or_default")]
     pub kind: ObjectKind,
     /// Bytes of a file.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::size")]
     pub size: Option<u64>,
     /// Items in a folder.
     #[serde(default)]
@@ -268,11 +272,20 @@ impl<'de> Deserialize<'de> for ObjectKind {
     }
 }
 
+fn objects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Object>, D::Error> {
+    lenient::entries(deserializer, |value| {
+        let text = |key: &str| value[key].as_str().unwrap_or_default();
+        let rest = json!({"id": text("id"), "name": text("name"), "type": "unknown"});
+        serde_json::from_value(rest).expect("an object needs no more than an id")
+    })
+}
+
 /// A part of a listing.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Collection {
-    /// The objects, in the cloud's order.
+    /// The objects, in the cloud's order. Of one that cannot be read only id and name are kept.
+    #[serde(deserialize_with = "objects")]
     pub data: Vec<Object>,
     /// Where the parts before and after it are; absent when everything fits.
     #[serde(default)]

@@ -270,6 +270,10 @@ async fn open(
 
 async fn read(download: Download) -> Result<Vec<u8>, Error> {
     let pieces: Vec<Buffer> = download.bytes.try_collect().await?;
+    if let Some(mut check) = download.check {
+        pieces.iter().for_each(|piece| check.update(piece));
+        check.finish().await?;
+    }
     Ok(pieces.into_iter().flat_map(|piece| piece.to_vec()).collect())
 }
 

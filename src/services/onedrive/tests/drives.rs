@@ -45,7 +45,7 @@ async fn a_site_is_found_by_its_path_and_a_library_by_its_name_once() {
         .item(&transport.context(), &at("a"), &Conditions::default())
         .await
         .unwrap_err();
-    assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains("Plans"), "{error}");
+    assert!(error.kind() == ErrorKind::NoDrive && error.to_string().contains("Plans"), "{error}");
 }
 
 #[tokio::test]

@@ -151,6 +151,8 @@ async fn nothing_odd_breaks_a_listing() {
             ("5", Kind::File),
             ("6", Kind::Opaque),
             ("7", Kind::Opaque),
+            // The adapter reports it.
+            ("", Kind::Opaque),
         ]
     );
 }

@@ -3,7 +3,10 @@
 use super::{Client, ROOT};
 use crate::{
     drive::{Context, Error, ErrorKind, Result},
-    services::skydrive::{model::Object, options::Listing},
+    services::skydrive::{
+        model::{Object, ObjectKind},
+        options::Listing,
+    },
 };
 
 /// How many names are looked at with one request, as in the old client.
@@ -35,7 +38,7 @@ impl Client {
                 Ok(Some(id)) => id,
                 Ok(None) => return Err(missing(&at, &names[depth..])),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Err(missing(&at, &names[depth..]));
+                    return Err(self.not_listed(cx, &at, &names[depth..], error).await);
                 }
                 Err(error) => return Err(error),
             };
@@ -50,6 +53,20 @@ impl Client {
     pub async fn resolve_object(&self, cx: &Context, from: &str, path: &str) -> Result<Object> {
         let id = self.resolve(cx, from, path).await?;
         self.object(cx, &id).await
+    }
+
+    /// Returns the error for a folder whose listing was not found: its items are missing only if
+    /// the folder itself is, or is no folder.
+    async fn not_listed(&self, cx: &Context, at: &str, names: &[&str], error: Error) -> Error {
+        match self.object(cx, at).await {
+            Ok(Object { kind: ObjectKind::Folder | ObjectKind::Album, .. }) => {
+                let text = format!("cannot list the folder {at}: {error}");
+                Error::new(ErrorKind::Unexpected, text).with_source(error)
+            }
+            Ok(_) => missing(at, names),
+            Err(gone) if gone.kind() == ErrorKind::NotFound => missing(at, names),
+            Err(failure) => failure,
+        }
     }
 
     async fn named(&self, cx: &Context, folder: &str, name: &str) -> Result<Option<String>> {

@@ -274,6 +274,7 @@ impl Drive for PretendedDrive {
             pieces.push(Err(temporary("download")));
         }
         Ok(Download {
+            check: None,
             total: bytes.len() as u64,
             range,
             etag: item.etag,

@@ -1,0 +1,143 @@
+use futures::TryStreamExt;
+use opendal::{ErrorKind as Theirs, Lister};
+
+use super::{fake::Fault, *};
+use crate::adapter::DriveHandle;
+
+const AGE: Duration = Duration::from_secs(10);
+
+fn rig(paths: bool) -> (Arc<FakeDrive>, Operator, DriveHandle) {
+    let drive = Arc::new(FakeDrive::new(paths, false));
+    for (parent, name) in [("", "a"), ("a", "b"), ("a", "c")] {
+        drive.plant(parent, name, None);
+    }
+    for (parent, name) in [("a", "1"), ("a/b", "2"), ("a/c", "3")] {
+        drive.plant(parent, name, Some(b"x"));
+    }
+    let settings = Settings { index_ttl: AGE, ..Settings::new("fake", "") };
+    let service = DriveService::new(Arc::clone(&drive) as _, settings);
+    let handle = service.handle();
+    let operator = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
+    (drive, operator, handle)
+}
+
+fn status(kind: ErrorKind, status: u16) -> Error {
+    Error::new(kind, "fake").with_status(status)
+}
+
+async fn entries(mut lister: Lister) -> (Vec<String>, Option<opendal::Error>) {
+    let mut paths = Vec::new();
+    let error = loop {
+        match lister.try_next().await {
+            Ok(Some(entry)) => paths.push(entry.path().to_owned()),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    paths.sort();
+    (paths, error)
+}
+
+async fn tree(operator: &Operator, path: &str) -> (Vec<String>, Option<opendal::Error>) {
+    entries(operator.lister_with(path).recursive(true).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_listed_is_named_when_the_others_are_done() {
+    for paths in [true, false] {
+        for failure in [status(ErrorKind::NotFound, 404), status(ErrorKind::Denied, 403)] {
+            let (drive, operator, _) = rig(paths);
+            drive.fault("list", Fault::Pass);
+            drive.fault("list", Fault::Before(failure.clone()));
+            let (shown, error) = tree(&operator, "a/").await;
+            assert_eq!(shown.len(), 5, "{shown:?}");
+            let error = error.expect("a folder is missing");
+            assert_ne!(error.kind(), Theirs::NotFound);
+            assert!(error.to_string().contains("cannot list the folder \"a/"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_was_removed_meanwhile_is_no_failure() {
+    let (drive, operator, _) = rig(true);
+    drive.fault("list", Fault::Pass);
+    drive.fault("list", Fault::Hold);
+    let held = tokio::spawn({
+        let operator = operator.clone();
+        async move { tree(&operator, "a/").await }
+    });
+    // The listing of `a` and those of its two folders.
+    drive.are_at("list", 3).await;
+    drive.forget("a/b");
+    drive.forget("a/c");
+    drive.release();
+    let (_, error) = held.await.unwrap();
+    assert!(error.is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_listing_that_is_not_found_is_an_error_if_the_folder_is_there() {
+    for paths in [true, false] {
+        for path in ["a/", "/"] {
+            let (drive, operator, _) = rig(paths);
+            drive.fault("list", Fault::Before(status(ErrorKind::NotFound, 404)));
+            let error = operator.list(path).await.unwrap_err();
+            assert_eq!(error.kind(), Theirs::Unexpected, "{error}");
+        }
+        let (drive, operator, _) = rig(paths);
+        assert!(operator.list("missing/").await.unwrap().is_empty());
+        assert!(operator.list("a/missing/below/").await.unwrap().is_empty());
+        drop(drive);
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_not_absent_because_its_folder_was_not_found() {
+    let (drive, operator, _) = rig(false);
+    drive.fault("child", Fault::Before(status(ErrorKind::NotFound, 404)));
+    let error = operator.stat("a/1").await.unwrap_err();
+    assert_eq!(error.kind(), Theirs::Unexpected, "{error}");
+    assert!(operator.exists("a/1").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_file_is_no_empty_folder() {
+    for paths in [true, false] {
+        let (drive, operator, _) = rig(paths);
+        drive.plant("a", "empty", None);
+        for recursive in [true, false] {
+            let listed = operator.list_with("a/1/").recursive(recursive).await;
+            assert_eq!(listed.unwrap_err().kind(), Theirs::NotADirectory);
+        }
+        assert_eq!(operator.list("a/empty/").await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_shown_is_left_out_and_told_once() {
+    let (drive, operator, handle) = rig(true);
+    for name in ["..", "x/y", "twice"] {
+        drive.plant("a", name, Some(b"x"));
+    }
+    drive.twin("a", "twice");
+    let (shown, error) = entries(operator.lister("a/").await.unwrap()).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(shown, ["a/", "a/1", "a/b/", "a/c/", "a/twice"]);
+    let left_out = handle.take_left_out();
+    let names: Vec<_> = left_out.iter().map(|entry| &*entry.name).collect();
+    assert_eq!(names, ["..", "x/y", "twice"]);
+    assert!(left_out.iter().all(|entry| entry.folder == "a/"));
+    assert!(handle.take_left_out().is_empty());
+}
+
+#[tokio::test]
+async fn a_temporary_failure_is_the_callers_to_repeat() {
+    let (drive, operator, _) = rig(true);
+    drive.fault("list", Fault::Pass);
+    drive.fault("list", Fault::Before(temporary()));
+    let layer = opendal::layers::RetryLayer::new().with_min_delay(Duration::from_millis(1));
+    let (shown, error) = tree(&operator.layer(layer), "a/").await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(shown, ["a/", "a/1", "a/b/", "a/b/2", "a/c/", "a/c/3"]);
+}

@@ -1,0 +1,117 @@
+//! Values of a response that may have a form that is not documented. One of them must not make a
+//! whole page unreadable.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+#[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
+use serde_json::Value;
+
+/// Reads a size in bytes. Anything but a whole number that is not negative, also as text, is an
+/// unknown size.
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    deserializer.deserialize_any(Size)
+}
+
+struct Size;
+
+impl<'de> Visitor<'de> for Size {
+    type Value = Option<u64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size in bytes")
+    }
+
+    fn visit_u64<E: Error>(self, size: u64) -> Result<Self::Value, E> {
+        Ok(Some(size))
+    }
+
+    fn visit_i64<E: Error>(self, size: i64) -> Result<Self::Value, E> {
+        Ok(u64::try_from(size).ok())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(text.parse().ok())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+/// An entry of a page, or whatever was in its place.
+#[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry<T> {
+    Known(T),
+    Other(Value),
+}
+
+/// Reads the entries of a page. `rest` makes an entry of one that could not be read.
+#[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
+pub(super) fn entries<'de, D, T>(deserializer: D, rest: fn(&Value) -> T) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let entries = Vec::<Entry<T>>::deserialize(deserializer)?;
+    let read = |entry| match entry {
+        Entry::Known(entry) => entry,
+        Entry::Other(value) => rest(&value),
+    };
+    Ok(entries.into_iter().map(read).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_of_any_other_form_is_unknown() {
+        #[derive(Deserialize)]
+        struct File {
+            #[serde(default, deserialize_with = "size")]
+            size: Option<u64>,
+        }
+        for (text, expected) in [
+            ("{}", None),
+            (r#"{"size": 7}"#, Some(7)),
+            (r#"{"size": "7"}"#, Some(7)),
+            (r#"{"size": 0}"#, Some(0)),
+            (r#"{"size": -1}"#, None),
+            (r#"{"size": 1.5}"#, None),
+            (r#"{"size": null}"#, None),
+            (r#"{"size": "large"}"#, None),
+            (r#"{"size": {"a": [1]}}"#, None),
+            (r#"{"size": [1, {}]}"#, None),
+        ] {
+            assert_eq!(serde_json::from_str::<File>(text).unwrap().size, expected, "{text}");
+        }
+    }
+}
