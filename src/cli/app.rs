@@ -5,6 +5,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use drivedal::{
@@ -25,6 +26,7 @@ use crate::cli::{
     output::Output,
     requests::Requests,
     transfer::{journal::Journal, local::blocking},
+    waiting::Waiting,
 };
 
 /// How long what a drive said of its tree is trusted by a command that works on much of it, and is
@@ -154,14 +156,24 @@ impl App {
         // Inside of the retry, so that every try is seen.
         let operator = operator.layer(self.requests.layer());
         let policy = self.policy(&scheme);
+        let waiting = Waiting::new(at.remote_shown(), &self.output);
         let operator = match is_local(&scheme) {
             true => operator,
-            false => operator.layer(RetryLayer::new(policy.clone())),
+            false => operator.layer(RetryLayer::new(policy.clone()).observed_by(waiting.clone())),
         };
         let name = at.remote_shown().to_owned();
         let root_id = OnceCell::new();
-        let opened = Opened { name, scheme, operator, handle, policy, reached_at, server, root_id };
-        let opened = Arc::new(opened);
+        let opened = Arc::new(Opened {
+            name,
+            scheme,
+            operator,
+            handle,
+            policy,
+            waiting,
+            reached_at,
+            server,
+            root_id,
+        });
         self.opened().insert(at.remote.clone(), Arc::clone(&opened));
         Ok(opened)
     }
@@ -238,6 +250,8 @@ pub(crate) struct Opened {
     pub(crate) handle: Option<DriveHandle>,
     /// How often, and after which waits, something is tried again.
     pub(crate) policy: Policy,
+    /// Says when the remote is waited for.
+    pub(crate) waiting: Waiting,
     /// What, beside scheme and account, tells its items from others: the endpoint that the user
     /// gave, or the data folder of an embedded drive.
     pub(crate) reached_at: String,
@@ -255,6 +269,13 @@ impl Opened {
     /// Its name, as messages show it.
     pub(crate) fn shown_name(&self) -> &str {
         &self.name
+    }
+
+    /// Says that a failed operation is tried again after `wait`, if the user has waited for long.
+    /// `elapsed`: time since it was first tried.
+    pub(crate) fn announce_wait(&self, error: &opendal::Error, elapsed: Duration, wait: Duration) {
+        let reason = format!("{} error", error.kind());
+        self.waiting.announce(&self.scheme, &reason, elapsed, Instant::now() + wait);
     }
 
     /// Whether its writers understand [`drivedal::announce`]; others would store the words.

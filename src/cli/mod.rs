@@ -35,6 +35,7 @@ mod tree;
 mod units;
 mod user;
 mod value;
+mod waiting;
 
 use std::{path::PathBuf, process, sync::Arc};
 

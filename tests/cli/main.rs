@@ -4,9 +4,11 @@ mod clashes;
 mod data_folder;
 mod drives;
 mod full;
+mod inexact;
 mod killed;
 mod listings;
 mod lists;
+mod names;
 mod rig;
 mod serve;
 #[path = "../serving/mod.rs"]
@@ -16,4 +18,5 @@ mod small;
 mod stand_in;
 mod stops;
 mod transfers;
+mod waits;
 mod wire;

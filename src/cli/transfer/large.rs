@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use drivedal::{
@@ -64,9 +65,12 @@ pub(super) async fn send(
     let saved = claim.as_ref().and_then(|claim| saved(claim, server.as_deref(), &path));
     let mut sending =
         Sending { from, to, ledger, claim, server, saved, shown: Arc::default(), told: false };
-    let mut in_vain = 0;
+    let (mut in_vain, mut began) = (0, Instant::now());
     loop {
         let arrived = sending.arrived();
+        if in_vain == 0 {
+            began = Instant::now();
+        }
         let sent = interrupt.or(sending.attempt(handle, &path, how)).await;
         let error = match sent {
             Ok(Ok(sent)) => return Ok(sending.done(&sent)),
@@ -80,6 +84,7 @@ pub(super) async fn send(
         let policy = &to.remote.policy;
         if error.is_temporary() && in_vain < policy.attempts {
             let wait = policy.wait(in_vain, fastrand::f64());
+            to.remote.announce_wait(&error, began.elapsed(), wait);
             tokio::select! {
                 () = interrupt.wait() => {}
                 () = tokio::time::sleep(wait) => {}

@@ -5,6 +5,8 @@ use std::io;
 use ::http::{Uri, response::Parts};
 use opendal::Error;
 
+use crate::http::unreachable::Unreachable;
+
 /// The same failure, of which nothing is told that may be an address, or a part of one: kind,
 /// status, plain words, and what kind of trouble the connection had.
 pub(super) fn rebuilt(error: &Error) -> Error {
@@ -18,6 +20,10 @@ pub(super) fn rebuilt(error: &Error) -> Error {
     let mut trouble = None;
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
+        // The retry layer above has to recognize a host that was not reached.
+        if cause.downcast_ref::<Unreachable>().is_some_and(|error| is_plain(&error.to_string())) {
+            return told.set_source(Unreachable::new(cause));
+        }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             // The innermost knows best.
             trouble = Some(error.kind()).filter(|kind| *kind != io::ErrorKind::Other).or(trouble);
@@ -70,6 +76,14 @@ mod tests {
         let kind = source.downcast_ref::<io::Error>().expect("of the connection").kind();
         assert_eq!(kind, io::ErrorKind::ConnectionRefused);
         assert!(rebuilt(&theirs.set_persistent()).is_persistent());
+        let refused = io::Error::other("Connection refused (os error 111)");
+        let unreached = Error::new(ErrorKind::Unexpected, "not sent")
+            .set_source(Unreachable::new(&refused))
+            .set_temporary();
+        assert_eq!(
+            Unreachable::reason(&rebuilt(&unreached)).as_deref(),
+            Some("Connection refused (os error 111)")
+        );
         let odd = Error::new(ErrorKind::Unexpected, "GET /hunter2 failed");
         assert_eq!(rebuilt(&odd).message(), "the request failed");
     }
