@@ -82,9 +82,6 @@ pub struct Capabilities {
     /// names that [`fold`](Self::fold) joins, and joins more where the cloud's rule depends on the
     /// account or is not documented. A transfer compares it before it sends two files to one folder.
     pub collision_key: fn(&str) -> Cow<'_, str>,
-    /// Returns whether the cloud may list a size or hash for a file of this name that its bytes do
-    /// not have, as SharePoint does for the Office files that it rewrites.
-    pub lists_inexact: fn(&str) -> bool,
     /// Why the cloud refuses a name, before it is asked: `None` if it takes it.
     pub refuses_name: fn(&str) -> Option<&'static str>,
 }

@@ -9,6 +9,7 @@ mod killed;
 mod listings;
 mod lists;
 mod names;
+mod rewritten;
 mod rig;
 mod serve;
 #[path = "../serving/mod.rs"]

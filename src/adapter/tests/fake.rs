@@ -97,7 +97,6 @@ impl FakeDrive {
                 several_parents: false,
                 fold: upper,
                 collision_key: upper,
-                lists_inexact: |_| false,
                 refuses_name: |name| name.contains('?').then_some("a question mark"),
             },
             state: Mutex::new(State {

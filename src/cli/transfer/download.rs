@@ -97,7 +97,7 @@ impl File {
     pub(crate) fn size(&self) -> Option<u64> {
         match &self.item {
             Some(item) => item.size,
-            None => Some(self.metadata.content_length()),
+            None => known_size(&self.metadata),
         }
     }
 

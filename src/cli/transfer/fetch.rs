@@ -252,16 +252,17 @@ async fn judge(
     let problem = found.problem(file.size(), expected, ignored);
     let Some(problem) = problem else { return Ok(None) };
     // The listing may be older than the bytes.
-    if let Some(now) = item_now(&file.from, download).await? {
-        let hash = Expected::of_item(&now);
+    let now = item_now(&file.from, download).await?;
+    if let Some(now) = &now {
+        let hash = Expected::of_item(now);
         // A hash that is gone does not excuse one that differed.
         let is_checked = expected.is_none() || ignored.checksum || hash.is_some();
         if is_checked && found.problem(now.size, hash.as_ref(), ignored).is_none() {
             return Ok(None);
         }
     }
-    let is_inexact = match (&file.from.remote.handle, file.from.path.name()) {
-        (Some(handle), Some(name)) => (handle.drive().capabilities().lists_inexact)(name),
+    let is_inexact = match (&file.from.remote.handle, &now) {
+        (Some(handle), Some(now)) => handle.drive().rewrites(now),
         _ => false,
     };
     // What another run has left may be of another version.

@@ -72,7 +72,6 @@ impl Cloud {
             several_parents: true,
             fold,
             collision_key,
-            lists_inexact: |_| false,
             refuses_name,
         };
         Self {

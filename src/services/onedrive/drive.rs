@@ -21,7 +21,7 @@ use super::{
     home::Home,
     item, listing,
     model::ConflictBehavior,
-    moving, names, refusal, session, tree, upload, verify,
+    moving, names, refusal, session, tree, upload,
 };
 use crate::{
     drive::{
@@ -215,10 +215,6 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
         several_parents: false,
         fold: names::fold_of(kind),
         collision_key: names::collision_key_of(kind),
-        lists_inexact: match personal {
-            true => |_| false,
-            false => verify::may_be_rewritten,
-        },
         refuses_name: names::refusal,
     }
 }

@@ -75,7 +75,6 @@ const CAPABILITIES: Capabilities = Capabilities {
     several_parents: false,
     fold: names::fold,
     collision_key: names::fold,
-    lists_inexact: |_| false,
     refuses_name: names::refusal,
 };
 

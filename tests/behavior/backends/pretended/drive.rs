@@ -73,7 +73,6 @@ impl PretendedDrive {
             several_parents: false,
             fold: |name| Cow::Owned(fold(name)),
             collision_key: |name| Cow::Owned(fold(name)),
-            lists_inexact: |_| false,
             refuses_name: refuses,
         };
         Self { addressing, capabilities: Arc::new(capabilities), cloud, script }
