@@ -423,7 +423,7 @@ mod tests {
         let page: Items = serde_json::from_str(
             r#"{"value":[
                 {"id":"1","name":"a","lastModifiedDateTime":"yesterday","file":{}},
-                {"id":"2","name":"b","size":"large"},
+                {"id":"2","name":"b","file":7},
                 {"id":"3","name":"c","folder":{"childCount":2},"extra":[1]}
             ]}"#,
         )
