@@ -17,16 +17,17 @@ use crate::cli::{
     output::{Messages, Output},
 };
 
-/// Which statement of the drive server's database was slow is for its developers; what a picture's
-/// tags lack is nobody's trouble. Entries and folders missing from a listing are reported by the
-/// commands themselves.
-const WARNINGS: &str = "warn,sqlx=error,nom_exif=error,drivedal::adapter::left_out=error,\
+/// Our own warnings. Those of our dependencies are not addressed to the user: a slow statement of the
+/// server's database, the damaged tags of a picture. Entries and folders missing from a listing are
+/// reported by the commands themselves.
+const WARNINGS: &str = "off,drivedal=warn,drivedal::adapter::left_out=error,\
                         drivedal::adapter::failures=error";
 
 /// Every request, every wait.
-const REQUESTS: &str = "warn,sqlx=error,nom_exif=error,drivedal=info,drivedal::wire=debug";
+const REQUESTS: &str = "off,drivedal=info,drivedal::wire=debug";
 
-const EVERYTHING: &str = "warn,sqlx=error,nom_exif=error,drivedal=trace";
+/// All of our own events, and the warnings of our dependencies.
+const EVERYTHING: &str = "warn,sqlx=error,nom_exif=off,lofty=off,drivedal=trace";
 
 /// Warnings go to standard error, and more if the user wants more: by `-v`, or exactly by
 /// `DRIVEDAL_LOG`, as `DRIVEDAL_LOG=drivedal=debug`. A file has what `-v` tells, at least.

@@ -77,7 +77,8 @@ pub(crate) struct Serve {
     #[arg(long, conflicts_with = "ephemeral")]
     repair: bool,
 
-    /// The default drive begins with the files of this folder
+    /// The default drive begins with the files of this folder. Entries that the drive cannot have,
+    /// and links out of the folder, are skipped and reported
     #[arg(long, value_name = "DIR")]
     seed: Option<PathBuf>,
 
@@ -185,6 +186,15 @@ impl Serve {
         if rules > 0 || self.fault_seed.is_some() {
             let seed = server.control().fault_seed();
             app.output.say(format_args!("drivedal: {rules} fault rules, fault seed {seed}"));
+        }
+        if let Some(seeded) = server.seeded() {
+            let skipped = match seeded.skipped.len() {
+                0 => String::new(),
+                skipped => format!(", {skipped} skipped (see the warnings above)"),
+            };
+            let (files, folders) = (seeded.files, seeded.folders);
+            app.output
+                .say(format_args!("drivedal: seed: {files} files, {folders} folders{skipped}"));
         }
         let told = announce(app, &server, self.stand_in.as_deref());
         // Asked to serve, it has done so when it is asked to stop.

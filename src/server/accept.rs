@@ -1,6 +1,7 @@
 //! Connections: accepted, served, ended.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     future::Future,
     net::SocketAddr,
@@ -14,7 +15,7 @@ use axum::{
     Router,
     body::{Body, HttpBody},
     extract::Request,
-    http::{Method, StatusCode, Version, header},
+    http::{HeaderValue, Method, StatusCode, Version, header},
     response::Response,
 };
 use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
@@ -25,27 +26,23 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
-    time::timeout,
+    task::{self, JoinSet},
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    app::{App, text},
+    activity::{Activity, Tracked, Watched},
+    app::{App, FrontEnd, text},
+    bodies::{EndsConnection, Paced, TooSlow},
     flushes::{Flushes, Told},
+    limits::{Limits, Overloaded, RETRY_AFTER},
     observe::{self, Link},
     origin::Origin,
     proxy,
     tls::Acceptor,
 };
-
-/// How many connections are served at a time; the next ones wait to be accepted.
-const CONNECTIONS: usize = 1024;
-
-/// How long a client may take over a request's head, and leave a connection idle. More than the 90
-/// seconds after which common clients give up an idle connection, so that it is they who end it.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long requests under way may go on when the server is stopped.
 const GRACE: Duration = Duration::from_secs(10);
@@ -53,11 +50,16 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long to wait for a connection to end when the system has none to give.
 const OUT_OF_CONNECTIONS: Duration = Duration::from_millis(100);
 
+/// Maximum number of requests in progress on one HTTP/2 connection.
+const HTTP2_STREAMS: u32 = 128;
+
 /// What every connection is served with.
 #[derive(Clone)]
 pub(super) struct Serving {
     pub app: Arc<App>,
     pub control: Router,
+    /// How many connections there may be, and how long they may wait.
+    pub limits: Arc<Limits>,
     /// Shakes hands in the clouds' names, and lets proxies' tunnels begin; `None`: neither.
     pub tls: Option<Acceptor>,
     /// Cancelled: no more requests; those under way may end.
@@ -67,22 +69,39 @@ pub(super) struct Serving {
 }
 
 /// Accepts and serves connections until the server is stopped, and until those then under way have
-/// ended.
+/// ended. Near the limit, each new connection closes the one that has been idle for longest. At the
+/// limit, nothing is accepted until connections have ended or been idle for a moment.
 pub(super) async fn accept(listener: TcpListener, serving: Serving) {
+    let limits = Arc::clone(&serving.limits);
     let mut connections = JoinSet::new();
+    let mut open = HashMap::new();
     loop {
+        let is_full = connections.len() >= limits.connections();
         tokio::select! {
             () = serving.stop.cancelled() => break,
             () = serving.end.cancelled() => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+            Some(ended) = connections.join_next_with_id() => {
+                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                open.remove(&id);
+            }
+            () = sleep(limits.settle), if is_full => retire(&open, &limits, limits.spare),
+            accepted = listener.accept(), if !is_full => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, serving.clone()));
+                    let activity = Activity::new(Arc::clone(&limits));
+                    if connections.len() >= limits.requests {
+                        retire(&open, &limits, 1);
+                    }
+                    let task = connections.spawn(connection(stream, serving.clone(), activity.clone()));
+                    open.insert(task.id(), activity);
                 }
                 Err(error) => {
                     // A client that gave up, or no file descriptor left: one that ends frees one.
                     tracing::warn!(%error, "a connection was not accepted");
-                    let _ = timeout(OUT_OF_CONNECTIONS, connections.join_next()).await;
+                    retire(&open, &limits, limits.spare);
+                    let ended = timeout(OUT_OF_CONNECTIONS, connections.join_next_with_id()).await;
+                    if let Ok(Some(ended)) = ended {
+                        open.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
+                    }
                 }
             },
         }
@@ -96,11 +115,20 @@ pub(super) async fn accept(listener: TcpListener, serving: Serving) {
     connections.shutdown().await;
 }
 
+/// Closes up to `count` connections: those that have been without a request for longest. One that has
+/// been for a moment only may be about to begin one, and stays.
+fn retire(open: &HashMap<task::Id, Activity>, limits: &Limits, count: usize) {
+    let quiet = open.values().filter_map(|activity| Some((activity.quiet_since()?, activity)));
+    let mut quiet: Vec<_> = quiet.filter(|(since, _)| since.elapsed() >= limits.settle).collect();
+    quiet.sort_by_key(|(since, _)| *since);
+    quiet.iter().take(count).for_each(|(_, activity)| activity.retire());
+}
+
 /// The first byte of a TLS handshake; no request begins with it.
 const HANDSHAKE: u8 = 0x16;
 
 /// Serves one connection, and the tunnel that it may become.
-async fn connection(stream: TcpStream, serving: Serving) {
+async fn connection(stream: TcpStream, serving: Serving, activity: Activity) {
     // Without it every small answer waits 40 ms for the acknowledgement of its head.
     let local = stream.set_nodelay(true).and_then(|()| stream.local_addr());
     let local = match local {
@@ -113,13 +141,15 @@ async fn connection(stream: TcpStream, serving: Serving) {
     let mut first = [0];
     let begun = async { stream.peek(&mut first).await.is_ok_and(|bytes| bytes > 0) };
     tokio::select! {
-        begun = timeout(HEAD_TIMEOUT, begun) => if !matches!(begun, Ok(true)) { return },
+        begun = timeout(serving.limits.idle, begun) => if !matches!(begun, Ok(true)) { return },
+        () = activity.retired() => return,
         () = serving.stop.cancelled() => return,
     }
     let tls = serving.tls.clone();
     let line = Line {
         serving,
         link: Link::default(),
+        activity,
         flushes: Flushes::default(),
         local,
         tunnel: Arc::default(),
@@ -131,9 +161,10 @@ async fn connection(stream: TcpStream, serving: Serving) {
     line.serve(socket, false).await;
     let tunnel = line.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(tunnel) = tunnel {
-        match tunnel.await {
-            Ok(upgraded) => line.serve_secure(tls, TokioIo::new(upgraded)).await,
-            Err(error) => tracing::debug!(%error, "a tunnel broke off"),
+        match timeout(line.serving.limits.head, tunnel).await {
+            Ok(Ok(upgraded)) => line.serve_secure(tls, TokioIo::new(upgraded)).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a tunnel broke off"),
+            Err(_) => tracing::debug!("a tunnel did not begin"),
         }
     }
 }
@@ -143,6 +174,7 @@ async fn connection(stream: TcpStream, serving: Serving) {
 struct Line {
     serving: Serving,
     link: Link,
+    activity: Activity,
     /// When what was answered has been written.
     flushes: Flushes,
     /// The address that it came to.
@@ -160,11 +192,12 @@ impl Line {
     ) {
         let Some(tls) = tls else { return };
         tokio::select! {
-            shaken = timeout(HEAD_TIMEOUT, tls.accept(stream)) => match shaken {
+            shaken = timeout(self.serving.limits.head, tls.accept(stream)) => match shaken {
                 Ok(Ok(stream)) => self.serve(stream, true).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             },
+            () = self.activity.retired() => {}
             () = self.serving.stop.cancelled() => {}
         }
     }
@@ -180,21 +213,27 @@ impl Line {
             async move { Ok::<_, Infallible>(answer(line, secure, request.map(Body::new)).await) }
         });
         let mut protocol = auto::Builder::new(TokioExecutor::new());
-        protocol.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-        protocol.http2().timer(TokioTimer::new());
+        // The time for a head is limited by the connection's activity, for both protocols.
+        protocol.http1().timer(TokioTimer::new()).header_read_timeout(None::<Duration>);
+        protocol.http2().timer(TokioTimer::new()).max_concurrent_streams(HTTP2_STREAMS);
         let stream = Told { stream, flushes: self.flushes.clone() };
+        let stream = Watched { stream, activity: self.activity.clone() };
         let served = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut served = std::pin::pin!(served);
-        let outcome = tokio::select! {
-            outcome = served.as_mut() => outcome,
-            () = self.link.reset.cancelled() => return,
-            () = self.serving.stop.cancelled() => {
-                served.as_mut().graceful_shutdown();
-                tokio::select! {
-                    outcome = served.as_mut() => outcome,
-                    () = self.link.reset.cancelled() => return,
+        let mut ending = false;
+        let outcome = loop {
+            tokio::select! {
+                outcome = served.as_mut() => break outcome,
+                () = self.link.reset.cancelled() => return,
+                reason = self.activity.expired() => {
+                    tracing::debug!(reason, "a connection is closed");
+                    return;
                 }
+                () = self.serving.stop.cancelled(), if !ending => {}
+                () = self.activity.retired(), if !ending => if self.activity.is_fresh() { return },
             }
+            ending = true;
+            served.as_mut().graceful_shutdown();
         };
         if let Err(error) = outcome {
             tracing::debug!(error = &*error, "a connection broke off");
@@ -219,9 +258,23 @@ fn answer(
                 Err(refusal) => *refusal,
             };
         }
-        let headless = request.method() == Method::HEAD && request.version() == Version::HTTP_2;
-        let response = reply(&line, secure, request).await;
-        if headless { without_body(response) } else { response }
+        let version = request.version();
+        let headless = request.method() == Method::HEAD && version == Version::HTTP_2;
+        let permit = line.serving.app.load.admit();
+        if permit.is_none() {
+            request.extensions_mut().insert(Overloaded);
+        }
+        let in_progress = line.activity.begin(version, permit);
+        let too_slow = TooSlow::default();
+        request.extensions_mut().insert(too_slow.clone());
+        let floor = line.serving.limits.request_body;
+        let request = request.map(|body| Body::new(Paced::new(body, floor, too_slow)));
+        let mut response = reply(&line, secure, request).await;
+        if response.extensions().get::<EndsConnection>().is_some() && version < Version::HTTP_2 {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let response = if headless { without_body(response) } else { response };
+        response.map(|body| Body::new(Tracked::new(body, in_progress)))
     })
 }
 
@@ -246,8 +299,12 @@ async fn reply(line: &Line, secure: bool, request: Request) -> Response {
     }
     let request = Request::from_parts(parts, body);
     if request.uri().path().starts_with("/_control/") {
+        if request.extensions().get::<Overloaded>().is_some() {
+            return busy(None);
+        }
+        let too_slow = request.extensions().get::<TooSlow>().cloned().unwrap_or_default();
         return match serving.control.clone().oneshot(request).await {
-            Ok(response) => response,
+            Ok(response) => too_slow.instead_of(response),
             Err(never) => match never {},
         };
     }
@@ -255,6 +312,18 @@ async fn reply(line: &Line, secure: bool, request: Request) -> Response {
     let flushes = (request.version() < Version::HTTP_2).then(|| line.flushes.clone());
     let link = Link { flushes, ..line.link.clone() };
     observe::exchange(&serving.app, &link, origin, request).await
+}
+
+/// Returns the refusal of a request beyond the limit, in its protocol's words if it has one.
+pub(super) fn busy(front_end: Option<&dyn FrontEnd>) -> Response {
+    const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = match front_end {
+        Some(front_end) => front_end.failure(STATUS),
+        None => text(STATUS, "The server has too many requests in progress. Retry later."),
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
+    response.extensions_mut().insert(EndsConnection);
+    response
 }
 
 /// Why a request is refused that only a web page of somebody else's can have sent to this machine.

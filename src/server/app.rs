@@ -15,7 +15,9 @@ use super::{
     amazon::Amazon,
     control::State,
     graph::{AccountKind, Graph},
+    limits::Load,
     live::{Live, bits::Bits, pictures::Pictures, sharing::Links},
+    media::Thumbnails,
     oauth::OAuth,
     observe::Link,
     origin::Origin,
@@ -52,6 +54,8 @@ pub(super) struct App {
     pub accounts: Accounts,
     pub control: State,
     pub oauth: OAuth,
+    pub load: Load,
+    pub thumbnails: Thumbnails,
 }
 
 /// One request as every front end sees it, besides the request itself.

@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -13,13 +13,19 @@ use std::{
 use axum::{
     Error,
     body::{Body, HttpBody},
-    http::{header, request::Parts},
+    http::{StatusCode, header, request::Parts},
+    response::Response,
 };
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
+use tokio::time::{Sleep, sleep_until};
 
-use super::observe::Entry;
+use super::{
+    app::text,
+    limits::{Allowance, MinRate},
+    observe::Entry,
+};
 
 /// How much of a body that nobody wants is taken in before the connection is given up.
 const DRAINED: u64 = 256 << 20;
@@ -27,19 +33,105 @@ const DRAINED: u64 = 256 << 20;
 /// For how long.
 const DRAINING: Duration = Duration::from_secs(30);
 
+/// The same for a request that is refused because there are too many.
+const DRAINED_IF_BUSY: u64 = 1 << 20;
+
+/// The same for a request that is refused because there are too many.
+const DRAINING_IF_BUSY: Duration = Duration::from_secs(2);
+
+/// Marks a response, among its extensions, after which an HTTP/1.1 connection is closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EndsConnection;
+
+/// Whether a request's body arrived more slowly than the minimum rate. Among the request's
+/// extensions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TooSlow(Arc<AtomicBool>);
+
+impl TooSlow {
+    /// Returns 408 in place of a response if the body was too slow.
+    pub(super) fn instead_of(&self, response: Response) -> Response {
+        if !self.0.load(Ordering::Relaxed) {
+            return response;
+        }
+        let message = "The request's body arrived too slowly.";
+        let mut response = text(StatusCode::REQUEST_TIMEOUT, message);
+        response.extensions_mut().insert(EndsConnection);
+        response
+    }
+}
+
+/// A request's body that fails when the client sends it more slowly than a minimum rate. Only the
+/// time in which the body is waited for counts.
+pub(super) struct Paced {
+    body: Body,
+    allowance: Allowance,
+    timer: Option<Pin<Box<Sleep>>>,
+    too_slow: TooSlow,
+}
+
+impl Paced {
+    pub(super) fn new(body: Body, rate: MinRate, too_slow: TooSlow) -> Self {
+        Self { body, allowance: Allowance::new(rate), timer: None, too_slow }
+    }
+}
+
+impl HttpBody for Paced {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            this.allowance.progress(data.map_or(0, Bytes::len) as u64);
+            this.timer = None;
+            return Poll::Ready(frame);
+        }
+        this.allowance.wait();
+        let Some(deadline) = this.allowance.deadline() else { return Poll::Pending };
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        ready!(timer.as_mut().poll(cx));
+        this.too_slow.0.store(true, Ordering::Relaxed);
+        let error = std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "the request's body arrives more slowly than the minimum rate",
+        );
+        Poll::Ready(Some(Err(Error::new(error))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A request's body: counts what arrives. What nobody read is taken in and thrown away, so that a
 /// client that is still sending gets to read the refusal instead of a reset connection.
 pub(super) struct Received {
     body: Body,
     count: Arc<AtomicU64>,
     drain: bool,
+    limit: (u64, Duration),
 }
 
 impl Received {
     pub(super) fn new(body: Body, count: Arc<AtomicU64>, request: &Parts) -> Self {
         // A client that waits for `100 Continue` has not begun to send.
         let drain = !request.headers.contains_key(header::EXPECT);
-        Self { body, count, drain }
+        Self { body, count, drain, limit: (DRAINED, DRAINING) }
+    }
+
+    /// Discards the body of a request that is refused because there are too many. Little is read,
+    /// so that the refusal costs little.
+    pub(super) fn refuse(mut self) {
+        self.limit = (DRAINED_IF_BUSY, DRAINING_IF_BUSY);
     }
 }
 
@@ -79,14 +171,15 @@ impl Drop for Received {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(drain(std::mem::take(&mut self.body), Arc::clone(&self.count)));
+            let body = std::mem::take(&mut self.body);
+            runtime.spawn(drain(body, Arc::clone(&self.count), self.limit));
         }
     }
 }
 
-async fn drain(mut body: Body, count: Arc<AtomicU64>) {
+async fn drain(mut body: Body, count: Arc<AtomicU64>, (bytes, time): (u64, Duration)) {
     let all = async {
-        let mut left = DRAINED;
+        let mut left = bytes;
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, Bytes::len) as u64;
             count.fetch_add(length, Ordering::Relaxed);
@@ -95,7 +188,7 @@ async fn drain(mut body: Body, count: Arc<AtomicU64>) {
         }
     };
     // Too slow or too long: dropping the rest ends the connection.
-    let _ = tokio::time::timeout(DRAINING, all).await;
+    let _ = tokio::time::timeout(time, all).await;
 }
 
 /// An answer's body: the request is done when its last byte was handed out.

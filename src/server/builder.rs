@@ -20,6 +20,8 @@ use super::{
     control::{self, Budget, Budgets, Control},
     disk::Durability,
     graph::AccountKind,
+    limits::{Limits, Load},
+    media::Thumbnails,
     oauth::OAuth,
     running::{self, Announced},
     seal::{Seal, random_name},
@@ -78,6 +80,8 @@ pub struct Builder {
     keep_deleted: bool,
     bin_age: Option<Duration>,
     bin_size: Option<u64>,
+    /// Other limits than the system's.
+    limits: Option<Limits>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +110,7 @@ impl Default for Builder {
             keep_deleted: true,
             bin_age: None,
             bin_size: None,
+            limits: None,
         }
     }
 }
@@ -147,7 +152,8 @@ impl Builder {
     }
 
     /// The default drive begins with the files of that folder; their times are kept as the
-    /// client's times. What is there under the same names is replaced.
+    /// client's times. Items of the same names are replaced. Entries that a drive cannot have are
+    /// skipped, see [`Server::seeded`].
     pub fn seed(self, folder: impl Into<PathBuf>) -> Self {
         Self { seed: Some(folder.into()), ..self }
     }
@@ -241,6 +247,11 @@ impl Builder {
         report.map_err(ServerError::Tree)
     }
 
+    #[cfg(test)]
+    pub(super) fn limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
         if !self.insecure && !self.listen.ip().is_loopback() {
@@ -255,10 +266,12 @@ impl Builder {
         let address = listener.local_addr().map_err(refused)?;
         let url = url_of(address);
         let (tree, seal) = self.open().await?;
-        let app = Arc::new(self.app(Arc::<SqlTree>::clone(&tree), seal));
-        if let Some(folder) = &app.control.seed {
-            seed::seed(&app, folder).await?;
-        }
+        let limits = self.limits.clone().unwrap_or_else(Limits::from_system);
+        let app = Arc::new(self.app(Arc::<SqlTree>::clone(&tree), seal, &limits));
+        let seeded = match &app.control.seed {
+            Some(folder) => Some(seed::seed(&app, folder).await?),
+            None => None,
+        };
         let authority = self.authority().map_err(ServerError::Certificates)?;
         let pem = authority.as_ref().map(|authority| authority.pem().to_owned());
         let tls = authority.map(Authority::acceptor).transpose();
@@ -273,17 +286,29 @@ impl Builder {
         let serving = Serving {
             app,
             control: control::router(control.clone()),
+            limits: Arc::new(limits),
             tls,
             stop: CancellationToken::new(),
             end: CancellationToken::new(),
         };
         let (stop, end) = (serving.stop.clone(), serving.end.clone());
         let accepting = Some(tokio::spawn(accept::accept(listener, serving)));
-        Ok(Server { url, address, control, tree, stop, end, accepting, authority: pem, announced })
+        Ok(Server {
+            url,
+            address,
+            control,
+            tree,
+            stop,
+            end,
+            accepting,
+            authority: pem,
+            announced,
+            seeded,
+        })
     }
 
     /// What its front ends share.
-    fn app(&self, tree: Arc<dyn Tree>, seal: Seal) -> App {
+    fn app(&self, tree: Arc<dyn Tree>, seal: Seal, limits: &Limits) -> App {
         App {
             tree,
             seal,
@@ -306,6 +331,8 @@ impl Builder {
                 ..control::State::default()
             },
             oauth: OAuth::default(),
+            load: Load::new(limits),
+            thumbnails: Thumbnails::default(),
         }
     }
 

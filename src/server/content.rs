@@ -50,6 +50,16 @@ pub(super) fn wanted(range: Option<&HeaderValue>, size: u64) -> Wanted {
     if part.is_empty() { Wanted::Nothing } else { Wanted::Part(part) }
 }
 
+/// Parses `Range`, for fuzz targets.
+#[cfg(fuzzing)]
+pub(super) fn fuzzing(range: &HeaderValue) {
+    for size in [0, 1, 1000, u64::MAX] {
+        if let Wanted::Part(part) = wanted(Some(range), size) {
+            assert!(part.start < part.end && part.end <= size);
+        }
+    }
+}
+
 /// First and last byte of `bytes=a-b`, `bytes=a-` or `bytes=-n`.
 fn single_range(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (unit, set) = value.split_once('=')?;

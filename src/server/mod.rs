@@ -99,6 +99,22 @@
 //! removed and uploads cancelled all the same. A folder that is removed or replaced under a running
 //! server takes no more writes: they fail with 500.
 //!
+//! # Limits
+//!
+//! The server takes as many requests at a time as the process may open files for, at most 4,096,
+//! HTTP/2 streams included; it raises the soft limit of open files itself. Further requests receive
+//! 503 and `Retry-After` before their body is read. When clients wait for a connection, those that
+//! are idle are closed. Slow clients do not hold their place:
+//!
+//! | the client | is refused |
+//! |---|---|
+//! | sends a request's head | after 30 s, by closing the connection |
+//! | sends a request's body below 1 KiB/s | when it has stalled for 60 s in all, with 408 |
+//! | reads a response below 1 KiB/s | when it has stalled for 120 s in all, by closing the connection |
+//! | sends no request | after 120 s, by closing the connection |
+//!
+//! A picture that takes more than 160 MiB to decode has no thumbnails.
+//!
 //! # Faults
 //!
 //! What a [`Fault`] rule does to the requests that it strikes, in Rust and as JSON for
@@ -124,6 +140,7 @@
 
 mod accept;
 mod account;
+mod activity;
 pub mod amazon;
 mod app;
 mod blobs;
@@ -137,7 +154,13 @@ mod disk;
 mod error;
 mod faulty;
 mod flushes;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
+#[cfg(test)]
+mod limit_tests;
+mod limits;
 pub mod live;
 mod media;
 mod oauth;
@@ -167,6 +190,7 @@ pub use control::{
 pub use disk::Durability;
 pub use error::ServerError;
 pub use graph::AccountKind;
+pub use seed::Seeded;
 
 use crate::drive::Secret;
 use tree::SqlTree;
@@ -185,6 +209,7 @@ pub struct Server {
     authority: Option<String>,
     /// Removed with the server.
     announced: Option<running::Announced>,
+    seeded: Option<Seeded>,
 }
 
 impl Server {
@@ -212,6 +237,12 @@ impl Server {
     /// machine can send them.
     pub fn control_token(&self) -> Option<&Secret> {
         self.control.app.control.token.as_ref()
+    }
+
+    /// Returns which entries of the [seed folder](Builder::seed) the drive began with; `None` without
+    /// one.
+    pub fn seeded(&self) -> Option<&Seeded> {
+        self.seeded.as_ref()
     }
 
     /// The certificate of the authority that speaks in the clouds' names, in PEM; `None` unless the

@@ -19,12 +19,14 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    accept::busy,
     account::Refusal,
     app::{App, Exchange, front_end, text},
-    bodies::{Received, Sent},
+    bodies::{Received, Sent, TooSlow},
     control::{RequestRecord, Strike, When, redact, within_budget},
     faulty::Lane,
     flushes::Flushes,
+    limits::Overloaded,
     origin::Origin,
 };
 
@@ -81,6 +83,13 @@ async fn answer(
         .and_then(|front_end| front_end.drive(app, &parts))
         .or_else(|| grant.as_ref().ok().map(|grant| grant.account.clone()));
     let operation = front_end.map_or(ELSEWHERE, |front_end| front_end.operation(&parts));
+    let overloaded = parts.extensions.get::<Overloaded>().is_some();
+    if overloaded {
+        let entry = Entry::new(app, operation, drive, &parts, &Strike::default());
+        Received::new(body, entry.received(), &parts).refuse();
+        return entry.answer(busy(front_end));
+    }
+    let too_slow = parts.extensions.get::<TooSlow>().cloned().unwrap_or_default();
     let strike = app.control.faults.strike(operation, path, drive.as_deref()).unwrap_or_default();
     let entry = Entry::new(app, operation, drive.clone(), &parts, &strike);
 
@@ -108,6 +117,7 @@ async fn answer(
         Some(front_end) => within_budget(app, front_end, operation, exchange, request).await,
         None => nothing_here(),
     };
+    response = too_slow.instead_of(response);
     if let Some(watch) = watch {
         watch.hide(app).await;
     }

@@ -1,11 +1,13 @@
 //! A drive that begins with the files of a local folder.
 
 use std::{
+    collections::HashSet,
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::fs;
 use tokio_util::io::ReaderStream;
@@ -14,39 +16,74 @@ use super::{
     ServerError,
     account::Account,
     app::App,
-    tree::{Bytestream, Expect, ItemNo, NewItem, NodeKind, OnConflict, ROOT},
+    graph::name_refusal,
+    tree::{
+        Bytestream, Expect, ItemNo, Listing, NewItem, NodeKind, OnConflict, ROOT,
+        Result as TreeResult, Stored, TreeError,
+    },
 };
 
-/// How many files are taken in at a time.
+/// Number of files that are read at a time.
 const AT_A_TIME: usize = 8;
 
 /// How much of a file is read at once, in bytes.
 const READ: usize = 256 << 10;
 
-/// Puts the files and folders below a local folder into the default drive, their times as the
-/// client's times. What is there under the same name is replaced. A link to a file counts as
-/// the file; a link to a folder may lead in a circle and is left out, as are things that are
-/// neither file nor folder, each with a warning.
-pub(super) async fn seed(app: &App, folder: &Path) -> Result<(), ServerError> {
+/// The result of seeding a drive.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Seeded {
+    /// Number of files that the drive has of the folder.
+    pub files: u64,
+    /// Number of folders.
+    pub folders: u64,
+    /// Entries that the drive does not have, each with the reason. The entries of such a folder are
+    /// not listed.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+/// Puts the files and folders below a local folder into the default drive, with their times as the
+/// client's times. Items of the same names are replaced. Entries that a drive cannot have are
+/// skipped, each with a warning: names that are not Unicode or that the drive forbids, the second of
+/// two names that are one on the drive, links out of the folder and links to folders, unreadable
+/// entries, sockets, pipes and devices.
+///
+/// # Errors
+/// When the folder itself cannot be read, or the storage fails.
+pub(super) async fn seed(app: &App, folder: &Path) -> Result<Seeded, ServerError> {
     let account = app.account("").await.map_err(ServerError::Tree)?;
-    let mut folders = vec![(folder.to_owned(), ROOT)];
-    while let Some((folder, number)) = folders.pop() {
-        let Contents { files, folders: below } = read(&folder).await?;
-        stream::iter(files)
-            .map(|file| put(app, &account, number, file))
-            .buffer_unordered(AT_A_TIME)
-            .try_collect::<()>()
-            .await?;
-        for Entry { path, name, times } in below {
-            let made = app
-                .tree
-                .make(account.drive, number, &name, NodeKind::Folder, times, OnConflict::Replace)
-                .await
-                .map_err(|error| failed(&path, error))?;
-            folders.push((path, made.node.no));
+    let inside = fs::canonicalize(folder).await.map_err(|error| failed(folder, error))?;
+    let mut seeding = Seeding { app, account: &account, inside, done: Seeded::default() };
+    let mut folders = vec![Place { path: folder.to_owned(), number: ROOT, above: Vec::new() }];
+    while let Some(place) = folders.pop() {
+        let Contents { files, folders: below } = match seeding.read(&place).await {
+            Ok(contents) => contents,
+            Err(error) if place.number == ROOT => return Err(failed(folder, error)),
+            Err(error) => {
+                seeding.skip(&place.path, format!("cannot read the folder: {error}"));
+                continue;
+            }
+        };
+        let mut replaceable = seeding.items(place.number).await.map_err(ServerError::Tree)?;
+        seeding.put_all(place.number, files, &mut replaceable).await?;
+        for entry in below {
+            let made = seeding.make(place.number, &entry, &mut replaceable).await;
+            if let Some(number) = seeding.settled(&entry, made)? {
+                seeding.done.folders += 1;
+                let above = [&place.above[..], std::slice::from_ref(&entry.name)].concat();
+                folders.push(Place { path: entry.path, number, above });
+            }
         }
     }
-    Ok(())
+    Ok(seeding.done)
+}
+
+/// A local folder and its item.
+struct Place {
+    path: PathBuf,
+    number: ItemNo,
+    /// The names from the root down, its own included.
+    above: Vec<String>,
 }
 
 struct Entry {
@@ -61,48 +98,178 @@ struct Contents {
     folders: Vec<Entry>,
 }
 
-async fn read(folder: &Path) -> Result<Contents, ServerError> {
-    let mut contents = Contents::default();
-    let mut entries = fs::read_dir(folder).await.map_err(|error| failed(folder, error))?;
-    while let Some(entry) = entries.next_entry().await.map_err(|error| failed(folder, error))? {
+struct Seeding<'a> {
+    app: &'a App,
+    account: &'a Account,
+    /// The seed folder, without links.
+    inside: PathBuf,
+    done: Seeded,
+}
+
+impl Seeding<'_> {
+    fn skip(&mut self, path: &Path, reason: impl Into<String>) {
+        let reason = reason.into();
+        tracing::warn!(path = %path.display(), reason, "an entry of the seed folder is skipped");
+        self.done.skipped.push((path.to_owned(), reason));
+    }
+
+    /// The entries of a folder that the drive can have, by name, so that every run skips the same.
+    async fn read(&mut self, place: &Place) -> io::Result<Contents> {
+        let mut contents = Contents::default();
+        let mut entries = fs::read_dir(&place.path).await?;
+        while let Some(entry) = entries.next_entry().await? {
+            let path = entry.path();
+            let (is_folder, times) = match self.kind(&entry).await {
+                Ok(found) => found,
+                Err(reason) => {
+                    self.skip(&path, reason);
+                    continue;
+                }
+            };
+            let Ok(name) = entry.file_name().into_string() else {
+                self.skip(&path, "its name is not Unicode");
+                continue;
+            };
+            let kind = self.app.settings.kind;
+            if let Some(reason) = name_refusal(&name, is_folder, kind, place.number, &place.above) {
+                self.skip(&path, reason);
+                continue;
+            }
+            let list = if is_folder { &mut contents.folders } else { &mut contents.files };
+            list.push(Entry { path, name, times });
+        }
+        contents.files.sort_by(|a, b| a.name.cmp(&b.name));
+        contents.folders.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(contents)
+    }
+
+    /// Whether an entry is a folder, and its times; or why it is neither file nor folder.
+    async fn kind(&self, entry: &fs::DirEntry) -> Result<(bool, NewItem), String> {
         let path = entry.path();
-        let metadata = fs::metadata(&path).await.map_err(|error| failed(&path, error))?;
-        let name = entry
-            .file_name()
-            .into_string()
-            .map_err(|_| failed(&path, "its name is not Unicode, and no cloud has such names"))?;
+        let unreadable = |error: io::Error| format!("cannot read it: {error}");
+        let is_link = entry.file_type().await.map_err(unreadable)?.is_symlink();
+        if is_link {
+            let target = fs::canonicalize(&path).await;
+            let target = target.map_err(|error| format!("cannot follow the link: {error}"))?;
+            if !target.starts_with(&self.inside) {
+                return Err("it is a link out of the seed folder".to_owned());
+            }
+        }
+        // Of the link's target.
+        let metadata = fs::metadata(&path).await.map_err(unreadable)?;
+        if metadata.is_dir() && is_link {
+            return Err("it is a link to a folder".to_owned());
+        }
+        if !metadata.is_dir() && !metadata.is_file() {
+            return Err("it is neither a file nor a folder".to_owned());
+        }
         let times = NewItem {
             client_created: metadata.created().ok().and_then(timestamp),
             client_modified: metadata.modified().ok().and_then(timestamp),
             ..NewItem::default()
         };
-        let one = Entry { path, name, times };
-        let link = entry.file_type().await.is_ok_and(|kind| kind.is_symlink());
-        if metadata.is_dir() && !link {
-            contents.folders.push(one);
-        } else if metadata.is_file() {
-            contents.files.push(one);
-        } else {
-            tracing::warn!(path = %one.path.display(), "neither a file nor a folder of its own: left out");
+        Ok((metadata.is_dir(), times))
+    }
+
+    /// The items of a folder before it is seeded: those that may be replaced.
+    async fn items(&self, folder: ItemNo) -> TreeResult<HashSet<ItemNo>> {
+        let children =
+            self.app.tree.children(self.account.drive, folder, Listing::default()).await?;
+        Ok(children.into_iter().map(|child| child.no).collect())
+    }
+
+    /// How the next item of that name meets the one there. Each item of before is replaced once:
+    /// two local names that are one on the drive do not replace each other.
+    async fn on_conflict(
+        &self,
+        folder: ItemNo,
+        name: &str,
+        replaceable: &mut HashSet<ItemNo>,
+    ) -> TreeResult<OnConflict> {
+        match self.app.tree.child(self.account.drive, folder, name).await {
+            Ok(there) if replaceable.remove(&there.no) => Ok(OnConflict::Replace),
+            Ok(_) | Err(TreeError::NotFound) => Ok(OnConflict::Fail),
+            Err(error) => Err(error),
         }
     }
-    Ok(contents)
+
+    async fn put_all(
+        &mut self,
+        folder: ItemNo,
+        files: Vec<Entry>,
+        replaceable: &mut HashSet<ItemNo>,
+    ) -> Result<(), ServerError> {
+        let app = self.app;
+        let stored = stream::iter(files).map(|file| async {
+            let stored = store(app, &file.path).await;
+            (file, stored)
+        });
+        let mut stored = std::pin::pin!(stored.buffered(AT_A_TIME));
+        while let Some((file, stored)) = stored.next().await {
+            let put = match stored {
+                Ok(stored) => self.put(folder, &file, stored, replaceable).await,
+                Err(error) => Err(error),
+            };
+            if self.settled(&file, put)?.is_some() {
+                self.done.files += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn put(
+        &self,
+        folder: ItemNo,
+        file: &Entry,
+        stored: Stored,
+        replaceable: &mut HashSet<ItemNo>,
+    ) -> TreeResult<ItemNo> {
+        let on_conflict = self.on_conflict(folder, &file.name, replaceable).await?;
+        let (drive, times) = (self.account.drive, file.times.clone());
+        let put =
+            self.app.tree.put(drive, folder, &file.name, stored, times, on_conflict, Expect::Any);
+        Ok(put.await?.node.no)
+    }
+
+    async fn make(
+        &self,
+        parent: ItemNo,
+        folder: &Entry,
+        replaceable: &mut HashSet<ItemNo>,
+    ) -> TreeResult<ItemNo> {
+        let on_conflict = self.on_conflict(parent, &folder.name, replaceable).await?;
+        let (drive, times) = (self.account.drive, folder.times.clone());
+        let tree = &self.app.tree;
+        let made = tree.make(drive, parent, &folder.name, NodeKind::Folder, times, on_conflict);
+        Ok(made.await?.node.no)
+    }
+
+    /// Returns the number of an entry's item, or reports the entry as skipped.
+    fn settled(
+        &mut self,
+        entry: &Entry,
+        outcome: TreeResult<ItemNo>,
+    ) -> Result<Option<ItemNo>, ServerError> {
+        let reason = match outcome {
+            Ok(number) => return Ok(Some(number)),
+            Err(error @ (TreeError::NoRoom(_) | TreeError::Storage(_))) => {
+                return Err(failed(&entry.path, error));
+            }
+            Err(TreeError::NameTaken(_)) => {
+                "another entry of its folder has the same name on the drive".to_owned()
+            }
+            Err(TreeError::Body(error)) => format!("cannot read it: {error}"),
+            Err(error) => error.to_string(),
+        };
+        self.skip(&entry.path, reason);
+        Ok(None)
+    }
 }
 
-async fn put(
-    app: &App,
-    account: &Account,
-    folder: ItemNo,
-    Entry { path, name, times }: Entry,
-) -> Result<(), ServerError> {
-    let file = fs::File::open(&path).await.map_err(|error| failed(&path, error))?;
+async fn store(app: &App, path: &Path) -> TreeResult<Stored> {
+    let file = fs::File::open(path).await.map_err(TreeError::Body)?;
     let bytes: Bytestream = Box::pin(ReaderStream::with_capacity(file, READ));
-    let stored = app.tree.store(bytes, u64::MAX).await.map_err(|error| failed(&path, error))?;
-    app.tree
-        .put(account.drive, folder, &name, stored, times, OnConflict::Replace, Expect::Any)
-        .await
-        .map_err(|error| failed(&path, error))?;
-    Ok(())
+    app.tree.store(bytes, u64::MAX).await
 }
 
 fn timestamp(time: SystemTime) -> Option<Timestamp> {

@@ -225,3 +225,21 @@ fn it_is_an_account_of_the_kind_it_is_told() {
     let ran = shell.run(&["serve", "--ephemeral", "--kind", "premium"]);
     assert!(ran.code == 2 && ran.err.contains("premium"), "{ran:?}");
 }
+
+#[test]
+fn broken_media_files_are_stored_and_nothing_is_printed() {
+    let shell = Shell::new();
+    // A parser of the first two panics, and one of the third logs an error.
+    shell.write("1.ogg", include_bytes!("../media/opus-1.ogg"));
+    shell.write("2.ogg", include_bytes!("../media/opus-2.ogg"));
+    shell.write("3.mp4", b"\0\0\0\x10ftypisom\0\0\0\0\xff\xff\xff\xffmoov\0\0\0\0");
+    let serving = Serving::start(&shell, &["--ephemeral"]);
+    let remote = serving.remote("drivedal-dev");
+    for file in ["1.ogg", "2.ogg", "3.mp4"] {
+        let put = shell.run(&["--remote", &remote, "put", file, "sky:"]);
+        assert_eq!(put.code, 0, "{}", put.err);
+    }
+    assert_eq!(shell.out(&["--remote", &remote, "ls", "sky:"]), "1.ogg\n2.ogg\n3.mp4\n");
+    let ran = serving.stop("TERM");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}

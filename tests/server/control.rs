@@ -213,3 +213,64 @@ async fn a_seed_is_taken_in_with_bytes_and_times() {
     let source = listed["data"][0]["source"].as_str().expect("a ticket");
     assert!(rig.bare("GET", source).send().await.body == bytes);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn entries_that_a_drive_cannot_have_are_skipped_and_each_is_reported() {
+    use std::os::unix::{ffi::OsStrExt, fs::symlink, net::UnixListener};
+
+    let outside = tempfile::tempdir().expect("a folder");
+    std::fs::write(outside.path().join("secret"), "secret").expect("written");
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let latin1 = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    let long = "x".repeat(250);
+    for file in ["README", "readme", "a:b", "target", &long] {
+        std::fs::write(at(file), file).expect("written");
+    }
+    std::fs::write(&latin1, "").expect("written");
+    for directory in ["Docs", "docs"] {
+        std::fs::create_dir(at(directory)).expect("made");
+        std::fs::write(at(directory).join(format!("in-{directory}")), "").expect("written");
+    }
+    symlink(outside.path().join("secret"), at("out")).expect("linked");
+    symlink(outside.path(), at("out-folder")).expect("linked");
+    symlink(at("missing"), at("dangling")).expect("linked");
+    symlink(at("target"), at("inside")).expect("linked");
+    let _socket = UnixListener::bind(at("socket")).expect("a socket");
+    let made = std::process::Command::new("mkfifo").arg(at("fifo")).status().expect("mkfifo");
+    assert!(made.success());
+
+    let rig = Rig::with(|builder| builder.seed(folder.path())).await;
+    let mut names = rig.names("me/skydrive", "").await;
+    names.sort();
+    assert_eq!(names, ["Docs", "README", "inside", "target", &long]);
+    let seeded = rig.server.seeded().expect("a seed");
+    assert_eq!((seeded.files, seeded.folders), (5, 1));
+    let mut skipped: Vec<_> = seeded
+        .skipped
+        .iter()
+        .map(|(path, reason)| (path.file_name().expect("a name").to_string_lossy(), &**reason))
+        .collect();
+    skipped.sort();
+    let (link, kind) = ("it is a link out of the seed folder", "it is neither a file nor a folder");
+    let twin = "another entry of its folder has the same name on the drive";
+    let expected = [
+        ("a:b", "The name \"a:b\" contains the character ':'."),
+        ("caf\u{fffd}", "its name is not Unicode"),
+        ("dangling", "cannot follow the link: No such file or directory (os error 2)"),
+        ("docs", twin),
+        ("fifo", kind),
+        ("out", link),
+        ("out-folder", link),
+        ("readme", twin),
+        ("socket", kind),
+    ];
+    let skipped: Vec<_> = skipped.iter().map(|(name, reason)| (&**name, *reason)).collect();
+    assert_eq!(skipped, expected);
+
+    // A second time, on the same data: items are replaced, and the twins still do not replace each
+    // other.
+    rig.server.control().reset_state().await.expect("reset");
+    assert_eq!(rig.names("me/skydrive", "").await.len(), 5);
+}

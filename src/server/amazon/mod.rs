@@ -31,6 +31,8 @@ mod content;
 mod error;
 mod filter;
 mod folders;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod ids;
 mod listing;
 mod node;

@@ -77,6 +77,8 @@ mod describe;
 mod drives;
 mod error;
 mod filter;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod gather;
 mod grants;
 mod ids;
@@ -104,6 +106,7 @@ mod visit;
 mod walk;
 
 pub use kind::{AccountKind, UnknownKind};
+pub(super) use names::refusal as name_refusal;
 pub(super) use route::Graph;
 pub(super) use share::PREFIX as LINK_PREFIX;
 pub(super) use sign_in::SignIn;

@@ -48,6 +48,17 @@ pub(super) fn check(
     Ok(())
 }
 
+/// Returns why an account of that kind cannot have an item of that name; `None` if it can.
+pub(in crate::server) fn refusal(
+    name: &str,
+    is_folder: bool,
+    kind: AccountKind,
+    folder: ItemNo,
+    above: &[String],
+) -> Option<String> {
+    check(name, is_folder, kind, folder, above).err().map(|error| error.message)
+}
+
 fn is_reserved(name: &str) -> bool {
     let device = |device: &str| {
         name.len() == 4

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::server::{
     live::pictures,
-    media::{Media, picture::Frame},
+    media::{
+        Media,
+        picture::{Frame, is_decodable},
+    },
     tree::Node,
 };
 
@@ -121,6 +124,7 @@ struct Source {
 impl Source {
     fn of(scope: &Scope<'_>, node: &Node) -> Option<Self> {
         let size = match node.content.as_ref()?.media.as_deref()? {
+            Media::Photo(photo) if !is_decodable(photo.width, photo.height) => return None,
             Media::Photo(photo) => (photo.width, photo.height),
             Media::Video(video) => (video.width, video.height),
             Media::Audio(_) => return None,

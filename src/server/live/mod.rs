@@ -57,6 +57,8 @@ mod error;
 mod extra;
 mod fields;
 mod friendly;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod ids;
 mod items;
 mod kinds;

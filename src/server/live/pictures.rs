@@ -30,7 +30,7 @@ use crate::server::{
     app::{App, Exchange, FrontEnd},
     content::{self, fingerprint},
     media::{
-        Fetch, Reading,
+        Fetch, Reading, Source,
         picture::{self, Frame, Picture},
     },
     seal::Purpose,
@@ -281,16 +281,17 @@ async fn answer(app: &Arc<App>, path: &str) -> Result<Response> {
     let node = node.map_err(|error| LiveError::tree(error, "picture"))?;
     let content = node.content.as_ref().filter(|content| fingerprint(content) == bytes);
     let content = content.ok_or_else(|| LiveError::not_found(&node.name))?;
-    let reading = reading(&app.tree, content);
-    let picture = match ObjectType::of(&node) {
-        ObjectType::Photo => picture::within(reading, frame).await,
-        _ => match picture::cover(reading, frame).await {
-            Ok(Some(cover)) => Ok(cover),
-            Ok(None) => picture::plain(longer).await,
-            Err(error) => Err(error),
-        },
+    let source = match ObjectType::of(&node) {
+        ObjectType::Photo => Source::Whole,
+        _ => Source::Cover,
     };
-    Ok(shown(picture.map_err(undecodable)?, attachment))
+    let hash = content.hashes.sha256;
+    let made = app.thumbnails.get(hash, source, frame, || reading(&app.tree, content)).await;
+    let picture = match made.map_err(undecodable)? {
+        Some(picture) => picture,
+        None => picture::plain(longer).await.map_err(undecodable)?,
+    };
+    Ok(shown(picture, attachment))
 }
 
 /// A thumbnail of what has none is asked for in the wrong way (A.4).

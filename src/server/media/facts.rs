@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Cursor, Read as _};
 
-use image::{ImageDecoder, ImageReader};
+use image::{ImageDecoder, ImageReader, Limits};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use lofty::{
     config::ParseOptions,
@@ -16,29 +16,34 @@ use nom_exif::{
 
 use super::{Audio, Family, Media, Photo, Place, Reading, Video, invalid};
 
-/// What a file of that family says of itself; `None` where it turns out to be none.
-pub(super) fn read(family: Family, reading: Reading) -> Option<Media> {
-    let read = match family {
+/// Reads the facts of a file of that family.
+///
+/// # Errors
+/// When the file is not of that family, is broken, or cannot be read.
+pub(super) fn read(family: Family, reading: Reading) -> std::io::Result<Media> {
+    match family {
         Family::Picture => picture(reading).map(Media::Photo),
         Family::OtherPicture => other_picture(reading).map(Media::Photo),
         Family::Sound => sound(reading).map(Media::Audio),
         Family::Film => film(reading),
-    };
-    read.inspect_err(|error| tracing::debug!(%error, ?family, "a file without facts")).ok()
+    }
 }
 
 /// How far into a picture its size is looked for, in bytes.
 const HEADERS: u64 = 1 << 20;
 
+/// Maximum memory for what a picture's headers unpack to, such as a colour profile.
+const UNPACKED: u64 = 16 << 20;
+
 fn picture(mut reading: Reading) -> std::io::Result<Photo> {
     // A decoder of JPEG reads all that there is before it tells the size.
     let mut headers = Vec::new();
     (&mut reading).take(HEADERS).read_to_end(&mut headers)?;
-    let (width, height) = ImageReader::new(Cursor::new(headers))
-        .with_guessed_format()?
-        .into_decoder()
-        .map_err(invalid)?
-        .dimensions();
+    let mut headers = ImageReader::new(Cursor::new(headers)).with_guessed_format()?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(UNPACKED);
+    headers.limits(limits);
+    let (width, height) = headers.into_decoder().map_err(invalid)?.dimensions();
     std::io::Seek::rewind(&mut reading)?;
     // Most pictures that are no photos have none.
     let exif = exif(&mut reading).ok();

@@ -2,19 +2,24 @@
 //!
 //! A content is looked at once, when it has arrived: which kind it is shows its first bytes, so that
 //! of other files nothing more is read. What is found is kept with the content. Reading happens on
-//! threads where nobody waits, through [`Reading`], which gives a limited number of bytes; libraries
-//! that fail or panic over a file that is not what it seems leave it without facts.
+//! blocking threads, through [`Reading`], which gives a limited number of bytes. A parser that fails or
+//! panics leaves the file without facts, and prints nothing.
 
+mod contained;
 mod facts;
 pub(super) mod picture;
 mod reading;
+mod thumbnails;
 
 use std::io;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::reading::{Fetch, Reading};
+pub(super) use self::{
+    reading::{Fetch, Reading},
+    thumbnails::{Source, Thumbnails},
+};
 
 /// How many first bytes tell what a file is.
 pub(super) const HEAD: usize = 16;
@@ -165,14 +170,10 @@ pub(super) fn is_worth_a_look(head: &[u8]) -> bool {
 pub(super) async fn look(head: &[u8], size: u64, fetch: Fetch) -> Option<Media> {
     let family = Family::of(head)?;
     let reading = Reading::new(size, fetch);
-    let looked = tokio::task::spawn_blocking(move || facts::read(family, reading)).await;
-    match looked {
-        Ok(media) => media,
-        Err(error) => {
-            tracing::warn!(%error, "a file that seems to be a photo, sound or a film made its reader panic");
-            None
-        }
-    }
+    let parse = move || contained::contained(|| facts::read(family, reading));
+    let parsed =
+        tokio::task::spawn_blocking(parse).await.unwrap_or_else(|error| Err(invalid(error)));
+    parsed.inspect_err(|error| tracing::debug!(%error, ?family, "a file has no media facts")).ok()
 }
 
 /// Something that no library should do with a file.
@@ -182,6 +183,8 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]
@@ -205,6 +208,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_makes_its_parser_panic_or_nests_deeply_does_no_harm() {
+        let boxes = |kind: &[u8; 4]| {
+            let mut file = b"\0\0\0\x10ftypisom\0\0\0\0".to_vec();
+            for depth in (1..100_000_u32).rev() {
+                file.extend((depth * 8).to_be_bytes());
+                file.extend(kind);
+            }
+            file
+        };
+        // Elements of unknown length, each in the one before.
+        let elements = |id: &[u8]| {
+            let mut file = b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff".to_vec();
+            (0..100_000)
+                .for_each(|_| file.extend([id, b"\x01\xff\xff\xff\xff\xff\xff\xff"].concat()));
+            file
+        };
+        for panics in [
+            &include_bytes!("../../../tests/media/opus-1.ogg")[..],
+            include_bytes!("../../../tests/media/opus-2.ogg"),
+        ] {
+            let file = Bytes::from_static(panics);
+            assert_eq!(look(&panics[..HEAD], file.len() as u64, Fetch::of(file)).await, None);
+        }
+        for file in [
+            boxes(b"moov"),
+            boxes(b"meta"),
+            boxes(b"udta"),
+            boxes(b"trak"),
+            elements(b"\x18\x53\x80\x67"),
+            elements(b"\x16\x54\xae\x6b"),
+        ] {
+            let (head, size) = (file[..HEAD].to_vec(), file.len() as u64);
+            // Whatever is found, the stack does not overflow.
+            let _ = look(&head, size, Fetch::of(file.into())).await;
+        }
+    }
+
+    #[tokio::test]
     async fn what_only_seems_to_be_media_has_no_facts() {
         for head in [
             &b"\xff\xd8\xff\xe0"[..],
@@ -213,7 +254,7 @@ mod tests {
             b"\0\0\0\x20ftypisom",
             b"\x1a\x45\xdf\xa3",
         ] {
-            let bytes = bytes::Bytes::from([head, &[0x5a; 5_000]].concat());
+            let bytes = Bytes::from([head, &[0x5a; 5_000]].concat());
             let size = bytes.len() as u64;
             assert_eq!(look(head, size, Fetch::of(bytes)).await, None, "{head:?}");
         }

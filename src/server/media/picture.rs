@@ -1,6 +1,9 @@
 //! Pictures in other sizes.
 
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::{
+    io::{self, BufReader, Cursor, Read, Seek, SeekFrom},
+    sync::atomic::Ordering,
+};
 
 use bytes::Bytes;
 use image::{
@@ -8,15 +11,22 @@ use image::{
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
     metadata::Orientation,
 };
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 
-use super::{Reading, invalid};
+use super::{Reading, contained::contained, invalid};
 
-/// The largest picture that is decoded, in pixels: 64 million, which are at most 256 MiB in memory.
-const LARGEST: u64 = 64 << 20;
+/// Maximum memory that decoding one picture takes, in bytes: a photo of 50 megapixels fits. All
+/// pictures that are decoded at a time share it.
+const MAX_DECODED: u64 = 160 << 20;
 
-/// One picture is decoded at a time, so that memory is bounded by the largest.
-static DECODING: Semaphore = Semaphore::const_new(1);
+/// The unit of [`MEMORY`], in bytes.
+const MEMORY_UNIT: u64 = 1 << 20;
+
+/// Memory that is free for decoding. First come, first served.
+static MEMORY: Semaphore = Semaphore::const_new((MAX_DECODED / MEMORY_UNIT) as usize);
+
+/// Number of pictures that are decoded at a time. First come, first served.
+static DECODERS: Semaphore = Semaphore::const_new(2);
 
 /// The quality of the JPEGs made here, of 100.
 const QUALITY: u8 = 85;
@@ -45,7 +55,7 @@ pub(in crate::server) fn fit((width, height): (u32, u32), within: u32) -> (u32, 
 }
 
 /// The dimensions that a picture is scaled to. It is never enlarged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::server) struct Frame {
     /// Pixels.
     pub(in crate::server) width: u32,
@@ -143,12 +153,8 @@ impl From<u32> for Frame {
 ///
 /// # Errors
 /// `InvalidData` for what is no picture, or one that is too large to be decoded.
-pub(in crate::server) async fn within(
-    reading: Reading,
-    frame: impl Into<Frame>,
-) -> io::Result<Picture> {
-    let frame = frame.into();
-    decoding(move || {
+pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture> {
+    decoding(reading, move |reading| {
         let Decoded { mut image, orientation, .. } = decode(reading)?;
         image.apply_orientation(orientation);
         encode(&scaled(&image, frame), None)
@@ -162,7 +168,7 @@ pub(in crate::server) async fn within(
 /// # Errors
 /// As [`within`].
 pub(in crate::server) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<Bytes>> {
-    decoding(move || {
+    decoding(reading, move |reading| {
         let Decoded { image, format, exif, profile, .. } = decode(reading)?;
         let fits = image.width().max(image.height()) <= pixels;
         if fits || !matches!(format, ImageFormat::Jpeg | ImageFormat::Png) {
@@ -178,12 +184,8 @@ pub(in crate::server) async fn shrunk(reading: Reading, pixels: u32) -> io::Resu
 ///
 /// # Errors
 /// As [`within`], of the cover.
-pub(in crate::server) async fn cover(
-    reading: Reading,
-    frame: impl Into<Frame>,
-) -> io::Result<Option<Picture>> {
-    let frame = frame.into();
-    decoding(move || {
+pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<Picture>> {
+    decoding(reading, move |reading| {
         let found = super::facts::cover(reading);
         let Some(cover) = found.unwrap_or_default() else { return Ok(None) };
         let Decoded { mut image, orientation, .. } = decode(Cursor::new(cover))?;
@@ -198,26 +200,42 @@ pub(in crate::server) async fn cover(
 /// # Errors
 /// When it cannot be encoded.
 pub(in crate::server) async fn plain(pixels: u32) -> io::Result<Picture> {
-    decoding(move || {
+    let draw = move || {
         let (centre, radius) = (f64::from(pixels) / 2.0, f64::from(pixels) / 3.0);
         let image = RgbImage::from_fn(pixels, pixels, |x, y| {
             let [x, y] = [x, y].map(|at| f64::from(at) + 0.5 - centre);
             Rgb(if x.hypot(y) <= radius { [0xdd; 3] } else { [0x88; 3] })
         });
         encode(&image.into(), None)
-    })
-    .await
+    };
+    tokio::task::spawn_blocking(draw).await.map_err(io::Error::other)?
 }
 
+/// Returns whether a picture of that size is small enough to be decoded, as far as its pixels
+/// decide that.
+pub(in crate::server) fn is_decodable(width: u32, height: u32) -> bool {
+    u64::from(width) * u64::from(height) * 3 <= MAX_DECODED
+}
+
+/// Runs `work` on a blocking thread when a decoder is free. It ends early when this future is
+/// dropped.
 async fn decoding<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    reading: Reading,
+    work: impl FnOnce(Reading) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let turn = DECODING.acquire().await.map_err(invalid)?;
+    let (failed, cancelled) = (reading.failed(), reading.cancelled());
+    let _cancel = cancelled.clone().drop_guard();
+    let decoder = DECODERS.acquire().await.map_err(io::Error::other)?;
     let done = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        work()
+        let _decoder = decoder;
+        contained(|| work(reading))
     });
-    done.await.map_err(invalid)?
+    let done = done.await.map_err(io::Error::other)?;
+    done.map_err(|error| match failed.load(Ordering::Relaxed) {
+        // A decoder reports a failed read as a broken picture.
+        true => io::Error::other(error.to_string()),
+        false => error,
+    })
 }
 
 struct Decoded {
@@ -229,21 +247,67 @@ struct Decoded {
 }
 
 fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
-    let mut reader = ImageReader::new(BufReader::new(reading)).with_guessed_format()?;
+    let mut reading = BufReader::new(reading);
+    let coefficients = coefficients_per_pixel(&mut reading)?;
+    reading.rewind()?;
+    let mut reader = ImageReader::new(reading).with_guessed_format()?;
     let mut limits = Limits::default();
-    limits.max_alloc = Some(2 * 4 * LARGEST);
+    limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
     let format = reader.format().ok_or_else(|| invalid("not a picture"))?;
     let mut decoder = reader.into_decoder().map_err(invalid)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > LARGEST {
-        return Err(invalid(format!("{width} × {height} pixels are more than {LARGEST}")));
+    let frames = if format == ImageFormat::Gif { 2 } else { 1 };
+    let kept = u64::from(width).saturating_mul(u64::from(height)).saturating_mul(coefficients);
+    let memory = decoder.total_bytes().saturating_mul(frames).saturating_add(kept);
+    if memory > MAX_DECODED {
+        let (memory, most) = (memory >> 20, MAX_DECODED >> 20);
+        return Err(invalid(format!(
+            "{width} × {height} pixels take {memory} MiB to decode, more than {most} MiB"
+        )));
     }
+    let units = u32::try_from(memory.div_ceil(MEMORY_UNIT)).unwrap_or(u32::MAX);
+    let memory = Handle::current().block_on(MEMORY.acquire_many(units));
+    let _memory = memory.map_err(io::Error::other)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let exif = decoder.exif_metadata().unwrap_or_default();
     let profile = decoder.icc_profile().unwrap_or_default();
     let image = DynamicImage::from_decoder(decoder).map_err(invalid)?;
     Ok(Decoded { image, format, orientation, exif, profile })
+}
+
+/// Returns the bytes per pixel that a decoder of JPEG keeps besides the picture: a progressive one
+/// keeps all coefficients, two bytes each for three components. Zero for other formats.
+fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Result<u64> {
+    const PROGRESSIVE: u64 = 6;
+    let mut start = [0; 2];
+    if reading.read_exact(&mut start).is_err() || start != [0xff, 0xd8] {
+        return Ok(0);
+    }
+    loop {
+        // A segment: 0xFF, its kind, and its length without these two bytes.
+        let mut segment = [0; 4];
+        match reading.read_exact(&mut segment) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(PROGRESSIVE),
+            read => read?,
+        }
+        let [0xff, kind, high, low] = segment else { return Ok(PROGRESSIVE) };
+        let length = u16::from_be_bytes([high, low]);
+        match kind {
+            0xc0 | 0xc1 => return Ok(0),
+            // The tables of Huffman and arithmetic codes.
+            0xc4 | 0xcc => {}
+            // Every other frame: progressive, lossless, arithmetic.
+            0xc2..=0xcf => return Ok(PROGRESSIVE),
+            // These have no length, or come after a frame.
+            0xd0..=0xda => return Ok(PROGRESSIVE),
+            _ => {}
+        }
+        if length < 2 {
+            return Ok(PROGRESSIVE);
+        }
+        reading.seek(SeekFrom::Current(i64::from(length) - 2))?;
+    }
 }
 
 fn scaled(image: &DynamicImage, frame: Frame) -> DynamicImage {
@@ -300,6 +364,67 @@ fn write(
         encoder.set_icc_profile(profile).map_err(invalid)?;
     }
     image.write_with_encoder(encoder).map_err(invalid)
+}
+
+#[cfg(test)]
+mod limit_tests {
+    use super::{super::Fetch, *};
+
+    /// A PNG of `width` × `height` pixels of 16-bit RGBA, without its data.
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+        let mut chunk = |kind: &[u8; 4], data: &[u8]| {
+            let body = [kind, data].concat();
+            file.extend((data.len() as u32).to_be_bytes());
+            file.extend(&body);
+            file.extend(crc32(&body).to_be_bytes());
+        };
+        let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        chunk(b"IHDR", &[&size[..], &[16, 6, 0, 0, 0]].concat());
+        chunk(b"IDAT", &[]);
+        file
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+            })
+        })
+    }
+
+    /// A JPEG's segments up to its scan.
+    fn jpeg(frame: u8, width: u16, height: u16) -> Vec<u8> {
+        let mut file = vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, frame, 0, 17, 8];
+        file.extend([height.to_be_bytes(), width.to_be_bytes()].concat());
+        file.extend([3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]);
+        // The header of a scan, where a decoder's reading of headers ends.
+        file.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0]);
+        file
+    }
+
+    #[tokio::test]
+    async fn a_picture_that_takes_too_much_memory_is_not_decoded() {
+        for (file, size) in [
+            (png(8000, 8000), "8000 × 8000 pixels take 488 MiB"),
+            (jpeg(0xc0, 60_000, 60_000), "60000 × 60000 pixels take 10299 MiB"),
+            (jpeg(0xc2, 8000, 8000), "8000 × 8000 pixels take 549 MiB"),
+        ] {
+            let reading = Reading::new(file.len() as u64, Fetch::of(file.into()));
+            let error = within(reading, 96.into()).await.expect_err(size);
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(error.to_string().starts_with(size), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_progressive_picture_is_told_from_a_sequential_one() {
+        let of = |file: Vec<u8>| coefficients_per_pixel(&mut Cursor::new(file)).expect("a figure");
+        assert_eq!(of(jpeg(0xc0, 1, 1)), 0);
+        assert_eq!(of(jpeg(0xc2, 1, 1)), 6);
+        assert_eq!(of(png(1, 1)), 0);
+        assert_eq!(of(b"\xff\xd8\xff".to_vec()), 6);
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,16 @@
 use std::{
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 /// How many bytes are fetched at a time.
 const BLOCK: u64 = 64 << 10;
@@ -49,13 +54,28 @@ pub(in crate::server) struct Reading {
     block: Bytes,
     block_at: u64,
     left: u64,
+    /// Cancelled: reads fail, because nobody wants the result any more.
+    cancelled: CancellationToken,
+    /// Whether bytes could not be read, whatever the parser makes of that.
+    failed: Arc<AtomicBool>,
 }
 
 impl Reading {
     /// A file of `size` bytes. Made within the runtime, used outside of its tasks.
     pub(in crate::server) fn new(size: u64, fetch: Fetch) -> Self {
         let (block, runtime) = (Bytes::new(), Handle::current());
-        Self { fetch, runtime, size, at: 0, block, block_at: 0, left: MOST }
+        let (cancelled, failed) = (CancellationToken::new(), Arc::default());
+        Self { fetch, runtime, size, at: 0, block, block_at: 0, left: MOST, cancelled, failed }
+    }
+
+    /// Returns the token that ends the reading.
+    pub(super) fn cancelled(&self) -> CancellationToken {
+        self.cancelled.clone()
+    }
+
+    /// Returns the flag that is set when bytes could not be read or the reading was cancelled.
+    pub(super) fn failed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.failed)
     }
 
     /// How many bytes the file has.
@@ -69,11 +89,19 @@ impl Reading {
         if !inside.contains(&self.at) {
             let start = self.at - self.at % BLOCK;
             let end = (start + BLOCK).min(self.size);
-            self.block = self.runtime.block_on((self.fetch.0)(start..end))?;
+            let fetched = self.runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = self.cancelled.cancelled() => Err(io::Error::other("cancelled")),
+                    block = (self.fetch.0)(start..end) => block,
+                }
+            });
+            let block = fetched.and_then(|block| match block.len() as u64 == end - start {
+                true => Ok(block),
+                false => Err(io::ErrorKind::UnexpectedEof.into()),
+            });
+            self.block = block.inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
             self.block_at = start;
-            if self.block.len() as u64 != end - start {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
         }
         Ok(self.block.slice((self.at - self.block_at) as usize..))
     }

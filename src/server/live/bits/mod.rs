@@ -110,6 +110,12 @@ struct Kept {
     bits_account: String,
 }
 
+/// Parses an address, for fuzz targets.
+#[cfg(fuzzing)]
+pub(in crate::server) fn fuzzing(path: &str) {
+    let _ = address::Address::of(path);
+}
+
 #[async_trait]
 impl FrontEnd for Bits {
     fn operations(&self) -> &'static [&'static str] {

@@ -1,0 +1,5 @@
+#![no_main]
+
+use drivedal::server::fuzzing;
+
+libfuzzer_sys::fuzz_target!(|text: &str| fuzzing::graph(text));

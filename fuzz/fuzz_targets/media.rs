@@ -1,0 +1,12 @@
+//! Media files: their facts, and thumbnails of them.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use drivedal::server::fuzzing;
+use tokio::runtime::{Builder, Runtime};
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).build().expect("a runtime"));
+
+libfuzzer_sys::fuzz_target!(|file: &[u8]| fuzzing::media(&RUNTIME, file));

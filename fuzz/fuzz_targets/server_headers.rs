@@ -1,0 +1,9 @@
+//! Values of headers, signed texts, sign-in forms.
+#![no_main]
+
+use drivedal::server::fuzzing;
+
+libfuzzer_sys::fuzz_target!(|value: &[u8]| {
+    fuzzing::header(value);
+    fuzzing::form(value);
+});

@@ -1,0 +1,106 @@
+//! Entry points of the fuzz targets in `fuzz/`: parsers of untrusted input that are private otherwise.
+//! Compiled with `--cfg fuzzing` only, and no part of the API.
+
+use axum::http::{HeaderMap, HeaderValue, Request, header, request::Parts};
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+
+use super::{
+    Fault,
+    account::development_account,
+    content,
+    content_range::ContentRange,
+    graph::AccountKind,
+    media::{self, Fetch, HEAD},
+    oauth::Form,
+    origin::Origin,
+    seal::{Purpose, Seal},
+    tree::ROOT,
+};
+
+/// Parses an Amazon filter and sort order.
+pub fn amazon(text: &str) {
+    super::amazon::fuzzing::parse(text);
+}
+
+/// Parses an Amazon request line.
+pub fn amazon_route(method: &str, target: &str) {
+    if let Some(parts) = parts(method, target) {
+        super::amazon::fuzzing::route(&parts);
+    }
+}
+
+/// Parses a Graph request: `address?query`.
+pub fn graph(text: &str) {
+    super::graph::fuzzing::parse(text);
+}
+
+/// Parses a Live Connect or BITS request line.
+pub fn live(method: &str, target: &str) {
+    if let Some(parts) = parts(method, target) {
+        super::live::fuzzing::parse(&parts);
+    }
+}
+
+/// Parses a header's value as each of the headers that the server reads, and as each of the texts
+/// that it signs.
+pub fn header(value: &[u8]) {
+    let Ok(header_value) = HeaderValue::from_bytes(value) else { return };
+    content::fuzzing(&header_value);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, header_value.clone());
+    let _ = Form::of("").client(&headers);
+    let mut request = Request::new(());
+    request.headers_mut().insert(header::HOST, header_value);
+    let _ = Origin::of(&request.into_parts().0, false, ([127, 0, 0, 1], 80).into());
+    if let Ok(text) = std::str::from_utf8(value) {
+        let _ = (ContentRange::parse(text), development_account(text));
+        let seal = Seal::random();
+        let _ = seal.open::<serde_json::Value>(Purpose::Access, text, Timestamp::now());
+        // Signed, so that the claims are parsed too.
+        let sealed = seal.seal(Purpose::Access, Timestamp::MAX, &text);
+        assert_eq!(seal.open(Purpose::Access, &sealed, Timestamp::now()), Ok(text.to_owned()));
+    }
+}
+
+/// Parses a sign-in form.
+pub fn form(body: &[u8]) {
+    let form = Form::of(body);
+    let _ = (form.get("client_id"), form.get("redirect_uri"));
+}
+
+/// Parses fault rules.
+pub fn faults(json: &[u8]) {
+    let _ = Fault::from_json(json);
+}
+
+/// Checks a name of a seed folder's entry for every kind of account.
+pub fn seed_name(name: &str) {
+    for kind in [
+        AccountKind::Personal,
+        AccountKind::PersonalLegacy,
+        AccountKind::Business,
+        AccountKind::Library,
+    ] {
+        let _ = super::graph::name_refusal(name, true, kind, ROOT, &[]);
+    }
+}
+
+/// Reads the facts of a media file, and makes a thumbnail of it.
+pub fn media(runtime: &Runtime, file: &[u8]) {
+    let (file, size) = (Bytes::copy_from_slice(file), file.len() as u64);
+    let head = &file[..file.len().min(HEAD)];
+    runtime.block_on(async {
+        let _ = media::look(head, size, Fetch::of(file.clone())).await;
+        let thumbnails = media::Thumbnails::default();
+        for source in [media::Source::Whole, media::Source::Cover] {
+            let reading = || media::Reading::new(size, Fetch::of(file.clone()));
+            let _ = thumbnails.get([0; 32], source, 96, reading).await;
+        }
+    });
+}
+
+fn parts(method: &str, target: &str) -> Option<Parts> {
+    Some(Request::builder().method(method).uri(target).body(()).ok()?.into_parts().0)
+}
