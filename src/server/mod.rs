@@ -92,8 +92,8 @@
 //! [`Builder::repair`] takes damaged files out of the drives and keeps their bytes.
 //!
 //! Deleted items stay in the recycle bin for 30 days, or 93 in business drives and libraries; see
-//! [`Builder::bin_age`] and [`Builder::bin_size`]. When the disk has less than 2 MiB free besides
-//! the bytes of a write, the oldest deleted items are removed for good first. Where that is not
+//! [`Builder::bin_age`] and [`Builder::bin_size`]. When the disk has no room
+//! for the bytes of a write, the oldest deleted items are removed for good first. Where that is not
 //! enough, the write is refused as the cloud refuses one for a drive that is full, the log names
 //! the file that had no room, and reads go on. A megabyte is kept back, so that items can be
 //! removed and uploads cancelled all the same. A folder that is removed or replaced under a running

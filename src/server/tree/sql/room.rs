@@ -19,10 +19,6 @@ use super::{
 };
 use crate::server::blobs::Blobs;
 
-/// Bytes that a disk needs free besides those of a write: for the database's log, and for other
-/// writes at the same time. Below, the recycle bin is emptied first.
-const LOW: u64 = 2 << 20;
-
 /// Items that are removed from the recycle bin before the disk is looked at again.
 const AT_A_TIME: i64 = 16;
 
@@ -94,7 +90,7 @@ impl Room {
 
     /// Whether the disk has room; if that is unknown, the write will show.
     fn is_enough(&self, bytes: u64) -> bool {
-        (self.free)().is_none_or(|free| free >= bytes.saturating_add(LOW))
+        (self.free)().is_none_or(|free| free >= bytes)
     }
 
     /// The same with a disk that has so many bytes free.
@@ -123,7 +119,18 @@ impl Room {
             self.purge(item).await?;
         }
         self.blobs.settle().await;
+        if !oldest.is_empty() {
+            self.shorten_log().await?;
+        }
         Ok(!oldest.is_empty())
+    }
+
+    /// Lets SQLite cut its log: removing items made it longer. A reader at work
+    /// can prevent it; then the log keeps its length.
+    async fn shorten_log(&self) -> Result<()> {
+        let mut sql = self.db.reader().await?;
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *sql).await?;
+        Ok(())
     }
 
     /// Removes the items of a drive's recycle bin that are beyond its limits; how many.

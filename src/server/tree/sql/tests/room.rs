@@ -62,7 +62,7 @@ async fn a_full_disk_takes_the_oldest_items_from_the_bin_and_no_more_than_it_nee
         let blobs = std::fs::read_dir(&folder).expect("lists").filter_map(|folder| {
             std::fs::read_dir(folder.expect("entry").path()).ok().map(|blobs| blobs.count() as u64)
         });
-        (2 << 20) + 400_000_u64.saturating_sub(blobs.sum::<u64>() * 40_000)
+        400_000_u64.saturating_sub(blobs.sum::<u64>() * 40_000)
     });
     room.ensure(40_000).await;
     assert_eq!(blobs(&tree).await, 6, "sixteen are removed before the disk is looked at again");
