@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     app::App,
+    graph::AccountKind,
     seal::{Broken, Purpose, random_name},
-    tree::{DriveNo, TreeError},
+    tree::{DriveNo, NameFolding, TreeError},
 };
 
 /// The development account's access token.
@@ -153,6 +154,12 @@ impl App {
     pub(super) fn issue_refresh(&self, grant: &Grant) -> String {
         let expires = Timestamp::now() + REFRESH_LIFE;
         format!("{REFRESH_PREFIX}{}", self.seal.seal(Purpose::Refresh, expires, &grant.fresh()))
+    }
+
+    /// How the names of an account's drive are compared, whatever protocol shows it.
+    pub(super) fn folding(&self, account: &Account) -> NameFolding {
+        let kind = AccountKind::of_account(&account.name).unwrap_or(self.settings.kind);
+        kind.folding()
     }
 
     /// The account of that name and its drive, made if there is none.

@@ -350,6 +350,7 @@ impl Builder {
             Storage::Memory => TreeOptions::ephemeral(),
             Storage::Folder(folder) => TreeOptions::folder(folder).durability(self.durability),
         };
+        let options = options.folding(self.kind.folding(), AccountKind::folding_of_account);
         options.keep_deleted(self.keep_deleted && self.bin_age != Some(Duration::ZERO))
     }
 

@@ -34,9 +34,18 @@ pub(super) enum Wanted {
     Nothing,
 }
 
+/// The response to a range of the last bytes, `bytes=-n`, of a file that is shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LongSuffix {
+    /// The whole file (RFC 9110, 14.1.2).
+    Satisfied,
+    /// 416, as OneDrive's hosts have it (opendal#8080).
+    Refused,
+}
+
 /// What a `Range` header wants of `size` bytes (RFC 9110, 14.2). Headers that are not understood,
 /// and several ranges at once, are ignored, as the standard allows: the whole file then.
-pub(super) fn wanted(range: Option<&HeaderValue>, size: u64) -> Wanted {
+pub(super) fn wanted(range: Option<&HeaderValue>, size: u64, long_suffix: LongSuffix) -> Wanted {
     let Some(spec) = range.and_then(|value| value.to_str().ok()).and_then(single_range) else {
         return Wanted::Whole;
     };
@@ -44,6 +53,9 @@ pub(super) fn wanted(range: Option<&HeaderValue>, size: u64) -> Wanted {
         (Some(first), Some(last)) if first > last => return Wanted::Whole,
         (Some(first), Some(last)) => first..last.saturating_add(1).min(size),
         (Some(first), None) => first..size,
+        (None, Some(suffix)) if suffix > size && long_suffix == LongSuffix::Refused => {
+            return Wanted::Nothing;
+        }
         (None, Some(suffix)) => size.saturating_sub(suffix)..size,
         (None, None) => return Wanted::Whole,
     };
@@ -97,13 +109,14 @@ pub(super) async fn serve(
     node: &Node,
     request: &Parts,
     attachment: bool,
+    long_suffix: LongSuffix,
 ) -> Result<Response> {
     let content = node.content.as_ref().ok_or(TreeError::NotAFile(node.no))?;
     let mut headers = describe(node, content, attachment);
     if not_modified(&request.headers, &etag(content)) {
         return Ok(answer(StatusCode::NOT_MODIFIED, headers, Body::empty()));
     }
-    let (status, range) = match asked(&request.headers, node, content) {
+    let (status, range) = match asked(&request.headers, node, content, long_suffix) {
         Wanted::Whole => (StatusCode::OK, 0..content.size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Nothing => {
@@ -126,7 +139,7 @@ pub(super) async fn serve(
 }
 
 /// What is wanted, `If-Range` regarded (RFC 9110, 13.1.5).
-fn asked(headers: &HeaderMap, node: &Node, content: &Content) -> Wanted {
+fn asked(headers: &HeaderMap, node: &Node, content: &Content, long_suffix: LongSuffix) -> Wanted {
     if let Some(condition) = headers.get(header::IF_RANGE) {
         let condition = condition.as_bytes();
         let same = condition == etag(content).as_bytes()
@@ -135,7 +148,7 @@ fn asked(headers: &HeaderMap, node: &Node, content: &Content) -> Wanted {
             return Wanted::Whole;
         }
     }
-    wanted(headers.get(header::RANGE), content.size)
+    wanted(headers.get(header::RANGE), content.size, long_suffix)
 }
 
 /// Whether the client has these bytes already (RFC 9110, 13.1.2).
@@ -195,7 +208,8 @@ mod tests {
     use super::*;
 
     fn of(range: &str, size: u64) -> Wanted {
-        wanted(Some(&HeaderValue::from_str(range).expect("a header")), size)
+        let range = HeaderValue::from_str(range).expect("a header");
+        wanted(Some(&range), size, LongSuffix::Satisfied)
     }
 
     #[test]
@@ -212,6 +226,15 @@ mod tests {
         assert_eq!(of("bytes=2-99", 10), Wanted::Part(2..10));
         assert_eq!(of("bytes=-99", 10), Wanted::Part(0..10));
         assert_eq!(of("bytes=2-99999999999999999999999", 10), Wanted::Part(2..10));
+    }
+
+    #[test]
+    fn a_suffix_longer_than_the_file_may_be_refused() {
+        let strict =
+            |range| wanted(Some(&HeaderValue::from_static(range)), 10, LongSuffix::Refused);
+        assert_eq!(strict("bytes=-10"), Wanted::Part(0..10));
+        assert_eq!(strict("bytes=-11"), Wanted::Nothing);
+        assert_eq!(strict("bytes=2-99"), Wanted::Part(2..10));
     }
 
     #[test]
@@ -237,7 +260,7 @@ mod tests {
         ] {
             assert_eq!(of(range, 10), Wanted::Whole, "{range}");
         }
-        assert_eq!(wanted(None, 10), Wanted::Whole);
+        assert_eq!(wanted(None, 10, LongSuffix::Refused), Wanted::Whole);
     }
 
     proptest! {

@@ -172,6 +172,7 @@ mod seal;
 mod seed;
 mod strike;
 mod tickets;
+mod time;
 mod tls;
 pub mod tree;
 mod upload;
@@ -184,8 +185,8 @@ use url::Url;
 
 pub use builder::Builder;
 pub use control::{
-    ActiveFault, Bandwidth, Budget, Control, Counters, Drip, Fault, FaultError, Latency, Plant,
-    PlantError, PlantKind, Planted, RequestRecord, Side, When,
+    ActiveFault, Bandwidth, Budget, Control, Counters, Drip, Fault, FaultError, Latency,
+    NameConflict, Plant, PlantError, PlantKind, Planted, RequestRecord, Side, When,
 };
 pub use disk::Durability;
 pub use error::ServerError;

@@ -26,6 +26,8 @@ pub(super) struct Origin {
     authority: String,
     /// The address that it came to, whatever it calls it.
     local: SocketAddr,
+    /// The scheme of URLs that lead to bytes and pages.
+    resources: &'static str,
 }
 
 impl Origin {
@@ -42,7 +44,18 @@ impl Origin {
             return None;
         }
         let scheme = if secure { "https" } else { "http" };
-        Some(Self { scheme, authority: authority.as_str().to_owned(), local })
+        let authority = authority.as_str().to_owned();
+        Some(Self { scheme, authority, local, resources: scheme })
+    }
+
+    /// The same with URLs without TLS for bytes and pages.
+    pub(super) fn with_plain_resources(self) -> Self {
+        Self { resources: "http", ..self }
+    }
+
+    /// The URL of a page.
+    pub(super) fn page_url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.resources, self.authority)
     }
 
     /// Whether the client believes that it speaks with a cloud.
@@ -55,8 +68,8 @@ impl Origin {
     /// tokens there.
     pub(super) fn url_on(&self, host: &str, path: &str) -> String {
         match self.is_cloud() {
-            true => format!("https://{host}{path}"),
-            false => self.url(path),
+            true => format!("{}://{host}{path}", self.resources),
+            false => self.page_url(path),
         }
     }
 

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::{
     account::Account,
     app::{App, Exchange, FrontEnd},
-    content,
+    content::{self, LongSuffix},
     seal::{Broken, Purpose},
     tree::{ItemNo, Node, TreeError},
 };
@@ -119,7 +119,7 @@ async fn download(app: &App, request: &Parts) -> Result<Response, Response> {
     if node.content.as_ref().map(content::fingerprint).as_ref() != Some(&bytes) {
         return Err(refused(TreeError::NotFound));
     }
-    content::serve(app, &node, request, attachment).await.map_err(refused)
+    content::serve(app, &node, request, attachment, LongSuffix::Refused).await.map_err(refused)
 }
 
 /// A ticket that does not open, in the words of the storage host (Live Connect A.4).

@@ -144,3 +144,65 @@ async fn a_page_token_is_for_its_own_question() {
     let file = cloud.file("f", &root, "x").await;
     cloud.ask("GET", &format!("nodes/{file}/children"), None).await.error(400);
 }
+
+#[tokio::test]
+async fn a_client_that_trashes_each_page_reaches_every_node() {
+    for query in [
+        "nodes?filters=kind:FILE&limit=3",
+        "nodes/{folder}/children?limit=3",
+        "nodes?filters=parents:{folder}&limit=3&sort=%5B%22name%20ASC%22%5D",
+        "nodes?filters=parents:{folder}&limit=3&sort=%5B%22contentProperties.size%20DESC%22%5D",
+        "nodes?filters=parents:{folder}&limit=3&sort=%5B%22createdDate%20DESC%22%5D",
+    ] {
+        let cloud = Cloud::start().await;
+        let root = cloud.root().await;
+        let folder = cloud.folder("many", &root).await;
+        let mut expected = Vec::new();
+        for n in 0..10 {
+            let name = format!("f{}", (n * 7) % 10);
+            cloud.file(&name, &folder, &"x".repeat(n / 4)).await;
+            expected.push(name);
+        }
+        let query = query.replace("{folder}", &folder);
+        let (mut seen, mut token) = (Vec::new(), String::new());
+        loop {
+            let list = cloud.get(&format!("{query}{token}")).await;
+            for node in list["data"].as_array().expect("nodes") {
+                seen.push(node["name"].as_str().expect("a name").to_owned());
+                let id = node["id"].as_str().expect("an id");
+                cloud.ask("PUT", &format!("trash/{id}"), None).await.json(200);
+            }
+            match list["nextToken"].as_str() {
+                Some(next) => token = format!("&startToken={next}"),
+                None => break,
+            }
+        }
+        seen.sort();
+        expected.sort();
+        assert_eq!(seen, expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn the_trash_is_listed_by_pages_while_nodes_are_restored() {
+    let cloud = Cloud::start().await;
+    let root = cloud.root().await;
+    for n in 0..7 {
+        let id = cloud.folder(&format!("f{n}"), &root).await;
+        cloud.ask("PUT", &format!("trash/{id}"), None).await.json(200);
+    }
+    let (mut seen, mut token) = (0, String::new());
+    loop {
+        let list = cloud.get(&format!("trash?limit=2{token}")).await;
+        for node in list["data"].as_array().expect("nodes") {
+            seen += 1;
+            let restore = format!("trash/{}/restore", node["id"].as_str().expect("an id"));
+            cloud.ask("POST", &restore, None).await.json(200);
+        }
+        match list["nextToken"].as_str() {
+            Some(next) => token = format!("&startToken={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, 7);
+}

@@ -174,6 +174,99 @@ async fn the_feed_of_a_folder_tells_what_is_below_it() {
     assert_eq!(items.iter().filter(|item| item["name"] == "h").count(), 1);
 }
 
+/// The ids of a feed, of what is there and of what is deleted.
+fn ids(items: &[Value]) -> (Vec<String>, Vec<String>) {
+    let (gone, there): (Vec<_>, Vec<_>) =
+        items.iter().partition(|item| item.get("deleted").is_some());
+    let ids = |items: Vec<&Value>| {
+        let mut ids: Vec<String> = items.into_iter().map(|item| id(item).to_owned()).collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    };
+    (ids(there), ids(gone))
+}
+
+fn sorted<const N: usize>(items: [&Value; N]) -> Vec<String> {
+    let mut ids = items.map(|item| id(item).to_owned()).to_vec();
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn the_feed_of_a_folder_tells_what_left_it() {
+    let cloud = Cloud::new().await;
+    for kind in AccountKind::ALL {
+        for top in [1000, 1, 2] {
+            let drive = cloud.named(&format!("left{top}.{kind}"));
+            let file = drive.put("a/f", "x").await;
+            let stays = drive.put("a/stays", "x").await;
+            let inner = drive.put("a/sub/deep/g", "x").await;
+            let loose = drive.put("a/sub/loose", "x").await;
+            let sub = drive.get("/me/drive/root:/a/sub").await;
+            let deep = drive.get("/me/drive/root:/a/sub/deep").await;
+            let folder = drive.get("/me/drive/root:/a").await;
+            let to = drive.mkdir("b").await;
+            let feed = format!("/me/drive/items/{}/delta?$top={top}", id(&folder));
+            let (_, link) = follow(&drive, &feed).await;
+            let move_to = |item: &Value, to: &Value| {
+                let body = json!({"parentReference": {"id": id(to)}});
+                drive.ask("PATCH", &format!("/me/drive/items/{}", id(item))).json(body).ok()
+            };
+            move_to(&file, &to).await;
+            move_to(&sub, &to).await;
+            // What leaves the folder that left, and what changes there.
+            move_to(&loose, &drive.get("/me/drive/root").await).await;
+            drive.put("b/sub/deep/g", "changed").await;
+            let (items, link) = follow(&drive, &link).await;
+            let (there, gone) = ids(&items);
+            assert_eq!(gone, sorted([&file, &sub, &deep, &inner, &loose]), "{kind} {top}");
+            assert!(!there.contains(&id(&stays).to_owned()));
+            let (items, link) = follow(&drive, &link).await;
+            assert_eq!(ids(&items).1, Vec::<String>::new(), "it is told once");
+
+            // Back again, with what is below it.
+            move_to(&sub, &folder).await;
+            let (items, link) = follow(&drive, &link).await;
+            let (there, gone) = ids(&items);
+            for item in [&sub, &deep, &inner] {
+                assert!(there.contains(&id(item).to_owned()), "{kind} {top} {item} {there:?}");
+            }
+            assert_eq!(gone, Vec::<String>::new());
+
+            // A new name is no move; what is removed is told as ever.
+            let body = json!({"name": "renamed"});
+            drive.ask("PATCH", &format!("/me/drive/items/{}", id(&sub))).json(body).ok().await;
+            drive.ask("DELETE", &format!("/me/drive/items/{}", id(&deep))).ok().await;
+            let (items, _) = follow(&drive, &link).await;
+            let (there, gone) = ids(&items);
+            assert!(
+                there.contains(&id(&sub).to_owned()) && !there.contains(&id(&loose).to_owned())
+            );
+            assert_eq!(gone, sorted([&deep, &inner]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_restored_elsewhere_has_left_its_folder() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let file = drive.put("a/sub/f", "x").await;
+    let sub = drive.get("/me/drive/root:/a/sub").await;
+    let (_, link) = follow(&drive, "/me/drive/root:/a:/delta").await;
+    drive.ask("DELETE", "/me/drive/root:/a/sub").ok().await;
+    let root = drive.get("/me/drive/root").await;
+    let restore = format!("/me/drive/items/{}/restore", id(&sub));
+    let body = json!({"parentReference": {"id": id(&root)}});
+    drive.ask("POST", &restore).json(body).ok().await;
+    let (items, link) = follow(&drive, &link).await;
+    assert_eq!(ids(&items).1, sorted([&file, &sub]));
+    drive.ask("DELETE", "/me/drive/root:/sub").ok().await;
+    let (items, _) = follow(&drive, &link).await;
+    assert_eq!(ids(&items), (vec![], vec![]));
+}
+
 #[tokio::test]
 async fn a_token_that_is_not_known_any_more_asks_for_a_fresh_start() {
     let cloud = Cloud::new().await;

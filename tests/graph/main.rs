@@ -13,6 +13,7 @@ mod items;
 #[path = "../server/made.rs"]
 #[allow(dead_code)]
 mod made;
+mod names;
 mod options;
 mod pictures;
 mod sessions;

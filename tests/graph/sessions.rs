@@ -310,3 +310,43 @@ async fn a_session_and_a_feed_go_on_after_a_restart() {
     let feed = drive.get(&here(delta["@odata.deltaLink"].as_str().unwrap())).await;
     assert_eq!(names(&feed), ["root", "f"]);
 }
+
+#[tokio::test]
+async fn a_name_that_a_folder_took_during_a_session_keeps_the_bytes() {
+    let cloud = Cloud::new().await;
+    for kind in AccountKind::ALL {
+        let drive = cloud.of(kind);
+        let content = bytes(UNIT + 5);
+        let url = open(&drive, "f.bin", json!({})).await;
+        assert_eq!(fragment(&cloud, &url, &content, 0, UNIT).await.status, 202);
+        let folder = drive.mkdir("f.bin").await;
+        fragment(&cloud, &url, &content, UNIT, 5).refused(409, "nameAlreadyExists").await;
+        let status = cloud.send("GET", &url).ok().await.json();
+        assert_eq!(status["nextExpectedRanges"], json!([]), "the bytes are kept");
+        cloud
+            .send("POST", &url)
+            .header("content-length", "0")
+            .refused(409, "nameAlreadyExists")
+            .await;
+        // Under another name, which the cloud chooses.
+        let body = json!({
+            "name": "f.bin",
+            "@microsoft.graph.conflictBehavior": "rename",
+            "@microsoft.graph.sourceUrl": url,
+        });
+        let made = drive.ask("PUT", "/me/drive/root:/f.bin").json(body).ok().await;
+        assert_eq!((made.status.as_u16(), &made.json()["name"]), (201, &json!("f 1.bin")));
+        assert_eq!(drive.read("f 1.bin").await.into_bytes(), content);
+        assert_eq!(id(&drive.get("/me/drive/root:/f.bin").await), id(&folder));
+
+        // Or the same way, once the name is free again.
+        let url = open(&drive, "g.bin", json!({})).await;
+        fragment(&cloud, &url, &content, 0, UNIT).ok().await;
+        let folder = drive.mkdir("g.bin").await;
+        fragment(&cloud, &url, &content, UNIT, 5).refused(409, "nameAlreadyExists").await;
+        let rename = drive.ask("PATCH", &format!("/me/drive/items/{}", id(&folder)));
+        rename.json(json!({"name": "other"})).ok().await;
+        assert_eq!(cloud.send("POST", &url).header("content-length", "0").ok().await.status, 201);
+        assert_eq!(drive.read("g.bin").await.into_bytes(), content);
+    }
+}

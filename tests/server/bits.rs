@@ -117,14 +117,19 @@ async fn a_film_in_fragments_tells_what_its_tracks_do() {
 }
 
 #[tokio::test]
-async fn a_file_without_fragments_is_empty_and_one_of_that_name_is_replaced() {
+async fn a_session_without_fragments_makes_nothing_and_a_file_of_the_name_is_replaced() {
     let rig = Rig::new().await;
     let (cid, path) = in_root(&rig, "file").await;
     let session = opened(&rig, &path).await;
+    let refusal = close(&rig, &path, &session).await;
+    refused(&refusal, 416, "0x0");
+    assert_eq!(refusal.header("bits-received-content-range"), "0");
+    assert!(rig.names("me/skydrive", "").await.is_empty());
+    // The session goes on.
+    send(&rig, &path, &session, "0-2/3", "old").await;
     let made = close(&rig, &path, &session).await;
     assert_eq!(made.status, 201);
     let id = format!("file.{cid}.{}", made.header("x-resource-id"));
-    assert_eq!(rig.object(&id).await["size"], 0);
     let session = opened(&rig, &path).await;
     send(&rig, &path, &session, "0-2/3", "new").await;
     let replaced = close(&rig, &path, &session).await;

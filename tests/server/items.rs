@@ -347,3 +347,26 @@ async fn errors_may_be_told_with_status_200() {
     let quiet = rig.live("GET", "/nothing?suppress_response_codes=true").send().await;
     refused!(quiet, 200, "request_url_invalid");
 }
+
+#[tokio::test]
+async fn a_file_keeps_its_extension_when_it_is_renamed() {
+    let rig = Rig::new().await;
+    let file = rig.file("me/skydrive", "a.txt", "x").await;
+    let id = file["id"].as_str().expect("id");
+    let rename = |name: &str| rig.live("PUT", id).json(&json!({ "name": name })).send();
+    for name in ["b", "txt", ".txt"] {
+        assert_eq!(
+            rename(name).await.refusal(),
+            (400, "request_parameter_invalid".into()),
+            "{name}"
+        );
+    }
+    assert_eq!(rename("b.md").await.status, 200, "another extension is one");
+    let plain = rig.file("me/skydrive", "plain", "x").await;
+    let plain = plain["id"].as_str().expect("id").to_owned();
+    let renamed = rig.live("PUT", &plain).json(&json!({ "name": "other" })).send().await;
+    assert_eq!(renamed.status, 200, "there was none");
+    let folder = rig.folder("me/skydrive", "v1.0").await["id"].as_str().expect("id").to_owned();
+    let renamed = rig.live("PUT", &folder).json(&json!({ "name": "v1" })).send().await;
+    assert_eq!(renamed.status, 200, "a folder has no extension");
+}

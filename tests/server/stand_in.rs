@@ -251,3 +251,35 @@ async fn a_server_stops_while_tunnels_are_open() {
     let stopped = tokio::time::timeout(std::time::Duration::from_secs(5), server.stop()).await;
     assert!(stopped.is_ok(), "an idle tunnel holds nobody up");
 }
+
+#[tokio::test]
+async fn resources_without_tls_are_given_on_demand() {
+    let server = server().await;
+    let client = deceived(&server);
+    let base = "https://apis.live.net/v5.0";
+    let put = format!("{base}/me/skydrive/files/a.txt?access_token=drivedal-dev");
+    client.put(put).body("hello").send().await.expect("an answer");
+    for (option, scheme) in [
+        ("", "https"),
+        ("?return_ssl_resources=true", "https"),
+        ("?return_ssl_resources=false", "http"),
+    ] {
+        let list = json(&client, &format!("{base}/me/skydrive/files{option}")).await;
+        let object = &list["data"][0];
+        for (field, host) in [("source", "public.livefilestore.com"), ("link", "apis.live.net")] {
+            let url = object[field].as_str().expect("a URL");
+            assert!(url.starts_with(&format!("{scheme}://{host}/")), "{option} {field}: {url}");
+        }
+        let upload = object["upload_location"].as_str().expect("a URL");
+        assert!(upload.starts_with("https://"), "tokens go there: {upload}");
+    }
+    // What is asked for without TLS has no other URLs.
+    let plain = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for option in ["", "?return_ssl_resources=true", "?return_ssl_resources=false"] {
+        let list = json(&plain, &format!("{}v5.0/me/skydrive/files{option}", server.url())).await;
+        let source = list["data"][0]["source"].as_str().expect("a URL");
+        assert!(source.starts_with("http://127.0.0.1"), "{option}: {source}");
+        let bytes = plain.get(source).send().await.expect("an answer");
+        assert_eq!(bytes.text().await.expect("bytes"), "hello");
+    }
+}

@@ -17,7 +17,7 @@ use super::{
     nodes::Metadata,
 };
 use crate::server::{
-    content,
+    content::{self, LongSuffix},
     tree::{Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, State, Stored, TreeError},
     upload::forget,
 };
@@ -109,7 +109,7 @@ pub(super) async fn download(asked: &Asked, id: &str, request: &Parts) -> Result
     }
     for _ in 0..TRIES {
         let node = asked.known(id).await?;
-        match content::serve(&asked.app, &node, request, true).await {
+        match content::serve(&asked.app, &node, request, true, LongSuffix::Satisfied).await {
             // Other bytes have taken the place of those that were to be read.
             Err(TreeError::Changed) => {}
             served => return served.map_err(|error| AmazonError::tree(error, id)),

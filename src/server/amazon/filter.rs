@@ -11,7 +11,7 @@ mod parse;
 use jiff::Timestamp;
 
 use super::error::Result;
-use crate::server::tree::fold;
+use crate::server::{time, tree::NameFolding};
 
 /// A condition on nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +84,19 @@ impl Filter {
         parse::filter(text)
     }
 
-    /// Whether a node is one of them; `values` tells what it has in a field.
-    pub(super) fn holds(&self, values: &impl Fn(Field) -> Vec<String>) -> bool {
+    /// Whether a node is one of them, given the values of its fields. Texts are compared in the
+    /// folding of the drive's names.
+    pub(super) fn holds(
+        &self,
+        values: &impl Fn(Field) -> Vec<String>,
+        folding: NameFolding,
+    ) -> bool {
         match self {
-            Self::All(filters) => filters.iter().all(|filter| filter.holds(values)),
-            Self::Any(filters) => filters.iter().any(|filter| filter.holds(values)),
-            Self::Is(field, value) => values(*field).iter().any(|had| value.holds(*field, had)),
+            Self::All(filters) => filters.iter().all(|filter| filter.holds(values, folding)),
+            Self::Any(filters) => filters.iter().any(|filter| filter.holds(values, folding)),
+            Self::Is(field, value) => {
+                values(*field).iter().any(|had| value.holds(*field, had, folding))
+            }
         }
     }
 
@@ -115,13 +122,14 @@ impl Filter {
 }
 
 impl Value {
-    fn holds(&self, field: Field, had: &str) -> bool {
+    fn holds(&self, field: Field, had: &str, folding: NameFolding) -> bool {
+        let comparable = |text: &str| comparable(field, text, folding);
         match self {
-            Self::Exactly(text) => comparable(field, text) == comparable(field, had),
-            Self::Prefix(text) => comparable(field, had).starts_with(&comparable(field, text)),
+            Self::Exactly(text) => comparable(text) == comparable(had),
+            Self::Prefix(text) => comparable(had).starts_with(&comparable(text)),
             Self::Range(from, to) => {
                 let within = |end: &Option<String>, order| {
-                    end.as_ref().is_none_or(|end| compare(field, had, end) != Some(order))
+                    end.as_ref().is_none_or(|end| compare(field, had, end, folding) != Some(order))
                 };
                 within(from, std::cmp::Ordering::Less) && within(to, std::cmp::Ordering::Greater)
             }
@@ -130,28 +138,31 @@ impl Value {
 }
 
 /// Ids are compared as they are, everything else without case.
-fn comparable(field: Field, text: &str) -> String {
+fn comparable(field: Field, text: &str, folding: NameFolding) -> String {
     match field {
         Field::Id | Field::Parents | Field::CreatedBy => text.to_owned(),
-        _ => fold(text),
+        _ => folding.fold(text),
     }
 }
 
 /// Sizes as numbers, times as times, the rest as text. `None`: they cannot be compared, so nothing
 /// is outside of the range.
-fn compare(field: Field, one: &str, other: &str) -> Option<std::cmp::Ordering> {
+fn compare(
+    field: Field,
+    one: &str,
+    other: &str,
+    folding: NameFolding,
+) -> Option<std::cmp::Ordering> {
     match field {
         Field::Size => Some(one.parse::<u64>().ok()?.cmp(&other.parse().ok()?)),
-        Field::CreatedDate | Field::ModifiedDate => {
-            Some(one.parse::<Timestamp>().ok()?.cmp(&time(other)?))
-        }
-        _ => Some(comparable(field, one).cmp(&comparable(field, other))),
+        Field::CreatedDate | Field::ModifiedDate => Some(moment(one)?.cmp(&moment(other)?)),
+        _ => Some(comparable(field, one, folding).cmp(&comparable(field, other, folding))),
     }
 }
 
 /// A time, or the beginning of a day.
-fn time(text: &str) -> Option<Timestamp> {
-    text.parse().ok().or_else(|| format!("{text}T00:00:00Z").parse().ok())
+fn moment(text: &str) -> Option<Timestamp> {
+    time::parse(text).or_else(|| time::parse(&format!("{text}T00:00:00Z")))
 }
 
 #[cfg(test)]
@@ -165,7 +176,9 @@ mod tests {
             let had = node.iter().filter(|(of, _)| *of == field);
             had.map(|(_, value)| (*value).to_owned()).collect()
         };
-        Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error:?}")).holds(&values)
+        Filter::parse(filter)
+            .unwrap_or_else(|error| panic!("{filter}: {error:?}"))
+            .holds(&values, NameFolding::Consumer)
     }
 
     const NODE: &[(Field, &str)] = &[

@@ -1,9 +1,9 @@
 //! Lists of nodes: filtered, sorted, page by page (C.3).
 //!
-//! A page token says how far the listing came and how many nodes it had in all, is good for ten
-//! minutes and for the same question only. Unsorted lists go on where they stopped; what changes
-//! meanwhile comes again, nothing is left out. Sorted ones are sorted anew for every page, of which
-//! only keys and numbers are held.
+//! A page token names the last node of the page and the number of all nodes of the listing. It is
+//! valid for ten minutes and for the same query only. The next page starts behind that node, even if
+//! it is gone by then: nodes that stay as they are appear once. A sorted listing is sorted for every
+//! page, of which only keys and numbers are in memory.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -20,7 +20,9 @@ use super::{
     node::{is_shown, values},
     sort::{self, Key, Sort},
 };
-use crate::server::tree::{ItemNo, Listing, Node, NodeKind, Order, ROOT, State, TreeError};
+use crate::server::tree::{
+    ItemNo, Listing, ListingKey, Node, NodeKind, Order, ROOT, State, TreeError,
+};
 
 /// Most nodes of a page, and how many there are unless fewer are wanted.
 const PAGE: usize = 200;
@@ -34,8 +36,11 @@ const BATCH: u64 = 1_000;
 /// How far a listing came.
 #[derive(Debug, Serialize, Deserialize)]
 struct Token {
-    /// Where the next page starts.
+    /// The last node of the page: its place in its source.
     at: i64,
+    /// The values that a sorted listing is sorted by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<Key>,
     /// How many nodes there are in all.
     count: u64,
     /// The question.
@@ -141,9 +146,9 @@ async fn list(asked: &Asked, question: Question) -> Result<Response> {
     };
     let mut body = Map::new();
     body.insert("count".into(), page.count.into());
-    if let Some(at) = page.next {
+    if let Some((keys, at)) = page.next {
         let expires = (Timestamp::now() + TOKEN_LIFE).as_microsecond();
-        let token = Token { at, count: page.count, of, expires };
+        let token = Token { at, keys, count: page.count, of, expires };
         body.insert("nextToken".into(), sealed(&token).into());
     }
     let nodes: Vec<Value> = page.nodes.iter().map(|node| asked.shown(node)).collect();
@@ -154,7 +159,8 @@ async fn list(asked: &Asked, question: Question) -> Result<Response> {
 struct Page {
     nodes: Vec<Node>,
     count: u64,
-    next: Option<i64>,
+    /// The keys and the place of the last node, if there are more.
+    next: Option<(Vec<Key>, i64)>,
 }
 
 /// A page in the source's order. The first counts all there are.
@@ -183,7 +189,7 @@ async fn unsorted(
                 last = at;
                 page.nodes.push(node);
             } else {
-                page.next = Some(last);
+                page.next = Some((Vec::new(), last));
                 if counted.is_some() {
                     break 'batches;
                 }
@@ -221,8 +227,11 @@ async fn sorted(
     }
     keys.sort_by(|one, other| sort::order(sort, one, other));
     let count = token.as_ref().map_or(keys.len() as u64, |token| token.count);
-    let start = token.map_or(0, |token| usize::try_from(token.at).unwrap_or(usize::MAX));
-    let rest = keys.get(start..).unwrap_or_default();
+    let last = token.map(|token| (token.keys, token.at));
+    let is_before = |key: &(Vec<Key>, ItemNo)| {
+        last.as_ref().is_some_and(|last| sort::order(sort, key, last).is_le())
+    };
+    let rest = &keys[keys.partition_point(is_before)..];
     let mut nodes = Vec::new();
     for (_, no) in rest.iter().take(limit) {
         match asked.app.tree.any_node(asked.drive(), *no).await {
@@ -231,7 +240,7 @@ async fn sorted(
             Err(error) => return Err(AmazonError::tree(error, &asked.ids.id(*no))),
         }
     }
-    let next = (rest.len() > limit).then(|| i64::try_from(start + limit).unwrap_or(i64::MAX));
+    let next = rest.get(limit).and_then(|_| rest.get(limit - 1)).cloned();
     Ok(Page { nodes, count, next })
 }
 
@@ -245,7 +254,10 @@ impl Question {
         there
             && is_shown(node)
             && self.filter.as_ref().is_none_or(|filter| {
-                filter.holds(&|field| values(node, field, asked.ids, &asked.account))
+                filter.holds(
+                    &|field| values(node, field, asked.ids, &asked.account),
+                    asked.app.folding(&asked.account),
+                )
             })
     }
 }
@@ -258,8 +270,10 @@ async fn batch(
     most: u64,
 ) -> Result<(Vec<(i64, Node)>, bool)> {
     let (tree, drive) = (&asked.app.tree, asked.drive());
-    let offset = u64::try_from(after + 1).unwrap_or(0);
-    let part = Listing { order: Order::Number, offset, limit: Some(most), ..Listing::default() };
+    // The feed's numbers and the items' both begin above 0.
+    let key = (after > 0).then(|| ListingKey { number: after, item: after, ..Default::default() });
+    let part =
+        Listing { order: Order::Number, after: key, limit: Some(most), ..Listing::default() };
     let one = |node: Result<Node, TreeError>| match node {
         Ok(node) => Ok(Vec::from_iter((after < 0).then_some(node))),
         Err(TreeError::NotFound) => Ok(Vec::new()),
@@ -280,9 +294,9 @@ async fn batch(
     let found = found.map_err(|error| AmazonError::tree(error, "?"))?;
     let several = matches!(source, Source::Children(_) | Source::Trash | Source::Drive);
     let more = several && found.len() as u64 == most;
-    let places = found.into_iter().zip(after + 1..).map(|(node, place)| match source {
-        Source::Drive => (node.feed, node),
-        _ => (place, node),
+    let places = found.into_iter().map(|node| match source {
+        Source::Drive | Source::Trash => (node.feed, node),
+        _ => (node.no, node),
     });
     // The feed, which stands for the whole drive here, tells of what no listing shows yet.
     Ok((places.filter(|(_, node)| !tree.hidden(drive, node.no)).collect(), more))

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     error::{AmazonError, Result},
     filter::Field,
@@ -14,7 +16,8 @@ use crate::server::tree::{ItemNo, Node};
 pub(super) struct Sort(Vec<(Field, bool)>);
 
 /// What a node is sorted by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
 pub(super) enum Key {
     Number(i64),
     Text(String),

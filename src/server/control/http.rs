@@ -7,6 +7,7 @@
 //! | `POST counters/reset` | counts and logs anew |
 //! | `GET requests` | the request log, one JSON object a line |
 //! | `GET audit` | `{"blobs", "orphans", "missing", "damaged"}`: blobs, and those that no file names, that are lost, or that have a wrong size |
+//! | `GET conflicts` | items whose name in a folder is that of an older item: `[{"account", "folder", "item", "name", "older", "older_name"}]` |
 //! | `GET faults` | the rules in force and what they have done |
 //! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
 //! | `DELETE faults` | clears them |
@@ -44,6 +45,7 @@ pub(in crate::server) fn router(control: Control) -> Router {
         .route("/_control/counters/reset", post(reset_counters))
         .route("/_control/requests", get(requests))
         .route("/_control/audit", get(audit))
+        .route("/_control/conflicts", get(conflicts))
         .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/_control/budget", get(budget).put(set_budget).delete(clear_budget))
         .route("/_control/items", post(plant))
@@ -112,6 +114,13 @@ async fn requests(State(control): State<Control>) -> Response {
 async fn audit(State(control): State<Control>) -> Response {
     match control.audit().await {
         Ok(audit) => json(&audit),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+async fn conflicts(State(control): State<Control>) -> Response {
+    match control.name_conflicts().await {
+        Ok(conflicts) => json(&conflicts),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }

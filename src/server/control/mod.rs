@@ -13,6 +13,8 @@ mod strike;
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 pub use budget::Budget;
 pub(super) use budget::{Budgets, within_budget};
 pub use effects::{Bandwidth, Drip, Latency, Side, When};
@@ -39,6 +41,24 @@ pub(super) struct State {
     pub token: Option<crate::drive::Secret>,
     /// Tells this server from another one at the same address.
     pub instance: String,
+}
+
+/// Two items of one folder whose names are one name to the drive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NameConflict {
+    /// The account's name; the default account's is empty.
+    pub account: String,
+    /// The folder's path, from the root on.
+    pub folder: String,
+    /// The number of the item that its path does not lead to.
+    pub item: i64,
+    /// Its name.
+    pub name: String,
+    /// The number of the older item, to which the path leads.
+    pub older: i64,
+    /// The older item's name.
+    pub older_name: String,
 }
 
 /// The typed form of `/_control`: counters, request log, faults, planted items, reset. A handle
@@ -69,6 +89,30 @@ impl Control {
     /// a crash left is an orphan until it is removed, which begins when the server starts.
     pub async fn audit(&self) -> Result<Audit, ServerError> {
         self.app.tree.audit().await.map_err(ServerError::Tree)
+    }
+
+    /// Returns the items whose name in their folder is that of an older item, in all drives. They
+    /// come from data whose names were kept apart: by an earlier version, or while the account was
+    /// of another kind. Such an item is listed and found by its id; its path leads to the older one.
+    /// Renaming either ends the conflict.
+    pub async fn name_conflicts(&self) -> Result<Vec<NameConflict>, ServerError> {
+        let tree = &self.app.tree;
+        let path = async |drive, item| {
+            tree.path(drive, item).await.map(|names| format!("/{}", names.join("/")))
+        };
+        let mut listed = Vec::new();
+        for conflict in tree.name_conflicts().await.map_err(ServerError::Tree)? {
+            let folder = path(conflict.drive, conflict.folder).await.map_err(ServerError::Tree)?;
+            listed.push(NameConflict {
+                account: conflict.account,
+                folder,
+                item: conflict.item,
+                name: conflict.name,
+                older: conflict.older,
+                older_name: conflict.older_name,
+            });
+        }
+        Ok(listed)
     }
 
     /// Puts fault rules in force, behind those that are; all of them, or none if one is bad. The

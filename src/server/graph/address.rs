@@ -9,9 +9,10 @@
 //! call   = item/segment … | item:/path:/segment …
 //! ```
 //!
-//! The path is decoded once, *before* it is split: `%2F` separates, `%3A` delimits, `.` segments
-//! fall away. No name contains `:` or `/`, so nothing is ambiguous: between two colons there are
-//! names and nothing else, hence `root:/children` is the item called "children". Functions may
+//! The path is decoded once, *before* it is split: `%2F` separates, `.` segments fall away. A path
+//! that an encoded colon opens is closed by an encoded one too; between plain colons an encoded one
+//! would be part of a name, and no name contains `:` or `/`. Between two colons there are names and
+//! nothing else, hence `root:/children` is the item called "children". Functions may
 //! have parentheses and a namespace: `delta`, `delta()`, `microsoft.graph.delta(token='…')`.
 
 use percent_encoding::percent_decode_str;
@@ -127,17 +128,24 @@ impl Call {
 impl Address {
     /// Reads a raw, percent-encoded path, given from after the version on.
     pub(super) fn parse(raw: &str, query: &Query) -> Result<Self> {
-        let decoded = percent_decode_str(raw)
+        let marked = raw.replace("%3A", ENCODED_COLON).replace("%3a", ENCODED_COLON);
+        let decoded = percent_decode_str(&marked)
             .decode_utf8()
             .map_err(|_| Error::invalid("The URL's path is not UTF-8.").inner("invalidPath"))?;
-        Parser { rest: &decoded, query }.address()
+        Parser { rest: &decoded, query, encoded: false }.address()
     }
 }
+
+/// Stands for an encoded colon while a path is read. It is a noncharacter, and in no name.
+const ENCODED_COLON: &str = "\u{FFFF}";
 
 /// What the path still has.
 struct Parser<'a> {
     rest: &'a str,
     query: &'a Query,
+    /// Whether the last colon was encoded: then encoded ones delimit, as in an id that is a path,
+    /// `items/root%3A%2Fa.txt%3A/content`. Else an encoded colon belongs to a name.
+    encoded: bool,
 }
 
 /// A segment as it was read.
@@ -282,7 +290,7 @@ impl Parser<'_> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let end = self.rest.find(['/', ':', '(']).unwrap_or(self.rest.len());
+        let end = self.rest.find(['/', ':', '\u{FFFF}', '(']).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         let name = name.to_owned();
         self.rest = rest;
@@ -304,21 +312,32 @@ impl Parser<'_> {
         }
         let end = rest.find(['/', ':']).unwrap_or(rest.len());
         let (name, rest) = rest.split_at(end);
-        self.rest = rest;
-        self.colon();
+        self.rest = rest.strip_prefix(':').unwrap_or(rest);
         Some(name)
     }
 
+    /// Takes a colon that comes next.
     fn colon(&mut self) -> bool {
-        let rest = self.rest.strip_prefix(':');
-        self.rest = rest.unwrap_or(self.rest);
+        let encoded = self.rest.strip_prefix(ENCODED_COLON);
+        let rest = encoded.or_else(|| self.rest.strip_prefix(':'));
+        if let Some(rest) = rest {
+            (self.rest, self.encoded) = (rest, encoded.is_some());
+        }
         rest.is_some()
     }
 
-    /// What stands between two colons, or after the only one.
+    /// Takes the path that a colon opened, up to the colon that closes it or to the end.
     fn path(&mut self) -> Result<Vec<String>> {
-        let (path, rest) = self.rest.split_once(':').unwrap_or((self.rest, ""));
+        let end = match self.encoded {
+            true => self.rest.find([':', '\u{FFFF}']),
+            false => self.rest.find(':'),
+        };
+        let (path, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
+        // A colon that closes a path is followed by a slash, or by nothing.
+        if self.colon() && !self.rest.is_empty() && !self.rest.starts_with('/') {
+            return Err(colon_in_name());
+        }
         names(path)
     }
 
@@ -348,6 +367,7 @@ impl Parser<'_> {
             _ => (None, text),
         };
         let alias = |literal: &str| literal.starts_with('@').then(|| self.query.alias(literal));
+        let value = &value.replace(ENCODED_COLON, ":");
         let value = match unquote(value) {
             // Clients quote the alias too: `children('@a1')`.
             Some(text) => alias(&text).flatten().unwrap_or(text),
@@ -384,9 +404,15 @@ pub(super) fn names(path: &str) -> Result<Vec<String>> {
         .filter(|name| !matches!(*name, "" | "."))
         .map(|name| match name {
             ".." => Err(Error::invalid("A path cannot contain '..'.").inner("invalidPath")),
+            name if name.contains(ENCODED_COLON) => Err(colon_in_name()),
             name => Ok(name.to_owned()),
         })
         .collect()
+}
+
+fn colon_in_name() -> Error {
+    Error::invalid("A name in the path contains the character ':'.")
+        .inner("nameContainsInvalidCharacters")
 }
 
 /// What Graph has and this server has not, from which programs that use drives may want something.

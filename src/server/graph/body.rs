@@ -12,7 +12,10 @@ use super::{
     query::Query,
     scope::Scope,
 };
-use crate::server::tree::{ItemNo, OnConflict};
+use crate::server::{
+    time,
+    tree::{ItemNo, OnConflict},
+};
 
 /// An item, as creating, changing and copying have it.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +24,7 @@ pub(super) struct ItemBody {
     pub(super) name: Option<String>,
     pub(super) description: Option<String>,
     pub(super) folder: Option<Value>,
+    pub(super) file: Option<Value>,
     pub(super) package: Option<Value>,
     pub(super) parent_reference: Option<ParentReference>,
     pub(super) file_system_info: Option<FileSystemInfo>,
@@ -54,16 +58,16 @@ impl FileSystemInfo {
     /// When the user made it and when its bytes were last changed, as far as said.
     pub(super) fn times(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         Ok((
-            time("createdDateTime", self.created_date_time.as_deref())?,
-            time("lastModifiedDateTime", self.last_modified_date_time.as_deref())?,
+            read_time("createdDateTime", self.created_date_time.as_deref())?,
+            read_time("lastModifiedDateTime", self.last_modified_date_time.as_deref())?,
         ))
     }
 }
 
-fn time(property: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
+fn read_time(property: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let parsed = text.parse().map(Some);
-    parsed.map_err(|_| Error::invalid(format!("{property}: {text:?} is not a time.")))
+    let parsed = time::parse(text).map(Some);
+    parsed.ok_or_else(|| Error::invalid(format!("{property}: {text:?} is not a time.")))
 }
 
 impl ItemBody {

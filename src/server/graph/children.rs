@@ -1,13 +1,17 @@
 //! A folder's children: listed, and folders made (`onedrive-graph.md`, A6, A11).
 
-use axum::response::Response;
+use std::collections::HashMap;
+
+use axum::{body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::{
     address::ItemAddress,
     body::ItemBody,
+    content::bytes,
     contract::Payload,
     describe::Shown,
     error::{Error, Result},
@@ -18,7 +22,9 @@ use super::{
     scope::{Located, Scope},
     select::{Expansion, Selection},
 };
-use crate::server::tree::{Listing, NewItem, Node, NodeKind, OnConflict, Order};
+use crate::server::tree::{
+    Expect, Listing, ListingKey, NewItem, Node, NodeKind, OnConflict, Order, TreeError,
+};
 
 /// Items of a page when the client does not say (A6).
 const DEFAULT_PAGE: u64 = 200;
@@ -27,7 +33,7 @@ const DEFAULT_PAGE: u64 = 200;
 pub(super) const LARGEST_PAGE: u64 = 1000;
 
 /// Where a listing's next page starts.
-const SKIP_TOKEN: &str = "$skiptoken";
+pub(super) const SKIP_TOKEN: &str = "$skiptoken";
 
 /// How many items a page is to have.
 pub(super) fn page_size(query: &Query) -> Result<u64> {
@@ -45,19 +51,19 @@ pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Res
     let query = &scope.visit.query;
     let selection = Selection::of(query)?;
     let top = page_size(query)?;
-    let offset = query.get("skiptoken").map_or(Ok(0), offset_of)?;
     let (order, descending) = order(scope, query.get("orderby"))?;
     let counted = query.flag("count")?;
     if counted == Some(true) && query.get("filter").is_some() {
         let why = "'$count' together with '$filter' is not supported here.";
         return Err(Error::not_supported(why));
     }
+    let after = query.get("skiptoken").map(|token| key_of_token(token, order)).transpose()?;
     let located = scope.locate(address).await?;
     if scope.kind.is_personal() && scope.if_none_match(&located.node) {
         return Ok(reply::empty(StatusCode::NOT_MODIFIED));
     }
     let above = names_below(&located);
-    let from = Listing { order, descending, offset, limit: Some(top) };
+    let from = Listing { order, descending, after, limit: Some(top), ..Listing::default() };
     let (nodes, next) = match Filter::of(query)? {
         Some(filter) => {
             let admits = |node: &Node| filter.admits(&scope.describe(node, Shown::In(&above)));
@@ -78,52 +84,51 @@ pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Res
         body["@odata.count"] = located.node.children.into();
     }
     if let Some(next) = next {
-        body["@odata.nextLink"] = scope.visit.link(SKIP_TOKEN, &token_of(next)).into();
+        body["@odata.nextLink"] = scope.visit.link(SKIP_TOKEN, &token_of_key(&next, order)).into();
     }
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-/// A page of a folder's children, and where the next one starts.
+/// A page of a folder's children, and the place of its last one if there are more.
 async fn page(
     scope: &Scope<'_>,
     folder: &Node,
     which: Listing,
-) -> Result<(Vec<Node>, Option<u64>)> {
-    let most = which.limit.unwrap_or(DEFAULT_PAGE);
+) -> Result<(Vec<Node>, Option<ListingKey>)> {
+    let (order, most) = (which.order, which.limit.unwrap_or(DEFAULT_PAGE));
     // One more than fits tells whether there is a next page.
     let mut nodes = children_of(scope, folder, Listing { limit: Some(most + 1), ..which }).await?;
     let more = nodes.len() as u64 > most;
     nodes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-    Ok((nodes, more.then_some(which.offset + most)))
+    let last = nodes.last().filter(|_| more).map(|node| ListingKey::new(node, order));
+    Ok((nodes, last))
 }
 
 /// The same of those that a filter admits.
 async fn filtered(
     scope: &Scope<'_>,
     folder: &Node,
-    which: Listing,
+    mut which: Listing,
     admits: impl Fn(&Node) -> bool,
-) -> Result<(Vec<Node>, Option<u64>)> {
+) -> Result<(Vec<Node>, Option<ListingKey>)> {
     let wanted = which.limit.unwrap_or(DEFAULT_PAGE);
     let mut found = Vec::new();
-    let mut next = Some(which.offset);
-    while let Some(offset) = next
-        && (found.len() as u64) < wanted
-    {
-        let limit = Some((wanted - found.len() as u64).max(LARGEST_PAGE / 10));
-        let (nodes, after) = page(scope, folder, Listing { offset, limit, ..which }).await?;
-        next = after;
-        for (at, node) in (offset..).zip(nodes) {
+    loop {
+        which.limit = Some((wanted - found.len() as u64).max(LARGEST_PAGE / 10));
+        let (nodes, last) = page(scope, folder, which.clone()).await?;
+        for node in nodes {
             if found.len() as u64 == wanted {
-                next = Some(at);
-                break;
+                return Ok((found, which.after));
             }
+            which.after = Some(ListingKey::new(&node, which.order));
             if admits(&node) {
                 found.push(node);
             }
         }
+        if last.is_none() || found.len() as u64 == wanted {
+            return Ok((found, last));
+        }
     }
-    Ok((found, next))
 }
 
 /// Children of what is no folder are none (A6, inferred).
@@ -175,7 +180,7 @@ pub(super) async fn expand(
         for (name, value) in &expansion.options {
             query.append_pair(&format!("${name}"), value);
         }
-        query.append_pair(SKIP_TOKEN, &token_of(next));
+        query.append_pair(SKIP_TOKEN, &token_of_key(&next, Order::default()));
         let (drive, folder) = (scope.ids.drive(), scope.ids.item(located.node.no));
         let path = format!("/drives/{drive}/items/{folder}/children?{}", query.finish());
         item["children@odata.nextLink"] = scope.visit.url(&path).into();
@@ -205,20 +210,67 @@ fn order(scope: &Scope<'_>, text: Option<&str>) -> Result<(Order, bool)> {
     }
 }
 
-/// A place to go on at, opaque to clients.
+/// Returns the token that names the last item of a page, in the cloud's own form
+/// (onedrive-api-docs#774). Clients take it as opaque.
+pub(super) fn token_of_key(key: &ListingKey, order: Order) -> String {
+    let mut text = form_urlencoded::Serializer::new(String::from("Paged=TRUE"));
+    match order {
+        Order::FoldersThenName => {
+            text.append_pair("p_SortBehavior", &key.group.to_string());
+            text.append_pair("p_FileLeafRef", &key.name);
+        }
+        Order::Name => {
+            text.append_pair("p_FileLeafRef", &key.name);
+        }
+        Order::Modified => {
+            text.append_pair("p_Modified", &key.number.to_string());
+        }
+        Order::Size => {
+            text.append_pair("p_FileSizeDisplay", &key.number.to_string());
+        }
+        Order::Number => {}
+    }
+    text.append_pair("p_ID", &key.item.to_string());
+    URL_SAFE_NO_PAD.encode(text.finish())
+}
+
+/// Returns the place in a token that was made for a listing of that order.
+pub(super) fn key_of_token(token: &str, order: Order) -> Result<ListingKey> {
+    let read = || {
+        let text = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let fields: HashMap<String, String> = form_urlencoded::parse(&text).into_owned().collect();
+        let number = |name: &str| fields.get(name)?.parse::<i64>().ok();
+        let name = || fields.get("p_FileLeafRef").cloned();
+        let key = ListingKey { item: number("p_ID")?, ..ListingKey::default() };
+        Some(match order {
+            Order::FoldersThenName => {
+                ListingKey { group: number("p_SortBehavior")?, name: name()?, ..key }
+            }
+            Order::Name => ListingKey { name: name()?, ..key },
+            Order::Modified => ListingKey { number: number("p_Modified")?, ..key },
+            Order::Size => ListingKey { number: number("p_FileSizeDisplay")?, ..key },
+            Order::Number => key,
+        })
+    };
+    read().ok_or_else(foreign_token)
+}
+
+fn foreign_token() -> Error {
+    Error::invalid("The $skiptoken is not one that this server made for this listing.")
+        .inner("invalidStartIndex")
+}
+
+/// A place in the tree's own order to go on at, opaque to clients.
 pub(super) fn token_of(place: u64) -> String {
     URL_SAFE_NO_PAD.encode(format!("p_ID={place}"))
 }
 
 /// The place in a token.
-pub(super) fn offset_of(token: &str) -> Result<u64> {
+pub(super) fn place_of(token: &str) -> Result<u64> {
     let decoded =
         URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let place = decoded.and_then(|text| text.strip_prefix("p_ID=")?.parse().ok());
-    place.ok_or_else(|| {
-        Error::invalid("The $skiptoken is not one that this server made.")
-            .inner("invalidStartIndex")
-    })
+    place.ok_or_else(foreign_token)
 }
 
 /// `POST item/children`: makes a folder, or a file without bytes.
@@ -231,10 +283,14 @@ pub(super) async fn create(
     let Some(name) = body.name.clone() else {
         return Err(Error::invalid("The item to make has no name."));
     };
-    let kind = match (&body.folder, &body.package) {
-        (Some(_), _) => NodeKind::Folder,
-        (None, Some(_)) => return Err(Error::not_supported("A package cannot be made here.")),
-        (None, None) => {
+    let kind = match (&body.folder, &body.package, &body.file) {
+        (Some(_), ..) => NodeKind::Folder,
+        (None, Some(_), _) => return Err(Error::not_supported("A package cannot be made here.")),
+        // Business makes an empty file, consumers' drives do not (A24).
+        (None, None, Some(_)) if !scope.kind.is_personal() && body.source_url.is_none() => {
+            NodeKind::File
+        }
+        (None, None, _) => {
             let why = "Only folders can be made here: the body has no folder facet.";
             return Err(Error::invalid(why));
         }
@@ -242,12 +298,29 @@ pub(super) async fn create(
     let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Fail);
     let folder = folder_to_fill(scope, address).await?;
     let above = names_below(&folder);
-    names::check(&name, true, scope.kind, folder.node.no, &above)?;
+    names::check(&name, kind == NodeKind::Folder, scope.kind, folder.node.no, &above)?;
     // Times given here are ignored: clients set them afterwards (A11).
     let new = NewItem { description: body.description.clone(), ..NewItem::default() };
-    let written =
-        scope.tree().make(scope.drive(), folder.node.no, &name, kind, new, on_conflict).await?;
+    let (tree, drive, into) = (scope.tree(), scope.drive(), folder.node.no);
+    let written = match kind {
+        NodeKind::File => {
+            let nothing = tree.store(bytes(Body::empty()), 0).await?;
+            tree.put(drive, into, &name, nothing, new, on_conflict, Expect::Any).await
+        }
+        NodeKind::Folder | NodeKind::Notebook => {
+            tree.make(drive, into, &name, kind, new, on_conflict).await
+        }
+    };
+    let written = written.map_err(occupied)?;
     items::changed(scope, &Located { node: written.node, above }, written.created).await
+}
+
+/// A name that a folder has is taken, whatever is to be put there.
+pub(super) fn occupied(error: TreeError) -> Error {
+    match error {
+        TreeError::NotAFile(_) => Error::name_taken(),
+        error => error.into(),
+    }
 }
 
 /// The folder to make something in; one addressed by a path is made if it is missing (A3).
@@ -271,10 +344,28 @@ mod tests {
 
     #[test]
     fn a_token_leads_back_to_its_place_and_no_other_text_is_one() {
-        assert_eq!(offset_of(&token_of(7003)).unwrap(), 7003);
+        assert_eq!(place_of(&token_of(7003)).unwrap(), 7003);
         for text in ["", "7003", "x", &URL_SAFE_NO_PAD.encode("p_ID=-1")] {
-            assert!(offset_of(text).is_err(), "{text}");
+            assert!(place_of(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_token_names_the_last_item_of_a_listing_in_its_order() {
+        let text = String::from("a&b=ü/\u{1F600}");
+        let key =
+            |group, name: &str, number| ListingKey { group, name: name.into(), number, item: 7 };
+        for (order, key) in [
+            (Order::FoldersThenName, key(1, &text, 0)),
+            (Order::Name, key(0, &text, 0)),
+            (Order::Modified, key(0, "", -5)),
+            (Order::Size, key(0, "", 1 << 40)),
+            (Order::Number, key(0, "", 0)),
+        ] {
+            assert_eq!(key_of_token(&token_of_key(&key, order), order).unwrap(), key, "{order:?}");
+        }
+        let by_size = token_of_key(&key(0, "", 3), Order::Size);
+        assert!(key_of_token(&by_size, Order::Name).is_err(), "a token of another order");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{
     address::ItemAddress,
     body::on_conflict,
+    children::occupied,
     contract::Payload,
     describe::planted,
     error::{Error, Result},
@@ -105,7 +106,10 @@ pub(super) async fn put(
         _ => {
             let behavior = behavior.unwrap_or(OnConflict::Replace);
             let (folder, name) = (spot.folder, &spot.name);
-            scope.tree().put(scope.drive(), folder, name, stored, new, behavior, expect).await?
+            let tree = scope.tree();
+            let written =
+                tree.put(scope.drive(), folder, name, stored, new, behavior, expect).await;
+            written.map_err(occupied)?
         }
     };
     items::changed(scope, &Located { node: written.node, above: spot.above }, written.created).await

@@ -3,7 +3,10 @@
 //! Without a token everything is told, page by page, and then where to go on: at the number that
 //! the drive's feed had when the enumeration began, so that what changed meanwhile comes again.
 //! With that token, what changed since, each item in its latest state, with the folders above it
-//! before it. Tokens are signed and dated: what is not from here, or too old, is 410.
+//! before it.
+//!
+//! The feed of a folder also has what moved out of its tree, as deleted (inferred: A24), and what
+//! moved in: with a folder, everything below it, on pages of its own. Tokens are signed and dated: what is not from here, or too old, is 410.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -27,11 +30,12 @@ use super::{
 };
 use crate::server::{
     seal::Purpose,
-    tree::{ItemNo, Node, NodeKind, ROOT, State, TreeError},
+    tree::{ItemNo, MOVES_KEPT, Moves, Node, NodeKind, ROOT, State, TreeError},
 };
 
 /// How long a token serves. The cloud does not say; it forgets them after weeks.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+const _: () = assert!(TOKEN_LIFE.as_secs() < MOVES_KEPT.as_secs(), "a token outlives moves");
 
 /// Items of a page that tells of removed ones: a limitation of the cloud (A7).
 const PAGE_WITH_REMOVED: usize = 7;
@@ -48,6 +52,22 @@ struct Position {
     feed: i64,
     /// Where the enumeration goes on, while it is under way.
     at: Option<i64>,
+    /// The number of the feed at which the reader began, while pages of changes follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<i64>,
+    /// The folder that moved, and whose contents follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved: Option<Moved>,
+}
+
+/// A folder that moved into the tree of the followed one, or out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Moved {
+    item: ItemNo,
+    /// Whether it moved out.
+    left: bool,
+    /// Where its contents go on, in the tree's order.
+    at: i64,
 }
 
 /// A page.
@@ -74,6 +94,8 @@ pub(super) async fn list(
         folder: folder.no,
         feed: drive.feed,
         at: None,
+        since: None,
+        moved: None,
     };
     let token = query.get("token").or(call.argument("token")).filter(|token| !token.is_empty());
     let told = Told::when(address);
@@ -84,7 +106,10 @@ pub(super) async fn list(
             Position { at: Some(at), feed, .. } => {
                 enumerate(scope, told, Position { feed, ..start }, &folder, at, top).await?
             }
-            position => changes(scope, told, position, &folder, top).await?,
+            position => match position.moved {
+                Some(moved) => contents_of_moved(scope, told, position, moved, top).await?,
+                None => changes(scope, told, position, &folder, top).await?,
+            },
         },
     };
     let mut value = Vec::with_capacity(page.items.len());
@@ -122,7 +147,8 @@ impl Scope<'_> {
     fn open_position(&self, token: &str, start: Position) -> Result<Position> {
         let opened = self.visit.app.seal.open(Purpose::Feed, token, Timestamp::now());
         let known = |position: &Position| {
-            let same = Position { feed: start.feed, at: None, ..*position };
+            let same =
+                Position { feed: start.feed, at: None, since: None, moved: None, ..*position };
             same == start && position.feed <= start.feed
         };
         opened.ok().filter(known).ok_or_else(|| {
@@ -170,29 +196,79 @@ async fn changes(
     folder: &Node,
     top: u64,
 ) -> Result<Page> {
+    let since = position.since.unwrap_or(position.feed);
     let mut changed = scope.tree().changes(scope.drive(), position.feed, top).await?;
     let mut complete = (changed.len() as u64) < top;
     if changed.len() > PAGE_WITH_REMOVED && changed.iter().any(|node| node.state != State::Live) {
         changed.truncate(PAGE_WITH_REMOVED);
         complete = false;
     }
-    let feed = changed.last().map_or(position.feed, |node| node.feed);
+    let moves = match folder.no {
+        ROOT => Moves::default(),
+        folder => scope.tree().moves(scope.drive(), folder, since).await?,
+    };
+    let (mut feed, mut moved) = (position.feed, None);
     let mut above = Ancestors::default();
-    let mut followed = Vec::new();
+    let (mut followed, mut left) = (Vec::new(), Vec::new());
     for node in changed {
-        let chain = above.of(scope, &node).await?;
-        if folder.no == ROOT || node.no == folder.no || chain.iter().any(|n| n.no == folder.no) {
-            followed.push((chain, node));
+        feed = node.feed;
+        let has_contents = node.kind == NodeKind::Folder && node.state == State::Live;
+        let follows = Moved { item: node.no, left: false, at: 0 };
+        let within = above.all(scope, &node).await?;
+        if folder.no == ROOT || node.no == folder.no || within.contains(&folder.no) {
+            moved = (has_contents && moves.arrived.contains(&node.no)).then_some(follows);
+            followed.push((above.of(scope, &node).await?, node));
+        } else if moves.left.contains(&node.no) || !moves.left.is_disjoint(&within) {
+            let own = has_contents && moves.left.contains(&node.no);
+            moved = own.then_some(Moved { left: true, ..follows });
+            left.push(scope.describe_deleted(&node));
+        }
+        if moved.is_some() {
+            complete = false;
+            break;
         }
     }
-    let items = in_order(followed, !excludes_parents(scope))
+    let mut items: Vec<Value> = in_order(followed, !excludes_parents(scope))
         .into_iter()
         .map(|(names, node)| match node.state {
             State::Live => scope.describe(&node, Shown::Feed(told.names(&names))),
             State::Trashed | State::Hidden | State::Purged => scope.describe_deleted(&node),
         })
         .collect();
-    Ok(Page { items, next: Position { feed, at: None, ..position }, complete })
+    items.extend(left);
+    let since = (!complete).then_some(since);
+    Ok(Page { items, next: Position { feed, at: None, since, moved, ..position }, complete })
+}
+
+/// A page of what is below a folder that moved. The pages of changes go on behind it.
+async fn contents_of_moved(
+    scope: &Scope<'_>,
+    told: Told,
+    position: Position,
+    moved: Moved,
+    top: u64,
+) -> Result<Page> {
+    let (tree, drive) = (scope.tree(), scope.drive());
+    let (nodes, at) = match tree.below(drive, moved.item, moved.at, top).await {
+        Ok(page) => page,
+        // It is gone by now: what is below it comes as deleted.
+        Err(TreeError::NotFound) => (Vec::new(), None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut paths = Above { told, known: HashMap::new() };
+    let mut above = Ancestors::default();
+    let mut items = Vec::with_capacity(nodes.len());
+    for node in &nodes {
+        let is_within = above.all(scope, node).await?.contains(&position.folder);
+        if is_within {
+            let names = paths.of(scope, node).await?;
+            items.push(scope.describe(node, Shown::Feed(names.as_deref())));
+        } else if moved.left {
+            items.push(scope.describe_deleted(node));
+        }
+    }
+    let moved = at.map(|at| Moved { at, ..moved });
+    Ok(Page { items, next: Position { moved, ..position }, complete: false })
 }
 
 /// Whether the client wants the folders above left out.
@@ -278,17 +354,33 @@ impl Above {
 struct Ancestors(HashMap<ItemNo, Node>);
 
 impl Ancestors {
+    /// All folders above, of an item in several folders those of each.
+    async fn all(&mut self, scope: &Scope<'_>, node: &Node) -> Result<HashSet<ItemNo>> {
+        let mut found = HashSet::new();
+        let mut waiting = node.parents.clone();
+        while let Some(no) = waiting.pop() {
+            if found.insert(no) {
+                waiting.extend(&self.folder(scope, no).await?.parents);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn folder(&mut self, scope: &Scope<'_>, no: ItemNo) -> Result<&Node> {
+        Ok(match self.0.entry(no) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(scope.tree().any_node(scope.drive(), no).await?)
+            }
+        })
+    }
+
     /// From the nearest to the root.
     async fn of(&mut self, scope: &Scope<'_>, node: &Node) -> Result<Vec<Node>> {
         let mut chain: Vec<Node> = Vec::new();
         let mut folder = node.parents.first().copied();
         while let Some(no) = folder {
-            let found = match self.0.entry(no) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => {
-                    unknown.insert(scope.tree().any_node(scope.drive(), no).await?)
-                }
-            };
+            let found = self.folder(scope, no).await?;
             folder = found.parents.first().copied();
             chain.push(found.clone());
         }

@@ -14,7 +14,7 @@ use super::{
     select::project,
     visit::Visit,
 };
-use crate::server::tree::{Listing, ROOT};
+use crate::server::tree::{Listing, ListingKey, ROOT};
 
 /// Items of the recycle bin that are added up with one question to the tree.
 const STRIDE: u64 = 1000;
@@ -106,12 +106,12 @@ async fn describe_drive(scope: &Scope<'_>) -> Result<Value> {
 /// Bytes in the recycle bin.
 async fn trashed(scope: &Scope<'_>) -> Result<u64> {
     let mut bytes = 0;
-    let mut offset = 0;
+    let mut after = None;
     loop {
-        let which = Listing { offset, limit: Some(STRIDE), ..Listing::default() };
+        let which = Listing { after, limit: Some(STRIDE), ..Listing::default() };
         let nodes = scope.tree().trashed(scope.drive(), which).await?;
         bytes += nodes.iter().map(|node| node.size).sum::<u64>();
-        offset += STRIDE;
+        after = nodes.last().map(|node| ListingKey { number: node.feed, ..ListingKey::default() });
         if (nodes.len() as u64) < STRIDE {
             return Ok(bytes);
         }

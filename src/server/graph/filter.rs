@@ -118,7 +118,7 @@ fn compare(left: &Value, right: &Value) -> Option<Ordering> {
 }
 
 fn time(text: &str) -> Option<Timestamp> {
-    text.parse().ok()
+    crate::server::time::parse(text)
 }
 
 struct Parser<'a> {

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::server::tree::NameFolding;
+
 /// What kind of account a drive belongs to. The same drive answers with other ids, etags, hashes
 /// and times, and leaves other things out, by kind (`onedrive-graph.md`, A2, A4, A19).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,6 +38,19 @@ impl AccountKind {
     /// server's default is, so that accounts of several kinds live on one server.
     pub fn of_account(name: &str) -> Option<Self> {
         name.rsplit_once('.').and_then(|(_, kind)| kind.parse().ok())
+    }
+
+    /// How the names of such a drive are compared, whatever protocol shows it.
+    pub(in crate::server) fn folding(self) -> NameFolding {
+        match self {
+            Self::Personal | Self::PersonalLegacy => NameFolding::Consumer,
+            Self::Business | Self::Library => NameFolding::SharePoint,
+        }
+    }
+
+    /// The folding of an account whose name carries its kind.
+    pub(in crate::server) fn folding_of_account(name: &str) -> Option<NameFolding> {
+        Self::of_account(name).map(Self::folding)
     }
 
     /// `driveType` on the wire.

@@ -222,6 +222,18 @@ impl<'a> Scope<'a> {
             .is_some_and(|tags| self.ids.matches(node, tags).is_some())
     }
 
+    /// The folded form of a name in this drive.
+    pub(super) fn fold(&self, name: &str) -> String {
+        self.kind.folding().fold(name)
+    }
+
+    /// Refuses an item whose name leads to an older one: what is written by name would replace that.
+    pub(super) async fn check_found_by_path(&self, node: &Node) -> Result<()> {
+        let Some(&folder) = node.parents.first() else { return Ok(()) };
+        let found = self.tree().child(self.drive(), folder, &node.name).await?;
+        if found.no == node.no { Ok(()) } else { Err(Error::name_taken()) }
+    }
+
     /// Refuses to touch an item that is locked: planted so by the control interface.
     pub(super) fn check_unlocked(&self, node: &Node) -> Result<()> {
         match planted(node, "locked") {

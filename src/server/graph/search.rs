@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::{
     address::{Call, ItemAddress},
-    children::{collection, offset_of, page_size, token_of},
+    children::{collection, page_size, place_of, token_of},
     describe::Shown,
     error::{Error, Result},
     filter::Filter,
@@ -13,12 +13,13 @@ use super::{
     scope::Scope,
     select::Selection,
 };
-use crate::server::tree::{ItemNo, NodeKind, fold};
+use crate::server::tree::{ItemNo, NodeKind};
 
 /// Items that are looked at with one question to the tree.
 const STRIDE: u64 = 1000;
 
-/// `GET item/search(q='text')`: everything below whose name contains the text.
+/// `GET item/search(q='text')`: everything below whose name contains the text; an empty text is in
+/// every name.
 pub(super) async fn list(
     scope: &Scope<'_>,
     address: &ItemAddress,
@@ -38,12 +39,9 @@ pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Res
     let filter = Filter::of(query)?;
     let top = page_size(query)?;
     let sought = call.argument("q").or(query.get("q")).unwrap_or_default();
-    let sought = fold(sought);
-    if sought.is_empty() {
-        return Err(Error::invalid("What is searched for is empty.").inner("invalidQueryOption"));
-    }
+    let sought = scope.fold(sought);
     let mut at = match query.get("skiptoken") {
-        Some(token) => Some(offset_of(token)?.cast_signed()),
+        Some(token) => Some(place_of(token)?.cast_signed()),
         None => Some(0),
     };
     let mut found = Vec::new();
@@ -53,7 +51,7 @@ pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Res
         // No more than still fit, so that none that was found is lost between two pages.
         let stride = STRIDE.min(top - found.len() as u64);
         let (nodes, next) = scope.tree().below(scope.drive(), folder, from, stride).await?;
-        for node in nodes.iter().filter(|node| fold(&node.name).contains(&sought)) {
+        for node in nodes.iter().filter(|node| scope.fold(&node.name).contains(&sought)) {
             let mut item = scope.describe(node, Shown::Found);
             if filter.as_ref().is_none_or(|filter| filter.admits(&item)) {
                 items::expand_node(scope, node, &selection, &mut item).await?;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{
     address::ItemAddress,
     body::ItemBody,
+    children::occupied,
     content::bytes,
     contract::Payload,
     describe,
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::server::{
     content_range::ContentRange,
-    tree::{Expect, Landing, NewItem, NodeKind, OnConflict, Session, fold},
+    tree::{Expect, Landing, NewItem, NodeKind, OnConflict, Session},
 };
 
 /// How the path of an upload URL begins.
@@ -71,7 +72,7 @@ pub(super) async fn create(
     let Creation { item, defer_commit } = payload.parse()?;
     let spot = scope.spot(address).await?;
     if let Some(name) = &item.name
-        && fold(name) != fold(&spot.name)
+        && scope.fold(name) != scope.fold(&spot.name)
     {
         return Err(Error::invalid(format!(
             "The name in the body, {name:?}, is not the one in the URL, {:?}.",
@@ -83,6 +84,7 @@ pub(super) async fn create(
     let expect = match &spot.occupant {
         Some(node) => {
             scope.check_unlocked(node)?;
+            scope.check_found_by_path(node).await?;
             if scope.if_none_match(node) {
                 return Err(Error::changed());
             }
@@ -255,7 +257,8 @@ async fn commit(
         (None, Some(version)) => Expect::ContentVersion(version),
         (None, None) => Expect::Any,
     };
-    let written = scope.tree().commit(&session.id, new, expect, landing).await?;
+    let written = scope.tree().commit(&session.id, new, expect, landing).await;
+    let written = written.map_err(occupied)?;
     let above = scope.above(&written.node).await?;
     items::changed(scope, &Located { node: written.node, above }, written.created).await
 }

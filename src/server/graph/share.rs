@@ -60,7 +60,7 @@ pub(super) async fn create_link(
             body.r#type
         )));
     }
-    let to_whom = body.scope.as_deref().unwrap_or("anonymous");
+    let to_whom = body.scope.as_deref().filter(|scope| !scope.is_empty()).unwrap_or("anonymous");
     if !["anonymous", "organization", "users"].contains(&to_whom) {
         return Err(Error::invalid(format!(
             "A link's scope is anonymous, organization or users, not {to_whom:?}."

@@ -157,10 +157,13 @@ routes! {
     SITES = "graph.sites.list", business("GET", "/sites?search=*", ""),
         odata(&["search", "select", "top"]);
     RECENT = "graph.recent.list", personal("GET", "/me/drive/recent", ""),
-        Contract { refused: &["skip"], ..odata(&["select", "expand", "top"]) };
+        Contract { refused: &["skip"], ..odata(&["select", "expand", "top", "skiptoken"]) };
     // Nothing is shared from another organization.
     SHARED = "graph.shared.list", personal("GET", "/me/drive/sharedWithMe", ""),
-        Contract { plain: &["allowexternal"], ..odata(SHAPE) };
+        Contract {
+            plain: &["allowexternal"],
+            ..odata(&["select", "expand", "top", "skiptoken"])
+        };
     ITEM_GET = "graph.item.get", personal("GET", "/me/drive/items/{folder}", ""),
         Contract { plain: &["includeDeletedItems"], ..odata(SHAPE) };
     ITEM_UPDATE = "graph.item.update",

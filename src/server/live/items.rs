@@ -124,6 +124,9 @@ pub(super) async fn update(asked: &Asked, request: &Parts, body: Body) -> Result
         return Err(LiveError::missing("name"));
     }
     let mut node = asked.node().await?;
+    if let Some(name) = name.filter(|name| loses_extension(&node, name)) {
+        return Err(bad_name(name, "a file's name needs its filename extension"));
+    }
     if !song.is_empty() && ObjectType::of(&node) == ObjectType::Audio {
         let was = node.clone();
         let say = |extra: &mut Extra| {
@@ -144,6 +147,16 @@ pub(super) async fn update(asked: &Asked, request: &Parts, body: Body) -> Result
         .await
         .map_err(|error| LiveError::in_folder(error, name.unwrap_or_default(), &asked.shown()))?;
     asked.object(StatusCode::OK, &node).await
+}
+
+/// Whether a new name has no extension where the old one had: "filename extension is required when
+/// updating the file name", as the reference says.
+fn loses_extension(node: &Node, name: &str) -> bool {
+    let has_extension = |name: &str| {
+        let parts = name.rsplit_once('.');
+        parts.is_some_and(|(stem, extension)| !stem.is_empty() && !extension.is_empty())
+    };
+    node.kind == NodeKind::File && has_extension(&node.name) && !has_extension(name)
 }
 
 /// What can be said of a song (A.8); other objects have none of it, and leave it.

@@ -1,4 +1,7 @@
 //! `GET {folder}/files`: filtered, sorted, in pages, written as it is sent.
+//!
+//! Pages go by `limit` and `offset`, as the reference has it: a client that removes or adds objects
+//! between two pages skips or repeats others.
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use bytes::Bytes;
@@ -86,6 +89,7 @@ impl Request {
         tree::Listing {
             order: self.order,
             descending: self.descending && !self.by_update,
+            after: None,
             offset,
             limit,
         }

@@ -40,8 +40,8 @@
 //! * Friendly folders are those that OneDrive calls special, made when they are first asked for.
 //!
 //! # Limits
-//! URLs have the scheme that the request came with, whatever `return_ssl_resources` says: this
-//! server has no other. Users have a plain picture, and so have sound and films without a cover.
+//! URLs have the scheme of the request; with `return_ssl_resources=false` those of bytes, pictures
+//! and pages are `http`, which the same port serves. Users have a plain picture, and so have sound and films without a cover.
 //! Pictures are made of JPEG, PNG, GIF and BMP, up to 64 million pixels; of large photos JPEG and PNG
 //! are made smaller, others and those that come by BITS stay as they are. A folder's own `sort_by` is
 //! not kept. A body with a `Content-Encoding` is refused with 415. A page may be led back only to
@@ -163,9 +163,11 @@ async fn answer(
         whole: scopes.has(READ),
         locale: Locale::of(query.get("locale"))?,
     };
-    // There is one scheme here; what is asked for must still be true or false.
-    query.flag("return_ssl_resources")?;
-    let objects = Objects { app: Arc::clone(app), origin: exchange.origin, account };
+    let origin = match query.flag("return_ssl_resources")? {
+        Some(false) => exchange.origin.with_plain_resources(),
+        Some(true) | None => exchange.origin,
+    };
+    let objects = Objects { app: Arc::clone(app), origin, account };
     let presentation = presentation.clone();
     let mut asked = Asked { objects, query, presentation, subject, scopes, shown_how };
     asked.own()?;

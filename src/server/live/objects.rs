@@ -205,7 +205,7 @@ impl Objects {
                 format!("?cid={cid}&page=view&resid={resource}{parent}")
             }
         };
-        self.origin.url(&format!("/redir.aspx{path}"))
+        self.origin.page_url(&format!("/redir.aspx{path}"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a tree knows: drives, their items, and in which order children are told.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use super::Content;
@@ -109,7 +111,7 @@ pub struct DriveInfo {
     pub created: Timestamp,
 }
 
-/// In which order children are told.
+/// The order of children. Their numbers decide between equal ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// Folders first, then by name as code points.
@@ -117,38 +119,93 @@ pub enum Order {
     FoldersThenName,
     /// By name as code points.
     Name,
-    /// By [`Node::client_modified`], then by number.
+    /// By [`Node::client_modified`].
     Modified,
-    /// By [`Node::size`], then by number.
+    /// By [`Node::size`].
     Size,
     /// By number: as they were made.
     Number,
 }
 
+/// The place of a child in a listing: the values that the listing is ordered by, and the child's
+/// number, which decides between equal ones. It stays a place when the child is removed or changes,
+/// so the pages of a listing neither skip nor repeat what stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListingKey {
+    /// 0 for a folder, 1 for everything else, where folders come first.
+    pub group: i64,
+    /// The name, where names decide.
+    pub name: String,
+    /// The time in microseconds since 1970 or the size in bytes, where these decide. In the recycle
+    /// bin the feed's number.
+    pub number: i64,
+    /// The item's number.
+    pub item: ItemNo,
+}
+
+impl ListingKey {
+    /// Returns the place of a child in a listing of that order.
+    pub fn new(node: &Node, order: Order) -> Self {
+        let item = node.no;
+        let name = node.name.clone();
+        match order {
+            Order::FoldersThenName => {
+                Self { group: i64::from(node.kind != NodeKind::Folder), name, number: 0, item }
+            }
+            Order::Name => Self { group: 0, name, number: 0, item },
+            Order::Modified => {
+                let number = node.client_modified.as_microsecond();
+                Self { number, item, ..Self::default() }
+            }
+            Order::Size => {
+                let number = i64::try_from(node.size).unwrap_or(i64::MAX);
+                Self { number, item, ..Self::default() }
+            }
+            Order::Number => Self { item, ..Self::default() },
+        }
+    }
+}
+
 /// Which children.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Listing {
     /// In which order.
     pub order: Order,
     /// The other way round.
     pub descending: bool,
-    /// How many to skip.
+    /// Only those behind this place, which a listing of the same order gave.
+    pub after: Option<ListingKey>,
+    /// How many of the rest to skip. A protocol that pages by offset skips or repeats children when
+    /// others are removed or added between two pages.
     pub offset: u64,
     /// How many at most; `None`: all.
     pub limit: Option<u64>,
 }
 
-/// The form under which two names are one: simple upper case, character by character, no
-/// normalisation; what Windows' ordinal ignore-case comparison does (inferred).
-pub fn fold(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            let mut upper = c.to_uppercase();
-            match (upper.next(), upper.next()) {
-                (Some(one), None) => one,
-                // `ß` and its like have no upper case of one character.
-                _ => c,
-            }
-        })
-        .collect()
+/// Two items of one folder whose names are the same name to the drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameConflict {
+    /// The drive.
+    pub drive: DriveNo,
+    /// The account's name.
+    pub account: String,
+    /// The folder.
+    pub folder: ItemNo,
+    /// The item that is not found by its path.
+    pub item: ItemNo,
+    /// Its name.
+    pub name: String,
+    /// The older item, which is found by that path.
+    pub older: ItemNo,
+    /// The older item's name.
+    pub older_name: String,
+}
+
+/// Items that moved out of a folder's tree and into it. What is below them moved with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moves {
+    /// Items that left it, and items that left what had left it.
+    pub left: HashSet<ItemNo>,
+    /// Items that came into it.
+    pub arrived: HashSet<ItemNo>,
 }

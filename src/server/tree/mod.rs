@@ -5,8 +5,9 @@
 //! others show. What they need of it decided its shape:
 //!
 //! * **Edges**: an item hangs in its parents by edges, because Amazon's items have several. A name
-//!   is unique among a folder's live edges, compared by [`fold`]; all edges of an item carry its
-//!   one name. The first edge is the primary one: protocols that know one parent show that.
+//!   is unique among a folder's live edges, compared in the drive's [`NameFolding`]; all edges of an
+//!   item carry its one name. Names that an earlier version kept apart stay: see
+//!   [`Tree::name_conflicts`]. The first edge is the primary one: protocols that know one parent show that.
 //! * **Contents** are ordered segments, shared by reference count: a fragment of an upload becomes
 //!   a segment when it arrives, a commit or a copy moves no bytes.
 //! * **The feed**: a counter per drive, raised in the transaction that changes an item.
@@ -20,6 +21,7 @@
 mod bytes;
 mod edit;
 mod error;
+mod folding;
 mod hash;
 mod item;
 mod quick_xor;
@@ -36,10 +38,12 @@ pub use self::{
     bytes::{Audit, Bytestream, Content, Hashes, Stored},
     edit::{Change, Expect, NewItem, OnConflict, Written},
     error::{Result, TreeError},
+    folding::{NameFolding, fold},
     item::{
-        DriveInfo, DriveNo, FIRST_ITEM, ItemNo, Listing, Node, NodeKind, Order, ROOT, State, fold,
+        DriveInfo, DriveNo, FIRST_ITEM, ItemNo, Listing, ListingKey, Moves, NameConflict, Node,
+        NodeKind, Order, ROOT, State,
     },
-    sql::{CheckReport, DEFAULT_QUOTA, DamagedFile, OpenError, SqlTree, TreeOptions},
+    sql::{CheckReport, DEFAULT_QUOTA, DamagedFile, MOVES_KEPT, OpenError, SqlTree, TreeOptions},
     upload::{Landing, Session},
 };
 pub use super::media::{Audio, Media, Photo, Place as MediaPlace, Video};
@@ -67,7 +71,7 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// An item in whatever state.
     async fn any_node(&self, drive: DriveNo, item: ItemNo) -> Result<Node>;
 
-    /// The live child of that name.
+    /// Returns the live child of that name; of several that an upgrade made one name, the oldest.
     async fn child(&self, drive: DriveNo, parent: ItemNo, name: &str) -> Result<Node>;
 
     /// Walks names down from a folder as far as they exist, in one look: the nodes that were found,
@@ -100,8 +104,13 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
     /// The next page is asked for with the last node's [`Node::feed`].
     async fn changes(&self, drive: DriveNo, after: i64, limit: u64) -> Result<Vec<Node>>;
 
-    /// Items in the recycle bin by themselves, newest first: of `which`, the order is of no
-    /// meaning here, and `descending` is oldest first.
+    /// Returns the items that left a folder's tree or came into it, by a move or a restore, after a
+    /// feed number. Moves are known for [`MOVES_KEPT`].
+    async fn moves(&self, drive: DriveNo, folder: ItemNo, after: i64) -> Result<Moves>;
+
+    /// Returns the items in the recycle bin by themselves, newest first: of `which`, the order has
+    /// no meaning here, and `descending` is oldest first. [`ListingKey::number`] is
+    /// [`Node::feed`].
     async fn trashed(&self, drive: DriveNo, which: Listing) -> Result<Vec<Node>>;
 
     /// Takes a body in and hashes it; nothing of a tree changes. At most `max` bytes:
@@ -127,6 +136,11 @@ pub trait Tree: Send + Sync + fmt::Debug + 'static {
 
     /// Whether an item is neither found nor listed now.
     fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool;
+
+    /// Returns the live items whose name in a folder is that of an older item there, in all drives.
+    /// They come from data of a version, or an account kind, that kept the names apart. They are
+    /// listed and found by id; by path the older item is found. Renaming them ends the conflict.
+    async fn name_conflicts(&self) -> Result<Vec<NameConflict>>;
 
     /// Compares the blobs there are with those that are named. It takes a look at every blob.
     async fn audit(&self) -> Result<Audit>;

@@ -2,7 +2,7 @@
 
 use std::{iter::Peekable, str::Chars};
 
-use super::{Field, Filter, Value, time};
+use super::{Field, Filter, Value, moment};
 use crate::server::amazon::error::{AmazonError, Result};
 
 /// The condition that a text says.
@@ -99,7 +99,7 @@ impl Parser<'_> {
         for end in [&from, &to].into_iter().flatten() {
             let comparable = match field {
                 Field::Size => end.parse::<u64>().is_ok(),
-                Field::CreatedDate | Field::ModifiedDate => time(end).is_some(),
+                Field::CreatedDate | Field::ModifiedDate => moment(end).is_some(),
                 _ => true,
             };
             if !comparable {

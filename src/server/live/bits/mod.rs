@@ -10,8 +10,8 @@
 //! | Ping | 200 | |
 //!
 //! A session is one of the tree's upload sessions, so it survives a restart of the server, and what
-//! it makes is an item like any other. A file of that name is replaced; one without fragments is
-//! empty.
+//! it makes is an item like any other. A file of that name is replaced. Close-Session without any
+//! fragment is 416 and leaves the session open (python-onedrive#34): an empty file is made by `PUT`.
 //!
 //! # Inferred
 //! What no source says, each in one place of the code:
@@ -265,6 +265,9 @@ async fn session(
 }
 
 async fn close(app: &App, session: &Session, address: &Address) -> Result<Response> {
+    if session.received == 0 {
+        return Err(BitsError::goes_on_at(0));
+    }
     if session.total.is_some_and(|total| total != session.received) {
         app.tree.cancel(&session.id).await?;
         return Err(BitsError::invalid());

@@ -5,7 +5,7 @@ use super::{
     contents,
     folders::{is_above, next_feed, take_numbers, touch},
     items::{add_edge, now},
-    names, read,
+    moves, names, read,
     row::signed,
     subtree,
     writer::Tx,
@@ -60,7 +60,8 @@ async fn leave_folders(tx: &mut Tx, node: &Node) -> Result<()> {
     Ok(())
 }
 
-async fn set_own_state(tx: &mut Tx, drive: DriveNo, item: ItemNo, state: i64) -> Result<()> {
+/// Sets an item's state; returns its number in the feed.
+async fn set_own_state(tx: &mut Tx, drive: DriveNo, item: ItemNo, state: i64) -> Result<i64> {
     let feed = next_feed(tx, drive).await?;
     sqlx::query(
         "UPDATE item SET state = $3, feed = $4, modified = $5, version = version + 1 \
@@ -73,7 +74,7 @@ async fn set_own_state(tx: &mut Tx, drive: DriveNo, item: ItemNo, state: i64) ->
     .bind(now().as_microsecond())
     .execute(tx.sql())
     .await?;
-    Ok(())
+    Ok(feed)
 }
 
 /// See [`Tree::restore`](super::super::Tree::restore).
@@ -104,9 +105,10 @@ pub(super) async fn restore(
         }
         spot.admit(signed(node.size))?;
     }
-    node.parents = seen;
+    let before = std::mem::replace(&mut node.parents, seen);
     join_folders(tx, &node, unseen).await?;
-    set_own_state(tx, drive, item, LIVE).await?;
+    let feed = set_own_state(tx, drive, item, LIVE).await?;
+    moves::note(tx, drive, item, feed, [&before, &node.parents]).await?;
     sqlx::query("UPDATE item SET name = $3, parent = $4 WHERE drive = $1 AND no = $2")
         .bind(drive)
         .bind(item)

@@ -26,8 +26,9 @@ const COPY_ITEMS: &str = "INSERT INTO item (drive, no, name, parent, kind, state
     FROM subtree s CROSS JOIN item i LEFT JOIN subtree p ON p.item = i.parent \
     WHERE i.drive = $1 AND i.no = s.item";
 
-const COPY_EDGES: &str = "INSERT INTO edge (drive, item, parent, folded, live) \
-    SELECT e.drive, $2 + s.seq, $2 + p.seq, e.folded, 1 \
+const COPY_EDGES: &str = "INSERT INTO edge (drive, item, parent, folded, twin, live) \
+    SELECT e.drive, $2 + s.seq, $2 + p.seq, e.folded, \
+    CASE WHEN e.twin = 0 THEN 0 ELSE $2 + s.seq END, 1 \
     FROM subtree s CROSS JOIN edge e CROSS JOIN subtree p \
     WHERE s.seq > 1 AND e.drive = $1 AND e.item = s.item AND e.live = 1 AND p.item = e.parent";
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    super::{DriveInfo, DriveNo, FIRST_ITEM, ROOT, Result, TreeError},
+    super::{DriveInfo, DriveNo, FIRST_ITEM, NameFolding, ROOT, Result, TreeError},
     items::now,
     read,
     row::signed,
@@ -11,20 +11,26 @@ use super::{
 };
 
 /// The drive of that name, made if there is none.
-pub(super) async fn make(tx: &mut Tx, name: String, quota: u64) -> Result<DriveInfo> {
+pub(super) async fn make(
+    tx: &mut Tx,
+    name: String,
+    quota: u64,
+    folding: NameFolding,
+) -> Result<DriveInfo> {
     if let Some(drive) = read::drive_named(tx.sql(), &name).await? {
         return Ok(drive);
     }
     let now = now().as_microsecond();
     let no: i64 = sqlx::query_scalar(
-        "INSERT INTO drive (no, name, cid, quota, feed, next_item, created) \
-         SELECT COALESCE(max(no), 0) + 1, $1, $2, $3, 0, $4, $5 FROM drive RETURNING no",
+        "INSERT INTO drive (no, name, cid, quota, feed, next_item, created, folding) \
+         SELECT COALESCE(max(no), 0) + 1, $1, $2, $3, 0, $4, $5, $6 FROM drive RETURNING no",
     )
     .bind(name.clone())
     .bind(cid(&name))
     .bind(signed(quota))
     .bind(FIRST_ITEM)
     .bind(now)
+    .bind(folding.code())
     .fetch_one(tx.sql())
     .await?;
     sqlx::query(
@@ -73,6 +79,7 @@ pub(super) async fn reset(tx: &mut Tx) -> Result<()> {
         "DELETE FROM media",
         "DELETE FROM content",
         "DELETE FROM edge",
+        "DELETE FROM moved",
         "DELETE FROM item",
         "DELETE FROM drive",
     ] {

@@ -6,11 +6,11 @@ use sqlx::AnyConnection;
 use super::{
     super::{
         Content, DriveNo, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, Result, State,
-        TreeError, Written, fold,
+        TreeError, Written,
     },
     contents::{self, Bytes},
     folders::{next_feed, take_numbers, touch},
-    names::{self, Spot},
+    names::{self, Spot, folded},
     read,
     row::{kind_code, media_type, signed, text_of_facets},
     writer::Tx,
@@ -180,7 +180,7 @@ pub(super) async fn insert(sql: &mut AnyConnection, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// An item's name in a folder.
+/// Puts an item's name into a folder where it is free.
 pub(super) async fn add_edge(
     sql: &mut AnyConnection,
     drive: DriveNo,
@@ -188,13 +188,32 @@ pub(super) async fn add_edge(
     folder: ItemNo,
     name: &str,
 ) -> Result<()> {
-    sqlx::query("INSERT INTO edge (drive, item, parent, folded, live) VALUES ($1, $2, $3, $4, 1)")
-        .bind(drive)
-        .bind(item)
-        .bind(folder)
-        .bind(fold(name))
-        .execute(sql)
-        .await?;
+    insert_edge(sql, drive, item, folder, name, 0).await
+}
+
+/// The same with an edge's `twin`, which is not 0 where another item has the name already.
+pub(super) async fn insert_edge(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    item: ItemNo,
+    folder: ItemNo,
+    name: &str,
+    twin: i64,
+) -> Result<()> {
+    let (consumer, sharepoint) = names::folds(name);
+    sqlx::query(concat!(
+        "INSERT INTO edge (drive, item, parent, folded, twin, live) VALUES ($1, $2, $3, ",
+        folded!("$4", "$5"),
+        ", $6, 1)"
+    ))
+    .bind(drive)
+    .bind(item)
+    .bind(folder)
+    .bind(consumer)
+    .bind(sharepoint)
+    .bind(twin)
+    .execute(sql)
+    .await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 
 use super::{
-    super::{ROOT, State, TreeError},
+    super::{ListingKey, NameFolding, Order, ROOT, State, TreeError},
     model::Model,
     tests::{body, read},
     *,
@@ -30,7 +30,14 @@ enum Call {
 
 fn calls() -> impl Strategy<Value = Call> {
     let item = any::<Index>;
-    let name = || prop::sample::select(&["a", "A", "b", "c.txt", "C.TXT", "d"][..]);
+    let name = || {
+        prop::sample::select(
+            &[
+                "a", "A", "b", "c.txt", "C.TXT", "d", "\u{e9}", "E\u{301}", "\u{e6}", "AE",
+                "\u{df}", "ss",
+            ][..],
+        )
+    };
     // Some in the row, some in blobs.
     let size = || prop::sample::select(&[0, 1, 700, 20_000, 40_000][..]);
     let fragments = || vec(size(), 0..4);
@@ -63,11 +70,11 @@ struct Both {
 }
 
 impl Both {
-    async fn new() -> Self {
-        let options = TreeOptions::ephemeral().quota(QUOTA);
+    async fn new(folding: NameFolding) -> Self {
+        let options = TreeOptions::ephemeral().quota(QUOTA).folding(folding, |_| None);
         let tree = SqlTree::open(options).await.expect("opens");
         let drive = tree.drive("").await.expect("drive").no;
-        Self { tree, drive, model: Model::new(QUOTA), seen: BTreeMap::new(), calls: 0 }
+        Self { tree, drive, model: Model::new(QUOTA, folding), seen: BTreeMap::new(), calls: 0 }
     }
 
     /// Any item there ever was, but a live one more often.
@@ -233,6 +240,7 @@ impl Both {
                 (true, NodeKind::Folder) => {
                     let mut nos: Vec<_> =
                         listing.expect("lists").iter().map(|node| node.no).collect();
+                    assert_eq!(nos, self.pages(no).await, "pages of {no}");
                     nos.sort_unstable();
                     assert_eq!(nos, model.children(no), "listing of {no}");
                     self.compare_below(no).await;
@@ -244,6 +252,18 @@ impl Both {
         let bin: HashSet<ItemNo> = bin.into_iter().map(|node| node.no).collect();
         let trashed = model.items.keys().copied();
         assert_eq!(bin, trashed.filter(|no| model.state(*no) == State::Trashed).collect());
+    }
+
+    /// A folder's children, in pages by key.
+    async fn pages(&self, folder: ItemNo) -> Vec<ItemNo> {
+        let (mut nos, mut after) = (Vec::new(), None);
+        loop {
+            let which = Listing { after, limit: Some(2), ..Listing::default() };
+            let page = self.tree.children(self.drive, folder, which).await.expect("lists");
+            let Some(last) = page.last() else { return nos };
+            after = Some(ListingKey::new(last, Order::default()));
+            nos.extend(page.iter().map(|node| node.no));
+        }
     }
 
     /// Everything below a folder comes once, in pages, and after what it is in.
@@ -301,10 +321,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_of_calls_gives_the_tree_of_the_model(calls in vec(calls(), 1..40)) {
+    fn any_sequence_of_calls_gives_the_tree_of_the_model(
+        sharepoint: bool,
+        calls in vec(calls(), 1..40),
+    ) {
+        let folding =
+            if sharepoint { NameFolding::SharePoint } else { NameFolding::Consumer };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut both = Both::new().await;
+            let mut both = Both::new(folding).await;
             for call in &calls {
                 let (said, expected) = both.call(call).await;
                 assert_eq!(format!("{said:?}"), format!("{expected:?}"), "{call:?}");

@@ -13,9 +13,11 @@ mod folders;
 mod intake;
 mod items;
 mod media;
+mod moves;
 mod names;
 mod open;
 mod read;
+mod refold;
 mod reserve;
 mod room;
 mod row;
@@ -50,16 +52,17 @@ pub(super) use self::intake::Place;
 pub(in crate::server) use self::room::BinLimits;
 pub use self::{
     check::{CheckReport, DamagedFile},
+    moves::MOVES_KEPT,
     open::{DEFAULT_QUOTA, OpenError, TreeOptions},
 };
 use self::{
-    contents::Bytes, db::Db, intake::ROW_MAX, items::To, open::Home, reserve::Reserve, room::Room,
-    veil::Veil,
+    contents::Bytes, db::Db, intake::ROW_MAX, items::To, open::Home, refold::Folding,
+    reserve::Reserve, room::Room, veil::Veil,
 };
 use super::{
     Audit, Bytestream, Change, Content, DriveInfo, DriveNo, Expect, ItemNo, Landing, Listing,
-    NewItem, Node, NodeKind, OnConflict, Result, Session, Stored, Tree, TreeError, Written,
-    hash::Hasher,
+    Moves, NameConflict, NewItem, Node, NodeKind, OnConflict, Result, Session, Stored, Tree,
+    TreeError, Written, hash::Hasher,
 };
 use crate::server::blobs::Blobs;
 
@@ -72,6 +75,7 @@ pub struct SqlTree {
     home: Option<Home>,
     quota: u64,
     keeps_deleted: bool,
+    folding: Folding,
     hashing: session::Hashing,
     veil: Veil,
     background: Mutex<JoinSet<()>>,
@@ -172,8 +176,8 @@ impl Tree for SqlTree {
         if let Some(drive) = found {
             return Ok(drive);
         }
-        let (name, quota) = (name.to_owned(), self.quota);
-        write!(self, |tx| drives::make(tx, name, quota))
+        let (name, quota, folding) = (name.to_owned(), self.quota, self.folding.of(name));
+        write!(self, |tx| drives::make(tx, name, quota, folding))
     }
 
     async fn drive_info(&self, drive: DriveNo) -> Result<DriveInfo> {
@@ -216,7 +220,7 @@ impl Tree for SqlTree {
             return read!(self, |sql| read::children(sql, drive, parent, which));
         }
         // Pages are those of what is seen.
-        let all = Listing { offset: 0, limit: None, ..which };
+        let all = Listing { offset: 0, limit: None, ..which.clone() };
         let nodes = read!(self, |sql| read::children(sql, drive, parent, all))?.into_iter();
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let seen = nodes.filter(|node| !self.veil.hides(drive, node.no));
@@ -235,6 +239,10 @@ impl Tree for SqlTree {
 
     async fn changes(&self, drive: DriveNo, after: i64, limit: u64) -> Result<Vec<Node>> {
         read!(self, |sql| read::changes(sql, drive, after, limit))
+    }
+
+    async fn moves(&self, drive: DriveNo, folder: ItemNo, after: i64) -> Result<Moves> {
+        read!(self, |sql| moves::of(sql, drive, folder, after))
     }
 
     async fn trashed(&self, drive: DriveNo, which: Listing) -> Result<Vec<Node>> {
@@ -270,6 +278,10 @@ impl Tree for SqlTree {
 
     fn hidden(&self, drive: DriveNo, item: ItemNo) -> bool {
         self.veil.hides(drive, item)
+    }
+
+    async fn name_conflicts(&self) -> Result<Vec<NameConflict>> {
+        read!(self, |sql| refold::conflicts(sql))
     }
 
     async fn audit(&self) -> Result<Audit> {

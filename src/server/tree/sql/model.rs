@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
-    FIRST_ITEM, ItemNo, NodeKind, OnConflict, ROOT, Result, State, TreeError, fold,
+    FIRST_ITEM, ItemNo, NameFolding, NodeKind, OnConflict, ROOT, Result, State, TreeError,
 };
 
 #[derive(Clone, Debug)]
@@ -22,13 +22,14 @@ pub(super) struct Item {
 pub(super) struct Model {
     pub items: BTreeMap<ItemNo, Item>,
     pub quota: u64,
+    pub folding: NameFolding,
     next: ItemNo,
 }
 
 /// What looks.
 impl Model {
-    pub(super) fn new(quota: u64) -> Self {
-        let mut model = Self { items: BTreeMap::new(), quota, next: ROOT };
+    pub(super) fn new(quota: u64, folding: NameFolding) -> Self {
+        let mut model = Self { items: BTreeMap::new(), quota, folding, next: ROOT };
         model.insert(BTreeSet::new(), String::new(), NodeKind::Folder, Vec::new());
         model.next = FIRST_ITEM;
         model
@@ -91,7 +92,8 @@ impl Model {
 
     fn occupant(&self, folder: ItemNo, name: &str) -> Option<ItemNo> {
         let mut children = self.children(folder).into_iter();
-        children.find(|child| fold(&self.items[child].name) == fold(name))
+        let folded = self.folding.fold(name);
+        children.find(|child| self.folding.fold(&self.items[child].name) == folded)
     }
 
     fn live_item(&self, no: ItemNo) -> Result<&Item> {

@@ -5,10 +5,49 @@ use std::collections::HashSet;
 use sqlx::Row;
 
 use super::{
-    super::{DriveNo, ItemNo, Node, NodeKind, Result, State, TreeError, fold},
+    super::{DriveNo, ItemNo, NameFolding, Node, NodeKind, Result, State, TreeError},
     row,
     writer::Tx,
 };
+
+/// The folded form of a name as the drive `$1` compares it: of two parameters, bound by [`folds`],
+/// the one of the drive's folding.
+macro_rules! folded {
+    ($consumer:literal, $sharepoint:literal) => {
+        concat!(
+            "CASE (SELECT f.folding FROM drive f WHERE f.no = $1) WHEN 2 THEN CAST(",
+            $sharepoint,
+            " AS TEXT) ELSE CAST(",
+            $consumer,
+            " AS TEXT) END"
+        )
+    };
+}
+pub(super) use folded;
+
+/// Returns a name's folded forms: a consumer's, SharePoint's.
+pub(super) fn folds(name: &str) -> (String, String) {
+    (NameFolding::Consumer.fold(name), NameFolding::SharePoint.fold(name))
+}
+
+/// Returns how a drive folds names.
+async fn folding(tx: &mut Tx, drive: DriveNo) -> Result<NameFolding> {
+    let code: Option<i64> =
+        sqlx::query_scalar("SELECT CAST(folding AS BIGINT) FROM drive WHERE no = $1")
+            .bind(drive)
+            .fetch_optional(tx.sql())
+            .await?;
+    row::folding(code.ok_or(TreeError::NotFound)?)
+}
+
+/// Whether two names are the same name in a drive.
+pub(super) async fn is_same(tx: &mut Tx, drive: DriveNo, one: &str, other: &str) -> Result<bool> {
+    if one == other {
+        return Ok(true);
+    }
+    let folding = folding(tx, drive).await?;
+    Ok(folding.fold(one) == folding.fold(other))
+}
 
 /// What has to be known of a folder before something is put into it.
 pub(super) struct Spot {
@@ -35,16 +74,19 @@ pub(super) fn check(name: &str) -> Result<()> {
 
 /// The spot of a name in a live folder.
 pub(super) async fn spot(tx: &mut Tx, drive: DriveNo, folder: ItemNo, name: &str) -> Result<Spot> {
-    let row = sqlx::query(
+    let (consumer, sharepoint) = folds(name);
+    let row = sqlx::query(concat!(
         "SELECT p.kind, p.state, d.quota, r.size, o.no, o.kind \
          FROM item p JOIN drive d ON d.no = p.drive JOIN item r ON r.drive = p.drive AND r.no = 100 \
-         LEFT JOIN edge e ON e.drive = p.drive AND e.parent = p.no AND e.folded = $3 AND e.live = 1 \
-         LEFT JOIN item o ON o.drive = e.drive AND o.no = e.item \
-         WHERE p.drive = $1 AND p.no = $2",
-    )
+         LEFT JOIN edge e ON e.drive = p.drive AND e.parent = p.no AND e.folded = ",
+        folded!("$3", "$4"),
+        " AND e.live = 1 LEFT JOIN item o ON o.drive = e.drive AND o.no = e.item \
+         WHERE p.drive = $1 AND p.no = $2 ORDER BY o.no LIMIT 1",
+    ))
     .bind(drive)
     .bind(folder)
-    .bind(fold(name))
+    .bind(consumer)
+    .bind(sharepoint)
     .fetch_optional(tx.sql())
     .await?
     .ok_or(TreeError::NotFound)?;
@@ -85,6 +127,7 @@ pub(super) async fn free(
         }
         _ => (name, String::new()),
     };
+    let folding = folding(tx, drive).await?;
     let mut taken = HashSet::new();
     for folder in folders {
         // `!` comes next after the space: everything that begins with the stem and a space.
@@ -94,8 +137,8 @@ pub(super) async fn free(
         )
         .bind(drive)
         .bind(folder)
-        .bind(fold(&format!("{stem} ")))
-        .bind(fold(&format!("{stem}!")))
+        .bind(folding.fold(&format!("{stem} ")))
+        .bind(folding.fold(&format!("{stem}!")))
         .fetch_all(tx.sql())
         .await?;
         taken.extend(names);
@@ -103,7 +146,7 @@ pub(super) async fn free(
     let mut number = 1u64;
     loop {
         let candidate = format!("{stem} {number}{extension}");
-        if !taken.contains(&fold(&candidate)) {
+        if !taken.contains(&folding.fold(&candidate)) {
             return Ok(candidate);
         }
         number += 1;
@@ -126,14 +169,19 @@ pub(super) async fn is_outranked(tx: &mut Tx, node: &Node) -> Result<bool> {
 
 /// Puts an item's name into a folder that is in the recycle bin, unless it is taken there.
 pub(super) async fn keep_unseen_edge(tx: &mut Tx, node: &Node, folder: ItemNo) -> Result<bool> {
-    let kept = sqlx::query(
-        "INSERT INTO edge (drive, item, parent, folded, live) VALUES ($1, $2, $3, $4, 1) \
-         ON CONFLICT DO NOTHING",
-    )
+    let (consumer, sharepoint) = folds(&node.name);
+    let kept = sqlx::query(concat!(
+        "INSERT INTO edge (drive, item, parent, folded, twin, live) \
+         SELECT $1, $2, $3, n.folded, 0, 1 FROM (SELECT ",
+        folded!("$4", "$5"),
+        " AS folded) n WHERE NOT EXISTS (SELECT 1 FROM edge x WHERE x.drive = $1 \
+         AND x.parent = $3 AND x.folded = n.folded AND x.live = 1) ON CONFLICT DO NOTHING",
+    ))
     .bind(node.drive)
     .bind(node.no)
     .bind(folder)
-    .bind(fold(&node.name))
+    .bind(consumer)
+    .bind(sharepoint)
     .execute(tx.sql())
     .await?;
     Ok(kept.rows_affected() > 0)

@@ -13,12 +13,13 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection, SqlSafeStr, SqlStr};
 use tokio::task::JoinSet;
 
 use super::{
-    super::Result,
+    super::{NameFolding, Result},
     SqlTree,
     db::{Db, connect},
     failure::is_for_want_of_room,
     file::DbFile,
     folder::{Files, Vouching},
+    refold::{Folding, refold},
     reserve::Reserve,
     room::Room,
     schema::{Begin, Prepared, prepare},
@@ -46,6 +47,7 @@ pub struct TreeOptions {
     durability: Durability,
     keep_deleted: bool,
     tidy: bool,
+    folding: Folding,
     #[cfg(test)]
     sync: Option<FolderSync>,
 }
@@ -64,6 +66,7 @@ impl TreeOptions {
             durability: Durability::Full,
             keep_deleted: true,
             tidy: true,
+            folding: Folding::default(),
             #[cfg(test)]
             sync: None,
         }
@@ -91,6 +94,18 @@ impl TreeOptions {
     /// Whether what a crash left is removed, as by default. A check looks at it first.
     pub(in crate::server) fn tidy(mut self, tidy: bool) -> Self {
         self.tidy = tidy;
+        self
+    }
+
+    /// Sets how names are compared: as `of_account` says of an account's name, else as `default`;
+    /// [`NameFolding::Consumer`] everywhere if this is not called. Drives that were folded otherwise
+    /// are folded again when the tree is opened.
+    pub fn folding(
+        mut self,
+        default: NameFolding,
+        of_account: fn(&str) -> Option<NameFolding>,
+    ) -> Self {
+        self.folding = Folding { default, of_account };
         self
     }
 
@@ -213,7 +228,9 @@ impl SqlTree {
     pub async fn open(options: TreeOptions) -> Result<Self, OpenError> {
         let Some(folder) = &options.folder else {
             let url = "sqlite::memory:?cache=private";
-            let begun = begin_run(url, None, Begin::default()).await.map_err(in_database(None))?;
+            let begun = begin_run(url, None, Begin::default(), options.folding)
+                .await
+                .map_err(in_database(None))?;
             let (connection, Prepared::Run(begun)) = begun else {
                 unreachable!("a new database is neither of a later version nor lost")
             };
@@ -259,8 +276,20 @@ impl SqlTree {
         let (reserve, background) = (Arc::new(reserve), Mutex::new(JoinSet::new()));
         let folder = home.as_ref().map(|home| home.files.folder.clone());
         let room = Room::new(folder, db.clone(), blobs.clone(), reserve.clone());
-        let (quota, keeps_deleted) = (options.quota, options.keep_deleted);
-        Self { db, blobs, reserve, room, home, quota, keeps_deleted, hashing, veil, background }
+        let TreeOptions { quota, keep_deleted: keeps_deleted, folding, .. } = *options;
+        Self {
+            db,
+            blobs,
+            reserve,
+            room,
+            home,
+            quota,
+            keeps_deleted,
+            folding,
+            hashing,
+            veil,
+            background,
+        }
     }
 
     /// Waits until what a crash left is removed.
@@ -318,7 +347,7 @@ async fn open_database(
     files.make_database()?;
     let begin = Begin { used, at_least: marker.as_ref().map_or(0, |marker| marker.run) };
     let database = url(&files.database, "rw")?;
-    let begun = begin_run(&database, Some(options.durability), begin).await;
+    let begun = begin_run(&database, Some(options.durability), begin, options.folding).await;
     let (mut connection, begun) = match begun.map_err(in_database(Some(&files.database)))? {
         (connection, Prepared::Run(begun)) => (connection, begun),
         (_, Prepared::Newer { found, known }) => return Err(OpenError::Newer { found, known }),
@@ -350,11 +379,13 @@ async fn open_database(
     Ok((connection, begun.run, vouching))
 }
 
-/// Connects, checks a database that is in a file, migrates its tables, and begins a run.
+/// Connects, checks a database that is in a file, migrates its tables, folds the names of drives as
+/// their accounts do, and begins a run.
 async fn begin_run(
     url: &str,
     durability: Option<Durability>,
     begin: Begin,
+    folding: Folding,
 ) -> sqlx::Result<(AnyConnection, Prepared)> {
     let mut connection = connect(url, durability).await?;
     if durability.is_some() {
@@ -364,7 +395,10 @@ async fn begin_run(
     let prepared = prepare(&mut transaction, begin).await?;
     // Otherwise everything stays as it is.
     match prepared {
-        Prepared::Run(_) => transaction.commit().await?,
+        Prepared::Run(_) => {
+            refold(&mut transaction, |account| folding.of(account)).await?;
+            transaction.commit().await?;
+        }
         Prepared::Newer { .. } | Prepared::Empty => transaction.rollback().await?,
     }
     Ok((connection, prepared))

@@ -5,9 +5,10 @@ use sqlx::AnyConnection;
 
 use super::{
     super::{
-        DriveInfo, DriveNo, ItemNo, Listing, Node, NodeKind, Order, ROOT, Result, State, TreeError,
-        fold,
+        DriveInfo, DriveNo, ItemNo, Listing, ListingKey, Node, NodeKind, Order, ROOT, Result,
+        State, TreeError,
     },
+    names::{folded, folds},
     row::{self, select_nodes, signed},
 };
 
@@ -29,18 +30,36 @@ const NODE: &str = select_nodes!("item i", "WHERE i.drive = $1 AND i.no = $2");
 
 const CHILD: &str = select_nodes!(
     "edge e JOIN item i ON i.drive = e.drive AND i.no = e.item",
-    "WHERE e.drive = $1 AND e.parent = $2 AND e.folded = $3 AND e.live = 1 AND i.state = 0 \
-     AND EXISTS (SELECT 1 FROM item p WHERE p.drive = $1 AND p.no = $2 AND p.state = 0)"
+    "WHERE e.drive = $1 AND e.parent = $2 AND e.folded = ",
+    folded!("$3", "$4"),
+    " AND e.live = 1 AND i.state = 0 \
+     AND EXISTS (SELECT 1 FROM item p WHERE p.drive = $1 AND p.no = $2 AND p.state = 0) \
+     ORDER BY i.no LIMIT 1"
 );
 
+/// Each name's two folded forms, of which the drive's folding decides; see [`folded`].
 const WALK: &str = concat!(
-    "WITH RECURSIVE seg(n, folded) AS (VALUES (1, CAST($3 AS TEXT)), (2, CAST($4 AS TEXT)), \
-     (3, CAST($5 AS TEXT)), (4, CAST($6 AS TEXT)), (5, CAST($7 AS TEXT)), (6, CAST($8 AS TEXT)), \
-     (7, CAST($9 AS TEXT)), (8, CAST($10 AS TEXT))), \
-     walk(no, n) AS (SELECT CAST($2 AS BIGINT), 0 UNION ALL \
+    "WITH RECURSIVE seg(n, folded) AS (SELECT 1, ",
+    folded!("$3", "$11"),
+    " UNION ALL SELECT 2, ",
+    folded!("$4", "$12"),
+    " UNION ALL SELECT 3, ",
+    folded!("$5", "$13"),
+    " UNION ALL SELECT 4, ",
+    folded!("$6", "$14"),
+    " UNION ALL SELECT 5, ",
+    folded!("$7", "$15"),
+    " UNION ALL SELECT 6, ",
+    folded!("$8", "$16"),
+    " UNION ALL SELECT 7, ",
+    folded!("$9", "$17"),
+    " UNION ALL SELECT 8, ",
+    folded!("$10", "$18"),
+    "), walk(no, n) AS (SELECT CAST($2 AS BIGINT), 0 UNION ALL \
      SELECT e.item, w.n + 1 FROM walk w CROSS JOIN seg s CROSS JOIN edge e \
      WHERE s.n = w.n + 1 AND e.drive = $1 AND e.parent = w.no AND e.folded = s.folded \
-     AND e.live = 1) ",
+     AND e.live = 1 AND NOT EXISTS (SELECT 1 FROM edge o WHERE o.drive = $1 \
+     AND o.parent = w.no AND o.folded = s.folded AND o.live = 1 AND o.item < e.item)) ",
     select_nodes!(
         "walk w CROSS JOIN item i",
         "WHERE i.drive = $1 AND i.no = w.no AND i.state = 0 ORDER BY w.n"
@@ -61,13 +80,17 @@ const LINEAGE: &str = concat!(
     select_nodes!("up CROSS JOIN item i", "WHERE i.drive = $1 AND i.no = up.no ORDER BY up.height")
 );
 
+/// A folder's children, in an order. `$after` compares a child's place with the one to go on at,
+/// whose values are bound from `$6` on: see [`bind_place`].
 macro_rules! select_children {
-    ($order:literal) => {
+    ($after:literal, $order:literal) => {
         select_nodes!(
             "edge e JOIN item i ON i.drive = e.drive AND i.no = e.item",
             "WHERE e.drive = $1 AND e.parent = $2 AND e.live = 1 AND i.state = 0 \
              AND EXISTS (SELECT 1 FROM item p WHERE p.drive = $1 AND p.no = $2 AND p.state = 0) \
-             ORDER BY ",
+             AND ($5 = 0 OR ",
+            $after,
+            ") ORDER BY ",
             $order,
             " LIMIT $3 OFFSET $4"
         )
@@ -75,10 +98,12 @@ macro_rules! select_children {
 }
 
 macro_rules! select_trashed {
-    ($order:literal) => {
+    ($after:literal, $order:literal) => {
         select_nodes!(
             "item i",
-            "WHERE i.drive = $1 AND i.state = 1 ORDER BY ",
+            "WHERE i.drive = $1 AND i.state = 1 AND ($4 = 0 OR ",
+            $after,
+            ") ORDER BY ",
             $order,
             " LIMIT $2 OFFSET $3"
         )
@@ -159,7 +184,8 @@ pub(super) async fn child(
     parent: ItemNo,
     name: &str,
 ) -> Result<Node> {
-    let query = sqlx::query(CHILD).bind(drive).bind(parent).bind(fold(name));
+    let (consumer, sharepoint) = folds(name);
+    let query = sqlx::query(CHILD).bind(drive).bind(parent).bind(consumer).bind(sharepoint);
     one(sql, query).await?.ok_or(TreeError::NotFound)
 }
 
@@ -195,8 +221,12 @@ async fn walk_on(
     names: &[&str],
 ) -> Result<Vec<Node>> {
     let mut query = sqlx::query(WALK).bind(drive).bind(anchor);
-    for step in 0..STEPS {
-        query = query.bind(names.get(step).map(|name| fold(name)));
+    let folds: Vec<_> = (0..STEPS).map(|step| names.get(step).map(|name| folds(name))).collect();
+    for folded in &folds {
+        query = query.bind(folded.as_ref().map(|(consumer, _)| consumer.clone()));
+    }
+    for folded in folds {
+        query = query.bind(folded.map(|(_, sharepoint)| sharepoint));
     }
     all(sql, query).await
 }
@@ -226,28 +256,55 @@ pub(super) async fn lineage(
     if nodes.is_empty() { Err(TreeError::NotFound) } else { Ok(nodes) }
 }
 
-fn limits(which: Listing) -> (i64, i64) {
+fn limits(which: &Listing) -> (i64, i64) {
     (which.limit.map_or(i64::MAX, signed), signed(which.offset))
 }
 
 /// The statement that lists a folder.
 pub(super) fn children_in_order(order: Order, descending: bool) -> &'static str {
     match (order, descending) {
-        (Order::FoldersThenName, false) => {
-            select_children!("CASE WHEN i.kind = 0 THEN 0 ELSE 1 END, i.name")
+        (Order::FoldersThenName, false) => select_children!(
+            "(CASE WHEN i.kind = 0 THEN 0 ELSE 1 END, i.name, i.no) > ($6, $7, $8)",
+            "CASE WHEN i.kind = 0 THEN 0 ELSE 1 END, i.name, i.no"
+        ),
+        (Order::FoldersThenName, true) => select_children!(
+            "(CASE WHEN i.kind = 0 THEN 0 ELSE 1 END, i.name, i.no) < ($6, $7, $8)",
+            "CASE WHEN i.kind = 0 THEN 0 ELSE 1 END DESC, i.name DESC, i.no DESC"
+        ),
+        (Order::Name, false) => {
+            select_children!("(i.name, i.no) > ($6, $7)", "i.name, i.no")
         }
-        (Order::FoldersThenName, true) => {
-            select_children!("CASE WHEN i.kind = 0 THEN 0 ELSE 1 END DESC, i.name DESC")
+        (Order::Name, true) => {
+            select_children!("(i.name, i.no) < ($6, $7)", "i.name DESC, i.no DESC")
         }
-        (Order::Name, false) => select_children!("i.name"),
-        (Order::Name, true) => select_children!("i.name DESC"),
-        (Order::Modified, false) => select_children!("i.client_modified, i.no"),
-        (Order::Modified, true) => select_children!("i.client_modified DESC, i.no DESC"),
-        (Order::Size, false) => select_children!("i.size, i.no"),
-        (Order::Size, true) => select_children!("i.size DESC, i.no DESC"),
+        (Order::Modified, false) => {
+            select_children!("(i.client_modified, i.no) > ($6, $7)", "i.client_modified, i.no")
+        }
+        (Order::Modified, true) => select_children!(
+            "(i.client_modified, i.no) < ($6, $7)",
+            "i.client_modified DESC, i.no DESC"
+        ),
+        (Order::Size, false) => {
+            select_children!("(i.size, i.no) > ($6, $7)", "i.size, i.no")
+        }
+        (Order::Size, true) => {
+            select_children!("(i.size, i.no) < ($6, $7)", "i.size DESC, i.no DESC")
+        }
         // Not an order that an index has: reading by it would read the whole drive.
-        (Order::Number, false) => select_children!("+i.no"),
-        (Order::Number, true) => select_children!("+i.no DESC"),
+        (Order::Number, false) => select_children!("+i.no > $6", "+i.no"),
+        (Order::Number, true) => select_children!("+i.no < $6", "+i.no DESC"),
+    }
+}
+
+/// Binds the place after which [`children_in_order`] goes on, if there is one.
+fn bind_place(query: Query, order: Order, after: Option<ListingKey>) -> Query {
+    let query = query.bind(i64::from(after.is_some()));
+    let ListingKey { group, name, number, item } = after.unwrap_or_default();
+    match order {
+        Order::FoldersThenName => query.bind(group).bind(name).bind(item),
+        Order::Name => query.bind(name).bind(item),
+        Order::Modified | Order::Size => query.bind(number).bind(item),
+        Order::Number => query.bind(item),
     }
 }
 
@@ -259,9 +316,9 @@ pub(super) async fn children(
     which: Listing,
 ) -> Result<Vec<Node>> {
     let text = children_in_order(which.order, which.descending);
-    let (limit, offset) = limits(which);
+    let (limit, offset) = limits(&which);
     let query = sqlx::query(text).bind(drive).bind(parent).bind(limit).bind(offset);
-    let nodes = all(&mut *sql, query).await?;
+    let nodes = all(&mut *sql, bind_place(query, which.order, which.after)).await?;
     if nodes.is_empty() {
         folder(sql, drive, parent).await?;
     }
@@ -274,11 +331,16 @@ pub(super) async fn trashed(
     drive: DriveNo,
     which: Listing,
 ) -> Result<Vec<Node>> {
-    // In the bin an item does not change: its feed number tells when it came there.
-    let text =
-        if which.descending { select_trashed!("i.feed") } else { select_trashed!("i.feed DESC") };
-    let (limit, offset) = limits(which);
-    all(sql, sqlx::query(text).bind(drive).bind(limit).bind(offset)).await
+    // In the bin an item does not change: its feed number says when it came there.
+    let text = if which.descending {
+        select_trashed!("i.feed > $5", "i.feed")
+    } else {
+        select_trashed!("i.feed < $5", "i.feed DESC")
+    };
+    let (limit, offset) = limits(&which);
+    let query = sqlx::query(text).bind(drive).bind(limit).bind(offset);
+    let query = query.bind(i64::from(which.after.is_some()));
+    all(sql, query.bind(which.after.map_or(0, |key| key.number))).await
 }
 
 /// See [`Tree::below`](super::super::Tree::below).

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{Row, any::AnyRow};
 
 use super::{
-    super::{Content, DriveInfo, Hashes, Node, NodeKind, OnConflict, Result, State},
+    super::{Content, DriveInfo, Hashes, NameFolding, Node, NodeKind, OnConflict, Result, State},
     failure::storage,
 };
 
@@ -190,6 +190,13 @@ pub(super) fn state(code: i64) -> Result<State> {
         3 => Ok(State::Purged),
         _ => Err(storage(format!("there is no state {code}"))),
     }
+}
+
+pub(super) fn folding(code: i64) -> Result<NameFolding> {
+    [NameFolding::Consumer, NameFolding::SharePoint]
+        .into_iter()
+        .find(|folding| folding.code() == code)
+        .ok_or_else(|| storage(format!("there is no folding {code}")))
 }
 
 pub(super) fn on_conflict_code(on_conflict: OnConflict) -> i64 {

@@ -21,7 +21,8 @@ enum Step {
 /// version `n + 1` of version `n`. A migration that was released is never changed; a change of the
 /// tables is a new migration at the end. All that are missing run in the transaction that opens
 /// the database, so a start that fails leaves the version that it found.
-const MIGRATIONS: [&[Step]; 2] = [&[Step::Sql(&VERSION_1)], &[Step::Sql(&VERSION_2)]];
+const MIGRATIONS: [&[Step]; 3] =
+    [&[Step::Sql(&VERSION_1)], &[Step::Sql(&VERSION_2)], &[Step::Sql(&VERSION_3)]];
 
 /// The version of the tables that this code reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -86,6 +87,25 @@ const VERSION_1: [&str; 12] = [
 /// database does not know whether the blobs are its own.
 const VERSION_2: [&str; 2] =
     ["ALTER TABLE segment ADD COLUMN checks TEXT", "ALTER TABLE server ADD COLUMN folder TEXT"];
+
+/// Names that are compared by the kind of the account, and moves.
+///
+/// `drive.folding` is the folding of `edge.folded`, 0 that of version 2: a drive of another folding
+/// than its account's is folded again when the tree is opened, in the transaction of the migration.
+/// `edge.twin` is 0, or the item's number where another item of the folder has the name too.
+/// `moved` has the items that left a folder's tree (`arrived` 0) or came into it, `at` a time.
+const VERSION_3: [&str; 7] = [
+    "ALTER TABLE drive ADD COLUMN folding SMALLINT NOT NULL DEFAULT 0",
+    "ALTER TABLE edge ADD COLUMN twin BIGINT NOT NULL DEFAULT 0",
+    "DROP INDEX edge_name",
+    "CREATE UNIQUE INDEX edge_name ON edge (drive, parent, folded, twin) WHERE live = 1",
+    "CREATE INDEX edge_twin ON edge (drive, parent, folded) WHERE twin <> 0",
+    "CREATE TABLE moved (
+        drive BIGINT NOT NULL, folder BIGINT NOT NULL, feed BIGINT NOT NULL,
+        item BIGINT NOT NULL, arrived SMALLINT NOT NULL, at BIGINT NOT NULL,
+        PRIMARY KEY (drive, folder, feed, item, arrived))",
+    "CREATE INDEX moved_at ON moved (at)",
+];
 
 /// Items that one write is about, parents before children, where there may be many: a folder and
 /// what is below it. `kept`: it has another live folder, which the write leaves alone.

@@ -6,8 +6,8 @@ use super::{
     super::{Change, DriveNo, Expect, ItemNo, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
     bin,
     folders::{is_above, next_feed, touch},
-    items::{add_edge, kept, now, save},
-    names, read,
+    items::{insert_edge, kept, now, save},
+    moves, names, read,
     row::signed,
     subtree,
     writer::Tx,
@@ -53,6 +53,7 @@ pub(super) async fn update(
     new.version += 1;
     new.feed = next_feed(tx, drive).await?;
     save(tx, &new, None).await?;
+    moves::note(tx, drive, item, new.feed, [&old.parents, &new.parents]).await?;
     read::node(tx.sql(), drive, item).await
 }
 
@@ -92,10 +93,13 @@ async fn settle_name(
     if new.parents.is_empty() {
         return Err(TreeError::NotFound);
     }
+    let same_name = names::is_same(tx, new.drive, &old.name, &new.name).await?;
     let mut occupants = BTreeSet::new();
     for &folder in &new.parents {
-        let spot = names::spot(tx, new.drive, folder, &new.name).await?;
-        occupants.extend(spot.occupant.filter(|(no, _)| *no != new.no).map(|(no, _)| no));
+        let occupant = occupant(tx, new, folder).await?;
+        // Where it is already, an item that has the name of another stays as it is.
+        let stays = same_name && old.parents.contains(&folder);
+        occupants.extend(occupant.filter(|_| !stays));
         let joins = !old.parents.contains(&folder);
         if joins && new.kind == NodeKind::Folder && is_above(tx, new.drive, new.no, folder).await? {
             return Err(TreeError::IntoItself);
@@ -113,24 +117,41 @@ async fn settle_name(
                 }
                 bin::trash(tx, new.drive, no, Expect::Any).await?;
             }
+            for &folder in &new.parents {
+                // Of several items of the name one was replaced.
+                if let Some(no) = occupant(tx, new, folder).await?
+                    && !(same_name && old.parents.contains(&folder))
+                {
+                    return Err(TreeError::NameTaken(no));
+                }
+            }
             Ok(new.name.clone())
         }
     }
 }
 
+/// The other item that has the item's name in a folder.
+async fn occupant(tx: &mut Tx, item: &Node, folder: ItemNo) -> Result<Option<ItemNo>> {
+    let spot = names::spot(tx, item.drive, folder, &item.name).await?;
+    Ok(spot.occupant.map(|(no, _)| no).filter(|no| *no != item.no))
+}
+
 /// Takes the item out of the folders it leaves and puts its name into those it is in. Edges to
 /// folders in the recycle bin, which the caller cannot see, stay, unless the name is taken there.
 async fn move_edges(tx: &mut Tx, old: &Node, new: &Node) -> Result<()> {
-    let all: Vec<ItemNo> =
-        sqlx::query_scalar("DELETE FROM edge WHERE drive = $1 AND item = $2 RETURNING parent")
+    let same_name = names::is_same(tx, new.drive, &old.name, &new.name).await?;
+    let all: Vec<(ItemNo, i64)> =
+        sqlx::query_as("DELETE FROM edge WHERE drive = $1 AND item = $2 RETURNING parent, twin")
             .bind(old.drive)
             .bind(old.no)
             .fetch_all(tx.sql())
             .await?;
     for &folder in &new.parents {
-        add_edge(tx.sql(), new.drive, new.no, folder, &new.name).await?;
+        let before = all.iter().find(|(parent, _)| same_name && *parent == folder);
+        let twin = before.map_or(0, |(_, twin)| *twin);
+        insert_edge(tx.sql(), new.drive, new.no, folder, &new.name, twin).await?;
     }
-    for folder in all {
+    for (folder, _) in all {
         if old.parents.contains(&folder) || new.parents.contains(&folder) {
             continue;
         }

@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 
 use super::{
     super::{
-        super::{Order, ROOT, State, TreeError},
+        super::{ListingKey, Order, ROOT, State, TreeError},
         *,
     },
     body, bytes, ephemeral, folder, put, read,
@@ -100,7 +100,7 @@ async fn children_come_in_every_order() {
     }
     folder(&tree, drive, ROOT, "folder").await;
     let names = async |order, descending, offset, limit| {
-        let which = Listing { order, descending, offset, limit };
+        let which = Listing { order, descending, offset, limit, ..Listing::default() };
         let nodes = tree.children(drive, ROOT, which).await.expect("lists");
         nodes.into_iter().map(|node| node.name).collect::<Vec<_>>().join(" ")
     };
@@ -334,4 +334,38 @@ async fn facets_times_and_descriptions_are_kept() {
     assert_eq!(node.description, None);
     assert_eq!(node.media_type.as_deref(), Some("image/x-test"), "it was given, not derived");
     assert_eq!(node.facets.keys().collect::<Vec<_>>(), ["amazon", "live"]);
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_behind_its_last_child_whatever_was_removed() {
+    use crate::server::tree::Order::{FoldersThenName, Modified, Name, Number, Size};
+    for order in [FoldersThenName, Name, Modified, Size, Number] {
+        for descending in [false, true] {
+            let (tree, drive) = ephemeral().await;
+            let mut all = Vec::new();
+            for n in 0..9 {
+                // Some are of one size, some of one time.
+                let name = format!("{}", (n * 5) % 9);
+                all.push(put(&tree, drive, ROOT, &name, &bytes(n / 3, 0)).await.no);
+                let time = jiff::Timestamp::from_second(n as i64 / 3).ok();
+                let change = Change { client_modified: time, ..Change::default() };
+                let update = tree.update(drive, all[n], change, OnConflict::Fail, Expect::Any);
+                update.await.expect("updates");
+            }
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let which =
+                    Listing { order, descending, after, limit: Some(2), ..Listing::default() };
+                let page = tree.children(drive, ROOT, which).await.expect("lists");
+                let Some(last) = page.last() else { break };
+                after = Some(ListingKey::new(last, order));
+                for node in &page {
+                    seen.push(node.no);
+                    tree.trash(drive, node.no, Expect::Any).await.expect("trashes");
+                }
+            }
+            seen.sort_unstable();
+            assert_eq!(seen, all, "{order:?}, descending: {descending}");
+        }
+    }
 }

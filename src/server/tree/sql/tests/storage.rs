@@ -265,8 +265,12 @@ async fn a_folder_is_listed_without_a_look_at_the_rest_of_the_drive() {
                 super::super::read::children_in_order(order, descending)
             );
             let mut reader = tree.db.reader().await.expect("a reader");
-            let plan =
-                sqlx::query(sqlx::AssertSqlSafe(plan)).bind(drive).bind(ROOT).bind(10).bind(0);
+            let plan = sqlx::query(sqlx::AssertSqlSafe(plan))
+                .bind(drive)
+                .bind(ROOT)
+                .bind(10)
+                .bind(0)
+                .bind(0);
             let steps = plan.fetch_all(&mut *reader).await.expect("a plan");
             let first: String = sqlx::Row::get(&steps[0], "detail");
             assert!(first.contains("edge_name"), "{order:?}: {first}");

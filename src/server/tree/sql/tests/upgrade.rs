@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, Connection};
 
 use super::{
     super::{
-        super::{ROOT, State},
+        super::{NameFolding, ROOT, State, TreeError},
         db::connect,
         open::url,
         *,
@@ -127,4 +127,107 @@ async fn a_folder_of_a_later_version_is_refused_and_left_as_it_is() {
     let run: i64 =
         sqlx::query_scalar("SELECT run FROM server").fetch_one(&mut sql).await.expect("a row");
     assert_eq!(run, 1, "no run was begun");
+}
+
+/// As the server says it: an account's name carries its kind.
+fn by_account(account: &str) -> Option<NameFolding> {
+    account.ends_with(".business").then_some(NameFolding::SharePoint)
+}
+
+#[tokio::test]
+async fn names_that_are_one_name_now_are_kept_and_reported() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    version_1(data.path()).await;
+    let [_, work] = DRIVES;
+    for _ in 0..2 {
+        let options = TreeOptions::folder(data.path());
+        let options = options.folding(NameFolding::Consumer, by_account);
+        let tree = SqlTree::open(options).await.expect("opens");
+        let listed = tree.children(work, ROOT, Listing::default()).await.expect("lists");
+        assert_eq!(listed.len(), 4, "every item is listed");
+        for item in 101..=104 {
+            tree.node(work, item).await.expect("every item is found by its id");
+        }
+        for (name, older) in [("ae.txt", 101), ("Æ.TXT", 101), ("caf\u{e9}.txt", 103)] {
+            assert_eq!(tree.child(work, ROOT, name).await.expect("is found").no, older, "{name}");
+            let walked = tree.walk(work, ROOT, &[name]).await.expect("walks");
+            assert_eq!(walked.iter().map(|node| node.no).collect::<Vec<_>>(), [ROOT, older]);
+        }
+        let conflicts = tree.name_conflicts().await.expect("lists");
+        let numbers: Vec<_> =
+            conflicts.iter().map(|one| (one.drive, one.folder, one.item, one.older)).collect();
+        assert_eq!(numbers, [(work, ROOT, 102, 101), (work, ROOT, 104, 103)]);
+        assert_eq!((&*conflicts[0].account, &*conflicts[0].name), ("work.business", "ae.txt"));
+        let third = tree
+            .make(work, ROOT, "AE.txt", NodeKind::Folder, NewItem::default(), OnConflict::Fail)
+            .await;
+        assert!(matches!(third, Err(TreeError::NameTaken(101))), "{third:?}");
+        tree.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_of_names_ends_when_one_of_them_goes() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    version_1(data.path()).await;
+    let [_, work] = DRIVES;
+    let options = TreeOptions::folder(data.path()).folding(NameFolding::Consumer, by_account);
+    let tree = SqlTree::open(options).await.expect("opens");
+    let (fail, any) = (OnConflict::Fail, Expect::Any);
+    let renamed = |name: &str| Change { name: Some(name.to_owned()), ..Change::default() };
+    // A change of case leaves a name what it is.
+    tree.update(work, 102, renamed("AE.txt"), fail, any).await.expect("renames");
+    let taken = tree.update(work, 102, renamed("caf\u{e9}.txt"), fail, any).await;
+    assert!(matches!(taken, Err(TreeError::NameTaken(103))), "{taken:?}");
+    // A copy of a folder with both of them has both.
+    let folder = tree
+        .make(work, ROOT, "f", NodeKind::Folder, NewItem::default(), fail)
+        .await
+        .expect("makes")
+        .node
+        .no;
+    tree.trash(work, 101, any).await.expect("trashes");
+    assert_eq!(tree.child(work, ROOT, "\u{e6}.txt").await.expect("is found").no, 102);
+    let back = tree.restore(work, 101, None, None).await;
+    assert!(matches!(back, Err(TreeError::NameTaken(102))), "{back:?}");
+    tree.restore(work, 101, Some(folder), None).await.expect("restores elsewhere");
+    tree.update(work, 104, renamed("other"), fail, any).await.expect("renames");
+    assert_eq!(tree.name_conflicts().await.expect("lists"), []);
+    tree.close().await;
+}
+
+#[tokio::test]
+async fn a_folder_with_names_in_conflict_is_copied_and_an_account_changes_its_kind() {
+    let data = tempfile::tempdir().expect("temporary folder");
+    let open = async |folding| {
+        let options = TreeOptions::folder(data.path()).folding(folding, |_| None);
+        SqlTree::open(options).await.expect("opens")
+    };
+    let tree = open(NameFolding::Consumer).await;
+    let drive = tree.drive("").await.expect("a drive").no;
+    let new = NewItem::default;
+    let folder = tree.make(drive, ROOT, "f", NodeKind::Folder, new(), OnConflict::Fail).await;
+    let folder = folder.expect("makes").node.no;
+    for name in ["M\u{e6}rsk", "Maersk", "MAERSK 2"] {
+        body_of(&tree, drive, folder, name).await;
+    }
+    assert_eq!(tree.name_conflicts().await.expect("lists"), []);
+    tree.close().await;
+    let tree = open(NameFolding::SharePoint).await;
+    let copied = tree.copy(drive, folder, ROOT, Some("g"), OnConflict::Fail).await.expect("copies");
+    assert_eq!(copied.children, 3);
+    let conflicts = tree.name_conflicts().await.expect("lists");
+    assert_eq!(conflicts.iter().map(|one| one.folder).collect::<Vec<_>>(), [folder, copied.no]);
+    let free =
+        tree.make(drive, folder, "m\u{e6}rsk", NodeKind::Folder, new(), OnConflict::Rename).await;
+    assert_eq!(free.expect("makes").node.name, "m\u{e6}rsk 1", "and not 2, which Maersk has");
+    tree.close().await;
+    let tree = open(NameFolding::Consumer).await;
+    assert_eq!(tree.name_conflicts().await.expect("lists"), []);
+    assert_eq!(tree.child(drive, folder, "MAERSK").await.expect("is found").name, "Maersk");
+    tree.close().await;
+}
+
+async fn body_of(tree: &SqlTree, drive: DriveNo, folder: ItemNo, name: &str) {
+    super::put(tree, drive, folder, name, name.as_bytes()).await;
 }

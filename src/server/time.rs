@@ -1,0 +1,77 @@
+//! Times that clients send.
+
+use jiff::{Timestamp, fmt::temporal::Pieces};
+
+/// The beginning of the year 1.
+const EARLIEST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
+/// The latest time that the server keeps, `9999-12-30T22:00:00Z`: later ones of the year 9999, such
+/// as the `9999-12-31T23:59:59Z` by which programs mean "never", become this.
+const LATEST: Timestamp = Timestamp::constant(253_402_207_200, 0);
+
+/// Reads an ISO 8601 time with an offset. Years are 1 to 9999 as in the clouds' own libraries;
+/// `None` for any other text.
+pub(super) fn parse(text: &str) -> Option<Timestamp> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return (time >= EARLIEST).then_some(time);
+    }
+    let pieces = Pieces::parse(text).ok()?;
+    let is_latest = pieces.date().year() == 9999
+        && pieces.time().is_some()
+        && pieces.to_numeric_offset().is_some();
+    is_latest.then_some(LATEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(text: &str) -> Option<String> {
+        parse(text).map(|time| time.to_string())
+    }
+
+    #[test]
+    fn every_time_of_the_years_1_to_9999_is_taken() {
+        for (text, expected) in [
+            ("2024-05-06T07:08:09Z", "2024-05-06T07:08:09Z"),
+            ("2024-05-06T07:08:09.1234567+02:00", "2024-05-06T05:08:09.1234567Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-30T22:00:00Z"),
+            ("9999-12-31T23:59:59.9999999Z", "9999-12-30T22:00:00Z"),
+            ("9999-12-31T23:59:59-12:00", "9999-12-30T22:00:00Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(shown(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_of_those_years_is_refused() {
+        for text in [
+            "",
+            "never",
+            "2024-05-06",
+            "2024-05-06T07:08:09",
+            "0000-01-01T00:00:00Z",
+            "-000001-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+01:00",
+            "10000-01-01T00:00:00Z",
+            "9999-12-32T00:00:00Z",
+            "9999-12-31T25:00:00Z",
+            "9999-12-31",
+        ] {
+            assert_eq!(shown(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[0-9+-]{0,6}-?[0-9]{0,3}-?[0-9]{0,3}T?[0-9:.+-]{0,24}Z?") {
+            if let Some(time) = parse(&text) {
+                prop_assert!(Timestamp::from_microsecond(time.as_microsecond()).is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Moves between folders, as the feed of a folder needs them: an item that left a folder's tree is in
+//! none of its listings any more.
+//!
+//! A move has a row in `moved` for every folder whose tree the item left or came into. What is below
+//! the item has none: its way up leads through the item.
+
+use std::collections::{BTreeSet, HashSet};
+
+use jiff::SignedDuration;
+use sqlx::AnyConnection;
+
+use super::{
+    super::{DriveNo, ItemNo, Moves, Result},
+    items::now,
+    writer::Tx,
+};
+
+/// How long a move is known. A reader of the feed has its token for 30 days.
+pub const MOVES_KEPT: SignedDuration = SignedDuration::from_hours(32 * 24);
+
+/// A folder and all folders above it, by all edges: those of an item in the recycle bin too.
+const ABOVE: &str = "WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION \
+    SELECT e.parent FROM up CROSS JOIN edge e WHERE e.drive = $1 AND e.item = up.no) \
+    SELECT no FROM up";
+
+const LEFT: &str = "WITH RECURSIVE gone(item) AS (SELECT item FROM moved \
+    WHERE drive = $1 AND folder = $2 AND feed > $3 AND arrived = 0 UNION \
+    SELECT m.item FROM gone g CROSS JOIN moved m \
+    WHERE m.drive = $1 AND m.folder = g.item AND m.feed > $3 AND m.arrived = 0) \
+    SELECT item FROM gone";
+
+const ARRIVED: &str = "SELECT DISTINCT item FROM moved \
+    WHERE drive = $1 AND folder = $2 AND feed > $3 AND arrived = 1";
+
+/// Notes that an item is in other folders from a feed number on.
+pub(super) async fn note(
+    tx: &mut Tx,
+    drive: DriveNo,
+    item: ItemNo,
+    feed: i64,
+    [from, to]: [&[ItemNo]; 2],
+) -> Result<()> {
+    if from == to {
+        return Ok(());
+    }
+    let (before, after) = (above(tx, drive, from).await?, above(tx, drive, to).await?);
+    let now = now().as_microsecond();
+    for (folders, others, arrived) in [(&before, &after, 0), (&after, &before, 1)] {
+        for folder in folders.difference(others) {
+            sqlx::query(
+                "INSERT INTO moved (drive, folder, feed, item, arrived, at) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(drive)
+            .bind(*folder)
+            .bind(feed)
+            .bind(item)
+            .bind(arrived)
+            .bind(now)
+            .execute(tx.sql())
+            .await?;
+        }
+    }
+    sqlx::query("DELETE FROM moved WHERE at < $1")
+        .bind(now.saturating_sub(i64::try_from(MOVES_KEPT.as_micros()).unwrap_or(i64::MAX)))
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+async fn above(tx: &mut Tx, drive: DriveNo, folders: &[ItemNo]) -> Result<BTreeSet<ItemNo>> {
+    let mut above = BTreeSet::new();
+    for folder in folders {
+        let found: Vec<ItemNo> =
+            sqlx::query_scalar(ABOVE).bind(drive).bind(*folder).fetch_all(tx.sql()).await?;
+        above.extend(found);
+    }
+    Ok(above)
+}
+
+/// See [`Tree::moves`](super::super::Tree::moves).
+pub(super) async fn of(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    folder: ItemNo,
+    after: i64,
+) -> Result<Moves> {
+    let mut found: [HashSet<ItemNo>; 2] = Default::default();
+    for (text, found) in [LEFT, ARRIVED].into_iter().zip(&mut found) {
+        let query = sqlx::query_scalar(text).bind(drive).bind(folder).bind(after);
+        let items: Vec<ItemNo> = query.fetch_all(&mut *sql).await?;
+        found.extend(items);
+    }
+    let [left, arrived] = found;
+    Ok(Moves { left, arrived })
+}

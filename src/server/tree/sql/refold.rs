@@ -1,0 +1,168 @@
+//! Folding the names of a drive again, and the conflicts that come of it.
+//!
+//! A drive of an earlier version, or of an account whose kind has changed, may have items in one
+//! folder whose names are one name now. They stay: `edge.twin` is 0 for one of them and the item's
+//! number for the others, which is all that lets them pass the unique index. Lookups by name take
+//! the oldest.
+
+use futures::TryStreamExt;
+use sqlx::{AnyConnection, Row};
+
+use super::super::{DriveNo, NameConflict, NameFolding, Result};
+
+/// Conflicts that are logged one by one when a tree is opened.
+const LOGGED: usize = 20;
+
+/// How the drives of accounts fold names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Folding {
+    /// Where an account's name does not say it.
+    pub default: NameFolding,
+    /// The folding that an account's name says.
+    pub of_account: fn(&str) -> Option<NameFolding>,
+}
+
+impl Folding {
+    /// Returns the folding of an account, given its name.
+    pub(super) fn of(self, account: &str) -> NameFolding {
+        (self.of_account)(account).unwrap_or(self.default)
+    }
+}
+
+impl Default for Folding {
+    fn default() -> Self {
+        Self { default: NameFolding::default(), of_account: |_| None }
+    }
+}
+
+/// Edges that are the name of an older item in the same folder.
+macro_rules! select_conflicts {
+    ($where:literal) => {
+        concat!(
+            "SELECT e.drive, d.name, e.parent, e.item, i.name, o.no, o.name FROM ( \
+             SELECT DISTINCT t.drive, t.parent, t.folded FROM edge t \
+             WHERE t.twin <> 0 AND t.live = 1) g \
+             CROSS JOIN edge e CROSS JOIN item i CROSS JOIN item o CROSS JOIN drive d \
+             WHERE e.drive = g.drive AND e.parent = g.parent AND e.folded = g.folded \
+             AND e.live = 1 AND i.drive = e.drive AND i.no = e.item AND i.state = 0 \
+             AND o.drive = e.drive AND o.state = 0 AND d.no = e.drive AND o.no = ( \
+             SELECT min(x.item) FROM edge x WHERE x.drive = e.drive AND x.parent = e.parent \
+             AND x.folded = e.folded AND x.live = 1) AND o.no < e.item ",
+            $where,
+            " ORDER BY e.drive, e.parent, e.item"
+        )
+    };
+}
+
+/// Folds the names of every drive that is not folded as `wanted` says of its account, and logs the
+/// conflicts.
+pub(super) async fn refold(
+    sql: &mut AnyConnection,
+    wanted: impl Fn(&str) -> NameFolding,
+) -> sqlx::Result<()> {
+    let drives: Vec<(i64, String, i64)> =
+        sqlx::query_as("SELECT no, name, CAST(folding AS BIGINT) FROM drive ORDER BY no")
+            .fetch_all(&mut *sql)
+            .await?;
+    for (drive, account, is) in drives {
+        let folding = wanted(&account);
+        if folding.code() == is {
+            continue;
+        }
+        fold_again(sql, drive, folding).await?;
+        sqlx::query("UPDATE drive SET folding = $2 WHERE no = $1")
+            .bind(drive)
+            .bind(folding.code())
+            .execute(&mut *sql)
+            .await?;
+        let rows = sqlx::query(select_conflicts!("AND e.drive = $1"))
+            .bind(drive)
+            .fetch_all(&mut *sql)
+            .await?;
+        log(&account, &rows.iter().filter_map(|row| conflict(row).ok()).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+async fn fold_again(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    folding: NameFolding,
+) -> sqlx::Result<()> {
+    for (item, parent, folded) in folded_otherwise(sql, drive, folding).await? {
+        sqlx::query(
+            "UPDATE edge SET folded = $4, twin = item \
+             WHERE drive = $1 AND item = $2 AND parent = $3",
+        )
+        .bind(drive)
+        .bind(item)
+        .bind(parent)
+        .bind(folded)
+        .execute(&mut *sql)
+        .await?;
+    }
+    for settle in [
+        "UPDATE edge SET twin = 0 WHERE drive = $1 AND twin <> 0 AND live = 0",
+        "UPDATE edge SET twin = 0 WHERE drive = $1 AND twin <> 0 AND live = 1 AND NOT EXISTS ( \
+         SELECT 1 FROM edge x WHERE x.drive = edge.drive AND x.parent = edge.parent \
+         AND x.folded = edge.folded AND x.live = 1 AND (x.twin = 0 OR x.item < edge.item))",
+    ] {
+        sqlx::query(settle).bind(drive).execute(&mut *sql).await?;
+    }
+    Ok(())
+}
+
+/// The edges whose name has another folded form, each with that form. Most names are ASCII, and have
+/// none.
+async fn folded_otherwise(
+    sql: &mut AnyConnection,
+    drive: DriveNo,
+    folding: NameFolding,
+) -> sqlx::Result<Vec<(i64, i64, String)>> {
+    let mut edges = sqlx::query_as::<_, (i64, i64, String, String)>(
+        "SELECT e.item, e.parent, i.name, e.folded FROM edge e CROSS JOIN item i \
+         WHERE e.drive = $1 AND i.drive = e.drive AND i.no = e.item",
+    )
+    .bind(drive)
+    .fetch(sql);
+    let mut changed = Vec::new();
+    while let Some((item, parent, name, is)) = edges.try_next().await? {
+        let folded = folding.fold(&name);
+        if folded != is {
+            changed.push((item, parent, folded));
+        }
+    }
+    Ok(changed)
+}
+
+fn log(account: &str, conflicts: &[NameConflict]) {
+    for NameConflict { item, name, folder, older, older_name, .. } in conflicts.iter().take(LOGGED)
+    {
+        tracing::warn!(
+            account,
+            "{name:?} (item {item}) and {older_name:?} (item {older}) in folder {folder} are one \
+             name now: both are kept, and the path leads to the older one; rename either"
+        );
+    }
+    if conflicts.len() > LOGGED {
+        tracing::warn!(account, "{} more names are in conflict", conflicts.len() - LOGGED);
+    }
+}
+
+/// See [`Tree::name_conflicts`](super::super::Tree::name_conflicts).
+pub(super) async fn conflicts(sql: &mut AnyConnection) -> Result<Vec<NameConflict>> {
+    let rows = sqlx::query(select_conflicts!("")).fetch_all(sql).await?;
+    rows.iter().map(|row| Ok(conflict(row)?)).collect()
+}
+
+fn conflict(row: &sqlx::any::AnyRow) -> sqlx::Result<NameConflict> {
+    Ok(NameConflict {
+        drive: row.try_get(0)?,
+        account: row.try_get(1)?,
+        folder: row.try_get(2)?,
+        item: row.try_get(3)?,
+        name: row.try_get(4)?,
+        older: row.try_get(5)?,
+        older_name: row.try_get(6)?,
+    })
+}
