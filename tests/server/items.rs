@@ -206,11 +206,14 @@ async fn name_and_description_are_changed_by_json_and_by_form() {
     assert_eq!(changed.status, 200);
     assert_eq!((changed.text("name"), changed.text("description")), ("b.txt".into(), "one".into()));
     assert_eq!(changed.json()["id"], file["id"]);
-    let changed = rig.live("PUT", &path).form("description=d+e&name=Sub").send().await;
-    assert_eq!((changed.text("name"), changed.text("description")), ("Sub".into(), "d e".into()));
+    let changed = rig.live("PUT", &path).form("description=d+e&name=Sub.md").send().await;
+    assert_eq!(
+        (changed.text("name"), changed.text("description")),
+        ("Sub.md".into(), "d e".into())
+    );
     let changed = rig.live("PUT", &path).json(&json!({ "description": null })).send().await;
     assert_eq!(changed.json()["description"], Value::Null);
-    assert_eq!(changed.text("name"), "Sub");
+    assert_eq!(changed.text("name"), "Sub.md");
 }
 
 #[tokio::test]
@@ -352,8 +355,8 @@ async fn errors_may_be_told_with_status_200() {
 async fn a_file_keeps_its_extension_when_it_is_renamed() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a.txt", "x").await;
-    let id = file["id"].as_str().expect("id");
-    let rename = |name: &str| rig.live("PUT", id).json(&json!({ "name": name })).send();
+    let id = format!("/{}", file["id"].as_str().expect("id"));
+    let rename = |name: &str| rig.live("PUT", &id).json(&json!({ "name": name })).send();
     for name in ["b", "txt", ".txt"] {
         assert_eq!(
             rename(name).await.refusal(),
@@ -363,10 +366,11 @@ async fn a_file_keeps_its_extension_when_it_is_renamed() {
     }
     assert_eq!(rename("b.md").await.status, 200, "another extension is one");
     let plain = rig.file("me/skydrive", "plain", "x").await;
-    let plain = plain["id"].as_str().expect("id").to_owned();
+    let plain = format!("/{}", plain["id"].as_str().expect("id"));
     let renamed = rig.live("PUT", &plain).json(&json!({ "name": "other" })).send().await;
     assert_eq!(renamed.status, 200, "there was none");
-    let folder = rig.folder("me/skydrive", "v1.0").await["id"].as_str().expect("id").to_owned();
+    let folder = rig.folder("me/skydrive", "v1.0").await;
+    let folder = format!("/{}", folder["id"].as_str().expect("id"));
     let renamed = rig.live("PUT", &folder).json(&json!({ "name": "v1" })).send().await;
     assert_eq!(renamed.status, 200, "a folder has no extension");
 }

@@ -10,7 +10,7 @@
 //! | another name | POST a temporary folder, COPY S into it, PUT C, MOVE C, DELETE the folder |
 //! | replacing O | POST a temporary folder, COPY S into it, (PUT C,) PUT O aside, MOVE C, DELETE O, DELETE the folder |
 //!
-//! The temporary folder, `drivedal-….tmp`, is in the folder that the copy goes to. What
+//! The temporary folder, `drivedal-…`, is in the folder that the copy goes to. What
 //! [`moving`](super::moving) says of replacing holds here too: it is not atomic, and nothing is
 //! removed before the copy is in its place.
 

@@ -25,13 +25,20 @@ fn is_device(name: &str) -> bool {
         || numbered("LPT")
 }
 
-/// A name that nobody has, with the extension of `name`: the cloud wants it kept (A.5, row 8).
+/// Returns a name that no other item has, with an extension if `name` has one: the cloud refuses to
+/// rename a file that has an extension to a name without one (A.5, row 8).
 pub(super) fn temporary(name: &str) -> String {
-    let extension = match name.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() && extension.chars().count() <= 16 => extension,
-        _ => "tmp",
-    };
-    format!("drivedal-{}.{extension}", super::api::random())
+    let random = super::api::random();
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if stem.is_empty() || extension.is_empty() => {
+            format!("drivedal-{random}")
+        }
+        Some((_, extension)) if extension.chars().count() <= 16 => {
+            format!("drivedal-{random}.{extension}")
+        }
+        Some(_) => format!("drivedal-{random}.tmp"),
+        None => format!("drivedal-{random}"),
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +63,10 @@ mod tests {
             prop_assume!(refusal(&name).is_none());
             let (one, other) = (temporary(&name), temporary(&name));
             prop_assert_eq!(refusal(&one), None);
+            prop_assert_eq!(
+                one.contains('.'),
+                name.rsplit_once('.').is_some_and(|(stem, end)| !stem.is_empty() && !end.is_empty())
+            );
             prop_assert_ne!(one, other);
         }
     }
