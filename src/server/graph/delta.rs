@@ -5,8 +5,10 @@
 //! With that token, what changed since, each item in its latest state, with the folders above it
 //! before it.
 //!
-//! The feed of a folder also has what moved out of its tree, as deleted (inferred: A24), and what
-//! moved in: with a folder, everything below it, on pages of its own. Tokens are signed and dated: what is not from here, or too old, is 410.
+//! The feed of a folder reports an item that moved out of its tree as deleted (inferred, A24). Of a
+//! folder that moved in or out it reports everything below too, on pages of their own.
+//!
+//! Tokens are signed and dated: a foreign or expired one is 410.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},

@@ -62,6 +62,9 @@
 //! * upload, download and monitor URLs ignore an `Authorization` header, as old clients send it;
 //! * a feed that is asked for by an item's id (`items/ID/delta`) tells where items are, any other one
 //!   does not: the reference says that none does, logs of a sync client that needs it show it;
+//! * names that differ in case or normalisation only are one name, `œ` is `oe` and `þ` is `th` on
+//!   Business and SharePoint (`æ` = `ae` is documented): the account's kind decides for all protocols;
+//! * the feed of a folder reports an item that left it as deleted;
 //! * a feed's token serves for 30 days, a page of the feed that tells of removed items has 7 items;
 //! * only the current version of a file is kept.
 
