@@ -290,7 +290,7 @@ async fn names_that_no_tree_can_keep_are_refused() {
         let renamed = tree.update(drive, file.no, change, OnConflict::Fail, Expect::Any).await;
         assert!(matches!(renamed, Err(TreeError::BadName(_))), "{name:?}");
     }
-    for name in ["100%", "a'b\"c", "ß", "日本", "_%_", " ", "..", "e\u{301}", "é"] {
+    for name in ["100%", "a'b\"c", "ß", "日本", "_%_", " ", "..", "e\u{301}", "è"] {
         let made = folder(&tree, drive, ROOT, name).await;
         assert_eq!(tree.child(drive, ROOT, name).await.expect("finds").no, made.no, "{name:?}");
     }
