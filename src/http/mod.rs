@@ -50,7 +50,7 @@ pub(crate) use self::{
     exclusive::exclusive,
     file::{Guard, Observer, read_exact_at},
     limit::ResponseLimit,
-    range::{asking_for, exactly},
+    range::{asking_for, exactly, refuses_long_suffix},
     url_policy::UrlPolicy,
 };
 #[cfg(feature = "drive")]

@@ -79,6 +79,18 @@ pub(crate) fn exactly(range: &ByteRange, known: Option<u64>, answer: Incoming) -
     Ok(Download { total, range, etag: None, ticket: None, item: None, bytes, check: None })
 }
 
+/// Whether a host refuses a range of the last bytes because the file is shorter, as OneDrive does
+/// (opendal#8080). The range then means the whole file, which has to be requested as such.
+pub(crate) fn refuses_long_suffix(range: &ByteRange, response: &Incoming) -> bool {
+    let total = response.headers.get(header::CONTENT_RANGE).and_then(|value| {
+        let (_, total) = parse_content_range(value.to_str().ok()?)?;
+        total
+    });
+    matches!(range, ByteRange::Last(1..))
+        && response.status == StatusCode::RANGE_NOT_SATISFIABLE
+        && total != Some(0)
+}
+
 fn past_the_end(attempted: &str) -> Error {
     Error::new(ErrorKind::Range, "the file ends before the range begins")
         .with_status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16())

@@ -7,7 +7,7 @@ use super::{BEHAVIOR, Client, conditional};
 use crate::{
     drive::{Body, ByteRange, Conditions, Context, Download, Result, Secret, Ticket},
     gate::Repeat,
-    http::{Call, Incoming, asking_for, exactly},
+    http::{Call, Incoming, asking_for, exactly, refuses_long_suffix},
     services::onedrive::{
         address::Address,
         error::failure,
@@ -27,10 +27,15 @@ impl Client {
         range: &ByteRange,
         known: Option<u64>,
     ) -> Result<Download> {
-        let call = Call::to_link(Operation::Read, Method::GET, &ticket.url, "{ticket}", &self.urls)
-            .of_account(&self.gate)
-            .costing(0);
-        let answer = cx.fetch(asking_for(call, range)).await?;
+        let call = |range: &ByteRange| {
+            let url = &ticket.url;
+            let call = Call::to_link(Operation::Read, Method::GET, url, "{ticket}", &self.urls);
+            asking_for(call.of_account(&self.gate).costing(0), range)
+        };
+        let mut answer = cx.fetch(call(range)).await?;
+        if refuses_long_suffix(range, &answer) {
+            answer = cx.fetch(call(&ByteRange::Full)).await?;
+        }
         let mut download = bytes_of(answer, range, known, &ticket.url).await?;
         download.ticket = Some(ticket.clone());
         Ok(download)
@@ -49,9 +54,13 @@ impl Client {
         known: Option<u64>,
     ) -> Result<Download> {
         let url = self.url(at, "/content");
-        let call =
-            || asking_for(Call::new(Operation::Read, Method::GET, &*url, "{item}/content"), range);
-        let (answer, token) = self.fetch(cx, &call).await?;
+        let call = |range: &ByteRange| {
+            asking_for(Call::new(Operation::Read, Method::GET, &*url, "{item}/content"), range)
+        };
+        let (mut answer, mut token) = self.fetch(cx, &|| call(range)).await?;
+        if refuses_long_suffix(range, &answer) {
+            (answer, token) = self.fetch(cx, &|| call(&ByteRange::Full)).await?;
+        }
         bytes_of(answer, range, known, &token).await
     }
 

@@ -7,7 +7,7 @@ use super::{Client, form::Form, path};
 use crate::{
     drive::{Body, ByteRange, Context, Download, Result, Secret},
     gate::Repeat,
-    http::{Call, Incoming, asking_for, exactly, segment},
+    http::{Call, Incoming, asking_for, exactly, refuses_long_suffix, segment},
     services::skydrive::{
         error::{refused, unexplained},
         model::{Location, Uploaded},
@@ -19,12 +19,13 @@ impl Client {
     /// Row 12: a file's bytes, through the redirect that the cloud answers with.
     pub async fn content(&self, cx: &Context, id: &str, range: &ByteRange) -> Result<Download> {
         let path = format!("{}/content", path(id));
-        let (answer, token) = self
-            .signed(cx, || {
-                let call = self.call(Operation::Read, Method::GET, &path, "{id}/content");
-                asking_for(call, range)
-            })
-            .await?;
+        let call = |range: &ByteRange| {
+            asking_for(self.call(Operation::Read, Method::GET, &path, "{id}/content"), range)
+        };
+        let (mut answer, mut token) = self.signed(cx, || call(range)).await?;
+        if refuses_long_suffix(range, &answer) {
+            (answer, token) = self.signed(cx, || call(&ByteRange::Full)).await?;
+        }
         match has_bytes(&answer) {
             true => exactly(range, None, answer),
             false => Err(refused(&answer.read().await?, Some(&token))),
@@ -52,9 +53,14 @@ impl Client {
         range: &ByteRange,
         size: Option<u64>,
     ) -> Result<Download> {
-        let call = Call::to_link(Operation::Read, Method::GET, source, "{source}", &self.urls)
-            .of_account(&self.gate);
-        let answer = cx.fetch(asking_for(call, range)).await?;
+        let call = |range: &ByteRange| {
+            let call = Call::to_link(Operation::Read, Method::GET, source, "{source}", &self.urls);
+            asking_for(call.of_account(&self.gate), range)
+        };
+        let mut answer = cx.fetch(call(range)).await?;
+        if refuses_long_suffix(range, &answer) {
+            answer = cx.fetch(call(&ByteRange::Full)).await?;
+        }
         match has_bytes(&answer) {
             true => exactly(range, size, answer),
             // The host's own words are not repeated: they may have parts of the address.

@@ -117,6 +117,11 @@ async fn ranges_hold_on_a_host_that_ignores_them_or_tells_no_size() {
     let read = download(&transport, Some(&with_ticket("https://t/x")), ByteRange::Last(99)).await;
     assert_eq!(text(read.unwrap()).await, "0123456789");
 
+    let short = answer(416, "").header("content-range", "bytes */10");
+    let transport = Scripted::expecting([("GET https://t/x", short), ("GET https://t/x", whole())]);
+    let read = download(&transport, Some(&with_ticket("https://t/x")), ByteRange::Last(99)).await;
+    assert_eq!(text(read.unwrap()).await, "0123456789", "the host refuses it, the file is shorter");
+
     let past = answer(416, "").header("content-range", "bytes */10");
     let transport = Scripted::expecting([("GET https://t/x", past)]);
     let read = download(&transport, Some(&with_ticket("https://t/x")), ByteRange::From(11)).await;
