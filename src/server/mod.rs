@@ -166,6 +166,7 @@ mod media;
 mod oauth;
 mod observe;
 mod origin;
+mod parameters;
 mod proxy;
 mod running;
 mod seal;

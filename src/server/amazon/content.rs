@@ -104,9 +104,6 @@ pub(super) async fn overwrite(
 
 /// `GET nodes/{id}/content`.
 pub(super) async fn download(asked: &Asked, id: &str, request: &Parts) -> Result<Response> {
-    if asked.query.get("viewBox").is_some() {
-        return Err(AmazonError::bad("viewBox: this server makes no thumbnails"));
-    }
     for _ in 0..TRIES {
         let node = asked.known(id).await?;
         match content::serve(&asked.app, &node, request, true, LongSuffix::Satisfied).await {
@@ -121,7 +118,8 @@ pub(super) async fn download(asked: &Asked, id: &str, request: &Parts) -> Result
 /// Without `suppress=deduplication` bytes that the drive has are refused, but no bytes at all
 /// (C.3). Looking for them is a look at every file.
 async fn deduplicated(asked: &Asked, stored: &Stored, but: Option<ItemNo>) -> Result<()> {
-    let suppressed = asked.query.get("suppress") == Some("deduplication");
+    // No other value passes the check of parameters.
+    let suppressed = asked.query.get("suppress").is_some_and(|value| !value.is_empty());
     if suppressed || stored.size == 0 {
         return Ok(());
     }

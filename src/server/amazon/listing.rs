@@ -96,7 +96,9 @@ pub(super) async fn children(asked: &Asked, id: &str) -> Result<Response> {
 
 /// `GET trash`: what is in the trash by itself.
 pub(super) async fn trashed(asked: &Asked) -> Result<Response> {
-    list(asked, Question { source: Source::Trash, filter: None, available: false }).await
+    let filter = asked.query.get("filters").filter(|text| !text.is_empty());
+    let filter = filter.map(Filter::parse).transpose()?;
+    list(asked, Question { source: Source::Trash, filter, available: false }).await
 }
 
 /// The smallest place where everything that the filter wants is.

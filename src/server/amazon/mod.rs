@@ -42,6 +42,8 @@ mod query;
 mod route;
 mod sign_in;
 mod sort;
+#[cfg(test)]
+mod walk;
 
 use std::sync::Arc;
 
@@ -59,6 +61,7 @@ use super::{
     account::Account,
     app::{App, Exchange, FrontEnd},
     origin::Origin,
+    parameters::{self, Values},
     tree::{DriveNo, ItemNo, Node, State, TreeError},
     upload,
 };
@@ -120,6 +123,14 @@ async fn answer(app: &Arc<App>, exchange: Exchange, request: Request) -> Result<
         _ => {}
     }
     let grant = exchange.grant?;
+    let declared = [action.parameters()];
+    if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
+        let name = parameter.name;
+        return Err(AmazonError::bad(match parameter.values {
+            Values::Unsupported => format!("{name} is not supported by this server"),
+            _ => format!("Invalid {name}: {value}"),
+        }));
+    }
     let has_body = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
     if has_body && !content::tells_length(&parts) {
         return Err(AmazonError::length_required());

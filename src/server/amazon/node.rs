@@ -139,7 +139,9 @@ impl Asked {
                 put("tempLink", self.origin.url_on("content-na.drive.amazonaws.com", &path).into());
             }
         }
-        if matches!(self.query.get("asset"), Some("ALL" | "FIRST")) {
+        let has_assets =
+            |value: &str| ["ALL", "FIRST"].iter().any(|is| value.eq_ignore_ascii_case(is));
+        if self.query.get("asset").is_some_and(has_assets) {
             put("assets", json!([]));
         }
         Value::Object(shown)

@@ -4,6 +4,7 @@ use axum::http::{Method, request::Parts};
 use percent_encoding::percent_decode_str;
 
 use super::error::{AmazonError, Result};
+use crate::server::parameters::{Parameter, Values};
 
 /// Where metadata is asked.
 pub(super) const METADATA: &str = "/drive/v1";
@@ -81,6 +82,65 @@ pub(super) const OPERATIONS: &[&str] = &[
     "amazon.content.overwrite",
     UNKNOWN,
 ];
+
+/// The shape of a node in a response.
+const NODE: &[Parameter] = &[
+    Parameter::new("asset", Values::OneOf(&["ALL", "FIRST", "NONE"])),
+    Parameter::new("tempLink", Values::Flag),
+];
+
+const LIST: &[Parameter] = &[
+    Parameter::new("asset", Values::OneOf(&["ALL", "FIRST", "NONE"])),
+    Parameter::new("filters", Values::Any),
+    Parameter::new("limit", Values::Number),
+    Parameter::new("sort", Values::Any),
+    Parameter::new("startToken", Values::Any),
+    Parameter::new("tempLink", Values::Flag),
+];
+
+const CREATE: &[Parameter] = &[Parameter::new("localId", Values::Any)];
+
+const UPLOAD: &[Parameter] = &[
+    Parameter::new("localId", Values::Any),
+    Parameter::new("suppress", Values::OneOf(&["deduplication"])),
+];
+
+const OVERWRITE: &[Parameter] = &[Parameter::new("suppress", Values::OneOf(&["deduplication"]))];
+
+/// There are no thumbnails.
+const DOWNLOAD: &[Parameter] = &[Parameter::new("viewBox", Values::Unsupported)];
+
+impl Action {
+    /// Parameters that the reference describes for this action.
+    pub(super) fn parameters(&self) -> &'static [Parameter] {
+        match self {
+            Self::List | Self::Children(_) | Self::Trashed => LIST,
+            Self::Get(_) => NODE,
+            Self::Create => CREATE,
+            Self::Upload => UPLOAD,
+            Self::Overwrite(_) => OVERWRITE,
+            Self::Download(_) => DOWNLOAD,
+            Self::Token
+            | Self::SignIn
+            | Self::Endpoint
+            | Self::Info
+            | Self::Quota
+            | Self::Usage
+            | Self::Patch(_)
+            | Self::Purge(_)
+            | Self::MoveChild(_)
+            | Self::AddChild(..)
+            | Self::RemoveChild(..)
+            | Self::Properties(..)
+            | Self::GetProperty(..)
+            | Self::PutProperty(..)
+            | Self::DeleteProperty(..)
+            | Self::Trash(_)
+            | Self::Restore(_)
+            | Self::Changes => &[],
+        }
+    }
+}
 
 impl Action {
     /// What it is called in counters, log and fault rules.

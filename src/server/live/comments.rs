@@ -16,6 +16,7 @@ use super::{
     ids::{CommentId, TagId},
     items::no_content,
     kinds::ObjectType,
+    listing::{Paging, Request},
     objects::{Objects, time},
     route::BASE,
 };
@@ -46,6 +47,17 @@ struct TagObject<'a> {
 #[derive(Serialize)]
 struct Collection<T> {
     data: Vec<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paging: Option<Paging>,
+}
+
+/// The page of a list that `limit` and `offset` select.
+fn page<T: Serialize>(asked: &Asked, all: Vec<T>, list: &str) -> Result<Response> {
+    let request = Request::of(&asked.query)?;
+    let (data, more) = request.cut(all);
+    let url = asked.objects.origin.url(&format!("{BASE}/{}/{list}", asked.shown()));
+    let paging = request.paging(&url, more);
+    Ok(asked.presentation.json(StatusCode::OK, &Collection { data, paging }))
 }
 
 impl Objects {
@@ -84,8 +96,8 @@ async fn commented(asked: &Asked) -> Result<Node> {
 pub(super) async fn list(asked: &Asked) -> Result<Response> {
     let node = commented(asked).await?;
     let extra = Extra::of(&node);
-    let data = extra.comments.iter().map(|comment| asked.objects.comment(&node, comment)).collect();
-    Ok(asked.presentation.json(StatusCode::OK, &Collection { data }))
+    let all = extra.comments.iter().map(|comment| asked.objects.comment(&node, comment)).collect();
+    page(asked, all, "comments")
 }
 
 /// `POST {item}/comments`.
@@ -154,8 +166,8 @@ pub(super) async fn tags(asked: &Asked) -> Result<Response> {
     }
     let extra = Extra::of(&node);
     let tags = extra.tags.iter().enumerate();
-    let data = tags.map(|(at, tag)| asked.objects.tag(&node, at, tag)).collect();
-    Ok(asked.presentation.json(StatusCode::OK, &Collection { data }))
+    let all = tags.map(|(at, tag)| asked.objects.tag(&node, at, tag)).collect();
+    page(asked, all, "tags")
 }
 
 /// `GET {tag}`.

@@ -90,6 +90,12 @@ pub(super) async fn create_folder(
     let fields = Fields::of(request, body, &asked.query).await?;
     let name = fields.required("name")?;
     names::check(name).map_err(|reason| bad_name(name, reason))?;
+    if let Some(order) = fields.text("sort_by")?.filter(|order| !order.is_empty()) {
+        return Err(LiveError::parameter(format!(
+            "The value '{order}' of 'sort_by' isn't supported: folders here have no order of their \
+             own."
+        )));
+    }
     let (parent, shown) = match album {
         true => (ROOT, LiveId::folder(&asked.objects.account.cid, ROOT).to_string()),
         false => asked.folder()?,

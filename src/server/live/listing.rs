@@ -114,18 +114,18 @@ impl Request {
     }
 
     /// The page's part of items that were found from the first on.
-    pub(super) fn cut(&self, mut nodes: Vec<Node>) -> (Vec<Node>, bool) {
-        let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(nodes.len());
-        nodes.drain(..skipped);
-        self.ended(nodes)
+    pub(super) fn cut<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
+        let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(all.len());
+        all.drain(..skipped);
+        self.ended(all)
     }
 
-    fn ended(&self, mut nodes: Vec<Node>) -> (Vec<Node>, bool) {
+    fn ended<T>(&self, mut all: Vec<T>) -> (Vec<T>, bool) {
         let limit =
             self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let more = nodes.len() > limit;
-        nodes.truncate(limit);
-        (nodes, more)
+        let more = all.len() > limit;
+        all.truncate(limit);
+        (all, more)
     }
 
     /// The page's items, and whether there are more behind it.

@@ -44,7 +44,7 @@
 //! and pages are `http`, which the same port serves. Users have a plain picture, and so have sound and films without a cover.
 //! Pictures are made of JPEG, PNG, GIF and BMP, up to 64 million pixels; of large photos JPEG and PNG
 //! are made smaller, others and those that come by BITS stay as they are. A folder's own `sort_by` is
-//! not kept. A body with a `Content-Encoding` is refused with 415. A page may be led back only to
+//! refused, since it would not be kept. A body with a `Content-Encoding` is refused with 415. A page may be led back only to
 //! this machine.
 
 mod access;
@@ -72,6 +72,8 @@ mod route;
 mod scopes;
 pub(super) mod sharing;
 pub(super) mod sign_in;
+#[cfg(test)]
+mod walk;
 
 use std::sync::Arc;
 
@@ -85,6 +87,7 @@ use axum::{
 
 use super::{
     app::{App, Exchange, FrontEnd},
+    parameters,
     tree::{DriveNo, ItemNo, Node, ROOT},
     upload,
 };
@@ -149,6 +152,13 @@ async fn answer(
 ) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let Route { subject, action } = Route::of(&parts, &query)?;
+    let declared = [route::COMMON, action.parameters()];
+    if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
+        return Err(LiveError::parameter(format!(
+            "The value '{value}' of '{}' isn't valid.",
+            parameter.name
+        )));
+    }
     if subject == Subject::Preview {
         return sharing::preview(app, &exchange.origin, &query).await;
     }

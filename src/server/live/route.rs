@@ -9,6 +9,7 @@ use super::{
     ids::{CommentId, LiveId, TagId, is_cid},
     query::{Query, decoded},
 };
+use crate::server::parameters::{Parameter, Values};
 
 /// Where Live Connect lies.
 pub(super) const BASE: &str = "/v5.0";
@@ -176,6 +177,93 @@ impl Action {
             Self::DeleteComment => "live.comment.delete",
             Self::ListTags => "live.tags.list",
             Self::GetTag => "live.tag.get",
+        }
+    }
+}
+
+/// Parameters of every request (A.3).
+pub(super) const COMMON: &[Parameter] = &[
+    Parameter::new("access_token", Values::Any),
+    Parameter::new("callback", Values::Any),
+    Parameter::new("download", Values::Flag),
+    Parameter::new("locale", Values::Any),
+    Parameter::new("method", Values::Any),
+    Parameter::new("pretty", Values::Flag),
+    Parameter::new("return_ssl_resources", Values::Flag),
+    Parameter::new("suppress_response_codes", Values::Flag),
+];
+
+const PAGE: &[Parameter] =
+    &[Parameter::new("limit", Values::Number), Parameter::new("offset", Values::Number)];
+
+const ITEMS: &[Parameter] = &[
+    Parameter::new("filter", Values::Any),
+    Parameter::new("limit", Values::Number),
+    Parameter::new("offset", Values::Number),
+];
+
+const SORTED: &[Parameter] = &[
+    Parameter::new("filter", Values::Any),
+    Parameter::new("limit", Values::Number),
+    Parameter::new("offset", Values::Number),
+    Parameter::new("sort_by", Values::OneOf(&["updated", "name", "size", "default"])),
+    Parameter::new("sort_order", Values::OneOf(&["descending", "ascending"])),
+];
+
+const SEARCH: &[Parameter] = &[
+    Parameter::new("filter", Values::Any),
+    Parameter::new("limit", Values::Number),
+    Parameter::new("offset", Values::Number),
+    Parameter::new("q", Values::Any),
+];
+
+const REDIRECT: &[Parameter] = &[Parameter::new("suppress_redirects", Values::Flag)];
+
+const PICTURE: &[Parameter] = &[
+    Parameter::new("suppress_redirects", Values::Flag),
+    Parameter::new("type", Values::OneOf(&["thumbnail", "small", "album", "normal", "full"])),
+];
+
+const USER_PICTURE: &[Parameter] = &[
+    Parameter::new("suppress_redirects", Values::Flag),
+    Parameter::new("type", Values::OneOf(&["small", "medium", "large"])),
+];
+
+const UPLOAD: &[Parameter] = &[
+    Parameter::new("downsize_photo_uploads", Values::Flag),
+    Parameter::new("overwrite", Values::OneOf(&["true", "false", "ChooseNewName"])),
+    Parameter::new("redirect_uri", Values::Any),
+    Parameter::new("state", Values::Any),
+];
+
+impl Action {
+    /// Parameters that the reference describes for this action, besides the common ones. `overwrite`
+    /// of a move or copy is not among them: clients send it, and the cloud ignored it (A.5).
+    pub(super) fn parameters(&self) -> &'static [Parameter] {
+        match self {
+            Self::List(_) => SORTED,
+            Self::ListAlbums | Self::ListShared(_) | Self::Recent => ITEMS,
+            Self::Search => SEARCH,
+            Self::ListComments | Self::ListTags => PAGE,
+            Self::GetContent => REDIRECT,
+            Self::GetPicture => PICTURE,
+            Self::GetUserPicture => USER_PICTURE,
+            Self::Put(_) | Self::Post | Self::PutContent => UPLOAD,
+            Self::GetUser
+            | Self::Permissions
+            | Self::GetQuota
+            | Self::Get
+            | Self::Update
+            | Self::Delete
+            | Self::Move
+            | Self::Copy
+            | Self::CreateFolder
+            | Self::CreateAlbum
+            | Self::Link(_)
+            | Self::AddComment
+            | Self::GetComment
+            | Self::DeleteComment
+            | Self::GetTag => &[],
         }
     }
 }
