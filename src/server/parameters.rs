@@ -102,9 +102,13 @@ pub(super) mod walk {
         ) -> Answer {
             let url = format!("{}{path}", self.server.url().as_str().trim_end_matches('/'));
             let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+            let method_has_body = !matches!(method.as_str(), "GET" | "DELETE");
             let mut request = self.client.request(method, url).bearer_auth("drivedal-dev");
             if !content_type.is_empty() {
                 request = request.header("content-type", content_type);
+            }
+            if body.is_empty() && method_has_body {
+                request = request.header("content-length", "0");
             }
             let response = request.body(body.to_owned()).send().await.unwrap();
             Answer { status: response.status(), text: response.text().await.unwrap() }
