@@ -213,7 +213,9 @@ fn is_json(name: &str, value: &str) -> bool {
 fn declared(list: &[&str], name: &str, value: &Value) -> bool {
     list.iter().any(|entry| match entry.split_once('=') {
         Some((known, default)) => {
-            known == name && *value != default && value.to_string() != default
+            let is_default = *value == default
+                || serde_json::from_str::<Value>(default).is_ok_and(|default| default == *value);
+            known == name && !is_default
         }
         None => *entry == name,
     })
