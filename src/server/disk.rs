@@ -40,7 +40,10 @@ impl FromStr for Durability {
 
 /// Syncs the entries of a folder to the disk. A test passes one that records its calls.
 #[derive(Clone)]
-pub(super) struct FolderSync(Option<Arc<dyn Fn(&Path) -> io::Result<()> + Send + Sync>>);
+pub(super) struct FolderSync(Option<Arc<SyncFolder>>);
+
+/// A function that syncs the entries of a folder.
+type SyncFolder = dyn Fn(&Path) -> io::Result<()> + Send + Sync;
 
 impl fmt::Debug for FolderSync {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

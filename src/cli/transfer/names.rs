@@ -238,7 +238,8 @@ mod tests {
             prop_assert_eq!(keys.len(), count);
             let mut all: Vec<_> = groups.into_iter().flatten().collect();
             let mut names = names;
-            (all.sort(), names.sort());
+            all.sort();
+            names.sort();
             prop_assert_eq!(all, names);
         }
     }

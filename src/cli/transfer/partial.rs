@@ -126,7 +126,8 @@ enum Place {
     Temporary(tempfile::NamedTempFile),
     Kept {
         file: File,
-        entry: Entry,
+        // Boxed: an entry is ten times as large as the other variant.
+        entry: Box<Entry>,
         claim: Claim,
         /// The journal has it, so somebody will find it.
         known: bool,
@@ -196,7 +197,7 @@ impl Sink {
             }
         };
         let checksum = expected.map(Expected::begin);
-        let place = Place::Kept { file, entry, claim, known: true };
+        let place = Place::Kept { file, entry: Box::new(entry), claim, known: true };
         let mut sink = Self { place, target, checksum, len, continued: len > 0 };
         if len == 0 && begun != Begun::Changed {
             begun = Begun::Anew;
