@@ -50,9 +50,12 @@ async fn taken(test: &Test, names: &[&str]) -> Outcome {
         assert!(mode(op, &folder).await?.is_some_and(|mode| mode.is_dir()), "{name}");
         assert_eq!(children(op, &folder).await?, [format!("{folder}below")]);
         if op.info().capability().rename {
-            op.rename(&file, "aside").await?;
+            // SkyDrive does not take an extension from a file.
+            let extension = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty());
+            let aside = extension.map_or("aside".into(), |(_, end)| format!("aside.{end}"));
+            op.rename(&file, &aside).await?;
             assert!(!exists(op, &file).await?, "{name}");
-            op.rename("aside", &file).await?;
+            op.rename(&aside, &file).await?;
         }
         assert_eq!(content(op, &file).await?, bytes(seed as u64, 100 + seed), "{name}");
         op.delete(&file).await?;
