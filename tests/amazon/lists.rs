@@ -206,3 +206,18 @@ async fn the_trash_is_listed_by_pages_while_nodes_are_restored() {
     }
     assert_eq!(seen, 7);
 }
+
+#[tokio::test]
+async fn filters_that_are_nested_too_deep_or_too_long_are_refused() {
+    let cloud = Cloud::start().await;
+    let deep = "(".repeat(3_000);
+    let closed = format!("{deep}kind:FILE{}", ")".repeat(3_000));
+    let wide = vec!["kind:FILE"; 2_000].join("%20OR%20");
+    for filter in [&deep, &closed, &wide] {
+        for path in ["nodes", "trash"] {
+            let said = cloud.ask("GET", &format!("{path}?filters={filter}"), None).await.error(400);
+            assert!(said.starts_with("Invalid filters"), "{said}");
+        }
+    }
+    cloud.get("nodes?filters=((kind:FILE))").await;
+}

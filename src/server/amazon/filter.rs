@@ -247,6 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn depth_and_width_are_limited() {
+        let nested = |depth: usize| format!("{}kind:FILE{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(holds(&nested(32), NODE));
+        let wide = |conditions: usize| vec!["kind:FILE"; conditions].join(" OR ");
+        assert!(holds(&wide(1_000), NODE));
+        let values = format!("kind:({})", vec!["FILE"; 1_001].join(" OR "));
+        for (filter, said) in [
+            (nested(33), "32 deep"),
+            (nested(100_000), "32 deep"),
+            ("(".repeat(100_000), "32 deep"),
+            (wide(1_001), "1000 conditions"),
+            (values, "1000 conditions"),
+        ] {
+            let error = Filter::parse(&filter).expect_err(said);
+            assert!(error.message.contains(said), "{}", error.message);
+        }
+    }
+
+    #[test]
     fn what_every_node_has_is_known_only_where_all_conditions_hold() {
         let filter = |text| Filter::parse(text).expect("a filter");
         let both = filter("parents:P AND name:x");

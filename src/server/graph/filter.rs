@@ -27,6 +27,9 @@ use crate::server::tree::fold;
 /// How deep parentheses and `not` may nest.
 const DEEPEST: usize = 16;
 
+/// Maximum number of comparisons in a filter: each of them is evaluated for every item. Inferred.
+const MAX_TERMS: usize = 1_000;
+
 /// Which items are wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
@@ -60,7 +63,7 @@ impl Filter {
         let Some(text) = query.get("filter").filter(|text| !text.trim().is_empty()) else {
             return Ok(None);
         };
-        let mut parser = Parser { whole: text, rest: text };
+        let mut parser = Parser { whole: text, rest: text, terms: 0 };
         let filter = parser.either(0)?;
         match parser.rest.trim_start() {
             "" => Ok(Some(filter)),
@@ -124,6 +127,8 @@ fn time(text: &str) -> Option<Timestamp> {
 struct Parser<'a> {
     whole: &'a str,
     rest: &'a str,
+    /// Number of comparisons so far.
+    terms: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -161,6 +166,11 @@ impl<'a> Parser<'a> {
         if self.sign('(') {
             let inner = self.either(depth + 1)?;
             return if self.sign(')') { Ok(inner) } else { Err(self.refuse()) };
+        }
+        self.terms += 1;
+        if self.terms > MAX_TERMS {
+            let why = format!("Invalid filter clause: it has more than {MAX_TERMS} comparisons.");
+            return Err(Error::bad_query(why));
         }
         let tests = [
             ("startswith", TextTest::StartsWith),
@@ -326,6 +336,8 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         let deep = format!("{}size eq 1{}", "(".repeat(99), ")".repeat(99));
+        let (deeper, negated) = ("(".repeat(20_000), "not ".repeat(15_000));
+        let wide = vec!["size eq 1"; 1_001].join(" or ");
         for filter in [
             "name",
             "name eq",
@@ -340,6 +352,9 @@ mod tests {
             "name eq x",
             "children/any(c: c/name eq 'x')",
             &deep,
+            &deeper,
+            &negated,
+            &wide,
         ] {
             let error = parse(filter).unwrap_err();
             assert_eq!(error.status, http::StatusCode::BAD_REQUEST, "{filter}");

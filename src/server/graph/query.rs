@@ -19,13 +19,18 @@ struct QueryOption {
     value: String,
 }
 
+/// Maximum number of options: every parameter alias in a path is looked up among them. Inferred.
+const MAX_OPTIONS: usize = 200;
+
 impl Query {
     /// Reads the part of a URL after `?`.
     pub(super) fn parse(raw: Option<&str>) -> Result<Self> {
-        let options = raw
-            .unwrap_or_default()
-            .split('&')
-            .filter(|option| !option.is_empty())
+        let given = || raw.unwrap_or_default().split('&').filter(|option| !option.is_empty());
+        if given().nth(MAX_OPTIONS).is_some() {
+            let why = format!("A request has {MAX_OPTIONS} query options at most.");
+            return Err(Error::bad_query(why));
+        }
+        let options = given()
             .map(|raw| {
                 let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
                 Ok(QueryOption { raw: raw.into(), name: decode(name)?, value: decode(value)? })
@@ -132,6 +137,14 @@ mod tests {
         for raw in ["$top=7", "top=7", "%24top=7", "%24%74op=%37"] {
             assert_eq!(Query::parse(Some(raw)).unwrap().count("top").unwrap(), Some(7), "{raw}");
         }
+    }
+
+    #[test]
+    fn there_are_only_so_many_options() {
+        let query = |count| vec!["a=1"; count].join("&");
+        assert!(Query::parse(Some(&query(200))).is_ok());
+        let error = Query::parse(Some(&query(201))).unwrap_err();
+        assert_eq!(error.status, http::StatusCode::BAD_REQUEST);
     }
 
     #[test]

@@ -62,6 +62,9 @@ const EXPANDED: &[&str] = &["children", "permissions", "thumbnails"];
 /// How deep expansions may nest: children, and the relations of those.
 const DEEPEST: usize = 2;
 
+/// Maximum number of relations in one `$expand`: each of them is looked up for every item. Inferred.
+const MAX_EXPANSIONS: usize = 16;
+
 /// The properties and relations of an item that a request selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Selection {
@@ -92,6 +95,10 @@ impl Selection {
     fn parse(select: Option<&str>, expand: Option<&str>, depth: usize) -> Result<Self> {
         let properties = select.map(properties).filter(|all| !is_everything(all));
         let expanded = match expand {
+            Some(text) if split(text, ',').nth(MAX_EXPANSIONS).is_some() => {
+                let why = format!("$expand has {MAX_EXPANSIONS} relations at most.");
+                return Err(Error::bad_query(why));
+            }
             Some(text) => {
                 split(text, ',').map(|text| Expansion::parse(text, depth)).collect::<Result<_>>()?
             }
@@ -322,6 +329,7 @@ mod tests {
             ("children($colour=x)", 400, "'$colour'"),
             ("children($top=0)", 400, "$top"),
             ("colour", 400, "'colour'"),
+            (&vec!["children"; 17].join(","), 400, "16 relations"),
         ] {
             let error = expand(text).unwrap_err();
             assert_eq!(error.status.as_u16(), status, "{text}");

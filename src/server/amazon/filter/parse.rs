@@ -5,9 +5,15 @@ use std::{iter::Peekable, str::Chars};
 use super::{Field, Filter, Value, moment};
 use crate::server::amazon::error::{AmazonError, Result};
 
+/// Maximum nesting of parentheses. The parser recurses once per level; inferred, clients nest twice.
+const MAX_DEPTH: usize = 32;
+
+/// Maximum number of conditions in a filter: each of them is compared with every node. Inferred.
+const MAX_CONDITIONS: usize = 1_000;
+
 /// The condition that a text says.
 pub(super) fn filter(text: &str) -> Result<Filter> {
-    let mut parser = Parser { rest: text.chars().peekable() };
+    let mut parser = Parser { rest: text.chars().peekable(), depth: 0, conditions: 0 };
     let filter = parser.any()?;
     parser.space();
     match parser.rest.next() {
@@ -22,6 +28,10 @@ fn bad(what: &str) -> AmazonError {
 
 struct Parser<'a> {
     rest: Peekable<Chars<'a>>,
+    /// Number of parentheses that are open.
+    depth: usize,
+    /// Number of conditions so far.
+    conditions: usize,
 }
 
 impl Parser<'_> {
@@ -50,8 +60,13 @@ impl Parser<'_> {
     fn term(&mut self) -> Result<Filter> {
         self.space();
         if self.rest.next_if_eq(&'(').is_some() {
+            self.depth += 1;
+            if self.depth > MAX_DEPTH {
+                return Err(bad(&format!("parentheses are nested more than {MAX_DEPTH} deep")));
+            }
             let filter = self.any()?;
             self.expect(')')?;
+            self.depth -= 1;
             return Ok(filter);
         }
         let mut name = String::new();
@@ -68,7 +83,19 @@ impl Parser<'_> {
         match self.rest.peek() {
             Some('(') => self.several(field),
             Some('[') => self.range(field),
-            _ => Ok(Filter::Is(field, self.value(true)?)),
+            _ => {
+                self.count()?;
+                Ok(Filter::Is(field, self.value(true)?))
+            }
+        }
+    }
+
+    /// Counts a condition.
+    fn count(&mut self) -> Result<()> {
+        self.conditions += 1;
+        match self.conditions > MAX_CONDITIONS {
+            true => Err(bad(&format!("there are more than {MAX_CONDITIONS} conditions"))),
+            false => Ok(()),
         }
     }
 
@@ -78,6 +105,7 @@ impl Parser<'_> {
         let mut values = Vec::new();
         loop {
             self.space();
+            self.count()?;
             values.push(Filter::Is(field, self.value(true)?));
             if !self.word("OR") {
                 break;
@@ -90,6 +118,7 @@ impl Parser<'_> {
     /// `[a TO b]`.
     fn range(&mut self, field: Field) -> Result<Filter> {
         self.expect('[')?;
+        self.count()?;
         let from = self.end()?;
         if !self.word("TO") {
             return Err(bad(&self.found("TO")));
