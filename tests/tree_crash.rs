@@ -47,6 +47,7 @@ async fn upload(tree: &SqlTree, drive: DriveNo, name: &str) {
         id: String::new(),
         drive,
         parent: ROOT,
+        folders: Vec::new(),
         name: name.to_owned(),
         total: None,
         received: 0,

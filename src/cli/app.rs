@@ -207,7 +207,7 @@ impl App {
                 let folder = std::path::absolute(embedded.folder());
                 let folder = folder.unwrap_or_else(|_| embedded.folder().to_owned());
                 Ok(Reached {
-                    source: source(embedded.url()),
+                    source: source(embedded.url(), embedded.token()),
                     reached_at: folder.to_string_lossy().into_owned(),
                     server: Some(embedded.url().as_str().to_owned()),
                 })

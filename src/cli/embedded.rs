@@ -13,7 +13,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drivedal::{remote::Source, server::Server};
+use drivedal::{
+    drive::Secret,
+    remote::Source,
+    server::{Server, ServerError},
+};
 use url::Url;
 
 use crate::cli::{
@@ -24,57 +28,54 @@ use crate::cli::{
     transfer::local::blocking,
 };
 
-/// How a drive is reached on a server.
-type Reached = fn(&Url) -> Source;
+/// Makes the options of a drive from its server's URL and access token.
+type Reached = fn(&Url, &Secret) -> Source;
 
 /// The embedded drives by name. They are three views of one tree: what one of them is given the
 /// others show.
 const DRIVES: [(&str, Reached); 3] =
     [("local-onedrive", onedrive), ("local-skydrive", skydrive), ("local-amazon", amazon)];
 
-/// The access token of the server's development account.
-const TOKEN: &str = "drivedal-dev";
-
-fn skydrive(server: &Url) -> Source {
+fn skydrive(server: &Url, token: &Secret) -> Source {
     let server = server.as_str().trim_end_matches('/');
     Source::scheme("skydrive")
         .option("name", "local")
         .option("endpoint", format!("{server}/v5.0/"))
         .option("storage_endpoint", server)
         .option("oauth_endpoint", server)
-        .option("access_token", TOKEN)
+        .option("access_token", token.expose())
 }
 
-fn onedrive(server: &Url) -> Source {
+fn onedrive(server: &Url, token: &Secret) -> Source {
     let server = server.as_str().trim_end_matches('/');
     Source::scheme("onedrive")
         .option("name", "local")
         .option("endpoint", format!("{server}/v1.0"))
         .option("oauth_endpoint", server)
         .option("account_kind", "personal")
-        .option("access_token", TOKEN)
+        .option("access_token", token.expose())
 }
 
-fn amazon(server: &Url) -> Source {
+fn amazon(server: &Url, token: &Secret) -> Source {
     let server = server.as_str().trim_end_matches('/');
     Source::scheme("amazon-drive")
         .option("name", "local")
         .option("endpoint", format!("{server}/drive/v1/"))
         .option("oauth_endpoint", server)
-        .option("access_token", TOKEN)
+        .option("access_token", token.expose())
 }
 
 /// How the embedded drive of that name is reached on a server; `None`: there is no such drive.
-pub(crate) fn source(name: &str) -> Option<impl Fn(&Url) -> Source> {
+pub(crate) fn source(name: &str) -> Option<impl Fn(&Url, &Secret) -> Source> {
     DRIVES.iter().find(|(drive, _)| *drive == name).map(|(_, source)| *source)
 }
 
 /// The server behind the embedded drives.
 pub(crate) enum Embedded {
     /// It runs in this process.
-    Mine { server: Server, folder: PathBuf },
+    Mine { server: Server, token: Secret, folder: PathBuf },
     /// It runs in another one, which is not to stop before this is dropped.
-    Others { url: Url, folder: PathBuf, _user: File },
+    Others { url: Url, token: Secret, folder: PathBuf, _user: File },
 }
 
 impl Embedded {
@@ -95,13 +96,18 @@ impl Embedded {
         let opened = match Server::running_at(&folder).await {
             Some(url) => {
                 let user = lock(&folder, "users.lock", Lock::Shared).await?;
-                Ok(Self::Others { url, folder, _user: user })
+                let token = Server::access_token_at(&folder).map_err(failed)?;
+                Ok(Self::Others { url, token, folder, _user: user })
             }
-            // No command empties the recycle bin: what is deleted frees its space at once.
-            None => match Server::builder().data(&folder).keep_deleted(false).start().await {
-                Ok(server) => Ok(Self::Mine { server, folder }),
-                Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
-            },
+            None => {
+                // Its port is for this user's commands only. No command empties the recycle bin: what
+                // is deleted frees its space at once.
+                let server = Server::builder().data(&folder).private().keep_deleted(false);
+                let server = server.start().await;
+                let server = server.map_err(failed)?;
+                let token = Server::access_token_at(&folder).map_err(failed)?;
+                Ok(Self::Mine { server, token, folder })
+            }
         };
         drop(starting);
         opened
@@ -112,6 +118,13 @@ impl Embedded {
         match self {
             Self::Mine { server, .. } => server.url(),
             Self::Others { url, .. } => url,
+        }
+    }
+
+    /// Its access token.
+    pub(crate) fn token(&self) -> &Secret {
+        match self {
+            Self::Mine { token, .. } | Self::Others { token, .. } => token,
         }
     }
 
@@ -128,7 +141,7 @@ impl Embedded {
     /// # Errors
     /// When the data folder is gone.
     pub(crate) async fn close(self, output: &Output, interrupt: &Interrupt) -> Result {
-        let Self::Mine { server, folder } = self else { return Ok(()) };
+        let Self::Mine { server, folder, .. } = self else { return Ok(()) };
         let mut said = false;
         loop {
             let starting = lock(&folder, "start.lock", Lock::Alone).await?;
@@ -146,6 +159,10 @@ impl Embedded {
             let _ = interrupt.or(lock(&folder, "users.lock", Lock::Alone)).await;
         }
     }
+}
+
+fn failed(error: ServerError) -> Failure {
+    Failure::new(Exit::Failed, error.to_string())
 }
 
 #[derive(Clone, Copy)]

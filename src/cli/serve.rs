@@ -1,11 +1,6 @@
 //! `drivedal serve`
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use drivedal::server::{
     AccountKind, Budget, Builder, Durability, Fault, FaultError, Server, ServerError,
@@ -27,8 +22,11 @@ The first line of output is `listening on http://ADDRESS:PORT`, written when the
 with --json {\"listening\": \"http://ADDRESS:PORT\"}. Ctrl-C and SIGTERM stop it cleanly, with exit
 code 0.
 
-Clients sign in with the access token `drivedal-dev`, or the refresh token `drivedal-dev-refresh`
-and any client id. The token `drivedal-dev-NAME` is an empty drive NAME of its own, made on sight.
+With --ephemeral or --data DIR clients sign in with the access token `drivedal-dev`, or the refresh
+token `drivedal-dev-refresh` and any client id. The token `drivedal-dev-NAME` is an empty drive NAME of
+its own, created on first use. These tokens are public: any user of the machine can use them.
+On the default data folder a random token takes the place of `drivedal-dev`. It is in the folder's file
+`token`, which only you can read; /_control/ and the sign-in pages want it too.
 Below http://ADDRESS:PORT are Live Connect at /v5.0/, Microsoft Graph at /v1.0 and Amazon Cloud Drive
 at /drive/v1/, and control (counters, request log, faults, reset) at /_control/.
 
@@ -36,18 +34,28 @@ Examples:
   drivedal serve --http 127.0.0.1:8080
   drivedal serve --http 127.0.0.1:0 --ephemeral --seed testdata --latency 20ms
   drivedal serve --ephemeral --faults bad-line.json --fault-seed 42
-  drivedal serve --http 127.0.0.1:8080 --stand-in ca.pem
+  drivedal serve --http 127.0.0.1:8080 --ephemeral --stand-in ca.pem
     and then: HTTPS_PROXY=http://127.0.0.1:8080 SSL_CERT_FILE=ca.pem CLIENT …")]
 pub(crate) struct Serve {
     /// Where to listen, on this machine only; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     http: SocketAddr,
 
-    /// Listen where other machines can reach it. Whoever does may read and write everything: the
-    /// tokens above are known to all, and nothing is encrypted. For containers, and networks of
-    /// one's own
+    /// Listen where other machines can reach it. Whoever has a token may read and write everything:
+    /// drivedal-dev is public, and nothing is encrypted. For containers, and networks of one's own
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "http")]
     insecure_listen: Option<SocketAddr>,
+
+    /// Accept requests to this host name or address too; repeatable. Without it the server accepts
+    /// loopback names and addresses, the address of --insecure-listen, and with --stand-in the clouds'
+    /// hosts
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+
+    /// Let web pages of this origin, such as http://localhost:3000, use the protocols (CORS);
+    /// repeatable. Requests that pages of other origins send are refused
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
 
     /// Keep everything in memory; nothing is left at the end
     #[arg(long)]
@@ -196,7 +204,7 @@ impl Serve {
             app.output
                 .say(format_args!("drivedal: seed: {files} files, {folders} folders{skipped}"));
         }
-        let told = announce(app, &server, self.stand_in.as_deref());
+        let told = self.announce(app, &server);
         // Asked to serve, it has done so when it is asked to stop.
         if told.is_ok() {
             app.interrupt.wait().await;
@@ -253,11 +261,13 @@ impl Serve {
     fn builder(&self, app: &App) -> Result<Builder> {
         let mut builder = Server::builder();
         if !self.ephemeral {
-            let default = || config::dirs().map(|dirs| dirs.data_dir().to_owned());
-            let folder = app.data.clone().or_else(default).ok_or_else(|| {
+            let folder = data_folder(app).ok_or_else(|| {
                 Failure::usage("no home folder, so no place for data: --data DIR or --ephemeral")
             })?;
             builder = builder.data(folder);
+            if self.is_private(app) {
+                builder = builder.private();
+            }
         }
         builder = match self.insecure_listen {
             Some(address) => builder.insecure_listen(address),
@@ -270,6 +280,8 @@ impl Serve {
         if let Some(bytes) = self.bin_size {
             builder = builder.bin_size(bytes);
         }
+        builder = self.allow_host.iter().fold(builder, Builder::allow_host);
+        builder = self.allow_origin.iter().fold(builder, Builder::allow_origin);
         if let Some(seed) = self.fault_seed {
             builder = builder.fault_seed(seed);
         }
@@ -287,34 +299,51 @@ impl Serve {
         }
         Ok(builder.kind(self.kind).latency(self.latency.unwrap_or_default()))
     }
+
+    /// Prints where the server listens, and how clients reach it.
+    fn announce(&self, app: &App, server: &Server) -> Result {
+        let url = server.url().as_str().trim_end_matches('/');
+        match app.output.is_json() {
+            true => app.output.json(&Listening { listening: url })?,
+            false => app.output.line(format_args!("listening on {url}"))?,
+        }
+        app.output.flush()?;
+        if let Some(file) = &self.stand_in {
+            app.output.say(format_args!(
+                "drivedal: clients whose hosts are fixed: HTTPS_PROXY={url} SSL_CERT_FILE={}",
+                file.display()
+            ));
+        }
+        if let Some(folder) = data_folder(app).filter(|_| self.is_private(app)) {
+            let file = folder.join("token");
+            app.output.say(format_args!("drivedal: the access token is in {}", file.display()));
+        }
+        if self.insecure_listen.is_some() {
+            app.output.say("drivedal: other machines can reach this server: whoever has a token can read and write everything");
+        }
+        if let Some(token) = server.control_token().filter(|_| !self.is_private(app)) {
+            let token = token.expose();
+            app.output.say(format_args!("drivedal: /_control wants the token {token}"));
+        }
+        Ok(())
+    }
+
+    /// Whether the server accepts only its own token: on the default data folder.
+    fn is_private(&self, app: &App) -> bool {
+        !self.ephemeral && app.data.is_none()
+    }
 }
 
-fn announce(app: &App, server: &Server, authority: Option<&Path>) -> Result {
-    let url = server.url().as_str().trim_end_matches('/');
-    match app.output.is_json() {
-        true => app.output.json(&Listening { listening: url })?,
-        false => app.output.line(format_args!("listening on {url}"))?,
-    }
-    app.output.flush()?;
-    if let Some(file) = authority {
-        app.output.say(format_args!(
-            "drivedal: clients whose hosts are fixed: HTTPS_PROXY={url} SSL_CERT_FILE={}",
-            file.display()
-        ));
-    }
-    if let Some(token) = server.control_token() {
-        app.output.say(format_args!(
-            "drivedal: other machines can reach this server, and read and write everything; \
-             /_control wants the token {}",
-            token.expose()
-        ));
-    }
-    Ok(())
+fn data_folder(app: &App) -> Option<PathBuf> {
+    app.data.clone().or_else(|| config::dirs().map(|dirs| dirs.data_dir().to_owned()))
 }
 
 fn unable(error: ServerError) -> Failure {
     let exit = match error {
-        ServerError::NotLoopback(_) | ServerError::Budget(_) => Exit::Usage,
+        ServerError::NotLoopback(_)
+        | ServerError::Budget(_)
+        | ServerError::Host(_)
+        | ServerError::Origin(_) => Exit::Usage,
         _ => Exit::Failed,
     };
     Failure::new(exit, error.to_string())

@@ -292,12 +292,16 @@ async fn reply(line: &Line, secure: bool, request: Request) -> Response {
     let serving = &line.serving;
     let (parts, body) = request.into_parts();
     let Some(origin) = Origin::of(&parts, secure, line.local) else {
-        return text(StatusCode::BAD_REQUEST, "The request names no host.");
+        return text(StatusCode::BAD_REQUEST, "cannot serve the request: it needs one host");
     };
-    if let Some(reason) = strange(&serving.app, &parts, &origin) {
-        return text(StatusCode::FORBIDDEN, reason);
-    }
+    let admitted = match serving.app.settings.allowed.admit(&parts, &origin) {
+        Ok(admitted) => admitted,
+        Err(reason) => return text(StatusCode::FORBIDDEN, reason),
+    };
     let request = Request::from_parts(parts, body);
+    if let Some(preflight) = admitted.preflight(&request) {
+        return preflight;
+    }
     if request.uri().path().starts_with("/_control/") {
         if request.extensions().get::<Overloaded>().is_some() {
             return busy(None);
@@ -311,7 +315,7 @@ async fn reply(line: &Line, secure: bool, request: Request) -> Response {
     // HTTP/2 writes many answers at a time.
     let flushes = (request.version() < Version::HTTP_2).then(|| line.flushes.clone());
     let link = Link { flushes, ..line.link.clone() };
-    observe::exchange(&serving.app, &link, origin, request).await
+    admitted.with_cors(observe::exchange(&serving.app, &link, origin, request).await)
 }
 
 /// Returns the refusal of a request beyond the limit, in its protocol's words if it has one.
@@ -324,32 +328,6 @@ pub(super) fn busy(front_end: Option<&dyn FrontEnd>) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
     response.extensions_mut().insert(EndsConnection);
     response
-}
-
-/// Why a request is refused that only a web page of somebody else's can have sent to this machine.
-/// Well-known tokens would let it in.
-fn strange(
-    app: &App,
-    request: &axum::http::request::Parts,
-    origin: &Origin,
-) -> Option<&'static str> {
-    if !app.settings.private {
-        return None;
-    }
-    if !origin.is_local() {
-        return Some(
-            "This server is for this machine only, and the host in the request is another.",
-        );
-    }
-    let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let by_other_page = header("sec-fetch-site") == Some("cross-site");
-    // Following a link or a redirect that shows in the address bar, as in signing in.
-    let navigation = request.method == axum::http::Method::GET
-        && header("sec-fetch-mode") == Some("navigate")
-        && request.uri.query().is_none_or(|query| !query.contains("method="));
-    (by_other_page && !navigation).then_some(
-        "A web page of another site asked for this, and this server is for this machine only.",
-    )
 }
 
 /// A connection's socket, which can be closed without a good-bye.

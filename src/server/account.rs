@@ -1,9 +1,4 @@
-//! Who asks: from an access token to an account and its drive.
-//!
-//! The development account needs no sign-in: the access token `drivedal-dev` opens the default
-//! drive, `drivedal-dev-NAME` a drive NAME of its own, made empty when it is first seen. NAME is 1
-//! to 64 of `A-Z a-z 0-9 . _ -` and does not end in `-refresh`. Each such token with `-refresh` at
-//! its end is a refresh token for the same drive that never expires.
+//! From an access token to an account and its drive.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
@@ -15,17 +10,13 @@ use super::{
     app::App,
     graph::AccountKind,
     seal::{Broken, Purpose, random_name},
+    secret_urls::SecretUrl,
     tree::{DriveNo, NameFolding, TreeError},
 };
 
-/// The development account's access token.
-const DEVELOPMENT: &str = "drivedal-dev";
-
-/// What makes a refresh token of a development access token.
-const REFRESH: &str = "-refresh";
-
-/// The longest NAME in `drivedal-dev-NAME`.
-const LONGEST_NAME: usize = 64;
+/// Where requests of every protocol have credentials in their URLs.
+pub(super) const SECRET_URLS: &[SecretUrl] =
+    &[SecretUrl::Parameter("access_token"), SecretUrl::Parameter("password")];
 
 /// How issued tokens begin, so that they are told apart from others at a glance, as the cloud's.
 const ACCESS_PREFIX: &str = "EwA";
@@ -128,7 +119,7 @@ impl App {
     /// What the access token of a request allows, wherever the request carries it.
     pub(super) fn grant(&self, request: &Parts) -> Result<Grant, Refusal> {
         let token = access_token(request)?.ok_or(Refusal::Missing)?;
-        if let Some(name) = development_account(&token) {
+        if let Some(name) = self.settings.tokens.account(&token) {
             return Ok(Grant::new(name, None));
         }
         let sealed = token.strip_prefix(ACCESS_PREFIX).ok_or(Refusal::Invalid)?;
@@ -137,7 +128,7 @@ impl App {
 
     /// What a refresh token allows; `None`: it is none of ours, or too old.
     pub(super) fn refresh_grant(&self, token: &str) -> Option<Grant> {
-        if let Some(name) = token.strip_suffix(REFRESH).and_then(development_account) {
+        if let Some(name) = self.settings.tokens.refreshed_account(token) {
             return Some(Grant::new(name, None));
         }
         let sealed = token.strip_prefix(REFRESH_PREFIX)?;
@@ -177,26 +168,6 @@ impl App {
     }
 }
 
-/// The account that a development access token opens.
-pub(super) fn development_account(token: &str) -> Option<&str> {
-    let rest = token.strip_prefix(DEVELOPMENT)?;
-    if rest.is_empty() {
-        return Some(rest);
-    }
-    // With its dash, so that `drivedal-dev-refresh` is a refresh token and not the drive `refresh`.
-    if rest.ends_with(REFRESH) {
-        return None;
-    }
-    let name = rest.strip_prefix('-')?;
-    is_account_name(name).then_some(name)
-}
-
-/// Whether a drive made on sight may be called that.
-pub(super) fn is_account_name(name: &str) -> bool {
-    (1..=LONGEST_NAME).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
 /// The access token of a request: its `Authorization` header's, else its query's `access_token`.
 fn access_token(request: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
     if let Some(header) = request.headers.get(header::AUTHORIZATION) {
@@ -218,32 +189,6 @@ fn access_token(request: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn development_tokens_name_their_drive() {
-        assert_eq!(development_account("drivedal-dev"), Some(""));
-        assert_eq!(development_account("drivedal-dev-anna"), Some("anna"));
-        assert_eq!(development_account("drivedal-dev-a.b_c-2"), Some("a.b_c-2"));
-    }
-
-    #[test]
-    fn what_is_not_quite_a_development_token_opens_nothing() {
-        let long = format!("drivedal-dev-{}", "a".repeat(65));
-        for token in [
-            "",
-            "drivedal",
-            "drivedal-devanna",
-            "drivedal-dev-",
-            "drivedal-dev-refresh",
-            "drivedal-dev-anna-refresh",
-            "drivedal-dev-a b",
-            "drivedal-dev-a/b",
-            "drivedal-dev-ä",
-            &long,
-        ] {
-            assert_eq!(development_account(token), None, "{token}");
-        }
-    }
 
     fn parts(uri: &str, authorization: Option<&str>) -> Parts {
         let mut request = axum::http::Request::builder().uri(uri);

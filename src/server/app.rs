@@ -11,9 +11,11 @@ use axum::{
 };
 
 use super::{
+    access::StandingTokens,
     account::{Accounts, Grant, Refusal},
     amazon::Amazon,
     control::State,
+    cross_site::Allowed,
     graph::{AccountKind, Graph},
     limits::Load,
     live::{Live, bits::Bits, pictures::Pictures, sharing::Links},
@@ -22,6 +24,7 @@ use super::{
     observe::Link,
     origin::Origin,
     seal::Seal,
+    secret_urls::SecretUrl,
     tickets::Downloads,
     tree::Tree,
 };
@@ -41,8 +44,10 @@ pub(super) struct Settings {
     pub session_life: Duration,
     /// The kind of accounts whose name does not say it.
     pub kind: AccountKind,
-    /// Whether the server is for this machine only.
-    pub private: bool,
+    /// Tokens that are valid without a sign-in.
+    pub tokens: StandingTokens,
+    /// Hosts and origins that the server accepts besides its own.
+    pub allowed: Allowed,
 }
 
 /// A server's inside: what is kept, and what every protocol needs.
@@ -97,6 +102,11 @@ pub(super) trait FrontEnd: Send + Sync {
 
     /// What fields of its answers are called that tell hashes of files.
     fn hashes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Where the URLs that this protocol creates have secrets.
+    fn secret_urls(&self) -> &'static [SecretUrl] {
         &[]
     }
 

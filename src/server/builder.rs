@@ -15,9 +15,11 @@ use url::Url;
 use super::{
     Server, ServerError,
     accept::{self, Serving},
+    access::{self, StandingTokens},
     account::Accounts,
     app::{App, Settings},
     control::{self, Budget, Budgets, Control},
+    cross_site::{self, Allowed},
     disk::Durability,
     graph::AccountKind,
     limits::{Limits, Load},
@@ -29,6 +31,7 @@ use super::{
     tls::Authority,
     tree::{BinLimits, CheckReport, OpenError, SqlTree, Tree, TreeOptions},
 };
+use crate::drive::Secret;
 
 /// How long an access token lives (Live Connect A.2).
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
@@ -82,6 +85,9 @@ pub struct Builder {
     bin_size: Option<u64>,
     /// Other limits than the system's.
     limits: Option<Limits>,
+    private: bool,
+    hosts: Vec<String>,
+    origins: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -111,6 +117,9 @@ impl Default for Builder {
             bin_age: None,
             bin_size: None,
             limits: None,
+            private: false,
+            hosts: Vec::new(),
+            origins: Vec::new(),
         }
     }
 }
@@ -135,7 +144,8 @@ impl Builder {
     /// Where to listen, also for other machines. Insecure: whoever can reach the address can read
     /// and write every drive, because the development tokens are known to all and nothing is
     /// encrypted. For containers and networks of one's own. `/_control` then wants
-    /// [`Server::control_token`].
+    /// [`Server::control_token`]. Clients that address the server by a name need
+    /// [`allow_host`](Self::allow_host).
     pub fn insecure_listen(self, address: SocketAddr) -> Self {
         Self { listen: address, insecure: true, ..self }
     }
@@ -252,6 +262,30 @@ impl Builder {
         Self { limits: Some(limits), ..self }
     }
 
+    /// Accepts the server's [own access token](Server::access_token) in place of the development
+    /// tokens, which are public. `/_control`, sign-in pages and the client credentials grant then want
+    /// it too. For data that other users of the machine must not reach.
+    pub fn private(self) -> Self {
+        Self { private: true, ..self }
+    }
+
+    /// Accepts requests to another host name or address, without a port. By default the server accepts
+    /// loopback names and addresses, the address given to [`insecure_listen`](Self::insecure_listen),
+    /// and the clouds' hosts if it [stands in](Self::stand_in) for them: any other name may be one
+    /// that a web page's owner made to resolve to this machine.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Lets web pages of an origin, such as `http://localhost:3000`, use the protocols (not
+    /// `/_control`) by CORS. By default requests that pages of other origins send are 403, as the
+    /// development tokens are public.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
         if !self.insecure && !self.listen.ip().is_loopback() {
@@ -260,14 +294,16 @@ impl Builder {
         if let Some(reason) = self.budget.and_then(|budget| budget.check().err()) {
             return Err(ServerError::Budget(reason));
         }
+        let allowed = self.allowed()?;
         // Before a long seeding, so that an address that is taken is told at once.
         let refused = |source| ServerError::Listen { address: self.listen, source };
         let listener = TcpListener::bind(self.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let url = url_of(address);
         let (tree, seal) = self.open().await?;
+        let own = self.own_token()?;
         let limits = self.limits.clone().unwrap_or_else(Limits::from_system);
-        let app = Arc::new(self.app(Arc::<SqlTree>::clone(&tree), seal, &limits));
+        let app = Arc::new(self.app(Arc::<SqlTree>::clone(&tree), seal, &limits, allowed, own));
         let seeded = match &app.control.seed {
             Some(folder) => Some(seed::seed(&app, folder).await?),
             None => None,
@@ -308,7 +344,19 @@ impl Builder {
     }
 
     /// What its front ends share.
-    fn app(&self, tree: Arc<dyn Tree>, seal: Seal, limits: &Limits) -> App {
+    fn app(
+        &self,
+        tree: Arc<dyn Tree>,
+        seal: Seal,
+        limits: &Limits,
+        allowed: Allowed,
+        own: Option<Secret>,
+    ) -> App {
+        let control_token = match (self.private, self.insecure) {
+            (true, _) => own.clone(),
+            (false, true) => Some(random_name().into()),
+            (false, false) => None,
+        };
         App {
             tree,
             seal,
@@ -319,21 +367,52 @@ impl Builder {
                 ticket_life: self.ticket_life,
                 session_life: self.session_life,
                 kind: self.kind,
-                private: !self.insecure,
+                tokens: StandingTokens { public: !self.private, own },
+                allowed,
             },
             accounts: Accounts::default(),
             control: control::State {
                 faults: control::Faults::new(self.fault_seed),
                 seed: self.seed.clone(),
                 budgets: Budgets::new(self.budget),
-                token: self.insecure.then(|| random_name().into()),
-                instance: random_name(),
+                token: control_token,
                 ..control::State::default()
             },
             oauth: OAuth::default(),
             load: Load::new(limits),
             thumbnails: Thumbnails::default(),
         }
+    }
+
+    /// The server's own access token.
+    fn own_token(&self) -> Result<Option<Secret>, ServerError> {
+        match &self.storage {
+            Storage::Folder(folder) => {
+                let file = folder.join(access::FILE);
+                access::open(folder).map(Some).map_err(in_folder(&file))
+            }
+            Storage::Memory => Ok(self.private.then(|| random_name().into())),
+        }
+    }
+
+    /// Hosts and origins that are accepted.
+    fn allowed(&self) -> Result<Allowed, ServerError> {
+        let mut hosts = self.hosts.clone();
+        let malformed = |host: &&String| host.is_empty() || host.contains(['/', '@', '*']);
+        if let Some(host) = hosts.iter().find(malformed) {
+            return Err(ServerError::Host(host.clone()));
+        }
+        for host in &mut hosts {
+            *host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        }
+        if self.insecure && !self.listen.ip().is_unspecified() {
+            hosts.push(self.listen.ip().to_string());
+        }
+        let parse = |text: &String| {
+            cross_site::parse_origin(text).ok_or_else(|| ServerError::Origin(text.clone()))
+        };
+        let origins = self.origins.iter().map(parse).collect::<Result<_, _>>()?;
+        Ok(Allowed { stand_in: self.stand_in, hosts, origins })
     }
 
     /// Who signs for the clouds' hosts.

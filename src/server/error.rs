@@ -45,6 +45,12 @@ pub enum ServerError {
     /// The budget that every account was to have is none.
     #[error("{0}")]
     Budget(&'static str),
+    /// A host to be allowed is malformed.
+    #[error("cannot allow host `{0}`: it is no host name or address (write drive.example)")]
+    Host(String),
+    /// An origin to be allowed is malformed.
+    #[error("cannot allow origin `{0}`: it is no origin (write http://localhost:3000)")]
+    Origin(String),
     /// No certificates in the clouds' names could be made.
     #[error("certificates in the clouds' names: {0}")]
     Certificates(#[source] io::Error),

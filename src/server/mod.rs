@@ -139,6 +139,7 @@
 //! | `.wrong_hash()` | `"wrong_hash": true` | hashes that are not those of the bytes |
 
 mod accept;
+mod access;
 mod account;
 mod activity;
 pub mod amazon;
@@ -150,6 +151,7 @@ mod builder;
 mod content;
 mod content_range;
 pub mod control;
+mod cross_site;
 mod disk;
 mod error;
 mod faulty;
@@ -170,6 +172,7 @@ mod parameters;
 mod proxy;
 mod running;
 mod seal;
+mod secret_urls;
 mod seed;
 mod strike;
 mod tickets;
@@ -235,8 +238,9 @@ impl Server {
         self.control.clone()
     }
 
-    /// What requests to `/_control` must carry as `Authorization: Bearer`; `None` where only this
-    /// machine can send them.
+    /// The token that requests to `/_control` carry as `Authorization: Bearer`. `None`: they need
+    /// none, because the server is for tests on this machine: it listens on loopback and accepts the
+    /// development tokens.
     pub fn control_token(&self) -> Option<&Secret> {
         self.control.app.control.token.as_ref()
     }
@@ -247,14 +251,31 @@ impl Server {
         self.seeded.as_ref()
     }
 
+    /// The server's own access token: kept in the file `token` of the data folder, which only its
+    /// owner can read. `None` for a server in memory that is not [private](Builder::private).
+    pub fn access_token(&self) -> Option<&Secret> {
+        self.control.app.settings.tokens.own.as_ref()
+    }
+
+    /// Reads the access token of the server that runs on a data folder, in whatever process.
+    ///
+    /// # Errors
+    /// If the folder has no readable token file, or one that others can read.
+    pub fn access_token_at(data: impl AsRef<Path>) -> Result<Secret, ServerError> {
+        let data = data.as_ref();
+        access::read(data)
+            .map_err(|source| ServerError::DataFolder { path: data.join(access::FILE), source })
+    }
+
     /// The certificate of the authority that speaks in the clouds' names, in PEM; `None` unless the
     /// server [stands in](Builder::stand_in) for them.
     pub fn authority(&self) -> Option<&str> {
         self.authority.as_deref()
     }
 
-    /// Where a server runs on a data folder, in whatever process; asked of it, so that a file left
-    /// by a crash deceives nobody.
+    /// Returns where a server runs on a data folder, in whatever process. The server proves that it is
+    /// the one that announced itself in the folder: neither a file left by a crash nor another
+    /// process that took over its port is mistaken for it.
     pub async fn running_at(data: impl AsRef<Path>) -> Option<Url> {
         running::running_at(data.as_ref()).await
     }

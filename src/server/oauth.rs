@@ -1,5 +1,5 @@
-//! What the sign-ins of the three clouds share: forms, codes, redirects. No user is asked: the
-//! development account always agrees.
+//! What the sign-ins of the three clouds share: forms, codes, redirects. The development account
+//! always agrees; a private server wants its access token from whoever signs in.
 //!
 //! Any client id will do, and any client secret or none. A code is good once; every refresh token
 //! issued is another one, and the old ones stay good.
@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -25,10 +25,20 @@ use super::{
     app::{App, text},
     origin::Origin,
     seal::{Purpose, random_name},
+    secret_urls::SecretUrl,
 };
 
 /// How long a code may wait to be exchanged; RFC 6749 recommends ten minutes at most.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Where the URLs of sign-in have secrets.
+pub(super) const SECRET_URLS: &[SecretUrl] = &[
+    SecretUrl::Parameter("client_assertion"),
+    SecretUrl::Parameter("client_secret"),
+    SecretUrl::Parameter("code"),
+    SecretUrl::Parameter("code_verifier"),
+    SecretUrl::Parameter("refresh_token"),
+];
 
 /// How codes begin.
 const CODE_PREFIX: &str = "M.R3_";
@@ -84,8 +94,53 @@ impl Form {
 
     /// Which client sends it: by its field, or by HTTP Basic.
     pub(super) fn client(&self, headers: &HeaderMap) -> Option<String> {
-        self.get("client_id").map(str::to_owned).or_else(|| basic_user(headers))
+        let user = || basic(headers).map(|(user, _)| user).filter(|user| !user.is_empty());
+        self.get("client_id").map(str::to_owned).or_else(user)
     }
+
+    /// The client's secret: by its field, or by HTTP Basic.
+    pub(super) fn secret(&self, headers: &HeaderMap) -> Option<String> {
+        let password = || basic(headers).map(|(_, password)| password);
+        self.get("client_secret").map(str::to_owned).or_else(password)
+    }
+}
+
+/// Checks that whoever opened a sign-in page may grant access. The development account always agrees.
+/// A private server shows a form that asks for its access token, so that the token is in no URL.
+///
+/// # Errors
+/// The page with the form.
+pub(super) async fn consent(app: &App, method: &Method, body: Body) -> Result<(), Box<Response>> {
+    if app.settings.tokens.public {
+        return Ok(());
+    }
+    if *method != Method::POST {
+        return Err(Box::new(consent_page(StatusCode::OK, "")));
+    }
+    let form = Form::read(body).await;
+    let given = form.as_ref().ok().and_then(|form| form.get("token"));
+    match given.is_some_and(|token| app.settings.tokens.is_own(token.trim())) {
+        true => Ok(()),
+        false => {
+            let said = "<p>This is not the token of this server.</p>";
+            Err(Box::new(consent_page(StatusCode::FORBIDDEN, said)))
+        }
+    }
+}
+
+fn consent_page(status: StatusCode, said: &str) -> Response {
+    let page = format!(
+        "<!doctype html><meta charset=utf-8><title>Sign in</title>{said}\
+         <form method=post><p>An application asks for access to this drive server. To allow it, enter \
+         the access token that the server's data folder has in the file <code>token</code>.</p>\
+         <input type=password name=token autofocus> <button>Allow</button></form>\n"
+    );
+    let mut response = text(status, page);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
 }
 
 /// A code that stands for a grant until it is exchanged.
@@ -125,18 +180,21 @@ pub(super) fn exchange_code(
     Ok(opened.grant)
 }
 
-/// The user of HTTP Basic, as which OAuth libraries send a client id that has a secret.
-fn basic_user(headers: &HeaderMap) -> Option<String> {
+/// User and password of HTTP Basic, as which OAuth libraries send the id of a client that has a secret.
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let user = decoded.split(':').next()?;
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (user, password) = text.split_once(':').unwrap_or((&text, ""));
     // RFC 6749, 2.3.1: encoded as in a form.
-    let (user, _) = form_urlencoded::parse(user.as_bytes()).next()?;
-    Some(user.into_owned()).filter(|user| !user.is_empty())
+    let decoded = |text: &str| {
+        let first = form_urlencoded::parse(text.as_bytes()).next();
+        first.map_or_else(String::new, |(text, _)| text.into_owned())
+    };
+    Some((decoded(user), decoded(password)))
 }
 
 /// Where to redirect to: this machine, or the desktop address, which is this server's then.
@@ -230,8 +288,10 @@ mod tests {
     #[test]
     fn a_client_may_name_itself_by_basic_authentication() {
         let mut headers = HeaderMap::new();
-        let value = format!("Basic {}", STANDARD.encode("client%2B1:secret"));
+        let value = format!("Basic {}", STANDARD.encode("client%2B1:se%3Acret"));
         headers.insert(header::AUTHORIZATION, value.parse().expect("a header"));
-        assert_eq!(basic_user(&headers).as_deref(), Some("client+1"));
+        let form = Form::of("");
+        assert_eq!(form.client(&headers).as_deref(), Some("client+1"));
+        assert_eq!(form.secret(&headers).as_deref(), Some("se:cret"));
     }
 }

@@ -23,11 +23,12 @@ use super::{
     account::Refusal,
     app::{App, Exchange, front_end, text},
     bodies::{Received, Sent, TooSlow},
-    control::{RequestRecord, Strike, When, redact, within_budget},
+    control::{RequestRecord, Strike, When, within_budget},
     faulty::Lane,
     flushes::Flushes,
     limits::Overloaded,
     origin::Origin,
+    secret_urls,
 };
 
 /// The connection that a request came by.
@@ -174,7 +175,7 @@ impl Entry {
             number: app.control.log.arrived(operation),
             time: Timestamp::now(),
             method: request.method.to_string(),
-            path: redact::path(&request.uri),
+            path: secret_urls::redacted(&request.uri),
             operation: operation.to_owned(),
             drive,
             status: None,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::{header, request::Parts, uri::Authority};
+use axum::http::{header, request::Parts};
 
 /// Hosts of the clouds that a client may have been told lie here, and all hosts below them.
 pub(super) const CLOUD_HOSTS: &[&str] = &[
@@ -31,9 +31,12 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// The origin of a request; `None` if what it calls its host is none. HTTP/1.0 may leave the
-    /// host out: then it is the address that the request came to.
+    /// The origin of a request; `None` if its host is malformed, or there are several. HTTP/1.0 may
+    /// leave the host out: then it is the address that the request came to.
     pub(super) fn of(request: &Parts, secure: bool, local: SocketAddr) -> Option<Self> {
+        if request.headers.get_all(header::HOST).iter().nth(1).is_some() {
+            return None;
+        }
         let authority = match (request.uri.authority(), request.headers.get(header::HOST)) {
             (Some(authority), _) => authority.clone(),
             (None, Some(host)) => host.to_str().ok()?.parse().ok()?,
@@ -93,15 +96,14 @@ impl Origin {
         format!("{}://{}{path}", self.scheme, self.authority)
     }
 
-    /// Whether a server that only this machine can reach may be called that. A name that anybody
-    /// can register and point at a loopback address (DNS rebinding) is none of them.
-    pub(super) fn is_local(&self) -> bool {
-        let Ok(authority) = self.authority.parse::<Authority>() else { return false };
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return address.is_loopback();
+    /// Whether the host is a loopback address, `localhost` or a name below it. Every other name can
+    /// be registered by anybody and made to resolve to a loopback address (DNS rebinding).
+    pub(super) fn is_loopback(&self) -> bool {
+        let host = self.host().trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => is_or_below(host, "localhost"),
         }
-        is_or_below(host, "localhost") || is_cloud(host)
     }
 }
 
@@ -164,16 +166,20 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_this_machine_and_of_the_clouds_are_local() {
-        let local = |host| origin("/", Some(host)).is_some_and(|origin| origin.is_local());
+    fn only_names_and_addresses_of_this_machine_are_loopback() {
+        let loopback = |host| origin("/", Some(host)).is_some_and(|origin| origin.is_loopback());
         for host in ["127.0.0.1:8000", "[::1]:80", "localhost", "LOCALHOST:1", "a.localhost"] {
-            assert!(local(host), "{host}");
+            assert!(loopback(host), "{host}");
         }
-        for host in ["apis.live.net", "cid-1.users.storage.live.com", "graph.microsoft.com:443"] {
-            assert!(local(host), "{host}");
-        }
-        for host in ["evil.example", "127.0.0.1.evil.example", "notlive.com", "192.168.1.2"] {
-            assert!(!local(host), "{host}");
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "evillocalhost",
+            "192.168.1.2",
+            "0.0.0.0",
+            "graph.microsoft.com:443",
+        ] {
+            assert!(!loopback(host), "{host}");
         }
     }
 }

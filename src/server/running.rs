@@ -1,4 +1,8 @@
 //! How a second process learns that a server runs on a data folder: a file in it says where.
+//!
+//! The file outlives a crash, and any user of the machine can take over the port of a server that
+//! crashed. The second process would send that user its token. So the file, which only its owner can
+//! read, holds a secret of the running server, and the server proves that it knows it.
 
 use std::{
     io,
@@ -6,10 +10,12 @@ use std::{
     time::Duration,
 };
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use url::Url;
 
-use super::seal::write_private;
+use super::seal::{random_name, write_private};
 
 /// The file's name in the data folder.
 const FILE: &str = "server.json";
@@ -21,8 +27,39 @@ const PATIENCE: Duration = Duration::from_secs(2);
 struct Notice {
     url: Url,
     pid: u32,
-    /// As `/_control/health` says it: tells this server from a later one at the same address.
+    /// The server's [`Instance`].
     instance: String,
+}
+
+/// One run of a server.
+pub(super) struct Instance(String);
+
+impl Default for Instance {
+    fn default() -> Self {
+        Self(random_name())
+    }
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Instance").field(&self.public()).finish()
+    }
+}
+
+impl Instance {
+    /// Returns a name of this run that anybody may see.
+    pub(super) fn public(&self) -> String {
+        let mut name = self.proof("");
+        name.truncate(16);
+        name
+    }
+
+    /// Returns an HMAC of a challenge that only who knows the secret can compute.
+    pub(super) fn proof(&self, challenge: &str) -> String {
+        let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(self.0.as_bytes())
+            .expect("HMAC takes keys of every length");
+        hex::encode(keyed.chain_update(challenge).finalize().into_bytes())
+    }
 }
 
 /// The file while the server runs; removed with it.
@@ -33,9 +70,9 @@ pub(super) struct Announced {
 
 impl Announced {
     /// Says in the data folder where the server is.
-    pub(super) fn new(data: &Path, url: &Url, instance: &str) -> io::Result<Self> {
+    pub(super) fn new(data: &Path, url: &Url, instance: &Instance) -> io::Result<Self> {
         let notice =
-            Notice { url: url.clone(), pid: std::process::id(), instance: instance.to_owned() };
+            Notice { url: url.clone(), pid: std::process::id(), instance: instance.0.clone() };
         let file = data.join(FILE);
         write_private(&file, &serde_json::to_vec_pretty(&notice)?)?;
         Ok(Self { file })
@@ -50,12 +87,17 @@ impl Drop for Announced {
     }
 }
 
-/// Where a server runs on a data folder, if the one that said so answers.
+/// Returns where a server runs on a data folder, if the server there proves that it announced itself
+/// in the folder.
 pub(super) async fn running_at(data: &Path) -> Option<Url> {
     let text = tokio::fs::read(data.join(FILE)).await.ok()?;
     let notice: Notice = serde_json::from_slice(&text).ok()?;
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().ok()?;
-    let health = client.get(notice.url.join("/_control/health").ok()?).send().await.ok()?;
+    let challenge = random_name();
+    let mut health = notice.url.join("/_control/health").ok()?;
+    health.query_pairs_mut().append_pair("challenge", &challenge);
+    let health = client.get(health).send().await.ok()?;
     let health: serde_json::Value = serde_json::from_slice(&health.bytes().await.ok()?).ok()?;
-    (health["instance"] == notice.instance.as_str()).then_some(notice.url)
+    let expected = Instance(notice.instance).proof(&challenge);
+    (health["proof"] == expected.as_str()).then_some(notice.url)
 }

@@ -21,6 +21,7 @@ use super::{
     app::{App, Exchange, FrontEnd},
     content::{self, LongSuffix},
     seal::{Broken, Purpose},
+    secret_urls::SecretUrl,
     tree::{ItemNo, Node, TreeError},
 };
 
@@ -72,6 +73,10 @@ const UNKNOWN: &str = "ticket.unknown";
 impl FrontEnd for Downloads {
     fn operations(&self) -> &'static [&'static str] {
         &[GET, UNKNOWN]
+    }
+
+    fn secret_urls(&self) -> &'static [SecretUrl] {
+        &[SecretUrl::Path(PREFIX)]
     }
 
     fn serves(&self, path: &str) -> bool {

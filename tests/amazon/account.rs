@@ -5,7 +5,7 @@ use crate::cloud::Cloud;
 
 #[tokio::test]
 async fn the_endpoints_are_where_the_question_came_to() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::of(Server::builder().stand_in()).await;
     let endpoint = cloud.get("account/endpoint").await;
     assert_eq!(
         endpoint,

@@ -79,6 +79,61 @@ fn the_embedded_drive_uses_the_server_that_runs_on_its_data() {
     assert_eq!(serving.stop("TERM").code, 0);
 }
 
+/// Exit code of a request that is not let in.
+const REFUSED: i32 = 4;
+
+#[test]
+fn the_default_data_folder_has_a_token_that_only_its_owner_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let shell = Shell::new();
+    let mut command = shell.command(&["serve"]);
+    let command = command.env_remove("DRIVEDAL_DATA").stderr(Stdio::piped());
+    let serving = Serving(Process::start(command));
+    let file = shell.path(".local/share/drivedal/token");
+    let mode = |path: &std::path::Path| path.metadata().expect("there").permissions().mode();
+    assert_eq!(mode(&file) & 0o777, 0o600);
+    assert_eq!(mode(file.parent().expect("a folder")) & 0o077, 0);
+    let token = String::from_utf8(shell.read(".local/share/drivedal/token")).expect("text");
+    let ls = |token: &str| shell.run(&["--remote", &serving.remote(token), "ls", "sky:"]).code;
+    assert_eq!(ls(token.trim()), 0);
+    for public in ["drivedal-dev", "drivedal-dev-anna"] {
+        assert_eq!(ls(public), REFUSED, "{public}");
+    }
+    // The embedded drives know it.
+    let mut mkdir = shell.command(&["mkdir", "local-onedrive:here"]);
+    let made = mkdir.env_remove("DRIVEDAL_DATA").output().expect("it runs");
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(ls(token.trim()), 0);
+    let ran = serving.stop("TERM");
+    let said = format!("the access token is in {}", file.display());
+    assert!(ran.code == 0 && ran.err.contains(&said), "{ran:?}");
+    assert!(!ran.err.contains(token.trim()), "{ran:?}");
+}
+
+#[test]
+fn the_port_of_an_embedded_drive_is_for_its_user_only() {
+    let shell = Shell::new();
+    shell.write("large", vec![7; 8 << 20]);
+    shell.out(&["put", "large", "local-skydrive:"]);
+    // It serves while its reader does not read.
+    let mut cat = shell.command(&["cat", "local-skydrive:large"]);
+    let mut cat = cat.stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let mut out = cat.stdout.take().expect("piped");
+    out.read_exact(&mut [0; 10]).expect("the first bytes");
+    let notice: serde_json::Value =
+        serde_json::from_slice(&shell.read("data/server.json")).expect("JSON");
+    let url = notice["url"].as_str().expect("a URL").replace(':', "%3A").replace('/', "%2F");
+    let token = String::from_utf8(shell.read("data/token")).expect("text");
+    let ls = |token: &str| {
+        let remote = format!("sky=skydrive://?endpoint={url}v5.0%2F&access_token={token}");
+        shell.run(&["--remote", &remote, "ls", "sky:"])
+    };
+    assert_eq!(ls("drivedal-dev").code, REFUSED);
+    assert_eq!(ls(token.trim()).out, "large\n");
+    drop(out);
+    cat.wait().expect("it ends");
+}
+
 #[test]
 fn it_fails_as_a_file_says_and_tells_the_seed() {
     let shell = Shell::new();
@@ -141,6 +196,10 @@ fn it_listens_for_other_machines_only_if_that_is_said() {
     let ran = serving.stop("INT");
     assert_eq!(ran.code, 0);
     assert!(ran.err.contains("other machines can reach this server"), "{ran:?}");
+    assert!(ran.err.contains("/_control wants the token"), "{ran:?}");
+    shell.run(&["serve", "--ephemeral", "--allow-host", "*"]).fails(2, "cannot allow host `*`");
+    let ran = shell.run(&["serve", "--ephemeral", "--allow-origin", "localhost"]);
+    ran.fails(2, "cannot allow origin `localhost`");
     shell.run(&["serve", "--quota", "much"]).fails(2, "is not a size");
     shell.run(&["serve", "--latency", "20"]).fails(2, "is not a time span");
     shell.run(&["serve", "--budget", "many"]).fails(2, "is not a budget");

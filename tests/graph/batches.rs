@@ -189,3 +189,23 @@ async fn faults_and_budgets_meet_the_requests_of_a_batch_one_by_one() {
     let of: Vec<_> = responses.iter().map(|one| one["status"].as_u64().unwrap()).collect();
     assert_eq!(of, [200, 200, 429]);
 }
+
+#[tokio::test]
+async fn a_batch_in_a_batch_is_refused_before_anything_is_done() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    let inner =
+        json!({"requests": [{"id": "1", "method": "DELETE", "url": "/me/drive/root:/kept"}]});
+    drive.put("kept", "x").await;
+    for url in ["/$batch", "$batch?a=b", "/%24batch", "//%24%62atch", "/$batch/"] {
+        let requests = json!([
+            {"id": "1", "method": "POST", "url": "/me/drive/root/children",
+             "headers": {"Content-Type": "application/json"}, "body": {"name": "d", "folder": {}}},
+            {"id": "2", "method": "POST", "url": url,
+             "headers": {"Content-Type": "application/json"}, "body": inner},
+        ]);
+        let asked = drive.ask("POST", "/$batch").json(json!({ "requests": requests }));
+        asked.refused(400, "BadRequest").await;
+    }
+    assert_eq!(names(&drive.get("/me/drive/root/children").await), ["kept"]);
+}

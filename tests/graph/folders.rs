@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Cloud, id};
+use crate::harness::{Cloud, id, names};
 
 #[tokio::test]
 async fn a_folder_is_made_in_a_folder_by_id_or_path() {
@@ -85,4 +85,51 @@ async fn times_given_when_a_folder_is_made_are_ignored() {
     let body = json!({"name": "a", "folder": {}, "fileSystemInfo": {"lastModifiedDateTime": "2001-01-01T00:00:00Z"}});
     let made = drive.ask("POST", "/me/drive/root/children").json(body).ok().await.json();
     assert!(made["fileSystemInfo"]["lastModifiedDateTime"].as_str().unwrap() > "2025");
+}
+
+#[tokio::test]
+async fn a_refused_request_leaves_none_of_the_folders_on_its_way() {
+    let cloud = Cloud::with(|builder| builder.quota(1_000)).await;
+    let drive = cloud.drive();
+    drive.put("file", "x").await;
+    let deep = "d/".repeat(199);
+    let (long, content) = (format!("{deep}{deep}f"), "x".repeat(2_000));
+    let at = |path: &str| format!("/me/drive/root:/{path}:");
+    let put = |path: &str| drive.ask("PUT", &format!("{}/content", at(path)));
+    put(&long).body("x").refused(400, "invalidRequest").await;
+    put("a/b/CON").body("x").refused(400, "invalidRequest").await;
+    put("a/CON/c").body("x").refused(400, "invalidRequest").await;
+    put("a/b/c").body(content).refused(507, "quotaLimitReached").await;
+    put("file/b/c").body("x").await;
+    let whole = put("a/b/c").header("content-length", "10");
+    let broken = reqwest::Body::wrap_stream(futures::stream::iter([
+        Ok("half"),
+        Err(std::io::Error::other("the client gave up")),
+    ]));
+    assert!(whole.stream(broken).broken().await);
+    let session = |path: &str, body| {
+        drive.ask("POST", &format!("{}/createUploadSession", at(path))).json(body)
+    };
+    let large = json!({"item": {"fileSize": 2_000}});
+    session("a/b/c", large).refused(507, "quotaLimitReached").await;
+    session(&long, json!({})).refused(400, "invalidRequest").await;
+    session("a/b/c", json!({"item": {"fileSize": 0}})).refused(400, "invalidRequest").await;
+    let child = |path: &str, name: &str| {
+        let body = json!({"name": name, "folder": {}});
+        drive.ask("POST", &format!("{}/children", at(path))).json(body)
+    };
+    child(&long, "a").refused(400, "invalidRequest").await;
+    child("a/b", "CON").refused(400, "invalidRequest").await;
+    let patch = drive.ask("PATCH", "/me/drive/root:/a/b/CON").json(json!({"folder": {}}));
+    patch.refused(400, "invalidRequest").await;
+
+    let listed = drive.get("/me/drive/root/delta").await;
+    assert_eq!(names(&listed), ["root", "file"]);
+    // Without a fault in it, the same way is made.
+    put("a/b/c").body("x").ok().await;
+    session("a/d/e", json!({})).ok().await;
+    child("a/f", "g").ok().await;
+    let mut found = names(&drive.get("/me/drive/root/delta").await);
+    found.sort();
+    assert_eq!(found, ["a", "b", "c", "d", "f", "file", "g", "root"]);
 }

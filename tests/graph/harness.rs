@@ -165,6 +165,11 @@ impl Ask {
         self.0.send().await.expect("an answer").status().as_u16()
     }
 
+    /// Whether the connection breaks before there is a response.
+    pub async fn broken(self) -> bool {
+        self.0.send().await.is_err()
+    }
+
     pub fn json(self, body: Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }

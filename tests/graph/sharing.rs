@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use drivedal::server::{AccountKind, Plant};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Cloud, id, names};
 
@@ -128,4 +128,85 @@ async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
         ask.body("{}").refused(423, "resourceLocked").await;
     }
     assert!(drive.get("/me/drive/root:/locked").await.get("locked").is_none());
+}
+
+#[tokio::test]
+async fn a_permission_whose_terms_are_not_enforced_is_refused() {
+    let cloud = Cloud::new().await;
+    let (personal, business) = (AccountKind::Personal, AccountKind::Business);
+    let link = |more: Value| {
+        let mut body = json!({"type": "view", "scope": "anonymous"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let expiry = json!({"expirationDateTime": "2099-01-01T00:00:00Z"});
+    for (kind, more, status, said) in [
+        (personal, json!({"scope": "organization"}), 400, "organization"),
+        (business, json!({"scope": "organization"}), 501, "organization"),
+        (personal, json!({"scope": "users"}), 501, "users"),
+        (business, json!({"scope": "users"}), 501, "users"),
+        (personal, json!({"scope": "everyone"}), 400, "everyone"),
+        (personal, json!({"password": "x"}), 501, "password"),
+        (business, json!({"password": "x"}), 501, "password"),
+        (personal, expiry.clone(), 501, "expirationDateTime"),
+        (business, expiry.clone(), 501, "expirationDateTime"),
+        (business, json!({"retainInheritedPermissions": false}), 501, "retainInherited"),
+    ] {
+        let drive = cloud.of(kind);
+        drive.put("f", "secret").await;
+        let create = drive.ask("POST", "/me/drive/root:/f:/createLink").json(link(more.clone()));
+        let answer = create.await;
+        assert_eq!(answer.status.as_u16(), status, "{kind} {more}: {answer:?}");
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(said), "{message}");
+        let is_scope = more.get("scope").is_some() && status == 501;
+        assert!(!is_scope || message.contains("does not enforce"), "{message}");
+        assert_eq!(drive.get("/me/drive/root:/f:/permissions").await["value"], json!([]));
+    }
+    let drive = cloud.of(business);
+    let invite = |more: &Value| {
+        let mut body = json!({"recipients": [{"email": "a@example.org"}], "roles": ["read"]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        drive.ask("POST", "/me/drive/root:/f:/invite").json(body)
+    };
+    invite(&expiry).refused(501, "notSupported").await;
+    invite(&json!({"password": "x"})).refused(501, "notSupported").await;
+    let given = invite(&json!({})).ok().await.json();
+    let path = format!("/me/drive/root:/f:/permissions/{}", id(&given["value"][0]));
+    let mut roles = json!({"roles": ["write"]});
+    roles.as_object_mut().unwrap().extend(expiry.as_object().unwrap().clone());
+    drive.ask("PATCH", &path).json(roles).refused(501, "notSupported").await;
+    for more in [json!({}), json!({"scope": "", "password": "", "expirationDateTime": null})] {
+        drive.ask("POST", "/me/drive/root:/f:/createLink").json(link(more)).ok().await;
+    }
+}
+
+#[tokio::test]
+async fn permissions_that_are_given_at_the_same_time_are_all_kept() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    drive.put("f", "shared").await;
+    let links = (0..12).map(|at| {
+        let kind = ["view", "edit", "embed"][at % 3];
+        let body = json!({ "type": kind });
+        drive.ask("POST", "/me/drive/root:/f:/createLink").json(body).ok()
+    });
+    let people = (0..12).map(|at| {
+        let body = json!({
+            "recipients": [{"email": format!("{at}@example.org")}], "roles": ["read"],
+        });
+        drive.ask("POST", "/me/drive/root:/f:/invite").json(body).ok()
+    });
+    let (links, _) =
+        futures::future::join(futures::future::join_all(links), futures::future::join_all(people))
+            .await;
+    let permissions = drive.get("/me/drive/root:/f:/permissions").await;
+    let kept: Vec<&str> = permissions["value"].as_array().unwrap().iter().map(id).collect();
+    assert_eq!(kept.len(), 3 + 12, "{permissions}");
+    for link in links {
+        let link = link.json();
+        assert!(kept.contains(&id(&link)), "{link} is not kept");
+        let url = link["link"]["webUrl"].as_str().unwrap();
+        assert_eq!(cloud.send("GET", url).await.status, 302, "{link}");
+    }
 }

@@ -74,6 +74,72 @@ async fn the_log_tells_everything_but_secrets() {
 }
 
 #[tokio::test]
+async fn no_url_that_gives_access_is_in_the_log() {
+    let rig = Rig::new().await;
+    let photo = rig.file("me/skydrive", "a.jpg", crate::made::photo(20, 20)).await;
+    let path = format!("/{}", photo["id"].as_str().expect("an id"));
+    let link = rig.live("GET", &format!("{path}/shared_read_link")).send().await.text("link");
+    let encoded: String = url::form_urlencoded::byte_serialize(link.as_bytes()).collect();
+    let graph =
+        rig.graph("POST", "/me/drive/root:/a.jpg:/createLink").json(&json!({"type": "view"}));
+    let graph = graph.send().await.json();
+    let share = graph["link"]["webUrl"].as_str().expect("a URL").to_owned();
+    let session = rig.graph("POST", "/me/drive/root:/b:/createUploadSession").json(&json!({}));
+    let copy = rig.graph("POST", "/me/drive/root:/a.jpg:/copy").json(&json!({"name": "c"}));
+    let urls = [
+        photo["source"].as_str().expect("a URL").to_owned(),
+        photo["picture"].as_str().expect("a URL").to_owned(),
+        link.clone(),
+        rig.url(&format!("/v5.0/skydrive/get_item_preview?type=small&url={encoded}")),
+        share.clone(),
+        rig.url(&format!("/v1.0/shares/{}/driveItem", graph["shareId"].as_str().expect("one"))),
+        session.send().await.text("uploadUrl"),
+        copy.send().await.header("location").to_owned(),
+    ];
+    let before = rig.server.control().requests().len();
+    for url in &urls {
+        let reply =
+            rig.bare("GET", url).header("authorization", "Bearer drivedal-dev").send().await;
+        assert!(reply.status < 400, "{url} works: {reply:?}");
+    }
+    // Where the first segment or the path is encoded, the secret in it is still one.
+    for (at, first) in [(0, "/s1p"), (1, "/p1p"), (4, "/s/")] {
+        let other = first.replace('1', "%31").replace("/s/", "/%73/");
+        rig.bare("GET", &urls[at].replacen(first, &other, 1)).send().await;
+    }
+    let log = rig.bare("GET", "/_control/requests").send().await;
+    let text = String::from_utf8(log.body.to_vec()).expect("UTF-8");
+    assert_eq!(text.lines().count(), before + urls.len() + 3);
+    // Every one of them has a part of 20 characters or more that nobody can guess.
+    for url in &urls {
+        let parts = url.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
+        for secret in parts.filter(|part| part.len() >= 20 && !part.contains("get_item")) {
+            assert!(!text.contains(secret), "{secret} of {url} is in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_log_has_a_size_and_is_read_in_pieces() {
+    let rig = Rig::new().await;
+    let long = "x".repeat(60_000);
+    for _ in 0..320 {
+        rig.bare("GET", &format!("/{long}")).send().await;
+    }
+    rig.bare("GET", "/last").send().await;
+    let reply = rig.bare("GET", "/_control/requests").send().await;
+    assert_eq!(reply.header("transfer-encoding"), "chunked");
+    let memory = drivedal::server::control::REMEMBERED_BYTES;
+    assert!(reply.body.len() < memory + (1 << 20) && reply.body.len() > memory / 2);
+    let text = String::from_utf8(reply.body.to_vec()).expect("UTF-8");
+    let records = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let records: Vec<Value> = records.collect();
+    assert_eq!(records.last().expect("one")["path"], "/last");
+    assert_eq!(records.last().expect("one")["number"], 321);
+    assert!(records.len() < 321);
+}
+
+#[tokio::test]
 async fn fault_rules_are_added_told_and_cleared_over_http() {
     let rig = Rig::new().await;
     let rules = json!([

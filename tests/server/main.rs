@@ -3,6 +3,7 @@
 mod bits;
 mod budget;
 mod control;
+mod cross_site;
 mod downloads;
 mod fault_lines;
 mod fault_states;

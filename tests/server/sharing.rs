@@ -317,3 +317,76 @@ async fn a_page_that_posts_a_file_is_led_back_with_the_answer() {
         "request_parameter_invalid"
     );
 }
+
+/// What a folder's page leads to, in its order.
+async fn led_to(rig: &Rig, url: &str) -> Vec<String> {
+    let page = rig.bare("GET", url).send().await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let text = String::from_utf8_lossy(&page.body).replace("&amp;", "&");
+    text.split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_link_is_revoked_by_its_owner_as_a_permission_of_graph() {
+    let rig = Rig::new().await;
+    let folder = rig.folder("me/skydrive", "Docs").await;
+    rig.file(id(&folder), "a.txt", "hello").await;
+    let permissions = "/me/drive/root:/Docs:/permissions";
+    let listed = async || {
+        let all = rig.graph("GET", permissions).send().await.json();
+        let ids = all["value"].as_array().expect("a list").iter().map(id).map(str::to_owned);
+        ids.collect::<Vec<_>>()
+    };
+    let graph = json!({"type": "view"});
+    let graph = rig.graph("POST", "/me/drive/root:/Docs:/createLink").json(&graph).send().await;
+    for revoked in ["live!view".to_owned(), graph.text("id")] {
+        let read = link(&rig, id(&folder), "shared_read_link").await;
+        let edit = link(&rig, id(&folder), "shared_edit_link").await;
+        let [inner] = &led_to(&rig, &read).await[..] else { panic!("one file") };
+        assert_eq!(rig.bare("GET", inner).send().await.status, 302);
+        assert_eq!(listed().await, [&graph.text("id"), "live!view", "live!edit"]);
+        let one = rig.graph("GET", &format!("{permissions}/live!view")).send().await.json();
+        assert_eq!(one["link"]["webUrl"], read.as_str());
+        let deleted = rig.graph("DELETE", &format!("{permissions}/{revoked}")).send().await;
+        assert_eq!(deleted.status, 204);
+        // Nor what it led to.
+        for url in [&read, inner] {
+            refused!(rig.bare("GET", url).send().await, 404, "resource_not_found");
+        }
+        assert_eq!(rig.bare("GET", &edit).send().await.status, 200);
+        let again = link(&rig, id(&folder), "shared_read_link").await;
+        assert_ne!(again, read);
+        refused!(rig.bare("GET", &read).send().await, 404, "resource_not_found");
+    }
+    assert_eq!(listed().await, ["live!view", "live!edit"]);
+}
+
+#[tokio::test]
+async fn a_folder_s_link_leads_to_what_is_below_it_and_nowhere_else() {
+    let rig = Rig::new().await;
+    let shared = rig.folder("me/skydrive", "shared").await;
+    let inner = rig.folder(id(&shared), "inner").await;
+    let file = rig.file(id(&inner), "a.txt", "hello").await;
+    let other = rig.file("me/skydrive", "secret.txt", "secret").await;
+    let url = link(&rig, id(&shared), "shared_read_link").await;
+    let [page] = &led_to(&rig, &url).await[..] else { panic!("one folder") };
+    let [one] = &led_to(&rig, page).await[..] else { panic!("one file") };
+    assert_eq!(rig.bare("GET", one).send().await.status, 302);
+    let resource = |object: &Value| id(object).rsplit('.').next().expect("a resource").to_owned();
+    let elsewhere = one.replace(&resource(&file), &resource(&other));
+    assert_ne!(&elsewhere, one);
+    refused!(rig.bare("GET", &elsewhere).send().await, 404, "resource_not_found");
+    // Moved out, it is not shared any more.
+    let body = json!({ "destination": rig.object("me/skydrive").await["id"] });
+    rig.live("MOVE", &format!("/{}", id(&file))).json(&body).send().await;
+    refused!(rig.bare("GET", one).send().await, 404, "resource_not_found");
+    // An item that has the number of one that was shared is not shared.
+    rig.server.control().reset_state().await.expect("reset");
+    let now = rig.folder("me/skydrive", "another").await;
+    assert_eq!(id(&now), id(&shared));
+    refused!(rig.bare("GET", &url).send().await, 404, "resource_not_found");
+}

@@ -119,7 +119,10 @@ async fn answer(app: &Arc<App>, exchange: Exchange, request: Request) -> Result<
     let query = Query::of(parts.uri.query());
     match action {
         Action::Token => return Ok(sign_in::token(app, &parts.headers, body).await),
-        Action::SignIn => return Ok(sign_in::sign_in(app, &exchange.origin, &query)),
+        Action::SignIn => {
+            let origin = &exchange.origin;
+            return Ok(sign_in::sign_in(app, origin, &query, &parts.method, body).await);
+        }
         _ => {}
     }
     let grant = exchange.grant?;

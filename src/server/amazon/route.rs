@@ -183,6 +183,8 @@ impl Action {
             return only(method, Method::POST, Self::Token);
         }
         if path == SIGN_IN {
+            // Its page posts the form of a private server to itself.
+            let method = if *method == Method::POST { &Method::GET } else { method };
             return only(method, Method::GET, Self::SignIn);
         }
         if let Some(rest) = below(path, METADATA) {

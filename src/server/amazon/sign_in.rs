@@ -6,7 +6,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, Method, StatusCode},
     response::Response,
 };
 use serde_json::json;
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::server::{
     account::Grant,
     app::{App, text},
-    oauth::{Form, code_for, exchange_code, json_answer, redirect_target, redirect_to},
+    oauth::{Form, code_for, consent, exchange_code, json_answer, redirect_target, redirect_to},
     origin::Origin,
 };
 
@@ -82,8 +82,17 @@ async fn granted(app: &App, headers: &HeaderMap, body: Body) -> Result<(Grant, S
     }
 }
 
-/// `GET /ap/oa`.
-pub(super) fn sign_in(app: &App, origin: &Origin, query: &super::query::Query) -> Response {
+/// `GET /ap/oa`; `POST` of its form on a private server.
+pub(super) async fn sign_in(
+    app: &App,
+    origin: &Origin,
+    query: &super::query::Query,
+    method: &Method,
+    body: Body,
+) -> Response {
+    if let Err(page) = consent(app, method, body).await {
+        return *page;
+    }
     let field = |name: &str| query.get(name).filter(|value| !value.is_empty());
     let Some(redirect) = field("redirect_uri") else {
         return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");

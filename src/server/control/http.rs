@@ -2,7 +2,7 @@
 //!
 //! | request | does |
 //! |---|---|
-//! | `GET health` | says that the server is there: `{"status", "version", "instance", "pid"}`; needs no token |
+//! | `GET health[?challenge=TEXT]` | says that the server is there: `{"status", "version", "instance", "pid", "proof"}`; needs no token |
 //! | `GET counters` | `{"total": n, "operations": {name: n}}` |
 //! | `POST counters/reset` | counts and logs anew |
 //! | `GET requests` | the request log, one JSON object a line |
@@ -17,12 +17,13 @@
 //!
 //! What rules can be made of is told at [`Fault`].
 //!
-//! A server that others than this machine can reach wants `Authorization: Bearer` with the control
-//! token that it printed when it started.
+//! A server that other machines can reach wants `Authorization: Bearer` with the control token that
+//! it printed when it started; a [private](crate::server::Builder::private) one wants its own access
+//! token.
 
 use axum::{
     Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{DefaultBodyLimit, Query, Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
@@ -33,7 +34,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{Budget, Control, Fault, Plant};
-use crate::server::app::text;
+use crate::server::{access::same, app::text};
+
+/// Minimum size of a piece of the request log, in bytes: the log is never in memory as one text.
+const PIECE: usize = 64 << 10;
 
 /// The largest body: planted files come inside of it.
 const LARGEST_BODY: usize = 64 << 20;
@@ -60,7 +64,7 @@ pub(in crate::server) fn router(control: Control) -> Router {
         .with_state(control)
 }
 
-/// Lets only those in who have the control token, where there is one.
+/// Rejects requests without the control token, where the server has one.
 async fn guard(State(control): State<Control>, request: Request, next: Next) -> Response {
     let Some(token) = &control.app.control.token else { return next.run(request).await };
     let given = request
@@ -72,23 +76,29 @@ async fn guard(State(control): State<Control>, request: Request, next: Next) -> 
     }
     text(
         StatusCode::UNAUTHORIZED,
-        "This server can be reached from other machines, so control wants \
-         `Authorization: Bearer` with the control token that was printed when it started.",
+        "cannot use control: it needs `Authorization: Bearer` with the token that the server printed \
+         when it started, or that its data folder has in the file `token`",
     )
 }
 
-/// Compares without telling by the time it takes how much was right.
-fn same(given: &str, token: &str) -> bool {
-    given.len() == token.len()
-        && given.bytes().zip(token.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
+#[derive(Deserialize)]
+struct Challenge {
+    challenge: Option<String>,
 }
 
-async fn health(State(control): State<Control>) -> Response {
+/// Needs no token. With a challenge the server proves that it is the one that announced itself in its
+/// data folder.
+async fn health(
+    State(control): State<Control>,
+    Query(Challenge { challenge }): Query<Challenge>,
+) -> Response {
+    let instance = &control.app.control.instance;
     json(&json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
-        "instance": control.app.control.instance,
+        "instance": instance.public(),
         "pid": std::process::id(),
+        "proof": challenge.map(|challenge| instance.proof(&challenge)),
     }))
 }
 
@@ -102,13 +112,21 @@ async fn reset_counters(State(control): State<Control>) -> StatusCode {
 }
 
 async fn requests(State(control): State<Control>) -> Response {
-    let lines: String = control
-        .requests()
-        .iter()
-        .filter_map(|record| serde_json::to_string(record).ok())
-        .flat_map(|line| [line, "\n".to_owned()])
-        .collect();
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
+    let mut records = control.app.control.log.requests().into_iter();
+    let pieces = std::iter::from_fn(move || {
+        let mut piece = Vec::new();
+        while piece.len() < PIECE
+            && let Some(record) = records.next()
+        {
+            if let Err(error) = serde_json::to_writer(&mut piece, &*record) {
+                return Some(Err(error));
+            }
+            piece.push(b'\n');
+        }
+        (!piece.is_empty()).then(|| Ok(Bytes::from(piece)))
+    });
+    let body = Body::from_stream(futures::stream::iter(pieces));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
 
 async fn audit(State(control): State<Control>) -> Response {

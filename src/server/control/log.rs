@@ -2,14 +2,17 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How many requests the log remembers; older ones are forgotten, their numbers are not given again.
+/// Maximum number of requests in the log. Older ones are dropped; their numbers are not reused.
 pub const REMEMBERED: usize = 10_000;
+
+/// Maximum memory of the requests in the log, in bytes: URLs can be long.
+pub const REMEMBERED_BYTES: usize = 16 << 20;
 
 /// How many requests came, and for what. Control requests are not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +63,18 @@ pub struct RequestRecord {
 struct Inner {
     arrived: u64,
     operations: BTreeMap<&'static str, u64>,
-    done: VecDeque<RequestRecord>,
+    done: VecDeque<Arc<RequestRecord>>,
+    /// Memory of those in `done`.
+    bytes: usize,
+}
+
+impl RequestRecord {
+    /// Memory that it takes, in bytes.
+    fn memory(&self) -> usize {
+        let texts = [Some(&self.method), Some(&self.path), Some(&self.operation)];
+        let texts = texts.into_iter().chain([self.drive.as_ref(), self.fault.as_ref()]);
+        size_of::<Self>() + texts.flatten().map(String::capacity).sum::<usize>()
+    }
 }
 
 /// Counters and log.
@@ -83,10 +97,12 @@ impl Log {
     /// Remembers a request that is done.
     pub(in crate::server) fn done(&self, record: RequestRecord) {
         let mut inner = self.inner();
-        if inner.done.len() == REMEMBERED {
-            inner.done.pop_front();
+        inner.bytes += record.memory();
+        inner.done.push_back(Arc::new(record));
+        while inner.done.len() > REMEMBERED || inner.bytes > REMEMBERED_BYTES {
+            let Some(oldest) = inner.done.pop_front() else { return };
+            inner.bytes -= oldest.memory();
         }
-        inner.done.push_back(record);
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -101,11 +117,54 @@ impl Log {
         }
     }
 
-    pub(super) fn requests(&self) -> Vec<RequestRecord> {
+    /// The requests that are remembered, the oldest first. Shared: a reader needs no memory for them.
+    pub(super) fn requests(&self) -> Vec<Arc<RequestRecord>> {
         self.inner().done.iter().cloned().collect()
     }
 
     pub(super) fn reset(&self) {
         *self.inner() = Inner::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(number: u64, path: usize) -> RequestRecord {
+        RequestRecord {
+            number,
+            time: Timestamp::UNIX_EPOCH,
+            method: "GET".into(),
+            path: "x".repeat(path),
+            operation: "elsewhere".into(),
+            drive: None,
+            status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            duration: 0.0,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn the_log_is_bounded_in_requests_and_in_bytes() {
+        let log = Log::default();
+        let numbers = || {
+            let requests = log.requests();
+            (requests.len(), requests.first().map(|first| first.number))
+        };
+        let count = REMEMBERED as u64 + 5;
+        (0..count).for_each(|number| log.done(record(number, 10)));
+        assert_eq!(numbers(), (REMEMBERED, Some(5)));
+        (0..1_000).for_each(|number| log.done(record(number, 60_000)));
+        let memory: usize = log.requests().iter().map(|record| record.memory()).sum();
+        assert!(memory <= REMEMBERED_BYTES && memory > REMEMBERED_BYTES - 70_000, "{memory}");
+        assert_eq!(log.requests().last().map(|last| last.number), Some(999));
+        // One that is too large by itself does not stay, and leaves room for the next.
+        log.done(record(1_000, REMEMBERED_BYTES));
+        assert_eq!(numbers(), (0, None));
+        log.done(record(1_001, 10));
+        assert_eq!(numbers(), (1, Some(1_001)));
     }
 }

@@ -7,7 +7,6 @@ mod faults;
 mod http;
 mod log;
 mod plant;
-pub(super) mod redact;
 mod rules;
 mod strike;
 
@@ -21,13 +20,13 @@ pub use effects::{Bandwidth, Drip, Latency, Side, When};
 pub use faults::Fault;
 pub(super) use http::router;
 pub(super) use log::Log;
-pub use log::{Counters, REMEMBERED, RequestRecord};
+pub use log::{Counters, REMEMBERED, REMEMBERED_BYTES, RequestRecord};
 pub use plant::{Plant, PlantError, PlantKind, Planted};
 pub(super) use rules::Faults;
 pub use rules::{ActiveFault, FaultError};
 pub(super) use strike::{Failure, Spot, Strike};
 
-use super::{ServerError, app::App, seed, tree::Audit};
+use super::{ServerError, app::App, running::Instance, seed, tree::Audit};
 
 /// What is counted and in force.
 #[derive(Debug, Default)]
@@ -37,10 +36,10 @@ pub(super) struct State {
     pub budgets: Budgets,
     /// The folder whose files the default drive begins with.
     pub seed: Option<std::path::PathBuf>,
-    /// What control requests must carry, where others than this machine can send them.
+    /// The token that control requests must carry, if any.
     pub token: Option<crate::drive::Secret>,
-    /// Tells this server from another one at the same address.
-    pub instance: String,
+    /// Distinguishes this server from another one at the same address.
+    pub instance: Instance,
 }
 
 /// Two items of one folder whose names are one name to the drive.
@@ -80,9 +79,10 @@ impl Control {
         self.app.control.log.reset();
     }
 
-    /// The last [`REMEMBERED`] requests that are done, in the order in which they were done.
+    /// Returns the last requests that are done, in the order in which they were done: at most
+    /// [`REMEMBERED`], and at most [`REMEMBERED_BYTES`] of memory.
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.control.log.requests()
+        self.app.control.log.requests().iter().map(|record| (**record).clone()).collect()
     }
 
     /// Compares the bytes that are kept with those that files and upload sessions are made of: what

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::server::{
-    account::is_account_name,
+    access::is_account_name,
     app::App,
     live,
     tree::{Expect, ItemNo, NewItem, NodeKind, OnConflict, ROOT, TreeError, Written},
@@ -108,6 +108,7 @@ impl Plant {
 
     fn new_item(&self) -> NewItem {
         NewItem {
+            folders: Vec::new(),
             description: self.description.clone(),
             media_type: self.media_type.clone(),
             client_created: self.created,

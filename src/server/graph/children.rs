@@ -16,10 +16,10 @@ use super::{
     describe::Shown,
     error::{Error, Result},
     filter::Filter,
-    items, names,
+    items,
     query::Query,
     reply,
-    scope::{Located, Scope},
+    scope::{Located, Scope, Spot},
     select::{Expansion, Selection},
 };
 use crate::server::tree::{
@@ -296,19 +296,19 @@ pub(super) async fn create(
         }
     };
     let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Fail);
-    let folder = folder_to_fill(scope, address).await?;
-    let above = names_below(&folder);
-    names::check(&name, kind == NodeKind::Folder, scope.kind, folder.node.no, &above)?;
+    let Spot { folder, missing, above, name, .. } =
+        spot_in(scope, address, name, kind == NodeKind::Folder).await?;
     // Times given here are ignored: clients set them afterwards (A11).
-    let new = NewItem { description: body.description.clone(), ..NewItem::default() };
-    let (tree, drive, into) = (scope.tree(), scope.drive(), folder.node.no);
+    let new =
+        NewItem { folders: missing, description: body.description.clone(), ..NewItem::default() };
+    let (tree, drive) = (scope.tree(), scope.drive());
     let written = match kind {
         NodeKind::File => {
             let nothing = tree.store(bytes(Body::empty()), 0).await?;
-            tree.put(drive, into, &name, nothing, new, on_conflict, Expect::Any).await
+            tree.put(drive, folder, &name, nothing, new, on_conflict, Expect::Any).await
         }
         NodeKind::Folder | NodeKind::Notebook => {
-            tree.make(drive, into, &name, kind, new, on_conflict).await
+            tree.make(drive, folder, &name, kind, new, on_conflict).await
         }
     };
     let written = written.map_err(occupied)?;
@@ -323,19 +323,32 @@ pub(super) fn occupied(error: TreeError) -> Error {
     }
 }
 
-/// The folder to make something in; one addressed by a path is made if it is missing (A3).
-async fn folder_to_fill(scope: &Scope<'_>, address: &ItemAddress) -> Result<Located> {
-    if let Some(located) = scope.find(address).await? {
-        return Ok(located);
-    }
-    let spot = scope.spot(address).await?;
-    names::check(&spot.name, true, scope.kind, spot.folder, &spot.above)?;
-    let new = NewItem::default();
-    let written = scope
-        .tree()
-        .make(scope.drive(), spot.folder, &spot.name, NodeKind::Folder, new, OnConflict::Replace)
-        .await?;
-    Ok(Located { node: written.node, above: spot.above })
+/// The spot of a new item's name in the folder at an address. If that is addressed by a path and
+/// missing, it is made too (A3).
+async fn spot_in(
+    scope: &Scope<'_>,
+    address: &ItemAddress,
+    name: String,
+    is_folder: bool,
+) -> Result<Spot> {
+    let spot = match scope.find(address).await? {
+        Some(located) => Spot {
+            folder: located.node.no,
+            missing: Vec::new(),
+            above: names_below(&located),
+            name,
+            occupant: None,
+        },
+        None => {
+            let mut spot = scope.spot(address).await?;
+            let folder = std::mem::replace(&mut spot.name, name);
+            spot.missing.push(folder.clone());
+            spot.above.push(folder);
+            spot
+        }
+    };
+    spot.check(scope.kind, is_folder)?;
+    Ok(spot)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{
     contract::Payload,
     describe::planted,
     error::{Error, Result},
-    items, names, reply,
+    items, reply,
     scope::{Located, Scope},
     visit::Visit,
 };
@@ -76,7 +76,7 @@ pub(super) async fn put(
     }
     let behavior = scope.visit.query.annotation("conflictBehavior").map(on_conflict).transpose()?;
     let spot = scope.spot(address).await?;
-    names::check(&spot.name, false, scope.kind, spot.folder, &spot.above)?;
+    spot.check(scope.kind, false)?;
     let expect = match &spot.occupant {
         Some(node) => {
             scope.check_unlocked(node)?;
@@ -96,7 +96,7 @@ pub(super) async fn put(
                 error => error.into(),
             },
         )?;
-    let new = NewItem::default();
+    let new = NewItem { folders: spot.missing, ..NewItem::default() };
     let written = match spot.occupant {
         // An item that is addressed by its id is replaced, wherever it has gone meanwhile.
         Some(node) if address.path.is_empty() => {

@@ -21,11 +21,15 @@ use super::{
 use crate::server::{
     app::App,
     seal::Purpose,
+    secret_urls::SecretUrl,
     tree::{ItemNo, Listing, Node, NodeKind, OnConflict, TreeError},
 };
 
 /// How a monitor's path begins.
 pub(super) const PREFIX: &str = "/monitor/";
+
+/// A monitor's URL gives the id of the copy to anybody.
+pub(super) const SECRET_URL: SecretUrl = SecretUrl::Path(PREFIX);
 
 /// How long a monitor answers. No source says it.
 const MONITOR_LIFE: SignedDuration = SignedDuration::from_hours(24);

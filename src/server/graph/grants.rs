@@ -58,26 +58,32 @@ pub(super) async fn invite(
         return Err(Error::invalid(format!("An invitation is for 1 to {MOST} recipients.")));
     }
     let node = scope.locate(address).await?.node;
-    let mut all: Vec<Value> = of(&node).into_iter().cloned().collect();
-    let mut given = Vec::new();
-    for recipient in body.recipients {
+    let names = body.recipients.into_iter().map(|recipient| {
         let who = recipient.email.or(recipient.alias).or(recipient.object_id);
-        let who = who
-            .filter(|who| !who.is_empty())
-            .ok_or_else(|| Error::invalid("A recipient has an email, an alias or an objectId."))?;
-        let kept = json!({
-            "id": random_name(),
-            "item": node.no,
-            "who": who,
-            "role": role,
-            "signIn": body.require_sign_in.unwrap_or(true),
-        });
-        // Who is invited again has the new role only.
-        all.retain(|other| other["who"] != kept["who"]);
-        given.push(permission(scope, &kept));
-        all.push(kept);
-    }
-    share::keep(scope, &node, KEPT, all).await?;
+        let who = who.filter(|who| !who.is_empty());
+        who.ok_or_else(|| Error::invalid("A recipient has an email, an alias or an objectId."))
+    });
+    let names = names.collect::<Result<Vec<_>>>()?;
+    let sign_in = body.require_sign_in.unwrap_or(true);
+    let given = share::change(scope, node, |node| {
+        let mut all: Vec<Value> = of(node).into_iter().cloned().collect();
+        let mut given = Vec::new();
+        for who in &names {
+            let kept = json!({
+                "id": random_name(),
+                "item": node.no,
+                "who": who,
+                "role": role,
+                "signIn": sign_in,
+            });
+            // Who is invited again has the new role only.
+            all.retain(|other| other["who"] != kept["who"]);
+            given.push(permission(scope, &kept));
+            all.push(kept);
+        }
+        Ok((given, share::kept(node, KEPT, all)))
+    })
+    .await?;
     let context = scope.visit.url("/$metadata#Collection(permission)");
     Ok(reply::json(StatusCode::OK, &json!({"@odata.context": context, "value": given})))
 }
@@ -85,21 +91,24 @@ pub(super) async fn invite(
 /// `PATCH item/permissions/ID`.
 pub(super) async fn change(
     scope: &Scope<'_>,
-    node: &Node,
+    node: Node,
     id: &str,
     payload: Payload,
 ) -> Result<Response> {
     let body: RolesBody = payload.parse()?;
     let role = role(&body.roles)?;
-    let mut all: Vec<Value> = of(node).into_iter().cloned().collect();
-    let grant = all.iter_mut().find(|grant| grant["id"] == id).ok_or_else(|| {
-        Error::invalid("The roles of a link cannot be changed: make another link.")
-    })?;
-    grant["role"] = role.into();
-    let told = permission(scope, grant);
-    share::keep(scope, node, KEPT, all).await?;
-    let told = project(scope.visit.query.get("select"), told);
-    Ok(reply::json(StatusCode::OK, &told))
+    let changed = share::change(scope, node, |node| {
+        let mut all: Vec<Value> = of(node).into_iter().cloned().collect();
+        let grant = all.iter_mut().find(|grant| grant["id"] == id).ok_or_else(|| {
+            Error::invalid("The roles of a link cannot be changed: make another link.")
+        })?;
+        grant["role"] = role.into();
+        let changed = permission(scope, grant);
+        Ok((changed, share::kept(node, KEPT, all)))
+    })
+    .await?;
+    let changed = project(scope.visit.query.get("select"), changed);
+    Ok(reply::json(StatusCode::OK, &changed))
 }
 
 /// Those of an item. A copy has its original's among its own; those are not its.

@@ -178,9 +178,13 @@ async fn make_folder_at(
     body: &ItemBody,
 ) -> Result<Response> {
     let spot = scope.spot(address).await?;
-    names::check(&spot.name, true, scope.kind, spot.folder, &spot.above)?;
+    spot.check(scope.kind, true)?;
     let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Replace);
-    let new = NewItem { description: body.description.clone(), ..NewItem::default() };
+    let new = NewItem {
+        folders: spot.missing,
+        description: body.description.clone(),
+        ..NewItem::default()
+    };
     let written = scope
         .tree()
         .make(scope.drive(), spot.folder, &spot.name, NodeKind::Folder, new, on_conflict)

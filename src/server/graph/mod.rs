@@ -111,5 +111,4 @@ mod walk;
 pub use kind::{AccountKind, UnknownKind};
 pub(super) use names::refusal as name_refusal;
 pub(super) use route::Graph;
-pub(super) use share::PREFIX as LINK_PREFIX;
 pub(super) use sign_in::SignIn;

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::server::{
     app::{App, Exchange, FrontEnd},
+    secret_urls::SecretUrl,
     tree::ROOT,
 };
 
@@ -33,6 +34,10 @@ pub(in crate::server) struct Graph;
 impl FrontEnd for Graph {
     fn operations(&self) -> &'static [&'static str] {
         &OPERATIONS
+    }
+
+    fn secret_urls(&self) -> &'static [SecretUrl] {
+        &[sessions::SECRET_URL, copy::SECRET_URL, share::SECRET_URL, share::SECRET_TOKEN]
     }
 
     fn serves(&self, path: &str) -> bool {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::server::{
     account::Account,
-    tree::{DriveNo, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT, Tree},
+    tree::{DriveNo, Expect, ItemNo, Node, ROOT, Tree},
 };
 
 /// A request and its drive.
@@ -45,13 +45,37 @@ pub(super) struct Located {
 /// Where an item is to be.
 #[derive(Debug)]
 pub(super) struct Spot {
+    /// The innermost folder on the way that exists.
     pub(super) folder: ItemNo,
-    /// The names from the root down to that folder, its own included.
+    /// Names of the folders below it that are missing. The tree makes them with the item, so that a
+    /// refused request leaves none of them.
+    pub(super) missing: Vec<String>,
+    /// The names from the root down to the folder that the item is to be in.
     pub(super) above: Vec<String>,
     pub(super) name: String,
     /// Who is there already.
     pub(super) occupant: Option<Node>,
 }
+
+impl Spot {
+    /// Checks the names of the item and of the folders that are missing.
+    ///
+    /// # Errors
+    /// The kind of account does not allow one of the names, or the path is too long.
+    pub(super) fn check(&self, kind: AccountKind, is_folder: bool) -> Result<()> {
+        let first = self.above.len() - self.missing.len();
+        for (at, missing) in self.missing.iter().enumerate() {
+            // Only the first one may be in the root folder.
+            let folder = if at == 0 { self.folder } else { NOT_ROOT };
+            names::check(missing, true, kind, folder, &self.above[..first + at])?;
+        }
+        let folder = if self.missing.is_empty() { self.folder } else { NOT_ROOT };
+        names::check(&self.name, is_folder, kind, folder, &self.above)
+    }
+}
+
+/// In place of the number of a folder that is yet to be made.
+const NOT_ROOT: ItemNo = 0;
 
 impl<'a> Scope<'a> {
     /// A URL on the host that has the drive's bytes and pages.
@@ -166,8 +190,8 @@ impl<'a> Scope<'a> {
         Ok(self.tree().walk(self.drive(), anchor, &names).await?)
     }
 
-    /// Where an address wants an item to be. Folders that are missing on the way are made, as the
-    /// cloud makes them (A3).
+    /// Where an address wants an item to be. Folders on the way may be missing: the cloud makes them
+    /// (A3).
     pub(super) async fn spot(&self, address: &ItemAddress) -> Result<Spot> {
         let Some((name, folders)) = address.path.split_last() else {
             return self.spot_of_item(address).await;
@@ -177,24 +201,11 @@ impl<'a> Scope<'a> {
         let mut above = self.tree().path(self.drive(), anchor).await?;
         let occupant = (nodes.len() > address.path.len()).then(|| nodes.pop()).flatten();
         above.extend(nodes.iter().skip(1).map(|node| node.name.clone()));
-        let mut folder = nodes.last().map_or(anchor, |node| node.no);
-        for missing in &folders[nodes.len().saturating_sub(1).min(folders.len())..] {
-            names::check(missing, true, self.kind, folder, &above)?;
-            let made = self
-                .tree()
-                .make(
-                    self.drive(),
-                    folder,
-                    missing,
-                    NodeKind::Folder,
-                    NewItem::default(),
-                    OnConflict::Replace,
-                )
-                .await?;
-            folder = made.node.no;
-            above.push(made.node.name);
-        }
-        Ok(Spot { folder, above, name: name.clone(), occupant })
+        let folder = nodes.last().map_or(anchor, |node| node.no);
+        let found = nodes.len().saturating_sub(1).min(folders.len());
+        let missing = folders[found..].to_vec();
+        above.extend(missing.iter().cloned());
+        Ok(Spot { folder, missing, above, name: name.clone(), occupant })
     }
 
     /// The spot of an item that is addressed without a path: its own.
@@ -204,7 +215,8 @@ impl<'a> Scope<'a> {
         let folder = node.parents.first().copied().ok_or_else(|| {
             Error::invalid("The root folder cannot be written: name an item in it.")
         })?;
-        Ok(Spot { folder, above, name: node.name.clone(), occupant: Some(node) })
+        let (missing, name) = (Vec::new(), node.name.clone());
+        Ok(Spot { folder, missing, above, name, occupant: Some(node) })
     }
 
     /// What `If-Match` allows to be changed. It has no effect where nothing is there yet (A9).

@@ -17,19 +17,23 @@ use super::{
     contract::Payload,
     describe,
     error::{Error, Result},
-    items, names,
+    items,
     query::Query,
     reply,
-    scope::{Located, Scope},
+    scope::{Located, Scope, Spot},
     visit::Visit,
 };
 use crate::server::{
     content_range::ContentRange,
+    secret_urls::SecretUrl,
     tree::{Expect, Landing, NewItem, NodeKind, OnConflict, Session},
 };
 
 /// How the path of an upload URL begins.
 pub(super) const PREFIX: &str = "/rup/";
+
+/// An upload URL's session id lets anybody send its bytes.
+pub(super) const SECRET_URL: SecretUrl = SecretUrl::Parameter("tempauth");
 
 /// Bytes of a fragment. The reference says "less than 60 MiB", clients send exactly 60.
 const LARGEST_FRAGMENT: u64 = 60 * 1024 * 1024;
@@ -79,7 +83,7 @@ pub(super) async fn create(
             spot.name
         )));
     }
-    names::check(&spot.name, false, scope.kind, spot.folder, &spot.above)?;
+    spot.check(scope.kind, false)?;
     let mut behavior = item.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Replace);
     let expect = match &spot.occupant {
         Some(node) => {
@@ -120,6 +124,7 @@ pub(super) async fn create(
         id: String::new(),
         drive: scope.drive(),
         parent: spot.folder,
+        folders: spot.missing,
         name: spot.name,
         total: item.file_size,
         received: 0,
@@ -240,13 +245,15 @@ async fn commit(
     scope: &Scope<'_>,
     session: &Session,
     kept: &Kept,
-    landing: Option<Landing>,
+    landing: Option<(Vec<String>, Landing)>,
 ) -> Result<Response> {
     if session.total != Some(session.received) {
         return Err(Error::invalid("The upload session is not complete: bytes are missing.")
             .inner("uploadSessionIncomplete"));
     }
+    let (folders, landing) = landing.unzip();
     let new = NewItem {
+        folders: folders.unwrap_or_default(),
         description: kept.description.clone(),
         client_created: kept.created,
         client_modified: kept.modified,
@@ -281,11 +288,11 @@ pub(super) async fn commit_as(
         return Err(Error::no_session());
     }
     let spot = scope.spot(address).await?;
-    let name = body.name.clone().unwrap_or(spot.name);
-    names::check(&name, false, scope.kind, spot.folder, &spot.above)?;
+    let spot = Spot { name: body.name.clone().unwrap_or(spot.name), ..spot };
+    spot.check(scope.kind, false)?;
     let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(session.on_conflict);
-    let landing = Landing { parent: spot.folder, name, on_conflict };
-    commit(scope, &session, &kept, Some(landing)).await
+    let landing = Landing { parent: spot.folder, name: spot.name, on_conflict };
+    commit(scope, &session, &kept, Some((spot.missing, landing))).await
 }
 
 fn content_range(visit: &Visit) -> Result<ContentRange> {
@@ -340,6 +347,7 @@ mod tests {
             id: String::new(),
             drive: 1,
             parent: 100,
+            folders: Vec::new(),
             name: "f".into(),
             total: None,
             received,

@@ -1,8 +1,9 @@
-//! Sign-in as at login.microsoftonline.com (`onedrive-graph.md`, A23): no user is asked, the
-//! development account always agrees.
+//! Sign-in as at login.microsoftonline.com (`onedrive-graph.md`, A23): the development account always
+//! agrees; a private server wants its access token.
 //!
 //! Every tenant is served, any client id will do, and any client secret or none, by form or by
-//! HTTP Basic. `client_credentials` opens the default account's drive.
+//! HTTP Basic. `client_credentials` opens the default account's drive; on a private server the
+//! client secret is its access token.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::reply::RequestIds;
 use crate::server::{
     account::Grant,
     app::{App, Exchange, FrontEnd, text},
-    oauth::{Form, code_for, exchange_code, json_answer, redirect_target, redirect_to},
+    oauth::{Form, code_for, consent, exchange_code, json_answer, redirect_target, redirect_to},
 };
 
 /// Serves sign-in.
@@ -47,7 +48,7 @@ impl FrontEnd for SignIn {
         let path = request.uri.path();
         match request.method {
             Method::POST if tenant(path, TOKEN_PATH) => TOKEN,
-            Method::GET if tenant(path, AUTHORIZE_PATH) => AUTHORIZE,
+            Method::GET | Method::POST if tenant(path, AUTHORIZE_PATH) => AUTHORIZE,
             _ => UNKNOWN,
         }
     }
@@ -59,7 +60,10 @@ impl FrontEnd for SignIn {
                 Ok(tokens) => json_answer(StatusCode::OK, &tokens),
                 Err(refusal) => refusal.answer(&parts.headers),
             },
-            AUTHORIZE => authorize(app, &exchange, parts.uri.query().unwrap_or_default()),
+            AUTHORIZE => match consent(app, &parts.method, body).await {
+                Ok(()) => authorize(app, &exchange, parts.uri.query().unwrap_or_default()),
+                Err(page) => *page,
+            },
             _ => text(StatusCode::METHOD_NOT_ALLOWED, "POST the token address, GET the other."),
         }
     }
@@ -103,6 +107,7 @@ impl Refusal {
     fn answer(self, headers: &HeaderMap) -> Response {
         let status = match self.error {
             "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
+            "invalid_client" => StatusCode::UNAUTHORIZED,
             _ => StatusCode::BAD_REQUEST,
         };
         let ids = RequestIds::of(headers);
@@ -138,7 +143,14 @@ async fn token(app: &App, headers: &HeaderMap, body: Body) -> Result<Value, Refu
             let renews = grant.scope.as_deref().is_none_or(is_offline);
             (grant, renews)
         }
-        "client_credentials" => (Grant::new("", None), false),
+        "client_credentials" => {
+            let secret = form.secret(headers).unwrap_or_default();
+            if !app.settings.tokens.public && !app.settings.tokens.is_own(&secret) {
+                let why = "Invalid client secret provided: on this server it is its access token.";
+                return Err(Refusal::new("invalid_client", 7_000_215, why));
+            }
+            (Grant::new("", None), false)
+        }
         other => {
             let why = format!("The grant type '{other}' is not supported.");
             return Err(Refusal::new("unsupported_grant_type", 70_003, why));

@@ -31,16 +31,13 @@ pub(super) async fn folder(scope: &Scope<'_>, name: &str) -> Result<ItemNo> {
     if scope.visit.method == Method::HEAD {
         return Err(Error::not_found());
     }
-    let mut folder = ROOT;
-    for name in *path {
-        let new = NewItem::default();
-        let made = scope
-            .tree()
-            .make(scope.drive(), folder, name, NodeKind::Folder, new, OnConflict::Replace)
-            .await?;
-        folder = made.node.no;
-    }
-    Ok(folder)
+    let Some((name, folders)) = path.split_last() else { return Ok(ROOT) };
+    let new = NewItem {
+        folders: folders.iter().map(|&folder| folder.to_owned()).collect(),
+        ..NewItem::default()
+    };
+    let (tree, kind) = (scope.tree(), NodeKind::Folder);
+    Ok(tree.make(scope.drive(), ROOT, name, kind, new, OnConflict::Replace).await?.node.no)
 }
 
 /// What special folder an item is, by where it is: the names of the folders above it, and its own.

@@ -1,10 +1,10 @@
 //! What only Live Connect knows of an item: links, comments, tags, an album's being one, what the
 //! user said of a song. Kept as the item's facet `live`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
@@ -34,9 +34,9 @@ pub(super) struct Extra {
     /// Everyone may look at it and what is below.
     #[serde(skip_serializing_if = "is_false")]
     pub public: bool,
-    /// Which links there are.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub links: BTreeSet<LinkKind>,
+    /// The links that there are, each with a key: a link without the key is revoked.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "links")]
+    pub links: BTreeMap<LinkKind, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<Comment>,
     /// The number of the last comment there was.
@@ -103,6 +103,20 @@ pub(super) struct Song {
     pub said: Map<String, Value>,
 }
 
+/// Reads links. Those of earlier versions, and planted ones, are a list of kinds without keys.
+fn links<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<LinkKind, String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Links {
+        Keys(BTreeMap<LinkKind, String>),
+        Kinds(BTreeSet<LinkKind>),
+    }
+    Ok(match Links::deserialize(from)? {
+        Links::Keys(links) => links,
+        Links::Kinds(kinds) => kinds.into_iter().map(|kind| (kind, String::new())).collect(),
+    })
+}
+
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -144,6 +158,12 @@ impl Extra {
     /// Whether a folder is an album.
     pub(super) fn is_album(node: &Node) -> bool {
         node.facets.get(FACET).and_then(|extra| extra.get("album")?.as_bool()).unwrap_or(false)
+    }
+
+    /// As the facets of an existing item, whose links, comments and tags these are.
+    pub fn facets_of(mut self, node: &Node) -> Map<String, Value> {
+        self.of = Some(node.no);
+        self.facets()
     }
 
     /// As the facets of an item that is new or changed.

@@ -34,6 +34,7 @@ use crate::server::{
         picture::{self, Frame, Picture},
     },
     seal::Purpose,
+    secret_urls::SecretUrl,
     tree::{Content, ItemNo, Listing, Node, NodeKind, Order, Tree},
 };
 
@@ -231,6 +232,10 @@ const UNKNOWN: &str = "live.picture.unknown";
 impl FrontEnd for Pictures {
     fn operations(&self) -> &'static [&'static str] {
         &[GET, UNKNOWN]
+    }
+
+    fn secret_urls(&self) -> &'static [SecretUrl] {
+        &[SecretUrl::Path(PREFIX)]
     }
 
     fn serves(&self, path: &str) -> bool {

@@ -18,8 +18,12 @@ use serde_json::json;
 use crate::server::{
     account::Grant,
     app::{App, Exchange, FrontEnd, text},
-    oauth::{DESKTOP, Form, code_for, exchange_code, json_answer, redirect_target, redirect_to},
+    oauth::{
+        DESKTOP, Form, SECRET_URLS, code_for, consent, exchange_code, json_answer, redirect_target,
+        redirect_to,
+    },
     origin::Origin,
+    secret_urls::SecretUrl,
 };
 
 /// What a development account grants when nobody says what: exactly what the old command-line
@@ -43,6 +47,10 @@ impl FrontEnd for SignIn {
         &[TOKEN, AUTHORIZE, DESKTOP_PAGE, UNKNOWN]
     }
 
+    fn secret_urls(&self) -> &'static [SecretUrl] {
+        SECRET_URLS
+    }
+
     fn serves(&self, path: &str) -> bool {
         path.starts_with("/oauth20_")
     }
@@ -50,7 +58,7 @@ impl FrontEnd for SignIn {
     fn operation(&self, request: &Parts) -> &'static str {
         match (&request.method, request.uri.path()) {
             (&Method::POST, "/oauth20_token.srf") => TOKEN,
-            (&Method::GET, "/oauth20_authorize.srf") => AUTHORIZE,
+            (&Method::GET | &Method::POST, "/oauth20_authorize.srf") => AUTHORIZE,
             (&Method::GET, DESKTOP) => DESKTOP_PAGE,
             _ => UNKNOWN,
         }
@@ -63,9 +71,12 @@ impl FrontEnd for SignIn {
                 Ok(answer) => json_answer(StatusCode::OK, &answer),
                 Err(refusal) => refusal.into(),
             },
-            AUTHORIZE => {
-                authorize(app, &exchange.origin, parts.uri.query().unwrap_or_default()).await
-            }
+            AUTHORIZE => match consent(app, &parts.method, body).await {
+                Ok(()) => {
+                    authorize(app, &exchange.origin, parts.uri.query().unwrap_or_default()).await
+                }
+                Err(page) => *page,
+            },
             DESKTOP_PAGE => desktop_page(),
             _ => text(
                 StatusCode::NOT_FOUND,

@@ -9,6 +9,9 @@ use super::{ItemNo, Node};
 /// name, `null` removes.
 #[derive(Clone, Debug, Default)]
 pub struct NewItem {
+    /// Names of folders below the given one, from the top down, in which the item is made. Folders
+    /// that are missing are made in the same transaction. Not for [`Tree::overwrite`](super::Tree::overwrite).
+    pub folders: Vec<String>,
     /// The user's description.
     pub description: Option<String>,
     /// Media type; `None`: derived from the name, whenever it is asked for.

@@ -13,6 +13,10 @@ pub struct Session {
     pub drive: DriveNo,
     /// The folder the file is to be in.
     pub parent: ItemNo,
+    /// When it is opened: names of folders below `parent`, from the top down, in which the file is to
+    /// be. Folders that are missing are made in the same transaction; then the last of them is the
+    /// parent, and this is empty.
+    pub folders: Vec<String>,
     /// The name it is to have.
     pub name: String,
     /// How many bytes there will be, once a client has said so.

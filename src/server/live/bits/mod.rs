@@ -222,6 +222,7 @@ async fn create(
             id: String::new(),
             drive: account.drive,
             parent,
+            folders: Vec::new(),
             name: address.name.clone(),
             total: None,
             received: 0,

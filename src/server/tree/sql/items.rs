@@ -51,6 +51,32 @@ pub(super) async fn make(
     tx: &mut Tx,
     mut to: To,
     kind: NodeKind,
+    mut new: NewItem,
+    on_conflict: OnConflict,
+) -> Result<Written> {
+    to.folder = innermost(tx, to.drive, to.folder, std::mem::take(&mut new.folders)).await?;
+    make_in(tx, to, kind, new, on_conflict).await
+}
+
+/// Returns the last of several folders, each in the one before. Those that are missing are made.
+pub(super) async fn innermost(
+    tx: &mut Tx,
+    drive: DriveNo,
+    mut folder: ItemNo,
+    names: Vec<String>,
+) -> Result<ItemNo> {
+    for name in names {
+        let to = To { drive, folder, name };
+        let new = NewItem::default();
+        folder = make_in(tx, to, NodeKind::Folder, new, OnConflict::Replace).await?.node.no;
+    }
+    Ok(folder)
+}
+
+async fn make_in(
+    tx: &mut Tx,
+    mut to: To,
+    kind: NodeKind,
     new: NewItem,
     on_conflict: OnConflict,
 ) -> Result<Written> {
@@ -80,11 +106,12 @@ pub(super) async fn put(
     tx: &mut Tx,
     mut to: To,
     bytes: Bytes,
-    new: NewItem,
+    mut new: NewItem,
     on_conflict: OnConflict,
     expect: Expect,
 ) -> Result<Written> {
     names::check(&to.name)?;
+    to.folder = innermost(tx, to.drive, to.folder, std::mem::take(&mut new.folders)).await?;
     let spot = names::spot(tx, to.drive, to.folder, &to.name).await?;
     if let Some((occupant, there)) = spot.occupant {
         match on_conflict {

@@ -64,6 +64,7 @@ impl Open {
             id: id.to_owned(),
             drive: row.try_get(0)?,
             parent: row.try_get(1)?,
+            folders: Vec::new(),
             name: row.try_get(2)?,
             total: row.try_get::<Option<i64>, _>(3)?.map(unsigned),
             received: unsigned(row.try_get(4)?),
@@ -113,6 +114,8 @@ pub(super) async fn count(sql: &mut AnyConnection, drive: DriveNo) -> Result<u64
 pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
     forget_expired(tx).await?;
     names::check(&session.name)?;
+    let folders = std::mem::take(&mut session.folders);
+    session.parent = items::innermost(tx, session.drive, session.parent, folders).await?;
     let spot = names::spot(tx, session.drive, session.parent, &session.name).await?;
     let mut replaced = 0;
     if let (Some((occupant, _)), OnConflict::Replace) = (spot.occupant, session.on_conflict) {

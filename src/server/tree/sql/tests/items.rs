@@ -302,6 +302,7 @@ async fn facets_times_and_descriptions_are_kept() {
     let time: jiff::Timestamp = "2012-04-05T06:07:08.123456Z".parse().expect("a time");
     let facets = serde_json::json!({ "live": { "tags": [1, 2] }, "graph": true });
     let new = NewItem {
+        folders: Vec::new(),
         description: Some("Ä description".into()),
         media_type: Some("image/x-test".into()),
         client_created: Some(time),
@@ -368,4 +369,32 @@ async fn a_listing_goes_on_behind_its_last_child_whatever_was_removed() {
             assert_eq!(seen, all, "{order:?}, descending: {descending}");
         }
     }
+}
+
+#[tokio::test]
+async fn folders_that_are_missing_are_made_with_their_item_or_not_at_all() {
+    let (tree, drive) = ephemeral().await;
+    let below = |names: &[&str]| NewItem {
+        folders: names.iter().map(|&name| name.to_owned()).collect(),
+        ..NewItem::default()
+    };
+    let make = async |new, name| {
+        tree.make(drive, ROOT, name, NodeKind::Folder, new, OnConflict::Fail).await
+    };
+    let feed = async || tree.drive_info(drive).await.expect("there").feed;
+    let before = feed().await;
+    assert!(make(below(&["a", "b"]), "").await.is_err());
+    assert!(make(below(&["a", "b", "c/d"]), "e").await.is_err());
+    let stored = tree.store(body(b"1"), 9).await.expect("stores");
+    tree.set_quota(drive, 0).await.expect("set");
+    let new = below(&["a"]);
+    let put = tree.put(drive, ROOT, "f", stored, new, OnConflict::Fail, Expect::Any).await;
+    assert!(matches!(put, Err(TreeError::QuotaExceeded)));
+    assert_eq!(feed().await, before, "nothing has changed");
+
+    let made = make(below(&["a", "b"]), "c").await.expect("made").node;
+    assert_eq!(tree.path(drive, made.no).await.expect("there"), ["a", "b", "c"]);
+    let again = make(below(&["A", "b"]), "d").await.expect("made").node;
+    assert_eq!(again.parents, made.parents);
+    assert!(matches!(make(below(&["a", "b"]), "C").await, Err(TreeError::NameTaken(_))));
 }

@@ -76,6 +76,7 @@ pub(super) fn session(
         id: String::new(),
         drive,
         parent,
+        folders: Vec::new(),
         name: name.to_owned(),
         total: None,
         received: 0,

@@ -1,0 +1,148 @@
+//! Parts of URLs that give access by themselves, or that are credentials.
+//!
+//! The code that creates such a URL declares its form next to it
+//! ([`FrontEnd::secret_urls`](super::app::FrontEnd::secret_urls)). Whatever shows the URL of a request
+//! goes through [`redacted`].
+
+use std::borrow::Cow;
+
+use axum::http::Uri;
+use percent_encoding::percent_decode_str;
+
+use super::{account, app::front_ends, content::encoded};
+
+/// Where a URL has a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SecretUrl {
+    /// The path begins with this; the secret follows, up to the next slash.
+    Path(&'static str),
+    /// The segment after this one, or this one's key: `shares/KEY`, `shares('KEY')`.
+    Key(&'static str),
+    /// The value of this query parameter.
+    Parameter(&'static str),
+}
+
+/// Replaces a secret.
+const REDACTED: &str = "REDACTED";
+
+/// Returns path and query of a request without its secrets.
+pub(super) fn redacted(uri: &Uri) -> String {
+    let mut shown = redacted_path(uri.path()).into_owned();
+    for (at, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
+        shown.push(if at == 0 { '?' } else { '&' });
+        match parameter.split_once('=') {
+            Some((name, _)) if is_secret(name) => {
+                shown.push_str(name);
+                shown.push('=');
+                shown.push_str(REDACTED);
+            }
+            _ => shown.push_str(parameter),
+        }
+    }
+    shown
+}
+
+/// All forms of secrets: those of the protocols and those of every request.
+fn forms() -> impl Iterator<Item = SecretUrl> {
+    let of_protocols = front_ends().iter().flat_map(|front_end| front_end.secret_urls());
+    account::SECRET_URLS.iter().chain(of_protocols).copied()
+}
+
+/// A path that a client encoded otherwise than the server may not be served, but its secret is valid
+/// all the same: paths are compared decoded.
+fn redacted_path(path: &str) -> Cow<'_, str> {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let whole = decoded.trim_start_matches('/');
+    for form in forms() {
+        match form {
+            SecretUrl::Path(prefix) => {
+                if let Some(secret) = whole.strip_prefix(prefix.trim_start_matches('/')) {
+                    let rest = secret.split('/').skip(1);
+                    return Cow::Owned(format!("{prefix}{REDACTED}{}", joined(rest)));
+                }
+            }
+            SecretUrl::Key(of) => {
+                let mut segments = whole.split('/');
+                let is = |segment: &str| {
+                    segment
+                        .strip_prefix(of)
+                        .is_some_and(|key| key.is_empty() || key.starts_with('('))
+                };
+                let Some(at) = segments.clone().position(is) else { continue };
+                let above = joined(segments.by_ref().take(at));
+                let has_key = segments.next().is_some_and(|segment| segment.len() > of.len());
+                let rest = joined(segments.skip(usize::from(!has_key)));
+                let between = if has_key { "" } else { "/" };
+                return Cow::Owned(format!("{above}/{of}{between}{REDACTED}{rest}"));
+            }
+            SecretUrl::Parameter(_) => {}
+        }
+    }
+    Cow::Borrowed(path)
+}
+
+/// Segments with their slashes.
+fn joined<'a>(segments: impl Iterator<Item = &'a str>) -> String {
+    segments.map(|segment| format!("/{}", encoded(segment))).collect()
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    forms().any(|form| match form {
+        SecretUrl::Parameter(secret) => name.eq_ignore_ascii_case(secret),
+        SecretUrl::Path(_) | SecretUrl::Key(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(uri: &str) -> String {
+        redacted(&uri.parse().expect("a URI"))
+    }
+
+    #[test]
+    fn secrets_are_replaced_and_all_else_stays() {
+        for (uri, expected) in [
+            (
+                "/v5.0/me?limit=1&access_token=x%20y&pretty=false",
+                "/v5.0/me?limit=1&access_token=REDACTED&pretty=false",
+            ),
+            ("/v5.0/me?Access%5Ftoken=x", "/v5.0/me?Access%5Ftoken=REDACTED"),
+            ("/s1pAbCd/name.txt?download", "/s1pREDACTED/name.txt?download"),
+            ("/s1pAbCd", "/s1pREDACTED"),
+            ("/p1pAbCd/small/a%20b.jpg", "/p1pREDACTED/small/a%20b.jpg"),
+            ("/s/s!AbCd", "/s/REDACTED"),
+            ("/monitor/AbCd", "/monitor/REDACTED"),
+            ("/redir.aspx?cid=1&authkey=!AbCd", "/redir.aspx?cid=1&authkey=REDACTED"),
+            (
+                "/v5.0/skydrive/get_item_preview?type=small&url=http%3A%2F%2Fx%3Fauthkey%3D!AbCd",
+                "/v5.0/skydrive/get_item_preview?type=small&url=REDACTED",
+            ),
+            ("/v1.0/shares/u!AbCd/driveItem", "/v1.0/shares/REDACTED/driveItem"),
+            ("/v1.0/shares('s!AbCd')/root", "/v1.0/sharesREDACTED/root"),
+            ("/rup/~a/uploadSession?tempauth=x", "/rup/~a/uploadSession?tempauth=REDACTED"),
+            ("/oauth20_desktop.srf?code=x", "/oauth20_desktop.srf?code=REDACTED"),
+            ("/v5.0/a%20b", "/v5.0/a%20b"),
+        ] {
+            assert_eq!(shown(uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_found_however_the_path_is_encoded() {
+        for uri in [
+            "/%731pAbCd/name.txt",
+            "/s%31%70AbCd",
+            "//s1pAbCd/x",
+            "/%70%31pAbCd/small/x",
+            "/s%2FAbCd",
+            "/v1.0/%73hares/AbCd/driveItem",
+            "/v1.0/shares%2FAbCd/driveItem",
+            "/v1.0/shares%28'AbCd')/driveItem",
+        ] {
+            assert!(!shown(uri).contains("AbCd"), "{uri}: {}", shown(uri));
+        }
+    }
+}
