@@ -38,6 +38,13 @@
 //! Every URL in an answer begins with scheme and host of its request. HTTP/1.1, and HTTP/2 for
 //! clients that know beforehand that it is spoken.
 //!
+//! # Who may use it
+//!
+//! The development tokens are public. A [private](Builder::private) server accepts the token of its data
+//! folder only, also for `/_control` and sign-in. Web pages of other sites are 403, but for sign-in pages
+//! and Live Connect's HTML form upload, unless [`Builder::allow_origin`] names their origin; so are hosts
+//! other than loopback ones, unless [`Builder::allow_host`] names them.
+//!
 //! # Clients whose hosts are fixed
 //!
 //! With [`Builder::stand_in`] the same port speaks TLS in the names of the clouds' hosts, and is a
