@@ -168,8 +168,8 @@ pub enum OpenError {
     },
     /// The database is damaged.
     #[error(
-        "the database {} is damaged: {reason}. Restore it from a backup, or run `drivedal serve \
-         --repair`, which saves what can be read", database.display()
+        "the database {} is damaged: {reason}. Restore the data folder from a backup, or save what \
+         can be read with SQLite's own shell: `sqlite3 tree.db .recover`", database.display()
     )]
     Damaged {
         /// Its file.
