@@ -438,7 +438,7 @@ impl Builder {
             Ok(tree) => Ok(tree),
             Err(OpenError::InUse { folder, owner }) => {
                 let running = running::running_at(&folder).await;
-                Err(ServerError::Locked { path: folder, owner, running })
+                Err(ServerError::Locked { path: folder, owner, running: running.map(Box::new) })
             }
             Err(error) => Err(ServerError::Open(error)),
         }

@@ -39,8 +39,9 @@ pub enum ServerError {
         path: PathBuf,
         /// Which process that is, as far as it says so.
         owner: String,
-        /// Where that server runs, if it says so.
-        running: Option<Url>,
+        /// Where that server runs, if it says so. Boxed, because it is the largest part of any
+        /// variant.
+        running: Option<Box<Url>>,
     },
     /// The budget that every account was to have is none.
     #[error("{0}")]
@@ -79,6 +80,6 @@ fn explained(error: &io::Error) -> String {
     }
 }
 
-fn place(running: &Option<Url>) -> String {
+fn place(running: &Option<Box<Url>>) -> String {
     running.as_ref().map_or_else(String::new, |url| format!(", a server that runs at {url}"))
 }

@@ -394,13 +394,15 @@ async fn answered(test: &Test, fault: Fault, kinds: &[ErrorKind], helps: bool) -
 
 async fn every_status_is_told_for_what_it_is(test: &Test) -> Outcome {
     use ErrorKind::{
-        AlreadyExists, Conflict, NotFound, PermissionDenied, RateLimited, Unexpected, Unsupported,
+        AlreadyExists, ConfigInvalid, Conflict, NotFound, PermissionDenied, RateLimited,
+        Unexpected, Unsupported,
     };
     let status = |status| Fault::on("*").times(4).status(status);
     for (code, kinds, helps) in [
         (401, &[PermissionDenied][..], false),
         (403, &[PermissionDenied], false),
-        (404, &[NotFound], false),
+        // Where nothing is found, not even the drive, the error may be about the drive.
+        (404, &[NotFound, ConfigInvalid], false),
         (409, &[AlreadyExists, Conflict], false),
         (429, &[RateLimited], true),
         (500, &[Unexpected], true),
