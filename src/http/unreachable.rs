@@ -1,6 +1,8 @@
 //! Failures to connect, as the retry layer recognizes them.
 
-use std::{error::Error, fmt, io};
+#[cfg(any(feature = "layers", test))]
+use std::io;
+use std::{error::Error, fmt};
 
 /// The source of an error of a request that was not sent: its host cannot be connected to.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ impl Unreachable {
 
     /// Returns the reason of a failure to connect; `None` if the error is another one, and the
     /// request may have been sent.
+    #[cfg(any(feature = "layers", test))]
     pub(crate) fn reason(error: &opendal::Error) -> Option<String> {
         use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
         let mut source = Error::source(error);

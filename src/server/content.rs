@@ -66,8 +66,10 @@ pub(super) fn wanted(range: Option<&HeaderValue>, size: u64, long_suffix: LongSu
 #[cfg(fuzzing)]
 pub(super) fn fuzzing(range: &HeaderValue) {
     for size in [0, 1, 1000, u64::MAX] {
-        if let Wanted::Part(part) = wanted(Some(range), size) {
-            assert!(part.start < part.end && part.end <= size);
+        for long_suffix in [LongSuffix::Satisfied, LongSuffix::Refused] {
+            if let Wanted::Part(part) = wanted(Some(range), size, long_suffix) {
+                assert!(part.start < part.end && part.end <= size);
+            }
         }
     }
 }
