@@ -17,7 +17,10 @@ pub enum Durability {
     /// Once the disk has it: the database's log, the bytes and the folders that name them are synced
     /// before the response. A crash of the machine loses nothing that was acknowledged. It costs a
     /// sync of the database's log for each commit, which concurrent writers share, and a sync of a
-    /// folder for each file of more than 16 KiB.
+    /// folder for each file of more than 16 KiB. On two cores and a virtual disk, one client that
+    /// uploads files of 1 kB got 0.86 times the files per second of [`Relaxed`](Self::Relaxed); with
+    /// 16 clients, and with files of 100 kB, the difference was within the noise (medians of 3 runs,
+    /// debug build).
     #[default]
     Full,
     /// Once the operating system has it. A crash of the process loses nothing; a crash of the
