@@ -228,7 +228,7 @@ async fn send(
     resume: Option<SavedUpload>,
     on_saved: &mut (dyn FnMut(&SavedUpload) + Send),
 ) -> Result<UploadedFile> {
-    let stamp = Stamp::of(&file, options.local.as_deref())?;
+    let stamp = Stamp::settled(&file, options.local.as_deref()).await?;
     let size = stamp.len();
     let total_max = core.capabilities().total_max;
     if size > total_max {

@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use opendal::Buffer;
@@ -55,6 +55,10 @@ impl Ahead {
     }
 }
 
+/// Steps in which a disk notes the time of a change: the kernel's timer tick, 10 ms at its slowest
+/// (`CONFIG_HZ=100`), with as much again to spare. Two changes within one step look like one.
+const MTIME_STEP: Duration = Duration::from_millis(20);
+
 /// By what a change of a file of the user's is noticed, and what it is called.
 pub(super) struct Stamp {
     file: Arc<File>,
@@ -72,6 +76,23 @@ impl Stamp {
         let found = file.metadata().and_then(|found| Ok((found.len(), found.modified()?)));
         let (len, modified) = found.map_err(|error| unreadable(path, &error))?;
         Ok(Self { file: Arc::clone(file), path: path.map(Path::to_owned), len, modified })
+    }
+
+    /// As [`Stamp::of`], once the file's modification time is old enough for the next change to have
+    /// a different one: a file that was written a moment ago is waited for.
+    ///
+    /// # Errors
+    /// As [`Stamp::of`].
+    pub(super) async fn settled(file: &Arc<File>, path: Option<&Path>) -> Result<Self> {
+        loop {
+            let stamp = Self::of(file, path)?;
+            // A time in the future is another clock's, or was set by a program.
+            let age = stamp.modified.elapsed().unwrap_or(MTIME_STEP);
+            match MTIME_STEP.checked_sub(age).filter(|rest| !rest.is_zero()) {
+                Some(rest) => tokio::time::sleep(rest).await,
+                None => return Ok(stamp),
+            }
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
