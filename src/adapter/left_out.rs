@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::drive::{Item, ItemId};
+use crate::drive::{Item, ItemId, Kind};
 
 /// The most entries that are recorded; later ones are only logged.
 const RECORDED_MAX: usize = 10_000;
@@ -24,8 +24,29 @@ pub struct LeftOut {
     pub name: String,
     /// The id of the item; may be empty.
     pub id: ItemId,
+    /// Whether it is a file or a folder.
+    pub kind: Kind,
     /// Why it is left out.
     pub reason: String,
+    /// The entry with the same name, under the cloud's folding, that the listing shows instead. The
+    /// path of both leads to that one. `None` if the entry is left out for another reason.
+    pub twin: Option<Twin>,
+}
+
+/// The entry that a listing shows of several entries with one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Twin {
+    /// The name as the cloud returned it. It may differ in case from the others.
+    pub name: String,
+    /// The id of the item.
+    pub id: ItemId,
+}
+
+/// Why an entry is left out.
+pub(super) struct Reason {
+    text: String,
+    twin: Option<Twin>,
 }
 
 /// The entries left out since they were last taken.
@@ -34,12 +55,19 @@ pub(super) struct Recorded(Mutex<Vec<LeftOut>>);
 
 impl Recorded {
     /// Logs an entry, and records it.
-    pub(super) fn record(&self, folder: &str, item: &Item, reason: String) {
+    pub(super) fn record(&self, folder: &str, item: &Item, reason: Reason) {
+        let Reason { text: reason, twin } = reason;
         tracing::warn!(folder, name = item.name, id = %item.id, reason, "an entry is left out");
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() < RECORDED_MAX {
-            let (name, id) = (item.name.clone(), item.id.clone());
-            entries.push(LeftOut { folder: folder.to_owned(), name, id, reason });
+            entries.push(LeftOut {
+                folder: folder.to_owned(),
+                name: item.name.clone(),
+                id: item.id.clone(),
+                kind: item.kind,
+                reason,
+                twin,
+            });
         }
     }
 
@@ -50,7 +78,7 @@ impl Recorded {
 }
 
 /// The names of a folder's entries, under the cloud's folding.
-pub(super) type Names = HashMap<String, ItemId>;
+pub(super) type Names = HashMap<String, Twin>;
 
 /// Whether an entry of a folder is shown.
 pub(super) enum Fit {
@@ -58,21 +86,24 @@ pub(super) enum Fit {
     /// The same item came before: pages may repeat items.
     Repeated,
     /// It is left out, for this reason.
-    LeftOut(String),
+    LeftOut(Reason),
 }
 
 /// Decides on an entry of the folder that `names` are of.
 pub(super) fn fit(item: &Item, folded: String, names: &mut Names) -> Fit {
     if let Some(reason) = unfit(item) {
-        return Fit::LeftOut(reason.to_owned());
+        return Fit::LeftOut(Reason { text: reason.to_owned(), twin: None });
     }
     match names.get(&folded) {
         None => {
-            names.insert(folded, item.id.clone());
+            names.insert(folded, Twin { name: item.name.clone(), id: item.id.clone() });
             Fit::Shown
         }
-        Some(id) if *id == item.id => Fit::Repeated,
-        Some(id) => Fit::LeftOut(format!("item {} has a name that item {id} has too", item.id)),
+        Some(twin) if twin.id == item.id => Fit::Repeated,
+        Some(twin) => Fit::LeftOut(Reason {
+            text: format!("item {} has a name that item {} has too", item.id, twin.id),
+            twin: Some(twin.clone()),
+        }),
     }
 }
 
@@ -117,6 +148,8 @@ mod tests {
         };
         assert!(matches!(fits("1"), Fit::Shown));
         assert!(matches!(fits("1"), Fit::Repeated));
-        assert!(matches!(fits("2"), Fit::LeftOut(reason) if reason.contains("item 1")));
+        let Fit::LeftOut(reason) = fits("2") else { panic!("it is shown") };
+        assert!(reason.text.contains("item 1"), "{}", reason.text);
+        assert_eq!(reason.twin.map(|twin| twin.id), Some("1".into()));
     }
 }

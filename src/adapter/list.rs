@@ -333,7 +333,7 @@ impl DriveLister {
             let known = (core.fold(&item.name), Arc::new(item.clone()));
             learnt.entry(key).or_default().push(known);
         };
-        let leave_out = &mut |folder: &str, item: &Item, reason: String| {
+        let leave_out = &mut |folder: &str, item: &Item, reason| {
             core.left_out.record(folder, item, reason);
         };
         let fold = |name: &str| core.fold(name);

@@ -52,7 +52,7 @@ pub use self::{
     delete::DriveDeleter,
     file::{FileUpload, SavedUpload, UploadedFile},
     handle::DriveHandle,
-    left_out::LeftOut,
+    left_out::{LeftOut, Twin},
     list::DriveLister,
     metadata::known_size,
     read::{DriveReader, DriveStream},

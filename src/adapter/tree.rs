@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::left_out::{Fit, Names, fit};
+use super::left_out::{Fit, Names, Reason, fit};
 use crate::drive::{Item, ItemId};
 
 /// The form under which two names of a folder are one.
 type Fold<'a> = &'a dyn Fn(&str) -> String;
 type Show<'a> = &'a mut dyn FnMut(&str, &ItemId, &Item);
-type LeaveOut<'a> = &'a mut dyn FnMut(&str, &Item, String);
+type LeaveOut<'a> = &'a mut dyn FnMut(&str, &Item, Reason);
 
 /// Puts items to their paths as soon as the way down to them is known.
 pub(super) struct Tree {
@@ -157,7 +157,7 @@ mod tests {
         let count = pages.len();
         for (n, page) in pages.into_iter().enumerate() {
             let mut show = |path: &str, _: &ItemId, _: &Item| paths.push(path.to_owned());
-            let mut leave_out = |folder: &str, item: &Item, _: String| {
+            let mut leave_out = |folder: &str, item: &Item, _: Reason| {
                 left_out.push(format!("{folder}{}", item.name));
             };
             let last = n + 1 == count;

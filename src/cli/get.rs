@@ -33,7 +33,8 @@ A file takes its place when it is complete, and its size and hash are those that
 until then it is a hidden .partial file beside it. Office and HTML files of SharePoint, which rewrites
 them, are accepted with a warning. A file gets the drive's modification time. An item that fails is
 reported, the rest goes on, and the exit code is 6. So it is with items that would get one name here,
-as README and readme on a disk that ignores case: none of them is fetched.
+as README and readme on a disk that ignores case, or that have one name in the drive: none of them is
+fetched.
 
 The .partial file of a large file (8 MiB) that was stopped stays, and the same command continues it if
 the drive's file is still the same, as it continues FILE.__incomplete of acd_cli. After 30 days it is
@@ -170,8 +171,12 @@ impl Get {
         download.ledger.tally.found_file(metadata.content_length());
         let folder = to.parent().map(Path::to_path_buf).unwrap_or_default();
         let path = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let facts =
-            download::Listed { from: at.clone(), metadata: Some(metadata), named: Some(to) };
+        let facts = download::Listed {
+            from: at.clone(),
+            metadata: Some(metadata),
+            named: Some(to),
+            id: None,
+        };
         wants.items.push(Wanted { path, is_folder: false, argument, facts });
         wants.complete.push(at);
         Ok((false, folder))

@@ -37,6 +37,8 @@ pub(crate) struct Listing {
     reports: bool,
     /// Those that are to be reported.
     left_out: VecDeque<Failure>,
+    /// Entries that share their name with an entry that is shown; `None`: they are reported.
+    twins: Option<Vec<LeftOut>>,
 }
 
 /// Lists a folder; of a drive with ids this costs no look beforehand.
@@ -60,6 +62,7 @@ pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
             part: Part::default(),
             reports: true,
             left_out: VecDeque::new(),
+            twins: None,
         })),
         // To OpenDAL what is not there is an empty folder, and a file in its place too.
         Ok((lister, None)) => match at.find().await? {
@@ -70,6 +73,7 @@ pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
                 part: Part::default(),
                 reports: true,
                 left_out: VecDeque::new(),
+                twins: None,
             })),
             Found::File(metadata) => Ok(Listed::File(metadata)),
         },
@@ -87,6 +91,18 @@ impl Listing {
     /// Without reports of entries that are left out.
     pub(crate) fn of_shown(self) -> Self {
         Self { reports: false, ..self }
+    }
+
+    /// Entries that are left out because another one has their name are not reported, but kept for
+    /// [`take_twins`](Self::take_twins).
+    pub(crate) fn keeping_twins(self) -> Self {
+        Self { twins: Some(Vec::new()), ..self }
+    }
+
+    /// Removes and returns the entries that were left out because another one has their name. They
+    /// are known when the listing has ended.
+    pub(crate) fn take_twins(&mut self) -> Vec<LeftOut> {
+        self.twins.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Only a part of what comes.
@@ -117,7 +133,7 @@ impl Listing {
             };
             let Some((path, metadata)) = next.map(Entry::into_parts) else {
                 if self.reports {
-                    self.left_out = left_out(&self.folder);
+                    self.take_left_out();
                 }
                 match self.left_out.is_empty() {
                     true => return Ok(None),
@@ -156,6 +172,22 @@ impl Listing {
         (items, failures)
     }
 
+    fn take_left_out(&mut self) {
+        let mut entries = left_out(&self.folder);
+        if let Some(twins) = &mut self.twins {
+            let (shared, others) = entries.into_iter().partition(|entry| entry.twin.is_some());
+            twins.extend::<Vec<_>>(shared);
+            entries = others;
+        }
+        let remote = self.folder.remote.shown_name();
+        let failure = |entry: LeftOut| {
+            let text = format!("is left out: {}", entry.reason);
+            let about = format!("{remote}:{}{}", entry.folder, entry.name);
+            Failure::new(Exit::Failed, text).about(about)
+        };
+        self.left_out = entries.into_iter().map(failure).collect();
+    }
+
     /// The folder's remote.
     pub(crate) fn located(&self, path: DrivePath) -> Located {
         Located { remote: Arc::clone(&self.folder.remote), path }
@@ -177,12 +209,6 @@ pub(crate) fn ended(app: &App, shown: bool, mut failures: Vec<Failure>) -> Resul
 }
 
 /// The entries that the listing of a folder has left out.
-fn left_out(folder: &Located) -> VecDeque<Failure> {
-    let Some(handle) = &folder.remote.handle else { return VecDeque::new() };
-    let remote = folder.remote.shown_name();
-    let failure = |entry: LeftOut| {
-        let text = format!("is left out: {}", entry.reason);
-        Failure::new(Exit::Failed, text).about(format!("{remote}:{}{}", entry.folder, entry.name))
-    };
-    handle.take_left_out().into_iter().map(failure).collect()
+fn left_out(folder: &Located) -> Vec<LeftOut> {
+    folder.remote.handle.as_ref().map(|handle| handle.take_left_out()).unwrap_or_default()
 }

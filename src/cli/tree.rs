@@ -55,8 +55,12 @@ struct Node {
     #[serde(flatten)]
     item: Item,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_list")]
-    children: Option<BTreeMap<String, Node>>,
+    children: Option<Children>,
 }
+
+/// Items of a folder by their names, and by whether they are folders: an object store has a file
+/// and a folder of one name.
+type Children = BTreeMap<(String, bool), Node>;
 
 impl Tree {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
@@ -96,7 +100,7 @@ impl Tree {
     fn show(&self, app: &App, folder: &Node, before: &str, counts: &mut (u64, u64)) -> Result {
         let children = folder.children.iter().flatten();
         let last = folder.children.as_ref().map_or(0, BTreeMap::len).saturating_sub(1);
-        for (at, (name, node)) in children.enumerate() {
+        for (at, ((name, _), node)) in children.enumerate() {
             let (branch, below) =
                 if at == last { ("└── ", "    ") } else { ("├── ", "│   ") };
             let slash = if node.children.is_some() { "/" } else { "" };
@@ -139,7 +143,17 @@ impl Node {
     fn old(&self) -> Value {
         match &self.children {
             Some(children) => {
-                children.iter().map(|(name, node)| (name.clone(), node.old())).collect()
+                // Of a file and a folder of one name the folder has a slash, because the keys of a
+                // mapping are unique.
+                let is_shared = |name: &String| children.contains_key(&(name.clone(), false));
+                let key = |name: &String, is_folder| match is_folder && is_shared(name) {
+                    true => format!("{name}/"),
+                    false => name.clone(),
+                };
+                let old = |((name, is_folder), node): (&(String, bool), &Node)| {
+                    (key(name, *is_folder), node.old())
+                };
+                children.iter().map(old).collect()
             }
             None => json!(self.item.kind),
         }
@@ -149,10 +163,12 @@ impl Node {
     fn insert(&mut self, folder: &DrivePath, path: &DrivePath, metadata: &Metadata) {
         let mut node = self;
         let mut at = folder.clone();
-        for name in relative(folder, path).split('/') {
+        let mut names = relative(folder, path).split('/').peekable();
+        while let Some(name) = names.next() {
             at = at.join(name);
+            let key = (name.to_owned(), names.peek().is_some() || metadata.is_dir());
             let children = node.children.get_or_insert_default();
-            node = children.entry(name.to_owned()).or_insert_with(|| Self::folder(&at));
+            node = children.entry(key).or_insert_with(|| Self::folder(&at));
         }
         node.item = Item::new(path, metadata);
         if node.item.kind != Kind::Folder {
@@ -162,8 +178,38 @@ impl Node {
 }
 
 fn as_list<S: serde::Serializer>(
-    children: &Option<BTreeMap<String, Node>>,
+    children: &Option<Children>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(children.iter().flatten().map(|(_, node)| node))
+}
+
+#[cfg(test)]
+mod tests {
+    use opendal::MetadataBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_file_and_a_folder_of_one_name_are_both_shown() {
+        let top = DrivePath::parse("top/").expect("a path");
+        let mut root = Node::folder(&top);
+        for path in ["top/a/b", "top/a", "top/c/", "top/c", "top/d"] {
+            let metadata = match path.ends_with('/') {
+                true => MetadataBuilder::dir().build(),
+                false => MetadataBuilder::file(1).build(),
+            };
+            root.insert(&top, &DrivePath::parse(path).expect("a path"), &metadata);
+        }
+        let shown = serde_json::to_value(&root).expect("JSON");
+        let kinds: Vec<_> = shown["children"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|child| format!("{} {}", child["name"], child["kind"]).replace('"', ""))
+            .collect();
+        assert_eq!(kinds, ["a file", "a folder", "c file", "c folder", "d file"]);
+        let old = json!({"a": "file", "a/": {"b": "file"}, "c": "file", "c/": {}, "d": "file"});
+        assert_eq!(root.old(), old);
+    }
 }

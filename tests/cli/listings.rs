@@ -200,3 +200,102 @@ async fn two_items_of_one_name_are_reported() {
     assert_eq!((ran.code, &*ran.out), (6, "twice\n"), "{ran:?}");
     assert!(ran.err.contains("file.c.C!1") && ran.err.contains("left out"), "{ran:?}");
 }
+
+/// The names that [`with_twins`] gives to the items of `top`.
+const TWINS: [(&str, &str); 5] = [
+    ("top/1", "twice"),
+    ("top/2", "twice"),
+    ("top/3", "TWICE"),
+    ("top/4/", "album"),
+    ("top/5/", "album"),
+];
+
+/// A rig whose next listing of `top` shows items that share their names ([`TWINS`]) beside a folder
+/// `sub`. Returns it with the ids of the former, in that order.
+async fn with_twins(cloud: Cloud) -> (Rig, Vec<String>) {
+    let rig = planted(cloud, &["top/1", "top/2", "top/3", "top/4/x", "top/5/x", "top/sub/x"]).await;
+    let (mut items, mut ids) = (Vec::new(), Vec::new());
+    for (path, name) in TWINS.into_iter().chain([("top/sub/", "sub")]) {
+        let at = format!("it:{}", path.trim_end_matches('/'));
+        let id = rig.run(&["stat", "--json", &at]).await.json().remove(0)["id"].clone();
+        ids.push(id.as_str().expect("an id").to_owned());
+        items.push(match (cloud, path.ends_with('/')) {
+            (Cloud::OneDrive, true) => json!({"id": id, "name": name, "folder": {"childCount": 1}}),
+            (Cloud::OneDrive, false) => json!({"id": id, "name": name, "size": 5, "file": {}}),
+            (_, true) => json!({"id": id, "name": name, "type": "folder", "count": 1}),
+            (_, false) => json!({"id": id, "name": name, "type": "file", "size": 5}),
+        });
+    }
+    ids.pop();
+    let page = match cloud {
+        Cloud::OneDrive => json!({ "value": items }),
+        _ => json!({ "data": items }),
+    };
+    // SkyDrive lists the root on the way.
+    let skip = if cloud == Cloud::SkyDrive { 1 } else { 0 };
+    let twins = Fault::on(listing(cloud)).skip(skip).times(1).status(200).body(page.to_string());
+    rig.server.control().add_faults([twins]).expect("a rule");
+    (rig, ids)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_items_that_share_a_name_none_is_fetched_and_each_is_named() {
+    for cloud in [Cloud::SkyDrive, Cloud::OneDrive] {
+        let (rig, ids) = with_twins(cloud).await;
+        let ran = rig.run(&["get", "-r", "it:top", "OUT"]).await;
+        assert_eq!(ran.code, 6, "{cloud:?}: {ran:?}");
+        for ((_, name), id) in TWINS.iter().zip(&ids) {
+            let line = format!("it:top/{name} (id {id}): cannot be fetched: ");
+            assert_eq!(ran.err.matches(&line).count(), 1, "{line}: {ran:?}");
+        }
+        assert!(ran.err.contains("5 failed"), "{cloud:?}: {ran:?}");
+        let got = tree(&rig.shell.path("OUT"));
+        let x = ("sub/x".to_owned(), Some(b"top/sub/x".to_vec()));
+        assert_eq!(got, [("sub".to_owned(), None), x], "{cloud:?}: {ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_form_of_a_listing_drops_an_item_that_shares_its_name_in_silence() {
+    // The old client's forms, which show a SkyDrive's own objects.
+    for arguments in [
+        &["tree", "-o", "yaml", "it:top"][..],
+        &["tree", "-o", "yaml", "--objects", "it:top"],
+        &["ls", "-o", "yaml", "it:top"],
+        &["ls", "-o", "yaml", "--objects", "it:top"],
+    ] {
+        let (rig, ids) = with_twins(Cloud::SkyDrive).await;
+        let ran = rig.run(arguments).await;
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        let read: serde_json::Value =
+            serde_yaml_ng::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        if arguments[0] == "ls" {
+            assert_eq!(read.as_array().map(Vec::len), Some(6), "{arguments:?}: {ran:?}");
+            continue;
+        }
+        let shown = read["top"].as_object().expect("a folder");
+        assert_eq!(shown.len(), 6, "{arguments:?}: {ran:?}");
+        for ((path, name), id) in TWINS.iter().zip(&ids) {
+            // A name in another case is another key.
+            let key = if *name == "TWICE" { (*name).to_owned() } else { format!("{name} ({id})") };
+            let item = &shown[&key];
+            assert_eq!(item.get("x").is_some(), path.ends_with('/'), "{key}: {ran:?}");
+        }
+    }
+    // A path can lead to one of them only: the others are reported.
+    for cloud in [Cloud::SkyDrive, Cloud::OneDrive] {
+        for arguments in [
+            &["tree", "-o", "json", "it:top"][..],
+            &["ls", "-o", "json", "it:top"],
+            &["tree", "it:top"],
+        ] {
+            let (rig, ids) = with_twins(cloud).await;
+            let ran = rig.run(arguments).await;
+            assert_eq!(ran.code, 6, "{cloud:?} {arguments:?}: {ran:?}");
+            assert_eq!(ran.err.matches("is left out").count(), 3, "{arguments:?}: {ran:?}");
+            for id in &ids {
+                assert!(ran.err.contains(id), "{cloud:?} {arguments:?}: {ran:?}");
+            }
+        }
+    }
+}

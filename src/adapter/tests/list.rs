@@ -128,6 +128,9 @@ async fn what_cannot_be_shown_is_left_out_and_told_once() {
     let names: Vec<_> = left_out.iter().map(|entry| &*entry.name).collect();
     assert_eq!(names, ["..", "x/y", "twice"]);
     assert!(left_out.iter().all(|entry| entry.folder == "a/"));
+    let twins: Vec<_> = left_out.iter().map(|entry| entry.twin.as_ref()).collect();
+    assert!(twins[..2].iter().all(Option::is_none), "{twins:?}");
+    assert!(twins[2].is_some_and(|twin| twin.name == "twice" && twin.id != left_out[2].id));
     assert!(handle.take_left_out().is_empty());
 }
 

@@ -1,5 +1,7 @@
 //! `drivedal recent`, and `ls` and `tree` as the old client had them.
 
+use std::collections::{HashMap, HashSet};
+
 use drivedal::services::skydrive::ROOT;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
@@ -102,25 +104,69 @@ impl Live {
     ) -> futures::future::BoxFuture<'_, drivedal::drive::Result<Value>> {
         Box::pin(async move {
             let children = self.files(&folder, None).await?;
-            let below = stream::iter(children).map(|child| async move {
-                let kind = child["type"].as_str().unwrap_or_default().to_owned();
-                let name = name(&child).to_owned();
-                let shown = match kind.as_str() {
-                    "folder" | "album" => {
-                        let id = child["id"].as_str().unwrap_or(ROOT).to_owned();
-                        self.below(id, objects).await?
-                    }
-                    _ if objects => Value::from(vec![kind.into(), child]),
-                    _ => kind.into(),
-                };
-                drivedal::drive::Result::Ok((name, shown))
-            });
+            let keys = keys(&children);
+            let below =
+                stream::iter(keys.into_iter().zip(children)).map(|(key, child)| async move {
+                    let kind = child["type"].as_str().unwrap_or_default().to_owned();
+                    let shown = match kind.as_str() {
+                        "folder" | "album" => {
+                            let id = child["id"].as_str().unwrap_or(ROOT).to_owned();
+                            self.below(id, objects).await?
+                        }
+                        _ if objects => Value::from(vec![kind.into(), child]),
+                        _ => kind.into(),
+                    };
+                    drivedal::drive::Result::Ok((key, shown))
+                });
             let below: Map<_, _> = below.buffer_unordered(AT_ONCE).try_collect().await?;
             Ok(below.into())
         })
     }
 }
 
+/// A key for each item of a folder: its name, as the old client had it. Items that share a name get
+/// `NAME (ID)`, because YAML has no mapping with equal keys, and the old client dropped all but one
+/// of them.
+fn keys(items: &[Value]) -> Vec<String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for item in items {
+        *counts.entry(name(item)).or_default() += 1;
+    }
+    let mut taken: HashSet<String> = counts.keys().map(|&name| name.to_owned()).collect();
+    let key = |item: &Value| {
+        let mut key = name(item).to_owned();
+        if counts[name(item)] > 1 {
+            // Another item may have such a key for its name.
+            while !taken.insert(key.clone()) {
+                key = format!("{key} ({})", item["id"].as_str().unwrap_or_default());
+            }
+        }
+        key
+    };
+    items.iter().map(key).collect()
+}
+
 fn name(object: &Value) -> &str {
     object["name"].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn items_of_one_name_have_different_keys_and_the_others_keep_their_names() {
+        let item = |name: &str, id: &str| json!({"name": name, "id": id});
+        let items = [
+            item("a", "1"),
+            item("a", "2"),
+            item("a (1)", "3"),
+            item("b", "4"),
+            item("a", "2"),
+            item("", ""),
+        ];
+        assert_eq!(keys(&items), ["a (1) (1)", "a (2)", "a (1)", "b", "a (2) (2)", ""]);
+    }
 }

@@ -4,13 +4,16 @@
 //! one name.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use drivedal::{adapter::known_size, drive::Item};
+use drivedal::{
+    adapter::{LeftOut, known_size},
+    drive::{self, Item},
+};
 use jiff::Timestamp;
 use opendal::Metadata;
 use tokio::task::JoinSet;
@@ -32,6 +35,7 @@ use crate::cli::{
     interrupt::Interrupt,
     item,
     listing::Listing,
+    location::DrivePath,
     ls::relative,
 };
 
@@ -55,6 +59,8 @@ pub(crate) struct Listed {
     pub(crate) metadata: Option<Metadata>,
     /// The local file that it is to be, if the command line names the item itself.
     pub(crate) named: Option<PathBuf>,
+    /// Its id, if the listing shows several entries of this name.
+    pub(crate) id: Option<String>,
 }
 
 impl PartialEq for Listed {
@@ -115,13 +121,14 @@ impl Download {
     pub(crate) async fn list(
         &self,
         top: &Located,
-        mut listing: Listing,
+        listing: Listing,
         argument: usize,
         path: &str,
         items: &mut Vec<Wanted>,
     ) -> Result<bool> {
         let folder = opendal::MetadataBuilder::dir().build();
-        let facts = Listed { from: top.clone(), metadata: Some(folder), named: None };
+        let mut listing = listing.keeping_twins();
+        let facts = Listed { from: top.clone(), metadata: Some(folder), named: None, id: None };
         items.push(Wanted { path: path.to_owned(), is_folder: true, argument, facts });
         let mut is_complete = true;
         loop {
@@ -130,7 +137,12 @@ impl Download {
                 next = listing.next() => next,
             };
             let failure = match next {
-                Ok(None) => return Ok(is_complete),
+                Ok(None) => {
+                    let twins = listing.take_twins();
+                    is_complete &= twins.is_empty();
+                    self.add_twins(top, twins, argument, path, items)?;
+                    return Ok(is_complete);
+                }
                 Ok(Some((at, metadata))) => {
                     let at = listing.located(at);
                     match below(path, top, &at, &metadata) {
@@ -140,7 +152,7 @@ impl Download {
                                 self.ledger.tally.found_file(metadata.content_length());
                             }
                             let metadata = Some(metadata);
-                            let facts = Listed { from: at, metadata, named: None };
+                            let facts = Listed { from: at, metadata, named: None, id: None };
                             items.push(Wanted { path, is_folder, argument, facts });
                             continue;
                         }
@@ -153,6 +165,46 @@ impl Download {
             is_complete = false;
             self.ledger.failed(failure)?;
         }
+    }
+
+    /// Adds entries that a listing left out because the entry that it shows has their name. Each
+    /// gets the local path of that entry, so that the plan refuses all of them: their one remote
+    /// path would fetch the same item for each.
+    fn add_twins(
+        &self,
+        top: &Located,
+        twins: Vec<LeftOut>,
+        argument: usize,
+        path: &str,
+        items: &mut Vec<Wanted>,
+    ) -> Result {
+        let mut shown = HashMap::new();
+        let mut added = Vec::with_capacity(twins.len());
+        for entry in twins {
+            let Some(twin) = entry.twin else { continue };
+            let located = |name: &str| -> Result<Located> {
+                let path = DrivePath::parse(&format!("{}{name}", entry.folder))?;
+                Ok(Located { path, ..top.clone() })
+            };
+            let local = located(&twin.name).and_then(|at| local_path(path, top, &at));
+            match located(&entry.name).and_then(|from| Ok((from, local?))) {
+                Ok((from, local)) => {
+                    let id = Some(entry.id.to_string());
+                    let facts = Listed { from, metadata: None, named: None, id };
+                    let is_folder = entry.kind == drive::Kind::Folder;
+                    shown.insert(local.clone(), twin.id);
+                    added.push(Wanted { path: local, is_folder, argument, facts });
+                }
+                Err(failure) => self.ledger.failed(failure.about(&entry.name))?,
+            }
+        }
+        if !shown.is_empty() {
+            for item in items.iter_mut().filter(|item| item.argument == argument) {
+                item.facts.id = shown.get(&item.path).map(ToString::to_string);
+            }
+        }
+        items.append(&mut added);
+        Ok(())
     }
 
     /// Fetches everything into the folder `target`. What is there already stays.
@@ -258,7 +310,7 @@ impl Download {
         target: &Path,
         folders: &mut HashSet<PathBuf>,
     ) -> Result<Option<File>> {
-        let Listed { from, metadata, named } = item.facts;
+        let Listed { from, metadata, named, id: _ } = item.facts;
         let local = match item.path.as_str() {
             "" => target.to_owned(),
             path => target.join(path),
@@ -324,7 +376,7 @@ fn regular(path: PathBuf) -> Result<PathBuf> {
     }
 }
 
-/// The remote path of something that clashes.
+/// The remote path of something that clashes, with its id if others of its folder have its name.
 fn source(one: &Contender<Listed>) -> String {
     let from = &one.example.facts.from;
     // A folder that was not listed is above the item that shows it.
@@ -334,7 +386,10 @@ fn source(one: &Contender<Listed>) -> String {
     for _ in levels(here)..levels(item) {
         path = path.parent();
     }
-    from.remote.shown(&path)
+    match &one.example.facts.id {
+        Some(id) if item == here => format!("{} (id {id})", from.remote.shown(&path)),
+        _ => from.remote.shown(&path),
+    }
 }
 
 /// The path below the target folder of an item in the listed folder `top`.
@@ -347,9 +402,17 @@ fn below(path: &str, top: &Located, at: &Located, metadata: &Metadata) -> Result
     if !metadata.is_dir() && !metadata.is_file() {
         return Err(failed("neither a file nor a folder: there are no bytes to fetch"));
     }
+    local_path(path, top, at)
+}
+
+/// The path below the target folder of an item in the listed folder `top`, which becomes `path`.
+///
+/// # Errors
+/// For a name that no file here can have, or that would lead elsewhere.
+fn local_path(path: &str, top: &Located, at: &Located) -> Result<String> {
     let mut local = path.to_owned();
     for name in relative(&top.path, &at.path).split('/') {
-        let name = local_name(name).map_err(failed)?;
+        let name = local_name(name).map_err(|why| Failure::new(Exit::Failed, why))?;
         if !local.is_empty() {
             local.push('/');
         }
