@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use drivedal::{
     layers::cache::{CacheLayer, Validity},
     remote,
-    server::{Plant, Server},
 };
+use drivedal_server::{Plant, Server};
 use futures::TryStreamExt;
 use opendal::{Operator, Result, services};
 
@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = Server::builder()
         .data(folder.path().join("data"))
-        .durability(drivedal::server::Durability::Relaxed)
+        .durability(drivedal_server::Durability::Relaxed)
         .start()
         .await;
     let server = server.expect("the drive server starts");

@@ -38,7 +38,7 @@ seed server_headers 'client_id=a&redirect_uri=http%%3A%%2F%%2Flocalhost&scope=wl
 seed fault_rules '[{"operation": "live.*", "path": "*a", "skip": 1, "times": 2, "status": 503, "headers": {"Retry-After": "1"}, "body": "x"}]' 1
 seed fault_rules '{"reset": true, "when": "during", "at": 5, "latency": {"lognormal": {"median": 1, "sigma": 2}}, "drip": {"bytes": 1, "every": 50}, "bandwidth": {"up": 1}}' 2
 
-cp ../tests/media/*.ogg corpus/media/
+cp ../crates/test-support/media/*.ogg corpus/media/
 seed media '\377\330\377\340\0\020JFIF\0\1\1\0\0\1\0\1\0\0\377\300\0\021\10\0\1\0\1\3\1\42\0\2\21\1\3\21\1' jpeg
 seed media '\377\330\377\341\0\042Exif\0\0II*\0\10\0\0\0\1\0\17\1\2\0\4\0\0\0abc\0\0\0\0\0' exif
 seed media '\211PNG\r\n\32\n\0\0\0\15IHDR\0\0\0\1\0\0\0\1\10\6\0\0\0\37\25\304\211\0\0\0\nIDATx\234c\0\1\0\0\5\0\1\r\n-\264\0\0\0\0IEND\256B`\202' png

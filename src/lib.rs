@@ -6,10 +6,10 @@
 //! contract of a drive ([`drive`]), what makes an OpenDAL service of any drive ([`adapter`]), HTTP
 //! and errors without secrets ([`http`]), and tokens ([`auth`]). With feature `layers` there are
 //! layers for any OpenDAL service that speaks HTTP: a retry that listens to the cloud
-//! (`layers::RetryLayer`) and a log of the wire (`layers::LoggingLayer`); with `layers-cache` a cache for any service (`layers::CacheLayer`). With
-//! feature `server` there is a drive server that speaks all three protocols from local storage
-//! ([`server`]).
-#![cfg_attr(not(feature = "server"), doc = "\n[`server`]: index.html")]
+//! (`layers::RetryLayer`) and a log of the wire (`layers::LoggingLayer`); with `layers-cache` a cache for any service (`layers::CacheLayer`).
+//!
+//! The package `drivedal-server` serves all three protocols from local storage; the package
+//! `drivedal-cli` is the command line.
 // Without every service some of what they share has no user.
 #![cfg_attr(
     not(all(
@@ -36,9 +36,6 @@ pub mod layers;
 pub mod remote;
 #[cfg(feature = "drive")]
 pub mod services;
-
-#[cfg(feature = "server")]
-pub mod server;
 
 #[cfg(feature = "drive")]
 pub use self::{

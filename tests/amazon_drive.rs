@@ -6,9 +6,9 @@ use std::{collections::BTreeSet, time::Duration};
 use drivedal::{
     drive::{Context, ItemId},
     http::Transport,
-    server::Server,
     services::amazon_drive::{AmazonDrive, Client, Filter, ListQuery, NewNode, NodeKind, Status},
 };
+use drivedal_server::Server;
 use futures::TryStreamExt;
 use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator};
 

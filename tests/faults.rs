@@ -15,8 +15,8 @@ use drivedal::{
     adapter::{DriveHandle, FileUpload, SavedUpload},
     layers::{Policy, RetryLayer, retry::Backoff},
     remote::Source,
-    server::{AccountKind, Fault, Latency, Server, When},
 };
+use drivedal_server::{AccountKind, Fault, Latency, Server, When};
 use futures::{StreamExt, TryStreamExt, stream};
 use opendal::{HttpTransporter, OperationContext, Operator};
 
@@ -233,7 +233,7 @@ async fn same(operator: &Operator, path: &str, file: u64, size: u64) -> opendal:
 fn moved(server: &Server, remote: &Remote) -> (u64, u64) {
     let control = server.control();
     let log = control.requests();
-    assert!(log.len() < drivedal::server::control::REMEMBERED, "the log has forgotten something");
+    assert!(log.len() < drivedal_server::control::REMEMBERED, "the log has forgotten something");
     control.reset_counters();
     let gets = |operation: &str| operation == "ticket.get" || operation == "amazon.content.get";
     let sent = log.iter().filter(|one| remote.sends.contains(&one.operation.as_str()));
@@ -245,7 +245,7 @@ async fn survives(remote: &Remote, seed: u64, wanted: u64, total: u64) {
     let data = tempfile::tempdir().expect("a folder");
     let server = Server::builder()
         .data(data.path())
-        .durability(drivedal::server::Durability::Relaxed)
+        .durability(drivedal_server::Durability::Relaxed)
         .kind(remote.kind)
         .fault_seed(seed)
         .start();

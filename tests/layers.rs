@@ -5,13 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drivedal::{
-    layers::{
-        LoggingLayer, Policy, RetryLayer, WireStats,
-        retry::{Backoff, Event},
-    },
-    server::{Budget, Fault, Server, When},
+use drivedal::layers::{
+    LoggingLayer, Policy, RetryLayer, WireStats,
+    retry::{Backoff, Event},
 };
+use drivedal_server::{Budget, Fault, Server, When};
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Request, Response};
 use opendal::{Buffer, HttpBody, HttpTransport, HttpTransporter, OperationContext, Operator};

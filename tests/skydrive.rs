@@ -6,12 +6,12 @@ use drivedal::{
     auth::{Endpoint, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind, Secret},
     http::Transport,
-    server::{Fault, Plant, Server, When},
     services::skydrive::{
         Client, Filter, Listing, Overwrite, Properties, ROOT, SkyDrive, SortBy, SortOrder,
         UploadOptions, model::ObjectKind,
     },
 };
+use drivedal_server::{Fault, Plant, Server, When};
 use futures::TryStreamExt;
 use opendal::{Buffer, HttpTransporter, OperationContext, Operator};
 
@@ -25,7 +25,7 @@ impl Setup {
         Self::with(Server::builder()).await
     }
 
-    async fn with(server: drivedal::server::Builder) -> Self {
+    async fn with(server: drivedal_server::Builder) -> Self {
         let server = server.ephemeral().start().await.unwrap();
         // A transport of its own: connections belong to the test's runtime.
         let transport = HttpTransporter::new(Transport::default());

@@ -3,8 +3,6 @@
 //! The program is `DRIVEDAL_REDIS_SERVER`, else `redis-server` in the PATH. Where it is missing the
 //! test says that it is ignored, and fails if `DRIVEDAL_REQUIRE_CLIENTS` is set.
 
-mod witness;
-
 use std::{
     env,
     ffi::OsString,
@@ -17,8 +15,9 @@ use std::{
 use drivedal::{
     layers::cache::{CacheLayer, Validity},
     remote,
-    server::Server,
 };
+use drivedal_server::Server;
+use drivedal_test_support::witness;
 use libtest_mimic::Arguments;
 use opendal::{Operator, services};
 use tempfile::TempDir;

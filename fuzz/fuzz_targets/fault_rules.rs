@@ -1,5 +1,5 @@
 #![no_main]
 
-use drivedal::server::fuzzing;
+use drivedal_server::fuzzing;
 
 libfuzzer_sys::fuzz_target!(|json: &[u8]| fuzzing::faults(json));

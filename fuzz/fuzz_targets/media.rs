@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use drivedal::server::fuzzing;
+use drivedal_server::fuzzing;
 use tokio::runtime::{Builder, Runtime};
 
 static RUNTIME: LazyLock<Runtime> =

@@ -1,7 +1,7 @@
 //! Values of headers, signed texts, sign-in forms.
 #![no_main]
 
-use drivedal::server::fuzzing;
+use drivedal_server::fuzzing;
 
 libfuzzer_sys::fuzz_target!(|value: &[u8]| {
     fuzzing::header(value);

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use drivedal::server::Server;
+use drivedal_server::Server;
 use libfuzzer_sys::Corpus;
 use tokio::runtime::{Builder, Runtime};
 

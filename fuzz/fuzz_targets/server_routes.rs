@@ -1,7 +1,7 @@
 //! Request lines of all protocols: `METHOD TARGET`.
 #![no_main]
 
-use drivedal::server::fuzzing;
+use drivedal_server::fuzzing;
 
 libfuzzer_sys::fuzz_target!(|line: &str| {
     let (method, target) = line.split_once(' ').unwrap_or(("GET", line));

@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use drivedal::server::{Fault, Plant, When};
+use drivedal_server::{Fault, Plant, When};
 use futures::future::LocalBoxFuture;
 use opendal::{
     Error, ErrorKind, Operator,

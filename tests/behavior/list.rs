@@ -1,6 +1,6 @@
 //! `list`: a folder's items, everything below it, and what begins with a prefix.
 
-use drivedal::server::Plant;
+use drivedal_server::Plant;
 use futures::{StreamExt, TryStreamExt, stream};
 use opendal::{EntryMode, ErrorKind};
 

@@ -1,7 +1,7 @@
 //! What clouds show that no request of ours makes: items that are neither file nor folder, times of
 //! long ago.
 
-use drivedal::server::Plant;
+use drivedal_server::Plant;
 use opendal::ErrorKind;
 
 use crate::{

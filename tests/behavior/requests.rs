@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use drivedal::server::Plant;
+use drivedal_server::Plant;
 use futures::{TryStreamExt, stream};
 use opendal::Operator;
 

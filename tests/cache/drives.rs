@@ -6,8 +6,8 @@ use drivedal::{
     http::Transport,
     layers::cache::{CacheBuilder, CacheLayer, Validity},
     remote,
-    server::{AccountKind, Server},
 };
+use drivedal_server::{AccountKind, Server};
 use futures::TryStreamExt;
 use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator};
 
@@ -237,7 +237,7 @@ async fn a_feed_that_was_lost_is_begun_anew() {
 
 #[tokio::test]
 async fn without_its_feed_the_cloud_is_asked_itself() {
-    use drivedal::server::Fault;
+    use drivedal_server::Fault;
     let rig = rig(DRIVES[0], true, |cache| cache.validity(Validity::Fresh)).await;
     rig.other.write("d/a", "one").await.unwrap();
     rig.names("d/").await;

@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use drivedal::{
-    layers::{Policy, retry::Backoff},
-    server::{Fault, Server, When},
-};
+use drivedal::layers::{Policy, retry::Backoff};
+use drivedal_server::{Fault, Server, When};
 use futures::{FutureExt as _, future::join_all};
 use opendal::{
     ErrorKind, Operator, Writer,

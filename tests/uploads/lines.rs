@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use drivedal::{
     adapter::{FileUpload, SavedUpload},
     http::Leaving,
-    server::{Fault, Server, When},
 };
+use drivedal_server::{Fault, Server, When};
 
 use crate::rig::{ALL, Cloud, Drive, WITH_SESSIONS, bytes, local, no_sessions};
 

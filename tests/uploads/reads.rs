@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use drivedal::{
-    layers::{Policy, RetryLayer, retry::Backoff},
-    server::{Fault, Server, Side, When},
-};
+use drivedal::layers::{Policy, RetryLayer, retry::Backoff};
+use drivedal_server::{Fault, Server, Side, When};
 use futures::{StreamExt, TryStreamExt, stream};
 use opendal::{ErrorKind, Operator};
 

@@ -1,6 +1,6 @@
 //! Uploads that another process goes on with.
 
-use drivedal::server::{Fault, Server, When};
+use drivedal_server::{Fault, Server, When};
 
 use crate::rig::{Cloud, Drive, WITH_SESSIONS, bytes, local, no_sessions};
 
@@ -22,7 +22,7 @@ async fn an_upload_survives_the_death_of_client_and_server() {
         let start = async || {
             Server::builder()
                 .data(folder.path())
-                .durability(drivedal::server::Durability::Relaxed)
+                .durability(drivedal_server::Durability::Relaxed)
                 .start()
                 .await
                 .expect("a server")

@@ -6,7 +6,8 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use drivedal::{adapter::FileUpload, http::Leaving, server::Server};
+use drivedal::{adapter::FileUpload, http::Leaving};
+use drivedal_server::Server;
 use opendal::ErrorKind;
 
 use crate::rig::{ALL, Cloud, Drive, bytes, local, no_sessions};

@@ -7,8 +7,8 @@ use drivedal::{
     drive::{ByteRange, Conditions, Place},
     http::Transport,
     remote::Source,
-    server::{Fault, Server},
 };
+use drivedal_server::{Fault, Server};
 use futures::TryStreamExt;
 use opendal::{Buffer, HttpTransporter, OperationContext, Operator};
 use tempfile::NamedTempFile;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drivedal::server::{Fault, Server, When};
+use drivedal_server::{Fault, Server, When};
 use opendal::{
     Operator,
     layers::{RetryLayer, TimeoutLayer},

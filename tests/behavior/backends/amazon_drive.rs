@@ -1,6 +1,6 @@
 //! Amazon Cloud Drive: walked by id, asked for one name at a time.
 
-use drivedal::server::AccountKind;
+use drivedal_server::AccountKind;
 
 use super::{
     Known, Promises,

@@ -1,6 +1,6 @@
 //! OneDrive: asked by path, personal and Business.
 
-use drivedal::server::AccountKind;
+use drivedal_server::AccountKind;
 
 use super::{
     Known, Promises,

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use drivedal::server::{AccountKind, Fault, Plant, Server};
+use drivedal_server::{AccountKind, Fault, Plant, Server};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::Operator;
 use url::Url;

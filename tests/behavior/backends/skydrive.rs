@@ -1,6 +1,6 @@
 //! SkyDrive: walked by id, one listing per folder on a way that is not known yet.
 
-use drivedal::server::AccountKind;
+use drivedal_server::AccountKind;
 
 use super::{
     Known, Promises,

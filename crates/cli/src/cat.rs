@@ -1,0 +1,74 @@
+//! `drivedal cat`
+
+use futures::TryStreamExt;
+
+use crate::{
+    Naming,
+    app::{App, Found, Located, Use},
+    failure::{Exit, Failure, Result},
+    location::Location,
+    units::ByteSpan,
+};
+
+/// Write files to standard output
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  drivedal cat local-skydrive:notes.txt
+  drivedal cat --range 0-99 work:log.bin
+  drivedal cat --range -100 work:log.bin")]
+pub(crate) struct Cat {
+    /// Files
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse, required = true)]
+    files: Vec<Location>,
+
+    /// Only these bytes: 0-99 (the first 100), 100- (from there on), -100 (the last 100)
+    #[arg(short, long, value_parser = ByteSpan::parse, allow_hyphen_values = true)]
+    range: Option<ByteSpan>,
+
+    #[command(flatten)]
+    naming: Naming,
+}
+
+impl Cat {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        app.each(&self.files, async |file| {
+            let at = app.locate(file, self.naming.named(), Use::Few).await?;
+            self.copy(app, &at).await
+        })
+        .await
+    }
+
+    async fn copy(&self, app: &App, at: &Located) -> Result {
+        let fail = |error| Failure::from(error).about(at);
+        let path = at.file()?;
+        let reader = at.operator().reader(&path).await.map_err(fail)?;
+        let mut bytes = match self.range {
+            None => reader.into_stream(..).await,
+            Some(span) => {
+                let range = part_of(at, span).await?;
+                if range.is_empty() {
+                    return Ok(());
+                }
+                reader.into_stream(range).await
+            }
+        }
+        .map_err(fail)?;
+        while let Some(piece) = bytes.try_next().await.map_err(fail)? {
+            app.output.bytes(piece).await?;
+        }
+        app.output.flush()
+    }
+}
+
+/// The bytes of a file that a range names. A range may be longer than the file: what there is.
+async fn part_of(at: &Located, span: ByteSpan) -> Result<std::ops::Range<u64>> {
+    match at.find().await? {
+        Found::Folder(_) => Err(Failure::new(Exit::Failed, "is a folder").about(at)),
+        Found::File(file) => span.within(file.content_length()).ok_or_else(|| {
+            let size = file.content_length();
+            Failure::new(Exit::Failed, format!("the range starts behind the end, at {size} bytes"))
+                .about(at)
+        }),
+    }
+}

@@ -1,0 +1,175 @@
+//! Where the configured remotes come from: a file, and `--remote`.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use directories::ProjectDirs;
+use drivedal::remote::{Remotes, Source};
+use serde::Deserialize;
+
+use crate::failure::{Exit, Failure, Result};
+
+/// The configuration file.
+///
+/// ```toml
+/// [remotes.work]
+/// type = "skydrive"
+/// token_file = "/home/me/work.json"
+///
+/// [remotes.disk]
+/// uri = "fs:///srv/data"
+/// ```
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    remotes: BTreeMap<String, Entry>,
+}
+
+/// `uri` or `type`, and the service's options.
+#[derive(Deserialize)]
+struct Entry {
+    uri: Option<String>,
+    #[serde(rename = "type")]
+    scheme: Option<String>,
+    #[serde(flatten)]
+    options: BTreeMap<String, toml::Value>,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").finish_non_exhaustive()
+    }
+}
+
+/// The remotes of the configuration file, and those of the command line, which win.
+///
+/// # Errors
+/// When a file that was named is not there, or one is not understood.
+pub(crate) fn remotes(file: Option<&Path>, named: &[(String, String)]) -> Result<Remotes> {
+    let mut remotes = match (file, default_file()) {
+        (Some(file), _) => {
+            read(file).map_err(|failure| Failure { exit: Exit::Usage, ..failure })?
+        }
+        (None, Some(file)) => match read(&file) {
+            Err(failure) if failure.exit == Exit::NotFound => Remotes::default(),
+            read => read?,
+        },
+        (None, None) => Remotes::default(),
+    };
+    for (name, uri) in named {
+        remotes.insert(name, Source::uri(uri))?;
+    }
+    Ok(remotes)
+}
+
+/// `drivedal/config.toml` in the user's configuration folder.
+fn default_file() -> Option<PathBuf> {
+    dirs().map(|dirs| dirs.config_dir().join("config.toml"))
+}
+
+/// The user's folders for this program.
+pub(crate) fn dirs() -> Option<ProjectDirs> {
+    ProjectDirs::from("", "", "drivedal")
+}
+
+/// `NAME=URI`, as `--remote` takes it.
+///
+/// # Errors
+/// With a text for the user when it is not that. It does not repeat the URI, which may hold a token.
+pub(crate) fn named_uri(text: &str) -> Result<(String, String), String> {
+    let (name, uri) = text.split_once('=').ok_or("write NAME=URI, as in disk=fs:///srv/data")?;
+    if !drivedal::remote::is_name(name) {
+        return Err(format!("`{name}` cannot be a remote's name"));
+    }
+    if !uri.contains("://") {
+        return Err(format!("what {name} is to be is not a URI: write SCHEME://…"));
+    }
+    Ok((name.to_owned(), uri.to_owned()))
+}
+
+fn read(path: &Path) -> Result<Remotes> {
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::local(path, &error),
+        _ => Failure { exit: Exit::Usage, ..Failure::local(path, &error) },
+    })?;
+    parse(&text).map_err(|failure| failure.about(path.display()))
+}
+
+fn parse(text: &str) -> Result<Remotes> {
+    // Not the parser's whole message: it repeats the line, which may hold a token.
+    let file: File = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = 1 + text[..at.min(text.len())].matches('\n').count();
+        Failure::usage(format!("line {line}: {}", error.message()))
+    })?;
+    let mut remotes = Remotes::default();
+    for (name, entry) in file.remotes {
+        let source =
+            source(entry).map_err(|said| Failure::usage(format!("[remotes.{name}]: {said}")))?;
+        remotes.insert(&name, source)?;
+    }
+    Ok(remotes)
+}
+
+fn source(entry: Entry) -> Result<Source, String> {
+    let source = match (entry.uri, entry.scheme) {
+        (Some(uri), None) => Source::uri(uri),
+        (None, Some(scheme)) => Source::scheme(scheme),
+        (Some(_), Some(_)) => return Err("`uri` and `type` exclude each other".into()),
+        (None, None) => return Err("`uri` or `type` is missing".into()),
+    };
+    entry.options.into_iter().try_fold(source, |source, (key, value)| {
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(yes) => yes.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            _ => return Err(format!("`{key}` has to be a text, a number, true or false")),
+        };
+        Ok(source.option(key, value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_is_a_uri_or_a_type_with_options() {
+        let remotes = parse(
+            "[remotes.disk]\nuri = 'memory:///a'\n[remotes.other]\ntype = 'memory'\nroot = '/b'\n",
+        )
+        .expect("a configuration");
+        let root = |name| remotes.open(name).expect("a remote").operator.info().root().to_string();
+        assert_eq!((root("disk"), root("other")), ("/a/".into(), "/b/".into()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_no_value_is_shown() {
+        for (text, said) in [
+            ("[remotes.a1]\n", "`uri` or `type` is missing"),
+            ("[remotes.a1]\nuri = 'x://'\ntype = 'x'", "exclude each other"),
+            ("[remotes.a1]\ntype = 'x'\nlist = ['SECRET']", "`list`"),
+            ("[remotes.x]\ntype = 'x'\ntoken = 'SECRET'", "`x` cannot be"),
+            ("[remotes.a1]\ntoken = SECRET", "line 2"),
+            ("[remote.a1]\ntoken = 'SECRET'", "remote"),
+        ] {
+            let failure = parse(text).expect_err(text);
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.message.contains(said), "{failure}");
+            assert!(!failure.message.contains("SECRET"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_remote_of_the_command_line_has_name_and_uri() {
+        assert_eq!(named_uri("disk=fs:///a=b"), Ok(("disk".into(), "fs:///a=b".into())));
+        for text in ["disk", "d=fs:///a", "disk=SECRET", "=fs:///"] {
+            assert!(named_uri(text).is_err_and(|said| !said.contains("SECRET")), "{text}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `drivedal cp`
+
+use serde::Serialize;
+
+use crate::{
+    Naming,
+    app::{App, Found, Located, Use},
+    failure::{Exit, Failure, Result},
+    item,
+    location::Location,
+    transfer::send::{Writing, writer},
+};
+
+/// Copy a file within a remote
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The cloud copies by itself where it can; else the bytes come and go through this computer, and a
+message says so. A file that has the new name is replaced. With a slash at its end (or as the root)
+the target is the folder that the copy goes into.
+
+With --json: {\"from\", \"to\", \"result\": \"copied\", \"by\": \"cloud\"|\"client\"}.
+
+Examples:
+  drivedal cp local-skydrive:notes.txt local-skydrive:old/notes.txt
+  drivedal cp work:report.pdf work:archive/")]
+pub(crate) struct Cp {
+    /// The file
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    from: Location,
+
+    /// What is to be its copy
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    to: Location,
+
+    #[command(flatten)]
+    naming: Naming,
+}
+
+/// Who did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum By {
+    Cloud,
+    Client,
+}
+
+/// What became of one item that was given another place.
+#[derive(Serialize)]
+pub(crate) struct Placed<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) result: &'static str,
+    pub(crate) by: By,
+}
+
+impl Cp {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let (from, to) = both(app, &self.from, &self.to, self.naming).await?;
+        let Found::File(file) = from.find().await? else {
+            let why = "is a folder: only files are copied (get -r and put -r copy it)";
+            return Err(Failure::new(Exit::Unsupported, why).about(&from));
+        };
+        let by = match from.operator().info().capability().copy {
+            true => {
+                let copied = from.operator().copy(&from.file()?, &to.file()?).await;
+                copied.map_err(|error| Failure::from(error).about(&to))?;
+                By::Cloud
+            }
+            false => {
+                copy_through_here(app, &from, &to, &file).await?;
+                By::Client
+            }
+        };
+        if app.output.is_json() {
+            let (from, to) = (from.path.as_str(), to.path.as_str());
+            app.output.json(&Placed { from, to, result: "copied", by })?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Source and target, which have to be in one remote.
+pub(crate) async fn both(
+    app: &App,
+    from: &Location,
+    to: &Location,
+    naming: Naming,
+) -> Result<(Located, Located)> {
+    if from.remote != to.remote {
+        let why = "between two remotes nothing is copied or moved: get it, then put it";
+        return Err(Failure::usage(why).about(to));
+    }
+    let from = app.locate(from, naming.named(), Use::Few).await?;
+    let to = app.locate(to, naming.named(), Use::Few).await?.target_for(from.path.name());
+    if from.path.is_root() {
+        return Err(Failure::usage("the root of a remote stays where it is").about(&from));
+    }
+    if from.path.as_str() == to.path.as_str() {
+        return Err(Failure::usage("source and target are the same").about(&to));
+    }
+    Ok((from, to))
+}
+
+/// Reads a file and writes it again, and says so.
+pub(crate) async fn copy_through_here(
+    app: &App,
+    from: &Located,
+    to: &Located,
+    file: &opendal::Metadata,
+) -> Result {
+    use futures::TryStreamExt;
+    let service = from.operator().info().scheme().to_owned();
+    app.output.say(format_args!(
+        "drivedal: {service} does not copy: the bytes come and go through this computer"
+    ));
+    let failed = |error| Failure::from(error).about(from);
+    let size = file.content_length();
+    let reader = from.operator().reader(&from.file()?).await.map_err(failed)?;
+    let mut bytes = reader.into_stream(..).await.map_err(failed)?;
+    let how = Writing { size, modified: item::modified(file), ..Writing::default() };
+    let mut writer = writer(to, how).await?;
+    let mut copied = 0;
+    let copying = async {
+        while let Some(piece) = bytes.try_next().await.map_err(failed)? {
+            copied += piece.len() as u64;
+            writer.write(piece).await.map_err(|error| Failure::from(error).about(to))?;
+        }
+        if copied != size {
+            let why = format!("it has {size} bytes, but {copied} came");
+            return Err(Failure::new(Exit::TryLater, why).about(from));
+        }
+        writer.close().await.map(drop).map_err(|error| Failure::from(error).about(to))
+    };
+    let copied = app.interrupt.or(copying).await;
+    if copied.is_err() {
+        // The failure is what counts; a cloud that does not hear of it forgets by itself.
+        let _ = writer.abort().await;
+    }
+    copied
+}

@@ -1,0 +1,209 @@
+//! The embedded drives: remotes that are always there, their data in the user's data folder.
+//!
+//! They are the drive server. If one runs on the folder it is used; else one starts in this process
+//! and stops with it. Another command may be using it by then, so two files in the folder, which
+//! are only ever locked, keep order:
+//!
+//! * `start.lock`: who looks for a server, starts one or stops it, does so alone;
+//! * `users.lock`: shared by the commands that use the server of another one, which stops its
+//!   server only when none of them is left.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use drivedal::{drive::Secret, remote::Source};
+use drivedal_server::{Server, ServerError};
+use url::Url;
+
+use crate::{
+    config,
+    failure::{Exit, Failure, Result},
+    interrupt::Interrupt,
+    output::Output,
+    transfer::local::blocking,
+};
+
+/// Makes the options of a drive from its server's URL and access token.
+type Reached = fn(&Url, &Secret) -> Source;
+
+/// The embedded drives by name. They are three views of one tree: what one of them is given the
+/// others show.
+const DRIVES: [(&str, Reached); 3] =
+    [("local-onedrive", onedrive), ("local-skydrive", skydrive), ("local-amazon", amazon)];
+
+fn skydrive(server: &Url, token: &Secret) -> Source {
+    let server = server.as_str().trim_end_matches('/');
+    Source::scheme("skydrive")
+        .option("name", "local")
+        .option("endpoint", format!("{server}/v5.0/"))
+        .option("storage_endpoint", server)
+        .option("oauth_endpoint", server)
+        .option("access_token", token.expose())
+}
+
+fn onedrive(server: &Url, token: &Secret) -> Source {
+    let server = server.as_str().trim_end_matches('/');
+    Source::scheme("onedrive")
+        .option("name", "local")
+        .option("endpoint", format!("{server}/v1.0"))
+        .option("oauth_endpoint", server)
+        .option("account_kind", "personal")
+        .option("access_token", token.expose())
+}
+
+fn amazon(server: &Url, token: &Secret) -> Source {
+    let server = server.as_str().trim_end_matches('/');
+    Source::scheme("amazon-drive")
+        .option("name", "local")
+        .option("endpoint", format!("{server}/drive/v1/"))
+        .option("oauth_endpoint", server)
+        .option("access_token", token.expose())
+}
+
+/// Returns the access token of a data folder, as the library takes it.
+fn access_token(folder: &Path) -> Result<Secret> {
+    let token = Server::access_token_at(folder).map_err(failed)?;
+    Ok(Secret::from(token.expose()))
+}
+
+/// How the embedded drive of that name is reached on a server; `None`: there is no such drive.
+pub(crate) fn source(name: &str) -> Option<impl Fn(&Url, &Secret) -> Source> {
+    DRIVES.iter().find(|(drive, _)| *drive == name).map(|(_, source)| *source)
+}
+
+/// The server behind the embedded drives.
+pub(crate) enum Embedded {
+    /// It runs in this process.
+    Mine { server: Server, token: Secret, folder: PathBuf },
+    /// It runs in another one, which is not to stop before this is dropped.
+    Others { url: Url, token: Secret, folder: PathBuf, _user: File },
+}
+
+impl Embedded {
+    /// Finds the server of the data folder, or starts it. `folder`: the user's choice.
+    ///
+    /// # Errors
+    /// When the folder cannot be used or the server does not start.
+    pub(crate) async fn open(folder: Option<&Path>) -> Result<Self> {
+        let folder = match (folder, config::dirs()) {
+            (Some(folder), _) => folder.to_owned(),
+            (None, Some(dirs)) => dirs.data_dir().to_owned(),
+            (None, None) => {
+                let why = "no home folder, so no place for the embedded drives: --data DIR";
+                return Err(Failure::usage(why));
+            }
+        };
+        let starting = lock(&folder, "start.lock", Lock::Alone).await?;
+        let opened = match Server::running_at(&folder).await {
+            Some(url) => {
+                let user = lock(&folder, "users.lock", Lock::Shared).await?;
+                let token = access_token(&folder)?;
+                Ok(Self::Others { url, token, folder, _user: user })
+            }
+            None => {
+                // Its port is for this user's commands only. No command empties the recycle bin: what
+                // is deleted frees its space at once.
+                let server = Server::builder().data(&folder).private().keep_deleted(false);
+                let server = server.start().await;
+                let server = server.map_err(failed)?;
+                let token = access_token(&folder)?;
+                Ok(Self::Mine { server, token, folder })
+            }
+        };
+        drop(starting);
+        opened
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> &Url {
+        match self {
+            Self::Mine { server, .. } => server.url(),
+            Self::Others { url, .. } => url,
+        }
+    }
+
+    /// Its access token.
+    pub(crate) fn token(&self) -> &Secret {
+        match self {
+            Self::Mine { token, .. } | Self::Others { token, .. } => token,
+        }
+    }
+
+    /// Where its data are.
+    pub(crate) fn folder(&self) -> &Path {
+        match self {
+            Self::Mine { folder, .. } | Self::Others { folder, .. } => folder,
+        }
+    }
+
+    /// Stops the server of this process when no other command uses it, or the user does not wait
+    /// for that.
+    ///
+    /// # Errors
+    /// When the data folder is gone.
+    pub(crate) async fn close(self, output: &Output, interrupt: &Interrupt) -> Result {
+        let Self::Mine { server, folder, .. } = self else { return Ok(()) };
+        let mut said = false;
+        loop {
+            let starting = lock(&folder, "start.lock", Lock::Alone).await?;
+            let free = lock(&folder, "users.lock", Lock::AloneIfFree).await.is_ok();
+            if free || interrupt.is_set() {
+                server.stop().await;
+                drop(starting);
+                return Ok(());
+            }
+            drop(starting);
+            if !std::mem::replace(&mut said, true) {
+                output.say("drivedal: waiting for other commands that use the drive of this one");
+            }
+            // A signal ends the waiting, not the clean stop.
+            let _ = interrupt.or(lock(&folder, "users.lock", Lock::Alone)).await;
+        }
+    }
+}
+
+fn failed(error: ServerError) -> Failure {
+    Failure::new(Exit::Failed, error.to_string())
+}
+
+#[derive(Clone, Copy)]
+enum Lock {
+    Alone,
+    AloneIfFree,
+    Shared,
+}
+
+/// Locks a file of the data folder until the answer is dropped.
+async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
+    let (folder, name) = (folder.to_owned(), name.to_owned());
+    blocking(move || {
+        let path = folder.join(name);
+        let lock = || {
+            make_private(&folder)?;
+            let mut options = File::options();
+            options.create(true).truncate(false).write(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(&path)?;
+            match how {
+                Lock::Alone => file.lock()?,
+                Lock::AloneIfFree => file.try_lock()?,
+                Lock::Shared => file.lock_shared()?,
+            }
+            Ok(file)
+        };
+        lock().map_err(|error: std::io::Error| Failure::local(&path, &error))
+    })
+    .await
+}
+
+/// A folder that nobody else can look into.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

@@ -1,0 +1,129 @@
+//! An item as results show it.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use drivedal::{adapter::known_size, drive};
+use jiff::Timestamp;
+use opendal::Metadata;
+use serde::Serialize;
+
+use crate::{location::DrivePath, units};
+
+/// What an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    File,
+    Folder,
+    /// Neither: a notebook, a device.
+    Other,
+}
+
+/// An item, as `ls`, `stat` and `tree` give it with `--json`:
+/// `{"path": "a/b.txt", "name": "b.txt", "kind": "file", "size": 3, "modified": "…"}`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Item {
+    /// From the remote's root, without slashes at its ends; the root's is empty.
+    pub(crate) path: String,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// Bytes of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<u64>,
+    /// The user's time where the cloud keeps one, else the cloud's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) modified: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) content_type: Option<String>,
+    /// What the cloud calls it; only `stat` asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// When it was made; only `stat` asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created: Option<Timestamp>,
+    /// In hexadecimal, by name (`md5`, `quickxor`); only `stat` asks.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) hashes: BTreeMap<&'static str, String>,
+}
+
+impl Item {
+    pub(crate) fn new(path: &DrivePath, metadata: &Metadata) -> Self {
+        let kind = match metadata {
+            file if file.is_file() => Kind::File,
+            folder if folder.is_dir() => Kind::Folder,
+            _ => Kind::Other,
+        };
+        Self {
+            path: path.as_str().to_owned(),
+            name: path.name().unwrap_or_default().to_owned(),
+            kind,
+            size: known_size(metadata),
+            modified: modified(metadata),
+            etag: metadata.etag().map(str::to_owned),
+            content_type: metadata.content_type().map(str::to_owned),
+            id: None,
+            created: None,
+            hashes: BTreeMap::new(),
+        }
+    }
+
+    /// With all that a drive says of it.
+    pub(crate) fn of_drive(path: &DrivePath, item: drive::Item) -> Self {
+        let hashes = item.hashes.iter().map(|(kind, bytes)| (hash_name(*kind), hexadecimal(bytes)));
+        Self {
+            path: path.as_str().to_owned(),
+            name: path.name().unwrap_or_default().to_owned(),
+            kind: match item.kind {
+                drive::Kind::File => Kind::File,
+                drive::Kind::Folder => Kind::Folder,
+                drive::Kind::Opaque => Kind::Other,
+            },
+            size: item.size.filter(|_| item.kind == drive::Kind::File),
+            modified: item.modified,
+            hashes: hashes.collect(),
+            etag: item.etag,
+            content_type: item.content_type,
+            id: Some(item.id.to_string()),
+            created: item.created,
+        }
+    }
+
+    pub(crate) fn is_folder(&self) -> bool {
+        self.kind == Kind::Folder
+    }
+
+    /// Size and time, in columns: `        1234  2014-02-03T04:05:06Z`.
+    pub(crate) fn columns(&self, human: bool) -> String {
+        let size = match self.size {
+            Some(size) if human => units::Human(size).to_string(),
+            Some(size) => size.to_string(),
+            None => "-".to_owned(),
+        };
+        let modified = self.modified.map_or_else(|| "-".to_owned(), units::seconds);
+        format!("{size:>12}  {modified:<20}")
+    }
+}
+
+fn hash_name(kind: drive::HashKind) -> &'static str {
+    match kind {
+        drive::HashKind::QuickXor => "quickxor",
+        drive::HashKind::Md5 => "md5",
+        drive::HashKind::Sha1 => "sha1",
+        drive::HashKind::Sha256 => "sha256",
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string never fails");
+        text
+    })
+}
+
+/// The user's modification time where the drive keeps one, else the drive's own.
+pub(crate) fn modified(metadata: &Metadata) -> Option<Timestamp> {
+    let users = metadata.user_metadata().and_then(|kept| kept.get("mtime")?.parse().ok());
+    users.or_else(|| metadata.last_modified().map(opendal::raw::Timestamp::into_inner))
+}

@@ -1,0 +1,376 @@
+//! How items are named on the command line: `NAME:PATH`, `NAME:ID`, a remote's URI.
+//!
+//! `NAME:/a/b` and `NAME:a/b` are one, `NAME:` is the remote's root. A slash at the end says "this
+//! folder", and where something goes: below it. A URI (`fs:///srv/data`) stands for the remote
+//! that is there, and for its root.
+
+use std::fmt;
+
+use drivedal::remote::is_name;
+
+use crate::failure::{Failure, Result};
+
+/// A path in a remote, relative to its root: no empty segment, no `.` and no `..`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DrivePath {
+    /// Segments joined by `/`; empty: the root.
+    joined: String,
+    /// It was written with a slash at its end.
+    slash: bool,
+}
+
+impl DrivePath {
+    /// # Errors
+    /// With a text for the user when a segment is `.` or `..`.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let segments: Vec<_> = text.split('/').filter(|segment| !segment.is_empty()).collect();
+        if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
+            return Err(Failure::usage("a remote's path may not have `.` or `..` in it")
+                .about(format_args!("{text:?}")));
+        }
+        Ok(Self { joined: segments.join("/"), slash: text.ends_with('/') || segments.is_empty() })
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.joined.is_empty()
+    }
+
+    /// Whether the user said that it is a folder.
+    pub(crate) fn says_folder(&self) -> bool {
+        self.slash
+    }
+
+    /// Without slashes at its ends: as it is shown.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.joined
+    }
+
+    /// As OpenDAL takes the path of a folder.
+    pub(crate) fn folder(&self) -> String {
+        // The leading slash keeps OpenDAL from trimming white space that is part of the name.
+        if self.is_root() { "/".into() } else { format!("/{}/", self.joined) }
+    }
+
+    /// As OpenDAL takes the path of a file, and of any item that is renamed.
+    ///
+    /// # Errors
+    /// For the root, and for a name that OpenDAL would shorten.
+    pub(crate) fn item(&self) -> Result<String> {
+        if self.is_root() {
+            return Err(Failure::usage("the root of a remote is not a file"));
+        }
+        // `normalize_path` trims: the item would silently be another.
+        if self.joined.trim_end() != self.joined {
+            return Err(Failure::usage(
+                "names that end in white space cannot be told to OpenDAL, which cuts it off",
+            ));
+        }
+        Ok(format!("/{}", self.joined))
+    }
+
+    /// The last segment; the root has none.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.joined.rsplit('/').next().filter(|name| !name.is_empty())
+    }
+
+    /// The folder it is in; the root's is the root.
+    pub(crate) fn parent(&self) -> Self {
+        let joined = self.joined.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+        Self { joined, slash: true }
+    }
+
+    /// An item in this folder.
+    pub(crate) fn join(&self, name: &str) -> Self {
+        let joined = match self.joined.as_str() {
+            "" => name.to_owned(),
+            folder => format!("{folder}/{name}"),
+        };
+        Self { joined, slash: false }
+    }
+
+    /// A relative path below this folder; it keeps that one's slash.
+    fn below(&self, rest: Self) -> Self {
+        match (self.is_root(), rest.is_root()) {
+            (true, _) => rest,
+            (_, true) => Self { joined: self.joined.clone(), slash: true },
+            _ => Self { joined: format!("{}/{}", self.joined, rest.joined), slash: rest.slash },
+        }
+    }
+}
+
+impl fmt::Display for DrivePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.joined)
+    }
+}
+
+/// An item as the user named it, before anybody was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    /// The remote: its name, or its URI.
+    pub(crate) remote: String,
+    /// What comes behind the colon.
+    pub(crate) text: String,
+}
+
+impl Location {
+    /// Parses an argument that has to name something in a remote.
+    ///
+    /// # Errors
+    /// With a text for the user when it names no remote.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        Self::find(text).ok_or_else(|| {
+            format!("`{text}` names no remote: write NAME:PATH, as in local-skydrive:photos")
+        })
+    }
+
+    /// The remote that an argument names; `None`: it is a local path.
+    pub(crate) fn find(text: &str) -> Option<Self> {
+        if is_uri(text) {
+            return Some(Self { remote: text.to_owned(), text: String::new() });
+        }
+        let (remote, text) = text.split_once(':')?;
+        is_name(remote).then(|| Self { remote: remote.to_owned(), text: text.to_owned() })
+    }
+
+    /// The remote as it is shown: of a URI only the scheme, the rest may hold a token.
+    pub(crate) fn remote_shown(&self) -> &str {
+        self.remote.split_once("://").map_or(&self.remote, |(scheme, _)| scheme)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.remote_shown(), self.text)
+    }
+}
+
+fn is_uri(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        is_name(scheme) && scheme.bytes().all(|b| !b.is_ascii_uppercase() && b != b'_')
+    })
+}
+
+/// What the text behind a remote's colon is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// An id if it looks like one of that drive, else a path.
+    #[default]
+    Looks,
+    /// A path, whatever it looks like.
+    Path,
+    /// An id, whatever it looks like.
+    Id,
+}
+
+/// The text behind a colon, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// A path from the root.
+    Path(DrivePath),
+    /// An item's id, and a path below that item.
+    Id(String, DrivePath),
+}
+
+impl Address {
+    /// # Errors
+    /// With a text for the user when a path has `.` or `..` in it.
+    pub(crate) fn parse(text: &str, named: Named, scheme: &str) -> Result<Self> {
+        let (first, rest) = text.split_once('/').map_or((text, ""), |(first, rest)| (first, rest));
+        let by_id = match named {
+            Named::Path => false,
+            Named::Id => true,
+            Named::Looks => looks_like_id(scheme, first),
+        };
+        if !by_id {
+            return Ok(Self::Path(DrivePath::parse(text)?));
+        }
+        if first.is_empty() {
+            return Err(Failure::usage("an id was expected behind the colon"));
+        }
+        let below = DrivePath::parse(rest)?;
+        let slash = text.ends_with('/');
+        Ok(Self::Id(first.to_owned(), DrivePath { slash, ..below }))
+    }
+
+    /// The path, once it is known where the id's item is.
+    pub(crate) fn into_path(self, of_id: Option<DrivePath>) -> DrivePath {
+        match (self, of_id) {
+            (Self::Path(path), _) | (Self::Id(_, path), None) => path,
+            (Self::Id(_, rest), Some(item)) if rest.is_root() => {
+                DrivePath { slash: rest.slash || item.is_root(), ..item }
+            }
+            (Self::Id(_, rest), Some(item)) => item.below(rest),
+        }
+    }
+}
+
+/// Whether a word is an id in the form of a drive of that scheme.
+fn looks_like_id(scheme: &str, word: &str) -> bool {
+    match scheme {
+        "skydrive" => looks_like_skydrive_id(word),
+        _ => false,
+    }
+}
+
+/// `folder.{cid}`, or `folder`, `album`, `file` with `.{cid}.{RESID}!{n}`: 16 lower-case hexadecimal
+/// digits, then the same in upper case, where leading zeros may be missing (live-connect.md A.1).
+fn looks_like_skydrive_id(word: &str) -> bool {
+    let lower = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    let upper = |c: u8| c.is_ascii_digit() || (b'A'..=b'F').contains(&c);
+    let mut parts = word.split('.');
+    let (kind, cid, item, more) = (parts.next(), parts.next(), parts.next(), parts.next());
+    let is_cid = |cid: &str| cid.len() == 16 && cid.bytes().all(lower);
+    let is_item = |item: &str| {
+        item.split_once('!').is_some_and(|(owner, number)| {
+            (1..=16).contains(&owner.len())
+                && owner.bytes().all(upper)
+                && !number.is_empty()
+                && number.bytes().all(|c| c.is_ascii_digit())
+        })
+    };
+    match (kind, cid, item, more) {
+        (Some("folder"), Some(cid), None, None) => is_cid(cid),
+        (Some("folder" | "file" | "album"), Some(cid), Some(item), None) => {
+            is_cid(cid) && is_item(item)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path(text: &str) -> DrivePath {
+        DrivePath::parse(text).expect("a path")
+    }
+
+    #[test]
+    fn slashes_at_the_start_and_doubled_ones_mean_nothing() {
+        for text in ["a/b", "/a/b", "/a//b"] {
+            let location = Location::parse(&format!("work:{text}")).expect("a remote");
+            assert_eq!(location.remote, "work");
+            assert_eq!(path(&location.text), path("a/b"));
+        }
+        assert!(path("a/b/").says_folder() && !path("a/b").says_folder());
+        assert!(path("").is_root() && path("/").is_root() && path("").says_folder());
+    }
+
+    #[test]
+    fn an_argument_names_a_remote_only_before_the_first_slash() {
+        for local in ["a", "./a:b", "dir/x:y", "C:\\x", "c:x", ":x", "-a:b", "a b:c", "/x://y"] {
+            assert_eq!(Location::find(local), None, "{local}");
+        }
+        let uri = Location::find("fs:///srv/data").expect("a remote");
+        assert_eq!((uri.remote.as_str(), uri.text.as_str()), ("fs:///srv/data", ""));
+        let colons = Location::find("work:a:b").expect("a remote");
+        assert_eq!(colons.text, "a:b");
+    }
+
+    #[test]
+    fn a_remote_given_as_uri_is_shown_without_what_may_be_secret() {
+        let uri = Location::find("skydrive://x/?access_token=SECRET").expect("a remote");
+        assert_eq!(uri.to_string(), "skydrive:");
+    }
+
+    #[test]
+    fn a_path_with_dots_is_refused() {
+        for text in [".", "..", "a/../b", "a/.", "./a"] {
+            assert!(DrivePath::parse(text).is_err(), "{text}");
+        }
+        assert!(DrivePath::parse("...").is_ok() && DrivePath::parse(".a/b..").is_ok());
+    }
+
+    #[test]
+    fn a_file_whose_name_opendal_would_cut_is_refused_and_a_folder_is_not() {
+        assert!(path("a/b ").item().is_err());
+        assert_eq!(path("a/b ").folder(), "/a/b /");
+        assert_eq!(path(" a").item(), Ok("/ a".into()));
+        assert!(path("").item().is_err());
+    }
+
+    #[test]
+    fn an_id_is_known_by_its_looks_and_flags_decide_otherwise() {
+        let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
+        let by = |text: &str, named| Address::parse(text, named, "skydrive").expect("an address");
+        assert_eq!(by(id, Named::Looks), Address::Id(id.into(), path("")).unslashed());
+        assert_eq!(by(id, Named::Path), Address::Path(path(id)));
+        assert_eq!(by("x", Named::Id), Address::Id("x".into(), path("")).unslashed());
+        assert!(Address::parse("", Named::Id, "skydrive").is_err());
+        let other = Address::parse(id, Named::Looks, "fs").expect("an address");
+        assert_eq!(other, Address::Path(path(id)));
+    }
+
+    impl Address {
+        fn unslashed(self) -> Self {
+            match self {
+                Self::Id(id, rest) => Self::Id(id, DrivePath { slash: false, ..rest }),
+                path => path,
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_may_go_on_below_an_id() {
+        let folder = "folder.8c8ce076ca27823f.8C8CE076CA27823F!142";
+        let at = |text: &str| {
+            let address = Address::parse(text, Named::Looks, "skydrive").expect("an address");
+            address.into_path(Some(path("docs/old")))
+        };
+        assert_eq!(at(folder), path("docs/old"));
+        assert_eq!(at(&format!("{folder}/")), path("docs/old/"));
+        assert_eq!(at(&format!("{folder}/x/y")), path("docs/old/x/y"));
+        assert_eq!(at(&format!("{folder}/x/")), path("docs/old/x/"));
+    }
+
+    #[test]
+    fn ids_of_skydrive_have_these_forms_and_no_others() {
+        for id in [
+            "folder.8c8ce076ca27823f",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!142",
+            "album.8c8ce076ca27823f.8C8CE076CA27823F!126",
+            "file.de57f4126ed7e411.DE57F4126ED7E411!128",
+            "file.0bee3874468ef5b6.BEE3874468EF5B6!759",
+        ] {
+            assert!(looks_like_skydrive_id(id), "{id}");
+        }
+        for name in [
+            "folder",
+            "folder.8c8ce076ca27823",
+            "folder.8C8CE076CA27823F",
+            "file.8c8ce076ca27823f",
+            "file.de57f4126ed7e411.de57f4126ed7e411!128",
+            "file.de57f4126ed7e411.DE57F4126ED7E411!",
+            "file.de57f4126ed7e411.DE57F4126ED7E411!1.txt",
+            "file.de57f4126ed7e411.DE57F4126ED7E411-128",
+            "document.de57f4126ed7e411.DE57F4126ED7E411!128",
+        ] {
+            assert!(!looks_like_skydrive_id(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_read_from_its_own_text_is_the_same(text in "[a-z /!.é]{0,24}") {
+            if let Ok(path) = DrivePath::parse(&text) {
+                let mut shown = path.as_str().to_owned();
+                if path.says_folder() {
+                    shown.push('/');
+                }
+                prop_assert_eq!(DrivePath::parse(&shown).expect("a path"), path);
+            }
+        }
+
+        #[test]
+        fn what_is_joined_is_in_its_parent(folder in "[a-z/]{0,12}", name in "[a-z ]{1,8}") {
+            let folder = DrivePath::parse(&folder).expect("a path");
+            let item = folder.join(&name);
+            prop_assert_eq!(item.name(), Some(name.as_str()));
+            let parent = item.parent();
+            prop_assert_eq!(parent.as_str(), folder.as_str());
+        }
+    }
+}

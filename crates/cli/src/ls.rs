@@ -1,0 +1,168 @@
+//! `drivedal ls`
+
+use serde_json::Value;
+
+use crate::{
+    Naming,
+    app::{App, Use},
+    failure::{Exit, Failure, Result},
+    item::Item,
+    listing::{Depth, Listed, ended, list},
+    location::{DrivePath, Location},
+    skydrive::Live,
+    units::Part,
+};
+
+/// List a folder: one name a line, folders with a slash
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+With --json one item a line: {\"path\", \"name\", \"kind\": \"file\"|\"folder\"|\"other\", \"size\",
+\"modified\", \"etag\", \"content_type\"}; what the drive does not say is left out.
+
+Examples:
+  drivedal ls local-skydrive:photos
+  drivedal ls -lh local-skydrive:
+  drivedal ls -R --json work:reports
+  drivedal ls -r 500-100 work:large
+  drivedal ls -k '{id} {name}' local-skydrive:"
+)]
+pub(crate) struct Ls {
+    /// The folder, or a file
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    folder: Location,
+
+    /// Size in bytes, time of the last change (RFC 3339), name
+    #[arg(short)]
+    long: bool,
+
+    /// Everything below the folder, as paths relative to it
+    #[arg(short = 'R', long)]
+    recursive: bool,
+
+    /// With -l: sizes as people read them
+    #[arg(short, long)]
+    human: bool,
+
+    /// Not sorted by name, but as they come; for folders too large to be kept in memory
+    #[arg(short = 'U', long)]
+    unsorted: bool,
+
+    /// Only these: LIMIT, OFFSET-LIMIT or OFFSET:LIMIT
+    #[arg(short, long, value_name = "RANGE", value_parser = Part::parse, allow_hyphen_values = true,
+          conflicts_with = "recursive")]
+    range: Option<Part>,
+
+    /// With -o yaml: all that a SkyDrive says of each, and not only names
+    #[arg(long)]
+    objects: bool,
+
+    #[command(flatten)]
+    naming: Naming,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl Ls {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if app.output.is_yaml() || app.output.is_partial() {
+            return self.old(app).await;
+        }
+        let uses = if self.recursive { Use::Bulk } else { Use::Few };
+        let at = app.locate(&self.folder, self.naming.named(), uses).await?;
+        let depth = if self.recursive { Depth::Tree } else { Depth::Children };
+        let mut listing = match list(&at, depth).await? {
+            Listed::Folder(listing) => listing,
+            Listed::File(metadata) => {
+                if at.path.says_folder() {
+                    return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+                }
+                let name = at.path.name().unwrap_or_default();
+                self.show(app, name, &Item::new(&at.path, &metadata))?;
+                return Ok(Exit::Done);
+            }
+        };
+        if let Some(part) = self.range {
+            listing = listing.part(part);
+        }
+        let (mut shown, mut failures) = (false, Vec::new());
+        if self.unsorted {
+            loop {
+                match listing.next().await {
+                    Ok(Some((path, metadata))) => {
+                        shown = true;
+                        self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
+                    }
+                    Ok(None) => break,
+                    Err(failure) => failures.push(failure),
+                }
+            }
+        } else {
+            let items;
+            (items, failures) = listing.sorted().await;
+            for (path, metadata) in items {
+                shown = true;
+                self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
+            }
+        }
+        ended(app, shown, failures)
+    }
+
+    /// As the old client listed: names, or all that is said of each.
+    async fn old(&self, app: &App) -> Result<Exit> {
+        let remote = app.remote(&self.folder, Use::Few).await?;
+        let named = self.naming.named();
+        let (objects, failures) = match Live::of(&remote) {
+            Some(live) if !self.recursive => {
+                (live.objects(&self.folder, named, self.range).await?, Vec::new())
+            }
+            _ => self.records(app).await?,
+        };
+        let shown: Vec<Value> = match self.objects || app.output.is_partial() {
+            true => objects,
+            false => objects.iter().map(|object| object["name"].clone()).collect(),
+        };
+        let is_shown = !shown.is_empty();
+        app.output.value(&shown.into())?;
+        ended(app, is_shown, failures)
+    }
+
+    async fn records(&self, app: &App) -> Result<(Vec<Value>, Vec<Failure>)> {
+        let at = app.locate(&self.folder, self.naming.named(), Use::Few).await?;
+        let depth = if self.recursive { Depth::Tree } else { Depth::Children };
+        let Listed::Folder(mut listing) = list(&at, depth).await? else {
+            return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+        };
+        if let Some(part) = self.range {
+            listing = listing.part(part);
+        }
+        let (items, failures) = listing.sorted().await;
+        let records = items.iter().map(|(path, metadata)| {
+            let mut record = serde_json::to_value(Item::new(path, metadata)).unwrap_or_default();
+            record["name"] = relative(&at.path, path).into();
+            record
+        });
+        Ok((records.collect(), failures))
+    }
+
+    fn show(&self, app: &App, name: &str, item: &Item) -> Result {
+        if app.output.is_json() {
+            return app.output.json(item);
+        }
+        let name = app.output.shown(name);
+        let slash = if item.is_folder() { "/" } else { "" };
+        match self.long {
+            true => app.output.line(format_args!("{}  {name}{slash}", item.columns(self.human))),
+            false => app.output.line(format_args!("{name}{slash}")),
+        }
+    }
+}
+
+/// A path below a folder, from that folder on.
+pub(crate) fn relative<'a>(folder: &DrivePath, path: &'a DrivePath) -> &'a str {
+    let below = path.as_str().strip_prefix(folder.as_str()).unwrap_or(path.as_str());
+    below.trim_start_matches('/')
+}

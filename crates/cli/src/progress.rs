@@ -1,0 +1,364 @@
+//! How far a transfer is: a bar on a terminal, plain lines elsewhere, and the summary at its end.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use crate::{
+    output::Output,
+    units::{Human, Left},
+};
+
+/// How often a bar is drawn.
+const FRAME: Duration = Duration::from_millis(150);
+/// How often a plain line is written.
+const LINE: Duration = Duration::from_secs(5);
+/// How far the rate looks back.
+const WINDOW: Duration = Duration::from_secs(15);
+/// What a file costs beside its bytes, in bytes: a request takes about as long.
+const PER_FILE: u64 = 64 << 10;
+
+/// What a transfer has done and has yet to do. Shared by its jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Files that are done, and their bytes.
+    files: AtomicU64,
+    bytes: AtomicU64,
+    /// Folders that were made or found.
+    folders: AtomicU64,
+    /// Files that were left as they are, because something is there.
+    kept: AtomicU64,
+    /// Items that were left out on purpose.
+    skipped: AtomicU64,
+    failed: AtomicU64,
+    /// Files that were sent and have yet to be checked.
+    unchecked: AtomicU64,
+    /// Files that came to an end, checked or not, and bytes that moved, of unfinished files too.
+    arrived: AtomicU64,
+    moved: AtomicU64,
+    /// Files that came up so far, and their bytes; and whether that is all.
+    known_files: AtomicU64,
+    known_bytes: AtomicU64,
+    all_known: AtomicBool,
+}
+
+impl Tally {
+    pub(crate) fn found_file(&self, bytes: u64) {
+        self.known_files.fetch_add(1, Relaxed);
+        self.known_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn found_all(&self) {
+        self.all_known.store(true, Relaxed);
+    }
+
+    pub(crate) fn moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn file_done(&self, bytes: u64) {
+        self.files.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// A file has come to its end; whether it is done may still have to be checked.
+    pub(crate) fn arrived(&self) {
+        self.arrived.fetch_add(1, Relaxed);
+    }
+
+    /// So many files wait to be checked.
+    pub(crate) fn to_be_checked(&self, files: u64) {
+        self.unchecked.fetch_add(files, Relaxed);
+    }
+
+    /// So many files do not any more, whatever came of it.
+    pub(crate) fn checked(&self, files: u64) {
+        self.unchecked.fetch_sub(files, Relaxed);
+    }
+
+    pub(crate) fn folder_done(&self) {
+        self.folders.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn kept(&self) {
+        self.kept.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn skipped(&self) {
+        self.skipped.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    fn sample(&self) -> Sample {
+        let files = self.arrived.load(Relaxed) + self.kept.load(Relaxed);
+        Sample { files, moved: self.moved.load(Relaxed) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sample {
+    files: u64,
+    moved: u64,
+}
+
+impl Sample {
+    fn work(self) -> u64 {
+        self.moved + self.files * PER_FILE
+    }
+}
+
+/// Rate over the last seconds, and what is left by it.
+#[derive(Debug)]
+struct Meter(VecDeque<(Instant, Sample)>);
+
+impl Meter {
+    fn new(now: Instant) -> Self {
+        Self(VecDeque::from([(now, Sample::default())]))
+    }
+
+    fn note(&mut self, now: Instant, sample: Sample) {
+        while self.0.len() > 1 && now.duration_since(self.0[1].0) >= WINDOW {
+            self.0.pop_front();
+        }
+        self.0.push_back((now, sample));
+    }
+
+    fn per_second(&self, of: impl Fn(Sample) -> u64) -> f64 {
+        let (Some((start, first)), Some((end, last))) = (self.0.front(), self.0.back()) else {
+            return 0.0;
+        };
+        let seconds = end.duration_since(*start).as_secs_f64();
+        if seconds == 0.0 { 0.0 } else { (of(*last).saturating_sub(of(*first))) as f64 / seconds }
+    }
+
+    fn left(&self, total: u64) -> Option<Duration> {
+        let done = self.0.back()?.1.work();
+        let rate = self.per_second(Sample::work);
+        (rate > 0.0)
+            .then(|| Duration::try_from_secs_f64(total.saturating_sub(done) as f64 / rate).ok())
+            .flatten()
+    }
+}
+
+/// Shows a [`Tally`] while it lives.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    shown: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Starts to show `tally`; `verb` is the command's name.
+    pub(crate) fn start(output: &Arc<Output>, verb: &'static str, tally: &Arc<Tally>) -> Self {
+        if output.is_quiet() {
+            return Self { bar: None, shown: None };
+        }
+        let bar = output.has_terminal().then(|| output.add_bar(ProgressBar::no_length()));
+        let show = Show {
+            verb,
+            tally: Arc::clone(tally),
+            output: Arc::clone(output),
+            bar: bar.clone(),
+            meter: Meter::new(Instant::now()),
+        };
+        Self { bar, shown: Some(tokio::spawn(show.run())) }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(shown) = &self.shown {
+            shown.abort();
+        }
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+struct Show {
+    verb: &'static str,
+    tally: Arc<Tally>,
+    output: Arc<Output>,
+    bar: Option<ProgressBar>,
+    meter: Meter,
+}
+
+impl Show {
+    async fn run(mut self) {
+        let every = if self.bar.is_some() { FRAME } else { LINE };
+        let mut ticks = tokio::time::interval(every);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            self.meter.note(Instant::now(), self.tally.sample());
+            match &self.bar {
+                Some(bar) => self.draw(bar),
+                None => self.output.say(format_args!("{}: {}", self.verb, self.text())),
+            }
+        }
+    }
+
+    fn total(&self) -> Option<u64> {
+        let known = Sample {
+            files: self.tally.known_files.load(Relaxed),
+            moved: self.tally.known_bytes.load(Relaxed),
+        };
+        self.tally.all_known.load(Relaxed).then(|| known.work())
+    }
+
+    fn draw(&self, bar: &ProgressBar) {
+        let total = self.total();
+        if total != bar.length() {
+            let template = if total.is_some() { "{bar:24} {wide_msg}" } else { "{wide_msg}" };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+        }
+        bar.set_position(self.tally.sample().work());
+        bar.set_message(self.text());
+    }
+
+    fn text(&self) -> String {
+        use fmt::Write as _;
+        let (tally, sample) = (&self.tally, self.tally.sample());
+        let more = if tally.all_known.load(Relaxed) { "" } else { "+" };
+        let mut text = format!(
+            "{} of {}{more} files, {} of {}{more}, {}/s",
+            sample.files,
+            tally.known_files.load(Relaxed),
+            Human(sample.moved),
+            Human(tally.known_bytes.load(Relaxed)),
+            Human(self.meter.per_second(|sample| sample.moved) as u64),
+        );
+        let failed = tally.failed.load(Relaxed);
+        let left = self.total().and_then(|total| self.meter.left(total));
+        if failed > 0 {
+            let _ = write!(text, ", {failed} failed");
+        }
+        if let Some(left) = left {
+            let _ = write!(text, ", {} left", Left(left));
+        }
+        text
+    }
+}
+
+/// What a transfer came to. As JSON, the last line of its output: `{"summary": {…}}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Summary {
+    /// Files that arrived.
+    pub(crate) files: u64,
+    /// Folders that were made, or were there.
+    pub(crate) folders: u64,
+    /// Bytes of those files.
+    pub(crate) bytes: u64,
+    /// Files left alone because something has their name (`--no-overwrite`).
+    pub(crate) kept: u64,
+    /// Items left out on purpose (`--links skip`).
+    pub(crate) skipped: u64,
+    /// Files that were sent when the command was stopped, and that nobody has compared.
+    pub(crate) unchecked: u64,
+    /// Items that did not arrive.
+    pub(crate) failed: u64,
+    /// How long it took.
+    pub(crate) seconds: f64,
+    /// HTTP requests to the cloud.
+    pub(crate) requests: u64,
+}
+
+impl Summary {
+    pub(crate) fn new(tally: &Tally, took: Duration, requests: u64) -> Self {
+        Self {
+            files: tally.files.load(Relaxed),
+            folders: tally.folders.load(Relaxed),
+            bytes: tally.bytes.load(Relaxed),
+            kept: tally.kept.load(Relaxed),
+            skipped: tally.skipped.load(Relaxed),
+            unchecked: tally.unchecked.load(Relaxed),
+            failed: tally.failed.load(Relaxed),
+            seconds: (took.as_secs_f64() * 1000.0).round() / 1000.0,
+            requests,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |count: u64, one: &str| match count {
+            1 => format!("1 {one}"),
+            _ => format!("{count} {one}s"),
+        };
+        let (files, folders) = (count(self.files, "file"), count(self.folders, "folder"));
+        write!(f, "{files}, {folders}, {}", count(self.bytes, "byte"))?;
+        if self.bytes >= 1024 {
+            write!(f, " ({})", Human(self.bytes))?;
+        }
+        for (count, what) in [
+            (self.kept, "kept"),
+            (self.skipped, "skipped"),
+            (self.unchecked, "sent but not checked"),
+            (self.failed, "failed"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        write!(f, " in {:.1} s, {}", self.seconds, count(self.requests, "request"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_looks_back_a_few_seconds_and_forgets_what_was_before() {
+        let start = Instant::now();
+        let mut meter = Meter::new(start);
+        for second in 1..=60 {
+            // 1,000 bytes a second, and ten times as fast from the 40th second on.
+            let moved = if second <= 40 { second * 1000 } else { 40_000 + (second - 40) * 10_000 };
+            meter.note(start + Duration::from_secs(second), Sample { files: 0, moved });
+        }
+        assert_eq!(meter.per_second(|sample| sample.moved) as u64, 10_000);
+        assert_eq!(meter.left(340_000), Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn nothing_moved_means_no_time_left_is_claimed() {
+        let start = Instant::now();
+        let mut meter = Meter::new(start);
+        meter.note(start + Duration::from_secs(1), Sample::default());
+        assert_eq!(meter.left(1000), None);
+    }
+
+    #[test]
+    fn a_summary_names_only_what_there_was() {
+        let tally = Tally::default();
+        tally.file_done(5_000_000);
+        tally.folder_done();
+        let plain = Summary::new(&tally, Duration::from_millis(2_040), 4);
+        assert_eq!(
+            plain.to_string(),
+            "1 file, 1 folder, 5000000 bytes (4.8 MiB) in 2.0 s, 4 requests"
+        );
+        tally.failed();
+        let failed = Summary::new(&tally, Duration::ZERO, 4);
+        assert!(failed.to_string().contains(", 1 failed in"), "{failed}");
+    }
+}

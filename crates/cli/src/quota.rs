@@ -1,0 +1,70 @@
+//! `drivedal quota`
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    app::{App, Use},
+    failure::{Exit, Result},
+    location::Location,
+    units::{Human, old_size},
+};
+
+/// Show how much a drive holds and may hold, in bytes
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+With --json: {\"total\", \"used\", \"available\"}, in bytes.
+
+Examples:
+  drivedal quota local-skydrive:
+  drivedal quota -h work:"
+)]
+pub(crate) struct Quota {
+    /// The drive
+    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    drive: Location,
+
+    /// Sizes as people read them
+    #[arg(short, long)]
+    human: bool,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    total: u64,
+    used: u64,
+    available: u64,
+}
+
+impl Quota {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let remote = app.remote(&self.drive, Use::Few).await?;
+        let quota = remote.drive("quota")?.quota(&remote.operator).await?;
+        let (total, available) = (quota.total, quota.available);
+        let shown = Shown { total, used: total.saturating_sub(available), available };
+        if app.output.is_json() {
+            app.output.json(&shown)?;
+            return Ok(Exit::Done);
+        }
+        if app.output.is_yaml() || app.output.is_partial() {
+            let quota = json!({ "free": old_size(available), "quota": old_size(total) });
+            app.output.value(&quota)?;
+            return Ok(Exit::Done);
+        }
+        for (key, bytes) in
+            [("total", shown.total), ("used", shown.used), ("available", shown.available)]
+        {
+            match self.human {
+                true => app.output.line(format_args!("{key}: {}", Human(bytes)))?,
+                false => app.output.line(format_args!("{key}: {bytes}"))?,
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,171 @@
+//! What the requests of a command were: the log of the wire, its figures and its file.
+
+use std::{path::Path, time::Duration};
+
+use drivedal::layers::{
+    LoggingLayer, WireStats,
+    logging::{HarFile, WireFigures, WireOperation},
+};
+use serde::Serialize;
+
+use crate::{
+    failure::{Failure, Result},
+    output::Output,
+    units::Human,
+};
+
+/// The requests of all remotes of a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Requests {
+    layer: LoggingLayer,
+    har: Option<HarFile>,
+}
+
+impl Requests {
+    /// Counts them, and writes them into a HAR file if the user wants one.
+    ///
+    /// # Errors
+    /// When that cannot be made.
+    pub(crate) fn new(har: Option<&Path>) -> Result<Self> {
+        let made =
+            har.map(|path| HarFile::create(path).map_err(|error| Failure::local(path, &error)));
+        let har = made.transpose()?;
+        let layer = LoggingLayer::new();
+        let layer = match &har {
+            Some(har) => layer.with_har(har),
+            None => layer,
+        };
+        Ok(Self { layer, har })
+    }
+
+    /// The layer that sees them; it goes inside of the retry.
+    pub(crate) fn layer(&self) -> LoggingLayer {
+        self.layer.clone()
+    }
+
+    /// How many there were so far. Redirects that the transport follows by itself are not seen.
+    pub(crate) fn count(&self) -> u64 {
+        self.stats().requests()
+    }
+
+    fn stats(&self) -> &WireStats {
+        self.layer.stats()
+    }
+
+    /// Whether the user has all of the file that was wanted.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub(crate) fn check(&self) -> Result {
+        let Some(har) = &self.har else { return Ok(()) };
+        har.check().map_err(|error| {
+            let failure = Failure::local(har.path(), &error);
+            let message = format!("requests are missing in it: {}", failure.message);
+            Failure { message, ..failure }
+        })
+    }
+
+    /// Tells the figures: a table beside the results, or with JSON one more record.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(crate) fn show(&self, output: &Output) -> Result {
+        let (snapshot, total) = (self.stats().snapshot(), self.stats().total());
+        if output.is_json() {
+            #[derive(Serialize)]
+            struct Record<'a> {
+                wire: Vec<Row<'a>>,
+            }
+            let wire = snapshot.iter().map(|(of, figures)| Row::new(of, figures)).collect();
+            return output.json(&Record { wire });
+        }
+        output.say(format_args!(
+            "{:>8} {:>6} {:>7} {:>6} {:>6} {:>10} {:>10} {:>9} {:>9} {:>9}",
+            "requests",
+            "again",
+            "refused",
+            "failed",
+            "broken",
+            "up",
+            "down",
+            "50 %",
+            "95 %",
+            "longest"
+        ));
+        for (of, figures) in &snapshot {
+            let name = format!("{} {} {}", of.service, of.operation, of.template);
+            output.say(format_args!("{}  {name}", Line(figures)));
+        }
+        if snapshot.len() != 1 {
+            output.say(format_args!("{}  all", Line(&total)));
+        }
+        Ok(())
+    }
+}
+
+/// One operation's figures, as JSON.
+#[derive(Serialize)]
+struct Row<'a> {
+    service: &'a str,
+    operation: &'a str,
+    request: &'a str,
+    requests: u64,
+    again: u64,
+    refused: u64,
+    failed: u64,
+    broken: u64,
+    bytes_up: u64,
+    bytes_down: u64,
+    /// Seconds.
+    half: f64,
+    most: f64,
+    longest: f64,
+}
+
+impl<'a> Row<'a> {
+    fn new(of: &'a WireOperation, figures: &WireFigures) -> Self {
+        Self {
+            service: &of.service,
+            operation: of.operation,
+            request: of.template,
+            requests: figures.requests,
+            again: figures.repeats,
+            refused: figures.refused,
+            failed: figures.failed,
+            broken: figures.broken,
+            bytes_up: figures.bytes_up,
+            bytes_down: figures.bytes_down,
+            half: share(figures, 0.5).as_secs_f64(),
+            most: share(figures, 0.95).as_secs_f64(),
+            longest: figures.total.longest().as_secs_f64(),
+        }
+    }
+}
+
+/// One operation's figures, as a line of the table.
+struct Line<'a>(&'a WireFigures);
+
+impl std::fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(figures) = self;
+        let millis = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+        write!(
+            f,
+            "{:>8} {:>6} {:>7} {:>6} {:>6} {:>10} {:>10} {:>9} {:>9} {:>9}",
+            figures.requests,
+            figures.repeats,
+            figures.refused,
+            figures.failed,
+            figures.broken,
+            Human(figures.bytes_up),
+            Human(figures.bytes_down),
+            millis(share(figures, 0.5)),
+            millis(share(figures, 0.95)),
+            millis(figures.total.longest()),
+        )
+    }
+}
+
+fn share(figures: &WireFigures, share: f64) -> Duration {
+    figures.total.percentile(share).unwrap_or_default()
+}

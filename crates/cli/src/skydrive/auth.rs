@@ -1,0 +1,142 @@
+//! `drivedal auth`, `drivedal auth-refresh`
+
+use std::io::BufRead;
+
+use drivedal::{
+    adapter::DriveHandle,
+    auth::TokenFile,
+    drive::{Context, Secret},
+    services::skydrive::{SignIn, SkyDriveConfig},
+};
+
+use super::{Live, failed, redirect::Listener};
+use crate::{
+    app::{App, Use},
+    failure::{Exit, Failure, Result},
+    location::Location,
+    transfer::local::blocking,
+};
+
+/// Sign in to a SkyDrive: a URL to visit, and the one that the browser ends at
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The remote needs a client_id and a file that keeps tokens: token_file, or lcrc, the old client's
+~/.lcrc, which has both.
+
+Examples:
+  drivedal auth work:
+  drivedal auth work: 'https://login.live.com/oauth20_desktop.srf?code=…'
+  drivedal auth --listen work:")]
+pub(crate) struct Auth {
+    /// The drive
+    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    drive: Location,
+
+    /// The URL that the browser ended at; without one it is asked for
+    #[arg(value_name = "URL", conflicts_with = "listen")]
+    url: Option<String>,
+
+    /// Let the browser end at this program: for applications that may redirect to http://localhost
+    #[arg(long)]
+    listen: bool,
+}
+
+/// Get new tokens for a SkyDrive, whether or not the old ones still work
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  drivedal auth-refresh work:")]
+pub(crate) struct AuthRefresh {
+    /// The drive
+    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    drive: Location,
+}
+
+impl Auth {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let config = config(app, &self.drive).await?;
+        let file = config.kept_in().ok_or_else(|| {
+            let why = "has nowhere to keep tokens: give it a token_file, or an lcrc";
+            Failure::usage(why).about(&self.drive)
+        })?;
+        let remote = app.remote(&self.drive, Use::Few).await?;
+        let cx = DriveHandle::context(&remote.operator);
+        let sign_in = config.sign_in()?;
+        let (sign_in, code) = match (self.url, self.listen) {
+            (Some(url), _) => {
+                let code = sign_in.code(&url).map_err(|error| failed(error, &self.drive))?;
+                (sign_in, code)
+            }
+            (None, false) => {
+                let code = asked_for(app, &sign_in, &self.drive).await?;
+                (sign_in, code)
+            }
+            (None, true) => heard(app, sign_in, &self.drive).await?,
+        };
+        keep(&cx, &sign_in, &code, file).await.map_err(|error| failed(error, &self.drive))?;
+        if !app.output.is_quiet() {
+            app.output.line("API authorization was completed successfully.")?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl AuthRefresh {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let live = Live::open(app, &self.drive).await?;
+        let renewed = live.client()?.renew_token(&live.cx).await;
+        renewed.map_err(|error| failed(error, &self.drive))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The options of a remote that is a SkyDrive.
+async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
+    let source = app.options(&at.remote).await.map_err(|failure| failure.about(at))?;
+    source.skydrive()?.ok_or_else(|| {
+        let why = "is not a SkyDrive, and this command is for no other";
+        Failure::new(Exit::Unsupported, why).about(at)
+    })
+}
+
+/// Exchanges a code, and keeps what it gives.
+async fn keep(
+    cx: &Context,
+    sign_in: &SignIn,
+    code: &Secret,
+    file: TokenFile,
+) -> drivedal::drive::Result<()> {
+    sign_in.tokens(cx, code, true).await?.keep_in(file).await
+}
+
+/// The code out of the URL that the user gives.
+async fn asked_for(app: &App, sign_in: &SignIn, at: &Location) -> Result<Secret> {
+    let output = &app.output;
+    output.line(
+        "Visit the following URL in any web browser, sign in there and agree; then give the",
+    )?;
+    output.line("address of the empty page that you end at.")?;
+    output.line(format_args!("URL to visit: {}", sign_in.url(None)))?;
+    output.part("URL after last redirect: ")?;
+    let line = blocking(|| {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        read.map_err(|error| Failure::from(&error).about("standard input"))?;
+        Ok(line)
+    });
+    sign_in.code(line.await?.trim()).map_err(|error| failed(error, at))
+}
+
+/// The code out of the request that the browser makes at its end.
+async fn heard(app: &App, sign_in: SignIn, at: &Location) -> Result<(SignIn, Secret)> {
+    let listener = Listener::new().await?;
+    let sign_in = sign_in.redirect_uri(listener.url());
+    let state = format!("{:032x}", rand::random::<u128>());
+    app.output
+        .line("Visit the following URL in a web browser of this machine, sign in and agree.")?;
+    app.output.line(format_args!("URL to visit: {}", sign_in.url(Some(&state))))?;
+    app.output.flush()?;
+    let ended_at = listener.heard(&state).await?;
+    let code = sign_in.code(&ended_at).map_err(|error| failed(error, at))?;
+    Ok((sign_in, code))
+}

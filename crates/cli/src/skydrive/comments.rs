@@ -1,0 +1,91 @@
+//! `drivedal comments`, `drivedal comment-add`, `drivedal comment-delete`
+
+use drivedal::services::skydrive::model::Comment;
+use serde_json::{Value, json};
+
+use super::{Item, Live, failed};
+use crate::{
+    app::App,
+    failure::{Exit, Failure, Result},
+    location::Location,
+};
+
+/// Show the comments on an item of a SkyDrive
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+With --json a list of {\"id\", \"from\": {\"id\", \"name\"}, \"message\", \"created_time\"}.
+
+Example:
+  drivedal comments local-skydrive:photos/a.jpg")]
+pub(crate) struct Comments {
+    #[command(flatten)]
+    item: Item,
+}
+
+impl Comments {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let (live, id) = self.item.find(app).await?;
+        let comments = live.client()?.comments(&live.cx, &id).await;
+        let comments = comments.map_err(|error| self.item.failed(error))?;
+        app.output.value(&comments.iter().map(shown).collect())?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Comment on an item of a SkyDrive
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  drivedal comment-add local-skydrive:photos/a.jpg 'How nice!'")]
+pub(crate) struct CommentAdd {
+    #[command(flatten)]
+    item: Item,
+
+    /// What is said, 10,000 characters at most
+    message: String,
+}
+
+impl CommentAdd {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let (live, id) = self.item.find(app).await?;
+        let comment = live.client()?.add_comment(&live.cx, &id, &self.message).await;
+        app.output.value(&shown(&comment.map_err(|error| self.item.failed(error))?))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Remove a comment from a SkyDrive
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  drivedal comment-delete \\
+    'local-skydrive:comment.22688711f5410e6c.22688711f5410e6c!818.22688711F5410E6C!979'")]
+pub(crate) struct CommentDelete {
+    /// The comment, as `comments` shows its id
+    #[arg(value_name = "NAME:ID", value_parser = Location::parse)]
+    comment: Location,
+}
+
+impl CommentDelete {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let live = Live::open(app, &self.comment).await?;
+        // What is no comment's id may be an item's, which would be removed with all that is below.
+        if !self.comment.text.starts_with("comment.") {
+            return Err(Failure::usage("is no comment's id").about(&self.comment));
+        }
+        let deleted = live.client()?.delete_comment(&live.cx, &self.comment.text).await;
+        deleted.map_err(|error| failed(error, &self.comment))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn shown(comment: &Comment) -> Value {
+    let created =
+        comment.created_time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string());
+    json!({
+        "id": comment.id,
+        "from": { "id": comment.from.id, "name": comment.from.name },
+        "message": comment.message,
+        "created_time": created,
+    })
+}

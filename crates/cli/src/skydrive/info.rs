@@ -1,0 +1,107 @@
+//! `drivedal info`, `drivedal info-set`
+
+use serde_json::Value;
+
+use super::{Item, Live, failed};
+use crate::{
+    app::App,
+    failure::{Exit, Failure, Result},
+    location::Location,
+};
+
+/// Show all that a SkyDrive says of an item
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The API's object as it is, with --json on one line. It may hold addresses that need no token. -k shows
+a part of it.
+
+Examples:
+  drivedal info local-skydrive:photos/a.jpg
+  drivedal info -k '{camera_model} {when_taken}' local-skydrive:photos/a.jpg
+  drivedal info local-skydrive:me/skydrive/my_documents")]
+pub(crate) struct Info {
+    #[command(flatten)]
+    item: Item,
+}
+
+impl Info {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let (live, id) = self.item.find(app).await?;
+        let object = live.client()?.document(&live.cx, &id, &[]).await;
+        app.output.value(&object.map_err(|error| self.item.failed(error))?)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Change what a SkyDrive says of an item
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What can be changed: name and description; of songs title, artist, album, album_artist and genre.
+
+Examples:
+  drivedal info-set local-skydrive:a.jpg '{\"description\": \"Maui\"}'
+  drivedal info-set local-skydrive:a.mp3 '{\"title\": \"Wildlife\", \"genre\": null}'")]
+pub(crate) struct InfoSet {
+    #[command(flatten)]
+    item: Item,
+
+    /// The fields that change, and their new values
+    #[arg(value_name = "JSON", value_parser = object)]
+    fields: Value,
+}
+
+impl InfoSet {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let (live, id) = self.item.find(app).await?;
+        let changed = live.client()?.update_document(&live.cx, &id, &self.fields).await;
+        let changed = changed.map_err(|error| self.item.failed(error))?;
+        if app.output.is_json() {
+            app.output.json(&changed)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// A JSON object, as an argument.
+///
+/// # Errors
+/// With a text for the user when it is something else.
+pub(crate) fn object(text: &str) -> Result<Value, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    match value.is_object() {
+        true => Ok(value),
+        false => Err(r#"not a JSON object, as {"description": "…"}"#.to_owned()),
+    }
+}
+
+/// Makes a folder with more than a name: `mkdir --metadata`.
+///
+/// # Errors
+/// Those of the request; `Unsupported` where it is no SkyDrive.
+pub(crate) async fn make_folder(
+    app: &App,
+    folder: &Location,
+    parent: &Location,
+    name: &str,
+    metadata: &Value,
+) -> Result<Value> {
+    let live = Live::open(app, folder).await?;
+    let parent = live.id(parent, crate::location::Named::Looks).await?;
+    let mut fields = metadata.clone();
+    fields["name"] = name.into();
+    let made = live.client()?.create_document(&live.cx, &parent, &fields).await;
+    made.map_err(|error| failed(error, folder))
+}
+
+/// The place of a folder that is to be made: where, and its name.
+///
+/// # Errors
+/// When it has no name.
+pub(crate) fn new_folder(folder: &Location) -> Result<(Location, &str)> {
+    let text = folder.text.trim_end_matches('/');
+    let (above, name) = text.rsplit_once('/').unwrap_or(("", text));
+    match name.is_empty() {
+        true => Err(Failure::usage("a new folder has a name").about(folder)),
+        false => Ok((Location { remote: folder.remote.clone(), text: above.to_owned() }, name)),
+    }
+}

@@ -1,0 +1,59 @@
+//! `drivedal link`
+
+use clap::ValueEnum;
+use drivedal::services::skydrive::LinkType;
+use serde_json::json;
+
+use super::Item;
+use crate::{
+    app::App,
+    failure::{Exit, Result},
+};
+
+/// Get a link to an item of a SkyDrive that needs no token; whoever has it sees the item
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+With --json: {\"link\"}, or {\"embed_html\"} with -t embed.
+
+Examples:
+  drivedal link local-skydrive:photos
+  drivedal link -t embed local-skydrive:photos/a.jpg")]
+pub(crate) struct Link {
+    /// What it lets one do
+    #[arg(short = 't', long = "type", value_enum, default_value_t, value_name = "TYPE")]
+    kind: Kind,
+
+    #[command(flatten)]
+    item: Item,
+}
+
+/// What a link lets one do; the API's names, and short ones.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Kind {
+    /// Look at it
+    #[default]
+    #[value(alias = "read")]
+    SharedReadLink,
+    /// Change it
+    #[value(alias = "edit")]
+    SharedEditLink,
+    /// HTML that shows it in a page
+    Embed,
+}
+
+impl Link {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let (live, id) = self.item.find(app).await?;
+        let (kind, key) = match self.kind {
+            Kind::SharedReadLink => (LinkType::Read, "link"),
+            Kind::SharedEditLink => (LinkType::Edit, "link"),
+            Kind::Embed => (LinkType::Embed, "embed_html"),
+        };
+        let link = live.client()?.link(&live.cx, &id, kind).await;
+        let link = link.map_err(|error| self.item.failed(error))?;
+        // It is what was asked for: a link to be given away.
+        app.output.value(&json!({ key: link.expose() }))?;
+        Ok(Exit::Done)
+    }
+}

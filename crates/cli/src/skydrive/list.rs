@@ -1,0 +1,172 @@
+//! `drivedal recent`, and `ls` and `tree` as the old client had them.
+
+use std::collections::{HashMap, HashSet};
+
+use drivedal::services::skydrive::ROOT;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Value};
+
+use super::{Live, failed};
+use crate::{
+    app::App,
+    failure::{Exit, Result},
+    location::{Location, Named},
+    units::Part,
+};
+
+/// Folders that are listed at once.
+const AT_ONCE: usize = 8;
+
+/// Show the documents of a SkyDrive that were changed last
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The API's objects as they are, with --json as one list. -k shows a part of each.
+
+Examples:
+  drivedal recent local-skydrive:
+  drivedal recent -k '{updated_time} {name}' local-skydrive:")]
+pub(crate) struct Recent {
+    /// The drive
+    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    drive: Location,
+}
+
+impl Recent {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let live = Live::open(app, &self.drive).await?;
+        let mut recent = live
+            .client()?
+            .document(&live.cx, "me/skydrive/recent_docs", &[])
+            .await
+            .map_err(|error| failed(error, &self.drive))?;
+        app.output.value(&recent["data"].take())?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Live {
+    /// The objects in a folder, or a part of them, sorted by name.
+    ///
+    /// # Errors
+    /// Those of the requests.
+    pub(crate) async fn objects(
+        &self,
+        at: &Location,
+        named: Named,
+        part: Option<Part>,
+    ) -> Result<Vec<Value>> {
+        let id = self.id(at, named).await?;
+        let mut objects = self.files(&id, part).await.map_err(|error| failed(error, at))?;
+        objects.sort_by(|a, b| name(a).cmp(name(b)));
+        Ok(objects)
+    }
+
+    async fn files(&self, id: &str, part: Option<Part>) -> drivedal::drive::Result<Vec<Value>> {
+        let Part { offset, limit } = part.unwrap_or_default();
+        let numbers = [("offset", offset), ("limit", limit)].map(|(key, number)| {
+            (key, number.map(|number| number.to_string()).unwrap_or_default())
+        });
+        let query: Vec<_> = numbers
+            .iter()
+            .filter(|(_, number)| !number.is_empty())
+            .map(|(key, number)| (*key, number.as_str()))
+            .collect();
+        let client = self.client().map_err(|failure| {
+            drivedal::drive::Error::new(drivedal::drive::ErrorKind::Unsupported, failure.message)
+        })?;
+        let mut answer = client.document(&self.cx, &format!("{id}/files"), &query).await?;
+        match answer["data"].take() {
+            Value::Array(all) => Ok(all),
+            _ => Err(drivedal::drive::Error::new(
+                drivedal::drive::ErrorKind::Unexpected,
+                "the listing has no list in it",
+            )),
+        }
+    }
+
+    /// A folder and all below it as the old client's `tree` had it: names, each with its own below
+    /// it or its type; `objects`: with the objects too.
+    ///
+    /// # Errors
+    /// Those of the requests.
+    pub(crate) async fn tree(&self, at: &Location, named: Named, objects: bool) -> Result<Value> {
+        let id = self.id(at, named).await?;
+        let client = self.client()?;
+        let top = client.document(&self.cx, &id, &[]).await.map_err(|error| failed(error, at))?;
+        let below = self.below(id, objects).await.map_err(|error| failed(error, at))?;
+        Ok(Map::from_iter([(name(&top).to_owned(), below)]).into())
+    }
+
+    fn below(
+        &self,
+        folder: String,
+        objects: bool,
+    ) -> futures::future::BoxFuture<'_, drivedal::drive::Result<Value>> {
+        Box::pin(async move {
+            let children = self.files(&folder, None).await?;
+            let keys = keys(&children);
+            let below =
+                stream::iter(keys.into_iter().zip(children)).map(|(key, child)| async move {
+                    let kind = child["type"].as_str().unwrap_or_default().to_owned();
+                    let shown = match kind.as_str() {
+                        "folder" | "album" => {
+                            let id = child["id"].as_str().unwrap_or(ROOT).to_owned();
+                            self.below(id, objects).await?
+                        }
+                        _ if objects => Value::from(vec![kind.into(), child]),
+                        _ => kind.into(),
+                    };
+                    drivedal::drive::Result::Ok((key, shown))
+                });
+            let below: Map<_, _> = below.buffer_unordered(AT_ONCE).try_collect().await?;
+            Ok(below.into())
+        })
+    }
+}
+
+/// A key for each item of a folder: its name, as the old client had it. Items that share a name get
+/// `NAME (ID)`, because YAML has no mapping with equal keys, and the old client dropped all but one
+/// of them.
+fn keys(items: &[Value]) -> Vec<String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for item in items {
+        *counts.entry(name(item)).or_default() += 1;
+    }
+    let mut taken: HashSet<String> = counts.keys().map(|&name| name.to_owned()).collect();
+    let key = |item: &Value| {
+        let mut key = name(item).to_owned();
+        if counts[name(item)] > 1 {
+            // Another item may have such a key for its name.
+            while !taken.insert(key.clone()) {
+                key = format!("{key} ({})", item["id"].as_str().unwrap_or_default());
+            }
+        }
+        key
+    };
+    items.iter().map(key).collect()
+}
+
+fn name(object: &Value) -> &str {
+    object["name"].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn items_of_one_name_have_different_keys_and_the_others_keep_their_names() {
+        let item = |name: &str, id: &str| json!({"name": name, "id": id});
+        let items = [
+            item("a", "1"),
+            item("a", "2"),
+            item("a (1)", "3"),
+            item("b", "4"),
+            item("a", "2"),
+            item("", ""),
+        ];
+        assert_eq!(keys(&items), ["a (1) (1)", "a (2)", "a (1)", "b", "a (2) (2)", ""]);
+    }
+}

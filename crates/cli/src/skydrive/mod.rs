@@ -1,0 +1,122 @@
+//! What the old command-line client of SkyDrive had and paths have no word for: each of its commands
+//! that another one here does not stand for already. `drivedal::services::skydrive::old_client` has the whole table.
+
+pub(crate) mod auth;
+pub(crate) mod comments;
+pub(crate) mod info;
+pub(crate) mod link;
+pub(crate) mod list;
+mod redirect;
+
+use std::sync::Arc;
+
+use drivedal::{
+    adapter::DriveHandle,
+    drive::{self, Context},
+    services::skydrive::Client,
+};
+
+use crate::{
+    Naming,
+    app::{App, Opened, Use},
+    failure::{Exit, Failure, Result},
+    location::{Address, Location, Named},
+};
+
+/// The item that a command is about.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Item {
+    /// The item
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    item: Location,
+
+    #[command(flatten)]
+    naming: Naming,
+}
+
+impl Item {
+    /// The drive that it is in, and its id.
+    ///
+    /// # Errors
+    /// `Unsupported` where that is no SkyDrive, `NotFound`.
+    async fn find(&self, app: &App) -> Result<(Live, String)> {
+        let live = Live::open(app, &self.item).await?;
+        let id = live.id(&self.item, self.naming.named()).await?;
+        Ok((live, id))
+    }
+
+    /// A failure of the drive's, about it.
+    fn failed(&self, error: drive::Error) -> Failure {
+        failed(error, &self.item)
+    }
+}
+
+/// A SkyDrive that is asked in its own words.
+pub(crate) struct Live {
+    remote: Arc<Opened>,
+    pub(crate) cx: Context,
+}
+
+impl Live {
+    /// The SkyDrive of a location.
+    ///
+    /// # Errors
+    /// `Unsupported` where it is another service.
+    pub(crate) async fn open(app: &App, at: &Location) -> Result<Self> {
+        let remote = app.remote(at, Use::Few).await?;
+        let live = Self { cx: DriveHandle::context(&remote.operator), remote };
+        live.find_client().map_err(|failure| failure.about(at))?;
+        Ok(live)
+    }
+
+    /// The SkyDrive behind a remote; `None`: it is another service.
+    pub(crate) fn of(remote: &Arc<Opened>) -> Option<Self> {
+        let live = Self { cx: DriveHandle::context(&remote.operator), remote: Arc::clone(remote) };
+        live.find_client().is_ok().then_some(live)
+    }
+
+    fn find_client(&self) -> Result<&Client> {
+        self.remote.handle.as_ref().and_then(Client::of).ok_or_else(|| {
+            Failure::new(Exit::Unsupported, "is not a SkyDrive, and this command is for no other")
+        })
+    }
+
+    /// The protocol itself.
+    ///
+    /// # Errors
+    /// Never once it is open.
+    pub(crate) fn client(&self) -> Result<&Client> {
+        self.find_client()
+    }
+
+    /// The id of the item that a location names. A friendly name (`me/skydrive/my_documents`) is an
+    /// id too.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub(crate) async fn id(&self, at: &Location, named: Named) -> Result<String> {
+        let is_friendly = at.text.starts_with("me/skydrive");
+        if is_friendly && named != Named::Path {
+            return Ok(at.text.trim_end_matches('/').to_owned());
+        }
+        let address = Address::parse(&at.text, named, "skydrive");
+        let path = match address.map_err(|failure| failure.about(at))? {
+            Address::Id(id, rest) if rest.is_root() => return Ok(id),
+            Address::Id(id, rest) => {
+                let client = self.client()?;
+                let found = client.resolve(&self.cx, &id, rest.as_str()).await;
+                return found.map_err(|error| failed(error, at));
+            }
+            Address::Path(path) => path,
+        };
+        let handle = self.remote.drive("ids")?;
+        let item = handle.item(&self.remote.operator, path.as_str()).await;
+        let item = item.map_err(|error| Failure::from(error).about(at))?;
+        Ok(item.id.to_string())
+    }
+}
+
+/// A failure of the drive's, about what was named.
+pub(crate) fn failed(error: drive::Error, at: &Location) -> Failure {
+    Failure::from(DriveHandle::error(error)).about(at)
+}

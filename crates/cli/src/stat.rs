@@ -1,0 +1,103 @@
+//! `drivedal stat`
+
+use std::cell::Cell;
+
+use crate::{
+    Naming,
+    app::{App, Located, Use},
+    failure::{Exit, Failure, Result},
+    item::{Item, Kind},
+    location::Location,
+    units,
+};
+
+/// Show what the drive says of items: one `key: value` a line
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+With --json one item a line, as in `ls --json`; drives add \"id\", \"created\" and \"hashes\".
+
+Examples:
+  drivedal stat local-skydrive:photos/a.jpg
+  drivedal stat --json work:a work:b"
+)]
+pub(crate) struct Stat {
+    /// Files and folders
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse, required = true)]
+    items: Vec<Location>,
+
+    /// The size as people read it
+    #[arg(short, long)]
+    human: bool,
+
+    #[command(flatten)]
+    naming: Naming,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl Stat {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let first = Cell::new(true);
+        app.each(&self.items, async |item| {
+            let at = app.locate(item, self.naming.named(), Use::Few).await?;
+            let item = look(&at).await?;
+            if !first.replace(false) && !app.output.is_json() {
+                app.output.line("")?;
+            }
+            self.show(app, &item)
+        })
+        .await
+    }
+
+    fn show(&self, app: &App, item: &Item) -> Result {
+        if app.output.is_yaml() || app.output.is_partial() {
+            return app.output.value(&serde_json::to_value(item).unwrap_or_default());
+        }
+        if app.output.is_json() {
+            return app.output.json(item);
+        }
+        let kind = match item.kind {
+            Kind::File => "file",
+            Kind::Folder => "folder",
+            Kind::Other => "other",
+        };
+        let size = item.size.map(|size| match self.human {
+            true => units::Human(size).to_string(),
+            false => size.to_string(),
+        });
+        let lines = [
+            ("path", Some(item.path.clone())),
+            ("kind", Some(kind.to_owned())),
+            ("size", size),
+            ("modified", item.modified.map(|time| time.to_string())),
+            ("etag", item.etag.clone()),
+            ("content_type", item.content_type.clone()),
+            ("id", item.id.clone()),
+            ("created", item.created.map(|time| time.to_string())),
+        ];
+        let hashes = item.hashes.iter().map(|(name, hash)| (*name, Some(hash.clone())));
+        for (key, value) in lines.into_iter().chain(hashes) {
+            if let Some(value) = value {
+                app.output.line(format_args!("{key}: {}", app.output.shown(&value)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is said of an item: by the drive itself if it is one of ours, which says more.
+async fn look(at: &Located) -> Result<Item> {
+    let Some(drive) = &at.remote.handle else {
+        return Ok(Item::new(&at.path, at.find().await?.metadata()));
+    };
+    let item = drive.item(at.operator(), at.path.as_str()).await;
+    let item = item.map_err(|error| Failure::from(error).about(at))?;
+    if at.path.says_folder() && !item.is_folder() {
+        return Err(Failure::new(Exit::NotFound, "there is a file, not a folder").about(at));
+    }
+    Ok(Item::of_drive(&at.path, item))
+}

@@ -1,0 +1,468 @@
+//! Files of remotes to here: what there is, which of it gets a place, and the work.
+//!
+//! Everything is listed and planned before a file is fetched, so that no two items are fetched to
+//! one name.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use drivedal::{
+    adapter::{LeftOut, known_size},
+    drive::{self, Item},
+};
+use jiff::Timestamp;
+use opendal::Metadata;
+use tokio::task::JoinSet;
+
+use super::{
+    fetch::{Ignored, fetch, origin},
+    jobs::outcome,
+    journal::Journal,
+    ledger::{Became, Ledger},
+    local::{blocking, local_name},
+    names::NameRules,
+    plan::{self, Contender, Plan},
+    survey::shared_name,
+    sweep::{sweep, sweep_stale},
+};
+use crate::{
+    app::Located,
+    failure::{Exit, Failure, Result},
+    interrupt::Interrupt,
+    item,
+    listing::Listing,
+    location::DrivePath,
+    ls::relative,
+};
+
+/// How trees are fetched. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct Download {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) interrupt: Interrupt,
+    /// Large files that were begun.
+    pub(crate) journal: Option<Journal>,
+    /// How many files at once.
+    pub(crate) jobs: usize,
+    pub(crate) ignored: Ignored,
+}
+
+/// Where something comes from, and what was listed of it.
+#[derive(Clone)]
+pub(crate) struct Listed {
+    pub(crate) from: Located,
+    /// `None` for an entry that has the name of another item.
+    pub(crate) metadata: Option<Metadata>,
+    /// The local file that it is to be, if the command line names the item itself.
+    pub(crate) named: Option<PathBuf>,
+    /// Its id, if the listing shows several entries of this name.
+    pub(crate) id: Option<String>,
+}
+
+impl PartialEq for Listed {
+    /// Whether two entries of one path are one item.
+    fn eq(&self, other: &Self) -> bool {
+        self.metadata.is_some() && self.metadata == other.metadata
+    }
+}
+
+/// An item that is to get a place below the target folder.
+pub(crate) type Wanted = plan::Item<Listed>;
+
+/// Everything that a command is to fetch.
+pub(crate) struct Wants {
+    pub(crate) items: Vec<Wanted>,
+    /// The items that the command line names: what is not listed below them is not there.
+    pub(crate) complete: Vec<Located>,
+}
+
+/// A file to be fetched.
+pub(crate) struct File {
+    pub(crate) from: Located,
+    pub(crate) to: PathBuf,
+    /// What was listed of it, or seen when it was looked at.
+    pub(crate) metadata: Metadata,
+    /// The same in a drive's words, where it is one of ours.
+    pub(crate) item: Option<Item>,
+}
+
+impl File {
+    fn new(from: Located, to: PathBuf, metadata: Metadata) -> Self {
+        let item = match (&from.remote.handle, from.file()) {
+            (Some(handle), Ok(path)) => handle.remembered(&path),
+            _ => None,
+        };
+        Self { from, to, metadata, item }
+    }
+
+    /// Its length in bytes, if the remote lists one.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.item {
+            Some(item) => item.size,
+            None => known_size(&self.metadata),
+        }
+    }
+
+    pub(crate) fn modified(&self) -> Option<Timestamp> {
+        item::modified(&self.metadata)
+    }
+}
+
+impl Download {
+    /// Takes in a listing of the folder `top`, which becomes `path` below the target folder. Returns
+    /// whether the listing is complete; what fails of it is in the ledger.
+    ///
+    /// # Errors
+    /// When results cannot be written.
+    pub(crate) async fn list(
+        &self,
+        top: &Located,
+        listing: Listing,
+        argument: usize,
+        path: &str,
+        items: &mut Vec<Wanted>,
+    ) -> Result<bool> {
+        let folder = opendal::MetadataBuilder::dir().build();
+        let mut listing = listing.keeping_twins();
+        let facts = Listed { from: top.clone(), metadata: Some(folder), named: None, id: None };
+        items.push(Wanted { path: path.to_owned(), is_folder: true, argument, facts });
+        let mut is_complete = true;
+        loop {
+            let next = tokio::select! {
+                () = self.interrupt.wait() => return Ok(false),
+                next = listing.next() => next,
+            };
+            let failure = match next {
+                Ok(None) => {
+                    let twins = listing.take_twins();
+                    is_complete &= twins.is_empty();
+                    self.add_twins(top, twins, argument, path, items)?;
+                    return Ok(is_complete);
+                }
+                Ok(Some((at, metadata))) => {
+                    let at = listing.located(at);
+                    match below(path, top, &at, &metadata) {
+                        Ok(path) => {
+                            let is_folder = metadata.is_dir();
+                            if !is_folder {
+                                self.ledger.tally.found_file(metadata.content_length());
+                            }
+                            let metadata = Some(metadata);
+                            let facts = Listed { from: at, metadata, named: None, id: None };
+                            items.push(Wanted { path, is_folder, argument, facts });
+                            continue;
+                        }
+                        Err(failure) => failure.about(&at),
+                    }
+                }
+                // One failure among the items: the listing goes on.
+                Err(failure) => failure,
+            };
+            is_complete = false;
+            self.ledger.failed(failure)?;
+        }
+    }
+
+    /// Adds entries that a listing left out because the entry that it shows has their name. Each
+    /// gets the local path of that entry, so that the plan refuses all of them: their one remote
+    /// path would fetch the same item for each.
+    fn add_twins(
+        &self,
+        top: &Located,
+        twins: Vec<LeftOut>,
+        argument: usize,
+        path: &str,
+        items: &mut Vec<Wanted>,
+    ) -> Result {
+        let mut shown = HashMap::new();
+        let mut added = Vec::with_capacity(twins.len());
+        for entry in twins {
+            let Some(twin) = entry.twin else { continue };
+            let located = |name: &str| -> Result<Located> {
+                let path = DrivePath::parse(&format!("{}{name}", entry.folder))?;
+                Ok(Located { path, ..top.clone() })
+            };
+            let local = located(&twin.name).and_then(|at| local_path(path, top, &at));
+            match located(&entry.name).and_then(|from| Ok((from, local?))) {
+                Ok((from, local)) => {
+                    let id = Some(entry.id.to_string());
+                    let facts = Listed { from, metadata: None, named: None, id };
+                    let is_folder = entry.kind == drive::Kind::Folder;
+                    shown.insert(local.clone(), twin.id);
+                    added.push(Wanted { path: local, is_folder, argument, facts });
+                }
+                Err(failure) => self.ledger.failed(failure.about(&entry.name))?,
+            }
+        }
+        if !shown.is_empty() {
+            for item in items.iter_mut().filter(|item| item.argument == argument) {
+                item.facts.id = shown.get(&item.path).map(ToString::to_string);
+            }
+        }
+        items.append(&mut added);
+        Ok(())
+    }
+
+    /// Fetches everything into the folder `target`. What is there already stays.
+    ///
+    /// # Errors
+    /// When results cannot be written; what fails of the items is in the ledger.
+    pub(crate) async fn run(&self, wants: Wants, target: &Path) -> Result {
+        self.ledger.tally.found_all();
+        let Wants { items, complete } = wants;
+        let (rules, into) = (NameRules::of_folder(target), target.to_owned());
+        let plan = blocking(move || Ok(Plan::new(items, &rules))).await?;
+        for clash in &plan.clashes {
+            self.refuse(clash, &into)?;
+        }
+        let unfinished = Unfinished::new(&plan);
+        let mut folders = HashSet::new();
+        self.work_off(plan.accepted, &into, &mut folders, &unfinished).await?;
+        if self.interrupt.is_set() {
+            return Ok(());
+        }
+        let Some(journal) = self.journal.clone() else { return Ok(()) };
+        let complete: Vec<_> = complete.iter().map(origin).collect();
+        blocking(move || {
+            for folder in folders {
+                sweep_stale(&folder, &journal, |left| {
+                    complete.iter().any(|top| left.is_within(top)) && !unfinished.has(left)
+                });
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Reports the items that would share a name here.
+    fn refuse(&self, clash: &[Contender<Listed>], target: &Path) -> Result {
+        let from: Vec<_> = clash.iter().map(source).collect();
+        for (at, (one, name)) in clash.iter().zip(&from).enumerate() {
+            let others = from.iter().enumerate().filter(|(other, _)| *other != at);
+            let others: Vec<_> = others.map(|(_, name)| name.clone()).collect();
+            let to = target.join(&one.path);
+            let folder = if one.path.is_empty() { target } else { to.parent().unwrap_or(target) };
+            let folder = folder.display().to_string();
+            let failure = shared_name("fetched", &others, &folder, one.is_folder);
+            self.ledger.failed(failure.about(name))?;
+        }
+        Ok(())
+    }
+
+    async fn work_off(
+        &self,
+        items: Vec<Wanted>,
+        target: &Path,
+        folders: &mut HashSet<PathBuf>,
+        unfinished: &Unfinished,
+    ) -> Result {
+        let mut running = JoinSet::new();
+        let mut ended = Ok(());
+        let mut left = items.into_iter();
+        loop {
+            while running.len() < self.jobs && !self.interrupt.is_set() {
+                let Some(item) = left.next() else { break };
+                let placed = match self.place(item, target, folders).await {
+                    Ok(None) => Ok(()),
+                    Ok(Some(file)) => {
+                        running.spawn(self.clone().file(file, unfinished.clone()));
+                        Ok(())
+                    }
+                    Err(failure) => self.ledger.failed(failure),
+                };
+                if let Err(failure) = placed {
+                    self.interrupt.stop(failure.exit);
+                    ended = ended.and(Err(failure));
+                }
+            }
+            match running.join_next().await {
+                None => return ended,
+                Some(piece) => {
+                    if let Err(failure) = outcome(piece) {
+                        self.interrupt.stop(failure.exit);
+                        ended = ended.and(Err(failure));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fetches one file and writes down what became of it.
+    async fn file(self, file: File, unfinished: Unfinished) -> Result {
+        match fetch(&file, &self).await {
+            Ok(len) => {
+                self.ledger.tally.arrived();
+                unfinished.remove(&file.from);
+                self.ledger.note(&file.from, &file.to, Became::Fetched, Some(len))
+            }
+            Err(failure) => self.ledger.failed(failure),
+        }
+    }
+
+    /// Makes the folders that an item needs; a file is still to be fetched.
+    async fn place(
+        &self,
+        item: Wanted,
+        target: &Path,
+        folders: &mut HashSet<PathBuf>,
+    ) -> Result<Option<File>> {
+        let Listed { from, metadata, named, id: _ } = item.facts;
+        let local = match item.path.as_str() {
+            "" => target.to_owned(),
+            path => target.join(path),
+        };
+        let Some(metadata) = metadata.filter(|_| !item.is_folder) else {
+            self.make(&from, &local, folders).await?;
+            return Ok(None);
+        };
+        if let Some(to) = named {
+            let journal = self.journal.clone();
+            let (to, folder) = blocking(move || {
+                let to = regular(to)?;
+                let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new(".")).to_owned();
+                fs::create_dir_all(&folder).map_err(|error| Failure::local(&folder, &error))?;
+                sweep(&folder, journal.as_ref());
+                Ok((to, folder))
+            })
+            .await?;
+            folders.insert(folder);
+            return Ok(Some(File::new(from, to, metadata)));
+        }
+        // A listing need not have a folder before its contents, or at all.
+        let parent = Located { path: from.path.parent(), ..from.clone() };
+        if let Some(folder) = local.parent() {
+            self.make(&parent, folder, folders).await?;
+        }
+        let metadata = match known_size(&metadata) {
+            Some(_) => metadata,
+            // A look at the file finds out its size.
+            None => from.find().await?.metadata().clone(),
+        };
+        Ok(Some(File::new(from, local, metadata)))
+    }
+
+    async fn make(&self, folder: &Located, to: &Path, made: &mut HashSet<PathBuf>) -> Result {
+        if made.contains(to) {
+            return Ok(());
+        }
+        let (path, journal) = (to.to_owned(), self.journal.clone());
+        blocking(move || {
+            fs::create_dir_all(&path).map_err(|error| Failure::local(&path, &error))?;
+            sweep(&path, journal.as_ref());
+            Ok(())
+        })
+        .await?;
+        self.ledger.note(folder, to, Became::Made, None)?;
+        made.insert(to.to_owned());
+        Ok(())
+    }
+}
+
+/// The regular file that is to be at a path: where a link is, what it leads to is replaced, not the
+/// link.
+fn regular(path: PathBuf) -> Result<PathBuf> {
+    let real = fs::canonicalize(&path).unwrap_or(path);
+    match fs::metadata(&real) {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            let why = "is not a regular file, and cannot be replaced by one: `drivedal cat`";
+            Err(Failure::new(Exit::Failed, why).about(real.display()))
+        }
+        _ => Ok(real),
+    }
+}
+
+/// The remote path of something that clashes, with its id if others of its folder have its name.
+fn source(one: &Contender<Listed>) -> String {
+    let from = &one.example.facts.from;
+    // A folder that was not listed is above the item that shows it.
+    let (item, here) = (&one.example.path, &one.path);
+    let levels = |path: &str| path.split('/').filter(|name| !name.is_empty()).count();
+    let mut path = from.path.clone();
+    for _ in levels(here)..levels(item) {
+        path = path.parent();
+    }
+    match &one.example.facts.id {
+        Some(id) if item == here => format!("{} (id {id})", from.remote.shown(&path)),
+        _ => from.remote.shown(&path),
+    }
+}
+
+/// The path below the target folder of an item in the listed folder `top`.
+///
+/// # Errors
+/// For a name that no file here can have, or that would lead elsewhere, and for an item that is
+/// neither file nor folder.
+fn below(path: &str, top: &Located, at: &Located, metadata: &Metadata) -> Result<String> {
+    let failed = |why| Failure::new(Exit::Failed, why);
+    if !metadata.is_dir() && !metadata.is_file() {
+        return Err(failed("neither a file nor a folder: there are no bytes to fetch"));
+    }
+    local_path(path, top, at)
+}
+
+/// The path below the target folder of an item in the listed folder `top`, which becomes `path`.
+///
+/// # Errors
+/// For a name that no file here can have, or that would lead elsewhere.
+fn local_path(path: &str, top: &Located, at: &Located) -> Result<String> {
+    let mut local = path.to_owned();
+    for name in relative(&top.path, &at.path).split('/') {
+        let name = local_name(name).map_err(|why| Failure::new(Exit::Failed, why))?;
+        if !local.is_empty() {
+            local.push('/');
+        }
+        local.push_str(name);
+    }
+    Ok(local)
+}
+
+/// The files that a run has not fetched yet, by remote and path. Clones share them.
+#[derive(Clone)]
+struct Unfinished(Arc<Mutex<BTreeSet<(String, String)>>>);
+
+impl Unfinished {
+    fn new(plan: &Plan<Listed>) -> Self {
+        let mut remotes: Vec<(String, String)> = Vec::new();
+        let mut key = |from: &Located| {
+            // The hash is of the remote, of which there are few.
+            let known = remotes.iter().find(|(name, _)| name == from.remote.shown_name());
+            let remote = match known {
+                Some((_, remote)) => remote.clone(),
+                None => {
+                    let remote = origin(from).remote;
+                    remotes.push((from.remote.shown_name().to_owned(), remote.clone()));
+                    remote
+                }
+            };
+            (remote, from.path.as_str().to_owned())
+        };
+        let refused = plan.clashes.iter().flatten().map(|one| &one.example);
+        let files = plan.accepted.iter().chain(refused).filter(|item| !item.is_folder);
+        // Only a large file is ever left for another run.
+        let files = files.filter(|item| is_large(&item.facts));
+        Self(Arc::new(Mutex::new(files.map(|item| key(&item.facts.from)).collect())))
+    }
+
+    fn remove(&self, from: &Located) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !files.is_empty() {
+            let at = origin(from);
+            files.remove(&(at.remote, at.path));
+        }
+    }
+
+    fn has(&self, at: &super::partial::Origin) -> bool {
+        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        files.contains(&(at.remote.clone(), at.path.clone()))
+    }
+}
+
+fn is_large(listed: &Listed) -> bool {
+    let len = listed.metadata.as_ref().map(Metadata::content_length);
+    len.is_some_and(|len| len >= super::fetch::LARGE)
+}

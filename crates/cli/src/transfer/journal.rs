@@ -1,0 +1,395 @@
+//! What is remembered of large transfers, so that the same command goes on where it was stopped.
+//!
+//! A folder of the user's state with one small file per transfer that is under way or was stopped,
+//! named by a hash of what goes where. Only its owner can read it: an upload session in it is as
+//! good as a key to that file. An entry goes when its transfer is done, and by itself after
+//! [`KEPT_FOR`].
+//!
+//! Whoever works on a transfer holds the lock of its entry until it ends, by whatever end; another
+//! process then does without. Locks are taken, and their files removed, under the lock of the whole
+//! folder, which nobody holds for longer than that: so a lock is never one on a removed file.
+//!
+//! Where nothing can be written down the user is told once, and all goes on without.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use crate::config;
+
+/// How long a stopped transfer is remembered.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The folder of a user's transfers.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    folder: Arc<Path>,
+    /// The user knows that nothing can be written down.
+    told: Arc<AtomicBool>,
+}
+
+/// A transfer as it is written down.
+#[derive(Deserialize, Serialize)]
+struct Kept<T> {
+    /// When it is forgotten.
+    expires: Timestamp,
+    /// A file of ours that is to go with it.
+    leaves: Option<PathBuf>,
+    transfer: T,
+}
+
+impl Journal {
+    /// The journal in the user's state folder; transfers that nobody went on with are forgotten.
+    /// `None` where there can be none: then nothing goes on, and all else works. Waits for the disk.
+    pub(crate) fn open() -> Option<Self> {
+        let dirs = config::dirs()?;
+        let folder = dirs.state_dir().unwrap_or(dirs.data_local_dir()).join("transfers");
+        let journal = Self::at(folder);
+        match journal.prune(Timestamp::now()) {
+            Ok(()) => Some(journal),
+            Err(error) => {
+                journal.tell(&error);
+                None
+            }
+        }
+    }
+
+    /// Tells the user that nothing can be written down, unless he knows.
+    fn tell(&self, error: &io::Error) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let folder = self.folder.display();
+            tracing::warn!("{folder}: {error}; a large transfer that is stopped will begin anew");
+        }
+    }
+
+    pub(super) fn at(folder: PathBuf) -> Self {
+        Self { folder: folder.into(), told: Arc::default() }
+    }
+
+    /// Takes on the transfer that `key` tells from all others; `None` if another process is at it, or
+    /// it cannot be written down. Waits for the disk.
+    pub(crate) fn claim<'k>(&self, key: impl IntoIterator<Item = &'k [u8]>) -> Option<Claim> {
+        self.claim_named(name_of(key))
+    }
+
+    /// As [`claim`](Self::claim), by the name of the transfer.
+    pub(super) fn claim_named(&self, name: String) -> Option<Claim> {
+        let taken = self.alone().and_then(|_alone| self.take(name));
+        taken.unwrap_or_else(|error| {
+            self.tell(&error);
+            None
+        })
+    }
+
+    /// Whether a transfer of that name is remembered.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.file(name, "json").exists()
+    }
+
+    /// Called by who is [alone](Self::alone).
+    fn take(&self, name: String) -> io::Result<Option<Claim>> {
+        let lock = private().create(true).truncate(false).open(self.file(&name, "lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Claim { journal: self.clone(), name, _lock: lock })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// The lock of the folder.
+    fn alone(&self) -> io::Result<File> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.folder)?;
+        let lock = private().create(true).truncate(false).open(self.folder.join("lock"))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    /// Forgets what has expired, and what it left.
+    fn prune(&self, now: Timestamp) -> io::Result<()> {
+        let _alone = self.alone()?;
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let name = path.file_stem().and_then(|name| name.to_str());
+            let (Some(name), Some("json")) = (name, path.extension().and_then(|end| end.to_str()))
+            else {
+                continue;
+            };
+            // What another version wrote, or nobody wrote to its end, is as old as its file.
+            let (expires, leaves) = match read::<serde_json::Value>(&path) {
+                Some(kept) => (Some(kept.expires), kept.leaves),
+                None => (modified(&path).and_then(|time| time.checked_add(KEPT_FOR).ok()), None),
+            };
+            if expires.is_some_and(|expires| expires > now) {
+                continue;
+            }
+            if let Some(claim) = self.take(name.to_owned())? {
+                if let Some(left) = leaves.filter(|left| is_partial(left)) {
+                    let _ = fs::remove_file(left);
+                }
+                claim.remove();
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, name: &str, extension: &str) -> PathBuf {
+        self.folder.join(name).with_extension(extension)
+    }
+}
+
+/// The name of a transfer: a hash of its key.
+pub(super) fn name_of<'k>(key: impl IntoIterator<Item = &'k [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in key {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+/// A file that only its owner can read and write.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Option<Kept<T>> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+fn modified(path: &Path) -> Option<Timestamp> {
+    Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok()
+}
+
+/// How the name of a file begins that is being fetched, and how it ends.
+pub(super) const PARTIAL: (&str, &str) = (".drivedal-", ".partial");
+
+/// Whether a file is one of ours that is being fetched, or was.
+pub(super) fn is_partial(path: &Path) -> bool {
+    partial_name(path).is_some()
+}
+
+/// The part of such a file's name that differs.
+pub(super) fn partial_name(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let middle = name.strip_prefix(PARTIAL.0)?.strip_suffix(PARTIAL.1)?;
+    let is_ours =
+        (6..=32).contains(&middle.len()) && middle.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    // A file that shows how a file system compares names has a letter more.
+    let is_probe = middle.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && ["é", "e\u{301}"].iter().any(|letter| middle.ends_with(letter))
+        && middle.chars().count() <= 8;
+    (is_ours || is_probe).then_some(middle)
+}
+
+/// A transfer that this process is at, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    journal: Journal,
+    name: String,
+    _lock: File,
+}
+
+impl Claim {
+    /// A name that no other transfer has: letters and digits.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was written down last, if it can be read.
+    pub(crate) fn kept<T: DeserializeOwned>(&self) -> Option<T> {
+        let kept = read::<T>(&self.journal.file(&self.name, "json"))?;
+        (kept.expires > Timestamp::now()).then_some(kept.transfer)
+    }
+
+    /// Writes the transfer down; a process that dies meanwhile leaves what was written before.
+    /// `expires`: not to be remembered for longer; `leaves`: what is removed with it then. Whether
+    /// that could be done; if not, what was written before stands.
+    #[must_use]
+    pub(crate) fn keep<T: Serialize>(
+        &self,
+        transfer: T,
+        expires: Option<Timestamp>,
+        leaves: Option<&Path>,
+    ) -> bool {
+        let kept = self.write(transfer, expires, leaves);
+        kept.inspect_err(|error| self.journal.tell(error)).is_ok()
+    }
+
+    fn write<T: Serialize>(
+        &self,
+        transfer: T,
+        expires: Option<Timestamp>,
+        leaves: Option<&Path>,
+    ) -> io::Result<()> {
+        let usual = Timestamp::now().checked_add(KEPT_FOR).map_err(io::Error::other)?;
+        let expires = expires.map_or(usual, |expires| expires.min(usual));
+        let text =
+            serde_json::to_vec(&Kept { expires, leaves: leaves.map(Path::to_path_buf), transfer })?;
+        let new = self.journal.file(&self.name, "new");
+        private().create(true).truncate(true).open(&new)?.write_all(&text)?;
+        fs::rename(new, self.journal.file(&self.name, "json"))
+    }
+
+    /// Forgets the transfer: it is done, or nothing can go on with it.
+    pub(crate) fn forget(self) {
+        // Without the folder's lock the next one would have a lock on a file that is gone.
+        if let Ok(_alone) = self.journal.alone() {
+            self.remove();
+        }
+    }
+
+    /// Called by who is alone in the folder.
+    fn remove(self) {
+        for extension in ["new", "json", "lock"] {
+            // What stays is forgotten later.
+            let _ = fs::remove_file(self.journal.file(&self.name, extension));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal() -> (tempfile::TempDir, Journal) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let journal = Journal::at(dir.path().join("state/transfers"));
+        (dir, journal)
+    }
+
+    fn claim(journal: &Journal, key: &str) -> Option<Claim> {
+        journal.claim([key.as_bytes()])
+    }
+
+    fn names(journal: &Journal) -> Vec<String> {
+        let read = fs::read_dir(&journal.folder).expect("a folder");
+        let name = |entry: io::Result<fs::DirEntry>| entry.expect("listed").file_name();
+        let mut names: Vec<_> =
+            read.map(|entry| name(entry).into_string().expect("text")).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_is_kept_is_there_for_the_next_process_and_gone_when_it_is_done() {
+        let (_dir, journal) = journal();
+        let first = claim(&journal, "a").expect("nobody else");
+        assert_eq!(first.kept::<String>(), None);
+        assert!(first.keep("half", None, None));
+        assert!(first.keep("more", None, None));
+        assert!(claim(&journal, "a").is_none(), "two at one transfer");
+        assert!(claim(&journal, "b").is_some());
+        drop(first);
+        let second = claim(&journal, "a").expect("the first has ended");
+        assert_eq!(second.kept::<String>().as_deref(), Some("more"));
+        second.forget();
+        assert_eq!(claim(&journal, "a").expect("free").kept::<String>(), None);
+        assert!(!names(&journal).iter().any(|name| name.ends_with("json")));
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_down_there_is_no_claim_and_what_was_written_before_stands() {
+        let (dir, journal) = journal();
+        let first = claim(&journal, "a").expect("nobody else");
+        assert!(first.keep("half", None, None));
+        // In the way of the file that is to take the place of the one before.
+        fs::create_dir(journal.file(first.name(), "new")).expect("made");
+        assert!(!first.keep("more", None, None));
+        assert_eq!(first.kept::<String>().as_deref(), Some("half"));
+
+        let file = dir.path().join("file");
+        fs::write(&file, "").expect("written");
+        assert!(claim(&Journal::at(file.join("transfers")), "a").is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_dir, journal) = journal();
+        let claim = claim(&journal, "a").expect("nobody else");
+        assert!(claim.keep("SECRET", None, None));
+        for name in names(&journal) {
+            let mode = fs::metadata(journal.folder.join(&name)).expect("there").permissions();
+            assert_eq!(mode.mode() & 0o777, 0o600, "{name}");
+        }
+        let mode = fs::metadata(&journal.folder).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn what_nobody_went_on_with_is_forgotten_with_what_it_left_but_for_other_peoples_files() {
+        let (dir, journal) = journal();
+        let now = Timestamp::now();
+        let later = |days: i64| now + jiff::SignedDuration::from_hours(24 * days);
+        let (ours, theirs) = (dir.path().join(".drivedal-abcdef.partial"), dir.path().join("x"));
+        for (key, left) in [("a", &ours), ("b", &theirs)] {
+            fs::write(left, "half").expect("written");
+            let claim = claim(&journal, key).expect("nobody else");
+            assert!(claim.keep(key, Some(later(1)), Some(left)));
+        }
+        let working = claim(&journal, "c").expect("nobody else");
+        assert!(working.keep("c", Some(later(1)), None));
+        fs::write(journal.folder.join("nonsense.json"), "{").expect("written");
+
+        journal.prune(now).expect("pruned");
+        assert_eq!(claim(&journal, "a").expect("free").kept::<String>().as_deref(), Some("a"));
+        journal.prune(later(2)).expect("pruned");
+        assert!(claim(&journal, "a").expect("free").kept::<String>().is_none());
+        assert_eq!((ours.exists(), theirs.exists()), (false, true));
+        assert_eq!(working.kept::<String>().as_deref(), Some("c"), "somebody is at it");
+        assert!(journal.folder.join("nonsense.json").exists());
+        journal.prune(later(40)).expect("pruned");
+        assert!(!journal.folder.join("nonsense.json").exists());
+    }
+
+    #[test]
+    fn of_many_at_once_one_has_it_and_no_lock_is_on_a_file_that_is_gone() {
+        let (_dir, journal) = journal();
+        let at_it = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let Some(claim) = claim(&journal, "a") else { continue };
+                        use std::sync::atomic::Ordering::SeqCst;
+                        assert_eq!(at_it.fetch_add(1, SeqCst), 0, "two at one transfer");
+                        assert!(claim.keep("x", None, None));
+                        at_it.fetch_sub(1, SeqCst);
+                        claim.forget();
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_file_of_ours_is_known_by_its_whole_name() {
+        for name in [".drivedal-abc123.partial", "/a/.drivedal-0123456789abcdef.partial"] {
+            assert!(is_partial(Path::new(name)), "{name}");
+        }
+        for name in ["x.partial", ".drivedal-.partial", ".drivedal-my file.partial", "a/.drivedal"]
+        {
+            assert!(!is_partial(Path::new(name)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! One large file from here to a drive, read where it is. In fragments, if the drive takes them: then
+//! what was stopped goes on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use drivedal::{
+    adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile},
+    http::Leaving,
+};
+use jiff::Timestamp;
+use opendal::ErrorKind;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fetch::{Part, key},
+    journal::{Claim, Journal},
+    ledger::Ledger,
+    local::blocking,
+    send::{Arrived, Writing},
+};
+use crate::{
+    app::Located,
+    failure::{Failure, Result},
+    interrupt::Interrupt,
+    progress::Tally,
+};
+
+/// What the journal keeps of an upload.
+#[derive(Deserialize, Serialize)]
+struct Entry {
+    /// In the library's own words; it has secrets in it.
+    saved: String,
+    /// Where the drive server was whose URLs are in it, if that is elsewhere each time.
+    server: Option<String>,
+}
+
+/// Sends a file; without a journal nothing goes on.
+///
+/// # Errors
+/// When it cannot be read or written, when it changes meanwhile, when a signal comes. What has
+/// arrived by then stays with the cloud for a while, and the same command goes on from there.
+pub(super) async fn send(
+    from: PathBuf,
+    to: &Located,
+    handle: &DriveHandle,
+    how: Writing,
+    ledger: &Ledger,
+    interrupt: &Interrupt,
+    journal: Option<&Journal>,
+) -> Result<Arrived> {
+    let path = to.file()?;
+    let claim = match journal {
+        Some(journal) => interrupt.or(claim(journal, to, &from)).await?,
+        None => None,
+    };
+    let server = to.remote.server.clone();
+    let saved = claim.as_ref().and_then(|claim| saved(claim, server.as_deref(), &path));
+    let mut sending =
+        Sending { from, to, ledger, claim, server, saved, shown: Arc::default(), told: false };
+    let (mut in_vain, mut began) = (0, Instant::now());
+    loop {
+        let arrived = sending.arrived();
+        if in_vain == 0 {
+            began = Instant::now();
+        }
+        let sent = interrupt.or(sending.attempt(handle, &path, how)).await;
+        let error = match sent {
+            Ok(Ok(sent)) => return Ok(sending.done(&sent)),
+            Ok(Err(error)) => error,
+            Err(failure) => {
+                sending.tell_how_far();
+                return Err(failure);
+            }
+        };
+        in_vain = if sending.arrived() > arrived { 1 } else { in_vain + 1 };
+        let policy = &to.remote.policy;
+        if error.is_temporary() && in_vain < policy.attempts {
+            let wait = policy.wait(in_vain, fastrand::f64());
+            to.remote.announce_wait(&error, began.elapsed(), wait);
+            tokio::select! {
+                () = interrupt.wait() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            continue;
+        }
+        sending.ended(&error);
+        return Err(Failure::from(error).about(to));
+    }
+}
+
+/// Takes the transfer on; `None` where another process is at it, or it cannot be remembered.
+async fn claim(journal: &Journal, to: &Located, from: &Path) -> Result<Option<Claim>> {
+    // An upload that went on in another account would be lost.
+    let account = to.remote.root_id().await.map_err(|failure| failure.about(to))?.to_owned();
+    let (journal, to, from) = (journal.clone(), to.clone(), from.to_owned());
+    blocking(move || {
+        let from = fs::canonicalize(&from).map_err(|error| Failure::local(&from, &error))?;
+        let key = key("put", &to, account.as_bytes(), &from);
+        Ok(journal.claim(key.iter().map(Vec::as_slice)))
+    })
+    .await
+}
+
+/// What another run has begun.
+fn saved(claim: &Claim, server: Option<&str>, path: &str) -> Option<SavedUpload> {
+    let entry = claim.kept::<Entry>()?;
+    let saved = SavedUpload::from_json(&entry.saved).ok()?;
+    let saved = match (&entry.server, server) {
+        (Some(before), Some(now)) => saved.at_server(before, now),
+        _ => saved,
+    };
+    let is_over = saved.expires().is_some_and(|expires| expires <= Timestamp::now());
+    (saved.path() == path && !is_over).then_some(saved)
+}
+
+/// Shows that a file is so far, what is repeated of it only once.
+fn show(tally: &Tally, shown: &AtomicU64, far: u64) {
+    let before = shown.fetch_max(far, Ordering::Relaxed);
+    tally.moved(far.saturating_sub(before));
+}
+
+struct Sending<'a> {
+    from: PathBuf,
+    to: &'a Located,
+    ledger: &'a Ledger,
+    claim: Option<Claim>,
+    server: Option<String>,
+    saved: Option<SavedUpload>,
+    /// Bytes that the user has been shown.
+    shown: Arc<AtomicU64>,
+    /// That it goes on was told.
+    told: bool,
+}
+
+impl Sending<'_> {
+    fn arrived(&self) -> u64 {
+        self.saved.as_ref().map_or(0, SavedUpload::arrived)
+    }
+
+    /// Sends what is missing, until it is there or fails.
+    async fn attempt(
+        &mut self,
+        handle: &DriveHandle,
+        path: &str,
+        how: Writing,
+    ) -> Result<opendal::Result<UploadedFile>> {
+        let from = self.from.clone();
+        let (file, modified) = blocking(move || {
+            let opened = fs::File::open(&from).and_then(|file| Ok((file.metadata()?, file)));
+            let (found, file) = opened.map_err(|error| Failure::local(&from, &error))?;
+            let modified = found.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+            Ok((file, modified))
+        })
+        .await?;
+        let (tally, shown) = (Arc::clone(&self.ledger.tally), Arc::clone(&self.shown));
+        let leaving = Leaving::new(move |left| show(&tally, &shown, left));
+        let options = FileUpload {
+            local: Some(self.from.clone()),
+            if_not_exists: how.new_only,
+            modified,
+            deferred_check: how.checked_later,
+            leaving: Some(leaving),
+        };
+        let resume = self.saved.clone();
+        let is_resumed = resume.is_some();
+        let (to, mut keep) = (self.to, |upload: &SavedUpload| self.keep(upload, is_resumed));
+        Ok(handle.upload_file(to.operator(), path, file, &options, resume, &mut keep).await)
+    }
+
+    /// Writes down how far it is: a few hundred bytes, which are not worth another thread.
+    fn keep(&mut self, upload: &SavedUpload, is_resumed: bool) {
+        let (arrived, of) = (upload.arrived(), upload.size());
+        if is_resumed && !std::mem::replace(&mut self.told, true) {
+            match arrived {
+                0 => self.tell("the cloud has nothing of it any more: begins anew"),
+                _ => self.tell(format_args!("goes on at {}", Part { len: arrived, of: Some(of) })),
+            }
+        }
+        self.told = true;
+        show(&self.ledger.tally, &self.shown, arrived);
+        self.saved = Some(upload.clone());
+        let entry = Entry { saved: upload.to_json(), server: self.server.clone() };
+        if let Some(claim) = self.claim.take_if(|claim| !claim.keep(entry, upload.expires(), None))
+        {
+            claim.forget();
+        }
+    }
+
+    fn done(&mut self, sent: &UploadedFile) -> Arrived {
+        if let Some(claim) = self.claim.take() {
+            claim.forget();
+        }
+        if sent.sent == 0 && sent.resumed_at.is_some() {
+            self.tell("all of it had arrived before");
+        }
+        show(&self.ledger.tally, &self.shown, sent.size);
+        Arrived { size: sent.size, unchecked: sent.item.size.is_none() }
+    }
+
+    /// It has failed, and is not tried again.
+    fn ended(&mut self, error: &opendal::Error) {
+        use ErrorKind::{PermissionDenied, RateLimited, Unexpected};
+        let goes_on = error.is_temporary()
+            || matches!(error.kind(), PermissionDenied | RateLimited | Unexpected);
+        match (goes_on, self.claim.take()) {
+            // The library has cancelled it.
+            (false, Some(claim)) => claim.forget(),
+            (true, Some(claim)) => {
+                self.claim = Some(claim);
+                self.tell_how_far();
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn tell_how_far(&self) {
+        if let (Some(_), Some(saved)) = (&self.claim, &self.saved)
+            && saved.arrived() > 0
+        {
+            let part = Part { len: saved.arrived(), of: Some(saved.size()) };
+            self.tell(format_args!("{part} are there; the same command goes on from there"));
+        }
+    }
+
+    fn tell(&self, text: impl std::fmt::Display) {
+        self.ledger.tell(format_args!("drivedal: {}: {text}", self.to));
+    }
+}

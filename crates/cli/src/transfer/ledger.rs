@@ -1,0 +1,156 @@
+//! What became of each item of a transfer.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use serde::Serialize;
+
+use crate::{
+    app::{App, Located},
+    failure::{Exit, Failure, Result},
+    interrupt::Interrupt,
+    output::Output,
+    progress::{Progress, Summary, Tally},
+    requests::Requests,
+};
+
+/// What became of an item, as `put` and `get` give it with `--json`:
+/// `{"path": "a/b", "local": "x/b", "result": "sent", "bytes": 3}`.
+#[derive(Serialize)]
+struct Record<'a> {
+    path: &'a str,
+    local: String,
+    result: Became,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+}
+
+/// The word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Became {
+    /// The remote has it, and the size is right.
+    Sent,
+    /// It is here, and the size is right.
+    Fetched,
+    /// A folder that is there now.
+    Made,
+    /// A file that was there, and was to be left alone.
+    Kept,
+    /// Left out, as asked.
+    Skipped,
+}
+
+/// Keeps count of a transfer, reports what fails, and says at the end how it went.
+pub(crate) struct Ledger {
+    pub(crate) tally: Arc<Tally>,
+    output: Arc<Output>,
+    interrupt: Interrupt,
+    requests: Requests,
+    started: Instant,
+    /// The one failure, as long as there is one.
+    only: Mutex<Option<Failure>>,
+}
+
+impl Ledger {
+    pub(crate) fn new(app: &App) -> Arc<Self> {
+        Arc::new(Self {
+            tally: Arc::default(),
+            output: Arc::clone(&app.output),
+            interrupt: app.interrupt.clone(),
+            requests: app.requests.clone(),
+            started: Instant::now(),
+            only: Mutex::default(),
+        })
+    }
+
+    /// Shows how far it is, until the answer is dropped.
+    pub(crate) fn show(&self, verb: &'static str) -> Progress {
+        Progress::start(&self.output, verb, &self.tally)
+    }
+
+    /// Something that the user may want to know; not what was asked for, and no failure.
+    pub(crate) fn tell(&self, text: impl std::fmt::Display) {
+        if !self.output.is_quiet() {
+            self.output.say(text);
+        }
+    }
+
+    /// Something that the user has to know, and no failure.
+    pub(crate) fn warn(&self, text: impl std::fmt::Display) {
+        self.output.say(text);
+    }
+
+    /// An item is where it should be, or was left out as asked.
+    ///
+    /// # Errors
+    /// When results cannot be written.
+    pub(crate) fn note(
+        &self,
+        item: &Located,
+        local: &Path,
+        became: Became,
+        bytes: Option<u64>,
+    ) -> Result {
+        match became {
+            Became::Sent | Became::Fetched => self.tally.file_done(bytes.unwrap_or_default()),
+            Became::Made => self.tally.folder_done(),
+            Became::Kept => self.tally.kept(),
+            Became::Skipped => self.tally.skipped(),
+        }
+        if !self.output.is_json() {
+            return Ok(());
+        }
+        let local = local.to_string_lossy().into_owned();
+        self.output.json(&Record { path: item.path.as_str(), local, result: became, bytes })
+    }
+
+    /// An item failed; the rest goes on. What a signal cut off is not a failure of its own.
+    ///
+    /// # Errors
+    /// When results cannot be written.
+    pub(crate) fn failed(&self, failure: Failure) -> Result {
+        if self.interrupt.is_set() && failure == self.interrupt.failure() {
+            return Ok(());
+        }
+        if failure.is_silent() {
+            return Err(failure);
+        }
+        self.tally.failed();
+        self.output.failed(&failure)?;
+        *self.only.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        Ok(())
+    }
+
+    /// The summary, and how the command ends. `many`: more than one item was asked for, so one
+    /// that failed is a part.
+    ///
+    /// # Errors
+    /// When the results cannot be written, or a signal came.
+    pub(crate) fn close(&self, verb: &str, many: bool) -> Result<Exit> {
+        let summary = Summary::new(&self.tally, self.started.elapsed(), self.requests.count());
+        if self.output.is_json() {
+            #[derive(Serialize)]
+            struct Last<'a> {
+                summary: &'a Summary,
+            }
+            self.output.json(&Last { summary: &summary })?;
+            self.output.flush()?;
+        }
+        if !self.output.is_quiet() {
+            self.output.say(format_args!("{verb}: {summary}"));
+        }
+        if self.interrupt.is_set() {
+            return Err(self.interrupt.failure());
+        }
+        let only = self.only.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match &*only {
+            None => Exit::Done,
+            Some(failure) if !many => failure.exit,
+            Some(_) => Exit::Partial,
+        })
+    }
+}

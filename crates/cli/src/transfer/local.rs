@@ -1,0 +1,292 @@
+//! Files and folders of this computer.
+
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::{PIECE, journal::is_partial};
+use crate::failure::{Exit, Failure, Result};
+
+/// What to do with symbolic links in a tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Links {
+    /// They count as failed: a drive has none
+    #[default]
+    Fail,
+    /// They are left out
+    Skip,
+    /// What they lead to is sent in their place
+    Follow,
+}
+
+/// What a name in a folder stands for.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    File {
+        name: String,
+        path: PathBuf,
+        /// Its length in bytes when the folder was read.
+        len: u64,
+    },
+    Folder {
+        name: String,
+        path: PathBuf,
+    },
+    /// A link that is to be left out, or a file that is being fetched.
+    Skipped {
+        name: String,
+        path: PathBuf,
+    },
+    Failed(Failure),
+}
+
+impl Entry {
+    /// The name, the path and whether it is a folder, if it is to be sent.
+    pub(crate) fn sendable(&self) -> Option<(&str, &Path, bool)> {
+        match self {
+            Self::File { name, path, .. } => Some((name, path, false)),
+            Self::Folder { name, path } => Some((name, path, true)),
+            Self::Skipped { .. } | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// Runs something that waits for the disk.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    super::jobs::outcome(spawn_blocking(work).await)
+}
+
+/// The entries of a folder, sorted by name. `above`: the real paths of the folders it is in, with
+/// its own; a link to one of them would never end.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<Vec<Entry>> {
+    let read = fs::read_dir(folder).map_err(|error| Failure::local(folder, &error))?;
+    let mut found = Vec::new();
+    for entry in read {
+        let entry = entry.map_err(|error| Failure::local(folder, &error))?;
+        found.push((entry.file_name(), entry));
+    }
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(found
+        .into_iter()
+        .map(|(name, entry)| {
+            let path = entry.path();
+            let Ok(name) = name.into_string() else {
+                let why = "the name is not UTF-8, and no drive can take it";
+                return Entry::Failed(Failure::new(Exit::Failed, why).about(path.display()));
+            };
+            classify(name, path, entry.metadata(), links, above).unwrap_or_else(Entry::Failed)
+        })
+        .collect())
+}
+
+fn classify(
+    name: String,
+    path: PathBuf,
+    metadata: io::Result<Metadata>,
+    links: Links,
+    above: &[PathBuf],
+) -> Result<Entry> {
+    let failed = |error: &io::Error| Failure::local(&path, error);
+    let mut found = metadata.map_err(|error| failed(&error))?;
+    if found.is_symlink() {
+        match links {
+            Links::Skip => return Ok(Entry::Skipped { name, path }),
+            Links::Fail => {
+                return Err(Failure::new(
+                    Exit::Failed,
+                    "a symbolic link, and drives have none (--links skip or follow)",
+                )
+                .about(path.display()));
+            }
+            Links::Follow => {
+                found = fs::metadata(&path).map_err(|error| failed(&error))?;
+                if found.is_dir() {
+                    let real = fs::canonicalize(&path).map_err(|error| failed(&error))?;
+                    if above.contains(&real) {
+                        let why = "a symbolic link to a folder that it is in";
+                        return Err(Failure::new(Exit::Failed, why).about(path.display()));
+                    }
+                }
+            }
+        }
+    }
+    if found.is_dir() {
+        Ok(Entry::Folder { name, path })
+    } else if found.is_file() && is_partial(&path) {
+        Ok(Entry::Skipped { name, path })
+    } else if found.is_file() {
+        Ok(Entry::File { name, path, len: found.len() })
+    } else {
+        let why = "neither a file nor a folder (a pipe, a socket, a device)";
+        Err(Failure::new(Exit::Failed, why).about(path.display()))
+    }
+}
+
+/// A file that is read from its start to its end.
+pub(crate) struct Source {
+    file: File,
+    pub(crate) path: PathBuf,
+    /// Its size and time when it was opened.
+    pub(crate) size: u64,
+    pub(crate) modified: Option<Timestamp>,
+    read: u64,
+    /// There is nothing left.
+    ended: bool,
+}
+
+impl Source {
+    /// Opens a file and reads its first piece: of most files that is all.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn open(path: PathBuf) -> Result<(Self, Bytes)> {
+        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = opened.map_err(|error| Failure::local(&path, &error))?;
+        let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+        let mut source = Self { file, path, size: metadata.len(), modified, read: 0, ended: false };
+        let first = source.next_piece()?;
+        Ok((source, first))
+    }
+
+    /// The next piece; empty: that was all.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no longer as long as it was.
+    pub(crate) async fn next(mut self) -> Result<(Self, Bytes)> {
+        if self.ended {
+            return Ok((self, Bytes::new()));
+        }
+        blocking(move || {
+            let piece = self.next_piece()?;
+            Ok((self, piece))
+        })
+        .await
+    }
+
+    fn modified_now(&self) -> Result<Option<Timestamp>> {
+        let found = self.file.metadata().map_err(|error| Failure::local(&self.path, &error))?;
+        Ok(found.modified().ok().and_then(|time| Timestamp::try_from(time).ok()))
+    }
+
+    fn next_piece(&mut self) -> Result<Bytes> {
+        // One byte more than is left, to see a file that has grown.
+        let left = usize::try_from(self.size - self.read + 1).unwrap_or(PIECE).min(PIECE);
+        let mut piece = Vec::with_capacity(left);
+        let read = self.file.by_ref().take(left as u64).read_to_end(&mut piece);
+        read.map_err(|error| Failure::local(&self.path, &error))?;
+        self.read += piece.len() as u64;
+        self.ended = piece.len() < left;
+        if self.read > self.size || (self.ended && self.read < self.size) {
+            let why = format!("it changed while it was read: it had {} bytes", self.size);
+            return Err(Failure::new(Exit::Failed, why).about(self.path.display()));
+        }
+        // Before the last piece is given away: a file may be rewritten at its size.
+        if self.ended && self.modified_now()? != self.modified {
+            let why = "it changed while it was read: it was modified";
+            return Err(Failure::new(Exit::Failed, why).about(self.path.display()));
+        }
+        Ok(piece.into())
+    }
+}
+
+/// Whether a drive's name for an item can be a file's name here, and nothing but that.
+///
+/// # Errors
+/// With the reason.
+pub(crate) fn local_name(name: &str) -> Result<&str, &'static str> {
+    if matches!(name, "" | "." | "..") {
+        return Err("a name that means a folder here");
+    }
+    if name.contains(['/', '\0']) {
+        return Err("a name with characters that no file here can have");
+    }
+    if cfg!(windows)
+        && (name.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
+            || name.chars().any(char::is_control)
+            || name.ends_with(['.', ' ']))
+    {
+        return Err("a name that Windows does not take");
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_piece_by_piece_and_one_that_changes_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a");
+        fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
+        let (mut source, first) = Source::open(path.clone()).expect("opened");
+        assert_eq!((first.len(), source.next_piece().expect("read").len()), (PIECE, PIECE));
+        assert_eq!(source.next_piece().expect("read").len(), 1);
+        assert!(source.next_piece().expect("read").is_empty());
+
+        for len in [PIECE * 2, PIECE * 2 + 2] {
+            let (mut source, _) = Source::open(path.clone()).expect("opened");
+            fs::write(&path, vec![7; len]).expect("written");
+            let changed = std::iter::repeat_with(|| source.next_piece()).find_map(Result::err);
+            assert!(changed.is_some_and(|failure| failure.message.contains("changed")), "{len}");
+            fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_in_a_folder_is_passed_over_in_silence() {
+        use std::os::unix::{ffi::OsStrExt, fs::symlink};
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().canonicalize().expect("a real path");
+        fs::write(root.join("file"), "x").expect("written");
+        fs::write(root.join(".drivedal-abc123.partial"), "x").expect("written");
+        fs::create_dir(root.join("folder")).expect("made");
+        symlink("file", root.join("link")).expect("linked");
+        symlink("..", root.join("folder/up")).expect("linked");
+        symlink("nowhere", root.join("lost")).expect("linked");
+        fs::write(root.join(std::ffi::OsStr::from_bytes(b"\xff")), "x").expect("written");
+        let words = |folder: &Path, links| {
+            let entries = entries(folder, links, std::slice::from_ref(&root)).expect("read");
+            let word = |entry: &Entry| match entry {
+                Entry::File { name, .. } => format!("file {name}"),
+                Entry::Folder { name, .. } => format!("folder {name}"),
+                Entry::Skipped { name, .. } => format!("skipped {name}"),
+                Entry::Failed(_) => "failed".to_owned(),
+            };
+            entries.iter().map(word).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(
+            words(&root, Links::Fail),
+            "skipped .drivedal-abc123.partial, file file, folder folder, failed, failed, failed"
+        );
+        assert_eq!(
+            words(&root, Links::Skip),
+            "skipped .drivedal-abc123.partial, file file, folder folder, skipped link, skipped lost, failed"
+        );
+        assert_eq!(
+            words(&root, Links::Follow),
+            "skipped .drivedal-abc123.partial, file file, folder folder, file link, failed, failed"
+        );
+        assert_eq!(words(&root.join("folder"), Links::Follow), "failed");
+    }
+
+    #[test]
+    fn a_name_from_a_drive_cannot_lead_out_of_the_folder() {
+        for name in ["", ".", "..", "a/b", "/etc", "a\0"] {
+            assert!(local_name(name).is_err(), "{name:?}");
+        }
+        assert_eq!(local_name("..a"), Ok("..a"));
+    }
+}

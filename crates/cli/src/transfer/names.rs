@@ -1,0 +1,250 @@
+//! How the target of a transfer compares names, and which sources would therefore get one name.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::partial::probe_file;
+use crate::app::Opened;
+
+/// How a target compares the names in a folder.
+#[derive(Clone)]
+pub(crate) struct NameRules(Rule);
+
+#[derive(Clone)]
+enum Rule {
+    /// Byte by byte: object stores, memory.
+    Exact,
+    /// By the key of a drive.
+    Drive(fn(&str) -> Cow<'_, str>),
+    /// By the file system of a local folder, which is examined when that matters.
+    Disk(Arc<Disk>),
+}
+
+struct Disk {
+    folder: PathBuf,
+    joins: OnceLock<Joins>,
+}
+
+/// Which differences between two names a file system ignores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Joins {
+    case: bool,
+    normalization: bool,
+    trailing_dots: bool,
+}
+
+impl Joins {
+    const ALL: Self = Self { case: true, normalization: true, trailing_dots: true };
+
+    /// Examines the file system of a folder with a file of ours. Where none can be created, every
+    /// difference counts as ignored: nothing will be written there either.
+    fn of(folder: &Path) -> Self {
+        let exists =
+            |at: &Path, name: String| fs::symlink_metadata(at.with_file_name(name)).is_ok();
+        for letter in ["é", ""] {
+            // A file system without that letter has ASCII only.
+            let Ok(probe) = probe_file(folder, letter) else { continue };
+            let path = probe.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let decomposed: String = name.nfd().collect();
+            return Self {
+                case: exists(path, name.to_uppercase().replace('É', letter)),
+                normalization: decomposed != name && exists(path, decomposed.clone()),
+                trailing_dots: exists(path, format!("{name}.")),
+            };
+        }
+        Self::ALL
+    }
+
+    fn key(self, name: &str) -> String {
+        let name = match self.trailing_dots {
+            true if cfg!(windows) => name.trim_end_matches(['.', ' ']),
+            true => name.trim_end_matches('.'),
+            false => name,
+        };
+        let upper = |c: char| {
+            let mut upper = c.to_uppercase();
+            match (upper.next(), upper.next()) {
+                (Some(one), None) => one,
+                _ => c,
+            }
+        };
+        match (self.case, self.normalization) {
+            (false, false) => name.to_owned(),
+            (false, true) => name.nfc().collect(),
+            (true, false) => name.chars().map(upper).collect(),
+            (true, true) => name.nfd().map(upper).nfc().collect(),
+        }
+    }
+}
+
+impl NameRules {
+    /// Names differ if a byte does.
+    #[cfg(test)]
+    pub(crate) fn exact() -> Self {
+        Self(Rule::Exact)
+    }
+
+    /// Names differ if their keys do.
+    #[cfg(test)]
+    pub(crate) fn with_key(key: fn(&str) -> Cow<'_, str>) -> Self {
+        Self(Rule::Drive(key))
+    }
+
+    /// The rules of a remote.
+    pub(crate) fn of_remote(remote: &Opened) -> Self {
+        let info = remote.operator.info();
+        match &remote.handle {
+            Some(handle) => Self(Rule::Drive(handle.drive().capabilities().collision_key)),
+            None if info.scheme() == "fs" => Self::of_folder(Path::new(&*info.root())),
+            None => Self(Rule::Exact),
+        }
+    }
+
+    /// The rules of a local folder, or of the nearest one above it that exists.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        Self(Rule::Disk(Arc::new(Disk { folder: folder.to_owned(), joins: OnceLock::new() })))
+    }
+
+    /// A key that names share only if they can be one. It costs no look at the disk.
+    fn rough_key<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match &self.0 {
+            Rule::Exact => Cow::Borrowed(name),
+            Rule::Drive(key) => key(name),
+            Rule::Disk(_) => Cow::Owned(Joins::ALL.key(name)),
+        }
+    }
+
+    /// The key that names share exactly if they are one. Waits for the disk.
+    pub(crate) fn key<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match &self.0 {
+            Rule::Disk(disk) => Cow::Owned(disk.joins().key(name)),
+            _ => self.rough_key(name),
+        }
+    }
+
+    /// Groups entries of one folder by the item that they would become, in the order of the first
+    /// of each. A group of more than one is a clash.
+    pub(crate) fn group<T>(&self, entries: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<Vec<T>> {
+        let rough = group_by(entries, |entry| self.rough_key(name(entry)));
+        rough
+            .into_iter()
+            .flat_map(|group| match group.len() {
+                1 => vec![group],
+                _ => group_by(group, |entry| self.key(name(entry))),
+            })
+            .collect()
+    }
+}
+
+fn group_by<T>(entries: Vec<T>, key: impl Fn(&T) -> Cow<'_, str>) -> Vec<Vec<T>> {
+    let mut groups: Vec<Vec<T>> = Vec::with_capacity(entries.len());
+    let mut known: HashMap<String, usize> = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        let key = key(&entry).into_owned();
+        match known.get(&key) {
+            Some(at) => groups[*at].push(entry),
+            None => {
+                known.insert(key, groups.len());
+                groups.push(vec![entry]);
+            }
+        }
+    }
+    groups
+}
+
+impl Disk {
+    fn joins(&self) -> Joins {
+        *self.joins.get_or_init(|| {
+            let here = Path::new(".");
+            let folder = if self.folder.as_os_str().is_empty() { here } else { &self.folder };
+            let absolute = std::path::absolute(folder);
+            let folder = absolute.unwrap_or_else(|_| self.folder.clone());
+            let existing = folder.ancestors().find(|folder| folder.is_dir());
+            existing.map_or(Joins::ALL, Joins::of)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn joins() -> impl Strategy<Value = Joins> {
+        any::<(bool, bool, bool)>().prop_map(|(case, normalization, trailing_dots)| Joins {
+            case,
+            normalization,
+            trailing_dots,
+        })
+    }
+
+    #[test]
+    fn a_key_ignores_exactly_the_differences_that_the_file_system_ignores() {
+        let none = Joins { case: false, normalization: false, trailing_dots: false };
+        for (one, other, joins) in [
+            ("README", "readme", Joins { case: true, ..none }),
+            ("U\u{308}", "Ü", Joins { normalization: true, ..none }),
+            ("a", "a.", Joins { trailing_dots: true, ..none }),
+        ] {
+            assert_eq!(joins.key(one), joins.key(other));
+            assert_ne!(none.key(one), none.key(other));
+            assert_eq!(Joins::ALL.key(one), Joins::ALL.key(other));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_is_examined_and_nothing_of_that_stays() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let rules = NameRules::of_folder(&dir.path().join("not/yet"));
+        let entries = vec!["README", "readme", "U\u{308}", "Ü", "a", "a."];
+        let groups = rules.group(entries.clone(), |name| *name);
+        let alone: Vec<_> = entries.into_iter().map(|name| vec![name]).collect();
+        assert_eq!(groups, alone, "the usual file systems of Linux join no names");
+        assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 0);
+    }
+
+    proptest! {
+        /// What is joined by a file system is joined by the rough key, so it is examined.
+        #[test]
+        fn the_rough_key_joins_whatever_any_file_system_joins(
+            one in "[aAéÉe\u{301}ßſ. ]{0,6}", other in "[aAéÉe\u{301}ßſ. ]{0,6}", joins in joins(),
+        ) {
+            if joins.key(&one) == joins.key(&other) {
+                prop_assert_eq!(Joins::ALL.key(&one), Joins::ALL.key(&other));
+            }
+        }
+
+        #[test]
+        fn entries_are_grouped_by_key_and_none_is_lost(names in prop::collection::vec("[aAbBéÉ]{1,3}", 0..20)) {
+            let rules = NameRules(Rule::Drive(upper_key));
+            let groups = rules.group(names.clone(), |name| name);
+            let mut keys: Vec<_> = groups.iter().map(|group| rules.key(&group[0]).into_owned()).collect();
+            for group in &groups {
+                prop_assert!(group.iter().all(|name| rules.key(name) == rules.key(&group[0])));
+            }
+            let count = keys.len();
+            keys.sort();
+            keys.dedup();
+            prop_assert_eq!(keys.len(), count);
+            let mut all: Vec<_> = groups.into_iter().flatten().collect();
+            let mut names = names;
+            all.sort();
+            names.sort();
+            prop_assert_eq!(all, names);
+        }
+    }
+
+    fn upper_key(name: &str) -> Cow<'_, str> {
+        Cow::Owned(name.to_uppercase())
+    }
+}

@@ -1,0 +1,484 @@
+//! A file that grows beside its target and takes its place when it is whole.
+//!
+//! Until then it has a hidden name beside it, `.drivedal-….partial`. A small one is gone when it is
+//! not wanted any more, or swept up later if its process was killed. A large one that the journal
+//! knows stays, and the next run goes on with it if the remote's file is still the same one; where
+//! the journal cannot know it, it is as a small one.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use drivedal::drive::Item;
+use jiff::Timestamp;
+use opendal::Metadata;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    PIECE,
+    checksum::{Checksum, Expected, Taken},
+    journal::{Claim, PARTIAL},
+};
+use crate::{
+    failure::{Failure, Result},
+    interrupt::Interrupt,
+};
+
+/// What acd_cli calls a file that it has not fetched to its end (amazon-drive.md, C.2).
+const ACD_CLI_PARTIAL: &str = ".__incomplete";
+
+/// How many of such a file's last bytes acd_cli does not trust, and one more.
+const ACD_CLI_DOUBTED: u64 = 131_072 + 1;
+
+/// How many letters and digits a small file has between the beginning and the end of its name.
+const RANDOM: usize = 6;
+
+/// How often a file that cannot be checked by a hash is put on the disk for certain, in bytes.
+const DURABLE: u64 = 64 << 20;
+
+/// What tells one version of a remote's file from another.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) struct Version {
+    size: u64,
+    id: Option<String>,
+    etag: Option<String>,
+    version: Option<String>,
+    modified: Option<Timestamp>,
+}
+
+impl Version {
+    /// `None` where the service tells nothing that would change with the bytes.
+    pub(super) fn of(size: u64, metadata: &Metadata, item: Option<&Item>) -> Option<Self> {
+        let version = Self {
+            size,
+            id: item.map(|item| item.id.to_string()),
+            etag: metadata.etag().map(str::to_owned),
+            version: metadata.version().map(str::to_owned),
+            modified: metadata.last_modified().map(opendal::raw::Timestamp::into_inner),
+        };
+        let tells =
+            version.etag.is_some() || version.version.is_some() || version.modified.is_some();
+        tells.then_some(version)
+    }
+}
+
+/// Where a file is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) struct Origin {
+    /// A hash of the remote: its service, endpoint, name and root.
+    pub(super) remote: String,
+    /// The path in it.
+    pub(super) path: String,
+}
+
+impl Origin {
+    /// Whether it is `top`, or an item below it.
+    pub(super) fn is_within(&self, top: &Self) -> bool {
+        let below = self.path.strip_prefix(top.path.as_str());
+        self.remote == top.remote
+            && below.is_some_and(|below| {
+                below.is_empty() || below.starts_with('/') || top.path.is_empty()
+            })
+    }
+}
+
+/// What the journal keeps of a file that is being fetched.
+#[derive(Debug, Deserialize, Serialize)]
+struct Entry {
+    partial: PathBuf,
+    version: Version,
+    /// How many of its bytes outlast a computer that loses its power.
+    durable: u64,
+    /// Which start of this computer it was written under.
+    boot: Option<String>,
+    /// Missing in entries of earlier versions.
+    #[serde(default)]
+    origin: Option<Origin>,
+}
+
+/// How a file that is being fetched began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    Anew,
+    /// Where it was stopped.
+    Continued,
+    /// Where acd_cli was stopped.
+    Adopted,
+    /// Anew, because the remote's file is not the one of before.
+    Changed,
+}
+
+/// The file.
+pub(super) struct Sink {
+    place: Place,
+    target: PathBuf,
+    checksum: Option<Checksum>,
+    len: u64,
+    /// Some of its bytes came in another run.
+    continued: bool,
+}
+
+enum Place {
+    Temporary(tempfile::NamedTempFile),
+    Kept {
+        file: File,
+        // Boxed: an entry is ten times as large as the other variant.
+        entry: Box<Entry>,
+        claim: Claim,
+        /// The journal has it, so somebody will find it.
+        known: bool,
+    },
+}
+
+impl Sink {
+    /// A small file.
+    ///
+    /// # Errors
+    /// When nothing can be written beside the target.
+    pub(super) fn temporary(target: PathBuf, expected: Option<&Expected>) -> Result<Self> {
+        let file = temporary(&target, RANDOM).map_err(|error| Failure::local(&target, &error))?;
+        let checksum = expected.map(Expected::begin);
+        Ok(Self { place: Place::Temporary(file), target, checksum, len: 0, continued: false })
+    }
+
+    /// A large file: what is there of it, or else a new one.
+    ///
+    /// # Errors
+    /// When nothing can be written beside the target, or the command is stopped.
+    pub(super) fn kept(
+        target: PathBuf,
+        claim: Claim,
+        version: Version,
+        origin: Origin,
+        expected: Option<&Expected>,
+        acd_cli: bool,
+        interrupt: &Interrupt,
+    ) -> Result<(Self, Begun)> {
+        let failed = |error: io::Error| Failure::local(&target, &error);
+        let (mut begun, mut place) = (Begun::Anew, None);
+        if let Some(entry) = claim.kept::<Entry>() {
+            if entry.version == version
+                && is_file(&entry.partial)
+                && let Some(file) = open_locked(&entry.partial).map_err(failed)?
+            {
+                let len = entry.trusted(&file, expected.is_some()).map_err(failed)?;
+                file.set_len(len).map_err(failed)?;
+                (begun, place) = (Begun::Continued, Some((file, entry, len)));
+            } else {
+                // Whatever the journal names is ours.
+                let _ = fs::remove_file(&entry.partial);
+                if entry.version != version {
+                    begun = Begun::Changed;
+                }
+            }
+        }
+        let (file, entry, len) = match place {
+            Some(place) => place,
+            None => {
+                let (mut file, entry) = begin(&target, &claim, version, origin).map_err(failed)?;
+                if !entry.keep(&claim) {
+                    // Nobody would find it.
+                    let _ = fs::remove_file(&entry.partial);
+                    claim.forget();
+                    return Ok((Self::temporary(target, expected)?, begun));
+                }
+                let mut len = 0;
+                if acd_cli && expected.is_some() {
+                    len = adopt(&target, &entry, &mut file).map_err(failed)?;
+                }
+                if len > 0 {
+                    begun = Begun::Adopted;
+                }
+                (file, entry, len)
+            }
+        };
+        let checksum = expected.map(Expected::begin);
+        let place = Place::Kept { file, entry: Box::new(entry), claim, known: true };
+        let mut sink = Self { place, target, checksum, len, continued: len > 0 };
+        if len == 0 && begun != Begun::Changed {
+            begun = Begun::Anew;
+        }
+        sink.read_again(interrupt)?;
+        Ok((sink, begun))
+    }
+
+    /// How many of its bytes are there.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether some of its bytes came in another run.
+    pub(super) fn is_continued(&self) -> bool {
+        self.continued
+    }
+
+    /// Writes pieces to its end.
+    ///
+    /// # Errors
+    /// When the disk is full, for example.
+    pub(super) fn write(&mut self, pieces: impl IntoIterator<Item = Bytes>) -> Result {
+        for piece in pieces {
+            self.append(&piece).map_err(|error| Failure::local(&self.target, &error))?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.file().write_all(piece)?;
+        self.len += piece.len() as u64;
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(piece);
+            return Ok(());
+        }
+        // What comes of a computer that stops would be found by a hash, and here by nothing.
+        if let Place::Kept { file, entry, claim, .. } = &mut self.place
+            && self.len - entry.durable >= DURABLE
+        {
+            file.sync_data()?;
+            entry.durable = self.len;
+            // Where that cannot be written down, less is trusted than could be.
+            let _ = entry.keep(claim);
+        }
+        Ok(())
+    }
+
+    /// The hash of all its bytes, if one is wanted. Given once.
+    pub(super) fn taken(&mut self) -> Option<Taken> {
+        self.checksum.take().map(Checksum::finish)
+    }
+
+    /// Begins anew: what is there is no part of the file.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(super) fn restart(&mut self, expected: Option<&Expected>) -> Result {
+        let mut restart = || {
+            self.file().set_len(0)?;
+            self.file().seek(SeekFrom::Start(0))?;
+            if let Place::Kept { entry, claim, known, .. } = &mut self.place {
+                entry.durable = 0;
+                // What is written there now speaks of bytes that are gone.
+                *known = entry.keep(claim);
+            }
+            io::Result::Ok(())
+        };
+        restart().map_err(|error| Failure::local(&self.target, &error))?;
+        (self.len, self.continued, self.checksum) = (0, false, expected.map(Expected::begin));
+        Ok(())
+    }
+
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// When a folder is there, for example.
+    pub(super) fn finish(mut self, modified: Option<Timestamp>) -> Result {
+        let target = self.target.clone();
+        let failed = |error: &io::Error| Failure::local(&target, error);
+        if let Some(time) = modified {
+            self.file().set_modified(SystemTime::from(time)).map_err(|error| failed(&error))?;
+        }
+        match self.place {
+            Place::Temporary(file) => {
+                file.persist(&target).map(drop).map_err(|error| failed(&error.error))
+            }
+            Place::Kept { file, entry, claim, .. } => {
+                drop(file);
+                fs::rename(&entry.partial, &target).map_err(|error| failed(&error))?;
+                claim.forget();
+                Ok(())
+            }
+        }
+    }
+
+    /// Leaves what is there for another run; how many bytes that are, if any.
+    pub(super) fn leave(self) -> Option<u64> {
+        match self.place {
+            Place::Kept { known: true, .. } if self.len > 0 => Some(self.len),
+            _ => {
+                self.discard();
+                None
+            }
+        }
+    }
+
+    /// Removes what is there.
+    pub(super) fn discard(self) {
+        if let Place::Kept { file, entry, claim, .. } = self.place {
+            drop(file);
+            // What stays is forgotten with its entry.
+            if fs::remove_file(&entry.partial).is_ok() {
+                claim.forget();
+            }
+        }
+    }
+
+    fn file(&mut self) -> &mut File {
+        match &mut self.place {
+            Place::Temporary(file) => file.as_file_mut(),
+            Place::Kept { file, .. } => file,
+        }
+    }
+
+    /// Takes the hash of what is there, and goes to its end.
+    fn read_again(&mut self, interrupt: &Interrupt) -> Result {
+        let (len, target) = (self.len, self.target.clone());
+        let failed = |error: io::Error| Failure::local(&target, &error);
+        if let Some(mut checksum) = self.checksum.take() {
+            let (mut left, mut piece) = (len, vec![0; PIECE]);
+            self.file().seek(SeekFrom::Start(0)).map_err(failed)?;
+            while left > 0 {
+                if interrupt.is_set() {
+                    return Err(interrupt.failure());
+                }
+                let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+                self.file().read_exact(&mut piece[..most]).map_err(failed)?;
+                checksum.update(&piece[..most]);
+                left -= most as u64;
+            }
+            self.checksum = Some(checksum);
+        }
+        self.file().seek(SeekFrom::Start(len)).map(drop).map_err(failed)
+    }
+}
+
+/// Where a file is fetched from, and where it grows, as its entry in the journal has them.
+pub(super) fn remembered(claim: &Claim) -> Option<(Origin, PathBuf)> {
+    let entry = claim.kept::<Entry>()?;
+    Some((entry.origin?, entry.partial))
+}
+
+impl Entry {
+    /// Writes it down; whether that could be done.
+    #[must_use]
+    fn keep(&self, claim: &Claim) -> bool {
+        claim.keep(self, None, Some(&self.partial))
+    }
+
+    /// How many bytes of what is there are certainly those that came: of a file that was written
+    /// under this very start of the computer all, and of one that a hash will be taken of.
+    fn trusted(&self, file: &File, is_checked: bool) -> io::Result<u64> {
+        let len = file.metadata()?.len().min(self.version.size);
+        let no_power_was_lost = self.boot.is_some() && self.boot == boot();
+        Ok(if is_checked || no_power_was_lost { len } else { len.min(self.durable) })
+    }
+}
+
+/// A new file beside the target, and its entry.
+fn begin(
+    target: &Path,
+    claim: &Claim,
+    version: Version,
+    origin: Origin,
+) -> io::Result<(File, Entry)> {
+    let mut partial = target.with_file_name(format!("{}{}{}", PARTIAL.0, claim.name(), PARTIAL.1));
+    let create = |path: &Path| -> io::Result<File> {
+        loop {
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+            if lock(&file, path)? {
+                return Ok(file);
+            }
+        }
+    };
+    let file = match create(&partial) {
+        // Nobody knows whose it is, so it is left alone.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let (file, path) =
+                temporary(target, 2 * RANDOM)?.keep().map_err(|error| error.error)?;
+            partial = path;
+            file
+        }
+        file => file?,
+    };
+    Ok((file, Entry { partial, version, durable: 0, boot: boot(), origin: Some(origin) }))
+}
+
+/// Puts what acd_cli has left of a file in the place of a new one: how many bytes.
+fn adopt(target: &Path, entry: &Entry, file: &mut File) -> io::Result<u64> {
+    let Some(name) = target.file_name() else { return Ok(0) };
+    let mut name = name.to_owned();
+    name.push(ACD_CLI_PARTIAL);
+    let left = target.with_file_name(name);
+    if !is_file(&left) || fs::metadata(&left)?.len() > entry.version.size {
+        return Ok(0);
+    }
+    fs::rename(&left, &entry.partial)?;
+    *file = OpenOptions::new().read(true).write(true).open(&entry.partial)?;
+    lock(file, &entry.partial)?;
+    let len = file.metadata()?.len().saturating_sub(ACD_CLI_DOUBTED);
+    file.set_len(len)?;
+    Ok(len)
+}
+
+/// Opens a file that another run has left, and locks it; `None` if it was swept away meanwhile.
+fn open_locked(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    Ok(lock(&file, path)?.then_some(file))
+}
+
+/// Locks a file, so that no [sweep](super::sweep) takes it for abandoned. Returns whether it is still at its
+/// path: a sweep may have come between its creation and the lock.
+fn lock(file: &File, path: &Path) -> io::Result<bool> {
+    // Where there are no locks, a sweep goes by its age.
+    let _ = file.lock();
+    is_at(file, path)
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (ours, there) = (file.metadata()?, fs::symlink_metadata(path));
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
+}
+
+fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile> {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    loop {
+        let file = create_in(folder.unwrap_or(Path::new(".")), random, "")?;
+        if lock(file.as_file(), file.path())? {
+            return Ok(file);
+        }
+    }
+}
+
+/// A file that shows how the file system of a folder compares names. It is gone when dropped, and
+/// swept up if the process is killed before.
+pub(super) fn probe_file(folder: &Path, letter: &str) -> io::Result<tempfile::NamedTempFile> {
+    create_in(folder, RANDOM, letter)
+}
+
+fn create_in(folder: &Path, random: usize, letter: &str) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    let suffix = format!("{letter}{}", PARTIAL.1);
+    // Short, so that it fits wherever the target's own name does.
+    builder.prefix(PARTIAL.0).suffix(&suffix).rand_bytes(random);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file's: what the user's mask leaves of it.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// Whether a regular file is there, and no link to one.
+pub(super) fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+}
+
+/// Which start of this computer it is, where the system tells.
+fn boot() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! One file from here to a remote.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use drivedal::Announce;
+use jiff::Timestamp;
+use opendal::{Metadata, Writer};
+
+use super::local::{Source, blocking};
+use crate::{
+    app::Located,
+    failure::{Failure, Result},
+    interrupt::Interrupt,
+    progress::Tally,
+};
+
+/// What is said of a file before its bytes come, and how it is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Writing {
+    pub(crate) size: u64,
+    pub(crate) modified: Option<Timestamp>,
+    /// Fail with `Exists` if something is there.
+    pub(crate) new_only: bool,
+    /// The caller compares sizes itself, by a listing.
+    pub(crate) checked_later: bool,
+}
+
+/// Opens a file of a remote to be written; drives of ours are told what will come.
+///
+/// # Errors
+/// The service's; for a path that cannot be a file's.
+pub(crate) async fn writer(to: &Located, writing: Writing) -> Result<Writer> {
+    let path = to.file()?;
+    let mut opening = to.operator().writer_with(&path);
+    if writing.new_only {
+        opening = opening.if_not_exists(true);
+    }
+    if to.remote.takes_announcements() {
+        let mut announce = drivedal::announce().size(writing.size);
+        if let Some(time) = writing.modified {
+            announce = announce.modified(time);
+        }
+        if writing.checked_later {
+            announce = announce.deferred_check();
+        }
+        opening = opening.user_metadata(announce);
+    }
+    opening.await.map_err(|error| Failure::from(error).about(to))
+}
+
+/// A file that has arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived {
+    pub(crate) size: u64,
+    /// The cloud did not tell how much of it: the caller has to look.
+    pub(crate) unchecked: bool,
+}
+
+/// Sends a file.
+///
+/// # Errors
+/// When it cannot be read or written, when it changes meanwhile, when a signal comes. Then what
+/// has arrived of it is given up.
+pub(crate) async fn send(
+    from: PathBuf,
+    to: &Located,
+    how: Writing,
+    tally: &Tally,
+    interrupt: &Interrupt,
+) -> Result<Arrived> {
+    let (source, first) = blocking(move || Source::open(from)).await?;
+    let (size, modified) = (source.size, source.modified);
+    let opening = writer(to, Writing { size, modified, ..how });
+    let mut writer = interrupt.or(opening).await?;
+    let sent = interrupt.or(pour(source, first, &mut writer, to, tally)).await;
+    match sent {
+        Ok(written) => Ok(Arrived { size, unchecked: Announce::left_to_check(&written) }),
+        Err(failure) => {
+            // The failure is what counts; a cloud that does not hear of it forgets by itself.
+            let _ = writer.abort().await;
+            Err(failure)
+        }
+    }
+}
+
+async fn pour(
+    mut source: Source,
+    mut piece: Bytes,
+    writer: &mut Writer,
+    to: &Located,
+    tally: &Tally,
+) -> Result<Metadata> {
+    let failed = |error| Failure::from(error).about(to);
+    while !piece.is_empty() {
+        let len = piece.len() as u64;
+        writer.write(piece).await.map_err(failed)?;
+        tally.moved(len);
+        (source, piece) = source.next().await?;
+    }
+    writer.close().await.map_err(failed)
+}

@@ -1,0 +1,213 @@
+//! `drivedal tree`
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use opendal::Metadata;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Naming,
+    app::{App, Use},
+    failure::{Exit, Failure, Result},
+    item::{Item, Kind},
+    listing::{Depth, Listed, Listing, ended, list},
+    location::{DrivePath, Location},
+    ls::relative,
+    skydrive::Live,
+};
+
+/// Show everything below a folder as a tree
+#[derive(Debug, clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+With --json one document: the items of `ls --json`, folders with \"children\".
+
+Examples:
+  drivedal tree local-skydrive:photos
+  drivedal tree -h work:"
+)]
+pub(crate) struct Tree {
+    /// The folder
+    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    folder: Location,
+
+    /// Sizes behind the names, as people read them
+    #[arg(short, long)]
+    human: bool,
+
+    /// With -o yaml: all that a SkyDrive says of each file, and not only what it is
+    #[arg(long)]
+    objects: bool,
+
+    #[command(flatten)]
+    naming: Naming,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// A folder or file, and what is in it.
+#[derive(Debug, Serialize)]
+struct Node {
+    #[serde(flatten)]
+    item: Item,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_list")]
+    children: Option<Children>,
+}
+
+/// Items of a folder by their names, and by whether they are folders: an object store has a file
+/// and a folder of one name.
+type Children = BTreeMap<(String, bool), Node>;
+
+impl Tree {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        if app.output.is_yaml() {
+            let remote = app.remote(&self.folder, Use::Bulk).await?;
+            if let Some(live) = Live::of(&remote) {
+                let named = self.naming.named();
+                app.output.value(&live.tree(&self.folder, named, self.objects).await?)?;
+                return Ok(Exit::Done);
+            }
+        }
+        let at = app.locate(&self.folder, self.naming.named(), Use::Bulk).await?;
+        let Listed::Folder(listing) = list(&at, Depth::Tree).await? else {
+            return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+        };
+        let (root, failures) = read(&at.path, listing).await;
+        let shown = root.children.as_ref().is_some_and(|children| !children.is_empty());
+        if !shown && failures.len() == 1 {
+            return ended(app, shown, failures);
+        }
+        if app.output.is_json() {
+            app.output.json(&root)?;
+            return ended(app, shown, failures);
+        }
+        if app.output.is_yaml() {
+            let name = at.path.name().unwrap_or(at.remote.shown_name());
+            app.output.value(&json!({ name: root.old() }))?;
+            return ended(app, shown, failures);
+        }
+        app.output.line(app.output.shown(&at.to_string()))?;
+        let mut counts = (0, 0);
+        self.show(app, &root, "", &mut counts)?;
+        app.output.line(format_args!("{} folders, {} files", counts.0, counts.1))?;
+        ended(app, shown, failures)
+    }
+
+    fn show(&self, app: &App, folder: &Node, before: &str, counts: &mut (u64, u64)) -> Result {
+        let children = folder.children.iter().flatten();
+        let last = folder.children.as_ref().map_or(0, BTreeMap::len).saturating_sub(1);
+        for (at, ((name, _), node)) in children.enumerate() {
+            let (branch, below) =
+                if at == last { ("└── ", "    ") } else { ("├── ", "│   ") };
+            let slash = if node.children.is_some() { "/" } else { "" };
+            let size = match node.item.size {
+                Some(size) if self.human => Cow::Owned(format!("  {}", crate::units::Human(size))),
+                _ => Cow::Borrowed(""),
+            };
+            let name = app.output.shown(name);
+            app.output.line(format_args!("{before}{branch}{name}{slash}{size}"))?;
+            match node.children {
+                Some(_) => counts.0 += 1,
+                None => counts.1 += 1,
+            }
+            self.show(app, node, &format!("{before}{below}"), counts)?;
+        }
+        Ok(())
+    }
+}
+
+async fn read(folder: &DrivePath, mut listing: Listing) -> (Node, Vec<Failure>) {
+    let (mut root, mut failures) = (Node::folder(folder), Vec::new());
+    loop {
+        match listing.next().await {
+            Ok(Some((path, metadata))) => root.insert(folder, &path, &metadata),
+            Ok(None) => return (root, failures),
+            Err(failure) => failures.push(failure),
+        }
+    }
+}
+
+impl Node {
+    fn folder(path: &DrivePath) -> Self {
+        let metadata = opendal::MetadataBuilder::dir().build();
+        Self { item: Item::new(path, &metadata), children: Some(BTreeMap::new()) }
+    }
+
+    /// As the old client showed it: what is below, or what it is.
+    fn old(&self) -> Value {
+        match &self.children {
+            Some(children) => {
+                // Of a file and a folder of one name the folder has a slash, because the keys of a
+                // mapping are unique.
+                let is_shared = |name: &String| children.contains_key(&(name.clone(), false));
+                let key = |name: &String, is_folder| match is_folder && is_shared(name) {
+                    true => format!("{name}/"),
+                    false => name.clone(),
+                };
+                let old = |((name, is_folder), node): (&(String, bool), &Node)| {
+                    (key(name, *is_folder), node.old())
+                };
+                children.iter().map(old).collect()
+            }
+            None => json!(self.item.kind),
+        }
+    }
+
+    /// Puts an item where its path says; an object store does not list the folders on the way.
+    fn insert(&mut self, folder: &DrivePath, path: &DrivePath, metadata: &Metadata) {
+        let mut node = self;
+        let mut at = folder.clone();
+        let mut names = relative(folder, path).split('/').peekable();
+        while let Some(name) = names.next() {
+            at = at.join(name);
+            let key = (name.to_owned(), names.peek().is_some() || metadata.is_dir());
+            let children = node.children.get_or_insert_default();
+            node = children.entry(key).or_insert_with(|| Self::folder(&at));
+        }
+        node.item = Item::new(path, metadata);
+        if node.item.kind != Kind::Folder {
+            node.children = None;
+        }
+    }
+}
+
+fn as_list<S: serde::Serializer>(
+    children: &Option<Children>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(children.iter().flatten().map(|(_, node)| node))
+}
+
+#[cfg(test)]
+mod tests {
+    use opendal::MetadataBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_file_and_a_folder_of_one_name_are_both_shown() {
+        let top = DrivePath::parse("top/").expect("a path");
+        let mut root = Node::folder(&top);
+        for path in ["top/a/b", "top/a", "top/c/", "top/c", "top/d"] {
+            let metadata = match path.ends_with('/') {
+                true => MetadataBuilder::dir().build(),
+                false => MetadataBuilder::file(1).build(),
+            };
+            root.insert(&top, &DrivePath::parse(path).expect("a path"), &metadata);
+        }
+        let shown = serde_json::to_value(&root).expect("JSON");
+        let kinds: Vec<_> = shown["children"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|child| format!("{} {}", child["name"], child["kind"]).replace('"', ""))
+            .collect();
+        assert_eq!(kinds, ["a file", "a folder", "c file", "c folder", "d file"]);
+        let old = json!({"a": "file", "a/": {"b": "file"}, "c": "file", "c/": {}, "d": "file"});
+        assert_eq!(root.old(), old);
+    }
+}

@@ -1,0 +1,59 @@
+//! `drivedal user`
+
+use serde::Serialize;
+
+use crate::{
+    app::{App, Use},
+    failure::{Exit, Result},
+    location::Location,
+    skydrive::{Live, failed},
+};
+
+/// Show whose drive it is
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+With --json: {\"id\", \"name\"}; the name is left out where the cloud tells none.
+
+Example:
+  drivedal user local-skydrive:")]
+pub(crate) struct User {
+    /// The drive
+    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    drive: Location,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+impl User {
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        let remote = app.remote(&self.drive, Use::Few).await?;
+        let account = remote.drive("user")?.account(&remote.operator).await?;
+        let shown = Shown { id: account.id, name: account.name };
+        if app.output.is_yaml() || app.output.is_partial() {
+            let user = match Live::of(&remote) {
+                Some(live) => live
+                    .client()?
+                    .document(&live.cx, "me", &[])
+                    .await
+                    .map_err(|error| failed(error, &self.drive))?,
+                None => serde_json::json!({ "id": shown.id, "name": shown.name }),
+            };
+            app.output.value(&user)?;
+            return Ok(Exit::Done);
+        }
+        if app.output.is_json() {
+            app.output.json(&shown)?;
+            return Ok(Exit::Done);
+        }
+        app.output.line(format_args!("id: {}", app.output.shown(&shown.id)))?;
+        if let Some(name) = &shown.name {
+            app.output.line(format_args!("name: {}", app.output.shown(name)))?;
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,112 @@
+//! Says when a command waits for a cloud.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use drivedal::layers::retry::{Event, Observer};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    output::Output,
+    units::{self, Left},
+};
+
+/// How long a request is waited for in silence.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long after a message the next one of the same remote is written.
+const BETWEEN: Duration = Duration::from_secs(30);
+
+/// Writes a message when a request of a remote has waited for [`SILENCE`] and goes on waiting.
+#[derive(Clone)]
+pub(crate) struct Waiting {
+    remote: String,
+    output: Arc<Output>,
+    /// When the next message may be written.
+    next: Arc<Mutex<Instant>>,
+}
+
+impl Waiting {
+    pub(crate) fn new(remote: &str, output: &Arc<Output>) -> Self {
+        Self {
+            remote: remote.to_owned(),
+            output: Arc::clone(output),
+            next: Arc::new(Mutex::new(Instant::now())),
+        }
+    }
+
+    /// Writes a message at the end of the silence, unless the wait is over by then. `elapsed`: time
+    /// since the request was first to be sent.
+    pub(crate) fn announce(&self, host: &str, reason: &str, elapsed: Duration, until: Instant) {
+        let now = Instant::now();
+        let from = now + SILENCE.saturating_sub(elapsed);
+        if self.output.is_quiet() || from >= until {
+            return;
+        }
+        let message = Message {
+            remote: self.remote.clone(),
+            host: host.to_owned(),
+            reason: reason.to_owned(),
+            until,
+        };
+        let (next, output) = (Arc::clone(&self.next), Arc::clone(&self.output));
+        // Another request of the remote may have said it by then.
+        let say = move || {
+            let now = Instant::now();
+            let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+            if now >= *next {
+                *next = now + BETWEEN;
+                output.say(message);
+            }
+        };
+        if from <= now {
+            return say();
+        }
+        // Without a runtime nobody waits.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep_until(from.into()).await;
+                say();
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting").field("remote", &self.remote).finish_non_exhaustive()
+    }
+}
+
+impl Observer for Waiting {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Waiting { host, reason, elapsed, until } = *event {
+            self.announce(host, reason, elapsed, until);
+        }
+    }
+}
+
+struct Message {
+    remote: String,
+    host: String,
+    reason: String,
+    until: Instant,
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { remote, host, reason, until } = self;
+        let left = until.saturating_duration_since(Instant::now());
+        let at = SignedDuration::try_from(left)
+            .ok()
+            .and_then(|left| Timestamp::now().checked_add(left).ok());
+        write!(f, "drivedal: {remote}: waits for {host} ({reason})")?;
+        if let Some(at) = at {
+            write!(f, ": tries again at {}, in {}", units::seconds(at), Left(left))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,298 @@
+//! Two sources that would get one name: neither is transferred, each is named, and the rest goes on.
+
+use std::{fs, path::Path};
+
+use drivedal_server::Plant;
+
+use crate::{
+    rig::{
+        Cloud::{Amazon, OneDrive, SkyDrive},
+        Rig,
+    },
+    shell::{Ran, Shell},
+};
+
+/// The names of everything below a folder of a remote.
+fn listed(shell: &Shell, uri: &str, folder: &str) -> Vec<String> {
+    let names = shell.out(&["--remote", uri, "ls", "-R", folder]);
+    names.lines().map(str::to_owned).collect()
+}
+
+fn counts(ran: &Ran, files: u64, failed: u64) {
+    let summary = &ran.json().pop().expect("a summary")["summary"];
+    assert_eq!(summary["files"], files, "{ran:?}");
+    assert_eq!(summary["failed"], failed, "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_the_drive_takes_for_one_are_found_before_anything_is_sent() {
+    for cloud in [OneDrive, SkyDrive, Amazon] {
+        let rig = Rig::new(cloud).await;
+        let twins = [
+            "README",
+            "readme",
+            "Docs/a.txt",
+            "docs/b.txt",
+            "U\u{308}ber.txt",
+            "Über.txt",
+            "sub/x",
+            "sub/X",
+        ];
+        for name in twins.into_iter().chain(["rest.txt", "sub/y"]) {
+            rig.shell.write(&format!("src/{name}"), name);
+        }
+        let ran = rig.run(&["--json", "put", "-r", "src", "it:dir"]).await;
+        assert_eq!(ran.code, 6, "{cloud:?}: {ran:?}");
+        counts(&ran, 2, 8);
+        assert_eq!(
+            listed(&rig.shell, &rig.uri, "it:dir"),
+            ["rest.txt", "sub/", "sub/y"],
+            "{cloud:?}: {ran:?}"
+        );
+        for (one, other, folder) in [
+            ("README", "readme", "it:dir"),
+            ("Docs", "docs", "it:dir"),
+            ("U\u{308}ber.txt", "Über.txt", "it:dir"),
+            ("sub/x", "sub/X", "it:dir/sub"),
+        ] {
+            for (one, other) in [(one, other), (other, one)] {
+                let said = format!(
+                    "src/{one}: cannot be sent: src/{other} would have the same name in {folder}"
+                );
+                assert!(ran.err.contains(&said), "{said:?} is not in {ran:?}");
+            }
+        }
+        let first = ran.json().remove(0);
+        assert!(first.get("error").is_some(), "the clashes come first: {first}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_that_sharepoint_takes_for_two_are_one_name_where_the_account_may_be_there() {
+    let rig = Rig::new(OneDrive).await;
+    for name in ["Mærsk.txt", "Maersk.txt", "rest"] {
+        rig.shell.write(&format!("src/{name}"), name);
+    }
+    let ran = rig.run(&["put", "-r", "src", "it:unknown"]).await;
+    ran.fails(6, "src/Mærsk.txt: cannot be sent: src/Maersk.txt would have the same name");
+    let personal = format!("{}&account_kind=personal", rig.uri);
+    let mut command =
+        rig.shell.command(&["--remote", &personal, "put", "-r", "src", "it:personal"]);
+    let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    let ran = Ran::of(ran.expect("the binary runs"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let names = listed(&rig.shell, &rig.uri, "it:personal");
+    assert_eq!(names, ["Maersk.txt", "Mærsk.txt", "rest"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_of_one_name_are_not_sent_over_each_other() {
+    for cloud in [OneDrive, SkyDrive, Amazon] {
+        let rig = Rig::new(cloud).await;
+        for name in ["da/x", "db/X", "dc/y", "da/d/1", "db/d/2"] {
+            rig.shell.write(name, name);
+        }
+        let ran = rig.run(&["--json", "put", "da/x", "db/X", "dc/y", "it:dir/"]).await;
+        ran.fails(6, "da/x: cannot be sent: db/X would have the same name in it:dir");
+        ran.fails(6, "db/X: cannot be sent: da/x would have the same name in it:dir");
+        counts(&ran, 1, 2);
+        assert_eq!(listed(&rig.shell, &rig.uri, "it:dir"), ["y"], "{cloud:?}");
+
+        let ran = rig.run(&["put", "-r", "da/d", "db/d", "dc/y", "it:folders/"]).await;
+        ran.fails(6, "da/d: cannot be sent: db/d would have the same name in it:folders (nothing");
+        assert_eq!(listed(&rig.shell, &rig.uri, "it:folders"), ["y"], "{cloud:?}");
+
+        // The contents of a source without a name go beside the others.
+        let mut command = rig.command(&["put", "-r", ".", "../db/X", "it:here/"]);
+        command.current_dir(rig.shell.path("da"));
+        let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+        Ran::of(ran.expect("it runs")).fails(6, "../db/X: cannot be sent: ./x would have the same");
+        assert_eq!(listed(&rig.shell, &rig.uri, "it:here"), ["d/", "d/1"], "{cloud:?}");
+
+        // One file that is named twice is one file.
+        let ran = rig.run(&["put", "dc/y", "dc/y", "it:twice/"]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+}
+
+#[test]
+fn an_embedded_drive_and_one_in_memory_have_rules_of_their_own() {
+    let shell = Shell::new();
+    for name in ["README", "readme", "rest"] {
+        shell.write(&format!("src/{name}"), name);
+    }
+    for drive in ["local-onedrive", "local-skydrive", "local-amazon"] {
+        let target = format!("{drive}:{drive}");
+        shell.run(&["put", "-r", "src", &target]).fails(6, "src/README: cannot be sent");
+        assert_eq!(shell.out(&["ls", &target]), "rest\n");
+    }
+    let ran = shell.run(&["--remote", "mem=memory://", "put", "-r", "src", "mem:x"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // Most disks of Linux take every name.
+    #[cfg(target_os = "linux")]
+    assert_eq!(shell.run(&["put", "-r", "src", "disk:x"]).code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_in_the_way_of_a_file_or_a_file_in_the_way_of_a_folder_stays() {
+    for cloud in [OneDrive, SkyDrive, Amazon] {
+        let rig = Rig::new(cloud).await;
+        let control = rig.server.control();
+        for plant in [Plant::file("x/Name", b"old"), Plant::file("x/Dir/inside", b"old")] {
+            control.plant([plant]).await.expect("planted");
+        }
+        rig.shell.write("src/name/new", "new");
+        rig.shell.write("src/dir", "new");
+        rig.shell.write("src/rest", "new");
+        let ran = rig.run(&["--json", "put", "-r", "src", "it:x"]).await;
+        assert_eq!(ran.code, 6, "{cloud:?}: {ran:?}");
+        counts(&ran, 1, 2);
+        assert_eq!(
+            listed(&rig.shell, &rig.uri, "it:x"),
+            ["Dir/", "Dir/inside", "Name", "rest"],
+            "{cloud:?}: {ran:?}"
+        );
+        let old = rig.run(&["cat", "it:x/Name", "it:x/Dir/inside"]).await;
+        assert_eq!(old.out, "oldold", "{cloud:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_another_case_is_kept_where_nothing_is_to_be_replaced() {
+    for cloud in [OneDrive, SkyDrive, Amazon] {
+        let rig = Rig::new(cloud).await;
+        rig.server.control().plant([Plant::file("x/README", b"old")]).await.expect("planted");
+        rig.shell.write("src/readme", "new");
+        rig.shell.write("src/rest", "new");
+        let ran = rig.run(&["--json", "put", "-r", "-n", "src", "it:x"]).await;
+        assert_eq!(ran.code, 0, "{cloud:?}: {ran:?}");
+        let summary = &ran.json().pop().expect("a summary")["summary"];
+        assert_eq!((&summary["kept"], &summary["files"]), (&1.into(), &1.into()), "{ran:?}");
+        assert_eq!(rig.run(&["cat", "it:x/README"]).await.out, "old");
+    }
+}
+
+#[test]
+fn items_of_several_remotes_are_not_fetched_over_each_other() {
+    let shell = Shell::new();
+    for name in ["a/x", "b/x", "b/y", "a/d/1", "b/d/2"] {
+        shell.write(&format!("disk/{name}"), name);
+    }
+    let ran = shell.run(&["--json", "get", "disk:a/x", "disk:b/x", "disk:b/y", "out/"]);
+    ran.fails(6, "disk:a/x: cannot be fetched: disk:b/x would have the same name in out");
+    counts(&ran, 1, 2);
+    assert_eq!(crate::shell::tree(&shell.path("out")).len(), 1);
+
+    let ran = shell.run(&["get", "-r", "disk:a/d", "disk:b/d", "disk:b/y", "folders/"]);
+    ran.fails(6, "disk:b/d: cannot be fetched: disk:a/d would have the same name in folders");
+    assert_eq!(crate::shell::tree(&shell.path("folders")).len(), 1);
+
+    // Below a folder that is there, as with a slash.
+    fs::create_dir(shell.path("there")).expect("made");
+    shell.out(&["get", "-r", "disk:a/d", "disk:b", "there"]);
+    let names: Vec<_> =
+        crate::shell::tree(&shell.path("there")).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["b", "b/d", "b/d/2", "b/x", "b/y", "d", "d/1"]);
+}
+
+/// A file system that ignores case, mounted for a test.
+#[cfg(target_os = "linux")]
+struct Mounted {
+    folder: std::path::PathBuf,
+    loop_device: Option<String>,
+}
+
+#[cfg(target_os = "linux")]
+impl Mounted {
+    /// Makes and mounts a vfat image, or an exfat one in user space; the reason if neither works.
+    fn new(shell: &Shell) -> Result<Self, String> {
+        let image = shell.write("disk.img", "");
+        fs::File::options()
+            .write(true)
+            .open(&image)
+            .and_then(|file| file.set_len(16 << 20))
+            .map_err(|error| error.to_string())?;
+        let folder = shell.path("mnt");
+        fs::create_dir(&folder).map_err(|error| error.to_string())?;
+        let (image, at) = (image.to_string_lossy(), folder.to_string_lossy());
+        let vfat = tool("mkfs.vfat", &[&image])
+            .and_then(|_| tool("mount", &["-o", "loop,utf8,shortname=mixed", &image, &at]));
+        let Err(vfat) = vfat else { return Ok(Self { folder, loop_device: None }) };
+        let exfat = tool("mkfs.exfat", &[&image]).and_then(|_| {
+            let device = tool("losetup", &["--find", "--show", &image])?;
+            match tool("mount.exfat-fuse", &[&device, &at]) {
+                Ok(_) => Ok(device),
+                Err(why) => {
+                    let _ = tool("losetup", &["--detach", &device]);
+                    Err(why)
+                }
+            }
+        });
+        match exfat {
+            Ok(device) => Ok(Self { folder: folder.clone(), loop_device: Some(device) }),
+            Err(exfat) => Err(format!("{vfat}; {exfat}")),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = tool("umount", &[&self.folder.to_string_lossy()]);
+        if let Some(device) = &self.loop_device {
+            let _ = tool("losetup", &["--detach", device]);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn tool(name: &str, arguments: &[&str]) -> Result<String, String> {
+    let mut command = std::process::Command::new(name);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    let ended = command.args(arguments).output().map_err(|error| format!("{name}: {error}"))?;
+    match ended.status.success() {
+        true => Ok(String::from_utf8_lossy(&ended.stdout).trim().to_owned()),
+        false => Err(format!("{name}: {}", String::from_utf8_lossy(&ended.stderr).trim())),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn names(folder: &Path) -> Vec<String> {
+    crate::shell::tree(folder).into_iter().map(|(name, _)| name).collect()
+}
+
+/// Where nothing can be mounted, as without root, there is nothing to test: the reason is printed.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_disk_that_ignores_case_no_item_is_fetched_over_another_one() {
+    let shell = Shell::new();
+    let mounted = match Mounted::new(&shell) {
+        Ok(mounted) => mounted,
+        Err(why) => {
+            eprintln!("ignored: no file system that ignores case can be mounted: {why}");
+            return;
+        }
+    };
+    for name in ["README", "readme", "Docs/a", "docs/b", "rest", "sub/x", "sub/y"] {
+        shell.write(&format!("disk/src/{name}"), name);
+    }
+    let ran = shell.run(&["--json", "get", "-r", "disk:src", "mnt/out"]);
+    ran.fails(6, "disk:src/README: cannot be fetched: disk:src/readme would have the same name in");
+    ran.fails(6, "disk:src/docs: cannot be fetched: disk:src/Docs would have the same name in");
+    counts(&ran, 3, 4);
+    assert_eq!(names(&mounted.folder.join("out")), ["rest", "sub", "sub/x", "sub/y"]);
+    assert!(
+        !names(&mounted.folder).iter().any(|name| name.ends_with(".partial")),
+        "a probe is left"
+    );
+
+    // The same the other way, where such a disk is the remote.
+    for name in ["src/README", "src/readme", "src/rest"] {
+        shell.write(name, name);
+    }
+    let remote = format!("fat=fs://{}", mounted.folder.display());
+    let ran = shell.run(&["--remote", &remote, "put", "-r", "src", "fat:copy"]);
+    ran.fails(6, "src/README: cannot be sent: src/readme would have the same name in fat:copy");
+    assert_eq!(names(&mounted.folder.join("copy")), ["rest"]);
+}

@@ -1,0 +1,23 @@
+//! The command line as a user has it: the real binary, its output, its exit codes.
+
+mod clashes;
+mod data_folder;
+mod drives;
+mod full;
+mod inexact;
+mod killed;
+mod listings;
+mod lists;
+mod names;
+mod rewritten;
+mod rig;
+mod serve;
+mod shell;
+mod small;
+mod stand_in;
+mod stops;
+mod transfers;
+mod waits;
+mod wire;
+
+use drivedal_test_support::serving;

@@ -1,0 +1,306 @@
+//! `serve`, and how commands share a server.
+
+#![cfg(unix)]
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    ops::Deref,
+    process::{Child, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use drivedal_test_support::media;
+
+use crate::{
+    serving::Serving as Process,
+    shell::{Ran, Shell},
+    stops::{signal, until},
+};
+
+/// A server in a process of its own.
+pub struct Serving(Process);
+
+impl Deref for Serving {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.0
+    }
+}
+
+impl Serving {
+    pub fn start(shell: &Shell, arguments: &[&str]) -> Self {
+        let mut command = shell.command(&["serve"]);
+        Self(Process::start(command.args(arguments).stderr(Stdio::piped())))
+    }
+
+    fn remote(&self, token: &str) -> String {
+        let endpoint = format!("{}/v5.0/", self.url).replace(':', "%3A").replace('/', "%2F");
+        format!("sky=skydrive://?endpoint={endpoint}&access_token={token}")
+    }
+
+    /// Sends it a signal and waits for its end; it has nothing more to say.
+    pub fn stop(mut self, name: &str) -> Ran {
+        let Process { child, out, .. } = &mut self.0;
+        signal(child, name);
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        out.read_to_end(&mut stdout).expect("the rest");
+        let mut err = child.stderr.take().expect("piped");
+        err.read_to_end(&mut stderr).expect("what it complained of");
+        let status = child.wait().expect("it ends");
+        let ran = Ran::of(Output { status, stdout, stderr });
+        assert_eq!(ran.out, "", "{ran:?}");
+        ran
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_stops_cleanly_at_either_signal() {
+    let shell = Shell::new();
+    for name in ["INT", "TERM"] {
+        let serving = Serving::start(&shell, &["--http", "127.0.0.1:0"]);
+        assert!(serving.url.starts_with("http://127.0.0.1:"), "{}", serving.url);
+        let remote = serving.remote("drivedal-dev");
+        assert_eq!(shell.run(&["--remote", &remote, "mkdir", "-p", "sky:kept"]).code, 0);
+        let ran = serving.stop(name);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert!(!shell.path("data/server.json").exists());
+    }
+    // What it kept is there for whoever comes next.
+    assert_eq!(shell.out(&["ls", "local-skydrive:"]), "kept/\n");
+}
+
+#[test]
+fn the_embedded_drive_uses_the_server_that_runs_on_its_data() {
+    let shell = Shell::new();
+    let serving = Serving::start(&shell, &[]);
+    shell.out(&["mkdir", "local-skydrive:here"]);
+    let remote = serving.remote("drivedal-dev");
+    assert_eq!(shell.out(&["--remote", &remote, "ls", "sky:"]), "here/\n");
+    shell.run(&["serve"]).fails(1, "in use");
+    assert_eq!(serving.stop("TERM").code, 0);
+}
+
+/// Exit code of a request that is not let in.
+const REFUSED: i32 = 4;
+
+#[test]
+fn the_default_data_folder_has_a_token_that_only_its_owner_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let shell = Shell::new();
+    let mut command = shell.command(&["serve"]);
+    let command = command.env_remove("DRIVEDAL_DATA").stderr(Stdio::piped());
+    let serving = Serving(Process::start(command));
+    let file = shell.path(".local/share/drivedal/token");
+    let mode = |path: &std::path::Path| path.metadata().expect("there").permissions().mode();
+    assert_eq!(mode(&file) & 0o777, 0o600);
+    assert_eq!(mode(file.parent().expect("a folder")) & 0o077, 0);
+    let token = String::from_utf8(shell.read(".local/share/drivedal/token")).expect("text");
+    let ls = |token: &str| shell.run(&["--remote", &serving.remote(token), "ls", "sky:"]).code;
+    assert_eq!(ls(token.trim()), 0);
+    for public in ["drivedal-dev", "drivedal-dev-anna"] {
+        assert_eq!(ls(public), REFUSED, "{public}");
+    }
+    // The embedded drives know it.
+    let mut mkdir = shell.command(&["mkdir", "local-onedrive:here"]);
+    let made = mkdir.env_remove("DRIVEDAL_DATA").output().expect("it runs");
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(ls(token.trim()), 0);
+    let ran = serving.stop("TERM");
+    let said = format!("the access token is in {}", file.display());
+    assert!(ran.code == 0 && ran.err.contains(&said), "{ran:?}");
+    assert!(!ran.err.contains(token.trim()), "{ran:?}");
+}
+
+#[test]
+fn the_port_of_an_embedded_drive_is_for_its_user_only() {
+    let shell = Shell::new();
+    shell.write("large", vec![7; 8 << 20]);
+    shell.out(&["put", "large", "local-skydrive:"]);
+    // It serves while its reader does not read.
+    let mut cat = shell.command(&["cat", "local-skydrive:large"]);
+    let mut cat = cat.stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let mut out = cat.stdout.take().expect("piped");
+    out.read_exact(&mut [0; 10]).expect("the first bytes");
+    let notice: serde_json::Value =
+        serde_json::from_slice(&shell.read("data/server.json")).expect("JSON");
+    let url = notice["url"].as_str().expect("a URL").replace(':', "%3A").replace('/', "%2F");
+    let token = String::from_utf8(shell.read("data/token")).expect("text");
+    let ls = |token: &str| {
+        let remote = format!("sky=skydrive://?endpoint={url}v5.0%2F&access_token={token}");
+        shell.run(&["--remote", &remote, "ls", "sky:"])
+    };
+    assert_eq!(ls("drivedal-dev").code, REFUSED);
+    assert_eq!(ls(token.trim()).out, "large\n");
+    drop(out);
+    cat.wait().expect("it ends");
+}
+
+#[test]
+fn it_fails_as_a_file_says_and_tells_the_seed() {
+    let shell = Shell::new();
+    shell.write("bad.json", r#"[{"operation": "live.files.list", "count": 1, "status": 418}]"#);
+    let arguments = ["--ephemeral", "--faults", "bad.json", "--fault-seed", "42"];
+    let serving = Serving::start(&shell, &arguments);
+    let remote = serving.remote("drivedal-dev");
+    shell.run(&["--remote", &remote, "ls", "sky:"]).fails(8, "418");
+    assert_eq!(shell.out(&["--remote", &remote, "ls", "sky:"]), "");
+    let ran = serving.stop("TERM");
+    assert_eq!((ran.code, ran.err.as_str()), (0, "drivedal: 1 fault rules, fault seed 42\n"));
+    shell.write("bad.json", r#"[{"status": 500}, {"statis": 500}]"#);
+    shell.run(&["serve", "--ephemeral", "--faults", "bad.json"]).fails(2, "rule 2");
+    shell.write("bad.json", r#"{"status": 100}"#);
+    shell.run(&["serve", "--ephemeral", "--faults", "bad.json"]).fails(2, "200 to 599");
+}
+
+#[test]
+fn it_begins_with_files_keeps_to_its_quota_and_waits_as_told() {
+    let shell = Shell::new();
+    shell.write("seed/a/b.txt", "hello");
+    shell.write("big", vec![0; 20_000]);
+    let serving = Serving::start(
+        &shell,
+        &["--ephemeral", "--seed", "seed", "--quota", "10KB", "--latency", "50ms"],
+    );
+    let remote = serving.remote("drivedal-dev");
+    let run = |arguments: &[&str]| shell.run(&[&["--remote", &remote], arguments].concat());
+    assert_eq!(run(&["cat", "sky:a/b.txt"]).out, "hello");
+    assert_eq!(run(&["ls", "sky:"]).out, "a/\n");
+    assert!(run(&["quota", "sky:"]).out.starts_with("total: 10000\n"));
+    run(&["put", "big", "sky:"]).fails(1, "507");
+    let started = Instant::now();
+    run(&["user", "sky:"]);
+    assert!(started.elapsed() >= Duration::from_millis(50));
+
+    let other = serving.remote("drivedal-dev-other");
+    assert_eq!(shell.out(&["--remote", &other, "ls", "sky:"]), "");
+    assert_eq!(serving.stop("INT").code, 0);
+    assert!(!shell.path("data").exists());
+}
+
+#[test]
+fn it_keeps_accounts_to_a_budget() {
+    let shell = Shell::new();
+    let serving = Serving::start(&shell, &["--ephemeral", "--budget", "3/1h"]);
+    let remote = serving.remote("drivedal-dev");
+    let mkdir = || shell.run(&["--remote", &remote, "--retries=0", "mkdir", "-p", "sky:a"]);
+    let codes: Vec<_> = (0..4).map(|_| mkdir().code).collect();
+    assert_eq!((codes[0], codes[3]), (0, 7), "{codes:?}");
+    mkdir().fails(7, "420 request_throttled").fails(7, "wants a pause of 3");
+    assert_eq!(serving.stop("INT").code, 0);
+}
+
+#[test]
+fn it_listens_for_other_machines_only_if_that_is_said() {
+    let shell = Shell::new();
+    shell.run(&["serve", "--http", "0.0.0.0:0", "--ephemeral"]).fails(2, "other machines");
+    let serving = Serving::start(&shell, &["--insecure-listen", "0.0.0.0:0", "--ephemeral"]);
+    let ran = serving.stop("INT");
+    assert_eq!(ran.code, 0);
+    assert!(ran.err.contains("other machines can reach this server"), "{ran:?}");
+    assert!(ran.err.contains("/_control wants the token"), "{ran:?}");
+    shell.run(&["serve", "--ephemeral", "--allow-host", "*"]).fails(2, "cannot allow host `*`");
+    let ran = shell.run(&["serve", "--ephemeral", "--allow-origin", "localhost"]);
+    ran.fails(2, "cannot allow origin `localhost`");
+    shell.run(&["serve", "--quota", "much"]).fails(2, "is not a size");
+    shell.run(&["serve", "--latency", "20"]).fails(2, "is not a time span");
+    shell.run(&["serve", "--budget", "many"]).fails(2, "is not a budget");
+    shell.run(&["serve", "--ephemeral", "--budget", "0/1m"]).fails(2, "at least one unit");
+}
+
+#[test]
+fn a_command_whose_server_others_use_waits_for_them() {
+    let shell = Shell::new();
+    shell.write("large", vec![7; 8 << 20]);
+    shell.out(&["put", "large", "local-skydrive:"]);
+
+    // The first one has the server and a reader who does not read.
+    let spawn = || {
+        let mut command = shell.command(&["cat", "local-skydrive:large"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+    };
+    let begin = |child: &mut Child| {
+        let mut out = child.stdout.take().expect("piped");
+        out.read_exact(&mut [0; 10]).expect("the first bytes");
+        out
+    };
+    let mut first = spawn();
+    let mut first_out = begin(&mut first);
+    let mut second = spawn();
+    let mut second_out = begin(&mut second);
+
+    // The first one is through with its own work, and the second one still gets all of its bytes.
+    let mut rest = vec![0; (8 << 20) - 10];
+    first_out.read_exact(&mut rest).expect("the rest");
+    let mut first_err = BufReader::new(first.stderr.take().expect("piped"));
+    let mut said = String::new();
+    first_err.read_line(&mut said).expect("a message");
+    assert!(said.contains("waiting for other commands"), "{said:?}");
+    assert!(first.try_wait().expect("asked").is_none());
+    // A third one comes, uses the same server and goes.
+    assert_eq!(shell.out(&["ls", "local-skydrive:"]), "large\n");
+
+    rest.clear();
+    second_out.read_to_end(&mut rest).expect("the rest");
+    assert_eq!(rest.len(), (8 << 20) - 10);
+    assert!(second.wait().expect("it ends").success());
+    until("the first one ends", || first.try_wait().expect("asked").is_some());
+    assert!(first.wait().expect("it has ended").success());
+}
+
+#[test]
+fn commands_that_begin_together_find_one_server() {
+    let shell = Shell::new();
+    let children: Vec<_> = (0..6)
+        .map(|number| {
+            let folder = format!("local-skydrive:{number}");
+            let mut command = shell.command(&["mkdir", &folder]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+        })
+        .collect();
+    for child in children {
+        let ran = Ran::of(child.wait_with_output().expect("it ends"));
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    assert_eq!(shell.out(&["ls", "local-skydrive:"]), "0/\n1/\n2/\n3/\n4/\n5/\n");
+}
+
+#[test]
+fn it_is_an_account_of_the_kind_it_is_told() {
+    let shell = Shell::new();
+    for (kind, looks) in
+        [("personal", "!s"), ("personal-legacy", "!1"), ("business", "01"), ("library", "01")]
+    {
+        let serving = Serving::start(&shell, &["--ephemeral", "--kind", kind]);
+        let endpoint = format!("{}/v1.0", serving.url).replace(':', "%3A").replace('/', "%2F");
+        let remote = format!("one=onedrive://?endpoint={endpoint}&access_token=drivedal-dev");
+        assert_eq!(shell.run(&["--remote", &remote, "mkdir", "one:a"]).code, 0);
+        let told = shell.out(&["--remote", &remote, "stat", "one:a/"]);
+        let id = told.lines().find_map(|line| line.strip_prefix("id: ")).unwrap_or_default();
+        match looks.strip_prefix('!') {
+            Some(_) => assert!(id.contains(looks), "{kind}: {told}"),
+            None => assert!(id.starts_with(looks), "{kind}: {told}"),
+        }
+        assert_eq!(serving.stop("TERM").code, 0);
+    }
+    let ran = shell.run(&["serve", "--ephemeral", "--kind", "premium"]);
+    assert!(ran.code == 2 && ran.err.contains("premium"), "{ran:?}");
+}
+
+#[test]
+fn broken_media_files_are_stored_and_nothing_is_printed() {
+    let shell = Shell::new();
+    // A parser of the first two panics, and one of the third logs an error.
+    shell.write("1.ogg", media::OPUS[0]);
+    shell.write("2.ogg", media::OPUS[1]);
+    shell.write("3.mp4", b"\0\0\0\x10ftypisom\0\0\0\0\xff\xff\xff\xffmoov\0\0\0\0");
+    let serving = Serving::start(&shell, &["--ephemeral"]);
+    let remote = serving.remote("drivedal-dev");
+    for file in ["1.ogg", "2.ogg", "3.mp4"] {
+        let put = shell.run(&["--remote", &remote, "put", file, "sky:"]);
+        assert_eq!(put.code, 0, "{}", put.err);
+    }
+    assert_eq!(shell.out(&["--remote", &remote, "ls", "sky:"]), "1.ogg\n2.ogg\n3.mp4\n");
+    let ran = serving.stop("TERM");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}

@@ -1,0 +1,104 @@
+//! The account: where its requests go, what it may hold and holds (C.1, C.3).
+
+use axum::{http::StatusCode, response::Response};
+use serde_json::json;
+
+use super::{
+    Asked,
+    error::{AmazonError, Result, json_answer},
+    node::time,
+    route::{CONTENT, METADATA},
+};
+use crate::tree::{NodeKind, State};
+
+/// How many nodes are counted at once.
+const BATCH: u64 = 1_000;
+
+/// `GET account/endpoint`. On a vendor's host the answer names the vendor's others, elsewhere the
+/// same host.
+pub(super) fn endpoint(asked: &Asked) -> Response {
+    let cloud = asked.origin.host().ends_with(".amazonaws.com");
+    let (content, metadata) = match cloud {
+        true => (
+            format!("https://content-na.drive.amazonaws.com{CONTENT}/"),
+            format!("https://cdws.us-east-1.amazonaws.com{METADATA}/"),
+        ),
+        false => {
+            (asked.origin.url(&format!("{CONTENT}/")), asked.origin.url(&format!("{METADATA}/")))
+        }
+    };
+    json_answer(
+        StatusCode::OK,
+        &json!({ "customerExists": true, "contentUrl": content, "metadataUrl": metadata }),
+    )
+}
+
+/// `GET account/info`.
+pub(super) fn info() -> Response {
+    json_answer(StatusCode::OK, &json!({ "termsOfUse": "1.0.0", "status": "ACTIVE" }))
+}
+
+/// `GET account/quota`.
+pub(super) async fn quota(asked: &Asked) -> Result<Response> {
+    let drive = asked.app.tree.drive_info(asked.drive()).await;
+    let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;
+    Ok(json_answer(
+        StatusCode::OK,
+        &json!({
+            "quota": drive.quota,
+            "lastCalculated": time(jiff::Timestamp::now()),
+            "available": drive.quota.saturating_sub(drive.used),
+        }),
+    ))
+}
+
+/// `GET account/usage`: live files, by what their media types say they are.
+pub(super) async fn usage(asked: &Asked) -> Result<Response> {
+    let mut sums = [("other", (0u64, 0u64)), ("doc", (0, 0)), ("photo", (0, 0)), ("video", (0, 0))];
+    let mut after = -1;
+    loop {
+        let batch = asked.app.tree.changes(asked.drive(), after, BATCH).await;
+        let batch = batch.map_err(|error| AmazonError::tree(error, "?"))?;
+        let full = batch.len() as u64 == BATCH;
+        for node in batch {
+            after = node.feed;
+            if node.kind != NodeKind::File || node.state != State::Live {
+                continue;
+            }
+            let sort = sort_of(node.media_type.as_deref().unwrap_or_default());
+            if let Some((_, (bytes, count))) = sums.iter_mut().find(|(name, _)| *name == sort) {
+                *bytes += node.size;
+                *count += 1;
+            }
+        }
+        if !full {
+            break;
+        }
+    }
+    let mut body = json!({ "lastCalculated": time(jiff::Timestamp::now()) });
+    for (name, (bytes, count)) in sums {
+        let amount = json!({ "bytes": bytes, "count": count });
+        body[name] = json!({ "total": amount, "billable": amount });
+    }
+    Ok(json_answer(StatusCode::OK, &body))
+}
+
+/// What a file of a media type counts as. Inferred: the cloud does not say which are documents.
+fn sort_of(media_type: &str) -> &'static str {
+    match media_type.split_once('/') {
+        Some(("image", _)) => "photo",
+        Some(("video", _)) => "video",
+        Some(("text", _)) => "doc",
+        Some(("application", kind))
+            if kind == "pdf"
+                || kind == "rtf"
+                || kind == "msword"
+                || kind.starts_with("vnd.ms-")
+                || kind.starts_with("vnd.openxmlformats-officedocument")
+                || kind.starts_with("vnd.oasis.opendocument") =>
+        {
+            "doc"
+        }
+        _ => "other",
+    }
+}

@@ -1,0 +1,239 @@
+//! Bytes in and out (C.3): multipart forms as real clients send them, ranges.
+
+use std::io;
+
+use axum::{
+    body::Body,
+    http::{header, request::Parts},
+    response::Response,
+};
+use futures::TryStreamExt;
+use multer::Multipart;
+
+use super::{
+    Asked,
+    error::{AmazonError, Result},
+    node::md5,
+    nodes::Metadata,
+};
+use crate::{
+    content::{self, LongSuffix},
+    tree::{Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, State, Stored, TreeError},
+    upload::forget,
+};
+
+/// The largest file, in bytes: about 50 GiB (C.5).
+const FILE_MAX: u64 = 50 << 30;
+
+/// The longest metadata part, in bytes.
+const METADATA_MAX: usize = 256 << 10;
+
+/// What a form may have around its file, in bytes.
+const FORM_AROUND: u64 = 64 << 10;
+
+/// How often a download begins anew because the file was overwritten just then.
+const TRIES: usize = 16;
+
+/// What an upload brought.
+struct Form {
+    metadata: Option<Metadata>,
+    stored: Stored,
+    media_type: Option<String>,
+}
+
+/// `POST nodes` at the content endpoint: makes a file.
+pub(super) async fn upload(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
+    acceptable(asked, request).await?;
+    let local_id = asked.local_id().await?;
+    let Form { metadata, stored, media_type } = form(asked, request, body).await?;
+    let checked = check(asked, metadata, &stored).await;
+    let (metadata, name, parents) = match checked {
+        Ok(checked) => checked,
+        Err(error) => return Err(forgotten(asked, stored, error).await),
+    };
+    let new = NewItem { media_type, ..metadata.new_item(local_id.as_deref()) };
+    let made = asked
+        .app
+        .tree
+        .put(asked.drive(), parents[0], &name, stored, new, OnConflict::Fail, Expect::Any)
+        .await;
+    let made = made.map_err(|error| asked.refused(error, &name, parents[0]))?;
+    let node = asked.put_into(made.node, &name, &parents).await?;
+    Ok(asked.created(&node))
+}
+
+async fn check(
+    asked: &Asked,
+    metadata: Option<Metadata>,
+    stored: &Stored,
+) -> Result<(Metadata, String, Vec<ItemNo>)> {
+    let metadata = metadata.ok_or_else(|| AmazonError::bad("The part metadata is missing"))?;
+    if metadata.kind.as_deref() != Some("FILE") {
+        return Err(AmazonError::bad("kind must be FILE"));
+    }
+    let name = metadata.name()?.to_owned();
+    let parents = asked.parents(&metadata).await?;
+    deduplicated(asked, stored, None).await?;
+    Ok((metadata, name, parents))
+}
+
+/// `PUT nodes/{id}/content`: replaces a file's bytes.
+pub(super) async fn overwrite(
+    asked: &Asked,
+    id: &str,
+    request: &Parts,
+    body: Body,
+) -> Result<Response> {
+    let node = asked.known(id).await?;
+    if node.kind != NodeKind::File {
+        return Err(AmazonError::bad(format!("Node {id} is not a file")));
+    }
+    if node.state == State::Trashed {
+        return Err(AmazonError::forbidden("The node is in the trash"));
+    }
+    acceptable(asked, request).await?;
+    let Form { stored, media_type, .. } = form(asked, request, body).await?;
+    if let Err(error) = deduplicated(asked, &stored, Some(node.no)).await {
+        return Err(forgotten(asked, stored, error).await);
+    }
+    let new = NewItem { media_type, ..NewItem::default() };
+    let tree = &asked.app.tree;
+    let node = tree.overwrite(asked.drive(), node.no, stored, new, Expect::Any).await;
+    Ok(asked.ok(&node.map_err(|error| AmazonError::tree(error, id))?))
+}
+
+/// `GET nodes/{id}/content`.
+pub(super) async fn download(asked: &Asked, id: &str, request: &Parts) -> Result<Response> {
+    for _ in 0..TRIES {
+        let node = asked.known(id).await?;
+        match content::serve(&asked.app, &node, request, true, LongSuffix::Satisfied).await {
+            // Other bytes have taken the place of those that were to be read.
+            Err(TreeError::Changed) => {}
+            served => return served.map_err(|error| AmazonError::tree(error, id)),
+        }
+    }
+    Err(AmazonError::conflict("The node is being changed by other requests"))
+}
+
+/// Without `suppress=deduplication` bytes that the drive has are refused, but no bytes at all
+/// (C.3). Looking for them is a look at every file.
+async fn deduplicated(asked: &Asked, stored: &Stored, but: Option<ItemNo>) -> Result<()> {
+    // No other value passes the check of parameters.
+    let suppressed = asked.query.get("suppress").is_some_and(|value| !value.is_empty());
+    if suppressed || stored.size == 0 {
+        return Ok(());
+    }
+    let same = |node: &Node| {
+        node.state == State::Live
+            && Some(node.no) != but
+            && node.content.as_ref().is_some_and(|content| {
+                content.hashes.md5 == stored.hashes.md5 && content.size == stored.size
+            })
+    };
+    match asked.find(same).await? {
+        Some(twin) => {
+            Err(AmazonError::duplicate(&md5(&twin).unwrap_or_default(), asked.ids.id(twin.no)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What can never fit is refused before it is taken in; what it overwrites may make room for less.
+async fn acceptable(asked: &Asked, request: &Parts) -> Result<()> {
+    let length = request.headers.get(header::CONTENT_LENGTH);
+    let length: u64 = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let bytes = length.saturating_sub(FORM_AROUND);
+    if bytes > FILE_MAX {
+        return Err(AmazonError::bad("Cannot complete upload: the file is too large"));
+    }
+    if bytes > 0 {
+        let drive = asked.app.tree.drive_info(asked.drive()).await;
+        let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;
+        if bytes > drive.quota {
+            return Err(AmazonError::full());
+        }
+    }
+    Ok(())
+}
+
+/// The form's parts, in either order, the bytes taken in as they come. What follows the closing
+/// boundary is nobody's business: a client sends its own content type there (C.3).
+async fn form(asked: &Asked, request: &Parts, body: Body) -> Result<Form> {
+    let content_type = request.headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multer::parse_boundary(content_type)
+        .map_err(|_| AmazonError::bad("The request is not multipart/form-data"))?;
+    let mut form = Multipart::new(body.into_data_stream(), boundary);
+    let mut metadata = None;
+    let mut content: Option<(Stored, Option<String>)> = None;
+    let broken = loop {
+        let mut part = match form.next_field().await {
+            Ok(Some(part)) => part,
+            Ok(None) => break None,
+            Err(error) => break Some(unreadable(&error)),
+        };
+        match (part.name(), &content) {
+            (Some("metadata"), _) => match text(&mut part).await.and_then(parsed) {
+                Ok(parsed) => metadata = Some(parsed),
+                Err(error) => break Some(error),
+            },
+            (Some("content"), None) => {
+                let media_type = part
+                    .content_type()
+                    .map(ToString::to_string)
+                    .filter(|kind| kind != "application/octet-stream");
+                let bytes = Box::pin(part.map_err(io::Error::other));
+                match asked.app.tree.store(bytes, FILE_MAX).await {
+                    Ok(stored) => content = Some((stored, media_type)),
+                    Err(error) => break Some(AmazonError::tree(error, "?")),
+                }
+            }
+            (Some("content"), Some(_)) => break Some(AmazonError::bad("More than one content")),
+            (name, _) => {
+                let name = name.unwrap_or_default();
+                break Some(AmazonError::bad(format!("There is no part '{name}'")));
+            }
+        }
+    };
+    match (content, broken) {
+        (Some((stored, media_type)), None) => Ok(Form { metadata, stored, media_type }),
+        (None, None) => Err(AmazonError::bad("The part content is missing")),
+        (Some((stored, _)), Some(error)) => Err(forgotten(asked, stored, error).await),
+        (None, Some(error)) => Err(error),
+    }
+}
+
+/// A small part's text, whatever its content type, or without one.
+async fn text(part: &mut multer::Field<'_>) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    while let Some(piece) = part.chunk().await.map_err(|error| unreadable(&error))? {
+        if text.len() + piece.len() > METADATA_MAX {
+            return Err(AmazonError::bad("The part metadata is too long"));
+        }
+        text.extend_from_slice(&piece);
+    }
+    Ok(text)
+}
+
+fn parsed(text: Vec<u8>) -> Result<Metadata> {
+    serde_json::from_slice(&text)
+        .map_err(|error| AmazonError::bad(format!("The part metadata is no JSON: {error}")))
+}
+
+fn unreadable(error: &multer::Error) -> AmazonError {
+    tracing::debug!(%error, "a form could not be read");
+    AmazonError::bad("Cannot read from request.")
+}
+
+/// The refusal of an upload, whose bytes were taken in for nothing.
+async fn forgotten(asked: &Asked, stored: Stored, error: AmazonError) -> AmazonError {
+    forget(&*asked.app.tree, stored).await;
+    error
+}
+
+/// Whether a request without a body should have told so (C.5: 411).
+pub(super) fn tells_length(request: &Parts) -> bool {
+    request.version >= axum::http::Version::HTTP_2
+        || request.headers.contains_key(header::CONTENT_LENGTH)
+        || request.headers.contains_key(header::TRANSFER_ENCODING)
+}

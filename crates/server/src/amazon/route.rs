@@ -1,0 +1,343 @@
+//! What a request is about (C.3): method and path to an action.
+
+use axum::http::{Method, request::Parts};
+use percent_encoding::percent_decode_str;
+
+use super::error::{AmazonError, Result};
+use crate::parameters::{Parameter, Values};
+
+/// Where metadata is asked.
+pub(super) const METADATA: &str = "/drive/v1";
+
+/// Where bytes go and come from.
+pub(super) const CONTENT: &str = "/cdproxy";
+
+/// Where tokens are asked.
+pub(super) const TOKEN: &str = "/auth/o2/token";
+
+/// Where users sign in.
+pub(super) const SIGN_IN: &str = "/ap/oa";
+
+/// What is to be done, with the ids and names of the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Token,
+    SignIn,
+    Endpoint,
+    Info,
+    Quota,
+    Usage,
+    List,
+    Create,
+    Get(String),
+    Patch(String),
+    Purge(String),
+    Children(String),
+    MoveChild(String),
+    AddChild(String, String),
+    RemoveChild(String, String),
+    Properties(String, String),
+    GetProperty(String, String, String),
+    PutProperty(String, String, String),
+    DeleteProperty(String, String, String),
+    Trashed,
+    Trash(String),
+    Restore(String),
+    Changes,
+    Upload,
+    Download(String),
+    Overwrite(String),
+}
+
+/// What anything else is called.
+pub(super) const UNKNOWN: &str = "amazon.unknown";
+
+/// What every operation is called in counters, log and fault rules.
+pub(super) const OPERATIONS: &[&str] = &[
+    "amazon.token",
+    "amazon.signin",
+    "amazon.account.endpoint",
+    "amazon.account.info",
+    "amazon.account.quota",
+    "amazon.account.usage",
+    "amazon.node.list",
+    "amazon.node.create",
+    "amazon.node.get",
+    "amazon.node.patch",
+    "amazon.node.purge",
+    "amazon.child.list",
+    "amazon.child.move",
+    "amazon.child.add",
+    "amazon.child.remove",
+    "amazon.property.list",
+    "amazon.property.get",
+    "amazon.property.put",
+    "amazon.property.delete",
+    "amazon.trash.list",
+    "amazon.trash.add",
+    "amazon.trash.restore",
+    "amazon.changes",
+    "amazon.content.upload",
+    "amazon.content.get",
+    "amazon.content.overwrite",
+    UNKNOWN,
+];
+
+/// The shape of a node in a response.
+const NODE: &[Parameter] = &[
+    Parameter::new("asset", Values::OneOf(&["ALL", "FIRST", "NONE"])),
+    Parameter::new("tempLink", Values::Flag),
+];
+
+const LIST: &[Parameter] = &[
+    Parameter::new("asset", Values::OneOf(&["ALL", "FIRST", "NONE"])),
+    Parameter::new("filters", Values::Any),
+    Parameter::new("limit", Values::Number),
+    Parameter::new("sort", Values::Any),
+    Parameter::new("startToken", Values::Any),
+    Parameter::new("tempLink", Values::Flag),
+];
+
+const CREATE: &[Parameter] = &[Parameter::new("localId", Values::Any)];
+
+const UPLOAD: &[Parameter] = &[
+    Parameter::new("localId", Values::Any),
+    Parameter::new("suppress", Values::OneOf(&["deduplication"])),
+];
+
+const OVERWRITE: &[Parameter] = &[Parameter::new("suppress", Values::OneOf(&["deduplication"]))];
+
+/// There are no thumbnails.
+const DOWNLOAD: &[Parameter] = &[Parameter::new("viewBox", Values::Unsupported)];
+
+impl Action {
+    /// Parameters that the reference describes for this action.
+    pub(super) fn parameters(&self) -> &'static [Parameter] {
+        match self {
+            Self::List | Self::Children(_) | Self::Trashed => LIST,
+            Self::Get(_) => NODE,
+            Self::Create => CREATE,
+            Self::Upload => UPLOAD,
+            Self::Overwrite(_) => OVERWRITE,
+            Self::Download(_) => DOWNLOAD,
+            Self::Token
+            | Self::SignIn
+            | Self::Endpoint
+            | Self::Info
+            | Self::Quota
+            | Self::Usage
+            | Self::Patch(_)
+            | Self::Purge(_)
+            | Self::MoveChild(_)
+            | Self::AddChild(..)
+            | Self::RemoveChild(..)
+            | Self::Properties(..)
+            | Self::GetProperty(..)
+            | Self::PutProperty(..)
+            | Self::DeleteProperty(..)
+            | Self::Trash(_)
+            | Self::Restore(_)
+            | Self::Changes => &[],
+        }
+    }
+}
+
+impl Action {
+    /// What it is called in counters, log and fault rules.
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            Self::Token => "amazon.token",
+            Self::SignIn => "amazon.signin",
+            Self::Endpoint => "amazon.account.endpoint",
+            Self::Info => "amazon.account.info",
+            Self::Quota => "amazon.account.quota",
+            Self::Usage => "amazon.account.usage",
+            Self::List => "amazon.node.list",
+            Self::Create => "amazon.node.create",
+            Self::Get(_) => "amazon.node.get",
+            Self::Patch(_) => "amazon.node.patch",
+            Self::Purge(_) => "amazon.node.purge",
+            Self::Children(_) => "amazon.child.list",
+            Self::MoveChild(_) => "amazon.child.move",
+            Self::AddChild(..) => "amazon.child.add",
+            Self::RemoveChild(..) => "amazon.child.remove",
+            Self::Properties(..) => "amazon.property.list",
+            Self::GetProperty(..) => "amazon.property.get",
+            Self::PutProperty(..) => "amazon.property.put",
+            Self::DeleteProperty(..) => "amazon.property.delete",
+            Self::Trashed => "amazon.trash.list",
+            Self::Trash(_) => "amazon.trash.add",
+            Self::Restore(_) => "amazon.trash.restore",
+            Self::Changes => "amazon.changes",
+            Self::Upload => "amazon.content.upload",
+            Self::Download(_) => "amazon.content.get",
+            Self::Overwrite(_) => "amazon.content.overwrite",
+        }
+    }
+
+    /// What a request asks for.
+    pub(super) fn of(request: &Parts) -> Result<Self> {
+        let path = collapsed(request.uri.path());
+        let method = &request.method;
+        if path == TOKEN {
+            return only(method, Method::POST, Self::Token);
+        }
+        if path == SIGN_IN {
+            // Its page posts the form of a private server to itself.
+            let method = if *method == Method::POST { &Method::GET } else { method };
+            return only(method, Method::GET, Self::SignIn);
+        }
+        if let Some(rest) = below(path, METADATA) {
+            return metadata(method, &segments(rest)?);
+        }
+        match below(path, CONTENT) {
+            Some(rest) => content(method, &segments(rest)?),
+            None => Err(AmazonError::unknown_operation()),
+        }
+    }
+}
+
+/// Whether a path is Amazon's.
+pub(super) fn serves(path: &str) -> bool {
+    let path = collapsed(path);
+    path == TOKEN
+        || path == SIGN_IN
+        || below(path, METADATA).is_some()
+        || below(path, CONTENT).is_some()
+}
+
+/// A path with one slash at its beginning.
+fn collapsed(path: &str) -> &str {
+    let end = path.len() - path.trim_start_matches('/').len();
+    &path[end.saturating_sub(1)..]
+}
+
+fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
+    path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The segments of a path, decoded. Clients join base addresses and paths with a slash too many;
+/// an empty segment further on is kept, because an empty owner is answered in a way of its own.
+fn segments(rest: &str) -> Result<Vec<String>> {
+    rest.trim_start_matches('/')
+        .split('/')
+        .map(|segment| {
+            let decoded = percent_decode_str(segment).decode_utf8();
+            decoded
+                .map(|text| text.into_owned())
+                .map_err(|_| AmazonError::bad("The path is not UTF-8"))
+        })
+        .collect()
+}
+
+fn only(method: &Method, wanted: Method, action: Action) -> Result<Action> {
+    if *method == wanted { Ok(action) } else { Err(AmazonError::method(method.as_str())) }
+}
+
+fn metadata(method: &Method, segments: &[String]) -> Result<Action> {
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let owned = |text: &str| text.to_owned();
+    let action = match (segments.as_slice(), method.as_str()) {
+        (["account", "endpoint"], "GET") => Action::Endpoint,
+        (["account", "info"], "GET") => Action::Info,
+        (["account", "quota"], "GET") => Action::Quota,
+        (["account", "usage"], "GET") => Action::Usage,
+        (["account", "endpoint" | "info" | "quota" | "usage"], _) => return refused(method),
+        (["nodes"], "GET") => Action::List,
+        (["nodes"], "POST") => Action::Create,
+        (["nodes"], _) => return refused(method),
+        (["nodes", _, "properties", "", ..], _) | (["nodes", ""], _) => {
+            return Err(AmazonError::unknown_operation());
+        }
+        (["nodes", id], "GET") => Action::Get(owned(id)),
+        (["nodes", id], "PATCH") => Action::Patch(owned(id)),
+        (["nodes", id], "DELETE") => Action::Purge(owned(id)),
+        (["nodes", _], _) => return refused(method),
+        (["nodes", id, "children"], "GET") => Action::Children(owned(id)),
+        (["nodes", id, "children"], "POST") => Action::MoveChild(owned(id)),
+        (["nodes", _, "children"], _) => return refused(method),
+        (["nodes", id, "children", child], "PUT") => Action::AddChild(owned(id), owned(child)),
+        (["nodes", id, "children", child], "DELETE") => {
+            Action::RemoveChild(owned(id), owned(child))
+        }
+        (["nodes", _, "children", _], _) => return refused(method),
+        (["nodes", id, "properties", owner], "GET") => Action::Properties(owned(id), owned(owner)),
+        (["nodes", _, "properties", _], _) => return refused(method),
+        (["nodes", id, "properties", owner, key], name) => {
+            let (id, owner, key) = (owned(id), owned(owner), owned(key));
+            match name {
+                "GET" => Action::GetProperty(id, owner, key),
+                "PUT" => Action::PutProperty(id, owner, key),
+                "DELETE" => Action::DeleteProperty(id, owner, key),
+                _ => return refused(method),
+            }
+        }
+        (["trash"], "GET") => Action::Trashed,
+        (["trash", id], "PUT") => Action::Trash(owned(id)),
+        (["trash", id, "restore"], "POST") => Action::Restore(owned(id)),
+        (["trash"] | ["trash", _] | ["trash", _, "restore"], _) => return refused(method),
+        (["changes"], "POST") => Action::Changes,
+        (["changes"], _) => return refused(method),
+        _ => return Err(AmazonError::unknown_operation()),
+    };
+    Ok(action)
+}
+
+fn content(method: &Method, segments: &[String]) -> Result<Action> {
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match (segments.as_slice(), method.as_str()) {
+        (["nodes"], "POST") => Ok(Action::Upload),
+        (["nodes", id, "content"], "GET" | "HEAD") => Ok(Action::Download((*id).to_owned())),
+        (["nodes", id, "content"], "PUT") => Ok(Action::Overwrite((*id).to_owned())),
+        (["nodes"] | ["nodes", _, "content"], _) => refused(method),
+        _ => Err(AmazonError::unknown_operation()),
+    }
+}
+
+fn refused(method: &Method) -> Result<Action> {
+    Err(AmazonError::method(method.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    fn action(method: &str, path: &str) -> Result<Action> {
+        let request = axum::http::Request::builder().method(method).uri(path);
+        Action::of(&request.body(()).expect("a request").into_parts().0)
+    }
+
+    #[test]
+    fn slashes_too_many_are_one() {
+        for path in ["/drive/v1/nodes", "/drive/v1//nodes", "//drive/v1/nodes"] {
+            assert_eq!(action("GET", path), Ok(Action::List), "{path}");
+            assert!(serves(path));
+        }
+        assert_eq!(
+            action("DELETE", "/drive/v1//nodes/N/properties/O/a%2Fb"),
+            Ok(Action::DeleteProperty("N".into(), "O".into(), "a/b".into()))
+        );
+        assert!(!serves("/drive/v10/nodes") && !serves("/v5.0/me"));
+    }
+
+    #[test]
+    fn an_owner_that_is_empty_is_no_operation() {
+        for path in ["/drive/v1/nodes/N/properties//k", "/drive/v1/nodes/N/properties/"] {
+            assert_eq!(action("PUT", path), Err(AmazonError::unknown_operation()), "{path}");
+        }
+    }
+
+    #[test]
+    fn bytes_and_metadata_have_their_own_base() {
+        assert_eq!(action("POST", "/cdproxy/nodes"), Ok(Action::Upload));
+        assert_eq!(action("POST", "/drive/v1/nodes"), Ok(Action::Create));
+        assert_eq!(action("GET", "/cdproxy/nodes/N/content"), Ok(Action::Download("N".into())));
+        for path in ["/drive/v1/nodes/N/content", "/cdproxy/trash", "/drive/v1/nothing"] {
+            assert_eq!(action("GET", path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
+        }
+        let wrong = action("DELETE", "/drive/v1/nodes").unwrap_err();
+        assert_eq!(wrong.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+}

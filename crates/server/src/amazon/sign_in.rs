@@ -1,0 +1,114 @@
+//! Login with Amazon (C.1): codes and refresh tokens for access tokens.
+//!
+//! `/ap/oa` asks no user and redirects at once, with a code, to an address on this machine;
+//! `/auth/o2/token` exchanges it. Any client id and secret will do. A refresh answers the refresh
+//! token that it was asked with: the cloud does not replace it.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method, StatusCode},
+    response::Response,
+};
+use serde_json::json;
+
+use crate::{
+    account::Grant,
+    app::{App, text},
+    oauth::{Form, code_for, consent, exchange_code, json_answer, redirect_target, redirect_to},
+    origin::Origin,
+};
+
+struct Refusal {
+    status: StatusCode,
+    error: &'static str,
+    description: String,
+}
+
+impl Refusal {
+    fn new(error: &'static str, description: impl Into<String>) -> Self {
+        let status = match error {
+            "invalid_client" => StatusCode::UNAUTHORIZED,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self { status, error, description: description.into() }
+    }
+}
+
+/// `POST /auth/o2/token`.
+pub(super) async fn token(app: &App, headers: &HeaderMap, body: Body) -> Response {
+    match granted(app, headers, body).await {
+        Ok((grant, refresh)) => json_answer(
+            StatusCode::OK,
+            &json!({
+                "access_token": app.issue_access(&grant),
+                "refresh_token": refresh,
+                "token_type": "bearer",
+                "expires_in": app.settings.token_life.as_secs(),
+            }),
+        ),
+        Err(Refusal { status, error, description }) => {
+            json_answer(status, &json!({ "error": error, "error_description": description }))
+        }
+    }
+}
+
+/// What is granted, and the refresh token that goes with it.
+async fn granted(app: &App, headers: &HeaderMap, body: Body) -> Result<(Grant, String), Refusal> {
+    let form = Form::read(body).await;
+    let form =
+        form.map_err(|error| Refusal::new("invalid_request", format!("The form: {error}")))?;
+    let missing = |error, name| Refusal::new(error, format!("The request is missing {name}"));
+    let required = |name| form.get(name).ok_or_else(|| missing("invalid_request", name));
+    let client = form.client(headers).ok_or_else(|| missing("invalid_client", "client_id"))?;
+    match required("grant_type")? {
+        "refresh_token" => {
+            let token = required("refresh_token")?;
+            let grant = app.refresh_grant(token).ok_or_else(|| {
+                Refusal::new("invalid_grant", "The refresh token is invalid or has expired")
+            })?;
+            Ok((grant, token.to_owned()))
+        }
+        "authorization_code" => {
+            let redirect = required("redirect_uri")?;
+            let grant = exchange_code(app, required("code")?, &client, redirect)
+                .map_err(|why| Refusal::new("invalid_grant", why))?;
+            let refresh = app.issue_refresh(&grant);
+            Ok((grant, refresh))
+        }
+        other => Err(Refusal::new(
+            "unsupported_grant_type",
+            format!("{other} is not one of authorization_code and refresh_token"),
+        )),
+    }
+}
+
+/// `GET /ap/oa`; `POST` of its form on a private server.
+pub(super) async fn sign_in(
+    app: &App,
+    origin: &Origin,
+    query: &super::query::Query,
+    method: &Method,
+    body: Body,
+) -> Response {
+    if let Err(page) = consent(app, method, body).await {
+        return *page;
+    }
+    let field = |name: &str| query.get(name).filter(|value| !value.is_empty());
+    let Some(redirect) = field("redirect_uri") else {
+        return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");
+    };
+    let Some(target) = redirect_target(redirect, origin) else {
+        return text(StatusCode::BAD_REQUEST, "This server redirects only to this machine.");
+    };
+    let (Some(client), Some("code")) = (field("client_id"), field("response_type")) else {
+        let error = ("error", "invalid_request".to_owned());
+        let said = ("error_description", "client_id and response_type=code are needed".to_owned());
+        return redirect_to(target, &[error, said], false);
+    };
+    let scope = field("scope").map(str::to_owned);
+    let mut answer = vec![("code", code_for(app, Grant::new("", scope), client, redirect))];
+    if let Some(state) = field("state") {
+        answer.push(("state", state.to_owned()));
+    }
+    redirect_to(target, &answer, false)
+}

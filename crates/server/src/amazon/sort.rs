@@ -1,0 +1,116 @@
+//! In which order: `["name ASC"]`, `['createdDate DESC']`, of either quotes (C.3).
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    error::{AmazonError, Result},
+    filter::Field,
+    node::{kind, md5},
+};
+use crate::tree::{ItemNo, Node};
+
+/// Fields, each with whether the largest comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sort(Vec<(Field, bool)>);
+
+/// What a node is sorted by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Key {
+    Number(i64),
+    Text(String),
+}
+
+impl Sort {
+    /// The order that a text says.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let bad = |what: String| AmazonError::bad(format!("Invalid sort: {what}"));
+        let inner = text
+            .trim()
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .ok_or_else(|| bad("a list in brackets was to come".into()))?;
+        let mut fields = Vec::new();
+        for entry in inner.split(',') {
+            let entry = entry.trim();
+            let unquoted = ['"', '\'']
+                .into_iter()
+                .find_map(|quote| entry.strip_prefix(quote)?.strip_suffix(quote))
+                .ok_or_else(|| bad(format!("{entry} is not quoted")))?;
+            let mut words = unquoted.split_whitespace();
+            let name = words.next().unwrap_or_default();
+            let field = Field::named(name)
+                .filter(|field| is_sortable(*field))
+                .ok_or_else(|| bad(format!("'{name}' is no field to sort by")))?;
+            let descending = match (words.next(), words.next()) {
+                (None | Some("ASC" | "asc"), None) => false,
+                (Some("DESC" | "desc"), None) => true,
+                _ => return Err(bad(format!("'{unquoted}' is not 'FIELD ASC' or 'FIELD DESC'"))),
+            };
+            fields.push((field, descending));
+        }
+        Ok(Self(fields))
+    }
+
+    /// What a node is sorted by.
+    pub(super) fn keys(&self, node: &Node) -> Vec<Key> {
+        self.0.iter().map(|(field, _)| key(node, *field)).collect()
+    }
+}
+
+fn is_sortable(field: Field) -> bool {
+    !matches!(
+        field,
+        Field::Parents | Field::Labels | Field::Description | Field::Status | Field::IsRoot
+    )
+}
+
+fn key(node: &Node, field: Field) -> Key {
+    match field {
+        Field::Name => Key::Text(crate::tree::fold(&node.name)),
+        Field::Kind => Key::Text(kind(node).to_owned()),
+        Field::CreatedDate => Key::Number(node.created.as_microsecond()),
+        Field::ModifiedDate => Key::Number(node.modified.as_microsecond()),
+        Field::Size => Key::Number(i64::try_from(node.size).unwrap_or(i64::MAX)),
+        Field::Md5 => Key::Text(md5(node).unwrap_or_default()),
+        Field::ContentType => Key::Text(node.media_type.clone().unwrap_or_default()),
+        Field::Extension => Key::Text(
+            node.name.rsplit_once('.').map(|(_, end)| end.to_lowercase()).unwrap_or_default(),
+        ),
+        _ => Key::Number(node.no),
+    }
+}
+
+/// Which of two nodes comes first; of equal ones the older.
+pub(super) fn order(sort: &Sort, one: &(Vec<Key>, ItemNo), other: &(Vec<Key>, ItemNo)) -> Ordering {
+    let mut compared = sort
+        .0
+        .iter()
+        .zip(one.0.iter().zip(&other.0))
+        .map(|((_, descending), (a, b))| if *descending { b.cmp(a) } else { a.cmp(b) });
+    compared.find(|order| order.is_ne()).unwrap_or_else(|| one.1.cmp(&other.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_cases_that_clients_send_are_understood() {
+        let name = Sort(vec![(Field::Name, false)]);
+        for text in ["[\"name ASC\"]", "['name ASC']", "[ 'name asc' ]", "['name']"] {
+            assert_eq!(Sort::parse(text), Ok(name.clone()), "{text}");
+        }
+        assert_eq!(
+            Sort::parse("['kind DESC', \"createdDate ASC\"]"),
+            Ok(Sort(vec![(Field::Kind, true), (Field::CreatedDate, false)]))
+        );
+        for text in
+            ["name ASC", "[name ASC]", "['nothing ASC']", "['name UP']", "[]", "['name ASC x']"]
+        {
+            assert!(Sort::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The control interface over HTTP, under `/_control`.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET health[?challenge=TEXT]` | says that the server is there: `{"status", "version", "instance", "pid", "proof"}`; needs no token |
+//! | `GET counters` | `{"total": n, "operations": {name: n}}` |
+//! | `POST counters/reset` | counts and logs anew |
+//! | `GET requests` | the request log, one JSON object a line |
+//! | `GET audit` | `{"blobs", "orphans", "missing", "damaged"}`: blobs, and those that no file names, that are lost, or that have a wrong size |
+//! | `GET conflicts` | items whose name in a folder is that of an older item: `[{"account", "folder", "item", "name", "older", "older_name"}]` |
+//! | `GET faults` | the rules in force and what they have done |
+//! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
+//! | `DELETE faults` | clears them |
+//! | `GET`, `PUT`, `DELETE budget` | what every account may ask for in a window of time: `{"units", "window"}`, or `null` |
+//! | `POST items` | plants an item or a list of items |
+//! | `POST state/reset` | everything as it was at the start |
+//!
+//! What rules can be made of is told at [`Fault`].
+//!
+//! A server that other machines can reach wants `Authorization: Bearer` with the control token that
+//! it printed when it started; a [private](crate::Builder::private) one wants its own access
+//! token.
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Query, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{Budget, Control, Fault, Plant};
+use crate::{access::same, app::text};
+
+/// Minimum size of a piece of the request log, in bytes: the log is never in memory as one text.
+const PIECE: usize = 64 << 10;
+
+/// The largest body: planted files come inside of it.
+const LARGEST_BODY: usize = 64 << 20;
+
+/// Routes of the control interface.
+pub(crate) fn router(control: Control) -> Router {
+    let guarded = Router::new()
+        .route("/_control/counters", get(counters))
+        .route("/_control/counters/reset", post(reset_counters))
+        .route("/_control/requests", get(requests))
+        .route("/_control/audit", get(audit))
+        .route("/_control/conflicts", get(conflicts))
+        .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
+        .route("/_control/budget", get(budget).put(set_budget).delete(clear_budget))
+        .route("/_control/items", post(plant))
+        .route("/_control/state/reset", post(reset_state))
+        .layer(middleware::from_fn_with_state(control.clone(), guard));
+    Router::new()
+        .route("/_control/health", get(health))
+        .merge(guarded)
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(control)
+}
+
+/// Rejects requests without the control token, where the server has one.
+async fn guard(State(control): State<Control>, request: Request, next: Next) -> Response {
+    let Some(token) = &control.app.control.token else { return next.run(request).await };
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if given.is_some_and(|given| same(given.trim(), token.expose())) {
+        return next.run(request).await;
+    }
+    text(
+        StatusCode::UNAUTHORIZED,
+        "cannot use control: it needs `Authorization: Bearer` with the token that the server printed \
+         when it started, or that its data folder has in the file `token`",
+    )
+}
+
+#[derive(Deserialize)]
+struct Challenge {
+    challenge: Option<String>,
+}
+
+/// Needs no token. With a challenge the server proves that it is the one that announced itself in its
+/// data folder.
+async fn health(
+    State(control): State<Control>,
+    Query(Challenge { challenge }): Query<Challenge>,
+) -> Response {
+    let instance = &control.app.control.instance;
+    json(&json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "instance": instance.public(),
+        "pid": std::process::id(),
+        "proof": challenge.map(|challenge| instance.proof(&challenge)),
+    }))
+}
+
+async fn counters(State(control): State<Control>) -> Response {
+    json(&control.counters())
+}
+
+async fn reset_counters(State(control): State<Control>) -> StatusCode {
+    control.reset_counters();
+    StatusCode::NO_CONTENT
+}
+
+async fn requests(State(control): State<Control>) -> Response {
+    let mut records = control.app.control.log.requests().into_iter();
+    let pieces = std::iter::from_fn(move || {
+        let mut piece = Vec::new();
+        while piece.len() < PIECE
+            && let Some(record) = records.next()
+        {
+            if let Err(error) = serde_json::to_writer(&mut piece, &*record) {
+                return Some(Err(error));
+            }
+            piece.push(b'\n');
+        }
+        (!piece.is_empty()).then(|| Ok(Bytes::from(piece)))
+    });
+    let body = Body::from_stream(futures::stream::iter(pieces));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+async fn audit(State(control): State<Control>) -> Response {
+    match control.audit().await {
+        Ok(audit) => json(&audit),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+async fn conflicts(State(control): State<Control>) -> Response {
+    match control.name_conflicts().await {
+        Ok(conflicts) => json(&conflicts),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+async fn faults(State(control): State<Control>) -> Response {
+    json(&control.faults())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seed {
+    seed: Option<u64>,
+}
+
+async fn add_faults(
+    State(control): State<Control>,
+    Query(Seed { seed }): Query<Seed>,
+    body: Bytes,
+) -> Response {
+    let rules = match Fault::from_json(&body) {
+        Ok(rules) => rules,
+        Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
+    };
+    let count = rules.len();
+    match control.app.control.faults.add(rules, seed) {
+        Ok(seed) => json(&json!({ "seed": seed, "rules": count })),
+        Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+async fn clear_faults(State(control): State<Control>) -> StatusCode {
+    control.clear_faults();
+    StatusCode::NO_CONTENT
+}
+
+async fn budget(State(control): State<Control>) -> Response {
+    json(&control.budget())
+}
+
+async fn set_budget(State(control): State<Control>, body: Bytes) -> Response {
+    let budget: Budget = match serde_json::from_slice(&body) {
+        Ok(budget) => budget,
+        Err(error) => return text(StatusCode::BAD_REQUEST, format!("no budget: {error}")),
+    };
+    match control.set_budget(Some(budget)) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(reason) => text(StatusCode::BAD_REQUEST, reason),
+    }
+}
+
+async fn clear_budget(State(control): State<Control>) -> Response {
+    match control.set_budget(None) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(reason) => text(StatusCode::BAD_REQUEST, reason),
+    }
+}
+
+async fn plant(State(control): State<Control>, body: Bytes) -> Response {
+    let items: Vec<Plant> = match one_or_many(&body, "item") {
+        Ok(items) => items,
+        Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
+    };
+    match control.plant(items).await {
+        Ok(planted) => (StatusCode::CREATED, json(&planted)).into_response(),
+        Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+async fn reset_state(State(control): State<Control>) -> Response {
+    match control.reset_state().await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+async fn nothing_here() -> Response {
+    text(
+        StatusCode::NOT_FOUND,
+        "Control has: health, counters, counters/reset, requests, faults, budget, audit, items, \
+         state/reset.",
+    )
+}
+
+async fn wrong_method() -> Response {
+    text(StatusCode::METHOD_NOT_ALLOWED, "That path is not for this method.")
+}
+
+/// One value, or a list of them; an error says which one is wrong and how.
+pub(super) fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
+    let value: serde_json::Value =
+        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let values = match value {
+        serde_json::Value::Array(values) => values,
+        one => vec![one],
+    };
+    values
+        .into_iter()
+        .enumerate()
+        .map(|(at, value)| {
+            serde_json::from_value(value).map_err(|error| format!("{what} {}: {error}", at + 1))
+        })
+        .collect()
+}
+
+fn json(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}

@@ -1,0 +1,195 @@
+//! What a test may ask of the server and change in it, besides what the protocols allow.
+
+mod budget;
+mod check;
+mod effects;
+mod faults;
+mod http;
+mod log;
+mod plant;
+mod rules;
+mod strike;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use budget::Budget;
+pub(super) use budget::{Budgets, within_budget};
+pub use effects::{Bandwidth, Drip, Latency, Side, When};
+pub use faults::Fault;
+pub(super) use http::router;
+pub(super) use log::Log;
+pub use log::{Counters, REMEMBERED, REMEMBERED_BYTES, RequestRecord};
+pub use plant::{Plant, PlantError, PlantKind, Planted};
+pub(super) use rules::Faults;
+pub use rules::{ActiveFault, FaultError};
+pub(super) use strike::{Failure, Spot, Strike};
+
+use super::{ServerError, app::App, running::Instance, seed, tree::Audit};
+
+/// What is counted and in force.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub log: Log,
+    pub faults: Faults,
+    pub budgets: Budgets,
+    /// The folder whose files the default drive begins with.
+    pub seed: Option<std::path::PathBuf>,
+    /// The token that control requests must carry, if any.
+    pub token: Option<crate::Secret>,
+    /// Distinguishes this server from another one at the same address.
+    pub instance: Instance,
+}
+
+/// Two items of one folder whose names are one name to the drive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NameConflict {
+    /// The account's name; the default account's is empty.
+    pub account: String,
+    /// The folder's path, from the root on.
+    pub folder: String,
+    /// The number of the item that its path does not lead to.
+    pub item: i64,
+    /// Its name.
+    pub name: String,
+    /// The number of the older item, to which the path leads.
+    pub older: i64,
+    /// The older item's name.
+    pub older_name: String,
+}
+
+/// The typed form of `/_control`: counters, request log, faults, planted items, reset. A handle
+/// that can be cloned; what it does shows in the next request.
+#[derive(Clone, Debug)]
+pub struct Control {
+    pub(super) app: Arc<App>,
+}
+
+impl Control {
+    /// How many requests came since the start or the last reset. A request is counted when it
+    /// arrives.
+    pub fn counters(&self) -> Counters {
+        self.app.control.log.counters()
+    }
+
+    /// Begins to count, and to log, anew.
+    pub fn reset_counters(&self) {
+        self.app.control.log.reset();
+    }
+
+    /// Returns the last requests that are done, in the order in which they were done: at most
+    /// [`REMEMBERED`], and at most [`REMEMBERED_BYTES`] of memory.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.app.control.log.requests().iter().map(|record| (**record).clone()).collect()
+    }
+
+    /// Compares the bytes that are kept with those that files and upload sessions are made of: what
+    /// a crash left is an orphan until it is removed, which begins when the server starts.
+    pub async fn audit(&self) -> Result<Audit, ServerError> {
+        self.app.tree.audit().await.map_err(ServerError::Tree)
+    }
+
+    /// Returns the items whose name in their folder is that of an older item, in all drives. They
+    /// come from data whose names were kept apart: by an earlier version, or while the account was
+    /// of another kind. Such an item is listed and found by its id; its path leads to the older one.
+    /// Renaming either ends the conflict.
+    pub async fn name_conflicts(&self) -> Result<Vec<NameConflict>, ServerError> {
+        let tree = &self.app.tree;
+        let path = async |drive, item| {
+            tree.path(drive, item).await.map(|names| format!("/{}", names.join("/")))
+        };
+        let mut listed = Vec::new();
+        for conflict in tree.name_conflicts().await.map_err(ServerError::Tree)? {
+            let folder = path(conflict.drive, conflict.folder).await.map_err(ServerError::Tree)?;
+            listed.push(NameConflict {
+                account: conflict.account,
+                folder,
+                item: conflict.item,
+                name: conflict.name,
+                older: conflict.older,
+                older_name: conflict.older_name,
+            });
+        }
+        Ok(listed)
+    }
+
+    /// Puts fault rules in force, behind those that are; all of them, or none if one is bad. The
+    /// dice of rules with a share are thrown from the seed that is returned.
+    pub fn add_faults(&self, rules: impl IntoIterator<Item = Fault>) -> Result<u64, FaultError> {
+        self.app.control.faults.add(rules.into_iter().collect(), None)
+    }
+
+    /// The same with a seed, to see again what another run saw: see [`Fault`].
+    pub fn add_faults_with_seed(
+        &self,
+        rules: impl IntoIterator<Item = Fault>,
+        seed: u64,
+    ) -> Result<(), FaultError> {
+        self.app.control.faults.add(rules.into_iter().collect(), Some(seed)).map(drop)
+    }
+
+    /// What the seeds of rules are made of that are added without one: that of the first, and one
+    /// more each time. For a test to print when it fails.
+    pub fn fault_seed(&self) -> u64 {
+        self.app.control.faults.seed()
+    }
+
+    /// The rules in force, and what they have done.
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        self.app.control.faults.active()
+    }
+
+    /// Puts all fault rules out of force.
+    pub fn clear_faults(&self) {
+        self.app.control.faults.clear();
+    }
+
+    /// What every account may ask for in a window of time, if that is limited.
+    pub fn budget(&self) -> Option<Budget> {
+        self.app.control.budgets.budget()
+    }
+
+    /// Limits what every account may ask for, or no more; of a new budget nothing is used.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn set_budget(&self, budget: Option<Budget>) -> Result<(), &'static str> {
+        budget.as_ref().map_or(Ok(()), Budget::check)?;
+        self.app.control.budgets.set(budget);
+        Ok(())
+    }
+
+    /// Plants items that no request can make; see [`Plant`]. One after another; what was planted
+    /// before one that fails stays.
+    pub async fn plant(
+        &self,
+        items: impl IntoIterator<Item = Plant>,
+    ) -> Result<Vec<Planted>, PlantError> {
+        plant::plant(&self.app, items.into_iter().collect()).await
+    }
+
+    /// How many upload sessions are open on an account's drive: bytes that were sent and belong to
+    /// no file yet. The default account's name is empty.
+    pub async fn upload_sessions(&self, account: &str) -> Result<u64, ServerError> {
+        let account = self.app.account(account).await.map_err(ServerError::Tree)?;
+        self.app.tree.sessions(account.drive).await.map_err(ServerError::Tree)
+    }
+
+    /// Makes the server what it was when it started: every drive is gone, the default drive has
+    /// the files of the seed folder, there are no faults, and counters and log are empty. A
+    /// budget stays in force, and nothing of it is used. Tokens stay good; uploads under way are
+    /// lost.
+    pub async fn reset_state(&self) -> Result<(), ServerError> {
+        self.app.control.faults.restart();
+        self.app.tree.reset().await.map_err(ServerError::Tree)?;
+        self.app.accounts.clear();
+        self.app.control.budgets.clear();
+        if let Some(folder) = &self.app.control.seed {
+            seed::seed(&self.app, folder).await?;
+        }
+        self.app.control.log.reset();
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! Ids and etags: bijections of numbers, so that there is no table of them.
+//!
+//! | kind | drive id | item id | eTag |
+//! |---|---|---|---|
+//! | personal | `CID` | `CID!s` + 32 hexadecimal digits | `"{GUID},n"` |
+//! | personal-legacy | `CID` | `CID!n`, the root `CID!101` | `a` + base64 of `CID!n.v` |
+//! | business, library | `b!` + base64url | `01` + 32 base32 digits | `"{GUID},n"` |
+//!
+//! A cTag is the same of the content's version, with `c:` in front inside (`onedrive-graph.md`,
+//! A2, A4).
+
+use base64::{
+    Engine as _, engine::general_purpose::STANDARD_NO_PAD, engine::general_purpose::URL_SAFE_NO_PAD,
+};
+
+use super::kind::AccountKind;
+use crate::tree::{Expect, ItemNo, Node, NodeKind, ROOT};
+
+/// What a migrated personal drive's root is called after the `!s` (A4).
+const PERSONAL_ROOT: u128 = 0xea8c_c6be_ffdb_43d7_976f_bc7d_a445_c639;
+
+/// A pre-migration drive's root is its item 101 (A4); the tree's is 100.
+const LEGACY_SHIFT: i64 = 101 - ROOT;
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// What turns a drive's numbers into ids and back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ids {
+    kind: AccountKind,
+    cid: u64,
+}
+
+impl Ids {
+    /// Those of the drive with that cid, which the tree makes of 16 hexadecimal digits.
+    pub(super) fn new(kind: AccountKind, cid: &str) -> Self {
+        Self { kind, cid: u64::from_str_radix(cid, 16).unwrap_or_default() }
+    }
+
+    /// The drive's own id.
+    pub(super) fn drive(&self) -> String {
+        if self.kind.is_personal() {
+            return format!("{:016X}", self.cid);
+        }
+        let parts = (1..=6).flat_map(|part| mix(self.cid.wrapping_add(part)).to_be_bytes());
+        format!("b!{}", URL_SAFE_NO_PAD.encode(parts.collect::<Vec<_>>()))
+    }
+
+    /// Whether a drive id names this drive. A consumer's may come in either case and without its
+    /// leading zeros (A2).
+    pub(super) fn is_drive(&self, id: &str) -> bool {
+        if !self.kind.is_personal() {
+            return id == self.drive();
+        }
+        let hexadecimal = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        hexadecimal && id.len() <= 16 && u64::from_str_radix(id, 16) == Ok(self.cid)
+    }
+
+    /// An item's id.
+    pub(super) fn item(&self, item: ItemNo) -> String {
+        match self.kind {
+            AccountKind::Personal => format!("{:016X}!s{:032x}", self.cid, self.guid(item)),
+            AccountKind::PersonalLegacy => format!("{:016X}!{}", self.cid, item + LEGACY_SHIFT),
+            AccountKind::Business | AccountKind::Library => {
+                let mut bytes = mix(self.cid).to_be_bytes()[..4].to_vec();
+                bytes.extend(self.guid(item).to_be_bytes());
+                format!("01{}", base32(&bytes))
+            }
+        }
+    }
+
+    /// The item that an id names; `None`: no item of this drive has such an id.
+    pub(super) fn number(&self, id: &str) -> Option<ItemNo> {
+        let candidate = match self.kind {
+            AccountKind::Personal => {
+                let guid = u128::from_str_radix(id.get(18..)?, 16).ok()?;
+                self.of_guid(guid)
+            }
+            AccountKind::PersonalLegacy => {
+                id.get(17..)?.parse::<i64>().ok()?.checked_sub(LEGACY_SHIFT)?
+            }
+            AccountKind::Business | AccountKind::Library => {
+                let bytes = of_base32(id.strip_prefix("01")?)?;
+                self.of_guid(u128::from_be_bytes(bytes.get(4..20)?.try_into().ok()?))
+            }
+        };
+        // Exactly one spelling names an item.
+        (self.item(candidate) == id).then_some(candidate)
+    }
+
+    /// The GUID that stands for an item in ids and etags.
+    fn guid(&self, item: ItemNo) -> u128 {
+        if item == ROOT && self.kind == AccountKind::Personal {
+            return PERSONAL_ROOT;
+        }
+        let high = mix(item as u64 ^ self.cid);
+        let low = mix(high ^ self.cid.rotate_left(32));
+        u128::from(high) << 64 | u128::from(low)
+    }
+
+    fn of_guid(&self, guid: u128) -> ItemNo {
+        if guid == PERSONAL_ROOT {
+            return ROOT;
+        }
+        (unmix((guid >> 64) as u64) ^ self.cid) as ItemNo
+    }
+
+    /// Changes with everything that changes of an item.
+    pub(super) fn etag(&self, node: &Node) -> String {
+        self.tag("", node.no, node.version)
+    }
+
+    /// Changes with an item's bytes, and with a folder's descendants. SharePoint has none of
+    /// folders (A4).
+    pub(super) fn ctag(&self, node: &Node) -> Option<String> {
+        if node.kind != NodeKind::File && !self.kind.is_personal() {
+            return None;
+        }
+        Some(self.tag("c:", node.no, node.content_version))
+    }
+
+    fn tag(&self, prefix: &str, item: ItemNo, version: i64) -> String {
+        if self.kind == AccountKind::PersonalLegacy {
+            let text = format!("{prefix}{}.{version}", self.item(item));
+            return format!("a{}", STANDARD_NO_PAD.encode(text));
+        }
+        format!("\"{prefix}{{{}}},{version}\"", guid_text(self.guid(item)))
+    }
+
+    /// Whether a list of etags or cTags, as `If-Match` and `If-None-Match` have it, names an item
+    /// as it is now, and by which of its two versions.
+    pub(super) fn matches(&self, node: &Node, list: &str) -> Option<Expect> {
+        let bare = |tag: &str| tag.trim_matches('"').to_owned();
+        let etag = bare(&self.etag(node));
+        let ctag = self.ctag(node).map(|tag| bare(&tag));
+        tags(list).find_map(|tag| match bare(tag) {
+            tag if tag == "*" => Some(Expect::Any),
+            tag if tag == etag => Some(Expect::Version(node.version)),
+            tag if Some(&tag) == ctag.as_ref() => {
+                Some(Expect::ContentVersion(node.content_version))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// The tags of a list; a comma inside quotes belongs to its tag, and to an unquoted one too where
+/// what follows it is a number (`{GUID},2`).
+fn tags(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', ',']);
+        rest = rest.strip_prefix("W/").unwrap_or(rest);
+        if rest.is_empty() {
+            return None;
+        }
+        let mut quoted = false;
+        let mut braced = false;
+        let end = rest.find(|c: char| {
+            match c {
+                '"' => quoted = !quoted,
+                '{' if !quoted => braced = true,
+                ',' if braced && !quoted => braced = false,
+                ',' if !quoted => return true,
+                _ => {}
+            }
+            false
+        });
+        let (tag, after) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = after;
+        Some(tag.trim_end())
+    })
+}
+
+/// A GUID as etags have it: `EA8CC6BE-FFDB-43D7-976F-BC7DA445C639`.
+pub(super) fn guid_text(guid: u128) -> String {
+    let hex = format!("{guid:032X}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// A bijection of 64-bit numbers whose results look like nothing (splitmix64's finalizer).
+pub(super) fn mix(mut n: u64) -> u64 {
+    n = (n ^ n >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    n = (n ^ n >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ n >> 31
+}
+
+/// The way back from [`mix`].
+fn unmix(mut n: u64) -> u64 {
+    n = (n ^ n >> 31 ^ n >> 62).wrapping_mul(0x3196_42b2_d24d_8ec3);
+    n = (n ^ n >> 27 ^ n >> 54).wrapping_mul(0x96de_1b17_3f11_9089);
+    n ^ n >> 30 ^ n >> 60
+}
+
+/// RFC 4648 base32 of a multiple of five bytes, so without padding.
+fn base32(bytes: &[u8]) -> String {
+    let digits = bytes.chunks(5).flat_map(|five| {
+        let group = five.iter().fold(0u64, |group, byte| group << 8 | u64::from(*byte));
+        (0..8).rev().map(move |digit| BASE32[(group >> (5 * digit) & 31) as usize] as char)
+    });
+    digits.collect()
+}
+
+fn of_base32(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(8) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 8 * 5);
+    for eight in text.as_bytes().chunks(8) {
+        let mut group = 0u64;
+        for digit in eight {
+            let value = BASE32.iter().position(|known| known == digit)?;
+            group = group << 5 | value as u64;
+        }
+        bytes.extend_from_slice(&group.to_be_bytes()[3..]);
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tree::FIRST_ITEM;
+
+    fn ids(kind: AccountKind, cid: u64) -> Ids {
+        Ids { kind, cid }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_leads_back_to_its_number(cid: u64, item in ROOT..i64::MAX - 1, kind in 0usize..4) {
+            let ids = ids(AccountKind::ALL[kind], cid);
+            prop_assert_eq!(ids.number(&ids.item(item)), Some(item));
+        }
+
+        #[test]
+        fn no_other_text_is_an_id(cid: u64, text in ".{0,60}", kind in 0usize..4) {
+            let ids = ids(AccountKind::ALL[kind], cid);
+            if let Some(item) = ids.number(&text) {
+                prop_assert_eq!(ids.item(item), text);
+            }
+        }
+    }
+
+    #[test]
+    fn ids_have_the_form_of_their_kind() {
+        let cid = 0x66d5_3be8_a505_6eca;
+        let personal = ids(AccountKind::Personal, cid);
+        assert_eq!(personal.drive(), "66D53BE8A5056ECA");
+        assert_eq!(personal.item(ROOT), "66D53BE8A5056ECA!sea8cc6beffdb43d7976fbc7da445c639");
+        assert_eq!(personal.item(FIRST_ITEM).len(), 16 + 2 + 32);
+        let legacy = ids(AccountKind::PersonalLegacy, cid);
+        assert_eq!(legacy.item(ROOT), "66D53BE8A5056ECA!101");
+        let business = ids(AccountKind::Business, cid);
+        assert!(business.drive().starts_with("b!"));
+        assert_eq!(business.drive().len(), 2 + 64);
+        assert!(business.item(FIRST_ITEM).starts_with("01"));
+        assert_eq!(business.item(FIRST_ITEM).len(), 34);
+    }
+
+    #[test]
+    fn a_consumers_drive_id_is_known_in_any_case_and_without_its_zeros() {
+        let personal = ids(AccountKind::Personal, 0x0d53_be8a_5056_eca1);
+        for id in ["0D53BE8A5056ECA1", "0d53be8a5056eca1", "D53BE8A5056ECA1"] {
+            assert!(personal.is_drive(id), "{id}");
+        }
+        for id in ["", "0D53BE8A5056ECA2", "00D53BE8A5056ECA1", "+D53BE8A5056ECA1"] {
+            assert!(!personal.is_drive(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_tags_is_split_outside_quotes() {
+        let list: Vec<_> = tags(r#""{A},1", W/"{B},2" ,{C},3, aQ0lE,*"#).collect();
+        assert_eq!(list, [r#""{A},1""#, r#""{B},2""#, "{C},3", "aQ0lE", "*"]);
+    }
+
+    #[test]
+    fn base32_is_rfc_4648s() {
+        assert_eq!(base32(b"fooba"), "MZXW6YTB");
+        assert_eq!(of_base32("MZXW6YTB").unwrap(), b"fooba");
+    }
+}

@@ -1,0 +1,378 @@
+//! Walks every route of the table with one option, preference and body member of each sort.
+
+use std::{collections::BTreeSet, io::Cursor};
+
+use http::{Method, StatusCode};
+use reqwest::{Client, redirect};
+use serde_json::{Value, json};
+
+use super::{
+    contract::{BodyRule, SYSTEM, Unknown},
+    table::{ROUTES, Route},
+};
+use crate::Server;
+
+/// A server, and a counter for the names of fixtures.
+struct Cloud {
+    server: Server,
+    client: Client,
+    picture: Vec<u8>,
+    made: std::sync::atomic::AtomicUsize,
+}
+
+/// A response, as far as it is compared.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    location: String,
+    body: Value,
+}
+
+impl Answer {
+    fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap_or_default()
+    }
+
+    fn keys(&self) -> BTreeSet<&str> {
+        self.body.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+/// Items and URLs that the requests of one route use.
+struct Fixture<'a> {
+    cloud: &'a Cloud,
+    route: &'static Route,
+    /// Of the folder that the items are in.
+    name: String,
+    values: Vec<(&'static str, String)>,
+}
+
+impl Cloud {
+    async fn new() -> Self {
+        let server = Server::builder().start().await.unwrap();
+        let client =
+            Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
+        let mut picture = Cursor::new(Vec::new());
+        let image = image::DynamicImage::new_rgb8(40, 30);
+        image.write_to(&mut picture, image::ImageFormat::Png).unwrap();
+        Self { server, client, picture: picture.into_inner(), made: 0.into() }
+    }
+
+    fn url(&self, base: &str, path: &str) -> String {
+        if path.starts_with("http") {
+            return path.to_owned();
+        }
+        format!("{}{base}{path}", self.server.url().as_str().trim_end_matches('/'))
+    }
+
+    async fn send(
+        &self,
+        account: &str,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.client.request(method, url);
+        request = request.header("authorization", format!("Bearer drivedal-dev-{account}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.body(body).send().await.unwrap();
+        let status = response.status();
+        let location = response.headers().get("location");
+        let location = location.map_or("", |value| value.to_str().unwrap()).to_owned();
+        let bytes = response.bytes().await.unwrap();
+        Answer { status, location, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+    }
+
+    /// Makes what a route's example names.
+    async fn fixture(&self, route: &'static Route) -> Fixture<'_> {
+        let number = self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut fixture =
+            Fixture { cloud: self, route, name: format!("walk{number}"), values: Vec::new() };
+        fixture.make().await;
+        fixture
+    }
+}
+
+impl Fixture<'_> {
+    async fn ok(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let url = self.cloud.url("/v1.0", path);
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let answer = self.cloud.send(self.route.example.account, method, &url, &[], body).await;
+        assert!(answer.status.as_u16() < 400, "{method} {path}: {answer:?}");
+        answer
+    }
+
+    async fn make_file(&self, name: &str) -> String {
+        let path = format!("/me/drive/root:/{}/{name}:/content", self.name);
+        let url = self.cloud.url("/v1.0", &path);
+        let account = self.route.example.account;
+        let picture = self.cloud.picture.clone();
+        let answer = self.cloud.send(account, "PUT", &url, &[], picture).await;
+        answer.body["id"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+    }
+
+    async fn make(&mut self) {
+        let path = self.route.example.path;
+        let file = self.make_file("f.png").await;
+        let item = format!("/me/drive/items/{file}");
+        if path.contains("{folder}") {
+            self.make_file("d/1").await;
+            self.make_file("d/2").await;
+            let found = format!("/me/drive/root:/{}/d", self.name);
+            let folder = self.ok("GET", &found, &Value::Null).await;
+            self.keep("{folder}", &folder.body["id"]);
+        }
+        if path.contains("{trashed}") {
+            let trashed = self.make_file("t").await;
+            self.ok("DELETE", &format!("/me/drive/items/{trashed}"), &Value::Null).await;
+            self.keep("{trashed}", &trashed.into());
+        }
+        if path.contains("{permission}") {
+            let body = json!({"recipients": [{"email": "a@example.org"}], "roles": ["read"]});
+            let given = self.ok("POST", &format!("{item}/invite"), &body).await;
+            self.keep("{permission}", &given.body["value"][0]["id"]);
+        }
+        if path == "{upload}" {
+            let complete = self.route.example.method == "POST";
+            let create = format!("/me/drive/root:/{}/u:/createUploadSession", self.name);
+            let made = self.ok("POST", &create, &json!({ "deferCommit": complete })).await;
+            let url = made.body["uploadUrl"].as_str().unwrap();
+            if complete {
+                let range = [("content-range", "bytes 0-0/1")];
+                let put = self.cloud.send("", "PUT", url, &range, b"b".to_vec()).await;
+                assert_eq!(put.status, StatusCode::ACCEPTED, "{put:?}");
+            }
+            self.keep("{upload}", &url.into());
+        }
+        if path == "{monitor}" {
+            let copied = self.ok("POST", &format!("{item}/copy"), &json!({"name": "c"})).await;
+            self.keep("{monitor}", &copied.location.into());
+        }
+        if path == "{link}" {
+            let body = json!({"type": "view", "scope": "anonymous"});
+            let made = self.ok("POST", &format!("{item}/createLink"), &body).await;
+            self.keep("{link}", &made.body["link"]["webUrl"]);
+        }
+        self.keep("{file}", &file.into());
+    }
+
+    fn keep(&mut self, name: &'static str, value: &Value) {
+        self.values.push((name, value.as_str().expect("a value").to_owned()));
+    }
+
+    /// Sends the route's request with an option, a header and another body.
+    async fn send_with(
+        &self,
+        base: &str,
+        option: &str,
+        header: Option<(&str, &str)>,
+        body: Option<Value>,
+    ) -> Answer {
+        let example = &self.route.example;
+        let mut path = example.path.replace("walk/", &format!("{}/", self.name));
+        for (name, value) in &self.values {
+            path = path.replace(name, value);
+        }
+        let mut url = self.cloud.url(base, &path);
+        if !option.is_empty() {
+            let joint = if url.contains('?') { '&' } else { '?' };
+            url = format!("{url}{joint}{option}");
+        }
+        let mut headers: Vec<_> = header.into_iter().collect();
+        if example.path == "{upload}" && example.method == "PUT" {
+            headers.push(("content-range", "bytes 0-0/1"));
+        }
+        let body = body.map_or(example.body.to_owned(), |body| body.to_string());
+        self.cloud.send(example.account, example.method, &url, &headers, body.into()).await
+    }
+
+    async fn option(&self, option: &str) -> Answer {
+        self.send_with("/v1.0", option, None, None).await
+    }
+
+    /// The file, by which is seen whether a request had an effect.
+    async fn file(&self) -> Value {
+        let file = self.values.iter().find(|(name, _)| *name == "{file}").unwrap();
+        let path = format!("/me/drive/items/{}?$select=eTag,name,parentReference", file.1);
+        let permissions = format!("/me/drive/items/{}/permissions", file.1);
+        let item = self.ok("GET", &path, &Value::Null).await.body;
+        json!([item, self.ok("GET", &permissions, &Value::Null).await.body])
+    }
+}
+
+/// A value of an option with which a request succeeds.
+fn sample(option: &str) -> &'static str {
+    match option {
+        "select" => "id",
+        "expand" => "thumbnails",
+        "top" | "AVOverride" => "1",
+        "orderby" => "name",
+        "filter" => "name ne 'x'",
+        "token" => "latest",
+        "count" | "includeDeletedItems" | "allowexternal" => "true",
+        "search" => "*",
+        _ => "x",
+    }
+}
+
+/// A body of the route's example with one more member.
+fn with_member(example: &str, path: &str, value: &Value) -> Value {
+    let mut body: Value = match example {
+        "" => json!({}),
+        text => serde_json::from_str(text).unwrap(),
+    };
+    let mut within = &mut body;
+    let mut names = path.split('.').peekable();
+    while let Some(first) = names.next() {
+        // The names of annotations have dots too.
+        let name = match first.starts_with('@') {
+            true => path[path.find('@').unwrap()..].to_owned(),
+            false => first.to_owned(),
+        };
+        let is_last = first.starts_with('@') || names.peek().is_none();
+        if let Value::Array(all) = within {
+            within = &mut all[0];
+        }
+        if is_last {
+            within[&name] = value.clone();
+            break;
+        }
+        if within.get(&name).is_none() {
+            within[&name] = if name == "requests" { json!([{}]) } else { json!({}) };
+        }
+        within = &mut within[&name];
+    }
+    body
+}
+
+/// A value of a member that is not implemented, which asks for something else than the default.
+fn other_value(default: Option<&str>) -> Value {
+    match default {
+        Some("true") => false.into(),
+        Some("false") => true.into(),
+        _ => "x".into(),
+    }
+}
+
+fn split_default(entry: &'static str) -> (&'static str, Option<&'static str>) {
+    entry.split_once('=').map_or((entry, None), |(name, default)| (name, Some(default)))
+}
+
+#[tokio::test]
+async fn every_route_treats_options_by_its_contract() {
+    let cloud = Cloud::new().await;
+    for route in ROUTES {
+        let at = format!("{} {}", route.example.method, route.example.path);
+        let contract = &route.contract;
+        let plain = cloud.fixture(route).await.option("").await;
+        let is_version = route.operation == "graph.versions";
+        assert!(plain.status.as_u16() < 400 || is_version, "{at}: {plain:?}");
+        for option in contract.odata.iter().chain(contract.plain) {
+            if ["skiptoken", "tempauth", "overwrite", "rename"].contains(option)
+                || route.example.path.contains(&format!("{option}="))
+            {
+                // They come from the server, or are in the example.
+                continue;
+            }
+            let named = format!("{option}={}", sample(option));
+            let answer = cloud.fixture(route).await.option(&named).await;
+            assert_eq!(answer.status, plain.status, "{at} {named}: {answer:?}");
+        }
+        let unknown = cloud.fixture(route).await.option("colour=red").await;
+        assert_eq!(unknown.status, plain.status, "{at}: {unknown:?}");
+        assert_eq!(unknown.keys(), plain.keys(), "{at}");
+        let fixture = cloud.fixture(route).await;
+        let before = fixture.file().await;
+        let missing = |name: &&&str| {
+            !contract.odata.contains(name)
+                && !contract.refused.contains(name)
+                && !contract.unimplemented.contains(name)
+        };
+        for name in SYSTEM.iter().filter(missing) {
+            for named in [format!("${name}"), (*name).to_owned(), format!("%24{name}")] {
+                let answer = fixture.option(&format!("{named}=xml")).await;
+                refused(&at, &answer, 501, &named.replace("%24", "$"));
+            }
+        }
+        for entry in contract.unimplemented {
+            let (name, default) = split_default(entry);
+            let value = other_value(default).to_string().replace('"', "");
+            refused(&at, &fixture.option(&format!("{name}={value}")).await, 501, name);
+        }
+        for name in contract.refused {
+            refused(&at, &fixture.option(&format!("${name}=1")).await, 400, name);
+        }
+        for preference in contract.preferences {
+            let header = Some(("prefer", *preference));
+            refused(&at, &fixture.send_with("/v1.0", "", header, None).await, 501, preference);
+        }
+        for base in ["/v1.0", "/beta", "/_api/v2.0"] {
+            let answer = fixture.send_with(base, "$colour=red", None, None).await;
+            refused(&at, &answer, 400, "$colour");
+        }
+        assert_eq!(fixture.file().await, before, "{at}: a refused request has no effect");
+    }
+}
+
+#[tokio::test]
+async fn every_route_treats_body_members_by_its_contract() {
+    let cloud = Cloud::new().await;
+    for route in ROUTES {
+        let BodyRule::Json(members) = &route.contract.body else { continue };
+        let at = format!("{} {}", route.example.method, route.example.path);
+        let example = route.example.body;
+        let with = |path: &str, value: &Value| Some(with_member(example, path, value));
+        let plain = cloud.fixture(route).await.option("").await;
+        let fixture = cloud.fixture(route).await;
+        let before = fixture.file().await;
+        for entry in members.unimplemented {
+            let (name, default) = split_default(entry);
+            let body = with(name, &other_value(default));
+            refused(&at, &fixture.send_with("/v1.0", "", None, body).await, 501, name);
+        }
+        if let Unknown::Refused(code) = members.unknown {
+            let answer = fixture.send_with("/v1.0", "", None, with("colour", &1.into())).await;
+            refused(&at, &answer, 400, "colour");
+            assert_eq!(answer.body["error"]["code"], code, "{at}");
+        }
+        assert_eq!(fixture.file().await, before, "{at}: a refused request has no effect");
+        if members.unknown == Unknown::Ignored {
+            let fixture = cloud.fixture(route).await;
+            let answer = fixture.send_with("/v1.0", "", None, with("colour", &1.into())).await;
+            assert_eq!(answer.status, plain.status, "{at}: {answer:?}");
+        }
+        for entry in members.unimplemented {
+            let (name, default) = split_default(entry);
+            let value = default.map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
+            let fixture = cloud.fixture(route).await;
+            let answer = fixture.send_with("/v1.0", "", None, with(name, &value)).await;
+            assert_eq!(answer.status, plain.status, "{at} {name}: {answer:?}");
+        }
+        for name in members.implemented {
+            let fixture = cloud.fixture(route).await;
+            let answer = fixture.send_with("/v1.0", "", None, with(name, &"x".into())).await;
+            assert_ne!(answer.status, StatusCode::NOT_IMPLEMENTED, "{at} {name}: {answer:?}");
+            assert!(!answer.message().contains("not a parameter"), "{at} {name}: {answer:?}");
+        }
+    }
+}
+
+/// Checks that a response refuses something by its name.
+fn refused(at: &str, answer: &Answer, status: u16, name: &str) {
+    assert_eq!(answer.status.as_u16(), status, "{at} {name}: {answer:?}");
+    assert!(answer.message().contains(name), "{at} {name}: {answer:?}");
+    if status == 501 {
+        assert_eq!(answer.body["error"]["code"], "notSupported", "{at} {name}");
+    }
+}
+
+#[test]
+fn every_operation_is_listed_once() {
+    let all = &*super::task::OPERATIONS;
+    let distinct: BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len());
+}

@@ -1,0 +1,310 @@
+//! BITS uploads on the storage host (live-connect.md, A.7), under `/items` and `/users`: a file in
+//! fragments, each a `POST` whose `BITS-Packet-Type` says what it is.
+//!
+//! | packet | done | answered |
+//! |---|---|---|
+//! | Create-Session | 201 | `BITS-Session-Id`, `BITS-Protocol` |
+//! | Fragment | 200 | `BITS-Session-Id`, `BITS-Received-Content-Range`: the next byte |
+//! | Close-Session | 201 new, 200 replaced | `X-Resource-Id` |
+//! | Cancel-Session | 200 | |
+//! | Ping | 200 | |
+//!
+//! A session is one of the tree's upload sessions, so it survives a restart of the server, and what
+//! it makes is an item like any other. A file of that name is replaced. Close-Session without any
+//! fragment is 416 and leaves the session open (python-onedrive#34): an empty file is made by `PUT`.
+//!
+//! # Inferred
+//! What no source says, each in one place of the code:
+//! * A session is bound to its account, not to the very token that it was opened with: a client that
+//!   renewed its token before Close was let in.
+//! * Fragments and Cancel-Session go by the session alone: a token may be missing or too old there,
+//!   but not wrong. Close-Session needs one; too old is 500, as A.7 says.
+//! * A folder on the way that is missing is 404 with Windows' code for a path that is not found.
+//! * Close before all bytes are there is 400, and what was there is gone (MC-BUP).
+
+mod address;
+mod error;
+mod fragment;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use self::{
+    address::{Address, PREFIXES},
+    error::{BitsError, Result},
+};
+use super::{
+    ids::LiveId,
+    names,
+    scopes::{Scopes, WRITE},
+};
+use crate::{
+    account::{Account, Refusal},
+    app::{App, Exchange, FrontEnd},
+    tree::{Expect, NewItem, NodeKind, OnConflict, Session, TreeError},
+};
+
+/// The only protocol there is: its GUID.
+const PROTOCOL: &str = "{7df0354d-249b-430f-820d-3d2a9bef4931}";
+
+const PACKET_TYPE: HeaderName = HeaderName::from_static("bits-packet-type");
+const SESSION_ID: HeaderName = HeaderName::from_static("bits-session-id");
+const RECEIVED: HeaderName = HeaderName::from_static("bits-received-content-range");
+const OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+
+/// The method that a `POST` stands for.
+const METHOD: &str = "BITS_POST";
+
+/// Serves BITS uploads.
+pub(crate) struct Bits;
+
+/// What a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packet {
+    Create,
+    Fragment,
+    Close,
+    Cancel,
+    Ping,
+}
+
+const UNKNOWN: &str = "live.bits.unknown";
+
+impl Packet {
+    fn of(request: &Parts) -> Option<Self> {
+        let name = text(request, &PACKET_TYPE)?.trim().to_ascii_lowercase();
+        Some(match name.as_str() {
+            "create-session" => Self::Create,
+            "fragment" => Self::Fragment,
+            "close-session" => Self::Close,
+            "cancel-session" => Self::Cancel,
+            "ping" => Self::Ping,
+            _ => return None,
+        })
+    }
+
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Create => "live.bits.create",
+            Self::Fragment => "live.bits.fragment",
+            Self::Close => "live.bits.close",
+            Self::Cancel => "live.bits.cancel",
+            Self::Ping => "live.bits.ping",
+        }
+    }
+}
+
+/// What this front end keeps with a session.
+#[derive(Debug, Deserialize, Serialize)]
+struct Kept {
+    /// The account's name, by which a session of another protocol's is told apart too.
+    bits_account: String,
+}
+
+/// Parses an address, for fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzzing(path: &str) {
+    let _ = address::Address::of(path);
+}
+
+#[async_trait]
+impl FrontEnd for Bits {
+    fn operations(&self) -> &'static [&'static str] {
+        &[
+            "live.bits.create",
+            "live.bits.fragment",
+            "live.bits.close",
+            "live.bits.cancel",
+            "live.bits.ping",
+            UNKNOWN,
+        ]
+    }
+
+    fn serves(&self, path: &str) -> bool {
+        PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+    }
+
+    fn operation(&self, request: &Parts) -> &'static str {
+        Packet::of(request).map_or(UNKNOWN, Packet::operation)
+    }
+
+    fn drive(&self, app: &App, request: &Parts) -> Option<String> {
+        let address = Address::of(request.uri.path()).ok()?;
+        app.accounts.of_cid(&address.cid).map(|account| account.name.clone())
+    }
+
+    fn session(&self, request: &Parts) -> Option<String> {
+        text(request, &SESSION_ID).map(|id| id.trim().to_owned())
+    }
+
+    async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        match answer(app, &exchange, &parts, body).await {
+            Ok(response) => response,
+            Err(error) => error.response(),
+        }
+    }
+
+    fn failure(&self, status: StatusCode) -> Response {
+        BitsError::on_demand(status).response()
+    }
+}
+
+async fn answer(app: &App, exchange: &Exchange, request: &Parts, body: Body) -> Result<Response> {
+    let meant = text(request, &OVERRIDE).unwrap_or(request.method.as_str());
+    if !meant.eq_ignore_ascii_case(METHOD) {
+        return Err(BitsError::status(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let packet = Packet::of(request).ok_or_else(BitsError::invalid)?;
+    if packet == Packet::Ping {
+        return Ok(ack(StatusCode::OK));
+    }
+    let address = Address::of(request.uri.path())?;
+    match packet {
+        Packet::Create => create(app, exchange, request, &address).await,
+        _ => {
+            let session = session(app, exchange, request, packet, &address).await?;
+            match packet {
+                Packet::Fragment => fragment::take(app, request, session, body).await,
+                Packet::Close => close(app, &session, &address).await,
+                _ => {
+                    app.tree.cancel(&session.id).await?;
+                    Ok(ack(StatusCode::OK))
+                }
+            }
+        }
+    }
+}
+
+/// The account of the token, whose drive the address must be on.
+async fn owner(app: &App, exchange: &Exchange, address: &Address) -> Result<Arc<Account>> {
+    let grant = exchange.grant.clone()?;
+    let account = app.account(&grant.account).await?;
+    if account.cid != address.cid || !Scopes::of(&grant).has(WRITE) {
+        return Err(BitsError::denied());
+    }
+    Ok(account)
+}
+
+async fn create(
+    app: &App,
+    exchange: &Exchange,
+    request: &Parts,
+    address: &Address,
+) -> Result<Response> {
+    let account = owner(app, exchange, address).await?;
+    let protocols = request.headers.get("bits-supported-protocols");
+    let protocols = protocols.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let separators = |c: char| c.is_whitespace() || c == ',';
+    if !protocols.split(separators).any(|protocol| protocol.eq_ignore_ascii_case(PROTOCOL)) {
+        return Err(BitsError::invalid());
+    }
+    names::check(&address.name).map_err(|_| BitsError::invalid())?;
+    let parent = address.folder(app, account.drive).await?;
+    match app.tree.child(account.drive, parent, &address.name).await {
+        Ok(there) if there.kind != NodeKind::File => return Err(BitsError::invalid()),
+        Ok(_) | Err(TreeError::NotFound) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let kept = Kept { bits_account: account.name.clone() };
+    let session = app
+        .tree
+        .open_session(Session {
+            id: String::new(),
+            drive: account.drive,
+            parent,
+            folders: Vec::new(),
+            name: address.name.clone(),
+            total: None,
+            received: 0,
+            on_conflict: OnConflict::Replace,
+            expires: expiry(app),
+            state: serde_json::to_value(&kept).unwrap_or_default(),
+        })
+        .await?;
+    let mut response = ack(StatusCode::CREATED);
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static("bits-protocol"), HeaderValue::from_static(PROTOCOL));
+    named(&mut response, &session);
+    Ok(response)
+}
+
+/// The session that a packet is about, if whoever sent it may.
+async fn session(
+    app: &App,
+    exchange: &Exchange,
+    request: &Parts,
+    packet: Packet,
+    address: &Address,
+) -> Result<Session> {
+    match (&exchange.grant, packet) {
+        (Ok(_), _) => {}
+        (Err(Refusal::Expired), Packet::Close) => return Err(BitsError::expired_at_close()),
+        (Err(Refusal::Missing | Refusal::Expired), Packet::Fragment | Packet::Cancel) => {}
+        (Err(refusal), _) => return Err((*refusal).into()),
+    }
+    let id = text(request, &SESSION_ID).ok_or_else(BitsError::no_session)?;
+    let session = app.tree.session(id.trim()).await?;
+    let kept: Kept =
+        serde_json::from_value(session.state.clone()).map_err(|_| BitsError::no_session())?;
+    let others = exchange.grant.as_ref().is_ok_and(|grant| grant.account != kept.bits_account);
+    let account = app.account(&kept.bits_account).await?;
+    if others || account.cid != address.cid {
+        return Err(BitsError::no_session());
+    }
+    Ok(session)
+}
+
+async fn close(app: &App, session: &Session, address: &Address) -> Result<Response> {
+    if session.received == 0 {
+        return Err(BitsError::goes_on_at(0));
+    }
+    if session.total.is_some_and(|total| total != session.received) {
+        app.tree.cancel(&session.id).await?;
+        return Err(BitsError::invalid());
+    }
+    let written = app.tree.commit(&session.id, NewItem::default(), Expect::Any, None).await?;
+    let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = ack(status);
+    let resource = LiveId::new(&address.cid, written.node.kind, written.node.no).resource();
+    if let Ok(resource) = HeaderValue::try_from(resource) {
+        response.headers_mut().insert(HeaderName::from_static("x-resource-id"), resource);
+    }
+    Ok(response)
+}
+
+/// When a session that was touched now is forgotten.
+fn expiry(app: &App) -> Timestamp {
+    Timestamp::now() + app.settings.session_life
+}
+
+/// An answer without a body, as all are.
+fn ack(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(PACKET_TYPE, HeaderValue::from_static("Ack"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}
+
+/// Says which session an answer is about.
+fn named(response: &mut Response, session: &Session) {
+    if let Ok(id) = HeaderValue::try_from(&session.id) {
+        response.headers_mut().insert(SESSION_ID, id);
+    }
+}
+
+fn text<'a>(request: &'a Parts, name: &HeaderName) -> Option<&'a str> {
+    request.headers.get(name)?.to_str().ok()
+}

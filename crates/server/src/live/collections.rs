@@ -1,0 +1,148 @@
+//! Lists that are no folder's (A.5, rows 5, 20 to 22): albums, recent documents, what others share,
+//! what a search finds.
+//!
+//! But for the albums, everything below a folder is looked at, a page at a time: no more is in
+//! memory than the answer needs.
+
+use std::collections::HashMap;
+
+use axum::response::Response;
+
+use super::{
+    Asked,
+    access::Access,
+    error::{LiveError, Result},
+    kinds::ObjectType,
+    listing::{self, Request},
+    route::{BASE, Which},
+};
+use crate::tree::{ItemNo, Listing, Media, Node, NodeKind, Order, ROOT, fold};
+
+/// Items that are looked at with one question to the tree.
+const STRIDE: u64 = 1000;
+
+/// How many items an answer has where nobody says: of searches (A.3), and of recent documents
+/// (inferred).
+const PAGE: u64 = 100;
+
+/// `GET {user}/albums`.
+pub(super) async fn albums(asked: &Asked) -> Result<Response> {
+    let mut request = Request::of(&asked.query)?;
+    request.narrow(&[ObjectType::Album]);
+    let which = Listing { order: Order::Name, ..Listing::default() };
+    let children = asked.app().tree.children(asked.drive(), ROOT, which).await;
+    let mut nodes = children.map_err(|error| LiveError::tree(error, asked.shown()))?;
+    nodes.retain(|node| request.takes(ObjectType::of(node)));
+    found(asked, &request, nodes, "me/albums").await
+}
+
+/// `GET {user}/skydrive/recent_docs`: files, those last changed by the user first.
+pub(super) async fn recent(asked: &Asked) -> Result<Response> {
+    let mut request = Request::of(&asked.query)?;
+    let most = usize::try_from(request.wanted(PAGE)).unwrap_or(usize::MAX);
+    let mut nodes: Vec<Node> = Vec::new();
+    let newest_first = |nodes: &mut Vec<Node>| {
+        nodes.sort_by_key(|node| std::cmp::Reverse((node.client_modified, node.no)));
+        nodes.truncate(most);
+    };
+    scan(asked, ROOT, |node| {
+        if node.kind == NodeKind::File && request.takes(ObjectType::of(&node)) {
+            nodes.push(node);
+            if nodes.len() >= most.saturating_mul(2).max(STRIDE as usize) {
+                newest_first(&mut nodes);
+            }
+        }
+        true
+    })
+    .await?;
+    newest_first(&mut nodes);
+    found(asked, &request, nodes, "me/skydrive/recent_docs").await
+}
+
+/// `GET {user}/skydrive/shared…`: what others put here.
+pub(super) async fn shared(asked: &Asked, which: Which) -> Result<Response> {
+    let mut request = Request::of(&asked.query)?;
+    if let Some(types) = which.types() {
+        request.narrow(types);
+    }
+    let mut nodes = Vec::new();
+    scan(asked, ROOT, |node| {
+        if node.owner.is_some() && request.takes(ObjectType::of(&node)) {
+            nodes.push(node);
+        }
+        true
+    })
+    .await?;
+    let path = match which {
+        Which::Files => "me/skydrive/shared".to_owned(),
+        which => format!("me/skydrive/shared/{}", which.name()),
+    };
+    found(asked, &request, nodes, &path).await
+}
+
+/// `GET {folder}/search?q=…`: files and folders whose name, description or song has the words.
+pub(super) async fn search(asked: &Asked) -> Result<Response> {
+    let mut request = Request::of(&asked.query)?;
+    let sought = fold(asked.query.get("q").ok_or_else(|| LiveError::missing("q"))?);
+    let most = request.wanted(PAGE);
+    let (folder, shown) = asked.folder()?;
+    let mut nodes = Vec::new();
+    scan(asked, folder, |node| {
+        if request.takes(ObjectType::of(&node)) && has(&node, &sought) {
+            nodes.push(node);
+        }
+        (nodes.len() as u64) < most
+    })
+    .await?;
+    found(asked, &request, nodes, &format!("{shown}/search")).await
+}
+
+/// Whether a text is in what an item says of itself.
+fn has(node: &Node, sought: &str) -> bool {
+    let within =
+        |text: &Option<String>| text.as_deref().is_some_and(|text| fold(text).contains(sought));
+    let song = match node.content.as_ref().and_then(|content| content.media.as_deref()) {
+        Some(Media::Audio(song)) => Some(song),
+        _ => None,
+    };
+    fold(&node.name).contains(sought)
+        || within(&node.description)
+        || song.is_some_and(|song| [&song.title, &song.artist, &song.album].into_iter().any(within))
+}
+
+/// Gives every item below a folder to `take`, until it has enough.
+async fn scan(asked: &Asked, folder: ItemNo, mut take: impl FnMut(Node) -> bool) -> Result<()> {
+    let mut at = Some(0);
+    while let Some(from) = at {
+        let page = asked.app().tree.below(asked.drive(), folder, from, STRIDE).await;
+        let (nodes, next) = page.map_err(|error| LiveError::tree(error, asked.shown()))?;
+        for node in nodes {
+            if !take(node) {
+                return Ok(());
+            }
+        }
+        at = next;
+    }
+    Ok(())
+}
+
+/// A page of what was found, from the first on; each with who can see it.
+async fn found(asked: &Asked, request: &Request, nodes: Vec<Node>, path: &str) -> Result<Response> {
+    let (nodes, more) = request.cut(nodes);
+    let mut known: HashMap<Option<ItemNo>, Access> = HashMap::new();
+    let mut shown = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let folder = node.parents.first().copied();
+        let above = match known.get(&folder) {
+            Some(&above) => above,
+            None => {
+                let above = asked.access_above(&node).await?;
+                known.insert(folder, above);
+                above
+            }
+        };
+        shown.push((node, above));
+    }
+    let url = asked.objects.origin.url(&format!("{BASE}/{path}"));
+    Ok(listing::answer(asked, shown, request.paging(&url, more)))
+}

@@ -1,0 +1,179 @@
+//! Comments and tags (A.5, rows 23 to 25).
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    Asked,
+    error::{LiveError, Result},
+    extra::{Comment, Extra, Person, Tag},
+    fields::Fields,
+    ids::{CommentId, TagId},
+    items::no_content,
+    kinds::ObjectType,
+    listing::{Paging, Request},
+    objects::{Objects, time},
+    route::BASE,
+};
+use crate::tree::{Node, NodeKind};
+
+/// The longest comment, in characters (A.6).
+const LONGEST: usize = 10_000;
+
+#[derive(Serialize)]
+struct CommentObject<'a> {
+    id: String,
+    from: super::objects::From<'a>,
+    message: &'a str,
+    created_time: String,
+}
+
+#[derive(Serialize)]
+struct TagObject<'a> {
+    id: String,
+    user: &'a Person,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<f64>,
+    created_time: String,
+}
+
+#[derive(Serialize)]
+struct Collection<T> {
+    data: Vec<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paging: Option<Paging>,
+}
+
+/// The page of a list that `limit` and `offset` select.
+fn page<T: Serialize>(asked: &Asked, all: Vec<T>, list: &str) -> Result<Response> {
+    let request = Request::of(&asked.query)?;
+    let (data, more) = request.cut(all);
+    let url = asked.objects.origin.url(&format!("{BASE}/{}/{list}", asked.shown()));
+    let paging = request.paging(&url, more);
+    Ok(asked.presentation.json(StatusCode::OK, &Collection { data, paging }))
+}
+
+impl Objects {
+    fn comment<'a>(&'a self, node: &Node, comment: &'a Comment) -> CommentObject<'a> {
+        CommentObject {
+            id: CommentId::new(&self.account.cid, node.no, comment.number).to_string(),
+            from: self.person(&comment.from),
+            message: &comment.message,
+            created_time: time(comment.created),
+        }
+    }
+
+    /// A tag; its place only on photos.
+    fn tag<'a>(&self, node: &Node, at: usize, tag: &'a Tag) -> TagObject<'a> {
+        let is_photo = ObjectType::of(node) == ObjectType::Photo;
+        TagObject {
+            id: TagId::new(&self.account.cid, node.no, at).to_string(),
+            user: &tag.user,
+            x: is_photo.then_some(tag.x),
+            y: is_photo.then_some(tag.y),
+            created_time: time(tag.created_time.unwrap_or(node.created)),
+        }
+    }
+}
+
+/// An item that can be commented.
+async fn commented(asked: &Asked) -> Result<Node> {
+    let node = asked.node().await?;
+    match node.kind {
+        NodeKind::File => Ok(node),
+        NodeKind::Folder | NodeKind::Notebook => Err(asked.unsupported(&node, "comments")),
+    }
+}
+
+/// `GET {item}/comments`.
+pub(super) async fn list(asked: &Asked) -> Result<Response> {
+    let node = commented(asked).await?;
+    let extra = Extra::of(&node);
+    let all = extra.comments.iter().map(|comment| asked.objects.comment(&node, comment)).collect();
+    page(asked, all, "comments")
+}
+
+/// `POST {item}/comments`.
+pub(super) async fn add(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
+    let fields = Fields::of(request, body, &asked.query).await?;
+    let message = fields.required("message")?;
+    if message.chars().count() > LONGEST {
+        return Err(LiveError::parameter(format!(
+            "The value of 'message' is longer than {LONGEST} characters."
+        )));
+    }
+    let node = commented(asked).await?;
+    let created = Timestamp::now();
+    let (node, comment) = asked
+        .change_extra(node, |extra| {
+            extra.last_comment += 1;
+            let comment = Comment {
+                number: extra.last_comment,
+                from: asked.objects.account.name.clone(),
+                message: message.to_owned(),
+                created,
+            };
+            extra.comments.push(comment.clone());
+            Ok((comment, true))
+        })
+        .await?;
+    let object = asked.objects.comment(&node, &comment);
+    let mut response = asked.presentation.json(StatusCode::CREATED, &object);
+    let location = asked.objects.origin.url(&format!("{BASE}/{}", object.id));
+    // An id has no character that a header may not have.
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `GET {comment}`.
+pub(super) async fn get(asked: &Asked, id: &CommentId) -> Result<Response> {
+    let node = asked.node().await?;
+    let extra = Extra::of(&node);
+    let comment = extra.comments.iter().find(|comment| comment.number == id.number);
+    let comment = comment.ok_or_else(|| LiveError::not_found(id))?;
+    Ok(asked.presentation.json(StatusCode::OK, &asked.objects.comment(&node, comment)))
+}
+
+/// `DELETE {comment}`.
+pub(super) async fn delete(asked: &Asked, id: &CommentId) -> Result<Response> {
+    let node = asked.node().await?;
+    let gone = |extra: &mut Extra| {
+        let before = extra.comments.len();
+        extra.comments.retain(|comment| comment.number != id.number);
+        match extra.comments.len() == before {
+            true => Err(LiveError::not_found(id)),
+            false => Ok(((), true)),
+        }
+    };
+    asked.change_extra(node, gone).await?;
+    Ok(no_content())
+}
+
+/// `GET {item}/tags`.
+pub(super) async fn tags(asked: &Asked) -> Result<Response> {
+    let node = asked.node().await?;
+    if !matches!(ObjectType::of(&node), ObjectType::Photo | ObjectType::Video) {
+        return Err(asked.unsupported(&node, "tags"));
+    }
+    let extra = Extra::of(&node);
+    let tags = extra.tags.iter().enumerate();
+    let all = tags.map(|(at, tag)| asked.objects.tag(&node, at, tag)).collect();
+    page(asked, all, "tags")
+}
+
+/// `GET {tag}`.
+pub(super) async fn tag(asked: &Asked, id: &TagId) -> Result<Response> {
+    let node = asked.node().await?;
+    let extra = Extra::of(&node);
+    let tag = extra.tags.get(id.at).ok_or_else(|| LiveError::not_found(id))?;
+    Ok(asked.presentation.json(StatusCode::OK, &asked.objects.tag(&node, id.at, tag)))
+}

@@ -1,0 +1,225 @@
+//! Refusals in Live Connect's words (A.4).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::json;
+
+use super::present::Presentation;
+use crate::{account::Refusal, tree::TreeError};
+
+/// A refusal: an HTTP status, the reference's code, and a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LiveError {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: String,
+    /// What `WWW-Authenticate` says of it.
+    pub(super) challenge: Option<&'static str>,
+}
+
+pub(super) type Result<T, E = LiveError> = std::result::Result<T, E>;
+
+/// A name that is taken. The reference names the code and no status; clients look only at whether
+/// it is 200. Inferred.
+const TAKEN: StatusCode = StatusCode::CONFLICT;
+
+impl LiveError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), challenge: None }
+    }
+
+    /// The URL cannot mean anything.
+    pub(super) fn url(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "request_url_invalid", message)
+    }
+
+    /// The method does not go with the URL.
+    pub(super) fn method(method: &str) -> Self {
+        let message = format!("The provided HTTP method '{method}' is not allowed.");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "request_method_invalid", message)
+    }
+
+    /// A parameter, of the query or the body, has no good value.
+    pub(super) fn parameter(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "request_parameter_invalid", message)
+    }
+
+    /// A parameter is missing.
+    pub(super) fn missing(name: &str) -> Self {
+        let message =
+            format!("The request entity body is missing the required parameter: '{name}'.");
+        Self::new(StatusCode::BAD_REQUEST, "request_parameter_missing", message)
+    }
+
+    /// The body is not what its type says, or ended early.
+    pub(super) fn body(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "request_body_invalid", message)
+    }
+
+    /// The body is of a kind that is not taken.
+    pub(super) fn media_type(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request_body_invalid", message)
+    }
+
+    /// The body is too large. Where the source has a page without a code, this has one: inferred.
+    pub(super) fn too_large(limit: u64) -> Self {
+        let message =
+            format!("Request Entity Too Large. A request body has at most {limit} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_body_invalid", message)
+    }
+
+    /// No such thing.
+    pub(super) fn not_found(id: impl std::fmt::Display) -> Self {
+        let message = format!("The resource '{id}' doesn't exist.");
+        Self::new(StatusCode::NOT_FOUND, "resource_not_found", message)
+    }
+
+    /// The name is taken.
+    pub(super) fn taken(name: &str) -> Self {
+        let message = format!(
+            "The resource '{name}' already exists. Specify another name or allow overwriting."
+        );
+        Self::new(TAKEN, "resource_already_exists", message)
+    }
+
+    /// The drive is full.
+    pub(super) fn full() -> Self {
+        let message = "There isn't enough space left on this user's SkyDrive.";
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "resource_quota_exceeded", message)
+    }
+
+    /// The token does not allow it; one of these scopes would.
+    pub(super) fn unauthorized(scopes: &[&str]) -> Self {
+        let scopes: Vec<_> = scopes.iter().map(|scope| format!("'{scope}'")).collect();
+        let message = format!(
+            "The provided access token does not have access to this resource. An access token with \
+             one of the following scopes is required: {}.",
+            scopes.join(", ")
+        );
+        Self::new(StatusCode::FORBIDDEN, "request_token_unauthorized", message)
+    }
+
+    /// It cannot be done now.
+    pub(super) fn busy() -> Self {
+        let message = "The server is busy. Please try again later.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", message)
+    }
+
+    fn internal() -> Self {
+        let message = "The server encountered an internal error. Please try again.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_internal_error", message)
+    }
+
+    /// What the tree said of an item, or of a name given to one.
+    pub(super) fn tree(error: TreeError, subject: impl std::fmt::Display) -> Self {
+        match error {
+            TreeError::NotFound => Self::not_found(subject),
+            TreeError::NameTaken(_) => Self::taken(&subject.to_string()),
+            TreeError::NotAFolder(_) => {
+                Self::parameter(format!("The resource '{subject}' isn't a folder or an album."))
+            }
+            TreeError::NotAFile(_) => {
+                Self::parameter(format!("The resource '{subject}' isn't a file."))
+            }
+            TreeError::QuotaExceeded => Self::full(),
+            error @ TreeError::NoRoom(_) => {
+                tracing::error!(%error, "a Live Connect request failed");
+                Self::full()
+            }
+            TreeError::IntoItself => {
+                Self::parameter("A folder can't be moved into itself or into a folder below it.")
+            }
+            TreeError::Root => Self::url("The root folder can't be renamed, moved or deleted."),
+            TreeError::BadName(reason) => {
+                Self::parameter(format!("The name '{subject}' isn't valid: {reason}."))
+            }
+            TreeError::Body(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+                Self::too_large(super::LARGEST_BODY)
+            }
+            TreeError::Body(error) => {
+                Self::body(format!("The request entity body couldn't be read: {error}."))
+            }
+            error @ (TreeError::Changed
+            | TreeError::NoSession
+            | TreeError::OutOfOrder(_)
+            | TreeError::PastTheEnd(_)
+            | TreeError::Storage(_)) => {
+                tracing::error!(%error, "Live Connect request failed");
+                Self::internal()
+            }
+        }
+    }
+
+    /// What the tree said of a name in what an id calls a folder. A folder's place is never taken
+    /// by a file.
+    pub(super) fn in_folder(error: TreeError, name: &str, folder: &str) -> Self {
+        match error {
+            TreeError::NameTaken(_) | TreeError::NotAFile(_) => Self::taken(name),
+            TreeError::BadName(_) => Self::tree(error, name),
+            TreeError::NotAFolder(_) => Self::not_found(folder),
+            error => Self::tree(error, folder),
+        }
+    }
+
+    /// The answer.
+    pub(super) fn response(&self, presentation: &Presentation) -> Response {
+        let body = json!({ "error": { "code": self.code, "message": self.message } });
+        let mut response = presentation.failure(self.status, &body);
+        if let Some(challenge) = self.challenge {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+
+    /// What the cloud says with a status that a fault rule asked for.
+    pub(super) fn on_demand(status: StatusCode) -> Self {
+        let (code, message) = match status.as_u16() {
+            401 => ("request_token_expired", "The provided access token has expired."),
+            403 => (
+                "request_token_unauthorized",
+                "The provided access token does not have access to this resource.",
+            ),
+            404 => ("resource_not_found", "The resource doesn't exist."),
+            405 => ("request_method_invalid", "The provided HTTP method is not allowed."),
+            409 => ("resource_already_exists", "The resource already exists."),
+            420 | 429 => (
+                "request_throttled",
+                "Your app has exceeded the number of requests that it may make. Please wait.",
+            ),
+            503 => ("server_busy", "The server is busy. Please try again later."),
+            507 => return Self::full(),
+            400..=499 => ("request_parameter_invalid", "The request isn't valid."),
+            _ => return Self { status, ..Self::internal() },
+        };
+        let mut error = Self::new(status, code, message);
+        if status == StatusCode::UNAUTHORIZED {
+            error.challenge = LiveError::from(Refusal::Expired).challenge;
+        }
+        error
+    }
+}
+
+impl From<Refusal> for LiveError {
+    fn from(refusal: Refusal) -> Self {
+        let (code, message, challenge) = match refusal {
+            Refusal::Missing => (
+                "request_token_missing",
+                "The request didn't include an access token.",
+                r#"Bearer realm="OneDriveAPI""#,
+            ),
+            Refusal::Invalid => (
+                "request_token_invalid",
+                "The provided access token isn't valid.",
+                r#"Bearer realm="OneDriveAPI", error="invalid_token", error_description="Invalid auth token""#,
+            ),
+            Refusal::Expired => (
+                "request_token_expired",
+                "The provided access token has expired.",
+                r#"Bearer realm="OneDriveAPI", error="expired_token", error_description="Auth token expired. Try refreshing.""#,
+            ),
+        };
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, code, message) }
+    }
+}

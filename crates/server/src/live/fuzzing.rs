@@ -1,0 +1,22 @@
+//! The parsers of this protocol, for fuzz targets.
+
+use axum::http::request::Parts;
+
+use super::{
+    bits,
+    ids::{CommentId, LiveId, TagId},
+    names,
+    query::Query,
+    route::Route,
+};
+
+pub(crate) fn parse(request: &Parts) {
+    let query = Query::of(request.uri.query());
+    let _ = Route::of(request, &query);
+    let path = request.uri.path();
+    bits::fuzzing(path);
+    for text in path.split('/') {
+        let _ =
+            (LiveId::parse(text), CommentId::parse(text), TagId::parse(text), names::check(text));
+    }
+}

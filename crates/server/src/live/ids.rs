@@ -1,0 +1,286 @@
+//! What Live Connect calls things (A.1): a bijection of kind, account and item number.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::tree::{ItemNo, Node, NodeKind, ROOT};
+
+/// What an id says that an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum IdKind {
+    /// `folder.…`; albums are called so too.
+    Folder,
+    /// `file.…`: files of every kind, and notebooks.
+    File,
+}
+
+impl From<NodeKind> for IdKind {
+    fn from(kind: NodeKind) -> Self {
+        match kind {
+            NodeKind::Folder => Self::Folder,
+            NodeKind::File | NodeKind::Notebook => Self::File,
+        }
+    }
+}
+
+/// The id of an item: `folder.{cid}` for a root, else `{kind}.{cid}.{CID}!{number}`, where the
+/// upper-case CID has no leading zeros.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct LiveId {
+    pub kind: IdKind,
+    /// 16 lower-case hexadecimal digits.
+    pub cid: String,
+    pub number: ItemNo,
+}
+
+impl LiveId {
+    /// The id of an item on the drive of that account.
+    pub(super) fn new(cid: &str, kind: impl Into<IdKind>, number: ItemNo) -> Self {
+        Self { kind: kind.into(), cid: cid.to_owned(), number }
+    }
+
+    /// The id of the folder with that number.
+    pub(super) fn folder(cid: &str, number: ItemNo) -> Self {
+        Self::new(cid, IdKind::Folder, number)
+    }
+
+    /// What an id says; `None` if it is none. The hexadecimal digits may be of either case: the
+    /// reference has both.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once('.')?;
+        let kind = match kind {
+            "folder" | "album" => IdKind::Folder,
+            "file" => IdKind::File,
+            _ => return None,
+        };
+        let (cid, resource) = match rest.split_once('.') {
+            Some((cid, resource)) => (cid, Some(resource)),
+            None => (rest, None),
+        };
+        if !is_cid(cid) {
+            return None;
+        }
+        let number = match (resource, kind) {
+            (None, IdKind::Folder) => ROOT,
+            (None, IdKind::File) => return None,
+            (Some(resource), _) => {
+                let (owner, number) = resource.split_once('!')?;
+                if !owner.eq_ignore_ascii_case(short(cid)) || !is_number(number) {
+                    return None;
+                }
+                number.parse().ok()?
+            }
+        };
+        Some(Self { kind, cid: cid.to_ascii_lowercase(), number })
+    }
+
+    /// The part after the second dot: `{CID}!{number}`.
+    pub(super) fn resource(&self) -> String {
+        format!("{}!{}", short(&self.cid).to_ascii_uppercase(), self.number)
+    }
+}
+
+impl fmt::Display for LiveId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            IdKind::Folder => "folder",
+            IdKind::File => "file",
+        };
+        if self.number == ROOT {
+            write!(f, "{kind}.{}", self.cid)
+        } else {
+            write!(f, "{kind}.{}.{}", self.cid, self.resource())
+        }
+    }
+}
+
+/// The id of a comment: `comment.{cid}.{cid}!{item}.{CID}!{number}`, where the first `{cid}` has
+/// leading zeros and the others have not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CommentId {
+    pub cid: String,
+    pub item: ItemNo,
+    pub number: u64,
+}
+
+impl CommentId {
+    pub(super) fn new(cid: &str, item: ItemNo, number: u64) -> Self {
+        Self { cid: cid.to_owned(), item, number }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (cid, item, last) = below("comment", text)?;
+        let number = numbered(&cid, last)?.try_into().ok()?;
+        Some(Self { cid, item, number })
+    }
+}
+
+impl fmt::Display for CommentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cid, item, number } = self;
+        let owner = short(cid);
+        write!(f, "comment.{cid}.{owner}!{item}.{}!{number}", owner.to_ascii_uppercase())
+    }
+}
+
+/// The id of a tag: `tag.{cid}.{cid}!{item}.{opaque}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TagId {
+    pub cid: String,
+    pub item: ItemNo,
+    /// Which of the item's tags.
+    pub at: usize,
+}
+
+impl TagId {
+    pub(super) fn new(cid: &str, item: ItemNo, at: usize) -> Self {
+        Self { cid: cid.to_owned(), item, at }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (cid, item, last) = below("tag", text)?;
+        let bytes = URL_SAFE_NO_PAD.decode(last).ok()?;
+        let at = u32::from_be_bytes(bytes.try_into().ok()?);
+        Some(Self { cid, item, at: at.try_into().ok()? })
+    }
+}
+
+impl fmt::Display for TagId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cid, item, at } = self;
+        let opaque = URL_SAFE_NO_PAD.encode(u32::try_from(*at).unwrap_or(u32::MAX).to_be_bytes());
+        write!(f, "tag.{cid}.{}!{item}.{opaque}", short(cid))
+    }
+}
+
+/// Account, item and last part of the id of something that belongs to an item.
+fn below<'a>(kind: &str, text: &'a str) -> Option<(String, ItemNo, &'a str)> {
+    let rest = text.strip_prefix(kind)?.strip_prefix('.')?;
+    let (cid, rest) = rest.split_once('.')?;
+    let (item, last) = rest.split_once('.')?;
+    if !is_cid(cid) {
+        return None;
+    }
+    Some((cid.to_ascii_lowercase(), numbered(cid, item)?, last))
+}
+
+/// The number in `{CID}!{number}`.
+fn numbered(cid: &str, text: &str) -> Option<i64> {
+    let (owner, number) = text.split_once('!')?;
+    (owner.eq_ignore_ascii_case(short(cid)) && is_number(number)).then(|| number.parse().ok())?
+}
+
+/// The id of an item on the drive of that account.
+pub(crate) fn id_of(cid: &str, node: &Node) -> String {
+    LiveId::new(cid, node.kind, node.no).to_string()
+}
+
+/// Whether a text is an account's id.
+pub(super) fn is_cid(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A cid without leading zeros.
+fn short(cid: &str) -> &str {
+    let short = cid.trim_start_matches('0');
+    if short.is_empty() { "0" } else { short }
+}
+
+/// Decimal digits without leading zeros: one way to write each.
+fn is_number(text: &str) -> bool {
+    !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_look_as_in_the_reference() {
+        let id = |cid, kind: IdKind, number| LiveId::new(cid, kind, number).to_string();
+        assert_eq!(id("8c8ce076ca27823f", IdKind::Folder, ROOT), "folder.8c8ce076ca27823f");
+        assert_eq!(
+            id("8c8ce076ca27823f", IdKind::Folder, 142),
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!142"
+        );
+        assert_eq!(
+            id("de57f4126ed7e411", IdKind::File, 128),
+            "file.de57f4126ed7e411.DE57F4126ED7E411!128"
+        );
+    }
+
+    #[test]
+    fn leading_zeros_are_kept_in_the_cid_and_dropped_in_the_resource() {
+        let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
+        let parsed = LiveId::parse(id).expect("an id");
+        assert_eq!((parsed.cid.as_str(), parsed.number), ("0bee3874468ef5b6", 759));
+        assert_eq!(parsed.to_string(), id);
+    }
+
+    #[test]
+    fn hexadecimal_digits_may_be_of_either_case_and_albums_are_folders() {
+        let folder = LiveId::parse("folder.8c8ce076ca27823f.8C8CE076CA27823F!126");
+        assert!(folder.is_some());
+        for same in [
+            "album.8c8ce076ca27823f.8C8CE076CA27823F!126",
+            "folder.8C8CE076CA27823F.8c8ce076ca27823f!126",
+        ] {
+            assert_eq!(LiveId::parse(same), folder);
+        }
+    }
+
+    #[test]
+    fn what_is_not_quite_an_id_is_none() {
+        for text in [
+            "",
+            "me",
+            "8c8ce076ca27823f",
+            "file.8c8ce076ca27823f",
+            "folder.8c8ce076ca27823",
+            "folder.8c8ce076ca27823g",
+            "comment.8c8ce076ca27823f.8C8CE076CA27823F!1",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!0126",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!-1",
+            "folder.8c8ce076ca27823f.8C8CE076CA27823F!99999999999999999999",
+            "folder.8c8ce076ca27823f.DE57F4126ED7E411!126",
+            "folder.0bee3874468ef5b6.0BEE3874468EF5B6!1",
+        ] {
+            assert_eq!(LiveId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_of_comments_and_tags_look_as_in_the_reference_and_are_read_back() {
+        let comment = CommentId::new("22688711f5410e6c", 818, 979);
+        assert_eq!(
+            comment.to_string(),
+            "comment.22688711f5410e6c.22688711f5410e6c!818.22688711F5410E6C!979"
+        );
+        assert_eq!(CommentId::parse(&comment.to_string()), Some(comment));
+        let tag = TagId::new("0bee3874468ef5b6", 767, 3);
+        assert!(tag.to_string().starts_with("tag.0bee3874468ef5b6.bee3874468ef5b6!767."));
+        assert_eq!(TagId::parse(&tag.to_string()), Some(tag));
+        for text in [
+            "comment.22688711f5410e6c.22688711f5410e6c!818",
+            "comment.22688711f5410e6c.22688711f5410e6d!818.22688711F5410E6C!979",
+            "tag.22688711f5410e6c.22688711f5410e6c!767.!",
+            "tag.22688711f5410e6c.22688711f5410e6c!767.",
+        ] {
+            assert!(CommentId::parse(text).is_none() && TagId::parse(text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_is_read_back_as_it_was(cid in "[0-9a-f]{16}", number in ROOT..i64::MAX, file: bool) {
+            let kind = if file && number != ROOT { IdKind::File } else { IdKind::Folder };
+            let id = LiveId::new(&cid, kind, number);
+            prop_assert_eq!(LiveId::parse(&id.to_string()), Some(id));
+        }
+    }
+}

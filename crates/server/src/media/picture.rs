@@ -1,0 +1,483 @@
+//! Pictures in other sizes.
+
+use std::{
+    io::{self, BufReader, Cursor, Read, Seek, SeekFrom},
+    sync::atomic::Ordering,
+};
+
+use bytes::Bytes;
+use image::{
+    DynamicImage, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
+    codecs::{jpeg::JpegEncoder, png::PngEncoder},
+    metadata::Orientation,
+};
+use tokio::{runtime::Handle, sync::Semaphore};
+
+use super::{Reading, contained::contained, invalid};
+
+/// Maximum memory that decoding one picture takes, in bytes: a photo of 50 megapixels fits. All
+/// pictures that are decoded at a time share it.
+const MAX_DECODED: u64 = 160 << 20;
+
+/// The unit of [`MEMORY`], in bytes.
+const MEMORY_UNIT: u64 = 1 << 20;
+
+/// Memory that is free for decoding. First come, first served.
+static MEMORY: Semaphore = Semaphore::const_new((MAX_DECODED / MEMORY_UNIT) as usize);
+
+/// Number of pictures that are decoded at a time. First come, first served.
+static DECODERS: Semaphore = Semaphore::const_new(2);
+
+/// The quality of the JPEGs made here, of 100.
+const QUALITY: u8 = 85;
+
+/// A picture that was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    /// `image/jpeg` or `image/png`.
+    pub(crate) media_type: &'static str,
+    /// The file.
+    pub(crate) bytes: Bytes,
+}
+
+/// The size that a picture has within a square: its own if it fits, the same shape always.
+pub(crate) fn fit((width, height): (u32, u32), within: u32) -> (u32, u32) {
+    let longer = width.max(height);
+    if longer <= within {
+        return (width, height);
+    }
+    let scaled = |side: u32| {
+        let (side, within, longer) = (u64::from(side), u64::from(within), u64::from(longer));
+        // Rounded; never nothing.
+        u32::try_from((side * within * 2 + longer) / (longer * 2)).unwrap_or(within as u32).max(1)
+    };
+    (scaled(width), scaled(height))
+}
+
+/// The dimensions that a picture is scaled to. It is never enlarged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Frame {
+    /// Pixels.
+    pub(crate) width: u32,
+    /// Pixels.
+    pub(crate) height: u32,
+    /// Whether the picture is cropped to the shape of the frame, or keeps its own shape within it.
+    pub(crate) crop: bool,
+}
+
+impl Frame {
+    /// Pixels of a side of a frame at most.
+    pub(crate) const LARGEST: u32 = 2048;
+
+    /// A square that a picture fits within.
+    pub(crate) fn within(pixels: u32) -> Self {
+        Self { width: pixels, height: pixels, crop: false }
+    }
+
+    /// A square that a picture is cropped to.
+    pub(crate) fn square(pixels: u32) -> Self {
+        Self { width: pixels, height: pixels, crop: true }
+    }
+
+    /// Reads `c300x400` or `c300x400_crop`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('c')?;
+        let (text, crop) = match text.strip_suffix("_crop") {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let (width, height) = text.split_once('x')?;
+        let side = |text: &str| {
+            text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        Some(Self { width: side(width)?, height: side(height)?, crop })
+    }
+
+    /// Whether both sides have from 1 to [`LARGEST`](Self::LARGEST) pixels.
+    pub(crate) fn is_allowed(self) -> bool {
+        [self.width, self.height].into_iter().all(|side| (1..=Self::LARGEST).contains(&side))
+    }
+
+    /// The size that a picture has in the frame.
+    pub(crate) fn fit(self, (width, height): (u32, u32)) -> (u32, u32) {
+        if self.crop {
+            let (width, height) = self.cropped((width, height));
+            if width <= self.width { (width, height) } else { (self.width, self.height) }
+        } else {
+            // The longer side of the picture within the frame.
+            let (longer, within) = match self.is_limited_by_width((width, height)) {
+                true => (width, self.width),
+                false => (height, self.height),
+            };
+            if longer <= within {
+                return (width, height);
+            }
+            let scaled = |side: u32| {
+                let (side, within, longer) =
+                    (u64::from(side), u64::from(within), u64::from(longer));
+                // Rounded; never nothing.
+                u32::try_from((side * within * 2 + longer) / (longer * 2)).unwrap_or(1).max(1)
+            };
+            (scaled(width).min(self.width), scaled(height).min(self.height))
+        }
+    }
+
+    /// The largest part of a picture that has the shape of the frame.
+    fn cropped(self, (width, height): (u32, u32)) -> (u32, u32) {
+        let of = |side: u32, by: u32, to: u32| {
+            u32::try_from(u64::from(side) * u64::from(by) / u64::from(to.max(1)))
+                .unwrap_or(u32::MAX)
+                .max(1)
+        };
+        match self.is_limited_by_width((width, height)) {
+            true => (width, of(width, self.height, self.width).min(height)),
+            false => (of(height, self.width, self.height).min(width), height),
+        }
+    }
+
+    /// Whether a picture is wider than the frame; where it is cropped: narrower.
+    fn is_limited_by_width(self, (width, height): (u32, u32)) -> bool {
+        let is_wider =
+            u64::from(width) * u64::from(self.height) >= u64::from(height) * u64::from(self.width);
+        is_wider != self.crop
+    }
+}
+
+impl From<u32> for Frame {
+    fn from(pixels: u32) -> Self {
+        Self::within(pixels)
+    }
+}
+
+/// The picture in a frame, turned as its EXIF says.
+///
+/// # Errors
+/// `InvalidData` for what is no picture, or one that is too large to be decoded.
+pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture> {
+    decoding(reading, move |reading| {
+        let Decoded { mut image, orientation, .. } = decode(reading)?;
+        image.apply_orientation(orientation);
+        encode(&scaled(&image, frame), None)
+    })
+    .await
+}
+
+/// A photo that is larger than a square, made to fit it in its own format; its EXIF stays. `None`:
+/// it fits, or is of a format that is left alone, since it may be more than one picture.
+///
+/// # Errors
+/// As [`within`].
+pub(crate) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<Bytes>> {
+    decoding(reading, move |reading| {
+        let Decoded { image, format, exif, profile, .. } = decode(reading)?;
+        let fits = image.width().max(image.height()) <= pixels;
+        if fits || !matches!(format, ImageFormat::Jpeg | ImageFormat::Png) {
+            return Ok(None);
+        }
+        let kept = Kept { format, exif, profile };
+        Ok(Some(encode(&scaled(&image, pixels.into()), Some(kept))?.bytes))
+    })
+    .await
+}
+
+/// The cover in a file of sound or a film, in a frame; `None`: it has none.
+///
+/// # Errors
+/// As [`within`], of the cover.
+pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<Picture>> {
+    decoding(reading, move |reading| {
+        let found = super::facts::cover(reading);
+        let Some(cover) = found.unwrap_or_default() else { return Ok(None) };
+        let Decoded { mut image, orientation, .. } = decode(Cursor::new(cover))?;
+        image.apply_orientation(orientation);
+        encode(&scaled(&image, frame), None).map(Some)
+    })
+    .await
+}
+
+/// A plain picture, a square of so many pixels, for what has no other: a light disc on grey.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub(crate) async fn plain(pixels: u32) -> io::Result<Picture> {
+    let draw = move || {
+        let (centre, radius) = (f64::from(pixels) / 2.0, f64::from(pixels) / 3.0);
+        let image = RgbImage::from_fn(pixels, pixels, |x, y| {
+            let [x, y] = [x, y].map(|at| f64::from(at) + 0.5 - centre);
+            Rgb(if x.hypot(y) <= radius { [0xdd; 3] } else { [0x88; 3] })
+        });
+        encode(&image.into(), None)
+    };
+    tokio::task::spawn_blocking(draw).await.map_err(io::Error::other)?
+}
+
+/// Returns whether a picture of that size is small enough to be decoded, as far as its pixels
+/// decide that.
+pub(crate) fn is_decodable(width: u32, height: u32) -> bool {
+    u64::from(width) * u64::from(height) * 3 <= MAX_DECODED
+}
+
+/// Runs `work` on a blocking thread when a decoder is free. It ends early when this future is
+/// dropped.
+async fn decoding<T: Send + 'static>(
+    reading: Reading,
+    work: impl FnOnce(Reading) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (failed, cancelled) = (reading.failed(), reading.cancelled());
+    let _cancel = cancelled.clone().drop_guard();
+    let decoder = DECODERS.acquire().await.map_err(io::Error::other)?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _decoder = decoder;
+        contained(|| work(reading))
+    });
+    let done = done.await.map_err(io::Error::other)?;
+    done.map_err(|error| match failed.load(Ordering::Relaxed) {
+        // A decoder reports a failed read as a broken picture.
+        true => io::Error::other(error.to_string()),
+        false => error,
+    })
+}
+
+struct Decoded {
+    image: DynamicImage,
+    format: ImageFormat,
+    orientation: Orientation,
+    exif: Option<Vec<u8>>,
+    profile: Option<Vec<u8>>,
+}
+
+fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
+    let mut reading = BufReader::new(reading);
+    let coefficients = coefficients_per_pixel(&mut reading)?;
+    reading.rewind()?;
+    let mut reader = ImageReader::new(reading).with_guessed_format()?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_DECODED);
+    reader.limits(limits);
+    let format = reader.format().ok_or_else(|| invalid("not a picture"))?;
+    let mut decoder = reader.into_decoder().map_err(invalid)?;
+    let (width, height) = decoder.dimensions();
+    let frames = if format == ImageFormat::Gif { 2 } else { 1 };
+    let kept = u64::from(width).saturating_mul(u64::from(height)).saturating_mul(coefficients);
+    let memory = decoder.total_bytes().saturating_mul(frames).saturating_add(kept);
+    if memory > MAX_DECODED {
+        let (memory, most) = (memory >> 20, MAX_DECODED >> 20);
+        return Err(invalid(format!(
+            "{width} × {height} pixels take {memory} MiB to decode, more than {most} MiB"
+        )));
+    }
+    let units = u32::try_from(memory.div_ceil(MEMORY_UNIT)).unwrap_or(u32::MAX);
+    let memory = Handle::current().block_on(MEMORY.acquire_many(units));
+    let _memory = memory.map_err(io::Error::other)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let exif = decoder.exif_metadata().unwrap_or_default();
+    let profile = decoder.icc_profile().unwrap_or_default();
+    let image = DynamicImage::from_decoder(decoder).map_err(invalid)?;
+    Ok(Decoded { image, format, orientation, exif, profile })
+}
+
+/// Returns the bytes per pixel that a decoder of JPEG keeps besides the picture: a progressive one
+/// keeps all coefficients, two bytes each for three components. Zero for other formats.
+fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Result<u64> {
+    const PROGRESSIVE: u64 = 6;
+    let mut start = [0; 2];
+    if reading.read_exact(&mut start).is_err() || start != [0xff, 0xd8] {
+        return Ok(0);
+    }
+    loop {
+        // A segment: 0xFF, its kind, and its length without these two bytes.
+        let mut segment = [0; 4];
+        match reading.read_exact(&mut segment) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(PROGRESSIVE),
+            read => read?,
+        }
+        let [0xff, kind, high, low] = segment else { return Ok(PROGRESSIVE) };
+        let length = u16::from_be_bytes([high, low]);
+        match kind {
+            0xc0 | 0xc1 => return Ok(0),
+            // The tables of Huffman and arithmetic codes.
+            0xc4 | 0xcc => {}
+            // Every other frame: progressive, lossless, arithmetic.
+            0xc2..=0xcf => return Ok(PROGRESSIVE),
+            // These have no length, or come after a frame.
+            0xd0..=0xda => return Ok(PROGRESSIVE),
+            _ => {}
+        }
+        if length < 2 {
+            return Ok(PROGRESSIVE);
+        }
+        reading.seek(SeekFrom::Current(i64::from(length) - 2))?;
+    }
+}
+
+fn scaled(image: &DynamicImage, frame: Frame) -> DynamicImage {
+    let size = (image.width(), image.height());
+    let (width, height) = frame.fit(size);
+    if !frame.crop {
+        return image.thumbnail_exact(width, height);
+    }
+    let (part_width, part_height) = frame.cropped(size);
+    let (x, y) = ((size.0 - part_width) / 2, (size.1 - part_height) / 2);
+    image.crop_imm(x, y, part_width, part_height).thumbnail_exact(width, height)
+}
+
+/// What a picture made smaller keeps of the larger one.
+struct Kept {
+    format: ImageFormat,
+    exif: Option<Vec<u8>>,
+    profile: Option<Vec<u8>>,
+}
+
+/// JPEG, which knows no transparency, or PNG where there may be some.
+fn encode(image: &DynamicImage, kept: Option<Kept>) -> io::Result<Picture> {
+    let format = match &kept {
+        Some(kept) => kept.format,
+        None if image.color().has_alpha() => ImageFormat::Png,
+        None => ImageFormat::Jpeg,
+    };
+    let (exif, profile) = kept.map_or((None, None), |kept| (kept.exif, kept.profile));
+    let mut bytes = Vec::new();
+    let media_type = match format {
+        ImageFormat::Png => {
+            write(image, PngEncoder::new(&mut bytes), exif, profile)?;
+            "image/png"
+        }
+        _ => {
+            let image = DynamicImage::ImageRgb8(image.to_rgb8());
+            write(&image, JpegEncoder::new_with_quality(&mut bytes, QUALITY), exif, profile)?;
+            "image/jpeg"
+        }
+    };
+    Ok(Picture { media_type, bytes: bytes.into() })
+}
+
+fn write(
+    image: &DynamicImage,
+    mut encoder: impl ImageEncoder,
+    exif: Option<Vec<u8>>,
+    profile: Option<Vec<u8>>,
+) -> io::Result<()> {
+    if let Some(exif) = exif {
+        encoder.set_exif_metadata(exif).map_err(invalid)?;
+    }
+    if let Some(profile) = profile {
+        encoder.set_icc_profile(profile).map_err(invalid)?;
+    }
+    image.write_with_encoder(encoder).map_err(invalid)
+}
+
+#[cfg(test)]
+mod limit_tests {
+    use super::{super::Fetch, *};
+
+    /// A PNG of `width` × `height` pixels of 16-bit RGBA, without its data.
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+        let mut chunk = |kind: &[u8; 4], data: &[u8]| {
+            let body = [kind, data].concat();
+            file.extend((data.len() as u32).to_be_bytes());
+            file.extend(&body);
+            file.extend(crc32(&body).to_be_bytes());
+        };
+        let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        chunk(b"IHDR", &[&size[..], &[16, 6, 0, 0, 0]].concat());
+        chunk(b"IDAT", &[]);
+        file
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+            })
+        })
+    }
+
+    /// A JPEG's segments up to its scan.
+    fn jpeg(frame: u8, width: u16, height: u16) -> Vec<u8> {
+        let mut file = vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, frame, 0, 17, 8];
+        file.extend([height.to_be_bytes(), width.to_be_bytes()].concat());
+        file.extend([3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]);
+        // The header of a scan, where a decoder's reading of headers ends.
+        file.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0]);
+        file
+    }
+
+    #[tokio::test]
+    async fn a_picture_that_takes_too_much_memory_is_not_decoded() {
+        for (file, size) in [
+            (png(8000, 8000), "8000 × 8000 pixels take 488 MiB"),
+            (jpeg(0xc0, 60_000, 60_000), "60000 × 60000 pixels take 10299 MiB"),
+            (jpeg(0xc2, 8000, 8000), "8000 × 8000 pixels take 549 MiB"),
+        ] {
+            let reading = Reading::new(file.len() as u64, Fetch::of(file.into()));
+            let error = within(reading, 96.into()).await.expect_err(size);
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(error.to_string().starts_with(size), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_progressive_picture_is_told_from_a_sequential_one() {
+        let of = |file: Vec<u8>| coefficients_per_pixel(&mut Cursor::new(file)).expect("a figure");
+        assert_eq!(of(jpeg(0xc0, 1, 1)), 0);
+        assert_eq!(of(jpeg(0xc2, 1, 1)), 6);
+        assert_eq!(of(png(1, 1)), 0);
+        assert_eq!(of(b"\xff\xd8\xff".to_vec()), 6);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn sizes_of_the_reference_come_out_as_there() {
+        // The sample of the photo object (live-connect.md, A.8): 1600 × 1200.
+        let of = |within| fit((1600, 1200), within);
+        assert_eq!(
+            (of(2048), of(800), of(176), of(96)),
+            ((1600, 1200), (800, 600), (176, 132), (96, 72))
+        );
+    }
+
+    #[test]
+    fn a_frame_keeps_the_shape_of_a_picture_or_crops_it() {
+        let fit = |frame: &str, size| Frame::parse(frame).unwrap().fit(size);
+        for (frame, size, expected) in [
+            ("c300x400", (1600, 1200), (300, 225)),
+            ("c300x400", (1200, 1600), (300, 400)),
+            ("c300x400", (100, 1600), (25, 400)),
+            ("c300x400", (100, 50), (100, 50)),
+            ("c300x400_crop", (1600, 1200), (300, 400)),
+            ("c300x400_crop", (300, 200), (150, 200)),
+            ("c2x1_crop", (1, 1), (1, 1)),
+        ] {
+            assert_eq!(fit(frame, size), expected, "{frame} {size:?}");
+        }
+        for text in ["c", "300x400", "c300", "c300x", "c+3x4", "c3x4_cut", "c-1x4"] {
+            assert_eq!(Frame::parse(text), None, "{text}");
+        }
+        assert!(!Frame::parse("c0x1").unwrap().is_allowed());
+        assert!(!Frame::parse("c1x2049").unwrap().is_allowed());
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_for_a_frame_lies_within_the_picture(width in 1..100_000_u32, height in 1..100_000_u32, w in 1..=2048_u32, h in 1..=2048_u32, crop: bool) {
+            let frame = Frame { width: w, height: h, crop };
+            let (x, y) = frame.cropped((width, height));
+            prop_assert!(x >= 1 && y >= 1 && x <= width && y <= height);
+            let (x, y) = frame.fit((width, height));
+            prop_assert!(x >= 1 && y >= 1 && x <= w.min(width) && y <= h.min(height));
+        }
+
+        #[test]
+        fn a_picture_that_is_fitted_has_both_sides_within(width in 1..u32::MAX, height in 1..u32::MAX, within in 1..4096_u32) {
+            let (w, h) = fit((width, height), within);
+            prop_assert!(w >= 1 && h >= 1 && w <= within && h <= within || width.max(height) <= within);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Bytes that come by asynchronous requests, for libraries that read and seek.
+
+use std::{
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+/// How many bytes are fetched at a time.
+const BLOCK: u64 = 64 << 10;
+
+/// How many bytes are given in all: a file whose facts are further in than that has none, so that
+/// no file makes its reader keep more.
+const MOST: u64 = 64 << 20;
+
+/// Gives a range of a file's bytes.
+pub(crate) struct Fetch(Box<dyn Fn(Range<u64>) -> BoxFuture<'static, io::Result<Bytes>> + Send>);
+
+impl Fetch {
+    /// What `fetch` gives.
+    pub(crate) fn new<F>(fetch: impl Fn(Range<u64>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Bytes>> + Send + 'static,
+    {
+        Self(Box::new(move |range| Box::pin(fetch(range))))
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self::new(move |range| {
+            let (start, end) = (range.start as usize, range.end as usize);
+            let part = bytes.slice(start.min(bytes.len())..end.min(bytes.len()));
+            async move { Ok(part) }
+        })
+    }
+}
+
+/// A file that is read and sought in, on a thread that may wait.
+pub(crate) struct Reading {
+    fetch: Fetch,
+    runtime: Handle,
+    size: u64,
+    at: u64,
+    block: Bytes,
+    block_at: u64,
+    left: u64,
+    /// Cancelled: reads fail, because nobody wants the result any more.
+    cancelled: CancellationToken,
+    /// Whether bytes could not be read, whatever the parser makes of that.
+    failed: Arc<AtomicBool>,
+}
+
+impl Reading {
+    /// A file of `size` bytes. Made within the runtime, used outside of its tasks.
+    pub(crate) fn new(size: u64, fetch: Fetch) -> Self {
+        let (block, runtime) = (Bytes::new(), Handle::current());
+        let (cancelled, failed) = (CancellationToken::new(), Arc::default());
+        Self { fetch, runtime, size, at: 0, block, block_at: 0, left: MOST, cancelled, failed }
+    }
+
+    /// Returns the token that ends the reading.
+    pub(super) fn cancelled(&self) -> CancellationToken {
+        self.cancelled.clone()
+    }
+
+    /// Returns the flag that is set when bytes could not be read or the reading was cancelled.
+    pub(super) fn failed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.failed)
+    }
+
+    /// How many bytes the file has.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The bytes at hand, from here on; those of the next block if there are none.
+    fn at_hand(&mut self) -> io::Result<Bytes> {
+        let inside = self.block_at..self.block_at + self.block.len() as u64;
+        if !inside.contains(&self.at) {
+            let start = self.at - self.at % BLOCK;
+            let end = (start + BLOCK).min(self.size);
+            let fetched = self.runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = self.cancelled.cancelled() => Err(io::Error::other("cancelled")),
+                    block = (self.fetch.0)(start..end) => block,
+                }
+            });
+            let block = fetched.and_then(|block| match block.len() as u64 == end - start {
+                true => Ok(block),
+                false => Err(io::ErrorKind::UnexpectedEof.into()),
+            });
+            self.block = block.inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
+            self.block_at = start;
+        }
+        Ok(self.block.slice((self.at - self.block_at) as usize..))
+    }
+}
+
+impl Read for Reading {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at >= self.size || buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.left == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("nothing was found in {MOST} bytes"),
+            ));
+        }
+        let bytes = self.at_hand()?;
+        let taken =
+            bytes.len().min(buffer.len()).min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        buffer[..taken].copy_from_slice(&bytes[..taken]);
+        self.at += taken as u64;
+        self.left -= taken as u64;
+        Ok(taken)
+    }
+}
+
+impl Seek for Reading {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.size.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_reads_as_a_file_would_and_ends_at_its_limit() {
+        let bytes: Bytes = (0..200_000_u32).map(|n| n as u8).collect::<Vec<_>>().into();
+        let expected = bytes.clone();
+        let mut reading = Reading::new(bytes.len() as u64, Fetch::of(bytes));
+        tokio::task::spawn_blocking(move || {
+            let mut all = Vec::new();
+            reading.read_to_end(&mut all).expect("bytes");
+            assert_eq!(all, expected);
+            reading.seek(SeekFrom::End(-3)).expect("a place");
+            all.clear();
+            reading.read_to_end(&mut all).expect("bytes");
+            assert_eq!(all, expected[199_997..]);
+            assert!(reading.seek(SeekFrom::Current(-1_000_000)).is_err());
+            reading.left = 5;
+            reading.seek(SeekFrom::Start(0)).expect("a place");
+            assert!(reading.read_to_end(&mut all).is_err());
+        })
+        .await
+        .expect("no panic");
+    }
+}

@@ -1,0 +1,230 @@
+//! Thumbnails: each one is made once, by a bounded pool that is fair between pictures, and cached.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use moka::future::Cache;
+
+use super::{
+    Reading, invalid,
+    picture::{self, Frame, Picture},
+};
+
+/// Bytes of thumbnails that are cached.
+const CACHED: u64 = 32 << 20;
+
+/// Bytes that an entry counts besides its picture.
+const ENTRY: usize = 256;
+
+/// The source of a thumbnail in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Source {
+    /// The file is a picture.
+    Whole,
+    /// The cover in a file of sound or a video.
+    Cover,
+}
+
+/// The SHA-256 of a content.
+type Hash = [u8; 32];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    content: Hash,
+    source: Source,
+    frame: Frame,
+}
+
+/// A thumbnail, `None` for a file without a cover, or why there is none.
+type Made = Result<Option<Picture>, Arc<str>>;
+
+/// The thumbnails of a server.
+pub(crate) struct Thumbnails {
+    made: Cache<Key, Made>,
+    /// One lock per picture that is being decoded.
+    turns: Mutex<HashMap<Hash, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl fmt::Debug for Thumbnails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thumbnails").finish_non_exhaustive()
+    }
+}
+
+impl Default for Thumbnails {
+    fn default() -> Self {
+        let size = |_: &Key, made: &Made| {
+            let bytes = made
+                .as_ref()
+                .map_or(0, |picture| picture.as_ref().map_or(0, |picture| picture.bytes.len()));
+            u32::try_from(ENTRY + bytes).unwrap_or(u32::MAX)
+        };
+        let made = Cache::builder().max_capacity(CACHED).weigher(size).build();
+        Self { made, turns: Mutex::default() }
+    }
+}
+
+impl Thumbnails {
+    /// Returns the thumbnail of a content in a frame; `None` for a file without a
+    /// cover. Concurrent requests for one thumbnail share the work, which ends with the last of
+    /// them. A picture is decoded once at a time, so that others get their turn.
+    ///
+    /// # Errors
+    /// `InvalidData` for a picture that cannot be decoded or is too large; any other kind if the
+    /// content cannot be read.
+    pub(crate) async fn get(
+        &self,
+        content: Hash,
+        source: Source,
+        frame: impl Into<Frame>,
+        reading: impl FnOnce() -> Reading,
+    ) -> io::Result<Option<Picture>> {
+        let frame = frame.into();
+        let make = async {
+            let turn = self.turn(content);
+            let _turn = turn.lock().await;
+            let made = match source {
+                Source::Whole => picture::within(reading(), frame).await.map(Some),
+                Source::Cover => picture::cover(reading(), frame).await,
+            };
+            match made {
+                Ok(picture) => Ok(Ok(picture)),
+                // The bytes do not change, and neither does the result.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    Ok(Err(Arc::from(error.to_string())))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        let made = self.made.try_get_with(Key { content, source, frame }, make).await;
+        match made {
+            Ok(made) => made.map_err(|reason| invalid(&*reason)),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
+
+    fn turn(&self, content: Hash) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(&content).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        turns.insert(content, Arc::downgrade(&turn));
+        turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Cursor,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use bytes::Bytes;
+    use image::{ImageFormat, RgbImage};
+    use tokio::sync::Notify;
+
+    use super::{super::Fetch, *};
+
+    fn jpeg() -> Bytes {
+        let mut bytes = Cursor::new(Vec::new());
+        RgbImage::new(64, 48).write_to(&mut bytes, ImageFormat::Jpeg).expect("a picture");
+        bytes.into_inner().into()
+    }
+
+    /// A file whose bytes arrive when `gate` is notified.
+    fn gated(gate: &Arc<Notify>, reads: &Arc<AtomicUsize>) -> Reading {
+        let (file, gate, reads) = (jpeg(), Arc::clone(gate), Arc::clone(reads));
+        Reading::new(
+            file.len() as u64,
+            Fetch::new(move |range| {
+                reads.fetch_add(1, Ordering::Relaxed);
+                let (gate, part) =
+                    (Arc::clone(&gate), file.slice(range.start as usize..range.end as usize));
+                async move {
+                    gate.notified().await;
+                    Ok(part)
+                }
+            }),
+        )
+    }
+
+    fn plain() -> Reading {
+        let file = jpeg();
+        Reading::new(file.len() as u64, Fetch::of(file))
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn requests_for_one_thumbnail_share_the_work_and_do_not_block_other_pictures() {
+        let (thumbnails, gate, reads) =
+            (Arc::new(Thumbnails::default()), Arc::default(), Arc::default());
+        let mut same = Vec::new();
+        for number in 0..30 {
+            let (thumbnails, gate, reads) =
+                (Arc::clone(&thumbnails), Arc::clone(&gate), Arc::clone(&reads));
+            let pixels = [96, 176, 800][number % 3];
+            same.push(tokio::spawn(async move {
+                thumbnails.get([1; 32], Source::Whole, pixels, || gated(&gate, &reads)).await
+            }));
+        }
+        // While the first picture waits for its bytes, another one is made.
+        while reads.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let other = thumbnails.get([2; 32], Source::Whole, 96, plain).await;
+        assert!(other.expect("a picture").is_some());
+        assert_eq!(reads.load(Ordering::Relaxed), 1);
+        for thumbnail in same {
+            gate.notify_one();
+            gate.notify_waiters();
+            let mut thumbnail = thumbnail;
+            loop {
+                tokio::select! {
+                    made = &mut thumbnail => break assert!(made.expect("no panic").is_ok()),
+                    () = tokio::task::yield_now() => gate.notify_one(),
+                }
+            }
+        }
+        // One read per size.
+        assert_eq!(reads.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_work_for_a_client_that_has_gone_is_given_up() {
+        let (thumbnails, gate, reads) =
+            (Arc::new(Thumbnails::default()), Arc::default(), Arc::default());
+        let first = {
+            let (thumbnails, gate, reads) =
+                (Arc::clone(&thumbnails), Arc::clone(&gate), Arc::clone(&reads));
+            tokio::spawn(async move {
+                thumbnails.get([1; 32], Source::Whole, 96, || gated(&gate, &reads)).await
+            })
+        };
+        while reads.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        first.abort();
+        // The next request does not wait for the bytes that the first one waits for.
+        let next = thumbnails.get([1; 32], Source::Whole, 96, plain).await;
+        assert!(next.expect("a picture").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_broken_picture_is_remembered_and_a_failed_read_is_not() {
+        let thumbnails = Thumbnails::default();
+        let get = |reading: Reading| thumbnails.get([1; 32], Source::Whole, 96, || reading);
+        let unreadable = Fetch::new(|_| async { Err(io::Error::other("a bad disk")) });
+        let failed = get(Reading::new(100, unreadable)).await.expect_err("an error");
+        assert_ne!(failed.kind(), io::ErrorKind::InvalidData);
+        let junk = Bytes::from_static(b"\xff\xd8\xff\xe0 no picture");
+        let broken = get(Reading::new(junk.len() as u64, Fetch::of(junk))).await;
+        assert_eq!(broken.expect_err("an error").kind(), io::ErrorKind::InvalidData);
+        let broken = get(plain()).await;
+        assert_eq!(broken.expect_err("remembered").kind(), io::ErrorKind::InvalidData);
+    }
+}

@@ -1,0 +1,318 @@
+//! Reading everything that a tree holds, and taking out of it what cannot be read.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::TryStreamExt;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+
+use super::{
+    super::{Content, DriveNo, Hashes, ItemNo, Result, TreeError},
+    SqlTree, bin, contents,
+    failure::storage,
+    folder::Marker,
+    read,
+    row::{hashes_of, unsigned},
+    session,
+    writer::Tx,
+};
+
+/// Contents that are looked up at a time.
+const PAGE: i64 = 256;
+
+/// The outcome of a check of a data folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// Contents that were read, each once, however many files share it.
+    pub contents: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blobs that no file names.
+    pub orphans: u64,
+    /// Why the blobs may be those of another database, if so: orphans are kept then.
+    pub foreign: Option<&'static str>,
+    /// Files and uploads whose bytes are damaged or lost.
+    pub damaged: Vec<DamagedFile>,
+}
+
+impl CheckReport {
+    /// Whether everything can be served.
+    pub fn is_good(&self) -> bool {
+        self.damaged.is_empty() && self.foreign.is_none()
+    }
+}
+
+/// A file, or an upload that is not complete, whose bytes cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedFile {
+    /// The account's name; the default account's is empty.
+    pub account: String,
+    /// Its path in the drive; of one in the recycle bin, the path that it had.
+    pub path: String,
+    /// Whether it is in the recycle bin.
+    pub trashed: bool,
+    /// Why it cannot be served.
+    pub reason: String,
+    /// Where a repair put the bytes that there are.
+    pub saved: Vec<PathBuf>,
+}
+
+/// Who has a content.
+enum User {
+    Item { drive: DriveNo, no: ItemNo, account: String, trashed: bool },
+    Session { id: String, account: String, name: String },
+}
+
+/// A content that cannot be read, and why.
+struct Bad {
+    content: i64,
+    reason: String,
+}
+
+impl SqlTree {
+    /// Reads every content and verifies it. Nothing is changed.
+    ///
+    /// # Errors
+    /// When the database cannot be read. Damaged contents are in the report.
+    pub async fn check(&self) -> Result<CheckReport> {
+        let mut report = CheckReport { foreign: self.foreign(), ..CheckReport::default() };
+        for bad in self.read_all(&mut report).await? {
+            for user in self.users(bad.content).await? {
+                report.damaged.push(self.describe(&user, &bad).await?);
+            }
+        }
+        report.orphans = self.orphans().await?.len() as u64;
+        Ok(report)
+    }
+
+    /// Checks everything, and takes files whose bytes are damaged out of their drives; their bytes
+    /// are moved to the folder `quarantine`. Blobs that may belong to another database are moved
+    /// there too. Nothing is deleted.
+    ///
+    /// # Errors
+    /// When the database or the quarantine cannot be written.
+    pub async fn repair(&self) -> Result<CheckReport> {
+        let foreign = self.foreign();
+        let mut report = CheckReport { foreign, ..CheckReport::default() };
+        for bad in self.read_all(&mut report).await? {
+            // Described while they exist.
+            let (users, mut described) = (self.users(bad.content).await?, Vec::new());
+            for user in &users {
+                described.push(self.describe(user, &bad).await?);
+            }
+            let saved = self.quarantine(bad.content).await?;
+            for user in users {
+                self.remove_user(user).await?;
+            }
+            report.damaged.extend(
+                described.into_iter().map(|file| DamagedFile { saved: saved.clone(), ..file }),
+            );
+        }
+        let orphans = self.orphans().await?;
+        report.orphans = orphans.len() as u64;
+        if foreign.is_some() {
+            for blob in orphans {
+                self.blobs.move_to(blob, &self.quarantine_folder()?).await.map_err(storage)?;
+            }
+            self.adopt().await?;
+        }
+        Ok(report)
+    }
+
+    /// Reads all contents, those of open uploads too: the ones that cannot be read.
+    async fn read_all(&self, report: &mut CheckReport) -> Result<Vec<Bad>> {
+        let mut bad = self.without_content().await?;
+        let mut after = i64::MIN;
+        loop {
+            let page = self.page(after).await?;
+            let Some((last, ..)) = page.last() else { break };
+            after = *last;
+            for (no, size, hashes) in page {
+                let read = match hashes_of(&hashes) {
+                    Ok(hashes) => self.read_content(no, unsigned(size), hashes).await,
+                    Err(_) => Err(storage("its hashes are damaged")),
+                };
+                report.contents += 1;
+                report.bytes += unsigned(size);
+                if let Err(error) = read {
+                    bad.retain(|bad| bad.content != no);
+                    bad.push(Bad { content: no, reason: error.to_string() });
+                }
+            }
+        }
+        Ok(bad)
+    }
+
+    /// Contents by number, after `after`: number, size and hashes. Those of open uploads have the
+    /// size that was received.
+    async fn page(&self, after: i64) -> Result<Vec<(i64, i64, String)>> {
+        let mut sql = self.db.reader().await?;
+        let page = sqlx::query_as(
+            "SELECT c.no, COALESCE(s.received, c.size), c.hashes \
+             FROM content c LEFT JOIN session s ON s.content = c.no \
+             WHERE c.no > $1 ORDER BY c.no LIMIT $2",
+        );
+        Ok(page.bind(after).bind(PAGE).fetch_all(&mut *sql).await?)
+    }
+
+    /// Reads a content; an old one gets checksums.
+    async fn read_content(&self, no: i64, size: u64, hashes: Hashes) -> Result<()> {
+        let content = Content { no, size, hashes, media: None };
+        let mut bytes = contents::open(&self.db, &self.blobs, &content, 0..size).await?;
+        let (mut hash, mut read) = (Sha256::new(), 0);
+        while let Some(piece) = bytes.try_next().await.map_err(storage)? {
+            hash.update(&piece);
+            read += piece.len() as u64;
+        }
+        // An open upload has no hashes yet.
+        let known = content.hashes != Hashes::default();
+        if read != size || (known && hash.finalize()[..] != content.hashes.sha256) {
+            return Err(storage("its bytes do not match its hash"));
+        }
+        Ok(())
+    }
+
+    /// Contents that items name and that do not exist, or have another size.
+    async fn without_content(&self) -> Result<Vec<Bad>> {
+        let mut sql = self.db.reader().await?;
+        let lost: Vec<(i64,)> = sqlx::query_as(
+            "SELECT DISTINCT i.content FROM item i LEFT JOIN content c ON c.no = i.content \
+             WHERE i.content IS NOT NULL AND i.state <> 3 AND (c.no IS NULL OR c.size <> i.size)",
+        )
+        .fetch_all(&mut *sql)
+        .await?;
+        let reason = "the database has lost its bytes";
+        Ok(lost.into_iter().map(|(content,)| Bad { content, reason: reason.into() }).collect())
+    }
+
+    /// The files and uploads that have a content.
+    async fn users(&self, content: i64) -> Result<Vec<User>> {
+        let mut sql = self.db.reader().await?;
+        let items: Vec<(i64, i64, String, i64)> = sqlx::query_as(
+            "SELECT i.drive, i.no, d.name, CAST(i.state AS BIGINT) \
+             FROM item i JOIN drive d ON d.no = i.drive \
+             WHERE i.content = $1 AND i.state <> 3 ORDER BY i.drive, i.no",
+        )
+        .bind(content)
+        .fetch_all(&mut *sql)
+        .await?;
+        let sessions: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT s.id, d.name, s.name FROM session s JOIN drive d ON d.no = s.drive \
+             WHERE s.content = $1",
+        )
+        .bind(content)
+        .fetch_all(&mut *sql)
+        .await?;
+        let items = items.into_iter().map(|(drive, no, account, state)| User::Item {
+            drive,
+            no,
+            account,
+            trashed: state != 0,
+        });
+        let sessions = sessions.into_iter();
+        let sessions = sessions.map(|(id, account, name)| User::Session { id, account, name });
+        Ok(items.chain(sessions).collect())
+    }
+
+    async fn describe(&self, user: &User, bad: &Bad) -> Result<DamagedFile> {
+        let (account, path, trashed) = match user {
+            User::Item { drive, no, account, trashed } => {
+                let mut sql = self.db.reader().await?;
+                let path = read::path(&mut sql, *drive, *no).await?.join("/");
+                (account.clone(), path, *trashed)
+            }
+            User::Session { account, name, .. } => {
+                (account.clone(), format!("{name} (an upload that is not complete)"), false)
+            }
+        };
+        let reason = bad.reason.clone();
+        Ok(DamagedFile { account, path, trashed, reason, saved: Vec::new() })
+    }
+
+    /// Moves the bytes of a content that exist to the quarantine.
+    async fn quarantine(&self, content: i64) -> Result<Vec<PathBuf>> {
+        let folder = self.quarantine_folder()?;
+        let (data, blobs): (Option<String>, Vec<i64>) = {
+            let mut sql = self.db.reader().await?;
+            let data = sqlx::query("SELECT data FROM content WHERE no = $1")
+                .bind(content)
+                .fetch_optional(&mut *sql)
+                .await?;
+            let blobs =
+                sqlx::query_scalar("SELECT blob FROM segment WHERE content = $1 ORDER BY start");
+            let blobs = blobs.bind(content).fetch_all(&mut *sql).await?;
+            (data.map(|row| row.try_get(0)).transpose()?.flatten(), blobs)
+        };
+        let mut saved = Vec::new();
+        if let Some(text) = data {
+            // Damaged base64 is kept as it is.
+            let bytes = BASE64_STANDARD.decode(&text).unwrap_or_else(|_| text.into_bytes());
+            let file = folder.join(format!("content-{content:016x}"));
+            crate::seal::write_private(&file, &bytes).map_err(storage)?;
+            saved.push(file);
+        }
+        for blob in blobs {
+            saved.extend(self.blobs.move_to(blob, &folder).await.map_err(storage)?);
+        }
+        Ok(saved)
+    }
+
+    /// Takes a file out of its drive, or ends an upload.
+    async fn remove_user(&self, user: User) -> Result<()> {
+        let removed = match user {
+            User::Item { drive, no, .. } => {
+                self.db.write(move |tx| Box::pin(bin::purge(tx, drive, no))).await
+            }
+            User::Session { id, .. } => {
+                self.db.write(move |tx| Box::pin(session::cancel(tx, id))).await
+            }
+        };
+        match removed {
+            // It was below another one that was removed, or has expired.
+            Err(TreeError::NotFound | TreeError::NoSession) => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Blobs that no content names.
+    async fn orphans(&self) -> Result<Vec<i64>> {
+        let named: HashMap<i64, u64> = {
+            let mut sql = self.db.reader().await?;
+            contents::blobs(&mut sql).await?
+        };
+        let blobs = self.blobs.all().await.map_err(storage)?;
+        Ok(blobs.into_iter().filter(|blob| !named.contains_key(blob)).collect())
+    }
+
+    fn foreign(&self) -> Option<&'static str> {
+        self.home.as_ref().and_then(|home| home.foreign)
+    }
+
+    /// Makes the blobs the database's own.
+    async fn adopt(&self) -> Result<()> {
+        let Some(home) = &self.home else { return Ok(()) };
+        let marker = Marker::new(home.run);
+        home.files.write_marker(&marker, &home.sync).map_err(storage)?;
+        self.db.write(move |tx| Box::pin(keep_folder(tx, marker.folder))).await
+    }
+
+    /// Where a repair puts damaged bytes; the folder is made.
+    fn quarantine_folder(&self) -> Result<PathBuf> {
+        let home = self.home.as_ref().ok_or_else(|| storage("a tree in memory has no folder"))?;
+        let folder: &Path = &home.files.quarantine;
+        crate::disk::make_private_folder(folder).map_err(storage)?;
+        Ok(folder.to_owned())
+    }
+}
+
+/// Keeps the id of the folder, which vouches for its blobs.
+async fn keep_folder(tx: &mut Tx, folder: String) -> Result<()> {
+    sqlx::query("UPDATE server SET folder = $1").bind(folder).execute(tx.sql()).await?;
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! Contents: rows that items share by a count, with the bytes in the row or in blobs.
+
+mod old;
+
+use std::{collections::HashMap, io, ops::Range, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::{StreamExt, TryStreamExt, stream};
+use sha2::{Digest, Sha256};
+use sqlx::{AnyConnection, Row};
+
+use super::{
+    super::{Bytestream, Content, DriveNo, Hashes, Result, Stored, TreeError},
+    db::Db,
+    failure::storage,
+    intake::Place,
+    row::{signed, text_of, unsigned},
+    writer::Tx,
+};
+use crate::{
+    blobs::{Blob, Blobs, Hold},
+    blocks::Checks,
+};
+
+/// A piece of a content: its range of the content's bytes, and the blob that has them.
+struct Segment {
+    range: Range<u64>,
+    blob: i64,
+    /// `None` for one that was written before there were checksums.
+    checks: Option<Checks>,
+}
+
+/// The bytes that a file gets.
+pub(super) enum Bytes {
+    /// Taken in, and of nobody yet.
+    Stored(Stored),
+    /// A content that is counted for this file already.
+    Counted(Content),
+}
+
+impl Bytes {
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Stored(stored) => stored.size,
+            Self::Counted(content) => content.size,
+        }
+    }
+
+    /// Makes them a content of one item.
+    pub(super) async fn insert(self, tx: &mut Tx) -> Result<Content> {
+        let stored = match self {
+            Self::Counted(content) => return Ok(content),
+            Self::Stored(stored) => stored,
+        };
+        let no = tx.numbers().fresh();
+        let content = Content { no, size: stored.size, hashes: stored.hashes, media: stored.media };
+        match stored.at {
+            Place::Row(bytes) => {
+                insert_row(tx, &content, Some(BASE64_STANDARD.encode(bytes))).await?;
+            }
+            Place::Blob(blob) => {
+                insert_row(tx, &content, None).await?;
+                add_segment(tx, no, 0..content.size, blob).await?;
+            }
+        }
+        keep_facts(tx, &content).await?;
+        Ok(content)
+    }
+}
+
+async fn insert_row(tx: &mut Tx, content: &Content, data: Option<String>) -> Result<()> {
+    sqlx::query("INSERT INTO content (no, refs, size, hashes, data) VALUES ($1, 1, $2, $3, $4)")
+        .bind(content.no)
+        .bind(signed(content.size))
+        .bind(text_of(&content.hashes))
+        .bind(data)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// Keeps what a content says of itself.
+pub(super) async fn keep_facts(tx: &mut Tx, content: &Content) -> Result<()> {
+    let Some(media) = &content.media else { return Ok(()) };
+    sqlx::query("INSERT INTO media (content, facts) VALUES ($1, $2)")
+        .bind(content.no)
+        .bind(serde_json::to_string(&**media).map_err(storage)?)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// Makes a content that has no bytes yet, for an upload session.
+pub(super) async fn insert_empty(tx: &mut Tx, no: i64) -> Result<()> {
+    insert_row(tx, &Content { no, size: 0, hashes: Hashes::default(), media: None }, None).await
+}
+
+/// Adds a blob to a content's end.
+pub(super) async fn add_segment(
+    tx: &mut Tx,
+    content: i64,
+    range: Range<u64>,
+    blob: Blob,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO segment (content, start, length, blob, checks) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(content)
+    .bind(signed(range.start))
+    .bind(signed(range.end - range.start))
+    .bind(blob.number())
+    .bind(blob.checks().as_str().to_owned())
+    .execute(tx.sql())
+    .await?;
+    tx.keep(blob);
+    Ok(())
+}
+
+/// One more item has the content.
+pub(super) async fn share(tx: &mut Tx, content: i64) -> Result<()> {
+    sqlx::query("UPDATE content SET refs = refs + 1 WHERE no = $1")
+        .bind(content)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// One item less has the content: with the last, it goes.
+pub(super) async fn release(tx: &mut Tx, content: i64) -> Result<()> {
+    let refs: Option<i64> =
+        sqlx::query_scalar("UPDATE content SET refs = refs - 1 WHERE no = $1 RETURNING refs")
+            .bind(content)
+            .fetch_optional(tx.sql())
+            .await?;
+    if refs == Some(0) { drop_unused(tx, content).await } else { Ok(()) }
+}
+
+async fn drop_unused(tx: &mut Tx, content: i64) -> Result<()> {
+    let blobs: Vec<i64> =
+        sqlx::query_scalar("DELETE FROM segment WHERE content = $1 RETURNING blob")
+            .bind(content)
+            .fetch_all(tx.sql())
+            .await?;
+    sqlx::query("DELETE FROM media WHERE content = $1").bind(content).execute(tx.sql()).await?;
+    sqlx::query("DELETE FROM content WHERE no = $1").bind(content).execute(tx.sql()).await?;
+    tx.remove(content, blobs);
+    Ok(())
+}
+
+/// Every item gathered in `subtree` and not kept has its content no longer.
+pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveNo) -> Result<()> {
+    let released: Vec<(i64, i64)> = sqlx::query_as(
+        "UPDATE content SET refs = refs - x.n FROM ( \
+         SELECT i.content AS no, count(*) AS n FROM subtree s CROSS JOIN item i \
+         WHERE i.drive = $1 AND i.no = s.item AND i.content IS NOT NULL AND s.kept = 0 \
+         GROUP BY i.content) x \
+         WHERE content.no = x.no RETURNING content.no, content.refs",
+    )
+    .bind(drive)
+    .fetch_all(tx.sql())
+    .await?;
+    for (content, _) in released.into_iter().filter(|(_, refs)| *refs == 0) {
+        drop_unused(tx, content).await?;
+    }
+    Ok(())
+}
+
+/// See [`Tree::open`](super::super::Tree::open).
+///
+/// Every byte is verified before it is passed on: blocks of blobs by their checksums, contents in
+/// rows by their SHA-256. Segments of version 1 have no checksums: a read of the whole content is
+/// verified by its SHA-256 and fails before the last piece, so that the response stays incomplete;
+/// before any other range the whole content is verified once, and gets checksums.
+pub(super) async fn open(
+    db: &Db,
+    blobs: &Arc<Blobs>,
+    content: &Content,
+    range: Range<u64>,
+) -> Result<Bytestream> {
+    let range = range.start.min(content.size)..range.end.min(content.size);
+    // Held before it is looked up: what is found is then there until the stream is dropped.
+    let hold = blobs.hold(content.no);
+    let located = |error| db.told_of(error);
+    let mut segments = match stored(db, content.no, &range).await.map_err(located)? {
+        Kept::Row(bytes) => {
+            verify_row(content, &bytes).map_err(located)?;
+            let (start, end) = (range.start as usize, range.end as usize);
+            let wanted = (start < end).then(|| Ok(bytes.slice(start..end)));
+            return Ok(Box::pin(stream::iter(wanted)));
+        }
+        Kept::Blobs(segments) => segments,
+    };
+    check_cover(content.no, &segments, &range).map_err(located)?;
+    let unchecked = segments.iter().any(|segment| segment.checks.is_none());
+    // An open upload session has no hashes yet.
+    if !unchecked || content.hashes == Hashes::default() {
+        return begun(content.no, read(blobs, hold, segments, range)).await;
+    }
+    if range == (0..content.size) {
+        let bytes = read(blobs, hold, segments, range);
+        return begun(content.no, old::verified(bytes, content.hashes.sha256)).await;
+    }
+    old::add_checks(db, blobs, content).await?;
+    if let Kept::Blobs(checked) = stored(db, content.no, &range).await.map_err(located)? {
+        segments = checked;
+    }
+    begun(content.no, read(blobs, hold, segments, range)).await
+}
+
+/// Where the bytes of a content are.
+enum Kept {
+    Row(bytes::Bytes),
+    /// The segments that a range touches.
+    Blobs(Vec<Segment>),
+}
+
+async fn stored(db: &Db, content: i64, range: &Range<u64>) -> Result<Kept> {
+    let mut sql = db.reader().await?;
+    let data: Option<Option<String>> = sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
+        .bind(content)
+        .fetch_optional(&mut *sql)
+        .await?;
+    match data.ok_or(TreeError::Changed)? {
+        Some(text) => Ok(Kept::Row(BASE64_STANDARD.decode(text).map_err(storage)?.into())),
+        None => Ok(Kept::Blobs(segments(&mut sql, content, range).await?)),
+    }
+}
+
+/// Verifies bytes that were in a row.
+fn verify_row(content: &Content, bytes: &[u8]) -> Result<()> {
+    let size = bytes.len() as u64 == content.size;
+    if size && Sha256::digest(bytes)[..] == content.hashes.sha256 {
+        return Ok(());
+    }
+    let no = content.no;
+    tracing::error!(content = no, "the bytes of a file are damaged");
+    Err(storage(format!("content {no} is damaged: its bytes do not match its hash")))
+}
+
+/// Fails unless segments have every byte of a range.
+fn check_cover(content: i64, segments: &[Segment], range: &Range<u64>) -> Result<()> {
+    let start = segments.first().map_or(range.start, |first| first.range.start.max(range.start));
+    let end = segments.iter().fold(start, |end, segment| match segment.range.start <= end {
+        true => end.max(segment.range.end),
+        false => end,
+    });
+    match start == range.start && end >= range.end {
+        true => Ok(()),
+        false => Err(storage(format!("content {content} is damaged: a part of it is missing"))),
+    }
+}
+
+/// A stream of which the first piece has been read: bytes that cannot be read are an error of the
+/// call then, and not a response that breaks off.
+async fn begun(content: i64, mut bytes: Bytestream) -> Result<Bytestream> {
+    let log = move |error: &io::Error| {
+        tracing::error!(%error, content, "bytes of a file cannot be read");
+    };
+    let first = bytes.try_next().await.inspect_err(log).map_err(storage)?;
+    Ok(Box::pin(stream::iter(first.map(Ok)).chain(bytes.inspect_err(log))))
+}
+
+/// The segments of a content that a range touches, in order.
+async fn segments(
+    sql: &mut AnyConnection,
+    content: i64,
+    range: &Range<u64>,
+) -> Result<Vec<Segment>> {
+    let rows = sqlx::query(
+        "SELECT start, length, blob, checks FROM segment \
+         WHERE content = $1 AND start < $3 AND start + length > $2 ORDER BY start",
+    )
+    .bind(content)
+    .bind(signed(range.start))
+    .bind(signed(range.end))
+    .fetch_all(sql)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let start = unsigned(row.try_get(0)?);
+            let end = start + unsigned(row.try_get(1)?);
+            let checks: Option<String> = row.try_get(3)?;
+            let checks = checks.map(Checks::parse).transpose().map_err(storage)?;
+            Ok(Segment { range: start..end, blob: row.try_get(2)?, checks })
+        })
+        .collect()
+}
+
+/// Streams a range out of segments, which stay until the stream is dropped.
+fn read(blobs: &Arc<Blobs>, hold: Hold, segments: Vec<Segment>, wanted: Range<u64>) -> Bytestream {
+    let blobs = blobs.clone();
+    let parts = segments.into_iter().filter_map(move |segment| {
+        let range = &segment.range;
+        let (start, end) = (wanted.start.max(range.start), wanted.end.min(range.end));
+        let part = start.saturating_sub(range.start)..end.saturating_sub(range.start);
+        (start < end).then_some((segment, part))
+    });
+    let bytes = stream::iter(parts)
+        .then(move |(segment, part)| {
+            let blobs = blobs.clone();
+            async move { segment.read(&blobs, part).await }
+        })
+        .try_flatten();
+    Box::pin(bytes.inspect(move |_| {
+        let _ = &hold;
+    }))
+}
+
+impl Segment {
+    /// Streams a range of its bytes, verified if it has checksums.
+    async fn read(self, blobs: &Blobs, part: Range<u64>) -> io::Result<Bytestream> {
+        let length = self.range.end - self.range.start;
+        match self.checks {
+            Some(checks) => blobs.read_verified(self.blob, length, part, checks).await,
+            None => Ok(blobs.read(self.blob, part).await?.boxed()),
+        }
+    }
+}
+
+/// Every blob that a content is made of, those of open upload sessions too, and its size.
+pub(super) async fn blobs(sql: &mut AnyConnection) -> Result<HashMap<i64, u64>> {
+    let named = sqlx::query_as::<_, (i64, i64)>("SELECT blob, length FROM segment").fetch(sql);
+    Ok(named.map_ok(|(blob, length)| (blob, unsigned(length))).try_collect().await?)
+}

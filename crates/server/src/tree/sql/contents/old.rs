@@ -1,0 +1,106 @@
+//! Contents of version 1, whose segments have no checksums: verified by the hash of the whole.
+
+use std::{io, sync::Arc};
+
+use futures::{TryStreamExt, stream};
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+
+use super::{
+    super::{
+        super::{Bytestream, Content, Result},
+        db::Db,
+        failure::storage,
+        row::signed,
+        writer::Tx,
+    },
+    Kept, check_cover, stored,
+};
+use crate::{
+    blobs::Blobs,
+    blocks::{Checks, Summer},
+};
+
+/// Contents get checksums one after another: that reads all their bytes, and two requests for
+/// ranges of one file must not both do it.
+static ADDING: Mutex<()> = Mutex::const_new(());
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it is damaged: its hash does not match")
+}
+
+/// Passes the bytes of a whole content on, the last piece only if all of them have that hash.
+pub(super) fn verified(bytes: Bytestream, sha256: [u8; 32]) -> Bytestream {
+    struct State {
+        bytes: Bytestream,
+        hash: Sha256,
+        held: Option<bytes::Bytes>,
+    }
+    let state = State { bytes, hash: Sha256::new(), held: None };
+    Box::pin(stream::try_unfold(Some(state), move |state| async move {
+        let Some(mut state) = state else { return Ok(None) };
+        loop {
+            match state.bytes.try_next().await? {
+                Some(piece) => {
+                    state.hash.update(&piece);
+                    if let Some(before) = state.held.replace(piece) {
+                        return Ok(Some((before, Some(state))));
+                    }
+                }
+                None if state.hash.finalize()[..] != sha256 => return Err(damaged()),
+                None => return Ok(state.held.map(|last| (last, None))),
+            }
+        }
+    }))
+}
+
+/// Verifies a whole content by its hash, and adds checksums to its segments. Where they cannot be
+/// written, for want of room, the content was verified nevertheless.
+///
+/// # Errors
+/// When the content is damaged or cannot be read.
+pub(in super::super) async fn add_checks(
+    db: &Db,
+    blobs: &Arc<Blobs>,
+    content: &Content,
+) -> Result<()> {
+    let _alone = ADDING.lock().await;
+    let whole = 0..content.size;
+    let Kept::Blobs(segments) = stored(db, content.no, &whole).await? else { return Ok(()) };
+    if segments.iter().all(|segment| segment.checks.is_some()) {
+        return Ok(());
+    }
+    check_cover(content.no, &segments, &whole)?;
+    let (mut hash, mut found) = (Sha256::new(), Vec::new());
+    for segment in segments {
+        let (start, length) = (segment.range.start, segment.range.end - segment.range.start);
+        let mut sums = Summer::default();
+        let mut bytes = segment.read(blobs, 0..length).await.map_err(storage)?;
+        while let Some(piece) = bytes.try_next().await.map_err(storage)? {
+            hash.update(&piece);
+            sums.update(&piece);
+        }
+        found.push((start, sums.finish()));
+    }
+    if hash.finalize()[..] != content.hashes.sha256 {
+        return Err(storage(damaged()));
+    }
+    let no = content.no;
+    let added = db.write(move |tx| Box::pin(store_checks(tx, no, found))).await;
+    if let Err(error) = added {
+        tracing::warn!(%error, content = no, "checksums cannot be added");
+    }
+    Ok(())
+}
+
+async fn store_checks(tx: &mut Tx, content: i64, found: Vec<(u64, Checks)>) -> Result<()> {
+    for (start, checks) in found {
+        sqlx::query("UPDATE segment SET checks = $3 WHERE content = $1 AND start = $2")
+            .bind(content)
+            .bind(signed(start))
+            .bind(checks.as_str().to_owned())
+            .execute(tx.sql())
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Making drives, and forgetting them all.
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    super::{DriveInfo, DriveNo, FIRST_ITEM, NameFolding, ROOT, Result, TreeError},
+    items::now,
+    read,
+    row::signed,
+    writer::Tx,
+};
+
+/// The drive of that name, made if there is none.
+pub(super) async fn make(
+    tx: &mut Tx,
+    name: String,
+    quota: u64,
+    folding: NameFolding,
+) -> Result<DriveInfo> {
+    if let Some(drive) = read::drive_named(tx.sql(), &name).await? {
+        return Ok(drive);
+    }
+    let now = now().as_microsecond();
+    let no: i64 = sqlx::query_scalar(
+        "INSERT INTO drive (no, name, cid, quota, feed, next_item, created, folding) \
+         SELECT COALESCE(max(no), 0) + 1, $1, $2, $3, 0, $4, $5, $6 FROM drive RETURNING no",
+    )
+    .bind(name.clone())
+    .bind(cid(&name))
+    .bind(signed(quota))
+    .bind(FIRST_ITEM)
+    .bind(now)
+    .bind(folding.code())
+    .fetch_one(tx.sql())
+    .await?;
+    sqlx::query(
+        "INSERT INTO item (drive, no, name, kind, state, size, children, created, modified, \
+         client_created, client_modified, version, content_version, feed, rank) \
+         VALUES ($1, $2, '', 0, 0, 0, 0, $3, $3, $3, $3, 1, 1, 0, 0)",
+    )
+    .bind(no)
+    .bind(ROOT)
+    .bind(now)
+    .execute(tx.sql())
+    .await?;
+    read::drive(tx.sql(), no).await
+}
+
+/// 16 hexadecimal digits that a name always gives. The first is never 0: clients exist that know
+/// the form without leading zeros only (live-connect.md A.1).
+pub(crate) fn cid(name: &str) -> String {
+    let digest = Sha256::digest(name.as_bytes());
+    let mut digits = [0; 8];
+    digits.copy_from_slice(&digest[..8]);
+    digits[0] |= 0x80;
+    hex::encode(digits)
+}
+
+/// See [`Tree::set_quota`](super::super::Tree::set_quota).
+pub(super) async fn set_quota(tx: &mut Tx, drive: DriveNo, quota: u64) -> Result<()> {
+    let set = sqlx::query("UPDATE drive SET quota = $2 WHERE no = $1")
+        .bind(drive)
+        .bind(signed(quota))
+        .execute(tx.sql())
+        .await?;
+    if set.rows_affected() == 0 { Err(TreeError::NotFound) } else { Ok(()) }
+}
+
+/// See [`Tree::reset`](super::super::Tree::reset).
+pub(super) async fn reset(tx: &mut Tx) -> Result<()> {
+    let named: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT content, blob FROM segment").fetch_all(tx.sql()).await?;
+    for (content, blob) in named {
+        tx.remove(content, vec![blob]);
+    }
+    for table in [
+        "DELETE FROM session",
+        "DELETE FROM segment",
+        "DELETE FROM media",
+        "DELETE FROM content",
+        "DELETE FROM edge",
+        "DELETE FROM moved",
+        "DELETE FROM item",
+        "DELETE FROM drive",
+    ] {
+        sqlx::query(table).execute(tx.sql()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Contents as what they say of themselves is read from them.
+
+use std::{io, ops::Range, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use futures::{TryStreamExt, stream};
+
+use super::{
+    super::{Bytestream, Content, Media, Result, Stored},
+    contents,
+    db::Db,
+    failure::storage,
+    intake::{Place, TakenIn},
+};
+use crate::{
+    blobs::Blobs,
+    media::{self, Fetch, HEAD},
+};
+
+/// What bytes that have just been taken in say of themselves.
+pub(super) async fn of_taken(blobs: &Arc<Blobs>, taken: &TakenIn) -> Option<Arc<Media>> {
+    if !media::is_worth_a_look(&taken.head) {
+        return None;
+    }
+    let fetch = match &taken.at {
+        Place::Row(bytes) => Fetch::of(bytes.clone()),
+        Place::Blob(blob) => {
+            let (blobs, number) = (Arc::clone(blobs), blob.number());
+            let (size, checks) = (taken.size, blob.checks().clone());
+            Fetch::new(move |range| {
+                let (blobs, checks) = (Arc::clone(&blobs), checks.clone());
+                async move { gathered(blobs.read_verified(number, size, range, checks).await?).await }
+            })
+        }
+    };
+    media::look(&taken.head, taken.size, fetch).await.map(Arc::new)
+}
+
+/// What a content that came in fragments says of itself. One that cannot be read says nothing.
+pub(super) async fn of_content(
+    db: &Arc<Db>,
+    blobs: &Arc<Blobs>,
+    content: &Content,
+) -> Option<Arc<Media>> {
+    let head = fetched(db, blobs, content, 0..content.size.min(HEAD as u64)).await.ok()?;
+    if !media::is_worth_a_look(&head) {
+        return None;
+    }
+    let (db, blobs, whole) = (Arc::clone(db), Arc::clone(blobs), content.clone());
+    let fetch = Fetch::new(move |range| {
+        let (db, blobs, whole) = (Arc::clone(&db), Arc::clone(&blobs), whole.clone());
+        async move { fetched(&db, &blobs, &whole, range).await }
+    });
+    media::look(&head, content.size, fetch).await.map(Arc::new)
+}
+
+async fn fetched(
+    db: &Db,
+    blobs: &Arc<Blobs>,
+    content: &Content,
+    range: Range<u64>,
+) -> io::Result<Bytes> {
+    let bytes = contents::open(db, blobs, content, range).await.map_err(io::Error::other)?;
+    gathered(bytes).await
+}
+
+async fn gathered(bytes: impl futures::Stream<Item = io::Result<Bytes>>) -> io::Result<Bytes> {
+    let add = |mut all: BytesMut, piece: Bytes| async move {
+        all.extend_from_slice(&piece);
+        Ok(all)
+    };
+    Ok(bytes.try_fold(BytesMut::new(), add).await?.freeze())
+}
+
+/// See [`Tree::open_stored`](super::super::Tree::open_stored).
+pub(super) async fn open_stored(
+    blobs: &Blobs,
+    stored: &Stored,
+    range: Range<u64>,
+) -> Result<Bytestream> {
+    let range = range.start.min(stored.size)..range.end.min(stored.size);
+    match &stored.at {
+        Place::Row(bytes) => {
+            let part = bytes.slice(range.start as usize..range.end as usize);
+            Ok(Box::pin(stream::iter([Ok(part)])))
+        }
+        Place::Blob(blob) => {
+            let checks = blob.checks().clone();
+            let read = blobs.read_verified(blob.number(), stored.size, range, checks).await;
+            read.map_err(storage)
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Limits of the recycle bin, and room on a disk that fills up.
+//!
+//! Clients delete into the recycle bin, and no protocol empties it for them. So items leave it for
+//! good when they are too old or too many, and, oldest first, when the disk has no room for a new
+//! write.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use sqlx::Row;
+use tokio::sync::Mutex;
+
+use super::{
+    super::{DriveNo, ItemNo, Result, TreeError},
+    bin,
+    db::Db,
+    reserve::Reserve,
+    row::unsigned,
+};
+use crate::blobs::Blobs;
+
+/// Items that are removed from the recycle bin before the disk is looked at again.
+const AT_A_TIME: i64 = 16;
+
+/// How long items stay in the recycle bin of a drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BinLimits {
+    /// Older items are removed.
+    pub max_age: Duration,
+    /// With more bytes than these, the oldest items are removed; `None`: any number.
+    pub max_size: Option<u64>,
+}
+
+/// How many bytes a disk has free; `None` if that is unknown.
+type Free = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
+
+/// Removes items from the recycle bin.
+#[derive(Clone)]
+pub(super) struct Room {
+    free: Free,
+    db: Arc<Db>,
+    blobs: Arc<Blobs>,
+    reserve: Arc<Reserve>,
+    /// One caller at a time empties the bin.
+    alone: Arc<Mutex<()>>,
+}
+
+/// An item in the recycle bin.
+struct Binned {
+    drive: DriveNo,
+    no: ItemNo,
+    size: u64,
+    /// Microseconds since 1970.
+    since: i64,
+}
+
+impl Room {
+    /// Room for a tree in `folder`; a tree in memory has none, and no limit.
+    pub(super) fn new(
+        folder: Option<PathBuf>,
+        db: Arc<Db>,
+        blobs: Arc<Blobs>,
+        reserve: Arc<Reserve>,
+    ) -> Self {
+        let free: Free = match folder {
+            Some(folder) => Arc::new(move || fs4::available_space(&folder).ok()),
+            None => Arc::new(|| None),
+        };
+        Self { free, db, blobs, reserve, alone: Arc::default() }
+    }
+
+    /// Empties the recycle bin, oldest items first, as far as the disk needs it for a write of so
+    /// many bytes. The write itself fails if that is not enough.
+    pub(super) async fn ensure(&self, bytes: u64) {
+        if self.is_enough(bytes) {
+            return;
+        }
+        let _alone = self.alone.lock().await;
+        while !self.is_enough(bytes) {
+            match self.remove_oldest().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the recycle bin cannot be emptied");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether the disk has room; if that is unknown, the write will show.
+    fn is_enough(&self, bytes: u64) -> bool {
+        (self.free)().is_none_or(|free| free >= bytes)
+    }
+
+    /// The same with a disk that has so many bytes free.
+    #[cfg(test)]
+    pub(super) fn on_disk_with(self, free: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { free: Arc::new(move || Some(free())), ..self }
+    }
+
+    /// Removes the oldest items of all drives; false if there are none.
+    async fn remove_oldest(&self) -> Result<bool> {
+        let oldest = self
+            .binned(
+                "SELECT drive, no, size, modified FROM item WHERE state = 1 AND drive <> $1 \
+                 ORDER BY modified, drive, feed LIMIT $2",
+                // No drive has that number.
+                0,
+                AT_A_TIME,
+            )
+            .await?;
+        for item in &oldest {
+            tracing::warn!(
+                drive = item.drive,
+                item = item.no,
+                "the disk is full: an item leaves the recycle bin for good"
+            );
+            self.purge(item).await?;
+        }
+        self.blobs.settle().await;
+        if !oldest.is_empty() {
+            self.shorten_log().await?;
+        }
+        Ok(!oldest.is_empty())
+    }
+
+    /// Lets SQLite cut its log: removing items made it longer. A reader at work
+    /// can prevent it; then the log keeps its length.
+    async fn shorten_log(&self) -> Result<()> {
+        let mut sql = self.db.reader().await?;
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *sql).await?;
+        Ok(())
+    }
+
+    /// Removes the items of a drive's recycle bin that are beyond its limits; how many.
+    pub(super) async fn apply(&self, drive: DriveNo, limits: BinLimits) -> Result<u64> {
+        let age = i64::try_from(limits.max_age.as_micros()).unwrap_or(i64::MAX);
+        let before = Timestamp::now().as_microsecond().saturating_sub(age);
+        let mut size = match limits.max_size {
+            Some(_) => self.size(drive).await?,
+            None => 0,
+        };
+        let mut removed = 0;
+        loop {
+            let oldest = self
+                .binned(
+                    "SELECT drive, no, size, modified FROM item WHERE state = 1 AND drive = $1 \
+                     ORDER BY feed LIMIT $2",
+                    drive,
+                    AT_A_TIME,
+                )
+                .await?;
+            let mut found = false;
+            for item in oldest {
+                let too_many = limits.max_size.is_some_and(|max| size > max);
+                if !too_many && item.since > before {
+                    break;
+                }
+                self.purge(&item).await?;
+                size = size.saturating_sub(item.size);
+                removed += 1;
+                found = true;
+            }
+            if !found {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// Bytes in a drive's recycle bin.
+    async fn size(&self, drive: DriveNo) -> Result<u64> {
+        let mut sql = self.db.reader().await?;
+        let size = sqlx::query_scalar(
+            "SELECT CAST(COALESCE(sum(size), 0) AS BIGINT) FROM item WHERE drive = $1 AND state = 1",
+        );
+        Ok(unsigned(size.bind(drive).fetch_one(&mut *sql).await?))
+    }
+
+    async fn binned(&self, text: &'static str, drive: DriveNo, limit: i64) -> Result<Vec<Binned>> {
+        let mut sql = self.db.reader().await?;
+        let rows = sqlx::query(text).bind(drive).bind(limit).fetch_all(&mut *sql).await?;
+        let item = |row: &sqlx::any::AnyRow| {
+            Ok(Binned {
+                drive: row.try_get(0)?,
+                no: row.try_get(1)?,
+                size: unsigned(row.try_get(2)?),
+                since: row.try_get(3)?,
+            })
+        };
+        rows.iter().map(item).collect()
+    }
+
+    /// Removes an item for good, with the room that is kept back if there is no other.
+    async fn purge(&self, item: &Binned) -> Result<()> {
+        let (drive, no) = (item.drive, item.no);
+        let purge = || self.db.write(move |tx| Box::pin(bin::purge(tx, drive, no)));
+        let done = match purge().await {
+            Err(TreeError::NoRoom(_)) if self.reserve.give() => purge().await,
+            done => done,
+        };
+        match done {
+            // A client was faster.
+            Err(TreeError::NotFound) => Ok(()),
+            done => done,
+        }
+    }
+}
+
+/// The names and numbers of all drives.
+pub(super) async fn drives(db: &Db) -> Result<Vec<(DriveNo, String)>> {
+    let mut sql = db.reader().await?;
+    Ok(sqlx::query_as("SELECT no, name FROM drive ORDER BY no").fetch_all(&mut *sql).await?)
+}

@@ -1,0 +1,111 @@
+//! The tree by examples.
+
+mod damage;
+mod durable;
+mod full;
+mod items;
+mod repair;
+mod room;
+mod sessions;
+mod storage;
+mod together;
+mod upgrade;
+
+use bytes::Bytes as Piece;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{super::TreeError, *};
+
+/// A body of these bytes, in pieces.
+pub(super) fn body(bytes: &[u8]) -> Bytestream {
+    let pieces: Vec<_> =
+        bytes.chunks(10_007).map(|piece| Ok(Piece::copy_from_slice(piece))).collect();
+    Box::pin(stream::iter(pieces))
+}
+
+/// Bytes that are not all the same.
+pub(super) fn bytes(length: usize, seed: u64) -> Vec<u8> {
+    (0..length as u64).map(|i| ((i * i + seed * 31 + i / 251) % 256) as u8).collect()
+}
+
+pub(super) async fn ephemeral() -> (SqlTree, DriveNo) {
+    let tree = SqlTree::open(TreeOptions::ephemeral()).await.expect("opens");
+    let drive = tree.drive("").await.expect("drive").no;
+    (tree, drive)
+}
+
+pub(super) async fn on_disk(data: &std::path::Path) -> SqlTree {
+    let relaxed = TreeOptions::folder(data).durability(crate::Durability::Relaxed);
+    SqlTree::open(relaxed).await.expect("opens")
+}
+
+pub(super) async fn read(tree: &SqlTree, node: &Node) -> Vec<u8> {
+    let content = node.content.as_ref().expect("has bytes");
+    let pieces: Vec<Piece> = tree
+        .open(content, 0..content.size)
+        .await
+        .expect("opens")
+        .try_collect()
+        .await
+        .expect("reads");
+    pieces.concat()
+}
+
+pub(super) async fn put(
+    tree: &SqlTree,
+    drive: DriveNo,
+    parent: ItemNo,
+    name: &str,
+    bytes: &[u8],
+) -> Node {
+    let stored = tree.store(body(bytes), u64::MAX).await.expect("stores");
+    let written = tree
+        .put(drive, parent, name, stored, NewItem::default(), OnConflict::Replace, Expect::Any)
+        .await;
+    written.expect("puts").node
+}
+
+/// A session for a file, for an hour.
+pub(super) fn session(
+    drive: DriveNo,
+    parent: ItemNo,
+    name: &str,
+    on_conflict: OnConflict,
+) -> Session {
+    Session {
+        id: String::new(),
+        drive,
+        parent,
+        folders: Vec::new(),
+        name: name.to_owned(),
+        total: None,
+        received: 0,
+        on_conflict,
+        expires: jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1),
+        state: serde_json::json!({ "kind": "test" }),
+    }
+}
+
+pub(super) async fn folder(tree: &SqlTree, drive: DriveNo, parent: ItemNo, name: &str) -> Node {
+    let made = tree
+        .make(drive, parent, name, NodeKind::Folder, NewItem::default(), OnConflict::Fail)
+        .await;
+    made.expect("makes").node
+}
+
+/// What a call refused with.
+pub(super) fn refusal<T: fmt::Debug>(result: Result<T>) -> TreeError {
+    result.expect_err("is refused")
+}
+
+/// A body that breaks off after these bytes.
+pub(super) fn broken_body(bytes: &[u8]) -> Bytestream {
+    let end = stream::iter([Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
+    Box::pin(body(bytes).chain(end))
+}
+
+/// The blobs there are, when everything that is to go has gone.
+pub(super) async fn blobs(tree: &SqlTree) -> usize {
+    tree.blobs.settle().await;
+    tree.blobs.all().await.expect("lists").len()
+}

@@ -1,0 +1,20 @@
+//! The drive server's Graph front end, rule by rule, over HTTP as a client sees it.
+
+mod addresses;
+mod batches;
+mod children;
+mod content;
+mod copies;
+mod delta;
+mod drives;
+mod folders;
+mod harness;
+mod items;
+mod names;
+mod options;
+mod pictures;
+mod sessions;
+mod sharing;
+mod sign_in;
+
+use drivedal_test_support::media;

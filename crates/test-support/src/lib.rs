@@ -1,0 +1,6 @@
+//! Support for the tests and benchmarks of more than one package of this workspace.
+
+pub mod media;
+pub mod rewriting;
+pub mod serving;
+pub mod witness;

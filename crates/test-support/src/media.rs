@@ -1,0 +1,215 @@
+//! Files made for tests: a photo with EXIF, a song with ID3, films. Byte by byte where no encoder is
+//! at hand, so that nothing of the server's own readers is in them.
+
+use image::{DynamicImage, ImageEncoder, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+
+/// Ogg Opus files that are damaged: their tags made a tag reader panic.
+pub const OPUS: [&[u8]; 2] =
+    [include_bytes!("../media/opus-1.ogg"), include_bytes!("../media/opus-2.ogg")];
+
+/// A JPEG of that size with a camera, an exposure, a place and a time.
+pub fn photo(width: u32, height: u32) -> Vec<u8> {
+    jpeg(width, height, Some(exif(1)))
+}
+
+/// A JPEG that was taken with the camera held upright.
+pub fn upright_photo(width: u32, height: u32) -> Vec<u8> {
+    jpeg(width, height, Some(exif(6)))
+}
+
+/// A JPEG that says nothing.
+pub fn bare_photo(width: u32, height: u32) -> Vec<u8> {
+    jpeg(width, height, None)
+}
+
+fn jpeg(width: u32, height: u32, exif: Option<Vec<u8>>) -> Vec<u8> {
+    let image = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, 0x80]));
+    let mut bytes = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 60);
+    if let Some(exif) = exif {
+        encoder.set_exif_metadata(exif).expect("JPEG has EXIF");
+    }
+    DynamicImage::ImageRgb8(image).write_with_encoder(encoder).expect("a JPEG");
+    bytes
+}
+
+/// One field of an EXIF directory: tag, type, how many, and the bytes.
+type Field = (u16, u16, u32, Vec<u8>);
+
+fn text(tag: u16, text: &str) -> Field {
+    let bytes = [text.as_bytes(), b"\0"].concat();
+    (tag, 2, bytes.len() as u32, bytes)
+}
+
+fn ratios(tag: u16, ratios: &[(u32, u32)]) -> Field {
+    let bytes = ratios.iter().flat_map(|(n, d)| [n.to_le_bytes(), d.to_le_bytes()].concat());
+    (tag, 5, ratios.len() as u32, bytes.collect())
+}
+
+fn short(tag: u16, value: u16) -> Field {
+    (tag, 3, 1, value.to_le_bytes().to_vec())
+}
+
+fn offset(tag: u16, at: usize) -> Field {
+    (tag, 4, 1, (at as u32).to_le_bytes().to_vec())
+}
+
+/// A directory that begins at `at`.
+fn directory(at: usize, fields: &[Field]) -> Vec<u8> {
+    let mut head = (fields.len() as u16).to_le_bytes().to_vec();
+    let mut data = Vec::new();
+    let data_at = at + 2 + fields.len() * 12 + 4;
+    for (tag, kind, count, bytes) in fields {
+        head.extend(tag.to_le_bytes());
+        head.extend(kind.to_le_bytes());
+        head.extend(count.to_le_bytes());
+        if bytes.len() <= 4 {
+            let mut bytes = bytes.clone();
+            bytes.resize(4, 0);
+            head.extend(bytes);
+        } else {
+            head.extend(((data_at + data.len()) as u32).to_le_bytes());
+            data.extend(bytes);
+            data.resize(data.len().next_multiple_of(2), 0);
+        }
+    }
+    head.extend([0; 4]);
+    head.extend(data);
+    head
+}
+
+fn exif(orientation: u16) -> Vec<u8> {
+    let main = |exif_at, gps_at| {
+        directory(
+            8,
+            &[
+                text(0x010f, "MyManufacturer"),
+                text(0x0110, "MyModel"),
+                short(0x0112, orientation),
+                offset(0x8769, exif_at),
+                offset(0x8825, gps_at),
+            ],
+        )
+    };
+    let camera = |at| {
+        directory(
+            at,
+            &[
+                ratios(0x829a, &[(1, 15)]),
+                ratios(0x829d, &[(28, 10)]),
+                text(0x9003, "2008:03:24 23:41:53"),
+                ratios(0x920a, &[(385, 100)]),
+            ],
+        )
+    };
+    let exif_at = 8 + main(0, 0).len();
+    let gps_at = exif_at + camera(exif_at).len();
+    let gps = directory(
+        gps_at,
+        &[
+            text(1, "N"),
+            ratios(2, &[(47, 1), (39, 1), (11_376, 1_000)]),
+            text(3, "W"),
+            ratios(4, &[(122, 1), (8, 1), (9_280, 1_000)]),
+            (5, 1, 1, vec![0]),
+            ratios(6, &[(43, 1)]),
+        ],
+    );
+    let head = [&b"II*\0"[..], &8_u32.to_le_bytes()].concat();
+    [head, main(exif_at, gps_at), camera(exif_at), gps].concat()
+}
+
+/// An MP3 with ID3 that plays 100 frames: 2,612 ms. With a cover if one is given.
+pub fn song(cover: Option<&[u8]>) -> Vec<u8> {
+    let frame = |id: &[u8; 4], body: Vec<u8>| {
+        [&id[..], &(body.len() as u32).to_be_bytes(), &[0, 0], &body].concat()
+    };
+    let text = |id, text: &str| frame(id, [&b"\0"[..], text.as_bytes()].concat());
+    let mut tag = [
+        text(b"TIT2", "Wildlife"),
+        text(b"TPE1", "The Band"),
+        text(b"TALB", "First Album"),
+        text(b"TPE2", "Various"),
+        text(b"TCON", "Jazz"),
+    ]
+    .concat();
+    if let Some(cover) = cover {
+        let head = &b"\0image/jpeg\0\x03\0"[..];
+        tag.extend(frame(b"APIC", [head, cover].concat()));
+    }
+    let size = tag.len() as u32;
+    let size = [21, 14, 7, 0].map(|shift| (size >> shift) as u8 & 0x7f);
+    // MPEG 1, layer 3, 128 kbit/s, 44.1 kHz: 417 bytes and 1,152 samples a frame.
+    let sound = [&[0xff, 0xfb, 0x90, 0x00][..], &[0; 413]].concat().repeat(100);
+    [&b"ID3\x03\0\0"[..], &size, &tag, &sound].concat()
+}
+
+fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32 + 8).to_be_bytes()[..], name, body].concat()
+}
+
+/// An MP4 of 640 × 360 that runs 12,500 ms, with its directory behind the bytes as cameras write it.
+pub fn film() -> Vec<u8> {
+    let long = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>();
+    let matrix = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
+    let mvhd = [
+        long(&[0, 0, 0, 1_000, 12_500, 0x1_0000, 0x0100_0000, 0, 0]),
+        long(&matrix),
+        long(&[0, 0, 0, 0, 0, 0, 2]),
+    ]
+    .concat();
+    let tkhd =
+        [long(&[3, 0, 0, 1, 0, 12_500, 0, 0, 0, 0]), long(&matrix), long(&[640 << 16, 360 << 16])]
+            .concat();
+    let mdhd = long(&[0, 0, 0, 1_000, 12_500, 0x55c4_0000]);
+    let hdlr = [&long(&[0, 0])[..], b"vide", &[0; 12], b"film\0"].concat();
+    let vmhd = boxed(b"vmhd", &long(&[1, 0, 0]));
+    let mdia = [boxed(b"mdhd", &mdhd), boxed(b"hdlr", &hdlr), boxed(b"minf", &vmhd)].concat();
+    let trak = [boxed(b"tkhd", &tkhd), boxed(b"mdia", &mdia)].concat();
+    let moov = [boxed(b"mvhd", &mvhd), boxed(b"trak", &trak)].concat();
+    let ftyp = [&b"isom"[..], &512_u32.to_be_bytes(), b"isommp41"].concat();
+    [boxed(b"ftyp", &ftyp), boxed(b"mdat", &[7; 50_000]), boxed(b"moov", &moov)].concat()
+}
+
+/// A Matroska of 320 × 240 that runs 3,000 ms.
+pub fn matroska() -> Vec<u8> {
+    let element = |id: &[u8], body: &[u8]| {
+        // Eight bytes of length: a 1 and 56 bits.
+        let size = (1 << 56 | body.len() as u64).to_be_bytes();
+        [id, &size, body].concat()
+    };
+    let head = [
+        element(&[0x42, 0x86], &[1]),
+        element(&[0x42, 0xf7], &[1]),
+        element(&[0x42, 0xf2], &[4]),
+        element(&[0x42, 0xf3], &[8]),
+        element(&[0x42, 0x82], b"matroska"),
+        element(&[0x42, 0x87], &[4]),
+        element(&[0x42, 0x85], &[2]),
+    ]
+    .concat();
+    let info = [
+        element(&[0x2a, 0xd7, 0xb1], &1_000_000_u32.to_be_bytes()),
+        element(&[0x44, 0x89], &3_000_f64.to_be_bytes()),
+    ]
+    .concat();
+    let video =
+        [element(&[0xb0], &320_u16.to_be_bytes()), element(&[0xba], &240_u16.to_be_bytes())]
+            .concat();
+    let track = [
+        element(&[0xd7], &[1]),
+        element(&[0x73, 0xc5], &[1]),
+        element(&[0x83], &[1]),
+        element(&[0x86], b"V_MPEG4/ISO/AVC"),
+        element(&[0xe0], &video),
+    ]
+    .concat();
+    let segment = [
+        element(&[0x15, 0x49, 0xa9, 0x66], &info),
+        element(&[0x16, 0x54, 0xae, 0x6b], &element(&[0xae], &track)),
+        element(&[0x1f, 0x43, 0xb6, 0x75], &element(&[0xe7], &[0])),
+    ]
+    .concat();
+    [element(&[0x1a, 0x45, 0xdf, 0xa3], &head), element(&[0x18, 0x53, 0x80, 0x67], &segment)]
+        .concat()
+}

@@ -1,0 +1,48 @@
+//! What the tests with other people's clients share.
+
+use std::{env, fmt, fs, path::Path};
+
+use libtest_mimic::{Failed, Trial};
+
+/// The result of a test.
+pub type Outcome<T = ()> = Result<T, Failed>;
+
+/// A test. Where its client is missing it says so and is ignored, or fails if
+/// `DRIVEDAL_REQUIRE_CLIENTS` is set.
+pub fn trial(
+    name: String,
+    missing: Option<&str>,
+    run: impl FnOnce() -> Outcome + Send + 'static,
+) -> Trial {
+    match missing.map(str::to_owned) {
+        None => Trial::test(name, run),
+        Some(why) if env::var_os("DRIVEDAL_REQUIRE_CLIENTS").is_some() => {
+            Trial::test(name, move || Err(why.into()))
+        }
+        Some(why) => Trial::test(format!("{name} ({why})"), run).with_ignored_flag(true),
+    }
+}
+
+/// Compares, and says what differs.
+pub fn check<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Outcome {
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!("{what}: found {found:?}, expected {expected:?}").into()),
+    }
+}
+
+/// The files of a tree with a bit of everything.
+pub const TREE: [&str; 5] =
+    ["small.txt", "empty.bin", "dir/inner/deep.txt", "dir/#%&+' ünïcode 日本.txt", "dir/large.bin"];
+
+/// Makes that tree, and an empty folder in it; `large` is the large file's length.
+pub fn make_tree(folder: &Path, large: u32) -> Outcome {
+    let large: Vec<u8> = (0..large).map(|i| (i ^ i >> 9) as u8).collect();
+    for (name, bytes) in TREE.into_iter().zip([&b"hello world"[..], b"", b"deep", b"names", &large])
+    {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().ok_or("no parent")?)?;
+        fs::write(&path, bytes)?;
+    }
+    Ok(fs::create_dir_all(folder.join("empty folder"))?)
+}

@@ -1,7 +1,0 @@
-//! The command line `drivedal`: `drivedal --help` says what it does.
-
-mod cli;
-
-fn main() {
-    cli::main()
-}
