@@ -60,7 +60,12 @@ pub fn register() {
     services::amazon_drive::register_amazon_drive_service(opendal::OperatorRegistry::get());
 }
 
-/// The examples of the README, compiled and run.
+/// The examples of the README, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples of the library's guide, compiled.
+#[cfg(all(doctest, feature = "layers", feature = "layers-cache"))]
+#[doc = include_str!("../docs/library.md")]
+struct Guide;

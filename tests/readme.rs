@@ -1,4 +1,4 @@
-//! What the README says of the services is what they say of themselves.
+//! The capabilities of the services in the guide are those that the services report.
 
 use drivedal::services::{
     amazon_drive::AmazonDriveConfig, onedrive::OneDriveConfig, skydrive::SkyDriveConfig,
@@ -38,8 +38,8 @@ fn the_table_of_services_is_true() {
         row("`skydrive`", &of::<SkyDriveConfig>(&token)),
         row("`amazon-drive`", &of::<AmazonDriveConfig>(&token)),
     ];
-    let readme = include_str!("../README.md");
+    let guide = include_str!("../docs/library.md");
     for row in &rows {
-        assert!(readme.contains(row), "the README has another row than\n{}", rows.join("\n"));
+        assert!(guide.contains(row), "the guide has another row than\n{}", rows.join("\n"));
     }
 }
