@@ -12,7 +12,6 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::{Body, HttpBody},
     extract::Request,
     http::{HeaderValue, Method, StatusCode, Version, header},
@@ -30,17 +29,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use super::{
     activity::{Activity, Tracked, Watched},
-    app::{App, FrontEnd, text},
+    base_url::BaseUrl,
     bodies::{EndsConnection, Paced, TooSlow},
-    flushes::{Flushes, Told},
-    limits::{Limits, Overloaded, RETRY_AFTER},
-    observe::{self, Link},
-    origin::Origin,
+    faults::{Connection, FlushNotify, FlushReporting},
+    limits::{Limits, Overloaded},
+    pipeline::Pipeline,
     proxy,
+    responses::text,
     tls::Acceptor,
 };
 
@@ -56,8 +54,7 @@ const HTTP2_STREAMS: u32 = 128;
 /// What every connection is served with.
 #[derive(Clone)]
 pub(super) struct Serving {
-    pub app: Arc<App>,
-    pub control: Router,
+    pub pipeline: Pipeline,
     /// How many connections there may be, and how long they may wait.
     pub limits: Arc<Limits>,
     /// Shakes hands in the clouds' names, and lets proxies' tunnels begin; `None`: neither.
@@ -146,23 +143,23 @@ async fn connection(stream: TcpStream, serving: Serving, activity: Activity) {
         () = serving.stop.cancelled() => return,
     }
     let tls = serving.tls.clone();
-    let line = Line {
+    let task = ConnectionTask {
         serving,
-        link: Link::default(),
+        connection: Connection::default(),
         activity,
-        flushes: Flushes::default(),
+        flushes: FlushNotify::default(),
         local,
         tunnel: Arc::default(),
     };
-    let socket = Socket { stream, link: line.link.clone() };
+    let socket = Socket { stream, connection: task.connection.clone() };
     if first == [HANDSHAKE] && tls.is_some() {
-        return line.serve_secure(tls, socket).await;
+        return task.serve_secure(tls, socket).await;
     }
-    line.serve(socket, false).await;
-    let tunnel = line.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
+    task.serve(socket, false).await;
+    let tunnel = task.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(tunnel) = tunnel {
-        match timeout(line.serving.limits.head, tunnel).await {
-            Ok(Ok(upgraded)) => line.serve_secure(tls, TokioIo::new(upgraded)).await,
+        match timeout(task.serving.limits.head, tunnel).await {
+            Ok(Ok(upgraded)) => task.serve_secure(tls, TokioIo::new(upgraded)).await,
             Ok(Err(error)) => tracing::debug!(%error, "a tunnel broke off"),
             Err(_) => tracing::debug!("a tunnel did not begin"),
         }
@@ -171,19 +168,19 @@ async fn connection(stream: TcpStream, serving: Serving, activity: Activity) {
 
 /// A connection being served.
 #[derive(Clone)]
-struct Line {
+struct ConnectionTask {
     serving: Serving,
-    link: Link,
+    connection: Connection,
     activity: Activity,
     /// When what was answered has been written.
-    flushes: Flushes,
+    flushes: FlushNotify,
     /// The address that it came to.
     local: SocketAddr,
     /// What it becomes, once the request is answered that asked for it.
     tunnel: Arc<Mutex<Option<OnUpgrade>>>,
 }
 
-impl Line {
+impl ConnectionTask {
     /// Serves what comes encrypted.
     async fn serve_secure(
         &self,
@@ -209,14 +206,14 @@ impl Line {
         secure: bool,
     ) {
         let service = service_fn(|request: hyper::Request<Incoming>| {
-            let line = self.clone();
-            async move { Ok::<_, Infallible>(answer(line, secure, request.map(Body::new)).await) }
+            let task = self.clone();
+            async move { Ok::<_, Infallible>(answer(task, secure, request.map(Body::new)).await) }
         });
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         // The time for a head is limited by the connection's activity, for both protocols.
         protocol.http1().timer(TokioTimer::new()).header_read_timeout(None::<Duration>);
         protocol.http2().timer(TokioTimer::new()).max_concurrent_streams(HTTP2_STREAMS);
-        let stream = Told { stream, flushes: self.flushes.clone() };
+        let stream = FlushReporting { stream, flushes: self.flushes.clone() };
         let stream = Watched { stream, activity: self.activity.clone() };
         let served = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut served = std::pin::pin!(served);
@@ -224,7 +221,7 @@ impl Line {
         let outcome = loop {
             tokio::select! {
                 outcome = served.as_mut() => break outcome,
-                () = self.link.reset.cancelled() => return,
+                () = self.connection.reset.cancelled() => return,
                 reason = self.activity.expired() => {
                     tracing::debug!(reason, "a connection is closed");
                     return;
@@ -243,16 +240,16 @@ impl Line {
 
 /// Answers one request of a connection.
 fn answer(
-    line: Line,
+    task: ConnectionTask,
     secure: bool,
     mut request: Request,
 ) -> Pin<Box<dyn Future<Output = Response> + Send>> {
     Box::pin(async move {
         // No tunnel leads through another one.
-        if line.serving.tls.is_some() && !secure && proxy::asks(&request) {
+        if task.serving.tls.is_some() && !secure && proxy::asks(&request) {
             return match proxy::tunnel(&mut request) {
                 Ok((upgrade, response)) => {
-                    *line.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
+                    *task.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
                     response
                 }
                 Err(refusal) => *refusal,
@@ -260,16 +257,16 @@ fn answer(
         }
         let version = request.version();
         let headless = request.method() == Method::HEAD && version == Version::HTTP_2;
-        let permit = line.serving.app.load.admit();
+        let permit = task.serving.pipeline.state.load.admit();
         if permit.is_none() {
             request.extensions_mut().insert(Overloaded);
         }
-        let in_progress = line.activity.begin(version, permit);
+        let in_progress = task.activity.begin(version, permit);
         let too_slow = TooSlow::default();
         request.extensions_mut().insert(too_slow.clone());
-        let floor = line.serving.limits.request_body;
+        let floor = task.serving.limits.request_body;
         let request = request.map(|body| Body::new(Paced::new(body, floor, too_slow)));
-        let mut response = reply(&line, secure, request).await;
+        let mut response = reply(&task, secure, request).await;
         if response.extensions().get::<EndsConnection>().is_some() && version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -287,58 +284,28 @@ fn without_body(response: Response) -> Response {
     Response::from_parts(parts, Body::empty())
 }
 
-/// Answers what is no question for a proxy.
-async fn reply(line: &Line, secure: bool, request: Request) -> Response {
-    let serving = &line.serving;
+/// Serves a request that does not ask for a tunnel.
+async fn reply(task: &ConnectionTask, secure: bool, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(origin) = Origin::of(&parts, secure, line.local) else {
+    let Some(base_url) = BaseUrl::of(&parts, secure, task.local) else {
         return text(StatusCode::BAD_REQUEST, "cannot serve the request: it needs one host");
     };
-    let admitted = match serving.app.settings.allowed.admit(&parts, &origin) {
-        Ok(admitted) => admitted,
-        Err(reason) => return text(StatusCode::FORBIDDEN, reason),
-    };
     let request = Request::from_parts(parts, body);
-    if let Some(preflight) = admitted.preflight(&request) {
-        return preflight;
-    }
-    if request.uri().path().starts_with("/_control/") {
-        if request.extensions().get::<Overloaded>().is_some() {
-            return busy(None);
-        }
-        let too_slow = request.extensions().get::<TooSlow>().cloned().unwrap_or_default();
-        return match serving.control.clone().oneshot(request).await {
-            Ok(response) => too_slow.instead_of(response),
-            Err(never) => match never {},
-        };
-    }
-    // HTTP/2 writes many answers at a time.
-    let flushes = (request.version() < Version::HTTP_2).then(|| line.flushes.clone());
-    let link = Link { flushes, ..line.link.clone() };
-    admitted.with_cors(observe::exchange(&serving.app, &link, origin, request).await)
-}
-
-/// Returns the refusal of a request beyond the limit, in its protocol's words if it has one.
-pub(super) fn busy(front_end: Option<&dyn FrontEnd>) -> Response {
-    const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response = match front_end {
-        Some(front_end) => front_end.failure(STATUS),
-        None => text(STATUS, "The server has too many requests in progress. Retry later."),
-    };
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
-    response.extensions_mut().insert(EndsConnection);
-    response
+    // HTTP/2 writes many responses at a time.
+    let flushes = (request.version() < Version::HTTP_2).then(|| task.flushes.clone());
+    let connection = Connection { flushes, ..task.connection.clone() };
+    task.serving.pipeline.serve(base_url, connection, request).await
 }
 
 /// A connection's socket, which can be closed without a good-bye.
 struct Socket {
     stream: TcpStream,
-    link: Link,
+    connection: Connection,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.link.reset.is_cancelled() {
+        if self.connection.reset.is_cancelled() {
             // What follows is RST instead of FIN.
             if let Err(error) = self.stream.set_zero_linger() {
                 tracing::warn!(%error, "a connection was closed instead of reset");

@@ -12,7 +12,7 @@
 
 use std::{io, path::Path};
 
-use super::seal::{random_name, write_private};
+use super::signed_token::{random_name, write_private};
 use crate::Secret;
 
 /// The development account's access token.

@@ -1,17 +1,22 @@
 //! From an access token to an account and its drive.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::http::{header, request::Parts};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    app::App,
-    graph::AccountKind,
-    seal::{Broken, Purpose, random_name},
+    access::StandingTokens,
+    account_kind::AccountKind,
     secret_urls::SecretUrl,
-    tree::{DriveNo, NameFolding, TreeError},
+    signed_token::{Purpose, TokenError, TokenSigner, random_name},
+    tree::{DriveNo, ItemNo, NameFolding, Tree, TreeError},
 };
 
 /// Where requests of every protocol have credentials in their URLs.
@@ -41,6 +46,16 @@ impl Account {
     /// What people call its owner.
     pub(super) fn display_name(&self) -> &str {
         if self.name.is_empty() { "Drivedal Developer" } else { &self.name }
+    }
+}
+
+impl Account {
+    /// Returns the id that consumer clouds have for an item: `{CID}!{number}`, where the upper-case
+    /// CID has no leading zeros.
+    pub(super) fn resource_id(&self, item: ItemNo) -> String {
+        let cid = self.cid.trim_start_matches('0');
+        let cid = if cid.is_empty() { "0" } else { cid };
+        format!("{}!{item}", cid.to_ascii_uppercase())
     }
 }
 
@@ -80,82 +95,68 @@ pub(super) enum Refusal {
     Expired,
 }
 
-impl From<Broken> for Refusal {
-    fn from(broken: Broken) -> Self {
+impl From<TokenError> for Refusal {
+    fn from(broken: TokenError) -> Self {
         match broken {
-            Broken::Invalid => Self::Invalid,
-            Broken::Expired => Self::Expired,
+            TokenError::Invalid => Self::Invalid,
+            TokenError::Expired => Self::Expired,
         }
     }
 }
 
-/// Accounts that were seen, by name.
-#[derive(Debug, Default)]
-pub(super) struct Accounts(std::sync::Mutex<HashMap<String, Arc<Account>>>);
+/// Settings of accounts and their tokens.
+#[derive(Clone, Debug)]
+pub(super) struct AccountSettings {
+    /// Bytes that a drive may hold; `None`: the tree's default.
+    pub quota: Option<u64>,
+    /// The kind of accounts whose name does not say it.
+    pub kind: AccountKind,
+    /// Lifetime of an access token.
+    pub token_life: Duration,
+    /// Tokens that are valid without a sign-in.
+    pub tokens: StandingTokens,
+}
+
+/// Opens accounts, and issues and verifies their tokens.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    tree: Arc<dyn Tree>,
+    signer: TokenSigner,
+    settings: AccountSettings,
+    /// Opened accounts, by name.
+    open: Mutex<HashMap<String, Arc<Account>>>,
+}
 
 impl Accounts {
-    fn get(&self, name: &str) -> Option<Arc<Account>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(name).cloned()
+    pub(super) fn new(tree: Arc<dyn Tree>, signer: TokenSigner, settings: AccountSettings) -> Self {
+        Self { tree, signer, settings, open: Mutex::default() }
     }
 
-    /// The account whose id in Live Connect that is.
-    pub(super) fn of_cid(&self, cid: &str) -> Option<Arc<Account>> {
-        let accounts = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        accounts.values().find(|account| account.cid == cid).cloned()
+    pub(super) fn settings(&self) -> &AccountSettings {
+        &self.settings
     }
 
-    fn keep(&self, account: Arc<Account>) {
-        let mut accounts = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        accounts.insert(account.name.clone(), account);
+    fn opened(&self) -> MutexGuard<'_, HashMap<String, Arc<Account>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets them all: their drives are gone.
+    /// Returns the account whose id in Live Connect that is, if it was opened before.
+    pub(super) fn with_cid(&self, cid: &str) -> Option<Arc<Account>> {
+        self.opened().values().find(|account| account.cid == cid).cloned()
+    }
+
+    /// Forgets all accounts: their drives are gone.
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
-    }
-}
-
-impl App {
-    /// What the access token of a request allows, wherever the request carries it.
-    pub(super) fn grant(&self, request: &Parts) -> Result<Grant, Refusal> {
-        let token = access_token(request)?.ok_or(Refusal::Missing)?;
-        if let Some(name) = self.settings.tokens.account(&token) {
-            return Ok(Grant::new(name, None));
-        }
-        let sealed = token.strip_prefix(ACCESS_PREFIX).ok_or(Refusal::Invalid)?;
-        Ok(self.seal.open(Purpose::Access, sealed, Timestamp::now())?)
+        self.opened().clear();
     }
 
-    /// What a refresh token allows; `None`: it is none of ours, or too old.
-    pub(super) fn refresh_grant(&self, token: &str) -> Option<Grant> {
-        if let Some(name) = self.settings.tokens.refreshed_account(token) {
-            return Some(Grant::new(name, None));
-        }
-        let sealed = token.strip_prefix(REFRESH_PREFIX)?;
-        self.seal.open(Purpose::Refresh, sealed, Timestamp::now()).ok()
-    }
-
-    /// A new access token, unlike every other.
-    pub(super) fn issue_access(&self, grant: &Grant) -> String {
-        let expires = Timestamp::now() + self.settings.token_life;
-        format!("{ACCESS_PREFIX}{}", self.seal.seal(Purpose::Access, expires, &grant.fresh()))
-    }
-
-    /// A new refresh token, unlike every other.
-    pub(super) fn issue_refresh(&self, grant: &Grant) -> String {
-        let expires = Timestamp::now() + REFRESH_LIFE;
-        format!("{REFRESH_PREFIX}{}", self.seal.seal(Purpose::Refresh, expires, &grant.fresh()))
-    }
-
-    /// How the names of an account's drive are compared, whatever protocol shows it.
-    pub(super) fn folding(&self, account: &Account) -> NameFolding {
-        let kind = AccountKind::of_account(&account.name).unwrap_or(self.settings.kind);
-        kind.folding()
-    }
-
-    /// The account of that name and its drive, made if there is none.
-    pub(super) async fn account(&self, name: &str) -> Result<Arc<Account>, TreeError> {
-        if let Some(account) = self.accounts.get(name) {
+    /// Returns the account of that name and its drive, which is created if there is none.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub(super) async fn open(&self, name: &str) -> Result<Arc<Account>, TreeError> {
+        let account = self.opened().get(name).cloned();
+        if let Some(account) = account {
             return Ok(account);
         }
         let drive = self.tree.drive(name).await?;
@@ -163,8 +164,52 @@ impl App {
             self.tree.set_quota(drive.no, quota).await?;
         }
         let account = Arc::new(Account { name: name.to_owned(), drive: drive.no, cid: drive.cid });
-        self.accounts.keep(Arc::clone(&account));
+        self.opened().insert(account.name.clone(), Arc::clone(&account));
         Ok(account)
+    }
+
+    /// Returns the kind of an account: its name's, else the server's.
+    pub(super) fn kind(&self, account: &Account) -> AccountKind {
+        AccountKind::of_account(&account.name).unwrap_or(self.settings.kind)
+    }
+
+    /// Returns how the names of an account's drive are compared, whatever protocol shows it.
+    pub(super) fn folding(&self, account: &Account) -> NameFolding {
+        self.kind(account).folding()
+    }
+
+    /// Returns the rights that the access token of a request grants.
+    ///
+    /// # Errors
+    /// When there is no valid token.
+    pub(super) fn grant(&self, request: &Parts) -> Result<Grant, Refusal> {
+        let token = access_token(request)?.ok_or(Refusal::Missing)?;
+        if let Some(name) = self.settings.tokens.account(&token) {
+            return Ok(Grant::new(name, None));
+        }
+        let signed = token.strip_prefix(ACCESS_PREFIX).ok_or(Refusal::Invalid)?;
+        Ok(self.signer.open(Purpose::Access, signed, Timestamp::now())?)
+    }
+
+    /// Returns the rights that a refresh token grants; `None` if it is invalid or expired.
+    pub(super) fn refresh_grant(&self, token: &str) -> Option<Grant> {
+        if let Some(name) = self.settings.tokens.refreshed_account(token) {
+            return Some(Grant::new(name, None));
+        }
+        let signed = token.strip_prefix(REFRESH_PREFIX)?;
+        self.signer.open(Purpose::Refresh, signed, Timestamp::now()).ok()
+    }
+
+    /// Issues an access token, unlike every other.
+    pub(super) fn issue_access(&self, grant: &Grant) -> String {
+        let expires = Timestamp::now() + self.settings.token_life;
+        format!("{ACCESS_PREFIX}{}", self.signer.sign(Purpose::Access, expires, &grant.fresh()))
+    }
+
+    /// Issues a refresh token, unlike every other.
+    pub(super) fn issue_refresh(&self, grant: &Grant) -> String {
+        let expires = Timestamp::now() + REFRESH_LIFE;
+        format!("{REFRESH_PREFIX}{}", self.signer.sign(Purpose::Refresh, expires, &grant.fresh()))
     }
 }
 

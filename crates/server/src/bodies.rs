@@ -22,9 +22,9 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep_until};
 
 use super::{
-    app::text,
     limits::{Allowance, MinRate},
-    observe::Entry,
+    request_log::LogEntry,
+    responses::text,
 };
 
 /// How much of a body that nobody wants is taken in before the connection is given up.
@@ -196,12 +196,12 @@ pub(super) struct Sent {
     body: Body,
     /// How many bytes are still to come, where that is known.
     left: Option<u64>,
-    entry: Entry,
+    entry: LogEntry,
 }
 
 impl Sent {
     /// `length`: how long the body will be, where a header says it.
-    pub(super) fn new(body: Body, length: Option<u64>, entry: Entry) -> Self {
+    pub(super) fn new(body: Body, length: Option<u64>, entry: LogEntry) -> Self {
         let left = length.or_else(|| body.size_hint().exact());
         let mut sent = Self { body, left, entry };
         sent.finish_at_end();

@@ -16,18 +16,21 @@ use super::{
     Server, ServerError,
     accept::{self, Serving},
     access::{self, StandingTokens},
-    account::Accounts,
-    app::{App, Settings},
-    control::{self, Budget, Budgets, Control},
+    account::{AccountSettings, Accounts},
+    account_kind::AccountKind,
+    budget::{Budget, Budgets},
+    control::{self, Control},
     cross_site::{self, Allowed},
     disk::Durability,
-    graph::AccountKind,
+    faults::FaultEngine,
+    instance_file::{self, Instance, InstanceFile},
     limits::{Limits, Load},
     media::Thumbnails,
-    oauth::OAuth,
-    running::{self, Announced},
-    seal::{Seal, random_name},
-    seed,
+    pipeline::Pipeline,
+    request_log::RequestLog,
+    router, seed,
+    signed_token::{TokenSigner, UsedTokens, random_name},
+    state::{ServerState, Settings},
     tls::Authority,
     tree::{BinLimits, CheckReport, OpenError, SqlTree, Tree, TreeOptions},
 };
@@ -300,12 +303,13 @@ impl Builder {
         let listener = TcpListener::bind(self.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let url = url_of(address);
-        let (tree, seal) = self.open().await?;
+        let (tree, signer) = self.open().await?;
         let own = self.own_token()?;
         let limits = self.limits.clone().unwrap_or_else(Limits::from_system);
-        let app = Arc::new(self.app(Arc::<SqlTree>::clone(&tree), seal, &limits, allowed, own));
-        let seeded = match &app.control.seed {
-            Some(folder) => Some(seed::seed(&app, folder).await?),
+        let state =
+            Arc::new(self.state(Arc::<SqlTree>::clone(&tree), signer, &limits, allowed, own));
+        let seeded = match &state.seed_folder {
+            Some(folder) => Some(seed::seed(&state, folder).await?),
             None => None,
         };
         let authority = self.authority().map_err(ServerError::Certificates)?;
@@ -314,14 +318,13 @@ impl Builder {
         let tls = tls.map_err(ServerError::Certificates)?;
         let announced = match &self.storage {
             Storage::Memory => None,
-            Storage::Folder(folder) => Some(
-                Announced::new(folder, &url, &app.control.instance).map_err(in_folder(folder))?,
-            ),
+            Storage::Folder(folder) => {
+                Some(InstanceFile::new(folder, &url, &state.instance).map_err(in_folder(folder))?)
+            }
         };
-        let control = Control { app: Arc::clone(&app) };
+        let control = Control { state: Arc::clone(&state) };
         let serving = Serving {
-            app,
-            control: control::router(control.clone()),
+            pipeline: Pipeline { state, control: control::router(control.clone()) },
             limits: Arc::new(limits),
             tls,
             stop: CancellationToken::new(),
@@ -343,44 +346,45 @@ impl Builder {
         })
     }
 
-    /// What its front ends share.
-    fn app(
+    /// Creates the data that requests share.
+    fn state(
         &self,
         tree: Arc<dyn Tree>,
-        seal: Seal,
+        signer: TokenSigner,
         limits: &Limits,
         allowed: Allowed,
         own: Option<Secret>,
-    ) -> App {
+    ) -> ServerState {
         let control_token = match (self.private, self.insecure) {
             (true, _) => own.clone(),
             (false, true) => Some(random_name().into()),
             (false, false) => None,
         };
-        App {
-            tree,
-            seal,
+        let accounts = AccountSettings {
+            quota: self.quota,
+            kind: self.kind,
+            token_life: self.token_life,
+            tokens: StandingTokens { public: !self.private, own },
+        };
+        ServerState {
             settings: Settings {
-                quota: self.quota,
                 latency: self.latency,
-                token_life: self.token_life,
-                ticket_life: self.ticket_life,
+                download_url_life: self.ticket_life,
                 session_life: self.session_life,
-                kind: self.kind,
-                tokens: StandingTokens { public: !self.private, own },
                 allowed,
             },
-            accounts: Accounts::default(),
-            control: control::State {
-                faults: control::Faults::new(self.fault_seed),
-                seed: self.seed.clone(),
-                budgets: Budgets::new(self.budget),
-                token: control_token,
-                ..control::State::default()
-            },
-            oauth: OAuth::default(),
+            accounts: Accounts::new(Arc::clone(&tree), signer.clone(), accounts),
+            tree,
+            signer,
+            used_codes: UsedTokens::default(),
+            log: Arc::<RequestLog>::default(),
+            faults: FaultEngine::new(self.fault_seed, router::operations()),
+            budgets: Budgets::new(self.budget),
             load: Load::new(limits),
             thumbnails: Thumbnails::default(),
+            seed_folder: self.seed.clone(),
+            control_token,
+            instance: Instance::default(),
         }
     }
 
@@ -437,7 +441,7 @@ impl Builder {
         match SqlTree::open(options).await {
             Ok(tree) => Ok(tree),
             Err(OpenError::InUse { folder, owner }) => {
-                let running = running::running_at(&folder).await;
+                let running = instance_file::running_at(&folder).await;
                 Err(ServerError::Locked { path: folder, owner, running: running.map(Box::new) })
             }
             Err(error) => Err(ServerError::Open(error)),
@@ -458,17 +462,17 @@ impl Builder {
     }
 
     /// What it keeps things in, and the key it signs with.
-    async fn open(&self) -> Result<(Arc<SqlTree>, Seal), ServerError> {
+    async fn open(&self) -> Result<(Arc<SqlTree>, TokenSigner), ServerError> {
         let tree = self.open_tree(self.tree_options()).await?;
         tree.limit_bins(BIN_LOOK, self.bin_limits());
-        let seal = match &self.storage {
-            Storage::Memory => Seal::random(),
+        let signer = match &self.storage {
+            Storage::Memory => TokenSigner::random(),
             Storage::Folder(folder) => {
                 let key = folder.join(KEY);
-                Seal::kept_in(&key).map_err(in_folder(&key))?
+                TokenSigner::kept_in(&key).map_err(in_folder(&key))?
             }
         };
-        Ok((Arc::new(tree), seal))
+        Ok((Arc::new(tree), signer))
     }
 }
 

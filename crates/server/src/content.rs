@@ -10,10 +10,7 @@ use axum::{
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{
-    app::App,
-    tree::{Content, Node, Result, TreeError},
-};
+use super::tree::{Content, Node, Result, Tree, TreeError};
 
 /// What RFC 8187 lets stand in an extended parameter, and RFC 3986 in a segment of a path.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -107,7 +104,7 @@ pub(super) fn fingerprint(content: &Content) -> String {
 
 /// The bytes of a file as the request wants them: 200, 206, 304 or 416.
 pub(super) async fn serve(
-    app: &App,
+    tree: &dyn Tree,
     node: &Node,
     request: &Parts,
     attachment: bool,
@@ -136,7 +133,7 @@ pub(super) async fn serve(
     if request.method == Method::HEAD || range.is_empty() {
         return Ok(answer(status, headers, Body::empty()));
     }
-    let bytes = app.tree.open(content, range).await?;
+    let bytes = tree.open(content, range).await?;
     Ok(answer(status, headers, Body::from_stream(bytes)))
 }
 

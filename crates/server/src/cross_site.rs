@@ -7,31 +7,26 @@
 //! |---|---|
 //! | `Host` | loopback names and addresses, the clouds' hosts where the server stands in for them, [`Builder::allow_host`](super::Builder::allow_host); any other name may be rebound by its owner's DNS |
 //! | `Sec-Fetch-Site` | `same-origin`, `none` |
-//! | `Origin` | the server's own, [`Builder::allow_origin`](super::Builder::allow_origin) |
+//! | `BaseUrl` | the server's own, [`Builder::allow_origin`](super::Builder::allow_origin) |
 //!
-//! Graph lets every origin read with a token (`Access-Control-Allow-Origin: *`). This server sends
+//! Graph lets every origin read with a token (`Access-Control-Allow-BaseUrl: *`). This server sends
 //! CORS headers only to the origins that an option names, because its tokens are no secret.
 //!
 //! Two kinds of route admit other sites, because their protocols are made for that: see
-//! [`is_exempt`]. The rules look at the request as its protocol parsed it: encoded paths and queries
+//! [`CrossSite`]. The rules look at the request as its protocol parsed it: encoded paths and queries
 //! and overridden methods make no difference.
 
 use axum::{
     body::Body,
-    extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
-use url::{Url, form_urlencoded};
+use url::Url;
 
-use super::{app::front_end, oauth, origin::Origin};
-
-/// Pages on which users sign in: applications lead browsers there from their own sites.
-const SIGN_IN_PAGES: &[&str] =
-    &["oauth.authorize", "oauth.desktop", "entra.authorize", "amazon.signin"];
-
-/// Live Connect's upload from an HTML form, which applications have on their own sites.
-const FORM_UPLOAD: &str = "live.files.post";
+use super::{
+    base_url::{self, BaseUrl},
+    protocol::CrossSite,
+};
 
 /// Response headers that scripts of allowed origins can read, as Graph exposes them.
 const EXPOSED: &str = "ETag, Location, Retry-After, request-id";
@@ -65,8 +60,17 @@ pub(super) struct Admitted {
 }
 
 impl Allowed {
-    /// Admits a request to `base`, or returns the reason for its rejection.
-    pub(super) fn admit(&self, request: &Parts, base: &Origin) -> Result<Admitted, String> {
+    /// Admits a request to `base`. `exemption`: what its protocol says about other sites, if it has
+    /// one.
+    ///
+    /// # Errors
+    /// The reason for its rejection.
+    pub(super) fn admit(
+        &self,
+        request: &Parts,
+        base: &BaseUrl,
+        exemption: Option<&CrossSite>,
+    ) -> Result<Admitted, String> {
         if !self.is_host(base) {
             return Err(format!(
                 "cannot serve host {}: this server accepts loopback names and addresses only \
@@ -87,7 +91,7 @@ impl Allowed {
         let is_own = |origin: &&HeaderValue| parsed(origin).is_some_and(|it| Ok(it) == own);
         let sites = request.headers.get_all(SEC_FETCH_SITE);
         let is_near = sites.iter().all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
-        if is_near && origins.iter().all(is_own) || is_exempt(request, base, &origins) {
+        if is_near && origins.iter().all(is_own) || is_exempt(request, base, &origins, exemption) {
             return Ok(Admitted { cors: None });
         }
         Err("cannot serve a request that a web page of another site sent (to let pages of an \
@@ -96,21 +100,21 @@ impl Allowed {
     }
 
     /// Whether the server may be addressed by the host of `base`.
-    fn is_host(&self, base: &Origin) -> bool {
+    fn is_host(&self, base: &BaseUrl) -> bool {
         let host = base.host().trim_start_matches('[').trim_end_matches(']');
         base.is_loopback()
-            || self.stand_in && super::origin::is_cloud(host)
+            || self.stand_in && base_url::is_cloud(host)
             || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 }
 
 impl Admitted {
     /// Returns the response to a preflight of an allowed origin; `None`: the request is no preflight.
-    pub(super) fn preflight(&self, request: &Request) -> Option<Response> {
+    pub(super) fn preflight(&self, request: &Parts) -> Option<Response> {
         self.cors.as_ref()?;
-        let asks = |name: &str| request.headers().get(name);
+        let asks = |name: &str| request.headers.get(name);
         let is_preflight =
-            *request.method() == Method::OPTIONS && asks("access-control-request-method").is_some();
+            request.method == Method::OPTIONS && asks("access-control-request-method").is_some();
         if !is_preflight {
             return None;
         }
@@ -143,7 +147,7 @@ impl Admitted {
     }
 }
 
-/// Parses an origin such as `https://app.example:8443`, without a path.
+/// Parses an origin such as `https://state.example:8443`, without a path.
 pub(super) fn parse_origin(text: &str) -> Option<url::Origin> {
     let url = Url::parse(text).ok()?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
@@ -155,29 +159,27 @@ fn parsed(origin: &HeaderValue) -> Option<url::Origin> {
     parse_origin(origin.to_str().ok()?)
 }
 
-/// Whether a request may come from another site:
-///
-/// * a browser opens a sign-in page ([`SIGN_IN_PAGES`]) in its window, by `GET`. The page redirects to
-///   a program on this machine, whichever site led there;
-/// * a form of an application is posted to Live Connect ([`FORM_UPLOAD`]), and its page is of the
-///   origin to which the response leads back: a program on this machine.
-fn is_exempt(request: &Parts, base: &Origin, origins: &[&HeaderValue]) -> bool {
-    let Some(front_end) = front_end(request.uri.path()) else { return false };
+/// Whether a request may come from another site, as its protocol declares ([`CrossSite`]).
+fn is_exempt(
+    request: &Parts,
+    base: &BaseUrl,
+    origins: &[&HeaderValue],
+    exemption: Option<&CrossSite>,
+) -> bool {
     let is_opened = is_or_absent(&request.headers, SEC_FETCH_MODE, "navigate")
         && is_or_absent(&request.headers, SEC_FETCH_DEST, "document");
-    let operation = front_end.operation(request);
-    if SIGN_IN_PAGES.contains(&operation) {
-        return is_opened && request.method == Method::GET && origins.is_empty();
+    match exemption {
+        None | Some(CrossSite::Refused) => false,
+        Some(CrossSite::SignInPage) => {
+            is_opened && request.method == Method::GET && origins.is_empty()
+        }
+        Some(CrossSite::FormUpload { redirect }) => {
+            let target = redirect.as_deref().and_then(|redirect| base.redirect_target(redirect));
+            let is_own =
+                |target: Url| origins.iter().all(|origin| parsed(origin) == Some(target.origin()));
+            is_opened && request.method == Method::POST && target.is_some_and(is_own)
+        }
     }
-    if operation != FORM_UPLOAD || request.method != Method::POST || !is_opened {
-        return false;
-    }
-    let query = request.uri.query().unwrap_or_default();
-    let redirect =
-        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "redirect_uri");
-    let Some((_, redirect)) = redirect else { return false };
-    let Some(target) = oauth::redirect_target(&redirect, base) else { return false };
-    origins.iter().all(|origin| parsed(origin) == Some(target.origin()))
 }
 
 fn is_or_absent(headers: &HeaderMap, name: &str, wanted: &str) -> bool {

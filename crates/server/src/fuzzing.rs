@@ -9,13 +9,13 @@ use tokio::runtime::Runtime;
 use super::{
     Fault,
     access::StandingTokens,
+    account_kind::AccountKind,
+    base_url::BaseUrl,
     content,
     content_range::ContentRange,
-    graph::AccountKind,
     media::{self, Fetch, HEAD},
-    oauth::Form,
-    origin::Origin,
-    seal::{Purpose, Seal},
+    sign_in::Form,
+    signed_token::{Purpose, TokenSigner},
     tree::ROOT,
 };
 
@@ -53,15 +53,15 @@ pub fn header(value: &[u8]) {
     let _ = Form::of("").client(&headers);
     let mut request = Request::new(());
     request.headers_mut().insert(header::HOST, header_value);
-    let _ = Origin::of(&request.into_parts().0, false, ([127, 0, 0, 1], 80).into());
+    let _ = BaseUrl::of(&request.into_parts().0, false, ([127, 0, 0, 1], 80).into());
     if let Ok(text) = std::str::from_utf8(value) {
         let tokens = StandingTokens { public: true, own: Some("own".into()) };
         let _ = (ContentRange::parse(text), tokens.account(text), tokens.refreshed_account(text));
-        let seal = Seal::random();
-        let _ = seal.open::<serde_json::Value>(Purpose::Access, text, Timestamp::now());
+        let signer = TokenSigner::random();
+        let _ = signer.open::<serde_json::Value>(Purpose::Access, text, Timestamp::now());
         // Signed, so that the claims are parsed too.
-        let sealed = seal.seal(Purpose::Access, Timestamp::MAX, &text);
-        assert_eq!(seal.open(Purpose::Access, &sealed, Timestamp::now()), Ok(text.to_owned()));
+        let sealed = signer.sign(Purpose::Access, Timestamp::MAX, &text);
+        assert_eq!(signer.open(Purpose::Access, &sealed, Timestamp::now()), Ok(text.to_owned()));
     }
 }
 
@@ -84,7 +84,7 @@ pub fn seed_name(name: &str) {
         AccountKind::Business,
         AccountKind::Library,
     ] {
-        let _ = super::graph::name_refusal(name, true, kind, ROOT, &[]);
+        let _ = super::item_names::check(name, true, kind, ROOT, &[]);
     }
 }
 

@@ -148,42 +148,51 @@
 mod accept;
 mod access;
 mod account;
+mod account_kind;
 mod activity;
 pub mod amazon;
-mod app;
+mod base_url;
 mod blobs;
 mod blocks;
 mod bodies;
+mod budget;
 mod builder;
 mod content;
 mod content_range;
 pub mod control;
 mod cross_site;
 mod disk;
+mod download_urls;
 mod error;
-mod faulty;
-mod flushes;
+mod faults;
+mod file_class;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graph;
+mod instance_file;
+mod item_names;
+mod json;
 #[cfg(test)]
 mod limit_tests;
 mod limits;
 pub mod live;
 mod media;
-mod oauth;
-mod observe;
-mod origin;
 mod parameters;
+mod picture_urls;
+mod pipeline;
+mod protocol;
 mod proxy;
-mod running;
-mod seal;
+mod request_log;
+mod responses;
+mod router;
 mod secret;
 mod secret_urls;
 mod seed;
-mod strike;
-mod tickets;
+mod sharing_links;
+mod sign_in;
+mod signed_token;
+mod state;
 mod time;
 mod tls;
 pub mod tree;
@@ -195,14 +204,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+pub use account_kind::{AccountKind, UnknownKind};
+pub use budget::Budget;
 pub use builder::Builder;
-pub use control::{
-    ActiveFault, Bandwidth, Budget, Control, Counters, Drip, Fault, FaultError, Latency,
-    NameConflict, Plant, PlantError, PlantKind, Planted, RequestRecord, Side, When,
-};
+pub use control::{Control, NameConflict, Plant, PlantError, PlantKind, Planted};
 pub use disk::Durability;
 pub use error::ServerError;
-pub use graph::AccountKind;
+pub use faults::{ActiveFault, Bandwidth, Drip, Fault, FaultError, Latency, Side, When};
+pub use request_log::{Counters, RequestRecord};
 pub use secret::Secret;
 pub use seed::Seeded;
 
@@ -221,7 +230,7 @@ pub struct Server {
     accepting: Option<JoinHandle<()>>,
     authority: Option<String>,
     /// Removed with the server.
-    announced: Option<running::Announced>,
+    announced: Option<instance_file::InstanceFile>,
     seeded: Option<Seeded>,
 }
 
@@ -250,7 +259,7 @@ impl Server {
     /// none, because the server is for tests on this machine: it listens on loopback and accepts the
     /// development tokens.
     pub fn control_token(&self) -> Option<&Secret> {
-        self.control.app.control.token.as_ref()
+        self.control.state.control_token.as_ref()
     }
 
     /// Returns which entries of the [seed folder](Builder::seed) the drive began with; `None` without
@@ -262,7 +271,7 @@ impl Server {
     /// The server's own access token: kept in the file `token` of the data folder, which only its
     /// owner can read. `None` for a server in memory that is not [private](Builder::private).
     pub fn access_token(&self) -> Option<&Secret> {
-        self.control.app.settings.tokens.own.as_ref()
+        self.control.state.accounts.settings().tokens.own.as_ref()
     }
 
     /// Reads the access token of the server that runs on a data folder, in whatever process.
@@ -285,7 +294,7 @@ impl Server {
     /// the one that announced itself in the folder: neither a file left by a crash nor another
     /// process that took over its port is mistaken for it.
     pub async fn running_at(data: impl AsRef<Path>) -> Option<Url> {
-        running::running_at(data.as_ref()).await
+        instance_file::running_at(data.as_ref()).await
     }
 
     /// Stops it: no new requests, those under way may end within 10 seconds, then the data folder

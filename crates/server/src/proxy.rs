@@ -11,7 +11,7 @@ use axum::{
 };
 use hyper::upgrade::OnUpgrade;
 
-use super::{app::text, origin::is_cloud};
+use super::{base_url::is_cloud, responses::text};
 
 /// The port of `https`.
 const HTTPS: u16 = 443;

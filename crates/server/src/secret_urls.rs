@@ -1,15 +1,15 @@
 //! Parts of URLs that give access by themselves, or that are credentials.
 //!
 //! The code that creates such a URL declares its form next to it
-//! ([`FrontEnd::secret_urls`](super::app::FrontEnd::secret_urls)). Whatever shows the URL of a request
-//! goes through [`redacted`].
+//! ([`Declaration::secret_urls`](super::protocol::Declaration::secret_urls)). Whatever shows the URL of a
+//! request goes through [`redacted`].
 
 use std::borrow::Cow;
 
 use axum::http::Uri;
 use percent_encoding::percent_decode_str;
 
-use super::{account, app::front_ends, content::encoded};
+use super::content::encoded;
 
 /// Where a URL has a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,14 @@ pub(super) enum SecretUrl {
 /// Replaces a secret.
 const REDACTED: &str = "REDACTED";
 
-/// Returns path and query of a request without its secrets.
-pub(super) fn redacted(uri: &Uri) -> String {
-    let mut shown = redacted_path(uri.path()).into_owned();
+/// Returns path and query of a request without its secrets. `forms`: all forms of secrets, whatever
+/// the protocol of the request, because a URL that no protocol serves may hold a valid secret.
+pub(super) fn redacted<F: Iterator<Item = SecretUrl>>(uri: &Uri, forms: impl Fn() -> F) -> String {
+    let mut shown = redacted_path(uri.path(), forms()).into_owned();
     for (at, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
         shown.push(if at == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
-            Some((name, _)) if is_secret(name) => {
+            Some((name, _)) if is_secret(name, forms()) => {
                 shown.push_str(name);
                 shown.push('=');
                 shown.push_str(REDACTED);
@@ -42,18 +43,12 @@ pub(super) fn redacted(uri: &Uri) -> String {
     shown
 }
 
-/// All forms of secrets: those of the protocols and those of every request.
-fn forms() -> impl Iterator<Item = SecretUrl> {
-    let of_protocols = front_ends().iter().flat_map(|front_end| front_end.secret_urls());
-    account::SECRET_URLS.iter().chain(of_protocols).copied()
-}
-
 /// A path that a client encoded otherwise than the server may not be served, but its secret is valid
 /// all the same: paths are compared decoded.
-fn redacted_path(path: &str) -> Cow<'_, str> {
+fn redacted_path(path: &str, forms: impl Iterator<Item = SecretUrl>) -> Cow<'_, str> {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     let whole = decoded.trim_start_matches('/');
-    for form in forms() {
+    for form in forms {
         match form {
             SecretUrl::Path(prefix) => {
                 if let Some(secret) = whole.strip_prefix(prefix.trim_start_matches('/')) {
@@ -86,9 +81,9 @@ fn joined<'a>(segments: impl Iterator<Item = &'a str>) -> String {
     segments.map(|segment| format!("/{}", encoded(segment))).collect()
 }
 
-fn is_secret(name: &str) -> bool {
+fn is_secret(name: &str, mut forms: impl Iterator<Item = SecretUrl>) -> bool {
     let name = percent_decode_str(name).decode_utf8_lossy();
-    forms().any(|form| match form {
+    forms.any(|form| match form {
         SecretUrl::Parameter(secret) => name.eq_ignore_ascii_case(secret),
         SecretUrl::Path(_) | SecretUrl::Key(_) => false,
     })
@@ -99,7 +94,7 @@ mod tests {
     use super::*;
 
     fn shown(uri: &str) -> String {
-        redacted(&uri.parse().expect("a URI"))
+        redacted(&uri.parse().expect("a URI"), crate::router::secret_urls)
     }
 
     #[test]

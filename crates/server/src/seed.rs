@@ -15,8 +15,8 @@ use tokio_util::io::ReaderStream;
 use super::{
     ServerError,
     account::Account,
-    app::App,
-    graph::name_refusal,
+    item_names,
+    state::ServerState,
     tree::{
         Bytestream, Expect, ItemNo, Listing, NewItem, NodeKind, OnConflict, ROOT,
         Result as TreeResult, Stored, TreeError,
@@ -50,10 +50,10 @@ pub struct Seeded {
 ///
 /// # Errors
 /// When the folder itself cannot be read, or the storage fails.
-pub(super) async fn seed(app: &App, folder: &Path) -> Result<Seeded, ServerError> {
-    let account = app.account("").await.map_err(ServerError::Tree)?;
+pub(super) async fn seed(state: &ServerState, folder: &Path) -> Result<Seeded, ServerError> {
+    let account = state.accounts.open("").await.map_err(ServerError::Tree)?;
     let inside = fs::canonicalize(folder).await.map_err(|error| failed(folder, error))?;
-    let mut seeding = Seeding { app, account: &account, inside, done: Seeded::default() };
+    let mut seeding = Seeding { state, account: &account, inside, done: Seeded::default() };
     let mut folders = vec![Place { path: folder.to_owned(), number: ROOT, above: Vec::new() }];
     while let Some(place) = folders.pop() {
         let Contents { files, folders: below } = match seeding.read(&place).await {
@@ -99,7 +99,7 @@ struct Contents {
 }
 
 struct Seeding<'a> {
-    app: &'a App,
+    state: &'a ServerState,
     account: &'a Account,
     /// The seed folder, without links.
     inside: PathBuf,
@@ -130,9 +130,10 @@ impl Seeding<'_> {
                 self.skip(&path, "its name is not Unicode");
                 continue;
             };
-            let kind = self.app.settings.kind;
-            if let Some(reason) = name_refusal(&name, is_folder, kind, place.number, &place.above) {
-                self.skip(&path, reason);
+            let kind = self.state.accounts.settings().kind;
+            let named = item_names::check(&name, is_folder, kind, place.number, &place.above);
+            if let Err(error) = named {
+                self.skip(&path, error.message);
                 continue;
             }
             let list = if is_folder { &mut contents.folders } else { &mut contents.files };
@@ -174,7 +175,7 @@ impl Seeding<'_> {
     /// The items of a folder before it is seeded: those that may be replaced.
     async fn items(&self, folder: ItemNo) -> TreeResult<HashSet<ItemNo>> {
         let children =
-            self.app.tree.children(self.account.drive, folder, Listing::default()).await?;
+            self.state.tree.children(self.account.drive, folder, Listing::default()).await?;
         Ok(children.into_iter().map(|child| child.no).collect())
     }
 
@@ -186,7 +187,7 @@ impl Seeding<'_> {
         name: &str,
         replaceable: &mut HashSet<ItemNo>,
     ) -> TreeResult<OnConflict> {
-        match self.app.tree.child(self.account.drive, folder, name).await {
+        match self.state.tree.child(self.account.drive, folder, name).await {
             Ok(there) if replaceable.remove(&there.no) => Ok(OnConflict::Replace),
             Ok(_) | Err(TreeError::NotFound) => Ok(OnConflict::Fail),
             Err(error) => Err(error),
@@ -199,9 +200,9 @@ impl Seeding<'_> {
         files: Vec<Entry>,
         replaceable: &mut HashSet<ItemNo>,
     ) -> Result<(), ServerError> {
-        let app = self.app;
+        let state = self.state;
         let stored = stream::iter(files).map(|file| async {
-            let stored = store(app, &file.path).await;
+            let stored = store(state, &file.path).await;
             (file, stored)
         });
         let mut stored = std::pin::pin!(stored.buffered(AT_A_TIME));
@@ -227,7 +228,7 @@ impl Seeding<'_> {
         let on_conflict = self.on_conflict(folder, &file.name, replaceable).await?;
         let (drive, times) = (self.account.drive, file.times.clone());
         let put =
-            self.app.tree.put(drive, folder, &file.name, stored, times, on_conflict, Expect::Any);
+            self.state.tree.put(drive, folder, &file.name, stored, times, on_conflict, Expect::Any);
         Ok(put.await?.node.no)
     }
 
@@ -239,7 +240,7 @@ impl Seeding<'_> {
     ) -> TreeResult<ItemNo> {
         let on_conflict = self.on_conflict(parent, &folder.name, replaceable).await?;
         let (drive, times) = (self.account.drive, folder.times.clone());
-        let tree = &self.app.tree;
+        let tree = &self.state.tree;
         let made = tree.make(drive, parent, &folder.name, NodeKind::Folder, times, on_conflict);
         Ok(made.await?.node.no)
     }
@@ -266,10 +267,10 @@ impl Seeding<'_> {
     }
 }
 
-async fn store(app: &App, path: &Path) -> TreeResult<Stored> {
+async fn store(state: &ServerState, path: &Path) -> TreeResult<Stored> {
     let file = fs::File::open(path).await.map_err(TreeError::Body)?;
     let bytes: Bytestream = Box::pin(ReaderStream::with_capacity(file, READ));
-    app.tree.store(bytes, u64::MAX).await
+    state.tree.store(bytes, u64::MAX).await
 }
 
 fn timestamp(time: SystemTime) -> Option<Timestamp> {

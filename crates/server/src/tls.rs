@@ -30,8 +30,8 @@ use tokio_rustls::{
 };
 
 use super::{
-    origin::{CLOUD_HOSTS, is_or_below},
-    seal::write_private,
+    base_url::{CLOUD_HOSTS, is_or_below},
+    signed_token::write_private,
 };
 
 /// The authority's key and certificate, in the data folder.

@@ -5,7 +5,7 @@ use super::tree::{Stored, Tree};
 /// Runs an upload in a task of its own: when its client goes away the body ends with an error, and
 /// what was taken in is thrown away, instead of staying behind a future that was dropped. `None`: it
 /// panicked.
-pub(super) async fn to_the_end<T: Send + 'static>(
+pub(super) async fn detached<T: Send + 'static>(
     upload: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     let ended = tokio::spawn(upload).await;

@@ -4,7 +4,7 @@ use axum::{http::StatusCode, response::Response};
 use serde_json::json;
 
 use super::{
-    Asked,
+    AmazonRequest,
     error::{AmazonError, Result, json_answer},
     node::time,
     route::{CONTENT, METADATA},
@@ -16,16 +16,17 @@ const BATCH: u64 = 1_000;
 
 /// `GET account/endpoint`. On a vendor's host the answer names the vendor's others, elsewhere the
 /// same host.
-pub(super) fn endpoint(asked: &Asked) -> Response {
-    let cloud = asked.origin.host().ends_with(".amazonaws.com");
+pub(super) fn endpoint(request: &AmazonRequest) -> Response {
+    let cloud = request.base_url.host().ends_with(".amazonaws.com");
     let (content, metadata) = match cloud {
         true => (
             format!("https://content-na.drive.amazonaws.com{CONTENT}/"),
             format!("https://cdws.us-east-1.amazonaws.com{METADATA}/"),
         ),
-        false => {
-            (asked.origin.url(&format!("{CONTENT}/")), asked.origin.url(&format!("{METADATA}/")))
-        }
+        false => (
+            request.base_url.url(&format!("{CONTENT}/")),
+            request.base_url.url(&format!("{METADATA}/")),
+        ),
     };
     json_answer(
         StatusCode::OK,
@@ -39,8 +40,8 @@ pub(super) fn info() -> Response {
 }
 
 /// `GET account/quota`.
-pub(super) async fn quota(asked: &Asked) -> Result<Response> {
-    let drive = asked.app.tree.drive_info(asked.drive()).await;
+pub(super) async fn quota(request: &AmazonRequest) -> Result<Response> {
+    let drive = request.state.tree.drive_info(request.drive()).await;
     let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;
     Ok(json_answer(
         StatusCode::OK,
@@ -53,11 +54,11 @@ pub(super) async fn quota(asked: &Asked) -> Result<Response> {
 }
 
 /// `GET account/usage`: live files, by what their media types say they are.
-pub(super) async fn usage(asked: &Asked) -> Result<Response> {
+pub(super) async fn usage(request: &AmazonRequest) -> Result<Response> {
     let mut sums = [("other", (0u64, 0u64)), ("doc", (0, 0)), ("photo", (0, 0)), ("video", (0, 0))];
     let mut after = -1;
     loop {
-        let batch = asked.app.tree.changes(asked.drive(), after, BATCH).await;
+        let batch = request.state.tree.changes(request.drive(), after, BATCH).await;
         let batch = batch.map_err(|error| AmazonError::tree(error, "?"))?;
         let full = batch.len() as u64 == BATCH;
         for node in batch {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Asked,
+    AmazonRequest,
     error::{AmazonError, Result},
     node::is_shown,
 };
@@ -44,13 +44,13 @@ struct Checkpoint {
 }
 
 /// `POST changes`.
-pub(super) async fn changes(asked: Asked, body: Body) -> Result<Response> {
+pub(super) async fn changes(request: AmazonRequest, body: Body) -> Result<Response> {
     let question: Question = super::json_body(body).await?;
-    let drive = asked.app.tree.drive_info(asked.drive()).await;
+    let drive = request.state.tree.drive_info(request.drive()).await;
     let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;
     let known = question.checkpoint.as_deref().and_then(|text| opened(text, &drive));
     let told = Told {
-        asked: Arc::new(asked),
+        request: Arc::new(request),
         made: drive.created.as_microsecond(),
         until: drive.feed,
         after: known.unwrap_or(-1),
@@ -88,7 +88,7 @@ fn is_true(value: Option<&Value>) -> bool {
 
 /// What is still to be told.
 struct Told {
-    asked: Arc<Asked>,
+    request: Arc<AmazonRequest>,
     made: i64,
     /// Where the feed was when the client asked; what comes later is for another time.
     until: i64,
@@ -130,8 +130,8 @@ impl Told {
             return Ok((json!({ "end": true }), Next::Nothing));
         }
         let limit = self.chunk.min(self.left.unwrap_or(u64::MAX)).min(CHUNK * 10);
-        let tree = &self.asked.app.tree;
-        let batch = tree.changes(self.asked.drive(), self.after, limit).await;
+        let tree = &self.request.state.tree;
+        let batch = tree.changes(self.request.drive(), self.after, limit).await;
         let batch = batch.map_err(|error| AmazonError::tree(error, "?"))?;
         let more = batch.len() as u64 == limit;
         if let Some(last) = batch.last() {
@@ -142,7 +142,7 @@ impl Told {
         let nodes: Vec<Value> = batch
             .iter()
             .filter(|node| is_shown(node) && wanted(node.state))
-            .map(|node| self.asked.shown(node))
+            .map(|node| self.request.shown(node))
             .collect();
         let checkpoint = Checkpoint { drive: self.made, feed: self.after };
         let line = json!({

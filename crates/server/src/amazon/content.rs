@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use multer::Multipart;
 
 use super::{
-    Asked,
+    AmazonRequest,
     error::{AmazonError, Result},
     node::md5,
     nodes::Metadata,
@@ -42,28 +42,28 @@ struct Form {
 }
 
 /// `POST nodes` at the content endpoint: makes a file.
-pub(super) async fn upload(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
-    acceptable(asked, request).await?;
-    let local_id = asked.local_id().await?;
-    let Form { metadata, stored, media_type } = form(asked, request, body).await?;
-    let checked = check(asked, metadata, &stored).await;
+pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Response> {
+    acceptable(request, parts).await?;
+    let local_id = request.local_id().await?;
+    let Form { metadata, stored, media_type } = form(request, parts, body).await?;
+    let checked = check(request, metadata, &stored).await;
     let (metadata, name, parents) = match checked {
         Ok(checked) => checked,
-        Err(error) => return Err(forgotten(asked, stored, error).await),
+        Err(error) => return Err(forgotten(request, stored, error).await),
     };
     let new = NewItem { media_type, ..metadata.new_item(local_id.as_deref()) };
-    let made = asked
-        .app
+    let made = request
+        .state
         .tree
-        .put(asked.drive(), parents[0], &name, stored, new, OnConflict::Fail, Expect::Any)
+        .put(request.drive(), parents[0], &name, stored, new, OnConflict::Fail, Expect::Any)
         .await;
-    let made = made.map_err(|error| asked.refused(error, &name, parents[0]))?;
-    let node = asked.put_into(made.node, &name, &parents).await?;
-    Ok(asked.created(&node))
+    let made = made.map_err(|error| request.refused(error, &name, parents[0]))?;
+    let node = request.put_into(made.node, &name, &parents).await?;
+    Ok(request.created(&node))
 }
 
 async fn check(
-    asked: &Asked,
+    request: &AmazonRequest,
     metadata: Option<Metadata>,
     stored: &Stored,
 ) -> Result<(Metadata, String, Vec<ItemNo>)> {
@@ -72,41 +72,42 @@ async fn check(
         return Err(AmazonError::bad("kind must be FILE"));
     }
     let name = metadata.name()?.to_owned();
-    let parents = asked.parents(&metadata).await?;
-    deduplicated(asked, stored, None).await?;
+    let parents = request.parents(&metadata).await?;
+    deduplicated(request, stored, None).await?;
     Ok((metadata, name, parents))
 }
 
 /// `PUT nodes/{id}/content`: replaces a file's bytes.
 pub(super) async fn overwrite(
-    asked: &Asked,
+    request: &AmazonRequest,
     id: &str,
-    request: &Parts,
+    parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let node = asked.known(id).await?;
+    let node = request.known(id).await?;
     if node.kind != NodeKind::File {
         return Err(AmazonError::bad(format!("Node {id} is not a file")));
     }
     if node.state == State::Trashed {
         return Err(AmazonError::forbidden("The node is in the trash"));
     }
-    acceptable(asked, request).await?;
-    let Form { stored, media_type, .. } = form(asked, request, body).await?;
-    if let Err(error) = deduplicated(asked, &stored, Some(node.no)).await {
-        return Err(forgotten(asked, stored, error).await);
+    acceptable(request, parts).await?;
+    let Form { stored, media_type, .. } = form(request, parts, body).await?;
+    if let Err(error) = deduplicated(request, &stored, Some(node.no)).await {
+        return Err(forgotten(request, stored, error).await);
     }
     let new = NewItem { media_type, ..NewItem::default() };
-    let tree = &asked.app.tree;
-    let node = tree.overwrite(asked.drive(), node.no, stored, new, Expect::Any).await;
-    Ok(asked.ok(&node.map_err(|error| AmazonError::tree(error, id))?))
+    let tree = &request.state.tree;
+    let node = tree.overwrite(request.drive(), node.no, stored, new, Expect::Any).await;
+    Ok(request.ok(&node.map_err(|error| AmazonError::tree(error, id))?))
 }
 
 /// `GET nodes/{id}/content`.
-pub(super) async fn download(asked: &Asked, id: &str, request: &Parts) -> Result<Response> {
+pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -> Result<Response> {
     for _ in 0..TRIES {
-        let node = asked.known(id).await?;
-        match content::serve(&asked.app, &node, request, true, LongSuffix::Satisfied).await {
+        let node = request.known(id).await?;
+        match content::serve(&*request.state.tree, &node, parts, true, LongSuffix::Satisfied).await
+        {
             // Other bytes have taken the place of those that were to be read.
             Err(TreeError::Changed) => {}
             served => return served.map_err(|error| AmazonError::tree(error, id)),
@@ -117,9 +118,9 @@ pub(super) async fn download(asked: &Asked, id: &str, request: &Parts) -> Result
 
 /// Without `suppress=deduplication` bytes that the drive has are refused, but no bytes at all
 /// (C.3). Looking for them is a look at every file.
-async fn deduplicated(asked: &Asked, stored: &Stored, but: Option<ItemNo>) -> Result<()> {
+async fn deduplicated(request: &AmazonRequest, stored: &Stored, but: Option<ItemNo>) -> Result<()> {
     // No other value passes the check of parameters.
-    let suppressed = asked.query.get("suppress").is_some_and(|value| !value.is_empty());
+    let suppressed = request.query.get("suppress").is_some_and(|value| !value.is_empty());
     if suppressed || stored.size == 0 {
         return Ok(());
     }
@@ -130,24 +131,24 @@ async fn deduplicated(asked: &Asked, stored: &Stored, but: Option<ItemNo>) -> Re
                 content.hashes.md5 == stored.hashes.md5 && content.size == stored.size
             })
     };
-    match asked.find(same).await? {
+    match request.find(same).await? {
         Some(twin) => {
-            Err(AmazonError::duplicate(&md5(&twin).unwrap_or_default(), asked.ids.id(twin.no)))
+            Err(AmazonError::duplicate(&md5(&twin).unwrap_or_default(), request.ids.id(twin.no)))
         }
         None => Ok(()),
     }
 }
 
 /// What can never fit is refused before it is taken in; what it overwrites may make room for less.
-async fn acceptable(asked: &Asked, request: &Parts) -> Result<()> {
-    let length = request.headers.get(header::CONTENT_LENGTH);
+async fn acceptable(request: &AmazonRequest, parts: &Parts) -> Result<()> {
+    let length = parts.headers.get(header::CONTENT_LENGTH);
     let length: u64 = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
     let bytes = length.saturating_sub(FORM_AROUND);
     if bytes > FILE_MAX {
         return Err(AmazonError::bad("Cannot complete upload: the file is too large"));
     }
     if bytes > 0 {
-        let drive = asked.app.tree.drive_info(asked.drive()).await;
+        let drive = request.state.tree.drive_info(request.drive()).await;
         let drive = drive.map_err(|error| AmazonError::tree(error, "?"))?;
         if bytes > drive.quota {
             return Err(AmazonError::full());
@@ -158,8 +159,8 @@ async fn acceptable(asked: &Asked, request: &Parts) -> Result<()> {
 
 /// The form's parts, in either order, the bytes taken in as they come. What follows the closing
 /// boundary is nobody's business: a client sends its own content type there (C.3).
-async fn form(asked: &Asked, request: &Parts, body: Body) -> Result<Form> {
-    let content_type = request.headers.get(header::CONTENT_TYPE);
+async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Form> {
+    let content_type = parts.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| AmazonError::bad("The request is not multipart/form-data"))?;
@@ -183,7 +184,7 @@ async fn form(asked: &Asked, request: &Parts, body: Body) -> Result<Form> {
                     .map(ToString::to_string)
                     .filter(|kind| kind != "application/octet-stream");
                 let bytes = Box::pin(part.map_err(io::Error::other));
-                match asked.app.tree.store(bytes, FILE_MAX).await {
+                match request.state.tree.store(bytes, FILE_MAX).await {
                     Ok(stored) => content = Some((stored, media_type)),
                     Err(error) => break Some(AmazonError::tree(error, "?")),
                 }
@@ -198,7 +199,7 @@ async fn form(asked: &Asked, request: &Parts, body: Body) -> Result<Form> {
     match (content, broken) {
         (Some((stored, media_type)), None) => Ok(Form { metadata, stored, media_type }),
         (None, None) => Err(AmazonError::bad("The part content is missing")),
-        (Some((stored, _)), Some(error)) => Err(forgotten(asked, stored, error).await),
+        (Some((stored, _)), Some(error)) => Err(forgotten(request, stored, error).await),
         (None, Some(error)) => Err(error),
     }
 }
@@ -226,14 +227,14 @@ fn unreadable(error: &multer::Error) -> AmazonError {
 }
 
 /// The refusal of an upload, whose bytes were taken in for nothing.
-async fn forgotten(asked: &Asked, stored: Stored, error: AmazonError) -> AmazonError {
-    forget(&*asked.app.tree, stored).await;
+async fn forgotten(request: &AmazonRequest, stored: Stored, error: AmazonError) -> AmazonError {
+    forget(&*request.state.tree, stored).await;
     error
 }
 
 /// Whether a request without a body should have told so (C.5: 411).
-pub(super) fn tells_length(request: &Parts) -> bool {
-    request.version >= axum::http::Version::HTTP_2
-        || request.headers.contains_key(header::CONTENT_LENGTH)
-        || request.headers.contains_key(header::TRANSFER_ENCODING)
+pub(super) fn tells_length(parts: &Parts) -> bool {
+    parts.version >= axum::http::Version::HTTP_2
+        || parts.headers.contains_key(header::CONTENT_LENGTH)
+        || parts.headers.contains_key(header::TRANSFER_ENCODING)
 }

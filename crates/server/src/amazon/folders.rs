@@ -4,14 +4,14 @@ use axum::{body::Body, response::Response};
 use serde::Deserialize;
 
 use super::{
-    Asked,
+    AmazonRequest,
     error::{AmazonError, Result},
     nodes::TRIES,
 };
 use crate::tree::{Change, Expect, ItemNo, Node, OnConflict, ROOT, State, TreeError};
 
 /// `POST nodes/{id}/children`: from one of its folders to another.
-pub(super) async fn move_child(asked: &Asked, to: &str, body: Body) -> Result<Response> {
+pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) -> Result<Response> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Move {
@@ -19,8 +19,8 @@ pub(super) async fn move_child(asked: &Asked, to: &str, body: Body) -> Result<Re
         child_id: String,
     }
     let Move { from_parent, child_id } = super::json_body(body).await?;
-    let (from, to) = (asked.number(&from_parent)?, asked.number(to)?);
-    let node = asked
+    let (from, to) = (request.number(&from_parent)?, request.number(to)?);
+    let node = request
         .rehang(&child_id, |parents| {
             let place = parents.iter().position(|parent| *parent == from);
             let place = place.ok_or_else(|| {
@@ -33,13 +33,17 @@ pub(super) async fn move_child(asked: &Asked, to: &str, body: Body) -> Result<Re
             Ok(())
         })
         .await?;
-    Ok(asked.ok(&node))
+    Ok(request.ok(&node))
 }
 
 /// `PUT nodes/{parent}/children/{child}`. A node that is there already stays as it is: inferred.
-pub(super) async fn add_child(asked: &Asked, parent: &str, child: &str) -> Result<Response> {
-    let folder = asked.number(parent)?;
-    let node = asked
+pub(super) async fn add_child(
+    request: &AmazonRequest,
+    parent: &str,
+    child: &str,
+) -> Result<Response> {
+    let folder = request.number(parent)?;
+    let node = request
         .rehang(child, |parents| {
             if !parents.contains(&folder) {
                 parents.push(folder);
@@ -47,13 +51,17 @@ pub(super) async fn add_child(asked: &Asked, parent: &str, child: &str) -> Resul
             Ok(())
         })
         .await?;
-    Ok(asked.ok(&node))
+    Ok(request.ok(&node))
 }
 
 /// `DELETE nodes/{parent}/children/{child}`: out of its last folder, into the root.
-pub(super) async fn remove_child(asked: &Asked, parent: &str, child: &str) -> Result<Response> {
-    let folder = asked.number(parent)?;
-    let node = asked
+pub(super) async fn remove_child(
+    request: &AmazonRequest,
+    parent: &str,
+    child: &str,
+) -> Result<Response> {
+    let folder = request.number(parent)?;
+    let node = request
         .rehang(child, |parents| {
             if !parents.contains(&folder) {
                 let what = format!("Node {child} is not a child of {parent}");
@@ -66,10 +74,10 @@ pub(super) async fn remove_child(asked: &Asked, parent: &str, child: &str) -> Re
             Ok(())
         })
         .await?;
-    Ok(asked.ok(&node))
+    Ok(request.ok(&node))
 }
 
-impl Asked {
+impl AmazonRequest {
     /// Changes the folders that a node is in, as one step.
     async fn rehang(
         &self,
@@ -89,7 +97,7 @@ impl Asked {
             let joined = parents.iter().find(|parent| !node.parents.contains(parent)).copied();
             let change = Change { parents: Some(parents), ..Change::default() };
             let expect = Expect::Version(node.version);
-            let tree = &self.app.tree;
+            let tree = &self.state.tree;
             match tree.update(self.drive(), node.no, change, OnConflict::Fail, expect).await {
                 Ok(node) => return Ok(node),
                 // Another request came between; what it did is to stay.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Asked,
+    AmazonRequest,
     error::{AmazonError, Result, json_answer},
     filter::{Field, Filter},
     node::{is_shown, values},
@@ -67,44 +67,44 @@ struct Question {
 }
 
 /// `GET nodes`.
-pub(super) async fn nodes(asked: &Asked) -> Result<Response> {
-    let filter = asked.query.get("filters").filter(|text| !text.is_empty());
+pub(super) async fn nodes(request: &AmazonRequest) -> Result<Response> {
+    let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
     let available = !filter.as_ref().is_some_and(|filter| filter.mentions(Field::Status));
-    let source = source(asked, filter.as_ref()).await?;
-    list(asked, Question { source, filter, available }).await
+    let source = source(request, filter.as_ref()).await?;
+    list(request, Question { source, filter, available }).await
 }
 
 /// `GET nodes/{id}/children`.
-pub(super) async fn children(asked: &Asked, id: &str) -> Result<Response> {
-    let folder = asked.known(id).await?;
+pub(super) async fn children(request: &AmazonRequest, id: &str) -> Result<Response> {
+    let folder = request.known(id).await?;
     if folder.kind != NodeKind::Folder {
         return Err(AmazonError::bad(format!("Node {id} is not a folder")));
     }
-    let filter = asked.query.get("filters").filter(|text| !text.is_empty());
+    let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let within = Filter::parse(&format!("parents:\"{id}\""))?;
     let filter = match filter.map(Filter::parse).transpose()? {
         Some(filter) => Filter::All(vec![within, filter]),
         None => within,
     };
     let available = !filter.mentions(Field::Status);
-    let source = source(asked, Some(&filter)).await?;
-    list(asked, Question { source, filter: Some(filter), available }).await
+    let source = source(request, Some(&filter)).await?;
+    list(request, Question { source, filter: Some(filter), available }).await
 }
 
 /// `GET trash`: what is in the trash by itself.
-pub(super) async fn trashed(asked: &Asked) -> Result<Response> {
-    let filter = asked.query.get("filters").filter(|text| !text.is_empty());
+pub(super) async fn trashed(request: &AmazonRequest) -> Result<Response> {
+    let filter = request.query.get("filters").filter(|text| !text.is_empty());
     let filter = filter.map(Filter::parse).transpose()?;
-    list(asked, Question { source: Source::Trash, filter, available: false }).await
+    list(request, Question { source: Source::Trash, filter, available: false }).await
 }
 
 /// The smallest place where everything that the filter wants is.
-async fn source(asked: &Asked, filter: Option<&Filter>) -> Result<Source> {
+async fn source(request: &AmazonRequest, filter: Option<&Filter>) -> Result<Source> {
     let Some(filter) = filter else { return Ok(Source::Drive) };
     let requires = |field| filter.requires(field);
     if let Some(id) = requires(Field::Id) {
-        return Ok(asked.ids.number(id).map_or(Source::Nothing, Source::Node));
+        return Ok(request.ids.number(id).map_or(Source::Nothing, Source::Node));
     }
     if requires(Field::IsRoot).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Ok(Source::Node(ROOT));
@@ -118,8 +118,8 @@ async fn source(asked: &Asked, filter: Option<&Filter>) -> Result<Source> {
             || requires(Field::Status).is_some_and(|value| value.eq_ignore_ascii_case("AVAILABLE"))
     });
     let Some(id) = in_folder else { return Ok(Source::Drive) };
-    let Some(folder) = asked.ids.number(id) else { return Ok(Source::Nothing) };
-    match asked.app.tree.any_node(asked.drive(), folder).await {
+    let Some(folder) = request.ids.number(id) else { return Ok(Source::Nothing) };
+    match request.state.tree.any_node(request.drive(), folder).await {
         Ok(node) if node.state == State::Live && node.kind == NodeKind::Folder => {
             Ok(match requires(Field::Name) {
                 Some(name) => Source::Child(folder, name.to_owned()),
@@ -133,16 +133,16 @@ async fn source(asked: &Asked, filter: Option<&Filter>) -> Result<Source> {
     }
 }
 
-async fn list(asked: &Asked, question: Question) -> Result<Response> {
-    let sort = asked.query.get("sort").filter(|text| !text.is_empty());
+async fn list(request: &AmazonRequest, question: Question) -> Result<Response> {
+    let sort = request.query.get("sort").filter(|text| !text.is_empty());
     let sort = sort.map(Sort::parse).transpose()?;
-    let limit = limit(asked)?;
-    let of = mark(asked, &question, sort.as_ref());
-    let token = asked.query.get("startToken").filter(|text| !text.is_empty());
+    let limit = limit(request)?;
+    let of = mark(request, &question, sort.as_ref());
+    let token = request.query.get("startToken").filter(|text| !text.is_empty());
     let token = token.map(|text| opened(text, of)).transpose()?;
     let page = match &sort {
-        Some(sort) => sorted(asked, &question, sort, limit, token).await?,
-        None => unsorted(asked, &question, limit, token).await?,
+        Some(sort) => sorted(request, &question, sort, limit, token).await?,
+        None => unsorted(request, &question, limit, token).await?,
     };
     let mut body = Map::new();
     body.insert("count".into(), page.count.into());
@@ -151,7 +151,7 @@ async fn list(asked: &Asked, question: Question) -> Result<Response> {
         let token = Token { at, keys, count: page.count, of, expires };
         body.insert("nextToken".into(), sealed(&token).into());
     }
-    let nodes: Vec<Value> = page.nodes.iter().map(|node| asked.shown(node)).collect();
+    let nodes: Vec<Value> = page.nodes.iter().map(|node| request.shown(node)).collect();
     body.insert("data".into(), nodes.into());
     Ok(json_answer(StatusCode::OK, &Value::Object(body)))
 }
@@ -165,7 +165,7 @@ struct Page {
 
 /// A page in the source's order. The first counts all there are.
 async fn unsorted(
-    asked: &Asked,
+    request: &AmazonRequest,
     question: &Question,
     limit: usize,
     token: Option<Token>,
@@ -178,10 +178,10 @@ async fn unsorted(
     let mut found = 0;
     let mut last = from;
     'batches: loop {
-        let (batch, more) = batch(asked, &question.source, from, most).await?;
+        let (batch, more) = batch(request, &question.source, from, most).await?;
         for (at, node) in batch {
             from = at;
-            if !question.wants(asked, &node) {
+            if !question.wants(request, &node) {
                 continue;
             }
             found += 1;
@@ -205,7 +205,7 @@ async fn unsorted(
 
 /// A page in the order wanted.
 async fn sorted(
-    asked: &Asked,
+    request: &AmazonRequest,
     question: &Question,
     sort: &Sort,
     limit: usize,
@@ -214,10 +214,10 @@ async fn sorted(
     let mut keys: Vec<(Vec<Key>, ItemNo)> = Vec::new();
     let mut from = -1;
     loop {
-        let (batch, more) = batch(asked, &question.source, from, BATCH).await?;
+        let (batch, more) = batch(request, &question.source, from, BATCH).await?;
         for (at, node) in batch {
             from = at;
-            if question.wants(asked, &node) {
+            if question.wants(request, &node) {
                 keys.push((sort.keys(&node), node.no));
             }
         }
@@ -234,10 +234,10 @@ async fn sorted(
     let rest = &keys[keys.partition_point(is_before)..];
     let mut nodes = Vec::new();
     for (_, no) in rest.iter().take(limit) {
-        match asked.app.tree.any_node(asked.drive(), *no).await {
+        match request.state.tree.any_node(request.drive(), *no).await {
             Ok(node) => nodes.push(node),
             Err(TreeError::NotFound) => {}
-            Err(error) => return Err(AmazonError::tree(error, &asked.ids.id(*no))),
+            Err(error) => return Err(AmazonError::tree(error, &request.ids.id(*no))),
         }
     }
     let next = rest.get(limit).and_then(|_| rest.get(limit - 1)).cloned();
@@ -245,7 +245,7 @@ async fn sorted(
 }
 
 impl Question {
-    fn wants(&self, asked: &Asked, node: &Node) -> bool {
+    fn wants(&self, request: &AmazonRequest, node: &Node) -> bool {
         let there = match node.state {
             State::Live | State::Hidden => true,
             State::Trashed => !self.available,
@@ -255,8 +255,8 @@ impl Question {
             && is_shown(node)
             && self.filter.as_ref().is_none_or(|filter| {
                 filter.holds(
-                    &|field| values(node, field, asked.ids, &asked.account),
-                    asked.app.folding(&asked.account),
+                    &|field| values(node, field, request.ids, &request.account),
+                    request.state.accounts.folding(&request.account),
                 )
             })
     }
@@ -264,12 +264,12 @@ impl Question {
 
 /// The nodes of a source after a place in it, each with its own place, and whether there are more.
 async fn batch(
-    asked: &Asked,
+    request: &AmazonRequest,
     source: &Source,
     after: i64,
     most: u64,
 ) -> Result<(Vec<(i64, Node)>, bool)> {
-    let (tree, drive) = (&asked.app.tree, asked.drive());
+    let (tree, drive) = (&request.state.tree, request.drive());
     // The feed's numbers and the items' both begin above 0.
     let key = (after > 0).then(|| ListingKey { number: after, item: after, ..Default::default() });
     let part =
@@ -302,8 +302,8 @@ async fn batch(
     Ok((places.filter(|(_, node)| !tree.hidden(drive, node.no)).collect(), more))
 }
 
-fn limit(asked: &Asked) -> Result<usize> {
-    let Some(text) = asked.query.get("limit").filter(|text| !text.is_empty()) else {
+fn limit(request: &AmazonRequest) -> Result<usize> {
+    let Some(text) = request.query.get("limit").filter(|text| !text.is_empty()) else {
         return Ok(PAGE);
     };
     match text.parse::<usize>() {
@@ -313,10 +313,10 @@ fn limit(asked: &Asked) -> Result<usize> {
 }
 
 /// Tells one question from another.
-fn mark(asked: &Asked, question: &Question, sort: Option<&Sort>) -> u64 {
+fn mark(request: &AmazonRequest, question: &Question, sort: Option<&Sort>) -> u64 {
     let mut hasher = DefaultHasher::new();
     let text = format!("{:?} {:?} {sort:?}", question.source, question.filter);
-    (asked.drive(), text).hash(&mut hasher);
+    (request.drive(), text).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -47,11 +47,9 @@ mod walk;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::{
     body::Body,
-    extract::Request,
-    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderValue, Method, header, request::Parts},
     response::Response,
 };
 use http_body_util::{BodyExt, Limited};
@@ -59,9 +57,10 @@ use serde::de::DeserializeOwned;
 
 use super::{
     account::Account,
-    app::{App, Exchange, FrontEnd},
-    origin::Origin,
+    base_url::BaseUrl,
     parameters::{self, Values},
+    protocol::{CrossSite, Declaration, OverBudget, Protocol, RequestContext, Routed},
+    state::ServerState,
     tree::{DriveNo, ItemNo, Node, State, TreeError},
     upload,
 };
@@ -76,29 +75,44 @@ const JSON_MAX: usize = 1 << 20;
 /// How many nodes are looked through at once.
 const BATCH: u64 = 1_000;
 
-/// Serves Amazon Cloud Drive.
+/// Amazon Cloud Drive.
 pub(super) struct Amazon;
 
-#[async_trait]
-impl FrontEnd for Amazon {
-    fn operations(&self) -> &'static [&'static str] {
-        OPERATIONS
+/// A request as it was parsed.
+pub(super) struct AmazonCall(Result<Action>);
+
+impl Protocol for Amazon {
+    type Request = AmazonCall;
+
+    const DECLARATION: Declaration = Declaration {
+        operations: || OPERATIONS,
+        secret_urls: &[],
+        hash_members: &["md5"],
+        over_budget: OverBudget::BARE,
+        failure: |status| AmazonError::on_demand(status).response(),
+    };
+
+    fn route(_: &ServerState, parts: &Parts) -> Option<Routed<AmazonCall>> {
+        if !route::serves(parts.uri.path()) {
+            return None;
+        }
+        let action = Action::of(parts);
+        let operation = action.as_ref().map_or(UNKNOWN, Action::operation);
+        let (cost, cross_site) = match &action {
+            Ok(Action::Token) => (0, CrossSite::Refused),
+            Ok(Action::SignIn) => (0, CrossSite::SignInPage),
+            _ => (1, CrossSite::Refused),
+        };
+        Some(Routed { cross_site, ..Routed::new(operation, AmazonCall(action)).cost(cost) })
     }
 
-    fn serves(&self, path: &str) -> bool {
-        route::serves(path)
-    }
-
-    fn operation(&self, request: &Parts) -> &'static str {
-        Action::of(request).map_or(UNKNOWN, |action| action.operation())
-    }
-
-    fn hashes(&self) -> &'static [&'static str] {
-        &["md5"]
-    }
-
-    async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
-        let mut response = match answer(app, exchange, request).await {
+    async fn handle(
+        AmazonCall(action): AmazonCall,
+        context: RequestContext,
+        parts: Parts,
+        body: Body,
+    ) -> Response {
+        let mut response = match answer(action, context, parts, body).await {
             Ok(response) => response,
             Err(error) => error.response(),
         };
@@ -107,25 +121,26 @@ impl FrontEnd for Amazon {
         }
         response
     }
-
-    fn failure(&self, status: StatusCode) -> Response {
-        AmazonError::on_demand(status).response()
-    }
 }
 
-async fn answer(app: &Arc<App>, exchange: Exchange, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
-    let action = Action::of(&parts)?;
+async fn answer(
+    action: Result<Action>,
+    context: RequestContext,
+    parts: Parts,
+    body: Body,
+) -> Result<Response> {
+    let action = action?;
     let query = Query::of(parts.uri.query());
+    let state = context.state;
     match action {
-        Action::Token => return Ok(sign_in::token(app, &parts.headers, body).await),
+        Action::Token => return Ok(sign_in::token(&state, &parts.headers, body).await),
         Action::SignIn => {
-            let origin = &exchange.origin;
-            return Ok(sign_in::sign_in(app, origin, &query, &parts.method, body).await);
+            let base_url = &context.base_url;
+            return Ok(sign_in::sign_in(&state, base_url, &query, &parts.method, body).await);
         }
         _ => {}
     }
-    let grant = exchange.grant?;
+    let grant = context.grant?;
     let declared = [action.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
         let name = parameter.name;
@@ -138,55 +153,57 @@ async fn answer(app: &Arc<App>, exchange: Exchange, request: Request) -> Result<
     if has_body && !content::tells_length(&parts) {
         return Err(AmazonError::length_required());
     }
-    let account = app.account(&grant.account).await;
+    let account = state.accounts.open(&grant.account).await;
     let account = account.map_err(|error| AmazonError::tree(error, &grant.account))?;
     let ids = Ids::of(&account.cid);
-    let asked = Asked { app: Arc::clone(app), origin: exchange.origin, account, ids, query };
-    act(asked, action, parts, body).await
+    let request = AmazonRequest { state, base_url: context.base_url, account, ids, query };
+    act(request, action, parts, body).await
 }
 
-async fn act(asked: Asked, action: Action, parts: Parts, body: Body) -> Result<Response> {
+async fn act(request: AmazonRequest, action: Action, parts: Parts, body: Body) -> Result<Response> {
     match action {
         Action::Token | Action::SignIn => Err(AmazonError::unknown_operation()),
-        Action::Endpoint => Ok(account::endpoint(&asked)),
+        Action::Endpoint => Ok(account::endpoint(&request)),
         Action::Info => Ok(account::info()),
-        Action::Quota => account::quota(&asked).await,
-        Action::Usage => account::usage(&asked).await,
-        Action::List => listing::nodes(&asked).await,
-        Action::Create => nodes::create(&asked, body).await,
-        Action::Get(id) => nodes::get(&asked, &id).await,
-        Action::Patch(id) => nodes::patch(&asked, &id, body).await,
+        Action::Quota => account::quota(&request).await,
+        Action::Usage => account::usage(&request).await,
+        Action::List => listing::nodes(&request).await,
+        Action::Create => nodes::create(&request, body).await,
+        Action::Get(id) => nodes::get(&request, &id).await,
+        Action::Patch(id) => nodes::patch(&request, &id, body).await,
         Action::Purge(_) => Err(nodes::purge()),
-        Action::Children(id) => listing::children(&asked, &id).await,
-        Action::MoveChild(to) => folders::move_child(&asked, &to, body).await,
-        Action::AddChild(parent, child) => folders::add_child(&asked, &parent, &child).await,
-        Action::RemoveChild(parent, child) => folders::remove_child(&asked, &parent, &child).await,
-        Action::Properties(id, owner) => properties::list(&asked, &id, &owner).await,
-        Action::GetProperty(id, owner, key) => properties::get(&asked, &id, &owner, &key).await,
+        Action::Children(id) => listing::children(&request, &id).await,
+        Action::MoveChild(to) => folders::move_child(&request, &to, body).await,
+        Action::AddChild(parent, child) => folders::add_child(&request, &parent, &child).await,
+        Action::RemoveChild(parent, child) => {
+            folders::remove_child(&request, &parent, &child).await
+        }
+        Action::Properties(id, owner) => properties::list(&request, &id, &owner).await,
+        Action::GetProperty(id, owner, key) => properties::get(&request, &id, &owner, &key).await,
         Action::PutProperty(id, owner, key) => {
-            properties::put(&asked, &id, &owner, &key, body).await
+            properties::put(&request, &id, &owner, &key, body).await
         }
         Action::DeleteProperty(id, owner, key) => {
-            properties::delete(&asked, &id, &owner, &key).await
+            properties::delete(&request, &id, &owner, &key).await
         }
-        Action::Trashed => listing::trashed(&asked).await,
-        Action::Trash(id) => nodes::trash(&asked, &id).await,
-        Action::Restore(id) => nodes::restore(&asked, &id).await,
-        Action::Changes => changes::changes(asked, body).await,
+        Action::Trashed => listing::trashed(&request).await,
+        Action::Trash(id) => nodes::trash(&request, &id).await,
+        Action::Restore(id) => nodes::restore(&request, &id).await,
+        Action::Changes => changes::changes(request, body).await,
         Action::Upload => {
-            to_the_end(async move { content::upload(&asked, &parts, body).await }).await
+            detached(async move { content::upload(&request, &parts, body).await }).await
         }
         Action::Overwrite(id) => {
-            to_the_end(async move { content::overwrite(&asked, &id, &parts, body).await }).await
+            detached(async move { content::overwrite(&request, &id, &parts, body).await }).await
         }
-        Action::Download(id) => content::download(&asked, &id, &parts).await,
+        Action::Download(id) => content::download(&request, &id, &parts).await,
     }
 }
 
-async fn to_the_end(
+async fn detached(
     upload: impl Future<Output = Result<Response>> + Send + 'static,
 ) -> Result<Response> {
-    let answer = upload::to_the_end(upload).await;
+    let answer = upload::detached(upload).await;
     answer.unwrap_or_else(|| Err(AmazonError::internal()))
 }
 
@@ -210,15 +227,15 @@ fn request_id() -> String {
 }
 
 /// A request of somebody known.
-struct Asked {
-    app: Arc<App>,
-    origin: Origin,
+struct AmazonRequest {
+    state: Arc<ServerState>,
+    base_url: BaseUrl,
     account: Arc<Account>,
     ids: Ids,
     query: Query,
 }
 
-impl Asked {
+impl AmazonRequest {
     fn drive(&self) -> DriveNo {
         self.account.drive
     }
@@ -230,7 +247,7 @@ impl Asked {
 
     /// The node of that id, in the trash or not.
     async fn known(&self, id: &str) -> Result<Node> {
-        let node = self.app.tree.any_node(self.drive(), self.number(id)?).await;
+        let node = self.state.tree.any_node(self.drive(), self.number(id)?).await;
         match node {
             Ok(node) if node.state != State::Purged && node::is_shown(&node) => Ok(node),
             Ok(_) | Err(TreeError::NotFound) => Err(AmazonError::not_found(id)),
@@ -242,7 +259,7 @@ impl Asked {
     async fn find(&self, wanted: impl Fn(&Node) -> bool) -> Result<Option<Node>> {
         let mut after = -1;
         loop {
-            let batch = self.app.tree.changes(self.drive(), after, BATCH).await;
+            let batch = self.state.tree.changes(self.drive(), after, BATCH).await;
             let batch = batch.map_err(|error| AmazonError::tree(error, "?"))?;
             let Some(last) = batch.last() else { return Ok(None) };
             after = last.feed;
@@ -258,7 +275,7 @@ impl Asked {
 
     /// Where a node is asked for.
     fn url_of(&self, id: &str) -> String {
-        self.origin.url(&format!("{METADATA}/nodes/{id}"))
+        self.base_url.url(&format!("{METADATA}/nodes/{id}"))
     }
 
     fn locate(&self, response: &mut Response, node: &Node) {

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Asked,
+    AmazonRequest,
     filter::Field,
     ids::{Ids, etag},
 };
 use crate::{
     account::Account,
+    download_urls,
     tree::{Node, NodeKind, ROOT, State},
 };
 
@@ -94,7 +95,7 @@ pub(super) fn values(node: &Node, field: Field, ids: Ids, account: &Account) -> 
     }
 }
 
-impl Asked {
+impl AmazonRequest {
     /// A node as clients see it.
     pub(super) fn shown(&self, node: &Node) -> Value {
         let mut shown = Map::new();
@@ -134,9 +135,12 @@ impl Asked {
                 }),
             );
             if self.query.flag("tempLink")
-                && let Some(path) = self.app.ticket(&self.account, node, false)
+                && let Some(path) = download_urls::path(&self.state, &self.account, node, false)
             {
-                put("tempLink", self.origin.url_on("content-na.drive.amazonaws.com", &path).into());
+                put(
+                    "tempLink",
+                    self.base_url.url_on("content-na.drive.amazonaws.com", &path).into(),
+                );
             }
         }
         let has_assets =

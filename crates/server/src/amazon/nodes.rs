@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Asked,
+    AmazonRequest,
     error::{AmazonError, Result, json_answer},
     node::FACET,
 };
@@ -76,13 +76,13 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// `GET nodes/{id}`.
-pub(super) async fn get(asked: &Asked, id: &str) -> Result<Response> {
-    let node = asked.known(id).await?;
-    Ok(asked.ok(&node))
+pub(super) async fn get(request: &AmazonRequest, id: &str) -> Result<Response> {
+    let node = request.known(id).await?;
+    Ok(request.ok(&node))
 }
 
 /// `POST nodes`: makes a folder.
-pub(super) async fn create(asked: &Asked, body: Body) -> Result<Response> {
+pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Response> {
     let metadata: Metadata = super::json_body(body).await?;
     match metadata.kind.as_deref() {
         Some("FOLDER") => {}
@@ -92,28 +92,28 @@ pub(super) async fn create(asked: &Asked, body: Body) -> Result<Response> {
         _ => return Err(AmazonError::bad("kind must be FOLDER")),
     }
     let name = metadata.name()?.to_owned();
-    let parents = asked.parents(&metadata).await?;
-    let local_id = asked.local_id().await?;
+    let parents = request.parents(&metadata).await?;
+    let local_id = request.local_id().await?;
     let new = metadata.new_item(local_id.as_deref());
-    let made = asked
-        .app
+    let made = request
+        .state
         .tree
-        .make(asked.drive(), parents[0], &name, NodeKind::Folder, new, OnConflict::Fail)
+        .make(request.drive(), parents[0], &name, NodeKind::Folder, new, OnConflict::Fail)
         .await;
-    let made = made.map_err(|error| asked.refused(error, &name, parents[0]))?;
-    let node = asked.put_into(made.node, &name, &parents).await?;
-    Ok(asked.created(&node))
+    let made = made.map_err(|error| request.refused(error, &name, parents[0]))?;
+    let node = request.put_into(made.node, &name, &parents).await?;
+    Ok(request.created(&node))
 }
 
 /// `PATCH nodes/{id}`.
-pub(super) async fn patch(asked: &Asked, id: &str, body: Body) -> Result<Response> {
+pub(super) async fn patch(request: &AmazonRequest, id: &str, body: Body) -> Result<Response> {
     let metadata: Metadata = super::json_body(body).await?;
     if metadata.content_properties.is_some() {
         return Err(AmazonError::forbidden("contentProperties cannot be changed"));
     }
-    let mut node = asked.known(id).await?;
+    let mut node = request.known(id).await?;
     if let Some(status) = &metadata.status {
-        node = set_status(asked, node, status).await?;
+        node = set_status(request, node, status).await?;
     }
     if node.state == State::Trashed && metadata.changes_anything_else() {
         return Err(AmazonError::forbidden("The node is in the trash"));
@@ -122,13 +122,13 @@ pub(super) async fn patch(asked: &Asked, id: &str, body: Body) -> Result<Respons
         check_name(name)?;
     }
     let parents = match &metadata.parents {
-        Some(_) => Some(asked.parents(&metadata).await?),
+        Some(_) => Some(request.parents(&metadata).await?),
         None => None,
     };
     if metadata.changes_anything_else() {
-        node = change(asked, &node, &metadata, parents).await?;
+        node = change(request, &node, &metadata, parents).await?;
     }
-    Ok(asked.ok(&node))
+    Ok(request.ok(&node))
 }
 
 impl Metadata {
@@ -142,7 +142,7 @@ impl Metadata {
 }
 
 async fn change(
-    asked: &Asked,
+    request: &AmazonRequest,
     node: &Node,
     metadata: &Metadata,
     parents: Option<Vec<ItemNo>>,
@@ -162,46 +162,49 @@ async fn change(
         ..Change::default()
     };
     let name = metadata.name.as_deref().unwrap_or(&node.name);
-    let changed =
-        asked.app.tree.update(asked.drive(), node.no, change, OnConflict::Fail, Expect::Any).await;
+    let changed = request
+        .state
+        .tree
+        .update(request.drive(), node.no, change, OnConflict::Fail, Expect::Any)
+        .await;
     match changed {
         Ok(node) => Ok(node),
-        Err(TreeError::NotFound) => Err(AmazonError::not_found(&asked.ids.id(node.no))),
+        Err(TreeError::NotFound) => Err(AmazonError::not_found(&request.ids.id(node.no))),
         Err(error) => {
             let folders = parents.as_deref().unwrap_or(&node.parents);
-            Err(asked.refused(error, name, folders.first().copied().unwrap_or(ROOT)))
+            Err(request.refused(error, name, folders.first().copied().unwrap_or(ROOT)))
         }
     }
 }
 
 /// `AVAILABLE` brings a node back, `TRASH` puts it into the trash.
-async fn set_status(asked: &Asked, node: Node, status: &str) -> Result<Node> {
+async fn set_status(request: &AmazonRequest, node: Node, status: &str) -> Result<Node> {
     match (status, node.state) {
-        ("AVAILABLE", State::Trashed) => asked.bring_back(&node).await,
+        ("AVAILABLE", State::Trashed) => request.bring_back(&node).await,
         ("AVAILABLE", _) | ("TRASH", State::Trashed) => Ok(node),
-        ("TRASH", _) => asked.put_away(&node).await,
+        ("TRASH", _) => request.put_away(&node).await,
         _ => Err(AmazonError::bad(format!("Invalid status: {status}"))),
     }
 }
 
 /// `PUT trash/{id}`. What is in the trash already is answered as it is: inferred.
-pub(super) async fn trash(asked: &Asked, id: &str) -> Result<Response> {
-    let node = asked.known(id).await?;
+pub(super) async fn trash(request: &AmazonRequest, id: &str) -> Result<Response> {
+    let node = request.known(id).await?;
     let node = match node.state {
         State::Trashed => node,
-        _ => asked.put_away(&node).await?,
+        _ => request.put_away(&node).await?,
     };
-    Ok(asked.ok(&node))
+    Ok(request.ok(&node))
 }
 
 /// `POST trash/{id}/restore`. What is not in the trash is 400: inferred.
-pub(super) async fn restore(asked: &Asked, id: &str) -> Result<Response> {
-    let node = asked.known(id).await?;
+pub(super) async fn restore(request: &AmazonRequest, id: &str) -> Result<Response> {
+    let node = request.known(id).await?;
     if node.state != State::Trashed {
         return Err(AmazonError::bad(format!("Node {id} is not in the trash")));
     }
-    let node = asked.bring_back(&node).await?;
-    Ok(asked.ok(&node))
+    let node = request.bring_back(&node).await?;
+    Ok(request.ok(&node))
 }
 
 /// `DELETE nodes/{id}`: nobody but Amazon may.
@@ -209,14 +212,14 @@ pub(super) fn purge() -> AmazonError {
     AmazonError::forbidden("Insufficient permissions granted for operation: purgeNode")
 }
 
-impl Asked {
+impl AmazonRequest {
     async fn put_away(&self, node: &Node) -> Result<Node> {
-        let trashed = self.app.tree.trash(self.drive(), node.no, Expect::Any).await;
+        let trashed = self.state.tree.trash(self.drive(), node.no, Expect::Any).await;
         trashed.map_err(|error| AmazonError::tree(error, &self.ids.id(node.no)))
     }
 
     async fn bring_back(&self, node: &Node) -> Result<Node> {
-        let restored = self.app.tree.restore(self.drive(), node.no, None, None).await;
+        let restored = self.state.tree.restore(self.drive(), node.no, None, None).await;
         let folder = node.parents.first().copied().unwrap_or(ROOT);
         restored.map_err(|error| match error {
             TreeError::NameTaken(_) => self.refused(error, &node.name, folder),
@@ -243,7 +246,7 @@ impl Asked {
             return Ok(node);
         }
         let change = Change { parents: Some(parents.to_vec()), ..Change::default() };
-        let (tree, drive) = (&self.app.tree, self.drive());
+        let (tree, drive) = (&self.state.tree, self.drive());
         match tree.update(drive, node.no, change, OnConflict::Fail, Expect::Any).await {
             Ok(node) => Ok(node),
             Err(error) => {

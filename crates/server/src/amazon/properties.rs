@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Asked,
+    AmazonRequest,
     error::{AmazonError, Result, json_answer},
     node::{FACET, PROFILE, creator, facet},
     nodes::TRIES,
@@ -13,8 +13,8 @@ use super::{
 use crate::tree::{Change, Expect, Node, OnConflict, TreeError};
 
 /// `{owner}` of a property: the security profile, or the profile and the user.
-fn is_own(asked: &Asked, owner: &str) -> bool {
-    owner == PROFILE || owner == creator(&asked.account)
+fn is_own(request: &AmazonRequest, owner: &str) -> bool {
+    owner == PROFILE || owner == creator(&request.account)
 }
 
 /// Most keys of an owner, and the longest value in characters (C.3).
@@ -27,9 +27,9 @@ fn properties_of(node: &Node, owner: &str) -> Map<String, Value> {
 }
 
 /// `GET nodes/{id}/properties/{owner}`; of somebody else's, none.
-pub(super) async fn list(asked: &Asked, id: &str, owner: &str) -> Result<Response> {
-    let node = asked.known(id).await?;
-    let data = match is_own(asked, owner) {
+pub(super) async fn list(request: &AmazonRequest, id: &str, owner: &str) -> Result<Response> {
+    let node = request.known(id).await?;
+    let data = match is_own(request, owner) {
         true => properties_of(&node, owner),
         false => Map::new(),
     };
@@ -37,19 +37,24 @@ pub(super) async fn list(asked: &Asked, id: &str, owner: &str) -> Result<Respons
 }
 
 /// `GET nodes/{id}/properties/{owner}/{key}`.
-pub(super) async fn get(asked: &Asked, id: &str, owner: &str, key: &str) -> Result<Response> {
-    let node = asked.known(id).await?;
-    let value = match is_own(asked, owner) {
+pub(super) async fn get(
+    request: &AmazonRequest,
+    id: &str,
+    owner: &str,
+    key: &str,
+) -> Result<Response> {
+    let node = request.known(id).await?;
+    let value = match is_own(request, owner) {
         true => properties_of(&node, owner).remove(key),
         false => None,
     };
     let value = value.ok_or_else(|| AmazonError::missing(format!("No property {key}")))?;
-    Ok(json_answer(StatusCode::OK, &property(asked, id, owner, key, &value)))
+    Ok(json_answer(StatusCode::OK, &property(request, id, owner, key, &value)))
 }
 
 /// `PUT nodes/{id}/properties/{owner}/{key}`.
 pub(super) async fn put(
-    asked: &Asked,
+    request: &AmazonRequest,
     id: &str,
     owner: &str,
     key: &str,
@@ -64,7 +69,7 @@ pub(super) async fn put(
         return Err(AmazonError::bad(format!("value has more than {VALUE_MAX} characters")));
     }
     let value = Value::from(value);
-    set_properties(asked, id, owner, |properties| {
+    set_properties(request, id, owner, |properties| {
         properties.insert(key.to_owned(), value.clone());
         match properties.len() > KEYS_MAX {
             true => Err(AmazonError::bad(format!("More than {KEYS_MAX} properties"))),
@@ -72,12 +77,17 @@ pub(super) async fn put(
         }
     })
     .await?;
-    Ok(json_answer(StatusCode::CREATED, &property(asked, id, owner, key, &value)))
+    Ok(json_answer(StatusCode::CREATED, &property(request, id, owner, key, &value)))
 }
 
 /// `DELETE nodes/{id}/properties/{owner}/{key}`.
-pub(super) async fn delete(asked: &Asked, id: &str, owner: &str, key: &str) -> Result<Response> {
-    set_properties(asked, id, owner, |properties| {
+pub(super) async fn delete(
+    request: &AmazonRequest,
+    id: &str,
+    owner: &str,
+    key: &str,
+) -> Result<Response> {
+    set_properties(request, id, owner, |properties| {
         let removed = properties.remove(key);
         removed.map(drop).ok_or_else(|| AmazonError::missing(format!("No property {key}")))
     })
@@ -87,22 +97,22 @@ pub(super) async fn delete(asked: &Asked, id: &str, owner: &str, key: &str) -> R
     Ok(response)
 }
 
-fn property(asked: &Asked, id: &str, owner: &str, key: &str, value: &Value) -> Value {
-    let location = format!("{}/properties/{owner}/{key}", asked.url_of(id));
+fn property(request: &AmazonRequest, id: &str, owner: &str, key: &str, value: &Value) -> Value {
+    let location = format!("{}/properties/{owner}/{key}", request.url_of(id));
     json!({ "key": key, "location": location, "value": value })
 }
 
 async fn set_properties(
-    asked: &Asked,
+    request: &AmazonRequest,
     id: &str,
     owner: &str,
     change: impl Fn(&mut Map<String, Value>) -> Result<()>,
 ) -> Result<()> {
-    if !is_own(asked, owner) {
+    if !is_own(request, owner) {
         return Err(AmazonError::forbidden("The properties belong to another application"));
     }
     for _ in 0..TRIES {
-        let node = asked.known(id).await?;
+        let node = request.known(id).await?;
         let mut own = properties_of(&node, owner);
         change(&mut own)?;
         let kept = node.facets.get(FACET).and_then(Value::as_object).cloned();
@@ -116,8 +126,8 @@ async fn set_properties(
         facets.insert(FACET.to_owned(), Value::Object(kept));
         let change = Change { facets, ..Change::default() };
         let expect = Expect::Version(node.version);
-        let tree = &asked.app.tree;
-        match tree.update(asked.drive(), node.no, change, OnConflict::Fail, expect).await {
+        let tree = &request.state.tree;
+        match tree.update(request.drive(), node.no, change, OnConflict::Fail, expect).await {
             Ok(_) => return Ok(()),
             Err(TreeError::Changed) => {}
             Err(error) => return Err(AmazonError::tree(error, id)),

@@ -13,9 +13,10 @@ use serde_json::json;
 
 use crate::{
     account::Grant,
-    app::{App, text},
-    oauth::{Form, code_for, consent, exchange_code, json_answer, redirect_target, redirect_to},
-    origin::Origin,
+    base_url::BaseUrl,
+    responses::text,
+    sign_in::{Form, code_for, consent, exchange_code, json_answer, redirect_to},
+    state::ServerState,
 };
 
 struct Refusal {
@@ -35,15 +36,15 @@ impl Refusal {
 }
 
 /// `POST /auth/o2/token`.
-pub(super) async fn token(app: &App, headers: &HeaderMap, body: Body) -> Response {
-    match granted(app, headers, body).await {
+pub(super) async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Response {
+    match granted(state, headers, body).await {
         Ok((grant, refresh)) => json_answer(
             StatusCode::OK,
             &json!({
-                "access_token": app.issue_access(&grant),
+                "access_token": state.accounts.issue_access(&grant),
                 "refresh_token": refresh,
                 "token_type": "bearer",
-                "expires_in": app.settings.token_life.as_secs(),
+                "expires_in": state.accounts.settings().token_life.as_secs(),
             }),
         ),
         Err(Refusal { status, error, description }) => {
@@ -53,7 +54,11 @@ pub(super) async fn token(app: &App, headers: &HeaderMap, body: Body) -> Respons
 }
 
 /// What is granted, and the refresh token that goes with it.
-async fn granted(app: &App, headers: &HeaderMap, body: Body) -> Result<(Grant, String), Refusal> {
+async fn granted(
+    state: &ServerState,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Grant, String), Refusal> {
     let form = Form::read(body).await;
     let form =
         form.map_err(|error| Refusal::new("invalid_request", format!("The form: {error}")))?;
@@ -63,16 +68,16 @@ async fn granted(app: &App, headers: &HeaderMap, body: Body) -> Result<(Grant, S
     match required("grant_type")? {
         "refresh_token" => {
             let token = required("refresh_token")?;
-            let grant = app.refresh_grant(token).ok_or_else(|| {
+            let grant = state.accounts.refresh_grant(token).ok_or_else(|| {
                 Refusal::new("invalid_grant", "The refresh token is invalid or has expired")
             })?;
             Ok((grant, token.to_owned()))
         }
         "authorization_code" => {
             let redirect = required("redirect_uri")?;
-            let grant = exchange_code(app, required("code")?, &client, redirect)
+            let grant = exchange_code(state, required("code")?, &client, redirect)
                 .map_err(|why| Refusal::new("invalid_grant", why))?;
-            let refresh = app.issue_refresh(&grant);
+            let refresh = state.accounts.issue_refresh(&grant);
             Ok((grant, refresh))
         }
         other => Err(Refusal::new(
@@ -84,20 +89,20 @@ async fn granted(app: &App, headers: &HeaderMap, body: Body) -> Result<(Grant, S
 
 /// `GET /ap/oa`; `POST` of its form on a private server.
 pub(super) async fn sign_in(
-    app: &App,
-    origin: &Origin,
+    state: &ServerState,
+    base_url: &BaseUrl,
     query: &super::query::Query,
     method: &Method,
     body: Body,
 ) -> Response {
-    if let Err(page) = consent(app, method, body).await {
+    if let Err(page) = consent(state, method, body).await {
         return *page;
     }
     let field = |name: &str| query.get(name).filter(|value| !value.is_empty());
     let Some(redirect) = field("redirect_uri") else {
         return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");
     };
-    let Some(target) = redirect_target(redirect, origin) else {
+    let Some(target) = base_url.redirect_target(redirect) else {
         return text(StatusCode::BAD_REQUEST, "This server redirects only to this machine.");
     };
     let (Some(client), Some("code")) = (field("client_id"), field("response_type")) else {
@@ -106,7 +111,7 @@ pub(super) async fn sign_in(
         return redirect_to(target, &[error, said], false);
     };
     let scope = field("scope").map(str::to_owned);
-    let mut answer = vec![("code", code_for(app, Grant::new("", scope), client, redirect))];
+    let mut answer = vec![("code", code_for(state, Grant::new("", scope), client, redirect))];
     if let Some(state) = field("state") {
         answer.push(("state", state.to_owned()));
     }

@@ -30,11 +30,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Budget, Control, Fault, Plant};
-use crate::{access::same, app::text};
+use super::{Control, Plant};
+use crate::{access::same, budget::Budget, faults::Fault, json::one_or_many, responses::text};
 
 /// Minimum size of a piece of the request log, in bytes: the log is never in memory as one text.
 const PIECE: usize = 64 << 10;
@@ -66,7 +66,7 @@ pub(crate) fn router(control: Control) -> Router {
 
 /// Rejects requests without the control token, where the server has one.
 async fn guard(State(control): State<Control>, request: Request, next: Next) -> Response {
-    let Some(token) = &control.app.control.token else { return next.run(request).await };
+    let Some(token) = &control.state.control_token else { return next.run(request).await };
     let given = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -92,7 +92,7 @@ async fn health(
     State(control): State<Control>,
     Query(Challenge { challenge }): Query<Challenge>,
 ) -> Response {
-    let instance = &control.app.control.instance;
+    let instance = &control.state.instance;
     json(&json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
@@ -112,7 +112,7 @@ async fn reset_counters(State(control): State<Control>) -> StatusCode {
 }
 
 async fn requests(State(control): State<Control>) -> Response {
-    let mut records = control.app.control.log.requests().into_iter();
+    let mut records = control.state.log.requests().into_iter();
     let pieces = std::iter::from_fn(move || {
         let mut piece = Vec::new();
         while piece.len() < PIECE
@@ -163,7 +163,7 @@ async fn add_faults(
         Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
     };
     let count = rules.len();
-    match control.app.control.faults.add(rules, seed) {
+    match control.state.faults.add(rules, seed) {
         Ok(seed) => json(&json!({ "seed": seed, "rules": count })),
         Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
     }
@@ -224,23 +224,6 @@ async fn nothing_here() -> Response {
 
 async fn wrong_method() -> Response {
     text(StatusCode::METHOD_NOT_ALLOWED, "That path is not for this method.")
-}
-
-/// One value, or a list of them; an error says which one is wrong and how.
-pub(super) fn one_or_many<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<Vec<T>, String> {
-    let value: serde_json::Value =
-        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
-    let values = match value {
-        serde_json::Value::Array(values) => values,
-        one => vec![one],
-    };
-    values
-        .into_iter()
-        .enumerate()
-        .map(|(at, value)| {
-            serde_json::from_value(value).map_err(|error| format!("{what} {}: {error}", at + 1))
-        })
-        .collect()
 }
 
 fn json(value: &impl Serialize) -> Response {

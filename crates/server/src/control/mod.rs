@@ -1,46 +1,25 @@
 //! What a test may ask of the server and change in it, besides what the protocols allow.
 
-mod budget;
-mod check;
-mod effects;
-mod faults;
 mod http;
-mod log;
 mod plant;
-mod rules;
-mod strike;
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use budget::Budget;
-pub(super) use budget::{Budgets, within_budget};
-pub use effects::{Bandwidth, Drip, Latency, Side, When};
-pub use faults::Fault;
 pub(super) use http::router;
-pub(super) use log::Log;
-pub use log::{Counters, REMEMBERED, REMEMBERED_BYTES, RequestRecord};
 pub use plant::{Plant, PlantError, PlantKind, Planted};
-pub(super) use rules::Faults;
-pub use rules::{ActiveFault, FaultError};
-pub(super) use strike::{Failure, Spot, Strike};
 
-use super::{ServerError, app::App, running::Instance, seed, tree::Audit};
-
-/// What is counted and in force.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    pub log: Log,
-    pub faults: Faults,
-    pub budgets: Budgets,
-    /// The folder whose files the default drive begins with.
-    pub seed: Option<std::path::PathBuf>,
-    /// The token that control requests must carry, if any.
-    pub token: Option<crate::Secret>,
-    /// Distinguishes this server from another one at the same address.
-    pub instance: Instance,
-}
+pub use super::request_log::{REMEMBERED, REMEMBERED_BYTES};
+use super::{
+    ServerError,
+    budget::Budget,
+    faults::{ActiveFault, Fault, FaultError},
+    request_log::{Counters, RequestRecord},
+    seed,
+    state::ServerState,
+    tree::Audit,
+};
 
 /// Two items of one folder whose names are one name to the drive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,31 +43,31 @@ pub struct NameConflict {
 /// that can be cloned; what it does shows in the next request.
 #[derive(Clone, Debug)]
 pub struct Control {
-    pub(super) app: Arc<App>,
+    pub(super) state: Arc<ServerState>,
 }
 
 impl Control {
     /// How many requests came since the start or the last reset. A request is counted when it
     /// arrives.
     pub fn counters(&self) -> Counters {
-        self.app.control.log.counters()
+        self.state.log.counters()
     }
 
     /// Begins to count, and to log, anew.
     pub fn reset_counters(&self) {
-        self.app.control.log.reset();
+        self.state.log.reset();
     }
 
     /// Returns the last requests that are done, in the order in which they were done: at most
     /// [`REMEMBERED`], and at most [`REMEMBERED_BYTES`] of memory.
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.control.log.requests().iter().map(|record| (**record).clone()).collect()
+        self.state.log.requests().iter().map(|record| (**record).clone()).collect()
     }
 
     /// Compares the bytes that are kept with those that files and upload sessions are made of: what
     /// a crash left is an orphan until it is removed, which begins when the server starts.
     pub async fn audit(&self) -> Result<Audit, ServerError> {
-        self.app.tree.audit().await.map_err(ServerError::Tree)
+        self.state.tree.audit().await.map_err(ServerError::Tree)
     }
 
     /// Returns the items whose name in their folder is that of an older item, in all drives. They
@@ -96,7 +75,7 @@ impl Control {
     /// of another kind. Such an item is listed and found by its id; its path leads to the older one.
     /// Renaming either ends the conflict.
     pub async fn name_conflicts(&self) -> Result<Vec<NameConflict>, ServerError> {
-        let tree = &self.app.tree;
+        let tree = &self.state.tree;
         let path = async |drive, item| {
             tree.path(drive, item).await.map(|names| format!("/{}", names.join("/")))
         };
@@ -118,7 +97,7 @@ impl Control {
     /// Puts fault rules in force, behind those that are; all of them, or none if one is bad. The
     /// dice of rules with a share are thrown from the seed that is returned.
     pub fn add_faults(&self, rules: impl IntoIterator<Item = Fault>) -> Result<u64, FaultError> {
-        self.app.control.faults.add(rules.into_iter().collect(), None)
+        self.state.faults.add(rules.into_iter().collect(), None)
     }
 
     /// The same with a seed, to see again what another run saw: see [`Fault`].
@@ -127,28 +106,28 @@ impl Control {
         rules: impl IntoIterator<Item = Fault>,
         seed: u64,
     ) -> Result<(), FaultError> {
-        self.app.control.faults.add(rules.into_iter().collect(), Some(seed)).map(drop)
+        self.state.faults.add(rules.into_iter().collect(), Some(seed)).map(drop)
     }
 
     /// What the seeds of rules are made of that are added without one: that of the first, and one
     /// more each time. For a test to print when it fails.
     pub fn fault_seed(&self) -> u64 {
-        self.app.control.faults.seed()
+        self.state.faults.seed()
     }
 
     /// The rules in force, and what they have done.
     pub fn faults(&self) -> Vec<ActiveFault> {
-        self.app.control.faults.active()
+        self.state.faults.active()
     }
 
     /// Puts all fault rules out of force.
     pub fn clear_faults(&self) {
-        self.app.control.faults.clear();
+        self.state.faults.clear();
     }
 
     /// What every account may ask for in a window of time, if that is limited.
     pub fn budget(&self) -> Option<Budget> {
-        self.app.control.budgets.budget()
+        self.state.budgets.budget()
     }
 
     /// Limits what every account may ask for, or no more; of a new budget nothing is used.
@@ -157,7 +136,7 @@ impl Control {
     /// What is wrong with it.
     pub fn set_budget(&self, budget: Option<Budget>) -> Result<(), &'static str> {
         budget.as_ref().map_or(Ok(()), Budget::check)?;
-        self.app.control.budgets.set(budget);
+        self.state.budgets.set(budget);
         Ok(())
     }
 
@@ -167,14 +146,14 @@ impl Control {
         &self,
         items: impl IntoIterator<Item = Plant>,
     ) -> Result<Vec<Planted>, PlantError> {
-        plant::plant(&self.app, items.into_iter().collect()).await
+        plant::plant(&self.state, items.into_iter().collect()).await
     }
 
     /// How many upload sessions are open on an account's drive: bytes that were sent and belong to
     /// no file yet. The default account's name is empty.
     pub async fn upload_sessions(&self, account: &str) -> Result<u64, ServerError> {
-        let account = self.app.account(account).await.map_err(ServerError::Tree)?;
-        self.app.tree.sessions(account.drive).await.map_err(ServerError::Tree)
+        let account = self.state.accounts.open(account).await.map_err(ServerError::Tree)?;
+        self.state.tree.sessions(account.drive).await.map_err(ServerError::Tree)
     }
 
     /// Makes the server what it was when it started: every drive is gone, the default drive has
@@ -182,14 +161,14 @@ impl Control {
     /// budget stays in force, and nothing of it is used. Tokens stay good; uploads under way are
     /// lost.
     pub async fn reset_state(&self) -> Result<(), ServerError> {
-        self.app.control.faults.restart();
-        self.app.tree.reset().await.map_err(ServerError::Tree)?;
-        self.app.accounts.clear();
-        self.app.control.budgets.clear();
-        if let Some(folder) = &self.app.control.seed {
-            seed::seed(&self.app, folder).await?;
+        self.state.faults.restart();
+        self.state.tree.reset().await.map_err(ServerError::Tree)?;
+        self.state.accounts.clear();
+        self.state.budgets.clear();
+        if let Some(folder) = &self.state.seed_folder {
+            seed::seed(&self.state, folder).await?;
         }
-        self.app.control.log.reset();
+        self.state.log.reset();
         Ok(())
     }
 }

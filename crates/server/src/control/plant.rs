@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::is_account_name,
-    app::App,
-    live,
+    router,
+    state::ServerState,
     tree::{Expect, ItemNo, NewItem, NodeKind, OnConflict, ROOT, TreeError, Written},
 };
 
@@ -144,10 +144,13 @@ pub struct PlantError {
     pub reason: String,
 }
 
-pub(super) async fn plant(app: &Arc<App>, items: Vec<Plant>) -> Result<Vec<Planted>, PlantError> {
+pub(super) async fn plant(
+    state: &Arc<ServerState>,
+    items: Vec<Plant>,
+) -> Result<Vec<Planted>, PlantError> {
     let mut planted = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
-        let one = plant_one(app, &item).await.map_err(|reason| PlantError {
+        let one = plant_one(state, &item).await.map_err(|reason| PlantError {
             number: at + 1,
             path: item.path.clone(),
             reason,
@@ -157,7 +160,7 @@ pub(super) async fn plant(app: &Arc<App>, items: Vec<Plant>) -> Result<Vec<Plant
     Ok(planted)
 }
 
-async fn plant_one(app: &App, item: &Plant) -> Result<Planted, String> {
+async fn plant_one(state: &ServerState, item: &Plant) -> Result<Planted, String> {
     if !(item.drive.is_empty() || is_account_name(&item.drive)) {
         return Err(format!("`{}` is not the name of an account", item.drive));
     }
@@ -165,12 +168,12 @@ async fn plant_one(app: &App, item: &Plant) -> Result<Planted, String> {
     if item.kind != PlantKind::File && !bytes.is_empty() {
         return Err("only a file has content".into());
     }
-    let account = app.account(&item.drive).await.map_err(told)?;
+    let account = state.accounts.open(&item.drive).await.map_err(told)?;
     let mut names: Vec<&str> = item.path.split('/').filter(|name| !name.is_empty()).collect();
     let name = names.pop().ok_or("a path has at least one name")?;
     let mut folder = ROOT;
     for above in names {
-        let made = app.tree.make(
+        let made = state.tree.make(
             account.drive,
             folder,
             above,
@@ -180,17 +183,17 @@ async fn plant_one(app: &App, item: &Plant) -> Result<Planted, String> {
         );
         folder = made.await.map_err(told)?.node.no;
     }
-    let written = put(app, account.drive, folder, name, item, bytes).await.map_err(told)?;
+    let written = put(state, account.drive, folder, name, item, bytes).await.map_err(told)?;
     Ok(Planted {
         drive: item.drive.clone(),
         path: item.path.clone(),
         number: written.node.no,
-        live_id: live::id_of(&account.cid, &written.node),
+        live_id: router::planted_id(&account.cid, &written.node),
     })
 }
 
 async fn put(
-    app: &App,
+    state: &ServerState,
     drive: i64,
     folder: ItemNo,
     name: &str,
@@ -201,16 +204,16 @@ async fn put(
     match item.kind {
         PlantKind::File => {
             let body = Box::pin(futures::stream::iter([Ok(bytes)]));
-            let stored = app.tree.store(body, u64::MAX).await?;
-            app.tree.put(drive, folder, name, stored, new, OnConflict::Fail, Expect::Any).await
+            let stored = state.tree.store(body, u64::MAX).await?;
+            state.tree.put(drive, folder, name, stored, new, OnConflict::Fail, Expect::Any).await
         }
         PlantKind::Folder => {
             let kind = NodeKind::Folder;
-            app.tree.make(drive, folder, name, kind, new, OnConflict::Replace).await
+            state.tree.make(drive, folder, name, kind, new, OnConflict::Replace).await
         }
         PlantKind::Notebook => {
             let kind = NodeKind::Notebook;
-            app.tree.make(drive, folder, name, kind, new, OnConflict::Fail).await
+            state.tree.make(drive, folder, name, kind, new, OnConflict::Fail).await
         }
     }
 }

@@ -5,7 +5,7 @@
 //! budget and subject to fault rules under its own operation. They are served one after another,
 //! each after those that it depends on.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{body::Body, extract::Request, response::Response};
 use base64::{
@@ -27,9 +27,8 @@ use super::{
     error::{Error, Result},
     query::Query,
     reply,
-    visit::Visit,
+    request::GraphRequest,
 };
-use crate::observe;
 
 /// Requests of a batch at most.
 const MOST: usize = 20;
@@ -79,9 +78,9 @@ struct Part {
 }
 
 /// `POST /$batch`.
-pub(super) async fn answer(visit: &Visit, payload: Payload) -> Result<Response> {
+pub(super) async fn answer(batch: &GraphRequest, payload: Payload) -> Result<Response> {
     let BatchBody { requests } = payload.parse()?;
-    let steps = validate(visit, requests)?;
+    let steps = validate(batch, requests)?;
     let mut statuses: HashMap<String, StatusCode> = HashMap::new();
     let mut responses = Vec::with_capacity(steps.len());
     for (part, request) in steps {
@@ -89,7 +88,7 @@ pub(super) async fn answer(visit: &Visit, payload: Payload) -> Result<Response> 
             part.after().any(|id| statuses.get(&id).is_none_or(|status| !status.is_success()));
         let (status, response) = match is_held_up {
             true => failed_dependency(&part),
-            false => part.serve(visit, request).await,
+            false => part.serve(batch, request).await,
         };
         statuses.insert(part.key(), status);
         responses.push(response);
@@ -101,10 +100,10 @@ pub(super) async fn answer(visit: &Visit, payload: Payload) -> Result<Response> 
 ///
 /// # Errors
 /// 400 when any of them cannot be served, or the batch as a whole.
-fn validate(visit: &Visit, parts: Vec<Part>) -> Result<Vec<(Part, Request)>> {
+fn validate(batch: &GraphRequest, parts: Vec<Part>) -> Result<Vec<(Part, Request)>> {
     check(&parts)?;
     let ordered = in_order(parts)?;
-    ordered.into_iter().map(|part| part.request(visit).map(|request| (part, request))).collect()
+    ordered.into_iter().map(|part| part.request(batch).map(|request| (part, request))).collect()
 }
 
 /// Checks the number of requests, their ids, and the ids that they depend on.
@@ -167,9 +166,9 @@ impl Part {
     }
 
     /// Serves it as a request of its own.
-    async fn serve(&self, visit: &Visit, request: Request) -> (StatusCode, Value) {
-        let link = visit.link.clone();
-        let response = observe::part(&visit.app, &link, visit.origin.clone(), request).await;
+    async fn serve(&self, batch: &GraphRequest, request: Request) -> (StatusCode, Value) {
+        let (state, connection) = (Arc::clone(&batch.state), batch.connection.clone());
+        let response = (batch.nested)(state, connection, batch.base_url.clone(), request).await;
         let (parts, body) = response.into_parts();
         let (status, bytes) = match body.collect().await {
             Ok(collected) => (parts.status, collected.to_bytes()),
@@ -214,15 +213,15 @@ impl Part {
     ///
     /// # Errors
     /// 400 when it cannot be sent.
-    fn request(&self, visit: &Visit) -> Result<Request> {
+    fn request(&self, batch: &GraphRequest) -> Result<Request> {
         let refuse = |why: &str| Error::bad_query(format!("Request '{}': {why}.", self.id));
         let method = METHODS
             .into_iter()
             .find(|method| method.as_str().eq_ignore_ascii_case(&self.method))
             .ok_or_else(|| refuse(&format!("the method '{}' is not supported", self.method)))?;
-        let uri = self.uri(&visit.url(""), visit.base).map_err(|why| refuse(&why))?;
+        let uri = self.uri(&batch.url(""), batch.base).map_err(|why| refuse(&why))?;
         let mut headers = HeaderMap::new();
-        if let Some(value) = visit.headers.get(header::AUTHORIZATION) {
+        if let Some(value) = batch.headers.get(header::AUTHORIZATION) {
             headers.insert(header::AUTHORIZATION, value.clone());
         }
         for (name, value) in &self.headers {

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::{
     address::{Address, DriveRef, ItemAddress},
+    drive_context::DriveContext,
     error::{Error, Result},
     query::Query,
-    scope::Scope,
 };
 use crate::{
     time,
@@ -97,7 +97,7 @@ pub(super) fn on_conflict(text: &str) -> Result<OnConflict> {
 
 impl ParentReference {
     /// The live folder that is meant; `None`: nothing is said of it.
-    pub(super) async fn folder(&self, scope: &Scope<'_>) -> Result<Option<ItemNo>> {
+    pub(super) async fn folder(&self, scope: &DriveContext<'_>) -> Result<Option<ItemNo>> {
         let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let check_drive = |drive: &str| match scope.ids.is_drive(drive) {
             true => Ok(()),

@@ -13,13 +13,13 @@ use super::{
     body::ItemBody,
     content::bytes,
     contract::Payload,
-    describe::Shown,
+    drive_context::{DriveContext, ItemWithPath, NewItemLocation},
+    drive_item::View,
     error::{Error, Result},
     filter::Filter,
     items,
     query::Query,
     reply,
-    scope::{Located, Scope, Spot},
     select::{Expansion, Selection},
 };
 use crate::tree::{
@@ -47,8 +47,8 @@ pub(super) fn page_size(query: &Query) -> Result<u64> {
 }
 
 /// `GET item/children`.
-pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
-    let query = &scope.visit.query;
+pub(super) async fn list(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let query = &scope.request.query;
     let selection = Selection::of(query)?;
     let top = page_size(query)?;
     let (order, descending) = order(scope, query.get("orderby"))?;
@@ -66,15 +66,15 @@ pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Res
     let from = Listing { order, descending, after, limit: Some(top), ..Listing::default() };
     let (nodes, next) = match Filter::of(query)? {
         Some(filter) => {
-            let admits = |node: &Node| filter.admits(&scope.describe(node, Shown::In(&above)));
+            let admits = |node: &Node| filter.admits(&scope.describe(node, View::In(&above)));
             filtered(scope, &located.node, from, admits).await?
         }
         None => page(scope, &located.node, from).await?,
     };
     let mut value = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let mut item = scope.describe(&node, Shown::In(&above));
-        let child = Located { node, above: above.clone() };
+        let mut item = scope.describe(&node, View::In(&above));
+        let child = ItemWithPath { node, above: above.clone() };
         items::expand(scope, &child, &selection, &mut item).await?;
         value.push(selection.project(item));
     }
@@ -84,14 +84,15 @@ pub(super) async fn list(scope: &Scope<'_>, address: &ItemAddress) -> Result<Res
         body["@odata.count"] = located.node.children.into();
     }
     if let Some(next) = next {
-        body["@odata.nextLink"] = scope.visit.link(SKIP_TOKEN, &token_of_key(&next, order)).into();
+        body["@odata.nextLink"] =
+            scope.request.link(SKIP_TOKEN, &token_of_key(&next, order)).into();
     }
     Ok(reply::json(StatusCode::OK, &body))
 }
 
 /// A page of a folder's children, and the place of its last one if there are more.
 async fn page(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     folder: &Node,
     which: Listing,
 ) -> Result<(Vec<Node>, Option<ListingKey>)> {
@@ -106,7 +107,7 @@ async fn page(
 
 /// The same of those that a filter admits.
 async fn filtered(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     folder: &Node,
     mut which: Listing,
     admits: impl Fn(&Node) -> bool,
@@ -132,7 +133,7 @@ async fn filtered(
 }
 
 /// Children of what is no folder are none (A6, inferred).
-async fn children_of(scope: &Scope<'_>, node: &Node, which: Listing) -> Result<Vec<Node>> {
+async fn children_of(scope: &DriveContext<'_>, node: &Node, which: Listing) -> Result<Vec<Node>> {
     match node.kind {
         NodeKind::Folder => Ok(scope.tree().children(scope.drive(), node.no, which).await?),
         NodeKind::File | NodeKind::Notebook => Ok(Vec::new()),
@@ -140,7 +141,7 @@ async fn children_of(scope: &Scope<'_>, node: &Node, which: Listing) -> Result<V
 }
 
 /// The names from the root down to an item, its own included.
-fn names_below(located: &Located) -> Vec<String> {
+fn names_below(located: &ItemWithPath) -> Vec<String> {
     let mut names = located.above.clone();
     if !located.node.parents.is_empty() {
         names.push(located.node.name.clone());
@@ -149,9 +150,9 @@ fn names_below(located: &Located) -> Vec<String> {
 }
 
 /// A listing as an answer's body.
-pub(super) fn collection(scope: &Scope<'_>, value: Vec<Value>) -> Value {
+pub(super) fn collection(scope: &DriveContext<'_>, value: Vec<Value>) -> Value {
     json!({
-        "@odata.context": scope.visit.url("/$metadata#Collection(driveItem)"),
+        "@odata.context": scope.request.url("/$metadata#Collection(driveItem)"),
         "value": value,
     })
 }
@@ -159,8 +160,8 @@ pub(super) fn collection(scope: &Scope<'_>, value: Vec<Value>) -> Value {
 /// `$expand=children`: adds the first page of them to an item, and the link to the next one
 /// (`onedrive-graph.md`, A24).
 pub(super) async fn expand(
-    scope: &Scope<'_>,
-    located: &Located,
+    scope: &DriveContext<'_>,
+    located: &ItemWithPath,
     expansion: &Expansion,
     item: &mut Value,
 ) -> Result<()> {
@@ -169,8 +170,8 @@ pub(super) async fn expand(
     let above = names_below(located);
     let mut value = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let mut child = scope.describe(&node, Shown::In(&above));
-        let located = Located { node, above: above.clone() };
+        let mut child = scope.describe(&node, View::In(&above));
+        let located = ItemWithPath { node, above: above.clone() };
         items::expand(scope, &located, &expansion.selection, &mut child).await?;
         value.push(expansion.selection.project(child));
     }
@@ -183,14 +184,14 @@ pub(super) async fn expand(
         query.append_pair(SKIP_TOKEN, &token_of_key(&next, Order::default()));
         let (drive, folder) = (scope.ids.drive(), scope.ids.item(located.node.no));
         let path = format!("/drives/{drive}/items/{folder}/children?{}", query.finish());
-        item["children@odata.nextLink"] = scope.visit.url(&path).into();
+        item["children@odata.nextLink"] = scope.request.url(&path).into();
     }
     Ok(())
 }
 
 /// `$orderby=name|size|lastModifiedDateTime [asc|desc]`; SharePoint knows `name` and `url` only
 /// (A6).
-fn order(scope: &Scope<'_>, text: Option<&str>) -> Result<(Order, bool)> {
+fn order(scope: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)> {
     let Some(text) = text else { return Ok((Order::FoldersThenName, false)) };
     let refuse = || Error::invalid(format!("$orderby: {text:?} is not supported."));
     let mut words = text.split_whitespace();
@@ -275,7 +276,7 @@ pub(super) fn place_of(token: &str) -> Result<u64> {
 
 /// `POST item/children`: makes a folder, or a file without bytes.
 pub(super) async fn create(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
@@ -295,8 +296,8 @@ pub(super) async fn create(
             return Err(Error::invalid(why));
         }
     };
-    let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Fail);
-    let Spot { folder, missing, above, name, .. } =
+    let on_conflict = body.on_conflict(&scope.request.query)?.unwrap_or(OnConflict::Fail);
+    let NewItemLocation { folder, missing, above, name, .. } =
         spot_in(scope, address, name, kind == NodeKind::Folder).await?;
     // Times given here are ignored: clients set them afterwards (A11).
     let new =
@@ -312,7 +313,7 @@ pub(super) async fn create(
         }
     };
     let written = written.map_err(occupied)?;
-    items::changed(scope, &Located { node: written.node, above }, written.created).await
+    items::changed(scope, &ItemWithPath { node: written.node, above }, written.created).await
 }
 
 /// A name that a folder has is taken, whatever is to be put there.
@@ -326,13 +327,13 @@ pub(super) fn occupied(error: TreeError) -> Error {
 /// The spot of a new item's name in the folder at an address. If that is addressed by a path and
 /// missing, it is made too (A3).
 async fn spot_in(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     name: String,
     is_folder: bool,
-) -> Result<Spot> {
+) -> Result<NewItemLocation> {
     let spot = match scope.find(address).await? {
-        Some(located) => Spot {
+        Some(located) => NewItemLocation {
             folder: located.node.no,
             missing: Vec::new(),
             above: names_below(&located),

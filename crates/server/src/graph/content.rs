@@ -12,21 +12,24 @@ use super::{
     body::on_conflict,
     children::occupied,
     contract::Payload,
-    describe::planted,
+    drive_context::{DriveContext, ItemWithPath},
+    drive_item::planted,
     error::{Error, Result},
     items, reply,
-    scope::{Located, Scope},
-    visit::Visit,
+    request::GraphRequest,
 };
-use crate::tree::{Bytestream, NewItem, OnConflict, TreeError};
+use crate::{
+    download_urls,
+    tree::{Bytestream, NewItem, OnConflict, TreeError},
+};
 
 /// Bytes that one PUT may carry (A9).
 pub(super) const LARGEST_PUT: u64 = 250 * 1024 * 1024;
 
 /// `GET item/content`: where the bytes are.
-pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
-    let Located { node, .. } = scope.locate(address).await?;
-    if planted(&node, "malware").is_some() && !takes_malware(scope.visit)? {
+pub(super) async fn get(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let ItemWithPath { node, .. } = scope.locate(address).await?;
+    if planted(&node, "malware").is_some() && !takes_malware(scope.request)? {
         let found = HeaderName::from_static("x-virus-infected");
         let refusal = Error::new(
             StatusCode::FORBIDDEN,
@@ -35,7 +38,7 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
         );
         return Err(refusal.header(found, HeaderValue::from_static("true")));
     }
-    let Some(path) = scope.visit.app.ticket(&scope.account, &node, true) else {
+    let Some(path) = download_urls::path(&scope.request.state, &scope.account, &node, true) else {
         return Err(Error::invalid("The item has no content: it is not a file."));
     };
     if scope.if_none_match(&node) {
@@ -46,11 +49,11 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
 
 /// Whether a client asks for a file although malware was detected in it: `AVOverride=1` formerly,
 /// `Prefer: forceInfectedDownload` now (`onedrive-graph.md`, A4).
-fn takes_malware(visit: &Visit) -> Result<bool> {
-    let preferred = visit.header("prefer").is_some_and(|value| {
+fn takes_malware(request: &GraphRequest) -> Result<bool> {
+    let preferred = request.header("prefer").is_some_and(|value| {
         value.split(',').any(|one| one.trim().eq_ignore_ascii_case("forceInfectedDownload"))
     });
-    match visit.query.get("AVOverride") {
+    match request.query.get("AVOverride") {
         None => Ok(preferred),
         Some("1" | "true") => Ok(true),
         Some("0" | "false") => Ok(preferred),
@@ -60,21 +63,22 @@ fn takes_malware(visit: &Visit) -> Result<bool> {
 
 /// `PUT item/content`: makes a file, or replaces the bytes of the one there.
 pub(super) async fn put(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
     // Consumers' storage takes a body that does not say how long it is, SharePoint's does not
     // (A9, MicrosoftDocs/TeamBlogFeedback#27); the client onedrive-api of npm sends all so.
-    let says_length = scope.visit.headers.contains_key(header::CONTENT_LENGTH);
+    let says_length = scope.request.headers.contains_key(header::CONTENT_LENGTH);
     let most = match scope.kind.is_personal() && !says_length {
         true => LARGEST_PUT,
-        false => scope.visit.content_length()?,
+        false => scope.request.content_length()?,
     };
     if most > LARGEST_PUT {
         return Err(Error::too_large(LARGEST_PUT));
     }
-    let behavior = scope.visit.query.annotation("conflictBehavior").map(on_conflict).transpose()?;
+    let behavior =
+        scope.request.query.annotation("conflictBehavior").map(on_conflict).transpose()?;
     let spot = scope.spot(address).await?;
     spot.check(scope.kind, false)?;
     let expect = match &spot.occupant {
@@ -101,7 +105,7 @@ pub(super) async fn put(
         // An item that is addressed by its id is replaced, wherever it has gone meanwhile.
         Some(node) if address.path.is_empty() => {
             let node = scope.tree().overwrite(scope.drive(), node.no, stored, new, expect).await?;
-            return items::changed(scope, &Located { node, above: spot.above }, false).await;
+            return items::changed(scope, &ItemWithPath { node, above: spot.above }, false).await;
         }
         _ => {
             let behavior = behavior.unwrap_or(OnConflict::Replace);
@@ -112,18 +116,19 @@ pub(super) async fn put(
             written.map_err(occupied)?
         }
     };
-    items::changed(scope, &Located { node: written.node, above: spot.above }, written.created).await
+    items::changed(scope, &ItemWithPath { node: written.node, above: spot.above }, written.created)
+        .await
 }
 
 /// `POST item/preview`: a URL that shows the file, without a token and for a while. There are no
 /// viewers here: what a browser does not show by itself it will offer to save.
-pub(super) async fn preview(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
+pub(super) async fn preview(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let node = scope.locate(address).await?.node;
-    let Some(path) = scope.visit.app.ticket(&scope.account, &node, false) else {
+    let Some(path) = download_urls::path(&scope.request.state, &scope.account, &node, false) else {
         return Err(Error::invalid("Only files have a preview."));
     };
     let body = json!({
-        "@odata.context": scope.visit.url("/$metadata#microsoft.graph.itemPreviewInfo"),
+        "@odata.context": scope.request.url("/$metadata#microsoft.graph.itemPreviewInfo"),
         "getUrl": scope.content_url(&path),
     });
     Ok(reply::json(StatusCode::OK, &body))

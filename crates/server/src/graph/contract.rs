@@ -24,8 +24,8 @@ use serde_json::{Map, Value};
 use super::{
     error::{Error, Result},
     query::Query,
+    request::read_json,
     select::Selection,
-    visit::read_json,
 };
 
 /// Options that Microsoft describes for Graph as a whole. A route that does not implement one

@@ -13,15 +13,15 @@ use super::{
     address::ItemAddress,
     body::ItemBody,
     contract::Payload,
+    drive_context::DriveContext,
     error::{Error, Result},
     names, reply,
-    scope::Scope,
-    visit::Visit,
+    request::GraphRequest,
 };
 use crate::{
-    app::App,
-    seal::Purpose,
     secret_urls::SecretUrl,
+    signed_token::Purpose,
+    state::ServerState,
     tree::{ItemNo, Listing, Node, NodeKind, OnConflict, TreeError},
 };
 
@@ -36,7 +36,7 @@ const MONITOR_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How a copy ended.
 #[derive(Debug, Serialize, Deserialize)]
-enum Outcome {
+pub(super) enum Outcome {
     /// With the new item's id.
     Completed(String),
     /// With a code and its words.
@@ -45,7 +45,7 @@ enum Outcome {
 
 /// `POST item/copy`.
 pub(super) async fn start(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
@@ -70,7 +70,7 @@ pub(super) async fn start(
         return Err(Error::invalid("Cannot copy the root folder."));
     }
     // Consumers' copies know no conflictBehavior (A13).
-    let asked = body.on_conflict(&scope.visit.query)?.filter(|_| !scope.kind.is_personal());
+    let asked = body.on_conflict(&scope.request.query)?.filter(|_| !scope.kind.is_personal());
     let on_conflict = asked.unwrap_or(OnConflict::Fail);
     let outcome = if children_only {
         children(scope, &located.node, into, on_conflict).await?
@@ -85,8 +85,8 @@ pub(super) async fn start(
     };
     let expires = Timestamp::now() + MONITOR_LIFE;
     let claims = (&scope.account.name, outcome);
-    let sealed = scope.visit.app.seal.seal(Purpose::Monitor, expires, &claims);
-    let url = scope.visit.origin.plain_url(&format!("{PREFIX}{sealed}"));
+    let sealed = scope.request.state.signer.sign(Purpose::Monitor, expires, &claims);
+    let url = scope.request.base_url.plain_url(&format!("{PREFIX}{sealed}"));
     reply::elsewhere(StatusCode::ACCEPTED, &url)
 }
 
@@ -98,7 +98,7 @@ impl Outcome {
 }
 
 async fn copy(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     node: &Node,
     into: ItemNo,
     name: Option<&str>,
@@ -115,7 +115,7 @@ async fn copy(
 /// Copies the children of a folder. The copy ends with the first one that fails; those before it
 /// stay. The monitor names the folder that they are in.
 async fn children(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     folder: &Node,
     into: ItemNo,
     on_conflict: OnConflict,
@@ -130,20 +130,15 @@ async fn children(
     Ok(Outcome::Completed(scope.ids.item(into)))
 }
 
-/// Whose copy a monitor's path is about, and how it ended.
-fn open(app: &App, path: &str) -> Option<(String, Outcome)> {
-    let sealed = path.strip_prefix(PREFIX)?;
-    app.seal.open(Purpose::Monitor, sealed, Timestamp::now()).ok()
-}
-
-/// The account that a monitor's path names.
-pub(super) fn account_of(app: &App, path: &str) -> Option<String> {
-    open(app, path).map(|(account, _)| account)
+/// Opens a monitor's path. Returns whose copy it is about, and how the copy ended.
+pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, Outcome)> {
+    let signed = path.strip_prefix(PREFIX)?;
+    state.signer.open(Purpose::Monitor, signed, Timestamp::now()).ok()
 }
 
 /// `GET` of a monitor.
-pub(super) fn monitor(visit: &Visit) -> Result<Response> {
-    let (_, outcome) = open(&visit.app, &visit.path).ok_or_else(Error::not_found)?;
+pub(super) fn monitor(request: &GraphRequest, outcome: Option<Outcome>) -> Result<Response> {
+    let outcome = outcome.ok_or_else(Error::not_found)?;
     let (status, mut body) = match outcome {
         Outcome::Completed(id) => (
             StatusCode::OK,
@@ -160,6 +155,6 @@ pub(super) fn monitor(visit: &Visit) -> Result<Response> {
     };
     body["operation"] = "ItemCopy".into();
     body["@odata.context"] =
-        visit.origin.url("/_api/v2.0/$metadata#oneDrive.asynchronousOperationStatus").into();
+        request.base_url.url("/_api/v2.0/$metadata#oneDrive.asynchronousOperationStatus").into();
     Ok(reply::json(status, &body))
 }

@@ -24,14 +24,14 @@ use serde_json::Value;
 use super::{
     address::{Anchor, Call, ItemAddress},
     children::{collection, page_size},
-    describe::Shown,
+    drive_context::DriveContext,
+    drive_item::View,
     error::{Error, Result},
     items, reply,
-    scope::Scope,
     select::Selection,
 };
 use crate::{
-    seal::Purpose,
+    signed_token::Purpose,
     tree::{ItemNo, MOVES_KEPT, Moves, Node, NodeKind, ROOT, State, TreeError},
 };
 
@@ -81,11 +81,11 @@ struct Page {
 
 /// `GET item/delta`.
 pub(super) async fn list(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     call: &Call,
 ) -> Result<Response> {
-    let query = &scope.visit.query;
+    let query = &scope.request.query;
     let selection = Selection::of(query)?;
     let top = page_size(query)?;
     let folder = scope.locate(address).await?.node;
@@ -121,12 +121,12 @@ pub(super) async fn list(
     }
     let mut body = collection(scope, value);
     let link = if page.complete { "@odata.deltaLink" } else { "@odata.nextLink" };
-    body[link] = scope.visit.link("token", &scope.seal_position(page.next)).into();
+    body[link] = scope.request.link("token", &scope.seal_position(page.next)).into();
     Ok(reply::json(StatusCode::OK, &body))
 }
 
 /// Adds the relations that a selection expands to an item of the feed; removed items have none.
-async fn expand(scope: &Scope<'_>, selection: &Selection, item: &mut Value) -> Result<()> {
+async fn expand(scope: &DriveContext<'_>, selection: &Selection, item: &mut Value) -> Result<()> {
     if selection.expanded.is_empty() || item.get("deleted").is_some() {
         return Ok(());
     }
@@ -139,15 +139,15 @@ async fn expand(scope: &Scope<'_>, selection: &Selection, item: &mut Value) -> R
     items::expand_node(scope, &node, selection, item).await
 }
 
-impl Scope<'_> {
+impl DriveContext<'_> {
     fn seal_position(&self, position: Position) -> String {
         let expires = Timestamp::now() + TOKEN_LIFE;
-        self.visit.app.seal.seal(Purpose::Feed, expires, &position)
+        self.request.state.signer.sign(Purpose::Feed, expires, &position)
     }
 
     /// The position in a token; `start` says which drive and folder it must be of.
     fn open_position(&self, token: &str, start: Position) -> Result<Position> {
-        let opened = self.visit.app.seal.open(Purpose::Feed, token, Timestamp::now());
+        let opened = self.request.state.signer.open(Purpose::Feed, token, Timestamp::now());
         let known = |position: &Position| {
             let same =
                 Position { feed: start.feed, at: None, since: None, moved: None, ..*position };
@@ -155,7 +155,7 @@ impl Scope<'_> {
         };
         opened.ok().filter(known).ok_or_else(|| {
             // The fresh start that the cloud names too.
-            match HeaderValue::from_str(&self.visit.link("token", "")) {
+            match HeaderValue::from_str(&self.request.link("token", "")) {
                 Ok(url) => Error::gone().header(header::LOCATION, url),
                 Err(_) => Error::gone(),
             }
@@ -165,7 +165,7 @@ impl Scope<'_> {
 
 /// A page of everything: the folder itself first, then what is below, parents before children.
 async fn enumerate(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     told: Told,
     start: Position,
     folder: &Node,
@@ -176,7 +176,7 @@ async fn enumerate(
     let mut above = Above { told, known: HashMap::new() };
     if at == 0 {
         let names = above.of(scope, folder).await?;
-        items.push(scope.describe(folder, Shown::Feed(names.as_deref())));
+        items.push(scope.describe(folder, View::Feed(names.as_deref())));
     }
     let room = (top - items.len() as u64).max(1);
     let (nodes, next) = match folder.kind {
@@ -185,14 +185,14 @@ async fn enumerate(
     };
     for node in &nodes {
         let names = above.of(scope, node).await?;
-        items.push(scope.describe(node, Shown::Feed(names.as_deref())));
+        items.push(scope.describe(node, View::Feed(names.as_deref())));
     }
     Ok(Page { items, next: Position { at: next, ..start }, complete: next.is_none() })
 }
 
 /// A page of what changed.
 async fn changes(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     told: Told,
     position: Position,
     folder: &Node,
@@ -233,7 +233,7 @@ async fn changes(
     let mut items: Vec<Value> = in_order(followed, !excludes_parents(scope))
         .into_iter()
         .map(|(names, node)| match node.state {
-            State::Live => scope.describe(&node, Shown::Feed(told.names(&names))),
+            State::Live => scope.describe(&node, View::Feed(told.names(&names))),
             State::Trashed | State::Hidden | State::Purged => scope.describe_deleted(&node),
         })
         .collect();
@@ -244,7 +244,7 @@ async fn changes(
 
 /// A page of what is below a folder that moved. The pages of changes go on behind it.
 async fn contents_of_moved(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     told: Told,
     position: Position,
     moved: Moved,
@@ -264,7 +264,7 @@ async fn contents_of_moved(
         let is_within = above.all(scope, node).await?.contains(&position.folder);
         if is_within {
             let names = paths.of(scope, node).await?;
-            items.push(scope.describe(node, Shown::Feed(names.as_deref())));
+            items.push(scope.describe(node, View::Feed(names.as_deref())));
         } else if moved.left {
             items.push(scope.describe_deleted(node));
         }
@@ -274,8 +274,8 @@ async fn contents_of_moved(
 }
 
 /// Whether the client wants the folders above left out.
-fn excludes_parents(scope: &Scope<'_>) -> bool {
-    let said = scope.visit.header("deltaexcludeparent");
+fn excludes_parents(scope: &DriveContext<'_>) -> bool {
+    let said = scope.request.header("deltaexcludeparent");
     said.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
@@ -333,7 +333,7 @@ struct Above {
 
 impl Above {
     /// `None` where they are not told.
-    async fn of(&mut self, scope: &Scope<'_>, node: &Node) -> Result<Option<Arc<[String]>>> {
+    async fn of(&mut self, scope: &DriveContext<'_>, node: &Node) -> Result<Option<Arc<[String]>>> {
         let folder = node.parents.first().filter(|_| self.told == Told::Paths);
         let Some(&folder) = folder else { return Ok(None) };
         let names = match self.known.entry(folder) {
@@ -357,7 +357,7 @@ struct Ancestors(HashMap<ItemNo, Node>);
 
 impl Ancestors {
     /// All folders above, of an item in several folders those of each.
-    async fn all(&mut self, scope: &Scope<'_>, node: &Node) -> Result<HashSet<ItemNo>> {
+    async fn all(&mut self, scope: &DriveContext<'_>, node: &Node) -> Result<HashSet<ItemNo>> {
         let mut found = HashSet::new();
         let mut waiting = node.parents.clone();
         while let Some(no) = waiting.pop() {
@@ -368,7 +368,7 @@ impl Ancestors {
         Ok(found)
     }
 
-    async fn folder(&mut self, scope: &Scope<'_>, no: ItemNo) -> Result<&Node> {
+    async fn folder(&mut self, scope: &DriveContext<'_>, no: ItemNo) -> Result<&Node> {
         Ok(match self.0.entry(no) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
@@ -378,7 +378,7 @@ impl Ancestors {
     }
 
     /// From the nearest to the root.
-    async fn of(&mut self, scope: &Scope<'_>, node: &Node) -> Result<Vec<Node>> {
+    async fn of(&mut self, scope: &DriveContext<'_>, node: &Node) -> Result<Vec<Node>> {
         let mut chain: Vec<Node> = Vec::new();
         let mut folder = node.parents.first().copied();
         while let Some(no) = folder {

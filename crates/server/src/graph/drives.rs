@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::{
     address::{DriveRef, Owner, Site},
-    describe,
+    drive_context::DriveContext,
+    drive_item,
     error::Result,
     owner::{Identity, check_user_properties},
     reply,
-    scope::Scope,
+    request::GraphRequest,
     select::project,
-    visit::Visit,
 };
 use crate::tree::{Listing, ListingKey, ROOT};
 
@@ -20,57 +20,57 @@ use crate::tree::{Listing, ListingKey, ROOT};
 const STRIDE: u64 = 1000;
 
 /// `GET /me`, `GET /users/ID`.
-pub(super) async fn user(visit: &Visit, owner: &Owner) -> Result<Response> {
-    let account = visit.account().await?;
-    let identity = Identity::new(visit.kind(&account), &account);
+pub(super) async fn user(request: &GraphRequest, owner: &Owner) -> Result<Response> {
+    let account = request.account().await?;
+    let identity = Identity::new(request.kind(&account), &account);
     if let Owner::User(id) = owner {
         identity.check_user(id)?;
     }
-    let select = visit.query.get("select");
+    let select = request.query.get("select");
     select.map_or(Ok(()), check_user_properties)?;
-    Ok(reply::json(StatusCode::OK, &project(select, identity.user(visit))))
+    Ok(reply::json(StatusCode::OK, &project(select, identity.user(request))))
 }
 
 /// `GET drive`.
-pub(super) async fn drive(scope: &Scope<'_>) -> Result<Response> {
+pub(super) async fn drive(scope: &DriveContext<'_>) -> Result<Response> {
     let mut drive = describe_drive(scope).await?;
-    drive["@odata.context"] = scope.visit.url("/$metadata#drives/$entity").into();
-    Ok(reply::json(StatusCode::OK, &project(scope.visit.query.get("select"), drive)))
+    drive["@odata.context"] = scope.request.url("/$metadata#drives/$entity").into();
+    Ok(reply::json(StatusCode::OK, &project(scope.request.query.get("select"), drive)))
 }
 
 /// `GET /me/drives` and the like: the one drive.
-pub(super) async fn drives(visit: &Visit, owner: &Owner) -> Result<Response> {
-    let scope = Scope::of(visit, &DriveRef::Of(owner.clone())).await?;
-    visit.query.count("top")?;
-    let drive = project(visit.query.get("select"), describe_drive(&scope).await?);
-    let body = json!({"@odata.context": visit.url("/$metadata#drives"), "value": [drive]});
+pub(super) async fn drives(request: &GraphRequest, owner: &Owner) -> Result<Response> {
+    let scope = DriveContext::of(request, &DriveRef::Of(owner.clone())).await?;
+    request.query.count("top")?;
+    let drive = project(request.query.get("select"), describe_drive(&scope).await?);
+    let body = json!({"@odata.context": request.url("/$metadata#drives"), "value": [drive]});
     Ok(reply::json(StatusCode::OK, &body))
 }
 
 /// `GET /sites/ID`.
-pub(super) async fn site(visit: &Visit, site: &Site) -> Result<Response> {
-    let account = visit.account().await?;
-    let identity = Identity::new(visit.kind(&account), &account);
-    identity.check_site(site, visit)?;
-    let site = project(visit.query.get("select"), identity.site(visit));
+pub(super) async fn site(request: &GraphRequest, site: &Site) -> Result<Response> {
+    let account = request.account().await?;
+    let identity = Identity::new(request.kind(&account), &account);
+    identity.check_site(site, request)?;
+    let site = project(request.query.get("select"), identity.site(request));
     Ok(reply::json(StatusCode::OK, &site))
 }
 
 /// `GET /sites?search=TEXT`: the account's site, if its name contains the text.
-pub(super) async fn sites(visit: &Visit) -> Result<Response> {
-    let account = visit.account().await?;
-    let kind = visit.kind(&account);
+pub(super) async fn sites(request: &GraphRequest) -> Result<Response> {
+    let account = request.account().await?;
+    let kind = request.kind(&account);
     let identity = Identity::new(kind, &account);
-    let sought = visit.query.get("search").unwrap_or("*").to_lowercase();
+    let sought = request.query.get("search").unwrap_or("*").to_lowercase();
     let found = sought == "*" || account.display_name().to_lowercase().contains(&sought);
-    visit.query.count("top")?;
-    let site = || project(visit.query.get("select"), identity.site(visit));
+    request.query.count("top")?;
+    let site = || project(request.query.get("select"), identity.site(request));
     let value: Vec<Value> = (found && !kind.is_personal()).then(site).into_iter().collect();
-    let body = json!({"@odata.context": visit.url("/$metadata#sites"), "value": value});
+    let body = json!({"@odata.context": request.url("/$metadata#sites"), "value": value});
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-async fn describe_drive(scope: &Scope<'_>) -> Result<Value> {
+async fn describe_drive(scope: &DriveContext<'_>) -> Result<Value> {
     let info = scope.tree().drive_info(scope.drive()).await?;
     let identity = Identity::new(scope.kind, &scope.account);
     let remaining = info.quota.saturating_sub(info.used);
@@ -81,7 +81,7 @@ async fn describe_drive(scope: &Scope<'_>) -> Result<Value> {
         left if left < info.quota / 10 => "nearing",
         _ => "normal",
     };
-    let time = |at| describe::time(scope.kind, at);
+    let time = |at| drive_item::time(scope.kind, at);
     let root = scope.tree().node(scope.drive(), ROOT).await?;
     Ok(json!({
         "id": scope.ids.drive(),
@@ -104,7 +104,7 @@ async fn describe_drive(scope: &Scope<'_>) -> Result<Value> {
 }
 
 /// Bytes in the recycle bin.
-async fn trashed(scope: &Scope<'_>) -> Result<u64> {
+async fn trashed(scope: &DriveContext<'_>) -> Result<u64> {
     let mut bytes = 0;
     let mut after = None;
     loop {

@@ -13,7 +13,7 @@ use base64::{
     Engine as _, engine::general_purpose::STANDARD_NO_PAD, engine::general_purpose::URL_SAFE_NO_PAD,
 };
 
-use super::kind::AccountKind;
+use crate::account_kind::AccountKind;
 use crate::tree::{Expect, ItemNo, Node, NodeKind, ROOT};
 
 /// What a migrated personal drive's root is called after the `!s` (A4).

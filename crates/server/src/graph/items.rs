@@ -9,18 +9,18 @@ use super::{
     body::ItemBody,
     children,
     contract::Payload,
-    describe::Shown,
+    drive_context::{DriveContext, ItemWithPath},
+    drive_item::View,
     error::{Error, Result},
-    names, reply,
-    scope::{Located, Scope},
+    names, permissions, reply,
     select::Selection,
-    share, thumbnails,
+    thumbnails,
 };
 use crate::tree::{Change, NewItem, Node, NodeKind, OnConflict, State};
 
 /// `GET item`.
-pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
-    let selection = Selection::of(&scope.visit.query)?;
+pub(super) async fn get(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let selection = Selection::of(&scope.request.query)?;
     if let Some(node) = deleted(scope, address).await? {
         let item = selection.project(scope.describe_in_bin(&node));
         return Ok(reply::json(StatusCode::OK, &entity(scope, item)));
@@ -30,7 +30,7 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
         return Ok(reply::empty(StatusCode::NOT_MODIFIED));
     }
     let is_own_root = scope.is_own() && address.anchor == Anchor::Root && address.path.is_empty();
-    let shown = if is_own_root { Shown::OwnRoot } else { Shown::In(&located.above) };
+    let shown = if is_own_root { View::OwnRoot } else { View::In(&located.above) };
     let mut item = scope.describe(&located.node, shown);
     expand(scope, &located, &selection, &mut item).await?;
     Ok(reply::json(StatusCode::OK, &entity(scope, selection.project(item))))
@@ -38,8 +38,8 @@ pub(super) async fn get(scope: &Scope<'_>, address: &ItemAddress) -> Result<Resp
 
 /// The item in the recycle bin that `includeDeletedItems=true` returns too. The option is for items
 /// of consumers that are addressed by an id, and has no effect elsewhere.
-async fn deleted(scope: &Scope<'_>, address: &ItemAddress) -> Result<Option<Node>> {
-    let included = scope.visit.query.flag("includeDeletedItems")?.unwrap_or(false);
+async fn deleted(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Option<Node>> {
+    let included = scope.request.query.flag("includeDeletedItems")?.unwrap_or(false);
     let (Anchor::Id(id), true, true) =
         (&address.anchor, address.path.is_empty(), included && scope.kind.is_personal())
     else {
@@ -51,8 +51,8 @@ async fn deleted(scope: &Scope<'_>, address: &ItemAddress) -> Result<Option<Node
 
 /// Adds the relations that a selection expands.
 pub(super) async fn expand(
-    scope: &Scope<'_>,
-    located: &Located,
+    scope: &DriveContext<'_>,
+    located: &ItemWithPath,
     selection: &Selection,
     item: &mut Value,
 ) -> Result<()> {
@@ -63,7 +63,7 @@ pub(super) async fn expand(
                 Box::pin(children::expand(scope, located, expansion, item)).await?;
             }
             "permissions" => {
-                let all = share::permissions(scope, &located.node).into_iter();
+                let all = permissions::permissions(scope, &located.node).into_iter();
                 let all = all.map(|one| expansion.selection.project(one));
                 item["permissions"] = all.collect();
             }
@@ -78,7 +78,7 @@ pub(super) async fn expand(
 
 /// The same for an item whose place is not known yet.
 pub(super) async fn expand_node(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     node: &Node,
     selection: &Selection,
     item: &mut Value,
@@ -87,13 +87,13 @@ pub(super) async fn expand_node(
         return Ok(());
     }
     let above = scope.above(node).await?;
-    expand(scope, &Located { node: node.clone(), above }, selection, item).await
+    expand(scope, &ItemWithPath { node: node.clone(), above }, selection, item).await
 }
 
 /// An item as an answer's body.
-pub(super) fn entity(scope: &Scope<'_>, item: Value) -> Value {
+pub(super) fn entity(scope: &DriveContext<'_>, item: Value) -> Value {
     let context = format!("/$metadata#drives('{}')/items/$entity", scope.ids.drive());
-    let mut body = json!({"@odata.context": scope.visit.url(&context)});
+    let mut body = json!({"@odata.context": scope.request.url(&context)});
     if let (Value::Object(body), Value::Object(item)) = (&mut body, item) {
         body.extend(item);
     }
@@ -102,19 +102,19 @@ pub(super) fn entity(scope: &Scope<'_>, item: Value) -> Value {
 
 /// The response to a request that created or changed an item. `$select` and `$expand` apply.
 pub(super) async fn changed(
-    scope: &Scope<'_>,
-    located: &Located,
+    scope: &DriveContext<'_>,
+    located: &ItemWithPath,
     created: bool,
 ) -> Result<Response> {
-    let selection = Selection::of(&scope.visit.query)?;
-    let mut item = scope.describe(&located.node, Shown::In(&located.above));
+    let selection = Selection::of(&scope.request.query)?;
+    let mut item = scope.describe(&located.node, View::In(&located.above));
     expand(scope, located, &selection, &mut item).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = reply::json(status, &entity(scope, selection.project(item)));
     if created {
         let path =
             format!("/drives/{}/items/{}", scope.ids.drive(), scope.ids.item(located.node.no));
-        let url = scope.visit.url(&path);
+        let url = scope.request.url(&path);
         if let Ok(url) = url.parse() {
             response.headers_mut().insert(header::LOCATION, url);
         }
@@ -125,7 +125,7 @@ pub(super) async fn changed(
 /// `PATCH item`: name, place, times, description. A folder is made where there is none, if the
 /// body says that it is one (A3).
 pub(super) async fn update(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
@@ -165,21 +165,21 @@ pub(super) async fn update(
         client_modified,
         facets: serde_json::Map::new(),
     };
-    let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Fail);
+    let on_conflict = body.on_conflict(&scope.request.query)?.unwrap_or(OnConflict::Fail);
     let node =
         scope.tree().update(scope.drive(), located.node.no, change, on_conflict, expect).await?;
-    changed(scope, &Located { node, above }, false).await
+    changed(scope, &ItemWithPath { node, above }, false).await
 }
 
 /// A folder at a path, which is taken as it is if it is there.
 async fn make_folder_at(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     body: &ItemBody,
 ) -> Result<Response> {
     let spot = scope.spot(address).await?;
     spot.check(scope.kind, true)?;
-    let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Replace);
+    let on_conflict = body.on_conflict(&scope.request.query)?.unwrap_or(OnConflict::Replace);
     let new = NewItem {
         folders: spot.missing,
         description: body.description.clone(),
@@ -189,13 +189,13 @@ async fn make_folder_at(
         .tree()
         .make(scope.drive(), spot.folder, &spot.name, NodeKind::Folder, new, on_conflict)
         .await?;
-    changed(scope, &Located { node: written.node, above: spot.above }, written.created).await
+    changed(scope, &ItemWithPath { node: written.node, above: spot.above }, written.created).await
 }
 
 /// `PUT item` with JSON: a folder at a path, or the file of an upload session whose name had been
 /// taken (A3, A10).
 pub(super) async fn put(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
@@ -211,8 +211,8 @@ pub(super) async fn put(
 }
 
 /// `DELETE item`: to the recycle bin, with everything below.
-pub(super) async fn delete(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
-    let Located { node, .. } = scope.locate(address).await?;
+pub(super) async fn delete(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let ItemWithPath { node, .. } = scope.locate(address).await?;
     scope.check_unlocked(&node)?;
     let expect = scope.if_match(Some(&node))?;
     scope.tree().trash(scope.drive(), node.no, expect).await?;
@@ -220,7 +220,10 @@ pub(super) async fn delete(scope: &Scope<'_>, address: &ItemAddress) -> Result<R
 }
 
 /// `POST item/permanentDelete`: removes an item for good, whether it is live or in the recycle bin.
-pub(super) async fn delete_for_good(scope: &Scope<'_>, address: &ItemAddress) -> Result<Response> {
+pub(super) async fn delete_for_good(
+    scope: &DriveContext<'_>,
+    address: &ItemAddress,
+) -> Result<Response> {
     let item = match &address.anchor {
         Anchor::Id(id) if address.path.is_empty() => {
             let node = scope.tree().any_node(scope.drive(), scope.number(id)?).await?;
@@ -237,7 +240,7 @@ pub(super) async fn delete_for_good(scope: &Scope<'_>, address: &ItemAddress) ->
 
 /// `POST items/ID/restore`: out of the recycle bin. Consumers only (A14).
 pub(super) async fn restore(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
@@ -259,5 +262,5 @@ pub(super) async fn restore(
     }
     let node = scope.tree().restore(scope.drive(), item, folder, name).await?;
     let above = scope.above(&node).await?;
-    changed(scope, &Located { node, above }, false).await
+    changed(scope, &ItemWithPath { node, above }, false).await
 }

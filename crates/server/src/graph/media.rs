@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{describe::time, kind::AccountKind};
+use super::drive_item::time;
+use crate::account_kind::AccountKind;
 use crate::media::{Audio, Media, Photo};
 
 /// The facets of a file of that kind.

@@ -1,21 +1,12 @@
-//! Which names an item may have (`onedrive-graph.md`, A20).
+//! Checks names of items.
 
-use super::{
-    error::{Error, Result},
-    kind::AccountKind,
-};
-use crate::tree::{ItemNo, ROOT};
+use super::error::{Error, Result};
+use crate::{account_kind::AccountKind, item_names, tree::ItemNo};
 
-/// Characters that no name contains, besides control characters.
-const FORBIDDEN: &[char] = &['"', '*', ':', '<', '>', '?', '/', '\\', '|'];
-
-/// UTF-16 units of a name.
-const LONGEST_NAME: usize = 255;
-
-/// Characters of a path, its names and the slashes between them.
-const LONGEST_PATH: usize = 400;
-
-/// Whether an item of that name may be in a folder, whose names from the root down are given.
+/// Checks the name of an item in a folder. `above`: the names from the root down to the folder.
+///
+/// # Errors
+/// 400 with the reason.
 pub(super) fn check(
     name: &str,
     is_folder: bool,
@@ -23,104 +14,11 @@ pub(super) fn check(
     folder: ItemNo,
     above: &[String],
 ) -> Result<()> {
-    let refuse = |why: &str| Err(Error::invalid(format!("The name {name:?} {why}.")));
-    if name.is_empty() {
-        return Err(Error::invalid("The request is malformed: the name is empty."));
-    }
-    if let Some(bad) = name.chars().find(|c| c.is_control() || FORBIDDEN.contains(c)) {
-        return Err(Error::invalid(format!("The name {name:?} contains the character {bad:?}."))
-            .inner("nameContainsInvalidCharacters"));
-    }
-    if name.starts_with(' ') || name.ends_with([' ', '.']) {
-        return refuse("begins with a space, or ends with a space or a period");
-    }
-    if is_reserved(name) || folder == ROOT && kind == AccountKind::Library && is(name, "forms") {
-        return refuse("is reserved");
-    }
-    if is_folder && name.starts_with('~') && !kind.is_personal() {
-        return refuse("begins with a tilde, which a folder's cannot here");
-    }
-    let path: usize = above.iter().map(|name| name.chars().count() + 1).sum();
-    if name.encode_utf16().count() > LONGEST_NAME || path + name.chars().count() > LONGEST_PATH {
-        let message = format!("The path of the item {name:?} is too long.");
-        return Err(Error::invalid(message).inner("pathIsTooLong"));
-    }
-    Ok(())
-}
-
-/// Returns why an account of that kind cannot have an item of that name; `None` if it can.
-pub(crate) fn refusal(
-    name: &str,
-    is_folder: bool,
-    kind: AccountKind,
-    folder: ItemNo,
-    above: &[String],
-) -> Option<String> {
-    check(name, is_folder, kind, folder, above).err().map(|error| error.message)
-}
-
-fn is_reserved(name: &str) -> bool {
-    let device = |device: &str| {
-        name.len() == 4
-            && name.get(..3).is_some_and(|start| is(start, device))
-            && name.ends_with(|c: char| c.is_ascii_digit())
-    };
-    [".lock", "con", "prn", "aux", "nul", "desktop.ini"].iter().any(|word| is(name, word))
-        || device("com")
-        || device("lpt")
-        || name.starts_with("~$")
-        || name.to_ascii_lowercase().contains("_vti_")
-}
-
-fn is(name: &str, word: &str) -> bool {
-    name.eq_ignore_ascii_case(word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(name: &str, kind: AccountKind) -> Option<Option<&'static str>> {
-        check(name, true, kind, ROOT, &[]).err().map(|error| error.inner)
-    }
-
-    #[test]
-    fn what_the_reference_forbids_is_refused_with_its_code() {
-        let characters = Some(Some("nameContainsInvalidCharacters"));
-        for name in ["a\"", "a*", "a:b", "<", ">", "?", "a\\b", "|", "a\u{1}", "a/b"] {
-            assert_eq!(refusal(name, AccountKind::Personal), characters, "{name:?}");
+    item_names::check(name, is_folder, kind, folder, above).map_err(|error| {
+        let refusal = Error::invalid(error.message);
+        match error.code {
+            Some(code) => refusal.inner(code),
+            None => refusal,
         }
-        for name in
-            [" a", "a ", "a.", "CON", "com0", "LPT9", ".lock", "desktop.ini", "~$a", "a_VTI_b", ""]
-        {
-            assert_eq!(refusal(name, AccountKind::Personal), Some(None), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn what_it_allows_is_taken() {
-        for name in ["#%&+'", "a.b", "…", "com", "com10", "consul", "forms", "~a", ".hidden"] {
-            assert_eq!(refusal(name, AccountKind::Personal), None, "{name:?}");
-        }
-    }
-
-    #[test]
-    fn some_names_are_refused_by_some_kinds_only() {
-        assert!(refusal("~a", AccountKind::Business).is_some());
-        assert!(refusal("Forms", AccountKind::Library).is_some());
-        assert!(check("Forms", true, AccountKind::Library, ROOT + 1, &["a".into()]).is_ok());
-    }
-
-    #[test]
-    fn names_and_paths_have_a_length() {
-        let long = Some(Some("pathIsTooLong"));
-        assert_eq!(refusal(&"é".repeat(255), AccountKind::Personal), None);
-        assert_eq!(refusal(&"é".repeat(256), AccountKind::Personal), long);
-        assert_eq!(refusal(&"😀".repeat(128), AccountKind::Personal), long);
-        let above = ["a".repeat(255), "b".repeat(100)];
-        let fits = "c".repeat(400 - 255 - 100 - 2);
-        let check = |name: &str| check(name, true, AccountKind::Personal, 7, &above);
-        assert!(check(&fits).is_ok());
-        assert_eq!(check(&format!("{fits}c")).unwrap_err().inner, Some("pathIsTooLong"));
-    }
+    })
 }

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::{
     address::Site,
     error::{Error, Result},
-    kind::AccountKind,
     reply::guid_of,
+    request::GraphRequest,
     select::properties,
-    visit::Visit,
 };
 use crate::account::Account;
+use crate::account_kind::AccountKind;
 
 /// Salts, so that an account's ids differ from each other.
 const USER: u64 = 1;
@@ -54,8 +54,13 @@ impl<'a> Identity<'a> {
         guid_of(self.cid, SITE)
     }
 
-    fn site_id(&self, visit: &Visit) -> String {
-        format!("{},{},{}", visit.content_host(self.kind), self.site_guid(), guid_of(self.cid, WEB))
+    fn site_id(&self, request: &GraphRequest) -> String {
+        format!(
+            "{},{},{}",
+            request.content_host(self.kind),
+            self.site_guid(),
+            guid_of(self.cid, WEB)
+        )
     }
 
     /// The server-relative path of the account's site.
@@ -79,15 +84,15 @@ impl<'a> Identity<'a> {
     }
 
     /// That a site is the account's; consumers have none.
-    pub(super) fn check_site(&self, site: &Site, visit: &Visit) -> Result<()> {
+    pub(super) fn check_site(&self, site: &Site, request: &GraphRequest) -> Result<()> {
         if self.kind.is_personal() {
             return Err(Error::invalid("This account has no SharePoint sites."));
         }
         let is_host =
-            site.id == "root" || site.id.eq_ignore_ascii_case(visit.content_host(self.kind));
+            site.id == "root" || site.id.eq_ignore_ascii_case(request.content_host(self.kind));
         let path = format!("/{}", site.path.join("/"));
         let known = match site.path.is_empty() {
-            true => is_host || site.id.eq_ignore_ascii_case(&self.site_id(visit)),
+            true => is_host || site.id.eq_ignore_ascii_case(&self.site_id(request)),
             false => is_host && path.eq_ignore_ascii_case(&self.site_path()),
         };
         if known { Ok(()) } else { Err(unknown("site", &site.id)) }
@@ -119,9 +124,9 @@ impl<'a> Identity<'a> {
     }
 
     /// The answer to `/me`.
-    pub(super) fn user(&self, visit: &Visit) -> Value {
+    pub(super) fn user(&self, request: &GraphRequest) -> Value {
         json!({
-            "@odata.context": visit.url("/$metadata#users/$entity"),
+            "@odata.context": request.url("/$metadata#users/$entity"),
             "id": self.user_id(),
             "displayName": self.account.display_name(),
             "userPrincipalName": self.address(),
@@ -137,13 +142,13 @@ impl<'a> Identity<'a> {
     }
 
     /// The account's site.
-    pub(super) fn site(&self, visit: &Visit) -> Value {
+    pub(super) fn site(&self, request: &GraphRequest) -> Value {
         json!({
-            "id": self.site_id(visit),
+            "id": self.site_id(request),
             "name": self.account.name,
             "displayName": self.account.display_name(),
-            "webUrl": visit.content_url(self.kind, &self.site_path()),
-            "siteCollection": {"hostname": visit.content_host(self.kind)},
+            "webUrl": request.content_url(self.kind, &self.site_path()),
+            "siteCollection": {"hostname": request.content_host(self.kind)},
         })
     }
 }

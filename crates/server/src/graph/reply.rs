@@ -20,13 +20,13 @@ const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id
 
 /// What a request is called in its answer: by us, and by the client if it said so.
 #[derive(Debug)]
-pub(super) struct RequestIds {
-    pub(super) request: String,
-    pub(super) client: String,
+pub(crate) struct RequestIds {
+    pub(crate) request: String,
+    pub(crate) client: String,
 }
 
 impl RequestIds {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let request = guid_text(random::<u128>()).to_lowercase();
         let client = headers.get(CLIENT_REQUEST_ID).and_then(|value| value.to_str().ok());
         Self { client: client.unwrap_or(&request).to_owned(), request }

@@ -6,11 +6,11 @@ use http::StatusCode;
 use super::{
     address::{Call, ItemAddress},
     children::{collection, page_size, place_of, token_of},
-    describe::Shown,
+    drive_context::DriveContext,
+    drive_item::View,
     error::{Error, Result},
     filter::Filter,
     items, reply,
-    scope::Scope,
     select::Selection,
 };
 use crate::tree::{ItemNo, NodeKind};
@@ -21,7 +21,7 @@ const STRIDE: u64 = 1000;
 /// `GET item/search(q='text')`: everything below whose name contains the text; an empty text is in
 /// every name.
 pub(super) async fn list(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     call: &Call,
 ) -> Result<Response> {
@@ -33,8 +33,12 @@ pub(super) async fn list(
 }
 
 /// The same of a folder that is known.
-pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Result<Response> {
-    let query = &scope.visit.query;
+pub(super) async fn below(
+    scope: &DriveContext<'_>,
+    folder: ItemNo,
+    call: &Call,
+) -> Result<Response> {
+    let query = &scope.request.query;
     let selection = Selection::of(query)?;
     let filter = Filter::of(query)?;
     let top = page_size(query)?;
@@ -52,7 +56,7 @@ pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Res
         let stride = STRIDE.min(top - found.len() as u64);
         let (nodes, next) = scope.tree().below(scope.drive(), folder, from, stride).await?;
         for node in nodes.iter().filter(|node| scope.fold(&node.name).contains(&sought)) {
-            let mut item = scope.describe(node, Shown::Found);
+            let mut item = scope.describe(node, View::Found);
             if filter.as_ref().is_none_or(|filter| filter.admits(&item)) {
                 items::expand_node(scope, node, &selection, &mut item).await?;
                 found.push(selection.project(item));
@@ -63,7 +67,7 @@ pub(super) async fn below(scope: &Scope<'_>, folder: ItemNo, call: &Call) -> Res
     let mut body = collection(scope, found);
     if let Some(at) = at {
         let place = at.cast_unsigned();
-        body["@odata.nextLink"] = scope.visit.link("$skiptoken", &token_of(place)).into();
+        body["@odata.nextLink"] = scope.request.link("$skiptoken", &token_of(place)).into();
     }
     Ok(reply::json(StatusCode::OK, &body))
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{body::Body, response::Response};
-use http::{Method, StatusCode, header, request::Parts};
+use http::{Method, StatusCode, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,13 +15,13 @@ use super::{
     children::occupied,
     content::bytes,
     contract::Payload,
-    describe,
+    drive_context::{DriveContext, ItemWithPath, NewItemLocation},
+    drive_item,
     error::{Error, Result},
     items,
     query::Query,
     reply,
-    scope::{Located, Scope, Spot},
-    visit::Visit,
+    request::GraphRequest,
 };
 use crate::{
     content_range::ContentRange,
@@ -69,7 +69,7 @@ struct Kept {
 
 /// `POST item/createUploadSession`.
 pub(super) async fn create(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
@@ -84,7 +84,7 @@ pub(super) async fn create(
         )));
     }
     spot.check(scope.kind, false)?;
-    let mut behavior = item.on_conflict(&scope.visit.query)?.unwrap_or(OnConflict::Replace);
+    let mut behavior = item.on_conflict(&scope.request.query)?.unwrap_or(OnConflict::Replace);
     let expect = match &spot.occupant {
         Some(node) => {
             scope.check_unlocked(node)?;
@@ -98,7 +98,7 @@ pub(super) async fn create(
             scope.if_match(Some(node))?
         }
         None => {
-            if scope.visit.header(header::IF_NONE_MATCH) == Some("*") {
+            if scope.request.header(header::IF_NONE_MATCH) == Some("*") {
                 behavior = OnConflict::Fail;
             }
             Expect::Any
@@ -108,7 +108,7 @@ pub(super) async fn create(
     let (created, modified) = item.times()?;
     let kept = Kept {
         account: scope.account.name.clone(),
-        base: scope.visit.base.into(),
+        base: scope.request.base.into(),
         own: scope.is_own(),
         defer: defer_commit,
         created,
@@ -134,7 +134,7 @@ pub(super) async fn create(
     };
     let session = scope.tree().open_session(session).await?;
     let mut body = progress(scope, &session);
-    body["@odata.context"] = scope.visit.url("/$metadata#microsoft.graph.uploadSession").into();
+    body["@odata.context"] = scope.request.url("/$metadata#microsoft.graph.uploadSession").into();
     body["uploadUrl"] = upload_url(scope, &session).into();
     Ok(reply::json(StatusCode::OK, &body))
 }
@@ -155,12 +155,12 @@ fn check_size(size: Option<u64>) -> Result<()> {
 }
 
 /// When a session that was touched now is forgotten.
-fn expiry(scope: &Scope<'_>) -> Timestamp {
-    Timestamp::now() + scope.visit.app.settings.session_life
+fn expiry(scope: &DriveContext<'_>) -> Timestamp {
+    Timestamp::now() + scope.request.state.settings.session_life
 }
 
 /// The pre-authenticated URL of a session; like the cloud's it has a query of its own.
-fn upload_url(scope: &Scope<'_>, session: &Session) -> String {
+fn upload_url(scope: &DriveContext<'_>, session: &Session) -> String {
     let replace = session.on_conflict == OnConflict::Replace;
     let rename = session.on_conflict == OnConflict::Rename;
     scope.content_url(&format!(
@@ -170,27 +170,21 @@ fn upload_url(scope: &Scope<'_>, session: &Session) -> String {
 }
 
 /// The session's id in an upload URL's query.
-fn session_id(visit: &Visit) -> Result<&str> {
-    visit.query.get("tempauth").ok_or_else(Error::no_session)
-}
-
-/// The session that a request to an upload URL is about.
-pub(super) fn id_of(request: &Parts) -> Option<String> {
-    request.uri.path().strip_prefix(PREFIX)?;
-    Query::parse(request.uri.query()).ok()?.get("tempauth").map(str::to_owned)
+fn session_id(request: &GraphRequest) -> Result<&str> {
+    request.query.get("tempauth").ok_or_else(Error::no_session)
 }
 
 /// What a session still expects: `0-` at first, `5242880-8255205` once there are bytes, as the cloud
 /// writes it (onedrive-api-docs#75, #342, #1273). A client that leans on the end: the Python SDK's
 /// `LargeFileUploadTask`.
-fn progress(scope: &Scope<'_>, session: &Session) -> Value {
+fn progress(scope: &DriveContext<'_>, session: &Session) -> Value {
     let expected = match (session.received, session.total) {
         (received, Some(total)) if received >= total => Vec::new(),
         (received @ 1.., Some(total)) => vec![format!("{received}-{}", total - 1)],
         (received, _) => vec![format!("{received}-")],
     };
     json!({
-        "expirationDateTime": describe::time(scope.kind, session.expires),
+        "expirationDateTime": drive_item::time(scope.kind, session.expires),
         "nextExpectedRanges": expected,
     })
 }
@@ -201,15 +195,15 @@ pub(super) fn account_of(path: &str) -> Option<String> {
 }
 
 /// A request to an upload URL.
-pub(super) async fn answer(visit: &mut Visit, payload: Payload) -> Result<Response> {
-    let tree = Arc::clone(&visit.app.tree);
-    let session = tree.session(session_id(visit)?).await?;
+pub(super) async fn answer(request: &mut GraphRequest, payload: Payload) -> Result<Response> {
+    let tree = Arc::clone(&request.state.tree);
+    let session = tree.session(session_id(request)?).await?;
     let kept: Kept =
         serde_json::from_value(session.state.clone()).map_err(|_| Error::no_session())?;
-    visit.speak_as(&kept.base);
-    let account = visit.app.account(&kept.account).await?;
-    let scope = Scope::of_account(visit, account, kept.own);
-    match scope.visit.method {
+    request.speak_as(&kept.base);
+    let account = request.state.accounts.open(&kept.account).await?;
+    let scope = DriveContext::of_account(request, account, kept.own);
+    match scope.request.method {
         Method::GET => Ok(reply::json(StatusCode::OK, &progress(&scope, &session))),
         Method::DELETE => {
             scope.tree().cancel(&session.id).await?;
@@ -223,13 +217,13 @@ pub(super) async fn answer(visit: &mut Visit, payload: Payload) -> Result<Respon
 
 /// Takes a fragment, and makes the file if it was the last.
 async fn fragment(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     session: Session,
     kept: &Kept,
     body: Body,
 ) -> Result<Response> {
-    let range = content_range(scope.visit)?;
-    check(range, &session, scope.visit.content_length()?)?;
+    let range = content_range(scope.request)?;
+    check(range, &session, scope.request.content_length()?)?;
     let (at, total) = (range.first, Some(range.total));
     let (body, most, expires) = (bytes(body), range.length(), expiry(scope));
     let session = scope.tree().append(&session.id, at, total, body, most, expires).await?;
@@ -242,7 +236,7 @@ async fn fragment(
 /// Makes the file of a session that has all its bytes. Its name may be taken by now: then the
 /// bytes are kept, and may be committed under another one.
 async fn commit(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     session: &Session,
     kept: &Kept,
     landing: Option<(Vec<String>, Landing)>,
@@ -267,13 +261,13 @@ async fn commit(
     let written = scope.tree().commit(&session.id, new, expect, landing).await;
     let written = written.map_err(occupied)?;
     let above = scope.above(&written.node).await?;
-    items::changed(scope, &Located { node: written.node, above }, written.created).await
+    items::changed(scope, &ItemWithPath { node: written.node, above }, written.created).await
 }
 
 /// `PUT item {"@microsoft.graph.sourceUrl": uploadUrl}`: commits a session's bytes, under another
 /// name or with another behaviour.
 pub(super) async fn commit_as(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     body: &ItemBody,
     url: &str,
@@ -288,15 +282,15 @@ pub(super) async fn commit_as(
         return Err(Error::no_session());
     }
     let spot = scope.spot(address).await?;
-    let spot = Spot { name: body.name.clone().unwrap_or(spot.name), ..spot };
+    let spot = NewItemLocation { name: body.name.clone().unwrap_or(spot.name), ..spot };
     spot.check(scope.kind, false)?;
-    let on_conflict = body.on_conflict(&scope.visit.query)?.unwrap_or(session.on_conflict);
+    let on_conflict = body.on_conflict(&scope.request.query)?.unwrap_or(session.on_conflict);
     let landing = Landing { parent: spot.folder, name: spot.name, on_conflict };
     commit(scope, &session, &kept, Some((spot.missing, landing))).await
 }
 
-fn content_range(visit: &Visit) -> Result<ContentRange> {
-    let text = visit.header(header::CONTENT_RANGE).ok_or_else(|| {
+fn content_range(request: &GraphRequest) -> Result<ContentRange> {
+    let text = request.header(header::CONTENT_RANGE).ok_or_else(|| {
         Error::invalid("A fragment has a Content-Range header: bytes FIRST-LAST/TOTAL.")
     })?;
     ContentRange::parse(text).ok_or_else(|| {

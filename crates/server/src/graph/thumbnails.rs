@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 
 use super::{
     address::{Call, ItemAddress},
+    drive_context::DriveContext,
     error::{Error, Result},
     reply,
-    scope::Scope,
     select::Selection,
 };
 use crate::{
-    live::pictures,
     media::{
         Media,
         picture::{Frame, is_decodable},
     },
+    picture_urls,
     tree::Node,
 };
 
@@ -26,12 +26,12 @@ const SET: &str = "0";
 
 /// Serves `item/thumbnails`, `…/0`, `…/0/SIZE` and `…/0/SIZE/content`.
 pub(super) async fn answer(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     calls: &[Call],
 ) -> Result<Response> {
     let node = scope.locate(address).await?.node;
-    let selection = Selection::of(&scope.visit.query)?;
+    let selection = Selection::of(&scope.request.query)?;
     let ok = |body: &Value| Ok(reply::json(StatusCode::OK, body));
     let of_size = |size: &str| -> Result<Value> {
         let frame = frame(size)?.ok_or_else(|| {
@@ -42,7 +42,7 @@ pub(super) async fn answer(
     };
     match calls {
         [] => ok(&json!({
-            "@odata.context": scope.visit.url("/$metadata#Collection(thumbnailSet)"),
+            "@odata.context": scope.request.url("/$metadata#Collection(thumbnailSet)"),
             "value": sets(scope, &node, &selection)?,
         })),
         [which, ..] if which.name != SET => Err(Error::not_found()),
@@ -62,11 +62,15 @@ pub(super) async fn answer(
 ///
 /// # Errors
 /// 400 for a size that is too large.
-pub(super) fn sets(scope: &Scope<'_>, node: &Node, selection: &Selection) -> Result<Vec<Value>> {
+pub(super) fn sets(
+    scope: &DriveContext<'_>,
+    node: &Node,
+    selection: &Selection,
+) -> Result<Vec<Value>> {
     Ok(set(scope, node, selection)?.map(|set| selection.project(set)).into_iter().collect())
 }
 
-fn set(scope: &Scope<'_>, node: &Node, selection: &Selection) -> Result<Option<Value>> {
+fn set(scope: &DriveContext<'_>, node: &Node, selection: &Selection) -> Result<Option<Value>> {
     let Some(source) = Source::of(scope, node) else { return Ok(None) };
     let mut set = json!({ "id": SET });
     let names = selection.names();
@@ -122,18 +126,18 @@ struct Source {
 }
 
 impl Source {
-    fn of(scope: &Scope<'_>, node: &Node) -> Option<Self> {
+    fn of(scope: &DriveContext<'_>, node: &Node) -> Option<Self> {
         let size = match node.content.as_ref()?.media.as_deref()? {
             Media::Photo(photo) if !is_decodable(photo.width, photo.height) => return None,
             Media::Photo(photo) => (photo.width, photo.height),
             Media::Video(video) => (video.width, video.height),
             Media::Audio(_) => return None,
         };
-        let path = pictures::thumbnails(&scope.visit.app, &scope.account, node)?;
+        let path = picture_urls::thumbnails(&scope.request.state, &scope.account, node)?;
         Some(Self { size, path })
     }
 
-    fn thumbnail(&self, scope: &Scope<'_>, frame: Frame) -> Value {
+    fn thumbnail(&self, scope: &DriveContext<'_>, frame: Frame) -> Value {
         let (width, height) = match self.size {
             (0, _) | (_, 0) => (frame.width, frame.height),
             size => frame.fit(size),

@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 
 use super::{
     address::ItemAddress,
-    describe,
+    drive_context::DriveContext,
+    drive_item,
     error::{Error, Result},
     owner::Identity,
     reply,
-    scope::Scope,
+    route::VersionTask,
     select::project,
-    task::VersionTask,
 };
 use crate::tree::{Node, NodeKind};
 
 /// Serves `item/versions` and `item/versions/ID`.
 pub(super) async fn answer(
-    scope: &Scope<'_>,
+    scope: &DriveContext<'_>,
     address: &ItemAddress,
     task: &VersionTask,
 ) -> Result<Response> {
@@ -27,10 +27,10 @@ pub(super) async fn answer(
         return Err(Error::invalid("Only files have versions."));
     }
     let current = version(scope, &node);
-    let select = scope.visit.query.get("select");
+    let select = scope.request.query.get("select");
     match task {
         VersionTask::List => {
-            let context = scope.visit.url("/$metadata#Collection(driveItemVersion)");
+            let context = scope.request.url("/$metadata#Collection(driveItemVersion)");
             let value = [project(select, current)];
             Ok(reply::json(StatusCode::OK, &json!({ "@odata.context": context, "value": value })))
         }
@@ -50,12 +50,12 @@ pub(super) async fn answer(
     }
 }
 
-fn version(scope: &Scope<'_>, node: &Node) -> Value {
+fn version(scope: &DriveContext<'_>, node: &Node) -> Value {
     let identity = Identity::new(scope.kind, &scope.account);
     json!({
         "id": format!("{}.0", node.content_version),
         "size": node.size,
-        "lastModifiedDateTime": describe::time(scope.kind, node.client_modified),
+        "lastModifiedDateTime": drive_item::time(scope.kind, node.client_modified),
         "lastModifiedBy": identity.identity_set(node.owner.as_deref()),
     })
 }

@@ -372,7 +372,7 @@ fn refused(at: &str, answer: &Answer, status: u16, name: &str) {
 
 #[test]
 fn every_operation_is_listed_once() {
-    let all = &*super::task::OPERATIONS;
+    let all = &*super::route::OPERATIONS;
     let distinct: BTreeSet<_> = all.iter().collect();
     assert_eq!(distinct.len(), all.len());
 }

@@ -12,18 +12,17 @@ use multer::{Constraints, Multipart, SizeLimit};
 use serde_json::json;
 
 use super::{
-    Asked, LARGEST_BODY,
+    LARGEST_BODY, LiveRequest,
     error::{LiveError, Result},
     items::bad_name,
-    kinds::ObjectType,
     names,
+    object_type::ObjectType,
     pictures::redirect,
-    present::Presentation,
+    response_format::ResponseFormat,
 };
 use crate::{
     content::encoded,
     media::{Fetch, Reading, picture},
-    oauth,
     tree::{
         Bytestream, Expect, ItemNo, Media, NewItem, NodeKind, OnConflict, Stored, TreeError,
         Written,
@@ -45,63 +44,67 @@ const FORM_AROUND: u64 = 64 << 10;
 const LOOK_AHEAD: u64 = 1 << 20;
 
 /// `GET {file}/content`: a redirect to a ticket, or the ticket's URL in the answer.
-pub(super) async fn get_content(asked: &Asked) -> Result<Response> {
-    let suppress = asked.query.flag("suppress_redirects")?.unwrap_or(false);
-    let node = asked.readable().await?;
-    let source = asked.objects.source(&node, asked.shown_how.attachment);
-    let source = source.ok_or_else(|| asked.unsupported(&node, "content"))?;
+pub(super) async fn get_content(request: &LiveRequest) -> Result<Response> {
+    let suppress = request.query.flag("suppress_redirects")?.unwrap_or(false);
+    let node = request.readable().await?;
+    let source = request.objects.source(&node, request.shown_how.attachment);
+    let source = source.ok_or_else(|| request.unsupported(&node, "content"))?;
     match suppress {
-        true => Ok(asked.presentation.json(StatusCode::OK, &json!({ "location": source }))),
+        true => Ok(request.format.json(StatusCode::OK, &json!({ "location": source }))),
         false => redirect(&source),
     }
 }
 
 /// `PUT {folder}/files/{name}`.
 pub(super) async fn put(
-    asked: &Asked,
+    request: &LiveRequest,
     name: &str,
-    request: &Parts,
+    parts: &Parts,
     body: Body,
 ) -> Result<Response> {
     names::check(name).map_err(|reason| bad_name(name, reason))?;
-    let on_conflict = on_conflict(asked, request)?;
-    let (parent, shown) = asked.folder()?;
-    let stored = take_in(asked, request, body).await?;
-    let stored = downsized(asked, name, stored).await?;
-    let written = name_it(asked, parent, name, stored, on_conflict)
+    let on_conflict = on_conflict(request, parts)?;
+    let (parent, shown) = request.folder()?;
+    let stored = take_in(request, parts, body).await?;
+    let stored = downsized(request, name, stored).await?;
+    let written = name_it(request, parent, name, stored, on_conflict)
         .await
         .map_err(|error| LiveError::in_folder(error, name, &shown))?;
-    Ok(uploaded(asked, &written))
+    Ok(uploaded(request, &written))
 }
 
 /// `PUT {file}/content`: always overwrites.
-pub(super) async fn put_content(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
-    downsize(asked)?;
-    let node = asked.node().await?;
+pub(super) async fn put_content(
+    request: &LiveRequest,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response> {
+    downsize(request)?;
+    let node = request.node().await?;
     if node.kind != NodeKind::File {
-        return Err(asked.unsupported(&node, "content"));
+        return Err(request.unsupported(&node, "content"));
     }
-    let stored = take_in(asked, request, body).await?;
-    let stored = downsized(asked, &node.name, stored).await?;
-    let node = asked
-        .app()
+    let stored = take_in(request, parts, body).await?;
+    let stored = downsized(request, &node.name, stored).await?;
+    let node = request
+        .state()
         .tree
-        .overwrite(asked.drive(), node.no, stored, NewItem::default(), Expect::Any)
+        .overwrite(request.drive(), node.no, stored, NewItem::default(), Expect::Any)
         .await
-        .map_err(|error| LiveError::tree(error, asked.shown()))?;
-    Ok(uploaded(asked, &Written { node, created: false }))
+        .map_err(|error| LiveError::tree(error, request.shown()))?;
+    Ok(uploaded(request, &Written { node, created: false }))
 }
 
 /// `POST {folder}/files`, multipart: exactly one part, whose file name is the file's.
-pub(super) async fn post(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
-    let on_conflict = on_conflict(asked, request)?;
-    let content_type = request.headers.get(header::CONTENT_TYPE);
+pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
+    let on_conflict = on_conflict(request, parts)?;
+    let content_type = parts.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type).map_err(|error| {
         LiveError::media_type(format!("The request isn't multipart/form-data: {error}."))
     })?;
-    let (parent, shown) = asked.folder()?;
-    acceptable(asked, request, LARGEST_BODY + FORM_AROUND).await?;
+    let (parent, shown) = request.folder()?;
+    acceptable(request, parts, LARGEST_BODY + FORM_AROUND).await?;
     let limit = SizeLimit::new().whole_stream(LARGEST_BODY + FORM_AROUND);
     let constraints = Constraints::new().size_limit(limit);
     let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
@@ -112,40 +115,46 @@ pub(super) async fn post(asked: &Asked, request: &Parts, body: Body) -> Result<R
         .ok_or_else(|| LiveError::body("The request has no part."))?;
     let name = part.file_name().ok_or_else(|| LiveError::missing("filename"))?.to_owned();
     names::check(&name).map_err(|reason| bad_name(&name, reason))?;
-    let stored = store(asked, Box::pin(part.map_err(as_io))).await?;
+    let stored = store(request, Box::pin(part.map_err(as_io))).await?;
     let alone = match form.next_field().await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => Err(LiveError::body("Only one part is supported in a request.")),
         Err(error) => Err(bad_form(error)),
     };
     if let Err(error) = alone {
-        forget(&*asked.app().tree, stored).await;
+        forget(&*request.state().tree, stored).await;
         return Err(error);
     }
-    let stored = downsized(asked, &name, stored).await?;
-    let written = name_it(asked, parent, &name, stored, on_conflict)
+    let stored = downsized(request, &name, stored).await?;
+    let written = name_it(request, parent, &name, stored, on_conflict)
         .await
         .map_err(|error| LiveError::in_folder(error, &name, &shown))?;
-    Ok(uploaded(asked, &written))
+    Ok(uploaded(request, &written))
 }
 
 /// `POST {folder}/files?state=…&redirect_uri=…`: the answer, good or bad, as a page that leads a
 /// browser back to whoever sent it (A.6).
-pub(super) async fn post_from_page(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
-    let Some(redirect) = asked.query.get("redirect_uri") else {
-        return post(asked, request, body).await;
+pub(super) async fn post_from_page(
+    request: &LiveRequest,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response> {
+    let Some(redirect) = request.query.get("redirect_uri") else {
+        return post(request, parts, body).await;
     };
     // Where an application's own domain would be asked for; this server knows only its machine.
-    let mut target = oauth::redirect_target(redirect, &asked.objects.origin).ok_or_else(|| {
+    let mut target = request.objects.base_url.redirect_target(redirect).ok_or_else(|| {
         LiveError::parameter("The 'redirect_uri' doesn't lead to the application's domain.")
     })?;
-    let answer = match post(asked, request, body).await {
+    let answer = match post(request, parts, body).await {
         Ok(answer) => answer,
-        Err(error) => error.response(&Presentation { pretty: false, ..Presentation::default() }),
+        Err(error) => {
+            error.response(&ResponseFormat { pretty: false, ..ResponseFormat::default() })
+        }
     };
     let result = axum::body::to_bytes(answer.into_body(), LARGEST_RESULT).await;
     let result = result.map_err(|error| LiveError::body(error.to_string()))?;
-    let state = asked.query.get("state");
+    let state = request.query.get("state");
     let state = state.map(|state| format!("state={}&", encoded(state))).unwrap_or_default();
     let result = String::from_utf8_lossy(&result);
     target.set_fragment(Some(&format!("{state}result={}", encoded(&result))));
@@ -162,10 +171,10 @@ pub(super) async fn post_from_page(asked: &Asked, request: &Parts, body: Body) -
 }
 
 /// What happens when the name is taken: `overwrite`, in the query or as a header.
-fn on_conflict(asked: &Asked, request: &Parts) -> Result<OnConflict> {
-    downsize(asked)?;
-    let header = request.headers.get("overwrite").and_then(|value| value.to_str().ok());
-    let value = asked.query.get("overwrite").or(header).unwrap_or("true");
+fn on_conflict(request: &LiveRequest, parts: &Parts) -> Result<OnConflict> {
+    downsize(request)?;
+    let header = parts.headers.get("overwrite").and_then(|value| value.to_str().ok());
+    let value = request.query.get("overwrite").or(header).unwrap_or("true");
     match value.to_ascii_lowercase().as_str() {
         "true" => Ok(OnConflict::Replace),
         "false" => Ok(OnConflict::Fail),
@@ -177,22 +186,22 @@ fn on_conflict(asked: &Asked, request: &Parts) -> Result<OnConflict> {
 }
 
 /// Whether large photos are made smaller: unless the client says no (A.3).
-fn downsize(asked: &Asked) -> Result<bool> {
-    Ok(asked.query.flag("downsize_photo_uploads")?.unwrap_or(true))
+fn downsize(request: &LiveRequest) -> Result<bool> {
+    Ok(request.query.flag("downsize_photo_uploads")?.unwrap_or(true))
 }
 
 /// A photo of more than 2048 × 2048 made to fit, where the client did not say no; everything else
 /// as it came.
-async fn downsized(asked: &Asked, name: &str, stored: Stored) -> Result<Stored> {
+async fn downsized(request: &LiveRequest, name: &str, stored: Stored) -> Result<Stored> {
     let large = match stored.media.as_deref() {
         Some(Media::Photo(photo)) => photo.width.max(photo.height) > LARGEST_PHOTO,
         _ => false,
     };
-    if !large || ObjectType::of_name(name) != ObjectType::Photo || !downsize(asked)? {
+    if !large || ObjectType::of_name(name) != ObjectType::Photo || !downsize(request)? {
         return Ok(stored);
     }
     let (size, stored) = (stored.size, Arc::new(stored));
-    let (tree, taken) = (Arc::clone(&asked.app().tree), Arc::clone(&stored));
+    let (tree, taken) = (Arc::clone(&request.state().tree), Arc::clone(&stored));
     let fetch = Fetch::new(move |range| {
         let (tree, taken) = (Arc::clone(&tree), Arc::clone(&taken));
         async move {
@@ -203,7 +212,7 @@ async fn downsized(asked: &Asked, name: &str, stored: Stored) -> Result<Stored> 
     });
     match picture::shrunk(Reading::new(size, fetch), LARGEST_PHOTO).await {
         Ok(Some(smaller)) => {
-            store(asked, Box::pin(futures::stream::once(async { Ok(smaller) }))).await
+            store(request, Box::pin(futures::stream::once(async { Ok(smaller) }))).await
         }
         Ok(None) => given_back(stored),
         Err(error) => {
@@ -219,27 +228,27 @@ fn given_back(stored: Arc<Stored>) -> Result<Stored> {
 }
 
 /// Takes a request's body in.
-async fn take_in(asked: &Asked, request: &Parts, body: Body) -> Result<Stored> {
-    acceptable(asked, request, LARGEST_BODY).await?;
-    store(asked, Box::pin(body.into_data_stream().map_err(std::io::Error::other))).await
+async fn take_in(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Stored> {
+    acceptable(request, parts, LARGEST_BODY).await?;
+    store(request, Box::pin(body.into_data_stream().map_err(std::io::Error::other))).await
 }
 
 /// Whether a body may come, as far as that shows before it does.
-async fn acceptable(asked: &Asked, request: &Parts, most: u64) -> Result<()> {
-    if let Some(encoding) = request.headers.get(header::CONTENT_ENCODING)
+async fn acceptable(request: &LiveRequest, parts: &Parts, most: u64) -> Result<()> {
+    if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
         return Err(LiveError::media_type("A body with a Content-Encoding isn't supported."));
     }
-    let length = request.headers.get(header::CONTENT_LENGTH);
+    let length = parts.headers.get(header::CONTENT_LENGTH);
     let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length| length > most) {
         return Err(LiveError::too_large(LARGEST_BODY));
     }
     if length.is_none_or(|length| length >= LOOK_AHEAD) {
-        asked.node().await?;
-        let drive = asked.app().tree.drive_info(asked.drive()).await;
-        let drive = drive.map_err(|error| LiveError::tree(error, asked.shown()))?;
+        request.node().await?;
+        let drive = request.state().tree.drive_info(request.drive()).await;
+        let drive = drive.map_err(|error| LiveError::tree(error, request.shown()))?;
         // What it overwrites may make room, so only what can never fit is refused here.
         if length.unwrap_or(0).saturating_sub(FORM_AROUND) > drive.quota {
             return Err(LiveError::full());
@@ -248,26 +257,30 @@ async fn acceptable(asked: &Asked, request: &Parts, most: u64) -> Result<()> {
     Ok(())
 }
 
-async fn store(asked: &Asked, body: Bytestream) -> Result<Stored> {
-    let stored = asked.app().tree.store(body, LARGEST_BODY).await;
-    stored.map_err(|error| LiveError::tree(error, asked.shown()))
+async fn store(request: &LiveRequest, body: Bytestream) -> Result<Stored> {
+    let stored = request.state().tree.store(body, LARGEST_BODY).await;
+    stored.map_err(|error| LiveError::tree(error, request.shown()))
 }
 
 async fn name_it(
-    asked: &Asked,
+    request: &LiveRequest,
     parent: ItemNo,
     name: &str,
     stored: Stored,
     on_conflict: OnConflict,
 ) -> Result<Written, TreeError> {
     let new = NewItem::default();
-    asked.app().tree.put(asked.drive(), parent, name, stored, new, on_conflict, Expect::Any).await
+    request
+        .state()
+        .tree
+        .put(request.drive(), parent, name, stored, new, on_conflict, Expect::Any)
+        .await
 }
 
-fn uploaded(asked: &Asked, Written { node, created }: &Written) -> Response {
+fn uploaded(request: &LiveRequest, Written { node, created }: &Written) -> Response {
     let status = if *created { StatusCode::CREATED } else { StatusCode::OK };
-    let response = asked.presentation.json(status, &asked.objects.uploaded(node));
-    asked.located(response, node)
+    let response = request.format.json(status, &request.objects.uploaded(node));
+    request.located(response, node)
 }
 
 fn bad_form(error: multer::Error) -> LiveError {

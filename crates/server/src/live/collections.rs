@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use axum::response::Response;
 
 use super::{
-    Asked,
-    access::Access,
+    LiveRequest,
     error::{LiveError, Result},
-    kinds::ObjectType,
     listing::{self, Request},
+    object_access::Access,
+    object_type::ObjectType,
     route::{BASE, Which},
 };
 use crate::tree::{ItemNo, Listing, Media, Node, NodeKind, Order, ROOT, fold};
@@ -26,27 +26,27 @@ const STRIDE: u64 = 1000;
 const PAGE: u64 = 100;
 
 /// `GET {user}/albums`.
-pub(super) async fn albums(asked: &Asked) -> Result<Response> {
-    let mut request = Request::of(&asked.query)?;
-    request.narrow(&[ObjectType::Album]);
+pub(super) async fn albums(request: &LiveRequest) -> Result<Response> {
+    let mut options = Request::of(&request.query)?;
+    options.narrow(&[ObjectType::Album]);
     let which = Listing { order: Order::Name, ..Listing::default() };
-    let children = asked.app().tree.children(asked.drive(), ROOT, which).await;
-    let mut nodes = children.map_err(|error| LiveError::tree(error, asked.shown()))?;
-    nodes.retain(|node| request.takes(ObjectType::of(node)));
-    found(asked, &request, nodes, "me/albums").await
+    let children = request.state().tree.children(request.drive(), ROOT, which).await;
+    let mut nodes = children.map_err(|error| LiveError::tree(error, request.shown()))?;
+    nodes.retain(|node| options.takes(ObjectType::of(node)));
+    found(request, &options, nodes, "me/albums").await
 }
 
 /// `GET {user}/skydrive/recent_docs`: files, those last changed by the user first.
-pub(super) async fn recent(asked: &Asked) -> Result<Response> {
-    let mut request = Request::of(&asked.query)?;
-    let most = usize::try_from(request.wanted(PAGE)).unwrap_or(usize::MAX);
+pub(super) async fn recent(request: &LiveRequest) -> Result<Response> {
+    let mut options = Request::of(&request.query)?;
+    let most = usize::try_from(options.wanted(PAGE)).unwrap_or(usize::MAX);
     let mut nodes: Vec<Node> = Vec::new();
     let newest_first = |nodes: &mut Vec<Node>| {
         nodes.sort_by_key(|node| std::cmp::Reverse((node.client_modified, node.no)));
         nodes.truncate(most);
     };
-    scan(asked, ROOT, |node| {
-        if node.kind == NodeKind::File && request.takes(ObjectType::of(&node)) {
+    scan(request, ROOT, |node| {
+        if node.kind == NodeKind::File && options.takes(ObjectType::of(&node)) {
             nodes.push(node);
             if nodes.len() >= most.saturating_mul(2).max(STRIDE as usize) {
                 newest_first(&mut nodes);
@@ -56,18 +56,18 @@ pub(super) async fn recent(asked: &Asked) -> Result<Response> {
     })
     .await?;
     newest_first(&mut nodes);
-    found(asked, &request, nodes, "me/skydrive/recent_docs").await
+    found(request, &options, nodes, "me/skydrive/recent_docs").await
 }
 
 /// `GET {user}/skydrive/shared…`: what others put here.
-pub(super) async fn shared(asked: &Asked, which: Which) -> Result<Response> {
-    let mut request = Request::of(&asked.query)?;
+pub(super) async fn shared(request: &LiveRequest, which: Which) -> Result<Response> {
+    let mut options = Request::of(&request.query)?;
     if let Some(types) = which.types() {
-        request.narrow(types);
+        options.narrow(types);
     }
     let mut nodes = Vec::new();
-    scan(asked, ROOT, |node| {
-        if node.owner.is_some() && request.takes(ObjectType::of(&node)) {
+    scan(request, ROOT, |node| {
+        if node.owner.is_some() && options.takes(ObjectType::of(&node)) {
             nodes.push(node);
         }
         true
@@ -77,24 +77,24 @@ pub(super) async fn shared(asked: &Asked, which: Which) -> Result<Response> {
         Which::Files => "me/skydrive/shared".to_owned(),
         which => format!("me/skydrive/shared/{}", which.name()),
     };
-    found(asked, &request, nodes, &path).await
+    found(request, &options, nodes, &path).await
 }
 
 /// `GET {folder}/search?q=…`: files and folders whose name, description or song has the words.
-pub(super) async fn search(asked: &Asked) -> Result<Response> {
-    let mut request = Request::of(&asked.query)?;
-    let sought = fold(asked.query.get("q").ok_or_else(|| LiveError::missing("q"))?);
-    let most = request.wanted(PAGE);
-    let (folder, shown) = asked.folder()?;
+pub(super) async fn search(request: &LiveRequest) -> Result<Response> {
+    let mut options = Request::of(&request.query)?;
+    let sought = fold(request.query.get("q").ok_or_else(|| LiveError::missing("q"))?);
+    let most = options.wanted(PAGE);
+    let (folder, shown) = request.folder()?;
     let mut nodes = Vec::new();
-    scan(asked, folder, |node| {
-        if request.takes(ObjectType::of(&node)) && has(&node, &sought) {
+    scan(request, folder, |node| {
+        if options.takes(ObjectType::of(&node)) && has(&node, &sought) {
             nodes.push(node);
         }
         (nodes.len() as u64) < most
     })
     .await?;
-    found(asked, &request, nodes, &format!("{shown}/search")).await
+    found(request, &options, nodes, &format!("{shown}/search")).await
 }
 
 /// Whether a text is in what an item says of itself.
@@ -111,11 +111,15 @@ fn has(node: &Node, sought: &str) -> bool {
 }
 
 /// Gives every item below a folder to `take`, until it has enough.
-async fn scan(asked: &Asked, folder: ItemNo, mut take: impl FnMut(Node) -> bool) -> Result<()> {
+async fn scan(
+    request: &LiveRequest,
+    folder: ItemNo,
+    mut take: impl FnMut(Node) -> bool,
+) -> Result<()> {
     let mut at = Some(0);
     while let Some(from) = at {
-        let page = asked.app().tree.below(asked.drive(), folder, from, STRIDE).await;
-        let (nodes, next) = page.map_err(|error| LiveError::tree(error, asked.shown()))?;
+        let page = request.state().tree.below(request.drive(), folder, from, STRIDE).await;
+        let (nodes, next) = page.map_err(|error| LiveError::tree(error, request.shown()))?;
         for node in nodes {
             if !take(node) {
                 return Ok(());
@@ -127,8 +131,13 @@ async fn scan(asked: &Asked, folder: ItemNo, mut take: impl FnMut(Node) -> bool)
 }
 
 /// A page of what was found, from the first on; each with who can see it.
-async fn found(asked: &Asked, request: &Request, nodes: Vec<Node>, path: &str) -> Result<Response> {
-    let (nodes, more) = request.cut(nodes);
+async fn found(
+    request: &LiveRequest,
+    options: &Request,
+    nodes: Vec<Node>,
+    path: &str,
+) -> Result<Response> {
+    let (nodes, more) = options.cut(nodes);
     let mut known: HashMap<Option<ItemNo>, Access> = HashMap::new();
     let mut shown = Vec::with_capacity(nodes.len());
     for node in nodes {
@@ -136,13 +145,13 @@ async fn found(asked: &Asked, request: &Request, nodes: Vec<Node>, path: &str) -
         let above = match known.get(&folder) {
             Some(&above) => above,
             None => {
-                let above = asked.access_above(&node).await?;
+                let above = request.access_above(&node).await?;
                 known.insert(folder, above);
                 above
             }
         };
         shown.push((node, above));
     }
-    let url = asked.objects.origin.url(&format!("{BASE}/{path}"));
-    Ok(listing::answer(asked, shown, request.paging(&url, more)))
+    let url = request.objects.base_url.url(&format!("{BASE}/{path}"));
+    Ok(listing::answer(request, shown, options.paging(&url, more)))
 }

@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Asked,
+    LiveRequest,
     error::{LiveError, Result},
-    extra::{Comment, Extra, Person, Tag},
+    facets::{Comment, LiveFacets, Person, Tag},
     fields::Fields,
     ids::{CommentId, TagId},
     items::no_content,
-    kinds::ObjectType,
     listing::{Paging, Request},
+    object_type::ObjectType,
     objects::{Objects, time},
     route::BASE,
 };
@@ -52,12 +52,12 @@ struct Collection<T> {
 }
 
 /// The page of a list that `limit` and `offset` select.
-fn page<T: Serialize>(asked: &Asked, all: Vec<T>, list: &str) -> Result<Response> {
-    let request = Request::of(&asked.query)?;
-    let (data, more) = request.cut(all);
-    let url = asked.objects.origin.url(&format!("{BASE}/{}/{list}", asked.shown()));
-    let paging = request.paging(&url, more);
-    Ok(asked.presentation.json(StatusCode::OK, &Collection { data, paging }))
+fn page<T: Serialize>(request: &LiveRequest, all: Vec<T>, list: &str) -> Result<Response> {
+    let options = Request::of(&request.query)?;
+    let (data, more) = options.cut(all);
+    let url = request.objects.base_url.url(&format!("{BASE}/{}/{list}", request.shown()));
+    let paging = options.paging(&url, more);
+    Ok(request.format.json(StatusCode::OK, &Collection { data, paging }))
 }
 
 impl Objects {
@@ -84,39 +84,40 @@ impl Objects {
 }
 
 /// An item that can be commented.
-async fn commented(asked: &Asked) -> Result<Node> {
-    let node = asked.node().await?;
+async fn commented(request: &LiveRequest) -> Result<Node> {
+    let node = request.node().await?;
     match node.kind {
         NodeKind::File => Ok(node),
-        NodeKind::Folder | NodeKind::Notebook => Err(asked.unsupported(&node, "comments")),
+        NodeKind::Folder | NodeKind::Notebook => Err(request.unsupported(&node, "comments")),
     }
 }
 
 /// `GET {item}/comments`.
-pub(super) async fn list(asked: &Asked) -> Result<Response> {
-    let node = commented(asked).await?;
-    let extra = Extra::of(&node);
-    let all = extra.comments.iter().map(|comment| asked.objects.comment(&node, comment)).collect();
-    page(asked, all, "comments")
+pub(super) async fn list(request: &LiveRequest) -> Result<Response> {
+    let node = commented(request).await?;
+    let extra = LiveFacets::of(&node);
+    let all =
+        extra.comments.iter().map(|comment| request.objects.comment(&node, comment)).collect();
+    page(request, all, "comments")
 }
 
 /// `POST {item}/comments`.
-pub(super) async fn add(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
-    let fields = Fields::of(request, body, &asked.query).await?;
+pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
+    let fields = Fields::of(parts, body, &request.query).await?;
     let message = fields.required("message")?;
     if message.chars().count() > LONGEST {
         return Err(LiveError::parameter(format!(
             "The value of 'message' is longer than {LONGEST} characters."
         )));
     }
-    let node = commented(asked).await?;
+    let node = commented(request).await?;
     let created = Timestamp::now();
-    let (node, comment) = asked
+    let (node, comment) = request
         .change_extra(node, |extra| {
             extra.last_comment += 1;
             let comment = Comment {
                 number: extra.last_comment,
-                from: asked.objects.account.name.clone(),
+                from: request.objects.account.name.clone(),
                 message: message.to_owned(),
                 created,
             };
@@ -124,9 +125,9 @@ pub(super) async fn add(asked: &Asked, request: &Parts, body: Body) -> Result<Re
             Ok((comment, true))
         })
         .await?;
-    let object = asked.objects.comment(&node, &comment);
-    let mut response = asked.presentation.json(StatusCode::CREATED, &object);
-    let location = asked.objects.origin.url(&format!("{BASE}/{}", object.id));
+    let object = request.objects.comment(&node, &comment);
+    let mut response = request.format.json(StatusCode::CREATED, &object);
+    let location = request.objects.base_url.url(&format!("{BASE}/{}", object.id));
     // An id has no character that a header may not have.
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -135,18 +136,18 @@ pub(super) async fn add(asked: &Asked, request: &Parts, body: Body) -> Result<Re
 }
 
 /// `GET {comment}`.
-pub(super) async fn get(asked: &Asked, id: &CommentId) -> Result<Response> {
-    let node = asked.node().await?;
-    let extra = Extra::of(&node);
+pub(super) async fn get(request: &LiveRequest, id: &CommentId) -> Result<Response> {
+    let node = request.node().await?;
+    let extra = LiveFacets::of(&node);
     let comment = extra.comments.iter().find(|comment| comment.number == id.number);
     let comment = comment.ok_or_else(|| LiveError::not_found(id))?;
-    Ok(asked.presentation.json(StatusCode::OK, &asked.objects.comment(&node, comment)))
+    Ok(request.format.json(StatusCode::OK, &request.objects.comment(&node, comment)))
 }
 
 /// `DELETE {comment}`.
-pub(super) async fn delete(asked: &Asked, id: &CommentId) -> Result<Response> {
-    let node = asked.node().await?;
-    let gone = |extra: &mut Extra| {
+pub(super) async fn delete(request: &LiveRequest, id: &CommentId) -> Result<Response> {
+    let node = request.node().await?;
+    let gone = |extra: &mut LiveFacets| {
         let before = extra.comments.len();
         extra.comments.retain(|comment| comment.number != id.number);
         match extra.comments.len() == before {
@@ -154,26 +155,26 @@ pub(super) async fn delete(asked: &Asked, id: &CommentId) -> Result<Response> {
             false => Ok(((), true)),
         }
     };
-    asked.change_extra(node, gone).await?;
+    request.change_extra(node, gone).await?;
     Ok(no_content())
 }
 
 /// `GET {item}/tags`.
-pub(super) async fn tags(asked: &Asked) -> Result<Response> {
-    let node = asked.node().await?;
+pub(super) async fn tags(request: &LiveRequest) -> Result<Response> {
+    let node = request.node().await?;
     if !matches!(ObjectType::of(&node), ObjectType::Photo | ObjectType::Video) {
-        return Err(asked.unsupported(&node, "tags"));
+        return Err(request.unsupported(&node, "tags"));
     }
-    let extra = Extra::of(&node);
+    let extra = LiveFacets::of(&node);
     let tags = extra.tags.iter().enumerate();
-    let all = tags.map(|(at, tag)| asked.objects.tag(&node, at, tag)).collect();
-    page(asked, all, "tags")
+    let all = tags.map(|(at, tag)| request.objects.tag(&node, at, tag)).collect();
+    page(request, all, "tags")
 }
 
 /// `GET {tag}`.
-pub(super) async fn tag(asked: &Asked, id: &TagId) -> Result<Response> {
-    let node = asked.node().await?;
-    let extra = Extra::of(&node);
+pub(super) async fn tag(request: &LiveRequest, id: &TagId) -> Result<Response> {
+    let node = request.node().await?;
+    let extra = LiveFacets::of(&node);
     let tag = extra.tags.get(id.at).ok_or_else(|| LiveError::not_found(id))?;
-    Ok(asked.presentation.json(StatusCode::OK, &asked.objects.tag(&node, id.at, tag)))
+    Ok(request.format.json(StatusCode::OK, &request.objects.tag(&node, id.at, tag)))
 }

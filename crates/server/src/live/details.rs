@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    extra::Extra,
-    kinds::ObjectType,
-    objects::{Objects, Shown, time},
+    facets::LiveFacets,
+    object_type::ObjectType,
+    objects::{ObjectView, Objects, time},
     pictures::Size,
 };
 use crate::{
@@ -85,8 +85,8 @@ impl Objects {
         &self,
         node: &Node,
         object_type: ObjectType,
-        extra: &Extra,
-        shown: Shown,
+        extra: &LiveFacets,
+        shown: ObjectView,
     ) -> Option<Details> {
         let media = node.content.as_ref().and_then(|content| content.media.as_deref());
         let pictures = || self.pictures(node, shown.attachment);
@@ -157,7 +157,7 @@ impl From<MediaPlace> for Location {
 }
 
 impl AudioDetails {
-    fn new(audio: Audio, extra: &Extra, picture: &Pictures) -> Self {
+    fn new(audio: Audio, extra: &LiveFacets, picture: &Pictures) -> Self {
         let nothing = Map::new();
         let said = extra.audio.as_ref().map_or(&nothing, |song| &song.said);
         let text = |name: &str, told: Option<String>| match said.get(name) {

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::json;
 
-use super::present::Presentation;
+use super::response_format::ResponseFormat;
 use crate::{account::Refusal, tree::TreeError};
 
 /// A refusal: an HTTP status, the reference's code, and a message.
@@ -162,9 +162,9 @@ impl LiveError {
     }
 
     /// The answer.
-    pub(super) fn response(&self, presentation: &Presentation) -> Response {
+    pub(super) fn response(&self, format: &ResponseFormat) -> Response {
         let body = json!({ "error": { "code": self.code, "message": self.message } });
-        let mut response = presentation.failure(self.status, &body);
+        let mut response = format.failure(self.status, &body);
         if let Some(challenge) = self.challenge {
             response
                 .headers_mut()

@@ -9,13 +9,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Asked,
+    LiveRequest,
     error::{LiveError, Result},
-    extra::Extra,
+    facets::LiveFacets,
     fields::Fields,
     ids::{IdKind, LiveId},
-    kinds::ObjectType,
     names,
+    object_type::ObjectType,
     objects::time,
 };
 use crate::tree::{Change, DriveInfo, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT};
@@ -34,15 +34,15 @@ struct User<'a> {
 }
 
 /// The drive of the user that was asked for.
-async fn drive(asked: &Asked) -> Result<DriveInfo> {
-    let account = &asked.objects.account;
-    let drive = asked.app().tree.drive_info(account.drive).await;
+async fn drive(request: &LiveRequest) -> Result<DriveInfo> {
+    let account = &request.objects.account;
+    let drive = request.state().tree.drive_info(account.drive).await;
     drive.map_err(|error| LiveError::tree(error, &account.cid))
 }
 
-pub(super) async fn user(asked: &Asked) -> Result<Response> {
-    let account = &asked.objects.account;
-    let drive = drive(asked).await?;
+pub(super) async fn user(request: &LiveRequest) -> Result<Response> {
+    let account = &request.objects.account;
+    let drive = drive(request).await?;
     let name = account.display_name();
     let (first_name, last_name) = match name.split_once(' ') {
         Some((first, last)) => (first, Some(last)),
@@ -53,39 +53,39 @@ pub(super) async fn user(asked: &Asked) -> Result<Response> {
         name,
         first_name,
         last_name,
-        link: asked.objects.origin.url(&format!("/profile.aspx?cid={}", account.cid)),
+        link: request.objects.base_url.url(&format!("/profile.aspx?cid={}", account.cid)),
         gender: None,
         locale: "en_US",
         updated_time: time(drive.created),
     };
-    Ok(asked.presentation.json(StatusCode::OK, &user))
+    Ok(request.format.json(StatusCode::OK, &user))
 }
 
-pub(super) async fn quota(asked: &Asked) -> Result<Response> {
-    let drive = drive(asked).await?;
+pub(super) async fn quota(request: &LiveRequest) -> Result<Response> {
+    let drive = drive(request).await?;
     let available = drive.quota.saturating_sub(drive.used);
     let quota = json!({ "quota": drive.quota, "available": available });
-    Ok(asked.presentation.json(StatusCode::OK, &quota))
+    Ok(request.format.json(StatusCode::OK, &quota))
 }
 
 /// `GET me/permissions`.
-pub(super) fn permissions(asked: &Asked) -> Response {
-    asked.presentation.json(StatusCode::OK, &json!({ "data": [asked.scopes.told()] }))
+pub(super) fn permissions(request: &LiveRequest) -> Response {
+    request.format.json(StatusCode::OK, &json!({ "data": [request.scopes.told()] }))
 }
 
-pub(super) async fn get(asked: &Asked) -> Result<Response> {
-    let node = asked.readable().await?;
-    asked.object(StatusCode::OK, &node).await
+pub(super) async fn get(request: &LiveRequest) -> Result<Response> {
+    let node = request.readable().await?;
+    request.object(StatusCode::OK, &node).await
 }
 
 /// `POST {folder}`, or `POST me/albums`: albums are in the root folder.
 pub(super) async fn create_folder(
-    asked: &Asked,
+    request: &LiveRequest,
     album: bool,
-    request: &Parts,
+    parts: &Parts,
     body: Body,
 ) -> Result<Response> {
-    let fields = Fields::of(request, body, &asked.query).await?;
+    let fields = Fields::of(parts, body, &request.query).await?;
     let name = fields.required("name")?;
     names::check(name).map_err(|reason| bad_name(name, reason))?;
     if let Some(order) = fields.text("sort_by")?.filter(|order| !order.is_empty()) {
@@ -95,11 +95,11 @@ pub(super) async fn create_folder(
         )));
     }
     let (parent, shown) = match album {
-        true => (ROOT, LiveId::folder(&asked.objects.account.cid, ROOT).to_string()),
-        false => asked.folder()?,
+        true => (ROOT, LiveId::folder(&request.objects.account.cid, ROOT).to_string()),
+        false => request.folder()?,
     };
     let facets = match album {
-        true => Extra::of_album().facets(),
+        true => LiveFacets::of_album().facets(),
         false => Map::new(),
     };
     let new = NewItem {
@@ -107,17 +107,17 @@ pub(super) async fn create_folder(
         facets,
         ..NewItem::default()
     };
-    let written = asked
-        .app()
+    let written = request
+        .state()
         .tree
-        .make(asked.drive(), parent, name, NodeKind::Folder, new, OnConflict::Fail)
+        .make(request.drive(), parent, name, NodeKind::Folder, new, OnConflict::Fail)
         .await
         .map_err(|error| LiveError::in_folder(error, name, &shown))?;
-    asked.created(&written.node).await
+    request.created(&written.node).await
 }
 
-pub(super) async fn update(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
-    let fields = Fields::of(request, body, &asked.query).await?;
+pub(super) async fn update(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
+    let fields = Fields::of(parts, body, &request.query).await?;
     let name = fields.text("name")?;
     if let Some(name) = name {
         names::check(name).map_err(|reason| bad_name(name, reason))?;
@@ -127,30 +127,30 @@ pub(super) async fn update(asked: &Asked, request: &Parts, body: Body) -> Result
     if name.is_none() && description.is_none() && song.is_empty() {
         return Err(LiveError::missing("name"));
     }
-    let mut node = asked.node().await?;
+    let mut node = request.node().await?;
     if let Some(name) = name.filter(|name| loses_extension(&node, name)) {
         return Err(bad_name(name, "a file's name needs its filename extension"));
     }
     if !song.is_empty() && ObjectType::of(&node) == ObjectType::Audio {
         let was = node.clone();
-        let say = |extra: &mut Extra| {
+        let say = |extra: &mut LiveFacets| {
             extra.set_song(&was, song.clone());
             Ok(((), true))
         };
-        node = asked.change_extra(node, say).await?.0;
+        node = request.change_extra(node, say).await?.0;
     }
     let change = Change {
         name: name.map(str::to_owned),
         description: description.map(|description| description.map(str::to_owned)),
         ..Change::default()
     };
-    let node = asked
-        .app()
+    let node = request
+        .state()
         .tree
-        .update(asked.drive(), node.no, change, OnConflict::Fail, Expect::Any)
+        .update(request.drive(), node.no, change, OnConflict::Fail, Expect::Any)
         .await
-        .map_err(|error| LiveError::in_folder(error, name.unwrap_or_default(), &asked.shown()))?;
-    asked.object(StatusCode::OK, &node).await
+        .map_err(|error| LiveError::in_folder(error, name.unwrap_or_default(), &request.shown()))?;
+    request.object(StatusCode::OK, &node).await
 }
 
 /// Whether a new name has no extension where the old one had: "filename extension is required when
@@ -174,14 +174,14 @@ fn song(fields: &Fields) -> Result<Map<String, Value>> {
     Ok(said)
 }
 
-pub(super) async fn delete(asked: &Asked) -> Result<Response> {
-    let node = asked.node().await?;
-    asked
-        .app()
+pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
+    let node = request.node().await?;
+    request
+        .state()
         .tree
-        .trash(asked.drive(), node.no, Expect::Any)
+        .trash(request.drive(), node.no, Expect::Any)
         .await
-        .map_err(|error| LiveError::tree(error, asked.shown()))?;
+        .map_err(|error| LiveError::tree(error, request.shown()))?;
     Ok(no_content())
 }
 
@@ -193,42 +193,42 @@ pub(super) fn no_content() -> Response {
 }
 
 /// `MOVE`: the same item in another folder, under its name. Nothing is overwritten.
-pub(super) async fn move_to(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
-    let (to, shown) = destination(asked, request, body).await?;
-    let node = asked.node().await?;
+pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
+    let (to, shown) = destination(request, parts, body).await?;
+    let node = request.node().await?;
     let change = Change { parents: Some(vec![to]), ..Change::default() };
-    let node = asked
-        .app()
+    let node = request
+        .state()
         .tree
-        .update(asked.drive(), node.no, change, OnConflict::Fail, Expect::Any)
+        .update(request.drive(), node.no, change, OnConflict::Fail, Expect::Any)
         .await
         .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
-    asked.created(&node).await
+    request.created(&node).await
 }
 
 /// `COPY`: a new file in another folder, under the same name. Nothing is overwritten, and folders
 /// are not copied.
-pub(super) async fn copy_to(asked: &Asked, request: &Parts, body: Body) -> Result<Response> {
-    let (to, shown) = destination(asked, request, body).await?;
-    let node = asked.node().await?;
+pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) -> Result<Response> {
+    let (to, shown) = destination(request, parts, body).await?;
+    let node = request.node().await?;
     if node.kind != NodeKind::File {
         return Err(LiveError::url(format!(
             "Resource type '{}' can't be copied.",
             ObjectType::of(&node).name()
         )));
     }
-    let copy = asked
-        .app()
+    let copy = request
+        .state()
         .tree
-        .copy(asked.drive(), node.no, to, None, OnConflict::Fail)
+        .copy(request.drive(), node.no, to, None, OnConflict::Fail)
         .await
         .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
-    asked.created(&copy).await
+    request.created(&copy).await
 }
 
 /// The folder that `MOVE` and `COPY` go to. Well-known names do not do: it must be an id.
-async fn destination(asked: &Asked, request: &Parts, body: Body) -> Result<(ItemNo, String)> {
-    let fields = Fields::of(request, body, &asked.query).await?;
+async fn destination(request: &LiveRequest, parts: &Parts, body: Body) -> Result<(ItemNo, String)> {
+    let fields = Fields::of(parts, body, &request.query).await?;
     let text = fields.required("destination")?;
     let id = LiveId::parse(text).filter(|id| id.kind == IdKind::Folder).ok_or_else(|| {
         LiveError::parameter(format!(
@@ -236,7 +236,7 @@ async fn destination(asked: &Asked, request: &Parts, body: Body) -> Result<(Item
         ))
     })?;
     // Nothing is moved or copied from one user to another.
-    if id.cid != asked.objects.account.cid {
+    if id.cid != request.objects.account.cid {
         return Err(LiveError::not_found(text));
     }
     Ok((id.number, text.to_owned()))
@@ -246,12 +246,12 @@ pub(super) fn bad_name(name: &str, reason: &str) -> LiveError {
     LiveError::parameter(format!("The name '{name}' isn't valid: {reason}."))
 }
 
-impl Asked {
+impl LiveRequest {
     /// An item as the whole answer.
     async fn object(&self, status: StatusCode, node: &Node) -> Result<Response> {
         let above = self.access_above(node).await?;
         let object = self.objects.object(node, self.shown_how, above);
-        Ok(self.presentation.json(status, &object))
+        Ok(self.format.json(status, &object))
     }
 
     /// An item that is somewhere new.

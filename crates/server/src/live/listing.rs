@@ -8,13 +8,13 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    Asked,
-    access::Access,
+    LiveRequest,
     error::{LiveError, Result},
-    kinds::ObjectType,
-    objects::{Objects, Shown},
-    present::Presentation,
+    object_access::Access,
+    object_type::ObjectType,
+    objects::{ObjectView, Objects},
     query::Query,
+    response_format::ResponseFormat,
     route::{BASE, Which},
 };
 use crate::tree::{self, Node, Order};
@@ -201,44 +201,44 @@ impl Which {
 pub(super) const VISUAL: &[ObjectType] = &[ObjectType::Album, ObjectType::Photo, ObjectType::Video];
 
 /// Lists a folder.
-pub(super) async fn list(asked: &Asked, which: Which) -> Result<Response> {
-    let mut request = Request::of(&asked.query)?;
-    let (folder, shown) = asked.folder()?;
+pub(super) async fn list(request: &LiveRequest, which: Which) -> Result<Response> {
+    let mut options = Request::of(&request.query)?;
+    let (folder, shown) = request.folder()?;
     if let Some(types) = which.types() {
-        request.narrow(types);
+        options.narrow(types);
     }
-    if !asked.scopes.reads_all() {
-        request.narrow(VISUAL);
+    if !request.scopes.reads_all() {
+        options.narrow(VISUAL);
     }
-    let children = asked.app().tree.children(asked.drive(), folder, request.listing()).await;
+    let children = request.state().tree.children(request.drive(), folder, options.listing()).await;
     let children = children.map_err(|error| LiveError::in_folder(error, "", &shown))?;
-    let (nodes, more) = request.page(children);
-    let url = asked.objects.origin.url(&format!("{BASE}/{shown}/{}", which.name()));
-    let above = asked.access_of_folder(folder).await?;
+    let (nodes, more) = options.page(children);
+    let url = request.objects.base_url.url(&format!("{BASE}/{shown}/{}", which.name()));
+    let above = request.access_of_folder(folder).await?;
     let nodes = nodes.into_iter().map(|node| (node, above)).collect();
-    Ok(answer(asked, nodes, request.paging(&url, more)))
+    Ok(answer(request, nodes, options.paging(&url, more)))
 }
 
 /// Items, each with who can see the folder it is in, as the answer.
 pub(super) fn answer(
-    asked: &Asked,
+    request: &LiveRequest,
     nodes: Vec<(Node, Access)>,
     paging: Option<Paging>,
 ) -> Response {
-    let body = body(&asked.presentation, &asked.objects, nodes, paging, asked.shown_how);
-    asked.presentation.body(StatusCode::OK, body)
+    let body = body(&request.format, &request.objects, nodes, paging, request.shown_how);
+    request.format.body(StatusCode::OK, body)
 }
 
 /// The answer's body: whole if it is short, else written piece by piece as the client takes it.
 fn body(
-    presentation: &Presentation,
+    format: &ResponseFormat,
     objects: &Objects,
     nodes: Vec<(Node, Access)>,
     paging: Option<Paging>,
-    shown: Shown,
+    shown: ObjectView,
 ) -> Body {
     let short = nodes.len() <= PIECE;
-    let writer = Writer { presentation: presentation.clone(), objects: objects.clone(), shown };
+    let writer = Writer { format: format.clone(), objects: objects.clone(), shown };
     let end = writer.end(nodes.is_empty(), paging);
     let mut first = writer.begin();
     let mut nodes = nodes.into_iter();
@@ -261,15 +261,15 @@ fn body(
 
 /// Writes the pieces of a listing.
 struct Writer {
-    presentation: Presentation,
+    format: ResponseFormat,
     objects: Objects,
-    shown: Shown,
+    shown: ObjectView,
 }
 
 impl Writer {
     fn begin(&self) -> Vec<u8> {
-        let array = if self.presentation.pretty { "{\n  \"data\": [" } else { "{\"data\":[" };
-        (self.presentation.opening() + array).into_bytes()
+        let array = if self.format.pretty { "{\n  \"data\": [" } else { "{\"data\":[" };
+        (self.format.opening() + array).into_bytes()
     }
 
     /// What stands before an object.
@@ -277,24 +277,24 @@ impl Writer {
         if !first {
             piece.push(b',');
         }
-        if self.presentation.pretty {
+        if self.format.pretty {
             piece.extend_from_slice(b"\n    ");
         }
     }
 
     fn object(&self, node: &Node, above: Access) -> Vec<u8> {
-        self.presentation.value(&self.objects.object(node, self.shown, above), 2)
+        self.format.value(&self.objects.object(node, self.shown, above), 2)
     }
 
     fn end(&self, empty: bool, paging: Option<Paging>) -> Vec<u8> {
-        let pretty = self.presentation.pretty;
+        let pretty = self.format.pretty;
         let mut end = if pretty && !empty { b"\n  ]".to_vec() } else { b"]".to_vec() };
         if let Some(paging) = paging {
             end.extend_from_slice(if pretty { b",\n  \"paging\": " } else { b",\"paging\":" });
-            end.extend(self.presentation.value(&paging, 1));
+            end.extend(self.format.value(&paging, 1));
         }
         end.extend_from_slice(if pretty { b"\n}" } else { b"}" });
-        end.extend_from_slice(self.presentation.closing().as_bytes());
+        end.extend_from_slice(self.format.closing().as_bytes());
         end
     }
 }
@@ -303,12 +303,12 @@ impl Writer {
 mod tests {
     use super::*;
 
-    fn request(query: &str) -> Request {
+    fn options(query: &str) -> Request {
         Request::of(&Query::of(Some(query))).expect("a good query")
     }
 
     fn paging(query: &str, more: bool) -> Option<(Option<String>, Option<String>)> {
-        let paging = request(query).paging("U", more)?;
+        let paging = options(query).paging("U", more)?;
         Some((paging.previous, paging.next))
     }
 
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn one_child_more_is_asked_for_than_the_page_has() {
-        let listing = request("limit=2&offset=4&sort_by=Size&sort_order=descending").listing();
+        let listing = options("limit=2&offset=4&sort_by=Size&sort_order=descending").listing();
         assert_eq!((listing.offset, listing.limit), (4, Some(3)));
         assert_eq!((listing.order, listing.descending), (Order::Size, true));
     }

@@ -47,111 +47,134 @@
 //! refused, since it would not be kept. A body with a `Content-Encoding` is refused with 415. A page may be led back only to
 //! this machine.
 
-mod access;
 pub(super) mod bits;
 mod bytes;
 mod collections;
 mod comments;
 mod details;
 mod error;
-mod extra;
+mod facets;
 mod fields;
-mod friendly;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
 mod ids;
 mod items;
-mod kinds;
 mod listing;
 mod names;
+mod object_access;
+mod object_type;
 mod objects;
 pub(super) mod pictures;
-mod present;
 mod query;
+mod response_format;
 mod route;
 mod scopes;
 pub(super) mod sharing;
-pub(super) mod sign_in;
 #[cfg(test)]
 mod walk;
+mod well_known_folders;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::{
     body::Body,
-    extract::Request,
     http::{StatusCode, request::Parts},
     response::Response,
 };
 
 use super::{
-    app::{App, Exchange, FrontEnd},
     parameters,
+    protocol::{CrossSite, Declaration, OverBudget, Protocol, RequestContext, Routed},
+    state::ServerState,
     tree::{DriveNo, ItemNo, Node, ROOT},
     upload,
 };
-use access::Locale;
 use error::{LiveError, Result};
 pub(super) use ids::id_of;
 use ids::{IdKind, LiveId};
-use kinds::ObjectType;
-use objects::{Objects, Shown};
-use present::Presentation;
+use object_access::Locale;
+use object_type::ObjectType;
+use objects::{ObjectView, Objects};
 use query::Query;
+use response_format::ResponseFormat;
 use route::{Action, BASE, OPERATIONS, PREVIEW, Route, Subject, UNKNOWN, Whose};
 use scopes::{PHOTOS, READ, Scopes};
 
 /// The largest body of a PUT or POST, in bytes: 100 MB (A.6).
 const LARGEST_BODY: u64 = 100 << 20;
 
-/// Serves Live Connect.
+/// How Live Connect refuses a request beyond the budget (A.9).
+const OVER_BUDGET: OverBudget =
+    OverBudget { status: 420, retry_after: true, rate_limit_headers: false };
+
+/// Live Connect.
 pub(super) struct Live;
 
-#[async_trait]
-impl FrontEnd for Live {
-    fn operations(&self) -> &'static [&'static str] {
-        OPERATIONS
-    }
+/// A request as it was parsed.
+pub(super) struct LiveCall {
+    query: Query,
+    route: Result<Route>,
+}
 
-    fn serves(&self, path: &str) -> bool {
-        path.strip_prefix(BASE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
+impl Protocol for Live {
+    type Request = LiveCall;
 
-    fn operation(&self, request: &Parts) -> &'static str {
-        let query = Query::of(request.uri.query());
-        Route::of(request, &query).map_or(UNKNOWN, |route| match route.subject {
+    const DECLARATION: Declaration = Declaration {
+        operations: || OPERATIONS,
+        secret_urls: &[],
+        hash_members: &[],
+        over_budget: OVER_BUDGET,
+        failure,
+    };
+
+    fn route(_: &ServerState, parts: &Parts) -> Option<Routed<LiveCall>> {
+        let rest = parts.uri.path().strip_prefix(BASE)?;
+        if !(rest.is_empty() || rest.starts_with('/')) {
+            return None;
+        }
+        let query = Query::of(parts.uri.query());
+        let route = Route::of(parts, &query);
+        let operation = route.as_ref().map_or(UNKNOWN, |route| match route.subject {
             Subject::Preview => PREVIEW,
             _ => route.action.operation(),
-        })
-    }
-
-    async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
-        let query = Query::of(request.uri().query());
-        let presentation = match Presentation::of(&query, request.method()) {
-            Ok(presentation) => presentation,
-            Err(error) => return error.response(&Presentation::default()),
+        });
+        let cross_site = match &route {
+            Ok(Route { action: Action::Post, .. }) => {
+                CrossSite::FormUpload { redirect: query.get("redirect_uri").map(str::to_owned) }
+            }
+            _ => CrossSite::Refused,
         };
-        match answer(app, exchange, request, query, &presentation).await {
-            Ok(response) => response,
-            Err(error) => error.response(&presentation),
-        }
+        let routed = Routed::new(operation, LiveCall { query, route }).cost(1);
+        Some(Routed { cross_site, ..routed })
     }
 
-    fn failure(&self, status: StatusCode) -> Response {
-        LiveError::on_demand(status).response(&Presentation::default())
+    async fn handle(call: LiveCall, context: RequestContext, parts: Parts, body: Body) -> Response {
+        let format = match ResponseFormat::of(&call.query, &parts.method) {
+            Ok(format) => format,
+            Err(error) => return error.response(&ResponseFormat::default()),
+        };
+        match answer(call, context, parts, body, &format).await {
+            Ok(response) => response,
+            Err(error) => error.response(&format),
+        }
     }
 }
 
+/// Returns an error response with a status.
+fn failure(status: StatusCode) -> Response {
+    LiveError::on_demand(status).response(&ResponseFormat::default())
+}
+
 async fn answer(
-    app: &Arc<App>,
-    exchange: Exchange,
-    request: Request,
-    query: Query,
-    presentation: &Presentation,
+    call: LiveCall,
+    context: RequestContext,
+    parts: Parts,
+    body: Body,
+    format: &ResponseFormat,
 ) -> Result<Response> {
-    let (parts, body) = request.into_parts();
-    let Route { subject, action } = Route::of(&parts, &query)?;
+    let LiveCall { query, route } = call;
+    let Route { subject, action } = route?;
+    let state = context.state;
     let declared = [route::COMMON, action.parameters()];
     if let Some((parameter, value)) = parameters::invalid(&declared, |name| query.get(name)) {
         return Err(LiveError::parameter(format!(
@@ -160,103 +183,104 @@ async fn answer(
         )));
     }
     if subject == Subject::Preview {
-        return sharing::preview(app, &exchange.origin, &query).await;
+        return sharing::preview(&state, &context.base_url, &query).await;
     }
-    let grant = exchange.grant?;
+    let grant = context.grant?;
     let scopes = Scopes::of(&grant);
-    let account = app
-        .account(&grant.account)
+    let account = state
+        .accounts
+        .open(&grant.account)
         .await
         .map_err(|error| LiveError::tree(error, &grant.account))?;
-    let shown_how = Shown {
+    let shown_how = ObjectView {
         attachment: query.flag("download")?.unwrap_or(false),
         whole: scopes.has(READ),
         locale: Locale::of(query.get("locale"))?,
     };
-    let origin = match query.flag("return_ssl_resources")? {
-        Some(false) => exchange.origin.with_plain_resources(),
-        Some(true) | None => exchange.origin,
+    let base_url = match query.flag("return_ssl_resources")? {
+        Some(false) => context.base_url.with_plain_resources(),
+        Some(true) | None => context.base_url,
     };
-    let objects = Objects { app: Arc::clone(app), origin, account };
-    let presentation = presentation.clone();
-    let mut asked = Asked { objects, query, presentation, subject, scopes, shown_how };
-    asked.own()?;
-    asked.scopes.allow(&action)?;
-    if let Subject::Friendly(_, name) = asked.subject {
-        let folder = friendly::folder(app, &asked.objects.account, name).await?;
-        asked.subject = Subject::Item(LiveId::folder(&asked.objects.account.cid, folder));
+    let objects = Objects { state: Arc::clone(&state), base_url, account };
+    let format = format.clone();
+    let mut request = LiveRequest { objects, query, format, subject, scopes, shown_how };
+    request.own()?;
+    request.scopes.allow(&action)?;
+    if let Subject::Friendly(_, name) = request.subject {
+        let folder = well_known_folders::folder(&state, &request.objects.account, name).await?;
+        request.subject = Subject::Item(LiveId::folder(&request.objects.account.cid, folder));
     }
-    act(asked, action, parts, body).await
+    act(request, action, parts, body).await
 }
 
-async fn act(asked: Asked, action: Action, parts: Parts, body: Body) -> Result<Response> {
+async fn act(request: LiveRequest, action: Action, parts: Parts, body: Body) -> Result<Response> {
     match action {
-        Action::GetUser => items::user(&asked).await,
-        Action::GetUserPicture => pictures::of_user(&asked),
-        Action::Permissions => Ok(items::permissions(&asked)),
-        Action::GetQuota => items::quota(&asked).await,
-        Action::Get => items::get(&asked).await,
-        Action::Update => items::update(&asked, &parts, body).await,
-        Action::Delete => items::delete(&asked).await,
-        Action::Move => items::move_to(&asked, &parts, body).await,
-        Action::Copy => items::copy_to(&asked, &parts, body).await,
-        Action::CreateFolder => items::create_folder(&asked, false, &parts, body).await,
-        Action::CreateAlbum => items::create_folder(&asked, true, &parts, body).await,
-        Action::ListAlbums => collections::albums(&asked).await,
-        Action::List(which) => listing::list(&asked, which).await,
-        Action::ListShared(which) => collections::shared(&asked, which).await,
-        Action::Recent => collections::recent(&asked).await,
-        Action::Search => collections::search(&asked).await,
-        Action::GetContent => bytes::get_content(&asked).await,
-        Action::GetPicture => pictures::of_item(&asked).await,
-        Action::Link(kind) => sharing::link(&asked, kind).await,
-        Action::ListComments => comments::list(&asked).await,
-        Action::AddComment => comments::add(&asked, &parts, body).await,
+        Action::GetUser => items::user(&request).await,
+        Action::GetUserPicture => pictures::of_user(&request),
+        Action::Permissions => Ok(items::permissions(&request)),
+        Action::GetQuota => items::quota(&request).await,
+        Action::Get => items::get(&request).await,
+        Action::Update => items::update(&request, &parts, body).await,
+        Action::Delete => items::delete(&request).await,
+        Action::Move => items::move_to(&request, &parts, body).await,
+        Action::Copy => items::copy_to(&request, &parts, body).await,
+        Action::CreateFolder => items::create_folder(&request, false, &parts, body).await,
+        Action::CreateAlbum => items::create_folder(&request, true, &parts, body).await,
+        Action::ListAlbums => collections::albums(&request).await,
+        Action::List(which) => listing::list(&request, which).await,
+        Action::ListShared(which) => collections::shared(&request, which).await,
+        Action::Recent => collections::recent(&request).await,
+        Action::Search => collections::search(&request).await,
+        Action::GetContent => bytes::get_content(&request).await,
+        Action::GetPicture => pictures::of_item(&request).await,
+        Action::Link(kind) => sharing::link(&request, kind).await,
+        Action::ListComments => comments::list(&request).await,
+        Action::AddComment => comments::add(&request, &parts, body).await,
         Action::GetComment | Action::DeleteComment | Action::ListTags | Action::GetTag => {
-            of_parts(&asked, &action).await
+            of_parts(&request, &action).await
         }
         Action::Put(name) => {
-            to_the_end(async move { bytes::put(&asked, &name, &parts, body).await }).await
+            detached(async move { bytes::put(&request, &name, &parts, body).await }).await
         }
         Action::PutContent => {
-            to_the_end(async move { bytes::put_content(&asked, &parts, body).await }).await
+            detached(async move { bytes::put_content(&request, &parts, body).await }).await
         }
         Action::Post => {
-            to_the_end(async move { bytes::post_from_page(&asked, &parts, body).await }).await
+            detached(async move { bytes::post_from_page(&request, &parts, body).await }).await
         }
     }
 }
 
 /// What is asked of an item's comments and tags.
-async fn of_parts(asked: &Asked, action: &Action) -> Result<Response> {
-    match (action, &asked.subject) {
-        (Action::GetComment, Subject::Comment(id)) => comments::get(asked, id).await,
-        (Action::DeleteComment, Subject::Comment(id)) => comments::delete(asked, id).await,
-        (Action::GetTag, Subject::Tag(id)) => comments::tag(asked, id).await,
-        _ => comments::tags(asked).await,
+async fn of_parts(request: &LiveRequest, action: &Action) -> Result<Response> {
+    match (action, &request.subject) {
+        (Action::GetComment, Subject::Comment(id)) => comments::get(request, id).await,
+        (Action::DeleteComment, Subject::Comment(id)) => comments::delete(request, id).await,
+        (Action::GetTag, Subject::Tag(id)) => comments::tag(request, id).await,
+        _ => comments::tags(request).await,
     }
 }
 
-async fn to_the_end(
+async fn detached(
     upload: impl Future<Output = Result<Response>> + Send + 'static,
 ) -> Result<Response> {
-    let answer = upload::to_the_end(upload).await;
+    let answer = upload::detached(upload).await;
     answer.unwrap_or_else(|| Err(LiveError::on_demand(StatusCode::INTERNAL_SERVER_ERROR)))
 }
 
 /// A request of somebody known, for something.
-struct Asked {
+struct LiveRequest {
     objects: Objects,
     query: Query,
-    presentation: Presentation,
+    format: ResponseFormat,
     subject: Subject,
     scopes: Scopes,
-    shown_how: Shown,
+    shown_how: ObjectView,
 }
 
-impl Asked {
-    fn app(&self) -> &App {
-        &self.objects.app
+impl LiveRequest {
+    fn state(&self) -> &ServerState {
+        &self.objects.state
     }
 
     fn drive(&self) -> DriveNo {
@@ -331,7 +355,7 @@ impl Asked {
     async fn node(&self) -> Result<Node> {
         let (number, shown) = self.number()?;
         let node = self
-            .app()
+            .state()
             .tree
             .node(self.drive(), number)
             .await

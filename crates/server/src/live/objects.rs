@@ -6,17 +6,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    access::{Access, Locale},
     details::Details,
-    extra::Extra,
+    facets::LiveFacets,
     ids::LiveId,
-    kinds::ObjectType,
+    object_access::{Access, Locale},
+    object_type::ObjectType,
     route::BASE,
 };
 use crate::{
     account::Account,
-    app::App,
-    origin::Origin,
+    base_url::BaseUrl,
+    download_urls,
+    state::ServerState,
     tree::{Node, NodeKind, ROOT, cid},
 };
 
@@ -81,7 +82,7 @@ pub(super) struct Uploaded<'a> {
 
 /// How objects are shown to whoever asks.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct ObjectView {
     /// A browser is to save what links lead to, and not to show it.
     pub attachment: bool,
     /// With the structures that need `wl.skydrive`.
@@ -93,8 +94,8 @@ pub(super) struct Shown {
 /// Turns items into objects.
 #[derive(Clone, Debug)]
 pub(super) struct Objects {
-    pub app: Arc<App>,
-    pub origin: Origin,
+    pub state: Arc<ServerState>,
+    pub base_url: BaseUrl,
     pub account: Arc<Account>,
 }
 
@@ -109,14 +110,13 @@ impl Objects {
 
     /// An item's URL, for `Location`.
     pub(super) fn location(&self, node: &Node) -> String {
-        self.origin.url(&format!("{BASE}/{}", self.id(node)))
+        self.base_url.url(&format!("{BASE}/{}", self.id(node)))
     }
 
     /// A ticket to a file's bytes. `attachment`: a browser is to save them and not to show them.
     pub(super) fn source(&self, node: &Node, attachment: bool) -> Option<String> {
-        self.app
-            .ticket(&self.account, node, attachment)
-            .map(|path| self.origin.url_on(CONTENT_HOST, &path))
+        download_urls::path(&self.state, &self.account, node, attachment)
+            .map(|path| self.base_url.url_on(CONTENT_HOST, &path))
     }
 
     /// What an upload answers.
@@ -129,8 +129,13 @@ impl Objects {
     }
 
     /// An item with all its structures. `above`: who can see the folder it is in.
-    pub(super) fn object<'a>(&'a self, node: &'a Node, shown: Shown, above: Access) -> Object<'a> {
-        let extra = Extra::of(node);
+    pub(super) fn object<'a>(
+        &'a self,
+        node: &'a Node,
+        shown: ObjectView,
+        above: Access,
+    ) -> Object<'a> {
+        let extra = LiveFacets::of(node);
         let object_type = ObjectType::of(node);
         let is_folder = node.kind == NodeKind::Folder;
         let has_tags = matches!(object_type, ObjectType::Photo | ObjectType::Video);
@@ -205,7 +210,7 @@ impl Objects {
                 format!("?cid={cid}&page=view&resid={resource}{parent}")
             }
         };
-        self.origin.page_url(&format!("/redir.aspx{path}"))
+        self.base_url.page_url(&format!("/redir.aspx{path}"))
     }
 }
 

@@ -6,40 +6,34 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::{
     body::Body,
-    extract::Request,
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
 use futures::TryStreamExt;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Asked,
+    LiveRequest, OVER_BUDGET,
     error::{LiveError, Result},
-    kinds::ObjectType,
+    failure,
+    object_type::ObjectType,
     objects::{CONTENT_HOST, Objects},
-    present::Presentation,
+    response_format::ResponseFormat,
 };
 use crate::{
-    account::Account,
-    app::{App, Exchange, FrontEnd},
-    content::{self, fingerprint},
+    content::{encoded, fingerprint},
     media::{
         Fetch, Reading, Source,
         picture::{self, Frame, Picture},
     },
-    seal::Purpose,
-    secret_urls::SecretUrl,
-    tree::{Content, ItemNo, Listing, Node, NodeKind, Order, Tree},
+    picture_urls::{self, OWNER, PictureClaims},
+    protocol::{Declaration, Protocol, RequestContext, Routed},
+    state::ServerState,
+    tree::{Content, Listing, Node, NodeKind, Order, Tree},
 };
-
-/// How a picture's path begins.
-const PREFIX: &str = "/p1p";
 
 /// How many items of an album are looked at for its cover.
 const COVER_AMONG: u64 = 200;
@@ -105,38 +99,6 @@ impl Size {
     }
 }
 
-/// What a picture's URL stands for: account, item, bytes, whether to be saved. A user's picture has
-/// no item.
-type Claims = (String, ItemNo, String, bool);
-
-/// In place of an item's number: the account's owner.
-const OWNER: ItemNo = 0;
-
-/// Returns the paths of an item's pictures by their frame; `None` for an item that is neither photo
-/// nor film.
-pub(crate) fn thumbnails(
-    app: &App,
-    account: &Account,
-    node: &Node,
-) -> Option<Box<dyn Fn(Frame) -> String>> {
-    let shows = matches!(ObjectType::of(node), ObjectType::Photo | ObjectType::Video);
-    let content = node.content.as_ref().filter(|_| shows)?;
-    let claims = (account.name.clone(), node.no, fingerprint(content), false);
-    let start = sealed(app, &claims);
-    let name = content::encoded(&node.name).to_string();
-    Some(Box::new(move |frame| {
-        let Frame { width, height, crop } = frame;
-        let crop = if crop { "_crop" } else { "" };
-        format!("{start}/c{width}x{height}{crop}/{name}")
-    }))
-}
-
-/// What the paths of a picture's URLs begin with; the size and a name follow.
-fn sealed(app: &App, claims: &Claims) -> String {
-    let expires = Timestamp::now() + app.settings.ticket_life;
-    format!("{PREFIX}{}", app.seal.seal(Purpose::Picture, expires, claims))
-}
-
 impl Objects {
     /// The URLs of an item's picture; `None` if it has no bytes.
     pub(super) fn pictures(
@@ -145,55 +107,55 @@ impl Objects {
         attachment: bool,
     ) -> Option<Box<dyn Fn(Size) -> String>> {
         let bytes = fingerprint(node.content.as_ref()?);
-        let claims = (self.account.name.clone(), node.no, bytes, attachment);
+        let claims = PictureClaims(self.account.name.clone(), node.no, bytes, attachment);
         Some(self.sealed(&claims, &node.name))
     }
 
-    fn sealed(&self, claims: &Claims, name: &str) -> Box<dyn Fn(Size) -> String> {
-        let start = self.origin.url_on(CONTENT_HOST, &sealed(&self.app, claims));
-        let name = content::encoded(name).to_string();
+    fn sealed(&self, claims: &PictureClaims, name: &str) -> Box<dyn Fn(Size) -> String> {
+        let start = self.base_url.url_on(CONTENT_HOST, &picture_urls::start(&self.state, claims));
+        let name = encoded(name).to_string();
         Box::new(move |size| format!("{start}/{}/{name}", size.name()))
     }
 }
 
 /// `GET {item}/picture`, `{album}/picture`, `{user}/picture`: a redirect, or the URL in the answer.
-pub(super) async fn of_item(asked: &Asked) -> Result<Response> {
-    let node = asked.readable().await?;
-    let size = Size::asked(asked.query.get("type"), &Size::OF_PHOTOS, Size::Normal)?;
+pub(super) async fn of_item(request: &LiveRequest) -> Result<Response> {
+    let node = request.readable().await?;
+    let size = Size::asked(request.query.get("type"), &Size::OF_PHOTOS, Size::Normal)?;
     let node = match node.kind {
-        NodeKind::Folder => cover(asked, &node).await?,
+        NodeKind::Folder => cover(request, &node).await?,
         _ => node,
     };
     if matches!(ObjectType::of(&node), ObjectType::File | ObjectType::Notebook) {
-        return Err(asked.unsupported(&node, "picture"));
+        return Err(request.unsupported(&node, "picture"));
     }
-    let pictures = asked.objects.pictures(&node, asked.shown_how.attachment);
-    let pictures = pictures.ok_or_else(|| asked.unsupported(&node, "picture"))?;
-    led_to(asked, &pictures(size))
+    let pictures = request.objects.pictures(&node, request.shown_how.attachment);
+    let pictures = pictures.ok_or_else(|| request.unsupported(&node, "picture"))?;
+    led_to(request, &pictures(size))
 }
 
 /// The photo that stands for a folder: its first.
-async fn cover(asked: &Asked, folder: &Node) -> Result<Node> {
+async fn cover(request: &LiveRequest, folder: &Node) -> Result<Node> {
     let which = Listing { order: Order::Name, limit: Some(COVER_AMONG), ..Listing::default() };
-    let children = asked.app().tree.children(asked.drive(), folder.no, which).await;
-    let children = children.map_err(|error| LiveError::tree(error, asked.shown()))?;
+    let children = request.state().tree.children(request.drive(), folder.no, which).await;
+    let children = children.map_err(|error| LiveError::tree(error, request.shown()))?;
     children
         .into_iter()
         .find(|node| ObjectType::of(node) == ObjectType::Photo)
-        .ok_or_else(|| LiveError::not_found(format!("{}/picture", asked.shown())))
+        .ok_or_else(|| LiveError::not_found(format!("{}/picture", request.shown())))
 }
 
 /// `GET {user}/picture`.
-pub(super) fn of_user(asked: &Asked) -> Result<Response> {
-    let size = Size::asked(asked.query.get("type"), &Size::OF_USERS, Size::Small)?;
-    let account = asked.objects.account.name.clone();
-    let claims = (account, OWNER, String::new(), asked.shown_how.attachment);
-    led_to(asked, &asked.objects.sealed(&claims, "picture")(size))
+pub(super) fn of_user(request: &LiveRequest) -> Result<Response> {
+    let size = Size::asked(request.query.get("type"), &Size::OF_USERS, Size::Small)?;
+    let account = request.objects.account.name.clone();
+    let claims = PictureClaims(account, OWNER, String::new(), request.shown_how.attachment);
+    led_to(request, &request.objects.sealed(&claims, "picture")(size))
 }
 
-fn led_to(asked: &Asked, url: &str) -> Result<Response> {
-    match asked.query.flag("suppress_redirects")?.unwrap_or(false) {
-        true => Ok(asked.presentation.json(StatusCode::OK, &json!({ "location": url }))),
+fn led_to(request: &LiveRequest, url: &str) -> Result<Response> {
+    match request.query.flag("suppress_redirects")?.unwrap_or(false) {
+        true => Ok(request.format.json(StatusCode::OK, &json!({ "location": url }))),
         false => redirect(url),
     }
 }
@@ -222,67 +184,75 @@ pub(super) fn reading(tree: &Arc<dyn Tree>, content: &Content) -> Reading {
     Reading::new(content.size, fetch)
 }
 
-/// Serves pictures.
+/// Pictures.
 pub(crate) struct Pictures;
+
+/// A request as it was parsed: the claims of the URL and the size, if it is valid.
+pub(crate) struct PictureCall(Option<(PictureClaims, Frame)>);
 
 const GET: &str = "live.picture";
 const UNKNOWN: &str = "live.picture.unknown";
 
-#[async_trait]
-impl FrontEnd for Pictures {
-    fn operations(&self) -> &'static [&'static str] {
-        &[GET, UNKNOWN]
+impl Protocol for Pictures {
+    type Request = PictureCall;
+
+    const DECLARATION: Declaration = Declaration {
+        operations: || &[GET, UNKNOWN],
+        secret_urls: &[picture_urls::SECRET_URL],
+        hash_members: &[],
+        over_budget: OVER_BUDGET,
+        failure,
+    };
+
+    fn route(state: &ServerState, parts: &Parts) -> Option<Routed<PictureCall>> {
+        let path = parts.uri.path();
+        if !path.starts_with(picture_urls::PREFIX) {
+            return None;
+        }
+        let (claims, size) = picture_urls::open(state, path);
+        let call = claims.zip(frame(size));
+        let account = call.as_ref().map(|(PictureClaims(account, ..), _)| account.clone());
+        let is_look = matches!(parts.method, Method::GET | Method::HEAD);
+        let operation = if is_look { GET } else { UNKNOWN };
+        Some(Routed::new(operation, PictureCall(call)).cost(1).account(account))
     }
 
-    fn secret_urls(&self) -> &'static [SecretUrl] {
-        &[SecretUrl::Path(PREFIX)]
-    }
-
-    fn serves(&self, path: &str) -> bool {
-        path.starts_with(PREFIX)
-    }
-
-    fn operation(&self, request: &Parts) -> &'static str {
-        if request.method == Method::GET || request.method == Method::HEAD { GET } else { UNKNOWN }
-    }
-
-    fn drive(&self, app: &App, request: &Parts) -> Option<String> {
-        redeem(app, request.uri.path()).ok().map(|((account, ..), _)| account)
-    }
-
-    async fn answer(&self, app: &Arc<App>, _: Exchange, request: Request) -> Response {
-        let answer = match *request.method() {
-            Method::GET | Method::HEAD => answer(app, request.uri().path()).await,
-            _ => Err(LiveError::method(request.method().as_str())),
+    async fn handle(
+        PictureCall(call): PictureCall,
+        context: RequestContext,
+        parts: Parts,
+        _: Body,
+    ) -> Response {
+        let response = match (parts.method, call) {
+            (Method::GET | Method::HEAD, Some((claims, frame))) => {
+                answer(&context.state, claims, frame).await
+            }
+            (Method::GET | Method::HEAD, None) => {
+                Err(LiveError::url("The picture's URL isn't valid, or has expired."))
+            }
+            (method, _) => Err(LiveError::method(method.as_str())),
         };
-        answer.unwrap_or_else(|error| error.response(&Presentation::default()))
-    }
-
-    fn failure(&self, status: StatusCode) -> Response {
-        LiveError::on_demand(status).response(&Presentation::default())
+        response.unwrap_or_else(|error| error.response(&ResponseFormat::default()))
     }
 }
 
-fn redeem(app: &App, path: &str) -> Result<(Claims, Frame)> {
-    let broken = || LiveError::url("The picture's URL isn't valid, or has expired.");
-    let mut parts = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
-    let (sealed, size) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let claims = app.seal.open(Purpose::Picture, sealed, Timestamp::now()).map_err(|_| broken())?;
-    let frame = match Size::ALL.into_iter().find(|(name, ..)| *name == size) {
+/// Parses the size in a picture's path.
+fn frame(size: &str) -> Option<Frame> {
+    match Size::ALL.into_iter().find(|(name, ..)| *name == size) {
         Some((.., pixels)) => Some(Frame::within(pixels)),
         None => Frame::parse(size).filter(|frame| frame.is_allowed()),
-    };
-    Ok((claims, frame.ok_or_else(broken)?))
+    }
 }
 
-async fn answer(app: &Arc<App>, path: &str) -> Result<Response> {
-    let ((account, item, bytes, attachment), frame) = redeem(app, path)?;
+async fn answer(state: &Arc<ServerState>, claims: PictureClaims, frame: Frame) -> Result<Response> {
+    let PictureClaims(account, item, bytes, attachment) = claims;
     let longer = frame.width.max(frame.height);
-    let account = app.account(&account).await.map_err(|error| LiveError::tree(error, &account))?;
+    let account =
+        state.accounts.open(&account).await.map_err(|error| LiveError::tree(error, &account))?;
     if item == OWNER {
         return Ok(shown(picture::plain(longer).await.map_err(undecodable)?, attachment));
     }
-    let node = app.tree.node(account.drive, item).await;
+    let node = state.tree.node(account.drive, item).await;
     let node = node.map_err(|error| LiveError::tree(error, "picture"))?;
     let content = node.content.as_ref().filter(|content| fingerprint(content) == bytes);
     let content = content.ok_or_else(|| LiveError::not_found(&node.name))?;
@@ -291,7 +261,7 @@ async fn answer(app: &Arc<App>, path: &str) -> Result<Response> {
         _ => Source::Cover,
     };
     let hash = content.hashes.sha256;
-    let made = app.thumbnails.get(hash, source, frame, || reading(&app.tree, content)).await;
+    let made = state.thumbnails.get(hash, source, frame, || reading(&state.tree, content)).await;
     let picture = match made.map_err(undecodable)? {
         Some(picture) => picture,
         None => picture::plain(longer).await.map_err(undecodable)?,

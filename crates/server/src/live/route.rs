@@ -4,12 +4,14 @@ use axum::http::{Method, header, request::Parts};
 
 use super::{
     error::{LiveError, Result},
-    extra::LinkKind,
-    friendly,
     ids::{CommentId, LiveId, TagId, is_cid},
     query::{Query, decoded},
+    well_known_folders,
 };
-use crate::parameters::{Parameter, Values};
+use crate::{
+    parameters::{Parameter, Values},
+    sharing_links::LinkKind,
+};
 
 /// Where Live Connect lies.
 pub(super) const BASE: &str = "/v5.0";
@@ -318,8 +320,13 @@ fn subject<'a>(segments: &'a [&'a str]) -> Result<(Subject, &'a [&'a str])> {
         _ => None,
     };
     match (whose, rest) {
-        (Some(whose), ["skydrive", name, rest @ ..]) if friendly::known(name).is_some() => {
-            Ok((Subject::Friendly(whose, friendly::known(name).unwrap_or_default()), rest))
+        (Some(whose), ["skydrive", name, rest @ ..])
+            if well_known_folders::known(name).is_some() =>
+        {
+            Ok((
+                Subject::Friendly(whose, well_known_folders::known(name).unwrap_or_default()),
+                rest,
+            ))
         }
         (Some(whose), ["skydrive", rest @ ..]) => Ok((Subject::Root(whose), rest)),
         (Some(whose), rest) => Ok((Subject::User(whose), rest)),

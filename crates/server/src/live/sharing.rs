@@ -8,122 +8,70 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use async_trait::async_trait;
 use axum::{
     body::Body,
-    extract::Request,
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
-    Asked,
+    LiveRequest, OVER_BUDGET,
     error::{LiveError, Result},
-    extra::{Extra, LinkKind},
+    facets::LiveFacets,
+    failure,
     ids::LiveId,
-    kinds::ObjectType,
+    object_type::ObjectType,
     objects::Objects,
     pictures::{Size, redirect},
-    present::Presentation,
     query::Query,
+    response_format::ResponseFormat,
 };
 use crate::{
-    account::Account,
-    app::{App, Exchange, FrontEnd},
-    origin::Origin,
-    seal::{Purpose, random_name},
+    base_url::BaseUrl,
+    protocol::{Declaration, Protocol, RequestContext, Routed},
     secret_urls::SecretUrl,
+    sharing_links::{self, LinkClaims, LinkKind, PATHS},
+    signed_token::random_name,
+    state::ServerState,
     tree::{ItemNo, Listing, Node, NodeKind},
 };
 
-/// Where links lead; the embedded ones to the second.
-const PATHS: [&str; 2] = ["/redir.aspx", "/embed"];
-
-/// How long links lead to their item: longer than anybody waits. From a fixed day on, so that an
-/// item's link is the same whenever it is asked for.
-const LIFE: SignedDuration = SignedDuration::from_hours(200 * 365 * 24);
-
 /// Width and height of an embedded item, as in the reference's sample.
 const EMBEDDED: (u32, u32) = (98, 120);
-
-/// What a link says: the account, the item that was shared, how, and the key that the item keeps for
-/// the link. Links of earlier versions have no key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Claims(String, ItemNo, LinkKind, #[serde(default)] String);
 
 /// A link that works, and the item that it leads to: the one that was shared, or one below it.
 struct Followed {
     objects: Objects,
     node: Node,
-    claims: Claims,
+    claims: LinkClaims,
 }
 
 impl Objects {
     /// The URL that leads to an item by a link of its own or of a folder above it.
-    fn link_to(&self, node: &Node, claims: &Claims) -> String {
-        let expires = Timestamp::UNIX_EPOCH + LIFE;
-        let sealed = self.app.seal.seal(Purpose::Link, expires, claims);
-        let [redirect, embed] = PATHS;
-        let path = if claims.2 == LinkKind::Embed { embed } else { redirect };
-        let (cid, resource) = (&self.account.cid, self.id(node).resource());
-        self.origin.url(&format!("{path}?cid={cid}&resid={resource}&authkey=!{sealed}"))
-    }
-}
-
-/// The links of an item, by the names that Graph has for their kinds.
-pub(crate) fn links_of(
-    app: &Arc<App>,
-    origin: &Origin,
-    account: &Arc<Account>,
-    node: &Node,
-) -> Vec<(&'static str, String)> {
-    let objects =
-        Objects { app: Arc::clone(app), origin: origin.clone(), account: Arc::clone(account) };
-    let links = Extra::of(node).links.into_iter();
-    let link = |(kind, key)| {
-        let claims = Claims(account.name.clone(), node.no, kind, key);
-        (graph_type(kind), objects.link_to(node, &claims))
-    };
-    links.map(link).collect()
-}
-
-/// The facets of an item whose link of a kind, by Graph's name, is revoked; `None`: it has none.
-pub(crate) fn without_link(node: &Node, kind: &str) -> Option<Map<String, Value>> {
-    let mut extra = Extra::of(node);
-    let count = extra.links.len();
-    extra.links.retain(|&link, _| graph_type(link) != kind);
-    (extra.links.len() < count).then(|| extra.facets_of(node))
-}
-
-fn graph_type(kind: LinkKind) -> &'static str {
-    match kind {
-        LinkKind::Read => "view",
-        LinkKind::Edit => "edit",
-        LinkKind::Embed => "embed",
+    fn link_to(&self, node: &Node, claims: &LinkClaims) -> String {
+        sharing_links::url(&self.state, &self.base_url, &self.account, node.no, claims)
     }
 }
 
 /// `GET {item}/shared_read_link`, `…/shared_edit_link`, `…/embed`: makes the link if there is none.
-pub(super) async fn link(asked: &Asked, kind: LinkKind) -> Result<Response> {
-    let node = asked.node().await?;
+pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Response> {
+    let node = request.node().await?;
     if node.kind == NodeKind::Notebook {
         let path = match kind {
             LinkKind::Read => "shared_read_link",
             LinkKind::Edit => "shared_edit_link",
             LinkKind::Embed => "embed",
         };
-        return Err(asked.unsupported(&node, path));
+        return Err(request.unsupported(&node, path));
     }
-    let keyed = |extra: &mut Extra| {
+    let keyed = |extra: &mut LiveFacets| {
         let is_new = !extra.links.contains_key(&kind);
         Ok((extra.links.entry(kind).or_insert_with(random_name).clone(), is_new))
     };
-    let (node, key) = asked.change_extra(node, keyed).await?;
-    let claims = Claims(asked.objects.account.name.clone(), node.no, kind, key);
-    let link = asked.objects.link_to(&node, &claims);
+    let (node, key) = request.change_extra(node, keyed).await?;
+    let claims = LinkClaims(request.objects.account.name.clone(), node.no, kind, key);
+    let link = request.objects.link_to(&node, &claims);
     let answer = match kind {
         LinkKind::Read | LinkKind::Edit => json!({ "link": link }),
         LinkKind::Embed => {
@@ -135,15 +83,20 @@ pub(super) async fn link(asked: &Asked, kind: LinkKind) -> Result<Response> {
             ) })
         }
     };
-    Ok(asked.presentation.json(StatusCode::OK, &answer))
+    Ok(request.format.json(StatusCode::OK, &answer))
 }
 
 /// `GET skydrive/get_item_preview?type=…&url=…`: the picture of what a link leads to. No token.
-pub(super) async fn preview(app: &Arc<App>, origin: &Origin, query: &Query) -> Result<Response> {
+pub(super) async fn preview(
+    state: &Arc<ServerState>,
+    base_url: &BaseUrl,
+    query: &Query,
+) -> Result<Response> {
     let url = query.get("url").ok_or_else(|| LiveError::missing("url"))?;
     let size = Size::asked(query.get("type"), &Size::OF_PHOTOS[..4], Size::Normal)?;
     let (_, link) = url.split_once('?').unwrap_or_default();
-    let Followed { objects, node, .. } = follow(app, origin, link).await?;
+    let claims = sharing_links::open(state, link);
+    let Followed { objects, node, .. } = follow(state, base_url, claims, link).await?;
     if matches!(ObjectType::of(&node), ObjectType::File) {
         return Err(LiveError::url("Resource type 'file' doesn't support the path 'picture'."));
     }
@@ -154,15 +107,20 @@ pub(super) async fn preview(app: &Arc<App>, origin: &Origin, query: &Query) -> R
 
 /// Checks the link of a query: it is signed, the item that was shared still has it, and the item that
 /// it leads to is that item or below it.
-async fn follow(app: &Arc<App>, origin: &Origin, query: &str) -> Result<Followed> {
+async fn follow(
+    state: &Arc<ServerState>,
+    base_url: &BaseUrl,
+    claims: Option<LinkClaims>,
+    query: &str,
+) -> Result<Followed> {
     let gone = || LiveError::not_found("link");
     let failed = |error| LiveError::tree(error, "link");
-    let claims = redeem(app, query).ok_or_else(gone)?;
-    let Claims(account, shared, kind, key) = &claims;
-    let account = app.account(account).await.map_err(failed)?;
-    let tree = &app.tree;
+    let claims = claims.ok_or_else(gone)?;
+    let LinkClaims(account, shared, kind, key) = &claims;
+    let account = state.accounts.open(account).await.map_err(failed)?;
+    let tree = &state.tree;
     let holder = tree.node(account.drive, *shared).await.map_err(failed)?;
-    if Extra::of(&holder).links.get(kind) != Some(key) {
+    if LiveFacets::of(&holder).links.get(kind) != Some(key) {
         return Err(gone());
     }
     let node = match resource(&account.cid, query) {
@@ -178,7 +136,7 @@ async fn follow(app: &Arc<App>, origin: &Origin, query: &str) -> Result<Followed
         }
         _ => holder,
     };
-    let objects = Objects { app: Arc::clone(app), origin: origin.clone(), account };
+    let objects = Objects { state: Arc::clone(state), base_url: base_url.clone(), account };
     Ok(Followed { objects, node, claims })
 }
 
@@ -189,56 +147,61 @@ fn resource(cid: &str, query: &str) -> Option<ItemNo> {
     Some(LiveId::parse(&format!("folder.{cid}.{resource}"))?.number)
 }
 
-fn redeem(app: &App, query: &str) -> Option<Claims> {
-    let key = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "authkey")?.1;
-    app.seal.open(Purpose::Link, key.strip_prefix('!')?, Timestamp::now()).ok()
-}
+/// Links.
+pub(crate) struct SharingLinks;
 
-/// Serves links.
-pub(crate) struct Links;
+/// A request as it was parsed: the claims of the link, if it is valid.
+pub(crate) struct SharingLinkCall(Option<LinkClaims>);
 
 const GET: &str = "live.link";
 const UNKNOWN: &str = "live.link.unknown";
 
-#[async_trait]
-impl FrontEnd for Links {
-    fn operations(&self) -> &'static [&'static str] {
-        &[GET, UNKNOWN]
-    }
+impl Protocol for SharingLinks {
+    type Request = SharingLinkCall;
 
-    fn secret_urls(&self) -> &'static [SecretUrl] {
+    const DECLARATION: Declaration = Declaration {
+        operations: || &[GET, UNKNOWN],
         // A preview's `url` is a link.
-        &[SecretUrl::Parameter("authkey"), SecretUrl::Parameter("url")]
+        secret_urls: &[SecretUrl::Parameter("authkey"), SecretUrl::Parameter("url")],
+        hash_members: &[],
+        over_budget: OVER_BUDGET,
+        failure,
+    };
+
+    fn route(state: &ServerState, parts: &Parts) -> Option<Routed<SharingLinkCall>> {
+        if !PATHS.contains(&parts.uri.path()) {
+            return None;
+        }
+        let claims = sharing_links::open(state, parts.uri.query().unwrap_or_default());
+        let account = claims.as_ref().map(|LinkClaims(account, ..)| account.clone());
+        let is_look = matches!(parts.method, Method::GET | Method::HEAD);
+        let operation = if is_look { GET } else { UNKNOWN };
+        Some(Routed::new(operation, SharingLinkCall(claims)).cost(1).account(account))
     }
 
-    fn serves(&self, path: &str) -> bool {
-        PATHS.contains(&path)
-    }
-
-    fn operation(&self, request: &Parts) -> &'static str {
-        if request.method == Method::GET || request.method == Method::HEAD { GET } else { UNKNOWN }
-    }
-
-    fn drive(&self, app: &App, request: &Parts) -> Option<String> {
-        redeem(app, request.uri.query().unwrap_or_default()).map(|Claims(account, ..)| account)
-    }
-
-    async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
-        let query = request.uri().query().unwrap_or_default();
-        let answer = match *request.method() {
-            Method::GET | Method::HEAD => visit(app, &exchange.origin, query).await,
-            _ => Err(LiveError::method(request.method().as_str())),
+    async fn handle(
+        SharingLinkCall(claims): SharingLinkCall,
+        context: RequestContext,
+        parts: Parts,
+        _: Body,
+    ) -> Response {
+        let query = parts.uri.query().unwrap_or_default();
+        let response = match parts.method {
+            Method::GET | Method::HEAD => {
+                match follow(&context.state, &context.base_url, claims, query).await {
+                    Ok(followed) => visit(followed).await,
+                    Err(error) => Err(error),
+                }
+            }
+            _ => Err(LiveError::method(parts.method.as_str())),
         };
-        answer.unwrap_or_else(|error| error.response(&Presentation::default()))
-    }
-
-    fn failure(&self, status: StatusCode) -> Response {
-        LiveError::on_demand(status).response(&Presentation::default())
+        response.unwrap_or_else(|error| error.response(&ResponseFormat::default()))
     }
 }
 
-async fn visit(app: &Arc<App>, origin: &Origin, query: &str) -> Result<Response> {
-    let Followed { objects, node, claims } = follow(app, origin, query).await?;
+/// Leads to the item of a link, or shows the page of a folder.
+async fn visit(followed: Followed) -> Result<Response> {
+    let Followed { objects, node, claims } = followed;
     match (node.kind, claims.2) {
         (NodeKind::Folder, _) => folder_page(&objects, &node, &claims).await,
         (_, LinkKind::Embed) => {
@@ -260,9 +223,9 @@ async fn visit(app: &Arc<App>, origin: &Origin, query: &str) -> Result<Response>
     }
 }
 
-async fn folder_page(objects: &Objects, folder: &Node, claims: &Claims) -> Result<Response> {
+async fn folder_page(objects: &Objects, folder: &Node, claims: &LinkClaims) -> Result<Response> {
     let children =
-        objects.app.tree.children(objects.account.drive, folder.no, Listing::default()).await;
+        objects.state.tree.children(objects.account.drive, folder.no, Listing::default()).await;
     let children = children.map_err(|error| LiveError::tree(error, "link"))?;
     let mut list = String::from("<ul>");
     for node in &children {

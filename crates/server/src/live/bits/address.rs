@@ -6,7 +6,7 @@ use super::{
     error::{BitsError, Result},
 };
 use crate::{
-    app::App,
+    state::ServerState,
     tree::{DriveNo, ItemNo, NodeKind, ROOT},
 };
 
@@ -69,12 +69,12 @@ impl Address {
     }
 
     /// The number of the folder, which is there.
-    pub(super) async fn folder(&self, app: &App, drive: DriveNo) -> Result<ItemNo> {
+    pub(super) async fn folder(&self, state: &ServerState, drive: DriveNo) -> Result<ItemNo> {
         let node = match &self.folder {
-            Folder::Number(number) => app.tree.node(drive, *number).await?,
+            Folder::Number(number) => state.tree.node(drive, *number).await?,
             Folder::Path(names) => {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
-                let mut nodes = app.tree.walk(drive, ROOT, &names).await?;
+                let mut nodes = state.tree.walk(drive, ROOT, &names).await?;
                 match nodes.pop() {
                     Some(node) if nodes.len() == names.len() => node,
                     _ => return Err(BitsError::no_path()),

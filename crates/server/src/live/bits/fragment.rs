@@ -15,8 +15,8 @@ use super::{
     expiry, named,
 };
 use crate::{
-    app::App,
     content_range::ContentRange,
+    state::ServerState,
     tree::{Bytestream, Session},
 };
 
@@ -28,7 +28,7 @@ const LARGEST_FILE: u64 = 10 << 30;
 
 /// Adds a fragment to its session.
 pub(super) async fn take(
-    app: &App,
+    state: &ServerState,
     request: &Parts,
     session: Session,
     body: Body,
@@ -51,14 +51,14 @@ pub(super) async fn take(
         Some(total) if total != range.total => return Err(BitsError::invalid()),
         Some(_) => {}
         // Now that it is known how much will come.
-        None => has_room(app, &session, range.total).await?,
+        None => has_room(state, &session, range.total).await?,
     }
     if range.first != session.received {
         return Err(BitsError::goes_on_at(session.received));
     }
     let bytes = exactly(range.length(), body);
     let (at, total, most) = (range.first, Some(range.total), range.length());
-    let session = app.tree.append(&session.id, at, total, bytes, most, expiry(app)).await?;
+    let session = state.tree.append(&session.id, at, total, bytes, most, expiry(state)).await?;
     let mut response = ack(StatusCode::OK);
     named(&mut response, &session);
     response.headers_mut().insert(RECEIVED, HeaderValue::from(session.received));
@@ -66,9 +66,9 @@ pub(super) async fn take(
 }
 
 /// Whether the drive has room for a file that takes the place of the one there.
-async fn has_room(app: &App, session: &Session, total: u64) -> Result<()> {
-    let drive = app.tree.drive_info(session.drive).await?;
-    let there = app.tree.child(session.drive, session.parent, &session.name).await;
+async fn has_room(state: &ServerState, session: &Session, total: u64) -> Result<()> {
+    let drive = state.tree.drive_info(session.drive).await?;
+    let there = state.tree.child(session.drive, session.parent, &session.name).await;
     let replaced = there.map_or(0, |node| node.size);
     match drive.used.saturating_sub(replaced).saturating_add(total) > drive.quota {
         true => Err(BitsError::full()),

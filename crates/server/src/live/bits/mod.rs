@@ -28,10 +28,8 @@ mod fragment;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::{
     body::Body,
-    extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
@@ -43,13 +41,15 @@ use self::{
     error::{BitsError, Result},
 };
 use super::{
+    OVER_BUDGET,
     ids::LiveId,
     names,
     scopes::{Scopes, WRITE},
 };
 use crate::{
     account::{Account, Refusal},
-    app::{App, Exchange, FrontEnd},
+    protocol::{Declaration, Protocol, RequestContext, Routed},
+    state::ServerState,
     tree::{Expect, NewItem, NodeKind, OnConflict, Session, TreeError},
 };
 
@@ -116,68 +116,80 @@ pub(crate) fn fuzzing(path: &str) {
     let _ = address::Address::of(path);
 }
 
-#[async_trait]
-impl FrontEnd for Bits {
-    fn operations(&self) -> &'static [&'static str] {
-        &[
-            "live.bits.create",
-            "live.bits.fragment",
-            "live.bits.close",
-            "live.bits.cancel",
-            "live.bits.ping",
-            UNKNOWN,
-        ]
+/// A request as it was parsed.
+pub(crate) struct BitsCall {
+    packet: Option<Packet>,
+    address: Result<Address>,
+}
+
+impl Protocol for Bits {
+    type Request = BitsCall;
+
+    const DECLARATION: Declaration = Declaration {
+        operations: || {
+            &[
+                "live.bits.create",
+                "live.bits.fragment",
+                "live.bits.close",
+                "live.bits.cancel",
+                "live.bits.ping",
+                UNKNOWN,
+            ]
+        },
+        secret_urls: &[],
+        hash_members: &[],
+        over_budget: OVER_BUDGET,
+        failure: |status| BitsError::on_demand(status).response(),
+    };
+
+    fn route(state: &ServerState, parts: &Parts) -> Option<Routed<BitsCall>> {
+        let path = parts.uri.path();
+        if !PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
+            return None;
+        }
+        let (packet, address) = (Packet::of(parts), Address::of(path));
+        let cid = address.as_ref().ok().map(|address| &address.cid);
+        let account = cid.and_then(|cid| state.accounts.with_cid(cid));
+        let account = account.map(|account| account.name.clone());
+        let operation = packet.map_or(UNKNOWN, Packet::operation);
+        let session = text(parts, &SESSION_ID).map(|id| id.trim().to_owned());
+        let routed = Routed::new(operation, BitsCall { packet, address });
+        Some(Routed { session, ..routed.cost(1).account(account) })
     }
 
-    fn serves(&self, path: &str) -> bool {
-        PREFIXES.iter().any(|prefix| path.starts_with(prefix))
-    }
-
-    fn operation(&self, request: &Parts) -> &'static str {
-        Packet::of(request).map_or(UNKNOWN, Packet::operation)
-    }
-
-    fn drive(&self, app: &App, request: &Parts) -> Option<String> {
-        let address = Address::of(request.uri.path()).ok()?;
-        app.accounts.of_cid(&address.cid).map(|account| account.name.clone())
-    }
-
-    fn session(&self, request: &Parts) -> Option<String> {
-        text(request, &SESSION_ID).map(|id| id.trim().to_owned())
-    }
-
-    async fn answer(&self, app: &Arc<App>, exchange: Exchange, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
-        match answer(app, &exchange, &parts, body).await {
+    async fn handle(call: BitsCall, context: RequestContext, parts: Parts, body: Body) -> Response {
+        match answer(call, &context, &parts, body).await {
             Ok(response) => response,
             Err(error) => error.response(),
         }
     }
-
-    fn failure(&self, status: StatusCode) -> Response {
-        BitsError::on_demand(status).response()
-    }
 }
 
-async fn answer(app: &App, exchange: &Exchange, request: &Parts, body: Body) -> Result<Response> {
+async fn answer(
+    call: BitsCall,
+    context: &RequestContext,
+    request: &Parts,
+    body: Body,
+) -> Result<Response> {
+    let state = &*context.state;
     let meant = text(request, &OVERRIDE).unwrap_or(request.method.as_str());
     if !meant.eq_ignore_ascii_case(METHOD) {
         return Err(BitsError::status(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let packet = Packet::of(request).ok_or_else(BitsError::invalid)?;
+    let packet = call.packet.ok_or_else(BitsError::invalid)?;
     if packet == Packet::Ping {
         return Ok(ack(StatusCode::OK));
     }
-    let address = Address::of(request.uri.path())?;
+    let address = call.address?;
     match packet {
-        Packet::Create => create(app, exchange, request, &address).await,
+        Packet::Create => create(state, context, request, &address).await,
         _ => {
-            let session = session(app, exchange, request, packet, &address).await?;
+            let session = session(state, context, request, packet, &address).await?;
             match packet {
-                Packet::Fragment => fragment::take(app, request, session, body).await,
-                Packet::Close => close(app, &session, &address).await,
+                Packet::Fragment => fragment::take(state, request, session, body).await,
+                Packet::Close => close(state, &session, &address).await,
                 _ => {
-                    app.tree.cancel(&session.id).await?;
+                    state.tree.cancel(&session.id).await?;
                     Ok(ack(StatusCode::OK))
                 }
             }
@@ -186,9 +198,13 @@ async fn answer(app: &App, exchange: &Exchange, request: &Parts, body: Body) -> 
 }
 
 /// The account of the token, whose drive the address must be on.
-async fn owner(app: &App, exchange: &Exchange, address: &Address) -> Result<Arc<Account>> {
-    let grant = exchange.grant.clone()?;
-    let account = app.account(&grant.account).await?;
+async fn owner(
+    state: &ServerState,
+    context: &RequestContext,
+    address: &Address,
+) -> Result<Arc<Account>> {
+    let grant = context.grant.clone()?;
+    let account = state.accounts.open(&grant.account).await?;
     if account.cid != address.cid || !Scopes::of(&grant).has(WRITE) {
         return Err(BitsError::denied());
     }
@@ -196,12 +212,12 @@ async fn owner(app: &App, exchange: &Exchange, address: &Address) -> Result<Arc<
 }
 
 async fn create(
-    app: &App,
-    exchange: &Exchange,
+    state: &ServerState,
+    context: &RequestContext,
     request: &Parts,
     address: &Address,
 ) -> Result<Response> {
-    let account = owner(app, exchange, address).await?;
+    let account = owner(state, context, address).await?;
     let protocols = request.headers.get("bits-supported-protocols");
     let protocols = protocols.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let separators = |c: char| c.is_whitespace() || c == ',';
@@ -209,14 +225,14 @@ async fn create(
         return Err(BitsError::invalid());
     }
     names::check(&address.name).map_err(|_| BitsError::invalid())?;
-    let parent = address.folder(app, account.drive).await?;
-    match app.tree.child(account.drive, parent, &address.name).await {
+    let parent = address.folder(state, account.drive).await?;
+    match state.tree.child(account.drive, parent, &address.name).await {
         Ok(there) if there.kind != NodeKind::File => return Err(BitsError::invalid()),
         Ok(_) | Err(TreeError::NotFound) => {}
         Err(error) => return Err(error.into()),
     }
     let kept = Kept { bits_account: account.name.clone() };
-    let session = app
+    let session = state
         .tree
         .open_session(Session {
             id: String::new(),
@@ -227,7 +243,7 @@ async fn create(
             total: None,
             received: 0,
             on_conflict: OnConflict::Replace,
-            expires: expiry(app),
+            expires: expiry(state),
             state: serde_json::to_value(&kept).unwrap_or_default(),
         })
         .await?;
@@ -241,39 +257,39 @@ async fn create(
 
 /// The session that a packet is about, if whoever sent it may.
 async fn session(
-    app: &App,
-    exchange: &Exchange,
+    state: &ServerState,
+    context: &RequestContext,
     request: &Parts,
     packet: Packet,
     address: &Address,
 ) -> Result<Session> {
-    match (&exchange.grant, packet) {
+    match (&context.grant, packet) {
         (Ok(_), _) => {}
         (Err(Refusal::Expired), Packet::Close) => return Err(BitsError::expired_at_close()),
         (Err(Refusal::Missing | Refusal::Expired), Packet::Fragment | Packet::Cancel) => {}
         (Err(refusal), _) => return Err((*refusal).into()),
     }
     let id = text(request, &SESSION_ID).ok_or_else(BitsError::no_session)?;
-    let session = app.tree.session(id.trim()).await?;
+    let session = state.tree.session(id.trim()).await?;
     let kept: Kept =
         serde_json::from_value(session.state.clone()).map_err(|_| BitsError::no_session())?;
-    let others = exchange.grant.as_ref().is_ok_and(|grant| grant.account != kept.bits_account);
-    let account = app.account(&kept.bits_account).await?;
+    let others = context.grant.as_ref().is_ok_and(|grant| grant.account != kept.bits_account);
+    let account = state.accounts.open(&kept.bits_account).await?;
     if others || account.cid != address.cid {
         return Err(BitsError::no_session());
     }
     Ok(session)
 }
 
-async fn close(app: &App, session: &Session, address: &Address) -> Result<Response> {
+async fn close(state: &ServerState, session: &Session, address: &Address) -> Result<Response> {
     if session.received == 0 {
         return Err(BitsError::goes_on_at(0));
     }
     if session.total.is_some_and(|total| total != session.received) {
-        app.tree.cancel(&session.id).await?;
+        state.tree.cancel(&session.id).await?;
         return Err(BitsError::invalid());
     }
-    let written = app.tree.commit(&session.id, NewItem::default(), Expect::Any, None).await?;
+    let written = state.tree.commit(&session.id, NewItem::default(), Expect::Any, None).await?;
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = ack(status);
     let resource = LiveId::new(&address.cid, written.node.kind, written.node.no).resource();
@@ -284,8 +300,8 @@ async fn close(app: &App, session: &Session, address: &Address) -> Result<Respon
 }
 
 /// When a session that was touched now is forgotten.
-fn expiry(app: &App) -> Timestamp {
-    Timestamp::now() + app.settings.session_life
+fn expiry(state: &ServerState) -> Timestamp {
+    Timestamp::now() + state.settings.session_life
 }
 
 /// An answer without a body, as all are.

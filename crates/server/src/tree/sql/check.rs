@@ -254,7 +254,7 @@ impl SqlTree {
             // Damaged base64 is kept as it is.
             let bytes = BASE64_STANDARD.decode(&text).unwrap_or_else(|_| text.into_bytes());
             let file = folder.join(format!("content-{content:016x}"));
-            crate::seal::write_private(&file, &bytes).map_err(storage)?;
+            crate::signed_token::write_private(&file, &bytes).map_err(storage)?;
             saved.push(file);
         }
         for blob in blobs {

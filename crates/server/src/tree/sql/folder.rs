@@ -12,7 +12,7 @@ use super::{
     super::Result,
     open::{OpenError, failed},
 };
-use crate::{disk, seal::write_private};
+use crate::{disk, signed_token::write_private};
 
 /// The files of a tree's folder.
 pub(super) struct Files {

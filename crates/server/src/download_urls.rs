@@ -1,0 +1,170 @@
+//! Download URLs: they lead to a file's bytes and need no token, for a while.
+//!
+//! A download URL is bound to an account's item and to the bytes that it has: when the item is removed
+//! or its bytes are replaced, the URL is invalid, whatever time it has left.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    response::Response,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    account::Account,
+    content::{self, LongSuffix},
+    protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
+    secret_urls::SecretUrl,
+    signed_token::{Purpose, TokenError},
+    state::ServerState,
+    tree::{ItemNo, Node, TreeError},
+};
+
+/// The beginning of a download URL's path, as the cloud's.
+const PREFIX: &str = "/s1p";
+
+/// The claims of a download URL.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims(
+    /// The account's name.
+    String,
+    ItemNo,
+    /// The bytes' [`fingerprint`](content::fingerprint).
+    String,
+    /// Whether a browser is to save them and not to show them.
+    bool,
+);
+
+/// Returns the path of a download URL to a file's bytes; `None` if it has none.
+pub(super) fn path(
+    state: &ServerState,
+    account: &Account,
+    node: &Node,
+    attachment: bool,
+) -> Option<String> {
+    let content = node.content.as_ref()?;
+    let claims = Claims(account.name.clone(), node.no, content::fingerprint(content), attachment);
+    let expires = Timestamp::now() + state.settings.download_url_life;
+    let signed = state.signer.sign(Purpose::DownloadUrl, expires, &claims);
+    Some(format!("{PREFIX}{signed}/{}", content::encoded(&node.name)))
+}
+
+/// Download URLs, of whatever protocol.
+pub(super) struct DownloadUrls;
+
+/// A request as it was parsed: the claims of the URL, if it is valid.
+pub(super) struct DownloadCall(Result<Claims, TokenError>);
+
+const GET: &str = "ticket.get";
+const UNKNOWN: &str = "ticket.unknown";
+
+impl Protocol for DownloadUrls {
+    type Request = DownloadCall;
+
+    const DECLARATION: Declaration = Declaration {
+        operations: || &[GET, UNKNOWN],
+        secret_urls: &[SecretUrl::Path(PREFIX)],
+        hash_members: &[],
+        over_budget: OverBudget::BARE,
+        failure: |status| failure(status, "server_internal_error", "The server failed on demand."),
+    };
+
+    fn route(state: &ServerState, parts: &Parts) -> Option<Routed<DownloadCall>> {
+        let signed = parts.uri.path().strip_prefix(PREFIX)?.split('/').next()?;
+        let claims: Result<Claims, _> =
+            state.signer.open(Purpose::DownloadUrl, signed, Timestamp::now());
+        let account = claims.as_ref().ok().map(|Claims(account, ..)| account.clone());
+        let is_look = matches!(parts.method, Method::GET | Method::HEAD);
+        let operation = if is_look { GET } else { UNKNOWN };
+        Some(Routed::new(operation, DownloadCall(claims)).account(account))
+    }
+
+    async fn handle(
+        DownloadCall(claims): DownloadCall,
+        context: RequestContext,
+        parts: Parts,
+        _: Body,
+    ) -> Response {
+        if parts.method != Method::GET && parts.method != Method::HEAD {
+            let mut refusal = failure(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "request_method_invalid",
+                "A download link is only for GET and HEAD.",
+            );
+            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refusal;
+        }
+        let claims = if context.expired { Err(TokenError::Expired) } else { claims };
+        match claims {
+            Ok(claims) => match download(&context.state, claims, &parts).await {
+                Ok(response) | Err(response) => response,
+            },
+            Err(error) => broken(error),
+        }
+    }
+}
+
+async fn download(
+    state: &ServerState,
+    Claims(account, item, bytes, attachment): Claims,
+    request: &Parts,
+) -> Result<Response, Response> {
+    let account = state.accounts.open(&account).await.map_err(refused)?;
+    let node = state.tree.node(account.drive, item).await.map_err(refused)?;
+    if node.content.as_ref().map(content::fingerprint).as_ref() != Some(&bytes) {
+        return Err(refused(TreeError::NotFound));
+    }
+    content::serve(&*state.tree, &node, request, attachment, LongSuffix::Refused)
+        .await
+        .map_err(refused)
+}
+
+/// A ticket that does not open, in the words of the storage host (Live Connect A.4).
+fn broken(why: TokenError) -> Response {
+    let (code, message, challenge) = match why {
+        TokenError::Expired => (
+            "request_token_expired",
+            "The download link has expired.",
+            r#"Bearer realm="OneDriveAPI", error="expired_token", error_description="Auth token expired. Try refreshing.""#,
+        ),
+        TokenError::Invalid => (
+            "request_token_invalid",
+            "The download link isn't valid.",
+            r#"Bearer realm="OneDriveAPI", error="invalid_token""#,
+        ),
+    };
+    let mut response = failure(StatusCode::UNAUTHORIZED, code, message);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}
+
+fn refused(error: TreeError) -> Response {
+    match error {
+        TreeError::NotFound | TreeError::NotAFile(_) => failure(
+            StatusCode::NOT_FOUND,
+            "resource_not_found",
+            "The file is gone, or has other bytes than the download link was made for.",
+        ),
+        error => {
+            tracing::error!(%error, "download failed");
+            failure(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "server_internal_error",
+                "The server could not read the file.",
+            )
+        }
+    }
+}
+
+/// Live Connect's and Graph's error bodies are of one shape.
+fn failure(status: StatusCode, code: &str, message: &str) -> Response {
+    let body = json!({ "error": { "code": code, "message": message } });
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+    response
+}

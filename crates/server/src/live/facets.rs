@@ -1,0 +1,187 @@
+//! What only Live Connect knows of an item: links, comments, tags, an album's being one, what the
+//! user said of a song. Kept as the item's facet `live`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    LiveRequest,
+    error::{LiveError, Result},
+};
+use crate::{
+    sharing_links::{FACET, LinkKeys, deserialize_keys},
+    tree::{Change, Expect, ItemNo, Node, OnConflict, TreeError},
+};
+
+/// How often a change is made anew because somebody else changed the item in between.
+const TRIES: usize = 8;
+
+/// What only Live Connect knows of an item. A [`Plant`](crate::Plant)'s facet `live` has
+/// the same fields.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct LiveFacets {
+    /// Whose links, comments and tags these are: a copy has its original's among its own, and they
+    /// are not its. `None`: whoever's they are found with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<ItemNo>,
+    /// A folder is an album.
+    #[serde(skip_serializing_if = "is_false")]
+    pub album: bool,
+    /// Everyone may look at it and what is below.
+    #[serde(skip_serializing_if = "is_false")]
+    pub public: bool,
+    /// The links that there are, each with a key: a link without the key is revoked.
+    #[serde(skip_serializing_if = "LinkKeys::is_empty", deserialize_with = "deserialize_keys")]
+    pub links: LinkKeys,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<Comment>,
+    /// The number of the last comment there was.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub last_comment: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+    /// What the user said of a song.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<Song>,
+    /// What is not understood here.
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+/// A comment on an item.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Comment {
+    pub number: u64,
+    /// The account's name.
+    pub from: String,
+    pub message: String,
+    pub created: Timestamp,
+}
+
+/// A person on a photo or in a film.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Tag {
+    pub user: Person,
+    /// Percent from the left edge.
+    #[serde(default)]
+    pub x: f64,
+    /// Percent from the top edge.
+    #[serde(default)]
+    pub y: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_time: Option<Timestamp>,
+}
+
+/// Who is on a photo; not everyone has an account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Person {
+    pub name: String,
+    #[serde(default)]
+    pub id: Option<String>,
+}
+
+/// What the user said of a song, in place of what its file says; of no other bytes than those.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Song {
+    /// The content's number in the tree.
+    pub content: Option<i64>,
+    #[serde(flatten)]
+    pub said: Map<String, Value>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+impl LiveFacets {
+    /// What is known of an item. What was planted and is not understood counts as nothing.
+    pub(super) fn of(node: &Node) -> Self {
+        let Some(value) = node.facets.get(FACET) else { return Self::default() };
+        let mut extra: Self = serde_json::from_value(value.clone()).unwrap_or_else(|error| {
+            tracing::warn!(%error, item = node.no, "the facet `live` of an item is not understood");
+            Self::default()
+        });
+        if extra.of.is_some_and(|of| of != node.no) {
+            extra.links.clear();
+            extra.comments.clear();
+            extra.last_comment = 0;
+            extra.tags.clear();
+        }
+        if extra.audio.as_ref().is_some_and(|song| song.content != content(node)) {
+            extra.audio = None;
+        }
+        extra
+    }
+
+    /// What makes an album of a folder.
+    pub(super) fn of_album() -> Self {
+        Self { album: true, ..Self::default() }
+    }
+
+    /// What lets everybody see a folder.
+    pub(super) fn of_public() -> Self {
+        Self { public: true, ..Self::default() }
+    }
+
+    /// Whether a folder is an album.
+    pub(super) fn is_album(node: &Node) -> bool {
+        node.facets.get(FACET).and_then(|extra| extra.get("album")?.as_bool()).unwrap_or(false)
+    }
+
+    /// As the facets of an item that is new or changed.
+    pub(super) fn facets(&self) -> Map<String, Value> {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        Map::from_iter([(FACET.to_owned(), value)])
+    }
+
+    /// Takes over what the user says of a song.
+    pub(super) fn set_song(&mut self, node: &Node, said: Map<String, Value>) {
+        let song = self.audio.get_or_insert_default();
+        song.content = content(node);
+        song.said.extend(said);
+    }
+}
+
+fn content(node: &Node) -> Option<i64> {
+    node.content.as_ref().map(|content| content.no)
+}
+
+impl LiveRequest {
+    /// Changes what is known of an item. `change` may be asked several times; with nothing changed,
+    /// nothing is written.
+    pub(super) async fn change_extra<T>(
+        &self,
+        mut node: Node,
+        change: impl Fn(&mut LiveFacets) -> Result<(T, bool)>,
+    ) -> Result<(Node, T)> {
+        for _ in 0..TRIES {
+            let mut extra = LiveFacets::of(&node);
+            let (told, changed) = change(&mut extra)?;
+            if !changed {
+                return Ok((node, told));
+            }
+            extra.of = Some(node.no);
+            let change = Change { facets: extra.facets(), ..Change::default() };
+            let expect = Expect::Version(node.version);
+            let tree = &self.state().tree;
+            match tree.update(self.drive(), node.no, change, OnConflict::Fail, expect).await {
+                Ok(node) => return Ok((node, told)),
+                Err(TreeError::Changed) => {
+                    node = tree
+                        .node(self.drive(), node.no)
+                        .await
+                        .map_err(|error| LiveError::tree(error, self.shown()))?;
+                }
+                Err(error) => return Err(LiveError::tree(error, self.shown())),
+            }
+        }
+        Err(LiveError::busy())
+    }
+}

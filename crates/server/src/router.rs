@@ -1,0 +1,86 @@
+//! The protocols that the server speaks, in one list.
+
+use axum::{body::Body, http::request::Parts, response::Response};
+
+use crate::{
+    account,
+    amazon::Amazon,
+    download_urls::DownloadUrls,
+    graph::Graph,
+    live::{self, Live, bits::Bits, pictures::Pictures, sharing::SharingLinks},
+    protocol::{Declaration, Protocol, RequestContext, Routed},
+    secret_urls::SecretUrl,
+    sign_in::{entra::Entra, microsoft_account::MicrosoftAccount},
+    state::ServerState,
+    tree::Node,
+};
+
+macro_rules! protocols {
+    ($($name:ident),* $(,)?) => {
+        /// A request as its protocol parsed it.
+        pub(crate) enum Handler {
+            $($name(<$name as Protocol>::Request)),*
+        }
+
+        static DECLARATIONS: &[Declaration] = &[$($name::DECLARATION),*];
+
+        /// Parses a request by the first protocol that has its path; `None` if none has.
+        pub(crate) fn route(state: &ServerState, parts: &Parts) -> Option<Routed<Handler>> {
+            $(
+                if let Some(routed) = $name::route(state, parts) {
+                    return Some(routed.map(Handler::$name));
+                }
+            )*
+            None
+        }
+
+        impl Handler {
+            /// Returns the declaration of the request's protocol.
+            pub(crate) fn declaration(&self) -> &'static Declaration {
+                match self {
+                    $(Self::$name(_) => const { &$name::DECLARATION }),*
+                }
+            }
+
+            /// Serves the request.
+            pub(crate) async fn handle(
+                self,
+                context: RequestContext,
+                parts: Parts,
+                body: Body,
+            ) -> Response {
+                match self {
+                    $(Self::$name(request) => $name::handle(request, context, parts, body).await),*
+                }
+            }
+        }
+    };
+}
+
+protocols! {
+    Live,
+    Bits,
+    Pictures,
+    SharingLinks,
+    Graph,
+    Amazon,
+    DownloadUrls,
+    MicrosoftAccount,
+    Entra,
+}
+
+/// Returns the names of all operations.
+pub(crate) fn operations() -> Vec<&'static str> {
+    DECLARATIONS.iter().flat_map(|protocol| (protocol.operations)()).copied().collect()
+}
+
+/// Returns all positions of secrets in URLs: those of the protocols and those of every request.
+pub(crate) fn secret_urls() -> impl Iterator<Item = SecretUrl> {
+    let of_protocols = DECLARATIONS.iter().flat_map(|protocol| protocol.secret_urls);
+    account::SECRET_URLS.iter().chain(of_protocols).copied()
+}
+
+/// Returns the id of an item in the protocol whose ids the control interface reports.
+pub(crate) fn planted_id(cid: &str, node: &Node) -> String {
+    live::id_of(cid, node)
+}

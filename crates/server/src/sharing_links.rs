@@ -1,0 +1,148 @@
+//! Sharing links of Live Connect, which Graph shows and revokes too.
+//!
+//! A link names, signed, the item that was shared, and has the key that the item keeps for it. It
+//! works as long as the item has that key and is not deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    account::Account,
+    base_url::BaseUrl,
+    signed_token::Purpose,
+    state::ServerState,
+    tree::{ItemNo, Node},
+};
+
+/// The paths that links lead to; the second one is for embedded items.
+pub(crate) const PATHS: [&str; 2] = ["/redir.aspx", "/embed"];
+
+/// The facet of an item that holds its links, and what else only Live Connect knows.
+pub(crate) const FACET: &str = "live";
+
+/// The member of the facet that holds the links.
+const LINKS: &str = "links";
+
+/// The member of the facet with the number of the item that it belongs to: a copy has its original's
+/// facet.
+const OF: &str = "of";
+
+/// Lifetime of a link, from a fixed day on, so that an item's link is always the same.
+const LIFE: SignedDuration = SignedDuration::from_hours(200 * 365 * 24);
+
+/// The rights that a link grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LinkKind {
+    Read,
+    Edit,
+    Embed,
+}
+
+impl LinkKind {
+    /// Returns Graph's name of the kind.
+    fn graph_type(self) -> &'static str {
+        match self {
+            Self::Read => "view",
+            Self::Edit => "edit",
+            Self::Embed => "embed",
+        }
+    }
+}
+
+/// The claims of a link. Links of earlier versions have no key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LinkClaims(
+    /// The account's name.
+    pub String,
+    /// The item that was shared.
+    pub ItemNo,
+    pub LinkKind,
+    /// The key that the item keeps for the link.
+    #[serde(default)]
+    pub String,
+);
+
+/// The keys of an item's links.
+pub(crate) type LinkKeys = BTreeMap<LinkKind, String>;
+
+/// Reads the keys of links. Those of earlier versions, and planted ones, are a list of kinds without
+/// keys.
+pub(crate) fn deserialize_keys<'de, D: Deserializer<'de>>(from: D) -> Result<LinkKeys, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Links {
+        Keys(LinkKeys),
+        Kinds(BTreeSet<LinkKind>),
+    }
+    Ok(match Links::deserialize(from)? {
+        Links::Keys(links) => links,
+        Links::Kinds(kinds) => kinds.into_iter().map(|kind| (kind, String::new())).collect(),
+    })
+}
+
+/// Returns the keys of an item's own links.
+fn keys(node: &Node) -> LinkKeys {
+    let Some(facet) = node.facets.get(FACET) else { return LinkKeys::new() };
+    let of = facet.get(OF).and_then(Value::as_i64);
+    match facet.get(LINKS) {
+        Some(links) if of.is_none_or(|of| of == node.no) => {
+            deserialize_keys(links).unwrap_or_default()
+        }
+        _ => LinkKeys::new(),
+    }
+}
+
+/// Returns the URL of a link. `resource`: the id of the item that it leads to, the shared one or one
+/// below it.
+pub(crate) fn url(
+    state: &ServerState,
+    base_url: &BaseUrl,
+    account: &Account,
+    resource: ItemNo,
+    claims: &LinkClaims,
+) -> String {
+    let signed = state.signer.sign(Purpose::Link, Timestamp::UNIX_EPOCH + LIFE, claims);
+    let [redirect, embed] = PATHS;
+    let path = if claims.2 == LinkKind::Embed { embed } else { redirect };
+    let (cid, resource) = (&account.cid, account.resource_id(resource));
+    base_url.url(&format!("{path}?cid={cid}&resid={resource}&authkey=!{signed}"))
+}
+
+/// Opens the link of a query; `None` if it is invalid.
+pub(crate) fn open(state: &ServerState, query: &str) -> Option<LinkClaims> {
+    let key = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "authkey")?.1;
+    state.signer.open(Purpose::Link, key.strip_prefix('!')?, Timestamp::now()).ok()
+}
+
+/// Returns the links of an item, by Graph's names of their kinds.
+pub(crate) fn links_of(
+    state: &ServerState,
+    base_url: &BaseUrl,
+    account: &Account,
+    node: &Node,
+) -> Vec<(&'static str, String)> {
+    let link = |(kind, key): (LinkKind, String)| {
+        let claims = LinkClaims(account.name.clone(), node.no, kind, key);
+        (kind.graph_type(), url(state, base_url, account, node.no, &claims))
+    };
+    keys(node).into_iter().map(link).collect()
+}
+
+/// Returns the facets of an item whose link of a kind, by Graph's name, is revoked; `None` if it has
+/// no such link.
+pub(crate) fn without_link(node: &Node, kind: &str) -> Option<Map<String, Value>> {
+    let mut keys = keys(node);
+    let count = keys.len();
+    keys.retain(|link, _| link.graph_type() != kind);
+    if keys.len() == count {
+        return None;
+    }
+    let mut facet = node.facets.get(FACET)?.as_object()?.clone();
+    facet.insert(OF.to_owned(), node.no.into());
+    facet.insert(LINKS.to_owned(), serde_json::to_value(keys).unwrap_or_default());
+    Some(Map::from_iter([(FACET.to_owned(), facet.into())]))
+}

@@ -1,0 +1,269 @@
+//! Signed texts: access tokens, refresh tokens, codes and tickets that the server need not remember.
+//!
+//! A text is the URL-safe base64 of its purpose, when it expires, its claims as JSON, and an
+//! HMAC-SHA-256 of all that, cut to 16 bytes. The key is the data folder's, so that texts survive
+//! a restart; a server that keeps everything in memory makes one of its own.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use rand::RngCore;
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::Sha256;
+
+/// Bytes of the HMAC that a text carries: 128 bits, as RFC 4868 cuts it.
+const TAG: usize = 16;
+
+/// What comes before the claims: the purpose, and the expiry in microseconds.
+const HEAD: usize = 1 + 8;
+
+/// What a text is for; one made for one purpose is refused for every other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Purpose {
+    Access = 1,
+    Refresh = 2,
+    Code = 3,
+    DownloadUrl = 4,
+    /// A place in a change feed.
+    Feed = 5,
+    /// How a copy ended.
+    Monitor = 6,
+    /// A sharing link.
+    Share = 7,
+    /// A picture of an item, in whatever size.
+    Picture = 8,
+    /// A link to an item of Live Connect's.
+    Link = 9,
+}
+
+/// Why a text is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenError {
+    /// Not made here, or for something else.
+    Invalid,
+    /// Made here, but its time is over.
+    Expired,
+}
+
+/// Makes and checks signed texts.
+#[derive(Clone)]
+pub(super) struct TokenSigner {
+    keyed: Hmac<Sha256>,
+}
+
+/// The names of tokens that are valid once and were used, until they expire anyway.
+#[derive(Debug, Default)]
+pub(super) struct UsedTokens(Mutex<HashMap<String, Timestamp>>);
+
+impl UsedTokens {
+    /// Notes the use of a token. Returns whether it is the first one.
+    pub(super) fn first_use(&self, name: &str, now: Timestamp, expires: Timestamp) -> bool {
+        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        used.retain(|_, expires| *expires > now);
+        used.insert(name.to_owned(), expires).is_none()
+    }
+}
+
+impl fmt::Debug for TokenSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSigner(…)")
+    }
+}
+
+impl TokenSigner {
+    /// With a key that nobody else has and that dies with the process.
+    pub(super) fn random() -> Self {
+        Self::with_key(&random_key())
+    }
+
+    /// With the key that is kept in a file, made if there is none.
+    pub(super) fn kept_in(file: &Path) -> io::Result<Self> {
+        match std::fs::read(file) {
+            Ok(key) if key.len() == 32 => Ok(Self::with_key(&key)),
+            Ok(key) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("a key has 32 bytes, this file has {}", key.len()),
+            )),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key = random_key();
+                write_private(file, &key)?;
+                Ok(Self::with_key(&key))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn with_key(key: &[u8]) -> Self {
+        let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
+            .expect("HMAC takes keys of every length");
+        Self { keyed }
+    }
+
+    /// A text that says `claims` until `expires`.
+    pub(super) fn sign(
+        &self,
+        purpose: Purpose,
+        expires: Timestamp,
+        claims: &impl Serialize,
+    ) -> String {
+        let mut bytes = Vec::with_capacity(128);
+        bytes.push(purpose as u8);
+        bytes.extend_from_slice(&expires.as_microsecond().to_be_bytes());
+        serde_json::to_writer(&mut bytes, claims)
+            .expect("claims are plain data and writing to memory never fails");
+        let tag = self.keyed.clone().chain_update(&bytes).finalize().into_bytes();
+        bytes.extend_from_slice(&tag[..TAG]);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// What a text says, if it was made here for this purpose and is not too old.
+    pub(super) fn open<T: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<T, TokenError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Invalid)?;
+        if bytes.len() < HEAD + TAG {
+            return Err(TokenError::Invalid);
+        }
+        let (signed, tag) = bytes.split_at(bytes.len() - TAG);
+        self.keyed
+            .clone()
+            .chain_update(signed)
+            .verify_truncated_left(tag)
+            .map_err(|_| TokenError::Invalid)?;
+        if signed[0] != purpose as u8 {
+            return Err(TokenError::Invalid);
+        }
+        let claims = serde_json::from_slice(&signed[HEAD..]).map_err(|_| TokenError::Invalid)?;
+        let mut expires = [0; 8];
+        expires.copy_from_slice(&signed[1..HEAD]);
+        if now.as_microsecond() >= i64::from_be_bytes(expires) {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+}
+
+fn random_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    rand::rng().fill_bytes(&mut key);
+    key
+}
+
+/// 128 random bits for names that must not be guessed.
+pub(super) fn random_name() -> String {
+    let mut bytes = [0; 16];
+    rand::rng().fill_bytes(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Writes a file that only its owner may read, in one step.
+pub(super) fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    // Made with mode 0600 where there are modes.
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file).map_err(|failed| failed.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    #[test]
+    fn a_text_says_what_was_sealed_until_it_expires() {
+        let signer = TokenSigner::random();
+        let text = signer.sign(Purpose::Access, time(100), &("anna", 7));
+        assert_eq!(
+            signer.open::<(String, i32)>(Purpose::Access, &text, time(99)),
+            Ok(("anna".into(), 7))
+        );
+        assert_eq!(
+            signer.open::<(String, i32)>(Purpose::Access, &text, time(100)),
+            Err(TokenError::Expired)
+        );
+    }
+
+    #[test]
+    fn a_text_for_one_purpose_serves_no_other() {
+        let signer = TokenSigner::random();
+        let text = signer.sign(Purpose::Refresh, time(100), &"anna");
+        assert_eq!(
+            signer.open::<String>(Purpose::Access, &text, time(0)),
+            Err(TokenError::Invalid)
+        );
+    }
+
+    #[test]
+    fn a_text_changed_in_any_character_is_refused() {
+        let signer = TokenSigner::random();
+        let text = signer.sign(Purpose::DownloadUrl, time(100), &(1, 2, "abc"));
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).expect("ASCII");
+            assert_eq!(
+                signer.open::<(i64, i64, String)>(Purpose::DownloadUrl, &changed, time(0)),
+                Err(TokenError::Invalid),
+                "character {at}"
+            );
+        }
+        for cut in 0..text.len() {
+            assert!(
+                signer
+                    .open::<(i64, i64, String)>(Purpose::DownloadUrl, &text[..cut], time(0))
+                    .is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_in_a_file_outlives_the_process_and_other_keys_do_not_fit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("key");
+        let text = TokenSigner::kept_in(&file).expect("made").sign(Purpose::Code, time(100), &1);
+        let again = TokenSigner::kept_in(&file).expect("read");
+        assert_eq!(again.open::<i32>(Purpose::Code, &text, time(0)), Ok(1));
+        assert_eq!(
+            TokenSigner::random().open::<i32>(Purpose::Code, &text, time(0)),
+            Err(TokenError::Invalid)
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_the_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("key");
+        TokenSigner::kept_in(&file).expect("made");
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_code_is_good_once_and_forgotten_when_it_has_expired() {
+        let used = UsedTokens::default();
+        assert!(used.first_use("a", time(0), time(0 + 600)));
+        assert!(!used.first_use("a", time(1), time(1 + 600)));
+        assert!(used.first_use("b", time(1_000), time(1_000 + 600)));
+        assert_eq!(used.0.lock().expect("whole").len(), 1);
+    }
+}
