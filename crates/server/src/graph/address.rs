@@ -132,12 +132,17 @@ impl Address {
         let decoded = percent_decode_str(&marked)
             .decode_utf8()
             .map_err(|_| Error::invalid("The URL's path is not UTF-8.").inner("invalidPath"))?;
-        Parser { rest: &decoded, query, encoded: false }.address()
+        Parser { rest: &decoded, query, encoded: false, arguments: 0 }.address()
     }
 }
 
 /// Stands for an encoded colon while a path is read. It is a noncharacter, and in no name.
 const ENCODED_COLON: &str = "\u{FFFF}";
+
+/// Maximum number of arguments in a path. Each of them may be an alias, and has a copy of its value
+/// then: without a limit, a URL of 64 KiB takes hundreds of megabytes. Inferred; no function has more
+/// than two, but each `children('name')` of a path has one.
+const MAX_ARGUMENTS: usize = 100;
 
 /// What the path still has.
 struct Parser<'a> {
@@ -146,6 +151,8 @@ struct Parser<'a> {
     /// Whether the last colon was encoded: then encoded ones delimit, as in an id that is a path,
     /// `items/root%3A%2Fa.txt%3A/content`. Else an encoded colon belongs to a name.
     encoded: bool,
+    /// Number of arguments so far.
+    arguments: usize,
 }
 
 /// A segment as it was read.
@@ -351,6 +358,11 @@ impl Parser<'_> {
             let closed = self.rest[end..].starts_with(')');
             self.rest = &self.rest[end + 1..];
             if !text.is_empty() {
+                self.arguments += 1;
+                if self.arguments > MAX_ARGUMENTS {
+                    let why = format!("A path has {MAX_ARGUMENTS} arguments at most.");
+                    return Err(Error::bad_query(why));
+                }
                 arguments.push(self.argument(text));
             }
             if closed {

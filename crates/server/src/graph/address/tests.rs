@@ -162,6 +162,20 @@ fn an_alias_stands_for_a_path() {
 }
 
 #[test]
+fn a_path_has_a_limited_number_of_arguments() {
+    let list = |count| format!("/drive/root/f({})?@a='x'", vec!["@a"; count].join(","));
+    let chain = |count| format!("/drive/root{}?@a='x'", "/f(@a)".repeat(count));
+    for url in [list(100), chain(100)] {
+        assert!(try_parse(&url).is_ok(), "{url}");
+    }
+    for url in [list(101), chain(101)] {
+        let error = try_parse(&url).expect_err(&url);
+        assert_eq!(error.status, http::StatusCode::BAD_REQUEST);
+        assert!(error.message.contains("100 arguments"), "{}", error.message);
+    }
+}
+
+#[test]
 fn special_folders_and_shares_are_items() {
     let special =
         |path: &[&str], calls: &[Call]| item(me(), Anchor::Special("approot".into()), path, calls);
