@@ -5,7 +5,7 @@
 //! the drive is as it was before the operation or as it is after it, with nothing left over. With
 //! one, the operation succeeds.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use drivedal_server::{Fault, Plant, When};
 use futures::future::LocalBoxFuture;
@@ -14,11 +14,13 @@ use opendal::{
     layers::{RetryLayer, TimeoutLayer},
 };
 
-use crate::{
-    backends::{Test, served::Station},
+use drivedal_conformance::{
+    CaseError, CaseResult, TestContext, cases,
     data::{bytes, content, retrying, tree},
-    harness::{Outcome, Stop, cases, failed, refused},
+    expect_error, fail, record_error,
 };
+
+use crate::backends::served::{drive_server, station};
 
 cases! {
     a_look_survives_every_failure: drive_server;
@@ -70,7 +72,7 @@ struct Survivor {
 impl Survivor {
     /// Everything below the root, with the seeds of files' bytes. An operation of several steps
     /// may have failed to remove what they went through: that is left out of it.
-    async fn left(&self, op: &Operator, steps: bool) -> Outcome<Vec<(String, Option<u64>)>> {
+    async fn left(&self, op: &Operator, steps: bool) -> CaseResult<Vec<(String, Option<u64>)>> {
         let mut state = Vec::new();
         for path in tree(op, "/").await? {
             if steps && path.contains(STEP) {
@@ -98,7 +100,7 @@ impl Survivor {
     }
 
     /// A folder of its own, with what is to be there before; two clients that know nothing of it.
-    async fn prepared(&self, test: &Test, folder: &str) -> Outcome<(Operator, Operator)> {
+    async fn prepared(&self, test: &TestContext, folder: &str) -> CaseResult<(Operator, Operator)> {
         let station = station(test)?;
         let plants = self.before.iter().map(|(path, seed)| {
             let path = format!("{folder}/{path}");
@@ -109,7 +111,7 @@ impl Survivor {
         Ok((test.client(&root)?, test.client(&root)?))
     }
 
-    async fn survives(&self, test: &Test) -> Outcome {
+    async fn survives(&self, test: &TestContext) -> CaseResult {
         let station = station(test)?;
         let (before, after) = (Self::expected(self.before), Self::expected(self.after));
         let changes = before != after;
@@ -155,17 +157,20 @@ impl Survivor {
     }
 
     /// The error says what was attempted, where, and that trying again helps.
-    fn check(&self, error: &Error) -> Outcome {
-        refused::<()>(Err(error_again(error)), &[])?;
+    fn check(&self, error: &Error) -> CaseResult {
+        expect_error::<()>(
+            Err(error_again(error)),
+            &[ErrorKind::RateLimited, ErrorKind::Unexpected],
+        )?;
         let text = error.to_string();
         if !text.contains(self.path) {
-            return failed(format!("does not name {}: {text}", self.path));
+            return fail(format!("does not name {}: {text}", self.path));
         }
         if !text.contains("127.0.0.1") {
-            return failed(format!("does not say what was attempted: {text}"));
+            return fail(format!("does not say what was attempted: {text}"));
         }
         if !error.is_temporary() {
-            return failed(format!("trying again would help: {text}"));
+            return fail(format!("trying again would help: {text}"));
         }
         Ok(())
     }
@@ -173,13 +178,13 @@ impl Survivor {
 
 /// Errors cannot be cloned; this one is kept for the search for secrets in all its forms.
 fn error_again(error: &Error) -> Error {
-    crate::secrets::keep_error(error);
+    record_error(error);
     Error::new(error.kind(), error.to_string())
 }
 
-fn with(what: &str, stop: Stop) -> Stop {
+fn with(what: &str, stop: CaseError) -> CaseError {
     match stop {
-        Stop::Failed(why) => Stop::Failed(format!("{what}: {why}")),
+        CaseError::Failed(why) => CaseError::Failed(format!("{what}: {why}")),
         stop => stop,
     }
 }
@@ -188,13 +193,9 @@ fn seeded(seed: u64) -> Vec<u8> {
     bytes(seed, 1000 + seed as usize)
 }
 
-fn station(test: &Test) -> Outcome<&Arc<Station>> {
-    test.station.as_ref().map_or_else(|| failed("not on a drive server"), Ok)
-}
-
 const FEW: &[(&str, u64)] = &[("a/", 0), ("a/b/", 0), ("a/b/file", 1), ("a/other", 2)];
 
-async fn a_look_survives_every_failure(test: &Test) -> Outcome {
+async fn a_look_survives_every_failure(test: &TestContext) -> CaseResult {
     let look = Survivor {
         before: FEW,
         path: "a/b/file",
@@ -205,7 +206,7 @@ async fn a_look_survives_every_failure(test: &Test) -> Outcome {
     look.survives(test).await
 }
 
-async fn a_read_survives_every_failure(test: &Test) -> Outcome {
+async fn a_read_survives_every_failure(test: &TestContext) -> CaseResult {
     let read = Survivor {
         before: FEW,
         path: "a/b/file",
@@ -221,7 +222,7 @@ async fn a_read_survives_every_failure(test: &Test) -> Outcome {
     read.survives(test).await
 }
 
-async fn a_read_goes_on_where_it_was_cut_off(test: &Test) -> Outcome {
+async fn a_read_goes_on_where_it_was_cut_off(test: &TestContext) -> CaseResult {
     let station = station(test)?;
     let written = bytes(1, 1 << 20);
     test.op.write("file", written.clone()).await?;
@@ -235,7 +236,7 @@ async fn a_read_goes_on_where_it_was_cut_off(test: &Test) -> Outcome {
         assert!(station.struck(), "nothing was cut off");
         let error = {
             station.fault(Fault::on(station.requests.download).times(1).truncate(0))?;
-            refused(test.op.read("file").await, &[])?
+            expect_error(test.op.read("file").await, &[ErrorKind::Unexpected])?
         };
         station.struck();
         assert!(error.is_temporary(), "trying again would help: {error}");
@@ -243,7 +244,7 @@ async fn a_read_goes_on_where_it_was_cut_off(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_listing_survives_every_failure(test: &Test) -> Outcome {
+async fn a_listing_survives_every_failure(test: &TestContext) -> CaseResult {
     let listing = Survivor {
         before: FEW,
         path: "a/",
@@ -260,7 +261,7 @@ async fn a_listing_survives_every_failure(test: &Test) -> Outcome {
     listing.survives(test).await
 }
 
-async fn a_tree_survives_every_failure(test: &Test) -> Outcome {
+async fn a_tree_survives_every_failure(test: &TestContext) -> CaseResult {
     let listing = Survivor {
         before: FEW,
         path: "a/",
@@ -277,7 +278,7 @@ async fn a_tree_survives_every_failure(test: &Test) -> Outcome {
     listing.survives(test).await
 }
 
-async fn a_write_survives_every_failure(test: &Test) -> Outcome {
+async fn a_write_survives_every_failure(test: &TestContext) -> CaseResult {
     let write = Survivor {
         before: &[("a/", 0), ("a/other", 2)],
         path: "a/file",
@@ -288,7 +289,7 @@ async fn a_write_survives_every_failure(test: &Test) -> Outcome {
     write.survives(test).await
 }
 
-async fn an_overwrite_survives_every_failure(test: &Test) -> Outcome {
+async fn an_overwrite_survives_every_failure(test: &TestContext) -> CaseResult {
     let write = Survivor {
         before: FEW,
         path: "a/b/file",
@@ -299,7 +300,7 @@ async fn an_overwrite_survives_every_failure(test: &Test) -> Outcome {
     write.survives(test).await
 }
 
-async fn folders_survive_every_failure(test: &Test) -> Outcome {
+async fn folders_survive_every_failure(test: &TestContext) -> CaseResult {
     let folder = Survivor {
         before: &[("a/", 0)],
         path: "a/new/",
@@ -310,7 +311,7 @@ async fn folders_survive_every_failure(test: &Test) -> Outcome {
     folder.survives(test).await
 }
 
-async fn a_removal_survives_every_failure(test: &Test) -> Outcome {
+async fn a_removal_survives_every_failure(test: &TestContext) -> CaseResult {
     let removal = Survivor {
         before: FEW,
         path: "a/b/file",
@@ -321,7 +322,7 @@ async fn a_removal_survives_every_failure(test: &Test) -> Outcome {
     removal.survives(test).await
 }
 
-async fn a_recursive_removal_survives_every_failure(test: &Test) -> Outcome {
+async fn a_recursive_removal_survives_every_failure(test: &TestContext) -> CaseResult {
     let removal = Survivor {
         before: FEW,
         path: "a/b",
@@ -332,7 +333,7 @@ async fn a_recursive_removal_survives_every_failure(test: &Test) -> Outcome {
     removal.survives(test).await
 }
 
-async fn a_new_name_survives_every_failure(test: &Test) -> Outcome {
+async fn a_new_name_survives_every_failure(test: &TestContext) -> CaseResult {
     let rename = Survivor {
         before: FEW,
         path: "a/b/file",
@@ -343,7 +344,7 @@ async fn a_new_name_survives_every_failure(test: &Test) -> Outcome {
     rename.survives(test).await
 }
 
-async fn a_move_survives_every_failure(test: &Test) -> Outcome {
+async fn a_move_survives_every_failure(test: &TestContext) -> CaseResult {
     let rename = Survivor {
         before: FEW,
         path: "a/b/file",
@@ -354,7 +355,7 @@ async fn a_move_survives_every_failure(test: &Test) -> Outcome {
     rename.survives(test).await
 }
 
-async fn a_replacing_move_survives_every_failure(test: &Test) -> Outcome {
+async fn a_replacing_move_survives_every_failure(test: &TestContext) -> CaseResult {
     let rename = Survivor {
         before: &[("a/", 0), ("a/x", 1), ("b/", 0), ("b/x", 2), ("b/y", 3)],
         path: "a/x",
@@ -365,7 +366,7 @@ async fn a_replacing_move_survives_every_failure(test: &Test) -> Outcome {
     rename.survives(test).await
 }
 
-async fn a_copy_survives_every_failure(test: &Test) -> Outcome {
+async fn a_copy_survives_every_failure(test: &TestContext) -> CaseResult {
     let copy = Survivor {
         before: &[("a/", 0), ("a/x", 1), ("b/", 0), ("b/x", 2), ("b/y", 3)],
         path: "b/y",
@@ -378,11 +379,16 @@ async fn a_copy_survives_every_failure(test: &Test) -> Outcome {
 
 /// A write that is answered with a status, as the cloud or with a body of somebody else's: its
 /// error has one of these kinds and says what is needed to act on it.
-async fn answered(test: &Test, fault: Fault, kinds: &[ErrorKind], helps: bool) -> Outcome {
+async fn answered(
+    test: &TestContext,
+    fault: Fault,
+    kinds: &[ErrorKind],
+    helps: bool,
+) -> CaseResult {
     let (station, op) = (station(test)?, test.client(&[])?);
     let status = fault.status.unwrap_or_default().to_string();
     station.fault(fault)?;
-    let error = refused(op.write("file", "y").await, kinds);
+    let error = expect_error(op.write("file", "y").await, kinds);
     station.struck();
     let error = error.map_err(|stop| with(&status, stop))?;
     let text = error.to_string();
@@ -392,7 +398,7 @@ async fn answered(test: &Test, fault: Fault, kinds: &[ErrorKind], helps: bool) -
     Ok(())
 }
 
-async fn every_status_is_told_for_what_it_is(test: &Test) -> Outcome {
+async fn every_status_is_told_for_what_it_is(test: &TestContext) -> CaseResult {
     use ErrorKind::{
         AlreadyExists, ConfigInvalid, Conflict, NotFound, PermissionDenied, RateLimited,
         Unexpected, Unsupported,
@@ -426,7 +432,7 @@ async fn every_status_is_told_for_what_it_is(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_slow_answer_is_waited_for(test: &Test) -> Outcome {
+async fn a_slow_answer_is_waited_for(test: &TestContext) -> CaseResult {
     let station = station(test)?;
     station.fault(Fault::on("*").times(3).latency(Duration::from_millis(150)))?;
     test.op.write("a/file", bytes(1, 1000)).await?;
@@ -435,7 +441,7 @@ async fn a_slow_answer_is_waited_for(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_time_out_helps_itself_with_retries(test: &Test) -> Outcome {
+async fn a_time_out_helps_itself_with_retries(test: &TestContext) -> CaseResult {
     let station = station(test)?;
     test.op.write("file", bytes(1, 1000)).await?;
     let soon = Duration::from_millis(200);

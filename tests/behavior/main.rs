@@ -1,4 +1,5 @@
-//! What every service promises, operation by operation.
+//! The conformance suite (`crates/conformance`) over our services, OpenDAL's memory and files, and
+//! the cases that need a drive server, planned failures or announcements.
 //!
 //! ```text
 //! cargo test --test behavior                     every case, every backend
@@ -12,58 +13,44 @@
 //! DRIVEDAL_TEST_URI='skydrive://?refresh_token=…&client_id=…' cargo test --test behavior
 //! ```
 //!
-//! A case is an async function named by a sentence (`harness`); which backends there are, and in
-//! what each is known to differ, is in `backends`. A case that needs what a backend does not
-//! offer is ignored and says so.
+//! `backends` lists the services and their known differences. A case that needs a capability that
+//! a service does not have is ignored, with the reason.
 
 mod backends;
-mod concurrency;
-mod copy;
-mod create_dir;
-mod data;
-mod delete;
 mod faults;
-mod harness;
-mod list;
-mod model;
-mod names;
-mod options;
-mod others;
 mod planted;
-mod read;
-mod rename;
 mod requests;
 mod secrets;
-mod stat;
-mod write;
 mod writer;
 
-use std::process::ExitCode;
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
 
-use libtest_mimic::{Arguments, Conclusion, Trial};
-
-use harness::Case;
+use drivedal_conformance::{Group, report_panics_as_failures, set_observer, trials};
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Cases wait more than they compute.
     arguments.test_threads.get_or_insert(8);
-    harness::report_panics_as_failures();
+    report_panics_as_failures();
+    set_observer(secrets::keep);
     tracing::subscriber::set_global_default(secrets::Log).expect("nothing has set one before");
+    // OpenDAL's services first: ours replace its `onedrive`.
+    opendal::init_default_registry();
     drivedal::register();
 
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     let groups = groups();
-    let mut trials = Vec::new();
-    for backend in backends::all() {
-        check_known(&*backend, &groups);
-        for (group, cases) in &groups {
-            trials.extend(
-                cases.iter().map(|case| harness::trial(runtime.handle(), &backend, group, *case)),
-            );
-        }
+    let backends = backends::all().into_iter();
+    let mut cases: Vec<Trial> =
+        backends.flat_map(|backend| trials(runtime.handle(), backend, &groups)).collect();
+    if !backends::is_given_by_uri() {
+        cases.push(Trial::test("uri::a_service_is_tested_by_its_uri", service_by_uri));
     }
-    let tried = libtest_mimic::run(&arguments, trials);
+    let tried = libtest_mimic::run(&arguments, cases);
     let searched = libtest_mimic::run(
         &arguments,
         vec![Trial::ignorable_test(
@@ -76,36 +63,29 @@ fn main() -> ExitCode {
     exit_code(&[tried, searched])
 }
 
-/// The files, one per operation, and their cases.
-fn groups() -> Vec<(&'static str, Vec<Case>)> {
-    vec![
-        ("stat", stat::cases()),
-        ("read", read::cases()),
-        ("write", write::cases()),
-        ("writer", writer::cases()),
-        ("options", options::cases()),
-        ("list", list::cases()),
-        ("create_dir", create_dir::cases()),
-        ("delete", delete::cases()),
-        ("rename", rename::cases()),
-        ("copy", copy::cases()),
-        ("names", names::cases()),
-        ("concurrency", concurrency::cases()),
-        ("others", others::cases()),
-        ("planted", planted::cases()),
-        ("faults", faults::cases()),
-        ("requests", requests::cases()),
-        ("model", model::cases()),
-    ]
+/// The conformance suite, and the cases that only our services have.
+fn groups() -> Vec<Group> {
+    let mut groups = drivedal_conformance::groups();
+    groups.extend([
+        Group { name: "writer", cases: writer::cases() },
+        Group { name: "planted", cases: planted::cases() },
+        Group { name: "faults", cases: faults::cases() },
+        Group { name: "requests", cases: requests::cases() },
+    ]);
+    groups
 }
 
-/// A known difference of a case that does not exist would never be noticed.
-fn check_known(backend: &dyn backends::Backend, groups: &[(&str, Vec<Case>)]) {
-    for known in backend.known().iter().flat_map(|known| known.cases) {
-        let exists = groups.iter().any(|(group, cases)| {
-            cases.iter().any(|case| known.split_once("::") == Some((group, case.name)))
-        });
-        assert!(exists, "{} is known to differ in {known}, which is no case", backend.name());
+/// Runs this binary with `DRIVEDAL_TEST_URI`: the service is opened, and its cases run.
+fn service_by_uri() -> Result<(), Failed> {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let mut command = Command::new(env::current_exe()?);
+    command.env("DRIVEDAL_TEST_URI", format!("fs://{}", folder.path().display()));
+    let output = command.arg("fs::write::").output()?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let passed = printed.lines().filter(|line| line.starts_with("test fs::")).count();
+    match output.status.success() && passed > 0 {
+        true => Ok(()),
+        false => Err(format!("{}: {passed} cases\n{printed}", output.status).into()),
     }
 }
 

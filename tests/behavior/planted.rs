@@ -4,11 +4,13 @@
 use drivedal_server::Plant;
 use opendal::ErrorKind;
 
-use crate::{
-    backends::Test,
+use drivedal_conformance::{
+    CaseResult, TestContext, cases,
     data::{bytes, children, content, exists, tree},
-    harness::{Outcome, cases, failed, refused},
+    expect_error, fail,
 };
+
+use crate::backends::served::{drive_server, station};
 
 cases! {
     a_notebook_breaks_no_listing: drive_server;
@@ -18,15 +20,12 @@ cases! {
     a_file_of_long_ago_tells_its_time: drive_server;
 }
 
-async fn plant(test: &Test, items: impl IntoIterator<Item = Plant>) -> Outcome {
-    match &test.station {
-        Some(station) => station.plant(items).await,
-        None => failed("not on a drive server"),
-    }
+async fn plant(test: &TestContext, items: impl IntoIterator<Item = Plant>) -> CaseResult {
+    station(test)?.plant(items).await
 }
 
 /// A folder with a file, a notebook and a folder.
-async fn notebook(test: &Test) -> Outcome {
+async fn notebook(test: &TestContext) -> CaseResult {
     let items = [
         Plant::file("a/file", bytes(1, 100)),
         Plant::notebook("a/Notes"),
@@ -35,7 +34,7 @@ async fn notebook(test: &Test) -> Outcome {
     plant(test, items).await
 }
 
-async fn a_notebook_breaks_no_listing(test: &Test) -> Outcome {
+async fn a_notebook_breaks_no_listing(test: &TestContext) -> CaseResult {
     notebook(test).await?;
     assert_eq!(children(&test.op, "a/").await?, ["a/Notes", "a/b/", "a/file"]);
     assert_eq!(tree(&test.op, "/").await?, ["a/", "a/Notes", "a/b/", "a/b/file", "a/file"]);
@@ -43,17 +42,20 @@ async fn a_notebook_breaks_no_listing(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_notebook_has_no_bytes(test: &Test) -> Outcome {
+async fn a_notebook_has_no_bytes(test: &TestContext) -> CaseResult {
     notebook(test).await?;
-    let error = refused(test.op.read("a/Notes").await, &[ErrorKind::Unsupported])?;
+    let error = expect_error(test.op.read("a/Notes").await, &[ErrorKind::Unsupported])?;
     assert!(error.to_string().contains("a/Notes"), "does not name it: {error}");
-    refused(test.op.write("a/Notes", "bytes").await, &[])?;
-    refused(test.op.write("a/Notes/page", "bytes").await, &[])?;
+    expect_error(
+        test.op.write("a/Notes", "bytes").await,
+        &[ErrorKind::AlreadyExists, ErrorKind::Conflict],
+    )?;
+    expect_error(test.op.write("a/Notes/page", "bytes").await, &[ErrorKind::NotADirectory])?;
     assert_eq!(children(&test.op, "a/").await?, ["a/Notes", "a/b/", "a/file"]);
     Ok(())
 }
 
-async fn a_notebook_is_removed_by_its_name(test: &Test) -> Outcome {
+async fn a_notebook_is_removed_by_its_name(test: &TestContext) -> CaseResult {
     notebook(test).await?;
     test.op.delete("a/Notes").await?;
     assert!(!exists(&test.op, "a/Notes").await?);
@@ -61,18 +63,18 @@ async fn a_notebook_is_removed_by_its_name(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_notebook_goes_with_its_folder(test: &Test) -> Outcome {
+async fn a_notebook_goes_with_its_folder(test: &TestContext) -> CaseResult {
     notebook(test).await?;
     test.op.delete_with("a/").recursive(true).await?;
     assert_eq!(tree(&test.op, "/").await?, [""; 0]);
     Ok(())
 }
 
-async fn a_file_of_long_ago_tells_its_time(test: &Test) -> Outcome {
+async fn a_file_of_long_ago_tells_its_time(test: &TestContext) -> CaseResult {
     let time = "2009-08-07T06:05:04Z".parse().expect("it is a time");
     plant(test, [Plant::file("a/file", bytes(1, 100)).modified(time)]).await?;
     let Some(told) = test.op.stat("a/file").await?.last_modified() else {
-        return failed("no time is told");
+        return fail("no time is told");
     };
     assert_eq!(told.into_inner(), time);
     let entries = test.op.list("a/f").await?;

@@ -3,17 +3,19 @@
 //! Counted by the drive server. "Cold": the client knows nothing yet. "Warm": it has just done
 //! something that told it the way.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use drivedal_server::Plant;
 use futures::{TryStreamExt, stream};
 use opendal::Operator;
 
-use crate::{
-    backends::{Test, served::Station},
+use drivedal_conformance::{
+    CaseResult, TestContext, cases,
     data::{bytes, content},
-    harness::{Outcome, cases, failed, ignored},
+    fail, skip,
 };
+
+use crate::backends::served::{drive_server, station};
 
 cases! {
     a_cold_look_three_folders_deep: drive_server;
@@ -49,12 +51,8 @@ cases! {
     a_cold_rename_three_folders_deep: drive_server, rename;
 }
 
-fn station(test: &Test) -> Outcome<&Arc<Station>> {
-    test.station.as_ref().map_or_else(|| failed("not on a drive server"), Ok)
-}
-
 /// Three folders with ten files in the innermost, and one empty folder; a client that knows nothing.
-async fn planted(test: &Test) -> Outcome<Operator> {
+async fn planted(test: &TestContext) -> CaseResult<Operator> {
     let station = station(test)?;
     let files = (0..10).map(|n| Plant::file(format!("a/b/c/{n}"), bytes(n, 1000)));
     let others = [Plant::folder("a/b/c/empty"), Plant::file("a/b/other", "x")];
@@ -63,7 +61,10 @@ async fn planted(test: &Test) -> Outcome<Operator> {
 }
 
 /// Counts what an operation asks for, and holds it against the drive's table.
-async fn costs(test: &Test, operation: impl Future<Output = opendal::Result<()>>) -> Outcome {
+async fn costs(
+    test: &TestContext,
+    operation: impl Future<Output = opendal::Result<()>>,
+) -> CaseResult {
     let (station, name) = (station(test)?, test.case);
     let control = station.server.control();
     control.reset_counters();
@@ -71,15 +72,13 @@ async fn costs(test: &Test, operation: impl Future<Output = opendal::Result<()>>
     let asked = control.counters();
     let mut rows = station.requests.instead.iter().chain(station.requests.most);
     let Some((_, most)) = rows.find(|(row, _)| *row == name) else {
-        return failed(format!("{asked:?}: {name} is not in the drive's table"));
+        return fail(format!("{asked:?}: {name} is not in the drive's table"));
     };
-    if asked.total > *most && test.begun.elapsed() > Duration::from_millis(900) {
-        return ignored(
-            "the machine is so slow that what was seen before has to be looked at again",
-        );
+    if asked.total > *most && test.started.elapsed() > Duration::from_millis(900) {
+        return skip("the machine is so slow that what was seen before has to be looked at again");
     }
     if asked.total > *most {
-        return failed(format!("{most} at most, it was {asked:?}"));
+        return fail(format!("{most} at most, it was {asked:?}"));
     }
     Ok(())
 }
@@ -95,41 +94,41 @@ macro_rules! costs {
     };
 }
 
-async fn a_cold_look_three_folders_deep(test: &Test) -> Outcome {
+async fn a_cold_look_three_folders_deep(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, op.stat("a/b/c/3").await?)
 }
 
-async fn a_warm_look(test: &Test) -> Outcome {
+async fn a_warm_look(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.stat("a/b/c/3").await?;
     costs!(test, op.stat("a/b/c/3").await?)
 }
 
-async fn a_look_after_a_listing(test: &Test) -> Outcome {
+async fn a_look_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, op.stat("a/b/c/3").await?)
 }
 
-async fn a_look_for_what_a_listing_did_not_show(test: &Test) -> Outcome {
+async fn a_look_for_what_a_listing_did_not_show(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, assert!(!op.exists("a/b/c/missing").await?))
 }
 
-async fn a_cold_listing_three_folders_deep(test: &Test) -> Outcome {
+async fn a_cold_listing_three_folders_deep(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, assert_eq!(op.list("a/b/c/").await?.len(), 12))
 }
 
-async fn a_warm_listing(test: &Test) -> Outcome {
+async fn a_warm_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.stat("a/b/c/3").await?;
     costs!(test, assert_eq!(op.list("a/b/c/").await?.len(), 12))
 }
 
-async fn a_tree_of_ten_folders(test: &Test) -> Outcome {
+async fn a_tree_of_ten_folders(test: &TestContext) -> CaseResult {
     let station = station(test)?;
     let files = (0..30).map(|n| Plant::file(format!("t/{}/{}/{n}", n % 3, n % 6), "x"));
     station.plant(files).await?;
@@ -138,18 +137,18 @@ async fn a_tree_of_ten_folders(test: &Test) -> Outcome {
     costs!(test, assert_eq!(op.list_with("t/").recursive(true).await?.len(), 40))
 }
 
-async fn a_cold_read_three_folders_deep(test: &Test) -> Outcome {
+async fn a_cold_read_three_folders_deep(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, assert_eq!(op.read("a/b/c/3").await?.to_vec(), bytes(3, 1000)))
 }
 
-async fn a_warm_read(test: &Test) -> Outcome {
+async fn a_warm_read(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     content(&op, "a/b/c/3").await?;
     costs!(test, assert_eq!(op.read("a/b/c/3").await?.to_vec(), bytes(3, 1000)))
 }
 
-async fn ten_reads_after_a_listing_of_everything(test: &Test) -> Outcome {
+async fn ten_reads_after_a_listing_of_everything(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list_with("/").recursive(true).await?;
     costs!(
@@ -160,13 +159,13 @@ async fn ten_reads_after_a_listing_of_everything(test: &Test) -> Outcome {
     )
 }
 
-async fn a_read_after_a_listing(test: &Test) -> Outcome {
+async fn a_read_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, assert_eq!(op.read("a/b/c/3").await?.to_vec(), bytes(3, 1000)))
 }
 
-async fn ten_ranges_of_a_file(test: &Test) -> Outcome {
+async fn ten_ranges_of_a_file(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     let reader = op.reader("a/b/c/3").await?;
@@ -177,31 +176,31 @@ async fn ten_ranges_of_a_file(test: &Test) -> Outcome {
     })
 }
 
-async fn a_cold_write_three_folders_deep(test: &Test) -> Outcome {
+async fn a_cold_write_three_folders_deep(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, op.write("a/b/c/new", bytes(1, 1000)).await?)
 }
 
-async fn a_warm_write(test: &Test) -> Outcome {
+async fn a_warm_write(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.write("a/b/c/new", bytes(1, 1000)).await?;
     costs!(test, op.write("a/b/c/newer", bytes(1, 1000)).await?)
 }
 
-async fn a_write_checked_by_the_caller(test: &Test) -> Outcome {
+async fn a_write_checked_by_the_caller(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.write("a/b/c/new", bytes(1, 1000)).await?;
     let announced = drivedal::announce().size(1000).deferred_check();
     costs!(test, { op.write_with("a/b/c/newer", bytes(1, 1000)).user_metadata(announced).await? })
 }
 
-async fn an_overwrite_after_a_listing(test: &Test) -> Outcome {
+async fn an_overwrite_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, op.write("a/b/c/3", bytes(1, 1000)).await?)
 }
 
-async fn ten_writes_into_two_new_folders(test: &Test) -> Outcome {
+async fn ten_writes_into_two_new_folders(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, {
         for n in 0..10 {
@@ -210,82 +209,82 @@ async fn ten_writes_into_two_new_folders(test: &Test) -> Outcome {
     })
 }
 
-async fn a_cold_folder_below_three_that_are_there(test: &Test) -> Outcome {
+async fn a_cold_folder_below_three_that_are_there(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, op.create_dir("a/b/c/new/").await?)
 }
 
-async fn three_new_folders(test: &Test) -> Outcome {
+async fn three_new_folders(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, op.create_dir("x/y/z/").await?)
 }
 
-async fn a_folder_that_is_known_to_be_there(test: &Test) -> Outcome {
+async fn a_folder_that_is_known_to_be_there(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, op.create_dir("a/b/c/").await?)
 }
 
-async fn a_cold_removal_three_folders_deep(test: &Test) -> Outcome {
+async fn a_cold_removal_three_folders_deep(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, op.delete("a/b/c/3").await?)
 }
 
-async fn a_removal_after_a_listing(test: &Test) -> Outcome {
+async fn a_removal_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, op.delete("a/b/c/3").await?)
 }
 
-async fn ten_removals_after_a_listing(test: &Test) -> Outcome {
+async fn ten_removals_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     let paths = (0..10).map(|n| Ok::<_, opendal::Error>(format!("a/b/c/{n}")));
     costs!(test, op.delete_try_stream(stream::iter(paths).into_stream()).await?)
 }
 
-async fn an_empty_folder_removed_after_a_listing(test: &Test) -> Outcome {
+async fn an_empty_folder_removed_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, op.delete("a/b/c/empty/").await?)
 }
 
-async fn a_tree_removed(test: &Test) -> Outcome {
+async fn a_tree_removed(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, op.delete_with("a/").recursive(true).await?)
 }
 
-async fn a_missing_file_removed_after_a_listing(test: &Test) -> Outcome {
+async fn a_missing_file_removed_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, op.delete("a/b/c/missing").await?)
 }
 
-async fn a_new_name_after_a_listing(test: &Test) -> Outcome {
+async fn a_new_name_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list("a/b/c/").await?;
     costs!(test, op.rename("a/b/c/3", "a/b/c/new").await?)
 }
 
-async fn a_move_after_a_listing(test: &Test) -> Outcome {
+async fn a_move_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list_with("a/").recursive(true).await?;
     costs!(test, op.rename("a/b/c/3", "a/b/3").await?)
 }
 
-async fn a_move_with_a_new_name_after_a_listing(test: &Test) -> Outcome {
+async fn a_move_with_a_new_name_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list_with("a/").recursive(true).await?;
     costs!(test, op.rename("a/b/c/3", "a/b/new").await?)
 }
 
-async fn a_replacing_move_with_a_new_name_after_a_listing(test: &Test) -> Outcome {
+async fn a_replacing_move_with_a_new_name_after_a_listing(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     op.list_with("a/").recursive(true).await?;
     costs!(test, op.rename("a/b/c/3", "a/b/other").await?)
 }
 
-async fn a_cold_rename_three_folders_deep(test: &Test) -> Outcome {
+async fn a_cold_rename_three_folders_deep(test: &TestContext) -> CaseResult {
     let op = planted(test).await?;
     costs!(test, op.rename("a/b/c/3", "a/b/c/new").await?)
 }

@@ -52,11 +52,6 @@ pub fn keep(text: &str) {
     SAID.lock().expect("no panic while it is held").insert(text.to_owned());
 }
 
-/// Every form in which an error may be printed.
-pub fn keep_error(error: &opendal::Error) {
-    keep(&format!("{error}\n{error:?}\n{error:#?}"));
-}
-
 /// A token, a key: not to be found in anything kept.
 pub fn register(secret: &str) {
     if !secret.is_empty() {

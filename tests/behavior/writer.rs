@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use opendal::{
-    Operator, Writer,
+    ErrorKind, Operator, Writer,
     layers::{RetryLayer, TimeoutLayer},
 };
 use proptest::{
@@ -17,13 +17,15 @@ use proptest::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::{
-    backends::{
-        Test,
-        pretended::{Pretence, Trouble},
-    },
+use drivedal_conformance::{
+    CaseResult, TestContext, allow_error, cases,
     data::{bytes, children, content, exists, for_all, random, retrying},
-    harness::{Outcome, cases, failed, refused, whatever},
+    expect_error, fail,
+};
+
+use crate::backends::{
+    announced_times, announcements,
+    pretended::{Pretence, Trouble, planned_troubles},
 };
 
 cases! {
@@ -41,11 +43,11 @@ cases! {
     a_writer_dropped_at_any_time_leaves_no_upload_behind: planned_troubles;
 }
 
-async fn announced(op: &Operator, path: &str, size: usize) -> Outcome<Writer> {
+async fn announced(op: &Operator, path: &str, size: usize) -> CaseResult<Writer> {
     Ok(op.writer_with(path).user_metadata(drivedal::announce().size(size as u64)).await?)
 }
 
-async fn any_split_of_an_announced_file_gives_the_same_bytes(test: &Test) -> Outcome {
+async fn any_split_of_an_announced_file_gives_the_same_bytes(test: &TestContext) -> CaseResult {
     let piece = prop_oneof![3 => 0..100_usize, 2 => 0..70_000_usize, 1 => 0..600_000_usize];
     for_all(10, vec(piece, 0..12), async |pieces| {
         let total = pieces.iter().sum();
@@ -62,7 +64,7 @@ async fn any_split_of_an_announced_file_gives_the_same_bytes(test: &Test) -> Out
     })
 }
 
-async fn an_announced_empty_file_is_made(test: &Test) -> Outcome {
+async fn an_announced_empty_file_is_made(test: &TestContext) -> CaseResult {
     let mut writer = announced(&test.op, "a/empty", 0).await?;
     assert_eq!(writer.close().await?.content_length(), 0);
     assert_eq!(content(&test.op, "a/empty").await?, b"");
@@ -70,7 +72,7 @@ async fn an_announced_empty_file_is_made(test: &Test) -> Outcome {
 }
 
 /// Writes another number of bytes than announced; the error says both numbers.
-async fn misannounced(op: &Operator, path: &str, announced: usize, written: usize) -> Outcome {
+async fn misannounced(op: &Operator, path: &str, announced: usize, written: usize) -> CaseResult {
     let mut writer = self::announced(op, path, announced).await?;
     let mut result = Ok(());
     for piece in bytes(7, written).chunks(50_000) {
@@ -82,18 +84,18 @@ async fn misannounced(op: &Operator, path: &str, announced: usize, written: usiz
     let result = match result {
         Ok(()) => writer.close().await.map(drop),
         refusal => {
-            refused(writer.close().await, &[])?;
+            expect_error(writer.close().await, &[ErrorKind::Unsupported])?;
             refusal
         }
     };
-    let error = refused(result, &[])?;
+    let error = expect_error(result, &[ErrorKind::Unsupported])?;
     let text = error.to_string();
     assert!(text.contains(&announced.to_string()), "does not say what was announced: {text}");
     assert!(!error.is_temporary(), "trying again would not help: {text}");
     Ok(())
 }
 
-async fn fewer_bytes_than_announced_leave_nothing(test: &Test) -> Outcome {
+async fn fewer_bytes_than_announced_leave_nothing(test: &TestContext) -> CaseResult {
     for (announced, written) in [(1, 0), (1000, 999), (1_000_000, 10), (600_000, 599_999)] {
         misannounced(&test.op, "a/file", announced, written).await?;
         assert!(!exists(&test.client(&[])?, "a/file").await?, "{written} of {announced}");
@@ -101,7 +103,7 @@ async fn fewer_bytes_than_announced_leave_nothing(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn more_bytes_than_announced_leave_nothing(test: &Test) -> Outcome {
+async fn more_bytes_than_announced_leave_nothing(test: &TestContext) -> CaseResult {
     for (announced, written) in [(0, 1), (1000, 1001), (10, 1_000_000), (599_999, 600_000)] {
         misannounced(&test.op, "a/file", announced, written).await?;
         assert!(!exists(&test.client(&[])?, "a/file").await?, "{written} of {announced}");
@@ -109,7 +111,7 @@ async fn more_bytes_than_announced_leave_nothing(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_wrong_announcement_leaves_the_old_bytes(test: &Test) -> Outcome {
+async fn a_wrong_announcement_leaves_the_old_bytes(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1000)).await?;
     for (announced, written) in [(0, 1), (500, 400), (400, 500), (600_000, 500_000)] {
         misannounced(&test.op, "file", announced, written).await?;
@@ -119,7 +121,7 @@ async fn a_wrong_announcement_leaves_the_old_bytes(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn an_announced_time_is_kept(test: &Test) -> Outcome {
+async fn an_announced_time_is_kept(test: &TestContext) -> CaseResult {
     // Not a whole second: some clouds keep fractions, none may round up.
     let time: jiff::Timestamp = "2014-02-03T04:05:06.789Z".parse().expect("it is a time");
     for size in [10, 600_000] {
@@ -127,7 +129,7 @@ async fn an_announced_time_is_kept(test: &Test) -> Outcome {
         let writing = test.op.write_with("file", bytes(1, size)).user_metadata(announcement);
         writing.await?;
         let Some(kept) = test.client(&[])?.stat("file").await?.last_modified() else {
-            return failed("no time is told");
+            return fail("no time is told");
         };
         let lost = time.duration_since(kept.into_inner());
         assert!(lost.as_secs() == 0 && !lost.is_negative(), "{kept} instead of {time}");
@@ -135,9 +137,12 @@ async fn an_announced_time_is_kept(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn what_is_no_announcement_is_refused(test: &Test) -> Outcome {
+async fn what_is_no_announcement_is_refused(test: &TestContext) -> CaseResult {
     let metadata = [("colour".to_owned(), "green".to_owned())];
-    let error = refused(test.op.write_with("file", "x").user_metadata(metadata).await, &[])?;
+    let error = expect_error(
+        test.op.write_with("file", "x").user_metadata(metadata).await,
+        &[ErrorKind::Unsupported],
+    )?;
     assert!(error.to_string().contains("colour"), "does not say what: {error}");
     assert!(!exists(&test.op, "file").await?);
     Ok(())
@@ -195,7 +200,7 @@ impl Adventure {
         })
     }
 
-    async fn writer(&self, op: &Operator, path: &str) -> Outcome<Writer> {
+    async fn writer(&self, op: &Operator, path: &str) -> CaseResult<Writer> {
         match self.announced {
             true => announced(op, path, self.total()).await,
             false => Ok(op.writer(path).await?),
@@ -219,8 +224,8 @@ impl Adventure {
 }
 
 /// The pretended cloud, with the adventure's troubles planned and no others.
-fn planned<'a>(test: &'a Test, adventure: &Adventure) -> Outcome<&'a Pretence> {
-    let Some(pretence) = &test.pretence else { return failed("not a pretended cloud") };
+fn planned<'a>(test: &'a TestContext, adventure: &Adventure) -> CaseResult<&'a Pretence> {
+    let Some(pretence) = test.extension::<Pretence>() else { return fail("not a pretended cloud") };
     pretence.script.forget();
     for (verb, trouble) in &adventure.troubles {
         pretence.script.plan(verb, trouble.clone());
@@ -229,9 +234,9 @@ fn planned<'a>(test: &'a Test, adventure: &Adventure) -> Outcome<&'a Pretence> {
 }
 
 /// The first bytes of a file, and a folder that has to be made for another.
-async fn prepared(test: &Test) -> Outcome<Operator> {
+async fn prepared(test: &TestContext) -> CaseResult<Operator> {
     let op = test.client(&[])?;
-    if let Some(pretence) = &test.pretence {
+    if let Some(pretence) = test.extension::<Pretence>() {
         pretence.script.forget();
     }
     op.delete_with("new/").recursive(true).await?;
@@ -239,7 +244,7 @@ async fn prepared(test: &Test) -> Outcome<Operator> {
     Ok(op)
 }
 
-async fn whatever_goes_wrong_a_retried_write_arrives_whole(test: &Test) -> Outcome {
+async fn whatever_goes_wrong_a_retried_write_arrives_whole(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = retrying(&prepared(test).await?);
         let pretence = planned(test, &adventure)?;
@@ -254,16 +259,18 @@ async fn whatever_goes_wrong_a_retried_write_arrives_whole(test: &Test) -> Outco
     })
 }
 
-async fn whatever_goes_wrong_a_write_given_up_leaves_old_bytes_or_new(test: &Test) -> Outcome {
+async fn whatever_goes_wrong_a_write_given_up_leaves_old_bytes_or_new(
+    test: &TestContext,
+) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = prepared(test).await?;
         let pretence = planned(test, &adventure)?;
         let mut writer = adventure.writer(&op, "old").await?;
         let mut done = true;
         for piece in adventure.pieces() {
-            done = done && whatever(writer.write(piece).await).is_some();
+            done = done && allow_error(writer.write(piece).await).is_some();
         }
-        done = done && whatever(writer.close().await).is_some();
+        done = done && allow_error(writer.close().await).is_some();
         if !done {
             pretence.script.forget();
             writer.abort().await?;
@@ -276,7 +283,7 @@ async fn whatever_goes_wrong_a_write_given_up_leaves_old_bytes_or_new(test: &Tes
     })
 }
 
-async fn calls_cut_off_and_repeated_write_the_file_whole(test: &Test) -> Outcome {
+async fn calls_cut_off_and_repeated_write_the_file_whole(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let op = prepared(test).await?;
         let pretence = planned(test, &adventure)?;
@@ -311,9 +318,9 @@ async fn calls_cut_off_and_repeated_write_the_file_whole(test: &Test) -> Outcome
     })
 }
 
-async fn time_outs_and_retries_together_write_the_file_once(test: &Test) -> Outcome {
+async fn time_outs_and_retries_together_write_the_file_once(test: &TestContext) -> CaseResult {
     let op = prepared(test).await?;
-    let Some(pretence) = &test.pretence else { return failed("not a pretended cloud") };
+    let Some(pretence) = test.extension::<Pretence>() else { return fail("not a pretended cloud") };
     let before = pretence.script.calls("upload");
     pretence.script.plan("upload", Trouble::Slow(Duration::from_millis(400)));
     let op = op
@@ -326,7 +333,7 @@ async fn time_outs_and_retries_together_write_the_file_once(test: &Test) -> Outc
     Ok(())
 }
 
-async fn a_writer_dropped_at_any_time_leaves_no_upload_behind(test: &Test) -> Outcome {
+async fn a_writer_dropped_at_any_time_leaves_no_upload_behind(test: &TestContext) -> CaseResult {
     for_all(32, Adventure::any(), async |adventure| {
         let (op, path) = (test.client(&[])?, format!("{:016x}", random()));
         let patience = adventure.patience.iter().sum::<u64>();

@@ -1,9 +1,10 @@
 //! Amazon Cloud Drive: walked by id, asked for one name at a time.
 
+use drivedal_conformance::{Expectations, KnownDifference};
 use drivedal_server::AccountKind;
 
 use super::{
-    Known, Promises,
+    indexed,
     served::{Requests, Served},
 };
 
@@ -16,36 +17,36 @@ pub fn amazon_drive() -> Served {
             vec![("endpoint", format!("{server}drive/v1/")), ("access_token", token.to_owned())]
         },
         known: KNOWN,
-        promises: PROMISES,
+        expectations: EXPECTATIONS,
+        keeps_times: false,
         requests: &REQUESTS,
     }
 }
 
-pub const KNOWN: &[Known] = &[
-    Known {
-        because: "what is in the trash can still be read by its id, as long as the index knows it",
-        sometimes: true,
-        cases: &[
+pub const KNOWN: &[KnownDifference] = &[
+    KnownDifference::intermittent(
+        "what is in the trash can still be read by its id, as long as the index knows it",
+        &[
             "others::a_removed_file_is_gone",
             "others::a_file_made_again_is_read_at_once",
             "others::a_folder_made_again_is_listed_at_once",
         ],
-    },
-    Known::always(
+    ),
+    KnownDifference::always(
         "shows no notebooks",
         &["planted::a_notebook_breaks_no_listing", "planted::a_notebook_has_no_bytes"],
     ),
-    Known::always(
+    KnownDifference::always(
         "tells when the cloud changed a file, not when its user did",
         &["planted::a_file_of_long_ago_tells_its_time"],
     ),
-    Known::always(
+    KnownDifference::always(
         "what a rename replaces is put into the trash first, and told to be there",
         &["faults::a_replacing_move_survives_every_failure"],
     ),
 ];
 
-pub const PROMISES: Promises = Promises { ..Promises::INDEXED };
+pub const EXPECTATIONS: Expectations = indexed(&[]);
 
 const REQUESTS: Requests = Requests {
     download: "amazon.content.get",

@@ -8,11 +8,11 @@
 use std::{sync::Arc, time::Duration};
 
 use drivedal::layers::cache::{CacheLayer, Validity};
+use drivedal_conformance::{Backend, CaseResult, KnownDifference, TestContext};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::Operator;
 
-use super::{Backend, Known, Promises, Test, amazon_drive, fs, memory, onedrive, skydrive};
-use crate::harness::Outcome;
+use super::{amazon_drive, fs, memory, onedrive, skydrive};
 
 /// How old an answer may be under `Within`.
 const AGE: Duration = Duration::from_millis(300);
@@ -20,16 +20,15 @@ const AGE: Duration = Duration::from_millis(300);
 struct Cached {
     name: String,
     inner: Box<dyn Backend>,
-    known: Vec<Known>,
+    known: Vec<KnownDifference>,
     validity: Validity,
 }
 
 /// In what a backend is known to differ through the cache, besides in what it does by itself.
-const KNOWN: Known = Known {
-    because: "what arrived before the line was cut is not asked for again",
-    sometimes: true,
-    cases: &["faults::a_read_goes_on_where_it_was_cut_off"],
-};
+const KNOWN: KnownDifference = KnownDifference::intermittent(
+    "what arrived before the line was cut is not asked for again",
+    &["faults::a_read_goes_on_where_it_was_cut_off"],
+);
 
 /// The cache in front of what the command line opens, and of OpenDAL's own.
 pub fn all() -> Vec<Arc<dyn Backend>> {
@@ -63,8 +62,7 @@ fn cached(inner: impl Backend + 'static, validity: Validity) -> Arc<dyn Backend>
         Validity::Offline => "offline",
     };
     let name = format!("cached-{}-{how}", inner.name());
-    let copy = |known: &Known| Known { ..*known };
-    let known = inner.known().iter().chain([&KNOWN]).map(copy).collect();
+    let known = inner.known_differences().iter().chain([&KNOWN]).copied().collect();
     Arc::new(Cached { name, inner: Box::new(inner), known, validity })
 }
 
@@ -73,16 +71,16 @@ impl Backend for Cached {
         &self.name
     }
 
-    fn known(&self) -> &[Known] {
+    fn known_differences(&self) -> &[KnownDifference] {
         &self.known
     }
 
-    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
+    fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
-            let mut test = self.inner.lend(case).await?;
+            let mut test = self.inner.prepare().await?;
             test.op = through(&test.op, self.validity).await?;
             if let Validity::Within(age) = self.validity {
-                test.promises = Promises { age: test.promises.age + age, ..test.promises };
+                test.expectations.max_staleness += age;
             }
             Ok(test)
         }

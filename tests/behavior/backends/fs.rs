@@ -1,12 +1,8 @@
 //! OpenDAL's file system: a control, to test the tests.
 
-use std::time::Instant;
-
+use drivedal_conformance::{Backend, CaseResult, KnownDifference, TestContext, fail};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::{Operator, services};
-
-use super::{Backend, Known, Promises, Test};
-use crate::harness::{Outcome, failed};
 
 pub struct Fs;
 
@@ -15,44 +11,34 @@ impl Backend for Fs {
         "fs"
     }
 
-    fn known(&self) -> &[Known] {
+    fn known_differences(&self) -> &[KnownDifference] {
         KNOWN
     }
 
-    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
+    fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
             // Not the system's folder for temporary files: it may not keep extended attributes.
             let folder = match tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")) {
                 Ok(folder) => folder,
-                Err(error) => return failed(format!("making a temporary folder: {error}")),
+                Err(error) => return fail(format!("making a temporary folder: {error}")),
             };
             let (root, unfinished) = (folder.path().join("root"), folder.path().join("unfinished"));
-            let open = move || {
+            let context = TestContext::new(move |_| {
                 Operator::new(
                     services::Fs::default()
                         .root(&root.to_string_lossy())
                         // Without it a write is seen before it is closed.
                         .atomic_write_dir(&unfinished.to_string_lossy()),
                 )
-            };
-            Ok(Test {
-                case,
-                begun: Instant::now(),
-                op: open()?,
-                promises: Promises::NONE,
-                open: Box::new(move |_| open()),
-                pretence: None,
-                station: None,
-                remove: None,
-                _kept: Some(Box::new(folder)),
-            })
+            })?;
+            Ok(context.with_extension(folder))
         }
         .boxed()
     }
 }
 
-pub const KNOWN: &[Known] = &[
-    Known::always(
+pub const KNOWN: &[KnownDifference] = &[
+    KnownDifference::always(
         "what the system refuses is told as `Unexpected`, to be tried again",
         &[
             "stat::nothing_is_below_a_file",
@@ -65,7 +51,7 @@ pub const KNOWN: &[Known] = &[
             "names::a_name_too_long_is_taken_whole_or_refused_clearly",
         ],
     ),
-    Known::always(
+    KnownDifference::always(
         "a path names what is there, with a slash or without",
         &[
             "delete::an_empty_folder_without_its_slash_stays",
@@ -73,15 +59,15 @@ pub const KNOWN: &[Known] = &[
             "delete::a_file_with_a_slash_stays",
         ],
     ),
-    Known::always("the system resolves `.`", &["names::a_dot_is_no_name"]),
+    KnownDifference::always("the system resolves `.`", &["names::a_dot_is_no_name"]),
     // Linux: other systems count characters, and take names that differ in case for one.
     #[cfg(target_os = "linux")]
-    Known::always(
+    KnownDifference::always(
         "a name has at most 255 bytes",
         &["names::a_name_of_two_hundred_characters_beyond_ascii_is_taken"],
     ),
     #[cfg(target_os = "linux")]
-    Known::always(
+    KnownDifference::always(
         "names that differ in case are two",
         &[
             "names::names_that_differ_in_case_are_one_file",
@@ -90,9 +76,31 @@ pub const KNOWN: &[Known] = &[
             "names::a_file_is_removed_whatever_its_case",
         ],
     ),
-    Known {
-        because: "looks whether the file exists, and makes it later",
-        sometimes: true,
-        cases: &["concurrency::one_of_many_writers_makes_a_file_that_was_missing"],
-    },
+    KnownDifference::intermittent(
+        "looks whether the file exists, and makes it later",
+        &["concurrency::one_of_many_writers_makes_a_file_that_was_missing"],
+    ),
+];
+
+/// Without the option `atomic_write_dir`.
+pub const NOT_ATOMIC: [KnownDifference; 2] = [
+    KnownDifference::always(
+        "a file is written in place",
+        &[
+            "write::nothing_is_seen_before_the_writer_is_closed",
+            "write::an_aborted_write_leaves_nothing",
+            "write::an_aborted_write_leaves_the_old_bytes",
+            "write::a_writer_dropped_without_close_leaves_nothing",
+            "write::a_writer_dropped_without_close_leaves_the_old_bytes",
+        ],
+    ),
+    KnownDifference::intermittent(
+        "a file is written in place, and others see it half written",
+        &[
+            "concurrency::every_one_of_many_writers_to_a_path_is_told_that_it_wrote",
+            "concurrency::one_of_many_writers_to_a_path_wins_whole",
+            "concurrency::one_of_many_clients_writing_to_a_path_wins_whole",
+            "concurrency::a_file_that_is_overwritten_is_read_whole",
+        ],
+    ),
 ];

@@ -1,12 +1,11 @@
 //! OpenDAL's map of keys in memory: a control, to test the tests.
 
-use std::time::Instant;
-
-use futures::{FutureExt, future::BoxFuture};
+use drivedal_conformance::{Backend, CaseResult, KnownDifference, TestContext};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 use opendal::{Operator, services};
-
-use super::{Backend, Known, Promises, Test};
-use crate::harness::Outcome;
 
 pub struct Memory;
 
@@ -15,30 +14,17 @@ impl Backend for Memory {
         "memory"
     }
 
-    fn known(&self) -> &[Known] {
+    fn known_differences(&self) -> &[KnownDifference] {
         KNOWN
     }
 
-    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
-        async move {
-            Ok(Test {
-                case,
-                begun: Instant::now(),
-                op: Operator::new(services::Memory::default())?,
-                promises: Promises::NONE,
-                open: Box::new(|_| Operator::new(services::Memory::default())),
-                pretence: None,
-                station: None,
-                remove: None,
-                _kept: None,
-            })
-        }
-        .boxed()
+    fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
+        ready(TestContext::new(|_| Operator::new(services::Memory::default()))).boxed()
     }
 }
 
-pub const KNOWN: &[Known] = &[
-    Known::always(
+pub const KNOWN: &[KnownDifference] = &[
+    KnownDifference::always(
         "keys, not a tree: a folder is what keys begin with, or a key of its own",
         &[
             "stat::a_folder_is_found_without_its_slash",
@@ -61,7 +47,7 @@ pub const KNOWN: &[Known] = &[
             "model::any_sequence_of_operations_leaves_what_the_model_says",
         ],
     ),
-    Known::always(
+    KnownDifference::always(
         "a recursive delete without a slash takes all that begins alike",
         &[
             "delete::a_tree_is_removed_but_nothing_whose_name_begins_alike",
@@ -69,7 +55,7 @@ pub const KNOWN: &[Known] = &[
             "delete::a_prefix_of_names_is_not_a_tree",
         ],
     ),
-    Known::always(
+    KnownDifference::always(
         "keys are taken as they are",
         &[
             "names::a_dot_is_no_name",
@@ -80,12 +66,12 @@ pub const KNOWN: &[Known] = &[
             "names::a_file_is_removed_whatever_its_case",
         ],
     ),
-    Known::always("keeps no times", &["stat::a_file_tells_when_it_was_modified"]),
-    Known::always(
+    KnownDifference::always("keeps no times", &["stat::a_file_tells_when_it_was_modified"]),
+    KnownDifference::always(
         "OpenDAL's own answer for a folder that is not there names no path",
         &["stat::what_is_not_there_is_not_found"],
     ),
-    Known::always(
+    KnownDifference::always(
         "the root becomes an entry that OpenDAL panics over",
         &["create_dir::the_root_is_there_already"],
     ),

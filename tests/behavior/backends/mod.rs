@@ -1,4 +1,4 @@
-//! Whom the promises are asked of, and in what each is known to differ.
+//! The services under test, and their known differences.
 
 mod amazon_drive;
 mod cached;
@@ -8,135 +8,49 @@ mod onedrive;
 pub mod pretended;
 pub mod served;
 mod skydrive;
-mod uri;
 
-use std::{
-    any::Any,
-    str::FromStr,
-    sync::Arc,
-    time::{Duration, Instant},
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use drivedal_conformance::{
+    Backend, Expectations, KnownDifference, Requirement, TestContext, UriBackend,
 };
+use opendal::OperatorUri;
 
-use futures::future::BoxFuture;
-use opendal::Operator;
+use self::pretended::{Addressing, Pretended};
+use crate::secrets;
 
-use self::{
-    pretended::{Addressing, Pretence, Pretended},
-    served::Station,
-};
-use crate::harness::Outcome;
-
-/// A service, and a way to an empty place in it for each case.
-pub trait Backend: Send + Sync {
-    /// What its trials are called.
-    fn name(&self) -> &str;
-    /// In what it is known to differ from a drive. Every entry is checked: a case that passes
-    /// although it is listed fails.
-    fn known(&self) -> &[Known];
-    /// An empty place that no other case uses.
-    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>>;
-}
-
-/// A known difference, and the cases that show it.
-pub struct Known {
-    pub because: &'static str,
-    /// It depends on who comes first, and may not be seen.
-    pub sometimes: bool,
-    /// `file::case`.
-    pub cases: &'static [&'static str],
-}
-
-impl Known {
-    /// Seen whenever the case is tried.
-    const fn always(because: &'static str, cases: &'static [&'static str]) -> Self {
-        Self { because, sometimes: false, cases }
-    }
-
-    /// Of clouds that do not tell with their answer what they have taken.
-    const SIZE_UNTOLD: Self = Self {
-        because: "an upload is not answered with a size, and the look afterwards may see what \
-                  another has written since",
-        sometimes: true,
-        cases: &["concurrency::every_one_of_many_writers_to_a_path_is_told_that_it_wrote"],
-    };
-
-    pub fn is_about(&self, group: &str, case: &str) -> bool {
-        self.cases.iter().any(|known| known.split_once("::") == Some((group, case)))
-    }
-}
-
-/// Opens the operator with these options beside its own.
-type Open = dyn Fn(&[(&str, &str)]) -> opendal::Result<Operator> + Send + Sync;
-
-/// What a case works with.
-pub struct Test {
-    /// The sentence that is tried out.
-    pub case: &'static str,
-    /// When its place was lent.
-    pub begun: Instant,
-    /// An operator on an empty place that no other case uses.
-    pub op: Operator,
-    /// What the backend promises beyond OpenDAL's capabilities.
-    pub promises: Promises,
-    open: Box<Open>,
-    /// What goes wrong in a pretended cloud.
-    pub pretence: Option<Pretence>,
-    /// The drive server that the place is on.
-    pub station: Option<Arc<Station>>,
-    /// The folder to remove in the end, and who can.
-    remove: Option<(Operator, String)>,
-    /// Lives as long as the case.
-    _kept: Option<Box<dyn Any + Send + Sync>>,
-}
-
-impl Test {
-    /// Another client of the same place, with these options more.
-    pub fn client(&self, options: &[(&str, &str)]) -> Outcome<Operator> {
-        Ok((self.open)(options)?)
-    }
-
-    /// Removes what the case left.
-    pub async fn tidy(self) -> Outcome {
-        if let Some((op, folder)) = &self.remove {
-            op.delete_with(folder).recursive(true).await?;
-        }
-        Ok(())
-    }
-}
-
-/// What a backend promises beyond OpenDAL's capabilities.
-#[derive(Clone, Copy, Debug)]
-pub struct Promises {
-    /// A writer understands `drivedal::announce()`.
-    pub announcements: bool,
-    /// Options of a client whose answers age fast, and how old they may be where another client
-    /// made the change.
-    pub young: &'static [(&'static str, &'static str)],
-    /// See `young`.
-    pub age: Duration,
+/// The writer accepts `drivedal::announce()`.
+pub struct Announcements {
     /// A modification time that is announced is kept.
     pub keeps_times: bool,
-    /// Names it must refuse, with an error that says why.
-    pub refuses: &'static [&'static str],
 }
 
-impl Promises {
-    /// Of services that are asked anew every time.
-    const NONE: Self = Self {
-        announcements: false,
-        young: &[],
-        age: Duration::ZERO,
-        keeps_times: false,
-        refuses: &[],
-    };
+/// The caller may announce a file's size and modification time.
+#[allow(non_upper_case_globals, reason = "named as OpenDAL's capabilities are")]
+pub const announcements: Requirement = Requirement {
+    name: "announced sizes",
+    is_met: |test| test.extension::<Announcements>().is_some(),
+};
 
-    /// Of drives behind the adapter's index.
-    const INDEXED: Self = Self {
-        announcements: true,
-        young: &[("index_ttl", "300ms")],
-        age: Duration::from_millis(300),
-        ..Self::NONE
-    };
+/// The announced modification time is kept.
+#[allow(non_upper_case_globals, reason = "named as OpenDAL's capabilities are")]
+pub const announced_times: Requirement = Requirement {
+    name: "announced times",
+    is_met: |test| test.extension::<Announcements>().is_some_and(|kept| kept.keeps_times),
+};
+
+/// Of clouds whose response to an upload has no size.
+const SIZE_UNTOLD: KnownDifference = KnownDifference::intermittent(
+    "the response to an upload has no size, and the request for it afterwards may see the bytes \
+     of a later writer",
+    &["concurrency::every_one_of_many_writers_to_a_path_is_told_that_it_wrote"],
+);
+
+/// What to expect of a drive behind the adapter's index, which rejects these names.
+const fn indexed(rejected_names: &'static [&'static str]) -> Expectations {
+    Expectations::new()
+        .with_fast_expiry(&[("index_ttl", "300ms")], Duration::from_millis(300))
+        .with_rejected_names(rejected_names)
 }
 
 /// The index's age among options.
@@ -145,12 +59,20 @@ fn index_age(options: &[(&str, &str)]) -> Option<Duration> {
     jiff::SignedDuration::from_str(text).ok()?.try_into().ok()
 }
 
-/// Every backend; only the one that `DRIVEDAL_TEST_URI` names, if it is set.
+/// The URI of the only service to test, if one is given.
+fn given_uri() -> Option<String> {
+    std::env::var("DRIVEDAL_TEST_URI").ok().filter(|uri| !uri.is_empty())
+}
+
+/// Whether the service is given by `DRIVEDAL_TEST_URI`.
+pub fn is_given_by_uri() -> bool {
+    given_uri().is_some()
+}
+
+/// Every backend, or only the one that `DRIVEDAL_TEST_URI` names.
 pub fn all() -> Vec<Arc<dyn Backend>> {
-    if let Ok(uri) = std::env::var("DRIVEDAL_TEST_URI")
-        && !uri.is_empty()
-    {
-        return vec![Arc::new(uri::Uri::new(uri))];
+    if let Some(uri) = given_uri() {
+        return vec![Arc::new(by_uri(uri))];
     }
     let mut all: Vec<Arc<dyn Backend>> = vec![
         Arc::new(memory::Memory),
@@ -164,4 +86,39 @@ pub fn all() -> Vec<Arc<dyn Backend>> {
     ];
     all.extend(cached::all());
     all
+}
+
+/// A service that OpenDAL's registry opens, for example an account of yours.
+fn by_uri(uri: String) -> UriBackend {
+    let mut atomic = false;
+    if let Ok(parsed) = OperatorUri::new(&uri, []) {
+        atomic = parsed.option("atomic_write_dir").is_some();
+        for (key, value) in parsed.options() {
+            if ["token", "secret", "password", "key"].iter().any(|word| key.contains(word)) {
+                secrets::register(value);
+            }
+        }
+    }
+    let backend = UriBackend::new(uri);
+    let announces = |test: TestContext| test.with_extension(Announcements { keeps_times: false });
+    let keeps_times = |test: TestContext| test.with_extension(Announcements { keeps_times: true });
+    match backend.scheme() {
+        "fs" => backend
+            .with_known_differences(fs::KNOWN.iter().copied())
+            .with_known_differences((!atomic).then_some(fs::NOT_ATOMIC).into_iter().flatten()),
+        "memory" => backend.with_known_differences(memory::KNOWN.iter().copied()),
+        "skydrive" => backend
+            .with_known_differences(skydrive::KNOWN.iter().copied())
+            .with_expectations(skydrive::EXPECTATIONS)
+            .with_extend(announces),
+        "onedrive" => backend
+            .with_known_differences(onedrive::KNOWN.iter().copied())
+            .with_expectations(onedrive::EXPECTATIONS)
+            .with_extend(keeps_times),
+        "amazon-drive" => backend
+            .with_known_differences(amazon_drive::KNOWN.iter().copied())
+            .with_expectations(amazon_drive::EXPECTATIONS)
+            .with_extend(announces),
+        _ => backend,
+    }
 }

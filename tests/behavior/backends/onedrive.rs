@@ -1,9 +1,10 @@
 //! OneDrive: asked by path, personal and Business.
 
+use drivedal_conformance::{Expectations, KnownDifference};
 use drivedal_server::AccountKind;
 
 use super::{
-    Known, Promises,
+    indexed,
     served::{Requests, Served},
 };
 
@@ -21,7 +22,8 @@ pub fn personal() -> Served {
             ]
         },
         known: KNOWN_PERSONAL,
-        promises: PROMISES,
+        expectations: EXPECTATIONS,
+        keeps_times: true,
         requests: &REQUESTS,
     }
 }
@@ -44,21 +46,18 @@ pub fn business() -> Served {
     }
 }
 
-const KNOWN_PERSONAL: &[Known] = &[];
+const KNOWN_PERSONAL: &[KnownDifference] = &[];
 
-const KNOWN_BUSINESS: &[Known] = &[Known::always(
+const KNOWN_BUSINESS: &[KnownDifference] = &[KnownDifference::always(
     "a folder's name cannot begin with a tilde in SharePoint",
     &["names::names_that_begin_with_a_tilde_are_taken"],
 )];
 
 /// Of an account whose kind nobody told.
-pub const KNOWN: &[Known] = KNOWN_PERSONAL;
+pub const KNOWN: &[KnownDifference] = KNOWN_PERSONAL;
 
-pub const PROMISES: Promises = Promises {
-    keeps_times: true,
-    refuses: &["a*b", "a:b", "a\\b", "what?", "<a>", "a|b", "dot.", " x", "bell\u{7}"],
-    ..Promises::INDEXED
-};
+pub const EXPECTATIONS: Expectations =
+    indexed(&["a*b", "a:b", "a\\b", "what?", "<a>", "a|b", "dot.", " x", "bell\u{7}"]);
 
 const REQUESTS: Requests = Requests {
     download: "ticket.get",

@@ -1,23 +1,35 @@
 //! A drive of ours, over real HTTP, to a drive server in this process.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
+use drivedal_conformance::{
+    Backend, CaseResult, Expectations, KnownDifference, Requirement, TestContext, fail,
+};
 use drivedal_server::{AccountKind, Fault, Plant, Server};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::Operator;
 use url::Url;
 
-use super::{Backend, Known, Promises, Test};
-use crate::{
-    harness::{Outcome, failed},
-    secrets,
+use super::Announcements;
+use crate::secrets;
+
+/// Its cloud is the drive server.
+#[allow(non_upper_case_globals, reason = "named as OpenDAL's capabilities are")]
+pub const drive_server: Requirement = Requirement {
+    name: "a drive server",
+    is_met: |test| test.extension::<Arc<Station>>().is_some(),
 };
+
+/// The drive server of a case.
+pub fn station(test: &TestContext) -> CaseResult<&Station> {
+    match test.extension::<Arc<Station>>() {
+        Some(station) => Ok(station),
+        None => fail("not on a drive server"),
+    }
+}
 
 /// A drive whose protocol the drive server speaks. Each case has a server of its own.
 pub struct Served {
@@ -29,8 +41,10 @@ pub struct Served {
     pub kind: AccountKind,
     /// The options that point it at a server, and sign its requests with a token.
     pub options: fn(&Url, &str) -> Vec<(&'static str, String)>,
-    pub known: &'static [Known],
-    pub promises: Promises,
+    pub known: &'static [KnownDifference],
+    pub expectations: Expectations,
+    /// A modification time that is announced is kept.
+    pub keeps_times: bool,
     /// What the server calls the requests behind each operation, for faults and counts.
     pub requests: &'static Requests,
 }
@@ -57,19 +71,19 @@ pub struct Station {
 
 impl Station {
     /// Puts a fault rule for the case's drive in force.
-    pub fn fault(&self, rule: Fault) -> Outcome {
+    pub fn fault(&self, rule: Fault) -> CaseResult {
         match self.server.control().add_faults([rule.drive(&self.drive)]) {
             Ok(_) => Ok(()),
-            Err(error) => failed(error),
+            Err(error) => fail(error),
         }
     }
 
     /// Plants items on the case's drive, without a request.
-    pub async fn plant(&self, items: impl IntoIterator<Item = Plant>) -> Outcome {
+    pub async fn plant(&self, items: impl IntoIterator<Item = Plant>) -> CaseResult {
         let items = items.into_iter().map(|item| item.on_drive(&self.drive));
         match self.server.control().plant(items).await {
             Ok(_) => Ok(()),
-            Err(error) => failed(error),
+            Err(error) => fail(error),
         }
     }
 
@@ -87,39 +101,39 @@ impl Backend for Served {
         self.name
     }
 
-    fn known(&self) -> &[Known] {
+    fn known_differences(&self) -> &[KnownDifference] {
         self.known
     }
 
-    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
+    fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
             static CASES: AtomicU64 = AtomicU64::new(1);
             let server = match Server::builder().ephemeral().kind(self.kind).start().await {
                 Ok(server) => server,
-                Err(error) => return failed(error),
+                Err(error) => return fail(error),
             };
             let drive = format!("case-{}", CASES.fetch_add(1, Ordering::Relaxed));
             let token = format!("drivedal-dev-{drive}");
             secrets::register(&token);
             let (scheme, options) = (self.scheme, (self.options)(server.url(), &token));
-            let open = move |more: &[(&str, &str)]| {
+            let context = TestContext::new(move |more| {
                 let mut options: Vec<_> =
                     options.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
                 options
                     .extend(more.iter().map(|(key, value)| (key.to_string(), value.to_string())));
                 Operator::via_iter(scheme, options).map(secrets::told)
-            };
-            Ok(Test {
-                case,
-                begun: Instant::now(),
-                op: open(&[])?,
-                promises: self.promises,
-                open: Box::new(open),
-                pretence: None,
-                station: Some(Arc::new(Station { server, drive, requests: self.requests })),
-                remove: None,
-                _kept: None,
-            })
+            })?;
+            let station = Arc::new(Station { server, drive, requests: self.requests });
+            let bulk = Arc::clone(&station);
+            Ok(context
+                .with_expectations(self.expectations)
+                .with_extension(Announcements { keeps_times: self.keeps_times })
+                .with_bulk_write(move |files| {
+                    let station = Arc::clone(&bulk);
+                    let files = files.into_iter().map(|(path, bytes)| Plant::file(path, bytes));
+                    async move { station.plant(files).await }.boxed()
+                })
+                .with_extension(station))
         }
         .boxed()
     }

@@ -1,9 +1,10 @@
 //! SkyDrive: walked by id, one listing per folder on a way that is not known yet.
 
+use drivedal_conformance::{Expectations, KnownDifference};
 use drivedal_server::AccountKind;
 
 use super::{
-    Known, Promises,
+    SIZE_UNTOLD, indexed,
     served::{Requests, Served},
 };
 
@@ -22,17 +23,16 @@ pub fn skydrive() -> Served {
             ]
         },
         known: KNOWN,
-        promises: PROMISES,
+        expectations: EXPECTATIONS,
+        keeps_times: false,
         requests: &REQUESTS,
     }
 }
 
-pub const KNOWN: &[Known] = &[Known::SIZE_UNTOLD];
+pub const KNOWN: &[KnownDifference] = &[SIZE_UNTOLD];
 
-pub const PROMISES: Promises = Promises {
-    refuses: &["a*b", "a:b", "a\\b", "what?", "<a>", "a|b", "dot.", " x", "CON", "lpt1"],
-    ..Promises::INDEXED
-};
+pub const EXPECTATIONS: Expectations =
+    indexed(&["a*b", "a:b", "a\\b", "what?", "<a>", "a|b", "dot.", " x", "CON", "lpt1"]);
 
 const REQUESTS: Requests = Requests {
     download: "ticket.get",

@@ -11,10 +11,11 @@ mod script;
 
 use std::{
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use drivedal::adapter::{DriveService, Settings};
+use drivedal_conformance::{Backend, CaseResult, KnownDifference, Requirement, TestContext};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::{Builder, Configurator, Operator, raw::Service};
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,13 @@ pub use self::{
     drive::Addressing,
     script::{Script, Trouble},
 };
-use super::{Backend, Known, Promises, Test, index_age};
-use crate::{harness::Outcome, secrets};
+use super::{Announcements, SIZE_UNTOLD, index_age, indexed};
+use crate::secrets;
+
+/// Its cloud is only pretended.
+#[allow(non_upper_case_globals, reason = "named as OpenDAL's capabilities are")]
+pub const planned_troubles: Requirement =
+    Requirement { name: "planned troubles", is_met: |test| test.extension::<Pretence>().is_some() };
 
 /// The backend: a cloud of its own for every case.
 pub struct Pretended(pub Addressing);
@@ -38,39 +44,27 @@ impl Backend for Pretended {
         }
     }
 
-    fn known(&self) -> &[Known] {
+    fn known_differences(&self) -> &[KnownDifference] {
         match self.0 {
-            Addressing::Ids => &[Known::SIZE_UNTOLD],
+            Addressing::Ids => &[SIZE_UNTOLD],
             Addressing::Paths => &[],
         }
     }
 
-    fn lend(&self, case: &'static str) -> BoxFuture<'_, Outcome<Test>> {
+    fn prepare(&self) -> BoxFuture<'_, CaseResult<TestContext>> {
         async move {
             secrets::register(drive::TICKET);
             let (cloud, script) = (Arc::new(Mutex::new(Cloud::new())), Arc::new(Script::default()));
             let drive = PretendedDrive::new(self.0, Arc::clone(&cloud), Arc::clone(&script));
-            let open = move |options: &[(&str, &str)]| {
+            let context = TestContext::new(move |options| {
                 let builder =
                     PretendedBuilder { drive: Some(drive.clone()), index_ttl: index_age(options) };
                 Operator::new(builder)
-            };
-            Ok(Test {
-                case,
-                begun: Instant::now(),
-                op: open(&[])?,
-                promises: Promises {
-                    announcements: true,
-                    keeps_times: self.0 == Addressing::Paths,
-                    refuses: &["a*b", "a:b", "dot."],
-                    ..Promises::INDEXED
-                },
-                open: Box::new(open),
-                pretence: Some(Pretence { script, cloud }),
-                station: None,
-                remove: None,
-                _kept: None,
-            })
+            })?;
+            Ok(context
+                .with_expectations(indexed(&["a*b", "a:b", "dot."]))
+                .with_extension(Announcements { keeps_times: self.0 == Addressing::Paths })
+                .with_extension(Pretence { script, cloud }))
         }
         .boxed()
     }

@@ -6,9 +6,9 @@ use opendal::{EntryMode, ErrorKind, Operator};
 use tokio::time::sleep;
 
 use crate::{
-    backends::Test,
+    CaseResult, TestContext, allow_error, cases,
     data::{bytes, children, content, exists, mode, tree},
-    harness::{Outcome, cases, refused, whatever},
+    expect_error,
 };
 
 cases! {
@@ -37,27 +37,27 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// Two clients that know only what they have seen themselves; the first one's answers are short of
 /// age.
-fn two(test: &Test) -> Outcome<(Operator, Operator)> {
-    Ok((test.client(test.promises.young)?, test.client(&[])?))
+fn two(test: &TestContext) -> CaseResult<(Operator, Operator)> {
+    Ok((test.client(test.expectations.fast_expiry)?, test.client(&[])?))
 }
 
 /// Until no answer of the first client can be from before now.
-async fn aged(test: &Test) {
-    sleep(test.promises.age + Duration::from_millis(50)).await;
+async fn aged(test: &TestContext) {
+    sleep(test.expectations.max_staleness + Duration::from_millis(50)).await;
 }
 
 /// Until no change by the first client relies on what it saw before now.
-async fn looks_again(test: &Test) {
-    if test.promises.age > Duration::ZERO {
+async fn looks_again(test: &TestContext) {
+    if test.expectations.max_staleness > Duration::ZERO {
         sleep(LOOKS_AGAIN + Duration::from_millis(50)).await;
     }
 }
 
-async fn a_new_file_is_seen(test: &Test) -> Outcome {
+async fn a_new_file_is_seen(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/known", bytes(1, 10)).await?;
     assert_eq!(children(&one, "a/").await?, ["a/known"]);
-    refused(one.stat("a/new").await, &[ErrorKind::NotFound])?;
+    expect_error(one.stat("a/new").await, &[ErrorKind::NotFound])?;
     other.write("a/new", bytes(2, 20)).await?;
     aged(test).await;
     assert_eq!(one.stat("a/new").await?.content_length(), 20);
@@ -66,9 +66,9 @@ async fn a_new_file_is_seen(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_new_file_is_seen_where_the_folder_was_missing(test: &Test) -> Outcome {
+async fn a_new_file_is_seen_where_the_folder_was_missing(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
-    refused(one.stat("a/b/new").await, &[ErrorKind::NotFound])?;
+    expect_error(one.stat("a/b/new").await, &[ErrorKind::NotFound])?;
     assert_eq!(children(&one, "a/").await?, [""; 0]);
     other.write("a/b/new", bytes(2, 20)).await?;
     aged(test).await;
@@ -76,12 +76,12 @@ async fn a_new_file_is_seen_where_the_folder_was_missing(test: &Test) -> Outcome
     Ok(())
 }
 
-async fn new_bytes_are_read_whole(test: &Test) -> Outcome {
+async fn new_bytes_are_read_whole(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/file", bytes(1, 1000)).await?;
     assert_eq!(content(&one, "a/file").await?, bytes(1, 1000));
     other.write("a/file", bytes(2, 5000)).await?;
-    if let Some(read) = whatever(one.read("a/file").await) {
+    if let Some(read) = allow_error(one.read("a/file").await) {
         let read = read.to_vec();
         assert!(read == bytes(1, 1000) || read == bytes(2, 5000), "neither old nor new bytes");
     }
@@ -91,46 +91,46 @@ async fn new_bytes_are_read_whole(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_removed_file_is_gone(test: &Test) -> Outcome {
+async fn a_removed_file_is_gone(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/file", bytes(1, 10)).await?;
     one.write("a/rest", bytes(2, 10)).await?;
     children(&one, "a/").await?;
     other.delete("a/file").await?;
     // Its bytes are gone whatever anybody remembers.
-    refused(one.read("a/file").await, &[ErrorKind::NotFound])?;
+    expect_error(one.read("a/file").await, &[ErrorKind::NotFound])?;
     aged(test).await;
-    refused(one.stat("a/file").await, &[ErrorKind::NotFound])?;
+    expect_error(one.stat("a/file").await, &[ErrorKind::NotFound])?;
     assert_eq!(children(&one, "a/").await?, ["a/rest"]);
     one.delete("a/file").await?;
     Ok(())
 }
 
-async fn a_renamed_file_is_where_it_went(test: &Test) -> Outcome {
+async fn a_renamed_file_is_where_it_went(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/file", bytes(1, 10)).await?;
     content(&one, "a/file").await?;
     other.rename("a/file", "b/other").await?;
     aged(test).await;
-    refused(one.read("a/file").await, &[ErrorKind::NotFound])?;
+    expect_error(one.read("a/file").await, &[ErrorKind::NotFound])?;
     assert_eq!(content(&one, "b/other").await?, bytes(1, 10));
     assert_eq!(children(&one, "a/").await?, [""; 0]);
     Ok(())
 }
 
-async fn a_renamed_folder_is_where_it_went(test: &Test) -> Outcome {
+async fn a_renamed_folder_is_where_it_went(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
     content(&one, "a/b/file").await?;
     other.rename("a", "c").await?;
     aged(test).await;
-    refused(one.stat("a/b/file").await, &[ErrorKind::NotFound])?;
+    expect_error(one.stat("a/b/file").await, &[ErrorKind::NotFound])?;
     assert_eq!(content(&one, "c/b/file").await?, bytes(1, 10));
     assert_eq!(tree(&one, "/").await?, ["c/", "c/b/", "c/b/file"]);
     Ok(())
 }
 
-async fn a_file_that_became_a_folder_is_a_folder(test: &Test) -> Outcome {
+async fn a_file_that_became_a_folder_is_a_folder(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a", bytes(1, 10)).await?;
     one.stat("a").await?;
@@ -142,7 +142,7 @@ async fn a_file_that_became_a_folder_is_a_folder(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_file_made_again_is_read_at_once(test: &Test) -> Outcome {
+async fn a_file_made_again_is_read_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/file", bytes(1, 1000)).await?;
     content(&one, "a/file").await?;
@@ -152,7 +152,7 @@ async fn a_file_made_again_is_read_at_once(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_folder_made_again_is_written_to_at_once(test: &Test) -> Outcome {
+async fn a_folder_made_again_is_written_to_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
     other.delete_with("a/").recursive(true).await?;
@@ -163,7 +163,7 @@ async fn a_folder_made_again_is_written_to_at_once(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_folder_made_again_is_listed_at_once(test: &Test) -> Outcome {
+async fn a_folder_made_again_is_listed_at_once(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
     tree(&one, "a/").await?;
@@ -175,7 +175,7 @@ async fn a_folder_made_again_is_listed_at_once(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_removed_folder_is_made_again_by_a_write(test: &Test) -> Outcome {
+async fn a_removed_folder_is_made_again_by_a_write(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.write("a/b/file", bytes(1, 10)).await?;
     other.delete_with("a/").recursive(true).await?;
@@ -186,7 +186,7 @@ async fn a_removed_folder_is_made_again_by_a_write(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_removed_folder_is_listed_as_missing_in_time(test: &Test) -> Outcome {
+async fn a_removed_folder_is_listed_as_missing_in_time(test: &TestContext) -> CaseResult {
     let (one, other) = two(test)?;
     one.write("a/b/file", bytes(1, 10)).await?;
     tree(&one, "a/").await?;
@@ -199,7 +199,7 @@ async fn a_removed_folder_is_listed_as_missing_in_time(test: &Test) -> Outcome {
 }
 
 /// `a/x` is known to the first client; then another moves its folder away and makes a new `a/x`.
-async fn replaced(one: &Operator, other: &Operator) -> Outcome {
+async fn replaced(one: &Operator, other: &Operator) -> CaseResult {
     one.write("a/x", bytes(1, 100)).await?;
     content(one, "a/x").await?;
     other.rename("a", "c").await?;
@@ -208,14 +208,16 @@ async fn replaced(one: &Operator, other: &Operator) -> Outcome {
 }
 
 /// The same, some time later: a client that trusts what it saw for long.
-async fn replaced_a_while_ago(test: &Test) -> Outcome<Operator> {
+async fn replaced_a_while_ago(test: &TestContext) -> CaseResult<Operator> {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     replaced(&one, &other).await?;
     looks_again(test).await;
     Ok(one)
 }
 
-async fn a_write_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
+async fn a_write_does_not_reach_the_item_that_had_the_path_before(
+    test: &TestContext,
+) -> CaseResult {
     let (one, other) = two(test)?;
     replaced(&one, &other).await?;
     aged(test).await;
@@ -226,7 +228,9 @@ async fn a_write_does_not_reach_the_item_that_had_the_path_before(test: &Test) -
     Ok(())
 }
 
-async fn a_removal_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
+async fn a_removal_does_not_reach_the_item_that_had_the_path_before(
+    test: &TestContext,
+) -> CaseResult {
     let one = replaced_a_while_ago(test).await?;
     one.delete("a/x").await?;
     let seen = test.client(&[])?;
@@ -236,8 +240,8 @@ async fn a_removal_does_not_reach_the_item_that_had_the_path_before(test: &Test)
 }
 
 async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
-    test: &Test,
-) -> Outcome {
+    test: &TestContext,
+) -> CaseResult {
     let one = replaced_a_while_ago(test).await?;
     one.delete_with("a").recursive(true).await?;
     let seen = test.client(&[])?;
@@ -246,7 +250,9 @@ async fn a_recursive_removal_does_not_reach_the_item_that_had_the_path_before(
     Ok(())
 }
 
-async fn a_rename_does_not_reach_the_item_that_had_the_path_before(test: &Test) -> Outcome {
+async fn a_rename_does_not_reach_the_item_that_had_the_path_before(
+    test: &TestContext,
+) -> CaseResult {
     let one = replaced_a_while_ago(test).await?;
     one.rename("a/x", "a/y").await?;
     let seen = test.client(&[])?;
@@ -255,13 +261,13 @@ async fn a_rename_does_not_reach_the_item_that_had_the_path_before(test: &Test) 
     Ok(())
 }
 
-async fn a_file_that_came_meanwhile_keeps_a_folder_from_removal(test: &Test) -> Outcome {
+async fn a_file_that_came_meanwhile_keeps_a_folder_from_removal(test: &TestContext) -> CaseResult {
     let (one, other) = (test.client(&[])?, test.client(&[])?);
     one.create_dir("a/").await?;
     assert_eq!(children(&one, "a/").await?, [""; 0]);
     other.write("a/new", bytes(2, 20)).await?;
     looks_again(test).await;
-    whatever(one.delete("a/").await);
+    allow_error(one.delete("a/").await);
     assert_eq!(content(&test.client(&[])?, "a/new").await?, bytes(2, 20));
     Ok(())
 }

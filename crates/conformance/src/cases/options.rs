@@ -3,9 +3,9 @@
 use opendal::{ErrorKind, options::WriteOptions};
 
 use crate::{
-    backends::Test,
+    Case, CaseResult, TestContext, cases,
     data::{bytes, content, exists},
-    harness::{Case, Outcome, cases, failed, needs, refused},
+    expect_error, fail, requirements,
 };
 
 cases! {
@@ -27,47 +27,47 @@ cases! {
 /// Advertised, but not behaviour of one operator's operations.
 const NOT_EXERCISED_HERE: [&str; 1] = ["presign"];
 
-async fn every_capability_that_is_advertised_is_exercised(test: &Test) -> Outcome {
-    let exercised: Vec<&str> = crate::groups()
+async fn every_capability_that_is_advertised_is_exercised(test: &TestContext) -> CaseResult {
+    let exercised: Vec<&str> = super::groups()
         .into_iter()
-        .flat_map(|(_, cases)| cases)
-        .flat_map(|case: Case| case.needs)
-        .map(|need| need.name)
+        .flat_map(|group| group.cases)
+        .flat_map(|case: Case| case.requires)
+        .map(|requirement| requirement.name)
         .chain(NOT_EXERCISED_HERE)
         .collect();
-    let forgotten: Vec<&str> = needs::CAPABILITIES
+    let forgotten: Vec<&str> = requirements::CAPABILITIES
         .iter()
-        .filter(|need| (need.met)(test) && !exercised.contains(&need.name))
-        .map(|need| need.name)
+        .filter(|capability| (capability.is_met)(test) && !exercised.contains(&capability.name))
+        .map(|capability| capability.name)
         .collect();
-    if forgotten.is_empty() { Ok(()) } else { failed(format!("not exercised: {forgotten:?}")) }
+    if forgotten.is_empty() { Ok(()) } else { fail(format!("not exercised: {forgotten:?}")) }
 }
 
-async fn a_content_type_given_is_told(test: &Test) -> Outcome {
+async fn a_content_type_given_is_told(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_type("text/x-rust").await?;
     assert_eq!(test.op.stat("file").await?.content_type(), Some("text/x-rust"));
     Ok(())
 }
 
-async fn a_content_disposition_given_is_told(test: &Test) -> Outcome {
+async fn a_content_disposition_given_is_told(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_disposition("attachment").await?;
     assert_eq!(test.op.stat("file").await?.content_disposition(), Some("attachment"));
     Ok(())
 }
 
-async fn a_content_encoding_given_is_told(test: &Test) -> Outcome {
+async fn a_content_encoding_given_is_told(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).content_encoding("gzip").await?;
     assert_eq!(test.op.stat("file").await?.content_encoding(), Some("gzip"));
     Ok(())
 }
 
-async fn a_cache_control_given_is_told(test: &Test) -> Outcome {
+async fn a_cache_control_given_is_told(test: &TestContext) -> CaseResult {
     test.op.write_with("file", bytes(1, 10)).cache_control("no-store").await?;
     assert_eq!(test.op.stat("file").await?.cache_control(), Some("no-store"));
     Ok(())
 }
 
-async fn user_metadata_given_is_told(test: &Test) -> Outcome {
+async fn user_metadata_given_is_told(test: &TestContext) -> CaseResult {
     let given = [("place".to_owned(), "Bergen".to_owned())];
     test.op.write_with("file", bytes(1, 10)).user_metadata(given).await?;
     let metadata = test.op.stat("file").await?;
@@ -76,66 +76,77 @@ async fn user_metadata_given_is_told(test: &Test) -> Outcome {
 }
 
 /// The etags of a file before and after it was overwritten; it holds the later bytes.
-async fn two_etags(test: &Test) -> Outcome<(String, String)> {
+async fn two_etags(test: &TestContext) -> CaseResult<(String, String)> {
     let mut etags = Vec::new();
     for seed in [1, 2] {
         test.op.write("file", bytes(seed, 100 + seed as usize)).await?;
         match test.op.stat("file").await?.etag() {
             Some(etag) => etags.push(etag.to_owned()),
-            None => return failed("conditions are advertised, but no etag is told"),
+            None => return fail("conditions are advertised, but no etag is told"),
         }
     }
     Ok((etags.remove(0), etags.remove(0)))
 }
 
-async fn a_look_unless_changed_fails_once_it_has_changed(test: &Test) -> Outcome {
+async fn a_look_unless_changed_fails_once_it_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
-    refused(test.op.stat_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
+    expect_error(test.op.stat_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
     assert_eq!(test.op.stat_with("file").if_match(&new).await?.etag(), Some(&*new));
     Ok(())
 }
 
-async fn a_look_if_changed_fails_until_it_has_changed(test: &Test) -> Outcome {
+async fn a_look_if_changed_fails_until_it_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
-    refused(test.op.stat_with("file").if_none_match(&new).await, &[ErrorKind::ConditionNotMatch])?;
+    expect_error(
+        test.op.stat_with("file").if_none_match(&new).await,
+        &[ErrorKind::ConditionNotMatch],
+    )?;
     assert_eq!(test.op.stat_with("file").if_none_match(&old).await?.etag(), Some(&*new));
     Ok(())
 }
 
-async fn a_read_unless_changed_fails_once_it_has_changed(test: &Test) -> Outcome {
+async fn a_read_unless_changed_fails_once_it_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
-    refused(test.op.read_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
+    expect_error(test.op.read_with("file").if_match(&old).await, &[ErrorKind::ConditionNotMatch])?;
     assert_eq!(test.op.read_with("file").if_match(&new).await?.to_vec(), bytes(2, 102));
     Ok(())
 }
 
-async fn a_read_if_changed_fails_until_it_has_changed(test: &Test) -> Outcome {
+async fn a_read_if_changed_fails_until_it_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
-    refused(test.op.read_with("file").if_none_match(&new).await, &[ErrorKind::ConditionNotMatch])?;
+    expect_error(
+        test.op.read_with("file").if_none_match(&new).await,
+        &[ErrorKind::ConditionNotMatch],
+    )?;
     assert_eq!(test.op.read_with("file").if_none_match(&old).await?.to_vec(), bytes(2, 102));
     Ok(())
 }
 
-async fn conditions_do_not_make_a_missing_file_anything_but_missing(test: &Test) -> Outcome {
-    refused(test.op.stat_with("missing").if_none_match("\"x\"").await, &[ErrorKind::NotFound])?;
+async fn conditions_do_not_make_a_missing_file_anything_but_missing(
+    test: &TestContext,
+) -> CaseResult {
+    expect_error(
+        test.op.stat_with("missing").if_none_match("\"x\"").await,
+        &[ErrorKind::NotFound],
+    )?;
     Ok(())
 }
 
-async fn a_write_unless_changed_leaves_what_has_changed(test: &Test) -> Outcome {
+async fn a_write_unless_changed_leaves_what_has_changed(test: &TestContext) -> CaseResult {
     let (old, new) = two_etags(test).await?;
     let unless = |etag: &str| WriteOptions { if_match: Some(etag.into()), ..Default::default() };
     let refusal = test.op.write_options("file", bytes(3, 50), unless(&old)).await;
-    refused(refusal, &[ErrorKind::ConditionNotMatch])?;
+    expect_error(refusal, &[ErrorKind::ConditionNotMatch])?;
     assert_eq!(content(&test.op, "file").await?, bytes(2, 102));
     test.op.write_options("file", bytes(3, 50), unless(&new)).await?;
     assert_eq!(content(&test.op, "file").await?, bytes(3, 50));
     Ok(())
 }
 
-async fn a_write_unless_changed_makes_nothing_new(test: &Test) -> Outcome {
+async fn a_write_unless_changed_makes_nothing_new(test: &TestContext) -> CaseResult {
     let unless = WriteOptions { if_match: Some("\"x\"".into()), ..Default::default() };
     let refusal = test.op.write_options("missing", bytes(3, 50), unless).await;
-    refused(refusal, &[ErrorKind::ConditionNotMatch])?;
+    expect_error(refusal, &[ErrorKind::ConditionNotMatch])?;
     assert!(!exists(&test.op, "missing").await?);
     Ok(())
 }

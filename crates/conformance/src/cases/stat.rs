@@ -5,9 +5,9 @@ use std::time::Duration;
 use opendal::{EntryMode, ErrorKind, raw::Timestamp};
 
 use crate::{
-    backends::Test,
+    CaseResult, TestContext, cases,
     data::{bytes, mode},
-    harness::{Outcome, cases, failed, ignored, refused},
+    expect_error, fail, skip,
 };
 
 cases! {
@@ -26,62 +26,62 @@ cases! {
     the_same_bytes_keep_their_etag_from_one_look_to_the_next;
 }
 
-async fn a_file_has_its_size_and_is_a_file(test: &Test) -> Outcome {
+async fn a_file_has_its_size_and_is_a_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 1234)).await?;
     let metadata = test.op.stat("file").await?;
     assert_eq!((metadata.mode(), metadata.content_length()), (EntryMode::FILE, 1234));
     Ok(())
 }
 
-async fn an_empty_file_has_size_zero(test: &Test) -> Outcome {
+async fn an_empty_file_has_size_zero(test: &TestContext) -> CaseResult {
     test.op.write("empty", "").await?;
     let metadata = test.op.stat("empty").await?;
     assert_eq!((metadata.mode(), metadata.content_length()), (EntryMode::FILE, 0));
     Ok(())
 }
 
-async fn a_folder_is_a_folder(test: &Test) -> Outcome {
+async fn a_folder_is_a_folder(test: &TestContext) -> CaseResult {
     test.op.create_dir("folder/").await?;
     assert_eq!(test.op.stat("folder/").await?.mode(), EntryMode::DIR);
     Ok(())
 }
 
-async fn a_folder_is_found_without_its_slash(test: &Test) -> Outcome {
+async fn a_folder_is_found_without_its_slash(test: &TestContext) -> CaseResult {
     test.op.create_dir("folder/").await?;
     assert_eq!(test.op.stat("folder").await?.mode(), EntryMode::DIR);
     Ok(())
 }
 
-async fn a_file_is_not_found_as_a_folder(test: &Test) -> Outcome {
+async fn a_file_is_not_found_as_a_folder(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
-    refused(test.op.stat("file/").await, &[ErrorKind::NotFound, ErrorKind::NotADirectory])?;
+    expect_error(test.op.stat("file/").await, &[ErrorKind::NotFound, ErrorKind::NotADirectory])?;
     Ok(())
 }
 
-async fn the_root_is_a_folder(test: &Test) -> Outcome {
+async fn the_root_is_a_folder(test: &TestContext) -> CaseResult {
     assert_eq!(test.op.stat("/").await?.mode(), EntryMode::DIR);
     assert_eq!(test.op.stat("").await?.mode(), EntryMode::DIR);
     Ok(())
 }
 
-async fn what_is_not_there_is_not_found(test: &Test) -> Outcome {
+async fn what_is_not_there_is_not_found(test: &TestContext) -> CaseResult {
     for path in ["missing", "missing/", "missing/below", "missing/below/further/"] {
-        let error = refused(test.op.stat(path).await, &[ErrorKind::NotFound])?;
+        let error = expect_error(test.op.stat(path).await, &[ErrorKind::NotFound])?;
         assert!(error.to_string().contains(path), "does not name the path {path}: {error}");
         assert!(!error.is_temporary(), "trying again would not help: {error}");
     }
     Ok(())
 }
 
-async fn nothing_is_below_a_file(test: &Test) -> Outcome {
+async fn nothing_is_below_a_file(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     for path in ["file/below", "file/below/", "file/below/further"] {
-        refused(test.op.stat(path).await, &[ErrorKind::NotFound, ErrorKind::NotADirectory])?;
+        expect_error(test.op.stat(path).await, &[ErrorKind::NotFound, ErrorKind::NotADirectory])?;
     }
     Ok(())
 }
 
-async fn folders_on_the_way_of_a_write_are_there(test: &Test) -> Outcome {
+async fn folders_on_the_way_of_a_write_are_there(test: &TestContext) -> CaseResult {
     test.op.write("a/b/c/file", bytes(1, 10)).await?;
     for folder in ["a/", "a/b/", "a/b/c/"] {
         assert_eq!(mode(&test.op, folder).await?, Some(EntryMode::DIR), "{folder}");
@@ -89,10 +89,10 @@ async fn folders_on_the_way_of_a_write_are_there(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_file_tells_when_it_was_modified(test: &Test) -> Outcome {
+async fn a_file_tells_when_it_was_modified(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     let Some(modified) = test.op.stat("file").await?.last_modified() else {
-        return failed("it does not");
+        return fail("it does not");
     };
     // Clocks of clouds are a little off, and some cut off fractions of a second.
     let slack = Duration::from_secs(60);
@@ -101,7 +101,7 @@ async fn a_file_tells_when_it_was_modified(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn an_overwritten_file_has_its_new_size(test: &Test) -> Outcome {
+async fn an_overwritten_file_has_its_new_size(test: &TestContext) -> CaseResult {
     for len in [1000, 10, 5000] {
         test.op.write("file", bytes(len as u64, len)).await?;
         assert_eq!(test.op.stat("file").await?.content_length(), len as u64);
@@ -109,13 +109,13 @@ async fn an_overwritten_file_has_its_new_size(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn other_bytes_have_another_etag(test: &Test) -> Outcome {
+async fn other_bytes_have_another_etag(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     let before = test.op.stat("file").await?;
     test.op.write("file", bytes(2, 11)).await?;
     let after = test.op.stat("file").await?;
     match (before.etag(), after.etag()) {
-        (None, None) => ignored("not offered: etags"),
+        (None, None) => skip("not offered: etags"),
         (before, after) => {
             assert_ne!(before, after);
             Ok(())
@@ -123,7 +123,9 @@ async fn other_bytes_have_another_etag(test: &Test) -> Outcome {
     }
 }
 
-async fn the_same_bytes_keep_their_etag_from_one_look_to_the_next(test: &Test) -> Outcome {
+async fn the_same_bytes_keep_their_etag_from_one_look_to_the_next(
+    test: &TestContext,
+) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     let first = test.op.stat("file").await?;
     let second = test.client(&[])?.stat("file").await;
@@ -132,7 +134,7 @@ async fn the_same_bytes_keep_their_etag_from_one_look_to_the_next(test: &Test) -
         false => test.op.stat("file").await?,
     };
     if first.etag().is_none() {
-        return ignored("not offered: etags");
+        return skip("not offered: etags");
     }
     assert_eq!(first.etag(), second.etag());
     Ok(())

@@ -14,9 +14,9 @@ use proptest::{
 };
 
 use crate::{
-    backends::Test,
+    CaseResult, TestContext, allow_error, cases,
     data::{bytes, children, content, for_all, mode, tree},
-    harness::{Outcome, cases, failed, whatever},
+    fail,
 };
 
 cases! {
@@ -197,16 +197,16 @@ fn seeded(seed: u64) -> Vec<u8> {
 }
 
 /// Does a step with the service: whether it said that it was done.
-async fn done(op: &Operator, model: &Model, step: &Step) -> Outcome<bool> {
+async fn done(op: &Operator, model: &Model, step: &Step) -> CaseResult<bool> {
     let folder = |path: &str| format!("{path}/");
     let done = match step {
-        Step::Write(path, seed) => whatever(op.write(path, seeded(*seed)).await).is_some(),
-        Step::CreateDir(path) => whatever(op.create_dir(&folder(path)).await).is_some(),
-        Step::Delete(path) => whatever(op.delete(path).await).is_some(),
-        Step::DeleteFolder(path) => whatever(op.delete(&folder(path)).await).is_some(),
-        Step::DeleteTree(path) => whatever(op.delete_with(path).recursive(true).await).is_some(),
-        Step::Rename(from, to) => whatever(op.rename(from, to).await).is_some(),
-        Step::Copy(from, to) => whatever(op.copy(from, to).await).is_some(),
+        Step::Write(path, seed) => allow_error(op.write(path, seeded(*seed)).await).is_some(),
+        Step::CreateDir(path) => allow_error(op.create_dir(&folder(path)).await).is_some(),
+        Step::Delete(path) => allow_error(op.delete(path).await).is_some(),
+        Step::DeleteFolder(path) => allow_error(op.delete(&folder(path)).await).is_some(),
+        Step::DeleteTree(path) => allow_error(op.delete_with(path).recursive(true).await).is_some(),
+        Step::Rename(from, to) => allow_error(op.rename(from, to).await).is_some(),
+        Step::Copy(from, to) => allow_error(op.copy(from, to).await).is_some(),
         Step::Stat(path) => {
             let expected = match model.items.get(path) {
                 Some(Some(_)) => Some(EntryMode::FILE),
@@ -220,7 +220,7 @@ async fn done(op: &Operator, model: &Model, step: &Step) -> Outcome<bool> {
             true
         }
         Step::Read(path) => {
-            let read = whatever(op.read(path).await).map(|read| read.to_vec());
+            let read = allow_error(op.read(path).await).map(|read| read.to_vec());
             let expected = model.items.get(path).copied().flatten().map(seeded);
             assert_eq!(read, expected, "read {path}");
             true
@@ -240,7 +240,7 @@ async fn done(op: &Operator, model: &Model, step: &Step) -> Outcome<bool> {
     Ok(done)
 }
 
-async fn any_sequence(test: &Test, renames: bool) -> Outcome {
+async fn any_sequence(test: &TestContext, renames: bool) -> CaseResult {
     let capability = test.op.info().capability();
     for_all(16, steps(renames), async |steps| {
         for left in tree(&test.op, "/").await? {
@@ -258,7 +258,7 @@ async fn any_sequence(test: &Test, renames: bool) -> Outcome {
             }
             let done = done(&test.op, &before, step).await?;
             if done != (expected == Done) {
-                return failed(format!("{step:?}: expected {expected:?}, done: {done}"));
+                return fail(format!("{step:?}: expected {expected:?}, done: {done}"));
             }
         }
         // Both who did it and who comes afterwards see the same.
@@ -275,10 +275,10 @@ async fn any_sequence(test: &Test, renames: bool) -> Outcome {
     })
 }
 
-async fn any_sequence_of_operations_leaves_what_the_model_says(test: &Test) -> Outcome {
+async fn any_sequence_of_operations_leaves_what_the_model_says(test: &TestContext) -> CaseResult {
     any_sequence(test, false).await
 }
 
-async fn any_sequence_that_renames_leaves_what_the_model_says(test: &Test) -> Outcome {
+async fn any_sequence_that_renames_leaves_what_the_model_says(test: &TestContext) -> CaseResult {
     any_sequence(test, true).await
 }

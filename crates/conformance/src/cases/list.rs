@@ -1,13 +1,12 @@
 //! `list`: a folder's items, everything below it, and what begins with a prefix.
 
-use drivedal_server::Plant;
 use futures::{StreamExt, TryStreamExt, stream};
 use opendal::{EntryMode, ErrorKind};
 
 use crate::{
-    backends::Test,
+    CaseResult, TestContext, cases,
     data::{bytes, children, exists, tree},
-    harness::{Outcome, cases, refused},
+    expect_error,
 };
 
 cases! {
@@ -37,7 +36,7 @@ cases! {
     listed_paths_are_the_paths_of_the_items;
 }
 
-async fn plant(test: &Test, paths: &[&str]) -> Outcome {
+async fn plant(test: &TestContext, paths: &[&str]) -> CaseResult {
     for path in paths {
         match path.ends_with('/') {
             true => test.op.create_dir(path).await?,
@@ -47,20 +46,20 @@ async fn plant(test: &Test, paths: &[&str]) -> Outcome {
     Ok(())
 }
 
-async fn a_folder_shows_its_items_and_no_more(test: &Test) -> Outcome {
+async fn a_folder_shows_its_items_and_no_more(test: &TestContext) -> CaseResult {
     plant(test, &["a/one", "a/two", "a/b/three", "a/b/c/four", "ab", "aa/five", "z"]).await?;
     assert_eq!(children(&test.op, "a/").await?, ["a/b/", "a/one", "a/two"]);
     Ok(())
 }
 
-async fn the_root_shows_its_items(test: &Test) -> Outcome {
+async fn the_root_shows_its_items(test: &TestContext) -> CaseResult {
     plant(test, &["one", "a/two", "b/c/three"]).await?;
     assert_eq!(children(&test.op, "/").await?, ["a/", "b/", "one"]);
     assert_eq!(children(&test.op, "").await?, ["a/", "b/", "one"]);
     Ok(())
 }
 
-async fn a_folder_shows_itself(test: &Test) -> Outcome {
+async fn a_folder_shows_itself(test: &TestContext) -> CaseResult {
     plant(test, &["a/", "a/one"]).await?;
     for recursive in [false, true] {
         let entries = test.op.list_with("a/").recursive(recursive).await?;
@@ -71,7 +70,7 @@ async fn a_folder_shows_itself(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn an_empty_folder_shows_itself_alone(test: &Test) -> Outcome {
+async fn an_empty_folder_shows_itself_alone(test: &TestContext) -> CaseResult {
     plant(test, &["a/", "ab"]).await?;
     for recursive in [false, true] {
         let entries = test.op.list_with("a/").recursive(recursive).await?;
@@ -81,7 +80,7 @@ async fn an_empty_folder_shows_itself_alone(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn what_is_missing_shows_nothing(test: &Test) -> Outcome {
+async fn what_is_missing_shows_nothing(test: &TestContext) -> CaseResult {
     plant(test, &["a/one"]).await?;
     for path in ["missing/", "a/missing/", "missing/below/", "missing", "a/missing"] {
         assert!(test.op.list(path).await?.is_empty(), "{path}");
@@ -90,18 +89,18 @@ async fn what_is_missing_shows_nothing(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_file_shows_nothing_below_it(test: &Test) -> Outcome {
+async fn a_file_shows_nothing_below_it(test: &TestContext) -> CaseResult {
     plant(test, &["file"]).await?;
     for path in ["file/", "file/below/"] {
         match test.op.list(path).await {
             Ok(entries) => assert!(entries.is_empty(), "{path}"),
-            refusal => drop(refused(refusal, &[ErrorKind::NotADirectory])?),
+            refusal => drop(expect_error(refusal, &[ErrorKind::NotADirectory])?),
         }
     }
     Ok(())
 }
 
-async fn entries_say_what_stat_says(test: &Test) -> Outcome {
+async fn entries_say_what_stat_says(test: &TestContext) -> CaseResult {
     plant(test, &["a/", "a/one", "a/b/", "a/b/two"]).await?;
     for entry in test.op.list_with("a/").recursive(true).await? {
         let stat = test.op.stat(entry.path()).await?;
@@ -119,7 +118,7 @@ async fn entries_say_what_stat_says(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_tree_shows_everything_below(test: &Test) -> Outcome {
+async fn a_tree_shows_everything_below(test: &TestContext) -> CaseResult {
     let paths = ["a/one", "a/two", "b/three", "b/c/four", "b/c/d/five", "six"];
     plant(test, &paths).await?;
     let files: Vec<_> =
@@ -128,7 +127,7 @@ async fn a_tree_shows_everything_below(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_tree_shows_in_its_folders_what_they_show_themselves(test: &Test) -> Outcome {
+async fn a_tree_shows_in_its_folders_what_they_show_themselves(test: &TestContext) -> CaseResult {
     plant(test, &["a/one", "a/b/two", "a/b/three", "a/b/c/four", "a/d/five"]).await?;
     let all = tree(&test.op, "a/").await?;
     for folder in ["a/", "a/b/", "a/b/c/", "a/d/"] {
@@ -142,25 +141,25 @@ async fn a_tree_shows_in_its_folders_what_they_show_themselves(test: &Test) -> O
     Ok(())
 }
 
-async fn a_tree_shows_folders_that_were_made_on_the_way(test: &Test) -> Outcome {
+async fn a_tree_shows_folders_that_were_made_on_the_way(test: &TestContext) -> CaseResult {
     plant(test, &["a/b/c/file", "a/d/file"]).await?;
     assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/b/c/file", "a/d/", "a/d/file"]);
     Ok(())
 }
 
-async fn a_tree_shows_empty_folders(test: &Test) -> Outcome {
+async fn a_tree_shows_empty_folders(test: &TestContext) -> CaseResult {
     plant(test, &["a/", "a/b/", "a/b/c/", "a/d/"]).await?;
     assert_eq!(tree(&test.op, "a/").await?, ["a/b/", "a/b/c/", "a/d/"]);
     Ok(())
 }
 
-async fn a_tree_of_a_folder_shows_nothing_beside_it(test: &Test) -> Outcome {
+async fn a_tree_of_a_folder_shows_nothing_beside_it(test: &TestContext) -> CaseResult {
     plant(test, &["p/", "p/x", "pq", "p2/", "p2/y", "o"]).await?;
     assert_eq!(tree(&test.op, "p/").await?, ["p/x"]);
     Ok(())
 }
 
-async fn a_prefix_shows_what_begins_with_it(test: &Test) -> Outcome {
+async fn a_prefix_shows_what_begins_with_it(test: &TestContext) -> CaseResult {
     plant(test, &["alpha/", "alpha/in", "alps", "al", "beta", "Bal/", "b/alpine"]).await?;
     assert_eq!(children(&test.op, "al").await?, ["al", "alpha/", "alps"]);
     assert_eq!(children(&test.op, "alp").await?, ["alpha/", "alps"]);
@@ -168,39 +167,43 @@ async fn a_prefix_shows_what_begins_with_it(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_prefix_that_is_a_folder_shows_the_folder_not_its_items(test: &Test) -> Outcome {
+async fn a_prefix_that_is_a_folder_shows_the_folder_not_its_items(
+    test: &TestContext,
+) -> CaseResult {
     plant(test, &["a/one", "a/b/two", "ab/three", "b"]).await?;
     assert_eq!(children(&test.op, "a").await?, ["a/", "ab/"]);
     Ok(())
 }
 
-async fn a_prefix_of_a_file_shows_the_file(test: &Test) -> Outcome {
+async fn a_prefix_of_a_file_shows_the_file(test: &TestContext) -> CaseResult {
     plant(test, &["a/one", "a/one-more", "a/two"]).await?;
     assert_eq!(children(&test.op, "a/one").await?, ["a/one", "a/one-more"]);
     assert_eq!(children(&test.op, "a/two").await?, ["a/two"]);
     Ok(())
 }
 
-async fn a_prefix_below_a_folder_shows_what_begins_with_it(test: &Test) -> Outcome {
+async fn a_prefix_below_a_folder_shows_what_begins_with_it(test: &TestContext) -> CaseResult {
     plant(test, &["a/b/cd", "a/b/ce/f", "a/b/d", "a/bc"]).await?;
     assert_eq!(children(&test.op, "a/b/c").await?, ["a/b/cd", "a/b/ce/"]);
     Ok(())
 }
 
-async fn a_prefix_in_a_missing_folder_shows_nothing(test: &Test) -> Outcome {
+async fn a_prefix_in_a_missing_folder_shows_nothing(test: &TestContext) -> CaseResult {
     plant(test, &["a/one"]).await?;
     assert!(test.op.list("missing/o").await?.is_empty());
     assert!(test.op.list_with("missing/o").recursive(true).await?.is_empty());
     Ok(())
 }
 
-async fn a_tree_of_a_prefix_shows_everything_below_what_begins_with_it(test: &Test) -> Outcome {
+async fn a_tree_of_a_prefix_shows_everything_below_what_begins_with_it(
+    test: &TestContext,
+) -> CaseResult {
     plant(test, &["p/", "p/x", "p/d/", "p/d/y", "pq", "p2/", "p2/z", "q/p"]).await?;
     assert_eq!(tree(&test.op, "p").await?, ["p/", "p/d/", "p/d/y", "p/x", "p2/", "p2/z", "pq"]);
     Ok(())
 }
 
-async fn a_limit_is_of_pages_not_of_the_listing(test: &Test) -> Outcome {
+async fn a_limit_is_of_pages_not_of_the_listing(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..10).map(|n| format!("a/{n}")).collect();
     plant(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     for limit in [1, 3, 10, 1000] {
@@ -211,7 +214,7 @@ async fn a_limit_is_of_pages_not_of_the_listing(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_lister_gives_every_entry_once(test: &Test) -> Outcome {
+async fn a_lister_gives_every_entry_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..40).map(|n| format!("a/{}/{n}", n % 4)).collect();
     plant(test, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     let mut lister = test.op.lister_with("a/").recursive(true).await?;
@@ -226,7 +229,7 @@ async fn a_lister_gives_every_entry_once(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &Test) -> Outcome {
+async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &TestContext) -> CaseResult {
     plant(test, &["a/b/one", "a/c/two", "a/three"]).await?;
     for taken in 0..4 {
         let lister = test.op.lister_with("a/").recursive(true).await?;
@@ -238,10 +241,12 @@ async fn a_listing_that_is_dropped_half_way_harms_nothing(test: &Test) -> Outcom
     Ok(())
 }
 
-async fn two_thousand_children_are_all_there(test: &Test) -> Outcome {
+async fn two_thousand_children_are_all_there(test: &TestContext) -> CaseResult {
     let mut paths: Vec<_> = (0..2000).map(|n| format!("many/{n:04}")).collect();
-    match &test.station {
-        Some(station) => station.plant(paths.iter().map(|path| Plant::file(path, "x"))).await?,
+    match test.bulk_write() {
+        Some(write) => {
+            write(paths.iter().map(|path| (path.clone(), b"x".to_vec())).collect()).await?;
+        }
         None => {
             let writes = paths.iter().map(|path| test.op.write(path, "x"));
             stream::iter(writes).buffer_unordered(16).try_collect::<Vec<_>>().await?;
@@ -253,7 +258,7 @@ async fn two_thousand_children_are_all_there(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_tree_twenty_deep_is_shown_and_removed(test: &Test) -> Outcome {
+async fn a_tree_twenty_deep_is_shown_and_removed(test: &TestContext) -> CaseResult {
     let mut folder = String::new();
     let mut expected = Vec::new();
     for depth in 1..=20 {
@@ -270,7 +275,7 @@ async fn a_tree_twenty_deep_is_shown_and_removed(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn listed_paths_are_the_paths_of_the_items(test: &Test) -> Outcome {
+async fn listed_paths_are_the_paths_of_the_items(test: &TestContext) -> CaseResult {
     plant(test, &["Ä b/ç#%&+'.txt", "Ä b/d e/f", "100%/+"]).await?;
     for entry in test.op.list_with("/").recursive(true).await? {
         assert_eq!(entry.path().ends_with('/'), entry.metadata().mode() == EntryMode::DIR);

@@ -3,9 +3,9 @@
 use opendal::{Error, ErrorKind};
 
 use crate::{
-    backends::Test,
+    CaseResult, TestContext, cases,
     data::{bytes, children, content, exists, mode, tree},
-    harness::{Outcome, cases, failed, ignored, refused},
+    expect_error, fail, skip,
 };
 
 cases! {
@@ -31,7 +31,7 @@ cases! {
 }
 
 /// Files and folders of these names do all that files and folders do.
-async fn taken(test: &Test, names: &[&str]) -> Outcome {
+async fn taken(test: &TestContext, names: &[&str]) -> CaseResult {
     let op = &test.op;
     for (seed, name) in names.iter().enumerate() {
         op.write(&format!("files/{name}"), bytes(seed as u64, 100 + seed)).await?;
@@ -65,38 +65,38 @@ async fn taken(test: &Test, names: &[&str]) -> Outcome {
     Ok(())
 }
 
-async fn names_with_signs_of_urls_are_taken(test: &Test) -> Outcome {
+async fn names_with_signs_of_urls_are_taken(test: &TestContext) -> CaseResult {
     taken(test, &["a#b", "a%b", "a%41b", "100%", "%2F", "a&b=c", "a+b", "a b", "it's", "a;b,c"])
         .await
 }
 
-async fn names_with_other_signs_are_taken(test: &Test) -> Outcome {
+async fn names_with_other_signs_are_taken(test: &TestContext) -> CaseResult {
     taken(test, &["a@b!c$d", "(a)[b]{c}", "a~1", "_-", "a^b`c", "-rf", "=1+1"]).await
 }
 
-async fn names_that_begin_with_a_tilde_are_taken(test: &Test) -> Outcome {
+async fn names_that_begin_with_a_tilde_are_taken(test: &TestContext) -> CaseResult {
     taken(test, &["~a", "~"]).await
 }
 
-async fn names_in_many_scripts_are_taken(test: &Test) -> Outcome {
+async fn names_in_many_scripts_are_taken(test: &TestContext) -> CaseResult {
     taken(test, &["äöüß", "日本語.txt", "Ωμέγα", "🦀🦀", "e\u{301}te\u{301}", "שלום", "İı", "ﬁn"])
         .await
 }
 
-async fn names_with_dots_are_taken(test: &Test) -> Outcome {
+async fn names_with_dots_are_taken(test: &TestContext) -> CaseResult {
     taken(test, &[".hidden", "..two", "a.b.c", "a..b", ".a.b"]).await
 }
 
-async fn a_name_of_two_hundred_characters_is_taken(test: &Test) -> Outcome {
+async fn a_name_of_two_hundred_characters_is_taken(test: &TestContext) -> CaseResult {
     taken(test, &[&"a".repeat(200)]).await
 }
 
-async fn a_name_of_two_hundred_characters_beyond_ascii_is_taken(test: &Test) -> Outcome {
+async fn a_name_of_two_hundred_characters_beyond_ascii_is_taken(test: &TestContext) -> CaseResult {
     taken(test, &[&"ü".repeat(200)]).await
 }
 
 /// Either all of the name is kept, or the error names it and nothing is there.
-async fn whole_or_refused(test: &Test, name: &str) -> Outcome {
+async fn whole_or_refused(test: &TestContext, name: &str) -> CaseResult {
     let (op, path) = (&test.op, format!("folder/{name}"));
     match op.write(&path, bytes(1, 100)).await {
         Ok(_) => {
@@ -105,7 +105,7 @@ async fn whole_or_refused(test: &Test, name: &str) -> Outcome {
             op.delete(&path).await?;
         }
         refusal => {
-            clear(&refused(refusal, &[])?, name)?;
+            clear(&expect_error(refusal, &[ErrorKind::Unsupported])?, name)?;
             assert_eq!(children(op, "folder/").await?, [""; 0]);
         }
     }
@@ -113,21 +113,21 @@ async fn whole_or_refused(test: &Test, name: &str) -> Outcome {
 }
 
 /// The error is about this name, and says so.
-fn clear(error: &Error, name: &str) -> Outcome {
+fn clear(error: &Error, name: &str) -> CaseResult {
     let text = error.to_string();
     if error.is_temporary() {
-        return failed(format!("{name:?}: trying again would not help: {text}"));
+        return fail(format!("{name:?}: trying again would not help: {text}"));
     }
     if error.kind() == ErrorKind::Unexpected {
-        return failed(format!("{name:?}: not a kind to act on: {text}"));
+        return fail(format!("{name:?}: not a kind to act on: {text}"));
     }
     if !text.contains(name) && !text.contains(&format!("{name:?}")) {
-        return failed(format!("{name:?} is not named: {text}"));
+        return fail(format!("{name:?} is not named: {text}"));
     }
     Ok(())
 }
 
-async fn a_name_is_taken_whole_or_refused_clearly(test: &Test) -> Outcome {
+async fn a_name_is_taken_whole_or_refused_clearly(test: &TestContext) -> CaseResult {
     for name in [
         "a\\b",
         "a:b",
@@ -151,55 +151,68 @@ async fn a_name_is_taken_whole_or_refused_clearly(test: &Test) -> Outcome {
         let path = format!("{folder}/file");
         match test.op.write(&path, bytes(1, 100)).await {
             Ok(_) => assert_eq!(content(&test.op, &path).await?, bytes(1, 100), "{path:?}"),
-            refusal => clear(&refused(refusal, &[])?, folder)?,
+            refusal => clear(&expect_error(refusal, &[ErrorKind::Unsupported])?, folder)?,
         }
     }
     Ok(())
 }
 
-async fn a_name_too_long_is_taken_whole_or_refused_clearly(test: &Test) -> Outcome {
+async fn a_name_too_long_is_taken_whole_or_refused_clearly(test: &TestContext) -> CaseResult {
     for len in [256, 300, 1000] {
         whole_or_refused(test, &"a".repeat(len)).await?;
     }
     Ok(())
 }
 
-async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &Test) -> Outcome {
-    if test.promises.refuses.is_empty() {
-        return ignored("takes every name");
+async fn names_that_the_drive_does_not_take_are_refused_clearly(test: &TestContext) -> CaseResult {
+    if test.expectations.rejected_names.is_empty() {
+        return skip("takes every name");
     }
     test.op.write("folder/there", bytes(1, 10)).await?;
-    for name in test.promises.refuses {
+    for name in test.expectations.rejected_names {
         for path in [format!("folder/{name}"), format!("folder/{name}/below")] {
-            clear(&refused(test.op.write(&path, bytes(2, 10)).await, &[])?, name)?;
+            clear(
+                &expect_error(test.op.write(&path, bytes(2, 10)).await, &[ErrorKind::Unsupported])?,
+                name,
+            )?;
         }
     }
     assert_eq!(tree(&test.op, "/").await?, ["folder/", "folder/there"]);
     Ok(())
 }
 
-async fn names_that_the_drive_does_not_take_are_refused_as_folders(test: &Test) -> Outcome {
-    if test.promises.refuses.is_empty() {
-        return ignored("takes every name");
+async fn names_that_the_drive_does_not_take_are_refused_as_folders(
+    test: &TestContext,
+) -> CaseResult {
+    if test.expectations.rejected_names.is_empty() {
+        return skip("takes every name");
     }
-    for name in test.promises.refuses {
+    for name in test.expectations.rejected_names {
         for path in [format!("folder/{name}/"), format!("folder/{name}/below/")] {
-            clear(&refused(test.op.create_dir(&path).await, &[])?, name)?;
+            clear(
+                &expect_error(test.op.create_dir(&path).await, &[ErrorKind::Unsupported])?,
+                name,
+            )?;
         }
     }
     assert_eq!(tree(&test.op, "folder/").await?, [""; 0]);
     Ok(())
 }
 
-async fn names_that_the_drive_does_not_take_are_refused_as_new_names(test: &Test) -> Outcome {
-    if test.promises.refuses.is_empty() {
-        return ignored("takes every name");
+async fn names_that_the_drive_does_not_take_are_refused_as_new_names(
+    test: &TestContext,
+) -> CaseResult {
+    if test.expectations.rejected_names.is_empty() {
+        return skip("takes every name");
     }
     test.op.write("a/file", bytes(1, 10)).await?;
     test.op.write("b/there", bytes(2, 10)).await?;
-    for name in test.promises.refuses {
+    for name in test.expectations.rejected_names {
         for path in [format!("a/{name}"), format!("b/{name}"), format!("c/{name}/below")] {
-            clear(&refused(test.op.rename("a/file", &path).await, &[])?, name)?;
+            clear(
+                &expect_error(test.op.rename("a/file", &path).await, &[ErrorKind::Unsupported])?,
+                name,
+            )?;
         }
     }
     assert_eq!(content(&test.op, "a/file").await?, bytes(1, 10));
@@ -208,7 +221,7 @@ async fn names_that_the_drive_does_not_take_are_refused_as_new_names(test: &Test
 }
 
 /// No verb takes these paths, and nothing is changed by trying.
-async fn no_name(test: &Test, paths: &[&str]) -> Outcome {
+async fn no_name(test: &TestContext, paths: &[&str]) -> CaseResult {
     let op = &test.op;
     op.write("a/b/file", bytes(1, 100)).await?;
     op.write("file", bytes(2, 100)).await?;
@@ -225,13 +238,19 @@ async fn no_name(test: &Test, paths: &[&str]) -> Outcome {
         ];
         for (verb, error) in tried {
             let Some(error) = error else {
-                return failed(format!("{verb} takes {path:?}"));
+                return fail(format!("{verb} takes {path:?}"));
             };
-            refused::<()>(Err(error), &[])?;
+            expect_error::<()>(Err(error), &[ErrorKind::Unsupported, ErrorKind::NotFound])?;
         }
         if op.info().capability().rename {
-            refused(op.rename("file", path).await, &[])?;
-            refused(op.rename(path, "elsewhere").await, &[])?;
+            expect_error(
+                op.rename("file", path).await,
+                &[ErrorKind::Unsupported, ErrorKind::NotFound],
+            )?;
+            expect_error(
+                op.rename(path, "elsewhere").await,
+                &[ErrorKind::Unsupported, ErrorKind::NotFound],
+            )?;
         }
     }
     assert_eq!(tree(op, "/").await?, ["a/", "a/b/", "a/b/file", "file"]);
@@ -240,15 +259,15 @@ async fn no_name(test: &Test, paths: &[&str]) -> Outcome {
     Ok(())
 }
 
-async fn a_dot_is_no_name(test: &Test) -> Outcome {
+async fn a_dot_is_no_name(test: &TestContext) -> CaseResult {
     no_name(test, &["./file", "a/./b/file", "a/b/."]).await
 }
 
-async fn two_dots_are_no_name(test: &Test) -> Outcome {
+async fn two_dots_are_no_name(test: &TestContext) -> CaseResult {
     no_name(test, &["../file", "a/../file", "a/b/../../file", "a/b/.."]).await
 }
 
-async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &Test) -> Outcome {
+async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &TestContext) -> CaseResult {
     test.op.write(" a/file ", bytes(1, 100)).await?;
     assert_eq!(children(&test.op, "/").await?, ["a/"]);
     assert_eq!(children(&test.op, "a/").await?, ["a/file"]);
@@ -256,7 +275,7 @@ async fn spaces_at_the_ends_of_a_path_are_not_part_of_it(test: &Test) -> Outcome
     Ok(())
 }
 
-async fn names_that_differ_in_case_are_one_file(test: &Test) -> Outcome {
+async fn names_that_differ_in_case_are_one_file(test: &TestContext) -> CaseResult {
     let op = &test.op;
     op.write("a/Read.Me", bytes(1, 100)).await?;
     for path in ["a/Read.Me", "a/read.me", "A/READ.ME"] {
@@ -271,7 +290,7 @@ async fn names_that_differ_in_case_are_one_file(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn folders_that_differ_in_case_are_one_folder(test: &Test) -> Outcome {
+async fn folders_that_differ_in_case_are_one_folder(test: &TestContext) -> CaseResult {
     let op = &test.op;
     op.create_dir("Folder/").await?;
     op.create_dir("folder/Below/").await?;
@@ -280,15 +299,15 @@ async fn folders_that_differ_in_case_are_one_folder(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn if_not_exists_sees_a_name_of_another_case(test: &Test) -> Outcome {
+async fn if_not_exists_sees_a_name_of_another_case(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 100)).await?;
     let writing = test.op.write_with("FILE", bytes(2, 100)).if_not_exists(true);
-    refused(writing.await, &[ErrorKind::ConditionNotMatch])?;
+    expect_error(writing.await, &[ErrorKind::ConditionNotMatch])?;
     assert_eq!(content(&test.op, "file").await?, bytes(1, 100));
     Ok(())
 }
 
-async fn a_file_is_removed_whatever_its_case(test: &Test) -> Outcome {
+async fn a_file_is_removed_whatever_its_case(test: &TestContext) -> CaseResult {
     test.op.write("a/File", bytes(1, 100)).await?;
     test.op.write("a/Other", bytes(2, 100)).await?;
     test.op.stat("a/File").await?;

@@ -1,4 +1,4 @@
-//! Bytes to write, and what is there afterwards.
+//! Test data, and functions that read back the state of a service.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -12,9 +12,9 @@ use proptest::{
 };
 use tokio::{runtime::Handle, task::block_in_place};
 
-use crate::harness::{Outcome, Stop, caught};
+use crate::{CaseError, CaseResult, catch_panic};
 
-/// Bytes without a pattern, the same for the same seed.
+/// Returns bytes without a pattern. The same seed gives the same bytes.
 pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed;
     let words = std::iter::repeat_with(|| {
@@ -28,24 +28,36 @@ pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
     words.flatten().take(len).collect()
 }
 
-/// Another number every time.
+/// Returns a random number.
 pub fn random() -> u64 {
     RandomState::new().hash_one(())
 }
 
-/// What a file holds.
-pub async fn content(op: &Operator, path: &str) -> Outcome<Vec<u8>> {
+/// Returns a file's bytes.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub async fn content(op: &Operator, path: &str) -> CaseResult<Vec<u8>> {
     Ok(op.read(path).await?.to_vec())
 }
 
-/// The paths directly below a folder, or that begin with a prefix, sorted, without the folder itself.
-pub async fn children(op: &Operator, folder: &str) -> Outcome<Vec<String>> {
+/// Returns the sorted paths directly below a folder or with a prefix, without the folder itself.
+///
+/// # Errors
+///
+/// When the listing fails.
+pub async fn children(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
     let entries = op.list(folder).await?;
     Ok(sorted(entries.into_iter().map(|entry| entry.path().to_owned()), folder))
 }
 
-/// Every path below a folder or a prefix, sorted, without the folder itself.
-pub async fn tree(op: &Operator, folder: &str) -> Outcome<Vec<String>> {
+/// Returns the sorted paths of the tree below a folder or a prefix, without the folder itself.
+///
+/// # Errors
+///
+/// When the listing fails.
+pub async fn tree(op: &Operator, folder: &str) -> CaseResult<Vec<String>> {
     let entries = op.list_with(folder).recursive(true).await?;
     Ok(sorted(entries.into_iter().map(|entry| entry.path().to_owned()), folder))
 }
@@ -57,8 +69,12 @@ fn sorted(paths: impl Iterator<Item = String>, folder: &str) -> Vec<String> {
     paths
 }
 
-/// Whether a path is a file, a folder, or nothing.
-pub async fn mode(op: &Operator, path: &str) -> Outcome<Option<EntryMode>> {
+/// Returns whether a path is a file or a folder, or `None` if it does not exist.
+///
+/// # Errors
+///
+/// When the service fails with anything but `NotFound`.
+pub async fn mode(op: &Operator, path: &str) -> CaseResult<Option<EntryMode>> {
     match op.stat(path).await {
         Ok(metadata) => Ok(Some(metadata.mode())),
         Err(error) if error.kind() == opendal::ErrorKind::NotFound => Ok(None),
@@ -66,30 +82,40 @@ pub async fn mode(op: &Operator, path: &str) -> Outcome<Option<EntryMode>> {
     }
 }
 
-/// Whether there is something at a path.
-pub async fn exists(op: &Operator, path: &str) -> Outcome<bool> {
+/// Returns whether a path exists.
+///
+/// # Errors
+///
+/// When the service fails with anything but `NotFound`.
+pub async fn exists(op: &Operator, path: &str) -> CaseResult<bool> {
     Ok(mode(op, path).await?.is_some())
 }
 
-/// An operator that tries again, soon, more often than a case plans troubles.
+/// Adds retries with short pauses, more of them than any case plans failures.
 pub fn retrying(op: &Operator) -> Operator {
     op.clone().layer(RetryLayer::new().with_min_delay(Duration::from_millis(1)).with_max_times(8))
 }
 
-/// Tries a law on values of a strategy, and on simpler ones if it is broken.
+/// Verifies a property for values of a strategy, and shrinks a value that breaks it.
+///
+/// It blocks: call it in a multi-threaded runtime.
+///
+/// # Errors
+///
+/// The simplest failure that was found, with its value.
 pub fn for_all<S: Strategy>(
     cases: u32,
     strategy: S,
-    law: impl AsyncFn(S::Value) -> Outcome,
-) -> Outcome {
+    law: impl AsyncFn(S::Value) -> CaseResult,
+) -> CaseResult {
     let config =
         Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     let tried = TestRunner::new(config).run(&strategy, |value| {
-        block_in_place(|| Handle::current().block_on(caught(law(value))))
+        block_in_place(|| Handle::current().block_on(catch_panic(law(value))))
             .map_err(|stop| TestCaseError::fail(stop.to_string()))
     });
     tried.map_err(|error| match error {
-        TestError::Fail(why, value) => Stop::Failed(format!("{why}\nwith {value:?}")),
-        TestError::Abort(why) => Stop::Failed(why.to_string()),
+        TestError::Fail(why, value) => CaseError::Failed(format!("{why}\nwith {value:?}")),
+        TestError::Abort(why) => CaseError::Failed(why.to_string()),
     })
 }

@@ -4,9 +4,9 @@ use futures::stream;
 use opendal::{EntryMode, ErrorKind};
 
 use crate::{
-    backends::Test,
+    CaseResult, TestContext, allow_error, cases,
     data::{bytes, children, content, exists, mode, tree},
-    harness::{Outcome, cases, refused, whatever},
+    expect_error,
 };
 
 cases! {
@@ -35,7 +35,7 @@ cases! {
     a_files_removal_is_seen_in_every_answer;
 }
 
-async fn a_file_is_removed_and_nothing_beside_it(test: &Test) -> Outcome {
+async fn a_file_is_removed_and_nothing_beside_it(test: &TestContext) -> CaseResult {
     for path in ["a/file", "a/file2", "a/fil", "b/file"] {
         test.op.write(path, bytes(1, 10)).await?;
     }
@@ -45,7 +45,7 @@ async fn a_file_is_removed_and_nothing_beside_it(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn what_is_missing_is_removed_already(test: &Test) -> Outcome {
+async fn what_is_missing_is_removed_already(test: &TestContext) -> CaseResult {
     test.op.write("a/file", bytes(1, 10)).await?;
     for path in ["missing", "missing/", "missing/below", "a/missing", "a/missing/"] {
         test.op.delete(path).await?;
@@ -55,7 +55,7 @@ async fn what_is_missing_is_removed_already(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn an_empty_folder_is_removed(test: &Test) -> Outcome {
+async fn an_empty_folder_is_removed(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/").await?;
     test.op.create_dir("ab/").await?;
     test.op.delete("a/").await?;
@@ -64,59 +64,59 @@ async fn an_empty_folder_is_removed(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn an_empty_folder_without_its_slash_stays(test: &Test) -> Outcome {
+async fn an_empty_folder_without_its_slash_stays(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/").await?;
-    whatever(test.op.delete("a").await);
+    allow_error(test.op.delete("a").await);
     assert_eq!(mode(&test.op, "a/").await?, Some(EntryMode::DIR));
     Ok(())
 }
 
-async fn an_empty_folder_without_its_slash_is_refused(test: &Test) -> Outcome {
+async fn an_empty_folder_without_its_slash_is_refused(test: &TestContext) -> CaseResult {
     test.op.create_dir("a/").await?;
-    refused(test.op.delete("a").await, &[ErrorKind::IsADirectory])?;
+    expect_error(test.op.delete("a").await, &[ErrorKind::IsADirectory])?;
     Ok(())
 }
 
-async fn a_full_folder_stays(test: &Test) -> Outcome {
+async fn a_full_folder_stays(test: &TestContext) -> CaseResult {
     test.op.create_dir("p/").await?;
     test.op.write("p/x", bytes(1, 10)).await?;
     test.op.write("p/d/y", bytes(2, 10)).await?;
     for path in ["p", "p/", "p/d", "p/d/"] {
-        whatever(test.op.delete(path).await);
+        allow_error(test.op.delete(path).await);
         assert_eq!(content(&test.op, "p/x").await?, bytes(1, 10), "after delete {path}");
         assert_eq!(content(&test.op, "p/d/y").await?, bytes(2, 10), "after delete {path}");
     }
     Ok(())
 }
 
-async fn a_full_folder_is_refused(test: &Test) -> Outcome {
+async fn a_full_folder_is_refused(test: &TestContext) -> CaseResult {
     test.op.create_dir("p/").await?;
     test.op.write("p/x", bytes(1, 10)).await?;
-    let error = refused(test.op.delete("p").await, &[ErrorKind::IsADirectory])?;
+    let error = expect_error(test.op.delete("p").await, &[ErrorKind::IsADirectory])?;
     assert!(!error.is_temporary(), "trying again would not help: {error}");
-    let error = refused(test.op.delete("p/").await, &[ErrorKind::Conflict])?;
+    let error = expect_error(test.op.delete("p/").await, &[ErrorKind::Conflict])?;
     assert!(!error.is_temporary(), "trying again would not help: {error}");
     Ok(())
 }
 
-async fn a_file_with_a_slash_stays(test: &Test) -> Outcome {
+async fn a_file_with_a_slash_stays(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
-    whatever(test.op.delete("file/").await);
+    allow_error(test.op.delete("file/").await);
     assert_eq!(content(&test.op, "file").await?, bytes(1, 10));
     Ok(())
 }
 
-async fn nothing_below_a_file_is_removed_already(test: &Test) -> Outcome {
+async fn nothing_below_a_file_is_removed_already(test: &TestContext) -> CaseResult {
     test.op.write("file", bytes(1, 10)).await?;
     for path in ["file/below", "file/below/"] {
-        whatever(test.op.delete(path).await);
+        allow_error(test.op.delete(path).await);
         assert_eq!(content(&test.op, "file").await?, bytes(1, 10));
     }
     Ok(())
 }
 
 /// `p` with a tree below it, and what only begins alike.
-async fn alike(test: &Test) -> Outcome {
+async fn alike(test: &TestContext) -> CaseResult {
     if test.op.info().capability().create_dir {
         test.op.create_dir("p/").await?;
         test.op.create_dir("p/empty/").await?;
@@ -129,7 +129,7 @@ async fn alike(test: &Test) -> Outcome {
 
 const ALIKE: [&str; 6] = ["o/", "o/p", "p.txt", "p2/", "p2/y", "pq"];
 
-async fn a_tree_is_removed_with_everything_below(test: &Test) -> Outcome {
+async fn a_tree_is_removed_with_everything_below(test: &TestContext) -> CaseResult {
     alike(test).await?;
     test.op.delete_with("p/").recursive(true).await?;
     for path in ["p/", "p", "p/x", "p/d/", "p/d/y", "p/d/e/z", "p/empty/"] {
@@ -139,7 +139,9 @@ async fn a_tree_is_removed_with_everything_below(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_tree_without_its_slash_is_removed_with_everything_below(test: &Test) -> Outcome {
+async fn a_tree_without_its_slash_is_removed_with_everything_below(
+    test: &TestContext,
+) -> CaseResult {
     alike(test).await?;
     test.op.delete_with("p").recursive(true).await?;
     for path in ["p/", "p", "p/x", "p/d/", "p/d/y", "p/d/e/z", "p/empty/"] {
@@ -149,7 +151,7 @@ async fn a_tree_without_its_slash_is_removed_with_everything_below(test: &Test) 
     Ok(())
 }
 
-async fn a_tree_is_removed_but_nothing_whose_name_begins_alike(test: &Test) -> Outcome {
+async fn a_tree_is_removed_but_nothing_whose_name_begins_alike(test: &TestContext) -> CaseResult {
     alike(test).await?;
     test.op.delete_with("p").recursive(true).await?;
     assert_eq!(tree(&test.op, "/").await?, ALIKE);
@@ -157,8 +159,8 @@ async fn a_tree_is_removed_but_nothing_whose_name_begins_alike(test: &Test) -> O
 }
 
 async fn a_tree_with_its_slash_is_removed_but_nothing_whose_name_begins_alike(
-    test: &Test,
-) -> Outcome {
+    test: &TestContext,
+) -> CaseResult {
     alike(test).await?;
     test.op.delete_with("p/").recursive(true).await?;
     let files: Vec<_> =
@@ -167,7 +169,9 @@ async fn a_tree_with_its_slash_is_removed_but_nothing_whose_name_begins_alike(
     Ok(())
 }
 
-async fn a_file_is_removed_recursively_but_nothing_whose_name_begins_alike(test: &Test) -> Outcome {
+async fn a_file_is_removed_recursively_but_nothing_whose_name_begins_alike(
+    test: &TestContext,
+) -> CaseResult {
     for path in ["file", "file2", "file.txt", "files/one"] {
         test.op.write(path, bytes(1, 10)).await?;
     }
@@ -176,7 +180,7 @@ async fn a_file_is_removed_recursively_but_nothing_whose_name_begins_alike(test:
     Ok(())
 }
 
-async fn a_missing_tree_is_removed_already(test: &Test) -> Outcome {
+async fn a_missing_tree_is_removed_already(test: &TestContext) -> CaseResult {
     test.op.write("a/file", bytes(1, 10)).await?;
     for path in ["missing", "missing/", "a/missing", "a/missing/", "missing/below/"] {
         test.op.delete_with(path).recursive(true).await?;
@@ -185,7 +189,7 @@ async fn a_missing_tree_is_removed_already(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_prefix_of_names_is_not_a_tree(test: &Test) -> Outcome {
+async fn a_prefix_of_names_is_not_a_tree(test: &TestContext) -> CaseResult {
     test.op.write("alpha", bytes(1, 10)).await?;
     test.op.write("alps/one", bytes(1, 10)).await?;
     test.op.delete_with("al").recursive(true).await?;
@@ -195,7 +199,7 @@ async fn a_prefix_of_names_is_not_a_tree(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn many_are_removed_at_once(test: &Test) -> Outcome {
+async fn many_are_removed_at_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..60).map(|n| format!("{}/{n}", n % 3)).collect();
     for path in &paths {
         test.op.write(path, "x").await?;
@@ -209,7 +213,9 @@ async fn many_are_removed_at_once(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn many_are_removed_with_the_missing_and_the_repeated_among_them(test: &Test) -> Outcome {
+async fn many_are_removed_with_the_missing_and_the_repeated_among_them(
+    test: &TestContext,
+) -> CaseResult {
     for path in ["a/one", "a/two", "a/three"] {
         test.op.write(path, "x").await?;
     }
@@ -219,17 +225,17 @@ async fn many_are_removed_with_the_missing_and_the_repeated_among_them(test: &Te
     Ok(())
 }
 
-async fn a_full_folder_among_many_stays(test: &Test) -> Outcome {
+async fn a_full_folder_among_many_stays(test: &TestContext) -> CaseResult {
     for path in ["one", "two", "full/x"] {
         test.op.write(path, "x").await?;
     }
     let paths = ["one", "full", "full/", "two"];
-    whatever(test.op.delete_iter(paths.map(str::to_owned)).await);
+    allow_error(test.op.delete_iter(paths.map(str::to_owned)).await);
     assert_eq!(content(&test.op, "full/x").await?, b"x");
     Ok(())
 }
 
-async fn what_was_removed_can_be_made_again(test: &Test) -> Outcome {
+async fn what_was_removed_can_be_made_again(test: &TestContext) -> CaseResult {
     for seed in 1..4 {
         test.op.write("a/file", bytes(seed, 100 * seed as usize)).await?;
         assert_eq!(content(&test.op, "a/file").await?, bytes(seed, 100 * seed as usize));
@@ -239,7 +245,7 @@ async fn what_was_removed_can_be_made_again(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_folder_made_again_is_empty(test: &Test) -> Outcome {
+async fn a_folder_made_again_is_empty(test: &TestContext) -> CaseResult {
     test.op.write("a/b/file", bytes(1, 10)).await?;
     test.op.delete_with("a/").recursive(true).await?;
     test.op.create_dir("a/").await?;
@@ -250,14 +256,14 @@ async fn a_folder_made_again_is_empty(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn the_folder_of_a_removed_file_stays(test: &Test) -> Outcome {
+async fn the_folder_of_a_removed_file_stays(test: &TestContext) -> CaseResult {
     test.op.write("a/b/file", bytes(1, 10)).await?;
     test.op.delete("a/b/file").await?;
     assert_eq!(tree(&test.op, "/").await?, ["a/", "a/b/"]);
     Ok(())
 }
 
-async fn a_files_removal_is_seen_in_every_answer(test: &Test) -> Outcome {
+async fn a_files_removal_is_seen_in_every_answer(test: &TestContext) -> CaseResult {
     test.op.write("a/file", bytes(1, 10)).await?;
     test.op.write("a/other", bytes(2, 10)).await?;
     // What was asked before must not be answered from memory afterwards.
@@ -265,8 +271,8 @@ async fn a_files_removal_is_seen_in_every_answer(test: &Test) -> Outcome {
     test.op.list("a/").await?;
     content(&test.op, "a/file").await?;
     test.op.delete("a/file").await?;
-    refused(test.op.stat("a/file").await, &[ErrorKind::NotFound])?;
-    refused(test.op.read("a/file").await, &[ErrorKind::NotFound])?;
+    expect_error(test.op.stat("a/file").await, &[ErrorKind::NotFound])?;
+    expect_error(test.op.read("a/file").await, &[ErrorKind::NotFound])?;
     assert_eq!(children(&test.op, "a/").await?, ["a/other"]);
     assert_eq!(children(&test.op, "a/f").await?, [""; 0]);
     Ok(())

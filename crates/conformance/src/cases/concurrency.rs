@@ -7,9 +7,9 @@ use futures::{
 };
 
 use crate::{
-    backends::Test,
+    CaseResult, TestContext, allow_error, cases,
     data::{bytes, children, content, exists, retrying, tree},
-    harness::{Outcome, cases, failed, whatever},
+    fail,
 };
 
 cases! {
@@ -34,55 +34,57 @@ fn version(n: u64) -> Vec<u8> {
 }
 
 /// Whose bytes a file holds, and whether its size agrees.
-async fn winner(test: &Test, path: &str) -> Outcome<u64> {
+async fn winner(test: &TestContext, path: &str) -> CaseResult<u64> {
     let op = test.client(&[])?;
     let op = if op.info().capability().shared { &op } else { &test.op };
     let read = content(op, path).await?;
     assert_eq!(op.stat(path).await?.content_length(), read.len() as u64);
     match (0..100).find(|n| version(*n) == read) {
         Some(n) => Ok(n),
-        None => failed(format!("{} bytes that nobody wrote", read.len())),
+        None => fail(format!("{} bytes that nobody wrote", read.len())),
     }
 }
 
-async fn one_of_many_writers_to_a_path_wins_whole(test: &Test) -> Outcome {
+async fn one_of_many_writers_to_a_path_wins_whole(test: &TestContext) -> CaseResult {
     let written = join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await;
-    assert!(written.into_iter().filter_map(whatever).count() > 0, "nobody has written it");
+    assert!(written.into_iter().filter_map(allow_error).count() > 0, "nobody has written it");
     winner(test, "a/file").await?;
     assert_eq!(children(&test.op, "a/").await?, ["a/file"]);
     Ok(())
 }
 
-async fn every_one_of_many_writers_to_a_path_is_told_that_it_wrote(test: &Test) -> Outcome {
+async fn every_one_of_many_writers_to_a_path_is_told_that_it_wrote(
+    test: &TestContext,
+) -> CaseResult {
     for _ in 0..4 {
         try_join_all((0..MANY).map(|n| test.op.write("a/file", version(n)))).await?;
     }
     Ok(())
 }
 
-async fn one_of_many_clients_writing_to_a_path_wins_whole(test: &Test) -> Outcome {
-    let clients = (0..MANY).map(|_| test.client(&[])).collect::<Outcome<Vec<_>>>()?;
+async fn one_of_many_clients_writing_to_a_path_wins_whole(test: &TestContext) -> CaseResult {
+    let clients = (0..MANY).map(|_| test.client(&[])).collect::<CaseResult<Vec<_>>>()?;
     let written = clients.iter().zip(0..).map(|(op, n)| op.write("a/b/file", version(n)));
     let written = join_all(written).await;
-    assert!(written.into_iter().filter_map(whatever).count() > 0, "nobody has written it");
+    assert!(written.into_iter().filter_map(allow_error).count() > 0, "nobody has written it");
     winner(test, "a/b/file").await?;
     assert_eq!(tree(&test.client(&[])?, "/").await?, ["a/", "a/b/", "a/b/file"]);
     Ok(())
 }
 
-async fn one_of_many_writers_makes_a_file_that_was_missing(test: &Test) -> Outcome {
+async fn one_of_many_writers_makes_a_file_that_was_missing(test: &TestContext) -> CaseResult {
     let written = join_all(
         (0..MANY).map(async |n| test.op.write_with("file", version(n)).if_not_exists(true).await),
     )
     .await;
     let made: Vec<_> =
-        (0..MANY).zip(written).filter_map(|(n, one)| whatever(one).map(|_| n)).collect();
+        (0..MANY).zip(written).filter_map(|(n, one)| allow_error(one).map(|_| n)).collect();
     assert_eq!(made.len(), 1, "{made:?} all made it");
     assert_eq!(winner(test, "file").await?, made[0]);
     Ok(())
 }
 
-async fn folders_that_many_writers_lack_are_made_once(test: &Test) -> Outcome {
+async fn folders_that_many_writers_lack_are_made_once(test: &TestContext) -> CaseResult {
     let paths: Vec<_> = (0..40).map(|n| format!("a/{}/c/{n:02}", n % 2)).collect();
     try_join_all(paths.iter().map(|path| test.op.write(path, "x"))).await?;
     let mut expected = vec!["a/".into(), "a/0/".into(), "a/0/c/".into()];
@@ -96,8 +98,8 @@ async fn folders_that_many_writers_lack_are_made_once(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn folders_that_many_clients_lack_are_made_once(test: &Test) -> Outcome {
-    let clients = (0..MANY).map(|_| test.client(&[])).collect::<Outcome<Vec<_>>>()?;
+async fn folders_that_many_clients_lack_are_made_once(test: &TestContext) -> CaseResult {
+    let clients = (0..MANY).map(|_| test.client(&[])).collect::<CaseResult<Vec<_>>>()?;
     let paths: Vec<_> = (0..MANY).map(|n| format!("a/b/c/{n:02}")).collect();
     let written = clients.iter().zip(&paths).map(|(op, path)| op.write(path, "x"));
     try_join_all(written).await?;
@@ -109,7 +111,9 @@ async fn folders_that_many_clients_lack_are_made_once(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn writers_and_removers_of_many_files_do_not_disturb_each_other(test: &Test) -> Outcome {
+async fn writers_and_removers_of_many_files_do_not_disturb_each_other(
+    test: &TestContext,
+) -> CaseResult {
     let path = |n: u64| format!("a/{}/{n}", n % 3);
     try_join_all((0..30).map(async |n| test.op.write(&path(n), version(n % 5)).await)).await?;
     try_join_all((0..60).map(async |n| match n % 2 {
@@ -127,14 +131,14 @@ async fn writers_and_removers_of_many_files_do_not_disturb_each_other(test: &Tes
     Ok(())
 }
 
-async fn a_file_that_is_overwritten_is_read_whole(test: &Test) -> Outcome {
+async fn a_file_that_is_overwritten_is_read_whole(test: &TestContext) -> CaseResult {
     let version = |n: u64| bytes(n, 100_000);
     test.op.write("file", version(0)).await?;
     let writing = async {
         for n in 1..10 {
             test.op.write("file", version(n)).await?;
         }
-        Outcome::Ok(())
+        CaseResult::Ok(())
     };
     // A drive may have to be asked again if the file changed between two requests of a read.
     let retrying = retrying(&test.op);
@@ -143,17 +147,17 @@ async fn a_file_that_is_overwritten_is_read_whole(test: &Test) -> Outcome {
             let read = retrying.read_with("file").range(0..100_000).await?.to_vec();
             assert!((0..10).any(|n| version(n) == read), "bytes of two versions");
         }
-        Outcome::Ok(())
+        CaseResult::Ok(())
     };
     futures::try_join!(writing, reading)?;
     Ok(())
 }
 
-async fn one_of_many_renames_of_a_file_wins(test: &Test) -> Outcome {
+async fn one_of_many_renames_of_a_file_wins(test: &TestContext) -> CaseResult {
     test.op.write("a/file", version(1)).await?;
     let targets: Vec<_> = (0..MANY).map(|n| format!("b/{n}")).collect();
     let renamed = join_all(targets.iter().map(|to| test.op.rename("a/file", to))).await;
-    let done = renamed.into_iter().filter_map(whatever).count();
+    let done = renamed.into_iter().filter_map(allow_error).count();
     assert!(done >= 1, "nobody could rename it");
     assert!(!exists(&test.op, "a/file").await?);
     let there = children(&test.op, "b/").await?;
@@ -162,7 +166,7 @@ async fn one_of_many_renames_of_a_file_wins(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn many_renames_into_a_folder_all_arrive(test: &Test) -> Outcome {
+async fn many_renames_into_a_folder_all_arrive(test: &TestContext) -> CaseResult {
     for n in 0..MANY {
         test.op.write(&format!("from/{n:02}"), version(n)).await?;
     }
@@ -180,13 +184,13 @@ async fn many_renames_into_a_folder_all_arrive(test: &Test) -> Outcome {
     Ok(())
 }
 
-async fn a_folder_that_grows_is_listed_without_repeats(test: &Test) -> Outcome {
+async fn a_folder_that_grows_is_listed_without_repeats(test: &TestContext) -> CaseResult {
     test.op.write("a/first", "x").await?;
     let growing = async {
         let paths: Vec<_> = (0..60).map(|n| format!("a/{n}")).collect();
         let writes = paths.iter().map(|path| test.op.write(path, "x"));
         stream::iter(writes).buffer_unordered(4).try_collect::<Vec<_>>().await?;
-        Outcome::Ok(())
+        CaseResult::Ok(())
     };
     let listing = async {
         for _ in 0..10 {
@@ -196,31 +200,31 @@ async fn a_folder_that_grows_is_listed_without_repeats(test: &Test) -> Outcome {
             shown.dedup();
             assert_eq!(shown.len(), all, "an entry twice");
         }
-        Outcome::Ok(())
+        CaseResult::Ok(())
     };
     futures::try_join!(growing, listing)?;
     assert_eq!(children(&test.op, "a/").await?.len(), 61);
     Ok(())
 }
 
-async fn a_folder_renamed_while_it_is_read_loses_nothing(test: &Test) -> Outcome {
+async fn a_folder_renamed_while_it_is_read_loses_nothing(test: &TestContext) -> CaseResult {
     for n in 0..10 {
         test.op.write(&format!("a/{n}"), version(n)).await?;
     }
     let reading = async {
         for n in 0..10 {
             let (old, new) = (format!("a/{n}"), format!("b/{n}"));
-            let read = match whatever(test.op.read(&old).await) {
+            let read = match allow_error(test.op.read(&old).await) {
                 Some(read) => Some(read),
-                None => whatever(test.op.read(&new).await),
+                None => allow_error(test.op.read(&new).await),
             };
             if let Some(read) = read {
                 assert!(read.to_vec() == version(n), "{n}: other bytes");
             }
         }
-        Outcome::Ok(())
+        CaseResult::Ok(())
     };
-    let renaming = async { Outcome::Ok(test.op.rename("a", "b").await?) };
+    let renaming = async { CaseResult::Ok(test.op.rename("a", "b").await?) };
     futures::try_join!(reading, renaming)?;
     for n in 0..10 {
         assert!(content(&test.op, &format!("b/{n}")).await? == version(n), "{n}: other bytes");

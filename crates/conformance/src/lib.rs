@@ -1,0 +1,59 @@
+//! Behaviour tests for any OpenDAL [`Operator`](opendal::Operator).
+//!
+//! Each [`Case`] is an async function that is named by the sentence it verifies. A case runs on an
+//! empty place of its own, which a [`Backend`] prepares. It lists the capabilities that it needs;
+//! on a service without them it is skipped, and the reason is reported. Where a service is known
+//! to differ, the backend lists the case as a [`KnownDifference`]: then the failure is reported as
+//! skipped, and a pass is a failure, so that the list stays true.
+//!
+//! The suite verifies behaviour only. It knows no service, counts no requests and injects no
+//! faults. Such cases can be added by the caller: see [`cases!`] and [`TestContext::extension`].
+//!
+//! # Example
+//!
+//! ```
+//! use drivedal_conformance::{UriBackend, Verdict, groups, run};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! // Without OpenDAL's process constructor its registry has to be filled first.
+//! opendal::init_default_registry();
+//! # let folder = tempfile::tempdir()?;
+//! # let uri = format!("fs://{}", folder.path().display());
+//! let backend = UriBackend::new(uri);
+//! for group in groups().iter().filter(|group| group.name == "copy") {
+//!     for case in &group.cases {
+//!         match run(&backend, group.name, case).await {
+//!             Verdict::Passed => println!("ok      {}", case.name),
+//!             Verdict::Skipped(reason) => println!("skipped {}: {reason}", case.name),
+//!             Verdict::Failed(reason) => panic!("{}: {reason}", case.name),
+//!         }
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With the feature `libtest-mimic`, `trials` returns the cases as trials of that harness.
+
+mod backend;
+mod case;
+mod cases;
+pub mod data;
+pub mod requirements;
+mod runner;
+mod uri;
+
+pub use self::{
+    backend::{Backend, Expectations, KnownDifference, TestContext},
+    case::{
+        Case, CaseError, CaseResult, Group, Requirement, allow_error, expect_error, fail,
+        record_error, set_observer, skip,
+    },
+    cases::groups,
+    runner::{Verdict, catch_panic, report_panics_as_failures, run},
+    uri::UriBackend,
+};
+
+#[cfg(feature = "libtest-mimic")]
+pub use self::runner::trials;
