@@ -6,13 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
-
-use crate::protocol::Declaration;
 
 /// From which share of the budget on Graph tells how much is left (onedrive-graph.md, A22).
 const TELLS_FROM: f64 = 0.8;
@@ -157,6 +152,11 @@ impl Charge {
         self.used > u64::from(self.budget.units)
     }
 
+    /// Sets `Retry-After` to the end of the window.
+    pub(crate) fn set_retry_after(&self, headers: &mut HeaderMap) {
+        insert(headers, header::RETRY_AFTER, self.budget.told(self.left));
+    }
+
     /// Sets `RateLimit-*` headers, once little of the budget is left.
     pub(crate) fn announce(&self, headers: &mut HeaderMap) {
         let units = u64::from(self.budget.units);
@@ -172,16 +172,6 @@ impl Charge {
             insert(headers, HeaderName::from_static(name), value);
         }
     }
-}
-
-/// Returns a protocol's response to a request beyond the budget.
-pub(crate) fn refusal(charge: &Charge, protocol: &Declaration) -> Response {
-    let status = StatusCode::from_u16(protocol.over_budget.status);
-    let mut response = (protocol.failure)(status.unwrap_or(StatusCode::TOO_MANY_REQUESTS));
-    if protocol.over_budget.retry_after {
-        insert(response.headers_mut(), header::RETRY_AFTER, charge.budget.told(charge.left));
-    }
-    response
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {

@@ -23,10 +23,7 @@ use axum::{
 };
 use url::Url;
 
-use super::{
-    base_url::{self, BaseUrl},
-    protocol::CrossSite,
-};
+use super::base_url::{self, BaseUrl};
 
 /// Response headers that scripts of allowed origins can read, as Graph exposes them.
 const EXPOSED: &str = "ETag, Location, Retry-After, request-id";
@@ -50,6 +47,23 @@ pub(super) struct Allowed {
     pub hosts: Vec<String>,
     /// Origins whose pages may use the protocols.
     pub origins: Vec<url::Origin>,
+}
+
+/// Whether a web page of another site may send a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CrossSite {
+    /// It may not.
+    Refused,
+    /// It may open the request as a page in the browser's window, by `GET`: a sign-in page, to which
+    /// applications lead browsers from their own sites. The page redirects to a program on this
+    /// machine, whichever site led there.
+    SignInPage,
+    /// It may post the request from a form, if the response leads back to the page's own origin,
+    /// which must be a program on this machine.
+    FormUpload {
+        /// The URL to which the response leads.
+        redirect: Option<String>,
+    },
 }
 
 /// An admitted request.

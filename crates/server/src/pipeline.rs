@@ -17,7 +17,7 @@ use super::{
     account::{Grant, Refusal},
     base_url::BaseUrl,
     bodies::{EndsConnection, Received, Sent, TooSlow},
-    budget,
+    budget::Charge,
     faults::{Connection, CreationWatch, FaultDecision, When},
     limits::{Overloaded, RETRY_AFTER},
     protocol::{Declaration, RequestContext, Routed},
@@ -210,11 +210,21 @@ async fn within_budget(
     let charge = account.and_then(|account| budgets.charge(&account, routed.cost));
     let Some(charge) = charge else { return routed.request.handle(context, parts, body).await };
     let mut response = match charge.is_beyond() {
-        true => budget::refusal(&charge, protocol),
+        true => over_budget(protocol, &charge),
         false => routed.request.handle(context, parts, body).await,
     };
     if protocol.over_budget.rate_limit_headers {
         charge.announce(response.headers_mut());
+    }
+    response
+}
+
+/// Returns a protocol's response to a request beyond the budget.
+fn over_budget(protocol: &Declaration, charge: &Charge) -> Response {
+    let status = StatusCode::from_u16(protocol.over_budget.status);
+    let mut response = (protocol.failure)(status.unwrap_or(StatusCode::TOO_MANY_REQUESTS));
+    if protocol.over_budget.retry_after {
+        charge.set_retry_after(response.headers_mut());
     }
     response
 }

@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 use crate::{
     account::{Grant, Refusal},
     base_url::BaseUrl,
+    cross_site::CrossSite,
     faults::Connection,
     secret_urls::SecretUrl,
     state::ServerState,
@@ -119,23 +120,6 @@ impl<R> Routed<R> {
         let Self { operation, account, session, cost, cross_site, request } = self;
         Routed { operation, account, session, cost, cross_site, request: wrap(request) }
     }
-}
-
-/// Whether a web page of another site may send a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CrossSite {
-    /// It may not.
-    Refused,
-    /// It may open the request as a page in the browser's window, by `GET`: a sign-in page, to which
-    /// applications lead browsers from their own sites. The page redirects to a program on this
-    /// machine, whichever site led there.
-    SignInPage,
-    /// It may post the request from a form, if the response leads back to the page's own origin,
-    /// which must be a program on this machine.
-    FormUpload {
-        /// The URL to which the response leads.
-        redirect: Option<String>,
-    },
 }
 
 /// Everything that a handler needs besides the request itself.

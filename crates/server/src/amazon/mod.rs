@@ -58,8 +58,9 @@ use serde::de::DeserializeOwned;
 use super::{
     account::Account,
     base_url::BaseUrl,
+    cross_site::CrossSite,
     parameters::{self, Values},
-    protocol::{CrossSite, Declaration, OverBudget, Protocol, RequestContext, Routed},
+    protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     state::ServerState,
     tree::{DriveNo, ItemNo, Node, State, TreeError},
     upload,

@@ -3,7 +3,7 @@
 use axum::http::{HeaderName, HeaderValue};
 
 use super::{
-    effects::When,
+    effects::{Effect, When},
     rule::{Fault, matches},
 };
 
@@ -15,17 +15,8 @@ impl Fault {
         self.check_bodies()
     }
 
-    fn is_a_failure(&self) -> bool {
-        self.reset || self.status.is_some()
-    }
-
-    /// Whether bytes, or what they mean, are changed on their way.
-    fn changes_bytes(&self) -> bool {
-        self.truncate.is_some()
-            || self.corrupt.is_some()
-            || self.bandwidth.is_some()
-            || self.drip.is_some()
-            || self.wrong_hash
+    fn has(&self, is: impl Fn(&Effect) -> bool) -> bool {
+        self.effects.iter().any(is)
     }
 
     /// Which requests, and when.
@@ -47,62 +38,72 @@ impl Fault {
         Ok(())
     }
 
-    /// What is answered, if anything is.
+    /// The response, if there is one.
     fn check_answer(&self) -> Result<(), &'static str> {
-        let state = self.expire || self.lose_session || self.invisible.is_some();
-        let delays = self.latency.is_some() || !self.headers.is_empty();
-        if !(self.is_a_failure() || self.changes_bytes() || state || delays) {
+        use Effect as E;
+        let resets = self.has(|effect| matches!(effect, E::Reset));
+        let has_status = self.has(|effect| matches!(effect, E::Status(_)));
+        let wrong_hash = self.has(|effect| matches!(effect, E::WrongHash));
+        let changes_state =
+            self.has(|effect| matches!(effect, E::Expire | E::LoseSession | E::Invisible(_)));
+        if self.effects.iter().all(|effect| matches!(effect, E::Body(_) | E::ResetAt(_))) {
             return Err("it has no effect: give it status, headers, latency, reset, truncate, \
                         corrupt, bandwidth, drip, expire, lose_session, invisible or wrong_hash");
         }
-        let answer = self.status.is_some()
-            || !self.headers.is_empty()
-            || self.truncate.is_some()
-            || self.drip.is_some()
-            || self.wrong_hash;
-        if self.reset && answer {
+        let needs_response = |effect: &E| {
+            matches!(
+                effect,
+                E::Status(_) | E::Headers(_) | E::Truncate(_) | E::Drip(_) | E::WrongHash
+            )
+        };
+        if resets && self.has(needs_response) {
             return Err("a connection that is reset has no answer: reset goes without status, \
                         headers, truncate, drip and wrong_hash");
         }
-        if self.is_a_failure() && self.when == When::Before && (state || self.wrong_hash) {
+        let fails_before = (resets || has_status) && self.when == When::Before;
+        if fails_before && (changes_state || wrong_hash) {
             return Err("what fails before the effect has none: expire, lose_session, invisible \
                         and wrong_hash want when to be after, or neither status nor reset");
         }
-        if self.status.is_some() && (self.when == When::During || self.wrong_hash) {
+        if has_status && (self.when == When::During || wrong_hash) {
             return Err("status is answered before or after the effect, and has no hashes");
         }
-        if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
+        if self.has(|effect| matches!(effect, E::Status(status) if !(200..=599).contains(status))) {
             return Err("status must be 200 to 599");
         }
-        if self.status.is_none() && self.body.is_some() {
+        if !has_status && self.has(|effect| matches!(effect, E::Body(_))) {
             return Err("body is that of an answer with status");
         }
-        for (name, value) in &self.headers {
-            if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
-                return Err("a header's name or value has characters that none may have");
-            }
+        let malformed = |(name, value): (&String, &String)| {
+            HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err()
+        };
+        if self.has(|effect| matches!(effect, E::Headers(all) if all.iter().any(malformed))) {
+            return Err("a header's name or value has characters that none may have");
         }
         Ok(())
     }
 
     /// How bytes move.
     fn check_bodies(&self) -> Result<(), &'static str> {
-        if self.when == When::During && !self.reset {
+        use Effect as E;
+        let resets_during =
+            self.when == When::During && self.has(|effect| matches!(effect, E::Reset));
+        if self.when == When::During && !resets_during {
             return Err("only a reset comes during the effect");
         }
-        if self.at.is_some() && !(self.reset && self.when == When::During) {
+        if self.has(|effect| matches!(effect, E::ResetAt(_))) && !resets_during {
             return Err("at says where a reset during the effect comes");
         }
-        if self.latency.is_some_and(|latency| !latency.is_sound()) {
+        if self.has(|effect| matches!(effect, E::Latency(latency) if !latency.is_sound())) {
             return Err(
                 "latency must be of finite figures that are not negative, least not above \
                         most, a fixed one at most 600000",
             );
         }
-        if self.bandwidth.is_some_and(|bandwidth| !bandwidth.is_sound()) {
+        if self.has(|effect| matches!(effect, E::Bandwidth(bandwidth) if !bandwidth.is_sound())) {
             return Err("bandwidth must be at least 1 byte a second, up, down or both");
         }
-        if self.drip.is_some_and(|drip| drip.bytes == 0) {
+        if self.has(|effect| matches!(effect, E::Drip(drip) if drip.bytes == 0)) {
             return Err("a drip has at least 1 byte");
         }
         Ok(())

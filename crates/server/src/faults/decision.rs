@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use rand::{Rng, rngs::StdRng};
 
 use super::{
-    effects::{Bandwidth, Drip, Side, When},
+    effects::{Bandwidth, Drip, Effect, Side, When},
     rule::Fault,
 };
 
@@ -49,40 +49,48 @@ pub(crate) struct InjectedResponse {
 }
 
 impl FaultDecision {
-    /// What a rule does, as its dice fall.
+    /// Decides what a rule does to a request, by its dice.
     pub(super) fn of(rule: &Fault, dice: &mut StdRng) -> Self {
-        let status = rule.status.and_then(|status| StatusCode::from_u16(status).ok());
-        let mut headers: Vec<(HeaderName, HeaderValue)> = rule
-            .headers
-            .iter()
-            .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
-            .collect();
-        let failure = status.map(|status| InjectedResponse {
-            status,
-            headers: std::mem::take(&mut headers),
-            body: rule.body.clone(),
-        });
         let mut anywhere = || BodyPosition::Part(dice.random());
         // Drawn whether it is wanted or not, so that a rule changed in one thing draws the same
         // for the others.
         let (reset_at, corrupt_at) = (anywhere(), anywhere());
-        let during = rule.reset && rule.when == When::During;
-        Self {
-            when: rule.when,
-            failure,
-            headers,
-            reset: rule.reset,
-            at: during.then(|| rule.at.map_or(reset_at, BodyPosition::Byte)),
-            truncate: rule.truncate,
-            corrupt: rule.corrupt.map(|side| (side, corrupt_at)),
-            bandwidth: rule.bandwidth.unwrap_or_default(),
-            drip: rule.drip,
-            expire: rule.expire,
-            lose_session: rule.lose_session,
-            invisible: rule.invisible.map(Duration::from_millis),
-            wrong_hash: rule.wrong_hash,
-            latency: rule.latency.map_or(Duration::ZERO, |latency| latency.draw(dice)),
+        let mut decision = Self { when: rule.when, ..Self::default() };
+        let (mut headers, mut body) = (Vec::new(), None);
+        let mut status = None;
+        for effect in &rule.effects {
+            match effect {
+                Effect::Latency(latency) => decision.latency = latency.draw(dice),
+                Effect::Status(code) => status = StatusCode::from_u16(*code).ok(),
+                Effect::Headers(all) => {
+                    let parsed = |(name, value): (&String, &String)| {
+                        Some((name.parse().ok()?, value.parse().ok()?))
+                    };
+                    headers = all.iter().filter_map(parsed).collect();
+                }
+                Effect::Body(text) => body = Some(text.clone()),
+                Effect::Reset => {
+                    decision.reset = true;
+                    decision.at = (rule.when == When::During).then_some(reset_at);
+                }
+                Effect::ResetAt(bytes) => {
+                    decision.at = decision.at.map(|_| BodyPosition::Byte(*bytes));
+                }
+                Effect::Truncate(bytes) => decision.truncate = Some(*bytes),
+                Effect::Corrupt(side) => decision.corrupt = Some((*side, corrupt_at)),
+                Effect::Bandwidth(bandwidth) => decision.bandwidth = *bandwidth,
+                Effect::Drip(drip) => decision.drip = Some(*drip),
+                Effect::Expire => decision.expire = true,
+                Effect::LoseSession => decision.lose_session = true,
+                Effect::Invisible(time) => decision.invisible = Some(Duration::from_millis(*time)),
+                Effect::WrongHash => decision.wrong_hash = true,
+            }
         }
+        match status {
+            Some(status) => decision.failure = Some(InjectedResponse { status, headers, body }),
+            None => decision.headers = headers,
+        }
+        decision
     }
 
     /// What it does, for the log.

@@ -1,6 +1,6 @@
 //! What fault rules do: how long, how fast, when, where.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use rand::{Rng, rngs::StdRng};
 use serde::{
@@ -10,6 +10,62 @@ use serde::{
 
 /// No latency that is drawn is longer, whatever its distribution says.
 pub(super) const LONGEST: Duration = Duration::from_secs(600);
+
+/// An effect of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Delays the request.
+    Latency(Latency),
+    /// Responds with this status, 200 to 599.
+    Status(u16),
+    /// Sets headers of that response; without a status, of the response that there is.
+    Headers(BTreeMap<String, String>),
+    /// The body of that response. Without it: the protocol's own, or nothing below 400.
+    Body(String),
+    /// Resets the connection in place of a response.
+    Reset,
+    /// Number of bytes before a reset during the effect; if there are fewer, after all of them.
+    /// Without it: drawn, anywhere within.
+    ResetAt(u64),
+    /// Maximum number of bytes before the response's body breaks off.
+    Truncate(u64),
+    /// Changes one byte, drawn, of this side's body.
+    Corrupt(Side),
+    /// Limits the bandwidth.
+    Bandwidth(Bandwidth),
+    /// Sends the response's body in drops.
+    Drip(Drip),
+    /// Takes the access token or the download URL of the request for expired.
+    Expire,
+    /// Cancels the upload session that the request is about.
+    LoseSession,
+    /// Hides items that the request creates, for this many milliseconds.
+    Invisible(u64),
+    /// Makes the hashes in the response wrong.
+    WrongHash,
+}
+
+impl Effect {
+    /// Position among the sorts of effects.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Latency(_) => 0,
+            Self::Status(_) => 1,
+            Self::Headers(_) => 2,
+            Self::Body(_) => 3,
+            Self::Reset => 4,
+            Self::ResetAt(_) => 5,
+            Self::Truncate(_) => 6,
+            Self::Corrupt(_) => 7,
+            Self::Bandwidth(_) => 8,
+            Self::Drip(_) => 9,
+            Self::Expire => 10,
+            Self::LoseSession => 11,
+            Self::Invisible(_) => 12,
+            Self::WrongHash => 13,
+        }
+    }
+}
 
 /// When a fault strikes, as seen from the request's effect on the drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,9 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `rule.rs` | [`Fault`], a rule as tests write it, in Rust and JSON |
-//! | `effects.rs` | the values of a rule: latency, bandwidth, … |
+//! | `rule.rs` | [`Fault`], a rule as tests write it in Rust |
+//! | `effects.rs` | the effects of a rule |
+//! | `wire.rs` | a rule as JSON |
 //! | `check.rs` | which rules are refused |
 //! | `engine.rs` | the rules in force, and which requests they strike |
 //! | `decision.rs` | [`FaultDecision`]: what happens to one request |
@@ -19,6 +20,7 @@ mod effects;
 mod engine;
 mod flush_notify;
 mod rule;
+mod wire;
 
 use tokio_util::sync::CancellationToken;
 

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::effects::{Bandwidth, Drip, Latency, Side, When, whole_milliseconds};
+use super::{
+    effects::{Bandwidth, Drip, Effect, Latency, Side, When, whole_milliseconds},
+    wire::RuleJson,
+};
 use crate::json::one_or_many;
 
 /// A rule: which requests fail, when, how often, and how.
@@ -67,101 +70,59 @@ use crate::json::one_or_many;
 /// ([`Builder::fault_seed`](crate::Builder::fault_seed), `serve --fault-seed`), drawn where
 /// nobody names one, or comes with the rules; adding rules tells it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
+#[serde(from = "RuleJson", into = "RuleJson")]
 pub struct Fault {
     /// The operation's name, as in `live.files.put`; `*` stands for any run of characters. `None`:
     /// every operation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub operation: Option<String>,
+    pub(super) operation: Option<String>,
     /// The path as it was sent, percent-encoded, without the query; `*` as in `operation`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub(super) path: Option<String>,
     /// The account's name, so that tests on drives of their own do not meet; the default account's
     /// is empty. `None`: every account, and requests of nobody.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub drive: Option<String>,
+    pub(super) drive: Option<String>,
     /// How likely a match is struck, 0 to 1. `None`: always.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share: Option<f64>,
+    pub(super) share: Option<f64>,
     /// How many matches pass before the first may be struck.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub skip: u64,
+    pub(super) skip: u64,
     /// Only every n-th match after those that are skipped. `None`: all of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub every: Option<u64>,
+    pub(super) every: Option<u64>,
     /// How many requests are struck at most. `None`: no end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
+    pub(super) count: Option<u64>,
     /// Milliseconds after the rule was added before which nothing is struck.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<u64>,
+    pub(super) from: Option<u64>,
     /// Milliseconds after the rule was added from which on nothing is struck.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
+    pub(super) until: Option<u64>,
     /// Milliseconds after its first strike from which on nothing is struck.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lasting: Option<u64>,
+    pub(super) lasting: Option<u64>,
     /// Whether `status` and `reset` strike before the request has had its effect, after it, or (a
     /// reset) while bytes move.
-    pub when: When,
-    /// What passes before anything else happens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Latency>,
-    /// The status of the answer, 200 to 599.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// Headers of that answer; without `status`, of the answer that there is anyhow.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-    /// Body of that answer. `None`: what the protocol says with this status, nothing below 400.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
-    /// Whether the connection is reset instead of an answer.
-    #[serde(skip_serializing_if = "is_false")]
-    pub reset: bool,
-    /// After how many bytes a reset during the effect comes; where there are fewer, after all of
-    /// them. `None`: drawn, anywhere within.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<u64>,
-    /// After how many bytes at most the answer's body breaks off.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub truncate: Option<u64>,
-    /// In whose body one byte, drawn, is another one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub corrupt: Option<Side>,
-    /// How fast bytes move.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bandwidth: Option<Bandwidth>,
-    /// The answer's body in drops.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub drip: Option<Drip>,
-    /// Whether the access token or the ticket of the request is taken for too old.
-    #[serde(skip_serializing_if = "is_false")]
-    pub expire: bool,
-    /// Whether the upload session that the request is about is lost, for good, before the effect.
-    #[serde(skip_serializing_if = "is_false")]
-    pub lose_session: bool,
-    /// For how many milliseconds items that the request made are neither found nor listed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invisible: Option<u64>,
-    /// Whether the hashes in the answer are wrong.
-    #[serde(skip_serializing_if = "is_false")]
-    pub wrong_hash: bool,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
+    pub(super) when: When,
+    /// At most one of each sort, in the order of the variants.
+    pub(super) effects: Vec<Effect>,
 }
 
 impl Fault {
     /// A rule for operations of that name, which may have `*` in it. It needs an effect.
     pub fn on(operation: impl Into<String>) -> Self {
         Self { operation: Some(operation.into()), ..Self::default() }
+    }
+
+    /// Adds an effect, in place of the one of its sort.
+    fn with(mut self, effect: Effect) -> Self {
+        let rank = effect.rank();
+        match self.effects.binary_search_by_key(&rank, Effect::rank) {
+            Ok(at) => self.effects[at] = effect,
+            Err(at) => self.effects.insert(at, effect),
+        }
+        self
+    }
+
+    /// Returns the headers of the response.
+    fn headers(&self) -> Option<&BTreeMap<String, String>> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Headers(headers) => Some(headers),
+            _ => None,
+        })
     }
 
     /// Rules from JSON: one, or a list of them, as `POST /_control/faults` takes them. An error
@@ -218,34 +179,35 @@ impl Fault {
     /// Delays the request: by a [`Duration`], in whole milliseconds, or by what is drawn from a
     /// distribution.
     pub fn latency(self, latency: impl Into<Latency>) -> Self {
-        Self { latency: Some(latency.into()), ..self }
+        self.with(Effect::Latency(latency.into()))
     }
 
     /// Answers with this status, 200 to 599.
     pub fn status(self, status: u16) -> Self {
-        Self { status: Some(status), ..self }
+        self.with(Effect::Status(status))
     }
 
     /// Adds a header to that answer, or to the one that there is anyhow.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.insert(name.into(), value.into());
-        self
+    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let mut headers = self.headers().cloned().unwrap_or_default();
+        headers.insert(name.into(), value.into());
+        self.with(Effect::Headers(headers))
     }
 
     /// Gives that answer a body.
     pub fn body(self, body: impl Into<String>) -> Self {
-        Self { body: Some(body.into()), ..self }
+        self.with(Effect::Body(body.into()))
     }
 
     /// Resets the connection, before, during or after the effect.
     pub fn reset(self, when: When) -> Self {
-        Self { reset: true, when, ..self }
+        Self { when, ..self }.with(Effect::Reset)
     }
 
     /// Where a reset during the effect comes: after so many bytes of the request's body, or of the
     /// answer's where the request has none.
     pub fn at(self, bytes: u64) -> Self {
-        Self { at: Some(bytes), ..self }
+        self.with(Effect::ResetAt(bytes))
     }
 
     /// Answers with `status` only after the request has had its effect.
@@ -255,48 +217,48 @@ impl Fault {
 
     /// Breaks the answer's body off after so many bytes.
     pub fn truncate(self, bytes: u64) -> Self {
-        Self { truncate: Some(bytes), ..self }
+        self.with(Effect::Truncate(bytes))
     }
 
     /// Makes one byte another, somewhere in a body. What the client sent is wrong before the server
     /// looks at it.
     pub fn corrupt(self, side: Side) -> Self {
-        Self { corrupt: Some(side), ..self }
+        self.with(Effect::Corrupt(side))
     }
 
     /// Makes the line slow.
     pub fn bandwidth(self, bandwidth: Bandwidth) -> Self {
-        Self { bandwidth: Some(bandwidth), ..self }
+        self.with(Effect::Bandwidth(bandwidth))
     }
 
     /// Sends the answer's body in drops of so many bytes, one every so often.
     pub fn drip(self, bytes: u64, every: Duration) -> Self {
-        Self { drip: Some(Drip { bytes, every: whole_milliseconds(every) }), ..self }
+        self.with(Effect::Drip(Drip { bytes, every: whole_milliseconds(every) }))
     }
 
     /// Takes the access token or the ticket for too old, in the words of the protocol; this time,
     /// not for good.
     pub fn expire(self) -> Self {
-        Self { expire: true, ..self }
+        self.with(Effect::Expire)
     }
 
     /// Forgets the upload session that the request is about, and its bytes, for good: a Graph upload
     /// URL's, or a BITS session. What has none is not changed.
     pub fn lose_session(self) -> Self {
-        Self { lose_session: true, ..self }
+        self.with(Effect::LoseSession)
     }
 
     /// Items that come into being on the drive while the request is answered are neither found nor
     /// listed for so long: by none of the protocols, not by their tickets either. Their names are
     /// taken, and change feeds and searches tell of them, as in the clouds.
     pub fn invisible(self, time: Duration) -> Self {
-        Self { invisible: Some(whole_milliseconds(time)), ..self }
+        self.with(Effect::Invisible(whole_milliseconds(time)))
     }
 
     /// Tells wrong hashes of files in the answer: Graph's `hashes`, Amazon's `md5`. SkyDrive tells
     /// none.
     pub fn wrong_hash(self) -> Self {
-        Self { wrong_hash: true, ..self }
+        self.with(Effect::WrongHash)
     }
 
     pub(super) fn matches(&self, operation: &str, path: &str, drive: Option<&str>) -> bool {

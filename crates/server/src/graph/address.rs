@@ -22,16 +22,6 @@ use super::{
     query::{Query, unquote},
 };
 
-/// Which of the two almost equal protocols is spoken (A1): Graph, or that of the drives' own
-/// hosts, with other annotations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// `/v1.0`, `/beta`.
-    Graph,
-    /// `/_api/v2.0`.
-    Direct,
-}
-
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Address {

@@ -18,31 +18,15 @@
 
 use axum::body::Body;
 use http::HeaderMap;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
     error::{Error, Result},
-    query::Query,
-    request::read_json,
+    query::{Query, SYSTEM},
     select::Selection,
 };
-
-/// Options that Microsoft describes for Graph as a whole. A route that does not implement one
-/// refuses it by name.
-pub(super) const SYSTEM: [&str; 11] = [
-    "count",
-    "deltatoken",
-    "expand",
-    "filter",
-    "format",
-    "orderby",
-    "search",
-    "select",
-    "skip",
-    "skiptoken",
-    "top",
-];
 
 /// What a route accepts.
 #[derive(Debug)]
@@ -320,6 +304,27 @@ impl Payload {
     }
 }
 
+/// Reads a body of JSON with at most `limit` bytes; an empty one is the same as `{}`. Handlers get
+/// it from [`Contract::take`], which checks its members.
+async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
+    let bytes = match Limited::new(body, limit).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Err(Error::too_large(limit as u64));
+        }
+        Err(error) => {
+            return Err(Error::invalid(format!("The body could not be read: {error}.")));
+        }
+    };
+    let text: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &bytes };
+    serde_json::from_slice(text).map_err(|error| {
+        Error::bad_query(format!(
+            "Unable to read JSON request payload. Please ensure Content-Type header is set and \
+             payload is of valid JSON format: {error}."
+        ))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
@@ -407,5 +412,15 @@ mod tests {
         };
         assert!(check("respond-async, return=minimal").is_ok());
         assert!(check("return=minimal, Slow=1").unwrap_err().message.contains("'Slow'"));
+    }
+
+    #[tokio::test]
+    async fn an_empty_body_is_an_empty_object() {
+        let value: serde_json::Value = read_json(Body::from(" \n"), 9).await.unwrap();
+        assert_eq!(value, serde_json::json!({}));
+        assert!(read_json::<serde_json::Value>(Body::from("{"), 9).await.is_err());
+        let large = Body::from(vec![b' '; 10]);
+        let error = read_json::<serde_json::Value>(large, 9).await.unwrap_err();
+        assert_eq!(error.status, StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

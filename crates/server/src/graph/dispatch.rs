@@ -4,10 +4,11 @@ use axum::{body::Body, response::Response};
 use http::{HeaderMap, StatusCode, request::Parts};
 
 use super::{
-    address::{Address, Dialect, ItemAddress},
+    address::{Address, ItemAddress},
     batch, children, content,
     contract::Payload,
     copy, cost, delta,
+    dialect::Dialect,
     drive_context::DriveContext,
     drives,
     error::{Error, Result},

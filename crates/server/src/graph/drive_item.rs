@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    address::Dialect, drive_context::DriveContext, invitations, media::facets, owner::Identity,
+    dialect::Dialect, drive_context::DriveContext, invitations, media::facets, owner::Identity,
     permissions, special_folders,
 };
 use crate::{

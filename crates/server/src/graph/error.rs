@@ -1,9 +1,7 @@
 //! Refusals, in Graph's words.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
 
-use super::{address::Dialect, reply::RequestIds};
 use crate::tree::TreeError;
 
 /// A result of this front end.
@@ -111,24 +109,6 @@ impl Error {
             format!("The content is larger than the {limit} bytes that one request may carry."),
         )
         .inner("maxStreamSizeExceeded")
-    }
-
-    /// The body, as the dialect spells it: Graph's `innerError`, the drives' own hosts'
-    /// `innererror`.
-    pub(super) fn body(&self, dialect: Dialect, ids: &RequestIds) -> Value {
-        let mut inner = json!({
-            "date": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string(),
-            "request-id": ids.request,
-            "client-request-id": ids.client,
-        });
-        if let Some(code) = self.inner {
-            inner["code"] = code.into();
-        }
-        let key = match dialect {
-            Dialect::Graph => "innerError",
-            Dialect::Direct => "innererror",
-        };
-        json!({"error": {"code": self.code, "message": self.message, key: inner}})
     }
 }
 

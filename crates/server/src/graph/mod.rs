@@ -77,6 +77,7 @@ mod contract;
 mod copy;
 mod cost;
 mod delta;
+mod dialect;
 mod dispatch;
 mod drive_context;
 mod drive_item;

@@ -19,6 +19,22 @@ struct QueryOption {
     value: String,
 }
 
+/// Options that Microsoft describes for Graph as a whole. A route that does not implement one
+/// refuses it by name.
+pub(super) const SYSTEM: [&str; 11] = [
+    "count",
+    "deltatoken",
+    "expand",
+    "filter",
+    "format",
+    "orderby",
+    "search",
+    "select",
+    "skip",
+    "skiptoken",
+    "top",
+];
+
 /// Maximum number of options: every parameter alias in a path is looked up among them. Inferred.
 const MAX_OPTIONS: usize = 200;
 

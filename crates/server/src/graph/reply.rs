@@ -3,10 +3,10 @@
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rand::random;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    address::Dialect,
+    dialect::Dialect,
     error::Error,
     ids::{guid_text, mix},
 };
@@ -46,9 +46,27 @@ impl RequestIds {
         response
     }
 
+    /// Returns the body of an error, as the dialect spells it: Graph's `innerError`, the drives' own
+    /// hosts' `innererror`.
+    fn error_body(&self, error: &Error, dialect: Dialect) -> Value {
+        let mut inner = json!({
+            "date": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+            "request-id": self.request,
+            "client-request-id": self.client,
+        });
+        if let Some(code) = error.inner {
+            inner["code"] = code.into();
+        }
+        let key = match dialect {
+            Dialect::Graph => "innerError",
+            Dialect::Direct => "innererror",
+        };
+        json!({"error": {"code": error.code, "message": error.message, key: inner}})
+    }
+
     /// A refusal as an answer.
     pub(super) fn refuse(&self, error: Error, dialect: Dialect) -> Response {
-        let mut response = json(error.status, &error.body(dialect, self));
+        let mut response = json(error.status, &self.error_body(&error, dialect));
         response.headers_mut().extend(error.headers);
         response
     }

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
 
 use super::{
-    address::Dialect,
     contract::Payload,
+    dialect::Dialect,
     error::{Error, Result},
     query::Query,
     table::Route,
@@ -206,27 +204,6 @@ impl GraphRequest {
     }
 }
 
-/// Reads a body of JSON with at most `limit` bytes; an empty one is the same as `{}`. Handlers get
-/// it from [`Contract::take`](super::contract::Contract::take), which checks its members.
-pub(super) async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
-    let bytes = match Limited::new(body, limit).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return Err(Error::too_large(limit as u64));
-        }
-        Err(error) => {
-            return Err(Error::invalid(format!("The body could not be read: {error}.")));
-        }
-    };
-    let text: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &bytes };
-    serde_json::from_slice(text).map_err(|error| {
-        Error::bad_query(format!(
-            "Unable to read JSON request payload. Please ensure Content-Type header is set and \
-             payload is of valid JSON format: {error}."
-        ))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,15 +215,5 @@ mod tests {
         assert_eq!(base("/_api/v2.0/drives/d"), Some(("/_api/v2.0", Dialect::Direct, "/drives/d")));
         assert_eq!(base("/v1.0x/me"), None);
         assert_eq!(base("/v5.0/me"), None);
-    }
-
-    #[tokio::test]
-    async fn an_empty_body_is_an_empty_object() {
-        let value: serde_json::Value = read_json(Body::from(" \n"), 9).await.unwrap();
-        assert_eq!(value, serde_json::json!({}));
-        assert!(read_json::<serde_json::Value>(Body::from("{"), 9).await.is_err());
-        let large = Body::from(vec![b' '; 10]);
-        let error = read_json::<serde_json::Value>(large, 9).await.unwrap_err();
-        assert_eq!(error.status, StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

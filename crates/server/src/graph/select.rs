@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    contract::SYSTEM,
     error::{Error, Result},
-    query::Query,
+    query::{Query, SYSTEM},
 };
 
 /// What a driveItem may be asked for: its properties and relations in v1.0's metadata.

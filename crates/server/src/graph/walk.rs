@@ -7,7 +7,8 @@ use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 
 use super::{
-    contract::{BodyRule, SYSTEM, Unknown},
+    contract::{BodyRule, Unknown},
+    query::SYSTEM,
     table::{ROUTES, Route},
 };
 use crate::Server;

@@ -12,12 +12,12 @@ use multer::{Constraints, Multipart, SizeLimit};
 use serde_json::json;
 
 use super::{
-    LARGEST_BODY, LiveRequest,
-    error::{LiveError, Result},
+    error::{LARGEST_BODY, LiveError, Result},
     items::bad_name,
     names,
     object_type::ObjectType,
     pictures::redirect,
+    request::LiveRequest,
     response_format::ResponseFormat,
 };
 use crate::{
@@ -148,9 +148,7 @@ pub(super) async fn post_from_page(
     })?;
     let answer = match post(request, parts, body).await {
         Ok(answer) => answer,
-        Err(error) => {
-            error.response(&ResponseFormat { pretty: false, ..ResponseFormat::default() })
-        }
+        Err(error) => ResponseFormat { pretty: false, ..ResponseFormat::default() }.error(&error),
     };
     let result = axum::body::to_bytes(answer.into_body(), LARGEST_RESULT).await;
     let result = result.map_err(|error| LiveError::body(error.to_string()))?;

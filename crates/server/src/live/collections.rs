@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use axum::response::Response;
 
 use super::{
-    LiveRequest,
     error::{LiveError, Result},
     listing::{self, Request},
     object_access::Access,
     object_type::ObjectType,
+    request::LiveRequest,
     route::{BASE, Which},
 };
 use crate::tree::{ItemNo, Listing, Media, Node, NodeKind, Order, ROOT, fold};

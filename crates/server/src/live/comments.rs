@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    LiveRequest,
     error::{LiveError, Result},
     facets::{Comment, LiveFacets, Person, Tag},
     fields::Fields,
@@ -18,6 +17,7 @@ use super::{
     listing::{Paging, Request},
     object_type::ObjectType,
     objects::{Objects, time},
+    request::LiveRequest,
     route::BASE,
 };
 use crate::tree::{Node, NodeKind};
@@ -113,7 +113,7 @@ pub(super) async fn add(request: &LiveRequest, parts: &Parts, body: Body) -> Res
     let node = commented(request).await?;
     let created = Timestamp::now();
     let (node, comment) = request
-        .change_extra(node, |extra| {
+        .change_facets(node, |extra| {
             extra.last_comment += 1;
             let comment = Comment {
                 number: extra.last_comment,
@@ -155,7 +155,7 @@ pub(super) async fn delete(request: &LiveRequest, id: &CommentId) -> Result<Resp
             false => Ok(((), true)),
         }
     };
-    request.change_extra(node, gone).await?;
+    request.change_facets(node, gone).await?;
     Ok(no_content())
 }
 

@@ -1,10 +1,7 @@
 //! Refusals in Live Connect's words (A.4).
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
-use serde_json::json;
+use axum::http::StatusCode;
 
-use super::response_format::ResponseFormat;
 use crate::{account::Refusal, tree::TreeError};
 
 /// A refusal: an HTTP status, the reference's code, and a message.
@@ -18,6 +15,9 @@ pub(super) struct LiveError {
 }
 
 pub(super) type Result<T, E = LiveError> = std::result::Result<T, E>;
+
+/// The largest body of a PUT or POST, in bytes: 100 MB (A.6).
+pub(super) const LARGEST_BODY: u64 = 100 << 20;
 
 /// A name that is taken. The reference names the code and no status; clients look only at whether
 /// it is 200. Inferred.
@@ -134,7 +134,7 @@ impl LiveError {
                 Self::parameter(format!("The name '{subject}' isn't valid: {reason}."))
             }
             TreeError::Body(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                Self::too_large(super::LARGEST_BODY)
+                Self::too_large(LARGEST_BODY)
             }
             TreeError::Body(error) => {
                 Self::body(format!("The request entity body couldn't be read: {error}."))
@@ -159,18 +159,6 @@ impl LiveError {
             TreeError::NotAFolder(_) => Self::not_found(folder),
             error => Self::tree(error, folder),
         }
-    }
-
-    /// The answer.
-    pub(super) fn response(&self, format: &ResponseFormat) -> Response {
-        let body = json!({ "error": { "code": self.code, "message": self.message } });
-        let mut response = format.failure(self.status, &body);
-        if let Some(challenge) = self.challenge {
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        response
     }
 
     /// What the cloud says with a status that a fault rule asked for.

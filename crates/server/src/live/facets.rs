@@ -5,17 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    LiveRequest,
-    error::{LiveError, Result},
-};
 use crate::{
     sharing_links::{FACET, LinkKeys, deserialize_keys},
-    tree::{Change, Expect, ItemNo, Node, OnConflict, TreeError},
+    tree::{ItemNo, Node},
 };
-
-/// How often a change is made anew because somebody else changed the item in between.
-const TRIES: usize = 8;
 
 /// What only Live Connect knows of an item. A [`Plant`](crate::Plant)'s facet `live` has
 /// the same fields.
@@ -25,7 +18,7 @@ pub(super) struct LiveFacets {
     /// Whose links, comments and tags these are: a copy has its original's among its own, and they
     /// are not its. `None`: whoever's they are found with.
     #[serde(skip_serializing_if = "Option::is_none")]
-    of: Option<ItemNo>,
+    pub(super) of: Option<ItemNo>,
     /// A folder is an album.
     #[serde(skip_serializing_if = "is_false")]
     pub album: bool,
@@ -151,37 +144,4 @@ impl LiveFacets {
 
 fn content(node: &Node) -> Option<i64> {
     node.content.as_ref().map(|content| content.no)
-}
-
-impl LiveRequest {
-    /// Changes what is known of an item. `change` may be asked several times; with nothing changed,
-    /// nothing is written.
-    pub(super) async fn change_extra<T>(
-        &self,
-        mut node: Node,
-        change: impl Fn(&mut LiveFacets) -> Result<(T, bool)>,
-    ) -> Result<(Node, T)> {
-        for _ in 0..TRIES {
-            let mut extra = LiveFacets::of(&node);
-            let (told, changed) = change(&mut extra)?;
-            if !changed {
-                return Ok((node, told));
-            }
-            extra.of = Some(node.no);
-            let change = Change { facets: extra.facets(), ..Change::default() };
-            let expect = Expect::Version(node.version);
-            let tree = &self.state().tree;
-            match tree.update(self.drive(), node.no, change, OnConflict::Fail, expect).await {
-                Ok(node) => return Ok((node, told)),
-                Err(TreeError::Changed) => {
-                    node = tree
-                        .node(self.drive(), node.no)
-                        .await
-                        .map_err(|error| LiveError::tree(error, self.shown()))?;
-                }
-                Err(error) => return Err(LiveError::tree(error, self.shown())),
-            }
-        }
-        Err(LiveError::busy())
-    }
 }

@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    LiveRequest,
     error::{LiveError, Result},
     facets::LiveFacets,
     fields::Fields,
@@ -17,6 +16,7 @@ use super::{
     names,
     object_type::ObjectType,
     objects::time,
+    request::LiveRequest,
 };
 use crate::tree::{Change, DriveInfo, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT};
 
@@ -137,7 +137,7 @@ pub(super) async fn update(request: &LiveRequest, parts: &Parts, body: Body) -> 
             extra.set_song(&was, song.clone());
             Ok(((), true))
         };
-        node = request.change_extra(node, say).await?.0;
+        node = request.change_facets(node, say).await?.0;
     }
     let change = Change {
         name: name.map(str::to_owned),

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    LiveRequest,
     error::{LiveError, Result},
     object_access::Access,
     object_type::ObjectType,
     objects::{ObjectView, Objects},
     query::Query,
+    request::LiveRequest,
     response_format::ResponseFormat,
     route::{BASE, Which},
 };

@@ -66,6 +66,7 @@ mod object_type;
 mod objects;
 pub(super) mod pictures;
 mod query;
+mod request;
 mod response_format;
 mod route;
 mod scopes;
@@ -83,29 +84,22 @@ use axum::{
 };
 
 use super::{
+    cross_site::CrossSite,
     parameters,
-    protocol::{CrossSite, Declaration, OverBudget, Protocol, RequestContext, Routed},
+    protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
-    tree::{DriveNo, ItemNo, Node, ROOT},
     upload,
 };
 use error::{LiveError, Result};
+use ids::LiveId;
 pub(super) use ids::id_of;
-use ids::{IdKind, LiveId};
 use object_access::Locale;
-use object_type::ObjectType;
 use objects::{ObjectView, Objects};
 use query::Query;
-use response_format::ResponseFormat;
-use route::{Action, BASE, OPERATIONS, PREVIEW, Route, Subject, UNKNOWN, Whose};
-use scopes::{PHOTOS, READ, Scopes};
-
-/// The largest body of a PUT or POST, in bytes: 100 MB (A.6).
-const LARGEST_BODY: u64 = 100 << 20;
-
-/// How Live Connect refuses a request beyond the budget (A.9).
-const OVER_BUDGET: OverBudget =
-    OverBudget { status: 420, retry_after: true, rate_limit_headers: false };
+use request::LiveRequest;
+use response_format::{OVER_BUDGET, ResponseFormat, failure};
+use route::{Action, BASE, OPERATIONS, PREVIEW, Route, Subject, UNKNOWN};
+use scopes::{READ, Scopes};
 
 /// Live Connect.
 pub(super) struct Live;
@@ -151,18 +145,13 @@ impl Protocol for Live {
     async fn handle(call: LiveCall, context: RequestContext, parts: Parts, body: Body) -> Response {
         let format = match ResponseFormat::of(&call.query, &parts.method) {
             Ok(format) => format,
-            Err(error) => return error.response(&ResponseFormat::default()),
+            Err(error) => return ResponseFormat::default().error(&error),
         };
         match answer(call, context, parts, body, &format).await {
             Ok(response) => response,
-            Err(error) => error.response(&format),
+            Err(error) => format.error(&error),
         }
     }
-}
-
-/// Returns an error response with a status.
-fn failure(status: StatusCode) -> Response {
-    LiveError::on_demand(status).response(&ResponseFormat::default())
 }
 
 async fn answer(
@@ -266,125 +255,4 @@ async fn detached(
 ) -> Result<Response> {
     let answer = upload::detached(upload).await;
     answer.unwrap_or_else(|| Err(LiveError::on_demand(StatusCode::INTERNAL_SERVER_ERROR)))
-}
-
-/// A request of somebody known, for something.
-struct LiveRequest {
-    objects: Objects,
-    query: Query,
-    format: ResponseFormat,
-    subject: Subject,
-    scopes: Scopes,
-    shown_how: ObjectView,
-}
-
-impl LiveRequest {
-    fn state(&self) -> &ServerState {
-        &self.objects.state
-    }
-
-    fn drive(&self) -> DriveNo {
-        self.objects.account.drive
-    }
-
-    /// Refuses what is another user's.
-    fn own(&self) -> Result<()> {
-        let whose = match &self.subject {
-            Subject::User(Whose::Mine)
-            | Subject::Root(Whose::Mine)
-            | Subject::Friendly(Whose::Mine, _)
-            | Subject::Preview => return Ok(()),
-            Subject::User(Whose::User(cid))
-            | Subject::Root(Whose::User(cid))
-            | Subject::Friendly(Whose::User(cid), _) => cid,
-            Subject::Item(id) => &id.cid,
-            Subject::Comment(id) => &id.cid,
-            Subject::Tag(id) => &id.cid,
-        };
-        if *whose == self.objects.account.cid {
-            Ok(())
-        } else {
-            Err(LiveError::not_found(self.shown()))
-        }
-    }
-
-    /// The subject's id, for messages and URLs.
-    fn shown(&self) -> String {
-        let mine = &self.objects.account.cid;
-        let cid = |whose: &Whose| match whose {
-            Whose::Mine => mine.clone(),
-            Whose::User(cid) => cid.clone(),
-        };
-        match &self.subject {
-            Subject::User(whose) => cid(whose),
-            Subject::Root(whose) => LiveId::folder(&cid(whose), ROOT).to_string(),
-            Subject::Friendly(whose, name) => format!("{}/skydrive/{name}", cid(whose)),
-            Subject::Item(id) => id.to_string(),
-            Subject::Comment(id) => id.to_string(),
-            Subject::Tag(id) => id.to_string(),
-            Subject::Preview => "skydrive/get_item_preview".to_owned(),
-        }
-    }
-
-    /// The number of the item asked for, and its id; whether it is there is not known.
-    fn number(&self) -> Result<(ItemNo, String)> {
-        let number = match &self.subject {
-            Subject::User(_) | Subject::Friendly(..) | Subject::Preview => {
-                return Err(LiveError::not_found(self.shown()));
-            }
-            Subject::Root(_) => ROOT,
-            Subject::Item(id) => id.number,
-            Subject::Comment(id) => id.item,
-            Subject::Tag(id) => id.item,
-        };
-        Ok((number, self.shown()))
-    }
-
-    /// The number of the folder asked for, and its id; whether it is there is not known.
-    fn folder(&self) -> Result<(ItemNo, String)> {
-        match &self.subject {
-            Subject::Item(LiveId { kind: IdKind::File, .. }) => Err(LiveError::url(format!(
-                "The resource '{}' isn't a folder or an album, and nothing can be in it.",
-                self.shown()
-            ))),
-            _ => self.number(),
-        }
-    }
-
-    /// The item asked for. One that is of another kind than its id says is not there.
-    async fn node(&self) -> Result<Node> {
-        let (number, shown) = self.number()?;
-        let node = self
-            .state()
-            .tree
-            .node(self.drive(), number)
-            .await
-            .map_err(|error| LiveError::tree(error, &shown))?;
-        let kind = match &self.subject {
-            Subject::Item(id) => id.kind,
-            Subject::Comment(_) | Subject::Tag(_) => IdKind::File,
-            Subject::User(_) | Subject::Root(_) | Subject::Friendly(..) | Subject::Preview => {
-                IdKind::Folder
-            }
-        };
-        if IdKind::from(node.kind) == kind { Ok(node) } else { Err(LiveError::not_found(shown)) }
-    }
-
-    /// The item asked for, if the token's scopes let it be read.
-    async fn readable(&self) -> Result<Node> {
-        let node = self.node().await?;
-        if !ObjectType::of(&node).is_visual() {
-            self.scopes.require_one(&[READ])?;
-        }
-        self.scopes.require_one(&[READ, PHOTOS])?;
-        Ok(node)
-    }
-
-    /// What an item's type has not got.
-    fn unsupported(&self, node: &Node, path: &str) -> LiveError {
-        LiveError::url(format!(
-            "Resource type '{}' doesn't support the path '{path}'.",
-            ObjectType::of(node).name()
-        ))
-    }
 }

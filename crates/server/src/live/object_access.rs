@@ -1,11 +1,10 @@
 //! Who can see an item: what `shared_with` tells, and who gave links away.
 
 use super::{
-    LiveRequest,
     error::{LiveError, Result},
     facets::LiveFacets,
 };
-use crate::tree::{ItemNo, Node, TreeError};
+use crate::tree::Node;
 
 /// Who can see an item; the later, the more people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,26 +86,8 @@ impl Access {
     }
 }
 
-impl LiveRequest {
-    /// Who can see a folder and what is in it.
-    pub(super) async fn access_of_folder(&self, folder: ItemNo) -> Result<Access> {
-        match self.state().tree.lineage(self.drive(), folder).await {
-            Ok(lineage) => Ok(widest(&lineage)),
-            Err(TreeError::NotFound) => Ok(Access::Owner),
-            Err(error) => Err(LiveError::tree(error, self.shown())),
-        }
-    }
-
-    /// Who can see an item because of the folders it is in.
-    pub(super) async fn access_above(&self, node: &Node) -> Result<Access> {
-        match node.parents.first() {
-            Some(&folder) => self.access_of_folder(folder).await,
-            None => Ok(Access::Owner),
-        }
-    }
-}
-
-fn widest(lineage: &[Node]) -> Access {
+/// Returns who can see what is in a folder. `lineage`: the folder and those above it.
+pub(super) fn widest(lineage: &[Node]) -> Access {
     lineage.iter().map(|node| Access::of(&LiveFacets::of(node))).max().unwrap_or_default()
 }
 

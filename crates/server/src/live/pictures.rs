@@ -16,12 +16,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    LiveRequest, OVER_BUDGET,
     error::{LiveError, Result},
-    failure,
     object_type::ObjectType,
     objects::{CONTENT_HOST, Objects},
-    response_format::ResponseFormat,
+    request::LiveRequest,
+    response_format::{OVER_BUDGET, ResponseFormat, failure},
 };
 use crate::{
     content::{encoded, fingerprint},
@@ -232,7 +231,7 @@ impl Protocol for Pictures {
             }
             (method, _) => Err(LiveError::method(method.as_str())),
         };
-        response.unwrap_or_else(|error| error.response(&ResponseFormat::default()))
+        response.unwrap_or_else(|error| ResponseFormat::default().error(&error))
     }
 }
 

@@ -7,11 +7,22 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
     error::{LiveError, Result},
     query::Query,
 };
+use crate::protocol::OverBudget;
+
+/// The response to a request beyond the budget (live-connect.md, A.4).
+pub(super) const OVER_BUDGET: OverBudget =
+    OverBudget { status: 420, retry_after: true, rate_limit_headers: false };
+
+/// Returns an error response with a status.
+pub(super) fn failure(status: StatusCode) -> Response {
+    ResponseFormat::default().error(&LiveError::on_demand(status))
+}
 
 /// How an answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +77,18 @@ impl ResponseFormat {
         self.json(if quiet { StatusCode::OK } else { status }, value)
     }
 
+    /// Returns an error response.
+    pub(super) fn error(&self, error: &LiveError) -> Response {
+        let body = json!({ "error": { "code": error.code, "message": error.message } });
+        let mut response = self.failure(error.status, &body);
+        if let Some(challenge) = error.challenge {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+
     /// A body of pieces, which begin with [`opening`](Self::opening) and end with
     /// [`closing`](Self::closing).
     pub(super) fn body(&self, status: StatusCode, body: Body) -> Response {
@@ -115,8 +138,6 @@ fn is_function(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

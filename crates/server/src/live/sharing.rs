@@ -16,16 +16,15 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    LiveRequest, OVER_BUDGET,
     error::{LiveError, Result},
     facets::LiveFacets,
-    failure,
     ids::LiveId,
     object_type::ObjectType,
     objects::Objects,
     pictures::{Size, redirect},
     query::Query,
-    response_format::ResponseFormat,
+    request::LiveRequest,
+    response_format::{OVER_BUDGET, ResponseFormat, failure},
 };
 use crate::{
     base_url::BaseUrl,
@@ -69,7 +68,7 @@ pub(super) async fn link(request: &LiveRequest, kind: LinkKind) -> Result<Respon
         let is_new = !extra.links.contains_key(&kind);
         Ok((extra.links.entry(kind).or_insert_with(random_name).clone(), is_new))
     };
-    let (node, key) = request.change_extra(node, keyed).await?;
+    let (node, key) = request.change_facets(node, keyed).await?;
     let claims = LinkClaims(request.objects.account.name.clone(), node.no, kind, key);
     let link = request.objects.link_to(&node, &claims);
     let answer = match kind {
@@ -195,7 +194,7 @@ impl Protocol for SharingLinks {
             }
             _ => Err(LiveError::method(parts.method.as_str())),
         };
-        response.unwrap_or_else(|error| error.response(&ResponseFormat::default()))
+        response.unwrap_or_else(|error| ResponseFormat::default().error(&error))
     }
 }
 

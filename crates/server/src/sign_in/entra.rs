@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::{Form, code_for, consent, exchange_code, json_answer, redirect_to};
 use crate::{
     account::Grant,
+    cross_site::CrossSite,
     graph::RequestIds,
-    protocol::{CrossSite, Declaration, OverBudget, Protocol, RequestContext, Routed},
+    protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     responses::text,
     state::ServerState,
 };

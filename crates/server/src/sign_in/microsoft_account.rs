@@ -15,7 +15,8 @@ use super::{Form, SECRET_URLS, code_for, consent, exchange_code, json_answer, re
 use crate::{
     account::Grant,
     base_url::{self, BaseUrl},
-    protocol::{CrossSite, Declaration, OverBudget, Protocol, RequestContext, Routed},
+    cross_site::CrossSite,
+    protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     responses::text,
     state::ServerState,
 };

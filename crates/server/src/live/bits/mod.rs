@@ -41,9 +41,9 @@ use self::{
     error::{BitsError, Result},
 };
 use super::{
-    OVER_BUDGET,
     ids::LiveId,
     names,
+    response_format::OVER_BUDGET,
     scopes::{Scopes, WRITE},
 };
 use crate::{
