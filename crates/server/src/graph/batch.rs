@@ -5,7 +5,10 @@
 //! budget and subject to fault rules under its own operation. They are served one after another,
 //! each after those that it depends on.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use axum::{body::Body, extract::Request, response::Response};
 use base64::{
@@ -62,11 +65,38 @@ struct BatchBody {
     requests: Vec<Part>,
 }
 
+/// An id of a request in the form that is compared: ids are the same whatever their case. Made once,
+/// because a batch may name an id hundreds of thousands of times.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(from = "String")]
+struct Key(String);
+
+impl From<String> for Key {
+    fn from(id: String) -> Self {
+        Self(id.to_lowercase())
+    }
+}
+
+/// The id of a request.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+struct Id {
+    /// As it was sent.
+    text: String,
+    key: Key,
+}
+
+impl From<String> for Id {
+    fn from(text: String) -> Self {
+        Self { key: text.clone().into(), text }
+    }
+}
+
 /// A request of a batch.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Part {
-    id: String,
+    id: Id,
     method: String,
     url: String,
     #[serde(default)]
@@ -74,23 +104,23 @@ struct Part {
     #[serde(default)]
     body: Value,
     #[serde(default)]
-    depends_on: Option<Vec<String>>,
+    depends_on: Option<BTreeSet<Key>>,
 }
 
 /// `POST /$batch`.
 pub(super) async fn answer(batch: &GraphRequest, payload: Payload) -> Result<Response> {
     let BatchBody { requests } = payload.parse()?;
     let steps = validate(batch, requests)?;
-    let mut statuses: HashMap<String, StatusCode> = HashMap::new();
+    let mut statuses: HashMap<Key, StatusCode> = HashMap::new();
     let mut responses = Vec::with_capacity(steps.len());
     for (part, request) in steps {
         let is_held_up =
-            part.after().any(|id| statuses.get(&id).is_none_or(|status| !status.is_success()));
+            part.after().any(|id| statuses.get(id).is_none_or(|status| !status.is_success()));
         let (status, response) = match is_held_up {
             true => failed_dependency(&part),
             false => part.serve(batch, request).await,
         };
-        statuses.insert(part.key(), status);
+        statuses.insert(part.id.key, status);
         responses.push(response);
     }
     Ok(reply::json(StatusCode::OK, &json!({ "responses": responses })))
@@ -114,18 +144,16 @@ fn check(requests: &[Part]) -> Result<()> {
         )));
     }
     for (at, part) in requests.iter().enumerate() {
-        if part.id.is_empty() || requests[..at].iter().any(|other| other.key() == part.key()) {
+        let Id { text, key } = &part.id;
+        if text.is_empty() || requests[..at].iter().any(|other| other.id.key == *key) {
             return Err(Error::bad_query(format!(
-                "Request id '{}' is empty or was used before in this batch.",
-                part.id
+                "Request id '{text}' is empty or was used before in this batch."
             )));
         }
-        if let Some(unknown) =
-            part.after().find(|id| !requests.iter().any(|other| other.key() == *id))
-        {
+        let is_unknown = |id: &&Key| !requests.iter().any(|other| other.id.key == **id);
+        if let Some(Key(unknown)) = part.after().find(is_unknown) {
             return Err(Error::bad_query(format!(
-                "Request '{}' depends on '{unknown}', which is not in this batch.",
-                part.id
+                "Request '{text}' depends on '{unknown}', which is not in this batch."
             )));
         }
     }
@@ -136,7 +164,7 @@ fn check(requests: &[Part]) -> Result<()> {
 fn in_order(mut waiting: Vec<Part>) -> Result<Vec<Part>> {
     let mut ordered: Vec<Part> = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let is_done = |id: String| ordered.iter().any(|done| done.key() == id);
+        let is_done = |id: &Key| ordered.iter().any(|done| done.id.key == *id);
         let Some(next) = waiting.iter().position(|part| part.after().all(is_done)) else {
             return Err(Error::bad_query("The requests of the batch depend on each other."));
         };
@@ -151,18 +179,13 @@ fn failed_dependency(part: &Part) -> (StatusCode, Value) {
         "code": "FailedDependency",
         "message": "A request that this one depends on failed.",
     });
-    let body = json!({"id": part.id, "status": status.as_u16(), "body": {"error": error}});
+    let body = json!({"id": part.id.text, "status": status.as_u16(), "body": {"error": error}});
     (status, body)
 }
 
 impl Part {
-    /// By what it is known in its batch: ids are the same whatever their case.
-    fn key(&self) -> String {
-        self.id.to_lowercase()
-    }
-
-    fn after(&self) -> impl Iterator<Item = String> {
-        self.depends_on.iter().flatten().map(|id| id.to_lowercase())
+    fn after(&self) -> impl Iterator<Item = &Key> {
+        self.depends_on.iter().flatten()
     }
 
     /// Serves it as a request of its own.
@@ -187,7 +210,7 @@ impl Part {
             Some((name.to_owned(), value.into()))
         });
         let mut answer = json!({
-            "id": self.id,
+            "id": self.id.text,
             "status": status.as_u16(),
             "headers": headers.collect::<Map<String, Value>>(),
         });
@@ -204,9 +227,9 @@ impl Part {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let error = json!({
             "code": "generalException",
-            "message": format!("The response to request '{}' broke off: {error}.", self.id),
+            "message": format!("The response to request '{}' broke off: {error}.", self.id.text),
         });
-        (status, json!({"id": self.id, "status": status.as_u16(), "body": {"error": error}}))
+        (status, json!({"id": self.id.text, "status": status.as_u16(), "body": {"error": error}}))
     }
 
     /// Returns it as a request of its own, with the authorization of the batch unless it has one.
@@ -214,7 +237,7 @@ impl Part {
     /// # Errors
     /// 400 when it cannot be sent.
     fn request(&self, batch: &GraphRequest) -> Result<Request> {
-        let refuse = |why: &str| Error::bad_query(format!("Request '{}': {why}.", self.id));
+        let refuse = |why: &str| Error::bad_query(format!("Request '{}': {why}.", self.id.text));
         let method = METHODS
             .into_iter()
             .find(|method| method.as_str().eq_ignore_ascii_case(&self.method))
@@ -326,6 +349,13 @@ mod tests {
     }
 
     #[test]
+    fn a_dependency_counts_once_however_often_it_is_named() {
+        let after = vec!["b"; 400_000];
+        let part = part(json!({"id": "a", "method": "GET", "url": "/me", "dependsOn": after}));
+        assert_eq!(part.after().count(), 1);
+    }
+
+    #[test]
     fn a_url_is_relative_or_this_servers_own() {
         let uri = |url: &str| {
             let part = part(json!({"id": "1", "method": "GET", "url": url}));
@@ -359,7 +389,7 @@ mod tests {
                 part(json!({"id": id, "method": "GET", "url": "/me", "dependsOn": after}))
             });
             let ordered = in_order(parts.collect()).map_err(|error| error.status)?;
-            Ok(ordered.into_iter().map(|part| part.id).collect::<Vec<_>>())
+            Ok(ordered.into_iter().map(|part| part.id.text).collect::<Vec<_>>())
         };
         assert_eq!(
             order(&[("c", &["B"]), ("a", &[]), ("b", &["a"])]),
