@@ -4,7 +4,7 @@
 //! [`register`] puts the drives' schemes into OpenDAL's registry; [`services`] has a builder for
 //! each; [`remote::open`] gives an operator and the drive's extras in one. Beneath them lie the
 //! contract of a drive ([`drive`]), what makes an OpenDAL service of any drive ([`adapter`]), HTTP
-//! and errors without secrets ([`http`]), and tokens ([`auth`]). With feature `layers` there are
+//! and errors without secrets ([`transport`]), and tokens ([`auth`]). With feature `layers` there are
 //! layers for any OpenDAL service that speaks HTTP: a retry that listens to the cloud
 //! (`layers::RetryLayer`) and a log of the wire (`layers::LoggingLayer`); with `layers-cache` a cache for any service (`layers::CacheLayer`).
 //!
@@ -28,19 +28,19 @@ pub mod auth;
 pub mod drive;
 #[cfg(any(feature = "drive", feature = "layers"))]
 pub mod gate;
-#[cfg(any(feature = "drive", feature = "layers"))]
-pub mod http;
 #[cfg(any(feature = "layers", feature = "layers-cache"))]
 pub mod layers;
 #[cfg(feature = "drive")]
 pub mod remote;
 #[cfg(feature = "drive")]
 pub mod services;
+#[cfg(any(feature = "drive", feature = "layers"))]
+pub mod transport;
 
 #[cfg(feature = "drive")]
 pub use self::{
     adapter::{Announce, announce},
-    http::transport,
+    transport::http_transport,
 };
 
 /// Registers the drives' schemes with OpenDAL, and our HTTP transport as its default.
@@ -48,10 +48,10 @@ pub use self::{
 /// After it `Operator::from_uri("skydrive://?…")` and `Operator::via_iter("skydrive", …)` work. The
 /// transport becomes the default unless another one was installed before, as OpenDAL's facade does
 /// with its default features; nothing but speed and uploads of large files in one request depends
-/// on it, and [`transport`] gives it for a single operator.
+/// on it, and [`http_transport`] gives it for a single operator.
 #[cfg(feature = "drive")]
 pub fn register() {
-    opendal::HttpTransporter::install_default(transport());
+    opendal::HttpTransporter::install_default(http_transport());
     #[cfg(feature = "services-onedrive")]
     services::onedrive::register_onedrive_service(opendal::OperatorRegistry::get());
     #[cfg(feature = "services-skydrive")]

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use drivedal::{
     drive::{Context, ItemId},
-    http::Transport,
     services::amazon_drive::{AmazonDrive, Client, Filter, ListQuery, NewNode, NodeKind, Status},
+    transport::Transport,
 };
 use drivedal_server::Server;
 use futures::TryStreamExt;

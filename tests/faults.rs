@@ -89,7 +89,7 @@ impl Remote {
         }
         let remote = source.open().expect("a remote");
         // A transport of its own: connections belong to the test's runtime.
-        let transport = HttpTransporter::new(drivedal::http::Transport::default());
+        let transport = HttpTransporter::new(drivedal::transport::Transport::default());
         let context = OperationContext::new().with_http_transport(transport);
         Opened {
             operator: remote.operator.with_context(context).layer(RetryLayer::new(policy())),

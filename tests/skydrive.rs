@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use drivedal::{
     auth::{Endpoint, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind, Secret},
-    http::Transport,
     services::skydrive::{
         Client, Filter, Listing, Overwrite, Properties, ROOT, SkyDrive, SortBy, SortOrder,
         UploadOptions, model::ObjectKind,
     },
+    transport::Transport,
 };
 use drivedal_server::{Fault, Plant, Server, When};
 use futures::TryStreamExt;

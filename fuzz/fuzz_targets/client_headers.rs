@@ -2,6 +2,6 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    drivedal::http::fuzzing::headers(text);
-    drivedal::http::fuzzing::urls(text);
+    drivedal::transport::fuzzing::headers(text);
+    drivedal::transport::fuzzing::urls(text);
 });

@@ -28,7 +28,7 @@ use crate::{
         Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Result, UploadSession,
         WriteOptions,
     },
-    http::Leaving,
+    transport::Leaving,
 };
 
 /// How [`DriveHandle::upload_file`] writes.

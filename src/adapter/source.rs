@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     drive::{Body, Error, ErrorKind, Result},
-    http::Guard,
+    transport::Guard,
 };
 
 /// Bytes that leave in fragments.

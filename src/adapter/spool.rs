@@ -130,7 +130,7 @@ pub(super) fn read_now(body: &Body, offset: u64, len: u64) -> io::Result<Buffer>
         }
         Body::File { file, .. } => {
             let mut bytes = room_for(usize::try_from(len).map_err(io::Error::other)?);
-            crate::http::read_exact_at(file, &mut bytes, offset)?;
+            crate::transport::read_exact_at(file, &mut bytes, offset)?;
             Ok(Buffer::from(bytes))
         }
     }

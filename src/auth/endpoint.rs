@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use ::http::StatusCode;
 use futures::future::BoxFuture;
+use http::StatusCode;
 use jiff::Timestamp;
 use oauth2::{
     AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet,
@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::{Kept, TokenFile};
 use crate::{
     drive::{Body, Error, ErrorKind, Result, Retry, Secret},
-    http::{Call, Context, Reply, ResponseLimit, without_values},
+    transport::{Call, Context, Reply, ResponseLimit, without_values},
 };
 
 /// Errors of the endpoint's that say nothing of the tokens and may be gone the next time

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::lcrc;
 use crate::{
     drive::{Error, ErrorKind, Result, Secret},
-    http::without_values,
+    transport::without_values,
 };
 
 /// How many bytes of room tokens are given beforehand: each of the three has some 2 KiB.

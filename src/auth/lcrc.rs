@@ -17,7 +17,7 @@ use serde_yaml_ng::{Mapping, Value};
 use super::Kept;
 use crate::{
     drive::{Error, ErrorKind, Result, Secret},
-    http::without_values,
+    transport::without_values,
 };
 
 /// How the old client wrote times: UTC, as Python prints them.

@@ -40,7 +40,7 @@ pub use self::{
         SessionLimits, UploadSession, WriteOptions,
     },
 };
-pub use crate::http::Context;
+pub use crate::transport::Context;
 
 /// What a drive can do. Fixed when it is built: no request may be needed to know it.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use ::http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opendal::{Error, ErrorKind, OperatorUri, Result, raw::ConfigDeserializer};
 use serde::de::DeserializeOwned;
 use url::Url;

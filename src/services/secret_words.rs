@@ -2,13 +2,13 @@
 
 use std::fmt::Debug;
 
-use ::http::HeaderMap;
+use http::HeaderMap;
 use opendal::{Builder, HttpTransporter, OperationContext, Operator};
 
 use crate::{
     auth::{Endpoint, TokenSource},
     drive::Result,
-    http::scripted::{Outcome, Scripted},
+    transport::scripted::{Outcome, Scripted},
 };
 
 /// What is never to be seen.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use drivedal::{
-    http::Transport,
     layers::cache::{CacheBuilder, CacheLayer, Validity},
     remote,
+    transport::Transport,
 };
 use drivedal_server::{AccountKind, Server};
 use futures::TryStreamExt;

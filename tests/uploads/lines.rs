@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use drivedal::{
     adapter::{FileUpload, SavedUpload},
-    http::Leaving,
+    transport::Leaving,
 };
 use drivedal_server::{Fault, Server, When};
 

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use drivedal::{adapter::FileUpload, http::Leaving};
+use drivedal::{adapter::FileUpload, transport::Leaving};
 use drivedal_server::Server;
 use opendal::ErrorKind;
 

@@ -5,8 +5,8 @@ use std::{io::Write, time::Duration};
 use drivedal::{
     adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile},
     drive::{ByteRange, Conditions, Place},
-    http::Transport,
     remote::Source,
+    transport::Transport,
 };
 use drivedal_server::{Fault, Server};
 use futures::TryStreamExt;

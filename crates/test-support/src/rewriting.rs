@@ -15,7 +15,7 @@ pub struct Rewriting {
 impl Rewriting {
     /// To the server at that URL.
     pub fn to(server: &str) -> Self {
-        Self { server: Uri::from_str(server).expect("a URI"), inner: drivedal::http::transport() }
+        Self { server: Uri::from_str(server).expect("a URI"), inner: drivedal::http_transport() }
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::{
     drive::Retry,
-    http::scripted::{Outcome, Scripted, Sent, answer},
+    transport::scripted::{Outcome, Scripted, Sent, answer},
 };
 
 const URL: &str = "https://login.live.com/oauth20_token.srf";

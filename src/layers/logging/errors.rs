@@ -2,10 +2,10 @@
 
 use std::io;
 
-use ::http::{Uri, response::Parts};
+use http::{Uri, response::Parts};
 use opendal::Error;
 
-use crate::http::unreachable::Unreachable;
+use crate::transport::unreachable::Unreachable;
 
 /// The same failure, of which nothing is told that may be an address, or a part of one: kind,
 /// status, plain words, and what kind of trouble the connection had.

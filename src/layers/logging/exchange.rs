@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::http::{Method, Request, Version, response::Parts};
+use http::{Method, Request, Version, response::Parts};
 use jiff::Timestamp;
 use opendal::{Buffer, raw::Operation};
 use tokio::time::Instant;
@@ -190,7 +190,7 @@ impl Drop for UnderWay {
 /// Bytes of a request's body; it may be in a file.
 fn body_len(request: &Request<Buffer>) -> u64 {
     #[cfg(feature = "drive")]
-    if let Some(len) = crate::http::len_in_file(request) {
+    if let Some(len) = crate::transport::len_in_file(request) {
         return len;
     }
     request.body().len() as u64

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ::http::{StatusCode, Version};
+use http::{StatusCode, Version};
 use serde_json::{Value, json};
 
 use super::exchange::Exchange;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ::http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, header};
 use opendal::raw::ServiceOperation;
 
 /// What stands where a secret may have stood.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ::http::Request;
+use http::Request;
 use opendal::{
     Buffer, HttpTransporter, OperationContext, Operator,
     raw::{Layer, Operation, ServiceOperation, oio::ReadStream},
@@ -15,8 +15,8 @@ use tracing::{Event, Metadata, Subscriber, field, span};
 
 use super::{HarFile, LoggingLayer, TARGET, WireStats};
 use crate::{
-    http::scripted::{Outcome, Scripted, answer},
     layers::{Policy, RetryLayer},
+    transport::scripted::{Outcome, Scripted, answer},
 };
 
 /// What was told, one text an event.

@@ -6,8 +6,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use ::http::{Request, Response};
 use futures::Stream;
+use http::{Request, Response};
 use opendal::{Buffer, HttpBody, HttpTransport, HttpTransporter, Result};
 
 use super::{

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ::http::{Method, Request};
+use http::{Method, Request};
 use opendal::{
     Buffer, HttpTransporter, OperationContext, Operator,
     raw::{Operation, Service},
@@ -19,11 +19,11 @@ use super::{Backoff, Budget, Event, Policy, RetryLayer};
 use crate::{
     adapter::{DriveHandle, DriveService},
     gate::{Exhausted, Gate, Mark, Repeat},
-    http::{
+    services::{amazon_drive::AmazonDrive, onedrive::OneDrive, skydrive::SkyDrive},
+    transport::{
         Call, Context,
         scripted::{Outcome, Scripted, answer},
     },
-    services::{amazon_drive::AmazonDrive, onedrive::OneDrive, skydrive::SkyDrive},
 };
 
 const URL: &str = "https://cloud.test/item?secret=hunter2";

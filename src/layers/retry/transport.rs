@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::http::{Request, Response};
+use http::{Request, Response};
 use opendal::{
     Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result,
     raw::ServiceOperation,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     gate::{Attempt, Exhausted, Gate, Mark, Turn},
-    http::{status::pause, unreachable::Unreachable},
+    transport::{status::pause, unreachable::Unreachable},
 };
 
 /// Why a request waits that finds the account paused.

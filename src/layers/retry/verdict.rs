@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use ::http::{HeaderMap, Method, Request, StatusCode, header};
 use futures::{StreamExt, stream};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use opendal::{Buffer, Error, HttpBody};
 
 use super::Told;
 use crate::{
     gate::{Mark, Repeat},
-    http::{
+    transport::{
         status::{self, PAUSE_MAX, Transience},
         unreachable::Unreachable,
     },

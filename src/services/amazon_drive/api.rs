@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use opendal::raw::Operation;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -29,8 +29,8 @@ use crate::{
     auth::TokenSource,
     drive::{Context, Error, ErrorKind, Result, Secret},
     gate::Gate,
-    http::{Call, Incoming, Reply, UrlPolicy},
     services::options::base_address,
+    transport::{Call, Incoming, Reply, UrlPolicy},
 };
 
 /// How long the answer of `account/endpoint` is kept: what the documents ask for at least (C.1).

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Item, ItemId, Result},
-    http::{read_exact_at, status::is_timeout},
+    transport::{read_exact_at, status::is_timeout},
 };
 
 /// How long a file is looked for at least, at most, and for each GiB: rclone's experience and

@@ -3,7 +3,7 @@
 use super::model::ErrorBody;
 use crate::{
     drive::{Error, ErrorKind, Retry},
-    http::Reply,
+    transport::Reply,
 };
 
 /// The code of the 409 that tells the node which has the name.

@@ -7,7 +7,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
     drive::{Body, Error, ErrorKind, Result},
-    http::{Call, Observer},
+    transport::{Call, Observer},
 };
 
 /// An MD5 sum.

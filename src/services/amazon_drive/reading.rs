@@ -13,7 +13,7 @@ use crate::{
         ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind,
         HashKind, Item, ItemId, Result, Retry,
     },
-    http::exclusive,
+    transport::exclusive,
 };
 
 /// Most bytes of one request: what acdcli asked for at a time, since more than some 10 GiB at once

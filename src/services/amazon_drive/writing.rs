@@ -13,7 +13,7 @@ use crate::{
         Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemId, Result, Retry, Target,
         WriteOptions,
     },
-    http::status::is_timeout,
+    transport::status::is_timeout,
 };
 
 /// Above this size, in bytes, a look for a file of that name comes first: the cloud refuses a taken

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use crate::{
     drive::{ItemId, Place},
-    http::segment,
+    transport::segment,
 };
 
 /// The id under which the root folder is known, and Graph's own alias for it.

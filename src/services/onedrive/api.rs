@@ -14,7 +14,7 @@ mod sessions;
 
 use std::{fmt, sync::Arc};
 
-use ::http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 pub use self::{copies::Monitored, sessions::Fragment};
 use super::{
@@ -26,8 +26,8 @@ use crate::{
     auth::TokenSource,
     drive::{Conditions, Context, Result, Secret},
     gate::Gate,
-    http::{Call, Incoming, Reply, UrlPolicy},
     services::options::base_address,
+    transport::{Call, Incoming, Reply, UrlPolicy},
 };
 
 /// Most items of a page (A6).

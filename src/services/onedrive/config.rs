@@ -163,7 +163,7 @@ impl OneDriveConfig {
         };
         let login = self.oauth_endpoint.as_deref().unwrap_or(cloud.login()).trim_end_matches('/');
         let tenant = self.tenant.as_deref().unwrap_or("common");
-        let url = format!("{login}/{}/oauth2/v2.0/token", crate::http::segment(tenant));
+        let url = format!("{login}/{}/oauth2/v2.0/token", crate::transport::segment(tenant));
         let endpoint = Endpoint::new(url, client_id).map_err(invalid)?;
         // An empty one is what OpenDAL's users may have set for want of any.
         Ok(match self.client_secret.as_deref().filter(|secret| !secret.is_empty()) {

@@ -1,11 +1,11 @@
 //! What Graph's error answers mean (A21).
 
-use ::http::{HeaderName, StatusCode};
+use http::{HeaderName, StatusCode};
 use serde_json::Value;
 
 use crate::{
     drive::{Error, ErrorKind, Retry, Secret},
-    http::Reply,
+    transport::Reply,
 };
 
 /// Set on answers that refuse harmful bytes (A4).

@@ -1,6 +1,6 @@
 //! What requests cost of what Graph allows an account.
 
-use ::http::Method;
+use http::Method;
 use opendal::raw::Operation;
 
 /// What a signed request costs, in resource units (onedrive-graph.md, A22): one item or its bytes,

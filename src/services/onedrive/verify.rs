@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use super::{AccountKind, QuickXor, model::DriveItem};
 use crate::{
     drive::{Body, Error, ErrorKind, HashKind, Item, Result},
-    http::read_exact_at,
+    transport::read_exact_at,
 };
 
 /// How much of a file is read at once to be hashed, in bytes.

@@ -13,7 +13,7 @@ mod put_bits;
 mod resolve;
 mod social;
 
-use ::http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use opendal::raw::Operation;
 use serde::de::DeserializeOwned;
 
@@ -32,8 +32,8 @@ use crate::{
     auth::TokenSource,
     drive::{Context, Result, Secret},
     gate::Gate,
-    http::{Call, Incoming, Reply, ResponseLimit, UrlPolicy, segment},
     services::options::base_address,
+    transport::{Call, Incoming, Reply, ResponseLimit, UrlPolicy, segment},
 };
 
 /// The root folder's alias; takes an id's place everywhere but as a destination (row 10).

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::model::{Failure, FailureDetail};
 use crate::{
     drive::{Error, ErrorKind, Retry, Secret},
-    http::Reply,
+    transport::Reply,
 };
 
 /// How long to leave a cloud alone that throttles and does not say for how long (A.4).

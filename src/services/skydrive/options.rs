@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::http::Call;
+use crate::transport::Call;
 
 /// Which part of a folder is listed, and how.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use std::{
 
 use drivedal::{
     adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile},
-    http::Leaving,
+    transport::Leaving,
 };
 use jiff::Timestamp;
 use opendal::ErrorKind;

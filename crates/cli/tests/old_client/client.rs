@@ -3,11 +3,11 @@
 use drivedal::{
     auth::{Kept, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind},
-    http::Transport,
     services::skydrive::{
         Client, LinkType, Listing, MY_DOCUMENTS, Overwrite, PictureSize, Properties, ROOT, SCOPES,
         Shared, SkyDrive, UploadOptions, model::ObjectKind,
     },
+    transport::Transport,
 };
 use drivedal_server::{Plant, Server};
 use futures::TryStreamExt;

@@ -1,19 +1,19 @@
 //! The changes stream: one JSON object per line (amazon-drive.md, C.4).
 
-use ::http::{Method, StatusCode};
 use bytes::BytesMut;
 use futures::{
     Stream, StreamExt,
     stream::{self, Fuse},
 };
+use http::{Method, StatusCode};
 use opendal::raw::Operation;
 use serde::{Deserialize, Serialize};
 
 use super::Client;
 use crate::{
     drive::{ByteStream, Context, Error, ErrorKind, Result, Retry},
-    http::{Call, without_values},
     services::amazon_drive::{error::failure, model::ChangeSet},
+    transport::{Call, without_values},
 };
 
 /// The longest line that is taken, in bytes: some 100,000 nodes.

@@ -1,17 +1,17 @@
 //! Bytes in and out: the half of the client that talks to the content endpoint.
 
-use ::http::{Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 
 use super::{Client, form::Form};
 use crate::{
     drive::{Body, ByteRange, Context, Download, Result},
-    http::{Call, asking_for, exactly, segment},
     services::amazon_drive::{
         error::failure,
         md5::{Md5Sum, Sending},
         model::{NewNode, Node},
     },
+    transport::{Call, asking_for, exactly, segment},
 };
 
 /// What became of an upload.

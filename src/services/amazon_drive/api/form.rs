@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use crate::{
     drive::{Error, ErrorKind, Result},
-    http::segment,
     services::amazon_drive::model::NewNode,
+    transport::segment,
 };
 
 /// A `multipart/form-data` body around a file.

@@ -1,17 +1,17 @@
 //! Nodes: looked at, listed, made, changed, put into folders and into the trash (C.3).
 
-use ::http::{Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 use serde::de::DeserializeOwned;
 
 use super::{Client, decoded};
 use crate::{
     drive::{Context, Result},
-    http::{Call, Reply, segment},
     services::amazon_drive::{
         error::failure,
         model::{Filter, NewNode, Node, NodeList, NodePatch},
     },
+    transport::{Call, Reply, segment},
 };
 
 /// Most nodes of a page (C.3).

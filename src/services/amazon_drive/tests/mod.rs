@@ -17,7 +17,7 @@ use super::{Client, Deduplication, drive::Cloud, md5::to_hex};
 use crate::{
     auth::TokenSource,
     drive::{Body, Item, Place, Target},
-    http::scripted::{Outcome, Scripted, Sent, answer},
+    transport::scripted::{Outcome, Scripted, Sent, answer},
 };
 
 /// Where the scripted cloud's metadata is asked.

@@ -1,18 +1,18 @@
 //! A file's bytes, out and in, in one request.
 
-use ::http::{Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 
 use super::{BEHAVIOR, Client, conditional};
 use crate::{
     drive::{Body, ByteRange, Conditions, Context, Download, Result, Secret, Ticket},
     gate::Repeat,
-    http::{Call, Incoming, asking_for, exactly, refuses_long_suffix},
     services::onedrive::{
         address::Address,
         error::failure,
         model::{ConflictBehavior, DriveItem},
     },
+    transport::{Call, Incoming, asking_for, exactly, refuses_long_suffix},
 };
 
 impl Client {

@@ -1,17 +1,17 @@
 //! Copies that the cloud makes (A13).
 
-use ::http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use opendal::raw::Operation;
 
 use super::{BEHAVIOR, Client, succeeded};
 use crate::{
     drive::{Context, Error, Result, Secret},
-    http::Call,
     services::onedrive::{
         address::Address,
         error::failure_in,
         model::{ConflictBehavior, Monitor, Patch},
     },
+    transport::Call,
 };
 
 /// How a copy stands.

@@ -1,16 +1,16 @@
 //! Drives, and what they belong to.
 
-use ::http::Method;
+use http::Method;
 use opendal::raw::Operation;
 
 use super::Client;
 use crate::{
     drive::{Context, Result, Secret},
-    http::{Call, segment},
     services::onedrive::{
         address::DriveRef,
         model::{self, Drives, Site},
     },
+    transport::{Call, segment},
 };
 
 impl Client {

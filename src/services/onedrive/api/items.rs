@@ -1,17 +1,17 @@
 //! One item: looked at, made as a folder, changed, removed.
 
-use ::http::{Method, header};
+use http::{Method, header};
 use opendal::raw::Operation;
 use serde_json::json;
 
 use super::{BEHAVIOR, Client, with};
 use crate::{
     drive::{Context, Result},
-    http::Call,
     services::onedrive::{
         address::Address,
         model::{ConflictBehavior, DriveItem, ITEM, Patch},
     },
+    transport::Call,
 };
 
 impl Client {

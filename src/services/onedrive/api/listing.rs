@@ -1,16 +1,16 @@
 //! Many items, page by page: a folder's children, and everything below it.
 
-use ::http::Method;
+use http::Method;
 use opendal::raw::Operation;
 
 use super::Client;
 use crate::{
     drive::{Context, Result, Secret},
-    http::Call,
     services::onedrive::{
         address::Address,
         model::{ITEM, Items},
     },
+    transport::Call,
 };
 
 impl Client {

@@ -1,6 +1,6 @@
 //! Upload sessions (A10).
 
-use ::http::{Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 use serde_json::json;
 
@@ -8,11 +8,11 @@ use super::{BEHAVIOR, Client, conditional, succeeded};
 use crate::{
     drive::{Body, Conditions, Context, Result, Secret},
     gate::Repeat,
-    http::Call,
     services::onedrive::{
         address::Address,
         model::{ConflictBehavior, DriveItem, UploadSession, Uploadable},
     },
+    transport::Call,
 };
 
 /// How an upload session stands after a fragment.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     drive::{CopyJob, Copying, Drive, ErrorKind, IfExists, Result},
-    http::scripted::{Scripted, Sent},
+    transport::scripted::{Scripted, Sent},
 };
 
 const MONITOR: &str = "https://monitor.example/4A3407B5-88FC?x=%2F";

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     drive::{Change, Conditions, Depth, Drive, ErrorKind},
-    http::scripted::Scripted,
     services::onedrive::Paths,
+    transport::scripted::Scripted,
 };
 
 fn of(home: Home) -> GraphDrive {

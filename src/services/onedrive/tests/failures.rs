@@ -7,7 +7,7 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{Body, Conditions, Drive, Error, ErrorKind, Retry, WriteOptions},
-    http::scripted::Scripted,
+    transport::scripted::Scripted,
 };
 
 async fn error_of(outcome: Outcome) -> Error {

@@ -6,7 +6,7 @@ use crate::{
         Change, Conditions, Cursor, Depth, Drive, ErrorKind, IfExists, ItemId, Page, Removal,
         Result, Seen,
     },
-    http::scripted::Scripted,
+    transport::scripted::Scripted,
 };
 
 async fn item(transport: &Scripted, place: &Place, conditions: &Conditions) -> Result<Item> {

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     auth::{Endpoint, TokenSource},
     drive::{Item, Kind, Place, Target, Ticket},
-    http::{
+    transport::{
         scripted::{Outcome, answer},
         segment,
     },

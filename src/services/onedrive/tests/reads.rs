@@ -6,7 +6,7 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{ByteRange, Conditions, Download, Drive, ErrorKind, Result},
-    http::scripted::Scripted,
+    transport::scripted::Scripted,
 };
 
 const ITEM_URL: &str = "/me/drive/root:/a";

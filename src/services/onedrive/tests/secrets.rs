@@ -9,11 +9,11 @@ use crate::{
         Body, ByteRange, Change, Conditions, CopyJob, Cursor, Depth, Drive, IfExists, Removal,
         UploadSession, WriteOptions,
     },
-    http::scripted::{Scripted, Sent},
     services::{
         onedrive::OneDrive,
         secret_words::{check, check_operator, headers, said, tokens},
     },
+    transport::scripted::{Scripted, Sent},
 };
 
 /// How many texts [`every_request`] gives, at least.

@@ -8,8 +8,8 @@ use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator, OperatorRe
 use super::*;
 use crate::{
     announce,
-    http::scripted::{Scripted, Sent},
     services::onedrive::{ONEDRIVE_SCHEME, OneDrive, register_onedrive_service},
+    transport::scripted::{Scripted, Sent},
 };
 
 const CONTENT: &[u8] = b"hello";

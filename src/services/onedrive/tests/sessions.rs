@@ -8,7 +8,7 @@ use crate::{
         Conditions, Drive, Error, ErrorKind, IfExists, Progress, Result, UploadSession,
         WriteOptions,
     },
-    http::scripted::{Scripted, Sent},
+    transport::scripted::{Scripted, Sent},
 };
 
 const UPLOAD: &str = "https://up.example/up/x?tempauth=a%2Fb%3D&n=1";

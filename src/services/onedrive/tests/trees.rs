@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     drive::{Cursor, Depth, Drive, ErrorKind, Page, Result, Trees},
-    http::scripted::Scripted,
+    transport::scripted::Scripted,
 };
 
 async fn page(

@@ -7,7 +7,7 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{Body, Conditions, Drive, ErrorKind, IfExists, Result, WriteOptions},
-    http::scripted::Scripted,
+    transport::scripted::Scripted,
 };
 
 const URL: &str = "https://graph.microsoft.com/v1.0/me/drive/root:/a%20b/50%25%20%231.txt:/content";
@@ -166,7 +166,7 @@ async fn a_name_taken_by_what_is_no_file_says_by_what() {
 async fn a_file_where_a_folder_should_be_is_told_wherever_it_is_on_the_way() {
     let odd = json!({"error": {"code": "invalidRequest", "message": "The parent is no folder",
         "innerError": {"code": "invalidPath"}}});
-    let cloud = move |sent: &crate::http::scripted::Sent| match sent.url.split('?').next() {
+    let cloud = move |sent: &crate::transport::scripted::Sent| match sent.url.split('?').next() {
         Some("https://graph.microsoft.com/v1.0/me/drive/root:/f/b") => refusal(404, "itemNotFound"),
         Some("https://graph.microsoft.com/v1.0/me/drive/root:/f") => ok(file("1", "f", b"x")),
         _ => answer(400, odd.to_string()),

@@ -5,15 +5,15 @@
 
 use std::fmt;
 
-use ::http::{HeaderName, Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822};
 use opendal::raw::Operation;
 
 use super::Client;
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Result, Retry, Secret},
-    http::{Call, Reply, segment},
     services::skydrive::error::unexplained,
+    transport::{Call, Reply, segment},
 };
 
 /// The largest file, in bytes: "10 GB".

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ::http::Method;
+use http::Method;
 use opendal::raw::Operation;
 
 use super::{Client, path};

@@ -1,18 +1,18 @@
 //! A file's bytes, out and in, in one request (rows 12 to 16).
 
-use ::http::{Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 
 use super::{Client, form::Form, path};
 use crate::{
     drive::{Body, ByteRange, Context, Download, Result, Secret},
     gate::Repeat,
-    http::{Call, Incoming, asking_for, exactly, refuses_long_suffix, segment},
     services::skydrive::{
         error::{refused, unexplained},
         model::{Location, Uploaded},
         options::{Overwrite, UploadOptions},
     },
+    transport::{Call, Incoming, asking_for, exactly, refuses_long_suffix, segment},
 };
 
 impl Client {

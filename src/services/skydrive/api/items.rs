@@ -1,6 +1,6 @@
 //! Any object and what is in a folder (rows 1 to 3 and 7 to 11).
 
-use ::http::Method;
+use http::Method;
 use opendal::raw::Operation;
 use serde::Serialize;
 

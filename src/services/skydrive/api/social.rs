@@ -1,7 +1,7 @@
 //! Links, comments, tags and pictures (rows 17, 18 and 23 to 27), and any
 //! other document of the API.
 
-use ::http::Method;
+use http::Method;
 use opendal::raw::Operation;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,12 +10,12 @@ use super::{Client, content::has_bytes, path};
 use crate::{
     drive::{ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
     gate::Repeat,
-    http::{Call, ResponseLimit, asking_for, exactly},
     services::skydrive::{
         error::refused,
         model::{Comment, Linked, Listed, Location, Tag},
         options::{LinkType, PictureSize},
     },
+    transport::{Call, ResponseLimit, asking_for, exactly},
 };
 
 #[derive(Serialize)]

@@ -9,8 +9,8 @@ use crate::{
     drive::{
         Body, Drive, Error, ErrorKind, IfExists, Progress, Result, UploadSession, WriteOptions,
     },
-    http::scripted::{Scripted, Sent},
     services::skydrive::{BitsOptions, BitsProgress, BitsSource, BitsTarget},
+    transport::scripted::{Scripted, Sent},
 };
 
 const HOST: &str = "https://cid-8c8ce076ca27823f.users.storage.live.com";

@@ -7,10 +7,10 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{Body, ByteRange, ErrorKind, Retry, Secret},
-    http::scripted::Scripted,
     services::skydrive::{
         Filter, Listing, Overwrite, Properties, ROOT, SortBy, SortOrder, UploadOptions,
     },
+    transport::scripted::Scripted,
 };
 
 /// What is sent for one call: `METHOD path?query`, and the body.
@@ -165,7 +165,7 @@ async fn an_empty_file_says_that_it_is_empty() {
 #[tokio::test]
 async fn a_pre_authenticated_address_is_sent_no_token_and_no_header_of_the_users() {
     let transport = Scripted::by(|_| answer(206, "456").header("content-range", "bytes 4-6/10"));
-    let mut headers = ::http::HeaderMap::new();
+    let mut headers = http::HeaderMap::new();
     headers.insert("cookie", "mine".parse().unwrap());
     let client = client().with_headers(headers);
     let cx = transport.context();

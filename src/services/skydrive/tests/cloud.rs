@@ -7,8 +7,8 @@ use std::{
 
 use super::*;
 use crate::{
-    http::scripted::{Scripted, Sent},
     services::skydrive::names,
+    transport::scripted::{Scripted, Sent},
 };
 
 const CID: &str = "8c8ce076ca27823f";

@@ -8,7 +8,7 @@ use crate::{
     drive::{
         Body, ByteRange, Conditions, Download, Drive, ErrorKind, IfExists, Ticket, WriteOptions,
     },
-    http::scripted::Scripted,
+    transport::scripted::Scripted,
 };
 
 const CONTENT: &str = "GET https://apis.live.net/v5.0/file.8c8ce076ca27823f.8C8CE076CA27823F%21128/content?suppress_redirects=true";

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     drive::{Cursor, Depth, Drive, ErrorKind, Removal, Result, Seen},
-    http::scripted::Scripted,
     services::skydrive::ROOT,
+    transport::scripted::Scripted,
 };
 
 async fn child(transport: &Scripted, name: &str) -> (Result<Item>, Vec<String>, bool) {

@@ -13,7 +13,7 @@ use super::{Client, drive::LiveDrive};
 use crate::{
     auth::{Endpoint, TokenSource},
     drive::{Item, ItemId, Kind, Place, Target},
-    http::scripted::{Outcome, answer},
+    transport::scripted::{Outcome, answer},
 };
 
 const API: &str = "https://apis.live.net/v5.0";

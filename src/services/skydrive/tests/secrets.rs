@@ -9,11 +9,11 @@ use crate::{
         Body, ByteRange, Change, Conditions, Cursor, Depth, Drive, IfExists, Removal, Ticket,
         WriteOptions,
     },
-    http::scripted::{Scripted, Sent},
     services::{
         secret_words::{check, check_operator, headers, said, tokens},
         skydrive::SkyDrive,
     },
+    transport::scripted::{Scripted, Sent},
 };
 
 /// How many texts [`every_request`] gives, at least.

@@ -7,8 +7,8 @@ use super::{cloud::*, *};
 use crate::{
     adapter::DriveHandle,
     drive::{Change, Drive},
-    http::scripted::Scripted,
     services::skydrive::{SkyDrive, register_skydrive_service},
+    transport::scripted::Scripted,
 };
 
 fn operator(cloud: &Cloud) -> Operator {

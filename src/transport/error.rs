@@ -1,6 +1,6 @@
 //! Errors rebuilt from what a transport or a status says.
 
-use ::http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
 use super::status::{StatusClass, Transience, meaning, pause};

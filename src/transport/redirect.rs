@@ -1,6 +1,6 @@
 //! Redirects: followed by the transport itself, because what may be sent on is ours to decide.
 
-use ::http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use opendal::{Error, ErrorKind, Result};
 use url::Url;
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use ::http::{StatusCode, header};
 use futures::{StreamExt, stream};
+use http::{StatusCode, header};
 
 use super::{call::Call, context::Incoming};
 use crate::drive::{ByteRange, ByteStream, Download, Error, ErrorKind, Result, Retry};
@@ -204,13 +204,13 @@ fn too_few(missing: u64, attempted: String) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use ::http::Method;
     use futures::TryStreamExt;
+    use http::Method;
     use opendal::raw::Operation;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::http::scripted::{Outcome, Scripted, answer};
+    use crate::transport::scripted::{Outcome, Scripted, answer};
 
     async fn read(
         file: &'static [u8],

@@ -2,8 +2,8 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use ::http::{HeaderName, HeaderValue, Method, Request, header};
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, header};
 use opendal::{
     Buffer,
     raw::{Operation, ServiceOperation},

@@ -5,14 +5,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use futures::{TryStreamExt, stream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use opendal::{
     Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, OperationContext, Result,
 };
 use tokio::sync::Semaphore;
 
-use super::{Context, file::BodySource, transport::Probe};
+use super::{Context, file::BodySource, http_transport::Probe};
 
 /// A request as it would have been sent.
 #[derive(Clone)]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 
 /// The longest pause that is taken from a response. A longer one is cut to it.

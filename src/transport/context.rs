@@ -8,9 +8,9 @@ use std::{
     },
 };
 
-use ::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, channel::oneshot, stream};
+use http::{HeaderMap, StatusCode, header};
 use opendal::{
     Buffer, Execute, HttpBody, HttpRedirect, HttpTransporter, OperationContext,
     raw::oio::ReadStream,
@@ -21,8 +21,8 @@ use super::{
     call::Call,
     error,
     file::{BodySource, Guard, Leaving},
+    http_transport::{PIECE, Redirected, understands_files},
     limit::ResponseLimit,
-    transport::{PIECE, Redirected, understands_files},
 };
 use crate::{
     drive::{ByteStream, Error, ErrorKind, Result, Retry},
@@ -155,7 +155,7 @@ impl Context {
                 ErrorKind::Unsupported,
                 format!(
                     "{len} bytes in one request: the operator's HTTP transport cannot send a file \
-                     from disk; use drivedal::transport() (drivedal::register() installs it)"
+                     from disk; use drivedal::http_transport() (drivedal::register() installs it)"
                 ),
             ));
         }
@@ -335,12 +335,12 @@ impl Reply {
 mod tests {
     use std::time::Duration;
 
-    use ::http::{Method, Request, Response};
+    use http::{Method, Request, Response};
     use opendal::{HttpTransport, raw::Operation};
     use tokio::time::{Instant, sleep};
 
     use super::*;
-    use crate::http::scripted::{Scripted, answer};
+    use crate::transport::scripted::{Scripted, answer};
 
     /// A server that sends a byte each second, without end.
     struct Dripping(StatusCode);

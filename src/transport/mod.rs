@@ -22,6 +22,8 @@ mod file;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "drive")]
+mod http_transport;
+#[cfg(feature = "drive")]
 mod limit;
 #[cfg(feature = "drive")]
 mod progress;
@@ -34,8 +36,6 @@ pub(crate) mod scripted;
 pub(crate) mod status;
 #[cfg(feature = "drive")]
 mod tls;
-#[cfg(feature = "drive")]
-mod transport;
 pub(crate) mod unreachable;
 #[cfg(feature = "drive")]
 mod url_policy;
@@ -57,5 +57,5 @@ pub(crate) use self::{
 pub use self::{
     context::Context,
     file::Leaving,
-    transport::{Timeouts, Transport, transport},
+    http_transport::{Timeouts, Transport, http_transport},
 };

@@ -1,6 +1,6 @@
 //! Parsers of response headers and of URLs, for the fuzz targets.
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 
 use super::{range, redirect, status, url_policy::UrlPolicy};
@@ -51,7 +51,7 @@ pub fn urls(text: &str) {
     for line in lines {
         if policy.check_token(line).is_ok() {
             // As the transport parses it.
-            let uri: ::http::Uri = match line.parse() {
+            let uri: http::Uri = match line.parse() {
                 Ok(uri) => uri,
                 // It is not sent.
                 Err(_) => continue,

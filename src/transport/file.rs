@@ -2,15 +2,15 @@
 
 use std::{fmt, fs::File, io, sync::Arc};
 
-#[cfg(feature = "layers")]
-use ::http::Request;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
+#[cfg(feature = "layers")]
+use http::Request;
 #[cfg(feature = "layers")]
 use opendal::Buffer;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::transport::PIECE;
+use super::http_transport::PIECE;
 
 /// Bytes of a request that are in a file, and what goes around them; travels as the request's
 /// extension, and is kept by its clones, so a repeated request reads them again.

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, Result};
 use tokio::time::timeout;
 
@@ -52,7 +52,7 @@ impl Default for Timeouts {
 /// another default, by [`Operator::with_context`](opendal::Operator::with_context).
 ///
 /// Its connections belong to the tokio runtime of the first request.
-pub fn transport() -> HttpTransporter {
+pub fn http_transport() -> HttpTransporter {
     static SHARED: LazyLock<HttpTransporter> =
         LazyLock::new(|| HttpTransporter::new(Transport::default()));
     SHARED.clone()
@@ -267,7 +267,7 @@ impl Probe {
 pub(super) async fn understands_files(transport: &HttpTransporter) -> bool {
     let probe = Probe::default();
     let mut question = Request::new(Buffer::new());
-    *question.uri_mut() = ::http::Uri::from_static("drivedal://probe/");
+    *question.uri_mut() = http::Uri::from_static("drivedal://probe/");
     question.extensions_mut().insert(probe.clone());
     // The refusal itself is the other transport's answer.
     let _ = transport.fetch(question).await;
@@ -282,7 +282,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::http::{Call, Context};
+    use crate::transport::{Call, Context};
 
     #[tokio::test]
     async fn an_answer_tells_whether_the_transport_was_sent_on() {
@@ -309,7 +309,7 @@ mod tests {
         let ask = async |path: &str| {
             let call = Call::new(
                 opendal::raw::Operation::Stat,
-                ::http::Method::GET,
+                http::Method::GET,
                 format!("{origin}{path}"),
                 "{test}",
             );
