@@ -26,10 +26,10 @@ pub mod adapter;
 pub mod auth;
 #[cfg(feature = "drive")]
 pub mod drive;
-#[cfg(any(feature = "drive", feature = "layers"))]
-pub mod gate;
 #[cfg(any(feature = "layers", feature = "layers-cache"))]
 pub mod layers;
+#[cfg(any(feature = "drive", feature = "layers"))]
+pub mod rate_limit;
 #[cfg(feature = "drive")]
 pub mod remote;
 #[cfg(feature = "drive")]

@@ -211,7 +211,7 @@ impl Sender {
         let (parts, body) = request.into_parts();
         let call = Call::new(Operation::Info, parts.method, parts.uri.to_string(), "token")
             .headers(&parts.headers)
-            .passing()
+            .bypass_limiter()
             .limit(ResponseLimit::TOKENS)
             .body(Body::Memory(Buffer::from(body)));
         let reply = self.cx.send(call).await?;

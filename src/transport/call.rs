@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     drive::{Body, Error, ErrorKind, Result, Secret},
-    gate::{Gate, Mark, Repeat},
+    rate_limit::{AccountLimiter, Repeat, RequestMeta},
 };
 
 /// Everything but RFC 3986's unreserved characters.
@@ -43,7 +43,7 @@ pub(crate) struct Call {
     around: (Bytes, Bytes),
     watch: Option<Watch>,
     /// What layers are told of it.
-    mark: Mark,
+    meta: RequestMeta,
     /// Of the response, where it is read as a whole.
     limit: ResponseLimit,
     /// The first thing that was wrong with it; told when it is sent.
@@ -67,7 +67,7 @@ impl Call {
             body: Body::Memory(Buffer::new()),
             around: Default::default(),
             watch: None,
-            mark: Mark::default(),
+            meta: RequestMeta::default(),
             limit: ResponseLimit::for_operation(operation),
             wrong: None,
         }
@@ -156,35 +156,35 @@ impl Call {
         self.limit
     }
 
-    /// It is one of the account's whose gate this is.
-    pub(crate) fn of_account(mut self, gate: &Gate) -> Self {
-        self.mark.gate = Some(gate.clone());
+    /// It is one of the account's whose limiter this is.
+    pub(crate) fn with_limiter(mut self, limiter: &AccountLimiter) -> Self {
+        self.meta.limiter = Some(limiter.clone());
         self
     }
 
     /// It does not wait where the account's requests do.
-    pub(crate) fn passing(mut self) -> Self {
-        self.mark.passes = true;
+    pub(crate) fn bypass_limiter(mut self) -> Self {
+        self.meta.bypass_limiter = true;
         self
     }
 
     /// Says when it may be sent again, where its method does not say it.
     pub(crate) fn repeated(mut self, repeat: Repeat) -> Self {
-        self.mark.repeat = Some(repeat);
+        self.meta.repeat = Some(repeat);
         self
     }
 
     /// Says what it costs of what the cloud allows the account; 1 unless told.
-    pub(crate) fn costing(mut self, units: u32) -> Self {
-        self.mark.cost = units;
+    pub(crate) fn cost(mut self, units: u32) -> Self {
+        self.meta.cost = units;
         self
     }
 
     /// The same, by what it is: its method, its operation, its URL.
     #[cfg(feature = "services-onedrive")]
-    pub(crate) fn costing_by(self, units: fn(&Method, Operation, &str) -> u32) -> Self {
+    pub(crate) fn cost_by(self, units: fn(&Method, Operation, &str) -> u32) -> Self {
         let cost = units(&self.method, self.operation, &self.url);
-        self.costing(cost)
+        self.cost(cost)
     }
 
     /// Sends a JSON body.
@@ -271,7 +271,7 @@ impl Call {
         *request.headers_mut() = self.headers;
         request.extensions_mut().insert(self.operation);
         request.extensions_mut().insert(ServiceOperation(self.template));
-        request.extensions_mut().insert(self.mark);
+        request.extensions_mut().insert(self.meta);
         let (before, after) = self.around;
         let has_source = file.is_some();
         match (self.body, file) {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     drive::{ByteStream, Error, ErrorKind, Result, Retry},
-    gate::Exhausted,
+    rate_limit::Exhausted,
 };
 
 /// The most of a file that is read into memory for a transport that cannot stream it, in bytes.

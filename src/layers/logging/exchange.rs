@@ -8,7 +8,7 @@ use opendal::{Buffer, raw::Operation};
 use tokio::time::Instant;
 
 use super::{LoggingLayer, TARGET, redact};
-use crate::gate::Attempt;
+use crate::rate_limit::Attempt;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

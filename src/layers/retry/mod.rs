@@ -15,7 +15,7 @@
 //!
 //! * On the transport it repeats a *request*: where that is safe by its method, where the cloud
 //!   said that it did nothing (429, 420, 509, 503 with `Retry-After`), or where the service marked
-//!   it ([`Mark`](crate::gate::Mark)). A pause that the cloud wants (`Retry-After` in seconds or as
+//!   it ([`RequestMeta`](crate::rate_limit::RequestMeta)). A pause that the cloud wants (`Retry-After` in seconds or as
 //!   a date, `RateLimit-Reset`, `Wait X seconds` in the answer) holds for all requests of that
 //!   account. Requests of services that are not drivedal's are taken to be one account by service,
 //!   name and host.
@@ -24,9 +24,9 @@
 //!   all tries becomes persistent, so that OpenDAL's own `RetryLayer`, above or below, does not
 //!   multiply them: a request that was tried in vain is not sent again within the same operation.
 //!
-//! Between the pauses it keeps a [`Pace`]: what the account may spend is known from
+//! Between the pauses it keeps a [`RateLimitConfig`]: what the account may spend is known from
 //! `RateLimit-Limit`, `-Remaining` and `-Reset`, or learnt from refusals; each request is weighed by
-//! what it costs ([`Mark::cost`](crate::gate::Mark::cost)), and waits for its turn in the order in
+//! what it costs ([`RequestMeta::cost`](crate::rate_limit::RequestMeta::cost)), and waits for its turn in the order in
 //! which it came.
 //!
 //! It takes the place of OpenDAL's `RetryLayer`. A pause longer than the 10 s that OpenDAL's
@@ -36,7 +36,6 @@
 
 mod bodies;
 mod event;
-mod pace;
 mod policy;
 mod service;
 #[cfg(all(test, feature = "drive"))]
@@ -58,17 +57,15 @@ use opendal::{
     raw::{Layer, Service, Servicer},
 };
 
-pub(crate) use self::pace::{Pacer, Told};
 pub use self::{
     event::{Event, Observer},
-    pace::Pace,
     policy::{Backoff, Budget, Policy},
 };
 use self::{service::Retrying, transport::Repeating};
-use crate::gate::Gate;
+use crate::rate_limit::AccountLimiter;
 
-/// The most gates of services that bring none of their own; beyond it, open ones are forgotten.
-const GATES_MAX: usize = 1024;
+/// The most limiters of services that bring none of their own; beyond it, open ones are forgotten.
+const LIMITERS_MAX: usize = 1024;
 
 /// The most hosts that are remembered to respond; beyond it they are all forgotten.
 const HOSTS_MAX: usize = 1024;
@@ -87,7 +84,7 @@ struct Core {
     observer: Option<Arc<dyn Observer>>,
     dice: Arc<dyn Fn() -> f64 + Send + Sync>,
     date: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    gates: Arc<Mutex<HashMap<String, Gate>>>,
+    limiters: Arc<Mutex<HashMap<String, AccountLimiter>>>,
     /// Hosts that have responded to a request.
     reached: Arc<Mutex<HashSet<String>>>,
 }
@@ -101,7 +98,7 @@ impl RetryLayer {
                 observer: None,
                 dice: Arc::new(fastrand::f64),
                 date: Arc::new(Timestamp::now),
-                gates: Arc::default(),
+                limiters: Arc::default(),
                 reached: Arc::default(),
             },
         }
@@ -155,13 +152,13 @@ impl Layer for RetryLayer {
 }
 
 impl Core {
-    /// The gate of a service's host.
-    fn gate(&self, key: String) -> Gate {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if gates.len() >= GATES_MAX && !gates.contains_key(&key) {
-            gates.retain(|_, gate| gate.closed_for().is_some());
+    /// The limiter of a service's host.
+    fn limiter(&self, key: String) -> AccountLimiter {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if limiters.len() >= LIMITERS_MAX && !limiters.contains_key(&key) {
+            limiters.retain(|_, limiter| limiter.paused_for().is_some());
         }
-        gates.entry(key).or_default().clone()
+        limiters.entry(key).or_default().clone()
     }
 
     /// Remembers that a host responds.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::pace::Pace;
+use crate::rate_limit::RateLimitConfig;
 
 /// How a cloud wants to be tried again. A value: change the fields you want otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Policy {
     /// is reported at once.
     pub retry_first_contact: bool,
     /// How fast the account is asked; `None`: as fast as the callers ask, but for pauses.
-    pub pace: Option<Pace>,
+    pub rate_limit: Option<RateLimitConfig>,
 }
 
 /// Exponential, with full jitter: before the n-th repeat, anything from nothing to
@@ -65,7 +65,7 @@ impl Default for Policy {
             longest_total: Duration::from_secs(300),
             budget: Some(Budget { reserve: 100.0, earned: 0.5 }),
             retry_first_contact: true,
-            pace: Some(Pace::default()),
+            rate_limit: Some(RateLimitConfig::default()),
         }
     }
 }
@@ -76,7 +76,7 @@ impl Policy {
     /// clients blocked.
     pub fn graph() -> Self {
         Self {
-            pace: Some(Pace { together: 16, ..Pace::default() }),
+            rate_limit: Some(RateLimitConfig::default().with_max_concurrency(16)),
             attempts: 8,
             longest_wait: Duration::from_secs(300),
             longest_total: Duration::from_secs(900),

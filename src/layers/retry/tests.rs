@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::{Backoff, Budget, Event, Policy, RetryLayer};
 use crate::{
     adapter::{DriveHandle, DriveService},
-    gate::{Exhausted, Gate, Mark, Repeat},
+    rate_limit::{AccountLimiter, Exhausted, Repeat, RequestMeta},
     services::{amazon_drive::AmazonDrive, onedrive::OneDrive, skydrive::SkyDrive},
     transport::{
         Call, Context,
@@ -105,7 +105,9 @@ async fn a_post_is_sent_again_only_if_nothing_has_happened() {
     for (repeat, sent) in [(Repeat::Always, 2), (Repeat::IfRefused, 1), (Repeat::Never, 1)] {
         let scripted = in_turn(vec![answer(500, ""), answer(200, "")]);
         let mut marked = request("POST");
-        marked.extensions_mut().insert(Mark { repeat: Some(repeat), ..Mark::default() });
+        marked
+            .extensions_mut()
+            .insert(RequestMeta { repeat: Some(repeat), ..RequestMeta::default() });
         let _ = over(&scripted, &layer(policy())).send(marked).await;
         assert_eq!(scripted.sent().len(), sent, "{repeat:?}");
     }
@@ -127,19 +129,23 @@ async fn a_pause_holds_for_all_of_the_account_and_nobody_asks_meanwhile() {
         }
     });
     let transport = over(&scripted, &layer(policy()));
-    let gate = Gate::new();
-    let ask = |url: &str, gate: Option<&Gate>, passes| {
+    let limiter = AccountLimiter::new();
+    let ask = |url: &str, limiter: Option<&AccountLimiter>, bypass_limiter| {
         let mut request = request("GET");
         *request.uri_mut() = url.parse().expect("a URL");
-        request.extensions_mut().insert(Mark { gate: gate.cloned(), passes, ..Mark::default() });
+        request.extensions_mut().insert(RequestMeta {
+            limiter: limiter.cloned(),
+            bypass_limiter,
+            ..RequestMeta::default()
+        });
         let transport = transport.clone();
         async move { transport.send(request).await.expect("an answer").status().as_u16() }
     };
-    let first = tokio::spawn(ask("http://a/1", Some(&gate), false));
+    let first = tokio::spawn(ask("http://a/1", Some(&limiter), false));
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (same, token, other) = tokio::join!(
-        ask("http://b/same-account", Some(&gate), false),
-        ask("http://a/token", Some(&gate), true),
+        ask("http://b/same-account", Some(&limiter), false),
+        ask("http://a/token", Some(&limiter), true),
         ask("http://a/other-account", None, false),
     );
     assert_eq!((first.await.expect("no panic"), same, token, other), (200, 200, 200, 200));

@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep};
 use super::{
     Core,
     event::Event,
-    verdict::{Verdict, limit, peek, repeat, told_pause},
+    verdict::{Verdict, limit, parse_retry_hint, peek, repeat},
     watch::host,
 };
 use crate::{
-    gate::{Attempt, Exhausted, Gate, Mark, Turn},
+    rate_limit::{AccountLimiter, Attempt, Exhausted, Permit, RequestMeta},
     transport::{status::pause, unreachable::Unreachable},
 };
 
@@ -27,7 +27,7 @@ const ACCOUNT_PAUSED: &str = "the cloud wants a pause";
 pub(super) struct Repeating {
     inner: HttpTransporter,
     core: Core,
-    /// Service and name, for those whose requests do not carry a gate.
+    /// Service and name, for those whose requests do not carry a limiter.
     account: String,
 }
 
@@ -43,16 +43,17 @@ impl HttpTransport for Repeating {
         if !matches!(request.uri().scheme_str(), Some("http" | "https")) {
             return self.inner.fetch(request).await;
         }
-        let mark = request.extensions().get::<Mark>().cloned().unwrap_or_default();
+        let meta = request.extensions().get::<RequestMeta>().cloned().unwrap_or_default();
         let host = host(&request);
-        let gate = mark.gate.unwrap_or_else(|| self.core.gate(format!("{} {host}", self.account)));
+        let limiter =
+            meta.limiter.unwrap_or_else(|| self.core.limiter(format!("{} {host}", self.account)));
         let sending = Sending {
             transport: self,
             host,
             what: label(&request),
-            gate,
-            passes: mark.passes,
-            cost: mark.cost,
+            limiter,
+            bypass_limiter: meta.bypass_limiter,
+            cost: meta.cost,
             begun: Instant::now(),
             attempts: 0,
         };
@@ -73,8 +74,8 @@ struct Sending<'t> {
     /// With its port where that is in the URL.
     host: String,
     what: String,
-    gate: Gate,
-    passes: bool,
+    limiter: AccountLimiter,
+    bypass_limiter: bool,
     cost: u32,
     begun: Instant,
     attempts: u32,
@@ -88,12 +89,12 @@ impl Sending<'_> {
     async fn send(mut self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
         let repeat = repeat(&request);
         loop {
-            let turn = self.pass().await?;
+            let permit = self.pass().await?;
             self.attempts += 1;
             let mut again = request.clone();
             again.extensions_mut().insert(Attempt(self.attempts));
             let sent = Instant::now();
-            let (outcome, verdict, named) = self.sent(again, sent, turn).await;
+            let (outcome, verdict, named) = self.sent(again, sent, permit).await;
             if verdict == Verdict::Answered {
                 return outcome;
             }
@@ -118,7 +119,7 @@ impl Sending<'_> {
         &self,
         request: Request<Buffer>,
         sent: Instant,
-        turn: Option<Turn>,
+        permit: Option<Permit>,
     ) -> (Result<Response<HttpBody>>, Verdict, Option<Duration>) {
         let answer = match self.transport.inner.fetch(request).await {
             Err(error) => {
@@ -130,9 +131,10 @@ impl Sending<'_> {
         self.core().note_reached(&self.host);
         let verdict = Verdict::of_answer(answer.status(), answer.headers());
         if verdict == Verdict::Answered {
-            self.gate.answered(self.core().policy.budget.map_or(0.0, |budget| budget.earned));
-            if let Some(turn) = turn {
-                turn.answered(limit(answer.headers()));
+            self.limiter
+                .record_success(self.core().policy.budget.map_or(0.0, |budget| budget.earned));
+            if let Some(permit) = permit {
+                permit.record_success(limit(answer.headers()));
             }
             return (Ok(answer), verdict, None);
         }
@@ -140,10 +142,10 @@ impl Sending<'_> {
         let (words, body) = peek(body).await;
         let mut named = pause(&parts.headers, || (self.core().date)());
         if verdict == Verdict::Refused {
-            named = named.or_else(|| told_pause(&words));
+            named = named.or_else(|| parse_retry_hint(&words));
             let pause = self.close(named, sent, parts.status.as_u16());
-            if let Some(turn) = turn {
-                turn.refused(sent, pause, limit(&parts.headers));
+            if let Some(permit) = permit {
+                permit.record_refusal(sent, pause, limit(&parts.headers));
             }
         }
         (Ok(Response::from_parts(parts, body)), verdict, named)
@@ -152,37 +154,37 @@ impl Sending<'_> {
     /// The whole account pauses.
     fn close(&self, named: Option<Duration>, sent: Instant, status: u16) -> Duration {
         let core = self.core();
-        let refusals = self.gate.refused(sent);
+        let refusals = self.limiter.record_refusal(sent);
         let pause = named
             .or(core.policy.unnamed_pause)
             .unwrap_or_else(|| core.policy.wait(refusals, (core.dice)()));
-        self.gate.close(pause);
+        self.limiter.pause(pause);
         let (account, why) = (&*self.transport.account, &*status.to_string());
         core.tell(Event::Paused { account, why, pause });
         pause
     }
 
-    /// Waits at the gate, and for a turn.
-    async fn pass(&self) -> Result<Option<Turn>> {
-        if self.passes {
+    /// Waits at the limiter, and for a permit.
+    async fn pass(&self) -> Result<Option<Permit>> {
+        if self.bypass_limiter {
             return Ok(None);
         }
         let policy = &self.core().policy;
         let last = self.begun + policy.longest_total;
         // A request that was refused has announced its wait already.
         if self.attempts == 0
-            && let Some(left) = self.gate.closed_for()
+            && let Some(left) = self.limiter.paused_for()
             && left <= policy.longest_wait
         {
             self.announce_wait(ACCOUNT_PAUSED, left);
         }
-        let waited = match policy.pace.filter(|_| self.cost > 0) {
+        let waited = match policy.rate_limit.filter(|_| self.cost > 0) {
             None => {
                 let deadline = last.min(Instant::now() + policy.longest_wait);
-                self.gate.passed(deadline).await.map(|()| None)
+                self.limiter.wait_open(deadline).await.map(|()| None)
             }
-            Some(pace) => {
-                self.gate.turn(self.cost, &pace, policy.longest_wait, last).await.map(Some)
+            Some(config) => {
+                self.limiter.acquire(self.cost, &config, policy.longest_wait, last).await.map(Some)
             }
         };
         waited.map_err(|pause| {
@@ -206,7 +208,7 @@ impl Sending<'_> {
         let core = self.core();
         let policy = &core.policy;
         let free = verdict == Verdict::Refused && named.is_some();
-        let in_budget = |reserve| free || self.gate.spend(reserve);
+        let in_budget = |reserve| free || self.limiter.spend_retry(reserve);
         if self.attempts >= policy.attempts
             || !policy.budget.is_none_or(|budget| in_budget(budget.reserve))
         {
@@ -216,8 +218,8 @@ impl Sending<'_> {
             Some(named) => named,
             None => policy.wait(self.attempts, (core.dice)()),
         };
-        if verdict == Verdict::Refused && !self.passes {
-            wait = self.gate.closed_for().unwrap_or_default();
+        if verdict == Verdict::Refused && !self.bypass_limiter {
+            wait = self.limiter.paused_for().unwrap_or_default();
         }
         if wait > policy.longest_wait || self.begun.elapsed() + wait > policy.longest_total {
             return Err(Some(wait));
@@ -225,8 +227,8 @@ impl Sending<'_> {
         let (what, attempt) = (&*self.what, self.attempts);
         core.tell(Event::Repeated { what, why, attempt, after: wait });
         self.announce_wait(why, wait);
-        // At the gate a longer pause is waited for.
-        let at_gate = verdict == Verdict::Refused && !self.passes;
+        // At the limiter a longer pause is waited for.
+        let at_gate = verdict == Verdict::Refused && !self.bypass_limiter;
         Ok(if at_gate { Duration::ZERO } else { wait })
     }
 

@@ -8,7 +8,7 @@ use super::{
     event::Event,
     watch::{Running, Watch},
 };
-use crate::gate::Exhausted;
+use crate::rate_limit::Exhausted;
 
 /// Counts the tries of a call, and waits between them.
 pub(super) struct Tries {

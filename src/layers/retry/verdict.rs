@@ -6,9 +6,8 @@ use futures::{StreamExt, stream};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use opendal::{Buffer, Error, HttpBody};
 
-use super::Told;
 use crate::{
-    gate::{Mark, Repeat},
+    rate_limit::{RateLimitHeaders, Repeat, RequestMeta},
     transport::{
         status::{self, PAUSE_MAX, Transience},
         unreachable::Unreachable,
@@ -67,7 +66,7 @@ impl Verdict {
 /// When a request may be sent again: as it is marked, else by its method (RFC 9110, 9.2.2). With a
 /// condition the second one would meet what the first has done.
 pub(super) fn repeat<T>(request: &Request<T>) -> Repeat {
-    if let Some(repeat) = request.extensions().get::<Mark>().and_then(|mark| mark.repeat) {
+    if let Some(repeat) = request.extensions().get::<RequestMeta>().and_then(|meta| meta.repeat) {
         return repeat;
     }
     let conditions = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
@@ -80,7 +79,7 @@ pub(super) fn repeat<T>(request: &Request<T>) -> Repeat {
 }
 
 /// What headers say of a limit: all three of them, or nothing.
-pub(super) fn limit(headers: &HeaderMap) -> Option<Told> {
+pub(super) fn limit(headers: &HeaderMap) -> Option<RateLimitHeaders> {
     let number = |name: &str| {
         // A policy or a list may follow.
         let text = headers.get(name)?.to_str().ok()?.split([',', ';']).next()?;
@@ -90,11 +89,11 @@ pub(super) fn limit(headers: &HeaderMap) -> Option<Told> {
     let remaining = number("ratelimit-remaining")?.min(limit);
     let reset = number("ratelimit-reset")?.min(PAUSE_MAX.as_secs_f64());
     let reset = Duration::try_from_secs_f64(reset).ok()?;
-    Some(Told { limit, remaining, reset })
+    Some(RateLimitHeaders { limit, remaining, reset })
 }
 
 /// The pause that words name: `Wait 7 seconds`, `try again in 7 seconds`.
-pub(super) fn told_pause(words: &str) -> Option<Duration> {
+pub(super) fn parse_retry_hint(words: &str) -> Option<Duration> {
     let words = words.to_ascii_lowercase();
     ["wait", "again in"].iter().find_map(|begin| {
         let (_, rest) = words.split_once(begin)?;
@@ -172,14 +171,14 @@ mod tests {
             ("ratelimit-reset", "7"),
         ];
         let reset = Duration::from_secs(7);
-        assert_eq!(of(&all), Some(Told { limit: 1250.0, remaining: 200.0, reset }));
+        assert_eq!(of(&all), Some(RateLimitHeaders { limit: 1250.0, remaining: 200.0, reset }));
         assert_eq!(of(&all[1..]), None);
         assert_eq!(of(&[all[0], all[1], ("ratelimit-reset", "soon")]), None);
     }
 
     #[test]
     fn a_pause_is_read_out_of_words() {
-        let told = |words: &str| told_pause(words).map(|pause| pause.as_secs());
+        let told = |words: &str| parse_retry_hint(words).map(|pause| pause.as_secs());
         assert_eq!(told(r#"{"error":{"message":"Please wait 7 seconds."}}"#), Some(7));
         assert_eq!(told("Wait 1 second"), Some(1));
         assert_eq!(told("Throttled. Try again in 30 seconds"), Some(30));

@@ -10,7 +10,7 @@ use opendal::{
     Buffer, Error, ErrorKind, HttpBody, HttpTransport, HttpTransporter, OperationContext, Result,
 };
 
-use crate::gate::Exhausted;
+use crate::rate_limit::Exhausted;
 
 /// Requests of an operation that were tried in vain. A service makes a fresh temporary error of an
 /// answer, and knows nothing of how often it was asked for.

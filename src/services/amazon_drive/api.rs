@@ -28,7 +28,7 @@ use super::{
 use crate::{
     auth::TokenSource,
     drive::{Context, Error, ErrorKind, Result, Secret},
-    gate::Gate,
+    rate_limit::AccountLimiter,
     services::options::base_address,
     transport::{Call, Incoming, Reply, UrlPolicy},
 };
@@ -51,7 +51,7 @@ pub struct Client {
     urls: UrlPolicy,
     headers: HeaderMap,
     tokens: TokenSource,
-    gate: Gate,
+    limiter: AccountLimiter,
     /// An asynchronous mutex makes it a single flight: who waits takes over if the first is dropped.
     endpoints: Mutex<Option<(Arc<Endpoints>, Instant)>>,
 }
@@ -77,7 +77,7 @@ impl Client {
             urls,
             headers: HeaderMap::new(),
             tokens,
-            gate: Gate::new(),
+            limiter: AccountLimiter::new(),
             endpoints: Mutex::default(),
         })
     }
@@ -174,7 +174,7 @@ impl Client {
     async fn signed(&self, cx: &Context, call: impl Fn() -> Call) -> Result<Incoming> {
         let token = self.tokens.token(cx).await?;
         let send = |token: &Secret| {
-            let call = call().headers(&self.headers).of_account(&self.gate);
+            let call = call().headers(&self.headers).with_limiter(&self.limiter);
             cx.fetch(call.bearer(token, &self.urls))
         };
         let answer = send(&token).await?;

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     auth::TokenSource,
     drive::{Conditions, Context, Result, Secret},
-    gate::Gate,
+    rate_limit::AccountLimiter,
     services::options::base_address,
     transport::{Call, Incoming, Reply, UrlPolicy},
 };
@@ -57,7 +57,7 @@ pub struct Client {
     urls: Arc<UrlPolicy>,
     tokens: TokenSource,
     headers: Arc<HeaderMap>,
-    gate: Gate,
+    limiter: AccountLimiter,
     paths: Paths,
 }
 
@@ -73,7 +73,7 @@ impl Client {
             endpoint: endpoint.trim_end_matches('/').into(),
             tokens,
             headers: Arc::default(),
-            gate: Gate::new(),
+            limiter: AccountLimiter::new(),
             paths: Paths::default(),
         })
     }
@@ -114,9 +114,9 @@ impl Client {
     ) -> Result<(Incoming, Secret)> {
         let signed = |token: &Secret| {
             call()
-                .costing_by(resource_units)
+                .cost_by(resource_units)
                 .headers(&self.headers)
-                .of_account(&self.gate)
+                .with_limiter(&self.limiter)
                 .bearer(token, &self.urls)
         };
         let token = self.tokens.token(cx).await?;

@@ -31,7 +31,7 @@ use crate::{
     adapter::DriveHandle,
     auth::TokenSource,
     drive::{Context, Result, Secret},
-    gate::Gate,
+    rate_limit::AccountLimiter,
     services::options::base_address,
     transport::{Call, Incoming, Reply, ResponseLimit, UrlPolicy, segment},
 };
@@ -65,7 +65,7 @@ pub struct Client {
     urls: UrlPolicy,
     headers: HeaderMap,
     tokens: TokenSource,
-    gate: Gate,
+    limiter: AccountLimiter,
 }
 
 impl Client {
@@ -76,8 +76,8 @@ impl Client {
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the API's endpoint", endpoint)?;
         let urls = UrlPolicy::for_endpoint(&endpoint)?;
-        let (headers, gate) = (HeaderMap::new(), Gate::new());
-        let client = Self { endpoint, storage: String::new(), urls, headers, tokens, gate };
+        let (headers, limiter) = (HeaderMap::new(), AccountLimiter::new());
+        let client = Self { endpoint, storage: String::new(), urls, headers, tokens, limiter };
         client.with_storage(STORAGE_ENDPOINT)
     }
 
@@ -149,7 +149,7 @@ impl Client {
     ) -> Call {
         Call::new(operation, method, format!("{}{path}", self.endpoint), template)
             .headers(&self.headers)
-            .of_account(&self.gate)
+            .with_limiter(&self.limiter)
             .limit(match operation {
                 // This cloud does not page by itself.
                 Operation::List => ResponseLimit::FOLDER,

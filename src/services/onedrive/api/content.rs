@@ -6,7 +6,7 @@ use opendal::raw::Operation;
 use super::{BEHAVIOR, Client, conditional};
 use crate::{
     drive::{Body, ByteRange, Conditions, Context, Download, Result, Secret, Ticket},
-    gate::Repeat,
+    rate_limit::Repeat,
     services::onedrive::{
         address::Address,
         error::failure,
@@ -30,7 +30,7 @@ impl Client {
         let call = |range: &ByteRange| {
             let url = &ticket.url;
             let call = Call::to_link(Operation::Read, Method::GET, url, "{ticket}", &self.urls);
-            asking_for(call.of_account(&self.gate).costing(0), range)
+            asking_for(call.with_limiter(&self.limiter).cost(0), range)
         };
         let mut answer = cx.fetch(call(range)).await?;
         if refuses_long_suffix(range, &answer) {

@@ -62,8 +62,8 @@ impl Client {
     pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<Monitored> {
         let operation = Operation::Copy;
         let call = Call::to_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
-            .of_account(&self.gate)
-            .costing(0);
+            .with_limiter(&self.limiter)
+            .cost(0);
         let reply = cx.send(call).await?;
         // Once ready, some hosts redirect to the new item, which without a token says 401.
         if reply.redirected || reply.status == StatusCode::SEE_OTHER {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{BEHAVIOR, Client, conditional, succeeded};
 use crate::{
     drive::{Body, Conditions, Context, Result, Secret},
-    gate::Repeat,
+    rate_limit::Repeat,
     services::onedrive::{
         address::Address,
         model::{ConflictBehavior, DriveItem, UploadSession, Uploadable},
@@ -136,7 +136,7 @@ impl Client {
     /// A request to a session, which authenticates itself.
     fn to_session(&self, method: Method, session: &Secret) -> Call {
         Call::to_link(Operation::Write, method, session, "{upload session}", &self.urls)
-            .of_account(&self.gate)
-            .costing(0)
+            .with_limiter(&self.limiter)
+            .cost(0)
     }
 }

@@ -188,7 +188,7 @@ impl Client {
     fn bits(&self, to: &BitsTarget, packet: &'static str) -> Call {
         let url = format!("{}/{}", self.storage.replace("{cid}", &to.cid), to.path);
         Call::new(Operation::Write, Method::POST, url, "{storage host}")
-            .of_account(&self.gate)
+            .with_limiter(&self.limiter)
             .header(HeaderName::from_static("x-http-method-override"), "BITS_POST")
             .header(PACKET_TYPE, packet)
     }

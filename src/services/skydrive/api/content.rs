@@ -6,7 +6,7 @@ use opendal::raw::Operation;
 use super::{Client, form::Form, path};
 use crate::{
     drive::{Body, ByteRange, Context, Download, Result, Secret},
-    gate::Repeat,
+    rate_limit::Repeat,
     services::skydrive::{
         error::{refused, unexplained},
         model::{Location, Uploaded},
@@ -55,7 +55,7 @@ impl Client {
     ) -> Result<Download> {
         let call = |range: &ByteRange| {
             let call = Call::to_link(Operation::Read, Method::GET, source, "{source}", &self.urls);
-            asking_for(call.of_account(&self.gate), range)
+            asking_for(call.with_limiter(&self.limiter), range)
         };
         let mut answer = cx.fetch(call(range)).await?;
         if refuses_long_suffix(range, &answer) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Client, content::has_bytes, path};
 use crate::{
     drive::{ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
-    gate::Repeat,
+    rate_limit::Repeat,
     services::skydrive::{
         error::refused,
         model::{Comment, Linked, Listed, Location, Tag},
