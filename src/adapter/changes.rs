@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use super::{DriveHandle, error::to_opendal};
 use crate::{
-    drive::{self, Conditions, Context, Cursor, ErrorKind, Item, ItemId, Kind, Place},
+    drive::{self, Conditions, Context, Cursor, ErrorKind, Item, ItemId, ItemRef, Kind},
     layers::cache::{ChangeSource, Changes, Position},
 };
 
@@ -167,7 +167,7 @@ impl DriveChanges {
         if let Some(spot) = state.heard.get(&folder).or_else(|| state.asked.get(&folder)) {
             return Ok(Some(spot.clone()));
         }
-        let place = Place::of(&folder);
+        let place = ItemRef::from_id(&folder);
         match self.handle.core.drive.item(cx, &place, &Conditions::default()).await {
             Ok(item) => {
                 let spot = Spot::of(&item);
@@ -194,7 +194,7 @@ impl DriveChanges {
 
     async fn begin(&self, cx: &Context) -> drive::Result<Cursor> {
         let core = &self.handle.core;
-        let root = Place::of(core.root(cx).await?);
+        let root = ItemRef::from_id(core.root(cx).await?);
         let root = core.drive.item(cx, &root, &Conditions::default()).await?.id;
         let begun = core.drive.changes(cx, None).await?.next;
         *self.state.lock().await = State { root: Some(root), ..State::default() };

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path, rename::taken};
 use crate::drive::{
-    Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result,
+    Context, CopyJob, CopyStatus, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result,
 };
 
 /// The longest time that a copy is waited for. Clouds queue large ones.
@@ -86,10 +86,10 @@ impl DriveCopier {
             copying => copying,
         };
         match copying {
-            Ok(Copying::Running { job, ask_in }) => {
+            Ok(CopyStatus::Running { job, ask_in }) => {
                 Ok(State::Running { job, size, begun: asked, not_before: asked + ask_in, folder })
             }
-            Ok(Copying::Done(copy)) => self.done(copy, size, &folder),
+            Ok(CopyStatus::Done(copy)) => self.done(copy, size, &folder),
             Err(error) => {
                 core.index.doubt(&folder, &core.fold(&target.name));
                 Err(taken(error, self.if_exists))
@@ -129,15 +129,15 @@ impl DriveCopier {
                 sleep_until(*not_before).await;
                 let status = self.core.drive.copy_status(&self.cx, job).await;
                 match status.map_err(|error| taken(error, self.if_exists))? {
-                    Copying::Running { .. } if begun.elapsed() > COPY_MAX => {
+                    CopyStatus::Running { .. } if begun.elapsed() > COPY_MAX => {
                         return Err(never_done());
                     }
-                    Copying::Running { job, ask_in } => {
+                    CopyStatus::Running { job, ask_in } => {
                         let not_before = Instant::now() + ask_in.max(Duration::from_millis(50));
                         let (size, begun, folder) = (*size, *begun, folder.clone());
                         self.state = State::Running { job, size, begun, not_before, folder };
                     }
-                    Copying::Done(item) => self.state = self.done(item, *size, folder)?,
+                    CopyStatus::Done(item) => self.state = self.done(item, *size, folder)?,
                 }
             }
             State::Copied(metadata) => {

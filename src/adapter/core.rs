@@ -1,7 +1,7 @@
 //! From paths to places: the drive, what is known of it, and where a path leads.
 //!
 //! Two kinds of drives meet here. One that knows paths is asked by path; the index then only adds
-//! what saves a look (kind, ticket). One that is walked by id is asked for one folder after the
+//! what saves a look (kind, download URL). One that is walked by id is asked for one folder after the
 //! other, as far as the index does not know the way.
 //!
 //! An answer is never older than the index allows: an edge is trusted for
@@ -26,8 +26,8 @@ use super::{
     walk::Walk,
 };
 use crate::drive::{
-    ByteRange, Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Kind,
-    Place, Result, Target,
+    ByteRange, Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, ItemRef,
+    Kind, Result, Target,
 };
 
 /// How old an edge may be for what overwrites by id, deletes or renames.
@@ -60,7 +60,7 @@ impl fmt::Debug for Core {
 /// Where a path led.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    pub(super) place: Place,
+    pub(super) place: ItemRef,
     /// What is known of the item; always there in a drive that is walked by id.
     pub(super) item: Option<Arc<Item>>,
     /// The item was asked for on this very walk.
@@ -96,7 +96,7 @@ impl Core {
 
     /// Refuses a name that the cloud would refuse, before anything is sent.
     pub(super) fn check_name(&self, name: &str) -> Result<()> {
-        match (self.capabilities().refuses_name)(name) {
+        match (self.capabilities().validate_name)(name) {
             None => Ok(()),
             Some(why) => Err(Error::new(
                 ErrorKind::Invalid,
@@ -270,7 +270,7 @@ impl Core {
             (self.below(cx, parents).await?, self.path_folder(parents))
         } else {
             let id = self.ensure_folder(cx, parents).await?;
-            (Place::of(&id), Folder::Id(id))
+            (ItemRef::from_id(&id), Folder::Id(id))
         };
         let folded = self.fold(name);
         let occupant = match self.index.look(&folder, &folded, NOW) {
@@ -286,7 +286,7 @@ impl Core {
         for name in names {
             let mut walk = Walk::new(self, cx, self.settings.index_ttl);
             let folder = Folder::Id(parent.clone());
-            let child = match walk.step(&folder, &Place::of(&parent), name).await {
+            let child = match walk.step(&folder, &ItemRef::from_id(&parent), name).await {
                 Ok((item, _)) => item,
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     self.make_folder(cx, &parent, name).await?
@@ -314,7 +314,8 @@ impl Core {
         }
         self.check_name(name)?;
         let asked = Instant::now();
-        let target = Target { folder: Place::of(parent), name: name.to_owned(), occupant: None };
+        let target =
+            Target { folder: ItemRef::from_id(parent), name: name.to_owned(), occupant: None };
         match self.drive.make_folder(cx, &target).await {
             Ok(item) => {
                 let item = Arc::new(item);
@@ -335,7 +336,7 @@ impl Core {
         }
     }
 
-    /// Waits until nobody else asks for the ticket of the file at a path.
+    /// Waits until nobody else asks for the download URL of the file at a path.
     pub(super) async fn turn_to_ask(&self, path: &Path) -> OwnedMutexGuard<()> {
         // No folder has such an id.
         let asking = ItemId::from("ticket");
@@ -353,8 +354,8 @@ impl Core {
     }
 
     /// A path below the root, for a drive that is asked by path.
-    pub(super) async fn below(&self, cx: &Context, names: &[String]) -> Result<Place> {
-        Ok(Place::Below { anchor: self.root(cx).await?.clone(), path: names.join("/").into() })
+    pub(super) async fn below(&self, cx: &Context, names: &[String]) -> Result<ItemRef> {
+        Ok(ItemRef::Path { base: self.root(cx).await?.clone(), path: names.join("/").into() })
     }
 
     /// The index's key of a folder in a drive that is asked by path.

@@ -16,8 +16,8 @@ use super::{
     path::Path,
 };
 use crate::drive::{
-    Conditions, Context, Cursor, Depth, Error, ErrorKind, Item, Kind, PageGuard, Place, Removal,
-    Result,
+    Conditions, Context, Cursor, DeleteTarget, Depth, Error, ErrorKind, Item, ItemRef, Kind,
+    PageGuard, Result,
 };
 
 /// Removals on their way, as many in one request as the cloud takes.
@@ -25,7 +25,7 @@ use crate::drive::{
 pub struct DriveDeleter {
     core: Arc<Core>,
     cx: Context,
-    waiting: Vec<(Removal, Found, Path)>,
+    waiting: Vec<(DeleteTarget, Found, Path)>,
 }
 
 impl DriveDeleter {
@@ -53,7 +53,7 @@ impl DriveDeleter {
             },
         };
         let parents = found.item.as_ref().map_or_else(Vec::new, |item| item.parents.clone());
-        let removal = Removal { place: found.place.clone(), kind, parents };
+        let removal = DeleteTarget { place: found.place.clone(), kind, parents };
         self.waiting.push((removal, found, path));
         Ok(())
     }
@@ -130,8 +130,8 @@ impl DriveDeleter {
         for item in items {
             self.make_room().await?;
             let parent = match &found.place {
-                Place::Item { id, .. } => id.clone(),
-                Place::Below { anchor, .. } => anchor.clone(),
+                ItemRef::Item { id, .. } => id.clone(),
+                ItemRef::Path { base, .. } => base.clone(),
             };
             let child = self.core.path(&item.name)?;
             let folder = match self.core.capabilities().paths {
@@ -139,8 +139,8 @@ impl DriveDeleter {
                 false => Folder::Id(parent.clone()),
             };
             let folded = self.core.fold(&item.name);
-            let place = Place::Item { id: item.id.clone(), via: Some(parent) };
-            let removal = Removal {
+            let place = ItemRef::Item { id: item.id.clone(), parent: Some(parent) };
+            let removal = DeleteTarget {
                 place: place.clone(),
                 kind: Some(item.kind),
                 parents: item.parents.clone(),
@@ -205,8 +205,8 @@ impl Core {
         let Some((folder, folded)) = &found.edge else { return };
         self.index.remove(folder, folded);
         match &found.place {
-            Place::Item { id, .. } => self.index.forget(&Folder::Id(id.clone())),
-            Place::Below { .. } => {}
+            ItemRef::Item { id, .. } => self.index.forget(&Folder::Id(id.clone())),
+            ItemRef::Path { .. } => {}
         }
         if let Folder::Path(_) = folder {
             let Folder::Path(itself) = self.path_folder(path.names()) else { return };

@@ -23,12 +23,9 @@ use super::{
     upload::{Stop, Upload},
     write::too_large,
 };
-use crate::{
-    drive::{
-        Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Result, UploadSession,
-        WriteOptions,
-    },
-    transport::Leaving,
+use crate::drive::{
+    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Result, UploadProgress,
+    UploadSession, WriteOptions,
 };
 
 /// How [`DriveHandle::upload_file`] writes.
@@ -44,7 +41,7 @@ pub struct FileUpload {
     /// [`Announce::deferred_check`](crate::Announce::deferred_check).
     pub deferred_check: bool,
     /// Told how far a file is that goes in one request; of fragments `on_saved` tells.
-    pub leaving: Option<Leaving>,
+    pub progress: Option<UploadProgress>,
 }
 
 /// A file that has arrived.
@@ -235,7 +232,7 @@ async fn send(
         return Err(too_large(size, total_max));
     }
     let changed = Timestamp::try_from(stamp.modified()).ok();
-    let (cx, requests) = cx.telling(options.leaving.clone()).counting();
+    let (cx, requests) = cx.with_progress(options.progress.clone()).counting();
     let mut upload = upload_of(core, cx, path, size, options)?;
     let resume = match resume {
         Some(saved) if saved.path != path => {
@@ -269,7 +266,7 @@ async fn send(
             upload.sent = size;
             let stamp = Arc::new(stamp);
             let read_all: Arc<AtomicBool> = Arc::default();
-            upload.cx = upload.cx.guarding(stamp.guard(&read_all));
+            upload.cx = upload.cx.with_guard(stamp.guard(&read_all));
             let sent = upload.send_at_once(Body::File { file, len: size }).await;
             let unchanged = stamp.check();
             match (sent, unchanged) {

@@ -6,7 +6,7 @@ use opendal::Operator;
 
 use super::{LeftOut, core::Core, error::to_opendal, spool::SPILL};
 use crate::drive::{
-    Account, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, Place, Quota,
+    Account, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, ItemRef, Quota,
 };
 
 /// A drive's extras: quota, account, items by id. It shares the service's drive, index and root.
@@ -117,7 +117,7 @@ impl DriveHandle {
     pub fn sends_in_fragments(&self, size: u64) -> bool {
         let capabilities = self.core.capabilities();
         let large = |from| size >= from || size > capabilities.single_max;
-        size > 0 && capabilities.session.is_some_and(|limits| large(limits.from))
+        size > 0 && capabilities.session.is_some_and(|limits| large(limits.min_size))
     }
 
     /// Whether a writer would have to collect a file of so many bytes on the disk before the first of
@@ -127,7 +127,7 @@ impl DriveHandle {
     }
 
     async fn top(&self, cx: &Context) -> crate::drive::Result<ItemId> {
-        let root = Place::of(self.core.root(cx).await?);
+        let root = ItemRef::from_id(self.core.root(cx).await?);
         Ok(self.core.drive.item(cx, &root, &Conditions::default()).await?.id)
     }
 
@@ -148,7 +148,7 @@ impl DriveHandle {
         let mut at = id.clone();
         let mut folder = None;
         while at != drive_root {
-            let item = core.drive.item(cx, &Place::of(&at), &Conditions::default()).await?;
+            let item = core.drive.item(cx, &ItemRef::from_id(&at), &Conditions::default()).await?;
             folder.get_or_insert(item.is_folder());
             // A folder may contain itself by links.
             let Some(parent) = item.parents.into_iter().next().filter(|_| names.len() < 1_000)

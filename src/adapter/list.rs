@@ -34,8 +34,8 @@ use super::{
     tree::Tree,
 };
 use crate::drive::{
-    Conditions, Context, Cursor, Depth, Error, ErrorKind, Item, ItemId, Page, PageGuard, Place,
-    Result, Trees,
+    Conditions, Context, Cursor, Depth, Error, ErrorKind, Item, ItemId, ItemRef, Page, PageGuard,
+    RecursiveList, Result,
 };
 
 /// A listing under way.
@@ -74,7 +74,7 @@ struct Begin {
 
 /// A folder's next page.
 struct Job {
-    place: Place,
+    place: ItemRef,
     key: Folder,
     shown: String,
     prefix: Option<String>,
@@ -150,22 +150,22 @@ impl DriveLister {
             let at_root = folder.names().is_empty();
             let whole = self.recursive
                 && prefix.is_none()
-                && match core.capabilities().trees {
-                    Trees::No => false,
-                    Trees::Root => at_root,
-                    Trees::Any => true,
+                && match core.capabilities().recursive_list {
+                    RecursiveList::No => false,
+                    RecursiveList::Root => at_root,
+                    RecursiveList::Any => true,
                 };
             let key = match &found.place {
-                Place::Item { id, .. } => Folder::Id(id.clone()),
-                Place::Below { .. } => core.path_folder(folder.names()),
+                ItemRef::Item { id, .. } => Folder::Id(id.clone()),
+                ItemRef::Path { .. } => core.path_folder(folder.names()),
             };
             if whole {
                 let id = match &found.place {
-                    Place::Item { id, .. } | Place::Below { anchor: id, .. } => id.clone(),
+                    ItemRef::Item { id, .. } | ItemRef::Path { base: id, .. } => id.clone(),
                 };
                 let asked_by = found.item.as_ref().map_or(id, |item| item.id.clone());
                 self.tree =
-                    Some(Tree::new(asked_by, shown.clone(), core.capabilities().several_parents));
+                    Some(Tree::new(asked_by, shown.clone(), core.capabilities().multi_parent));
             }
             self.waiting.push_back(Job {
                 above: folder_id(&found.place).map(|id| Arc::new(Above { id, above: None })),
@@ -338,7 +338,7 @@ impl DriveLister {
         };
         let fold = |name: &str| core.fold(name);
         tree.take_in(page.items, page.next.is_none(), &fold, &mut show, leave_out);
-        // What the tree says of the files, their tickets above all, saves a request for each.
+        // What the tree says of the files, their download URLs above all, saves a request for each.
         let asked = job.asked.unwrap_or_else(Instant::now);
         for (folder, items) in learnt {
             core.index.learn(&folder, items, false, asked);
@@ -380,8 +380,8 @@ impl DriveLister {
         }
         if self.recursive && item.is_folder() && !contains_itself(&job.above, &item.id) {
             let key = below(&job.key, item, &self.core);
-            let via = folder_id(&job.place);
-            self.waiting.push_back(Job::below(via, &job.above, key, shown, item));
+            let parent = folder_id(&job.place);
+            self.waiting.push_back(Job::below(parent, &job.above, key, shown, item));
         }
         true
     }
@@ -390,14 +390,14 @@ impl DriveLister {
 impl Job {
     /// The first page of a folder that a listing came upon.
     fn below(
-        via: Option<ItemId>,
+        parent: Option<ItemId>,
         above: &Option<Arc<Above>>,
         key: Folder,
         shown: String,
         item: &Item,
     ) -> Self {
         Self {
-            place: Place::Item { id: item.id.clone(), via },
+            place: ItemRef::Item { id: item.id.clone(), parent },
             key,
             shown,
             prefix: None,
@@ -435,10 +435,10 @@ fn not_a_folder() -> Error {
     Error::new(ErrorKind::NotAFolder, "a file has no entries")
 }
 
-fn folder_id(place: &Place) -> Option<ItemId> {
+fn folder_id(place: &ItemRef) -> Option<ItemId> {
     match place {
-        Place::Item { id, .. } => Some(id.clone()),
-        Place::Below { .. } => None,
+        ItemRef::Item { id, .. } => Some(id.clone()),
+        ItemRef::Path { .. } => None,
     }
 }
 

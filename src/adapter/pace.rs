@@ -22,7 +22,7 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(limits: SessionLimits) -> Self {
-        Self { limits, size: limits.usual }
+        Self { limits, size: limits.default_fragment }
     }
 
     /// Bytes of the next fragment.
@@ -54,10 +54,11 @@ impl Pace {
     }
 
     fn set(&mut self, size: u64) {
-        let SessionLimits { multiple, usual, largest, .. } = self.limits;
-        let multiple = multiple.max(1);
-        let floor = SMALLEST.next_multiple_of(multiple).min(usual);
-        self.size = (size.clamp(floor, largest.max(floor)) / multiple * multiple).max(multiple);
+        let SessionLimits { alignment, default_fragment, max_fragment, .. } = self.limits;
+        let alignment = alignment.max(1);
+        let floor = SMALLEST.next_multiple_of(alignment).min(default_fragment);
+        self.size =
+            (size.clamp(floor, max_fragment.max(floor)) / alignment * alignment).max(alignment);
     }
 }
 
@@ -68,8 +69,12 @@ mod tests {
     use super::*;
 
     const UNIT: u64 = 320 << 10;
-    const LIMITS: SessionLimits =
-        SessionLimits { from: 32 * UNIT, multiple: UNIT, usual: 32 * UNIT, largest: 191 * UNIT };
+    const LIMITS: SessionLimits = SessionLimits {
+        min_size: 32 * UNIT,
+        alignment: UNIT,
+        default_fragment: 32 * UNIT,
+        max_fragment: 191 * UNIT,
+    };
 
     /// How many fragments a file takes on a line of so many bytes a second, and the longest time
     /// of one after the first.
@@ -114,7 +119,7 @@ mod tests {
                     _ => pace.took(pace.size(), Duration::from_millis(milliseconds)),
                 }
                 prop_assert!(pace.size().is_multiple_of(UNIT));
-                prop_assert!((UNIT..=LIMITS.largest).contains(&pace.size()));
+                prop_assert!((UNIT..=LIMITS.max_fragment).contains(&pace.size()));
             }
         }
     }

@@ -15,7 +15,7 @@
 //! the end of the stream is then an error instead of a clean end. What is known of a file may be
 //! older than its bytes, so before they are called wrong the item is requested again.
 //!
-//! Ranges of one file that are read side by side share one ticket: who finds none waits for the
+//! Ranges of one file that are read side by side share one download URL: who finds none waits for the
 //! first one, who asks.
 
 use std::{
@@ -109,7 +109,7 @@ impl File {
         let mut found = core.find(cx, path, core.settings.index_ttl).await?;
         // Later than the walk, whose answers know less.
         let mut asked = Instant::now();
-        // The walk to a file may tell its ticket.
+        // The walk to a file may tell its download URL.
         turn = turn.filter(|_| !found.item.as_ref().is_some_and(|item| has_ticket(item)));
         let download = match self.ask(&found, range.clone()).await {
             Err(error) if error.kind() == ErrorKind::NotFound && found.remembered => {
@@ -152,10 +152,12 @@ impl File {
         Err(Error::new(ErrorKind::Unexpected, text))
     }
 
-    /// Whether the ticket that one range has got serves the next one.
+    /// Whether the download URL that one range has got serves the next one.
     fn shares_ticket(&self) -> bool {
         let remembers = !self.core.settings.index_ttl.is_zero();
-        self.core.capabilities().tickets && remembers && self.conditions == Conditions::default()
+        self.core.capabilities().download_urls
+            && remembers
+            && self.conditions == Conditions::default()
     }
 
     async fn ask(&self, found: &Found, range: ByteRange) -> Result<Download> {
@@ -175,7 +177,7 @@ impl File {
         self.core.drive.download(&self.cx, &found.place, known, range, &self.conditions).await
     }
 
-    /// What was learnt, above all the ticket that worked, serves the next range of the same file.
+    /// What was learnt, above all the download URL that worked, serves the next range of the same file.
     fn keep(&self, found: &Found, download: &Download, asked: Instant) {
         let Some((folder, folded)) = &found.edge else { return };
         if let Some(item) = &download.item {
@@ -183,12 +185,12 @@ impl File {
             self.core.index.set(folder, folded.clone(), item, asked);
             return;
         }
-        let Some(ticket) = &download.ticket else { return };
+        let Some(download_url) = &download.download_url else { return };
         let Some(item) = &found.item else { return };
-        if item.ticket.as_ref().is_some_and(|known| known.url == ticket.url) {
+        if item.download_url.as_ref().is_some_and(|known| known.url == download_url.url) {
             return;
         }
-        let item = Item { ticket: Some(ticket.clone()), ..Item::clone(item) };
+        let item = Item { download_url: Some(download_url.clone()), ..Item::clone(item) };
         self.core.index.renew(folder, folded, Arc::new(item));
     }
 
@@ -228,7 +230,7 @@ impl File {
 
 fn has_ticket(item: &Item) -> bool {
     let holds = |expires| expires > Timestamp::now();
-    item.ticket.as_ref().is_some_and(|ticket| ticket.expires.is_none_or(holds))
+    item.download_url.as_ref().is_some_and(|download_url| download_url.expires.is_none_or(holds))
 }
 
 /// Which version of a file is being read.

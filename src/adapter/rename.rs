@@ -13,7 +13,8 @@ use super::{
     path::Path,
 };
 use crate::drive::{
-    Change, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemId, Place, Result, Target,
+    Conditions, Context, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate, Result,
+    Target,
 };
 
 impl Core {
@@ -56,7 +57,7 @@ impl Core {
         if !moves && !renames {
             return Ok(());
         }
-        let change = Change {
+        let change = ItemUpdate {
             folder: moves.then(|| target.folder.clone()),
             name: renames.then(|| target.name.clone()),
             modified: None,
@@ -118,7 +119,7 @@ impl Core {
         let (target, folder) = self.target(cx, to).await?;
         let moves =
             from.split().map(|(parents, _)| parents) != to.split().map(|(parents, _)| parents);
-        let change = Change {
+        let change = ItemUpdate {
             folder: moves.then(|| target.folder.clone()),
             name: Some(target.name.clone()),
             modified: None,
@@ -175,7 +176,7 @@ impl Core {
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::Exists => {
-                let place: Place = self.below(cx, names).await?;
+                let place: ItemRef = self.below(cx, names).await?;
                 match self.drive.item(cx, &place, &Conditions::default()).await? {
                     item if item.is_folder() => Ok(()),
                     _ => Err(error),

@@ -304,7 +304,7 @@ impl<'a> Fragments<'a> {
         };
         if arrived > 0 {
             let bytes = bytes.slice(..usize::try_from(arrived).unwrap_or(usize::MAX));
-            drive.note_arrived(session, at, bytes).await?;
+            drive.acknowledge(session, at, bytes).await?;
         }
         Ok(progress)
     }
@@ -355,7 +355,7 @@ async fn tell_arrived(
     while at < to {
         let bytes = source.bytes(at, TOLD.min(to - at)).await?;
         let len = bytes.len() as u64;
-        upload.core.drive.note_arrived(session, at, bytes).await?;
+        upload.core.drive.acknowledge(session, at, bytes).await?;
         at += len.max(1);
     }
     Ok(())

@@ -22,10 +22,7 @@ use super::{
     spool,
     upload::{Stop, Upload, next},
 };
-use crate::{
-    drive::{Body, Error, ErrorKind, Result},
-    transport::Guard,
-};
+use crate::drive::{Body, Error, ErrorKind, Result, SourceGuard};
 
 /// Bytes that leave in fragments.
 pub(super) enum Source {
@@ -116,9 +113,9 @@ impl Stamp {
 
     /// Breaks off a request that sends the file if the file is changed meanwhile. `read_all` is set
     /// when all bytes have been read, and were those of one version.
-    pub(super) fn guard(self: &Arc<Self>, read_all: &Arc<AtomicBool>) -> Guard {
+    pub(super) fn guard(self: &Arc<Self>, read_all: &Arc<AtomicBool>) -> SourceGuard {
         let (stamp, read_all) = (Arc::clone(self), Arc::clone(read_all));
-        Guard::new(move |last| {
+        SourceGuard::new(move |last| {
             let is_same = stamp.check().is_ok();
             if last && is_same {
                 read_all.store(true, Ordering::Relaxed);

@@ -25,14 +25,14 @@ pub(super) struct Tree {
     /// The names in each folder.
     names: HashMap<ItemId, Names>,
     /// Items may have several parents: nothing can be shown before everything is known.
-    several_parents: bool,
+    multi_parent: bool,
 }
 
 impl Tree {
-    pub(super) fn new(folder: ItemId, shown: String, several_parents: bool) -> Self {
+    pub(super) fn new(folder: ItemId, shown: String, multi_parent: bool) -> Self {
         let paths = HashMap::from([(folder.clone(), shown.clone())]);
         let (pending, seen, names) = Default::default();
-        Self { root: folder, shown, paths, pending, seen, names, several_parents }
+        Self { root: folder, shown, paths, pending, seen, names, multi_parent }
     }
 
     /// The items that were shown so far.
@@ -58,10 +58,10 @@ impl Tree {
             }
             let parents = match item.parents.as_slice() {
                 [] => std::slice::from_ref(&self.root),
-                parents if self.several_parents => parents,
+                parents if self.multi_parent => parents,
                 parents => &parents[..1],
             };
-            if !self.several_parents && self.paths.contains_key(&parents[0]) {
+            if !self.multi_parent && self.paths.contains_key(&parents[0]) {
                 known.push(item);
                 continue;
             }
@@ -69,7 +69,7 @@ impl Tree {
                 self.pending.entry(parent.clone()).or_default().push(item.clone());
             }
         }
-        if self.several_parents {
+        if self.multi_parent {
             if last {
                 let root = self.root.clone();
                 self.show_below(&root, &self.shown, &mut vec![root.clone()], fold, show, leave_out);
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_left_out_with_what_is_below_it() {
-        for several_parents in [false, true] {
-            let mut tree = Tree::new("R".into(), "x/".into(), several_parents);
+        for multi_parent in [false, true] {
+            let mut tree = Tree::new("R".into(), "x/".into(), multi_parent);
             let named = |id: &str, name: &str, parent: &str, kind| Item {
                 name: name.to_owned(),
                 ..item(id, &[parent], kind)

@@ -20,7 +20,7 @@ use super::{
     write::{Link, too_large},
 };
 use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Place, Result, SessionLimits,
+    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemRef, Result, SessionLimits,
     Target, UploadSession, WriteOptions,
 };
 
@@ -118,7 +118,7 @@ impl Upload {
         let capabilities = self.core.capabilities();
         // A time can only be given with a session where the cloud keeps times at all.
         let keeps_time = capabilities.sets_modified && self.options.modified.is_some();
-        total > 0 && (total >= limits.from || total > capabilities.single_max || keeps_time)
+        total > 0 && (total >= limits.min_size || total > capabilities.single_max || keeps_time)
     }
 
     /// Whether there is still somebody who wants it.
@@ -202,7 +202,7 @@ impl Upload {
     /// What the cloud says of a file that its answer told no size of. The first look comes before
     /// another writer of ours may write to the same path; later ones do not hold him up.
     async fn look_at(&self, item: &Item, turn: impl Sized) -> Result<Item, Stop> {
-        let (place, conditions) = (Place::of(&item.id), Conditions::default());
+        let (place, conditions) = (ItemRef::from_id(&item.id), Conditions::default());
         let look = || self.core.drive.item(&self.cx, &place, &conditions);
         match look().await {
             Err(error) if error.is_temporary() => {

@@ -9,7 +9,9 @@ use super::{
     core::{Core, Found},
     index::{Folder, Look},
 };
-use crate::drive::{Conditions, Context, Error, ErrorKind, Item, Kind, Place, Result, Seen};
+use crate::drive::{
+    Conditions, Context, Error, ErrorKind, Item, ItemRef, Kind, Result, SiblingSearch,
+};
 
 /// One way down.
 pub(super) struct Walk<'a> {
@@ -33,7 +35,7 @@ impl<'a> Walk<'a> {
         let root = self.core.root(self.cx).await?.clone();
         let mut found = Found {
             item: Some(Arc::new(Item::new(root.clone(), "", Kind::Folder))),
-            place: Place::of(&root),
+            place: ItemRef::from_id(&root),
             asked_now: false,
             edge: None,
             remembered: false,
@@ -49,9 +51,9 @@ impl<'a> Walk<'a> {
                 }
             };
             let folder = Folder::Id(parent.clone());
-            let (item, asked_now) = self.step(&folder, &Place::of(&parent), name).await?;
+            let (item, asked_now) = self.step(&folder, &ItemRef::from_id(&parent), name).await?;
             found = Found {
-                place: Place::Item { id: item.id.clone(), via: Some(parent) },
+                place: ItemRef::Item { id: item.id.clone(), parent: Some(parent) },
                 item: Some(item),
                 asked_now,
                 edge: Some((folder, self.core.fold(name))),
@@ -65,7 +67,7 @@ impl<'a> Walk<'a> {
     pub(super) async fn step(
         &mut self,
         folder: &Folder,
-        place: &Place,
+        place: &ItemRef,
         name: &str,
     ) -> Result<(Arc<Item>, bool)> {
         let core = self.core;
@@ -89,9 +91,11 @@ impl<'a> Walk<'a> {
         }
         let asked = Instant::now();
         let (mut items, mut all) = (Vec::new(), false);
-        let mut seen = |what: Seen<'_>| match what {
-            Seen::Item(item) => items.push((core.fold(&item.name), Arc::new(item.clone()))),
-            Seen::All => all = true,
+        let mut seen = |what: SiblingSearch<'_>| match what {
+            SiblingSearch::Item(item) => {
+                items.push((core.fold(&item.name), Arc::new(item.clone())))
+            }
+            SiblingSearch::All => all = true,
         };
         let child = core.drive.child(self.cx, place, name, &mut seen).await;
         self.listed = all;
@@ -109,7 +113,7 @@ impl<'a> Walk<'a> {
 
     /// Returns the error of a lookup by name that ended with a 404: `NotFound` if the folder does
     /// not exist, and something else if it does, because the child may exist too.
-    async fn lookup_error(&self, folder: &Place, name: &str, error: Error) -> Error {
+    async fn lookup_error(&self, folder: &ItemRef, name: &str, error: Error) -> Error {
         match self.core.drive.item(self.cx, folder, &Conditions::default()).await {
             Err(gone) if gone.kind() == ErrorKind::NotFound => error,
             Err(failure) => failure,
@@ -131,7 +135,7 @@ impl<'a> Walk<'a> {
     ) -> Result<Option<Arc<Item>>> {
         let (core, asked) = (self.core, Instant::now());
         let Folder::Id(parent) = folder else { return Ok(None) };
-        match core.drive.item(self.cx, &Place::of(&known.id), &Conditions::default()).await {
+        match core.drive.item(self.cx, &ItemRef::from_id(&known.id), &Conditions::default()).await {
             Ok(item) if item.parents.contains(parent) && core.fold(&item.name) == folded => {
                 let item = Arc::new(item);
                 core.index.set(folder, folded.to_owned(), Arc::clone(&item), asked);

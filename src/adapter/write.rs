@@ -75,7 +75,7 @@ impl DriveWriter {
         };
         let link = Arc::new(Link::default());
         if let Some(limits) = core.capabilities().session {
-            link.allow(limits.usual.min(WAITING_MAX));
+            link.allow(limits.default_fragment.min(WAITING_MAX));
         }
         let upload =
             Upload::new(core, cx.clone(), path, options, announced, Some(Arc::clone(&link)));

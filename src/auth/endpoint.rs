@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::{Kept, TokenFile};
 use crate::{
-    drive::{Body, Error, ErrorKind, Result, Retry, Secret},
-    transport::{Call, Context, Reply, ResponseLimit, without_values},
+    drive::{Body, Context, Error, ErrorKind, Result, Retry, Secret},
+    transport::{self, ApiRequest, ApiResponse, ResponseLimit, redact_quoted},
 };
 
 /// Errors of the endpoint's that say nothing of the tokens and may be gone the next time
@@ -165,7 +165,7 @@ impl Endpoint {
     }
 
     /// The endpoint's own words, without the secrets that it may have repeated.
-    fn refused(&self, reply: &Reply, refusal: Option<Refusal>, secret: &Secret) -> Error {
+    fn refused(&self, reply: &ApiResponse, refusal: Option<Refusal>, secret: &Secret) -> Error {
         let Some(Refusal { error, error_description }) = refusal else {
             let reason = reply.status.canonical_reason().unwrap_or("no reason was given");
             return reply.failure(reason);
@@ -209,12 +209,12 @@ impl<'c> AsyncHttpClient<'c> for Sender {
 impl Sender {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
         let (parts, body) = request.into_parts();
-        let call = Call::new(Operation::Info, parts.method, parts.uri.to_string(), "token")
+        let call = ApiRequest::new(Operation::Info, parts.method, parts.uri.to_string(), "token")
             .headers(&parts.headers)
             .bypass_limiter()
             .limit(ResponseLimit::TOKENS)
             .body(Body::Memory(Buffer::from(body)));
-        let reply = self.cx.send(call).await?;
+        let reply = transport::Client::new(&self.cx).send(call).await?;
         // Some endpoints answer 200 and an error.
         let refusal = serde_json::from_reader::<_, Refusal>(reply.body.clone()).ok();
         if reply.status == StatusCode::OK && refusal.is_none() {
@@ -268,7 +268,7 @@ fn tokens(answer: Answer) -> Result<Tokens> {
         RequestTokenError::Request(error) => error,
         // The answer itself is not told: it holds tokens.
         RequestTokenError::Parse(error, _) => {
-            let problem = without_values(&error.inner().to_string());
+            let problem = redact_quoted(&error.inner().to_string());
             Error::new(
                 ErrorKind::Unexpected,
                 format!("the token endpoint's answer was not understood: {problem}"),

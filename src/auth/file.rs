@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::lcrc;
 use crate::{
     drive::{Error, ErrorKind, Result, Secret},
-    transport::without_values,
+    transport::redact_quoted,
 };
 
 /// How many bytes of room tokens are given beforehand: each of the three has some 2 KiB.
@@ -90,7 +90,7 @@ impl TokenFile {
             return lcrc::kept(&String::from_utf8_lossy(&text), &self.path);
         }
         serde_json::from_slice(&text).map(Some).map_err(|error| {
-            let problem = without_values(&error.to_string());
+            let problem = redact_quoted(&error.to_string());
             Error::new(
                 ErrorKind::Invalid,
                 format!("{} is not a file of tokens: {problem}", self.path.display()),

@@ -17,7 +17,7 @@ use serde_yaml_ng::{Mapping, Value};
 use super::Kept;
 use crate::{
     drive::{Error, ErrorKind, Result, Secret},
-    transport::without_values,
+    transport::redact_quoted,
 };
 
 /// How the old client wrote times: UTC, as Python prints them.
@@ -96,7 +96,7 @@ fn parse(text: &str, path: &Path) -> Result<File> {
 }
 
 fn foreign(path: &Path, error: &serde_yaml_ng::Error) -> Error {
-    let problem = without_values(&error.to_string());
+    let problem = redact_quoted(&error.to_string());
     Error::new(
         ErrorKind::Invalid,
         format!("{} is not a file of the old client's: {problem}", path.display()),

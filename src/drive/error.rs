@@ -58,7 +58,7 @@ pub enum Retry {
 
 /// A failure: what was attempted, what the cloud answered, and whether trying again helps.
 ///
-/// Never contains a token, a ticket or a query string.
+/// Never contains a token, a download URL or a query string.
 #[derive(Clone)]
 pub struct Error(Box<Details>);
 
@@ -66,7 +66,7 @@ pub struct Error(Box<Details>);
 struct Details {
     kind: ErrorKind,
     message: String,
-    attempted: Option<String>,
+    operation: Option<String>,
     status: Option<u16>,
     code: Option<String>,
     request_id: Option<String>,
@@ -81,7 +81,7 @@ impl Error {
         Self(Box::new(Details {
             kind,
             message: message.into(),
-            attempted: None,
+            operation: None,
             status: None,
             code: None,
             request_id: None,
@@ -97,8 +97,8 @@ impl Error {
     }
 
     /// Says what was attempted: method, host and the request's template, never its query.
-    pub fn attempted(mut self, what: impl Into<String>) -> Self {
-        self.0.attempted = Some(what.into());
+    pub fn with_operation(mut self, what: impl Into<String>) -> Self {
+        self.0.operation = Some(what.into());
         self
     }
 
@@ -194,9 +194,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Details { message, attempted, status, code, request_id, retry, .. } = &*self.0;
-        if let Some(attempted) = attempted {
-            write!(f, "{attempted}: ")?;
+        let Details { message, operation, status, code, request_id, retry, .. } = &*self.0;
+        if let Some(operation) = operation {
+            write!(f, "{operation}: ")?;
         }
         match (status, code) {
             (Some(status), Some(code)) => write!(f, "{status} {code}: ")?,
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn an_error_says_what_was_attempted_what_was_answered_and_when_to_come_back() {
         let error = Error::new(ErrorKind::Limited, "Too many requests.")
-            .attempted("GET apis.live.net {id}/files")
+            .with_operation("GET apis.live.net {id}/files")
             .with_status(420)
             .with_code("request_throttled")
             .with_retry(Retry::Again { after: Some(Duration::from_secs(7)) });

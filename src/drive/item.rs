@@ -67,7 +67,7 @@ pub struct Item {
     /// Hashes of a file's bytes.
     pub hashes: Vec<(HashKind, Box<[u8]>)>,
     /// A pre-authenticated way to the bytes.
-    pub ticket: Option<Ticket>,
+    pub download_url: Option<DownloadUrl>,
 }
 
 impl Item {
@@ -85,7 +85,7 @@ impl Item {
             etag: None,
             content_type: None,
             hashes: Vec::new(),
-            ticket: None,
+            download_url: None,
         }
     }
 
@@ -110,7 +110,7 @@ pub enum HashKind {
 
 /// A pre-authenticated URL to an item's bytes. Whoever has it can read them.
 #[derive(Clone, Debug)]
-pub struct Ticket {
+pub struct DownloadUrl {
     /// The URL; sent without a token.
     pub url: Secret,
     /// When it stops to work, where the cloud says so.
@@ -132,7 +132,7 @@ pub struct Cursor(pub Secret);
 
 /// What has changed in a drive.
 #[derive(Debug)]
-pub struct Changes {
+pub struct ChangePage {
     /// What was made, changed or moved, as it is now. The folders above an item may be told with
     /// it; and what was told before may be told again.
     pub items: Vec<Item>,
@@ -148,7 +148,7 @@ pub struct Changes {
 
 /// What [`Drive::child`](super::Drive::child) came across while it looked for a name.
 #[derive(Debug)]
-pub enum Seen<'a> {
+pub enum SiblingSearch<'a> {
     /// An item of the folder.
     Item(&'a Item),
     /// The items so far were all of the folder.

@@ -5,7 +5,7 @@
 //! [`adapter`](crate::adapter)'s, which turns any `Drive` into an OpenDAL service. A new backend
 //! is an implementation of this trait and nothing else. There is no JSON and no HTTP here.
 //!
-//! Two ways of addressing meet in [`Place`]: clouds that know paths are asked by path, the others
+//! Two ways of addressing meet in [`ItemRef`]: clouds that know paths are asked by path, the others
 //! by id. Which one a drive is, and everything else the adapter must know without asking, is in
 //! its [`Capabilities`].
 //!
@@ -16,8 +16,9 @@
 //! * What must not be lost half-way (a token refresh) runs in a task of its own,
 //!   [`Context::spawn`]: callers drop futures anywhere.
 //! * Nothing is buffered whole. Bodies come as [`Body`], bytes go as [`ByteStream`].
-//! * Tokens and tickets are [`Secret`]s and never part of an [`Error`].
+//! * Tokens and download URLs are [`Secret`]s and never part of an [`Error`].
 
+mod context;
 mod error;
 mod item;
 mod page_guard;
@@ -29,23 +30,26 @@ use std::{any::Any, borrow::Cow, fmt};
 
 use async_trait::async_trait;
 
-pub(crate) use self::page_guard::PageGuard;
+pub(crate) use self::{context::SourceGuard, page_guard::PageGuard};
 pub use self::{
+    context::{Context, UploadProgress},
     error::{Error, ErrorKind, Result, Retry},
-    item::{Account, Changes, Cursor, HashKind, Item, ItemId, Kind, Page, Quota, Seen, Ticket},
-    place::{Change, Conditions, IfExists, Place, Removal, Target},
+    item::{
+        Account, ChangePage, Cursor, DownloadUrl, HashKind, Item, ItemId, Kind, Page, Quota,
+        SiblingSearch,
+    },
+    place::{Conditions, DeleteTarget, IfExists, ItemRef, ItemUpdate, Target},
     secret::Secret,
     transfer::{
-        Body, ByteRange, ByteStream, ContentCheck, CopyJob, Copying, Download, Progress,
+        Body, ByteRange, ByteStream, ContentCheck, CopyJob, CopyStatus, Download, Progress,
         SessionLimits, UploadSession, WriteOptions,
     },
 };
-pub use crate::transport::Context;
 
 /// What a drive can do. Fixed when it is built: no request may be needed to know it.
 #[derive(Clone, Debug)]
 pub struct Capabilities {
-    /// [`Place::Below`] is understood, and folders on the way of a write are made by the cloud.
+    /// [`ItemRef::Path`] is understood, and folders on the way of a write are made by the cloud.
     pub paths: bool,
     /// Largest file of one request, in bytes.
     pub single_max: u64,
@@ -68,14 +72,14 @@ pub struct Capabilities {
     pub changes: bool,
     /// [`Drive::copy`] works on files; onto another name and onto an existing file too.
     pub copies_files: bool,
-    /// A download needs a [`Ticket`], and tells the one it has got: ranges of one file share it.
-    pub tickets: bool,
+    /// A download needs a [`DownloadUrl`], and tells the one it has got: ranges of one file share it.
+    pub download_urls: bool,
     /// Which folders [`Depth::Tree`] works on.
-    pub trees: Trees,
+    pub recursive_list: RecursiveList,
     /// Most removals of one [`Drive::remove`].
     pub removals: usize,
     /// An item may be in several folders at once.
-    pub several_parents: bool,
+    pub multi_parent: bool,
     /// The form under which two names in a folder are one to this cloud.
     pub fold: fn(&str) -> Cow<'_, str>,
     /// Returns a key that two names share if this cloud may treat them as one. It never separates
@@ -83,12 +87,12 @@ pub struct Capabilities {
     /// account or is not documented. A transfer compares it before it sends two files to one folder.
     pub collision_key: fn(&str) -> Cow<'_, str>,
     /// Why the cloud refuses a name, before it is asked: `None` if it takes it.
-    pub refuses_name: fn(&str) -> Option<&'static str>,
+    pub validate_name: fn(&str) -> Option<&'static str>,
 }
 
 /// Which folders can be listed with everything below them in one paged answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trees {
+pub enum RecursiveList {
     /// None: every folder is asked for its children.
     No,
     /// The drive's root only.
@@ -102,7 +106,7 @@ pub enum Trees {
 pub enum Depth {
     /// The folder's children.
     Children,
-    /// Everything below the folder, in one paged answer. Only where [`Capabilities::trees`] says so.
+    /// Everything below the folder, in one paged answer. Only where [`Capabilities::recursive_list`] says so.
     Tree,
 }
 
@@ -132,21 +136,21 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `NotFound`; `Condition` when `if_none_match` holds or `if_match` does not.
-    async fn item(&self, cx: &Context, at: &Place, conditions: &Conditions) -> Result<Item>;
+    async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item>;
 
     /// The child of that name in a folder (names compared by [`Capabilities::fold`]).
     ///
     /// `seen` is given every item the answers carried, the wanted one included, and
-    /// [`Seen::All`] if that was all of the folder.
+    /// [`SiblingSearch::All`] if that was all of the folder.
     ///
     /// # Errors
     /// `NotFound` if there is no such child, or no such folder.
     async fn child(
         &self,
         cx: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         name: &str,
-        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+        seen: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item>;
 
     /// One page of a folder's items, never the folder itself; `limit` is a wish for the page's size.
@@ -161,20 +165,20 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     async fn list(
         &self,
         cx: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         depth: Depth,
         limit: Option<usize>,
         from: Option<&Cursor>,
     ) -> Result<Page>;
 
-    /// Bytes of a file, by the ticket in `known` if that still works.
+    /// Bytes of a file, by the download URL in `known` if that still works.
     ///
     /// # Errors
     /// `Range` past the end, `IsAFolder`, `NotFound`, `Condition`.
     async fn download(
         &self,
         cx: &Context,
-        file: &Place,
+        file: &ItemRef,
         known: Option<&Item>,
         range: ByteRange,
         conditions: &Conditions,
@@ -230,7 +234,7 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `Invalid` for a session of another drive.
-    async fn note_arrived(
+    async fn acknowledge(
         &self,
         session: &mut UploadSession,
         offset: u64,
@@ -272,14 +276,14 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// caller knows of the item at `at`; drives that are asked by id are always given it.
     ///
     /// # Errors
-    /// `Exists` when the new name is taken and [`Change::if_exists`] does not replace,
+    /// `Exists` when the new name is taken and [`ItemUpdate::if_exists`] does not replace,
     /// `Conflict` for a folder moved below itself.
     async fn update(
         &self,
         cx: &Context,
-        at: &Place,
+        at: &ItemRef,
         item: Option<&Item>,
-        change: &Change,
+        change: &ItemUpdate,
     ) -> Result<Item>;
 
     /// Starts a copy of a file within the drive, replacing the target unless `if_exists` says
@@ -287,24 +291,24 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     async fn copy(
         &self,
         cx: &Context,
-        from: &Place,
+        from: &ItemRef,
         item: Option<&Item>,
         to: &Target,
         if_exists: IfExists,
-    ) -> Result<Copying> {
+    ) -> Result<CopyStatus> {
         let _ = (cx, from, item, to, if_exists);
         Err(Error::unsupported("copying"))
     }
 
     /// Asks once how a copy is doing.
-    async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<Copying> {
+    async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
         let _ = (cx, job);
         Err(Error::unsupported("copying"))
     }
 
     /// What has changed in the whole drive since the answer that a cursor came with; with `None`,
     /// nothing yet: from now on. Called only where [`Capabilities::changes`] says so.
-    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<Changes> {
+    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         let _ = (cx, since);
         Err(Error::unsupported("a feed of changes"))
     }
@@ -332,5 +336,5 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
 
     /// Removes items, folders with everything below, at most [`Capabilities::removals`] at a time;
     /// one result each, in order.
-    async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>>;
+    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>>;
 }

@@ -8,28 +8,28 @@ use super::{ItemId, Kind};
 
 /// Where an item is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ItemRef {
     /// A known item.
     Item {
         /// The item.
         id: ItemId,
         /// The folder the path came through; it matters where an item has several.
-        via: Option<ItemId>,
+        parent: Option<ItemId>,
     },
     /// A relative path below a known folder, without slashes at its ends; empty: the folder itself.
     /// Given only to drives whose [`paths`](super::Capabilities::paths) say so.
-    Below {
+    Path {
         /// The folder.
-        anchor: ItemId,
+        base: ItemId,
         /// Segments joined by `/`, not encoded.
         path: Arc<str>,
     },
 }
 
-impl Place {
+impl ItemRef {
     /// A known item, however it was found.
-    pub fn of(id: &ItemId) -> Self {
-        Self::Item { id: id.clone(), via: None }
+    pub fn from_id(id: &ItemId) -> Self {
+        Self::Item { id: id.clone(), parent: None }
     }
 }
 
@@ -37,7 +37,7 @@ impl Place {
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The folder.
-    pub folder: Place,
+    pub folder: ItemRef,
     /// The name in it.
     pub name: String,
     /// The item that has the name now, where the caller knows it. A hint that saves a request:
@@ -68,11 +68,11 @@ pub struct Conditions {
 
 /// What [`Drive::update`](super::Drive::update) changes.
 #[derive(Clone, Debug, Default)]
-pub struct Change {
+pub struct ItemUpdate {
     /// The new name.
     pub name: Option<String>,
     /// The new folder.
-    pub folder: Option<Place>,
+    pub folder: Option<ItemRef>,
     /// The new modification time.
     pub modified: Option<Timestamp>,
     /// What happens when the new name is taken.
@@ -84,10 +84,10 @@ pub struct Change {
 
 /// An item to be removed.
 #[derive(Clone, Debug)]
-pub struct Removal {
+pub struct DeleteTarget {
     /// Where it is. Where items have several parents only the edge it was found through goes,
     /// and the item with its last one.
-    pub place: Place,
+    pub place: ItemRef,
     /// What the caller believes it to be.
     pub kind: Option<Kind>,
     /// The folders that the caller knows it to be in; empty: not known. It matters where items may

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-/// A token, a ticket, a pre-authenticated URL. It has no way to be printed: [`Debug`](fmt::Debug)
+/// A token, a download URL, a pre-authenticated URL. It has no way to be printed: [`Debug`](fmt::Debug)
 /// shows dots, and the text is had only by saying [`expose`](Self::expose).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);

@@ -7,7 +7,7 @@ use futures::Stream;
 use jiff::Timestamp;
 use opendal::Buffer;
 
-use super::{Conditions, IfExists, Item, Result, Secret, Ticket};
+use super::{Conditions, DownloadUrl, IfExists, Item, Result, Secret};
 
 /// Which bytes of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub struct Download {
     pub range: Range<u64>,
     /// The file's etag, comparable with [`Item::etag`]; `None` where only the blob host knows one.
     pub etag: Option<String>,
-    /// The ticket that worked, for the next range.
-    pub ticket: Option<Ticket>,
+    /// The download URL that worked, for the next range.
+    pub download_url: Option<DownloadUrl>,
     /// The file's item, if the drive had to ask for it on the way.
     pub item: Option<Box<Item>>,
     /// The bytes. Ends with an error if there are fewer than promised.
@@ -110,13 +110,13 @@ pub struct WriteOptions {
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
     /// Files from this size on go by session.
-    pub from: u64,
+    pub min_size: u64,
     /// Every fragment but the last is a multiple of this.
-    pub multiple: u64,
+    pub alignment: u64,
     /// The fragment to begin with.
-    pub usual: u64,
+    pub default_fragment: u64,
     /// The largest fragment.
-    pub largest: u64,
+    pub max_fragment: u64,
 }
 
 /// A large upload under way. Plain data: a journal can keep it and another process go on.
@@ -154,7 +154,7 @@ pub struct CopyJob {
 
 /// How a copy stands.
 #[derive(Debug)]
-pub enum Copying {
+pub enum CopyStatus {
     /// Not ready.
     Running {
         /// To ask with.

@@ -1,4 +1,4 @@
-//! Tickets that were refused, asked for anew once for all who were refused at the same time.
+//! Download URLs that were refused, asked for anew once for all who were refused at the same time.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::drive::{Error, ErrorKind, ItemId, Result, Retry};
 
-/// How long an answer serves others who were refused with the same old ticket.
+/// How long an answer serves others who were refused with the same old download URL.
 const SERVES_FOR: Duration = Duration::from_secs(10);
 
 /// How many items are remembered.
@@ -55,7 +55,7 @@ impl<T: Clone + Send + Sync + 'static> Renewals<T> {
     }
 }
 
-/// A ticket that leads nowhere although it was given just now: its file was replaced or removed
+/// A download URL that leads nowhere although it was given just now: its file was replaced or removed
 /// between the two requests, and the next look will tell which. One that is *refused* stays so:
 /// trying again would not help.
 pub(crate) fn overtaken(error: Error) -> Error {

@@ -37,8 +37,8 @@ pub(super) fn rebuilt(error: &opendal::Error) -> Error {
     Error::new(kind, message).with_retry(retry)
 }
 
-/// A decoder's complaint without the values it quotes: one of them may be a ticket.
-pub(crate) fn without_values(complaint: &str) -> String {
+/// Removes the quoted values from a decoder's message: one of them may be a download URL.
+pub fn redact_quoted(complaint: &str) -> String {
     let mut told = String::with_capacity(complaint.len());
     let mut rest = complaint;
     while let Some((before, quoted)) = rest.split_once('"') {
@@ -112,7 +112,7 @@ mod tests {
     fn a_decoders_complaint_names_the_field_and_not_the_value() {
         let complaint = |json: &str| {
             let error = serde_json::from_str::<std::collections::HashMap<String, u64>>(json);
-            without_values(&error.unwrap_err().to_string())
+            redact_quoted(&error.unwrap_err().to_string())
         };
         assert_eq!(
             complaint(r#"{"a": "https://ticket\"more"}"#),

@@ -10,7 +10,8 @@ use http::Request;
 use opendal::Buffer;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::http_transport::PIECE;
+use super::http_transport::CHUNK;
+use crate::drive::{SourceGuard, UploadProgress};
 
 /// Bytes of a request that are in a file, and what goes around them; travels as the request's
 /// extension, and is kept by its clones, so a repeated request reads them again.
@@ -20,23 +21,9 @@ pub(super) struct BodySource {
     pub(super) file_len: u64,
     pub(super) before: Bytes,
     pub(super) after: Bytes,
-    pub(super) watch: Option<Watch>,
-    pub(super) leaving: Option<Leaving>,
-    pub(super) guard: Option<Guard>,
-}
-
-/// Decides whether a file is still the one whose request was begun. Called before its first bytes
-/// are read and before its last ones leave, on a thread that may block. If it fails the request
-/// breaks off: the server never gets all bytes of a file that was changed meanwhile.
-#[derive(Clone)]
-pub(crate) struct Guard(Arc<dyn Fn(bool) -> bool + Send + Sync>);
-
-impl Guard {
-    /// `is_same` returns whether the file is unchanged; its argument is whether all bytes have been
-    /// read.
-    pub(crate) fn new(is_same: impl Fn(bool) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(is_same))
-    }
+    pub(super) watch: Option<BodyObserver>,
+    pub(super) progress: Option<UploadProgress>,
+    pub(super) guard: Option<SourceGuard>,
 }
 
 /// The file that a request sends was changed. Never temporary: the request must not be repeated.
@@ -67,26 +54,8 @@ impl fmt::Display for SourceChanged {
 
 impl std::error::Error for SourceChanged {}
 
-/// Told how many of a file's first bytes have been read to be sent, each time there are more of
-/// them; from the beginning again if its request is repeated.
-#[derive(Clone)]
-pub struct Leaving(Arc<dyn Fn(u64) + Send + Sync>);
-
-impl Leaving {
-    /// Calls `tell`, on a thread that may block.
-    pub fn new(tell: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-}
-
-impl fmt::Debug for Leaving {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leaving").finish_non_exhaustive()
-    }
-}
-
 /// Called when a file begins to be read for a request, and again if the request is repeated.
-pub(crate) type Watch = Arc<dyn Fn() -> Box<dyn Observer> + Send + Sync>;
+pub(crate) type BodyObserver = Arc<dyn Fn() -> Box<dyn Observer> + Send + Sync>;
 
 /// Sees the bytes of a file while they leave.
 pub(crate) trait Observer: Send {
@@ -138,16 +107,16 @@ struct Step {
     at: u64,
     len: u64,
     observer: Option<Box<dyn Observer>>,
-    leaving: Option<Leaving>,
-    guard: Option<Guard>,
+    progress: Option<UploadProgress>,
+    guard: Option<SourceGuard>,
 }
 
 impl Reading {
     async fn next(self) -> Option<(io::Result<Bytes>, Self)> {
         let reading = match self {
-            Self::Begin(BodySource { file, file_len: len, watch, leaving, guard, .. }) => {
+            Self::Begin(BodySource { file, file_len: len, watch, progress, guard, .. }) => {
                 let observer = watch.map(|begun| begun());
-                Step { file, at: 0, len, observer, leaving, guard }.ahead()
+                Step { file, at: 0, len, observer, progress, guard }.ahead()
             }
             other => other,
         };
@@ -163,14 +132,14 @@ impl Reading {
 impl Step {
     fn check(&self, read_all: bool) -> io::Result<()> {
         match &self.guard {
-            Some(Guard(is_same)) if !is_same(read_all) => Err(io::Error::other(SourceChanged)),
+            Some(guard) if !guard.is_same(read_all) => Err(io::Error::other(SourceChanged)),
             _ => Ok(()),
         }
     }
 
     /// Begins to read the next piece in a task of its own.
     fn ahead(mut self) -> Reading {
-        let want = usize::try_from(self.len - self.at).unwrap_or(PIECE).min(PIECE);
+        let want = usize::try_from(self.len - self.at).unwrap_or(CHUNK).min(CHUNK);
         if want == 0 {
             if let Some(observer) = self.observer {
                 observer.end();
@@ -190,8 +159,8 @@ impl Step {
                 observer.piece(&piece);
             }
             self.at += want as u64;
-            if let Some(Leaving(tell)) = &self.leaving {
-                tell(self.at);
+            if let Some(progress) = &self.progress {
+                progress.report(self.at);
             }
             Ok((Bytes::from(piece), self))
         }))

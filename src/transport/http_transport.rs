@@ -23,7 +23,7 @@ use super::{
 };
 
 /// How much of a body is handed to the connection at once, in bytes.
-pub(super) const PIECE: usize = 256 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// How long a transport waits.
 #[derive(Clone, Copy, Debug)]
@@ -246,8 +246,8 @@ fn failed(what: &'static str, error: reqwest::Error) -> Error {
 fn pieces(buffer: Buffer) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
     let chunks = Iterator::flat_map(buffer, |chunk: Bytes| {
         (0..chunk.len())
-            .step_by(PIECE)
-            .map(move |at| Ok(chunk.slice(at..chunk.len().min(at + PIECE))))
+            .step_by(CHUNK)
+            .map(move |at| Ok(chunk.slice(at..chunk.len().min(at + CHUNK))))
     });
     stream::iter(chunks)
 }
@@ -282,7 +282,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::transport::{Call, Context};
+    use crate::{
+        drive::Context,
+        transport::{ApiRequest, Client},
+    };
 
     #[tokio::test]
     async fn an_answer_tells_whether_the_transport_was_sent_on() {
@@ -307,13 +310,13 @@ mod tests {
                 .with_http_transport(HttpTransporter::new(Transport::default())),
         );
         let ask = async |path: &str| {
-            let call = Call::new(
+            let call = ApiRequest::new(
                 opendal::raw::Operation::Stat,
                 http::Method::GET,
                 format!("{origin}{path}"),
                 "{test}",
             );
-            let reply = cx.send(call).await.unwrap();
+            let reply = Client::new(&cx).send(call).await.unwrap();
             (reply.status.as_u16(), reply.redirected)
         };
         assert_eq!(ask("/here").await, (401, true));

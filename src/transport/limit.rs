@@ -8,30 +8,33 @@ use opendal::raw::Operation;
 ///
 /// A server that sends a byte now and then, or without end, must not hold a caller for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ResponseLimit {
+#[non_exhaustive]
+pub struct ResponseLimit {
     /// In bytes.
-    pub(crate) bytes: u64,
-    pub(crate) time: Duration,
+    pub bytes: u64,
+    /// From the first byte to the last.
+    pub time: Duration,
 }
 
 impl ResponseLimit {
     /// Tokens: two of some KiB each.
-    pub(crate) const TOKENS: Self = Self::new(256 << 10, 30);
+    pub const TOKENS: Self = Self::new(256 << 10, 30);
     /// One item, or what else a request for one thing gets: some KiB.
-    pub(crate) const ITEM: Self = Self::new(4 << 20, 60);
+    pub const ITEM: Self = Self::new(4 << 20, 60);
     /// A page: 1,000 items are about 1 MiB.
-    pub(crate) const PAGE: Self = Self::new(32 << 20, 180);
+    pub const PAGE: Self = Self::new(32 << 20, 180);
     /// A whole folder of a cloud that does not page: 100,000 items are about 100 MiB.
-    pub(crate) const FOLDER: Self = Self::new(256 << 20, 600);
+    pub const FOLDER: Self = Self::new(256 << 20, 600);
     /// What explains a failure. Anything beyond is not read.
-    pub(crate) const ERROR: Self = Self::new(64 << 10, 15);
+    pub const ERROR: Self = Self::new(64 << 10, 15);
 
-    const fn new(bytes: u64, seconds: u64) -> Self {
+    /// Limits the bytes of the response, and the seconds from its first byte to its last.
+    pub const fn new(bytes: u64, seconds: u64) -> Self {
         Self { bytes, time: Duration::from_secs(seconds) }
     }
 
     /// Returns the usual limit of an operation's requests.
-    pub(crate) fn for_operation(operation: Operation) -> Self {
+    pub fn for_operation(operation: Operation) -> Self {
         match operation {
             Operation::List => Self::PAGE,
             _ => Self::ITEM,

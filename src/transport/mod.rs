@@ -1,17 +1,18 @@
-//! The only place where requests are built, sent and decoded.
+//! The HTTP client side: the only place where requests are built, sent and decoded.
 //!
-//! A `Call` is a request of a cloud's protocol; `Context::send` gives the whole answer,
-//! `Context::fetch` its body as a stream. Requests travel on the transport of the operator's
-//! layers, so retry, logging and the like hold for everything a drive does.
+//! An [`ApiRequest`] is a request of a cloud's protocol. [`Client::send`] returns its whole response,
+//! [`Client::fetch`] the response with its body as a stream. Requests are sent over the transport of
+//! the operation's [`Context`](crate::drive::Context), so that the operator's layers apply to every
+//! request of a drive: retry, logging, rate limit. A backend over HTTP from another crate uses this
+//! module in the same way as the built-in services; `examples/custom_drive.rs` is one.
 //!
-//! Errors are made here and nowhere else: a transport's own may carry whole URLs, tokens and
-//! tickets included, so each one is rebuilt from its kind, its status and a redacted address
-//! (method, host, and the request's template), for requests and for body streams alike.
+//! Errors are rebuilt here: those of a transport may carry whole URLs with tokens. An error has the
+//! kind and the status of the failure, and names the request by method, host and template; this
+//! holds for requests and for body streams. One table maps a status to an error kind and says
+//! whether a retry may help, for errors and for the retry layer.
 
 #[cfg(feature = "drive")]
-mod call;
-#[cfg(feature = "drive")]
-mod context;
+mod client;
 #[cfg(feature = "drive")]
 mod error;
 #[cfg(feature = "drive")]
@@ -31,6 +32,8 @@ mod progress;
 mod range;
 #[cfg(feature = "drive")]
 mod redirect;
+#[cfg(feature = "drive")]
+mod request;
 #[cfg(all(test, feature = "drive"))]
 pub(crate) mod scripted;
 pub(crate) mod status;
@@ -43,19 +46,17 @@ mod url_policy;
 #[cfg(all(feature = "drive", feature = "layers"))]
 pub(crate) use self::file::len_in_file;
 #[cfg(feature = "drive")]
-pub(crate) use self::{
-    call::{Call, segment},
-    context::{Incoming, Reply},
-    error::without_values,
-    exclusive::exclusive,
-    file::{Guard, Observer, read_exact_at},
+pub use self::{
+    client::{ApiResponse, Client, StreamResponse},
+    error::redact_quoted,
+    http_transport::{Timeouts, Transport, http_transport},
     limit::ResponseLimit,
-    range::{asking_for, exactly, refuses_long_suffix},
+    range::{rejects_long_suffix, set_range, slice_response},
+    request::{ApiRequest, segment},
     url_policy::UrlPolicy,
 };
 #[cfg(feature = "drive")]
-pub use self::{
-    context::Context,
-    file::Leaving,
-    http_transport::{Timeouts, Transport, http_transport},
+pub(crate) use self::{
+    exclusive::exclusive,
+    file::{Observer, read_exact_at},
 };

@@ -5,11 +5,11 @@ use std::ops::Range;
 use futures::{StreamExt, stream};
 use http::{StatusCode, header};
 
-use super::{call::Call, context::Incoming};
+use super::{client::StreamResponse, request::ApiRequest};
 use crate::drive::{ByteRange, ByteStream, Download, Error, ErrorKind, Result, Retry};
 
 /// Adds the `Range` header that a range needs.
-pub(crate) fn asking_for(call: Call, range: &ByteRange) -> Call {
+pub fn set_range(call: ApiRequest, range: &ByteRange) -> ApiRequest {
     let text = match range {
         ByteRange::Full | ByteRange::From(0) => return call,
         ByteRange::From(start) => format!("bytes={start}-"),
@@ -22,7 +22,7 @@ pub(crate) fn asking_for(call: Call, range: &ByteRange) -> Call {
     call.header(header::RANGE, text)
 }
 
-/// The bytes of `range` out of an answer to [`asking_for`] it: 206 with them, 200 with the whole
+/// The bytes of `range` out of an answer to [`set_range`] it: 206 with them, 200 with the whole
 /// file, or 416. Any other status is the caller's to refuse before.
 ///
 /// `known` is the file's size where the caller knows it; needed only if the answer does not tell.
@@ -30,12 +30,16 @@ pub(crate) fn asking_for(call: Call, range: &ByteRange) -> Call {
 /// # Errors
 /// `Range` when the file ends before the range begins; `Unexpected` when the answer is neither
 /// what was asked for nor more.
-pub(crate) fn exactly(range: &ByteRange, known: Option<u64>, answer: Incoming) -> Result<Download> {
-    let attempted = answer.attempted().to_owned();
+pub fn slice_response(
+    range: &ByteRange,
+    known: Option<u64>,
+    answer: StreamResponse,
+) -> Result<Download> {
+    let operation = answer.operation().to_owned();
     let broken = |what: String| {
         Err(Error::new(ErrorKind::Unexpected, what)
             .with_status(answer.status.as_u16())
-            .attempted(&attempted))
+            .with_operation(&operation))
     };
     let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
     let content_range = header(header::CONTENT_RANGE).and_then(parse_content_range);
@@ -59,29 +63,29 @@ pub(crate) fn exactly(range: &ByteRange, known: Option<u64>, answer: Incoming) -
         StatusCode::RANGE_NOT_SATISFIABLE => {
             match content_range.and_then(|(_, total)| total).or(known) {
                 Some(total) => (0..0, total),
-                None => return Err(past_the_end(&attempted)),
+                None => return Err(past_the_end(&operation)),
             }
         }
         status => return broken(format!("{status} is no answer to a request for bytes")),
     };
-    let Some(wanted) = resolved(range, total) else { return Err(past_the_end(&attempted)) };
+    let Some(wanted) = resolved(range, total) else { return Err(past_the_end(&operation)) };
     if !wanted.is_empty() && (given.start > wanted.start || given.end < wanted.end) {
         return broken(format!("bytes {wanted:?} were asked for, {given:?} came"));
     }
     let bytes = if wanted.is_empty() {
         stream::empty().boxed_sync()
     } else if given == wanted {
-        counted(answer.into_stream(), wanted.end - wanted.start, attempted)
+        counted(answer.into_stream(), wanted.end - wanted.start, operation)
     } else {
-        cut(answer.into_stream(), wanted.start - given.start, wanted.end - wanted.start, attempted)
+        cut(answer.into_stream(), wanted.start - given.start, wanted.end - wanted.start, operation)
     };
     let range = wanted;
-    Ok(Download { total, range, etag: None, ticket: None, item: None, bytes, check: None })
+    Ok(Download { total, range, etag: None, download_url: None, item: None, bytes, check: None })
 }
 
 /// Whether a host refuses a range of the last bytes because the file is shorter, as OneDrive does
 /// (opendal#8080). The range then means the whole file, which has to be requested as such.
-pub(crate) fn refuses_long_suffix(range: &ByteRange, response: &Incoming) -> bool {
+pub fn rejects_long_suffix(range: &ByteRange, response: &StreamResponse) -> bool {
     let total = response.headers.get(header::CONTENT_RANGE).and_then(|value| {
         let (_, total) = parse_content_range(value.to_str().ok()?)?;
         total
@@ -91,10 +95,10 @@ pub(crate) fn refuses_long_suffix(range: &ByteRange, response: &Incoming) -> boo
         && total != Some(0)
 }
 
-fn past_the_end(attempted: &str) -> Error {
+fn past_the_end(operation: &str) -> Error {
     Error::new(ErrorKind::Range, "the file ends before the range begins")
         .with_status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16())
-        .attempted(attempted)
+        .with_operation(operation)
 }
 
 /// What a range means in a file of `total` bytes; `None`: it begins past the end (RFC 9110, 14.1.2,
@@ -145,9 +149,9 @@ impl<S: futures::Stream<Item = Result<opendal::Buffer>> + Send + Sync + 'static>
 
 /// The whole answer, which must have `len` bytes. Read to its end, so that the connection can be
 /// used again.
-fn counted(bytes: ByteStream, len: u64, attempted: String) -> ByteStream {
+fn counted(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
     stream::unfold((Some(bytes), len), move |(bytes, left)| {
-        let attempted = attempted.clone();
+        let operation = operation.clone();
         async move {
             let mut bytes = bytes?;
             match bytes.next().await {
@@ -157,13 +161,13 @@ fn counted(bytes: ByteStream, len: u64, attempted: String) -> ByteStream {
                 }
                 Some(Ok(_)) => Some((
                     Err(Error::new(ErrorKind::Unexpected, "more bytes came than were promised")
-                        .attempted(attempted)),
+                        .with_operation(operation)),
                     (None, 0),
                 )),
                 // What breaks behind the last byte concerns nobody.
                 Some(Err(_)) | None if left == 0 => None,
                 Some(Err(error)) => Some((Err(error), (None, 0))),
-                None => Some((Err(too_few(left, attempted)), (None, 0))),
+                None => Some((Err(too_few(left, operation)), (None, 0))),
             }
         }
     })
@@ -171,16 +175,16 @@ fn counted(bytes: ByteStream, len: u64, attempted: String) -> ByteStream {
 }
 
 /// `len` bytes of an answer, after `skip` others; the rest is not read.
-fn cut(bytes: ByteStream, skip: u64, len: u64, attempted: String) -> ByteStream {
+fn cut(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStream {
     stream::unfold((Some(bytes), skip, len), move |(bytes, mut skip, left)| {
-        let attempted = attempted.clone();
+        let operation = operation.clone();
         async move {
             let mut bytes = bytes.filter(|_| left > 0)?;
             loop {
                 let piece = match bytes.next().await {
                     Some(Ok(piece)) => piece,
                     Some(Err(error)) => return Some((Err(error), (None, 0, 0))),
-                    None => return Some((Err(too_few(left, attempted)), (None, 0, 0))),
+                    None => return Some((Err(too_few(left, operation)), (None, 0, 0))),
                 };
                 let end = (piece.len() as u64).min(skip.saturating_add(left));
                 if skip >= end {
@@ -196,10 +200,10 @@ fn cut(bytes: ByteStream, skip: u64, len: u64, attempted: String) -> ByteStream 
     .boxed_sync()
 }
 
-fn too_few(missing: u64, attempted: String) -> Error {
+fn too_few(missing: u64, operation: String) -> Error {
     Error::new(ErrorKind::Unexpected, format!("the answer ended {missing} bytes early"))
         .with_retry(Retry::Again { after: None })
-        .attempted(attempted)
+        .with_operation(operation)
 }
 
 #[cfg(test)]
@@ -210,6 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::transport::Client;
     use crate::transport::scripted::{Outcome, Scripted, answer};
 
     async fn read(
@@ -218,9 +223,10 @@ mod tests {
         server: fn(&[u8], Option<&str>) -> Outcome,
     ) -> Result<(u64, Range<u64>, Vec<u8>)> {
         let transport = Scripted::by(move |sent| server(file, sent.header("range")));
-        let call = Call::new(Operation::Read, Method::GET, "http://h/ticket", "ticket");
-        let incoming = transport.context().fetch(asking_for(call, &range)).await.unwrap();
-        let download = exactly(&range, None, incoming)?;
+        let call = ApiRequest::new(Operation::Read, Method::GET, "http://h/ticket", "ticket");
+        let incoming =
+            Client::new(&transport.context()).fetch(set_range(call, &range)).await.unwrap();
+        let download = slice_response(&range, None, incoming)?;
         let pieces: Vec<opendal::Buffer> = download.bytes.try_collect().await?;
         let bytes = pieces.into_iter().flat_map(|piece| piece.to_vec()).collect();
         Ok((download.total, download.range, bytes))

@@ -12,7 +12,8 @@ use opendal::{
 };
 use tokio::sync::Semaphore;
 
-use super::{Context, file::BodySource, http_transport::Probe};
+use super::{file::BodySource, http_transport::Probe};
+use crate::drive::Context;
 
 /// A request as it would have been sent.
 #[derive(Clone)]

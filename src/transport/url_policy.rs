@@ -11,7 +11,7 @@ use crate::drive::{Error, ErrorKind, Result};
 
 /// The URLs that the client of one cloud may use.
 #[derive(Clone, Debug)]
-pub(crate) struct UrlPolicy {
+pub struct UrlPolicy {
     /// The endpoint that the token was issued for.
     endpoint: Url,
     allowed: Vec<HostPattern>,
@@ -30,7 +30,7 @@ impl UrlPolicy {
     ///
     /// # Errors
     /// `Invalid` if `endpoint` is not a URL.
-    pub(crate) fn for_endpoint(endpoint: &str) -> Result<Self> {
+    pub fn for_endpoint(endpoint: &str) -> Result<Self> {
         let endpoint = Url::parse(endpoint).map_err(|error| {
             Error::new(ErrorKind::Invalid, format!("the endpoint is not a URL: {error}"))
         })?;
@@ -42,7 +42,7 @@ impl UrlPolicy {
     ///
     /// # Errors
     /// `Invalid` for a text that is not a host.
-    pub(crate) fn allowing(mut self, hosts: &str) -> Result<Self> {
+    pub fn allowing(mut self, hosts: &str) -> Result<Self> {
         for text in hosts.split(',').map(str::trim).filter(|text| !text.is_empty()) {
             self.allowed.push(HostPattern::parse(text)?);
         }
@@ -58,7 +58,7 @@ impl UrlPolicy {
     ///
     /// # Errors
     /// `Unexpected` if it is neither `http` nor `https`, if it names a user, or if it leaves TLS.
-    pub(crate) fn check_link(&self, url: &str) -> Result<()> {
+    pub fn check_link(&self, url: &str) -> Result<()> {
         self.link(url).map(drop)
     }
 
@@ -67,7 +67,7 @@ impl UrlPolicy {
     /// # Errors
     /// `Unexpected` with the host's name if it is neither the endpoint's nor an allowed one, and as
     /// [`check_link`](Self::check_link).
-    pub(crate) fn check_token(&self, url: &str) -> Result<()> {
+    pub fn check_token(&self, url: &str) -> Result<()> {
         let url = self.link(url)?;
         if url.origin() == self.endpoint.origin()
             || self.allowed.iter().any(|pattern| pattern.matches(&url))

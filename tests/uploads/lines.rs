@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use drivedal::{
     adapter::{FileUpload, SavedUpload},
-    transport::Leaving,
+    drive::UploadProgress,
 };
 use drivedal_server::{Fault, Server, When};
 
@@ -148,11 +148,11 @@ async fn how_far_a_file_is_that_goes_in_one_request_is_told_while_it_goes() {
         let drive = Drive::new(cloud, &server, &format!("{cloud:?}"), &[]);
         let written = bytes(9, 3_000_000);
         let told = Arc::new(Mutex::new(Vec::new()));
-        let leaving = Leaving::new({
+        let progress = UploadProgress::new({
             let told = Arc::clone(&told);
             move |far| told.lock().expect("no panic").push(far)
         });
-        let options = FileUpload { leaving: Some(leaving), ..FileUpload::default() };
+        let options = FileUpload { progress: Some(progress), ..FileUpload::default() };
         let file = local(&written).reopen().expect("the file");
         let mut keep = |_: &SavedUpload| panic!("it is no file for fragments");
         let sent =

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use drivedal::{adapter::FileUpload, transport::Leaving};
+use drivedal::{adapter::FileUpload, drive::UploadProgress};
 use drivedal_server::Server;
 use opendal::ErrorKind;
 
@@ -27,13 +27,13 @@ async fn a_file_that_is_rewritten_at_its_size_while_it_is_sent_leaves_the_old_ve
             let (path, again) = (file.path().to_owned(), bytes(3, size));
             let done = AtomicBool::new(false);
             // Called on the thread that reads the file, before it reads on.
-            let leaving = Leaving::new(move |read| {
+            let progress = UploadProgress::new(move |read| {
                 if read >= when as u64 && !done.swap(true, Ordering::Relaxed) {
                     let mut file = File::options().write(true).open(&path).expect("the file");
                     file.write_all(&again).expect("written");
                 }
             });
-            let options = FileUpload { leaving: Some(leaving), ..FileUpload::default() };
+            let options = FileUpload { progress: Some(progress), ..FileUpload::default() };
             let opened = file.reopen().expect("the file");
             let (operator, mut keep) = (&drive.operator, |_: &_| {});
             let sent =

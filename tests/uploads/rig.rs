@@ -4,7 +4,7 @@ use std::{io::Write, time::Duration};
 
 use drivedal::{
     adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile},
-    drive::{ByteRange, Conditions, Place},
+    drive::{ByteRange, Conditions, ItemRef},
     remote::Source,
     transport::Transport,
 };
@@ -85,7 +85,7 @@ impl Drive {
             Err(error) if error.kind() == opendal::ErrorKind::NotFound => return None,
             Err(error) => panic!("{error}"),
         };
-        let (place, conditions) = (Place::of(&item.id), Conditions::default());
+        let (place, conditions) = (ItemRef::from_id(&item.id), Conditions::default());
         let drive = self.handle.drive();
         let read = drive.download(&cx, &place, Some(&item), ByteRange::Full, &conditions).await;
         let pieces: Vec<Buffer> =

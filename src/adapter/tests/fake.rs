@@ -79,10 +79,10 @@ impl FakeDrive {
                 single_max: 1 << 20,
                 total_max: 1 << 20,
                 session: sessions.then_some(SessionLimits {
-                    from: 10,
-                    multiple: 4,
-                    usual: 4,
-                    largest: 4,
+                    min_size: 10,
+                    alignment: 4,
+                    default_fragment: 4,
+                    max_fragment: 4,
                 }),
                 sets_modified: false,
                 if_not_exists: true,
@@ -91,13 +91,13 @@ impl FakeDrive {
                 reads_if_match: false,
                 changes: false,
                 copies_files: false,
-                tickets: false,
-                trees: Trees::No,
+                download_urls: false,
+                recursive_list: RecursiveList::No,
                 removals: 1,
-                several_parents: false,
+                multi_parent: false,
                 fold: upper,
                 collision_key: upper,
-                refuses_name: |name| name.contains('?').then_some("a question mark"),
+                validate_name: |name| name.contains('?').then_some("a question mark"),
             },
             state: Mutex::new(State {
                 nodes: BTreeMap::from([("root".into(), root)]),
@@ -216,11 +216,11 @@ impl FakeDrive {
         }
     }
 
-    fn resolve(&self, place: &Place) -> Result<ItemId> {
+    fn resolve(&self, place: &ItemRef) -> Result<ItemId> {
         let state = self.state.lock().unwrap();
         let id = match place {
-            Place::Item { id, .. } => state.nodes.contains_key(id).then(|| id.clone()),
-            Place::Below { path, .. } => state.walk(path),
+            ItemRef::Item { id, .. } => state.nodes.contains_key(id).then(|| id.clone()),
+            ItemRef::Path { path, .. } => state.walk(path),
         };
         id.ok_or_else(|| not_found(&format!("{place:?}")))
     }
@@ -306,7 +306,7 @@ impl Drive for FakeDrive {
         Ok("root".into())
     }
 
-    async fn item(&self, _: &Context, at: &Place, _: &Conditions) -> Result<Item> {
+    async fn item(&self, _: &Context, at: &ItemRef, _: &Conditions) -> Result<Item> {
         self.enter("item", "").await?;
         Ok(self.item_of(&self.resolve(at)?))
     }
@@ -314,17 +314,17 @@ impl Drive for FakeDrive {
     async fn child(
         &self,
         _: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         name: &str,
-        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+        seen: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item> {
         self.enter("child", name).await?;
         let folder = self.resolve(folder)?;
         let state = self.state.lock().unwrap();
         for item in state.children(&folder) {
-            seen(Seen::Item(&item));
+            seen(SiblingSearch::Item(&item));
         }
-        seen(Seen::All);
+        seen(SiblingSearch::All);
         let id = state.child(&folder, name).ok_or_else(|| not_found(name))?;
         Ok(state.item(&id))
     }
@@ -332,7 +332,7 @@ impl Drive for FakeDrive {
     async fn list(
         &self,
         _: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         _: Depth,
         _: Option<usize>,
         _: Option<&Cursor>,
@@ -353,7 +353,7 @@ impl Drive for FakeDrive {
     async fn download(
         &self,
         _: &Context,
-        file: &Place,
+        file: &ItemRef,
         known: Option<&Item>,
         range: ByteRange,
         _: &Conditions,
@@ -361,12 +361,13 @@ impl Drive for FakeDrive {
         self.enter("download", "").await?;
         let id = self.resolve(file)?;
         let mut item = self.item_of(&id);
-        let asks = self.capabilities.tickets && known.is_none_or(|known| known.ticket.is_none());
+        let asks = self.capabilities.download_urls
+            && known.is_none_or(|known| known.download_url.is_none());
         if asks {
             self.enter("ticket", "").await?;
             // As long as an answer takes.
             tokio::task::yield_now().await;
-            item.ticket = Some(Ticket { url: "ticket".into(), expires: None });
+            item.download_url = Some(DownloadUrl { url: "ticket".into(), expires: None });
         }
         let item = asks.then(|| Box::new(item));
         let bytes = self.state.lock().unwrap().nodes[&id].bytes.clone();
@@ -384,7 +385,7 @@ impl Drive for FakeDrive {
         });
         let pieces = [Ok(Buffer::from(piece))].into_iter().chain(broken);
         let bytes: ByteStream = Box::pin(stream::iter(pieces));
-        Ok(Download { total, range, etag: None, ticket: None, item, bytes, check: None })
+        Ok(Download { total, range, etag: None, download_url: None, item, bytes, check: None })
     }
 
     async fn upload(
@@ -484,9 +485,9 @@ impl Drive for FakeDrive {
     async fn update(
         &self,
         _: &Context,
-        at: &Place,
+        at: &ItemRef,
         _: Option<&Item>,
-        change: &Change,
+        change: &ItemUpdate,
     ) -> Result<Item> {
         self.enter("update", change.name.as_deref().unwrap_or("")).await?;
         let id = self.resolve(at)?;
@@ -501,7 +502,7 @@ impl Drive for FakeDrive {
         Ok(state.item(&id))
     }
 
-    async fn remove(&self, _: &Context, items: &[Removal]) -> Vec<Result<()>> {
+    async fn remove(&self, _: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::new();
         for removal in items {
             results.push(match self.enter("remove", "").await {

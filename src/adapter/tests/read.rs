@@ -134,7 +134,7 @@ async fn a_call_that_failed_can_be_made_again_and_goes_on() {
 async fn ranges_that_are_read_side_by_side_share_one_ticket() {
     for paths in [true, false] {
         let mut drive = FakeDrive::new(paths, false);
-        drive.capabilities.tickets = true;
+        drive.capabilities.download_urls = true;
         let drive = Arc::new(drive);
         drive.plant("", "f", Some(TEXT));
         let op = operator(&drive, AGE);
@@ -156,7 +156,7 @@ async fn ranges_that_are_read_side_by_side_share_one_ticket() {
 #[tokio::test]
 async fn who_waits_for_a_ticket_goes_on_when_the_one_who_asks_is_dropped() {
     let mut drive = FakeDrive::new(true, false);
-    drive.capabilities.tickets = true;
+    drive.capabilities.download_urls = true;
     let drive = Arc::new(drive);
     drive.plant("", "f", Some(TEXT));
     let op = operator(&drive, AGE);

@@ -18,10 +18,11 @@ use tokio::time::Instant;
 use super::{Backoff, Budget, Event, Policy, RetryLayer};
 use crate::{
     adapter::{DriveHandle, DriveService},
+    drive::Context,
     rate_limit::{AccountLimiter, Exhausted, Repeat, RequestMeta},
     services::{amazon_drive::AmazonDrive, onedrive::OneDrive, skydrive::SkyDrive},
     transport::{
-        Call, Context,
+        ApiRequest, Client,
         scripted::{Outcome, Scripted, answer},
     },
 };
@@ -373,8 +374,8 @@ async fn a_call_with_a_file_is_sent_whole_each_time() {
     let body = crate::drive::Body::File { file: Arc::new(file), len: 9 };
     let scripted = in_turn(vec![answer(500, ""), answer(200, "")]);
     let context = OperationContext::new().with_http_transport(over(&scripted, &layer(policy())));
-    let call = Call::new(Operation::Write, Method::PUT, "http://h/x", "{x}").body(body);
-    Context::from(&context).send(call).await.expect("an answer");
+    let call = ApiRequest::new(Operation::Write, Method::PUT, "http://h/x", "{x}").body(body);
+    Client::new(&Context::from(&context)).send(call).await.expect("an answer");
     let bodies: Vec<_> = scripted.sent().into_iter().map(|sent| sent.body).collect();
     assert_eq!(bodies, [b"all of it", b"all of it"]);
 }

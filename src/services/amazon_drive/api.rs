@@ -30,7 +30,7 @@ use crate::{
     drive::{Context, Error, ErrorKind, Result, Secret},
     rate_limit::AccountLimiter,
     services::options::base_address,
-    transport::{Call, Incoming, Reply, UrlPolicy},
+    transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
 };
 
 /// How long the answer of `account/endpoint` is kept: what the documents ask for at least (C.1).
@@ -109,7 +109,7 @@ impl Client {
         }
         let url = format!("{}account/endpoint", self.endpoint);
         let reply = self
-            .signed(cx, || Call::new(Operation::Info, Method::GET, &url, "account/endpoint"))
+            .signed(cx, || ApiRequest::new(Operation::Info, Method::GET, &url, "account/endpoint"))
             .await?
             .read()
             .await?;
@@ -156,26 +156,31 @@ impl Client {
         operation: Operation,
         path: &str,
         template: &'static str,
-        complete: impl Fn(Call) -> Call,
+        complete: impl Fn(ApiRequest) -> ApiRequest,
     ) -> Result<T> {
         let reply = self
-            .ask(cx, path, |url| complete(Call::new(operation, Method::GET, url, template)))
+            .ask(cx, path, |url| complete(ApiRequest::new(operation, Method::GET, url, template)))
             .await?;
         decoded(&reply, StatusCode::OK)
     }
 
     /// Asks the metadata endpoint.
-    async fn ask(&self, cx: &Context, path: &str, call: impl Fn(&str) -> Call) -> Result<Reply> {
+    async fn ask(
+        &self,
+        cx: &Context,
+        path: &str,
+        call: impl Fn(&str) -> ApiRequest,
+    ) -> Result<ApiResponse> {
         let url = format!("{}{path}", self.endpoints(cx).await?.metadata_url);
         self.signed(cx, || call(&url)).await?.read().await
     }
 
     /// Sends a request with a token; once more with another one if the cloud refuses it.
-    async fn signed(&self, cx: &Context, call: impl Fn() -> Call) -> Result<Incoming> {
+    async fn signed(&self, cx: &Context, call: impl Fn() -> ApiRequest) -> Result<StreamResponse> {
         let token = self.tokens.token(cx).await?;
         let send = |token: &Secret| {
             let call = call().headers(&self.headers).with_limiter(&self.limiter);
-            cx.fetch(call.bearer(token, &self.urls))
+            transport::Client::new(cx).fetch(call.bearer(token, &self.urls))
         };
         let answer = send(&token).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
@@ -187,7 +192,7 @@ impl Client {
 }
 
 /// The decoded answer, if its status is the one that the request promises.
-fn decoded<T: DeserializeOwned>(reply: &Reply, status: StatusCode) -> Result<T> {
+fn decoded<T: DeserializeOwned>(reply: &ApiResponse, status: StatusCode) -> Result<T> {
     match reply.status {
         found if found == status => reply.json(),
         found if found.is_success() => {

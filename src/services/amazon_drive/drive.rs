@@ -16,9 +16,9 @@ use super::{
     reading::{Reading, holds},
 };
 use crate::drive::{
-    Account, Body, ByteRange, Capabilities, Change, Changes, Conditions, Context, Cursor, Depth,
-    Download, Drive, Error, ErrorKind, HashKind, IfExists, Item, ItemId, Kind, Page, Place, Quota,
-    Removal, Result, Seen, Target, Trees, WriteOptions,
+    Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, Cursor, DeleteTarget,
+    Depth, Download, Drive, Error, ErrorKind, HashKind, IfExists, Item, ItemId, ItemRef,
+    ItemUpdate, Kind, Page, Quota, RecursiveList, Result, SiblingSearch, Target, WriteOptions,
 };
 
 /// The largest file, in bytes: about 50 GiB (amazon-drive.md, C.5).
@@ -66,13 +66,13 @@ impl Cloud {
             reads_if_match: true,
             changes: true,
             copies_files: false,
-            tickets: false,
-            trees: Trees::Root,
+            download_urls: false,
+            recursive_list: RecursiveList::Root,
             removals: REMOVALS,
-            several_parents: true,
+            multi_parent: true,
             fold,
             collision_key,
-            refuses_name,
+            validate_name,
         };
         Self {
             client: Arc::new(client),
@@ -151,7 +151,7 @@ impl Drive for Cloud {
         Ok(self.root_folder(cx).await?.id.clone())
     }
 
-    async fn item(&self, cx: &Context, at: &Place, conditions: &Conditions) -> Result<Item> {
+    async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         let node = self.client.node(cx, id_of(at)?.as_str(), false).await?;
         match node.status {
             Some(Status::Available) | None => {}
@@ -167,22 +167,22 @@ impl Drive for Cloud {
     async fn child(
         &self,
         cx: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         name: &str,
-        seen: &mut (dyn for<'a> FnMut(Seen<'a>) + Send),
+        seen: &mut (dyn for<'a> FnMut(SiblingSearch<'a>) + Send),
     ) -> Result<Item> {
         let Some(node) = self.named(cx, id_of(folder)?, name).await? else {
             return Err(Error::new(ErrorKind::NotFound, format!("there is no {name:?}")));
         };
         let item = item_of(node);
-        seen(Seen::Item(&item));
+        seen(SiblingSearch::Item(&item));
         Ok(item)
     }
 
     async fn list(
         &self,
         cx: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         depth: Depth,
         limit: Option<usize>,
         from: Option<&Cursor>,
@@ -213,7 +213,7 @@ impl Drive for Cloud {
     async fn download(
         &self,
         cx: &Context,
-        file: &Place,
+        file: &ItemRef,
         known: Option<&Item>,
         range: ByteRange,
         conditions: &Conditions,
@@ -240,9 +240,9 @@ impl Drive for Cloud {
     async fn update(
         &self,
         cx: &Context,
-        at: &Place,
+        at: &ItemRef,
         item: Option<&Item>,
-        change: &Change,
+        change: &ItemUpdate,
     ) -> Result<Item> {
         if change.modified.is_some() {
             return Err(Error::unsupported("a modification time of the user's"));
@@ -253,21 +253,21 @@ impl Drive for Cloud {
         moving::update(&self.client, cx, at, item, change).await
     }
 
-    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<Changes> {
+    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         feed::changes(&self.client, cx, since).await
     }
 
-    async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {
+    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let removals = items.iter().map(|removal| moving::remove(&self.client, cx, removal));
         futures::future::join_all(removals).await
     }
 }
 
 /// The item of a place; this drive is walked by id.
-pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
+pub(super) fn id_of(place: &ItemRef) -> Result<&ItemId> {
     match place {
-        Place::Item { id, .. } => Ok(id),
-        Place::Below { .. } => Err(Error::unsupported("asking by path")),
+        ItemRef::Item { id, .. } => Ok(id),
+        ItemRef::Path { .. } => Err(Error::unsupported("asking by path")),
     }
 }
 
@@ -333,7 +333,7 @@ fn collision_key(name: &str) -> Cow<'_, str> {
     Cow::Owned(UniCase::unicode(decomposed).to_folded_case().nfc().collect())
 }
 
-fn refuses_name(name: &str) -> Option<&'static str> {
+fn validate_name(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("it is empty");
     }

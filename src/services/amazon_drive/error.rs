@@ -3,7 +3,7 @@
 use super::model::ErrorBody;
 use crate::{
     drive::{Error, ErrorKind, Retry},
-    transport::Reply,
+    transport::ApiResponse,
 };
 
 /// The code of the 409 that tells the node which has the name.
@@ -19,7 +19,7 @@ const CUT_BODIES: [&str; 2] = ["Cannot read from request", "Cannot complete uplo
 const TOLD_MAX: usize = 200;
 
 /// The failure that an answer tells of.
-pub(super) fn failure(reply: &Reply) -> Error {
+pub(super) fn failure(reply: &ApiResponse) -> Error {
     let body: ErrorBody = serde_json::from_reader(reply.body.clone()).unwrap_or_default();
     let message = body.message.clone().unwrap_or_else(|| plain(reply));
     let error = classified(reply, &body, message);
@@ -29,7 +29,7 @@ pub(super) fn failure(reply: &Reply) -> Error {
     }
 }
 
-fn classified(reply: &Reply, body: &ErrorBody, message: String) -> Error {
+fn classified(reply: &ApiResponse, body: &ErrorBody, message: String) -> Error {
     let says = |words: &str| message.to_ascii_lowercase().contains(words);
     let code = body.code.as_deref();
     match reply.status.as_u16() {
@@ -75,7 +75,7 @@ fn conflicting(message: &str) -> Option<&str> {
 }
 
 /// What can be told of an answer that is not an error of this protocol: a proxy's page, XML.
-fn plain(reply: &Reply) -> String {
+fn plain(reply: &ApiResponse) -> String {
     let bytes = reply.body.slice(..reply.body.len().min(4 * TOLD_MAX)).to_vec();
     let text = String::from_utf8_lossy(&bytes);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -7,7 +7,7 @@ use super::{
     drive::{is_item, item_of},
     model::NodeKind,
 };
-use crate::drive::{Changes, Context, Cursor, Error, ErrorKind, Kind, Result, Secret};
+use crate::drive::{ChangePage, Context, Cursor, Error, ErrorKind, Kind, Result, Secret};
 
 /// The most changes that are held at once. With more, all that is known of the drive is out of date.
 const CHANGES_MAX: usize = 200_000;
@@ -18,14 +18,14 @@ pub(super) async fn changes(
     client: &Client,
     cx: &Context,
     since: Option<&Cursor>,
-) -> Result<Changes> {
+) -> Result<ChangePage> {
     let query = ChangesQuery {
         checkpoint: since.map(|Cursor(checkpoint)| checkpoint.expose().to_owned()),
         include_purged: since.is_some(),
         ..ChangesQuery::default()
     };
     let mut sets = std::pin::pin!(client.changes(cx, &query).await?);
-    let mut changes = Changes {
+    let mut changes = ChangePage {
         items: Vec::new(),
         removed: Vec::new(),
         next: since.cloned().unwrap_or_else(|| Cursor(Secret::from(""))),

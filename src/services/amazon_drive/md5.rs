@@ -7,7 +7,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
     drive::{Body, Error, ErrorKind, Result},
-    transport::{Call, Observer},
+    transport::{ApiRequest, Observer},
 };
 
 /// An MD5 sum.
@@ -40,7 +40,7 @@ impl Sending {
     }
 
     /// Lets the request show its file.
-    pub(super) fn watch(&self, call: Call) -> Call {
+    pub(super) fn watch(&self, call: ApiRequest) -> ApiRequest {
         match self {
             Self::Memory(_) => call,
             Self::File(sum) => {

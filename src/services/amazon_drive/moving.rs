@@ -21,19 +21,19 @@ use super::{
     model::{Node, NodeKind, NodePatch, Status},
 };
 use crate::drive::{
-    Change, Context, Error, ErrorKind, IfExists, Item, ItemId, Place, Removal, Result,
+    Context, DeleteTarget, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate, Result,
 };
 
 /// Gives an item another name, another folder, or both.
 pub(super) async fn update(
     client: &Arc<Client>,
     cx: &Context,
-    at: &Place,
+    at: &ItemRef,
     item: Option<&Item>,
-    change: &Change,
+    change: &ItemUpdate,
 ) -> Result<Item> {
     let id = id_of(at)?;
-    let via = via_of(at).cloned();
+    let parent = parent_of(at).cloned();
     let looked;
     let item = match item {
         Some(item) => item,
@@ -42,7 +42,7 @@ pub(super) async fn update(
             &looked
         }
     };
-    let from = via.or_else(|| item.parents.first().cloned());
+    let from = parent.or_else(|| item.parents.first().cloned());
     let to = change.folder.as_ref().map(id_of).transpose()?;
     if to == Some(id) {
         return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved into itself"));
@@ -179,9 +179,13 @@ impl Old {
 }
 
 /// Takes an item out of the folder it was found through; out of its last one, into the trash.
-pub(super) async fn remove(client: &Arc<Client>, cx: &Context, removal: &Removal) -> Result<()> {
+pub(super) async fn remove(
+    client: &Arc<Client>,
+    cx: &Context,
+    removal: &DeleteTarget,
+) -> Result<()> {
     let id = id_of(&removal.place)?.clone();
-    let Some(via) = via_of(&removal.place).cloned() else {
+    let Some(parent) = parent_of(&removal.place).cloned() else {
         return client.trash(cx, id.as_str()).await.map(drop);
     };
     let mut parents = removal.parents.clone();
@@ -191,9 +195,9 @@ pub(super) async fn remove(client: &Arc<Client>, cx: &Context, removal: &Removal
     let (client, context) = (Arc::clone(client), cx.clone());
     // Either way it may take a second request to put right what was not as it was known to be.
     cx.finish(async move {
-        match parents.len() > 1 && parents.contains(&via) {
-            true => remove_edge(&client, &context, &id, &via, &parents).await,
-            false => trash_last(&client, &context, &id, &via).await,
+        match parents.len() > 1 && parents.contains(&parent) {
+            true => remove_edge(&client, &context, &id, &parent, &parents).await,
+            false => trash_last(&client, &context, &id, &parent).await,
         }
     })
     .await
@@ -204,10 +208,10 @@ async fn remove_edge(
     client: &Client,
     cx: &Context,
     id: &ItemId,
-    via: &ItemId,
+    parent: &ItemId,
     known: &[ItemId],
 ) -> Result<()> {
-    let node = client.remove_child(cx, via.as_str(), id.as_str()).await?;
+    let node = client.remove_child(cx, parent.as_str(), id.as_str()).await?;
     // It was the last one by then: the cloud has moved the item to the root, where it never was.
     match node.parents.as_deref() {
         Some([only]) if !known.iter().any(|known| known.as_str() == only) => {
@@ -218,15 +222,15 @@ async fn remove_edge(
 }
 
 /// Puts an item into the trash that is in one folder only.
-async fn trash_last(client: &Client, cx: &Context, id: &ItemId, via: &ItemId) -> Result<()> {
+async fn trash_last(client: &Client, cx: &Context, id: &ItemId, parent: &ItemId) -> Result<()> {
     let node = client.trash(cx, id.as_str()).await?;
-    if !is_shared(&node, via) {
+    if !is_shared(&node, parent) {
         return Ok(());
     }
     // Somebody has put it into another folder meanwhile, where it has to stay.
     let undone = async {
         client.restore(cx, id.as_str()).await?;
-        client.remove_child(cx, via.as_str(), id.as_str()).await
+        client.remove_child(cx, parent.as_str(), id.as_str()).await
     };
     undone
         .await
@@ -234,15 +238,15 @@ async fn trash_last(client: &Client, cx: &Context, id: &ItemId, via: &ItemId) ->
         .map_err(|error| error.also("the item was in another folder too, and is in the trash now"))
 }
 
-fn is_shared(node: &Node, via: &ItemId) -> bool {
+fn is_shared(node: &Node, parent: &ItemId) -> bool {
     node.parents.as_ref().is_some_and(|parents| {
-        parents.len() > 1 && parents.iter().any(|parent| parent == via.as_str())
+        parents.len() > 1 && parents.iter().any(|each| each == parent.as_str())
     })
 }
 
-fn via_of(place: &Place) -> Option<&ItemId> {
+fn parent_of(place: &ItemRef) -> Option<&ItemId> {
     match place {
-        Place::Item { via, .. } => via.as_ref(),
-        Place::Below { .. } => None,
+        ItemRef::Item { parent, .. } => parent.as_ref(),
+        ItemRef::Path { .. } => None,
     }
 }

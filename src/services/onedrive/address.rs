@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use crate::{
-    drive::{ItemId, Place},
+    drive::{ItemId, ItemRef},
     transport::segment,
 };
 
@@ -271,10 +271,10 @@ pub(super) enum Side {
 }
 
 /// Where a place is.
-pub(super) fn address_of(home: &DriveRef, place: &Place, side: Side) -> Address {
+pub(super) fn address_of(home: &DriveRef, place: &ItemRef, side: Side) -> Address {
     let (id, path) = match place {
-        Place::Item { id, .. } => (id, ""),
-        Place::Below { anchor, path } => (anchor, &**path),
+        ItemRef::Item { id, .. } => (id, ""),
+        ItemRef::Path { base, path } => (base, &**path),
     };
     let ids = Ids::parse(id);
     let item = match (ids.stands_for, side, path) {
@@ -290,11 +290,11 @@ pub(super) fn address_of(home: &DriveRef, place: &Place, side: Side) -> Address 
 mod tests {
     use super::*;
 
-    fn below(path: &str) -> Place {
-        Place::Below { anchor: root_id(None), path: path.into() }
+    fn below(path: &str) -> ItemRef {
+        ItemRef::Path { base: root_id(None), path: path.into() }
     }
 
-    fn resource(home: &DriveRef, place: &Place, action: &str) -> String {
+    fn resource(home: &DriveRef, place: &ItemRef, action: &str) -> String {
         address_of(home, place, Side::Contents).resource(Paths::Colons, action)
     }
 
@@ -344,7 +344,7 @@ mod tests {
     fn ids_lead_to_items_of_this_drive_of_others_and_through_shortcuts() {
         let home = DriveRef::Id("00d53be8a5056eca".into());
         let at = |id: &str, side| {
-            address_of(&home, &Place::of(&id.into()), side).resource(Paths::Colons, "")
+            address_of(&home, &ItemRef::from_id(&id.into()), side).resource(Paths::Colons, "")
         };
         let items = "/drives/00d53be8a5056eca/items";
         assert_eq!(at("AB!1", Side::Contents), format!("{items}/AB%211"));
@@ -355,7 +355,7 @@ mod tests {
         assert_eq!(at("special:approot", Side::Entry), "/drives/00d53be8a5056eca/special/approot");
         // The drive's own id in another spelling.
         assert_eq!(at("D53BE8A5056ECA#X", Side::Contents), format!("{items}/X"));
-        let inside = Place::Below { anchor: "AB!1~D2#X".into(), path: "f".into() };
+        let inside = ItemRef::Path { base: "AB!1~D2#X".into(), path: "f".into() };
         let removed = address_of(&home, &inside, Side::Entry).resource(Paths::Colons, "");
         assert_eq!(removed, "/drives/D2/items/X:/f");
     }
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn a_folder_is_referred_to_by_its_encoded_path_where_that_is_documented() {
         let path =
-            |drive, place: &Place| address_of(&drive, place, Side::Contents).reference_path();
+            |drive, place: &ItemRef| address_of(&drive, place, Side::Contents).reference_path();
         let mine = |place: &str| path(DriveRef::Mine, &below(place));
         assert_eq!(mine("").as_deref(), Some("/drive/root:"));
         assert_eq!(mine("my dir/100%").as_deref(), Some("/drive/root:/my%20dir/100%25"));
@@ -389,6 +389,6 @@ mod tests {
             Some("/drives/D1/root:/a")
         );
         assert_eq!(path(DriveRef::Group("g".into()), &below("a")), None);
-        assert_eq!(path(DriveRef::Mine, &Place::of(&"X".into())), None);
+        assert_eq!(path(DriveRef::Mine, &ItemRef::from_id(&"X".into())), None);
     }
 }

@@ -2,7 +2,7 @@
 //! below, by subject; how they are sent is here.
 //!
 //! It decides nothing: no fallback, no look before, no second request, but one: a token that Graph
-//! refuses is renewed once. URLs that Graph hands out (tickets, upload sessions, monitors) are
+//! refuses is renewed once. URLs that Graph hands out (download URLs, upload sessions, monitors) are
 //! pre-authenticated and lead to other hosts; they are asked without a token (A8, A10, A13).
 
 mod content;
@@ -27,7 +27,7 @@ use crate::{
     drive::{Conditions, Context, Result, Secret},
     rate_limit::AccountLimiter,
     services::options::base_address,
-    transport::{Call, Incoming, Reply, UrlPolicy},
+    transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
 };
 
 /// Most items of a page (A6).
@@ -110,8 +110,8 @@ impl Client {
     async fn fetch(
         &self,
         cx: &Context,
-        call: &(dyn Fn() -> Call + Sync),
-    ) -> Result<(Incoming, Secret)> {
+        call: &(dyn Fn() -> ApiRequest + Sync),
+    ) -> Result<(StreamResponse, Secret)> {
         let signed = |token: &Secret| {
             call()
                 .cost_by(resource_units)
@@ -120,15 +120,19 @@ impl Client {
                 .bearer(token, &self.urls)
         };
         let token = self.tokens.token(cx).await?;
-        let answer = cx.fetch(signed(&token)).await?;
+        let answer = transport::Client::new(cx).fetch(signed(&token)).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
             return Ok((answer, token));
         }
         let token = self.tokens.renew(cx, &token).await?;
-        Ok((cx.fetch(signed(&token)).await?, token))
+        Ok((transport::Client::new(cx).fetch(signed(&token)).await?, token))
     }
 
-    async fn ok(&self, cx: &Context, call: &(dyn Fn() -> Call + Sync)) -> Result<Reply> {
+    async fn ok(
+        &self,
+        cx: &Context,
+        call: &(dyn Fn() -> ApiRequest + Sync),
+    ) -> Result<ApiResponse> {
         let (answer, token) = self.fetch(cx, call).await?;
         succeeded(answer.read().await?, &token)
     }
@@ -140,21 +144,21 @@ impl fmt::Debug for Client {
     }
 }
 
-fn succeeded(reply: Reply, secret: &Secret) -> Result<Reply> {
+fn succeeded(reply: ApiResponse, secret: &Secret) -> Result<ApiResponse> {
     match reply.status.is_success() {
         true => Ok(reply),
         false => Err(failure(&reply, secret)),
     }
 }
 
-fn with(call: Call, name: HeaderName, value: Option<&str>) -> Call {
+fn with(call: ApiRequest, name: HeaderName, value: Option<&str>) -> ApiRequest {
     match value {
         Some(value) => call.header(name, value),
         None => call,
     }
 }
 
-fn conditional(call: Call, conditions: &Conditions) -> Call {
+fn conditional(call: ApiRequest, conditions: &Conditions) -> ApiRequest {
     let call = with(call, header::IF_MATCH, conditions.if_match.as_deref());
     with(call, header::IF_NONE_MATCH, conditions.if_none_match.as_deref())
 }

@@ -22,7 +22,7 @@ use super::{
     moving, refusal,
 };
 use crate::drive::{
-    Context, CopyJob, Copying, Error, ErrorKind, IfExists, Item, Kind, Place, Result, Secret,
+    Context, CopyJob, CopyStatus, Error, ErrorKind, IfExists, Item, ItemRef, Kind, Result, Secret,
     Target,
 };
 
@@ -62,10 +62,10 @@ enum Taken {
 pub(super) async fn begin(
     drive: &GraphDrive,
     cx: &Context,
-    from: &Place,
+    from: &ItemRef,
     to: &Target,
     if_exists: IfExists,
-) -> Result<Copying> {
+) -> Result<CopyStatus> {
     let personal = drive.kind.is_some_and(AccountKind::is_personal);
     let state = State {
         from: At::of(from),
@@ -84,7 +84,7 @@ pub(super) async fn begin(
     state.start(drive, cx).await
 }
 
-pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> Result<Copying> {
+pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
     let mut state: State = serde_json::from_str(&job.state).map_err(|_| {
         Error::new(ErrorKind::Invalid, "the copy is not one that this service has begun")
     })?;
@@ -94,7 +94,7 @@ pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> R
             Ok(state.running(job.url.clone()))
         }
         Monitored::Completed(id) if state.beside => state.put_in_place(drive, cx, id).await,
-        Monitored::Completed(_) => Ok(Copying::Done(None)),
+        Monitored::Completed(_) => Ok(CopyStatus::Done(None)),
         Monitored::Failed(error) if error.kind() != ErrorKind::Exists => Err(error),
         // Asked for twice: the first answer was lost, but the copy is there.
         Monitored::Failed(_) if state.beside => state.put_in_place(drive, cx, None).await,
@@ -107,7 +107,7 @@ pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> R
 
 impl State {
     /// Asks for the copy.
-    async fn start(&self, drive: &GraphDrive, cx: &Context) -> Result<Copying> {
+    async fn start(&self, drive: &GraphDrive, cx: &Context) -> Result<CopyStatus> {
         let from = drive.at(cx, &self.from.place(), Side::Contents).await?;
         let folder = moving::reference(drive, cx, &self.folder.place(), &from.drive).await?;
         let name = if self.beside { &self.temporary } else { &self.name };
@@ -142,7 +142,12 @@ impl State {
     }
 
     /// The name is taken: by a file, which the copy is to replace, or by something else.
-    async fn make_beside(&self, drive: &GraphDrive, cx: &Context, error: Error) -> Result<Copying> {
+    async fn make_beside(
+        &self,
+        drive: &GraphDrive,
+        cx: &Context,
+        error: Error,
+    ) -> Result<CopyStatus> {
         let at = drive.at(cx, &self.folder.place(), Side::Contents).await?.below(&self.name);
         match refusal::kind(drive, cx, &at).await {
             Ok(kind @ (Kind::Folder | Kind::Opaque)) => Err(refusal::taken_by(kind, error)),
@@ -153,10 +158,10 @@ impl State {
         }
     }
 
-    fn running(&self, monitor: Secret) -> Copying {
+    fn running(&self, monitor: Secret) -> CopyStatus {
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.asked.min(10));
         let state = serde_json::to_string(self).expect("text and numbers are always JSON");
-        Copying::Running {
+        CopyStatus::Running {
             job: CopyJob { url: monitor, state },
             ask_in: doubled.min(LONGEST_PAUSE),
         }
@@ -168,7 +173,7 @@ impl State {
         drive: &GraphDrive,
         cx: &Context,
         id: Option<String>,
-    ) -> Result<Copying> {
+    ) -> Result<CopyStatus> {
         let folder = drive.at(cx, &self.folder.place(), Side::Contents).await?;
         let at = match id {
             Some(id) => Address::id(folder.drive, &id),
@@ -182,20 +187,20 @@ impl State {
         }
         let wire = placed?;
         let item: Item = item::item(wire, drive.drive_of(cx, &at).await?)?;
-        Ok(Copying::Done(Some(Box::new(item))))
+        Ok(CopyStatus::Done(Some(Box::new(item))))
     }
 }
 
 impl At {
-    fn of(place: &Place) -> Self {
+    fn of(place: &ItemRef) -> Self {
         let (item, path) = match place {
-            Place::Item { id, .. } => (id, ""),
-            Place::Below { anchor, path } => (anchor, &**path),
+            ItemRef::Item { id, .. } => (id, ""),
+            ItemRef::Path { base, path } => (base, &**path),
         };
         Self { item: item.to_string(), path: path.to_owned() }
     }
 
-    fn place(&self) -> Place {
-        Place::Below { anchor: self.item.as_str().into(), path: self.path.as_str().into() }
+    fn place(&self) -> ItemRef {
+        ItemRef::Path { base: self.item.as_str().into(), path: self.path.as_str().into() }
     }
 }

@@ -14,13 +14,13 @@ use super::{
 use crate::{
     drive::{
         ByteRange, Conditions, ContentCheck, Context, Download, Error, ErrorKind, HashKind, Item,
-        Kind, Place, Result,
+        ItemRef, Kind, Result,
     },
     services::renewals::overtaken,
 };
 
-/// What a ticket's host answers when the ticket has expired (A8); also what it answers when the
-/// account may not read the file, which a new ticket then tells.
+/// What a download URL's host answers when the download URL has expired (A8); also what it answers when the
+/// account may not read the file, which a new download URL then tells.
 const EXPIRED: [u16; 4] = [401, 403, 404, 410];
 
 /// An item, if the conditions hold.
@@ -50,14 +50,14 @@ pub(super) async fn look(
     Ok(item)
 }
 
-/// A file's bytes: one request with a ticket that still works, else two. A look that tells the
-/// ticket costs as much as the redirect of `/content`, shows the etag, and serves the next range.
+/// A file's bytes: one request with a download URL that still works, else two. A look that tells the
+/// download URL costs as much as the redirect of `/content`, shows the etag, and serves the next range.
 ///
 /// Of a whole file the hash is checked.
 pub(super) async fn bytes(
     drive: &GraphDrive,
     cx: &Context,
-    file: &Place,
+    file: &ItemRef,
     known: Option<&Item>,
     range: ByteRange,
     conditions: &Conditions,
@@ -69,7 +69,7 @@ pub(super) async fn bytes(
         && download.range == (0..download.total)
     {
         let (drive, cx) = (drive.clone(), cx.clone());
-        let place = Place::of(&item.id);
+        let place = ItemRef::from_id(&item.id);
         let hash = QuickXor::new();
         download.check = Some(Box::new(HashCheck { drive, cx, place, expected, hash }));
     }
@@ -81,7 +81,7 @@ struct HashCheck {
     drive: GraphDrive,
     cx: Context,
     /// The file.
-    place: Place,
+    place: ItemRef,
     /// The hash that was known before the bytes were requested.
     expected: [u8; 20],
     /// Of the bytes so far.
@@ -135,23 +135,25 @@ pub(super) fn rewrites(drive: &GraphDrive, file: &Item) -> bool {
 async fn opened(
     drive: &GraphDrive,
     cx: &Context,
-    file: &Place,
+    file: &ItemRef,
     known: Option<&Item>,
     range: ByteRange,
     conditions: &Conditions,
 ) -> Result<Download> {
-    // A ticket's host knows nothing of the item's etag, so a condition needs a look.
+    // A download URL's host knows nothing of the item's etag, so a condition needs a look.
     let known = known.filter(|_| *conditions == Conditions::default());
     let mut refused = None;
-    if let Some((known, ticket)) = known.and_then(|item| Some((item, item.ticket.as_ref()?))) {
-        match drive.client.download(cx, ticket, &range, known.size).await {
+    if let Some((known, download_url)) =
+        known.and_then(|item| Some((item, item.download_url.as_ref()?)))
+    {
+        match drive.client.download(cx, download_url, &range, known.size).await {
             Ok(download) => {
                 // The bytes may be newer than what is known of the item, unless the host says so.
                 let etag = download.etag.filter(|etag| known.etag.as_ref() == Some(etag));
                 return Ok(Download { etag, ..download });
             }
             Err(error) if error.status().is_some_and(|status| EXPIRED.contains(&status)) => {
-                refused = Some((&known.id, ticket));
+                refused = Some((&known.id, download_url));
             }
             Err(error) => return Err(error),
         }
@@ -160,8 +162,9 @@ async fn opened(
     let looking = look(drive, cx, &at, conditions);
     let item = match refused {
         Some((id, stale)) => {
-            let is_fresh =
-                |item: &Item| item.ticket.as_ref().is_some_and(|ticket| ticket.url != stale.url);
+            let is_fresh = |item: &Item| {
+                item.download_url.as_ref().is_some_and(|download_url| download_url.url != stale.url)
+            };
             drive.renewals.renewed(id, is_fresh, looking).await?
         }
         None => looking.await?,
@@ -181,22 +184,22 @@ async fn opened(
         }
     }
     let is_shortcut = Ids::parse(&item.id).stands_for.is_some();
-    let (at, ticket) = match (&item.ticket, is_shortcut) {
+    let (at, download_url) = match (&item.download_url, is_shortcut) {
         (None, true) => {
-            let at = drive.at(cx, &Place::of(&item.id), Side::Contents).await?;
+            let at = drive.at(cx, &ItemRef::from_id(&item.id), Side::Contents).await?;
             let far = look(drive, cx, &at, &Conditions::default()).await?;
-            (at, far.ticket)
+            (at, far.download_url)
         }
-        (ticket, _) => (at, ticket.clone()),
+        (download_url, _) => (at, download_url.clone()),
     };
-    let download = match &ticket {
-        Some(ticket) => {
-            drive.client.download(cx, ticket, &range, item.size).await.map_err(overtaken)?
+    let download = match &download_url {
+        Some(download_url) => {
+            drive.client.download(cx, download_url, &range, item.size).await.map_err(overtaken)?
         }
         // Harmful files have none; the cloud says so in its own words.
         None => drive.client.content(cx, &at, &range, item.size).await?,
     };
     let etag = item.etag.clone();
-    let known = is_entry.then(|| Box::new(Item { ticket, ..item }));
+    let known = is_entry.then(|| Box::new(Item { download_url, ..item }));
     Ok(Download { etag, item: known, ..download })
 }

@@ -25,10 +25,10 @@ use super::{
 };
 use crate::{
     drive::{
-        Account, Body, ByteRange, Capabilities, Change, Changes, Conditions, Context, CopyJob,
-        Copying, Cursor, Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Page,
-        Place, Progress, Quota, Removal, Result, Seen, SessionLimits, Target, Trees, UploadSession,
-        WriteOptions,
+        Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, CopyJob,
+        CopyStatus, Cursor, DeleteTarget, Depth, Download, Drive, Error, ErrorKind, IfExists, Item,
+        ItemId, ItemRef, ItemUpdate, Page, Progress, Quota, RecursiveList, Result, SessionLimits,
+        SiblingSearch, Target, UploadSession, WriteOptions,
     },
     services::renewals::Renewals,
 };
@@ -53,7 +53,7 @@ pub(super) struct GraphDrive {
     seen: Arc<AtomicBool>,
     /// The last fragment of a file does not make it.
     pub(super) defer_commit: bool,
-    /// Items with tickets, in place of those whose tickets have expired.
+    /// Items with download URLs, in place of those whose download URLs have expired.
     pub(super) renewals: Renewals<Item>,
     capabilities: Arc<Capabilities>,
 }
@@ -83,8 +83,8 @@ impl GraphDrive {
     pub(super) fn with_sessions(mut self, fragment: Option<u64>, defer_commit: bool) -> Self {
         let mut capabilities = Capabilities::clone(&self.capabilities);
         if let (Some(limits), Some(fragment)) = (&mut capabilities.session, fragment) {
-            limits.usual = (fragment / UNIT * UNIT).clamp(UNIT, limits.largest);
-            limits.from = limits.usual;
+            limits.default_fragment = (fragment / UNIT * UNIT).clamp(UNIT, limits.max_fragment);
+            limits.min_size = limits.default_fragment;
         }
         self.capabilities = Arc::new(capabilities);
         self.defer_commit = defer_commit;
@@ -92,7 +92,7 @@ impl GraphDrive {
     }
 
     /// Where a place is.
-    pub(super) async fn at(&self, cx: &Context, place: &Place, side: Side) -> Result<Address> {
+    pub(super) async fn at(&self, cx: &Context, place: &ItemRef, side: Side) -> Result<Address> {
         Ok(address_of(self.home.get(&self.client, cx).await?, place, side))
     }
 
@@ -145,7 +145,7 @@ impl GraphDrive {
         }
     }
 
-    async fn remove_one(&self, cx: &Context, removal: &Removal) -> Result<()> {
+    async fn remove_one(&self, cx: &Context, removal: &DeleteTarget) -> Result<()> {
         let at = self.at(cx, &removal.place, Side::Entry).await?;
         if at.is_alias() {
             return Err(Error::new(ErrorKind::Unsupported, "the root folder is not removed"));
@@ -166,15 +166,15 @@ pub(super) fn behavior(if_exists: IfExists) -> ConflictBehavior {
 }
 
 /// The name in a folder, as a place.
-pub(super) fn place_of(target: &Target) -> Place {
+pub(super) fn place_of(target: &Target) -> ItemRef {
     let name = &target.name;
     match &target.folder {
-        Place::Item { id, .. } => Place::Below { anchor: id.clone(), path: name.as_str().into() },
-        Place::Below { anchor, path } if path.is_empty() => {
-            Place::Below { anchor: anchor.clone(), path: name.as_str().into() }
+        ItemRef::Item { id, .. } => ItemRef::Path { base: id.clone(), path: name.as_str().into() },
+        ItemRef::Path { base, path } if path.is_empty() => {
+            ItemRef::Path { base: base.clone(), path: name.as_str().into() }
         }
-        Place::Below { anchor, path } => {
-            Place::Below { anchor: anchor.clone(), path: format!("{path}/{name}").into() }
+        ItemRef::Path { base, path } => {
+            ItemRef::Path { base: base.clone(), path: format!("{path}/{name}").into() }
         }
     }
 }
@@ -183,10 +183,10 @@ pub(super) fn place_of(target: &Target) -> Place {
 fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
     let personal = kind.is_some_and(AccountKind::is_personal);
     // A7: Business and SharePoint officially from the drive's root only.
-    let trees = match (personal, special) {
-        (true, _) => Trees::Any,
-        (false, false) => Trees::Root,
-        (false, true) => Trees::No,
+    let recursive_list = match (personal, special) {
+        (true, _) => RecursiveList::Any,
+        (false, false) => RecursiveList::Root,
+        (false, true) => RecursiveList::No,
     };
     Capabilities {
         paths: true,
@@ -196,26 +196,26 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
         total_max: 250 << 30,
         session: Some(SessionLimits {
             // One request up to the first fragment's size.
-            from: 32 * UNIT,
-            multiple: UNIT,
-            usual: 32 * UNIT,
+            min_size: 32 * UNIT,
+            alignment: UNIT,
+            default_fragment: 32 * UNIT,
             // C3: the most that is less than 60 MiB.
-            largest: 191 * UNIT,
+            max_fragment: 191 * UNIT,
         }),
         sets_modified: true,
         if_not_exists: true,
         if_match: true,
         if_none_match: true,
         reads_if_match: true,
-        changes: trees != Trees::No,
+        changes: recursive_list != RecursiveList::No,
         copies_files: true,
-        trees,
+        recursive_list,
         removals: 20,
-        tickets: true,
-        several_parents: false,
+        download_urls: true,
+        multi_parent: false,
         fold: names::fold_of(kind),
         collision_key: names::collision_key_of(kind),
-        refuses_name: names::refusal,
+        validate_name: names::refusal,
     }
 }
 
@@ -251,7 +251,7 @@ impl Drive for GraphDrive {
         Ok(root_id(self.special.as_deref()))
     }
 
-    async fn item(&self, cx: &Context, at: &Place, conditions: &Conditions) -> Result<Item> {
+    async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         let at = self.at(cx, at, Side::Entry).await?;
         let item = download::look(self, cx, &at, conditions).await?;
         Ok(item)
@@ -260,20 +260,20 @@ impl Drive for GraphDrive {
     async fn child(
         &self,
         cx: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         name: &str,
-        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+        seen: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item> {
         let target = Target { folder: folder.clone(), name: name.to_owned(), occupant: None };
         let item = self.item(cx, &place_of(&target), &Conditions::default()).await?;
-        seen(Seen::Item(&item));
+        seen(SiblingSearch::Item(&item));
         Ok(item)
     }
 
     async fn list(
         &self,
         cx: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         depth: Depth,
         limit: Option<usize>,
         from: Option<&Cursor>,
@@ -287,7 +287,7 @@ impl Drive for GraphDrive {
     async fn download(
         &self,
         cx: &Context,
-        file: &Place,
+        file: &ItemRef,
         known: Option<&Item>,
         range: ByteRange,
         conditions: &Conditions,
@@ -325,13 +325,13 @@ impl Drive for GraphDrive {
         session::send(self, cx, session, offset, bytes).await
     }
 
-    async fn note_arrived(
+    async fn acknowledge(
         &self,
         session: &mut UploadSession,
         offset: u64,
         bytes: opendal::Buffer,
     ) -> Result<()> {
-        session::note_arrived(session, offset, &bytes).await
+        session::acknowledge(session, offset, &bytes).await
     }
 
     async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {
@@ -358,9 +358,9 @@ impl Drive for GraphDrive {
     async fn update(
         &self,
         cx: &Context,
-        at: &Place,
+        at: &ItemRef,
         item: Option<&Item>,
-        change: &Change,
+        change: &ItemUpdate,
     ) -> Result<Item> {
         moving::perform(self, cx, at, item, change).await
     }
@@ -368,19 +368,19 @@ impl Drive for GraphDrive {
     async fn copy(
         &self,
         cx: &Context,
-        from: &Place,
+        from: &ItemRef,
         _: Option<&Item>,
         to: &Target,
         if_exists: IfExists,
-    ) -> Result<Copying> {
+    ) -> Result<CopyStatus> {
         copy::begin(self, cx, from, to, if_exists).await
     }
 
-    async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<Copying> {
+    async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
         copy::status(self, cx, job).await
     }
 
-    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<Changes> {
+    async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         feed::changes(self, cx, since).await
     }
 
@@ -396,7 +396,7 @@ impl Drive for GraphDrive {
         Ids::parse(id).stands_for.is_some()
     }
 
-    async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {
+    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let removals: Vec<_> = items.iter().map(|removal| self.remove_one(cx, removal)).collect();
         stream::iter(removals).buffered(CONCURRENT_REMOVALS).collect().await
     }

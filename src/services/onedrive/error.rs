@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     drive::{Error, ErrorKind, Retry, Secret},
-    transport::Reply,
+    transport::ApiResponse,
 };
 
 /// Set on answers that refuse harmful bytes (A4).
@@ -23,7 +23,7 @@ const DEPTH_MAX: usize = 8;
 /// The failure an answer tells of: kind and text by the cloud's own codes, the most exact first,
 /// and by the status where they say nothing. `secret` is the token or the pre-authenticated URL
 /// that was sent: the cloud may repeat it.
-pub(super) fn failure(reply: &Reply, secret: &Secret) -> Error {
+pub(super) fn failure(reply: &ApiResponse, secret: &Secret) -> Error {
     let words = serde_json::from_reader(reply.body.clone()).map(Words::of).unwrap_or_default();
     let words = words.without(secret);
     let status = reply.status;

@@ -8,25 +8,26 @@ use super::{
     model::{Items, Listed},
     tree::is_too_old,
 };
-use crate::drive::{Changes, Context, Cursor, Error, ErrorKind, ItemId, Kind, Place, Result};
+use crate::drive::{ChangePage, Context, Cursor, Error, ErrorKind, ItemId, ItemRef, Kind, Result};
 
 /// One page of changes; the cursor is the cloud's own link.
 pub(super) async fn changes(
     drive: &GraphDrive,
     cx: &Context,
     since: Option<&Cursor>,
-) -> Result<Changes> {
+) -> Result<ChangePage> {
     let Some(Cursor(link)) = since else { return from_now_on(drive, cx).await };
     let mut items = match drive.client.page(cx, link).await {
         // 410: the link has become too old.
         Err(error) if is_too_old(&error) => {
-            return Ok(Changes { reset: true, ..from_now_on(drive, cx).await? });
+            return Ok(ChangePage { reset: true, ..from_now_on(drive, cx).await? });
         }
         items => items?,
     };
     advanced(Some(link), &items)?;
     let (next, more) = end_of(&mut items)?;
-    let at = drive.at(cx, &Place::of(&root_id(drive.special.as_deref())), Side::Contents).await?;
+    let at =
+        drive.at(cx, &ItemRef::from_id(&root_id(drive.special.as_deref())), Side::Contents).await?;
     let within = drive.drive_of(cx, &at).await?;
     let mut removed = Vec::new();
     items.value.retain(|entry| match entry {
@@ -38,14 +39,15 @@ pub(super) async fn changes(
         _ => true,
     });
     let items = items.value.into_iter().filter_map(|entry| item::entry(entry, within)).collect();
-    Ok(Changes { items, removed, next, more, reset: false })
+    Ok(ChangePage { items, removed, next, more, reset: false })
 }
 
-async fn from_now_on(drive: &GraphDrive, cx: &Context) -> Result<Changes> {
-    let at = drive.at(cx, &Place::of(&root_id(drive.special.as_deref())), Side::Contents).await?;
+async fn from_now_on(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
+    let at =
+        drive.at(cx, &ItemRef::from_id(&root_id(drive.special.as_deref())), Side::Contents).await?;
     let mut items = drive.client.latest(cx, &at).await?;
     let (next, more) = end_of(&mut items)?;
-    Ok(Changes { items: Vec::new(), removed: Vec::new(), next, more, reset: false })
+    Ok(ChangePage { items: Vec::new(), removed: Vec::new(), next, more, reset: false })
 }
 
 /// Where a page says to go on, and whether at once.

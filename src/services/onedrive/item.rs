@@ -8,7 +8,7 @@ use super::{
     address::{Ids, InDrive},
     model::{self, DriveItem, Hashes, ItemReference, Listed, RemoteItem},
 };
-use crate::drive::{Error, ErrorKind, HashKind, Item, Kind, Result, Ticket};
+use crate::drive::{DownloadUrl, Error, ErrorKind, HashKind, Item, Kind, Result};
 
 /// How the folder is called that cannot be looked into while it is locked (A4).
 const VAULT: &str = "vault";
@@ -81,7 +81,10 @@ fn described(wire: DriveItem, drive: Option<&str>) -> Item {
         etag: wire.e_tag,
         content_type: file.and_then(|file| file.mime_type.clone()),
         hashes: file.and_then(|file| file.hashes.as_ref()).map(hashes).unwrap_or_default(),
-        ticket: wire.download_url.filter(|_| is_file).map(|url| Ticket { url, expires: None }),
+        download_url: wire
+            .download_url
+            .filter(|_| is_file)
+            .map(|url| DownloadUrl { url, expires: None }),
     }
 }
 
@@ -171,7 +174,7 @@ mod tests {
         assert_eq!(item.content_type.as_deref(), Some("text/plain"));
         let kinds: Vec<_> = item.hashes.iter().map(|(kind, hash)| (*kind, hash.len())).collect();
         assert_eq!(kinds, [(HashKind::QuickXor, 20), (HashKind::Sha1, 20)]);
-        assert!(item.ticket.is_some() && !format!("{item:?}").contains("hunter2"));
+        assert!(item.download_url.is_some() && !format!("{item:?}").contains("hunter2"));
     }
 
     #[test]

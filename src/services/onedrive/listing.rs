@@ -8,7 +8,7 @@ use super::{
     item,
     model::Items,
 };
-use crate::drive::{Context, Cursor, Error, ErrorKind, Page, Place, Result, Secret};
+use crate::drive::{Context, Cursor, Error, ErrorKind, ItemRef, Page, Result, Secret};
 
 /// One page of a folder's children.
 ///
@@ -17,7 +17,7 @@ use crate::drive::{Context, Cursor, Error, ErrorKind, Page, Place, Result, Secre
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
-    folder: &Place,
+    folder: &ItemRef,
     limit: Option<usize>,
     from: Option<&Cursor>,
 ) -> Result<Page> {

@@ -20,7 +20,7 @@
 //! What can be expected of it:
 //!
 //! * Everything is asked by path: one request for a look, for a file's bytes when a listing or a
-//!   look has just told its ticket (two otherwise), for making a folder with all above it, for
+//!   look has just told its download URL (two otherwise), for making a folder with all above it, for
 //!   renaming, moving and replacing, for removing a tree.
 //! * A file goes in one request; from 10 MiB on, or when its modification time is announced, in an
 //!   upload session. Either way it is compared with the cloud's quickXorHash ([`QuickXor`]) where

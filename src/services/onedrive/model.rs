@@ -259,7 +259,7 @@ impl fmt::Debug for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Item(item) => item.fmt(f),
-            // It may hold a ticket.
+            // It may hold a download URL.
             Self::Other(_) => f.write_str("Other"),
         }
     }

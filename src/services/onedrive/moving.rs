@@ -9,7 +9,7 @@ use super::{
     model::{FileSystemInfo, FolderReference, Patch},
     names, refusal,
 };
-use crate::drive::{Change, Context, Error, ErrorKind, Item, Place, Result};
+use crate::drive::{Context, Error, ErrorKind, Item, ItemRef, ItemUpdate, Result};
 
 /// Changes an item's name, folder or time.
 ///
@@ -18,17 +18,17 @@ use crate::drive::{Change, Context, Error, ErrorKind, Item, Place, Result};
 pub(super) async fn perform(
     drive: &GraphDrive,
     cx: &Context,
-    at: &Place,
+    at: &ItemRef,
     item: Option<&Item>,
-    change: &Change,
+    change: &ItemUpdate,
 ) -> Result<Item> {
     let address = drive.at(cx, at, Side::Entry).await?;
     if address.is_alias() {
         return Err(Error::new(ErrorKind::Unsupported, "the root folder stays as it is"));
     }
-    if let (Place::Below { anchor, path }, Some(Place::Below { anchor: to, path: below })) =
+    if let (ItemRef::Path { base, path }, Some(ItemRef::Path { base: to, path: below })) =
         (at, &change.folder)
-        && anchor == to
+        && base == to
         && is_within(below, path, names::fold_of(drive.kind))
     {
         return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved below itself"));
@@ -59,7 +59,7 @@ pub(super) async fn perform(
 pub(super) async fn reference(
     drive: &GraphDrive,
     cx: &Context,
-    folder: &Place,
+    folder: &ItemRef,
     from: &DriveRef,
 ) -> Result<FolderReference> {
     let at = drive.at(cx, folder, Side::Contents).await?;
@@ -90,7 +90,7 @@ pub(super) async fn reference(
 
 /// The times that go with a change. A move or a new name would reset them (A4), so what is known of
 /// them is said again; a shortcut's are those of what it stands for, and not its own to change.
-fn times(item: Option<&Item>, change: &Change) -> Option<FileSystemInfo> {
+fn times(item: Option<&Item>, change: &ItemUpdate) -> Option<FileSystemInfo> {
     let item = item.filter(|item| Ids::parse(&item.id).stands_for.is_none());
     let times = FileSystemInfo {
         created_date_time: item.and_then(|item| item.created),

@@ -16,7 +16,7 @@ use super::{
     verify::{self, Sent},
 };
 use crate::drive::{
-    Body, Context, Error, ErrorKind, HashKind, Item, ItemId, Place, Progress, Result, Target,
+    Body, Context, Error, ErrorKind, HashKind, Item, ItemId, ItemRef, Progress, Result, Target,
     UploadSession, WriteOptions,
 };
 
@@ -78,8 +78,8 @@ impl State {
     }
 
     async fn at(&self, drive: &GraphDrive, cx: &Context) -> Result<Address> {
-        let place = Place::Below {
-            anchor: ItemId::from(self.anchor.as_str()),
+        let place = ItemRef::Path {
+            base: ItemId::from(self.anchor.as_str()),
             path: self.path.as_str().into(),
         };
         drive.at(cx, &place, Side::Contents).await
@@ -119,8 +119,8 @@ pub(super) async fn open(
         ));
     };
     let (anchor, path) = match aim.place {
-        Place::Below { anchor, path } => (anchor.to_string(), path.to_string()),
-        Place::Item { id, .. } => (id.to_string(), String::new()),
+        ItemRef::Path { base, path } => (base.to_string(), path.to_string()),
+        ItemRef::Item { id, .. } => (id.to_string(), String::new()),
     };
     let state = State {
         anchor,
@@ -244,7 +244,7 @@ async fn committed_as(
     drive.client.commit_upload_as(cx, &at, state.name(), behavior, &session.url).await
 }
 
-pub(super) async fn note_arrived(
+pub(super) async fn acknowledge(
     session: &mut UploadSession,
     offset: u64,
     bytes: &Buffer,

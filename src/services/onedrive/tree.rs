@@ -13,7 +13,7 @@ use super::{
     listing::{advanced, entries, page_size},
     model::{Items, Listed},
 };
-use crate::drive::{Context, Cursor, Error, ErrorKind, Page, Place, Result, Secret};
+use crate::drive::{Context, Cursor, Error, ErrorKind, ItemRef, Page, Result, Secret};
 
 /// How often a feed may say that it must be read anew before that is an error.
 const ANEW_MAX: u32 = 3;
@@ -36,7 +36,7 @@ struct Position {
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
-    folder: &Place,
+    folder: &ItemRef,
     limit: Option<usize>,
     from: Option<&Cursor>,
 ) -> Result<Page> {

@@ -9,13 +9,13 @@ use super::{
     verify::{self, Sent},
 };
 use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Place, Result, Target,
+    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemRef, Result, Target,
     WriteOptions,
 };
 
 /// How a write is to be addressed, and under which conditions.
 pub(super) struct Aim {
-    pub(super) place: Place,
+    pub(super) place: ItemRef,
     pub(super) at: Address,
     pub(super) behavior: ConflictBehavior,
     pub(super) conditions: Conditions,
@@ -46,8 +46,8 @@ impl Aim {
         }
         if let Some(etag) = &aim.conditions.if_match {
             let there = match &to.occupant {
-                Some(id) => Place::of(id),
-                None => Place::of(&aim.occupant(drive, cx, etag).await?.id),
+                Some(id) => ItemRef::from_id(id),
+                None => ItemRef::from_id(&aim.occupant(drive, cx, etag).await?.id),
             };
             aim.at = drive.at(cx, &there, Side::Contents).await?;
             aim.by_id = true;
@@ -125,7 +125,7 @@ pub(super) async fn at_once(
     let sent = Sent { name: &to.name, bytes: body.len(), hash: Some(hash?.finish()) };
     let item = arrived(drive, cx, &aim.at, wire, sent).await?;
     let Some(modified) = options.modified else { return Ok(item) };
-    let at = drive.at(cx, &Place::of(&item.id), Side::Contents).await?;
+    let at = drive.at(cx, &ItemRef::from_id(&item.id), Side::Contents).await?;
     let times = FileSystemInfo { created_date_time: None, last_modified_date_time: Some(modified) };
     let patch = Patch { file_system_info: Some(times), ..Patch::default() };
     let wire = drive.client.update(cx, &at, &patch, behavior(IfExists::Fail)).await?;

@@ -33,7 +33,7 @@ use crate::{
     drive::{Context, Result, Secret},
     rate_limit::AccountLimiter,
     services::options::base_address,
-    transport::{Call, Incoming, Reply, ResponseLimit, UrlPolicy, segment},
+    transport::{self, ApiRequest, ApiResponse, ResponseLimit, StreamResponse, UrlPolicy, segment},
 };
 
 /// The root folder's alias; takes an id's place everywhere but as a destination (row 10).
@@ -146,8 +146,8 @@ impl Client {
         method: Method,
         path: &str,
         template: &'static str,
-    ) -> Call {
-        Call::new(operation, method, format!("{}{path}", self.endpoint), template)
+    ) -> ApiRequest {
+        ApiRequest::new(operation, method, format!("{}{path}", self.endpoint), template)
             .headers(&self.headers)
             .with_limiter(&self.limiter)
             .limit(match operation {
@@ -160,12 +160,16 @@ impl Client {
     async fn ask<T: DeserializeOwned>(
         &self,
         cx: &Context,
-        call: impl Fn() -> Call + Send + Sync,
+        call: impl Fn() -> ApiRequest + Send + Sync,
     ) -> Result<T> {
         self.send(cx, call).await?.json()
     }
 
-    async fn send(&self, cx: &Context, call: impl Fn() -> Call + Send + Sync) -> Result<Reply> {
+    async fn send(
+        &self,
+        cx: &Context,
+        call: impl Fn() -> ApiRequest + Send + Sync,
+    ) -> Result<ApiResponse> {
         let (answer, token) = self.signed(cx, call).await?;
         let reply = answer.read().await?;
         match reply.status.is_success() {
@@ -178,17 +182,17 @@ impl Client {
     async fn signed(
         &self,
         cx: &Context,
-        call: impl Fn() -> Call + Send + Sync,
-    ) -> Result<(Incoming, Secret)> {
+        call: impl Fn() -> ApiRequest + Send + Sync,
+    ) -> Result<(StreamResponse, Secret)> {
         let token = self.tokens.token(cx).await?;
-        let answer = cx.fetch(call().bearer(&token, &self.urls)).await?;
+        let answer = transport::Client::new(cx).fetch(call().bearer(&token, &self.urls)).await?;
         if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
             return Ok((answer, token));
         }
         // Read, so that its connection can be used again.
         drop(answer.read().await);
         let token = self.tokens.renew(cx, &token).await?;
-        Ok((cx.fetch(call().bearer(&token, &self.urls)).await?, token))
+        Ok((transport::Client::new(cx).fetch(call().bearer(&token, &self.urls)).await?, token))
     }
 }
 

@@ -6,17 +6,17 @@ use super::{
 };
 use crate::{
     drive::{
-        ByteRange, Conditions, Context, Download, Error, ErrorKind, Item, Kind, Place, Result,
-        Ticket,
+        ByteRange, Conditions, Context, Download, DownloadUrl, Error, ErrorKind, Item, ItemRef,
+        Kind, Result,
     },
     services::renewals::overtaken,
 };
 
-/// A file's bytes: one request with a ticket that still works, else two.
+/// A file's bytes: one request with a download URL that still works, else two.
 pub(super) async fn bytes(
     drive: &LiveDrive,
     cx: &Context,
-    file: &Place,
+    file: &ItemRef,
     known: Option<&Item>,
     range: ByteRange,
     conditions: &Conditions,
@@ -30,13 +30,13 @@ pub(super) async fn bytes(
         return Err(Error::unsupported("the content of a notebook"));
     }
     let size = known.and_then(|item| item.size);
-    let known = known.and_then(|item| item.ticket.clone());
-    if let Some(ticket) = known.clone() {
-        match drive.client.source(cx, &ticket.url, &range, size).await {
+    let known = known.and_then(|item| item.download_url.clone());
+    if let Some(download_url) = known.clone() {
+        match drive.client.source(cx, &download_url.url, &range, size).await {
             // Expired, or the file is gone: the cloud itself will tell which.
             Err(error) if matches!(error.status(), Some(401 | 403 | 404 | 410)) => {}
             Err(error) => return Err(error),
-            Ok(download) => return Ok(Download { ticket: Some(ticket), ..download }),
+            Ok(download) => return Ok(Download { download_url: Some(download_url), ..download }),
         }
     }
     let ask = drive.client.content_location(cx, id.as_str());
@@ -45,5 +45,5 @@ pub(super) async fn bytes(
         None => ask.await?,
     };
     let download = drive.client.source(cx, &url, &range, size).await.map_err(overtaken)?;
-    Ok(Download { ticket: Some(Ticket { url, expires: None }), ..download })
+    Ok(Download { download_url: Some(DownloadUrl { url, expires: None }), ..download })
 }

@@ -25,10 +25,10 @@ use super::{
 };
 use crate::{
     drive::{
-        Account, Body, ByteRange, Capabilities, Change, Conditions, Context, Copying, Cursor,
-        Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place,
-        Progress, Quota, Removal, Result, Secret, Seen, SessionLimits, Target, Trees,
-        UploadSession, WriteOptions,
+        Account, Body, ByteRange, Capabilities, Conditions, Context, CopyStatus, Cursor,
+        DeleteTarget, Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef,
+        ItemUpdate, Kind, Page, Progress, Quota, RecursiveList, Result, Secret, SessionLimits,
+        SiblingSearch, Target, UploadSession, WriteOptions,
     },
     services::renewals::Renewals,
 };
@@ -48,7 +48,7 @@ pub(super) struct LiveDrive {
     capabilities: Capabilities,
     /// The root folder's real id, once it was needed or seen.
     root: Arc<OnceLock<String>>,
-    /// Tickets in place of those that have expired.
+    /// Download URLs in place of those that have expired.
     pub(super) renewals: Renewals<Secret>,
 }
 
@@ -57,10 +57,10 @@ const CAPABILITIES: Capabilities = Capabilities {
     single_max: SINGLE_MAX,
     total_max: BITS_FILE_MAX,
     session: Some(SessionLimits {
-        from: BITS_FROM,
-        multiple: 1,
-        usual: BITS_FRAGMENT,
-        largest: BITS_FRAGMENT_MAX,
+        min_size: BITS_FROM,
+        alignment: 1,
+        default_fragment: BITS_FRAGMENT,
+        max_fragment: BITS_FRAGMENT_MAX,
     }),
     sets_modified: false,
     if_not_exists: true,
@@ -69,13 +69,13 @@ const CAPABILITIES: Capabilities = Capabilities {
     reads_if_match: false,
     changes: false,
     copies_files: true,
-    tickets: true,
-    trees: Trees::No,
+    download_urls: true,
+    recursive_list: RecursiveList::No,
     removals: 1,
-    several_parents: false,
+    multi_parent: false,
     fold: names::fold,
     collision_key: names::fold,
-    refuses_name: names::refusal,
+    validate_name: names::refusal,
 };
 
 impl LiveDrive {
@@ -87,8 +87,9 @@ impl LiveDrive {
     /// The same with files in fragments from so many bytes on, the first fragment of so many.
     pub(super) fn with_bits(mut self, from: Option<u64>, fragment: Option<u64>) -> Self {
         if let Some(limits) = &mut self.capabilities.session {
-            limits.from = from.unwrap_or(limits.from).clamp(1, SINGLE_MAX);
-            limits.usual = fragment.unwrap_or(limits.usual).clamp(1, limits.largest);
+            limits.min_size = from.unwrap_or(limits.min_size).clamp(1, SINGLE_MAX);
+            limits.default_fragment =
+                fragment.unwrap_or(limits.default_fragment).clamp(1, limits.max_fragment);
         }
         self
     }
@@ -112,11 +113,11 @@ impl LiveDrive {
 }
 
 /// The item at a place that this drive is given.
-pub(super) fn id_of(place: &Place) -> Result<&ItemId> {
+pub(super) fn id_of(place: &ItemRef) -> Result<&ItemId> {
     match place {
-        Place::Item { id, .. } => Ok(id),
-        Place::Below { anchor, path } if path.is_empty() => Ok(anchor),
-        Place::Below { .. } => Err(Error::unsupported("looking up a path")),
+        ItemRef::Item { id, .. } => Ok(id),
+        ItemRef::Path { base, path } if path.is_empty() => Ok(base),
+        ItemRef::Path { .. } => Err(Error::unsupported("looking up a path")),
     }
 }
 
@@ -152,7 +153,7 @@ impl Drive for LiveDrive {
         Ok(ROOT.into())
     }
 
-    async fn item(&self, cx: &Context, at: &Place, conditions: &Conditions) -> Result<Item> {
+    async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         unconditional(conditions)?;
         let id = id_of(at)?;
         let object = self.client.object(cx, id.as_str()).await?;
@@ -165,20 +166,20 @@ impl Drive for LiveDrive {
     async fn child(
         &self,
         cx: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         name: &str,
-        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+        seen: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item> {
         let items = listing::whole(self, cx, id_of(folder)?).await?;
         let wanted = names::fold(name);
         let mut found = None;
         for item in items {
-            seen(Seen::Item(&item));
+            seen(SiblingSearch::Item(&item));
             if names::fold(&item.name) == wanted {
                 found = Some(item);
             }
         }
-        seen(Seen::All);
+        seen(SiblingSearch::All);
         found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("the folder has nothing called {name:?}"))
         })
@@ -188,7 +189,7 @@ impl Drive for LiveDrive {
     async fn list(
         &self,
         cx: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         depth: Depth,
         _limit: Option<usize>,
         from: Option<&Cursor>,
@@ -202,7 +203,7 @@ impl Drive for LiveDrive {
     async fn download(
         &self,
         cx: &Context,
-        file: &Place,
+        file: &ItemRef,
         known: Option<&Item>,
         range: ByteRange,
         conditions: &Conditions,
@@ -240,13 +241,13 @@ impl Drive for LiveDrive {
         session::send(self, cx, session, offset, bytes).await
     }
 
-    async fn note_arrived(
+    async fn acknowledge(
         &self,
         session: &mut UploadSession,
         offset: u64,
         bytes: Buffer,
     ) -> Result<()> {
-        session::note_arrived(session, offset, &bytes)
+        session::acknowledge(session, offset, &bytes)
     }
 
     async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {
@@ -271,9 +272,9 @@ impl Drive for LiveDrive {
     async fn update(
         &self,
         cx: &Context,
-        at: &Place,
+        at: &ItemRef,
         known: Option<&Item>,
-        change: &Change,
+        change: &ItemUpdate,
     ) -> Result<Item> {
         moving::change(self, cx, at, known, change).await
     }
@@ -281,20 +282,20 @@ impl Drive for LiveDrive {
     async fn copy(
         &self,
         cx: &Context,
-        from: &Place,
+        from: &ItemRef,
         known: Option<&Item>,
         to: &Target,
         if_exists: IfExists,
-    ) -> Result<Copying> {
+    ) -> Result<CopyStatus> {
         let source = match known {
             Some(item) => item.clone(),
             None => self.item(cx, from, &Conditions::default()).await?,
         };
         let copied = copy::perform(self, cx, source, to, if_exists).await?;
-        Ok(Copying::Done(Some(Box::new(copied))))
+        Ok(CopyStatus::Done(Some(Box::new(copied))))
     }
 
-    async fn remove(&self, cx: &Context, items: &[Removal]) -> Vec<Result<()>> {
+    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::with_capacity(items.len());
         for removal in items {
             results.push(self.remove_one(cx, removal).await);
@@ -304,7 +305,7 @@ impl Drive for LiveDrive {
 }
 
 impl LiveDrive {
-    async fn remove_one(&self, cx: &Context, removal: &Removal) -> Result<()> {
+    async fn remove_one(&self, cx: &Context, removal: &DeleteTarget) -> Result<()> {
         let id = id_of(&removal.place)?;
         if removal.kind == Some(Kind::File) && is_folder_id(id) {
             return Err(Error::new(

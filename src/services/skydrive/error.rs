@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::model::{Failure, FailureDetail};
 use crate::{
     drive::{Error, ErrorKind, Retry, Secret},
-    transport::Reply,
+    transport::ApiResponse,
 };
 
 /// How long to leave a cloud alone that throttles and does not say for how long (A.4).
@@ -15,7 +15,7 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// The failure that an answer tells of. `token` is what the request was signed with: the cloud may
 /// repeat it.
-pub(super) fn refused(reply: &Reply, token: Option<&Secret>) -> Error {
+pub(super) fn refused(reply: &ApiResponse, token: Option<&Secret>) -> Error {
     let Ok(Failure { error: FailureDetail { code, message } }) =
         serde_json::from_reader(reply.body.clone())
     else {
@@ -47,6 +47,6 @@ pub(super) fn refused(reply: &Reply, token: Option<&Secret>) -> Error {
 }
 
 /// A failure of which nothing is known but its status.
-pub(super) fn unexplained(reply: &Reply) -> Error {
+pub(super) fn unexplained(reply: &ApiResponse) -> Error {
     reply.failure(reply.status.canonical_reason().unwrap_or("no reason was given"))
 }

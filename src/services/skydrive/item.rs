@@ -4,7 +4,7 @@ use super::{
     api::ROOT,
     model::{Object, ObjectKind},
 };
-use crate::drive::{Item, ItemId, Kind, Ticket};
+use crate::drive::{DownloadUrl, Item, ItemId, Kind};
 
 /// An id under which a folder is known here: the root's is its alias. Only the root's id has no
 /// second dot (A.1).
@@ -35,7 +35,7 @@ pub(super) fn item(object: Object) -> Item {
         children: object.count.filter(|_| kind == Kind::Folder),
         created: object.created_time,
         modified: object.client_updated_time.or(object.updated_time),
-        ticket: object.source.map(|url| Ticket { url, expires: None }),
+        download_url: object.source.map(|url| DownloadUrl { url, expires: None }),
         ..Item::new(known_id(&object.id), object.name, kind)
     }
 }

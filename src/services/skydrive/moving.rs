@@ -30,8 +30,8 @@ use super::{
     options::Properties,
 };
 use crate::drive::{
-    Change, Conditions, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, Place, Result,
-    Retry,
+    Conditions, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate,
+    Result, Retry,
 };
 
 /// What is to become of an item.
@@ -73,9 +73,9 @@ struct Failed {
 pub(super) async fn change(
     drive: &LiveDrive,
     cx: &Context,
-    at: &Place,
+    at: &ItemRef,
     known: Option<&Item>,
-    change: &Change,
+    change: &ItemUpdate,
 ) -> Result<Item> {
     if change.modified.is_some() {
         return Err(Error::unsupported("setting a modification time"));

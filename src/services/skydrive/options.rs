@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::transport::Call;
+use crate::transport::ApiRequest;
 
 /// Which part of a folder is listed, and how.
 #[derive(Clone, Debug, Default)]
@@ -189,7 +189,7 @@ impl Shared {
 }
 
 impl Listing {
-    pub(super) fn onto(&self, mut call: Call) -> Call {
+    pub(super) fn onto(&self, mut call: ApiRequest) -> ApiRequest {
         if let Some(limit) = self.limit {
             call = call.query("limit", limit.to_string());
         }
@@ -243,7 +243,7 @@ impl SortOrder {
 }
 
 impl UploadOptions {
-    pub(super) fn onto(&self, call: Call) -> Call {
+    pub(super) fn onto(&self, call: ApiRequest) -> ApiRequest {
         let overwrite = match self.overwrite {
             Overwrite::Yes => "true",
             Overwrite::No => "false",

@@ -22,8 +22,8 @@ use super::{
     options::Properties,
 };
 use crate::drive::{
-    Body, ByteRange, Conditions, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind,
-    Place, Progress, Result, Secret, Target, UploadSession, WriteOptions,
+    Body, ByteRange, Conditions, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef,
+    Kind, Progress, Result, Secret, Target, UploadSession, WriteOptions,
 };
 
 /// How many of a file's last bytes are compared.
@@ -163,7 +163,7 @@ pub(super) async fn send(
     bytes: Buffer,
 ) -> Result<Progress> {
     let (target, id) = address(session)?;
-    note_arrived(session, offset, &bytes)?;
+    acknowledge(session, offset, &bytes)?;
     let (total, body) = (session.total, Body::Memory(bytes));
     let sent = drive.client.bits_fragment(cx, &target, &id, offset, total, body).await?;
     Ok(progress(sent.next, total))
@@ -174,7 +174,7 @@ fn progress(next: u64, total: u64) -> Progress {
 }
 
 /// What is kept of the bytes is kept before they leave: the answer may be lost.
-pub(super) fn note_arrived(session: &mut UploadSession, offset: u64, bytes: &Buffer) -> Result<()> {
+pub(super) fn acknowledge(session: &mut UploadSession, offset: u64, bytes: &Buffer) -> Result<()> {
     let mut state = State::of(session)?;
     state.note(session.total, offset, bytes);
     state.keep(session);
@@ -269,7 +269,7 @@ async fn ends_so(
     item: &Item,
     (len, wanted): (u64, u64),
 ) -> Result<bool> {
-    let (range, place) = (ByteRange::Last(len), Place::of(&item.id));
+    let (range, place) = (ByteRange::Last(len), ItemRef::from_id(&item.id));
     let read = drive.download(cx, &place, Some(item), range, &Conditions::default()).await?;
     let pieces: Vec<Buffer> = read.bytes.try_collect().await?;
     Ok(hash(&pieces.into_iter().flatten().collect()) == wanted)

@@ -7,7 +7,7 @@ use super::{
     options::{Overwrite, UploadOptions},
 };
 use crate::drive::{
-    Body, Context, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result, Target, Ticket,
+    Body, Context, DownloadUrl, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result, Target,
     WriteOptions,
 };
 
@@ -43,7 +43,7 @@ pub(super) async fn at_once(
 fn uploaded(answer: Uploaded, to: &Target, folder: &ItemId) -> Item {
     Item {
         parents: vec![folder.clone()],
-        ticket: answer.source.map(|url| Ticket { url, expires: None }),
+        download_url: answer.source.map(|url| DownloadUrl { url, expires: None }),
         ..Item::new(answer.id, answer.name.unwrap_or_else(|| to.name.clone()), Kind::File)
     }
 }

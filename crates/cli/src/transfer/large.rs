@@ -13,7 +13,7 @@ use std::{
 
 use drivedal::{
     adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile},
-    transport::Leaving,
+    drive::UploadProgress,
 };
 use jiff::Timestamp;
 use opendal::ErrorKind;
@@ -161,13 +161,13 @@ impl Sending<'_> {
         })
         .await?;
         let (tally, shown) = (Arc::clone(&self.ledger.tally), Arc::clone(&self.shown));
-        let leaving = Leaving::new(move |left| show(&tally, &shown, left));
+        let progress = UploadProgress::new(move |left| show(&tally, &shown, left));
         let options = FileUpload {
             local: Some(self.from.clone()),
             if_not_exists: how.new_only,
             modified,
             deferred_check: how.checked_later,
-            leaving: Some(leaving),
+            progress: Some(progress),
         };
         let resume = self.saved.clone();
         let is_resumed = resume.is_some();

@@ -13,7 +13,7 @@ use super::Client;
 use crate::{
     drive::{ByteStream, Context, Error, ErrorKind, Result, Retry},
     services::amazon_drive::{error::failure, model::ChangeSet},
-    transport::{Call, without_values},
+    transport::{ApiRequest, redact_quoted},
 };
 
 /// The longest line that is taken, in bytes: some 100,000 nodes.
@@ -70,7 +70,9 @@ impl Client {
     ) -> Result<impl Stream<Item = Result<ChangeSet>> + Send + Sync + use<>> {
         let url = format!("{}changes", self.endpoints(cx).await?.metadata_url);
         let answer = self
-            .signed(cx, || Call::new(Operation::List, Method::POST, &url, "changes").json(query))
+            .signed(cx, || {
+                ApiRequest::new(Operation::List, Method::POST, &url, "changes").json(query)
+            })
             .await?;
         if answer.status != StatusCode::OK {
             return Err(failure(&answer.read().await?));
@@ -109,7 +111,7 @@ impl Lines {
                 continue;
             }
             let line: Line = serde_json::from_slice(&line).map_err(|error| {
-                let problem = without_values(&error.to_string());
+                let problem = redact_quoted(&error.to_string());
                 Error::new(
                     ErrorKind::Unexpected,
                     format!("a line of the changes was not understood: {problem}"),

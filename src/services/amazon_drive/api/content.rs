@@ -11,7 +11,7 @@ use crate::{
         md5::{Md5Sum, Sending},
         model::{NewNode, Node},
     },
-    transport::{Call, asking_for, exactly, segment},
+    transport::{ApiRequest, segment, set_range, slice_response},
 };
 
 /// What became of an upload.
@@ -82,7 +82,7 @@ impl Client {
         let sending = Sending::of(&body);
         let answer = self
             .signed(cx, || {
-                let mut call = Call::new(Operation::Write, method.clone(), &url, template)
+                let mut call = ApiRequest::new(Operation::Write, method.clone(), &url, template)
                     .header(header::CONTENT_TYPE, &form.content_type)
                     .enclosed(form.before.clone(), body.clone(), form.after.clone());
                 if deduplication == Deduplication::Suppressed {
@@ -114,13 +114,14 @@ impl Client {
         let url = format!("{}nodes/{}/content", self.endpoints(cx).await?.content_url, segment(id));
         let answer = self
             .signed(cx, || {
-                let call = Call::new(Operation::Read, Method::GET, &url, "nodes/{id}/content");
-                asking_for(call, range)
+                let call =
+                    ApiRequest::new(Operation::Read, Method::GET, &url, "nodes/{id}/content");
+                set_range(call, range)
             })
             .await?;
         match answer.status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-                exactly(range, known, answer)
+                slice_response(range, known, answer)
             }
             _ => Err(failure(&answer.read().await?)),
         }

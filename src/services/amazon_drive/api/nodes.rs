@@ -11,7 +11,7 @@ use crate::{
         error::failure,
         model::{Filter, NewNode, Node, NodeList, NodePatch},
     },
-    transport::{Call, Reply, segment},
+    transport::{ApiRequest, ApiResponse, segment},
 };
 
 /// Most nodes of a page (C.3).
@@ -33,7 +33,7 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    fn add_to(&self, mut call: Call) -> Call {
+    fn add_to(&self, mut call: ApiRequest) -> ApiRequest {
         if let Some(filter) = &self.filter {
             call = call.query("filters", filter.to_string());
         }
@@ -87,7 +87,7 @@ impl Client {
     pub async fn create(&self, cx: &Context, new: &NewNode) -> Result<Node> {
         let reply = self
             .ask(cx, "nodes", |url| {
-                Call::new(Operation::CreateDir, Method::POST, url, "nodes").json(new)
+                ApiRequest::new(Operation::CreateDir, Method::POST, url, "nodes").json(new)
             })
             .await?;
         decoded(&reply, StatusCode::CREATED)
@@ -101,7 +101,7 @@ impl Client {
         let path = format!("nodes/{}", segment(id));
         let reply = self
             .ask(cx, &path, |url| {
-                Call::new(Operation::Rename, Method::PATCH, url, "nodes/{id}").json(patch)
+                ApiRequest::new(Operation::Rename, Method::PATCH, url, "nodes/{id}").json(patch)
             })
             .await?;
         decoded(&reply, StatusCode::OK)
@@ -122,7 +122,8 @@ impl Client {
         let body = serde_json::json!({ "fromParent": from, "childId": child });
         let reply = self
             .ask(cx, &path, |url| {
-                Call::new(Operation::Rename, Method::POST, url, "nodes/{id}/children").json(&body)
+                ApiRequest::new(Operation::Rename, Method::POST, url, "nodes/{id}/children")
+                    .json(&body)
             })
             .await?;
         decoded(&reply, StatusCode::OK)
@@ -150,7 +151,7 @@ impl Client {
         };
         let reply = self
             .ask(cx, &path, |url| {
-                empty(Call::new(operation, method.clone(), url, "nodes/{id}/children/{id}"))
+                empty(ApiRequest::new(operation, method.clone(), url, "nodes/{id}/children/{id}"))
             })
             .await?;
         // 200 in the documents, 202 for DELETE in another place of them (C.3).
@@ -162,7 +163,7 @@ impl Client {
         let path = format!("trash/{}", segment(id));
         let reply = self
             .ask(cx, &path, |url| {
-                empty(Call::new(Operation::Delete, Method::PUT, url, "trash/{id}"))
+                empty(ApiRequest::new(Operation::Delete, Method::PUT, url, "trash/{id}"))
             })
             .await?;
         decoded(&reply, StatusCode::OK)
@@ -176,7 +177,7 @@ impl Client {
         let path = format!("trash/{}/restore", segment(id));
         let reply = self
             .ask(cx, &path, |url| {
-                empty(Call::new(Operation::Restore, Method::POST, url, "trash/{id}/restore"))
+                empty(ApiRequest::new(Operation::Restore, Method::POST, url, "trash/{id}/restore"))
             })
             .await?;
         decoded(&reply, StatusCode::OK)
@@ -184,11 +185,11 @@ impl Client {
 }
 
 /// A request without a body says so: the cloud answers 411 otherwise (C.5).
-fn empty(call: Call) -> Call {
+fn empty(call: ApiRequest) -> ApiRequest {
     call.header(header::CONTENT_LENGTH, "0")
 }
 
 /// The decoded answer, whatever the success is called.
-fn accepted<T: DeserializeOwned>(reply: &Reply) -> Result<T> {
+fn accepted<T: DeserializeOwned>(reply: &ApiResponse) -> Result<T> {
     if reply.status.is_success() { reply.json() } else { Err(failure(reply)) }
 }

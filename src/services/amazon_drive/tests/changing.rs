@@ -1,5 +1,5 @@
 use super::*;
-use crate::drive::{Change, Drive, ErrorKind, ItemId, Kind, Removal, Result};
+use crate::drive::{DeleteTarget, Drive, ErrorKind, ItemId, ItemUpdate, Kind, Result};
 
 fn file(parents: &[&str]) -> Item {
     let mut item = Item::new("F", "x", Kind::File);
@@ -7,19 +7,19 @@ fn file(parents: &[&str]) -> Item {
     item
 }
 
-fn from(via: &str) -> Place {
-    Place::Item { id: "F".into(), via: Some(via.into()) }
+fn from(parent: &str) -> ItemRef {
+    ItemRef::Item { id: "F".into(), parent: Some(parent.into()) }
 }
 
-fn to_folder(folder: &str) -> Change {
-    Change { folder: Some(Place::of(&folder.into())), ..Change::default() }
+fn to_folder(folder: &str) -> ItemUpdate {
+    ItemUpdate { folder: Some(ItemRef::from_id(&folder.into())), ..ItemUpdate::default() }
 }
 
-fn named(name: &str) -> Change {
-    Change { name: Some(name.to_owned()), ..Change::default() }
+fn named(name: &str) -> ItemUpdate {
+    ItemUpdate { name: Some(name.to_owned()), ..ItemUpdate::default() }
 }
 
-async fn update(transport: &Scripted, item: &Item, change: &Change) -> Result<Item> {
+async fn update(transport: &Scripted, item: &Item, change: &ItemUpdate) -> Result<Item> {
     drive().update(&transport.context(), &from("P"), Some(item), change).await
 }
 
@@ -29,7 +29,7 @@ fn moved(name: &str, parents: &[&str]) -> Outcome {
 
 #[tokio::test]
 async fn a_rename_a_move_and_both_are_one_request_each() {
-    let both = Change { name: Some("y".to_owned()), ..to_folder("Q") };
+    let both = ItemUpdate { name: Some("y".to_owned()), ..to_folder("Q") };
     for (change, step, body) in [
         (named("y"), "PATCH nodes/F", r#"{"name":"y"}"#),
         (to_folder("Q"), "POST nodes/Q/children", r#"{"childId":"F","fromParent":"P"}"#),
@@ -44,7 +44,7 @@ async fn a_rename_a_move_and_both_are_one_request_each() {
 
 #[tokio::test]
 async fn of_several_folders_only_the_one_it_was_found_through_is_left() {
-    let both = Change { name: Some("y".to_owned()), ..to_folder("Q") };
+    let both = ItemUpdate { name: Some("y".to_owned()), ..to_folder("Q") };
     let transport = expecting([("PATCH nodes/F", moved("y", &["O", "Q"]))]);
     update(&transport, &file(&["P", "O"]), &both).await.unwrap();
     assert_eq!(transport.sent()[1].text(), r#"{"name":"y","parents":["O","Q"]}"#);
@@ -58,7 +58,7 @@ async fn of_several_folders_only_the_one_it_was_found_through_is_left() {
 #[tokio::test]
 async fn what_changes_nothing_asks_nothing() {
     let transport = Scripted::by(|_| answer(599, ""));
-    let change = Change { name: Some("x".to_owned()), ..to_folder("P") };
+    let change = ItemUpdate { name: Some("x".to_owned()), ..to_folder("P") };
     update(&transport, &file(&["P"]), &change).await.unwrap();
     assert!(transport.sent().is_empty());
     let error = update(&transport, &file(&["P"]), &to_folder("F")).await.unwrap_err();
@@ -72,8 +72,8 @@ async fn a_taken_name_names_who_has_it() {
     assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::Exists, "N"));
 }
 
-fn onto_occupant() -> Change {
-    Change { occupant: Some("N".into()), ..to_folder("Q") }
+fn onto_occupant() -> ItemUpdate {
+    ItemUpdate { occupant: Some("N".into()), ..to_folder("Q") }
 }
 
 fn old(parents: &[&str]) -> Outcome {
@@ -185,7 +185,7 @@ async fn an_occupant_that_is_gone_is_not_looked_for_any_further() {
 
 async fn remove(transport: &Scripted, known: &[&str]) -> Result<()> {
     let parents = known.iter().map(|id| ItemId::from(*id)).collect();
-    let removal = Removal { place: from("P"), kind: Some(Kind::File), parents };
+    let removal = DeleteTarget { place: from("P"), kind: Some(Kind::File), parents };
     drive().remove(&transport.context(), &[removal]).await.pop().unwrap()
 }
 
@@ -242,8 +242,8 @@ async fn each_removal_has_its_own_result() {
         url if url.ends_with("trash/A") => into_trash(&["P"]),
         _ => json_answer(404, json!({"message": "gone"})),
     });
-    let removals = ["A", "B"].map(|id| Removal {
-        place: Place::Item { id: id.into(), via: Some("P".into()) },
+    let removals = ["A", "B"].map(|id| DeleteTarget {
+        place: ItemRef::Item { id: id.into(), parent: Some("P".into()) },
         kind: None,
         parents: vec!["P".into()],
     });

@@ -1,11 +1,11 @@
 use super::*;
 use crate::drive::{
-    Conditions, Cursor, Depth, Drive, ErrorKind, HashKind, ItemId, Kind, Page, Seen,
+    Conditions, Cursor, Depth, Drive, ErrorKind, HashKind, ItemId, Kind, Page, SiblingSearch,
 };
 
 async fn page(transport: &Scripted, depth: Depth, from: Option<&str>) -> Page {
     let cursor = from.map(|token| Cursor(token.into()));
-    let folder = Place::of(&"P".into());
+    let folder = ItemRef::from_id(&"P".into());
     drive().list(&transport.context(), &folder, depth, None, cursor.as_ref()).await.unwrap()
 }
 
@@ -40,12 +40,12 @@ async fn a_child_is_one_request_and_its_name_is_escaped() {
         ),
     )]);
     let mut seen = Vec::new();
-    let mut see = |what: Seen<'_>| {
-        if let Seen::Item(item) = what {
+    let mut see = |what: SiblingSearch<'_>| {
+        if let SiblingSearch::Item(item) = what {
             seen.push(item.id.clone());
         }
     };
-    let folder = Place::of(&"P".into());
+    let folder = ItemRef::from_id(&"P".into());
     let name = "My file (1)\"#&%.txt";
     let item = drive().child(&transport.context(), &folder, name, &mut see).await.unwrap();
     assert_eq!(item.id.as_str(), "3");
@@ -61,7 +61,7 @@ async fn what_a_filter_finds_besides_is_not_the_child() {
         "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22x%22",
         json_answer(200, list(&[node("1", "x y", "FILE", &["P"])])),
     )]);
-    let folder = Place::of(&"P".into());
+    let folder = ItemRef::from_id(&"P".into());
     let error = drive().child(&transport.context(), &folder, "x", &mut |_| {}).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
@@ -82,7 +82,7 @@ async fn a_folder_is_listed_200_at_a_time() {
             json_answer(200, list(&[node("5", "e", "FILE", &["P"])])),
         ),
     ]);
-    let (drive, cx, folder) = (drive(), transport.context(), Place::of(&"P".into()));
+    let (drive, cx, folder) = (drive(), transport.context(), ItemRef::from_id(&"P".into()));
     let one = drive.list(&cx, &folder, Depth::Children, None, None).await.unwrap();
     assert_eq!((ids(&one), one.items[0].kind), (vec!["1", "4"], Kind::Folder));
     let two = drive.list(&cx, &folder, Depth::Children, None, one.next.as_ref()).await.unwrap();
@@ -117,7 +117,7 @@ async fn an_item_in_the_trash_is_not_found() {
         "GET nodes/F",
         json_answer(200, with_status(node("F", "x", "FILE", &["P"]), "TRASH")),
     )]);
-    let place = Place::of(&"F".into());
+    let place = ItemRef::from_id(&"F".into());
     let error =
         drive().item(&transport.context(), &place, &Conditions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -134,7 +134,7 @@ async fn a_condition_is_compared_with_the_md5() {
     ] {
         let answer = json_answer(200, file_node("F", "x", &["P"], b"abc"));
         let transport = expecting([("GET nodes/F", answer)]);
-        let place = Place::of(&"F".into());
+        let place = ItemRef::from_id(&"F".into());
         match drive().item(&transport.context(), &place, &conditions).await {
             Ok(_) => assert!(holds, "{conditions:?}"),
             Err(error) => {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{Client, Deduplication, drive::Cloud, md5::to_hex};
 use crate::{
     auth::TokenSource,
-    drive::{Body, Item, Place, Target},
+    drive::{Body, Item, ItemRef, Target},
     transport::scripted::{Outcome, Scripted, Sent, answer},
 };
 
@@ -108,7 +108,7 @@ fn name_taken(id: &str) -> Outcome {
 }
 
 fn target(name: &str) -> Target {
-    Target { folder: Place::of(&"P".into()), name: name.to_owned(), occupant: None }
+    Target { folder: ItemRef::from_id(&"P".into()), name: name.to_owned(), occupant: None }
 }
 
 fn memory(bytes: &[u8]) -> Body {

@@ -163,7 +163,7 @@ async fn a_refused_token_is_renewed_once() {
 async fn error_of(outcome: Outcome) -> Error {
     let transport = expecting([("GET nodes/F", outcome)]);
     drive()
-        .item(&transport.context(), &Place::of(&"F".into()), &Conditions::default())
+        .item(&transport.context(), &ItemRef::from_id(&"F".into()), &Conditions::default())
         .await
         .unwrap_err()
 }

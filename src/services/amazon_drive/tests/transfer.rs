@@ -376,7 +376,7 @@ async fn a_whole_file_is_not_hashed_if_that_is_not_wanted() {
         let transport = serving(FILE, b"0123456789ABCDEFGHIJ");
         let before = known(b"0123456789ABCDEFGHIJ");
         let drive = drive().with_unchecked_reads(unchecked);
-        let (cx, at) = (transport.context(), Place::of(&"F".into()));
+        let (cx, at) = (transport.context(), ItemRef::from_id(&"F".into()));
         let conditions = Conditions::default();
         let download = drive.download(&cx, &at, Some(&before), ByteRange::Full, &conditions).await;
         let bytes = read(download.unwrap()).await;

@@ -5,43 +5,44 @@ use opendal::raw::Operation;
 
 use super::{BEHAVIOR, Client, conditional};
 use crate::{
-    drive::{Body, ByteRange, Conditions, Context, Download, Result, Secret, Ticket},
+    drive::{Body, ByteRange, Conditions, Context, Download, DownloadUrl, Result, Secret},
     rate_limit::Repeat,
     services::onedrive::{
         address::Address,
         error::failure,
         model::{ConflictBehavior, DriveItem},
     },
-    transport::{Call, Incoming, asking_for, exactly, refuses_long_suffix},
+    transport::{self, ApiRequest, StreamResponse, rejects_long_suffix, set_range, slice_response},
 };
 
 impl Client {
-    /// `GET` a ticket (A8). Without a token.
+    /// `GET` a download URL (A8). Without a token.
     ///
     /// # Errors
-    /// The host's, also for a ticket that has expired: `Denied` or `NotFound`; `Range`.
+    /// The host's, also for a download URL that has expired: `Denied` or `NotFound`; `Range`.
     pub async fn download(
         &self,
         cx: &Context,
-        ticket: &Ticket,
+        download_url: &DownloadUrl,
         range: &ByteRange,
         known: Option<u64>,
     ) -> Result<Download> {
         let call = |range: &ByteRange| {
-            let url = &ticket.url;
-            let call = Call::to_link(Operation::Read, Method::GET, url, "{ticket}", &self.urls);
-            asking_for(call.with_limiter(&self.limiter).cost(0), range)
+            let url = &download_url.url;
+            let call =
+                ApiRequest::to_link(Operation::Read, Method::GET, url, "{ticket}", &self.urls);
+            set_range(call.with_limiter(&self.limiter).cost(0), range)
         };
-        let mut answer = cx.fetch(call(range)).await?;
-        if refuses_long_suffix(range, &answer) {
-            answer = cx.fetch(call(&ByteRange::Full)).await?;
+        let mut answer = transport::Client::new(cx).fetch(call(range)).await?;
+        if rejects_long_suffix(range, &answer) {
+            answer = transport::Client::new(cx).fetch(call(&ByteRange::Full)).await?;
         }
-        let mut download = bytes_of(answer, range, known, &ticket.url).await?;
-        download.ticket = Some(ticket.clone());
+        let mut download = bytes_of(answer, range, known, &download_url.url).await?;
+        download.download_url = Some(download_url.clone());
         Ok(download)
     }
 
-    /// `GET {item}/content` (A8), for items without a ticket: Graph redirects to one, which the
+    /// `GET {item}/content` (A8), for items without a download URL: Graph redirects to one, which the
     /// transport follows. A transport over `reqwest` drops the token where the host changes.
     ///
     /// # Errors
@@ -55,10 +56,10 @@ impl Client {
     ) -> Result<Download> {
         let url = self.url(at, "/content");
         let call = |range: &ByteRange| {
-            asking_for(Call::new(Operation::Read, Method::GET, &*url, "{item}/content"), range)
+            set_range(ApiRequest::new(Operation::Read, Method::GET, &*url, "{item}/content"), range)
         };
         let (mut answer, mut token) = self.fetch(cx, &|| call(range)).await?;
-        if refuses_long_suffix(range, &answer) {
+        if rejects_long_suffix(range, &answer) {
             (answer, token) = self.fetch(cx, &|| call(&ByteRange::Full)).await?;
         }
         bytes_of(answer, range, known, &token).await
@@ -78,7 +79,7 @@ impl Client {
     ) -> Result<DriveItem> {
         let url = self.url(at, "/content");
         let call = || {
-            let call = Call::new(Operation::Write, Method::PUT, &*url, "{item}/content")
+            let call = ApiRequest::new(Operation::Write, Method::PUT, &*url, "{item}/content")
                 .query(BEHAVIOR, behavior.as_str())
                 .header(header::CONTENT_TYPE, "application/octet-stream")
                 .body(body.clone());
@@ -94,7 +95,7 @@ impl Client {
 }
 
 async fn bytes_of(
-    answer: Incoming,
+    answer: StreamResponse,
     range: &ByteRange,
     known: Option<u64>,
     secret: &Secret,
@@ -106,7 +107,7 @@ async fn bytes_of(
                 .get(header::ETAG)
                 .and_then(|etag| etag.to_str().ok())
                 .map(str::to_owned);
-            Ok(Download { etag, ..exactly(range, known, answer)? })
+            Ok(Download { etag, ..slice_response(range, known, answer)? })
         }
         _ => Err(failure(&answer.read().await?, secret)),
     }

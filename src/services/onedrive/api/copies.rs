@@ -11,7 +11,7 @@ use crate::{
         error::failure_in,
         model::{ConflictBehavior, Monitor, Patch},
     },
-    transport::Call,
+    transport::{self, ApiRequest},
 };
 
 /// How a copy stands.
@@ -40,7 +40,7 @@ impl Client {
     ) -> Result<Secret> {
         let url = self.url(from, "/copy");
         let call = || {
-            let call = Call::new(Operation::Copy, Method::POST, &*url, "{item}/copy")
+            let call = ApiRequest::new(Operation::Copy, Method::POST, &*url, "{item}/copy")
                 .header(HeaderName::from_static("prefer"), "respond-async")
                 .json(to);
             match behavior {
@@ -61,10 +61,11 @@ impl Client {
     /// The host's; how the copy itself failed is [`Monitored::Failed`].
     pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<Monitored> {
         let operation = Operation::Copy;
-        let call = Call::to_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
-            .with_limiter(&self.limiter)
-            .cost(0);
-        let reply = cx.send(call).await?;
+        let call =
+            ApiRequest::to_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
+                .with_limiter(&self.limiter)
+                .cost(0);
+        let reply = transport::Client::new(cx).send(call).await?;
         // Once ready, some hosts redirect to the new item, which without a token says 401.
         if reply.redirected || reply.status == StatusCode::SEE_OTHER {
             return Ok(Monitored::Completed(None));

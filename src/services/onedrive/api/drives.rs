@@ -10,7 +10,7 @@ use crate::{
         address::DriveRef,
         model::{self, Drives, Site},
     },
-    transport::{Call, segment},
+    transport::{ApiRequest, segment},
 };
 
 impl Client {
@@ -21,7 +21,7 @@ impl Client {
     pub async fn drive(&self, cx: &Context, drive: &DriveRef) -> Result<model::Drive> {
         let url = format!("{}{}", self.endpoint, drive.path());
         let call = || {
-            Call::new(Operation::Info, Method::GET, &*url, "{drive}")
+            ApiRequest::new(Operation::Info, Method::GET, &*url, "{drive}")
                 .query("$select", "id,name,driveType,owner,quota")
         };
         self.ok(cx, &call).await?.json()
@@ -46,7 +46,7 @@ impl Client {
                 format!("{}{owner}/drives?$select=id%2Cname%2CdriveType", self.endpoint)
             }
         };
-        let call = || Call::new(Operation::Info, Method::GET, &*url, "{owner}/drives");
+        let call = || ApiRequest::new(Operation::Info, Method::GET, &*url, "{owner}/drives");
         self.ok(cx, &call).await?.json()
     }
 
@@ -66,7 +66,8 @@ impl Client {
             false => format!("{}/sites/{}:/{}", self.endpoint, segment(host), names.join("/")),
         };
         let call = || {
-            Call::new(Operation::Info, Method::GET, &*url, "sites/{site}").query("$select", "id")
+            ApiRequest::new(Operation::Info, Method::GET, &*url, "sites/{site}")
+                .query("$select", "id")
         };
         self.ok(cx, &call).await?.json()
     }

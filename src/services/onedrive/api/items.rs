@@ -11,7 +11,7 @@ use crate::{
         address::Address,
         model::{ConflictBehavior, DriveItem, ITEM, Patch},
     },
-    transport::Call,
+    transport::ApiRequest,
 };
 
 impl Client {
@@ -27,8 +27,8 @@ impl Client {
     ) -> Result<DriveItem> {
         let url = self.url(at, "");
         let call = || {
-            let call =
-                Call::new(Operation::Stat, Method::GET, &*url, "{item}").query("$select", ITEM);
+            let call = ApiRequest::new(Operation::Stat, Method::GET, &*url, "{item}")
+                .query("$select", ITEM);
             with(call, header::IF_NONE_MATCH, if_none_match)
         };
         self.ok(cx, &call).await?.json()
@@ -47,8 +47,10 @@ impl Client {
     ) -> Result<DriveItem> {
         let url = self.url(parent, "/children");
         let body = json!({ "name": name, "folder": {}, BEHAVIOR: behavior });
-        let call =
-            || Call::new(Operation::CreateDir, Method::POST, &*url, "{item}/children").json(&body);
+        let call = || {
+            ApiRequest::new(Operation::CreateDir, Method::POST, &*url, "{item}/children")
+                .json(&body)
+        };
         self.ok(cx, &call).await?.json()
     }
 
@@ -65,7 +67,7 @@ impl Client {
     ) -> Result<DriveItem> {
         let url = self.url(at, "");
         let call = || {
-            Call::new(Operation::Rename, Method::PATCH, &*url, "{item}")
+            ApiRequest::new(Operation::Rename, Method::PATCH, &*url, "{item}")
                 .query(BEHAVIOR, behavior.as_str())
                 .json(patch)
         };
@@ -78,7 +80,7 @@ impl Client {
     /// `NotFound`, `Conflict` when locked.
     pub async fn delete(&self, cx: &Context, at: &Address) -> Result<()> {
         let url = self.url(at, "");
-        let call = || Call::new(Operation::Delete, Method::DELETE, &*url, "{item}");
+        let call = || ApiRequest::new(Operation::Delete, Method::DELETE, &*url, "{item}");
         self.ok(cx, &call).await.map(drop)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         address::Address,
         model::{ITEM, Items},
     },
-    transport::Call,
+    transport::ApiRequest,
 };
 
 impl Client {
@@ -21,7 +21,7 @@ impl Client {
     pub async fn children(&self, cx: &Context, of: &Address, top: usize) -> Result<Items> {
         let url = self.url(of, "/children");
         let call = || {
-            Call::new(Operation::List, Method::GET, &*url, "{item}/children")
+            ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/children")
                 .query("$select", ITEM)
                 .query("$top", top.to_string())
         };
@@ -35,7 +35,7 @@ impl Client {
     pub async fn delta(&self, cx: &Context, of: &Address, top: usize) -> Result<Items> {
         let url = self.url(of, "/delta");
         let call = || {
-            Call::new(Operation::List, Method::GET, &*url, "{item}/delta")
+            ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/delta")
                 .query("$select", ITEM)
                 .query("$top", top.to_string())
         };
@@ -50,7 +50,7 @@ impl Client {
     pub async fn latest(&self, cx: &Context, of: &Address) -> Result<Items> {
         let url = self.url(of, "/delta");
         let call = || {
-            Call::new(Operation::List, Method::GET, &*url, "{item}/delta")
+            ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/delta")
                 .query("$select", ITEM)
                 .query("token", "latest")
         };
@@ -63,7 +63,7 @@ impl Client {
     /// `NotFound` with code `resyncRequired` for a link that has become too old: begin anew.
     pub async fn page(&self, cx: &Context, link: &Secret) -> Result<Items> {
         let url = link.expose();
-        let call = || Call::new(Operation::List, Method::GET, url, "{next page}");
+        let call = || ApiRequest::new(Operation::List, Method::GET, url, "{next page}");
         self.ok(cx, &call).await?.json()
     }
 }

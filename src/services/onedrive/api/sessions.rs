@@ -12,7 +12,7 @@ use crate::{
         address::Address,
         model::{ConflictBehavior, DriveItem, UploadSession, Uploadable},
     },
-    transport::Call,
+    transport::{self, ApiRequest},
 };
 
 /// How an upload session stands after a fragment.
@@ -45,9 +45,13 @@ impl Client {
             body["deferCommit"] = true.into();
         }
         let call = || {
-            let call =
-                Call::new(Operation::Write, Method::POST, &*url, "{item}/createUploadSession")
-                    .json(&body);
+            let call = ApiRequest::new(
+                Operation::Write,
+                Method::POST,
+                &*url,
+                "{item}/createUploadSession",
+            )
+            .json(&body);
             conditional(call, conditions)
         };
         self.ok(cx, &call).await?.json()
@@ -76,7 +80,7 @@ impl Client {
                 format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
             )
             .body(body);
-        let reply = succeeded(cx.send(call).await?, session)?;
+        let reply = succeeded(transport::Client::new(cx).send(call).await?, session)?;
         match reply.status {
             StatusCode::ACCEPTED => reply.json().map(Fragment::More),
             _ => reply.json().map(Fragment::Done),
@@ -89,7 +93,7 @@ impl Client {
     /// `NotFound`: the session is lost, or its file is there.
     pub async fn upload_status(&self, cx: &Context, session: &Secret) -> Result<UploadSession> {
         let call = self.to_session(Method::GET, session);
-        succeeded(cx.send(call).await?, session)?.json()
+        succeeded(transport::Client::new(cx).send(call).await?, session)?.json()
     }
 
     /// `POST` a session all of whose bytes are there (A10). Without a token.
@@ -98,7 +102,7 @@ impl Client {
     /// As [`put_fragment`](Self::put_fragment).
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
         let call = self.to_session(Method::POST, session);
-        succeeded(cx.send(call).await?, session)?.json()
+        succeeded(transport::Client::new(cx).send(call).await?, session)?.json()
     }
 
     /// `PUT {item}` with a session all of whose bytes are there as its source (A10): makes the file
@@ -120,7 +124,7 @@ impl Client {
             BEHAVIOR: behavior,
             "@microsoft.graph.sourceUrl": session.expose(),
         });
-        let call = || Call::new(Operation::Write, Method::PUT, &*url, "{item}").json(&body);
+        let call = || ApiRequest::new(Operation::Write, Method::PUT, &*url, "{item}").json(&body);
         self.ok(cx, &call).await?.json()
     }
 
@@ -130,12 +134,12 @@ impl Client {
     /// `NotFound` if it is gone already.
     pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
         let call = self.to_session(Method::DELETE, session);
-        succeeded(cx.send(call).await?, session).map(drop)
+        succeeded(transport::Client::new(cx).send(call).await?, session).map(drop)
     }
 
     /// A request to a session, which authenticates itself.
-    fn to_session(&self, method: Method, session: &Secret) -> Call {
-        Call::to_link(Operation::Write, method, session, "{upload session}", &self.urls)
+    fn to_session(&self, method: Method, session: &Secret) -> ApiRequest {
+        ApiRequest::to_link(Operation::Write, method, session, "{upload session}", &self.urls)
             .with_limiter(&self.limiter)
             .cost(0)
     }

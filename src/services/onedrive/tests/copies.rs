@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    drive::{CopyJob, Copying, Drive, ErrorKind, IfExists, Result},
+    drive::{CopyJob, CopyStatus, Drive, ErrorKind, IfExists, Result},
     transport::scripted::{Scripted, Sent},
 };
 
@@ -31,25 +31,33 @@ fn failed(code: &str) -> Outcome {
     ok(json!({"status": "failed", "error": {"code": code, "message": "about it"}}))
 }
 
-async fn begin(drive: &GraphDrive, transport: &Scripted, if_exists: IfExists) -> Result<Copying> {
+async fn begin(
+    drive: &GraphDrive,
+    transport: &Scripted,
+    if_exists: IfExists,
+) -> Result<CopyStatus> {
     let to = target("b c", "y.txt");
     drive.copy(&transport.context(), &at("a/x.txt"), None, &to, if_exists).await
 }
 
-fn job(copying: Copying) -> (CopyJob, Duration) {
+fn job(copying: CopyStatus) -> (CopyJob, Duration) {
     match copying {
-        Copying::Running { job, ask_in } => (job, ask_in),
-        Copying::Done(item) => panic!("{item:?}"),
+        CopyStatus::Running { job, ask_in } => (job, ask_in),
+        CopyStatus::Done(item) => panic!("{item:?}"),
     }
 }
 
 /// How long it asked to be left alone, and what came of it.
-async fn follow(drive: &GraphDrive, transport: &Scripted, begun: Copying) -> Result<Option<Item>> {
+async fn follow(
+    drive: &GraphDrive,
+    transport: &Scripted,
+    begun: CopyStatus,
+) -> Result<Option<Item>> {
     let (mut job, _) = job(begun);
     loop {
         match drive.copy_status(&transport.context(), &job).await? {
-            Copying::Running { job: next, .. } => job = next,
-            Copying::Done(item) => return Ok(item.map(|item| *item)),
+            CopyStatus::Running { job: next, .. } => job = next,
+            CopyStatus::Done(item) => return Ok(item.map(|item| *item)),
         }
     }
 }

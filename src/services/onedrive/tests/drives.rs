@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    drive::{Change, Conditions, Depth, Drive, ErrorKind},
+    drive::{Conditions, Depth, Drive, ErrorKind, ItemUpdate},
     services::onedrive::Paths,
     transport::scripted::Scripted,
 };
@@ -65,7 +65,7 @@ async fn a_folder_of_a_drive_that_is_not_named_by_id_is_referred_to_by_its_drive
         true => ok(file("F", "a", b"x")),
         false => ok(json!({"id": "b!9"})),
     });
-    let change = Change { folder: Some(at("b")), ..Change::default() };
+    let change = ItemUpdate { folder: Some(at("b")), ..ItemUpdate::default() };
     for _ in 0..2 {
         group.update(&transport.context(), &at("a"), None, &change).await.unwrap();
     }
@@ -103,9 +103,9 @@ async fn a_special_folder_is_the_root_and_its_folders_are_referred_to_by_id() {
     let cx = transport.context();
     let root = drive.root(&cx).await.unwrap();
     assert!(transport.sent().is_empty(), "an alias costs nothing");
-    let below = |path: &str| Place::Below { anchor: root.clone(), path: path.into() };
+    let below = |path: &str| ItemRef::Path { base: root.clone(), path: path.into() };
     drive.list(&cx, &below(""), Depth::Children, None, None).await.unwrap();
-    let change = Change { folder: Some(below("b")), ..Change::default() };
+    let change = ItemUpdate { folder: Some(below("b")), ..ItemUpdate::default() };
     drive.update(&cx, &below("a"), None, &change).await.unwrap();
     let lines = transport.lines();
     assert_eq!(lines[0], first_page("/me/drive/special/approot/children"));
@@ -117,7 +117,8 @@ async fn a_special_folder_is_the_root_and_its_folders_are_referred_to_by_id() {
 #[tokio::test]
 async fn a_folder_of_another_drive_is_referred_to_with_that_drives_id() {
     let transport = Scripted::by(|_| ok(file("F", "a", b"x")));
-    let change = Change { folder: Some(Place::of(&"3~D2#X".into())), ..Change::default() };
+    let change =
+        ItemUpdate { folder: Some(ItemRef::from_id(&"3~D2#X".into())), ..ItemUpdate::default() };
     drive().update(&transport.context(), &at("a"), None, &change).await.unwrap();
     let body: Value = serde_json::from_str(transport.sent()[0].text()).unwrap();
     assert_eq!(body, json!({"parentReference": {"driveId": "D2", "id": "X"}}));

@@ -3,17 +3,17 @@
 use super::*;
 use crate::{
     drive::{
-        Change, Conditions, Cursor, Depth, Drive, ErrorKind, IfExists, ItemId, Page, Removal,
-        Result, Seen,
+        Conditions, Cursor, DeleteTarget, Depth, Drive, ErrorKind, IfExists, ItemId, ItemUpdate,
+        Page, Result, SiblingSearch,
     },
     transport::scripted::Scripted,
 };
 
-async fn item(transport: &Scripted, place: &Place, conditions: &Conditions) -> Result<Item> {
+async fn item(transport: &Scripted, place: &ItemRef, conditions: &Conditions) -> Result<Item> {
     drive().item(&transport.context(), place, conditions).await
 }
 
-async fn list(transport: &Scripted, place: &Place, from: Option<&Cursor>) -> Result<Page> {
+async fn list(transport: &Scripted, place: &ItemRef, from: Option<&Cursor>) -> Result<Page> {
     drive().list(&transport.context(), place, Depth::Children, None, from).await
 }
 
@@ -22,10 +22,10 @@ async fn a_look_is_one_signed_request_by_path_or_by_id() {
     for (place, path) in [
         (at(""), "/me/drive/root"),
         (at("my dir/50% #1.txt"), "/me/drive/root:/my%20dir/50%25%20%231.txt"),
-        (Place::of(&"AB!7".into()), "/me/drive/items/AB%217"),
-        (Place::of(&"D2#X".into()), "/drives/D2/items/X"),
+        (ItemRef::from_id(&"AB!7".into()), "/me/drive/items/AB%217"),
+        (ItemRef::from_id(&"D2#X".into()), "/drives/D2/items/X"),
         // The shortcut itself: it tells what it stands for.
-        (Place::of(&"AB!7~D2#X".into()), "/me/drive/items/AB%217"),
+        (ItemRef::from_id(&"AB!7~D2#X".into()), "/me/drive/items/AB%217"),
     ] {
         let transport = Scripted::expecting([(&*look(path), ok(file("F", "a", b"x")))]);
         item(&transport, &place, &Conditions::default()).await.unwrap();
@@ -66,7 +66,7 @@ async fn pages_hold_a_thousand_items_and_the_next_one_is_asked_for_as_it_was_nam
         (&*format!("GET {next}3"), ok(json!({"value": [folder("2", "two", "P")]}))),
     ]);
     let first = list(&transport, &at("a"), None).await.unwrap();
-    assert_eq!(first.items[0].ticket.as_ref().unwrap().url.expose(), "https://t/1");
+    assert_eq!(first.items[0].download_url.as_ref().unwrap().url.expose(), "https://t/1");
     let empty = list(&transport, &at("a"), first.next.as_ref()).await.unwrap();
     assert!(empty.items.is_empty());
     let last = list(&transport, &at("a"), empty.next.as_ref()).await.unwrap();
@@ -163,7 +163,7 @@ async fn a_shortcut_is_entered_by_what_it_stands_for_and_its_items_are_of_that_d
         &*first_page("/drives/D2/items/X/children"),
         ok(json!({"value": [folder("Y", "inner", "X")]})),
     )]);
-    let page = list(&transport, &Place::of(&"3~D2#X".into()), None).await.unwrap();
+    let page = list(&transport, &ItemRef::from_id(&"3~D2#X".into()), None).await.unwrap();
     assert_eq!(
         (page.items[0].id.as_str(), &*page.items[0].parents),
         ("D2#Y", &["D2#X".into()][..])
@@ -175,7 +175,7 @@ async fn a_locked_vault_is_no_folder() {
     let body = json!({"error": {"code": "invalidRequest", "message": "Invalid request",
         "innererror": {"code": "invalidResourceId", "message": "ObjectHandle is Invalid"}}});
     let transport = Scripted::by(move |_| answer(400, body.to_string()));
-    let error = list(&transport, &Place::of(&"V".into()), None).await.unwrap_err();
+    let error = list(&transport, &ItemRef::from_id(&"V".into()), None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotAFolder);
 }
 
@@ -184,8 +184,8 @@ async fn a_child_is_one_look() {
     let line = look("/me/drive/items/P:/a%20b");
     let transport = Scripted::expecting([(&*line, ok(file("F", "a b", b"x")))]);
     let mut seen = Vec::new();
-    let mut see = |what: Seen<'_>| seen.push(format!("{what:?}"));
-    let place = Place::of(&"P".into());
+    let mut see = |what: SiblingSearch<'_>| seen.push(format!("{what:?}"));
+    let place = ItemRef::from_id(&"P".into());
     drive().child(&transport.context(), &place, "a b", &mut see).await.unwrap();
     assert_eq!(seen.len(), 1, "one item, and not all of the folder");
 }
@@ -211,7 +211,12 @@ async fn a_folder_is_made_with_all_above_it_in_one_request() {
     assert_eq!(error.kind(), ErrorKind::Exists);
 }
 
-async fn change(transport: &Scripted, from: &Place, item: Option<&Item>, change: Change) -> Value {
+async fn change(
+    transport: &Scripted,
+    from: &ItemRef,
+    item: Option<&Item>,
+    change: ItemUpdate,
+) -> Value {
     drive().update(&transport.context(), from, item, &change).await.unwrap();
     serde_json::from_str(transport.sent().last().unwrap().text()).unwrap()
 }
@@ -221,22 +226,26 @@ async fn renaming_and_moving_and_replacing_is_one_request() {
     let line = |behavior: &str| {
         format!("PATCH {API}/me/drive/root:/a/x?@microsoft.graph.conflictBehavior={behavior}")
     };
-    let both =
-        Change { name: Some("ü #2".to_owned()), folder: Some(at("b c/50%")), ..Change::default() };
+    let both = ItemUpdate {
+        name: Some("ü #2".to_owned()),
+        folder: Some(at("b c/50%")),
+        ..ItemUpdate::default()
+    };
     let transport = Scripted::expecting([(&*line("replace"), ok(file("F", "ü #2", b"x")))]);
     assert_eq!(
         change(&transport, &at("a/x"), None, both.clone()).await,
         json!({"name": "ü #2", "parentReference": {"path": "/drive/root:/b%20c/50%25"}})
     );
     let transport = Scripted::expecting([(&*line("fail"), ok(file("F", "y", b"x")))]);
-    let fails = Change { if_exists: IfExists::Fail, folder: Some(at("")), ..Change::default() };
+    let fails =
+        ItemUpdate { if_exists: IfExists::Fail, folder: Some(at("")), ..ItemUpdate::default() };
     assert_eq!(
         change(&transport, &at("a/x"), None, fails).await,
         json!({"parentReference": {"path": "/drive/root:"}})
     );
     // By id, where the folder is known by it.
     let transport = Scripted::expecting([(&*line("replace"), ok(file("F", "x", b"x")))]);
-    let by_id = Change { folder: Some(Place::of(&"P".into())), ..Change::default() };
+    let by_id = ItemUpdate { folder: Some(ItemRef::from_id(&"P".into())), ..ItemUpdate::default() };
     assert_eq!(
         change(&transport, &at("a/x"), None, by_id).await,
         json!({"parentReference": {"id": "P"}})
@@ -249,13 +258,13 @@ async fn times_that_are_known_are_told_again_when_a_file_moves_and_new_ones_are_
     let mut item = known("F", "https://t/F");
     (item.created, item.modified) = (time("2001-01-01T00:00:00Z"), time("2002-02-02T00:00:00.5Z"));
     let cloud = || Scripted::by(|_| ok(file("F", "b", b"x")));
-    let rename = Change { name: Some("b".to_owned()), ..Change::default() };
+    let rename = ItemUpdate { name: Some("b".to_owned()), ..ItemUpdate::default() };
     assert_eq!(
         change(&cloud(), &at("a"), Some(&item), rename.clone()).await["fileSystemInfo"],
         json!({"createdDateTime": "2001-01-01T00:00:00Z",
             "lastModifiedDateTime": "2002-02-02T00:00:00.5Z"})
     );
-    let touch = Change { modified: time("2003-03-03T00:00:00Z"), ..Change::default() };
+    let touch = ItemUpdate { modified: time("2003-03-03T00:00:00Z"), ..ItemUpdate::default() };
     assert_eq!(
         change(&cloud(), &at("a"), Some(&item), touch).await,
         json!({"fileSystemInfo": {"lastModifiedDateTime": "2003-03-03T00:00:00Z"}})
@@ -268,8 +277,8 @@ async fn times_that_are_known_are_told_again_when_a_file_moves_and_new_ones_are_
 #[tokio::test]
 async fn a_folder_is_not_moved_below_itself_and_a_root_not_at_all() {
     let transport = Scripted::by(|_| answer(500, ""));
-    let moved = async |from: &Place, to: &str| {
-        let change = Change { folder: Some(at(to)), ..Change::default() };
+    let moved = async |from: &ItemRef, to: &str| {
+        let change = ItemUpdate { folder: Some(at(to)), ..ItemUpdate::default() };
         drive().update(&transport.context(), from, None, &change).await.unwrap_err().kind()
     };
     assert_eq!(moved(&at("a/b"), "A/B/c").await, ErrorKind::Conflict);
@@ -281,7 +290,7 @@ async fn a_folder_is_not_moved_below_itself_and_a_root_not_at_all() {
 
 #[tokio::test]
 async fn removals_are_one_request_each_and_answered_in_order() {
-    let removal = |place: Place| Removal { place, kind: None, parents: Vec::new() };
+    let removal = |place: ItemRef| DeleteTarget { place, kind: None, parents: Vec::new() };
     let transport = Scripted::by(|sent| match &*sent.line() {
         "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/gone" => {
             refusal(404, "itemNotFound")
@@ -297,7 +306,7 @@ async fn removals_are_one_request_each_and_answered_in_order() {
         removal(at("gone")),
         removal(at("a b")),
         removal(at("open.docx")),
-        removal(Place::of(&ItemId::from("3~D2#X"))),
+        removal(ItemRef::from_id(&ItemId::from("3~D2#X"))),
         removal(at("")),
     ];
     let results = drive().remove(&transport.context(), &removals).await;
@@ -323,10 +332,10 @@ async fn no_link_of_the_cloud_leaves_tls() {
     let (client, cx) = (client(), transport.context());
     for link in ["http://t/x?secret", "file:///x", "https://user@t/x", "nowhere"] {
         let link = crate::drive::Secret::from(link);
-        let ticket = crate::drive::Ticket { url: link.clone(), expires: None };
+        let download_url = crate::drive::DownloadUrl { url: link.clone(), expires: None };
         let range = crate::drive::ByteRange::Full;
         let errors = [
-            client.download(&cx, &ticket, &range, None).await.map(drop).unwrap_err(),
+            client.download(&cx, &download_url, &range, None).await.map(drop).unwrap_err(),
             client.monitor(&cx, &link).await.map(drop).unwrap_err(),
             client.upload_status(&cx, &link).await.map(drop).unwrap_err(),
             client.cancel_upload(&cx, &link).await.unwrap_err(),

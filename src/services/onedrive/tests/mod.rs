@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     auth::{Endpoint, TokenSource},
-    drive::{Item, Kind, Place, Target, Ticket},
+    drive::{DownloadUrl, Item, ItemRef, Kind, Target},
     transport::{
         scripted::{Outcome, answer},
         segment,
@@ -59,8 +59,8 @@ fn named(drive: DriveRef, kind: Option<AccountKind>) -> GraphDrive {
     GraphDrive::new(client(), Home::new(Named::Drive(drive), None), None, kind)
 }
 
-fn at(path: &str) -> Place {
-    Place::Below { anchor: root_id(None), path: path.into() }
+fn at(path: &str) -> ItemRef {
+    ItemRef::Path { base: root_id(None), path: path.into() }
 }
 
 fn target(folder: &str, name: &str) -> Target {
@@ -104,11 +104,11 @@ fn folder(id: &str, name: &str, parent: &str) -> Value {
 }
 
 /// What the drive would know of a file.
-fn known(id: &str, ticket: &str) -> Item {
+fn known(id: &str, download_url: &str) -> Item {
     Item {
         size: Some(10),
         etag: Some(format!("\"{{{id}}},1\"")),
-        ticket: Some(Ticket { url: ticket.into(), expires: None }),
+        download_url: Some(DownloadUrl { url: download_url.into(), expires: None }),
         ..Item::new(id, "a", Kind::File)
     }
 }

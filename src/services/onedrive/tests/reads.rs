@@ -38,7 +38,7 @@ async fn a_ticket_that_works_costs_one_request_and_is_never_shown_the_token() {
     let got = plain(&transport, Some(&item), ByteRange::Span(3..5)).await.unwrap();
     assert_eq!((got.total, got.range.clone()), (10, 3..5));
     assert_eq!(got.etag, None, "the host does not say that the bytes are still those");
-    assert_eq!(got.ticket.as_ref().unwrap().url.expose(), "https://t/good?tempauth=x%2F");
+    assert_eq!(got.download_url.as_ref().unwrap().url.expose(), "https://t/good?tempauth=x%2F");
     assert_eq!(text(got).await, "34");
     let sent = &transport.sent()[0];
     assert_eq!((sent.header("authorization"), sent.header("range")), (None, Some("bytes=3-4")));
@@ -63,7 +63,7 @@ async fn without_a_ticket_a_look_tells_one_and_the_etag_with_it() {
     ]);
     let got = plain(&transport, None, ByteRange::From(8)).await.unwrap();
     assert_eq!(got.etag.as_deref(), Some("\"{F},1\""));
-    assert_eq!(got.ticket.as_ref().unwrap().url.expose(), "https://t/F");
+    assert_eq!(got.download_url.as_ref().unwrap().url.expose(), "https://t/F");
     assert_eq!(got.item.as_ref().unwrap().id.as_str(), "F", "what was asked is told");
     assert_eq!(text(got).await, "89", "a host that ignores ranges is cut");
     let sent = transport.sent();
@@ -180,7 +180,7 @@ async fn a_shortcut_to_a_file_that_is_found_by_path_leads_to_the_file() {
     ]);
     let got = plain(&transport, None, ByteRange::Full).await.unwrap();
     let item = got.item.as_ref().unwrap();
-    assert_eq!((item.id.as_str(), item.ticket.is_some()), ("3~D2#X", true));
+    assert_eq!((item.id.as_str(), item.download_url.is_some()), ("3~D2#X", true));
     assert_eq!(text(got).await, "0123456789");
 }
 
@@ -191,7 +191,7 @@ async fn the_file_behind_a_shortcut_is_read_where_it_is() {
         (&*line, ok(file("X", "a", TEN))),
         ("GET https://t/X", answer(200, TEN)),
     ]);
-    let place = Place::of(&"3~D2#X".into());
+    let place = ItemRef::from_id(&"3~D2#X".into());
     let conditions = Conditions::default();
     let got = drive()
         .download(&transport.context(), &place, None, ByteRange::Full, &conditions)

@@ -6,8 +6,8 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{
-        Body, ByteRange, Change, Conditions, CopyJob, Cursor, Depth, Drive, IfExists, Removal,
-        UploadSession, WriteOptions,
+        Body, ByteRange, Conditions, CopyJob, Cursor, DeleteTarget, Depth, Drive, IfExists,
+        ItemUpdate, UploadSession, WriteOptions,
     },
     services::{
         onedrive::OneDrive,
@@ -64,17 +64,17 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     tell(said(drive.cancel_session(&cx, &session).await));
     tell(said::<UploadSession>(Ok(session)));
     tell(said(drive.make_folder(&cx, &target("", "b")).await));
-    let change = Change { name: Some("b".to_owned()), ..Change::default() };
+    let change = ItemUpdate { name: Some("b".to_owned()), ..ItemUpdate::default() };
     tell(said(drive.update(&cx, &at("a"), Some(&item), &change).await));
     tell(said(drive.copy(&cx, &at("a"), None, &target("", "c"), IfExists::Replace).await));
     let begun = Scripted::by(|_| answer(202, "").header("location", "https://m/x?SECRET-ticket"));
     let copying =
         super::drive().copy(&begun.context(), &at("a"), None, &to, IfExists::Replace).await;
-    if let Ok(crate::drive::Copying::Running { job, .. }) = copying {
+    if let Ok(crate::drive::CopyStatus::Running { job, .. }) = copying {
         tell(said(drive.copy_status(&cx, &job).await));
         tell(said::<CopyJob>(Ok(job)));
     }
-    let removal = Removal { place: at("a"), kind: None, parents: vec![] };
+    let removal = DeleteTarget { place: at("a"), kind: None, parents: vec![] };
     for result in drive.remove(&cx, &[removal]).await {
         tell(said(result));
     }

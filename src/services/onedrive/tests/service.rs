@@ -71,7 +71,7 @@ async fn every_operation_takes_the_fewest_requests_that_graph_allows() {
     assert_eq!(metadata.content_length(), 5);
     let mtime = metadata.user_metadata().unwrap().into_iter().find(|(key, _)| *key == "mtime");
     assert_eq!(mtime.map(|(_, time)| time), Some("2014-03-02T01:00:00Z"));
-    // The look has told the ticket.
+    // The look has told the download URL.
     let (bytes, count) = requests!(transport, op.read("a/f.txt"));
     assert_eq!((bytes.to_vec(), count), (CONTENT.to_vec(), 1));
     let cold = operator(&transport);

@@ -165,7 +165,7 @@ async fn the_hash_goes_on_over_bytes_whose_answer_was_lost() {
         send(&Scripted::by(|_| more(4)), &mut session, 0, 4).await.unwrap();
         send(&Scripted::by(|_| Outcome::Reset), &mut session, 4, 8).await.unwrap_err();
         let arrived = Buffer::from(WHOLE[4..8].to_vec());
-        drive().note_arrived(&mut session, 4, arrived).await.unwrap();
+        drive().acknowledge(&mut session, 4, arrived).await.unwrap();
         let transport = Scripted::by(move |_| end.clone());
         assert_eq!(send(&transport, &mut session, 8, 10).await.is_ok(), is_whole);
     }

@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::{
-    drive::{Cursor, Depth, Drive, ErrorKind, Page, Result, Trees},
+    drive::{Cursor, Depth, Drive, ErrorKind, Page, RecursiveList, Result},
     transport::scripted::Scripted,
 };
 
 async fn page(
     drive: &GraphDrive,
     transport: &Scripted,
-    place: &Place,
+    place: &ItemRef,
     from: Option<&Cursor>,
 ) -> Result<Page> {
     drive.list(&transport.context(), place, Depth::Tree, None, from).await
@@ -142,12 +142,12 @@ async fn a_feed_that_breaks_off_is_not_taken_for_a_whole_one() {
 fn which_folders_have_trees_depends_on_the_kind_of_account() {
     let trees = |special: Option<&str>, kind| {
         let home = Home::new(Named::Drive(DriveRef::Mine), None);
-        GraphDrive::new(client(), home, special, kind).capabilities().trees
+        GraphDrive::new(client(), home, special, kind).capabilities().recursive_list
     };
-    assert_eq!(trees(None, None), Trees::Root);
-    assert_eq!(trees(None, Some(AccountKind::Business)), Trees::Root);
-    assert_eq!(trees(None, Some(AccountKind::Library)), Trees::Root);
-    assert_eq!(trees(None, Some(AccountKind::Personal)), Trees::Any);
-    assert_eq!(trees(Some("approot"), Some(AccountKind::PersonalLegacy)), Trees::Any);
-    assert_eq!(trees(Some("approot"), None), Trees::No, "its root is not the drive's");
+    assert_eq!(trees(None, None), RecursiveList::Root);
+    assert_eq!(trees(None, Some(AccountKind::Business)), RecursiveList::Root);
+    assert_eq!(trees(None, Some(AccountKind::Library)), RecursiveList::Root);
+    assert_eq!(trees(None, Some(AccountKind::Personal)), RecursiveList::Any);
+    assert_eq!(trees(Some("approot"), Some(AccountKind::PersonalLegacy)), RecursiveList::Any);
+    assert_eq!(trees(Some("approot"), None), RecursiveList::No, "its root is not the drive's");
 }

@@ -178,7 +178,7 @@ async fn a_file_where_a_folder_should_be_is_told_wherever_it_is_on_the_way() {
     assert_eq!(transport.sent().len(), 3);
     let made = drive().make_folder(&cx, &target("f", "c")).await.unwrap_err();
     assert_eq!(made.kind(), ErrorKind::NotAFolder);
-    let change = crate::drive::Change { folder: Some(at("f")), ..Default::default() };
+    let change = crate::drive::ItemUpdate { folder: Some(at("f")), ..Default::default() };
     let moved = drive().update(&cx, &at("x"), None, &change).await.unwrap_err();
     assert_eq!(moved.kind(), ErrorKind::NotAFolder);
     let copied = drive().copy(&cx, &at("x"), None, &target("f", "c"), IfExists::Fail).await;
@@ -210,7 +210,7 @@ async fn a_drive_of_others_is_written_to_by_its_own_address() {
         "PUT {API}/drives/b%21x/items/P:/n.txt:/content?@microsoft.graph.conflictBehavior=replace"
     );
     let transport = Scripted::expecting([(&*url, created(b"x"))]);
-    let to = Target { folder: Place::of(&"P".into()), name: "n.txt".into(), occupant: None };
+    let to = Target { folder: ItemRef::from_id(&"P".into()), name: "n.txt".into(), occupant: None };
     let library = named(DriveRef::Id("b!x".into()), Some(AccountKind::Library));
     library.upload(&transport.context(), &to, bytes("x"), &WriteOptions::default()).await.unwrap();
 }

@@ -13,7 +13,7 @@ use super::Client;
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Result, Retry, Secret},
     services::skydrive::error::unexplained,
-    transport::{Call, Reply, segment},
+    transport::{self, ApiRequest, ApiResponse, segment},
 };
 
 /// The largest file, in bytes: "10 GB".
@@ -142,7 +142,7 @@ impl Client {
             .header(SESSION_ID, session.expose())
             .header(header::CONTENT_RANGE, format!("bytes {offset}-{last}/{total}"))
             .body(body);
-        let reply = cx.send(call).await?;
+        let reply = transport::Client::new(cx).send(call).await?;
         let next = reply.header(RECEIVED).and_then(|text| text.trim().parse().ok());
         match (reply.status, next) {
             (status, Some(next)) if status.is_success() => Ok(BitsReceived { next, taken: true }),
@@ -181,13 +181,13 @@ impl Client {
     /// `NotFound` if there is no such session.
     pub async fn bits_cancel(&self, cx: &Context, to: &BitsTarget, session: &Secret) -> Result<()> {
         let call = self.bits(to, "Cancel-Session").header(SESSION_ID, session.expose());
-        let reply = cx.send(call).await?;
+        let reply = transport::Client::new(cx).send(call).await?;
         if reply.status.is_success() { Ok(()) } else { Err(refused(&reply)) }
     }
 
-    fn bits(&self, to: &BitsTarget, packet: &'static str) -> Call {
+    fn bits(&self, to: &BitsTarget, packet: &'static str) -> ApiRequest {
         let url = format!("{}/{}", self.storage.replace("{cid}", &to.cid), to.path);
-        Call::new(Operation::Write, Method::POST, url, "{storage host}")
+        ApiRequest::new(Operation::Write, Method::POST, url, "{storage host}")
             .with_limiter(&self.limiter)
             .header(HeaderName::from_static("x-http-method-override"), "BITS_POST")
             .header(PACKET_TYPE, packet)
@@ -197,8 +197,8 @@ impl Client {
     async fn signed_bits(
         &self,
         cx: &Context,
-        call: impl Fn() -> Call + Send + Sync,
-    ) -> Result<Reply> {
+        call: impl Fn() -> ApiRequest + Send + Sync,
+    ) -> Result<ApiResponse> {
         let (answer, token) = self.signed(cx, &call).await?;
         let mut reply = answer.read().await?;
         if reply.status == StatusCode::INTERNAL_SERVER_ERROR
@@ -206,18 +206,18 @@ impl Client {
             && self.tokens().is_renewable()
         {
             let token = self.tokens().renew(cx, &token).await?;
-            reply = cx.send(call().bearer(&token, &self.urls)).await?;
+            reply = transport::Client::new(cx).send(call().bearer(&token, &self.urls)).await?;
         }
         if reply.status.is_success() { Ok(reply) } else { Err(refused(&reply)) }
     }
 }
 
-fn has_expired(reply: &Reply) -> bool {
+fn has_expired(reply: &ApiResponse) -> bool {
     reply.header(header::WWW_AUTHENTICATE).is_some_and(|said| said.contains("expired_token"))
 }
 
 /// The failure that an answer tells of: in headers, there is no body.
-fn refused(reply: &Reply) -> Error {
+fn refused(reply: &ApiResponse) -> Error {
     let code = [HeaderName::from_static("bits-error"), HeaderName::from_static("bits-error-code")]
         .into_iter()
         .find_map(|name| reply.header(name));

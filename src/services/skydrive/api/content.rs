@@ -12,7 +12,9 @@ use crate::{
         model::{Location, Uploaded},
         options::{Overwrite, UploadOptions},
     },
-    transport::{Call, Incoming, asking_for, exactly, refuses_long_suffix, segment},
+    transport::{
+        self, ApiRequest, StreamResponse, rejects_long_suffix, segment, set_range, slice_response,
+    },
 };
 
 impl Client {
@@ -20,14 +22,14 @@ impl Client {
     pub async fn content(&self, cx: &Context, id: &str, range: &ByteRange) -> Result<Download> {
         let path = format!("{}/content", path(id));
         let call = |range: &ByteRange| {
-            asking_for(self.call(Operation::Read, Method::GET, &path, "{id}/content"), range)
+            set_range(self.call(Operation::Read, Method::GET, &path, "{id}/content"), range)
         };
         let (mut answer, mut token) = self.signed(cx, || call(range)).await?;
-        if refuses_long_suffix(range, &answer) {
+        if rejects_long_suffix(range, &answer) {
             (answer, token) = self.signed(cx, || call(&ByteRange::Full)).await?;
         }
         match has_bytes(&answer) {
-            true => exactly(range, None, answer),
+            true => slice_response(range, None, answer),
             false => Err(refused(&answer.read().await?, Some(&token))),
         }
     }
@@ -54,15 +56,16 @@ impl Client {
         size: Option<u64>,
     ) -> Result<Download> {
         let call = |range: &ByteRange| {
-            let call = Call::to_link(Operation::Read, Method::GET, source, "{source}", &self.urls);
-            asking_for(call.with_limiter(&self.limiter), range)
+            let call =
+                ApiRequest::to_link(Operation::Read, Method::GET, source, "{source}", &self.urls);
+            set_range(call.with_limiter(&self.limiter), range)
         };
-        let mut answer = cx.fetch(call(range)).await?;
-        if refuses_long_suffix(range, &answer) {
-            answer = cx.fetch(call(&ByteRange::Full)).await?;
+        let mut answer = transport::Client::new(cx).fetch(call(range)).await?;
+        if rejects_long_suffix(range, &answer) {
+            answer = transport::Client::new(cx).fetch(call(&ByteRange::Full)).await?;
         }
         match has_bytes(&answer) {
-            true => exactly(range, size, answer),
+            true => slice_response(range, size, answer),
             // The host's own words are not repeated: they may have parts of the address.
             false => Err(unexplained(&answer.read().await?)),
         }
@@ -143,7 +146,7 @@ impl Client {
 }
 
 /// Whether an answer is one to a request for bytes, of any range.
-pub(super) fn has_bytes(answer: &Incoming) -> bool {
+pub(super) fn has_bytes(answer: &StreamResponse) -> bool {
     let expected = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
     expected.contains(&answer.status)
 }

@@ -15,7 +15,7 @@ use crate::{
         model::{Comment, Linked, Listed, Location, Tag},
         options::{LinkType, PictureSize},
     },
-    transport::{Call, ResponseLimit, asking_for, exactly},
+    transport::{self, ApiRequest, ResponseLimit, set_range, slice_response},
 };
 
 #[derive(Serialize)]
@@ -105,9 +105,9 @@ impl Client {
             .query("type", size.as_str())
             .query("url", link.expose());
         let range = ByteRange::Full;
-        let answer = cx.fetch(asking_for(call, &range)).await?;
+        let answer = transport::Client::new(cx).fetch(set_range(call, &range)).await?;
         match has_bytes(&answer) {
-            true => exactly(&range, None, answer),
+            true => slice_response(&range, None, answer),
             false => Err(refused(&answer.read().await?, Some(link))),
         }
     }
@@ -125,7 +125,7 @@ impl Client {
             let call = self
                 .call(Operation::Stat, Method::GET, &path(of), "{document}")
                 .limit(ResponseLimit::FOLDER);
-            query.iter().fold(call, |call: Call, &(name, value)| call.query(name, value))
+            query.iter().fold(call, |call: ApiRequest, &(name, value)| call.query(name, value))
         };
         self.ask(cx, call).await
     }

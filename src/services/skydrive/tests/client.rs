@@ -169,8 +169,8 @@ async fn a_pre_authenticated_address_is_sent_no_token_and_no_header_of_the_users
     headers.insert("cookie", "mine".parse().unwrap());
     let client = client().with_headers(headers);
     let cx = transport.context();
-    let ticket = Secret::from("https://x.livefilestore.com/y1abc?psid=1");
-    let download = client.source(&cx, &ticket, &ByteRange::Span(4..7), None).await.unwrap();
+    let download_url = Secret::from("https://x.livefilestore.com/y1abc?psid=1");
+    let download = client.source(&cx, &download_url, &ByteRange::Span(4..7), None).await.unwrap();
     assert_eq!((download.total, download.range), (10, 4..7));
     let sent = &transport.sent()[0];
     assert_eq!(sent.line(), "GET https://x.livefilestore.com/y1abc?psid=1");

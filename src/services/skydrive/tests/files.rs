@@ -6,7 +6,8 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{
-        Body, ByteRange, Conditions, Download, Drive, ErrorKind, IfExists, Ticket, WriteOptions,
+        Body, ByteRange, Conditions, Download, DownloadUrl, Drive, ErrorKind, IfExists,
+        WriteOptions,
     },
     transport::scripted::Scripted,
 };
@@ -16,7 +17,7 @@ const CONTENT: &str = "GET https://apis.live.net/v5.0/file.8c8ce076ca27823f.8C8C
 fn with_ticket(url: &str) -> Item {
     Item {
         size: Some(10),
-        ticket: Some(Ticket { url: url.into(), expires: None }),
+        download_url: Some(DownloadUrl { url: url.into(), expires: None }),
         ..known(FILE, "a", FOLDER, Kind::File)
     }
 }
@@ -44,7 +45,7 @@ async fn a_ticket_that_works_costs_one_request() {
     let transport = Scripted::expecting([("GET https://t/good", answer(200, "0123456789"))]);
     let read = download(&transport, Some(&with_ticket("https://t/good")), ByteRange::Full).await;
     let read = read.unwrap();
-    assert_eq!(read.ticket.as_ref().unwrap().url.expose(), "https://t/good");
+    assert_eq!(read.download_url.as_ref().unwrap().url.expose(), "https://t/good");
     assert_eq!((read.total, text(read).await.as_str()), (10, "0123456789"));
     assert_eq!(transport.sent()[0].header("authorization"), None);
 }
@@ -59,7 +60,7 @@ async fn a_ticket_that_has_expired_is_replaced_once() {
         ]);
         let old = with_ticket("https://t/old");
         let read = download(&transport, Some(&old), ByteRange::Last(2)).await.unwrap();
-        assert_eq!(read.ticket.as_ref().unwrap().url.expose(), "https://t/new");
+        assert_eq!(read.download_url.as_ref().unwrap().url.expose(), "https://t/new");
         assert_eq!(text(read).await, "89");
     }
 }
@@ -165,7 +166,7 @@ async fn an_upload_asks_for_what_was_meant_and_claims_no_size() {
     let item = write(IfExists::Rename).await.unwrap();
     assert_eq!((&*item.name, item.size, item.kind), ("a 1.txt", None, Kind::File));
     assert_eq!(item.parents, [ItemId::from(FOLDER)]);
-    assert_eq!(item.ticket.unwrap().url.expose(), "https://t/a");
+    assert_eq!(item.download_url.unwrap().url.expose(), "https://t/a");
     write(IfExists::Replace).await.unwrap();
     assert_eq!(write(IfExists::Fail).await.unwrap_err().kind(), ErrorKind::Exists);
     let asked: Vec<_> = transport.lines();

@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::{
-    drive::{Cursor, Depth, Drive, ErrorKind, Removal, Result, Seen},
+    drive::{Cursor, DeleteTarget, Depth, Drive, ErrorKind, Result, SiblingSearch},
     services::skydrive::ROOT,
     transport::scripted::Scripted,
 };
 
 async fn child(transport: &Scripted, name: &str) -> (Result<Item>, Vec<String>, bool) {
     let (mut seen, mut all) = (Vec::new(), false);
-    let mut see = |what: Seen<'_>| match what {
-        Seen::Item(item) => seen.push(item.id.to_string()),
-        Seen::All => all = true,
+    let mut see = |what: SiblingSearch<'_>| match what {
+        SiblingSearch::Item(item) => seen.push(item.id.to_string()),
+        SiblingSearch::All => all = true,
     };
     let found = drive().child(&transport.context(), &place(FOLDER), name, &mut see).await;
     (found, seen, all)
@@ -43,7 +43,7 @@ async fn a_child_is_found_whatever_its_case_and_the_whole_folder_is_seen() {
     assert_eq!((found.id.as_str(), found.size), ("file.a.A!1", Some(3)));
     assert_eq!(found.parents, [ItemId::from(FOLDER)]);
     assert_eq!(found.modified.unwrap().to_string(), "2012-01-01T00:00:00Z");
-    assert_eq!(found.ticket.unwrap().url.expose(), "https://t/file.a.A!1");
+    assert_eq!(found.download_url.unwrap().url.expose(), "https://t/file.a.A!1");
     assert_eq!((seen.len(), all), (2, true));
 }
 
@@ -179,7 +179,7 @@ async fn the_root_has_one_id_and_its_real_one_is_asked_for_once_when_it_is_a_des
     ]);
     let (drive, cx) = (drive(), transport.context());
     assert_eq!(drive.root(&cx).await.unwrap().as_str(), ROOT);
-    let change = crate::drive::Change { folder: Some(place(ROOT)), ..Default::default() };
+    let change = crate::drive::ItemUpdate { folder: Some(place(ROOT)), ..Default::default() };
     let file = known(FILE, "a", FOLDER, Kind::File);
     let item = drive.update(&cx, &place(FILE), Some(&file), &change).await.unwrap();
     assert_eq!(item.parents, [ItemId::from(ROOT)]);
@@ -210,7 +210,7 @@ async fn items_are_removed_one_by_one_each_with_its_own_result() {
         true => answer(204, ""),
         false => refusal(404, "resource_not_found", "Gone."),
     });
-    let removal = |id: &str, kind| Removal { place: place(id), kind, parents: vec![] };
+    let removal = |id: &str, kind| DeleteTarget { place: place(id), kind, parents: vec![] };
     let removals = [
         removal(FILE, Some(Kind::File)),
         removal(FOLDER, Some(Kind::Folder)),

@@ -12,7 +12,7 @@ mod service;
 use super::{Client, drive::LiveDrive};
 use crate::{
     auth::{Endpoint, TokenSource},
-    drive::{Item, ItemId, Kind, Place, Target},
+    drive::{Item, ItemId, ItemRef, Kind, Target},
     transport::scripted::{Outcome, answer},
 };
 
@@ -44,8 +44,8 @@ fn tokens(access: &str) -> Outcome {
     answer(200, format!(r#"{{"token_type":"bearer","access_token":"{access}","expires_in":3600}}"#))
 }
 
-fn place(id: &str) -> Place {
-    Place::of(&ItemId::from(id))
+fn place(id: &str) -> ItemRef {
+    ItemRef::from_id(&ItemId::from(id))
 }
 
 fn target(folder: &str, name: &str) -> Target {

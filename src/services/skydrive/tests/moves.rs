@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{cloud::*, *};
 use crate::{
-    drive::{Change, Copying, Drive, ErrorKind, IfExists, Result},
+    drive::{CopyStatus, Drive, ErrorKind, IfExists, ItemUpdate, Result},
     services::skydrive::ROOT,
 };
 
@@ -76,14 +76,14 @@ impl Case {
     async fn rename(self, tree: &Tree, occupant: Option<u64>) -> Result<Item> {
         let cloud = &tree.cloud;
         let item = cloud.item(tree.x);
-        let change = Change {
+        let change = ItemUpdate {
             name: (item.name != self.name).then(|| self.name.to_owned()),
-            folder: self.moved.then(|| Place::of(&cloud.id(tree.b))),
+            folder: self.moved.then(|| ItemRef::from_id(&cloud.id(tree.b))),
             occupant: occupant.map(|number| cloud.id(number)),
-            ..Change::default()
+            ..ItemUpdate::default()
         };
         let cx = cloud.transport().context();
-        drive().update(&cx, &Place::of(&item.id), Some(&item), &change).await
+        drive().update(&cx, &ItemRef::from_id(&item.id), Some(&item), &change).await
     }
 
     async fn copy(self, tree: &Tree, occupant: Option<u64>) -> Result<Item> {
@@ -95,9 +95,9 @@ impl Case {
             ..target(cloud.id(folder).as_str(), self.name)
         };
         let cx = cloud.transport().context();
-        let place = Place::of(&item.id);
+        let place = ItemRef::from_id(&item.id);
         match drive().copy(&cx, &place, Some(&item), &to, IfExists::Replace).await? {
-            Copying::Done(Some(item)) => Ok(*item),
+            CopyStatus::Done(Some(item)) => Ok(*item),
             other => panic!("{other:?}"),
         }
     }
@@ -259,7 +259,7 @@ async fn a_copy_finds_out_for_itself_who_has_the_name() {
         let (item, cx) = (tree.cloud.item(tree.x), tree.cloud.transport().context());
         let to = target(tree.cloud.id(tree.b).as_str(), name);
         let refused =
-            drive().copy(&cx, &Place::of(&item.id), Some(&item), &to, IfExists::Fail).await;
+            drive().copy(&cx, &ItemRef::from_id(&item.id), Some(&item), &to, IfExists::Fail).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Exists);
         assert_eq!(paths(&tree.cloud), before);
     }
@@ -271,33 +271,42 @@ async fn what_cannot_be_is_refused_before_anything_changes() {
     let old = cloud.file(b, "old", "old");
     let before = picture(&cloud);
     let (drive, cx) = (drive(), cloud.transport().context());
-    let update = async |number: u64, change: Change| {
+    let update = async |number: u64, change: ItemUpdate| {
         let item = cloud.item(number);
-        drive.update(&cx, &Place::of(&item.id), Some(&item), &change).await.unwrap_err().kind()
+        drive
+            .update(&cx, &ItemRef::from_id(&item.id), Some(&item), &change)
+            .await
+            .unwrap_err()
+            .kind()
     };
-    let into = |number: u64| Some(Place::of(&cloud.id(number)));
+    let into = |number: u64| Some(ItemRef::from_id(&cloud.id(number)));
     let name = |name: &str| Some(name.to_owned());
 
-    let itself = Change { folder: into(a), ..Change::default() };
+    let itself = ItemUpdate { folder: into(a), ..ItemUpdate::default() };
     assert_eq!(update(a, itself).await, ErrorKind::Conflict);
-    let taken = Change { folder: into(b), name: name("old"), ..Change::default() };
+    let taken = ItemUpdate { folder: into(b), name: name("old"), ..ItemUpdate::default() };
     assert_eq!(update(x, taken.clone()).await, ErrorKind::Exists);
-    let occupied = Change { occupant: Some(cloud.id(old)), ..taken.clone() };
-    let fail = Change { if_exists: IfExists::Fail, ..occupied.clone() };
+    let occupied = ItemUpdate { occupant: Some(cloud.id(old)), ..taken.clone() };
+    let fail = ItemUpdate { if_exists: IfExists::Fail, ..occupied.clone() };
     assert_eq!(update(x, fail).await, ErrorKind::Exists);
-    let other = Change { if_exists: IfExists::Rename, ..taken.clone() };
+    let other = ItemUpdate { if_exists: IfExists::Rename, ..taken.clone() };
     assert_eq!(update(x, other).await, ErrorKind::Unsupported);
-    let timed = Change { modified: Some(jiff::Timestamp::UNIX_EPOCH), ..Change::default() };
+    let timed = ItemUpdate { modified: Some(jiff::Timestamp::UNIX_EPOCH), ..ItemUpdate::default() };
     assert_eq!(update(x, timed).await, ErrorKind::Unsupported);
-    let folder = Change { occupant: Some(cloud.id(b)), name: name("b"), ..Change::default() };
+    let folder =
+        ItemUpdate { occupant: Some(cloud.id(b)), name: name("b"), ..ItemUpdate::default() };
     assert_eq!(update(x, folder).await, ErrorKind::IsAFolder);
-    let renamed = Change { name: name("z"), ..Change::default() };
+    let renamed = ItemUpdate { name: name("z"), ..ItemUpdate::default() };
     let root = drive.update(&cx, &place(ROOT), None, &renamed).await;
     assert_eq!(root.unwrap_err().kind(), ErrorKind::Conflict);
 
     let copy = async |number: u64, to: &Target, if_exists| {
         let item = cloud.item(number);
-        drive.copy(&cx, &Place::of(&item.id), Some(&item), to, if_exists).await.unwrap_err().kind()
+        drive
+            .copy(&cx, &ItemRef::from_id(&item.id), Some(&item), to, if_exists)
+            .await
+            .unwrap_err()
+            .kind()
     };
     let to = target(cloud.id(b).as_str(), "x.txt");
     assert_eq!(copy(a, &to, IfExists::Replace).await, ErrorKind::Unsupported);
@@ -314,19 +323,19 @@ async fn folders_move_like_files_and_nothing_changes_where_nothing_is_to_change(
     let Tree { cloud, a, b, x } = tree();
     let (drive, cx) = (drive(), cloud.transport().context());
     let item = cloud.item(a);
-    let change = Change {
-        folder: Some(Place::of(&cloud.id(b))),
+    let change = ItemUpdate {
+        folder: Some(ItemRef::from_id(&cloud.id(b))),
         name: Some("c".to_owned()),
-        ..Change::default()
+        ..ItemUpdate::default()
     };
-    let moved = drive.update(&cx, &Place::of(&item.id), None, &change).await.unwrap();
+    let moved = drive.update(&cx, &ItemRef::from_id(&item.id), None, &change).await.unwrap();
     assert_eq!((&*moved.name, moved.children), ("c", Some(2)));
     assert!(paths(&cloud).contains_key("b/c/x.txt"));
 
     let file = cloud.item(x);
-    let same = Change { name: Some(file.name.clone()), ..Change::default() };
+    let same = ItemUpdate { name: Some(file.name.clone()), ..ItemUpdate::default() };
     let requests = cloud.requests();
-    drive.update(&cx, &Place::of(&file.id), Some(&file), &same).await.unwrap();
+    drive.update(&cx, &ItemRef::from_id(&file.id), Some(&file), &same).await.unwrap();
     assert_eq!(cloud.requests(), requests);
 }
 
@@ -337,13 +346,13 @@ async fn an_occupant_that_is_gone_by_then_is_no_obstacle() {
     let wanted = wanted(case, &tree, false);
     let (id, item) = (tree.cloud.id(occupant.unwrap()), tree.cloud.item(tree.x));
     tree.cloud.state().nodes.remove(&occupant.unwrap());
-    let change = Change {
+    let change = ItemUpdate {
         name: Some("y.txt".to_owned()),
-        folder: Some(Place::of(&tree.cloud.id(tree.b))),
+        folder: Some(ItemRef::from_id(&tree.cloud.id(tree.b))),
         occupant: Some(id),
-        ..Change::default()
+        ..ItemUpdate::default()
     };
     let cx = tree.cloud.transport().context();
-    drive().update(&cx, &Place::of(&item.id), Some(&item), &change).await.unwrap();
+    drive().update(&cx, &ItemRef::from_id(&item.id), Some(&item), &change).await.unwrap();
     assert_eq!(paths(&tree.cloud), wanted);
 }

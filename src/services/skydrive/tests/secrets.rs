@@ -6,8 +6,8 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{
-        Body, ByteRange, Change, Conditions, Cursor, Depth, Drive, IfExists, Removal, Ticket,
-        WriteOptions,
+        Body, ByteRange, Conditions, Cursor, DeleteTarget, Depth, DownloadUrl, Drive, IfExists,
+        ItemUpdate, WriteOptions,
     },
     services::{
         secret_words::{check, check_operator, headers, said, tokens},
@@ -26,14 +26,14 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     let drive = LiveDrive::new(client.clone(), false);
     let cx = transport.context();
     let none = Conditions::default();
-    let ticket = Ticket { url: "https://t/x?SECRET-ticket".into(), expires: None };
-    let file = Item { ticket: Some(ticket), ..known(FILE, "a", FOLDER, Kind::File) };
+    let download_url = DownloadUrl { url: "https://t/x?SECRET-ticket".into(), expires: None };
+    let file = Item { download_url: Some(download_url), ..known(FILE, "a", FOLDER, Kind::File) };
     let other = place("folder.8c8ce076ca27823f.8C8CE076CA27823F!150");
-    let change = Change {
+    let change = ItemUpdate {
         name: Some("b".to_owned()),
         folder: Some(other.clone()),
         occupant: Some("file.8c8ce076ca27823f.8C8CE076CA27823F!9".into()),
-        ..Change::default()
+        ..ItemUpdate::default()
     };
     let mut told = Vec::new();
     let mut tell = |what: String| told.push(what);
@@ -61,7 +61,7 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     tell(said(drive.update(&cx, &place(FILE), Some(&file), &change).await));
     let to = target(FOLDER, "c");
     tell(said(drive.copy(&cx, &place(FILE), Some(&file), &to, IfExists::Replace).await));
-    let removal = Removal { place: place(FILE), kind: None, parents: vec![] };
+    let removal = DeleteTarget { place: place(FILE), kind: None, parents: vec![] };
     for result in drive.remove(&cx, &[removal]).await {
         tell(said(result));
     }
@@ -77,7 +77,7 @@ fn repeating(sent: &Sent, status: u16) -> Outcome {
             status,
             r#"{"error":"invalid_grant","error_description":"SECRET-refresh of SECRET-client?"}"#,
         ),
-        ticket if ticket.starts_with("https://t/") => {
+        download_url if download_url.starts_with("https://t/") => {
             refusal(status, "request_token_invalid", "What is SECRET-ticket?")
         }
         _ => refusal(status, "request_token_invalid", &format!("What is {token}?")),
@@ -111,7 +111,7 @@ async fn however_a_request_fails_nothing_that_is_printed_has_a_secret_in_it() {
         ("listed wrong", |_| {
             answer(
                 200,
-                r#"{"data":[{"id":7,"source":"SECRET-ticket"}],"location":"SECRET ticket\u0000 SECRET-ticket"}"#,
+                r#"{"data":[{"id":7,"source":"SECRET-ticket"}],"location":"SECRET download_url\u0000 SECRET-ticket"}"#,
             )
         }),
         ("no url", |_| answer(200, r#"{"location":"SECRET-ticket"}"#)),

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use super::{cloud::*, *};
 use crate::{
     adapter::DriveHandle,
-    drive::{Change, Drive},
+    drive::{Drive, ItemUpdate},
     services::skydrive::{SkyDrive, register_skydrive_service},
     transport::scripted::Scripted,
 };
@@ -97,7 +97,8 @@ async fn a_handle_comes_with_the_service() {
     let number = cloud.file(cloud.folder(0, "notes"), "a.txt", "text");
     let operator = operator(&cloud);
     let cx = DriveHandle::context(&operator);
-    let item = handle.drive().item(&cx, &Place::of(&cloud.id(number)), &Default::default()).await;
+    let item =
+        handle.drive().item(&cx, &ItemRef::from_id(&cloud.id(number)), &Default::default()).await;
     assert_eq!(item.unwrap().size, Some(4));
     assert_eq!(handle.path_of(&operator, &cloud.id(number)).await.unwrap(), "notes/a.txt");
 }
@@ -113,9 +114,12 @@ async fn a_rename_whose_caller_gives_up_is_finished_all_the_same() {
         Scripted::by(move |sent| cloud.answer(sent).later(&gate))
     };
     let item = cloud.item(x);
-    let change =
-        Change { name: Some("y".to_owned()), occupant: Some(cloud.id(y)), ..Change::default() };
-    let (cx, drive, place) = (transport.context(), drive(), Place::of(&item.id));
+    let change = ItemUpdate {
+        name: Some("y".to_owned()),
+        occupant: Some(cloud.id(y)),
+        ..ItemUpdate::default()
+    };
+    let (cx, drive, place) = (transport.context(), drive(), ItemRef::from_id(&item.id));
     let caller = drive.update(&cx, &place, Some(&item), &change);
     let waited = tokio::time::timeout(std::time::Duration::from_millis(20), caller).await;
     assert!(waited.is_err());

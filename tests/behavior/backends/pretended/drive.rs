@@ -9,10 +9,10 @@ use std::{
 
 use async_trait::async_trait;
 use drivedal::drive::{
-    Account, Body, ByteRange, Capabilities, Change, Conditions, Context, CopyJob, Copying, Cursor,
-    Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, Kind, Page, Place, Progress,
-    Quota, Removal, Result, Seen, SessionLimits, Target, Ticket, Trees, UploadSession,
-    WriteOptions,
+    Account, Body, ByteRange, Capabilities, Conditions, Context, CopyJob, CopyStatus, Cursor,
+    DeleteTarget, Depth, Download, DownloadUrl, Drive, Error, ErrorKind, IfExists, Item, ItemId,
+    ItemRef, ItemUpdate, Kind, Page, Progress, Quota, RecursiveList, Result, SessionLimits,
+    SiblingSearch, Target, UploadSession, WriteOptions,
 };
 use futures::stream;
 use opendal::Buffer;
@@ -22,7 +22,7 @@ use super::{
     script::{Script, Trouble, temporary},
 };
 
-/// Part of every ticket; must never be printed.
+/// Part of every download URL; must never be printed.
 pub const TICKET: &str = "pretended-ticket-0b5e";
 
 /// Fragments but the last are a multiple of this, in bytes.
@@ -50,10 +50,10 @@ impl PretendedDrive {
     pub fn new(addressing: Addressing, cloud: Arc<Mutex<Cloud>>, script: Arc<Script>) -> Self {
         let paths = addressing == Addressing::Paths;
         let session = SessionLimits {
-            from: 256 << 10,
-            multiple: UNIT as u64,
-            usual: 4 * UNIT as u64,
-            largest: 1 << 20,
+            min_size: 256 << 10,
+            alignment: UNIT as u64,
+            default_fragment: 4 * UNIT as u64,
+            max_fragment: 1 << 20,
         };
         let capabilities = Capabilities {
             paths,
@@ -67,13 +67,13 @@ impl PretendedDrive {
             reads_if_match: false,
             changes: false,
             copies_files: paths,
-            tickets: false,
-            trees: if paths { Trees::Root } else { Trees::No },
+            download_urls: false,
+            recursive_list: if paths { RecursiveList::Root } else { RecursiveList::No },
             removals: if paths { 20 } else { 1 },
-            several_parents: false,
+            multi_parent: false,
             fold: |name| Cow::Owned(fold(name)),
             collision_key: |name| Cow::Owned(fold(name)),
-            refuses_name: refuses,
+            validate_name: refuses,
         };
         Self { addressing, capabilities: Arc::new(capabilities), cloud, script }
     }
@@ -89,29 +89,29 @@ impl PretendedDrive {
         what: impl FnOnce(&mut Cloud) -> Result<T>,
     ) -> Result<T> {
         let trouble = self.script.meets(verb).await?;
-        let done = what(&mut self.cloud()).map_err(|error| error.attempted(verb));
+        let done = what(&mut self.cloud()).map_err(|error| error.with_operation(verb));
         match trouble {
             Some(Trouble::After) => Err(temporary(verb)),
             _ => done,
         }
     }
 
-    fn no(&self, cloud: &Cloud, place: &Place) -> Result<u64> {
+    fn no(&self, cloud: &Cloud, place: &ItemRef) -> Result<u64> {
         match place {
-            Place::Item { id, .. } => {
+            ItemRef::Item { id, .. } => {
                 let no = id.as_str().trim_start_matches("id!").parse();
                 let no = no.map_err(|_| not_found(id))?;
                 cloud.node(no).map(|_| no)
             }
-            Place::Below { path, .. } => cloud.walk(&names(path)),
+            ItemRef::Path { path, .. } => cloud.walk(&names(path)),
         }
     }
 
     /// The folder of a target; a drive asked by path makes it.
-    fn folder(&self, cloud: &mut Cloud, place: &Place) -> Result<u64> {
+    fn folder(&self, cloud: &mut Cloud, place: &ItemRef) -> Result<u64> {
         match place {
-            Place::Below { path, .. } => cloud.ensure(&names(path)),
-            Place::Item { .. } => self.no(cloud, place),
+            ItemRef::Path { path, .. } => cloud.ensure(&names(path)),
+            ItemRef::Item { .. } => self.no(cloud, place),
         }
     }
 
@@ -122,8 +122,10 @@ impl PretendedDrive {
         if let Some(bytes) = &node.bytes {
             item.size = Some(bytes.len() as u64);
             item.etag = (self.addressing == Addressing::Paths).then(|| etag(no, node));
-            item.ticket =
-                Some(Ticket { url: format!("pretended://{TICKET}/{no}").into(), expires: None });
+            item.download_url = Some(DownloadUrl {
+                url: format!("pretended://{TICKET}/{no}").into(),
+                expires: None,
+            });
         }
         item
     }
@@ -190,7 +192,7 @@ impl Drive for PretendedDrive {
         Ok(id(ROOT))
     }
 
-    async fn item(&self, _: &Context, at: &Place, conditions: &Conditions) -> Result<Item> {
+    async fn item(&self, _: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
         self.act("item", |cloud| {
             let no = self.no(cloud, at)?;
             self.check(no, cloud.node(no)?, conditions)?;
@@ -202,9 +204,9 @@ impl Drive for PretendedDrive {
     async fn child(
         &self,
         _: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         name: &str,
-        seen: &mut (dyn for<'s> FnMut(Seen<'s>) + Send),
+        seen: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item> {
         let items = self
             .act("child", |cloud| {
@@ -213,8 +215,8 @@ impl Drive for PretendedDrive {
                 Ok(cloud.children(no).map(|(no, node)| self.item(no, node)).collect::<Vec<_>>())
             })
             .await?;
-        items.iter().for_each(|item| seen(Seen::Item(item)));
-        seen(Seen::All);
+        items.iter().for_each(|item| seen(SiblingSearch::Item(item)));
+        seen(SiblingSearch::All);
         let folded = fold(name);
         items.into_iter().find(|item| fold(&item.name) == folded).ok_or_else(|| not_found(name))
     }
@@ -222,7 +224,7 @@ impl Drive for PretendedDrive {
     async fn list(
         &self,
         _: &Context,
-        folder: &Place,
+        folder: &ItemRef,
         depth: Depth,
         limit: Option<usize>,
         from: Option<&Cursor>,
@@ -250,7 +252,7 @@ impl Drive for PretendedDrive {
     async fn download(
         &self,
         _: &Context,
-        file: &Place,
+        file: &ItemRef,
         _: Option<&Item>,
         range: ByteRange,
         conditions: &Conditions,
@@ -277,7 +279,7 @@ impl Drive for PretendedDrive {
             total: bytes.len() as u64,
             range,
             etag: item.etag,
-            ticket: item.ticket,
+            download_url: item.download_url,
             item: None,
             bytes: Box::pin(stream::iter(pieces)),
         })
@@ -313,7 +315,7 @@ impl Drive for PretendedDrive {
         options: &WriteOptions,
     ) -> Result<UploadSession> {
         self.act("open_session", |cloud| {
-            let Place::Below { path, .. } = &to.folder else {
+            let ItemRef::Path { path, .. } = &to.folder else {
                 return Err(Error::unsupported("upload sessions"));
             };
             let (no, parent) = (cloud.number(), names(path));
@@ -417,9 +419,9 @@ impl Drive for PretendedDrive {
     async fn update(
         &self,
         _: &Context,
-        at: &Place,
+        at: &ItemRef,
         _: Option<&Item>,
-        change: &Change,
+        change: &ItemUpdate,
     ) -> Result<Item> {
         self.act("update", |cloud| {
             let no = self.no(cloud, at)?;
@@ -431,7 +433,7 @@ impl Drive for PretendedDrive {
             let name = change.name.as_deref().unwrap_or(&node.name);
             let occupant = match &change.occupant {
                 Some(id) if change.if_exists == IfExists::Replace => {
-                    self.no(cloud, &Place::of(id)).ok()
+                    self.no(cloud, &ItemRef::from_id(id)).ok()
                 }
                 _ => None,
             };
@@ -445,11 +447,11 @@ impl Drive for PretendedDrive {
     async fn copy(
         &self,
         _: &Context,
-        from: &Place,
+        from: &ItemRef,
         _: Option<&Item>,
         to: &Target,
         if_exists: IfExists,
-    ) -> Result<Copying> {
+    ) -> Result<CopyStatus> {
         self.act("copy", |cloud| {
             let no = self.no(cloud, from)?;
             let bytes = cloud.node(no)?.bytes.clone().unwrap_or_default();
@@ -457,20 +459,20 @@ impl Drive for PretendedDrive {
             let no = cloud.put(parent, &to.name, bytes, if_exists, None, None)?;
             let job =
                 CopyJob { url: format!("pretended://{TICKET}/copy").into(), state: no.to_string() };
-            Ok(Copying::Running { job, ask_in: Duration::from_millis(1) })
+            Ok(CopyStatus::Running { job, ask_in: Duration::from_millis(1) })
         })
         .await
     }
 
-    async fn copy_status(&self, _: &Context, job: &CopyJob) -> Result<Copying> {
+    async fn copy_status(&self, _: &Context, job: &CopyJob) -> Result<CopyStatus> {
         self.act("copy_status", |cloud| {
             let no = job.state.parse().map_err(|_| not_found("copy"))?;
-            Ok(Copying::Done(Some(Box::new(self.known(cloud, no)?))))
+            Ok(CopyStatus::Done(Some(Box::new(self.known(cloud, no)?))))
         })
         .await
     }
 
-    async fn remove(&self, _: &Context, items: &[Removal]) -> Vec<Result<()>> {
+    async fn remove(&self, _: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::new();
         for removal in items {
             let removed = self.act("remove", |cloud| {

@@ -70,6 +70,6 @@ impl Script {
 pub(super) fn temporary(verb: &str) -> Error {
     Error::new(ErrorKind::Unexpected, "planned, try again")
         .with_status(503)
-        .attempted(verb)
+        .with_operation(verb)
         .with_retry(Retry::Again { after: None })
 }

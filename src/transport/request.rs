@@ -1,6 +1,9 @@
 //! A request of a cloud's protocol, before it is sent.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -12,7 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{
-    file::{BodySource, Watch},
+    file::{BodyObserver, BodySource},
     limit::ResponseLimit,
     url_policy::UrlPolicy,
 };
@@ -24,35 +27,46 @@ use crate::{
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A name as one segment of a URL's path, or a value of its query.
-pub(crate) fn segment(name: &str) -> impl std::fmt::Display + '_ {
+/// Percent-encodes a name as one segment of a URL's path, or as a value of its query.
+pub fn segment(name: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(name, RESERVED)
 }
 
-/// A request: what is sent, and how it is called in errors and metrics.
+/// A request, with the metadata that errors, metrics and layers use.
+///
+/// A builder: an invalid header or URL is reported when the request is sent. Its URL, its query and
+/// its headers never appear in an error or a log.
 #[must_use]
-pub(crate) struct Call {
+pub struct ApiRequest {
     method: Method,
     url: String,
-    /// The request's form without values, `{id}/files`: what errors print instead of the URL.
+    /// The URL without values, such as `{id}/files`; errors print it instead of the URL.
     template: &'static str,
     operation: Operation,
     headers: header::HeaderMap,
     body: Body,
-    /// What goes before the body and after it: a form's beginning and end.
-    around: (Bytes, Bytes),
-    watch: Option<Watch>,
-    /// What layers are told of it.
+    /// The parts of a form before and after the body.
+    prefix: Bytes,
+    suffix: Bytes,
+    watch: Option<BodyObserver>,
+    /// Metadata for the layers.
     meta: RequestMeta,
     /// Of the response, where it is read as a whole.
     limit: ResponseLimit,
-    /// The first thing that was wrong with it; told when it is sent.
-    wrong: Option<Error>,
+    /// The first error of the builder, reported when the request is sent.
+    build_error: Option<Error>,
 }
 
-impl Call {
-    /// A request without body. `url` is absolute; `template` names the request in errors.
-    pub(crate) fn new(
+impl fmt::Debug for ApiRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ApiRequest").field(&self.label()).finish()
+    }
+}
+
+impl ApiRequest {
+    /// Returns a request without body. `url` is absolute. `template` stands for the URL in errors
+    /// and logs, such as `{id}/files`.
+    pub fn new(
         operation: Operation,
         method: Method,
         url: impl Into<String>,
@@ -65,17 +79,18 @@ impl Call {
             operation,
             headers: header::HeaderMap::new(),
             body: Body::Memory(Buffer::new()),
-            around: Default::default(),
+            prefix: Bytes::new(),
+            suffix: Bytes::new(),
             watch: None,
             meta: RequestMeta::default(),
             limit: ResponseLimit::for_operation(operation),
-            wrong: None,
+            build_error: None,
         }
     }
 
-    /// A request without body and token to a URL that a cloud has named, such as one of a file's
-    /// bytes. Fails when it is sent if `urls` does not allow it.
-    pub(crate) fn to_link(
+    /// Returns a request without body and token to a URL from a response, such as a download URL.
+    /// It fails when it is sent if `urls` does not allow the URL.
+    pub fn to_link(
         operation: Operation,
         method: Method,
         link: &Secret,
@@ -83,12 +98,12 @@ impl Call {
         urls: &UrlPolicy,
     ) -> Self {
         let mut call = Self::new(operation, method, link.expose(), template);
-        call.wrong = urls.check_link(&call.url).err();
+        call.build_error = urls.check_link(&call.url).err();
         call
     }
 
     /// Adds a query parameter, encoded.
-    pub(crate) fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
+    pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
         let separator = if self.url.contains('?') { '&' } else { '?' };
         write!(self.url, "{separator}{name}={}", segment(value.as_ref()))
             .expect("writing to a string never fails");
@@ -96,13 +111,13 @@ impl Call {
     }
 
     /// Adds a header.
-    pub(crate) fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
+    pub fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
         match HeaderValue::from_str(value.as_ref()) {
             Ok(value) => {
                 self.headers.append(name, value);
             }
             Err(_) => {
-                self.wrong.get_or_insert_with(|| {
+                self.build_error.get_or_insert_with(|| {
                     Error::new(
                         ErrorKind::Invalid,
                         format!(
@@ -115,17 +130,17 @@ impl Call {
         self
     }
 
-    /// Adds headers of the user's configuration.
-    pub(crate) fn headers(mut self, more: &header::HeaderMap) -> Self {
+    /// Adds headers, such as those of the user's configuration.
+    pub fn headers(mut self, more: &header::HeaderMap) -> Self {
         self.headers.extend(more.clone());
         self
     }
 
-    /// Signs the request with an access token. Fails when it is sent if `urls` does not allow the
-    /// token on its host.
-    pub(crate) fn bearer(mut self, token: &Secret, urls: &UrlPolicy) -> Self {
+    /// Signs the request with an access token. It fails when it is sent if `urls` does not allow
+    /// the token on its host.
+    pub fn bearer(mut self, token: &Secret, urls: &UrlPolicy) -> Self {
         if let Err(error) = urls.check_token(&self.url) {
-            self.wrong.get_or_insert(error);
+            self.build_error.get_or_insert(error);
             return self;
         }
         match HeaderValue::from_str(&format!("Bearer {}", token.expose())) {
@@ -134,7 +149,7 @@ impl Call {
                 self.headers.insert(header::AUTHORIZATION, value);
             }
             Err(_) => {
-                self.wrong.get_or_insert_with(|| {
+                self.build_error.get_or_insert_with(|| {
                     Error::new(
                         ErrorKind::Denied,
                         "the access token has characters that no token may have",
@@ -145,8 +160,8 @@ impl Call {
         self
     }
 
-    /// Bounds the response, where the usual bounds of its operation do not fit.
-    pub(crate) fn limit(mut self, limit: ResponseLimit) -> Self {
+    /// Sets the limit of the response, instead of that of its operation.
+    pub fn limit(mut self, limit: ResponseLimit) -> Self {
         self.limit = limit;
         self
     }
@@ -156,46 +171,45 @@ impl Call {
         self.limit
     }
 
-    /// It is one of the account's whose limiter this is.
-    pub(crate) fn with_limiter(mut self, limiter: &AccountLimiter) -> Self {
+    /// Sets the limiter of the account.
+    pub fn with_limiter(mut self, limiter: &AccountLimiter) -> Self {
         self.meta.limiter = Some(limiter.clone());
         self
     }
 
-    /// It does not wait where the account's requests do.
-    pub(crate) fn bypass_limiter(mut self) -> Self {
+    /// Sends the request also while the account is paused.
+    pub fn bypass_limiter(mut self) -> Self {
         self.meta.bypass_limiter = true;
         self
     }
 
-    /// Says when it may be sent again, where its method does not say it.
-    pub(crate) fn repeated(mut self, repeat: Repeat) -> Self {
+    /// Sets when the request may be sent again. The default follows from the method.
+    pub fn repeated(mut self, repeat: Repeat) -> Self {
         self.meta.repeat = Some(repeat);
         self
     }
 
-    /// Says what it costs of what the cloud allows the account; 1 unless told.
-    pub(crate) fn cost(mut self, units: u32) -> Self {
+    /// Sets the cost of the request in the cloud's units; the default is 1.
+    pub fn cost(mut self, units: u32) -> Self {
         self.meta.cost = units;
         self
     }
 
-    /// The same, by what it is: its method, its operation, its URL.
-    #[cfg(feature = "services-onedrive")]
-    pub(crate) fn cost_by(self, units: fn(&Method, Operation, &str) -> u32) -> Self {
+    /// Sets the cost by method, operation and URL.
+    pub fn cost_by(self, units: fn(&Method, Operation, &str) -> u32) -> Self {
         let cost = units(&self.method, self.operation, &self.url);
         self.cost(cost)
     }
 
-    /// Sends a JSON body.
-    pub(crate) fn json(mut self, value: &impl Serialize) -> Self {
+    /// Sets a JSON body.
+    pub fn json(mut self, value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {
             Ok(bytes) => {
                 self.body = Body::Memory(Buffer::from(bytes));
                 self.header(header::CONTENT_TYPE, "application/json")
             }
             Err(error) => {
-                self.wrong.get_or_insert_with(|| {
+                self.build_error.get_or_insert_with(|| {
                     Error::new(ErrorKind::Invalid, format!("not to be written as JSON: {error}"))
                 });
                 self
@@ -203,29 +217,28 @@ impl Call {
         }
     }
 
-    /// Sends these bytes.
-    pub(crate) fn body(mut self, body: Body) -> Self {
+    /// Sets the body.
+    pub fn body(mut self, body: Body) -> Self {
         self.body = body;
         self
     }
 
-    /// Sends these bytes as part of a form: `before` and `after` are all of it but the file.
-    #[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
-    pub(crate) fn enclosed(mut self, before: Bytes, body: Body, after: Bytes) -> Self {
+    /// Sets a body that is part of a form: `prefix` and `suffix` are the rest of the form.
+    pub fn enclosed(mut self, prefix: Bytes, body: Body, suffix: Bytes) -> Self {
         self.body = body;
-        self.around = (before, after);
+        (self.prefix, self.suffix) = (prefix, suffix);
         self
     }
 
     /// Shows `watch` the bytes of a file while they are read to be sent; not those around them.
     #[cfg(feature = "services-amazon-drive")]
-    pub(crate) fn watched(mut self, watch: Watch) -> Self {
+    pub(crate) fn watched(mut self, watch: BodyObserver) -> Self {
         self.watch = Some(watch);
         self
     }
 
-    /// `METHOD host template`: how errors call it.
-    pub(crate) fn label(&self) -> String {
+    /// Returns `METHOD host template`, the name of the request in errors.
+    pub fn label(&self) -> String {
         let host = self.url.split_once("://").map_or("", |(_, rest)| {
             let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
             // A user and password before the host would be a secret.
@@ -250,7 +263,7 @@ impl Call {
                 before: Bytes::new(),
                 after: Bytes::new(),
                 watch: self.watch.clone(),
-                leaving: None,
+                progress: None,
                 guard: None,
             }),
         }
@@ -258,8 +271,8 @@ impl Call {
 
     /// What OpenDAL's transports take.
     pub(super) fn into_request(self) -> Result<Request<Buffer>> {
-        if let Some(wrong) = self.wrong {
-            return Err(wrong);
+        if let Some(build_error) = self.build_error {
+            return Err(build_error);
         }
         let file = self.file();
         let mut request = Request::new(Buffer::new());
@@ -272,7 +285,7 @@ impl Call {
         request.extensions_mut().insert(self.operation);
         request.extensions_mut().insert(ServiceOperation(self.template));
         request.extensions_mut().insert(self.meta);
-        let (before, after) = self.around;
+        let (before, after) = (self.prefix, self.suffix);
         let has_source = file.is_some();
         match (self.body, file) {
             (_, Some(source)) => {

@@ -1,152 +1,101 @@
-//! What the operator lends for one operation, and how requests go out on it.
+//! Sends requests over the operator's transport, and reads the responses.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt, channel::oneshot, stream};
+use futures::{Stream, StreamExt, stream};
 use http::{HeaderMap, StatusCode, header};
-use opendal::{
-    Buffer, Execute, HttpBody, HttpRedirect, HttpTransporter, OperationContext,
-    raw::oio::ReadStream,
-};
+use opendal::{Buffer, HttpBody, HttpRedirect, raw::oio::ReadStream};
 use serde::de::DeserializeOwned;
 
 use super::{
-    call::Call,
     error,
-    file::{BodySource, Guard, Leaving},
-    http_transport::{PIECE, Redirected, understands_files},
+    file::BodySource,
+    http_transport::{CHUNK, Redirected, understands_files},
     limit::ResponseLimit,
+    request::ApiRequest,
 };
 use crate::{
-    drive::{ByteStream, Error, ErrorKind, Result, Retry},
+    drive::{ByteStream, Context, Error, ErrorKind, Result, Retry},
     rate_limit::Exhausted,
 };
 
 /// The most of a file that is read into memory for a transport that cannot stream it, in bytes.
 const FOREIGN_FILE_MAX: u64 = 64 << 20;
 
-/// Transport and executor that an operator lends for one operation: two `Arc`s. Never kept by a
-/// drive, because layers replace both.
-#[derive(Clone)]
-pub struct Context {
-    transport: HttpTransporter,
-    executor: Arc<dyn Execute>,
-    /// Requests sent on this context and its clones, where somebody counts them.
-    requests: Option<Arc<AtomicU64>>,
-    /// Told of the bytes of files that go in one request.
-    leaving: Option<Leaving>,
-    /// Breaks off requests whose file is changed while it is sent.
-    guard: Option<Guard>,
+/// Sends the requests of one operation over the operator's transport, so that its layers apply:
+/// retry, logging, rate limit.
+///
+/// ```
+/// use drivedal::{
+///     drive::{Context, Result},
+///     transport::{ApiRequest, Client},
+/// };
+/// use http::Method;
+/// use opendal::raw::Operation;
+///
+/// async fn size(cx: &Context) -> Result<u64> {
+///     let request =
+///         ApiRequest::new(Operation::Stat, Method::GET, "https://files.example/size", "size");
+///     let response = Client::new(cx).send(request).await?;
+///     match response.status.is_success() {
+///         true => response.json(),
+///         false => Err(response.failure("cannot read the size")),
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'c> {
+    cx: &'c Context,
 }
 
-impl From<&OperationContext> for Context {
-    fn from(lent: &OperationContext) -> Self {
-        Self {
-            transport: lent.http_transport().clone(),
-            executor: lent.executor().clone().into_inner(),
-            requests: None,
-            leaving: None,
-            guard: None,
-        }
-    }
-}
-
-impl fmt::Debug for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").finish_non_exhaustive()
-    }
-}
-
-impl Context {
-    /// The same, with its requests counted; those of layers, which repeat below it, are not.
-    pub(crate) fn counting(self) -> (Self, Arc<AtomicU64>) {
-        let requests = Arc::<AtomicU64>::default();
-        (Self { requests: Some(Arc::clone(&requests)), ..self }, requests)
+impl<'c> Client<'c> {
+    /// Returns a client for the requests of this context.
+    pub fn new(cx: &'c Context) -> Self {
+        Self { cx }
     }
 
-    /// The same, on which `leaving` is told of the bytes of files.
-    pub(crate) fn telling(self, leaving: Option<Leaving>) -> Self {
-        Self { leaving, ..self }
-    }
-
-    /// The same, on which a request with a file breaks off if the file is changed meanwhile.
-    pub(crate) fn guarding(self, guard: Guard) -> Self {
-        Self { guard: Some(guard), ..self }
-    }
-
-    /// Runs a task that goes on when the caller's future is dropped.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.executor.execute(Box::pin(task));
-    }
-
-    /// Runs a task to its end whatever becomes of the caller, and waits for its result.
+    /// Sends a request and reads the whole response, whatever its status.
     ///
     /// # Errors
-    /// The task's own, or `Unexpected` if the executor dropped it.
-    pub async fn finish<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
-        let (done, result) = oneshot::channel();
-        self.spawn(async move {
-            // Nobody may be waiting any more; the work is done all the same.
-            let _ = done.send(task.await);
-        });
-        result.await.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Unexpected, "the executor dropped a task that was under way"))
-        })
-    }
-
-    /// Sends a request and reads the whole answer, whatever its status.
-    ///
-    /// # Errors
-    /// `Unexpected`, to be tried again, when there was no answer or not all of it.
-    pub(crate) async fn send(&self, call: Call) -> Result<Reply> {
+    /// `Unexpected` if there is no response, or it breaks off (temporary), or exceeds its limit.
+    pub async fn send(self, call: ApiRequest) -> Result<ApiResponse> {
         self.fetch(call).await?.read().await
     }
 
-    /// Sends a request and gives the answer's body as a stream.
+    /// Sends a request and returns the response with its body as a stream, whatever its status.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub(crate) async fn fetch(&self, call: Call) -> Result<Incoming> {
-        let (attempted, limit) = (call.label(), call.response_limit());
-        let call = self.with_sendable_body(call).await.map_err(|e| e.attempted(&attempted))?;
-        let mut request = call.into_request().map_err(|e| e.attempted(&attempted))?;
+    pub async fn fetch(self, call: ApiRequest) -> Result<StreamResponse> {
+        let (operation, limit) = (call.label(), call.response_limit());
+        let call = self.with_sendable_body(call).await.map_err(|e| e.with_operation(&operation))?;
+        let mut request = call.into_request().map_err(|e| e.with_operation(&operation))?;
         if let Some(source) = request.extensions_mut().get_mut::<BodySource>() {
-            source.leaving.clone_from(&self.leaving);
-            source.guard.clone_from(&self.guard);
+            source.progress = self.cx.upload_progress().cloned();
+            source.guard = self.cx.guard().cloned();
         }
-        if let Some(requests) = &self.requests {
-            requests.fetch_add(1, Ordering::Relaxed);
-        }
-        let response = self
-            .transport
+        self.cx.count_request();
+        let transport = self.cx.operation().http_transport();
+        let response = transport
             .fetch(request)
             .await
-            .map_err(|error| error::rebuilt(&error).attempted(&attempted))?;
+            .map_err(|error| error::rebuilt(&error).with_operation(&operation))?;
         let (parts, body) = response.into_parts();
         // Ours says it in one way, OpenDAL's transports in another.
         let redirected = parts.extensions.get::<Redirected>().is_some()
             || parts.extensions.get::<HttpRedirect>().is_some();
         let exhausted = parts.extensions.get::<Exhausted>().copied();
         let (status, headers) = (parts.status, parts.headers);
-        Ok(Incoming { attempted, status, headers, redirected, exhausted, limit, body })
+        Ok(StreamResponse { operation, status, headers, redirected, exhausted, limit, body })
     }
 
     /// Another transport than ours would send an empty body where a file was meant, and so empty
     /// the user's file in the cloud: it is asked first.
-    async fn with_sendable_body(&self, call: Call) -> Result<Call> {
+    async fn with_sendable_body(&self, call: ApiRequest) -> Result<ApiRequest> {
         let Some(mut source) = call.file() else { return Ok(call) };
-        source.guard.clone_from(&self.guard);
-        if understands_files(&self.transport).await {
+        source.guard = self.cx.guard().cloned();
+        if understands_files(self.cx.operation().http_transport()).await {
             return Ok(call);
         }
         let len = source.file_len;
@@ -170,39 +119,51 @@ impl Context {
     }
 }
 
-/// An answer whose body is still to come.
-pub(crate) struct Incoming {
-    attempted: String,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    /// The transport was sent on to another address and followed.
+/// A response whose body has not been read.
+#[non_exhaustive]
+pub struct StreamResponse {
+    operation: String,
+    /// Status of the response.
+    pub status: StatusCode,
+    /// Headers of the response.
+    pub headers: HeaderMap,
+    /// Whether the transport followed a redirect.
     pub(crate) redirected: bool,
     exhausted: Option<Exhausted>,
     limit: ResponseLimit,
     body: HttpBody,
 }
 
-impl Incoming {
+impl fmt::Debug for StreamResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers and bodies may hold tokens and download URLs.
+        f.debug_struct("StreamResponse").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl StreamResponse {
     /// How errors call the request.
-    pub(super) fn attempted(&self) -> &str {
-        &self.attempted
+    pub(super) fn operation(&self) -> &str {
+        &self.operation
     }
 
-    /// The body as a stream whose errors are ours.
-    pub(crate) fn into_stream(self) -> ByteStream {
+    /// Returns the body as a stream whose errors are free of secrets.
+    pub fn into_stream(self) -> ByteStream {
         Box::pin(self.into_pieces())
     }
 
     fn into_pieces(self) -> impl Stream<Item = Result<Buffer>> + Send + Sync {
-        let attempted = self.attempted;
+        let operation = self.operation;
         stream::unfold(Some(self.body), move |body| {
-            let attempted = attempted.clone();
+            let operation = operation.clone();
             async move {
                 let mut body = body?;
                 match body.read().await {
                     Ok(bytes) if bytes.is_empty() => None,
                     Ok(bytes) => Some((Ok(bytes), Some(body))),
-                    Err(error) => Some((Err(error::rebuilt(&error).attempted(attempted)), None)),
+                    Err(error) => {
+                        Some((Err(error::rebuilt(&error).with_operation(operation)), None))
+                    }
                 }
             }
         })
@@ -213,9 +174,9 @@ impl Incoming {
     ///
     /// # Errors
     /// `Unexpected` if the body breaks off, or exceeds the limit.
-    pub(crate) async fn read(self) -> Result<Reply> {
-        let (status, headers, attempted, redirected) =
-            (self.status, self.headers.clone(), self.attempted.clone(), self.redirected);
+    pub async fn read(self) -> Result<ApiResponse> {
+        let (status, headers, operation, redirected) =
+            (self.status, self.headers.clone(), self.operation.clone(), self.redirected);
         let (exhausted, failed) = (self.exhausted, !self.status.is_success());
         let limit = if failed { ResponseLimit::ERROR } else { self.limit };
         let mut collected = Collected::default();
@@ -246,10 +207,10 @@ impl Incoming {
             End::Complete | End::TooLarge | End::TooSlow => None,
         };
         if let Some(problem) = problem {
-            return Err(problem.attempted(attempted));
+            return Err(problem.with_operation(operation));
         }
         let body = collected.into_buffer();
-        Ok(Reply { attempted, status, headers, redirected, exhausted, body })
+        Ok(ApiResponse { operation, status, headers, redirected, exhausted, body })
     }
 }
 
@@ -274,7 +235,7 @@ impl Collected {
         self.len += piece.len() as u64;
         for bytes in piece {
             self.last.extend_from_slice(&bytes);
-            if self.last.len() >= PIECE {
+            if self.last.len() >= CHUNK {
                 self.pieces.push(self.last.split().freeze());
             }
         }
@@ -288,42 +249,53 @@ impl Collected {
     }
 }
 
-/// A whole answer.
-pub(crate) struct Reply {
-    attempted: String,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    /// The transport was sent on to another address and followed.
+/// A response with its whole body.
+#[non_exhaustive]
+pub struct ApiResponse {
+    operation: String,
+    /// Status of the response.
+    pub status: StatusCode,
+    /// Headers of the response.
+    pub headers: HeaderMap,
+    /// Whether the transport followed a redirect.
     pub(crate) redirected: bool,
     /// A layer has tried the request again, in vain.
     exhausted: Option<Exhausted>,
-    pub(crate) body: Buffer,
+    /// The body.
+    pub body: Buffer,
 }
 
-impl Reply {
-    /// The body, decoded.
+impl fmt::Debug for ApiResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiResponse").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl ApiResponse {
+    /// Decodes the body as JSON.
     ///
     /// # Errors
-    /// `Unexpected` with what did not fit and where; not the body, which may hold tickets.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+    /// `Unexpected` with the type and position of the mismatch. The message has no value of the
+    /// body, which may hold download URLs.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_reader(self.body.clone()).map_err(|error| {
-            let problem = error::without_values(&error.to_string());
+            let problem = error::redact_quoted(&error.to_string());
             Error::new(ErrorKind::Unexpected, format!("the answer was not understood: {problem}"))
                 .with_status(self.status.as_u16())
-                .attempted(&self.attempted)
+                .with_operation(&self.operation)
         })
     }
 
-    /// A header's text.
-    pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
+    /// Returns the value of a header, if it is text.
+    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The failure this answer tells of: kind and whether to try again by the status; the cloud's
-    /// own words and code are the caller's to add.
-    pub(crate) fn failure(&self, message: impl Into<String>) -> Error {
+    /// Returns the error that this response stands for. Its kind, and whether a retry may help,
+    /// follow from the status; `message` is the cloud's own text, without secrets.
+    pub fn failure(&self, message: impl Into<String>) -> Error {
         let error =
-            error::of_status(self.status, &self.headers, message).attempted(&self.attempted);
+            error::of_status(self.status, &self.headers, message).with_operation(&self.operation);
         match self.exhausted {
             Some(exhausted) => error.also(&exhausted.to_string()).with_retry(Retry::Exhausted),
             None => error,
@@ -336,7 +308,7 @@ mod tests {
     use std::time::Duration;
 
     use http::{Method, Request, Response};
-    use opendal::{HttpTransport, raw::Operation};
+    use opendal::{HttpTransport, HttpTransporter, OperationContext, raw::Operation};
     use tokio::time::{Instant, sleep};
 
     use super::*;
@@ -357,8 +329,8 @@ mod tests {
         }
     }
 
-    fn call(operation: Operation) -> Call {
-        Call::new(operation, Method::GET, "http://h/x", "{x}")
+    fn call(operation: Operation) -> ApiRequest {
+        ApiRequest::new(operation, Method::GET, "http://h/x", "{x}")
     }
 
     #[tokio::test(start_paused = true)]
@@ -369,7 +341,7 @@ mod tests {
         };
         let begun = Instant::now();
         let slow = cx(StatusCode::OK);
-        let reply = slow.send(call(Operation::Stat));
+        let reply = Client::new(&slow).send(call(Operation::Stat));
         let reply = tokio::time::timeout(Duration::from_secs(24 * 3600), reply).await;
         let error = reply.expect("an end").err().expect("an error");
         assert!(
@@ -378,7 +350,7 @@ mod tests {
         );
         assert_eq!(begun.elapsed(), ResponseLimit::ITEM.time);
         // The status of a failure is worth more than its words.
-        let reply = cx(StatusCode::NOT_FOUND).send(call(Operation::Stat)).await;
+        let reply = Client::new(&cx(StatusCode::NOT_FOUND)).send(call(Operation::Stat)).await;
         assert_eq!(reply.expect("a status").status, StatusCode::NOT_FOUND);
     }
 
@@ -390,13 +362,18 @@ mod tests {
             move |_| answer(200, &*large)
         });
         let cx = transport.context();
-        let error = cx.send(call(Operation::Stat)).await.err().expect("too large for an item");
+        let error = Client::new(&cx)
+            .send(call(Operation::Stat))
+            .await
+            .err()
+            .expect("too large for an item");
         assert!(error.to_string().contains("larger than 4194304 bytes"), "{error}");
-        let page = cx.send(call(Operation::List)).await.expect("a page");
+        let page = Client::new(&cx).send(call(Operation::List)).await.expect("a page");
         assert_eq!(page.body.len(), large.len());
         let transport = Scripted::by(move |_| answer(404, &*large));
-        let reply = transport.context().send(call(Operation::Stat)).await.expect("a status");
+        let reply =
+            Client::new(&transport.context()).send(call(Operation::Stat)).await.expect("a status");
         assert_eq!(reply.failure("x").kind(), ErrorKind::NotFound);
-        assert!(reply.body.len() <= 2 * PIECE, "{}", reply.body.len());
+        assert!(reply.body.len() <= 2 * CHUNK, "{}", reply.body.len());
     }
 }
