@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use super::{
     error::{Error, Result},
     query::{Query, SYSTEM},
-    select::Selection,
+    select::{Selection, check_select},
 };
 
 /// What a route accepts.
@@ -141,6 +141,8 @@ impl Contract {
             // Handlers read it again, some of them after they have changed something.
             Selection::of(query)?;
         }
+        // Resources that have no relations are projected too.
+        check_select(query.get("select"))?;
         Ok(())
     }
 
@@ -372,6 +374,7 @@ mod tests {
         ] {
             assert_eq!(query(text), expected, "{text}");
         }
+        assert_eq!(query(&format!("$select={}", vec!["id"; 201].join(","))), Some(400));
     }
 
     #[test]

@@ -64,6 +64,11 @@ const DEEPEST: usize = 2;
 /// Maximum number of relations in one `$expand`: each of them is looked up for every item. Inferred.
 const MAX_EXPANSIONS: usize = 16;
 
+/// Maximum number of names in one `$select`: each of them is compared with every property of every
+/// item of a page, and may be the size of a thumbnail of every item. Inferred; an item has 44
+/// properties.
+const MAX_SELECTED: usize = 200;
+
 /// The properties and relations of an item that a request selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Selection {
@@ -86,12 +91,14 @@ impl Selection {
     /// Reads `$select` and `$expand`.
     ///
     /// # Errors
-    /// 400 for a relation that an item does not have, 501 for one that is not served.
+    /// 400 for a relation that an item does not have and for too many names, 501 for a relation that
+    /// is not served.
     pub(super) fn of(query: &Query) -> Result<Self> {
         Self::parse(query.get("select"), query.get("expand"), 1)
     }
 
     fn parse(select: Option<&str>, expand: Option<&str>, depth: usize) -> Result<Self> {
+        check_select(select)?;
         let properties = select.map(properties).filter(|all| !is_everything(all));
         let expanded = match expand {
             Some(text) if split(text, ',').nth(MAX_EXPANSIONS).is_some() => {
@@ -166,6 +173,17 @@ pub(super) fn properties(text: &str) -> Vec<String> {
             name.split('/').next().unwrap_or(name).to_owned()
         })
         .collect()
+}
+
+/// Checks the number of names in `$select`.
+///
+/// # Errors
+/// 400 when there are more than [`MAX_SELECTED`].
+pub(super) fn check_select(select: Option<&str>) -> Result<()> {
+    match select.is_some_and(|text| text.split(',').nth(MAX_SELECTED).is_some()) {
+        true => Err(Error::bad_query(format!("$select has {MAX_SELECTED} names at most."))),
+        false => Ok(()),
+    }
 }
 
 /// Refuses what is no property of an item.
@@ -307,6 +325,14 @@ mod tests {
     }
 
     #[test]
+    fn a_selection_has_a_limited_number_of_names() {
+        let names = |count| vec!["id"; count].join(",");
+        assert!(Selection::parse(Some(&names(200)), None, 1).is_ok());
+        let error = Selection::parse(Some(&names(201)), None, 1).unwrap_err();
+        assert_eq!(error.status, http::StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
     fn an_expanded_relation_stays_whatever_is_selected() {
         let item = json!({"id": "1", "name": "a", "children": [], "children@odata.nextLink": "u"});
         let selection = Selection::parse(Some("id"), Some("children"), 1).unwrap();
@@ -329,6 +355,7 @@ mod tests {
             ("children($top=0)", 400, "$top"),
             ("colour", 400, "'colour'"),
             (&vec!["children"; 17].join(","), 400, "16 relations"),
+            (&format!("thumbnails($select={})", ["c1x1"; 201].join(",")), 400, "200 names"),
         ] {
             let error = expand(text).unwrap_err();
             assert_eq!(error.status.as_u16(), status, "{text}");
