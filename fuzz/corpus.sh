@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Writes the first corpus of the server's fuzz targets to fuzz/corpus/.
+# Writes the first corpus of the fuzz targets to fuzz/corpus/.
 set -euo pipefail
 cd "$(dirname "$0")"
-for target in amazon_filter fault_rules graph_filter media server_headers server_request server_routes; do
+for target in amazon_filter client_headers client_responses client_tokens fault_rules graph_filter media \
+    server_headers server_request server_routes; do
     mkdir -p "corpus/$target"
 done
 
@@ -37,6 +38,17 @@ seed server_headers 'bytes 0-25/128' 4
 seed server_headers 'client_id=a&redirect_uri=http%%3A%%2F%%2Flocalhost&scope=wl.skydrive' 5
 seed fault_rules '[{"operation": "live.*", "path": "*a", "skip": 1, "times": 2, "status": 503, "headers": {"Retry-After": "1"}, "body": "x"}]' 1
 seed fault_rules '{"reset": true, "when": "during", "at": 5, "latency": {"lognormal": {"median": 1, "sigma": 2}}, "drip": {"bytes": 1, "every": 50}, "bandwidth": {"up": 1}}' 2
+
+seed client_headers '7\nWed, 21 Oct 2015 07:28:00 GMT\n0\n4\nhttps://h/b?c\n' 1
+seed client_headers 'bytes 0-9/100\nbytes 0-9/*\nbytes */100\n' 2
+seed client_headers '*.drive.test, own:81\nhttps://a.drive.test/x\nhttps://u:p@a.own.test:443/x?y#z\n' 3
+seed client_tokens '{"access_token": "a", "token_type": "bearer", "expires_in": "3600", "refresh_token": "r", "scope": "s"}' 1
+seed client_tokens '{"refresh_token": "r", "access_token": "a", "renew_at": "2015-01-02T03:04:05Z"}' 2
+seed client_tokens 'auth:\n  access_expires: 2014-02-03 04:05:06.789012\n  access_token: a\n  refresh_token: r\nclient:\n  id: 0000000062000012\n  secret: s\nrequest:\n  base_headers:\n    Accept-Encoding: identity\nother: [1, {two: 3}]\n' 3
+# The bytes choose the parts of responses. The fuzzer would begin with a few bytes, which are no response.
+for number in {1..16}; do
+    head -c $((number * 200)) /dev/urandom >"corpus/client_responses/$number"
+done
 
 cp ../crates/test-support/media/*.ogg corpus/media/
 seed media '\377\330\377\340\0\020JFIF\0\1\1\0\0\1\0\1\0\0\377\300\0\021\10\0\1\0\1\3\1\42\0\2\21\1\3\21\1' jpeg
