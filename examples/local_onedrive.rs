@@ -11,13 +11,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::builder().ephemeral().start().await?;
 
     drivedal::register();
-    let drive = Operator::via_iter(
-        "onedrive",
-        [
-            ("endpoint".to_owned(), format!("{}v1.0", server.url())),
-            ("access_token".to_owned(), "drivedal-dev".to_owned()),
-        ],
-    )?;
+    let options = [
+        ("endpoint".to_owned(), format!("{}v1.0", server.url())),
+        ("access_token".to_owned(), "drivedal-dev".to_owned()),
+    ];
+    let drive = Operator::via_iter("onedrive", options)?;
 
     drive.write("reports/2026.txt", "all is well").await?;
     drive.rename("reports/2026.txt", "reports/latest.txt").await?;

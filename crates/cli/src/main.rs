@@ -54,7 +54,7 @@ use self::{
 /// Cloud drives from the shell: OneDrive, SkyDrive and Amazon Cloud Drive, and a drive server that
 /// speaks their protocols from local storage.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, after_long_help = TOPICS)]
+#[command(name = "drivedal", version, propagate_version = true, after_long_help = TOPICS)]
 struct Cli {
     #[command(flatten)]
     global: Global,
