@@ -386,7 +386,7 @@ async fn answered(
     helps: bool,
 ) -> CaseResult {
     let (station, op) = (station(test)?, test.client(&[])?);
-    let status = fault.status.unwrap_or_default().to_string();
+    let status = serde_json::json!(fault)["status"].to_string();
     station.fault(fault)?;
     let error = expect_error(op.write("file", "y").await, kinds);
     station.struck();

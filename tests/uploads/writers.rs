@@ -214,11 +214,12 @@ async fn lives_through(
 /// told that it is lost.
 fn unheard_of(server: &Server, account: &str) -> u64 {
     let is_one = |rule: &Fault| {
-        let on = |end| rule.operation.as_ref().is_some_and(|operation| operation.ends_with(end));
-        let never_told = on(".create") && rule.reset && rule.when == When::After;
-        let said_lost = on(".fragment") && matches!(rule.status, Some(404))
-            || rule.headers.contains_key("BITS-Error");
-        rule.drive.as_deref() == Some(account) && (never_told || said_lost)
+        let rule = serde_json::to_value(rule).expect("a rule is JSON");
+        let on = |end| rule["operation"].as_str().is_some_and(|operation| operation.ends_with(end));
+        let never_told = on(".create") && rule["reset"] == true && rule["when"] == "after";
+        let said_lost =
+            on(".fragment") && rule["status"] == 404 || rule["headers"].get("BITS-Error").is_some();
+        rule["drive"] == account && (never_told || said_lost)
     };
     let struck = server.control().faults().into_iter().filter(|active| is_one(&active.rule));
     struck.map(|active| active.struck).sum()
