@@ -16,7 +16,7 @@ use super::{
     account_kind::AccountKind,
     secret_urls::SecretUrl,
     signed_token::{Purpose, TokenError, TokenSigner, random_name},
-    tree::{DriveNo, ItemNo, NameFolding, Tree, TreeError},
+    tree::{DriveKey, ItemKey, NameFolding, Tree, TreeError},
 };
 
 /// Where requests of every protocol have credentials in their URLs.
@@ -37,7 +37,7 @@ pub(super) struct Account {
     /// As in `drivedal-dev-NAME`; the default account's is empty.
     pub name: String,
     /// Its drive's number.
-    pub drive: DriveNo,
+    pub drive: DriveKey,
     /// 16 lower-case hexadecimal digits: the account's id in Live Connect.
     pub cid: String,
 }
@@ -52,7 +52,7 @@ impl Account {
 impl Account {
     /// Returns the id that consumer clouds have for an item: `{CID}!{number}`, where the upper-case
     /// CID has no leading zeros.
-    pub(super) fn resource_id(&self, item: ItemNo) -> String {
+    pub(super) fn resource_id(&self, item: ItemKey) -> String {
         let cid = self.cid.trim_start_matches('0');
         let cid = if cid.is_empty() { "0" } else { cid };
         format!("{}!{item}", cid.to_ascii_uppercase())
@@ -120,7 +120,7 @@ pub(super) struct AccountSettings {
 /// Opens accounts, and issues and verifies their tokens.
 #[derive(Debug)]
 pub(super) struct Accounts {
-    tree: Arc<dyn Tree>,
+    tree: Arc<Tree>,
     signer: TokenSigner,
     settings: AccountSettings,
     /// Opened accounts, by name.
@@ -128,7 +128,7 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    pub(super) fn new(tree: Arc<dyn Tree>, signer: TokenSigner, settings: AccountSettings) -> Self {
+    pub(super) fn new(tree: Arc<Tree>, signer: TokenSigner, settings: AccountSettings) -> Self {
         Self { tree, signer, settings, open: Mutex::default() }
     }
 

@@ -44,21 +44,22 @@ const READ_PIECE: usize = 512 << 10;
 /// Blobs whose size is looked up at a time.
 const STATS: usize = 16;
 
-/// Numbers that never come back: above, the run of the server; below, a counter.
+/// Allocates ids that are never used twice. The high bits are the run of the server, the low bits a
+/// counter.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(super) struct IdAllocator {
     run: i64,
     next: AtomicI64,
 }
 
-impl Numbers {
+impl IdAllocator {
     /// The numbers of a run.
     pub(super) fn new(run: i64) -> Self {
         Self { run, next: AtomicI64::new(run << COUNTER_BITS) }
     }
 
     /// A number that was never given before.
-    pub(super) fn fresh(&self) -> i64 {
+    pub(super) fn allocate(&self) -> i64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -68,11 +69,11 @@ impl Numbers {
     }
 }
 
-/// What happens to blobs nobody wants.
-enum Rubbish {
-    Blob(i64),
-    /// Tell when everything before it is gone.
-    Mark(oneshot::Sender<()>),
+/// A command for the task that removes blobs.
+enum GcCommand {
+    Remove(i64),
+    /// Sends a reply once all earlier removals are done.
+    Barrier(oneshot::Sender<()>),
 }
 
 /// The blobs of a server.
@@ -80,8 +81,8 @@ pub(super) struct Blobs {
     operator: Operator,
     /// The folder that the operator writes to, if it is one of this machine.
     folder: Option<Arc<BlobFolder>>,
-    numbers: Arc<Numbers>,
-    rubbish: mpsc::UnboundedSender<Rubbish>,
+    ids: Arc<IdAllocator>,
+    gc: mpsc::UnboundedSender<GcCommand>,
     held: Mutex<HashMap<i64, Held>>,
 }
 
@@ -89,7 +90,7 @@ pub(super) struct Blobs {
 #[derive(Default)]
 struct Held {
     readers: usize,
-    doomed: Vec<i64>,
+    pending_delete: Vec<i64>,
 }
 
 impl fmt::Debug for Blobs {
@@ -102,7 +103,7 @@ impl Blobs {
     /// Blobs in a folder, which is made if there is none; `sync` syncs the folders of new ones.
     pub(super) fn folder(
         folder: &Path,
-        numbers: Arc<Numbers>,
+        ids: Arc<IdAllocator>,
         sync: FolderSync,
     ) -> opendal::Result<Arc<Self>> {
         let root = folder.to_str().ok_or_else(|| {
@@ -112,25 +113,25 @@ impl Blobs {
             )
         })?;
         let local = BlobFolder::new(folder, sync).map_err(|error| unusable(folder, error))?;
-        Ok(Self::on(Operator::new(Fs::default().root(root))?, Some(local), numbers))
+        Ok(Self::on(Operator::new(Fs::default().root(root))?, Some(local), ids))
     }
 
     /// Blobs in memory.
-    pub(super) fn memory(numbers: Arc<Numbers>) -> opendal::Result<Arc<Self>> {
-        Ok(Self::on(Operator::new(Memory::default())?, None, numbers))
+    pub(super) fn memory(ids: Arc<IdAllocator>) -> opendal::Result<Arc<Self>> {
+        Ok(Self::on(Operator::new(Memory::default())?, None, ids))
     }
 
     /// Blobs behind any operator; `folder` is the one that it writes to.
-    fn on(operator: Operator, folder: Option<BlobFolder>, numbers: Arc<Numbers>) -> Arc<Self> {
-        let (rubbish, removed) = mpsc::unbounded_channel();
-        tokio::spawn(remove_all(operator.clone(), removed));
+    fn on(operator: Operator, folder: Option<BlobFolder>, ids: Arc<IdAllocator>) -> Arc<Self> {
+        let (gc, commands) = mpsc::unbounded_channel();
+        tokio::spawn(collect_garbage(operator.clone(), commands));
         let folder = folder.map(Arc::new);
-        Arc::new(Self { operator, folder, numbers, rubbish, held: Mutex::default() })
+        Arc::new(Self { operator, folder, ids, gc, held: Mutex::default() })
     }
 
-    /// Numbers that were never given.
-    pub(super) fn numbers(&self) -> Arc<Numbers> {
-        self.numbers.clone()
+    /// The allocator of ids.
+    pub(super) fn ids(&self) -> Arc<IdAllocator> {
+        self.ids.clone()
     }
 
     /// Begins a new blob.
@@ -146,7 +147,7 @@ impl Blobs {
     /// never written over, whatever the database says of the numbers before.
     async fn unused_number(&self) -> opendal::Result<i64> {
         loop {
-            let number = self.numbers.fresh();
+            let number = self.ids.allocate();
             let Some(folder) = self.folder.clone() else { return Ok(number) };
             let made = task::spawn_blocking(move || folder.make(&name(number))).await;
             match made.map_err(io::Error::other).flatten() {
@@ -232,7 +233,7 @@ impl Blobs {
     pub(super) fn remove(&self, numbers: impl IntoIterator<Item = i64>) {
         for number in numbers {
             // The remover lives as long as the sender; without a runtime the next start removes.
-            let _ = self.rubbish.send(Rubbish::Blob(number));
+            let _ = self.gc.send(GcCommand::Remove(number));
         }
     }
 
@@ -240,7 +241,7 @@ impl Blobs {
     pub(super) fn remove_content(&self, content: i64, blobs: Vec<i64>) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         match held.get_mut(&content) {
-            Some(held) => held.doomed.extend(blobs),
+            Some(held) => held.pending_delete.extend(blobs),
             None => self.remove(blobs),
         }
     }
@@ -255,7 +256,7 @@ impl Blobs {
     /// Waits until everything that was to be removed so far is gone.
     pub(super) async fn settle(&self) {
         let (done, settled) = oneshot::channel();
-        if self.rubbish.send(Rubbish::Mark(done)).is_ok() {
+        if self.gc.send(GcCommand::Barrier(done)).is_ok() {
             // An error means that the remover is gone, and so nothing is left to wait for.
             let _ = settled.await;
         }
@@ -279,18 +280,18 @@ impl Blobs {
         sizes.try_filter_map(future::ok).try_collect().await
     }
 
-    /// Every blob that an earlier run left, in lots of at most `lot`.
+    /// Every blob that an earlier run left, in groups of at most `group`.
     pub(super) async fn of_earlier_runs(
         &self,
-        lot: usize,
+        group: usize,
     ) -> opendal::Result<impl Stream<Item = opendal::Result<Vec<i64>>> + Send + '_> {
         let entries = self.operator.lister_with("").recursive(true).await?;
         Ok(entries
             .try_filter_map(move |entry| {
                 let number = number_of(entry.path());
-                future::ok(number.filter(|number| !self.numbers.gave(*number)))
+                future::ok(number.filter(|number| !self.ids.gave(*number)))
             })
-            .try_chunks(lot)
+            .try_chunks(group)
             .map_err(|error| error.1))
     }
 }
@@ -317,15 +318,15 @@ fn number_of(path: &str) -> Option<i64> {
 }
 
 /// Removes what nobody wants, one after another, until nobody is left who could send more.
-async fn remove_all(operator: Operator, mut removed: mpsc::UnboundedReceiver<Rubbish>) {
-    while let Some(rubbish) = removed.recv().await {
-        match rubbish {
-            Rubbish::Blob(number) => {
+async fn collect_garbage(operator: Operator, mut commands: mpsc::UnboundedReceiver<GcCommand>) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            GcCommand::Remove(number) => {
                 if let Err(error) = operator.delete(&name(number)).await {
                     tracing::warn!(number, %error, "a blob could not be removed; the next start tries again");
                 }
             }
-            Rubbish::Mark(done) => {
+            GcCommand::Barrier(done) => {
                 let _ = done.send(());
             }
         }
@@ -408,8 +409,9 @@ impl Drop for Hold {
         let Some(mine) = held.get_mut(&self.content) else { return };
         mine.readers -= 1;
         if mine.readers == 0 {
-            let doomed = held.remove(&self.content).map(|held| held.doomed).unwrap_or_default();
-            self.blobs.remove(doomed);
+            let pending_delete =
+                held.remove(&self.content).map(|held| held.pending_delete).unwrap_or_default();
+            self.blobs.remove(pending_delete);
         }
     }
 }

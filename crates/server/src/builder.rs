@@ -32,7 +32,7 @@ use super::{
     signed_token::{TokenSigner, UsedTokens, random_name},
     state::{ServerState, Settings},
     tls::Authority,
-    tree::{BinLimits, CheckReport, OpenError, SqlTree, Tree, TreeOptions},
+    tree::{BinLimits, CheckReport, OpenError, Tree, TreeOptions},
 };
 use crate::Secret;
 
@@ -306,8 +306,7 @@ impl Builder {
         let (tree, signer) = self.open().await?;
         let own = self.own_token()?;
         let limits = self.limits.clone().unwrap_or_else(Limits::from_system);
-        let state =
-            Arc::new(self.state(Arc::<SqlTree>::clone(&tree), signer, &limits, allowed, own));
+        let state = Arc::new(self.state(tree.clone(), signer, &limits, allowed, own));
         let seeded = match &state.seed_folder {
             Some(folder) => Some(seed::seed(&state, folder).await?),
             None => None,
@@ -349,7 +348,7 @@ impl Builder {
     /// Creates the data that requests share.
     fn state(
         &self,
-        tree: Arc<dyn Tree>,
+        tree: Arc<Tree>,
         signer: TokenSigner,
         limits: &Limits,
         allowed: Allowed,
@@ -437,8 +436,8 @@ impl Builder {
         options.keep_deleted(self.keep_deleted && self.bin_age != Some(Duration::ZERO))
     }
 
-    async fn open_tree(&self, options: TreeOptions) -> Result<SqlTree, ServerError> {
-        match SqlTree::open(options).await {
+    async fn open_tree(&self, options: TreeOptions) -> Result<Tree, ServerError> {
+        match Tree::open(options).await {
             Ok(tree) => Ok(tree),
             Err(OpenError::InUse { folder, owner }) => {
                 let running = instance_file::running_at(&folder).await;
@@ -462,7 +461,7 @@ impl Builder {
     }
 
     /// What it keeps things in, and the key it signs with.
-    async fn open(&self) -> Result<(Arc<SqlTree>, TokenSigner), ServerError> {
+    async fn open(&self) -> Result<(Arc<Tree>, TokenSigner), ServerError> {
         let tree = self.open_tree(self.tree_options()).await?;
         tree.limit_bins(BIN_LOOK, self.bin_limits());
         let signer = match &self.storage {

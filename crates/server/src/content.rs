@@ -104,7 +104,7 @@ pub(super) fn fingerprint(content: &Content) -> String {
 
 /// The bytes of a file as the request wants them: 200, 206, 304 or 416.
 pub(super) async fn serve(
-    tree: &dyn Tree,
+    tree: &Tree,
     node: &Node,
     request: &Parts,
     attachment: bool,
@@ -133,7 +133,7 @@ pub(super) async fn serve(
     if request.method == Method::HEAD || range.is_empty() {
         return Ok(answer(status, headers, Body::empty()));
     }
-    let bytes = tree.open(content, range).await?;
+    let bytes = tree.open_content(content, range).await?;
     Ok(answer(status, headers, Body::from_stream(bytes)))
 }
 

@@ -19,7 +19,7 @@ use super::{
     secret_urls::SecretUrl,
     signed_token::{Purpose, TokenError},
     state::ServerState,
-    tree::{ItemNo, Node, TreeError},
+    tree::{ItemKey, Node, TreeError},
 };
 
 /// The beginning of a download URL's path, as the cloud's.
@@ -30,7 +30,7 @@ const PREFIX: &str = "/s1p";
 struct Claims(
     /// The account's name.
     String,
-    ItemNo,
+    ItemKey,
     /// The bytes' [`fingerprint`](content::fingerprint).
     String,
     /// Whether a browser is to save them and not to show them.

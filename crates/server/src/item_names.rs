@@ -2,7 +2,7 @@
 
 use super::{
     account_kind::AccountKind,
-    tree::{ItemNo, ROOT},
+    tree::{ItemKey, ROOT},
 };
 
 /// Characters that no name contains, besides control characters.
@@ -31,7 +31,7 @@ pub(crate) fn check(
     name: &str,
     is_folder: bool,
     kind: AccountKind,
-    folder: ItemNo,
+    folder: ItemKey,
     above: &[String],
 ) -> Result<(), NameError> {
     let invalid = |message, code| Err(NameError { message, code });
@@ -109,7 +109,10 @@ mod tests {
     fn some_names_are_refused_by_some_kinds_only() {
         assert!(refusal("~a", AccountKind::Business).is_some());
         assert!(refusal("Forms", AccountKind::Library).is_some());
-        assert!(check("Forms", true, AccountKind::Library, ROOT + 1, &["a".into()]).is_ok());
+        assert!(
+            check("Forms", true, AccountKind::Library, crate::tree::FIRST_ITEM, &["a".into()])
+                .is_ok()
+        );
     }
 
     #[test]
@@ -120,7 +123,8 @@ mod tests {
         assert_eq!(refusal(&"😀".repeat(128), AccountKind::Personal), long);
         let above = ["a".repeat(255), "b".repeat(100)];
         let fits = "c".repeat(400 - 255 - 100 - 2);
-        let check = |name: &str| check(name, true, AccountKind::Personal, 7, &above);
+        let check =
+            |name: &str| check(name, true, AccountKind::Personal, crate::tree::FIRST_ITEM, &above);
         assert!(check(&fits).is_ok());
         assert_eq!(check(&format!("{fits}c")).unwrap_err().code, Some("pathIsTooLong"));
     }

@@ -215,7 +215,7 @@ pub use request_log::{Counters, RequestRecord};
 pub use secret::Secret;
 pub use seed::Seeded;
 
-use tree::SqlTree;
+use tree::Tree;
 
 /// A running drive server. Dropped, it ends at once; [`stop`](Self::stop) lets requests under way
 /// end first.
@@ -224,7 +224,7 @@ pub struct Server {
     url: Url,
     address: SocketAddr,
     control: Control,
-    tree: Arc<SqlTree>,
+    tree: Arc<Tree>,
     stop: CancellationToken,
     end: CancellationToken,
     accepting: Option<JoinHandle<()>>,

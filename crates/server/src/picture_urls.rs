@@ -13,7 +13,7 @@ use super::{
     secret_urls::SecretUrl,
     signed_token::Purpose,
     state::ServerState,
-    tree::{ItemNo, Node, NodeKind},
+    tree::{ItemKey, Node, NodeKind},
 };
 
 /// The beginning of a picture's path.
@@ -28,7 +28,7 @@ pub(crate) struct PictureClaims(
     /// The account's name.
     pub String,
     /// The item, or [`OWNER`].
-    pub ItemNo,
+    pub ItemKey,
     /// The fingerprint of the item's bytes.
     pub String,
     /// Whether a browser is to save the picture.
@@ -36,7 +36,7 @@ pub(crate) struct PictureClaims(
 );
 
 /// In place of an item's number: the picture is of the account's owner.
-pub(crate) const OWNER: ItemNo = 0;
+pub(crate) const OWNER: ItemKey = ItemKey(0);
 
 /// Returns the beginning of the paths of a picture; a size and a name follow.
 pub(crate) fn start(state: &ServerState, claims: &PictureClaims) -> String {

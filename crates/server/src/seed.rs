@@ -18,7 +18,7 @@ use super::{
     item_names,
     state::ServerState,
     tree::{
-        Bytestream, Expect, ItemNo, Listing, NewItem, NodeKind, OnConflict, ROOT,
+        Bytestream, ItemKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT,
         Result as TreeResult, Stored, TreeError,
     },
 };
@@ -81,7 +81,7 @@ pub(super) async fn seed(state: &ServerState, folder: &Path) -> Result<Seeded, S
 /// A local folder and its item.
 struct Place {
     path: PathBuf,
-    number: ItemNo,
+    number: ItemKey,
     /// The names from the root down, its own included.
     above: Vec<String>,
 }
@@ -173,7 +173,7 @@ impl Seeding<'_> {
     }
 
     /// The items of a folder before it is seeded: those that may be replaced.
-    async fn items(&self, folder: ItemNo) -> TreeResult<HashSet<ItemNo>> {
+    async fn items(&self, folder: ItemKey) -> TreeResult<HashSet<ItemKey>> {
         let children =
             self.state.tree.children(self.account.drive, folder, Listing::default()).await?;
         Ok(children.into_iter().map(|child| child.no).collect())
@@ -183,9 +183,9 @@ impl Seeding<'_> {
     /// two local names that are one on the drive do not replace each other.
     async fn on_conflict(
         &self,
-        folder: ItemNo,
+        folder: ItemKey,
         name: &str,
-        replaceable: &mut HashSet<ItemNo>,
+        replaceable: &mut HashSet<ItemKey>,
     ) -> TreeResult<OnConflict> {
         match self.state.tree.child(self.account.drive, folder, name).await {
             Ok(there) if replaceable.remove(&there.no) => Ok(OnConflict::Replace),
@@ -196,9 +196,9 @@ impl Seeding<'_> {
 
     async fn put_all(
         &mut self,
-        folder: ItemNo,
+        folder: ItemKey,
         files: Vec<Entry>,
-        replaceable: &mut HashSet<ItemNo>,
+        replaceable: &mut HashSet<ItemKey>,
     ) -> Result<(), ServerError> {
         let state = self.state;
         let stored = stream::iter(files).map(|file| async {
@@ -220,24 +220,31 @@ impl Seeding<'_> {
 
     async fn put(
         &self,
-        folder: ItemNo,
+        folder: ItemKey,
         file: &Entry,
         stored: Stored,
-        replaceable: &mut HashSet<ItemNo>,
-    ) -> TreeResult<ItemNo> {
+        replaceable: &mut HashSet<ItemKey>,
+    ) -> TreeResult<ItemKey> {
         let on_conflict = self.on_conflict(folder, &file.name, replaceable).await?;
         let (drive, times) = (self.account.drive, file.times.clone());
-        let put =
-            self.state.tree.put(drive, folder, &file.name, stored, times, on_conflict, Expect::Any);
+        let put = self.state.tree.put(
+            drive,
+            folder,
+            &file.name,
+            stored,
+            times,
+            on_conflict,
+            Precondition::Any,
+        );
         Ok(put.await?.node.no)
     }
 
     async fn make(
         &self,
-        parent: ItemNo,
+        parent: ItemKey,
         folder: &Entry,
-        replaceable: &mut HashSet<ItemNo>,
-    ) -> TreeResult<ItemNo> {
+        replaceable: &mut HashSet<ItemKey>,
+    ) -> TreeResult<ItemKey> {
         let on_conflict = self.on_conflict(parent, &folder.name, replaceable).await?;
         let (drive, times) = (self.account.drive, folder.times.clone());
         let tree = &self.state.tree;
@@ -249,8 +256,8 @@ impl Seeding<'_> {
     fn settled(
         &mut self,
         entry: &Entry,
-        outcome: TreeResult<ItemNo>,
-    ) -> Result<Option<ItemNo>, ServerError> {
+        outcome: TreeResult<ItemKey>,
+    ) -> Result<Option<ItemKey>, ServerError> {
         let reason = match outcome {
             Ok(number) => return Ok(Some(number)),
             Err(error @ (TreeError::NoRoom(_) | TreeError::Storage(_))) => {

@@ -14,7 +14,7 @@ use super::{
     base_url::BaseUrl,
     signed_token::Purpose,
     state::ServerState,
-    tree::{ItemNo, Node},
+    tree::{ItemKey, Node},
 };
 
 /// The paths that links lead to; the second one is for embedded items.
@@ -59,7 +59,7 @@ pub(crate) struct LinkClaims(
     /// The account's name.
     pub String,
     /// The item that was shared.
-    pub ItemNo,
+    pub ItemKey,
     pub LinkKind,
     /// The key that the item keeps for the link.
     #[serde(default)]
@@ -89,7 +89,7 @@ fn keys(node: &Node) -> LinkKeys {
     let Some(facet) = node.facets.get(FACET) else { return LinkKeys::new() };
     let of = facet.get(OF).and_then(Value::as_i64);
     match facet.get(LINKS) {
-        Some(links) if of.is_none_or(|of| of == node.no) => {
+        Some(links) if of.is_none_or(|of| of == node.no.0) => {
             deserialize_keys(links).unwrap_or_default()
         }
         _ => LinkKeys::new(),
@@ -102,7 +102,7 @@ pub(crate) fn url(
     state: &ServerState,
     base_url: &BaseUrl,
     account: &Account,
-    resource: ItemNo,
+    resource: ItemKey,
     claims: &LinkClaims,
 ) -> String {
     let signed = state.signer.sign(Purpose::Link, Timestamp::UNIX_EPOCH + LIFE, claims);
@@ -142,7 +142,7 @@ pub(crate) fn without_link(node: &Node, kind: &str) -> Option<Map<String, Value>
         return None;
     }
     let mut facet = node.facets.get(FACET)?.as_object()?.clone();
-    facet.insert(OF.to_owned(), node.no.into());
+    facet.insert(OF.to_owned(), node.no.0.into());
     facet.insert(LINKS.to_owned(), serde_json::to_value(keys).unwrap_or_default());
     Some(Map::from_iter([(FACET.to_owned(), facet.into())]))
 }

@@ -33,7 +33,7 @@ pub(super) struct Settings {
 #[derive(Debug)]
 pub(super) struct ServerState {
     pub settings: Settings,
-    pub tree: Arc<dyn Tree>,
+    pub tree: Arc<Tree>,
     pub signer: TokenSigner,
     pub accounts: Accounts,
     /// Authorization codes that were exchanged.

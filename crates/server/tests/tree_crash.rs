@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use drivedal_server::tree::{
-    Bytestream, DriveNo, Expect, Listing, NewItem, NodeKind, OnConflict, ROOT, Session, SqlTree,
+    Bytestream, DriveKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT, Session,
     Tree, TreeOptions,
 };
 use futures::{TryStreamExt, stream};
@@ -34,15 +34,15 @@ fn body(bytes: Vec<u8>) -> Bytestream {
     Box::pin(stream::iter([Ok(Bytes::from(bytes))]))
 }
 
-async fn put(tree: &SqlTree, drive: DriveNo, name: &str) {
+async fn put(tree: &Tree, drive: DriveKey, name: &str) {
     let stored = tree.store(body(bytes_of(name)), u64::MAX).await.expect("stores");
-    let (new, any) = (NewItem::default(), Expect::Any);
+    let (new, any) = (NewItem::default(), Precondition::Any);
     tree.put(drive, ROOT, name, stored, new, OnConflict::Replace, any).await.expect("puts");
     say(&format!("file {name}"));
 }
 
 /// A session that gets fragments and is never ended.
-async fn upload(tree: &SqlTree, drive: DriveNo, name: &str) {
+async fn upload(tree: &Tree, drive: DriveKey, name: &str) {
     let session = Session {
         id: String::new(),
         drive,
@@ -80,11 +80,10 @@ fn works_until_it_is_killed() {
     let Ok(data) = env::var(DATA) else { panic!("{DATA} says where the tree is") };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let tree = SqlTree::open(
-            TreeOptions::folder(data).durability(drivedal_server::Durability::Relaxed),
-        )
-        .await
-        .expect("opens");
+        let tree =
+            Tree::open(TreeOptions::folder(data).durability(drivedal_server::Durability::Relaxed))
+                .await
+                .expect("opens");
         let drive = tree.drive("").await.expect("drive").no;
         let run = tree.drive_info(drive).await.expect("drive").feed;
         let work = async |task: usize| {
@@ -141,7 +140,7 @@ async fn a_killed_process_leaves_what_it_acknowledged_and_no_orphans() {
         child.wait().expect("ends");
         assert!(heard >= enough, "it ended by itself after {heard} lines");
 
-        let tree = SqlTree::open(
+        let tree = Tree::open(
             TreeOptions::folder(data.path()).durability(drivedal_server::Durability::Relaxed),
         )
         .await
@@ -152,7 +151,7 @@ async fn a_killed_process_leaves_what_it_acknowledged_and_no_orphans() {
 }
 
 async fn check(
-    tree: &SqlTree,
+    tree: &Tree,
     data: &Path,
     files: &[String],
     sessions: &BTreeMap<String, (String, u64)>,
@@ -165,7 +164,7 @@ async fn check(
     let mut blobs = 0;
     for node in children.iter().filter(|node| node.kind == NodeKind::File) {
         let content = node.content.as_ref().expect("has bytes");
-        let bytes = tree.open(content, 0..content.size).await.expect("opens");
+        let bytes = tree.open_content(content, 0..content.size).await.expect("opens");
         let bytes: Vec<Bytes> = bytes.try_collect().await.expect("reads");
         assert!(bytes.concat() == bytes_of(&node.name), "the bytes of {}", node.name);
         blobs += usize::from(content.size > ROW_MAX as u64);
@@ -183,9 +182,10 @@ async fn check(
         tree.append(id, session.received, None, body(rest), u64::MAX, session.expires)
             .await
             .expect("goes on");
-        let made = tree.commit(id, NewItem::default(), Expect::Any, None).await.expect("commits");
+        let made =
+            tree.commit(id, NewItem::default(), Precondition::Any, None).await.expect("commits");
         let content = made.node.content.expect("has bytes");
-        let bytes = tree.open(&content, 0..content.size).await.expect("opens");
+        let bytes = tree.open_content(&content, 0..content.size).await.expect("opens");
         let bytes: Vec<Bytes> = bytes.try_collect().await.expect("reads");
         assert!(bytes.concat() == whole, "the bytes of {name}");
         tree.purge(drive.no, made.node.no).await.expect("purges");

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     content::{self, LongSuffix},
-    tree::{Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, State, Stored, TreeError},
+    tree::{ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, State, Stored, TreeError},
     upload::forget,
 };
 
@@ -55,7 +55,7 @@ pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -
     let made = request
         .state
         .tree
-        .put(request.drive(), parents[0], &name, stored, new, OnConflict::Fail, Expect::Any)
+        .put(request.drive(), parents[0], &name, stored, new, OnConflict::Fail, Precondition::Any)
         .await;
     let made = made.map_err(|error| request.refused(error, &name, parents[0]))?;
     let node = request.put_into(made.node, &name, &parents).await?;
@@ -66,7 +66,7 @@ async fn check(
     request: &AmazonRequest,
     metadata: Option<Metadata>,
     stored: &Stored,
-) -> Result<(Metadata, String, Vec<ItemNo>)> {
+) -> Result<(Metadata, String, Vec<ItemKey>)> {
     let metadata = metadata.ok_or_else(|| AmazonError::bad("The part metadata is missing"))?;
     if metadata.kind.as_deref() != Some("FILE") {
         return Err(AmazonError::bad("kind must be FILE"));
@@ -98,7 +98,7 @@ pub(super) async fn overwrite(
     }
     let new = NewItem { media_type, ..NewItem::default() };
     let tree = &request.state.tree;
-    let node = tree.overwrite(request.drive(), node.no, stored, new, Expect::Any).await;
+    let node = tree.overwrite(request.drive(), node.no, stored, new, Precondition::Any).await;
     Ok(request.ok(&node.map_err(|error| AmazonError::tree(error, id))?))
 }
 
@@ -118,7 +118,11 @@ pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -
 
 /// Without `suppress=deduplication` bytes that the drive has are refused, but no bytes at all
 /// (C.3). Looking for them is a look at every file.
-async fn deduplicated(request: &AmazonRequest, stored: &Stored, but: Option<ItemNo>) -> Result<()> {
+async fn deduplicated(
+    request: &AmazonRequest,
+    stored: &Stored,
+    but: Option<ItemKey>,
+) -> Result<()> {
     // No other value passes the check of parameters.
     let suppressed = request.query.get("suppress").is_some_and(|value| !value.is_empty());
     if suppressed || stored.size == 0 {

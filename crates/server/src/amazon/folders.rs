@@ -8,7 +8,7 @@ use super::{
     error::{AmazonError, Result},
     nodes::TRIES,
 };
-use crate::tree::{Change, Expect, ItemNo, Node, OnConflict, ROOT, State, TreeError};
+use crate::tree::{Change, ItemKey, Node, OnConflict, Precondition, ROOT, State, TreeError};
 
 /// `POST nodes/{id}/children`: from one of its folders to another.
 pub(super) async fn move_child(request: &AmazonRequest, to: &str, body: Body) -> Result<Response> {
@@ -82,7 +82,7 @@ impl AmazonRequest {
     async fn rehang(
         &self,
         child: &str,
-        change: impl Fn(&mut Vec<ItemNo>) -> Result<()>,
+        change: impl Fn(&mut Vec<ItemKey>) -> Result<()>,
     ) -> Result<Node> {
         for _ in 0..TRIES {
             let node = self.known(child).await?;
@@ -96,7 +96,7 @@ impl AmazonRequest {
             }
             let joined = parents.iter().find(|parent| !node.parents.contains(parent)).copied();
             let change = Change { parents: Some(parents), ..Change::default() };
-            let expect = Expect::Version(node.version);
+            let expect = Precondition::Version(node.version);
             let tree = &self.state.tree;
             match tree.update(self.drive(), node.no, change, OnConflict::Fail, expect).await {
                 Ok(node) => return Ok(node),

@@ -6,7 +6,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::tree::{ItemNo, Node};
+use crate::tree::{ItemKey, Node};
 
 /// The longest id, and the shortest.
 const LENGTH: usize = 22;
@@ -27,8 +27,8 @@ impl Ids {
     }
 
     /// The id of an item.
-    pub(super) fn id(self, item: ItemNo) -> String {
-        let number = scramble(item.cast_unsigned() ^ self.account);
+    pub(super) fn id(self, item: ItemKey) -> String {
+        let number = scramble(item.0.cast_unsigned() ^ self.account);
         let check = scramble(number ^ self.account.rotate_left(32) ^ CHECK);
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
@@ -37,20 +37,20 @@ impl Ids {
     }
 
     /// The item that an id names; `None` if it is no id of this account's.
-    pub(super) fn number(self, id: &str) -> Option<ItemNo> {
+    pub(super) fn number(self, id: &str) -> Option<ItemKey> {
         if id.len() != LENGTH {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
         let number = u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?);
-        let item = (unscramble(number) ^ self.account).cast_signed();
-        (item >= 0 && self.id(item) == id).then_some(item)
+        let item = ItemKey((unscramble(number) ^ self.account).cast_signed());
+        (item.0 >= 0 && self.id(item) == id).then_some(item)
     }
 }
 
 /// What changes with every change of a node (C.2): 11 characters of the base64 of 64 bits.
 pub(super) fn etag(node: &Node) -> String {
-    let mark = scramble(node.no.cast_unsigned().rotate_left(32) ^ node.version.cast_unsigned());
+    let mark = scramble(node.no.0.cast_unsigned().rotate_left(32) ^ node.version.cast_unsigned());
     URL_SAFE_NO_PAD.encode(mark.to_be_bytes())
 }
 
@@ -78,11 +78,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tree::ROOT;
 
     proptest! {
         #[test]
-        fn every_item_has_an_id_of_22_characters_that_names_it(item in 0..i64::MAX, cid: u64) {
-            let ids = Ids { account: cid };
+        fn every_item_has_an_id_of_22_characters_that_names_it(number in 0..i64::MAX, cid: u64) {
+            let (ids, item) = (Ids { account: cid }, ItemKey(number));
             let id = ids.id(item);
             prop_assert_eq!(id.len(), 22);
             prop_assert!(id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_'));
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn another_accounts_id_names_nothing() {
-        let id = Ids::of("0123456789abcdef").id(100);
+        let id = Ids::of("0123456789abcdef").id(ROOT);
         assert_eq!(Ids::of("0123456789abcdee").number(&id), None);
     }
 }

@@ -20,7 +20,7 @@ use super::{
     node::{is_shown, values},
     sort::{self, Key, Sort},
 };
-use crate::tree::{ItemNo, Listing, ListingKey, Node, NodeKind, Order, ROOT, State, TreeError};
+use crate::tree::{ItemKey, Listing, ListingKey, Node, NodeKind, Order, ROOT, State, TreeError};
 
 /// Most nodes of a page, and how many there are unless fewer are wanted.
 const PAGE: usize = 200;
@@ -50,9 +50,9 @@ struct Token {
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
     Nothing,
-    Node(ItemNo),
-    Child(ItemNo, String),
-    Children(ItemNo),
+    Node(ItemKey),
+    Child(ItemKey, String),
+    Children(ItemKey),
     Trash,
     /// Every node of the drive, in whatever state, in the order of the feed.
     Drive,
@@ -211,7 +211,7 @@ async fn sorted(
     limit: usize,
     token: Option<Token>,
 ) -> Result<Page> {
-    let mut keys: Vec<(Vec<Key>, ItemNo)> = Vec::new();
+    let mut keys: Vec<(Vec<Key>, ItemKey)> = Vec::new();
     let mut from = -1;
     loop {
         let (batch, more) = batch(request, &question.source, from, BATCH).await?;
@@ -227,8 +227,8 @@ async fn sorted(
     }
     keys.sort_by(|one, other| sort::order(sort, one, other));
     let count = token.as_ref().map_or(keys.len() as u64, |token| token.count);
-    let last = token.map(|token| (token.keys, token.at));
-    let is_before = |key: &(Vec<Key>, ItemNo)| {
+    let last = token.map(|token| (token.keys, ItemKey(token.at)));
+    let is_before = |key: &(Vec<Key>, ItemKey)| {
         last.as_ref().is_some_and(|last| sort::order(sort, key, last).is_le())
     };
     let rest = &keys[keys.partition_point(is_before)..];
@@ -240,7 +240,8 @@ async fn sorted(
             Err(error) => return Err(AmazonError::tree(error, &request.ids.id(*no))),
         }
     }
-    let next = rest.get(limit).and_then(|_| rest.get(limit - 1)).cloned();
+    let next = rest.get(limit).and_then(|_| rest.get(limit - 1));
+    let next = next.map(|(keys, no)| (keys.clone(), no.0));
     Ok(Page { nodes, count, next })
 }
 
@@ -271,7 +272,11 @@ async fn batch(
 ) -> Result<(Vec<(i64, Node)>, bool)> {
     let (tree, drive) = (&request.state.tree, request.drive());
     // The feed's numbers and the items' both begin above 0.
-    let key = (after > 0).then(|| ListingKey { number: after, item: after, ..Default::default() });
+    let key = (after > 0).then(|| ListingKey {
+        number: after,
+        item: ItemKey(after),
+        ..Default::default()
+    });
     let part =
         Listing { order: Order::Number, after: key, limit: Some(most), ..Listing::default() };
     let one = |node: Result<Node, TreeError>| match node {
@@ -296,7 +301,7 @@ async fn batch(
     let more = several && found.len() as u64 == most;
     let places = found.into_iter().map(|node| match source {
         Source::Drive | Source::Trash => (node.feed, node),
-        _ => (node.no, node),
+        _ => (node.no.0, node),
     });
     // The feed, which stands for the whole drive here, tells of what no listing shows yet.
     Ok((places.filter(|(_, node)| !tree.hidden(drive, node.no)).collect(), more))

@@ -62,7 +62,7 @@ use super::{
     parameters::{self, Values},
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
     state::ServerState,
-    tree::{DriveNo, ItemNo, Node, State, TreeError},
+    tree::{DriveKey, ItemKey, Node, State, TreeError},
     upload,
 };
 use error::{AmazonError, Result};
@@ -237,12 +237,12 @@ struct AmazonRequest {
 }
 
 impl AmazonRequest {
-    fn drive(&self) -> DriveNo {
+    fn drive(&self) -> DriveKey {
         self.account.drive
     }
 
     /// The number that an id names; whether the node is there is not known.
-    fn number(&self, id: &str) -> Result<ItemNo> {
+    fn number(&self, id: &str) -> Result<ItemKey> {
         self.ids.number(id).ok_or_else(|| AmazonError::not_found(id))
     }
 

@@ -10,7 +10,7 @@ use super::{
     node::FACET,
 };
 use crate::tree::{
-    Change, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT, State, TreeError,
+    Change, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT, State, TreeError,
 };
 
 /// The longest name, in characters (C.2).
@@ -145,7 +145,7 @@ async fn change(
     request: &AmazonRequest,
     node: &Node,
     metadata: &Metadata,
-    parents: Option<Vec<ItemNo>>,
+    parents: Option<Vec<ItemKey>>,
 ) -> Result<Node> {
     let mut facets = Map::new();
     let facet = metadata.facet(None);
@@ -165,7 +165,7 @@ async fn change(
     let changed = request
         .state
         .tree
-        .update(request.drive(), node.no, change, OnConflict::Fail, Expect::Any)
+        .update(request.drive(), node.no, change, OnConflict::Fail, Precondition::Any)
         .await;
     match changed {
         Ok(node) => Ok(node),
@@ -214,7 +214,7 @@ pub(super) fn purge() -> AmazonError {
 
 impl AmazonRequest {
     async fn put_away(&self, node: &Node) -> Result<Node> {
-        let trashed = self.state.tree.trash(self.drive(), node.no, Expect::Any).await;
+        let trashed = self.state.tree.trash(self.drive(), node.no, Precondition::Any).await;
         trashed.map_err(|error| AmazonError::tree(error, &self.ids.id(node.no)))
     }
 
@@ -228,7 +228,7 @@ impl AmazonRequest {
     }
 
     /// The folders that a node is to be in: the root, unless it says others.
-    pub(super) async fn parents(&self, metadata: &Metadata) -> Result<Vec<ItemNo>> {
+    pub(super) async fn parents(&self, metadata: &Metadata) -> Result<Vec<ItemKey>> {
         let Some(ids) = metadata.parents.as_ref().filter(|ids| !ids.is_empty()) else {
             return Ok(vec![ROOT]);
         };
@@ -240,14 +240,14 @@ impl AmazonRequest {
         &self,
         node: Node,
         name: &str,
-        parents: &[ItemNo],
+        parents: &[ItemKey],
     ) -> Result<Node> {
         if parents.len() < 2 {
             return Ok(node);
         }
         let change = Change { parents: Some(parents.to_vec()), ..Change::default() };
         let (tree, drive) = (&self.state.tree, self.drive());
-        match tree.update(drive, node.no, change, OnConflict::Fail, Expect::Any).await {
+        match tree.update(drive, node.no, change, OnConflict::Fail, Precondition::Any).await {
             Ok(node) => Ok(node),
             Err(error) => {
                 if let Err(error) = tree.purge(drive, node.no).await {
@@ -259,7 +259,7 @@ impl AmazonRequest {
     }
 
     /// What the tree said of a name in a folder.
-    pub(super) fn refused(&self, error: TreeError, name: &str, folder: ItemNo) -> AmazonError {
+    pub(super) fn refused(&self, error: TreeError, name: &str, folder: ItemKey) -> AmazonError {
         let folder = self.ids.id(folder);
         match error {
             TreeError::NameTaken(occupant) => {

@@ -10,7 +10,7 @@ use super::{
     node::{FACET, PROFILE, creator, facet},
     nodes::TRIES,
 };
-use crate::tree::{Change, Expect, Node, OnConflict, TreeError};
+use crate::tree::{Change, Node, OnConflict, Precondition, TreeError};
 
 /// `{owner}` of a property: the security profile, or the profile and the user.
 fn is_own(request: &AmazonRequest, owner: &str) -> bool {
@@ -125,7 +125,7 @@ async fn set_properties(
         let mut facets = Map::new();
         facets.insert(FACET.to_owned(), Value::Object(kept));
         let change = Change { facets, ..Change::default() };
-        let expect = Expect::Version(node.version);
+        let expect = Precondition::Version(node.version);
         let tree = &request.state.tree;
         match tree.update(request.drive(), node.no, change, OnConflict::Fail, expect).await {
             Ok(_) => return Ok(()),

@@ -9,7 +9,7 @@ use super::{
     filter::Field,
     node::{kind, md5},
 };
-use crate::tree::{ItemNo, Node};
+use crate::tree::{ItemKey, Node};
 
 /// Fields, each with whether the largest comes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,12 +79,16 @@ fn key(node: &Node, field: Field) -> Key {
         Field::Extension => Key::Text(
             node.name.rsplit_once('.').map(|(_, end)| end.to_lowercase()).unwrap_or_default(),
         ),
-        _ => Key::Number(node.no),
+        _ => Key::Number(node.no.0),
     }
 }
 
 /// Which of two nodes comes first; of equal ones the older.
-pub(super) fn order(sort: &Sort, one: &(Vec<Key>, ItemNo), other: &(Vec<Key>, ItemNo)) -> Ordering {
+pub(super) fn order(
+    sort: &Sort,
+    one: &(Vec<Key>, ItemKey),
+    other: &(Vec<Key>, ItemKey),
+) -> Ordering {
     let mut compared = sort
         .0
         .iter()

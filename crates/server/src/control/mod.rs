@@ -85,9 +85,9 @@ impl Control {
             listed.push(NameConflict {
                 account: conflict.account,
                 folder,
-                item: conflict.item,
+                item: conflict.item.0,
                 name: conflict.name,
-                older: conflict.older,
+                older: conflict.older.0,
                 older_name: conflict.older_name,
             });
         }

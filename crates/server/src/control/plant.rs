@@ -11,7 +11,9 @@ use crate::{
     access::is_account_name,
     router,
     state::ServerState,
-    tree::{Expect, ItemNo, NewItem, NodeKind, OnConflict, ROOT, TreeError, Written},
+    tree::{
+        DriveKey, ItemKey, NewItem, NodeKind, OnConflict, Precondition, ROOT, TreeError, Written,
+    },
 };
 
 /// An item to be planted: a notebook, an item of somebody else's, one with times or facts of its
@@ -127,7 +129,7 @@ pub struct Planted {
     /// Where it is.
     pub path: String,
     /// Its number in the drive.
-    pub number: ItemNo,
+    pub number: i64,
     /// What Live Connect calls it.
     pub live_id: String,
 }
@@ -187,15 +189,15 @@ async fn plant_one(state: &ServerState, item: &Plant) -> Result<Planted, String>
     Ok(Planted {
         drive: item.drive.clone(),
         path: item.path.clone(),
-        number: written.node.no,
+        number: written.node.no.0,
         live_id: router::planted_id(&account.cid, &written.node),
     })
 }
 
 async fn put(
     state: &ServerState,
-    drive: i64,
-    folder: ItemNo,
+    drive: DriveKey,
+    folder: ItemKey,
     name: &str,
     item: &Plant,
     bytes: Bytes,
@@ -205,7 +207,10 @@ async fn put(
         PlantKind::File => {
             let body = Box::pin(futures::stream::iter([Ok(bytes)]));
             let stored = state.tree.store(body, u64::MAX).await?;
-            state.tree.put(drive, folder, name, stored, new, OnConflict::Fail, Expect::Any).await
+            state
+                .tree
+                .put(drive, folder, name, stored, new, OnConflict::Fail, Precondition::Any)
+                .await
         }
         PlantKind::Folder => {
             let kind = NodeKind::Folder;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Connection, FaultDecision, Side, When, body::FaultyBody, decision::InjectedResponse};
 use crate::{
     responses::text,
-    tree::{DriveNo, State, Tree, TreeError},
+    tree::{DriveKey, State, Tree, TreeError},
 };
 
 /// Makes a protocol's error response with a status.
@@ -64,7 +64,7 @@ impl FaultDecision {
     }
 
     /// Cancels the upload session that a request is about, if it is to be lost.
-    pub(crate) async fn lose_session(&self, tree: &dyn Tree, session: Option<&str>) {
+    pub(crate) async fn lose_session(&self, tree: &Tree, session: Option<&str>) {
         let Some(id) = session.filter(|_| self.lose_session) else { return };
         match tree.cancel(id).await {
             Ok(()) | Err(TreeError::NoSession) => {}
@@ -120,7 +120,7 @@ impl FaultDecision {
     }
 
     /// Begins to watch which items are created on a drive, if they are to be invisible.
-    pub(crate) async fn watch(&self, tree: &dyn Tree, drive: DriveNo) -> Option<CreationWatch> {
+    pub(crate) async fn watch(&self, tree: &Tree, drive: DriveKey) -> Option<CreationWatch> {
         let until = Instant::now() + self.invisible?;
         let feed = tree.drive_info(drive).await.ok()?.feed;
         // As exact as the tree keeps times.
@@ -132,7 +132,7 @@ impl FaultDecision {
 
 /// What was on a drive before a request.
 pub(crate) struct CreationWatch {
-    drive: DriveNo,
+    drive: DriveKey,
     feed: i64,
     since: Timestamp,
     until: Instant,
@@ -140,7 +140,7 @@ pub(crate) struct CreationWatch {
 
 impl CreationWatch {
     /// Hides what has come into being since.
-    pub(crate) async fn hide(mut self, tree: &dyn Tree) {
+    pub(crate) async fn hide(mut self, tree: &Tree) {
         loop {
             let changed = match tree.changes(self.drive, self.feed, PAGE).await {
                 Ok(changed) => changed,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     time,
-    tree::{ItemNo, OnConflict},
+    tree::{ItemKey, OnConflict},
 };
 
 /// An item, as creating, changing and copying have it.
@@ -97,7 +97,7 @@ pub(super) fn on_conflict(text: &str) -> Result<OnConflict> {
 
 impl ParentReference {
     /// The live folder that is meant; `None`: nothing is said of it.
-    pub(super) async fn folder(&self, scope: &DriveContext<'_>) -> Result<Option<ItemNo>> {
+    pub(super) async fn folder(&self, scope: &DriveContext<'_>) -> Result<Option<ItemKey>> {
         let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let check_drive = |drive: &str| match scope.ids.is_drive(drive) {
             true => Ok(()),

@@ -23,7 +23,8 @@ use super::{
     select::{Expansion, Selection},
 };
 use crate::tree::{
-    Expect, Listing, ListingKey, NewItem, Node, NodeKind, OnConflict, Order, TreeError,
+    ItemKey, Listing, ListingKey, NewItem, Node, NodeKind, OnConflict, Order, Precondition,
+    TreeError,
 };
 
 /// Items of a page when the client does not say (A6).
@@ -242,7 +243,7 @@ pub(super) fn key_of_token(token: &str, order: Order) -> Result<ListingKey> {
         let fields: HashMap<String, String> = form_urlencoded::parse(&text).into_owned().collect();
         let number = |name: &str| fields.get(name)?.parse::<i64>().ok();
         let name = || fields.get("p_FileLeafRef").cloned();
-        let key = ListingKey { item: number("p_ID")?, ..ListingKey::default() };
+        let key = ListingKey { item: ItemKey(number("p_ID")?), ..ListingKey::default() };
         Some(match order {
             Order::FoldersThenName => {
                 ListingKey { group: number("p_SortBehavior")?, name: name()?, ..key }
@@ -306,7 +307,7 @@ pub(super) async fn create(
     let written = match kind {
         NodeKind::File => {
             let nothing = tree.store(bytes(Body::empty()), 0).await?;
-            tree.put(drive, folder, &name, nothing, new, on_conflict, Expect::Any).await
+            tree.put(drive, folder, &name, nothing, new, on_conflict, Precondition::Any).await
         }
         NodeKind::Folder | NodeKind::Notebook => {
             tree.make(drive, folder, &name, kind, new, on_conflict).await
@@ -367,8 +368,12 @@ mod tests {
     #[test]
     fn a_token_names_the_last_item_of_a_listing_in_its_order() {
         let text = String::from("a&b=ü/\u{1F600}");
-        let key =
-            |group, name: &str, number| ListingKey { group, name: name.into(), number, item: 7 };
+        let key = |group, name: &str, number| ListingKey {
+            group,
+            name: name.into(),
+            number,
+            item: ItemKey(7),
+        };
         for (order, key) in [
             (Order::FoldersThenName, key(1, &text, 0)),
             (Order::Name, key(0, &text, 0)),

@@ -22,7 +22,7 @@ use crate::{
     secret_urls::SecretUrl,
     signed_token::Purpose,
     state::ServerState,
-    tree::{ItemNo, Listing, Node, NodeKind, OnConflict, TreeError},
+    tree::{ItemKey, Listing, Node, NodeKind, OnConflict, TreeError},
 };
 
 /// How a monitor's path begins.
@@ -100,7 +100,7 @@ impl Outcome {
 async fn copy(
     scope: &DriveContext<'_>,
     node: &Node,
-    into: ItemNo,
+    into: ItemKey,
     name: Option<&str>,
     on_conflict: OnConflict,
 ) -> Result<Node, TreeError> {
@@ -117,7 +117,7 @@ async fn copy(
 async fn children(
     scope: &DriveContext<'_>,
     folder: &Node,
-    into: ItemNo,
+    into: ItemKey,
     on_conflict: OnConflict,
 ) -> Result<Outcome> {
     // Listed before anything is copied, since the copies may be in the same folder.

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     signed_token::Purpose,
-    tree::{ItemNo, MOVES_KEPT, Moves, Node, NodeKind, ROOT, State, TreeError},
+    tree::{DriveKey, ItemKey, MOVES_KEPT, Moves, Node, NodeKind, ROOT, State, TreeError},
 };
 
 /// How long a token serves. The cloud does not say; it forgets them after weeks.
@@ -46,10 +46,10 @@ const PAGE_WITH_REMOVED: usize = 7;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Position {
     /// The drive, and when it was made: another one may have its number after a reset.
-    drive: i64,
+    drive: DriveKey,
     made: i64,
     /// The folder that is followed.
-    folder: ItemNo,
+    folder: ItemKey,
     /// What is known: everything up to this number of the feed.
     feed: i64,
     /// Where the enumeration goes on, while it is under way.
@@ -65,7 +65,7 @@ struct Position {
 /// A folder that moved into the tree of the followed one, or out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Moved {
-    item: ItemNo,
+    item: ItemKey,
     /// Whether it moved out.
     left: bool,
     /// Where its contents go on, in the tree's order.
@@ -283,7 +283,7 @@ fn excludes_parents(scope: &DriveContext<'_>) -> bool {
 /// names from the root down to the folder it is in.
 fn in_order(followed: Vec<(Vec<Node>, Node)>, with_parents: bool) -> Vec<(Vec<String>, Node)> {
     let mut by_depth: Vec<(Vec<String>, Node)> = Vec::new();
-    let mut seen: HashSet<ItemNo> = HashSet::new();
+    let mut seen: HashSet<ItemKey> = HashSet::new();
     for (chain, node) in followed {
         let mut names: Vec<String> = Vec::new();
         for folder in chain.into_iter().rev() {
@@ -328,7 +328,7 @@ impl Told {
 /// The names from the root down to the folder that an item is in, looked up once for each folder.
 struct Above {
     told: Told,
-    known: HashMap<ItemNo, Arc<[String]>>,
+    known: HashMap<ItemKey, Arc<[String]>>,
 }
 
 impl Above {
@@ -353,11 +353,11 @@ impl Above {
 
 /// The folders above items, looked up once each.
 #[derive(Default)]
-struct Ancestors(HashMap<ItemNo, Node>);
+struct Ancestors(HashMap<ItemKey, Node>);
 
 impl Ancestors {
     /// All folders above, of an item in several folders those of each.
-    async fn all(&mut self, scope: &DriveContext<'_>, node: &Node) -> Result<HashSet<ItemNo>> {
+    async fn all(&mut self, scope: &DriveContext<'_>, node: &Node) -> Result<HashSet<ItemKey>> {
         let mut found = HashSet::new();
         let mut waiting = node.parents.clone();
         while let Some(no) = waiting.pop() {
@@ -368,7 +368,7 @@ impl Ancestors {
         Ok(found)
     }
 
-    async fn folder(&mut self, scope: &DriveContext<'_>, no: ItemNo) -> Result<&Node> {
+    async fn folder(&mut self, scope: &DriveContext<'_>, no: ItemKey) -> Result<&Node> {
         Ok(match self.0.entry(no) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     account::Account,
     account_kind::AccountKind,
-    tree::{DriveNo, Expect, ItemNo, Node, ROOT, Tree},
+    tree::{DriveKey, ItemKey, Node, Precondition, ROOT, Tree},
 };
 
 /// A request and its drive.
@@ -32,7 +32,7 @@ pub(super) struct DriveContext<'a> {
     /// with what it was addressed by (`onedrive-graph.md`, A4).
     own: bool,
     /// The item that a sharing token led to.
-    shared: Option<ItemNo>,
+    shared: Option<ItemKey>,
 }
 
 /// An item that is there.
@@ -47,7 +47,7 @@ pub(super) struct ItemWithPath {
 #[derive(Debug)]
 pub(super) struct NewItemLocation {
     /// The innermost folder on the way that exists.
-    pub(super) folder: ItemNo,
+    pub(super) folder: ItemKey,
     /// Names of the folders below it that are missing. The tree makes them with the item, so that a
     /// refused request leaves none of them.
     pub(super) missing: Vec<String>,
@@ -76,7 +76,7 @@ impl NewItemLocation {
 }
 
 /// In place of the number of a folder that is yet to be made.
-const NOT_ROOT: ItemNo = 0;
+const NOT_ROOT: ItemKey = ItemKey(0);
 
 impl<'a> DriveContext<'a> {
     /// A URL on the host that has the drive's bytes and pages.
@@ -119,11 +119,11 @@ impl<'a> DriveContext<'a> {
         Self { request, account, kind, ids, own, shared: None }
     }
 
-    pub(super) fn tree(&self) -> &dyn Tree {
+    pub(super) fn tree(&self) -> &Tree {
         &*self.request.state.tree
     }
 
-    pub(super) fn drive(&self) -> DriveNo {
+    pub(super) fn drive(&self) -> DriveKey {
         self.account.drive
     }
 
@@ -138,12 +138,12 @@ impl<'a> DriveContext<'a> {
     }
 
     /// The item of an id.
-    pub(super) fn number(&self, id: &str) -> Result<ItemNo> {
+    pub(super) fn number(&self, id: &str) -> Result<ItemKey> {
         self.ids.number(id).ok_or_else(Error::not_found)
     }
 
     /// The item that a path begins at.
-    pub(super) async fn anchor(&self, anchor: &Anchor) -> Result<ItemNo> {
+    pub(super) async fn anchor(&self, anchor: &Anchor) -> Result<ItemKey> {
         match anchor {
             Anchor::Root => Ok(ROOT),
             Anchor::Id(id) => self.number(id),
@@ -153,7 +153,7 @@ impl<'a> DriveContext<'a> {
     }
 
     /// A live item by its number.
-    pub(super) async fn by_number(&self, item: ItemNo) -> Result<ItemWithPath> {
+    pub(super) async fn by_number(&self, item: ItemKey) -> Result<ItemWithPath> {
         let node = self.tree().node(self.drive(), item).await?;
         let above = self.above(&node).await?;
         Ok(ItemWithPath { node, above })
@@ -188,7 +188,7 @@ impl<'a> DriveContext<'a> {
         Ok(Some(ItemWithPath { node, above }))
     }
 
-    async fn walk(&self, anchor: ItemNo, path: &[String]) -> Result<Vec<Node>> {
+    async fn walk(&self, anchor: ItemKey, path: &[String]) -> Result<Vec<Node>> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         Ok(self.tree().walk(self.drive(), anchor, &names).await?)
     }
@@ -223,10 +223,10 @@ impl<'a> DriveContext<'a> {
     }
 
     /// What `If-Match` allows to be changed. It has no effect where nothing is there yet (A9).
-    pub(super) fn if_match(&self, node: Option<&Node>) -> Result<Expect> {
+    pub(super) fn if_match(&self, node: Option<&Node>) -> Result<Precondition> {
         match (self.request.header(header::IF_MATCH), node) {
             (Some(tags), Some(node)) => self.ids.matches(node, tags).ok_or_else(Error::changed),
-            _ => Ok(Expect::Any),
+            _ => Ok(Precondition::Any),
         }
     }
 

@@ -14,13 +14,13 @@ use base64::{
 };
 
 use crate::account_kind::AccountKind;
-use crate::tree::{Expect, ItemNo, Node, NodeKind, ROOT};
+use crate::tree::{ItemKey, Node, NodeKind, Precondition, ROOT};
 
 /// What a migrated personal drive's root is called after the `!s` (A4).
 const PERSONAL_ROOT: u128 = 0xea8c_c6be_ffdb_43d7_976f_bc7d_a445_c639;
 
 /// A pre-migration drive's root is its item 101 (A4); the tree's is 100.
-const LEGACY_SHIFT: i64 = 101 - ROOT;
+const LEGACY_SHIFT: i64 = 101 - ROOT.0;
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -57,10 +57,10 @@ impl Ids {
     }
 
     /// An item's id.
-    pub(super) fn item(&self, item: ItemNo) -> String {
+    pub(super) fn item(&self, item: ItemKey) -> String {
         match self.kind {
             AccountKind::Personal => format!("{:016X}!s{:032x}", self.cid, self.guid(item)),
-            AccountKind::PersonalLegacy => format!("{:016X}!{}", self.cid, item + LEGACY_SHIFT),
+            AccountKind::PersonalLegacy => format!("{:016X}!{}", self.cid, item.0 + LEGACY_SHIFT),
             AccountKind::Business | AccountKind::Library => {
                 let mut bytes = mix(self.cid).to_be_bytes()[..4].to_vec();
                 bytes.extend(self.guid(item).to_be_bytes());
@@ -70,14 +70,14 @@ impl Ids {
     }
 
     /// The item that an id names; `None`: no item of this drive has such an id.
-    pub(super) fn number(&self, id: &str) -> Option<ItemNo> {
+    pub(super) fn number(&self, id: &str) -> Option<ItemKey> {
         let candidate = match self.kind {
             AccountKind::Personal => {
                 let guid = u128::from_str_radix(id.get(18..)?, 16).ok()?;
                 self.of_guid(guid)
             }
             AccountKind::PersonalLegacy => {
-                id.get(17..)?.parse::<i64>().ok()?.checked_sub(LEGACY_SHIFT)?
+                id.get(17..)?.parse::<i64>().ok()?.checked_sub(LEGACY_SHIFT).map(ItemKey)?
             }
             AccountKind::Business | AccountKind::Library => {
                 let bytes = of_base32(id.strip_prefix("01")?)?;
@@ -89,20 +89,20 @@ impl Ids {
     }
 
     /// The GUID that stands for an item in ids and etags.
-    fn guid(&self, item: ItemNo) -> u128 {
+    fn guid(&self, item: ItemKey) -> u128 {
         if item == ROOT && self.kind == AccountKind::Personal {
             return PERSONAL_ROOT;
         }
-        let high = mix(item as u64 ^ self.cid);
+        let high = mix(item.0 as u64 ^ self.cid);
         let low = mix(high ^ self.cid.rotate_left(32));
         u128::from(high) << 64 | u128::from(low)
     }
 
-    fn of_guid(&self, guid: u128) -> ItemNo {
+    fn of_guid(&self, guid: u128) -> ItemKey {
         if guid == PERSONAL_ROOT {
             return ROOT;
         }
-        (unmix((guid >> 64) as u64) ^ self.cid) as ItemNo
+        ItemKey((unmix((guid >> 64) as u64) ^ self.cid) as i64)
     }
 
     /// Changes with everything that changes of an item.
@@ -119,7 +119,7 @@ impl Ids {
         Some(self.tag("c:", node.no, node.content_version))
     }
 
-    fn tag(&self, prefix: &str, item: ItemNo, version: i64) -> String {
+    fn tag(&self, prefix: &str, item: ItemKey, version: i64) -> String {
         if self.kind == AccountKind::PersonalLegacy {
             let text = format!("{prefix}{}.{version}", self.item(item));
             return format!("a{}", STANDARD_NO_PAD.encode(text));
@@ -129,15 +129,15 @@ impl Ids {
 
     /// Whether a list of etags or cTags, as `If-Match` and `If-None-Match` have it, names an item
     /// as it is now, and by which of its two versions.
-    pub(super) fn matches(&self, node: &Node, list: &str) -> Option<Expect> {
+    pub(super) fn matches(&self, node: &Node, list: &str) -> Option<Precondition> {
         let bare = |tag: &str| tag.trim_matches('"').to_owned();
         let etag = bare(&self.etag(node));
         let ctag = self.ctag(node).map(|tag| bare(&tag));
         tags(list).find_map(|tag| match bare(tag) {
-            tag if tag == "*" => Some(Expect::Any),
-            tag if tag == etag => Some(Expect::Version(node.version)),
+            tag if tag == "*" => Some(Precondition::Any),
+            tag if tag == etag => Some(Precondition::Version(node.version)),
             tag if Some(&tag) == ctag.as_ref() => {
-                Some(Expect::ContentVersion(node.content_version))
+                Some(Precondition::ContentVersion(node.content_version))
             }
             _ => None,
         })
@@ -230,8 +230,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_id_leads_back_to_its_number(cid: u64, item in ROOT..i64::MAX - 1, kind in 0usize..4) {
-            let ids = ids(AccountKind::ALL[kind], cid);
+        fn an_id_leads_back_to_its_number(cid: u64, number in ROOT.0..i64::MAX - 1, kind in 0usize..4) {
+            let (ids, item) = (ids(AccountKind::ALL[kind], cid), ItemKey(number));
             prop_assert_eq!(ids.number(&ids.item(item)), Some(item));
         }
 

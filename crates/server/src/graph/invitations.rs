@@ -113,7 +113,7 @@ pub(super) async fn change(
 /// Those of an item. A copy has its original's among its own; those are not its.
 pub(super) fn of(node: &Node) -> Vec<&Value> {
     let kept = planted(node, KEPT).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    kept.iter().filter(|grant| grant["item"] == node.no).collect()
+    kept.iter().filter(|grant| grant["item"] == node.no.0).collect()
 }
 
 /// The role that is asked for; who may write may read, said or not.

@@ -1,7 +1,7 @@
 //! Checks names of items.
 
 use super::error::{Error, Result};
-use crate::{account_kind::AccountKind, item_names, tree::ItemNo};
+use crate::{account_kind::AccountKind, item_names, tree::ItemKey};
 
 /// Checks the name of an item in a folder. `above`: the names from the root down to the folder.
 ///
@@ -11,7 +11,7 @@ pub(super) fn check(
     name: &str,
     is_folder: bool,
     kind: AccountKind,
-    folder: ItemNo,
+    folder: ItemKey,
     above: &[String],
 ) -> Result<()> {
     item_names::check(name, is_folder, kind, folder, above).map_err(|error| {

@@ -36,7 +36,7 @@ use crate::{
     sharing_links,
     signed_token::Purpose,
     state::ServerState,
-    tree::{Change, Expect, ItemNo, Node, OnConflict, TreeError},
+    tree::{Change, ItemKey, Node, OnConflict, Precondition, TreeError},
 };
 
 /// How a link's path begins.
@@ -221,7 +221,7 @@ pub(super) async fn change<T>(
             return Ok(value);
         }
         let change = Change { facets, ..Change::default() };
-        let expect = Expect::Version(node.version);
+        let expect = Precondition::Version(node.version);
         let (tree, drive) = (scope.tree(), scope.drive());
         match tree.update(drive, node.no, change, OnConflict::Fail, expect).await {
             Ok(_) => return Ok(value),
@@ -267,7 +267,7 @@ struct Target {
 }
 
 /// The account and item that a link's id names, its type and scope.
-type Claims = (String, ItemNo, String, String);
+type Claims = (String, ItemKey, String, String);
 
 fn claims(state: &ServerState, id: &str) -> Option<Claims> {
     state.signer.open(Purpose::Share, id.strip_prefix("s!")?, Timestamp::now()).ok()
@@ -308,7 +308,11 @@ async fn resolve(request: &GraphRequest, id: &str, claims: Option<Claims>) -> Re
 }
 
 /// The item that a sharing token leads to: a link's id, or its encoded URL (`u!…`).
-pub(super) async fn open(request: &GraphRequest, account: &Account, token: &str) -> Result<ItemNo> {
+pub(super) async fn open(
+    request: &GraphRequest,
+    account: &Account,
+    token: &str,
+) -> Result<ItemKey> {
     let id = match token.strip_prefix("u!") {
         Some(encoded) => {
             let url =

@@ -14,7 +14,7 @@ use super::{
     items, reply,
     select::Selection,
 };
-use crate::tree::{ItemNo, ListingKey, Node, NodeKind, Order, ROOT};
+use crate::tree::{ItemKey, ListingKey, Node, NodeKind, Order, ROOT};
 
 /// Items that are looked at with one question to the tree.
 const STRIDE: u64 = 1000;
@@ -25,7 +25,7 @@ pub(super) async fn recent(scope: &DriveContext<'_>) -> Result<Response> {
     let top = usize::try_from(page_size(query)?).unwrap_or(usize::MAX);
     let after = query.get("skiptoken").map(|token| key_of_token(token, Order::Modified));
     let after = after.transpose()?.map(|key| (key.number, key.item));
-    let mut latest: BinaryHeap<Reverse<(i64, ItemNo)>> = BinaryHeap::new();
+    let mut latest: BinaryHeap<Reverse<(i64, ItemKey)>> = BinaryHeap::new();
     let mut more = false;
     each(scope, |node| {
         let place = (node.modified.as_microsecond(), node.no);
@@ -64,7 +64,7 @@ pub(super) async fn shared_with_me(scope: &DriveContext<'_>) -> Result<Response>
     let after = query.get("skiptoken").map(place_of).transpose()?;
     let mut shortcuts = Vec::new();
     each(scope, |node| {
-        let no = node.no.cast_unsigned();
+        let no = node.no.0.cast_unsigned();
         if planted(&node, "remoteItem").is_some() && after.is_none_or(|last| no > last) {
             shortcuts.push(node);
         }
@@ -74,7 +74,7 @@ pub(super) async fn shared_with_me(scope: &DriveContext<'_>) -> Result<Response>
     let more = shortcuts.len() as u64 > top;
     shortcuts.truncate(usize::try_from(top).unwrap_or(usize::MAX));
     let last = shortcuts.last().filter(|_| more);
-    let next = last.map(|node| token_of(node.no.cast_unsigned()));
+    let next = last.map(|node| token_of(node.no.0.cast_unsigned()));
     listed(scope, &shortcuts, next).await
 }
 

@@ -13,7 +13,7 @@ use super::{
     items, reply,
     select::Selection,
 };
-use crate::tree::{ItemNo, NodeKind};
+use crate::tree::{ItemKey, NodeKind};
 
 /// Items that are looked at with one question to the tree.
 const STRIDE: u64 = 1000;
@@ -35,7 +35,7 @@ pub(super) async fn list(
 /// The same of a folder that is known.
 pub(super) async fn below(
     scope: &DriveContext<'_>,
-    folder: ItemNo,
+    folder: ItemKey,
     call: &Call,
 ) -> Result<Response> {
     let query = &scope.request.query;

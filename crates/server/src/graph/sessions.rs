@@ -26,7 +26,7 @@ use super::{
 use crate::{
     content_range::ContentRange,
     secret_urls::SecretUrl,
-    tree::{Expect, Landing, NewItem, NodeKind, OnConflict, Session},
+    tree::{CommitTarget, NewItem, NodeKind, OnConflict, Precondition, Session},
 };
 
 /// How the path of an upload URL begins.
@@ -101,7 +101,7 @@ pub(super) async fn create(
             if scope.request.header(header::IF_NONE_MATCH) == Some("*") {
                 behavior = OnConflict::Fail;
             }
-            Expect::Any
+            Precondition::Any
         }
     };
     check_size(item.file_size)?;
@@ -114,9 +114,9 @@ pub(super) async fn create(
         created,
         modified,
         description: item.description,
-        version: if let Expect::Version(version) = expect { Some(version) } else { None },
+        version: if let Precondition::Version(version) = expect { Some(version) } else { None },
         content_version: match expect {
-            Expect::ContentVersion(version) => Some(version),
+            Precondition::ContentVersion(version) => Some(version),
             _ => None,
         },
     };
@@ -239,7 +239,7 @@ async fn commit(
     scope: &DriveContext<'_>,
     session: &Session,
     kept: &Kept,
-    landing: Option<(Vec<String>, Landing)>,
+    landing: Option<(Vec<String>, CommitTarget)>,
 ) -> Result<Response> {
     if session.total != Some(session.received) {
         return Err(Error::invalid("The upload session is not complete: bytes are missing.")
@@ -254,9 +254,9 @@ async fn commit(
         ..NewItem::default()
     };
     let expect = match (kept.version, kept.content_version) {
-        (Some(version), _) => Expect::Version(version),
-        (None, Some(version)) => Expect::ContentVersion(version),
-        (None, None) => Expect::Any,
+        (Some(version), _) => Precondition::Version(version),
+        (None, Some(version)) => Precondition::ContentVersion(version),
+        (None, None) => Precondition::Any,
     };
     let written = scope.tree().commit(&session.id, new, expect, landing).await;
     let written = written.map_err(occupied)?;
@@ -285,7 +285,7 @@ pub(super) async fn commit_as(
     let spot = NewItemLocation { name: body.name.clone().unwrap_or(spot.name), ..spot };
     spot.check(scope.kind, false)?;
     let on_conflict = body.on_conflict(&scope.request.query)?.unwrap_or(session.on_conflict);
-    let landing = Landing { parent: spot.folder, name: spot.name, on_conflict };
+    let landing = CommitTarget { parent: spot.folder, name: spot.name, on_conflict };
     commit(scope, &session, &kept, Some((spot.missing, landing))).await
 }
 
@@ -334,13 +334,14 @@ fn check(fragment: ContentRange, session: &Session, sent: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::{DriveKey, ROOT};
 
     fn refusal(range: (u64, u64, u64), received: u64, sent: u64) -> Option<&'static str> {
         let (first, last, total) = range;
         let session = Session {
             id: String::new(),
-            drive: 1,
-            parent: 100,
+            drive: DriveKey(1),
+            parent: ROOT,
             folders: Vec::new(),
             name: "f".into(),
             total: None,

@@ -7,7 +7,7 @@ use super::{
     drive_context::DriveContext,
     error::{Error, Result},
 };
-use crate::tree::{ItemNo, NewItem, NodeKind, OnConflict, ROOT};
+use crate::tree::{ItemKey, NewItem, NodeKind, OnConflict, ROOT};
 
 /// Each special folder's name, and where it is. The names that people see are inferred.
 const FOLDERS: [(&str, &[&str]); 6] = [
@@ -20,7 +20,7 @@ const FOLDERS: [(&str, &[&str]); 6] = [
 ];
 
 /// A special folder, made when it is first asked for; a HEAD makes none (A1).
-pub(super) async fn folder(scope: &DriveContext<'_>, name: &str) -> Result<ItemNo> {
+pub(super) async fn folder(scope: &DriveContext<'_>, name: &str) -> Result<ItemKey> {
     let (_, path) = FOLDERS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
         Error::invalid(format!("The special folder identifier '{name}' isn't valid."))
     })?;

@@ -24,7 +24,7 @@ use crate::{
     content::encoded,
     media::{Fetch, Reading, picture},
     tree::{
-        Bytestream, Expect, ItemNo, Media, NewItem, NodeKind, OnConflict, Stored, TreeError,
+        Bytestream, ItemKey, Media, NewItem, NodeKind, OnConflict, Precondition, Stored, TreeError,
         Written,
     },
     upload::forget,
@@ -89,7 +89,7 @@ pub(super) async fn put_content(
     let node = request
         .state()
         .tree
-        .overwrite(request.drive(), node.no, stored, NewItem::default(), Expect::Any)
+        .overwrite(request.drive(), node.no, stored, NewItem::default(), Precondition::Any)
         .await
         .map_err(|error| LiveError::tree(error, request.shown()))?;
     Ok(uploaded(request, &Written { node, created: false }))
@@ -262,7 +262,7 @@ async fn store(request: &LiveRequest, body: Bytestream) -> Result<Stored> {
 
 async fn name_it(
     request: &LiveRequest,
-    parent: ItemNo,
+    parent: ItemKey,
     name: &str,
     stored: Stored,
     on_conflict: OnConflict,
@@ -271,7 +271,7 @@ async fn name_it(
     request
         .state()
         .tree
-        .put(request.drive(), parent, name, stored, new, on_conflict, Expect::Any)
+        .put(request.drive(), parent, name, stored, new, on_conflict, Precondition::Any)
         .await
 }
 

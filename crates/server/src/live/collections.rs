@@ -16,7 +16,7 @@ use super::{
     request::LiveRequest,
     route::{BASE, Which},
 };
-use crate::tree::{ItemNo, Listing, Media, Node, NodeKind, Order, ROOT, fold};
+use crate::tree::{ItemKey, Listing, Media, Node, NodeKind, Order, ROOT, fold};
 
 /// Items that are looked at with one question to the tree.
 const STRIDE: u64 = 1000;
@@ -113,7 +113,7 @@ fn has(node: &Node, sought: &str) -> bool {
 /// Gives every item below a folder to `take`, until it has enough.
 async fn scan(
     request: &LiveRequest,
-    folder: ItemNo,
+    folder: ItemKey,
     mut take: impl FnMut(Node) -> bool,
 ) -> Result<()> {
     let mut at = Some(0);
@@ -138,7 +138,7 @@ async fn found(
     path: &str,
 ) -> Result<Response> {
     let (nodes, more) = options.cut(nodes);
-    let mut known: HashMap<Option<ItemNo>, Access> = HashMap::new();
+    let mut known: HashMap<Option<ItemKey>, Access> = HashMap::new();
     let mut shown = Vec::with_capacity(nodes.len());
     for node in nodes {
         let folder = node.parents.first().copied();

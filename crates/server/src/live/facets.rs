@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     sharing_links::{FACET, LinkKeys, deserialize_keys},
-    tree::{ItemNo, Node},
+    tree::{ItemKey, Node},
 };
 
 /// What only Live Connect knows of an item. A [`Plant`](crate::Plant)'s facet `live` has
@@ -18,7 +18,7 @@ pub(super) struct LiveFacets {
     /// Whose links, comments and tags these are: a copy has its original's among its own, and they
     /// are not its. `None`: whoever's they are found with.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) of: Option<ItemNo>,
+    pub(super) of: Option<ItemKey>,
     /// A folder is an album.
     #[serde(skip_serializing_if = "is_false")]
     pub album: bool,
@@ -98,7 +98,7 @@ impl LiveFacets {
     pub(super) fn of(node: &Node) -> Self {
         let Some(value) = node.facets.get(FACET) else { return Self::default() };
         let mut extra: Self = serde_json::from_value(value.clone()).unwrap_or_else(|error| {
-            tracing::warn!(%error, item = node.no, "the facet `live` of an item is not understood");
+            tracing::warn!(%error, item = %node.no, "the facet `live` of an item is not understood");
             Self::default()
         });
         if extra.of.is_some_and(|of| of != node.no) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::tree::{ItemNo, Node, NodeKind, ROOT};
+use crate::tree::{ItemKey, Node, NodeKind, ROOT};
 
 /// What an id says that an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,17 +31,17 @@ pub(super) struct LiveId {
     pub kind: IdKind,
     /// 16 lower-case hexadecimal digits.
     pub cid: String,
-    pub number: ItemNo,
+    pub number: ItemKey,
 }
 
 impl LiveId {
     /// The id of an item on the drive of that account.
-    pub(super) fn new(cid: &str, kind: impl Into<IdKind>, number: ItemNo) -> Self {
+    pub(super) fn new(cid: &str, kind: impl Into<IdKind>, number: ItemKey) -> Self {
         Self { kind: kind.into(), cid: cid.to_owned(), number }
     }
 
     /// The id of the folder with that number.
-    pub(super) fn folder(cid: &str, number: ItemNo) -> Self {
+    pub(super) fn folder(cid: &str, number: ItemKey) -> Self {
         Self::new(cid, IdKind::Folder, number)
     }
 
@@ -100,12 +100,12 @@ impl fmt::Display for LiveId {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CommentId {
     pub cid: String,
-    pub item: ItemNo,
+    pub item: ItemKey,
     pub number: u64,
 }
 
 impl CommentId {
-    pub(super) fn new(cid: &str, item: ItemNo, number: u64) -> Self {
+    pub(super) fn new(cid: &str, item: ItemKey, number: u64) -> Self {
         Self { cid: cid.to_owned(), item, number }
     }
 
@@ -128,13 +128,13 @@ impl fmt::Display for CommentId {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TagId {
     pub cid: String,
-    pub item: ItemNo,
+    pub item: ItemKey,
     /// Which of the item's tags.
     pub at: usize,
 }
 
 impl TagId {
-    pub(super) fn new(cid: &str, item: ItemNo, at: usize) -> Self {
+    pub(super) fn new(cid: &str, item: ItemKey, at: usize) -> Self {
         Self { cid: cid.to_owned(), item, at }
     }
 
@@ -155,14 +155,14 @@ impl fmt::Display for TagId {
 }
 
 /// Account, item and last part of the id of something that belongs to an item.
-fn below<'a>(kind: &str, text: &'a str) -> Option<(String, ItemNo, &'a str)> {
+fn below<'a>(kind: &str, text: &'a str) -> Option<(String, ItemKey, &'a str)> {
     let rest = text.strip_prefix(kind)?.strip_prefix('.')?;
     let (cid, rest) = rest.split_once('.')?;
     let (item, last) = rest.split_once('.')?;
     if !is_cid(cid) {
         return None;
     }
-    Some((cid.to_ascii_lowercase(), numbered(cid, item)?, last))
+    Some((cid.to_ascii_lowercase(), numbered(cid, item).map(ItemKey)?, last))
 }
 
 /// The number in `{CID}!{number}`.
@@ -203,11 +203,11 @@ mod tests {
         let id = |cid, kind: IdKind, number| LiveId::new(cid, kind, number).to_string();
         assert_eq!(id("8c8ce076ca27823f", IdKind::Folder, ROOT), "folder.8c8ce076ca27823f");
         assert_eq!(
-            id("8c8ce076ca27823f", IdKind::Folder, 142),
+            id("8c8ce076ca27823f", IdKind::Folder, ItemKey(142)),
             "folder.8c8ce076ca27823f.8C8CE076CA27823F!142"
         );
         assert_eq!(
-            id("de57f4126ed7e411", IdKind::File, 128),
+            id("de57f4126ed7e411", IdKind::File, ItemKey(128)),
             "file.de57f4126ed7e411.DE57F4126ED7E411!128"
         );
     }
@@ -216,7 +216,7 @@ mod tests {
     fn leading_zeros_are_kept_in_the_cid_and_dropped_in_the_resource() {
         let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
         let parsed = LiveId::parse(id).expect("an id");
-        assert_eq!((parsed.cid.as_str(), parsed.number), ("0bee3874468ef5b6", 759));
+        assert_eq!((parsed.cid.as_str(), parsed.number), ("0bee3874468ef5b6", ItemKey(759)));
         assert_eq!(parsed.to_string(), id);
     }
 
@@ -256,13 +256,13 @@ mod tests {
 
     #[test]
     fn ids_of_comments_and_tags_look_as_in_the_reference_and_are_read_back() {
-        let comment = CommentId::new("22688711f5410e6c", 818, 979);
+        let comment = CommentId::new("22688711f5410e6c", ItemKey(818), 979);
         assert_eq!(
             comment.to_string(),
             "comment.22688711f5410e6c.22688711f5410e6c!818.22688711F5410E6C!979"
         );
         assert_eq!(CommentId::parse(&comment.to_string()), Some(comment));
-        let tag = TagId::new("0bee3874468ef5b6", 767, 3);
+        let tag = TagId::new("0bee3874468ef5b6", ItemKey(767), 3);
         assert!(tag.to_string().starts_with("tag.0bee3874468ef5b6.bee3874468ef5b6!767."));
         assert_eq!(TagId::parse(&tag.to_string()), Some(tag));
         for text in [
@@ -277,7 +277,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_id_is_read_back_as_it_was(cid in "[0-9a-f]{16}", number in ROOT..i64::MAX, file: bool) {
+        fn every_id_is_read_back_as_it_was(cid in "[0-9a-f]{16}", number in ROOT.0..i64::MAX, file: bool) {
+            let number = ItemKey(number);
             let kind = if file && number != ROOT { IdKind::File } else { IdKind::Folder };
             let id = LiveId::new(&cid, kind, number);
             prop_assert_eq!(LiveId::parse(&id.to_string()), Some(id));

@@ -18,7 +18,9 @@ use super::{
     objects::time,
     request::LiveRequest,
 };
-use crate::tree::{Change, DriveInfo, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT};
+use crate::tree::{
+    Change, DriveInfo, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT,
+};
 
 /// `GET /me`, with the structures that need no scope of their own.
 #[derive(Serialize)]
@@ -147,7 +149,7 @@ pub(super) async fn update(request: &LiveRequest, parts: &Parts, body: Body) -> 
     let node = request
         .state()
         .tree
-        .update(request.drive(), node.no, change, OnConflict::Fail, Expect::Any)
+        .update(request.drive(), node.no, change, OnConflict::Fail, Precondition::Any)
         .await
         .map_err(|error| LiveError::in_folder(error, name.unwrap_or_default(), &request.shown()))?;
     request.object(StatusCode::OK, &node).await
@@ -179,7 +181,7 @@ pub(super) async fn delete(request: &LiveRequest) -> Result<Response> {
     request
         .state()
         .tree
-        .trash(request.drive(), node.no, Expect::Any)
+        .trash(request.drive(), node.no, Precondition::Any)
         .await
         .map_err(|error| LiveError::tree(error, request.shown()))?;
     Ok(no_content())
@@ -200,7 +202,7 @@ pub(super) async fn move_to(request: &LiveRequest, parts: &Parts, body: Body) ->
     let node = request
         .state()
         .tree
-        .update(request.drive(), node.no, change, OnConflict::Fail, Expect::Any)
+        .update(request.drive(), node.no, change, OnConflict::Fail, Precondition::Any)
         .await
         .map_err(|error| LiveError::in_folder(error, &node.name, &shown))?;
     request.created(&node).await
@@ -227,7 +229,11 @@ pub(super) async fn copy_to(request: &LiveRequest, parts: &Parts, body: Body) ->
 }
 
 /// The folder that `MOVE` and `COPY` go to. Well-known names do not do: it must be an id.
-async fn destination(request: &LiveRequest, parts: &Parts, body: Body) -> Result<(ItemNo, String)> {
+async fn destination(
+    request: &LiveRequest,
+    parts: &Parts,
+    body: Body,
+) -> Result<(ItemKey, String)> {
     let fields = Fields::of(parts, body, &request.query).await?;
     let text = fields.required("destination")?;
     let id = LiveId::parse(text).filter(|id| id.kind == IdKind::Folder).ok_or_else(|| {

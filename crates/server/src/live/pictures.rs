@@ -170,12 +170,12 @@ pub(super) fn redirect(url: &str) -> Result<Response> {
 }
 
 /// A node's bytes for libraries that read and seek.
-pub(super) fn reading(tree: &Arc<dyn Tree>, content: &Content) -> Reading {
+pub(super) fn reading(tree: &Arc<Tree>, content: &Content) -> Reading {
     let (tree, whole) = (Arc::clone(tree), content.clone());
     let fetch = Fetch::new(move |range| {
         let (tree, whole) = (Arc::clone(&tree), whole.clone());
         async move {
-            let bytes = tree.open(&whole, range).await.map_err(std::io::Error::other)?;
+            let bytes = tree.open_content(&whole, range).await.map_err(std::io::Error::other)?;
             let pieces: Vec<_> = bytes.try_collect().await?;
             Ok(pieces.concat().into())
         }

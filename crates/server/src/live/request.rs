@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     state::ServerState,
-    tree::{Change, DriveNo, Expect, ItemNo, Node, OnConflict, ROOT, TreeError},
+    tree::{Change, DriveKey, ItemKey, Node, OnConflict, Precondition, ROOT, TreeError},
 };
 
 /// How often a change is made anew because somebody else changed the item in between.
@@ -35,7 +35,7 @@ impl LiveRequest {
         &self.objects.state
     }
 
-    pub(super) fn drive(&self) -> DriveNo {
+    pub(super) fn drive(&self) -> DriveKey {
         self.objects.account.drive
     }
 
@@ -79,7 +79,7 @@ impl LiveRequest {
     }
 
     /// The number of the item asked for, and its id; whether it is there is not known.
-    pub(super) fn number(&self) -> Result<(ItemNo, String)> {
+    pub(super) fn number(&self) -> Result<(ItemKey, String)> {
         let number = match &self.subject {
             Subject::User(_) | Subject::Friendly(..) | Subject::Preview => {
                 return Err(LiveError::not_found(self.shown()));
@@ -93,7 +93,7 @@ impl LiveRequest {
     }
 
     /// The number of the folder asked for, and its id; whether it is there is not known.
-    pub(super) fn folder(&self) -> Result<(ItemNo, String)> {
+    pub(super) fn folder(&self) -> Result<(ItemKey, String)> {
         match &self.subject {
             Subject::Item(LiveId { kind: IdKind::File, .. }) => Err(LiveError::url(format!(
                 "The resource '{}' isn't a folder or an album, and nothing can be in it.",
@@ -141,7 +141,7 @@ impl LiveRequest {
     }
 
     /// Who can see a folder and what is in it.
-    pub(super) async fn access_of_folder(&self, folder: ItemNo) -> Result<Access> {
+    pub(super) async fn access_of_folder(&self, folder: ItemKey) -> Result<Access> {
         match self.state().tree.lineage(self.drive(), folder).await {
             Ok(lineage) => Ok(widest(&lineage)),
             Err(TreeError::NotFound) => Ok(Access::Owner),
@@ -172,7 +172,7 @@ impl LiveRequest {
             }
             facets.of = Some(node.no);
             let change = Change { facets: facets.facets(), ..Change::default() };
-            let expect = Expect::Version(node.version);
+            let expect = Precondition::Version(node.version);
             let tree = &self.state().tree;
             match tree.update(self.drive(), node.no, change, OnConflict::Fail, expect).await {
                 Ok(node) => return Ok((node, told)),

@@ -33,7 +33,7 @@ use crate::{
     sharing_links::{self, LinkClaims, LinkKind, PATHS},
     signed_token::random_name,
     state::ServerState,
-    tree::{ItemNo, Listing, Node, NodeKind},
+    tree::{ItemKey, Listing, Node, NodeKind},
 };
 
 /// Width and height of an embedded item, as in the reference's sample.
@@ -140,7 +140,7 @@ async fn follow(
 }
 
 /// The item that a link's `resid` names.
-fn resource(cid: &str, query: &str) -> Option<ItemNo> {
+fn resource(cid: &str, query: &str) -> Option<ItemKey> {
     let (_, resource) =
         url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "resid")?;
     Some(LiveId::parse(&format!("folder.{cid}.{resource}"))?.number)

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     account::Account,
     state::ServerState,
-    tree::{ItemNo, NewItem, NodeKind, OnConflict, ROOT},
+    tree::{ItemKey, NewItem, NodeKind, OnConflict, ROOT},
 };
 
 /// Each friendly name, and where the folder is. The names that people see are inferred; they are
@@ -34,7 +34,7 @@ pub(super) async fn folder(
     state: &ServerState,
     account: &Account,
     name: &'static str,
-) -> Result<ItemNo> {
+) -> Result<ItemKey> {
     let path = FOLDERS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, path)| path);
     let failed = |error| LiveError::tree(error, format!("me/skydrive/{name}"));
     let found = state.tree.walk(account.drive, ROOT, path).await.map_err(failed)?;

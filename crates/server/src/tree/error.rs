@@ -1,6 +1,6 @@
 //! Why a tree refuses.
 
-use super::ItemNo;
+use super::ItemKey;
 
 /// A result of the tree.
 pub type Result<T, E = TreeError> = std::result::Result<T, E>;
@@ -13,13 +13,13 @@ pub enum TreeError {
     NotFound,
     /// A live sibling has the name.
     #[error("the name is taken by item {0}")]
-    NameTaken(ItemNo),
+    NameTaken(ItemKey),
     /// Children were asked of something that has none.
     #[error("item {0} is not a folder")]
-    NotAFolder(ItemNo),
+    NotAFolder(ItemKey),
     /// Bytes were asked of, or given to, something that has none.
     #[error("item {0} is not a file")]
-    NotAFile(ItemNo),
+    NotAFile(ItemKey),
     /// The drive is full.
     #[error("the drive is full")]
     QuotaExceeded,

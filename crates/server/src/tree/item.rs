@@ -4,19 +4,13 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::Content;
-
-/// An item's number in its drive.
-pub type ItemNo = i64;
-
-/// A drive's number in the server.
-pub type DriveNo = i64;
+use super::{Content, DriveKey, ItemKey};
 
 /// The root folder of every drive.
-pub const ROOT: ItemNo = 100;
+pub const ROOT: ItemKey = ItemKey(100);
 
 /// The first item that a client makes: SkyDrive's counted from about here.
-pub const FIRST_ITEM: ItemNo = 101;
+pub const FIRST_ITEM: ItemKey = ItemKey(101);
 
 /// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +40,14 @@ pub enum State {
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Its drive.
-    pub drive: DriveNo,
+    pub drive: DriveKey,
     /// Its number.
-    pub no: ItemNo,
+    pub no: ItemKey,
     /// Its name; the root's is empty.
     pub name: String,
     /// The folders it is in, the primary one first; empty for the root. Of a live item only those
     /// that are live; of one in the recycle bin those it was in.
-    pub parents: Vec<ItemNo>,
+    pub parents: Vec<ItemKey>,
     /// What it is.
     pub kind: NodeKind,
     /// Whether it can be reached.
@@ -95,7 +89,7 @@ pub struct Node {
 #[derive(Clone, Debug)]
 pub struct DriveInfo {
     /// Its number.
-    pub no: DriveNo,
+    pub no: DriveKey,
     /// The account's name; the default account's is empty.
     pub name: String,
     /// 16 lower-case hexadecimal digits, derived from the name: SkyDrive's user id and, in upper
@@ -140,7 +134,7 @@ pub struct ListingKey {
     /// bin the feed's number.
     pub number: i64,
     /// The item's number.
-    pub item: ItemNo,
+    pub item: ItemKey,
 }
 
 impl ListingKey {
@@ -186,17 +180,17 @@ pub struct Listing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameConflict {
     /// The drive.
-    pub drive: DriveNo,
+    pub drive: DriveKey,
     /// The account's name.
     pub account: String,
     /// The folder.
-    pub folder: ItemNo,
+    pub folder: ItemKey,
     /// The item that is not found by its path.
-    pub item: ItemNo,
+    pub item: ItemKey,
     /// Its name.
     pub name: String,
     /// The older item, which is found by that path.
-    pub older: ItemNo,
+    pub older: ItemKey,
     /// The older item's name.
     pub older_name: String,
 }
@@ -205,7 +199,7 @@ pub struct NameConflict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moves {
     /// Items that left it, and items that left what had left it.
-    pub left: HashSet<ItemNo>,
+    pub left: HashSet<ItemKey>,
     /// Items that came into it.
-    pub arrived: HashSet<ItemNo>,
+    pub arrived: HashSet<ItemKey>,
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{DriveNo, ItemNo, OnConflict};
+use super::{DriveKey, ItemKey, OnConflict};
 
 /// A large upload under way.
 #[derive(Clone, Debug)]
@@ -10,9 +10,9 @@ pub struct Session {
     /// Its id: opaque, unguessable.
     pub id: String,
     /// Its drive.
-    pub drive: DriveNo,
+    pub drive: DriveKey,
     /// The folder the file is to be in.
-    pub parent: ItemNo,
+    pub parent: ItemKey,
     /// When it is opened: names of folders below `parent`, from the top down, in which the file is to
     /// be. Folders that are missing are made in the same transaction; then the last of them is the
     /// parent, and this is empty.
@@ -33,9 +33,9 @@ pub struct Session {
 
 /// Another place for the file of a session than it was opened for: its name may be taken by now.
 #[derive(Clone, Debug)]
-pub struct Landing {
+pub struct CommitTarget {
     /// The folder the file is to be in.
-    pub parent: ItemNo,
+    pub parent: ItemKey,
     /// The name it is to have.
     pub name: String,
     /// What happens when the name is taken.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     state::ServerState,
-    tree::{DriveNo, ItemNo, NodeKind, ROOT},
+    tree::{DriveKey, ItemKey, NodeKind, ROOT},
 };
 
 /// How the paths begin.
@@ -24,7 +24,7 @@ pub(super) struct Address {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Folder {
-    Number(ItemNo),
+    Number(ItemKey),
     Path(Vec<String>),
 }
 
@@ -69,7 +69,7 @@ impl Address {
     }
 
     /// The number of the folder, which is there.
-    pub(super) async fn folder(&self, state: &ServerState, drive: DriveNo) -> Result<ItemNo> {
+    pub(super) async fn folder(&self, state: &ServerState, drive: DriveKey) -> Result<ItemKey> {
         let node = match &self.folder {
             Folder::Number(number) => state.tree.node(drive, *number).await?,
             Folder::Path(names) => {
@@ -102,7 +102,7 @@ mod tests {
     fn a_folder_is_named_by_its_resource_id_or_by_its_path() {
         let cid = || "0bee3874468ef5b6".to_owned();
         let by_id = Address::of("/items/BEE3874468EF5B6!110/a%20%23b%3F.txt").unwrap();
-        let folder = Folder::Number(110);
+        let folder = Folder::Number(ItemKey(110));
         assert_eq!(by_id, Address { cid: cid(), folder, name: "a #b?.txt".into() });
         for owner in ["0x0bee3874468ef5b6", "0xBEE3874468EF5B6"] {
             let path = format!("/users/{owner}/LiveFolders/Music/a%25b/c");

@@ -50,7 +50,7 @@ use crate::{
     account::{Account, Refusal},
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
-    tree::{Expect, NewItem, NodeKind, OnConflict, Session, TreeError},
+    tree::{NewItem, NodeKind, OnConflict, Precondition, Session, TreeError},
 };
 
 /// The only protocol there is: its GUID.
@@ -289,7 +289,8 @@ async fn close(state: &ServerState, session: &Session, address: &Address) -> Res
         state.tree.cancel(&session.id).await?;
         return Err(BitsError::invalid());
     }
-    let written = state.tree.commit(&session.id, NewItem::default(), Expect::Any, None).await?;
+    let written =
+        state.tree.commit(&session.id, NewItem::default(), Precondition::Any, None).await?;
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = ack(status);
     let resource = LiveId::new(&address.cid, written.node.kind, written.node.no).resource();

@@ -8,14 +8,13 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
-use sqlx::Row;
 
 use super::{
-    super::{Content, DriveNo, Hashes, ItemNo, Result, TreeError},
-    SqlTree, bin, contents,
+    super::{Content, DriveKey, Hashes, ItemKey, Result, TreeError},
+    Tree, contents,
     failure::storage,
     folder::Marker,
-    read,
+    read, recycle_bin,
     row::{hashes_of, unsigned},
     session,
     writer::Tx,
@@ -65,7 +64,7 @@ pub struct DamagedFile {
 
 /// Who has a content.
 enum User {
-    Item { drive: DriveNo, no: ItemNo, account: String, trashed: bool },
+    Item { drive: DriveKey, no: ItemKey, account: String, trashed: bool },
     Session { id: String, account: String, name: String },
 }
 
@@ -75,7 +74,7 @@ struct Bad {
     reason: String,
 }
 
-impl SqlTree {
+impl Tree {
     /// Reads every content and verifies it. Nothing is changed.
     ///
     /// # Errors
@@ -194,7 +193,7 @@ impl SqlTree {
     /// The files and uploads that have a content.
     async fn users(&self, content: i64) -> Result<Vec<User>> {
         let mut sql = self.db.reader().await?;
-        let items: Vec<(i64, i64, String, i64)> = sqlx::query_as(
+        let items: Vec<(DriveKey, ItemKey, String, i64)> = sqlx::query_as(
             "SELECT i.drive, i.no, d.name, CAST(i.state AS BIGINT) \
              FROM item i JOIN drive d ON d.no = i.drive \
              WHERE i.content = $1 AND i.state <> 3 ORDER BY i.drive, i.no",
@@ -240,14 +239,15 @@ impl SqlTree {
         let folder = self.quarantine_folder()?;
         let (data, blobs): (Option<String>, Vec<i64>) = {
             let mut sql = self.db.reader().await?;
-            let data = sqlx::query("SELECT data FROM content WHERE no = $1")
-                .bind(content)
-                .fetch_optional(&mut *sql)
-                .await?;
+            let data: Option<Option<String>> =
+                sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
+                    .bind(content)
+                    .fetch_optional(&mut *sql)
+                    .await?;
             let blobs =
                 sqlx::query_scalar("SELECT blob FROM segment WHERE content = $1 ORDER BY start");
             let blobs = blobs.bind(content).fetch_all(&mut *sql).await?;
-            (data.map(|row| row.try_get(0)).transpose()?.flatten(), blobs)
+            (data.flatten(), blobs)
         };
         let mut saved = Vec::new();
         if let Some(text) = data {
@@ -267,7 +267,7 @@ impl SqlTree {
     async fn remove_user(&self, user: User) -> Result<()> {
         let removed = match user {
             User::Item { drive, no, .. } => {
-                self.db.write(move |tx| Box::pin(bin::purge(tx, drive, no))).await
+                self.db.write(move |tx| Box::pin(recycle_bin::purge(tx, drive, no))).await
             }
             User::Session { id, .. } => {
                 self.db.write(move |tx| Box::pin(session::cancel(tx, id))).await

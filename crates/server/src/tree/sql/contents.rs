@@ -7,14 +7,14 @@ use std::{collections::HashMap, io, ops::Range, sync::Arc};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, FromRow, Row, any::AnyRow};
 
 use super::{
-    super::{Bytestream, Content, DriveNo, Hashes, Result, Stored, TreeError},
+    super::{Bytestream, Content, DriveKey, Hashes, Result, Stored, TreeError},
     db::Db,
     failure::storage,
-    intake::Place,
-    row::{signed, text_of, unsigned},
+    ingest::Place,
+    row::{malformed, signed, text_of, unsigned},
     writer::Tx,
 };
 use crate::{
@@ -28,6 +28,16 @@ struct Segment {
     blob: i64,
     /// `None` for one that was written before there were checksums.
     checks: Option<Checks>,
+}
+
+impl FromRow<'_, AnyRow> for Segment {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        let start = unsigned(row.try_get("start")?);
+        let end = start + unsigned(row.try_get("length")?);
+        let checks: Option<String> = row.try_get("checks")?;
+        let checks = checks.map(Checks::parse).transpose().map_err(malformed)?;
+        Ok(Self { range: start..end, blob: row.try_get("blob")?, checks })
+    }
 }
 
 /// The bytes that a file gets.
@@ -52,7 +62,7 @@ impl Bytes {
             Self::Counted(content) => return Ok(content),
             Self::Stored(stored) => stored,
         };
-        let no = tx.numbers().fresh();
+        let no = tx.ids().allocate();
         let content = Content { no, size: stored.size, hashes: stored.hashes, media: stored.media };
         match stored.at {
             Place::Row(bytes) => {
@@ -148,7 +158,7 @@ async fn drop_unused(tx: &mut Tx, content: i64) -> Result<()> {
 }
 
 /// Every item gathered in `subtree` and not kept has its content no longer.
-pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveNo) -> Result<()> {
+pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveKey) -> Result<()> {
     let released: Vec<(i64, i64)> = sqlx::query_as(
         "UPDATE content SET refs = refs - x.n FROM ( \
          SELECT i.content AS no, count(*) AS n FROM subtree s CROSS JOIN item i \
@@ -165,7 +175,7 @@ pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveNo) -> Result<()> 
     Ok(())
 }
 
-/// See [`Tree::open`](super::super::Tree::open).
+/// See [`Tree::open_content`](super::super::Tree::open_content).
 ///
 /// Every byte is verified before it is passed on: blocks of blobs by their checksums, contents in
 /// rows by their SHA-256. Segments of version 1 have no checksums: a read of the whole content is
@@ -266,7 +276,7 @@ async fn segments(
     content: i64,
     range: &Range<u64>,
 ) -> Result<Vec<Segment>> {
-    let rows = sqlx::query(
+    let found = sqlx::query_as(
         "SELECT start, length, blob, checks FROM segment \
          WHERE content = $1 AND start < $3 AND start + length > $2 ORDER BY start",
     )
@@ -275,15 +285,7 @@ async fn segments(
     .bind(signed(range.end))
     .fetch_all(sql)
     .await?;
-    rows.iter()
-        .map(|row| {
-            let start = unsigned(row.try_get(0)?);
-            let end = start + unsigned(row.try_get(1)?);
-            let checks: Option<String> = row.try_get(3)?;
-            let checks = checks.map(Checks::parse).transpose().map_err(storage)?;
-            Ok(Segment { range: start..end, blob: row.try_get(2)?, checks })
-        })
-        .collect()
+    Ok(found)
 }
 
 /// Streams a range out of segments, which stay until the stream is dropped.

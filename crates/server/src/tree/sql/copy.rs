@@ -1,7 +1,7 @@
 //! Copying, without moving a byte.
 
 use super::{
-    super::{DriveNo, ItemNo, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
+    super::{DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
     contents::{self, Bytes},
     folders::{take_numbers, touch},
     items::{self, add_edge, now},
@@ -51,9 +51,9 @@ const SIZE_FOLDERS: &str = "UPDATE item SET size = x.size FROM ( \
 /// See [`Tree::copy`](super::super::Tree::copy).
 pub(super) async fn copy(
     tx: &mut Tx,
-    drive: DriveNo,
-    item: ItemNo,
-    to: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
+    to: ItemKey,
     name: Option<String>,
     on_conflict: OnConflict,
 ) -> Result<Node> {
@@ -63,8 +63,8 @@ pub(super) async fn copy(
     let from = read::node(tx.sql(), drive, item).await?;
     let mut name = name.unwrap_or_else(|| from.name.clone());
     names::check(&name)?;
-    let spot = names::spot(tx, drive, to, &name).await?;
-    if let Some((occupant, there)) = spot.occupant {
+    let slot = names::slot(tx, drive, to, &name).await?;
+    if let Some((occupant, there)) = slot.occupant {
         match on_conflict {
             OnConflict::Replace if (from.kind, there) == (NodeKind::File, NodeKind::File) => {
                 return copy_over(tx, from, occupant).await;
@@ -75,7 +75,7 @@ pub(super) async fn copy(
     }
     let gathered = subtree::gather(tx, drive, item).await?;
     let (feed, first) = take_numbers(tx, drive, gathered, gathered).await?;
-    let base = first - 1;
+    let base = first.0 - 1;
     sqlx::query(COPY_ITEMS)
         .bind(drive)
         .bind(base)
@@ -93,16 +93,16 @@ pub(super) async fn copy(
     }
     add_edge(tx.sql(), drive, first, to, &name).await?;
     let copied = read::node(tx.sql(), drive, first).await?;
-    spot.admit(signed(copied.size))?;
+    slot.admit(signed(copied.size))?;
     touch(tx, drive, to, signed(copied.size), 1).await?;
     Ok(copied)
 }
 
 /// Gives a file the bytes of another.
-async fn copy_over(tx: &mut Tx, from: Node, over: ItemNo) -> Result<Node> {
+async fn copy_over(tx: &mut Tx, from: Node, over: ItemKey) -> Result<Node> {
     let content = from.content.ok_or(TreeError::NotAFile(from.no))?;
     contents::share(tx, content.no).await?;
     let new = NewItem { media_type: from.media_type, ..NewItem::default() };
-    let expect = super::super::Expect::Any;
-    items::overwrite(tx, from.drive, over, Bytes::Counted(content), new, expect).await
+    let precondition = super::super::Precondition::Any;
+    items::overwrite(tx, from.drive, over, Bytes::Counted(content), new, precondition).await
 }

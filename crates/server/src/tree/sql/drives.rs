@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    super::{DriveInfo, DriveNo, FIRST_ITEM, NameFolding, ROOT, Result, TreeError},
+    super::{DriveInfo, DriveKey, FIRST_ITEM, NameFolding, ROOT, Result, TreeError},
     items::now,
     read,
     row::signed,
@@ -21,7 +21,7 @@ pub(super) async fn make(
         return Ok(drive);
     }
     let now = now().as_microsecond();
-    let no: i64 = sqlx::query_scalar(
+    let no: DriveKey = sqlx::query_scalar(
         "INSERT INTO drive (no, name, cid, quota, feed, next_item, created, folding) \
          SELECT COALESCE(max(no), 0) + 1, $1, $2, $3, 0, $4, $5, $6 FROM drive RETURNING no",
     )
@@ -57,7 +57,7 @@ pub(crate) fn cid(name: &str) -> String {
 }
 
 /// See [`Tree::set_quota`](super::super::Tree::set_quota).
-pub(super) async fn set_quota(tx: &mut Tx, drive: DriveNo, quota: u64) -> Result<()> {
+pub(super) async fn set_quota(tx: &mut Tx, drive: DriveKey, quota: u64) -> Result<()> {
     let set = sqlx::query("UPDATE drive SET quota = $2 WHERE no = $1")
         .bind(drive)
         .bind(signed(quota))

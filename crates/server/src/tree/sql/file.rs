@@ -27,7 +27,7 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(path: &Path) -> io::Result<Self> {
+    fn from_path(path: &Path) -> io::Result<Self> {
         let there = fs::metadata(path)?;
         #[cfg(unix)]
         {
@@ -45,7 +45,7 @@ impl Identity {
 impl DbFile {
     /// The file that is there now.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
-        let identity = Identity::of(&path)?;
+        let identity = Identity::from_path(&path)?;
         Ok(Self { path, identity })
     }
 
@@ -56,7 +56,7 @@ impl DbFile {
 
     /// Fails if another file is there now, or none.
     pub(super) fn check(&self) -> io::Result<()> {
-        match Identity::of(&self.path) {
+        match Identity::from_path(&self.path) {
             Ok(found) if found == self.identity => Ok(()),
             Ok(_) => Err(io::Error::other("another file has taken the database's place")),
             Err(error) => Err(io::Error::new(

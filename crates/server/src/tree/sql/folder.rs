@@ -49,7 +49,7 @@ impl Marker {
 
 impl Files {
     /// The files of a folder. It is made if it does not exist, and becomes private to its owner.
-    pub(super) fn of(folder: &Path) -> Result<Self, OpenError> {
+    pub(super) fn new(folder: &Path) -> Result<Self, OpenError> {
         disk::make_private_folder(folder).map_err(failed("cannot make the folder", folder))?;
         let folder = folder.canonicalize().map_err(failed("cannot find the folder", folder))?;
         disk::make_private(&folder).map_err(failed("cannot make private", &folder))?;

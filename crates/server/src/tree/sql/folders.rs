@@ -1,9 +1,7 @@
 //! What a change means for the folders above, and for what is below.
 
-use sqlx::Row;
-
 use super::{
-    super::{DriveNo, ItemNo, Result, TreeError},
+    super::{DriveKey, ItemKey, Result, TreeError},
     items::now,
     writer::Tx,
 };
@@ -22,8 +20,8 @@ const TOUCH: &str = "UPDATE item SET size = size + $3, content_version = content
 /// See [`TOUCH`].
 pub(super) async fn touch(
     tx: &mut Tx,
-    drive: DriveNo,
-    folder: ItemNo,
+    drive: DriveKey,
+    folder: ItemKey,
     bytes: i64,
     children: i64,
 ) -> Result<()> {
@@ -41,11 +39,11 @@ pub(super) async fn touch(
 /// Takes numbers of a drive: the first of `feeds` numbers of its feed, and of `items` items.
 pub(super) async fn take_numbers(
     tx: &mut Tx,
-    drive: DriveNo,
+    drive: DriveKey,
     feeds: i64,
     items: i64,
-) -> Result<(i64, ItemNo)> {
-    let row = sqlx::query(
+) -> Result<(i64, ItemKey)> {
+    let (feed, next): (i64, ItemKey) = sqlx::query_as(
         "UPDATE drive SET feed = feed + $2, next_item = next_item + $3 WHERE no = $1 \
          RETURNING feed, next_item",
     )
@@ -55,20 +53,20 @@ pub(super) async fn take_numbers(
     .fetch_optional(tx.sql())
     .await?
     .ok_or(TreeError::NotFound)?;
-    Ok((row.try_get::<i64, _>(0)? - feeds + 1, row.try_get::<i64, _>(1)? - items))
+    Ok((feed - feeds + 1, ItemKey(next.0 - items)))
 }
 
 /// The next number of a drive's feed.
-pub(super) async fn next_feed(tx: &mut Tx, drive: DriveNo) -> Result<i64> {
+pub(super) async fn next_feed(tx: &mut Tx, drive: DriveKey) -> Result<i64> {
     Ok(take_numbers(tx, drive, 1, 0).await?.0)
 }
 
 /// Whether `item` is `folder` or a folder above it, by any edge.
 pub(super) async fn is_above(
     tx: &mut Tx,
-    drive: DriveNo,
-    item: ItemNo,
-    folder: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
+    folder: ItemKey,
 ) -> Result<bool> {
     let found: i64 = sqlx::query_scalar(
         "WITH RECURSIVE up(no) AS (SELECT CAST($2 AS BIGINT) UNION \

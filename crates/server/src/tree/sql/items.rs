@@ -5,12 +5,12 @@ use sqlx::AnyConnection;
 
 use super::{
     super::{
-        Content, DriveNo, Expect, ItemNo, NewItem, Node, NodeKind, OnConflict, Result, State,
-        TreeError, Written,
+        Content, DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, Result,
+        State, TreeError, Written,
     },
     contents::{self, Bytes},
     folders::{next_feed, take_numbers, touch},
-    names::{self, Spot, folded},
+    names::{self, NameSlot, folded},
     read,
     row::{kind_code, media_type, signed, text_of_facets},
     writer::Tx,
@@ -18,8 +18,8 @@ use super::{
 
 /// Where a new item goes.
 pub(super) struct To {
-    pub drive: DriveNo,
-    pub folder: ItemNo,
+    pub drive: DriveKey,
+    pub folder: ItemKey,
     pub name: String,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn kept(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
-impl Expect {
+impl Precondition {
     /// Refuses a node at another version.
     pub(super) fn check(self, node: &Node) -> Result<()> {
         let holds = match self {
@@ -61,10 +61,10 @@ pub(super) async fn make(
 /// Returns the last of several folders, each in the one before. Those that are missing are made.
 pub(super) async fn innermost(
     tx: &mut Tx,
-    drive: DriveNo,
-    mut folder: ItemNo,
+    drive: DriveKey,
+    mut folder: ItemKey,
     names: Vec<String>,
-) -> Result<ItemNo> {
+) -> Result<ItemKey> {
     for name in names {
         let to = To { drive, folder, name };
         let new = NewItem::default();
@@ -84,8 +84,8 @@ async fn make_in(
     if kind == NodeKind::File {
         return Err(TreeError::Storage("a file is made with its bytes".into()));
     }
-    let spot = names::spot(tx, to.drive, to.folder, &to.name).await?;
-    if let Some((occupant, there)) = spot.occupant {
+    let slot = names::slot(tx, to.drive, to.folder, &to.name).await?;
+    if let Some((occupant, there)) = slot.occupant {
         match on_conflict {
             OnConflict::Replace if there == kind => {
                 let node = read::node(tx.sql(), to.drive, occupant).await?;
@@ -108,15 +108,15 @@ pub(super) async fn put(
     bytes: Bytes,
     mut new: NewItem,
     on_conflict: OnConflict,
-    expect: Expect,
+    precondition: Precondition,
 ) -> Result<Written> {
     names::check(&to.name)?;
     to.folder = innermost(tx, to.drive, to.folder, std::mem::take(&mut new.folders)).await?;
-    let spot = names::spot(tx, to.drive, to.folder, &to.name).await?;
-    if let Some((occupant, there)) = spot.occupant {
+    let slot = names::slot(tx, to.drive, to.folder, &to.name).await?;
+    if let Some((occupant, there)) = slot.occupant {
         match on_conflict {
             OnConflict::Replace if there == NodeKind::File => {
-                let node = overwrite(tx, to.drive, occupant, bytes, new, expect).await?;
+                let node = overwrite(tx, to.drive, occupant, bytes, new, precondition).await?;
                 return Ok(Written { node, created: false });
             }
             OnConflict::Replace => return Err(TreeError::NotAFile(occupant)),
@@ -126,7 +126,7 @@ pub(super) async fn put(
             }
         }
     }
-    spot.admit(signed(bytes.size()))?;
+    slot.admit(signed(bytes.size()))?;
     let content = bytes.insert(tx).await?;
     let node = add(tx, to, NodeKind::File, Some(content), new).await?;
     Ok(Written { node, created: true })
@@ -210,9 +210,9 @@ pub(super) async fn insert(sql: &mut AnyConnection, node: &Node) -> Result<()> {
 /// Puts an item's name into a folder where it is free.
 pub(super) async fn add_edge(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    item: ItemNo,
-    folder: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
+    folder: ItemKey,
     name: &str,
 ) -> Result<()> {
     insert_edge(sql, drive, item, folder, name, 0).await
@@ -221,9 +221,9 @@ pub(super) async fn add_edge(
 /// The same with an edge's `twin`, which is not 0 where another item has the name already.
 pub(super) async fn insert_edge(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    item: ItemNo,
-    folder: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
+    folder: ItemKey,
     name: &str,
     twin: i64,
 ) -> Result<()> {
@@ -247,27 +247,32 @@ pub(super) async fn insert_edge(
 /// See [`Tree::overwrite`](super::super::Tree::overwrite).
 pub(super) async fn overwrite(
     tx: &mut Tx,
-    drive: DriveNo,
-    item: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
     bytes: Bytes,
     new: NewItem,
-    expect: Expect,
+    precondition: Precondition,
 ) -> Result<Node> {
     let old = read::node(tx.sql(), drive, item).await?;
-    admit_over(tx, &old, bytes.size(), expect).await?;
+    admit_over(tx, &old, bytes.size(), precondition).await?;
     let content = bytes.insert(tx).await?;
     replace(tx, old, content, new).await
 }
 
 /// Whether a file may get so many bytes instead of its own.
-pub(super) async fn admit_over(tx: &mut Tx, old: &Node, size: u64, expect: Expect) -> Result<()> {
+pub(super) async fn admit_over(
+    tx: &mut Tx,
+    old: &Node,
+    size: u64,
+    precondition: Precondition,
+) -> Result<()> {
     if old.kind != NodeKind::File {
         return Err(TreeError::NotAFile(old.no));
     }
-    expect.check(old)?;
+    precondition.check(old)?;
     let info = read::drive(tx.sql(), old.drive).await?;
-    let spot = Spot { occupant: None, quota: signed(info.quota), used: signed(info.used) };
-    spot.admit(signed(size) - signed(old.size))
+    let slot = NameSlot { occupant: None, quota: signed(info.quota), used: signed(info.used) };
+    slot.admit(signed(size) - signed(old.size))
 }
 
 /// Gives a file another content, which is counted already.

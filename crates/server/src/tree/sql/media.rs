@@ -10,7 +10,7 @@ use super::{
     contents,
     db::Db,
     failure::storage,
-    intake::{Place, TakenIn},
+    ingest::{Ingested, Place},
 };
 use crate::{
     blobs::Blobs,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What bytes that have just been taken in say of themselves.
-pub(super) async fn of_taken(blobs: &Arc<Blobs>, taken: &TakenIn) -> Option<Arc<Media>> {
+pub(super) async fn of_taken(blobs: &Arc<Blobs>, taken: &Ingested) -> Option<Arc<Media>> {
     if !media::is_worth_a_look(&taken.head) {
         return None;
     }

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use sqlx::AnyConnection;
 
 use super::{
-    super::{DriveNo, ItemNo, Moves, Result},
+    super::{DriveKey, ItemKey, Moves, Result},
     items::now,
     writer::Tx,
 };
@@ -35,10 +35,10 @@ const ARRIVED: &str = "SELECT DISTINCT item FROM moved \
 /// Notes that an item is in other folders from a feed number on.
 pub(super) async fn note(
     tx: &mut Tx,
-    drive: DriveNo,
-    item: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
     feed: i64,
-    [from, to]: [&[ItemNo]; 2],
+    [from, to]: [&[ItemKey]; 2],
 ) -> Result<()> {
     if from == to {
         return Ok(());
@@ -68,10 +68,10 @@ pub(super) async fn note(
     Ok(())
 }
 
-async fn above(tx: &mut Tx, drive: DriveNo, folders: &[ItemNo]) -> Result<BTreeSet<ItemNo>> {
+async fn above(tx: &mut Tx, drive: DriveKey, folders: &[ItemKey]) -> Result<BTreeSet<ItemKey>> {
     let mut above = BTreeSet::new();
     for folder in folders {
-        let found: Vec<ItemNo> =
+        let found: Vec<ItemKey> =
             sqlx::query_scalar(ABOVE).bind(drive).bind(*folder).fetch_all(tx.sql()).await?;
         above.extend(found);
     }
@@ -79,16 +79,16 @@ async fn above(tx: &mut Tx, drive: DriveNo, folders: &[ItemNo]) -> Result<BTreeS
 }
 
 /// See [`Tree::moves`](super::super::Tree::moves).
-pub(super) async fn of(
+pub(super) async fn of_folder(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    folder: ItemNo,
+    drive: DriveKey,
+    folder: ItemKey,
     after: i64,
 ) -> Result<Moves> {
-    let mut found: [HashSet<ItemNo>; 2] = Default::default();
+    let mut found: [HashSet<ItemKey>; 2] = Default::default();
     for (text, found) in [LEFT, ARRIVED].into_iter().zip(&mut found) {
         let query = sqlx::query_scalar(text).bind(drive).bind(folder).bind(after);
-        let items: Vec<ItemNo> = query.fetch_all(&mut *sql).await?;
+        let items: Vec<ItemKey> = query.fetch_all(&mut *sql).await?;
         found.extend(items);
     }
     let [left, arrived] = found;

@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row;
-
 use super::{
-    super::{DriveNo, ItemNo, NameFolding, Node, NodeKind, Result, State, TreeError},
+    super::{DriveKey, ItemKey, NameFolding, Node, NodeKind, Result, State, TreeError},
     row,
     writer::Tx,
 };
@@ -31,17 +29,17 @@ pub(super) fn folds(name: &str) -> (String, String) {
 }
 
 /// Returns how a drive folds names.
-async fn folding(tx: &mut Tx, drive: DriveNo) -> Result<NameFolding> {
+async fn folding(tx: &mut Tx, drive: DriveKey) -> Result<NameFolding> {
     let code: Option<i64> =
         sqlx::query_scalar("SELECT CAST(folding AS BIGINT) FROM drive WHERE no = $1")
             .bind(drive)
             .fetch_optional(tx.sql())
             .await?;
-    row::folding(code.ok_or(TreeError::NotFound)?)
+    Ok(row::folding(code.ok_or(TreeError::NotFound)?)?)
 }
 
 /// Whether two names are the same name in a drive.
-pub(super) async fn is_same(tx: &mut Tx, drive: DriveNo, one: &str, other: &str) -> Result<bool> {
+pub(super) async fn is_same(tx: &mut Tx, drive: DriveKey, one: &str, other: &str) -> Result<bool> {
     if one == other {
         return Ok(true);
     }
@@ -50,9 +48,9 @@ pub(super) async fn is_same(tx: &mut Tx, drive: DriveNo, one: &str, other: &str)
 }
 
 /// What has to be known of a folder before something is put into it.
-pub(super) struct Spot {
+pub(super) struct NameSlot {
     /// Who has the name already.
-    pub occupant: Option<(ItemNo, NodeKind)>,
+    pub occupant: Option<(ItemKey, NodeKind)>,
     /// What the drive may hold, and holds.
     pub quota: i64,
     pub used: i64,
@@ -72,11 +70,17 @@ pub(super) fn check(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The spot of a name in a live folder.
-pub(super) async fn spot(tx: &mut Tx, drive: DriveNo, folder: ItemNo, name: &str) -> Result<Spot> {
+/// The slot of a name in a live folder.
+pub(super) async fn slot(
+    tx: &mut Tx,
+    drive: DriveKey,
+    folder: ItemKey,
+    name: &str,
+) -> Result<NameSlot> {
     let (consumer, sharepoint) = folds(name);
-    let row = sqlx::query(concat!(
-        "SELECT p.kind, p.state, d.quota, r.size, o.no, o.kind \
+    type Found = (i64, i64, i64, i64, Option<ItemKey>, Option<i64>);
+    let found: Option<Found> = sqlx::query_as(concat!(
+        "SELECT p.kind, p.state, d.quota, r.size, o.no, o.kind AS its_kind \
          FROM item p JOIN drive d ON d.no = p.drive JOIN item r ON r.drive = p.drive AND r.no = 100 \
          LEFT JOIN edge e ON e.drive = p.drive AND e.parent = p.no AND e.folded = ",
         folded!("$3", "$4"),
@@ -88,22 +92,22 @@ pub(super) async fn spot(tx: &mut Tx, drive: DriveNo, folder: ItemNo, name: &str
     .bind(consumer)
     .bind(sharepoint)
     .fetch_optional(tx.sql())
-    .await?
-    .ok_or(TreeError::NotFound)?;
-    if row::state(row.try_get(1)?)? != State::Live {
+    .await?;
+    let (kind, state, quota, used, occupant, its_kind) = found.ok_or(TreeError::NotFound)?;
+    if row::state(state)? != State::Live {
         return Err(TreeError::NotFound);
     }
-    if row::kind(row.try_get(0)?)? != NodeKind::Folder {
+    if row::kind(kind)? != NodeKind::Folder {
         return Err(TreeError::NotAFolder(folder));
     }
-    let occupant = match (row.try_get::<Option<i64>, _>(4)?, row.try_get::<Option<i64>, _>(5)?) {
+    let occupant = match (occupant, its_kind) {
         (Some(no), Some(kind)) => Some((no, row::kind(kind)?)),
         _ => None,
     };
-    Ok(Spot { occupant, quota: row.try_get(2)?, used: row.try_get(3)? })
+    Ok(NameSlot { occupant, quota, used })
 }
 
-impl Spot {
+impl NameSlot {
     /// Refuses so many bytes more if the drive cannot hold them.
     pub(super) fn admit(&self, bytes: i64) -> Result<()> {
         if bytes > 0 && self.used.saturating_add(bytes) > self.quota {
@@ -116,8 +120,8 @@ impl Spot {
 /// `name 1.ext`, `name 2.ext`, …: the first that is free in every one of the folders.
 pub(super) async fn free(
     tx: &mut Tx,
-    drive: DriveNo,
-    folders: &[ItemNo],
+    drive: DriveKey,
+    folders: &[ItemKey],
     name: &str,
     kind: NodeKind,
 ) -> Result<String> {
@@ -168,7 +172,7 @@ pub(super) async fn is_outranked(tx: &mut Tx, node: &Node) -> Result<bool> {
 }
 
 /// Puts an item's name into a folder that is in the recycle bin, unless it is taken there.
-pub(super) async fn keep_unseen_edge(tx: &mut Tx, node: &Node, folder: ItemNo) -> Result<bool> {
+pub(super) async fn keep_unseen_edge(tx: &mut Tx, node: &Node, folder: ItemKey) -> Result<bool> {
     let (consumer, sharepoint) = folds(&node.name);
     let kept = sqlx::query(concat!(
         "INSERT INTO edge (drive, item, parent, folded, twin, live) \

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::{
     super::{NameFolding, Result},
-    SqlTree,
+    Tree,
     db::{Db, connect},
     failure::is_for_want_of_room,
     file::DbFile,
@@ -24,11 +24,11 @@ use super::{
     room::Room,
     schema::{Begin, Prepared, prepare},
     session,
-    veil::Veil,
+    visibility_delay::VisibilityDelay,
     writer::BEGIN,
 };
 use crate::{
-    blobs::{Blobs, Numbers},
+    blobs::{Blobs, IdAllocator},
     disk::{Durability, FolderSync},
 };
 
@@ -37,7 +37,7 @@ use crate::{
 pub const DEFAULT_QUOTA: u64 = 1 << 40;
 
 /// Blobs that are looked up at a time when orphans are looked for.
-const LOT: usize = 64;
+const GROUP: usize = 64;
 
 /// Where a tree is kept, and how.
 #[derive(Clone, Debug)]
@@ -217,7 +217,7 @@ pub(super) struct Home {
     pub(super) foreign: Option<&'static str>,
 }
 
-impl SqlTree {
+impl Tree {
     /// Opens a tree. Needs a Tokio runtime, and works in it until it is closed or dropped.
     ///
     /// What a crash left (bytes that no item names, upload sessions that have expired) is removed
@@ -234,11 +234,11 @@ impl SqlTree {
             let (connection, Prepared::Run(begun)) = begun else {
                 unreachable!("a new database is neither of a later version nor lost")
             };
-            let blobs = Blobs::memory(Arc::new(Numbers::new(begun.run)))?;
+            let blobs = Blobs::memory(Arc::new(IdAllocator::new(begun.run)))?;
             let db = Db::in_memory(connection, blobs.clone());
             return Ok(Self::on(Arc::new(db), blobs, Reserve::none(), &options, None));
         };
-        let files = Files::of(folder)?;
+        let files = Files::new(folder)?;
         let lock = files.lock()?;
         files.tighten()?;
         // Before anything else is written, so that there is room to start.
@@ -246,7 +246,7 @@ impl SqlTree {
         files.sign()?;
         let (connection, run, vouching) = open_database(&files, &options).await?;
         let sync = options.folder_sync();
-        let blobs = Blobs::folder(&files.blobs, Arc::new(Numbers::new(run)), sync.clone())?;
+        let blobs = Blobs::folder(&files.blobs, Arc::new(IdAllocator::new(run)), sync.clone())?;
         let file =
             DbFile::new(files.database.clone()).map_err(failed("cannot find", &files.database))?;
         // A connection that reads makes no new database in the place of one that was removed.
@@ -272,7 +272,7 @@ impl SqlTree {
         options: &TreeOptions,
         home: Option<Home>,
     ) -> Self {
-        let (hashing, veil) = (session::hashing(), Veil::default());
+        let (hashing, visibility) = (session::hashing(), VisibilityDelay::default());
         let (reserve, background) = (Arc::new(reserve), Mutex::new(JoinSet::new()));
         let folder = home.as_ref().map(|home| home.files.folder.clone());
         let room = Room::new(folder, db.clone(), blobs.clone(), reserve.clone());
@@ -287,7 +287,7 @@ impl SqlTree {
             keeps_deleted,
             folding,
             hashing,
-            veil,
+            visibility,
             background,
         }
     }
@@ -396,7 +396,7 @@ async fn begin_run(
     // Otherwise everything stays as it is.
     match prepared {
         Prepared::Run(_) => {
-            refold(&mut transaction, |account| folding.of(account)).await?;
+            refold(&mut transaction, |account| folding.for_account(account)).await?;
             transaction.commit().await?;
         }
         Prepared::Newer { .. } | Prepared::Empty => transaction.rollback().await?,
@@ -447,26 +447,26 @@ fn in_database(file: Option<&Path>) -> impl FnOnce(sqlx::Error) -> OpenError {
 /// process, which has the folder to itself, names only those of its own run.
 async fn remove_orphans(db: &Db, blobs: &Blobs) -> Result<()> {
     let text = lookup();
-    let lots = blobs.of_earlier_runs(LOT).await.map_err(super::failure::storage)?;
-    let mut lots = std::pin::pin!(lots);
-    while let Some(lot) = lots.try_next().await.map_err(super::failure::storage)? {
+    let groups = blobs.of_earlier_runs(GROUP).await.map_err(super::failure::storage)?;
+    let mut groups = std::pin::pin!(groups);
+    while let Some(group) = groups.try_next().await.map_err(super::failure::storage)? {
         let mut query = sqlx::query_scalar::<_, i64>(text.clone());
-        for i in 0..LOT {
-            query = query.bind(lot.get(i).copied().unwrap_or(-1));
+        for i in 0..GROUP {
+            query = query.bind(group.get(i).copied().unwrap_or(-1));
         }
         let named = {
             let mut reader = db.reader().await?;
             query.fetch_all(&mut *reader).await?
         };
-        blobs.remove(lot.into_iter().filter(|blob| !named.contains(blob)));
+        blobs.remove(group.into_iter().filter(|blob| !named.contains(blob)));
     }
     Ok(())
 }
 
-/// Which of [`LOT`] blobs are named.
+/// Which of [`GROUP`] blobs are named.
 fn lookup() -> SqlStr {
     let mut text = String::from("SELECT blob FROM segment WHERE blob IN (");
-    for i in 1..=LOT {
+    for i in 1..=GROUP {
         let _ = write!(text, "{}${i}", if i == 1 { "" } else { ", " });
     }
     text.push(')');

@@ -5,11 +5,11 @@ use sqlx::AnyConnection;
 
 use super::{
     super::{
-        DriveInfo, DriveNo, ItemNo, Listing, ListingKey, Node, NodeKind, Order, ROOT, Result,
+        DriveInfo, DriveKey, ItemKey, Listing, ListingKey, Node, NodeKind, Order, ROOT, Result,
         State, TreeError,
     },
     names::{folded, folds},
-    row::{self, select_nodes, signed},
+    row::{RankedNode, select_nodes, signed},
 };
 
 /// Names that [`WALK`] goes down at a time.
@@ -18,7 +18,7 @@ const STEPS: usize = 8;
 macro_rules! select_drive {
     ($column:literal) => {
         concat!(
-            "SELECT d.no, d.name, d.cid, d.quota, r.size, d.feed, d.created FROM drive d \
+            "SELECT d.no, d.name, d.cid, d.quota, r.size AS used, d.feed, d.created FROM drive d \
              JOIN item r ON r.drive = d.no AND r.no = 100 WHERE d.",
             $column,
             " = $1"
@@ -129,50 +129,42 @@ const BELOW: &str = concat!(
 const CHANGES: &str =
     select_nodes!("item i", "WHERE i.drive = $1 AND i.feed > $2 ORDER BY i.feed LIMIT $3");
 
-type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
-
-async fn one(sql: &mut AnyConnection, query: Query) -> Result<Option<Node>> {
-    query.fetch_optional(sql).await?.as_ref().map(row::node).transpose()
-}
-
-async fn all(sql: &mut AnyConnection, query: Query) -> Result<Vec<Node>> {
-    let mut rows = query.fetch(sql);
-    let mut nodes = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        nodes.push(row::node(&row)?);
-    }
-    Ok(nodes)
-}
+/// A query for rows of [`select_nodes`].
+type Query<T = Node> = sqlx::query::QueryAs<'static, sqlx::Any, T, sqlx::any::AnyArguments>;
 
 /// The drive of that name, if there is one.
 pub(super) async fn drive_named(sql: &mut AnyConnection, name: &str) -> Result<Option<DriveInfo>> {
-    let row = sqlx::query(select_drive!("name")).bind(name).fetch_optional(sql).await?;
-    row.as_ref().map(row::drive).transpose()
+    Ok(sqlx::query_as(select_drive!("name")).bind(name).fetch_optional(sql).await?)
 }
 
 /// The drive of that number.
-pub(super) async fn drive(sql: &mut AnyConnection, drive: DriveNo) -> Result<DriveInfo> {
-    let row = sqlx::query(select_drive!("no")).bind(drive).fetch_optional(sql).await?;
-    row::drive(row.as_ref().ok_or(TreeError::NotFound)?)
+pub(super) async fn drive(sql: &mut AnyConnection, drive: DriveKey) -> Result<DriveInfo> {
+    let found = sqlx::query_as(select_drive!("no")).bind(drive).fetch_optional(sql).await?;
+    found.ok_or(TreeError::NotFound)
 }
 
 /// An item in whatever state.
 pub(super) async fn any_node(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    item: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
 ) -> Result<Node> {
-    one(sql, sqlx::query(NODE).bind(drive).bind(item)).await?.ok_or(TreeError::NotFound)
+    let found = sqlx::query_as(NODE).bind(drive).bind(item).fetch_optional(sql).await?;
+    found.ok_or(TreeError::NotFound)
 }
 
 /// A live item.
-pub(super) async fn node(sql: &mut AnyConnection, drive: DriveNo, item: ItemNo) -> Result<Node> {
+pub(super) async fn node(sql: &mut AnyConnection, drive: DriveKey, item: ItemKey) -> Result<Node> {
     let node = any_node(sql, drive, item).await?;
     if node.state == State::Live { Ok(node) } else { Err(TreeError::NotFound) }
 }
 
 /// A live folder.
-pub(super) async fn folder(sql: &mut AnyConnection, drive: DriveNo, item: ItemNo) -> Result<Node> {
+pub(super) async fn folder(
+    sql: &mut AnyConnection,
+    drive: DriveKey,
+    item: ItemKey,
+) -> Result<Node> {
     let node = node(sql, drive, item).await?;
     if node.kind == NodeKind::Folder { Ok(node) } else { Err(TreeError::NotAFolder(item)) }
 }
@@ -180,20 +172,20 @@ pub(super) async fn folder(sql: &mut AnyConnection, drive: DriveNo, item: ItemNo
 /// See [`Tree::child`](super::super::Tree::child).
 pub(super) async fn child(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    parent: ItemNo,
+    drive: DriveKey,
+    parent: ItemKey,
     name: &str,
 ) -> Result<Node> {
     let (consumer, sharepoint) = folds(name);
-    let query = sqlx::query(CHILD).bind(drive).bind(parent).bind(consumer).bind(sharepoint);
-    one(sql, query).await?.ok_or(TreeError::NotFound)
+    let query = sqlx::query_as(CHILD).bind(drive).bind(parent).bind(consumer).bind(sharepoint);
+    query.fetch_optional(sql).await?.ok_or(TreeError::NotFound)
 }
 
 /// See [`Tree::walk`](super::super::Tree::walk). One query goes down [`STEPS`] names.
 pub(super) async fn walk(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    anchor: ItemNo,
+    drive: DriveKey,
+    anchor: ItemKey,
     names: &[&str],
 ) -> Result<Vec<Node>> {
     let mut found = walk_on(sql, drive, anchor, names).await?;
@@ -216,11 +208,11 @@ pub(super) async fn walk(
 
 async fn walk_on(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    anchor: ItemNo,
+    drive: DriveKey,
+    anchor: ItemKey,
     names: &[&str],
 ) -> Result<Vec<Node>> {
-    let mut query = sqlx::query(WALK).bind(drive).bind(anchor);
+    let mut query: Query = sqlx::query_as(WALK).bind(drive).bind(anchor);
     let folds: Vec<_> = (0..STEPS).map(|step| names.get(step).map(|name| folds(name))).collect();
     for folded in &folds {
         query = query.bind(folded.as_ref().map(|(consumer, _)| consumer.clone()));
@@ -228,14 +220,14 @@ async fn walk_on(
     for folded in folds {
         query = query.bind(folded.map(|(_, sharepoint)| sharepoint));
     }
-    all(sql, query).await
+    Ok(query.fetch_all(sql).await?)
 }
 
 /// See [`Tree::path`](super::super::Tree::path); of an item that is gone, where it was.
 pub(super) async fn path(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    item: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
 ) -> Result<Vec<String>> {
     let names: Vec<String> = sqlx::query_scalar(PATH).bind(drive).bind(item).fetch_all(sql).await?;
     // The first is the root's, which has no name.
@@ -249,10 +241,10 @@ pub(super) async fn path(
 /// See [`Tree::lineage`](super::super::Tree::lineage).
 pub(super) async fn lineage(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    item: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
 ) -> Result<Vec<Node>> {
-    let nodes = all(sql, sqlx::query(LINEAGE).bind(drive).bind(item)).await?;
+    let nodes: Vec<Node> = sqlx::query_as(LINEAGE).bind(drive).bind(item).fetch_all(sql).await?;
     if nodes.is_empty() { Err(TreeError::NotFound) } else { Ok(nodes) }
 }
 
@@ -311,14 +303,14 @@ fn bind_place(query: Query, order: Order, after: Option<ListingKey>) -> Query {
 /// See [`Tree::children`](super::super::Tree::children).
 pub(super) async fn children(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    parent: ItemNo,
+    drive: DriveKey,
+    parent: ItemKey,
     which: Listing,
 ) -> Result<Vec<Node>> {
     let text = children_in_order(which.order, which.descending);
     let (limit, offset) = limits(&which);
-    let query = sqlx::query(text).bind(drive).bind(parent).bind(limit).bind(offset);
-    let nodes = all(&mut *sql, bind_place(query, which.order, which.after)).await?;
+    let query = sqlx::query_as(text).bind(drive).bind(parent).bind(limit).bind(offset);
+    let nodes = bind_place(query, which.order, which.after).fetch_all(&mut *sql).await?;
     if nodes.is_empty() {
         folder(sql, drive, parent).await?;
     }
@@ -328,7 +320,7 @@ pub(super) async fn children(
 /// See [`Tree::trashed`](super::super::Tree::trashed).
 pub(super) async fn trashed(
     sql: &mut AnyConnection,
-    drive: DriveNo,
+    drive: DriveKey,
     which: Listing,
 ) -> Result<Vec<Node>> {
     // In the bin an item does not change: its feed number says when it came there.
@@ -338,21 +330,22 @@ pub(super) async fn trashed(
         select_trashed!("i.feed < $5", "i.feed DESC")
     };
     let (limit, offset) = limits(&which);
-    let query = sqlx::query(text).bind(drive).bind(limit).bind(offset);
+    let query: Query = sqlx::query_as(text).bind(drive).bind(limit).bind(offset);
     let query = query.bind(i64::from(which.after.is_some()));
-    all(sql, query.bind(which.after.map_or(0, |key| key.number))).await
+    Ok(query.bind(which.after.map_or(0, |key| key.number)).fetch_all(sql).await?)
 }
 
 /// See [`Tree::below`](super::super::Tree::below).
 pub(super) async fn below(
     sql: &mut AnyConnection,
-    drive: DriveNo,
-    top: ItemNo,
+    drive: DriveKey,
+    top: ItemKey,
     after: i64,
     limit: u64,
 ) -> Result<(Vec<Node>, Option<i64>)> {
     let text = if top == ROOT { BELOW_ROOT } else { BELOW };
-    let mut query = sqlx::query(text).bind(drive).bind(after).bind(signed(limit.saturating_add(1)));
+    let mut query: Query<RankedNode> =
+        sqlx::query_as(text).bind(drive).bind(after).bind(signed(limit.saturating_add(1)));
     if top != ROOT {
         query = query.bind(top);
     }
@@ -361,8 +354,8 @@ pub(super) async fn below(
     while let Some(row) = rows.try_next().await? {
         more = nodes.len() as u64 == limit;
         if !more {
-            last = row::rank(&row)?;
-            nodes.push(row::node(&row)?);
+            last = row.rank;
+            nodes.push(row.node);
         }
     }
     drop(rows);
@@ -375,9 +368,10 @@ pub(super) async fn below(
 /// See [`Tree::changes`](super::super::Tree::changes).
 pub(super) async fn changes(
     sql: &mut AnyConnection,
-    drive: DriveNo,
+    drive: DriveKey,
     after: i64,
     limit: u64,
 ) -> Result<Vec<Node>> {
-    all(sql, sqlx::query(CHANGES).bind(drive).bind(after).bind(signed(limit))).await
+    let query = sqlx::query_as(CHANGES).bind(drive).bind(after).bind(signed(limit));
+    Ok(query.fetch_all(sql).await?)
 }

@@ -6,9 +6,9 @@
 //! the oldest.
 
 use futures::TryStreamExt;
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, FromRow, Row, any::AnyRow};
 
-use super::super::{DriveNo, NameConflict, NameFolding, Result};
+use super::super::{DriveKey, ItemKey, NameConflict, NameFolding, Result};
 
 /// Conflicts that are logged one by one when a tree is opened.
 const LOGGED: usize = 20;
@@ -24,7 +24,7 @@ pub(super) struct Folding {
 
 impl Folding {
     /// Returns the folding of an account, given its name.
-    pub(super) fn of(self, account: &str) -> NameFolding {
+    pub(super) fn for_account(self, account: &str) -> NameFolding {
         (self.of_account)(account).unwrap_or(self.default)
     }
 }
@@ -39,7 +39,8 @@ impl Default for Folding {
 macro_rules! select_conflicts {
     ($where:literal) => {
         concat!(
-            "SELECT e.drive, d.name, e.parent, e.item, i.name, o.no, o.name FROM ( \
+            "SELECT e.drive, d.name AS account, e.parent AS folder, e.item, i.name, \
+             o.no AS older, o.name AS older_name FROM ( \
              SELECT DISTINCT t.drive, t.parent, t.folded FROM edge t \
              WHERE t.twin <> 0 AND t.live = 1) g \
              CROSS JOIN edge e CROSS JOIN item i CROSS JOIN item o CROSS JOIN drive d \
@@ -60,7 +61,7 @@ pub(super) async fn refold(
     sql: &mut AnyConnection,
     wanted: impl Fn(&str) -> NameFolding,
 ) -> sqlx::Result<()> {
-    let drives: Vec<(i64, String, i64)> =
+    let drives: Vec<(DriveKey, String, i64)> =
         sqlx::query_as("SELECT no, name, CAST(folding AS BIGINT) FROM drive ORDER BY no")
             .fetch_all(&mut *sql)
             .await?;
@@ -75,18 +76,18 @@ pub(super) async fn refold(
             .bind(folding.code())
             .execute(&mut *sql)
             .await?;
-        let rows = sqlx::query(select_conflicts!("AND e.drive = $1"))
+        let conflicts: Vec<NameConflict> = sqlx::query_as(select_conflicts!("AND e.drive = $1"))
             .bind(drive)
             .fetch_all(&mut *sql)
             .await?;
-        log(&account, &rows.iter().filter_map(|row| conflict(row).ok()).collect::<Vec<_>>());
+        log(&account, &conflicts);
     }
     Ok(())
 }
 
 async fn fold_again(
     sql: &mut AnyConnection,
-    drive: DriveNo,
+    drive: DriveKey,
     folding: NameFolding,
 ) -> sqlx::Result<()> {
     for (item, parent, folded) in folded_otherwise(sql, drive, folding).await? {
@@ -116,10 +117,10 @@ async fn fold_again(
 /// none.
 async fn folded_otherwise(
     sql: &mut AnyConnection,
-    drive: DriveNo,
+    drive: DriveKey,
     folding: NameFolding,
-) -> sqlx::Result<Vec<(i64, i64, String)>> {
-    let mut edges = sqlx::query_as::<_, (i64, i64, String, String)>(
+) -> sqlx::Result<Vec<(ItemKey, ItemKey, String)>> {
+    let mut edges = sqlx::query_as::<_, (ItemKey, ItemKey, String, String)>(
         "SELECT e.item, e.parent, i.name, e.folded FROM edge e CROSS JOIN item i \
          WHERE e.drive = $1 AND i.drive = e.drive AND i.no = e.item",
     )
@@ -151,18 +152,19 @@ fn log(account: &str, conflicts: &[NameConflict]) {
 
 /// See [`Tree::name_conflicts`](super::super::Tree::name_conflicts).
 pub(super) async fn conflicts(sql: &mut AnyConnection) -> Result<Vec<NameConflict>> {
-    let rows = sqlx::query(select_conflicts!("")).fetch_all(sql).await?;
-    rows.iter().map(|row| Ok(conflict(row)?)).collect()
+    Ok(sqlx::query_as(select_conflicts!("")).fetch_all(sql).await?)
 }
 
-fn conflict(row: &sqlx::any::AnyRow) -> sqlx::Result<NameConflict> {
-    Ok(NameConflict {
-        drive: row.try_get(0)?,
-        account: row.try_get(1)?,
-        folder: row.try_get(2)?,
-        item: row.try_get(3)?,
-        name: row.try_get(4)?,
-        older: row.try_get(5)?,
-        older_name: row.try_get(6)?,
-    })
+impl FromRow<'_, AnyRow> for NameConflict {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            drive: row.try_get("drive")?,
+            account: row.try_get("account")?,
+            folder: row.try_get("folder")?,
+            item: row.try_get("item")?,
+            name: row.try_get("name")?,
+            older: row.try_get("older")?,
+            older_name: row.try_get("older_name")?,
+        })
+    }
 }

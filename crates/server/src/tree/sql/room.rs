@@ -7,13 +7,13 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sqlx::Row;
+use sqlx::{FromRow, Row, any::AnyRow};
 use tokio::sync::Mutex;
 
 use super::{
-    super::{DriveNo, ItemNo, Result, TreeError},
-    bin,
+    super::{DriveKey, ItemKey, Result, TreeError},
     db::Db,
+    recycle_bin,
     reserve::Reserve,
     row::unsigned,
 };
@@ -47,11 +47,22 @@ pub(super) struct Room {
 
 /// An item in the recycle bin.
 struct Binned {
-    drive: DriveNo,
-    no: ItemNo,
+    drive: DriveKey,
+    no: ItemKey,
     size: u64,
     /// Microseconds since 1970.
     since: i64,
+}
+
+impl FromRow<'_, AnyRow> for Binned {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            drive: row.try_get("drive")?,
+            no: row.try_get("no")?,
+            size: unsigned(row.try_get("size")?),
+            since: row.try_get("modified")?,
+        })
+    }
 }
 
 impl Room {
@@ -106,14 +117,14 @@ impl Room {
                 "SELECT drive, no, size, modified FROM item WHERE state = 1 AND drive <> $1 \
                  ORDER BY modified, drive, feed LIMIT $2",
                 // No drive has that number.
-                0,
+                DriveKey(0),
                 AT_A_TIME,
             )
             .await?;
         for item in &oldest {
             tracing::warn!(
-                drive = item.drive,
-                item = item.no,
+                drive = %item.drive,
+                item = %item.no,
                 "the disk is full: an item leaves the recycle bin for good"
             );
             self.purge(item).await?;
@@ -134,7 +145,7 @@ impl Room {
     }
 
     /// Removes the items of a drive's recycle bin that are beyond its limits; how many.
-    pub(super) async fn apply(&self, drive: DriveNo, limits: BinLimits) -> Result<u64> {
+    pub(super) async fn apply(&self, drive: DriveKey, limits: BinLimits) -> Result<u64> {
         let age = i64::try_from(limits.max_age.as_micros()).unwrap_or(i64::MAX);
         let before = Timestamp::now().as_microsecond().saturating_sub(age);
         let mut size = match limits.max_size {
@@ -169,7 +180,7 @@ impl Room {
     }
 
     /// Bytes in a drive's recycle bin.
-    async fn size(&self, drive: DriveNo) -> Result<u64> {
+    async fn size(&self, drive: DriveKey) -> Result<u64> {
         let mut sql = self.db.reader().await?;
         let size = sqlx::query_scalar(
             "SELECT CAST(COALESCE(sum(size), 0) AS BIGINT) FROM item WHERE drive = $1 AND state = 1",
@@ -177,24 +188,16 @@ impl Room {
         Ok(unsigned(size.bind(drive).fetch_one(&mut *sql).await?))
     }
 
-    async fn binned(&self, text: &'static str, drive: DriveNo, limit: i64) -> Result<Vec<Binned>> {
+    async fn binned(&self, text: &'static str, drive: DriveKey, limit: i64) -> Result<Vec<Binned>> {
         let mut sql = self.db.reader().await?;
-        let rows = sqlx::query(text).bind(drive).bind(limit).fetch_all(&mut *sql).await?;
-        let item = |row: &sqlx::any::AnyRow| {
-            Ok(Binned {
-                drive: row.try_get(0)?,
-                no: row.try_get(1)?,
-                size: unsigned(row.try_get(2)?),
-                since: row.try_get(3)?,
-            })
-        };
-        rows.iter().map(item).collect()
+        let query = sqlx::query_as(text).bind(drive).bind(limit);
+        Ok(query.fetch_all(&mut *sql).await?)
     }
 
     /// Removes an item for good, with the room that is kept back if there is no other.
     async fn purge(&self, item: &Binned) -> Result<()> {
         let (drive, no) = (item.drive, item.no);
-        let purge = || self.db.write(move |tx| Box::pin(bin::purge(tx, drive, no)));
+        let purge = || self.db.write(move |tx| Box::pin(recycle_bin::purge(tx, drive, no)));
         let done = match purge().await {
             Err(TreeError::NoRoom(_)) if self.reserve.give() => purge().await,
             done => done,
@@ -208,7 +211,7 @@ impl Room {
 }
 
 /// The names and numbers of all drives.
-pub(super) async fn drives(db: &Db) -> Result<Vec<(DriveNo, String)>> {
+pub(super) async fn drives(db: &Db) -> Result<Vec<(DriveKey, String)>> {
     let mut sql = db.reader().await?;
     Ok(sqlx::query_as("SELECT no, name FROM drive ORDER BY no").fetch_all(&mut *sql).await?)
 }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::{Row, any::AnyRow};
+use sqlx::{FromRow, Row, any::AnyRow, error::BoxDynError};
 
-use super::{
-    super::{Content, DriveInfo, Hashes, NameFolding, Node, NodeKind, OnConflict, Result, State},
-    failure::storage,
+use super::super::{
+    Content, DriveInfo, Hashes, ItemKey, NameFolding, Node, NodeKind, OnConflict, State,
 };
 
 /// A query for nodes: `FROM` some tables, among them `item i`, and what follows.
@@ -35,76 +34,87 @@ macro_rules! select_nodes {
 }
 pub(super) use select_nodes;
 
-/// Which column of [`select_nodes`] is `rank`.
-const RANK: usize = 21;
-
-/// A node of a row of [`select_nodes`].
-pub(super) fn node(row: &AnyRow) -> Result<Node> {
-    let kind = kind(row.try_get(4)?)?;
-    let name: String = row.try_get(2)?;
-    let size = unsigned(row.try_get(6)?);
-    let given: Option<String> = row.try_get(8)?;
-    let facets: Option<String> = row.try_get(18)?;
-    Ok(Node {
-        drive: row.try_get(0)?,
-        no: row.try_get(1)?,
-        parents: parents(row.try_get(3)?, row.try_get(22)?)?,
-        kind,
-        state: state(row.try_get(5)?)?,
-        content: content(row, size)?,
-        size,
-        children: unsigned(row.try_get(7)?),
-        media_type: media_type(given, kind, &name),
-        name,
-        description: row.try_get(9)?,
-        created: time(row.try_get(10)?)?,
-        modified: time(row.try_get(11)?)?,
-        client_created: time(row.try_get(12)?)?,
-        client_modified: time(row.try_get(13)?)?,
-        version: row.try_get(14)?,
-        content_version: row.try_get(15)?,
-        feed: row.try_get(16)?,
-        owner: row.try_get(17)?,
-        facets: match facets {
-            Some(text) => serde_json::from_str(&text).map_err(storage)?,
-            None => serde_json::Map::new(),
-        },
-    })
+impl FromRow<'_, AnyRow> for Node {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        let kind = kind(row.try_get("kind")?)?;
+        let name: String = row.try_get("name")?;
+        let size = unsigned(row.try_get("size")?);
+        let facets: Option<String> = row.try_get("facets")?;
+        Ok(Self {
+            drive: row.try_get("drive")?,
+            no: row.try_get("no")?,
+            parents: parents(row.try_get("parent")?, row.try_get("others")?)?,
+            kind,
+            state: state(row.try_get("state")?)?,
+            content: content(row, size)?,
+            size,
+            children: unsigned(row.try_get("children")?),
+            media_type: media_type(row.try_get("media_type")?, kind, &name),
+            name,
+            description: row.try_get("description")?,
+            created: time(row.try_get("created")?)?,
+            modified: time(row.try_get("modified")?)?,
+            client_created: time(row.try_get("client_created")?)?,
+            client_modified: time(row.try_get("client_modified")?)?,
+            version: row.try_get("version")?,
+            content_version: row.try_get("content_version")?,
+            feed: row.try_get("feed")?,
+            owner: row.try_get("owner")?,
+            facets: match facets {
+                Some(text) => serde_json::from_str(&text).map_err(malformed)?,
+                None => serde_json::Map::new(),
+            },
+        })
+    }
 }
 
-/// The rank of a row of [`select_nodes`].
-pub(super) fn rank(row: &AnyRow) -> Result<i64> {
-    Ok(row.try_get(RANK)?)
+/// A node and its rank.
+pub(super) struct RankedNode {
+    pub node: Node,
+    pub rank: i64,
 }
 
-/// A drive of a row of `no, name, cid, quota, used, feed, created`.
-pub(super) fn drive(row: &AnyRow) -> Result<DriveInfo> {
-    Ok(DriveInfo {
-        no: row.try_get(0)?,
-        name: row.try_get(1)?,
-        cid: row.try_get(2)?,
-        quota: unsigned(row.try_get(3)?),
-        used: unsigned(row.try_get(4)?),
-        feed: row.try_get(5)?,
-        created: time(row.try_get(6)?)?,
-    })
+impl FromRow<'_, AnyRow> for RankedNode {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self { node: Node::from_row(row)?, rank: row.try_get("rank")? })
+    }
 }
 
-fn parents(primary: Option<i64>, others: Option<String>) -> Result<Vec<i64>> {
+impl FromRow<'_, AnyRow> for DriveInfo {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            no: row.try_get("no")?,
+            name: row.try_get("name")?,
+            cid: row.try_get("cid")?,
+            quota: unsigned(row.try_get("quota")?),
+            used: unsigned(row.try_get("used")?),
+            feed: row.try_get("feed")?,
+            created: time(row.try_get("created")?)?,
+        })
+    }
+}
+
+/// The error for a value that the column must not have.
+pub(super) fn malformed(error: impl Into<BoxDynError>) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
+}
+
+fn parents(primary: Option<ItemKey>, others: Option<String>) -> sqlx::Result<Vec<ItemKey>> {
     let mut parents = Vec::from_iter(primary);
     for other in others.iter().flat_map(|others| others.split(',')) {
-        parents.push(other.parse().map_err(storage)?);
+        parents.push(other.parse().map_err(malformed)?);
     }
     Ok(parents)
 }
 
-fn content(row: &AnyRow, size: u64) -> Result<Option<Content>> {
-    let (no, hashes): (Option<i64>, Option<String>) = (row.try_get(19)?, row.try_get(20)?);
+fn content(row: &AnyRow, size: u64) -> sqlx::Result<Option<Content>> {
+    let no: Option<i64> = row.try_get("content")?;
+    let hashes: Option<String> = row.try_get("hashes")?;
     match (no, hashes) {
         (Some(no), Some(text)) => {
-            let facts: Option<String> = row.try_get(23)?;
+            let facts: Option<String> = row.try_get("facts")?;
             let media = facts.map(|facts| serde_json::from_str(&facts)).transpose();
-            let media = media.map_err(storage)?.map(Arc::new);
+            let media = media.map_err(malformed)?.map(Arc::new);
             Ok(Some(Content { no, size, hashes: hashes_of(&text)?, media }))
         }
         _ => Ok(None),
@@ -129,9 +139,9 @@ pub(super) fn text_of(hashes: &Hashes) -> String {
 }
 
 /// The hashes in a text of [`text_of`].
-pub(super) fn hashes_of(text: &str) -> Result<Hashes> {
+pub(super) fn hashes_of(text: &str) -> sqlx::Result<Hashes> {
     let mut all = [0; 88];
-    hex::decode_to_slice(text, &mut all).map_err(storage)?;
+    hex::decode_to_slice(text, &mut all).map_err(malformed)?;
     let mut hashes = Hashes::default();
     let (md5, rest) = all.split_at(16);
     let (sha1, rest) = rest.split_at(20);
@@ -161,8 +171,8 @@ pub(super) fn unsigned(number: i64) -> u64 {
 }
 
 /// A time of the database.
-pub(super) fn time(microseconds: i64) -> Result<Timestamp> {
-    Timestamp::from_microsecond(microseconds).map_err(storage)
+pub(super) fn time(microseconds: i64) -> sqlx::Result<Timestamp> {
+    Timestamp::from_microsecond(microseconds).map_err(malformed)
 }
 
 pub(super) fn kind_code(kind: NodeKind) -> i64 {
@@ -173,30 +183,30 @@ pub(super) fn kind_code(kind: NodeKind) -> i64 {
     }
 }
 
-pub(super) fn kind(code: i64) -> Result<NodeKind> {
+pub(super) fn kind(code: i64) -> sqlx::Result<NodeKind> {
     match code {
         0 => Ok(NodeKind::Folder),
         1 => Ok(NodeKind::File),
         2 => Ok(NodeKind::Notebook),
-        _ => Err(storage(format!("there is no kind {code}"))),
+        _ => Err(malformed(format!("there is no kind {code}"))),
     }
 }
 
-pub(super) fn state(code: i64) -> Result<State> {
+pub(super) fn state(code: i64) -> sqlx::Result<State> {
     match code {
         0 => Ok(State::Live),
         1 => Ok(State::Trashed),
         2 => Ok(State::Hidden),
         3 => Ok(State::Purged),
-        _ => Err(storage(format!("there is no state {code}"))),
+        _ => Err(malformed(format!("there is no state {code}"))),
     }
 }
 
-pub(super) fn folding(code: i64) -> Result<NameFolding> {
+pub(super) fn folding(code: i64) -> sqlx::Result<NameFolding> {
     [NameFolding::Consumer, NameFolding::SharePoint]
         .into_iter()
         .find(|folding| folding.code() == code)
-        .ok_or_else(|| storage(format!("there is no folding {code}")))
+        .ok_or_else(|| malformed(format!("there is no folding {code}")))
 }
 
 pub(super) fn on_conflict_code(on_conflict: OnConflict) -> i64 {
@@ -207,11 +217,11 @@ pub(super) fn on_conflict_code(on_conflict: OnConflict) -> i64 {
     }
 }
 
-pub(super) fn on_conflict(code: i64) -> Result<OnConflict> {
+pub(super) fn on_conflict(code: i64) -> sqlx::Result<OnConflict> {
     match code {
         0 => Ok(OnConflict::Replace),
         1 => Ok(OnConflict::Fail),
         2 => Ok(OnConflict::Rename),
-        _ => Err(storage(format!("there is no behaviour {code}"))),
+        _ => Err(malformed(format!("there is no behaviour {code}"))),
     }
 }

@@ -6,17 +6,17 @@ use std::io;
 use futures::StreamExt;
 use jiff::Timestamp;
 use moka::sync::Cache;
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, FromRow, Row, any::AnyRow};
 use tokio::task;
 
 use super::{
     super::{
-        Bytestream, Content, DriveNo, Expect, Hashes, Landing, NewItem, OnConflict, Result,
-        Session, TreeError, Written, hash::Hasher,
+        Bytestream, CommitTarget, Content, DriveKey, Hashes, NewItem, OnConflict, Precondition,
+        Result, Session, TreeError, Written, hash::Hasher,
     },
-    SqlTree, contents,
+    Tree, contents,
     failure::storage,
-    intake::{Place, TakenIn, take_in},
+    ingest::{Ingested, Place, ingest},
     items::{self, To, now},
     media, names, read,
     row::{self, signed, text_of, unsigned},
@@ -41,38 +41,40 @@ struct Open {
     content: i64,
 }
 
+impl FromRow<'_, AnyRow> for Open {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        let state: String = row.try_get("state")?;
+        let session = Session {
+            id: row.try_get("id")?,
+            drive: row.try_get("drive")?,
+            parent: row.try_get("parent")?,
+            folders: Vec::new(),
+            name: row.try_get("name")?,
+            total: row.try_get::<Option<i64>, _>("total")?.map(unsigned),
+            received: unsigned(row.try_get("received")?),
+            on_conflict: row::on_conflict(row.try_get("on_conflict")?)?,
+            expires: row::time(row.try_get("expires")?)?,
+            state: serde_json::from_str(&state).map_err(row::malformed)?,
+        };
+        Ok(Self { session, content: row.try_get("content")? })
+    }
+}
+
 impl Open {
     /// The same, outside of a transaction.
-    async fn look(tree: &SqlTree, id: &str) -> Result<Self> {
+    async fn look(tree: &Tree, id: &str) -> Result<Self> {
         let mut sql = tree.db.reader().await?;
         Self::find(&mut sql, id).await.map_err(|error| tree.db.told_of(error))
     }
 
     /// A session that has not expired.
     async fn find(sql: &mut AnyConnection, id: &str) -> Result<Self> {
-        let row = sqlx::query(
-            "SELECT drive, parent, name, total, received, on_conflict, expires, state, content \
+        let open = sqlx::query_as(
+            "SELECT id, drive, parent, name, total, received, on_conflict, expires, state, content \
              FROM session WHERE id = $1 AND expires > $2",
-        )
-        .bind(id)
-        .bind(now().as_microsecond())
-        .fetch_optional(sql)
-        .await?
-        .ok_or(TreeError::NoSession)?;
-        let state: String = row.try_get(7)?;
-        let session = Session {
-            id: id.to_owned(),
-            drive: row.try_get(0)?,
-            parent: row.try_get(1)?,
-            folders: Vec::new(),
-            name: row.try_get(2)?,
-            total: row.try_get::<Option<i64>, _>(3)?.map(unsigned),
-            received: unsigned(row.try_get(4)?),
-            on_conflict: row::on_conflict(row.try_get(5)?)?,
-            expires: row::time(row.try_get(6)?)?,
-            state: serde_json::from_str(&state).map_err(storage)?,
-        };
-        Ok(Self { session, content: row.try_get(8)? })
+        );
+        let open = open.bind(id).bind(now().as_microsecond()).fetch_optional(sql).await?;
+        open.ok_or(TreeError::NoSession)
     }
 
     /// The total, once somebody has said one, if bytes may be added at `at`.
@@ -102,7 +104,7 @@ pub(super) async fn find(sql: &mut AnyConnection, id: &str) -> Result<Session> {
 }
 
 /// See [`Tree::sessions`](super::super::Tree::sessions).
-pub(super) async fn count(sql: &mut AnyConnection, drive: DriveNo) -> Result<u64> {
+pub(super) async fn count(sql: &mut AnyConnection, drive: DriveKey) -> Result<u64> {
     let count = sqlx::query_scalar(
         "SELECT CAST(count(*) AS BIGINT) FROM session WHERE drive = $1 AND expires > $2",
     );
@@ -116,16 +118,16 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
     names::check(&session.name)?;
     let folders = std::mem::take(&mut session.folders);
     session.parent = items::innermost(tx, session.drive, session.parent, folders).await?;
-    let spot = names::spot(tx, session.drive, session.parent, &session.name).await?;
+    let slot = names::slot(tx, session.drive, session.parent, &session.name).await?;
     let mut replaced = 0;
-    if let (Some((occupant, _)), OnConflict::Replace) = (spot.occupant, session.on_conflict) {
+    if let (Some((occupant, _)), OnConflict::Replace) = (slot.occupant, session.on_conflict) {
         replaced = signed(read::node(tx.sql(), session.drive, occupant).await?.size);
     }
-    spot.admit(signed(session.total.unwrap_or(0)) - replaced)?;
+    slot.admit(signed(session.total.unwrap_or(0)) - replaced)?;
     session.id = hex::encode(rand::random::<[u8; 20]>());
     session.received = 0;
     session.expires = items::kept(session.expires);
-    let content = tx.numbers().fresh();
+    let content = tx.ids().allocate();
     contents::insert_empty(tx, content).await?;
     sqlx::query(
         "INSERT INTO session (id, drive, parent, name, total, received, on_conflict, expires, \
@@ -147,7 +149,7 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
 
 /// See [`Tree::append`](super::super::Tree::append).
 pub(super) async fn append(
-    tree: &SqlTree,
+    tree: &Tree,
     id: &str,
     at: u64,
     total: Option<u64>,
@@ -163,8 +165,8 @@ pub(super) async fn append(
         0 => Some(Hasher::default()),
         _ => tree.hashing.get(id).filter(|(hashed, _)| *hashed == at).map(|(_, hasher)| hasher),
     };
-    let taken = take_in(&tree.blobs, &tree.room, fragment, max.min(missing), so_far, 0).await;
-    let TakenIn { size, hasher, at: place, .. } = taken.map_err(|error| match (error, end) {
+    let taken = ingest(&tree.blobs, &tree.room, fragment, max.min(missing), so_far, 0).await;
+    let Ingested { size, hasher, at: place, .. } = taken.map_err(|error| match (error, end) {
         (TreeError::Body(error), Some(end))
             if error.kind() == io::ErrorKind::FileTooLarge && missing <= max =>
         {
@@ -213,11 +215,11 @@ async fn add(
 
 /// See [`Tree::commit`](super::super::Tree::commit).
 pub(super) async fn commit(
-    tree: &SqlTree,
+    tree: &Tree,
     id: &str,
     new: NewItem,
-    expect: Expect,
-    landing: Option<Landing>,
+    precondition: Precondition,
+    target: Option<CommitTarget>,
 ) -> Result<Written> {
     let open = Open::look(tree, id).await?;
     open.check_complete()?;
@@ -227,7 +229,8 @@ pub(super) async fn commit(
     let media = media::of_content(&tree.db, &tree.blobs, &whole).await;
     let whole = Content { media, ..whole };
     let wanted = id.to_owned();
-    let ending = tree.db.write(move |tx| Box::pin(end(tx, wanted, whole, new, expect, landing)));
+    let ending =
+        tree.db.write(move |tx| Box::pin(end(tx, wanted, whole, new, precondition, target)));
     let written = ending.await?;
     tree.hashing.invalidate(id);
     Ok(written)
@@ -238,8 +241,8 @@ async fn end(
     id: String,
     whole: Content,
     new: NewItem,
-    expect: Expect,
-    landing: Option<Landing>,
+    precondition: Precondition,
+    target: Option<CommitTarget>,
 ) -> Result<Written> {
     let open = Open::find(tx.sql(), &id).await?;
     open.check_complete()?;
@@ -254,18 +257,18 @@ async fn end(
         .await?;
     contents::keep_facts(tx, &whole).await?;
     let Session { drive, parent, name, on_conflict, .. } = open.session;
-    let Landing { parent: folder, name, on_conflict } =
-        landing.unwrap_or(Landing { parent, name, on_conflict });
+    let CommitTarget { parent: folder, name, on_conflict } =
+        target.unwrap_or(CommitTarget { parent, name, on_conflict });
     // The session counted as one that has the content; the file takes its place.
     let content = contents::Bytes::Counted(whole);
     let to = To { drive, folder, name };
-    let written = items::put(tx, to, content, new, on_conflict, expect).await?;
+    let written = items::put(tx, to, content, new, on_conflict, precondition).await?;
     sqlx::query("DELETE FROM session WHERE id = $1").bind(id).execute(tx.sql()).await?;
     Ok(written)
 }
 
 /// The hashes of a session's bytes: those that were taken as they came, or else by reading them.
-async fn hashes(tree: &SqlTree, open: &Open) -> Result<Hashes> {
+async fn hashes(tree: &Tree, open: &Open) -> Result<Hashes> {
     let received = open.session.received;
     if received == 0 {
         return Ok(Hasher::default().finish());

@@ -8,13 +8,13 @@
 //! all of a drive for each of a few items.
 
 use super::{
-    super::{DriveNo, ItemNo, Result},
+    super::{DriveKey, ItemKey, Result},
     folders::{take_numbers, touch},
     writer::Tx,
 };
 
 /// Gathers an item and all that is below it by live edges; how many they are.
-pub(super) async fn gather(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<i64> {
+pub(super) async fn gather(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result<i64> {
     sqlx::query("DELETE FROM subtree").execute(tx.sql()).await?;
     let gathered = sqlx::query(
         "INSERT INTO subtree (item, seq, kept) \
@@ -34,8 +34,8 @@ pub(super) async fn gather(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<
 /// there is any. Elsewhere: in a live folder; with `anywhere`, also in one in the recycle bin.
 pub(super) async fn mark_kept(
     tx: &mut Tx,
-    drive: DriveNo,
-    top: ItemNo,
+    drive: DriveKey,
+    top: ItemKey,
     anywhere: bool,
 ) -> Result<bool> {
     sqlx::query(
@@ -61,7 +61,7 @@ pub(super) async fn mark_kept(
 }
 
 /// Gives everything gathered a rank above all others, in order.
-pub(super) async fn rank_anew(tx: &mut Tx, drive: DriveNo, gathered: i64) -> Result<()> {
+pub(super) async fn rank_anew(tx: &mut Tx, drive: DriveKey, gathered: i64) -> Result<()> {
     let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
     sqlx::query(
         "UPDATE item SET rank = $2 + (SELECT s.seq FROM subtree s WHERE s.item = item.no) \
@@ -78,8 +78,8 @@ pub(super) async fn rank_anew(tx: &mut Tx, drive: DriveNo, gathered: i64) -> Res
 /// `top`.
 pub(super) async fn set_state(
     tx: &mut Tx,
-    drive: DriveNo,
-    top: ItemNo,
+    drive: DriveKey,
+    top: ItemKey,
     gathered: i64,
     [from, to]: [i64; 2],
 ) -> Result<()> {
@@ -102,8 +102,8 @@ pub(super) async fn set_state(
 
 /// Gives gathered items whose primary folder is worse off than another of theirs that one: a live
 /// item's primary folder is live, and none's is gone for good if another is not.
-pub(super) async fn settle_primaries(tx: &mut Tx, drive: DriveNo) -> Result<()> {
-    let unsettled: Vec<(i64, i64, i64)> = sqlx::query_as(
+pub(super) async fn settle_primaries(tx: &mut Tx, drive: DriveKey) -> Result<()> {
+    let unsettled: Vec<(ItemKey, ItemKey, i64)> = sqlx::query_as(
         "SELECT i.no, i.parent, i.size FROM subtree s CROSS JOIN item i CROSS JOIN item p \
          WHERE i.drive = $1 AND i.no = s.item AND p.drive = $1 AND p.no = i.parent \
          AND (i.state = 0 AND p.state <> 0 OR i.state = 2 AND p.state = 3) \
@@ -113,7 +113,7 @@ pub(super) async fn settle_primaries(tx: &mut Tx, drive: DriveNo) -> Result<()> 
     .fetch_all(tx.sql())
     .await?;
     for (item, old, size) in unsettled {
-        let new: Option<i64> = sqlx::query_scalar(
+        let new: Option<ItemKey> = sqlx::query_scalar(
             "SELECT e.parent FROM edge e JOIN item p ON p.drive = e.drive AND p.no = e.parent \
              WHERE e.drive = $1 AND e.item = $2 AND e.live = 1 AND p.state <> 3 \
              ORDER BY CASE WHEN p.state = 0 THEN 0 ELSE 1 END, e.parent LIMIT 1",

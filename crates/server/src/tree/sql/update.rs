@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{
-    super::{Change, DriveNo, Expect, ItemNo, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
-    bin,
+    super::{
+        Change, DriveKey, ItemKey, Node, NodeKind, OnConflict, Precondition, ROOT, Result,
+        TreeError,
+    },
     folders::{is_above, next_feed, touch},
     items::{insert_edge, kept, now, save},
-    moves, names, read,
+    moves, names, read, recycle_bin,
     row::signed,
     subtree,
     writer::Tx,
@@ -16,14 +18,14 @@ use super::{
 /// See [`Tree::update`](super::super::Tree::update).
 pub(super) async fn update(
     tx: &mut Tx,
-    drive: DriveNo,
-    item: ItemNo,
+    drive: DriveKey,
+    item: ItemKey,
     change: Change,
     on_conflict: OnConflict,
-    expect: Expect,
+    precondition: Precondition,
 ) -> Result<Node> {
     let old = read::node(tx.sql(), drive, item).await?;
-    expect.check(&old)?;
+    precondition.check(&old)?;
     if item == ROOT && (change.name.is_some() || change.parents.is_some()) {
         return Err(TreeError::Root);
     }
@@ -77,7 +79,7 @@ fn is_same(old: &Node, new: &Node) -> bool {
         == (&new.name, &new.parents, &new.description, &new.facets, times(new))
 }
 
-fn in_order_once(mut parents: Vec<ItemNo>) -> Vec<ItemNo> {
+fn in_order_once(mut parents: Vec<ItemKey>) -> Vec<ItemKey> {
     let mut seen = BTreeSet::new();
     parents.retain(|folder| seen.insert(*folder));
     parents
@@ -115,7 +117,7 @@ async fn settle_name(
                 if occupant.kind != NodeKind::File || new.kind != NodeKind::File {
                     return Err(TreeError::NameTaken(no));
                 }
-                bin::trash(tx, new.drive, no, Expect::Any).await?;
+                recycle_bin::trash(tx, new.drive, no, Precondition::Any).await?;
             }
             for &folder in &new.parents {
                 // Of several items of the name one was replaced.
@@ -131,16 +133,16 @@ async fn settle_name(
 }
 
 /// The other item that has the item's name in a folder.
-async fn occupant(tx: &mut Tx, item: &Node, folder: ItemNo) -> Result<Option<ItemNo>> {
-    let spot = names::spot(tx, item.drive, folder, &item.name).await?;
-    Ok(spot.occupant.map(|(no, _)| no).filter(|no| *no != item.no))
+async fn occupant(tx: &mut Tx, item: &Node, folder: ItemKey) -> Result<Option<ItemKey>> {
+    let slot = names::slot(tx, item.drive, folder, &item.name).await?;
+    Ok(slot.occupant.map(|(no, _)| no).filter(|no| *no != item.no))
 }
 
 /// Takes the item out of the folders it leaves and puts its name into those it is in. Edges to
 /// folders in the recycle bin, which the caller cannot see, stay, unless the name is taken there.
 async fn move_edges(tx: &mut Tx, old: &Node, new: &Node) -> Result<()> {
     let same_name = names::is_same(tx, new.drive, &old.name, &new.name).await?;
-    let all: Vec<(ItemNo, i64)> =
+    let all: Vec<(ItemKey, i64)> =
         sqlx::query_as("DELETE FROM edge WHERE drive = $1 AND item = $2 RETURNING parent, twin")
             .bind(old.drive)
             .bind(old.no)

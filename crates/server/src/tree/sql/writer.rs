@@ -26,7 +26,7 @@ use super::{
     failure::{again, storage},
     file::DbFile,
 };
-use crate::blobs::{Blob, Blobs, Numbers};
+use crate::blobs::{Blob, Blobs, IdAllocator};
 
 /// The most writes of one transaction.
 const BATCH: usize = 64;
@@ -88,7 +88,7 @@ fn closed() -> TreeError {
 /// A transaction under way.
 pub(super) struct Tx {
     connection: OwnedMutexGuard<AnyConnection>,
-    numbers: Arc<Numbers>,
+    ids: Arc<IdAllocator>,
     after: After,
 }
 
@@ -105,9 +105,9 @@ impl Tx {
         &mut self.connection
     }
 
-    /// Numbers that were never given.
-    pub(super) fn numbers(&self) -> &Numbers {
-        &self.numbers
+    /// The allocator of ids.
+    pub(super) fn ids(&self) -> &IdAllocator {
+        &self.ids
     }
 
     /// A blob is named by a row now.
@@ -209,7 +209,7 @@ async fn write_all(
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let mut tx = Tx {
             connection: connection.clone().lock_owned().await,
-            numbers: blobs.numbers(),
+            ids: blobs.ids(),
             after: After::default(),
         };
         let ended = match file.as_ref().map_or(Ok(()), |file| file.check()) {

@@ -2,17 +2,15 @@
 
 use std::{
     fs,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use sqlx::Connection;
 
 use super::{
-    super::{
-        super::{ROOT, TreeError},
-        *,
-    },
+    super::{super::*, *},
     bytes, on_disk, put, read, refusal,
     upgrade::{BLOBS, DRIVES, database, version_1},
 };
@@ -39,10 +37,10 @@ pub(super) fn flip(file: &Path, at: usize) {
 }
 
 /// The bytes of a range that were served, and whether the stream then failed.
-async fn served(tree: &SqlTree, node: &Node, range: Range<u64>) -> (Vec<u8>, bool) {
+async fn served(tree: &Tree, node: &Node, range: Range<u64>) -> (Vec<u8>, bool) {
     let content = node.content.as_ref().expect("has bytes");
     let mut all = Vec::new();
-    let Ok(mut stream) = tree.open(content, range).await else { return (all, true) };
+    let Ok(mut stream) = tree.open_content(content, range).await else { return (all, true) };
     loop {
         match stream.try_next().await {
             Ok(Some(piece)) => all.extend_from_slice(&piece),
@@ -144,7 +142,7 @@ async fn a_damaged_content_of_version_1_is_cut_off_and_none_of_its_ranges_is_ser
 }
 
 async fn refused(data: &Path) -> OpenError {
-    SqlTree::open(TreeOptions::folder(data)).await.expect_err("is refused")
+    Tree::open(TreeOptions::folder(data)).await.expect_err("is refused")
 }
 
 #[tokio::test]
@@ -268,7 +266,7 @@ async fn a_content_whose_part_is_missing_is_not_served() {
     let file = tree.child(DRIVES[0], ROOT, "session.bin").await.expect("is there");
     let content = file.content.as_ref().expect("has bytes");
     for range in [0..content.size, 327_679..327_681, 400_000..500_000] {
-        let refused = refusal(tree.open(content, range).await.map(drop));
+        let refused = refusal(tree.open_content(content, range).await.map(drop));
         assert!(matches!(refused, TreeError::Storage(_)), "{refused}");
     }
     tree.close().await;

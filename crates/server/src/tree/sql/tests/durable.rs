@@ -9,14 +9,16 @@ use std::{
     },
 };
 
+use futures::FutureExt;
+
 use super::{
-    super::{super::ROOT, *},
+    super::{super::*, *},
     body, bytes, on_disk, put, refusal,
 };
 use crate::disk::{Durability, FolderSync};
 
 /// What SQLite syncs: 2 is its log at every commit.
-async fn synchronous(tree: &SqlTree) -> i64 {
+async fn synchronous(tree: &Tree) -> i64 {
     let asked = tree.db.write(|tx| {
         async move { Ok(sqlx::query_scalar("PRAGMA synchronous").fetch_one(tx.sql()).await?) }
             .boxed()
@@ -34,7 +36,7 @@ async fn the_folders_of_a_new_blob_are_synced_before_a_file_names_it() {
         Ok(())
     });
     let options = TreeOptions::folder(data.path().join("new")).sync(sync);
-    let tree = SqlTree::open(options).await.expect("opens");
+    let tree = Tree::open(options).await.expect("opens");
     let taken = || std::mem::take(&mut *synced.lock().expect("no panic"));
     let folder = data.path().canonicalize().expect("exists");
     let (tree_folder, blobs) = (folder.join("new"), folder.join("new/blobs"));
@@ -48,7 +50,8 @@ async fn the_folders_of_a_new_blob_are_synced_before_a_file_names_it() {
     assert!(synced[0].starts_with(&blobs) && synced[0] != blobs && synced[1] == blobs);
     assert_eq!(fs::read_dir(&synced[0]).expect("lists").count(), 1, "the blob is in it");
     let new = NewItem::default();
-    let put = tree.put(drive, ROOT, "large", stored, new, OnConflict::Fail, Expect::Any).await;
+    let put =
+        tree.put(drive, ROOT, "large", stored, new, OnConflict::Fail, Precondition::Any).await;
     put.expect("puts");
     assert_eq!(synchronous(&tree).await, 2);
     tree.close().await;
@@ -63,7 +66,7 @@ async fn a_folder_that_cannot_be_synced_fails_the_write() {
         true => Err(io::Error::other("the disk is broken")),
         false => Ok(()),
     });
-    let tree = SqlTree::open(TreeOptions::folder(data.path()).sync(sync)).await.expect("opens");
+    let tree = Tree::open(TreeOptions::folder(data.path()).sync(sync)).await.expect("opens");
     broken.store(true, Ordering::Relaxed);
     let refused = refusal(tree.store(body(&bytes(40_000, 1)), u64::MAX).await);
     assert!(refused.to_string().contains("the disk is broken"), "{refused}");
@@ -84,7 +87,7 @@ fn commits(data: &std::path::Path) -> usize {
 #[tokio::test]
 async fn concurrent_writers_share_a_commit() {
     let data = tempfile::tempdir().expect("temporary folder");
-    let tree = SqlTree::open(TreeOptions::folder(data.path())).await.expect("opens");
+    let tree = Tree::open(TreeOptions::folder(data.path())).await.expect("opens");
     let drive = tree.drive("").await.expect("drive").no;
     let before = commits(data.path());
     for number in 0..4 {

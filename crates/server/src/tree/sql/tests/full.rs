@@ -3,13 +3,10 @@
 
 use std::{fs, time::Duration};
 
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 
 use super::{
-    super::{
-        super::{Order, ROOT, TreeError},
-        *,
-    },
+    super::{super::*, *},
     blobs, body, bytes, on_disk, put, read, refusal,
 };
 
@@ -26,8 +23,8 @@ struct FullDisk(Vec<std::path::PathBuf>);
 impl FullDisk {
     const BLOBS: i64 = 64;
 
-    fn of(tree: &SqlTree, data: &std::path::Path) -> Self {
-        let next = tree.blobs.numbers().fresh() + 1;
+    fn of(tree: &Tree, data: &std::path::Path) -> Self {
+        let next = tree.blobs.ids().allocate() + 1;
         let links = (next..next + Self::BLOBS).map(|number| {
             let folder = data.join("blobs").join(format!("{:02x}", number & 0xff));
             fs::create_dir_all(&folder).expect("makes");
@@ -81,7 +78,8 @@ async fn bytes_without_room_are_refused_as_that_and_leave_nothing() {
 
     full.end();
     add(&open.id, 400_000, &sent[400_000..]).await.expect("takes");
-    let large = tree.commit(&open.id, NewItem::default(), Expect::Any, None).await.expect("ends");
+    let large =
+        tree.commit(&open.id, NewItem::default(), Precondition::Any, None).await.expect("ends");
     assert_eq!(large.node.content.as_ref().map(|content| &content.hashes), {
         kept.content.as_ref().map(|content| &content.hashes)
     });
@@ -91,7 +89,7 @@ async fn bytes_without_room_are_refused_as_that_and_leave_nothing() {
 }
 
 /// Lets the database not grow beyond so many pages; 1: beyond those it has.
-async fn limit_pages(tree: &SqlTree, pages: &str) {
+async fn limit_pages(tree: &Tree, pages: &str) {
     let limit = format!("PRAGMA max_page_count = {pages}");
     let limited = tree.db.write(move |tx| {
         async move {
@@ -104,7 +102,7 @@ async fn limit_pages(tree: &SqlTree, pages: &str) {
     limited.await.expect("limits");
 }
 
-async fn names(tree: &SqlTree, drive: DriveNo) -> Vec<String> {
+async fn names(tree: &Tree, drive: DriveKey) -> Vec<String> {
     let which = Listing { order: Order::Number, ..Listing::default() };
     let children = tree.children(drive, ROOT, which).await.expect("lists");
     children.into_iter().map(|node| node.name).collect()
@@ -119,7 +117,7 @@ async fn a_database_without_room_refuses_writes_and_loses_none_that_it_answered(
     let write = async |number: usize, length: usize| {
         let stored = tree.store(body(&bytes(length, number as u64)), u64::MAX).await?;
         let (name, new) = (format!("f{number}"), NewItem::default());
-        tree.put(drive, ROOT, &name, stored, new, OnConflict::Fail, Expect::Any).await
+        tree.put(drive, ROOT, &name, stored, new, OnConflict::Fail, Precondition::Any).await
     };
     // One after another, each in its row, until one does not fit.
     let mut answered = Vec::new();
@@ -197,7 +195,7 @@ async fn in_a_folder_that_is_gone_or_another_nothing_is_taken() {
         let content = file.content.as_ref().expect("has bytes");
         if what != "the database is removed" {
             // An error before the first piece.
-            assert!(tree.open(content, 0..content.size).await.is_err(), "{what}");
+            assert!(tree.open_content(content, 0..content.size).await.is_err(), "{what}");
         }
         let closing = tokio::time::timeout(Duration::from_secs(30), tree.close());
         closing.await.expect("it ends nevertheless");

@@ -1,11 +1,11 @@
 //! What each call does to items, and what it leaves alone.
 
-use bytes::Bytes as Piece;
+use ::bytes::Bytes as Piece;
 use futures::TryStreamExt;
 
 use super::{
     super::{
-        super::{ListingKey, Order, ROOT, State, TreeError},
+        super::{hash::Hasher, *},
         *,
     },
     body, bytes, ephemeral, folder, put, read,
@@ -18,7 +18,7 @@ async fn a_small_and_a_large_file_come_back_as_they_went() {
         TreeOptions::ephemeral(),
         TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed),
     ] {
-        let tree = SqlTree::open(options).await.expect("opens");
+        let tree = Tree::open(options).await.expect("opens");
         let drive = tree.drive("somebody").await.expect("drive").no;
         for (name, length) in
             [("empty", 0), ("row", 16 << 10), ("blob", (16 << 10) + 1), ("large", 3_000_000)]
@@ -32,7 +32,7 @@ async fn a_small_and_a_large_file_come_back_as_they_went() {
             hasher.update(&sent);
             assert_eq!(content.hashes, hasher.finish(), "{name}");
             let middle: Vec<Piece> = tree
-                .open(&content, content.size / 3..content.size / 2)
+                .open_content(&content, content.size / 3..content.size / 2)
                 .await
                 .expect("opens")
                 .try_collect()
@@ -50,13 +50,16 @@ async fn what_is_made_is_found_by_every_way_of_looking() {
     let outer = folder(&tree, drive, ROOT, "Outer").await;
     let inner = folder(&tree, drive, outer.no, "inner").await;
     let file = put(&tree, drive, inner.no, "Übung.TXT", b"hello").await;
-    assert_eq!((outer.no, inner.no, file.no), (101, 102, 103));
+    assert_eq!((outer.no, inner.no, file.no), (ItemKey(101), ItemKey(102), ItemKey(103)));
     assert_eq!(file.media_type.as_deref(), Some("text/plain"));
 
     let child = tree.child(drive, inner.no, "üBUNG.txt").await.expect("finds");
     assert_eq!(child.name, "Übung.TXT");
     let walked = tree.walk(drive, ROOT, &["OUTER", "inner", "übung.txt"]).await.expect("walks");
-    assert_eq!(walked.iter().map(|node| node.no).collect::<Vec<_>>(), [ROOT, 101, 102, 103]);
+    assert_eq!(
+        walked.iter().map(|node| node.no).collect::<Vec<_>>(),
+        [ROOT, outer.no, inner.no, file.no]
+    );
     let halfway = tree.walk(drive, ROOT, &["outer", "no", "more"]).await.expect("walks");
     assert_eq!(halfway.len(), 2);
     assert_eq!(tree.path(drive, file.no).await.expect("path"), ["Outer", "inner", "Übung.TXT"]);
@@ -69,7 +72,7 @@ async fn what_is_made_is_found_by_every_way_of_looking() {
     assert_eq!(tree.drive_info(drive).await.expect("drive").used, 5);
     assert!(matches!(
         tree.children(drive, file.no, Listing::default()).await,
-        Err(TreeError::NotAFolder(103))
+        Err(TreeError::NotAFolder(ItemKey(103)))
     ));
     assert!(matches!(tree.child(drive, ROOT, "inner").await, Err(TreeError::NotFound)));
 }
@@ -122,13 +125,21 @@ async fn a_taken_name_is_replaced_refused_or_renamed_as_told() {
     assert_eq!((again.version, again.content_version), (2, 2));
     assert_eq!(read(&tree, &again).await, b"three");
     assert!(matches!(
-        tree.open(&first.content.expect("had bytes"), 0..3).await,
+        tree.open_content(&first.content.expect("had bytes"), 0..3).await,
         Err(TreeError::Changed)
     ));
 
     let stored = tree.store(body(b"x"), 9).await.expect("stores");
     let refused = tree
-        .put(drive, ROOT, "photo.jpg", stored, NewItem::default(), OnConflict::Fail, Expect::Any)
+        .put(
+            drive,
+            ROOT,
+            "photo.jpg",
+            stored,
+            NewItem::default(),
+            OnConflict::Fail,
+            Precondition::Any,
+        )
         .await;
     assert!(matches!(refused, Err(TreeError::NameTaken(no)) if no == first.no));
     for expected in ["photo 1.jpg", "photo 2.jpg"] {
@@ -141,7 +152,7 @@ async fn a_taken_name_is_replaced_refused_or_renamed_as_told() {
                 stored,
                 NewItem::default(),
                 OnConflict::Rename,
-                Expect::Any,
+                Precondition::Any,
             )
             .await
             .expect("puts");
@@ -159,7 +170,7 @@ async fn moving_and_renaming_keeps_the_item_and_counts_it_where_it_is() {
     let file = put(&tree, drive, b.no, "f", b"12345").await;
     let moved = Change { name: Some("g".into()), parents: Some(vec![ROOT]), ..Change::default() };
     let node = tree
-        .update(drive, file.no, moved, OnConflict::Fail, Expect::Version(1))
+        .update(drive, file.no, moved, OnConflict::Fail, Precondition::Version(1))
         .await
         .expect("moves");
     assert_eq!((node.no, node.name.as_str(), node.version), (file.no, "g", 2));
@@ -168,15 +179,16 @@ async fn moving_and_renaming_keeps_the_item_and_counts_it_where_it_is() {
     assert_eq!(tree.node(drive, ROOT).await.expect("node").children, 2);
 
     let below = Change { parents: Some(vec![b.no]), ..Change::default() };
-    let refused = tree.update(drive, a.no, below, OnConflict::Fail, Expect::Any).await;
+    let refused = tree.update(drive, a.no, below, OnConflict::Fail, Precondition::Any).await;
     assert!(matches!(refused, Err(TreeError::IntoItself)));
     let renamed = Change { name: Some("A".into()), ..Change::default() };
     let node = tree
-        .update(drive, a.no, renamed.clone(), OnConflict::Fail, Expect::Any)
+        .update(drive, a.no, renamed.clone(), OnConflict::Fail, Precondition::Any)
         .await
         .expect("renames");
     assert_eq!(node.name, "A");
-    let refused = tree.update(drive, file.no, renamed, OnConflict::Replace, Expect::Any).await;
+    let refused =
+        tree.update(drive, file.no, renamed, OnConflict::Replace, Precondition::Any).await;
     assert!(matches!(refused, Err(TreeError::NameTaken(no)) if no == a.no));
     let refused = tree
         .update(
@@ -184,7 +196,7 @@ async fn moving_and_renaming_keeps_the_item_and_counts_it_where_it_is() {
             ROOT,
             Change { name: Some("r".into()), ..Change::default() },
             OnConflict::Fail,
-            Expect::Any,
+            Precondition::Any,
         )
         .await;
     assert!(matches!(refused, Err(TreeError::Root)));
@@ -195,7 +207,7 @@ async fn what_is_trashed_is_gone_with_all_below_and_its_name_is_free() {
     let (tree, drive) = ephemeral().await;
     let a = folder(&tree, drive, ROOT, "a").await;
     let file = put(&tree, drive, a.no, "f", b"12345").await;
-    let gone = tree.trash(drive, a.no, Expect::Any).await.expect("trashes");
+    let gone = tree.trash(drive, a.no, Precondition::Any).await.expect("trashes");
     assert_eq!(gone.state, State::Trashed);
     assert!(matches!(tree.node(drive, file.no).await, Err(TreeError::NotFound)));
     assert_eq!(tree.any_node(drive, file.no).await.expect("node").state, State::Hidden);
@@ -213,12 +225,14 @@ async fn an_item_in_two_folders_lives_as_long_as_one_of_them() {
     let b = folder(&tree, drive, ROOT, "b").await;
     let file = put(&tree, drive, a.no, "f", b"12345").await;
     let both = Change { parents: Some(vec![a.no, b.no]), ..Change::default() };
-    let node =
-        tree.update(drive, file.no, both, OnConflict::Fail, Expect::Any).await.expect("links");
+    let node = tree
+        .update(drive, file.no, both, OnConflict::Fail, Precondition::Any)
+        .await
+        .expect("links");
     assert_eq!(node.parents, [a.no, b.no]);
     assert_eq!(tree.node(drive, ROOT).await.expect("node").size, 5, "counted once");
 
-    tree.trash(drive, a.no, Expect::Any).await.expect("trashes");
+    tree.trash(drive, a.no, Precondition::Any).await.expect("trashes");
     let node = tree.child(drive, b.no, "f").await.expect("still there");
     assert_eq!((node.state, node.parents.as_slice()), (State::Live, &[b.no][..]));
     assert_eq!(tree.node(drive, b.no).await.expect("node").size, 5);
@@ -259,19 +273,21 @@ async fn a_change_expects_a_version_and_a_change_of_nothing_makes_none() {
     let file = put(&tree, drive, ROOT, "f", b"1").await;
     let described = Change { description: Some(Some("it".into())), ..Change::default() };
     for expected in [2, 2] {
-        let node = tree.update(drive, file.no, described.clone(), OnConflict::Fail, Expect::Any);
+        let node =
+            tree.update(drive, file.no, described.clone(), OnConflict::Fail, Precondition::Any);
         assert_eq!(node.await.expect("changes").version, expected);
     }
-    for expect in [Expect::Version(1), Expect::ContentVersion(2)] {
+    for precondition in [Precondition::Version(1), Precondition::ContentVersion(2)] {
         let stored = tree.store(body(b"2"), 9).await.expect("stores");
-        let refused = tree.overwrite(drive, file.no, stored, NewItem::default(), expect).await;
+        let refused =
+            tree.overwrite(drive, file.no, stored, NewItem::default(), precondition).await;
         assert!(matches!(refused, Err(TreeError::Changed)));
-        let refused = tree.trash(drive, file.no, expect).await;
+        let refused = tree.trash(drive, file.no, precondition).await;
         assert!(matches!(refused, Err(TreeError::Changed)));
     }
     let stored = tree.store(body(b"2"), 9).await.expect("stores");
-    let expect = Expect::ContentVersion(1);
-    let node = tree.overwrite(drive, file.no, stored, NewItem::default(), expect).await;
+    let precondition = Precondition::ContentVersion(1);
+    let node = tree.overwrite(drive, file.no, stored, NewItem::default(), precondition).await;
     let node = node.expect("overwrites");
     assert_eq!((node.version, node.content_version), (3, 2));
     assert_eq!(node.description.as_deref(), Some("it"));
@@ -287,7 +303,8 @@ async fn names_that_no_tree_can_keep_are_refused() {
             .await;
         assert!(matches!(made, Err(TreeError::BadName(_))), "{name:?}");
         let change = Change { name: Some(name.into()), ..Change::default() };
-        let renamed = tree.update(drive, file.no, change, OnConflict::Fail, Expect::Any).await;
+        let renamed =
+            tree.update(drive, file.no, change, OnConflict::Fail, Precondition::Any).await;
         assert!(matches!(renamed, Err(TreeError::BadName(_))), "{name:?}");
     }
     for name in ["100%", "a'b\"c", "ß", "日本", "_%_", " ", "..", "e\u{301}", "è"] {
@@ -311,7 +328,8 @@ async fn facets_times_and_descriptions_are_kept() {
         facets: facets.as_object().expect("an object").clone(),
     };
     let stored = tree.store(body(b"1"), 9).await.expect("stores");
-    let put = tree.put(drive, ROOT, "f.txt", stored, new, OnConflict::Fail, Expect::Any).await;
+    let put =
+        tree.put(drive, ROOT, "f.txt", stored, new, OnConflict::Fail, Precondition::Any).await;
     let put = put.expect("puts").node;
     let found = tree.node(drive, put.no).await.expect("node");
     for node in [&put, &found] {
@@ -330,7 +348,7 @@ async fn facets_times_and_descriptions_are_kept() {
             .expect("object"),
         ..Change::default()
     };
-    let node = tree.update(drive, put.no, change, OnConflict::Fail, Expect::Any).await;
+    let node = tree.update(drive, put.no, change, OnConflict::Fail, Precondition::Any).await;
     let node = node.expect("changes");
     assert_eq!(node.description, None);
     assert_eq!(node.media_type.as_deref(), Some("image/x-test"), "it was given, not derived");
@@ -350,7 +368,8 @@ async fn a_listing_goes_on_behind_its_last_child_whatever_was_removed() {
                 all.push(put(&tree, drive, ROOT, &name, &bytes(n / 3, 0)).await.no);
                 let time = jiff::Timestamp::from_second(n as i64 / 3).ok();
                 let change = Change { client_modified: time, ..Change::default() };
-                let update = tree.update(drive, all[n], change, OnConflict::Fail, Expect::Any);
+                let update =
+                    tree.update(drive, all[n], change, OnConflict::Fail, Precondition::Any);
                 update.await.expect("updates");
             }
             let (mut seen, mut after) = (Vec::new(), None);
@@ -362,7 +381,7 @@ async fn a_listing_goes_on_behind_its_last_child_whatever_was_removed() {
                 after = Some(ListingKey::new(last, order));
                 for node in &page {
                     seen.push(node.no);
-                    tree.trash(drive, node.no, Expect::Any).await.expect("trashes");
+                    tree.trash(drive, node.no, Precondition::Any).await.expect("trashes");
                 }
             }
             seen.sort_unstable();
@@ -388,7 +407,7 @@ async fn folders_that_are_missing_are_made_with_their_item_or_not_at_all() {
     let stored = tree.store(body(b"1"), 9).await.expect("stores");
     tree.set_quota(drive, 0).await.expect("set");
     let new = below(&["a"]);
-    let put = tree.put(drive, ROOT, "f", stored, new, OnConflict::Fail, Expect::Any).await;
+    let put = tree.put(drive, ROOT, "f", stored, new, OnConflict::Fail, Precondition::Any).await;
     assert!(matches!(put, Err(TreeError::QuotaExceeded)));
     assert_eq!(feed().await, before, "nothing has changed");
 

@@ -11,10 +11,10 @@ mod storage;
 mod together;
 mod upgrade;
 
-use bytes::Bytes as Piece;
+use ::bytes::Bytes as Piece;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{super::TreeError, *};
+use super::{super::*, *};
 
 /// A body of these bytes, in pieces.
 pub(super) fn body(bytes: &[u8]) -> Bytestream {
@@ -28,21 +28,21 @@ pub(super) fn bytes(length: usize, seed: u64) -> Vec<u8> {
     (0..length as u64).map(|i| ((i * i + seed * 31 + i / 251) % 256) as u8).collect()
 }
 
-pub(super) async fn ephemeral() -> (SqlTree, DriveNo) {
-    let tree = SqlTree::open(TreeOptions::ephemeral()).await.expect("opens");
+pub(super) async fn ephemeral() -> (Tree, DriveKey) {
+    let tree = Tree::open(TreeOptions::ephemeral()).await.expect("opens");
     let drive = tree.drive("").await.expect("drive").no;
     (tree, drive)
 }
 
-pub(super) async fn on_disk(data: &std::path::Path) -> SqlTree {
+pub(super) async fn on_disk(data: &std::path::Path) -> Tree {
     let relaxed = TreeOptions::folder(data).durability(crate::Durability::Relaxed);
-    SqlTree::open(relaxed).await.expect("opens")
+    Tree::open(relaxed).await.expect("opens")
 }
 
-pub(super) async fn read(tree: &SqlTree, node: &Node) -> Vec<u8> {
+pub(super) async fn read(tree: &Tree, node: &Node) -> Vec<u8> {
     let content = node.content.as_ref().expect("has bytes");
     let pieces: Vec<Piece> = tree
-        .open(content, 0..content.size)
+        .open_content(content, 0..content.size)
         .await
         .expect("opens")
         .try_collect()
@@ -52,23 +52,31 @@ pub(super) async fn read(tree: &SqlTree, node: &Node) -> Vec<u8> {
 }
 
 pub(super) async fn put(
-    tree: &SqlTree,
-    drive: DriveNo,
-    parent: ItemNo,
+    tree: &Tree,
+    drive: DriveKey,
+    parent: ItemKey,
     name: &str,
     bytes: &[u8],
 ) -> Node {
     let stored = tree.store(body(bytes), u64::MAX).await.expect("stores");
     let written = tree
-        .put(drive, parent, name, stored, NewItem::default(), OnConflict::Replace, Expect::Any)
+        .put(
+            drive,
+            parent,
+            name,
+            stored,
+            NewItem::default(),
+            OnConflict::Replace,
+            Precondition::Any,
+        )
         .await;
     written.expect("puts").node
 }
 
 /// A session for a file, for an hour.
 pub(super) fn session(
-    drive: DriveNo,
-    parent: ItemNo,
+    drive: DriveKey,
+    parent: ItemKey,
     name: &str,
     on_conflict: OnConflict,
 ) -> Session {
@@ -86,7 +94,7 @@ pub(super) fn session(
     }
 }
 
-pub(super) async fn folder(tree: &SqlTree, drive: DriveNo, parent: ItemNo, name: &str) -> Node {
+pub(super) async fn folder(tree: &Tree, drive: DriveKey, parent: ItemKey, name: &str) -> Node {
     let made = tree
         .make(drive, parent, name, NodeKind::Folder, NewItem::default(), OnConflict::Fail)
         .await;
@@ -105,7 +113,7 @@ pub(super) fn broken_body(bytes: &[u8]) -> Bytestream {
 }
 
 /// The blobs there are, when everything that is to go has gone.
-pub(super) async fn blobs(tree: &SqlTree) -> usize {
+pub(super) async fn blobs(tree: &Tree) -> usize {
     tree.blobs.settle().await;
     tree.blobs.all().await.expect("lists").len()
 }

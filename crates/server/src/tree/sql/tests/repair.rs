@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use futures::FutureExt;
+
 use super::damage::{blob_files, flip};
 use super::{
-    super::{super::ROOT, check::CheckReport, *},
+    super::{super::*, check::CheckReport},
     bytes, folder, on_disk, put, read,
 };
 
@@ -24,7 +26,7 @@ async fn a_repair_takes_out_what_is_damaged_and_keeps_its_bytes() {
     put(&tree, drive, docs.no, "row", b"good").await;
     tree.copy(drive, bad.no, ROOT, Some("copy"), OnConflict::Fail).await.expect("copies");
     let old = put(&tree, drive, ROOT, "deleted", &bytes(40_000, 3)).await;
-    tree.trash(drive, old.no, Expect::Any).await.expect("trashes");
+    tree.trash(drive, old.no, Precondition::Any).await.expect("trashes");
     let report = tree.check().await.expect("checks");
     assert!(report.is_good() && report.contents == 4 && report.orphans == 0, "{report:?}");
 

@@ -3,25 +3,21 @@
 use std::time::Duration;
 
 use super::{
-    super::{
-        super::{ROOT, State},
-        room::BinLimits,
-        *,
-    },
+    super::{super::*, room::BinLimits, *},
     blobs, bytes, ephemeral, on_disk, put,
 };
 
 /// The names in the recycle bin, newest first.
-async fn binned(tree: &SqlTree, drive: DriveNo) -> Vec<String> {
+async fn binned(tree: &Tree, drive: DriveKey) -> Vec<String> {
     let trashed = tree.trashed(drive, Listing::default()).await.expect("lists");
     trashed.into_iter().map(|node| node.name).collect()
 }
 
 /// Files of 40,000 bytes, deleted in this order.
-async fn deleted(tree: &SqlTree, drive: DriveNo, names: &[&str]) {
+async fn deleted(tree: &Tree, drive: DriveKey, names: &[&str]) {
     for name in names {
         let file = put(tree, drive, ROOT, name, &bytes(40_000, 1)).await;
-        tree.trash(drive, file.no, Expect::Any).await.expect("trashes");
+        tree.trash(drive, file.no, Precondition::Any).await.expect("trashes");
     }
 }
 
@@ -84,9 +80,9 @@ async fn a_tree_without_a_recycle_bin_removes_for_good_at_once() {
     deleted(&tree, drive, &["earlier"]).await;
     tree.close().await;
     let options = TreeOptions::folder(data.path()).keep_deleted(false);
-    let tree = SqlTree::open(options).await.expect("opens");
+    let tree = Tree::open(options).await.expect("opens");
     let file = put(&tree, drive, ROOT, "now", &bytes(40_000, 1)).await;
-    let trashed = tree.trash(drive, file.no, Expect::Any).await.expect("trashes");
+    let trashed = tree.trash(drive, file.no, Precondition::Any).await.expect("trashes");
     assert_eq!(trashed.state, State::Trashed, "as the caller expects it");
     let gone = tree.any_node(drive, file.no).await.expect("has a row");
     assert_eq!(gone.state, State::Purged);

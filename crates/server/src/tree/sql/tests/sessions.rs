@@ -2,24 +2,24 @@
 
 use super::{
     super::{
-        super::{ROOT, State, TreeError},
+        super::{hash::Hasher, *},
         *,
     },
     blobs, body, broken_body, bytes, ephemeral, folder, put, read, refusal, session,
 };
 
 /// Opens a session for `f` in the root folder.
-async fn open(tree: &SqlTree, drive: DriveNo, total: Option<u64>) -> Session {
+async fn open(tree: &Tree, drive: DriveKey, total: Option<u64>) -> Session {
     let session = Session { total, ..session(drive, ROOT, "f", OnConflict::Replace) };
     tree.open_session(session).await.expect("opens")
 }
 
-async fn append(tree: &SqlTree, session: &Session, at: u64, bytes: &[u8]) -> Result<Session> {
+async fn append(tree: &Tree, session: &Session, at: u64, bytes: &[u8]) -> Result<Session> {
     tree.append(&session.id, at, None, body(bytes), u64::MAX, session.expires).await
 }
 
-async fn commit(tree: &SqlTree, session: &Session) -> Result<Written> {
-    tree.commit(&session.id, NewItem::default(), Expect::Any, None).await
+async fn commit(tree: &Tree, session: &Session) -> Result<Written> {
+    tree.commit(&session.id, NewItem::default(), Precondition::Any, None).await
 }
 
 fn hashes(bytes: &[u8]) -> super::super::super::Hashes {
@@ -53,19 +53,17 @@ async fn fragments_of_any_size_make_the_file_that_one_request_makes() {
 async fn a_session_goes_on_after_a_restart_with_the_same_hashes() {
     let data = tempfile::tempdir().expect("temporary folder");
     let sent = bytes(100_000, 5);
-    let tree =
-        SqlTree::open(TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed))
-            .await
-            .expect("opens");
+    let tree = Tree::open(TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed))
+        .await
+        .expect("opens");
     let drive = tree.drive("").await.expect("drive").no;
     let opened = open(&tree, drive, Some(sent.len() as u64)).await;
     append(&tree, &opened, 0, &sent[..60_000]).await.expect("appends");
     tree.close().await;
 
-    let tree =
-        SqlTree::open(TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed))
-            .await
-            .expect("opens");
+    let tree = Tree::open(TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed))
+        .await
+        .expect("opens");
     let found = tree.session(&opened.id).await.expect("session");
     assert_eq!((found.received, found.total), (60_000, Some(100_000)));
     assert_eq!((found.state, found.expires), (opened.state.clone(), opened.expires));
@@ -150,7 +148,7 @@ async fn a_session_whose_name_is_taken_keeps_its_bytes() {
     let there = put(&tree, drive, ROOT, "F", b"other").await;
     let refused = refusal(commit(&tree, &opened).await);
     assert!(matches!(refused, TreeError::NameTaken(no) if no == there.no));
-    tree.trash(drive, there.no, Expect::Any).await.expect("trashes");
+    tree.trash(drive, there.no, Precondition::Any).await.expect("trashes");
     let node = commit(&tree, &opened).await.expect("commits").node;
     assert_eq!(read(&tree, &node).await, b"12345");
     assert_eq!(tree.any_node(drive, there.no).await.expect("node").state, State::Trashed);
@@ -173,6 +171,6 @@ async fn a_session_is_refused_what_a_file_would_be_refused() {
     let gone = folder(&tree, drive, ROOT, "folder").await;
     let opened = session(drive, gone.no, "g", OnConflict::Fail);
     let opened = tree.open_session(opened).await.expect("opens");
-    tree.trash(drive, gone.no, Expect::Any).await.expect("trashes");
+    tree.trash(drive, gone.no, Precondition::Any).await.expect("trashes");
     assert!(matches!(refusal(commit(&tree, &opened).await), TreeError::NotFound));
 }

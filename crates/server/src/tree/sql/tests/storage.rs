@@ -5,10 +5,7 @@ use std::{fs, future::Future, path::Path, pin::pin, time::Duration};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    super::{
-        super::{Audio, Media, ROOT, TreeError},
-        *,
-    },
+    super::{super::*, *},
     blobs, body, broken_body, bytes, ephemeral, on_disk, put, read, refusal,
 };
 
@@ -66,7 +63,7 @@ async fn a_refused_file_leaves_no_bytes() {
     tree.set_quota(drive, 30_000).await.expect("sets");
     let stored = tree.store(body(&bytes(30_001, 1)), u64::MAX).await.expect("stores");
     let new = NewItem::default();
-    let put = tree.put(drive, ROOT, "f", stored, new, OnConflict::Fail, Expect::Any).await;
+    let put = tree.put(drive, ROOT, "f", stored, new, OnConflict::Fail, Precondition::Any).await;
     assert!(matches!(refusal(put), TreeError::QuotaExceeded));
     assert_eq!(blobs(&tree).await, 0);
 }
@@ -75,7 +72,7 @@ async fn a_refused_file_leaves_no_bytes() {
 async fn a_folder_has_one_opener_who_is_named_to_the_next() {
     let data = tempfile::tempdir().expect("temporary folder");
     let first = on_disk(data.path()).await;
-    let second = SqlTree::open(TreeOptions::folder(data.path())).await;
+    let second = Tree::open(TreeOptions::folder(data.path())).await;
     let told = second.expect_err("is in use").to_string();
     assert!(told.contains(&format!("process {}", std::process::id())), "{told}");
     assert!(told.contains(data.path().file_name().and_then(|name| name.to_str()).expect("name")));
@@ -110,7 +107,7 @@ async fn a_start_finds_what_was_kept_and_removes_what_nobody_names() {
         "what is kept and what is taken in"
     );
     let new = NewItem::default();
-    let mine = tree.put(drive, ROOT, "mine", mine, new, OnConflict::Fail, Expect::Any).await;
+    let mine = tree.put(drive, ROOT, "mine", mine, new, OnConflict::Fail, Precondition::Any).await;
     assert_eq!(read(&tree, &mine.expect("puts").node).await, bytes(40_000, 2));
     let found = tree.drive("somebody").await.expect("drive");
     assert_eq!((found.no, found.used), (drive, 80_005));
@@ -129,11 +126,11 @@ async fn who_reads_a_file_gets_it_whole_though_it_is_replaced() {
     let sent = bytes(3_000_000, 1);
     let file = put(&tree, drive, ROOT, "f", &sent).await;
     let content = file.content.expect("has bytes");
-    let mut reading = tree.open(&content, 0..content.size).await.expect("opens");
+    let mut reading = tree.open_content(&content, 0..content.size).await.expect("opens");
     let first = reading.try_next().await.expect("reads").expect("some");
     put(&tree, drive, ROOT, "f", b"other").await;
     assert_eq!(blobs(&tree).await, 1, "it is still being read");
-    let rest: Vec<bytes::Bytes> = reading.try_collect().await.expect("reads");
+    let rest: Vec<::bytes::Bytes> = reading.try_collect().await.expect("reads");
     assert!([&first[..], &rest.concat()].concat() == sent);
     assert_eq!(blobs(&tree).await, 0);
 }
@@ -163,7 +160,7 @@ async fn a_caller_that_goes_away_leaves_the_call_undone_or_done() {
         let upload = async {
             let stored = tree.store(body(&sent), u64::MAX).await?;
             let new = NewItem::default();
-            tree.put(drive, ROOT, &name, stored, new, OnConflict::Fail, Expect::Any).await
+            tree.put(drive, ROOT, &name, stored, new, OnConflict::Fail, Precondition::Any).await
         };
         let done = drop_after(polls % 50, upload).await;
         completed += usize::from(done);
@@ -193,8 +190,9 @@ async fn a_reset_forgets_everything_and_begins_anew() {
     let drive = tree.drive("").await.expect("drive");
     assert_eq!((drive.used, drive.feed), (0, 0));
     let new = NewItem::default();
-    let put = tree.put(drive.no, ROOT, "g", pending, new, OnConflict::Fail, Expect::Any).await;
-    assert_eq!(put.expect("puts").node.no, 101);
+    let put =
+        tree.put(drive.no, ROOT, "g", pending, new, OnConflict::Fail, Precondition::Any).await;
+    assert_eq!(put.expect("puts").node.no, ItemKey(101));
 }
 
 /// A WAV file of so many samples at 8 kHz, each a byte.
@@ -209,7 +207,7 @@ fn sound(samples: u32) -> Vec<u8> {
     wave
 }
 
-async fn facts_kept(tree: &SqlTree) -> i64 {
+async fn facts_kept(tree: &Tree) -> i64 {
     let mut reader = tree.db.reader().await.expect("a connection");
     let count = sqlx::query_scalar("SELECT count(*) FROM media").fetch_one(&mut *reader);
     count.await.expect("a count")
@@ -251,7 +249,7 @@ async fn the_lineage_of_an_item_goes_up_to_the_root() {
     let lineage = tree.lineage(drive, file.no).await.expect("there");
     let numbers: Vec<_> = lineage.iter().map(|node| node.no).collect();
     assert_eq!(numbers, [file.no, inner.no, outer.no, ROOT]);
-    assert!(matches!(refusal(tree.lineage(drive, 9_999).await), TreeError::NotFound));
+    assert!(matches!(refusal(tree.lineage(drive, ItemKey(9_999)).await), TreeError::NotFound));
 }
 
 #[tokio::test]

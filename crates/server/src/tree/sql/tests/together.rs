@@ -5,10 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use futures::{StreamExt, stream};
 
 use super::{
-    super::{
-        super::{ROOT, TreeError},
-        *,
-    },
+    super::{super::*, *},
     body, bytes, folder, put,
 };
 
@@ -22,14 +19,14 @@ where
     stream::iter(tasks).then(|task| async { task.await.expect("ends") }).collect().await
 }
 
-async fn trees() -> (tempfile::TempDir, Vec<Arc<SqlTree>>) {
+async fn trees() -> (tempfile::TempDir, Vec<Arc<Tree>>) {
     let data = tempfile::tempdir().expect("temporary folder");
     let mut trees = Vec::new();
     for options in [
         TreeOptions::ephemeral(),
         TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed),
     ] {
-        trees.push(Arc::new(SqlTree::open(options).await.expect("opens")));
+        trees.push(Arc::new(Tree::open(options).await.expect("opens")));
     }
     (data, trees)
 }
@@ -55,7 +52,7 @@ async fn thirty_two_tasks_make_files_in_one_folder() {
             }
         })
         .await;
-        let numbers: HashSet<ItemNo> = numbers.into_iter().flatten().collect();
+        let numbers: HashSet<ItemKey> = numbers.into_iter().flatten().collect();
         assert_eq!(numbers.len(), 640, "each has its own");
         let top = tree.node(drive, top.no).await.expect("node");
         assert_eq!((top.children, top.size), (640, 128 * 20_000 + 512 * 100));
@@ -78,7 +75,7 @@ async fn of_many_who_want_one_name_each_gets_what_was_asked_for() {
                 async move {
                     let stored = tree.store(body(b"1"), 9).await?;
                     let new = NewItem::default();
-                    tree.put(drive, ROOT, name, stored, new, on_conflict, Expect::Any).await
+                    tree.put(drive, ROOT, name, stored, new, on_conflict, Precondition::Any).await
                 }
             })
         };

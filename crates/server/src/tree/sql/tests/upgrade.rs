@@ -5,12 +5,7 @@ use std::{fs, path::Path};
 use sqlx::{AnyConnection, Connection};
 
 use super::{
-    super::{
-        super::{NameFolding, ROOT, State, TreeError},
-        db::connect,
-        open::url,
-        *,
-    },
+    super::{super::*, db::connect, open::url, *},
     body, bytes, on_disk, read,
 };
 use crate::Durability;
@@ -20,7 +15,7 @@ use crate::Durability;
 const VERSION_1: &str = include_str!("version_1.sql");
 
 /// The drive of the default account, and that of the account `work.business`.
-pub(super) const DRIVES: [DriveNo; 2] = [1, 2];
+pub(super) const DRIVES: [DriveKey; 2] = [DriveKey(1), DriveKey(2)];
 
 /// Length and seed of each blob, by its number without the run.
 pub(super) const BLOBS: [(i64, usize, u64); 3] = [(1, 600_000, 1), (3, 40_000, 2), (6, 20_000, 3)];
@@ -107,7 +102,8 @@ async fn an_upload_session_of_version_1_goes_on() {
     let whole = bytes(SESSION.0, SESSION.1);
     let rest = body(&whole[327_680..]);
     tree.append(&id, 327_680, None, rest, u64::MAX, session.expires).await.expect("appends");
-    let file = tree.commit(&id, NewItem::default(), Expect::Any, None).await.expect("commits");
+    let file =
+        tree.commit(&id, NewItem::default(), Precondition::Any, None).await.expect("commits");
     assert!(read(&tree, &file.node).await == whole);
     tree.close().await;
 }
@@ -121,7 +117,7 @@ async fn a_folder_of_a_later_version_is_refused_and_left_as_it_is() {
     let raised = sqlx::query("UPDATE server SET version = $1").bind(later);
     raised.execute(&mut sql).await.expect("updates");
     sql.close().await.expect("closes");
-    let refused = SqlTree::open(TreeOptions::folder(data.path())).await.expect_err("is refused");
+    let refused = Tree::open(TreeOptions::folder(data.path())).await.expect_err("is refused");
     assert!(matches!(refused, OpenError::Newer { found, .. } if found == later), "{refused}");
     let mut sql = database(data.path()).await;
     let run: i64 =
@@ -142,13 +138,15 @@ async fn names_that_are_one_name_now_are_kept_and_reported() {
     for _ in 0..2 {
         let options = TreeOptions::folder(data.path());
         let options = options.folding(NameFolding::Consumer, by_account);
-        let tree = SqlTree::open(options).await.expect("opens");
+        let tree = Tree::open(options).await.expect("opens");
         let listed = tree.children(work, ROOT, Listing::default()).await.expect("lists");
         assert_eq!(listed.len(), 4, "every item is listed");
-        for item in 101..=104 {
+        for item in (101..=104).map(ItemKey) {
             tree.node(work, item).await.expect("every item is found by its id");
         }
-        for (name, older) in [("ae.txt", 101), ("Æ.TXT", 101), ("caf\u{e9}.txt", 103)] {
+        for (name, older) in
+            [("ae.txt", ItemKey(101)), ("Æ.TXT", ItemKey(101)), ("caf\u{e9}.txt", ItemKey(103))]
+        {
             assert_eq!(tree.child(work, ROOT, name).await.expect("is found").no, older, "{name}");
             let walked = tree.walk(work, ROOT, &[name]).await.expect("walks");
             assert_eq!(walked.iter().map(|node| node.no).collect::<Vec<_>>(), [ROOT, older]);
@@ -156,12 +154,15 @@ async fn names_that_are_one_name_now_are_kept_and_reported() {
         let conflicts = tree.name_conflicts().await.expect("lists");
         let numbers: Vec<_> =
             conflicts.iter().map(|one| (one.drive, one.folder, one.item, one.older)).collect();
-        assert_eq!(numbers, [(work, ROOT, 102, 101), (work, ROOT, 104, 103)]);
+        assert_eq!(
+            numbers,
+            [(work, ROOT, ItemKey(102), ItemKey(101)), (work, ROOT, ItemKey(104), ItemKey(103)),]
+        );
         assert_eq!((&*conflicts[0].account, &*conflicts[0].name), ("work.business", "ae.txt"));
         let third = tree
             .make(work, ROOT, "AE.txt", NodeKind::Folder, NewItem::default(), OnConflict::Fail)
             .await;
-        assert!(matches!(third, Err(TreeError::NameTaken(101))), "{third:?}");
+        assert!(matches!(third, Err(TreeError::NameTaken(ItemKey(101)))), "{third:?}");
         tree.close().await;
     }
 }
@@ -172,13 +173,13 @@ async fn a_conflict_of_names_ends_when_one_of_them_goes() {
     version_1(data.path()).await;
     let [_, work] = DRIVES;
     let options = TreeOptions::folder(data.path()).folding(NameFolding::Consumer, by_account);
-    let tree = SqlTree::open(options).await.expect("opens");
-    let (fail, any) = (OnConflict::Fail, Expect::Any);
+    let tree = Tree::open(options).await.expect("opens");
+    let (fail, any) = (OnConflict::Fail, Precondition::Any);
     let renamed = |name: &str| Change { name: Some(name.to_owned()), ..Change::default() };
     // A change of case leaves a name what it is.
-    tree.update(work, 102, renamed("AE.txt"), fail, any).await.expect("renames");
-    let taken = tree.update(work, 102, renamed("caf\u{e9}.txt"), fail, any).await;
-    assert!(matches!(taken, Err(TreeError::NameTaken(103))), "{taken:?}");
+    tree.update(work, ItemKey(102), renamed("AE.txt"), fail, any).await.expect("renames");
+    let taken = tree.update(work, ItemKey(102), renamed("caf\u{e9}.txt"), fail, any).await;
+    assert!(matches!(taken, Err(TreeError::NameTaken(ItemKey(103)))), "{taken:?}");
     // A copy of a folder with both of them has both.
     let folder = tree
         .make(work, ROOT, "f", NodeKind::Folder, NewItem::default(), fail)
@@ -186,12 +187,12 @@ async fn a_conflict_of_names_ends_when_one_of_them_goes() {
         .expect("makes")
         .node
         .no;
-    tree.trash(work, 101, any).await.expect("trashes");
-    assert_eq!(tree.child(work, ROOT, "\u{e6}.txt").await.expect("is found").no, 102);
-    let back = tree.restore(work, 101, None, None).await;
-    assert!(matches!(back, Err(TreeError::NameTaken(102))), "{back:?}");
-    tree.restore(work, 101, Some(folder), None).await.expect("restores elsewhere");
-    tree.update(work, 104, renamed("other"), fail, any).await.expect("renames");
+    tree.trash(work, ItemKey(101), any).await.expect("trashes");
+    assert_eq!(tree.child(work, ROOT, "\u{e6}.txt").await.expect("is found").no, ItemKey(102));
+    let back = tree.restore(work, ItemKey(101), None, None).await;
+    assert!(matches!(back, Err(TreeError::NameTaken(ItemKey(102)))), "{back:?}");
+    tree.restore(work, ItemKey(101), Some(folder), None).await.expect("restores elsewhere");
+    tree.update(work, ItemKey(104), renamed("other"), fail, any).await.expect("renames");
     assert_eq!(tree.name_conflicts().await.expect("lists"), []);
     tree.close().await;
 }
@@ -201,7 +202,7 @@ async fn a_folder_with_names_in_conflict_is_copied_and_an_account_changes_its_ki
     let data = tempfile::tempdir().expect("temporary folder");
     let open = async |folding| {
         let options = TreeOptions::folder(data.path()).folding(folding, |_| None);
-        SqlTree::open(options).await.expect("opens")
+        Tree::open(options).await.expect("opens")
     };
     let tree = open(NameFolding::Consumer).await;
     let drive = tree.drive("").await.expect("a drive").no;
@@ -228,6 +229,6 @@ async fn a_folder_with_names_in_conflict_is_copied_and_an_account_changes_its_ki
     tree.close().await;
 }
 
-async fn body_of(tree: &SqlTree, drive: DriveNo, folder: ItemNo, name: &str) {
+async fn body_of(tree: &Tree, drive: DriveKey, folder: ItemKey, name: &str) {
     super::put(tree, drive, folder, name, name.as_bytes()).await;
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 
 use super::{
-    super::{ListingKey, NameFolding, Order, ROOT, State, TreeError},
-    model::Model,
+    super::*,
+    reference_tree::ReferenceTree,
     tests::{body, read},
     *,
 };
@@ -62,25 +62,31 @@ fn calls() -> impl Strategy<Value = Call> {
 
 /// The tree and the model, and what was seen of the tree before.
 struct Both {
-    tree: SqlTree,
-    drive: DriveNo,
-    model: Model,
-    seen: BTreeMap<ItemNo, Node>,
+    tree: Tree,
+    drive: DriveKey,
+    model: ReferenceTree,
+    seen: BTreeMap<ItemKey, Node>,
     calls: u64,
 }
 
 impl Both {
     async fn new(folding: NameFolding) -> Self {
         let options = TreeOptions::ephemeral().quota(QUOTA).folding(folding, |_| None);
-        let tree = SqlTree::open(options).await.expect("opens");
+        let tree = Tree::open(options).await.expect("opens");
         let drive = tree.drive("").await.expect("drive").no;
-        Self { tree, drive, model: Model::new(QUOTA, folding), seen: BTreeMap::new(), calls: 0 }
+        Self {
+            tree,
+            drive,
+            model: ReferenceTree::new(QUOTA, folding),
+            seen: BTreeMap::new(),
+            calls: 0,
+        }
     }
 
     /// Any item there ever was, but a live one more often.
-    fn item(&self, index: &Index) -> ItemNo {
-        let all: Vec<ItemNo> = self.model.items.keys().copied().collect();
-        let live: Vec<ItemNo> = all.iter().copied().filter(|no| self.model.live(*no)).collect();
+    fn item(&self, index: &Index) -> ItemKey {
+        let all: Vec<ItemKey> = self.model.items.keys().copied().collect();
+        let live: Vec<ItemKey> = all.iter().copied().filter(|no| self.model.live(*no)).collect();
         *index.get(&[&live[..], &live, &live, &all].concat())
     }
 
@@ -93,9 +99,9 @@ impl Both {
     }
 
     /// Does the same to both; what each said.
-    async fn call(&mut self, call: &Call) -> (Result<ItemNo>, Result<ItemNo>) {
+    async fn call(&mut self, call: &Call) -> (Result<ItemKey>, Result<ItemKey>) {
         self.calls += 1;
-        let (new, any) = (NewItem::default(), Expect::Any);
+        let (new, any) = (NewItem::default(), Precondition::Any);
         match call {
             Call::Make(folder, name, on_conflict) => {
                 let folder = self.item(folder);
@@ -127,7 +133,7 @@ impl Both {
             }
             Call::Update(item, name, parents, on_conflict) => {
                 let item = self.item(item);
-                let parents: Option<Vec<ItemNo>> =
+                let parents: Option<Vec<ItemKey>> =
                     parents.as_ref().map(|all| all.iter().map(|up| self.item(up)).collect());
                 let name = name.map(str::to_owned);
                 let change =
@@ -164,12 +170,12 @@ impl Both {
 
     async fn upload(
         &self,
-        folder: ItemNo,
+        folder: ItemKey,
         name: &str,
         bytes: &[u8],
         fragments: &[usize],
         on_conflict: OnConflict,
-    ) -> Result<ItemNo> {
+    ) -> Result<ItemKey> {
         let session = tests::session(self.drive, folder, name, on_conflict);
         let session = self.tree.open_session(session).await?;
         let mut at = 0;
@@ -182,7 +188,8 @@ impl Both {
             at += length;
             assert_eq!(now.received, at as u64);
         }
-        let committed = self.tree.commit(&session.id, NewItem::default(), Expect::Any, None).await;
+        let committed =
+            self.tree.commit(&session.id, NewItem::default(), Precondition::Any, None).await;
         if committed.is_err() {
             // It stays, so that it can be committed in another way; here it is not.
             self.tree.cancel(&session.id).await?;
@@ -194,7 +201,7 @@ impl Both {
     async fn compare(&mut self) {
         let (tree, drive, model) = (&self.tree, self.drive, &self.model);
         let before = self.seen.values().map(|node| node.feed).max().unwrap_or(0);
-        let changed: HashSet<ItemNo> = tree
+        let changed: HashSet<ItemKey> = tree
             .changes(drive, before, u64::MAX)
             .await
             .expect("changes")
@@ -249,13 +256,13 @@ impl Both {
             }
         }
         let bin = tree.trashed(drive, Listing::default()).await.expect("lists");
-        let bin: HashSet<ItemNo> = bin.into_iter().map(|node| node.no).collect();
+        let bin: HashSet<ItemKey> = bin.into_iter().map(|node| node.no).collect();
         let trashed = model.items.keys().copied();
         assert_eq!(bin, trashed.filter(|no| model.state(*no) == State::Trashed).collect());
     }
 
     /// A folder's children, in pages by key.
-    async fn pages(&self, folder: ItemNo) -> Vec<ItemNo> {
+    async fn pages(&self, folder: ItemKey) -> Vec<ItemKey> {
         let (mut nos, mut after) = (Vec::new(), None);
         loop {
             let which = Listing { after, limit: Some(2), ..Listing::default() };
@@ -267,7 +274,7 @@ impl Both {
     }
 
     /// Everything below a folder comes once, in pages, and after what it is in.
-    async fn compare_below(&self, top: ItemNo) {
+    async fn compare_below(&self, top: ItemKey) {
         let mut told = vec![top];
         let (mut after, mut more) = (0, true);
         while more {
@@ -280,7 +287,7 @@ impl Both {
             more = next.is_some();
             after = next.unwrap_or(after);
         }
-        let below = |no: &ItemNo| self.model.live(*no) && self.model.is_above(top, *no);
+        let below = |no: &ItemKey| self.model.live(*no) && self.model.is_above(top, *no);
         let mut below: Vec<_> = self.model.items.keys().copied().filter(below).collect();
         told.sort_unstable();
         below.sort_unstable();
@@ -311,7 +318,7 @@ impl Both {
     }
 }
 
-fn in_order_once(mut all: Vec<ItemNo>) -> Vec<ItemNo> {
+fn in_order_once(mut all: Vec<ItemKey>) -> Vec<ItemKey> {
     let mut seen = HashSet::new();
     all.retain(|no| seen.insert(*no));
     all

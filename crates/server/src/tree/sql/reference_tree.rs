@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
-    FIRST_ITEM, ItemNo, NameFolding, NodeKind, OnConflict, ROOT, Result, State, TreeError,
+    FIRST_ITEM, ItemKey, NameFolding, NodeKind, OnConflict, ROOT, Result, State, TreeError,
 };
 
 #[derive(Clone, Debug)]
@@ -11,23 +11,23 @@ pub(super) struct Item {
     pub name: String,
     pub kind: NodeKind,
     /// Every folder it is in, or was in when it was trashed.
-    pub parents: BTreeSet<ItemNo>,
-    pub primary: Option<ItemNo>,
+    pub parents: BTreeSet<ItemKey>,
+    pub primary: Option<ItemKey>,
     pub trashed: bool,
     pub purged: bool,
     pub bytes: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Model {
-    pub items: BTreeMap<ItemNo, Item>,
+pub(super) struct ReferenceTree {
+    pub items: BTreeMap<ItemKey, Item>,
     pub quota: u64,
     pub folding: NameFolding,
-    next: ItemNo,
+    next: ItemKey,
 }
 
 /// What looks.
-impl Model {
+impl ReferenceTree {
     pub(super) fn new(quota: u64, folding: NameFolding) -> Self {
         let mut model = Self { items: BTreeMap::new(), quota, folding, next: ROOT };
         model.insert(BTreeSet::new(), String::new(), NodeKind::Folder, Vec::new());
@@ -35,15 +35,15 @@ impl Model {
         model
     }
 
-    fn there(&self, no: ItemNo) -> bool {
+    fn there(&self, no: ItemKey) -> bool {
         self.items.get(&no).is_some_and(|item| !item.trashed && !item.purged)
     }
 
-    pub(super) fn live(&self, no: ItemNo) -> bool {
+    pub(super) fn live(&self, no: ItemKey) -> bool {
         no == ROOT || self.there(no) && self.items[&no].parents.iter().any(|up| self.live(*up))
     }
 
-    pub(super) fn state(&self, no: ItemNo) -> State {
+    pub(super) fn state(&self, no: ItemKey) -> State {
         match &self.items[&no] {
             item if item.purged => State::Purged,
             item if item.trashed => State::Trashed,
@@ -52,22 +52,22 @@ impl Model {
         }
     }
 
-    pub(super) fn shown_parents(&self, no: ItemNo) -> Vec<ItemNo> {
+    pub(super) fn shown_parents(&self, no: ItemKey) -> Vec<ItemKey> {
         let item = &self.items[&no];
         let mut shown = Vec::from_iter(item.primary);
         if !item.purged {
-            let seen = |up: &&ItemNo| !self.live(no) || self.live(**up);
+            let seen = |up: &&ItemKey| !self.live(no) || self.live(**up);
             shown.extend(item.parents.iter().filter(seen).filter(|up| Some(**up) != item.primary));
         }
         shown
     }
 
-    pub(super) fn children(&self, folder: ItemNo) -> Vec<ItemNo> {
-        let inside = |no: &ItemNo| self.there(*no) && self.items[no].parents.contains(&folder);
+    pub(super) fn children(&self, folder: ItemKey) -> Vec<ItemKey> {
+        let inside = |no: &ItemKey| self.there(*no) && self.items[no].parents.contains(&folder);
         self.items.keys().copied().filter(inside).collect()
     }
 
-    pub(super) fn size(&self, no: ItemNo) -> u64 {
+    pub(super) fn size(&self, no: ItemKey) -> u64 {
         let item = &self.items[&no];
         let below = self.children(no).into_iter();
         let below = below.filter(|child| self.items[child].primary == Some(no));
@@ -75,7 +75,7 @@ impl Model {
     }
 
     /// An item and all below it, each with how deep it is at most.
-    fn gather(&self, top: ItemNo) -> BTreeMap<ItemNo, usize> {
+    fn gather(&self, top: ItemKey) -> BTreeMap<ItemKey, usize> {
         let mut found = BTreeMap::new();
         let mut waiting = vec![(top, 0)];
         while let Some((no, depth)) = waiting.pop() {
@@ -86,22 +86,22 @@ impl Model {
         found
     }
 
-    pub(super) fn is_above(&self, no: ItemNo, folder: ItemNo) -> bool {
+    pub(super) fn is_above(&self, no: ItemKey, folder: ItemKey) -> bool {
         self.gather(no).contains_key(&folder)
     }
 
-    fn occupant(&self, folder: ItemNo, name: &str) -> Option<ItemNo> {
+    fn occupant(&self, folder: ItemKey, name: &str) -> Option<ItemKey> {
         let mut children = self.children(folder).into_iter();
         let folded = self.folding.fold(name);
         children.find(|child| self.folding.fold(&self.items[child].name) == folded)
     }
 
-    fn live_item(&self, no: ItemNo) -> Result<&Item> {
+    fn live_item(&self, no: ItemKey) -> Result<&Item> {
         if self.live(no) { Ok(&self.items[&no]) } else { Err(TreeError::NotFound) }
     }
 
     /// Who has the name in a live folder.
-    fn spot(&self, folder: ItemNo, name: &str) -> Result<Option<ItemNo>> {
+    fn slot(&self, folder: ItemKey, name: &str) -> Result<Option<ItemKey>> {
         if self.live_item(folder)?.kind != NodeKind::Folder {
             return Err(TreeError::NotAFolder(folder));
         }
@@ -115,7 +115,7 @@ impl Model {
         Ok(())
     }
 
-    fn free(&self, folders: &[ItemNo], name: &str, kind: NodeKind) -> String {
+    fn free(&self, folders: &[ItemKey], name: &str, kind: NodeKind) -> String {
         let (stem, extension) = match name.rsplit_once('.') {
             Some((stem, extension)) if kind == NodeKind::File => (stem, format!(".{extension}")),
             _ => (name, String::new()),
@@ -126,23 +126,23 @@ impl Model {
 }
 
 /// What changes.
-impl Model {
+impl ReferenceTree {
     fn insert(
         &mut self,
-        parents: BTreeSet<ItemNo>,
+        parents: BTreeSet<ItemKey>,
         name: String,
         kind: NodeKind,
         bytes: Vec<u8>,
-    ) -> ItemNo {
+    ) -> ItemKey {
         let no = self.next;
-        self.next += 1;
+        self.next.0 += 1;
         let primary = parents.first().copied();
         let item = Item { name, kind, parents, primary, trashed: false, purged: false, bytes };
         self.items.insert(no, item);
         no
     }
 
-    fn item(&mut self, no: ItemNo) -> &mut Item {
+    fn item(&mut self, no: ItemKey) -> &mut Item {
         self.items.get_mut(&no).expect("looked up before")
     }
 
@@ -161,12 +161,12 @@ impl Model {
 
     pub(super) fn make(
         &mut self,
-        folder: ItemNo,
+        folder: ItemKey,
         name: &str,
         on_conflict: OnConflict,
-    ) -> Result<ItemNo> {
+    ) -> Result<ItemKey> {
         let mut name = name.to_owned();
-        if let Some(there) = self.spot(folder, &name)? {
+        if let Some(there) = self.slot(folder, &name)? {
             match on_conflict {
                 OnConflict::Replace if self.items[&there].kind == NodeKind::Folder => {
                     return Ok(there);
@@ -180,13 +180,13 @@ impl Model {
 
     pub(super) fn put(
         &mut self,
-        folder: ItemNo,
+        folder: ItemKey,
         name: &str,
         bytes: Vec<u8>,
         on_conflict: OnConflict,
-    ) -> Result<ItemNo> {
+    ) -> Result<ItemKey> {
         let mut name = name.to_owned();
-        if let Some(there) = self.spot(folder, &name)? {
+        if let Some(there) = self.slot(folder, &name)? {
             match on_conflict {
                 OnConflict::Replace => return self.overwrite(there, bytes),
                 OnConflict::Rename => name = self.free(&[folder], &name, NodeKind::File),
@@ -197,7 +197,7 @@ impl Model {
         Ok(self.insert(BTreeSet::from([folder]), name, NodeKind::File, bytes))
     }
 
-    pub(super) fn overwrite(&mut self, no: ItemNo, bytes: Vec<u8>) -> Result<ItemNo> {
+    pub(super) fn overwrite(&mut self, no: ItemKey, bytes: Vec<u8>) -> Result<ItemKey> {
         let item = self.live_item(no)?;
         if item.kind != NodeKind::File {
             return Err(TreeError::NotAFile(no));
@@ -209,24 +209,24 @@ impl Model {
 
     pub(super) fn update(
         &mut self,
-        no: ItemNo,
+        no: ItemKey,
         name: Option<&str>,
-        parents: Option<&[ItemNo]>,
+        parents: Option<&[ItemKey]>,
         on_conflict: OnConflict,
-    ) -> Result<ItemNo> {
+    ) -> Result<ItemKey> {
         let item = self.live_item(no)?.clone();
         if no == ROOT && (name.is_some() || parents.is_some()) {
             return Err(TreeError::Root);
         }
         let mut new_name = name.map_or(item.name.clone(), str::to_owned);
         let shown = self.shown_parents(no);
-        let wanted = parents.map_or(shown.clone(), <[ItemNo]>::to_vec);
+        let wanted = parents.map_or(shown.clone(), <[ItemKey]>::to_vec);
         if wanted == shown && new_name == item.name {
             return Ok(no);
         }
         let mut occupants = BTreeSet::new();
         for &folder in &wanted {
-            let occupant = self.spot(folder, &new_name)?;
+            let occupant = self.slot(folder, &new_name)?;
             occupants.extend(occupant.filter(|there| *there != no));
             if !shown.contains(&folder) && self.is_above(no, folder) {
                 return Err(TreeError::IntoItself);
@@ -234,7 +234,7 @@ impl Model {
         }
         let Some(&primary) = wanted.first() else { return Err(TreeError::NotFound) };
         if let Some(&first) = occupants.first() {
-            let file = |no: &ItemNo| self.items[no].kind == NodeKind::File;
+            let file = |no: &ItemKey| self.items[no].kind == NodeKind::File;
             match on_conflict {
                 OnConflict::Fail => return Err(TreeError::NameTaken(first)),
                 OnConflict::Rename => new_name = self.free(&wanted, &new_name, item.kind),
@@ -248,7 +248,7 @@ impl Model {
             }
         }
         // Folders in the bin are not seen, and so not left, unless the name does not fit there.
-        let fits = |up: &ItemNo| self.occupant(*up, &new_name).is_none_or(|there| there == no);
+        let fits = |up: &ItemKey| self.occupant(*up, &new_name).is_none_or(|there| there == no);
         let unseen = item.parents.iter().copied().filter(|up| !self.live(*up)).filter(fits);
         let parents = unseen.chain(wanted).collect();
         *self.item(no) = Item { name: new_name, parents, primary: Some(primary), ..item };
@@ -257,17 +257,17 @@ impl Model {
 
     pub(super) fn copy(
         &mut self,
-        no: ItemNo,
-        to: ItemNo,
+        no: ItemKey,
+        to: ItemKey,
         name: Option<&str>,
         on_conflict: OnConflict,
-    ) -> Result<ItemNo> {
+    ) -> Result<ItemKey> {
         if no == ROOT {
             return Err(TreeError::Root);
         }
         let item = self.live_item(no)?.clone();
         let mut name = name.map_or(item.name.clone(), str::to_owned);
-        if let Some(there) = self.spot(to, &name)? {
+        if let Some(there) = self.slot(to, &name)? {
             let files = [no, there].iter().all(|no| self.items[no].kind == NodeKind::File);
             match on_conflict {
                 OnConflict::Replace if files => return self.overwrite(there, item.bytes),
@@ -277,14 +277,15 @@ impl Model {
         }
         let before = self.clone();
         let gathered = self.gather(no);
-        let mut order: Vec<ItemNo> = gathered.keys().copied().collect();
+        let mut order: Vec<ItemKey> = gathered.keys().copied().collect();
         order.sort_by_key(|no| (gathered[no], *no));
-        let copy_of = |no: &ItemNo| order.iter().position(|o| o == no).map(|seq| seq as i64);
+        let copy_of = |no: &ItemKey| order.iter().position(|o| o == no).map(|seq| seq as i64);
         let base = self.next;
         for &original in &order {
             let item = before.items[&original].clone();
-            let parents = item.parents.iter().filter_map(copy_of).map(|seq| base + seq).collect();
-            let primary = item.primary.as_ref().and_then(copy_of).map(|seq| base + seq);
+            let parents =
+                item.parents.iter().filter_map(copy_of).map(|seq| ItemKey(base.0 + seq)).collect();
+            let primary = item.primary.as_ref().and_then(copy_of).map(|seq| ItemKey(base.0 + seq));
             let copy = self.insert(parents, item.name, item.kind, item.bytes);
             let copy = self.item(copy);
             copy.primary = primary.or(copy.primary);
@@ -298,7 +299,7 @@ impl Model {
         Ok(base)
     }
 
-    pub(super) fn trash(&mut self, no: ItemNo) -> Result<ItemNo> {
+    pub(super) fn trash(&mut self, no: ItemKey) -> Result<ItemKey> {
         if no == ROOT {
             return Err(TreeError::Root);
         }
@@ -310,16 +311,16 @@ impl Model {
 
     pub(super) fn restore(
         &mut self,
-        no: ItemNo,
-        to: Option<ItemNo>,
+        no: ItemKey,
+        to: Option<ItemKey>,
         name: Option<&str>,
-    ) -> Result<ItemNo> {
+    ) -> Result<ItemKey> {
         if self.state(no) != State::Trashed {
             return Err(TreeError::NotFound);
         }
         let item = self.items[&no].clone();
         let name = name.map_or(item.name.clone(), str::to_owned);
-        let before: Vec<ItemNo> = match to {
+        let before: Vec<ItemKey> = match to {
             Some(folder) => vec![folder],
             None => self.shown_parents(no),
         };
@@ -327,7 +328,7 @@ impl Model {
             before.into_iter().partition(|up| to.is_some() || self.live(*up));
         let Some(&primary) = seen.first() else { return Err(TreeError::NotFound) };
         for &folder in &seen {
-            if let Some(there) = self.spot(folder, &name)? {
+            if let Some(there) = self.slot(folder, &name)? {
                 return Err(TreeError::NameTaken(there));
             }
             if self.is_above(no, folder) {
@@ -335,7 +336,7 @@ impl Model {
             }
             self.admit(self.size(no) as i64)?;
         }
-        let fits = |up: &ItemNo| {
+        let fits = |up: &ItemKey| {
             !self.items[up].purged && !self.is_above(no, *up) && self.occupant(*up, &name).is_none()
         };
         let parents = seen.into_iter().chain(unseen.into_iter().filter(fits)).collect();
@@ -345,7 +346,7 @@ impl Model {
         Ok(no)
     }
 
-    pub(super) fn purge(&mut self, no: ItemNo) -> Result<ItemNo> {
+    pub(super) fn purge(&mut self, no: ItemKey) -> Result<ItemKey> {
         if no == ROOT {
             return Err(TreeError::Root);
         }
@@ -353,16 +354,16 @@ impl Model {
             return Err(TreeError::NotFound);
         }
         let gathered = self.gather(no);
-        let elsewhere = |below: &ItemNo| {
+        let elsewhere = |below: &ItemKey| {
             let mut parents = self.items[below].parents.iter();
             *below != no && parents.any(|up| !gathered.contains_key(up))
         };
-        let kept: BTreeSet<ItemNo> = gathered
+        let kept: BTreeSet<ItemKey> = gathered
             .keys()
             .filter(|below| elsewhere(below))
             .flat_map(|below| self.gather(*below).into_keys())
             .collect();
-        let gone: BTreeSet<ItemNo> =
+        let gone: BTreeSet<ItemKey> =
             gathered.into_keys().filter(|below| !kept.contains(below)).collect();
         for (no, item) in &mut self.items {
             if gone.contains(no) {

@@ -24,7 +24,7 @@ pub(super) const ROW_MAX: usize = 16 << 10;
 const PIECE: usize = 512 << 10;
 
 /// A body that was taken in.
-pub(super) struct TakenIn {
+pub(super) struct Ingested {
     pub size: u64,
     /// The hashes under way, if they were wanted.
     pub hasher: Option<Hasher>,
@@ -44,20 +44,20 @@ pub(in super::super) enum Place {
 
 /// Takes a body of at most `max` bytes in, to a blob if it has more than `row_max`. When it fails
 /// or is dropped, nothing stays.
-pub(super) async fn take_in(
+pub(super) async fn ingest(
     blobs: &Arc<Blobs>,
     room: &Room,
     body: Bytestream,
     max: u64,
     hasher: Option<Hasher>,
     row_max: usize,
-) -> Result<TakenIn> {
+) -> Result<Ingested> {
     let mut source = Source { body, left_over: Bytes::new(), taken: 0, max };
     let head = source.piece(BytesMut::new(), row_max + 1).await?;
     if head.len() <= row_max {
         let hasher = hasher.map(|hasher| hashed(hasher, &head));
         let at = Place::Row(head.clone());
-        return Ok(TakenIn { size: source.taken, hasher, head: first(&head), at });
+        return Ok(Ingested { size: source.taken, hasher, head: first(&head), at });
     }
     let begins = first(&head);
     let (full, pieces) = mpsc::channel(1);
@@ -67,7 +67,7 @@ pub(super) async fn take_in(
     let written = writing.await.map_err(storage)?;
     gathered?;
     let (hasher, blob) = written?;
-    Ok(TakenIn { size: source.taken, hasher, head: begins, at: Place::Blob(blob) })
+    Ok(Ingested { size: source.taken, hasher, head: begins, at: Place::Blob(blob) })
 }
 
 /// A copy, so that the rest is not kept for it.

@@ -7,29 +7,29 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::super::{DriveNo, ItemNo, Node, Result, TreeError};
+use super::super::{DriveKey, ItemKey, Node, Result, TreeError};
 
 /// Which items are not seen, and until when.
 #[derive(Debug, Default)]
-pub(super) struct Veil(Mutex<HashMap<(DriveNo, ItemNo), Instant>>);
+pub(super) struct VisibilityDelay(Mutex<HashMap<(DriveKey, ItemKey), Instant>>);
 
-impl Veil {
-    fn hidden(&self) -> MutexGuard<'_, HashMap<(DriveNo, ItemNo), Instant>> {
+impl VisibilityDelay {
+    fn hidden(&self) -> MutexGuard<'_, HashMap<(DriveKey, ItemKey), Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn hide(&self, drive: DriveNo, item: ItemNo, until: Instant) {
+    pub(super) fn hide(&self, drive: DriveKey, item: ItemKey, until: Instant) {
         let (mut hidden, now) = (self.hidden(), Instant::now());
         hidden.retain(|_, until| *until > now);
         hidden.insert((drive, item), until);
     }
 
-    pub(super) fn hides(&self, drive: DriveNo, item: ItemNo) -> bool {
+    pub(super) fn hides(&self, drive: DriveKey, item: ItemKey) -> bool {
         self.hidden().get(&(drive, item)).is_some_and(|until| *until > Instant::now())
     }
 
     /// Whether anything of a drive is not seen.
-    pub(super) fn hides_any(&self, drive: DriveNo) -> bool {
+    pub(super) fn hides_any(&self, drive: DriveKey) -> bool {
         let now = Instant::now();
         self.hidden().iter().any(|((of, _), until)| *of == drive && *until > now)
     }

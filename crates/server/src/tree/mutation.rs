@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ItemNo, Node};
+use super::{ItemKey, Node};
 
 /// What a new item is made with, or an overwritten one gets. Of an overwritten one stays what is
 /// `None` here, but for the media type and the time of its bytes; facets replace those of the same
@@ -39,7 +39,7 @@ pub enum OnConflict {
 
 /// Only go on if the item is at this version; compared inside the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect {
+pub enum Precondition {
     /// Whatever it is at.
     Any,
     /// [`Node::version`] is this.
@@ -64,7 +64,7 @@ pub struct Change {
     pub name: Option<String>,
     /// Its folders, all of them, the primary one first; at least one, and one for protocols that
     /// know one.
-    pub parents: Option<Vec<ItemNo>>,
+    pub parents: Option<Vec<ItemKey>>,
     /// The user's description; the inner `None` removes it.
     pub description: Option<Option<String>>,
     /// The user's times.

@@ -1,7 +1,7 @@
 //! The recycle bin: into it, out of it, and gone for good.
 
 use super::{
-    super::{DriveNo, Expect, ItemNo, Node, NodeKind, ROOT, Result, State, TreeError},
+    super::{DriveKey, ItemKey, Node, NodeKind, Precondition, ROOT, Result, State, TreeError},
     contents,
     folders::{is_above, next_feed, take_numbers, touch},
     items::{add_edge, now},
@@ -18,15 +18,15 @@ const HIDDEN: i64 = 2;
 /// See [`Tree::trash`](super::super::Tree::trash).
 pub(super) async fn trash(
     tx: &mut Tx,
-    drive: DriveNo,
-    item: ItemNo,
-    expect: Expect,
+    drive: DriveKey,
+    item: ItemKey,
+    precondition: Precondition,
 ) -> Result<Node> {
     if item == ROOT {
         return Err(TreeError::Root);
     }
     let node = read::node(tx.sql(), drive, item).await?;
-    expect.check(&node)?;
+    precondition.check(&node)?;
     leave_folders(tx, &node).await?;
     sqlx::query("UPDATE edge SET live = 0 WHERE drive = $1 AND item = $2")
         .bind(drive)
@@ -47,7 +47,7 @@ pub(super) async fn trash(
 
 /// Takes an item out of the sizes and counts of the folders it is in.
 async fn leave_folders(tx: &mut Tx, node: &Node) -> Result<()> {
-    let folders: Vec<ItemNo> =
+    let folders: Vec<ItemKey> =
         sqlx::query_scalar("SELECT parent FROM edge WHERE drive = $1 AND item = $2 AND live = 1")
             .bind(node.drive)
             .bind(node.no)
@@ -61,7 +61,7 @@ async fn leave_folders(tx: &mut Tx, node: &Node) -> Result<()> {
 }
 
 /// Sets an item's state; returns its number in the feed.
-async fn set_own_state(tx: &mut Tx, drive: DriveNo, item: ItemNo, state: i64) -> Result<i64> {
+async fn set_own_state(tx: &mut Tx, drive: DriveKey, item: ItemKey, state: i64) -> Result<i64> {
     let feed = next_feed(tx, drive).await?;
     sqlx::query(
         "UPDATE item SET state = $3, feed = $4, modified = $5, version = version + 1 \
@@ -80,9 +80,9 @@ async fn set_own_state(tx: &mut Tx, drive: DriveNo, item: ItemNo, state: i64) ->
 /// See [`Tree::restore`](super::super::Tree::restore).
 pub(super) async fn restore(
     tx: &mut Tx,
-    drive: DriveNo,
-    item: ItemNo,
-    to: Option<ItemNo>,
+    drive: DriveKey,
+    item: ItemKey,
+    to: Option<ItemKey>,
     name: Option<String>,
 ) -> Result<Node> {
     let mut node = read::any_node(tx.sql(), drive, item).await?;
@@ -96,14 +96,14 @@ pub(super) async fn restore(
         None => folders_before(tx, drive, item).await?,
     };
     for &folder in &seen {
-        let spot = names::spot(tx, drive, folder, &node.name).await?;
-        if let Some((occupant, _)) = spot.occupant {
+        let slot = names::slot(tx, drive, folder, &node.name).await?;
+        if let Some((occupant, _)) = slot.occupant {
             return Err(TreeError::NameTaken(occupant));
         }
         if is_above(tx, drive, item, folder).await? {
             return Err(TreeError::IntoItself);
         }
-        spot.admit(signed(node.size))?;
+        slot.admit(signed(node.size))?;
     }
     let before = std::mem::replace(&mut node.parents, seen);
     join_folders(tx, &node, unseen).await?;
@@ -132,10 +132,10 @@ pub(super) async fn restore(
 /// and those that are in the recycle bin too.
 async fn folders_before(
     tx: &mut Tx,
-    drive: DriveNo,
-    item: ItemNo,
-) -> Result<(Vec<ItemNo>, Vec<ItemNo>)> {
-    let folders: Vec<(i64, i64)> = sqlx::query_as(
+    drive: DriveKey,
+    item: ItemKey,
+) -> Result<(Vec<ItemKey>, Vec<ItemKey>)> {
+    let folders: Vec<(ItemKey, i64)> = sqlx::query_as(
         "SELECT e.parent, CAST(p.state AS BIGINT) FROM edge e \
          JOIN item i ON i.drive = e.drive AND i.no = e.item \
          JOIN item p ON p.drive = e.drive AND p.no = e.parent \
@@ -150,12 +150,12 @@ async fn folders_before(
     if seen.is_empty() {
         return Err(TreeError::NotFound);
     }
-    let numbers = |folders: Vec<(i64, i64)>| folders.into_iter().map(|(no, _)| no).collect();
+    let numbers = |folders: Vec<(ItemKey, i64)>| folders.into_iter().map(|(no, _)| no).collect();
     Ok((numbers(seen), numbers(unseen)))
 }
 
 /// Puts an item into its live folders, and into those in the recycle bin where it still fits.
-async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemNo>) -> Result<()> {
+async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemKey>) -> Result<()> {
     sqlx::query("DELETE FROM edge WHERE drive = $1 AND item = $2")
         .bind(node.drive)
         .bind(node.no)
@@ -176,7 +176,7 @@ async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemNo>) -> Result<(
 }
 
 /// See [`Tree::purge`](super::super::Tree::purge).
-pub(super) async fn purge(tx: &mut Tx, drive: DriveNo, item: ItemNo) -> Result<()> {
+pub(super) async fn purge(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result<()> {
     if item == ROOT {
         return Err(TreeError::Root);
     }

@@ -1,0 +1,40 @@
+//! Drives: found, made, forgotten.
+
+use super::super::{Tree, drives, read, read_tx, refold, remove, write_tx};
+use crate::tree::{DriveInfo, DriveKey, NameConflict, Result, TreeError};
+
+impl Tree {
+    /// The drive of an account, made if there is none.
+    pub async fn drive(&self, name: &str) -> Result<DriveInfo> {
+        let found = read_tx!(self, |sql| read::drive_named(sql, name))?;
+        if let Some(drive) = found {
+            return Ok(drive);
+        }
+        let (name, quota, folding) = (name.to_owned(), self.quota, self.folding.for_account(name));
+        write_tx!(self, |tx| drives::make(tx, name, quota, folding))
+    }
+
+    /// The drive of that number.
+    pub async fn drive_info(&self, drive: DriveKey) -> Result<DriveInfo> {
+        read_tx!(self, |sql| read::drive(sql, drive))
+    }
+
+    /// Sets what a drive may hold, in bytes.
+    pub async fn set_quota(&self, drive: DriveKey, quota: u64) -> Result<()> {
+        write_tx!(self, |tx| drives::set_quota(tx, drive, quota))
+    }
+
+    /// Returns the live items whose name in a folder is that of an older item there, in all drives.
+    /// They come from data of a version, or an account kind, that kept the names apart. They are
+    /// listed and found by id; by path the older item is found. Renaming them ends the conflict.
+    pub async fn name_conflicts(&self) -> Result<Vec<NameConflict>> {
+        read_tx!(self, |sql| refold::conflicts(sql))
+    }
+
+    /// Forgets every drive, session and byte.
+    pub async fn reset(&self) -> Result<()> {
+        self.visibility.lift();
+        self.hashing.invalidate_all();
+        remove!(self, write_tx!(self, |tx| drives::reset(tx)))
+    }
+}

@@ -1,0 +1,7 @@
+//! The methods of [`Tree`](super::Tree): each is one transaction.
+
+mod content;
+mod drives;
+mod read;
+mod upload;
+mod write;
