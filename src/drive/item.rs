@@ -43,6 +43,7 @@ pub enum Kind {
 
 /// What the cloud said of an item; `None`: it did not say.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Item {
     /// Its id.
     pub id: ItemId,
@@ -110,6 +111,7 @@ pub enum HashKind {
 
 /// A pre-authenticated URL to an item's bytes. Whoever has it can read them.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DownloadUrl {
     /// The URL; sent without a token.
     pub url: Secret,
@@ -117,13 +119,28 @@ pub struct DownloadUrl {
     pub expires: Option<Timestamp>,
 }
 
+impl DownloadUrl {
+    /// A URL whose expiry is not known.
+    pub fn new(url: impl Into<Secret>) -> Self {
+        Self { url: url.into(), expires: None }
+    }
+}
+
 /// A part of a listing.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Page {
     /// The items, in the cloud's order.
     pub items: Vec<Item>,
     /// Where the next part starts; `None`: that was the last.
     pub next: Option<Cursor>,
+}
+
+impl Page {
+    /// A page, and where the next one starts.
+    pub fn new(items: Vec<Item>, next: Option<Cursor>) -> Self {
+        Self { items, next }
+    }
 }
 
 /// Where the next part of a listing starts; made and understood by the drive alone.
@@ -132,6 +149,7 @@ pub struct Cursor(pub Secret);
 
 /// What has changed in a drive.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ChangePage {
     /// What was made, changed or moved, as it is now. The folders above an item may be told with
     /// it; and what was told before may be told again.
@@ -146,8 +164,16 @@ pub struct ChangePage {
     pub reset: bool,
 }
 
+impl ChangePage {
+    /// A page without a change.
+    pub fn new(next: Cursor) -> Self {
+        Self { items: Vec::new(), removed: Vec::new(), next, more: false, reset: false }
+    }
+}
+
 /// What [`Drive::child`](super::Drive::child) came across while it looked for a name.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum SiblingSearch<'a> {
     /// An item of the folder.
     Item(&'a Item),
@@ -157,6 +183,7 @@ pub enum SiblingSearch<'a> {
 
 /// How much a drive holds, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Quota {
     /// What it may hold.
     pub total: u64,
@@ -164,11 +191,26 @@ pub struct Quota {
     pub available: u64,
 }
 
+impl Quota {
+    /// Total and available bytes.
+    pub fn new(total: u64, available: u64) -> Self {
+        Self { total, available }
+    }
+}
+
 /// Who an account belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Account {
     /// The cloud's id of the user.
     pub id: String,
     /// The user's name, where the cloud tells it.
     pub name: Option<String>,
+}
+
+impl Account {
+    /// An account whose user's name is not known.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), name: None }
+    }
 }

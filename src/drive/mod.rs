@@ -20,6 +20,7 @@
 
 mod context;
 mod error;
+mod extensions;
 mod item;
 mod page_guard;
 mod place;
@@ -34,6 +35,10 @@ pub(crate) use self::{context::SourceGuard, page_guard::PageGuard};
 pub use self::{
     context::{Context, UploadProgress},
     error::{Error, ErrorKind, Result, Retry},
+    extensions::{
+        Access, Extensions, FileVersion, GrantRequest, Link, LinkAudience, LinkRequest, Permission,
+        Properties, PropertyChanges, SearchRequest, Thumbnail,
+    },
     item::{
         Account, ChangePage, Cursor, DownloadUrl, HashKind, Item, ItemId, Kind, Page, Quota,
         SiblingSearch,
@@ -47,7 +52,10 @@ pub use self::{
 };
 
 /// What a drive can do. Fixed when it is built: no request may be needed to know it.
+///
+/// A drive from another crate starts with [`Capabilities::new`] and sets the fields that differ.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// [`ItemRef::Path`] is understood, and folders on the way of a write are made by the cloud.
     pub paths: bool,
@@ -88,6 +96,38 @@ pub struct Capabilities {
     pub collision_key: fn(&str) -> Cow<'_, str>,
     /// Why the cloud refuses a name, before it is asked: `None` if it takes it.
     pub validate_name: fn(&str) -> Option<&'static str>,
+    /// Which optional verbs the drive has.
+    pub extensions: Extensions,
+}
+
+impl Capabilities {
+    /// A drive without optional features, whose files have at most `single_max` bytes.
+    ///
+    /// Items are addressed by id, names are compared exactly, every name is valid, and each delete
+    /// is a request.
+    pub fn new(single_max: u64) -> Self {
+        Self {
+            paths: false,
+            single_max,
+            total_max: single_max,
+            session: None,
+            sets_modified: false,
+            if_not_exists: false,
+            if_match: false,
+            if_none_match: false,
+            reads_if_match: false,
+            changes: false,
+            copies_files: false,
+            download_urls: false,
+            recursive_list: RecursiveList::No,
+            removals: 1,
+            multi_parent: false,
+            fold: |name| Cow::Borrowed(name),
+            collision_key: |name| Cow::Borrowed(name),
+            validate_name: |_| None,
+            extensions: Extensions::default(),
+        }
+    }
 }
 
 /// Which folders can be listed with everything below them in one paged answer.
@@ -337,4 +377,123 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     /// Removes items, folders with everything below, at most [`Capabilities::removals`] at a time;
     /// one result each, in order.
     async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>>;
+    /// Returns the versions of a file, newest first, the current one included.
+    async fn versions(&self, cx: &Context, file: &ItemRef) -> Result<Vec<FileVersion>> {
+        let _ = (cx, file);
+        Err(Error::unsupported("versions"))
+    }
+
+    /// Returns the bytes of a version of a file.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download).
+    async fn download_version(
+        &self,
+        cx: &Context,
+        file: &ItemRef,
+        version: &str,
+        range: ByteRange,
+    ) -> Result<Download> {
+        let _ = (cx, file, version, range);
+        Err(Error::unsupported("versions"))
+    }
+
+    /// Makes a version the current one; the versions after it are kept.
+    async fn restore_version(&self, cx: &Context, file: &ItemRef, version: &str) -> Result<()> {
+        let _ = (cx, file, version);
+        Err(Error::unsupported("versions"))
+    }
+
+    /// Returns one page of the items that a search finds.
+    async fn search(
+        &self,
+        cx: &Context,
+        request: &SearchRequest,
+        from: Option<&Cursor>,
+    ) -> Result<Page> {
+        let _ = (cx, request, from);
+        Err(Error::unsupported("search"))
+    }
+
+    /// Returns one page of the items in the recycle bin. Their parents are those before deletion.
+    async fn deleted_items(&self, cx: &Context, from: Option<&Cursor>) -> Result<Page> {
+        let _ = (cx, from);
+        Err(Error::unsupported("the recycle bin"))
+    }
+
+    /// Restores an item from the recycle bin; `to`: to another place than it was deleted from.
+    ///
+    /// # Errors
+    /// `Exists` if the name is taken, `NotFound` if the item is no longer in the recycle bin.
+    async fn restore_deleted(
+        &self,
+        cx: &Context,
+        id: &ItemId,
+        to: Option<&Target>,
+    ) -> Result<Item> {
+        let _ = (cx, id, to);
+        Err(Error::unsupported("the recycle bin"))
+    }
+
+    /// Returns the thumbnails of a file; none if the cloud has none of it.
+    async fn thumbnails(&self, cx: &Context, file: &ItemRef) -> Result<Vec<Thumbnail>> {
+        let _ = (cx, file);
+        Err(Error::unsupported("thumbnails"))
+    }
+
+    /// Returns the properties that programs have stored with an item.
+    async fn properties(&self, cx: &Context, item: &ItemRef) -> Result<Properties> {
+        let _ = (cx, item);
+        Err(Error::unsupported("properties"))
+    }
+
+    /// Sets and removes properties of an item; the others are kept.
+    async fn set_properties(
+        &self,
+        cx: &Context,
+        item: &ItemRef,
+        changes: &PropertyChanges,
+    ) -> Result<()> {
+        let _ = (cx, item, changes);
+        Err(Error::unsupported("properties"))
+    }
+
+    /// Returns the links to an item.
+    async fn links(&self, cx: &Context, item: &ItemRef) -> Result<Vec<Link>> {
+        let _ = (cx, item);
+        Err(Error::unsupported("links"))
+    }
+
+    /// Creates a link, or returns an equal one that exists.
+    ///
+    /// # Errors
+    /// `Denied` if the account's policy forbids such links.
+    async fn create_link(&self, cx: &Context, request: &LinkRequest) -> Result<Link> {
+        let _ = (cx, request);
+        Err(Error::unsupported("links"))
+    }
+
+    /// Deletes a link to an item. Succeeds if the link does not exist.
+    async fn delete_link(&self, cx: &Context, item: &ItemRef, id: &str) -> Result<()> {
+        let _ = (cx, item, id);
+        Err(Error::unsupported("links"))
+    }
+
+    /// Returns the permissions of an item, inherited ones included.
+    async fn permissions(&self, cx: &Context, item: &ItemRef) -> Result<Vec<Permission>> {
+        let _ = (cx, item);
+        Err(Error::unsupported("sharing"))
+    }
+
+    /// Shares an item with people; one permission for each recipient.
+    async fn grant(&self, cx: &Context, request: &GrantRequest) -> Result<Vec<Permission>> {
+        let _ = (cx, request);
+        Err(Error::unsupported("sharing"))
+    }
+
+    /// Revokes a permission of an item. Succeeds if the permission does not exist.
+    async fn revoke(&self, cx: &Context, item: &ItemRef, id: &str) -> Result<()> {
+        let _ = (cx, item, id);
+        Err(Error::unsupported("sharing"))
+    }
 }

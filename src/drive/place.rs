@@ -35,6 +35,7 @@ impl ItemRef {
 
 /// Where an item is to be: a name in a folder, and who is known to be there already.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Target {
     /// The folder.
     pub folder: ItemRef,
@@ -43,6 +44,13 @@ pub struct Target {
     /// The item that has the name now, where the caller knows it. A hint that saves a request:
     /// a drive that needs to know looks for itself, or learns it from a refusal.
     pub occupant: Option<ItemId>,
+}
+
+impl Target {
+    /// A name in a folder, whose occupant is not known.
+    pub fn new(folder: ItemRef, name: impl Into<String>) -> Self {
+        Self { folder, name: name.into(), occupant: None }
+    }
 }
 
 /// What happens when a name is taken.
@@ -59,6 +67,7 @@ pub enum IfExists {
 
 /// Compared by the cloud with an item's etag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Conditions {
     /// Go on only if the etag is this.
     pub if_match: Option<String>,
@@ -68,6 +77,7 @@ pub struct Conditions {
 
 /// What [`Drive::update`](super::Drive::update) changes.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ItemUpdate {
     /// The new name.
     pub name: Option<String>,
@@ -84,6 +94,7 @@ pub struct ItemUpdate {
 
 /// An item to be removed.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DeleteTarget {
     /// Where it is. Where items have several parents only the edge it was found through goes,
     /// and the item with its last one.
@@ -93,4 +104,11 @@ pub struct DeleteTarget {
     /// The folders that the caller knows it to be in; empty: not known. It matters where items may
     /// have several: a drive that is not told has to look.
     pub parents: Vec<ItemId>,
+}
+
+impl DeleteTarget {
+    /// An item of which only the place is known.
+    pub fn new(place: ItemRef) -> Self {
+        Self { place, kind: None, parents: Vec::new() }
+    }
 }

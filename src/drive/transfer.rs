@@ -26,6 +26,7 @@ pub enum ByteRange {
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Buffer>> + Send + Sync>>;
 
 /// Bytes of a file on their way: exactly `range`, also where the cloud ignored what was asked.
+#[non_exhaustive]
 pub struct Download {
     /// Size of the whole file.
     pub total: u64,
@@ -42,6 +43,13 @@ pub struct Download {
     /// Compares the bytes with the hash that the cloud has of the file. Present if `range` is the
     /// whole file and the cloud has told a hash.
     pub check: Option<Box<dyn ContentCheck>>,
+}
+
+impl Download {
+    /// The bytes of `range`, of a file of `total` bytes.
+    pub fn new(total: u64, range: Range<u64>, bytes: ByteStream) -> Self {
+        Self { total, range, etag: None, download_url: None, item: None, bytes, check: None }
+    }
 }
 
 /// Compares the bytes of a whole file with what the cloud says of them, while they arrive.
@@ -97,6 +105,7 @@ impl Body {
 
 /// How a file is written.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct WriteOptions {
     /// What happens when the name is taken.
     pub if_exists: IfExists,
@@ -108,6 +117,7 @@ pub struct WriteOptions {
 
 /// What a cloud wants of its upload sessions. Sizes in bytes.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct SessionLimits {
     /// Files from this size on go by session.
     pub min_size: u64,
@@ -119,8 +129,16 @@ pub struct SessionLimits {
     pub max_fragment: u64,
 }
 
+impl SessionLimits {
+    /// Sessions for files from `min_size` bytes on, with fragments of one size.
+    pub fn new(min_size: u64, fragment: u64) -> Self {
+        Self { min_size, alignment: 1, default_fragment: fragment, max_fragment: fragment }
+    }
+}
+
 /// A large upload under way. Plain data: a journal can keep it and another process go on.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UploadSession {
     /// Where fragments go; pre-authenticated in some clouds.
     pub url: Secret,
@@ -132,8 +150,16 @@ pub struct UploadSession {
     pub state: String,
 }
 
+impl UploadSession {
+    /// A session for a file of `total` bytes, without expiry.
+    pub fn new(url: impl Into<Secret>, total: u64, state: impl Into<String>) -> Self {
+        Self { url: url.into(), total, expires: None, state: state.into() }
+    }
+}
+
 /// How an upload session stands.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Progress {
     /// Continue at this byte; it may be an earlier one.
     Next(u64),
@@ -145,6 +171,7 @@ pub enum Progress {
 
 /// A copy the cloud is working on; plain data.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CopyJob {
     /// Whom to ask.
     pub url: Secret,
@@ -152,8 +179,16 @@ pub struct CopyJob {
     pub state: String,
 }
 
+impl CopyJob {
+    /// A copy that is asked about at `url`.
+    pub fn new(url: impl Into<Secret>, state: impl Into<String>) -> Self {
+        Self { url: url.into(), state: state.into() }
+    }
+}
+
 /// How a copy stands.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum CopyStatus {
     /// Not ready.
     Running {

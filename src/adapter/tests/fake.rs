@@ -98,6 +98,7 @@ impl FakeDrive {
                 fold: upper,
                 collision_key: upper,
                 validate_name: |name| name.contains('?').then_some("a question mark"),
+                extensions: Extensions::default(),
             },
             state: Mutex::new(State {
                 nodes: BTreeMap::from([("root".into(), root)]),

@@ -17,8 +17,9 @@ use super::{
 };
 use crate::drive::{
     Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, Cursor, DeleteTarget,
-    Depth, Download, Drive, Error, ErrorKind, HashKind, IfExists, Item, ItemId, ItemRef,
-    ItemUpdate, Kind, Page, Quota, RecursiveList, Result, SiblingSearch, Target, WriteOptions,
+    Depth, Download, Drive, Error, ErrorKind, Extensions, HashKind, IfExists, Item, ItemId,
+    ItemRef, ItemUpdate, Kind, Page, Quota, RecursiveList, Result, SiblingSearch, Target,
+    WriteOptions,
 };
 
 /// The largest file, in bytes: about 50 GiB (amazon-drive.md, C.5).
@@ -73,6 +74,7 @@ impl Cloud {
             fold,
             collision_key,
             validate_name,
+            extensions: Extensions::NONE,
         };
         Self {
             client: Arc::new(client),

@@ -26,9 +26,9 @@ use super::{
 use crate::{
     drive::{
         Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, CopyJob,
-        CopyStatus, Cursor, DeleteTarget, Depth, Download, Drive, Error, ErrorKind, IfExists, Item,
-        ItemId, ItemRef, ItemUpdate, Page, Progress, Quota, RecursiveList, Result, SessionLimits,
-        SiblingSearch, Target, UploadSession, WriteOptions,
+        CopyStatus, Cursor, DeleteTarget, Depth, Download, Drive, Error, ErrorKind, Extensions,
+        IfExists, Item, ItemId, ItemRef, ItemUpdate, Page, Progress, Quota, RecursiveList, Result,
+        SessionLimits, SiblingSearch, Target, UploadSession, WriteOptions,
     },
     services::renewals::Renewals,
 };
@@ -216,6 +216,7 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
         fold: names::fold_of(kind),
         collision_key: names::collision_key_of(kind),
         validate_name: names::refusal,
+        extensions: Extensions::NONE,
     }
 }
 

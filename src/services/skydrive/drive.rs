@@ -26,9 +26,9 @@ use super::{
 use crate::{
     drive::{
         Account, Body, ByteRange, Capabilities, Conditions, Context, CopyStatus, Cursor,
-        DeleteTarget, Depth, Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef,
-        ItemUpdate, Kind, Page, Progress, Quota, RecursiveList, Result, Secret, SessionLimits,
-        SiblingSearch, Target, UploadSession, WriteOptions,
+        DeleteTarget, Depth, Download, Drive, Error, ErrorKind, Extensions, IfExists, Item, ItemId,
+        ItemRef, ItemUpdate, Kind, Page, Progress, Quota, RecursiveList, Result, Secret,
+        SessionLimits, SiblingSearch, Target, UploadSession, WriteOptions,
     },
     services::renewals::Renewals,
 };
@@ -76,6 +76,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     fold: names::fold,
     collision_key: names::fold,
     validate_name: names::refusal,
+    extensions: Extensions::NONE,
 };
 
 impl LiveDrive {

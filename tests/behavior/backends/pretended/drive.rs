@@ -49,32 +49,23 @@ pub struct PretendedDrive {
 impl PretendedDrive {
     pub fn new(addressing: Addressing, cloud: Arc<Mutex<Cloud>>, script: Arc<Script>) -> Self {
         let paths = addressing == Addressing::Paths;
-        let session = SessionLimits {
-            min_size: 256 << 10,
-            alignment: UNIT as u64,
-            default_fragment: 4 * UNIT as u64,
-            max_fragment: 1 << 20,
-        };
-        let capabilities = Capabilities {
-            paths,
-            single_max: 64 << 20,
-            total_max: 1 << 30,
-            session: paths.then_some(session),
-            sets_modified: paths,
-            if_not_exists: true,
-            if_match: paths,
-            if_none_match: paths,
-            reads_if_match: false,
-            changes: false,
-            copies_files: paths,
-            download_urls: false,
-            recursive_list: if paths { RecursiveList::Root } else { RecursiveList::No },
-            removals: if paths { 20 } else { 1 },
-            multi_parent: false,
-            fold: |name| Cow::Owned(fold(name)),
-            collision_key: |name| Cow::Owned(fold(name)),
-            validate_name: refuses,
-        };
+        let mut session = SessionLimits::new(256 << 10, 4 * UNIT as u64);
+        session.alignment = UNIT as u64;
+        session.max_fragment = 1 << 20;
+        let mut capabilities = Capabilities::new(64 << 20);
+        capabilities.paths = paths;
+        capabilities.total_max = 1 << 30;
+        capabilities.session = paths.then_some(session);
+        capabilities.sets_modified = paths;
+        capabilities.if_not_exists = true;
+        capabilities.if_match = paths;
+        capabilities.if_none_match = paths;
+        capabilities.copies_files = paths;
+        capabilities.recursive_list = if paths { RecursiveList::Root } else { RecursiveList::No };
+        capabilities.removals = if paths { 20 } else { 1 };
+        capabilities.fold = |name| Cow::Owned(fold(name));
+        capabilities.collision_key = |name| Cow::Owned(fold(name));
+        capabilities.validate_name = refuses;
         Self { addressing, capabilities: Arc::new(capabilities), cloud, script }
     }
 
@@ -122,10 +113,7 @@ impl PretendedDrive {
         if let Some(bytes) = &node.bytes {
             item.size = Some(bytes.len() as u64);
             item.etag = (self.addressing == Addressing::Paths).then(|| etag(no, node));
-            item.download_url = Some(DownloadUrl {
-                url: format!("pretended://{TICKET}/{no}").into(),
-                expires: None,
-            });
+            item.download_url = Some(DownloadUrl::new(format!("pretended://{TICKET}/{no}")));
         }
         item
     }
@@ -181,11 +169,11 @@ impl Drive for PretendedDrive {
     }
 
     async fn account(&self, _: &Context) -> Result<Account> {
-        Ok(Account { id: "nobody".into(), name: None })
+        Ok(Account::new("nobody"))
     }
 
     async fn quota(&self, _: &Context) -> Result<Quota> {
-        Ok(Quota { total: 1 << 40, available: 1 << 40 })
+        Ok(Quota::new(1 << 40, 1 << 40))
     }
 
     async fn root(&self, _: &Context) -> Result<ItemId> {
@@ -244,7 +232,7 @@ impl Drive for PretendedDrive {
             let page = nos.get(start..end).unwrap_or_default();
             let items = page.iter().map(|no| self.known(cloud, *no)).collect::<Result<_>>()?;
             let next = (end < nos.len()).then(|| Cursor(end.to_string().into()));
-            Ok(Page { items, next })
+            Ok(Page::new(items, next))
         })
         .await
     }
@@ -266,7 +254,8 @@ impl Drive for PretendedDrive {
         let Some(bytes) = &node.bytes else {
             return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes"));
         };
-        let range = span(range, bytes.len() as u64)?;
+        let size = bytes.len() as u64;
+        let range = span(range, size)?;
         let wanted = &bytes[range.start as usize..range.end as usize];
         let mut pieces: Vec<_> =
             wanted.chunks(16 << 10).map(|piece| Ok(Buffer::from(piece.to_vec()))).collect();
@@ -274,15 +263,10 @@ impl Drive for PretendedDrive {
             pieces.truncate(pieces.len() / 2);
             pieces.push(Err(temporary("download")));
         }
-        Ok(Download {
-            check: None,
-            total: bytes.len() as u64,
-            range,
-            etag: item.etag,
-            download_url: item.download_url,
-            item: None,
-            bytes: Box::pin(stream::iter(pieces)),
-        })
+        let bytes = Box::pin(stream::iter(pieces));
+        let mut download = Download::new(size, range, bytes);
+        (download.etag, download.download_url) = (item.etag, item.download_url);
+        Ok(download)
     }
 
     async fn upload(
@@ -335,8 +319,8 @@ impl Drive for PretendedDrive {
                 if_match: options.conditions.if_match.clone(),
             };
             cloud.uploads.insert(no, upload);
-            let url = format!("pretended://{TICKET}/session/{no}").into();
-            Ok(UploadSession { url, total, expires: None, state: no.to_string() })
+            let url = format!("pretended://{TICKET}/session/{no}");
+            Ok(UploadSession::new(url, total, no.to_string()))
         })
         .await
     }
@@ -457,8 +441,7 @@ impl Drive for PretendedDrive {
             let bytes = cloud.node(no)?.bytes.clone().unwrap_or_default();
             let parent = self.folder(cloud, &to.folder)?;
             let no = cloud.put(parent, &to.name, bytes, if_exists, None, None)?;
-            let job =
-                CopyJob { url: format!("pretended://{TICKET}/copy").into(), state: no.to_string() };
+            let job = CopyJob::new(format!("pretended://{TICKET}/copy"), no.to_string());
             Ok(CopyStatus::Running { job, ask_in: Duration::from_millis(1) })
         })
         .await
