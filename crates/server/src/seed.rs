@@ -18,7 +18,7 @@ use super::{
     item_names,
     state::ServerState,
     tree::{
-        Bytestream, ItemKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT,
+        Bytestream, ChildName, ItemKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT,
         Result as TreeResult, Stored, TreeError,
     },
 };
@@ -228,9 +228,7 @@ impl Seeding<'_> {
         let on_conflict = self.on_conflict(folder, &file.name, replaceable).await?;
         let (drive, times) = (self.account.drive, file.times.clone());
         let put = self.state.tree.put(
-            drive,
-            folder,
-            &file.name,
+            ChildName::new(drive, folder, &file.name),
             stored,
             times,
             on_conflict,
@@ -248,7 +246,12 @@ impl Seeding<'_> {
         let on_conflict = self.on_conflict(parent, &folder.name, replaceable).await?;
         let (drive, times) = (self.account.drive, folder.times.clone());
         let tree = &self.state.tree;
-        let made = tree.make(drive, parent, &folder.name, NodeKind::Folder, times, on_conflict);
+        let made = tree.make(
+            ChildName::new(drive, parent, &folder.name),
+            NodeKind::Folder,
+            times,
+            on_conflict,
+        );
         Ok(made.await?.node.no)
     }
 

@@ -12,8 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use drivedal_server::tree::{
-    Bytestream, DriveKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT, Session,
-    Tree, TreeOptions,
+    Bytestream, ChildName, DriveKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT,
+    Session, Tree, TreeOptions, UploadFragment,
 };
 use futures::{TryStreamExt, stream};
 
@@ -37,7 +37,9 @@ fn body(bytes: Vec<u8>) -> Bytestream {
 async fn put(tree: &Tree, drive: DriveKey, name: &str) {
     let stored = tree.store(body(bytes_of(name)), u64::MAX).await.expect("stores");
     let (new, any) = (NewItem::default(), Precondition::Any);
-    tree.put(drive, ROOT, name, stored, new, OnConflict::Replace, any).await.expect("puts");
+    tree.put(ChildName::new(drive, ROOT, name), stored, new, OnConflict::Replace, any)
+        .await
+        .expect("puts");
     say(&format!("file {name}"));
 }
 
@@ -61,7 +63,16 @@ async fn upload(tree: &Tree, drive: DriveKey, name: &str) {
         let at = tree.session(&session.id).await.expect("session").received;
         let fragment = body(piece.to_vec());
         let now = tree
-            .append(&session.id, at, None, fragment, u64::MAX, session.expires)
+            .append(
+                &session.id,
+                UploadFragment {
+                    at,
+                    total: None,
+                    body: fragment,
+                    max: u64::MAX,
+                    expires: session.expires,
+                },
+            )
             .await
             .expect("appends");
         say(&format!("session {} {name} {}", session.id, now.received));
@@ -179,9 +190,18 @@ async fn check(
         assert!(session.received >= *acknowledged, "{name}: {}", session.received);
         let whole = bytes_of(name);
         let rest = whole[session.received as usize..].to_vec();
-        tree.append(id, session.received, None, body(rest), u64::MAX, session.expires)
-            .await
-            .expect("goes on");
+        tree.append(
+            id,
+            UploadFragment {
+                at: session.received,
+                total: None,
+                body: body(rest),
+                max: u64::MAX,
+                expires: session.expires,
+            },
+        )
+        .await
+        .expect("goes on");
         let made =
             tree.commit(id, NewItem::default(), Precondition::Any, None).await.expect("commits");
         let content = made.node.content.expect("has bytes");

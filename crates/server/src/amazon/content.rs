@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     content::{self, LongSuffix},
-    tree::{ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, State, Stored, TreeError},
+    tree::{
+        ChildName, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, State, Stored,
+        TreeError,
+    },
     upload::forget,
 };
 
@@ -55,7 +58,13 @@ pub(super) async fn upload(request: &AmazonRequest, parts: &Parts, body: Body) -
     let made = request
         .state
         .tree
-        .put(request.drive(), parents[0], &name, stored, new, OnConflict::Fail, Precondition::Any)
+        .put(
+            ChildName::new(request.drive(), parents[0], &name),
+            stored,
+            new,
+            OnConflict::Fail,
+            Precondition::Any,
+        )
         .await;
     let made = made.map_err(|error| request.refused(error, &name, parents[0]))?;
     let node = request.put_into(made.node, &name, &parents).await?;

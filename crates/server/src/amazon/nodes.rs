@@ -10,7 +10,8 @@ use super::{
     node::FACET,
 };
 use crate::tree::{
-    Change, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT, State, TreeError,
+    Change, ChildName, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT, State,
+    TreeError,
 };
 
 /// The longest name, in characters (C.2).
@@ -98,7 +99,12 @@ pub(super) async fn create(request: &AmazonRequest, body: Body) -> Result<Respon
     let made = request
         .state
         .tree
-        .make(request.drive(), parents[0], &name, NodeKind::Folder, new, OnConflict::Fail)
+        .make(
+            ChildName::new(request.drive(), parents[0], &name),
+            NodeKind::Folder,
+            new,
+            OnConflict::Fail,
+        )
         .await;
     let made = made.map_err(|error| request.refused(error, &name, parents[0]))?;
     let node = request.put_into(made.node, &name, &parents).await?;

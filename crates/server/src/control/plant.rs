@@ -12,7 +12,8 @@ use crate::{
     router,
     state::ServerState,
     tree::{
-        DriveKey, ItemKey, NewItem, NodeKind, OnConflict, Precondition, ROOT, TreeError, Written,
+        ChildName, DriveKey, ItemKey, NewItem, NodeKind, OnConflict, Precondition, ROOT, TreeError,
+        Written,
     },
 };
 
@@ -176,9 +177,7 @@ async fn plant_one(state: &ServerState, item: &Plant) -> Result<Planted, String>
     let mut folder = ROOT;
     for above in names {
         let made = state.tree.make(
-            account.drive,
-            folder,
-            above,
+            ChildName::new(account.drive, folder, above),
             NodeKind::Folder,
             NewItem::default(),
             OnConflict::Replace,
@@ -209,16 +208,25 @@ async fn put(
             let stored = state.tree.store(body, u64::MAX).await?;
             state
                 .tree
-                .put(drive, folder, name, stored, new, OnConflict::Fail, Precondition::Any)
+                .put(
+                    ChildName::new(drive, folder, name),
+                    stored,
+                    new,
+                    OnConflict::Fail,
+                    Precondition::Any,
+                )
                 .await
         }
         PlantKind::Folder => {
             let kind = NodeKind::Folder;
-            state.tree.make(drive, folder, name, kind, new, OnConflict::Replace).await
+            state
+                .tree
+                .make(ChildName::new(drive, folder, name), kind, new, OnConflict::Replace)
+                .await
         }
         PlantKind::Notebook => {
             let kind = NodeKind::Notebook;
-            state.tree.make(drive, folder, name, kind, new, OnConflict::Fail).await
+            state.tree.make(ChildName::new(drive, folder, name), kind, new, OnConflict::Fail).await
         }
     }
 }

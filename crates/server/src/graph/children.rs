@@ -23,8 +23,8 @@ use super::{
     select::{Expansion, Selection},
 };
 use crate::tree::{
-    ItemKey, Listing, ListingKey, NewItem, Node, NodeKind, OnConflict, Order, Precondition,
-    TreeError,
+    ChildName, ItemKey, Listing, ListingKey, NewItem, Node, NodeKind, OnConflict, Order,
+    Precondition, TreeError,
 };
 
 /// Items of a page when the client does not say (A6).
@@ -307,10 +307,17 @@ pub(super) async fn create(
     let written = match kind {
         NodeKind::File => {
             let nothing = tree.store(bytes(Body::empty()), 0).await?;
-            tree.put(drive, folder, &name, nothing, new, on_conflict, Precondition::Any).await
+            tree.put(
+                ChildName::new(drive, folder, &name),
+                nothing,
+                new,
+                on_conflict,
+                Precondition::Any,
+            )
+            .await
         }
         NodeKind::Folder | NodeKind::Notebook => {
-            tree.make(drive, folder, &name, kind, new, on_conflict).await
+            tree.make(ChildName::new(drive, folder, &name), kind, new, on_conflict).await
         }
     };
     let written = written.map_err(occupied)?;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     download_urls,
-    tree::{Bytestream, NewItem, OnConflict, TreeError},
+    tree::{Bytestream, ChildName, NewItem, OnConflict, TreeError},
 };
 
 /// Bytes that one PUT may carry (A9).
@@ -111,8 +111,9 @@ pub(super) async fn put(
             let behavior = behavior.unwrap_or(OnConflict::Replace);
             let (folder, name) = (spot.folder, &spot.name);
             let tree = scope.tree();
-            let written =
-                tree.put(scope.drive(), folder, name, stored, new, behavior, expect).await;
+            let written = tree
+                .put(ChildName::new(scope.drive(), folder, name), stored, new, behavior, expect)
+                .await;
             written.map_err(occupied)?
         }
     };

@@ -16,7 +16,7 @@ use super::{
     select::Selection,
     thumbnails,
 };
-use crate::tree::{Change, NewItem, Node, NodeKind, OnConflict, State};
+use crate::tree::{Change, ChildName, NewItem, Node, NodeKind, OnConflict, State};
 
 /// `GET item`.
 pub(super) async fn get(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
@@ -187,7 +187,12 @@ async fn make_folder_at(
     };
     let written = scope
         .tree()
-        .make(scope.drive(), spot.folder, &spot.name, NodeKind::Folder, new, on_conflict)
+        .make(
+            ChildName::new(scope.drive(), spot.folder, &spot.name),
+            NodeKind::Folder,
+            new,
+            on_conflict,
+        )
         .await?;
     changed(scope, &ItemWithPath { node: written.node, above: spot.above }, written.created).await
 }

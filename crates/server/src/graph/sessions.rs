@@ -26,7 +26,7 @@ use super::{
 use crate::{
     content_range::ContentRange,
     secret_urls::SecretUrl,
-    tree::{CommitTarget, NewItem, NodeKind, OnConflict, Precondition, Session},
+    tree::{CommitTarget, NewItem, NodeKind, OnConflict, Precondition, Session, UploadFragment},
 };
 
 /// How the path of an upload URL begins.
@@ -226,7 +226,10 @@ async fn fragment(
     check(range, &session, scope.request.content_length()?)?;
     let (at, total) = (range.first, Some(range.total));
     let (body, most, expires) = (bytes(body), range.length(), expiry(scope));
-    let session = scope.tree().append(&session.id, at, total, body, most, expires).await?;
+    let session = scope
+        .tree()
+        .append(&session.id, UploadFragment { at, total, body, max: most, expires })
+        .await?;
     if session.received < range.total || kept.defer {
         return Ok(reply::json(StatusCode::ACCEPTED, &progress(scope, &session)));
     }

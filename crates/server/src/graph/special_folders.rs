@@ -7,7 +7,7 @@ use super::{
     drive_context::DriveContext,
     error::{Error, Result},
 };
-use crate::tree::{ItemKey, NewItem, NodeKind, OnConflict, ROOT};
+use crate::tree::{ChildName, ItemKey, NewItem, NodeKind, OnConflict, ROOT};
 
 /// Each special folder's name, and where it is. The names that people see are inferred.
 const FOLDERS: [(&str, &[&str]); 6] = [
@@ -37,7 +37,11 @@ pub(super) async fn folder(scope: &DriveContext<'_>, name: &str) -> Result<ItemK
         ..NewItem::default()
     };
     let (tree, kind) = (scope.tree(), NodeKind::Folder);
-    Ok(tree.make(scope.drive(), ROOT, name, kind, new, OnConflict::Replace).await?.node.no)
+    Ok(tree
+        .make(ChildName::new(scope.drive(), ROOT, name), kind, new, OnConflict::Replace)
+        .await?
+        .node
+        .no)
 }
 
 /// What special folder an item is, by where it is: the names of the folders above it, and its own.

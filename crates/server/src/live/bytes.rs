@@ -24,8 +24,8 @@ use crate::{
     content::encoded,
     media::{Fetch, Reading, picture},
     tree::{
-        Bytestream, ItemKey, Media, NewItem, NodeKind, OnConflict, Precondition, Stored, TreeError,
-        Written,
+        Bytestream, ChildName, ItemKey, Media, NewItem, NodeKind, OnConflict, Precondition, Stored,
+        TreeError, Written,
     },
     upload::forget,
 };
@@ -271,7 +271,13 @@ async fn name_it(
     request
         .state()
         .tree
-        .put(request.drive(), parent, name, stored, new, on_conflict, Precondition::Any)
+        .put(
+            ChildName::new(request.drive(), parent, name),
+            stored,
+            new,
+            on_conflict,
+            Precondition::Any,
+        )
         .await
 }
 

@@ -19,7 +19,7 @@ use super::{
     request::LiveRequest,
 };
 use crate::tree::{
-    Change, DriveInfo, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT,
+    Change, ChildName, DriveInfo, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, ROOT,
 };
 
 /// `GET /me`, with the structures that need no scope of their own.
@@ -112,7 +112,12 @@ pub(super) async fn create_folder(
     let written = request
         .state()
         .tree
-        .make(request.drive(), parent, name, NodeKind::Folder, new, OnConflict::Fail)
+        .make(
+            ChildName::new(request.drive(), parent, name),
+            NodeKind::Folder,
+            new,
+            OnConflict::Fail,
+        )
         .await
         .map_err(|error| LiveError::in_folder(error, name, &shown))?;
     request.created(&written.node).await

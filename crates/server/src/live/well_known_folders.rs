@@ -9,7 +9,7 @@ use super::{
 use crate::{
     account::Account,
     state::ServerState,
-    tree::{ItemKey, NewItem, NodeKind, OnConflict, ROOT},
+    tree::{ChildName, ItemKey, NewItem, NodeKind, OnConflict, ROOT},
 };
 
 /// Each friendly name, and where the folder is. The names that people see are inferred; they are
@@ -54,9 +54,7 @@ pub(super) async fn folder(
         };
         let new = NewItem { facets, ..NewItem::default() };
         let made = state.tree.make(
-            account.drive,
-            folder,
-            step,
+            ChildName::new(account.drive, folder, step),
             NodeKind::Folder,
             new,
             OnConflict::Replace,

@@ -39,8 +39,8 @@ pub use self::{
         ROOT, State,
     },
     key::{DriveKey, ItemKey},
-    mutation::{Change, NewItem, OnConflict, Precondition, Written},
+    mutation::{Change, ChildName, NewItem, OnConflict, Precondition, Written},
     sql::{CheckReport, DEFAULT_QUOTA, DamagedFile, MOVES_KEPT, OpenError, Tree, TreeOptions},
-    upload::{CommitTarget, Session},
+    upload::{CommitTarget, Session, UploadFragment},
 };
 pub use super::media::{Audio, Media, Photo, Place as MediaPlace, Video};

@@ -2,7 +2,25 @@
 
 use jiff::Timestamp;
 
-use super::{ItemKey, Node};
+use super::{DriveKey, ItemKey, Node};
+
+/// A name in a folder.
+#[derive(Clone, Copy, Debug)]
+pub struct ChildName<'a> {
+    /// The drive.
+    pub drive: DriveKey,
+    /// The folder.
+    pub folder: ItemKey,
+    /// The name of an item in the folder.
+    pub name: &'a str,
+}
+
+impl<'a> ChildName<'a> {
+    /// The name of an item in a folder of a drive.
+    pub fn new(drive: DriveKey, folder: ItemKey, name: &'a str) -> Self {
+        Self { drive, folder, name }
+    }
+}
 
 /// What a new item is made with, or an overwritten one gets. Of an overwritten one stays what is
 /// `None` here, but for the media type and the time of its bytes; facets replace those of the same

@@ -1,8 +1,10 @@
 //! Uploads under way.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
-use super::{DriveKey, ItemKey, OnConflict};
+use super::{Bytestream, DriveKey, ItemKey, OnConflict};
 
 /// A large upload under way.
 #[derive(Clone, Debug)]
@@ -29,6 +31,29 @@ pub struct Session {
     pub expires: Timestamp,
     /// What the front end needs to know of it.
     pub state: serde_json::Value,
+}
+
+/// A fragment of an upload session.
+pub struct UploadFragment {
+    /// Where it begins, in bytes.
+    pub at: u64,
+    /// The size of the whole file, if the client says it.
+    pub total: Option<u64>,
+    /// The bytes.
+    pub body: Bytestream,
+    /// The most bytes that are accepted.
+    pub max: u64,
+    /// When the session expires, once the fragment is stored.
+    pub expires: Timestamp,
+}
+
+impl fmt::Debug for UploadFragment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, total, max, expires, .. } = self;
+        let mut debug = f.debug_struct("UploadFragment");
+        debug.field("at", at).field("total", total).field("max", max).field("expires", expires);
+        debug.finish_non_exhaustive()
+    }
 }
 
 /// Another place for the file of a session than it was opened for: its name may be taken by now.

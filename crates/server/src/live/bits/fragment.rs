@@ -17,7 +17,7 @@ use super::{
 use crate::{
     content_range::ContentRange,
     state::ServerState,
-    tree::{Bytestream, Session},
+    tree::{Bytestream, Session, UploadFragment},
 };
 
 /// Bytes of a fragment: "60 MB".
@@ -58,7 +58,13 @@ pub(super) async fn take(
     }
     let bytes = exactly(range.length(), body);
     let (at, total, most) = (range.first, Some(range.total), range.length());
-    let session = state.tree.append(&session.id, at, total, bytes, most, expiry(state)).await?;
+    let session = state
+        .tree
+        .append(
+            &session.id,
+            UploadFragment { at, total, body: bytes, max: most, expires: expiry(state) },
+        )
+        .await?;
     let mut response = ack(StatusCode::OK);
     named(&mut response, &session);
     response.headers_mut().insert(RECEIVED, HeaderValue::from(session.received));

@@ -3,32 +3,20 @@
 use std::{
     fs::File,
     ops::{Deref, DerefMut},
-    sync::{Arc, Once},
+    sync::Arc,
 };
 
 use futures::future::BoxFuture;
-use sqlx::{
-    Any, AnyConnection, AnyPool, Connection,
-    any::{AnyPoolOptions, install_default_drivers},
-    pool::PoolConnection,
-};
+use sqlx::{Any, AnyConnection, AnyPool, pool::PoolConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
     super::{Result, TreeError},
+    dialect,
     file::DbFile,
     writer::{Tx, Writer},
 };
-use crate::{blobs::Blobs, disk::Durability};
-
-/// Connections that read.
-const READERS: u32 = 4;
-
-/// Settings of a connection to a database in a file.
-const ON_DISK: [&str; 2] = ["PRAGMA journal_mode = WAL", "PRAGMA temp_store = MEMORY"];
-
-/// The journal of a database in memory is in memory; without one nothing could be taken back.
-const IN_MEMORY: [&str; 1] = ["PRAGMA temp_store = MEMORY"];
+use crate::blobs::Blobs;
 
 /// The database of a tree.
 pub(super) struct Db {
@@ -71,31 +59,6 @@ impl DerefMut for Reader {
     }
 }
 
-/// When SQLite syncs its log. With `FULL` it does so at every commit, and the writes of one
-/// transaction share the sync; with `NORMAL` a crash of the machine can lose the last transactions,
-/// never the database.
-fn synchronous(durability: Durability) -> &'static str {
-    match durability {
-        Durability::Full => "PRAGMA synchronous = FULL",
-        Durability::Relaxed => "PRAGMA synchronous = NORMAL",
-    }
-}
-
-/// A connection for `url`, ready for use; to a database in memory without a durability.
-pub(super) async fn connect(
-    url: &str,
-    durability: Option<Durability>,
-) -> sqlx::Result<AnyConnection> {
-    static DRIVERS: Once = Once::new();
-    DRIVERS.call_once(install_default_drivers);
-    let mut connection = AnyConnection::connect(url).await?;
-    let wanted: &[&'static str] = if durability.is_some() { &ON_DISK } else { &IN_MEMORY };
-    for pragma in wanted.iter().copied().chain(durability.map(synchronous)) {
-        sqlx::query(pragma).execute(&mut connection).await?;
-    }
-    Ok(connection)
-}
-
 impl Db {
     /// The database in memory that is behind a connection.
     pub(super) fn in_memory(writer: AnyConnection, blobs: Arc<Blobs>) -> Self {
@@ -113,13 +76,7 @@ impl Db {
         file: DbFile,
         lock: File,
     ) -> sqlx::Result<Self> {
-        let readers = AnyPoolOptions::new()
-            .max_connections(READERS)
-            // They are files, not networks: they do not go away.
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy(url)?;
+        let readers = dialect::reader_pool(url)?;
         let (connection, file) = (Arc::new(Mutex::new(writer)), Some(Arc::new(file)));
         let writer = Writer::new(connection, blobs, file.clone(), Some(lock));
         Ok(Self { writer, readers: Readers::Pool(readers), file })

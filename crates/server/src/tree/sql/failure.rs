@@ -2,13 +2,7 @@
 
 use std::{error::Error, io, path::Path};
 
-use super::super::TreeError;
-
-/// `SQLITE_FULL`.
-const SQLITE_FULL: &str = "13";
-
-/// `SQLITE_IOERR_SHMSIZE`: the index of the log does not grow, for want of room.
-const SQLITE_SHM_FULL: &str = "4874";
+use super::{super::TreeError, dialect};
 
 /// A failure of the storage below: [`TreeError::NoRoom`] if it is that, in whatever words.
 pub(super) fn storage(error: impl Into<Box<dyn Error + Send + Sync>>) -> TreeError {
@@ -55,9 +49,7 @@ pub(super) fn is_for_want_of_room(error: &(dyn Error + 'static)) -> bool {
         {
             return true;
         }
-        if let Some(sqlx::Error::Database(error)) = error.downcast_ref()
-            && matches!(error.code().as_deref(), Some(SQLITE_FULL | SQLITE_SHM_FULL))
-        {
+        if error.downcast_ref().is_some_and(dialect::is_full) {
             return true;
         }
         cause = error.source();

@@ -5,8 +5,8 @@ use sqlx::AnyConnection;
 
 use super::{
     super::{
-        Content, DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, Result,
-        State, TreeError, Written,
+        ChildName, Content, DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition,
+        Result, State, TreeError, Written,
     },
     contents::{self, Bytes},
     folders::{next_feed, take_numbers, touch},
@@ -21,6 +21,12 @@ pub(super) struct To {
     pub drive: DriveKey,
     pub folder: ItemKey,
     pub name: String,
+}
+
+impl From<ChildName<'_>> for To {
+    fn from(at: ChildName<'_>) -> Self {
+        Self { drive: at.drive, folder: at.folder, name: at.name.to_owned() }
+    }
 }
 
 /// Now, as exactly as the database keeps it.

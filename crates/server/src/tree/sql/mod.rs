@@ -4,6 +4,7 @@ mod check;
 mod contents;
 mod copy;
 mod db;
+mod dialect;
 mod drives;
 mod failure;
 mod file;
@@ -16,6 +17,7 @@ mod methods;
 mod moves;
 mod names;
 mod open;
+mod options;
 mod read;
 mod recycle_bin;
 mod refold;
@@ -50,7 +52,8 @@ pub(crate) use self::room::BinLimits;
 pub use self::{
     check::{CheckReport, DamagedFile},
     moves::MOVES_KEPT,
-    open::{DEFAULT_QUOTA, OpenError, TreeOptions},
+    open::OpenError,
+    options::{DEFAULT_QUOTA, TreeOptions},
 };
 use self::{
     db::Db, open::Home, refold::Folding, reserve::Reserve, room::Room,

@@ -8,122 +8,32 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, SqlSafeStr, SqlStr};
 use tokio::task::JoinSet;
 
 use super::{
-    super::{NameFolding, Result},
+    super::Result,
     Tree,
-    db::{Db, connect},
+    db::Db,
+    dialect,
     failure::is_for_want_of_room,
     file::DbFile,
     folder::{Files, Vouching},
+    options::TreeOptions,
     refold::{Folding, refold},
     reserve::Reserve,
     room::Room,
     schema::{Begin, Prepared, prepare},
     session,
     visibility_delay::VisibilityDelay,
-    writer::BEGIN,
 };
 use crate::{
     blobs::{Blobs, IdAllocator},
     disk::{Durability, FolderSync},
 };
 
-/// What a drive may hold if nothing else is said, in bytes: 1 TiB, what a OneDrive of a paying
-/// subscriber has.
-pub const DEFAULT_QUOTA: u64 = 1 << 40;
-
 /// Blobs that are looked up at a time when orphans are looked for.
 const GROUP: usize = 64;
-
-/// Where a tree is kept, and how.
-#[derive(Clone, Debug)]
-pub struct TreeOptions {
-    folder: Option<PathBuf>,
-    quota: u64,
-    durability: Durability,
-    keep_deleted: bool,
-    tidy: bool,
-    folding: Folding,
-    #[cfg(test)]
-    sync: Option<FolderSync>,
-}
-
-impl TreeOptions {
-    /// A tree in a folder, which is made if there is none. One process at a time may have it open.
-    pub fn folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: Some(folder.into()), ..Self::ephemeral() }
-    }
-
-    /// A tree in memory, which is gone when it is dropped.
-    pub fn ephemeral() -> Self {
-        Self {
-            folder: None,
-            quota: DEFAULT_QUOTA,
-            durability: Durability::Full,
-            keep_deleted: true,
-            tidy: true,
-            folding: Folding::default(),
-            #[cfg(test)]
-            sync: None,
-        }
-    }
-
-    /// What a new drive may hold, in bytes; [`DEFAULT_QUOTA`] if nothing is said.
-    pub fn quota(mut self, quota: u64) -> Self {
-        self.quota = quota;
-        self
-    }
-
-    /// When a write counts as done; [`Durability::Full`] by default.
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
-    /// Whether deleted items are kept in the recycle bin, as by default, or removed for good at
-    /// once, which frees their space.
-    pub fn keep_deleted(mut self, keep: bool) -> Self {
-        self.keep_deleted = keep;
-        self
-    }
-
-    /// Whether what a crash left is removed, as by default. A check looks at it first.
-    pub(crate) fn tidy(mut self, tidy: bool) -> Self {
-        self.tidy = tidy;
-        self
-    }
-
-    /// Sets how names are compared: as `of_account` says of an account's name, else as `default`;
-    /// [`NameFolding::Consumer`] everywhere if this is not called. Drives that were folded otherwise
-    /// are folded again when the tree is opened.
-    pub fn folding(
-        mut self,
-        default: NameFolding,
-        of_account: fn(&str) -> Option<NameFolding>,
-    ) -> Self {
-        self.folding = Folding { default, of_account };
-        self
-    }
-
-    /// Records the syncs of folders, or lets them fail.
-    #[cfg(test)]
-    pub(super) fn sync(mut self, sync: FolderSync) -> Self {
-        self.sync = Some(sync);
-        self
-    }
-
-    fn folder_sync(&self) -> FolderSync {
-        #[cfg(test)]
-        if let Some(sync) = &self.sync {
-            return sync.clone();
-        }
-        FolderSync::new(self.durability)
-    }
-}
 
 /// Why a tree could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -227,7 +137,7 @@ impl Tree {
     /// [`OpenError::InUse`] if another process has the folder.
     pub async fn open(options: TreeOptions) -> Result<Self, OpenError> {
         let Some(folder) = &options.folder else {
-            let url = "sqlite::memory:?cache=private";
+            let url = dialect::IN_MEMORY;
             let begun = begin_run(url, None, Begin::default(), options.folding)
                 .await
                 .map_err(in_database(None))?;
@@ -249,9 +159,8 @@ impl Tree {
         let blobs = Blobs::folder(&files.blobs, Arc::new(IdAllocator::new(run)), sync.clone())?;
         let file =
             DbFile::new(files.database.clone()).map_err(failed("cannot find", &files.database))?;
-        // A connection that reads makes no new database in the place of one that was removed.
-        let there = url(&files.database, "rw")?;
-        let db = Db::in_file(connection, &there, blobs.clone(), file, lock)
+        let url = url(&files.database)?;
+        let db = Db::in_file(connection, &url, blobs.clone(), file, lock)
             .map_err(in_database(Some(&files.database)))?;
         let foreign = match vouching {
             Vouching::Foreign(why) => Some(why),
@@ -321,15 +230,6 @@ impl Tree {
     }
 }
 
-/// The database's URL, to be opened in SQLite's mode `mode`. Every character of its path that could
-/// mean something in a URL is escaped.
-pub(super) fn url(database: &Path, mode: &str) -> Result<String, OpenError> {
-    let path = database.to_str().ok_or_else(|| {
-        failed("cannot use", database)(io::Error::other("the name is not Unicode"))
-    })?;
-    Ok(format!("sqlite:{}?mode={mode}", utf8_percent_encode(path, NON_ALPHANUMERIC)))
-}
-
 /// Opens the database of a folder, checks it, and begins a run: the connection, the run's number,
 /// and whether the blobs are the database's own.
 async fn open_database(
@@ -346,7 +246,7 @@ async fn open_database(
     }
     files.make_database()?;
     let begin = Begin { used, at_least: marker.as_ref().map_or(0, |marker| marker.run) };
-    let database = url(&files.database, "rw")?;
+    let database = url(&files.database)?;
     let begun = begin_run(&database, Some(options.durability), begin, options.folding).await;
     let (mut connection, begun) = match begun.map_err(in_database(Some(&files.database)))? {
         (connection, Prepared::Run(begun)) => (connection, begun),
@@ -387,11 +287,11 @@ async fn begin_run(
     begin: Begin,
     folding: Folding,
 ) -> sqlx::Result<(AnyConnection, Prepared)> {
-    let mut connection = connect(url, durability).await?;
+    let mut connection = dialect::connect(url, durability).await?;
     if durability.is_some() {
-        quick_check(&mut connection).await?;
+        dialect::quick_check(&mut connection).await?;
     }
-    let mut transaction = connection.begin_with(BEGIN).await?;
+    let mut transaction = connection.begin_with(dialect::BEGIN).await?;
     let prepared = prepare(&mut transaction, begin).await?;
     // Otherwise everything stays as it is.
     match prepared {
@@ -404,36 +304,14 @@ async fn begin_run(
     Ok((connection, prepared))
 }
 
-/// Lets SQLite look for damage of its file.
-async fn quick_check(connection: &mut AnyConnection) -> sqlx::Result<()> {
-    let check = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)");
-    match check.fetch_one(connection).await?.as_str() {
-        "ok" => Ok(()),
-        found => Err(sqlx::Error::Protocol(format!("{DAMAGED}{found}"))),
-    }
-}
-
-/// How the message of an error of [`quick_check`] begins.
-const DAMAGED: &str = "damaged: ";
-
-/// `SQLITE_CORRUPT`, its extended codes, and `SQLITE_NOTADB`.
-const CORRUPT: [&str; 5] = ["11", "267", "523", "779", "26"];
-
-/// Why a database is damaged, if an error says that it is.
-fn damage(error: &sqlx::Error) -> Option<String> {
-    match error {
-        sqlx::Error::Protocol(text) => text.strip_prefix(DAMAGED).map(str::to_owned),
-        sqlx::Error::Database(error) => {
-            let code = error.code()?;
-            CORRUPT.contains(&&*code).then(|| error.message().to_owned())
-        }
-        _ => None,
-    }
+/// The URL of a database in a file.
+fn url(database: &Path) -> Result<String, OpenError> {
+    dialect::file_url(database).map_err(failed("cannot use", database))
 }
 
 fn in_database(file: Option<&Path>) -> impl FnOnce(sqlx::Error) -> OpenError {
     let file = file.map(Path::to_owned);
-    move |source| match (file, damage(&source)) {
+    move |source| match (file, dialect::damage(&source)) {
         (Some(database), Some(reason)) => OpenError::Damaged { database, reason },
         (Some(path), None) if is_for_want_of_room(&source) => OpenError::NoRoom { path },
         (file, _) => {

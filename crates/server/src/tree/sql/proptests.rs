@@ -105,14 +105,24 @@ impl Both {
         match call {
             Call::Make(folder, name, on_conflict) => {
                 let folder = self.item(folder);
-                let made =
-                    self.tree.make(self.drive, folder, name, NodeKind::Folder, new, *on_conflict);
+                let made = self.tree.make(
+                    ChildName::new(self.drive, folder, name),
+                    NodeKind::Folder,
+                    new,
+                    *on_conflict,
+                );
                 (made.await.map(|made| made.node.no), self.model.make(folder, name, *on_conflict))
             }
             Call::Put(folder, name, size, on_conflict) => {
                 let (folder, bytes) = (self.item(folder), self.bytes(*size));
                 let stored = self.store(&bytes).await;
-                let put = self.tree.put(self.drive, folder, name, stored, new, *on_conflict, any);
+                let put = self.tree.put(
+                    ChildName::new(self.drive, folder, name),
+                    stored,
+                    new,
+                    *on_conflict,
+                    any,
+                );
                 (
                     put.await.map(|put| put.node.no),
                     self.model.put(folder, name, bytes, *on_conflict),
@@ -183,7 +193,16 @@ impl Both {
             let fragment = body(&bytes[at..at + length]);
             let now = self
                 .tree
-                .append(&session.id, at as u64, None, fragment, u64::MAX, session.expires)
+                .append(
+                    &session.id,
+                    UploadFragment {
+                        at: at as u64,
+                        total: None,
+                        body: fragment,
+                        max: u64::MAX,
+                        expires: session.expires,
+                    },
+                )
                 .await?;
             at += length;
             assert_eq!(now.received, at as u64);

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::{
     super::{DriveKey, ItemKey, Result, TreeError},
     db::Db,
-    recycle_bin,
+    dialect, recycle_bin,
     reserve::Reserve,
     row::unsigned,
 };
@@ -131,17 +131,10 @@ impl Room {
         }
         self.blobs.settle().await;
         if !oldest.is_empty() {
-            self.shorten_log().await?;
+            let mut sql = self.db.reader().await?;
+            dialect::shorten_log(&mut sql).await?;
         }
         Ok(!oldest.is_empty())
-    }
-
-    /// Lets SQLite cut its log: removing items made it longer. A reader at work
-    /// can prevent it; then the log keeps its length.
-    async fn shorten_log(&self) -> Result<()> {
-        let mut sql = self.db.reader().await?;
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *sql).await?;
-        Ok(())
     }
 
     /// Removes the items of a drive's recycle bin that are beyond its limits; how many.

@@ -11,8 +11,8 @@ use tokio::task;
 
 use super::{
     super::{
-        Bytestream, CommitTarget, Content, DriveKey, Hashes, NewItem, OnConflict, Precondition,
-        Result, Session, TreeError, Written, hash::Hasher,
+        CommitTarget, Content, DriveKey, Hashes, NewItem, OnConflict, Precondition, Result,
+        Session, TreeError, UploadFragment, Written, hash::Hasher,
     },
     Tree, contents,
     failure::storage,
@@ -148,15 +148,8 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
 }
 
 /// See [`Tree::append`](super::super::Tree::append).
-pub(super) async fn append(
-    tree: &Tree,
-    id: &str,
-    at: u64,
-    total: Option<u64>,
-    fragment: Bytestream,
-    max: u64,
-    expires: Timestamp,
-) -> Result<Session> {
+pub(super) async fn append(tree: &Tree, id: &str, fragment: UploadFragment) -> Result<Session> {
+    let UploadFragment { at, total, body, max, expires } = fragment;
     // Looked at before the body is read, and again when it is there.
     let open = Open::look(tree, id).await?;
     let end = open.admit(at, total)?;
@@ -165,7 +158,7 @@ pub(super) async fn append(
         0 => Some(Hasher::default()),
         _ => tree.hashing.get(id).filter(|(hashed, _)| *hashed == at).map(|(_, hasher)| hasher),
     };
-    let taken = ingest(&tree.blobs, &tree.room, fragment, max.min(missing), so_far, 0).await;
+    let taken = ingest(&tree.blobs, &tree.room, body, max.min(missing), so_far, 0).await;
     let Ingested { size, hasher, at: place, .. } = taken.map_err(|error| match (error, end) {
         (TreeError::Body(error), Some(end))
             if error.kind() == io::ErrorKind::FileTooLarge && missing <= max =>

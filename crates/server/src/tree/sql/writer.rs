@@ -23,6 +23,7 @@ use tokio::{
 
 use super::{
     super::{Result, TreeError},
+    dialect::BEGIN,
     failure::{again, storage},
     file::DbFile,
 };
@@ -33,9 +34,6 @@ const BATCH: usize = 64;
 
 /// The most writes that wait; beyond, callers wait to be let in.
 const WAITING: usize = 256;
-
-/// A read-then-write transaction that begins deferred can fail half-way; this cannot.
-pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Where writes are handed in.
 pub(super) struct Writer {

@@ -1,10 +1,9 @@
 //! Upload sessions.
 
-use jiff::Timestamp;
-
 use super::super::{Tree, ingest::ROW_MAX, read_tx, remove, session, write_tx};
 use crate::tree::{
-    Bytestream, CommitTarget, DriveKey, NewItem, Precondition, Result, Session, TreeError, Written,
+    CommitTarget, DriveKey, NewItem, Precondition, Result, Session, TreeError, UploadFragment,
+    Written,
 };
 
 impl Tree {
@@ -20,23 +19,17 @@ impl Tree {
         read_tx!(self, |sql| session::find(sql, id))
     }
 
-    /// Takes a fragment of at most `max` bytes in and adds it to a session's end: `at` must be
-    /// there, else [`TreeError::OutOfOrder`]. `total`, once said, stays, and the fragment ends
-    /// there at the latest, else [`TreeError::PastTheEnd`]. A fragment that fails leaves nothing;
-    /// with one that is taken the session's time becomes `expires`.
+    /// Appends a fragment to a session. A fragment that fails leaves nothing.
+    ///
+    /// # Errors
+    /// [`TreeError::OutOfOrder`] if the fragment does not begin at the session's end,
+    /// [`TreeError::PastTheEnd`] if it has another total than an earlier fragment, or more bytes
+    /// than the total.
     ///
     /// It takes the body and not [`Stored`] bytes, so that the bytes of a session are hashed as
     /// one file's while they arrive, and are not read again.
-    pub async fn append(
-        &self,
-        id: &str,
-        at: u64,
-        total: Option<u64>,
-        fragment: Bytestream,
-        max: u64,
-        expires: Timestamp,
-    ) -> Result<Session> {
-        session::append(self, id, at, total, fragment, max, expires).await
+    pub async fn append(&self, id: &str, fragment: UploadFragment) -> Result<Session> {
+        session::append(self, id, fragment).await
     }
 
     /// Makes the file of a session, and ends it: where it was to be, or at `target`. With bytes

@@ -9,8 +9,8 @@ use super::super::{
     recycle_bin, remove, update, write_tx,
 };
 use crate::tree::{
-    Change, DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, Result, Stored,
-    TreeError, Written,
+    Change, ChildName, DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition,
+    Result, Stored, TreeError, Written,
 };
 
 impl Tree {
@@ -18,14 +18,12 @@ impl Tree {
     /// as it is, not created; a file in its place is [`TreeError::NameTaken`].
     pub async fn make(
         &self,
-        drive: DriveKey,
-        parent: ItemKey,
-        name: &str,
+        at: ChildName<'_>,
         kind: NodeKind,
         new: NewItem,
         on_conflict: OnConflict,
     ) -> Result<Written> {
-        let to = To { drive, folder: parent, name: name.to_owned() };
+        let to = To::from(at);
         self.room.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| items::make(tx, to, kind, new, on_conflict))
     }
@@ -33,21 +31,15 @@ impl Tree {
     /// Makes a file of bytes that were taken in, or replaces the bytes of the one there.
     /// `precondition` is about the one there; it holds when there is none. A folder there is not replaced:
     /// [`TreeError::NotAFile`].
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a write names its place, its bytes and its terms"
-    )]
     pub async fn put(
         &self,
-        drive: DriveKey,
-        parent: ItemKey,
-        name: &str,
+        at: ChildName<'_>,
         stored: Stored,
         new: NewItem,
         on_conflict: OnConflict,
         precondition: Precondition,
     ) -> Result<Written> {
-        let to = To { drive, folder: parent, name: name.to_owned() };
+        let to = To::from(at);
         let bytes = Bytes::Stored(stored);
         self.room.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| items::put(tx, to, bytes, new, on_conflict, precondition))

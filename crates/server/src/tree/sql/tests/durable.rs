@@ -50,8 +50,9 @@ async fn the_folders_of_a_new_blob_are_synced_before_a_file_names_it() {
     assert!(synced[0].starts_with(&blobs) && synced[0] != blobs && synced[1] == blobs);
     assert_eq!(fs::read_dir(&synced[0]).expect("lists").count(), 1, "the blob is in it");
     let new = NewItem::default();
-    let put =
-        tree.put(drive, ROOT, "large", stored, new, OnConflict::Fail, Precondition::Any).await;
+    let put = tree
+        .put(ChildName::new(drive, ROOT, "large"), stored, new, OnConflict::Fail, Precondition::Any)
+        .await;
     put.expect("puts");
     assert_eq!(synchronous(&tree).await, 2);
     tree.close().await;

@@ -58,7 +58,17 @@ async fn bytes_without_room_are_refused_as_that_and_leave_nothing() {
     let kept = put(&tree, drive, ROOT, "kept", &sent).await;
     let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     let add = async |id: &str, at: usize, bytes: &[u8]| {
-        tree.append(id, at as u64, None, body(bytes), u64::MAX, expires).await
+        tree.append(
+            id,
+            UploadFragment {
+                at: at as u64,
+                total: None,
+                body: body(bytes),
+                max: u64::MAX,
+                expires,
+            },
+        )
+        .await
     };
     let open = tree.open_session(super::session(drive, ROOT, "large", OnConflict::Fail)).await;
     let open = add(&open.expect("opens").id, 0, &sent[..400_000]).await.expect("takes");
@@ -117,7 +127,14 @@ async fn a_database_without_room_refuses_writes_and_loses_none_that_it_answered(
     let write = async |number: usize, length: usize| {
         let stored = tree.store(body(&bytes(length, number as u64)), u64::MAX).await?;
         let (name, new) = (format!("f{number}"), NewItem::default());
-        tree.put(drive, ROOT, &name, stored, new, OnConflict::Fail, Precondition::Any).await
+        tree.put(
+            ChildName::new(drive, ROOT, &name),
+            stored,
+            new,
+            OnConflict::Fail,
+            Precondition::Any,
+        )
+        .await
     };
     // One after another, each in its row, until one does not fit.
     let mut answered = Vec::new();
@@ -182,7 +199,12 @@ async fn in_a_folder_that_is_gone_or_another_nothing_is_taken() {
             on_disk(&folder).await.close().await;
         }
         let made = tree
-            .make(drive, ROOT, "d", NodeKind::Folder, NewItem::default(), OnConflict::Fail)
+            .make(
+                ChildName::new(drive, ROOT, "d"),
+                NodeKind::Folder,
+                NewItem::default(),
+                OnConflict::Fail,
+            )
             .await;
         let error = refusal(made);
         assert!(matches!(error, TreeError::Storage(_)), "{what}: {error}");

@@ -132,9 +132,7 @@ async fn a_taken_name_is_replaced_refused_or_renamed_as_told() {
     let stored = tree.store(body(b"x"), 9).await.expect("stores");
     let refused = tree
         .put(
-            drive,
-            ROOT,
-            "photo.jpg",
+            ChildName::new(drive, ROOT, "photo.jpg"),
             stored,
             NewItem::default(),
             OnConflict::Fail,
@@ -146,9 +144,7 @@ async fn a_taken_name_is_replaced_refused_or_renamed_as_told() {
         let stored = tree.store(body(b"x"), 9).await.expect("stores");
         let renamed = tree
             .put(
-                drive,
-                ROOT,
-                "photo.jpg",
+                ChildName::new(drive, ROOT, "photo.jpg"),
                 stored,
                 NewItem::default(),
                 OnConflict::Rename,
@@ -299,7 +295,12 @@ async fn names_that_no_tree_can_keep_are_refused() {
     let file = put(&tree, drive, ROOT, "f", b"1").await;
     for name in ["", "a/b", "a\0b"] {
         let made = tree
-            .make(drive, ROOT, name, NodeKind::Folder, NewItem::default(), OnConflict::Rename)
+            .make(
+                ChildName::new(drive, ROOT, name),
+                NodeKind::Folder,
+                NewItem::default(),
+                OnConflict::Rename,
+            )
             .await;
         assert!(matches!(made, Err(TreeError::BadName(_))), "{name:?}");
         let change = Change { name: Some(name.into()), ..Change::default() };
@@ -328,8 +329,9 @@ async fn facets_times_and_descriptions_are_kept() {
         facets: facets.as_object().expect("an object").clone(),
     };
     let stored = tree.store(body(b"1"), 9).await.expect("stores");
-    let put =
-        tree.put(drive, ROOT, "f.txt", stored, new, OnConflict::Fail, Precondition::Any).await;
+    let put = tree
+        .put(ChildName::new(drive, ROOT, "f.txt"), stored, new, OnConflict::Fail, Precondition::Any)
+        .await;
     let put = put.expect("puts").node;
     let found = tree.node(drive, put.no).await.expect("node");
     for node in [&put, &found] {
@@ -398,7 +400,7 @@ async fn folders_that_are_missing_are_made_with_their_item_or_not_at_all() {
         ..NewItem::default()
     };
     let make = async |new, name| {
-        tree.make(drive, ROOT, name, NodeKind::Folder, new, OnConflict::Fail).await
+        tree.make(ChildName::new(drive, ROOT, name), NodeKind::Folder, new, OnConflict::Fail).await
     };
     let feed = async || tree.drive_info(drive).await.expect("there").feed;
     let before = feed().await;
@@ -407,7 +409,9 @@ async fn folders_that_are_missing_are_made_with_their_item_or_not_at_all() {
     let stored = tree.store(body(b"1"), 9).await.expect("stores");
     tree.set_quota(drive, 0).await.expect("set");
     let new = below(&["a"]);
-    let put = tree.put(drive, ROOT, "f", stored, new, OnConflict::Fail, Precondition::Any).await;
+    let put = tree
+        .put(ChildName::new(drive, ROOT, "f"), stored, new, OnConflict::Fail, Precondition::Any)
+        .await;
     assert!(matches!(put, Err(TreeError::QuotaExceeded)));
     assert_eq!(feed().await, before, "nothing has changed");
 

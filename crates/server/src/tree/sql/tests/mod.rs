@@ -61,9 +61,7 @@ pub(super) async fn put(
     let stored = tree.store(body(bytes), u64::MAX).await.expect("stores");
     let written = tree
         .put(
-            drive,
-            parent,
-            name,
+            ChildName::new(drive, parent, name),
             stored,
             NewItem::default(),
             OnConflict::Replace,
@@ -96,7 +94,12 @@ pub(super) fn session(
 
 pub(super) async fn folder(tree: &Tree, drive: DriveKey, parent: ItemKey, name: &str) -> Node {
     let made = tree
-        .make(drive, parent, name, NodeKind::Folder, NewItem::default(), OnConflict::Fail)
+        .make(
+            ChildName::new(drive, parent, name),
+            NodeKind::Folder,
+            NewItem::default(),
+            OnConflict::Fail,
+        )
         .await;
     made.expect("makes").node
 }

@@ -15,7 +15,17 @@ async fn open(tree: &Tree, drive: DriveKey, total: Option<u64>) -> Session {
 }
 
 async fn append(tree: &Tree, session: &Session, at: u64, bytes: &[u8]) -> Result<Session> {
-    tree.append(&session.id, at, None, body(bytes), u64::MAX, session.expires).await
+    tree.append(
+        &session.id,
+        UploadFragment {
+            at,
+            total: None,
+            body: body(bytes),
+            max: u64::MAX,
+            expires: session.expires,
+        },
+    )
+    .await
 }
 
 async fn commit(tree: &Tree, session: &Session) -> Result<Written> {
@@ -94,24 +104,68 @@ async fn a_fragment_that_does_not_fit_is_refused_and_leaves_nothing() {
     }
     let cut = tree.append(
         &opened.id,
-        5,
-        Some(10),
-        broken_body(&bytes(600_000, 1)),
-        u64::MAX,
-        opened.expires,
+        UploadFragment {
+            at: 5,
+            total: Some(10),
+            body: broken_body(&bytes(600_000, 1)),
+            max: u64::MAX,
+            expires: opened.expires,
+        },
     );
     assert!(matches!(refusal(cut.await), TreeError::PastTheEnd(10)));
-    let cut = tree.append(&opened.id, 5, None, broken_body(b"67"), u64::MAX, opened.expires);
+    let cut = tree.append(
+        &opened.id,
+        UploadFragment {
+            at: 5,
+            total: None,
+            body: broken_body(b"67"),
+            max: u64::MAX,
+            expires: opened.expires,
+        },
+    );
     assert!(matches!(refusal(cut.await), TreeError::Body(_)));
-    let large = tree.append(&opened.id, 5, None, body(b"6789"), 3, opened.expires).await;
+    let large = tree
+        .append(
+            &opened.id,
+            UploadFragment {
+                at: 5,
+                total: None,
+                body: body(b"6789"),
+                max: 3,
+                expires: opened.expires,
+            },
+        )
+        .await;
     assert!(matches!(refusal(large), TreeError::Body(error)
         if error.kind() == std::io::ErrorKind::FileTooLarge));
     assert_eq!(tree.session(&opened.id).await.expect("session").received, 5);
     assert_eq!(blobs(&tree).await, 1);
 
-    let total = |total| tree.append(&opened.id, 5, Some(total), body(b"6"), 9, opened.expires);
+    let total = |total| {
+        tree.append(
+            &opened.id,
+            UploadFragment {
+                at: 5,
+                total: Some(total),
+                body: body(b"6"),
+                max: 9,
+                expires: opened.expires,
+            },
+        )
+    };
     assert_eq!(total(7).await.expect("appends").total, Some(7));
-    let other = tree.append(&opened.id, 6, Some(8), body(b"7"), 9, opened.expires).await;
+    let other = tree
+        .append(
+            &opened.id,
+            UploadFragment {
+                at: 6,
+                total: Some(8),
+                body: body(b"7"),
+                max: 9,
+                expires: opened.expires,
+            },
+        )
+        .await;
     assert!(matches!(refusal(other), TreeError::PastTheEnd(7)));
     assert!(matches!(refusal(commit(&tree, &opened).await), TreeError::OutOfOrder(6)));
     append(&tree, &opened, 6, b"7").await.expect("appends");
@@ -132,7 +186,12 @@ async fn a_cancelled_or_expired_session_is_gone_with_its_bytes() {
 
     let opened = open(&tree, drive, None).await;
     let over = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(1);
-    tree.append(&opened.id, 0, None, body(b"12345"), 9, over).await.expect("appends");
+    tree.append(
+        &opened.id,
+        UploadFragment { at: 0, total: None, body: body(b"12345"), max: 9, expires: over },
+    )
+    .await
+    .expect("appends");
     assert!(matches!(refusal(tree.session(&opened.id).await), TreeError::NoSession));
     assert!(matches!(refusal(commit(&tree, &opened).await), TreeError::NoSession));
     open(&tree, drive, None).await;

@@ -63,7 +63,9 @@ async fn a_refused_file_leaves_no_bytes() {
     tree.set_quota(drive, 30_000).await.expect("sets");
     let stored = tree.store(body(&bytes(30_001, 1)), u64::MAX).await.expect("stores");
     let new = NewItem::default();
-    let put = tree.put(drive, ROOT, "f", stored, new, OnConflict::Fail, Precondition::Any).await;
+    let put = tree
+        .put(ChildName::new(drive, ROOT, "f"), stored, new, OnConflict::Fail, Precondition::Any)
+        .await;
     assert!(matches!(refusal(put), TreeError::QuotaExceeded));
     assert_eq!(blobs(&tree).await, 0);
 }
@@ -107,7 +109,9 @@ async fn a_start_finds_what_was_kept_and_removes_what_nobody_names() {
         "what is kept and what is taken in"
     );
     let new = NewItem::default();
-    let mine = tree.put(drive, ROOT, "mine", mine, new, OnConflict::Fail, Precondition::Any).await;
+    let mine = tree
+        .put(ChildName::new(drive, ROOT, "mine"), mine, new, OnConflict::Fail, Precondition::Any)
+        .await;
     assert_eq!(read(&tree, &mine.expect("puts").node).await, bytes(40_000, 2));
     let found = tree.drive("somebody").await.expect("drive");
     assert_eq!((found.no, found.used), (drive, 80_005));
@@ -160,7 +164,14 @@ async fn a_caller_that_goes_away_leaves_the_call_undone_or_done() {
         let upload = async {
             let stored = tree.store(body(&sent), u64::MAX).await?;
             let new = NewItem::default();
-            tree.put(drive, ROOT, &name, stored, new, OnConflict::Fail, Precondition::Any).await
+            tree.put(
+                ChildName::new(drive, ROOT, &name),
+                stored,
+                new,
+                OnConflict::Fail,
+                Precondition::Any,
+            )
+            .await
         };
         let done = drop_after(polls % 50, upload).await;
         completed += usize::from(done);
@@ -190,8 +201,9 @@ async fn a_reset_forgets_everything_and_begins_anew() {
     let drive = tree.drive("").await.expect("drive");
     assert_eq!((drive.used, drive.feed), (0, 0));
     let new = NewItem::default();
-    let put =
-        tree.put(drive.no, ROOT, "g", pending, new, OnConflict::Fail, Precondition::Any).await;
+    let put = tree
+        .put(ChildName::new(drive.no, ROOT, "g"), pending, new, OnConflict::Fail, Precondition::Any)
+        .await;
     assert_eq!(put.expect("puts").node.no, ItemKey(101));
 }
 

@@ -75,7 +75,14 @@ async fn of_many_who_want_one_name_each_gets_what_was_asked_for() {
                 async move {
                     let stored = tree.store(body(b"1"), 9).await?;
                     let new = NewItem::default();
-                    tree.put(drive, ROOT, name, stored, new, on_conflict, Precondition::Any).await
+                    tree.put(
+                        ChildName::new(drive, ROOT, name),
+                        stored,
+                        new,
+                        on_conflict,
+                        Precondition::Any,
+                    )
+                    .await
                 }
             })
         };
@@ -114,8 +121,14 @@ async fn many_who_need_one_drive_or_folder_get_the_same() {
             let tree = tree.clone();
             async move {
                 let new = NewItem::default();
-                let made =
-                    tree.make(drive, ROOT, "f", NodeKind::Folder, new, OnConflict::Replace).await;
+                let made = tree
+                    .make(
+                        ChildName::new(drive, ROOT, "f"),
+                        NodeKind::Folder,
+                        new,
+                        OnConflict::Replace,
+                    )
+                    .await;
                 made.expect("makes").node.no
             }
         })

@@ -5,7 +5,11 @@ use std::{fs, path::Path};
 use sqlx::{AnyConnection, Connection};
 
 use super::{
-    super::{super::*, db::connect, open::url, *},
+    super::{
+        super::*,
+        dialect::{connect, file_url},
+        *,
+    },
     body, bytes, on_disk, read,
 };
 use crate::Durability;
@@ -27,7 +31,9 @@ const FRAGMENTS: [(i64, usize, usize); 4] =
 
 /// A connection to the database of a folder, whatever its version.
 pub(super) async fn database(data: &Path) -> AnyConnection {
-    let url = url(&data.join("tree.db"), "rwc").expect("a path");
+    let file = data.join("tree.db");
+    fs::File::options().create(true).append(true).open(&file).expect("exists");
+    let url = file_url(&file).expect("a path");
     connect(&url, Some(Durability::Relaxed)).await.expect("connects")
 }
 
@@ -101,7 +107,18 @@ async fn an_upload_session_of_version_1_goes_on() {
     assert_eq!(session.received, 327_680);
     let whole = bytes(SESSION.0, SESSION.1);
     let rest = body(&whole[327_680..]);
-    tree.append(&id, 327_680, None, rest, u64::MAX, session.expires).await.expect("appends");
+    tree.append(
+        &id,
+        UploadFragment {
+            at: 327_680,
+            total: None,
+            body: rest,
+            max: u64::MAX,
+            expires: session.expires,
+        },
+    )
+    .await
+    .expect("appends");
     let file =
         tree.commit(&id, NewItem::default(), Precondition::Any, None).await.expect("commits");
     assert!(read(&tree, &file.node).await == whole);
@@ -160,7 +177,12 @@ async fn names_that_are_one_name_now_are_kept_and_reported() {
         );
         assert_eq!((&*conflicts[0].account, &*conflicts[0].name), ("work.business", "ae.txt"));
         let third = tree
-            .make(work, ROOT, "AE.txt", NodeKind::Folder, NewItem::default(), OnConflict::Fail)
+            .make(
+                ChildName::new(work, ROOT, "AE.txt"),
+                NodeKind::Folder,
+                NewItem::default(),
+                OnConflict::Fail,
+            )
             .await;
         assert!(matches!(third, Err(TreeError::NameTaken(ItemKey(101)))), "{third:?}");
         tree.close().await;
@@ -182,7 +204,7 @@ async fn a_conflict_of_names_ends_when_one_of_them_goes() {
     assert!(matches!(taken, Err(TreeError::NameTaken(ItemKey(103)))), "{taken:?}");
     // A copy of a folder with both of them has both.
     let folder = tree
-        .make(work, ROOT, "f", NodeKind::Folder, NewItem::default(), fail)
+        .make(ChildName::new(work, ROOT, "f"), NodeKind::Folder, NewItem::default(), fail)
         .await
         .expect("makes")
         .node
@@ -207,7 +229,9 @@ async fn a_folder_with_names_in_conflict_is_copied_and_an_account_changes_its_ki
     let tree = open(NameFolding::Consumer).await;
     let drive = tree.drive("").await.expect("a drive").no;
     let new = NewItem::default;
-    let folder = tree.make(drive, ROOT, "f", NodeKind::Folder, new(), OnConflict::Fail).await;
+    let folder = tree
+        .make(ChildName::new(drive, ROOT, "f"), NodeKind::Folder, new(), OnConflict::Fail)
+        .await;
     let folder = folder.expect("makes").node.no;
     for name in ["M\u{e6}rsk", "Maersk", "MAERSK 2"] {
         body_of(&tree, drive, folder, name).await;
@@ -219,8 +243,14 @@ async fn a_folder_with_names_in_conflict_is_copied_and_an_account_changes_its_ki
     assert_eq!(copied.children, 3);
     let conflicts = tree.name_conflicts().await.expect("lists");
     assert_eq!(conflicts.iter().map(|one| one.folder).collect::<Vec<_>>(), [folder, copied.no]);
-    let free =
-        tree.make(drive, folder, "m\u{e6}rsk", NodeKind::Folder, new(), OnConflict::Rename).await;
+    let free = tree
+        .make(
+            ChildName::new(drive, folder, "m\u{e6}rsk"),
+            NodeKind::Folder,
+            new(),
+            OnConflict::Rename,
+        )
+        .await;
     assert_eq!(free.expect("makes").node.name, "m\u{e6}rsk 1", "and not 2, which Maersk has");
     tree.close().await;
     let tree = open(NameFolding::Consumer).await;
