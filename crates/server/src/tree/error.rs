@@ -14,10 +14,10 @@ pub enum TreeError {
     /// A live sibling has the name.
     #[error("the name is taken by item {0}")]
     NameTaken(ItemKey),
-    /// Children were asked of something that has none.
+    /// The operation needs a folder.
     #[error("item {0} is not a folder")]
     NotAFolder(ItemKey),
-    /// Bytes were asked of, or given to, something that has none.
+    /// The operation needs a file.
     #[error("item {0} is not a file")]
     NotAFile(ItemKey),
     /// The drive is full.

@@ -1,4 +1,4 @@
-//! What a tree knows: drives, their items, and in which order children are told.
+//! Drives, their items, and the order of listings.
 
 use std::collections::HashSet;
 
@@ -28,7 +28,7 @@ pub enum NodeKind {
 pub enum State {
     /// Reachable.
     Live,
-    /// Removed to the recycle bin by itself.
+    /// Deleted to the recycle bin.
     Trashed,
     /// Below something in the recycle bin.
     Hidden,

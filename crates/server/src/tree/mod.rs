@@ -1,22 +1,21 @@
-//! What the drive server keeps: the contract between its front ends and its storage.
+//! The storage of the drive server: every drive's items, and the bytes of their files.
 //!
-//! A front end speaks a protocol (JSON in, JSON out) onto a [`Tree`] and knows nothing of SQL; the
-//! tree knows nothing of protocols. Three protocols share one tree, so what one of them put the
-//! others show. What they need of it decided its shape:
+//! A protocol translates its requests into calls of [`Tree`] and knows no SQL; the tree knows no
+//! protocol. Three protocols share one tree, so an item that one of them creates is visible to the
+//! others. Their needs decide the data model:
 //!
-//! * **Edges**: an item hangs in its parents by edges, because Amazon's items have several. A name
-//!   is unique among a folder's live edges, compared in the drive's [`NameFolding`]; all edges of an
-//!   item carry its one name. Names that an earlier version kept apart stay: see
-//!   [`Tree::name_conflicts`]. The first edge is the primary one: protocols that know one parent show that.
-//! * **Contents** are ordered segments, shared by reference count: a fragment of an upload becomes
-//!   a segment when it arrives, a commit or a copy moves no bytes.
-//! * **The feed**: a counter per drive, raised in the transaction that changes an item.
-//! * **Numbers**: items are numbered per drive from [`FIRST_ITEM`]; each protocol derives its ids
-//!   from the number by a bijection, so there is no table of ids and an id never comes back.
+//! * **Edges** connect an item with its folders: an item of Amazon's can be in several. A name is
+//!   unique among a folder's live edges, compared by the drive's [`NameFolding`]; all edges of an
+//!   item carry its one name. Equal names that stem from an earlier version are kept: see
+//!   [`Tree::name_conflicts`]. The first edge is the primary one, for protocols with one parent.
+//! * **Contents** are ordered segments, shared by a reference count: a fragment of an upload becomes
+//!   a segment when it arrives, and neither a commit nor a copy moves bytes.
+//! * **The feed** is a counter per drive, raised by the transaction that changes an item.
+//! * **Keys**: items are numbered per drive from [`FIRST_ITEM`]. Each protocol derives its ids from
+//!   the number by a bijection, so no table of ids is needed and no id is used twice.
 //!
-//! Bytes come first, then one transaction for the tree: [`Tree::store`] takes a body to where bytes
-//! are kept, a second call names it. A crash between them leaves an orphan, which is removed at the
-//! next start.
+//! Bytes are stored first, then one transaction names them: [`Tree::store`] takes a body, a second
+//! call makes it a file. A crash between them leaves an orphaned blob, which the next start removes.
 
 mod bytes;
 mod error;

@@ -190,7 +190,7 @@ pub(super) async fn open(
     let range = range.start.min(content.size)..range.end.min(content.size);
     // Held before it is looked up: what is found is then there until the stream is dropped.
     let hold = blobs.hold(content.no);
-    let located = |error| db.told_of(error);
+    let located = |error| db.with_location(error);
     let mut segments = match stored(db, content.no, &range).await.map_err(located)? {
         Kept::Row(bytes) => {
             verify_row(content, &bytes).map_err(located)?;

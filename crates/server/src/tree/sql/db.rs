@@ -96,11 +96,11 @@ impl Db {
         &self,
         work: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.writer.write(work).await.map_err(|error| self.told_of(error))
+        self.writer.write(work).await.map_err(|error| self.with_location(error))
     }
 
-    /// An error of the storage, with which database it was.
-    pub(super) fn told_of(&self, error: TreeError) -> TreeError {
+    /// Adds the database's path to an error of the storage.
+    pub(super) fn with_location(&self, error: TreeError) -> TreeError {
         match &self.file {
             Some(file) => error.in_file(file.path()),
             None => error,

@@ -19,8 +19,8 @@ impl From<sqlx::Error> for TreeError {
     }
 }
 
-/// The same for another one whom it befell.
-pub(super) fn again(error: &TreeError) -> TreeError {
+/// Copies an error for another caller whose write was in the same transaction.
+pub(super) fn duplicate(error: &TreeError) -> TreeError {
     match error {
         TreeError::NoRoom(why) => TreeError::NoRoom(why.to_string().into()),
         TreeError::Storage(why) => TreeError::Storage(why.to_string().into()),
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_failure_says_where_and_is_told_to_everybody_whom_it_befell() {
         let full = storage(io::Error::from(io::ErrorKind::StorageFull));
-        let told = again(&full.in_file(Path::new("/data/tree.db")));
+        let told = duplicate(&full.in_file(Path::new("/data/tree.db")));
         assert!(matches!(told, TreeError::NoRoom(_)));
         assert_eq!(told.to_string(), "no room: /data/tree.db: no storage space");
         assert!(matches!(TreeError::NotFound.in_file(Path::new("x")), TreeError::NotFound));

@@ -62,11 +62,11 @@ use self::{
 use super::TreeError;
 use crate::blobs::Blobs;
 
-/// The tree of every drive of a server, and the bytes of its files.
+/// The items of every drive of a server, and the bytes of their files.
 ///
-/// Every call is one transaction: it happens whole or not at all, whatever becomes of the caller.
-/// One that finds no room, [`TreeError::NoRoom`], has changed nothing, and can be repeated when there
-/// is room.
+/// Every call that writes is one transaction: it happens completely or not at all, even if the
+/// caller drops the future. A call that fails with [`TreeError::NoRoom`] has changed nothing, and
+/// can be repeated.
 pub struct Tree {
     db: Arc<Db>,
     blobs: Arc<Blobs>,
@@ -87,7 +87,7 @@ impl fmt::Debug for Tree {
     }
 }
 
-/// Does a write: `write_tx!(self, |tx| …)`, where `…` awaits and gives a `Result`.
+/// Runs a write in a transaction: `write_tx!(self, |tx| future)`.
 macro_rules! write_tx {
     ($tree:expr, |$tx:ident| $work:expr) => {
         $tree.db.write(move |$tx| Box::pin($work)).await
@@ -107,7 +107,7 @@ macro_rules! remove {
     }};
 }
 
-/// Reads: `read_tx!(self, |sql| …)`, where `…` awaits and gives a `Result`.
+/// Runs a read on a connection: `read_tx!(self, |sql| future)`.
 macro_rules! read_tx {
     ($tree:expr, |$sql:ident| $work:expr) => {
         match $tree.db.reader().await {
@@ -117,7 +117,7 @@ macro_rules! read_tx {
             }
             Err(error) => Err(error),
         }
-        .map_err(|error| $tree.db.told_of(error))
+        .map_err(|error| $tree.db.with_location(error))
     };
 }
 

@@ -64,7 +64,7 @@ impl Open {
     /// The same, outside of a transaction.
     async fn look(tree: &Tree, id: &str) -> Result<Self> {
         let mut sql = tree.db.reader().await?;
-        Self::find(&mut sql, id).await.map_err(|error| tree.db.told_of(error))
+        Self::find(&mut sql, id).await.map_err(|error| tree.db.with_location(error))
     }
 
     /// A session that has not expired.

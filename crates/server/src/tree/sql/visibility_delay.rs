@@ -40,7 +40,7 @@ impl VisibilityDelay {
     }
 
     /// Everything is seen again.
-    pub(super) fn lift(&self) {
+    pub(super) fn clear(&self) {
         self.hidden().clear();
     }
 }

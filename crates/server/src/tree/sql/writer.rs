@@ -24,7 +24,7 @@ use tokio::{
 use super::{
     super::{Result, TreeError},
     dialect::BEGIN,
-    failure::{again, storage},
+    failure::{duplicate, storage},
     file::DbFile,
 };
 use crate::blobs::{Blob, Blobs, IdAllocator};
@@ -131,7 +131,7 @@ trait Write: Send {
     /// Does it; what it did is to stay, unless it fails.
     async fn run(&mut self, tx: &mut Tx) -> Result<()>;
 
-    /// The transaction ended: removes and keeps bytes accordingly, and tells the caller.
+    /// Ends the write with its transaction: removes and keeps bytes accordingly, and replies.
     fn end(self: Box<Self>, committed: Result<(), &TreeError>, blobs: &Blobs);
 
     /// Whether nothing is to be written after it.
@@ -172,7 +172,7 @@ where
         let work = self.work.take().ok_or_else(closed)?;
         let result = AssertUnwindSafe(work(tx)).catch_unwind().await;
         let result = result.unwrap_or_else(|_| Err(storage("a write panicked")));
-        let stays = result.as_ref().map(drop).map_err(again);
+        let stays = result.as_ref().map(drop).map_err(duplicate);
         self.done = Some((result, mem::take(&mut tx.after)));
         stays
     }
@@ -187,7 +187,7 @@ where
                 Ok(value)
             }
             (Some((Err(error), _)), _) => Err(error),
-            (_, Err(why)) => Err(again(why)),
+            (_, Err(why)) => Err(duplicate(why)),
             (None, Ok(())) => Err(closed()),
         };
         // The caller may be gone; the work is done all the same.
@@ -195,7 +195,7 @@ where
     }
 }
 
-/// Does the writes that come, until nobody is left who could send one.
+/// Runs the writes until every sender is dropped.
 async fn write_all(
     connection: Arc<Mutex<AnyConnection>>,
     mut waiting: mpsc::Receiver<Box<dyn Write>>,

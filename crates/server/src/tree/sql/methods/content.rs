@@ -10,9 +10,12 @@ use super::super::{
 use crate::tree::{Audit, Bytestream, Content, Result, Stored, hash::Hasher};
 
 impl Tree {
-    /// Takes a body in and hashes it; nothing of a tree changes. At most `max` bytes:
-    /// beyond, [`TreeError::Body`] of kind `FileTooLarge`, and nothing stays. Neither does when the
-    /// body fails, the call is dropped half-way, or what it gave is dropped unused.
+    /// Stores a body and hashes it, without changing any tree. The bytes are removed again when the
+    /// returned value is dropped unused, when the body fails and when the call is cancelled.
+    ///
+    /// # Errors
+    /// [`TreeError::Body`](crate::tree::TreeError::Body) of kind `FileTooLarge` if the body has
+    /// more than `max` bytes.
     pub async fn store(&self, body: Bytestream, max: u64) -> Result<Stored> {
         let taken =
             ingest::ingest(&self.blobs, &self.room, body, max, Some(Hasher::default()), ROW_MAX)
@@ -22,26 +25,29 @@ impl Tree {
         Ok(Stored { size: taken.size, hashes, media, at: taken.at })
     }
 
-    /// Bytes that were taken in and are not yet part of a tree, a range of them, streamed.
+    /// Returns a range of stored bytes as a stream.
     pub async fn open_stored(&self, stored: &Stored, range: Range<u64>) -> Result<Bytestream> {
         media::open_stored(&self.blobs, stored, range).await
     }
 
-    /// Forgets bytes that were taken in but not used, and waits until they are gone.
+    /// Removes stored bytes, and waits until they are removed.
     pub async fn discard(&self, stored: Stored) -> Result<()> {
         drop(stored);
         self.blobs.settle().await;
         Ok(())
     }
 
-    /// The bytes of a content, a range of them, streamed. They come whole even if the content goes
-    /// while they are read; one that is gone before is [`TreeError::Changed`]: look at the item
-    /// again.
+    /// Returns a range of a content's bytes as a stream. The stream is complete even if the content
+    /// is removed meanwhile.
+    ///
+    /// # Errors
+    /// [`TreeError::Changed`](crate::tree::TreeError::Changed) if the content no longer exists: the
+    /// item has to be looked up again.
     pub async fn open_content(&self, content: &Content, range: Range<u64>) -> Result<Bytestream> {
         contents::open(&self.db, &self.blobs, content, range).await
     }
 
-    /// Compares the blobs there are with those that are named. It takes a look at every blob.
+    /// Compares the blobs that exist with those that are named. It stats every blob.
     pub async fn audit(&self) -> Result<Audit> {
         // First those that are named: what is taken in meanwhile is then not missing.
         let mut named = read_tx!(self, |sql| contents::blobs(sql))?;

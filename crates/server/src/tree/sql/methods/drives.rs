@@ -4,7 +4,7 @@ use super::super::{Tree, drives, read, read_tx, refold, remove, write_tx};
 use crate::tree::{DriveInfo, DriveKey, NameConflict, Result, TreeError};
 
 impl Tree {
-    /// The drive of an account, made if there is none.
+    /// Returns the drive of an account. It is created if it does not exist.
     pub async fn drive(&self, name: &str) -> Result<DriveInfo> {
         let found = read_tx!(self, |sql| read::drive_named(sql, name))?;
         if let Some(drive) = found {
@@ -14,26 +14,28 @@ impl Tree {
         write_tx!(self, |tx| drives::make(tx, name, quota, folding))
     }
 
-    /// The drive of that number.
+    /// Returns a drive.
     pub async fn drive_info(&self, drive: DriveKey) -> Result<DriveInfo> {
         read_tx!(self, |sql| read::drive(sql, drive))
     }
 
-    /// Sets what a drive may hold, in bytes.
+    /// Sets the quota of a drive, in bytes.
     pub async fn set_quota(&self, drive: DriveKey, quota: u64) -> Result<()> {
         write_tx!(self, |tx| drives::set_quota(tx, drive, quota))
     }
 
-    /// Returns the live items whose name in a folder is that of an older item there, in all drives.
-    /// They come from data of a version, or an account kind, that kept the names apart. They are
-    /// listed and found by id; by path the older item is found. Renaming them ends the conflict.
+    /// Returns the live items whose name equals that of an older item in the same folder, in all
+    /// drives.
+    ///
+    /// They stem from data of a version, or of an account kind, that kept the names apart. They are
+    /// listed and found by id; the path leads to the older item. Renaming either ends the conflict.
     pub async fn name_conflicts(&self) -> Result<Vec<NameConflict>> {
         read_tx!(self, |sql| refold::conflicts(sql))
     }
 
-    /// Forgets every drive, session and byte.
+    /// Removes every drive, session and byte.
     pub async fn reset(&self) -> Result<()> {
-        self.visibility.lift();
+        self.visibility.clear();
         self.hashing.invalidate_all();
         remove!(self, write_tx!(self, |tx| drives::reset(tx)))
     }

@@ -4,23 +4,26 @@ use super::super::{Tree, moves, read, read_tx};
 use crate::tree::{DriveKey, ItemKey, Listing, Moves, Node, Result, TreeError};
 
 impl Tree {
-    /// A live item.
+    /// Returns a live item.
     pub async fn node(&self, drive: DriveKey, item: ItemKey) -> Result<Node> {
         self.visibility.seen(read_tx!(self, |sql| read::node(sql, drive, item))?)
     }
 
-    /// An item in whatever state.
+    /// Returns an item in any state.
     pub async fn any_node(&self, drive: DriveKey, item: ItemKey) -> Result<Node> {
         self.visibility.seen(read_tx!(self, |sql| read::any_node(sql, drive, item))?)
     }
 
-    /// Returns the live child of that name; of several that an upgrade made one name, the oldest.
+    /// Returns the live child of that name; if an upgrade made several names equal, the oldest
+    /// child.
     pub async fn child(&self, drive: DriveKey, parent: ItemKey, name: &str) -> Result<Node> {
         self.visibility.seen(read_tx!(self, |sql| read::child(sql, drive, parent, name))?)
     }
 
-    /// Walks names down from a folder as far as they exist, in one look: the nodes that were found,
-    /// the anchor first. Fewer than `names.len() + 1` means that the rest is missing.
+    /// Walks names down from a folder, as far as they exist. Returns the items found, the folder
+    /// first.
+    ///
+    /// Fewer than `names.len() + 1` items mean that the rest does not exist.
     pub async fn walk(
         &self,
         drive: DriveKey,
@@ -33,18 +36,18 @@ impl Tree {
         if nodes.is_empty() { Err(TreeError::NotFound) } else { Ok(nodes) }
     }
 
-    /// The names from the root down to an item by primary edges; empty for the root. Of one in the
-    /// recycle bin, where it was.
+    /// Returns the names from the root to an item by primary edges; empty for the root. For an item
+    /// in the recycle bin it is the path before the deletion.
     pub async fn path(&self, drive: DriveKey, item: ItemKey) -> Result<Vec<String>> {
         read_tx!(self, |sql| read::path(sql, drive, item))
     }
 
-    /// The folders above an item by primary edges, and the item: from itself up to the root.
+    /// Returns an item and the folders above it by primary edges, the item first and the root last.
     pub async fn lineage(&self, drive: DriveKey, item: ItemKey) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::lineage(sql, drive, item))
     }
 
-    /// The live children of a folder.
+    /// Returns the live children of a folder.
     pub async fn children(
         &self,
         drive: DriveKey,
@@ -62,10 +65,12 @@ impl Tree {
         Ok(seen.skip(whole(which.offset)).take(which.limit.map_or(usize::MAX, whole)).collect())
     }
 
-    /// Every live item below a folder, parents before children. At most `limit`, after `after` in
-    /// an order of the tree's own that begins at 0; with the place to go on at, if there is more.
-    /// What is made, moved or changed between two pages may be told twice, but is not missed. Costs
-    /// a page for the root, a look at everything below for another folder.
+    /// Returns a page of the live items below a folder, parents before children, and the cursor of
+    /// the next page if there is one.
+    ///
+    /// The first page is after 0. An item that is created, moved or changed between two pages may
+    /// appear twice, but is not missed. The cost of a page is that of its items for the root, and
+    /// that of everything below for another folder.
     pub async fn below(
         &self,
         drive: DriveKey,
@@ -76,33 +81,37 @@ impl Tree {
         read_tx!(self, |sql| read::below(sql, drive, folder, after, limit))
     }
 
-    /// Items that changed after a feed number, in the feed's order, in whatever state they are now.
-    /// The next page is asked for with the last node's [`Node::feed`].
+    /// Returns items that changed after a feed number, in the feed's order, in their current state.
+    /// The last item's [`Node::feed`] is the cursor of the next page.
     pub async fn changes(&self, drive: DriveKey, after: i64, limit: u64) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::changes(sql, drive, after, limit))
     }
 
-    /// Returns the items that left a folder's tree or came into it, by a move or a restore, after a
-    /// feed number. Moves are known for [`MOVES_KEPT`].
+    /// Returns the items that left a folder's tree or entered it, by a move or a restore, after a
+    /// feed number. Moves are kept for [`MOVES_KEPT`](crate::tree::MOVES_KEPT).
     pub async fn moves(&self, drive: DriveKey, folder: ItemKey, after: i64) -> Result<Moves> {
         read_tx!(self, |sql| moves::of_folder(sql, drive, folder, after))
     }
 
-    /// Returns the items in the recycle bin by themselves, newest first: of `which`, the order has
-    /// no meaning here, and `descending` is oldest first. [`ListingKey::number`] is
-    /// [`Node::feed`].
+    /// Returns the items that were deleted to the recycle bin, newest first; descending is oldest
+    /// first.
+    ///
+    /// Of `which`, the order has no meaning, and
+    /// [`ListingKey::number`](crate::tree::ListingKey::number) is [`Node::feed`].
     pub async fn trashed(&self, drive: DriveKey, which: Listing) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::trashed(sql, drive, which))
     }
 
-    /// Lets an item be neither found nor listed until then, as a cloud whose parts do not agree
-    /// yet: by [`node`](Self::node), [`any_node`](Self::any_node), [`child`](Self::child),
-    /// [`walk`](Self::walk) and [`children`](Self::children). Everything else knows it, writes too.
+    /// Hides an item until a time, as a cloud does whose servers are not yet consistent.
+    ///
+    /// It is hidden from [`node`](Self::node), [`any_node`](Self::any_node),
+    /// [`child`](Self::child), [`walk`](Self::walk) and [`children`](Self::children); writes and
+    /// the other reads see it.
     pub fn hide(&self, drive: DriveKey, item: ItemKey, until: tokio::time::Instant) {
         self.visibility.hide(drive, item, until);
     }
 
-    /// Whether an item is neither found nor listed now.
+    /// Returns whether an item is hidden now.
     pub fn hidden(&self, drive: DriveKey, item: ItemKey) -> bool {
         self.visibility.hides(drive, item)
     }

@@ -7,14 +7,17 @@ use crate::tree::{
 };
 
 impl Tree {
-    /// Opens an upload session: `session` as given, with an id made by the tree and nothing received.
-    /// Bytes of open sessions are not counted as used; a total that does not fit now is refused.
+    /// Opens an upload session. The tree sets its id and that nothing is received. Bytes of open
+    /// sessions do not count as used.
+    ///
+    /// # Errors
+    /// [`TreeError::QuotaExceeded`] if the total does not fit now.
     pub async fn open_session(&self, session: Session) -> Result<Session> {
         self.room.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| session::open(tx, session))
     }
 
-    /// A session that has not expired.
+    /// Returns a session that has not expired.
     pub async fn session(&self, id: &str) -> Result<Session> {
         read_tx!(self, |sql| session::find(sql, id))
     }
@@ -26,14 +29,17 @@ impl Tree {
     /// [`TreeError::PastTheEnd`] if it has another total than an earlier fragment, or more bytes
     /// than the total.
     ///
-    /// It takes the body and not [`Stored`] bytes, so that the bytes of a session are hashed as
-    /// one file's while they arrive, and are not read again.
+    /// It takes the body and not [`Stored`] bytes, so that the bytes of a session are hashed as one
+    /// file's while they arrive, and are not read again.
     pub async fn append(&self, id: &str, fragment: UploadFragment) -> Result<Session> {
         session::append(self, id, fragment).await
     }
 
-    /// Makes the file of a session, and ends it: where it was to be, or at `target`. With bytes
-    /// missing, [`TreeError::OutOfOrder`]; when it fails the session stays as it was.
+    /// Makes a session's bytes a file, where the session says or at `target`, and ends the session.
+    /// On failure the session stays as it was.
+    ///
+    /// # Errors
+    /// [`TreeError::OutOfOrder`] if bytes are missing.
     pub async fn commit(
         &self,
         id: &str,
@@ -44,7 +50,7 @@ impl Tree {
         session::commit(self, id, new, precondition, target).await
     }
 
-    /// Ends a session and forgets its bytes.
+    /// Ends a session and removes its bytes.
     pub async fn cancel(&self, id: &str) -> Result<()> {
         self.hashing.invalidate(id);
         remove!(self, {
@@ -53,7 +59,7 @@ impl Tree {
         })
     }
 
-    /// How many upload sessions of a drive are open.
+    /// Returns the number of open upload sessions of a drive.
     pub async fn sessions(&self, drive: DriveKey) -> Result<u64> {
         read_tx!(self, |sql| session::count(sql, drive))
     }

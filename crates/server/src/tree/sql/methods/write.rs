@@ -14,8 +14,11 @@ use crate::tree::{
 };
 
 impl Tree {
-    /// Makes a folder or a notebook. With [`OnConflict::Replace`] an existing folder is answered
-    /// as it is, not created; a file in its place is [`TreeError::NameTaken`].
+    /// Creates a folder or a notebook. With [`OnConflict::Replace`] an existing item of that kind
+    /// is returned unchanged.
+    ///
+    /// # Errors
+    /// [`TreeError::NameTaken`] if another item has the name.
     pub async fn make(
         &self,
         at: ChildName<'_>,
@@ -28,9 +31,11 @@ impl Tree {
         write_tx!(self, |tx| items::make(tx, to, kind, new, on_conflict))
     }
 
-    /// Makes a file of bytes that were taken in, or replaces the bytes of the one there.
-    /// `precondition` is about the one there; it holds when there is none. A folder there is not replaced:
-    /// [`TreeError::NotAFile`].
+    /// Creates a file from stored bytes, or replaces the bytes of the existing one. The
+    /// precondition applies to the existing file; it holds if there is none.
+    ///
+    /// # Errors
+    /// [`TreeError::NotAFile`] if a folder has the name and is to be replaced.
     pub async fn put(
         &self,
         at: ChildName<'_>,
@@ -59,9 +64,9 @@ impl Tree {
         write_tx!(self, |tx| items::overwrite(tx, drive, item, bytes, new, precondition))
     }
 
-    /// Changes what is known of an item, or where it is. With [`OnConflict::Replace`] a file takes
-    /// the place of a file, which is trashed; with a folder on either side the name is taken. A
-    /// change that changes nothing is none.
+    /// Changes an item's metadata or its folders. With [`OnConflict::Replace`] a file replaces a
+    /// file, which is deleted to the recycle bin; with a folder on either side the name is taken. A
+    /// change without effect leaves the version as it is.
     pub async fn update(
         &self,
         drive: DriveKey,
@@ -73,9 +78,9 @@ impl Tree {
         write_tx!(self, |tx| update::update(tx, drive, item, change, on_conflict, precondition))
     }
 
-    /// Copies a file, or a folder with everything below as it was before, sharing the bytes. The
-    /// copies' times are now, as OneDrive does it (onedrive-graph.md A13). With
-    /// [`OnConflict::Replace`] a file's bytes replace those of a file; a folder replaces nothing.
+    /// Copies a file, or a folder with everything below it, sharing the bytes. The copies' times
+    /// are now, as on OneDrive (onedrive-graph.md A13). With [`OnConflict::Replace`] a file's bytes
+    /// replace those of a file; a folder replaces nothing.
     pub async fn copy(
         &self,
         drive: DriveKey,
@@ -89,9 +94,9 @@ impl Tree {
         write_tx!(self, |tx| copy::copy(tx, drive, item, to, name, on_conflict))
     }
 
-    /// Puts an item and everything below into the recycle bin: [`State::Trashed`], and
-    /// [`State::Hidden`] for what is below. What is below and in another live folder too stays live
-    /// there.
+    /// Deletes an item and everything below it to the recycle bin: the item becomes
+    /// [`State::Trashed`](crate::tree::State::Trashed), the items below
+    /// [`State::Hidden`](crate::tree::State::Hidden), unless they are in another live folder too.
     pub async fn trash(
         &self,
         drive: DriveKey,
@@ -106,8 +111,10 @@ impl Tree {
         Ok(trashed)
     }
 
-    /// Brings an item that is in the recycle bin by itself back, to every folder it was in that is
-    /// live, or to `to` alone; if none is live, [`TreeError::NotFound`].
+    /// Restores a deleted item to every folder it was in that is live, or to `to` alone.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`] if none of the folders is live.
     pub async fn restore(
         &self,
         drive: DriveKey,
@@ -119,8 +126,7 @@ impl Tree {
         write_tx!(self, |tx| recycle_bin::restore(tx, drive, item, to, name))
     }
 
-    /// Removes an item, in whatever state, and everything below for good; what is below and in
-    /// another folder too stays there.
+    /// Removes an item in any state, and everything below it that is in no other folder, for good.
     pub async fn purge(&self, drive: DriveKey, item: ItemKey) -> Result<()> {
         remove!(self, write_tx!(self, |tx| recycle_bin::purge(tx, drive, item)))
     }
