@@ -116,7 +116,7 @@ async fn download(
     if node.content.as_ref().map(content::fingerprint).as_ref() != Some(&bytes) {
         return Err(refused(TreeError::NotFound));
     }
-    content::serve(&*state.tree, &node, request, attachment, LongSuffix::Refused)
+    content::serve(&state.tree, &node, request, attachment, LongSuffix::Refused)
         .await
         .map_err(refused)
 }

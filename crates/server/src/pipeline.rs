@@ -143,7 +143,7 @@ async fn run(
         return logged(entry, response);
     }
     let session = routed.as_ref().and_then(|routed| routed.session.as_deref());
-    decision.lose_session(&*state.tree, session).await;
+    decision.lose_session(&state.tree, session).await;
     let watch = watch(state, &decision, account.as_deref()).await;
     let too_slow = parts.extensions.get::<TooSlow>().cloned().unwrap_or_default();
     let context = RequestContext {
@@ -162,7 +162,7 @@ async fn run(
     };
     response = too_slow.instead_of(response);
     if let Some(watch) = watch {
-        watch.hide(&*state.tree).await;
+        watch.hide(&state.tree).await;
     }
     let reset_on_response = decision.resets(When::During) && !reset_on_request;
     if decision.resets(When::After) || reset_on_response && response.body().is_end_stream() {
@@ -183,7 +183,7 @@ async fn watch(
 ) -> Option<CreationWatch> {
     decision.invisible?;
     let account = state.accounts.open(account?).await.ok()?;
-    decision.watch(&*state.tree, account.drive).await
+    decision.watch(&state.tree, account.drive).await
 }
 
 fn usable(grant: Result<Grant, Refusal>, decision: &FaultDecision) -> Result<Grant, Refusal> {

@@ -115,8 +115,7 @@ pub(super) async fn overwrite(
 pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -> Result<Response> {
     for _ in 0..TRIES {
         let node = request.known(id).await?;
-        match content::serve(&*request.state.tree, &node, parts, true, LongSuffix::Satisfied).await
-        {
+        match content::serve(&request.state.tree, &node, parts, true, LongSuffix::Satisfied).await {
             // Other bytes have taken the place of those that were to be read.
             Err(TreeError::Changed) => {}
             served => return served.map_err(|error| AmazonError::tree(error, id)),
@@ -241,7 +240,7 @@ fn unreadable(error: &multer::Error) -> AmazonError {
 
 /// The refusal of an upload, whose bytes were taken in for nothing.
 async fn forgotten(request: &AmazonRequest, stored: Stored, error: AmazonError) -> AmazonError {
-    forget(&*request.state.tree, stored).await;
+    forget(&request.state.tree, stored).await;
     error
 }
 

@@ -120,7 +120,7 @@ impl<'a> DriveContext<'a> {
     }
 
     pub(super) fn tree(&self) -> &Tree {
-        &*self.request.state.tree
+        &self.request.state.tree
     }
 
     pub(super) fn drive(&self) -> DriveKey {

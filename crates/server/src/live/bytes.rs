@@ -122,7 +122,7 @@ pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Re
         Err(error) => Err(bad_form(error)),
     };
     if let Err(error) = alone {
-        forget(&*request.state().tree, stored).await;
+        forget(&request.state().tree, stored).await;
         return Err(error);
     }
     let stored = downsized(request, &name, stored).await?;
