@@ -24,13 +24,13 @@ impl Tree {
 
     /// Appends a fragment to a session. A fragment that fails leaves nothing.
     ///
+    /// The fragment has a body, not [`Stored`](crate::tree::Stored) bytes, so that a session's bytes
+    /// are hashed while they arrive and need not be read again.
+    ///
     /// # Errors
     /// [`TreeError::OutOfOrder`] if the fragment does not begin at the session's end,
     /// [`TreeError::PastTheEnd`] if it has another total than an earlier fragment, or more bytes
     /// than the total.
-    ///
-    /// It takes the body and not [`Stored`] bytes, so that the bytes of a session are hashed as one
-    /// file's while they arrive, and are not read again.
     pub async fn append(&self, id: &str, fragment: UploadFragment) -> Result<Session> {
         session::append(self, id, fragment).await
     }
