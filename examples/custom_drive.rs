@@ -8,6 +8,8 @@
 //! (with `Range`), `PUT /data/PATH` writes a file, `PUT /folder/PATH` makes a folder,
 //! `POST /move/PATH` with `{"to": …, "replace": …}` moves an item, `DELETE /item/PATH` deletes it.
 
+#[path = "custom_drive/conformance.rs"]
+mod conformance;
 #[path = "custom_drive/server.rs"]
 mod server;
 
@@ -27,8 +29,11 @@ use drivedal::{
         ApiRequest, ApiResponse, Client, http_transport, segment, set_range, slice_response,
     },
 };
-use http::{Method, StatusCode, header};
-use opendal::{ErrorKind as OpendalError, OperationContext, Operator, raw::Operation};
+use http::{HeaderName, Method, StatusCode, header};
+use opendal::{
+    Builder, Configurator, ErrorKind as OpendalError, OperationContext, Operator,
+    raw::{Operation, Service},
+};
 use serde::{Deserialize, Serialize};
 
 /// The client of a file server. Its ids are paths from the root, without slashes at the ends.
@@ -79,8 +84,10 @@ fn join(folder: &str, name: &str) -> String {
 /// The error that a response stands for.
 fn failure(response: &ApiResponse) -> Error {
     let error = response.failure(String::from_utf8_lossy(&response.body.to_vec()));
-    match response.status {
-        StatusCode::CONFLICT => error.with_kind(ErrorKind::Exists),
+    match response.header(HeaderName::from_static("x-error")) {
+        Some("exists") => error.with_kind(ErrorKind::Exists),
+        Some("is-folder") => error.with_kind(ErrorKind::IsAFolder),
+        Some("not-a-folder") => error.with_kind(ErrorKind::NotAFolder),
         _ => error,
     }
 }
@@ -234,17 +241,49 @@ impl Drive for FileDrive {
     }
 }
 
+/// The configuration of the service, and its builder.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct FileConfig {
+    endpoint: String,
+    root: String,
+}
+
+#[derive(Default)]
+struct FileBuilder(FileConfig);
+
+impl Configurator for FileConfig {
+    type Builder = FileBuilder;
+
+    fn into_builder(self) -> FileBuilder {
+        FileBuilder(self)
+    }
+}
+
+impl Builder for FileBuilder {
+    type Config = FileConfig;
+
+    fn build(self) -> opendal::Result<impl Service> {
+        let mut settings = Settings::new("file-drive", "example");
+        settings.root = self.0.root;
+        Ok(DriveService::new(Arc::new(FileDrive::new(self.0.endpoint)), settings))
+    }
+}
+
+/// An operator of a file server, with drivedal's layers.
+fn operator(endpoint: &str, root: &str) -> opendal::Result<Operator> {
+    let config = FileConfig { endpoint: endpoint.to_owned(), root: root.to_owned() };
+    let context = OperationContext::new().with_http_transport(http_transport());
+    Ok(Operator::new(config.into_builder())?
+        .with_context(context)
+        .layer(LoggingLayer::new())
+        .layer(RetryLayer::new(Policy::default())))
+}
+
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let server = server::FileServer::start().await?;
-    let drive = Arc::new(FileDrive::new(server.url()));
-    let service = DriveService::new(drive, Settings::new("file-drive", "example"));
-    let operator = Operator::from_parts(
-        OperationContext::new().with_http_transport(http_transport()),
-        Arc::new(service),
-    )
-    .layer(LoggingLayer::new())
-    .layer(RetryLayer::new(Policy::default()));
+    let operator = operator(server.url(), "/")?;
 
     // The server refuses the first request with 503 and `Retry-After: 0`: the layer repeats it.
     server.refuse_next();
@@ -269,5 +308,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     operator.delete_with("notes/").recursive(true).await?;
     assert!(!operator.exists("notes/").await?);
     println!("{} requests", server.requests());
+
+    conformance::run().await;
     Ok(())
 }

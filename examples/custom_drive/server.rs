@@ -145,6 +145,15 @@ fn found(value: Option<Value>) -> Response {
     }
 }
 
+/// A conflict, and what is in the way.
+fn conflict(code: &str) -> Response {
+    Response { headers: format!("X-Error: {code}\r\n"), ..failed("409 Conflict") }
+}
+
+fn has_file_above(items: &BTreeMap<String, Option<Vec<u8>>>, path: &str) -> bool {
+    path.match_indices('/').any(|(slash, _)| matches!(items.get(&path[..slash]), Some(Some(_))))
+}
+
 fn make_parents(items: &mut BTreeMap<String, Option<Vec<u8>>>, path: &str) {
     for (slash, _) in path.match_indices('/') {
         items.entry(path[..slash].to_owned()).or_default();
@@ -178,8 +187,9 @@ fn respond(items: &mut BTreeMap<String, Option<Vec<u8>>>, request: &Request) -> 
         ("PUT", "data" | "folder") => {
             let is_file = verb == "data";
             match items.get(&path) {
-                Some(None) => return failed("409 Conflict"),
-                Some(_) if !is_file || request.if_none_match => return failed("409 Conflict"),
+                _ if has_file_above(items, &path) => return conflict("not-a-folder"),
+                Some(None) if is_file => return conflict("is-folder"),
+                Some(_) if !is_file || request.if_none_match => return conflict("exists"),
                 _ => make_parents(items, &path),
             }
             items.insert(path.clone(), is_file.then(|| request.body.clone()));
@@ -191,9 +201,11 @@ fn respond(items: &mut BTreeMap<String, Option<Vec<u8>>>, request: &Request) -> 
             if !items.contains_key(&path) {
                 return failed("404 Not Found");
             }
+            let is_folder = items[&path].is_none();
             match items.get(&to) {
-                Some(None) => return failed("409 Conflict"),
-                Some(_) if body["replace"] != true => return failed("409 Conflict"),
+                _ if has_file_above(items, &to) => return conflict("not-a-folder"),
+                Some(None) => return conflict("exists"),
+                Some(_) if is_folder || body["replace"] != true => return conflict("exists"),
                 _ => make_parents(items, &to),
             }
             let moved: Vec<_> =
