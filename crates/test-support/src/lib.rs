@@ -1,5 +1,6 @@
 //! Support for the tests and benchmarks of more than one package of this workspace.
 
+pub mod child;
 pub mod media;
 pub mod rewriting;
 pub mod serving;

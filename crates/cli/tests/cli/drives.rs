@@ -174,9 +174,12 @@ async fn a_file_that_is_not_there_as_it_was_sent_is_found_out() {
     let slowly = Fault::on("live.files.list").skip(1).times(1).latency(Duration::from_secs(4));
     control.add_faults([slowly]).expect("a rule");
     let meddle = async {
-        while control.counters().of("live.files.list") < 2 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let second_list = async {
+            while control.counters().of("live.files.list") < 2 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), second_list).await.expect("in time");
         let other = drivedal::remote::open(&sky.remote["sky=".len()..]).expect("a remote");
         other.operator.write("x/a", "longer").await.expect("written");
     };

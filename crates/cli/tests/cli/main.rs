@@ -9,6 +9,7 @@ mod killed;
 mod listings;
 mod lists;
 mod names;
+mod old_client;
 mod rewritten;
 mod rig;
 mod serve;

@@ -1,0 +1,59 @@
+//! The program `drivedal` as a process among others: killed, on a full disk, with many clients, and
+//! followed by the sync client `onedrive`. Also the memory of a client of it.
+
+#[cfg(target_os = "linux")]
+mod client_memory;
+#[cfg(target_os = "linux")]
+mod full_disk;
+#[cfg(unix)]
+mod kills;
+#[cfg(target_os = "linux")]
+mod many_clients;
+mod onedrive;
+
+use drivedal_test_support::child::in_child_process;
+use futures::future::LocalBoxFuture;
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // One after another: each loads the machine, and some have time limits.
+    arguments.test_threads.get_or_insert(1);
+    let mut trials = onedrive::trials();
+    #[cfg(unix)]
+    trials.push(test(
+        "kills::a_killed_server_keeps_what_it_acknowledged_and_leaves_no_orphans",
+        || Box::pin(kills::a_killed_server_keeps_what_it_acknowledged_and_leaves_no_orphans()),
+    ));
+    #[cfg(target_os = "linux")]
+    trials.extend([
+        test("many_clients::every_one_of_many_clients_is_served", || {
+            Box::pin(many_clients::every_one_of_many_clients_is_served())
+        }),
+        Trial::ignorable_test(
+            "full_disk::a_full_disk_costs_nothing_that_was_acknowledged",
+            full_disk::a_full_disk_costs_nothing_that_was_acknowledged,
+        ),
+        Trial::test(CLIENT_MEMORY, || {
+            in_child_process(CLIENT_MEMORY, || run(Box::pin(client_memory::measure())));
+            Ok(())
+        }),
+    ]);
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+#[cfg(target_os = "linux")]
+const CLIENT_MEMORY: &str =
+    "client_memory::a_large_file_of_unknown_size_passes_through_without_staying_in_memory";
+
+fn test(name: &str, future: fn() -> LocalBoxFuture<'static, ()>) -> Trial {
+    Trial::test(name, move || {
+        run(future());
+        Ok(())
+    })
+}
+
+fn run(future: LocalBoxFuture<'_, ()>) {
+    Runtime::new().expect("a runtime").block_on(future);
+}

@@ -1,0 +1,80 @@
+//! What photos, sound and films say of themselves, and their thumbnails.
+
+use drivedal_server::AccountKind;
+use serde_json::json;
+
+use crate::graph::{
+    harness::{Cloud, Drive},
+    media,
+};
+
+async fn put(drive: &Drive<'_>, name: &str, bytes: Vec<u8>) {
+    drive.ask("PUT", &format!("/me/drive/root:/{name}:/content")).body(bytes).ok().await;
+}
+
+#[tokio::test]
+async fn media_have_the_facets_that_their_bytes_tell() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    put(&drive, "photo.jpg", media::photo(320, 200)).await;
+    put(&drive, "song.mp3", media::song(None)).await;
+    put(&drive, "film.mp4", media::film()).await;
+    put(&drive, "text.jpg", b"no picture".to_vec()).await;
+    let photo = drive.get("/me/drive/root:/photo.jpg").await;
+    assert_eq!(photo["image"], json!({"width": 320, "height": 200}));
+    assert!(photo["photo"]["takenDateTime"].as_str().is_some_and(|time| time.ends_with('Z')));
+    assert!(photo["photo"]["cameraMake"].is_string(), "{photo}");
+    assert!(photo["location"]["latitude"].is_f64(), "{photo}");
+    let song = drive.get("/me/drive/root:/song.mp3").await;
+    assert!(song["audio"]["duration"].is_u64(), "{song}");
+    let film = drive.get("/me/drive/root:/film.mp4").await;
+    assert!(film["video"]["width"].is_u64() && film["video"]["duration"].is_u64(), "{film}");
+    let text = drive.get("/me/drive/root:/text.jpg").await;
+    assert!(text.get("image").is_none());
+    let images = drive.get("/me/drive/root/children?$filter=image+ne+null").await;
+    assert_eq!(images["value"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_photo_has_thumbnails_in_three_sizes_that_need_no_token() {
+    let cloud = Cloud::new().await;
+    for kind in AccountKind::ALL {
+        let drive = cloud.of(kind);
+        put(&drive, "photo.jpg", media::photo(320, 200)).await;
+        drive.put("text.txt", "none").await;
+        let path = "/me/drive/root:/photo.jpg:/thumbnails";
+        let sets = drive.get(path).await;
+        let set = &sets["value"][0];
+        assert_eq!(set["id"], "0");
+        for (size, width, height) in [("small", 96, 60), ("medium", 176, 110), ("large", 320, 200)]
+        {
+            assert_eq!(
+                (&set[size]["width"], &set[size]["height"]),
+                (&json!(width), &json!(height))
+            );
+            let url = set[size]["url"].as_str().expect("a URL");
+            let picture = cloud.send("GET", url).ok().await;
+            assert_eq!(picture.header("content-type"), "image/jpeg");
+            let image = image::load_from_memory(&picture.bytes).expect("a picture");
+            assert_eq!((image.width(), image.height()), (width, height));
+            let one = drive.get(&format!("{path}/0/{size}")).await;
+            assert_eq!(one["width"], width);
+            let content = drive.ask("GET", &format!("{path}/0/{size}/content")).await;
+            assert_eq!(content.status, 302);
+            cloud.send("GET", &content.location()).ok().await;
+        }
+        let some = drive.get(&format!("{path}?select=small")).await;
+        assert!(some["value"][0].get("large").is_none() && some["value"][0]["small"].is_object());
+        let listing = drive.get("/me/drive/root/children?$expand=thumbnails($select=medium)").await;
+        assert!(listing["value"][0]["thumbnails"][0]["medium"]["url"].is_string(), "{listing}");
+        assert_eq!(listing["value"][1]["thumbnails"], json!([]));
+        let none = drive.get("/me/drive/root:/text.txt:/thumbnails").await;
+        assert_eq!(none["value"], json!([]));
+        let missing = drive.ask("GET", "/me/drive/root:/text.txt:/thumbnails/0/small");
+        missing.refused(404, "itemNotFound").await;
+        let odd = drive.ask("GET", &format!("{path}/0/c0x99"));
+        odd.refused(400, "invalidRequest").await;
+        let own = drive.ask("PUT", &format!("{path}/0/source/content")).body("x");
+        own.refused(501, "notSupported").await;
+    }
+}

@@ -1,0 +1,207 @@
+//! What clouds forget, or do not know yet, as a client of each protocol sees it.
+
+use std::time::{Duration, Instant};
+
+use drivedal_server::Fault;
+use serde_json::json;
+
+use crate::server::{
+    refused,
+    rig::{Ask, Reply, Rig},
+};
+
+#[tokio::test]
+async fn a_token_is_too_old_in_the_words_of_each_protocol() {
+    let rig = Rig::new().await;
+    for (operation, ask) in [
+        ("live.user.get", rig.live("GET", "/me")),
+        ("graph.drive.get", rig.graph("GET", "/me/drive")),
+        ("amazon.account.quota", rig.amazon("GET", "/drive/v1/account/quota")),
+    ] {
+        rig.fault(Fault::on(operation).times(1).expire());
+        let reply = ask.send().await;
+        assert_eq!(reply.status, 401, "{reply:?}");
+        let text = String::from_utf8_lossy(&reply.body).to_ascii_lowercase();
+        let challenge = reply.header("www-authenticate");
+        assert!(text.contains("expired") || challenge.contains("expired_token"), "{reply:?}");
+    }
+    // Only this time.
+    assert_eq!(rig.live("GET", "/me").send().await.status, 200);
+    assert_eq!(rig.graph("GET", "/me/drive").send().await.status, 200);
+    assert_eq!(rig.amazon("GET", "/drive/v1/account/quota").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_ticket_is_too_old() {
+    let rig = Rig::new().await;
+    let file = rig.file("me/skydrive", "a", "x").await;
+    let by_live = file["source"].as_str().expect("a ticket").to_owned();
+    let content = rig.graph("GET", "/me/drive/root:/a:/content").send().await;
+    let by_graph = content.header("location").to_owned();
+    for ticket in [by_live, by_graph] {
+        rig.fault(Fault::on("ticket.get").times(1).expire());
+        let reply = rig.bare("GET", &ticket).send().await;
+        refused!(reply, 401, "request_token_expired");
+        assert!(reply.header("www-authenticate").contains("expired_token"));
+        assert_eq!(rig.bare("GET", &ticket).send().await.status, 200);
+    }
+}
+
+fn packet(rig: &Rig, path: &str, kind: &str, session: &str) -> Ask {
+    let guid = "{7df0354d-249b-430f-820d-3d2a9bef4931}";
+    let ask = rig
+        .bare("POST", path)
+        .header("authorization", &format!("Bearer {}", rig.token))
+        .header("x-http-method-override", "BITS_POST")
+        .header("bits-packet-type", kind)
+        .header("bits-supported-protocols", guid);
+    if session.is_empty() { ask } else { ask.header("bits-session-id", session) }
+}
+
+#[tokio::test]
+async fn a_bits_session_is_lost_or_finds_its_token_too_old_at_close() {
+    let rig = Rig::new().await;
+    let root = rig.object("me/skydrive").await["id"].as_str().expect("an id").to_owned();
+    let path = format!("/users/0x{}/LiveFolders/a", root.trim_start_matches("folder."));
+    let open = async || {
+        let made = packet(&rig, &path, "Create-Session", "").send().await;
+        assert_eq!(made.status, 201, "{made:?}");
+        made.header("bits-session-id").to_owned()
+    };
+    let send = async |session: &str, range: &str| -> Reply {
+        let ask = packet(&rig, &path, "Fragment", session).header("content-range", range);
+        ask.bytes("abc").send().await
+    };
+    let session = open().await;
+    rig.fault(Fault::on("live.bits.fragment").skip(1).times(1).lose_session());
+    assert_eq!(send(&session, "bytes 0-2/6").await.status, 200);
+    for _ in 0..2 {
+        let lost = send(&session, "bytes 3-5/6").await;
+        assert_eq!((lost.status, lost.header("bits-error")), (500, "0x8020001F"));
+    }
+    let session = open().await;
+    assert_eq!(send(&session, "bytes 0-2/3").await.status, 200);
+    rig.fault(Fault::on("live.bits.close").times(1).expire());
+    let close = packet(&rig, &path, "Close-Session", &session).send().await;
+    assert_eq!(close.status, 500);
+    assert!(close.header("www-authenticate").contains("expired"), "{close:?}");
+    assert_eq!(packet(&rig, &path, "Close-Session", &session).send().await.status, 201);
+}
+
+#[tokio::test]
+async fn a_graph_session_is_lost_with_its_bytes() {
+    let rig = Rig::new().await;
+    let path = "/me/drive/root:/a:/createUploadSession";
+    let opened = rig.graph("POST", path).json(&json!({})).send().await;
+    let url = opened.text("uploadUrl");
+    let send = async |range: &str, bytes: Vec<u8>| {
+        rig.bare("PUT", &url).header("content-range", range).bytes(bytes).send().await
+    };
+    const UNIT: usize = 320 * 1024;
+    rig.fault(Fault::on("graph.session.fragment").skip(1).times(1).lose_session());
+    let range = format!("bytes 0-{}/{}", UNIT - 1, UNIT + 1);
+    assert_eq!(send(&range, vec![7; UNIT]).await.status, 202);
+    let range = format!("bytes {UNIT}-{UNIT}/{}", UNIT + 1);
+    for _ in 0..2 {
+        refused!(send(&range, vec![7]).await, 404, "itemNotFound");
+    }
+    refused!(rig.bare("GET", &url).send().await, 404, "itemNotFound");
+    assert_eq!(rig.names("me/skydrive", "").await, [""; 0]);
+}
+
+/// How long what was written is not seen.
+const UNSEEN: Duration = Duration::from_millis(250);
+
+/// Asks until it is there; how long that took, at most.
+async fn seen(began: Instant, ask: impl AsyncFn() -> bool) -> Duration {
+    let seen = async {
+        while !ask().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), seen).await.expect("is seen some time");
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn what_live_connect_made_is_not_seen_for_a_while_and_what_was_there_is() {
+    let rig = Rig::new().await;
+    rig.file("me/skydrive", "old", "x").await;
+    rig.fault(Fault::on("live.files.put").invisible(UNSEEN));
+    let began = Instant::now();
+    let put = rig.live("PUT", "/me/skydrive/files/new").bytes("new").send().await;
+    assert_eq!(put.status, 201);
+    let id = put.text("id");
+    let over = rig.live("PUT", "/me/skydrive/files/old").bytes("newer").send().await;
+    assert_eq!(over.status, 200);
+    refused!(rig.live("GET", &format!("/{id}")).send().await, 404, "resource_not_found");
+    assert_eq!(rig.names("me/skydrive", "").await, ["old"]);
+    assert_eq!(rig.names("me/skydrive", "?offset=1&limit=1").await, [""; 0]);
+    let took = seen(began, async || rig.live("GET", &format!("/{id}")).send().await.status == 200);
+    assert!(took.await >= UNSEEN);
+    assert_eq!(rig.names("me/skydrive", "").await, ["new", "old"]);
+    assert_eq!(rig.content(&id).await, "new");
+}
+
+#[tokio::test]
+async fn what_graph_made_is_not_seen_for_a_while_but_in_the_feed() {
+    let rig = Rig::new().await;
+    rig.fault(Fault::on("graph.c*").invisible(UNSEEN));
+    let began = Instant::now();
+    let put = rig.graph("PUT", "/me/drive/root:/a/b:/content").bytes("new").send().await;
+    assert_eq!(put.status, 201, "{put:?}");
+    refused!(rig.graph("GET", "/me/drive/root:/a/b").send().await, 404, "itemNotFound");
+    let id = put.text("id");
+    refused!(rig.graph("GET", &format!("/me/drive/items/{id}")).send().await, 404, "itemNotFound");
+    let children = rig.graph("GET", "/me/drive/root/children").send().await.json();
+    assert_eq!(children["value"], json!([]), "the folder that was made on the way too");
+    let feed = rig.graph("GET", "/me/drive/root/delta").send().await.json();
+    assert!(feed["value"].as_array().expect("a feed").iter().any(|item| item["name"] == "b"));
+    let took =
+        seen(began, async || rig.graph("GET", "/me/drive/root:/a/b").send().await.status == 200);
+    assert!(took.await >= UNSEEN);
+}
+
+#[tokio::test]
+async fn what_amazon_made_is_not_seen_for_a_while() {
+    let rig = Rig::new().await;
+    rig.fault(Fault::on("amazon.content.upload").invisible(UNSEEN));
+    let began = Instant::now();
+    let put = rig.amazon_file("new", "new").await;
+    assert_eq!(put.status, 201, "{put:?}");
+    let path = format!("/drive/v1/nodes/{}", put.text("id"));
+    let root = &put.json()["parents"][0];
+    let children = format!("/drive/v1/nodes/{}/children", root.as_str().expect("an id"));
+    assert_eq!(rig.amazon("GET", &path).send().await.status, 404);
+    for list in ["/drive/v1/nodes?filters=kind:FILE", &children] {
+        let listed = rig.amazon("GET", list).send().await.json();
+        assert_eq!(listed["data"], json!([]), "{list}");
+    }
+    let took = seen(began, async || rig.amazon("GET", &path).send().await.status == 200);
+    assert!(took.await >= UNSEEN);
+    for list in ["/drive/v1/nodes?filters=kind:FILE", &children] {
+        let listed = rig.amazon("GET", list).send().await.json();
+        assert_eq!(listed["data"][0]["name"], "new", "{list}");
+    }
+}
+
+#[tokio::test]
+async fn hashes_are_wrong_on_demand_and_bytes_are_right() {
+    let rig = Rig::new().await;
+    rig.fault(Fault::on("graph.content.put").times(1).wrong_hash());
+    let put = rig.graph("PUT", "/me/drive/root:/a:/content").bytes("new").send().await.json();
+    let got = rig.graph("GET", "/me/drive/root:/a").send().await.json();
+    assert_eq!((&put["id"], &put["size"]), (&got["id"], &got["size"]));
+    for hash in ["quickXorHash", "sha1Hash"] {
+        let (told, right) = (&put["file"]["hashes"][hash], &got["file"]["hashes"][hash]);
+        let lengths = [told, right].map(|hash| hash.as_str().map(str::len));
+        assert!(told != right && lengths[0] == lengths[1], "{hash}: {told} {right}");
+    }
+    rig.fault(Fault::on("amazon.content.upload").times(1).wrong_hash());
+    let put = rig.amazon_file("b", "new").await;
+    let got = rig.amazon("GET", &format!("/drive/v1/nodes/{}", put.text("id"))).send().await;
+    let md5 = |reply: &Reply| reply.json()["contentProperties"]["md5"].clone();
+    assert_eq!(md5(&got), "22af645d1859cb5ca6da0c484f1f37ea");
+    assert_ne!(md5(&put), md5(&got));
+    assert_eq!(md5(&put).as_str().map(str::len), Some(32));
+}

@@ -1,0 +1,25 @@
+//! The drive server over real HTTP: what every row of the reference answers, and every error.
+
+mod bits;
+mod budget;
+mod control;
+mod cross_site;
+mod downloads;
+mod fault_lines;
+mod fault_states;
+mod faults;
+#[cfg(target_os = "linux")]
+mod full_disk;
+mod items;
+mod lifecycle;
+mod lists;
+mod moves;
+mod objects;
+mod rig;
+mod sharing;
+mod signin;
+mod stand_in;
+mod uploads;
+
+use drivedal_test_support::media;
+use rig::refused;

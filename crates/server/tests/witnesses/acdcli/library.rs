@@ -1,0 +1,58 @@
+//! What no command of it does, but the library that it is made of.
+
+use crate::acdcli::{
+    client::{AcdCli, python},
+    witness::{Outcome, check},
+};
+
+/// What no command uses: properties, lists page by page, metadata by id.
+pub fn library(client: &AcdCli) -> Outcome {
+    const SCRIPT: &str = r#"
+import io, os
+from acdcli.api import client
+from acdcli.api.backoff_req import BackOffRequest
+from acdcli.api.common import RequestError
+BackOffRequest._wait = lambda self: None
+cache = os.environ['ACD_CLI_CACHE_PATH']
+acd = client.ACDClient(cache, cache)
+root = acd.get_root_id()
+folder = acd.create_folder('many', root)['id']
+for n in range(205):
+    acd.create_folder('f%03d' % n, folder)
+assert sorted(c['name'] for c in acd.list_children(folder)) == ['f%03d' % n for n in range(205)]
+assert len(acd.get_folder_list()) == 207
+node = acd.upload_stream(io.BufferedReader(io.BytesIO(b'hello')), 'a b.txt', root)
+assert acd.get_metadata(node['id'])['tempLink'].startswith('http')
+assert bytes(acd.download_chunk(node['id'], 1, 3)) == b'ell'
+owner = acd.get_owner_id()
+assert acd.add_property(node['id'], owner, 'k', 'v')['value'] == 'v'
+assert acd.list_properties(node['id'], owner) == {'k': 'v'}
+assert acd.list_properties(node['id'], 'somebody') == {}
+acd.delete_properties(node['id'], owner)
+assert acd.list_properties(node['id'], owner) == {}
+try:
+    acd.add_property(node['id'], '', 'k', 'v')
+    assert False
+except RequestError as e:
+    assert e.status_code == 404 and e.msg == '<UnknownOperationException/>', e
+try:
+    acd.create_folder('MANY', root)
+    assert False
+except RequestError as e:
+    assert e.status_code == 409 and folder in e.msg, e
+try:
+    acd.purge(node['id'])
+    assert False
+except RequestError as e:
+    assert e.status_code == 403, e
+moved = acd.move_node_from(node['id'], root, folder)
+assert moved['parents'] == [folder], moved
+assert acd.clear_file(node['id'])['contentProperties']['size'] == 0
+assert [n['name'] for n in acd.get_trashed_files()] == ['acd_cli_get_owner_id']
+assert acd.list_trash()[0]['status'] == 'TRASH'
+assert acd.get_account_info()['status'] == 'ACTIVE'
+print(acd.fs_sizes())
+"#;
+    let said = python(client, SCRIPT, [] as [&str; 0])?;
+    check("quota and what is left", said.trim(), "(1099511627776, 1099511627776)")
+}

@@ -1,0 +1,85 @@
+//! O365 2.1.10, unmodified, against the drive server: what the Python library that scripts use
+//! OneDrive with makes of our Graph. What it does is in `o365.py`.
+//!
+//! Python is `DRIVEDAL_O365_PYTHON`, else `python3` in the PATH (`pip install o365==2.1.10`). Where
+//! the library is missing the tests say that they are ignored, and fail if
+//! `DRIVEDAL_REQUIRE_CLIENTS` is set.
+
+use std::{
+    ffi::OsString,
+    process::{Command, Output},
+    sync::Arc,
+};
+
+use drivedal_server::{AccountKind, Server};
+use libtest_mimic::Trial;
+use tokio::runtime::Runtime;
+
+use drivedal_test_support::witness::{Outcome, trial};
+
+/// The version that is known to work.
+const VERSION: &str = "2.1.10";
+
+/// The script's functions, and the kind of account that each is tried with.
+const TESTS: [(&str, AccountKind); 6] = [
+    ("keeps_every_name", AccountKind::Business),
+    ("uploads_in_fragments", AccountKind::PersonalLegacy),
+    ("lists_in_pages_orders_and_filters", AccountKind::Personal),
+    ("copies_moves_renames_and_deletes", AccountKind::Business),
+    ("shares_with_links_and_people", AccountKind::Library),
+    ("knows_the_drive", AccountKind::Personal),
+];
+
+/// The tests; they share a server.
+pub fn trials(runtime: &Runtime) -> Vec<Trial> {
+    let missing = look_for_it().err();
+    let server = Arc::new(runtime.block_on(Server::builder().start()).expect("a server"));
+    let trials = TESTS.into_iter().map(|(test, kind)| {
+        let server = Arc::clone(&server);
+        trial(format!("o365_{test}"), missing.as_deref(), move || run(&server, test, kind))
+    });
+    trials.collect()
+}
+
+fn python() -> Command {
+    let program: OsString =
+        std::env::var_os("DRIVEDAL_O365_PYTHON").unwrap_or_else(|| "python3".into());
+    let mut command = Command::new(program);
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// Why the library is not there in that version, if it is not.
+fn look_for_it() -> Result<(), String> {
+    let version = "import importlib.metadata as m; print(m.version('o365'))";
+    let output = python().args(["-c", version]).output();
+    let output = output.map_err(|error| format!("no python3: {error}"))?;
+    match (output.status.success(), String::from_utf8_lossy(&output.stdout).trim()) {
+        (true, VERSION) => Ok(()),
+        (true, other) => Err(format!("O365 is {other}, not {VERSION}")),
+        (false, _) => Err("no O365".into()),
+    }
+}
+
+/// Has the script do one thing with an account of its own.
+fn run(server: &Server, test: &str, kind: AccountKind) -> Outcome {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/o365.py");
+    let account = format!("{test}.{kind}");
+    let Output { status, stdout, stderr } = python()
+        .args([script, test, server.url().as_str(), &format!("drivedal-dev-{account}")])
+        .output()?;
+    if status.success() {
+        return Ok(());
+    }
+    let control = server.control();
+    let asked = control.requests().into_iter().filter(|one| one.drive.as_ref() == Some(&account));
+    let asked: Vec<String> =
+        asked.map(|one| format!("{} {} {:?}", one.method, one.path, one.status)).collect();
+    Err(format!(
+        "{status}\n{}{}\nit asked for:\n{}",
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+        asked.join("\n")
+    )
+    .into())
+}

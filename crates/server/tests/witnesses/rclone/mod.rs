@@ -1,0 +1,58 @@
+//! rclone 1.75 or later, unmodified, against the drive server: what a client that others wrote
+//! makes of our Graph.
+//!
+//! The program is `DRIVEDAL_RCLONE`, else `rclone` in the PATH. Where it is missing or older the
+//! tests say that they are ignored, and fail if `DRIVEDAL_REQUIRE_CLIENTS` is set.
+
+mod account;
+mod changes;
+mod client;
+mod transfers;
+
+use std::sync::Arc;
+
+use drivedal_server::{AccountKind, Server};
+use drivedal_test_support::witness;
+use libtest_mimic::Trial;
+use tokio::runtime::Runtime;
+
+use crate::rclone::{
+    client::{Rclone, rclone},
+    witness::{Outcome, trial},
+};
+
+/// A test: its name, and what it does with an account of its own.
+type Test = (&'static str, fn(&Rclone) -> Outcome);
+
+const TESTS: &[Test] = &[
+    ("copies_there_and_back_and_has_nothing_left_to_send", transfers::there_and_back),
+    ("lists_a_tree_by_its_change_feed", transfers::listed_by_delta),
+    ("finds_the_hashes_that_it_computes_itself", transfers::hashes),
+    ("moves_a_file_and_a_folder_without_their_bytes", changes::moved),
+    ("copies_a_file_within_the_drive_without_its_bytes", changes::copied),
+    ("reads_a_range_of_a_file", transfers::ranges),
+    ("tells_how_full_the_drive_is", transfers::about),
+    ("deletes_files_folders_and_trees", changes::deleted),
+    ("keeps_times_and_sets_them_afterwards", changes::times),
+    ("replaces_a_file_of_the_same_name_and_another_size", changes::replaced),
+    ("makes_a_link_and_cleans_old_versions_up", changes::linked),
+    ("renews_an_old_token", account::renewed),
+    ("notices_what_another_client_changed", account::noticed),
+    ("addresses_items_as_in_china", account::in_china),
+    ("is_configured_by_its_own_dialogue", account::configured),
+];
+
+const KINDS: [AccountKind; 2] = [AccountKind::Personal, AccountKind::Business];
+
+/// The tests; they share a server.
+pub fn trials(runtime: &Runtime) -> Vec<Trial> {
+    let missing = rclone().err();
+    let server = Arc::new(runtime.block_on(Server::builder().start()).expect("a server"));
+    let trials = KINDS.iter().flat_map(|kind| TESTS.iter().map(move |test| (*kind, *test)));
+    let trials = trials.map(|(kind, (name, test))| {
+        let server = Arc::clone(&server);
+        let run = move || test(&Rclone::new(server, name, kind)?);
+        trial(format!("rclone_{kind}_{name}"), missing.as_deref(), run)
+    });
+    trials.collect()
+}

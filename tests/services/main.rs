@@ -1,0 +1,9 @@
+//! Our services and layers over HTTP, against the drive server: request counts, large files, faults,
+//! and the features that OpenDAL has no word for.
+
+mod amazon_drive;
+mod faults;
+mod layers;
+mod readme;
+mod skydrive;
+mod uploads;
