@@ -19,14 +19,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-mod shared;
-
 use clap::Parser;
+use drivedal_bench::{Spread, files::create_small};
 use drivedal_server::Server;
 use serde_json::json;
-use shared::{Spread, make_files};
 
-#[path = "shared/rclone.rs"]
+#[path = "rclone_config.rs"]
 mod rclone;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -116,7 +114,7 @@ fn main() -> Result {
     let latency = Duration::from_millis(arguments.latency_ms);
     let server = runtime.block_on(Server::builder().latency(latency).start())?;
     let source = tempfile::tempdir()?;
-    let files = make_files(source.path(), arguments.folders, arguments.files)?;
+    let files = create_small(source.path(), arguments.folders, arguments.files)?;
 
     let mut costs: BTreeMap<(Contender, usize), Vec<Cost>> = BTreeMap::new();
     for round in 0..arguments.rounds {
@@ -316,8 +314,8 @@ fn show(arguments: &Arguments, costs: BTreeMap<(Contender, usize), Vec<Cost>>) {
         println!("|---|---|---|---:|---:|---:|");
     }
     for ((Contender { drive, client }, work), costs) in costs {
-        let Spread { median, least, most } =
-            Spread::of(costs.iter().map(|cost| cost.took.as_secs_f64()));
+        let Spread { median, min: least, max: most, .. } =
+            Spread::from_values(costs.iter().map(|cost| cost.took.as_secs_f64()));
         let (client, work) = (client.name(), WORK[work]);
         let requests = costs.iter().map(|cost| cost.requests).max().unwrap_or_default();
         match arguments.json {

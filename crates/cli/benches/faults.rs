@@ -30,7 +30,7 @@ use opendal::Operator;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-#[path = "shared/rclone.rs"]
+#[path = "rclone_config.rs"]
 mod rclone;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;

@@ -1,12 +1,13 @@
 //! Who is compared.
 
 use drivedal::layers::RetryLayer;
+use drivedal_bench::Result;
 use opendal::{
     HttpTransporter, OperationContext, Operator,
     services::{Fs, Memory, Onedrive},
 };
 
-use crate::{Result, Task, rewriting::Rewriting};
+use crate::{Task, rewriting::Rewriting};
 
 /// A remote.
 pub struct Contender {

@@ -6,9 +6,10 @@ use std::{
     time::Instant,
 };
 
+use drivedal_bench::{Result, work::Measurement};
 use serde_json::Value;
 
-use crate::{Result, contender::Contender, process::Serving, work::Measured};
+use crate::{contender::Contender, process::Serving};
 
 pub const UP: &str = "curl up";
 pub const DOWN: &str = "curl down";
@@ -21,7 +22,7 @@ pub fn measure(
     server: &Serving,
     large: &Path,
     scratch: &Path,
-) -> Result<Vec<Measured>> {
+) -> Result<Vec<Measurement>> {
     if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
         return Ok(Vec::new());
     }
@@ -59,7 +60,7 @@ fn live_url(contender: &Contender, server: &Serving) -> Result<String> {
     Ok(format!("{}v5.0/{}/content", server.url, file["id"].as_str().ok_or("no id")?))
 }
 
-fn timed(work: &str, arguments: impl FnOnce(&mut Command)) -> Result<Measured> {
+fn timed(work: &str, arguments: impl FnOnce(&mut Command)) -> Result<Measurement> {
     let mut curl = curl(arguments);
     let began = Instant::now();
     let status = curl.status()?;
@@ -71,7 +72,7 @@ fn timed_through(
     work: &str,
     mut sink: Command,
     arguments: impl FnOnce(&mut Command),
-) -> Result<Measured> {
+) -> Result<Measurement> {
     let mut curl = curl(arguments);
     let began = Instant::now();
     let mut sent = curl.stdout(Stdio::piped()).spawn()?;
@@ -88,10 +89,10 @@ fn curl(arguments: impl FnOnce(&mut Command)) -> Command {
     curl
 }
 
-fn measured(work: &str, began: Instant, status: ExitStatus) -> Measured {
-    Measured {
-        work: work.to_owned(),
-        refused: (!status.success()).then(|| status.to_string()),
+fn measured(work: &str, began: Instant, status: ExitStatus) -> Measurement {
+    Measurement {
+        part: work.to_owned(),
+        error: (!status.success()).then(|| status.to_string()),
         seconds: began.elapsed().as_secs_f64(),
         requests: None,
         client_peak: None,

@@ -13,9 +13,6 @@
 //! cloud gives it, for nobody and for `md5sum`, which is what a client does that checks what it reads.
 //! It is source and target of files that are in the page cache.
 
-#[path = "../shared/mod.rs"]
-mod shared;
-
 mod contender;
 mod curl;
 mod process;
@@ -23,20 +20,16 @@ mod report;
 mod work;
 
 use std::{
-    collections::BTreeMap,
-    error::Error,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use clap::Parser;
+use drivedal_bench::{Result, files, rounds, work::Measurement};
 use drivedal_test_support::rewriting;
 use serde::{Deserialize, Serialize};
 
 use contender::CONTENDERS;
-use work::Measured;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Puts the same work to every remote.
 #[derive(Clone, Parser)]
@@ -106,20 +99,16 @@ fn main() -> Result {
         return work::run(&serde_json::from_str(task)?);
     }
     let source = tempfile::tempdir()?;
-    let files = shared::make_files(source.path(), 5, arguments.files.div_ceil(5))?;
+    let files = files::create_small(source.path(), 5, arguments.files.div_ceil(5))?;
     let large = source.path().join("large.bin");
-    make_large(&large, arguments.large)?;
+    files::create_large(&large, arguments.large)?;
 
-    let mut measured: BTreeMap<usize, Vec<Vec<Measured>>> = BTreeMap::new();
-    for round in 0..arguments.rounds {
-        for (number, contender) in CONTENDERS.iter().enumerate() {
-            if contender.name.starts_with(&arguments.only) {
-                eprintln!("round {} of {}: {}", round + 1, arguments.rounds, contender.name);
-                let one = one_turn(&arguments, contender, source.path(), &files, &large, round)?;
-                measured.entry(number).or_default().push(one);
-            }
-        }
-    }
+    let chosen = (0..CONTENDERS.len()).filter(|&n| CONTENDERS[n].name.starts_with(&arguments.only));
+    let measured = rounds::interleaved(arguments.rounds, chosen, |number, round| {
+        let contender = &CONTENDERS[number];
+        eprintln!("round {} of {}: {}", round + 1, arguments.rounds, contender.name);
+        one_turn(&arguments, contender, source.path(), &files, &large, round)
+    })?;
     report::show(&arguments, &measured)
 }
 
@@ -131,7 +120,7 @@ fn one_turn(
     files: &[String],
     large: &Path,
     round: usize,
-) -> Result<Vec<Measured>> {
+) -> Result<Vec<Measurement>> {
     let scratch = tempfile::tempdir()?;
     let server = match contender.is_served() {
         true => Some(process::Serving::start(arguments.latency_ms)?),
@@ -157,26 +146,9 @@ fn one_turn(
     if !output.status.success() {
         return Err(format!("{}: {}", contender.name, output.status).into());
     }
-    let mut measured: Vec<Measured> = serde_json::from_slice(&output.stdout)?;
+    let mut measured: Vec<Measurement> = serde_json::from_slice(&output.stdout)?;
     if let Some(server) = &server {
         measured.extend(curl::measure(contender, server, large, scratch.path())?);
     }
     Ok(measured)
-}
-
-/// A file of that size, of which no part is like another.
-fn make_large(path: &Path, size: u64) -> Result {
-    use std::io::Write;
-    let mut file = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(path)?);
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut left = size;
-    while left > 0 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let length = left.min(8);
-        file.write_all(&state.to_le_bytes()[..length as usize])?;
-        left -= length;
-    }
-    Ok(file.flush()?)
 }

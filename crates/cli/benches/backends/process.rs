@@ -1,7 +1,6 @@
-//! The server as a process, and how much memory a process takes.
+//! The server as a process.
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
 };
@@ -43,18 +42,4 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Begins to look for a process's peak anew.
-pub fn forget_peak(process: u32) {
-    // Only Linux has it; elsewhere there is no peak to read either.
-    let _ = fs::write(format!("/proc/{process}/clear_refs"), "5");
-}
-
-/// The most memory that a process had since then, in bytes; `None` where nobody knows.
-pub fn peak(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes * 1024)
 }
