@@ -233,7 +233,7 @@ async fn same(operator: &Operator, path: &str, file: u64, size: u64) -> opendal:
 fn moved(server: &Server, remote: &Remote) -> (u64, u64) {
     let control = server.control();
     let log = control.requests();
-    assert!(log.len() < drivedal_server::control::REMEMBERED, "the log has forgotten something");
+    assert!(log.len() < drivedal_server::MAX_LOGGED, "the log has forgotten something");
     control.reset_counters();
     let gets = |operation: &str| operation == "ticket.get" || operation == "amazon.content.get";
     let sent = log.iter().filter(|one| remote.sends.contains(&one.operation.as_str()));

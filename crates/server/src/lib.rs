@@ -26,10 +26,10 @@
 //!
 //! | paths | protocol |
 //! |---|---|
-//! | `/v5.0/…` | [Live Connect REST v5.0](live) |
-//! | `/v1.0/…`, `/beta/…`, `/_api/v2.0/…` | [Microsoft Graph's drives](graph) |
+//! | `/v5.0/…` | [Live Connect REST v5.0](protocols::live) |
+//! | `/v1.0/…`, `/beta/…`, `/_api/v2.0/…` | [Microsoft Graph's drives](protocols::graph) |
 //! | `/rup/…`, `/monitor/…`, `/s/…` | Graph's upload URLs, copy monitors and sharing links |
-//! | `/drive/v1/…`, `/cdproxy/…`, `/auth/o2/token`, `/ap/oa` | [Amazon Cloud Drive REST v1](amazon) |
+//! | `/drive/v1/…`, `/cdproxy/…`, `/auth/o2/token`, `/ap/oa` | [Amazon Cloud Drive REST v1](protocols::amazon) |
 //! | `/s1p…` | tickets: URLs to bytes that need no token for an hour |
 //! | `/oauth20_token.srf`, `/oauth20_authorize.srf`, `/oauth20_desktop.srf` | sign-in |
 //! | `/TENANT/oauth2/v2.0/token`, `/TENANT/oauth2/v2.0/authorize` | sign-in for Graph |
@@ -80,7 +80,7 @@
 //! | `amazon.unknown` | anything else of Amazon's |
 //! | `ticket.get`, `ticket.unknown` | a ticket; another method on it |
 //! | `oauth.token`, `oauth.authorize`, `oauth.desktop`, `oauth.unknown` | sign-in |
-//! | `graph.…` | see [`graph`] |
+//! | `graph.…` | see [Graph](protocols::graph) |
 //! | `entra.token`, `entra.authorize`, `entra.unknown` | sign-in for Graph |
 //! | `elsewhere` | a path that no protocol has |
 //!
@@ -125,7 +125,7 @@
 //! # Faults
 //!
 //! What a [`Fault`] rule does to the requests that it strikes, in Rust and as JSON for
-//! [`POST /_control/faults`](control) or `drivedal serve --faults FILE`. Which requests those are is
+//! [`POST /_control/faults`](protocols::control) or `drivedal serve --faults FILE`. Which requests those are is
 //! said by operation, path, drive, share, number and time; a seed makes it the same again.
 //!
 //! | rule | JSON | what the client sees |
@@ -150,7 +150,7 @@ mod access;
 mod account;
 mod account_kind;
 mod activity;
-pub mod amazon;
+mod amazon;
 mod base_url;
 mod blobs;
 mod blocks;
@@ -159,7 +159,7 @@ mod budget;
 mod builder;
 mod content;
 mod content_range;
-pub mod control;
+mod control;
 mod cross_site;
 mod disk;
 mod download_urls;
@@ -169,19 +169,20 @@ mod file_class;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod graph;
+mod graph;
 mod instance_file;
 mod item_names;
 mod json;
 #[cfg(test)]
 mod limit_tests;
 mod limits;
-pub mod live;
+mod live;
 mod media;
 mod parameters;
 mod picture_urls;
 mod pipeline;
 mod protocol;
+pub mod protocols;
 mod proxy;
 mod request_log;
 mod responses;
@@ -195,7 +196,7 @@ mod signed_token;
 mod state;
 mod time;
 mod tls;
-pub mod tree;
+mod tree;
 mod upload;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
@@ -211,9 +212,10 @@ pub use control::{Control, NameConflict, Plant, PlantError, PlantKind, Planted};
 pub use disk::Durability;
 pub use error::ServerError;
 pub use faults::{ActiveFault, Bandwidth, Drip, Fault, FaultError, Latency, Side, When};
-pub use request_log::{Counters, RequestRecord};
+pub use request_log::{Counters, MAX_LOGGED, MAX_LOGGED_BYTES, RequestRecord};
 pub use secret::Secret;
 pub use seed::Seeded;
+pub use tree::{Audit, CheckReport, DamagedFile, OpenError, TreeError};
 
 use tree::Tree;
 

@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of requests in the log. Older ones are dropped; their numbers are not reused.
-pub const REMEMBERED: usize = 10_000;
+pub const MAX_LOGGED: usize = 10_000;
 
 /// Maximum memory of the requests in the log, in bytes: URLs can be long.
-pub const REMEMBERED_BYTES: usize = 16 << 20;
+pub const MAX_LOGGED_BYTES: usize = 16 << 20;
 
 /// How many requests came, and for what. Control requests are not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl RequestLog {
         let mut inner = self.inner();
         inner.bytes += record.memory();
         inner.done.push_back(Arc::new(record));
-        while inner.done.len() > REMEMBERED || inner.bytes > REMEMBERED_BYTES {
+        while inner.done.len() > MAX_LOGGED || inner.bytes > MAX_LOGGED_BYTES {
             let Some(oldest) = inner.done.pop_front() else { return };
             inner.bytes -= oldest.memory();
         }
@@ -239,15 +239,15 @@ mod tests {
             let requests = log.requests();
             (requests.len(), requests.first().map(|first| first.number))
         };
-        let count = REMEMBERED as u64 + 5;
+        let count = MAX_LOGGED as u64 + 5;
         (0..count).for_each(|number| log.done(record(number, 10)));
-        assert_eq!(numbers(), (REMEMBERED, Some(5)));
+        assert_eq!(numbers(), (MAX_LOGGED, Some(5)));
         (0..1_000).for_each(|number| log.done(record(number, 60_000)));
         let memory: usize = log.requests().iter().map(|record| record.memory()).sum();
-        assert!(memory <= REMEMBERED_BYTES && memory > REMEMBERED_BYTES - 70_000, "{memory}");
+        assert!(memory <= MAX_LOGGED_BYTES && memory > MAX_LOGGED_BYTES - 70_000, "{memory}");
         assert_eq!(log.requests().last().map(|last| last.number), Some(999));
         // One that is too large by itself does not stay, and leaves room for the next.
-        log.done(record(1_000, REMEMBERED_BYTES));
+        log.done(record(1_000, MAX_LOGGED_BYTES));
         assert_eq!(numbers(), (0, None));
         log.done(record(1_001, 10));
         assert_eq!(numbers(), (1, Some(1_001)));

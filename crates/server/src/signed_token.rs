@@ -261,9 +261,9 @@ mod tests {
     #[test]
     fn a_code_is_good_once_and_forgotten_when_it_has_expired() {
         let used = UsedTokens::default();
-        assert!(used.first_use("a", time(0), time(0 + 600)));
-        assert!(!used.first_use("a", time(1), time(1 + 600)));
-        assert!(used.first_use("b", time(1_000), time(1_000 + 600)));
+        assert!(used.first_use("a", time(0), time(600)));
+        assert!(!used.first_use("a", time(1), time(601)));
+        assert!(used.first_use("b", time(1_000), time(1_600)));
         assert_eq!(used.0.lock().expect("whole").len(), 1);
     }
 }

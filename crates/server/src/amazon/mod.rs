@@ -1,29 +1,4 @@
-//! Amazon Cloud Drive REST v1: metadata under `/drive/v1`, bytes under `/cdproxy`, tokens at
-//! `/auth/o2/token`, sign-in at `/ap/oa`.
-//!
-//! Served, as real clients ask for it: the account's endpoints, info, quota and usage; nodes listed
-//! with `filters`, `sort`, `limit` and page tokens, got, made, patched; folders' children listed,
-//! added, removed, moved, so that an item has several folders; uploads and overwrites as forms
-//! (metadata without content type, chunked, with or without a stray epilogue), deduplication,
-//! `localId`; downloads with ranges, and by `tempLink`; the trash; properties; the changes stream
-//! with checkpoints, resets and its end. JSON is read whatever its content type, slashes too many
-//! at the beginning are one, and a POST, PUT or PATCH that tells no length is 411.
-//!
-//! # Inferred
-//! What no source says, each in one place of the code:
-//! * Bytes that are there already: 409 with the code `MD5_DUPLICATE` and the other node's id.
-//! * A drive that is full: 403 in the words that a client has seen.
-//! * In filters `AND` binds tighter than `OR`; ranges are `[a TO b]`; names are compared whole.
-//! * A node put into a folder that it is in already, or into the trash twice, is answered as it is;
-//!   restoring what is not in the trash is 400.
-//! * Unsorted lists come in no promised order. A set of changes has 1,000 nodes.
-//! * Which media types count as documents in the usage.
-//! * Checkpoints are good as long as the drive is there.
-//!
-//! # Limits
-//! A folder cannot be put below itself by links (409): in the cloud it can. There are no assets, no
-//! thumbnails (`viewBox` is 400), nothing is PENDING, and the trash is not emptied after 30 days.
-//! Nobody purges. Notebooks are not shown. Scopes are granted but not enforced.
+#![doc = include_str!("amazon.md")]
 
 mod account;
 mod changes;

@@ -1,25 +1,4 @@
-//! The control interface over HTTP, under `/_control`.
-//!
-//! | request | does |
-//! |---|---|
-//! | `GET health[?challenge=TEXT]` | says that the server is there: `{"status", "version", "instance", "pid", "proof"}`; needs no token |
-//! | `GET counters` | `{"total": n, "operations": {name: n}}` |
-//! | `POST counters/reset` | counts and logs anew |
-//! | `GET requests` | the request log, one JSON object a line |
-//! | `GET audit` | `{"blobs", "orphans", "missing", "damaged"}`: blobs, and those that no file names, that are lost, or that have a wrong size |
-//! | `GET conflicts` | items whose name in a folder is that of an older item: `[{"account", "folder", "item", "name", "older", "older_name"}]` |
-//! | `GET faults` | the rules in force and what they have done |
-//! | `POST faults[?seed=n]` | adds a rule or a list of rules; answers `{"seed", "rules"}` |
-//! | `DELETE faults` | clears them |
-//! | `GET`, `PUT`, `DELETE budget` | what every account may ask for in a window of time: `{"units", "window"}`, or `null` |
-//! | `POST items` | plants an item or a list of items |
-//! | `POST state/reset` | everything as it was at the start |
-//!
-//! What rules can be made of is told at [`Fault`].
-//!
-//! A server that other machines can reach wants `Authorization: Bearer` with the control token that
-//! it printed when it started; a [private](crate::Builder::private) one wants its own access
-//! token.
+#![doc = include_str!("control.md")]
 
 use axum::{
     Router,

@@ -10,7 +10,6 @@ use serde::Serialize;
 pub(super) use http::router;
 pub use plant::{Plant, PlantError, PlantKind, Planted};
 
-pub use super::request_log::{REMEMBERED, REMEMBERED_BYTES};
 use super::{
     ServerError,
     budget::Budget,
@@ -59,7 +58,7 @@ impl Control {
     }
 
     /// Returns the last requests that are done, in the order in which they were done: at most
-    /// [`REMEMBERED`], and at most [`REMEMBERED_BYTES`] of memory.
+    /// [`MAX_LOGGED`](crate::MAX_LOGGED), and at most [`MAX_LOGGED_BYTES`](crate::MAX_LOGGED_BYTES) of memory.
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.state.log.requests().iter().map(|record| (**record).clone()).collect()
     }

@@ -49,7 +49,7 @@ enum Target {
 }
 
 impl Protocol for Graph {
-    type Request = GraphCall;
+    type Request = Box<GraphCall>;
 
     const DECLARATION: Declaration = Declaration {
         operations: || &OPERATIONS,
@@ -64,7 +64,7 @@ impl Protocol for Graph {
         failure,
     };
 
-    fn route(state: &ServerState, parts: &Parts) -> Option<Routed<GraphCall>> {
+    fn route(state: &ServerState, parts: &Parts) -> Option<Routed<Box<GraphCall>>> {
         let endpoint = Endpoint::of(parts);
         let path = endpoint.path.as_str();
         let query = Query::parse(parts.uri.query());
@@ -92,16 +92,17 @@ impl Protocol for Graph {
             return None;
         };
         let parsed = query.and_then(|query| Ok((query, target?)));
-        let routed = Routed::new(operation, GraphCall { endpoint, parsed });
+        let routed = Routed::new(operation, Box::new(GraphCall { endpoint, parsed }));
         Some(Routed { session, ..routed.account(account).cost(cost::units(operation, parts)) })
     }
 
     async fn handle(
-        GraphCall { endpoint, parsed }: GraphCall,
+        call: Box<GraphCall>,
         context: RequestContext,
         parts: Parts,
         body: Body,
     ) -> Response {
+        let GraphCall { endpoint, parsed } = *call;
         let ids = RequestIds::of(&parts.headers);
         let dialect = endpoint.dialect;
         let answered = match parsed {

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::tree::TreeError;
 
-/// A result of this front end.
+/// A result of this protocol.
 pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A refusal: status, Graph's code and words (`onedrive-graph.md`, A21).

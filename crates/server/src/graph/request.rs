@@ -1,4 +1,4 @@
-//! A request on its way through this front end.
+//! A parsed request of this protocol.
 
 use std::sync::Arc;
 

@@ -49,7 +49,7 @@ struct Creation {
     defer_commit: bool,
 }
 
-/// What this front end keeps with a session.
+/// Data that this protocol keeps with a session.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     /// The account's name.

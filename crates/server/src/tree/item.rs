@@ -90,8 +90,6 @@ pub struct Node {
 pub struct DriveInfo {
     /// Its number.
     pub no: DriveKey,
-    /// The account's name; the default account's is empty.
-    pub name: String,
     /// 16 lower-case hexadecimal digits, derived from the name: SkyDrive's user id and, in upper
     /// case, OneDrive personal's drive id.
     pub cid: String,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use drivedal_server::tree::Audit;
+use drivedal_server::Audit;
 use serde_json::Value;
 
 use crate::kills::{

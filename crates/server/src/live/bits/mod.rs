@@ -103,7 +103,7 @@ impl Packet {
     }
 }
 
-/// What this front end keeps with a session.
+/// Data that this protocol keeps with a session.
 #[derive(Debug, Deserialize, Serialize)]
 struct Kept {
     /// The account's name, by which a session of another protocol's is told apart too.

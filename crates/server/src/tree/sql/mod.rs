@@ -53,7 +53,7 @@ pub use self::{
     check::{CheckReport, DamagedFile},
     moves::MOVES_KEPT,
     open::OpenError,
-    options::{DEFAULT_QUOTA, TreeOptions},
+    options::TreeOptions,
 };
 use self::{
     db::Db, open::Home, refold::Folding, reserve::Reserve, room::Room,

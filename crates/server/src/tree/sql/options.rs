@@ -7,7 +7,7 @@ use crate::disk::{Durability, FolderSync};
 
 /// What a drive may hold if nothing else is said, in bytes: 1 TiB, what a OneDrive of a paying
 /// subscriber has.
-pub const DEFAULT_QUOTA: u64 = 1 << 40;
+const DEFAULT_QUOTA: u64 = 1 << 40;
 
 /// Where a tree is kept, and how.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ impl TreeOptions {
     }
 
     /// What a new drive may hold, in bytes; [`DEFAULT_QUOTA`] if nothing is said.
+    #[cfg(test)]
     pub fn quota(mut self, quota: u64) -> Self {
         self.quota = quota;
         self

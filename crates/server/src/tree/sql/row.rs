@@ -84,7 +84,6 @@ impl FromRow<'_, AnyRow> for DriveInfo {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             no: row.try_get("no")?,
-            name: row.try_get("name")?,
             cid: row.try_get("cid")?,
             quota: unsigned(row.try_get("quota")?),
             used: unsigned(row.try_get("used")?),

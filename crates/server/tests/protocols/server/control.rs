@@ -129,7 +129,7 @@ async fn the_log_has_a_size_and_is_read_in_pieces() {
     rig.bare("GET", "/last").send().await;
     let reply = rig.bare("GET", "/_control/requests").send().await;
     assert_eq!(reply.header("transfer-encoding"), "chunked");
-    let memory = drivedal_server::control::REMEMBERED_BYTES;
+    let memory = drivedal_server::MAX_LOGGED_BYTES;
     assert!(reply.body.len() < memory + (1 << 20) && reply.body.len() > memory / 2);
     let text = String::from_utf8(reply.body.to_vec()).expect("UTF-8");
     let records = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));

@@ -1,5 +1,6 @@
 //! The tree by examples.
 
+mod crash;
 mod damage;
 mod durable;
 mod full;

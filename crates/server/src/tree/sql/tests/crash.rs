@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use drivedal_server::tree::{
+use crate::tree::{
     Bytestream, ChildName, DriveKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT,
     Session, Tree, TreeOptions, UploadFragment,
 };
+use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 
 /// Where the child finds the tree's folder.
@@ -91,10 +91,9 @@ fn works_until_it_is_killed() {
     let Ok(data) = env::var(DATA) else { panic!("{DATA} says where the tree is") };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let tree =
-            Tree::open(TreeOptions::folder(data).durability(drivedal_server::Durability::Relaxed))
-                .await
-                .expect("opens");
+        let tree = Tree::open(TreeOptions::folder(data).durability(crate::Durability::Relaxed))
+            .await
+            .expect("opens");
         let drive = tree.drive("").await.expect("drive").no;
         let run = tree.drive_info(drive).await.expect("drive").feed;
         let work = async |task: usize| {
@@ -115,7 +114,12 @@ fn works_until_it_is_killed() {
 
 fn start(data: &Path) -> Child {
     Command::new(env::current_exe().expect("this test"))
-        .args(["--exact", "works_until_it_is_killed", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "tree::sql::tests::crash::works_until_it_is_killed",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(DATA, data)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -151,11 +155,10 @@ async fn a_killed_process_leaves_what_it_acknowledged_and_no_orphans() {
         child.wait().expect("ends");
         assert!(heard >= enough, "it ended by itself after {heard} lines");
 
-        let tree = Tree::open(
-            TreeOptions::folder(data.path()).durability(drivedal_server::Durability::Relaxed),
-        )
-        .await
-        .expect("opens");
+        let tree =
+            Tree::open(TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed))
+                .await
+                .expect("opens");
         check(&tree, data.path(), &files, &sessions).await;
         tree.close().await;
     }

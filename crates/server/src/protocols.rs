@@ -1,0 +1,13 @@
+//! Reference of the protocols, as far as the server speaks them. The modules have no items.
+
+#[doc = include_str!("graph/graph.md")]
+pub mod graph {}
+
+#[doc = include_str!("live/live.md")]
+pub mod live {}
+
+#[doc = include_str!("amazon/amazon.md")]
+pub mod amazon {}
+
+#[doc = include_str!("control/control.md")]
+pub mod control {}
