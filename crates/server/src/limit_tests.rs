@@ -1,6 +1,6 @@
 //! Tests of the limits of connections and requests, with limits that are smaller than the system's.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    Server,
+    RequestRecord, Server,
     limits::{Limits, MinRate},
 };
 
@@ -216,12 +216,12 @@ async fn a_response_that_is_not_read_ends_with_its_connection() {
         let response = response.expect("a response");
         assert_eq!(response.status(), 200);
         // Read only after the server has given up.
-        let given_up = |server: &Server| {
-            server.control().requests().iter().filter(|request| request.status == Some(200)).count()
+        let count = 1 + usize::from(http2);
+        let control = server.control();
+        let has_given_up = |requests: &[Arc<RequestRecord>]| {
+            requests.iter().filter(|request| request.status == Some(200)).count() >= count
         };
-        while given_up(&server) < 1 + usize::from(http2) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        control.state.log.until(has_given_up).await;
         let body = response.bytes().await;
         assert!(body.is_err(), "{} bytes, HTTP/2: {http2}", body.map_or(0, |body| body.len()));
     }

@@ -104,6 +104,8 @@ impl RequestLog {
         let mut inner = self.inner();
         inner.bytes += record.memory();
         inner.done.push_back(Arc::new(record));
+        #[cfg(test)]
+        self.recorded.notify_waiters();
         while inner.done.len() > MAX_LOGGED || inner.bytes > MAX_LOGGED_BYTES {
             let Some(oldest) = inner.done.pop_front() else { return };
             inner.bytes -= oldest.memory();

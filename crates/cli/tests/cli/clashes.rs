@@ -1,6 +1,6 @@
 //! Two sources that would get one name: neither is transferred, each is named, and the rest goes on.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use drivedal_server::Plant;
 
@@ -193,106 +193,4 @@ fn items_of_several_remotes_are_not_fetched_over_each_other() {
     let names: Vec<_> =
         crate::shell::tree(&shell.path("there")).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["b", "b/d", "b/d/2", "b/x", "b/y", "d", "d/1"]);
-}
-
-/// A file system that ignores case, mounted for a test.
-#[cfg(target_os = "linux")]
-struct Mounted {
-    folder: std::path::PathBuf,
-    loop_device: Option<String>,
-}
-
-#[cfg(target_os = "linux")]
-impl Mounted {
-    /// Makes and mounts a vfat image, or an exfat one in user space; the reason if neither works.
-    fn new(shell: &Shell) -> Result<Self, String> {
-        let image = shell.write("disk.img", "");
-        fs::File::options()
-            .write(true)
-            .open(&image)
-            .and_then(|file| file.set_len(16 << 20))
-            .map_err(|error| error.to_string())?;
-        let folder = shell.path("mnt");
-        fs::create_dir(&folder).map_err(|error| error.to_string())?;
-        let (image, at) = (image.to_string_lossy(), folder.to_string_lossy());
-        let vfat = tool("mkfs.vfat", &[&image])
-            .and_then(|_| tool("mount", &["-o", "loop,utf8,shortname=mixed", &image, &at]));
-        let Err(vfat) = vfat else { return Ok(Self { folder, loop_device: None }) };
-        let exfat = tool("mkfs.exfat", &[&image]).and_then(|_| {
-            let device = tool("losetup", &["--find", "--show", &image])?;
-            match tool("mount.exfat-fuse", &[&device, &at]) {
-                Ok(_) => Ok(device),
-                Err(why) => {
-                    let _ = tool("losetup", &["--detach", &device]);
-                    Err(why)
-                }
-            }
-        });
-        match exfat {
-            Ok(device) => Ok(Self { folder: folder.clone(), loop_device: Some(device) }),
-            Err(exfat) => Err(format!("{vfat}; {exfat}")),
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = tool("umount", &[&self.folder.to_string_lossy()]);
-        if let Some(device) = &self.loop_device {
-            let _ = tool("losetup", &["--detach", device]);
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn tool(name: &str, arguments: &[&str]) -> Result<String, String> {
-    let mut command = std::process::Command::new(name);
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
-    let ended = command.args(arguments).output().map_err(|error| format!("{name}: {error}"))?;
-    match ended.status.success() {
-        true => Ok(String::from_utf8_lossy(&ended.stdout).trim().to_owned()),
-        false => Err(format!("{name}: {}", String::from_utf8_lossy(&ended.stderr).trim())),
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn names(folder: &Path) -> Vec<String> {
-    crate::shell::tree(folder).into_iter().map(|(name, _)| name).collect()
-}
-
-/// Where nothing can be mounted, as without root, there is nothing to test: the reason is printed.
-#[cfg(target_os = "linux")]
-#[test]
-fn on_a_disk_that_ignores_case_no_item_is_fetched_over_another_one() {
-    let shell = Shell::new();
-    let mounted = match Mounted::new(&shell) {
-        Ok(mounted) => mounted,
-        Err(why) => {
-            eprintln!("ignored: no file system that ignores case can be mounted: {why}");
-            return;
-        }
-    };
-    for name in ["README", "readme", "Docs/a", "docs/b", "rest", "sub/x", "sub/y"] {
-        shell.write(&format!("disk/src/{name}"), name);
-    }
-    let ran = shell.run(&["--json", "get", "-r", "disk:src", "mnt/out"]);
-    ran.fails(6, "disk:src/README: cannot be fetched: disk:src/readme would have the same name in");
-    ran.fails(6, "disk:src/docs: cannot be fetched: disk:src/Docs would have the same name in");
-    counts(&ran, 3, 4);
-    assert_eq!(names(&mounted.folder.join("out")), ["rest", "sub", "sub/x", "sub/y"]);
-    assert!(
-        !names(&mounted.folder).iter().any(|name| name.ends_with(".partial")),
-        "a probe is left"
-    );
-
-    // The same the other way, where such a disk is the remote.
-    for name in ["src/README", "src/readme", "src/rest"] {
-        shell.write(name, name);
-    }
-    let remote = format!("fat=fs://{}", mounted.folder.display());
-    let ran = shell.run(&["--remote", &remote, "put", "-r", "src", "fat:copy"]);
-    ran.fails(6, "src/README: cannot be sent: src/readme would have the same name in fat:copy");
-    assert_eq!(names(&mounted.folder.join("copy")), ["rest"]);
 }

@@ -1,6 +1,8 @@
-//! The program `drivedal` as a process among others: killed, on a full disk, with many clients, and
+//! The program `drivedal` as a process among others: killed, on a full disk, on one that ignores case, with many clients, and
 //! followed by the sync client `onedrive`. Also the memory of a client of it.
 
+#[cfg(target_os = "linux")]
+mod case_insensitive_disk;
 #[cfg(target_os = "linux")]
 mod client_memory;
 #[cfg(target_os = "linux")]
@@ -10,6 +12,10 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod many_clients;
 mod onedrive;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the tests of the command line need more of it")]
+#[path = "../cli/shell.rs"]
+mod shell;
 
 use drivedal_test_support::child::in_child_process;
 use futures::future::LocalBoxFuture;
@@ -28,6 +34,7 @@ fn main() {
     ));
     #[cfg(target_os = "linux")]
     trials.extend([
+        case_insensitive_disk::trial(),
         test("many_clients::every_one_of_many_clients_is_served", || {
             Box::pin(many_clients::every_one_of_many_clients_is_served())
         }),
