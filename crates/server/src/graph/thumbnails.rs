@@ -128,7 +128,7 @@ struct Source {
 impl Source {
     fn of(scope: &DriveContext<'_>, node: &Node) -> Option<Self> {
         let size = match node.content.as_ref()?.media.as_deref()? {
-            Media::Photo(photo) if !is_decodable(photo.width, photo.height) => return None,
+            Media::Photo(photo) if !is_decodable(photo) => return None,
             Media::Photo(photo) => (photo.width, photo.height),
             Media::Video(video) => (video.width, video.height),
             Media::Audio(_) => return None,

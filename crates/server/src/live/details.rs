@@ -13,7 +13,7 @@ use super::{
     pictures::Size,
 };
 use crate::{
-    media::picture::fit,
+    media::picture::{fit, is_decodable},
     tree::{Audio, Media, MediaPlace, Node, Photo, Video},
 };
 
@@ -125,9 +125,11 @@ pub(super) type Pictures = dyn Fn(Size) -> String;
 
 impl PhotoDetails {
     fn new(photo: Photo, picture: &Pictures, own: bool) -> Self {
+        let is_decodable = is_decodable(&photo);
         let Photo { width, height, taken, place, camera_make, camera_model, .. } = photo;
-        // What is no picture has none in other sizes.
-        let sizes = if width > 0 && height > 0 { &Size::OF_PHOTOS[..] } else { &[] };
+        // What is no picture, or takes too much memory, has none in other sizes.
+        let sizes =
+            if width > 0 && height > 0 && is_decodable { &Size::OF_PHOTOS[..] } else { &[] };
         let images = sizes.iter().map(|&size| {
             let (width, height) = fit((width, height), size.pixels());
             Image { height, width, source: picture(size), size }

@@ -14,7 +14,10 @@ use nom_exif::{
     EntryValue, Exif, ExifDateTime, ExifTag, MediaParser, MediaSource, TrackInfo, TrackInfoTag,
 };
 
-use super::{Audio, Family, Media, Photo, Place, Reading, Video, invalid};
+use super::{
+    Audio, Family, Media, Photo, Place, Reading, Video, invalid,
+    picture::{coefficients_per_pixel, memory},
+};
 
 /// Reads the facts of a file of that family.
 ///
@@ -39,16 +42,20 @@ fn picture(mut reading: Reading) -> std::io::Result<Photo> {
     // A decoder of JPEG reads all that there is before it tells the size.
     let mut headers = Vec::new();
     (&mut reading).take(HEADERS).read_to_end(&mut headers)?;
+    let coefficients = coefficients_per_pixel(&mut Cursor::new(&headers))?;
     let mut headers = ImageReader::new(Cursor::new(headers)).with_guessed_format()?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(UNPACKED);
     headers.limits(limits);
-    let (width, height) = headers.into_decoder().map_err(invalid)?.dimensions();
+    let format = headers.format();
+    let decoder = headers.into_decoder().map_err(invalid)?;
+    let (width, height) = decoder.dimensions();
+    let decoded = Some(memory(&decoder, format, coefficients));
     std::io::Seek::rewind(&mut reading)?;
     // Most pictures that are no photos have none.
     let exif = exif(&mut reading).ok();
     let photo = exif.as_ref().map(taken).unwrap_or_default();
-    Ok(sized(photo, width, height, exif.as_ref()))
+    Ok(Photo { decoded, ..sized(photo, width, height, exif.as_ref()) })
 }
 
 /// A picture of a format of which only the EXIF is read: it must tell the size.

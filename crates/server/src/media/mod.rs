@@ -65,6 +65,9 @@ pub struct Photo {
     /// Seconds, as numerator and denominator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure: Option<(f64, f64)>,
+    /// Bytes of memory that decoding it takes; `None` where that was not determined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoded: Option<u64>,
 }
 
 /// A place on Earth.

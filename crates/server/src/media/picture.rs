@@ -13,7 +13,7 @@ use image::{
 };
 use tokio::{runtime::Handle, sync::Semaphore};
 
-use super::{Reading, contained::contained, invalid};
+use super::{Photo, Reading, contained::contained, invalid};
 
 /// Maximum memory that decoding one picture takes, in bytes: a photo of 50 megapixels fits. All
 /// pictures that are decoded at a time share it.
@@ -211,10 +211,24 @@ pub(crate) async fn plain(pixels: u32) -> io::Result<Picture> {
     tokio::task::spawn_blocking(draw).await.map_err(io::Error::other)?
 }
 
-/// Returns whether a picture of that size is small enough to be decoded, as far as its pixels
-/// decide that.
-pub(crate) fn is_decodable(width: u32, height: u32) -> bool {
-    u64::from(width) * u64::from(height) * 3 <= MAX_DECODED
+/// Returns whether a picture is small enough to be decoded. Of one that an earlier version looked at
+/// only the pixels are known.
+pub(crate) fn is_decodable(photo: &Photo) -> bool {
+    let pixels = u64::from(photo.width) * u64::from(photo.height);
+    photo.decoded.unwrap_or(pixels * 3) <= MAX_DECODED
+}
+
+/// Returns how many bytes of memory it takes to decode a picture. `coefficients`: those of
+/// [`coefficients_per_pixel`].
+pub(super) fn memory(
+    decoder: &impl ImageDecoder,
+    format: Option<ImageFormat>,
+    coefficients: u64,
+) -> u64 {
+    let (width, height) = decoder.dimensions();
+    let frames = if format == Some(ImageFormat::Gif) { 2 } else { 1 };
+    let kept = u64::from(width).saturating_mul(u64::from(height)).saturating_mul(coefficients);
+    decoder.total_bytes().saturating_mul(frames).saturating_add(kept)
 }
 
 /// Runs `work` on a blocking thread when a decoder is free. It ends early when this future is
@@ -257,9 +271,7 @@ fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
     let format = reader.format().ok_or_else(|| invalid("not a picture"))?;
     let mut decoder = reader.into_decoder().map_err(invalid)?;
     let (width, height) = decoder.dimensions();
-    let frames = if format == ImageFormat::Gif { 2 } else { 1 };
-    let kept = u64::from(width).saturating_mul(u64::from(height)).saturating_mul(coefficients);
-    let memory = decoder.total_bytes().saturating_mul(frames).saturating_add(kept);
+    let memory = memory(&decoder, Some(format), coefficients);
     if memory > MAX_DECODED {
         let (memory, most) = (memory >> 20, MAX_DECODED >> 20);
         return Err(invalid(format!(
@@ -278,7 +290,7 @@ fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
 
 /// Returns the bytes per pixel that a decoder of JPEG keeps besides the picture: a progressive one
 /// keeps all coefficients, two bytes each for three components. Zero for other formats.
-fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Result<u64> {
+pub(super) fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Result<u64> {
     const PROGRESSIVE: u64 = 6;
     let mut start = [0; 2];
     if reading.read_exact(&mut start).is_err() || start != [0xff, 0xd8] {

@@ -78,3 +78,43 @@ async fn a_photo_has_thumbnails_in_three_sizes_that_need_no_token() {
         own.refused(501, "notSupported").await;
     }
 }
+
+/// A PNG with 16 bits a channel, red, green, blue and alpha, without its pixels.
+fn deep_png(width: u32, height: u32) -> Vec<u8> {
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8; 4], data: &[u8]| {
+        let body = [kind, data].concat();
+        file.extend((data.len() as u32).to_be_bytes());
+        file.extend(&body);
+        let crc = body.iter().fold(!0_u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+            })
+        });
+        file.extend((!crc).to_be_bytes());
+    };
+    let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    chunk(b"IHDR", &[&size[..], &[16, 6, 0, 0, 0]].concat());
+    chunk(b"IDAT", &[]);
+    file
+}
+
+#[tokio::test]
+async fn a_picture_that_takes_too_much_memory_shows_no_thumbnails() {
+    let cloud = Cloud::new().await;
+    let drive = cloud.drive();
+    // Pixels of 8 bytes: decoding may take 160 MiB, and the larger one takes 175.
+    for (size, is_shown) in [((1000, 1000), true), ((5000, 4600), false)] {
+        put(&drive, "deep.png", deep_png(size.0, size.1)).await;
+        let item = drive.get("/me/drive/root:/deep.png?$expand=thumbnails").await;
+        assert_eq!(item["image"], json!({"width": size.0, "height": size.1}));
+        assert_eq!(item["thumbnails"] != json!([]), is_shown, "{item}");
+        let sets = drive.get("/me/drive/root:/deep.png:/thumbnails").await;
+        assert_eq!(sets["value"] != json!([]), is_shown, "{sets}");
+        let one = drive.ask("GET", "/me/drive/root:/deep.png:/thumbnails/0/small/content");
+        match is_shown {
+            true => assert_eq!(one.await.status, 302),
+            false => drop(one.refused(404, "itemNotFound").await),
+        }
+    }
+}
