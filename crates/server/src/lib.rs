@@ -166,6 +166,7 @@ mod download_urls;
 mod error;
 mod faults;
 mod file_class;
+mod form;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

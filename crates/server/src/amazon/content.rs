@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     content::{self, LongSuffix},
+    form::{self, FormBody},
     tree::{
         ChildName, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, State, Stored,
         TreeError,
@@ -176,7 +177,8 @@ async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Form
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| AmazonError::bad("The request is not multipart/form-data"))?;
-    let mut form = Multipart::new(body.into_data_stream(), boundary);
+    let body = FormBody::new(body, &boundary);
+    let mut form = Multipart::new(body, boundary);
     let mut metadata = None;
     let mut content: Option<(Stored, Option<String>)> = None;
     let broken = loop {
@@ -235,6 +237,9 @@ fn parsed(text: Vec<u8>) -> Result<Metadata> {
 
 fn unreadable(error: &multer::Error) -> AmazonError {
     tracing::debug!(%error, "a form could not be read");
+    if form::has_too_long_headers(error) {
+        return AmazonError::bad("Cannot read from request: the headers of a part are too long.");
+    }
     AmazonError::bad("Cannot read from request.")
 }
 

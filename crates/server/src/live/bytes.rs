@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     content::encoded,
+    form::{self, FormBody},
     media::{Fetch, Reading, picture},
     tree::{
         Bytestream, ChildName, ItemKey, Media, NewItem, NodeKind, OnConflict, Precondition, Stored,
@@ -107,7 +108,8 @@ pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Re
     acceptable(request, parts, LARGEST_BODY + FORM_AROUND).await?;
     let limit = SizeLimit::new().whole_stream(LARGEST_BODY + FORM_AROUND);
     let constraints = Constraints::new().size_limit(limit);
-    let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+    let mut form =
+        Multipart::with_constraints(FormBody::new(body, &boundary), boundary, constraints);
     let part = form
         .next_field()
         .await
@@ -290,6 +292,9 @@ fn uploaded(request: &LiveRequest, Written { node, created }: &Written) -> Respo
 fn bad_form(error: multer::Error) -> LiveError {
     match error {
         multer::Error::StreamSizeExceeded { .. } => LiveError::too_large(LARGEST_BODY),
+        error if form::has_too_long_headers(&error) => {
+            LiveError::body("The request isn't good: the headers of a part are too long.")
+        }
         error => LiveError::body(format!("The request isn't good multipart/form-data: {error}.")),
     }
 }
@@ -298,6 +303,9 @@ fn as_io(error: multer::Error) -> std::io::Error {
     match error {
         multer::Error::StreamSizeExceeded { .. } => {
             std::io::Error::new(std::io::ErrorKind::FileTooLarge, error)
+        }
+        error if form::has_too_long_headers(&error) => {
+            std::io::Error::other("the headers of a part are too long")
         }
         error => std::io::Error::other(error),
     }
