@@ -22,6 +22,9 @@ pub(super) struct LiveFacets {
     /// A folder is an album.
     #[serde(skip_serializing_if = "is_false")]
     pub album: bool,
+    /// A folder's order, where a listing does not name another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort_by: Option<SortBy>,
     /// Everyone may look at it and what is below.
     #[serde(skip_serializing_if = "is_false")]
     pub public: bool,
@@ -41,6 +44,23 @@ pub(super) struct LiveFacets {
     /// What is not understood here.
     #[serde(flatten)]
     others: Map<String, Value>,
+}
+
+/// An order of a folder's contents (A.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SortBy {
+    Updated,
+    Name,
+    Size,
+    Default,
+}
+
+impl SortBy {
+    /// Reads a value, in any case.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_value(text.to_ascii_lowercase().into()).ok()
+    }
 }
 
 /// A comment on an item.
@@ -113,9 +133,9 @@ impl LiveFacets {
         extra
     }
 
-    /// What makes an album of a folder.
-    pub(super) fn of_album() -> Self {
-        Self { album: true, ..Self::default() }
+    /// What is known of a new folder.
+    pub(super) fn of_folder(album: bool, sort_by: Option<SortBy>) -> Self {
+        Self { album, sort_by, ..Self::default() }
     }
 
     /// What lets everybody see a folder.

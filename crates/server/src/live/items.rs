@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     error::{LiveError, Result},
-    facets::LiveFacets,
+    facets::{LiveFacets, SortBy},
     fields::Fields,
     ids::{IdKind, LiveId},
     names,
@@ -90,19 +90,19 @@ pub(super) async fn create_folder(
     let fields = Fields::of(parts, body, &request.query).await?;
     let name = fields.required("name")?;
     names::check(name).map_err(|reason| bad_name(name, reason))?;
-    if let Some(order) = fields.text("sort_by")?.filter(|order| !order.is_empty()) {
-        return Err(LiveError::parameter(format!(
-            "The value '{order}' of 'sort_by' isn't supported: folders here have no order of their \
-             own."
-        )));
-    }
+    let sort_by = match fields.text("sort_by")?.filter(|order| !order.is_empty()) {
+        Some(order) => Some(SortBy::parse(order).ok_or_else(|| {
+            LiveError::parameter(format!("The value '{order}' of 'sort_by' isn't valid."))
+        })?),
+        None => None,
+    };
     let (parent, shown) = match album {
         true => (ROOT, LiveId::folder(&request.objects.account.cid, ROOT).to_string()),
         false => request.folder()?,
     };
-    let facets = match album {
-        true => LiveFacets::of_album().facets(),
-        false => Map::new(),
+    let facets = match (album, sort_by) {
+        (false, None) => Map::new(),
+        _ => LiveFacets::of_folder(album, sort_by).facets(),
     };
     let new = NewItem {
         description: fields.text("description")?.map(str::to_owned),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     error::{LiveError, Result},
+    facets::SortBy,
     object_access::Access,
     object_type::ObjectType,
     objects::{ObjectView, Objects},
@@ -40,14 +41,11 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) fn of(query: &Query) -> Result<Self> {
-        let (order, by_update) = match query.get("sort_by").map(str::to_ascii_lowercase).as_deref()
-        {
-            None | Some("default") => (Order::FoldersThenName, false),
-            Some("name") => (Order::Name, false),
-            Some("updated") => (Order::Number, true),
-            Some("size") => (Order::Size, false),
-            Some(other) => return Err(unknown("sort_by", other)),
+        let sort_by = match query.get("sort_by") {
+            Some(name) => Some(SortBy::parse(name).ok_or_else(|| unknown("sort_by", name))?),
+            None => None,
         };
+        let (order, by_update) = ordered(sort_by.unwrap_or(SortBy::Default));
         let descending = match query.get("sort_order").map(str::to_ascii_lowercase).as_deref() {
             None | Some("ascending") => false,
             Some("descending") => true,
@@ -156,6 +154,16 @@ impl Request {
     }
 }
 
+/// The tree's order, and whether the page is sorted by the time of the last update instead.
+fn ordered(by: SortBy) -> (Order, bool) {
+    match by {
+        SortBy::Default => (Order::FoldersThenName, false),
+        SortBy::Name => (Order::Name, false),
+        SortBy::Updated => (Order::Number, true),
+        SortBy::Size => (Order::Size, false),
+    }
+}
+
 fn unknown(name: &str, value: &str) -> LiveError {
     LiveError::parameter(format!("The value '{value}' of '{name}' isn't valid."))
 }
@@ -210,11 +218,14 @@ pub(super) async fn list(request: &LiveRequest, which: Which) -> Result<Response
     if !request.scopes.reads_all() {
         options.narrow(VISUAL);
     }
+    let (above, own_order) = request.access_and_order(folder).await?;
+    if let (Some(order), None) = (own_order, request.query.get("sort_by")) {
+        (options.order, options.by_update) = ordered(order);
+    }
     let children = request.state().tree.children(request.drive(), folder, options.listing()).await;
     let children = children.map_err(|error| LiveError::in_folder(error, "", &shown))?;
     let (nodes, more) = options.page(children);
     let url = request.objects.base_url.url(&format!("{BASE}/{shown}/{}", which.name()));
-    let above = request.access_of_folder(folder).await?;
     let nodes = nodes.into_iter().map(|node| (node, above)).collect();
     Ok(answer(request, nodes, options.paging(&url, more)))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     details::Details,
-    facets::LiveFacets,
+    facets::{LiveFacets, SortBy},
     ids::LiveId,
     object_access::{Access, Locale},
     object_type::ObjectType,
@@ -46,6 +46,8 @@ pub(super) struct Object<'a> {
     count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sort_by: Option<SortBy>,
     #[serde(flatten)]
     details: Option<Details>,
     link: String,
@@ -155,6 +157,7 @@ impl Objects {
             is_embeddable: node.kind != NodeKind::Notebook,
             count: is_folder.then_some(node.children),
             source: self.source(node, shown.attachment),
+            sort_by: extra.sort_by.filter(|_| is_folder),
             details: self.details(node, object_type, &extra, shown),
             link: self.link(node),
             object_type,

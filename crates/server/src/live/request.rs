@@ -2,7 +2,7 @@
 
 use super::{
     error::{LiveError, Result},
-    facets::LiveFacets,
+    facets::{LiveFacets, SortBy},
     ids::{IdKind, LiveId},
     object_access::{Access, widest},
     object_type::ObjectType,
@@ -142,9 +142,20 @@ impl LiveRequest {
 
     /// Who can see a folder and what is in it.
     pub(super) async fn access_of_folder(&self, folder: ItemKey) -> Result<Access> {
+        Ok(self.access_and_order(folder).await?.0)
+    }
+
+    /// Who can see a folder and what is in it, and the folder's own order.
+    pub(super) async fn access_and_order(
+        &self,
+        folder: ItemKey,
+    ) -> Result<(Access, Option<SortBy>)> {
         match self.state().tree.lineage(self.drive(), folder).await {
-            Ok(lineage) => Ok(widest(&lineage)),
-            Err(TreeError::NotFound) => Ok(Access::Owner),
+            Ok(lineage) => {
+                let order = lineage.first().and_then(|folder| LiveFacets::of(folder).sort_by);
+                Ok((widest(&lineage), order))
+            }
+            Err(TreeError::NotFound) => Ok((Access::Owner, None)),
             Err(error) => Err(LiveError::tree(error, self.shown())),
         }
     }

@@ -126,7 +126,7 @@ async fn every_action_reads_or_refuses_the_parameters_that_are_described() {
 }
 
 #[tokio::test]
-async fn comments_are_paged_and_a_folder_has_no_order_of_its_own() {
+async fn comments_are_paged() {
     let cloud = Cloud::new().await;
     let items = fixture(&cloud, 0).await;
     let file = &items.iter().find(|(name, _)| *name == "{file}").unwrap().1;
@@ -139,10 +139,44 @@ async fn comments_are_paged_and_a_folder_has_no_order_of_its_own() {
     assert_eq!(page["data"].as_array().unwrap().len(), 1, "{page}");
     assert_eq!(page["data"][0]["message"], "2");
     assert!(page["paging"]["next"].as_str().unwrap().contains("offset=2"), "{page}");
-    let sorted = r#"{"name": "sorted", "sort_by": "size"}"#;
-    let refused = cloud.send("POST", "/v5.0/me/skydrive", "", sorted).await;
+}
+
+#[tokio::test]
+async fn a_folder_is_listed_in_each_documented_order_and_may_have_one_of_its_own() {
+    let cloud = Cloud::new().await;
+    let orders = [
+        ("default", ["sub", "a", "b", "c"]),
+        ("name", ["a", "b", "c", "sub"]),
+        ("size", ["sub", "b", "c", "a"]),
+        ("updated", ["b", "sub", "a", "c"]),
+    ];
+    for (own, expected) in orders {
+        let body = format!(r#"{{"name": "by {own}", "sort_by": "{own}"}}"#);
+        let made = cloud.send("POST", "/v5.0/me/skydrive", "", &body).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        assert_eq!(made.json()["sort_by"], own, "{made:?}");
+        let folder = format!("/v5.0/{}", made.json()["id"].as_str().unwrap());
+        for (name, bytes) in [("b", "x"), ("sub", ""), ("a", "xxx"), ("c", "xx")] {
+            let sent = match name {
+                "sub" => cloud.send("POST", &folder, "", r#"{"name": "sub"}"#).await,
+                _ => cloud.send("PUT", &format!("{folder}/files/{name}"), "", bytes).await,
+            };
+            assert_eq!(sent.status, 201, "{sent:?}");
+        }
+        let names = async |query: &str| -> Vec<String> {
+            let list = cloud.send("GET", &format!("{folder}/files{query}"), "", "").await;
+            assert_eq!(list.status, 200, "{query}: {list:?}");
+            let list = list.json();
+            let names = list["data"].as_array().unwrap().iter();
+            names.map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names("").await, expected, "{own}");
+        for (order, expected) in orders {
+            assert_eq!(names(&format!("?sort_by={order}")).await, expected, "{order}");
+        }
+    }
+    let odd = r#"{"name": "odd", "sort_by": "colour"}"#;
+    let refused = cloud.send("POST", "/v5.0/me/skydrive", "", odd).await;
     assert_eq!(refused.status, 400);
     assert!(refused.text.contains("sort_by"), "{refused:?}");
-    let found = cloud.send("GET", "/v5.0/me/skydrive/search?q=sorted", "", "").await;
-    assert_eq!(found.json()["data"], serde_json::json!([]));
 }
