@@ -343,7 +343,7 @@ mod tests {
         let slow = cx(StatusCode::OK);
         let reply = Client::new(&slow).send(call(Operation::Stat));
         let reply = tokio::time::timeout(Duration::from_secs(24 * 3600), reply).await;
-        let error = reply.expect("an end").err().expect("an error");
+        let error = reply.expect("an end").expect_err("an error");
         assert!(
             error.is_temporary() && error.to_string().contains("not complete after"),
             "{error}"
@@ -362,11 +362,8 @@ mod tests {
             move |_| answer(200, &*large)
         });
         let cx = transport.context();
-        let error = Client::new(&cx)
-            .send(call(Operation::Stat))
-            .await
-            .err()
-            .expect("too large for an item");
+        let error =
+            Client::new(&cx).send(call(Operation::Stat)).await.expect_err("too large for an item");
         assert!(error.to_string().contains("larger than 4194304 bytes"), "{error}");
         let page = Client::new(&cx).send(call(Operation::List)).await.expect("a page");
         assert_eq!(page.body.len(), large.len());

@@ -3,8 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use drivedal_server::{
-    AccountKind, Budget, Builder, Durability, Fault, FaultError, Server, ServerError,
-    tree::DamagedFile,
+    AccountKind, Budget, Builder, DamagedFile, Durability, Fault, FaultError, Server, ServerError,
 };
 use serde::Serialize;
 

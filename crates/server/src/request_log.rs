@@ -84,11 +84,16 @@ impl RequestRecord {
 
 /// Counters and log.
 #[derive(Debug, Default)]
-pub(crate) struct RequestLog(Mutex<Inner>);
+pub(crate) struct RequestLog {
+    inner: Mutex<Inner>,
+    /// Notified of every request that is done.
+    #[cfg(test)]
+    recorded: tokio::sync::Notify,
+}
 
 impl RequestLog {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Counts a request that arrived. Returns its number.
@@ -127,6 +132,20 @@ impl RequestLog {
     /// The requests that are remembered, the oldest first. Shared: a reader needs no memory for them.
     pub(crate) fn requests(&self) -> Vec<Arc<RequestRecord>> {
         self.inner().done.iter().cloned().collect()
+    }
+
+    /// Waits until the requests that are done satisfy a condition.
+    #[cfg(test)]
+    pub(crate) async fn until(&self, holds: impl Fn(&[Arc<RequestRecord>]) -> bool) {
+        loop {
+            let mut recorded = std::pin::pin!(self.recorded.notified());
+            // From here on no request is missed.
+            recorded.as_mut().enable();
+            if holds(&self.requests()) {
+                return;
+            }
+            recorded.await;
+        }
     }
 
     pub(crate) fn reset(&self) {

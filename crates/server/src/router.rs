@@ -19,7 +19,7 @@ macro_rules! protocols {
     ($($name:ident),* $(,)?) => {
         /// A request as its protocol parsed it. One value per request, never stored: boxing the
         /// largest variant would cost an allocation and save nothing.
-        #[expect(clippy::large_enum_variant, reason = "moved once, from the router to the handler")]
+        #[allow(clippy::large_enum_variant, reason = "moved once, from the router to the handler")]
         pub(crate) enum Handler {
             $($name(<$name as Protocol>::Request)),*
         }
