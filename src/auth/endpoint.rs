@@ -256,7 +256,7 @@ pub(super) fn whole_seconds(body: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// An error answer; in Live's other answers `error` is an object (live-connect.md, A.2).
+/// An error answer; in Live's other answers `error` is an object (live-connect#oauth-errors).
 #[derive(Deserialize)]
 struct Refusal {
     error: String,

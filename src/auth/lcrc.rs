@@ -1,5 +1,5 @@
-//! `~/.lcrc`, the old command-line client's file (live-connect.md, B.3): YAML with the application,
-//! the tokens, and how requests are made.
+//! `~/.lcrc`, the old command-line client's file (live-connect#lcrc-file): YAML with the
+//! application, the tokens, and how requests are made.
 //!
 //! Read as it is: an application's id without quotes is taken letter by letter, whatever number YAML
 //! sees in it. Written as the old client wrote it: what is not ours stays, keys are sorted.

@@ -1,7 +1,7 @@
 //! Rate limiting per account.
 //!
 //! A cloud that asks for a pause means the whole account, not the request that it refused: rclone
-//! and Microsoft's own guidance pause everything (`docs/protocols/onedrive-graph.md`, A22). An HTTP
+//! and Microsoft's own guidance pause everything (onedrive-graph#retry-after). An HTTP
 //! transport does not know the account, so each request carries it: a drive has one
 //! [`AccountLimiter`] and puts it into the [`RequestMeta`] of its requests. Code that finds a
 //! refusal inside another response (`$batch`) pauses the limiter directly.

@@ -16,7 +16,7 @@ pub struct RequestMeta {
     pub bypass_limiter: bool,
     /// When the request may be sent again; `None`: by its method.
     pub repeat: Option<Repeat>,
-    /// Cost in the cloud's units (Graph: resource units, `docs/protocols/onedrive-graph.md`, A22;
+    /// Cost in the cloud's units (Graph: resource units, onedrive-graph#resource-units;
     /// elsewhere requests). 0: not counted, and sent without a permit.
     pub cost: u32,
 }

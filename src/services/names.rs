@@ -1,5 +1,5 @@
-//! Names as Microsoft's drives take and compare them (onedrive-graph.md, A1 and A20; inferred from
-//! there for SkyDrive: live-connect.md, A.6).
+//! Names as Microsoft's drives take and compare them (onedrive-graph#case-rules,
+//! onedrive-graph#names; inferred from there for SkyDrive: live-connect#file-names).
 
 use std::borrow::Cow;
 

@@ -214,7 +214,8 @@ fn looks_like_id(scheme: &str, word: &str) -> bool {
 }
 
 /// `folder.{cid}`, or `folder`, `album`, `file` with `.{cid}.{RESID}!{n}`: 16 lower-case hexadecimal
-/// digits, then the same in upper case, where leading zeros may be missing (live-connect.md A.1).
+/// digits, then the same in upper case, where leading zeros may be missing
+/// (live-connect#id-leading-zeros).
 fn looks_like_skydrive_id(word: &str) -> bool {
     let lower = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
     let upper = |c: u8| c.is_ascii_digit() || (b'A'..=b'F').contains(&c);

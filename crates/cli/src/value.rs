@@ -1,5 +1,5 @@
-//! Values as YAML in the form of the old command-line client (live-connect.md, B.3), and the parts of
-//! them that a template selects.
+//! Values as YAML in the form of the old command-line client (live-connect#cli-output-format), and
+//! the parts of them that a template selects.
 
 use std::borrow::Cow;
 

@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr};
 use crate::tree::NameFolding;
 
 /// What kind of account a drive belongs to. The same drive answers with other ids, etags, hashes
-/// and times, and leaves other things out, by kind (`onedrive-graph.md`, A2, A4, A19).
+/// and times, and leaves other things out, by kind (onedrive-graph#drive-ids,
+/// onedrive-graph#item-id-formats, onedrive-graph#hash-availability).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AccountKind {
     /// OneDrive for consumers as it is now, kept on SharePoint's storage.

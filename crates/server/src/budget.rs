@@ -9,7 +9,8 @@ use std::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
-/// From which share of the budget on Graph tells how much is left (onedrive-graph.md, A22).
+/// From which share of the budget on Graph tells how much is left
+/// (onedrive-graph#rate-limit-headers).
 const TELLS_FROM: f64 = 0.8;
 
 /// From how long a window on times are told in whole seconds, as clouds do. A shorter one is a
@@ -19,13 +20,14 @@ const WHOLE_SECONDS_FROM: Duration = Duration::from_secs(30);
 /// How much each account may ask for in a window of time, which begins with the first request after
 /// the one before has ended.
 ///
-/// Graph's requests cost resource units as the cloud publishes them (onedrive-graph.md, A22): 1 for
-/// an item, its bytes, or a change feed from a token on; 2 for several items, and for every change;
-/// 5 for permissions; nothing for URLs that need no token, nor for a batch beside its requests. What is beyond is answered with 429 and
-/// `Retry-After`, and from 80 % on every answer tells `RateLimit-Limit`, `-Remaining` and `-Reset`.
-/// The other protocols' requests cost 1 each, and what is beyond is answered in their words: 420
-/// with `Retry-After` in Live Connect (live-connect.md, errors), 429 without a word of when in
-/// Amazon's (amazon-drive.md, C.5). Sign-in and tickets are free. What was refused counts too.
+/// Graph's requests cost resource units as the cloud publishes them
+/// (onedrive-graph#resource-units): 1 for an item, its bytes, or a change feed from a token on; 2
+/// for several items, and for every change; 5 for permissions; nothing for URLs that need no token,
+/// nor for a batch beside its requests. What is beyond is answered with 429 and `Retry-After`, and
+/// from 80 % on every answer tells `RateLimit-Limit`, `-Remaining` and `-Reset`. The other
+/// protocols' requests cost 1 each, and what is beyond is answered in their words: 420 with
+/// `Retry-After` in Live Connect (live-connect#error-throttled), 429 without a word of when in
+/// Amazon's (amazon-drive#error-rate). Sign-in and tickets are free. What was refused counts too.
 ///
 /// ```
 /// use std::time::Duration;

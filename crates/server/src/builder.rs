@@ -36,7 +36,7 @@ use super::{
 };
 use crate::Secret;
 
-/// How long an access token lives (Live Connect A.2).
+/// How long an access token lives (live-connect#token-lifetime).
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
 /// How long a ticket lives. Inferred for SkyDrive, whose reference says "not persistent"; OneDrive

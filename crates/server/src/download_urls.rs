@@ -121,7 +121,8 @@ async fn download(
         .map_err(refused)
 }
 
-/// A ticket that does not open, in the words of the storage host (Live Connect A.4).
+/// A ticket that does not open, in the words of the storage host
+/// (live-connect#storage-host-auth-errors).
 fn broken(why: TokenError) -> Response {
     let (code, message, challenge) = match why {
         TokenError::Expired => (

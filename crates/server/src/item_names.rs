@@ -1,4 +1,4 @@
-//! Names that an item may have (`onedrive-graph.md`, A20).
+//! Names that an item may have (onedrive-graph#names).
 
 use super::{
     account_kind::AccountKind,

@@ -72,7 +72,7 @@ impl Default for Policy {
 
 impl Policy {
     /// Microsoft Graph: pauses of 120 s are usual there, an hour has been seen
-    /// (onedrive-graph.md, A22); 5 minutes are waited for. More than 16 requests at a time had
+    /// (onedrive-graph#retry-after); 5 minutes are waited for. More than 16 requests at a time had
     /// clients blocked.
     pub fn graph() -> Self {
         Self {
@@ -84,13 +84,13 @@ impl Policy {
         }
     }
 
-    /// Live Connect: where 420 names no pause, clients waited 10 s (live-connect.md, errors).
+    /// Live Connect: where 420 names no pause, clients waited 10 s (live-connect#error-throttled).
     pub fn live_connect() -> Self {
         Self { attempts: 8, unnamed_pause: Some(Duration::from_secs(10)), ..Self::default() }
     }
 
     /// Amazon Cloud Drive: its published practice, as acdcli's `BackOffRequest` has it: up to
-    /// 2 s at first, doubled up to 256 s (amazon-drive.md).
+    /// 2 s at first, doubled up to 256 s (amazon-drive#acdcli-backoff).
     pub fn amazon() -> Self {
         Self {
             attempts: 9,

@@ -33,11 +33,13 @@ use crate::{
     transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
 };
 
-/// How long the answer of `account/endpoint` is kept: what the documents ask for at least (C.1).
+/// How long the answer of `account/endpoint` is kept: what the documents ask for at least
+/// (amazon-drive#endpoint-cache-time).
 const ENDPOINTS_KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// Amazon's own hosts: where accounts are looked up, and where it sends their requests for contents
-/// and metadata (C.1). Not all of `amazonaws.com`: anybody may have a host there.
+/// and metadata (amazon-drive#endpoint-discovery). Not all of `amazonaws.com`: anybody may have a
+/// host there.
 const LOOKUP_HOST: &str = "drive.amazonaws.com";
 const ACCOUNT_HOSTS: &str = "*.drive.amazonaws.com, cdws.*.amazonaws.com";
 

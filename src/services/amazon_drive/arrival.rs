@@ -1,7 +1,8 @@
 //! What became of an upload that was answered with a time-out.
 //!
-//! After 408, 504 and the like the file was often there all the same, at once or minutes later (C.5,
-//! C.8). So it is looked for before it is called failed: by name, size and MD5.
+//! After 408, 504 and the like the file was often there all the same, at once or minutes later
+//! (amazon-drive#late-uploads, amazon-drive#late-upload-wait). So it is looked for before it is
+//! called failed: by name, size and MD5.
 
 use std::{io, time::Duration};
 
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// How long a file is looked for at least, at most, and for each GiB: rclone's experience and
-/// acd_cli's (C.8).
+/// acd_cli's (amazon-drive#late-upload-wait, amazon-drive#acd-cli-upload-timeout).
 const LEAST: Duration = Duration::from_secs(5);
 const MOST: Duration = Duration::from_secs(600);
 const A_GIB: Duration = Duration::from_secs(180);

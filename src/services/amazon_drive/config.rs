@@ -15,7 +15,8 @@ use crate::{
 const ENDPOINT: &str = "https://drive.amazonaws.com/drive/v1/";
 const OAUTH_ENDPOINT: &str = "https://api.amazon.com";
 
-/// Where the application was registered for applications without a web site (amazon-drive.md, C.1).
+/// Where the application was registered for applications without a web site
+/// (amazon-drive#oauth-redirect-uri).
 const REDIRECT_URI: &str = "http://localhost";
 
 /// The options of an Amazon Drive. Keys are the same in a URI's query, in `Operator::via_iter` and

@@ -22,10 +22,10 @@ use crate::drive::{
     WriteOptions,
 };
 
-/// The largest file, in bytes: about 50 GiB (amazon-drive.md, C.5).
+/// The largest file, in bytes: about 50 GiB (amazon-drive#max-file-size).
 const FILE_MAX: u64 = 50 << 30;
 
-/// The longest name, in characters (C.2).
+/// The longest name, in characters (amazon-drive#node-names).
 const NAME_MAX: usize = 256;
 
 /// Removals of one call. Each is a request of its own; they run side by side.
@@ -308,9 +308,9 @@ pub(super) fn item_of(node: Node) -> Item {
     item
 }
 
-/// Names are compared without regard to case, with no Unicode normalisation (C.2): character by
-/// character, by the lower case that the cloud's own messages show. Which characters have one, the
-/// cloud does not say.
+/// Names are compared without regard to case, with no Unicode normalisation
+/// (amazon-drive#node-names): character by character, by the lower case that the cloud's own
+/// messages show. Which characters have one, the cloud does not say.
 pub(super) fn fold(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         return Cow::Borrowed(name);

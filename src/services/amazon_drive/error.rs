@@ -1,4 +1,4 @@
-//! What this cloud's errors mean (amazon-drive.md, C.5).
+//! What this cloud's errors mean (amazon-drive#errors).
 
 use super::model::ErrorBody;
 use crate::{

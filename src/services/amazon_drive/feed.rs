@@ -1,4 +1,4 @@
-//! What has changed in the drive since it was last asked (amazon-drive.md, C.4).
+//! What has changed in the drive since it was last asked (amazon-drive#changes).
 
 use futures::StreamExt;
 

@@ -1,5 +1,5 @@
-//! What is on the wire (amazon-drive.md, C.2 to C.5). What a real drive has been seen to leave out
-//! is optional.
+//! What is on the wire (amazon-drive#nodes, amazon-drive#requests, amazon-drive#changes,
+//! amazon-drive#errors). What a real drive has been seen to leave out is optional.
 
 use std::{collections::HashMap, fmt};
 
@@ -12,7 +12,8 @@ use crate::{
     services::lenient,
 };
 
-/// Where an account's requests go (C.1). Both end with `/`.
+/// Where an account's requests go (amazon-drive#endpoint-discovery,
+/// amazon-drive#endpoint-trailing-slash). Both end with `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     /// Where bytes go and come from.
@@ -121,7 +122,7 @@ pub enum Status {
     Unknown,
 }
 
-/// A file or a folder (C.2).
+/// A file or a folder (amazon-drive#node-object).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
@@ -268,7 +269,7 @@ pub struct NodePatch {
     pub description: Option<String>,
 }
 
-/// One line of the changes stream (C.4).
+/// One line of the changes stream (amazon-drive#changes-stream).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeSet {
@@ -282,7 +283,7 @@ pub struct ChangeSet {
     pub nodes: Vec<Node>,
 }
 
-/// An error's body (C.5).
+/// An error's body (amazon-drive#error-body).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ErrorBody {
@@ -298,7 +299,7 @@ pub(super) struct ErrorInfo {
     pub(super) node_id: Option<String>,
 }
 
-/// A condition on nodes: what `filters` takes (C.3).
+/// A condition on nodes: what `filters` takes (amazon-drive#filter-grammar).
 ///
 /// ```
 /// use drivedal::services::amazon_drive::Filter;
@@ -331,8 +332,8 @@ impl fmt::Display for Filter {
     }
 }
 
-/// With a backslash before each character that means something in a filter (C.3, the list that
-/// rclone and duplicati agree on).
+/// With a backslash before each character that means something in a filter
+/// (amazon-drive#filter-escaping, the list that rclone and duplicati agree on).
 fn escaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for c in value.chars() {

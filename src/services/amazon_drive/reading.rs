@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Most bytes of one request: what acdcli asked for at a time, since more than some 10 GiB at once
-/// were not given (amazon-drive.md, C.5, C.6).
+/// were not given (amazon-drive#max-download-size, amazon-drive#acdcli-constants).
 const RANGE_MAX: u64 = 500 << 20;
 
 /// A file being read.

@@ -128,7 +128,7 @@ impl Cloud {
         }
     }
 
-    /// Nothing is refused for being equal to another empty file (C.3).
+    /// Nothing is refused for being equal to another empty file (amazon-drive#deduplication).
     fn deduplication_of(&self, body: &Body) -> Deduplication {
         if body.is_empty() { Deduplication::Suppressed } else { self.deduplication }
     }

@@ -1,4 +1,5 @@
-//! Where an item is, in Graph's terms, and how that is written in a URL (A3).
+//! Where an item is, in Graph's terms, and how that is written in a URL
+//! (onedrive-graph#addressing).
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -45,7 +46,7 @@ impl DriveRef {
 }
 
 /// Whether two drive ids are one: personal ones come in either case, and without a leading zero
-/// (A2).
+/// (onedrive-graph#drive-id-inconsistencies).
 pub(super) fn same_drive(one: &str, other: &str) -> bool {
     fn personal(id: &str) -> Option<u64> {
         // `from_str_radix` would take a sign.
@@ -79,7 +80,7 @@ impl Address {
         Self { drive, anchor: Anchor::Root, path: "".into() }
     }
 
-    /// A special folder: `approot`, `documents`, `photos`, … (A23).
+    /// A special folder: `approot`, `documents`, `photos`, … (onedrive-graph#special-folders).
     pub fn special(drive: DriveRef, name: &str) -> Self {
         Self { drive, anchor: Anchor::Special(name.into()), path: "".into() }
     }
@@ -152,9 +153,10 @@ impl Address {
         url
     }
 
-    /// The path as `parentReference.path` tells it: `/drive/root:/a/b`, percent-encoded (A4, A12).
-    /// `None` for an item that is not addressed from the root of a drive named by id or of the
-    /// user's own: what the cloud makes of other prefixes is not documented.
+    /// The path as `parentReference.path` tells it: `/drive/root:/a/b`, percent-encoded
+    /// (onedrive-graph#parent-reference-path, onedrive-graph#update-item). `None` for an item that
+    /// is not addressed from the root of a drive named by id or of the user's own: what the cloud
+    /// makes of other prefixes is not documented.
     pub(super) fn reference_path(&self) -> Option<String> {
         let mut path = match (&self.drive, &self.anchor) {
             (DriveRef::Mine, Anchor::Root) => "/drive/root:".to_owned(),
@@ -178,7 +180,8 @@ pub enum Paths {
     /// `root:/a/b:/children`.
     #[default]
     Colons,
-    /// `root/children('@a1')/children?@a1='a/b'`: 21Vianet's cloud in China (A3).
+    /// `root/children('@a1')/children?@a1='a/b'`: 21Vianet's cloud in China
+    /// (onedrive-graph#china-addressing).
     Parameter,
 }
 

@@ -3,7 +3,9 @@
 //!
 //! It decides nothing: no fallback, no look before, no second request, but one: a token that Graph
 //! refuses is renewed once. URLs that Graph hands out (download URLs, upload sessions, monitors) are
-//! pre-authenticated and lead to other hosts; they are asked without a token (A8, A10, A13).
+//! pre-authenticated and lead to other hosts; they are asked without a token
+//! (onedrive-graph#download-url-no-authorization, onedrive-graph#session-fragments,
+//! onedrive-graph#copy-monitor).
 
 mod content;
 mod copies;
@@ -30,7 +32,7 @@ use crate::{
     transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
 };
 
-/// Most items of a page (A6).
+/// Most items of a page (onedrive-graph#page-size).
 pub const PAGE_MAX: usize = 1000;
 
 const BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";

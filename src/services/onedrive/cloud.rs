@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One of Microsoft's clouds (A1).
+/// One of Microsoft's clouds (onedrive-graph#cloud-hosts).
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Cloud {

@@ -16,7 +16,8 @@ use crate::{
     services::options,
 };
 
-/// Tenants that stand for many: an application has no tokens of its own there (A23).
+/// Tenants that stand for many: an application has no tokens of its own there
+/// (onedrive-graph#client-credentials).
 const SHARED_TENANTS: [&str; 3] = ["common", "organizations", "consumers"];
 
 /// The options of a OneDrive. Keys are the same in a URI's query, in `Operator::via_iter` and in a
@@ -92,8 +93,8 @@ pub struct OneDriveConfig {
     /// about 3 s each, and have at most 59.6 MiB. In whole 320 KiB; the default is 10 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upload_fragment: Option<u64>,
-    /// A file in fragments is made by a request of its own, and not by the last fragment (A10). One
-    /// request more; the default is false.
+    /// A file in fragments is made by a request of its own, and not by the last fragment
+    /// (onedrive-graph#session-defer-commit). One request more; the default is false.
     pub defer_commit: bool,
     /// Of no effect, as in OpenDAL's own service since 0.57.
     #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! Copies within the cloud (A13).
+//! Copies within the cloud (onedrive-graph#copy).
 //!
 //! The cloud works on a copy while it is asked how it is doing. Personal drives do not know how to
 //! replace a file by a copy. There the copy is made beside, under a name that nobody has, and then
@@ -26,7 +26,7 @@ use crate::drive::{
     Target,
 };
 
-/// Between the first two looks at a copy; doubled each time (C4).
+/// Between the first two looks at a copy; doubled each time (onedrive-graph#copy-poll-backoff).
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest time between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);

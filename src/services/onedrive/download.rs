@@ -19,8 +19,9 @@ use crate::{
     services::renewals::overtaken,
 };
 
-/// What a download URL's host answers when the download URL has expired (A8); also what it answers when the
-/// account may not read the file, which a new download URL then tells.
+/// What a download URL's host answers when the download URL has expired
+/// (onedrive-graph#download-expired-url); also what it answers when the account may not read the
+/// file, which a new download URL then tells.
 const EXPIRED: [u16; 4] = [401, 403, 404, 410];
 
 /// An item, if the conditions hold.
@@ -39,7 +40,8 @@ pub(super) async fn look(
     };
     drive.note_seen();
     let item = item::item(wire, drive.drive_of(cx, at).await?)?;
-    // The cloud compares `If-None-Match` and not `If-Match`, and some hosts neither (A5).
+    // The cloud compares `If-None-Match` and not `If-Match`, and some hosts neither
+    // (onedrive-graph#if-none-match).
     let is = |etag: &String| etag == "*" || item.etag.as_ref() == Some(etag);
     if !conditions.if_match.as_ref().is_none_or(is) {
         return Err(Error::new(ErrorKind::Condition, "the item has another etag by now"));

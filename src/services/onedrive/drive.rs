@@ -1,9 +1,9 @@
 //! The biased half: a OneDrive as a [`Drive`], on top of the [`Client`].
 //!
-//! Everything is asked by path, so nothing is walked (C4). The root goes by its alias; ids of items
-//! in other drives carry the drive's, and a shortcut's that of what it stands for
-//! ([`address`](super::address)). What a shortcut stands for is entered by its id; a path that leads
-//! through one is the cloud's to resolve.
+//! Everything is asked by path, so nothing is walked (onedrive-graph#lever-path-addressing). The
+//! root goes by its alias; ids of items in other drives carry the drive's, and a shortcut's that of
+//! what it stands for ([`address`](super::address)). What a shortcut stands for is entered by its
+//! id; a path that leads through one is the cloud's to resolve.
 
 use std::sync::{
     Arc,
@@ -33,10 +33,11 @@ use crate::{
     services::renewals::Renewals,
 };
 
-/// Fragments are multiples of this, in bytes (A10).
+/// Fragments are multiples of this, in bytes (onedrive-graph#session-fragment-size).
 const UNIT: u64 = 320 << 10;
 
-/// How many items are removed at once: more than 16 requests at a time get a client blocked (A22).
+/// How many items are removed at once: more than 16 requests at a time get a client blocked
+/// (onedrive-graph#concurrency-limit).
 const CONCURRENT_REMOVALS: usize = 8;
 
 /// A OneDrive. Clones share everything.
@@ -182,7 +183,7 @@ pub(super) fn place_of(target: &Target) -> ItemRef {
 /// What is true of accounts of that kind, or of every kind.
 fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
     let personal = kind.is_some_and(AccountKind::is_personal);
-    // A7: Business and SharePoint officially from the drive's root only.
+    // onedrive-graph#delta-scope: Business and SharePoint officially from the drive's root only.
     let recursive_list = match (personal, special) {
         (true, _) => RecursiveList::Any,
         (false, false) => RecursiveList::Root,
@@ -190,16 +191,16 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
     };
     Capabilities {
         paths: true,
-        // A9.
+        // onedrive-graph#simple-upload-limit.
         single_max: 250_000_000,
-        // A20: "250 GB".
+        // onedrive-graph#file-size-limit: "250 GB".
         total_max: 250 << 30,
         session: Some(SessionLimits {
             // One request up to the first fragment's size.
             min_size: 32 * UNIT,
             alignment: UNIT,
             default_fragment: 32 * UNIT,
-            // C3: the most that is less than 60 MiB.
+            // onedrive-graph#largest-fragment: the most that is less than 60 MiB.
             max_fragment: 191 * UNIT,
         }),
         sets_modified: true,
@@ -240,7 +241,7 @@ impl Drive for GraphDrive {
         let drive = self.client.drive(cx, self.home.get(&self.client, cx).await?).await?;
         let bytes = |told: Option<i64>| u64::try_from(told.unwrap_or_default()).unwrap_or_default();
         match drive.quota {
-            // Some libraries tell nothing, or zeros (A2).
+            // Some libraries tell nothing, or zeros (onedrive-graph#quota-zero).
             Some(quota) if bytes(quota.total) > 0 => {
                 Ok(Quota { total: bytes(quota.total), available: bytes(quota.remaining) })
             }

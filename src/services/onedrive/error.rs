@@ -1,4 +1,4 @@
-//! What Graph's error answers mean (A21).
+//! What Graph's error answers mean (onedrive-graph#errors).
 
 use http::{HeaderName, StatusCode};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::{
     transport::ApiResponse,
 };
 
-/// Set on answers that refuse harmful bytes (A4).
+/// Set on answers that refuse harmful bytes (onedrive-graph#malware).
 const VIRUS: HeaderName = HeaderName::from_static("x-virus-infected");
 
 /// The most of the cloud's words that is repeated, in characters.
@@ -46,7 +46,8 @@ pub(super) fn failure(reply: &ApiResponse, secret: &Secret) -> Error {
         error = error.with_kind(kind);
     }
     match status.as_u16() {
-        // Overloaded, also where no `Retry-After` is told; bandwidth used up (A21, A22).
+        // Overloaded, also where no `Retry-After` is told; bandwidth used up
+        // (onedrive-graph#error-codes, onedrive-graph#retry-after).
         503 | 509 => error = error.with_kind(ErrorKind::Limited),
         _ if error.kind() == ErrorKind::Limited && error.retry() == Retry::No => {
             error = error.with_retry(Retry::Again { after: None });
@@ -59,7 +60,7 @@ pub(super) fn failure(reply: &ApiResponse, secret: &Secret) -> Error {
     error
 }
 
-/// The failure that is told of in a body alone: how a copy ended (A13).
+/// The failure that is told of in a body alone: how a copy ended (onedrive-graph#copy-monitor).
 pub(super) fn failure_in(error: Option<Value>, code: Option<String>) -> Error {
     let mut words = Words::default();
     if let Some(error) = &error {

@@ -1,4 +1,4 @@
-//! What has changed in the drive since it was last asked (A7).
+//! What has changed in the drive since it was last asked (onedrive-graph#delta).
 
 use super::{
     address::{Ids, InDrive, Side, root_id},

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::drive::{DownloadUrl, Error, ErrorKind, HashKind, Item, Kind, Result};
 
-/// How the folder is called that cannot be looked into while it is locked (A4).
+/// How the folder is called that cannot be looked into while it is locked
+/// (onedrive-graph#personal-vault).
 const VAULT: &str = "vault";
 
 /// An item that was asked for alone. `drive`: the one it is in, if that is not the service's own.
@@ -60,7 +61,7 @@ fn described(wire: DriveItem, drive: Option<&str>) -> Item {
         None => own.to_id(),
     };
     let parent = wire.parent_reference.as_ref().and_then(|parent| parent.id.as_deref());
-    // `""` is what some answers tell of the root's (A4).
+    // `""` is what some answers tell of the root's (onedrive-graph#root-parent-reference).
     let parent = parent.filter(|id| !id.is_empty() && wire.root.is_none());
     let times = [wire.file_system_info, remote.and_then(|remote| remote.file_system_info)];
     let time = |pick: fn(&model::FileSystemInfo) -> Option<Timestamp>| {

@@ -29,7 +29,7 @@ pub(super) async fn page(
     let items = match (items, from) {
         (Ok(items), _) => items,
         (Err(error), Some(_)) => return Err(broken_off(error)),
-        // The response of a locked Personal Vault (A4).
+        // The response of a locked Personal Vault (onedrive-graph#personal-vault).
         (Err(error), None) if has_code(&error, "invalidResourceId") => {
             return Err(error.with_kind(ErrorKind::NotAFolder));
         }

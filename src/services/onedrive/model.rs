@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{drive::Secret, services::lenient};
 
-/// An item as Graph describes it (A4).
+/// An item as Graph describes it (onedrive-graph#drive-item).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DriveItem {
@@ -49,7 +49,8 @@ pub struct DriveItem {
     pub deleted: Option<Value>,
     /// The folder it is in.
     pub parent_reference: Option<ItemReference>,
-    /// A pre-authenticated URL to a file's bytes, good for about an hour (A8).
+    /// A pre-authenticated URL to a file's bytes, good for about an hour
+    /// (onedrive-graph#download-url-lifetime).
     #[serde(
         rename = "@microsoft.graph.downloadUrl",
         alias = "@content.downloadUrl",
@@ -86,7 +87,7 @@ pub struct File {
     pub hashes: Option<Hashes>,
 }
 
-/// Hashes of a file's bytes (A19).
+/// Hashes of a file's bytes (onedrive-graph#hashes).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Hashes {
@@ -160,7 +161,8 @@ pub struct ItemReference {
 
 impl ItemReference {
     /// The folder's path from the drive's root, decoded; empty for the root itself. The text before
-    /// the first colon depends on how the item was asked for and says nothing (A4).
+    /// the first colon depends on how the item was asked for and says nothing
+    /// (onedrive-graph#parent-reference-path).
     pub fn folder(&self) -> Option<String> {
         let (_, path) = self.path.as_deref()?.split_once(':')?;
         let decoded = percent_decode_str(path.trim_start_matches('/')).decode_utf8().ok()?;
@@ -168,7 +170,7 @@ impl ItemReference {
     }
 }
 
-/// A drive (A2).
+/// A drive (onedrive-graph#drive-resource).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Drive {
@@ -204,7 +206,8 @@ pub struct Identity {
     pub display_name: Option<String>,
 }
 
-/// How much a drive holds, in bytes. Some libraries tell zeros throughout (A2).
+/// How much a drive holds, in bytes. Some libraries tell zeros throughout
+/// (onedrive-graph#quota-zero).
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Quota {
@@ -265,7 +268,7 @@ impl fmt::Debug for Listed {
     }
 }
 
-/// An upload session (A10).
+/// An upload session (onedrive-graph#session-create).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadSession {
@@ -288,7 +291,7 @@ impl UploadSession {
     }
 }
 
-/// How a copy is doing (A13).
+/// How a copy is doing (onedrive-graph#copy-monitor).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Monitor {
@@ -339,7 +342,8 @@ pub struct Uploadable {
     pub file_system_info: Option<FileSystemInfo>,
 }
 
-/// What changes in an item (A12), or of which name and where a copy is to be (A13).
+/// What changes in an item (onedrive-graph#update-item), or of which name and where a copy is to be
+/// (onedrive-graph#copy-request).
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Patch {

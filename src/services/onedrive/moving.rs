@@ -88,8 +88,9 @@ pub(super) async fn reference(
     Ok(FolderReference::Id { drive_id: elsewhere, id })
 }
 
-/// The times that go with a change. A move or a new name would reset them (A4), so what is known of
-/// them is said again; a shortcut's are those of what it stands for, and not its own to change.
+/// The times that go with a change. A move or a new name would reset them
+/// (onedrive-graph#file-system-info), so what is known of them is said again; a shortcut's are
+/// those of what it stands for, and not its own to change.
 fn times(item: Option<&Item>, change: &ItemUpdate) -> Option<FileSystemInfo> {
     let item = item.filter(|item| Ids::parse(&item.id).stands_for.is_none());
     let times = FileSystemInfo {

@@ -1,4 +1,4 @@
-//! Names as OneDrive takes them (A20).
+//! Names as OneDrive takes them (onedrive-graph#names).
 
 use std::borrow::Cow;
 

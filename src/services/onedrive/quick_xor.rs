@@ -1,4 +1,5 @@
-//! QuickXorHash, the one hash that every kind of OneDrive account gives (A19).
+//! QuickXorHash, the one hash that every kind of OneDrive account gives
+//! (onedrive-graph#hash-availability).
 //!
 //! The definition: a ring of 160 bits begins as zero; byte `i` of the data is rotated left by
 //! `11 × i` bits and XORed in; at the end the length, as 64 bits, is XORed into the last eight of
@@ -139,7 +140,7 @@ mod tests {
         hash
     }
 
-    /// The definition of A19, word for word, bit by bit.
+    /// The definition of onedrive-graph#quick-xor-hash, word for word, bit by bit.
     fn defined(bytes: &[u8]) -> [u8; SIZE] {
         let mut ring = [false; 160];
         for (i, byte) in bytes.iter().enumerate() {

@@ -12,7 +12,8 @@ pub(super) async fn taken(
     behavior: ConflictBehavior,
     error: Error,
 ) -> Error {
-    // Two writers of one name: the cloud lets one finish first (A10).
+    // Two writers of one name: the cloud lets one finish first
+    // (onedrive-graph#session-name-in-use).
     if error.message().contains("currently being uploaded") {
         return error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None });
     }

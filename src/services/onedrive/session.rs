@@ -1,4 +1,4 @@
-//! A file in fragments (A10).
+//! A file in fragments (onedrive-graph#upload-session).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -21,7 +21,8 @@ use crate::drive::{
 };
 
 /// What a host of upload sessions answers when it knows the session no more, or its own
-/// authentication in the URL has expired (A10).
+/// authentication in the URL has expired (onedrive-graph#session-fragment-errors,
+/// onedrive-graph#session-token-expiry).
 const LOST: [u16; 3] = [401, 404, 410];
 
 /// What must be known to go on, kept in [`UploadSession::state`].
@@ -213,7 +214,7 @@ fn is_taken(error: &Error) -> bool {
 
 /// The file of a session whose name was taken when its last byte came: that of an earlier attempt,
 /// whose answer was lost; or, since the cloud keeps the bytes, a second try to replace what is there
-/// (A10).
+/// (onedrive-graph#session-late-conflict).
 async fn rescued(
     drive: &GraphDrive,
     cx: &Context,
@@ -355,7 +356,8 @@ pub(super) async fn commit(
 }
 
 /// Business and SharePoint have a request of the session's own for it, personal accounts the source
-/// of a new file (A10); so it is with a name that is taken, whose file is to be replaced.
+/// of a new file (onedrive-graph#session-defer-commit, onedrive-graph#session-late-conflict); so it
+/// is with a name that is taken, whose file is to be replaced.
 async fn committed(
     drive: &GraphDrive,
     cx: &Context,

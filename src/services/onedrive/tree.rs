@@ -1,4 +1,4 @@
-//! A whole tree in one paged answer: the change feed from its beginning (A7).
+//! A whole tree in one paged answer: the change feed from its beginning (onedrive-graph#delta).
 //!
 //! A page names its items' parents by id, and the listed folder's own id is known only from the
 //! feed itself, so it travels in the cursor. Items come more than once, in the state they have now;

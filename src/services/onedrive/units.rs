@@ -3,9 +3,9 @@
 use http::Method;
 use opendal::raw::Operation;
 
-/// What a signed request costs, in resource units (onedrive-graph.md, A22): one item or its bytes,
-/// or a page of a change feed from a token on, 1; several items, and every change, 2. What is
-/// pre-authenticated costs nothing, and does not come here.
+/// What a signed request costs, in resource units (onedrive-graph#resource-units): one item or its
+/// bytes, or a page of a change feed from a token on, 1; several items, and every change, 2. What
+/// is pre-authenticated costs nothing, and does not come here.
 pub(super) fn resource_units(method: &Method, operation: Operation, url: &str) -> u32 {
     match (method, operation) {
         (&Method::GET, Operation::List) if continues_a_feed(url) => 1,

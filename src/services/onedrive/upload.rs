@@ -24,7 +24,7 @@ pub(super) struct Aim {
 
 impl Aim {
     /// By path; by the item's id where an etag must match, because a path that is free is written
-    /// to whatever etag was asked for (A9).
+    /// to whatever etag was asked for (onedrive-graph#simple-upload-headers).
     pub(super) async fn at(
         drive: &GraphDrive,
         cx: &Context,
@@ -103,7 +103,8 @@ pub(super) async fn arrived(
 }
 
 /// A file in one PUT. A modification time needs a second request, which in Business makes a second
-/// version of the file (A9): an upload session does without, but takes no empty files.
+/// version of the file (onedrive-graph#mtime-needs-patch): an upload session does without, but
+/// takes no empty files.
 ///
 /// # Errors
 /// Those of [`Drive::upload`](crate::drive::Drive::upload). If it is the time that could not be

@@ -15,7 +15,8 @@ use crate::{
 const PIECE: usize = 1 << 20;
 
 /// Files that SharePoint opens and writes properties into as soon as they arrive: size and hash are
-/// then no longer those of what was sent, and not the same the next time (A4). Office's and HTML.
+/// then no longer those of what was sent, and not the same the next time
+/// (onedrive-graph#sharepoint-rewrites-files). Office's and HTML.
 const REWRITTEN: [&str; 32] = [
     "doc", "docm", "docx", "dot", "dotm", "dotx", "xls", "xlsb", "xlsm", "xlsx", "xlt", "xltm",
     "xltx", "ppt", "pptm", "pptx", "pot", "potm", "potx", "pps", "ppsm", "ppsx", "vsdm", "vsdx",

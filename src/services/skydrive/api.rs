@@ -1,8 +1,8 @@
 //! The unbiased client: one method per request of Live Connect's, decoded answers out.
 //!
 //! Nothing is repeated, remembered or guessed here, but that a request whose access token is
-//! refused (401) is repeated once with a renewed one. Numbers in the methods' documentation are
-//! rows of live-connect.md, A.5.
+//! refused (401) is repeated once with a renewed one. Each method's documentation cites its request
+//! in live-connect#storage-endpoints.
 
 mod bits;
 mod collections;
@@ -36,10 +36,12 @@ use crate::{
     transport::{self, ApiRequest, ApiResponse, ResponseLimit, StreamResponse, UrlPolicy, segment},
 };
 
-/// The root folder's alias; takes an id's place everywhere but as a destination (row 10).
+/// The root folder's alias; takes an id's place everywhere but as a destination
+/// (live-connect#move-destination-id-only).
 pub const ROOT: &str = "me/skydrive";
 
-/// The storage host, to which large uploads go; `{cid}` stands for the account's id (A.7).
+/// The storage host, to which large uploads go; `{cid}` stands for the account's id
+/// (live-connect#bits-urls).
 pub const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
 
 /// Live Connect, as one account sees it.
@@ -134,7 +136,7 @@ impl Client {
         self.ask(cx, || self.call(Operation::Info, Method::GET, "me", "me")).await
     }
 
-    /// Row 19: how much the drive holds.
+    /// How much the drive holds (live-connect#op-quota).
     pub async fn quota(&self, cx: &Context) -> Result<Quota> {
         let template = "me/skydrive/quota";
         self.ask(cx, || self.call(Operation::Info, Method::GET, template, template)).await

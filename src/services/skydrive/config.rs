@@ -166,7 +166,8 @@ impl SkyDriveConfig {
             Some(redirect) => endpoint.parameter("redirect_uri", redirect),
             None => endpoint.parameter("redirect_uri", format!("{oauth}/oauth20_desktop.srf")),
         };
-        // Of an application on users' own machines a refresh wants none (A.2).
+        // Of an application on users' own machines a refresh wants none
+        // (live-connect#refresh-without-secret).
         let is_mobile = self.redirect_uri.is_none();
         let endpoint = match client_secret {
             Some(secret) if self.client_secret.is_some() || !is_mobile => {

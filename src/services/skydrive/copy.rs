@@ -1,8 +1,8 @@
 //! Copying files.
 //!
-//! `COPY` takes a folder and no name, never replaces, and does no folders (live-connect.md, A.5,
-//! row 11). With *S* the file, *C* its copy and *O* the file that is to be replaced, the requests
-//! are, in this order:
+//! `COPY` takes a folder and no name, never replaces, and does no folders (live-connect#op-copy,
+//! live-connect#move-copy-no-overwrite, live-connect#move-copy-restrictions). With *S* the file,
+//! *C* its copy and *O* the file that is to be replaced, the requests are, in this order:
 //!
 //! | | requests |
 //! |---|---|

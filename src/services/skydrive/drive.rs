@@ -4,8 +4,8 @@
 //! and as a whole. The root goes by its alias, `me/skydrive`; everywhere in here a root folder's
 //! real id, `folder.{cid}`, is written as the alias, so that one folder has one id.
 //!
-//! Two siblings may have one name (A.1). The newest counts; the others are not shown, and a
-//! warning in the log names them.
+//! Two siblings may have one name (live-connect#duplicate-names). The newest counts; the others are
+//! not shown, and a warning in the log names them.
 
 use std::{
     any::Any,
@@ -33,7 +33,7 @@ use crate::{
     services::renewals::Renewals,
 };
 
-/// Most bytes of one PUT (A.6: "100 MB").
+/// Most bytes of one PUT (live-connect#upload-max-size: "100 MB").
 pub(super) const SINGLE_MAX: u64 = 100_000_000;
 
 /// From how many bytes on a file goes in fragments, if nobody says otherwise: one that breaks off
@@ -95,7 +95,8 @@ impl LiveDrive {
         self
     }
 
-    /// A folder's real id: as a destination an alias is not understood (A.5, row 10).
+    /// A folder's real id: as a destination an alias is not understood
+    /// (live-connect#move-destination-id-only).
     pub(super) async fn real_id(&self, cx: &Context, folder: &ItemId) -> Result<String> {
         if folder.as_str() != ROOT {
             return Ok(folder.as_str().to_owned());

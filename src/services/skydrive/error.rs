@@ -1,4 +1,4 @@
-//! What Live Connect's error answers mean (live-connect.md, A.4).
+//! What Live Connect's error answers mean (live-connect#errors).
 
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use crate::{
     transport::ApiResponse,
 };
 
-/// How long to leave a cloud alone that throttles and does not say for how long (A.4).
+/// How long to leave a cloud alone that throttles and does not say for how long
+/// (live-connect#error-throttled).
 const THROTTLED: Duration = Duration::from_secs(10);
-/// How long to leave a cloud alone that is busy (A.4).
+/// How long to leave a cloud alone that is busy (live-connect#error-server-busy).
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The failure that an answer tells of. `token` is what the request was signed with: the cloud may

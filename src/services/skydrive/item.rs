@@ -7,13 +7,13 @@ use super::{
 use crate::drive::{DownloadUrl, Item, ItemId, Kind};
 
 /// An id under which a folder is known here: the root's is its alias. Only the root's id has no
-/// second dot (A.1).
+/// second dot (live-connect#id-kind).
 pub(super) fn known_id(id: &str) -> ItemId {
     let is_root = id.strip_prefix("folder.").is_some_and(|cid| !cid.contains('.'));
     ItemId::from(if is_root { ROOT } else { id })
 }
 
-/// Ids tell files from folders (A.1).
+/// Ids tell files from folders (live-connect#id-kind).
 pub(super) fn is_file_id(id: &ItemId) -> bool {
     id.as_str().starts_with("file.")
 }

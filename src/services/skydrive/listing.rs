@@ -146,7 +146,8 @@ fn newest(objects: Vec<Object>, folder: &ItemId) -> Vec<Object> {
     kept
 }
 
-/// Smaller is newer: by time, then by the number at the id's end, which only grows (A.1).
+/// Smaller is newer: by time, then by the number at the id's end, which only grows
+/// (live-connect#id-numbers).
 fn age(object: &Object) -> impl Ord + use<> {
     let number = object.id.rsplit_once('!').and_then(|(_, number)| number.parse::<u64>().ok());
     Reverse((object.updated_time, number))

@@ -17,12 +17,12 @@
 //!
 //! What this cloud does and does not do, where it is not as one would expect:
 //!
-//! * A file is written in one request, from 16 MiB on in fragments (BITS, live-connect.md, A.7), up
+//! * A file is written in one request, from 16 MiB on in fragments (BITS, live-connect#bits), up
 //!   to 10 GB. The answer does not tell its size; the service looks once more to be sure of it.
 //! * A large file that is not to replace another one goes under a temporary name first, since BITS
 //!   replaces whatever has the name.
 //! * Modification times are the cloud's; there are no etags and no hashes.
-//! * Names are compared without case, and some are refused: see live-connect.md, A.6.
+//! * Names are compared without case, and some are refused: see live-connect#file-names.
 //! * [Renaming](SkyDrive#renaming-and-copying) onto an existing file is several requests.
 //!
 //! [`Client`] is the protocol itself, one method per request, for those who want no paths;

@@ -1,4 +1,4 @@
-//! What Live Connect answers (live-connect.md, A.5 and A.8).
+//! What Live Connect answers (live-connect#storage-endpoints, live-connect#object-schemas).
 //!
 //! Fields that are not used here are left out, fields that a cloud leaves out are `None`.
 
@@ -224,7 +224,8 @@ pub(super) struct Listed<T> {
     pub(super) data: Vec<T>,
 }
 
-/// The answer that has a link in it; some clients found it as `source` (A.5, row 17).
+/// The answer that has a link in it; some clients found it as `source`
+/// (live-connect#op-sharing-links).
 #[derive(Deserialize)]
 pub(super) struct Linked {
     #[serde(alias = "source", alias = "embed_html")]
@@ -306,7 +307,7 @@ pub struct Paging {
 
 impl Paging {
     /// `limit` and `offset` of the part after, where there is one. The address itself is not used:
-    /// it may be relative to anything (A.3).
+    /// it may be relative to anything (live-connect#paging).
     ///
     /// # Errors
     /// `Unexpected` if there is a part after, and no telling where.
@@ -402,8 +403,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, 
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
 }
 
-/// `2011-08-17T22:01:13+0000` (A.1). What is no time is as good as none: an object is not lost
-/// for it.
+/// `2011-08-17T22:01:13+0000` (live-connect#timestamps). What is no time is as good as none: an
+/// object is not lost for it.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.and_then(|text| {

@@ -1,8 +1,8 @@
 //! Renaming and moving, made of requests that each do less.
 //!
-//! `MOVE` takes no name and `PUT` no folder, and neither ever replaces (live-connect.md, A.5, rows
-//! 8, 10 and 11). With *S* the item, *O* the file that has the new name and is to be replaced, the
-//! requests are, in this order:
+//! `MOVE` takes no name and `PUT` no folder, and neither ever replaces
+//! (live-connect#move-copy-no-overwrite). With *S* the item, *O* the file that has the new name and
+//! is to be replaced, the requests are, in this order:
 //!
 //! | S changes | free name | replacing O |
 //! |---|---|---|

@@ -1,5 +1,5 @@
-//! Names as SkyDrive takes them (live-connect.md, A.6; inferred there from the rules of OneDrive's
-//! personal accounts).
+//! Names as SkyDrive takes them (live-connect#file-names; inferred there from the rules of
+//! OneDrive's personal accounts).
 
 use crate::services::names;
 pub(super) use crate::services::names::fold;
@@ -26,7 +26,7 @@ fn is_device(name: &str) -> bool {
 }
 
 /// Returns a name that no other item has, with an extension if `name` has one: the cloud refuses to
-/// rename a file that has an extension to a name without one (A.5, row 8).
+/// rename a file that has an extension to a name without one (live-connect#rename-needs-extension).
 pub(super) fn temporary(name: &str) -> String {
     let random = super::api::random();
     match name.rsplit_once('.') {

@@ -1,4 +1,4 @@
-//! What requests can be told (live-connect.md, A.3).
+//! What requests can be told (live-connect#query-parameters).
 
 use serde::Serialize;
 
@@ -104,7 +104,7 @@ pub struct Properties<'a> {
     pub genre: Option<&'a str>,
 }
 
-/// What a link lets its holder do (A.5, rows 17 and 18).
+/// What a link lets its holder do (live-connect#op-sharing-links, live-connect#op-embed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkType {
     /// Look at it.
@@ -126,7 +126,7 @@ impl LinkType {
     }
 }
 
-/// The size of a picture (A.3): pixels of its longer side, at most.
+/// The size of a picture (live-connect#param-type): pixels of its longer side, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PictureSize {
     /// 96.
@@ -160,7 +160,7 @@ impl PictureSize {
     }
 }
 
-/// What others share with the account (A.5, row 21).
+/// What others share with the account (live-connect#op-shared-with-me).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shared {
     /// Everything.

@@ -1,4 +1,4 @@
-//! Signing in (live-connect.md, A.2): a URL to visit, the URL that the browser ends at, tokens.
+//! Signing in (live-connect#oauth): a URL to visit, the URL that the browser ends at, tokens.
 
 use url::Url;
 

@@ -28,7 +28,8 @@ use crate::{
     interrupt::Interrupt,
 };
 
-/// What acd_cli calls a file that it has not fetched to its end (amazon-drive.md, C.2).
+/// What acd_cli calls a file that it has not fetched to its end
+/// (amazon-drive#acdcli-partial-suffix, amazon-drive#acdcli-resume).
 const ACD_CLI_PARTIAL: &str = ".__incomplete";
 
 /// How many of such a file's last bytes acd_cli does not trust, and one more.

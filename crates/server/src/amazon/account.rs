@@ -1,4 +1,5 @@
-//! The account: where its requests go, what it may hold and holds (C.1, C.3).
+//! The account: where its requests go, what it may hold and holds (amazon-drive#endpoint-discovery,
+//! amazon-drive#requests-account).
 
 use axum::{http::StatusCode, response::Response};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! The changes stream: a JSON object per line, each with a checkpoint to go on from (C.4).
+//! The changes stream: a JSON object per line, each with a checkpoint to go on from
+//! (amazon-drive#changes-stream).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Bytes in and out (C.3): multipart forms as real clients send them, ranges.
+//! Bytes in and out (amazon-drive#requests-content, amazon-drive#upload-multipart): multipart forms
+//! as real clients send them, ranges.
 
 use std::io;
 
@@ -26,7 +27,7 @@ use crate::{
     upload::forget,
 };
 
-/// The largest file, in bytes: about 50 GiB (C.5).
+/// The largest file, in bytes: about 50 GiB (amazon-drive#max-file-size).
 const FILE_MAX: u64 = 50 << 30;
 
 /// The longest metadata part, in bytes.
@@ -126,7 +127,7 @@ pub(super) async fn download(request: &AmazonRequest, id: &str, parts: &Parts) -
 }
 
 /// Without `suppress=deduplication` bytes that the drive has are refused, but no bytes at all
-/// (C.3). Looking for them is a look at every file.
+/// (amazon-drive#deduplication). Looking for them is a look at every file.
 async fn deduplicated(
     request: &AmazonRequest,
     stored: &Stored,
@@ -171,7 +172,8 @@ async fn acceptable(request: &AmazonRequest, parts: &Parts) -> Result<()> {
 }
 
 /// The form's parts, in either order, the bytes taken in as they come. What follows the closing
-/// boundary is nobody's business: a client sends its own content type there (C.3).
+/// boundary is nobody's business: a client sends its own content type there
+/// (amazon-drive#upload-epilogue).
 async fn form(request: &AmazonRequest, parts: &Parts, body: Body) -> Result<Form> {
     let content_type = parts.headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -249,7 +251,7 @@ async fn forgotten(request: &AmazonRequest, stored: Stored, error: AmazonError) 
     error
 }
 
-/// Whether a request without a body should have told so (C.5: 411).
+/// Whether a request without a body should have told so (amazon-drive#error-length-required: 411).
 pub(super) fn tells_length(parts: &Parts) -> bool {
     parts.version >= axum::http::Version::HTTP_2
         || parts.headers.contains_key(header::CONTENT_LENGTH)

@@ -1,4 +1,4 @@
-//! Refusals in Amazon's words (C.5).
+//! Refusals in Amazon's words (amazon-drive#errors).
 
 use axum::{
     body::Body,
@@ -23,7 +23,8 @@ pub(super) type Result<T, E = AmazonError> = std::result::Result<T, E>;
 /// The code of a 409 for bytes that the drive has already. Inferred: no source says it.
 const DUPLICATE: &str = "MD5_DUPLICATE";
 
-/// The body of the 404 for a path that is no operation: the one that is not JSON (C.3).
+/// The body of the 404 for a path that is no operation: the one that is not JSON
+/// (amazon-drive#unknown-operation).
 const UNKNOWN_OPERATION: &str = "<UnknownOperationException/>";
 
 impl AmazonError {

@@ -1,4 +1,5 @@
-//! Which nodes: the grammar of `filters`, as clients have been seen to use it (C.3).
+//! Which nodes: the grammar of `filters`, as clients have been seen to use it
+//! (amazon-drive#filter-grammar).
 //!
 //! `field:value`, joined by `AND` and `OR` (of either case, `AND` first), in parentheses; values are
 //! bare or quoted, with a backslash before what would mean something, end in `*` for whatever

@@ -1,4 +1,4 @@
-//! Which folders a node is in: moved, added, removed (C.3).
+//! Which folders a node is in: moved, added, removed (amazon-drive#requests-parents).
 
 use axum::{body::Body, response::Response};
 use serde::Deserialize;

@@ -1,4 +1,5 @@
-//! What Amazon calls things (C.2): 22 characters, the URL-safe base64 of 128 bits, as UUIDs look.
+//! What Amazon calls things (amazon-drive#node-ids): 22 characters, the URL-safe base64 of 128
+//! bits, as UUIDs look.
 //!
 //! A bijection of an account's items: the first half is the item's number, scrambled with the
 //! account's id, the second half a check of the first, so that an id of another account, or one
@@ -48,7 +49,8 @@ impl Ids {
     }
 }
 
-/// What changes with every change of a node (C.2): 11 characters of the base64 of 64 bits.
+/// What changes with every change of a node (amazon-drive#node-etag): 11 characters of the base64
+/// of 64 bits.
 pub(super) fn etag(node: &Node) -> String {
     let mark = scramble(node.no.0.cast_unsigned().rotate_left(32) ^ node.version.cast_unsigned());
     URL_SAFE_NO_PAD.encode(mark.to_be_bytes())

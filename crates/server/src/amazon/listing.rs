@@ -1,4 +1,5 @@
-//! Lists of nodes: filtered, sorted, page by page (C.3).
+//! Lists of nodes: filtered, sorted, page by page (amazon-drive#list-pages, amazon-drive#filters,
+//! amazon-drive#sort).
 //!
 //! A page token names the last node of the page and the number of all nodes of the listing. It is
 //! valid for ten minutes and for the same query only. The next page starts behind that node, even if

@@ -1,4 +1,4 @@
-//! The node object (C.2).
+//! The node object (amazon-drive#node-object).
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -36,7 +36,7 @@ pub(super) fn kind(node: &Node) -> &'static str {
     if node.kind == NodeKind::Folder { "FOLDER" } else { "FILE" }
 }
 
-/// What is below a trashed folder keeps its status (C.3).
+/// What is below a trashed folder keeps its status (amazon-drive#trash-descendants).
 pub(super) fn status(node: &Node) -> &'static str {
     match node.state {
         State::Live | State::Hidden => "AVAILABLE",

@@ -1,4 +1,5 @@
-//! Nodes: got, made, changed, trashed, restored (C.3).
+//! Nodes: got, made, changed, trashed, restored (amazon-drive#requests-nodes,
+//! amazon-drive#requests-trash).
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use crate::tree::{
     TreeError,
 };
 
-/// The longest name, in characters (C.2).
+/// The longest name, in characters (amazon-drive#node-names).
 const NAME_MAX: usize = 256;
 
 /// How often a change that depends on what a node is like is tried again because another request

@@ -1,4 +1,4 @@
-//! What applications keep with a node under names of their own (C.3).
+//! What applications keep with a node under names of their own (amazon-drive#requests-properties).
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ fn is_own(request: &AmazonRequest, owner: &str) -> bool {
     owner == PROFILE || owner == creator(&request.account)
 }
 
-/// Most keys of an owner, and the longest value in characters (C.3).
+/// Most keys of an owner, and the longest value in characters (amazon-drive#property-limits).
 const KEYS_MAX: usize = 10;
 const VALUE_MAX: usize = 500;
 

@@ -1,4 +1,4 @@
-//! What a request is about (C.3): method and path to an action.
+//! What a request is about (amazon-drive#requests): method and path to an action.
 
 use axum::http::{Method, request::Parts};
 use percent_encoding::percent_decode_str;

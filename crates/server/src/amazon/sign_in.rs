@@ -1,4 +1,4 @@
-//! Login with Amazon (C.1): codes and refresh tokens for access tokens.
+//! Login with Amazon (amazon-drive#oauth): codes and refresh tokens for access tokens.
 //!
 //! `/ap/oa` asks no user and redirects at once, with a code, to an address on this machine;
 //! `/auth/o2/token` exchanges it. Any client id and secret will do. A refresh answers the refresh

@@ -1,4 +1,4 @@
-//! In which order: `["name ASC"]`, `['createdDate DESC']`, of either quotes (C.3).
+//! In which order: `["name ASC"]`, `['createdDate DESC']`, of either quotes (amazon-drive#sort).
 
 use std::cmp::Ordering;
 

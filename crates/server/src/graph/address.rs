@@ -1,4 +1,4 @@
-//! Graph's addressing grammar: which thing a URL's path names (`onedrive-graph.md`, A3).
+//! Graph's addressing grammar: which thing a URL's path names (onedrive-graph#addressing-grammar).
 //!
 //! ```text
 //! drive  = /me/drive | /drive | /drives/me | /drives/ID | /users/ID/drive | /groups/ID/drive

@@ -1,4 +1,4 @@
-//! `POST /$batch`: up to twenty requests in one (`onedrive-graph.md`, A18).
+//! `POST /$batch`: up to twenty requests in one (onedrive-graph#batch-limits).
 //!
 //! The whole batch is validated before the first of its requests is served: a batch that is refused
 //! has no effect. Each request is then served on its own: it is counted, logged, charged to the

@@ -1,5 +1,5 @@
 //! What clients send as JSON. Properties that are not known are ignored, as the cloud does;
-//! annotations have two spellings (`onedrive-graph.md`, A1).
+//! annotations have two spellings (onedrive-graph#annotation-spellings).
 
 use http::StatusCode;
 use jiff::Timestamp;

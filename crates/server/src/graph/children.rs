@@ -1,4 +1,5 @@
-//! A folder's children: listed, and folders made (`onedrive-graph.md`, A6, A11).
+//! A folder's children: listed, and folders made (onedrive-graph#list-children,
+//! onedrive-graph#create-folder).
 
 use std::collections::HashMap;
 
@@ -27,10 +28,10 @@ use crate::tree::{
     Precondition, TreeError,
 };
 
-/// Items of a page when the client does not say (A6).
+/// Items of a page when the client does not say (onedrive-graph#page-size).
 const DEFAULT_PAGE: u64 = 200;
 
-/// Items of a page at most; more is cut down to this (A6).
+/// Items of a page at most; more is cut down to this (onedrive-graph#page-size).
 pub(super) const LARGEST_PAGE: u64 = 1000;
 
 /// Where a listing's next page starts.
@@ -133,7 +134,7 @@ async fn filtered(
     }
 }
 
-/// Children of what is no folder are none (A6, inferred).
+/// Children of what is no folder are none (onedrive-graph#children-of-a-file, inferred).
 async fn children_of(scope: &DriveContext<'_>, node: &Node, which: Listing) -> Result<Vec<Node>> {
     match node.kind {
         NodeKind::Folder => Ok(scope.tree().children(scope.drive(), node.no, which).await?),
@@ -159,7 +160,7 @@ pub(super) fn collection(scope: &DriveContext<'_>, value: Vec<Value>) -> Value {
 }
 
 /// `$expand=children`: adds the first page of them to an item, and the link to the next one
-/// (`onedrive-graph.md`, A24).
+/// (onedrive-graph#expand-children-paging).
 pub(super) async fn expand(
     scope: &DriveContext<'_>,
     located: &ItemWithPath,
@@ -191,7 +192,7 @@ pub(super) async fn expand(
 }
 
 /// `$orderby=name|size|lastModifiedDateTime [asc|desc]`; SharePoint knows `name` and `url` only
-/// (A6).
+/// (onedrive-graph#orderby-filter).
 fn order(scope: &DriveContext<'_>, text: Option<&str>) -> Result<(Order, bool)> {
     let Some(text) = text else { return Ok((Order::FoldersThenName, false)) };
     let refuse = || Error::invalid(format!("$orderby: {text:?} is not supported."));
@@ -288,7 +289,8 @@ pub(super) async fn create(
     let kind = match (&body.folder, &body.package, &body.file) {
         (Some(_), ..) => NodeKind::Folder,
         (None, Some(_), _) => return Err(Error::not_supported("A package cannot be made here.")),
-        // Business makes an empty file, consumers' drives do not (A24).
+        // Business makes an empty file, consumers' drives do not
+        // (onedrive-graph#create-empty-file).
         (None, None, Some(_)) if !scope.kind.is_personal() && body.source_url.is_none() => {
             NodeKind::File
         }
@@ -300,7 +302,8 @@ pub(super) async fn create(
     let on_conflict = body.on_conflict(&scope.request.query)?.unwrap_or(OnConflict::Fail);
     let NewItemLocation { folder, missing, above, name, .. } =
         spot_in(scope, address, name, kind == NodeKind::Folder).await?;
-    // Times given here are ignored: clients set them afterwards (A11).
+    // Times given here are ignored: clients set them afterwards
+    // (onedrive-graph#create-folder-times).
     let new =
         NewItem { folders: missing, description: body.description.clone(), ..NewItem::default() };
     let (tree, drive) = (scope.tree(), scope.drive());
@@ -333,7 +336,7 @@ pub(super) fn occupied(error: TreeError) -> Error {
 }
 
 /// The spot of a new item's name in the folder at an address. If that is addressed by a path and
-/// missing, it is made too (A3).
+/// missing, it is made too (onedrive-graph#auto-create-ancestors).
 async fn spot_in(
     scope: &DriveContext<'_>,
     address: &ItemAddress,

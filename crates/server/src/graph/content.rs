@@ -1,4 +1,4 @@
-//! A file's bytes in one request (`onedrive-graph.md`, A8, A9).
+//! A file's bytes in one request (onedrive-graph#download, onedrive-graph#simple-upload).
 
 use std::io;
 
@@ -23,7 +23,7 @@ use crate::{
     tree::{Bytestream, ChildName, NewItem, OnConflict, TreeError},
 };
 
-/// Bytes that one PUT may carry (A9).
+/// Bytes that one PUT may carry (onedrive-graph#simple-upload-limit).
 pub(super) const LARGEST_PUT: u64 = 250 * 1024 * 1024;
 
 /// `GET item/content`: where the bytes are.
@@ -48,7 +48,7 @@ pub(super) async fn get(scope: &DriveContext<'_>, address: &ItemAddress) -> Resu
 }
 
 /// Whether a client asks for a file although malware was detected in it: `AVOverride=1` formerly,
-/// `Prefer: forceInfectedDownload` now (`onedrive-graph.md`, A4).
+/// `Prefer: forceInfectedDownload` now (onedrive-graph#malware).
 fn takes_malware(request: &GraphRequest) -> Result<bool> {
     let preferred = request.header("prefer").is_some_and(|value| {
         value.split(',').any(|one| one.trim().eq_ignore_ascii_case("forceInfectedDownload"))
@@ -68,7 +68,8 @@ pub(super) async fn put(
     payload: Payload,
 ) -> Result<Response> {
     // Consumers' storage takes a body that does not say how long it is, SharePoint's does not
-    // (A9, MicrosoftDocs/TeamBlogFeedback#27); the client onedrive-api of npm sends all so.
+    // (onedrive-graph#content-length-required, MicrosoftDocs/TeamBlogFeedback#27); the client
+    // onedrive-api of npm sends all so.
     let says_length = scope.request.headers.contains_key(header::CONTENT_LENGTH);
     let most = match scope.kind.is_personal() && !says_length {
         true => LARGEST_PUT,

@@ -208,7 +208,7 @@ fn declared(list: &[&str], name: &str, value: &Value) -> bool {
 }
 
 /// An annotation in the spelling of the table: the drives' own hosts have another one
-/// (`onedrive-graph.md`, A1).
+/// (onedrive-graph#annotation-spellings).
 fn canonical(name: &str) -> &str {
     match name {
         "@name.conflictBehavior" => "@microsoft.graph.conflictBehavior",

@@ -1,4 +1,5 @@
-//! Copies, and the monitors by which clients follow them (`onedrive-graph.md`, A13).
+//! Copies, and the monitors by which clients follow them (onedrive-graph#copy,
+//! onedrive-graph#copy-monitor).
 //!
 //! A copy shares the bytes, so it is done when its request is answered; the answer is a monitor
 //! all the same. The monitor's URL carries the outcome, signed: there is nothing to remember.
@@ -69,7 +70,7 @@ pub(super) async fn start(
     if located.node.parents.is_empty() && !children_only {
         return Err(Error::invalid("Cannot copy the root folder."));
     }
-    // Consumers' copies know no conflictBehavior (A13).
+    // Consumers' copies know no conflictBehavior (onedrive-graph#copy-conflict).
     let asked = body.on_conflict(&scope.request.query)?.filter(|_| !scope.kind.is_personal());
     let on_conflict = asked.unwrap_or(OnConflict::Fail);
     let outcome = if children_only {

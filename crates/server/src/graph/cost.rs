@@ -1,4 +1,5 @@
-//! Costs of requests in resource units, as the cloud publishes them (`onedrive-graph.md`, A22).
+//! Costs of requests in resource units, as the cloud publishes them
+//! (onedrive-graph#resource-units).
 
 use http::request::Parts;
 

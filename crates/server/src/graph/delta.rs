@@ -1,12 +1,13 @@
-//! The change feed (`onedrive-graph.md`, A7).
+//! The change feed (onedrive-graph#delta).
 //!
 //! Without a token everything is told, page by page, and then where to go on: at the number that
 //! the drive's feed had when the enumeration began, so that what changed meanwhile comes again.
 //! With that token, what changed since, each item in its latest state, with the folders above it
 //! before it.
 //!
-//! The feed of a folder reports an item that moved out of its tree as deleted (inferred, A24). Of a
-//! folder that moved in or out it reports everything below too, on pages of their own.
+//! The feed of a folder reports an item that moved out of its tree as deleted (inferred,
+//! onedrive-graph#delta-item-left-folder). Of a folder that moved in or out it reports everything
+//! below too, on pages of their own.
 //!
 //! Tokens are signed and dated: a foreign or expired one is 410.
 
@@ -39,7 +40,8 @@ use crate::{
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 const _: () = assert!(TOKEN_LIFE.as_secs() < MOVES_KEPT.as_secs(), "a token outlives moves");
 
-/// Items of a page that tells of removed ones: a limitation of the cloud (A7).
+/// Items of a page that tells of removed ones: a limitation of the cloud
+/// (onedrive-graph#delta-deletion-page-size).
 const PAGE_WITH_REMOVED: usize = 7;
 
 /// Where a reader of the feed is.
@@ -310,9 +312,10 @@ enum Told {
 }
 
 impl Told {
-    /// A7 says that no feed tells paths, and so it is with `root/delta`. Logs of a client that asks
-    /// for `items/ID/delta` show them all the same (abraunegg/onedrive, pull request 337), and that
-    /// client takes what has none for gone: inferred that it depends on how the feed is asked for.
+    /// onedrive-graph#delta-items says that no feed tells paths, and so it is with `root/delta`.
+    /// Logs of a client that asks for `items/ID/delta` show them all the same (abraunegg/onedrive,
+    /// pull request 337), and that client takes what has none for gone: inferred that it depends on
+    /// how the feed is asked for.
     fn when(address: &ItemAddress) -> Self {
         match address.anchor {
             Anchor::Id(_) => Self::Paths,

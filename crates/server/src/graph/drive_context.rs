@@ -29,7 +29,7 @@ pub(super) struct DriveContext<'a> {
     pub(super) kind: AccountKind,
     pub(super) ids: Ids,
     /// Whether the drive was addressed as one's own and not by its id: paths in answers begin
-    /// with what it was addressed by (`onedrive-graph.md`, A4).
+    /// with what it was addressed by (onedrive-graph#parent-reference-path).
     own: bool,
     /// The item that a sharing token led to.
     shared: Option<ItemKey>,
@@ -194,7 +194,7 @@ impl<'a> DriveContext<'a> {
     }
 
     /// Where an address wants an item to be. Folders on the way may be missing: the cloud makes them
-    /// (A3).
+    /// (onedrive-graph#auto-create-ancestors).
     pub(super) async fn spot(&self, address: &ItemAddress) -> Result<NewItemLocation> {
         let Some((name, folders)) = address.path.split_last() else {
             return self.spot_of_item(address).await;
@@ -222,7 +222,8 @@ impl<'a> DriveContext<'a> {
         Ok(NewItemLocation { folder, missing, above, name, occupant: Some(node) })
     }
 
-    /// What `If-Match` allows to be changed. It has no effect where nothing is there yet (A9).
+    /// What `If-Match` allows to be changed. It has no effect where nothing is there yet
+    /// (onedrive-graph#simple-upload-headers).
     pub(super) fn if_match(&self, node: Option<&Node>) -> Result<Precondition> {
         match (self.request.header(header::IF_MATCH), node) {
             (Some(tags), Some(node)) => self.ids.matches(node, tags).ok_or_else(Error::changed),

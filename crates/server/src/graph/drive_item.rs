@@ -1,4 +1,5 @@
-//! A driveItem as JSON, as the account's kind has it (`onedrive-graph.md`, A4, A7, A19).
+//! A driveItem as JSON, as the account's kind has it (onedrive-graph#drive-item,
+//! onedrive-graph#delta-deleted-items, onedrive-graph#hash-availability).
 
 use std::fmt::Write as _;
 
@@ -29,7 +30,8 @@ pub(super) enum View<'a> {
     /// By itself or in a listing; the names from the root down to the folder it is in.
     In(&'a [String]),
     /// As the root of one's own drive, asked for as such: only there its place is told. Some
-    /// clients need that, others fail where it is told elsewhere (A4).
+    /// clients need that, others fail where it is told elsewhere
+    /// (onedrive-graph#root-parent-reference).
     OwnRoot,
     /// In a search, where no path is told.
     Found,
@@ -102,7 +104,7 @@ impl DriveContext<'_> {
     }
 
     /// An item that is no more, as the feed tells it: which properties are left out depends on the
-    /// kind (A7).
+    /// kind (onedrive-graph#delta-deleted-items).
     pub(super) fn describe_deleted(&self, node: &Node) -> Value {
         let mut item = json!({
             "id": self.ids.item(node.no),
@@ -157,7 +159,8 @@ impl DriveContext<'_> {
         for (name, value) in planted.iter().filter(|(name, _)| !HIDDEN.contains(&name.as_str())) {
             item[name] = value.clone();
         }
-        // A shortcut is neither file nor folder: what it stands for is (A4).
+        // A shortcut is neither file nor folder: what it stands for is
+        // (onedrive-graph#remote-item).
         if planted.contains_key("remoteItem") {
             for absent in ["file", "folder", self.download_url()] {
                 remove(item, absent);
@@ -186,7 +189,7 @@ impl DriveContext<'_> {
         folder
     }
 
-    /// The hashes that the kind tells (A19).
+    /// The hashes that the kind tells (onedrive-graph#hash-availability).
     fn hashes(&self, content: &Content) -> Value {
         let mut hashes = Map::new();
         hashes.insert("quickXorHash".into(), STANDARD.encode(content.hashes.quick_xor).into());
@@ -221,7 +224,7 @@ impl DriveContext<'_> {
         reference
     }
 
-    /// A folder's path as answers have it: percent-encoded (A4).
+    /// A folder's path as answers have it: percent-encoded (onedrive-graph#parent-reference-path).
     fn path_of(&self, names: &[String]) -> String {
         let mut path = self.root_path();
         for name in names {

@@ -1,4 +1,4 @@
-//! Users, drives and sites (`onedrive-graph.md`, A2).
+//! Users, drives and sites (onedrive-graph#drive-requests).
 
 use axum::response::Response;
 use http::StatusCode;

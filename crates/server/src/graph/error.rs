@@ -7,7 +7,7 @@ use crate::tree::TreeError;
 /// A result of this protocol.
 pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A refusal: status, Graph's code and words (`onedrive-graph.md`, A21).
+/// A refusal: status, Graph's code and words (onedrive-graph#error-body).
 #[derive(Debug)]
 pub(super) struct Error {
     pub(super) status: StatusCode,

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The reference knows filters for some kinds of account and some properties only
-//! (`onedrive-graph.md`, A6); clients rely on `name eq '…'`, `folder ne null` and `file ne null`.
-//! Here every kind filters by every property (inferred), and never leaves a filter out: what is not
-//! understood is refused. Texts compare as names do, whatever their case.
+//! (onedrive-graph#orderby-filter); clients rely on `name eq '…'`, `folder ne null` and
+//! `file ne null`. Here every kind filters by every property (inferred), and never leaves a
+//! filter out: what is not understood is refused. Texts compare as names do, whatever their case.
 
 use std::cmp::Ordering;
 

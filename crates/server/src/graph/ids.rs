@@ -6,8 +6,8 @@
 //! | personal-legacy | `CID` | `CID!n`, the root `CID!101` | `a` + base64 of `CID!n.v` |
 //! | business, library | `b!` + base64url | `01` + 32 base32 digits | `"{GUID},n"` |
 //!
-//! A cTag is the same of the content's version, with `c:` in front inside (`onedrive-graph.md`,
-//! A2, A4).
+//! A cTag is the same of the content's version, with `c:` in front inside
+//! (onedrive-graph#drive-ids, onedrive-graph#item-id-formats).
 
 use base64::{
     Engine as _, engine::general_purpose::STANDARD_NO_PAD, engine::general_purpose::URL_SAFE_NO_PAD,
@@ -16,10 +16,11 @@ use base64::{
 use crate::account_kind::AccountKind;
 use crate::tree::{ItemKey, Node, NodeKind, Precondition, ROOT};
 
-/// What a migrated personal drive's root is called after the `!s` (A4).
+/// What a migrated personal drive's root is called after the `!s` (onedrive-graph#item-id-formats).
 const PERSONAL_ROOT: u128 = 0xea8c_c6be_ffdb_43d7_976f_bc7d_a445_c639;
 
-/// A pre-migration drive's root is its item 101 (A4); the tree's is 100.
+/// A pre-migration drive's root is its item 101 (onedrive-graph#item-id-formats); the tree's
+/// is 100.
 const LEGACY_SHIFT: i64 = 101 - ROOT.0;
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -47,7 +48,7 @@ impl Ids {
     }
 
     /// Whether a drive id names this drive. A consumer's may come in either case and without its
-    /// leading zeros (A2).
+    /// leading zeros (onedrive-graph#drive-id-inconsistencies).
     pub(super) fn is_drive(&self, id: &str) -> bool {
         if !self.kind.is_personal() {
             return id == self.drive();
@@ -111,7 +112,7 @@ impl Ids {
     }
 
     /// Changes with an item's bytes, and with a folder's descendants. SharePoint has none of
-    /// folders (A4).
+    /// folders (onedrive-graph#etag-ctag).
     pub(super) fn ctag(&self, node: &Node) -> Option<String> {
         if node.kind != NodeKind::File && !self.kind.is_personal() {
             return None;

@@ -1,4 +1,4 @@
-//! Permissions that were given to people by an invitation (`onedrive-graph.md`, A16). They are
+//! Permissions that were given to people by an invitation (onedrive-graph#invite). They are
 //! told, changed and taken back; nobody is sent a message, and no other account is let in by them.
 
 use axum::response::Response;

@@ -1,4 +1,5 @@
-//! One item: looked at, changed, removed, brought back (`onedrive-graph.md`, A5, A12, A14).
+//! One item: looked at, changed, removed, brought back (onedrive-graph#get-item,
+//! onedrive-graph#update-item, onedrive-graph#delete).
 
 use axum::response::Response;
 use http::{StatusCode, header};
@@ -123,7 +124,7 @@ pub(super) async fn changed(
 }
 
 /// `PATCH item`: name, place, times, description. A folder is made where there is none, if the
-/// body says that it is one (A3).
+/// body says that it is one (onedrive-graph#upsert-folder).
 pub(super) async fn update(
     scope: &DriveContext<'_>,
     address: &ItemAddress,
@@ -198,7 +199,7 @@ async fn make_folder_at(
 }
 
 /// `PUT item` with JSON: a folder at a path, or the file of an upload session whose name had been
-/// taken (A3, A10).
+/// taken (onedrive-graph#auto-create-ancestors, onedrive-graph#session-late-conflict).
 pub(super) async fn put(
     scope: &DriveContext<'_>,
     address: &ItemAddress,
@@ -243,7 +244,7 @@ pub(super) async fn delete_for_good(
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// `POST items/ID/restore`: out of the recycle bin. Consumers only (A14).
+/// `POST items/ID/restore`: out of the recycle bin. Consumers only (onedrive-graph#restore).
 pub(super) async fn restore(
     scope: &DriveContext<'_>,
     address: &ItemAddress,

@@ -1,5 +1,5 @@
-//! What photos, sound and films say of themselves, as facets of their item (`onedrive-graph.md`,
-//! A4).
+//! What photos, sound and films say of themselves, as facets of their item
+//! (onedrive-graph#default-properties).
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Permissions and sharing links (`onedrive-graph.md`, A16).
+//! Permissions and sharing links (onedrive-graph#permissions, onedrive-graph#create-link).
 //!
 //! A link's id says, signed, to which item it leads; the item remembers which links it has, so a
 //! link that was taken back leads nowhere. Links of Live Connect are permissions of their item too, so
@@ -78,7 +78,7 @@ impl LinkBody {
             )));
         }
         match self.scope.as_deref() {
-            // Empty means none given (A24).
+            // Empty means none given (onedrive-graph#create-link-scope).
             None | Some("" | ANONYMOUS) => Ok(()),
             Some("organization") if kind.is_personal() => {
                 let why = "A link's scope is organization on business accounts only.";

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use super::error::{Error, Result};
 
 /// The options of a request's query. OData's own are meant with and without `$`, and the `$` may
-/// arrive encoded (`onedrive-graph.md`, A1); names are case-sensitive.
+/// arrive encoded (onedrive-graph#query-options); names are case-sensitive.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Query {
     /// Each option as it came, with its decoded name and value.
@@ -91,7 +91,8 @@ impl Query {
         Some(unquote(value).unwrap_or_else(|| value.clone()))
     }
 
-    /// An annotation in either of its spellings: `@microsoft.graph.NAME`, `@name.NAME` (A1).
+    /// An annotation in either of its spellings: `@microsoft.graph.NAME`, `@name.NAME`
+    /// (onedrive-graph#annotation-spellings).
     pub(super) fn annotation(&self, name: &str) -> Option<&str> {
         let is = |given: &str| {
             ["@microsoft.graph.", "@name."]

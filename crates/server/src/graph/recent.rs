@@ -1,5 +1,5 @@
 //! Lists of items from anywhere in a drive: what was used of late, and what others share
-//! (`onedrive-graph.md`, A2).
+//! (onedrive-graph#shared-with-me).
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 

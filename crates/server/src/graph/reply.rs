@@ -11,7 +11,7 @@ use super::{
     ids::{guid_text, mix},
 };
 
-/// The media type of Graph's answers (`onedrive-graph.md`, A1).
+/// The media type of Graph's answers (onedrive-graph#response-headers).
 const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;\
                     IEEE754Compatible=false;charset=utf-8";
 

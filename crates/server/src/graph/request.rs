@@ -53,7 +53,8 @@ fn base(path: &str) -> Option<(&'static str, Dialect, &str)> {
     })
 }
 
-/// The method that is meant: a POST may carry another one in a header (`onedrive-graph.md`, A1).
+/// The method that is meant: a POST may carry another one in a header
+/// (onedrive-graph#verb-tunneling).
 fn method(parts: &Parts) -> Method {
     let tunnelled = || {
         let value = parts.headers.get("x-http-method-override")?;
@@ -138,7 +139,8 @@ impl GraphRequest {
         self.state.accounts.kind(account)
     }
 
-    /// 401, with the challenge by which clients tell an old token from a bad one (A21).
+    /// 401, with the challenge by which clients tell an old token from a bad one
+    /// (onedrive-graph#auth-challenge).
     fn unauthenticated(&self, refusal: Refusal) -> Error {
         let code = match self.dialect {
             Dialect::Graph => "InvalidAuthenticationToken",

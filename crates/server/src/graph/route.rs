@@ -92,7 +92,8 @@ impl Task {
     fn of_item(method: &Method, mut address: ItemAddress) -> Result<Self> {
         let mut calls = std::mem::take(&mut address.calls);
         if calls.is_empty() && *method == Method::POST && address.path == ["children"] {
-            // Meant is the folder's collection, as OpenDAL's `create_dir` shows (C5, inferred).
+            // Meant is the folder's collection, as OpenDAL's `create_dir` shows
+            // (onedrive-graph#post-root-children, inferred).
             address.path.clear();
             calls.push(Call { name: "children".into(), arguments: Vec::new() });
         }

@@ -1,4 +1,4 @@
-//! Search by name (`onedrive-graph.md`, A15).
+//! Search by name (onedrive-graph#search).
 
 use axum::response::Response;
 use http::StatusCode;

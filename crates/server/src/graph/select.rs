@@ -150,7 +150,8 @@ fn is_everything(properties: &[String]) -> bool {
     properties.is_empty() || properties.iter().any(|name| name == "*")
 }
 
-/// Whether a property was asked for; a ticket's annotation is, in several spellings (A5).
+/// Whether a property was asked for; a ticket's annotation is, in several spellings
+/// (onedrive-graph#select-download-url).
 fn is_wanted(wanted: &[String], property: &str) -> bool {
     let plain = |name: &str| {
         let name = name.strip_prefix('@').unwrap_or(name);

@@ -1,5 +1,5 @@
 //! Upload sessions: a large file in fragments, at a URL that needs no token
-//! (`onedrive-graph.md`, A10).
+//! (onedrive-graph#upload-session).
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) const SECRET_URL: SecretUrl = SecretUrl::Parameter("tempauth");
 /// Bytes of a fragment. The reference says "less than 60 MiB", clients send exactly 60.
 const LARGEST_FRAGMENT: u64 = 60 * 1024 * 1024;
 
-/// Bytes of a file (A20).
+/// Bytes of a file (onedrive-graph#file-size-limit).
 const LARGEST_FILE: u64 = 250 * 1000 * 1000 * 1000;
 
 /// The body of `createUploadSession`.

@@ -1,5 +1,5 @@
-//! Special folders: ordinary folders with a name that every client knows (`onedrive-graph.md`,
-//! A23).
+//! Special folders: ordinary folders with a name that every client knows
+//! (onedrive-graph#special-folders).
 
 use http::Method;
 
@@ -19,7 +19,8 @@ const FOLDERS: [(&str, &[&str]); 6] = [
     ("photos", &["Pictures"]),
 ];
 
-/// A special folder, made when it is first asked for; a HEAD makes none (A1).
+/// A special folder, made when it is first asked for; a HEAD makes none
+/// (onedrive-graph#head-requests).
 pub(super) async fn folder(scope: &DriveContext<'_>, name: &str) -> Result<ItemKey> {
     let (_, path) = FOLDERS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
         Error::invalid(format!("The special folder identifier '{name}' isn't valid."))

@@ -2,7 +2,7 @@
 //! contract for its options and body. A route can be made only here, so that none is without one.
 //!
 //! Sources: the pages of the v1.0 reference of Microsoft Graph, one a route, and
-//! `onedrive-graph.md`, A24.
+//! `docs/protocols/onedrive-graph.md`.
 
 use super::{
     contract::{BodyRule, Contract, Members, Unknown},
@@ -100,7 +100,7 @@ const UPDATE: Members = Members {
 };
 
 /// Members of a driveItem that is made. Times are ignored, as the cloud does
-/// (`onedrive-graph.md`, A11).
+/// (onedrive-graph#create-folder-times).
 const CREATE: Members = Members {
     implemented: &["name", "description", "folder", "file", "@microsoft.graph.conflictBehavior"],
     unimplemented: &[

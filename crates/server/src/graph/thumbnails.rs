@@ -1,5 +1,5 @@
-//! Thumbnails of photos and films (`onedrive-graph.md`, A15): made when they are looked at, at URLs
-//! that need no token. Other files have none.
+//! Thumbnails of photos and films (onedrive-graph#thumbnails): made when they are looked at, at
+//! URLs that need no token. Other files have none.
 
 use axum::response::Response;
 use http::StatusCode;

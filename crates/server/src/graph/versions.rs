@@ -1,4 +1,4 @@
-//! A file's versions, as far as they are kept: the current one (`onedrive-graph.md`, A17).
+//! A file's versions, as far as they are kept: the current one (onedrive-graph#versions).
 
 use axum::response::Response;
 use http::StatusCode;

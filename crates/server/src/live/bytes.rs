@@ -1,4 +1,5 @@
-//! Contents: uploaded by PUT and POST, downloaded by ticket (A.5, rows 12 and 14 to 16; A.6).
+//! Contents: uploaded by PUT and POST, downloaded by ticket (live-connect#endpoints-content,
+//! live-connect#uploads).
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use crate::{
     upload::forget,
 };
 
-/// The longer side of a photo that is kept as it comes, in pixels (A.6).
+/// The longer side of a photo that is kept as it comes, in pixels (live-connect#photo-max-size).
 const LARGEST_PHOTO: u32 = 2048;
 
 /// The longest answer that fits into a page's redirect, in bytes.
@@ -135,7 +136,7 @@ pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Re
 }
 
 /// `POST {folder}/files?state=…&redirect_uri=…`: the answer, good or bad, as a page that leads a
-/// browser back to whoever sent it (A.6).
+/// browser back to whoever sent it (live-connect#upload-html-mode).
 pub(super) async fn post_from_page(
     request: &LiveRequest,
     parts: &Parts,
@@ -185,7 +186,8 @@ fn on_conflict(request: &LiveRequest, parts: &Parts) -> Result<OnConflict> {
     }
 }
 
-/// Whether large photos are made smaller: unless the client says no (A.3).
+/// Whether large photos are made smaller: unless the client says no
+/// (live-connect#param-downsize-photo-uploads).
 fn downsize(request: &LiveRequest) -> Result<bool> {
     Ok(request.query.flag("downsize_photo_uploads")?.unwrap_or(true))
 }

@@ -1,5 +1,5 @@
-//! Lists that are no folder's (A.5, rows 5, 20 to 22): albums, recent documents, what others share,
-//! what a search finds.
+//! Lists that are no folder's (live-connect#op-list-albums, live-connect#endpoints-sharing):
+//! albums, recent documents, what others share, what a search finds.
 //!
 //! But for the albums, everything below a folder is looked at, a page at a time: no more is in
 //! memory than the answer needs.
@@ -21,8 +21,8 @@ use crate::tree::{ItemKey, Listing, Media, Node, NodeKind, Order, ROOT, fold};
 /// Items that are looked at with one question to the tree.
 const STRIDE: u64 = 1000;
 
-/// How many items an answer has where nobody says: of searches (A.3), and of recent documents
-/// (inferred).
+/// How many items an answer has where nobody says: of searches (live-connect#page-sizes), and of
+/// recent documents (inferred).
 const PAGE: u64 = 100;
 
 /// `GET {user}/albums`.

@@ -1,4 +1,5 @@
-//! Comments and tags (A.5, rows 23 to 25).
+//! Comments and tags (live-connect#op-list-comments, live-connect#op-comment,
+//! live-connect#op-tags).
 
 use axum::{
     body::Body,
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::tree::{Node, NodeKind};
 
-/// The longest comment, in characters (A.6).
+/// The longest comment, in characters (live-connect#comment-max-length).
 const LONGEST: usize = 10_000;
 
 #[derive(Serialize)]

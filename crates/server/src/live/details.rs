@@ -1,4 +1,5 @@
-//! The structures of photo, audio and video objects, as true as the files are (A.8).
+//! The structures of photo, audio and video objects, as true as the files are
+//! (live-connect#photo-object, live-connect#audio-object, live-connect#video-object).
 //!
 //! What a file does not tell is null, or 0 where the reference has a number, as in later documents
 //! of the cloud's. The place is left out of others' photos.

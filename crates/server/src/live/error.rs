@@ -1,4 +1,4 @@
-//! Refusals in Live Connect's words (A.4).
+//! Refusals in Live Connect's words (live-connect#errors).
 
 use axum::http::StatusCode;
 
@@ -16,7 +16,7 @@ pub(super) struct LiveError {
 
 pub(super) type Result<T, E = LiveError> = std::result::Result<T, E>;
 
-/// The largest body of a PUT or POST, in bytes: 100 MB (A.6).
+/// The largest body of a PUT or POST, in bytes: 100 MB (live-connect#upload-max-size).
 pub(super) const LARGEST_BODY: u64 = 100 << 20;
 
 /// A name that is taken. The reference names the code and no status; clients look only at whether

@@ -46,7 +46,7 @@ pub(super) struct LiveFacets {
     others: Map<String, Value>,
 }
 
-/// An order of a folder's contents (A.3).
+/// An order of a folder's contents (live-connect#param-sort-by).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum SortBy {

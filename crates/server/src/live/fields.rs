@@ -1,4 +1,5 @@
-//! The fields of a small body: JSON as documented, or a form, as the old client sends it (A.1).
+//! The fields of a small body: JSON as documented, or a form, as the old client sends it
+//! (live-connect#request-bodies).
 
 use axum::{
     body::Body,

@@ -1,4 +1,5 @@
-//! What Live Connect calls things (A.1): a bijection of kind, account and item number.
+//! What Live Connect calls things (live-connect#id-formats): a bijection of kind, account and item
+//! number.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Objects: got, made, changed, removed, moved, copied (A.5, rows 1, 2, 7 to 11, 19).
+//! Objects: got, made, changed, removed, moved, copied (live-connect#endpoints-objects,
+//! live-connect#endpoints-changes, live-connect#op-quota).
 
 use axum::{
     body::Body,
@@ -170,7 +171,8 @@ fn loses_extension(node: &Node, name: &str) -> bool {
     node.kind == NodeKind::File && has_extension(&node.name) && !has_extension(name)
 }
 
-/// What can be said of a song (A.8); other objects have none of it, and leave it.
+/// What can be said of a song (live-connect#audio-object); other objects have none of it, and leave
+/// it.
 fn song(fields: &Fields) -> Result<Map<String, Value>> {
     let mut said = Map::new();
     for name in ["title", "artist", "album", "album_artist", "genre"] {

@@ -1,4 +1,4 @@
-//! Which names SkyDrive takes (A.6; inferred from its consumer rules).
+//! Which names SkyDrive takes (live-connect#file-names; inferred from its consumer rules).
 
 /// Characters that no name has.
 const FORBIDDEN: &[char] = &['\\', '/', ':', '*', '?', '"', '<', '>', '|'];

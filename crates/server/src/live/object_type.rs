@@ -1,4 +1,4 @@
-//! What `type` says that an object is (A.8).
+//! What `type` says that an object is (live-connect#object-schemas).
 
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ impl ObjectType {
         }
     }
 
-    /// Whether `wl.photos` is enough to read it (A.2).
+    /// Whether `wl.photos` is enough to read it (live-connect#scopes-by-operation).
     pub(super) fn is_visual(self) -> bool {
         matches!(self, Self::Album | Self::Photo | Self::Video)
     }

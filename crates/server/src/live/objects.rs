@@ -1,4 +1,4 @@
-//! Items as the reference's objects (A.8).
+//! Items as the reference's objects (live-connect#object-schemas).
 
 use std::sync::Arc;
 
@@ -101,7 +101,7 @@ pub(super) struct Objects {
     pub account: Arc<Account>,
 }
 
-/// The cloud's host for bytes and pictures (A.6, 12): `….livefilestore.com`.
+/// The cloud's host for bytes and pictures (live-connect#op-download): `….livefilestore.com`.
 pub(super) const CONTENT_HOST: &str = "public.livefilestore.com";
 
 impl Objects {

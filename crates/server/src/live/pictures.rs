@@ -1,5 +1,5 @@
-//! Pictures of items (A.5, row 26): a redirect to a URL that needs no token, for a while, and where
-//! that leads: the picture in one of the reference's sizes.
+//! Pictures of items (live-connect#op-pictures): a redirect to a URL that needs no token, for a
+//! while, and where that leads: the picture in one of the reference's sizes.
 //!
 //! Photos are scaled when they are looked at; songs and films show the cover that is in their file,
 //! or a plain picture. Such a URL dies with the item, and with the bytes it was made for.
@@ -37,7 +37,7 @@ use crate::{
 /// How many items of an album are looked at for its cover.
 const COVER_AMONG: u64 = 200;
 
-/// A picture's size (A.3, A.8).
+/// A picture's size (live-connect#param-type, live-connect#photo-images).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Size {
@@ -268,7 +268,7 @@ async fn answer(state: &Arc<ServerState>, claims: PictureClaims, frame: Frame) -
     Ok(shown(picture, attachment))
 }
 
-/// A thumbnail of what has none is asked for in the wrong way (A.4).
+/// A thumbnail of what has none is asked for in the wrong way (live-connect#error-url-invalid).
 fn undecodable(error: std::io::Error) -> LiveError {
     LiveError::url(format!("The resource has no picture that can be shown: {error}."))
 }

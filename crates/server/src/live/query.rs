@@ -1,4 +1,4 @@
-//! A request's query parameters (A.3).
+//! A request's query parameters (live-connect#query-parameters).
 
 use std::borrow::Cow;
 

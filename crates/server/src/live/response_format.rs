@@ -1,5 +1,5 @@
-//! How an answer is written (A.3): pretty or compact, as JSON or as a script, errors with a status
-//! or without.
+//! How an answer is written (live-connect#query-parameters): pretty or compact, as JSON or as a
+//! script, errors with a status or without.
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::protocol::OverBudget;
 
-/// The response to a request beyond the budget (live-connect.md, A.4).
+/// The response to a request beyond the budget (live-connect#error-throttled).
 pub(super) const OVER_BUDGET: OverBudget =
     OverBudget { status: 420, retry_after: true, rate_limit_headers: false };
 

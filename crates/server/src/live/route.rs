@@ -1,4 +1,5 @@
-//! What a request is about: method and path to an action on a subject (A.5).
+//! What a request is about: method and path to an action on a subject
+//! (live-connect#storage-endpoints).
 
 use axum::http::{Method, header, request::Parts};
 
@@ -32,13 +33,13 @@ pub(super) enum Subject {
     User(Whose),
     /// A user's root folder, by its well-known name.
     Root(Whose),
-    /// A folder with a name in the API (row 28).
+    /// A folder with a name in the API (live-connect#op-friendly-folders).
     Friendly(Whose, &'static str),
     /// An item, by its id.
     Item(LiveId),
     Comment(CommentId),
     Tag(TagId),
-    /// What a sharing link leads to (row 27).
+    /// What a sharing link leads to (live-connect#op-item-preview).
     Preview,
 }
 
@@ -183,7 +184,7 @@ impl Action {
     }
 }
 
-/// Parameters of every request (A.3).
+/// Parameters of every request (live-connect#query-parameters).
 pub(super) const COMMON: &[Parameter] = &[
     Parameter::new("access_token", Values::Any),
     Parameter::new("callback", Values::Any),
@@ -240,7 +241,8 @@ const UPLOAD: &[Parameter] = &[
 
 impl Action {
     /// Parameters that the reference describes for this action, besides the common ones. `overwrite`
-    /// of a move or copy is not among them: clients send it, and the cloud ignored it (A.5).
+    /// of a move or copy is not among them: clients send it, and the cloud ignored it
+    /// (live-connect#move-copy-no-overwrite).
     pub(super) fn parameters(&self) -> &'static [Parameter] {
         match self {
             Self::List(_) => SORTED,

@@ -1,4 +1,4 @@
-//! What a token allows (A.2).
+//! What a token allows (live-connect#scopes-by-operation).
 
 use serde_json::{Map, Value};
 

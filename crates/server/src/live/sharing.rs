@@ -1,4 +1,5 @@
-//! Links that need no token (A.5, rows 17, 18 and 27).
+//! Links that need no token (live-connect#op-sharing-links, live-connect#op-embed,
+//! live-connect#op-item-preview).
 //!
 //! A link names, signed, the item that was shared, and has the key that the item keeps for it. It works
 //! as long as the item has that key and is not deleted: an item that comes back from the recycle bin

@@ -1,4 +1,4 @@
-//! Folders that have a name of their own in the API (A.5, row 28).
+//! Folders that have a name of their own in the API (live-connect#op-friendly-folders).
 
 use serde_json::Map;
 

@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn sizes_of_the_reference_come_out_as_there() {
-        // The sample of the photo object (live-connect.md, A.8): 1600 × 1200.
+        // The sample of the photo object (live-connect#photo-sample-size): 1600 × 1200.
         let of = |within| fit((1600, 1200), within);
         assert_eq!(
             (of(2048), of(800), of(176), of(96)),

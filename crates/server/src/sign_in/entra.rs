@@ -1,4 +1,4 @@
-//! Sign-in as at login.microsoftonline.com (`onedrive-graph.md`, A23): the development account always
+//! Sign-in as at login.microsoftonline.com (onedrive-graph#sign-in): the development account always
 //! agrees; a private server wants its access token.
 //!
 //! Every tenant is served, any client id will do, and any client secret or none, by form or by

@@ -1,4 +1,4 @@
-//! Sign-in, as at login.live.com (A.2).
+//! Sign-in, as at login.live.com (live-connect#oauth).
 //!
 //! `/oauth20_authorize.srf` redirects at once, with a code or a token, to a redirect address on
 //! this machine or to the desktop one; `/oauth20_token.srf` exchanges codes and refresh tokens.

@@ -65,7 +65,7 @@ pub struct Node {
     /// When the server made it.
     pub created: Timestamp,
     /// When the server last changed anything of it; a folder, or something directly in it: what
-    /// Live Connect calls `updated_time` (live-connect.md A.6).
+    /// Live Connect calls `updated_time` (live-connect#folder-updated-time).
     pub modified: Timestamp,
     /// When the user made it, as the client said.
     pub client_created: Timestamp,

@@ -1,4 +1,4 @@
-//! quickXorHash, OneDrive's hash of files (onedrive-graph.md A19).
+//! quickXorHash, OneDrive's hash of files (onedrive-graph#quick-xor-hash).
 //!
 //! Byte `i` is rotated left by `11 * i` bits in a ring of 160 bits and XORed in; the length is
 //! XORed into the last eight bytes. Bytes that are 160 apart are rotated by 11 whole bytes times

@@ -1,4 +1,4 @@
-//! The changes stream: one JSON object per line (amazon-drive.md, C.4).
+//! The changes stream: one JSON object per line (amazon-drive#changes-stream).
 
 use bytes::BytesMut;
 use futures::{

@@ -29,7 +29,7 @@ pub enum Deduplication {
     /// Files may be equal.
     #[default]
     Suppressed,
-    /// 409, after all bytes were sent. Never for an empty file (C.3).
+    /// 409, after all bytes were sent. Never for an empty file (amazon-drive#deduplication).
     Wanted,
 }
 
@@ -100,7 +100,8 @@ impl Client {
     }
 
     /// `GET nodes/{id}/content`. `known` is the file's size, where the caller knows it; needed only
-    /// if the answer does not tell. More than some 10 GiB at once were not given (C.5).
+    /// if the answer does not tell. More than some 10 GiB at once were not given
+    /// (amazon-drive#max-download-size).
     ///
     /// # Errors
     /// `Range` past the end.

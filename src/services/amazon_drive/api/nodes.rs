@@ -1,4 +1,5 @@
-//! Nodes: looked at, listed, made, changed, put into folders and into the trash (C.3).
+//! Nodes: looked at, listed, made, changed, put into folders and into the trash
+//! (amazon-drive#requests).
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
@@ -14,7 +15,7 @@ use crate::{
     transport::{ApiRequest, ApiResponse, segment},
 };
 
-/// Most nodes of a page (C.3).
+/// Most nodes of a page (amazon-drive#list-pages).
 pub const PAGE_MAX: usize = 200;
 
 /// Which nodes a listing is to have, and which part of them.
@@ -154,7 +155,8 @@ impl Client {
                 empty(ApiRequest::new(operation, method.clone(), url, "nodes/{id}/children/{id}"))
             })
             .await?;
-        // 200 in the documents, 202 for DELETE in another place of them (C.3).
+        // 200 in the documents, 202 for DELETE in another place of them
+        // (amazon-drive#op-remove-child).
         accepted(&reply)
     }
 
@@ -184,7 +186,8 @@ impl Client {
     }
 }
 
-/// A request without a body says so: the cloud answers 411 otherwise (C.5).
+/// A request without a body says so: the cloud answers 411 otherwise
+/// (amazon-drive#error-length-required).
 fn empty(call: ApiRequest) -> ApiRequest {
     call.header(header::CONTENT_LENGTH, "0")
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Client {
-    /// `GET` a download URL (A8). Without a token.
+    /// `GET` a download URL (onedrive-graph#download-url-no-authorization). Without a token.
     ///
     /// # Errors
     /// The host's, also for a download URL that has expired: `Denied` or `NotFound`; `Range`.
@@ -42,8 +42,9 @@ impl Client {
         Ok(download)
     }
 
-    /// `GET {item}/content` (A8), for items without a download URL: Graph redirects to one, which the
-    /// transport follows. A transport over `reqwest` drops the token where the host changes.
+    /// `GET {item}/content` (onedrive-graph#download-redirect), for items without a download URL:
+    /// Graph redirects to one, which the transport follows. A transport over `reqwest` drops the
+    /// token where the host changes.
     ///
     /// # Errors
     /// As [`download`](Self::download).
@@ -65,7 +66,7 @@ impl Client {
         bytes_of(answer, range, known, &token).await
     }
 
-    /// `PUT {item}/content` (A9): 250 MB at most.
+    /// `PUT {item}/content` (onedrive-graph#simple-upload-limit): 250 MB at most.
     ///
     /// # Errors
     /// `Exists` under [`ConflictBehavior::Fail`], `Condition`, `Quota`, `Conflict` when locked.

@@ -1,4 +1,4 @@
-//! Copies that the cloud makes (A13).
+//! Copies that the cloud makes (onedrive-graph#copy).
 
 use http::{HeaderName, Method, StatusCode, header};
 use opendal::raw::Operation;
@@ -26,8 +26,8 @@ pub enum Monitored {
 }
 
 impl Client {
-    /// `POST {item}/copy` (A13): the URL to ask how it is doing. `behavior` is not understood by
-    /// personal drives.
+    /// `POST {item}/copy` (onedrive-graph#copy-request): the URL to ask how it is doing. `behavior`
+    /// is not understood by personal drives.
     ///
     /// # Errors
     /// `NotFound` for the item or the folder.
@@ -55,7 +55,7 @@ impl Client {
         }
     }
 
-    /// `GET` a copy's monitor (A13). Without a token.
+    /// `GET` a copy's monitor (onedrive-graph#copy-monitor). Without a token.
     ///
     /// # Errors
     /// The host's; how the copy itself failed is [`Monitored::Failed`].

@@ -15,7 +15,8 @@ use crate::{
 };
 
 impl Client {
-    /// `GET {item}` (A5). With `if_none_match` an unchanged item is answered by `Condition`.
+    /// `GET {item}` (onedrive-graph#get-item). With `if_none_match` an unchanged item is answered
+    /// by `Condition`.
     ///
     /// # Errors
     /// `NotFound`, `Condition`.
@@ -34,7 +35,7 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
-    /// `POST {folder}/children` (A11). Folders on the way are made too.
+    /// `POST {folder}/children` (onedrive-graph#create-folder). Folders on the way are made too.
     ///
     /// # Errors
     /// `Exists` under [`ConflictBehavior::Fail`].
@@ -54,7 +55,7 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
-    /// `PATCH {item}` (A12): name, folder, times in one.
+    /// `PATCH {item}` (onedrive-graph#update-item): name, folder, times in one.
     ///
     /// # Errors
     /// `Exists`, `NotFound` for the item or the new folder.
@@ -74,7 +75,7 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
-    /// `DELETE {item}` (A14): to the recycle bin, with everything below.
+    /// `DELETE {item}` (onedrive-graph#delete): to the recycle bin, with everything below.
     ///
     /// # Errors
     /// `NotFound`, `Conflict` when locked.

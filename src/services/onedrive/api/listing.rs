@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Client {
-    /// `GET {folder}/children` (A6): the first page, `top` items at most.
+    /// `GET {folder}/children` (onedrive-graph#list-children): the first page, `top` items at most.
     ///
     /// # Errors
     /// `NotFound`.
@@ -28,7 +28,7 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
-    /// `GET {folder}/delta` (A7): the first page of everything below a folder.
+    /// `GET {folder}/delta` (onedrive-graph#delta): the first page of everything below a folder.
     ///
     /// # Errors
     /// `NotFound`.
@@ -42,8 +42,8 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
-    /// `GET {folder}/delta?token=latest` (A7): no items, and where to ask for what changes from now
-    /// on.
+    /// `GET {folder}/delta?token=latest` (onedrive-graph#delta-latest): no items, and where to ask
+    /// for what changes from now on.
     ///
     /// # Errors
     /// `NotFound`.

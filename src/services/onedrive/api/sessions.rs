@@ -1,4 +1,4 @@
-//! Upload sessions (A10).
+//! Upload sessions (onedrive-graph#upload-session).
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
@@ -25,8 +25,8 @@ pub enum Fragment {
 }
 
 impl Client {
-    /// `POST {item}/createUploadSession` (A10). With `defer_commit` the last fragment does not make
-    /// the file, but [`commit_upload`](Self::commit_upload) or
+    /// `POST {item}/createUploadSession` (onedrive-graph#session-create). With `defer_commit` the
+    /// last fragment does not make the file, but [`commit_upload`](Self::commit_upload) or
     /// [`commit_upload_as`](Self::commit_upload_as) does.
     ///
     /// # Errors
@@ -57,8 +57,8 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
-    /// `PUT` a fragment to its session (A10): the bytes from `offset` on, of `total`. Without a
-    /// token.
+    /// `PUT` a fragment to its session (onedrive-graph#session-fragments): the bytes from `offset`
+    /// on, of `total`. Without a token.
     ///
     /// # Errors
     /// `NotFound`: the session is lost. `Range`: not the bytes that are expected next.
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    /// `GET` a session (A10): what is missing. Without a token.
+    /// `GET` a session (onedrive-graph#session-status): what is missing. Without a token.
     ///
     /// # Errors
     /// `NotFound`: the session is lost, or its file is there.
@@ -96,7 +96,8 @@ impl Client {
         succeeded(transport::Client::new(cx).send(call).await?, session)?.json()
     }
 
-    /// `POST` a session all of whose bytes are there (A10). Without a token.
+    /// `POST` a session all of whose bytes are there (onedrive-graph#session-defer-commit). Without
+    /// a token.
     ///
     /// # Errors
     /// As [`put_fragment`](Self::put_fragment).
@@ -105,8 +106,9 @@ impl Client {
         succeeded(transport::Client::new(cx).send(call).await?, session)?.json()
     }
 
-    /// `PUT {item}` with a session all of whose bytes are there as its source (A10): makes the file
-    /// where personal accounts have no other way, and where the session's own name was taken.
+    /// `PUT {item}` with a session all of whose bytes are there as its source
+    /// (onedrive-graph#session-late-conflict): makes the file where personal accounts have no other
+    /// way, and where the session's own name was taken.
     ///
     /// # Errors
     /// `NotFound`: the session is lost. `Exists`.
@@ -128,7 +130,7 @@ impl Client {
         self.ok(cx, &call).await?.json()
     }
 
-    /// `DELETE` a session and its bytes (A10). Without a token.
+    /// `DELETE` a session and its bytes (onedrive-graph#session-cancel). Without a token.
     ///
     /// # Errors
     /// `NotFound` if it is gone already.

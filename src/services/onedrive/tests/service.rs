@@ -1,4 +1,5 @@
-//! The service as an operator's user sees it, and how many requests it takes (C2).
+//! The service as an operator's user sees it, and how many requests it takes
+//! (onedrive-graph#requests-per-operation).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Large files in fragments: BITS, on the storage host (live-connect.md, A.7).
+//! Large files in fragments: BITS, on the storage host (live-connect#bits).
 //!
 //! One method per packet; [`put_bits`](Client::put_bits) is a whole upload. The old client left
 //! names as they were in these URLs, so `#`, `?` and `%` broke them; here they are quoted.

@@ -1,5 +1,5 @@
-//! Lists that are no folder's files, and what is said of the account (rows 1
-//! to 6, 20 to 22 and 28).
+//! Lists that are no folder's files, and what is said of the account
+//! (live-connect#storage-endpoints).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The folder of photos from the phone, by its friendly name: takes an id's place, as
-/// [`ROOT`](super::ROOT) does (row 28).
+/// [`ROOT`](super::ROOT) does (live-connect#friendly-folder-names).
 pub const CAMERA_ROLL: &str = "me/skydrive/camera_roll";
 /// The folder of documents; see [`CAMERA_ROLL`].
 pub const MY_DOCUMENTS: &str = "me/skydrive/my_documents";
@@ -38,12 +38,12 @@ impl Client {
         Ok(granted.map(|(scope, _)| scope).collect())
     }
 
-    /// Row 5: the account's albums.
+    /// The account's albums (live-connect#op-list-albums).
     pub async fn albums(&self, cx: &Context, listing: &Listing) -> Result<Collection> {
         self.part(cx, "me/albums", "me/albums", listing).await
     }
 
-    /// Row 6: makes an album.
+    /// Makes an album (live-connect#op-create-album).
     pub async fn create_album(&self, cx: &Context, properties: &Properties<'_>) -> Result<Object> {
         self.ask(cx, || {
             self.call(Operation::CreateDir, Method::POST, "me/albums", "me/albums").json(properties)
@@ -51,7 +51,7 @@ impl Client {
         .await
     }
 
-    /// Row 4: the photos in a folder or album.
+    /// The photos in a folder or album (live-connect#op-list-photos).
     pub async fn photos(
         &self,
         cx: &Context,
@@ -61,7 +61,7 @@ impl Client {
         self.part(cx, &format!("{}/photos", path(folder)), "{folder}/photos", listing).await
     }
 
-    /// Row 4: the films in a folder or album.
+    /// The films in a folder or album (live-connect#op-list-photos).
     pub async fn videos(
         &self,
         cx: &Context,
@@ -71,19 +71,20 @@ impl Client {
         self.part(cx, &format!("{}/videos", path(folder)), "{folder}/videos", listing).await
     }
 
-    /// Row 3: the songs in a folder; they have no collection of their own, so it is a filter.
+    /// The songs in a folder; they have no collection of their own, so it is a filter
+    /// (live-connect#op-list-files, live-connect#param-filter).
     pub async fn audio(&self, cx: &Context, folder: &str, listing: &Listing) -> Result<Collection> {
         let listing = Listing { filter: vec![Filter::Audio], ..listing.clone() };
         self.files(cx, folder, &listing).await
     }
 
-    /// Row 20: the documents that were changed last.
+    /// The documents that were changed last (live-connect#op-recent-docs).
     pub async fn recent_docs(&self, cx: &Context, listing: &Listing) -> Result<Collection> {
         let template = "me/skydrive/recent_docs";
         self.part(cx, template, template, listing).await
     }
 
-    /// Row 21: what others share with the account.
+    /// What others share with the account (live-connect#op-shared-with-me).
     pub async fn shared(
         &self,
         cx: &Context,
@@ -93,7 +94,8 @@ impl Client {
         self.part(cx, which.path(), which.path(), listing).await
     }
 
-    /// Row 22: what has these words in or below a folder. Without a limit a part has 100 objects.
+    /// What has these words in or below a folder (live-connect#op-search). Without a limit a part
+    /// has 100 objects.
     pub async fn search(
         &self,
         cx: &Context,

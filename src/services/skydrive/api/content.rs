@@ -1,4 +1,4 @@
-//! A file's bytes, out and in, in one request (rows 12 to 16).
+//! A file's bytes, out and in, in one request (live-connect#endpoints-content).
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Client {
-    /// Row 12: a file's bytes, through the redirect that the cloud answers with.
+    /// A file's bytes, through the redirect that the cloud answers with (live-connect#op-download).
     pub async fn content(&self, cx: &Context, id: &str, range: &ByteRange) -> Result<Download> {
         let path = format!("{}/content", path(id));
         let call = |range: &ByteRange| {
@@ -34,7 +34,8 @@ impl Client {
         }
     }
 
-    /// Row 12 with `suppress_redirects`: the pre-authenticated address of a file's bytes.
+    /// The pre-authenticated address of a file's bytes, by `suppress_redirects`
+    /// (live-connect#op-download, live-connect#param-suppress-redirects).
     pub async fn content_location(&self, cx: &Context, id: &str) -> Result<Secret> {
         let path = format!("{}/content", path(id));
         let answer: Location = self
@@ -46,8 +47,8 @@ impl Client {
         Ok(answer.location.into())
     }
 
-    /// Row 13: bytes from a pre-authenticated address. No token is sent there. `size` is the
-    /// file's where it is known, for a host that does not tell it.
+    /// Bytes from a pre-authenticated address (live-connect#op-source-url). No token is sent there.
+    /// `size` is the file's where it is known, for a host that does not tell it.
     pub async fn source(
         &self,
         cx: &Context,
@@ -71,7 +72,8 @@ impl Client {
         }
     }
 
-    /// Row 14: writes the file `name` in a folder; at most 100 MB (A.6).
+    /// Writes the file `name` in a folder; at most 100 MB (live-connect#op-upload-put,
+    /// live-connect#upload-max-size).
     pub async fn put_file(
         &self,
         cx: &Context,
@@ -84,7 +86,8 @@ impl Client {
         self.put(cx, &path, "{folder}/files/{name}", body, options).await
     }
 
-    /// Row 15: replaces a file's content; at most 100 MB (A.6).
+    /// Replaces a file's content; at most 100 MB (live-connect#op-overwrite-content,
+    /// live-connect#upload-max-size).
     pub async fn put_content(
         &self,
         cx: &Context,
@@ -110,7 +113,7 @@ impl Client {
                 true => call.header(header::CONTENT_LENGTH, "0"),
                 false => call,
             };
-            // No Content-Type (A.6).
+            // No Content-Type (live-connect#upload-put).
             // A second one would find the name taken by the first, or make another file.
             let call = match options.overwrite {
                 Overwrite::Yes => call,
@@ -121,8 +124,9 @@ impl Client {
         .await
     }
 
-    /// Row 16: writes a file by a form, as a browser would; at most 100 MB (A.6). Names that are
-    /// not ASCII did not survive this in the cloud; [`put_file`](Self::put_file) keeps them.
+    /// Writes a file by a form, as a browser would; at most 100 MB
+    /// (live-connect#op-upload-form, live-connect#upload-max-size). Names that are not ASCII did
+    /// not survive this in the cloud; [`put_file`](Self::put_file) keeps them.
     pub async fn post_file(
         &self,
         cx: &Context,

@@ -1,4 +1,4 @@
-//! A file as a form (live-connect.md, A.6).
+//! A file as a form (live-connect#upload-multipart).
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -1,4 +1,5 @@
-//! Any object and what is in a folder (rows 1 to 3 and 7 to 11).
+//! Any object and what is in a folder (live-connect#endpoints-objects,
+//! live-connect#endpoints-changes).
 
 use http::Method;
 use opendal::raw::Operation;
@@ -19,12 +20,13 @@ struct Destination<'a> {
 }
 
 impl Client {
-    /// Rows 1 and 2: any object, by id or [`ROOT`](super::ROOT).
+    /// Any object, by id or [`ROOT`](super::ROOT) (live-connect#op-root,
+    /// live-connect#op-get-object).
     pub async fn object(&self, cx: &Context, id: &str) -> Result<Object> {
         self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{id}")).await
     }
 
-    /// Row 3: what is in a folder.
+    /// What is in a folder (live-connect#op-list-files).
     pub async fn files(&self, cx: &Context, folder: &str, listing: &Listing) -> Result<Collection> {
         let path = format!("{}/files", path(folder));
         self.ask(cx, || {
@@ -33,7 +35,7 @@ impl Client {
         .await
     }
 
-    /// Row 7: makes a folder in a folder.
+    /// Makes a folder in a folder (live-connect#op-create-folder).
     pub async fn create_folder(
         &self,
         cx: &Context,
@@ -47,7 +49,7 @@ impl Client {
         .await
     }
 
-    /// Row 8: changes an object's name or description.
+    /// Changes an object's name or description (live-connect#op-update).
     pub async fn update(
         &self,
         cx: &Context,
@@ -60,19 +62,20 @@ impl Client {
         .await
     }
 
-    /// Row 9: puts an object, with everything below it, into the recycle bin.
+    /// Puts an object, with everything below it, into the recycle bin (live-connect#op-delete).
     pub async fn delete(&self, cx: &Context, id: &str) -> Result<()> {
         let call = || self.call(Operation::Delete, Method::DELETE, &path(id), "{id}");
         self.send(cx, call).await.map(drop)
     }
 
-    /// Row 10: moves an object into the folder `destination`, which must be named by its id.
+    /// Moves an object into the folder `destination`, which must be named by its id
+    /// (live-connect#op-move, live-connect#move-destination-id-only).
     pub async fn move_into(&self, cx: &Context, id: &str, destination: &str) -> Result<Object> {
         self.transfer(cx, Operation::Rename, b"MOVE", id, destination).await
     }
 
-    /// Row 11: copies a file into the folder `destination`, which must be named by its id. The
-    /// copy has the same name.
+    /// Copies a file into the folder `destination`, which must be named by its id
+    /// (live-connect#op-copy, live-connect#move-destination-id-only). The copy has the same name.
     pub async fn copy_into(&self, cx: &Context, id: &str, destination: &str) -> Result<Object> {
         self.transfer(cx, Operation::Copy, b"COPY", id, destination).await
     }

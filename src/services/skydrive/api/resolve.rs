@@ -19,7 +19,7 @@ impl Client {
     /// The id of what a path names, from the folder `from` on: names separated by `/` or `\`, which
     /// are compared exactly. Each folder on the way is listed, in parts of 500, until the name is
     /// found. A path that begins with `me/skydrive` is an id already, as in the old client
-    /// (live-connect.md, B.2).
+    /// (live-connect#path-resolution).
     ///
     /// Of several items with one name it is the last of the part, as there. For anything but single
     /// look-ups the [`Operator`](opendal::Operator) is better: it remembers what it saw.

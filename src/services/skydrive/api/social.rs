@@ -1,5 +1,5 @@
-//! Links, comments, tags and pictures (rows 17, 18 and 23 to 27), and any
-//! other document of the API.
+//! Links, comments, tags and pictures (live-connect#endpoints-sharing,
+//! live-connect#endpoints-social), and any other document of the API.
 
 use http::Method;
 use opendal::raw::Operation;
@@ -24,8 +24,9 @@ struct Said<'a> {
 }
 
 impl Client {
-    /// Rows 17 and 18: a link that needs no token, made if there is none; of
-    /// [`Embed`](LinkType::Embed) a piece of HTML. Whoever has it sees the object.
+    /// A link that needs no token, made if there is none; of
+    /// [`Embed`](LinkType::Embed) a piece of HTML (live-connect#op-sharing-links,
+    /// live-connect#op-embed). Whoever has it sees the object.
     ///
     /// # Errors
     /// See [`drive::ErrorKind`](ErrorKind); so do all methods.
@@ -37,14 +38,14 @@ impl Client {
         Ok(answer.link.into())
     }
 
-    /// Row 23: the comments on an object.
+    /// The comments on an object (live-connect#op-list-comments).
     pub async fn comments(&self, cx: &Context, id: &str) -> Result<Vec<Comment>> {
         let path = format!("{}/comments", path(id));
         let call = || self.call(Operation::List, Method::GET, &path, "{id}/comments");
         self.ask(cx, call).await.map(|answer: Listed<Comment>| answer.data)
     }
 
-    /// Row 24: comments on an object, with at most 10,000 characters.
+    /// Comments on an object, with at most 10,000 characters (live-connect#op-comment).
     pub async fn add_comment(&self, cx: &Context, id: &str, message: &str) -> Result<Comment> {
         let path = format!("{}/comments", path(id));
         self.ask(cx, || {
@@ -55,31 +56,32 @@ impl Client {
         .await
     }
 
-    /// Row 24: a comment, by its id.
+    /// A comment, by its id (live-connect#op-comment).
     pub async fn comment(&self, cx: &Context, id: &str) -> Result<Comment> {
         self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{comment}")).await
     }
 
-    /// Row 24: removes a comment.
+    /// Removes a comment (live-connect#op-comment).
     pub async fn delete_comment(&self, cx: &Context, id: &str) -> Result<()> {
         let call = || self.call(Operation::Delete, Method::DELETE, &path(id), "{comment}");
         self.send(cx, call).await.map(drop)
     }
 
-    /// Row 25: who is on a photo or in a film.
+    /// Who is on a photo or in a film (live-connect#op-tags).
     pub async fn tags(&self, cx: &Context, id: &str) -> Result<Vec<Tag>> {
         let path = format!("{}/tags", path(id));
         let call = || self.call(Operation::List, Method::GET, &path, "{id}/tags");
         self.ask(cx, call).await.map(|answer: Listed<Tag>| answer.data)
     }
 
-    /// Row 25: a tag, by its id.
+    /// A tag, by its id (live-connect#op-tags).
     pub async fn tag(&self, cx: &Context, id: &str) -> Result<Tag> {
         self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{tag}")).await
     }
 
-    /// Row 26: the pre-authenticated address of the picture of a photo, album, song, film or, with
-    /// the account's id or `me`, user. [`source`](Self::source) gets the picture.
+    /// The pre-authenticated address of the picture of a photo, album, song, film or, with
+    /// the account's id or `me`, user (live-connect#op-pictures). [`source`](Self::source) gets the
+    /// picture.
     pub async fn picture(&self, cx: &Context, id: &str, size: PictureSize) -> Result<Secret> {
         let path = format!("{}/picture", path(id));
         let answer: Location = self
@@ -92,7 +94,8 @@ impl Client {
         Ok(answer.location.into())
     }
 
-    /// Row 27: the picture of what a link leads to. No token is sent: the link is enough.
+    /// The picture of what a link leads to (live-connect#op-item-preview). No token is sent: the
+    /// link is enough.
     pub async fn preview(
         &self,
         cx: &Context,
@@ -130,7 +133,8 @@ impl Client {
         self.ask(cx, call).await
     }
 
-    /// Row 8, with any fields: what the cloud does not know it leaves. The object after it.
+    /// Changes an object, with any fields (live-connect#op-update): the cloud ignores those that it
+    /// does not know. The object after it.
     pub async fn update_document(&self, cx: &Context, id: &str, fields: &Value) -> Result<Value> {
         if !fields.is_object() {
             return Err(Error::new(ErrorKind::Invalid, "what is to be changed is no JSON object"));
@@ -139,7 +143,8 @@ impl Client {
         self.ask(cx, call).await
     }
 
-    /// Row 7, with any fields, among them the `name`: makes a folder in a folder.
+    /// Makes a folder in a folder, with any fields, among them the `name`
+    /// (live-connect#op-create-folder).
     pub async fn create_document(
         &self,
         cx: &Context,

@@ -21,7 +21,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
 /// The server's address in the document.
 const SERVER: &str = "http://127.0.0.1:8000";
 
-/// Every command of the old client (live-connect.md, B.3).
+/// Every command of the old client (live-connect#cli-commands).
 const COMMANDS: [&str; 20] = [
     "auth",
     "auth_refresh",

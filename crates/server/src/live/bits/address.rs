@@ -1,5 +1,6 @@
 //! Where a file is to be: `/items/{resource id of the folder}/{name}`, or
-//! `/users/0x{cid}/LiveFolders/{path}/{name}`; the root folder has the second form only (A.7).
+//! `/users/0x{cid}/LiveFolders/{path}/{name}`; the root folder has the second form only
+//! (live-connect#bits-urls, live-connect#bits-root-folder).
 
 use super::{
     super::ids::LiveId,

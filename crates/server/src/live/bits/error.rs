@@ -1,4 +1,5 @@
-//! Refusals in the words of BITS (A.7): a status and codes in headers, no body.
+//! Refusals in the words of BITS (live-connect#bits-errors): a status and codes in headers, no
+//! body.
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},

@@ -1,4 +1,4 @@
-//! A piece of a file (A.7).
+//! A piece of a file (live-connect#bits-fragment).
 
 use std::io;
 

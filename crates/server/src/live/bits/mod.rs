@@ -1,4 +1,4 @@
-//! BITS uploads on the storage host (live-connect.md, A.7), under `/items` and `/users`: a file in
+//! BITS uploads on the storage host (live-connect#bits), under `/items` and `/users`: a file in
 //! fragments, each a `POST` whose `BITS-Packet-Type` says what it is.
 //!
 //! | packet | done | answered |
@@ -18,7 +18,8 @@
 //! * A session is bound to its account, not to the very token that it was opened with: a client that
 //!   renewed its token before Close was let in.
 //! * Fragments and Cancel-Session go by the session alone: a token may be missing or too old there,
-//!   but not wrong. Close-Session needs one; too old is 500, as A.7 says.
+//!   but not wrong. Close-Session needs one; too old is 500, as
+//!   live-connect#bits-error-expired-token says.
 //! * A folder on the way that is missing is 404 with Windows' code for a path that is not found.
 //! * Close before all bytes are there is 400, and what was there is gone (MC-BUP).
 

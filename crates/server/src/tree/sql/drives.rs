@@ -47,7 +47,7 @@ pub(super) async fn make(
 }
 
 /// 16 hexadecimal digits that a name always gives. The first is never 0: clients exist that know
-/// the form without leading zeros only (live-connect.md A.1).
+/// the form without leading zeros only (live-connect#id-leading-zeros).
 pub(crate) fn cid(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
     let mut digits = [0; 8];

@@ -1,5 +1,5 @@
-//! Every structure of the reference's objects (live-connect.md, A.8), one by one: there, of its
-//! type, and as true as the file that was put.
+//! Every structure of the reference's objects (live-connect#object-schemas), one by one: there, of
+//! its type, and as true as the file that was put.
 
 use serde_json::{Value, json};
 

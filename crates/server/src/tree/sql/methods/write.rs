@@ -79,8 +79,8 @@ impl Tree {
     }
 
     /// Copies a file, or a folder with everything below it, sharing the bytes. The copies' times
-    /// are now, as on OneDrive (onedrive-graph.md A13). With [`OnConflict::Replace`] a file's bytes
-    /// replace those of a file; a folder replaces nothing.
+    /// are now, as on OneDrive (onedrive-graph#copy-not-preserved). With [`OnConflict::Replace`] a
+    /// file's bytes replace those of a file; a folder replaces nothing.
     pub async fn copy(
         &self,
         drive: DriveKey,
