@@ -3,7 +3,8 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use drivedal_server::{
-    AccountKind, Budget, Builder, DamagedFile, Durability, Fault, FaultError, Server, ServerError,
+    AccountKind, Budget, Builder, DamagedFile, Durability, Fault, FaultError, Recovery, Server,
+    ServerError,
 };
 use serde::Serialize;
 
@@ -80,7 +81,8 @@ pub(crate) struct Serve {
     check: bool,
 
     /// Take the files out of the drives that are damaged, and move their bytes to the folder
-    /// `quarantine` of the data folder, instead of serving. Nothing is deleted
+    /// `quarantine` of the data folder, instead of serving. Everything that can be read of a damaged
+    /// database goes to a new one; the old one stays as `tree.db.damaged-TIME`. Nothing is deleted
     #[arg(long, conflicts_with = "ephemeral")]
     repair: bool,
 
@@ -155,8 +157,7 @@ impl<'a> Damaged<'a> {
 
 impl fmt::Display for Damaged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let account = if self.account.is_empty() { "the default drive" } else { self.account };
-        write!(f, "damaged: /{} of {account}", self.path.escape_debug())?;
+        write!(f, "damaged: /{} of {}", self.path.escape_debug(), drive_of(self.account))?;
         if self.in_recycle_bin {
             write!(f, " (in the recycle bin)")?;
         }
@@ -166,6 +167,29 @@ impl fmt::Display for Damaged<'_> {
         }
         Ok(())
     }
+}
+
+/// An item that the repair of a damaged database moved or lost, for a person or a program.
+#[derive(Serialize)]
+struct Salvaged<'a> {
+    account: &'a str,
+    path: &'a str,
+    result: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl fmt::Display for Salvaged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { account, path, result, reason } = *self;
+        write!(f, "{result}: /{} of {}", path.escape_debug(), drive_of(account))?;
+        reason.map_or(Ok(()), |reason| write!(f, ": {reason}"))
+    }
+}
+
+/// The drive of an account, as messages show it.
+fn drive_of(account: &str) -> &str {
+    if account.is_empty() { "the default drive" } else { account }
 }
 
 #[derive(Serialize)]
@@ -221,6 +245,9 @@ impl Serve {
             looked.map_err(unable)
         };
         let report = app.interrupt.or(looking).await?;
+        if let Some(recovery) = &report.recovery {
+            show_recovery(app, recovery)?;
+        }
         for file in &report.damaged {
             let damaged = Damaged::new(file);
             match app.output.is_json() {
@@ -331,6 +358,41 @@ impl Serve {
     fn is_private(&self, app: &App) -> bool {
         !self.ephemeral && app.data.is_none()
     }
+}
+
+/// Prints what was saved of a damaged database, and what was not.
+fn show_recovery(app: &App, recovery: &Recovery) -> Result {
+    let moved = recovery.moved.iter().map(|item| Salvaged {
+        account: &item.account,
+        path: &item.path,
+        result: "moved",
+        reason: None,
+    });
+    let lost = recovery.lost.iter().map(|item| Salvaged {
+        account: &item.account,
+        path: &item.path,
+        result: "lost",
+        reason: Some(item.reason),
+    });
+    for item in moved.chain(lost) {
+        match app.output.is_json() {
+            true => app.output.json(&item)?,
+            false => app.output.line(format_args!("{item}"))?,
+        }
+    }
+    for file in &recovery.saved {
+        app.output.say(format_args!("drivedal: bytes that no file names: {}", file.display()));
+    }
+    app.output.say(format_args!(
+        "drivedal: the database was damaged: {} items are in a new one, {} in another place than \
+         before or with another name, {} lost; {} rows could not be read. The damaged database is {}",
+        recovery.items,
+        recovery.moved.len(),
+        recovery.lost.len(),
+        recovery.unreadable,
+        recovery.damaged.display()
+    ));
+    Ok(())
 }
 
 fn data_folder(app: &App) -> Option<PathBuf> {

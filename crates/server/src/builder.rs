@@ -251,10 +251,15 @@ impl Builder {
     /// Checks the data folder, and takes the files out of their drives that cannot be served. Their
     /// bytes are moved to the folder `quarantine` in the data folder; nothing is deleted.
     ///
+    /// Where the database is damaged, everything that can be read of it goes to a new one first. The
+    /// damaged one stays beside it, as `tree.db.damaged-TIME`.
+    ///
     /// # Errors
-    /// As for [`check`](Self::check), and when the folder cannot be written.
+    /// When the folder is in use or cannot be written, when its database is missing, and when nothing
+    /// can be read of a damaged one.
     pub async fn repair(self) -> Result<CheckReport, ServerError> {
-        let tree = self.open_tree(self.tree_options().tidy(false)).await?;
+        let tree = Tree::open_for_repair(self.tree_options()).await;
+        let tree = Self::opened(tree).await?;
         let report = tree.repair().await;
         tree.close().await;
         report.map_err(ServerError::Tree)
@@ -437,7 +442,11 @@ impl Builder {
     }
 
     async fn open_tree(&self, options: TreeOptions) -> Result<Tree, ServerError> {
-        match Tree::open(options).await {
+        Self::opened(Tree::open(options).await).await
+    }
+
+    async fn opened(opened: Result<Tree, OpenError>) -> Result<Tree, ServerError> {
+        match opened {
             Ok(tree) => Ok(tree),
             Err(OpenError::InUse { folder, owner }) => {
                 let running = instance_file::running_at(&folder).await;

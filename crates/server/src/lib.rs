@@ -216,7 +216,9 @@ pub use faults::{ActiveFault, Bandwidth, Drip, Fault, FaultError, Latency, Side,
 pub use request_log::{Counters, MAX_LOGGED, MAX_LOGGED_BYTES, RequestRecord};
 pub use secret::Secret;
 pub use seed::Seeded;
-pub use tree::{Audit, CheckReport, DamagedFile, OpenError, TreeError};
+pub use tree::{
+    Audit, CheckReport, DamagedFile, LostItem, MovedItem, OpenError, Recovery, TreeError,
+};
 
 use tree::Tree;
 

@@ -24,7 +24,7 @@
 //!   all tries becomes persistent, so that OpenDAL's own `RetryLayer`, above or below, does not
 //!   multiply them: a request that was tried in vain is not sent again within the same operation.
 //!
-//! Between the pauses it keeps a [`RateLimitConfig`]: what the account may spend is known from
+//! Between the pauses it keeps a [`RateLimitConfig`](crate::rate_limit::RateLimitConfig): what the account may spend is known from
 //! `RateLimit-Limit`, `-Remaining` and `-Reset`, or learnt from refusals; each request is weighed by
 //! what it costs ([`RequestMeta::cost`](crate::rate_limit::RequestMeta::cost)), and waits for its turn in the order in
 //! which it came.

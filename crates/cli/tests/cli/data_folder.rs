@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use crate::shell::Shell;
+use crate::shell::{Shell, tree};
 
 /// The files that have bytes of the user's files.
 fn blobs(shell: &Shell) -> Vec<PathBuf> {
@@ -53,6 +53,34 @@ fn a_damaged_file_is_found_by_a_check_and_taken_out_by_a_repair() {
     assert_eq!(shell.run(&["serve", "--check"]).code, 0);
     assert_eq!(shell.out(&["ls", "local-onedrive:docs"]).trim(), "good");
     assert_eq!(shell.out(&["cat", "local-onedrive:docs/good"]).len(), 100_000);
+}
+
+#[test]
+fn a_damaged_database_is_replaced_by_a_repair_which_says_so() {
+    let shell = Shell::new();
+    for n in 0..40 {
+        shell.write(&format!("src/f{n}"), format!("bytes of {n}"));
+    }
+    shell.write("src/large", vec![1; 100_000]);
+    shell.out(&["put", "-r", "src", "local-onedrive:docs"]);
+    let database = shell.path("data/tree.db");
+    let mut bytes = fs::read(&database).expect("reads");
+    bytes[..100].fill(0);
+    fs::write(&database, &bytes).expect("writes");
+
+    shell.run(&["serve", "--check"]).fails(1, "serve --repair");
+    let repaired = shell.run(&["serve", "--repair"]);
+    assert_eq!(repaired.code, 0, "{repaired:?}");
+    assert!(repaired.err.contains("the database was damaged: 43 items"), "{repaired:?}");
+    assert!(repaired.err.contains("0 lost"), "{repaired:?}");
+    let names = fs::read_dir(shell.path("data")).expect("lists");
+    let kept = names
+        .map(|entry| entry.expect("entry").path())
+        .find(|path| path.to_string_lossy().contains("tree.db.damaged-"));
+    assert_eq!(fs::read(kept.expect("is kept")).expect("reads"), bytes);
+    assert_eq!(shell.run(&["serve", "--check"]).code, 0);
+    shell.out(&["get", "-r", "local-onedrive:docs", "back"]);
+    assert!(tree(&shell.path("back")) == tree(&shell.path("src")), "every file has its bytes");
 }
 
 #[test]

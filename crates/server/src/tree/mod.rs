@@ -39,7 +39,10 @@ pub use self::{
     },
     key::{DriveKey, ItemKey},
     mutation::{Change, ChildName, NewItem, OnConflict, Precondition, Written},
-    sql::{CheckReport, DamagedFile, MOVES_KEPT, OpenError, Tree, TreeOptions},
+    sql::{
+        CheckReport, DamagedFile, LostItem, MOVES_KEPT, MovedItem, OpenError, Recovery, Tree,
+        TreeOptions,
+    },
     upload::{CommitTarget, Session, UploadFragment},
 };
 pub use super::media::{Audio, Media, Photo, Place as MediaPlace, Video};

@@ -16,6 +16,7 @@ use super::{
     folder::Marker,
     read, recycle_bin,
     row::{hashes_of, unsigned},
+    salvage::Recovery,
     session,
     writer::Tx,
 };
@@ -37,6 +38,8 @@ pub struct CheckReport {
     pub foreign: Option<&'static str>,
     /// Files and uploads whose bytes are damaged or lost.
     pub damaged: Vec<DamagedFile>,
+    /// The outcome of saving the database, if a repair found it damaged.
+    pub recovery: Option<Recovery>,
 }
 
 impl CheckReport {
@@ -92,14 +95,25 @@ impl Tree {
 
     /// Checks everything, and takes files whose bytes are damaged out of their drives; their bytes
     /// are moved to the folder `quarantine`. Blobs that may belong to another database are moved
-    /// there too. Nothing is deleted.
+    /// there too. Nothing is deleted. Of a tree that was
+    /// [opened for it](Self::open_for_repair), the database may be a new one.
     ///
     /// # Errors
     /// When the database or the quarantine cannot be written.
     pub async fn repair(&self) -> Result<CheckReport> {
         let foreign = self.foreign();
         let mut report = CheckReport { foreign, ..CheckReport::default() };
-        for bad in self.read_all(&mut report).await? {
+        let mut all = self.read_all(&mut report).await?;
+        if let Some(salvaged) = &self.salvaged {
+            all.retain(|bad| !salvaged.doubtful.contains(&bad.content));
+            let reason = "the database may have given it the bytes of another file";
+            let doubtful = salvaged.doubtful.iter();
+            all.extend(doubtful.map(|content| Bad { content: *content, reason: reason.into() }));
+            report.recovery = Some(salvaged.recovery.clone());
+            // The new database does not know the blobs yet.
+            report.foreign = None;
+        }
+        for bad in all {
             // Described while they exist.
             let (users, mut described) = (self.users(bad.content).await?, Vec::new());
             for user in &users {

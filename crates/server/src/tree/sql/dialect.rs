@@ -30,7 +30,7 @@ const FILE_SETTINGS: [&str; 2] = ["PRAGMA journal_mode = WAL", "PRAGMA temp_stor
 /// journal nothing could be rolled back.
 const MEMORY_SETTINGS: [&str; 1] = ["PRAGMA temp_store = MEMORY"];
 
-/// How the message of an error of [`quick_check`] begins.
+/// How the message of an error of a check begins.
 const DAMAGED: &str = "damaged: ";
 
 /// `SQLITE_CORRUPT`, its extended codes, and `SQLITE_NOTADB`.
@@ -101,7 +101,19 @@ pub(super) fn reader_pool(url: &str) -> sqlx::Result<AnyPool> {
 /// # Errors
 /// One of which [`damage`] returns the reason, if there is damage; else those of the database.
 pub(super) async fn quick_check(connection: &mut AnyConnection) -> sqlx::Result<()> {
-    let check = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)");
+    check(connection, "PRAGMA quick_check(1)").await
+}
+
+/// Looks for damage of the database's file and of its indexes. It takes as long as reading it.
+///
+/// # Errors
+/// As of [`quick_check`].
+pub(super) async fn thorough_check(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    check(connection, "PRAGMA integrity_check(1)").await
+}
+
+async fn check(connection: &mut AnyConnection, pragma: &'static str) -> sqlx::Result<()> {
+    let check = sqlx::query_scalar::<_, String>(pragma);
     match check.fetch_one(connection).await?.as_str() {
         "ok" => Ok(()),
         found => Err(sqlx::Error::Protocol(format!("{DAMAGED}{found}"))),

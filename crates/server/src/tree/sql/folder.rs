@@ -18,6 +18,8 @@ use crate::{disk, signed_token::write_private};
 pub(super) struct Files {
     pub(super) folder: PathBuf,
     pub(super) database: PathBuf,
+    /// The log of the database, which SQLite merges into it at times.
+    pub(super) log: PathBuf,
     pub(super) blobs: PathBuf,
     /// Locked while a process has the tree.
     lock: PathBuf,
@@ -56,6 +58,7 @@ impl Files {
         let blobs = folder.join("blobs");
         Ok(Self {
             database: folder.join("tree.db"),
+            log: folder.join("tree.db-wal"),
             lock: folder.join("lock"),
             owner: folder.join("owner"),
             reserve: folder.join("reserve"),
@@ -141,6 +144,28 @@ impl Files {
                 }
             }
             Ok(false)
+        };
+        found().map_err(failed("cannot read the folder", &self.blobs))
+    }
+
+    /// The numbers of all blobs.
+    pub(super) fn blob_numbers(&self) -> Result<Vec<i64>, OpenError> {
+        let found = || {
+            let mut numbers = Vec::new();
+            if !self.blobs.is_dir() {
+                return Ok(numbers);
+            }
+            for folder in fs::read_dir(&self.blobs)? {
+                let folder = folder?;
+                if !folder.file_type()?.is_dir() {
+                    continue;
+                }
+                for blob in fs::read_dir(folder.path())? {
+                    let name = blob?.file_name();
+                    numbers.extend(name.to_str().and_then(|n| i64::from_str_radix(n, 16).ok()));
+                }
+            }
+            Ok(numbers)
         };
         found().map_err(failed("cannot read the folder", &self.blobs))
     }

@@ -24,6 +24,7 @@ mod refold;
 mod reserve;
 mod room;
 mod row;
+mod salvage;
 mod schema;
 mod session;
 mod subtree;
@@ -54,9 +55,10 @@ pub use self::{
     moves::MOVES_KEPT,
     open::OpenError,
     options::TreeOptions,
+    salvage::{LostItem, MovedItem, Recovery},
 };
 use self::{
-    db::Db, open::Home, refold::Folding, reserve::Reserve, room::Room,
+    db::Db, open::Home, refold::Folding, reserve::Reserve, room::Room, salvage::Salvaged,
     visibility_delay::VisibilityDelay,
 };
 use super::TreeError;
@@ -79,6 +81,8 @@ pub struct Tree {
     hashing: session::Hashing,
     visibility: VisibilityDelay,
     background: Mutex<JoinSet<()>>,
+    /// What the database was saved from, if it was opened for a repair and was damaged.
+    salvaged: Option<Salvaged>,
 }
 
 impl fmt::Debug for Tree {

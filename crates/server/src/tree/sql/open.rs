@@ -23,6 +23,7 @@ use super::{
     refold::{Folding, refold},
     reserve::Reserve,
     room::Room,
+    salvage,
     schema::{Begin, Prepared, prepare},
     session,
     visibility_delay::VisibilityDelay,
@@ -79,7 +80,7 @@ pub enum OpenError {
     /// The database is damaged.
     #[error(
         "the database {} is damaged: {reason}. Restore the data folder from a backup, or save what \
-         can be read with SQLite's own shell: `sqlite3 tree.db .recover`", database.display()
+         can be read with `drivedal serve --repair`", database.display()
     )]
     Damaged {
         /// Its file.
@@ -128,6 +129,36 @@ pub(super) struct Home {
 }
 
 impl Tree {
+    /// Opens a tree for a [repair](Self::repair). Where its database is damaged, everything that can
+    /// be read goes to a new one; the damaged one stays beside it.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open), and when nothing can be read of the database.
+    pub async fn open_for_repair(options: TreeOptions) -> Result<Self, OpenError> {
+        let options = options.tidy(false);
+        let Some(folder) = &options.folder else { return Self::open(options).await };
+        let (damage, salvaged) = {
+            let files = Files::new(folder)?;
+            let _lock = files.lock()?;
+            match salvage::inspect(&files).await? {
+                Some(damage) => (Some(damage), salvage::salvage(&files).await?),
+                None => (None, None),
+            }
+        };
+        let mut tree = Self::open(options).await?;
+        match (damage, salvaged) {
+            // SQLite can read it, and nothing that it says is believed.
+            (Some(damage), None) => {
+                tree.close().await;
+                Err(damage)
+            }
+            (_, salvaged) => {
+                tree.salvaged = salvaged;
+                Ok(tree)
+            }
+        }
+    }
+
     /// Opens a tree. Needs a Tokio runtime, and works in it until it is closed or dropped.
     ///
     /// What a crash left (bytes that no item names, upload sessions that have expired) is removed
@@ -198,6 +229,7 @@ impl Tree {
             hashing,
             visibility,
             background,
+            salvaged: None,
         }
     }
 
@@ -305,11 +337,11 @@ async fn begin_run(
 }
 
 /// The URL of a database in a file.
-fn url(database: &Path) -> Result<String, OpenError> {
+pub(super) fn url(database: &Path) -> Result<String, OpenError> {
     dialect::file_url(database).map_err(failed("cannot use", database))
 }
 
-fn in_database(file: Option<&Path>) -> impl FnOnce(sqlx::Error) -> OpenError {
+pub(super) fn in_database(file: Option<&Path>) -> impl FnOnce(sqlx::Error) -> OpenError {
     let file = file.map(Path::to_owned);
     move |source| match (file, dialect::damage(&source)) {
         (Some(database), Some(reason)) => OpenError::Damaged { database, reason },

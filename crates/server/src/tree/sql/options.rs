@@ -7,7 +7,7 @@ use crate::disk::{Durability, FolderSync};
 
 /// What a drive may hold if nothing else is said, in bytes: 1 TiB, what a OneDrive of a paying
 /// subscriber has.
-const DEFAULT_QUOTA: u64 = 1 << 40;
+pub(super) const DEFAULT_QUOTA: u64 = 1 << 40;
 
 /// Where a tree is kept, and how.
 #[derive(Clone, Debug)]

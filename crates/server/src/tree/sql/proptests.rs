@@ -255,6 +255,7 @@ impl Both {
         assert!(feeds.iter().all(|feed| *feed <= info.feed));
         self.compare_listings().await;
         self.compare_bytes().await;
+        self.compare_with_a_mended_one().await;
     }
 
     async fn compare_listings(&self) {
@@ -311,6 +312,13 @@ impl Both {
         told.sort_unstable();
         below.sort_unstable();
         assert_eq!(told, below, "below {top}");
+    }
+
+    /// A repair would find nothing to mend.
+    async fn compare_with_a_mended_one(&self) {
+        let mut sql = self.tree.db.reader().await.expect("reads");
+        let mut drive = salvage::Drive::read(&mut sql, self.drive.0).await.expect("reads");
+        assert!(drive.is_sound(), "a repair would change a sound tree");
     }
 
     /// There are as many contents, counted as often, as there are files, and no blob besides.

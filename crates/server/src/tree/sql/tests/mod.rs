@@ -5,6 +5,7 @@ mod damage;
 mod durable;
 mod full;
 mod items;
+mod recovery;
 mod repair;
 mod room;
 mod sessions;

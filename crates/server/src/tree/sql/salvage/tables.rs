@@ -1,0 +1,344 @@
+//! The rows of a damaged database, put into the tables of a new one.
+//!
+//! A page does not say of which table it is. The number and the types of the columns do: no two
+//! tables have the same.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+    io,
+};
+
+use sqlx::{Any, AnyConnection, AssertSqlSafe, SqlSafeStr, query::Query};
+
+use super::pages::{Pages, Row, Value};
+
+/// What a column has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Int,
+    Text,
+    MaybeInt,
+    MaybeText,
+}
+use Type::{Int, MaybeInt, MaybeText, Text};
+
+impl Type {
+    fn fits(self, value: &Value) -> bool {
+        match value {
+            Value::Null => matches!(self, MaybeInt | MaybeText),
+            Value::Int(_) => matches!(self, Int | MaybeInt),
+            Value::Text(_) => matches!(self, Text | MaybeText),
+        }
+    }
+}
+
+struct Table {
+    name: &'static str,
+    columns: &'static [(&'static str, Type)],
+    /// How many of the columns the first version of the table had: rows of that time end there.
+    first: usize,
+    /// Of two rows with the same key the one is taken that has more here.
+    newest: Option<&'static str>,
+}
+
+/// The tables, but for `server`: see [`Copied`].
+const TABLES: [Table; 8] = [
+    Table {
+        name: "drive",
+        columns: &[
+            ("no", Int),
+            ("name", Text),
+            ("cid", Text),
+            ("quota", Int),
+            ("feed", Int),
+            ("next_item", Int),
+            ("created", Int),
+            ("folding", Int),
+        ],
+        first: 7,
+        newest: Some("feed"),
+    },
+    Table {
+        name: "item",
+        columns: &[
+            ("drive", Int),
+            ("no", Int),
+            ("name", Text),
+            ("parent", MaybeInt),
+            ("kind", Int),
+            ("state", Int),
+            ("content", MaybeInt),
+            ("size", Int),
+            ("children", Int),
+            ("media_type", MaybeText),
+            ("description", MaybeText),
+            ("created", Int),
+            ("modified", Int),
+            ("client_created", Int),
+            ("client_modified", Int),
+            ("version", Int),
+            ("content_version", Int),
+            ("feed", Int),
+            ("rank", Int),
+            ("owner", MaybeText),
+            ("facets", MaybeText),
+        ],
+        first: 21,
+        newest: Some("feed"),
+    },
+    Table {
+        name: "edge",
+        columns: &[
+            ("drive", Int),
+            ("item", Int),
+            ("parent", Int),
+            ("folded", Text),
+            ("live", Int),
+            ("twin", Int),
+        ],
+        first: 5,
+        newest: None,
+    },
+    Table {
+        name: "content",
+        columns: &[
+            ("no", Int),
+            ("refs", Int),
+            ("size", Int),
+            ("hashes", Text),
+            ("data", MaybeText),
+        ],
+        first: 5,
+        newest: None,
+    },
+    Table { name: "media", columns: &[("content", Int), ("facts", Text)], first: 2, newest: None },
+    Table {
+        name: "segment",
+        columns: &[
+            ("content", Int),
+            ("start", Int),
+            ("length", Int),
+            ("blob", Int),
+            ("checks", MaybeText),
+        ],
+        first: 4,
+        newest: None,
+    },
+    Table {
+        name: "session",
+        columns: &[
+            ("id", Text),
+            ("drive", Int),
+            ("parent", Int),
+            ("name", Text),
+            ("total", MaybeInt),
+            ("received", Int),
+            ("on_conflict", Int),
+            ("expires", Int),
+            ("state", Text),
+            ("content", Int),
+        ],
+        first: 10,
+        newest: None,
+    },
+    Table {
+        name: "moved",
+        columns: &[
+            ("drive", Int),
+            ("folder", Int),
+            ("feed", Int),
+            ("item", Int),
+            ("arrived", Int),
+            ("at", Int),
+        ],
+        first: 6,
+        newest: None,
+    },
+];
+
+/// The columns of `server`: version, run and, since version 2, folder.
+const SERVER: [Type; 3] = [Int, Int, MaybeText];
+
+/// The columns of SQLite's table of tables.
+const SCHEMA: [Type; 5] = [Text, Text, Text, Int, MaybeText];
+
+/// What was copied.
+#[derive(Debug, Default)]
+pub(super) struct Copied {
+    pub(super) rows: u64,
+    /// Rows that cannot be read, or that are those of no table.
+    pub(super) unreadable: u64,
+    /// The last run of the server, if its row can be read.
+    pub(super) run: Option<i64>,
+    /// Texts that are keys of indexes, by the numbers of their rows.
+    pub(super) keys: HashMap<i64, Vec<String>>,
+    /// Contents whose number is damaged, or is that of two rows.
+    pub(super) doubtful: Vec<i64>,
+    /// The bytes of contents whose number another row has.
+    pub(super) surplus: Vec<(i64, String)>,
+}
+
+/// What indexes say of the numbers of rows.
+#[derive(Debug, Default)]
+struct Indexed {
+    /// Keys that are numbers, by rows. Of which table the row is an index does not say.
+    keys: HashMap<i64, Vec<i64>>,
+    contents: Vec<(i64, i64)>,
+    /// The keys and rows of other tables with such indexes.
+    others: HashSet<(i64, i64)>,
+}
+
+impl Indexed {
+    /// Notes a row of a table.
+    fn note(&mut self, table: &Table, row: &Row) {
+        let key = match table.name {
+            "drive" | "content" | "media" => 0,
+            "session" => 7,
+            "moved" => 5,
+            _ => return,
+        };
+        if let Some(Value::Int(key)) = row.values.get(key) {
+            match table.name {
+                "content" => self.contents.push((*key, row.number)),
+                _ => {
+                    self.others.insert((*key, row.number));
+                }
+            }
+        }
+    }
+
+    /// Contents whose row has another number in the index.
+    fn misnumbered(&self) -> Vec<i64> {
+        let is_misnumbered = |(no, row): &&(i64, i64)| {
+            let keys = self.keys.get(row).into_iter().flatten();
+            let mut keys = keys.filter(|key| !self.others.contains(&(**key, *row))).peekable();
+            keys.peek().is_some() && keys.all(|key| key != no)
+        };
+        self.contents.iter().filter(is_misnumbered).map(|(no, _)| *no).collect()
+    }
+}
+
+/// Copies every row that can be read.
+///
+/// # Errors
+/// When the damaged database cannot be read from the disk, or the new one cannot be written.
+pub(super) async fn copy(pages: &mut Pages, to: &mut AnyConnection) -> sqlx::Result<Copied> {
+    let (mut copied, mut indexed) = (Copied::default(), Indexed::default());
+    for number in 1..=pages.count() {
+        let found = pages.rows(number).map_err(unreadable)?;
+        copied.unreadable += found.unreadable;
+        for (key, row) in pages.keys(number).map_err(unreadable)? {
+            match key {
+                Value::Text(key) => copied.keys.entry(row).or_default().push(key),
+                Value::Int(key) => indexed.keys.entry(row).or_default().push(key),
+                Value::Null => {}
+            }
+        }
+        for row in found.rows {
+            let values = &row.values;
+            if matches(&SERVER, 2, values) {
+                if let Value::Int(run) = values[1] {
+                    copied.run = copied.run.max(Some(run));
+                }
+            } else if let Some(table) = TABLES.iter().find(|table| table.has(values)) {
+                indexed.note(table, &row);
+                copied.insert(table, row.values, to).await?;
+            } else if !matches(&SCHEMA, 5, values) {
+                copied.unreadable += 1;
+            }
+        }
+    }
+    copied.doubtful.extend(indexed.misnumbered());
+    Ok(copied)
+}
+
+impl Copied {
+    async fn insert(
+        &mut self,
+        table: &Table,
+        values: Vec<Value>,
+        to: &mut AnyConnection,
+    ) -> sqlx::Result<()> {
+        let content = match (table.name, values.first(), values.last()) {
+            ("content", Some(Value::Int(no)), data) => Some((*no, data.cloned())),
+            _ => None,
+        };
+        let inserted = table.insert(values, to).await?;
+        self.rows += inserted;
+        // One of the two rows has the number of the other one; which, nobody knows.
+        if let (0, Some((no, data))) = (inserted, content) {
+            self.doubtful.push(no);
+            if let Some(Value::Text(data)) = data {
+                self.surplus.push((no, data));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(error: io::Error) -> sqlx::Error {
+    sqlx::Error::Io(error)
+}
+
+fn matches(types: &[Type], first: usize, row: &[Value]) -> bool {
+    (first..=types.len()).contains(&row.len())
+        && types.iter().zip(row).all(|(column, value)| column.fits(value))
+}
+
+impl Table {
+    fn has(&self, row: &[Value]) -> bool {
+        let types: Vec<_> = self.columns.iter().map(|(_, column)| *column).collect();
+        matches(&types, self.first, row)
+    }
+
+    /// Inserts a row, unless there is one with its key. Returns how many were inserted.
+    async fn insert(&self, row: Vec<Value>, to: &mut AnyConnection) -> sqlx::Result<u64> {
+        let columns = &self.columns[..row.len()];
+        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+        let values: Vec<_> = (1..=names.len()).map(|n| format!("${n}")).collect();
+        let mut text = format!(
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT",
+            self.name,
+            names.join(", "),
+            values.join(", ")
+        );
+        match self.newest {
+            Some(newest) => {
+                let key = if self.name == "item" { "drive, no" } else { "no" };
+                let set: Vec<_> =
+                    names.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+                let _ = write!(
+                    text,
+                    " ({key}) DO UPDATE SET {} WHERE excluded.{newest} > {}.{newest}",
+                    set.join(", "),
+                    self.name
+                );
+            }
+            None => text.push_str(" DO NOTHING"),
+        }
+        let mut query = sqlx::query(AssertSqlSafe(text).into_sql_str());
+        for ((_, column), value) in columns.iter().zip(row) {
+            query = bind(query, *column, value);
+        }
+        match query.execute(to).await {
+            Ok(done) => Ok(done.rows_affected()),
+            // Another drive has its name.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn bind(
+    query: Query<'_, Any, sqlx::any::AnyArguments>,
+    column: Type,
+    value: Value,
+) -> Query<'_, Any, sqlx::any::AnyArguments> {
+    match (column, value) {
+        (_, Value::Int(number)) => query.bind(number),
+        (_, Value::Text(text)) => query.bind(text),
+        (Int | MaybeInt, Value::Null) => query.bind(None::<i64>),
+        (Text | MaybeText, Value::Null) => query.bind(None::<String>),
+    }
+}
