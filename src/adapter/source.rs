@@ -75,20 +75,24 @@ impl Stamp {
         Ok(Self { file: Arc::clone(file), path: path.map(Path::to_owned), len, modified })
     }
 
-    /// As [`Stamp::of`], once the file's modification time is old enough for the next change to have
-    /// a different one: a file that was written a moment ago is waited for.
+    /// Like [`Stamp::of`], but waits until the modification time of a file that was written within
+    /// the last [`MTIME_STEP`] is old enough for the next change to have a different one.
+    ///
+    /// It waits once: a file that is written all the time would never be old enough, and its next
+    /// changes are noticed.
     ///
     /// # Errors
-    /// As [`Stamp::of`].
+    /// `Unexpected`, with the file's path.
     pub(super) async fn settled(file: &Arc<File>, path: Option<&Path>) -> Result<Self> {
-        loop {
-            let stamp = Self::of(file, path)?;
-            // A time in the future is another clock's, or was set by a program.
-            let age = stamp.modified.elapsed().unwrap_or(MTIME_STEP);
-            match MTIME_STEP.checked_sub(age).filter(|rest| !rest.is_zero()) {
-                Some(rest) => tokio::time::sleep(rest).await,
-                None => return Ok(stamp),
+        let stamp = Self::of(file, path)?;
+        // A time in the future is another clock's, or was set by a program.
+        let age = stamp.modified.elapsed().unwrap_or(MTIME_STEP);
+        match MTIME_STEP.checked_sub(age).filter(|rest| !rest.is_zero()) {
+            Some(rest) => {
+                tokio::time::sleep(rest).await;
+                Self::of(file, path)
             }
+            None => Ok(stamp),
         }
     }
 
@@ -343,6 +347,26 @@ mod tests {
         let opened = Arc::new(file.reopen().unwrap());
         let stamp = Stamp::of(&opened, Some(file.path())).unwrap();
         (file, Source::of_file(opened, stamp))
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_written_all_the_time_is_not_waited_for_without_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let opened = Arc::new(file.reopen().unwrap());
+        let ended = Arc::new(AtomicBool::new(false));
+        let writer = std::thread::spawn({
+            let (file, ended) = (Arc::clone(&opened), Arc::clone(&ended));
+            move || {
+                while !ended.load(Ordering::Relaxed) {
+                    file.set_modified(SystemTime::now()).unwrap();
+                }
+            }
+        });
+        let stamp = Stamp::settled(&opened, Some(file.path()));
+        let stamp = tokio::time::timeout(Duration::from_secs(30), stamp).await;
+        ended.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+        assert_eq!(stamp.expect("it ends").unwrap().len(), 0);
     }
 
     async fn read_ahead(source: &Source) {
