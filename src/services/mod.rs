@@ -15,6 +15,8 @@
 ))]
 #[macro_use]
 mod options;
+#[cfg(any(feature = "services-amazon-drive", feature = "services-onedrive"))]
+mod body_hash;
 #[cfg(any(
     feature = "services-amazon-drive",
     feature = "services-onedrive",

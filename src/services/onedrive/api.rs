@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-pub use self::{copies::Monitored, sessions::Fragment};
+pub use self::{content::Uploaded, copies::Monitored, sessions::Fragment};
 use super::{
     address::{Address, Paths},
     error::failure,

@@ -73,7 +73,7 @@ use self::drive::GraphDrive;
 pub use self::{
     account_kind::AccountKind,
     address::{Address, DriveRef, Paths},
-    api::{Client, Fragment, Monitored, PAGE_MAX},
+    api::{Client, Fragment, Monitored, PAGE_MAX, Uploaded},
     cloud::Cloud,
     config::OneDriveConfig,
     quick_xor::QuickXor,

@@ -118,13 +118,12 @@ pub(super) async fn at_once(
 ) -> Result<Item> {
     let aim = Aim::at(drive, cx, to, options).await?;
     let put = drive.client.put_content(cx, &aim.at, &body, aim.behavior, &aim.conditions);
-    let (put, hash) = futures::join!(put, verify::hash(body.clone()));
-    let wire = match put {
-        Ok(wire) => wire,
+    let uploaded = match put.await {
+        Ok(uploaded) => uploaded,
         Err(error) => return Err(aim.refused(drive, cx, error).await),
     };
-    let sent = Sent { name: &to.name, bytes: body.len(), hash: Some(hash?.finish()) };
-    let item = arrived(drive, cx, &aim.at, wire, sent).await?;
+    let sent = Sent { name: &to.name, bytes: body.len(), hash: Some(uploaded.hash.finish()) };
+    let item = arrived(drive, cx, &aim.at, uploaded.item, sent).await?;
     let Some(modified) = options.modified else { return Ok(item) };
     let at = drive.at(cx, &ItemRef::from_id(&item.id), Side::Contents).await?;
     let times = FileSystemInfo { created_date_time: None, last_modified_date_time: Some(modified) };

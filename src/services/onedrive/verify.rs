@@ -1,18 +1,10 @@
 //! Whether the cloud has what was sent.
 
-use std::{io, sync::Arc};
-
 use opendal::Buffer;
 use tokio::task::spawn_blocking;
 
 use super::{AccountKind, QuickXor, model::DriveItem};
-use crate::{
-    drive::{Body, Error, ErrorKind, HashKind, Item, Result},
-    transport::read_exact_at,
-};
-
-/// How much of a file is read at once to be hashed, in bytes.
-const PIECE: usize = 1 << 20;
+use crate::drive::{Error, ErrorKind, HashKind, Item, Result};
 
 /// Files that SharePoint opens and writes properties into as soon as they arrive: size and hash are
 /// then no longer those of what was sent, and not the same the next time
@@ -89,31 +81,6 @@ pub(super) fn kind_of(wire: &DriveItem) -> Option<AccountKind> {
     }
 }
 
-/// The hash of a body, made beside the request that sends it.
-///
-/// # Errors
-/// `Unexpected` if its file cannot be read.
-pub(super) async fn hash(body: Body) -> Result<QuickXor> {
-    match body {
-        Body::Memory(buffer) => hash_on(QuickXor::new(), buffer).await,
-        Body::File { file, len } => {
-            let read = spawn_blocking(move || {
-                let (mut hash, mut piece) = (QuickXor::new(), vec![0; PIECE]);
-                while hash.len() < len {
-                    let want = usize::try_from(len - hash.len()).unwrap_or(PIECE).min(PIECE);
-                    read_exact_at(&file, &mut piece[..want], hash.len())?;
-                    hash.update(&piece[..want]);
-                }
-                Ok(hash)
-            });
-            read.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(|source| {
-                Error::new(ErrorKind::Unexpected, "reading the file to be hashed")
-                    .with_source(Arc::new(source))
-            })
-        }
-    }
-}
-
 /// The hash with more bytes, made on a thread of its own.
 ///
 /// # Errors
@@ -132,8 +99,6 @@ pub(super) async fn hash_on(mut hash: QuickXor, bytes: Buffer) -> Result<QuickXo
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
     use crate::drive::Kind;
 
@@ -171,15 +136,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bytes_in_a_file_hash_like_those_in_memory() {
-        let bytes: Vec<u8> = (0..PIECE + 333).map(|i| (i * 31) as u8).collect();
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&bytes).unwrap();
-        let len = bytes.len() as u64;
-        let in_file = hash(Body::File { file: Arc::new(file), len }).await.unwrap();
-        assert_eq!(in_file, hash(Body::Memory(Buffer::from(bytes.clone()))).await.unwrap());
+    async fn a_hash_is_continued_with_more_bytes() {
+        let bytes: Vec<u8> = (0..333_333).map(|i| (i * 31) as u8).collect();
+        let mut whole = QuickXor::new();
+        whole.update(&bytes);
         let half = hash_on(QuickXor::new(), Buffer::from(bytes[..777].to_vec())).await.unwrap();
-        let whole = hash_on(half, Buffer::from(bytes[777..].to_vec())).await.unwrap();
-        assert_eq!(in_file, whole);
+        let continued = hash_on(half, Buffer::from(bytes[777..].to_vec())).await.unwrap();
+        assert_eq!(continued, whole);
     }
 }

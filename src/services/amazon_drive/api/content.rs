@@ -1,15 +1,19 @@
 //! Bytes in and out: the half of the client that talks to the content endpoint.
 
 use http::{Method, StatusCode, header};
+use md5::{Digest, Md5};
 use opendal::raw::Operation;
 
 use super::{Client, form::Form};
 use crate::{
     drive::{Body, ByteRange, Context, Download, Result},
-    services::amazon_drive::{
-        error::failure,
-        md5::{Md5Sum, Sending},
-        model::{NewNode, Node},
+    services::{
+        amazon_drive::{
+            error::failure,
+            md5::Md5Sum,
+            model::{NewNode, Node},
+        },
+        body_hash::BodyHash,
     },
     transport::{ApiRequest, segment, set_range, slice_response},
 };
@@ -79,7 +83,7 @@ impl Client {
         deduplication: Deduplication,
     ) -> Result<Uploaded> {
         let url = format!("{}{path}", self.endpoints(cx).await?.content_url);
-        let sending = Sending::of(&body);
+        let hash = BodyHash::<Md5>::new(&body);
         let answer = self
             .signed(cx, || {
                 let mut call = ApiRequest::new(Operation::Write, method.clone(), &url, template)
@@ -88,7 +92,7 @@ impl Client {
                 if deduplication == Deduplication::Suppressed {
                     call = call.query("suppress", "deduplication");
                 }
-                sending.watch(call)
+                hash.observe(call)
             })
             .await?;
         let reply = answer.read().await?;
@@ -96,7 +100,7 @@ impl Client {
         if !reply.status.is_success() {
             return Err(failure(&reply));
         }
-        Ok(Uploaded { node: reply.json()?, md5: sending.sum().await? })
+        Ok(Uploaded { node: reply.json()?, md5: hash.finish().await?.finalize().into() })
     }
 
     /// `GET nodes/{id}/content`. `known` is the file's size, where the caller knows it; needed only

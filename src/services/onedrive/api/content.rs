@@ -7,13 +7,33 @@ use super::{BEHAVIOR, Client, conditional};
 use crate::{
     drive::{Body, ByteRange, Conditions, Context, Download, DownloadUrl, Result, Secret},
     rate_limit::Repeat,
-    services::onedrive::{
-        address::Address,
-        error::failure,
-        model::{ConflictBehavior, DriveItem},
+    services::{
+        body_hash::{BodyHash, BodyHasher},
+        onedrive::{
+            QuickXor,
+            address::Address,
+            error::failure,
+            model::{ConflictBehavior, DriveItem},
+        },
     },
     transport::{self, ApiRequest, StreamResponse, rejects_long_suffix, set_range, slice_response},
 };
+
+/// The result of an upload in one request.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Uploaded {
+    /// The file as the cloud has it.
+    pub item: DriveItem,
+    /// The quickXorHash of the bytes that were sent, to be compared with the one in `item`.
+    pub hash: QuickXor,
+}
+
+impl BodyHasher for QuickXor {
+    fn update(&mut self, piece: &[u8]) {
+        QuickXor::update(self, piece);
+    }
+}
 
 impl Client {
     /// `GET` a download URL (onedrive-graph#download-url-no-authorization). Without a token.
@@ -77,8 +97,9 @@ impl Client {
         body: &Body,
         behavior: ConflictBehavior,
         conditions: &Conditions,
-    ) -> Result<DriveItem> {
+    ) -> Result<Uploaded> {
         let url = self.url(at, "/content");
+        let hash = BodyHash::<QuickXor>::new(body);
         let call = || {
             let call = ApiRequest::new(Operation::Write, Method::PUT, &*url, "{item}/content")
                 .query(BEHAVIOR, behavior.as_str())
@@ -89,9 +110,10 @@ impl Client {
                 ConflictBehavior::Replace => call,
                 _ => call.repeated(Repeat::IfRefused),
             };
-            conditional(call, conditions)
+            hash.observe(conditional(call, conditions))
         };
-        self.ok(cx, &call).await?.json()
+        let item = self.ok(cx, &call).await?.json()?;
+        Ok(Uploaded { item, hash: hash.finish().await? })
     }
 }
 
