@@ -8,12 +8,12 @@ use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{
-    api::{Client, Deduplication, ListQuery, PAGE_MAX},
-    feed,
+    changes,
+    client::{Client, Deduplication, ListQuery, PAGE_MAX},
+    download::{Reading, holds},
     md5::{from_hex, to_hex},
     model::{Filter, NewNode, Node, NodeKind, NodeList, Status},
-    moving,
-    reading::{Reading, holds},
+    rename,
 };
 use crate::drive::{
     Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, Cursor, DeleteTarget,
@@ -252,15 +252,15 @@ impl Drive for Cloud {
         if change.if_exists == IfExists::Rename {
             return Err(Error::unsupported("another name for an item whose name is taken"));
         }
-        moving::update(&self.client, cx, at, item, change).await
+        rename::update(&self.client, cx, at, item, change).await
     }
 
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
-        feed::changes(&self.client, cx, since).await
+        changes::changes(&self.client, cx, since).await
     }
 
     async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
-        let removals = items.iter().map(|removal| moving::remove(&self.client, cx, removal));
+        let removals = items.iter().map(|removal| rename::remove(&self.client, cx, removal));
         futures::future::join_all(removals).await
     }
 }

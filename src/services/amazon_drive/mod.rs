@@ -33,19 +33,19 @@
 //!
 //! [`Client`] is the protocol itself, one method per request, for those who want no paths.
 
-mod api;
-mod arrival;
+mod changes;
+mod client;
 mod config;
+mod download;
 mod drive;
 mod error;
-mod feed;
+mod late_upload;
 mod md5;
 mod model;
-mod moving;
-mod reading;
+mod rename;
 #[cfg(test)]
 mod tests;
-mod writing;
+mod upload;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -53,7 +53,7 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
 use self::drive::Cloud;
 pub use self::{
-    api::{ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, Uploaded},
+    client::{ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, Uploaded},
     config::AmazonDriveConfig,
     md5::Md5Sum,
     model::{

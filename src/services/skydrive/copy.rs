@@ -11,17 +11,17 @@
 //! | replacing O | POST a temporary folder, COPY S into it, (PUT C,) PUT O aside, MOVE C, DELETE O, DELETE the folder |
 //!
 //! The temporary folder, `drivedal-…`, is in the folder that the copy goes to. What
-//! [`moving`](super::moving) says of replacing holds here too: it is not atomic, and nothing is
+//! [`rename`](super::rename) says of replacing holds here too: it is not atomic, and nothing is
 //! removed before the copy is in its place.
 
 use super::{
     drive::{LiveDrive, id_of},
     item::item,
-    listing,
+    list,
     model::Object,
-    moving::{self, Step},
     names,
     options::Properties,
+    rename::{self, Step},
 };
 use crate::drive::{Context, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result, Target};
 
@@ -103,7 +103,7 @@ impl Copy {
             return Err(taken);
         }
         let wanted = names::fold(&self.name);
-        let siblings = listing::whole(drive, cx, &self.folder).await?;
+        let siblings = list::whole(drive, cx, &self.folder).await?;
         let Some(occupant) = siblings.into_iter().find(|item| names::fold(&item.name) == wanted)
         else {
             return Err(taken);
@@ -126,8 +126,8 @@ impl Copy {
         match drive.client.create_folder(cx, self.folder.as_str(), &properties).await {
             Ok(folder) => Ok(ItemId::from(folder.id)),
             Err(error) => {
-                if moving::is_unsure(&error)
-                    && let Ok(siblings) = listing::whole(drive, cx, &self.folder).await
+                if rename::is_unsure(&error)
+                    && let Ok(siblings) = list::whole(drive, cx, &self.folder).await
                     && let Some(made) = siblings.into_iter().find(|item| item.name == name)
                 {
                     discard(drive, cx, &made.id).await;
@@ -165,8 +165,8 @@ impl Copy {
             old: folder.clone(),
             new: self.folder.clone(),
         };
-        let aside = occupant.map(|occupant| moving::aside(occupant, &self.name));
-        moving::replace(drive, cx, aside.into_iter().chain([bring]).collect(), occupant).await
+        let aside = occupant.map(|occupant| rename::aside(occupant, &self.name));
+        rename::replace(drive, cx, aside.into_iter().chain([bring]).collect(), occupant).await
     }
 }
 

@@ -16,12 +16,12 @@ use async_trait::async_trait;
 use opendal::Buffer;
 
 use super::{
-    api::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, Client, ROOT},
+    client::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, Client, ROOT},
     copy, download,
     item::{is_folder_id, item},
-    listing, moving, names,
+    list, names,
     options::Properties,
-    session, upload,
+    rename, session, upload,
 };
 use crate::{
     drive::{
@@ -172,7 +172,7 @@ impl Drive for LiveDrive {
         name: &str,
         seen: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item> {
-        let items = listing::whole(self, cx, id_of(folder)?).await?;
+        let items = list::whole(self, cx, id_of(folder)?).await?;
         let wanted = names::fold(name);
         let mut found = None;
         for item in items {
@@ -197,7 +197,7 @@ impl Drive for LiveDrive {
         from: Option<&Cursor>,
     ) -> Result<Page> {
         match depth {
-            Depth::Children => listing::page(self, cx, id_of(folder)?, from).await,
+            Depth::Children => list::page(self, cx, id_of(folder)?, from).await,
             Depth::Tree => Err(Error::unsupported("listing a tree in one answer")),
         }
     }
@@ -278,7 +278,7 @@ impl Drive for LiveDrive {
         known: Option<&Item>,
         change: &ItemUpdate,
     ) -> Result<Item> {
-        moving::change(self, cx, at, known, change).await
+        rename::change(self, cx, at, known, change).await
     }
 
     async fn copy(

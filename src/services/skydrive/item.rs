@@ -1,7 +1,7 @@
 //! From what is on the wire to items, and what ids tell.
 
 use super::{
-    api::ROOT,
+    client::ROOT,
     model::{Object, ObjectKind},
 };
 use crate::drive::{DownloadUrl, Item, ItemId, Kind};

@@ -29,17 +29,17 @@
 //! [`Client::of`] gives the one behind a [handle](crate::adapter::DriveHandle). [`old_client`] sets it
 //! beside the client that Python had.
 
-mod api;
+mod client;
 mod config;
 mod copy;
 mod download;
 mod drive;
 mod error;
 mod item;
-mod listing;
+mod list;
 pub mod model;
-mod moving;
 mod names;
+mod rename;
 #[doc = include_str!("old_client.md")]
 pub mod old_client {}
 mod options;
@@ -55,7 +55,7 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
 use self::drive::LiveDrive;
 pub use self::{
-    api::{
+    client::{
         BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsOptions, BitsProgress,
         BitsReceived, BitsSource, BitsTarget, CAMERA_ROLL, Client, MY_DOCUMENTS, MY_PHOTOS,
         PUBLIC_DOCUMENTS, ROOT, STORAGE_ENDPOINT,

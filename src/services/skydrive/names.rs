@@ -28,7 +28,7 @@ fn is_device(name: &str) -> bool {
 /// Returns a name that no other item has, with an extension if `name` has one: the cloud refuses to
 /// rename a file that has an extension to a name without one (live-connect#rename-needs-extension).
 pub(super) fn temporary(name: &str) -> String {
-    let random = super::api::random();
+    let random = super::client::random();
     match name.rsplit_once('.') {
         Some((stem, extension)) if stem.is_empty() || extension.is_empty() => {
             format!("drivedal-{random}")

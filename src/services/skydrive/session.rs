@@ -15,10 +15,10 @@ use opendal::Buffer;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    api::BitsTarget,
+    client::BitsTarget,
     drive::{LiveDrive, id_of, unconditional},
     item::is_folder_id,
-    listing, names,
+    list, names,
     options::Properties,
 };
 use crate::drive::{
@@ -151,7 +151,7 @@ async fn there(
     name: &str,
 ) -> Result<Option<Item>> {
     let wanted = names::fold(name);
-    let items = listing::whole(drive, cx, folder).await?;
+    let items = list::whole(drive, cx, folder).await?;
     Ok(items.into_iter().find(|item| names::fold(&item.name) == wanted))
 }
 

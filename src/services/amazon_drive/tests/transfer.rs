@@ -1,6 +1,6 @@
 use futures::TryStreamExt;
 
-use super::{super::reading::Reading, *};
+use super::{super::download::Reading, *};
 use crate::drive::{
     ByteRange, Conditions, Download, Drive, Error, ErrorKind, IfExists, Result, WriteOptions,
 };

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use super::{
-    api::Client,
+    client::Client,
     drive::{id_of, item_of},
     model::{Node, NodeKind, NodePatch, Status},
 };

@@ -1,10 +1,10 @@
 //! Uploads: of new files, over files that are there, and what became of them.
 
 use super::{
-    api::{Deduplication, Uploaded},
-    arrival::Destination,
+    client::{Deduplication, Uploaded},
     drive::{Cloud, fold, id_of, item_of},
     error::NAME_TAKEN,
+    late_upload::Destination,
     md5::to_hex,
     model::{NewNode, Node, NodeKind},
 };

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use super::{
-    api::ROOT,
+    client::ROOT,
     drive::LiveDrive,
     item::{is_file_id, item},
     model::Object,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use opendal::Buffer;
 
-use super::{api::Client, drive::item_of, md5};
+use super::{client::Client, drive::item_of, md5};
 use crate::{
     drive::{
         ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind,

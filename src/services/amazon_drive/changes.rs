@@ -3,7 +3,7 @@
 use futures::StreamExt;
 
 use super::{
-    api::{ChangesQuery, Client},
+    client::{ChangesQuery, Client},
     drive::{is_item, item_of},
     model::NodeKind,
 };
