@@ -59,7 +59,7 @@ pub(super) fn same_drive(one: &str, other: &str) -> bool {
 
 /// An item that is addressed without a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Anchor {
+pub(super) enum BaseItem {
     Root,
     Special(Arc<str>),
     Id(Arc<str>),
@@ -69,7 +69,7 @@ pub(super) enum Anchor {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     pub(super) drive: DriveRef,
-    pub(super) anchor: Anchor,
+    pub(super) anchor: BaseItem,
     /// Segments joined by `/`, not encoded; empty: the anchor itself.
     pub(super) path: Arc<str>,
 }
@@ -77,17 +77,17 @@ pub struct Address {
 impl Address {
     /// A drive's root folder.
     pub fn root(drive: DriveRef) -> Self {
-        Self { drive, anchor: Anchor::Root, path: "".into() }
+        Self { drive, anchor: BaseItem::Root, path: "".into() }
     }
 
     /// A special folder: `approot`, `documents`, `photos`, … (onedrive-graph#special-folders).
     pub fn special(drive: DriveRef, name: &str) -> Self {
-        Self { drive, anchor: Anchor::Special(name.into()), path: "".into() }
+        Self { drive, anchor: BaseItem::Special(name.into()), path: "".into() }
     }
 
     /// The item of that id.
     pub fn id(drive: DriveRef, id: &str) -> Self {
-        Self { drive, anchor: Anchor::Id(id.into()), path: "".into() }
+        Self { drive, anchor: BaseItem::Id(id.into()), path: "".into() }
     }
 
     /// What is at a path below this item. Slashes at its ends do not count.
@@ -103,7 +103,7 @@ impl Address {
 
     /// Whether it is the root folder or a special one: nothing that could be removed or renamed.
     pub(super) fn is_alias(&self) -> bool {
-        self.path.is_empty() && !matches!(self.anchor, Anchor::Id(_))
+        self.path.is_empty() && !matches!(self.anchor, BaseItem::Id(_))
     }
 
     /// The folder it is in; `None` for what is addressed without a path.
@@ -115,24 +115,26 @@ impl Address {
     /// Its own id, if that is what it is addressed by.
     pub(super) fn known_id(&self) -> Option<&str> {
         match &self.anchor {
-            Anchor::Id(id) if self.path.is_empty() => Some(id),
+            BaseItem::Id(id) if self.path.is_empty() => Some(id),
             _ => None,
         }
     }
 
     /// The URL's path and, in clouds that know no `:/path:`, its query. `action` is empty or begins
     /// with a slash.
-    pub(super) fn resource(&self, paths: Paths, action: &str) -> String {
+    pub(super) fn resource(&self, paths: PathStyle, action: &str) -> String {
         let mut url = self.drive.path();
         match &self.anchor {
-            Anchor::Root => url.push_str("/root"),
-            Anchor::Special(name) => write_to(&mut url, format_args!("/special/{}", segment(name))),
-            Anchor::Id(id) => write_to(&mut url, format_args!("/items/{}", segment(id))),
+            BaseItem::Root => url.push_str("/root"),
+            BaseItem::Special(name) => {
+                write_to(&mut url, format_args!("/special/{}", segment(name)))
+            }
+            BaseItem::Id(id) => write_to(&mut url, format_args!("/items/{}", segment(id))),
         }
         match (paths, &*self.path) {
             // `root:/children` would be an item of that name.
             (_, "") => url.push_str(action),
-            (Paths::Colons, path) => {
+            (PathStyle::Colons, path) => {
                 url.push(':');
                 for name in path.split('/') {
                     write_to(&mut url, format_args!("/{}", segment(name)));
@@ -142,7 +144,7 @@ impl Address {
                     url.push_str(action);
                 }
             }
-            (Paths::Parameter, path) => {
+            (PathStyle::Parameter, path) => {
                 let quoted = format!("'{}'", path.replace('\'', "''"));
                 write_to(
                     &mut url,
@@ -159,8 +161,8 @@ impl Address {
     /// makes of other prefixes is not documented.
     pub(super) fn reference_path(&self) -> Option<String> {
         let mut path = match (&self.drive, &self.anchor) {
-            (DriveRef::Mine, Anchor::Root) => "/drive/root:".to_owned(),
-            (DriveRef::Id(id), Anchor::Root) => format!("/drives/{}/root:", segment(id)),
+            (DriveRef::Mine, BaseItem::Root) => "/drive/root:".to_owned(),
+            (DriveRef::Id(id), BaseItem::Root) => format!("/drives/{}/root:", segment(id)),
             _ => return None,
         };
         for name in self.path.split('/').filter(|name| !name.is_empty()) {
@@ -176,7 +178,7 @@ fn write_to(text: &mut String, what: std::fmt::Arguments<'_>) {
 
 /// How a cloud wants paths to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Paths {
+pub enum PathStyle {
     /// `root:/a/b:/children`.
     #[default]
     Colons,
@@ -195,21 +197,21 @@ pub enum Paths {
 /// | `DRIVE#ID` | of another drive |
 /// | `OWN~DRIVE#ID` | a shortcut `OWN`, and the item of another drive that it stands for |
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ids<'a> {
+pub(super) struct ParsedId<'a> {
     /// The item itself.
-    pub(super) own: InDrive<'a>,
+    pub(super) own: IdInDrive<'a>,
     /// What it stands for, if it is a shortcut.
-    pub(super) stands_for: Option<InDrive<'a>>,
+    pub(super) stands_for: Option<IdInDrive<'a>>,
 }
 
 /// An item's id, with the drive's if that is another than the service's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct InDrive<'a> {
+pub(super) struct IdInDrive<'a> {
     pub(super) drive: Option<&'a str>,
     pub(super) id: &'a str,
 }
 
-impl<'a> InDrive<'a> {
+impl<'a> IdInDrive<'a> {
     fn parse(text: &'a str) -> Self {
         match text.split_once(IN_DRIVE) {
             Some((drive, id)) => Self { drive: Some(drive), id },
@@ -238,13 +240,13 @@ impl<'a> InDrive<'a> {
     }
 }
 
-impl<'a> Ids<'a> {
+impl<'a> ParsedId<'a> {
     pub(super) fn parse(id: &'a ItemId) -> Self {
         match id.as_str().split_once(STANDS_FOR) {
             Some((own, stands_for)) => {
-                Self { own: InDrive::parse(own), stands_for: Some(InDrive::parse(stands_for)) }
+                Self { own: IdInDrive::parse(own), stands_for: Some(IdInDrive::parse(stands_for)) }
             }
-            None => Self { own: InDrive::parse(id.as_str()), stands_for: None },
+            None => Self { own: IdInDrive::parse(id.as_str()), stands_for: None },
         }
     }
 
@@ -279,7 +281,7 @@ pub(super) fn address_of(home: &DriveRef, place: &ItemRef, side: Side) -> Addres
         ItemRef::Item { id, .. } => (id, ""),
         ItemRef::Path { base, path } => (base, &**path),
     };
-    let ids = Ids::parse(id);
+    let ids = ParsedId::parse(id);
     let item = match (ids.stands_for, side, path) {
         (Some(far), Side::Contents, _) => far,
         // What is below a shortcut is below what it stands for, whatever is done with it.
@@ -298,7 +300,7 @@ mod tests {
     }
 
     fn resource(home: &DriveRef, place: &ItemRef, action: &str) -> String {
-        address_of(home, place, Side::Contents).resource(Paths::Colons, action)
+        address_of(home, place, Side::Contents).resource(PathStyle::Colons, action)
     }
 
     #[test]
@@ -336,18 +338,18 @@ mod tests {
     fn china_gets_paths_as_a_parameter() {
         let address = address_of(&DriveRef::Mine, &below("a/it's"), Side::Contents);
         assert_eq!(
-            address.resource(Paths::Parameter, "/content"),
+            address.resource(PathStyle::Parameter, "/content"),
             "/me/drive/root/children('@a1')/content?@a1=%27a%2Fit%27%27s%27"
         );
         let root = address_of(&DriveRef::Mine, &below(""), Side::Contents);
-        assert_eq!(root.resource(Paths::Parameter, "/children"), "/me/drive/root/children");
+        assert_eq!(root.resource(PathStyle::Parameter, "/children"), "/me/drive/root/children");
     }
 
     #[test]
     fn ids_lead_to_items_of_this_drive_of_others_and_through_shortcuts() {
         let home = DriveRef::Id("00d53be8a5056eca".into());
         let at = |id: &str, side| {
-            address_of(&home, &ItemRef::from_id(&id.into()), side).resource(Paths::Colons, "")
+            address_of(&home, &ItemRef::from_id(&id.into()), side).resource(PathStyle::Colons, "")
         };
         let items = "/drives/00d53be8a5056eca/items";
         assert_eq!(at("AB!1", Side::Contents), format!("{items}/AB%211"));
@@ -359,7 +361,7 @@ mod tests {
         // The drive's own id in another spelling.
         assert_eq!(at("D53BE8A5056ECA#X", Side::Contents), format!("{items}/X"));
         let inside = ItemRef::Path { base: "AB!1~D2#X".into(), path: "f".into() };
-        let removed = address_of(&home, &inside, Side::Entry).resource(Paths::Colons, "");
+        let removed = address_of(&home, &inside, Side::Entry).resource(PathStyle::Colons, "");
         assert_eq!(removed, "/drives/D2/items/X:/f");
     }
 
@@ -367,7 +369,7 @@ mod tests {
     fn ids_are_written_as_they_are_read() {
         for id in ["root", "AB!1", "D2#X", "AB!1~D2#X", "D5#S~D2#X"] {
             let id = ItemId::from(id);
-            assert_eq!(Ids::parse(&id).to_id(), id);
+            assert_eq!(ParsedId::parse(&id).to_id(), id);
         }
     }
 

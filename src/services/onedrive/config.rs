@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountKind, Client, Cloud, ONEDRIVE_SCHEME, OneDrive,
-    address::{DriveRef, Paths},
-    home::{Home, Named},
+    address::{DriveRef, PathStyle},
+    drive_lookup::{ConfiguredDrive, DriveLookup},
 };
 use crate::{
     auth::{Endpoint, TokenFile, TokenSource},
@@ -116,9 +116,9 @@ impl OneDriveConfig {
                 client.with_allowed_hosts(self.allowed_hosts.as_deref().unwrap_or_default())
             })
             .map_err(invalid)?;
-        Ok(client.with_headers(headers).with_paths(match cloud {
-            Cloud::China => Paths::Parameter,
-            _ => Paths::Colons,
+        Ok(client.with_headers(headers).with_path_style(match cloud {
+            Cloud::China => PathStyle::Parameter,
+            _ => PathStyle::Colons,
         }))
     }
 
@@ -148,7 +148,7 @@ impl OneDriveConfig {
                  to {tenant:?}"
             )));
         }
-        if self.named()? == Named::Drive(DriveRef::Mine) {
+        if self.named()? == ConfiguredDrive::Drive(DriveRef::Mine) {
             return Err(wrong(
                 "an application that acts for no user has no drive of its own: one of drive_id, \
                  user, group and site is needed",
@@ -174,24 +174,28 @@ impl OneDriveConfig {
     }
 
     /// Which drive.
-    pub(super) fn home(&self) -> Result<Home> {
+    pub(super) fn home(&self) -> Result<DriveLookup> {
         let named = self.named()?;
-        if self.library.is_some() && matches!(named, Named::Drive(DriveRef::Id(_))) {
+        if self.library.is_some() && matches!(named, ConfiguredDrive::Drive(DriveRef::Id(_))) {
             return Err(wrong("library: drive_id names the library already"));
         }
-        Ok(Home::new(named, self.library.clone()))
+        Ok(DriveLookup::new(named, self.library.clone()))
     }
 
-    fn named(&self) -> Result<Named> {
+    fn named(&self) -> Result<ConfiguredDrive> {
         let drives = [
-            self.drive_id.as_deref().map(|id| Ok(Named::Drive(DriveRef::Id(id.into())))),
-            self.user.as_deref().map(|user| Ok(Named::Drive(DriveRef::User(user.into())))),
-            self.group.as_deref().map(|group| Ok(Named::Drive(DriveRef::Group(group.into())))),
+            self.drive_id.as_deref().map(|id| Ok(ConfiguredDrive::Drive(DriveRef::Id(id.into())))),
+            self.user
+                .as_deref()
+                .map(|user| Ok(ConfiguredDrive::Drive(DriveRef::User(user.into())))),
+            self.group
+                .as_deref()
+                .map(|group| Ok(ConfiguredDrive::Drive(DriveRef::Group(group.into())))),
             self.site.as_deref().map(site),
         ];
         let mut drives = drives.into_iter().flatten();
         match (drives.next(), drives.next()) {
-            (None, _) => Ok(Named::Drive(DriveRef::Mine)),
+            (None, _) => Ok(ConfiguredDrive::Drive(DriveRef::Mine)),
             (Some(drive), None) => drive,
             (Some(_), Some(_)) => {
                 Err(wrong("only one of drive_id, user, group and site names the drive"))
@@ -201,9 +205,9 @@ impl OneDriveConfig {
 }
 
 /// A site by whatever people have of it.
-fn site(text: &str) -> Result<Named> {
+fn site(text: &str) -> Result<ConfiguredDrive> {
     let by_path = |host: &str, path: &str| {
-        Ok(Named::Site { host: host.to_owned(), path: path.trim_matches('/').to_owned() })
+        Ok(ConfiguredDrive::Site { host: host.to_owned(), path: path.trim_matches('/').to_owned() })
     };
     if text.contains("://") {
         let url = url::Url::parse(text).ok().filter(|url| url.has_host());
@@ -216,7 +220,7 @@ fn site(text: &str) -> Result<Named> {
         None if text.starts_with('/') => by_path("root", text),
         // An id, or `root`.
         None if !text.contains('/') && !text.is_empty() => {
-            Ok(Named::Drive(DriveRef::Site(text.into())))
+            Ok(ConfiguredDrive::Drive(DriveRef::Site(text.into())))
         }
         None => Err(wrong(format!("site: {text:?} is neither an id nor host:/path nor a URL"))),
     }

@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     AccountKind,
     address::{Address, Side},
-    api::Monitored,
+    client::CopyProgress,
+    conflict,
     drive::{GraphDrive, behavior},
     item,
-    model::{ConflictBehavior, Patch},
-    moving, refusal,
+    model::{ConflictBehavior, ItemPatch},
+    rename,
 };
 use crate::drive::{
     Context, CopyJob, CopyStatus, Error, ErrorKind, IfExists, Item, ItemRef, Kind, Result, Secret,
@@ -89,19 +90,19 @@ pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> R
         Error::new(ErrorKind::Invalid, "the copy is not one that this service has begun")
     })?;
     match drive.client.monitor(cx, &job.url).await? {
-        Monitored::Running => {
+        CopyProgress::Running => {
             state.asked += 1;
             Ok(state.running(job.url.clone()))
         }
-        Monitored::Completed(id) if state.beside => state.put_in_place(drive, cx, id).await,
-        Monitored::Completed(_) => Ok(CopyStatus::Done(None)),
-        Monitored::Failed(error) if error.kind() != ErrorKind::Exists => Err(error),
+        CopyProgress::Completed(id) if state.beside => state.put_in_place(drive, cx, id).await,
+        CopyProgress::Completed(_) => Ok(CopyStatus::Done(None)),
+        CopyProgress::Failed(error) if error.kind() != ErrorKind::Exists => Err(error),
         // Asked for twice: the first answer was lost, but the copy is there.
-        Monitored::Failed(_) if state.beside => state.put_in_place(drive, cx, None).await,
-        Monitored::Failed(error) if state.if_exists == Taken::Replace => {
+        CopyProgress::Failed(_) if state.beside => state.put_in_place(drive, cx, None).await,
+        CopyProgress::Failed(error) if state.if_exists == Taken::Replace => {
             state.make_beside(drive, cx, error).await
         }
-        Monitored::Failed(error) => Err(error),
+        CopyProgress::Failed(error) => Err(error),
     }
 }
 
@@ -109,9 +110,9 @@ impl State {
     /// Asks for the copy.
     async fn start(&self, drive: &GraphDrive, cx: &Context) -> Result<CopyStatus> {
         let from = drive.at(cx, &self.from.place(), Side::Contents).await?;
-        let folder = moving::reference(drive, cx, &self.folder.place(), &from.drive).await?;
+        let folder = rename::reference(drive, cx, &self.folder.place(), &from.drive).await?;
         let name = if self.beside { &self.temporary } else { &self.name };
-        let patch = Patch {
+        let patch = ItemPatch {
             name: Some(name.clone()),
             parent_reference: Some(folder),
             file_system_info: None,
@@ -136,7 +137,7 @@ impl State {
             }
             Err(error) => {
                 let folder = drive.at(cx, &self.folder.place(), Side::Contents).await?;
-                Err(refusal::in_the_way(drive, cx, folder, error).await)
+                Err(conflict::in_the_way(drive, cx, folder, error).await)
             }
         }
     }
@@ -149,8 +150,8 @@ impl State {
         error: Error,
     ) -> Result<CopyStatus> {
         let at = drive.at(cx, &self.folder.place(), Side::Contents).await?.below(&self.name);
-        match refusal::kind(drive, cx, &at).await {
-            Ok(kind @ (Kind::Folder | Kind::Opaque)) => Err(refusal::taken_by(kind, error)),
+        match conflict::kind(drive, cx, &at).await {
+            Ok(kind @ (Kind::Folder | Kind::Opaque)) => Err(conflict::taken_by(kind, error)),
             Ok(Kind::File) | Err(_) => {
                 let beside = Self { beside: true, asked: 0, ..self.clone() };
                 beside.start(drive, cx).await
@@ -179,7 +180,7 @@ impl State {
             Some(id) => Address::id(folder.drive, &id),
             None => folder.below(&self.temporary),
         };
-        let patch = Patch { name: Some(self.name.clone()), ..Patch::default() };
+        let patch = ItemPatch { name: Some(self.name.clone()), ..ItemPatch::default() };
         let placed = drive.client.update(cx, &at, &patch, behavior(IfExists::Replace)).await;
         if placed.as_ref().is_err_and(|error| !error.is_temporary()) {
             // Nobody will ask for it again. What becomes of it is not what the caller has to know.

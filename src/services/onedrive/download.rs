@@ -6,7 +6,7 @@ use opendal::Buffer;
 
 use super::{
     AccountKind, QuickXor,
-    address::{Address, Ids, Side},
+    address::{Address, ParsedId, Side},
     drive::GraphDrive,
     item,
     verify::may_be_rewritten,
@@ -185,7 +185,7 @@ async fn opened(
             ));
         }
     }
-    let is_shortcut = Ids::parse(&item.id).stands_for.is_some();
+    let is_shortcut = ParsedId::parse(&item.id).stands_for.is_some();
     let (at, download_url) = match (&item.download_url, is_shortcut) {
         (None, true) => {
             let at = drive.at(cx, &ItemRef::from_id(&item.id), Side::Contents).await?;

@@ -16,12 +16,12 @@ use tokio::sync::OnceCell;
 
 use super::{
     AccountKind, Client,
-    address::{Address, DriveRef, Ids, Side, address_of, root_id},
-    copy, download, feed,
-    home::Home,
-    item, listing,
+    address::{Address, DriveRef, ParsedId, Side, address_of, root_id},
+    changes, conflict, copy, download,
+    drive_lookup::DriveLookup,
+    item, list,
     model::ConflictBehavior,
-    moving, names, refusal, session, tree, upload,
+    names, recursive_list, rename, session, upload,
 };
 use crate::{
     drive::{
@@ -44,7 +44,7 @@ const CONCURRENT_REMOVALS: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct GraphDrive {
     pub(super) client: Client,
-    pub(super) home: Arc<Home>,
+    pub(super) home: Arc<DriveLookup>,
     /// The special folder that is the root, if not the drive's own.
     pub(super) special: Option<Arc<str>>,
     pub(super) kind: Option<AccountKind>,
@@ -62,7 +62,7 @@ pub(super) struct GraphDrive {
 impl GraphDrive {
     pub(super) fn new(
         client: Client,
-        home: Home,
+        home: DriveLookup,
         special: Option<&str>,
         kind: Option<AccountKind>,
     ) -> Self {
@@ -281,8 +281,8 @@ impl Drive for GraphDrive {
         from: Option<&Cursor>,
     ) -> Result<Page> {
         match depth {
-            Depth::Children => listing::page(self, cx, folder, limit, from).await,
-            Depth::Tree => tree::page(self, cx, folder, limit, from).await,
+            Depth::Children => list::page(self, cx, folder, limit, from).await,
+            Depth::Tree => recursive_list::page(self, cx, folder, limit, from).await,
         }
     }
 
@@ -353,7 +353,7 @@ impl Drive for GraphDrive {
         let made = self.client.create_folder(cx, &parent, &at.name, ConflictBehavior::Fail).await;
         match made {
             Ok(made) => item::item(made, self.drive_of(cx, &parent).await?),
-            Err(error) => Err(refusal::in_the_way(self, cx, parent, error).await),
+            Err(error) => Err(conflict::in_the_way(self, cx, parent, error).await),
         }
     }
 
@@ -364,7 +364,7 @@ impl Drive for GraphDrive {
         item: Option<&Item>,
         change: &ItemUpdate,
     ) -> Result<Item> {
-        moving::perform(self, cx, at, item, change).await
+        rename::perform(self, cx, at, item, change).await
     }
 
     async fn copy(
@@ -383,7 +383,7 @@ impl Drive for GraphDrive {
     }
 
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
-        feed::changes(self, cx, since).await
+        changes::changes(self, cx, since).await
     }
 
     fn rewrites(&self, file: &Item) -> bool {
@@ -391,11 +391,11 @@ impl Drive for GraphDrive {
     }
 
     fn tells_changes_of(&self, id: &ItemId) -> bool {
-        feed::tells_of(id)
+        changes::tells_of(id)
     }
 
     fn leads_elsewhere(&self, id: &ItemId) -> bool {
-        Ids::parse(id).stands_for.is_some()
+        ParsedId::parse(id).stands_for.is_some()
     }
 
     async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {

@@ -24,7 +24,7 @@ const DEPTH_MAX: usize = 8;
 /// and by the status where they say nothing. `secret` is the token or the pre-authenticated URL
 /// that was sent: the cloud may repeat it.
 pub(super) fn failure(reply: &ApiResponse, secret: &Secret) -> Error {
-    let words = serde_json::from_reader(reply.body.clone()).map(Words::of).unwrap_or_default();
+    let words = serde_json::from_reader(reply.body.clone()).map(ErrorBody::of).unwrap_or_default();
     let words = words.without(secret);
     let status = reply.status;
     let message = match (&*words.message, words.codes.first()) {
@@ -62,7 +62,7 @@ pub(super) fn failure(reply: &ApiResponse, secret: &Secret) -> Error {
 
 /// The failure that is told of in a body alone: how a copy ended (onedrive-graph#copy-monitor).
 pub(super) fn failure_in(error: Option<Value>, code: Option<String>) -> Error {
-    let mut words = Words::default();
+    let mut words = ErrorBody::default();
     if let Some(error) = &error {
         words.take(error);
     }
@@ -94,14 +94,14 @@ pub(super) fn has_code(error: &Error, code: &str) -> bool {
 
 /// What an error's body says.
 #[derive(Default)]
-struct Words {
+struct ErrorBody {
     /// From the outermost to the innermost.
     codes: Vec<String>,
     message: String,
     request_id: Option<String>,
 }
 
-impl Words {
+impl ErrorBody {
     fn of(body: Value) -> Self {
         let mut words = Self::default();
         match &body["error"] {

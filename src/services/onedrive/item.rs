@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    address::{Ids, InDrive},
-    model::{self, DriveItem, Hashes, ItemReference, Listed, RemoteItem},
+    address::{IdInDrive, ParsedId},
+    model::{self, DriveItem, Hashes, ItemReference, ListEntry, RemoteItem},
 };
 use crate::drive::{DownloadUrl, Error, ErrorKind, HashKind, Item, Kind, Result};
 
@@ -23,17 +23,17 @@ pub(super) fn item(wire: DriveItem, drive: Option<&str>) -> Result<Item> {
 }
 
 /// An entry of a page; `None` for one without an id or a name.
-pub(super) fn entry(entry: Listed, drive: Option<&str>) -> Option<Item> {
+pub(super) fn entry(entry: ListEntry, drive: Option<&str>) -> Option<Item> {
     let item = listed(entry, drive);
     let is_whole = !item.id.as_str().is_empty() && !item.name.is_empty();
     is_whole.then_some(item)
 }
 
 /// An entry of a page. The id and the name are empty where the cloud does not say them.
-pub(super) fn listed(entry: Listed, drive: Option<&str>) -> Item {
+pub(super) fn listed(entry: ListEntry, drive: Option<&str>) -> Item {
     match entry {
-        Listed::Item(wire) => described(*wire, drive),
-        Listed::Other(value) => {
+        ListEntry::Item(wire) => described(*wire, drive),
+        ListEntry::Other(value) => {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let reference = ItemReference {
                 id: Some(text(&value["parentReference"]["id"])),
@@ -53,11 +53,11 @@ pub(super) fn listed(entry: Listed, drive: Option<&str>) -> Item {
 fn described(wire: DriveItem, drive: Option<&str>) -> Item {
     let kind = kind(&wire);
     let is_file = kind == Kind::File;
-    let own = InDrive { drive, id: &wire.id };
+    let own = IdInDrive { drive, id: &wire.id };
     let remote = wire.remote_item.as_deref();
     let id = match remote.and_then(far) {
         _ if wire.id.is_empty() => "".into(),
-        Some(far) => Ids { own, stands_for: Some(far) }.to_id(),
+        Some(far) => ParsedId { own, stands_for: Some(far) }.to_id(),
         None => own.to_id(),
     };
     let parent = wire.parent_reference.as_ref().and_then(|parent| parent.id.as_deref());
@@ -73,7 +73,7 @@ fn described(wire: DriveItem, drive: Option<&str>) -> Item {
     Item {
         id,
         name: wire.name.clone().unwrap_or_default(),
-        parents: parent.map(|id| InDrive { drive, id }.to_id()).into_iter().collect(),
+        parents: parent.map(|id| IdInDrive { drive, id }.to_id()).into_iter().collect(),
         kind,
         size: size.filter(|_| is_file),
         children: folder.and_then(|folder| folder.child_count),
@@ -114,10 +114,10 @@ fn by_facets(file: bool, folder: bool) -> Kind {
 }
 
 /// What a shortcut stands for, where it tells enough to be found.
-fn far(remote: &RemoteItem) -> Option<InDrive<'_>> {
+fn far(remote: &RemoteItem) -> Option<IdInDrive<'_>> {
     let drive = remote.parent_reference.as_ref()?.drive_id.as_deref();
     let id = remote.id.as_deref().filter(|id| !id.is_empty())?;
-    Some(InDrive { drive: Some(drive.filter(|drive| !drive.is_empty())?), id })
+    Some(IdInDrive { drive: Some(drive.filter(|drive| !drive.is_empty())?), id })
 }
 
 fn hashes(wire: &Hashes) -> Vec<(HashKind, Box<[u8]>)> {

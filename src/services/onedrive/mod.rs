@@ -41,27 +41,27 @@
 
 mod account_kind;
 mod address;
-mod api;
+mod changes;
+mod client;
 mod cloud;
 mod config;
+mod conflict;
 mod copy;
 mod download;
 mod drive;
+mod drive_lookup;
 mod error;
-mod feed;
-mod home;
 mod item;
-mod listing;
+mod list;
 pub mod model;
-mod moving;
 mod names;
 mod quick_xor;
-mod refusal;
+mod recursive_list;
+mod rename;
+mod resource_units;
 mod session;
 #[cfg(test)]
 mod tests;
-mod tree;
-mod units;
 mod upload;
 mod verify;
 
@@ -72,8 +72,8 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 use self::drive::GraphDrive;
 pub use self::{
     account_kind::AccountKind,
-    address::{Address, DriveRef, Paths},
-    api::{Client, Fragment, Monitored, PAGE_MAX, Uploaded},
+    address::{Address, DriveRef, PathStyle},
+    client::{Client, CopyProgress, Fragment, PAGE_MAX, Uploaded},
     cloud::Cloud,
     config::OneDriveConfig,
     quick_xor::QuickXor,

@@ -227,7 +227,7 @@ pub struct Site {
 
 /// A page of drives.
 #[derive(Debug, Deserialize)]
-pub struct Drives {
+pub struct DrivePage {
     /// The drives.
     pub value: Vec<Drive>,
     /// Where the next page is.
@@ -237,9 +237,9 @@ pub struct Drives {
 
 /// A page of items.
 #[derive(Debug, Deserialize)]
-pub struct Items {
+pub struct ItemPage {
     /// The items.
-    pub value: Vec<Listed>,
+    pub value: Vec<ListEntry>,
     /// Where the next page is: absolute, opaque, to be asked for as it is.
     #[serde(rename = "@odata.nextLink", default, deserialize_with = "secret")]
     pub next: Option<Secret>,
@@ -251,14 +251,14 @@ pub struct Items {
 /// An entry of a page. One that has an unknown shape must not break the page.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
-pub enum Listed {
+pub enum ListEntry {
     /// An item.
     Item(Box<DriveItem>),
     /// Something else.
     Other(Value),
 }
 
-impl fmt::Debug for Listed {
+impl fmt::Debug for ListEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Item(item) => item.fmt(f),
@@ -294,7 +294,7 @@ impl UploadSession {
 /// How a copy is doing (onedrive-graph#copy-monitor).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Monitor {
+pub struct CopyMonitor {
     /// `notStarted`, `inProgress`, `completed`, `failed`, …
     pub status: Option<String>,
     /// The new item, when completed.
@@ -331,7 +331,7 @@ impl ConflictBehavior {
 /// What an upload session is opened with.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Uploadable {
+pub struct UploadableProperties {
     /// What happens when the name is taken.
     #[serde(rename = "@microsoft.graph.conflictBehavior")]
     pub conflict_behavior: ConflictBehavior,
@@ -346,7 +346,7 @@ pub struct Uploadable {
 /// (onedrive-graph#copy-request).
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Patch {
+pub struct ItemPatch {
     /// The new name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -424,7 +424,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_unknown_shape_and_an_unreadable_time_do_not_break_a_page() {
-        let page: Items = serde_json::from_str(
+        let page: ItemPage = serde_json::from_str(
             r#"{"value":[
                 {"id":"1","name":"a","lastModifiedDateTime":"yesterday","file":{}},
                 {"id":"2","name":"b","file":7},
@@ -432,10 +432,10 @@ mod tests {
             ]}"#,
         )
         .unwrap();
-        assert!(matches!(&page.value[0], Listed::Item(item) if item.file.is_some()
+        assert!(matches!(&page.value[0], ListEntry::Item(item) if item.file.is_some()
             && item.last_modified_date_time.is_none()));
-        assert!(matches!(&page.value[1], Listed::Other(value) if value["name"] == "b"));
-        assert!(matches!(&page.value[2], Listed::Item(item)
+        assert!(matches!(&page.value[1], ListEntry::Other(value) if value["name"] == "b"));
+        assert!(matches!(&page.value[2], ListEntry::Item(item)
             if item.folder.as_ref().unwrap().child_count == Some(2)));
         assert!(page.next.is_none() && page.delta.is_none());
     }

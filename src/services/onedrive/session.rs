@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     AccountKind, QuickXor,
     address::{Address, Side},
-    api::Fragment,
+    client::Fragment,
+    conflict,
     drive::GraphDrive,
-    model::{self, ConflictBehavior, DriveItem, FileSystemInfo, Uploadable},
-    refusal,
-    upload::{Aim, arrived},
-    verify::{self, Sent},
+    model::{self, ConflictBehavior, DriveItem, FileSystemInfo, UploadableProperties},
+    upload::{UploadDestination, arrived},
+    verify::{self, SentContent},
 };
 use crate::drive::{
     Body, Context, Error, ErrorKind, HashKind, Item, ItemId, ItemRef, Progress, Result, Target,
@@ -97,8 +97,8 @@ pub(super) async fn open(
     if total == 0 {
         return Err(Error::new(ErrorKind::Invalid, "an empty file has no upload session"));
     }
-    let aim = Aim::at(drive, cx, to, options).await?;
-    let item = Uploadable {
+    let aim = UploadDestination::at(drive, cx, to, options).await?;
+    let item = UploadableProperties {
         conflict_behavior: aim.behavior,
         file_size: total,
         file_system_info: options.modified.map(|modified| FileSystemInfo {
@@ -165,7 +165,7 @@ pub(super) async fn send(
     match sent {
         Ok(Fragment::Done(wire)) => {
             let at = state.at(drive, cx).await?;
-            let sent = Sent {
+            let sent = SentContent {
                 name: state.name(),
                 bytes: session.total,
                 hash: hash.map(|hash| hash.finish()),
@@ -283,7 +283,7 @@ async fn refused(drive: &GraphDrive, cx: &Context, state: &State, error: Error) 
     match (error.kind(), error.status()) {
         (_, Some(status)) if LOST.contains(&status) => error.with_kind(ErrorKind::NotFound),
         (ErrorKind::Exists, _) => match state.at(drive, cx).await {
-            Ok(at) => refusal::taken(drive, cx, &at, state.behavior(), error).await,
+            Ok(at) => conflict::taken(drive, cx, &at, state.behavior(), error).await,
             Err(_) => error,
         },
         _ => error,
@@ -387,7 +387,8 @@ async fn done(
 ) -> Result<Item> {
     let at = state.at(drive, cx).await?;
     let hash = state.hash().filter(|hash| hash.len() == session.total).map(|hash| hash.finish());
-    arrived(drive, cx, &at, wire, Sent { name: state.name(), bytes: session.total, hash }).await
+    arrived(drive, cx, &at, wire, SentContent { name: state.name(), bytes: session.total, hash })
+        .await
 }
 
 pub(super) async fn cancel(

@@ -2,11 +2,11 @@
 
 use super::{
     address::{Address, Side},
+    conflict,
     drive::{GraphDrive, behavior, place_of},
     item,
-    model::{ConflictBehavior, DriveItem, FileSystemInfo, Patch},
-    refusal,
-    verify::{self, Sent},
+    model::{ConflictBehavior, DriveItem, FileSystemInfo, ItemPatch},
+    verify::{self, SentContent},
 };
 use crate::drive::{
     Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemRef, Result, Target,
@@ -14,7 +14,7 @@ use crate::drive::{
 };
 
 /// How a write is to be addressed, and under which conditions.
-pub(super) struct Aim {
+pub(super) struct UploadDestination {
     pub(super) place: ItemRef,
     pub(super) at: Address,
     pub(super) behavior: ConflictBehavior,
@@ -22,7 +22,7 @@ pub(super) struct Aim {
     by_id: bool,
 }
 
-impl Aim {
+impl UploadDestination {
     /// By path; by the item's id where an etag must match, because a path that is free is written
     /// to whatever etag was asked for (onedrive-graph#simple-upload-headers).
     pub(super) async fn at(
@@ -79,9 +79,9 @@ impl Aim {
         match error.kind() {
             // Gone since it was looked for.
             ErrorKind::NotFound if self.by_id => error.with_kind(ErrorKind::Condition),
-            ErrorKind::Exists => refusal::taken(drive, cx, &self.at, self.behavior, error).await,
+            ErrorKind::Exists => conflict::taken(drive, cx, &self.at, self.behavior, error).await,
             _ => match self.at.parent() {
-                Some(folder) => refusal::in_the_way(drive, cx, folder, error).await,
+                Some(folder) => conflict::in_the_way(drive, cx, folder, error).await,
                 None => error,
             },
         }
@@ -94,7 +94,7 @@ pub(super) async fn arrived(
     cx: &Context,
     at: &Address,
     wire: DriveItem,
-    sent: Sent<'_>,
+    sent: SentContent<'_>,
 ) -> Result<Item> {
     let kind = verify::kind_of(&wire);
     let item = item::item(wire, drive.drive_of(cx, at).await?)?;
@@ -116,18 +116,19 @@ pub(super) async fn at_once(
     body: Body,
     options: &WriteOptions,
 ) -> Result<Item> {
-    let aim = Aim::at(drive, cx, to, options).await?;
+    let aim = UploadDestination::at(drive, cx, to, options).await?;
     let put = drive.client.put_content(cx, &aim.at, &body, aim.behavior, &aim.conditions);
     let uploaded = match put.await {
         Ok(uploaded) => uploaded,
         Err(error) => return Err(aim.refused(drive, cx, error).await),
     };
-    let sent = Sent { name: &to.name, bytes: body.len(), hash: Some(uploaded.hash.finish()) };
+    let sent =
+        SentContent { name: &to.name, bytes: body.len(), hash: Some(uploaded.hash.finish()) };
     let item = arrived(drive, cx, &aim.at, uploaded.item, sent).await?;
     let Some(modified) = options.modified else { return Ok(item) };
     let at = drive.at(cx, &ItemRef::from_id(&item.id), Side::Contents).await?;
     let times = FileSystemInfo { created_date_time: None, last_modified_date_time: Some(modified) };
-    let patch = Patch { file_system_info: Some(times), ..Patch::default() };
+    let patch = ItemPatch { file_system_info: Some(times), ..ItemPatch::default() };
     let wire = drive.client.update(cx, &at, &patch, behavior(IfExists::Fail)).await?;
     item::item(wire, drive.drive_of(cx, &at).await?)
 }

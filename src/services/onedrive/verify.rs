@@ -16,14 +16,14 @@ const REWRITTEN: [&str; 32] = [
 ];
 
 /// What was sent.
-pub(super) struct Sent<'a> {
+pub(super) struct SentContent<'a> {
     pub(super) name: &'a str,
     pub(super) bytes: u64,
     /// `None`: not all of it went through here.
     pub(super) hash: Option<[u8; 20]>,
 }
 
-impl Sent<'_> {
+impl SentContent<'_> {
     /// Compares with the cloud's answer: size and quickXorHash, as far as it tells them.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn check(name: &str, item: Item, kind: Option<AccountKind>) -> Result<()> {
-        Sent { name, bytes: 3, hash: Some([7; 20]) }.check(kind, None, &item)
+        SentContent { name, bytes: 3, hash: Some([7; 20]) }.check(kind, None, &item)
     }
 
     #[test]

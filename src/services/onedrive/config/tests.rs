@@ -6,7 +6,7 @@ fn config(uri: &str) -> Result<OneDriveConfig> {
     OneDriveConfig::from_uri(&OperatorUri::new(uri, []).unwrap())
 }
 
-fn home(query: &str) -> Named {
+fn home(query: &str) -> ConfiguredDrive {
     config(&format!("onedrive://?access_token=a&{query}")).unwrap().named().unwrap()
 }
 
@@ -60,12 +60,16 @@ fn a_uri_says_everything() {
 
 #[test]
 fn a_drive_is_named_in_every_way_that_graph_knows() {
-    let id = |id: &str| Named::Drive(DriveRef::Site(id.into()));
-    let path = |host: &str, path: &str| Named::Site { host: host.into(), path: path.into() };
-    assert_eq!(home(""), Named::Drive(DriveRef::Mine));
-    assert_eq!(home("drive_id=b!x"), Named::Drive(DriveRef::Id("b!x".into())));
-    assert_eq!(home("user=ann%40c.com"), Named::Drive(DriveRef::User("ann@c.com".into())));
-    assert_eq!(home("group=g"), Named::Drive(DriveRef::Group("g".into())));
+    let id = |id: &str| ConfiguredDrive::Drive(DriveRef::Site(id.into()));
+    let path =
+        |host: &str, path: &str| ConfiguredDrive::Site { host: host.into(), path: path.into() };
+    assert_eq!(home(""), ConfiguredDrive::Drive(DriveRef::Mine));
+    assert_eq!(home("drive_id=b!x"), ConfiguredDrive::Drive(DriveRef::Id("b!x".into())));
+    assert_eq!(
+        home("user=ann%40c.com"),
+        ConfiguredDrive::Drive(DriveRef::User("ann@c.com".into()))
+    );
+    assert_eq!(home("group=g"), ConfiguredDrive::Drive(DriveRef::Group("g".into())));
     assert_eq!(home("site=c.sharepoint.com,1,2"), id("c.sharepoint.com,1,2"));
     assert_eq!(home("site=root"), id("root"));
     assert_eq!(home("site=/sites/x"), path("root", "sites/x"));

@@ -3,17 +3,18 @@
 use super::*;
 use crate::{
     drive::{Conditions, Depth, Drive, ErrorKind, ItemUpdate},
-    services::onedrive::Paths,
+    services::onedrive::PathStyle,
     transport::scripted::Scripted,
 };
 
-fn of(home: Home) -> GraphDrive {
+fn of(home: DriveLookup) -> GraphDrive {
     GraphDrive::new(client(), home, None, None)
 }
 
 fn site(library: Option<&str>) -> GraphDrive {
-    let named = Named::Site { host: "c.sharepoint.com".into(), path: "sites/my site".into() };
-    of(Home::new(named, library.map(str::to_owned)))
+    let named =
+        ConfiguredDrive::Site { host: "c.sharepoint.com".into(), path: "sites/my site".into() };
+    of(DriveLookup::new(named, library.map(str::to_owned)))
 }
 
 #[tokio::test]
@@ -60,7 +61,7 @@ async fn a_sites_own_library_needs_no_look_at_its_drives() {
 
 #[tokio::test]
 async fn a_folder_of_a_drive_that_is_not_named_by_id_is_referred_to_by_its_drives() {
-    let group = of(Home::new(Named::Drive(DriveRef::Group("g".into())), None));
+    let group = of(DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Group("g".into())), None));
     let transport = Scripted::by(|sent| match sent.method == "PATCH" {
         true => ok(file("F", "a", b"x")),
         false => ok(json!({"id": "b!9"})),
@@ -93,7 +94,7 @@ impl Tap for Value {
 
 #[tokio::test]
 async fn a_special_folder_is_the_root_and_its_folders_are_referred_to_by_id() {
-    let home = Home::new(Named::Drive(DriveRef::Mine), None);
+    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
     let drive = GraphDrive::new(client(), home, Some("approot"), Some(AccountKind::Personal));
     let transport = Scripted::by(|sent| match &*sent.method.to_string() {
         "PATCH" => ok(file("F", "a", b"x")),
@@ -149,8 +150,8 @@ async fn owner_and_quota_are_told_where_the_cloud_tells_them() {
 
 #[tokio::test]
 async fn china_is_asked_with_paths_as_a_parameter() {
-    let client = client().with_paths(Paths::Parameter);
-    let home = Home::new(Named::Drive(DriveRef::Mine), None);
+    let client = client().with_path_style(PathStyle::Parameter);
+    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
     let drive = GraphDrive::new(client, home, None, None);
     let transport = Scripted::by(|_| ok(file("F", "a", b"x")));
     drive.item(&transport.context(), &at("a/b"), &Conditions::default()).await.unwrap();

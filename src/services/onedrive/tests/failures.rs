@@ -118,7 +118,7 @@ async fn a_body_that_is_no_json_or_not_graphs_says_what_can_be_said() {
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
-    let home = Home::new(Named::Drive(DriveRef::Mine), None);
+    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
     let drive = GraphDrive::new(renewing_client(), home, None, None);
     let transport = Scripted::by(|sent| match (sent.url.as_str(), sent.header("authorization")) {
         ("https://login/token", _) => tokens("fresh"),
@@ -132,7 +132,7 @@ async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
     let sent = transport.sent();
     assert_eq!((sent.len(), sent[0].text(), sent[2].text()), (3, "hello", "hello"));
 
-    let home = Home::new(Named::Drive(DriveRef::Mine), None);
+    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
     let drive = GraphDrive::new(renewing_client(), home, None, None);
     let transport = Scripted::by(|sent| match sent.url.as_str() {
         "https://login/token" => tokens("fresh"),

@@ -5,10 +5,10 @@ mod drives;
 mod failures;
 mod folders;
 mod reads;
+mod recursive_list;
 mod secrets;
 mod service;
 mod sessions;
-mod trees;
 mod writes;
 
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use super::{
     AccountKind, Client,
     address::{DriveRef, root_id},
     drive::GraphDrive,
-    home::{Home, Named},
+    drive_lookup::{ConfiguredDrive, DriveLookup},
     model::ITEM,
 };
 use crate::{
@@ -56,7 +56,7 @@ fn of_kind(kind: AccountKind) -> GraphDrive {
 }
 
 fn named(drive: DriveRef, kind: Option<AccountKind>) -> GraphDrive {
-    GraphDrive::new(client(), Home::new(Named::Drive(drive), None), None, kind)
+    GraphDrive::new(client(), DriveLookup::new(ConfiguredDrive::Drive(drive), None), None, kind)
 }
 
 fn at(path: &str) -> ItemRef {

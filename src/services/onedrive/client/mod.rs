@@ -8,21 +8,21 @@
 //! onedrive-graph#copy-monitor).
 
 mod content;
-mod copies;
+mod copy;
 mod drives;
 mod items;
-mod listing;
-mod sessions;
+mod list;
+mod session;
 
 use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-pub use self::{content::Uploaded, copies::Monitored, sessions::Fragment};
+pub use self::{content::Uploaded, copy::CopyProgress, session::Fragment};
 use super::{
-    address::{Address, Paths},
+    address::{Address, PathStyle},
     error::failure,
-    units::resource_units,
+    resource_units::resource_units,
 };
 use crate::{
     auth::TokenSource,
@@ -60,7 +60,7 @@ pub struct Client {
     tokens: TokenSource,
     headers: Arc<HeaderMap>,
     limiter: AccountLimiter,
-    paths: Paths,
+    paths: PathStyle,
 }
 
 impl Client {
@@ -76,7 +76,7 @@ impl Client {
             tokens,
             headers: Arc::default(),
             limiter: AccountLimiter::new(),
-            paths: Paths::default(),
+            paths: PathStyle::default(),
         })
     }
 
@@ -99,7 +99,7 @@ impl Client {
     }
 
     /// Writes paths as this cloud wants them.
-    pub fn with_paths(mut self, paths: Paths) -> Self {
+    pub fn with_path_style(mut self, paths: PathStyle) -> Self {
         self.paths = paths;
         self
     }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::{
-    address::{Address, DriveRef, Ids, Side},
+    address::{Address, DriveRef, ParsedId, Side},
+    conflict,
     drive::{GraphDrive, behavior},
     item,
-    model::{FileSystemInfo, FolderReference, Patch},
-    names, refusal,
+    model::{FileSystemInfo, FolderReference, ItemPatch},
+    names,
 };
 use crate::drive::{Context, Error, ErrorKind, Item, ItemRef, ItemUpdate, Result};
 
@@ -38,7 +39,7 @@ pub(super) async fn perform(
         None => None,
     };
     let moves = change.name.is_some() || change.folder.is_some();
-    let patch = Patch {
+    let patch = ItemPatch {
         name: change.name.clone(),
         parent_reference,
         file_system_info: times(item.filter(|_| moves), change),
@@ -49,7 +50,7 @@ pub(super) async fn perform(
         (Err(error), None) => Err(error),
         (Err(error), Some(folder)) => {
             let folder = drive.at(cx, folder, Side::Contents).await?;
-            Err(refusal::in_the_way(drive, cx, folder, error).await)
+            Err(conflict::in_the_way(drive, cx, folder, error).await)
         }
     }
 }
@@ -92,7 +93,7 @@ pub(super) async fn reference(
 /// (onedrive-graph#file-system-info), so what is known of them is said again; a shortcut's are
 /// those of what it stands for, and not its own to change.
 fn times(item: Option<&Item>, change: &ItemUpdate) -> Option<FileSystemInfo> {
-    let item = item.filter(|item| Ids::parse(&item.id).stands_for.is_none());
+    let item = item.filter(|item| ParsedId::parse(&item.id).stands_for.is_none());
     let times = FileSystemInfo {
         created_date_time: item.and_then(|item| item.created),
         last_modified_date_time: change.modified.or(item.and_then(|item| item.modified)),

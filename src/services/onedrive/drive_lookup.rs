@@ -9,8 +9,8 @@ use crate::drive::{Context, Error, ErrorKind, PageGuard, Result};
 
 /// A drive as the configuration names it, and as Graph does once it was asked.
 #[derive(Debug)]
-pub(super) struct Home {
-    named: Named,
+pub(super) struct DriveLookup {
+    named: ConfiguredDrive,
     /// A document library's name or id, if not the first one.
     library: Option<String>,
     found: OnceCell<DriveRef>,
@@ -19,32 +19,42 @@ pub(super) struct Home {
 
 /// Whose drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum ConfiguredDrive {
     /// No request is needed to know it.
     Drive(DriveRef),
     /// A site by host and path.
     Site { host: String, path: String },
 }
 
-impl fmt::Display for Home {
+impl fmt::Display for DriveLookup {
     /// Writes how the options name the drive.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(library) = &self.library {
             write!(f, "the document library {library:?} of ")?;
         }
         match &self.named {
-            Named::Drive(DriveRef::Mine) => f.write_str("the drive of the signed-in user"),
-            Named::Drive(DriveRef::Id(id)) => write!(f, "the drive {id:?}"),
-            Named::Drive(DriveRef::User(user)) => write!(f, "the drive of the user {user:?}"),
-            Named::Drive(DriveRef::Group(group)) => write!(f, "the drive of the group {group:?}"),
-            Named::Drive(DriveRef::Site(site)) => write!(f, "the drive of the site {site:?}"),
-            Named::Site { host, path } => write!(f, "the drive of the site {host}/{path}"),
+            ConfiguredDrive::Drive(DriveRef::Mine) => {
+                f.write_str("the drive of the signed-in user")
+            }
+            ConfiguredDrive::Drive(DriveRef::Id(id)) => write!(f, "the drive {id:?}"),
+            ConfiguredDrive::Drive(DriveRef::User(user)) => {
+                write!(f, "the drive of the user {user:?}")
+            }
+            ConfiguredDrive::Drive(DriveRef::Group(group)) => {
+                write!(f, "the drive of the group {group:?}")
+            }
+            ConfiguredDrive::Drive(DriveRef::Site(site)) => {
+                write!(f, "the drive of the site {site:?}")
+            }
+            ConfiguredDrive::Site { host, path } => {
+                write!(f, "the drive of the site {host}/{path}")
+            }
         }
     }
 }
 
-impl Home {
-    pub(super) fn new(named: Named, library: Option<String>) -> Self {
+impl DriveLookup {
+    pub(super) fn new(named: ConfiguredDrive, library: Option<String>) -> Self {
         Self { named, library, found: OnceCell::new(), by_id: OnceCell::new() }
     }
 
@@ -54,7 +64,7 @@ impl Home {
     /// # Errors
     /// `NoDrive` if there is no such site or library.
     pub(super) async fn get(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
-        if let (Named::Drive(drive), None) = (&self.named, &self.library) {
+        if let (ConfiguredDrive::Drive(drive), None) = (&self.named, &self.library) {
             return Ok(drive);
         }
         self.found.get_or_try_init(|| self.find(client, cx)).await
@@ -62,8 +72,8 @@ impl Home {
 
     async fn find(&self, client: &Client, cx: &Context) -> Result<DriveRef> {
         let owner = match &self.named {
-            Named::Drive(drive) => drive.clone(),
-            Named::Site { host, path } => {
+            ConfiguredDrive::Drive(drive) => drive.clone(),
+            ConfiguredDrive::Site { host, path } => {
                 let site = client.site(cx, host, path).await;
                 DriveRef::Site(site.map_err(|error| self.missing(error))?.id.into())
             }

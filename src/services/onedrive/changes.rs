@@ -1,12 +1,12 @@
 //! What has changed in the drive since it was last asked (onedrive-graph#delta).
 
 use super::{
-    address::{Ids, InDrive, Side, root_id},
+    address::{IdInDrive, ParsedId, Side, root_id},
     drive::GraphDrive,
     item,
-    listing::advanced,
-    model::{Items, Listed},
-    tree::is_too_old,
+    list::advanced,
+    model::{ItemPage, ListEntry},
+    recursive_list::is_too_old,
 };
 use crate::drive::{ChangePage, Context, Cursor, Error, ErrorKind, ItemId, ItemRef, Kind, Result};
 
@@ -31,8 +31,8 @@ pub(super) async fn changes(
     let within = drive.drive_of(cx, &at).await?;
     let mut removed = Vec::new();
     items.value.retain(|entry| match entry {
-        Listed::Item(item) if item.deleted.is_some() => {
-            let id = InDrive { drive: within, id: &item.id }.to_id();
+        ListEntry::Item(item) if item.deleted.is_some() => {
+            let id = IdInDrive { drive: within, id: &item.id }.to_id();
             removed.push((id, kind(item.file.is_some(), item.folder.is_some())));
             false
         }
@@ -51,7 +51,7 @@ async fn from_now_on(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
 }
 
 /// Where a page says to go on, and whether at once.
-fn end_of(items: &mut Items) -> Result<(Cursor, bool)> {
+fn end_of(items: &mut ItemPage) -> Result<(Cursor, bool)> {
     match (items.next.take(), items.delta.take()) {
         (Some(next), _) => Ok((Cursor(next), true)),
         (None, Some(delta)) => Ok((Cursor(delta), false)),
@@ -72,6 +72,6 @@ fn kind(file: bool, folder: bool) -> Option<Kind> {
 
 /// Whether the drive's feed tells what becomes of an item: not of what is in another drive.
 pub(super) fn tells_of(id: &ItemId) -> bool {
-    let ids = Ids::parse(id);
+    let ids = ParsedId::parse(id);
     ids.stands_for.is_none() && ids.own.drive.is_none()
 }

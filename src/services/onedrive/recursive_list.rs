@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    address::{Address, Anchor, InDrive, Side},
+    address::{Address, BaseItem, IdInDrive, Side},
     drive::GraphDrive,
     error::has_code,
-    listing::{advanced, entries, page_size},
-    model::{Items, Listed},
+    list::{advanced, entries, page_size},
+    model::{ItemPage, ListEntry},
 };
 use crate::drive::{Context, Cursor, Error, ErrorKind, ItemRef, Page, Result, Secret};
 
@@ -73,8 +73,8 @@ pub(super) async fn page(
         None => own_id(drive, cx, &at, &items).await?,
     };
     items.value.retain(|entry| match entry {
-        Listed::Item(item) => item.deleted.is_none() && item.root.is_none() && item.id != folder,
-        Listed::Other(_) => true,
+        ListEntry::Item(item) => item.deleted.is_none() && item.root.is_none() && item.id != folder,
+        ListEntry::Other(_) => true,
     });
     let next = items.next.take();
     let mut page = entries(drive, cx, items, &at).await?;
@@ -82,7 +82,7 @@ pub(super) async fn page(
     page.next = next
         .map(|link| Position { link: Some(link.expose().to_owned()), folder: folder.clone(), anew })
         .map(Position::cursor);
-    let folder = InDrive { drive: drive.drive_of(cx, &at).await?, id: &folder }.to_id();
+    let folder = IdInDrive { drive: drive.drive_of(cx, &at).await?, id: &folder }.to_id();
     // What is in no folder is not below this one; what is in this one needs no parent's name.
     page.items.retain(|item| !item.parents.is_empty());
     for item in &mut page.items {
@@ -92,13 +92,20 @@ pub(super) async fn page(
 }
 
 /// The listed folder's own id: what the caller named it by, what the feed says of it, or asked for.
-async fn own_id(drive: &GraphDrive, cx: &Context, at: &Address, items: &Items) -> Result<String> {
+async fn own_id(
+    drive: &GraphDrive,
+    cx: &Context,
+    at: &Address,
+    items: &ItemPage,
+) -> Result<String> {
     if let Some(id) = at.known_id() {
         return Ok(id.to_owned());
     }
-    let is_root = at.path.is_empty() && at.anchor == Anchor::Root;
-    let root = |entry: &Listed| match entry {
-        Listed::Item(item) if item.root.is_some() && !item.id.is_empty() => Some(item.id.clone()),
+    let is_root = at.path.is_empty() && at.anchor == BaseItem::Root;
+    let root = |entry: &ListEntry| match entry {
+        ListEntry::Item(item) if item.root.is_some() && !item.id.is_empty() => {
+            Some(item.id.clone())
+        }
         _ => None,
     };
     let ask = async || Ok(drive.client.item(cx, at, None).await?.id);

@@ -141,7 +141,7 @@ async fn a_feed_that_breaks_off_is_not_taken_for_a_whole_one() {
 #[test]
 fn which_folders_have_trees_depends_on_the_kind_of_account() {
     let trees = |special: Option<&str>, kind| {
-        let home = Home::new(Named::Drive(DriveRef::Mine), None);
+        let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
         GraphDrive::new(client(), home, special, kind).capabilities().recursive_list
     };
     assert_eq!(trees(None, None), RecursiveList::Root);

@@ -8,7 +8,7 @@ use crate::{
     drive::{Context, Result, Secret},
     services::onedrive::{
         address::DriveRef,
-        model::{self, Drives, Site},
+        model::{self, DrivePage, Site},
     },
     transport::{ApiRequest, segment},
 };
@@ -37,7 +37,7 @@ impl Client {
         cx: &Context,
         of: &DriveRef,
         from: Option<&Secret>,
-    ) -> Result<Drives> {
+    ) -> Result<DrivePage> {
         let url = match from {
             Some(link) => link.expose().to_owned(),
             None => {

@@ -9,14 +9,14 @@ use crate::{
     services::onedrive::{
         address::Address,
         error::failure_in,
-        model::{ConflictBehavior, Monitor, Patch},
+        model::{ConflictBehavior, CopyMonitor, ItemPatch},
     },
     transport::{self, ApiRequest},
 };
 
 /// How a copy stands.
 #[derive(Debug)]
-pub enum Monitored {
+pub enum CopyProgress {
     /// Under way.
     Running,
     /// Ready; the new item's id, where it was told.
@@ -35,7 +35,7 @@ impl Client {
         &self,
         cx: &Context,
         from: &Address,
-        to: &Patch,
+        to: &ItemPatch,
         behavior: Option<ConflictBehavior>,
     ) -> Result<Secret> {
         let url = self.url(from, "/copy");
@@ -58,8 +58,8 @@ impl Client {
     /// `GET` a copy's monitor (onedrive-graph#copy-monitor). Without a token.
     ///
     /// # Errors
-    /// The host's; how the copy itself failed is [`Monitored::Failed`].
-    pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<Monitored> {
+    /// The host's; how the copy itself failed is [`CopyProgress::Failed`].
+    pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<CopyProgress> {
         let operation = Operation::Copy;
         let call =
             ApiRequest::to_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
@@ -68,19 +68,19 @@ impl Client {
         let reply = transport::Client::new(cx).send(call).await?;
         // Once ready, some hosts redirect to the new item, which without a token says 401.
         if reply.redirected || reply.status == StatusCode::SEE_OTHER {
-            return Ok(Monitored::Completed(None));
+            return Ok(CopyProgress::Completed(None));
         }
         let reply = succeeded(reply, monitor)?;
         if reply.body.is_empty() {
-            return Ok(Monitored::Running);
+            return Ok(CopyProgress::Running);
         }
-        let Monitor { status, resource_id, error, error_code } = reply.json()?;
+        let CopyMonitor { status, resource_id, error, error_code } = reply.json()?;
         Ok(match status.as_deref() {
-            Some("completed") => Monitored::Completed(resource_id),
+            Some("completed") => CopyProgress::Completed(resource_id),
             Some("failed" | "deleteFailed" | "cancelled") => {
-                Monitored::Failed(failure_in(error, error_code))
+                CopyProgress::Failed(failure_in(error, error_code))
             }
-            _ => Monitored::Running,
+            _ => CopyProgress::Running,
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     drive::{Context, Result},
     services::onedrive::{
         address::Address,
-        model::{ConflictBehavior, DriveItem, ITEM, Patch},
+        model::{ConflictBehavior, DriveItem, ITEM, ItemPatch},
     },
     transport::ApiRequest,
 };
@@ -63,7 +63,7 @@ impl Client {
         &self,
         cx: &Context,
         at: &Address,
-        patch: &Patch,
+        patch: &ItemPatch,
         behavior: ConflictBehavior,
     ) -> Result<DriveItem> {
         let url = self.url(at, "");

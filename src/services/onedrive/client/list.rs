@@ -8,7 +8,7 @@ use crate::{
     drive::{Context, Result, Secret},
     services::onedrive::{
         address::Address,
-        model::{ITEM, Items},
+        model::{ITEM, ItemPage},
     },
     transport::ApiRequest,
 };
@@ -18,7 +18,7 @@ impl Client {
     ///
     /// # Errors
     /// `NotFound`.
-    pub async fn children(&self, cx: &Context, of: &Address, top: usize) -> Result<Items> {
+    pub async fn children(&self, cx: &Context, of: &Address, top: usize) -> Result<ItemPage> {
         let url = self.url(of, "/children");
         let call = || {
             ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/children")
@@ -32,7 +32,7 @@ impl Client {
     ///
     /// # Errors
     /// `NotFound`.
-    pub async fn delta(&self, cx: &Context, of: &Address, top: usize) -> Result<Items> {
+    pub async fn delta(&self, cx: &Context, of: &Address, top: usize) -> Result<ItemPage> {
         let url = self.url(of, "/delta");
         let call = || {
             ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/delta")
@@ -47,7 +47,7 @@ impl Client {
     ///
     /// # Errors
     /// `NotFound`.
-    pub async fn latest(&self, cx: &Context, of: &Address) -> Result<Items> {
+    pub async fn latest(&self, cx: &Context, of: &Address) -> Result<ItemPage> {
         let url = self.url(of, "/delta");
         let call = || {
             ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/delta")
@@ -61,7 +61,7 @@ impl Client {
     ///
     /// # Errors
     /// `NotFound` with code `resyncRequired` for a link that has become too old: begin anew.
-    pub async fn page(&self, cx: &Context, link: &Secret) -> Result<Items> {
+    pub async fn page(&self, cx: &Context, link: &Secret) -> Result<ItemPage> {
         let url = link.expose();
         let call = || ApiRequest::new(Operation::List, Method::GET, url, "{next page}");
         self.ok(cx, &call).await?.json()

@@ -10,7 +10,7 @@ use crate::{
     rate_limit::Repeat,
     services::onedrive::{
         address::Address,
-        model::{ConflictBehavior, DriveItem, UploadSession, Uploadable},
+        model::{ConflictBehavior, DriveItem, UploadSession, UploadableProperties},
     },
     transport::{self, ApiRequest},
 };
@@ -35,7 +35,7 @@ impl Client {
         &self,
         cx: &Context,
         at: &Address,
-        item: &Uploadable,
+        item: &UploadableProperties,
         defer_commit: bool,
         conditions: &Conditions,
     ) -> Result<UploadSession> {

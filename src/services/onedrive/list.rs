@@ -2,11 +2,11 @@
 
 use super::{
     address::{Address, Side},
-    api::PAGE_MAX,
+    client::PAGE_MAX,
     drive::GraphDrive,
     error::has_code,
     item,
-    model::Items,
+    model::ItemPage,
 };
 use crate::drive::{Context, Cursor, Error, ErrorKind, ItemRef, Page, Result, Secret};
 
@@ -44,7 +44,7 @@ pub(super) async fn page(
 pub(super) async fn entries(
     drive: &GraphDrive,
     cx: &Context,
-    items: Items,
+    items: ItemPage,
     folder: &Address,
 ) -> Result<Page> {
     let elsewhere = drive.drive_of(cx, folder).await?;
@@ -62,7 +62,7 @@ pub(super) fn broken_off(error: Error) -> Error {
 }
 
 /// A page that names itself as the next one would be asked for for ever.
-pub(super) fn advanced(asked: Option<&Secret>, items: &Items) -> Result<()> {
+pub(super) fn advanced(asked: Option<&Secret>, items: &ItemPage) -> Result<()> {
     match (asked, &items.next) {
         (Some(asked), Some(next)) if asked == next => Err(Error::new(
             ErrorKind::Unexpected,
