@@ -9,7 +9,7 @@ use drivedal::{
     layers::cache::{CacheLayer, Validity},
     remote,
 };
-use drivedal_server::{Plant, Server};
+use drivedal_server::{FixtureItem, Server};
 use futures::TryStreamExt;
 use opendal::{Operator, Result, services};
 
@@ -134,8 +134,8 @@ async fn large(server: &Server, uri: &str, folder: &std::path::Path) -> Result<(
 }
 
 async fn listing(server: &Server, uri: &str) -> Result<()> {
-    let plants = (0..LISTED).map(|n| Plant::file(format!("many/{n:05}"), b"x"));
-    server.control().plant(plants).await.expect("items are planted");
+    let fixtures = (0..LISTED).map(|n| FixtureItem::file(format!("many/{n:05}"), b"x"));
+    server.control().add_fixtures(fixtures).await.expect("fixtures");
     let remote = remote::open(uri)?;
     let source = remote.handle.and_then(|handle| handle.change_source());
     let source = source.expect("OneDrive tells its changes");

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use drivedal_server::{Fault, Plant, When};
+use drivedal_server::{Fault, FixtureItem, When};
 use futures::future::LocalBoxFuture;
 use opendal::{
     Error, ErrorKind, Operator,
@@ -104,9 +104,13 @@ impl Survivor {
         let station = station(test)?;
         let plants = self.before.iter().map(|(path, seed)| {
             let path = format!("{folder}/{path}");
-            if path.ends_with('/') { Plant::folder(path) } else { Plant::file(path, seeded(*seed)) }
+            if path.ends_with('/') {
+                FixtureItem::folder(path)
+            } else {
+                FixtureItem::file(path, seeded(*seed))
+            }
         });
-        station.plant(plants).await?;
+        station.add_fixtures(plants).await?;
         let root = [("root", folder)];
         Ok((test.client(&root)?, test.client(&root)?))
     }

@@ -1,7 +1,7 @@
 //! What clouds show that no request of ours makes: items that are neither file nor folder, times of
 //! long ago.
 
-use drivedal_server::Plant;
+use drivedal_server::FixtureItem;
 use opendal::ErrorKind;
 
 use drivedal_conformance::{
@@ -20,16 +20,16 @@ cases! {
     a_file_of_long_ago_tells_its_time: drive_server;
 }
 
-async fn plant(test: &TestContext, items: impl IntoIterator<Item = Plant>) -> CaseResult {
-    station(test)?.plant(items).await
+async fn plant(test: &TestContext, items: impl IntoIterator<Item = FixtureItem>) -> CaseResult {
+    station(test)?.add_fixtures(items).await
 }
 
 /// A folder with a file, a notebook and a folder.
 async fn notebook(test: &TestContext) -> CaseResult {
     let items = [
-        Plant::file("a/file", bytes(1, 100)),
-        Plant::notebook("a/Notes"),
-        Plant::file("a/b/file", bytes(2, 100)),
+        FixtureItem::file("a/file", bytes(1, 100)),
+        FixtureItem::notebook("a/Notes"),
+        FixtureItem::file("a/b/file", bytes(2, 100)),
     ];
     plant(test, items).await
 }
@@ -72,7 +72,7 @@ async fn a_notebook_goes_with_its_folder(test: &TestContext) -> CaseResult {
 
 async fn a_file_of_long_ago_tells_its_time(test: &TestContext) -> CaseResult {
     let time = "2009-08-07T06:05:04Z".parse().expect("it is a time");
-    plant(test, [Plant::file("a/file", bytes(1, 100)).modified(time)]).await?;
+    plant(test, [FixtureItem::file("a/file", bytes(1, 100)).modified(time)]).await?;
     let Some(told) = test.op.stat("a/file").await?.last_modified() else {
         return fail("no time is told");
     };

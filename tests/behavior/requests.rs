@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use drivedal_server::Plant;
+use drivedal_server::FixtureItem;
 use futures::{TryStreamExt, stream};
 use opendal::Operator;
 
@@ -54,9 +54,9 @@ cases! {
 /// Three folders with ten files in the innermost, and one empty folder; a client that knows nothing.
 async fn planted(test: &TestContext) -> CaseResult<Operator> {
     let station = station(test)?;
-    let files = (0..10).map(|n| Plant::file(format!("a/b/c/{n}"), bytes(n, 1000)));
-    let others = [Plant::folder("a/b/c/empty"), Plant::file("a/b/other", "x")];
-    station.plant(files.chain(others)).await?;
+    let files = (0..10).map(|n| FixtureItem::file(format!("a/b/c/{n}"), bytes(n, 1000)));
+    let others = [FixtureItem::folder("a/b/c/empty"), FixtureItem::file("a/b/other", "x")];
+    station.add_fixtures(files.chain(others)).await?;
     test.client(&[])
 }
 
@@ -130,8 +130,8 @@ async fn a_warm_listing(test: &TestContext) -> CaseResult {
 
 async fn a_tree_of_ten_folders(test: &TestContext) -> CaseResult {
     let station = station(test)?;
-    let files = (0..30).map(|n| Plant::file(format!("t/{}/{}/{n}", n % 3, n % 6), "x"));
-    station.plant(files).await?;
+    let files = (0..30).map(|n| FixtureItem::file(format!("t/{}/{}/{n}", n % 3, n % 6), "x"));
+    station.add_fixtures(files).await?;
     let op = test.client(&[])?;
     // t/, three folders, six in them: and thirty files.
     costs!(test, assert_eq!(op.list_with("t/").recursive(true).await?.len(), 40))

@@ -11,7 +11,7 @@ use drivedal::{
     },
     transport::Transport,
 };
-use drivedal_server::{Fault, Plant, Server, When};
+use drivedal_server::{Fault, FixtureItem, Server, When};
 use futures::TryStreamExt;
 use opendal::{Buffer, HttpTransporter, OperationContext, Operator};
 
@@ -144,9 +144,9 @@ async fn listings_are_cut_filtered_sorted_and_followed() {
     let setup = Setup::new().await;
     let (client, cx, control) = (setup.client(), setup.cx(), setup.server.control());
     for name in ["b.txt", "a.jpg", "c.txt"] {
-        control.plant([Plant::file(name, name.repeat(name.len()))]).await.unwrap();
+        control.add_fixtures([FixtureItem::file(name, name.repeat(name.len()))]).await.unwrap();
     }
-    control.plant([Plant::folder("d"), Plant::notebook("Notes")]).await.unwrap();
+    control.add_fixtures([FixtureItem::folder("d"), FixtureItem::notebook("Notes")]).await.unwrap();
     let names = async |listing: &Listing| {
         let answer = client.files(&cx, ROOT, listing).await.unwrap();
         let names: Vec<_> = answer.data.into_iter().map(|object| object.name).collect();
@@ -191,7 +191,7 @@ async fn a_refresh_token_is_enough_and_what_it_is_replaced_with_is_kept() {
     let first = open(builder().refresh_token("drivedal-dev-refresh").access_token("expired"));
     let (written, _) = setup.counted(first.write("a", "text")).await;
     written.unwrap();
-    assert_eq!(setup.server.control().counters().of("oauth.token"), 1);
+    assert_eq!(setup.server.control().counters().count("oauth.token"), 1);
     let kept = TokenFile::new(&path).read().unwrap().unwrap();
     assert!(kept.refresh_token.unwrap().expose() != "drivedal-dev-refresh");
 
@@ -199,7 +199,7 @@ async fn a_refresh_token_is_enough_and_what_it_is_replaced_with_is_kept() {
     let second = open(builder());
     let (read, _) = setup.counted(second.read("a")).await;
     assert_eq!(read.unwrap().to_vec(), b"text");
-    assert_eq!(setup.server.control().counters().of("oauth.token"), 0);
+    assert_eq!(setup.server.control().counters().count("oauth.token"), 0);
 
     let refused = open(builder().token_file("").refresh_token("nobody's"));
     let error = refused.stat("a").await.unwrap_err();
@@ -223,7 +223,7 @@ async fn many_requests_at_once_share_one_refresh() {
     for result in futures::future::join_all(callers).await {
         result.unwrap();
     }
-    assert_eq!(setup.server.control().counters().of("oauth.token"), 1);
+    assert_eq!(setup.server.control().counters().count("oauth.token"), 1);
 }
 
 #[tokio::test]
@@ -288,7 +288,12 @@ const RENAMES: [(&str, &str); 7] = [
 async fn planted(setup: &Setup) -> Operator {
     setup.server.control().reset_state().await.unwrap();
     let plants = ["a/x.txt", "a/taken.txt", "b/taken.txt", "b/other.txt"];
-    setup.server.control().plant(plants.map(|path| Plant::file(path, path))).await.unwrap();
+    setup
+        .server
+        .control()
+        .add_fixtures(plants.map(|path| FixtureItem::file(path, path)))
+        .await
+        .unwrap();
     // Nothing is remembered, so that every case asks the same.
     Operator::new(setup.builder().index_ttl(Duration::ZERO))
         .unwrap()

@@ -287,7 +287,7 @@ fn without_body(response: Response) -> Response {
 /// Serves a request that does not ask for a tunnel.
 async fn reply(task: &ConnectionTask, secure: bool, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(base_url) = BaseUrl::of(&parts, secure, task.local) else {
+    let Some(base_url) = BaseUrl::from_request(&parts, secure, task.local) else {
         return text(StatusCode::BAD_REQUEST, "cannot serve the request: it needs one host");
     };
     let request = Request::from_parts(parts, body);

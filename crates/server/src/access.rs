@@ -29,14 +29,14 @@ pub(super) const FILE: &str = "token";
 
 /// Tokens that are valid without a sign-in.
 #[derive(Clone, Debug)]
-pub(super) struct StandingTokens {
+pub(super) struct StaticTokens {
     /// Whether the development tokens are valid.
     pub public: bool,
     /// This server's own.
     pub own: Option<Secret>,
 }
 
-impl StandingTokens {
+impl StaticTokens {
     /// Returns the account of a standing access token.
     pub(super) fn account<'t>(&self, token: &'t str) -> Option<&'t str> {
         let public = self.public.then_some(DEVELOPMENT);
@@ -126,7 +126,7 @@ pub(super) fn read(folder: &Path) -> io::Result<Secret> {
 mod tests {
     use super::*;
 
-    const PUBLIC: StandingTokens = StandingTokens { public: true, own: None };
+    const PUBLIC: StaticTokens = StaticTokens { public: true, own: None };
 
     #[test]
     fn development_tokens_name_their_drive() {
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_private_server_has_one_token() {
-        let tokens = StandingTokens { public: false, own: Some("s3cret-token".into()) };
+        let tokens = StaticTokens { public: false, own: Some("s3cret-token".into()) };
         assert_eq!(tokens.account("s3cret-token"), Some(""));
         assert_eq!(tokens.account("s3cret-token-anna"), Some("anna"));
         assert_eq!(tokens.refreshed_account("s3cret-token-refresh"), Some(""));

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    access::StandingTokens,
+    access::StaticTokens,
     account_kind::AccountKind,
     secret_urls::SecretUrl,
     signed_token::{Purpose, TokenError, TokenSigner, random_name},
@@ -86,7 +86,7 @@ impl Grant {
 
 /// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum AuthError {
     /// It carries no token.
     Missing,
     /// Its token was not made here.
@@ -95,7 +95,7 @@ pub(super) enum Refusal {
     Expired,
 }
 
-impl From<TokenError> for Refusal {
+impl From<TokenError> for AuthError {
     fn from(broken: TokenError) -> Self {
         match broken {
             TokenError::Invalid => Self::Invalid,
@@ -114,7 +114,7 @@ pub(super) struct AccountSettings {
     /// Lifetime of an access token.
     pub token_life: Duration,
     /// Tokens that are valid without a sign-in.
-    pub tokens: StandingTokens,
+    pub tokens: StaticTokens,
 }
 
 /// Opens accounts, and issues and verifies their tokens.
@@ -170,7 +170,7 @@ impl Accounts {
 
     /// Returns the kind of an account: its name's, else the server's.
     pub(super) fn kind(&self, account: &Account) -> AccountKind {
-        AccountKind::of_account(&account.name).unwrap_or(self.settings.kind)
+        AccountKind::from_account_name(&account.name).unwrap_or(self.settings.kind)
     }
 
     /// Returns how the names of an account's drive are compared, whatever protocol shows it.
@@ -182,13 +182,13 @@ impl Accounts {
     ///
     /// # Errors
     /// When there is no valid token.
-    pub(super) fn grant(&self, request: &Parts) -> Result<Grant, Refusal> {
-        let token = access_token(request)?.ok_or(Refusal::Missing)?;
+    pub(super) fn grant(&self, request: &Parts) -> Result<Grant, AuthError> {
+        let token = access_token(request)?.ok_or(AuthError::Missing)?;
         if let Some(name) = self.settings.tokens.account(&token) {
             return Ok(Grant::new(name, None));
         }
-        let signed = token.strip_prefix(ACCESS_PREFIX).ok_or(Refusal::Invalid)?;
-        Ok(self.signer.open(Purpose::Access, signed, Timestamp::now())?)
+        let signed = token.strip_prefix(ACCESS_PREFIX).ok_or(AuthError::Invalid)?;
+        Ok(self.signer.verify(Purpose::Access, signed, Timestamp::now())?)
     }
 
     /// Returns the rights that a refresh token grants; `None` if it is invalid or expired.
@@ -197,7 +197,7 @@ impl Accounts {
             return Some(Grant::new(name, None));
         }
         let signed = token.strip_prefix(REFRESH_PREFIX)?;
-        self.signer.open(Purpose::Refresh, signed, Timestamp::now()).ok()
+        self.signer.verify(Purpose::Refresh, signed, Timestamp::now()).ok()
     }
 
     /// Issues an access token, unlike every other.
@@ -214,14 +214,14 @@ impl Accounts {
 }
 
 /// The access token of a request: its `Authorization` header's, else its query's `access_token`.
-fn access_token(request: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
+fn access_token(request: &Parts) -> Result<Option<Cow<'_, str>>, AuthError> {
     if let Some(header) = request.headers.get(header::AUTHORIZATION) {
-        let value = header.to_str().map_err(|_| Refusal::Invalid)?;
+        let value = header.to_str().map_err(|_| AuthError::Invalid)?;
         return match value.trim().split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
                 Ok(Some(Cow::Borrowed(token.trim())))
             }
-            _ => Err(Refusal::Invalid),
+            _ => Err(AuthError::Invalid),
         };
     }
     let query = request.uri.query().unwrap_or_default();
@@ -254,6 +254,6 @@ mod tests {
         );
         assert_eq!(token("/x?access_token=", None), Ok(None));
         assert_eq!(token("/x", None), Ok(None));
-        assert_eq!(token("/x", Some("Basic YTpi")), Err(Refusal::Invalid));
+        assert_eq!(token("/x", Some("Basic YTpi")), Err(AuthError::Invalid));
     }
 }

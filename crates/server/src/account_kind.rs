@@ -37,7 +37,7 @@ impl AccountKind {
 
     /// The kind that an account's name carries: `NAME.business` is a business account whatever the
     /// server's default is, so that accounts of several kinds live on one server.
-    pub fn of_account(name: &str) -> Option<Self> {
+    pub fn from_account_name(name: &str) -> Option<Self> {
         name.rsplit_once('.').and_then(|(_, kind)| kind.parse().ok())
     }
 
@@ -51,7 +51,7 @@ impl AccountKind {
 
     /// The folding of an account whose name carries its kind.
     pub(crate) fn folding_of_account(name: &str) -> Option<NameFolding> {
-        Self::of_account(name).map(Self::folding)
+        Self::from_account_name(name).map(Self::folding)
     }
 
     /// `driveType` on the wire.
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn an_account_name_may_carry_its_kind() {
         for kind in AccountKind::ALL {
-            assert_eq!(AccountKind::of_account(&format!("ci.{kind}")), Some(kind));
+            assert_eq!(AccountKind::from_account_name(&format!("ci.{kind}")), Some(kind));
         }
-        assert_eq!(AccountKind::of_account("business"), None);
-        assert_eq!(AccountKind::of_account("ci.example"), None);
+        assert_eq!(AccountKind::from_account_name("business"), None);
+        assert_eq!(AccountKind::from_account_name("ci.example"), None);
     }
 }

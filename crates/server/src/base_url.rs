@@ -37,7 +37,7 @@ pub(super) struct BaseUrl {
 impl BaseUrl {
     /// The origin of a request; `None` if its host is malformed, or there are several. HTTP/1.0 may
     /// leave the host out: then it is the address that the request came to.
-    pub(super) fn of(request: &Parts, secure: bool, local: SocketAddr) -> Option<Self> {
+    pub(super) fn from_request(request: &Parts, secure: bool, local: SocketAddr) -> Option<Self> {
         if request.headers.get_all(header::HOST).iter().nth(1).is_some() {
             return None;
         }
@@ -151,7 +151,7 @@ mod tests {
             request = request.header(header::HOST, host);
         }
         let parts = request.body(()).expect("a request").into_parts().0;
-        BaseUrl::of(&parts, secure, SocketAddr::from(([127, 0, 0, 1], 80)))
+        BaseUrl::from_request(&parts, secure, SocketAddr::from(([127, 0, 0, 1], 80)))
     }
 
     #[test]

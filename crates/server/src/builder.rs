@@ -15,7 +15,7 @@ use url::Url;
 use super::{
     Server, ServerError,
     accept::{self, Serving},
-    access::{self, StandingTokens},
+    access::{self, StaticTokens},
     account::{AccountSettings, Accounts},
     account_kind::AccountKind,
     budget::{Budget, Budgets},
@@ -368,7 +368,7 @@ impl Builder {
             quota: self.quota,
             kind: self.kind,
             token_life: self.token_life,
-            tokens: StandingTokens { public: !self.private, own },
+            tokens: StaticTokens { public: !self.private, own },
         };
         ServerState {
             settings: Settings {
@@ -460,7 +460,7 @@ impl Builder {
     fn bin_limits(&self) -> impl Fn(&str) -> BinLimits + Send + Sync + 'static {
         let (age, max_size, kind) = (self.bin_age, self.bin_size, self.kind);
         move |account| {
-            let kind = AccountKind::of_account(account).unwrap_or(kind);
+            let kind = AccountKind::from_account_name(account).unwrap_or(kind);
             let usual = match kind {
                 AccountKind::Personal | AccountKind::PersonalLegacy => BIN_AGE_PERSONAL,
                 AccountKind::Business | AccountKind::Library => BIN_AGE_BUSINESS,

@@ -74,7 +74,7 @@ impl Protocol for DownloadUrls {
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<DownloadCall>> {
         let signed = parts.uri.path().strip_prefix(PREFIX)?.split('/').next()?;
         let claims: Result<Claims, _> =
-            state.signer.open(Purpose::DownloadUrl, signed, Timestamp::now());
+            state.signer.verify(Purpose::DownloadUrl, signed, Timestamp::now());
         let account = claims.as_ref().ok().map(|Claims(account, ..)| account.clone());
         let is_look = matches!(parts.method, Method::GET | Method::HEAD);
         let operation = if is_look { GET } else { UNKNOWN };

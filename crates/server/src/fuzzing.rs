@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Fault,
-    access::StandingTokens,
+    access::StaticTokens,
     account_kind::AccountKind,
     base_url::BaseUrl,
     content,
@@ -50,24 +50,24 @@ pub fn header(value: &[u8]) {
     content::fuzzing(&header_value);
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, header_value.clone());
-    let _ = Form::of("").client(&headers);
+    let _ = Form::parse("").client(&headers);
     let mut request = Request::new(());
     request.headers_mut().insert(header::HOST, header_value);
-    let _ = BaseUrl::of(&request.into_parts().0, false, ([127, 0, 0, 1], 80).into());
+    let _ = BaseUrl::from_request(&request.into_parts().0, false, ([127, 0, 0, 1], 80).into());
     if let Ok(text) = std::str::from_utf8(value) {
-        let tokens = StandingTokens { public: true, own: Some("own".into()) };
+        let tokens = StaticTokens { public: true, own: Some("own".into()) };
         let _ = (ContentRange::parse(text), tokens.account(text), tokens.refreshed_account(text));
         let signer = TokenSigner::random();
-        let _ = signer.open::<serde_json::Value>(Purpose::Access, text, Timestamp::now());
+        let _ = signer.verify::<serde_json::Value>(Purpose::Access, text, Timestamp::now());
         // Signed, so that the claims are parsed too.
         let sealed = signer.sign(Purpose::Access, Timestamp::MAX, &text);
-        assert_eq!(signer.open(Purpose::Access, &sealed, Timestamp::now()), Ok(text.to_owned()));
+        assert_eq!(signer.verify(Purpose::Access, &sealed, Timestamp::now()), Ok(text.to_owned()));
     }
 }
 
 /// Parses a sign-in form.
 pub fn form(body: &[u8]) {
-    let form = Form::of(body);
+    let form = Form::parse(body);
     let _ = (form.get("client_id"), form.get("redirect_uri"));
 }
 
@@ -93,10 +93,10 @@ pub fn media(runtime: &Runtime, file: &[u8]) {
     let (file, size) = (Bytes::copy_from_slice(file), file.len() as u64);
     let head = &file[..file.len().min(HEAD)];
     runtime.block_on(async {
-        let _ = media::look(head, size, Fetch::of(file.clone())).await;
+        let _ = media::read_media(head, size, Fetch::from_bytes(file.clone())).await;
         let thumbnails = media::Thumbnails::default();
         for source in [media::Source::Whole, media::Source::Cover] {
-            let reading = || media::Reading::new(size, Fetch::of(file.clone()));
+            let reading = || media::Reading::new(size, Fetch::from_bytes(file.clone()));
             let _ = thumbnails.get([0; 32], source, 96, reading).await;
         }
     });

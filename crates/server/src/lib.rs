@@ -16,7 +16,7 @@
 //! assert_eq!(reqwest::get(&root).await?.status(), 503);
 //! assert_eq!(reqwest::get(&root).await?.status(), 200);
 //!
-//! assert_eq!(server.control().counters().of("live.item.get"), 2);
+//! assert_eq!(server.control().counters().count("live.item.get"), 2);
 //! assert_eq!(server.control().requests()[0].fault.as_deref(), Some("status 503 before the effect"));
 //! server.stop().await;
 //! # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
@@ -209,7 +209,7 @@ use url::Url;
 pub use account_kind::{AccountKind, UnknownKind};
 pub use budget::Budget;
 pub use builder::Builder;
-pub use control::{Control, NameConflict, Plant, PlantError, PlantKind, Planted};
+pub use control::{AddedFixture, Control, FixtureError, FixtureItem, FixtureKind, NameConflict};
 pub use disk::Durability;
 pub use error::ServerError;
 pub use faults::{ActiveFault, Bandwidth, Drip, Fault, FaultError, Latency, Side, When};

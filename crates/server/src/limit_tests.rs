@@ -122,7 +122,7 @@ async fn a_request_beyond_the_limit_gets_503_before_its_body_is_read() {
     }
     let refused = client.put(url(FILE)).body(vec![0; 300_000]).send().await;
     assert_eq!(refused.expect("a response").status(), 503);
-    assert_eq!(server.control().counters().of("live.files.put"), 3);
+    assert_eq!(server.control().counters().count("live.files.put"), 3);
     drop(uploads);
     // The server learns of the ends of the uploads in its own time.
     while client.get(url("/_control/health")).send().await.expect("a response").status() == 503 {}
@@ -139,7 +139,7 @@ async fn streams_of_one_http2_connection_count_as_requests() {
         tokio::spawn(client.put(url).body(reqwest::Body::wrap_stream(never)).send())
     };
     let uploads = [stalled(), stalled()];
-    while server.control().counters().of("live.files.put") < 2 {
+    while server.control().counters().count("live.files.put") < 2 {
         tokio::task::yield_now().await;
     }
     let me = format!("{}v1.0/me", server.url());

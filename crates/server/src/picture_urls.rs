@@ -48,7 +48,7 @@ pub(crate) fn start(state: &ServerState, claims: &PictureClaims) -> String {
 pub(crate) fn open<'p>(state: &ServerState, path: &'p str) -> (Option<PictureClaims>, &'p str) {
     let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
     let (signed, size) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
-    (state.signer.open(Purpose::Picture, signed, Timestamp::now()).ok(), size)
+    (state.signer.verify(Purpose::Picture, signed, Timestamp::now()).ok(), size)
 }
 
 /// Returns the paths of an item's pictures by their frame; `None` for an item that is neither photo

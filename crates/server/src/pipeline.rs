@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use tower::ServiceExt;
 
 use super::{
-    account::{Grant, Refusal},
+    account::{AuthError, Grant},
     base_url::BaseUrl,
     bodies::{EndsConnection, Received, Sent, TooSlow},
     budget::Charge,
@@ -186,9 +186,9 @@ async fn watch(
     decision.watch(&state.tree, account.drive).await
 }
 
-fn usable(grant: Result<Grant, Refusal>, decision: &FaultDecision) -> Result<Grant, Refusal> {
+fn usable(grant: Result<Grant, AuthError>, decision: &FaultDecision) -> Result<Grant, AuthError> {
     match decision.expire {
-        true => grant.and(Err(Refusal::Expired)),
+        true => grant.and(Err(AuthError::Expired)),
         false => grant,
     }
 }

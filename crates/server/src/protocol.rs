@@ -15,7 +15,7 @@ use axum::{
 use futures::future::BoxFuture;
 
 use crate::{
-    account::{Grant, Refusal},
+    account::{AuthError, Grant},
     base_url::BaseUrl,
     cross_site::CrossSite,
     faults::Connection,
@@ -129,7 +129,7 @@ pub(crate) struct RequestContext {
     /// The beginning of URLs in the response.
     pub base_url: BaseUrl,
     /// The rights that its access token grants.
-    pub grant: Result<Grant, Refusal>,
+    pub grant: Result<Grant, AuthError>,
     /// Whether a fault rule makes its credentials expired. `grant` says so for an access token; a
     /// pre-authenticated URL needs this.
     pub expired: bool,

@@ -30,7 +30,7 @@ pub struct Counters {
 
 impl Counters {
     /// How many requests there were for an operation.
-    pub fn of(&self, operation: &str) -> u64 {
+    pub fn count(&self, operation: &str) -> u64 {
         self.operations.get(operation).copied().unwrap_or(0)
     }
 }

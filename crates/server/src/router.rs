@@ -83,6 +83,6 @@ pub(crate) fn secret_urls() -> impl Iterator<Item = SecretUrl> {
 }
 
 /// Returns the id of an item in the protocol whose ids the control interface reports.
-pub(crate) fn planted_id(cid: &str, node: &Node) -> String {
+pub(crate) fn live_item_id(cid: &str, node: &Node) -> String {
     live::id_of(cid, node)
 }

@@ -115,7 +115,7 @@ pub(crate) fn url(
 /// Opens the link of a query; `None` if it is invalid.
 pub(crate) fn open(state: &ServerState, query: &str) -> Option<LinkClaims> {
     let key = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "authkey")?.1;
-    state.signer.open(Purpose::Link, key.strip_prefix('!')?, Timestamp::now()).ok()
+    state.signer.verify(Purpose::Link, key.strip_prefix('!')?, Timestamp::now()).ok()
 }
 
 /// Returns the links of an item, by Graph's names of their kinds.

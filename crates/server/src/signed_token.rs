@@ -125,7 +125,7 @@ impl TokenSigner {
     }
 
     /// What a text says, if it was made here for this purpose and is not too old.
-    pub(super) fn open<T: DeserializeOwned>(
+    pub(super) fn verify<T: DeserializeOwned>(
         &self,
         purpose: Purpose,
         text: &str,
@@ -192,11 +192,11 @@ mod tests {
         let signer = TokenSigner::random();
         let text = signer.sign(Purpose::Access, time(100), &("anna", 7));
         assert_eq!(
-            signer.open::<(String, i32)>(Purpose::Access, &text, time(99)),
+            signer.verify::<(String, i32)>(Purpose::Access, &text, time(99)),
             Ok(("anna".into(), 7))
         );
         assert_eq!(
-            signer.open::<(String, i32)>(Purpose::Access, &text, time(100)),
+            signer.verify::<(String, i32)>(Purpose::Access, &text, time(100)),
             Err(TokenError::Expired)
         );
     }
@@ -206,7 +206,7 @@ mod tests {
         let signer = TokenSigner::random();
         let text = signer.sign(Purpose::Refresh, time(100), &"anna");
         assert_eq!(
-            signer.open::<String>(Purpose::Access, &text, time(0)),
+            signer.verify::<String>(Purpose::Access, &text, time(0)),
             Err(TokenError::Invalid)
         );
     }
@@ -220,7 +220,7 @@ mod tests {
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).expect("ASCII");
             assert_eq!(
-                signer.open::<(i64, i64, String)>(Purpose::DownloadUrl, &changed, time(0)),
+                signer.verify::<(i64, i64, String)>(Purpose::DownloadUrl, &changed, time(0)),
                 Err(TokenError::Invalid),
                 "character {at}"
             );
@@ -228,7 +228,7 @@ mod tests {
         for cut in 0..text.len() {
             assert!(
                 signer
-                    .open::<(i64, i64, String)>(Purpose::DownloadUrl, &text[..cut], time(0))
+                    .verify::<(i64, i64, String)>(Purpose::DownloadUrl, &text[..cut], time(0))
                     .is_err()
             );
         }
@@ -240,9 +240,9 @@ mod tests {
         let file = folder.path().join("key");
         let text = TokenSigner::kept_in(&file).expect("made").sign(Purpose::Code, time(100), &1);
         let again = TokenSigner::kept_in(&file).expect("read");
-        assert_eq!(again.open::<i32>(Purpose::Code, &text, time(0)), Ok(1));
+        assert_eq!(again.verify::<i32>(Purpose::Code, &text, time(0)), Ok(1));
         assert_eq!(
-            TokenSigner::random().open::<i32>(Purpose::Code, &text, time(0)),
+            TokenSigner::random().verify::<i32>(Purpose::Code, &text, time(0)),
             Err(TokenError::Invalid)
         );
     }

@@ -13,7 +13,7 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 /// Throws away what was taken in for nothing.
-pub(super) async fn forget(tree: &Tree, stored: Stored) {
+pub(super) async fn discard(tree: &Tree, stored: Stored) {
     if let Err(error) = tree.discard(stored).await {
         tracing::warn!(%error, "bytes of a refused upload stay until the next start");
     }

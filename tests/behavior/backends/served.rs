@@ -8,7 +8,7 @@ use std::sync::{
 use drivedal_conformance::{
     Backend, CaseResult, Expectations, KnownDifference, Requirement, TestContext, fail,
 };
-use drivedal_server::{AccountKind, Fault, Plant, Server};
+use drivedal_server::{AccountKind, Fault, FixtureItem, Server};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::Operator;
 use url::Url;
@@ -79,9 +79,9 @@ impl Station {
     }
 
     /// Plants items on the case's drive, without a request.
-    pub async fn plant(&self, items: impl IntoIterator<Item = Plant>) -> CaseResult {
+    pub async fn add_fixtures(&self, items: impl IntoIterator<Item = FixtureItem>) -> CaseResult {
         let items = items.into_iter().map(|item| item.on_drive(&self.drive));
-        match self.server.control().plant(items).await {
+        match self.server.control().add_fixtures(items).await {
             Ok(_) => Ok(()),
             Err(error) => fail(error),
         }
@@ -130,8 +130,9 @@ impl Backend for Served {
                 .with_extension(Announcements { keeps_times: self.keeps_times })
                 .with_bulk_write(move |files| {
                     let station = Arc::clone(&bulk);
-                    let files = files.into_iter().map(|(path, bytes)| Plant::file(path, bytes));
-                    async move { station.plant(files).await }.boxed()
+                    let files =
+                        files.into_iter().map(|(path, bytes)| FixtureItem::file(path, bytes));
+                    async move { station.add_fixtures(files).await }.boxed()
                 })
                 .with_extension(station))
         }

@@ -135,7 +135,7 @@ async fn many_ranges_of_one_file_read_side_by_side_ask_for_one_ticket() {
         };
         ranges().await;
         let counters = server.control().counters();
-        assert_eq!(counters.of("ticket.get"), 64, "{counters:?}");
+        assert_eq!(counters.count("ticket.get"), 64, "{counters:?}");
         let looks = counters.total - 64;
         // Walking down x/large, by id, or one look by path.
         assert!(looks <= 4, "{cloud:?}: {counters:?}");
@@ -148,7 +148,7 @@ async fn many_ranges_of_one_file_read_side_by_side_ask_for_one_ticket() {
         server.control().add_faults([expired, slow]).expect("rules");
         ranges().await;
         let counters = server.control().counters();
-        let looks = counters.total - counters.of("ticket.get");
+        let looks = counters.total - counters.count("ticket.get");
         assert!(looks <= 2, "{cloud:?}: {counters:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use drivedal_server::Plant;
+use drivedal_server::FixtureItem;
 
 use crate::{
     rig::{
@@ -138,8 +138,10 @@ async fn a_folder_in_the_way_of_a_file_or_a_file_in_the_way_of_a_folder_stays() 
     for cloud in [OneDrive, SkyDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let control = rig.server.control();
-        for plant in [Plant::file("x/Name", b"old"), Plant::file("x/Dir/inside", b"old")] {
-            control.plant([plant]).await.expect("planted");
+        for plant in
+            [FixtureItem::file("x/Name", b"old"), FixtureItem::file("x/Dir/inside", b"old")]
+        {
+            control.add_fixtures([plant]).await.expect("planted");
         }
         rig.shell.write("src/name/new", "new");
         rig.shell.write("src/dir", "new");
@@ -161,7 +163,11 @@ async fn a_folder_in_the_way_of_a_file_or_a_file_in_the_way_of_a_folder_stays() 
 async fn a_file_of_another_case_is_kept_where_nothing_is_to_be_replaced() {
     for cloud in [OneDrive, SkyDrive, Amazon] {
         let rig = Rig::new(cloud).await;
-        rig.server.control().plant([Plant::file("x/README", b"old")]).await.expect("planted");
+        rig.server
+            .control()
+            .add_fixtures([FixtureItem::file("x/README", b"old")])
+            .await
+            .expect("planted");
         rig.shell.write("src/readme", "new");
         rig.shell.write("src/rest", "new");
         let ran = rig.run(&["--json", "put", "-r", "-n", "src", "it:x"]).await;

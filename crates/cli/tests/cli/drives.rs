@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use drivedal_server::{Fault, Plant, Server};
+use drivedal_server::{Fault, FixtureItem, Server};
 use serde_json::{Value, json};
 
 use crate::shell::{Ran, Shell, tree};
@@ -70,9 +70,9 @@ async fn what_is_not_there_is_looked_for_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_files_of_a_folder_are_removed_by_a_listing_and_a_request_each() {
     let sky = Sky::new().await;
-    let files = (0..20).map(|n| Plant::file(format!("many/{n}"), "x"));
-    let others = [Plant::file("many/folder/x", "x"), Plant::file("many/stays", "x")];
-    sky.server.control().plant(files.chain(others)).await.expect("planted");
+    let files = (0..20).map(|n| FixtureItem::file(format!("many/{n}"), "x"));
+    let others = [FixtureItem::file("many/folder/x", "x"), FixtureItem::file("many/stays", "x")];
+    sky.server.control().add_fixtures(files.chain(others)).await.expect("planted");
     let mut arguments = vec!["rm".to_owned(), "sky:many/missing".into(), "sky:many/folder".into()];
     arguments.extend((0..20).map(|n| format!("sky:many/{n}")));
     arguments.push("sky:many/stays/".into());
@@ -83,7 +83,7 @@ async fn many_files_of_a_folder_are_removed_by_a_listing_and_a_request_each() {
         .fails(6, "sky:many/folder: is a folder: -r removes it")
         .fails(6, "sky:many/stays");
     let asked = sky.server.control().counters();
-    assert_eq!(asked.of("live.item.delete"), 20, "{asked:?}");
+    assert_eq!(asked.count("live.item.delete"), 20, "{asked:?}");
     assert!(asked.total <= 20 + 10, "{asked:?}");
     assert_eq!(sky.out(&["ls", "sky:many"]).await, "folder/\nstays\n");
     sky.out(&["rm", "-r", "sky:many/folder", "sky:many/stays", "sky:many/stays", "-f"]).await;
@@ -145,7 +145,7 @@ async fn what_fails_for_a_while_is_tried_again_and_what_is_paused_waits() {
     let begun = std::time::Instant::now();
     sky.out(&["put", "src/a", "sky:a"]).await;
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
-    assert_eq!(sky.server.control().counters().of("live.files.put"), 3);
+    assert_eq!(sky.server.control().counters().count("live.files.put"), 3);
 
     // Nobody waits for an hour.
     let closed = Fault::on("live.*").status(420).header("retry-after", "3600");
@@ -175,7 +175,7 @@ async fn a_file_that_is_not_there_as_it_was_sent_is_found_out() {
     control.add_faults([slowly]).expect("a rule");
     let meddle = async {
         let second_list = async {
-            while control.counters().of("live.files.list") < 2 {
+            while control.counters().count("live.files.list") < 2 {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
@@ -241,7 +241,7 @@ async fn what_has_no_bytes_is_no_empty_file() {
     let sky = Sky::new().await;
     sky.shell.write("src/a", "1");
     sky.out(&["put", "-r", "src", "sky:x"]).await;
-    sky.server.control().plant([Plant::notebook("x/notes")]).await.expect("planted");
+    sky.server.control().add_fixtures([FixtureItem::notebook("x/notes")]).await.expect("planted");
     let ran = sky.run(&["get", "-r", "sky:x", "back"]).await;
     ran.fails(6, "drivedal: sky:x/notes");
     assert_eq!(tree(&sky.shell.path("back")), [("a".to_owned(), Some(b"1".to_vec()))]);
@@ -276,9 +276,9 @@ async fn a_transfer_that_is_stopped_says_how_far_it_came_and_leaves_nothing_half
             tokio::task::spawn_blocking(move || {
                 let child =
                     command.stderr(std::process::Stdio::piped()).spawn().expect("the binary runs");
-                let seen = control.counters().of(begun);
+                let seen = control.counters().count(begun);
                 crate::stops::until("a request is held", || {
-                    control.counters().of(begun) > seen + 1
+                    control.counters().count(begun) > seen + 1
                 });
                 crate::stops::signal(&child, "INT");
                 Ran::of(child.wait_with_output().expect("it ends"))

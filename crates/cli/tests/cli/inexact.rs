@@ -1,6 +1,6 @@
 //! Files whose listed size or hash is not that of their bytes.
 
-use drivedal_server::{Fault, Plant};
+use drivedal_server::{Fault, FixtureItem};
 
 use crate::rig::{
     Cloud::{Amazon, OneDrive},
@@ -11,7 +11,11 @@ use crate::rig::{
 async fn a_file_with_another_hash_than_listed_is_refused_unless_the_user_accepts_it() {
     for cloud in [OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
-        rig.server.control().plant([Plant::file("x/a.bin", b"bytes")]).await.expect("planted");
+        rig.server
+            .control()
+            .add_fixtures([FixtureItem::file("x/a.bin", b"bytes")])
+            .await
+            .expect("planted");
         rig.server.control().add_faults([Fault::on("*").wrong_hash()]).expect("a rule");
         for get in [["get", "-r", "it:x", "out"], ["get", "-q", "it:x/a.bin", "file"]] {
             let ran = rig.run(&get).await;
@@ -29,7 +33,11 @@ async fn a_file_with_another_hash_than_listed_is_refused_unless_the_user_accepts
 async fn an_office_file_that_sharepoint_may_have_rewritten_is_fetched_with_a_warning() {
     let rig = Rig::new(OneDrive).await;
     for name in ["x/Report.docx", "x/a.bin"] {
-        rig.server.control().plant([Plant::file(name, b"bytes")]).await.expect("planted");
+        rig.server
+            .control()
+            .add_fixtures([FixtureItem::file(name, b"bytes")])
+            .await
+            .expect("planted");
     }
     rig.server.control().add_faults([Fault::on("*").wrong_hash()]).expect("a rule");
     let ran = rig.run(&["-q", "get", "-r", "it:x", "out"]).await;
@@ -59,7 +67,11 @@ fn told(name: &str, size: &str) -> Fault {
 async fn a_listed_size_is_compared_and_a_missing_one_is_unknown() {
     let rig = Rig::new(OneDrive).await;
     for name in ["x/a.bin", "x/R.docx", "x/none.bin"] {
-        rig.server.control().plant([Plant::file(name, b"bytes")]).await.expect("planted");
+        rig.server
+            .control()
+            .add_fixtures([FixtureItem::file(name, b"bytes")])
+            .await
+            .expect("planted");
     }
     let faults =
         [told("a.bin", r#","size":7"#), told("R.docx", r#","size":7"#), told("none.bin", "")];

@@ -98,7 +98,7 @@ async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
             let fragments = if cloud == Amazon { 0 } else { dice.below(4) };
             let later = Duration::from_micros(dice.below(30_000));
             were_killed += u64::from(kill_when(&rig, &put, || {
-                let holds = rig.server.control().counters().of(cloud.fragment()) > fragments;
+                let holds = rig.server.control().counters().count(cloud.fragment()) > fragments;
                 if holds {
                     std::thread::sleep(later);
                 }
@@ -225,7 +225,7 @@ async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_
         let slow = Fault::on(cloud.fragment()).skip(2).latency(Duration::from_secs(600));
         rig.server.control().add_faults([slow]).expect("a rule");
         let child = rig.command(&["put", "-r", "src", "it:x"]).spawn().expect("the binary runs");
-        until("fragments come", || rig.server.control().counters().of(cloud.fragment()) > 2);
+        until("fragments come", || rig.server.control().counters().count(cloud.fragment()) > 2);
         signal(&child, "INT");
         let stopped = Ran::of(child.wait_with_output().expect("it ends"));
         stopped.fails(130, "it:x/large: 2.").fails(130, "the same command goes on from there");
@@ -259,7 +259,7 @@ async fn a_file_that_changed_since_it_was_stopped_is_sent_whole() {
         rig.server.control().add_faults([slow]).expect("a rule");
         let put = ["put", "large", "it:large"];
         assert!(kill_when(&rig, &put, || {
-            rig.server.control().counters().of(cloud.fragment()) > 2
+            rig.server.control().counters().count(cloud.fragment()) > 2
         }));
         rig.server.control().clear_faults();
         let written = Dice(2).bytes(12 * MIB);

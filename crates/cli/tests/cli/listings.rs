@@ -1,6 +1,6 @@
 //! Listings that fail in part, and what they must not be taken for.
 
-use drivedal_server::{Fault, Plant};
+use drivedal_server::{Fault, FixtureItem};
 use serde_json::json;
 
 use crate::{
@@ -22,10 +22,10 @@ fn listing(cloud: Cloud) -> &'static str {
 async fn planted(cloud: Cloud, paths: &[&str]) -> Rig {
     let rig = Rig::new(cloud).await;
     let plants = paths.iter().map(|path| match path.strip_suffix('/') {
-        Some(folder) => Plant::folder(folder),
-        None => Plant::file(*path, path),
+        Some(folder) => FixtureItem::folder(folder),
+        None => FixtureItem::file(*path, path),
     });
-    rig.server.control().plant(plants).await.expect("planted");
+    rig.server.control().add_fixtures(plants).await.expect("planted");
     rig
 }
 
@@ -154,8 +154,8 @@ async fn a_file_is_not_taken_for_a_folder() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_enumeration_of_the_whole_drive_that_is_cut_short_goes_on_folder_by_folder() {
     let rig = Rig::new(Cloud::OneDrive).await;
-    let plants = (0..1500).map(|n| Plant::file(format!("d{}/f{n}", n % 3), "x"));
-    rig.server.control().plant(plants).await.expect("planted");
+    let plants = (0..1500).map(|n| FixtureItem::file(format!("d{}/f{n}", n % 3), "x"));
+    rig.server.control().add_fixtures(plants).await.expect("planted");
     for times in [1, 100] {
         let gone = Fault::on("graph.delta.list").skip(1).times(times).status(404);
         rig.server.control().clear_faults();

@@ -5,7 +5,7 @@ use std::{
     io::{Seek, Write},
 };
 
-use drivedal_server::{Bandwidth, Fault, Plant};
+use drivedal_server::{Bandwidth, Fault, FixtureItem};
 
 use crate::{
     rig::{
@@ -24,7 +24,11 @@ async fn a_file_that_is_rewritten_while_it_is_sent_is_not_sent_and_the_old_versi
         let mut rig = Rig::new(cloud).await;
         // In one request.
         rig.uri = rig.uri.replace("&bits_from=1000000&bits_fragment=1000000", "");
-        rig.server.control().plant([Plant::file("x/f", b"old")]).await.expect("planted");
+        rig.server
+            .control()
+            .add_fixtures([FixtureItem::file("x/f", b"old")])
+            .await
+            .expect("planted");
         let path = rig.shell.write("f", vec![b'a'; 6 * MIB]);
         let slow = Fault::on("*").bandwidth(Bandwidth::up(2 * MIB as u64));
         rig.server.control().add_faults([slow]).expect("a rule");
@@ -33,7 +37,7 @@ async fn a_file_that_is_rewritten_while_it_is_sent_is_not_sent_and_the_old_versi
         let overwrite = "amazon.content.overwrite";
         until("the bytes are on their way", || {
             let counters = rig.server.control().counters();
-            uploads.iter().chain([&overwrite]).any(|upload| counters.of(upload) > 0)
+            uploads.iter().chain([&overwrite]).any(|upload| counters.count(upload) > 0)
         });
         let mut file = fs::File::options().write(true).open(path).expect("opened");
         file.rewind().and_then(|()| file.write_all(&vec![b'b'; 6 * MIB])).expect("written");

@@ -24,7 +24,7 @@ use crate::{
         ChildName, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition, State, Stored,
         TreeError,
     },
-    upload::forget,
+    upload::discard,
 };
 
 /// The largest file, in bytes: about 50 GiB (amazon-drive#max-file-size).
@@ -247,7 +247,7 @@ fn unreadable(error: &multer::Error) -> AmazonError {
 
 /// The refusal of an upload, whose bytes were taken in for nothing.
 async fn forgotten(request: &AmazonRequest, stored: Stored, error: AmazonError) -> AmazonError {
-    forget(&request.state.tree, stored).await;
+    discard(&request.state.tree, stored).await;
     error
 }
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{account::Refusal, tree::TreeError};
+use crate::{account::AuthError, tree::TreeError};
 
 /// A refusal: a status, a message, and where the cloud tells them a code and a node's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,12 +168,12 @@ impl AmazonError {
     }
 }
 
-impl From<Refusal> for AmazonError {
-    fn from(refusal: Refusal) -> Self {
+impl From<AuthError> for AmazonError {
+    fn from(refusal: AuthError) -> Self {
         let message = match refusal {
-            Refusal::Missing => "Authorization header is missing",
-            Refusal::Invalid => "Token is invalid",
-            Refusal::Expired => "Token has expired",
+            AuthError::Missing => "Authorization header is missing",
+            AuthError::Invalid => "Token is invalid",
+            AuthError::Expired => "Token has expired",
         };
         Self::new(StatusCode::UNAUTHORIZED, message)
     }

@@ -117,7 +117,7 @@ async fn set_properties(
         change(&mut own)?;
         let kept = node.facets.get(FACET).and_then(Value::as_object).cloned();
         let mut kept = kept.unwrap_or_default();
-        // Planted, they may be anything.
+        // AddedFixture, they may be anything.
         let all = kept.get("properties").and_then(Value::as_object).cloned();
         let mut all = all.unwrap_or_default();
         all.insert(owner.to_owned(), Value::Object(own));

@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Control, Plant};
+use super::{Control, FixtureItem};
 use crate::{access::same, budget::Budget, faults::Fault, json::one_or_many, responses::text};
 
 /// Minimum size of a piece of the request log, in bytes: the log is never in memory as one text.
@@ -31,7 +31,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/_control/conflicts", get(conflicts))
         .route("/_control/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/_control/budget", get(budget).put(set_budget).delete(clear_budget))
-        .route("/_control/items", post(plant))
+        .route("/_control/items", post(add_fixtures))
         .route("/_control/state/reset", post(reset_state))
         .layer(middleware::from_fn_with_state(control.clone(), guard));
     Router::new()
@@ -175,12 +175,12 @@ async fn clear_budget(State(control): State<Control>) -> Response {
     }
 }
 
-async fn plant(State(control): State<Control>, body: Bytes) -> Response {
-    let items: Vec<Plant> = match one_or_many(&body, "item") {
+async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
+    let items: Vec<FixtureItem> = match one_or_many(&body, "item") {
         Ok(items) => items,
         Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
     };
-    match control.plant(items).await {
+    match control.add_fixtures(items).await {
         Ok(planted) => (StatusCode::CREATED, json(&planted)).into_response(),
         Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
     }

@@ -1,14 +1,14 @@
 //! What a test may ask of the server and change in it, besides what the protocols allow.
 
+mod fixtures;
 mod http;
-mod plant;
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use fixtures::{AddedFixture, FixtureError, FixtureItem, FixtureKind};
 pub(super) use http::router;
-pub use plant::{Plant, PlantError, PlantKind, Planted};
 
 use super::{
     ServerError,
@@ -139,13 +139,13 @@ impl Control {
         Ok(())
     }
 
-    /// Plants items that no request can make; see [`Plant`]. One after another; what was planted
+    /// Plants items that no request can make; see [`FixtureItem`]. One after another; what was planted
     /// before one that fails stays.
-    pub async fn plant(
+    pub async fn add_fixtures(
         &self,
-        items: impl IntoIterator<Item = Plant>,
-    ) -> Result<Vec<Planted>, PlantError> {
-        plant::plant(&self.state, items.into_iter().collect()).await
+        items: impl IntoIterator<Item = FixtureItem>,
+    ) -> Result<Vec<AddedFixture>, FixtureError> {
+        fixtures::add(&self.state, items.into_iter().collect()).await
     }
 
     /// How many upload sessions are open on an account's drive: bytes that were sent and belong to

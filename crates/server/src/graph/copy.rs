@@ -134,7 +134,7 @@ async fn children(
 /// Opens a monitor's path. Returns whose copy it is about, and how the copy ended.
 pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, Outcome)> {
     let signed = path.strip_prefix(PREFIX)?;
-    state.signer.open(Purpose::Monitor, signed, Timestamp::now()).ok()
+    state.signer.verify(Purpose::Monitor, signed, Timestamp::now()).ok()
 }
 
 /// `GET` of a monitor.

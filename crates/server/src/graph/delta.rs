@@ -149,7 +149,7 @@ impl DriveContext<'_> {
 
     /// The position in a token; `start` says which drive and folder it must be of.
     fn open_position(&self, token: &str, start: Position) -> Result<Position> {
-        let opened = self.request.state.signer.open(Purpose::Feed, token, Timestamp::now());
+        let opened = self.request.state.signer.verify(Purpose::Feed, token, Timestamp::now());
         let known = |position: &Position| {
             let same =
                 Position { feed: start.feed, at: None, since: None, moved: None, ..*position };

@@ -270,7 +270,7 @@ struct Target {
 type Claims = (String, ItemKey, String, String);
 
 fn claims(state: &ServerState, id: &str) -> Option<Claims> {
-    state.signer.open(Purpose::Share, id.strip_prefix("s!")?, Timestamp::now()).ok()
+    state.signer.verify(Purpose::Share, id.strip_prefix("s!")?, Timestamp::now()).ok()
 }
 
 /// A link's URL as it was parsed.

@@ -13,7 +13,7 @@ use super::{
     table::Route,
 };
 use crate::{
-    account::{Account, Grant, Refusal},
+    account::{Account, AuthError, Grant},
     account_kind::AccountKind,
     base_url::BaseUrl,
     faults::Connection,
@@ -30,7 +30,7 @@ const BASES: [(&str, Dialect); 3] =
 pub(super) struct GraphRequest {
     pub(super) state: Arc<ServerState>,
     pub(super) base_url: BaseUrl,
-    pub(super) grant: Result<Grant, Refusal>,
+    pub(super) grant: Result<Grant, AuthError>,
     /// The connection that it arrived on.
     pub(super) connection: Connection,
     /// Serves a request of a batch.
@@ -141,15 +141,17 @@ impl GraphRequest {
 
     /// 401, with the challenge by which clients tell an old token from a bad one
     /// (onedrive-graph#auth-challenge).
-    fn unauthenticated(&self, refusal: Refusal) -> Error {
+    fn unauthenticated(&self, refusal: AuthError) -> Error {
         let code = match self.dialect {
             Dialect::Graph => "InvalidAuthenticationToken",
             Dialect::Direct => "unauthenticated",
         };
         let (message, error) = match refusal {
-            Refusal::Missing => ("Access token is empty.", "invalid_request"),
-            Refusal::Invalid => ("Access token validation failure.", "invalid_token"),
-            Refusal::Expired => ("Access token has expired or is not yet valid.", "expired_token"),
+            AuthError::Missing => ("Access token is empty.", "invalid_request"),
+            AuthError::Invalid => ("Access token validation failure.", "invalid_token"),
+            AuthError::Expired => {
+                ("Access token has expired or is not yet valid.", "expired_token")
+            }
         };
         let challenge = format!(
             r#"Bearer realm="", authorization_uri="{}", error="{error}", error_description="{message}""#,

@@ -29,7 +29,7 @@ use crate::{
         Bytestream, ChildName, ItemKey, Media, NewItem, NodeKind, OnConflict, Precondition, Stored,
         TreeError, Written,
     },
-    upload::forget,
+    upload::discard,
 };
 
 /// The longer side of a photo that is kept as it comes, in pixels (live-connect#photo-max-size).
@@ -125,7 +125,7 @@ pub(super) async fn post(request: &LiveRequest, parts: &Parts, body: Body) -> Re
         Err(error) => Err(bad_form(error)),
     };
     if let Err(error) = alone {
-        forget(&request.state().tree, stored).await;
+        discard(&request.state().tree, stored).await;
         return Err(error);
     }
     let stored = downsized(request, &name, stored).await?;

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::{account::Refusal, tree::TreeError};
+use crate::{account::AuthError, tree::TreeError};
 
 /// A refusal: an HTTP status, the reference's code, and a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,26 +183,26 @@ impl LiveError {
         };
         let mut error = Self::new(status, code, message);
         if status == StatusCode::UNAUTHORIZED {
-            error.challenge = LiveError::from(Refusal::Expired).challenge;
+            error.challenge = LiveError::from(AuthError::Expired).challenge;
         }
         error
     }
 }
 
-impl From<Refusal> for LiveError {
-    fn from(refusal: Refusal) -> Self {
+impl From<AuthError> for LiveError {
+    fn from(refusal: AuthError) -> Self {
         let (code, message, challenge) = match refusal {
-            Refusal::Missing => (
+            AuthError::Missing => (
                 "request_token_missing",
                 "The request didn't include an access token.",
                 r#"Bearer realm="OneDriveAPI""#,
             ),
-            Refusal::Invalid => (
+            AuthError::Invalid => (
                 "request_token_invalid",
                 "The provided access token isn't valid.",
                 r#"Bearer realm="OneDriveAPI", error="invalid_token", error_description="Invalid auth token""#,
             ),
-            Refusal::Expired => (
+            AuthError::Expired => (
                 "request_token_expired",
                 "The provided access token has expired.",
                 r#"Bearer realm="OneDriveAPI", error="expired_token", error_description="Auth token expired. Try refreshing.""#,

@@ -10,7 +10,7 @@ use crate::{
     tree::{ItemKey, Node},
 };
 
-/// What only Live Connect knows of an item. A [`Plant`](crate::Plant)'s facet `live` has
+/// What only Live Connect knows of an item. A [`FixtureItem`](crate::FixtureItem)'s facet `live` has
 /// the same fields.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

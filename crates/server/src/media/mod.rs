@@ -165,12 +165,12 @@ fn is_mpeg_frame(head: &[u8]) -> bool {
 }
 
 /// Whether a file that begins so may have something to say.
-pub(super) fn is_worth_a_look(head: &[u8]) -> bool {
+pub(super) fn is_media(head: &[u8]) -> bool {
     Family::of(head).is_some()
 }
 
 /// What a file that begins so says of itself.
-pub(super) async fn look(head: &[u8], size: u64, fetch: Fetch) -> Option<Media> {
+pub(super) async fn read_media(head: &[u8], size: u64, fetch: Fetch) -> Option<Media> {
     let family = Family::of(head)?;
     let reading = Reading::new(size, fetch);
     let parse = move || contained::contained(|| facts::read(family, reading));
@@ -230,7 +230,10 @@ mod tests {
         };
         for panics in OPUS {
             let file = Bytes::from_static(panics);
-            assert_eq!(look(&panics[..HEAD], file.len() as u64, Fetch::of(file)).await, None);
+            assert_eq!(
+                read_media(&panics[..HEAD], file.len() as u64, Fetch::from_bytes(file)).await,
+                None
+            );
         }
         for file in [
             boxes(b"moov"),
@@ -242,7 +245,7 @@ mod tests {
         ] {
             let (head, size) = (file[..HEAD].to_vec(), file.len() as u64);
             // Whatever is found, the stack does not overflow.
-            let _ = look(&head, size, Fetch::of(file.into())).await;
+            let _ = read_media(&head, size, Fetch::from_bytes(file.into())).await;
         }
     }
 
@@ -257,7 +260,7 @@ mod tests {
         ] {
             let bytes = Bytes::from([head, &[0x5a; 5_000]].concat());
             let size = bytes.len() as u64;
-            assert_eq!(look(head, size, Fetch::of(bytes)).await, None, "{head:?}");
+            assert_eq!(read_media(head, size, Fetch::from_bytes(bytes)).await, None, "{head:?}");
         }
     }
 }

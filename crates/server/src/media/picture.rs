@@ -422,7 +422,7 @@ mod limit_tests {
             (jpeg(0xc0, 60_000, 60_000), "60000 × 60000 pixels take 10299 MiB"),
             (jpeg(0xc2, 8000, 8000), "8000 × 8000 pixels take 549 MiB"),
         ] {
-            let reading = Reading::new(file.len() as u64, Fetch::of(file.into()));
+            let reading = Reading::new(file.len() as u64, Fetch::from_bytes(file.into()));
             let error = within(reading, 96.into()).await.expect_err(size);
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
             assert!(error.to_string().starts_with(size), "{error}");

@@ -34,7 +34,7 @@ impl Fetch {
     }
 
     /// Bytes in memory.
-    pub(crate) fn of(bytes: Bytes) -> Self {
+    pub(crate) fn from_bytes(bytes: Bytes) -> Self {
         Self::new(move |range| {
             let (start, end) = (range.start as usize, range.end as usize);
             let part = bytes.slice(start.min(bytes.len())..end.min(bytes.len()));
@@ -146,7 +146,7 @@ mod tests {
     async fn it_reads_as_a_file_would_and_ends_at_its_limit() {
         let bytes: Bytes = (0..200_000_u32).map(|n| n as u8).collect::<Vec<_>>().into();
         let expected = bytes.clone();
-        let mut reading = Reading::new(bytes.len() as u64, Fetch::of(bytes));
+        let mut reading = Reading::new(bytes.len() as u64, Fetch::from_bytes(bytes));
         tokio::task::spawn_blocking(move || {
             let mut all = Vec::new();
             reading.read_to_end(&mut all).expect("bytes");

@@ -156,7 +156,7 @@ mod tests {
 
     fn plain() -> Reading {
         let file = jpeg();
-        Reading::new(file.len() as u64, Fetch::of(file))
+        Reading::new(file.len() as u64, Fetch::from_bytes(file))
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +222,7 @@ mod tests {
         let failed = get(Reading::new(100, unreadable)).await.expect_err("an error");
         assert_ne!(failed.kind(), io::ErrorKind::InvalidData);
         let junk = Bytes::from_static(b"\xff\xd8\xff\xe0 no picture");
-        let broken = get(Reading::new(junk.len() as u64, Fetch::of(junk))).await;
+        let broken = get(Reading::new(junk.len() as u64, Fetch::from_bytes(junk))).await;
         assert_eq!(broken.expect_err("an error").kind(), io::ErrorKind::InvalidData);
         let broken = get(plain()).await;
         assert_eq!(broken.expect_err("remembered").kind(), io::ErrorKind::InvalidData);

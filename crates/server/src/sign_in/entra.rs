@@ -211,7 +211,7 @@ fn tokens(state: &ServerState, grant: &Grant, renews: bool) -> Value {
 
 /// Redirects with a code at once.
 fn authorize(state: &ServerState, context: &RequestContext, query: &str) -> Response {
-    let query = Form::of(query);
+    let query = Form::parse(query);
     let Some(redirect) = query.get("redirect_uri") else {
         return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");
     };

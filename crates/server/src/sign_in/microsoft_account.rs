@@ -202,7 +202,7 @@ async fn issue(state: &ServerState, grant: &Grant) -> Result<Tokens, Refusal> {
 }
 
 async fn authorize(state: &ServerState, base_url: &BaseUrl, query: &str) -> Response {
-    let query = Form::of(query);
+    let query = Form::parse(query);
     let Some(redirect) = query.get("redirect_uri") else {
         return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");
     };

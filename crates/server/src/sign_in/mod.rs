@@ -63,11 +63,11 @@ impl Form {
     /// it cannot be read.
     pub(crate) async fn read(body: Body) -> Result<Self, String> {
         let bytes = Limited::new(body, LONGEST_FORM).collect().await;
-        Ok(Self::of(bytes.map_err(|error| error.to_string())?.to_bytes()))
+        Ok(Self::parse(bytes.map_err(|error| error.to_string())?.to_bytes()))
     }
 
     /// The fields of a query.
-    pub(crate) fn of(query: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn parse(query: impl AsRef<[u8]>) -> Self {
         Self(form_urlencoded::parse(query.as_ref()).into_owned().collect())
     }
 
@@ -154,7 +154,7 @@ pub(crate) fn exchange_code(
     let now = Timestamp::now();
     let opened: Code = code
         .strip_prefix(CODE_PREFIX)
-        .and_then(|sealed| state.signer.open(Purpose::Code, sealed, now).ok())
+        .and_then(|sealed| state.signer.verify(Purpose::Code, sealed, now).ok())
         .ok_or_else(|| invalid("isn't valid or has expired"))?;
     if opened.client != client {
         return Err(invalid("was issued to another client"));
@@ -228,7 +228,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let value = format!("Basic {}", STANDARD.encode("client%2B1:se%3Acret"));
         headers.insert(header::AUTHORIZATION, value.parse().expect("a header"));
-        let form = Form::of("");
+        let form = Form::parse("");
         assert_eq!(form.client(&headers).as_deref(), Some("client+1"));
         assert_eq!(form.secret(&headers).as_deref(), Some("se:cret"));
     }

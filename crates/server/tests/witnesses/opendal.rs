@@ -99,7 +99,7 @@ async fn a_large_file_goes_in_fragments() {
     let written = operator.write("large.bin", bytes.clone()).await.unwrap();
     assert_eq!(written.content_length(), bytes.len() as u64);
     assert!(operator.read("large.bin").await.unwrap().to_vec() == bytes);
-    assert_eq!(server.control().counters().of("graph.session.fragment"), 3);
+    assert_eq!(server.control().counters().count("graph.session.fragment"), 3);
 }
 
 async fn a_file_is_replaced_and_only_if_it_is_as_known() {

@@ -9,7 +9,7 @@ use drivedal::{
     },
     transport::Transport,
 };
-use drivedal_server::{Plant, Server};
+use drivedal_server::{FixtureItem, Server};
 use futures::TryStreamExt;
 use opendal::{Buffer, HttpTransporter, OperationContext};
 use serde_json::json;
@@ -128,8 +128,8 @@ async fn collections_give_what_is_of_their_kind() {
     assert!(recent.as_ref().is_ok_and(|recent| recent.paging.is_some()));
     assert_eq!(names(recent), ["d.txt"]);
     assert_eq!(names(client.search(&cx, ROOT, "WILD", &all()).await), ["c.mp3"]);
-    let theirs = Plant::file("theirs.jpg", media::photo(4, 3)).owned_by("anna");
-    setup.server.control().plant([theirs]).await.expect("planted");
+    let theirs = FixtureItem::file("theirs.jpg", media::photo(4, 3)).owned_by("anna");
+    setup.server.control().add_fixtures([theirs]).await.expect("planted");
     for which in [Shared::All, Shared::Files, Shared::Photos] {
         assert_eq!(names(client.shared(&cx, which, &all()).await), ["theirs.jpg"]);
     }
@@ -146,10 +146,10 @@ async fn collections_give_what_is_of_their_kind() {
 async fn links_comments_tags_and_pictures() {
     let setup = Setup::new().await;
     let (client, cx) = (setup.client(), setup.cx());
-    let mut plant = Plant::file("a.jpg", media::photo(1000, 500));
+    let mut plant = FixtureItem::file("a.jpg", media::photo(1000, 500));
     let tag = json!({ "tags": [{ "user": { "name": "Anna" }, "x": 25.5, "y": 50 }] });
     plant.facets.insert("live".into(), tag);
-    let id = setup.server.control().plant([plant]).await.expect("planted").remove(0).live_id;
+    let id = setup.server.control().add_fixtures([plant]).await.expect("planted").remove(0).live_id;
 
     let read = client.link(&cx, &id, LinkType::Read).await.expect("a link");
     assert!(

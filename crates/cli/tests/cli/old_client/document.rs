@@ -7,7 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
-use drivedal_server::{Plant, Server};
+use drivedal_server::{FixtureItem, Server};
 use tempfile::TempDir;
 
 use crate::old_client::media;
@@ -148,11 +148,11 @@ async fn every_command_of_the_document_does_what_it_says() {
     let address = server.url().as_str().trim_end_matches('/').to_owned();
     let time = |second: i64| jiff::Timestamp::from_second(second).expect("a time");
     let planted = [
-        Plant::file("Documents/README.txt", "Read me first.\n").modified(time(1_000)),
-        Plant::file("Pics/image1.jpg", media::photo(640, 480)).modified(time(2_000)),
-        Plant::file("Pics/image2.jpg", media::photo(64, 48)).modified(time(3_000)),
+        FixtureItem::file("Documents/README.txt", "Read me first.\n").modified(time(1_000)),
+        FixtureItem::file("Pics/image1.jpg", media::photo(640, 480)).modified(time(2_000)),
+        FixtureItem::file("Pics/image2.jpg", media::photo(64, 48)).modified(time(3_000)),
     ];
-    server.control().plant(planted).await.expect("planted");
+    server.control().add_fixtures(planted).await.expect("planted");
 
     let ended_at = sign_in(&address).await;
     let home = TempDir::new().expect("a folder");

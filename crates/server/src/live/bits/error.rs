@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{super::error::LiveError, RECEIVED, ack};
-use crate::{account::Refusal, tree::TreeError};
+use crate::{account::AuthError, tree::TreeError};
 
 /// `BG_E_SESSION_NOT_FOUND`.
 const NO_SESSION: &str = "0x8020001F";
@@ -84,14 +84,14 @@ impl BitsError {
 
     /// The token's hour was over when the session was to be closed.
     pub(super) fn expired_at_close() -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, ..Refusal::Expired.into() }
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, ..AuthError::Expired.into() }
     }
 
     /// What the host says with a status that a fault rule asked for.
     pub(super) fn on_demand(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::invalid(),
-            401 => Refusal::Invalid.into(),
+            401 => AuthError::Invalid.into(),
             403 | 501 => Self::coded(status, DENIED),
             404 => Self::no_path(),
             507 => Self::full(),
@@ -129,8 +129,8 @@ impl BitsError {
     }
 }
 
-impl From<Refusal> for BitsError {
-    fn from(refusal: Refusal) -> Self {
+impl From<AuthError> for BitsError {
+    fn from(refusal: AuthError) -> Self {
         let challenge = LiveError::from(refusal).challenge;
         Self { challenge, ..Self::status(StatusCode::UNAUTHORIZED) }
     }

@@ -48,7 +48,7 @@ use super::{
     scopes::{Scopes, WRITE},
 };
 use crate::{
-    account::{Account, Refusal},
+    account::{Account, AuthError},
     protocol::{Declaration, Protocol, RequestContext, Routed},
     state::ServerState,
     tree::{NewItem, NodeKind, OnConflict, Precondition, Session, TreeError},
@@ -266,8 +266,8 @@ async fn session(
 ) -> Result<Session> {
     match (&context.grant, packet) {
         (Ok(_), _) => {}
-        (Err(Refusal::Expired), Packet::Close) => return Err(BitsError::expired_at_close()),
-        (Err(Refusal::Missing | Refusal::Expired), Packet::Fragment | Packet::Cancel) => {}
+        (Err(AuthError::Expired), Packet::Close) => return Err(BitsError::expired_at_close()),
+        (Err(AuthError::Missing | AuthError::Expired), Packet::Fragment | Packet::Cancel) => {}
         (Err(refusal), _) => return Err((*refusal).into()),
     }
     let id = text(request, &SESSION_ID).ok_or_else(BitsError::no_session)?;

@@ -19,11 +19,11 @@ use crate::{
 
 /// What bytes that have just been taken in say of themselves.
 pub(super) async fn of_taken(blobs: &Arc<Blobs>, taken: &Ingested) -> Option<Arc<Media>> {
-    if !media::is_worth_a_look(&taken.head) {
+    if !media::is_media(&taken.head) {
         return None;
     }
     let fetch = match &taken.at {
-        Place::Row(bytes) => Fetch::of(bytes.clone()),
+        Place::Row(bytes) => Fetch::from_bytes(bytes.clone()),
         Place::Blob(blob) => {
             let (blobs, number) = (Arc::clone(blobs), blob.number());
             let (size, checks) = (taken.size, blob.checks().clone());
@@ -33,7 +33,7 @@ pub(super) async fn of_taken(blobs: &Arc<Blobs>, taken: &Ingested) -> Option<Arc
             })
         }
     };
-    media::look(&taken.head, taken.size, fetch).await.map(Arc::new)
+    media::read_media(&taken.head, taken.size, fetch).await.map(Arc::new)
 }
 
 /// What a content that came in fragments says of itself. One that cannot be read says nothing.
@@ -43,7 +43,7 @@ pub(super) async fn of_content(
     content: &Content,
 ) -> Option<Arc<Media>> {
     let head = fetched(db, blobs, content, 0..content.size.min(HEAD as u64)).await.ok()?;
-    if !media::is_worth_a_look(&head) {
+    if !media::is_media(&head) {
         return None;
     }
     let (db, blobs, whole) = (Arc::clone(db), Arc::clone(blobs), content.clone());
@@ -51,7 +51,7 @@ pub(super) async fn of_content(
         let (db, blobs, whole) = (Arc::clone(&db), Arc::clone(&blobs), whole.clone());
         async move { fetched(&db, &blobs, &whole, range).await }
     });
-    media::look(&head, content.size, fetch).await.map(Arc::new)
+    media::read_media(&head, content.size, fetch).await.map(Arc::new)
 }
 
 async fn fetched(

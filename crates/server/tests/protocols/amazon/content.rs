@@ -124,5 +124,5 @@ async fn faults_are_worded_as_amazon_would() {
     cloud.server.control().add_faults([fault]).unwrap();
     assert_eq!(cloud.ask("GET", "account/info", None).await.error(429), "Rate exceeded");
     cloud.get("account/info").await;
-    assert_eq!(cloud.server.control().counters().of("amazon.account.info"), 2);
+    assert_eq!(cloud.server.control().counters().count("amazon.account.info"), 2);
 }

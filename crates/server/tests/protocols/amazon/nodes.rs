@@ -127,9 +127,9 @@ async fn a_local_id_makes_one_node() {
 #[tokio::test]
 async fn a_property_is_put_on_whatever_was_planted_as_properties() {
     let cloud = Cloud::start().await;
-    let mut plant = drivedal_server::Plant::file("odd", "x");
+    let mut plant = drivedal_server::FixtureItem::file("odd", "x");
     plant.facets.insert("amazon".into(), json!({"properties": 5, "labels": ["kept"]}));
-    cloud.server.control().plant([plant]).await.expect("planted");
+    cloud.server.control().add_fixtures([plant]).await.expect("planted");
     let listed = cloud.get("nodes?filters=name:odd").await;
     let id = listed["data"][0]["id"].as_str().expect("an id");
     let owner = listed["data"][0]["createdBy"].as_str().expect("an owner");

@@ -59,7 +59,7 @@ async fn every_request_of_a_batch_is_answered_as_if_it_had_come_by_itself() {
     let counters = cloud.server.control().counters();
     for (operation, times) in [("graph.batch", 1), ("graph.content.put", 1), ("graph.item.get", 3)]
     {
-        assert_eq!(counters.of(operation), times, "{operation}");
+        assert_eq!(counters.count(operation), times, "{operation}");
     }
 }
 
@@ -162,7 +162,7 @@ async fn a_batch_is_refused_whole_before_any_effect() {
         assert_eq!(answer.json()["error"]["code"], "BadRequest", "{shown}");
     }
     drive.ask("GET", "/me/drive/root:/made").refused(404, "itemNotFound").await;
-    assert_eq!(cloud.server.control().counters().of("graph.item.update"), 0);
+    assert_eq!(cloud.server.control().counters().count("graph.item.update"), 0);
     assert_eq!(statuses(&batch(&drive, json!([make("made")])).await), [("made".to_owned(), 201)]);
 }
 

@@ -321,7 +321,7 @@ async fn a_method_may_be_tunnelled_through_post() {
     let tunnelled =
         drive.ask("POST", "/me/drive/root:/f").header("x-http-method-override", "DELETE");
     assert_eq!(tunnelled.await.status, 204);
-    assert_eq!(cloud.server.control().counters().of("graph.item.delete"), 1);
+    assert_eq!(cloud.server.control().counters().count("graph.item.delete"), 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Options and body members, by the effect that they have or the refusal that names them. Every
 //! route of the server is walked by a test beside its table.
 
-use drivedal_server::{AccountKind, Plant};
+use drivedal_server::{AccountKind, FixtureItem};
 use serde_json::{Value, json};
 
 use crate::graph::{
@@ -299,9 +299,9 @@ async fn deleted_items_are_included_where_they_are_asked_for_by_id() {
 async fn an_infected_file_is_returned_to_who_insists() {
     let cloud = Cloud::new().await;
     let drive = cloud.drive();
-    let mut plant = Plant::file("f", "x");
+    let mut plant = FixtureItem::file("f", "x");
     plant.facets.insert("graph".into(), json!({"malware": {}}));
-    cloud.server.control().plant([plant]).await.unwrap();
+    cloud.server.control().add_fixtures([plant]).await.unwrap();
     let path = "/me/drive/root:/f:/content";
     drive.ask("GET", path).refused(403, "malwareDetected").await;
     let insists = drive.ask("GET", path).header("prefer", "forceInfectedDownload").await;

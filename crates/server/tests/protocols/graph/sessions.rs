@@ -240,8 +240,8 @@ async fn a_session_belongs_to_its_account_in_log_and_counters() {
     let url = open(&drive, "f", json!({})).await;
     fragment(&cloud, &url, b"x", 0, 1).ok().await;
     let counters = cloud.server.control().counters();
-    assert_eq!(counters.of("graph.session.create"), 1);
-    assert_eq!(counters.of("graph.session.fragment"), 1);
+    assert_eq!(counters.count("graph.session.create"), 1);
+    assert_eq!(counters.count("graph.session.fragment"), 1);
     let requests = cloud.server.control().requests();
     let logged = requests.iter().find(|one| one.operation == "graph.session.fragment").unwrap();
     assert_eq!(logged.drive.as_deref(), Some("anna"));

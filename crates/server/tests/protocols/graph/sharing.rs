@@ -1,7 +1,7 @@
 //! Links, and what the control interface plants.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use drivedal_server::{AccountKind, Plant};
+use drivedal_server::{AccountKind, FixtureItem};
 use serde_json::{Value, json};
 
 use crate::graph::harness::{Cloud, id, names};
@@ -97,18 +97,18 @@ async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
     let cloud = Cloud::new().await;
     let drive = cloud.drive();
     let with = |path: &str, facets: serde_json::Value| {
-        let mut plant = Plant::file(path, "x");
+        let mut plant = FixtureItem::file(path, "x");
         plant.facets.insert("graph".into(), facets);
         plant
     };
     let shortcut = json!({"remoteItem": {"id": "OTHER!1", "name": "theirs", "folder": {}}});
     let plants = [
-        Plant::notebook("notes"),
+        FixtureItem::notebook("notes"),
         with("shortcut", shortcut),
         with("virus", json!({"malware": {"description": "Eicar"}})),
         with("locked", json!({"locked": true})),
     ];
-    cloud.server.control().plant(plants).await.unwrap();
+    cloud.server.control().add_fixtures(plants).await.unwrap();
     let listing = drive.get("/me/drive/root/children").await;
     assert_eq!(names(&listing), ["locked", "notes", "shortcut", "virus"]);
     let notes = drive.get("/me/drive/root:/notes").await;

@@ -1,6 +1,6 @@
 //! Counters, request log, planted items and reset, typed and over HTTP.
 
-use drivedal_server::{Fault, Plant};
+use drivedal_server::{Fault, FixtureItem};
 use serde_json::{Value, json};
 
 use crate::server::rig::Rig;
@@ -20,7 +20,7 @@ async fn requests_are_counted_by_operation_and_control_is_not() {
         } })
     );
     let control = rig.server.control();
-    assert_eq!((control.counters().total, control.counters().of("live.files.put")), (4, 1));
+    assert_eq!((control.counters().total, control.counters().count("live.files.put")), (4, 1));
     assert_eq!(rig.bare("POST", "/_control/counters/reset").send().await.status, 204);
     assert_eq!(control.counters(), Default::default());
     assert_eq!(control.requests(), []);
@@ -252,7 +252,7 @@ async fn reset_makes_the_server_what_it_was_when_it_started() {
     rig.file("me/skydrive", "extra", "x").await;
     rig.live("DELETE", "/me/skydrive/files").send().await;
     control.add_faults([Fault::on("live.files.list").status(500)]).expect("a good rule");
-    control.plant([Plant::folder("x").on_drive("anna")]).await.expect("planted");
+    control.add_fixtures([FixtureItem::folder("x").on_drive("anna")]).await.expect("planted");
     assert_eq!(rig.bare("POST", "/_control/state/reset").send().await.status, 204);
     assert_eq!(control.counters().total, 0);
     assert_eq!(rig.names("me/skydrive", "").await, seeded);

@@ -1,6 +1,6 @@
 //! Objects got, made, changed, removed.
 
-use drivedal_server::Plant;
+use drivedal_server::FixtureItem;
 use serde_json::{Value, json};
 
 use crate::server::{refused, rig::Rig};
@@ -114,7 +114,8 @@ async fn a_file_has_every_structure_of_the_reference() {
 #[tokio::test]
 async fn a_notebook_has_no_bytes_and_no_way_to_them() {
     let rig = Rig::new().await;
-    let planted = rig.server.control().plant([Plant::notebook("Notes")]).await.expect("planted");
+    let planted =
+        rig.server.control().add_fixtures([FixtureItem::notebook("Notes")]).await.expect("planted");
     let notebook = rig.object(&planted[0].live_id).await;
     assert_eq!(notebook["type"], "notebook");
     assert!(notebook["id"].as_str().expect("an id").starts_with("file."));
@@ -128,8 +129,8 @@ async fn a_notebook_has_no_bytes_and_no_way_to_them() {
 #[tokio::test]
 async fn an_item_of_somebody_else_says_whose_it_is() {
     let rig = Rig::new().await;
-    let item = Plant::file("theirs.txt", "x").owned_by("anna");
-    let planted = rig.server.control().plant([item]).await.expect("planted");
+    let item = FixtureItem::file("theirs.txt", "x").owned_by("anna");
+    let planted = rig.server.control().add_fixtures([item]).await.expect("planted");
     let from = &rig.object(&planted[0].live_id).await["from"];
     let anna = rig
         .bare("GET", "/v5.0/me")

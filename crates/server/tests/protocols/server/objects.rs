@@ -162,8 +162,8 @@ async fn a_file_and_a_notebook_have_all_that_the_reference_has() {
     let file = rig.file("me/skydrive", "a.txt", "hello").await;
     complete(&file, &[COMMON, FILES]);
     assert_eq!((&file["type"], &file["size"]), (&json!("file"), &json!(5)));
-    let plant = drivedal_server::Plant::notebook("Recipes");
-    let planted = rig.server.control().plant([plant]).await.expect("planted");
+    let plant = drivedal_server::FixtureItem::notebook("Recipes");
+    let planted = rig.server.control().add_fixtures([plant]).await.expect("planted");
     let notebook = rig.object(&planted[0].live_id).await;
     assert_eq!(notebook["type"], "notebook");
     for missing in ["source", "upload_location"] {
@@ -239,9 +239,9 @@ async fn a_photo_has_all_that_the_reference_has_and_tells_what_its_exif_does() {
         assert_eq!(again[name], photo[name], "{name}");
     }
     // Another's photo does not say where it was taken.
-    let mut plant = drivedal_server::Plant::file("theirs.jpg", &bytes).owned_by("anna");
+    let mut plant = drivedal_server::FixtureItem::file("theirs.jpg", &bytes).owned_by("anna");
     plant.description = Some("shared".into());
-    let planted = rig.server.control().plant([plant]).await.expect("planted");
+    let planted = rig.server.control().add_fixtures([plant]).await.expect("planted");
     assert_eq!(rig.object(&planted[0].live_id).await.get("location"), None);
 }
 
@@ -330,14 +330,14 @@ async fn a_film_has_all_that_the_reference_has_and_tells_what_its_tracks_do() {
 #[tokio::test]
 async fn comments_and_tags_have_all_that_the_reference_has() {
     let rig = Rig::new().await;
-    let photo = drivedal_server::Plant::file("a.jpg", media::photo(40, 30));
+    let photo = drivedal_server::FixtureItem::file("a.jpg", media::photo(40, 30));
     let tags = json!({ "tags": [
         { "user": { "name": "Anna", "id": null }, "x": 25.5, "y": 50.0, "created_time": "2011-04-22T00:36:30Z" },
         { "user": { "name": "Ben", "id": "22688711f5410e6c" }, "x": 1, "y": 2 },
     ] });
     let mut photo = photo;
     photo.facets.insert("live".into(), tags);
-    let planted = rig.server.control().plant([photo]).await.expect("planted");
+    let planted = rig.server.control().add_fixtures([photo]).await.expect("planted");
     let id = &planted[0].live_id;
 
     let said = rig

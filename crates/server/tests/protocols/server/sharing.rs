@@ -1,7 +1,7 @@
 //! Links, pictures and previews without a token; who can see what; what a token's scopes allow;
 //! lists that are no folder's.
 
-use drivedal_server::Plant;
+use drivedal_server::FixtureItem;
 use serde_json::{Value, json};
 
 use crate::server::{
@@ -207,8 +207,9 @@ async fn lists_that_are_no_folders_come_in_pages_and_of_the_wanted_kind() {
         ["song.mp3", "film.mp4"]
     );
 
-    let theirs = ["theirs.txt", "theirs.jpg"].map(|name| Plant::file(name, "x").owned_by("anna"));
-    rig.server.control().plant(theirs).await.expect("planted");
+    let theirs =
+        ["theirs.txt", "theirs.jpg"].map(|name| FixtureItem::file(name, "x").owned_by("anna"));
+    rig.server.control().add_fixtures(theirs).await.expect("planted");
     let shared = rig.live("GET", "/me/skydrive/shared").send().await.json();
     assert_eq!(names(&shared).len(), 2);
     assert_eq!(shared["data"][0]["from"]["name"], "anna");

@@ -51,7 +51,7 @@ async fn a_cloud_s_own_url_leads_here_and_so_do_those_in_its_answers() {
     let page = json(&client, &format!("{GRAPH}/me/drive/root/children?$top=1")).await;
     let context = page["@odata.context"].as_str().expect("a context");
     assert!(context.starts_with(GRAPH), "{context}");
-    assert_eq!(server.control().counters().of("ticket.get"), 1);
+    assert_eq!(server.control().counters().count("ticket.get"), 1);
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn a_fault_breaks_the_line_inside_of_a_tunnel_too() {
     let broken = client.get(&url).bearer_auth("drivedal-dev").send().await;
     assert!(broken.is_err(), "{broken:?}");
     assert_eq!(json(&client, &url).await["driveType"], "personal");
-    assert_eq!(server.control().counters().of("graph.drive.get"), 2);
+    assert_eq!(server.control().counters().count("graph.drive.get"), 2);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Contents on their way in.
 
 use bytes::Bytes;
-use drivedal_server::Plant;
+use drivedal_server::FixtureItem;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -341,7 +341,7 @@ async fn a_client_may_wait_to_be_told_to_send() {
 async fn a_file_is_put_only_into_a_folder() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a", "x").await;
-    rig.server.control().plant([Plant::notebook("n")]).await.expect("planted");
+    rig.server.control().add_fixtures([FixtureItem::notebook("n")]).await.expect("planted");
     let path = format!("/{}/files/b", id(&file));
     refused!(rig.live("PUT", &path).bytes("x").send().await, 400, "request_url_invalid");
     let missing = path.replace("file.", "folder.").replace("!10", "!99");

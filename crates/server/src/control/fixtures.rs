@@ -27,13 +27,13 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Plant {
+pub struct FixtureItem {
     /// The account's name; the default account's is empty.
     pub drive: String,
     /// Where it is to be, names separated by `/`.
     pub path: String,
     /// What it is to be.
-    pub kind: PlantKind,
+    pub kind: FixtureKind,
     /// A file's bytes, where they are text.
     pub content: Option<String>,
     /// A file's bytes in base64.
@@ -55,7 +55,7 @@ pub struct Plant {
 /// What a planted item is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PlantKind {
+pub enum FixtureKind {
     /// A file.
     #[default]
     File,
@@ -65,7 +65,7 @@ pub enum PlantKind {
     Notebook,
 }
 
-impl Plant {
+impl FixtureItem {
     /// A file with these bytes.
     pub fn file(path: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
         let content_base64 = Some(STANDARD.encode(bytes));
@@ -74,12 +74,12 @@ impl Plant {
 
     /// A folder.
     pub fn folder(path: impl Into<String>) -> Self {
-        Self { path: path.into(), kind: PlantKind::Folder, ..Self::default() }
+        Self { path: path.into(), kind: FixtureKind::Folder, ..Self::default() }
     }
 
     /// A notebook.
     pub fn notebook(path: impl Into<String>) -> Self {
-        Self { path: path.into(), kind: PlantKind::Notebook, ..Self::default() }
+        Self { path: path.into(), kind: FixtureKind::Notebook, ..Self::default() }
     }
 
     /// On the drive of that account.
@@ -124,7 +124,7 @@ impl Plant {
 
 /// An item that was planted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Planted {
+pub struct AddedFixture {
     /// The account's name.
     pub drive: String,
     /// Where it is.
@@ -138,7 +138,7 @@ pub struct Planted {
 /// An item that was not planted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("item {number} (`{path}`): {reason}")]
-pub struct PlantError {
+pub struct FixtureError {
     /// Which of those that were given together, from 1.
     pub number: usize,
     /// Where it was to be.
@@ -147,13 +147,13 @@ pub struct PlantError {
     pub reason: String,
 }
 
-pub(super) async fn plant(
+pub(super) async fn add(
     state: &Arc<ServerState>,
-    items: Vec<Plant>,
-) -> Result<Vec<Planted>, PlantError> {
+    items: Vec<FixtureItem>,
+) -> Result<Vec<AddedFixture>, FixtureError> {
     let mut planted = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
-        let one = plant_one(state, &item).await.map_err(|reason| PlantError {
+        let one = add_one(state, &item).await.map_err(|reason| FixtureError {
             number: at + 1,
             path: item.path.clone(),
             reason,
@@ -163,12 +163,12 @@ pub(super) async fn plant(
     Ok(planted)
 }
 
-async fn plant_one(state: &ServerState, item: &Plant) -> Result<Planted, String> {
+async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture, String> {
     if !(item.drive.is_empty() || is_account_name(&item.drive)) {
         return Err(format!("`{}` is not the name of an account", item.drive));
     }
     let bytes = item.bytes()?;
-    if item.kind != PlantKind::File && !bytes.is_empty() {
+    if item.kind != FixtureKind::File && !bytes.is_empty() {
         return Err("only a file has content".into());
     }
     let account = state.accounts.open(&item.drive).await.map_err(told)?;
@@ -185,11 +185,11 @@ async fn plant_one(state: &ServerState, item: &Plant) -> Result<Planted, String>
         folder = made.await.map_err(told)?.node.no;
     }
     let written = put(state, account.drive, folder, name, item, bytes).await.map_err(told)?;
-    Ok(Planted {
+    Ok(AddedFixture {
         drive: item.drive.clone(),
         path: item.path.clone(),
         number: written.node.no.0,
-        live_id: router::planted_id(&account.cid, &written.node),
+        live_id: router::live_item_id(&account.cid, &written.node),
     })
 }
 
@@ -198,12 +198,12 @@ async fn put(
     drive: DriveKey,
     folder: ItemKey,
     name: &str,
-    item: &Plant,
+    item: &FixtureItem,
     bytes: Bytes,
 ) -> Result<Written, TreeError> {
     let new = item.new_item();
     match item.kind {
-        PlantKind::File => {
+        FixtureKind::File => {
             let body = Box::pin(futures::stream::iter([Ok(bytes)]));
             let stored = state.tree.store(body, u64::MAX).await?;
             state
@@ -217,14 +217,14 @@ async fn put(
                 )
                 .await
         }
-        PlantKind::Folder => {
+        FixtureKind::Folder => {
             let kind = NodeKind::Folder;
             state
                 .tree
                 .make(ChildName::new(drive, folder, name), kind, new, OnConflict::Replace)
                 .await
         }
-        PlantKind::Notebook => {
+        FixtureKind::Notebook => {
             let kind = NodeKind::Notebook;
             state.tree.make(ChildName::new(drive, folder, name), kind, new, OnConflict::Fail).await
         }
