@@ -22,11 +22,11 @@ use crate::{
     embedded::{self, Embedded},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
-    location::{Address, DrivePath, Location, Named},
+    location::{Address, Addressing, DrivePath, Location},
     output::Output,
-    requests::Requests,
+    requests::RequestStats,
     transfer::{journal::Journal, local::blocking},
-    waiting::Waiting,
+    waiting::WaitNotifier,
 };
 
 /// How long what a drive said of its tree is trusted by a command that works on much of it, and is
@@ -35,9 +35,9 @@ const BULK_INDEX_TTL: &str = "10m";
 
 /// What a remote is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Use {
+pub(crate) enum Workload {
     /// A few items.
-    Few,
+    Interactive,
     /// Many items, in one go.
     Bulk,
 }
@@ -46,8 +46,8 @@ pub(crate) enum Use {
 pub(crate) struct App {
     pub(crate) output: Arc<Output>,
     pub(crate) interrupt: Interrupt,
-    /// Requests of all remotes.
-    pub(crate) requests: Requests,
+    /// RequestStats of all remotes.
+    pub(crate) requests: RequestStats,
     /// Where the drive server keeps its data, if the user said so.
     pub(crate) data: Option<PathBuf>,
     /// How often a request is tried again, if the user said so.
@@ -55,7 +55,7 @@ pub(crate) struct App {
     remotes: Remotes,
     embedded: OnceCell<Embedded>,
     journal: OnceCell<Option<Journal>>,
-    opened: Mutex<BTreeMap<String, Arc<Opened>>>,
+    opened: Mutex<BTreeMap<String, Arc<OpenRemote>>>,
 }
 
 impl App {
@@ -64,7 +64,7 @@ impl App {
         Ok(Self {
             output,
             interrupt,
-            requests: Requests::new(global.har.as_deref())?,
+            requests: RequestStats::new(global.har.as_deref())?,
             data: global.data,
             retries: global.retries,
             remotes,
@@ -89,8 +89,13 @@ impl App {
     ///
     /// # Errors
     /// When there is no such remote, or no item of that id.
-    pub(crate) async fn locate(&self, at: &Location, named: Named, uses: Use) -> Result<Located> {
-        let remote = self.remote(at, uses).await?;
+    pub(crate) async fn resolve(
+        &self,
+        at: &Location,
+        named: Addressing,
+        workload: Workload,
+    ) -> Result<RemotePath> {
+        let remote = self.remote(at, workload).await?;
         let address =
             Address::parse(&at.text, named, &remote.scheme).map_err(|failure| failure.about(at))?;
         let of_id = match &address {
@@ -99,15 +104,19 @@ impl App {
                 Some(remote.path_of(id).await.map_err(|failure| failure.about(at))?)
             }
         };
-        Ok(Located { path: address.into_path(of_id), remote })
+        Ok(RemotePath { path: address.into_path(of_id), remote })
     }
 
     /// The remote that a location names.
     ///
     /// # Errors
     /// When there is none, or its options are wrong.
-    pub(crate) async fn remote(&self, at: &Location, uses: Use) -> Result<Arc<Opened>> {
-        self.open(at, uses).await.map_err(|failure| failure.about(at))
+    pub(crate) async fn remote(
+        &self,
+        at: &Location,
+        workload: Workload,
+    ) -> Result<Arc<OpenRemote>> {
+        self.open(at, workload).await.map_err(|failure| failure.about(at))
     }
 
     /// What is remembered of large transfers.
@@ -142,39 +151,39 @@ impl App {
         Ok(exit)
     }
 
-    async fn open(&self, at: &Location, uses: Use) -> Result<Arc<Opened>> {
-        if let Some(opened) = self.opened().get(&at.remote) {
+    async fn open(&self, at: &Location, workload: Workload) -> Result<Arc<OpenRemote>> {
+        if let Some(opened) = self.open_remotes().get(&at.remote) {
             return Ok(Arc::clone(opened));
         }
-        let Reached { source, reached_at, server } = self.source(&at.remote).await?;
-        let source = match uses {
-            Use::Few => source,
-            Use::Bulk => longer_trusted(source)?,
+        let RemoteSpec { source, identity, server } = self.source(&at.remote).await?;
+        let source = match workload {
+            Workload::Interactive => source,
+            Workload::Bulk => with_bulk_index_ttl(source)?,
         };
         let Remote { operator, handle } = source.open()?;
         let scheme = operator.info().scheme().to_owned();
         // Inside of the retry, so that every try is seen.
         let operator = operator.layer(self.requests.layer());
         let policy = self.policy(&scheme);
-        let waiting = Waiting::new(at.remote_shown(), &self.output);
+        let waiting = WaitNotifier::new(at.remote_name(), &self.output);
         let operator = match is_local(&scheme) {
             true => operator,
             false => operator.layer(RetryLayer::new(policy.clone()).observed_by(waiting.clone())),
         };
-        let name = at.remote_shown().to_owned();
+        let name = at.remote_name().to_owned();
         let root_id = OnceCell::new();
-        let opened = Arc::new(Opened {
+        let opened = Arc::new(OpenRemote {
             name,
             scheme,
             operator,
             handle,
             policy,
             waiting,
-            reached_at,
+            identity,
             server,
             root_id,
         });
-        self.opened().insert(at.remote.clone(), Arc::clone(&opened));
+        self.open_remotes().insert(at.remote.clone(), Arc::clone(&opened));
         Ok(opened)
     }
 
@@ -193,42 +202,42 @@ impl App {
     }
 
     /// Where a remote is. One that the user configured comes before an embedded one of its name.
-    async fn source(&self, name: &str) -> Result<Reached> {
+    async fn source(&self, name: &str) -> Result<RemoteSpec> {
         let configured = self.remotes.names().any(|known| known == name);
         match embedded::source(name).filter(|_| !configured) {
             None => {
                 let source = self.remotes.source(name)?;
-                let reached_at = source.given("endpoint")?.unwrap_or_default();
-                Ok(Reached { source, reached_at, server: None })
+                let identity = source.given("endpoint")?.unwrap_or_default();
+                Ok(RemoteSpec { source, identity, server: None })
             }
             Some(source) => {
                 let opening = || Embedded::open(self.data.as_deref());
                 let embedded = self.embedded.get_or_try_init(opening).await?;
                 let folder = std::path::absolute(embedded.folder());
                 let folder = folder.unwrap_or_else(|_| embedded.folder().to_owned());
-                Ok(Reached {
+                Ok(RemoteSpec {
                     source: source(embedded.url(), embedded.token()),
-                    reached_at: folder.to_string_lossy().into_owned(),
+                    identity: folder.to_string_lossy().into_owned(),
                     server: Some(embedded.url().as_str().to_owned()),
                 })
             }
         }
     }
 
-    fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Opened>>> {
+    fn open_remotes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<OpenRemote>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A remote that is to be opened; the rest as [`Opened`] has it.
-struct Reached {
+/// A remote that is to be opened; the rest as [`OpenRemote`] has it.
+struct RemoteSpec {
     source: Source,
-    reached_at: String,
+    identity: String,
     server: Option<String>,
 }
 
 /// Has a drive of ours trust what it knows for the whole command, unless the user says otherwise.
-fn longer_trusted(source: Source) -> Result<Source> {
+fn with_bulk_index_ttl(source: Source) -> Result<Source> {
     match is_drive(&source.service()?) {
         true => Ok(source.option_or("index_ttl", BULK_INDEX_TTL)?),
         false => Ok(source),
@@ -243,7 +252,7 @@ fn is_local(scheme: &str) -> bool {
 
 /// A remote in use.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenRemote {
     name: String,
     scheme: String,
     pub(crate) operator: Operator,
@@ -251,23 +260,23 @@ pub(crate) struct Opened {
     /// How often, and after which waits, something is tried again.
     pub(crate) policy: Policy,
     /// Says when the remote is waited for.
-    pub(crate) waiting: Waiting,
+    pub(crate) waiting: WaitNotifier,
     /// What, beside scheme and account, tells its items from others: the endpoint that the user
     /// gave, or the data folder of an embedded drive.
-    pub(crate) reached_at: String,
+    pub(crate) identity: String,
     /// How the URLs of an embedded drive's server begin: by another port each time it starts.
     pub(crate) server: Option<String>,
     root_id: OnceCell<String>,
 }
 
-impl Opened {
+impl OpenRemote {
     /// `NAME:PATH`, as messages show it.
-    pub(crate) fn shown(&self, path: &DrivePath) -> String {
+    pub(crate) fn display_path(&self, path: &DrivePath) -> String {
         format!("{}:{path}", self.name)
     }
 
     /// Its name, as messages show it.
-    pub(crate) fn shown_name(&self) -> &str {
+    pub(crate) fn display_name(&self) -> &str {
         &self.name
     }
 
@@ -279,7 +288,7 @@ impl Opened {
     }
 
     /// Whether its writers understand [`drivedal::announce`]; others would store the words.
-    pub(crate) fn takes_announcements(&self) -> bool {
+    pub(crate) fn supports_announce(&self) -> bool {
         self.handle.is_some()
     }
 
@@ -313,19 +322,19 @@ impl Opened {
 
 /// An item's place: a remote and a path in it. Nobody has looked whether it is there.
 #[derive(Clone, Debug)]
-pub(crate) struct Located {
-    pub(crate) remote: Arc<Opened>,
+pub(crate) struct RemotePath {
+    pub(crate) remote: Arc<OpenRemote>,
     pub(crate) path: DrivePath,
 }
 
 /// An item that was looked at.
 #[derive(Clone, Debug)]
-pub(crate) enum Found {
+pub(crate) enum EntryInfo {
     File(Metadata),
     Folder(Metadata),
 }
 
-impl Found {
+impl EntryInfo {
     pub(crate) fn metadata(&self) -> &Metadata {
         match self {
             Self::File(metadata) | Self::Folder(metadata) => metadata,
@@ -333,7 +342,7 @@ impl Found {
     }
 }
 
-impl Located {
+impl RemotePath {
     pub(crate) fn operator(&self) -> &Operator {
         &self.remote.operator
     }
@@ -347,20 +356,20 @@ impl Located {
     ///
     /// # Errors
     /// For the root, and for a name that OpenDAL would shorten.
-    pub(crate) fn file(&self) -> Result<String> {
-        self.path.item().map_err(|failure| failure.about(self))
+    pub(crate) fn file_path(&self) -> Result<String> {
+        self.path.to_file_arg().map_err(|failure| failure.about(self))
     }
 
     /// Looks at the item, file or folder.
     ///
     /// # Errors
     /// `NotFound`, or whatever the service says.
-    pub(crate) async fn find(&self) -> Result<Found> {
-        let folder = self.path.folder();
-        let found = if self.path.says_folder() {
+    pub(crate) async fn stat(&self) -> Result<EntryInfo> {
+        let folder = self.path.to_folder_arg();
+        let found = if self.path.is_folder_path() {
             self.operator().stat(&folder).await
         } else {
-            match self.operator().stat(&self.file()?).await {
+            match self.operator().stat(&self.file_path()?).await {
                 // An object store has folders only by what is below them; a drive has told of both.
                 Err(error)
                     if error.kind() == ErrorKind::NotFound && self.remote.handle.is_none() =>
@@ -371,8 +380,8 @@ impl Located {
             }
         };
         match found {
-            Ok(metadata) if metadata.is_dir() => Ok(Found::Folder(metadata)),
-            Ok(metadata) => Ok(Found::File(metadata)),
+            Ok(metadata) if metadata.is_dir() => Ok(EntryInfo::Folder(metadata)),
+            Ok(metadata) => Ok(EntryInfo::File(metadata)),
             Err(error) => Err(Failure::from(error).about(self)),
         }
     }
@@ -381,15 +390,15 @@ impl Located {
     /// slash (or is the root), else right here.
     pub(crate) fn target_for(&self, name: Option<&str>) -> Self {
         match name {
-            Some(name) if self.path.says_folder() => self.join(name),
+            Some(name) if self.path.is_folder_path() => self.join(name),
             // A root has no name: it goes in itself.
             _ => self.clone(),
         }
     }
 }
 
-impl fmt::Display for Located {
+impl fmt::Display for RemotePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.remote.shown(&self.path))
+        f.write_str(&self.remote.display_path(&self.path))
     }
 }

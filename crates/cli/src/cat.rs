@@ -3,8 +3,8 @@
 use futures::TryStreamExt;
 
 use crate::{
-    Naming,
-    app::{App, Found, Located, Use},
+    AddressingArgs,
+    app::{App, EntryInfo, RemotePath, Workload},
     failure::{Exit, Failure, Result},
     location::Location,
     units::ByteSpan,
@@ -27,21 +27,21 @@ pub(crate) struct Cat {
     range: Option<ByteSpan>,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 }
 
 impl Cat {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         app.each(&self.files, async |file| {
-            let at = app.locate(file, self.naming.named(), Use::Few).await?;
+            let at = app.resolve(file, self.addressing.mode(), Workload::Interactive).await?;
             self.copy(app, &at).await
         })
         .await
     }
 
-    async fn copy(&self, app: &App, at: &Located) -> Result {
+    async fn copy(&self, app: &App, at: &RemotePath) -> Result {
         let fail = |error| Failure::from(error).about(at);
-        let path = at.file()?;
+        let path = at.file_path()?;
         let reader = at.operator().reader(&path).await.map_err(fail)?;
         let mut bytes = match self.range {
             None => reader.into_stream(..).await,
@@ -62,10 +62,10 @@ impl Cat {
 }
 
 /// The bytes of a file that a range names. A range may be longer than the file: what there is.
-async fn part_of(at: &Located, span: ByteSpan) -> Result<std::ops::Range<u64>> {
-    match at.find().await? {
-        Found::Folder(_) => Err(Failure::new(Exit::Failed, "is a folder").about(at)),
-        Found::File(file) => span.within(file.content_length()).ok_or_else(|| {
+async fn part_of(at: &RemotePath, span: ByteSpan) -> Result<std::ops::Range<u64>> {
+    match at.stat().await? {
+        EntryInfo::Folder(_) => Err(Failure::new(Exit::Failed, "is a folder").about(at)),
+        EntryInfo::File(file) => span.within(file.content_length()).ok_or_else(|| {
             let size = file.content_length();
             Failure::new(Exit::Failed, format!("the range starts behind the end, at {size} bytes"))
                 .about(at)

@@ -24,14 +24,14 @@ use crate::failure::{Exit, Failure, Result};
 /// ```
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ConfigFile {
     #[serde(default)]
-    remotes: BTreeMap<String, Entry>,
+    remotes: BTreeMap<String, RemoteConfig>,
 }
 
 /// `uri` or `type`, and the service's options.
 #[derive(Deserialize)]
-struct Entry {
+struct RemoteConfig {
     uri: Option<String>,
     #[serde(rename = "type")]
     scheme: Option<String>,
@@ -39,9 +39,9 @@ struct Entry {
     options: BTreeMap<String, toml::Value>,
 }
 
-impl std::fmt::Debug for Entry {
+impl std::fmt::Debug for RemoteConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entry").finish_non_exhaustive()
+        f.debug_struct("RemoteConfig").finish_non_exhaustive()
     }
 }
 
@@ -101,7 +101,7 @@ fn read(path: &Path) -> Result<Remotes> {
 
 fn parse(text: &str) -> Result<Remotes> {
     // Not the parser's whole message: it repeats the line, which may hold a token.
-    let file: File = toml::from_str(text).map_err(|error| {
+    let file: ConfigFile = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let line = 1 + text[..at.min(text.len())].matches('\n').count();
         Failure::usage(format!("line {line}: {}", error.message()))
@@ -115,7 +115,7 @@ fn parse(text: &str) -> Result<Remotes> {
     Ok(remotes)
 }
 
-fn source(entry: Entry) -> Result<Source, String> {
+fn source(entry: RemoteConfig) -> Result<Source, String> {
     let source = match (entry.uri, entry.scheme) {
         (Some(uri), None) => Source::uri(uri),
         (None, Some(scheme)) => Source::scheme(scheme),

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::{
-    Naming,
-    app::{App, Found, Located, Use},
+    AddressingArgs,
+    app::{App, EntryInfo, RemotePath, Workload},
     failure::{Exit, Failure, Result},
     item,
     location::Location,
-    transfer::send::{Writing, writer},
+    transfer::send::{WriteParams, writer},
 };
 
 /// Copy a file within a remote
@@ -33,65 +33,68 @@ pub(crate) struct Cp {
     to: Location,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 }
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum By {
+pub(crate) enum CopyMethod {
     Cloud,
     Client,
 }
 
 /// What became of one item that was given another place.
 #[derive(Serialize)]
-pub(crate) struct Placed<'a> {
+pub(crate) struct MoveRecord<'a> {
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
     pub(crate) result: &'static str,
-    pub(crate) by: By,
+    pub(crate) by: CopyMethod,
 }
 
 impl Cp {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (from, to) = both(app, &self.from, &self.to, self.naming).await?;
-        let Found::File(file) = from.find().await? else {
+        let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
+        let EntryInfo::File(file) = from.stat().await? else {
             let why = "is a folder: only files are copied (get -r and put -r copy it)";
             return Err(Failure::new(Exit::Unsupported, why).about(&from));
         };
         let by = match from.operator().info().capability().copy {
             true => {
-                let copied = from.operator().copy(&from.file()?, &to.file()?).await;
+                let copied = from.operator().copy(&from.file_path()?, &to.file_path()?).await;
                 copied.map_err(|error| Failure::from(error).about(&to))?;
-                By::Cloud
+                CopyMethod::Cloud
             }
             false => {
-                copy_through_here(app, &from, &to, &file).await?;
-                By::Client
+                copy_through_client(app, &from, &to, &file).await?;
+                CopyMethod::Client
             }
         };
         if app.output.is_json() {
             let (from, to) = (from.path.as_str(), to.path.as_str());
-            app.output.json(&Placed { from, to, result: "copied", by })?;
+            app.output.json(&MoveRecord { from, to, result: "copied", by })?;
         }
         Ok(Exit::Done)
     }
 }
 
 /// Source and target, which have to be in one remote.
-pub(crate) async fn both(
+pub(crate) async fn resolve_pair(
     app: &App,
     from: &Location,
     to: &Location,
-    naming: Naming,
-) -> Result<(Located, Located)> {
+    addressing: AddressingArgs,
+) -> Result<(RemotePath, RemotePath)> {
     if from.remote != to.remote {
         let why = "between two remotes nothing is copied or moved: get it, then put it";
         return Err(Failure::usage(why).about(to));
     }
-    let from = app.locate(from, naming.named(), Use::Few).await?;
-    let to = app.locate(to, naming.named(), Use::Few).await?.target_for(from.path.name());
+    let from = app.resolve(from, addressing.mode(), Workload::Interactive).await?;
+    let to = app
+        .resolve(to, addressing.mode(), Workload::Interactive)
+        .await?
+        .target_for(from.path.name());
     if from.path.is_root() {
         return Err(Failure::usage("the root of a remote stays where it is").about(&from));
     }
@@ -102,10 +105,10 @@ pub(crate) async fn both(
 }
 
 /// Reads a file and writes it again, and says so.
-pub(crate) async fn copy_through_here(
+pub(crate) async fn copy_through_client(
     app: &App,
-    from: &Located,
-    to: &Located,
+    from: &RemotePath,
+    to: &RemotePath,
     file: &opendal::Metadata,
 ) -> Result {
     use futures::TryStreamExt;
@@ -115,10 +118,10 @@ pub(crate) async fn copy_through_here(
     ));
     let failed = |error| Failure::from(error).about(from);
     let size = file.content_length();
-    let reader = from.operator().reader(&from.file()?).await.map_err(failed)?;
+    let reader = from.operator().reader(&from.file_path()?).await.map_err(failed)?;
     let mut bytes = reader.into_stream(..).await.map_err(failed)?;
-    let how = Writing { size, modified: item::modified(file), ..Writing::default() };
-    let mut writer = writer(to, how).await?;
+    let params = WriteParams { size, modified: item::modified(file), ..WriteParams::default() };
+    let mut writer = writer(to, params).await?;
     let mut copied = 0;
     let copying = async {
         while let Some(piece) = bytes.try_next().await.map_err(failed)? {
@@ -131,7 +134,7 @@ pub(crate) async fn copy_through_here(
         }
         writer.close().await.map(drop).map_err(|error| Failure::from(error).about(to))
     };
-    let copied = app.interrupt.or(copying).await;
+    let copied = app.interrupt.cancellable(copying).await;
     if copied.is_err() {
         // The failure is what counts; a cloud that does not hear of it forgets by itself.
         let _ = writer.abort().await;

@@ -159,7 +159,7 @@ impl Embedded {
                 output.say("drivedal: waiting for other commands that use the drive of this one");
             }
             // A signal ends the waiting, not the clean stop.
-            let _ = interrupt.or(lock(&folder, "users.lock", Lock::Alone)).await;
+            let _ = interrupt.cancellable(lock(&folder, "users.lock", Lock::Alone)).await;
         }
     }
 }

@@ -7,17 +7,17 @@ use std::{
 };
 
 use crate::{
-    Naming,
-    app::{App, Located, Use},
+    AddressingArgs,
+    app::{App, RemotePath, Workload},
     failure::{Exit, Failure, Result},
     listing::{Depth, Listed, list},
     location::Location,
     transfer::{
         JOBS,
-        download::{self, Download, Wanted, Wants},
-        fetch::Ignored,
-        ledger::Ledger,
+        download::{self, DownloadItem, DownloadList, TreeDownload},
+        fetch::SkippedChecks,
         local::local_name,
+        report::TransferReport,
     },
 };
 
@@ -70,7 +70,7 @@ pub(crate) struct Get {
     ignore_checksum: bool,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 }
 
 impl Get {
@@ -80,19 +80,22 @@ impl Get {
             let why = "several things cannot be one: write a slash behind it to put them below";
             return Err(Failure::usage(why).about(target.path.display()));
         }
-        let ledger = Ledger::new(app);
-        let progress = ledger.show("get");
-        let download = Download {
-            ledger: Arc::clone(&ledger),
+        let report = TransferReport::new(app);
+        let progress = report.show_progress("get");
+        let download = TreeDownload {
+            report: Arc::clone(&report),
             interrupt: app.interrupt.clone(),
             journal: app.journal().await,
             jobs: self.jobs.get(),
-            ignored: Ignored { size: self.ignore_size, checksum: self.ignore_checksum },
+            skipped_checks: SkippedChecks {
+                size: self.ignore_size,
+                checksum: self.ignore_checksum,
+            },
         };
         let mut many = sources.len() > 1;
         // Several things go below a folder that is there, as with a slash.
-        let target = Target { says_folder: target.says_folder || many, ..target };
-        let mut wants = Wants { items: Vec::new(), complete: Vec::new() };
+        let target = Target { is_folder_path: target.is_folder_path || many, ..target };
+        let mut wants = DownloadList { items: Vec::new(), complete: Vec::new() };
         let mut folder = None;
         for (argument, source) in sources.iter().enumerate() {
             if app.interrupt.is_set() {
@@ -104,18 +107,18 @@ impl Get {
                     many |= is_tree;
                     folder = Some(into);
                 }
-                Err(failure) => ledger.failed(failure)?,
+                Err(failure) => report.record_failure(failure)?,
             }
         }
         if let Some(folder) = folder {
             download.run(wants, &folder).await?;
         }
         drop(progress);
-        ledger.close("get", many)
+        report.finish("get", many)
     }
 
     fn sources(&self) -> Result<(Vec<Location>, Target)> {
-        let location = |path: &PathBuf| path.to_str().and_then(Location::find);
+        let location = |path: &PathBuf| path.to_str().and_then(Location::detect);
         let (last, others) = match self.arguments.split_last() {
             Some((last, others)) if !others.is_empty() && location(last).is_none() => {
                 (Some(last), others)
@@ -135,22 +138,22 @@ impl Get {
     async fn list(
         &self,
         app: &App,
-        download: &Download,
+        download: &TreeDownload,
         argument: usize,
         source: &Location,
         target: &Target,
-        wants: &mut Wants,
+        wants: &mut DownloadList,
     ) -> Result<(bool, PathBuf)> {
-        let uses = if self.recursive { Use::Bulk } else { Use::Few };
+        let workload = if self.recursive { Workload::Bulk } else { Workload::Interactive };
         let looking = async {
-            let at = app.locate(source, self.naming.named(), uses).await?;
+            let at = app.resolve(source, self.addressing.mode(), workload).await?;
             let listed = match self.recursive {
                 true => Some(list(&at, Depth::Tree).await?),
                 false => None,
             };
             Ok((at, listed))
         };
-        let (at, listed) = app.interrupt.or(looking).await?;
+        let (at, listed) = app.interrupt.cancellable(looking).await?;
         // Sizes and hashes are compared here, by `fetch`.
         if let Some(handle) = &at.remote.handle {
             handle.set_checked_reads(false);
@@ -165,29 +168,31 @@ impl Get {
                 return Ok((true, target.path.clone()));
             }
             Some(Listed::File(metadata)) => metadata,
-            None => app.interrupt.or(file_at(&at)).await?,
+            None => app.interrupt.cancellable(file_at(&at)).await?,
         };
         let to = target.for_file(at.path.name())?;
-        download.ledger.tally.found_file(metadata.content_length());
+        download.report.totals.found_file(metadata.content_length());
         let folder = to.parent().map(Path::to_path_buf).unwrap_or_default();
         let path = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let facts = download::Listed {
+        let facts = download::SourceEntry {
             from: at.clone(),
             metadata: Some(metadata),
             named: Some(to),
             id: None,
         };
-        wants.items.push(Wanted { path, is_folder: false, argument, facts });
+        wants.items.push(DownloadItem { path, is_folder: false, argument, facts });
         wants.complete.push(at);
         Ok((false, folder))
     }
 }
 
-async fn file_at(at: &Located) -> Result<opendal::Metadata> {
-    use crate::app::Found;
-    match at.find().await? {
-        Found::File(metadata) => Ok(metadata),
-        Found::Folder(_) => Err(Failure::new(Exit::Failed, "is a folder: -r fetches it").about(at)),
+async fn file_at(at: &RemotePath) -> Result<opendal::Metadata> {
+    use crate::app::EntryInfo;
+    match at.stat().await? {
+        EntryInfo::File(metadata) => Ok(metadata),
+        EntryInfo::Folder(_) => {
+            Err(Failure::new(Exit::Failed, "is a folder: -r fetches it").about(at))
+        }
     }
 }
 
@@ -195,25 +200,25 @@ async fn file_at(at: &Located) -> Result<opendal::Metadata> {
 struct Target {
     path: PathBuf,
     /// It was written with a slash at its end, or as `.` or `..`.
-    says_folder: bool,
+    is_folder_path: bool,
 }
 
 impl Target {
     fn new(path: &Path) -> Self {
         let text = path.as_os_str().as_encoded_bytes();
         let slash = text.last().is_some_and(|last| std::path::is_separator(char::from(*last)));
-        Self { path: path.to_owned(), says_folder: slash }
+        Self { path: path.to_owned(), is_folder_path: slash }
     }
 
     fn is_folder(&self) -> bool {
-        self.says_folder || self.path.is_dir()
+        self.is_folder_path || self.path.is_dir()
     }
 
     /// The path below this one of a folder that is to be a copy of one of that name. A root has no
     /// name: it is this one itself.
     fn for_folder<'n>(&self, name: Option<&'n str>) -> Result<&'n str> {
         match name {
-            Some(name) if self.says_folder => checked(name),
+            Some(name) if self.is_folder_path => checked(name),
             _ => Ok(""),
         }
     }

@@ -57,7 +57,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// The work's own, or [`failure`](Self::failure).
-    pub(crate) async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn cancellable<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             () = self.wait() => Err(self.failure()),

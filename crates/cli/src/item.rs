@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 /// An item, as `ls`, `stat` and `tree` give it with `--json`:
 /// `{"path": "a/b.txt", "name": "b.txt", "kind": "file", "size": 3, "modified": "…"}`.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Item {
+pub(crate) struct ItemRecord {
     /// From the remote's root, without slashes at its ends; the root's is empty.
     pub(crate) path: String,
     pub(crate) name: String,
@@ -48,7 +48,7 @@ pub(crate) struct Item {
     pub(crate) hashes: BTreeMap<&'static str, String>,
 }
 
-impl Item {
+impl ItemRecord {
     pub(crate) fn new(path: &DrivePath, metadata: &Metadata) -> Self {
         let kind = match metadata {
             file if file.is_file() => Kind::File,
@@ -70,7 +70,7 @@ impl Item {
     }
 
     /// With all that a drive says of it.
-    pub(crate) fn of_drive(path: &DrivePath, item: drive::Item) -> Self {
+    pub(crate) fn from_drive_item(path: &DrivePath, item: drive::Item) -> Self {
         let hashes = item.hashes.iter().map(|(kind, bytes)| (hash_name(*kind), hexadecimal(bytes)));
         Self {
             path: path.as_str().to_owned(),
@@ -97,7 +97,7 @@ impl Item {
     /// Size and time, in columns: `        1234  2014-02-03T04:05:06Z`.
     pub(crate) fn columns(&self, human: bool) -> String {
         let size = match self.size {
-            Some(size) if human => units::Human(size).to_string(),
+            Some(size) if human => units::HumanSize(size).to_string(),
             Some(size) => size.to_string(),
             None => "-".to_owned(),
         };

@@ -7,10 +7,10 @@ use futures::TryStreamExt;
 use opendal::{Entry, ErrorKind, Lister, Metadata};
 
 use crate::{
-    app::{App, Found, Located},
+    app::{App, EntryInfo, RemotePath},
     failure::{Exit, Failure, Result},
     location::DrivePath,
-    units::Part,
+    units::ListRange,
 };
 
 /// Whether only a folder's own items are meant, or everything below.
@@ -30,9 +30,9 @@ pub(crate) enum Listed {
 /// The items of a folder, as they come, without the folder itself.
 pub(crate) struct Listing {
     lister: Lister,
-    folder: Located,
+    folder: RemotePath,
     first: Option<Entry>,
-    part: Part,
+    part: ListRange,
     /// Whether entries that are left out are reported.
     reports: bool,
     /// Those that are to be reported.
@@ -45,8 +45,8 @@ pub(crate) struct Listing {
 ///
 /// # Errors
 /// `NotFound`; `Failed` for a file that was written with a slash.
-pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
-    let folder = at.path.folder();
+pub(crate) async fn list(at: &RemotePath, depth: Depth) -> Result<Listed> {
+    let folder = at.path.to_folder_arg();
     // Those of an earlier listing are not this one's.
     drop(left_out(at));
     let opened = at.operator().lister_with(&folder).recursive(depth == Depth::Tree).await;
@@ -59,28 +59,28 @@ pub(crate) async fn list(at: &Located, depth: Depth) -> Result<Listed> {
             lister,
             folder: at.clone(),
             first: Some(first),
-            part: Part::default(),
+            part: ListRange::default(),
             reports: true,
             left_out: VecDeque::new(),
             twins: None,
         })),
         // To OpenDAL what is not there is an empty folder, and a file in its place too.
-        Ok((lister, None)) => match at.find().await? {
-            Found::Folder(_) => Ok(Listed::Folder(Listing {
+        Ok((lister, None)) => match at.stat().await? {
+            EntryInfo::Folder(_) => Ok(Listed::Folder(Listing {
                 lister,
                 folder: at.clone(),
                 first: None,
-                part: Part::default(),
+                part: ListRange::default(),
                 reports: true,
                 left_out: VecDeque::new(),
                 twins: None,
             })),
-            Found::File(metadata) => Ok(Listed::File(metadata)),
+            EntryInfo::File(metadata) => Ok(Listed::File(metadata)),
         },
         Err(error) if matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound) => {
-            match at.find().await? {
-                Found::File(metadata) => Ok(Listed::File(metadata)),
-                Found::Folder(_) => Err(Failure::from(error).about(at)),
+            match at.stat().await? {
+                EntryInfo::File(metadata) => Ok(Listed::File(metadata)),
+                EntryInfo::Folder(_) => Err(Failure::from(error).about(at)),
             }
         }
         Err(error) => Err(Failure::from(error).about(at)),
@@ -106,7 +106,7 @@ impl Listing {
     }
 
     /// Only a part of what comes.
-    pub(crate) fn part(self, part: Part) -> Self {
+    pub(crate) fn slice(self, part: ListRange) -> Self {
         Self { part, ..self }
     }
 
@@ -141,15 +141,15 @@ impl Listing {
                 }
             };
             let path = DrivePath::parse(&path).map_err(|failure| {
-                let shown = format!("{}:{path}", self.folder.remote.shown_name());
+                let shown = format!("{}:{path}", self.folder.remote.display_name());
                 Failure { exit: Exit::Failed, about: Some(shown), ..failure }
             })?;
             if path.as_str() == self.folder.path.as_str() {
                 continue;
             }
             match &mut self.part {
-                Part { offset: Some(skipped @ 1..), .. } => *skipped -= 1,
-                Part { limit, .. } => {
+                ListRange { offset: Some(skipped @ 1..), .. } => *skipped -= 1,
+                ListRange { limit, .. } => {
                     *limit = limit.map(|left| left - 1);
                     return Ok(Some((path, metadata)));
                 }
@@ -179,7 +179,7 @@ impl Listing {
             twins.extend::<Vec<_>>(shared);
             entries = others;
         }
-        let remote = self.folder.remote.shown_name();
+        let remote = self.folder.remote.display_name();
         let failure = |entry: LeftOut| {
             let text = format!("is left out: {}", entry.reason);
             let about = format!("{remote}:{}{}", entry.folder, entry.name);
@@ -189,8 +189,8 @@ impl Listing {
     }
 
     /// The folder's remote.
-    pub(crate) fn located(&self, path: DrivePath) -> Located {
-        Located { remote: Arc::clone(&self.folder.remote), path }
+    pub(crate) fn located(&self, path: DrivePath) -> RemotePath {
+        RemotePath { remote: Arc::clone(&self.folder.remote), path }
     }
 }
 
@@ -209,6 +209,6 @@ pub(crate) fn ended(app: &App, shown: bool, mut failures: Vec<Failure>) -> Resul
 }
 
 /// The entries that the listing of a folder has left out.
-fn left_out(folder: &Located) -> Vec<LeftOut> {
+fn left_out(folder: &RemotePath) -> Vec<LeftOut> {
     folder.remote.handle.as_ref().map(|handle| handle.take_left_out()).unwrap_or_default()
 }

@@ -36,7 +36,7 @@ impl DrivePath {
     }
 
     /// Whether the user said that it is a folder.
-    pub(crate) fn says_folder(&self) -> bool {
+    pub(crate) fn is_folder_path(&self) -> bool {
         self.slash
     }
 
@@ -46,7 +46,7 @@ impl DrivePath {
     }
 
     /// As OpenDAL takes the path of a folder.
-    pub(crate) fn folder(&self) -> String {
+    pub(crate) fn to_folder_arg(&self) -> String {
         // The leading slash keeps OpenDAL from trimming white space that is part of the name.
         if self.is_root() { "/".into() } else { format!("/{}/", self.joined) }
     }
@@ -55,7 +55,7 @@ impl DrivePath {
     ///
     /// # Errors
     /// For the root, and for a name that OpenDAL would shorten.
-    pub(crate) fn item(&self) -> Result<String> {
+    pub(crate) fn to_file_arg(&self) -> Result<String> {
         if self.is_root() {
             return Err(Failure::usage("the root of a remote is not a file"));
         }
@@ -119,13 +119,13 @@ impl Location {
     /// # Errors
     /// With a text for the user when it names no remote.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        Self::find(text).ok_or_else(|| {
+        Self::detect(text).ok_or_else(|| {
             format!("`{text}` names no remote: write NAME:PATH, as in local-skydrive:photos")
         })
     }
 
     /// The remote that an argument names; `None`: it is a local path.
-    pub(crate) fn find(text: &str) -> Option<Self> {
+    pub(crate) fn detect(text: &str) -> Option<Self> {
         if is_uri(text) {
             return Some(Self { remote: text.to_owned(), text: String::new() });
         }
@@ -134,14 +134,14 @@ impl Location {
     }
 
     /// The remote as it is shown: of a URI only the scheme, the rest may hold a token.
-    pub(crate) fn remote_shown(&self) -> &str {
+    pub(crate) fn remote_name(&self) -> &str {
         self.remote.split_once("://").map_or(&self.remote, |(scheme, _)| scheme)
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.remote_shown(), self.text)
+        write!(f, "{}:{}", self.remote_name(), self.text)
     }
 }
 
@@ -153,10 +153,10 @@ fn is_uri(text: &str) -> bool {
 
 /// What the text behind a remote's colon is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Named {
+pub(crate) enum Addressing {
     /// An id if it looks like one of that drive, else a path.
     #[default]
-    Looks,
+    Auto,
     /// A path, whatever it looks like.
     Path,
     /// An id, whatever it looks like.
@@ -175,12 +175,12 @@ pub(crate) enum Address {
 impl Address {
     /// # Errors
     /// With a text for the user when a path has `.` or `..` in it.
-    pub(crate) fn parse(text: &str, named: Named, scheme: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str, named: Addressing, scheme: &str) -> Result<Self> {
         let (first, rest) = text.split_once('/').map_or((text, ""), |(first, rest)| (first, rest));
         let by_id = match named {
-            Named::Path => false,
-            Named::Id => true,
-            Named::Looks => looks_like_id(scheme, first),
+            Addressing::Path => false,
+            Addressing::Id => true,
+            Addressing::Auto => looks_like_id(scheme, first),
         };
         if !by_id {
             return Ok(Self::Path(DrivePath::parse(text)?));
@@ -256,24 +256,24 @@ mod tests {
             assert_eq!(location.remote, "work");
             assert_eq!(path(&location.text), path("a/b"));
         }
-        assert!(path("a/b/").says_folder() && !path("a/b").says_folder());
-        assert!(path("").is_root() && path("/").is_root() && path("").says_folder());
+        assert!(path("a/b/").is_folder_path() && !path("a/b").is_folder_path());
+        assert!(path("").is_root() && path("/").is_root() && path("").is_folder_path());
     }
 
     #[test]
     fn an_argument_names_a_remote_only_before_the_first_slash() {
         for local in ["a", "./a:b", "dir/x:y", "C:\\x", "c:x", ":x", "-a:b", "a b:c", "/x://y"] {
-            assert_eq!(Location::find(local), None, "{local}");
+            assert_eq!(Location::detect(local), None, "{local}");
         }
-        let uri = Location::find("fs:///srv/data").expect("a remote");
+        let uri = Location::detect("fs:///srv/data").expect("a remote");
         assert_eq!((uri.remote.as_str(), uri.text.as_str()), ("fs:///srv/data", ""));
-        let colons = Location::find("work:a:b").expect("a remote");
+        let colons = Location::detect("work:a:b").expect("a remote");
         assert_eq!(colons.text, "a:b");
     }
 
     #[test]
     fn a_remote_given_as_uri_is_shown_without_what_may_be_secret() {
-        let uri = Location::find("skydrive://x/?access_token=SECRET").expect("a remote");
+        let uri = Location::detect("skydrive://x/?access_token=SECRET").expect("a remote");
         assert_eq!(uri.to_string(), "skydrive:");
     }
 
@@ -287,21 +287,21 @@ mod tests {
 
     #[test]
     fn a_file_whose_name_opendal_would_cut_is_refused_and_a_folder_is_not() {
-        assert!(path("a/b ").item().is_err());
-        assert_eq!(path("a/b ").folder(), "/a/b /");
-        assert_eq!(path(" a").item(), Ok("/ a".into()));
-        assert!(path("").item().is_err());
+        assert!(path("a/b ").to_file_arg().is_err());
+        assert_eq!(path("a/b ").to_folder_arg(), "/a/b /");
+        assert_eq!(path(" a").to_file_arg(), Ok("/ a".into()));
+        assert!(path("").to_file_arg().is_err());
     }
 
     #[test]
     fn an_id_is_known_by_its_looks_and_flags_decide_otherwise() {
         let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
         let by = |text: &str, named| Address::parse(text, named, "skydrive").expect("an address");
-        assert_eq!(by(id, Named::Looks), Address::Id(id.into(), path("")).unslashed());
-        assert_eq!(by(id, Named::Path), Address::Path(path(id)));
-        assert_eq!(by("x", Named::Id), Address::Id("x".into(), path("")).unslashed());
-        assert!(Address::parse("", Named::Id, "skydrive").is_err());
-        let other = Address::parse(id, Named::Looks, "fs").expect("an address");
+        assert_eq!(by(id, Addressing::Auto), Address::Id(id.into(), path("")).unslashed());
+        assert_eq!(by(id, Addressing::Path), Address::Path(path(id)));
+        assert_eq!(by("x", Addressing::Id), Address::Id("x".into(), path("")).unslashed());
+        assert!(Address::parse("", Addressing::Id, "skydrive").is_err());
+        let other = Address::parse(id, Addressing::Auto, "fs").expect("an address");
         assert_eq!(other, Address::Path(path(id)));
     }
 
@@ -318,7 +318,7 @@ mod tests {
     fn a_path_may_go_on_below_an_id() {
         let folder = "folder.8c8ce076ca27823f.8C8CE076CA27823F!142";
         let at = |text: &str| {
-            let address = Address::parse(text, Named::Looks, "skydrive").expect("an address");
+            let address = Address::parse(text, Addressing::Auto, "skydrive").expect("an address");
             address.into_path(Some(path("docs/old")))
         };
         assert_eq!(at(folder), path("docs/old"));
@@ -358,7 +358,7 @@ mod tests {
         fn a_path_read_from_its_own_text_is_the_same(text in "[a-z /!.é]{0,24}") {
             if let Ok(path) = DrivePath::parse(&text) {
                 let mut shown = path.as_str().to_owned();
-                if path.says_folder() {
+                if path.is_folder_path() {
                     shown.push('/');
                 }
                 prop_assert_eq!(DrivePath::parse(&shown).expect("a path"), path);

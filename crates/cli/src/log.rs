@@ -14,7 +14,7 @@ use tracing_subscriber::{
 use crate::{
     Global,
     failure::{Failure, Result},
-    output::{Messages, Output},
+    output::{MessageWriter, Output},
 };
 
 /// Our own warnings. Those of our dependencies are not addressed to the user: a slow statement of the
@@ -34,19 +34,19 @@ const EVERYTHING: &str = "warn,sqlx=error,nom_exif=off,lofty=off,drivedal=trace"
 ///
 /// # Errors
 /// When the file cannot be opened.
-pub(super) fn begin(global: &Global, output: &Arc<Output>) -> Result<Option<LogFile>> {
+pub(super) fn init(global: &Global, output: &Arc<Output>) -> Result<Option<LogFile>> {
     let wanted = match global.verbose {
         0 => WARNINGS,
         1 => REQUESTS,
         _ => EVERYTHING,
     };
-    let told = std::env::var("DRIVEDAL_LOG").unwrap_or_else(|_| wanted.to_owned());
+    let filter = std::env::var("DRIVEDAL_LOG").unwrap_or_else(|_| wanted.to_owned());
     let output = Arc::clone(output);
     let messages = fmt::layer()
         .with_ansi(false)
         .without_time()
-        .with_writer(move || Messages(Arc::clone(&output)))
-        .with_filter(EnvFilter::new(told));
+        .with_writer(move || MessageWriter(Arc::clone(&output)))
+        .with_filter(EnvFilter::new(filter));
     let wanted = if global.verbose > 1 { EVERYTHING } else { REQUESTS };
     let file = global.log_file.as_deref().map(LogFile::open).transpose()?;
     let kept = file.clone().map(|file| file.layer(wanted));
@@ -118,7 +118,7 @@ impl LogFile {
 }
 
 impl Write for LogFile {
-    /// A line. What fails is told at the end, not in the middle of something else.
+    /// A line. What fails is filter at the end, not in the middle of something else.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
         if state.failed.is_none() {

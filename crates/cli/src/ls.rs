@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use crate::{
-    Naming,
-    app::{App, Use},
+    AddressingArgs,
+    app::{App, Workload},
     failure::{Exit, Failure, Result},
-    item::Item,
+    item::ItemRecord,
     listing::{Depth, Listed, ended, list},
     location::{DrivePath, Location},
-    skydrive::Live,
-    units::Part,
+    skydrive::SkyDriveRemote,
+    units::ListRange,
 };
 
 /// List a folder: one name a line, folders with a slash
@@ -50,16 +50,16 @@ pub(crate) struct Ls {
     unsorted: bool,
 
     /// Only these: LIMIT, OFFSET-LIMIT or OFFSET:LIMIT
-    #[arg(short, long, value_name = "RANGE", value_parser = Part::parse, allow_hyphen_values = true,
+    #[arg(short, long, value_name = "RANGE", value_parser = ListRange::parse, allow_hyphen_values = true,
           conflicts_with = "recursive")]
-    range: Option<Part>,
+    range: Option<ListRange>,
 
     /// With -o yaml: all that a SkyDrive says of each, and not only names
     #[arg(long)]
     objects: bool,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
@@ -71,22 +71,22 @@ impl Ls {
         if app.output.is_yaml() || app.output.is_partial() {
             return self.old(app).await;
         }
-        let uses = if self.recursive { Use::Bulk } else { Use::Few };
-        let at = app.locate(&self.folder, self.naming.named(), uses).await?;
+        let workload = if self.recursive { Workload::Bulk } else { Workload::Interactive };
+        let at = app.resolve(&self.folder, self.addressing.mode(), workload).await?;
         let depth = if self.recursive { Depth::Tree } else { Depth::Children };
         let mut listing = match list(&at, depth).await? {
             Listed::Folder(listing) => listing,
             Listed::File(metadata) => {
-                if at.path.says_folder() {
+                if at.path.is_folder_path() {
                     return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
                 }
                 let name = at.path.name().unwrap_or_default();
-                self.show(app, name, &Item::new(&at.path, &metadata))?;
+                self.show(app, name, &ItemRecord::new(&at.path, &metadata))?;
                 return Ok(Exit::Done);
             }
         };
         if let Some(part) = self.range {
-            listing = listing.part(part);
+            listing = listing.slice(part);
         }
         let (mut shown, mut failures) = (false, Vec::new());
         if self.unsorted {
@@ -94,7 +94,11 @@ impl Ls {
                 match listing.next().await {
                     Ok(Some((path, metadata))) => {
                         shown = true;
-                        self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
+                        self.show(
+                            app,
+                            relative(&at.path, &path),
+                            &ItemRecord::new(&path, &metadata),
+                        )?;
                     }
                     Ok(None) => break,
                     Err(failure) => failures.push(failure),
@@ -105,7 +109,7 @@ impl Ls {
             (items, failures) = listing.sorted().await;
             for (path, metadata) in items {
                 shown = true;
-                self.show(app, relative(&at.path, &path), &Item::new(&path, &metadata))?;
+                self.show(app, relative(&at.path, &path), &ItemRecord::new(&path, &metadata))?;
             }
         }
         ended(app, shown, failures)
@@ -113,9 +117,9 @@ impl Ls {
 
     /// As the old client listed: names, or all that is said of each.
     async fn old(&self, app: &App) -> Result<Exit> {
-        let remote = app.remote(&self.folder, Use::Few).await?;
-        let named = self.naming.named();
-        let (objects, failures) = match Live::of(&remote) {
+        let remote = app.remote(&self.folder, Workload::Interactive).await?;
+        let named = self.addressing.mode();
+        let (objects, failures) = match SkyDriveRemote::from_remote(&remote) {
             Some(live) if !self.recursive => {
                 (live.objects(&self.folder, named, self.range).await?, Vec::new())
             }
@@ -131,24 +135,25 @@ impl Ls {
     }
 
     async fn records(&self, app: &App) -> Result<(Vec<Value>, Vec<Failure>)> {
-        let at = app.locate(&self.folder, self.naming.named(), Use::Few).await?;
+        let at = app.resolve(&self.folder, self.addressing.mode(), Workload::Interactive).await?;
         let depth = if self.recursive { Depth::Tree } else { Depth::Children };
         let Listed::Folder(mut listing) = list(&at, depth).await? else {
             return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
         };
         if let Some(part) = self.range {
-            listing = listing.part(part);
+            listing = listing.slice(part);
         }
         let (items, failures) = listing.sorted().await;
         let records = items.iter().map(|(path, metadata)| {
-            let mut record = serde_json::to_value(Item::new(path, metadata)).unwrap_or_default();
+            let mut record =
+                serde_json::to_value(ItemRecord::new(path, metadata)).unwrap_or_default();
             record["name"] = relative(&at.path, path).into();
             record
         });
         Ok((records.collect(), failures))
     }
 
-    fn show(&self, app: &App, name: &str, item: &Item) -> Result {
+    fn show(&self, app: &App, name: &str, item: &ItemRecord) -> Result {
         if app.output.is_json() {
             return app.output.json(item);
         }

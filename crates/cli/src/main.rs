@@ -45,7 +45,7 @@ use self::{
     app::App,
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
-    location::Named,
+    location::Addressing,
     output::{Format, Output},
     skydrive::{auth, comments, info, link, list},
     value::Template,
@@ -63,7 +63,7 @@ struct Cli {
 }
 
 const TOPICS: &str = "\
-Naming items:
+AddressingArgs items:
   NAME:PATH      a path in a remote; NAME:/a/b and NAME:a/b are one, NAME: is the root
   NAME:ID        an item by the cloud's id, if it looks like one of that cloud; a path may go on
                  below it (NAME:ID/a/b). -p and -i say which it is
@@ -147,7 +147,7 @@ struct Global {
 
 /// Whether what is named in a remote is a path or an id.
 #[derive(Clone, Copy, Debug, clap::Args)]
-struct Naming {
+struct AddressingArgs {
     /// What comes behind the colon is a path, even if it looks like an id
     #[arg(short, long, conflicts_with = "id")]
     path: bool,
@@ -157,12 +157,12 @@ struct Naming {
     id: bool,
 }
 
-impl Naming {
-    fn named(self) -> Named {
+impl AddressingArgs {
+    fn mode(self) -> Addressing {
         match self {
-            Self { path: true, .. } => Named::Path,
-            Self { id: true, .. } => Named::Id,
-            _ => Named::Looks,
+            Self { path: true, .. } => Addressing::Path,
+            Self { id: true, .. } => Addressing::Id,
+            _ => Addressing::Auto,
         }
     }
 }
@@ -203,7 +203,7 @@ impl Command {
             simple => simple,
         };
         app.interrupt
-            .or(async {
+            .cancellable(async {
                 match simple {
                     Self::Ls(ls) => ls.run(app).await,
                     Self::Tree(tree) => tree.run(app).await,
@@ -253,7 +253,7 @@ fn main() -> ! {
 }
 
 async fn run(cli: Cli, output: &Arc<Output>) -> Exit {
-    let ended = match log::begin(&cli.global, output) {
+    let ended = match log::init(&cli.global, output) {
         Ok(log) => {
             let ended = run_command(cli, output).await;
             match (ended, log.map_or(Ok(()), |log| log.check())) {

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    app::{App, Found, Located, Use},
+    app::{App, EntryInfo, RemotePath, Workload},
     failure::{Exit, Failure, Result},
-    location::{Location, Named},
+    location::{Addressing, Location},
     skydrive::info::{make_folder, new_folder, object},
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Mkdir {
 }
 
 #[derive(Serialize)]
-struct Made<'a> {
+struct CreatedRecord<'a> {
     path: &'a str,
     result: &'static str,
 }
@@ -49,27 +49,27 @@ struct Made<'a> {
 impl Mkdir {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let named = match (self.path, self.id) {
-            (true, _) => Named::Path,
-            (_, true) => Named::Id,
-            _ => Named::Looks,
+            (true, _) => Addressing::Path,
+            (_, true) => Addressing::Id,
+            _ => Addressing::Auto,
         };
         app.each(&self.folders, async |folder| {
             if let Some(metadata) = &self.metadata {
                 let (parent, name) = new_folder(folder)?;
                 make_folder(app, folder, &parent, name, metadata).await?;
                 return match app.output.is_json() {
-                    true => app.output.json(&Made { path: &folder.text, result: "made" }),
+                    true => app.output.json(&CreatedRecord { path: &folder.text, result: "made" }),
                     false => Ok(()),
                 };
             }
-            let at = app.locate(folder, named, Use::Few).await?;
+            let at = app.resolve(folder, named, Workload::Interactive).await?;
             if !self.parents {
-                is_free(&at).await?;
+                check_absent(&at).await?;
             }
-            let made = at.operator().create_dir(&at.path.folder()).await;
+            let made = at.operator().create_dir(&at.path.to_folder_arg()).await;
             made.map_err(|error| Failure::from(error).about(&at))?;
             match app.output.is_json() {
-                true => app.output.json(&Made { path: at.path.as_str(), result: "made" }),
+                true => app.output.json(&CreatedRecord { path: at.path.as_str(), result: "made" }),
                 false => Ok(()),
             }
         })
@@ -79,22 +79,22 @@ impl Mkdir {
 
 /// OpenDAL makes folders on the way, and is content with one that is there; without `-p` neither
 /// is wanted.
-async fn is_free(at: &Located) -> Result {
+async fn check_absent(at: &RemotePath) -> Result {
     let exists = || Failure::new(Exit::Exists, "already exists").about(at);
     if at.path.is_root() {
         return Err(exists());
     }
-    match at.find().await {
+    match at.stat().await {
         Ok(_) => return Err(exists()),
         Err(failure) if failure.exit == Exit::NotFound => {}
         Err(failure) => return Err(failure),
     }
-    let parent = Located { path: at.path.parent(), ..at.clone() };
+    let parent = RemotePath { path: at.path.parent(), ..at.clone() };
     if parent.path.is_root() {
         return Ok(());
     }
-    match parent.find().await? {
-        Found::Folder(_) => Ok(()),
-        Found::File(_) => Err(Failure::new(Exit::Failed, "is not a folder").about(parent)),
+    match parent.stat().await? {
+        EntryInfo::Folder(_) => Ok(()),
+        EntryInfo::File(_) => Err(Failure::new(Exit::Failed, "is not a folder").about(parent)),
     }
 }

@@ -1,9 +1,9 @@
 //! `drivedal mv`
 
 use crate::{
-    Naming,
-    app::{App, Found, Located},
-    cp::{By, Placed, both, copy_through_here},
+    AddressingArgs,
+    app::{App, EntryInfo, RemotePath},
+    cp::{CopyMethod, MoveRecord, copy_through_client, resolve_pair},
     failure::{Exit, Failure, Result},
     location::Location,
 };
@@ -30,38 +30,38 @@ pub(crate) struct Mv {
     to: Location,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 }
 
 impl Mv {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (from, to) = both(app, &self.from, &self.to, self.naming).await?;
+        let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let by = match from.operator().info().capability().rename {
             true => {
-                let renamed = from.operator().rename(&from.file()?, &to.file()?).await;
+                let renamed = from.operator().rename(&from.file_path()?, &to.file_path()?).await;
                 renamed.map_err(|error| Failure::from(error).about(&from))?;
-                By::Cloud
+                CopyMethod::Cloud
             }
             false => {
                 copy_and_remove(app, &from, &to).await?;
-                By::Client
+                CopyMethod::Client
             }
         };
         if app.output.is_json() {
             let (from, to) = (from.path.as_str(), to.path.as_str());
-            app.output.json(&Placed { from, to, result: "moved", by })?;
+            app.output.json(&MoveRecord { from, to, result: "moved", by })?;
         }
         Ok(Exit::Done)
     }
 }
 
-async fn copy_and_remove(app: &App, from: &Located, to: &Located) -> Result {
-    let Found::File(file) = from.find().await? else {
+async fn copy_and_remove(app: &App, from: &RemotePath, to: &RemotePath) -> Result {
+    let EntryInfo::File(file) = from.stat().await? else {
         let why = "is a folder, and this service does not rename";
         return Err(Failure::new(Exit::Unsupported, why).about(from));
     };
-    copy_through_here(app, from, to, &file).await?;
-    let removed = from.operator().delete(&from.file()?).await;
+    copy_through_client(app, from, to, &file).await?;
+    let removed = from.operator().delete(&from.file_path()?).await;
     removed.map_err(|error| {
         let failure = Failure::from(error).about(from);
         let message = format!("{} (it was copied to {to}, but is still here)", failure.message);

@@ -79,7 +79,7 @@ impl Output {
     /// As [`json`](Self::json).
     pub(crate) fn value(&self, value: &Value) -> Result {
         let part = match &self.template {
-            Some(template) => match template.of(value) {
+            Some(template) => match template.apply(value) {
                 Some(part) => Cow::Owned(part),
                 None => return Ok(()),
             },
@@ -112,8 +112,8 @@ impl Output {
     /// As [`json`](Self::json).
     pub(crate) fn part(&self, text: &str) -> Result {
         let mut results = self.results();
-        write!(results, "{text}").map_err(|error| unwritable(&error))?;
-        results.flush().map_err(|error| unwritable(&error))
+        write!(results, "{text}").map_err(|error| stdout_failure(&error))?;
+        results.flush().map_err(|error| stdout_failure(&error))
     }
 
     /// Whether nobody wants progress and summary.
@@ -143,10 +143,10 @@ impl Output {
     pub(crate) fn line(&self, text: impl Display) -> Result {
         let write = || {
             let mut results = self.results();
-            writeln!(results, "{text}").map_err(|error| unwritable(&error))?;
+            writeln!(results, "{text}").map_err(|error| stdout_failure(&error))?;
             // Somebody is looking on.
             if self.results_on_terminal {
-                results.flush().map_err(|error| unwritable(&error))?;
+                results.flush().map_err(|error| stdout_failure(&error))?;
             }
             Ok(())
         };
@@ -170,7 +170,7 @@ impl Output {
             Iterator::try_for_each(&mut bytes.into_iter(), |piece| results.write_all(&piece))
         });
         match written.await {
-            Ok(result) => result.map_err(|error| unwritable(&error)),
+            Ok(result) => result.map_err(|error| stdout_failure(&error)),
             Err(died) => Err(Failure::new(Exit::Failed, format!("writing the output: {died}"))),
         }
     }
@@ -180,7 +180,7 @@ impl Output {
     /// # Errors
     /// As [`json`](Self::json).
     pub(crate) fn flush(&self) -> Result {
-        self.results().flush().map_err(|error| unwritable(&error))
+        self.results().flush().map_err(|error| stdout_failure(&error))
     }
 
     /// A message for the user: one line.
@@ -223,9 +223,9 @@ impl Output {
 }
 
 /// For the log: whole lines, above the progress bars.
-pub(crate) struct Messages(pub(crate) Arc<Output>);
+pub(crate) struct MessageWriter(pub(crate) Arc<Output>);
 
-impl io::Write for Messages {
+impl io::Write for MessageWriter {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.0.say(String::from_utf8_lossy(text).trim_end());
         Ok(text.len())
@@ -236,7 +236,7 @@ impl io::Write for Messages {
     }
 }
 
-fn unwritable(error: &io::Error) -> Failure {
+fn stdout_failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::new(Exit::ClosedPipe, "standard output was closed"),
         _ => Failure::from(error).about("standard output"),

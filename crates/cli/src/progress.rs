@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     output::Output,
-    units::{Human, Left},
+    units::{HumanDuration, HumanSize},
 };
 
 /// How often a bar is drawn.
@@ -30,7 +30,7 @@ const PER_FILE: u64 = 64 << 10;
 
 /// What a transfer has done and has yet to do. Shared by its jobs.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct TransferTotals {
     /// Files that are done, and their bytes.
     files: AtomicU64,
     bytes: AtomicU64,
@@ -52,7 +52,7 @@ pub(crate) struct Tally {
     all_known: AtomicBool,
 }
 
-impl Tally {
+impl TransferTotals {
     pub(crate) fn found_file(&self, bytes: u64) {
         self.known_files.fetch_add(1, Relaxed);
         self.known_bytes.fetch_add(bytes, Relaxed);
@@ -122,9 +122,9 @@ impl Sample {
 
 /// Rate over the last seconds, and what is left by it.
 #[derive(Debug)]
-struct Meter(VecDeque<(Instant, Sample)>);
+struct RateMeter(VecDeque<(Instant, Sample)>);
 
-impl Meter {
+impl RateMeter {
     fn new(now: Instant) -> Self {
         Self(VecDeque::from([(now, Sample::default())]))
     }
@@ -153,25 +153,29 @@ impl Meter {
     }
 }
 
-/// Shows a [`Tally`] while it lives.
+/// Shows a [`TransferTotals`] while it lives.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     shown: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Starts to show `tally`; `verb` is the command's name.
-    pub(crate) fn start(output: &Arc<Output>, verb: &'static str, tally: &Arc<Tally>) -> Self {
+    /// Starts to show `totals`; `verb` is the command's name.
+    pub(crate) fn start(
+        output: &Arc<Output>,
+        verb: &'static str,
+        totals: &Arc<TransferTotals>,
+    ) -> Self {
         if output.is_quiet() {
             return Self { bar: None, shown: None };
         }
         let bar = output.has_terminal().then(|| output.add_bar(ProgressBar::no_length()));
-        let show = Show {
+        let show = ProgressTask {
             verb,
-            tally: Arc::clone(tally),
+            totals: Arc::clone(totals),
             output: Arc::clone(output),
             bar: bar.clone(),
-            meter: Meter::new(Instant::now()),
+            meter: RateMeter::new(Instant::now()),
         };
         Self { bar, shown: Some(tokio::spawn(show.run())) }
     }
@@ -188,22 +192,22 @@ impl Drop for Progress {
     }
 }
 
-struct Show {
+struct ProgressTask {
     verb: &'static str,
-    tally: Arc<Tally>,
+    totals: Arc<TransferTotals>,
     output: Arc<Output>,
     bar: Option<ProgressBar>,
-    meter: Meter,
+    meter: RateMeter,
 }
 
-impl Show {
+impl ProgressTask {
     async fn run(mut self) {
         let every = if self.bar.is_some() { FRAME } else { LINE };
         let mut ticks = tokio::time::interval(every);
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            self.meter.note(Instant::now(), self.tally.sample());
+            self.meter.note(Instant::now(), self.totals.sample());
             match &self.bar {
                 Some(bar) => self.draw(bar),
                 None => self.output.say(format_args!("{}: {}", self.verb, self.text())),
@@ -213,10 +217,10 @@ impl Show {
 
     fn total(&self) -> Option<u64> {
         let known = Sample {
-            files: self.tally.known_files.load(Relaxed),
-            moved: self.tally.known_bytes.load(Relaxed),
+            files: self.totals.known_files.load(Relaxed),
+            moved: self.totals.known_bytes.load(Relaxed),
         };
-        self.tally.all_known.load(Relaxed).then(|| known.work())
+        self.totals.all_known.load(Relaxed).then(|| known.work())
     }
 
     fn draw(&self, bar: &ProgressBar) {
@@ -230,29 +234,29 @@ impl Show {
                 bar.set_length(total);
             }
         }
-        bar.set_position(self.tally.sample().work());
+        bar.set_position(self.totals.sample().work());
         bar.set_message(self.text());
     }
 
     fn text(&self) -> String {
         use fmt::Write as _;
-        let (tally, sample) = (&self.tally, self.tally.sample());
-        let more = if tally.all_known.load(Relaxed) { "" } else { "+" };
+        let (totals, sample) = (&self.totals, self.totals.sample());
+        let more = if totals.all_known.load(Relaxed) { "" } else { "+" };
         let mut text = format!(
             "{} of {}{more} files, {} of {}{more}, {}/s",
             sample.files,
-            tally.known_files.load(Relaxed),
-            Human(sample.moved),
-            Human(tally.known_bytes.load(Relaxed)),
-            Human(self.meter.per_second(|sample| sample.moved) as u64),
+            totals.known_files.load(Relaxed),
+            HumanSize(sample.moved),
+            HumanSize(totals.known_bytes.load(Relaxed)),
+            HumanSize(self.meter.per_second(|sample| sample.moved) as u64),
         );
-        let failed = tally.failed.load(Relaxed);
+        let failed = totals.failed.load(Relaxed);
         let left = self.total().and_then(|total| self.meter.left(total));
         if failed > 0 {
             let _ = write!(text, ", {failed} failed");
         }
         if let Some(left) = left {
-            let _ = write!(text, ", {} left", Left(left));
+            let _ = write!(text, ", {} left", HumanDuration(left));
         }
         text
     }
@@ -282,15 +286,15 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn new(tally: &Tally, took: Duration, requests: u64) -> Self {
+    pub(crate) fn new(totals: &TransferTotals, took: Duration, requests: u64) -> Self {
         Self {
-            files: tally.files.load(Relaxed),
-            folders: tally.folders.load(Relaxed),
-            bytes: tally.bytes.load(Relaxed),
-            kept: tally.kept.load(Relaxed),
-            skipped: tally.skipped.load(Relaxed),
-            unchecked: tally.unchecked.load(Relaxed),
-            failed: tally.failed.load(Relaxed),
+            files: totals.files.load(Relaxed),
+            folders: totals.folders.load(Relaxed),
+            bytes: totals.bytes.load(Relaxed),
+            kept: totals.kept.load(Relaxed),
+            skipped: totals.skipped.load(Relaxed),
+            unchecked: totals.unchecked.load(Relaxed),
+            failed: totals.failed.load(Relaxed),
             seconds: (took.as_secs_f64() * 1000.0).round() / 1000.0,
             requests,
         }
@@ -306,7 +310,7 @@ impl fmt::Display for Summary {
         let (files, folders) = (count(self.files, "file"), count(self.folders, "folder"));
         write!(f, "{files}, {folders}, {}", count(self.bytes, "byte"))?;
         if self.bytes >= 1024 {
-            write!(f, " ({})", Human(self.bytes))?;
+            write!(f, " ({})", HumanSize(self.bytes))?;
         }
         for (count, what) in [
             (self.kept, "kept"),
@@ -329,7 +333,7 @@ mod tests {
     #[test]
     fn the_rate_looks_back_a_few_seconds_and_forgets_what_was_before() {
         let start = Instant::now();
-        let mut meter = Meter::new(start);
+        let mut meter = RateMeter::new(start);
         for second in 1..=60 {
             // 1,000 bytes a second, and ten times as fast from the 40th second on.
             let moved = if second <= 40 { second * 1000 } else { 40_000 + (second - 40) * 10_000 };
@@ -342,23 +346,23 @@ mod tests {
     #[test]
     fn nothing_moved_means_no_time_left_is_claimed() {
         let start = Instant::now();
-        let mut meter = Meter::new(start);
+        let mut meter = RateMeter::new(start);
         meter.note(start + Duration::from_secs(1), Sample::default());
         assert_eq!(meter.left(1000), None);
     }
 
     #[test]
     fn a_summary_names_only_what_there_was() {
-        let tally = Tally::default();
-        tally.file_done(5_000_000);
-        tally.folder_done();
-        let plain = Summary::new(&tally, Duration::from_millis(2_040), 4);
+        let totals = TransferTotals::default();
+        totals.file_done(5_000_000);
+        totals.folder_done();
+        let plain = Summary::new(&totals, Duration::from_millis(2_040), 4);
         assert_eq!(
             plain.to_string(),
             "1 file, 1 folder, 5000000 bytes (4.8 MiB) in 2.0 s, 4 requests"
         );
-        tally.failed();
-        let failed = Summary::new(&tally, Duration::ZERO, 4);
+        totals.failed();
+        let failed = Summary::new(&totals, Duration::ZERO, 4);
         assert!(failed.to_string().contains(", 1 failed in"), "{failed}");
     }
 }

@@ -9,17 +9,17 @@ use std::{
 };
 
 use crate::{
-    Naming,
-    app::{App, Located, Use},
+    AddressingArgs,
+    app::{App, RemotePath, Workload},
     failure::{Exit, Failure, Result},
     location::Location,
     transfer::{
         JOBS,
-        ledger::Ledger,
         local::{Links, blocking},
         names::NameRules,
-        survey::{Source, Survey},
-        upload::{Group, Upload, Work},
+        report::TransferReport,
+        survey::{Survey, UploadSource},
+        upload::{FolderGroup, TreeUpload, UploadTask},
     },
 };
 
@@ -68,58 +68,62 @@ pub(crate) struct Put {
     jobs: NonZeroUsize,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 }
 
 impl Put {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (target, sources) = self.sources()?;
-        let uses = if self.recursive || sources.len() > 1 { Use::Bulk } else { Use::Few };
-        let locating = app.locate(&target, self.naming.named(), uses);
-        let target = app.interrupt.or(locating).await?;
-        if sources.len() > 1 && !target.path.says_folder() {
+        let workload = if self.recursive || sources.len() > 1 {
+            Workload::Bulk
+        } else {
+            Workload::Interactive
+        };
+        let locating = app.resolve(&target, self.addressing.mode(), workload);
+        let target = app.interrupt.cancellable(locating).await?;
+        if sources.len() > 1 && !target.path.is_folder_path() {
             let why = "several things cannot be one: write a slash behind it to put them below";
             return Err(Failure::usage(why).about(&target));
         }
         let many = sources.len() > 1 || sources.iter().any(|(_, found)| found.is_dir());
         let sources = placed(&target, sources)?;
-        let folder = match target.path.says_folder() {
+        let folder = match target.path.is_folder_path() {
             true => target.clone(),
-            false => Located { path: target.path.parent(), ..target.clone() },
+            false => RemotePath { path: target.path.parent(), ..target.clone() },
         };
-        let ledger = Ledger::new(app);
-        let progress = ledger.show("put");
-        let rules = NameRules::of_remote(&target.remote);
+        let report = TransferReport::new(app);
+        let progress = report.show_progress("put");
+        let rules = NameRules::for_remote(&target.remote);
         let survey = Survey {
             rules: rules.clone(),
             links: self.links,
             interrupt: app.interrupt.clone(),
-            tally: Arc::clone(&ledger.tally),
+            totals: Arc::clone(&report.totals),
         };
         let (surveyed, into) = (sources.clone(), folder.clone());
         let surveying = blocking(move || survey.run(&surveyed, &into));
         let refused = match surveying.await {
             Ok(refused) => refused,
             // The summary says that nothing was sent.
-            Err(_) if app.interrupt.is_set() => return ledger.close("put", many),
+            Err(_) if app.interrupt.is_set() => return report.finish("put", many),
             Err(failure) => return Err(failure),
         };
         for failure in refused.failures {
-            ledger.failed(failure)?;
+            report.record_failure(failure)?;
         }
         let work = plan(folder, &rules, sources, &refused.paths)?;
-        let upload = Upload {
-            ledger: Arc::clone(&ledger),
+        let upload = TreeUpload {
+            report: Arc::clone(&report),
             interrupt: app.interrupt.clone(),
             journal: app.journal().await,
-            keep: self.no_overwrite,
+            keep_existing: self.no_overwrite,
             links: self.links,
             rules,
             refused: refused.paths,
         };
         Arc::new(upload).run(self.jobs.get(), work).await?;
         drop(progress);
-        ledger.close("put", many)
+        report.finish("put", many)
     }
 
     fn sources(&self) -> Result<(Location, Vec<(PathBuf, Metadata)>)> {
@@ -151,7 +155,7 @@ impl Put {
 }
 
 /// The sources with the items that they become.
-fn placed(target: &Located, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<Source>> {
+fn placed(target: &RemotePath, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<UploadSource>> {
     let place = |(path, found): (PathBuf, Metadata)| {
         let name = name(&path)?;
         let to = target.target_for(name);
@@ -159,36 +163,36 @@ fn placed(target: &Located, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<Sou
             return Err(Failure::usage("the root of a remote is not a file").about(&to));
         }
         let is_nameless = name.is_none();
-        Ok(Source { is_folder: found.is_dir(), len: found.len(), to, is_nameless, path })
+        Ok(UploadSource { is_folder: found.is_dir(), len: found.len(), to, is_nameless, path })
     };
     sources.into_iter().map(place).collect()
 }
 
 /// What there is to do, the first thing last.
 fn plan(
-    folder: Located,
+    folder: RemotePath,
     rules: &NameRules,
-    sources: Vec<Source>,
+    sources: Vec<UploadSource>,
     refused: &HashSet<PathBuf>,
-) -> Result<Vec<Work>> {
+) -> Result<Vec<UploadTask>> {
     let alone = sources.len() == 1;
     let sources: Vec<_> =
         sources.into_iter().filter(|source| !refused.contains(&source.path)).collect();
     let files = sources.iter().filter(|source| !source.is_folder).count();
-    let group = Group::new(folder, rules.clone(), HashSet::new(), files, alone);
+    let group = FolderGroup::new(folder, rules.clone(), HashSet::new(), files, alone);
     let mut work = Vec::new();
-    for Source { path: from, is_folder, to, .. } in sources {
+    for UploadSource { path: from, is_folder, to, .. } in sources {
         work.push(match (is_folder, to.path.name()) {
             (false, Some(name)) => {
                 let (name, group) = (name.to_owned(), Arc::clone(&group));
-                Work::File { from, name, to, group }
+                UploadTask::File { from, name, to, group }
             }
             (false, None) => {
                 return Err(Failure::usage("the root of a remote is not a file").about(&to));
             }
             (true, _) => {
                 let above = from.canonicalize().into_iter().collect();
-                Work::Folder { from, to, above }
+                UploadTask::Folder { from, to, above }
             }
         });
     }

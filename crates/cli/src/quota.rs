@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    app::{App, Use},
+    app::{App, Workload},
     failure::{Exit, Result},
     location::Location,
-    units::{Human, old_size},
+    units::{HumanSize, old_size},
 };
 
 /// Show how much a drive holds and may hold, in bytes
@@ -36,7 +36,7 @@ pub(crate) struct Quota {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct QuotaRecord {
     total: u64,
     used: u64,
     available: u64,
@@ -44,10 +44,10 @@ struct Shown {
 
 impl Quota {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let remote = app.remote(&self.drive, Use::Few).await?;
+        let remote = app.remote(&self.drive, Workload::Interactive).await?;
         let quota = remote.drive("quota")?.quota(&remote.operator).await?;
         let (total, available) = (quota.total, quota.available);
-        let shown = Shown { total, used: total.saturating_sub(available), available };
+        let shown = QuotaRecord { total, used: total.saturating_sub(available), available };
         if app.output.is_json() {
             app.output.json(&shown)?;
             return Ok(Exit::Done);
@@ -61,7 +61,7 @@ impl Quota {
             [("total", shown.total), ("used", shown.used), ("available", shown.available)]
         {
             match self.human {
-                true => app.output.line(format_args!("{key}: {}", Human(bytes)))?,
+                true => app.output.line(format_args!("{key}: {}", HumanSize(bytes)))?,
                 false => app.output.line(format_args!("{key}: {bytes}"))?,
             }
         }

@@ -11,17 +11,17 @@ use serde::Serialize;
 use crate::{
     failure::{Failure, Result},
     output::Output,
-    units::Human,
+    units::HumanSize,
 };
 
 /// The requests of all remotes of a command.
 #[derive(Clone, Debug)]
-pub(crate) struct Requests {
+pub(crate) struct RequestStats {
     layer: LoggingLayer,
     har: Option<HarFile>,
 }
 
-impl Requests {
+impl RequestStats {
     /// Counts them, and writes them into a HAR file if the user wants one.
     ///
     /// # Errors
@@ -74,9 +74,9 @@ impl Requests {
         if output.is_json() {
             #[derive(Serialize)]
             struct Record<'a> {
-                wire: Vec<Row<'a>>,
+                wire: Vec<StatsRow<'a>>,
             }
-            let wire = snapshot.iter().map(|(of, figures)| Row::new(of, figures)).collect();
+            let wire = snapshot.iter().map(|(of, figures)| StatsRow::new(of, figures)).collect();
             return output.json(&Record { wire });
         }
         output.say(format_args!(
@@ -94,10 +94,10 @@ impl Requests {
         ));
         for (of, figures) in &snapshot {
             let name = format!("{} {} {}", of.service, of.operation, of.template);
-            output.say(format_args!("{}  {name}", Line(figures)));
+            output.say(format_args!("{}  {name}", TableRow(figures)));
         }
         if snapshot.len() != 1 {
-            output.say(format_args!("{}  all", Line(&total)));
+            output.say(format_args!("{}  all", TableRow(&total)));
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Requests {
 
 /// One operation's figures, as JSON.
 #[derive(Serialize)]
-struct Row<'a> {
+struct StatsRow<'a> {
     service: &'a str,
     operation: &'a str,
     request: &'a str,
@@ -122,7 +122,7 @@ struct Row<'a> {
     longest: f64,
 }
 
-impl<'a> Row<'a> {
+impl<'a> StatsRow<'a> {
     fn new(of: &'a WireOperation, figures: &WireFigures) -> Self {
         Self {
             service: &of.service,
@@ -143,9 +143,9 @@ impl<'a> Row<'a> {
 }
 
 /// One operation's figures, as a line of the table.
-struct Line<'a>(&'a WireFigures);
+struct TableRow<'a>(&'a WireFigures);
 
-impl std::fmt::Display for Line<'_> {
+impl std::fmt::Display for TableRow<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(figures) = self;
         let millis = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
@@ -157,8 +157,8 @@ impl std::fmt::Display for Line<'_> {
             figures.refused,
             figures.failed,
             figures.broken,
-            Human(figures.bytes_up),
-            Human(figures.bytes_down),
+            HumanSize(figures.bytes_up),
+            HumanSize(figures.bytes_down),
             millis(share(figures, 0.5)),
             millis(share(figures, 0.95)),
             millis(figures.total.longest()),

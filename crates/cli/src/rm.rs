@@ -11,8 +11,8 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Naming,
-    app::{App, Found, Located, Use},
+    AddressingArgs,
+    app::{App, EntryInfo, RemotePath, Workload},
     failure::{Exit, Failure, Result},
     listing::{Depth, Listed, list},
     location::Location,
@@ -42,49 +42,50 @@ pub(crate) struct Rm {
     force: bool,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 }
 
 #[derive(Serialize)]
-struct Removed<'a> {
+struct RemovedRecord<'a> {
     path: &'a str,
     result: &'static str,
 }
 
 /// So many removals are on their way at once.
-const JOBS: usize = 16;
+const CONCURRENT_REMOVALS: usize = 16;
 
 /// In so many folders at once.
-const FOLDERS: usize = 4;
+const CONCURRENT_FOLDERS: usize = 4;
 
 /// From so many items of one folder on, the folder is listed instead of looking at each.
-const WORTH_A_LISTING: usize = 4;
+const LISTING_THRESHOLD: usize = 4;
 
 /// So many entries of a folder are looked through, for each item that is looked for in it: about
 /// what a page holds, so that a listing costs no more requests than the looks.
-const ENTRIES_AN_ITEM: usize = 200;
+const MAX_ENTRIES_PER_ITEM: usize = 200;
 
 impl Rm {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if let [only] = &*self.items {
             let removed = match self.locate(app, only).await {
-                Ok(at) => match at.find().await {
-                    Ok(Found::File(_)) => self.remove_file(app, &at).await,
-                    Ok(Found::Folder(_)) => self.remove_tree(app, &at).await,
+                Ok(at) => match at.stat().await {
+                    Ok(EntryInfo::File(_)) => self.remove_file(app, &at).await,
+                    Ok(EntryInfo::Folder(_)) => self.remove_tree(app, &at).await,
                     Err(failure) => Err(failure),
                 },
                 Err(failure) => Err(failure),
             };
-            return self.excused(removed).map(|()| Exit::Done);
+            return self.ignore_missing(removed).map(|()| Exit::Done);
         }
         let mut all_done = true;
         // By remote and folder, in the order of the command line.
-        let mut folders: Vec<(Located, Vec<Located>)> = Vec::new();
+        let mut folders: Vec<(RemotePath, Vec<RemotePath>)> = Vec::new();
         let mut known = HashMap::new();
         for item in &self.items {
             match self.locate(app, item).await {
                 Ok(at) => {
-                    let folder = Located { path: at.path.parent(), remote: Arc::clone(&at.remote) };
+                    let folder =
+                        RemotePath { path: at.path.parent(), remote: Arc::clone(&at.remote) };
                     let key = (item.remote.clone(), folder.path.as_str().to_owned());
                     let number = *known.entry(key).or_insert(folders.len());
                     match folders.get_mut(number) {
@@ -92,20 +93,20 @@ impl Rm {
                         None => folders.push((folder, vec![at])),
                     }
                 }
-                Err(failure) => all_done &= self.reported(app, Err(failure))?,
+                Err(failure) => all_done &= self.report(app, Err(failure))?,
             }
         }
-        let (gate, trees) = (Semaphore::new(JOBS), Mutex::default());
+        let (permits, trees) = (Semaphore::new(CONCURRENT_REMOVALS), Mutex::default());
         let mut removals = stream::iter(folders)
-            .map(|(folder, items)| self.remove_files(app, folder, items, &gate, &trees))
-            .buffer_unordered(FOLDERS);
+            .map(|(folder, items)| self.remove_files(app, folder, items, &permits, &trees))
+            .buffer_unordered(CONCURRENT_FOLDERS);
         while let Some(done) = removals.next().await {
             all_done &= done?;
         }
         drop(removals);
         // One after the other: one tree may be in another.
         for at in trees.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            all_done &= self.reported(app, self.remove_tree(app, &at).await)?;
+            all_done &= self.report(app, self.remove_tree(app, &at).await)?;
         }
         Ok(if all_done { Exit::Done } else { Exit::Partial })
     }
@@ -115,23 +116,23 @@ impl Rm {
     async fn remove_files(
         &self,
         app: &App,
-        folder: Located,
-        items: Vec<Located>,
-        gate: &Semaphore,
-        trees: &Mutex<Vec<Located>>,
+        folder: RemotePath,
+        items: Vec<RemotePath>,
+        permits: &Semaphore,
+        trees: &Mutex<Vec<RemotePath>>,
     ) -> Result<bool> {
-        let kinds = match items.len() >= WORTH_A_LISTING {
+        let kinds = match items.len() >= LISTING_THRESHOLD {
             true => kinds_in(&folder, &items).await,
             false => HashMap::new(),
         };
         let mut removals = stream::iter(items)
             .map(|at| async {
                 // It is never closed.
-                let _turn = gate.acquire().await.ok();
-                let listed = kinds.get(at.path.as_str()).filter(|_| !at.path.says_folder());
+                let _permit = permits.acquire().await.ok();
+                let listed = kinds.get(at.path.as_str()).filter(|_| !at.path.is_folder_path());
                 let is_file = match listed {
                     Some(mode) => *mode != EntryMode::DIR,
-                    None => matches!(at.find().await?, Found::File(_)),
+                    None => matches!(at.stat().await?, EntryInfo::File(_)),
                 };
                 if is_file {
                     return self.remove_file(app, &at).await;
@@ -139,46 +140,46 @@ impl Rm {
                 trees.lock().unwrap_or_else(PoisonError::into_inner).push(at);
                 Ok(())
             })
-            .buffered(JOBS);
+            .buffered(CONCURRENT_REMOVALS);
         let mut all_done = true;
         while let Some(removed) = removals.next().await {
-            all_done &= self.reported(app, removed)?;
+            all_done &= self.report(app, removed)?;
         }
         Ok(all_done)
     }
 
-    async fn locate(&self, app: &App, item: &Location) -> Result<Located> {
-        let at = app.locate(item, self.naming.named(), Use::Few).await?;
+    async fn locate(&self, app: &App, item: &Location) -> Result<RemotePath> {
+        let at = app.resolve(item, self.addressing.mode(), Workload::Interactive).await?;
         match at.path.is_root() {
             true => Err(Failure::usage("the root of a remote cannot be removed").about(&at)),
             false => Ok(at),
         }
     }
 
-    async fn remove_tree(&self, app: &App, at: &Located) -> Result {
+    async fn remove_tree(&self, app: &App, at: &RemotePath) -> Result {
         if !self.recursive {
             return Err(Failure::new(Exit::Failed, "is a folder: -r removes it").about(at));
         }
         // With the slash: on an object store a path without is a prefix, `ab` of `abc` too.
-        let removed = at.operator().delete_with(&at.path.folder()).recursive(true).await;
-        self.note(app, at, removed)
+        let removed = at.operator().delete_with(&at.path.to_folder_arg()).recursive(true).await;
+        self.record(app, at, removed)
     }
 
-    async fn remove_file(&self, app: &App, at: &Located) -> Result {
-        let removed = at.operator().delete(&at.file()?).await;
-        self.note(app, at, removed)
+    async fn remove_file(&self, app: &App, at: &RemotePath) -> Result {
+        let removed = at.operator().delete(&at.file_path()?).await;
+        self.record(app, at, removed)
     }
 
     /// OpenDAL is content when there was nothing to remove; who looked before knows better.
-    fn note(&self, app: &App, at: &Located, removed: opendal::Result<()>) -> Result {
+    fn record(&self, app: &App, at: &RemotePath, removed: opendal::Result<()>) -> Result {
         removed.map_err(|error| Failure::from(error).about(at))?;
         match app.output.is_json() {
-            true => app.output.json(&Removed { path: at.path.as_str(), result: "removed" }),
+            true => app.output.json(&RemovedRecord { path: at.path.as_str(), result: "removed" }),
             false => Ok(()),
         }
     }
 
-    fn excused(&self, removed: Result) -> Result {
+    fn ignore_missing(&self, removed: Result) -> Result {
         match removed {
             Err(failure) if self.force && failure.exit == Exit::NotFound => Ok(()),
             removed => removed,
@@ -186,8 +187,8 @@ impl Rm {
     }
 
     /// Says what failed of one of several; whether nothing did.
-    fn reported(&self, app: &App, removed: Result) -> Result<bool> {
-        match self.excused(removed) {
+    fn report(&self, app: &App, removed: Result) -> Result<bool> {
+        match self.ignore_missing(removed) {
             Ok(()) => Ok(true),
             Err(failure) if failure.is_silent() => Err(failure),
             Err(failure) => app.output.failed(&failure).map(|()| false),
@@ -197,13 +198,13 @@ impl Rm {
 
 /// What kind of thing each of these is, as far as their folder tells at a low price. What it does
 /// not tell is to be looked at.
-async fn kinds_in(folder: &Located, items: &[Located]) -> HashMap<String, EntryMode> {
+async fn kinds_in(folder: &RemotePath, items: &[RemotePath]) -> HashMap<String, EntryMode> {
     let mut wanted: HashSet<_> = items.iter().map(|at| at.path.as_str()).collect();
     let mut kinds = HashMap::new();
     let Ok(Listed::Folder(mut listing)) = list(folder, Depth::Children).await else {
         return kinds;
     };
-    for _ in 0..items.len() * ENTRIES_AN_ITEM {
+    for _ in 0..items.len() * MAX_ENTRIES_PER_ITEM {
         // A listing that fails leaves items to be looked at, which tells why.
         let Ok(Some((path, metadata))) = listing.next().await else { break };
         if wanted.remove(path.as_str()) {

@@ -213,7 +213,7 @@ impl Serve {
             }
             Ok((server, rules.len()))
         };
-        let (server, rules) = app.interrupt.or(starting).await?;
+        let (server, rules) = app.interrupt.cancellable(starting).await?;
         if rules > 0 || self.fault_seed.is_some() {
             let seed = server.control().fault_seed();
             app.output.say(format_args!("drivedal: {rules} fault rules, fault seed {seed}"));
@@ -244,7 +244,7 @@ impl Serve {
             let looked = if repairs { builder.repair().await } else { builder.check().await };
             looked.map_err(unable)
         };
-        let report = app.interrupt.or(looking).await?;
+        let report = app.interrupt.cancellable(looking).await?;
         if let Some(recovery) = &report.recovery {
             show_recovery(app, recovery)?;
         }

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 
 use crate::{
-    Naming,
-    app::{App, Located, Use},
+    AddressingArgs,
+    app::{App, RemotePath, Workload},
     failure::{Exit, Failure, Result},
-    item::{Item, Kind},
+    item::{ItemRecord, Kind},
     location::Location,
     units,
 };
@@ -32,7 +32,7 @@ pub(crate) struct Stat {
     human: bool,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
@@ -43,7 +43,7 @@ impl Stat {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let first = Cell::new(true);
         app.each(&self.items, async |item| {
-            let at = app.locate(item, self.naming.named(), Use::Few).await?;
+            let at = app.resolve(item, self.addressing.mode(), Workload::Interactive).await?;
             let item = look(&at).await?;
             if !first.replace(false) && !app.output.is_json() {
                 app.output.line("")?;
@@ -53,7 +53,7 @@ impl Stat {
         .await
     }
 
-    fn show(&self, app: &App, item: &Item) -> Result {
+    fn show(&self, app: &App, item: &ItemRecord) -> Result {
         if app.output.is_yaml() || app.output.is_partial() {
             return app.output.value(&serde_json::to_value(item).unwrap_or_default());
         }
@@ -66,7 +66,7 @@ impl Stat {
             Kind::Other => "other",
         };
         let size = item.size.map(|size| match self.human {
-            true => units::Human(size).to_string(),
+            true => units::HumanSize(size).to_string(),
             false => size.to_string(),
         });
         let lines = [
@@ -90,14 +90,14 @@ impl Stat {
 }
 
 /// What is said of an item: by the drive itself if it is one of ours, which says more.
-async fn look(at: &Located) -> Result<Item> {
+async fn look(at: &RemotePath) -> Result<ItemRecord> {
     let Some(drive) = &at.remote.handle else {
-        return Ok(Item::new(&at.path, at.find().await?.metadata()));
+        return Ok(ItemRecord::new(&at.path, at.stat().await?.metadata()));
     };
     let item = drive.item(at.operator(), at.path.as_str()).await;
     let item = item.map_err(|error| Failure::from(error).about(at))?;
-    if at.path.says_folder() && !item.is_folder() {
+    if at.path.is_folder_path() && !item.is_folder() {
         return Err(Failure::new(Exit::NotFound, "there is a file, not a folder").about(at));
     }
-    Ok(Item::of_drive(&at.path, item))
+    Ok(ItemRecord::from_drive_item(&at.path, item))
 }

@@ -7,14 +7,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Naming,
-    app::{App, Use},
+    AddressingArgs,
+    app::{App, Workload},
     failure::{Exit, Failure, Result},
-    item::{Item, Kind},
+    item::{ItemRecord, Kind},
     listing::{Depth, Listed, Listing, ended, list},
     location::{DrivePath, Location},
     ls::relative,
-    skydrive::Live,
+    skydrive::SkyDriveRemote,
 };
 
 /// Show everything below a folder as a tree
@@ -42,7 +42,7 @@ pub(crate) struct Tree {
     objects: bool,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
@@ -53,7 +53,7 @@ pub(crate) struct Tree {
 #[derive(Debug, Serialize)]
 struct Node {
     #[serde(flatten)]
-    item: Item,
+    item: ItemRecord,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_list")]
     children: Option<Children>,
 }
@@ -65,14 +65,14 @@ type Children = BTreeMap<(String, bool), Node>;
 impl Tree {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if app.output.is_yaml() {
-            let remote = app.remote(&self.folder, Use::Bulk).await?;
-            if let Some(live) = Live::of(&remote) {
-                let named = self.naming.named();
+            let remote = app.remote(&self.folder, Workload::Bulk).await?;
+            if let Some(live) = SkyDriveRemote::from_remote(&remote) {
+                let named = self.addressing.mode();
                 app.output.value(&live.tree(&self.folder, named, self.objects).await?)?;
                 return Ok(Exit::Done);
             }
         }
-        let at = app.locate(&self.folder, self.naming.named(), Use::Bulk).await?;
+        let at = app.resolve(&self.folder, self.addressing.mode(), Workload::Bulk).await?;
         let Listed::Folder(listing) = list(&at, Depth::Tree).await? else {
             return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
         };
@@ -86,7 +86,7 @@ impl Tree {
             return ended(app, shown, failures);
         }
         if app.output.is_yaml() {
-            let name = at.path.name().unwrap_or(at.remote.shown_name());
+            let name = at.path.name().unwrap_or(at.remote.display_name());
             app.output.value(&json!({ name: root.old() }))?;
             return ended(app, shown, failures);
         }
@@ -105,7 +105,9 @@ impl Tree {
                 if at == last { ("└── ", "    ") } else { ("├── ", "│   ") };
             let slash = if node.children.is_some() { "/" } else { "" };
             let size = match node.item.size {
-                Some(size) if self.human => Cow::Owned(format!("  {}", crate::units::Human(size))),
+                Some(size) if self.human => {
+                    Cow::Owned(format!("  {}", crate::units::HumanSize(size)))
+                }
                 _ => Cow::Borrowed(""),
             };
             let name = app.output.shown(name);
@@ -134,7 +136,7 @@ async fn read(folder: &DrivePath, mut listing: Listing) -> (Node, Vec<Failure>) 
 impl Node {
     fn folder(path: &DrivePath) -> Self {
         let metadata = opendal::MetadataBuilder::dir().build();
-        Self { item: Item::new(path, &metadata), children: Some(BTreeMap::new()) }
+        Self { item: ItemRecord::new(path, &metadata), children: Some(BTreeMap::new()) }
     }
 
     /// As the old client showed it: what is below, or what it is.
@@ -168,7 +170,7 @@ impl Node {
             let children = node.children.get_or_insert_default();
             node = children.entry(key).or_insert_with(|| Self::folder(&at));
         }
-        node.item = Item::new(path, metadata);
+        node.item = ItemRecord::new(path, metadata);
         if node.item.kind != Kind::Folder {
             node.children = None;
         }

@@ -110,9 +110,9 @@ impl ByteSpan {
 }
 
 /// A size with one decimal and a binary unit: `24.9 GiB`; below 1 KiB the bytes themselves.
-pub(crate) struct Human(pub(crate) u64);
+pub(crate) struct HumanSize(pub(crate) u64);
 
-impl fmt::Display for Human {
+impl fmt::Display for HumanSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
         if self.0 < 1024 {
@@ -140,9 +140,9 @@ pub(crate) fn seconds(time: Timestamp) -> String {
 }
 
 /// What is left of a job: `12 s`, `3 min 05 s`, `2 h 10 min`.
-pub(crate) struct Left(pub(crate) Duration);
+pub(crate) struct HumanDuration(pub(crate) Duration);
 
-impl fmt::Display for Left {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         match seconds {
@@ -155,12 +155,12 @@ impl fmt::Display for Left {
 
 /// A part of a list: how many items are passed over, and how many come at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct ListRange {
     pub(crate) offset: Option<u64>,
     pub(crate) limit: Option<u64>,
 }
 
-impl Part {
+impl ListRange {
     /// Parses `LIMIT`, `OFFSET-LIMIT` or `OFFSET:LIMIT`, either number left out or not.
     ///
     /// # Errors
@@ -262,27 +262,27 @@ mod tests {
             (26_736_000_000, "24.9 GiB"),
             (u64::MAX, "16.0 EiB"),
         ] {
-            assert_eq!(Human(bytes).to_string(), shown);
+            assert_eq!(HumanSize(bytes).to_string(), shown);
         }
     }
 
     #[test]
     fn time_left_is_said_in_two_units_at_most() {
         for (seconds, shown) in [(5, "5 s"), (65, "1 min 05 s"), (7_800, "2 h 10 min")] {
-            assert_eq!(Left(Duration::from_secs(seconds)).to_string(), shown);
+            assert_eq!(HumanDuration(Duration::from_secs(seconds)).to_string(), shown);
         }
     }
 
     #[test]
     fn a_part_of_a_list_has_either_number_or_both() {
-        let part = |offset, limit| Ok(Part { offset, limit });
-        assert_eq!(Part::parse("5"), part(None, Some(5)));
-        assert_eq!(Part::parse("2-5"), part(Some(2), Some(5)));
-        assert_eq!(Part::parse("2:5"), part(Some(2), Some(5)));
-        assert_eq!(Part::parse("2-"), part(Some(2), None));
-        assert_eq!(Part::parse("-5"), part(None, Some(5)));
+        let part = |offset, limit| Ok(ListRange { offset, limit });
+        assert_eq!(ListRange::parse("5"), part(None, Some(5)));
+        assert_eq!(ListRange::parse("2-5"), part(Some(2), Some(5)));
+        assert_eq!(ListRange::parse("2:5"), part(Some(2), Some(5)));
+        assert_eq!(ListRange::parse("2-"), part(Some(2), None));
+        assert_eq!(ListRange::parse("-5"), part(None, Some(5)));
         for wrong in ["", "-", "x", "1-2-3", "1.5"] {
-            assert!(Part::parse(wrong).is_err(), "{wrong}");
+            assert!(ListRange::parse(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::{
-    app::{App, Use},
+    app::{App, Workload},
     failure::{Exit, Result},
     location::Location,
-    skydrive::{Live, failed},
+    skydrive::{SkyDriveRemote, failed},
 };
 
 /// Show whose drive it is
@@ -23,7 +23,7 @@ pub(crate) struct User {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct AccountRecord {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -31,11 +31,11 @@ struct Shown {
 
 impl User {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let remote = app.remote(&self.drive, Use::Few).await?;
+        let remote = app.remote(&self.drive, Workload::Interactive).await?;
         let account = remote.drive("user")?.account(&remote.operator).await?;
-        let shown = Shown { id: account.id, name: account.name };
+        let shown = AccountRecord { id: account.id, name: account.name };
         if app.output.is_yaml() || app.output.is_partial() {
-            let user = match Live::of(&remote) {
+            let user = match SkyDriveRemote::from_remote(&remote) {
                 Some(live) => live
                     .client()?
                     .document(&live.cx, "me", &[])

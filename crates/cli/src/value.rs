@@ -10,10 +10,10 @@ use crate::output::is_control;
 
 /// Which part of each object is shown: one key, or a text with `{key}` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+pub(crate) struct Template(Vec<TemplatePart>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     Text(String),
     /// Keys down into an object.
     Keys(Vec<String>),
@@ -26,7 +26,7 @@ impl Template {
     /// With a text for the user when a brace is left alone.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if !text.contains(['{', '}']) {
-            return Ok(Self(vec![Part::Keys(vec![text.to_owned()])]));
+            return Ok(Self(vec![TemplatePart::Keys(vec![text.to_owned()])]));
         }
         let (mut parts, mut plain) = (Vec::new(), String::new());
         let mut rest = text;
@@ -42,31 +42,31 @@ impl Template {
             let alone = || format!("a brace stands alone in {text:?}: two of them are one");
             let end = rest.find('}').filter(|_| brace == "{").ok_or_else(alone)?;
             if !plain.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut plain)));
+                parts.push(TemplatePart::Text(std::mem::take(&mut plain)));
             }
-            parts.push(Part::Keys(keys(&rest[..end]).ok_or_else(|| {
+            parts.push(TemplatePart::Keys(keys(&rest[..end]).ok_or_else(|| {
                 format!("`{{{}}}` is no key: write {{name}} or {{0[name]}}", &rest[..end])
             })?));
             rest = &rest[end + 1..];
         }
         plain.push_str(rest);
         if !plain.is_empty() {
-            parts.push(Part::Text(plain));
+            parts.push(TemplatePart::Text(plain));
         }
         Ok(Self(parts))
     }
 
     /// What is asked for: of an object its text, of a list each one's; `None`: the object has not
     /// all of it, and is left out.
-    pub(crate) fn of(&self, value: &Value) -> Option<Value> {
+    pub(crate) fn apply(&self, value: &Value) -> Option<Value> {
         match value {
-            Value::Array(all) => Some(all.iter().filter_map(|one| self.of(one)).collect()),
+            Value::Array(all) => Some(all.iter().filter_map(|one| self.apply(one)).collect()),
             Value::Object(_) => {
                 let mut text = String::new();
                 for part in &self.0 {
                     match part {
-                        Part::Text(plain) => text.push_str(plain),
-                        Part::Keys(keys) => {
+                        TemplatePart::Text(plain) => text.push_str(plain),
+                        TemplatePart::Keys(keys) => {
                             let found = keys.iter().try_fold(value, |at, key| at.get(key))?;
                             text.push_str(&scalar(found));
                         }
@@ -329,7 +329,8 @@ mod tests {
 
     #[test]
     fn a_template_is_a_key_or_a_text_with_keys_in_it() {
-        let of = |text: &str, value: &Value| Template::parse(text).expect("a template").of(value);
+        let of =
+            |text: &str, value: &Value| Template::parse(text).expect("a template").apply(value);
         let objects = json!([{ "id": 1, "from": { "name": "A" } }, { "name": "n" }, { "id": "x" }]);
         assert_eq!(of("id", &objects), Some(json!(["1", "x"])));
         assert_eq!(of("{0[id]}: {0[from][name]}", &objects), Some(json!(["1: A"])));

@@ -11,25 +11,25 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     output::Output,
-    units::{self, Left},
+    units::{self, HumanDuration},
 };
 
 /// How long a request is waited for in silence.
-const SILENCE: Duration = Duration::from_secs(5);
+const QUIET_PERIOD: Duration = Duration::from_secs(5);
 
 /// How long after a message the next one of the same remote is written.
-const BETWEEN: Duration = Duration::from_secs(30);
+const MIN_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Writes a message when a request of a remote has waited for [`SILENCE`] and goes on waiting.
+/// Writes a message when a request of a remote has waited for [`QUIET_PERIOD`] and goes on waiting.
 #[derive(Clone)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitNotifier {
     remote: String,
     output: Arc<Output>,
     /// When the next message may be written.
     next: Arc<Mutex<Instant>>,
 }
 
-impl Waiting {
+impl WaitNotifier {
     pub(crate) fn new(remote: &str, output: &Arc<Output>) -> Self {
         Self {
             remote: remote.to_owned(),
@@ -42,11 +42,11 @@ impl Waiting {
     /// since the request was first to be sent.
     pub(crate) fn announce(&self, host: &str, reason: &str, elapsed: Duration, until: Instant) {
         let now = Instant::now();
-        let from = now + SILENCE.saturating_sub(elapsed);
+        let from = now + QUIET_PERIOD.saturating_sub(elapsed);
         if self.output.is_quiet() || from >= until {
             return;
         }
-        let message = Message {
+        let message = WaitMessage {
             remote: self.remote.clone(),
             host: host.to_owned(),
             reason: reason.to_owned(),
@@ -58,7 +58,7 @@ impl Waiting {
             let now = Instant::now();
             let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
             if now >= *next {
-                *next = now + BETWEEN;
+                *next = now + MIN_INTERVAL;
                 output.say(message);
             }
         };
@@ -75,13 +75,13 @@ impl Waiting {
     }
 }
 
-impl fmt::Debug for Waiting {
+impl fmt::Debug for WaitNotifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiting").field("remote", &self.remote).finish_non_exhaustive()
+        f.debug_struct("WaitNotifier").field("remote", &self.remote).finish_non_exhaustive()
     }
 }
 
-impl Observer for Waiting {
+impl Observer for WaitNotifier {
     fn event(&self, event: &Event<'_>) {
         if let Event::Waiting { host, reason, elapsed, until } = *event {
             self.announce(host, reason, elapsed, until);
@@ -89,14 +89,14 @@ impl Observer for Waiting {
     }
 }
 
-struct Message {
+struct WaitMessage {
     remote: String,
     host: String,
     reason: String,
     until: Instant,
 }
 
-impl fmt::Display for Message {
+impl fmt::Display for WaitMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { remote, host, reason, until } = self;
         let left = until.saturating_duration_since(Instant::now());
@@ -105,7 +105,7 @@ impl fmt::Display for Message {
             .and_then(|left| Timestamp::now().checked_add(left).ok());
         write!(f, "drivedal: {remote}: waits for {host} ({reason})")?;
         if let Some(at) = at {
-            write!(f, ": tries again at {}, in {}", units::seconds(at), Left(left))?;
+            write!(f, ": tries again at {}, in {}", units::seconds(at), HumanDuration(left))?;
         }
         Ok(())
     }

@@ -9,9 +9,9 @@ use drivedal::{
     services::skydrive::{SignIn, SkyDriveConfig},
 };
 
-use super::{Live, failed, redirect::Listener};
+use super::{SkyDriveRemote, failed, redirect::RedirectListener};
 use crate::{
-    app::{App, Use},
+    app::{App, Workload},
     failure::{Exit, Failure, Result},
     location::Location,
     transfer::local::blocking,
@@ -32,7 +32,7 @@ pub(crate) struct Auth {
     #[arg(value_name = "NAME:", value_parser = Location::parse)]
     drive: Location,
 
-    /// The URL that the browser ended at; without one it is asked for
+    /// The URL that the browser ended at; without one it is read_request_url for
     #[arg(value_name = "URL", conflicts_with = "listen")]
     url: Option<String>,
 
@@ -59,7 +59,7 @@ impl Auth {
             let why = "has nowhere to keep tokens: give it a token_file, or an lcrc";
             Failure::usage(why).about(&self.drive)
         })?;
-        let remote = app.remote(&self.drive, Use::Few).await?;
+        let remote = app.remote(&self.drive, Workload::Interactive).await?;
         let cx = DriveHandle::context(&remote.operator);
         let sign_in = config.sign_in()?;
         let (sign_in, code) = match (self.url, self.listen) {
@@ -68,10 +68,10 @@ impl Auth {
                 (sign_in, code)
             }
             (None, false) => {
-                let code = asked_for(app, &sign_in, &self.drive).await?;
+                let code = prompt_for_code(app, &sign_in, &self.drive).await?;
                 (sign_in, code)
             }
-            (None, true) => heard(app, sign_in, &self.drive).await?,
+            (None, true) => wait_for_redirect(app, sign_in, &self.drive).await?,
         };
         keep(&cx, &sign_in, &code, file).await.map_err(|error| failed(error, &self.drive))?;
         if !app.output.is_quiet() {
@@ -83,7 +83,7 @@ impl Auth {
 
 impl AuthRefresh {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let live = Live::open(app, &self.drive).await?;
+        let live = SkyDriveRemote::open(app, &self.drive).await?;
         let renewed = live.client()?.renew_token(&live.cx).await;
         renewed.map_err(|error| failed(error, &self.drive))?;
         Ok(Exit::Done)
@@ -110,7 +110,7 @@ async fn keep(
 }
 
 /// The code out of the URL that the user gives.
-async fn asked_for(app: &App, sign_in: &SignIn, at: &Location) -> Result<Secret> {
+async fn prompt_for_code(app: &App, sign_in: &SignIn, at: &Location) -> Result<Secret> {
     let output = &app.output;
     output.line(
         "Visit the following URL in any web browser, sign in there and agree; then give the",
@@ -128,15 +128,15 @@ async fn asked_for(app: &App, sign_in: &SignIn, at: &Location) -> Result<Secret>
 }
 
 /// The code out of the request that the browser makes at its end.
-async fn heard(app: &App, sign_in: SignIn, at: &Location) -> Result<(SignIn, Secret)> {
-    let listener = Listener::new().await?;
+async fn wait_for_redirect(app: &App, sign_in: SignIn, at: &Location) -> Result<(SignIn, Secret)> {
+    let listener = RedirectListener::new().await?;
     let sign_in = sign_in.redirect_uri(listener.url());
     let state = format!("{:032x}", rand::random::<u128>());
     app.output
         .line("Visit the following URL in a web browser of this machine, sign in and agree.")?;
     app.output.line(format_args!("URL to visit: {}", sign_in.url(Some(&state))))?;
     app.output.flush()?;
-    let ended_at = listener.heard(&state).await?;
+    let ended_at = listener.wait_for_redirect(&state).await?;
     let code = sign_in.code(&ended_at).map_err(|error| failed(error, at))?;
     Ok((sign_in, code))
 }

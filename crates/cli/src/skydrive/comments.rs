@@ -3,7 +3,7 @@
 use drivedal::services::skydrive::model::Comment;
 use serde_json::{Value, json};
 
-use super::{Item, Live, failed};
+use super::{ItemArgs, SkyDriveRemote, failed};
 use crate::{
     app::App,
     failure::{Exit, Failure, Result},
@@ -19,7 +19,7 @@ Example:
   drivedal comments local-skydrive:photos/a.jpg")]
 pub(crate) struct Comments {
     #[command(flatten)]
-    item: Item,
+    item: ItemArgs,
 }
 
 impl Comments {
@@ -39,7 +39,7 @@ Example:
   drivedal comment-add local-skydrive:photos/a.jpg 'How nice!'")]
 pub(crate) struct CommentAdd {
     #[command(flatten)]
-    item: Item,
+    item: ItemArgs,
 
     /// What is said, 10,000 characters at most
     message: String,
@@ -68,7 +68,7 @@ pub(crate) struct CommentDelete {
 
 impl CommentDelete {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let live = Live::open(app, &self.comment).await?;
+        let live = SkyDriveRemote::open(app, &self.comment).await?;
         // What is no comment's id may be an item's, which would be removed with all that is below.
         if !self.comment.text.starts_with("comment.") {
             return Err(Failure::usage("is no comment's id").about(&self.comment));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Item, Live, failed};
+use super::{ItemArgs, SkyDriveRemote, failed};
 use crate::{
     app::App,
     failure::{Exit, Failure, Result},
@@ -21,7 +21,7 @@ Examples:
   drivedal info local-skydrive:me/skydrive/my_documents")]
 pub(crate) struct Info {
     #[command(flatten)]
-    item: Item,
+    item: ItemArgs,
 }
 
 impl Info {
@@ -43,7 +43,7 @@ Examples:
   drivedal info-set local-skydrive:a.mp3 '{\"title\": \"Wildlife\", \"genre\": null}'")]
 pub(crate) struct InfoSet {
     #[command(flatten)]
-    item: Item,
+    item: ItemArgs,
 
     /// The fields that change, and their new values
     #[arg(value_name = "JSON", value_parser = object)]
@@ -85,8 +85,8 @@ pub(crate) async fn make_folder(
     name: &str,
     metadata: &Value,
 ) -> Result<Value> {
-    let live = Live::open(app, folder).await?;
-    let parent = live.id(parent, crate::location::Named::Looks).await?;
+    let live = SkyDriveRemote::open(app, folder).await?;
+    let parent = live.id(parent, crate::location::Addressing::Auto).await?;
     let mut fields = metadata.clone();
     fields["name"] = name.into();
     let made = live.client()?.create_document(&live.cx, &parent, &fields).await;

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use drivedal::services::skydrive::LinkType;
 use serde_json::json;
 
-use super::Item;
+use super::ItemArgs;
 use crate::{
     app::App,
     failure::{Exit, Result},
@@ -24,7 +24,7 @@ pub(crate) struct Link {
     kind: Kind,
 
     #[command(flatten)]
-    item: Item,
+    item: ItemArgs,
 }
 
 /// What a link lets one do; the API's names, and short ones.

@@ -6,12 +6,12 @@ use drivedal::services::skydrive::ROOT;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 
-use super::{Live, failed};
+use super::{SkyDriveRemote, failed};
 use crate::{
     app::App,
     failure::{Exit, Result},
-    location::{Location, Named},
-    units::Part,
+    location::{Addressing, Location},
+    units::ListRange,
 };
 
 /// Folders that are listed at once.
@@ -33,7 +33,7 @@ pub(crate) struct Recent {
 
 impl Recent {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let live = Live::open(app, &self.drive).await?;
+        let live = SkyDriveRemote::open(app, &self.drive).await?;
         let mut recent = live
             .client()?
             .document(&live.cx, "me/skydrive/recent_docs", &[])
@@ -44,7 +44,7 @@ impl Recent {
     }
 }
 
-impl Live {
+impl SkyDriveRemote {
     /// The objects in a folder, or a part of them, sorted by name.
     ///
     /// # Errors
@@ -52,8 +52,8 @@ impl Live {
     pub(crate) async fn objects(
         &self,
         at: &Location,
-        named: Named,
-        part: Option<Part>,
+        named: Addressing,
+        part: Option<ListRange>,
     ) -> Result<Vec<Value>> {
         let id = self.id(at, named).await?;
         let mut objects = self.files(&id, part).await.map_err(|error| failed(error, at))?;
@@ -61,8 +61,12 @@ impl Live {
         Ok(objects)
     }
 
-    async fn files(&self, id: &str, part: Option<Part>) -> drivedal::drive::Result<Vec<Value>> {
-        let Part { offset, limit } = part.unwrap_or_default();
+    async fn files(
+        &self,
+        id: &str,
+        part: Option<ListRange>,
+    ) -> drivedal::drive::Result<Vec<Value>> {
+        let ListRange { offset, limit } = part.unwrap_or_default();
         let numbers = [("offset", offset), ("limit", limit)].map(|(key, number)| {
             (key, number.map(|number| number.to_string()).unwrap_or_default())
         });
@@ -89,7 +93,12 @@ impl Live {
     ///
     /// # Errors
     /// Those of the requests.
-    pub(crate) async fn tree(&self, at: &Location, named: Named, objects: bool) -> Result<Value> {
+    pub(crate) async fn tree(
+        &self,
+        at: &Location,
+        named: Addressing,
+        objects: bool,
+    ) -> Result<Value> {
         let id = self.id(at, named).await?;
         let client = self.client()?;
         let top = client.document(&self.cx, &id, &[]).await.map_err(|error| failed(error, at))?;

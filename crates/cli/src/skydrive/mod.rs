@@ -17,31 +17,31 @@ use drivedal::{
 };
 
 use crate::{
-    Naming,
-    app::{App, Opened, Use},
+    AddressingArgs,
+    app::{App, OpenRemote, Workload},
     failure::{Exit, Failure, Result},
-    location::{Address, Location, Named},
+    location::{Address, Addressing, Location},
 };
 
 /// The item that a command is about.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Item {
+pub(crate) struct ItemArgs {
     /// The item
     #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
     item: Location,
 
     #[command(flatten)]
-    naming: Naming,
+    addressing: AddressingArgs,
 }
 
-impl Item {
+impl ItemArgs {
     /// The drive that it is in, and its id.
     ///
     /// # Errors
     /// `Unsupported` where that is no SkyDrive, `NotFound`.
-    async fn find(&self, app: &App) -> Result<(Live, String)> {
-        let live = Live::open(app, &self.item).await?;
-        let id = live.id(&self.item, self.naming.named()).await?;
+    async fn find(&self, app: &App) -> Result<(SkyDriveRemote, String)> {
+        let live = SkyDriveRemote::open(app, &self.item).await?;
+        let id = live.id(&self.item, self.addressing.mode()).await?;
         Ok((live, id))
     }
 
@@ -52,25 +52,25 @@ impl Item {
 }
 
 /// A SkyDrive that is asked in its own words.
-pub(crate) struct Live {
-    remote: Arc<Opened>,
+pub(crate) struct SkyDriveRemote {
+    remote: Arc<OpenRemote>,
     pub(crate) cx: Context,
 }
 
-impl Live {
+impl SkyDriveRemote {
     /// The SkyDrive of a location.
     ///
     /// # Errors
     /// `Unsupported` where it is another service.
     pub(crate) async fn open(app: &App, at: &Location) -> Result<Self> {
-        let remote = app.remote(at, Use::Few).await?;
+        let remote = app.remote(at, Workload::Interactive).await?;
         let live = Self { cx: DriveHandle::context(&remote.operator), remote };
         live.find_client().map_err(|failure| failure.about(at))?;
         Ok(live)
     }
 
     /// The SkyDrive behind a remote; `None`: it is another service.
-    pub(crate) fn of(remote: &Arc<Opened>) -> Option<Self> {
+    pub(crate) fn from_remote(remote: &Arc<OpenRemote>) -> Option<Self> {
         let live = Self { cx: DriveHandle::context(&remote.operator), remote: Arc::clone(remote) };
         live.find_client().is_ok().then_some(live)
     }
@@ -94,9 +94,9 @@ impl Live {
     ///
     /// # Errors
     /// `NotFound`.
-    pub(crate) async fn id(&self, at: &Location, named: Named) -> Result<String> {
+    pub(crate) async fn id(&self, at: &Location, named: Addressing) -> Result<String> {
         let is_friendly = at.text.starts_with("me/skydrive");
-        if is_friendly && named != Named::Path {
+        if is_friendly && named != Addressing::Path {
             return Ok(at.text.trim_end_matches('/').to_owned());
         }
         let address = Address::parse(&at.text, named, "skydrive");

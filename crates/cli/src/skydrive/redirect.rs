@@ -9,19 +9,19 @@ use url::Url;
 use crate::failure::{Failure, Result};
 
 /// The longest request that is read, in bytes.
-const LONGEST: usize = 16 << 10;
+const MAX_REQUEST: usize = 16 << 10;
 
 /// What the browser shows at its end.
 const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Signed in</title>\
                     <p>Signed in. You may close this page.</p>\n";
 
 /// Where a browser is to end.
-pub(super) struct Listener {
+pub(super) struct RedirectListener {
     listener: TcpListener,
     port: u16,
 }
 
-impl Listener {
+impl RedirectListener {
     /// # Errors
     /// When there is no port.
     pub(super) async fn new() -> Result<Self> {
@@ -41,15 +41,15 @@ impl Listener {
     ///
     /// # Errors
     /// When nothing can be received.
-    pub(super) async fn heard(&self, state: &str) -> Result<String> {
+    pub(super) async fn wait_for_redirect(&self, state: &str) -> Result<String> {
         loop {
             let accepted = self.listener.accept().await;
             let (mut stream, _) = accepted
                 .map_err(|error| Failure::from(&error).about("listening for the browser"))?;
             // A browser that goes away comes again.
-            let Some(url) = self.asked(&mut stream).await else { continue };
+            let Some(url) = self.read_request_url(&mut stream).await else { continue };
             let ours = url.query_pairs().any(|(name, value)| name == "state" && value == state);
-            let (status, page) = if ours { ("200 OK", PAGE) } else { ("404 Not Found", "") };
+            let (status, page) = if ours { ("200 OK", PAGE) } else { ("404 Not EntryInfo", "") };
             let answer = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n\
                  Content-Length: {}\r\nConnection: close\r\n\r\n{page}",
@@ -64,10 +64,10 @@ impl Listener {
     }
 
     /// What a request asks for.
-    async fn asked(&self, stream: &mut TcpStream) -> Option<Url> {
+    async fn read_request_url(&self, stream: &mut TcpStream) -> Option<Url> {
         let mut request = Vec::new();
         while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-            if request.len() >= LONGEST || stream.read_buf(&mut request).await.ok()? == 0 {
+            if request.len() >= MAX_REQUEST || stream.read_buf(&mut request).await.ok()? == 0 {
                 return None;
             }
         }

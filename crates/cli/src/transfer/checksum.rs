@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 /// What a file's hash is to be.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Expected {
+pub(super) struct ExpectedHash {
     kind: HashKind,
     hash: Box<[u8]>,
 }
@@ -22,9 +22,9 @@ pub(super) struct Expected {
 /// Kinds of hashes, the quickest first.
 const KINDS: [HashKind; 4] = [HashKind::QuickXor, HashKind::Md5, HashKind::Sha1, HashKind::Sha256];
 
-impl Expected {
+impl ExpectedHash {
     /// The hash that is taken most quickly of those that the cloud tells; `None`: it tells none.
-    pub(super) fn of_item(item: &Item) -> Option<Self> {
+    pub(super) fn from_item(item: &Item) -> Option<Self> {
         let told = |wanted| item.hashes.iter().find(|(kind, _)| *kind == wanted);
         KINDS
             .into_iter()
@@ -33,28 +33,28 @@ impl Expected {
     }
 
     /// What a service that is no drive of ours says.
-    pub(super) fn of_metadata(metadata: &Metadata) -> Option<Self> {
+    pub(super) fn from_metadata(metadata: &Metadata) -> Option<Self> {
         let hash = BASE64_STANDARD.decode(metadata.content_md5()?).ok()?;
         Some(Self { kind: HashKind::Md5, hash: hash.into() })
     }
 
     /// Begins to take such a hash.
-    pub(super) fn begin(&self) -> Checksum {
+    pub(super) fn hasher(&self) -> Hasher {
         match self.kind {
-            HashKind::QuickXor => Checksum::QuickXor(Box::new(QuickXor::new())),
-            HashKind::Md5 => Checksum::Md5(Md5::new()),
-            HashKind::Sha1 => Checksum::Sha1(Sha1::new()),
-            HashKind::Sha256 => Checksum::Sha256(Sha256::new()),
+            HashKind::QuickXor => Hasher::QuickXor(Box::new(QuickXor::new())),
+            HashKind::Md5 => Hasher::Md5(Md5::new()),
+            HashKind::Sha1 => Hasher::Sha1(Sha1::new()),
+            HashKind::Sha256 => Hasher::Sha256(Sha256::new()),
         }
     }
 
     /// Whether a hash that was taken is this one; one of another kind cannot be compared.
-    pub(super) fn is(&self, taken: &Taken) -> bool {
+    pub(super) fn matches(&self, taken: &ActualHash) -> bool {
         self.kind == taken.0.kind && self.hash == taken.0.hash
     }
 }
 
-impl fmt::Display for Expected {
+impl fmt::Display for ExpectedHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             // As the cloud writes it.
@@ -67,23 +67,23 @@ impl fmt::Display for Expected {
 }
 
 /// The hash of bytes that came.
-pub(super) struct Taken(Expected);
+pub(super) struct ActualHash(ExpectedHash);
 
-impl fmt::Display for Taken {
+impl fmt::Display for ActualHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
 /// A hash under way.
-pub(super) enum Checksum {
+pub(super) enum Hasher {
     QuickXor(Box<QuickXor>),
     Md5(Md5),
     Sha1(Sha1),
     Sha256(Sha256),
 }
 
-impl Checksum {
+impl Hasher {
     pub(super) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::QuickXor(hash) => hash.update(bytes),
@@ -93,14 +93,14 @@ impl Checksum {
         }
     }
 
-    pub(super) fn finish(self) -> Taken {
+    pub(super) fn finish(self) -> ActualHash {
         let (kind, hash): (_, Box<[u8]>) = match self {
             Self::QuickXor(hash) => (HashKind::QuickXor, hash.finish().into()),
             Self::Md5(hash) => (HashKind::Md5, hash.finalize().as_slice().into()),
             Self::Sha1(hash) => (HashKind::Sha1, hash.finalize().as_slice().into()),
             Self::Sha256(hash) => (HashKind::Sha256, hash.finalize().as_slice().into()),
         };
-        Taken(Expected { kind, hash })
+        ActualHash(ExpectedHash { kind, hash })
     }
 }
 
@@ -120,14 +120,14 @@ mod tests {
         for (kind, hash) in &hashes {
             let mut item = Item::new("i", "n", Kind::File);
             item.hashes.push((*kind, hex::decode(hash).expect("hexadecimal").into()));
-            let expected = Expected::of_item(&item).expect("one");
+            let expected = ExpectedHash::from_item(&item).expect("one");
             let taken = |bytes: &[u8]| {
-                let mut checksum = expected.begin();
+                let mut checksum = expected.hasher();
                 bytes.chunks(2).for_each(|piece| checksum.update(piece));
                 checksum.finish()
             };
-            assert!(expected.is(&taken(b"abc")), "{kind:?}");
-            assert!(!expected.is(&taken(b"abd")), "{kind:?}");
+            assert!(expected.matches(&taken(b"abc")), "{kind:?}");
+            assert!(!expected.matches(&taken(b"abd")), "{kind:?}");
             assert!(expected.to_string().ends_with(hash));
         }
     }
@@ -135,20 +135,20 @@ mod tests {
     #[test]
     fn the_quickest_hash_of_those_that_are_told_is_taken() {
         let mut item = Item::new("i", "n", Kind::File);
-        assert!(Expected::of_item(&item).is_none());
+        assert!(ExpectedHash::from_item(&item).is_none());
         item.hashes = vec![
             (HashKind::Sha256, Box::from([1; 32])),
             (HashKind::QuickXor, Box::from([2; 20])),
             (HashKind::Sha1, Box::from([3; 20])),
         ];
-        let expected = Expected::of_item(&item).expect("one");
+        let expected = ExpectedHash::from_item(&item).expect("one");
         assert_eq!(expected.kind, HashKind::QuickXor);
         let mut hash = QuickXor::new();
         hash.update(b"abc");
         item.hashes = vec![(HashKind::QuickXor, hash.finish().into())];
-        let expected = Expected::of_item(&item).expect("one");
-        let mut checksum = expected.begin();
+        let expected = ExpectedHash::from_item(&item).expect("one");
+        let mut checksum = expected.hasher();
         checksum.update(b"abc");
-        assert!(expected.is(&checksum.finish()));
+        assert!(expected.matches(&checksum.finish()));
     }
 }

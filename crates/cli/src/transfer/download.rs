@@ -1,4 +1,4 @@
-//! Files of remotes to here: what there is, which of it gets a place, and the work.
+//! Files of remotes to here: what there is, which of it gets a prepare, and the work.
 //!
 //! Everything is listed and planned before a file is fetched, so that no two items are fetched to
 //! one name.
@@ -19,18 +19,18 @@ use opendal::Metadata;
 use tokio::task::JoinSet;
 
 use super::{
-    fetch::{Ignored, fetch, origin},
-    jobs::outcome,
+    fetch::{SkippedChecks, fetch, origin},
+    jobs::join,
     journal::Journal,
-    ledger::{Became, Ledger},
     local::{blocking, local_name},
     names::NameRules,
-    plan::{self, Contender, Plan},
+    plan::{self, ClashingItem, DownloadPlan},
+    report::{ItemResult, TransferReport},
     survey::shared_name,
     sweep::{sweep, sweep_stale},
 };
 use crate::{
-    app::Located,
+    app::RemotePath,
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     item,
@@ -41,20 +41,20 @@ use crate::{
 
 /// How trees are fetched. Clones share everything.
 #[derive(Clone)]
-pub(crate) struct Download {
-    pub(crate) ledger: Arc<Ledger>,
+pub(crate) struct TreeDownload {
+    pub(crate) report: Arc<TransferReport>,
     pub(crate) interrupt: Interrupt,
     /// Large files that were begun.
     pub(crate) journal: Option<Journal>,
     /// How many files at once.
     pub(crate) jobs: usize,
-    pub(crate) ignored: Ignored,
+    pub(crate) skipped_checks: SkippedChecks,
 }
 
 /// Where something comes from, and what was listed of it.
 #[derive(Clone)]
-pub(crate) struct Listed {
-    pub(crate) from: Located,
+pub(crate) struct SourceEntry {
+    pub(crate) from: RemotePath,
     /// `None` for an entry that has the name of another item.
     pub(crate) metadata: Option<Metadata>,
     /// The local file that it is to be, if the command line names the item itself.
@@ -63,26 +63,26 @@ pub(crate) struct Listed {
     pub(crate) id: Option<String>,
 }
 
-impl PartialEq for Listed {
+impl PartialEq for SourceEntry {
     /// Whether two entries of one path are one item.
     fn eq(&self, other: &Self) -> bool {
         self.metadata.is_some() && self.metadata == other.metadata
     }
 }
 
-/// An item that is to get a place below the target folder.
-pub(crate) type Wanted = plan::Item<Listed>;
+/// An item that is to get a prepare below the target folder.
+pub(crate) type DownloadItem = plan::PlannedItem<SourceEntry>;
 
 /// Everything that a command is to fetch.
-pub(crate) struct Wants {
-    pub(crate) items: Vec<Wanted>,
+pub(crate) struct DownloadList {
+    pub(crate) items: Vec<DownloadItem>,
     /// The items that the command line names: what is not listed below them is not there.
-    pub(crate) complete: Vec<Located>,
+    pub(crate) complete: Vec<RemotePath>,
 }
 
 /// A file to be fetched.
-pub(crate) struct File {
-    pub(crate) from: Located,
+pub(crate) struct FileDownload {
+    pub(crate) from: RemotePath,
     pub(crate) to: PathBuf,
     /// What was listed of it, or seen when it was looked at.
     pub(crate) metadata: Metadata,
@@ -90,9 +90,9 @@ pub(crate) struct File {
     pub(crate) item: Option<Item>,
 }
 
-impl File {
-    fn new(from: Located, to: PathBuf, metadata: Metadata) -> Self {
-        let item = match (&from.remote.handle, from.file()) {
+impl FileDownload {
+    fn new(from: RemotePath, to: PathBuf, metadata: Metadata) -> Self {
+        let item = match (&from.remote.handle, from.file_path()) {
             (Some(handle), Ok(path)) => handle.remembered(&path),
             _ => None,
         };
@@ -112,24 +112,25 @@ impl File {
     }
 }
 
-impl Download {
+impl TreeDownload {
     /// Takes in a listing of the folder `top`, which becomes `path` below the target folder. Returns
-    /// whether the listing is complete; what fails of it is in the ledger.
+    /// whether the listing is complete; what fails of it is in the report.
     ///
     /// # Errors
     /// When results cannot be written.
     pub(crate) async fn list(
         &self,
-        top: &Located,
+        top: &RemotePath,
         listing: Listing,
         argument: usize,
         path: &str,
-        items: &mut Vec<Wanted>,
+        items: &mut Vec<DownloadItem>,
     ) -> Result<bool> {
         let folder = opendal::MetadataBuilder::dir().build();
         let mut listing = listing.keeping_twins();
-        let facts = Listed { from: top.clone(), metadata: Some(folder), named: None, id: None };
-        items.push(Wanted { path: path.to_owned(), is_folder: true, argument, facts });
+        let facts =
+            SourceEntry { from: top.clone(), metadata: Some(folder), named: None, id: None };
+        items.push(DownloadItem { path: path.to_owned(), is_folder: true, argument, facts });
         let mut is_complete = true;
         loop {
             let next = tokio::select! {
@@ -145,15 +146,15 @@ impl Download {
                 }
                 Ok(Some((at, metadata))) => {
                     let at = listing.located(at);
-                    match below(path, top, &at, &metadata) {
+                    match checked_local_path(path, top, &at, &metadata) {
                         Ok(path) => {
                             let is_folder = metadata.is_dir();
                             if !is_folder {
-                                self.ledger.tally.found_file(metadata.content_length());
+                                self.report.totals.found_file(metadata.content_length());
                             }
                             let metadata = Some(metadata);
-                            let facts = Listed { from: at, metadata, named: None, id: None };
-                            items.push(Wanted { path, is_folder, argument, facts });
+                            let facts = SourceEntry { from: at, metadata, named: None, id: None };
+                            items.push(DownloadItem { path, is_folder, argument, facts });
                             continue;
                         }
                         Err(failure) => failure.about(&at),
@@ -163,7 +164,7 @@ impl Download {
                 Err(failure) => failure,
             };
             is_complete = false;
-            self.ledger.failed(failure)?;
+            self.report.record_failure(failure)?;
         }
     }
 
@@ -172,30 +173,30 @@ impl Download {
     /// path would fetch the same item for each.
     fn add_twins(
         &self,
-        top: &Located,
+        top: &RemotePath,
         twins: Vec<LeftOut>,
         argument: usize,
         path: &str,
-        items: &mut Vec<Wanted>,
+        items: &mut Vec<DownloadItem>,
     ) -> Result {
         let mut shown = HashMap::new();
         let mut added = Vec::with_capacity(twins.len());
         for entry in twins {
             let Some(twin) = entry.twin else { continue };
-            let located = |name: &str| -> Result<Located> {
+            let located = |name: &str| -> Result<RemotePath> {
                 let path = DrivePath::parse(&format!("{}{name}", entry.folder))?;
-                Ok(Located { path, ..top.clone() })
+                Ok(RemotePath { path, ..top.clone() })
             };
             let local = located(&twin.name).and_then(|at| local_path(path, top, &at));
             match located(&entry.name).and_then(|from| Ok((from, local?))) {
                 Ok((from, local)) => {
                     let id = Some(entry.id.to_string());
-                    let facts = Listed { from, metadata: None, named: None, id };
+                    let facts = SourceEntry { from, metadata: None, named: None, id };
                     let is_folder = entry.kind == drive::Kind::Folder;
                     shown.insert(local.clone(), twin.id);
-                    added.push(Wanted { path: local, is_folder, argument, facts });
+                    added.push(DownloadItem { path: local, is_folder, argument, facts });
                 }
-                Err(failure) => self.ledger.failed(failure.about(&entry.name))?,
+                Err(failure) => self.report.record_failure(failure.about(&entry.name))?,
             }
         }
         if !shown.is_empty() {
@@ -210,18 +211,18 @@ impl Download {
     /// Fetches everything into the folder `target`. What is there already stays.
     ///
     /// # Errors
-    /// When results cannot be written; what fails of the items is in the ledger.
-    pub(crate) async fn run(&self, wants: Wants, target: &Path) -> Result {
-        self.ledger.tally.found_all();
-        let Wants { items, complete } = wants;
-        let (rules, into) = (NameRules::of_folder(target), target.to_owned());
-        let plan = blocking(move || Ok(Plan::new(items, &rules))).await?;
+    /// When results cannot be written; what fails of the items is in the report.
+    pub(crate) async fn run(&self, wants: DownloadList, target: &Path) -> Result {
+        self.report.totals.found_all();
+        let DownloadList { items, complete } = wants;
+        let (rules, into) = (NameRules::for_folder(target), target.to_owned());
+        let plan = blocking(move || Ok(DownloadPlan::new(items, &rules))).await?;
         for clash in &plan.clashes {
             self.refuse(clash, &into)?;
         }
-        let unfinished = Unfinished::new(&plan);
+        let unfinished = UnfinishedFiles::new(&plan);
         let mut folders = HashSet::new();
-        self.work_off(plan.accepted, &into, &mut folders, &unfinished).await?;
+        self.run_pool(plan.accepted, &into, &mut folders, &unfinished).await?;
         if self.interrupt.is_set() {
             return Ok(());
         }
@@ -239,8 +240,8 @@ impl Download {
     }
 
     /// Reports the items that would share a name here.
-    fn refuse(&self, clash: &[Contender<Listed>], target: &Path) -> Result {
-        let from: Vec<_> = clash.iter().map(source).collect();
+    fn refuse(&self, clash: &[ClashingItem<SourceEntry>], target: &Path) -> Result {
+        let from: Vec<_> = clash.iter().map(describe).collect();
         for (at, (one, name)) in clash.iter().zip(&from).enumerate() {
             let others = from.iter().enumerate().filter(|(other, _)| *other != at);
             let others: Vec<_> = others.map(|(_, name)| name.clone()).collect();
@@ -248,17 +249,17 @@ impl Download {
             let folder = if one.path.is_empty() { target } else { to.parent().unwrap_or(target) };
             let folder = folder.display().to_string();
             let failure = shared_name("fetched", &others, &folder, one.is_folder);
-            self.ledger.failed(failure.about(name))?;
+            self.report.record_failure(failure.about(name))?;
         }
         Ok(())
     }
 
-    async fn work_off(
+    async fn run_pool(
         &self,
-        items: Vec<Wanted>,
+        items: Vec<DownloadItem>,
         target: &Path,
         folders: &mut HashSet<PathBuf>,
-        unfinished: &Unfinished,
+        unfinished: &UnfinishedFiles,
     ) -> Result {
         let mut running = JoinSet::new();
         let mut ended = Ok(());
@@ -266,13 +267,13 @@ impl Download {
         loop {
             while running.len() < self.jobs && !self.interrupt.is_set() {
                 let Some(item) = left.next() else { break };
-                let placed = match self.place(item, target, folders).await {
+                let placed = match self.prepare(item, target, folders).await {
                     Ok(None) => Ok(()),
                     Ok(Some(file)) => {
                         running.spawn(self.clone().file(file, unfinished.clone()));
                         Ok(())
                     }
-                    Err(failure) => self.ledger.failed(failure),
+                    Err(failure) => self.report.record_failure(failure),
                 };
                 if let Err(failure) = placed {
                     self.interrupt.stop(failure.exit);
@@ -282,7 +283,7 @@ impl Download {
             match running.join_next().await {
                 None => return ended,
                 Some(piece) => {
-                    if let Err(failure) = outcome(piece) {
+                    if let Err(failure) = join(piece) {
                         self.interrupt.stop(failure.exit);
                         ended = ended.and(Err(failure));
                     }
@@ -292,37 +293,37 @@ impl Download {
     }
 
     /// Fetches one file and writes down what became of it.
-    async fn file(self, file: File, unfinished: Unfinished) -> Result {
+    async fn file(self, file: FileDownload, unfinished: UnfinishedFiles) -> Result {
         match fetch(&file, &self).await {
             Ok(len) => {
-                self.ledger.tally.arrived();
+                self.report.totals.arrived();
                 unfinished.remove(&file.from);
-                self.ledger.note(&file.from, &file.to, Became::Fetched, Some(len))
+                self.report.record(&file.from, &file.to, ItemResult::Fetched, Some(len))
             }
-            Err(failure) => self.ledger.failed(failure),
+            Err(failure) => self.report.record_failure(failure),
         }
     }
 
     /// Makes the folders that an item needs; a file is still to be fetched.
-    async fn place(
+    async fn prepare(
         &self,
-        item: Wanted,
+        item: DownloadItem,
         target: &Path,
         folders: &mut HashSet<PathBuf>,
-    ) -> Result<Option<File>> {
-        let Listed { from, metadata, named, id: _ } = item.facts;
+    ) -> Result<Option<FileDownload>> {
+        let SourceEntry { from, metadata, named, id: _ } = item.facts;
         let local = match item.path.as_str() {
             "" => target.to_owned(),
             path => target.join(path),
         };
         let Some(metadata) = metadata.filter(|_| !item.is_folder) else {
-            self.make(&from, &local, folders).await?;
+            self.create_folder(&from, &local, folders).await?;
             return Ok(None);
         };
         if let Some(to) = named {
             let journal = self.journal.clone();
             let (to, folder) = blocking(move || {
-                let to = regular(to)?;
+                let to = resolve_target(to)?;
                 let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let folder = folder.unwrap_or(Path::new(".")).to_owned();
                 fs::create_dir_all(&folder).map_err(|error| Failure::local(&folder, &error))?;
@@ -331,22 +332,27 @@ impl Download {
             })
             .await?;
             folders.insert(folder);
-            return Ok(Some(File::new(from, to, metadata)));
+            return Ok(Some(FileDownload::new(from, to, metadata)));
         }
         // A listing need not have a folder before its contents, or at all.
-        let parent = Located { path: from.path.parent(), ..from.clone() };
+        let parent = RemotePath { path: from.path.parent(), ..from.clone() };
         if let Some(folder) = local.parent() {
-            self.make(&parent, folder, folders).await?;
+            self.create_folder(&parent, folder, folders).await?;
         }
         let metadata = match known_size(&metadata) {
             Some(_) => metadata,
             // A look at the file finds out its size.
-            None => from.find().await?.metadata().clone(),
+            None => from.stat().await?.metadata().clone(),
         };
-        Ok(Some(File::new(from, local, metadata)))
+        Ok(Some(FileDownload::new(from, local, metadata)))
     }
 
-    async fn make(&self, folder: &Located, to: &Path, made: &mut HashSet<PathBuf>) -> Result {
+    async fn create_folder(
+        &self,
+        folder: &RemotePath,
+        to: &Path,
+        made: &mut HashSet<PathBuf>,
+    ) -> Result {
         if made.contains(to) {
             return Ok(());
         }
@@ -357,7 +363,7 @@ impl Download {
             Ok(())
         })
         .await?;
-        self.ledger.note(folder, to, Became::Made, None)?;
+        self.report.record(folder, to, ItemResult::Made, None)?;
         made.insert(to.to_owned());
         Ok(())
     }
@@ -365,7 +371,7 @@ impl Download {
 
 /// The regular file that is to be at a path: where a link is, what it leads to is replaced, not the
 /// link.
-fn regular(path: PathBuf) -> Result<PathBuf> {
+fn resolve_target(path: PathBuf) -> Result<PathBuf> {
     let real = fs::canonicalize(&path).unwrap_or(path);
     match fs::metadata(&real) {
         Ok(found) if !found.is_file() && !found.is_dir() => {
@@ -377,7 +383,7 @@ fn regular(path: PathBuf) -> Result<PathBuf> {
 }
 
 /// The remote path of something that clashes, with its id if others of its folder have its name.
-fn source(one: &Contender<Listed>) -> String {
+fn describe(one: &ClashingItem<SourceEntry>) -> String {
     let from = &one.example.facts.from;
     // A folder that was not listed is above the item that shows it.
     let (item, here) = (&one.example.path, &one.path);
@@ -387,8 +393,8 @@ fn source(one: &Contender<Listed>) -> String {
         path = path.parent();
     }
     match &one.example.facts.id {
-        Some(id) if item == here => format!("{} (id {id})", from.remote.shown(&path)),
-        _ => from.remote.shown(&path),
+        Some(id) if item == here => format!("{} (id {id})", from.remote.display_path(&path)),
+        _ => from.remote.display_path(&path),
     }
 }
 
@@ -397,7 +403,12 @@ fn source(one: &Contender<Listed>) -> String {
 /// # Errors
 /// For a name that no file here can have, or that would lead elsewhere, and for an item that is
 /// neither file nor folder.
-fn below(path: &str, top: &Located, at: &Located, metadata: &Metadata) -> Result<String> {
+fn checked_local_path(
+    path: &str,
+    top: &RemotePath,
+    at: &RemotePath,
+    metadata: &Metadata,
+) -> Result<String> {
     let failed = |why| Failure::new(Exit::Failed, why);
     if !metadata.is_dir() && !metadata.is_file() {
         return Err(failed("neither a file nor a folder: there are no bytes to fetch"));
@@ -409,7 +420,7 @@ fn below(path: &str, top: &Located, at: &Located, metadata: &Metadata) -> Result
 ///
 /// # Errors
 /// For a name that no file here can have, or that would lead elsewhere.
-fn local_path(path: &str, top: &Located, at: &Located) -> Result<String> {
+fn local_path(path: &str, top: &RemotePath, at: &RemotePath) -> Result<String> {
     let mut local = path.to_owned();
     for name in relative(&top.path, &at.path).split('/') {
         let name = local_name(name).map_err(|why| Failure::new(Exit::Failed, why))?;
@@ -423,19 +434,19 @@ fn local_path(path: &str, top: &Located, at: &Located) -> Result<String> {
 
 /// The files that a run has not fetched yet, by remote and path. Clones share them.
 #[derive(Clone)]
-struct Unfinished(Arc<Mutex<BTreeSet<(String, String)>>>);
+struct UnfinishedFiles(Arc<Mutex<BTreeSet<(String, String)>>>);
 
-impl Unfinished {
-    fn new(plan: &Plan<Listed>) -> Self {
+impl UnfinishedFiles {
+    fn new(plan: &DownloadPlan<SourceEntry>) -> Self {
         let mut remotes: Vec<(String, String)> = Vec::new();
-        let mut key = |from: &Located| {
+        let mut key = |from: &RemotePath| {
             // The hash is of the remote, of which there are few.
-            let known = remotes.iter().find(|(name, _)| name == from.remote.shown_name());
+            let known = remotes.iter().find(|(name, _)| name == from.remote.display_name());
             let remote = match known {
                 Some((_, remote)) => remote.clone(),
                 None => {
                     let remote = origin(from).remote;
-                    remotes.push((from.remote.shown_name().to_owned(), remote.clone()));
+                    remotes.push((from.remote.display_name().to_owned(), remote.clone()));
                     remote
                 }
             };
@@ -448,7 +459,7 @@ impl Unfinished {
         Self(Arc::new(Mutex::new(files.map(|item| key(&item.facts.from)).collect())))
     }
 
-    fn remove(&self, from: &Located) {
+    fn remove(&self, from: &RemotePath) {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !files.is_empty() {
             let at = origin(from);
@@ -456,13 +467,13 @@ impl Unfinished {
         }
     }
 
-    fn has(&self, at: &super::partial::Origin) -> bool {
+    fn has(&self, at: &super::partial::DownloadOrigin) -> bool {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.contains(&(at.remote.clone(), at.path.clone()))
     }
 }
 
-fn is_large(listed: &Listed) -> bool {
+fn is_large(listed: &SourceEntry) -> bool {
     let len = listed.metadata.as_ref().map(Metadata::content_length);
     len.is_some_and(|len| len >= super::fetch::LARGE)
 }

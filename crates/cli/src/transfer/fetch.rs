@@ -7,16 +7,16 @@ use futures::TryStreamExt;
 
 use super::{
     PIECE,
-    checksum::{Expected, Taken},
-    download::{Download, File},
-    journal::name_of,
+    checksum::{ActualHash, ExpectedHash},
+    download::{FileDownload, TreeDownload},
+    journal::transfer_name,
     local::blocking,
-    partial::{Begun, Origin, Sink, Version},
+    partial::{DownloadOrigin, DownloadStart, PartialDownload, RemoteVersion},
 };
 use crate::{
-    app::Located,
+    app::RemotePath,
     failure::{Exit, Failure, Result},
-    units::Human,
+    units::HumanSize,
 };
 
 /// From this size on what has come of a file is kept when the command is stopped, in bytes.
@@ -29,43 +29,46 @@ pub(super) const LARGE: u64 = 8 << 20;
 /// # Errors
 /// When it cannot be read or written, when it has another size or hash, when the command is
 /// stopped.
-pub(super) async fn fetch(file: &File, download: &Download) -> Result<u64> {
+pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Result<u64> {
     let from = &file.from;
     let expected = expected(file);
-    let (mut sink, begun) = open(file, expected.as_ref(), download).await?;
-    let part = |len| Part { len, of: file.size() };
+    let (mut partial, begun) = open(file, expected.as_ref(), download).await?;
+    let part = |len| Amount { len, of: file.size() };
     match begun {
-        Begun::Anew => {}
-        Begun::Continued => tell(download, from, format_args!("goes on at {}", part(sink.len()))),
-        Begun::Adopted => {
-            let at = part(sink.len());
+        DownloadStart::New => {}
+        DownloadStart::Resumed => {
+            tell(download, from, format_args!("goes on at {}", part(partial.len())))
+        }
+        DownloadStart::Adopted => {
+            let at = part(partial.len());
             tell(download, from, format_args!("goes on where acd_cli was stopped, at {at}"));
         }
-        Begun::Changed => {
+        DownloadStart::Changed => {
             tell(download, from, "has changed since it was begun to be fetched: begins anew");
         }
     }
-    download.ledger.tally.moved(sink.len());
+    download.report.totals.moved(partial.len());
     loop {
-        let poured;
-        (sink, poured) = pour(file, sink, download).await?;
-        let judged = match poured {
-            Ok(()) => judge(file, &mut sink, expected.as_ref(), download).await,
+        let received;
+        (partial, received) = receive(file, partial, download).await?;
+        let verified = match received {
+            Ok(()) => verify(file, &mut partial, expected.as_ref(), download).await,
             Err(failure) => Err(failure),
         };
-        match judged {
+        match verified {
             Ok(None) => {
-                let (modified, len) = (file.modified(), sink.len());
-                return blocking(move || sink.finish(modified)).await.map(|()| len);
+                let (modified, len) = (file.modified(), partial.len());
+                return blocking(move || partial.finish(modified)).await.map(|()| len);
             }
-            Ok(Some(why)) if sink.is_continued() => {
+            Ok(Some(why)) if partial.is_resumed() => {
                 tell(download, from, format_args!("{why}: begins anew"));
                 let expected = expected.clone();
-                sink = blocking(move || sink.restart(expected.as_ref()).map(|()| sink)).await?;
+                partial =
+                    blocking(move || partial.restart(expected.as_ref()).map(|()| partial)).await?;
             }
             Ok(Some(why)) => {
                 blocking(move || {
-                    sink.discard();
+                    partial.discard();
                     Ok(())
                 })
                 .await?;
@@ -76,10 +79,10 @@ pub(super) async fn fetch(file: &File, download: &Download) -> Result<u64> {
                 let left = blocking(move || {
                     Ok(match is_gone {
                         true => {
-                            sink.discard();
+                            partial.discard();
                             None
                         }
-                        false => sink.leave(),
+                        false => partial.suspend(),
                     })
                 });
                 if let Some(left) = left.await? {
@@ -93,45 +96,45 @@ pub(super) async fn fetch(file: &File, download: &Download) -> Result<u64> {
     }
 }
 
-fn tell(download: &Download, from: &Located, text: impl fmt::Display) {
-    download.ledger.tell(format_args!("drivedal: {from}: {text}"));
+fn tell(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
+    download.report.info(format_args!("drivedal: {from}: {text}"));
 }
 
 /// A number of bytes, and of how many if that is known.
-pub(super) struct Part {
+pub(super) struct Amount {
     pub(super) len: u64,
     pub(super) of: Option<u64>,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.of {
-            Some(of) => write!(f, "{} of {}", Human(self.len), Human(of)),
-            None => write!(f, "{}", Human(self.len)),
+            Some(of) => write!(f, "{} of {}", HumanSize(self.len), HumanSize(of)),
+            None => write!(f, "{}", HumanSize(self.len)),
         }
     }
 }
 
 /// The file's hash, as far as the listing or the look that found it told one.
-fn expected(file: &File) -> Option<Expected> {
-    let of_metadata = || Expected::of_metadata(&file.metadata);
-    file.item.as_ref().and_then(Expected::of_item).or_else(of_metadata)
+fn expected(file: &FileDownload) -> Option<ExpectedHash> {
+    let of_metadata = || ExpectedHash::from_metadata(&file.metadata);
+    file.item.as_ref().and_then(ExpectedHash::from_item).or_else(of_metadata)
 }
 
 /// Where its bytes go.
 async fn open(
-    file: &File,
-    expected: Option<&Expected>,
-    download: &Download,
-) -> Result<(Sink, Begun)> {
+    file: &FileDownload,
+    expected: Option<&ExpectedHash>,
+    download: &TreeDownload,
+) -> Result<(PartialDownload, DownloadStart)> {
     let (target, expected) = (file.to.clone(), expected.cloned());
     let large = file.size().is_some_and(|size| size >= LARGE);
     let version =
-        file.size().and_then(|size| Version::of(size, &file.metadata, file.item.as_ref()));
+        file.size().and_then(|size| RemoteVersion::new(size, &file.metadata, file.item.as_ref()));
     let version = version.filter(|_| large);
     let (Some(version), Some(journal)) = (version, download.journal.clone()) else {
-        let open = move || Sink::temporary(target, expected.as_ref());
-        return blocking(open).await.map(|sink| (sink, Begun::Anew));
+        let open = move || PartialDownload::temporary(target, expected.as_ref());
+        return blocking(open).await.map(|partial| (partial, DownloadStart::New));
     };
     let (from, interrupt) = (file.from.clone(), download.interrupt.clone());
     let origin = origin(&from);
@@ -141,32 +144,35 @@ async fn open(
         match journal.claim(key("get", &from, &[], &here).iter().map(Vec::as_slice)) {
             Some(claim) => {
                 let acd_cli = from.operator().info().scheme() == "amazon-drive";
-                Sink::kept(target, claim, version, origin, expected, acd_cli, &interrupt)
+                PartialDownload::resumable(
+                    target, claim, version, origin, expected, acd_cli, &interrupt,
+                )
             }
-            None => Sink::temporary(target, expected).map(|sink| (sink, Begun::Anew)),
+            None => PartialDownload::temporary(target, expected)
+                .map(|partial| (partial, DownloadStart::New)),
         }
     })
     .await
 }
 
 /// Where a file is fetched from, as the journal remembers it.
-pub(super) fn origin(from: &Located) -> Origin {
+pub(super) fn origin(from: &RemotePath) -> DownloadOrigin {
     let info = from.operator().info();
     let remote = &from.remote;
-    let parts = [info.scheme(), &remote.reached_at, remote.shown_name(), &info.root()];
-    Origin {
-        remote: name_of(parts.into_iter().map(str::as_bytes)),
+    let parts = [info.scheme(), &remote.identity, remote.display_name(), &info.root()];
+    DownloadOrigin {
+        remote: transfer_name(parts.into_iter().map(str::as_bytes)),
         path: from.path.as_str().to_owned(),
     }
 }
 
 /// What tells a transfer from all others: the remote, what it is reached at, the path in it and the
 /// one here. `account`: whose drive it is, where that must be certain.
-pub(super) fn key(verb: &str, at: &Located, account: &[u8], here: &Path) -> Vec<Vec<u8>> {
+pub(super) fn key(verb: &str, at: &RemotePath, account: &[u8], here: &Path) -> Vec<Vec<u8>> {
     let info = at.operator().info();
     let remote = &at.remote;
-    let name = if account.is_empty() { remote.shown_name() } else { "" };
-    let parts = [verb, info.scheme(), &remote.reached_at, name, &info.root(), at.path.as_str()];
+    let name = if account.is_empty() { remote.display_name() } else { "" };
+    let parts = [verb, info.scheme(), &remote.identity, name, &info.root(), at.path.as_str()];
     let parts = parts.into_iter().map(|part| part.as_bytes().to_vec());
     parts.chain([account.to_vec(), here.as_os_str().as_encoded_bytes().to_vec()]).collect()
 }
@@ -176,16 +182,20 @@ pub(super) fn key(verb: &str, at: &Located, account: &[u8], here: &Path) -> Vec<
 ///
 /// # Errors
 /// Outside: the file is lost. Inside: it is as far as it came.
-async fn pour(file: &File, mut sink: Sink, download: &Download) -> Result<(Sink, Result)> {
+async fn receive(
+    file: &FileDownload,
+    mut partial: PartialDownload,
+    download: &TreeDownload,
+) -> Result<(PartialDownload, Result)> {
     let (from, interrupt) = (&file.from, &download.interrupt);
     let failed = |error| Failure::from(error).about(from);
     let size = file.size();
-    let at = sink.len();
+    let at = partial.len();
     if at > 0 && Some(at) == size {
-        return Ok((sink, Ok(())));
+        return Ok((partial, Ok(())));
     }
     let opening = async {
-        let path = from.file()?;
+        let path = from.file_path()?;
         let mut reader = from.operator().reader_with(&path);
         if let Some(size) = size {
             reader = reader.content_length_hint(size);
@@ -197,18 +207,18 @@ async fn pour(file: &File, mut sink: Sink, download: &Download) -> Result<(Sink,
         };
         stream.map_err(failed)
     };
-    let mut bytes = match interrupt.or(opening).await {
+    let mut bytes = match interrupt.cancellable(opening).await {
         Ok(bytes) => bytes,
-        Err(failure) => return Ok((sink, Err(failure))),
+        Err(failure) => return Ok((partial, Err(failure))),
     };
     let (mut waiting, mut waits) = (Vec::<Bytes>::new(), 0);
     loop {
-        let next = interrupt.or(async { bytes.try_next().await.map_err(failed) }).await;
+        let next = interrupt.cancellable(async { bytes.try_next().await.map_err(failed) }).await;
         let ended = !matches!(next, Ok(Some(_)));
         let failure = match next {
             Ok(Some(piece)) => {
                 waits += piece.len();
-                download.ledger.tally.moved(piece.len() as u64);
+                download.report.totals.moved(piece.len() as u64);
                 Extend::extend(&mut waiting, piece);
                 None
             }
@@ -220,17 +230,17 @@ async fn pour(file: &File, mut sink: Sink, download: &Download) -> Result<(Sink,
             let pieces = std::mem::take(&mut waiting);
             waits = 0;
             let written;
-            (sink, written) = blocking(move || {
-                let written = sink.write(pieces);
-                Ok((sink, written))
+            (partial, written) = blocking(move || {
+                let written = partial.write(pieces);
+                Ok((partial, written))
             })
             .await?;
             if written.is_err() {
-                return Ok((sink, written));
+                return Ok((partial, written));
             }
         }
         if ended {
-            return Ok((sink, failure.map_or(Ok(()), Err)));
+            return Ok((partial, failure.map_or(Ok(()), Err)));
         }
     }
 }
@@ -240,24 +250,24 @@ async fn pour(file: &File, mut sink: Sink, download: &Download) -> Result<(Sink,
 ///
 /// # Errors
 /// When the remote has to be asked, and does not answer.
-async fn judge(
-    file: &File,
-    sink: &mut Sink,
-    expected: Option<&Expected>,
-    download: &Download,
+async fn verify(
+    file: &FileDownload,
+    partial: &mut PartialDownload,
+    expected: Option<&ExpectedHash>,
+    download: &TreeDownload,
 ) -> Result<Option<String>> {
-    let (came, taken) = (sink.len(), sink.taken());
-    let ignored = download.ignored;
-    let found = Found { len: came, hash: taken.as_ref() };
-    let problem = found.problem(file.size(), expected, ignored);
+    let (came, taken) = (partial.len(), partial.finish_hash());
+    let skipped_checks = download.skipped_checks;
+    let found = Received { len: came, hash: taken.as_ref() };
+    let problem = found.problem(file.size(), expected, skipped_checks);
     let Some(problem) = problem else { return Ok(None) };
     // The listing may be older than the bytes.
     let now = item_now(&file.from, download).await?;
     if let Some(now) = &now {
-        let hash = Expected::of_item(now);
+        let hash = ExpectedHash::from_item(now);
         // A hash that is gone does not excuse one that differed.
-        let is_checked = expected.is_none() || ignored.checksum || hash.is_some();
-        if is_checked && found.problem(now.size, hash.as_ref(), ignored).is_none() {
+        let is_checked = expected.is_none() || skipped_checks.checksum || hash.is_some();
+        if is_checked && found.problem(now.size, hash.as_ref(), skipped_checks).is_none() {
             return Ok(None);
         }
     }
@@ -266,42 +276,42 @@ async fn judge(
         _ => false,
     };
     // What another run has left may be of another version.
-    if is_inexact && !sink.is_continued() {
+    if is_inexact && !partial.is_resumed() {
         let why = "SharePoint rewrites Office and HTML files, so this one cannot be checked";
         let text = format_args!("warning: {problem}: {why}");
-        download.ledger.warn(format_args!("drivedal: {}: {text}", file.from));
+        download.report.warn(format_args!("drivedal: {}: {text}", file.from));
         return Ok(None);
     }
     Ok(Some(problem))
 }
 
-/// Which differences between a file and its listing the user wants to be ignored.
+/// Which differences between a file and its listing the user wants to be skipped_checks.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ignored {
+pub(crate) struct SkippedChecks {
     pub(crate) size: bool,
     pub(crate) checksum: bool,
 }
 
 /// The bytes that came.
-struct Found<'a> {
+struct Received<'a> {
     len: u64,
-    hash: Option<&'a Taken>,
+    hash: Option<&'a ActualHash>,
 }
 
-impl Found<'_> {
+impl Received<'_> {
     /// How they differ from what a remote lists, as far as it lists anything.
     fn problem(
         &self,
         size: Option<u64>,
-        expected: Option<&Expected>,
-        ignored: Ignored,
+        expected: Option<&ExpectedHash>,
+        skipped_checks: SkippedChecks,
     ) -> Option<String> {
         let len = self.len;
-        if let Some(size) = size.filter(|size| *size != len && !ignored.size) {
+        if let Some(size) = size.filter(|size| *size != len && !skipped_checks.size) {
             return Some(format!("it has {size} bytes, but {len} came"));
         }
         let (Some(expected), Some(taken)) = (expected, self.hash) else { return None };
-        (!ignored.checksum && !expected.is(taken)).then(|| {
+        (!skipped_checks.checksum && !expected.matches(taken)).then(|| {
             format!(
                 "bytes with {taken} came of a file with {expected}: damaged on the way, or changed \
                  meanwhile"
@@ -311,12 +321,15 @@ impl Found<'_> {
 }
 
 /// The item as the drive has it now; `None` where the remote is no drive of ours.
-async fn item_now(from: &Located, download: &Download) -> Result<Option<drivedal::drive::Item>> {
+async fn item_now(
+    from: &RemotePath,
+    download: &TreeDownload,
+) -> Result<Option<drivedal::drive::Item>> {
     let Some(handle) = &from.remote.handle else { return Ok(None) };
-    let path = from.file()?;
+    let path = from.file_path()?;
     let looking = async {
         let looked = handle.item(from.operator(), &path).await;
         looked.map_err(|error| Failure::from(error).about(from))
     };
-    download.interrupt.or(looking).await.map(Some)
+    download.interrupt.cancellable(looking).await.map(Some)
 }

@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 /// When a piece says that nothing can go on: that stops the command.
-pub(crate) async fn work_off<W, F>(
+pub(crate) async fn run_pool<W, F>(
     limit: usize,
     interrupt: &Interrupt,
     mut stack: Vec<W>,
@@ -32,7 +32,7 @@ where
         }
         match running.join_next().await {
             None => return ended,
-            Some(piece) => match outcome(piece) {
+            Some(piece) => match join(piece) {
                 Ok(found) => stack.extend(found),
                 Err(failure) => {
                     interrupt.stop(failure.exit);
@@ -47,7 +47,7 @@ where
 ///
 /// # Errors
 /// Its own, or `Failed` if it died.
-pub(crate) fn outcome<T>(ended: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+pub(crate) fn join<T>(ended: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     ended.unwrap_or_else(|died| Err(Failure::new(Exit::Failed, format!("a task died: {died}"))))
 }
 
@@ -73,7 +73,7 @@ mod tests {
                 Ok(vec![depth.saturating_sub(1); if depth == 0 { 0 } else { 3 }])
             }
         };
-        work_off(4, &Interrupt::default(), vec![5], start).await.expect("no failure");
+        run_pool(4, &Interrupt::default(), vec![5], start).await.expect("no failure");
         assert_eq!(done.load(SeqCst), (0..=5).map(|depth| 3_usize.pow(depth)).sum::<usize>());
         assert!((1..=4).contains(&most.load(SeqCst)), "{most:?}");
     }
@@ -81,7 +81,7 @@ mod tests {
     #[tokio::test]
     async fn a_piece_that_dies_is_a_failure() {
         let interrupt = Interrupt::default();
-        let ended = work_off(1, &interrupt, vec![0_u8], |piece| async move {
+        let ended = run_pool(1, &interrupt, vec![0_u8], |piece| async move {
             assert_ne!(piece, 0, "on purpose");
             Ok(Vec::new())
         });

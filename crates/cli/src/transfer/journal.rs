@@ -3,13 +3,13 @@
 //! A folder of the user's state with one small file per transfer that is under way or was stopped,
 //! named by a hash of what goes where. Only its owner can read it: an upload session in it is as
 //! good as a key to that file. An entry goes when its transfer is done, and by itself after
-//! [`KEPT_FOR`].
+//! [`RETENTION`].
 //!
 //! Whoever works on a transfer holds the lock of its entry until it ends, by whatever end; another
 //! process then does without. Locks are taken, and their files removed, under the lock of the whole
 //! folder, which nobody holds for longer than that: so a lock is never one on a removed file.
 //!
-//! Where nothing can be written down the user is told once, and all goes on without.
+//! Where nothing can be written down the user is failure_reported once, and all goes on without.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -29,19 +29,19 @@ use sha2::{Digest, Sha256};
 use crate::config;
 
 /// How long a stopped transfer is remembered.
-const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The folder of a user's transfers.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     folder: Arc<Path>,
     /// The user knows that nothing can be written down.
-    told: Arc<AtomicBool>,
+    failure_reported: Arc<AtomicBool>,
 }
 
 /// A transfer as it is written down.
 #[derive(Deserialize, Serialize)]
-struct Kept<T> {
+struct JournalEntry<T> {
     /// When it is forgotten.
     expires: Timestamp,
     /// A file of ours that is to go with it.
@@ -59,35 +59,35 @@ impl Journal {
         match journal.prune(Timestamp::now()) {
             Ok(()) => Some(journal),
             Err(error) => {
-                journal.tell(&error);
+                journal.report(&error);
                 None
             }
         }
     }
 
     /// Tells the user that nothing can be written down, unless he knows.
-    fn tell(&self, error: &io::Error) {
-        if !self.told.swap(true, Ordering::Relaxed) {
+    fn report(&self, error: &io::Error) {
+        if !self.failure_reported.swap(true, Ordering::Relaxed) {
             let folder = self.folder.display();
             tracing::warn!("{folder}: {error}; a large transfer that is stopped will begin anew");
         }
     }
 
     pub(super) fn at(folder: PathBuf) -> Self {
-        Self { folder: folder.into(), told: Arc::default() }
+        Self { folder: folder.into(), failure_reported: Arc::default() }
     }
 
     /// Takes on the transfer that `key` tells from all others; `None` if another process is at it, or
     /// it cannot be written down. Waits for the disk.
     pub(crate) fn claim<'k>(&self, key: impl IntoIterator<Item = &'k [u8]>) -> Option<Claim> {
-        self.claim_named(name_of(key))
+        self.claim_named(transfer_name(key))
     }
 
     /// As [`claim`](Self::claim), by the name of the transfer.
     pub(super) fn claim_named(&self, name: String) -> Option<Claim> {
-        let taken = self.alone().and_then(|_alone| self.take(name));
+        let taken = self.lock_folder().and_then(|_alone| self.lock_entry(name));
         taken.unwrap_or_else(|error| {
-            self.tell(&error);
+            self.report(&error);
             None
         })
     }
@@ -98,7 +98,7 @@ impl Journal {
     }
 
     /// Called by who is [alone](Self::alone).
-    fn take(&self, name: String) -> io::Result<Option<Claim>> {
+    fn lock_entry(&self, name: String) -> io::Result<Option<Claim>> {
         let lock = private().create(true).truncate(false).open(self.file(&name, "lock"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(Claim { journal: self.clone(), name, _lock: lock })),
@@ -108,7 +108,7 @@ impl Journal {
     }
 
     /// The lock of the folder.
-    fn alone(&self) -> io::Result<File> {
+    fn lock_folder(&self) -> io::Result<File> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -121,7 +121,7 @@ impl Journal {
 
     /// Forgets what has expired, and what it left.
     fn prune(&self, now: Timestamp) -> io::Result<()> {
-        let _alone = self.alone()?;
+        let _alone = self.lock_folder()?;
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let name = path.file_stem().and_then(|name| name.to_str());
@@ -132,12 +132,12 @@ impl Journal {
             // What another version wrote, or nobody wrote to its end, is as old as its file.
             let (expires, leaves) = match read::<serde_json::Value>(&path) {
                 Some(kept) => (Some(kept.expires), kept.leaves),
-                None => (modified(&path).and_then(|time| time.checked_add(KEPT_FOR).ok()), None),
+                None => (modified(&path).and_then(|time| time.checked_add(RETENTION).ok()), None),
             };
             if expires.is_some_and(|expires| expires > now) {
                 continue;
             }
-            if let Some(claim) = self.take(name.to_owned())? {
+            if let Some(claim) = self.lock_entry(name.to_owned())? {
                 if let Some(left) = leaves.filter(|left| is_partial(left)) {
                     let _ = fs::remove_file(left);
                 }
@@ -153,7 +153,7 @@ impl Journal {
 }
 
 /// The name of a transfer: a hash of its key.
-pub(super) fn name_of<'k>(key: impl IntoIterator<Item = &'k [u8]>) -> String {
+pub(super) fn transfer_name<'k>(key: impl IntoIterator<Item = &'k [u8]>) -> String {
     let mut hash = Sha256::new();
     for part in key {
         hash.update((part.len() as u64).to_le_bytes());
@@ -171,7 +171,7 @@ fn private() -> OpenOptions {
     options
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Option<Kept<T>> {
+fn read<T: DeserializeOwned>(path: &Path) -> Option<JournalEntry<T>> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
@@ -215,7 +215,7 @@ impl Claim {
     }
 
     /// What was written down last, if it can be read.
-    pub(crate) fn kept<T: DeserializeOwned>(&self) -> Option<T> {
+    pub(crate) fn load<T: DeserializeOwned>(&self) -> Option<T> {
         let kept = read::<T>(&self.journal.file(&self.name, "json"))?;
         (kept.expires > Timestamp::now()).then_some(kept.transfer)
     }
@@ -224,14 +224,14 @@ impl Claim {
     /// `expires`: not to be remembered for longer; `leaves`: what is removed with it then. Whether
     /// that could be done; if not, what was written before stands.
     #[must_use]
-    pub(crate) fn keep<T: Serialize>(
+    pub(crate) fn save<T: Serialize>(
         &self,
         transfer: T,
         expires: Option<Timestamp>,
         leaves: Option<&Path>,
     ) -> bool {
         let kept = self.write(transfer, expires, leaves);
-        kept.inspect_err(|error| self.journal.tell(error)).is_ok()
+        kept.inspect_err(|error| self.journal.report(error)).is_ok()
     }
 
     fn write<T: Serialize>(
@@ -240,10 +240,13 @@ impl Claim {
         expires: Option<Timestamp>,
         leaves: Option<&Path>,
     ) -> io::Result<()> {
-        let usual = Timestamp::now().checked_add(KEPT_FOR).map_err(io::Error::other)?;
+        let usual = Timestamp::now().checked_add(RETENTION).map_err(io::Error::other)?;
         let expires = expires.map_or(usual, |expires| expires.min(usual));
-        let text =
-            serde_json::to_vec(&Kept { expires, leaves: leaves.map(Path::to_path_buf), transfer })?;
+        let text = serde_json::to_vec(&JournalEntry {
+            expires,
+            leaves: leaves.map(Path::to_path_buf),
+            transfer,
+        })?;
         let new = self.journal.file(&self.name, "new");
         private().create(true).truncate(true).open(&new)?.write_all(&text)?;
         fs::rename(new, self.journal.file(&self.name, "json"))
@@ -252,7 +255,7 @@ impl Claim {
     /// Forgets the transfer: it is done, or nothing can go on with it.
     pub(crate) fn forget(self) {
         // Without the folder's lock the next one would have a lock on a file that is gone.
-        if let Ok(_alone) = self.journal.alone() {
+        if let Ok(_alone) = self.journal.lock_folder() {
             self.remove();
         }
     }
@@ -293,16 +296,16 @@ mod tests {
     fn what_is_kept_is_there_for_the_next_process_and_gone_when_it_is_done() {
         let (_dir, journal) = journal();
         let first = claim(&journal, "a").expect("nobody else");
-        assert_eq!(first.kept::<String>(), None);
-        assert!(first.keep("half", None, None));
-        assert!(first.keep("more", None, None));
+        assert_eq!(first.load::<String>(), None);
+        assert!(first.save("half", None, None));
+        assert!(first.save("more", None, None));
         assert!(claim(&journal, "a").is_none(), "two at one transfer");
         assert!(claim(&journal, "b").is_some());
         drop(first);
         let second = claim(&journal, "a").expect("the first has ended");
-        assert_eq!(second.kept::<String>().as_deref(), Some("more"));
+        assert_eq!(second.load::<String>().as_deref(), Some("more"));
         second.forget();
-        assert_eq!(claim(&journal, "a").expect("free").kept::<String>(), None);
+        assert_eq!(claim(&journal, "a").expect("free").load::<String>(), None);
         assert!(!names(&journal).iter().any(|name| name.ends_with("json")));
     }
 
@@ -310,11 +313,11 @@ mod tests {
     fn where_nothing_can_be_written_down_there_is_no_claim_and_what_was_written_before_stands() {
         let (dir, journal) = journal();
         let first = claim(&journal, "a").expect("nobody else");
-        assert!(first.keep("half", None, None));
+        assert!(first.save("half", None, None));
         // In the way of the file that is to take the place of the one before.
         fs::create_dir(journal.file(first.name(), "new")).expect("made");
-        assert!(!first.keep("more", None, None));
-        assert_eq!(first.kept::<String>().as_deref(), Some("half"));
+        assert!(!first.save("more", None, None));
+        assert_eq!(first.load::<String>().as_deref(), Some("half"));
 
         let file = dir.path().join("file");
         fs::write(&file, "").expect("written");
@@ -327,7 +330,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let (_dir, journal) = journal();
         let claim = claim(&journal, "a").expect("nobody else");
-        assert!(claim.keep("SECRET", None, None));
+        assert!(claim.save("SECRET", None, None));
         for name in names(&journal) {
             let mode = fs::metadata(journal.folder.join(&name)).expect("there").permissions();
             assert_eq!(mode.mode() & 0o777, 0o600, "{name}");
@@ -345,18 +348,18 @@ mod tests {
         for (key, left) in [("a", &ours), ("b", &theirs)] {
             fs::write(left, "half").expect("written");
             let claim = claim(&journal, key).expect("nobody else");
-            assert!(claim.keep(key, Some(later(1)), Some(left)));
+            assert!(claim.save(key, Some(later(1)), Some(left)));
         }
         let working = claim(&journal, "c").expect("nobody else");
-        assert!(working.keep("c", Some(later(1)), None));
+        assert!(working.save("c", Some(later(1)), None));
         fs::write(journal.folder.join("nonsense.json"), "{").expect("written");
 
         journal.prune(now).expect("pruned");
-        assert_eq!(claim(&journal, "a").expect("free").kept::<String>().as_deref(), Some("a"));
+        assert_eq!(claim(&journal, "a").expect("free").load::<String>().as_deref(), Some("a"));
         journal.prune(later(2)).expect("pruned");
-        assert!(claim(&journal, "a").expect("free").kept::<String>().is_none());
+        assert!(claim(&journal, "a").expect("free").load::<String>().is_none());
         assert_eq!((ours.exists(), theirs.exists()), (false, true));
-        assert_eq!(working.kept::<String>().as_deref(), Some("c"), "somebody is at it");
+        assert_eq!(working.load::<String>().as_deref(), Some("c"), "somebody is at it");
         assert!(journal.folder.join("nonsense.json").exists());
         journal.prune(later(40)).expect("pruned");
         assert!(!journal.folder.join("nonsense.json").exists());
@@ -373,7 +376,7 @@ mod tests {
                         let Some(claim) = claim(&journal, "a") else { continue };
                         use std::sync::atomic::Ordering::SeqCst;
                         assert_eq!(at_it.fetch_add(1, SeqCst), 0, "two at one transfer");
-                        assert!(claim.keep("x", None, None));
+                        assert!(claim.save("x", None, None));
                         at_it.fetch_sub(1, SeqCst);
                         claim.forget();
                     }

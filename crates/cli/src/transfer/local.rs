@@ -27,7 +27,7 @@ pub(crate) enum Links {
 
 /// What a name in a folder stands for.
 #[derive(Debug)]
-pub(crate) enum Entry {
+pub(crate) enum LocalEntry {
     File {
         name: String,
         path: PathBuf,
@@ -46,7 +46,7 @@ pub(crate) enum Entry {
     Failed(Failure),
 }
 
-impl Entry {
+impl LocalEntry {
     /// The name, the path and whether it is a folder, if it is to be sent.
     pub(crate) fn sendable(&self) -> Option<(&str, &Path, bool)> {
         match self {
@@ -61,7 +61,7 @@ impl Entry {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    super::jobs::outcome(spawn_blocking(work).await)
+    super::jobs::join(spawn_blocking(work).await)
 }
 
 /// The entries of a folder, sorted by name. `above`: the real paths of the folders it is in, with
@@ -69,7 +69,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<Vec<Entry>> {
+pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<Vec<LocalEntry>> {
     let read = fs::read_dir(folder).map_err(|error| Failure::local(folder, &error))?;
     let mut found = Vec::new();
     for entry in read {
@@ -83,9 +83,9 @@ pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<
             let path = entry.path();
             let Ok(name) = name.into_string() else {
                 let why = "the name is not UTF-8, and no drive can take it";
-                return Entry::Failed(Failure::new(Exit::Failed, why).about(path.display()));
+                return LocalEntry::Failed(Failure::new(Exit::Failed, why).about(path.display()));
             };
-            classify(name, path, entry.metadata(), links, above).unwrap_or_else(Entry::Failed)
+            classify(name, path, entry.metadata(), links, above).unwrap_or_else(LocalEntry::Failed)
         })
         .collect())
 }
@@ -96,12 +96,12 @@ fn classify(
     metadata: io::Result<Metadata>,
     links: Links,
     above: &[PathBuf],
-) -> Result<Entry> {
+) -> Result<LocalEntry> {
     let failed = |error: &io::Error| Failure::local(&path, error);
     let mut found = metadata.map_err(|error| failed(&error))?;
     if found.is_symlink() {
         match links {
-            Links::Skip => return Ok(Entry::Skipped { name, path }),
+            Links::Skip => return Ok(LocalEntry::Skipped { name, path }),
             Links::Fail => {
                 return Err(Failure::new(
                     Exit::Failed,
@@ -122,11 +122,11 @@ fn classify(
         }
     }
     if found.is_dir() {
-        Ok(Entry::Folder { name, path })
+        Ok(LocalEntry::Folder { name, path })
     } else if found.is_file() && is_partial(&path) {
-        Ok(Entry::Skipped { name, path })
+        Ok(LocalEntry::Skipped { name, path })
     } else if found.is_file() {
-        Ok(Entry::File { name, path, len: found.len() })
+        Ok(LocalEntry::File { name, path, len: found.len() })
     } else {
         let why = "neither a file nor a folder (a pipe, a socket, a device)";
         Err(Failure::new(Exit::Failed, why).about(path.display()))
@@ -134,7 +134,7 @@ fn classify(
 }
 
 /// A file that is read from its start to its end.
-pub(crate) struct Source {
+pub(crate) struct LocalFile {
     file: File,
     pub(crate) path: PathBuf,
     /// Its size and time when it was opened.
@@ -145,7 +145,7 @@ pub(crate) struct Source {
     ended: bool,
 }
 
-impl Source {
+impl LocalFile {
     /// Opens a file and reads its first piece: of most files that is all.
     ///
     /// # Errors
@@ -230,13 +230,13 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("a");
         fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
-        let (mut source, first) = Source::open(path.clone()).expect("opened");
+        let (mut source, first) = LocalFile::open(path.clone()).expect("opened");
         assert_eq!((first.len(), source.next_piece().expect("read").len()), (PIECE, PIECE));
         assert_eq!(source.next_piece().expect("read").len(), 1);
         assert!(source.next_piece().expect("read").is_empty());
 
         for len in [PIECE * 2, PIECE * 2 + 2] {
-            let (mut source, _) = Source::open(path.clone()).expect("opened");
+            let (mut source, _) = LocalFile::open(path.clone()).expect("opened");
             fs::write(&path, vec![7; len]).expect("written");
             let changed = std::iter::repeat_with(|| source.next_piece()).find_map(Result::err);
             assert!(changed.is_some_and(|failure| failure.message.contains("changed")), "{len}");
@@ -259,11 +259,11 @@ mod tests {
         fs::write(root.join(std::ffi::OsStr::from_bytes(b"\xff")), "x").expect("written");
         let words = |folder: &Path, links| {
             let entries = entries(folder, links, std::slice::from_ref(&root)).expect("read");
-            let word = |entry: &Entry| match entry {
-                Entry::File { name, .. } => format!("file {name}"),
-                Entry::Folder { name, .. } => format!("folder {name}"),
-                Entry::Skipped { name, .. } => format!("skipped {name}"),
-                Entry::Failed(_) => "failed".to_owned(),
+            let word = |entry: &LocalEntry| match entry {
+                LocalEntry::File { name, .. } => format!("file {name}"),
+                LocalEntry::Folder { name, .. } => format!("folder {name}"),
+                LocalEntry::Skipped { name, .. } => format!("skipped {name}"),
+                LocalEntry::Failed(_) => "failed".to_owned(),
             };
             entries.iter().map(word).collect::<Vec<_>>().join(", ")
         };

@@ -1,7 +1,7 @@
 //! Files on their way between here and a remote, many at a time.
 //!
 //! `send` and `fetch` move one file, `large` one that goes to a drive from where it is; `upload` and
-//! `download` move trees with them; `jobs` keeps a number of them going; `ledger` writes down what
+//! `download` move trees with them; `jobs` keeps a number of them going; `report` writes down what
 //! became of each item. `journal` remembers large files between two runs of a command, `partial` is
 //! one that is being fetched, and `checksum` compares it with what the cloud has.
 
@@ -10,12 +10,12 @@ pub(crate) mod download;
 pub(crate) mod fetch;
 pub(crate) mod jobs;
 pub(crate) mod journal;
-mod large;
-pub(crate) mod ledger;
 pub(crate) mod local;
 pub(crate) mod names;
 mod partial;
 pub(crate) mod plan;
+pub(crate) mod report;
+mod resumable_upload;
 pub(crate) mod send;
 pub(crate) mod survey;
 pub(crate) mod sweep;

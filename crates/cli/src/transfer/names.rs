@@ -11,7 +11,7 @@ use std::{
 use unicode_normalization::UnicodeNormalization;
 
 use super::partial::probe_file;
-use crate::app::Opened;
+use crate::app::OpenRemote;
 
 /// How a target compares the names in a folder.
 #[derive(Clone)]
@@ -24,28 +24,28 @@ enum Rule {
     /// By the key of a drive.
     Drive(fn(&str) -> Cow<'_, str>),
     /// By the file system of a local folder, which is examined when that matters.
-    Disk(Arc<Disk>),
+    Local(Arc<LocalFolder>),
 }
 
-struct Disk {
+struct LocalFolder {
     folder: PathBuf,
-    joins: OnceLock<Joins>,
+    folding: OnceLock<NameFolding>,
 }
 
 /// Which differences between two names a file system ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Joins {
+struct NameFolding {
     case: bool,
     normalization: bool,
     trailing_dots: bool,
 }
 
-impl Joins {
+impl NameFolding {
     const ALL: Self = Self { case: true, normalization: true, trailing_dots: true };
 
     /// Examines the file system of a folder with a file of ours. Where none can be created, every
     /// difference counts as ignored: nothing will be written there either.
-    fn of(folder: &Path) -> Self {
+    fn probe(folder: &Path) -> Self {
         let exists =
             |at: &Path, name: String| fs::symlink_metadata(at.with_file_name(name)).is_ok();
         for letter in ["é", ""] {
@@ -99,42 +99,45 @@ impl NameRules {
     }
 
     /// The rules of a remote.
-    pub(crate) fn of_remote(remote: &Opened) -> Self {
+    pub(crate) fn for_remote(remote: &OpenRemote) -> Self {
         let info = remote.operator.info();
         match &remote.handle {
             Some(handle) => Self(Rule::Drive(handle.drive().capabilities().collision_key)),
-            None if info.scheme() == "fs" => Self::of_folder(Path::new(&*info.root())),
+            None if info.scheme() == "fs" => Self::for_folder(Path::new(&*info.root())),
             None => Self(Rule::Exact),
         }
     }
 
     /// The rules of a local folder, or of the nearest one above it that exists.
-    pub(crate) fn of_folder(folder: &Path) -> Self {
-        Self(Rule::Disk(Arc::new(Disk { folder: folder.to_owned(), joins: OnceLock::new() })))
+    pub(crate) fn for_folder(folder: &Path) -> Self {
+        Self(Rule::Local(Arc::new(LocalFolder {
+            folder: folder.to_owned(),
+            folding: OnceLock::new(),
+        })))
     }
 
     /// A key that names share only if they can be one. It costs no look at the disk.
-    fn rough_key<'a>(&self, name: &'a str) -> Cow<'a, str> {
+    fn coarse_key<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.0 {
             Rule::Exact => Cow::Borrowed(name),
             Rule::Drive(key) => key(name),
-            Rule::Disk(_) => Cow::Owned(Joins::ALL.key(name)),
+            Rule::Local(_) => Cow::Owned(NameFolding::ALL.key(name)),
         }
     }
 
     /// The key that names share exactly if they are one. Waits for the disk.
     pub(crate) fn key<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match &self.0 {
-            Rule::Disk(disk) => Cow::Owned(disk.joins().key(name)),
-            _ => self.rough_key(name),
+            Rule::Local(disk) => Cow::Owned(disk.folding().key(name)),
+            _ => self.coarse_key(name),
         }
     }
 
     /// Groups entries of one folder by the item that they would become, in the order of the first
     /// of each. A group of more than one is a clash.
     pub(crate) fn group<T>(&self, entries: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<Vec<T>> {
-        let rough = group_by(entries, |entry| self.rough_key(name(entry)));
-        rough
+        let coarse = group_by(entries, |entry| self.coarse_key(name(entry)));
+        coarse
             .into_iter()
             .flat_map(|group| match group.len() {
                 1 => vec![group],
@@ -160,15 +163,15 @@ fn group_by<T>(entries: Vec<T>, key: impl Fn(&T) -> Cow<'_, str>) -> Vec<Vec<T>>
     groups
 }
 
-impl Disk {
-    fn joins(&self) -> Joins {
-        *self.joins.get_or_init(|| {
+impl LocalFolder {
+    fn folding(&self) -> NameFolding {
+        *self.folding.get_or_init(|| {
             let here = Path::new(".");
             let folder = if self.folder.as_os_str().is_empty() { here } else { &self.folder };
             let absolute = std::path::absolute(folder);
             let folder = absolute.unwrap_or_else(|_| self.folder.clone());
             let existing = folder.ancestors().find(|folder| folder.is_dir());
-            existing.map_or(Joins::ALL, Joins::of)
+            existing.map_or(NameFolding::ALL, NameFolding::probe)
         })
     }
 }
@@ -179,8 +182,8 @@ mod tests {
 
     use super::*;
 
-    fn joins() -> impl Strategy<Value = Joins> {
-        any::<(bool, bool, bool)>().prop_map(|(case, normalization, trailing_dots)| Joins {
+    fn folding() -> impl Strategy<Value = NameFolding> {
+        any::<(bool, bool, bool)>().prop_map(|(case, normalization, trailing_dots)| NameFolding {
             case,
             normalization,
             trailing_dots,
@@ -189,15 +192,15 @@ mod tests {
 
     #[test]
     fn a_key_ignores_exactly_the_differences_that_the_file_system_ignores() {
-        let none = Joins { case: false, normalization: false, trailing_dots: false };
-        for (one, other, joins) in [
-            ("README", "readme", Joins { case: true, ..none }),
-            ("U\u{308}", "Ü", Joins { normalization: true, ..none }),
-            ("a", "a.", Joins { trailing_dots: true, ..none }),
+        let none = NameFolding { case: false, normalization: false, trailing_dots: false };
+        for (one, other, folding) in [
+            ("README", "readme", NameFolding { case: true, ..none }),
+            ("U\u{308}", "Ü", NameFolding { normalization: true, ..none }),
+            ("a", "a.", NameFolding { trailing_dots: true, ..none }),
         ] {
-            assert_eq!(joins.key(one), joins.key(other));
+            assert_eq!(folding.key(one), folding.key(other));
             assert_ne!(none.key(one), none.key(other));
-            assert_eq!(Joins::ALL.key(one), Joins::ALL.key(other));
+            assert_eq!(NameFolding::ALL.key(one), NameFolding::ALL.key(other));
         }
     }
 
@@ -205,7 +208,7 @@ mod tests {
     #[test]
     fn a_folder_is_examined_and_nothing_of_that_stays() {
         let dir = tempfile::tempdir().expect("a folder");
-        let rules = NameRules::of_folder(&dir.path().join("not/yet"));
+        let rules = NameRules::for_folder(&dir.path().join("not/yet"));
         let entries = vec!["README", "readme", "U\u{308}", "Ü", "a", "a."];
         let groups = rules.group(entries.clone(), |name| *name);
         let alone: Vec<_> = entries.into_iter().map(|name| vec![name]).collect();
@@ -214,13 +217,13 @@ mod tests {
     }
 
     proptest! {
-        /// What is joined by a file system is joined by the rough key, so it is examined.
+        /// What is joined by a file system is joined by the coarse key, so it is examined.
         #[test]
         fn the_rough_key_joins_whatever_any_file_system_joins(
-            one in "[aAéÉe\u{301}ßſ. ]{0,6}", other in "[aAéÉe\u{301}ßſ. ]{0,6}", joins in joins(),
+            one in "[aAéÉe\u{301}ßſ. ]{0,6}", other in "[aAéÉe\u{301}ßſ. ]{0,6}", folding in folding(),
         ) {
-            if joins.key(&one) == joins.key(&other) {
-                prop_assert_eq!(Joins::ALL.key(&one), Joins::ALL.key(&other));
+            if folding.key(&one) == folding.key(&other) {
+                prop_assert_eq!(NameFolding::ALL.key(&one), NameFolding::ALL.key(&other));
             }
         }
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     PIECE,
-    checksum::{Checksum, Expected, Taken},
+    checksum::{ActualHash, ExpectedHash, Hasher},
     journal::{Claim, PARTIAL},
 };
 use crate::{
@@ -43,7 +43,7 @@ const DURABLE: u64 = 64 << 20;
 
 /// What tells one version of a remote's file from another.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct Version {
+pub(super) struct RemoteVersion {
     size: u64,
     id: Option<String>,
     etag: Option<String>,
@@ -51,9 +51,9 @@ pub(super) struct Version {
     modified: Option<Timestamp>,
 }
 
-impl Version {
+impl RemoteVersion {
     /// `None` where the service tells nothing that would change with the bytes.
-    pub(super) fn of(size: u64, metadata: &Metadata, item: Option<&Item>) -> Option<Self> {
+    pub(super) fn new(size: u64, metadata: &Metadata, item: Option<&Item>) -> Option<Self> {
         let version = Self {
             size,
             id: item.map(|item| item.id.to_string()),
@@ -69,14 +69,14 @@ impl Version {
 
 /// Where a file is fetched from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct Origin {
+pub(super) struct DownloadOrigin {
     /// A hash of the remote: its service, endpoint, name and root.
     pub(super) remote: String,
     /// The path in it.
     pub(super) path: String,
 }
 
-impl Origin {
+impl DownloadOrigin {
     /// Whether it is `top`, or an item below it.
     pub(super) fn is_within(&self, top: &Self) -> bool {
         let below = self.path.strip_prefix(top.path.as_str());
@@ -89,24 +89,24 @@ impl Origin {
 
 /// What the journal keeps of a file that is being fetched.
 #[derive(Debug, Deserialize, Serialize)]
-struct Entry {
+struct SavedDownload {
     partial: PathBuf,
-    version: Version,
+    version: RemoteVersion,
     /// How many of its bytes outlast a computer that loses its power.
     durable: u64,
     /// Which start of this computer it was written under.
     boot: Option<String>,
     /// Missing in entries of earlier versions.
     #[serde(default)]
-    origin: Option<Origin>,
+    origin: Option<DownloadOrigin>,
 }
 
 /// How a file that is being fetched began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begun {
-    Anew,
+pub(super) enum DownloadStart {
+    New,
     /// Where it was stopped.
-    Continued,
+    Resumed,
     /// Where acd_cli was stopped.
     Adopted,
     /// Anew, because the remote's file is not the one of before.
@@ -114,74 +114,74 @@ pub(super) enum Begun {
 }
 
 /// The file.
-pub(super) struct Sink {
-    place: Place,
+pub(super) struct PartialDownload {
+    storage: Storage,
     target: PathBuf,
-    checksum: Option<Checksum>,
+    hasher: Option<Hasher>,
     len: u64,
     /// Some of its bytes came in another run.
     continued: bool,
 }
 
-enum Place {
+enum Storage {
     Temporary(tempfile::NamedTempFile),
-    Kept {
+    Journaled {
         file: File,
         // Boxed: an entry is ten times as large as the other variant.
-        entry: Box<Entry>,
+        entry: Box<SavedDownload>,
         claim: Claim,
         /// The journal has it, so somebody will find it.
-        known: bool,
+        in_journal: bool,
     },
 }
 
-impl Sink {
+impl PartialDownload {
     /// A small file.
     ///
     /// # Errors
     /// When nothing can be written beside the target.
-    pub(super) fn temporary(target: PathBuf, expected: Option<&Expected>) -> Result<Self> {
+    pub(super) fn temporary(target: PathBuf, expected: Option<&ExpectedHash>) -> Result<Self> {
         let file = temporary(&target, RANDOM).map_err(|error| Failure::local(&target, &error))?;
-        let checksum = expected.map(Expected::begin);
-        Ok(Self { place: Place::Temporary(file), target, checksum, len: 0, continued: false })
+        let hasher = expected.map(ExpectedHash::hasher);
+        Ok(Self { storage: Storage::Temporary(file), target, hasher, len: 0, continued: false })
     }
 
     /// A large file: what is there of it, or else a new one.
     ///
     /// # Errors
     /// When nothing can be written beside the target, or the command is stopped.
-    pub(super) fn kept(
+    pub(super) fn resumable(
         target: PathBuf,
         claim: Claim,
-        version: Version,
-        origin: Origin,
-        expected: Option<&Expected>,
+        version: RemoteVersion,
+        origin: DownloadOrigin,
+        expected: Option<&ExpectedHash>,
         acd_cli: bool,
         interrupt: &Interrupt,
-    ) -> Result<(Self, Begun)> {
+    ) -> Result<(Self, DownloadStart)> {
         let failed = |error: io::Error| Failure::local(&target, &error);
-        let (mut begun, mut place) = (Begun::Anew, None);
-        if let Some(entry) = claim.kept::<Entry>() {
+        let (mut begun, mut place) = (DownloadStart::New, None);
+        if let Some(entry) = claim.load::<SavedDownload>() {
             if entry.version == version
                 && is_file(&entry.partial)
                 && let Some(file) = open_locked(&entry.partial).map_err(failed)?
             {
-                let len = entry.trusted(&file, expected.is_some()).map_err(failed)?;
+                let len = entry.trusted_len(&file, expected.is_some()).map_err(failed)?;
                 file.set_len(len).map_err(failed)?;
-                (begun, place) = (Begun::Continued, Some((file, entry, len)));
+                (begun, place) = (DownloadStart::Resumed, Some((file, entry, len)));
             } else {
                 // Whatever the journal names is ours.
                 let _ = fs::remove_file(&entry.partial);
                 if entry.version != version {
-                    begun = Begun::Changed;
+                    begun = DownloadStart::Changed;
                 }
             }
         }
         let (file, entry, len) = match place {
             Some(place) => place,
             None => {
-                let (mut file, entry) = begin(&target, &claim, version, origin).map_err(failed)?;
-                if !entry.keep(&claim) {
+                let (mut file, entry) = create(&target, &claim, version, origin).map_err(failed)?;
+                if !entry.save(&claim) {
                     // Nobody would find it.
                     let _ = fs::remove_file(&entry.partial);
                     claim.forget();
@@ -192,19 +192,19 @@ impl Sink {
                     len = adopt(&target, &entry, &mut file).map_err(failed)?;
                 }
                 if len > 0 {
-                    begun = Begun::Adopted;
+                    begun = DownloadStart::Adopted;
                 }
                 (file, entry, len)
             }
         };
-        let checksum = expected.map(Expected::begin);
-        let place = Place::Kept { file, entry: Box::new(entry), claim, known: true };
-        let mut sink = Self { place, target, checksum, len, continued: len > 0 };
-        if len == 0 && begun != Begun::Changed {
-            begun = Begun::Anew;
+        let hasher = expected.map(ExpectedHash::hasher);
+        let storage = Storage::Journaled { file, entry: Box::new(entry), claim, in_journal: true };
+        let mut download = Self { storage, target, hasher, len, continued: len > 0 };
+        if len == 0 && begun != DownloadStart::Changed {
+            begun = DownloadStart::New;
         }
-        sink.read_again(interrupt)?;
-        Ok((sink, begun))
+        download.rehash(interrupt)?;
+        Ok((download, begun))
     }
 
     /// How many of its bytes are there.
@@ -213,7 +213,7 @@ impl Sink {
     }
 
     /// Whether some of its bytes came in another run.
-    pub(super) fn is_continued(&self) -> bool {
+    pub(super) fn is_resumed(&self) -> bool {
         self.continued
     }
 
@@ -231,44 +231,44 @@ impl Sink {
     fn append(&mut self, piece: &[u8]) -> io::Result<()> {
         self.file().write_all(piece)?;
         self.len += piece.len() as u64;
-        if let Some(checksum) = &mut self.checksum {
-            checksum.update(piece);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(piece);
             return Ok(());
         }
         // What comes of a computer that stops would be found by a hash, and here by nothing.
-        if let Place::Kept { file, entry, claim, .. } = &mut self.place
+        if let Storage::Journaled { file, entry, claim, .. } = &mut self.storage
             && self.len - entry.durable >= DURABLE
         {
             file.sync_data()?;
             entry.durable = self.len;
             // Where that cannot be written down, less is trusted than could be.
-            let _ = entry.keep(claim);
+            let _ = entry.save(claim);
         }
         Ok(())
     }
 
     /// The hash of all its bytes, if one is wanted. Given once.
-    pub(super) fn taken(&mut self) -> Option<Taken> {
-        self.checksum.take().map(Checksum::finish)
+    pub(super) fn finish_hash(&mut self) -> Option<ActualHash> {
+        self.hasher.take().map(Hasher::finish)
     }
 
     /// Begins anew: what is there is no part of the file.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(super) fn restart(&mut self, expected: Option<&Expected>) -> Result {
+    pub(super) fn restart(&mut self, expected: Option<&ExpectedHash>) -> Result {
         let mut restart = || {
             self.file().set_len(0)?;
             self.file().seek(SeekFrom::Start(0))?;
-            if let Place::Kept { entry, claim, known, .. } = &mut self.place {
+            if let Storage::Journaled { entry, claim, in_journal, .. } = &mut self.storage {
                 entry.durable = 0;
                 // What is written there now speaks of bytes that are gone.
-                *known = entry.keep(claim);
+                *in_journal = entry.save(claim);
             }
             io::Result::Ok(())
         };
         restart().map_err(|error| Failure::local(&self.target, &error))?;
-        (self.len, self.continued, self.checksum) = (0, false, expected.map(Expected::begin));
+        (self.len, self.continued, self.hasher) = (0, false, expected.map(ExpectedHash::hasher));
         Ok(())
     }
 
@@ -282,11 +282,11 @@ impl Sink {
         if let Some(time) = modified {
             self.file().set_modified(SystemTime::from(time)).map_err(|error| failed(&error))?;
         }
-        match self.place {
-            Place::Temporary(file) => {
+        match self.storage {
+            Storage::Temporary(file) => {
                 file.persist(&target).map(drop).map_err(|error| failed(&error.error))
             }
-            Place::Kept { file, entry, claim, .. } => {
+            Storage::Journaled { file, entry, claim, .. } => {
                 drop(file);
                 fs::rename(&entry.partial, &target).map_err(|error| failed(&error))?;
                 claim.forget();
@@ -296,9 +296,9 @@ impl Sink {
     }
 
     /// Leaves what is there for another run; how many bytes that are, if any.
-    pub(super) fn leave(self) -> Option<u64> {
-        match self.place {
-            Place::Kept { known: true, .. } if self.len > 0 => Some(self.len),
+    pub(super) fn suspend(self) -> Option<u64> {
+        match self.storage {
+            Storage::Journaled { in_journal: true, .. } if self.len > 0 => Some(self.len),
             _ => {
                 self.discard();
                 None
@@ -308,7 +308,7 @@ impl Sink {
 
     /// Removes what is there.
     pub(super) fn discard(self) {
-        if let Place::Kept { file, entry, claim, .. } = self.place {
+        if let Storage::Journaled { file, entry, claim, .. } = self.storage {
             drop(file);
             // What stays is forgotten with its entry.
             if fs::remove_file(&entry.partial).is_ok() {
@@ -318,17 +318,17 @@ impl Sink {
     }
 
     fn file(&mut self) -> &mut File {
-        match &mut self.place {
-            Place::Temporary(file) => file.as_file_mut(),
-            Place::Kept { file, .. } => file,
+        match &mut self.storage {
+            Storage::Temporary(file) => file.as_file_mut(),
+            Storage::Journaled { file, .. } => file,
         }
     }
 
     /// Takes the hash of what is there, and goes to its end.
-    fn read_again(&mut self, interrupt: &Interrupt) -> Result {
+    fn rehash(&mut self, interrupt: &Interrupt) -> Result {
         let (len, target) = (self.len, self.target.clone());
         let failed = |error: io::Error| Failure::local(&target, &error);
-        if let Some(mut checksum) = self.checksum.take() {
+        if let Some(mut hasher) = self.hasher.take() {
             let (mut left, mut piece) = (len, vec![0; PIECE]);
             self.file().seek(SeekFrom::Start(0)).map_err(failed)?;
             while left > 0 {
@@ -337,44 +337,44 @@ impl Sink {
                 }
                 let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
                 self.file().read_exact(&mut piece[..most]).map_err(failed)?;
-                checksum.update(&piece[..most]);
+                hasher.update(&piece[..most]);
                 left -= most as u64;
             }
-            self.checksum = Some(checksum);
+            self.hasher = Some(hasher);
         }
         self.file().seek(SeekFrom::Start(len)).map(drop).map_err(failed)
     }
 }
 
 /// Where a file is fetched from, and where it grows, as its entry in the journal has them.
-pub(super) fn remembered(claim: &Claim) -> Option<(Origin, PathBuf)> {
-    let entry = claim.kept::<Entry>()?;
+pub(super) fn saved_location(claim: &Claim) -> Option<(DownloadOrigin, PathBuf)> {
+    let entry = claim.load::<SavedDownload>()?;
     Some((entry.origin?, entry.partial))
 }
 
-impl Entry {
+impl SavedDownload {
     /// Writes it down; whether that could be done.
     #[must_use]
-    fn keep(&self, claim: &Claim) -> bool {
-        claim.keep(self, None, Some(&self.partial))
+    fn save(&self, claim: &Claim) -> bool {
+        claim.save(self, None, Some(&self.partial))
     }
 
     /// How many bytes of what is there are certainly those that came: of a file that was written
     /// under this very start of the computer all, and of one that a hash will be taken of.
-    fn trusted(&self, file: &File, is_checked: bool) -> io::Result<u64> {
+    fn trusted_len(&self, file: &File, is_checked: bool) -> io::Result<u64> {
         let len = file.metadata()?.len().min(self.version.size);
-        let no_power_was_lost = self.boot.is_some() && self.boot == boot();
+        let no_power_was_lost = self.boot.is_some() && self.boot == boot_id();
         Ok(if is_checked || no_power_was_lost { len } else { len.min(self.durable) })
     }
 }
 
 /// A new file beside the target, and its entry.
-fn begin(
+fn create(
     target: &Path,
     claim: &Claim,
-    version: Version,
-    origin: Origin,
-) -> io::Result<(File, Entry)> {
+    version: RemoteVersion,
+    origin: DownloadOrigin,
+) -> io::Result<(File, SavedDownload)> {
     let mut partial = target.with_file_name(format!("{}{}{}", PARTIAL.0, claim.name(), PARTIAL.1));
     let create = |path: &Path| -> io::Result<File> {
         loop {
@@ -394,11 +394,14 @@ fn begin(
         }
         file => file?,
     };
-    Ok((file, Entry { partial, version, durable: 0, boot: boot(), origin: Some(origin) }))
+    Ok((
+        file,
+        SavedDownload { partial, version, durable: 0, boot: boot_id(), origin: Some(origin) },
+    ))
 }
 
 /// Puts what acd_cli has left of a file in the place of a new one: how many bytes.
-fn adopt(target: &Path, entry: &Entry, file: &mut File) -> io::Result<u64> {
+fn adopt(target: &Path, entry: &SavedDownload, file: &mut File) -> io::Result<u64> {
     let Some(name) = target.file_name() else { return Ok(0) };
     let mut name = name.to_owned();
     name.push(ACD_CLI_PARTIAL);
@@ -425,18 +428,18 @@ fn open_locked(path: &Path) -> io::Result<Option<File>> {
 fn lock(file: &File, path: &Path) -> io::Result<bool> {
     // Where there are no locks, a sweep goes by its age.
     let _ = file.lock();
-    is_at(file, path)
+    is_at_path(file, path)
 }
 
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+fn is_at_path(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let (ours, there) = (file.metadata()?, fs::symlink_metadata(path));
     Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
 }
 
 #[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+fn is_at_path(_: &File, path: &Path) -> io::Result<bool> {
     path.try_exists()
 }
 
@@ -476,7 +479,7 @@ pub(super) fn is_file(path: &Path) -> bool {
 }
 
 /// Which start of this computer it is, where the system tells.
-fn boot() -> Option<String> {
+fn boot_id() -> Option<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

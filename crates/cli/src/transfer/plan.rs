@@ -8,7 +8,7 @@ use super::names::NameRules;
 
 /// Something that is to get a place in the target folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Item<T> {
+pub(crate) struct PlannedItem<T> {
     /// Its path below the target folder, with `/` between names; empty: the folder itself.
     pub(crate) path: String,
     pub(crate) is_folder: bool,
@@ -20,20 +20,20 @@ pub(crate) struct Item<T> {
 
 /// The items that have a place of their own, and those that have not.
 #[derive(Debug)]
-pub(crate) struct Plan<T> {
+pub(crate) struct DownloadPlan<T> {
     /// In the order of their paths: folders before their contents.
-    pub(crate) accepted: Vec<Item<T>>,
-    pub(crate) clashes: Vec<Vec<Contender<T>>>,
+    pub(crate) accepted: Vec<PlannedItem<T>>,
+    pub(crate) clashes: Vec<Vec<ClashingItem<T>>>,
 }
 
 /// One of several items that would get the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Contender<T> {
+pub(crate) struct ClashingItem<T> {
     /// Its path below the target folder.
     pub(crate) path: String,
     pub(crate) is_folder: bool,
     /// An item at that path or, if a folder was not listed itself, below it.
-    pub(crate) example: Item<T>,
+    pub(crate) example: PlannedItem<T>,
     /// How many listed items it stands for.
     pub(crate) items: usize,
 }
@@ -42,12 +42,12 @@ pub(crate) struct Contender<T> {
 struct Node<T> {
     name: String,
     is_folder: bool,
-    items: Vec<Item<T>>,
+    items: Vec<PlannedItem<T>>,
 }
 
-impl<T: Clone + PartialEq> Plan<T> {
+impl<T: Clone + PartialEq> DownloadPlan<T> {
     /// Plans items that all go below one folder. Waits for the disk.
-    pub(crate) fn new(mut items: Vec<Item<T>>, rules: &NameRules) -> Self {
+    pub(crate) fn new(mut items: Vec<PlannedItem<T>>, rules: &NameRules) -> Self {
         items.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
         let mut plan = Self { accepted: Vec::new(), clashes: Vec::new() };
         let below = items.iter().position(|item| !item.path.is_empty()).unwrap_or(items.len());
@@ -67,10 +67,10 @@ impl<T: Clone + PartialEq> Plan<T> {
     }
 
     /// Plans what is in a folder whose path is `above`, which ends with a slash or is empty.
-    fn folder(&mut self, items: Vec<Item<T>>, above: &str, rules: &NameRules) {
+    fn folder(&mut self, items: Vec<PlannedItem<T>>, above: &str, rules: &NameRules) {
         let mut nodes: Vec<Node<T>> = Vec::new();
-        let mut named: Vec<Item<T>> = Vec::new();
-        let name = |item: &Item<T>| first_name(&item.path[above.len()..]).to_owned();
+        let mut named: Vec<PlannedItem<T>> = Vec::new();
+        let name = |item: &PlannedItem<T>| first_name(&item.path[above.len()..]).to_owned();
         for item in items {
             if named.last().is_some_and(|last| name(last) != name(&item)) {
                 nodes.extend(distinct_at(std::mem::take(&mut named), above));
@@ -96,7 +96,7 @@ impl<T: Clone + PartialEq> Plan<T> {
 
     fn refuse(&mut self, nodes: Vec<Node<T>>, above: &str) {
         let contenders = nodes.into_iter().filter_map(|node| {
-            Some(Contender {
+            Some(ClashingItem {
                 path: format!("{above}{}", node.name),
                 is_folder: node.is_folder,
                 items: node.items.len(),
@@ -109,7 +109,7 @@ impl<T: Clone + PartialEq> Plan<T> {
 
 /// Splits listed items of one name into those that are one item each: files, folders, and what is
 /// below folders.
-fn distinct_at<T: PartialEq>(items: Vec<Item<T>>, above: &str) -> Vec<Node<T>> {
+fn distinct_at<T: PartialEq>(items: Vec<PlannedItem<T>>, above: &str) -> Vec<Node<T>> {
     let Some(first) = items.first() else { return Vec::new() };
     let name = first_name(&first.path[above.len()..]).to_owned();
     let len = above.len() + name.len();
@@ -133,7 +133,7 @@ fn distinct_at<T: PartialEq>(items: Vec<Item<T>>, above: &str) -> Vec<Node<T>> {
 }
 
 /// Splits entries of one path into those that are one item each.
-fn distinct<T: PartialEq>(entries: Vec<Item<T>>) -> Vec<Node<T>> {
+fn distinct<T: PartialEq>(entries: Vec<PlannedItem<T>>) -> Vec<Node<T>> {
     let mut nodes: Vec<Node<T>> = Vec::new();
     for entry in entries {
         match nodes.iter_mut().find(|node| node.items[0] == entry) {
@@ -160,9 +160,9 @@ mod tests {
 
     use super::*;
 
-    fn item(argument: usize, path: &str, facts: u8) -> Item<u8> {
+    fn item(argument: usize, path: &str, facts: u8) -> PlannedItem<u8> {
         let is_folder = path.is_empty() || path.ends_with('/');
-        Item { path: path.trim_end_matches('/').to_owned(), is_folder, argument, facts }
+        PlannedItem { path: path.trim_end_matches('/').to_owned(), is_folder, argument, facts }
     }
 
     /// Rules that ignore case, as for a disk that was examined.
@@ -170,7 +170,7 @@ mod tests {
         NameRules::with_key(|name| name.to_lowercase().into())
     }
 
-    fn paths(plan: &Plan<u8>) -> (Vec<&str>, Vec<Vec<&str>>) {
+    fn paths(plan: &DownloadPlan<u8>) -> (Vec<&str>, Vec<Vec<&str>>) {
         (
             plan.accepted.iter().map(|item| item.path.as_str()).collect(),
             plan.clashes
@@ -184,22 +184,25 @@ mod tests {
     fn items_of_one_name_are_refused_and_the_rest_is_accepted() {
         let listed = ["", "README", "readme", "Docs/", "Docs/a", "docs/", "docs/b", "x/", "x/y"];
         let items: Vec<_> = listed.iter().map(|path| item(0, path, 0)).collect();
-        let plan = Plan::new(items.clone(), &ignoring_case());
+        let plan = DownloadPlan::new(items.clone(), &ignoring_case());
         assert_eq!(
             paths(&plan),
             (vec!["", "x", "x/y"], vec![vec!["Docs", "docs"], vec!["README", "readme"]])
         );
         assert_eq!(plan.clashes[0][0].items, 2);
-        let plan = Plan::new(items, &NameRules::exact());
+        let plan = DownloadPlan::new(items, &NameRules::exact());
         assert_eq!((plan.accepted.len(), plan.clashes.len()), (listed.len(), 0));
     }
 
     #[test]
     fn two_entries_of_one_path_are_one_item_if_their_facts_are_equal() {
         let twice = |facts| vec![item(0, "a", 1), item(0, "a", facts), item(0, "b", 1)];
-        assert_eq!(paths(&Plan::new(twice(1), &NameRules::exact())), (vec!["a", "b"], vec![]));
         assert_eq!(
-            paths(&Plan::new(twice(2), &NameRules::exact())),
+            paths(&DownloadPlan::new(twice(1), &NameRules::exact())),
+            (vec!["a", "b"], vec![])
+        );
+        assert_eq!(
+            paths(&DownloadPlan::new(twice(2), &NameRules::exact())),
             (vec!["b"], vec![vec!["a", "a"]])
         );
     }
@@ -208,7 +211,7 @@ mod tests {
     fn a_file_and_a_folder_of_one_name_clash_whether_or_not_the_folder_is_listed() {
         for listed in [vec!["a", "a/", "a/b"], vec!["a", "a/b"]] {
             let items = listed.iter().map(|path| item(0, path, 0)).collect();
-            let plan = Plan::new(items, &NameRules::exact());
+            let plan = DownloadPlan::new(items, &NameRules::exact());
             assert_eq!(paths(&plan), (vec![], vec![vec!["a", "a"]]), "{listed:?}");
         }
     }
@@ -216,23 +219,23 @@ mod tests {
     #[test]
     fn folders_of_two_arguments_are_not_merged() {
         let items = vec![item(0, "x/", 0), item(0, "x/a", 0), item(1, "x/", 0), item(1, "x/b", 0)];
-        let plan = Plan::new(items, &NameRules::exact());
+        let plan = DownloadPlan::new(items, &NameRules::exact());
         assert_eq!(paths(&plan), (vec![], vec![vec!["x", "x"]]));
         // The root of one remote, and a folder of another beside what is in it.
         let items = vec![item(0, "", 0), item(0, "a", 0), item(0, "b", 0), item(1, "a", 0)];
-        let plan = Plan::new(items, &NameRules::exact());
+        let plan = DownloadPlan::new(items, &NameRules::exact());
         assert_eq!(paths(&plan), (vec!["", "b"], vec![vec!["a", "a"]]));
         let items = vec![item(0, "", 0), item(0, "a", 0), item(1, "", 0), item(2, "c", 0)];
-        let plan = Plan::new(items, &NameRules::exact());
+        let plan = DownloadPlan::new(items, &NameRules::exact());
         assert_eq!(paths(&plan), (vec!["c"], vec![vec!["", ""]]));
     }
 
-    fn listed() -> impl Strategy<Value = Vec<Item<u8>>> {
+    fn listed() -> impl Strategy<Value = Vec<PlannedItem<u8>>> {
         let path = prop::collection::vec("[aAbB]{1,2}", 0..4).prop_map(|names| names.join("/"));
         let one = (path, any::<bool>(), 0..3_usize, 0..2_u8).prop_map(
             |(path, is_folder, argument, facts)| {
                 let is_folder = is_folder || path.is_empty();
-                Item { path, is_folder, argument, facts }
+                PlannedItem { path, is_folder, argument, facts }
             },
         );
         prop::collection::vec(one, 0..30)
@@ -242,8 +245,8 @@ mod tests {
         #[test]
         fn no_two_accepted_targets_are_one_name_and_no_item_is_lost(items in listed()) {
             let rules = ignoring_case();
-            let plan = Plan::new(items.clone(), &rules);
-            let mut targets: HashMap<String, &Item<u8>> = HashMap::new();
+            let plan = DownloadPlan::new(items.clone(), &rules);
+            let mut targets: HashMap<String, &PlannedItem<u8>> = HashMap::new();
             for item in &plan.accepted {
                 prop_assert!(targets.insert(item.path.to_lowercase(), item).is_none(), "{item:?}");
             }
@@ -263,7 +266,7 @@ mod tests {
                     }
                 }
             }
-            let refused = |item: &Item<u8>| plan.clashes.iter().flatten().any(|one| {
+            let refused = |item: &PlannedItem<u8>| plan.clashes.iter().flatten().any(|one| {
                 item.path == one.path
                     || (one.is_folder
                         && (one.path.is_empty() || item.path.starts_with(&format!("{}/", one.path))))

@@ -7,17 +7,17 @@ use drivedal::Announce;
 use jiff::Timestamp;
 use opendal::{Metadata, Writer};
 
-use super::local::{Source, blocking};
+use super::local::{LocalFile, blocking};
 use crate::{
-    app::Located,
+    app::RemotePath,
     failure::{Failure, Result},
     interrupt::Interrupt,
-    progress::Tally,
+    progress::TransferTotals,
 };
 
 /// What is said of a file before its bytes come, and how it is written.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Writing {
+pub(crate) struct WriteParams {
     pub(crate) size: u64,
     pub(crate) modified: Option<Timestamp>,
     /// Fail with `Exists` if something is there.
@@ -30,13 +30,13 @@ pub(crate) struct Writing {
 ///
 /// # Errors
 /// The service's; for a path that cannot be a file's.
-pub(crate) async fn writer(to: &Located, writing: Writing) -> Result<Writer> {
-    let path = to.file()?;
+pub(crate) async fn writer(to: &RemotePath, writing: WriteParams) -> Result<Writer> {
+    let path = to.file_path()?;
     let mut opening = to.operator().writer_with(&path);
     if writing.new_only {
         opening = opening.if_not_exists(true);
     }
-    if to.remote.takes_announcements() {
+    if to.remote.supports_announce() {
         let mut announce = drivedal::announce().size(writing.size);
         if let Some(time) = writing.modified {
             announce = announce.modified(time);
@@ -51,7 +51,7 @@ pub(crate) async fn writer(to: &Located, writing: Writing) -> Result<Writer> {
 
 /// A file that has arrived.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrived {
+pub(crate) struct SentFile {
     pub(crate) size: u64,
     /// The cloud did not tell how much of it: the caller has to look.
     pub(crate) unchecked: bool,
@@ -64,18 +64,18 @@ pub(crate) struct Arrived {
 /// has arrived of it is given up.
 pub(crate) async fn send(
     from: PathBuf,
-    to: &Located,
-    how: Writing,
-    tally: &Tally,
+    to: &RemotePath,
+    params: WriteParams,
+    totals: &TransferTotals,
     interrupt: &Interrupt,
-) -> Result<Arrived> {
-    let (source, first) = blocking(move || Source::open(from)).await?;
+) -> Result<SentFile> {
+    let (source, first) = blocking(move || LocalFile::open(from)).await?;
     let (size, modified) = (source.size, source.modified);
-    let opening = writer(to, Writing { size, modified, ..how });
-    let mut writer = interrupt.or(opening).await?;
-    let sent = interrupt.or(pour(source, first, &mut writer, to, tally)).await;
+    let opening = writer(to, WriteParams { size, modified, ..params });
+    let mut writer = interrupt.cancellable(opening).await?;
+    let sent = interrupt.cancellable(write_all(source, first, &mut writer, to, totals)).await;
     match sent {
-        Ok(written) => Ok(Arrived { size, unchecked: Announce::left_to_check(&written) }),
+        Ok(written) => Ok(SentFile { size, unchecked: Announce::left_to_check(&written) }),
         Err(failure) => {
             // The failure is what counts; a cloud that does not hear of it forgets by itself.
             let _ = writer.abort().await;
@@ -84,18 +84,18 @@ pub(crate) async fn send(
     }
 }
 
-async fn pour(
-    mut source: Source,
+async fn write_all(
+    mut source: LocalFile,
     mut piece: Bytes,
     writer: &mut Writer,
-    to: &Located,
-    tally: &Tally,
+    to: &RemotePath,
+    totals: &TransferTotals,
 ) -> Result<Metadata> {
     let failed = |error| Failure::from(error).about(to);
     while !piece.is_empty() {
         let len = piece.len() as u64;
         writer.write(piece).await.map_err(failed)?;
-        tally.moved(len);
+        totals.moved(len);
         (source, piece) = source.next().await?;
     }
     writer.close().await.map_err(failed)

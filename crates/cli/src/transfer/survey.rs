@@ -12,14 +12,14 @@ use std::{
 };
 
 use super::{
-    local::{self, Entry, Links},
+    local::{self, Links, LocalEntry},
     names::NameRules,
 };
 use crate::{
-    app::Located,
+    app::RemotePath,
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
-    progress::Tally,
+    progress::TransferTotals,
 };
 
 /// How many of the items that share a name are named in a message about one of them.
@@ -27,20 +27,20 @@ const NAMED_MAX: usize = 3;
 
 /// A file or folder that the command line names.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub(crate) struct UploadSource {
     pub(crate) path: PathBuf,
     pub(crate) is_folder: bool,
     /// Its length in bytes, if it is a file.
     pub(crate) len: u64,
     /// The item that it becomes.
-    pub(crate) to: Located,
+    pub(crate) to: RemotePath,
     /// The contents of the folder go to the target itself, as those of `.` do.
     pub(crate) is_nameless: bool,
 }
 
 /// One of several local items that would share a name.
 #[derive(Clone, Debug)]
-pub(crate) struct Contender {
+pub(crate) struct ClashingSource {
     name: String,
     path: PathBuf,
     is_folder: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Survey {
     pub(crate) links: Links,
     pub(crate) interrupt: Interrupt,
     /// Counts the files and bytes that are found.
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) totals: Arc<TransferTotals>,
 }
 
 /// Items that an upload leaves out, and why.
@@ -67,7 +67,7 @@ impl Survey {
     ///
     /// # Errors
     /// When the command is stopped. A folder that cannot be read is reported when it is to be sent.
-    pub(crate) fn run(&self, sources: &[Source], target: &Located) -> Result<Refused> {
+    pub(crate) fn run(&self, sources: &[UploadSource], target: &RemotePath) -> Result<Refused> {
         let mut refused = Refused::default();
         self.sources(sources, target, &mut refused);
         for source in sources {
@@ -76,16 +76,16 @@ impl Survey {
             }
             match source.is_folder {
                 true => self.tree(source, &mut refused)?,
-                false => self.tally.found_file(source.len),
+                false => self.totals.found_file(source.len),
             }
         }
-        self.tally.found_all();
+        self.totals.found_all();
         Ok(refused)
     }
 
     /// Compares the sources with each other, and with the contents of one that has no name.
-    fn sources(&self, sources: &[Source], target: &Located, refused: &mut Refused) {
-        let contender = |source: &Source| Contender {
+    fn sources(&self, sources: &[UploadSource], target: &RemotePath, refused: &mut Refused) {
+        let contender = |source: &UploadSource| ClashingSource {
             name: source.to.path.name().unwrap_or_default().to_owned(),
             path: source.path.clone(),
             is_folder: source.is_folder,
@@ -101,7 +101,7 @@ impl Survey {
                 local::entries(&only.path, self.links, &real(&only.path))
                     .into_iter()
                     .flatten()
-                    .filter_map(|entry| Contender::of(&entry)),
+                    .filter_map(|entry| ClashingSource::from_entry(&entry)),
             ),
             several => {
                 let several: Vec<_> = several.iter().copied().map(contender).collect();
@@ -115,7 +115,7 @@ impl Survey {
         }
     }
 
-    fn tree(&self, source: &Source, refused: &mut Refused) -> Result {
+    fn tree(&self, source: &UploadSource, refused: &mut Refused) -> Result {
         let above: Arc<[PathBuf]> = real(&source.path).into();
         let mut folders = vec![(source.path.clone(), source.to.clone(), above)];
         while let Some((from, to, above)) = folders.pop() {
@@ -130,15 +130,15 @@ impl Survey {
             for entry in entries.into_iter().rev() {
                 match entry {
                     _ if entry.sendable().is_some_and(|(_, at, _)| refused.paths.contains(at)) => {}
-                    Entry::File { len, .. } => self.tally.found_file(len),
-                    Entry::Folder { name, path } => {
+                    LocalEntry::File { len, .. } => self.totals.found_file(len),
+                    LocalEntry::Folder { name, path } => {
                         let above = match self.links {
                             Links::Follow => above.iter().cloned().chain(real(&path)).collect(),
                             _ => Arc::clone(&above),
                         };
                         folders.push((path, to.join(&name), above));
                     }
-                    Entry::Skipped { .. } | Entry::Failed(_) => {}
+                    LocalEntry::Skipped { .. } | LocalEntry::Failed(_) => {}
                 }
             }
         }
@@ -151,15 +151,15 @@ fn real(folder: &Path) -> Vec<PathBuf> {
     folder.canonicalize().into_iter().collect()
 }
 
-impl Contender {
-    fn of(entry: &Entry) -> Option<Self> {
+impl ClashingSource {
+    fn from_entry(entry: &LocalEntry) -> Option<Self> {
         let (name, path, is_folder) = entry.sendable()?;
         Some(Self { name: name.to_owned(), path: path.to_owned(), is_folder })
     }
 }
 
 impl Refused {
-    fn add(&mut self, clash: &[Contender], folder: &Located) {
+    fn add(&mut self, clash: &[ClashingSource], folder: &RemotePath) {
         for (path, failure) in failures(clash, folder) {
             if self.paths.insert(path) {
                 self.failures.push(failure);
@@ -169,8 +169,11 @@ impl Refused {
 }
 
 /// Takes those entries of a folder out that would share a name.
-pub(super) fn split(entries: Vec<Entry>, rules: &NameRules) -> (Vec<Entry>, Vec<Vec<Contender>>) {
-    let contenders: Vec<_> = entries.iter().filter_map(Contender::of).collect();
+pub(super) fn split(
+    entries: Vec<LocalEntry>,
+    rules: &NameRules,
+) -> (Vec<LocalEntry>, Vec<Vec<ClashingSource>>) {
+    let contenders: Vec<_> = entries.iter().filter_map(ClashingSource::from_entry).collect();
     let mut clashes = rules.group(contenders, |one| &one.name);
     clashes.retain(|group| group.len() > 1);
     if clashes.is_empty() {
@@ -178,12 +181,12 @@ pub(super) fn split(entries: Vec<Entry>, rules: &NameRules) -> (Vec<Entry>, Vec<
     }
     let refused: HashSet<_> = clashes.iter().flatten().map(|one| one.path.as_path()).collect();
     let is_refused =
-        |entry: &Entry| entry.sendable().is_some_and(|(_, path, _)| refused.contains(path));
+        |entry: &LocalEntry| entry.sendable().is_some_and(|(_, path, _)| refused.contains(path));
     (entries.into_iter().filter(|entry| !is_refused(entry)).collect(), clashes)
 }
 
 /// A failure for each item of a clash. `folder`: the remote's folder that they would go to.
-pub(super) fn failures(clash: &[Contender], folder: &Located) -> Vec<(PathBuf, Failure)> {
+pub(super) fn failures(clash: &[ClashingSource], folder: &RemotePath) -> Vec<(PathBuf, Failure)> {
     let mut failures = Vec::with_capacity(clash.len());
     for (at, one) in clash.iter().enumerate() {
         let others = clash.iter().enumerate().filter(|(other, _)| *other != at);

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     journal::{Journal, is_partial, partial_name},
-    partial::{Origin, is_file, remembered},
+    partial::{DownloadOrigin, is_file, saved_location},
 };
 
 /// Age from which a file is abandoned on a file system without locks. Elsewhere the process that
@@ -34,12 +34,16 @@ pub(super) fn sweep(folder: &Path, journal: Option<&Journal>) {
 /// Removes large files of a folder that were begun by an earlier run from one of these places and
 /// that this run has not left unfinished: the remote has them no more, or they are here now.
 /// `is_stale` decides by the origin.
-pub(super) fn sweep_stale(folder: &Path, journal: &Journal, is_stale: impl Fn(&Origin) -> bool) {
+pub(super) fn sweep_stale(
+    folder: &Path,
+    journal: &Journal,
+    is_stale: impl Fn(&DownloadOrigin) -> bool,
+) {
     for path in partials(folder) {
         let Some(name) = claimed_name(&path).filter(|name| journal.knows(name)) else { continue };
         // Another process works on it.
         let Some(claim) = journal.claim_named(name.to_owned()) else { continue };
-        if let Some((origin, partial)) = remembered(&claim)
+        if let Some((origin, partial)) = saved_location(&claim)
             && is_stale(&origin)
             && fs::remove_file(&partial).is_ok()
         {
@@ -104,7 +108,7 @@ mod tests {
         fs::create_dir(&folder).expect("made");
         let make = |name: &str| File::create(folder.join(name)).expect("made");
         let claim = journal.claim([&b"a"[..]]).expect("nobody else");
-        assert!(claim.keep("known", None, None));
+        assert!(claim.save("known", None, None));
         let known = format!(".drivedal-{}.partial", claim.name());
         drop(claim);
         for name in [

@@ -17,30 +17,30 @@ use std::{
 use drivedal::adapter::known_size;
 
 use super::{
-    jobs::work_off,
+    jobs::run_pool,
     journal::Journal,
-    large,
-    ledger::{Became, Ledger},
-    local::{self, Entry, Links, blocking},
+    local::{self, Links, LocalEntry, blocking},
     names::NameRules,
-    send::{Arrived, Writing, send},
+    report::{ItemResult, TransferReport},
+    resumable_upload,
+    send::{SentFile, WriteParams, send},
     survey,
 };
 use crate::{
-    app::{Found, Located},
+    app::{EntryInfo, RemotePath},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     listing::{Depth, Listed, list},
 };
 
 /// How trees are sent.
-pub(crate) struct Upload {
-    pub(crate) ledger: Arc<Ledger>,
+pub(crate) struct TreeUpload {
+    pub(crate) report: Arc<TransferReport>,
     pub(crate) interrupt: Interrupt,
     /// Large files that were begun.
     pub(crate) journal: Option<Journal>,
     /// Files that are there stay as they are.
-    pub(crate) keep: bool,
+    pub(crate) keep_existing: bool,
     pub(crate) links: Links,
     /// How the remote compares names.
     pub(crate) rules: NameRules,
@@ -49,43 +49,43 @@ pub(crate) struct Upload {
 }
 
 /// A piece of the work.
-pub(crate) enum Work {
+pub(crate) enum UploadTask {
     /// Make a folder, and see what is to go in it. `above`: the real paths of the local folders it
     /// is in, where links are followed.
-    Folder { from: PathBuf, to: Located, above: Arc<[PathBuf]> },
+    Folder { from: PathBuf, to: RemotePath, above: Arc<[PathBuf]> },
     /// Send a file.
-    File { from: PathBuf, name: String, to: Located, group: Arc<Group> },
+    File { from: PathBuf, name: String, to: RemotePath, group: Arc<FolderGroup> },
 }
 
 /// Files that go into one folder, and are checked together.
-pub(crate) struct Group {
-    folder: Located,
+pub(crate) struct FolderGroup {
+    folder: RemotePath,
     rules: NameRules,
     /// Keys of the names that were taken before.
     taken: HashSet<String>,
     /// A file that is kept was all that was asked for, so it is a failure.
     alone: bool,
-    /// Sizes that a cloud does not tell are compared when all are there.
+    /// ListedSizes that a cloud does not tell are compared when all are there.
     checked_later: bool,
     left: AtomicUsize,
-    sent: Mutex<Vec<Sent>>,
+    sent: Mutex<Vec<UncheckedFile>>,
 }
 
-struct Sent {
+struct UncheckedFile {
     name: String,
     from: PathBuf,
     size: u64,
 }
 
-impl Group {
+impl FolderGroup {
     pub(crate) fn new(
-        folder: Located,
+        folder: RemotePath,
         rules: NameRules,
         taken: HashSet<String>,
         files: usize,
         alone: bool,
     ) -> Arc<Self> {
-        let checked_later = folder.remote.takes_announcements() && files > 1;
+        let checked_later = folder.remote.supports_announce() && files > 1;
         Arc::new(Self {
             folder,
             rules,
@@ -98,29 +98,31 @@ impl Group {
     }
 }
 
-impl Upload {
+impl TreeUpload {
     /// Sends everything, `jobs` files at once.
     ///
     /// # Errors
-    /// When results cannot be written; what fails of the items is in the ledger.
-    pub(crate) async fn run(self: Arc<Self>, jobs: usize, work: Vec<Work>) -> Result {
+    /// When results cannot be written; what fails of the items is in the report.
+    pub(crate) async fn run(self: Arc<Self>, jobs: usize, work: Vec<UploadTask>) -> Result {
         let interrupt = self.interrupt.clone();
-        work_off(jobs, &interrupt, work, move |piece| Arc::clone(&self).step(piece)).await
+        run_pool(jobs, &interrupt, work, move |piece| Arc::clone(&self).step(piece)).await
     }
 
-    async fn step(self: Arc<Self>, work: Work) -> Result<Vec<Work>> {
+    async fn step(self: Arc<Self>, work: UploadTask) -> Result<Vec<UploadTask>> {
         match work {
-            Work::Folder { from, to, above } => match self.open_folder(&from, &to, above).await {
-                Ok(work) => Ok(work),
-                Err(failure) => {
-                    self.ledger.failed(failure)?;
-                    Ok(Vec::new())
+            UploadTask::Folder { from, to, above } => {
+                match self.open_folder(&from, &to, above).await {
+                    Ok(work) => Ok(work),
+                    Err(failure) => {
+                        self.report.record_failure(failure)?;
+                        Ok(Vec::new())
+                    }
                 }
-            },
-            Work::File { from, name, to, group } => {
+            }
+            UploadTask::File { from, name, to, group } => {
                 self.send_file(from, name, &to, &group).await?;
                 if group.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    self.check(&group).await?;
+                    self.check_sizes(&group).await?;
                 }
                 Ok(Vec::new())
             }
@@ -130,9 +132,9 @@ impl Upload {
     async fn open_folder(
         &self,
         from: &Path,
-        to: &Located,
+        to: &RemotePath,
         above: Arc<[PathBuf]>,
-    ) -> Result<Vec<Work>> {
+    ) -> Result<Vec<UploadTask>> {
         // Read first: what cannot be read is not made either.
         let (folder, links, parents) = (from.to_owned(), self.links, Arc::clone(&above));
         let rules = self.rules.clone();
@@ -145,39 +147,39 @@ impl Upload {
         for clash in clashes {
             for failure in survey::failures(&clash, to) {
                 if !self.refused.contains(&failure.0) {
-                    self.ledger.failed(failure.1)?;
+                    self.report.record_failure(failure.1)?;
                 }
             }
         }
         entries.retain(|entry| {
             entry.sendable().is_none_or(|(_, path, _)| !self.refused.contains(path))
         });
-        self.interrupt.or(self.make(to)).await?;
-        self.ledger.note(to, from, Became::Made, None)?;
-        let files = entries.iter().filter(|entry| matches!(entry, Entry::File { .. })).count();
-        let taken = match self.keep && files > 0 {
+        self.interrupt.cancellable(self.create_folder(to)).await?;
+        self.report.record(to, from, ItemResult::Made, None)?;
+        let files = entries.iter().filter(|entry| matches!(entry, LocalEntry::File { .. })).count();
+        let taken = match self.keep_existing && files > 0 {
             true => {
-                let names = self.interrupt.or(names_in(to)).await?;
+                let names = self.interrupt.cancellable(names_in(to)).await?;
                 names.iter().map(|name| self.rules.key(name).into_owned()).collect()
             }
             false => HashSet::new(),
         };
-        let group = Group::new(to.clone(), self.rules.clone(), taken, files, false);
+        let group = FolderGroup::new(to.clone(), self.rules.clone(), taken, files, false);
         let (mut folders, mut sends) = (Vec::new(), Vec::new());
         for entry in entries {
             match entry {
-                Entry::File { name, path, .. } => {
+                LocalEntry::File { name, path, .. } => {
                     let (to, group) = (to.join(&name), Arc::clone(&group));
-                    sends.push(Work::File { from: path, name, to, group });
+                    sends.push(UploadTask::File { from: path, name, to, group });
                 }
-                Entry::Folder { name, path } => {
+                LocalEntry::Folder { name, path } => {
                     let above = self.with_real_path(&path, &above);
-                    folders.push(Work::Folder { from: path, to: to.join(&name), above });
+                    folders.push(UploadTask::Folder { from: path, to: to.join(&name), above });
                 }
-                Entry::Skipped { name, path } => {
-                    self.ledger.note(&to.join(&name), &path, Became::Skipped, None)?;
+                LocalEntry::Skipped { name, path } => {
+                    self.report.record(&to.join(&name), &path, ItemResult::Skipped, None)?;
                 }
-                Entry::Failed(failure) => self.ledger.failed(failure)?,
+                LocalEntry::Failed(failure) => self.report.record_failure(failure)?,
             }
         }
         // The last is done first: files before folders, so that few folders are open at once.
@@ -195,11 +197,11 @@ impl Upload {
         }
     }
 
-    async fn make(&self, folder: &Located) -> Result {
+    async fn create_folder(&self, folder: &RemotePath) -> Result {
         if folder.path.is_root() {
             return Ok(());
         }
-        let made = folder.operator().create_dir(&folder.path.folder()).await;
+        let made = folder.operator().create_dir(&folder.path.to_folder_arg()).await;
         made.map_err(|error| {
             let mut failure = Failure::from(error).about(folder);
             failure.message.push_str(" (nothing of this folder was sent)");
@@ -207,46 +209,57 @@ impl Upload {
         })
     }
 
-    async fn send_file(&self, from: PathBuf, name: String, to: &Located, group: &Group) -> Result {
+    async fn send_file(
+        &self,
+        from: PathBuf,
+        name: String,
+        to: &RemotePath,
+        group: &FolderGroup,
+    ) -> Result {
         if self.interrupt.is_set() {
             return Ok(());
         }
-        if self.keep && group.taken.contains(&*group.rules.key(&name)) {
-            return self.kept(&from, to, group);
+        if self.keep_existing && group.taken.contains(&*group.rules.key(&name)) {
+            return self.record_kept(&from, to, group);
         }
         let sent = self.send_or_refuse(from.clone(), to, group).await;
         match sent {
-            Err(failure) if self.keep && failure.exit == Exit::Exists => {
-                self.kept(&from, to, group)
+            Err(failure) if self.keep_existing && failure.exit == Exit::Exists => {
+                self.record_kept(&from, to, group)
             }
-            Err(failure) => self.ledger.failed(failure),
-            Ok(Arrived { size, unchecked: true }) => {
-                self.ledger.tally.arrived();
-                self.ledger.tally.to_be_checked(1);
+            Err(failure) => self.report.record_failure(failure),
+            Ok(SentFile { size, unchecked: true }) => {
+                self.report.totals.arrived();
+                self.report.totals.to_be_checked(1);
                 let mut sent = group.sent.lock().unwrap_or_else(PoisonError::into_inner);
-                sent.push(Sent { name, from, size });
+                sent.push(UncheckedFile { name, from, size });
                 Ok(())
             }
-            Ok(Arrived { size, .. }) => {
-                self.ledger.tally.arrived();
-                self.ledger.note(to, &from, Became::Sent, Some(size))
+            Ok(SentFile { size, .. }) => {
+                self.report.totals.arrived();
+                self.report.record(to, &from, ItemResult::Sent, Some(size))
             }
         }
     }
 
-    async fn send_or_refuse(&self, from: PathBuf, to: &Located, group: &Group) -> Result<Arrived> {
+    async fn send_or_refuse(
+        &self,
+        from: PathBuf,
+        to: &RemotePath,
+        group: &FolderGroup,
+    ) -> Result<SentFile> {
         let can_refuse = to.operator().info().capability().write_with_if_not_exists;
-        if self.keep && !can_refuse && self.interrupt.or(exists(to)).await? {
+        if self.keep_existing && !can_refuse && self.interrupt.cancellable(exists(to)).await? {
             return Err(Failure::new(Exit::Exists, "already exists").about(to));
         }
-        let how = Writing {
-            new_only: self.keep && can_refuse,
+        let params = WriteParams {
+            new_only: self.keep_existing && can_refuse,
             checked_later: group.checked_later,
-            ..Writing::default()
+            ..WriteParams::default()
         };
-        let (ledger, interrupt) = (&self.ledger, &self.interrupt);
+        let (report, interrupt) = (&self.report, &self.interrupt);
         let Some(handle) = &to.remote.handle else {
-            return send(from, to, how, &ledger.tally, interrupt).await;
+            return send(from, to, params, &report.totals, interrupt).await;
         };
         let path = from.clone();
         let size = blocking(move || {
@@ -255,45 +268,49 @@ impl Upload {
         match size.await? {
             size if handle.sends_in_fragments(size) => {
                 let journal = self.journal.as_ref();
-                large::send(from, to, handle, how, ledger, interrupt, journal).await
+                resumable_upload::send(from, to, handle, params, report, interrupt, journal).await
             }
             // There is nothing that could go on.
             size if handle.collects(size) => {
-                large::send(from, to, handle, how, ledger, interrupt, None).await
+                resumable_upload::send(from, to, handle, params, report, interrupt, None).await
             }
-            _ => send(from, to, how, &ledger.tally, interrupt).await,
+            _ => send(from, to, params, &report.totals, interrupt).await,
         }
     }
 
-    fn kept(&self, from: &Path, to: &Located, group: &Group) -> Result {
+    fn record_kept(&self, from: &Path, to: &RemotePath, group: &FolderGroup) -> Result {
         if group.alone {
-            return self.ledger.failed(Failure::new(Exit::Exists, "already exists").about(to));
+            return self
+                .report
+                .record_failure(Failure::new(Exit::Exists, "already exists").about(to));
         }
-        self.ledger.note(to, from, Became::Kept, None)
+        self.report.record(to, from, ItemResult::Kept, None)
     }
 
     /// One listing says whether every file of the folder is there in full.
-    async fn check(&self, group: &Group) -> Result {
+    async fn check_sizes(&self, group: &FolderGroup) -> Result {
         let sent = std::mem::take(&mut *group.sent.lock().unwrap_or_else(PoisonError::into_inner));
         if sent.is_empty() {
             return Ok(());
         }
-        let sizes = match self.interrupt.or(sizes_in(&group.folder)).await {
+        let sizes = match self.interrupt.cancellable(sizes_in(&group.folder)).await {
             Ok(sizes) => sizes,
             Err(failure) => {
                 let (count, why) = (sent.len(), &failure.message);
                 let message = format!("{count} files were sent to it, but not checked: {why}");
-                return self.ledger.failed(Failure { message, ..failure });
+                return self.report.record_failure(Failure { message, ..failure });
             }
         };
-        self.ledger.tally.checked(sent.len() as u64);
+        self.report.totals.checked(sent.len() as u64);
         let names: Vec<_> = sent.iter().map(|file| file.name.as_str()).collect();
-        let sizes = Sizes::new(&sizes, &names, &group.rules);
-        for Sent { name, from, size } in &sent {
+        let sizes = ListedSizes::new(&sizes, &names, &group.rules);
+        for UncheckedFile { name, from, size } in &sent {
             let to = group.folder.join(name);
-            match sizes.complaint(name, *size) {
-                None => self.ledger.note(&to, from, Became::Sent, Some(*size))?,
-                Some(why) => self.ledger.failed(Failure::new(Exit::Failed, why).about(&to))?,
+            match sizes.mismatch(name, *size) {
+                None => self.report.record(&to, from, ItemResult::Sent, Some(*size))?,
+                Some(why) => {
+                    self.report.record_failure(Failure::new(Exit::Failed, why).about(&to))?
+                }
             }
         }
         Ok(())
@@ -301,14 +318,14 @@ impl Upload {
 }
 
 /// The sizes that a listing tells, for names that were sent.
-struct Sizes<'a> {
+struct ListedSizes<'a> {
     exact: &'a HashMap<String, u64>,
     rules: &'a NameRules,
     /// By the key of the name, where no two sent names share one.
     by_key: HashMap<String, u64>,
 }
 
-impl<'a> Sizes<'a> {
+impl<'a> ListedSizes<'a> {
     fn new(listed: &'a HashMap<String, u64>, sent: &[&str], rules: &'a NameRules) -> Self {
         let mut times = HashMap::<String, usize>::new();
         let key = |name: &str| rules.key(name).into_owned();
@@ -319,7 +336,7 @@ impl<'a> Sizes<'a> {
     }
 
     /// What is wrong with a file that was sent; `None`: nothing.
-    fn complaint(&self, name: &str, size: u64) -> Option<String> {
+    fn mismatch(&self, name: &str, size: u64) -> Option<String> {
         // A file may have kept the name it had, in other case.
         match self.exact.get(name).or_else(|| self.by_key.get(&*self.rules.key(name))) {
             Some(listed) if *listed == size => None,
@@ -333,7 +350,7 @@ impl<'a> Sizes<'a> {
     }
 }
 
-async fn sizes_in(folder: &Located) -> Result<HashMap<String, u64>> {
+async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
     let mut sizes = HashMap::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
         let mut listing = listing.of_shown();
@@ -344,7 +361,7 @@ async fn sizes_in(folder: &Located) -> Result<HashMap<String, u64>> {
             let size = match known_size(&metadata) {
                 Some(size) => size,
                 // A look at the file finds out its size.
-                None => listing.located(path).find().await?.metadata().content_length(),
+                None => listing.located(path).stat().await?.metadata().content_length(),
             };
             sizes.insert(name, size);
         }
@@ -352,7 +369,7 @@ async fn sizes_in(folder: &Located) -> Result<HashMap<String, u64>> {
     Ok(sizes)
 }
 
-async fn names_in(folder: &Located) -> Result<HashSet<String>> {
+async fn names_in(folder: &RemotePath) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
         let mut listing = listing.of_shown();
@@ -363,9 +380,9 @@ async fn names_in(folder: &Located) -> Result<HashSet<String>> {
     Ok(names)
 }
 
-async fn exists(at: &Located) -> Result<bool> {
-    match at.find().await {
-        Ok(Found::File(_) | Found::Folder(_)) => Ok(true),
+async fn exists(at: &RemotePath) -> Result<bool> {
+    match at.stat().await {
+        Ok(EntryInfo::File(_) | EntryInfo::Folder(_)) => Ok(true),
         Err(failure) if failure.exit == Exit::NotFound => Ok(false),
         Err(failure) => Err(failure),
     }
@@ -375,17 +392,17 @@ async fn exists(at: &Located) -> Result<bool> {
 mod tests {
     use super::*;
 
-    fn complaints(listed: &[(&str, u64)], sent: &[(&str, u64)]) -> Vec<Option<String>> {
+    fn mismatches(listed: &[(&str, u64)], sent: &[(&str, u64)]) -> Vec<Option<String>> {
         let listed = listed.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
         let names: Vec<_> = sent.iter().map(|(name, _)| *name).collect();
         let rules = NameRules::with_key(|name| name.to_lowercase().into());
-        let sizes = Sizes::new(&listed, &names, &rules);
-        sent.iter().map(|(name, size)| sizes.complaint(name, *size)).collect()
+        let sizes = ListedSizes::new(&listed, &names, &rules);
+        sent.iter().map(|(name, size)| sizes.mismatch(name, *size)).collect()
     }
 
     #[test]
     fn a_file_that_arrived_short_or_not_at_all_is_seen() {
-        let said = complaints(&[("a", 3), ("b", 2)], &[("a", 3), ("b", 3), ("c", 0)]);
+        let said = mismatches(&[("a", 3), ("b", 2)], &[("a", 3), ("b", 3), ("c", 0)]);
         assert_eq!(said[0], None);
         assert!(said[1].as_ref().is_some_and(|said| said.contains("the drive has 2")), "{said:?}");
         assert!(said[2].as_ref().is_some_and(|said| said.contains("not in the folder")));
@@ -393,12 +410,12 @@ mod tests {
 
     #[test]
     fn a_file_that_kept_its_name_in_other_case_has_arrived() {
-        assert_eq!(complaints(&[("readme", 3)], &[("README", 3)]), [None]);
+        assert_eq!(mismatches(&[("readme", 3)], &[("README", 3)]), [None]);
     }
 
     #[test]
     fn of_two_names_that_are_one_to_the_drive_only_the_one_listed_has_arrived() {
-        let said = complaints(&[("a", 3)], &[("a", 3), ("A", 3)]);
+        let said = mismatches(&[("a", 3)], &[("a", 3), ("A", 3)]);
         assert_eq!(said[0], None);
         assert!(said[1].is_some());
     }

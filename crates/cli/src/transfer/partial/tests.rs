@@ -18,12 +18,24 @@ impl Rig {
         self.dir.path().join("x/a")
     }
 
-    fn open(&self, version: &Version, expected: Option<&Expected>) -> (Sink, Begun) {
+    fn open(
+        &self,
+        version: &RemoteVersion,
+        expected: Option<&ExpectedHash>,
+    ) -> (PartialDownload, DownloadStart) {
         let claim = self.journal.claim([&b"a"[..]]).expect("nobody else");
         let stopped = Interrupt::default();
-        let origin = Origin { remote: "r".to_owned(), path: "a".to_owned() };
+        let origin = DownloadOrigin { remote: "r".to_owned(), path: "a".to_owned() };
         let version = version.clone();
-        let opened = Sink::kept(self.target(), claim, version, origin, expected, true, &stopped);
+        let opened = PartialDownload::resumable(
+            self.target(),
+            claim,
+            version,
+            origin,
+            expected,
+            true,
+            &stopped,
+        );
         opened.expect("room beside the target")
     }
 
@@ -34,16 +46,16 @@ impl Rig {
     }
 }
 
-fn version(size: u64, etag: &str) -> Version {
-    Version { size, id: None, etag: Some(etag.to_owned()), version: None, modified: None }
+fn version(size: u64, etag: &str) -> RemoteVersion {
+    RemoteVersion { size, id: None, etag: Some(etag.to_owned()), version: None, modified: None }
 }
 
 /// Of a file of these bytes.
-fn md5(bytes: &[u8]) -> Expected {
+fn md5(bytes: &[u8]) -> ExpectedHash {
     use ::md5::{Digest, Md5};
     let mut item = Item::new("i", "n", drivedal::drive::Kind::File);
     item.hashes.push((drivedal::drive::HashKind::Md5, Md5::digest(bytes).as_slice().into()));
-    Expected::of_item(&item).expect("a hash")
+    ExpectedHash::from_item(&item).expect("a hash")
 }
 
 fn bytes(text: &'static str) -> [Bytes; 1] {
@@ -54,16 +66,16 @@ fn bytes(text: &'static str) -> [Bytes; 1] {
 fn what_is_fetched_takes_its_place_when_it_is_whole_and_else_leaves_nothing() {
     let rig = Rig::new();
     fs::write(rig.target(), "old").expect("written");
-    let mut dropped = Sink::temporary(rig.target(), None).expect("made");
+    let mut dropped = PartialDownload::temporary(rig.target(), None).expect("made");
     dropped.write(bytes("half")).expect("written");
-    assert_eq!(dropped.leave(), None);
+    assert_eq!(dropped.suspend(), None);
     assert_eq!(fs::read(rig.target()).expect("read"), b"old");
     assert_eq!(rig.names(), ["a"]);
 
     let time: Timestamp = "2014-02-03T04:05:06Z".parse().expect("a time");
-    let mut sink = Sink::temporary(rig.target(), None).expect("made");
-    sink.write([Bytes::from_static(b"ne"), Bytes::from_static(b"w")]).expect("written");
-    sink.finish(Some(time)).expect("in its place");
+    let mut partial = PartialDownload::temporary(rig.target(), None).expect("made");
+    partial.write([Bytes::from_static(b"ne"), Bytes::from_static(b"w")]).expect("written");
+    partial.finish(Some(time)).expect("in its place");
     assert_eq!(fs::read(rig.target()).expect("read"), b"new");
     let modified = fs::metadata(rig.target()).and_then(|found| found.modified()).expect("a time");
     assert_eq!(modified, SystemTime::from(time));
@@ -73,20 +85,20 @@ fn what_is_fetched_takes_its_place_when_it_is_whole_and_else_leaves_nothing() {
 fn a_large_file_that_was_left_goes_on_with_its_hash_and_then_nothing_is_left() {
     let rig = Rig::new();
     let (version, expected) = (version(8, "1"), md5(b"halfmore"));
-    let (mut sink, begun) = rig.open(&version, Some(&expected));
-    assert_eq!((begun, sink.len()), (Begun::Anew, 0));
-    sink.write(bytes("half")).expect("written");
-    assert_eq!(sink.leave(), Some(4));
+    let (mut partial, begun) = rig.open(&version, Some(&expected));
+    assert_eq!((begun, partial.len()), (DownloadStart::New, 0));
+    partial.write(bytes("half")).expect("written");
+    assert_eq!(partial.suspend(), Some(4));
     assert!(rig.names().iter().all(|name| is_partial(Path::new(name))), "{:?}", rig.names());
 
-    let (mut sink, begun) = rig.open(&version, Some(&expected));
-    assert_eq!((begun, sink.len(), sink.is_continued()), (Begun::Continued, 4, true));
-    sink.write(bytes("more")).expect("written");
-    assert!(expected.is(&sink.taken().expect("a hash")));
-    sink.finish(None).expect("in its place");
+    let (mut partial, begun) = rig.open(&version, Some(&expected));
+    assert_eq!((begun, partial.len(), partial.is_resumed()), (DownloadStart::Resumed, 4, true));
+    partial.write(bytes("more")).expect("written");
+    assert!(expected.matches(&partial.finish_hash().expect("a hash")));
+    partial.finish(None).expect("in its place");
     assert_eq!(fs::read(rig.target()).expect("read"), b"halfmore");
     assert_eq!(rig.names(), ["a"]);
-    assert_eq!(rig.open(&version, None).1, Begun::Anew);
+    assert_eq!(rig.open(&version, None).1, DownloadStart::New);
 }
 
 #[test]
@@ -96,15 +108,15 @@ fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
     let name = rig.journal.claim([&b"a"[..]]).expect("nobody else").name().to_owned();
     let in_the_way = rig.dir.path().join("state").join(name).with_extension("new");
     fs::create_dir(&in_the_way).expect("made");
-    let (mut sink, begun) = rig.open(&version(8, "1"), None);
-    assert_eq!(begun, Begun::Anew);
-    sink.write(bytes("half")).expect("written");
-    assert_eq!(sink.leave(), None);
+    let (mut partial, begun) = rig.open(&version(8, "1"), None);
+    assert_eq!(begun, DownloadStart::New);
+    partial.write(bytes("half")).expect("written");
+    assert_eq!(partial.suspend(), None);
     assert!(rig.names().is_empty(), "{:?}", rig.names());
 
-    let (mut sink, _) = rig.open(&version(8, "1"), None);
-    sink.write(bytes("halfmore")).expect("written");
-    sink.finish(None).expect("in its place");
+    let (mut partial, _) = rig.open(&version(8, "1"), None);
+    partial.write(bytes("halfmore")).expect("written");
+    partial.finish(None).expect("in its place");
     assert_eq!(
         (fs::read(rig.target()).expect("read"), rig.names()),
         (b"halfmore".to_vec(), vec!["a".to_owned()])
@@ -113,30 +125,30 @@ fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
     // One that is known stays known.
     fs::remove_dir(&in_the_way).expect("empty");
     fs::remove_file(rig.target()).expect("there");
-    let (mut sink, _) = rig.open(&version(8, "1"), None);
-    sink.write(bytes("half")).expect("written");
-    drop(sink);
+    let (mut partial, _) = rig.open(&version(8, "1"), None);
+    partial.write(bytes("half")).expect("written");
+    drop(partial);
     fs::create_dir(&in_the_way).expect("made");
-    let (sink, begun) = rig.open(&version(8, "1"), None);
-    assert_eq!((begun, sink.leave()), (Begun::Continued, Some(4)));
-    let (mut sink, _) = rig.open(&version(8, "1"), None);
+    let (partial, begun) = rig.open(&version(8, "1"), None);
+    assert_eq!((begun, partial.suspend()), (DownloadStart::Resumed, Some(4)));
+    let (mut partial, _) = rig.open(&version(8, "1"), None);
     // What the entry says is no longer so, and cannot be written down.
-    sink.restart(None).expect("emptied");
-    sink.write(bytes("other")).expect("written");
-    assert_eq!(sink.leave(), None);
+    partial.restart(None).expect("emptied");
+    partial.write(bytes("other")).expect("written");
+    assert_eq!(partial.suspend(), None);
     assert!(rig.names().is_empty(), "{:?}", rig.names());
 }
 
 #[test]
 fn of_a_file_that_is_another_one_by_now_nothing_is_kept() {
     let rig = Rig::new();
-    let (mut sink, _) = rig.open(&version(8, "1"), None);
-    sink.write(bytes("half")).expect("written");
-    drop(sink);
-    let (mut sink, begun) = rig.open(&version(8, "2"), None);
-    assert_eq!((begun, sink.len(), sink.is_continued()), (Begun::Changed, 0, false));
-    sink.write(bytes("12345678")).expect("written");
-    sink.finish(None).expect("in its place");
+    let (mut partial, _) = rig.open(&version(8, "1"), None);
+    partial.write(bytes("half")).expect("written");
+    drop(partial);
+    let (mut partial, begun) = rig.open(&version(8, "2"), None);
+    assert_eq!((begun, partial.len(), partial.is_resumed()), (DownloadStart::Changed, 0, false));
+    partial.write(bytes("12345678")).expect("written");
+    partial.finish(None).expect("in its place");
     assert_eq!(fs::read(rig.target()).expect("read"), b"12345678");
     assert_eq!(rig.names(), ["a"]);
 }
@@ -145,35 +157,35 @@ fn of_a_file_that_is_another_one_by_now_nothing_is_kept() {
 fn bytes_that_turn_out_to_be_wrong_are_thrown_away() {
     let rig = Rig::new();
     let expected = md5(b"12345678");
-    let (mut sink, _) = rig.open(&version(8, "1"), Some(&expected));
-    sink.write(bytes("half")).expect("written");
-    drop(sink);
-    let (mut sink, _) = rig.open(&version(8, "1"), Some(&expected));
-    sink.write(bytes("5678")).expect("written");
-    assert!(!expected.is(&sink.taken().expect("a hash")));
-    sink.restart(Some(&expected)).expect("emptied");
-    sink.write(bytes("12345678")).expect("written");
-    assert!(expected.is(&sink.taken().expect("a hash")));
-    sink.finish(None).expect("in its place");
+    let (mut partial, _) = rig.open(&version(8, "1"), Some(&expected));
+    partial.write(bytes("half")).expect("written");
+    drop(partial);
+    let (mut partial, _) = rig.open(&version(8, "1"), Some(&expected));
+    partial.write(bytes("5678")).expect("written");
+    assert!(!expected.matches(&partial.finish_hash().expect("a hash")));
+    partial.restart(Some(&expected)).expect("emptied");
+    partial.write(bytes("12345678")).expect("written");
+    assert!(expected.matches(&partial.finish_hash().expect("a hash")));
+    partial.finish(None).expect("in its place");
     assert_eq!(fs::read(rig.target()).expect("read"), b"12345678");
 }
 
 #[test]
 fn nothing_is_left_of_what_is_discarded_or_never_came() {
     let rig = Rig::new();
-    let (sink, _) = rig.open(&version(8, "1"), None);
-    assert_eq!(sink.leave(), None);
-    let (mut sink, _) = rig.open(&version(8, "1"), None);
-    sink.write(bytes("half")).expect("written");
-    sink.discard();
+    let (partial, _) = rig.open(&version(8, "1"), None);
+    assert_eq!(partial.suspend(), None);
+    let (mut partial, _) = rig.open(&version(8, "1"), None);
+    partial.write(bytes("half")).expect("written");
+    partial.discard();
     assert_eq!(rig.names(), [""; 0]);
-    assert_eq!(rig.open(&version(8, "1"), None).1, Begun::Anew);
+    assert_eq!(rig.open(&version(8, "1"), None).1, DownloadStart::New);
 }
 
 #[test]
 fn without_a_hash_only_what_is_on_the_disk_for_certain_outlasts_the_power() {
     let rig = Rig::new();
-    let entry = |boot: Option<String>| Entry {
+    let entry = |boot: Option<String>| SavedDownload {
         partial: rig.target(),
         version: version(8, "1"),
         durable: 3,
@@ -182,12 +194,13 @@ fn without_a_hash_only_what_is_on_the_disk_for_certain_outlasts_the_power() {
     };
     fs::write(rig.target(), "12345").expect("written");
     let file = File::open(rig.target()).expect("opened");
-    let trusted = |entry: Entry, checked| entry.trusted(&file, checked).expect("a length");
-    assert_eq!(trusted(entry(Some("another start".into())), true), 5);
-    assert_eq!(trusted(entry(Some("another start".into())), false), 3);
-    assert_eq!(trusted(entry(None), false), 3);
-    if boot().is_some() {
-        assert_eq!(trusted(entry(boot()), false), 5);
+    let trusted_len =
+        |entry: SavedDownload, checked| entry.trusted_len(&file, checked).expect("a length");
+    assert_eq!(trusted_len(entry(Some("another start".into())), true), 5);
+    assert_eq!(trusted_len(entry(Some("another start".into())), false), 3);
+    assert_eq!(trusted_len(entry(None), false), 3);
+    if boot_id().is_some() {
+        assert_eq!(trusted_len(entry(boot_id()), false), 5);
     }
 }
 
@@ -199,10 +212,10 @@ fn a_file_of_the_users_that_has_our_name_stays_as_it_is() {
     drop(claim);
     let users = rig.target().with_file_name(&name);
     fs::write(&users, "mine").expect("written");
-    let (mut sink, begun) = rig.open(&version(4, "1"), None);
-    assert_eq!(begun, Begun::Anew);
-    sink.write(bytes("half")).expect("written");
-    sink.finish(None).expect("in its place");
+    let (mut partial, begun) = rig.open(&version(4, "1"), None);
+    assert_eq!(begun, DownloadStart::New);
+    partial.write(bytes("half")).expect("written");
+    partial.finish(None).expect("in its place");
     assert_eq!(fs::read(users).expect("read"), b"mine");
     assert_eq!(fs::read(rig.target()).expect("read"), b"half");
 }
@@ -214,18 +227,18 @@ fn what_acd_cli_left_is_gone_on_with_but_for_its_last_bytes_and_only_if_a_hash_w
     let whole: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     fs::write(&left, &whole[..200_000]).expect("written");
     let version = version(300_000, "1");
-    let (sink, begun) = rig.open(&version, None);
-    assert_eq!((begun, sink.len()), (Begun::Anew, 0));
-    sink.discard();
+    let (partial, begun) = rig.open(&version, None);
+    assert_eq!((begun, partial.len()), (DownloadStart::New, 0));
+    partial.discard();
     assert!(left.exists());
 
     let expected = md5(&whole);
-    let (mut sink, begun) = rig.open(&version, Some(&expected));
-    assert_eq!((begun, sink.len()), (Begun::Adopted, 200_000 - 1 - 131_072));
-    let at = sink.len() as usize;
-    sink.write([Bytes::copy_from_slice(&whole[at..])]).expect("written");
-    assert!(expected.is(&sink.taken().expect("a hash")));
-    sink.finish(None).expect("in its place");
+    let (mut partial, begun) = rig.open(&version, Some(&expected));
+    assert_eq!((begun, partial.len()), (DownloadStart::Adopted, 200_000 - 1 - 131_072));
+    let at = partial.len() as usize;
+    partial.write([Bytes::copy_from_slice(&whole[at..])]).expect("written");
+    assert!(expected.matches(&partial.finish_hash().expect("a hash")));
+    partial.finish(None).expect("in its place");
     assert_eq!(fs::read(rig.target()).expect("read"), whole);
     assert_eq!(rig.names(), ["a"]);
 }

@@ -20,22 +20,22 @@ use opendal::ErrorKind;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    fetch::{Part, key},
+    fetch::{Amount, key},
     journal::{Claim, Journal},
-    ledger::Ledger,
     local::blocking,
-    send::{Arrived, Writing},
+    report::TransferReport,
+    send::{SentFile, WriteParams},
 };
 use crate::{
-    app::Located,
+    app::RemotePath,
     failure::{Failure, Result},
     interrupt::Interrupt,
-    progress::Tally,
+    progress::TransferTotals,
 };
 
 /// What the journal keeps of an upload.
 #[derive(Deserialize, Serialize)]
-struct Entry {
+struct SavedSession {
     /// In the library's own words; it has secrets in it.
     saved: String,
     /// Where the drive server was whose URLs are in it, if that is elsewhere each time.
@@ -49,41 +49,49 @@ struct Entry {
 /// arrived by then stays with the cloud for a while, and the same command goes on from there.
 pub(super) async fn send(
     from: PathBuf,
-    to: &Located,
+    to: &RemotePath,
     handle: &DriveHandle,
-    how: Writing,
-    ledger: &Ledger,
+    params: WriteParams,
+    report: &TransferReport,
     interrupt: &Interrupt,
     journal: Option<&Journal>,
-) -> Result<Arrived> {
-    let path = to.file()?;
+) -> Result<SentFile> {
+    let path = to.file_path()?;
     let claim = match journal {
-        Some(journal) => interrupt.or(claim(journal, to, &from)).await?,
+        Some(journal) => interrupt.cancellable(claim(journal, to, &from)).await?,
         None => None,
     };
     let server = to.remote.server.clone();
     let saved = claim.as_ref().and_then(|claim| saved(claim, server.as_deref(), &path));
-    let mut sending =
-        Sending { from, to, ledger, claim, server, saved, shown: Arc::default(), told: false };
-    let (mut in_vain, mut began) = (0, Instant::now());
+    let mut sending = ResumableUpload {
+        from,
+        to,
+        report,
+        claim,
+        server,
+        saved,
+        shown: Arc::default(),
+        resume_reported: false,
+    };
+    let (mut failures, mut began) = (0, Instant::now());
     loop {
         let arrived = sending.arrived();
-        if in_vain == 0 {
+        if failures == 0 {
             began = Instant::now();
         }
-        let sent = interrupt.or(sending.attempt(handle, &path, how)).await;
+        let sent = interrupt.cancellable(sending.attempt(handle, &path, params)).await;
         let error = match sent {
             Ok(Ok(sent)) => return Ok(sending.done(&sent)),
             Ok(Err(error)) => error,
             Err(failure) => {
-                sending.tell_how_far();
+                sending.report_arrived();
                 return Err(failure);
             }
         };
-        in_vain = if sending.arrived() > arrived { 1 } else { in_vain + 1 };
+        failures = if sending.arrived() > arrived { 1 } else { failures + 1 };
         let policy = &to.remote.policy;
-        if error.is_temporary() && in_vain < policy.attempts {
-            let wait = policy.wait(in_vain, fastrand::f64());
+        if error.is_temporary() && failures < policy.attempts {
+            let wait = policy.wait(failures, fastrand::f64());
             to.remote.announce_wait(&error, began.elapsed(), wait);
             tokio::select! {
                 () = interrupt.wait() => {}
@@ -97,7 +105,7 @@ pub(super) async fn send(
 }
 
 /// Takes the transfer on; `None` where another process is at it, or it cannot be remembered.
-async fn claim(journal: &Journal, to: &Located, from: &Path) -> Result<Option<Claim>> {
+async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option<Claim>> {
     // An upload that went on in another account would be lost.
     let account = to.remote.root_id().await.map_err(|failure| failure.about(to))?.to_owned();
     let (journal, to, from) = (journal.clone(), to.clone(), from.to_owned());
@@ -111,7 +119,7 @@ async fn claim(journal: &Journal, to: &Located, from: &Path) -> Result<Option<Cl
 
 /// What another run has begun.
 fn saved(claim: &Claim, server: Option<&str>, path: &str) -> Option<SavedUpload> {
-    let entry = claim.kept::<Entry>()?;
+    let entry = claim.load::<SavedSession>()?;
     let saved = SavedUpload::from_json(&entry.saved).ok()?;
     let saved = match (&entry.server, server) {
         (Some(before), Some(now)) => saved.at_server(before, now),
@@ -122,25 +130,25 @@ fn saved(claim: &Claim, server: Option<&str>, path: &str) -> Option<SavedUpload>
 }
 
 /// Shows that a file is so far, what is repeated of it only once.
-fn show(tally: &Tally, shown: &AtomicU64, far: u64) {
+fn show(totals: &TransferTotals, shown: &AtomicU64, far: u64) {
     let before = shown.fetch_max(far, Ordering::Relaxed);
-    tally.moved(far.saturating_sub(before));
+    totals.moved(far.saturating_sub(before));
 }
 
-struct Sending<'a> {
+struct ResumableUpload<'a> {
     from: PathBuf,
-    to: &'a Located,
-    ledger: &'a Ledger,
+    to: &'a RemotePath,
+    report: &'a TransferReport,
     claim: Option<Claim>,
     server: Option<String>,
     saved: Option<SavedUpload>,
     /// Bytes that the user has been shown.
     shown: Arc<AtomicU64>,
-    /// That it goes on was told.
-    told: bool,
+    /// That it goes on was resume_reported.
+    resume_reported: bool,
 }
 
-impl Sending<'_> {
+impl ResumableUpload<'_> {
     fn arrived(&self) -> u64 {
         self.saved.as_ref().map_or(0, SavedUpload::arrived)
     }
@@ -150,7 +158,7 @@ impl Sending<'_> {
         &mut self,
         handle: &DriveHandle,
         path: &str,
-        how: Writing,
+        params: WriteParams,
     ) -> Result<opendal::Result<UploadedFile>> {
         let from = self.from.clone();
         let (file, modified) = blocking(move || {
@@ -160,13 +168,13 @@ impl Sending<'_> {
             Ok((file, modified))
         })
         .await?;
-        let (tally, shown) = (Arc::clone(&self.ledger.tally), Arc::clone(&self.shown));
-        let progress = UploadProgress::new(move |left| show(&tally, &shown, left));
+        let (totals, shown) = (Arc::clone(&self.report.totals), Arc::clone(&self.shown));
+        let progress = UploadProgress::new(move |left| show(&totals, &shown, left));
         let options = FileUpload {
             local: Some(self.from.clone()),
-            if_not_exists: how.new_only,
+            if_not_exists: params.new_only,
             modified,
-            deferred_check: how.checked_later,
+            deferred_check: params.checked_later,
             progress: Some(progress),
         };
         let resume = self.saved.clone();
@@ -178,31 +186,33 @@ impl Sending<'_> {
     /// Writes down how far it is: a few hundred bytes, which are not worth another thread.
     fn keep(&mut self, upload: &SavedUpload, is_resumed: bool) {
         let (arrived, of) = (upload.arrived(), upload.size());
-        if is_resumed && !std::mem::replace(&mut self.told, true) {
+        if is_resumed && !std::mem::replace(&mut self.resume_reported, true) {
             match arrived {
-                0 => self.tell("the cloud has nothing of it any more: begins anew"),
-                _ => self.tell(format_args!("goes on at {}", Part { len: arrived, of: Some(of) })),
+                0 => self.info("the cloud has nothing of it any more: begins anew"),
+                _ => {
+                    self.info(format_args!("goes on at {}", Amount { len: arrived, of: Some(of) }))
+                }
             }
         }
-        self.told = true;
-        show(&self.ledger.tally, &self.shown, arrived);
+        self.resume_reported = true;
+        show(&self.report.totals, &self.shown, arrived);
         self.saved = Some(upload.clone());
-        let entry = Entry { saved: upload.to_json(), server: self.server.clone() };
-        if let Some(claim) = self.claim.take_if(|claim| !claim.keep(entry, upload.expires(), None))
+        let entry = SavedSession { saved: upload.to_json(), server: self.server.clone() };
+        if let Some(claim) = self.claim.take_if(|claim| !claim.save(entry, upload.expires(), None))
         {
             claim.forget();
         }
     }
 
-    fn done(&mut self, sent: &UploadedFile) -> Arrived {
+    fn done(&mut self, sent: &UploadedFile) -> SentFile {
         if let Some(claim) = self.claim.take() {
             claim.forget();
         }
         if sent.sent == 0 && sent.resumed_at.is_some() {
-            self.tell("all of it had arrived before");
+            self.info("all of it had arrived before");
         }
-        show(&self.ledger.tally, &self.shown, sent.size);
-        Arrived { size: sent.size, unchecked: sent.item.size.is_none() }
+        show(&self.report.totals, &self.shown, sent.size);
+        SentFile { size: sent.size, unchecked: sent.item.size.is_none() }
     }
 
     /// It has failed, and is not tried again.
@@ -215,22 +225,22 @@ impl Sending<'_> {
             (false, Some(claim)) => claim.forget(),
             (true, Some(claim)) => {
                 self.claim = Some(claim);
-                self.tell_how_far();
+                self.report_arrived();
             }
             (_, None) => {}
         }
     }
 
-    fn tell_how_far(&self) {
+    fn report_arrived(&self) {
         if let (Some(_), Some(saved)) = (&self.claim, &self.saved)
             && saved.arrived() > 0
         {
-            let part = Part { len: saved.arrived(), of: Some(saved.size()) };
-            self.tell(format_args!("{part} are there; the same command goes on from there"));
+            let part = Amount { len: saved.arrived(), of: Some(saved.size()) };
+            self.info(format_args!("{part} are there; the same command goes on from there"));
         }
     }
 
-    fn tell(&self, text: impl std::fmt::Display) {
-        self.ledger.tell(format_args!("drivedal: {}: {text}", self.to));
+    fn info(&self, text: impl std::fmt::Display) {
+        self.report.info(format_args!("drivedal: {}: {text}", self.to));
     }
 }

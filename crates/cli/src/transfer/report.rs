@@ -9,21 +9,21 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    app::{App, Located},
+    app::{App, RemotePath},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
     output::Output,
-    progress::{Progress, Summary, Tally},
-    requests::Requests,
+    progress::{Progress, Summary, TransferTotals},
+    requests::RequestStats,
 };
 
 /// What became of an item, as `put` and `get` give it with `--json`:
 /// `{"path": "a/b", "local": "x/b", "result": "sent", "bytes": 3}`.
 #[derive(Serialize)]
-struct Record<'a> {
+struct ItemReport<'a> {
     path: &'a str,
     local: String,
-    result: Became,
+    result: ItemResult,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
 }
@@ -31,7 +31,7 @@ struct Record<'a> {
 /// The word for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Became {
+pub(crate) enum ItemResult {
     /// The remote has it, and the size is right.
     Sent,
     /// It is here, and the size is right.
@@ -45,20 +45,20 @@ pub(crate) enum Became {
 }
 
 /// Keeps count of a transfer, reports what fails, and says at the end how it went.
-pub(crate) struct Ledger {
-    pub(crate) tally: Arc<Tally>,
+pub(crate) struct TransferReport {
+    pub(crate) totals: Arc<TransferTotals>,
     output: Arc<Output>,
     interrupt: Interrupt,
-    requests: Requests,
+    requests: RequestStats,
     started: Instant,
     /// The one failure, as long as there is one.
     only: Mutex<Option<Failure>>,
 }
 
-impl Ledger {
+impl TransferReport {
     pub(crate) fn new(app: &App) -> Arc<Self> {
         Arc::new(Self {
-            tally: Arc::default(),
+            totals: Arc::default(),
             output: Arc::clone(&app.output),
             interrupt: app.interrupt.clone(),
             requests: app.requests.clone(),
@@ -68,12 +68,12 @@ impl Ledger {
     }
 
     /// Shows how far it is, until the answer is dropped.
-    pub(crate) fn show(&self, verb: &'static str) -> Progress {
-        Progress::start(&self.output, verb, &self.tally)
+    pub(crate) fn show_progress(&self, verb: &'static str) -> Progress {
+        Progress::start(&self.output, verb, &self.totals)
     }
 
     /// Something that the user may want to know; not what was asked for, and no failure.
-    pub(crate) fn tell(&self, text: impl std::fmt::Display) {
+    pub(crate) fn info(&self, text: impl std::fmt::Display) {
         if !self.output.is_quiet() {
             self.output.say(text);
         }
@@ -88,38 +88,40 @@ impl Ledger {
     ///
     /// # Errors
     /// When results cannot be written.
-    pub(crate) fn note(
+    pub(crate) fn record(
         &self,
-        item: &Located,
+        item: &RemotePath,
         local: &Path,
-        became: Became,
+        became: ItemResult,
         bytes: Option<u64>,
     ) -> Result {
         match became {
-            Became::Sent | Became::Fetched => self.tally.file_done(bytes.unwrap_or_default()),
-            Became::Made => self.tally.folder_done(),
-            Became::Kept => self.tally.kept(),
-            Became::Skipped => self.tally.skipped(),
+            ItemResult::Sent | ItemResult::Fetched => {
+                self.totals.file_done(bytes.unwrap_or_default())
+            }
+            ItemResult::Made => self.totals.folder_done(),
+            ItemResult::Kept => self.totals.kept(),
+            ItemResult::Skipped => self.totals.skipped(),
         }
         if !self.output.is_json() {
             return Ok(());
         }
         let local = local.to_string_lossy().into_owned();
-        self.output.json(&Record { path: item.path.as_str(), local, result: became, bytes })
+        self.output.json(&ItemReport { path: item.path.as_str(), local, result: became, bytes })
     }
 
     /// An item failed; the rest goes on. What a signal cut off is not a failure of its own.
     ///
     /// # Errors
     /// When results cannot be written.
-    pub(crate) fn failed(&self, failure: Failure) -> Result {
+    pub(crate) fn record_failure(&self, failure: Failure) -> Result {
         if self.interrupt.is_set() && failure == self.interrupt.failure() {
             return Ok(());
         }
         if failure.is_silent() {
             return Err(failure);
         }
-        self.tally.failed();
+        self.totals.failed();
         self.output.failed(&failure)?;
         *self.only.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
         Ok(())
@@ -130,8 +132,8 @@ impl Ledger {
     ///
     /// # Errors
     /// When the results cannot be written, or a signal came.
-    pub(crate) fn close(&self, verb: &str, many: bool) -> Result<Exit> {
-        let summary = Summary::new(&self.tally, self.started.elapsed(), self.requests.count());
+    pub(crate) fn finish(&self, verb: &str, many: bool) -> Result<Exit> {
+        let summary = Summary::new(&self.totals, self.started.elapsed(), self.requests.count());
         if self.output.is_json() {
             #[derive(Serialize)]
             struct Last<'a> {
