@@ -19,9 +19,9 @@ use async_trait::async_trait;
 use drivedal::{
     adapter::{DriveService, Settings},
     drive::{
-        Account, Body, ByteRange, Capabilities, Conditions, Context, Cursor, DeleteTarget, Depth,
-        Download, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate, Kind, Page,
-        Quota, Result, SiblingSearch, Target, WriteOptions,
+        Account, Body, Capabilities, Conditions, Context, DeleteTarget, Download, DownloadRequest,
+        Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, ItemRef, ItemUpdate,
+        ListRequest, Page, Quota, Result, SiblingSearch, Target, WriteOptions,
     },
     layers::{LoggingLayer, Policy, RetryLayer},
     rate_limit::AccountLimiter,
@@ -62,7 +62,7 @@ struct Move<'a> {
 impl From<Entry> for Item {
     fn from(entry: Entry) -> Self {
         let name = entry.path.rsplit('/').next().unwrap_or_default().to_owned();
-        let kind = if entry.folder { Kind::Folder } else { Kind::File };
+        let kind = if entry.folder { ItemKind::Folder } else { ItemKind::File };
         let mut item = Item::new(entry.path, name, kind);
         (item.size, item.etag) = (entry.size, entry.etag);
         item
@@ -85,7 +85,7 @@ fn join(folder: &str, name: &str) -> String {
 fn failure(response: &ApiResponse) -> Error {
     let error = response.failure(String::from_utf8_lossy(&response.body.to_vec()));
     match response.header(HeaderName::from_static("x-error")) {
-        Some("exists") => error.with_kind(ErrorKind::Exists),
+        Some("exists") => error.with_kind(ErrorKind::AlreadyExists),
         Some("is-folder") => error.with_kind(ErrorKind::IsAFolder),
         Some("not-a-folder") => error.with_kind(ErrorKind::NotAFolder),
         _ => error,
@@ -156,28 +156,16 @@ impl Drive for FileDrive {
         self.stat(cx, &join(&path_of(folder), name)).await
     }
 
-    async fn list(
-        &self,
-        cx: &Context,
-        folder: &ItemRef,
-        _: Depth,
-        _: Option<usize>,
-        _: Option<&Cursor>,
-    ) -> Result<Page> {
+    async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
+        let ListRequest { folder, .. } = request;
         let path = path_of(folder);
         let request = self.request(Operation::List, Method::GET, "list", &path, "list/{path}");
         let entries: Vec<Entry> = self.send(cx, request).await?.json()?;
         Ok(Page::new(entries.into_iter().map(Item::from).collect(), None))
     }
 
-    async fn download(
-        &self,
-        cx: &Context,
-        file: &ItemRef,
-        known: Option<&Item>,
-        range: ByteRange,
-        _: &Conditions,
-    ) -> Result<Download> {
+    async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
+        let DownloadRequest { file, known, range, .. } = request;
         let path = path_of(file);
         let request = self.request(Operation::Read, Method::GET, "data", &path, "data/{path}");
         let response = Client::new(cx).fetch(set_range(request, &range)).await?;
@@ -205,7 +193,7 @@ impl Drive for FileDrive {
         Ok(self.send(cx, request).await?.json::<Entry>()?.into())
     }
 
-    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
+    async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let path = join(&path_of(&at.folder), &at.name);
         let request =
             self.request(Operation::CreateDir, Method::PUT, "folder", &path, "folder/{path}");
@@ -229,10 +217,10 @@ impl Drive for FileDrive {
         Ok(self.send(cx, request).await?.json::<Entry>()?.into())
     }
 
-    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
+    async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::new();
         for item in items {
-            let path = path_of(&item.place);
+            let path = path_of(&item.item);
             let request =
                 self.request(Operation::Delete, Method::DELETE, "item", &path, "item/{path}");
             results.push(self.send(cx, request).await.map(drop));

@@ -104,7 +104,7 @@ pub(super) struct Announced {
 
 fn not_understood(key: &str, value: &str) -> Error {
     Error::new(
-        ErrorKind::Invalid,
+        ErrorKind::InvalidInput,
         format!("user metadata {key}={value}: a drive keeps none but what announce() says"),
     )
 }

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use super::{DriveHandle, error::to_opendal};
 use crate::{
-    drive::{self, Conditions, Context, Cursor, ErrorKind, Item, ItemId, ItemRef, Kind},
+    drive::{self, Conditions, Context, Cursor, ErrorKind, Item, ItemId, ItemKind, ItemRef},
     layers::cache::{ChangeSource, Changes, Position},
 };
 
@@ -82,7 +82,7 @@ impl DriveChanges {
             reading.everything |= page.reset;
             cursor = page.next;
             for (id, kind) in page.removed {
-                reading.everything |= kind != Some(Kind::File);
+                reading.everything |= kind != Some(ItemKind::File);
                 reading.gone.push(id);
             }
             for item in page.items {
@@ -218,7 +218,7 @@ impl ChangeSource for DriveChanges {
         let everything = reading.everything || core.told.take_lost();
         let mut moved: Vec<_> =
             reading.gone.iter().flat_map(|id| core.told.take(id)).map(String::from).collect();
-        moved.extend(core.told.paths_except(|id| core.drive.tells_changes_of(id)));
+        moved.extend(core.told.paths_except(|id| core.drive.covers_changes_of(id)));
         if everything {
             core.told.clear();
         }

@@ -7,7 +7,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path, rename::taken};
 use crate::drive::{
-    Context, CopyJob, CopyStatus, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result,
+    Context, CopyJob, CopyRequest, CopyStatus, Error, ErrorKind, IfExists, Item, ItemId, ItemKind,
+    Result,
 };
 
 /// The longest time that a copy is waited for. Clouds queue large ones.
@@ -67,7 +68,7 @@ impl DriveCopier {
         // The length is needed at the end, and asking for the copy would be a request more.
         let (source, item) = core.look(cx, from, &Default::default()).await?;
         let item = core.with_size(cx, &source, item).await;
-        if item.kind != Kind::File {
+        if item.kind != ItemKind::File {
             return Err(Error::new(ErrorKind::IsAFolder, "only files are copied"));
         }
         let Some(size) = item.size else {
@@ -76,7 +77,14 @@ impl DriveCopier {
         };
         let (target, folder) = core.target(cx, to).await?;
         let asked = Instant::now();
-        let copy = || core.drive.copy(cx, &source.place, Some(&item), &target, self.if_exists);
+        let copy = || {
+            core.drive.copy(
+                cx,
+                CopyRequest::new(&source.place, &target)
+                    .with_known(&item)
+                    .with_if_exists(self.if_exists),
+            )
+        };
         let copying = match copy().await {
             // The file was there just now, so it is the folder that is missing.
             Err(error) if error.kind() == ErrorKind::NotFound && core.capabilities().paths => {
@@ -86,9 +94,13 @@ impl DriveCopier {
             copying => copying,
         };
         match copying {
-            Ok(CopyStatus::Running { job, ask_in }) => {
-                Ok(State::Running { job, size, begun: asked, not_before: asked + ask_in, folder })
-            }
+            Ok(CopyStatus::Running { job, poll_after }) => Ok(State::Running {
+                job,
+                size,
+                begun: asked,
+                not_before: asked + poll_after,
+                folder,
+            }),
             Ok(CopyStatus::Done(copy)) => self.done(copy, size, &folder),
             Err(error) => {
                 core.index.doubt(&folder, &core.fold(&target.name));
@@ -105,7 +117,7 @@ impl DriveCopier {
             Some(item) => *item,
             None => {
                 self.core.index.doubt(folder, &folded);
-                Item::new(ItemId::from(""), name, Kind::File)
+                Item::new(ItemId::from(""), name, ItemKind::File)
             }
         };
         if item.size.is_some_and(|copied| copied != size) {
@@ -114,7 +126,7 @@ impl DriveCopier {
                 format!("the copy has {:?} bytes, the file {size}", item.size),
             ));
         }
-        let keeps_times = self.core.capabilities().sets_modified;
+        let keeps_times = self.core.capabilities().set_modified;
         let shown = metadata::of_written(&item, size, keeps_times);
         if !item.id.as_str().is_empty() {
             self.core.index.made(folder, folded, Arc::new(item));
@@ -132,8 +144,8 @@ impl DriveCopier {
                     CopyStatus::Running { .. } if begun.elapsed() > COPY_MAX => {
                         return Err(never_done());
                     }
-                    CopyStatus::Running { job, ask_in } => {
-                        let not_before = Instant::now() + ask_in.max(Duration::from_millis(50));
+                    CopyStatus::Running { job, poll_after } => {
+                        let not_before = Instant::now() + poll_after.max(Duration::from_millis(50));
                         let (size, begun, folder) = (*size, *begun, folder.clone());
                         self.state = State::Running { job, size, begun, not_before, folder };
                     }

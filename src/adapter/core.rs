@@ -26,8 +26,8 @@ use super::{
     walk::Walk,
 };
 use crate::drive::{
-    ByteRange, Capabilities, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, ItemRef,
-    Kind, Result, Target,
+    ByteRange, Capabilities, Conditions, Context, DownloadRequest, Drive, Error, ErrorKind, Item,
+    ItemId, ItemKind, ItemRef, Result, Target,
 };
 
 /// How old an edge may be for what overwrites by id, deletes or renames.
@@ -99,7 +99,7 @@ impl Core {
         match (self.capabilities().validate_name)(name) {
             None => Ok(()),
             Some(why) => Err(Error::new(
-                ErrorKind::Invalid,
+                ErrorKind::InvalidInput,
                 format!("this cloud takes no name like {name:?}: {why}"),
             )),
         }
@@ -114,7 +114,7 @@ impl Core {
         // Not a 404 of the item at a path: that would be read as absence.
         root.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::new(
-                ErrorKind::NoDrive,
+                ErrorKind::DriveNotFound,
                 format!("cannot find the root folder of the drive: {error}"),
             )
             .with_source(error),
@@ -202,12 +202,14 @@ impl Core {
     /// Returns a file with its size, found out by a request for its first byte if the cloud does
     /// not say it. Where that fails the size stays unknown.
     pub(super) async fn with_size(&self, cx: &Context, found: &Found, item: Item) -> Item {
-        if item.kind != Kind::File || item.size.is_some() {
+        if item.kind != ItemKind::File || item.size.is_some() {
             return item;
         }
         let (place, first) = (&found.place, ByteRange::Span(0..1));
-        let begun =
-            self.drive.download(cx, place, Some(&item), first, &Conditions::default()).await;
+        let begun = self
+            .drive
+            .download(cx, DownloadRequest::new(place).with_known(&item).with_range(first))
+            .await;
         match begun {
             Ok(begun) => Item { size: Some(begun.total), ..item },
             Err(error) => {
@@ -289,7 +291,7 @@ impl Core {
             let child = match walk.step(&folder, &ItemRef::from_id(&parent), name).await {
                 Ok((item, _)) => item,
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    self.make_folder(cx, &parent, name).await?
+                    self.create_folder(cx, &parent, name).await?
                 }
                 Err(error) => return Err(error),
             };
@@ -304,7 +306,7 @@ impl Core {
 
     /// Makes one folder, or finds the one that somebody else has made meanwhile. One request at a
     /// time for a name: who waits takes over if the first one is dropped.
-    async fn make_folder(&self, cx: &Context, parent: &ItemId, name: &str) -> Result<Arc<Item>> {
+    async fn create_folder(&self, cx: &Context, parent: &ItemId, name: &str) -> Result<Arc<Item>> {
         let folded = self.fold(name);
         let folder = Folder::Id(parent.clone());
         let turn = self.making.turn(parent, &folded);
@@ -316,7 +318,7 @@ impl Core {
         let asked = Instant::now();
         let target =
             Target { folder: ItemRef::from_id(parent), name: name.to_owned(), occupant: None };
-        match self.drive.make_folder(cx, &target).await {
+        match self.drive.create_folder(cx, &target).await {
             Ok(item) => {
                 let item = Arc::new(item);
                 self.index.made(&folder, folded, Arc::clone(&item));
@@ -324,7 +326,7 @@ impl Core {
                 self.index.learn(&Folder::Id(item.id.clone()), [], true, asked);
                 Ok(item)
             }
-            Err(error) if error.kind() == ErrorKind::Exists => {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 self.index.doubt(&folder, &folded);
                 let mut walk = Walk::new(self, cx, Duration::ZERO);
                 Ok(walk.step(&folder, &target.folder, name).await?.0)

@@ -16,8 +16,8 @@ use super::{
     path::Path,
 };
 use crate::drive::{
-    Conditions, Context, Cursor, DeleteTarget, Depth, Error, ErrorKind, Item, ItemRef, Kind,
-    PageGuard, Result,
+    Conditions, Context, Cursor, DeleteTarget, Error, ErrorKind, Item, ItemKind, ItemRef,
+    ListRequest, PageGuard, Result,
 };
 
 /// Removals on their way, as many in one request as the cloud takes.
@@ -53,14 +53,14 @@ impl DriveDeleter {
             },
         };
         let parents = found.item.as_ref().map_or_else(Vec::new, |item| item.parents.clone());
-        let removal = DeleteTarget { place: found.place.clone(), kind, parents };
+        let removal = DeleteTarget { item: found.place.clone(), kind, parents };
         self.waiting.push((removal, found, path));
         Ok(())
     }
 
     /// Whether a removal that is not recursive takes exactly what it names: its kind; `None` if
     /// there is no such thing.
-    async fn may_go(&self, found: &Found, path: &Path) -> Result<Option<Kind>> {
+    async fn may_go(&self, found: &Found, path: &Path) -> Result<Option<ItemKind>> {
         let (drive, cx) = (&self.core.drive, &self.cx);
         let looked;
         let item = match &found.item {
@@ -75,14 +75,16 @@ impl DriveDeleter {
             },
         };
         match (item.kind, path.folder) {
-            (Kind::File | Kind::Opaque, false) => Ok(Some(item.kind)),
-            (Kind::File | Kind::Opaque, true) => Ok(None),
-            (Kind::Folder, false) => Err(Error::new(
+            (ItemKind::File | ItemKind::Opaque, false) => Ok(Some(item.kind)),
+            (ItemKind::File | ItemKind::Opaque, true) => Ok(None),
+            (ItemKind::Folder, false) => Err(Error::new(
                 ErrorKind::IsAFolder,
                 "a folder is not removed as a file: end its path with a slash, or be recursive",
             )),
-            (Kind::Folder, true) if self.is_empty(found, item).await? => Ok(Some(Kind::Folder)),
-            (Kind::Folder, true) => {
+            (ItemKind::Folder, true) if self.is_empty(found, item).await? => {
+                Ok(Some(ItemKind::Folder))
+            }
+            (ItemKind::Folder, true) => {
                 Err(Error::new(ErrorKind::Conflict, "the folder is not empty: be recursive"))
             }
         }
@@ -94,7 +96,7 @@ impl DriveDeleter {
             return Ok(children == 0);
         }
         let page =
-            self.core.drive.list(&self.cx, &found.place, Depth::Children, Some(1), None).await?;
+            self.core.drive.list(&self.cx, ListRequest::new(&found.place).with_limit(1)).await?;
         Ok(page.items.is_empty() && page.next.is_none())
     }
 
@@ -114,13 +116,13 @@ impl DriveDeleter {
             let page = self
                 .core
                 .drive
-                .list(&self.cx, &found.place, Depth::Children, None, from.as_ref())
+                .list(&self.cx, ListRequest::new(&found.place).with_cursor(from.as_ref()))
                 .await;
             let page = match page {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 page => page?,
             };
-            pages.note(page.items.len(), page.next.as_ref().map(|Cursor(name)| name))?;
+            pages.record(page.items.len(), page.next.as_ref().map(|Cursor(name)| name))?;
             items.extend(page.items);
             from = page.next;
             if from.is_none() {
@@ -141,7 +143,7 @@ impl DriveDeleter {
             let folded = self.core.fold(&item.name);
             let place = ItemRef::Item { id: item.id.clone(), parent: Some(parent) };
             let removal = DeleteTarget {
-                place: place.clone(),
+                item: place.clone(),
                 kind: Some(item.kind),
                 parents: item.parents.clone(),
             };
@@ -158,7 +160,7 @@ impl DriveDeleter {
     }
 
     async fn make_room(&mut self) -> Result<()> {
-        match self.waiting.len() >= self.core.capabilities().removals.max(1) {
+        match self.waiting.len() >= self.core.capabilities().delete_max_size.max(1) {
             true => self.flush().await,
             false => Ok(()),
         }
@@ -166,12 +168,12 @@ impl DriveDeleter {
 
     /// Removes what is waiting. What may be tried again stays; the first failure is told.
     async fn flush(&mut self) -> Result<()> {
-        let batch = self.core.capabilities().removals.max(1);
+        let batch = self.core.capabilities().delete_max_size.max(1);
         while !self.waiting.is_empty() {
             let count = self.waiting.len().min(batch);
             let removals: Vec<_> =
                 self.waiting[..count].iter().map(|(removal, ..)| removal.clone()).collect();
-            let results = self.core.drive.remove(&self.cx, &removals).await;
+            let results = self.core.drive.delete(&self.cx, &removals).await;
             let (mut left, mut failure) = (Vec::new(), None);
             for ((removal, found, path), result) in self.waiting.drain(..count).zip(results) {
                 match result {
@@ -182,7 +184,7 @@ impl DriveDeleter {
                     Err(error) => {
                         self.core.doubt(&found);
                         // OpenDAL names the path of a call; many paths are removed in one.
-                        let error = error.also(&format!("{} stays", path.shown()));
+                        let error = error.with_note(&format!("{} stays", path.shown()));
                         if error.is_temporary() {
                             left.push((removal, found, path));
                         }

@@ -9,18 +9,18 @@ use crate::drive::{Error, ErrorKind, Retry};
 pub(super) fn to_opendal(error: Error) -> opendal::Error {
     let kind = match error.kind() {
         ErrorKind::NotFound => Theirs::NotFound,
-        ErrorKind::Denied => Theirs::PermissionDenied,
-        ErrorKind::Exists => Theirs::AlreadyExists,
-        ErrorKind::Condition => Theirs::ConditionNotMatch,
+        ErrorKind::PermissionDenied => Theirs::PermissionDenied,
+        ErrorKind::AlreadyExists => Theirs::AlreadyExists,
+        ErrorKind::ConditionNotMatch => Theirs::ConditionNotMatch,
         ErrorKind::Conflict => Theirs::Conflict,
-        ErrorKind::Limited => Theirs::RateLimited,
-        ErrorKind::Range => Theirs::RangeNotSatisfied,
+        ErrorKind::RateLimited => Theirs::RateLimited,
+        ErrorKind::RangeNotSatisfied => Theirs::RangeNotSatisfied,
         // A name or a size that the cloud does not take is something it does not support.
-        ErrorKind::Unsupported | ErrorKind::Invalid => Theirs::Unsupported,
-        ErrorKind::NoDrive => Theirs::ConfigInvalid,
+        ErrorKind::Unsupported | ErrorKind::InvalidInput => Theirs::Unsupported,
+        ErrorKind::DriveNotFound => Theirs::ConfigInvalid,
         ErrorKind::NotAFolder => Theirs::NotADirectory,
         ErrorKind::IsAFolder => Theirs::IsADirectory,
-        ErrorKind::Quota | ErrorKind::Unexpected => Theirs::Unexpected,
+        ErrorKind::QuotaExceeded | ErrorKind::Unexpected => Theirs::Unexpected,
     };
     let shown = opendal::Error::new(kind, error.to_string());
     let shown = match error.retry() {

@@ -227,17 +227,17 @@ async fn send(
 ) -> Result<UploadedFile> {
     let stamp = Stamp::settled(&file, options.local.as_deref()).await?;
     let size = stamp.len();
-    let total_max = core.capabilities().total_max;
-    if size > total_max {
-        return Err(too_large(size, total_max));
+    let max_file_size = core.capabilities().max_file_size;
+    if size > max_file_size {
+        return Err(too_large(size, max_file_size));
     }
     let changed = Timestamp::try_from(stamp.modified()).ok();
-    let (cx, requests) = cx.with_progress(options.progress.clone()).counting();
+    let (cx, requests) = cx.with_progress(options.progress.clone()).with_request_count();
     let mut upload = upload_of(core, cx, path, size, options)?;
     let resume = match resume {
         Some(saved) if saved.path != path => {
             let text = format!("an upload to {:?} cannot go on at {path:?}", saved.path);
-            return Err(Error::new(ErrorKind::Invalid, text));
+            return Err(Error::new(ErrorKind::InvalidInput, text));
         }
         Some(saved) if saved.session.total != size || saved.stamp != changed => {
             upload.open = Some(saved.session);
@@ -266,7 +266,7 @@ async fn send(
             upload.sent = size;
             let stamp = Arc::new(stamp);
             let read_all: Arc<AtomicBool> = Arc::default();
-            upload.cx = upload.cx.with_guard(stamp.guard(&read_all));
+            upload.cx = upload.cx.with_source_guard(stamp.guard(&read_all));
             let sent = upload.send_at_once(Body::File { file, len: size }).await;
             let unchanged = stamp.check();
             match (sent, unchanged) {
@@ -274,11 +274,13 @@ async fn send(
                 (Ok(item), Err(_)) if read_all.load(Ordering::Relaxed) => Ok((item, 0)),
                 // A drive that does not send through our transport is not broken off.
                 (Ok(_), Err(changed)) => {
-                    Err(changed.also("the drive may have a mixture of both versions").into())
+                    Err(changed.with_note("the drive may have a mixture of both versions").into())
                 }
                 (Err(stop), Err(_)) if read_all.load(Ordering::Relaxed) => Err(stop),
                 // Why the request was broken off, rather than how that looked.
-                (Err(_), Err(changed)) => Err(changed.also("the drive keeps what it had").into()),
+                (Err(_), Err(changed)) => {
+                    Err(changed.with_note("the drive keeps what it had").into())
+                }
                 (Err(stop), Ok(())) => Err(stop),
             }
         }
@@ -325,6 +327,7 @@ fn upload_of(
 /// Whether an upload that failed so can be gone on with: now, or once there is a new token, a line,
 /// or room.
 fn may_go_on(error: &Error) -> bool {
-    use ErrorKind::{Denied, Limited, Quota, Unexpected};
-    error.is_temporary() || matches!(error.kind(), Denied | Limited | Quota | Unexpected)
+    use ErrorKind::{PermissionDenied, QuotaExceeded, RateLimited, Unexpected};
+    error.is_temporary()
+        || matches!(error.kind(), PermissionDenied | RateLimited | QuotaExceeded | Unexpected)
 }

@@ -116,7 +116,7 @@ impl DriveHandle {
     /// be gone on with: see [`upload_file`](Self::upload_file).
     pub fn sends_in_fragments(&self, size: u64) -> bool {
         let capabilities = self.core.capabilities();
-        let large = |from| size >= from || size > capabilities.single_max;
+        let large = |from| size >= from || size > capabilities.max_single_upload;
         size > 0 && capabilities.session.is_some_and(|limits| large(limits.min_size))
     }
 

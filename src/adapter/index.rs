@@ -187,7 +187,7 @@ fn lock(children: &Mutex<Children>) -> MutexGuard<'_, Children> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drive::Kind;
+    use crate::drive::ItemKind;
 
     const AGE: Duration = Duration::from_secs(10);
 
@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn item(id: &'static str) -> Arc<Item> {
-        Arc::new(Item::new(id, id, Kind::File))
+        Arc::new(Item::new(id, id, ItemKind::File))
     }
 
     fn known(index: &Index, name: &str) -> Option<String> {

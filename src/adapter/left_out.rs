@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::drive::{Item, ItemId, Kind};
+use crate::drive::{Item, ItemId, ItemKind};
 
 /// The most entries that are recorded; later ones are only logged.
 const RECORDED_MAX: usize = 10_000;
@@ -25,7 +25,7 @@ pub struct LeftOut {
     /// The id of the item; may be empty.
     pub id: ItemId,
     /// Whether it is a file or a folder.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// Why it is left out.
     pub reason: String,
     /// The entry with the same name, under the cloud's folding, that the listing shows instead. The
@@ -123,17 +123,17 @@ fn unfit(item: &Item) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drive::Kind;
+    use crate::drive::ItemKind;
 
     #[test]
     fn names_that_no_path_can_have_are_left_out() {
         for name in ["", ".", "..", "a/b", "/", "a\0"] {
-            let item = Item::new("1", name, Kind::File);
+            let item = Item::new("1", name, ItemKind::File);
             let fit = fit(&item, name.to_owned(), &mut Names::new());
             assert!(matches!(fit, Fit::LeftOut(_)), "{name:?}");
         }
         for name in ["...", ".a", "a\\b", " ", "a\nb"] {
-            let item = Item::new("1", name, Kind::File);
+            let item = Item::new("1", name, ItemKind::File);
             let fit = fit(&item, name.to_owned(), &mut Names::new());
             assert!(matches!(fit, Fit::Shown), "{name:?}");
         }
@@ -143,7 +143,7 @@ mod tests {
     fn of_two_items_of_one_name_the_second_is_left_out_and_a_repeated_one_is_not_reported() {
         let mut names = Names::new();
         let mut fits = |id: &'static str| {
-            let item = Item::new(id, "a", Kind::File);
+            let item = Item::new(id, "a", ItemKind::File);
             fit(&item, "A".to_owned(), &mut names)
         };
         assert!(matches!(fits("1"), Fit::Shown));

@@ -34,8 +34,8 @@ use super::{
     tree::Tree,
 };
 use crate::drive::{
-    Conditions, Context, Cursor, Depth, Error, ErrorKind, Item, ItemId, ItemRef, Page, PageGuard,
-    RecursiveList, Result,
+    Conditions, Context, Cursor, Depth, Error, ErrorKind, Item, ItemId, ItemRef, ListRequest, Page,
+    PageGuard, RecursiveList, Result,
 };
 
 /// A listing under way.
@@ -173,7 +173,7 @@ impl DriveLister {
                 key,
                 shown: shown.clone(),
                 prefix: prefix.clone(),
-                depth: if whole { Depth::Tree } else { Depth::Children },
+                depth: if whole { Depth::Recursive } else { Depth::Children },
                 from: None,
                 pages: PageGuard::default(),
                 asked: None,
@@ -196,15 +196,23 @@ impl DriveLister {
             job.asked.get_or_insert_with(Instant::now);
             let (core, cx, limit) = (Arc::clone(&self.core), self.cx.clone(), self.limit);
             in_flight.push(Box::pin(async move {
-                let page =
-                    core.drive.list(&cx, &job.place, job.depth, limit, job.from.as_ref()).await;
+                let page = core
+                    .drive
+                    .list(
+                        &cx,
+                        ListRequest::new(&job.place)
+                            .with_depth(job.depth)
+                            .with_limit(limit)
+                            .with_cursor(job.from.as_ref()),
+                    )
+                    .await;
                 (job, page)
             }));
         }
         let Some((mut job, page)) = in_flight.next().await else { return Ok(false) };
         let page = page.and_then(|page| {
             let next = page.next.as_ref().map(|Cursor(name)| name);
-            job.pages.note(page.items.len(), next).map(|()| page)
+            job.pages.record(page.items.len(), next).map(|()| page)
         });
         match page {
             Ok(page) => self.arrived(job, page).await?,
@@ -253,7 +261,7 @@ impl DriveLister {
             self.begin = Some(Ok(begin));
             return Ok(());
         }
-        if job.depth == Depth::Tree && breaks_off(&error, &job) {
+        if job.depth == Depth::Recursive && breaks_off(&error, &job) {
             tracing::warn!(%error, "the listing of the whole tree broke off: goes on by folder");
             self.shown_by_tree = self.tree.take().map(Tree::into_shown).unwrap_or_default();
             (job.depth, job.from, job.asked) = (Depth::Children, None, None);
@@ -272,7 +280,7 @@ impl DriveLister {
                     return Err(failure);
                 }
                 // The drive itself is missing.
-                Err(failure) if failure.kind() == ErrorKind::NoDrive => return Err(failure),
+                Err(failure) if failure.kind() == ErrorKind::DriveNotFound => return Err(failure),
                 Ok(_) | Err(_) => {}
             }
         } else if job.first && job.from.is_none() {
@@ -313,7 +321,7 @@ impl DriveLister {
     fn take_in_tree(&mut self, mut job: Job, page: Page) {
         let Some(tree) = &mut self.tree else { return };
         let (core, by_path) = (&self.core, self.core.capabilities().paths);
-        let keeps_times = core.capabilities().sets_modified;
+        let keeps_times = core.capabilities().set_modified;
         let mut learnt: HashMap<Folder, Vec<_>> = HashMap::new();
         let mut elsewhere = Vec::new();
         let mut show = |path: &str, parent: &ItemId, item: &Item| {
@@ -327,7 +335,7 @@ impl DriveLister {
                 },
                 false => Folder::Id(parent.clone()),
             };
-            if item.is_folder() && core.drive.leads_elsewhere(&item.id) {
+            if item.is_folder() && core.drive.is_shortcut_to_other_drive(&item.id) {
                 elsewhere.push((path.to_owned(), key.clone(), item.clone()));
             }
             let known = (core.fold(&item.name), Arc::new(item.clone()));
@@ -374,7 +382,7 @@ impl DriveLister {
             shown.push('/');
         }
         if !self.shown_by_tree.contains(&item.id) {
-            let metadata = metadata::of(item, self.core.capabilities().sets_modified);
+            let metadata = metadata::of(item, self.core.capabilities().set_modified);
             self.core.told.record(&shown, &item.id);
             self.ready.push_back(oio::Entry::new(&shown, metadata));
         }
@@ -426,7 +434,7 @@ fn below(folder: &Folder, item: &Item, core: &Core) -> Folder {
 fn breaks_off(error: &Error, job: &Job) -> bool {
     match error.kind() {
         ErrorKind::Conflict | ErrorKind::Unsupported => true,
-        ErrorKind::NotFound | ErrorKind::Invalid => job.from.is_some(),
+        ErrorKind::NotFound | ErrorKind::InvalidInput => job.from.is_some(),
         _ => false,
     }
 }

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use opendal::{Metadata, MetadataBuilder, raw::Timestamp};
 
 use super::announce::{CHECK, DEFERRED, MTIME, SIZE, UNKNOWN};
-use crate::drive::{HashKind, Item, Kind};
+use crate::drive::{HashKind, Item, ItemKind};
 
 /// Returns the size of a file in bytes; `None` if the cloud does not say it, which is rare.
 ///
@@ -18,7 +18,7 @@ pub fn known_size(metadata: &Metadata) -> Option<u64> {
 /// An item's metadata. `keeps_times`: the drive keeps the user's modification time, which is then
 /// shown as user metadata too, in RFC 3339 with all its digits.
 pub(super) fn of(item: &Item, keeps_times: bool) -> Metadata {
-    let is_unknown = item.kind == Kind::File && item.size.is_none();
+    let is_unknown = item.kind == ItemKind::File && item.size.is_none();
     let size = is_unknown.then_some((SIZE, UNKNOWN));
     with_users(item, keeps_times, item.size.unwrap_or_default(), size)
 }
@@ -36,15 +36,15 @@ pub(super) fn of_written(item: &Item, bytes: u64, keeps_times: bool) -> Metadata
 /// Metadata with one more entry of user metadata.
 fn with_users(item: &Item, keeps_times: bool, size: u64, more: Option<(&str, &str)>) -> Metadata {
     let mut metadata = match item.kind {
-        Kind::Folder => MetadataBuilder::dir(),
+        ItemKind::Folder => MetadataBuilder::dir(),
         // What is neither is shown as a file: it has a name and cannot be entered.
-        Kind::File | Kind::Opaque => MetadataBuilder::file(size),
+        ItemKind::File | ItemKind::Opaque => MetadataBuilder::file(size),
     };
     let mut kept: Vec<_> =
         more.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     if let Some(modified) = item.modified {
         metadata.last_modified(Timestamp::from(modified));
-        if keeps_times && item.kind == Kind::File {
+        if keeps_times && item.kind == ItemKind::File {
             kept.push((MTIME.to_owned(), modified.to_string()));
         }
     }
@@ -69,12 +69,12 @@ mod tests {
 
     #[test]
     fn a_size_that_the_cloud_does_not_say_is_unknown_and_not_zero() {
-        let mut file = Item::new("1", "a", Kind::File);
+        let mut file = Item::new("1", "a", ItemKind::File);
         for (size, expected) in [(None, None), (Some(0), Some(0)), (Some(7), Some(7))] {
             file.size = size;
             assert_eq!(known_size(&of(&file, true)), expected);
         }
-        assert_eq!(known_size(&of(&Item::new("1", "a", Kind::Folder), true)), None);
+        assert_eq!(known_size(&of(&Item::new("1", "a", ItemKind::Folder), true)), None);
         file.size = None;
         assert_eq!(known_size(&of_written(&file, 5, true)), Some(5));
     }

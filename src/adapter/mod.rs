@@ -138,20 +138,20 @@ impl Service for DriveService {
             stat_with_if_none_match: drive.if_none_match,
             read: true,
             read_with_suffix: true,
-            read_with_if_match: drive.reads_if_match,
+            read_with_if_match: drive.download_if_match,
             read_with_if_none_match: drive.if_none_match,
             write: true,
             write_can_multi: true,
             write_can_empty: true,
             write_with_if_not_exists: drive.if_not_exists,
             write_with_if_match: drive.if_match,
-            write_total_max_size: usize::try_from(drive.total_max).ok(),
+            write_total_max_size: usize::try_from(drive.max_file_size).ok(),
             create_dir: true,
             delete: true,
             delete_with_recursive: true,
-            delete_max_size: Some(drive.removals.max(1)),
-            copy: drive.copies_files,
-            copy_with_if_not_exists: drive.copies_files && drive.if_not_exists,
+            delete_max_size: Some(drive.delete_max_size.max(1)),
+            copy: drive.copy_files,
+            copy_with_if_not_exists: drive.copy_files && drive.if_not_exists,
             rename: true,
             rename_with_if_not_exists: drive.if_not_exists,
             list: true,
@@ -187,7 +187,7 @@ impl Service for DriveService {
         if path.folder && !item.is_folder() {
             return Err(Error::new(ErrorKind::NotFound, "there is a file, not a folder"));
         }
-        Ok(RpStat::new(metadata::of(&item, self.core.capabilities().sets_modified)))
+        Ok(RpStat::new(metadata::of(&item, self.core.capabilities().set_modified)))
     }
 
     fn read(&self, ctx: &OperationContext, path: &str, args: OpRead) -> Result<DriveReader> {
@@ -214,7 +214,7 @@ impl Service for DriveService {
         to: &str,
         args: OpCopy,
     ) -> Result<DriveCopier> {
-        if !self.core.capabilities().copies_files {
+        if !self.core.capabilities().copy_files {
             return Err(Error::new(ErrorKind::Unsupported, "this cloud makes no copies"));
         }
         let cx = Context::from(ctx);
@@ -264,7 +264,7 @@ impl Core {
     async fn create_dir(&self, cx: &Context, path: &str) -> crate::drive::Result<()> {
         let path = self.path(path)?;
         if self.capabilities().paths {
-            return self.make_folder_by_path(cx, path.names()).await;
+            return self.create_folder_by_path(cx, path.names()).await;
         }
         match self.ensure_folder(cx, path.names()).await {
             Err(error) if error.kind() == crate::drive::ErrorKind::NotFound => {

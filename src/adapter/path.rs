@@ -26,7 +26,7 @@ impl Path {
         all.extend(names(path));
         if let Some(dots) = all.iter().find(|name| matches!(name.as_str(), "." | "..")) {
             return Err(Error::new(
-                ErrorKind::Invalid,
+                ErrorKind::InvalidInput,
                 format!("{path:?}: {dots:?} is not a name in a drive"),
             ));
         }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn dots_are_refused_because_some_clouds_would_follow_them() {
         for path in ["..", "a/../b", "./a", "a/."] {
-            assert_eq!(Path::new("/", path).unwrap_err().kind(), ErrorKind::Invalid, "{path}");
+            assert_eq!(Path::new("/", path).unwrap_err().kind(), ErrorKind::InvalidInput, "{path}");
         }
     }
 }

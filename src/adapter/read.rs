@@ -38,8 +38,8 @@ use super::{
     path::Path,
 };
 use crate::drive::{
-    ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind, Item,
-    ItemId, Kind, Result, Retry,
+    ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, DownloadRequest, Error,
+    ErrorKind, Item, ItemId, ItemKind, Result, Retry,
 };
 
 /// So many bodies in a row that bring nothing are the end.
@@ -83,7 +83,7 @@ impl DriveReader {
         let (Download { total, range, etag, bytes, check, .. }, version) =
             self.0.download(range).await?;
         let check = check.filter(|_| self.0.is_checked());
-        let mut file = Item::new("", "", Kind::File);
+        let mut file = Item::new("", "", ItemKind::File);
         (file.size, file.etag) = (Some(total), etag);
         let reply = RpRead::new(metadata::of(&file, false));
         let (begun, flow) = (range.start, Flow::Open(bytes));
@@ -145,7 +145,7 @@ impl File {
         let now = self.core.drive.item(&self.cx, &found.place, &conditions).await?;
         let Some(size) = now.size.filter(|_| differs(&now)) else { return Ok(()) };
         let text = format!("{} bytes came of a file that has {size}", download.total);
-        if self.core.drive.rewrites(&now) {
+        if self.core.drive.may_rewrite_content(&now) {
             tracing::warn!(name = now.name, "{text}: the cloud rewrites files of this type");
             return Ok(());
         }
@@ -163,18 +163,27 @@ impl File {
     async fn ask(&self, found: &Found, range: ByteRange) -> Result<Download> {
         let known = found.item.as_deref();
         match known.map(|item| item.kind) {
-            Some(Kind::Folder) => {
+            Some(ItemKind::Folder) => {
                 return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes to read"));
             }
-            Some(Kind::Opaque) => {
+            Some(ItemKind::Opaque) => {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
                     "this item is neither file nor folder; the cloud gives no bytes of it",
                 ));
             }
-            Some(Kind::File) | None => {}
+            Some(ItemKind::File) | None => {}
         }
-        self.core.drive.download(&self.cx, &found.place, known, range, &self.conditions).await
+        self.core
+            .drive
+            .download(
+                &self.cx,
+                DownloadRequest::new(&found.place)
+                    .with_known(known)
+                    .with_range(range)
+                    .with_conditions(&self.conditions),
+            )
+            .await
     }
 
     /// What was learnt, above all the download URL that worked, serves the next range of the same file.
@@ -206,8 +215,16 @@ impl File {
                 let asked = Instant::now();
                 let place = &found.place;
                 let conditions = &self.conditions;
-                let download =
-                    core.drive.download(cx, place, Some(&item), wanted, conditions).await?;
+                let download = core
+                    .drive
+                    .download(
+                        cx,
+                        DownloadRequest::new(place)
+                            .with_known(&item)
+                            .with_range(wanted)
+                            .with_conditions(conditions),
+                    )
+                    .await?;
                 self.keep(&found, &download, asked);
                 download
             }
@@ -215,7 +232,15 @@ impl File {
                 let found = core.find(cx, path, core.settings.index_ttl).await?;
                 let conditions = Conditions { if_match: etag.clone(), ..self.conditions.clone() };
                 let known = found.item.as_deref();
-                core.drive.download(cx, &found.place, known, wanted, &conditions).await?
+                core.drive
+                    .download(
+                        cx,
+                        DownloadRequest::new(&found.place)
+                            .with_known(known)
+                            .with_range(wanted)
+                            .with_conditions(&conditions),
+                    )
+                    .await?
             }
         };
         match download.total == version.total && download.range == range {
@@ -290,7 +315,10 @@ impl Facts {
 }
 
 fn changed(what: String) -> Error {
-    Error::new(ErrorKind::Condition, format!("the file was changed while it was read: {what}"))
+    Error::new(
+        ErrorKind::ConditionNotMatch,
+        format!("the file was changed while it was read: {what}"),
+    )
 }
 
 impl oio::Read for DriveReader {
@@ -407,7 +435,7 @@ impl DriveStream {
         }
         if let Some(missing @ 1..) = self.missing {
             let text = format!("the file ends {missing} bytes before the range does");
-            return Err(Error::new(ErrorKind::Range, text));
+            return Err(Error::new(ErrorKind::RangeNotSatisfied, text));
         }
         match self.check.take() {
             Some(check) => check.finish().await,

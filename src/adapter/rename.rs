@@ -97,7 +97,7 @@ impl Core {
         };
         let Some(there) = there else { return Ok(None) };
         if if_exists == IfExists::Fail {
-            return Err(Error::new(ErrorKind::Condition, "the new name is taken"));
+            return Err(Error::new(ErrorKind::ConditionNotMatch, "the new name is taken"));
         }
         if there.is_folder() {
             return Err(Error::new(ErrorKind::IsAFolder, "a folder has the new name"));
@@ -159,23 +159,23 @@ impl Core {
     /// a write does not make those of a move or a copy.
     pub(super) async fn make_parents(&self, cx: &Context, path: &Path) -> Result<()> {
         let Some((parents, _)) = path.split() else { return Ok(()) };
-        self.make_folder_by_path(cx, parents).await
+        self.create_folder_by_path(cx, parents).await
     }
 
     /// Makes a folder and those above it in a drive that is asked by path.
-    pub(super) async fn make_folder_by_path(&self, cx: &Context, names: &[String]) -> Result<()> {
+    pub(super) async fn create_folder_by_path(&self, cx: &Context, names: &[String]) -> Result<()> {
         let Some((name, above)) = names.split_last() else { return Ok(()) };
         for name in names {
             self.check_name(name)?;
         }
         let folder = self.below(cx, above).await?;
         let target = Target { folder, name: name.clone(), occupant: None };
-        match self.drive.make_folder(cx, &target).await {
+        match self.drive.create_folder(cx, &target).await {
             Ok(item) => {
                 self.index.made(&self.path_folder(above), self.fold(name), Arc::new(item));
                 Ok(())
             }
-            Err(error) if error.kind() == ErrorKind::Exists => {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let place: ItemRef = self.below(cx, names).await?;
                 match self.drive.item(cx, &place, &Conditions::default()).await? {
                     item if item.is_folder() => Ok(()),
@@ -190,7 +190,7 @@ impl Core {
 /// A taken name is a condition that does not hold, if the caller made it one.
 pub(super) fn taken(error: Error, if_exists: IfExists) -> Error {
     match (error.kind(), if_exists) {
-        (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
+        (ErrorKind::AlreadyExists, IfExists::Fail) => error.with_kind(ErrorKind::ConditionNotMatch),
         _ => error,
     }
 }

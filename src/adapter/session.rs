@@ -16,7 +16,7 @@ use super::{
     source::Source,
     upload::{Stop, Upload},
 };
-use crate::drive::{Error, ErrorKind, Item, Progress, Result, SessionLimits, UploadSession};
+use crate::drive::{Error, ErrorKind, Item, Result, SessionLimits, SessionProgress, UploadSession};
 
 /// How often a lost session of one file is opened anew.
 const REOPENED_MAX: u32 = 3;
@@ -69,7 +69,7 @@ impl<'a> Fragments<'a> {
 
     /// Opens a session and sends all.
     pub(super) async fn send(self, upload: &mut Upload) -> Result<Item, Stop> {
-        self.go_on(upload, Progress::Next(0)).await
+        self.go_on(upload, SessionProgress::Next(0)).await
     }
 
     /// Goes on with a session of which was known that the cloud had `known` bytes; with where it
@@ -82,8 +82,8 @@ impl<'a> Fragments<'a> {
     ) -> Result<(Item, u64), Stop> {
         let progress = self.taken_up(upload, &mut session, known).await?;
         let (progress, at) = match progress {
-            None => (Progress::Next(0), 0),
-            Some(Progress::Next(at)) => (Progress::Next(at), at),
+            None => (SessionProgress::Next(0), 0),
+            Some(SessionProgress::Next(at)) => (SessionProgress::Next(at), at),
             Some(progress) => (progress, self.total),
         };
         if at > 0 {
@@ -99,7 +99,7 @@ impl<'a> Fragments<'a> {
         upload: &Upload,
         session: &mut UploadSession,
         known: u64,
-    ) -> Result<Option<Progress>, Stop> {
+    ) -> Result<Option<SessionProgress>, Stop> {
         let (drive, cx) = (&upload.core.drive, &upload.cx);
         if known == 0 {
             // The first answer may have been lost with the process: a drive that asks by a byte of
@@ -107,21 +107,21 @@ impl<'a> Fragments<'a> {
             tell_arrived(upload, &self.source, session, 0, 1).await?;
         }
         match drive.session_status(cx, session).await {
-            Ok(Progress::Next(at)) => {
+            Ok(SessionProgress::Next(at)) => {
                 tell_arrived(upload, &self.source, session, known, at).await?;
-                Ok(Some(Progress::Next(at)))
+                Ok(Some(SessionProgress::Next(at)))
             }
-            Ok(Progress::Complete) => {
+            Ok(SessionProgress::Complete) => {
                 tell_arrived(upload, &self.source, session, known, self.total).await?;
-                Ok(Some(Progress::Complete))
+                Ok(Some(SessionProgress::Complete))
             }
-            Ok(Progress::Done(item)) => Ok(Some(Progress::Done(item))),
+            Ok(SessionProgress::Done(item)) => Ok(Some(SessionProgress::Done(item))),
             // Its end may have come when nobody listened any more: whether the file that is there is
             // this one, the session can tell when it knows all of its bytes.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 tell_arrived(upload, &self.source, session, known, self.total).await?;
                 match drive.session_status(cx, session).await {
-                    Ok(Progress::Done(item)) => Ok(Some(Progress::Done(item))),
+                    Ok(SessionProgress::Done(item)) => Ok(Some(SessionProgress::Done(item))),
                     Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
                     _ => Ok(None),
                 }
@@ -130,16 +130,20 @@ impl<'a> Fragments<'a> {
         }
     }
 
-    async fn go_on(mut self, upload: &mut Upload, mut progress: Progress) -> Result<Item, Stop> {
+    async fn go_on(
+        mut self,
+        upload: &mut Upload,
+        mut progress: SessionProgress,
+    ) -> Result<Item, Stop> {
         let (mut at, mut furthest) = (0, self.total);
         loop {
             let stepped = match progress {
-                Progress::Done(item) => return self.done(upload, *item, ()).await,
-                Progress::Complete => match self.commit(upload).await {
+                SessionProgress::Done(item) => return self.done(upload, *item, ()).await,
+                SessionProgress::Complete => match self.commit(upload).await {
                     Err(Stop::Failed(error)) if error.kind() == ErrorKind::NotFound => Err(error),
                     ended => return ended,
                 },
-                Progress::Next(next) => {
+                SessionProgress::Next(next) => {
                     if next > furthest && self.source.is_whole() {
                         self.catch_up(upload, furthest, next).await?;
                         furthest = next;
@@ -163,7 +167,7 @@ impl<'a> Fragments<'a> {
                     self.reopen(lost)?;
                     upload.open = None;
                     at = 0;
-                    Progress::Next(0)
+                    SessionProgress::Next(0)
                 }
             };
         }
@@ -193,7 +197,7 @@ impl<'a> Fragments<'a> {
 
     fn reopen(&mut self, lost: Error) -> Result<()> {
         if !self.source.reaches(0) {
-            return Err(lost.with_kind(ErrorKind::Unexpected).also(
+            return Err(lost.with_kind(ErrorKind::Unexpected).with_note(
                 "the upload session is lost, and the bytes that it had are not held any longer: \
                  the file has to be written again",
             ));
@@ -202,7 +206,7 @@ impl<'a> Fragments<'a> {
         if self.reopened > REOPENED_MAX {
             return Err(lost
                 .with_kind(ErrorKind::Unexpected)
-                .also("the cloud loses one upload session after the other"));
+                .with_note("the cloud loses one upload session after the other"));
         }
         (self.session, self.stalled) = (None, 0);
         Ok(())
@@ -213,7 +217,7 @@ impl<'a> Fragments<'a> {
         &mut self,
         upload: &mut Upload,
         at: u64,
-    ) -> Result<(u64, Result<Progress>), Stop> {
+    ) -> Result<(u64, Result<SessionProgress>), Stop> {
         let size = self.pace.size();
         if let Some(link) = &upload.link {
             link.allow(size.min(WAITING_MAX));
@@ -261,7 +265,7 @@ impl<'a> Fragments<'a> {
         session: &mut UploadSession,
         at: u64,
         bytes: Buffer,
-    ) -> Result<Progress, Stop> {
+    ) -> Result<SessionProgress, Stop> {
         let len = bytes.len() as u64;
         upload.check_wanted()?;
         upload.sent += len;
@@ -278,10 +282,10 @@ impl<'a> Fragments<'a> {
                 upload.pause(error).await?;
                 None
             }
-            Err(error) if error.kind() == ErrorKind::Range => Some(error),
+            Err(error) if error.kind() == ErrorKind::RangeNotSatisfied => Some(error),
             Err(error) if error.status() == Some(413) && self.pace.too_large() => {
                 self.stalled = 0;
-                return Ok(Progress::Next(at));
+                return Ok(SessionProgress::Next(at));
             }
             Err(error) => return Err(upload.conditional(error).into()),
         };
@@ -297,10 +301,12 @@ impl<'a> Fragments<'a> {
             })
             .await?;
         let arrived = match (&progress, refused) {
-            (Progress::Next(next), Some(refused)) if *next == at => return Err(refused.into()),
-            (Progress::Next(next), _) => next.saturating_sub(at).min(len),
-            (Progress::Complete, _) => len,
-            (Progress::Done(_), _) => 0,
+            (SessionProgress::Next(next), Some(refused)) if *next == at => {
+                return Err(refused.into());
+            }
+            (SessionProgress::Next(next), _) => next.saturating_sub(at).min(len),
+            (SessionProgress::Complete, _) => len,
+            (SessionProgress::Done(_), _) => 0,
         };
         if arrived > 0 {
             let bytes = bytes.slice(..usize::try_from(arrived).unwrap_or(usize::MAX));

@@ -144,9 +144,9 @@ fn path_of(parent: &str, item: &Item) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drive::Kind;
+    use crate::drive::ItemKind;
 
-    fn item(id: &str, parents: &[&str], kind: Kind) -> Item {
+    fn item(id: &str, parents: &[&str], kind: ItemKind) -> Item {
         let mut item = Item::new(id, id, kind);
         item.parents = parents.iter().map(|id| ItemId::from(*id)).collect();
         item
@@ -173,9 +173,9 @@ mod tests {
     fn children_that_come_before_their_folder_wait_for_it_and_repeats_are_shown_once() {
         let mut tree = Tree::new("root".into(), "x/".into(), false);
         let pages = vec![
-            vec![item("f", &["d"], Kind::File), item("lost", &["gone"], Kind::File)],
-            vec![item("d", &[], Kind::Folder), item("f", &["d"], Kind::File)],
-            vec![item("d", &[], Kind::Folder), item("root", &[], Kind::Folder)],
+            vec![item("f", &["d"], ItemKind::File), item("lost", &["gone"], ItemKind::File)],
+            vec![item("d", &[], ItemKind::Folder), item("f", &["d"], ItemKind::File)],
+            vec![item("d", &[], ItemKind::Folder), item("root", &[], ItemKind::Folder)],
         ];
         assert_eq!(shown(&mut tree, pages), ["x/d/", "x/d/f"]);
     }
@@ -189,11 +189,11 @@ mod tests {
                 ..item(id, &[parent], kind)
             };
             let page = vec![
-                named("1", "..", "R", Kind::Folder),
-                named("2", "below", "1", Kind::File),
-                named("3", "a", "R", Kind::File),
-                named("4", "A", "R", Kind::File),
-                named("5", "a/b", "R", Kind::File),
+                named("1", "..", "R", ItemKind::Folder),
+                named("2", "below", "1", ItemKind::File),
+                named("3", "a", "R", ItemKind::File),
+                named("4", "A", "R", ItemKind::File),
+                named("5", "a/b", "R", ItemKind::File),
             ];
             assert_eq!(shown(&mut tree, vec![page]), ["x/a", "-x/..", "-x/A", "-x/a/b"]);
         }
@@ -203,9 +203,9 @@ mod tests {
     fn an_item_with_two_parents_is_shown_at_both_and_a_loop_ends() {
         let mut tree = Tree::new("R".into(), String::new(), true);
         let pages = vec![vec![
-            item("f", &["a", "b"], Kind::File),
-            item("a", &["R", "b"], Kind::Folder),
-            item("b", &["R", "a"], Kind::Folder),
+            item("f", &["a", "b"], ItemKind::File),
+            item("a", &["R", "b"], ItemKind::Folder),
+            item("b", &["R", "a"], ItemKind::Folder),
         ]];
         assert_eq!(
             shown(&mut tree, pages),

@@ -74,7 +74,7 @@ impl Upload {
         }
         match result {
             Ok((item, bytes)) => {
-                let keeps_times = self.core.capabilities().sets_modified;
+                let keeps_times = self.core.capabilities().set_modified;
                 link.done(metadata::of_written(&item, bytes, keeps_times));
             }
             Err(Stop::Failed(error)) => link.failed(error),
@@ -117,8 +117,9 @@ impl Upload {
     pub(super) fn wants_session(&self, limits: SessionLimits, total: u64) -> bool {
         let capabilities = self.core.capabilities();
         // A time can only be given with a session where the cloud keeps times at all.
-        let keeps_time = capabilities.sets_modified && self.options.modified.is_some();
-        total > 0 && (total >= limits.min_size || total > capabilities.single_max || keeps_time)
+        let keeps_time = capabilities.set_modified && self.options.modified.is_some();
+        total > 0
+            && (total >= limits.min_size || total > capabilities.max_single_upload || keeps_time)
     }
 
     /// Whether there is still somebody who wants it.
@@ -157,7 +158,7 @@ impl Upload {
     /// All bytes of a file that goes in one request, or whose length is not known.
     async fn collect(&self, link: &Link) -> Result<Body, Stop> {
         let mut spool = Spool::new(self.announced.size)?;
-        let most = self.core.capabilities().total_max;
+        let most = self.core.capabilities().max_file_size;
         while let Some(bytes) = next(link).await? {
             spool.push(bytes).await?;
             if spool.len() > most {
@@ -171,7 +172,7 @@ impl Upload {
     pub(super) fn check_announced(&self, written: u64) -> Result<()> {
         match self.announced.size {
             Some(announced) if announced != written => Err(Error::new(
-                ErrorKind::Invalid,
+                ErrorKind::InvalidInput,
                 format!("{announced} bytes were announced, and {written} were written"),
             )),
             _ => Ok(()),
@@ -179,7 +180,7 @@ impl Upload {
     }
 
     pub(super) async fn send_at_once(&self, body: Body) -> Result<Item, Stop> {
-        let (len, most) = (body.len(), self.core.capabilities().single_max);
+        let (len, most) = (body.len(), self.core.capabilities().max_single_upload);
         if len > most {
             return Err(too_large(len, most).into());
         }
@@ -239,7 +240,9 @@ impl Upload {
     /// A name that is taken is a condition of the caller's that does not hold, if he made it one.
     pub(super) fn conditional(&self, error: Error) -> Error {
         match (error.kind(), self.options.if_exists) {
-            (ErrorKind::Exists, IfExists::Fail) => error.with_kind(ErrorKind::Condition),
+            (ErrorKind::AlreadyExists, IfExists::Fail) => {
+                error.with_kind(ErrorKind::ConditionNotMatch)
+            }
             _ => error,
         }
     }

@@ -10,7 +10,7 @@ use super::{
     index::{Folder, Look},
 };
 use crate::drive::{
-    Conditions, Context, Error, ErrorKind, Item, ItemRef, Kind, Result, SiblingSearch,
+    Conditions, Context, Error, ErrorKind, Item, ItemKind, ItemRef, Result, SiblingSearch,
 };
 
 /// One way down.
@@ -34,7 +34,7 @@ impl<'a> Walk<'a> {
     pub(super) async fn down(&mut self, names: &[String]) -> Result<Found> {
         let root = self.core.root(self.cx).await?.clone();
         let mut found = Found {
-            item: Some(Arc::new(Item::new(root.clone(), "", Kind::Folder))),
+            item: Some(Arc::new(Item::new(root.clone(), "", ItemKind::Folder))),
             place: ItemRef::from_id(&root),
             asked_now: false,
             edge: None,
@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
             SiblingSearch::Item(item) => {
                 items.push((core.fold(&item.name), Arc::new(item.clone())))
             }
-            SiblingSearch::All => all = true,
+            SiblingSearch::Complete => all = true,
         };
         let child = core.drive.child(self.cx, place, name, &mut seen).await;
         self.listed = all;

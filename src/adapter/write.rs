@@ -61,9 +61,9 @@ impl DriveWriter {
         let announced = Announce::of(args)?;
         let path = core.path(path)?;
         let Announced { size, modified, .. } = announced;
-        let total_max = core.capabilities().total_max;
-        if let Some(size) = size.filter(|size| *size > total_max) {
-            return Err(too_large(size, total_max));
+        let max_file_size = core.capabilities().max_file_size;
+        if let Some(size) = size.filter(|size| *size > max_file_size) {
+            return Err(too_large(size, max_file_size));
         }
         let options = WriteOptions {
             if_exists: if args.if_not_exists() { IfExists::Fail } else { IfExists::Replace },
@@ -92,7 +92,7 @@ impl DriveWriter {
 
 pub(super) fn too_large(size: u64, most: u64) -> Error {
     Error::new(
-        ErrorKind::Invalid,
+        ErrorKind::InvalidInput,
         format!("a file of {size} bytes: this drive takes {most} bytes at most"),
     )
 }
@@ -106,7 +106,7 @@ impl oio::Write for DriveWriter {
         let size = self.taken + bs.len() as u64;
         if let Some(announced) = self.announced.filter(|announced| size > *announced) {
             let error = Error::new(
-                ErrorKind::Invalid,
+                ErrorKind::InvalidInput,
                 format!("{announced} bytes were announced, and {size} are being written"),
             );
             self.link.fail(error.clone());

@@ -59,7 +59,7 @@ impl Endpoint {
     /// `Invalid` if `url` is not one.
     pub fn new(url: impl Into<String>, client_id: impl Into<String>) -> Result<Self> {
         let url = TokenUrl::new(url.into()).map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("the token endpoint's address: {error}"))
+            Error::new(ErrorKind::InvalidInput, format!("the token endpoint's address: {error}"))
         })?;
         Ok(Self {
             url,
@@ -131,7 +131,7 @@ impl Endpoint {
         verifier: Option<&Secret>,
     ) -> Result<Tokens> {
         let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("the redirect address: {error}"))
+            Error::new(ErrorKind::InvalidInput, format!("the redirect address: {error}"))
         })?;
         let client = self.client().set_redirect_uri(redirect);
         let mut request = client.exchange_code(AuthorizationCode::new(code.expose().to_owned()));
@@ -171,22 +171,22 @@ impl Endpoint {
             return reply.failure(reason);
         };
         let words = error_description.unwrap_or_else(|| error.clone());
-        let words = secret.hidden_in(&words);
+        let words = secret.redact_in(&words);
         let words = self
             .client_secret
             .iter()
-            .fold(words, |words, secret| Cow::Owned(secret.hidden_in(&words).into_owned()));
+            .fold(words, |words, secret| Cow::Owned(secret.redact_in(&words).into_owned()));
         let failure = reply.failure(words).with_code(&error);
         match &*error {
             error if PASSING.contains(&error) => {
                 failure.with_kind(ErrorKind::Unexpected).with_retry(Retry::Again { after: None })
             }
             "invalid_request" | "invalid_scope" | "unsupported_grant_type" => {
-                failure.with_kind(ErrorKind::Invalid)
+                failure.with_kind(ErrorKind::InvalidInput)
             }
             // Too many requests, say: it is not the tokens that are refused.
             _ if reply.status.is_server_error() || failure.retry() != Retry::No => failure,
-            _ => failure.with_kind(ErrorKind::Denied),
+            _ => failure.with_kind(ErrorKind::PermissionDenied),
         }
     }
 }

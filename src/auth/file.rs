@@ -92,7 +92,7 @@ impl TokenFile {
         serde_json::from_slice(&text).map(Some).map_err(|error| {
             let problem = redact_quoted(&error.to_string());
             Error::new(
-                ErrorKind::Invalid,
+                ErrorKind::InvalidInput,
                 format!("{} is not a file of tokens: {problem}", self.path.display()),
             )
         })
@@ -272,7 +272,7 @@ mod tests {
         let path = folder.path().join("tokens.json");
         fs::write(&path, r#"{"refresh_token": ["hunter2"], "renew_at": "hunter2"}"#).unwrap();
         let error = TokenFile::new(&path).read().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
         let said = format!("{error} {error:?}");
         assert!(said.contains("tokens.json") && !said.contains("hunter2"), "{said}");
     }

@@ -98,7 +98,7 @@ fn parse(text: &str, path: &Path) -> Result<File> {
 fn foreign(path: &Path, error: &serde_yaml_ng::Error) -> Error {
     let problem = redact_quoted(&error.to_string());
     Error::new(
-        ErrorKind::Invalid,
+        ErrorKind::InvalidInput,
         format!("{} is not a file of the old client's: {problem}", path.display()),
     )
 }
@@ -144,7 +144,7 @@ pub(super) fn merged(text: &str, kept: &Kept, path: &Path) -> Result<String> {
     }
     let auth = auth.as_mapping_mut().ok_or_else(|| {
         let text = format!("{}: `auth` is not a mapping", path.display());
-        Error::new(ErrorKind::Invalid, text)
+        Error::new(ErrorKind::InvalidInput, text)
     })?;
     let expires = kept.renew_at.map(|time| time.strftime(TIME).to_string());
     let token = |token: &Option<Secret>| token.as_ref().map(|token| token.expose().to_owned());
@@ -281,7 +281,7 @@ request:
         for text in ["auth: hunter2\n", "- hunter2\n", "auth:\n  access_token: [hunter2]\n"] {
             fs::write(&path, text).unwrap();
             let error = file.read().unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
         }
         let missing = Lcrc::read(folder.path().join("none")).unwrap_err();

@@ -145,7 +145,7 @@ impl TokenSource {
             }
             if !self.is_renewable() {
                 return Err(Error::new(
-                    ErrorKind::Denied,
+                    ErrorKind::PermissionDenied,
                     "the access token is no longer accepted, and there is nothing to renew it from",
                 ));
             }
@@ -220,7 +220,7 @@ impl Inner {
                 }
                 let Some(refresh) = self.state().refresh.clone() else {
                     return Err(Error::new(
-                        ErrorKind::Denied,
+                        ErrorKind::PermissionDenied,
                         "there is no refresh token: sign in first",
                     ));
                 };

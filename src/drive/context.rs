@@ -13,15 +13,16 @@ use opendal::OperationContext;
 
 use super::{Error, ErrorKind, Result};
 
-/// The operator's context for one operation, and the observers of its caller.
+/// The operator's context of one operation, with the observers of its caller.
 ///
-/// A drive sends its requests through it, so that the operator's layers apply: over HTTP with
-/// [`transport::Client`](crate::transport::Client). A drive never stores a context, because layers
-/// replace the transport and the executor.
+/// A drive sends each request through it, so that the operator's layers apply. Drives that use
+/// HTTP create a [`transport::Client`](crate::transport::Client) from it. A drive never stores a
+/// context across operations, because layers replace its transport and executor.
 #[derive(Clone)]
 pub struct Context {
     operation: OperationContext,
-    /// Number of requests sent on this context and its clones, if the caller counts them.
+    /// Number of requests sent through this context and its clones. `None` if the caller does not
+    /// count them.
     requests: Option<Arc<AtomicU64>>,
     progress: Option<UploadProgress>,
     guard: Option<SourceGuard>,
@@ -45,71 +46,76 @@ impl Context {
         &self.operation
     }
 
-    /// Runs a task that continues when the caller's future is dropped.
+    /// Starts a task that continues if the caller drops its future.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.operation.executor().clone().into_inner().execute(Box::pin(task));
     }
 
-    /// Runs a task in the background and waits for its result. The task continues when the
-    /// returned future is dropped.
+    /// Runs work in its own task and returns its result. The task continues if the caller drops
+    /// the returned future.
     ///
     /// # Errors
-    /// Those of the task, or `Unexpected` if the executor dropped it.
-    pub async fn finish<T: Send + 'static>(
+    /// Those of the task; `Unexpected` if the executor dropped it.
+    pub async fn spawn_and_wait<T: Send + 'static>(
         &self,
         task: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let (done, result) = oneshot::channel();
         self.spawn(async move {
-            // The receiver may be gone; the work is done all the same.
+            // The caller may have dropped the receiver.
             let _ = done.send(task.await);
         });
         result.await.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Unexpected, "the executor dropped a task that was under way"))
+            Err(Error::new(
+                ErrorKind::Unexpected,
+                "cannot complete the operation: the executor dropped its task",
+            ))
         })
     }
 
-    /// Counts a request that a drive sends. [`transport::Client`](crate::transport::Client) does it
-    /// for each of its requests.
+    /// Adds one to the number of requests. [`transport::Client`](crate::transport::Client) calls it
+    /// for each of its requests; other clients must call it themselves.
     pub fn count_request(&self) {
         if let Some(requests) = &self.requests {
             requests.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Returns the observer of the bytes that a request sends from a file.
+    /// Returns the observer of uploads in one request, or `None` if the caller has none.
     pub fn upload_progress(&self) -> Option<&UploadProgress> {
         self.progress.as_ref()
     }
 
-    /// Counts the requests of the returned context. A retry by a layer is not counted.
-    pub(crate) fn counting(self) -> (Self, Arc<AtomicU64>) {
+    /// Returns a context that counts its requests, and the counter. A retry by a layer is not
+    /// counted.
+    pub(crate) fn with_request_count(self) -> (Self, Arc<AtomicU64>) {
         let requests = Arc::<AtomicU64>::default();
         (Self { requests: Some(Arc::clone(&requests)), ..self }, requests)
     }
 
-    /// Reports the bytes of files that are sent in one request to `progress`.
+    /// Sets the observer of uploads in one request.
     pub(crate) fn with_progress(self, progress: Option<UploadProgress>) -> Self {
         Self { progress, ..self }
     }
 
-    /// Aborts a request with a file if the file is changed meanwhile.
-    pub(crate) fn with_guard(self, guard: SourceGuard) -> Self {
+    /// Aborts each request that sends a file if the file changes during the request.
+    pub(crate) fn with_source_guard(self, guard: SourceGuard) -> Self {
         Self { guard: Some(guard), ..self }
     }
 
-    pub(crate) fn guard(&self) -> Option<&SourceGuard> {
+    /// Returns the guard of the file that is sent, or `None` if it must not be checked.
+    pub(crate) fn source_guard(&self) -> Option<&SourceGuard> {
         self.guard.as_ref()
     }
 }
 
-/// Observer of an upload in one request: called with the number of bytes of the file that have been
-/// read so far, from the beginning again if the request is repeated.
+/// Observer of an upload in one request. It receives the number of bytes that have been read from
+/// the file. The number restarts at zero if the request is repeated.
 #[derive(Clone)]
 pub struct UploadProgress(Arc<dyn Fn(u64) + Send + Sync>);
 
 impl UploadProgress {
-    /// Calls `report`, on a thread that may block.
+    /// Returns an observer that calls `report`, on a thread that may block.
     pub fn new(report: impl Fn(u64) + Send + Sync + 'static) -> Self {
         Self(Arc::new(report))
     }
@@ -126,21 +132,23 @@ impl fmt::Debug for UploadProgress {
     }
 }
 
-/// Decides whether a file is still the one whose request was begun. Called before its first bytes
-/// are read and before its last ones are sent, on a thread that may block. If it returns false, the
-/// request is aborted: the server never gets all bytes of a file that was changed meanwhile.
+/// Checks whether the file of an upload has changed since the request began.
+///
+/// The transport calls it before it reads the first bytes and before it sends the last ones, on a
+/// thread that may block. If the file has changed, the transport aborts the request: the server
+/// never receives all bytes of a mixture of two versions.
 #[derive(Clone)]
 pub(crate) struct SourceGuard(Arc<dyn Fn(bool) -> bool + Send + Sync>);
 
 impl SourceGuard {
-    /// `is_same` returns whether the file is unchanged; its argument is whether all bytes have been
-    /// read.
-    pub(crate) fn new(is_same: impl Fn(bool) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(is_same))
+    /// Returns a guard that calls `is_unchanged`, with whether all bytes have been read. It returns
+    /// whether the file is unchanged.
+    pub(crate) fn new(is_unchanged: impl Fn(bool) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_unchanged))
     }
 
-    /// Returns whether the file is unchanged.
-    pub(crate) fn is_same(&self, all_read: bool) -> bool {
+    /// Returns whether the file is unchanged. `all_read` is whether all its bytes have been read.
+    pub(crate) fn is_unchanged(&self, all_read: bool) -> bool {
         (self.0)(all_read)
     }
 }

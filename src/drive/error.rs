@@ -1,64 +1,68 @@
-//! What can go wrong, in a drive's terms.
+//! Errors of a drive's verbs.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::ItemId;
 
-/// A result of a drive's verb.
+/// The result of a drive's verb.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure it was.
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No such item, folder, page or session.
+    /// The item, folder, page or upload session does not exist.
     NotFound,
-    /// The account may not, or its token is no longer accepted.
-    Denied,
-    /// The name is taken.
-    Exists,
-    /// A condition of the caller's does not hold.
-    Condition,
-    /// The cloud's own state is in the way: locked, being changed, a folder below itself.
+    /// The account lacks the permission, or the cloud rejects the token.
+    PermissionDenied,
+    /// An item with this name exists.
+    AlreadyExists,
+    /// A condition of the caller does not hold.
+    ConditionNotMatch,
+    /// The state of the item prevents the operation: it is locked or being changed, or a folder
+    /// would be moved below itself.
     Conflict,
-    /// Too many requests.
-    Limited,
+    /// The cloud rejects requests because there were too many.
+    RateLimited,
     /// The drive is full.
-    Quota,
-    /// The range lies past the end.
-    Range,
-    /// The cloud cannot do this.
+    QuotaExceeded,
+    /// The range starts after the end of the file, or the cloud expects another fragment.
+    RangeNotSatisfied,
+    /// The drive does not support the operation.
     Unsupported,
-    /// A folder was needed and a file is there.
+    /// The operation needs a folder, and the item is a file.
     NotAFolder,
-    /// A file was needed and a folder is there.
+    /// The operation needs a file, and the item is a folder.
     IsAFolder,
-    /// The request itself was wrong: a name the cloud refuses, an option out of bounds.
-    Invalid,
-    /// The options name a drive, site or library that does not exist. Never used for an item.
-    NoDrive,
-    /// Anything else: no connection, a broken answer, an error of the cloud's.
+    /// An argument is invalid: for example a name that the cloud rejects, or a cursor of another
+    /// drive.
+    InvalidInput,
+    /// The configured drive, site or library does not exist. Never used for an item.
+    DriveNotFound,
+    /// Any other failure: no connection, an invalid response, an internal error of the cloud.
     Unexpected,
 }
 
-/// Whether trying again helps.
+/// Whether a repeated call may succeed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retry {
-    /// It would fail the same way.
+    /// A repeated call would fail too.
     #[default]
     No,
-    /// It may work.
+    /// A repeated call may succeed.
     Again {
-        /// Not before this long, where the cloud said so.
+        /// Minimum delay that the cloud requested. `None` if it requested none.
         after: Option<Duration>,
     },
-    /// It was tried again, in vain.
+    /// The call was repeated until its retry policy was exhausted.
     Exhausted,
 }
 
-/// A failure: what was attempted, what the cloud answered, and whether trying again helps.
+/// A failed operation of a drive.
 ///
-/// Never contains a token, a download URL or a query string.
+/// It has the operation, the status and error code of the response, and whether a repeated call may
+/// succeed. It never contains a token, a download URL or a query string.
 #[derive(Clone)]
 pub struct Error(Box<Details>);
 
@@ -76,7 +80,7 @@ struct Details {
 }
 
 impl Error {
-    /// A failure of that kind, described for a person.
+    /// Returns an error of this kind, with a message for the user.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Details {
             kind,
@@ -91,102 +95,115 @@ impl Error {
         }))
     }
 
-    /// The cloud cannot do `what`.
-    pub fn unsupported(what: &str) -> Self {
-        Self::new(ErrorKind::Unsupported, format!("{what}: not offered by this drive"))
+    /// Returns an `Unsupported` error for a feature that the drive lacks. `feature` is a noun, such
+    /// as `upload sessions`.
+    pub fn unsupported(feature: &str) -> Self {
+        Self::new(ErrorKind::Unsupported, format!("this drive does not support {feature}"))
     }
 
-    /// Says what was attempted: method, host and the request's template, never its query.
-    pub fn with_operation(mut self, what: impl Into<String>) -> Self {
-        self.0.operation = Some(what.into());
+    /// Sets the operation that failed: method, host and the template of the path, never a query
+    /// string.
+    #[must_use]
+    pub fn with_operation(mut self, operation: impl Into<String>) -> Self {
+        self.0.operation = Some(operation.into());
         self
     }
 
-    /// Adds the HTTP status of the answer.
+    /// Sets the HTTP status of the response.
+    #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self
     }
 
-    /// Adds the cloud's own error code.
+    /// Sets the cloud's error code.
+    #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
         self
     }
 
-    /// Adds what the cloud's support would ask for.
+    /// Sets the cloud's id of the request, which its support needs.
+    #[must_use]
     pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
         self.0.request_id = Some(id.into());
         self
     }
 
-    /// Says whether trying again helps.
+    /// Sets whether a repeated call may succeed.
+    #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.0.retry = retry;
         self
     }
 
-    /// Names the item that is in the way: the one that has the name, or the same bytes.
+    /// Sets the id of the item that prevents the operation: the item with the same name, or with
+    /// the same content.
+    #[must_use]
     pub fn with_existing(mut self, id: ItemId) -> Self {
         self.0.existing = Some(id);
         self
     }
 
-    /// Replaces the kind: some clouds' codes mean different things after different requests.
+    /// Replaces the kind. A caller that knows the operation may know the kind better than the code
+    /// that interpreted the status.
+    #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
     }
 
-    /// Says one thing more, after the cloud's words.
-    pub fn also(mut self, more: &str) -> Self {
-        self.0.message = format!("{}; {more}", self.0.message);
+    /// Appends a note to the message, after a semicolon.
+    #[must_use]
+    pub fn with_note(mut self, note: &str) -> Self {
+        self.0.message = format!("{}; {note}", self.0.message);
         self
     }
 
-    /// Keeps what led to it. The source must be free of secrets.
+    /// Sets the cause. It must be free of secrets.
+    #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
         self
     }
 
-    /// What kind of failure it was.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The description alone: the cloud's words where it answered.
+    /// Returns the message alone: the cloud's own message if the response had one.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// HTTP status of the answer, where there was one.
+    /// Returns the HTTP status, or `None` if no response arrived.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The cloud's own error code.
+    /// Returns the cloud's error code, or `None` if the response had none.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// What the cloud's support would ask for, where the cloud told it.
+    /// Returns the cloud's id of the request, or `None` if the response had none.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// Whether trying again helps.
+    /// Returns whether a repeated call may succeed, and after which delay.
     pub fn retry(&self) -> Retry {
         self.0.retry
     }
 
-    /// Whether trying again may help now.
+    /// Returns whether a repeated call may succeed.
     pub fn is_temporary(&self) -> bool {
         matches!(self.0.retry, Retry::Again { .. })
     }
 
-    /// The item that is in the way, where the cloud told it: under `Exists` the one that has the
-    /// name.
+    /// Returns the id of the item that prevents the operation; with `AlreadyExists`, of the item
+    /// that has the name. `None` if the cloud does not report it.
     pub fn existing(&self) -> Option<&ItemId> {
         self.0.existing.as_ref()
     }
@@ -238,8 +255,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_says_what_was_attempted_what_was_answered_and_when_to_come_back() {
-        let error = Error::new(ErrorKind::Limited, "Too many requests.")
+    fn the_text_has_the_operation_the_response_and_the_delay() {
+        let error = Error::new(ErrorKind::RateLimited, "Too many requests.")
             .with_operation("GET apis.live.net {id}/files")
             .with_status(420)
             .with_code("request_throttled")

@@ -1,5 +1,5 @@
-//! What some clouds offer beyond files and folders: the types of the optional verbs of
-//! [`Drive`](super::Drive).
+//! The types of the optional verbs of [`Drive`](super::Drive): versions, search, recycle bin,
+//! thumbnails, properties, links and sharing.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{ItemId, ItemRef, Secret};
 
-/// Which optional verbs a drive has. A verb whose field is false returns
+/// The optional verbs that a drive implements. A verb whose field is false returns
 /// [`Unsupported`](super::ErrorKind::Unsupported).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,7 +33,7 @@ pub struct Extensions {
 }
 
 impl Extensions {
-    /// No optional verb.
+    /// No optional verbs.
     pub const NONE: Self = Self {
         versions: false,
         search: false,
@@ -51,68 +51,69 @@ impl Extensions {
 pub struct FileVersion {
     /// The cloud's id of the version; unique within the file.
     pub id: String,
-    /// Size in bytes.
+    /// Size in bytes. `None` if the cloud does not report it.
     pub size: Option<u64>,
-    /// When the version was written.
+    /// When the version was written. `None` if the cloud does not report it.
     pub modified: Option<Timestamp>,
-    /// Whether it is the current one.
+    /// Whether it is the current version.
     pub is_current: bool,
 }
 
 impl FileVersion {
-    /// A version of which only the id is known.
+    /// Returns a version of which only the id is known.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), size: None, modified: None, is_current: false }
     }
 }
 
-/// A search below a folder.
+/// The arguments of [`Drive::search`](super::Drive::search).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SearchRequest {
-    /// The folder to search, with everything below it; `None`: the whole drive.
+    /// The folder whose descendants are searched. `None` for the whole drive.
     pub folder: Option<ItemRef>,
-    /// The words of the user, in the cloud's own syntax.
+    /// The query, in the cloud's own syntax.
     pub query: String,
-    /// Wished size of a page.
+    /// Preferred number of items in a page. `None`: the drive chooses.
     pub limit: Option<usize>,
 }
 
 impl SearchRequest {
-    /// A search of the whole drive.
+    /// Searches the whole drive.
     pub fn new(query: impl Into<String>) -> Self {
         Self { folder: None, query: query.into(), limit: None }
     }
 }
 
-/// An image of a file.
+/// A small image of a file.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Thumbnail {
     /// The cloud's name of the size, such as `small`.
     pub size: String,
-    /// Width in pixels.
+    /// Width in pixels. `None` if the cloud does not report it.
     pub width: Option<u32>,
-    /// Height in pixels.
+    /// Height in pixels. `None` if the cloud does not report it.
     pub height: Option<u32>,
     /// URL of the image; often pre-authenticated.
     pub url: Secret,
 }
 
 impl Thumbnail {
-    /// A thumbnail of unknown width and height.
+    /// Returns a thumbnail of unknown width and height.
     pub fn new(size: impl Into<String>, url: impl Into<Secret>) -> Self {
         Self { size: size.into(), width: None, height: None, url: url.into() }
     }
 }
 
-/// Properties of an item that a program has stored; names are the cloud's.
+/// Properties that programs have stored with an item, by name. The cloud defines which names are
+/// valid.
 pub type Properties = BTreeMap<String, String>;
 
-/// A change of properties: a value sets a property, `None` removes it.
+/// Changes of properties, by name: a value sets the property, `None` removes it.
 pub type PropertyChanges = BTreeMap<String, Option<String>>;
 
-/// What a link or a permission allows.
+/// The access that a link or a permission grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
@@ -120,41 +121,41 @@ pub enum Access {
     Read,
     /// Read and change the item.
     Write,
-    /// As the owner.
+    /// Full control, like the owner.
     Owner,
 }
 
-/// Who may use a link.
+/// The users that a link works for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkAudience {
-    /// Everybody who has the link.
+    /// Everyone with the URL.
     #[default]
     Anyone,
-    /// The members of the owner's organization.
+    /// Members of the owner's organization.
     Organization,
-    /// Only the people whom the item is shared with.
+    /// Users that the item is already shared with.
     ExistingUsers,
 }
 
-/// A link to create.
+/// The arguments of [`Drive::create_link`](super::Drive::create_link).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LinkRequest {
     /// The item to link to.
     pub item: ItemRef,
-    /// What the link allows.
+    /// The access that the link grants.
     pub access: Access,
-    /// Who may use it.
+    /// The users that the link works for.
     pub audience: LinkAudience,
-    /// When it expires.
+    /// Expiry of the link. `None` if it does not expire.
     pub expires: Option<Timestamp>,
-    /// The password that it asks for.
+    /// Password that users of the link must enter. `None` for no password.
     pub password: Option<Secret>,
 }
 
 impl LinkRequest {
-    /// A link that anyone can use, without end.
+    /// Requests a link for everyone, without expiry or password.
     pub fn new(item: ItemRef, access: Access) -> Self {
         Self { item, access, audience: LinkAudience::default(), expires: None, password: None }
     }
@@ -166,61 +167,62 @@ impl LinkRequest {
 pub struct Link {
     /// The cloud's id of the link; unique within the item.
     pub id: String,
-    /// The URL. A secret, because it opens the item.
+    /// The URL. Secret, because it gives access to the item.
     pub url: Secret,
-    /// What the link allows.
+    /// The access that the link grants.
     pub access: Access,
-    /// Who may use it.
+    /// The users that the link works for.
     pub audience: LinkAudience,
-    /// When it expires.
+    /// Expiry of the link. `None` if it does not expire.
     pub expires: Option<Timestamp>,
 }
 
 impl Link {
-    /// A link without end that anyone can use.
+    /// Returns a link for everyone, without expiry.
     pub fn new(id: impl Into<String>, url: impl Into<Secret>, access: Access) -> Self {
         let audience = LinkAudience::default();
         Self { id: id.into(), url: url.into(), access, audience, expires: None }
     }
 }
 
-/// A permission to grant.
+/// The arguments of [`Drive::grant`](super::Drive::grant).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GrantRequest {
     /// The item to share.
     pub item: ItemRef,
-    /// The e-mail addresses of the people.
+    /// E-mail addresses of the users.
     pub recipients: Vec<String>,
-    /// What they may do.
+    /// The access that they receive.
     pub access: Access,
-    /// Text of the invitation; `None`: no invitation is sent.
+    /// Text of the invitation. `None`: the cloud sends no invitation.
     pub message: Option<String>,
 }
 
 impl GrantRequest {
-    /// A permission without an invitation.
+    /// Requests permissions without an invitation.
     pub fn new(item: ItemRef, recipients: Vec<String>, access: Access) -> Self {
         Self { item, recipients, access, message: None }
     }
 }
 
-/// Somebody who may use an item.
+/// A permission of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Permission {
     /// The cloud's id of the permission; unique within the item.
     pub id: String,
-    /// Name or e-mail address of the user or group, if the cloud shows it.
+    /// Name or e-mail address of the user or group. `None` if the cloud does not report it.
     pub grantee: Option<String>,
-    /// What the grantee may do.
+    /// The access that the grantee has.
     pub access: Access,
-    /// The folder that the permission is inherited from.
+    /// Id of the folder that the permission is inherited from. `None` for a permission of the item
+    /// itself.
     pub inherited_from: Option<ItemId>,
 }
 
 impl Permission {
-    /// A permission of the item itself, of an unknown grantee.
+    /// Returns a permission of the item itself, with an unknown grantee.
     pub fn new(id: impl Into<String>, access: Access) -> Self {
         Self { id: id.into(), grantee: None, access, inherited_from: None }
     }

@@ -1,4 +1,4 @@
-//! What a cloud says of an item.
+//! The metadata of an item.
 
 use std::{fmt, sync::Arc};
 
@@ -6,13 +6,14 @@ use jiff::Timestamp;
 
 use super::Secret;
 
-/// What the cloud calls an item. Opaque and case-sensitive; where items of other drives turn up it
-/// carries the drive's id too.
+/// The id of an item within its drive. Opaque and case-sensitive.
+///
+/// In clouds whose folders show items of other drives, the id includes the id of the item's drive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ItemId(Arc<str>);
 
 impl ItemId {
-    /// The id as the cloud writes it.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -30,50 +31,55 @@ impl fmt::Display for ItemId {
     }
 }
 
-/// What an item is.
+/// The kind of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Has bytes.
+#[non_exhaustive]
+pub enum ItemKind {
+    /// An item with content.
     File,
-    /// Has children.
+    /// An item with children.
     Folder,
-    /// Listed, but neither: a OneNote notebook, a vault, a shortcut that leads nowhere.
+    /// An item that is listed but is neither: a OneNote notebook, a vault, or a shortcut whose
+    /// target does not exist.
     Opaque,
 }
 
-/// What the cloud said of an item; `None`: it did not say.
+/// The metadata of an item. An optional field is `None` if the cloud's response did not contain
+/// it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Item {
-    /// Its id.
+    /// The item's id.
     pub id: ItemId,
-    /// Its name as the cloud shows it; the root's may be empty.
+    /// The name as the cloud shows it. The root's name may be empty.
     pub name: String,
-    /// The folders it is in; empty for the root, or where the cloud did not say.
+    /// Ids of the parent folders. Empty for the root, or if the response did not contain them.
     pub parents: Vec<ItemId>,
     /// File, folder, or neither.
-    pub kind: Kind,
-    /// Bytes of a file.
+    pub kind: ItemKind,
+    /// Size of a file in bytes.
     pub size: Option<u64>,
-    /// Items in a folder.
+    /// Number of items in a folder.
     pub children: Option<u64>,
-    /// When it was made.
+    /// Creation time.
     pub created: Option<Timestamp>,
-    /// When its contents last changed: the user's time where the cloud keeps one.
+    /// Last modification of the content. This is the time that the user set, if the cloud stores
+    /// one.
     pub modified: Option<Timestamp>,
-    /// Changes with the bytes, and is what [`Download::etag`](super::Download::etag) is compared with.
+    /// Identifies the version of the content; comparable with
+    /// [`Download::etag`](super::Download::etag).
     pub etag: Option<String>,
     /// Media type of a file.
     pub content_type: Option<String>,
-    /// Hashes of a file's bytes.
+    /// Hashes of a file's content.
     pub hashes: Vec<(HashKind, Box<[u8]>)>,
-    /// A pre-authenticated way to the bytes.
+    /// Pre-authenticated URL of a file's content.
     pub download_url: Option<DownloadUrl>,
 }
 
 impl Item {
-    /// An item of which nothing is known but id, name and kind.
-    pub fn new(id: impl Into<ItemId>, name: impl Into<String>, kind: Kind) -> Self {
+    /// Returns an item of which only id, name and kind are known.
+    pub fn new(id: impl Into<ItemId>, name: impl Into<String>, kind: ItemKind) -> Self {
         Self {
             id: id.into(),
             name: name.into(),
@@ -90,127 +96,39 @@ impl Item {
         }
     }
 
-    /// Whether it has children.
+    /// Returns whether the item is a folder.
     pub fn is_folder(&self) -> bool {
-        self.kind == Kind::Folder
+        self.kind == ItemKind::Folder
     }
 }
 
-/// Hashes that clouds give.
+/// The hash functions that clouds use. Exhaustive, because a program that verifies content must
+/// support each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HashKind {
-    /// OneDrive's own, 20 bytes.
+    /// OneDrive's own hash, 20 bytes.
     QuickXor,
-    /// 16 bytes.
+    /// MD5, 16 bytes.
     Md5,
-    /// 20 bytes.
+    /// SHA-1, 20 bytes.
     Sha1,
-    /// 32 bytes.
+    /// SHA-256, 32 bytes.
     Sha256,
 }
 
-/// A pre-authenticated URL to an item's bytes. Whoever has it can read them.
+/// A pre-authenticated URL of an item's content. It gives access to the content without a token.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DownloadUrl {
-    /// The URL; sent without a token.
+    /// The URL. Requests to it carry no token.
     pub url: Secret,
-    /// When it stops to work, where the cloud says so.
+    /// Expiry of the URL. `None` if the cloud does not report it.
     pub expires: Option<Timestamp>,
 }
 
 impl DownloadUrl {
-    /// A URL whose expiry is not known.
+    /// Returns a URL without a known expiry.
     pub fn new(url: impl Into<Secret>) -> Self {
         Self { url: url.into(), expires: None }
-    }
-}
-
-/// A part of a listing.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Page {
-    /// The items, in the cloud's order.
-    pub items: Vec<Item>,
-    /// Where the next part starts; `None`: that was the last.
-    pub next: Option<Cursor>,
-}
-
-impl Page {
-    /// A page, and where the next one starts.
-    pub fn new(items: Vec<Item>, next: Option<Cursor>) -> Self {
-        Self { items, next }
-    }
-}
-
-/// Where the next part of a listing starts; made and understood by the drive alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor(pub Secret);
-
-/// What has changed in a drive.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ChangePage {
-    /// What was made, changed or moved, as it is now. The folders above an item may be told with
-    /// it; and what was told before may be told again.
-    pub items: Vec<Item>,
-    /// What is gone, and what it was where the cloud says so.
-    pub removed: Vec<(ItemId, Option<Kind>)>,
-    /// Where to go on.
-    pub next: Cursor,
-    /// There is more to be told at once.
-    pub more: bool,
-    /// The cloud no longer knows what has changed since: anything may have.
-    pub reset: bool,
-}
-
-impl ChangePage {
-    /// A page without a change.
-    pub fn new(next: Cursor) -> Self {
-        Self { items: Vec::new(), removed: Vec::new(), next, more: false, reset: false }
-    }
-}
-
-/// What [`Drive::child`](super::Drive::child) came across while it looked for a name.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SiblingSearch<'a> {
-    /// An item of the folder.
-    Item(&'a Item),
-    /// The items so far were all of the folder.
-    All,
-}
-
-/// How much a drive holds, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Quota {
-    /// What it may hold.
-    pub total: u64,
-    /// What may still come.
-    pub available: u64,
-}
-
-impl Quota {
-    /// Total and available bytes.
-    pub fn new(total: u64, available: u64) -> Self {
-        Self { total, available }
-    }
-}
-
-/// Who an account belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Account {
-    /// The cloud's id of the user.
-    pub id: String,
-    /// The user's name, where the cloud tells it.
-    pub name: Option<String>,
-}
-
-impl Account {
-    /// An account whose user's name is not known.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), name: None }
     }
 }

@@ -1,279 +1,210 @@
-//! The contract beneath: what a cloud drive can be asked to do.
+//! The contract of a cloud drive: the trait [`Drive`] and its types.
 //!
-//! A [`Drive`] is one account's tree of items in one cloud. Its verbs are the cloud's own, one
-//! thing each, done once: *repeating* is the layers', *resuming* and *falling back* are the
-//! [`adapter`](crate::adapter)'s, which turns any `Drive` into an OpenDAL service. A new backend
-//! is an implementation of this trait and nothing else. There is no JSON and no HTTP here.
+//! A [`Drive`] is one account's tree of items in one cloud. Each verb is one operation of the
+//! cloud, performed once. The [`adapter`](crate::adapter) turns any `Drive` into an OpenDAL service;
+//! it also resumes uploads and chooses fallbacks. Layers repeat failed requests. A new backend
+//! implements this trait and nothing else. This module knows neither HTTP nor JSON.
 //!
-//! Two ways of addressing meet in [`ItemRef`]: clouds that know paths are asked by path, the others
-//! by id. Which one a drive is, and everything else the adapter must know without asking, is in
-//! its [`Capabilities`].
+//! Some clouds address items by path, others by id; an [`ItemRef`] is either. A drive declares its
+//! addressing and its other features in [`Capabilities`].
 //!
-//! Rules for implementors:
+//! # Rules for an implementation
 //!
-//! * A verb that fails has either changed nothing or says so in its error. It never repeats a
-//!   request by itself, with one exception: an expired access token is renewed once.
-//! * What must not be lost half-way (a token refresh) runs in a task of its own,
-//!   [`Context::spawn`]: callers drop futures anywhere.
-//! * Nothing is buffered whole. Bodies come as [`Body`], bytes go as [`ByteStream`].
-//! * Tokens and download URLs are [`Secret`]s and never part of an [`Error`].
+//! * A verb that fails has changed nothing, or its error says what has changed.
+//! * A verb never repeats a request. The only exception is an expired access token: it is refreshed
+//!   once.
+//! * A caller may drop the future of a verb at any point. Work that must not be interrupted, such as
+//!   a token refresh or a sequence of dependent requests, runs in a task of
+//!   [`Context::spawn_and_wait`].
+//! * `NotFound` means that the item itself does not exist. Any other failure, including an
+//!   incomplete listing, is another kind of error.
+//! * No file is collected in memory. A file to write is a [`Body`], a file to read is a
+//!   [`ByteStream`].
+//! * Tokens and download URLs are [`Secret`]s. They never appear in an [`Error`].
+//!
+//! Verbs have `cx` as their first argument: the [`Context`] through which they send their requests.
+//! Verbs with many arguments take a request struct, for example [`ListRequest`]. Each verb can fail
+//! with `PermissionDenied`, `RateLimited` and `Unexpected`; `# Errors` names the other kinds.
 
+mod account;
+mod capabilities;
 mod context;
+mod copy;
+mod download;
 mod error;
 mod extensions;
 mod item;
+mod page;
 mod page_guard;
-mod place;
+mod reference;
+mod request;
 mod secret;
-mod transfer;
+mod upload;
 
-use std::{any::Any, borrow::Cow, fmt};
+use std::{any::Any, fmt};
 
 use async_trait::async_trait;
 
-pub(crate) use self::{context::SourceGuard, page_guard::PageGuard};
 pub use self::{
+    account::{Account, Quota},
+    capabilities::{Capabilities, RecursiveList},
     context::{Context, UploadProgress},
+    copy::{CopyJob, CopyStatus},
+    download::{ByteRange, ByteStream, ContentCheck, Download},
     error::{Error, ErrorKind, Result, Retry},
     extensions::{
         Access, Extensions, FileVersion, GrantRequest, Link, LinkAudience, LinkRequest, Permission,
         Properties, PropertyChanges, SearchRequest, Thumbnail,
     },
-    item::{
-        Account, ChangePage, Cursor, DownloadUrl, HashKind, Item, ItemId, Kind, Page, Quota,
-        SiblingSearch,
+    item::{DownloadUrl, HashKind, Item, ItemId, ItemKind},
+    page::{ChangePage, Cursor, Page, SiblingSearch},
+    reference::{ItemRef, Target},
+    request::{
+        Conditions, CopyRequest, DeleteTarget, Depth, DownloadRequest, IfExists, ItemUpdate,
+        ListRequest, WriteOptions,
     },
-    place::{Conditions, DeleteTarget, IfExists, ItemRef, ItemUpdate, Target},
     secret::Secret,
-    transfer::{
-        Body, ByteRange, ByteStream, ContentCheck, CopyJob, CopyStatus, Download, Progress,
-        SessionLimits, UploadSession, WriteOptions,
-    },
+    upload::{Body, SessionLimits, SessionProgress, UploadSession},
 };
-
-/// What a drive can do. Fixed when it is built: no request may be needed to know it.
-///
-/// A drive from another crate starts with [`Capabilities::new`] and sets the fields that differ.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Capabilities {
-    /// [`ItemRef::Path`] is understood, and folders on the way of a write are made by the cloud.
-    pub paths: bool,
-    /// Largest file of one request, in bytes.
-    pub single_max: u64,
-    /// Largest file there can be, in bytes.
-    pub total_max: u64,
-    /// What upload sessions want; `None`: one request per file, whatever its size.
-    pub session: Option<SessionLimits>,
-    /// A modification time given with a write is kept.
-    pub sets_modified: bool,
-    /// [`IfExists::Fail`] is decided by the cloud at commit, not by a look before.
-    pub if_not_exists: bool,
-    /// [`Conditions::if_match`] of a write is decided by the cloud at commit.
-    pub if_match: bool,
-    /// [`Conditions::if_none_match`] of a look or a download is answered by the cloud.
-    pub if_none_match: bool,
-    /// [`Conditions::if_match`] of a download is kept: the bytes are that version's, or there are
-    /// none.
-    pub reads_if_match: bool,
-    /// [`Drive::changes`] works.
-    pub changes: bool,
-    /// [`Drive::copy`] works on files; onto another name and onto an existing file too.
-    pub copies_files: bool,
-    /// A download needs a [`DownloadUrl`], and tells the one it has got: ranges of one file share it.
-    pub download_urls: bool,
-    /// Which folders [`Depth::Tree`] works on.
-    pub recursive_list: RecursiveList,
-    /// Most removals of one [`Drive::remove`].
-    pub removals: usize,
-    /// An item may be in several folders at once.
-    pub multi_parent: bool,
-    /// The form under which two names in a folder are one to this cloud.
-    pub fold: fn(&str) -> Cow<'_, str>,
-    /// Returns a key that two names share if this cloud may treat them as one. It never separates
-    /// names that [`fold`](Self::fold) joins, and joins more where the cloud's rule depends on the
-    /// account or is not documented. A transfer compares it before it sends two files to one folder.
-    pub collision_key: fn(&str) -> Cow<'_, str>,
-    /// Why the cloud refuses a name, before it is asked: `None` if it takes it.
-    pub validate_name: fn(&str) -> Option<&'static str>,
-    /// Which optional verbs the drive has.
-    pub extensions: Extensions,
-}
-
-impl Capabilities {
-    /// A drive without optional features, whose files have at most `single_max` bytes.
-    ///
-    /// Items are addressed by id, names are compared exactly, every name is valid, and each delete
-    /// is a request.
-    pub fn new(single_max: u64) -> Self {
-        Self {
-            paths: false,
-            single_max,
-            total_max: single_max,
-            session: None,
-            sets_modified: false,
-            if_not_exists: false,
-            if_match: false,
-            if_none_match: false,
-            reads_if_match: false,
-            changes: false,
-            copies_files: false,
-            download_urls: false,
-            recursive_list: RecursiveList::No,
-            removals: 1,
-            multi_parent: false,
-            fold: |name| Cow::Borrowed(name),
-            collision_key: |name| Cow::Borrowed(name),
-            validate_name: |_| None,
-            extensions: Extensions::default(),
-        }
-    }
-}
-
-/// Which folders can be listed with everything below them in one paged answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecursiveList {
-    /// None: every folder is asked for its children.
-    No,
-    /// The drive's root only.
-    Root,
-    /// Any folder.
-    Any,
-}
-
-/// How far down a listing goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// The folder's children.
-    Children,
-    /// Everything below the folder, in one paged answer. Only where [`Capabilities::recursive_list`] says so.
-    Tree,
-}
+pub(crate) use self::{context::SourceGuard, page_guard::PageGuard};
 
 /// One account's tree of items in one cloud.
 ///
-/// See the [module](self) for the rules an implementation keeps.
+/// The [module](self) lists the rules for an implementation. The required verbs suffice for a
+/// complete backend; the default implementations of the others return `Unsupported`.
 #[async_trait]
 pub trait Drive: Send + Sync + fmt::Debug + 'static {
-    /// What this drive can do.
+    /// Returns the features of this drive.
     fn capabilities(&self) -> &Capabilities;
 
-    /// What only this drive has, for those who know what it is: SkyDrive's is its client.
-    fn extras(&self) -> Option<&(dyn Any + Send + Sync)> {
+    /// Returns the cloud's own client, for operations that this trait lacks. A caller downcasts it
+    /// to the client's type. `None` if the drive has no public client.
+    fn native_client(&self) -> Option<&(dyn Any + Send + Sync)> {
         None
     }
 
-    /// Who the account belongs to.
+    /// Returns the account that the drive belongs to.
+    ///
+    /// # Errors
+    /// `DriveNotFound` if the configured drive does not exist.
     async fn account(&self, cx: &Context) -> Result<Account>;
 
-    /// How much the drive holds and may hold.
+    /// Returns capacity and free space of the drive.
+    ///
+    /// # Errors
+    /// `Unsupported` if the cloud reports no quota; `DriveNotFound` if the configured drive does
+    /// not exist.
     async fn quota(&self, cx: &Context) -> Result<Quota>;
 
-    /// The root folder's id: by alias where the cloud has one (no request), else asked once and kept.
+    /// Returns the id of the root folder. Sends no request if the cloud has an alias for it;
+    /// otherwise the drive requests the id once and remembers it.
+    ///
+    /// # Errors
+    /// `DriveNotFound` if the configured drive does not exist.
     async fn root(&self, cx: &Context) -> Result<ItemId>;
 
-    /// The item at a place.
+    /// Returns the metadata of an item.
     ///
     /// # Errors
-    /// `NotFound`; `Condition` when `if_none_match` holds or `if_match` does not.
-    async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item>;
+    /// `NotFound` if the item does not exist; `ConditionNotMatch` if its etag differs from
+    /// `if_match` or equals `if_none_match`.
+    async fn item(&self, cx: &Context, item: &ItemRef, conditions: &Conditions) -> Result<Item>;
 
-    /// The child of that name in a folder (names compared by [`Capabilities::fold`]).
+    /// Returns the child of a folder that has this name. Names are compared by
+    /// [`Capabilities::fold`].
     ///
-    /// `seen` is given every item the answers carried, the wanted one included, and
-    /// [`SiblingSearch::All`] if that was all of the folder.
+    /// `on_sibling` receives each item that the responses contained, including the result. It then
+    /// receives [`SiblingSearch::Complete`] if these are all items of the folder.
     ///
     /// # Errors
-    /// `NotFound` if there is no such child, or no such folder.
+    /// `NotFound` if the folder or the child does not exist.
     async fn child(
         &self,
         cx: &Context,
         folder: &ItemRef,
         name: &str,
-        seen: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
+        on_sibling: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item>;
 
-    /// One page of a folder's items, never the folder itself; `limit` is a wish for the page's size.
-    /// Names in a folder are unique: where the cloud allows duplicates, the newest is given.
+    /// Returns one page of a folder's items. The page never contains the folder itself.
     ///
-    /// With [`Depth::Tree`] an item's parents are folders of the same listing, of this page or of
-    /// another one, usually an earlier; an item directly in `folder` names that by the id it was
-    /// asked by, or none. An item may come more than once, and some may not be below `folder`.
+    /// Names within a folder are unique: if the cloud permits duplicates, the page has only the
+    /// newest item.
+    ///
+    /// With [`Depth::Recursive`] each parent of an item is a folder of the same listing, on the
+    /// same page or on another, usually an earlier one. A direct child of the requested folder
+    /// names that folder by the requested id, or names no parent. The listing may contain an item
+    /// several times, and items that are not below the folder.
     ///
     /// # Errors
-    /// `NotFound` for a missing folder, `NotAFolder` for a file.
-    async fn list(
-        &self,
-        cx: &Context,
-        folder: &ItemRef,
-        depth: Depth,
-        limit: Option<usize>,
-        from: Option<&Cursor>,
-    ) -> Result<Page>;
+    /// `NotFound` if the folder or the requested page does not exist; `NotAFolder` if the item is a
+    /// file.
+    async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page>;
 
-    /// Bytes of a file, by the download URL in `known` if that still works.
+    /// Opens a stream of the bytes of a file.
     ///
     /// # Errors
-    /// `Range` past the end, `IsAFolder`, `NotFound`, `Condition`.
-    async fn download(
-        &self,
-        cx: &Context,
-        file: &ItemRef,
-        known: Option<&Item>,
-        range: ByteRange,
-        conditions: &Conditions,
-    ) -> Result<Download>;
+    /// `NotFound` if the file does not exist; `IsAFolder`; `RangeNotSatisfied` if the range starts
+    /// after the end of the file; `ConditionNotMatch` if a condition does not hold.
+    async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download>;
 
-    /// A whole file in one request, at most [`Capabilities::single_max`].
+    /// Writes a whole file in one request. The body has at most
+    /// [`Capabilities::max_single_upload`] bytes.
     ///
-    /// Checked by hash and size as far as the cloud's answer tells them; where it tells no size,
-    /// [`Item::size`] of the answer is `None` and checking is the caller's.
+    /// The drive compares the hash and size in the response with the body. If the response has no
+    /// size, [`Item::size`] of the result is `None` and the caller must verify the upload.
     ///
     /// # Errors
-    /// `Exists` under [`IfExists::Fail`], `Quota`, `IsAFolder`, `Condition`.
+    /// `AlreadyExists` with [`IfExists::Fail`]; `QuotaExceeded`; `IsAFolder` if a folder has the
+    /// name; `ConditionNotMatch` if a condition does not hold.
     async fn upload(
         &self,
         cx: &Context,
-        to: &Target,
+        target: &Target,
         body: Body,
         options: &WriteOptions,
     ) -> Result<Item>;
 
     /// Opens an upload session for a file of `total` bytes.
+    ///
+    /// # Errors
+    /// The kinds of [`upload`](Self::upload), if the cloud checks the target before the first
+    /// fragment. `Unsupported` if [`Capabilities::session`] is `None`.
     async fn open_session(
         &self,
         cx: &Context,
-        to: &Target,
+        target: &Target,
         total: u64,
         options: &WriteOptions,
     ) -> Result<UploadSession> {
-        let _ = (cx, to, total, options);
+        let _ = (cx, target, total, options);
         Err(Error::unsupported("upload sessions"))
     }
 
-    /// Sends the bytes at `offset`, once; repeating and resuming are the caller's. What must be
-    /// known to go on, such as the hash of what the cloud has, is kept in the session: who keeps
-    /// sessions elsewhere keeps it again after each fragment.
+    /// Sends one fragment: the bytes at `offset`.
+    ///
+    /// The drive keeps its own state in the session, for example the hash of the bytes that the
+    /// cloud has. A caller that stores sessions must store the session again after each fragment.
     ///
     /// # Errors
-    /// `NotFound`: the session is lost, open a new one. `Range`: these are not the bytes that the
-    /// cloud expects; [`session_status`](Self::session_status) tells which.
+    /// `NotFound` if the cloud has discarded the session: open a new one. `RangeNotSatisfied` if
+    /// the cloud expects another offset: request [`session_status`](Self::session_status).
     async fn send_fragment(
         &self,
         cx: &Context,
         session: &mut UploadSession,
         offset: u64,
         bytes: opendal::Buffer,
-    ) -> Result<Progress> {
+    ) -> Result<SessionProgress> {
         let _ = (cx, session, offset, bytes);
         Err(Error::unsupported("upload sessions"))
     }
 
-    /// Tells a session of bytes that the cloud has although the answer that said so was lost: what
-    /// it keeps of them, such as a hash, goes on. Sends nothing.
+    /// Records a fragment that the cloud has received although its response was lost. It updates
+    /// the state that the drive keeps in the session, such as a hash, and sends no request.
     ///
     /// # Errors
-    /// `Invalid` for a session of another drive.
+    /// `InvalidInput` if another drive opened the session.
     async fn acknowledge(
         &self,
         session: &mut UploadSession,
@@ -284,109 +215,132 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// Where the cloud wants to go on.
+    /// Returns the offset that the cloud expects next.
     ///
     /// # Errors
-    /// `NotFound`: the session is lost, open a new one.
-    async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {
+    /// `NotFound` if the cloud has discarded the session: open a new one.
+    async fn session_status(
+        &self,
+        cx: &Context,
+        session: &UploadSession,
+    ) -> Result<SessionProgress> {
         let _ = (cx, session);
         Err(Error::unsupported("upload sessions"))
     }
 
-    /// Makes the file of a session that answered [`Progress::Complete`]. Safe to repeat: finds the
-    /// file if the first answer was lost.
+    /// Creates the file of a session whose progress is [`SessionProgress::Complete`]. A repeated
+    /// call returns the file that the first call created.
+    ///
+    /// # Errors
+    /// The kinds of [`upload`](Self::upload); `NotFound` if the cloud has discarded the session.
     async fn commit_session(&self, cx: &Context, session: &UploadSession) -> Result<Item> {
         let _ = (cx, session);
         Err(Error::unsupported("upload sessions"))
     }
 
-    /// Forgets a session and its bytes. Fine if it is gone.
+    /// Discards a session and its bytes. Succeeds if the session does not exist.
+    ///
+    /// # Errors
+    /// `InvalidInput` if another drive opened the session.
     async fn cancel_session(&self, cx: &Context, session: &UploadSession) -> Result<()> {
         let _ = (cx, session);
         Err(Error::unsupported("upload sessions"))
     }
 
-    /// Makes one folder.
+    /// Creates one folder. Its parent must exist.
     ///
     /// # Errors
-    /// `Exists` when the name is taken, with the occupant's id where the cloud tells it.
-    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item>;
+    /// `AlreadyExists` if the name is taken, with the occupant's id in [`Error::existing`] if the
+    /// cloud reports it; `NotFound` if the parent does not exist.
+    async fn create_folder(&self, cx: &Context, target: &Target) -> Result<Item>;
 
-    /// Changes name, folder or time in the fewest requests the cloud allows. `item` is what the
-    /// caller knows of the item at `at`; drives that are asked by id are always given it.
+    /// Changes an item's name, parent folder or modification time, in as few requests as the cloud
+    /// permits.
+    ///
+    /// `known` is the item's metadata, as far as the caller knows it. It is always present for
+    /// drives that address items by id.
     ///
     /// # Errors
-    /// `Exists` when the new name is taken and [`ItemUpdate::if_exists`] does not replace,
-    /// `Conflict` for a folder moved below itself.
+    /// `NotFound` if the item does not exist; `AlreadyExists` if the new name is taken and
+    /// [`ItemUpdate::if_exists`] is not `Replace`; `Conflict` for a folder that is moved below
+    /// itself.
     async fn update(
         &self,
         cx: &Context,
-        at: &ItemRef,
-        item: Option<&Item>,
-        change: &ItemUpdate,
+        item: &ItemRef,
+        known: Option<&Item>,
+        update: &ItemUpdate,
     ) -> Result<Item>;
 
-    /// Starts a copy of a file within the drive, replacing the target unless `if_exists` says
-    /// otherwise. Called only where [`Capabilities::copies_files`] says so.
-    async fn copy(
-        &self,
-        cx: &Context,
-        from: &ItemRef,
-        item: Option<&Item>,
-        to: &Target,
-        if_exists: IfExists,
-    ) -> Result<CopyStatus> {
-        let _ = (cx, from, item, to, if_exists);
-        Err(Error::unsupported("copying"))
+    /// Starts a copy of a file within the drive. Called only if [`Capabilities::copy_files`].
+    ///
+    /// # Errors
+    /// `NotFound` if the source does not exist; `AlreadyExists` with [`IfExists::Fail`];
+    /// `QuotaExceeded`; `Unsupported` for a folder.
+    async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
+        let _ = (cx, request);
+        Err(Error::unsupported("server-side copies"))
     }
 
-    /// Asks once how a copy is doing.
+    /// Requests the status of a copy once.
+    ///
+    /// # Errors
+    /// Those of the copy itself; `InvalidInput` if another drive started it.
     async fn copy_status(&self, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
         let _ = (cx, job);
-        Err(Error::unsupported("copying"))
+        Err(Error::unsupported("server-side copies"))
     }
 
-    /// What has changed in the whole drive since the answer that a cursor came with; with `None`,
-    /// nothing yet: from now on. Called only where [`Capabilities::changes`] says so.
+    /// Returns the changes of the whole drive since a position of its change feed. Without a
+    /// position it returns the current one, and no changes. Called only if
+    /// [`Capabilities::changes`].
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cursor is of another drive. An expired cursor is no error: the result
+    /// has [`ChangePage::reset`].
     async fn changes(&self, cx: &Context, since: Option<&Cursor>) -> Result<ChangePage> {
         let _ = (cx, since);
-        Err(Error::unsupported("a feed of changes"))
+        Err(Error::unsupported("a change feed"))
     }
 
-    /// Returns whether the cloud may hold other bytes of a file than its size and hash say, so that
-    /// a difference is no damage: SharePoint writes properties into Office files.
-    fn rewrites(&self, file: &Item) -> bool {
+    /// Returns whether the content of a file may differ from its reported size and hash, so that a
+    /// difference is no damage. SharePoint writes properties into Office files.
+    fn may_rewrite_content(&self, file: &Item) -> bool {
         let _ = file;
         false
     }
 
-    /// Whether [`changes`](Self::changes) tells what becomes of an item, and of what is below it:
-    /// not of what lies in another drive.
-    fn tells_changes_of(&self, id: &ItemId) -> bool {
+    /// Returns whether [`changes`](Self::changes) reports changes of an item and of its
+    /// descendants. It does not for items of other drives.
+    fn covers_changes_of(&self, id: &ItemId) -> bool {
         let _ = id;
         true
     }
 
-    /// Returns whether an item is a folder whose contents are in another drive: a listing by
-    /// [`Depth::Tree`] has the folder and not what is below it.
-    fn leads_elsewhere(&self, id: &ItemId) -> bool {
+    /// Returns whether an item is a folder whose contents are in another drive. A recursive listing
+    /// contains such a folder but not its contents.
+    fn is_shortcut_to_other_drive(&self, id: &ItemId) -> bool {
         let _ = id;
         false
     }
 
-    /// Removes items, folders with everything below, at most [`Capabilities::removals`] at a time;
-    /// one result each, in order.
-    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>>;
-    /// Returns the versions of a file, newest first, the current one included.
+    /// Deletes items, and folders with all their contents. Receives at most
+    /// [`Capabilities::delete_max_size`] items. Returns one result for each item, in order.
+    async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>>;
+
+    /// Returns the versions of a file, newest first, including the current one.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::versions`].
     async fn versions(&self, cx: &Context, file: &ItemRef) -> Result<Vec<FileVersion>> {
         let _ = (cx, file);
         Err(Error::unsupported("versions"))
     }
 
-    /// Returns the bytes of a version of a file.
+    /// Opens a stream of the bytes of one version of a file. `version` is a [`FileVersion::id`].
     ///
     /// # Errors
-    /// As [`download`](Self::download).
+    /// Those of [`download`](Self::download); `Unsupported` without [`Extensions::versions`].
     async fn download_version(
         &self,
         cx: &Context,
@@ -398,56 +352,80 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
         Err(Error::unsupported("versions"))
     }
 
-    /// Makes a version the current one; the versions after it are kept.
+    /// Makes a copy of an old version the current version. Newer versions are kept. `version` is a
+    /// [`FileVersion::id`].
+    ///
+    /// # Errors
+    /// `NotFound` if the file or version does not exist; `Unsupported` without
+    /// [`Extensions::versions`].
     async fn restore_version(&self, cx: &Context, file: &ItemRef, version: &str) -> Result<()> {
         let _ = (cx, file, version);
         Err(Error::unsupported("versions"))
     }
 
-    /// Returns one page of the items that a search finds.
+    /// Returns one page of the items that match a search. `cursor` is [`Page::next`] of the
+    /// previous page.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder does not exist; `Unsupported` without [`Extensions::search`].
     async fn search(
         &self,
         cx: &Context,
         request: &SearchRequest,
-        from: Option<&Cursor>,
+        cursor: Option<&Cursor>,
     ) -> Result<Page> {
-        let _ = (cx, request, from);
+        let _ = (cx, request, cursor);
         Err(Error::unsupported("search"))
     }
 
-    /// Returns one page of the items in the recycle bin. Their parents are those before deletion.
-    async fn deleted_items(&self, cx: &Context, from: Option<&Cursor>) -> Result<Page> {
-        let _ = (cx, from);
-        Err(Error::unsupported("the recycle bin"))
-    }
-
-    /// Restores an item from the recycle bin; `to`: to another place than it was deleted from.
+    /// Returns one page of the items in the recycle bin. Their parents are those before the
+    /// deletion. `cursor` is [`Page::next`] of the previous page.
     ///
     /// # Errors
-    /// `Exists` if the name is taken, `NotFound` if the item is no longer in the recycle bin.
+    /// `Unsupported` without [`Extensions::recycle_bin`].
+    async fn deleted_items(&self, cx: &Context, cursor: Option<&Cursor>) -> Result<Page> {
+        let _ = (cx, cursor);
+        Err(Error::unsupported("a recycle bin"))
+    }
+
+    /// Restores an item from the recycle bin: to `target`, or to its former folder and name if
+    /// `target` is `None`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is taken; `NotFound` if the item is not in the recycle bin;
+    /// `Unsupported` without [`Extensions::recycle_bin`].
     async fn restore_deleted(
         &self,
         cx: &Context,
         id: &ItemId,
-        to: Option<&Target>,
+        target: Option<&Target>,
     ) -> Result<Item> {
-        let _ = (cx, id, to);
-        Err(Error::unsupported("the recycle bin"))
+        let _ = (cx, id, target);
+        Err(Error::unsupported("a recycle bin"))
     }
 
-    /// Returns the thumbnails of a file; none if the cloud has none of it.
+    /// Returns the thumbnails of a file. Empty if the cloud has none.
+    ///
+    /// # Errors
+    /// `NotFound` if the file does not exist; `Unsupported` without [`Extensions::thumbnails`].
     async fn thumbnails(&self, cx: &Context, file: &ItemRef) -> Result<Vec<Thumbnail>> {
         let _ = (cx, file);
         Err(Error::unsupported("thumbnails"))
     }
 
     /// Returns the properties that programs have stored with an item.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::properties`].
     async fn properties(&self, cx: &Context, item: &ItemRef) -> Result<Properties> {
         let _ = (cx, item);
         Err(Error::unsupported("properties"))
     }
 
-    /// Sets and removes properties of an item; the others are kept.
+    /// Sets and removes properties of an item. Other properties are kept.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::properties`].
     async fn set_properties(
         &self,
         cx: &Context,
@@ -459,39 +437,57 @@ pub trait Drive: Send + Sync + fmt::Debug + 'static {
     }
 
     /// Returns the links to an item.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::links`].
     async fn links(&self, cx: &Context, item: &ItemRef) -> Result<Vec<Link>> {
         let _ = (cx, item);
         Err(Error::unsupported("links"))
     }
 
-    /// Creates a link, or returns an equal one that exists.
+    /// Creates a link, or returns an existing link with the same properties.
     ///
     /// # Errors
-    /// `Denied` if the account's policy forbids such links.
+    /// `NotFound` if the item does not exist; `PermissionDenied` if the account's policy forbids
+    /// such links; `Unsupported` without [`Extensions::links`].
     async fn create_link(&self, cx: &Context, request: &LinkRequest) -> Result<Link> {
         let _ = (cx, request);
         Err(Error::unsupported("links"))
     }
 
-    /// Deletes a link to an item. Succeeds if the link does not exist.
+    /// Deletes a link to an item. Succeeds if the link does not exist. `id` is a [`Link::id`].
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::links`].
     async fn delete_link(&self, cx: &Context, item: &ItemRef, id: &str) -> Result<()> {
         let _ = (cx, item, id);
         Err(Error::unsupported("links"))
     }
 
-    /// Returns the permissions of an item, inherited ones included.
+    /// Returns the permissions of an item, including inherited ones.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::sharing`].
     async fn permissions(&self, cx: &Context, item: &ItemRef) -> Result<Vec<Permission>> {
         let _ = (cx, item);
         Err(Error::unsupported("sharing"))
     }
 
-    /// Shares an item with people; one permission for each recipient.
+    /// Shares an item with users. Returns one permission for each recipient.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `PermissionDenied` if the account's policy forbids
+    /// it; `Unsupported` without [`Extensions::sharing`].
     async fn grant(&self, cx: &Context, request: &GrantRequest) -> Result<Vec<Permission>> {
         let _ = (cx, request);
         Err(Error::unsupported("sharing"))
     }
 
-    /// Revokes a permission of an item. Succeeds if the permission does not exist.
+    /// Revokes a permission of an item. Succeeds if the permission does not exist. `id` is a
+    /// [`Permission::id`].
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `Unsupported` without [`Extensions::sharing`].
     async fn revoke(&self, cx: &Context, item: &ItemRef, id: &str) -> Result<()> {
         let _ = (cx, item, id);
         Err(Error::unsupported("sharing"))

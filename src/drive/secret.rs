@@ -1,25 +1,28 @@
-//! Values that must never be printed.
+//! Text that must never be printed.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-/// A token, a download URL, a pre-authenticated URL. It has no way to be printed: [`Debug`](fmt::Debug)
-/// shows dots, and the text is had only by saying [`expose`](Self::expose).
+/// A token, a download URL or another pre-authenticated URL.
+///
+/// It has no `Display`, and its [`Debug`](fmt::Debug) shows an ellipsis. Only
+/// [`expose`](Self::expose) returns the text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// The text itself, to be put on the wire or into a file of the user's own.
+    /// Returns the text, for a request or for the user's own file.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing to hide.
+    /// Returns whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The text without this secret: for words of a cloud's that may repeat what they were sent.
-    pub fn hidden_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// Replaces each occurrence of this secret in `text` by an ellipsis. Error messages of a cloud
+    /// may repeat the token or URL of the request.
+    pub fn redact_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.is_empty() || !text.contains(&*self.0) {
             return Cow::Borrowed(text);
         }
@@ -44,16 +47,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_prints_nothing_of_itself() {
+    fn debug_output_does_not_contain_the_text() {
         let secret = Secret::from("hunter2");
         assert_eq!(format!("{secret:?} {:#?}", Some(&secret)).matches("hunter2").count(), 0);
         assert_eq!(secret.expose(), "hunter2");
     }
 
     #[test]
-    fn a_secret_is_cut_out_of_what_somebody_else_says() {
+    fn the_text_is_removed_from_a_message() {
         let secret = Secret::from("hunter2");
-        assert_eq!(secret.hidden_in("token 'hunter2' is unknown"), "token '…' is unknown");
-        assert_eq!(Secret::from("").hidden_in("as it is"), "as it is");
+        assert_eq!(secret.redact_in("token 'hunter2' is unknown"), "token '…' is unknown");
+        assert_eq!(Secret::from("").redact_in("unchanged"), "unchanged");
     }
 }

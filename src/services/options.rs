@@ -119,7 +119,7 @@ pub(super) fn settings(
 /// `Invalid` if it is no `http` or `https` URL, or has a user, a query or a fragment.
 pub(super) fn base_address(what: &str, text: &str) -> drive::Result<String> {
     let invalid =
-        |why: &str| drive::Error::new(drive::ErrorKind::Invalid, format!("{what}: {why}"));
+        |why: &str| drive::Error::new(drive::ErrorKind::InvalidInput, format!("{what}: {why}"));
     let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(invalid("neither http nor https"));

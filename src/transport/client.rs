@@ -73,7 +73,7 @@ impl<'c> Client<'c> {
         let mut request = call.into_request().map_err(|e| e.with_operation(&operation))?;
         if let Some(source) = request.extensions_mut().get_mut::<BodySource>() {
             source.progress = self.cx.upload_progress().cloned();
-            source.guard = self.cx.guard().cloned();
+            source.guard = self.cx.source_guard().cloned();
         }
         self.cx.count_request();
         let transport = self.cx.operation().http_transport();
@@ -94,7 +94,7 @@ impl<'c> Client<'c> {
     /// the user's file in the cloud: it is asked first.
     async fn with_sendable_body(&self, call: ApiRequest) -> Result<ApiRequest> {
         let Some(mut source) = call.file() else { return Ok(call) };
-        source.guard = self.cx.guard().cloned();
+        source.guard = self.cx.source_guard().cloned();
         if understands_files(self.cx.operation().http_transport()).await {
             return Ok(call);
         }
@@ -297,7 +297,7 @@ impl ApiResponse {
         let error =
             error::of_status(self.status, &self.headers, message).with_operation(&self.operation);
         match self.exhausted {
-            Some(exhausted) => error.also(&exhausted.to_string()).with_retry(Retry::Exhausted),
+            Some(exhausted) => error.with_note(&exhausted.to_string()).with_retry(Retry::Exhausted),
             None => error,
         }
     }

@@ -12,9 +12,9 @@ const REQUEST_IDS: [&str; 3] = ["request-id", "x-amzn-requestid", "x-ms-request-
 /// A transport's error, without the URL it carries in its context.
 pub(super) fn rebuilt(error: &opendal::Error) -> Error {
     let kind = match error.kind() {
-        opendal::ErrorKind::RateLimited => ErrorKind::Limited,
+        opendal::ErrorKind::RateLimited => ErrorKind::RateLimited,
         opendal::ErrorKind::Unsupported => ErrorKind::Unsupported,
-        opendal::ErrorKind::ConfigInvalid => ErrorKind::Invalid,
+        opendal::ErrorKind::ConfigInvalid => ErrorKind::InvalidInput,
         _ => ErrorKind::Unexpected,
     };
     let mut message = error.message().to_owned();
@@ -79,15 +79,15 @@ pub(super) fn of_status(
 impl From<StatusClass> for ErrorKind {
     fn from(class: StatusClass) -> Self {
         match class {
-            StatusClass::Denied => Self::Denied,
+            StatusClass::Denied => Self::PermissionDenied,
             StatusClass::NotFound => Self::NotFound,
             StatusClass::Conflict => Self::Conflict,
-            StatusClass::Condition => Self::Condition,
-            StatusClass::Range => Self::Range,
-            StatusClass::RateLimited => Self::Limited,
+            StatusClass::Condition => Self::ConditionNotMatch,
+            StatusClass::Range => Self::RangeNotSatisfied,
+            StatusClass::RateLimited => Self::RateLimited,
             StatusClass::Unsupported => Self::Unsupported,
-            StatusClass::Quota => Self::Quota,
-            StatusClass::Invalid => Self::Invalid,
+            StatusClass::Quota => Self::QuotaExceeded,
+            StatusClass::Invalid => Self::InvalidInput,
             StatusClass::Unexpected => Self::Unexpected,
         }
     }

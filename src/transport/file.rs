@@ -132,7 +132,7 @@ impl Reading {
 impl Step {
     fn check(&self, read_all: bool) -> io::Result<()> {
         match &self.guard {
-            Some(guard) if !guard.is_same(read_all) => Err(io::Error::other(SourceChanged)),
+            Some(guard) if !guard.is_unchanged(read_all) => Err(io::Error::other(SourceChanged)),
             _ => Ok(()),
         }
     }

@@ -96,7 +96,7 @@ pub fn rejects_long_suffix(range: &ByteRange, response: &StreamResponse) -> bool
 }
 
 fn past_the_end(operation: &str) -> Error {
-    Error::new(ErrorKind::Range, "the file ends before the range begins")
+    Error::new(ErrorKind::RangeNotSatisfied, "the file ends before the range begins")
         .with_status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16())
         .with_operation(operation)
 }
@@ -290,8 +290,8 @@ mod tests {
                     prop_assert_eq!(bytes.len() as u64, expected);
                 }
                 (Err(one), Err(other)) => {
-                    prop_assert_eq!(one.kind(), ErrorKind::Range);
-                    prop_assert_eq!(other.kind(), ErrorKind::Range);
+                    prop_assert_eq!(one.kind(), ErrorKind::RangeNotSatisfied);
+                    prop_assert_eq!(other.kind(), ErrorKind::RangeNotSatisfied);
                 }
                 (one, other) => prop_assert!(false, "{:?} but {:?}", one, other),
             }
@@ -301,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn what_lies_past_the_end_is_an_error_but_the_beginning_of_an_empty_file_is_not() {
         let error = read(FILE, ByteRange::From(36), knows_ranges).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Range);
+        assert_eq!(error.kind(), ErrorKind::RangeNotSatisfied);
         let (total, range, bytes) = read(b"", ByteRange::Last(5), knows_ranges).await.unwrap();
         assert_eq!((total, range, bytes), (0, 0..0, vec![]));
     }

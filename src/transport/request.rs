@@ -119,7 +119,7 @@ impl ApiRequest {
             Err(_) => {
                 self.build_error.get_or_insert_with(|| {
                     Error::new(
-                        ErrorKind::Invalid,
+                        ErrorKind::InvalidInput,
                         format!(
                             "the value of header {name} has characters that no header may have"
                         ),
@@ -151,7 +151,7 @@ impl ApiRequest {
             Err(_) => {
                 self.build_error.get_or_insert_with(|| {
                     Error::new(
-                        ErrorKind::Denied,
+                        ErrorKind::PermissionDenied,
                         "the access token has characters that no token may have",
                     )
                 });
@@ -210,7 +210,10 @@ impl ApiRequest {
             }
             Err(error) => {
                 self.build_error.get_or_insert_with(|| {
-                    Error::new(ErrorKind::Invalid, format!("not to be written as JSON: {error}"))
+                    Error::new(
+                        ErrorKind::InvalidInput,
+                        format!("not to be written as JSON: {error}"),
+                    )
                 });
                 self
             }
@@ -279,7 +282,7 @@ impl ApiRequest {
         *request.method_mut() = self.method;
         // The parser's error would repeat the URL.
         *request.uri_mut() = self.url.parse().map_err(|_| {
-            Error::new(ErrorKind::Invalid, "the address of the request is not a URL")
+            Error::new(ErrorKind::InvalidInput, "the address of the request is not a URL")
         })?;
         *request.headers_mut() = self.headers;
         request.extensions_mut().insert(self.operation);

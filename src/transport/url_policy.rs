@@ -32,7 +32,7 @@ impl UrlPolicy {
     /// `Invalid` if `endpoint` is not a URL.
     pub fn for_endpoint(endpoint: &str) -> Result<Self> {
         let endpoint = Url::parse(endpoint).map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("the endpoint is not a URL: {error}"))
+            Error::new(ErrorKind::InvalidInput, format!("the endpoint is not a URL: {error}"))
         })?;
         Ok(Self { endpoint, allowed: Vec::new() })
     }
@@ -125,8 +125,9 @@ pub(super) fn host_of(url: &Url) -> String {
 
 impl HostPattern {
     fn parse(text: &str) -> Result<Self> {
-        let invalid =
-            || Error::new(ErrorKind::Invalid, format!("allowed_hosts: {text:?} is not a host"));
+        let invalid = || {
+            Error::new(ErrorKind::InvalidInput, format!("allowed_hosts: {text:?} is not a host"))
+        };
         let url = Url::parse(&format!("https://{text}")).map_err(|_| invalid())?;
         let only_host = url.path() == "/"
             && url.query().is_none()

@@ -169,7 +169,7 @@ impl Adventure {
         let trouble = prop_oneof![
             // Requests that can be repeated when only their answer was lost.
             (
-                select(vec!["upload", "make_folder", "item", "child"]),
+                select(vec!["upload", "create_folder", "item", "child"]),
                 prop_oneof![twice, Just(Trouble::After)]
             ),
             (Just("send_fragment"), prop_oneof![halfway, Just(Trouble::Halfway)]),

@@ -91,7 +91,7 @@ async fn every_request_of_the_client_is_understood() {
     let folder = client.create_folder(&cx, ROOT, &described).await.unwrap();
     assert_eq!((&*folder.name, folder.description.as_deref()), ("Üb er #1", Some("mine")));
     let taken = client.create_folder(&cx, ROOT, &named("üB ER #1")).await.unwrap_err();
-    assert_eq!(taken.kind(), ErrorKind::Exists);
+    assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
 
     let put = async |name: &str, text: &str, options: &UploadOptions| {
         client.put_file(&cx, &folder.id, name, &memory(text), options).await
@@ -100,7 +100,7 @@ async fn every_request_of_the_client_is_understood() {
     assert_eq!(file.name.as_deref(), Some("a+b&c%20é.txt"));
     let no = UploadOptions { overwrite: Overwrite::No, ..exact };
     let refused = put("A+B&C%20É.TXT", "x", &no).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Exists);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::AlreadyExists);
     let choose = UploadOptions { overwrite: Overwrite::ChooseNewName, ..exact };
     let other = put("a+b&c%20é.txt", "", &choose).await.unwrap();
     assert!(other.name.is_some() && other.name != file.name, "{other:?}");
@@ -118,7 +118,7 @@ async fn every_request_of_the_client_is_understood() {
         let part = client.source(&cx, &source, &ByteRange::Span(3..6), None).await.unwrap();
         assert_eq!((part.total, part.range.clone(), &*text(part).await), (10, 3..6, "345"));
         let past = client.source(&cx, &source, &ByteRange::From(11), None).await;
-        assert_eq!(past.unwrap_err().kind(), ErrorKind::Range);
+        assert_eq!(past.unwrap_err().kind(), ErrorKind::RangeNotSatisfied);
     }
 
     let renamed = client.update(&cx, &form.id, &named("Form.TXT")).await.unwrap();
@@ -129,7 +129,7 @@ async fn every_request_of_the_client_is_understood() {
     assert_eq!((&*copied.name, copied.size), ("Form.TXT", Some(9)));
     assert_ne!(copied.id, form.id);
     let taken = client.copy_into(&cx, &form.id, &folder.id).await.unwrap_err();
-    assert_eq!(taken.kind(), ErrorKind::Exists);
+    assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
 
     let listed = client.files(&cx, &folder.id, &Listing::default()).await.unwrap();
     assert_eq!(listed.data.len(), 3);

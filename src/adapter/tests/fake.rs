@@ -76,24 +76,24 @@ impl FakeDrive {
         Self {
             capabilities: Capabilities {
                 paths,
-                single_max: 1 << 20,
-                total_max: 1 << 20,
+                max_single_upload: 1 << 20,
+                max_file_size: 1 << 20,
                 session: sessions.then_some(SessionLimits {
                     min_size: 10,
                     alignment: 4,
                     default_fragment: 4,
                     max_fragment: 4,
                 }),
-                sets_modified: false,
+                set_modified: false,
                 if_not_exists: true,
                 if_match: false,
                 if_none_match: false,
-                reads_if_match: false,
+                download_if_match: false,
                 changes: false,
-                copies_files: false,
+                copy_files: false,
                 download_urls: false,
                 recursive_list: RecursiveList::No,
-                removals: 1,
+                delete_max_size: 1,
                 multi_parent: false,
                 fold: upper,
                 collision_key: upper,
@@ -269,7 +269,7 @@ impl State {
 
     fn item(&self, id: &ItemId) -> Item {
         let node = &self.nodes[id];
-        let kind = if node.folder { Kind::Folder } else { Kind::File };
+        let kind = if node.folder { ItemKind::Folder } else { ItemKind::File };
         let mut item = Item::new(id.clone(), node.name.clone(), kind);
         item.parents = node.parent.iter().cloned().collect();
         item.size = (!node.folder).then_some(node.bytes.len() as u64);
@@ -325,19 +325,13 @@ impl Drive for FakeDrive {
         for item in state.children(&folder) {
             seen(SiblingSearch::Item(&item));
         }
-        seen(SiblingSearch::All);
+        seen(SiblingSearch::Complete);
         let id = state.child(&folder, name).ok_or_else(|| not_found(name))?;
         Ok(state.item(&id))
     }
 
-    async fn list(
-        &self,
-        _: &Context,
-        folder: &ItemRef,
-        _: Depth,
-        _: Option<usize>,
-        _: Option<&Cursor>,
-    ) -> Result<Page> {
+    async fn list(&self, _: &Context, request: ListRequest<'_>) -> Result<Page> {
+        let ListRequest { folder, .. } = request;
         self.enter("list", "").await?;
         let folder = self.resolve(folder)?;
         let (items, held) = {
@@ -351,14 +345,8 @@ impl Drive for FakeDrive {
         Ok(Page { items, next: None })
     }
 
-    async fn download(
-        &self,
-        _: &Context,
-        file: &ItemRef,
-        known: Option<&Item>,
-        range: ByteRange,
-        _: &Conditions,
-    ) -> Result<Download> {
+    async fn download(&self, _: &Context, request: DownloadRequest<'_>) -> Result<Download> {
+        let DownloadRequest { file, known, range, .. } = request;
         self.enter("download", "").await?;
         let id = self.resolve(file)?;
         let mut item = self.item_of(&id);
@@ -402,7 +390,7 @@ impl Drive for FakeDrive {
         let item = {
             let mut state = self.state.lock().unwrap();
             if options.if_exists == IfExists::Fail && state.child(&folder, &to.name).is_some() {
-                return Err(Error::new(ErrorKind::Exists, "fake: taken"));
+                return Err(Error::new(ErrorKind::AlreadyExists, "fake: taken"));
             }
             let id = state.make(&folder, &to.name, Some(&bytes.to_vec()));
             state.item(&id)
@@ -436,32 +424,36 @@ impl Drive for FakeDrive {
         session: &mut UploadSession,
         offset: u64,
         bytes: Buffer,
-    ) -> Result<Progress> {
+    ) -> Result<SessionProgress> {
         let after = self.enter("send", &format!("{offset}+{}", bytes.len())).await?;
         let progress = {
             let mut state = self.state.lock().unwrap();
             let open =
                 state.sessions.get_mut(session.url.expose()).ok_or_else(|| not_found("session"))?;
             if open.bytes.len() as u64 != offset {
-                return Err(Error::new(ErrorKind::Range, "fake: out of order"));
+                return Err(Error::new(ErrorKind::RangeNotSatisfied, "fake: out of order"));
             }
             open.bytes.extend(bytes.to_vec());
             if open.bytes.len() as u64 == open.total {
                 let done = state.sessions.remove(session.url.expose()).unwrap();
                 let id = state.make(&done.parent, &done.name, Some(&done.bytes));
-                Progress::Done(Box::new(state.item(&id)))
+                SessionProgress::Done(Box::new(state.item(&id)))
             } else {
-                Progress::Next(open.bytes.len() as u64)
+                SessionProgress::Next(open.bytes.len() as u64)
             }
         };
         after.map_or(Ok(progress), Err)
     }
 
-    async fn session_status(&self, _: &Context, session: &UploadSession) -> Result<Progress> {
+    async fn session_status(
+        &self,
+        _: &Context,
+        session: &UploadSession,
+    ) -> Result<SessionProgress> {
         self.enter("status", "").await?;
         let state = self.state.lock().unwrap();
         match state.sessions.get(session.url.expose()) {
-            Some(open) => Ok(Progress::Next(open.bytes.len() as u64)),
+            Some(open) => Ok(SessionProgress::Next(open.bytes.len() as u64)),
             None => Err(not_found("session")),
         }
     }
@@ -472,12 +464,12 @@ impl Drive for FakeDrive {
         Ok(())
     }
 
-    async fn make_folder(&self, _: &Context, at: &Target) -> Result<Item> {
+    async fn create_folder(&self, _: &Context, at: &Target) -> Result<Item> {
         self.enter("make", &at.name).await?;
         let folder = self.resolve(&at.folder)?;
         let mut state = self.state.lock().unwrap();
         if state.child(&folder, &at.name).is_some() {
-            return Err(Error::new(ErrorKind::Exists, "fake: taken"));
+            return Err(Error::new(ErrorKind::AlreadyExists, "fake: taken"));
         }
         let id = state.make(&folder, &at.name, None);
         Ok(state.item(&id))
@@ -503,13 +495,13 @@ impl Drive for FakeDrive {
         Ok(state.item(&id))
     }
 
-    async fn remove(&self, _: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
+    async fn delete(&self, _: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::new();
         for removal in items {
             results.push(match self.enter("remove", "").await {
                 Err(error) => Err(error),
                 Ok(_) => {
-                    self.resolve(&removal.place).map(|id| self.state.lock().unwrap().remove(&id))
+                    self.resolve(&removal.item).map(|id| self.state.lock().unwrap().remove(&id))
                 }
             });
         }

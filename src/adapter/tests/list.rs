@@ -45,7 +45,8 @@ async fn tree(operator: &Operator, path: &str) -> (Vec<String>, Option<opendal::
 #[tokio::test]
 async fn a_folder_that_cannot_be_listed_is_named_when_the_others_are_done() {
     for paths in [true, false] {
-        for failure in [status(ErrorKind::NotFound, 404), status(ErrorKind::Denied, 403)] {
+        for failure in [status(ErrorKind::NotFound, 404), status(ErrorKind::PermissionDenied, 403)]
+        {
             let (drive, operator, _) = rig(paths);
             drive.fault("list", Fault::Pass);
             drive.fault("list", Fault::Before(failure.clone()));

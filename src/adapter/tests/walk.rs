@@ -3,7 +3,7 @@ use std::time::Instant;
 use super::{fake::Fault, *};
 use crate::{
     adapter::{DriveHandle, core::NOW, index::Folder},
-    drive::{Item, Kind},
+    drive::{Item, ItemKind},
 };
 
 const AGE: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ async fn what_deletes_asks_an_item_seen_a_while_ago_whether_it_is_still_there() 
     let service = DriveService::new(Arc::clone(&drive) as _, Settings::new("fake", ""));
     drive.plant("", "a", Some(b"mine"));
     let seen = Instant::now() - 2 * NOW;
-    let item = Arc::new(Item::new("i1", "a", Kind::File));
+    let item = Arc::new(Item::new("i1", "a", ItemKind::File));
     service.core.index.set(&Folder::Id("root".into()), "A".into(), item, seen);
     let op = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
     drive.elsewhere("a", "b");

@@ -96,7 +96,7 @@ async fn without_a_retry_layer_the_user_sees_the_error_and_may_call_again() {
 #[tokio::test]
 async fn an_error_for_good_is_the_same_from_every_later_call_and_the_session_is_cancelled() {
     let (drive, op) = with_sessions();
-    let denied = Error::new(ErrorKind::Denied, "no more");
+    let denied = Error::new(ErrorKind::PermissionDenied, "no more");
     drive.fault("send", Fault::Before(denied));
     let service = op.into_parts().1;
     let mut writer = raw_announced(&service);
@@ -315,7 +315,7 @@ async fn a_fragment_out_of_turn_is_followed_by_asking_where_to_go_on() {
     let (drive, op) = with_sessions();
     let mut writer = op.writer("f").await.unwrap();
     writer.write(TEXT.to_vec()).await.unwrap();
-    drive.fault("send", Fault::Before(Error::new(ErrorKind::Range, "not these")));
+    drive.fault("send", Fault::Before(Error::new(ErrorKind::RangeNotSatisfied, "not these")));
     // The cloud wants what it has just refused: nothing would come of going on.
     let error = writer.close().await.unwrap_err();
     assert!(error.to_string().contains("not these"), "{error}");

@@ -163,7 +163,7 @@ async fn everybody_who_waits_for_a_refresh_that_fails_is_told_why_and_the_next_o
     let (cx, source) = (transport.context(), refreshed("refresh-9"));
     let (one, other) = tokio::join!(source.token(&cx), source.token(&cx));
     for error in [one.unwrap_err(), other.unwrap_err()] {
-        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         assert_eq!(error.to_string(), "POST login.live.com token: 400 invalid_grant: Used.");
     }
     assert_eq!(transport.sent().len(), 1);
@@ -231,7 +231,7 @@ async fn a_given_token_is_given_and_never_renewed() {
     let (cx, source) = (transport.context(), TokenSource::given("given".into()));
     let token = source.token(&cx).await.unwrap();
     assert_eq!(token.expose(), "given");
-    assert_eq!(source.renew(&cx, &token).await.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(source.renew(&cx, &token).await.unwrap_err().kind(), ErrorKind::PermissionDenied);
     assert_eq!(source.token(&cx).await.unwrap(), token);
     assert!(!source.is_renewable() && transport.sent().is_empty());
 }
@@ -385,10 +385,13 @@ async fn an_endpoint_that_is_busy_is_a_passing_error_and_one_that_refuses_is_not
     assert!(passing.is_temporary());
     let client =
         refused(answer(401, r#"{"error":"invalid_client","error_description":null}"#)).await;
-    assert_eq!((client.kind(), client.code()), (ErrorKind::Denied, Some("invalid_client")));
+    assert_eq!(
+        (client.kind(), client.code()),
+        (ErrorKind::PermissionDenied, Some("invalid_client"))
+    );
     assert!(!client.is_temporary());
     let wrong = refused(answer(400, r#"{"error":"invalid_request"}"#)).await;
-    assert_eq!(wrong.kind(), ErrorKind::Invalid);
+    assert_eq!(wrong.kind(), ErrorKind::InvalidInput);
     assert!(refused(Outcome::Reset).await.is_temporary());
 }
 
@@ -447,7 +450,7 @@ async fn an_endpoint_with_too_many_requests_does_not_refuse_the_tokens() {
     let transport =
         Scripted::by(|_| answer(429, r#"{"error":"slow_down","error_description":"Later."}"#));
     let error = endpoint().refresh(&transport.context(), &"r".into()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Limited);
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
     assert!(error.is_temporary());
 }
 

@@ -7,7 +7,7 @@ use super::{
     drive::{is_item, item_of},
     model::NodeKind,
 };
-use crate::drive::{ChangePage, Context, Cursor, Error, ErrorKind, Kind, Result, Secret};
+use crate::drive::{ChangePage, Context, Cursor, Error, ErrorKind, ItemKind, Result, Secret};
 
 /// The most changes that are held at once. With more, all that is known of the drive is out of date.
 const CHANGES_MAX: usize = 200_000;
@@ -50,8 +50,8 @@ pub(super) async fn changes(
                 continue;
             }
             let kind = match node.kind {
-                NodeKind::File => Some(Kind::File),
-                NodeKind::Folder => Some(Kind::Folder),
+                NodeKind::File => Some(ItemKind::File),
+                NodeKind::Folder => Some(ItemKind::Folder),
                 NodeKind::Asset | NodeKind::Unknown => None,
             };
             changes.removed.push((node.id.into(), kind));

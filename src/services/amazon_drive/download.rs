@@ -104,7 +104,7 @@ impl Reading {
         };
         let mut download = match self.get(&ByteRange::Span(first.clone()), size).await {
             // The beginning of an empty file cannot be asked for as a range.
-            Err(error) if error.kind() == ErrorKind::Range && first.start == 0 => {
+            Err(error) if error.kind() == ErrorKind::RangeNotSatisfied && first.start == 0 => {
                 return self.get(&ByteRange::Full, size).await;
             }
             download => download?,
@@ -234,10 +234,16 @@ impl ContentCheck for Check {
 pub(super) fn holds(conditions: &Conditions, item: &Item) -> Result<()> {
     let is = |wanted: &str| item.etag.as_deref() == Some(wanted.trim_matches('"'));
     if conditions.if_match.as_deref().is_some_and(|wanted| !is(wanted)) {
-        return Err(Error::new(ErrorKind::Condition, "the file has other bytes than wanted"));
+        return Err(Error::new(
+            ErrorKind::ConditionNotMatch,
+            "the file has other bytes than wanted",
+        ));
     }
     if conditions.if_none_match.as_deref().is_some_and(is) {
-        return Err(Error::new(ErrorKind::Condition, "the file has the bytes that are known"));
+        return Err(Error::new(
+            ErrorKind::ConditionNotMatch,
+            "the file has the bytes that are known",
+        ));
     }
     Ok(())
 }

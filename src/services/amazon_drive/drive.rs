@@ -16,10 +16,10 @@ use super::{
     rename,
 };
 use crate::drive::{
-    Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, Cursor, DeleteTarget,
-    Depth, Download, Drive, Error, ErrorKind, Extensions, HashKind, IfExists, Item, ItemId,
-    ItemRef, ItemUpdate, Kind, Page, Quota, RecursiveList, Result, SiblingSearch, Target,
-    WriteOptions,
+    Account, Body, Capabilities, ChangePage, Conditions, Context, Cursor, DeleteTarget, Depth,
+    Download, DownloadRequest, Drive, Error, ErrorKind, Extensions, HashKind, IfExists, Item,
+    ItemId, ItemKind, ItemRef, ItemUpdate, ListRequest, Page, Quota, RecursiveList, Result,
+    SiblingSearch, Target, WriteOptions,
 };
 
 /// The largest file, in bytes: about 50 GiB (amazon-drive#max-file-size).
@@ -57,19 +57,19 @@ impl Cloud {
     pub(super) fn new(client: Client, deduplication: Deduplication) -> Self {
         let capabilities = Capabilities {
             paths: false,
-            single_max: FILE_MAX,
-            total_max: FILE_MAX,
+            max_single_upload: FILE_MAX,
+            max_file_size: FILE_MAX,
             session: None,
-            sets_modified: false,
+            set_modified: false,
             if_not_exists: true,
             if_match: false,
             if_none_match: false,
-            reads_if_match: true,
+            download_if_match: true,
             changes: true,
-            copies_files: false,
+            copy_files: false,
             download_urls: false,
             recursive_list: RecursiveList::Root,
-            removals: REMOVALS,
+            delete_max_size: REMOVALS,
             multi_parent: true,
             fold,
             collision_key,
@@ -104,7 +104,7 @@ impl Cloud {
                     self.client.nodes(cx, &ListQuery { filter, ..ListQuery::default() }).await?;
                 let root = found.data.into_iter().find(|node| node.is_root).ok_or_else(|| {
                     Error::new(
-                        ErrorKind::NoDrive,
+                        ErrorKind::DriveNotFound,
                         "cannot find the root folder: the cloud names none",
                     )
                 })?;
@@ -181,14 +181,8 @@ impl Drive for Cloud {
         Ok(item)
     }
 
-    async fn list(
-        &self,
-        cx: &Context,
-        folder: &ItemRef,
-        depth: Depth,
-        limit: Option<usize>,
-        from: Option<&Cursor>,
-    ) -> Result<Page> {
+    async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
+        let ListRequest { folder, depth, limit, cursor: from } = request;
         let id = id_of(folder)?;
         let mut query = ListQuery {
             start_token: from.map(|cursor| cursor.0.expose().to_owned()),
@@ -197,7 +191,7 @@ impl Drive for Cloud {
         };
         let NodeList { data, next_token, .. } = match depth {
             Depth::Children => self.client.children(cx, id.as_str(), &query).await?,
-            Depth::Tree => {
+            Depth::Recursive => {
                 query.filter = Some(Filter::is("status", "AVAILABLE"));
                 self.client.nodes(cx, &query).await?
             }
@@ -212,14 +206,8 @@ impl Drive for Cloud {
         Ok(Page { items, next: next_token.map(|token| Cursor(token.into())) })
     }
 
-    async fn download(
-        &self,
-        cx: &Context,
-        file: &ItemRef,
-        known: Option<&Item>,
-        range: ByteRange,
-        conditions: &Conditions,
-    ) -> Result<Download> {
+    async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
+        let DownloadRequest { file, known, range, conditions } = request;
         let file = Reading::of(&self.client, cx, id_of(file)?).checked(!self.unchecked_reads);
         file.download(known, range, conditions).await
     }
@@ -234,7 +222,7 @@ impl Drive for Cloud {
         self.write(cx, to, body, options).await
     }
 
-    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
+    async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let new = NewNode::new(NodeKind::Folder, &at.name, id_of(&at.folder)?);
         Ok(item_of(self.client.create(cx, &new).await?))
     }
@@ -259,7 +247,7 @@ impl Drive for Cloud {
         changes::changes(&self.client, cx, since).await
     }
 
-    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
+    async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let removals = items.iter().map(|removal| rename::remove(&self.client, cx, removal));
         futures::future::join_all(removals).await
     }
@@ -289,9 +277,9 @@ fn is_live(node: &Node) -> bool {
 /// with bytes has been seen to carry either.
 pub(super) fn item_of(node: Node) -> Item {
     let kind = match node.kind {
-        NodeKind::File => Kind::File,
-        NodeKind::Folder => Kind::Folder,
-        NodeKind::Asset | NodeKind::Unknown => Kind::Opaque,
+        NodeKind::File => ItemKind::File,
+        NodeKind::Folder => ItemKind::Folder,
+        NodeKind::Asset | NodeKind::Unknown => ItemKind::Opaque,
     };
     let mut item = Item::new(node.id, node.name.unwrap_or_default(), kind);
     item.parents = node.parents.into_iter().flatten().map(ItemId::from).collect();

@@ -34,13 +34,13 @@ fn classified(reply: &ApiResponse, body: &ErrorBody, message: String) -> Error {
     let code = body.code.as_deref();
     match reply.status.as_u16() {
         403 if code == Some(NO_SUBSCRIPTION) || says("quota") || says("account allowance") => {
-            reply.failure(message).with_kind(ErrorKind::Quota)
+            reply.failure(message).with_kind(ErrorKind::QuotaExceeded)
         }
         409 => {
             let id = body.info.as_ref().and_then(|info| info.node_id.clone());
             let id = id.or_else(|| conflicting(&message).map(str::to_owned));
             let error = match code {
-                Some(NAME_TAKEN) => reply.failure(message).with_kind(ErrorKind::Exists),
+                Some(NAME_TAKEN) => reply.failure(message).with_kind(ErrorKind::AlreadyExists),
                 _ => reply.failure(message),
             };
             match id {
@@ -52,10 +52,11 @@ fn classified(reply: &ApiResponse, body: &ErrorBody, message: String) -> Error {
             .failure(message)
             .with_kind(ErrorKind::Unexpected)
             .with_retry(Retry::Again { after: None }),
-        400 if says("next token is expired") => reply
-            .failure(message)
-            .with_kind(ErrorKind::Unexpected)
-            .also("a page must be asked for within 10 minutes; the listing has to begin again"),
+        400 if says("next token is expired") => {
+            reply.failure(message).with_kind(ErrorKind::Unexpected).with_note(
+                "a page must be asked for within 10 minutes; the listing has to begin again",
+            )
+        }
         _ => with_logref(reply.failure(message), body),
     }
 }

@@ -67,7 +67,7 @@ impl Cloud {
                 }
             }
             if left.is_zero() {
-                return Err(error.also("it was looked for, and had not arrived"));
+                return Err(error.with_note("it was looked for, and had not arrived"));
             }
             let now = pause.min(left);
             tokio::time::sleep(now).await;

@@ -58,7 +58,7 @@ pub(super) async fn update(
     match (&change.occupant, occupied) {
         (Some(there), Some(folder)) if there != id && change.if_exists == IfExists::Replace => {
             let there = there.clone();
-            cx.finish(async move { step.replacing(there, folder).await }).await
+            cx.spawn_and_wait(async move { step.replacing(there, folder).await }).await
         }
         _ => step.take().await,
     }
@@ -111,7 +111,7 @@ impl Step {
         };
         old.put_aside(client, cx)
             .await
-            .map_err(|error| error.also("the file that had the name may be in the trash"))?;
+            .map_err(|error| error.with_note("the file that had the name may be in the trash"))?;
         let error = match self.take().await {
             Ok(item) => return Ok(item),
             Err(error) => error,
@@ -125,7 +125,7 @@ impl Step {
             Err(failed) => {
                 let place = if old.shared { "taken out of the folder" } else { "in the trash" };
                 let why = failed.message();
-                Err(error.also(&format!("the file that had the name is {place}: {why}")))
+                Err(error.with_note(&format!("the file that had the name is {place}: {why}")))
             }
         }
     }
@@ -184,8 +184,8 @@ pub(super) async fn remove(
     cx: &Context,
     removal: &DeleteTarget,
 ) -> Result<()> {
-    let id = id_of(&removal.place)?.clone();
-    let Some(parent) = parent_of(&removal.place).cloned() else {
+    let id = id_of(&removal.item)?.clone();
+    let Some(parent) = parent_of(&removal.item).cloned() else {
         return client.trash(cx, id.as_str()).await.map(drop);
     };
     let mut parents = removal.parents.clone();
@@ -194,7 +194,7 @@ pub(super) async fn remove(
     }
     let (client, context) = (Arc::clone(client), cx.clone());
     // Either way it may take a second request to put right what was not as it was known to be.
-    cx.finish(async move {
+    cx.spawn_and_wait(async move {
         match parents.len() > 1 && parents.contains(&parent) {
             true => remove_edge(&client, &context, &id, &parent, &parents).await,
             false => trash_last(&client, &context, &id, &parent).await,
@@ -232,10 +232,9 @@ async fn trash_last(client: &Client, cx: &Context, id: &ItemId, parent: &ItemId)
         client.restore(cx, id.as_str()).await?;
         client.remove_child(cx, parent.as_str(), id.as_str()).await
     };
-    undone
-        .await
-        .map(drop)
-        .map_err(|error| error.also("the item was in another folder too, and is in the trash now"))
+    undone.await.map(drop).map_err(|error| {
+        error.with_note("the item was in another folder too, and is in the trash now")
+    })
 }
 
 fn is_shared(node: &Node, parent: &ItemId) -> bool {

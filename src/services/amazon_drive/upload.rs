@@ -44,7 +44,9 @@ impl Cloud {
         };
         if let Some(id) = occupant {
             if !replaces {
-                return Err(Error::new(ErrorKind::Exists, "a file has the name").with_existing(id));
+                return Err(
+                    Error::new(ErrorKind::AlreadyExists, "a file has the name").with_existing(id)
+                );
             }
             match self.overwrite(cx, &id, to, folder, body.clone()).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -60,7 +62,7 @@ impl Cloud {
                 let to = Destination::New { folder, name: &to.name };
                 self.after_timeout(cx, to, &body, error).await
             }
-            Err(error) if error.kind() == ErrorKind::Exists && replaces => {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && replaces => {
                 match error.existing().cloned() {
                     Some(id) => self.overwrite(cx, &id, to, folder, body).await,
                     None => Err(error),
@@ -118,9 +120,9 @@ impl Cloud {
             Err(error) if matches!(error.status(), Some(400 | 403 | 405 | 409)) => {
                 // Whether it was a folder is told by nothing but a look.
                 match self.client.node(cx, id.as_str(), false).await {
-                    Ok(node) if node.kind == NodeKind::Folder => {
-                        Err(error.with_kind(ErrorKind::IsAFolder).also("a folder has the name"))
-                    }
+                    Ok(node) if node.kind == NodeKind::Folder => Err(error
+                        .with_kind(ErrorKind::IsAFolder)
+                        .with_note("a folder has the name")),
                     _ => Err(self.twin_named(cx, error).await),
                 }
             }
@@ -142,13 +144,13 @@ impl Cloud {
             return error;
         }
         let Some(id) = error.existing().cloned() else {
-            return error.also("the drive has a file with these bytes already");
+            return error.with_note("the drive has a file with these bytes already");
         };
         let name = match self.client.node(cx, id.as_str(), false).await {
             Ok(Node { name: Some(name), .. }) => format!("{name:?}, "),
             _ => String::new(),
         };
-        error.also(&format!("the drive has these bytes already, in {name}node {id}"))
+        error.with_note(&format!("the drive has these bytes already, in {name}node {id}"))
     }
 }
 

@@ -8,7 +8,9 @@ use super::{
     model::{ItemPage, ListEntry},
     recursive_list::is_too_old,
 };
-use crate::drive::{ChangePage, Context, Cursor, Error, ErrorKind, ItemId, ItemRef, Kind, Result};
+use crate::drive::{
+    ChangePage, Context, Cursor, Error, ErrorKind, ItemId, ItemKind, ItemRef, Result,
+};
 
 /// One page of changes; the cursor is the cloud's own link.
 pub(super) async fn changes(
@@ -62,10 +64,10 @@ fn end_of(items: &mut ItemPage) -> Result<(Cursor, bool)> {
     }
 }
 
-fn kind(file: bool, folder: bool) -> Option<Kind> {
+fn kind(file: bool, folder: bool) -> Option<ItemKind> {
     match (file, folder) {
-        (true, false) => Some(Kind::File),
-        (false, true) => Some(Kind::Folder),
+        (true, false) => Some(ItemKind::File),
+        (false, true) => Some(ItemKind::Folder),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //! failure only.
 
 use super::{address::Address, drive::GraphDrive, error::has_code, item, model::ConflictBehavior};
-use crate::drive::{Context, Error, ErrorKind, Kind, Retry};
+use crate::drive::{Context, Error, ErrorKind, ItemKind, Retry};
 
 /// A name that is taken although a file was to be replaced: by what?
 pub(super) async fn taken(
@@ -27,14 +27,14 @@ pub(super) async fn taken(
 }
 
 /// A name is taken by something of that kind, that a file was to replace.
-pub(super) fn taken_by(kind: Kind, error: Error) -> Error {
+pub(super) fn taken_by(kind: ItemKind, error: Error) -> Error {
     match kind {
-        Kind::Folder => error.with_kind(ErrorKind::IsAFolder),
-        Kind::Opaque => {
+        ItemKind::Folder => error.with_kind(ErrorKind::IsAFolder),
+        ItemKind::Opaque => {
             let text = format!("{} (is it a OneNote notebook?)", error.message());
             Error::new(ErrorKind::Conflict, text).with_code(error.code().unwrap_or_default())
         }
-        Kind::File => error.with_kind(ErrorKind::Conflict),
+        ItemKind::File => error.with_kind(ErrorKind::Conflict),
     }
 }
 
@@ -51,9 +51,11 @@ pub(super) async fn in_the_way(
     let mut at = Some(folder);
     while let Some(folder) = at {
         match kind(drive, cx, &folder).await {
-            Ok(Kind::Folder) => break,
-            Ok(Kind::File | Kind::Opaque) => return error.with_kind(ErrorKind::NotAFolder),
-            Err(missing) if matches!(missing.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => {
+            Ok(ItemKind::Folder) => break,
+            Ok(ItemKind::File | ItemKind::Opaque) => return error.with_kind(ErrorKind::NotAFolder),
+            Err(missing)
+                if matches!(missing.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) =>
+            {
                 at = folder.parent();
             }
             Err(_) => break,
@@ -62,7 +64,11 @@ pub(super) async fn in_the_way(
     error
 }
 
-pub(super) async fn kind(drive: &GraphDrive, cx: &Context, at: &Address) -> Result<Kind, Error> {
+pub(super) async fn kind(
+    drive: &GraphDrive,
+    cx: &Context,
+    at: &Address,
+) -> Result<ItemKind, Error> {
     let wire = drive.client.item(cx, at, None).await?;
     Ok(item::item(wire, None)?.kind)
 }

@@ -23,8 +23,8 @@ use super::{
     rename,
 };
 use crate::drive::{
-    Context, CopyJob, CopyStatus, Error, ErrorKind, IfExists, Item, ItemRef, Kind, Result, Secret,
-    Target,
+    Context, CopyJob, CopyStatus, Error, ErrorKind, IfExists, Item, ItemKind, ItemRef, Result,
+    Secret, Target,
 };
 
 /// Between the first two looks at a copy; doubled each time (onedrive-graph#copy-poll-backoff).
@@ -87,7 +87,7 @@ pub(super) async fn begin(
 
 pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
     let mut state: State = serde_json::from_str(&job.state).map_err(|_| {
-        Error::new(ErrorKind::Invalid, "the copy is not one that this service has begun")
+        Error::new(ErrorKind::InvalidInput, "the copy is not one that this service has begun")
     })?;
     match drive.client.monitor(cx, &job.url).await? {
         CopyProgress::Running => {
@@ -96,7 +96,7 @@ pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> R
         }
         CopyProgress::Completed(id) if state.beside => state.put_in_place(drive, cx, id).await,
         CopyProgress::Completed(_) => Ok(CopyStatus::Done(None)),
-        CopyProgress::Failed(error) if error.kind() != ErrorKind::Exists => Err(error),
+        CopyProgress::Failed(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         // Asked for twice: the first answer was lost, but the copy is there.
         CopyProgress::Failed(_) if state.beside => state.put_in_place(drive, cx, None).await,
         CopyProgress::Failed(error) if state.if_exists == Taken::Replace => {
@@ -129,7 +129,7 @@ impl State {
             Ok(monitor) => Ok(self.running(monitor)),
             // Some drives tell a taken name at once.
             Err(error)
-                if error.kind() == ErrorKind::Exists
+                if error.kind() == ErrorKind::AlreadyExists
                     && self.if_exists == Taken::Replace
                     && !self.beside =>
             {
@@ -151,8 +151,10 @@ impl State {
     ) -> Result<CopyStatus> {
         let at = drive.at(cx, &self.folder.place(), Side::Contents).await?.below(&self.name);
         match conflict::kind(drive, cx, &at).await {
-            Ok(kind @ (Kind::Folder | Kind::Opaque)) => Err(conflict::taken_by(kind, error)),
-            Ok(Kind::File) | Err(_) => {
+            Ok(kind @ (ItemKind::Folder | ItemKind::Opaque)) => {
+                Err(conflict::taken_by(kind, error))
+            }
+            Ok(ItemKind::File) | Err(_) => {
                 let beside = Self { beside: true, asked: 0, ..self.clone() };
                 beside.start(drive, cx).await
             }
@@ -164,7 +166,7 @@ impl State {
         let state = serde_json::to_string(self).expect("text and numbers are always JSON");
         CopyStatus::Running {
             job: CopyJob { url: monitor, state },
-            ask_in: doubled.min(LONGEST_PAUSE),
+            poll_after: doubled.min(LONGEST_PAUSE),
         }
     }
 

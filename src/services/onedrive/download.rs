@@ -14,7 +14,7 @@ use super::{
 use crate::{
     drive::{
         ByteRange, Conditions, ContentCheck, Context, Download, Error, ErrorKind, HashKind, Item,
-        ItemRef, Kind, Result,
+        ItemKind, ItemRef, Result,
     },
     services::renewals::overtaken,
 };
@@ -44,10 +44,10 @@ pub(super) async fn look(
     // (onedrive-graph#if-none-match).
     let is = |etag: &String| etag == "*" || item.etag.as_ref() == Some(etag);
     if !conditions.if_match.as_ref().is_none_or(is) {
-        return Err(Error::new(ErrorKind::Condition, "the item has another etag by now"));
+        return Err(Error::new(ErrorKind::ConditionNotMatch, "the item has another etag by now"));
     }
     if conditions.if_none_match.as_ref().is_some_and(is) {
-        return Err(Error::new(ErrorKind::Condition, "the item still has this etag"));
+        return Err(Error::new(ErrorKind::ConditionNotMatch, "the item still has this etag"));
     }
     Ok(item)
 }
@@ -116,7 +116,7 @@ impl ContentCheck for HashCheck {
             BASE64_STANDARD.encode(arrived),
             BASE64_STANDARD.encode(now_expected)
         );
-        if rewrites(&self.drive, &now) {
+        if may_rewrite_content(&self.drive, &now) {
             tracing::warn!(name = now.name, "{text}: SharePoint rewrites files of this type");
             return Ok(());
         }
@@ -130,7 +130,7 @@ fn quick_xor(item: &Item) -> Option<[u8; 20]> {
 }
 
 /// Whether SharePoint may hold other bytes of a file than its size and hash say.
-pub(super) fn rewrites(drive: &GraphDrive, file: &Item) -> bool {
+pub(super) fn may_rewrite_content(drive: &GraphDrive, file: &Item) -> bool {
     !drive.kind.is_some_and(AccountKind::is_personal) && may_be_rewritten(&file.name)
 }
 
@@ -173,11 +173,11 @@ async fn opened(
     };
     let is_entry = drive.at(cx, file, Side::Entry).await? == at;
     match item.kind {
-        Kind::File => {}
-        Kind::Folder => {
+        ItemKind::File => {}
+        ItemKind::Folder => {
             return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes to read"));
         }
-        Kind::Opaque => {
+        ItemKind::Opaque => {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "this item is neither file nor folder (a OneNote notebook, perhaps); the cloud \

@@ -25,10 +25,11 @@ use super::{
 };
 use crate::{
     drive::{
-        Account, Body, ByteRange, Capabilities, ChangePage, Conditions, Context, CopyJob,
-        CopyStatus, Cursor, DeleteTarget, Depth, Download, Drive, Error, ErrorKind, Extensions,
-        IfExists, Item, ItemId, ItemRef, ItemUpdate, Page, Progress, Quota, RecursiveList, Result,
-        SessionLimits, SiblingSearch, Target, UploadSession, WriteOptions,
+        Account, Body, Capabilities, ChangePage, Conditions, Context, CopyJob, CopyRequest,
+        CopyStatus, Cursor, DeleteTarget, Depth, Download, DownloadRequest, Drive, Error,
+        ErrorKind, Extensions, IfExists, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page,
+        Quota, RecursiveList, Result, SessionLimits, SessionProgress, SiblingSearch, Target,
+        UploadSession, WriteOptions,
     },
     services::renewals::Renewals,
 };
@@ -118,7 +119,7 @@ impl GraphDrive {
     /// Returns the error of a request for the item at `at`. A 404 stays `NotFound` only if it is
     /// the item that does not exist: until the drive has returned an item, its root is requested.
     pub(super) async fn item_error(&self, cx: &Context, at: &Address, error: Error) -> Error {
-        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Invalid) {
+        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) {
             return error;
         }
         let home = match self.home.get(&self.client, cx).await {
@@ -147,7 +148,7 @@ impl GraphDrive {
     }
 
     async fn remove_one(&self, cx: &Context, removal: &DeleteTarget) -> Result<()> {
-        let at = self.at(cx, &removal.place, Side::Entry).await?;
+        let at = self.at(cx, &removal.item, Side::Entry).await?;
         if at.is_alias() {
             return Err(Error::new(ErrorKind::Unsupported, "the root folder is not removed"));
         }
@@ -192,9 +193,9 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
     Capabilities {
         paths: true,
         // onedrive-graph#simple-upload-limit.
-        single_max: 250_000_000,
+        max_single_upload: 250_000_000,
         // onedrive-graph#file-size-limit: "250 GB".
-        total_max: 250 << 30,
+        max_file_size: 250 << 30,
         session: Some(SessionLimits {
             // One request up to the first fragment's size.
             min_size: 32 * UNIT,
@@ -203,15 +204,15 @@ fn capabilities(special: bool, kind: Option<AccountKind>) -> Capabilities {
             // onedrive-graph#largest-fragment: the most that is less than 60 MiB.
             max_fragment: 191 * UNIT,
         }),
-        sets_modified: true,
+        set_modified: true,
         if_not_exists: true,
         if_match: true,
         if_none_match: true,
-        reads_if_match: true,
+        download_if_match: true,
         changes: recursive_list != RecursiveList::No,
-        copies_files: true,
+        copy_files: true,
         recursive_list,
-        removals: 20,
+        delete_max_size: 20,
         download_urls: true,
         multi_parent: false,
         fold: names::fold_of(kind),
@@ -272,28 +273,16 @@ impl Drive for GraphDrive {
         Ok(item)
     }
 
-    async fn list(
-        &self,
-        cx: &Context,
-        folder: &ItemRef,
-        depth: Depth,
-        limit: Option<usize>,
-        from: Option<&Cursor>,
-    ) -> Result<Page> {
+    async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
+        let ListRequest { folder, depth, limit, cursor: from } = request;
         match depth {
             Depth::Children => list::page(self, cx, folder, limit, from).await,
-            Depth::Tree => recursive_list::page(self, cx, folder, limit, from).await,
+            Depth::Recursive => recursive_list::page(self, cx, folder, limit, from).await,
         }
     }
 
-    async fn download(
-        &self,
-        cx: &Context,
-        file: &ItemRef,
-        known: Option<&Item>,
-        range: ByteRange,
-        conditions: &Conditions,
-    ) -> Result<Download> {
+    async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
+        let DownloadRequest { file, known, range, conditions } = request;
         download::bytes(self, cx, file, known, range, conditions).await
     }
 
@@ -323,7 +312,7 @@ impl Drive for GraphDrive {
         session: &mut UploadSession,
         offset: u64,
         bytes: opendal::Buffer,
-    ) -> Result<Progress> {
+    ) -> Result<SessionProgress> {
         session::send(self, cx, session, offset, bytes).await
     }
 
@@ -336,7 +325,11 @@ impl Drive for GraphDrive {
         session::acknowledge(session, offset, &bytes).await
     }
 
-    async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {
+    async fn session_status(
+        &self,
+        cx: &Context,
+        session: &UploadSession,
+    ) -> Result<SessionProgress> {
         session::status(self, cx, session).await
     }
 
@@ -348,7 +341,7 @@ impl Drive for GraphDrive {
         session::cancel(self, cx, session).await
     }
 
-    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
+    async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let parent = self.at(cx, &at.folder, Side::Contents).await?;
         let made = self.client.create_folder(cx, &parent, &at.name, ConflictBehavior::Fail).await;
         match made {
@@ -367,14 +360,8 @@ impl Drive for GraphDrive {
         rename::perform(self, cx, at, item, change).await
     }
 
-    async fn copy(
-        &self,
-        cx: &Context,
-        from: &ItemRef,
-        _: Option<&Item>,
-        to: &Target,
-        if_exists: IfExists,
-    ) -> Result<CopyStatus> {
+    async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
+        let CopyRequest { source: from, target: to, if_exists, .. } = request;
         copy::begin(self, cx, from, to, if_exists).await
     }
 
@@ -386,19 +373,19 @@ impl Drive for GraphDrive {
         changes::changes(self, cx, since).await
     }
 
-    fn rewrites(&self, file: &Item) -> bool {
-        download::rewrites(self, file)
+    fn may_rewrite_content(&self, file: &Item) -> bool {
+        download::may_rewrite_content(self, file)
     }
 
-    fn tells_changes_of(&self, id: &ItemId) -> bool {
+    fn covers_changes_of(&self, id: &ItemId) -> bool {
         changes::tells_of(id)
     }
 
-    fn leads_elsewhere(&self, id: &ItemId) -> bool {
+    fn is_shortcut_to_other_drive(&self, id: &ItemId) -> bool {
         ParsedId::parse(id).stands_for.is_some()
     }
 
-    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
+    async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let removals: Vec<_> = items.iter().map(|removal| self.remove_one(cx, removal)).collect();
         stream::iter(removals).buffered(CONCURRENT_REMOVALS).collect().await
     }

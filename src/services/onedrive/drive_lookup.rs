@@ -83,7 +83,7 @@ impl DriveLookup {
         loop {
             let page = client.drives(cx, &owner, from.as_ref()).await;
             let page = page.map_err(|error| self.missing(error))?;
-            pages.note(page.value.len(), page.next.as_ref())?;
+            pages.record(page.value.len(), page.next.as_ref())?;
             let is_it = |name: &Option<String>| {
                 name.as_ref().is_some_and(|name| names::fold(name) == names::fold(library))
             };
@@ -94,7 +94,7 @@ impl DriveLookup {
             }
             if page.next.is_none() {
                 return Err(Error::new(
-                    ErrorKind::NoDrive,
+                    ErrorKind::DriveNotFound,
                     format!("cannot open {self}: it has no document library of this name or id"),
                 ));
             }
@@ -106,9 +106,10 @@ impl DriveLookup {
     /// look like a 404 for an item: callers read the latter as absence.
     pub(super) fn missing(&self, error: Error) -> Error {
         if error.kind() != ErrorKind::NotFound {
-            return error.also(&format!("cannot open {self}"));
+            return error.with_note(&format!("cannot open {self}"));
         }
-        Error::new(ErrorKind::NoDrive, format!("cannot open {self}: {error}")).with_source(error)
+        Error::new(ErrorKind::DriveNotFound, format!("cannot open {self}: {error}"))
+            .with_source(error)
     }
 
     /// The drive by its id, for what must be said of it from elsewhere; asked for once.

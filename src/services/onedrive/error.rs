@@ -48,8 +48,8 @@ pub(super) fn failure(reply: &ApiResponse, secret: &Secret) -> Error {
     match status.as_u16() {
         // Overloaded, also where no `Retry-After` is told; bandwidth used up
         // (onedrive-graph#error-codes, onedrive-graph#retry-after).
-        503 | 509 => error = error.with_kind(ErrorKind::Limited),
-        _ if error.kind() == ErrorKind::Limited && error.retry() == Retry::No => {
+        503 | 509 => error = error.with_kind(ErrorKind::RateLimited),
+        _ if error.kind() == ErrorKind::RateLimited && error.retry() == Retry::No => {
             error = error.with_retry(Retry::Again { after: None });
         }
         _ => {}
@@ -127,7 +127,7 @@ impl ErrorBody {
             .collect();
         let hide = |text: &mut String| {
             for piece in &pieces {
-                *text = piece.hidden_in(text).into_owned();
+                *text = piece.redact_in(text).into_owned();
             }
         };
         self.codes.iter_mut().for_each(hide);
@@ -174,31 +174,33 @@ fn shortened(text: &str) -> String {
 fn kind_of(code: &str, status: StatusCode) -> Option<ErrorKind> {
     Some(match &*code.to_ascii_lowercase() {
         "itemnotfound" | "uploadsessionnotfound" | "syncstatenotfound" => ErrorKind::NotFound,
-        "namealreadyexists" | "upload_name_conflict" => ErrorKind::Exists,
-        "resourcemodified" | "preconditionfailed" | "entitytagdoesnotmatch" => ErrorKind::Condition,
+        "namealreadyexists" | "upload_name_conflict" => ErrorKind::AlreadyExists,
+        "resourcemodified" | "preconditionfailed" | "entitytagdoesnotmatch" => {
+            ErrorKind::ConditionNotMatch
+        }
         "resourcelocked"
         | "lockmismatch"
         | "lockownermismatch"
         | "editconflict"
         | "directory_concurrencyviolation"
         | "resourcebeingprovisioned" => ErrorKind::Conflict,
-        "activitylimitreached" | "toomanyrequests" | "throttledrequest" => ErrorKind::Limited,
-        "quotalimitreached" | "insufficientstorage" => ErrorKind::Quota,
-        "invalidrange" | "fragmentoverlap" | "fragmentoutoforder" => ErrorKind::Range,
+        "activitylimitreached" | "toomanyrequests" | "throttledrequest" => ErrorKind::RateLimited,
+        "quotalimitreached" | "insufficientstorage" => ErrorKind::QuotaExceeded,
+        "invalidrange" | "fragmentoverlap" | "fragmentoutoforder" => ErrorKind::RangeNotSatisfied,
         "malwaredetected"
         | "virussuspicious"
         | "accessdenied"
         | "accessrestricted"
         | "accountupgraderequired"
         | "servicereadonly"
-        | "unauthenticated" => ErrorKind::Denied,
+        | "unauthenticated" => ErrorKind::PermissionDenied,
         "pathistoolong"
         | "pathtoodeep"
         | "invalidpath"
         | "namecontainsinvalidcharacters"
         | "fragmentlengthmismatch"
         | "maxfragmentlengthexceeded"
-        | "maxfilesizeexceeded" => ErrorKind::Invalid,
+        | "maxfilesizeexceeded" => ErrorKind::InvalidInput,
         "notsupported" => ErrorKind::Unsupported,
         // After 412 it is said of etags, after 403 and 423 of the item's state.
         "notallowed" if status == StatusCode::LOCKED => ErrorKind::Conflict,

@@ -8,7 +8,7 @@ use super::{
     address::{IdInDrive, ParsedId},
     model::{self, DriveItem, Hashes, ItemReference, ListEntry, RemoteItem},
 };
-use crate::drive::{DownloadUrl, Error, ErrorKind, HashKind, Item, Kind, Result};
+use crate::drive::{DownloadUrl, Error, ErrorKind, HashKind, Item, ItemKind, Result};
 
 /// How the folder is called that cannot be looked into while it is locked
 /// (onedrive-graph#personal-vault).
@@ -52,7 +52,7 @@ pub(super) fn listed(entry: ListEntry, drive: Option<&str>) -> Item {
 
 fn described(wire: DriveItem, drive: Option<&str>) -> Item {
     let kind = kind(&wire);
-    let is_file = kind == Kind::File;
+    let is_file = kind == ItemKind::File;
     let own = IdInDrive { drive, id: &wire.id };
     let remote = wire.remote_item.as_deref();
     let id = match remote.and_then(far) {
@@ -90,26 +90,26 @@ fn described(wire: DriveItem, drive: Option<&str>) -> Item {
 }
 
 /// Opaque is whatever is neither, known or not.
-fn kind(wire: &DriveItem) -> Kind {
+fn kind(wire: &DriveItem) -> ItemKind {
     let special = wire.special_folder.as_ref().and_then(|special| special.name.as_deref());
     if wire.root.is_some() {
-        return Kind::Folder;
+        return ItemKind::Folder;
     }
     if wire.package.is_some() || special == Some(VAULT) {
-        return Kind::Opaque;
+        return ItemKind::Opaque;
     }
     match &wire.remote_item {
         None => by_facets(wire.file.is_some(), wire.folder.is_some()),
-        Some(remote) if remote.package.is_some() || far(remote).is_none() => Kind::Opaque,
+        Some(remote) if remote.package.is_some() || far(remote).is_none() => ItemKind::Opaque,
         Some(remote) => by_facets(remote.file.is_some(), remote.folder.is_some()),
     }
 }
 
-fn by_facets(file: bool, folder: bool) -> Kind {
+fn by_facets(file: bool, folder: bool) -> ItemKind {
     match (file, folder) {
-        (_, true) => Kind::Folder,
-        (true, false) => Kind::File,
-        (false, false) => Kind::Opaque,
+        (_, true) => ItemKind::Folder,
+        (true, false) => ItemKind::File,
+        (false, false) => ItemKind::Opaque,
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
         let item = item(serde_json::from_value(wire).unwrap(), None).unwrap();
         assert_eq!(item.id.as_str(), "A0AA0A000A000A0A!114");
         assert_eq!(item.parents, ["A0AA0A000A000A0A!113".into()]);
-        assert_eq!((item.kind, item.size), (Kind::File, Some(3)));
+        assert_eq!((item.kind, item.size), (ItemKind::File, Some(3)));
         assert_eq!(item.modified.unwrap().to_string(), "2001-02-03T04:05:06.7891234Z");
         assert_eq!(item.created.unwrap().to_string(), "2001-01-01T00:00:00Z");
         assert_eq!(item.etag.as_deref(), Some("\"{3B131E1C-7D81-20AF-80D0-720000000000},2\""));
@@ -183,7 +183,7 @@ mod tests {
         let item = listed(json!({"id": "01NKDM7HM", "name": "a", "size": 0, "file": {},
             "lastModifiedDateTime": "2025-02-16T19:49:05Z"}))
         .unwrap();
-        assert_eq!((item.kind, item.size, item.content_type), (Kind::File, Some(0), None));
+        assert_eq!((item.kind, item.size, item.content_type), (ItemKind::File, Some(0), None));
         assert_eq!(item.modified.unwrap().to_string(), "2025-02-16T19:49:05Z");
     }
 
@@ -198,7 +198,7 @@ mod tests {
             json!({"id": "1", "name": "odd", "size": "large", "file": 7}),
         ] {
             let item = listed(wire.clone()).unwrap();
-            assert_eq!((item.id.as_str(), item.kind), ("1", Kind::Opaque), "{wire}");
+            assert_eq!((item.id.as_str(), item.kind), ("1", ItemKind::Opaque), "{wire}");
             assert_eq!(item.size, None);
         }
         assert!(listed(json!({"name": "no id"})).is_none());
@@ -214,10 +214,10 @@ mod tests {
                     "fileSystemInfo": {"lastModifiedDateTime": "2020-01-01T00:00:00Z"}}})
         };
         let folder = listed(wire("folder")).unwrap();
-        assert_eq!((folder.id.as_str(), folder.kind), ("AB!1~CD#CD!2", Kind::Folder));
+        assert_eq!((folder.id.as_str(), folder.kind), ("AB!1~CD#CD!2", ItemKind::Folder));
         assert_eq!((folder.name.as_str(), &*folder.parents), ("Shared", &["AB!9".into()][..]));
         let file = listed(wire("file")).unwrap();
-        assert_eq!((file.kind, file.size), (Kind::File, Some(44)));
+        assert_eq!((file.kind, file.size), (ItemKind::File, Some(44)));
         assert_eq!(file.modified.unwrap().to_string(), "2020-01-01T00:00:00Z");
     }
 
@@ -233,7 +233,7 @@ mod tests {
         let item = listed(json!({"id": "1", "name": "v.exe", "size": 4, "file": {},
             "malware": {"description": "x"}, "publication": {"level": "checkout"}}))
         .unwrap();
-        assert_eq!((item.kind, item.size), (Kind::File, Some(4)));
+        assert_eq!((item.kind, item.size), (ItemKind::File, Some(4)));
     }
 
     #[test]
@@ -242,6 +242,6 @@ mod tests {
             "parentReference": {"driveId": "D", "id": "R", "path": "/drive/root:"}});
         let root = item(serde_json::from_value(wire).unwrap(), None).unwrap();
         assert!(root.parents.is_empty());
-        assert_eq!((root.kind, root.children), (Kind::Folder, Some(3)));
+        assert_eq!((root.kind, root.children), (ItemKind::Folder, Some(3)));
     }
 }

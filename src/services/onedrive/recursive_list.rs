@@ -142,8 +142,9 @@ fn anew(position: &Position, error: Error) -> Result<Page> {
 
 impl Position {
     fn of(Cursor(text): &Cursor) -> Result<Self> {
-        serde_json::from_str(text.expose())
-            .map_err(|_| Error::new(ErrorKind::Invalid, "the cursor is not one of this listing's"))
+        serde_json::from_str(text.expose()).map_err(|_| {
+            Error::new(ErrorKind::InvalidInput, "the cursor is not one of this listing's")
+        })
     }
 
     fn cursor(self) -> Cursor {

@@ -16,8 +16,8 @@ use super::{
     verify::{self, SentContent},
 };
 use crate::drive::{
-    Body, Context, Error, ErrorKind, HashKind, Item, ItemId, ItemRef, Progress, Result, Target,
-    UploadSession, WriteOptions,
+    Body, Context, Error, ErrorKind, HashKind, Item, ItemId, ItemRef, Result, SessionProgress,
+    Target, UploadSession, WriteOptions,
 };
 
 /// What a host of upload sessions answers when it knows the session no more, or its own
@@ -45,7 +45,7 @@ struct State {
 impl State {
     fn of(session: &UploadSession) -> Result<Self> {
         serde_json::from_str(&session.state).map_err(|_| {
-            Error::new(ErrorKind::Invalid, "the upload session is not one of this service's")
+            Error::new(ErrorKind::InvalidInput, "the upload session is not one of this service's")
         })
     }
 
@@ -95,7 +95,7 @@ pub(super) async fn open(
     options: &WriteOptions,
 ) -> Result<UploadSession> {
     if total == 0 {
-        return Err(Error::new(ErrorKind::Invalid, "an empty file has no upload session"));
+        return Err(Error::new(ErrorKind::InvalidInput, "an empty file has no upload session"));
     }
     let aim = UploadDestination::at(drive, cx, to, options).await?;
     let item = UploadableProperties {
@@ -144,7 +144,7 @@ pub(super) async fn send(
     session: &mut UploadSession,
     offset: u64,
     bytes: Buffer,
-) -> Result<Progress> {
+) -> Result<SessionProgress> {
     let mut state = State::of(session)?;
     let left_before = state.whole.is_some();
     let end = offset.saturating_add(bytes.len() as u64);
@@ -170,14 +170,14 @@ pub(super) async fn send(
                 bytes: session.total,
                 hash: hash.map(|hash| hash.finish()),
             };
-            Ok(Progress::Done(Box::new(arrived(drive, cx, &at, *wire, sent).await?)))
+            Ok(SessionProgress::Done(Box::new(arrived(drive, cx, &at, *wire, sent).await?)))
         }
         Ok(Fragment::More(more)) => {
             if more.expiration_date_time.is_some() {
                 session.expires = more.expiration_date_time;
             }
             let next = match progress(&more, end) {
-                Progress::Next(next) => next,
+                SessionProgress::Next(next) => next,
                 _ => end,
             };
             let complete = next == end && end == session.total;
@@ -191,16 +191,16 @@ pub(super) async fn send(
             }
             .map(|hash| hash.state());
             state.keep(session);
-            Ok(if complete { Progress::Complete } else { Progress::Next(next) })
+            Ok(if complete { SessionProgress::Complete } else { SessionProgress::Next(next) })
         }
-        Err(error) if error.kind() == ErrorKind::Range => Err(error),
+        Err(error) if error.kind() == ErrorKind::RangeNotSatisfied => Err(error),
         Err(error) => {
             let item = match end == session.total && is_taken(&error) {
                 true => rescued(drive, cx, session, &state, left_before).await,
                 false => None,
             };
             match item {
-                Some(item) => Ok(Progress::Done(Box::new(item))),
+                Some(item) => Ok(SessionProgress::Done(Box::new(item))),
                 None => Err(refused(drive, cx, &state, error).await),
             }
         }
@@ -209,7 +209,8 @@ pub(super) async fn send(
 
 /// A name that is taken, but not by an upload that is still under way.
 fn is_taken(error: &Error) -> bool {
-    error.kind() == ErrorKind::Exists && !error.message().contains("currently being uploaded")
+    error.kind() == ErrorKind::AlreadyExists
+        && !error.message().contains("currently being uploaded")
 }
 
 /// The file of a session whose name was taken when its last byte came: that of an earlier attempt,
@@ -270,19 +271,19 @@ async fn with(hash: Option<QuickXor>, offset: u64, bytes: &Buffer) -> Result<Opt
 }
 
 /// What a session's answer says; `sent`: the end of what it was sent.
-fn progress(answer: &model::UploadSession, sent: u64) -> Progress {
+fn progress(answer: &model::UploadSession, sent: u64) -> SessionProgress {
     match (answer.next(), answer.next_expected_ranges.is_empty()) {
-        (Some(next), _) => Progress::Next(next),
-        (None, true) => Progress::Complete,
+        (Some(next), _) => SessionProgress::Next(next),
+        (None, true) => SessionProgress::Complete,
         // A range that cannot be read says at least that something is missing.
-        (None, false) => Progress::Next(sent),
+        (None, false) => SessionProgress::Next(sent),
     }
 }
 
 async fn refused(drive: &GraphDrive, cx: &Context, state: &State, error: Error) -> Error {
     match (error.kind(), error.status()) {
         (_, Some(status)) if LOST.contains(&status) => error.with_kind(ErrorKind::NotFound),
-        (ErrorKind::Exists, _) => match state.at(drive, cx).await {
+        (ErrorKind::AlreadyExists, _) => match state.at(drive, cx).await {
             Ok(at) => conflict::taken(drive, cx, &at, state.behavior(), error).await,
             Err(_) => error,
         },
@@ -294,7 +295,7 @@ pub(super) async fn status(
     drive: &GraphDrive,
     cx: &Context,
     session: &UploadSession,
-) -> Result<Progress> {
+) -> Result<SessionProgress> {
     let state = State::of(session)?;
     match drive.client.upload_status(cx, &session.url).await {
         Ok(answer) => Ok(progress(&answer, 0)),
@@ -304,7 +305,7 @@ pub(super) async fn status(
                 // A session is gone when its file is there, and the answer that said so was lost.
                 (ErrorKind::NotFound, Some(whole)) => {
                     match finished(drive, cx, session, &state, whole).await {
-                        Some(item) => Ok(Progress::Done(Box::new(item))),
+                        Some(item) => Ok(SessionProgress::Done(Box::new(item))),
                         None => Err(error),
                     }
                 }

@@ -58,7 +58,7 @@ impl UploadDestination {
 
     /// The item whose etag is to match.
     async fn occupant(&self, drive: &GraphDrive, cx: &Context, etag: &str) -> Result<Item> {
-        let changed = |text| Err(Error::new(ErrorKind::Condition, text));
+        let changed = |text| Err(Error::new(ErrorKind::ConditionNotMatch, text));
         match drive.client.item(cx, &self.at, None).await {
             Ok(wire) => {
                 let item = item::item(wire, drive.drive_of(cx, &self.at).await?)?;
@@ -78,8 +78,10 @@ impl UploadDestination {
     pub(super) async fn refused(&self, drive: &GraphDrive, cx: &Context, error: Error) -> Error {
         match error.kind() {
             // Gone since it was looked for.
-            ErrorKind::NotFound if self.by_id => error.with_kind(ErrorKind::Condition),
-            ErrorKind::Exists => conflict::taken(drive, cx, &self.at, self.behavior, error).await,
+            ErrorKind::NotFound if self.by_id => error.with_kind(ErrorKind::ConditionNotMatch),
+            ErrorKind::AlreadyExists => {
+                conflict::taken(drive, cx, &self.at, self.behavior, error).await
+            }
             _ => match self.at.parent() {
                 Some(folder) => conflict::in_the_way(drive, cx, folder, error).await,
                 None => error,

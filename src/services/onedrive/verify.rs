@@ -100,10 +100,10 @@ pub(super) async fn hash_on(mut hash: QuickXor, bytes: Buffer) -> Result<QuickXo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drive::Kind;
+    use crate::drive::ItemKind;
 
     fn there(name: &str, size: Option<u64>, hash: Option<[u8; 20]>) -> Item {
-        let mut item = Item::new("1", name, Kind::File);
+        let mut item = Item::new("1", name, ItemKind::File);
         item.size = size;
         item.hashes =
             hash.map(|hash| (HashKind::QuickXor, hash.to_vec().into())).into_iter().collect();

@@ -23,7 +23,7 @@ use super::{
     options::Properties,
     rename::{self, Step},
 };
-use crate::drive::{Context, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result, Target};
+use crate::drive::{Context, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, Result, Target};
 
 /// A copy to be made.
 struct Copy {
@@ -42,9 +42,9 @@ pub(super) async fn perform(
     if_exists: IfExists,
 ) -> Result<Item> {
     match source.kind {
-        Kind::File => {}
-        Kind::Folder => return Err(Error::unsupported("copying a folder")),
-        Kind::Opaque => return Err(Error::unsupported("copying a notebook")),
+        ItemKind::File => {}
+        ItemKind::Folder => return Err(Error::unsupported("copying a folder")),
+        ItemKind::Opaque => return Err(Error::unsupported("copying a notebook")),
     }
     if if_exists == IfExists::Rename {
         return Err(Error::unsupported("copying to a name that the cloud chooses"));
@@ -61,7 +61,7 @@ pub(super) async fn perform(
         copy.may_replace(occupant)?;
     }
     let (drive, lent) = (drive.clone(), cx.clone());
-    cx.finish(async move {
+    cx.spawn_and_wait(async move {
         let folder = copy.folder.clone();
         let made = match fits && copy.occupant.is_none() {
             true => copy.direct(&drive, &lent).await?,
@@ -79,17 +79,15 @@ impl Copy {
         }
         match self.if_exists {
             IfExists::Replace => Ok(()),
-            _ => {
-                Err(Error::new(ErrorKind::Exists, "the name is taken")
-                    .with_existing(occupant.clone()))
-            }
+            _ => Err(Error::new(ErrorKind::AlreadyExists, "the name is taken")
+                .with_existing(occupant.clone())),
         }
     }
 
     async fn direct(mut self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         let folder = drive.real_id(cx, &self.folder).await?;
         match drive.client.copy_into(cx, self.source.as_str(), &folder).await {
-            Err(taken) if taken.kind() == ErrorKind::Exists => {
+            Err(taken) if taken.kind() == ErrorKind::AlreadyExists => {
                 self.occupant = Some(self.find_occupant(drive, cx, taken).await?);
                 self.by_folder(drive, cx).await
             }
@@ -144,7 +142,7 @@ impl Copy {
             drive.client.update(cx, &made.id, &properties).await?;
         }
         match self.place(drive, cx, &made, folder, self.occupant.as_ref()).await {
-            Err(taken) if taken.kind() == ErrorKind::Exists && self.occupant.is_none() => {
+            Err(taken) if taken.kind() == ErrorKind::AlreadyExists && self.occupant.is_none() => {
                 let occupant = self.find_occupant(drive, cx, taken).await?;
                 self.place(drive, cx, &made, folder, Some(&occupant)).await
             }

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     drive::{
-        ByteRange, Conditions, Context, Download, DownloadUrl, Error, ErrorKind, Item, ItemRef,
-        Kind, Result,
+        ByteRange, Conditions, Context, Download, DownloadUrl, Error, ErrorKind, Item, ItemKind,
+        ItemRef, Result,
     },
     services::renewals::overtaken,
 };
@@ -26,7 +26,7 @@ pub(super) async fn bytes(
     if is_folder_id(id) {
         return Err(Error::new(ErrorKind::IsAFolder, "a folder has no content"));
     }
-    if known.is_some_and(|item| item.kind == Kind::Opaque) {
+    if known.is_some_and(|item| item.kind == ItemKind::Opaque) {
         return Err(Error::unsupported("the content of a notebook"));
     }
     let size = known.and_then(|item| item.size);

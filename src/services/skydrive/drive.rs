@@ -25,10 +25,10 @@ use super::{
 };
 use crate::{
     drive::{
-        Account, Body, ByteRange, Capabilities, Conditions, Context, CopyStatus, Cursor,
-        DeleteTarget, Depth, Download, Drive, Error, ErrorKind, Extensions, IfExists, Item, ItemId,
-        ItemRef, ItemUpdate, Kind, Page, Progress, Quota, RecursiveList, Result, Secret,
-        SessionLimits, SiblingSearch, Target, UploadSession, WriteOptions,
+        Account, Body, Capabilities, Conditions, Context, CopyRequest, CopyStatus, DeleteTarget,
+        Depth, Download, DownloadRequest, Drive, Error, ErrorKind, Extensions, Item, ItemId,
+        ItemKind, ItemRef, ItemUpdate, ListRequest, Page, Quota, RecursiveList, Result, Secret,
+        SessionLimits, SessionProgress, SiblingSearch, Target, UploadSession, WriteOptions,
     },
     services::renewals::Renewals,
 };
@@ -54,24 +54,24 @@ pub(super) struct LiveDrive {
 
 const CAPABILITIES: Capabilities = Capabilities {
     paths: false,
-    single_max: SINGLE_MAX,
-    total_max: BITS_FILE_MAX,
+    max_single_upload: SINGLE_MAX,
+    max_file_size: BITS_FILE_MAX,
     session: Some(SessionLimits {
         min_size: BITS_FROM,
         alignment: 1,
         default_fragment: BITS_FRAGMENT,
         max_fragment: BITS_FRAGMENT_MAX,
     }),
-    sets_modified: false,
+    set_modified: false,
     if_not_exists: true,
     if_match: false,
     if_none_match: false,
-    reads_if_match: false,
+    download_if_match: false,
     changes: false,
-    copies_files: true,
+    copy_files: true,
     download_urls: true,
     recursive_list: RecursiveList::No,
-    removals: 1,
+    delete_max_size: 1,
     multi_parent: false,
     fold: names::fold,
     collision_key: names::fold,
@@ -137,7 +137,7 @@ impl Drive for LiveDrive {
         &self.capabilities
     }
 
-    fn extras(&self) -> Option<&(dyn Any + Send + Sync)> {
+    fn native_client(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(&self.client)
     }
 
@@ -181,35 +181,23 @@ impl Drive for LiveDrive {
                 found = Some(item);
             }
         }
-        seen(SiblingSearch::All);
+        seen(SiblingSearch::Complete);
         found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("the folder has nothing called {name:?}"))
         })
     }
 
     /// `limit` is passed over: without one the cloud tells the whole folder in one answer.
-    async fn list(
-        &self,
-        cx: &Context,
-        folder: &ItemRef,
-        depth: Depth,
-        _limit: Option<usize>,
-        from: Option<&Cursor>,
-    ) -> Result<Page> {
+    async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
+        let ListRequest { folder, depth, cursor: from, .. } = request;
         match depth {
             Depth::Children => list::page(self, cx, id_of(folder)?, from).await,
-            Depth::Tree => Err(Error::unsupported("listing a tree in one answer")),
+            Depth::Recursive => Err(Error::unsupported("listing a tree in one answer")),
         }
     }
 
-    async fn download(
-        &self,
-        cx: &Context,
-        file: &ItemRef,
-        known: Option<&Item>,
-        range: ByteRange,
-        conditions: &Conditions,
-    ) -> Result<Download> {
+    async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
+        let DownloadRequest { file, known, range, conditions } = request;
         download::bytes(self, cx, file, known, range, conditions).await
     }
 
@@ -239,7 +227,7 @@ impl Drive for LiveDrive {
         session: &mut UploadSession,
         offset: u64,
         bytes: Buffer,
-    ) -> Result<Progress> {
+    ) -> Result<SessionProgress> {
         session::send(self, cx, session, offset, bytes).await
     }
 
@@ -252,7 +240,11 @@ impl Drive for LiveDrive {
         session::acknowledge(session, offset, &bytes)
     }
 
-    async fn session_status(&self, cx: &Context, session: &UploadSession) -> Result<Progress> {
+    async fn session_status(
+        &self,
+        cx: &Context,
+        session: &UploadSession,
+    ) -> Result<SessionProgress> {
         session::status(self, cx, session).await
     }
 
@@ -264,7 +256,7 @@ impl Drive for LiveDrive {
         session::cancel(self, cx, session).await
     }
 
-    async fn make_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
+    async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let folder = id_of(&at.folder)?;
         let properties = Properties { name: Some(&at.name), ..Properties::default() };
         let made = self.client.create_folder(cx, folder.as_str(), &properties).await?;
@@ -281,14 +273,8 @@ impl Drive for LiveDrive {
         rename::change(self, cx, at, known, change).await
     }
 
-    async fn copy(
-        &self,
-        cx: &Context,
-        from: &ItemRef,
-        known: Option<&Item>,
-        to: &Target,
-        if_exists: IfExists,
-    ) -> Result<CopyStatus> {
+    async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
+        let CopyRequest { source: from, known, target: to, if_exists } = request;
         let source = match known {
             Some(item) => item.clone(),
             None => self.item(cx, from, &Conditions::default()).await?,
@@ -297,7 +283,7 @@ impl Drive for LiveDrive {
         Ok(CopyStatus::Done(Some(Box::new(copied))))
     }
 
-    async fn remove(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
+    async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::with_capacity(items.len());
         for removal in items {
             results.push(self.remove_one(cx, removal).await);
@@ -308,8 +294,8 @@ impl Drive for LiveDrive {
 
 impl LiveDrive {
     async fn remove_one(&self, cx: &Context, removal: &DeleteTarget) -> Result<()> {
-        let id = id_of(&removal.place)?;
-        if removal.kind == Some(Kind::File) && is_folder_id(id) {
+        let id = id_of(&removal.item)?;
+        if removal.kind == Some(ItemKind::File) && is_folder_id(id) {
             return Err(Error::new(
                 ErrorKind::IsAFolder,
                 "a folder, where a file was to be removed",

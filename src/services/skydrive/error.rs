@@ -23,20 +23,20 @@ pub(super) fn refused(reply: &ApiResponse, token: Option<&Secret>) -> Error {
         // The storage host, proxies, and bodies over 100 MB: no JSON.
         return unexplained(reply);
     };
-    let message = token.map_or_else(|| message.as_str().into(), |token| token.hidden_in(&message));
+    let message = token.map_or_else(|| message.as_str().into(), |token| token.redact_in(&message));
     let failure = reply.failure(message).with_code(&code);
     let (kind, wait) = match &*code {
         "resource_not_found" => (ErrorKind::NotFound, None),
-        "resource_already_exists" => (ErrorKind::Exists, None),
-        "resource_quota_exceeded" => (ErrorKind::Quota, None),
+        "resource_already_exists" => (ErrorKind::AlreadyExists, None),
+        "resource_quota_exceeded" => (ErrorKind::QuotaExceeded, None),
         "request_method_invalid" => (ErrorKind::Unsupported, None),
         "request_url_invalid"
         | "request_body_invalid"
         | "request_parameter_invalid"
-        | "request_parameter_missing" => (ErrorKind::Invalid, None),
-        "request_throttled" => (ErrorKind::Limited, Some(THROTTLED)),
-        "server_busy" => (ErrorKind::Limited, Some(BUSY)),
-        code if code.starts_with("request_token_") => (ErrorKind::Denied, None),
+        | "request_parameter_missing" => (ErrorKind::InvalidInput, None),
+        "request_throttled" => (ErrorKind::RateLimited, Some(THROTTLED)),
+        "server_busy" => (ErrorKind::RateLimited, Some(BUSY)),
+        code if code.starts_with("request_token_") => (ErrorKind::PermissionDenied, None),
         _ => return failure,
     };
     let retry = match (failure.retry(), wait) {

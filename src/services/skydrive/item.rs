@@ -4,7 +4,7 @@ use super::{
     client::ROOT,
     model::{Object, ObjectKind},
 };
-use crate::drive::{DownloadUrl, Item, ItemId, Kind};
+use crate::drive::{DownloadUrl, Item, ItemId, ItemKind};
 
 /// An id under which a folder is known here: the root's is its alias. Only the root's id has no
 /// second dot (live-connect#id-kind).
@@ -25,14 +25,16 @@ pub(super) fn is_folder_id(id: &ItemId) -> bool {
 
 pub(super) fn item(object: Object) -> Item {
     let kind = match object.kind {
-        ObjectKind::Folder | ObjectKind::Album => Kind::Folder,
-        ObjectKind::File | ObjectKind::Photo | ObjectKind::Video | ObjectKind::Audio => Kind::File,
-        ObjectKind::Notebook | ObjectKind::Untold | ObjectKind::Other(_) => Kind::Opaque,
+        ObjectKind::Folder | ObjectKind::Album => ItemKind::Folder,
+        ObjectKind::File | ObjectKind::Photo | ObjectKind::Video | ObjectKind::Audio => {
+            ItemKind::File
+        }
+        ObjectKind::Notebook | ObjectKind::Untold | ObjectKind::Other(_) => ItemKind::Opaque,
     };
     Item {
         parents: object.parent_id.iter().map(|id| known_id(id)).collect(),
-        size: object.size.filter(|_| kind == Kind::File),
-        children: object.count.filter(|_| kind == Kind::Folder),
+        size: object.size.filter(|_| kind == ItemKind::File),
+        children: object.count.filter(|_| kind == ItemKind::Folder),
         created: object.created_time,
         modified: object.client_updated_time.or(object.updated_time),
         download_url: object.source.map(|url| DownloadUrl { url, expires: None }),

@@ -20,7 +20,7 @@ pub(super) async fn whole(drive: &LiveDrive, cx: &Context, folder: &ItemId) -> R
     let mut part = Listing::default();
     loop {
         let (more, next) = ask(drive, cx, folder, &part).await?;
-        pages.note(more.len(), next.as_ref().map(|next| cursor(next).0).as_ref())?;
+        pages.record(more.len(), next.as_ref().map(|next| cursor(next).0).as_ref())?;
         objects.extend(more);
         match next {
             Some(next) => part = next,
@@ -95,7 +95,7 @@ fn part(cursor: &Cursor) -> Result<Listing> {
 }
 
 fn foreign() -> Error {
-    Error::new(ErrorKind::Invalid, "the cursor is not one of this drive's")
+    Error::new(ErrorKind::InvalidInput, "the cursor is not one of this drive's")
 }
 
 /// As items of that folder.

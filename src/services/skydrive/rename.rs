@@ -98,9 +98,8 @@ pub(super) async fn change(
     let occupant = change.occupant.clone().filter(|occupant| occupant != id);
     match (&occupant, change.if_exists) {
         (Some(occupant), IfExists::Fail) => {
-            return Err(
-                Error::new(ErrorKind::Exists, "the name is taken").with_existing(occupant.clone())
-            );
+            return Err(Error::new(ErrorKind::AlreadyExists, "the name is taken")
+                .with_existing(occupant.clone()));
         }
         (_, IfExists::Rename) => {
             return Err(Error::unsupported("moving to a name that the cloud chooses"));
@@ -123,10 +122,10 @@ async fn perform(drive: &LiveDrive, cx: &Context, known: Item, wanted: Move) -> 
         return Ok(known);
     }
     let (drive, lent) = (drive.clone(), cx.clone());
-    cx.finish(async move {
+    cx.spawn_and_wait(async move {
         let mut outcome = run(&drive, &lent, wanted.steps(false), wanted.occupant.as_ref()).await;
         let in_the_way =
-            matches!(&outcome, Err(Failed { at: 0, error }) if error.kind() == ErrorKind::Exists);
+            matches!(&outcome, Err(Failed { at: 0, error }) if error.kind() == ErrorKind::AlreadyExists);
         if in_the_way && wanted.from != wanted.to && wanted.old_name != wanted.new_name {
             outcome = run(&drive, &lent, wanted.steps(true), wanted.occupant.as_ref()).await;
         }
@@ -244,7 +243,7 @@ async fn remove(
                 "the item is moved, but the file that it replaced may still be there: {occupant}, \
                  under a name that begins with drivedal-"
             );
-            Err(error.also(&text).with_kind(ErrorKind::Unexpected).with_retry(Retry::No))
+            Err(error.with_note(&text).with_kind(ErrorKind::Unexpected).with_retry(Retry::No))
         }
     }
 }
@@ -267,7 +266,7 @@ async fn taken_back(drive: &LiveDrive, cx: &Context, done: Vec<Step>, cause: Err
         return cause;
     }
     cause
-        .also(&format!("this may stay as it is: {}", left.join(", ")))
+        .with_note(&format!("this may stay as it is: {}", left.join(", ")))
         .with_kind(ErrorKind::Unexpected)
         // A repetition would find neither where they were.
         .with_retry(Retry::No)

@@ -22,8 +22,8 @@ use super::{
     options::Properties,
 };
 use crate::drive::{
-    Body, ByteRange, Conditions, Context, Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemRef,
-    Kind, Progress, Result, Secret, Target, UploadSession, WriteOptions,
+    Body, ByteRange, Context, DownloadRequest, Drive, Error, ErrorKind, IfExists, Item, ItemId,
+    ItemKind, ItemRef, Result, Secret, SessionProgress, Target, UploadSession, WriteOptions,
 };
 
 /// How many of a file's last bytes are compared.
@@ -67,7 +67,7 @@ impl State {
 }
 
 fn not_ours() -> Error {
-    Error::new(ErrorKind::Invalid, "the upload session is not one of this service's")
+    Error::new(ErrorKind::InvalidInput, "the upload session is not one of this service's")
 }
 
 /// FNV-1a: the same in every version of this software, since journals keep it.
@@ -113,7 +113,7 @@ pub(super) async fn open(
     let target = BitsTarget::new(&folder_id, staged.as_ref().unwrap_or(&to.name))?;
     let opened = match drive.client.bits_create(cx, &target).await {
         // Among other things: a folder has the name.
-        Err(error) if error.kind() == ErrorKind::Invalid && staged.is_none() => {
+        Err(error) if error.kind() == ErrorKind::InvalidInput && staged.is_none() => {
             return Err(match there(drive, cx, folder, &to.name).await {
                 Ok(Some(there)) if there.is_folder() => is_a_folder(),
                 _ => error,
@@ -140,7 +140,7 @@ fn is_a_folder() -> Error {
 }
 
 fn taken() -> Error {
-    Error::new(ErrorKind::Exists, "the name is taken")
+    Error::new(ErrorKind::AlreadyExists, "the name is taken")
 }
 
 /// What has a name in a folder.
@@ -161,7 +161,7 @@ pub(super) async fn send(
     session: &mut UploadSession,
     offset: u64,
     bytes: Buffer,
-) -> Result<Progress> {
+) -> Result<SessionProgress> {
     let (target, id) = address(session)?;
     acknowledge(session, offset, &bytes)?;
     let (total, body) = (session.total, Body::Memory(bytes));
@@ -169,8 +169,8 @@ pub(super) async fn send(
     Ok(progress(sent.next, total))
 }
 
-fn progress(next: u64, total: u64) -> Progress {
-    if next == total { Progress::Complete } else { Progress::Next(next) }
+fn progress(next: u64, total: u64) -> SessionProgress {
+    if next == total { SessionProgress::Complete } else { SessionProgress::Next(next) }
 }
 
 /// What is kept of the bytes is kept before they leave: the answer may be lost.
@@ -185,15 +185,15 @@ pub(super) async fn status(
     drive: &LiveDrive,
     cx: &Context,
     session: &UploadSession,
-) -> Result<Progress> {
+) -> Result<SessionProgress> {
     let (state, (target, id)) = (State::of(session)?, address(session)?);
-    let Some(first) = state.first else { return Ok(Progress::Next(0)) };
+    let Some(first) = state.first else { return Ok(SessionProgress::Next(0)) };
     let probe = Body::Memory(Buffer::from(vec![first]));
     match drive.client.bits_fragment(cx, &target, &id, 0, session.total, probe).await {
         Ok(sent) => Ok(progress(sent.next, session.total)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             match finished(drive, cx, &state, session.total).await? {
-                Some(item) => Ok(Progress::Done(Box::new(item))),
+                Some(item) => Ok(SessionProgress::Done(Box::new(item))),
                 None => Err(error),
             }
         }
@@ -222,7 +222,7 @@ async fn settled(drive: &LiveDrive, cx: &Context, state: &State, id: ItemId) -> 
     if state.staged.is_some() {
         let properties = Properties { name: Some(&state.name), ..Properties::default() };
         if let Err(error) = drive.client.update(cx, id.as_str(), &properties).await {
-            if error.kind() == ErrorKind::Exists {
+            if error.kind() == ErrorKind::AlreadyExists {
                 // Nobody will look for it under the name that it has.
                 let _ = drive.client.delete(cx, id.as_str()).await;
             }
@@ -230,7 +230,7 @@ async fn settled(drive: &LiveDrive, cx: &Context, state: &State, id: ItemId) -> 
         }
     }
     let parents = vec![folder];
-    Ok(Item { parents, ..Item::new(id, state.name.clone(), Kind::File) })
+    Ok(Item { parents, ..Item::new(id, state.name.clone(), ItemKind::File) })
 }
 
 /// The file of a session that is over, if it is there.
@@ -246,7 +246,7 @@ async fn finished(
     let whole = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
     let opened = opened.round(whole).unwrap_or(opened);
     let is_it = |item: &Item| {
-        item.kind == Kind::File
+        item.kind == ItemKind::File
             && item.size == Some(total)
             && item.modified.is_some_and(|modified| modified >= opened)
     };
@@ -270,7 +270,8 @@ async fn ends_so(
     (len, wanted): (u64, u64),
 ) -> Result<bool> {
     let (range, place) = (ByteRange::Last(len), ItemRef::from_id(&item.id));
-    let read = drive.download(cx, &place, Some(item), range, &Conditions::default()).await?;
+    let read =
+        drive.download(cx, DownloadRequest::new(&place).with_known(item).with_range(range)).await?;
     let pieces: Vec<Buffer> = read.bytes.try_collect().await?;
     Ok(hash(&pieces.into_iter().flatten().collect()) == wanted)
 }

@@ -43,7 +43,7 @@ impl SignIn {
     pub fn new(oauth: &str, client_id: &str) -> Result<Self> {
         let oauth = oauth.trim_end_matches('/');
         let authorize = Url::parse(&format!("{oauth}/oauth20_authorize.srf")).map_err(|error| {
-            Error::new(ErrorKind::Invalid, format!("the address to sign in at: {error}"))
+            Error::new(ErrorKind::InvalidInput, format!("the address to sign in at: {error}"))
         })?;
         Ok(Self {
             authorize,
@@ -89,8 +89,9 @@ impl SignIn {
     /// # Errors
     /// `Denied` in the cloud's words if it says that something failed, `Invalid` if there is no code.
     pub fn code(&self, ended_at: &str) -> Result<Secret> {
-        let url = Url::parse(ended_at.trim())
-            .map_err(|error| Error::new(ErrorKind::Invalid, format!("this is no URL: {error}")))?;
+        let url = Url::parse(ended_at.trim()).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, format!("this is no URL: {error}"))
+        })?;
         let texts = [url.query().unwrap_or_default(), url.fragment().unwrap_or_default()];
         let found = |wanted: &str| {
             texts
@@ -102,11 +103,11 @@ impl SignIn {
         if let Some(error) = found("error") {
             let words = found("error_description").unwrap_or_default();
             let text = format!("the sign-in failed: {error} :: {words}");
-            return Err(Error::new(ErrorKind::Denied, text).with_code(&error));
+            return Err(Error::new(ErrorKind::PermissionDenied, text).with_code(&error));
         }
         found("code")
             .map(Secret::from)
-            .ok_or_else(|| Error::new(ErrorKind::Invalid, "there is no code in this URL"))
+            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "there is no code in this URL"))
     }
 
     /// The first tokens. `check`: that what was granted is what was asked for, no less and no more.
@@ -131,7 +132,7 @@ impl SignIn {
         match sorted(granted) == sorted(&self.scopes) {
             true => Ok(()),
             false => Err(Error::new(
-                ErrorKind::Denied,
+                ErrorKind::PermissionDenied,
                 format!("asked for {}, granted was {}", self.scopes.join(" "), granted.join(" ")),
             )),
         }
@@ -164,10 +165,10 @@ mod tests {
         assert_eq!(code(&format!("{desktop}?lc=1#code=c")).unwrap(), "c");
         let denied = code(&format!("{desktop}#error=access_denied&error_description=No+way."));
         let denied = denied.unwrap_err();
-        assert_eq!(denied.kind(), ErrorKind::Denied);
+        assert_eq!(denied.kind(), ErrorKind::PermissionDenied);
         assert!(denied.to_string().contains("access_denied :: No way."), "{denied}");
         for none in ["nothing", desktop, &format!("{desktop}?code=")] {
-            assert_eq!(code(none).unwrap_err().kind(), ErrorKind::Invalid, "{none}");
+            assert_eq!(code(none).unwrap_err().kind(), ErrorKind::InvalidInput, "{none}");
         }
     }
 
@@ -177,7 +178,10 @@ mod tests {
         let all = "wl.offline_access wl.skydrive_update wl.skydrive";
         assert!(sign_in().check(&granted(all)).is_ok());
         for other in ["wl.skydrive", &format!("{all} wl.basic")] {
-            assert_eq!(sign_in().check(&granted(other)).unwrap_err().kind(), ErrorKind::Denied);
+            assert_eq!(
+                sign_in().check(&granted(other)).unwrap_err().kind(),
+                ErrorKind::PermissionDenied
+            );
         }
     }
 }

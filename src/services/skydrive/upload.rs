@@ -7,7 +7,7 @@ use super::{
     options::{Overwrite, UploadOptions},
 };
 use crate::drive::{
-    Body, Context, DownloadUrl, Error, ErrorKind, IfExists, Item, ItemId, Kind, Result, Target,
+    Body, Context, DownloadUrl, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, Result, Target,
     WriteOptions,
 };
 
@@ -26,7 +26,7 @@ pub(super) async fn at_once(
     }
     if body.len() > SINGLE_MAX {
         let text = format!("{} bytes: SkyDrive takes {SINGLE_MAX} in one request", body.len());
-        return Err(Error::new(ErrorKind::Invalid, text));
+        return Err(Error::new(ErrorKind::InvalidInput, text));
     }
     let options = UploadOptions {
         overwrite: match options.if_exists {
@@ -44,6 +44,6 @@ fn uploaded(answer: Uploaded, to: &Target, folder: &ItemId) -> Item {
     Item {
         parents: vec![folder.clone()],
         download_url: answer.source.map(|url| DownloadUrl { url, expires: None }),
-        ..Item::new(answer.id, answer.name.unwrap_or_else(|| to.name.clone()), Kind::File)
+        ..Item::new(answer.id, answer.name.unwrap_or_else(|| to.name.clone()), ItemKind::File)
     }
 }

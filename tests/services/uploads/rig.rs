@@ -4,7 +4,7 @@ use std::{io::Write, time::Duration};
 
 use drivedal::{
     adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile},
-    drive::{ByteRange, Conditions, ItemRef},
+    drive::{Conditions, DownloadRequest, ItemRef},
     remote::Source,
     transport::Transport,
 };
@@ -87,7 +87,12 @@ impl Drive {
         };
         let (place, conditions) = (ItemRef::from_id(&item.id), Conditions::default());
         let drive = self.handle.drive();
-        let read = drive.download(&cx, &place, Some(&item), ByteRange::Full, &conditions).await;
+        let read = drive
+            .download(
+                &cx,
+                DownloadRequest::new(&place).with_known(&item).with_conditions(&conditions),
+            )
+            .await;
         let pieces: Vec<Buffer> =
             read.expect("it is there").bytes.try_collect().await.expect("all of it");
         Some(pieces.iter().flat_map(|piece| piece.to_vec()).collect())

@@ -106,7 +106,7 @@ impl Hasher {
 
 #[cfg(test)]
 mod tests {
-    use drivedal::drive::Kind;
+    use drivedal::drive::ItemKind;
 
     use super::*;
 
@@ -118,7 +118,7 @@ mod tests {
             (HashKind::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         ];
         for (kind, hash) in &hashes {
-            let mut item = Item::new("i", "n", Kind::File);
+            let mut item = Item::new("i", "n", ItemKind::File);
             item.hashes.push((*kind, hex::decode(hash).expect("hexadecimal").into()));
             let expected = ExpectedHash::from_item(&item).expect("one");
             let taken = |bytes: &[u8]| {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_quickest_hash_of_those_that_are_told_is_taken() {
-        let mut item = Item::new("i", "n", Kind::File);
+        let mut item = Item::new("i", "n", ItemKind::File);
         assert!(ExpectedHash::from_item(&item).is_none());
         item.hashes = vec![
             (HashKind::Sha256, Box::from([1; 32])),

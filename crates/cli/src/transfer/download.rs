@@ -192,7 +192,7 @@ impl TreeDownload {
                 Ok((from, local)) => {
                     let id = Some(entry.id.to_string());
                     let facts = SourceEntry { from, metadata: None, named: None, id };
-                    let is_folder = entry.kind == drive::Kind::Folder;
+                    let is_folder = entry.kind == drive::ItemKind::Folder;
                     shown.insert(local.clone(), twin.id);
                     added.push(DownloadItem { path: local, is_folder, argument, facts });
                 }

@@ -272,7 +272,7 @@ async fn verify(
         }
     }
     let is_inexact = match (&file.from.remote.handle, &now) {
-        (Some(handle), Some(now)) => handle.drive().rewrites(now),
+        (Some(handle), Some(now)) => handle.drive().may_rewrite_content(now),
         _ => false,
     };
     // What another run has left may be of another version.

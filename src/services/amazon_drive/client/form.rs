@@ -29,7 +29,7 @@ impl Form {
         let mut before = String::new();
         if let Some(metadata) = metadata {
             let json = serde_json::to_string(metadata).map_err(|error| {
-                Error::new(ErrorKind::Invalid, format!("not to be written as JSON: {error}"))
+                Error::new(ErrorKind::InvalidInput, format!("not to be written as JSON: {error}"))
             })?;
             before += &format!(
                 "--{boundary}\r\n\

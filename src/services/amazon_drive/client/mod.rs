@@ -119,7 +119,7 @@ impl Client {
         let (Some(content_url), Some(metadata_url)) = (found.content_url, found.metadata_url)
         else {
             return Err(Error::new(
-                ErrorKind::Denied,
+                ErrorKind::PermissionDenied,
                 match found.customer_exists {
                     Some(false) => "the account has no Amazon Drive",
                     _ => "the cloud does not tell where the account's requests go",

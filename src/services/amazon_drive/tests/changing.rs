@@ -1,8 +1,8 @@
 use super::*;
-use crate::drive::{DeleteTarget, Drive, ErrorKind, ItemId, ItemUpdate, Kind, Result};
+use crate::drive::{DeleteTarget, Drive, ErrorKind, ItemId, ItemKind, ItemUpdate, Result};
 
 fn file(parents: &[&str]) -> Item {
-    let mut item = Item::new("F", "x", Kind::File);
+    let mut item = Item::new("F", "x", ItemKind::File);
     item.parents = parents.iter().map(|id| ItemId::from(*id)).collect();
     item
 }
@@ -69,7 +69,7 @@ async fn what_changes_nothing_asks_nothing() {
 async fn a_taken_name_names_who_has_it() {
     let transport = expecting([("PATCH nodes/F", name_taken("N"))]);
     let error = update(&transport, &file(&["P"]), &named("y")).await.unwrap_err();
-    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::Exists, "N"));
+    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::AlreadyExists, "N"));
 }
 
 fn onto_occupant() -> ItemUpdate {
@@ -127,7 +127,7 @@ async fn a_failed_replacement_puts_the_old_file_back() {
         (RESTORE, old(&["Q"])),
     ]);
     let error = update(&transport, &file(&["P"]), &onto_occupant()).await.unwrap_err();
-    assert_eq!((error.kind(), error.status()), (ErrorKind::Denied, Some(403)));
+    assert_eq!((error.kind(), error.status()), (ErrorKind::PermissionDenied, Some(403)));
     assert!(!error.to_string().contains("trash"), "{error}");
     assert_all_sent(&transport, 4);
 }
@@ -185,8 +185,8 @@ async fn an_occupant_that_is_gone_is_not_looked_for_any_further() {
 
 async fn remove(transport: &Scripted, known: &[&str]) -> Result<()> {
     let parents = known.iter().map(|id| ItemId::from(*id)).collect();
-    let removal = DeleteTarget { place: from("P"), kind: Some(Kind::File), parents };
-    drive().remove(&transport.context(), &[removal]).await.pop().unwrap()
+    let removal = DeleteTarget { item: from("P"), kind: Some(ItemKind::File), parents };
+    drive().delete(&transport.context(), &[removal]).await.pop().unwrap()
 }
 
 fn into_trash(parents: &[&str]) -> Outcome {
@@ -243,11 +243,11 @@ async fn each_removal_has_its_own_result() {
         _ => json_answer(404, json!({"message": "gone"})),
     });
     let removals = ["A", "B"].map(|id| DeleteTarget {
-        place: ItemRef::Item { id: id.into(), parent: Some("P".into()) },
+        item: ItemRef::Item { id: id.into(), parent: Some("P".into()) },
         kind: None,
         parents: vec!["P".into()],
     });
-    let results = drive().remove(&transport.context(), &removals).await;
+    let results = drive().delete(&transport.context(), &removals).await;
     assert!(results[0].is_ok());
     assert_eq!(results[1].as_ref().unwrap_err().kind(), ErrorKind::NotFound);
 }
@@ -259,7 +259,7 @@ async fn a_folder_that_is_there_is_told_with_its_id() {
         ("POST nodes", name_taken("D")),
     ]);
     let (drive, cx) = (drive(), transport.context());
-    assert!(drive.make_folder(&cx, &target("d")).await.unwrap().is_folder());
-    let error = drive.make_folder(&cx, &target("d")).await.unwrap_err();
-    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::Exists, "D"));
+    assert!(drive.create_folder(&cx, &target("d")).await.unwrap().is_folder());
+    let error = drive.create_folder(&cx, &target("d")).await.unwrap_err();
+    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::AlreadyExists, "D"));
 }

@@ -1,12 +1,19 @@
 use super::*;
 use crate::drive::{
-    Conditions, Cursor, Depth, Drive, ErrorKind, HashKind, ItemId, Kind, Page, SiblingSearch,
+    Conditions, Cursor, Depth, Drive, ErrorKind, HashKind, ItemId, ItemKind, ListRequest, Page,
+    SiblingSearch,
 };
 
 async fn page(transport: &Scripted, depth: Depth, from: Option<&str>) -> Page {
     let cursor = from.map(|token| Cursor(token.into()));
     let folder = ItemRef::from_id(&"P".into());
-    drive().list(&transport.context(), &folder, depth, None, cursor.as_ref()).await.unwrap()
+    drive()
+        .list(
+            &transport.context(),
+            ListRequest::new(&folder).with_depth(depth).with_cursor(cursor.as_ref()),
+        )
+        .await
+        .unwrap()
 }
 
 fn ids(page: &Page) -> Vec<&str> {
@@ -83,9 +90,10 @@ async fn a_folder_is_listed_200_at_a_time() {
         ),
     ]);
     let (drive, cx, folder) = (drive(), transport.context(), ItemRef::from_id(&"P".into()));
-    let one = drive.list(&cx, &folder, Depth::Children, None, None).await.unwrap();
-    assert_eq!((ids(&one), one.items[0].kind), (vec!["1", "4"], Kind::Folder));
-    let two = drive.list(&cx, &folder, Depth::Children, None, one.next.as_ref()).await.unwrap();
+    let one = drive.list(&cx, ListRequest::new(&folder)).await.unwrap();
+    assert_eq!((ids(&one), one.items[0].kind), (vec!["1", "4"], ItemKind::Folder));
+    let two =
+        drive.list(&cx, ListRequest::new(&folder).with_cursor(one.next.as_ref())).await.unwrap();
     assert_eq!((ids(&two), &two.next), (vec!["5"], &None));
 }
 
@@ -106,7 +114,7 @@ async fn a_tree_comes_without_its_root_and_without_what_hangs_nowhere() {
             ]),
         ),
     )]);
-    let page = page(&transport, Depth::Tree, None).await;
+    let page = page(&transport, Depth::Recursive, None).await;
     assert_eq!(ids(&page), ["1", "2"]);
     assert_eq!(parents(&page.items[0]), ["P", "2"]);
 }
@@ -139,7 +147,7 @@ async fn a_condition_is_compared_with_the_md5() {
             Ok(_) => assert!(holds, "{conditions:?}"),
             Err(error) => {
                 assert!(!holds, "{conditions:?}");
-                assert_eq!(error.kind(), ErrorKind::Condition);
+                assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
             }
         }
     }

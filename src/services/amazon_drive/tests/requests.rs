@@ -73,7 +73,7 @@ async fn the_token_goes_to_no_host_that_is_neither_the_clouds_nor_allowed() {
 async fn an_account_without_a_drive_is_told_so() {
     let transport = Scripted::by(|_| json_answer(200, json!({"customerExists": false})));
     let error = client().account_info(&transport.context()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     assert!(error.to_string().contains("no Amazon Drive"), "{error}");
 }
 
@@ -155,7 +155,7 @@ async fn a_refused_token_is_renewed_once() {
     let cx = transport.context();
     client.endpoints(&cx).await.unwrap();
     let error = client.account_quota(&cx).await.unwrap_err();
-    assert_eq!((error.kind(), error.status()), (ErrorKind::Denied, Some(401)));
+    assert_eq!((error.kind(), error.status()), (ErrorKind::PermissionDenied, Some(401)));
     let renewals = transport.lines().iter().filter(|line| line.starts_with("POST")).count();
     assert_eq!(renewals, 2, "once for each refusal: {:?}", transport.lines());
 }
@@ -172,30 +172,30 @@ async fn error_of(outcome: Outcome) -> Error {
 async fn each_error_has_its_kind_and_the_clouds_words() {
     let said = |message: &str| json!({"logref": "l", "message": message});
     let cases = [
-        (400, said("bad input"), ErrorKind::Invalid, false),
+        (400, said("bad input"), ErrorKind::InvalidInput, false),
         (400, said("Cannot read from request."), ErrorKind::Unexpected, true),
         (400, said("Cannot complete upload"), ErrorKind::Unexpected, true),
         (400, said("Next token is expired"), ErrorKind::Unexpected, false),
-        (401, said("Token has expired"), ErrorKind::Denied, false),
+        (401, said("Token has expired"), ErrorKind::PermissionDenied, false),
         (
             403,
             said("Insufficient permissions granted for operation: purgeNode"),
-            ErrorKind::Denied,
+            ErrorKind::PermissionDenied,
             false,
         ),
-        (403, said("Account is over quota"), ErrorKind::Quota, false),
+        (403, said("Account is over quota"), ErrorKind::QuotaExceeded, false),
         (
             403,
             json!({"message": "File size exceeds account allowance.", "code": "NO_ACTIVE_SUBSCRIPTION_FOUND"}),
-            ErrorKind::Quota,
+            ErrorKind::QuotaExceeded,
             false,
         ),
         (404, said("Invalid nodeId"), ErrorKind::NotFound, false),
         (405, said("not allowed"), ErrorKind::Unsupported, false),
         (409, said("conflict"), ErrorKind::Conflict, false),
-        (411, said("length"), ErrorKind::Invalid, false),
-        (412, said("precondition"), ErrorKind::Condition, false),
-        (429, said("Rate exceeded"), ErrorKind::Limited, true),
+        (411, said("length"), ErrorKind::InvalidInput, false),
+        (412, said("precondition"), ErrorKind::ConditionNotMatch, false),
+        (429, said("Rate exceeded"), ErrorKind::RateLimited, true),
         (500, said("Internal failure"), ErrorKind::Unexpected, true),
         (502, said("bad gateway"), ErrorKind::Unexpected, true),
         (503, said("unavailable"), ErrorKind::Unexpected, true),
@@ -207,7 +207,7 @@ async fn each_error_has_its_kind_and_the_clouds_words() {
         assert!(error.to_string().contains(body["message"].as_str().unwrap()), "{error}");
     }
     let error = error_of(name_taken("N")).await;
-    assert_eq!(error.kind(), ErrorKind::Exists);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(error.existing().unwrap().as_str(), "N");
     let limited = error_of(answer(429, "{}").header("retry-after", "7")).await;
     assert_eq!(limited.retry(), crate::drive::Retry::Again { after: Some(Duration::from_secs(7)) });

@@ -2,7 +2,8 @@ use futures::TryStreamExt;
 
 use super::{super::download::Reading, *};
 use crate::drive::{
-    ByteRange, Conditions, Download, Drive, Error, ErrorKind, IfExists, Result, WriteOptions,
+    ByteRange, Conditions, Download, DownloadRequest, Drive, Error, ErrorKind, IfExists, Result,
+    WriteOptions,
 };
 
 async fn upload(
@@ -114,7 +115,7 @@ async fn a_large_file_looks_for_its_name_before_its_bytes_are_sent() {
     let transport = expecting([(look, taken)]);
     let (drive, body) = (drive(), memory(&large));
     let error = upload(&drive, &transport, &target("x"), body, IfExists::Fail).await.unwrap_err();
-    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::Exists, "N"));
+    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::AlreadyExists, "N"));
     assert_all_sent(&transport, 1);
 }
 
@@ -123,7 +124,7 @@ async fn a_taken_name_fails_where_it_must_and_a_folder_is_never_overwritten() {
     let transport = expecting([(POST, name_taken("N"))]);
     let error =
         upload(&drive(), &transport, &target("x"), memory(b"a"), IfExists::Fail).await.unwrap_err();
-    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::Exists, "N"));
+    assert_eq!((error.kind(), error.existing().unwrap().as_str()), (ErrorKind::AlreadyExists, "N"));
 
     let transport = expecting([
         (POST, name_taken("N")),
@@ -330,7 +331,10 @@ async fn of_a_file_of_which_nothing_is_known_the_same_bytes_come() {
         match open(&transport, 8, None, range.clone(), Conditions::default()).await {
             Ok(download) => assert_eq!(read(download).await.unwrap(), expected, "{range:?}"),
             Err(error) => {
-                assert_eq!((error.kind(), &range), (ErrorKind::Range, &ByteRange::From(20)));
+                assert_eq!(
+                    (error.kind(), &range),
+                    (ErrorKind::RangeNotSatisfied, &ByteRange::From(20))
+                );
             }
         }
     }
@@ -378,7 +382,12 @@ async fn a_whole_file_is_not_hashed_if_that_is_not_wanted() {
         let drive = drive().with_unchecked_reads(unchecked);
         let (cx, at) = (transport.context(), ItemRef::from_id(&"F".into()));
         let conditions = Conditions::default();
-        let download = drive.download(&cx, &at, Some(&before), ByteRange::Full, &conditions).await;
+        let download = drive
+            .download(
+                &cx,
+                DownloadRequest::new(&at).with_known(&before).with_conditions(&conditions),
+            )
+            .await;
         let bytes = read(download.unwrap()).await;
         assert_eq!(bytes.ok(), unchecked.then(|| FILE.to_vec()));
     }
@@ -393,7 +402,7 @@ async fn a_download_with_a_condition_looks_first() {
     assert_eq!(download.etag, Some(etag.clone()));
     let unwanted = Conditions { if_none_match: Some(etag), ..Conditions::default() };
     let error = open(&transport, 500, None, ByteRange::Full, unwanted).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Condition);
+    assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    drive::{CopyJob, CopyStatus, Drive, ErrorKind, IfExists, Result},
+    drive::{CopyJob, CopyRequest, CopyStatus, Drive, ErrorKind, IfExists, Result},
     transport::scripted::{Scripted, Sent},
 };
 
@@ -37,12 +37,14 @@ async fn begin(
     if_exists: IfExists,
 ) -> Result<CopyStatus> {
     let to = target("b c", "y.txt");
-    drive.copy(&transport.context(), &at("a/x.txt"), None, &to, if_exists).await
+    drive
+        .copy(&transport.context(), CopyRequest::new(&at("a/x.txt"), &to).with_if_exists(if_exists))
+        .await
 }
 
 fn job(copying: CopyStatus) -> (CopyJob, Duration) {
     match copying {
-        CopyStatus::Running { job, ask_in } => (job, ask_in),
+        CopyStatus::Running { job, poll_after } => (job, poll_after),
         CopyStatus::Done(item) => panic!("{item:?}"),
     }
 }
@@ -107,8 +109,11 @@ async fn a_copy_is_ready_by_its_status_or_by_a_redirect() {
 #[tokio::test]
 async fn a_failed_copy_is_an_error_with_the_clouds_words() {
     for (end, kind) in [
-        (failed("quotaLimitReached"), ErrorKind::Quota),
-        (ok(json!({"status": "failed", "errorCode": "AccessDenied_Blocked"})), ErrorKind::Denied),
+        (failed("quotaLimitReached"), ErrorKind::QuotaExceeded),
+        (
+            ok(json!({"status": "failed", "errorCode": "AccessDenied_Blocked"})),
+            ErrorKind::PermissionDenied,
+        ),
         (ok(json!({"status": "cancelled"})), ErrorKind::Unexpected),
         (refusal(404, "itemNotFound"), ErrorKind::NotFound),
     ] {
@@ -132,7 +137,7 @@ async fn if_nothing_may_be_replaced_a_taken_name_is_told() {
     ]);
     let begun = begin(&drive(), &transport, IfExists::Fail).await.unwrap();
     let error = follow(&drive(), &transport, begun).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Exists);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }
 
 /// A personal drive: it knows no conflict behavior, and `y.txt` is there.
@@ -179,10 +184,8 @@ async fn a_file_known_to_be_in_the_way_saves_the_first_attempt() {
     let drive = of_kind(AccountKind::PersonalLegacy);
     let mut to = target("b", "y.txt");
     to.occupant = Some("OLD".into());
-    let begun = drive
-        .copy(&transport.context(), &at("a/x.txt"), None, &to, IfExists::Replace)
-        .await
-        .unwrap();
+    let begun =
+        drive.copy(&transport.context(), CopyRequest::new(&at("a/x.txt"), &to)).await.unwrap();
     follow(&drive, &transport, begun).await.unwrap();
     assert_eq!(transport.sent().len(), 3);
 }
@@ -234,5 +237,5 @@ async fn a_taken_name_that_is_told_at_once_is_copied_beside_too() {
     assert_eq!(transport.sent().len(), 3);
     let strange = CopyJob { url: MONITOR.into(), state: "?".to_owned() };
     let error = drive().copy_status(&transport.context(), &strange).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    drive::{Conditions, Depth, Drive, ErrorKind, ItemUpdate},
+    drive::{Conditions, Drive, ErrorKind, ItemUpdate, ListRequest},
     services::onedrive::PathStyle,
     transport::scripted::Scripted,
 };
@@ -46,7 +46,10 @@ async fn a_site_is_found_by_its_path_and_a_library_by_its_name_once() {
         .item(&transport.context(), &at("a"), &Conditions::default())
         .await
         .unwrap_err();
-    assert!(error.kind() == ErrorKind::NoDrive && error.to_string().contains("Plans"), "{error}");
+    assert!(
+        error.kind() == ErrorKind::DriveNotFound && error.to_string().contains("Plans"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -105,7 +108,7 @@ async fn a_special_folder_is_the_root_and_its_folders_are_referred_to_by_id() {
     let root = drive.root(&cx).await.unwrap();
     assert!(transport.sent().is_empty(), "an alias costs nothing");
     let below = |path: &str| ItemRef::Path { base: root.clone(), path: path.into() };
-    drive.list(&cx, &below(""), Depth::Children, None, None).await.unwrap();
+    drive.list(&cx, ListRequest::new(&below(""))).await.unwrap();
     let change = ItemUpdate { folder: Some(below("b")), ..ItemUpdate::default() };
     drive.update(&cx, &below("a"), None, &change).await.unwrap();
     let lines = transport.lines();

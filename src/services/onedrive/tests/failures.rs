@@ -19,31 +19,31 @@ async fn error_of(outcome: Outcome) -> Error {
 async fn every_code_has_its_kind() {
     use ErrorKind::*;
     for (status, code, kind) in [
-        (400, "invalidRequest", Invalid),
-        (401, "InvalidAuthenticationToken", Denied),
-        (403, "accessDenied", Denied),
-        (403, "serviceReadOnly", Denied),
-        (403, "malwareDetected", Denied),
-        (403, "activityLimitReached", Limited),
+        (400, "invalidRequest", InvalidInput),
+        (401, "InvalidAuthenticationToken", PermissionDenied),
+        (403, "accessDenied", PermissionDenied),
+        (403, "serviceReadOnly", PermissionDenied),
+        (403, "malwareDetected", PermissionDenied),
+        (403, "activityLimitReached", RateLimited),
         (404, "itemNotFound", NotFound),
         (400, "itemNotFound", NotFound),
-        (409, "nameAlreadyExists", Exists),
+        (409, "nameAlreadyExists", AlreadyExists),
         (409, "editConflict", Conflict),
         (409, "Directory_ConcurrencyViolation", Conflict),
         (410, "resyncRequired", NotFound),
-        (412, "resourceModified", Condition),
-        (412, "notAllowed", Condition),
-        (416, "invalidRange", Range),
+        (412, "resourceModified", ConditionNotMatch),
+        (412, "notAllowed", ConditionNotMatch),
+        (416, "invalidRange", RangeNotSatisfied),
         (423, "resourceLocked", Conflict),
         (423, "notAllowed", Conflict),
-        (429, "activityLimitReached", Limited),
-        (429, "TooManyRequests", Limited),
+        (429, "activityLimitReached", RateLimited),
+        (429, "TooManyRequests", RateLimited),
         (500, "generalException", Unexpected),
         (501, "notSupported", Unsupported),
         (400, "notSupported", Unsupported),
-        (503, "serviceNotAvailable", Limited),
-        (507, "quotaLimitReached", Quota),
-        (509, "bandwidthLimitExceeded", Limited),
+        (503, "serviceNotAvailable", RateLimited),
+        (507, "quotaLimitReached", QuotaExceeded),
+        (509, "bandwidthLimitExceeded", RateLimited),
     ] {
         let error = error_of(refusal(status, code)).await;
         assert_eq!(error.kind(), kind, "{status} {code}");
@@ -62,11 +62,11 @@ async fn the_pause_that_the_cloud_wants_is_told() {
     for status in [429, 503] {
         let error = error_of(refusal(status, "x").header("retry-after", "120")).await;
         let after = Some(Duration::from_secs(120));
-        assert_eq!((error.kind(), error.retry()), (ErrorKind::Limited, Retry::Again { after }));
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::RateLimited, Retry::Again { after }));
         let error = error_of(answer(status, "")).await;
         assert_eq!(
             (error.kind(), error.retry()),
-            (ErrorKind::Limited, Retry::Again { after: None })
+            (ErrorKind::RateLimited, Retry::Again { after: None })
         );
     }
 }
@@ -81,13 +81,13 @@ async fn codes_are_walked_to_the_innermost_under_both_spellings() {
     for (outer, inner) in [("innerError", "innererror"), ("innererror", "innerError")] {
         let error = error_of(answer(400, nested(outer, inner))).await;
         assert_eq!(error.code(), Some("invalidRequest/invalidPath/pathIsTooLong"));
-        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("(request r-2)"), "{error}");
     }
     // The innermost that is known decides.
     let body = json!({"error": {"code": "accessDenied", "innerError": {"code": "nameAlreadyExists",
         "innerError": {"code": "somethingNew"}}}});
-    assert_eq!(error_of(answer(403, body.to_string())).await.kind(), ErrorKind::Exists);
+    assert_eq!(error_of(answer(403, body.to_string())).await.kind(), ErrorKind::AlreadyExists);
     // A loop of a body's is not followed for ever, and both spellings may be there at once.
     let mut deep = json!({"code": "x"});
     for level in 0..100 {
@@ -140,7 +140,10 @@ async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
     });
     let error =
         drive.item(&transport.context(), &at("a"), &Conditions::default()).await.unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Denied, Some("unauthenticated")));
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::PermissionDenied, Some("unauthenticated"))
+    );
     assert_eq!(transport.sent().len(), 3, "once");
 }
 
@@ -149,6 +152,6 @@ async fn a_given_token_that_is_refused_is_told_in_the_clouds_words() {
     let transport = Scripted::by(|_| refusal(401, "InvalidAuthenticationToken"));
     let error =
         drive().item(&transport.context(), &at("a"), &Conditions::default()).await.unwrap_err();
-    assert_eq!((error.kind(), error.status()), (ErrorKind::Denied, Some(401)));
+    assert_eq!((error.kind(), error.status()), (ErrorKind::PermissionDenied, Some(401)));
     assert_eq!(transport.sent().len(), 1);
 }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     drive::{
-        Conditions, Cursor, DeleteTarget, Depth, Drive, ErrorKind, IfExists, ItemId, ItemUpdate,
-        Page, Result, SiblingSearch,
+        Conditions, Cursor, DeleteTarget, Drive, ErrorKind, IfExists, ItemId, ItemUpdate,
+        ListRequest, Page, Result, SiblingSearch,
     },
     transport::scripted::Scripted,
 };
@@ -14,7 +14,7 @@ async fn item(transport: &Scripted, place: &ItemRef, conditions: &Conditions) ->
 }
 
 async fn list(transport: &Scripted, place: &ItemRef, from: Option<&Cursor>) -> Result<Page> {
-    drive().list(&transport.context(), place, Depth::Children, None, from).await
+    drive().list(&transport.context(), ListRequest::new(place).with_cursor(from)).await
 }
 
 #[tokio::test]
@@ -40,18 +40,18 @@ async fn conditions_of_a_look_are_the_clouds_to_answer_and_checked_all_the_same(
     let none_match = |etag: &str| Conditions { if_none_match: Some(etag.into()), if_match: None };
     let unchanged = Scripted::by(|_| answer(304, ""));
     let error = item(&unchanged, &at("a"), &none_match("\"e\"")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Condition);
+    assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
     assert_eq!(unchanged.sent()[0].header("if-none-match"), Some("\"e\""));
     // A host that does not compare.
     let careless = || Scripted::by(|_| ok(file("F", "a", b"x")));
     let error = item(&careless(), &at("a"), &none_match("\"{F},1\"")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Condition);
+    assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
     item(&careless(), &at("a"), &none_match("\"{F},0\"")).await.unwrap();
     let must_match = |etag: &str| Conditions { if_match: Some(etag.into()), if_none_match: None };
     item(&careless(), &at("a"), &must_match("\"{F},1\"")).await.unwrap();
     item(&careless(), &at("a"), &must_match("*")).await.unwrap();
     let error = item(&careless(), &at("a"), &must_match("\"{F},0\"")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Condition);
+    assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn pages_hold_a_thousand_items_and_the_next_one_is_asked_for_as_it_was_nam
     let empty = list(&transport, &at("a"), first.next.as_ref()).await.unwrap();
     assert!(empty.items.is_empty());
     let last = list(&transport, &at("a"), empty.next.as_ref()).await.unwrap();
-    assert_eq!((last.items[0].name.as_str(), last.items[0].kind), ("two", Kind::Folder));
+    assert_eq!((last.items[0].name.as_str(), last.items[0].kind), ("two", ItemKind::Folder));
     assert!(last.next.is_none());
     assert!(transport.sent().iter().all(|sent| sent.header("authorization").is_some()));
 }
@@ -80,7 +80,7 @@ async fn the_roots_children_are_asked_for_without_colons_and_a_wish_for_fewer_is
     let transport = Scripted::by(|_| ok(json!({"value": []})));
     let cx = transport.context();
     for (limit, top) in [(None, 1000), (Some(7), 7), (Some(0), 1), (Some(5000), 1000)] {
-        drive().list(&cx, &at(""), Depth::Children, limit, None).await.unwrap();
+        drive().list(&cx, ListRequest::new(&at("")).with_limit(limit)).await.unwrap();
         let expected = format!("{}&$top={top}", look("/me/drive/root/children"));
         assert_eq!(transport.sent().last().unwrap().line(), expected);
     }
@@ -144,15 +144,15 @@ async fn nothing_odd_breaks_a_listing() {
     assert_eq!(
         seen,
         [
-            ("1", Kind::File),
-            ("2", Kind::Opaque),
-            ("3~D2#X", Kind::Folder),
-            ("4", Kind::File),
-            ("5", Kind::File),
-            ("6", Kind::Opaque),
-            ("7", Kind::Opaque),
+            ("1", ItemKind::File),
+            ("2", ItemKind::Opaque),
+            ("3~D2#X", ItemKind::Folder),
+            ("4", ItemKind::File),
+            ("5", ItemKind::File),
+            ("6", ItemKind::Opaque),
+            ("7", ItemKind::Opaque),
             // The adapter reports it.
-            ("", Kind::Opaque),
+            ("", ItemKind::Opaque),
         ]
     );
 }
@@ -199,16 +199,17 @@ async fn a_folder_is_made_with_all_above_it_in_one_request() {
             &*format!("POST {API}{path}"),
             answer(201, super::folder("N", "new", "P").to_string()),
         )]);
-        let made = drive().make_folder(&transport.context(), &target(folder, "new")).await.unwrap();
-        assert_eq!((made.id.as_str(), made.kind), ("N", Kind::Folder));
+        let made =
+            drive().create_folder(&transport.context(), &target(folder, "new")).await.unwrap();
+        assert_eq!((made.id.as_str(), made.kind), ("N", ItemKind::Folder));
         let sent: Value = serde_json::from_str(transport.sent()[0].text()).unwrap();
         let expected = json!({"name": "new", "folder": {},
             "@microsoft.graph.conflictBehavior": "fail"});
         assert_eq!(sent, expected);
     }
     let taken = Scripted::by(|_| refusal(409, "nameAlreadyExists"));
-    let error = drive().make_folder(&taken.context(), &target("", "a")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Exists);
+    let error = drive().create_folder(&taken.context(), &target("", "a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }
 
 async fn change(
@@ -290,7 +291,7 @@ async fn a_folder_is_not_moved_below_itself_and_a_root_not_at_all() {
 
 #[tokio::test]
 async fn removals_are_one_request_each_and_answered_in_order() {
-    let removal = |place: ItemRef| DeleteTarget { place, kind: None, parents: Vec::new() };
+    let removal = |place: ItemRef| DeleteTarget { item: place, kind: None, parents: Vec::new() };
     let transport = Scripted::by(|sent| match &*sent.line() {
         "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/gone" => {
             refusal(404, "itemNotFound")
@@ -309,7 +310,7 @@ async fn removals_are_one_request_each_and_answered_in_order() {
         removal(ItemRef::from_id(&ItemId::from("3~D2#X"))),
         removal(at("")),
     ];
-    let results = drive().remove(&transport.context(), &removals).await;
+    let results = drive().delete(&transport.context(), &removals).await;
     let kinds: Vec<_> =
         results.into_iter().map(|result| result.map_err(|error| error.kind())).collect();
     assert_eq!(

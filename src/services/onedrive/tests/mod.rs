@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     auth::{Endpoint, TokenSource},
-    drive::{DownloadUrl, Item, ItemRef, Kind, Target},
+    drive::{DownloadUrl, Item, ItemKind, ItemRef, Target},
     transport::{
         scripted::{Outcome, answer},
         segment,
@@ -109,6 +109,6 @@ fn known(id: &str, download_url: &str) -> Item {
         size: Some(10),
         etag: Some(format!("\"{{{id}}},1\"")),
         download_url: Some(DownloadUrl { url: download_url.into(), expires: None }),
-        ..Item::new(id, "a", Kind::File)
+        ..Item::new(id, "a", ItemKind::File)
     }
 }

@@ -5,7 +5,7 @@ use opendal::Buffer;
 
 use super::*;
 use crate::{
-    drive::{ByteRange, Conditions, Download, Drive, ErrorKind, Result},
+    drive::{ByteRange, Conditions, Download, DownloadRequest, Drive, ErrorKind, Result},
     transport::scripted::Scripted,
 };
 
@@ -18,7 +18,15 @@ async fn read(
     range: ByteRange,
     conditions: &Conditions,
 ) -> Result<Download> {
-    drive().download(&transport.context(), &at("a"), known, range, conditions).await
+    drive()
+        .download(
+            &transport.context(),
+            DownloadRequest::new(&at("a"))
+                .with_known(known)
+                .with_range(range)
+                .with_conditions(conditions),
+        )
+        .await
 }
 
 async fn plain(transport: &Scripted, known: Option<&Item>, range: ByteRange) -> Result<Download> {
@@ -88,7 +96,7 @@ async fn a_ticket_that_has_expired_is_renewed_once() {
         false => answer(403, ""),
     });
     let error = plain(&refused, Some(&known("F", "https://t/old")), ByteRange::Full).await;
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::PermissionDenied);
     assert_eq!(refused.sent().len(), 3);
 }
 
@@ -122,7 +130,7 @@ async fn a_condition_needs_a_look_whatever_is_known() {
     let transport = Scripted::expecting([(&*look, answer(304, ""))]);
     let item = known("F", "https://t/F");
     let error = read(&transport, Some(&item), ByteRange::Full, &conditions).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Condition);
+    assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
     assert_eq!(transport.sent()[0].header("if-none-match"), Some("\"{F},1\""));
 }
 
@@ -143,7 +151,7 @@ async fn a_range_past_the_end_is_an_error_of_its_own_and_an_empty_file_has_its_b
     let past = || Scripted::by(|_| answer(416, "").header("content-range", "bytes */10"));
     let item = known("F", "https://t/F");
     let error = plain(&past(), Some(&item), ByteRange::From(11)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Range);
+    assert_eq!(error.kind(), ErrorKind::RangeNotSatisfied);
     let empty = Scripted::by(|_| answer(416, "").header("content-range", "bytes */0"));
     assert_eq!(text(plain(&empty, Some(&item), ByteRange::Last(4)).await.unwrap()).await, "");
 }
@@ -158,7 +166,10 @@ async fn harmful_bytes_are_refused_in_the_clouds_words() {
         false => ok(wire.clone()),
     });
     let error = plain(&transport, None, ByteRange::Full).await.unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Denied, Some("malwareDetected")));
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::PermissionDenied, Some("malwareDetected"))
+    );
     assert_eq!(transport.lines()[1], format!("GET {API}/me/drive/root:/a:/content"));
     let blocked = Scripted::by(|sent| match sent.url.starts_with(API) {
         true => ok(file("F", "a", TEN)),
@@ -194,7 +205,7 @@ async fn the_file_behind_a_shortcut_is_read_where_it_is() {
     let place = ItemRef::from_id(&"3~D2#X".into());
     let conditions = Conditions::default();
     let got = drive()
-        .download(&transport.context(), &place, None, ByteRange::Full, &conditions)
+        .download(&transport.context(), DownloadRequest::new(&place).with_conditions(&conditions))
         .await
         .unwrap();
     assert!(got.item.is_none(), "that is another item than the shortcut");

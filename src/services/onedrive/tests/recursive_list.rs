@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    drive::{Cursor, Depth, Drive, ErrorKind, Page, RecursiveList, Result},
+    drive::{Cursor, Drive, ErrorKind, ListRequest, Page, RecursiveList, Result},
     transport::scripted::Scripted,
 };
 
@@ -12,7 +12,7 @@ async fn page(
     place: &ItemRef,
     from: Option<&Cursor>,
 ) -> Result<Page> {
-    drive.list(&transport.context(), place, Depth::Tree, None, from).await
+    drive.list(&transport.context(), ListRequest::recursive(place).with_cursor(from)).await
 }
 
 fn root() -> Value {
@@ -134,7 +134,7 @@ async fn a_feed_that_breaks_off_is_not_taken_for_a_whole_one() {
     let transport = Scripted::by(|_| answer(599, ""));
     let strange = Cursor("not ours".into());
     let error = page(&drive(), &transport, &at(""), Some(&strange)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(transport.sent().is_empty());
 }
 

@@ -6,8 +6,8 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{
-        Body, ByteRange, Conditions, CopyJob, Cursor, DeleteTarget, Depth, Drive, IfExists,
-        ItemUpdate, UploadSession, WriteOptions,
+        Body, ByteRange, Conditions, CopyJob, CopyRequest, Cursor, DeleteTarget, Depth,
+        DownloadRequest, Drive, ItemUpdate, ListRequest, UploadSession, WriteOptions,
     },
     services::{
         onedrive::OneDrive,
@@ -34,16 +34,31 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     tell(said(client.site(&cx, "h", "p").await));
     tell(said(client.drives(&cx, &DriveRef::Mine, None).await));
     tell(said(drive.item(&cx, &at("a"), &none).await));
-    for depth in [Depth::Children, Depth::Tree] {
-        let page = drive.list(&cx, &at(""), depth, None, None).await;
+    for depth in [Depth::Children, Depth::Recursive] {
+        let page = drive.list(&cx, ListRequest::new(&at("")).with_depth(depth)).await;
         let next = page.as_ref().ok().and_then(|page| page.next.clone());
         tell(said(page));
         if next.is_some() {
-            tell(said(drive.list(&cx, &at(""), depth, None, next.as_ref()).await));
+            tell(said(
+                drive
+                    .list(
+                        &cx,
+                        ListRequest::new(&at("")).with_depth(depth).with_cursor(next.as_ref()),
+                    )
+                    .await,
+            ));
         }
     }
     for known in [None, Some(&item)] {
-        let read = drive.download(&cx, &at("a"), known, ByteRange::From(1), &none).await;
+        let read = drive
+            .download(
+                &cx,
+                DownloadRequest::new(&at("a"))
+                    .with_known(known)
+                    .with_range(ByteRange::From(1))
+                    .with_conditions(&none),
+            )
+            .await;
         tell(format!("{read:?}"));
         if let Ok(read) = read {
             tell(said(read.bytes.try_collect::<Vec<Buffer>>().await));
@@ -63,19 +78,18 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     tell(said(drive.commit_session(&cx, &session).await));
     tell(said(drive.cancel_session(&cx, &session).await));
     tell(said::<UploadSession>(Ok(session)));
-    tell(said(drive.make_folder(&cx, &target("", "b")).await));
+    tell(said(drive.create_folder(&cx, &target("", "b")).await));
     let change = ItemUpdate { name: Some("b".to_owned()), ..ItemUpdate::default() };
     tell(said(drive.update(&cx, &at("a"), Some(&item), &change).await));
-    tell(said(drive.copy(&cx, &at("a"), None, &target("", "c"), IfExists::Replace).await));
+    tell(said(drive.copy(&cx, CopyRequest::new(&at("a"), &target("", "c"))).await));
     let begun = Scripted::by(|_| answer(202, "").header("location", "https://m/x?SECRET-ticket"));
-    let copying =
-        super::drive().copy(&begun.context(), &at("a"), None, &to, IfExists::Replace).await;
+    let copying = super::drive().copy(&begun.context(), CopyRequest::new(&at("a"), &to)).await;
     if let Ok(crate::drive::CopyStatus::Running { job, .. }) = copying {
         tell(said(drive.copy_status(&cx, &job).await));
         tell(said::<CopyJob>(Ok(job)));
     }
-    let removal = DeleteTarget { place: at("a"), kind: None, parents: vec![] };
-    for result in drive.remove(&cx, &[removal]).await {
+    let removal = DeleteTarget { item: at("a"), kind: None, parents: vec![] };
+    for result in drive.delete(&cx, &[removal]).await {
         tell(said(result));
     }
     tell(format!("{drive:?} {client:#?} {cx:?} {item:?} {:?}", Cursor("SECRET-ticket".into())));

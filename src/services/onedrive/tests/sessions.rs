@@ -5,7 +5,7 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{
-        Conditions, Drive, Error, ErrorKind, IfExists, Progress, Result, UploadSession,
+        Conditions, Drive, Error, ErrorKind, IfExists, Result, SessionProgress, UploadSession,
         WriteOptions,
     },
     transport::scripted::{Scripted, Sent},
@@ -46,14 +46,14 @@ async fn send(
     session: &mut UploadSession,
     from: usize,
     to: usize,
-) -> Result<Progress> {
+) -> Result<SessionProgress> {
     let bytes = Buffer::from(WHOLE[from..to].to_vec());
     drive().send_fragment(&transport.context(), session, from as u64, bytes).await
 }
 
-fn next(progress: Result<Progress>) -> u64 {
+fn next(progress: Result<SessionProgress>) -> u64 {
     match progress.unwrap() {
-        Progress::Next(next) => next,
+        SessionProgress::Next(next) => next,
         other => panic!("{other:?}"),
     }
 }
@@ -93,7 +93,8 @@ async fn fragments_leave_without_a_token_and_both_final_answers_are_the_end() {
         let mut session = session(&WriteOptions::default()).await;
         assert_eq!(next(send(&transport, &mut session, 0, 4).await), 4);
         assert_eq!(next(send(&transport, &mut session, 4, 8).await), 8);
-        let Progress::Done(item) = send(&transport, &mut session, 8, 10).await.unwrap() else {
+        let SessionProgress::Done(item) = send(&transport, &mut session, 8, 10).await.unwrap()
+        else {
             panic!("the file is there")
         };
         assert_eq!(item.id.as_str(), "F");
@@ -138,7 +139,7 @@ async fn another_process_goes_on_with_what_a_session_says_of_itself() {
     assert!(error.to_string().contains("quickXorHash"), "{error}");
     let mut strange = UploadSession { state: "{}".to_owned(), ..one };
     let error = send(&transport, &mut strange, 4, 10).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 #[tokio::test]
@@ -153,7 +154,7 @@ async fn bytes_out_of_turn_are_told_as_such() {
     });
     let mut session = session(&WriteOptions::default()).await;
     let error = send(&overlap, &mut session, 4, 8).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Range);
+    assert_eq!(error.kind(), ErrorKind::RangeNotSatisfied);
     assert_eq!(overlap.lines(), [LINE]);
 }
 
@@ -179,7 +180,7 @@ async fn a_name_taken_at_the_last_byte_is_looked_behind() {
     let put = format!("PUT {API}/me/drive/root:/a/b.bin");
     let transport = Scripted::expecting([(LINE, taken()), (&*put, done(200))]);
     let progress = send(&transport, &mut one, 0, 10).await.unwrap();
-    assert!(matches!(progress, Progress::Done(_)), "{progress:?}");
+    assert!(matches!(progress, SessionProgress::Done(_)), "{progress:?}");
     let sent: Value = serde_json::from_str(transport.sent()[1].text()).unwrap();
     assert_eq!(
         sent,
@@ -224,7 +225,7 @@ async fn a_deferred_file_is_made_in_the_way_of_its_account_kind() {
         assert_eq!(sent["deferCommit"], true);
         let bytes = Buffer::from(WHOLE.to_vec());
         let progress = drive.send_fragment(&cx, &mut session, 0, bytes).await.unwrap();
-        assert!(matches!(progress, Progress::Complete), "{progress:?}");
+        assert!(matches!(progress, SessionProgress::Complete), "{progress:?}");
         drive.commit_session(&cx, &session).await.unwrap();
         transport.lines()[2..].to_vec()
     };
@@ -265,7 +266,7 @@ async fn a_final_answer_that_was_lost_is_found_in_the_file_itself() {
         drive().session_status(&transport.context(), &session).await
     };
     let progress = lost(file("F", "b.bin", WHOLE)).await.unwrap();
-    assert!(matches!(progress, Progress::Done(item) if item.id.as_str() == "F"));
+    assert!(matches!(progress, SessionProgress::Done(item) if item.id.as_str() == "F"));
     // What was there before is not taken for what was sent.
     for other in [
         file("F", "b.bin", b"0123456780"),
@@ -286,10 +287,10 @@ async fn a_session_with_all_bytes_is_committed_and_a_name_taken_meanwhile_is_tol
     let mut one = session(&WriteOptions::default()).await;
     let all = Scripted::by(|_| answer(202, r#"{"nextExpectedRanges":[]}"#));
     let progress = send(&all, &mut one, 0, 10).await.unwrap();
-    assert!(matches!(progress, Progress::Complete));
+    assert!(matches!(progress, SessionProgress::Complete));
     let status = Scripted::by(|_| ok(json!({"nextExpectedRanges": []})));
     let asked = drive().session_status(&status.context(), &one).await.unwrap();
-    assert!(matches!(asked, Progress::Complete));
+    assert!(matches!(asked, SessionProgress::Complete));
     let transport = Scripted::by(|_| done(201));
     let item = drive().commit_session(&transport.context(), &one).await.unwrap();
     assert_eq!(item.size, Some(10));
@@ -307,7 +308,7 @@ async fn a_session_with_all_bytes_is_committed_and_a_name_taken_meanwhile_is_tol
         });
         send(&transport, &mut session, 0, 10).await.unwrap_err()
     };
-    assert_eq!(refused(IfExists::Fail, answer(599, "")).await.kind(), ErrorKind::Exists);
+    assert_eq!(refused(IfExists::Fail, answer(599, "")).await.kind(), ErrorKind::AlreadyExists);
     let folder = refused(IfExists::Replace, ok(folder("1", "b.bin", "P"))).await;
     assert_eq!(folder.kind(), ErrorKind::IsAFolder);
 }
@@ -315,8 +316,8 @@ async fn a_session_with_all_bytes_is_committed_and_a_name_taken_meanwhile_is_tol
 #[tokio::test]
 async fn conditions_and_a_full_drive_are_told_when_the_session_is_opened_or_ends() {
     for (status, code, kind) in [
-        (412, "resourceModified", ErrorKind::Condition),
-        (507, "quotaLimitReached", ErrorKind::Quota),
+        (412, "resourceModified", ErrorKind::ConditionNotMatch),
+        (507, "quotaLimitReached", ErrorKind::QuotaExceeded),
         (423, "resourceLocked", ErrorKind::Conflict),
     ] {
         let refuses = Scripted::by(move |_| refusal(status, code));
@@ -328,7 +329,7 @@ async fn conditions_and_a_full_drive_are_told_when_the_session_is_opened_or_ends
     let empty = Scripted::by(|_| opened());
     let refused =
         drive().open_session(&empty.context(), &target("", "e"), 0, &WriteOptions::default()).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
     let without_url = Scripted::by(|_| ok(json!({"nextExpectedRanges": ["0-"]})));
     let error = open(&without_url, &WriteOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("where the fragments"), "{error}");

@@ -6,7 +6,7 @@ use opendal::Buffer;
 
 use super::*;
 use crate::{
-    drive::{Body, Conditions, Drive, ErrorKind, IfExists, Result, WriteOptions},
+    drive::{Body, Conditions, CopyRequest, Drive, ErrorKind, IfExists, Result, WriteOptions},
     transport::scripted::Scripted,
 };
 
@@ -69,7 +69,7 @@ async fn what_happens_to_a_taken_name_is_said_in_the_url() {
     let transport = Scripted::expecting([(&*put("fail"), refusal(409, "nameAlreadyExists"))]);
     let none = condition(None, Some("*"));
     let error = upload(&drive(), &transport, bytes("x"), &none).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Exists);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(transport.sent()[0].header("if-none-match"), None);
 }
 
@@ -122,11 +122,11 @@ async fn an_etag_that_must_match_is_compared_with_the_item_itself() {
     let mut to = target("a b", "50% #1.txt");
     to.occupant = Some("F".into());
     let error = drive().upload(&transport.context(), &to, bytes("x"), &matching).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Condition);
+    assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
 
     let refused = async |steps: Scripted, options: &WriteOptions, requests: usize| {
         let error = upload(&drive(), &steps, bytes("x"), options).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Condition, "{error}");
+        assert_eq!(error.kind(), ErrorKind::ConditionNotMatch, "{error}");
         assert_eq!(steps.sent().len(), requests);
     };
     let other = condition(Some("\"{F},0\""), None);
@@ -153,7 +153,7 @@ async fn a_name_taken_by_what_is_no_file_says_by_what() {
     assert_eq!(notebook.kind(), ErrorKind::Conflict);
     assert!(notebook.to_string().contains("OneNote"), "{notebook}");
     assert_eq!(taken(ok(file("1", "a", b"x"))).await.kind(), ErrorKind::Conflict);
-    assert_eq!(taken(answer(500, "")).await.kind(), ErrorKind::Exists, "as it was told");
+    assert_eq!(taken(answer(500, "")).await.kind(), ErrorKind::AlreadyExists, "as it was told");
     let busy = json!({"error": {"code": "nameAlreadyExists",
         "message": "A file with the same name is currently being uploaded"}});
     let transport = Scripted::by(move |_| answer(409, busy.to_string()));
@@ -176,16 +176,18 @@ async fn a_file_where_a_folder_should_be_is_told_wherever_it_is_on_the_way() {
     let written = drive().upload(&cx, &target("f/b", "c"), bytes("x"), &options).await;
     assert_eq!(written.unwrap_err().kind(), ErrorKind::NotAFolder);
     assert_eq!(transport.sent().len(), 3);
-    let made = drive().make_folder(&cx, &target("f", "c")).await.unwrap_err();
+    let made = drive().create_folder(&cx, &target("f", "c")).await.unwrap_err();
     assert_eq!(made.kind(), ErrorKind::NotAFolder);
     let change = crate::drive::ItemUpdate { folder: Some(at("f")), ..Default::default() };
     let moved = drive().update(&cx, &at("x"), None, &change).await.unwrap_err();
     assert_eq!(moved.kind(), ErrorKind::NotAFolder);
-    let copied = drive().copy(&cx, &at("x"), None, &target("f", "c"), IfExists::Fail).await;
+    let copied = drive()
+        .copy(&cx, CopyRequest::new(&at("x"), &target("f", "c")).with_if_exists(IfExists::Fail))
+        .await;
     assert_eq!(copied.unwrap_err().kind(), ErrorKind::NotAFolder);
     // A path that is refused for another reason stays that.
-    let made = drive().make_folder(&cx, &target("", "c")).await.unwrap_err();
-    assert_eq!(made.kind(), ErrorKind::Invalid);
+    let made = drive().create_folder(&cx, &target("", "c")).await.unwrap_err();
+    assert_eq!(made.kind(), ErrorKind::InvalidInput);
 }
 
 #[tokio::test]

@@ -52,7 +52,10 @@ impl BitsTarget {
         // The cloud names it, and it becomes part of a host's name.
         let cid = cid.filter(|cid| is_cid(cid));
         let (Some("folder" | "album"), Some(cid)) = (kind, cid) else {
-            return Err(Error::new(ErrorKind::Invalid, format!("{folder:?} is no folder's id")));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("{folder:?} is no folder's id"),
+            ));
         };
         let name = segment(name);
         let path = match resource {
@@ -229,11 +232,11 @@ fn refused(reply: &ApiResponse) -> Error {
             (ErrorKind::NotFound, "the upload session is not known, or not any more")
         }
         "0x80070003" => (ErrorKind::NotFound, "the folder is not there"),
-        "0x80070005" => (ErrorKind::Denied, "the account may not upload there"),
-        "0x80070057" => (ErrorKind::Invalid, "what was asked for cannot be"),
-        "0x80200020" => (ErrorKind::Invalid, "the file is too large"),
-        "0x80070112" => (ErrorKind::Quota, "the drive is full"),
-        _ if has_expired(reply) => (ErrorKind::Denied, "the access token has expired"),
+        "0x80070005" => (ErrorKind::PermissionDenied, "the account may not upload there"),
+        "0x80070057" => (ErrorKind::InvalidInput, "what was asked for cannot be"),
+        "0x80200020" => (ErrorKind::InvalidInput, "the file is too large"),
+        "0x80070112" => (ErrorKind::QuotaExceeded, "the drive is full"),
+        _ if has_expired(reply) => (ErrorKind::PermissionDenied, "the access token has expired"),
         _ => {
             let error = unexplained(reply);
             return match code {

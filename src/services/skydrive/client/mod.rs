@@ -102,7 +102,7 @@ impl Client {
     /// The client of a drive that is a SkyDrive; `None`: it is another.
     /// [`DriveHandle::context`] gives what its methods take.
     pub fn of(handle: &DriveHandle) -> Option<&Self> {
-        handle.drive().extras()?.downcast_ref()
+        handle.drive().native_client()?.downcast_ref()
     }
 
     /// Gets another access token, whether or not the one at hand still works.

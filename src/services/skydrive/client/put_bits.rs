@@ -51,7 +51,8 @@ impl BitsSource {
 
     /// The next `len` bytes, which are those at `at`.
     async fn bytes(&mut self, at: u64, len: u64) -> Result<Buffer> {
-        let short = || Error::new(ErrorKind::Invalid, "the source has fewer bytes than it said");
+        let short =
+            || Error::new(ErrorKind::InvalidInput, "the source has fewer bytes than it said");
         match &mut self.0 {
             Source::Body(body) => crate::adapter::slice(body, at, len).await,
             Source::Stream { bytes, left_over, .. } => {
@@ -131,7 +132,7 @@ impl Client {
         let mut at = match options.resume {
             Some(before) if before.target != target || before.total != total => {
                 return Err(Error::new(
-                    ErrorKind::Invalid,
+                    ErrorKind::InvalidInput,
                     "the upload to go on with is of another file",
                 ));
             }
@@ -180,5 +181,5 @@ impl Client {
 
 fn wants_others(next: u64, at: u64) -> Error {
     let text = format!("the cloud wants to go on at byte {next}, and the source is at byte {at}");
-    Error::new(ErrorKind::Range, text)
+    Error::new(ErrorKind::RangeNotSatisfied, text)
 }

@@ -137,7 +137,10 @@ impl Client {
     /// does not know. The object after it.
     pub async fn update_document(&self, cx: &Context, id: &str, fields: &Value) -> Result<Value> {
         if !fields.is_object() {
-            return Err(Error::new(ErrorKind::Invalid, "what is to be changed is no JSON object"));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "what is to be changed is no JSON object",
+            ));
         }
         let call = || self.call(Operation::Rename, Method::PUT, &path(id), "{id}").json(fields);
         self.ask(cx, call).await
@@ -152,7 +155,10 @@ impl Client {
         fields: &Value,
     ) -> Result<Value> {
         if !fields.is_object() {
-            return Err(Error::new(ErrorKind::Invalid, "what is to be made is no JSON object"));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "what is to be made is no JSON object",
+            ));
         }
         let call = || {
             self.call(Operation::CreateDir, Method::POST, &path(parent), "{folder}").json(fields)

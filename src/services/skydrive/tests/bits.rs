@@ -7,7 +7,8 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{
-        Body, Drive, Error, ErrorKind, IfExists, Progress, Result, UploadSession, WriteOptions,
+        Body, Drive, Error, ErrorKind, IfExists, Result, SessionProgress, UploadSession,
+        WriteOptions,
     },
     services::skydrive::{BitsOptions, BitsProgress, BitsSource, BitsTarget},
     transport::scripted::{Scripted, Sent},
@@ -69,7 +70,7 @@ async fn send(
     session: &mut UploadSession,
     from: usize,
     to: usize,
-) -> Result<Progress> {
+) -> Result<SessionProgress> {
     let bytes = Buffer::from(WHOLE[from..to].to_vec());
     drive().send_fragment(&transport.context(), session, from as u64, bytes).await
 }
@@ -78,7 +79,7 @@ async fn send(
 async fn complete() -> UploadSession {
     let mut one = session().await;
     let progress = send(&Scripted::by(|_| received(10)), &mut one, 0, 10).await.unwrap();
-    assert!(matches!(progress, Progress::Complete));
+    assert!(matches!(progress, SessionProgress::Complete));
     one
 }
 
@@ -130,10 +131,10 @@ async fn fragments_leave_without_a_token_and_the_cloud_says_where_to_go_on() {
     let transport = Scripted::by(move |_| answers.pop().unwrap());
     for (from, to, next) in [(0, 4, 4), (4, 8, 2), (2, 8, 6)] {
         let progress = send(&transport, &mut one, from, to).await.unwrap();
-        assert!(matches!(progress, Progress::Next(at) if at == next), "{progress:?}");
+        assert!(matches!(progress, SessionProgress::Next(at) if at == next), "{progress:?}");
     }
     let progress = send(&transport, &mut one, 6, 10).await.unwrap();
-    assert!(matches!(progress, Progress::Complete), "{progress:?}");
+    assert!(matches!(progress, SessionProgress::Complete), "{progress:?}");
     let sent = &transport.sent()[0];
     assert_eq!((packet(sent), sent.header("bits-session-id")), ("Fragment", Some("S E1")));
     assert_eq!(sent.header("content-range"), Some("bytes 0-3/10"));
@@ -145,18 +146,18 @@ async fn where_a_session_stands_is_asked_by_its_first_byte() {
     let mut one = session().await;
     let nothing = Scripted::by(|_| lost());
     let asked = drive().session_status(&nothing.context(), &one).await.unwrap();
-    assert!(matches!(asked, Progress::Next(0)) && nothing.sent().is_empty());
+    assert!(matches!(asked, SessionProgress::Next(0)) && nothing.sent().is_empty());
     send(&Scripted::by(|_| Outcome::Reset), &mut one, 0, 4).await.unwrap_err();
     for (said, expected) in [(elsewhere(4), 4), (received(1), 1), (elsewhere(9), 9)] {
         let transport = Scripted::by(move |_| said.clone());
         let asked = drive().session_status(&transport.context(), &one).await.unwrap();
-        assert!(matches!(asked, Progress::Next(at) if at == expected), "{asked:?}");
+        assert!(matches!(asked, SessionProgress::Next(at) if at == expected), "{asked:?}");
         let sent = &transport.sent()[0];
         assert_eq!((sent.header("content-range"), sent.text()), (Some("bytes 0-0/10"), "0"));
     }
     let all = Scripted::by(|_| elsewhere(10));
     let asked = drive().session_status(&all.context(), &one).await.unwrap();
-    assert!(matches!(asked, Progress::Complete));
+    assert!(matches!(asked, SessionProgress::Complete));
 }
 
 #[tokio::test]
@@ -169,12 +170,12 @@ async fn every_refusal_is_what_it_says() {
         (500, "bits-error", "0x8020001f", ErrorKind::NotFound),
         (500, "bits-error-code", "0x8020001F", ErrorKind::NotFound),
         (500, "x-clienterrorcode", "UploadSessionNotFound", ErrorKind::NotFound),
-        (403, "bits-error", "0x80070005", ErrorKind::Denied),
-        (501, "bits-error", "0x80070005", ErrorKind::Denied),
-        (400, "bits-error", "0x80070057", ErrorKind::Invalid),
-        (500, "bits-error", "0x80200020", ErrorKind::Invalid),
-        (500, "bits-error", "0x80070112", ErrorKind::Quota),
-        (413, "bits-packet-type", "Ack", ErrorKind::Invalid),
+        (403, "bits-error", "0x80070005", ErrorKind::PermissionDenied),
+        (501, "bits-error", "0x80070005", ErrorKind::PermissionDenied),
+        (400, "bits-error", "0x80070057", ErrorKind::InvalidInput),
+        (500, "bits-error", "0x80200020", ErrorKind::InvalidInput),
+        (500, "bits-error", "0x80070112", ErrorKind::QuotaExceeded),
+        (413, "bits-packet-type", "Ack", ErrorKind::InvalidInput),
     ] {
         let error = refused(answer(status, "").header(name, code)).await;
         assert_eq!((error.kind(), error.is_temporary()), (kind, false), "{name} {code}: {error}");
@@ -212,7 +213,7 @@ async fn a_token_that_expires_at_close_is_renewed_once_whichever_status_says_so(
         answer(500, "").header("www-authenticate", r#"Bearer error="expired_token""#)
     });
     let error = drive().commit_session(&expired.context(), &one).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Denied, false));
+    assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::PermissionDenied, false));
 }
 
 #[tokio::test]
@@ -244,7 +245,7 @@ async fn a_file_that_may_not_replace_another_goes_under_another_name_first() {
     let options = WriteOptions { if_exists: IfExists::Fail, ..replacing() };
     let taken = Scripted::by(|_| listing("A #B?%.bin", 1, "2014-03-02T01:00:00+0000"));
     let refused = open_with(&taken, &options).await.unwrap_err();
-    assert_eq!((refused.kind(), taken.sent().len()), (ErrorKind::Exists, 1));
+    assert_eq!((refused.kind(), taken.sent().len()), (ErrorKind::AlreadyExists, 1));
     let steps = Scripted::by(|sent| match sent.method.as_str() {
         "GET" => answer(200, r#"{"data":[]}"#),
         _ => opened(),
@@ -265,7 +266,7 @@ async fn a_file_that_may_not_replace_another_goes_under_another_name_first() {
         match taken {
             false => assert_eq!(&*committed.unwrap().name, "a #b?%.bin"),
             true => {
-                assert_eq!(committed.unwrap_err().kind(), ErrorKind::Exists);
+                assert_eq!(committed.unwrap_err().kind(), ErrorKind::AlreadyExists);
                 assert!(transport.lines()[2].starts_with("DELETE"), "{:?}", transport.lines());
             }
         }
@@ -297,7 +298,7 @@ async fn a_folder_in_the_way_is_told_and_strange_sessions_are_refused() {
     assert_eq!(error.kind(), ErrorKind::IsAFolder);
     let strange = UploadSession { url: "https://evil.example/".into(), ..session().await };
     let error = drive().commit_session(&transport.context(), &strange).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 /// A cloud that keeps one file, and whose answers may be taken away.
@@ -379,7 +380,7 @@ async fn put_bits_goes_on_where_it_broke_off() {
     assert_eq!(*KEPT.lock().unwrap(), WHOLE);
     let other = BitsOptions { resume, ..options };
     let refused = client().put_bits(&cx, FOLDER, "b", memory(), other, &mut |_| ()).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
     assert!(!format!("{last:?}").contains("S E1"));
 }
 
@@ -394,7 +395,7 @@ async fn a_cloud_that_takes_fragments_and_stays_where_it_is_is_given_up() {
     let (client, mut untold) = (client(), |_: &BitsProgress| ());
     let put = client.put_bits(&cx, FOLDER, "a", source, options, &mut untold);
     let put = tokio::time::timeout(std::time::Duration::from_secs(60), put).await;
-    assert_eq!(put.expect("an end").unwrap_err().kind(), ErrorKind::Range);
+    assert_eq!(put.expect("an end").unwrap_err().kind(), ErrorKind::RangeNotSatisfied);
 }
 
 #[test]

@@ -188,19 +188,19 @@ async fn the_clouds_codes_decide_what_an_error_is() {
         client().me(&transport.context()).await.unwrap_err()
     };
     for (status, code, kind) in [
-        (401, "request_token_expired", ErrorKind::Denied),
-        (401, "request_token_missing", ErrorKind::Denied),
-        (401, "request_token_invalid", ErrorKind::Denied),
-        (403, "request_token_unauthorized", ErrorKind::Denied),
+        (401, "request_token_expired", ErrorKind::PermissionDenied),
+        (401, "request_token_missing", ErrorKind::PermissionDenied),
+        (401, "request_token_invalid", ErrorKind::PermissionDenied),
+        (403, "request_token_unauthorized", ErrorKind::PermissionDenied),
         (405, "request_method_invalid", ErrorKind::Unsupported),
-        (400, "request_url_invalid", ErrorKind::Invalid),
-        (400, "request_parameter_invalid", ErrorKind::Invalid),
-        (400, "request_parameter_missing", ErrorKind::Invalid),
-        (400, "request_body_invalid", ErrorKind::Invalid),
+        (400, "request_url_invalid", ErrorKind::InvalidInput),
+        (400, "request_parameter_invalid", ErrorKind::InvalidInput),
+        (400, "request_parameter_missing", ErrorKind::InvalidInput),
+        (400, "request_body_invalid", ErrorKind::InvalidInput),
         (404, "resource_not_found", ErrorKind::NotFound),
-        (400, "resource_already_exists", ErrorKind::Exists),
-        (409, "resource_already_exists", ErrorKind::Exists),
-        (507, "resource_quota_exceeded", ErrorKind::Quota),
+        (400, "resource_already_exists", ErrorKind::AlreadyExists),
+        (409, "resource_already_exists", ErrorKind::AlreadyExists),
+        (507, "resource_quota_exceeded", ErrorKind::QuotaExceeded),
         (409, "something_new", ErrorKind::Conflict),
     ] {
         let error = told(refusal(status, code, "The words.")).await;
@@ -210,17 +210,17 @@ async fn the_clouds_codes_decide_what_an_error_is() {
 
     let after = |seconds| Retry::Again { after: Some(Duration::from_secs(seconds)) };
     let throttled = told(refusal(420, "request_throttled", "").header("retry-after", "7")).await;
-    assert_eq!((throttled.kind(), throttled.retry()), (ErrorKind::Limited, after(7)));
+    assert_eq!((throttled.kind(), throttled.retry()), (ErrorKind::RateLimited, after(7)));
     let throttled = told(refusal(420, "request_throttled", "")).await;
-    assert_eq!((throttled.kind(), throttled.retry()), (ErrorKind::Limited, after(10)));
+    assert_eq!((throttled.kind(), throttled.retry()), (ErrorKind::RateLimited, after(10)));
     let busy = told(refusal(503, "server_busy", "")).await;
-    assert_eq!((busy.kind(), busy.retry()), (ErrorKind::Limited, after(5)));
+    assert_eq!((busy.kind(), busy.retry()), (ErrorKind::RateLimited, after(5)));
     let internal = told(refusal(500, "server_internal_error", "")).await;
     assert!(internal.is_temporary() && internal.kind() == ErrorKind::Unexpected);
 
     let large = told(answer(413, "<html>Request Entity Too Large</html>")).await;
     assert_eq!(large.to_string(), "GET apis.live.net me: 413: Payload Too Large");
-    assert_eq!(large.kind(), ErrorKind::Invalid);
+    assert_eq!(large.kind(), ErrorKind::InvalidInput);
 }
 
 #[tokio::test]
@@ -246,7 +246,10 @@ async fn a_refused_token_is_renewed_once_and_the_request_repeated_once() {
         _ => expired(),
     });
     let error = renewing_client().me(&transport.context()).await.unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Denied, Some("request_token_expired")));
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::PermissionDenied, Some("request_token_expired"))
+    );
     assert_eq!(transport.sent().len(), 3);
 }
 
@@ -264,7 +267,7 @@ async fn an_upload_is_repeated_whole_after_a_renewal_and_a_given_token_is_not_re
     assert_eq!((&*bodies[0], &*bodies[2]), ("all of it", "all of it"));
 
     let error = client().me(&cx).await.unwrap_err();
-    assert_eq!((error.kind(), transport.sent().len()), (ErrorKind::Denied, 4));
+    assert_eq!((error.kind(), transport.sent().len()), (ErrorKind::PermissionDenied, 4));
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ impl Cloud {
     pub(super) fn item(&self, number: u64) -> Item {
         let state = self.state();
         let node = &state.nodes[&number];
-        let kind = if node.bytes.is_some() { Kind::File } else { Kind::Folder };
+        let kind = if node.bytes.is_some() { ItemKind::File } else { ItemKind::Folder };
         known(&state.id(number), &node.name, known_parent(&state, node).as_str(), kind)
     }
 

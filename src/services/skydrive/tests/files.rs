@@ -6,8 +6,8 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{
-        Body, ByteRange, Conditions, Download, DownloadUrl, Drive, ErrorKind, IfExists,
-        WriteOptions,
+        Body, ByteRange, Conditions, Download, DownloadRequest, DownloadUrl, Drive, ErrorKind,
+        IfExists, WriteOptions,
     },
     transport::scripted::Scripted,
 };
@@ -18,7 +18,7 @@ fn with_ticket(url: &str) -> Item {
     Item {
         size: Some(10),
         download_url: Some(DownloadUrl { url: url.into(), expires: None }),
-        ..known(FILE, "a", FOLDER, Kind::File)
+        ..known(FILE, "a", FOLDER, ItemKind::File)
     }
 }
 
@@ -28,7 +28,9 @@ async fn download(
     range: ByteRange,
 ) -> crate::drive::Result<Download> {
     let cx = transport.context();
-    drive().download(&cx, &place(FILE), known, range, &Conditions::default()).await
+    drive()
+        .download(&cx, DownloadRequest::new(&place(FILE)).with_known(known).with_range(range))
+        .await
 }
 
 async fn text(download: Download) -> String {
@@ -68,8 +70,8 @@ async fn a_ticket_that_has_expired_is_replaced_once() {
 #[tokio::test]
 async fn a_ticket_given_just_now_is_not_replaced_again() {
     for (status, kind, again) in [
-        (401, ErrorKind::Denied, false),
-        (403, ErrorKind::Denied, false),
+        (401, ErrorKind::PermissionDenied, false),
+        (403, ErrorKind::PermissionDenied, false),
         // Another client has replaced the file between the two requests.
         (404, ErrorKind::Conflict, true),
         (410, ErrorKind::Conflict, true),
@@ -126,7 +128,7 @@ async fn ranges_hold_on_a_host_that_ignores_them_or_tells_no_size() {
     let past = answer(416, "").header("content-range", "bytes */10");
     let transport = Scripted::expecting([("GET https://t/x", past)]);
     let read = download(&transport, Some(&with_ticket("https://t/x")), ByteRange::From(11)).await;
-    assert_eq!(read.unwrap_err().kind(), ErrorKind::Range);
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::RangeNotSatisfied);
 }
 
 #[tokio::test]
@@ -134,13 +136,15 @@ async fn folders_notebooks_and_conditions_are_refused_without_a_request() {
     let transport = Scripted::expecting([]);
     let (drive, cx) = (drive(), transport.context());
     let none = Conditions::default();
-    let folder = drive.download(&cx, &place(FOLDER), None, ByteRange::Full, &none).await;
+    let folder =
+        drive.download(&cx, DownloadRequest::new(&place(FOLDER)).with_conditions(&none)).await;
     assert_eq!(folder.unwrap_err().kind(), ErrorKind::IsAFolder);
-    let notebook = known(FILE, "n", FOLDER, Kind::Opaque);
+    let notebook = known(FILE, "n", FOLDER, ItemKind::Opaque);
     let notebook = download(&transport, Some(&notebook), ByteRange::Full).await;
     assert_eq!(notebook.unwrap_err().kind(), ErrorKind::Unsupported);
     let condition = Conditions { if_match: Some("x".into()), if_none_match: None };
-    let read = drive.download(&cx, &place(FILE), None, ByteRange::Full, &condition).await;
+    let read =
+        drive.download(&cx, DownloadRequest::new(&place(FILE)).with_conditions(&condition)).await;
     assert_eq!(read.unwrap_err().kind(), ErrorKind::Unsupported);
     let options = WriteOptions { conditions: condition, ..WriteOptions::default() };
     let body = Body::Memory(Buffer::from("x"));
@@ -164,11 +168,11 @@ async fn an_upload_asks_for_what_was_meant_and_claims_no_size() {
         drive.upload(&cx, &target(FOLDER, "a.txt"), body, &options).await
     };
     let item = write(IfExists::Rename).await.unwrap();
-    assert_eq!((&*item.name, item.size, item.kind), ("a 1.txt", None, Kind::File));
+    assert_eq!((&*item.name, item.size, item.kind), ("a 1.txt", None, ItemKind::File));
     assert_eq!(item.parents, [ItemId::from(FOLDER)]);
     assert_eq!(item.download_url.unwrap().url.expose(), "https://t/a");
     write(IfExists::Replace).await.unwrap();
-    assert_eq!(write(IfExists::Fail).await.unwrap_err().kind(), ErrorKind::Exists);
+    assert_eq!(write(IfExists::Fail).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
     let asked: Vec<_> = transport.lines();
     let query = |overwrite| format!("?overwrite={overwrite}&downsize_photo_uploads=false");
     for (line, overwrite) in asked.iter().zip(["ChooseNewName", "true", "false"]) {
@@ -184,7 +188,7 @@ async fn a_file_too_large_for_the_cloud_is_refused_before_it_is_sent() {
     let cx = transport.context();
     let refused = drive().upload(&cx, &target(FOLDER, "a"), body, &WriteOptions::default()).await;
     let error = refused.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("100000000"), "{error}");
 
     let taken = crate::drive::Target { occupant: Some(FOLDER.into()), ..target(FOLDER, "a") };

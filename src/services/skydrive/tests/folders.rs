@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    drive::{Cursor, DeleteTarget, Depth, Drive, ErrorKind, Result, SiblingSearch},
+    drive::{Cursor, DeleteTarget, Drive, ErrorKind, ListRequest, Result, SiblingSearch},
     services::skydrive::ROOT,
     transport::scripted::Scripted,
 };
@@ -11,7 +11,7 @@ async fn child(transport: &Scripted, name: &str) -> (Result<Item>, Vec<String>, 
     let (mut seen, mut all) = (Vec::new(), false);
     let mut see = |what: SiblingSearch<'_>| match what {
         SiblingSearch::Item(item) => seen.push(item.id.to_string()),
-        SiblingSearch::All => all = true,
+        SiblingSearch::Complete => all = true,
     };
     let found = drive().child(&transport.context(), &place(FOLDER), name, &mut see).await;
     (found, seen, all)
@@ -101,7 +101,7 @@ async fn of_two_items_with_one_name_the_newest_is_there() {
     assert_eq!(found.unwrap().id.as_str(), "file.a.A!20", "then the number, as a number");
 
     let cx = transport.context();
-    let page = drive().list(&cx, &place(FOLDER), Depth::Children, None, None).await.unwrap();
+    let page = drive().list(&cx, ListRequest::new(&place(FOLDER))).await.unwrap();
     let ids: Vec<_> = page.items.iter().map(|item| item.id.as_str()).collect();
     // The adapter shows the first of a name, and reports the others.
     let expected = ["file.a.A!1", "file.a.A!9", "file.a.A!20", "file.a.A!3", "file.a.A!4"];
@@ -115,17 +115,18 @@ async fn a_folder_is_listed_page_by_page_without_a_limit_of_ours() {
         (&*format!("{FILES}?limit=1&offset=1"), page([listed("file.a.A!2", "two", T)], None)),
     ]);
     let (drive, cx) = (drive(), transport.context());
-    let first = drive.list(&cx, &place(FOLDER), Depth::Children, Some(7), None).await.unwrap();
+    let first = drive.list(&cx, ListRequest::new(&place(FOLDER)).with_limit(7)).await.unwrap();
     let from = first.next.unwrap();
-    let second = drive.list(&cx, &place(FOLDER), Depth::Children, None, Some(&from)).await.unwrap();
+    let second =
+        drive.list(&cx, ListRequest::new(&place(FOLDER)).with_cursor(&from)).await.unwrap();
     assert_eq!((&*second.items[0].name, second.next), ("two", None));
 
     let foreign = Cursor("elsewhere".into());
-    let refused = drive.list(&cx, &place(FOLDER), Depth::Children, None, Some(&foreign)).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
-    let file = drive.list(&cx, &place(FILE), Depth::Children, None, None).await;
+    let refused = drive.list(&cx, ListRequest::new(&place(FOLDER)).with_cursor(&foreign)).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let file = drive.list(&cx, ListRequest::new(&place(FILE))).await;
     assert_eq!(file.unwrap_err().kind(), ErrorKind::NotAFolder);
-    let tree = drive.list(&cx, &place(FOLDER), Depth::Tree, None, None).await;
+    let tree = drive.list(&cx, ListRequest::recursive(&place(FOLDER))).await;
     assert_eq!(tree.unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
@@ -146,15 +147,15 @@ async fn what_is_listed_is_file_folder_or_neither() {
         )
     });
     let cx = transport.context();
-    let page = drive().list(&cx, &place(FOLDER), Depth::Children, None, None).await.unwrap();
+    let page = drive().list(&cx, ListRequest::new(&place(FOLDER))).await.unwrap();
     let facts: Vec<_> = page.items.iter().map(|i| (i.kind, i.size, i.children)).collect();
     assert_eq!(
         facts,
         [
-            (Kind::File, Some(5), None),
-            (Kind::Folder, None, Some(2)),
-            (Kind::Opaque, None, None),
-            (Kind::Opaque, None, None),
+            (ItemKind::File, Some(5), None),
+            (ItemKind::Folder, None, Some(2)),
+            (ItemKind::Opaque, None, None),
+            (ItemKind::Opaque, None, None),
         ]
     );
 }
@@ -180,7 +181,7 @@ async fn the_root_has_one_id_and_its_real_one_is_asked_for_once_when_it_is_a_des
     let (drive, cx) = (drive(), transport.context());
     assert_eq!(drive.root(&cx).await.unwrap().as_str(), ROOT);
     let change = crate::drive::ItemUpdate { folder: Some(place(ROOT)), ..Default::default() };
-    let file = known(FILE, "a", FOLDER, Kind::File);
+    let file = known(FILE, "a", FOLDER, ItemKind::File);
     let item = drive.update(&cx, &place(FILE), Some(&file), &change).await.unwrap();
     assert_eq!(item.parents, [ItemId::from(ROOT)]);
     drive.update(&cx, &place(FILE), Some(&file), &change).await.unwrap();
@@ -197,11 +198,11 @@ async fn a_folder_is_made_or_its_name_is_taken() {
         false => refusal(409, "resource_already_exists", "Taken."),
     });
     let (drive, cx) = (drive(), transport.context());
-    let made = drive.make_folder(&cx, &target(ROOT, "new")).await.unwrap();
-    assert_eq!((made.kind, made.children), (Kind::Folder, Some(0)));
+    let made = drive.create_folder(&cx, &target(ROOT, "new")).await.unwrap();
+    assert_eq!((made.kind, made.children), (ItemKind::Folder, Some(0)));
     assert_eq!(made.parents, [ItemId::from(ROOT)]);
-    let error = drive.make_folder(&cx, &target(ROOT, "old")).await.unwrap_err();
-    assert_eq!((error.kind(), error.existing()), (ErrorKind::Exists, None));
+    let error = drive.create_folder(&cx, &target(ROOT, "old")).await.unwrap_err();
+    assert_eq!((error.kind(), error.existing()), (ErrorKind::AlreadyExists, None));
 }
 
 #[tokio::test]
@@ -210,14 +211,14 @@ async fn items_are_removed_one_by_one_each_with_its_own_result() {
         true => answer(204, ""),
         false => refusal(404, "resource_not_found", "Gone."),
     });
-    let removal = |id: &str, kind| DeleteTarget { place: place(id), kind, parents: vec![] };
+    let removal = |id: &str, kind| DeleteTarget { item: place(id), kind, parents: vec![] };
     let removals = [
-        removal(FILE, Some(Kind::File)),
-        removal(FOLDER, Some(Kind::Folder)),
-        removal(FOLDER, Some(Kind::File)),
+        removal(FILE, Some(ItemKind::File)),
+        removal(FOLDER, Some(ItemKind::Folder)),
+        removal(FOLDER, Some(ItemKind::File)),
         removal(ROOT, None),
     ];
-    let results = drive().remove(&transport.context(), &removals).await;
+    let results = drive().delete(&transport.context(), &removals).await;
     let kinds: Vec<_> = results.into_iter().map(|result| result.err().map(|e| e.kind())).collect();
     assert_eq!(
         kinds,

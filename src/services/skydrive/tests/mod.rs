@@ -12,7 +12,7 @@ mod service;
 use super::{Client, drive::LiveDrive};
 use crate::{
     auth::{Endpoint, TokenSource},
-    drive::{Item, ItemId, ItemRef, Kind, Target},
+    drive::{Item, ItemId, ItemKind, ItemRef, Target},
     transport::scripted::{Outcome, answer},
 };
 
@@ -52,6 +52,6 @@ fn target(folder: &str, name: &str) -> Target {
     Target { folder: place(folder), name: name.to_owned(), occupant: None }
 }
 
-fn known(id: &str, name: &str, parent: &str, kind: Kind) -> Item {
+fn known(id: &str, name: &str, parent: &str, kind: ItemKind) -> Item {
     Item { parents: vec![parent.into()], ..Item::new(id, name, kind) }
 }

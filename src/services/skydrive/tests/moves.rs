@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{cloud::*, *};
 use crate::{
-    drive::{CopyStatus, Drive, ErrorKind, IfExists, ItemUpdate, Result},
+    drive::{CopyRequest, CopyStatus, Drive, ErrorKind, IfExists, ItemUpdate, Result},
     services::skydrive::ROOT,
 };
 
@@ -96,7 +96,7 @@ impl Case {
         };
         let cx = cloud.transport().context();
         let place = ItemRef::from_id(&item.id);
-        match drive().copy(&cx, &place, Some(&item), &to, IfExists::Replace).await? {
+        match drive().copy(&cx, CopyRequest::new(&place, &to).with_known(&item)).await? {
             CopyStatus::Done(Some(item)) => Ok(*item),
             other => panic!("{other:?}"),
         }
@@ -258,9 +258,15 @@ async fn a_copy_finds_out_for_itself_who_has_the_name() {
         let before = paths(&tree.cloud);
         let (item, cx) = (tree.cloud.item(tree.x), tree.cloud.transport().context());
         let to = target(tree.cloud.id(tree.b).as_str(), name);
-        let refused =
-            drive().copy(&cx, &ItemRef::from_id(&item.id), Some(&item), &to, IfExists::Fail).await;
-        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Exists);
+        let refused = drive()
+            .copy(
+                &cx,
+                CopyRequest::new(&ItemRef::from_id(&item.id), &to)
+                    .with_known(&item)
+                    .with_if_exists(IfExists::Fail),
+            )
+            .await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(paths(&tree.cloud), before);
     }
 }
@@ -285,10 +291,10 @@ async fn what_cannot_be_is_refused_before_anything_changes() {
     let itself = ItemUpdate { folder: into(a), ..ItemUpdate::default() };
     assert_eq!(update(a, itself).await, ErrorKind::Conflict);
     let taken = ItemUpdate { folder: into(b), name: name("old"), ..ItemUpdate::default() };
-    assert_eq!(update(x, taken.clone()).await, ErrorKind::Exists);
+    assert_eq!(update(x, taken.clone()).await, ErrorKind::AlreadyExists);
     let occupied = ItemUpdate { occupant: Some(cloud.id(old)), ..taken.clone() };
     let fail = ItemUpdate { if_exists: IfExists::Fail, ..occupied.clone() };
-    assert_eq!(update(x, fail).await, ErrorKind::Exists);
+    assert_eq!(update(x, fail).await, ErrorKind::AlreadyExists);
     let other = ItemUpdate { if_exists: IfExists::Rename, ..taken.clone() };
     assert_eq!(update(x, other).await, ErrorKind::Unsupported);
     let timed = ItemUpdate { modified: Some(jiff::Timestamp::UNIX_EPOCH), ..ItemUpdate::default() };
@@ -303,7 +309,12 @@ async fn what_cannot_be_is_refused_before_anything_changes() {
     let copy = async |number: u64, to: &Target, if_exists| {
         let item = cloud.item(number);
         drive
-            .copy(&cx, &ItemRef::from_id(&item.id), Some(&item), to, if_exists)
+            .copy(
+                &cx,
+                CopyRequest::new(&ItemRef::from_id(&item.id), to)
+                    .with_known(&item)
+                    .with_if_exists(if_exists),
+            )
             .await
             .unwrap_err()
             .kind()

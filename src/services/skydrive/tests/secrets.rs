@@ -6,8 +6,8 @@ use opendal::Buffer;
 use super::*;
 use crate::{
     drive::{
-        Body, ByteRange, Conditions, Cursor, DeleteTarget, Depth, DownloadUrl, Drive, IfExists,
-        ItemUpdate, WriteOptions,
+        Body, ByteRange, Conditions, CopyRequest, Cursor, DeleteTarget, DownloadRequest,
+        DownloadUrl, Drive, ItemUpdate, ListRequest, WriteOptions,
     },
     services::{
         secret_words::{check, check_operator, headers, said, tokens},
@@ -27,7 +27,8 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     let cx = transport.context();
     let none = Conditions::default();
     let download_url = DownloadUrl { url: "https://t/x?SECRET-ticket".into(), expires: None };
-    let file = Item { download_url: Some(download_url), ..known(FILE, "a", FOLDER, Kind::File) };
+    let file =
+        Item { download_url: Some(download_url), ..known(FILE, "a", FOLDER, ItemKind::File) };
     let other = place("folder.8c8ce076ca27823f.8C8CE076CA27823F!150");
     let change = ItemUpdate {
         name: Some("b".to_owned()),
@@ -42,9 +43,17 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     tell(said(drive.quota(&cx).await));
     tell(said(drive.item(&cx, &place(FILE), &none).await));
     tell(said(drive.child(&cx, &place(FOLDER), "a", &mut |_| {}).await));
-    tell(said(drive.list(&cx, &place(FOLDER), Depth::Children, None, None).await));
+    tell(said(drive.list(&cx, ListRequest::new(&place(FOLDER))).await));
     for known in [None, Some(&file)] {
-        let read = drive.download(&cx, &place(FILE), known, ByteRange::From(1), &none).await;
+        let read = drive
+            .download(
+                &cx,
+                DownloadRequest::new(&place(FILE))
+                    .with_known(known)
+                    .with_range(ByteRange::From(1))
+                    .with_conditions(&none),
+            )
+            .await;
         tell(format!("{read:?}"));
         if let Ok(read) = read {
             tell(said(read.bytes.try_collect::<Vec<Buffer>>().await));
@@ -57,12 +66,12 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     tell(said(client.post_file(&cx, FOLDER, "a", &body(), &exact).await));
     tell(said(client.put_content(&cx, FILE, &body(), &exact).await));
     tell(said(client.content(&cx, FILE, &ByteRange::Full).await));
-    tell(said(drive.make_folder(&cx, &target(FOLDER, "b")).await));
+    tell(said(drive.create_folder(&cx, &target(FOLDER, "b")).await));
     tell(said(drive.update(&cx, &place(FILE), Some(&file), &change).await));
     let to = target(FOLDER, "c");
-    tell(said(drive.copy(&cx, &place(FILE), Some(&file), &to, IfExists::Replace).await));
-    let removal = DeleteTarget { place: place(FILE), kind: None, parents: vec![] };
-    for result in drive.remove(&cx, &[removal]).await {
+    tell(said(drive.copy(&cx, CopyRequest::new(&place(FILE), &to).with_known(&file)).await));
+    let removal = DeleteTarget { item: place(FILE), kind: None, parents: vec![] };
+    for result in drive.delete(&cx, &[removal]).await {
         tell(said(result));
     }
     tell(format!("{drive:?} {client:#?} {cx:?} {file:?} {:?}", Cursor("SECRET-ticket".into())));

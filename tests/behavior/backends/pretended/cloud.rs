@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drivedal::drive::{Error, ErrorKind, IfExists, Kind, Result};
+use drivedal::drive::{Error, ErrorKind, IfExists, ItemKind, Result};
 use jiff::Timestamp;
 
 pub const ROOT: u64 = 1;
@@ -25,8 +25,8 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn kind(&self) -> Kind {
-        if self.bytes.is_some() { Kind::File } else { Kind::Folder }
+    pub fn kind(&self) -> ItemKind {
+        if self.bytes.is_some() { ItemKind::File } else { ItemKind::Folder }
     }
 }
 
@@ -83,7 +83,7 @@ impl Cloud {
 
     pub fn folder(&self, no: u64) -> Result<&Node> {
         match self.node(no)? {
-            node if node.kind() == Kind::Folder => Ok(node),
+            node if node.kind() == ItemKind::Folder => Ok(node),
             node => Err(Error::new(ErrorKind::NotAFolder, format!("{:?} is a file", node.name))),
         }
     }
@@ -111,7 +111,7 @@ impl Cloud {
             at = match self.child(at, name) {
                 Some(child) => child,
                 None if refuses(name).is_some() => {
-                    return Err(Error::new(ErrorKind::Invalid, "a name that is not allowed"));
+                    return Err(Error::new(ErrorKind::InvalidInput, "a name that is not allowed"));
                 }
                 None => self.insert(at, name, None),
             };
@@ -160,13 +160,13 @@ impl Cloud {
         let there = self.child(parent, name);
         let current = there.map(|no| etag(no, &self.nodes[&no]));
         if if_match.is_some_and(|wanted| current.as_deref() != Some(wanted)) {
-            return Err(Error::new(ErrorKind::Condition, "it has changed"));
+            return Err(Error::new(ErrorKind::ConditionNotMatch, "it has changed"));
         }
         let no = match there {
             Some(_) if if_exists != IfExists::Replace => {
-                return Err(Error::new(ErrorKind::Exists, format!("{name:?} is taken")));
+                return Err(Error::new(ErrorKind::AlreadyExists, format!("{name:?} is taken")));
             }
-            Some(no) if self.nodes[&no].kind() == Kind::Folder => {
+            Some(no) if self.nodes[&no].kind() == ItemKind::Folder => {
                 return Err(Error::new(ErrorKind::IsAFolder, format!("{name:?} is a folder")));
             }
             Some(no) => no,
@@ -194,15 +194,18 @@ impl Cloud {
             return Err(Error::new(ErrorKind::Conflict, "a folder below itself"));
         }
         match self.child(parent, name).filter(|there| *there != no) {
-            Some(there) if self.nodes[&there].kind() == Kind::Folder => {
-                return Err(Error::new(ErrorKind::Exists, format!("{name:?} is a folder")));
+            Some(there) if self.nodes[&there].kind() == ItemKind::Folder => {
+                return Err(Error::new(ErrorKind::AlreadyExists, format!("{name:?} is a folder")));
             }
             Some(there)
-                if self.node(no)?.kind() == Kind::File && (replaces || occupant == Some(there)) =>
+                if self.node(no)?.kind() == ItemKind::File
+                    && (replaces || occupant == Some(there)) =>
             {
                 self.remove(there)?;
             }
-            Some(_) => return Err(Error::new(ErrorKind::Exists, format!("{name:?} is taken"))),
+            Some(_) => {
+                return Err(Error::new(ErrorKind::AlreadyExists, format!("{name:?} is taken")));
+            }
             None => {}
         }
         if let Some(node) = self.nodes.get_mut(&no) {

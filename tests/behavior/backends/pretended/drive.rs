@@ -9,10 +9,10 @@ use std::{
 
 use async_trait::async_trait;
 use drivedal::drive::{
-    Account, Body, ByteRange, Capabilities, Conditions, Context, CopyJob, CopyStatus, Cursor,
-    DeleteTarget, Depth, Download, DownloadUrl, Drive, Error, ErrorKind, IfExists, Item, ItemId,
-    ItemRef, ItemUpdate, Kind, Page, Progress, Quota, RecursiveList, Result, SessionLimits,
-    SiblingSearch, Target, UploadSession, WriteOptions,
+    Account, Body, ByteRange, Capabilities, Conditions, Context, CopyJob, CopyRequest, CopyStatus,
+    Cursor, DeleteTarget, Depth, Download, DownloadRequest, DownloadUrl, Drive, Error, ErrorKind,
+    IfExists, Item, ItemId, ItemKind, ItemRef, ItemUpdate, ListRequest, Page, Quota, RecursiveList,
+    Result, SessionLimits, SessionProgress, SiblingSearch, Target, UploadSession, WriteOptions,
 };
 use futures::stream;
 use opendal::Buffer;
@@ -54,15 +54,15 @@ impl PretendedDrive {
         session.max_fragment = 1 << 20;
         let mut capabilities = Capabilities::new(64 << 20);
         capabilities.paths = paths;
-        capabilities.total_max = 1 << 30;
+        capabilities.max_file_size = 1 << 30;
         capabilities.session = paths.then_some(session);
-        capabilities.sets_modified = paths;
+        capabilities.set_modified = paths;
         capabilities.if_not_exists = true;
         capabilities.if_match = paths;
         capabilities.if_none_match = paths;
-        capabilities.copies_files = paths;
+        capabilities.copy_files = paths;
         capabilities.recursive_list = if paths { RecursiveList::Root } else { RecursiveList::No };
-        capabilities.removals = if paths { 20 } else { 1 };
+        capabilities.delete_max_size = if paths { 20 } else { 1 };
         capabilities.fold = |name| Cow::Owned(fold(name));
         capabilities.collision_key = |name| Cow::Owned(fold(name));
         capabilities.validate_name = refuses;
@@ -126,7 +126,11 @@ impl PretendedDrive {
         let etag = etag(no, node);
         let holds = conditions.if_match.as_ref().is_none_or(|wanted| *wanted == etag)
             && conditions.if_none_match.as_ref().is_none_or(|unwanted| *unwanted != etag);
-        if holds { Ok(()) } else { Err(Error::new(ErrorKind::Condition, "the condition fails")) }
+        if holds {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::ConditionNotMatch, "the condition fails"))
+        }
     }
 }
 
@@ -158,7 +162,7 @@ fn span(range: ByteRange, len: u64) -> Result<Range<u64>> {
         ByteRange::From(start) if start == len => Ok(len..len),
         ByteRange::From(start) if start < len => Ok(start..len),
         ByteRange::Span(span) if span.start < len => Ok(span.start..span.end.min(len)),
-        _ => Err(Error::new(ErrorKind::Range, format!("the file has {len} bytes"))),
+        _ => Err(Error::new(ErrorKind::RangeNotSatisfied, format!("the file has {len} bytes"))),
     }
 }
 
@@ -204,29 +208,23 @@ impl Drive for PretendedDrive {
             })
             .await?;
         items.iter().for_each(|item| seen(SiblingSearch::Item(item)));
-        seen(SiblingSearch::All);
+        seen(SiblingSearch::Complete);
         let folded = fold(name);
         items.into_iter().find(|item| fold(&item.name) == folded).ok_or_else(|| not_found(name))
     }
 
-    async fn list(
-        &self,
-        _: &Context,
-        folder: &ItemRef,
-        depth: Depth,
-        limit: Option<usize>,
-        from: Option<&Cursor>,
-    ) -> Result<Page> {
+    async fn list(&self, _: &Context, request: ListRequest<'_>) -> Result<Page> {
+        let ListRequest { folder, depth, limit, cursor: from, .. } = request;
         let start = from.map_or(Ok(0), |cursor| cursor.0.expose().parse());
-        let start: usize =
-            start.map_err(|_| Error::new(ErrorKind::Invalid, "a cursor of somebody else's"))?;
+        let start: usize = start
+            .map_err(|_| Error::new(ErrorKind::InvalidInput, "a cursor of somebody else's"))?;
         self.act("list", |cloud| {
             let no = self.no(cloud, folder)?;
             cloud.folder(no)?;
             let nos: Vec<u64> = match depth {
                 Depth::Children => cloud.children(no).map(|(no, _)| no).collect(),
                 // Children before their folders, as a change feed may have it.
-                Depth::Tree => cloud.below(no).into_iter().skip(1).rev().collect(),
+                Depth::Recursive => cloud.below(no).into_iter().skip(1).rev().collect(),
             };
             let end = nos.len().min(start + limit.unwrap_or(PAGE).clamp(1, PAGE));
             let page = nos.get(start..end).unwrap_or_default();
@@ -237,14 +235,8 @@ impl Drive for PretendedDrive {
         .await
     }
 
-    async fn download(
-        &self,
-        _: &Context,
-        file: &ItemRef,
-        _: Option<&Item>,
-        range: ByteRange,
-        conditions: &Conditions,
-    ) -> Result<Download> {
+    async fn download(&self, _: &Context, request: DownloadRequest<'_>) -> Result<Download> {
+        let DownloadRequest { file, range, conditions, .. } = request;
         let trouble = self.script.meets("download").await?;
         let cloud = self.cloud();
         let no = self.no(&cloud, file)?;
@@ -285,7 +277,7 @@ impl Drive for PretendedDrive {
             Ok(match self.addressing {
                 Addressing::Paths => self.known(cloud, no)?,
                 // Some clouds answer hardly anything.
-                Addressing::Ids => Item::new(id(no), to.name.clone(), Kind::File),
+                Addressing::Ids => Item::new(id(no), to.name.clone(), ItemKind::File),
             })
         })
         .await
@@ -307,7 +299,7 @@ impl Drive for PretendedDrive {
                 && let Ok(parent) = cloud.walk(&parent)
                 && cloud.child(parent, &to.name).is_some()
             {
-                return Err(Error::new(ErrorKind::Exists, "the name is taken"));
+                return Err(Error::new(ErrorKind::AlreadyExists, "the name is taken"));
             }
             let upload = PendingUpload {
                 parent,
@@ -331,13 +323,13 @@ impl Drive for PretendedDrive {
         session: &mut UploadSession,
         offset: u64,
         bytes: Buffer,
-    ) -> Result<Progress> {
+    ) -> Result<SessionProgress> {
         let trouble = self.script.meets("send_fragment").await?;
         let mut cloud = self.cloud();
         let no = upload_no(session)?;
         let upload = cloud.uploads.get_mut(&no).ok_or_else(|| not_found("session"))?;
         if offset != upload.received.len() as u64 {
-            return Err(Error::new(ErrorKind::Range, "the fragment is out of order"));
+            return Err(Error::new(ErrorKind::RangeNotSatisfied, "the fragment is out of order"));
         }
         if let Some(Trouble::Halfway) = trouble {
             // What stays is whole units.
@@ -347,12 +339,12 @@ impl Drive for PretendedDrive {
         }
         let last = offset + bytes.len() as u64 == upload.total;
         if !last && !bytes.len().is_multiple_of(UNIT) {
-            return Err(Error::new(ErrorKind::Invalid, "not a whole number of units"));
+            return Err(Error::new(ErrorKind::InvalidInput, "not a whole number of units"));
         }
         upload.received.extend(bytes.to_vec());
         let received = upload.received.len() as u64;
         let progress = match received >= upload.total {
-            false => Progress::Next(received),
+            false => SessionProgress::Next(received),
             true => {
                 let PendingUpload { parent, name, received, modified, if_exists, if_match, .. } =
                     upload.clone();
@@ -360,7 +352,7 @@ impl Drive for PretendedDrive {
                 let if_match = if_match.as_deref();
                 let file = cloud.put(parent, &name, received, if_exists, if_match, modified)?;
                 cloud.uploads.remove(&no);
-                Progress::Done(Box::new(self.known(&cloud, file)?))
+                SessionProgress::Done(Box::new(self.known(&cloud, file)?))
             }
         };
         match trouble {
@@ -369,11 +361,15 @@ impl Drive for PretendedDrive {
         }
     }
 
-    async fn session_status(&self, _: &Context, session: &UploadSession) -> Result<Progress> {
+    async fn session_status(
+        &self,
+        _: &Context,
+        session: &UploadSession,
+    ) -> Result<SessionProgress> {
         self.act("session_status", |cloud| {
             let upload = cloud.uploads.get(&upload_no(session)?);
             let upload = upload.ok_or_else(|| not_found("session"))?;
-            Ok(Progress::Next(upload.received.len() as u64))
+            Ok(SessionProgress::Next(upload.received.len() as u64))
         })
         .await
     }
@@ -386,13 +382,16 @@ impl Drive for PretendedDrive {
         .await
     }
 
-    async fn make_folder(&self, _: &Context, at: &Target) -> Result<Item> {
-        self.act("make_folder", |cloud| {
+    async fn create_folder(&self, _: &Context, at: &Target) -> Result<Item> {
+        self.act("create_folder", |cloud| {
             let parent = self.folder(cloud, &at.folder)?;
             cloud.folder(parent)?;
             if let Some(there) = cloud.child(parent, &at.name) {
-                return Err(Error::new(ErrorKind::Exists, format!("{:?} is taken", at.name))
-                    .with_existing(id(there)));
+                return Err(Error::new(
+                    ErrorKind::AlreadyExists,
+                    format!("{:?} is taken", at.name),
+                )
+                .with_existing(id(there)));
             }
             let no = cloud.insert(parent, &at.name, None);
             self.known(cloud, no)
@@ -428,21 +427,15 @@ impl Drive for PretendedDrive {
         .await
     }
 
-    async fn copy(
-        &self,
-        _: &Context,
-        from: &ItemRef,
-        _: Option<&Item>,
-        to: &Target,
-        if_exists: IfExists,
-    ) -> Result<CopyStatus> {
+    async fn copy(&self, _: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
+        let CopyRequest { source: from, target: to, if_exists, .. } = request;
         self.act("copy", |cloud| {
             let no = self.no(cloud, from)?;
             let bytes = cloud.node(no)?.bytes.clone().unwrap_or_default();
             let parent = self.folder(cloud, &to.folder)?;
             let no = cloud.put(parent, &to.name, bytes, if_exists, None, None)?;
             let job = CopyJob::new(format!("pretended://{TICKET}/copy"), no.to_string());
-            Ok(CopyStatus::Running { job, ask_in: Duration::from_millis(1) })
+            Ok(CopyStatus::Running { job, poll_after: Duration::from_millis(1) })
         })
         .await
     }
@@ -455,12 +448,14 @@ impl Drive for PretendedDrive {
         .await
     }
 
-    async fn remove(&self, _: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
+    async fn delete(&self, _: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::new();
         for removal in items {
             let removed = self.act("remove", |cloud| {
-                let no = self.no(cloud, &removal.place)?;
-                if removal.kind == Some(Kind::File) && cloud.node(no)?.kind() == Kind::Folder {
+                let no = self.no(cloud, &removal.item)?;
+                if removal.kind == Some(ItemKind::File)
+                    && cloud.node(no)?.kind() == ItemKind::Folder
+                {
                     return Err(Error::new(ErrorKind::IsAFolder, "not the file it was"));
                 }
                 cloud.remove(no)

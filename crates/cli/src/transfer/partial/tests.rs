@@ -53,7 +53,7 @@ fn version(size: u64, etag: &str) -> RemoteVersion {
 /// Of a file of these bytes.
 fn md5(bytes: &[u8]) -> ExpectedHash {
     use ::md5::{Digest, Md5};
-    let mut item = Item::new("i", "n", drivedal::drive::Kind::File);
+    let mut item = Item::new("i", "n", drivedal::drive::ItemKind::File);
     item.hashes.push((drivedal::drive::HashKind::Md5, Md5::digest(bytes).as_slice().into()));
     ExpectedHash::from_item(&item).expect("a hash")
 }

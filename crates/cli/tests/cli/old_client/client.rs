@@ -231,7 +231,10 @@ async fn uploads_overwrite_in_three_ways_and_make_photos_smaller_when_asked() {
     };
     let first = put(Overwrite::Yes, false).await.expect("made").id;
     assert_eq!(client.object(&cx, &first).await.expect("there").width, Some(2100));
-    assert_eq!(put(Overwrite::No, false).await.expect_err("taken").kind(), ErrorKind::Exists);
+    assert_eq!(
+        put(Overwrite::No, false).await.expect_err("taken").kind(),
+        ErrorKind::AlreadyExists
+    );
     let other = put(Overwrite::ChooseNewName, true).await.expect("made");
     assert_eq!(other.name.as_deref(), Some("a 1.jpg"));
     assert_eq!(client.object(&cx, &other.id).await.expect("there").width, Some(2048));
@@ -263,7 +266,7 @@ async fn somebody_signs_in_by_the_url_that_the_browser_ends_at() {
     let tokens = sign_in.tokens(&setup.cx(), &code, true).await.expect("tokens");
     assert_eq!(tokens.scopes.len(), SCOPES.len());
     let again = sign_in.tokens(&setup.cx(), &code, true).await.expect_err("a code is good once");
-    assert_eq!(again.kind(), ErrorKind::Denied);
+    assert_eq!(again.kind(), ErrorKind::PermissionDenied);
     tokens.keep_in(config.kept_in().expect("a file")).await.expect("kept");
 
     let (service, handle) = builder.build_with_handle().expect("a drive");
