@@ -1,25 +1,26 @@
-//! What kind of account.
+//! Kinds of OneDrive accounts.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of account a drive belongs to.
+/// The kind of account that a drive belongs to.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(try_from = "String", into = "&'static str")]
+#[non_exhaustive]
 pub enum AccountKind {
-    /// `personal`: a Microsoft account's.
+    /// `personal`: a Microsoft account.
     Personal,
-    /// `personal-legacy`: one that was not moved to SharePoint yet.
+    /// `personal-legacy`: a Microsoft account that has not been migrated to SharePoint.
     PersonalLegacy,
-    /// `business`: a work or school account's.
+    /// `business`: a work or school account.
     Business,
     /// `library`: a SharePoint document library.
     Library,
 }
 
 impl AccountKind {
-    /// Whether it is a Microsoft account's, moved or not.
+    /// Returns whether the drive belongs to a Microsoft account, migrated or not.
     pub fn is_personal(self) -> bool {
         matches!(self, Self::Personal | Self::PersonalLegacy)
     }
@@ -47,7 +48,8 @@ impl FromStr for AccountKind {
             "library" => Self::Library,
             _ => {
                 return Err(format!(
-                    "account_kind: {text:?} is none of personal, personal-legacy, business, library"
+                    "invalid account_kind {text:?}: expected personal, personal-legacy, business \
+                     or library"
                 ));
             }
         })

@@ -1,69 +1,80 @@
-//! What has changed in the drive since it was last asked (onedrive-graph#delta).
+//! The change feed of the drive (onedrive-graph#delta).
 
 use super::{
-    address::{IdInDrive, ParsedId, Side, root_id},
+    address::{IdInDrive, ParsedId, Shortcut, root_id},
     drive::GraphDrive,
     item,
-    list::advanced,
+    list::check_next,
     model::{ItemPage, ListEntry},
-    recursive_list::is_too_old,
+    recursive_list::is_expired,
 };
 use crate::drive::{
     ChangePage, Context, Cursor, Error, ErrorKind, ItemId, ItemKind, ItemRef, Result,
 };
 
-/// One page of changes; the cursor is the cloud's own link.
-pub(super) async fn changes(
+/// Returns one page of changes after `since`. With `None`, or if the cloud no longer knows the
+/// cursor, the page is empty and its cursor denotes the current state.
+///
+/// # Errors
+/// `Unexpected` if the page has no link to continue.
+pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
     since: Option<&Cursor>,
 ) -> Result<ChangePage> {
-    let Some(Cursor(link)) = since else { return from_now_on(drive, cx).await };
-    let mut items = match drive.client.page(cx, link).await {
-        // 410: the link has become too old.
-        Err(error) if is_too_old(&error) => {
-            return Ok(ChangePage { reset: true, ..from_now_on(drive, cx).await? });
+    let Some(Cursor(link)) = since else { return current_state(drive, cx).await };
+    let mut page = match drive.client.page(cx, link).await {
+        Err(error) if is_expired(&error) => {
+            return Ok(ChangePage { reset: true, ..current_state(drive, cx).await? });
         }
-        items => items?,
+        page => page?,
     };
-    advanced(Some(link), &items)?;
-    let (next, more) = end_of(&mut items)?;
-    let at =
-        drive.at(cx, &ItemRef::from_id(&root_id(drive.special.as_deref())), Side::Contents).await?;
-    let within = drive.drive_of(cx, &at).await?;
+    check_next(Some(link), &page)?;
+    let (next, more) = take_next(&mut page)?;
+    let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
+    let address = drive.address(cx, &root, Shortcut::Follow).await?;
+    let foreign_drive = drive.foreign_drive(cx, &address).await?;
     let mut removed = Vec::new();
-    items.value.retain(|entry| match entry {
+    page.value.retain(|entry| match entry {
         ListEntry::Item(item) if item.deleted.is_some() => {
-            let id = IdInDrive { drive: within, id: &item.id }.to_id();
+            let id = IdInDrive { drive: foreign_drive, id: &item.id }.to_id();
             removed.push((id, kind(item.file.is_some(), item.folder.is_some())));
             false
         }
         _ => true,
     });
-    let items = items.value.into_iter().filter_map(|entry| item::entry(entry, within)).collect();
+    let items = page.value.into_iter();
+    let items = items.filter_map(|entry| item::from_complete_entry(entry, foreign_drive)).collect();
     Ok(ChangePage { items, removed, next, more, reset: false })
 }
 
-async fn from_now_on(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
-    let at =
-        drive.at(cx, &ItemRef::from_id(&root_id(drive.special.as_deref())), Side::Contents).await?;
-    let mut items = drive.client.latest(cx, &at).await?;
-    let (next, more) = end_of(&mut items)?;
+async fn current_state(drive: &GraphDrive, cx: &Context) -> Result<ChangePage> {
+    let root = ItemRef::from_id(&root_id(drive.special_folder.as_deref()));
+    let address = drive.address(cx, &root, Shortcut::Follow).await?;
+    let mut page = drive.client.delta_latest(cx, &address).await?;
+    let (next, more) = take_next(&mut page)?;
     Ok(ChangePage { items: Vec::new(), removed: Vec::new(), next, more, reset: false })
 }
 
-/// Where a page says to go on, and whether at once.
-fn end_of(items: &mut ItemPage) -> Result<(Cursor, bool)> {
-    match (items.next.take(), items.delta.take()) {
+/// Takes the cursor of the next page out of a page. The flag is `true` if that page is available
+/// now, and `false` if it will contain later changes.
+fn take_next(page: &mut ItemPage) -> Result<(Cursor, bool)> {
+    match (page.next.take(), page.delta.take()) {
         (Some(next), _) => Ok((Cursor(next), true)),
         (None, Some(delta)) => Ok((Cursor(delta), false)),
-        (None, None) => Err(Error::new(
-            ErrorKind::Unexpected,
-            "the change feed breaks off: its page names neither the next one nor the end",
-        )),
+        (None, None) => Err(incomplete_feed()),
     }
 }
 
+/// Returns the error for a page of the feed that is not the last one and has no next page.
+pub(super) fn incomplete_feed() -> Error {
+    Error::new(
+        ErrorKind::Unexpected,
+        "cannot continue the change feed: the page has neither a next link nor a delta link",
+    )
+}
+
+/// Returns the kind of a deleted item; `None` if its facets do not say.
 fn kind(file: bool, folder: bool) -> Option<ItemKind> {
     match (file, folder) {
         (true, false) => Some(ItemKind::File),
@@ -72,8 +83,8 @@ fn kind(file: bool, folder: bool) -> Option<ItemKind> {
     }
 }
 
-/// Whether the drive's feed tells what becomes of an item: not of what is in another drive.
-pub(super) fn tells_of(id: &ItemId) -> bool {
-    let ids = ParsedId::parse(id);
-    ids.stands_for.is_none() && ids.own.drive.is_none()
+/// Returns whether the feed contains changes of an item. It does not contain items of other drives.
+pub(super) fn covers(id: &ItemId) -> bool {
+    let id = ParsedId::parse(id);
+    !id.is_shortcut() && id.item.drive.is_none()
 }

@@ -1,29 +1,30 @@
-//! Which of Microsoft's clouds.
+//! National clouds of Microsoft, and their endpoints.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One of Microsoft's clouds (onedrive-graph#cloud-hosts).
+/// A national cloud of Microsoft (onedrive-graph#cloud-hosts).
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(try_from = "String", into = "&'static str")]
+#[non_exhaustive]
 pub enum Cloud {
-    /// `global`: everybody else's.
+    /// `global`: the public cloud.
     #[default]
     Global,
-    /// `us-gov` or `us`: the US government's, L4.
+    /// `us-gov` or `us`: US government, L4.
     UsGov,
-    /// `us-dod`: the US government's, L5.
+    /// `us-dod`: US government, L5.
     UsDod,
-    /// `china` or `cn`: 21Vianet's.
+    /// `china` or `cn`: operated by 21Vianet.
     China,
-    /// `germany` or `de`: closed.
+    /// `germany` or `de`: shut down.
     Germany,
 }
 
 impl Cloud {
-    /// Where its API is.
-    pub(super) fn graph(self) -> &'static str {
+    /// Returns the base URL of Microsoft Graph, without version.
+    pub(super) fn graph_url(self) -> &'static str {
         match self {
             Self::Global => "https://graph.microsoft.com",
             Self::UsGov => "https://graph.microsoft.us",
@@ -33,8 +34,8 @@ impl Cloud {
         }
     }
 
-    /// Where its tokens come from.
-    pub(super) fn login(self) -> &'static str {
+    /// Returns the base URL of the sign-in service, which issues tokens.
+    pub(super) fn login_url(self) -> &'static str {
         match self {
             Self::Global => "https://login.microsoftonline.com",
             Self::UsGov | Self::UsDod => "https://login.microsoftonline.us",
@@ -68,7 +69,7 @@ impl FromStr for Cloud {
             "germany" | "de" => Self::Germany,
             _ => {
                 return Err(format!(
-                    "cloud: {text:?} is none of global, us-gov, us-dod, china, germany"
+                    "invalid cloud {text:?}: expected global, us-gov, us-dod, china or germany"
                 ));
             }
         })

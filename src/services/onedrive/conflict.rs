@@ -1,33 +1,29 @@
-//! Why something was refused, where the cloud's own words leave it open: one look more, after a
-//! failure only.
+//! Causes of rejected writes that the cloud's error leaves open. Each function requests the item at
+//! the address that was rejected; it is called only after a failure.
 
 use super::{address::Address, drive::GraphDrive, error::has_code, item, model::ConflictBehavior};
-use crate::drive::{Context, Error, ErrorKind, ItemKind, Retry};
+use crate::drive::{Context, Error, ErrorKind, ItemKind};
 
-/// A name that is taken although a file was to be replaced: by what?
-pub(super) async fn taken(
+/// Refines the error of a write to a name that is in use, although the write would replace a file:
+/// the kind of the existing item decides. Other errors are returned unchanged.
+pub(super) async fn name_in_use(
     drive: &GraphDrive,
     cx: &Context,
-    at: &Address,
+    item: &Address,
     behavior: ConflictBehavior,
     error: Error,
 ) -> Error {
-    // Two writers of one name: the cloud lets one finish first
-    // (onedrive-graph#session-name-in-use).
-    if error.message().contains("currently being uploaded") {
-        return error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None });
-    }
-    if behavior != ConflictBehavior::Replace {
+    if error.kind() != ErrorKind::AlreadyExists || behavior != ConflictBehavior::Replace {
         return error;
     }
-    match kind(drive, cx, at).await {
-        Ok(kind) => taken_by(kind, error),
+    match kind_at(drive, cx, item).await {
+        Ok(kind) => name_in_use_by(kind, error),
         Err(_) => error,
     }
 }
 
-/// A name is taken by something of that kind, that a file was to replace.
-pub(super) fn taken_by(kind: ItemKind, error: Error) -> Error {
+/// Refines the error of a write to a name that an item of this kind has.
+pub(super) fn name_in_use_by(kind: ItemKind, error: Error) -> Error {
     match kind {
         ItemKind::Folder => error.with_kind(ErrorKind::IsAFolder),
         ItemKind::Opaque => {
@@ -38,8 +34,9 @@ pub(super) fn taken_by(kind: ItemKind, error: Error) -> Error {
     }
 }
 
-/// A path that the cloud does not take: is there a file where a folder should be?
-pub(super) async fn in_the_way(
+/// Refines the error of a request below `folder`: `NotAFolder` if `folder`, or a folder above it, is
+/// a file. Other errors are returned unchanged.
+pub(super) async fn file_in_path(
     drive: &GraphDrive,
     cx: &Context,
     folder: Address,
@@ -48,15 +45,15 @@ pub(super) async fn in_the_way(
     if !has_code(&error, "invalidPath") {
         return error;
     }
-    let mut at = Some(folder);
-    while let Some(folder) = at {
-        match kind(drive, cx, &folder).await {
+    let mut address = Some(folder);
+    while let Some(folder) = address {
+        match kind_at(drive, cx, &folder).await {
             Ok(ItemKind::Folder) => break,
             Ok(ItemKind::File | ItemKind::Opaque) => return error.with_kind(ErrorKind::NotAFolder),
             Err(missing)
                 if matches!(missing.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) =>
             {
-                at = folder.parent();
+                address = folder.parent();
             }
             Err(_) => break,
         }
@@ -64,11 +61,15 @@ pub(super) async fn in_the_way(
     error
 }
 
-pub(super) async fn kind(
+/// Requests the item at an address and returns its kind.
+///
+/// # Errors
+/// Those of [`Client::item`](super::Client::item).
+pub(super) async fn kind_at(
     drive: &GraphDrive,
     cx: &Context,
-    at: &Address,
+    item: &Address,
 ) -> Result<ItemKind, Error> {
-    let wire = drive.client.item(cx, at, None).await?;
-    Ok(item::item(wire, None)?.kind)
+    let wire = drive.client.item(cx, item, None).await?;
+    Ok(item::from_response(wire, None)?.kind)
 }

@@ -1,9 +1,9 @@
 //! Copies within the cloud (onedrive-graph#copy).
 //!
-//! The cloud works on a copy while it is asked how it is doing. Personal drives do not know how to
-//! replace a file by a copy. There the copy is made beside, under a name that nobody has, and then
-//! renamed onto the file: what was there stays until the new file takes its place. If the process
-//! ends between the two, the copy stays under that name (`drivedal-….tmp`).
+//! The cloud copies in the background; the client polls the progress. Personal drives cannot replace
+//! a file by a copy. There the copy gets a temporary name first, and is then renamed to replace the
+//! file. The old file exists until the new one takes its place. If the process ends in between, the
+//! copy remains under its temporary name, `drivedal-….tmp`.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -14,196 +14,218 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountKind,
-    address::{Address, Side},
+    address::{Address, Shortcut},
     client::CopyProgress,
     conflict,
-    drive::{GraphDrive, behavior},
+    drive::GraphDrive,
     item,
     model::{ConflictBehavior, ItemPatch},
     rename,
 };
 use crate::drive::{
-    Context, CopyJob, CopyStatus, Error, ErrorKind, IfExists, Item, ItemKind, ItemRef, Result,
-    Secret, Target,
+    Context, CopyJob, CopyRequest, CopyStatus, Error, ErrorKind, IfExists, ItemKind, ItemRef,
+    Result, Secret,
 };
 
-/// Between the first two looks at a copy; doubled each time (onedrive-graph#copy-poll-backoff).
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest time between two looks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Delay before the first poll; doubled for each further one (onedrive-graph#copy-poll-backoff).
+const POLL_DELAY: Duration = Duration::from_millis(50);
+/// Maximum delay between two polls.
+const POLL_DELAY_MAX: Duration = Duration::from_secs(2);
 
-/// What must be known to go on, kept in [`CopyJob::state`].
+/// Content of [`CopyJob::state`], as JSON.
 #[derive(Clone, Deserialize, Serialize)]
-struct State {
-    from: At,
-    folder: At,
+struct CopyState {
+    source: SavedItemRef,
+    folder: SavedItemRef,
     name: String,
-    if_exists: Taken,
-    /// The name that a copy to replace something is made under first.
-    temporary: String,
-    /// It is being made under that name.
-    beside: bool,
-    asked: u32,
+    if_exists: SavedIfExists,
+    /// Temporary name of a copy that replaces a file.
+    temporary_name: String,
+    /// Whether the running copy has the temporary name.
+    is_temporary: bool,
+    /// Number of polls so far.
+    polls: u32,
 }
 
-/// A place, to be written down.
+/// A serializable [`ItemRef`].
 #[derive(Clone, Deserialize, Serialize)]
-struct At {
-    item: String,
+struct SavedItemRef {
+    base: String,
     path: String,
 }
 
+/// A serializable [`IfExists`].
 #[derive(Clone, Copy, Deserialize, PartialEq, Serialize)]
-enum Taken {
+enum SavedIfExists {
     Replace,
     Fail,
     Rename,
 }
 
-pub(super) async fn begin(
+/// Starts a copy of a file.
+///
+/// # Errors
+/// `AlreadyExists` if the name is in use and is not to be replaced, `IsAFolder` if a folder has the name,
+/// `NotAFolder` if the target folder is a file. Some drives report these only in [`status`].
+pub(super) async fn start(
     drive: &GraphDrive,
     cx: &Context,
-    from: &ItemRef,
-    to: &Target,
-    if_exists: IfExists,
+    request: CopyRequest<'_>,
 ) -> Result<CopyStatus> {
-    let personal = drive.kind.is_some_and(AccountKind::is_personal);
-    let state = State {
-        from: At::of(from),
-        folder: At::of(&to.folder),
-        name: to.name.clone(),
+    let CopyRequest { source, target, if_exists, .. } = request;
+    let state = CopyState {
+        source: SavedItemRef::new(source),
+        folder: SavedItemRef::new(&target.folder),
+        name: target.name.clone(),
         if_exists: match if_exists {
-            IfExists::Replace => Taken::Replace,
-            IfExists::Fail => Taken::Fail,
-            IfExists::Rename => Taken::Rename,
+            IfExists::Replace => SavedIfExists::Replace,
+            IfExists::Fail => SavedIfExists::Fail,
+            IfExists::Rename => SavedIfExists::Rename,
         },
-        temporary: format!("drivedal-{:016x}.tmp", RandomState::new().hash_one(&to.name)),
-        // Known to be there, and not to be replaced directly.
-        beside: personal && to.occupant.is_some() && if_exists == IfExists::Replace,
-        asked: 0,
+        temporary_name: format!("drivedal-{:016x}.tmp", RandomState::new().hash_one(&target.name)),
+        // The target is known to exist, and a personal drive would reject its name.
+        is_temporary: is_personal(drive)
+            && target.occupant.is_some()
+            && if_exists == IfExists::Replace,
+        polls: 0,
     };
     state.start(drive, cx).await
 }
 
+/// Polls a copy once, and sends the request that its result requires.
+///
+/// # Errors
+/// `InvalidInput` if the job belongs to another service, and those of the copy.
 pub(super) async fn status(drive: &GraphDrive, cx: &Context, job: &CopyJob) -> Result<CopyStatus> {
-    let mut state: State = serde_json::from_str(&job.state).map_err(|_| {
-        Error::new(ErrorKind::InvalidInput, "the copy is not one that this service has begun")
+    let mut state: CopyState = serde_json::from_str(&job.state).map_err(|_| {
+        let text = "cannot poll the copy: the job belongs to another service";
+        Error::new(ErrorKind::InvalidInput, text)
     })?;
-    match drive.client.monitor(cx, &job.url).await? {
+    match drive.client.copy_progress(cx, &job.url).await? {
         CopyProgress::Running => {
-            state.asked += 1;
+            state.polls += 1;
             Ok(state.running(job.url.clone()))
         }
-        CopyProgress::Completed(id) if state.beside => state.put_in_place(drive, cx, id).await,
+        CopyProgress::Completed(id) if state.is_temporary => {
+            state.replace_target(drive, cx, id).await
+        }
         CopyProgress::Completed(_) => Ok(CopyStatus::Done(None)),
         CopyProgress::Failed(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        // Asked for twice: the first answer was lost, but the copy is there.
-        CopyProgress::Failed(_) if state.beside => state.put_in_place(drive, cx, None).await,
-        CopyProgress::Failed(error) if state.if_exists == Taken::Replace => {
-            state.make_beside(drive, cx, error).await
+        // The temporary name is in use by the first of two requests, whose response was lost.
+        CopyProgress::Failed(_) if state.is_temporary => {
+            state.replace_target(drive, cx, None).await
+        }
+        CopyProgress::Failed(error) if state.if_exists == SavedIfExists::Replace => {
+            state.start_temporary(drive, cx, error).await
         }
         CopyProgress::Failed(error) => Err(error),
     }
 }
 
-impl State {
-    /// Asks for the copy.
+fn is_personal(drive: &GraphDrive) -> bool {
+    drive.kind.is_some_and(AccountKind::is_personal)
+}
+
+impl CopyState {
+    /// Sends the request for the copy.
     async fn start(&self, drive: &GraphDrive, cx: &Context) -> Result<CopyStatus> {
-        let from = drive.at(cx, &self.from.place(), Side::Contents).await?;
-        let folder = rename::reference(drive, cx, &self.folder.place(), &from.drive).await?;
-        let name = if self.beside { &self.temporary } else { &self.name };
-        let patch = ItemPatch {
+        let source = drive.address(cx, &self.source.item_ref(), Shortcut::Follow).await?;
+        let folder =
+            rename::folder_reference(drive, cx, &self.folder.item_ref(), &source.drive).await?;
+        let name = if self.is_temporary { &self.temporary_name } else { &self.name };
+        let target = ItemPatch {
             name: Some(name.clone()),
             parent_reference: Some(folder),
             file_system_info: None,
         };
-        // Fail is what all kinds of drives do without being told; personal ones know nothing else.
-        let behavior = match (self.beside, self.if_exists) {
-            (false, Taken::Replace) => Some(ConflictBehavior::Replace),
-            (false, Taken::Rename) => Some(ConflictBehavior::Rename),
-            (true, _) | (_, Taken::Fail) => Some(ConflictBehavior::Fail),
+        let behavior = match (self.is_temporary, self.if_exists) {
+            (false, SavedIfExists::Replace) => ConflictBehavior::Replace,
+            (false, SavedIfExists::Rename) => ConflictBehavior::Rename,
+            (true, _) | (_, SavedIfExists::Fail) => ConflictBehavior::Fail,
         };
-        let personal = drive.kind.is_some_and(AccountKind::is_personal);
-        let behavior = behavior.filter(|_| !personal);
-        match drive.client.copy(cx, &from, &patch, behavior).await {
+        // Personal drives reject the parameter and always fail.
+        let behavior = (!is_personal(drive)).then_some(behavior);
+        match drive.client.copy(cx, &source, &target, behavior).await {
             Ok(monitor) => Ok(self.running(monitor)),
-            // Some drives tell a taken name at once.
+            // Some drives report a name in use in this response, others in the progress.
             Err(error)
                 if error.kind() == ErrorKind::AlreadyExists
-                    && self.if_exists == Taken::Replace
-                    && !self.beside =>
+                    && self.if_exists == SavedIfExists::Replace
+                    && !self.is_temporary =>
             {
-                Box::pin(self.make_beside(drive, cx, error)).await
+                Box::pin(self.start_temporary(drive, cx, error)).await
             }
             Err(error) => {
-                let folder = drive.at(cx, &self.folder.place(), Side::Contents).await?;
-                Err(conflict::in_the_way(drive, cx, folder, error).await)
+                let folder = drive.address(cx, &self.folder.item_ref(), Shortcut::Follow).await?;
+                Err(conflict::file_in_path(drive, cx, folder, error).await)
             }
         }
     }
 
-    /// The name is taken: by a file, which the copy is to replace, or by something else.
-    async fn make_beside(
+    /// Starts the copy again, under the temporary name. `error` says that the target's name is in
+    /// use; it is returned, with a refined kind, if the target is not a file.
+    async fn start_temporary(
         &self,
         drive: &GraphDrive,
         cx: &Context,
         error: Error,
     ) -> Result<CopyStatus> {
-        let at = drive.at(cx, &self.folder.place(), Side::Contents).await?.below(&self.name);
-        match conflict::kind(drive, cx, &at).await {
+        let folder = drive.address(cx, &self.folder.item_ref(), Shortcut::Follow).await?;
+        match conflict::kind_at(drive, cx, &folder.below(&self.name)).await {
             Ok(kind @ (ItemKind::Folder | ItemKind::Opaque)) => {
-                Err(conflict::taken_by(kind, error))
+                Err(conflict::name_in_use_by(kind, error))
             }
             Ok(ItemKind::File) | Err(_) => {
-                let beside = Self { beside: true, asked: 0, ..self.clone() };
-                beside.start(drive, cx).await
+                let temporary = Self { is_temporary: true, polls: 0, ..self.clone() };
+                temporary.start(drive, cx).await
             }
         }
     }
 
     fn running(&self, monitor: Secret) -> CopyStatus {
-        let doubled = FIRST_PAUSE.saturating_mul(1 << self.asked.min(10));
-        let state = serde_json::to_string(self).expect("text and numbers are always JSON");
+        let delay = POLL_DELAY.saturating_mul(1 << self.polls.min(10));
+        let state = serde_json::to_string(self).expect("strings and numbers serialize to JSON");
         CopyStatus::Running {
             job: CopyJob { url: monitor, state },
-            poll_after: doubled.min(LONGEST_PAUSE),
+            poll_after: delay.min(POLL_DELAY_MAX),
         }
     }
 
-    /// Renames the copy that was made beside onto the name that it is to have.
-    async fn put_in_place(
+    /// Renames the copy from its temporary name, and thereby replaces the target. `id` is the id of
+    /// the copy; without it, the copy is addressed by its name.
+    async fn replace_target(
         &self,
         drive: &GraphDrive,
         cx: &Context,
         id: Option<String>,
     ) -> Result<CopyStatus> {
-        let folder = drive.at(cx, &self.folder.place(), Side::Contents).await?;
-        let at = match id {
+        let folder = drive.address(cx, &self.folder.item_ref(), Shortcut::Follow).await?;
+        let copy = match id {
             Some(id) => Address::id(folder.drive, &id),
-            None => folder.below(&self.temporary),
+            None => folder.below(&self.temporary_name),
         };
         let patch = ItemPatch { name: Some(self.name.clone()), ..ItemPatch::default() };
-        let placed = drive.client.update(cx, &at, &patch, behavior(IfExists::Replace)).await;
-        if placed.as_ref().is_err_and(|error| !error.is_temporary()) {
-            // Nobody will ask for it again. What becomes of it is not what the caller has to know.
-            let _ = drive.client.delete(cx, &at).await;
+        let renamed = drive.client.update(cx, &copy, &patch, ConflictBehavior::Replace).await;
+        if renamed.as_ref().is_err_and(|error| !error.is_temporary()) {
+            // The rename will not be repeated, so the copy is useless. An error of this cleanup
+            // would hide the more important one.
+            let _ = drive.client.delete(cx, &copy).await;
         }
-        let wire = placed?;
-        let item: Item = item::item(wire, drive.drive_of(cx, &at).await?)?;
+        let item = item::from_response(renamed?, drive.foreign_drive(cx, &copy).await?)?;
         Ok(CopyStatus::Done(Some(Box::new(item))))
     }
 }
 
-impl At {
-    fn of(place: &ItemRef) -> Self {
-        let (item, path) = match place {
+impl SavedItemRef {
+    fn new(item: &ItemRef) -> Self {
+        let (base, path) = match item {
             ItemRef::Item { id, .. } => (id, ""),
             ItemRef::Path { base, path } => (base, &**path),
         };
-        Self { item: item.to_string(), path: path.to_owned() }
+        Self { base: base.to_string(), path: path.to_owned() }
     }
 
-    fn place(&self) -> ItemRef {
-        ItemRef::Path { base: self.item.as_str().into(), path: self.path.as_str().into() }
+    fn item_ref(&self) -> ItemRef {
+        ItemRef::Path { base: self.base.as_str().into(), path: self.path.as_str().into() }
     }
 }

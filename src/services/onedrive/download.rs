@@ -1,4 +1,4 @@
-//! Bytes out, and the looks that go before them.
+//! Download of files, and the requests for items that precede it.
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -6,87 +6,89 @@ use opendal::Buffer;
 
 use super::{
     AccountKind, QuickXor,
-    address::{Address, ParsedId, Side},
+    address::{Address, ParsedId, Shortcut},
     drive::GraphDrive,
     item,
     verify::may_be_rewritten,
 };
 use crate::{
     drive::{
-        ByteRange, Conditions, ContentCheck, Context, Download, Error, ErrorKind, HashKind, Item,
-        ItemKind, ItemRef, Result,
+        Conditions, ContentCheck, Context, Download, DownloadRequest, DownloadUrl, Error,
+        ErrorKind, HashKind, Item, ItemKind, ItemRef, Result,
     },
     services::renewals::overtaken,
 };
 
-/// What a download URL's host answers when the download URL has expired
-/// (onedrive-graph#download-expired-url); also what it answers when the account may not read the
-/// file, which a new download URL then tells.
-const EXPIRED: [u16; 4] = [401, 403, 404, 410];
+/// Statuses of an expired download URL (onedrive-graph#download-expired-url). The host responds with
+/// the same statuses if the account may not read the file; a request with a new download URL then
+/// fails too.
+const URL_EXPIRED: [u16; 4] = [401, 403, 404, 410];
 
-/// An item, if the conditions hold.
+/// Requests an item, and checks the conditions.
 ///
 /// # Errors
-/// `Condition` if they do not.
-pub(super) async fn look(
+/// `NotFound` if the item does not exist, `ConditionNotMatch` if a condition does not hold.
+pub(super) async fn get_item(
     drive: &GraphDrive,
     cx: &Context,
-    at: &Address,
+    address: &Address,
     conditions: &Conditions,
 ) -> Result<Item> {
-    let wire = match drive.client.item(cx, at, conditions.if_none_match.as_deref()).await {
+    let wire = match drive.client.item(cx, address, conditions.if_none_match.as_deref()).await {
         Ok(wire) => wire,
-        Err(error) => return Err(drive.item_error(cx, at, error).await),
+        Err(error) => return Err(drive.item_error(cx, address, error).await),
     };
-    drive.note_seen();
-    let item = item::item(wire, drive.drive_of(cx, at).await?)?;
-    // The cloud compares `If-None-Match` and not `If-Match`, and some hosts neither
+    drive.note_reachable();
+    let item = item::from_response(wire, drive.foreign_drive(cx, address).await?)?;
+    // Graph evaluates `If-None-Match` but not `If-Match`, and some hosts evaluate neither
     // (onedrive-graph#if-none-match).
-    let is = |etag: &String| etag == "*" || item.etag.as_ref() == Some(etag);
-    if !conditions.if_match.as_ref().is_none_or(is) {
-        return Err(Error::new(ErrorKind::ConditionNotMatch, "the item has another etag by now"));
+    let matches = |etag: &String| etag == "*" || item.etag.as_ref() == Some(etag);
+    if !conditions.if_match.as_ref().is_none_or(matches) {
+        let text = "cannot read the item: its etag does not match";
+        return Err(Error::new(ErrorKind::ConditionNotMatch, text));
     }
-    if conditions.if_none_match.as_ref().is_some_and(is) {
-        return Err(Error::new(ErrorKind::ConditionNotMatch, "the item still has this etag"));
+    if conditions.if_none_match.as_ref().is_some_and(matches) {
+        return Err(Error::new(ErrorKind::ConditionNotMatch, "the item has not changed"));
     }
     Ok(item)
 }
 
-/// A file's bytes: one request with a download URL that still works, else two. A look that tells the
-/// download URL costs as much as the redirect of `/content`, shows the etag, and serves the next range.
+/// Downloads bytes of a file.
 ///
-/// Of a whole file the hash is checked.
-pub(super) async fn bytes(
+/// This is one request if `known` has a valid download URL, and two otherwise: an item request costs
+/// as much as the redirect of `/content`, and returns the etag and a download URL for the next range.
+/// The hash of a whole file is verified.
+///
+/// # Errors
+/// `NotFound` if the file does not exist, `ConditionNotMatch` if a condition does not hold, `IsAFolder` for
+/// a folder, `Unsupported` for an item without content, `RangeNotSatisfied` behind the end of the file.
+pub(super) async fn download(
     drive: &GraphDrive,
     cx: &Context,
-    file: &ItemRef,
-    known: Option<&Item>,
-    range: ByteRange,
-    conditions: &Conditions,
+    request: &DownloadRequest<'_>,
 ) -> Result<Download> {
-    let mut download = opened(drive, cx, file, known, range, conditions).await?;
-    let item = download.item.as_deref().or(known);
+    let mut download = open(drive, cx, request).await?;
+    let item = download.item.as_deref().or(request.known);
     let hash = item.and_then(|item| Some((item, quick_xor(item)?)));
     if let Some((item, expected)) = hash
         && download.range == (0..download.total)
     {
         let (drive, cx) = (drive.clone(), cx.clone());
-        let place = ItemRef::from_id(&item.id);
+        let file = ItemRef::from_id(&item.id);
         let hash = QuickXor::new();
-        download.check = Some(Box::new(HashCheck { drive, cx, place, expected, hash }));
+        download.check = Some(Box::new(HashCheck { drive, cx, file, expected, hash }));
     }
     Ok(download)
 }
 
-/// Compares the hash of a whole file with the item's.
+/// Compares the hash of a downloaded file with that of its item.
 struct HashCheck {
     drive: GraphDrive,
     cx: Context,
-    /// The file.
-    place: ItemRef,
-    /// The hash that was known before the bytes were requested.
+    file: ItemRef,
+    /// The hash from the item, as it was known before the download.
     expected: [u8; 20],
-    /// Of the bytes so far.
+    /// Hash of the bytes so far.
     hash: QuickXor,
 }
 
@@ -98,29 +100,36 @@ impl ContentCheck for HashCheck {
         }
     }
 
-    /// What was known of the file may be older than its bytes: before they are called damaged the
-    /// item is requested again.
+    /// Compares the hashes. The known item may be older than the content, so a difference is an
+    /// error only if the current item has another hash too.
     async fn finish(self: Box<Self>) -> Result<()> {
-        let arrived = self.hash.finish();
-        if arrived == self.expected {
+        let received = self.hash.finish();
+        if received == self.expected {
             return Ok(());
         }
-        let at = self.drive.at(&self.cx, &self.place, Side::Entry).await?;
-        let now = look(&self.drive, &self.cx, &at, &Conditions::default()).await?;
-        let Some(now_expected) = quick_xor(&now).filter(|hash| *hash != arrived) else {
+        let address = self.drive.address(&self.cx, &self.file, Shortcut::Keep).await?;
+        let current = get_item(&self.drive, &self.cx, &address, Conditions::NONE).await?;
+        let Some(expected) = quick_xor(&current).filter(|hash| *hash != received) else {
             return Ok(());
         };
-        let text = format!(
-            "the bytes that came have the quickXorHash {}, the file has {}: damaged on the way, or \
-             changed while they were read",
-            BASE64_STANDARD.encode(arrived),
-            BASE64_STANDARD.encode(now_expected)
-        );
-        if may_rewrite_content(&self.drive, &now) {
-            tracing::warn!(name = now.name, "{text}: SharePoint rewrites files of this type");
+        let (received, expected) =
+            (BASE64_STANDARD.encode(received), BASE64_STANDARD.encode(expected));
+        if may_rewrite_content(&self.drive, &current) {
+            tracing::warn!(
+                name = current.name,
+                "cannot verify the download, because SharePoint rewrites files of this type: \
+                 received quickXorHash {received}, expected {expected}"
+            );
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Unexpected, text))
+        Err(Error::new(
+            ErrorKind::Unexpected,
+            format!(
+                "cannot verify the download: received quickXorHash {received}, expected \
+                 {expected}; the data was damaged in transit, or the file changed during the \
+                 download"
+            ),
+        ))
     }
 }
 
@@ -129,79 +138,81 @@ fn quick_xor(item: &Item) -> Option<[u8; 20]> {
     hash.as_ref().try_into().ok()
 }
 
-/// Whether SharePoint may hold other bytes of a file than its size and hash say.
+/// Returns whether SharePoint may have changed the content of a file, so that size and hash of the
+/// item do not describe it.
 pub(super) fn may_rewrite_content(drive: &GraphDrive, file: &Item) -> bool {
     !drive.kind.is_some_and(AccountKind::is_personal) && may_be_rewritten(&file.name)
 }
 
-async fn opened(
-    drive: &GraphDrive,
-    cx: &Context,
-    file: &ItemRef,
-    known: Option<&Item>,
-    range: ByteRange,
-    conditions: &Conditions,
-) -> Result<Download> {
-    // A download URL's host knows nothing of the item's etag, so a condition needs a look.
-    let known = known.filter(|_| *conditions == Conditions::default());
-    let mut refused = None;
-    if let Some((known, download_url)) =
-        known.and_then(|item| Some((item, item.download_url.as_ref()?)))
-    {
-        match drive.client.download(cx, download_url, &range, known.size).await {
+async fn open(drive: &GraphDrive, cx: &Context, request: &DownloadRequest<'_>) -> Result<Download> {
+    let DownloadRequest { file, known, range, conditions, .. } = request;
+    // The host of a download URL does not know the item's etag, so conditions need an item request.
+    let known = known.filter(|_| *conditions == Conditions::NONE);
+    let mut expired = None;
+    if let Some((known, url)) = known.and_then(|item| Some((item, item.download_url.as_ref()?))) {
+        match drive.client.download(cx, url, range, known.size).await {
             Ok(download) => {
-                // The bytes may be newer than what is known of the item, unless the host says so.
+                // The content may be newer than `known`, unless the host confirms the etag.
                 let etag = download.etag.filter(|etag| known.etag.as_ref() == Some(etag));
                 return Ok(Download { etag, ..download });
             }
-            Err(error) if error.status().is_some_and(|status| EXPIRED.contains(&status)) => {
-                refused = Some((&known.id, download_url));
+            Err(error) if error.status().is_some_and(|status| URL_EXPIRED.contains(&status)) => {
+                expired = Some((&known.id, url));
             }
             Err(error) => return Err(error),
         }
     }
-    let at = drive.at(cx, file, Side::Contents).await?;
-    let looking = look(drive, cx, &at, conditions);
-    let item = match refused {
-        Some((id, stale)) => {
+    let address = drive.address(cx, file, Shortcut::Follow).await?;
+    let current = get_item(drive, cx, &address, conditions);
+    let item = match expired {
+        Some((id, expired)) => {
             let is_fresh = |item: &Item| {
-                item.download_url.as_ref().is_some_and(|download_url| download_url.url != stale.url)
+                item.download_url.as_ref().is_some_and(|fresh| fresh.url != expired.url)
             };
-            drive.renewals.renewed(id, is_fresh, looking).await?
+            drive.renewals.renewed(id, is_fresh, current).await?
         }
-        None => looking.await?,
+        None => current.await?,
     };
-    let is_entry = drive.at(cx, file, Side::Entry).await? == at;
-    match item.kind {
-        ItemKind::File => {}
-        ItemKind::Folder => {
-            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes to read"));
-        }
-        ItemKind::Opaque => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "this item is neither file nor folder (a OneNote notebook, perhaps); the cloud \
-                 gives no bytes of it",
-            ));
-        }
-    }
-    let is_shortcut = ParsedId::parse(&item.id).stands_for.is_some();
-    let (at, download_url) = match (&item.download_url, is_shortcut) {
-        (None, true) => {
-            let at = drive.at(cx, &ItemRef::from_id(&item.id), Side::Contents).await?;
-            let far = look(drive, cx, &at, &Conditions::default()).await?;
-            (at, far.download_url)
-        }
-        (download_url, _) => (at, download_url.clone()),
-    };
+    check_has_content(item.kind)?;
+    let is_entry = drive.address(cx, file, Shortcut::Keep).await? == address;
+    let (address, download_url) = content_source(drive, cx, address, &item).await?;
     let download = match &download_url {
-        Some(download_url) => {
-            drive.client.download(cx, download_url, &range, item.size).await.map_err(overtaken)?
-        }
-        // Harmful files have none; the cloud says so in its own words.
-        None => drive.client.content(cx, &at, &range, item.size).await?,
+        Some(url) => drive.client.download(cx, url, range, item.size).await.map_err(overtaken)?,
+        // Malware has no download URL. The response to this request explains that.
+        None => drive.client.content(cx, &address, range, item.size).await?,
     };
     let etag = item.etag.clone();
     let known = is_entry.then(|| Box::new(Item { download_url, ..item }));
     Ok(Download { etag, item: known, ..download })
+}
+
+fn check_has_content(kind: ItemKind) -> Result<()> {
+    match kind {
+        ItemKind::File => Ok(()),
+        ItemKind::Folder => {
+            Err(Error::new(ErrorKind::IsAFolder, "cannot read the item: it is a folder"))
+        }
+        ItemKind::Opaque => Err(Error::new(
+            ErrorKind::Unsupported,
+            "cannot read the item: it is neither a file nor a folder (is it a OneNote notebook?)",
+        )),
+    }
+}
+
+/// Returns the address and the download URL of an item's content. `item` is the item at `address`.
+///
+/// A shortcut that was addressed by its path has no download URL; its target is requested. The URL
+/// is `None` if the file has none.
+async fn content_source(
+    drive: &GraphDrive,
+    cx: &Context,
+    address: Address,
+    item: &Item,
+) -> Result<(Address, Option<DownloadUrl>)> {
+    if item.download_url.is_some() || !ParsedId::parse(&item.id).is_shortcut() {
+        return Ok((address, item.download_url.clone()));
+    }
+    let address = drive.address(cx, &ItemRef::from_id(&item.id), Shortcut::Follow).await?;
+    let target = get_item(drive, cx, &address, Conditions::NONE).await?;
+    Ok((address, target.download_url))
 }

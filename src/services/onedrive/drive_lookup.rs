@@ -1,4 +1,4 @@
-//! Which drive a service is.
+//! Lookup of the drive that the configuration names.
 
 use std::fmt;
 
@@ -7,32 +7,34 @@ use tokio::sync::OnceCell;
 use super::{Client, address::DriveRef, names};
 use crate::drive::{Context, Error, ErrorKind, PageGuard, Result};
 
-/// A drive as the configuration names it, and as Graph does once it was asked.
+/// The drive of a service: as configured, and as Graph identifies it after a lookup.
 #[derive(Debug)]
 pub(super) struct DriveLookup {
-    named: ConfiguredDrive,
-    /// A document library's name or id, if not the first one.
+    configured: ConfiguredDrive,
+    /// Name or id of a document library; `None` for the default one.
     library: Option<String>,
-    found: OnceCell<DriveRef>,
+    /// Result of the lookup, if a lookup is necessary.
+    resolved: OnceCell<DriveRef>,
+    /// The drive by id, once an operation has needed it.
     by_id: OnceCell<DriveRef>,
 }
 
-/// Whose drive.
+/// A drive as the options name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ConfiguredDrive {
-    /// No request is needed to know it.
+    /// A drive that Graph can address without a lookup.
     Drive(DriveRef),
-    /// A site by host and path.
+    /// The drive of the SharePoint site at this path, whose id must be requested.
     Site { host: String, path: String },
 }
 
 impl fmt::Display for DriveLookup {
-    /// Writes how the options name the drive.
+    /// Writes the drive as the options name it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(library) = &self.library {
             write!(f, "the document library {library:?} of ")?;
         }
-        match &self.named {
+        match &self.configured {
             ConfiguredDrive::Drive(DriveRef::Mine) => {
                 f.write_str("the drive of the signed-in user")
             }
@@ -54,24 +56,24 @@ impl fmt::Display for DriveLookup {
 }
 
 impl DriveLookup {
-    pub(super) fn new(named: ConfiguredDrive, library: Option<String>) -> Self {
-        Self { named, library, found: OnceCell::new(), by_id: OnceCell::new() }
+    pub(super) fn new(configured: ConfiguredDrive, library: Option<String>) -> Self {
+        Self { configured, library, resolved: OnceCell::new(), by_id: OnceCell::new() }
     }
 
-    /// Returns the drive. Sends requests once, and only if the drive is named by a site's path or a
-    /// library's name.
+    /// Returns the drive. Sends requests only if the options name a site's path or a library, and
+    /// then only once.
     ///
     /// # Errors
-    /// `NoDrive` if there is no such site or library.
+    /// `DriveNotFound` if the site or library does not exist.
     pub(super) async fn get(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
-        if let (ConfiguredDrive::Drive(drive), None) = (&self.named, &self.library) {
+        if let (ConfiguredDrive::Drive(drive), None) = (&self.configured, &self.library) {
             return Ok(drive);
         }
-        self.found.get_or_try_init(|| self.find(client, cx)).await
+        self.resolved.get_or_try_init(|| self.look_up(client, cx)).await
     }
 
-    async fn find(&self, client: &Client, cx: &Context) -> Result<DriveRef> {
-        let owner = match &self.named {
+    async fn look_up(&self, client: &Client, cx: &Context) -> Result<DriveRef> {
+        let owner = match &self.configured {
             ConfiguredDrive::Drive(drive) => drive.clone(),
             ConfiguredDrive::Site { host, path } => {
                 let site = client.site(cx, host, path).await;
@@ -79,31 +81,31 @@ impl DriveLookup {
             }
         };
         let Some(library) = &self.library else { return Ok(owner) };
-        let (mut from, mut pages) = (None, PageGuard::default());
+        let (mut next, mut pages) = (None, PageGuard::default());
         loop {
-            let page = client.drives(cx, &owner, from.as_ref()).await;
+            let page = client.drives(cx, &owner, next.as_ref()).await;
             let page = page.map_err(|error| self.missing(error))?;
             pages.record(page.value.len(), page.next.as_ref())?;
-            let is_it = |name: &Option<String>| {
+            let has_name = |name: &Option<String>| {
                 name.as_ref().is_some_and(|name| names::fold(name) == names::fold(library))
             };
             if let Some(drive) =
-                page.value.into_iter().find(|drive| drive.id == *library || is_it(&drive.name))
+                page.value.into_iter().find(|drive| drive.id == *library || has_name(&drive.name))
             {
                 return Ok(DriveRef::Id(drive.id.into()));
             }
             if page.next.is_none() {
                 return Err(Error::new(
                     ErrorKind::DriveNotFound,
-                    format!("cannot open {self}: it has no document library of this name or id"),
+                    format!("cannot open {self}: no document library has this name or id"),
                 ));
             }
-            from = page.next;
+            next = page.next;
         }
     }
 
-    /// Returns the error for a drive that the cloud does not know. A 404 for the drive must not
-    /// look like a 404 for an item: callers read the latter as absence.
+    /// Returns the error for a failed request for the drive itself. A 404 becomes `DriveNotFound`, because
+    /// callers read `NotFound` as the absence of an item.
     pub(super) fn missing(&self, error: Error) -> Error {
         if error.kind() != ErrorKind::NotFound {
             return error.with_note(&format!("cannot open {self}"));
@@ -112,10 +114,10 @@ impl DriveLookup {
             .with_source(error)
     }
 
-    /// The drive by its id, for what must be said of it from elsewhere; asked for once.
+    /// Returns the drive by id. Requests the id at most once.
     ///
     /// # Errors
-    /// The request's.
+    /// As [`get`](Self::get) and [`Client::drive`].
     pub(super) async fn by_id(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
         let drive = self.get(client, cx).await?;
         if let DriveRef::Id(_) = drive {
@@ -128,12 +130,16 @@ impl DriveLookup {
             .await
     }
 
-    /// The drive in the form in which a path in it can be referred to: the user's own as such,
-    /// others by id.
+    /// Returns the drive in a form that [`Address::reference_path`](super::Address::reference_path)
+    /// supports: the user's own drive, or a drive by id.
     ///
     /// # Errors
-    /// The request's.
-    pub(super) async fn referable(&self, client: &Client, cx: &Context) -> Result<&DriveRef> {
+    /// As [`by_id`](Self::by_id).
+    pub(super) async fn for_reference_path(
+        &self,
+        client: &Client,
+        cx: &Context,
+    ) -> Result<&DriveRef> {
         match self.get(client, cx).await? {
             drive @ DriveRef::Mine => Ok(drive),
             _ => self.by_id(client, cx).await,

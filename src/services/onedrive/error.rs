@@ -1,4 +1,4 @@
-//! What Graph's error answers mean (onedrive-graph#errors).
+//! Conversion of Graph's error responses into [`Error`]s (onedrive-graph#errors).
 
 use http::{HeaderName, StatusCode};
 use serde_json::Value;
@@ -8,139 +8,132 @@ use crate::{
     transport::ApiResponse,
 };
 
-/// Set on answers that refuse harmful bytes (onedrive-graph#malware).
+/// Header of responses that reject content as malware (onedrive-graph#malware).
 const VIRUS: HeaderName = HeaderName::from_static("x-virus-infected");
 
-/// The most of the cloud's words that is repeated, in characters.
-const WORDS_MAX: usize = 500;
+/// Maximum length of a repeated error message, in characters.
+const MESSAGE_MAX: usize = 500;
 
-/// From how many characters on a part of a URL may be what authenticates it.
+/// Minimum length of a URL's part that is treated as a credential, in characters.
 const SECRET_MIN: usize = 8;
 
-/// The most codes within each other that are followed.
+/// Maximum nesting of error objects that is read.
 const DEPTH_MAX: usize = 8;
 
-/// The failure an answer tells of: kind and text by the cloud's own codes, the most exact first,
-/// and by the status where they say nothing. `secret` is the token or the pre-authenticated URL
-/// that was sent: the cloud may repeat it.
-pub(super) fn failure(reply: &ApiResponse, secret: &Secret) -> Error {
-    let words = serde_json::from_reader(reply.body.clone()).map(ErrorBody::of).unwrap_or_default();
-    let words = words.without(secret);
-    let status = reply.status;
-    let message = match (&*words.message, words.codes.first()) {
-        ("", _) if reply.headers.contains_key(VIRUS) => "the cloud holds these bytes to be harmful",
+/// Message of errors that the cloud does not explain.
+const NO_REASON: &str = "the cloud gave no reason";
+
+/// Text of the message if another upload to the same name is in progress. The code is the same as
+/// for an existing file (onedrive-graph#session-name-in-use).
+const UPLOAD_IN_PROGRESS: &str = "currently being uploaded";
+
+/// Returns the error that a response describes.
+///
+/// Kind and message follow from the codes in the body, the innermost known code first, and from the
+/// status if there is none. `secret` is the token or the pre-authenticated URL of the request, which
+/// the response may repeat; it is removed from the error.
+pub(super) fn response_error(response: &ApiResponse, secret: &Secret) -> Error {
+    let body = serde_json::from_reader(response.body.clone());
+    let details = body.map(ErrorDetails::parse).unwrap_or_default().redacted(secret);
+    let status = response.status;
+    let message = match (&*details.message, details.codes.first()) {
+        ("", _) if response.headers.contains_key(VIRUS) => {
+            "the cloud rejects this content as malware"
+        }
         ("", Some(code)) => code,
-        ("", None) => status.canonical_reason().unwrap_or("the cloud gave no reason"),
+        ("", None) => status.canonical_reason().unwrap_or(NO_REASON),
         (message, _) => message,
     };
-    let mut error = reply.failure(message);
-    if !words.codes.is_empty() {
-        error = error.with_code(words.codes.join("/"));
+    let mut error = response.failure(message);
+    if !details.codes.is_empty() {
+        error = error.with_code(details.codes.join("/"));
     }
-    if let Some(id) = words.request_id
-        && reply.headers.get("request-id").is_none()
+    if let Some(id) = &details.request_id
+        && response.headers.get("request-id").is_none()
     {
         error = error.with_request_id(id);
     }
-    if let Some(kind) = words.codes.iter().rev().find_map(|code| kind_of(code, status)) {
+    if let Some(kind) = details.kind(status) {
         error = error.with_kind(kind);
     }
-    match status.as_u16() {
-        // Overloaded, also where no `Retry-After` is told; bandwidth used up
-        // (onedrive-graph#error-codes, onedrive-graph#retry-after).
-        503 | 509 => error = error.with_kind(ErrorKind::RateLimited),
-        _ if error.kind() == ErrorKind::RateLimited && error.retry() == Retry::No => {
-            error = error.with_retry(Retry::Again { after: None });
-        }
-        _ => {}
+    if error.kind() == ErrorKind::AlreadyExists && details.message.contains(UPLOAD_IN_PROGRESS) {
+        return error.with_kind(ErrorKind::Conflict).with_retry(Retry::Again { after: None });
     }
-    if words.codes.iter().any(|code| passes(code)) && error.retry() == Retry::No {
+    // 503: overloaded. 509: bandwidth limit exceeded (onedrive-graph#error-codes,
+    // onedrive-graph#retry-after).
+    if matches!(status.as_u16(), 503 | 509) {
+        error = error.with_kind(ErrorKind::RateLimited);
+    }
+    let may_pass = error.kind() == ErrorKind::RateLimited
+        || details.codes.iter().any(|code| is_transient(code));
+    if may_pass && error.retry() == Retry::No {
         error = error.with_retry(Retry::Again { after: None });
     }
     error
 }
 
-/// The failure that is told of in a body alone: how a copy ended (onedrive-graph#copy-monitor).
-pub(super) fn failure_in(error: Option<Value>, code: Option<String>) -> Error {
-    let mut words = ErrorBody::default();
+/// Returns the error of a failed copy, which the body of a successful response describes
+/// (onedrive-graph#copy-monitor).
+pub(super) fn copy_error(error: Option<Value>, code: Option<String>) -> Error {
+    let mut details = ErrorDetails::default();
     if let Some(error) = &error {
-        words.take(error);
+        details.read(error);
     }
     if let Some(code) = code {
-        // `AccessDenied_…`: the part before the underscore is a code of the list.
-        words.codes.push(code.split('_').next().unwrap_or_default().to_owned());
+        // In `AccessDenied_…`, the text before the underscore is one of the documented codes.
+        details.codes.push(code.split('_').next().unwrap_or_default().to_owned());
     }
-    let kind = words
-        .codes
-        .iter()
-        .rev()
-        .find_map(|code| kind_of(code, StatusCode::OK))
-        .unwrap_or(ErrorKind::Unexpected);
-    let message = match &*words.message {
-        "" => "the cloud gave no reason",
+    let kind = details.kind(StatusCode::OK).unwrap_or(ErrorKind::Unexpected);
+    let message = match &*details.message {
+        "" => NO_REASON,
         message => message,
     };
     let error = Error::new(kind, message);
-    match words.codes.is_empty() {
+    match details.codes.is_empty() {
         true => error,
-        false => error.with_code(words.codes.join("/")),
+        false => error.with_code(details.codes.join("/")),
     }
 }
 
-/// Whether an error of ours carries one of Graph's codes.
+/// Returns whether an error has one of Graph's codes, in any case.
 pub(super) fn has_code(error: &Error, code: &str) -> bool {
     error.code().is_some_and(|codes| codes.split('/').any(|one| one.eq_ignore_ascii_case(code)))
 }
 
-/// What an error's body says.
+/// The content of an error response.
 #[derive(Default)]
-struct ErrorBody {
-    /// From the outermost to the innermost.
+struct ErrorDetails {
+    /// Codes from the outermost to the innermost error object.
     codes: Vec<String>,
+    /// Message of the outermost error object; empty if it has none.
     message: String,
+    /// Id of the request in the cloud's logs.
     request_id: Option<String>,
 }
 
-impl ErrorBody {
-    fn of(body: Value) -> Self {
-        let mut words = Self::default();
+impl ErrorDetails {
+    fn parse(body: Value) -> Self {
+        let mut details = Self::default();
         match &body["error"] {
-            error @ Value::Object(_) => words.take(error),
-            // As token endpoints answer, and some upload hosts.
+            error @ Value::Object(_) => details.read(error),
+            // The form of OAuth errors, which some upload hosts use too.
             Value::String(code) => {
-                words.codes.push(code.clone());
+                details.codes.push(code.clone());
                 if let Some(text) = body["error_description"].as_str() {
-                    words.message = shortened(text);
+                    details.message = shortened(text);
                 }
             }
             _ => {}
         }
-        words
+        details
     }
 
-    /// The same without what is secret of a token or a URL, whole or in part.
-    fn without(mut self, secret: &Secret) -> Self {
-        let separators = ['/', '?', '&', '=', '#', ':', ' '];
-        let pieces: Vec<_> = std::iter::once(secret.clone())
-            .chain(secret.expose().split(separators).map(Secret::from))
-            .filter(|piece| piece.expose().len() >= SECRET_MIN)
-            .collect();
-        let hide = |text: &mut String| {
-            for piece in &pieces {
-                *text = piece.redact_in(text).into_owned();
-            }
-        };
-        self.codes.iter_mut().for_each(hide);
-        hide(&mut self.message);
-        self.request_id.iter_mut().for_each(hide);
-        self
-    }
-
-    /// Walks down `innerError`, which Graph spells so and OneDrive's own hosts `innererror`.
-    fn take(&mut self, error: &Value) {
+    /// Reads an error object and those nested in it. Graph names the nested object `innerError`,
+    /// OneDrive's own hosts `innererror`.
+    fn read(&mut self, error: &Value) {
         self.message = match &error["message"] {
             Value::String(text) => shortened(text),
-            // SharePoint's: `{"lang": …, "value": …}`.
+            // SharePoint's form: `{"lang": …, "value": …}`.
             message => message["value"].as_str().map(shortened).unwrap_or_default(),
         };
         let mut level = Some(error);
@@ -161,16 +154,39 @@ impl ErrorBody {
                 .find(|inner| inner.is_object());
         }
     }
+
+    /// Returns the details without a token or URL, and without its longer parts.
+    fn redacted(mut self, secret: &Secret) -> Self {
+        let separators = ['/', '?', '&', '=', '#', ':', ' '];
+        let parts: Vec<_> = std::iter::once(secret.clone())
+            .chain(secret.expose().split(separators).map(Secret::from))
+            .filter(|part| part.expose().len() >= SECRET_MIN)
+            .collect();
+        let redact = |text: &mut String| {
+            for part in &parts {
+                *text = part.redact_in(text).into_owned();
+            }
+        };
+        self.codes.iter_mut().for_each(redact);
+        redact(&mut self.message);
+        self.request_id.iter_mut().for_each(redact);
+        self
+    }
+
+    /// Returns the kind of the innermost code that has one.
+    fn kind(&self, status: StatusCode) -> Option<ErrorKind> {
+        self.codes.iter().rev().find_map(|code| kind_of(code, status))
+    }
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(WORDS_MAX) {
+    match text.char_indices().nth(MESSAGE_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-/// What a code means where the status does not say it, or says it less exactly.
+/// Returns the kind of an error code; `None` if the status of the response is more exact.
 fn kind_of(code: &str, status: StatusCode) -> Option<ErrorKind> {
     Some(match &*code.to_ascii_lowercase() {
         "itemnotfound" | "uploadsessionnotfound" | "syncstatenotfound" => ErrorKind::NotFound,
@@ -202,15 +218,15 @@ fn kind_of(code: &str, status: StatusCode) -> Option<ErrorKind> {
         | "maxfragmentlengthexceeded"
         | "maxfilesizeexceeded" => ErrorKind::InvalidInput,
         "notsupported" => ErrorKind::Unsupported,
-        // After 412 it is said of etags, after 403 and 423 of the item's state.
+        // With 412 the code means a failed etag condition; with 423, the state of the item.
         "notallowed" if status == StatusCode::LOCKED => ErrorKind::Conflict,
         _ => return None,
     })
 }
 
-/// Whether what a code says is over soon.
-fn passes(code: &str) -> bool {
+/// Returns whether the condition that a code describes ends without intervention.
+fn is_transient(code: &str) -> bool {
     ["resourceBeingProvisioned", "Directory_ConcurrencyViolation", "serviceNotAvailable"]
         .iter()
-        .any(|passing| passing.eq_ignore_ascii_case(code))
+        .any(|transient| transient.eq_ignore_ascii_case(code))
 }

@@ -1,4 +1,4 @@
-//! From what is on the wire to an [`Item`].
+//! Conversion of Graph's items into [`Item`]s.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -10,58 +10,65 @@ use super::{
 };
 use crate::drive::{DownloadUrl, Error, ErrorKind, HashKind, Item, ItemKind, Result};
 
-/// How the folder is called that cannot be looked into while it is locked
+/// Name of the special folder that cannot be listed while it is locked
 /// (onedrive-graph#personal-vault).
 const VAULT: &str = "vault";
 
-/// An item that was asked for alone. `drive`: the one it is in, if that is not the service's own.
-pub(super) fn item(wire: DriveItem, drive: Option<&str>) -> Result<Item> {
+/// Converts the item of a response. `drive` is the id of the item's drive; `None` for the service's
+/// own drive.
+///
+/// # Errors
+/// `Unexpected` if the item has no id.
+pub(super) fn from_response(wire: DriveItem, drive: Option<&str>) -> Result<Item> {
     if wire.id.is_empty() {
-        return Err(Error::new(ErrorKind::Unexpected, "the cloud described an item without an id"));
+        return Err(Error::new(
+            ErrorKind::Unexpected,
+            "cannot read the response: the item has no id",
+        ));
     }
-    Ok(described(wire, drive))
+    Ok(convert(wire, drive))
 }
 
-/// An entry of a page; `None` for one without an id or a name.
-pub(super) fn entry(entry: ListEntry, drive: Option<&str>) -> Option<Item> {
-    let item = listed(entry, drive);
-    let is_whole = !item.id.as_str().is_empty() && !item.name.is_empty();
-    is_whole.then_some(item)
+/// Converts an entry of a page. `None` if it has no id or no name.
+pub(super) fn from_complete_entry(entry: ListEntry, drive: Option<&str>) -> Option<Item> {
+    let item = from_entry(entry, drive);
+    let is_complete = !item.id.as_str().is_empty() && !item.name.is_empty();
+    is_complete.then_some(item)
 }
 
-/// An entry of a page. The id and the name are empty where the cloud does not say them.
-pub(super) fn listed(entry: ListEntry, drive: Option<&str>) -> Item {
+/// Converts an entry of a page. Id and name are empty if the entry has none.
+pub(super) fn from_entry(entry: ListEntry, drive: Option<&str>) -> Item {
     match entry {
-        ListEntry::Item(wire) => described(*wire, drive),
-        ListEntry::Other(value) => {
+        ListEntry::Item(wire) => convert(*wire, drive),
+        ListEntry::Unknown(value) => {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let reference = ItemReference {
+            let parent = ItemReference {
                 id: Some(text(&value["parentReference"]["id"])),
                 ..ItemReference::default()
             };
-            let rest = DriveItem {
+            let readable = DriveItem {
                 id: text(&value["id"]),
                 name: Some(text(&value["name"])),
-                parent_reference: Some(reference),
+                parent_reference: Some(parent),
                 ..DriveItem::default()
             };
-            described(rest, drive)
+            convert(readable, drive)
         }
     }
 }
 
-fn described(wire: DriveItem, drive: Option<&str>) -> Item {
+fn convert(wire: DriveItem, drive: Option<&str>) -> Item {
     let kind = kind(&wire);
     let is_file = kind == ItemKind::File;
-    let own = IdInDrive { drive, id: &wire.id };
+    let own_id = IdInDrive { drive, id: &wire.id };
     let remote = wire.remote_item.as_deref();
-    let id = match remote.and_then(far) {
+    let id = match remote.and_then(target_id) {
         _ if wire.id.is_empty() => "".into(),
-        Some(far) => ParsedId { own, stands_for: Some(far) }.to_id(),
-        None => own.to_id(),
+        Some(target) => ParsedId { item: own_id, target: Some(target) }.to_id(),
+        None => own_id.to_id(),
     };
     let parent = wire.parent_reference.as_ref().and_then(|parent| parent.id.as_deref());
-    // `""` is what some answers tell of the root's (onedrive-graph#root-parent-reference).
+    // Some responses have `""` as the parent of the root (onedrive-graph#root-parent-reference).
     let parent = parent.filter(|id| !id.is_empty() && wire.root.is_none());
     let times = [wire.file_system_info, remote.and_then(|remote| remote.file_system_info)];
     let time = |pick: fn(&model::FileSystemInfo) -> Option<Timestamp>| {
@@ -89,7 +96,8 @@ fn described(wire: DriveItem, drive: Option<&str>) -> Item {
     }
 }
 
-/// Opaque is whatever is neither, known or not.
+/// Returns the kind of an item. Every item that is neither file nor folder is opaque, including
+/// those with unknown facets.
 fn kind(wire: &DriveItem) -> ItemKind {
     let special = wire.special_folder.as_ref().and_then(|special| special.name.as_deref());
     if wire.root.is_some() {
@@ -99,13 +107,13 @@ fn kind(wire: &DriveItem) -> ItemKind {
         return ItemKind::Opaque;
     }
     match &wire.remote_item {
-        None => by_facets(wire.file.is_some(), wire.folder.is_some()),
-        Some(remote) if remote.package.is_some() || far(remote).is_none() => ItemKind::Opaque,
-        Some(remote) => by_facets(remote.file.is_some(), remote.folder.is_some()),
+        None => kind_of_facets(wire.file.is_some(), wire.folder.is_some()),
+        Some(remote) if remote.package.is_some() || target_id(remote).is_none() => ItemKind::Opaque,
+        Some(remote) => kind_of_facets(remote.file.is_some(), remote.folder.is_some()),
     }
 }
 
-fn by_facets(file: bool, folder: bool) -> ItemKind {
+fn kind_of_facets(file: bool, folder: bool) -> ItemKind {
     match (file, folder) {
         (_, true) => ItemKind::Folder,
         (true, false) => ItemKind::File,
@@ -113,26 +121,26 @@ fn by_facets(file: bool, folder: bool) -> ItemKind {
     }
 }
 
-/// What a shortcut stands for, where it tells enough to be found.
-fn far(remote: &RemoteItem) -> Option<IdInDrive<'_>> {
+/// Returns the id of a shortcut's target; `None` if the response does not have drive and id.
+fn target_id(remote: &RemoteItem) -> Option<IdInDrive<'_>> {
     let drive = remote.parent_reference.as_ref()?.drive_id.as_deref();
     let id = remote.id.as_deref().filter(|id| !id.is_empty())?;
     Some(IdInDrive { drive: Some(drive.filter(|drive| !drive.is_empty())?), id })
 }
 
 fn hashes(wire: &Hashes) -> Vec<(HashKind, Box<[u8]>)> {
-    let quick = wire.quick_xor_hash.as_ref().and_then(|text| BASE64_STANDARD.decode(text).ok());
+    let quick_xor = wire.quick_xor_hash.as_ref().and_then(|text| BASE64_STANDARD.decode(text).ok());
     [
-        (HashKind::QuickXor, quick),
-        (HashKind::Sha1, wire.sha1_hash.as_deref().and_then(unhex)),
-        (HashKind::Sha256, wire.sha256_hash.as_deref().and_then(unhex)),
+        (HashKind::QuickXor, quick_xor),
+        (HashKind::Sha1, wire.sha1_hash.as_deref().and_then(decode_hex)),
+        (HashKind::Sha256, wire.sha256_hash.as_deref().and_then(decode_hex)),
     ]
     .into_iter()
     .filter_map(|(kind, bytes)| Some((kind, bytes?.into_boxed_slice())))
     .collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(high)? << 4 | digit(low)?).ok();
@@ -145,12 +153,12 @@ mod tests {
 
     use super::*;
 
-    fn listed(wire: Value) -> Option<Item> {
-        entry(serde_json::from_value(wire).unwrap(), None)
+    fn parse_entry(wire: Value) -> Option<Item> {
+        from_complete_entry(serde_json::from_value(wire).unwrap(), None)
     }
 
     #[test]
-    fn a_file_of_a_personal_drive_is_understood_whole() {
+    fn a_file_of_a_personal_drive_is_converted_completely() {
         let wire = json!({
             "id": "A0AA0A000A000A0A!114", "name": "filename.txt", "size": 3,
             "eTag": "\"{3B131E1C-7D81-20AF-80D0-720000000000},2\"",
@@ -165,7 +173,7 @@ mod tests {
                 "sha1Hash": "57218C316B6921E2CD61027A2387EDC31A2D9471"}},
             "@microsoft.graph.downloadUrl": "https://h/ticket?tempauth=hunter2"
         });
-        let item = item(serde_json::from_value(wire).unwrap(), None).unwrap();
+        let item = from_response(serde_json::from_value(wire).unwrap(), None).unwrap();
         assert_eq!(item.id.as_str(), "A0AA0A000A000A0A!114");
         assert_eq!(item.parents, ["A0AA0A000A000A0A!113".into()]);
         assert_eq!((item.kind, item.size), (ItemKind::File, Some(3)));
@@ -180,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_business_file_without_media_type_and_user_times_is_a_file() {
-        let item = listed(json!({"id": "01NKDM7HM", "name": "a", "size": 0, "file": {},
+        let item = parse_entry(json!({"id": "01NKDM7HM", "name": "a", "size": 0, "file": {},
             "lastModifiedDateTime": "2025-02-16T19:49:05Z"}))
         .unwrap();
         assert_eq!((item.kind, item.size, item.content_type), (ItemKind::File, Some(0), None));
@@ -188,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_file_nor_folder_is_opaque_and_stays_in_the_listing() {
+    fn an_item_that_is_neither_file_nor_folder_is_opaque() {
         for wire in [
             json!({"id": "1", "name": "Notebook", "size": 9, "package": {"type": "oneNote"}}),
             json!({"id": "1", "name": "Notebook", "package": {}, "folder": {"childCount": 1}}),
@@ -197,50 +205,50 @@ mod tests {
             json!({"id": "1", "name": "dangling", "remoteItem": {"folder": {}}}),
             json!({"id": "1", "name": "odd", "size": "large", "file": 7}),
         ] {
-            let item = listed(wire.clone()).unwrap();
+            let item = parse_entry(wire.clone()).unwrap();
             assert_eq!((item.id.as_str(), item.kind), ("1", ItemKind::Opaque), "{wire}");
             assert_eq!(item.size, None);
         }
-        assert!(listed(json!({"name": "no id"})).is_none());
-        assert!(listed(json!("nothing at all")).is_none());
+        assert!(parse_entry(json!({"name": "no id"})).is_none());
+        assert!(parse_entry(json!("nothing at all")).is_none());
     }
 
     #[test]
-    fn a_shortcut_has_two_ids_and_the_kind_of_what_it_stands_for() {
+    fn a_shortcut_has_two_ids_and_the_kind_of_its_target() {
         let wire = |facet: &str| {
             json!({"id": "AB!1", "name": "Shared", "eTag": "e", "size": 7,
                 "parentReference": {"driveId": "AB", "id": "AB!9"},
                 "remoteItem": {"id": "CD!2", "size": 44, facet: {}, "parentReference": {"driveId": "CD"},
                     "fileSystemInfo": {"lastModifiedDateTime": "2020-01-01T00:00:00Z"}}})
         };
-        let folder = listed(wire("folder")).unwrap();
+        let folder = parse_entry(wire("folder")).unwrap();
         assert_eq!((folder.id.as_str(), folder.kind), ("AB!1~CD#CD!2", ItemKind::Folder));
         assert_eq!((folder.name.as_str(), &*folder.parents), ("Shared", &["AB!9".into()][..]));
-        let file = listed(wire("file")).unwrap();
+        let file = parse_entry(wire("file")).unwrap();
         assert_eq!((file.kind, file.size), (ItemKind::File, Some(44)));
         assert_eq!(file.modified.unwrap().to_string(), "2020-01-01T00:00:00Z");
     }
 
     #[test]
-    fn items_of_another_drive_carry_its_id_and_so_do_their_parents() {
+    fn ids_of_items_and_parents_in_another_drive_contain_its_id() {
         let wire = json!({"id": "X", "name": "f", "file": {}, "parentReference": {"id": "P"}});
-        let item = entry(serde_json::from_value(wire).unwrap(), Some("D2")).unwrap();
+        let item = from_complete_entry(serde_json::from_value(wire).unwrap(), Some("D2")).unwrap();
         assert_eq!((item.id.as_str(), item.parents[0].as_str()), ("D2#X", "D2#P"));
     }
 
     #[test]
-    fn harmful_and_locked_files_are_files_like_others() {
-        let item = listed(json!({"id": "1", "name": "v.exe", "size": 4, "file": {},
+    fn malware_and_locked_files_are_files() {
+        let item = parse_entry(json!({"id": "1", "name": "v.exe", "size": 4, "file": {},
             "malware": {"description": "x"}, "publication": {"level": "checkout"}}))
         .unwrap();
         assert_eq!((item.kind, item.size), (ItemKind::File, Some(4)));
     }
 
     #[test]
-    fn the_root_has_no_parent_whatever_is_said_of_it() {
+    fn the_root_has_no_parent_whatever_the_response_says() {
         let wire = json!({"id": "R", "name": "root", "root": {}, "folder": {"childCount": 3},
             "parentReference": {"driveId": "D", "id": "R", "path": "/drive/root:"}});
-        let root = item(serde_json::from_value(wire).unwrap(), None).unwrap();
+        let root = from_response(serde_json::from_value(wire).unwrap(), None).unwrap();
         assert!(root.parents.is_empty());
         assert_eq!((root.kind, root.children), (ItemKind::Folder, Some(3)));
     }

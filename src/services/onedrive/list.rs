@@ -1,77 +1,81 @@
-//! Folders, page by page.
+//! Listing of a folder's children, page by page.
 
 use super::{
-    address::{Address, Side},
+    address::{Address, Shortcut},
     client::PAGE_MAX,
     drive::GraphDrive,
     error::has_code,
     item,
     model::ItemPage,
 };
-use crate::drive::{Context, Cursor, Error, ErrorKind, ItemRef, Page, Result, Secret};
+use crate::drive::{Context, Cursor, Error, ErrorKind, ListRequest, Page, Result, Secret};
 
-/// One page of a folder's children.
+/// Returns one page of a folder's children. The cursor is the URL of the next page.
 ///
 /// # Errors
-/// `NotFound` for a missing folder, `NotAFolder` for a locked one.
+/// `NotFound` if the folder does not exist, `NotAFolder` for a locked Personal Vault, `Conflict` if
+/// a later page does not exist any more.
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
-    folder: &ItemRef,
-    limit: Option<usize>,
-    from: Option<&Cursor>,
+    request: ListRequest<'_>,
 ) -> Result<Page> {
-    let at = drive.at(cx, folder, Side::Contents).await?;
-    let items = match from {
-        None => drive.client.children(cx, &at, page_size(limit)).await,
+    let ListRequest { folder, limit, cursor, .. } = request;
+    let address = drive.address(cx, folder, Shortcut::Follow).await?;
+    let page = match cursor {
+        None => drive.client.children(cx, &address, page_size(limit)).await,
         Some(Cursor(link)) => drive.client.page(cx, link).await,
     };
-    let items = match (items, from) {
-        (Ok(items), _) => items,
-        (Err(error), Some(_)) => return Err(broken_off(error)),
+    let page = match (page, cursor) {
+        (Ok(page), _) => page,
+        (Err(error), Some(_)) => return Err(later_page_error(error)),
         // The response of a locked Personal Vault (onedrive-graph#personal-vault).
         (Err(error), None) if has_code(&error, "invalidResourceId") => {
             return Err(error.with_kind(ErrorKind::NotAFolder));
         }
-        (Err(error), None) => return Err(drive.item_error(cx, &at, error).await),
+        (Err(error), None) => return Err(drive.item_error(cx, &address, error).await),
     };
-    drive.note_seen();
-    advanced(from.map(|Cursor(link)| link), &items)?;
-    entries(drive, cx, items, &at).await
+    drive.note_reachable();
+    check_next(cursor.map(|Cursor(link)| link), &page)?;
+    convert(drive, cx, page, &address).await
 }
 
-/// A page's items, as this drive names them.
-pub(super) async fn entries(
+/// Converts a page of items in, or below, `folder`.
+pub(super) async fn convert(
     drive: &GraphDrive,
     cx: &Context,
-    items: ItemPage,
+    page: ItemPage,
     folder: &Address,
 ) -> Result<Page> {
-    let elsewhere = drive.drive_of(cx, folder).await?;
-    let entries = items.value.into_iter().map(|entry| item::listed(entry, elsewhere));
-    Ok(Page { items: entries.collect(), next: items.next.map(Cursor) })
+    let foreign_drive = drive.foreign_drive(cx, folder).await?;
+    let items = page.value.into_iter().map(|entry| item::from_entry(entry, foreign_drive));
+    Ok(Page { items: items.collect(), next: page.next.map(Cursor) })
 }
 
-/// A listing that has begun is not whole if a later page is missing: that must not look like a
-/// folder that is not there.
-pub(super) fn broken_off(error: Error) -> Error {
+/// Returns the error for a page after the first. `NotFound` becomes `Conflict`: the listing is
+/// incomplete, which callers must not mistake for a folder that does not exist.
+fn later_page_error(error: Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => error.with_kind(ErrorKind::Conflict),
         _ => error,
     }
 }
 
-/// A page that names itself as the next one would be asked for for ever.
-pub(super) fn advanced(asked: Option<&Secret>, items: &ItemPage) -> Result<()> {
-    match (asked, &items.next) {
-        (Some(asked), Some(next)) if asked == next => Err(Error::new(
+/// Checks that a page does not name itself as the next one, which would be an infinite listing.
+///
+/// # Errors
+/// `Unexpected` if the page's next link is `link`, from which the page was requested.
+pub(super) fn check_next(link: Option<&Secret>, page: &ItemPage) -> Result<()> {
+    match (link, &page.next) {
+        (Some(link), Some(next)) if link == next => Err(Error::new(
             ErrorKind::Unexpected,
-            "the listing does not go on: a page names itself as the next one",
+            "cannot continue the listing: the link to the next page leads to the same page",
         )),
         _ => Ok(()),
     }
 }
 
+/// Returns the page size for a request.
 pub(super) fn page_size(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX)
 }

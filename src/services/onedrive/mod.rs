@@ -1,6 +1,7 @@
 //! OneDrive over Microsoft Graph: personal, Business and SharePoint drives as an OpenDAL service.
 //!
-//! A drop-in for OpenDAL's own: it has the same scheme, and each of its options.
+//! The service is a drop-in replacement for OpenDAL's own: it has the same scheme and supports the
+//! same options.
 //!
 //! ```no_run
 //! use drivedal::services::onedrive::OneDrive;
@@ -17,30 +18,35 @@
 //! # }
 //! ```
 //!
-//! What can be expected of it:
+//! Behaviour:
 //!
-//! * Everything is asked by path: one request for a look, for a file's bytes when a listing or a
-//!   look has just told its download URL (two otherwise), for making a folder with all above it, for
-//!   renaming, moving and replacing, for removing a tree.
-//! * A file goes in one request; from 10 MiB on, or when its modification time is announced, in an
-//!   upload session. Either way it is compared with the cloud's quickXorHash ([`QuickXor`]) where
-//!   the answer tells it, and with its size. SharePoint rewrites Office and HTML files as they
-//!   arrive; those cannot be compared, which the log says.
-//! * From a drive's root a whole tree is listed in one paged answer; in personal drives from any
-//!   folder, if [`account_kind`](OneDriveConfig::account_kind) says that it is one.
-//! * A write that must meet an etag is addressed by the item's id, because Graph makes a new file of
-//!   a path that is free whatever etag was asked for: one look more, unless the item is known.
-//! * Modification times are kept, in Business to the second. Names are compared without case.
-//! * OneNote notebooks, a locked Personal Vault and whatever else is neither file nor folder are
-//!   listed and cannot be read. Shortcuts to other people's folders are listed as what they stand
-//!   for, entered by id, and removed as shortcuts; a path that leads through one is Graph's to
-//!   resolve.
-//! * Copies onto an existing file of a personal drive are made beside it and renamed onto it.
+//! * **Requests.** Items are addressed by path. One request is enough for `stat`, for creating a
+//!   folder with its parents, for a rename or move that may replace a file, and for deleting a tree.
+//!   A read is one request after a `stat` or a listing, which contain the download URL, and two
+//!   otherwise.
+//! * **Uploads.** Files below 10 MiB are uploaded in one request. Larger files, and files with an
+//!   announced modification time, are uploaded in a session.
+//! * **Verification.** After an upload, size and quickXorHash ([`QuickXor`]) are compared with those
+//!   in the response, if it has them. SharePoint rewrites Office and HTML files, so these cannot be
+//!   compared; the service logs a warning if they differ.
+//! * **Listings.** A recursive listing of a drive's root is one paged request. In personal drives
+//!   this applies to every folder, if [`account_kind`](OneDriveConfig::account_kind) is set.
+//! * **Conditions.** A write with `if_match` addresses the item by id, because Graph ignores the etag
+//!   if the path is free. This takes one more request, unless the id is known.
+//! * **Metadata.** Modification times are preserved, in Business accounts with a resolution of one
+//!   second. Names are compared without case.
+//! * **Special items.** OneNote notebooks, a locked Personal Vault and other items that are neither
+//!   file nor folder are listed but cannot be read. Shortcuts to folders of other users are listed
+//!   with the kind of their target. Reads and listings use the target; a delete deletes the shortcut.
+//!   Graph resolves paths that lead through a shortcut.
+//! * **Copies.** In personal drives, a copy that replaces a file gets a temporary name first and is
+//!   then renamed.
 //!
-//! [`Client`] is the protocol itself, one method per request, for those who want no paths.
+//! [`Client`] is the protocol without this logic: one method per request.
 
 mod account_kind;
 mod address;
+mod capabilities;
 mod changes;
 mod client;
 mod cloud;
@@ -73,7 +79,7 @@ use self::drive::GraphDrive;
 pub use self::{
     account_kind::AccountKind,
     address::{Address, DriveRef, PathStyle},
-    client::{Client, CopyProgress, Fragment, PAGE_MAX, Uploaded},
+    client::{Client, CopyProgress, FragmentOutcome, PAGE_MAX, Uploaded},
     cloud::Cloud,
     config::OneDriveConfig,
     quick_xor::QuickXor,
@@ -83,15 +89,15 @@ use crate::{
     services::options::settings,
 };
 
-/// OpenDAL's name of this service, and of its own.
+/// Scheme of this service, and of OpenDAL's own.
 pub const ONEDRIVE_SCHEME: &str = "onedrive";
 
-/// Makes `onedrive://…` known to `Operator::from_uri` and `Operator::via_iter`.
+/// Registers the scheme `onedrive` for `Operator::from_uri` and `Operator::via_iter`.
 pub fn register_onedrive_service(registry: &OperatorRegistry) {
     registry.register::<OneDrive>(ONEDRIVE_SCHEME);
 }
 
-/// Builds the service; see [`OneDriveConfig`] for what each option means.
+/// Builder of the service. [`OneDriveConfig`] documents the options.
 #[derive(Clone, Debug, Default)]
 pub struct OneDrive {
     config: OneDriveConfig,
@@ -106,14 +112,15 @@ setters! {
 }
 
 impl OneDrive {
-    /// The service, and the handle for what OpenDAL has no words for.
+    /// Returns the service, and a handle for features that OpenDAL does not have.
     ///
     /// # Errors
-    /// `ConfigInvalid`, with what is wrong.
+    /// `ConfigInvalid` if an option is invalid or missing.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
         let special = config.special.as_deref().filter(|name| !name.is_empty());
-        let drive = GraphDrive::new(config.client()?, config.home()?, special, config.account_kind)
+        let (client, lookup) = (config.client()?, config.drive_lookup()?);
+        let drive = GraphDrive::new(client, lookup, special, config.account_kind)
             .with_sessions(config.upload_fragment, config.defer_commit);
         let settings = settings(ONEDRIVE_SCHEME, config.name, config.root, config.index_ttl);
         let service = DriveService::new(Arc::new(drive), settings);

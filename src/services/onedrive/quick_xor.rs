@@ -1,28 +1,29 @@
-//! QuickXorHash, the one hash that every kind of OneDrive account gives
+//! QuickXorHash, the only hash that every kind of OneDrive account provides
 //! (onedrive-graph#hash-availability).
 //!
-//! The definition: a ring of 160 bits begins as zero; byte `i` of the data is rotated left by
-//! `11 × i` bits and XORed in; at the end the length, as 64 bits, is XORed into the last eight of
+//! Definition: a ring of 160 bits starts as zero. Byte `i` of the data is rotated left by `11 × i`
+//! bits and XORed into the ring. At the end, the length as 64 bits is XORed into the last eight of
 //! the ring's twenty bytes.
 //!
-//! `11 × i` modulo 160 depends on `i` modulo 160 alone, so all bytes at the same place of a block
-//! of 160 are rotated alike: they are XORed together first, at the speed of memory, and rotated
-//! once at the end.
+//! `11 × i` modulo 160 depends only on `i` modulo 160, so bytes at the same offset of each block of
+//! 160 are rotated alike. They are XORed together first, at memory speed, and rotated once at the
+//! end.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// Bytes after which the rotations repeat, and the bits of the ring.
+/// Period of the rotations in bytes, and size of the ring in bits.
 const BLOCK: usize = 160;
-/// The same in machine words.
+/// [`BLOCK`] in 64-bit words.
 const WORDS: usize = BLOCK / 8;
-/// Bits that each byte is rotated further than the one before.
+/// Additional rotation of each byte over the byte before, in bits.
 const SHIFT: usize = 11;
-/// Bytes of the hash.
+/// Size of the hash in bytes.
 const SIZE: usize = 20;
 
-/// Hashes bytes given in order, in pieces of any size.
+/// An incremental quickXorHash. It accepts the data in order, in pieces of any size.
 ///
-/// It weighs 168 bytes, and its [`state`](Self::state) is text, so that another process can go on.
+/// The hasher takes 168 bytes of memory. Its [`state`](Self::state) is text, so that another process
+/// can [`resume`](Self::resume) the calculation.
 ///
 /// ```
 /// use drivedal::services::onedrive::QuickXor;
@@ -34,28 +35,29 @@ const SIZE: usize = 20;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QuickXor {
-    /// Byte `i` of every block, XORed; kept as little-endian words.
+    /// XOR of byte `i` of every block, stored as little-endian words.
     ring: [u64; WORDS],
+    /// Number of bytes hashed.
     len: u64,
 }
 
 impl QuickXor {
-    /// Of no bytes yet.
+    /// Returns the hasher for empty data.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        let at = (self.len % BLOCK as u64) as usize;
+        let offset = (self.len % BLOCK as u64) as usize;
         self.len = self.len.wrapping_add(bytes.len() as u64);
-        let (head, bytes) = match at {
+        let (head, bytes) = match offset {
             0 => (&[][..], bytes),
-            _ => bytes.split_at(bytes.len().min(BLOCK - at)),
+            _ => bytes.split_at(bytes.len().min(BLOCK - offset)),
         };
-        self.mix(at, head);
+        self.mix(offset, head);
         let mut blocks = bytes.chunks_exact(BLOCK);
-        // A copy on the stack is one the compiler keeps in registers.
+        // The compiler keeps a copy on the stack in registers.
         let mut ring = self.ring;
         for block in &mut blocks {
             for (word, bytes) in ring.iter_mut().zip(block.as_chunks::<8>().0) {
@@ -66,24 +68,24 @@ impl QuickXor {
         self.mix(0, blocks.remainder());
     }
 
-    /// XORs less than a block in at a place of the ring.
-    fn mix(&mut self, at: usize, bytes: &[u8]) {
-        for (place, byte) in (at..).zip(bytes) {
-            self.ring[place / 8] ^= u64::from(*byte) << (place % 8 * 8);
+    /// XORs less than a block into the ring, from `offset` on.
+    fn mix(&mut self, offset: usize, bytes: &[u8]) {
+        for (i, byte) in (offset..).zip(bytes) {
+            self.ring[i / 8] ^= u64::from(*byte) << (i % 8 * 8);
         }
     }
 
-    /// How many bytes it has taken.
+    /// Returns the number of bytes hashed.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether it has taken no byte.
+    /// Returns whether no byte has been hashed.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The hash of the bytes so far.
+    /// Returns the hash of the bytes so far.
     pub fn finish(&self) -> [u8; SIZE] {
         let mut hash = [0; SIZE];
         let bytes = self.ring.iter().flat_map(|word| word.to_le_bytes());
@@ -100,19 +102,19 @@ impl QuickXor {
         hash
     }
 
-    /// The hash as Graph writes it.
+    /// Returns the hash of the bytes so far in base64, as Graph writes it.
     pub fn to_base64(&self) -> String {
         BASE64_STANDARD.encode(self.finish())
     }
 
-    /// What it has taken so far, as text for [`resume`](Self::resume).
+    /// Returns the state of the hasher as text for [`resume`](Self::resume).
     pub fn state(&self) -> String {
         let mut bytes = self.len.to_le_bytes().to_vec();
         bytes.extend(self.ring.iter().flat_map(|word| word.to_le_bytes()));
         BASE64_STANDARD.encode(bytes)
     }
 
-    /// Goes on from a [`state`](Self::state); `None` if the text is none.
+    /// Restores a hasher from its [`state`](Self::state). `None` if the text is malformed.
     pub fn resume(state: &str) -> Option<Self> {
         let bytes = BASE64_STANDARD.decode(state).ok()?;
         let (words, rest) = bytes.as_chunks::<8>();
@@ -140,7 +142,7 @@ mod tests {
         hash
     }
 
-    /// The definition of onedrive-graph#quick-xor-hash, word for word, bit by bit.
+    /// The literal definition of onedrive-graph#quick-xor-hash, bit by bit.
     fn defined(bytes: &[u8]) -> [u8; SIZE] {
         let mut ring = [false; 160];
         for (i, byte) in bytes.iter().enumerate() {
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn it_gives_what_the_protocol_lists_for_every_input() {
+    fn hashes_match_the_protocols_examples() {
         let all: Vec<u8> = (0..=255).collect();
         for (bytes, in_hex, in_base64) in [
             (vec![], "0000000000000000000000000000000000000000", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
@@ -222,13 +224,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_of_any_size_give_the_hash_of_the_whole_and_so_does_going_on_elsewhere(
+        fn pieces_of_any_size_and_resuming_give_the_hash_of_the_whole(
             pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 0..8),
         ) {
             let mut hash = QuickXor::new();
             for piece in &pieces {
                 hash.update(piece);
-                hash = QuickXor::resume(&hash.state()).expect("its own state");
+                hash = QuickXor::resume(&hash.state()).expect("a valid state");
             }
             prop_assert_eq!(hash.finish(), defined(&pieces.concat()));
             prop_assert_eq!(hash.len(), pieces.concat().len() as u64);
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_state_is_refused() {
+    fn malformed_state_is_rejected() {
         for state in ["", "AAAA", "%", &BASE64_STANDARD.encode([0; 169])] {
             assert_eq!(QuickXor::resume(state), None, "{state}");
         }

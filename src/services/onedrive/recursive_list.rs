@@ -1,154 +1,164 @@
-//! A whole tree in one paged answer: the change feed from its beginning (onedrive-graph#delta).
+//! Listing of everything below a folder: the change feed from its beginning (onedrive-graph#delta).
 //!
-//! A page names its items' parents by id, and the listed folder's own id is known only from the
-//! feed itself, so it travels in the cursor. Items come more than once, in the state they have now;
-//! what is gone is left out.
+//! The items of a page name their parents by id. The id of the listed folder is known only from the
+//! feed or from a request of its own, so the cursor contains it. The feed may contain an item more
+//! than once, each time in its current state. Deleted items are left out.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    address::{Address, BaseItem, IdInDrive, Side},
+    address::{Address, BaseItem, IdInDrive, Shortcut},
+    changes::incomplete_feed,
     drive::GraphDrive,
     error::has_code,
-    list::{advanced, entries, page_size},
+    list::{check_next, convert, page_size},
     model::{ItemPage, ListEntry},
 };
-use crate::drive::{Context, Cursor, Error, ErrorKind, ItemRef, Page, Result, Secret};
+use crate::drive::{Context, Cursor, Error, ErrorKind, ListRequest, Page, Result, Secret};
 
-/// How often a feed may say that it must be read anew before that is an error.
-const ANEW_MAX: u32 = 3;
+/// Maximum number of times that one listing follows the cloud's request to restart the feed.
+const RESTARTS_MAX: u32 = 3;
 
-/// Where a feed goes on.
+/// Content of the cursor.
 #[derive(Deserialize, Serialize)]
-struct Position {
-    /// The next page; `None`: from the beginning.
+struct FeedPosition {
+    /// URL of the next page; `None` for the beginning of the feed.
     link: Option<String>,
-    /// The listed folder's own id.
+    /// Id of the listed folder.
     folder: String,
-    /// How often the feed was begun anew.
-    anew: u32,
+    /// Number of restarts so far.
+    restarts: u32,
 }
 
-/// One page of everything below a folder.
+/// Returns one page of the items below a folder.
 ///
 /// # Errors
-/// `NotFound` for a missing folder.
+/// `NotFound` if the folder does not exist, `Conflict` if the cloud restarts the feed again and
+/// again, `Unexpected` if the feed is incomplete, `InvalidInput` if the cursor is malformed.
 pub(super) async fn page(
     drive: &GraphDrive,
     cx: &Context,
-    folder: &ItemRef,
-    limit: Option<usize>,
-    from: Option<&Cursor>,
+    request: ListRequest<'_>,
 ) -> Result<Page> {
-    let at = drive.at(cx, folder, Side::Contents).await?;
-    let position = from.map(Position::of).transpose()?;
+    let ListRequest { folder, limit, cursor, .. } = request;
+    let address = drive.address(cx, folder, Shortcut::Follow).await?;
+    let position = cursor.map(FeedPosition::parse).transpose()?;
     let link = position.as_ref().and_then(|position| position.link.as_deref()).map(Secret::from);
-    let items = match &link {
+    let page = match &link {
         Some(link) => drive.client.page(cx, link).await,
-        None => drive.client.delta(cx, &at, page_size(limit)).await,
+        None => drive.client.delta(cx, &address, page_size(limit)).await,
     };
-    let mut items = match (items, &position) {
-        // A page that is gone is the same as a link that is too old.
+    let mut page = match (page, &position) {
+        // A later page that does not exist means the same as an expired link.
         (Err(error), Some(position))
-            if is_too_old(&error) || error.kind() == ErrorKind::NotFound =>
+            if is_expired(&error) || error.kind() == ErrorKind::NotFound =>
         {
-            return anew(position, error);
+            return restart(position, error);
         }
-        (Err(error), None) if is_too_old(&error) => {
+        (Err(error), None) if is_expired(&error) => {
             return Err(error.with_kind(ErrorKind::Conflict));
         }
         (Err(error), Some(_)) => return Err(error),
-        (Err(error), None) => return Err(drive.item_error(cx, &at, error).await),
-        (Ok(items), _) => items,
+        (Err(error), None) => return Err(drive.item_error(cx, &address, error).await),
+        (Ok(page), _) => page,
     };
-    advanced(link.as_ref(), &items)?;
-    if items.next.is_none() && items.delta.is_none() {
-        return Err(Error::new(
-            ErrorKind::Unexpected,
-            "the change feed breaks off: its page names neither the next one nor the end",
-        ));
+    check_next(link.as_ref(), &page)?;
+    if page.next.is_none() && page.delta.is_none() {
+        return Err(incomplete_feed());
     }
-    let folder = match position.as_ref() {
-        Some(position) => position.folder.clone(),
-        None => own_id(drive, cx, &at, &items).await?,
+    let (folder, restarts) = match position {
+        Some(position) => (position.folder, position.restarts),
+        None => (folder_id(drive, cx, &address, &page).await?, 0),
     };
-    items.value.retain(|entry| match entry {
+    page.value.retain(|entry| match entry {
         ListEntry::Item(item) => item.deleted.is_none() && item.root.is_none() && item.id != folder,
-        ListEntry::Other(_) => true,
+        ListEntry::Unknown(_) => true,
     });
-    let next = items.next.take();
-    let mut page = entries(drive, cx, items, &at).await?;
-    let anew = position.map_or(0, |position| position.anew);
-    page.next = next
-        .map(|link| Position { link: Some(link.expose().to_owned()), folder: folder.clone(), anew })
-        .map(Position::cursor);
-    let folder = IdInDrive { drive: drive.drive_of(cx, &at).await?, id: &folder }.to_id();
-    // What is in no folder is not below this one; what is in this one needs no parent's name.
+    let next = page.next.take();
+    let mut page = convert(drive, cx, page, &address).await?;
+    let folder_id = IdInDrive { drive: drive.foreign_drive(cx, &address).await?, id: &folder };
+    let folder_id = folder_id.to_id();
+    // An item without parent is not below the folder. The contract allows items directly in the
+    // folder to name no parent, and the caller may know the folder by another id.
     page.items.retain(|item| !item.parents.is_empty());
     for item in &mut page.items {
-        item.parents.retain(|parent| *parent != folder);
+        item.parents.retain(|parent| *parent != folder_id);
     }
+    page.next = next
+        .map(|link| FeedPosition { link: Some(link.expose().to_owned()), folder, restarts })
+        .map(FeedPosition::into_cursor);
     Ok(page)
 }
 
-/// The listed folder's own id: what the caller named it by, what the feed says of it, or asked for.
-async fn own_id(
+/// Returns the id of the listed folder: from its address, from the first page of the feed, or by a
+/// request. The id of the drive's root is cached.
+async fn folder_id(
     drive: &GraphDrive,
     cx: &Context,
-    at: &Address,
-    items: &ItemPage,
+    folder: &Address,
+    page: &ItemPage,
 ) -> Result<String> {
-    if let Some(id) = at.known_id() {
+    if let Some(id) = folder.known_id() {
         return Ok(id.to_owned());
     }
-    let is_root = at.path.is_empty() && at.anchor == BaseItem::Root;
-    let root = |entry: &ListEntry| match entry {
+    let request_id = async || Ok(drive.client.item(cx, folder, None).await?.id);
+    let is_root = folder.path.is_empty() && folder.base == BaseItem::Root;
+    if !is_root {
+        return request_id().await;
+    }
+    let root_id = |entry: &ListEntry| match entry {
         ListEntry::Item(item) if item.root.is_some() && !item.id.is_empty() => {
             Some(item.id.clone())
         }
         _ => None,
     };
-    let ask = async || Ok(drive.client.item(cx, at, None).await?.id);
-    if !is_root {
-        return ask().await;
-    }
     drive
-        .root
+        .root_id
         .get_or_try_init(|| async {
-            match items.value.iter().find_map(root) {
+            match page.value.iter().find_map(root_id) {
                 Some(id) => Ok(id),
-                None => ask().await,
+                None => request_id().await,
             }
         })
         .await
         .cloned()
 }
 
-/// 410: the link has become too old. What it would have led to is asked for again from the
-/// beginning: items come more than once anyway.
-pub(super) fn is_too_old(error: &Error) -> bool {
+/// Returns whether a request for a page failed because the link has expired: the feed must then be
+/// requested from its beginning. The status is usually 410.
+pub(super) fn is_expired(error: &Error) -> bool {
     error.status() == Some(410)
         || has_code(error, "resyncRequired")
         || has_code(error, "syncStateNotFound")
 }
 
-fn anew(position: &Position, error: Error) -> Result<Page> {
-    if position.anew >= ANEW_MAX {
+/// Returns an empty page whose cursor is the beginning of the feed. Repeated items are no problem,
+/// because the feed may contain items more than once anyway.
+///
+/// # Errors
+/// `Conflict` after [`RESTARTS_MAX`] restarts.
+fn restart(position: &FeedPosition, error: Error) -> Result<Page> {
+    if position.restarts >= RESTARTS_MAX {
         return Err(error.with_kind(ErrorKind::Conflict));
     }
-    let next = Position { link: None, folder: position.folder.clone(), anew: position.anew + 1 };
-    Ok(Page { items: Vec::new(), next: Some(next.cursor()) })
+    let start = FeedPosition {
+        link: None,
+        folder: position.folder.clone(),
+        restarts: position.restarts + 1,
+    };
+    Ok(Page { items: Vec::new(), next: Some(start.into_cursor()) })
 }
 
-impl Position {
-    fn of(Cursor(text): &Cursor) -> Result<Self> {
+impl FeedPosition {
+    fn parse(Cursor(text): &Cursor) -> Result<Self> {
         serde_json::from_str(text.expose()).map_err(|_| {
-            Error::new(ErrorKind::InvalidInput, "the cursor is not one of this listing's")
+            let text = "cannot continue the listing: the cursor belongs to another listing";
+            Error::new(ErrorKind::InvalidInput, text)
         })
     }
 
-    fn cursor(self) -> Cursor {
-        let text = serde_json::to_string(&self).expect("text and numbers are always JSON");
+    fn into_cursor(self) -> Cursor {
+        let text = serde_json::to_string(&self).expect("strings and numbers serialize to JSON");
         Cursor(text.into())
     }
 }

@@ -1,106 +1,114 @@
-//! Renaming, moving and setting times: one request for all of it.
+//! Renames, moves and changes of times, in one request.
 
 use std::borrow::Cow;
 
 use super::{
-    address::{Address, DriveRef, ParsedId, Side},
+    address::{Address, DriveRef, ParsedId, Shortcut},
     conflict,
-    drive::{GraphDrive, behavior},
+    drive::GraphDrive,
     item,
     model::{FileSystemInfo, FolderReference, ItemPatch},
     names,
 };
 use crate::drive::{Context, Error, ErrorKind, Item, ItemRef, ItemUpdate, Result};
 
-/// Changes an item's name, folder or time.
+/// Changes name, folder or modification time of an item. `known` is the item as the caller knows it,
+/// whose times are preserved.
 ///
 /// # Errors
-/// `Conflict` for a folder below itself, `Unsupported` for the root, `Exists`.
-pub(super) async fn perform(
+/// `Conflict` if a folder would move below itself, `Unsupported` for the root folder, `AlreadyExists` if
+/// the new name is in use, `NotAFolder` if the new folder is a file.
+pub(super) async fn update(
     drive: &GraphDrive,
     cx: &Context,
-    at: &ItemRef,
-    item: Option<&Item>,
+    item: &ItemRef,
+    known: Option<&Item>,
     change: &ItemUpdate,
 ) -> Result<Item> {
-    let address = drive.at(cx, at, Side::Entry).await?;
+    let address = drive.address(cx, item, Shortcut::Keep).await?;
     if address.is_alias() {
-        return Err(Error::new(ErrorKind::Unsupported, "the root folder stays as it is"));
+        return Err(Error::new(ErrorKind::Unsupported, "cannot rename or move the root folder"));
     }
-    if let (ItemRef::Path { base, path }, Some(ItemRef::Path { base: to, path: below })) =
-        (at, &change.folder)
-        && base == to
-        && is_within(below, path, names::fold_of(drive.kind))
+    if let (ItemRef::Path { base, path }, Some(ItemRef::Path { base: to_base, path: to })) =
+        (item, &change.folder)
+        && base == to_base
+        && is_within(to, path, names::fold_for(drive.kind))
     {
-        return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved below itself"));
+        return Err(Error::new(ErrorKind::Conflict, "cannot move a folder below itself"));
     }
     let parent_reference = match &change.folder {
-        Some(folder) => Some(reference(drive, cx, folder, &address.drive).await?),
+        Some(folder) => Some(folder_reference(drive, cx, folder, &address.drive).await?),
         None => None,
     };
     let moves = change.name.is_some() || change.folder.is_some();
     let patch = ItemPatch {
         name: change.name.clone(),
         parent_reference,
-        file_system_info: times(item.filter(|_| moves), change),
+        file_system_info: file_system_info(known.filter(|_| moves), change),
     };
-    let behavior = behavior(change.if_exists);
-    match (drive.client.update(cx, &address, &patch, behavior).await, &change.folder) {
-        (Ok(wire), _) => item::item(wire, drive.drive_of(cx, &address).await?),
+    let updated = drive.client.update(cx, &address, &patch, change.if_exists.into()).await;
+    match (updated, &change.folder) {
+        (Ok(wire), _) => item::from_response(wire, drive.foreign_drive(cx, &address).await?),
         (Err(error), None) => Err(error),
         (Err(error), Some(folder)) => {
-            let folder = drive.at(cx, folder, Side::Contents).await?;
-            Err(conflict::in_the_way(drive, cx, folder, error).await)
+            let folder = drive.address(cx, folder, Shortcut::Follow).await?;
+            Err(conflict::file_in_path(drive, cx, folder, error).await)
         }
     }
 }
 
-/// How a request names a folder in its body: by path where that is possible, else by id, which
-/// may have to be asked for.
-pub(super) async fn reference(
+/// Returns a folder in the form for a request's body: by path if Graph supports it, and otherwise by
+/// id, which may need a request. `item_drive` is the drive of the item that the request changes or
+/// copies.
+///
+/// # Errors
+/// Those of the requests.
+pub(super) async fn folder_reference(
     drive: &GraphDrive,
     cx: &Context,
     folder: &ItemRef,
-    from: &DriveRef,
+    item_drive: &DriveRef,
 ) -> Result<FolderReference> {
-    let at = drive.at(cx, folder, Side::Contents).await?;
-    let elsewhere = match &at.drive {
-        same if same == from => None,
+    let address = drive.address(cx, folder, Shortcut::Follow).await?;
+    let other_drive = match &address.drive {
+        same if same == item_drive => None,
         DriveRef::Id(id) => Some(id.to_string()),
-        _ => match drive.home.by_id(&drive.client, cx).await? {
+        _ => match drive.lookup.by_id(&drive.client, cx).await? {
             DriveRef::Id(id) => Some(id.to_string()),
             _ => None,
         },
     };
-    if elsewhere.is_none() {
-        let home = drive.home.get(&drive.client, cx).await?;
-        let named = match &at.drive == home {
-            true => drive.home.referable(&drive.client, cx).await?.clone(),
-            false => at.drive.clone(),
+    if other_drive.is_none() {
+        let own_drive = drive.lookup.get(&drive.client, cx).await?;
+        let drive_ref = match &address.drive == own_drive {
+            true => drive.lookup.for_reference_path(&drive.client, cx).await?.clone(),
+            false => address.drive.clone(),
         };
-        if let Some(path) = (Address { drive: named, ..at.clone() }).reference_path() {
+        if let Some(path) = (Address { drive: drive_ref, ..address.clone() }).reference_path() {
             return Ok(FolderReference::Path { path });
         }
     }
-    let id = match at.known_id() {
+    let id = match address.known_id() {
         Some(id) => id.to_owned(),
-        None => drive.client.item(cx, &at, None).await?.id,
+        None => drive.client.item(cx, &address, None).await?.id,
     };
-    Ok(FolderReference::Id { drive_id: elsewhere, id })
+    Ok(FolderReference::Id { drive_id: other_drive, id })
 }
 
-/// The times that go with a change. A move or a new name would reset them
-/// (onedrive-graph#file-system-info), so what is known of them is said again; a shortcut's are
-/// those of what it stands for, and not its own to change.
-fn times(item: Option<&Item>, change: &ItemUpdate) -> Option<FileSystemInfo> {
-    let item = item.filter(|item| ParsedId::parse(&item.id).stands_for.is_none());
+/// Returns the times for a request; `None` if it sets none.
+///
+/// A rename or a move would reset the times (onedrive-graph#file-system-info), so the times of
+/// `known` are sent again. Those of a shortcut belong to its target and are not sent.
+fn file_system_info(known: Option<&Item>, change: &ItemUpdate) -> Option<FileSystemInfo> {
+    let known = known.filter(|item| !ParsedId::parse(&item.id).is_shortcut());
     let times = FileSystemInfo {
-        created_date_time: item.and_then(|item| item.created),
-        last_modified_date_time: change.modified.or(item.and_then(|item| item.modified)),
+        created_date_time: known.and_then(|item| item.created),
+        last_modified_date_time: change.modified.or(known.and_then(|item| item.modified)),
     };
     (times != FileSystemInfo::default()).then_some(times)
 }
 
+/// Returns whether a path is that of `folder` or below it. `fold` compares names.
 fn is_within(path: &str, folder: &str, fold: fn(&str) -> Cow<'_, str>) -> bool {
     let mut names = path.split('/').map(fold);
     folder.split('/').all(|name| names.next() == Some(fold(name)))

@@ -1,27 +1,29 @@
-//! What requests cost of what Graph allows an account.
+//! Cost of requests against the account's limits in Microsoft Graph.
 
 use http::Method;
 use opendal::raw::Operation;
 
-/// What a signed request costs, in resource units (onedrive-graph#resource-units): one item or its
-/// bytes, or a page of a change feed from a token on, 1; several items, and every change, 2. What
-/// is pre-authenticated costs nothing, and does not come here.
+/// Returns the cost of a signed request in resource units (onedrive-graph#resource-units).
+///
+/// One item, its content, or a page of a change feed from a token on costs 1. A list of items and
+/// every modification cost 2. Requests to pre-authenticated URLs are free and must not be passed to
+/// this function.
 pub(super) fn resource_units(method: &Method, operation: Operation, url: &str) -> u32 {
     match (method, operation) {
-        (&Method::GET, Operation::List) if continues_a_feed(url) => 1,
+        (&Method::GET, Operation::List) if has_delta_token(url) => 1,
         (&Method::GET, Operation::List) => 2,
         (&Method::GET, _) => 1,
         _ => 2,
     }
 }
 
-/// Whether a URL is that of a change feed with a token: in the query, or in the function's call. A
-/// name on the way deceives nobody, because its brackets are escaped.
-fn continues_a_feed(url: &str) -> bool {
+/// Returns whether a URL is a change feed with a token, in the query or as the function's argument.
+/// A file name in the path cannot match, because its brackets are percent-encoded.
+fn has_delta_token(url: &str) -> bool {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let (_, function) = path.rsplit_once('/').unwrap_or_default();
     match function {
-        "delta" | "delta()" => query.split('&').any(|one| one.starts_with("token=")),
+        "delta" | "delta()" => query.split('&').any(|pair| pair.starts_with("token=")),
         _ => function.starts_with("delta(token="),
     }
 }
@@ -31,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_costs_what_the_cloud_publishes() {
+    fn costs_are_as_published() {
         let root = "https://graph.microsoft.com/v1.0/me/drive/root";
         for (method, operation, below, units) in [
             (Method::GET, Operation::Stat, "?$select=id", 1),

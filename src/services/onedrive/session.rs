@@ -1,143 +1,95 @@
-//! A file in fragments (onedrive-graph#upload-session).
+//! Upload of a file in fragments (onedrive-graph#upload-session).
+
+mod state;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
 use opendal::Buffer;
-use serde::{Deserialize, Serialize};
 
+use self::state::{SessionState, extend_hash};
 use super::{
     AccountKind, QuickXor,
-    address::{Address, Side},
-    client::Fragment,
-    conflict,
+    address::Address,
+    client::FragmentOutcome,
+    conflict, download,
     drive::GraphDrive,
-    model::{self, ConflictBehavior, DriveItem, FileSystemInfo, UploadableProperties},
-    upload::{UploadDestination, arrived},
-    verify::{self, SentContent},
+    model::{
+        ConflictBehavior, DriveItem, FileSystemInfo, UploadSessionResource, UploadableProperties,
+    },
+    upload::{UploadDestination, verified_item},
+    verify::SentContent,
 };
 use crate::drive::{
-    Body, Context, Error, ErrorKind, HashKind, Item, ItemId, ItemRef, Result, SessionProgress,
+    Body, Conditions, Context, Error, ErrorKind, HashKind, Item, ItemRef, Result, SessionProgress,
     Target, UploadSession, WriteOptions,
 };
 
-/// What a host of upload sessions answers when it knows the session no more, or its own
-/// authentication in the URL has expired (onedrive-graph#session-fragment-errors,
-/// onedrive-graph#session-token-expiry).
-const LOST: [u16; 3] = [401, 404, 410];
+/// Statuses of a session that no longer exists, or whose URL is no longer authenticated
+/// (onedrive-graph#session-fragment-errors, onedrive-graph#session-token-expiry).
+const SESSION_LOST: [u16; 3] = [401, 404, 410];
 
-/// What must be known to go on, kept in [`UploadSession::state`].
-#[derive(Debug, Deserialize, Serialize)]
-struct State {
-    /// Where the file is to be.
-    anchor: String,
-    path: String,
-    replaces: bool,
-    /// The last fragment does not make the file.
-    #[serde(default)]
-    deferred: bool,
-    modified: Option<Timestamp>,
-    /// The hash of what the cloud has; `None` once that is not known.
-    hash: Option<String>,
-    /// The hash of the whole file, once its last fragment has left.
-    whole: Option<String>,
-}
-
-impl State {
-    fn of(session: &UploadSession) -> Result<Self> {
-        serde_json::from_str(&session.state).map_err(|_| {
-            Error::new(ErrorKind::InvalidInput, "the upload session is not one of this service's")
-        })
-    }
-
-    fn keep(&self, session: &mut UploadSession) {
-        session.state = serde_json::to_string(self).expect("text and numbers are always JSON");
-    }
-
-    fn hash(&self) -> Option<QuickXor> {
-        QuickXor::resume(self.hash.as_deref()?)
-    }
-
-    fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
-    }
-
-    fn behavior(&self) -> ConflictBehavior {
-        match self.replaces {
-            true => ConflictBehavior::Replace,
-            false => ConflictBehavior::Fail,
-        }
-    }
-
-    /// Notes bytes that the cloud has; the hash of the whole file too, if they are the last.
-    async fn arrived(&mut self, total: u64, offset: u64, bytes: &Buffer) -> Result<()> {
-        let hash = with(self.hash(), offset, bytes).await?;
-        if offset.saturating_add(bytes.len() as u64) == total {
-            self.whole = hash.as_ref().map(QuickXor::to_base64);
-        }
-        self.hash = hash.map(|hash| hash.state());
-        Ok(())
-    }
-
-    async fn at(&self, drive: &GraphDrive, cx: &Context) -> Result<Address> {
-        let place = ItemRef::Path {
-            base: ItemId::from(self.anchor.as_str()),
-            path: self.path.as_str().into(),
-        };
-        drive.at(cx, &place, Side::Contents).await
-    }
-}
-
+/// Opens a session for a file of `total` bytes.
+///
+/// # Errors
+/// `InvalidInput` for an empty file, and those of a rejected write.
 pub(super) async fn open(
     drive: &GraphDrive,
     cx: &Context,
-    to: &Target,
+    target: &Target,
     total: u64,
     options: &WriteOptions,
 ) -> Result<UploadSession> {
     if total == 0 {
-        return Err(Error::new(ErrorKind::InvalidInput, "an empty file has no upload session"));
+        let text = "cannot open an upload session: the file is empty";
+        return Err(Error::new(ErrorKind::InvalidInput, text));
     }
-    let aim = UploadDestination::at(drive, cx, to, options).await?;
-    let item = UploadableProperties {
-        conflict_behavior: aim.behavior,
+    let destination = UploadDestination::new(drive, cx, target, options).await?;
+    let UploadDestination { address, behavior, conditions, .. } = &destination;
+    let properties = UploadableProperties {
+        conflict_behavior: *behavior,
         file_size: total,
         file_system_info: options.modified.map(|modified| FileSystemInfo {
             created_date_time: None,
             last_modified_date_time: Some(modified),
         }),
     };
-    let defer = drive.defer_commit;
-    let opened =
-        drive.client.create_upload_session(cx, &aim.at, &item, defer, &aim.conditions).await;
-    let opened = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Err(aim.refused(drive, cx, error).await),
+    let deferred = drive.defer_commit;
+    let client = &drive.client;
+    let created = client.create_upload_session(cx, address, &properties, deferred, conditions);
+    let created = match created.await {
+        Ok(created) => created,
+        Err(error) => return Err(destination.explain(drive, cx, error).await),
     };
-    let Some(url) = opened.upload_url else {
+    let Some(url) = created.upload_url else {
         return Err(Error::new(
             ErrorKind::Unexpected,
-            "the answer does not tell where the fragments are to be sent",
+            "cannot open an upload session: the response has no URL for the fragments",
         ));
     };
-    let (anchor, path) = match aim.place {
+    let replaces = *behavior == ConflictBehavior::Replace;
+    let (base, path) = match destination.file {
         ItemRef::Path { base, path } => (base.to_string(), path.to_string()),
         ItemRef::Item { id, .. } => (id.to_string(), String::new()),
     };
-    let state = State {
-        anchor,
+    let state = SessionState {
+        base,
         path,
-        replaces: aim.behavior == ConflictBehavior::Replace,
-        deferred: defer,
+        replaces,
+        deferred,
         modified: options.modified,
         hash: Some(QuickXor::new().state()),
-        whole: None,
+        file_hash: None,
     };
     let mut session =
-        UploadSession { url, total, expires: opened.expiration_date_time, state: String::new() };
-    state.keep(&mut session);
+        UploadSession { url, total, expires: created.expiration_date_time, state: String::new() };
+    state.save(&mut session);
     Ok(session)
 }
 
+/// Sends the fragment at `offset`, and updates the session.
+///
+/// # Errors
+/// `NotFound` if the session does not exist any more, `RangeNotSatisfied` if the session expects other bytes.
+/// The last fragment can fail with the errors of a rejected write.
 pub(super) async fn send(
     drive: &GraphDrive,
     cx: &Context,
@@ -145,260 +97,251 @@ pub(super) async fn send(
     offset: u64,
     bytes: Buffer,
 ) -> Result<SessionProgress> {
-    let mut state = State::of(session)?;
-    let left_before = state.whole.is_some();
+    let mut state = SessionState::parse(session)?;
+    let sent_before = state.file_hash.is_some();
     let end = offset.saturating_add(bytes.len() as u64);
-    let put = drive.client.put_fragment(
-        cx,
-        &session.url,
-        offset,
-        session.total,
-        Body::Memory(bytes.clone()),
-    );
-    let (sent, hash) = futures::join!(put, with(state.hash(), offset, &bytes));
+    let body = Body::Memory(bytes.clone());
+    let put = drive.client.put_fragment(cx, &session.url, offset, session.total, body);
+    let (outcome, hash) = futures::join!(put, extend_hash(state.hash(), offset, &bytes));
     let hash = hash?;
-    if end == session.total {
-        // Before the answer is looked at: it may have been lost, and the file be there.
-        state.whole = hash.as_ref().map(QuickXor::to_base64);
-        state.keep(session);
+    let is_last = end == session.total;
+    if is_last {
+        // The state must say so even if the response is lost: the file may exist.
+        state.file_hash = hash.as_ref().map(QuickXor::to_base64);
+        state.save(session);
     }
-    match sent {
-        Ok(Fragment::Done(wire)) => {
-            let at = state.at(drive, cx).await?;
-            let sent = SentContent {
-                name: state.name(),
-                bytes: session.total,
-                hash: hash.map(|hash| hash.finish()),
-            };
-            Ok(SessionProgress::Done(Box::new(arrived(drive, cx, &at, *wire, sent).await?)))
+    match outcome {
+        Ok(FragmentOutcome::Complete(wire)) => {
+            let upload = OpenUpload { drive, cx, session, state: &state };
+            upload.verify(*wire, hash).await.map(done)
         }
-        Ok(Fragment::More(more)) => {
-            if more.expiration_date_time.is_some() {
-                session.expires = more.expiration_date_time;
+        Ok(FragmentOutcome::Incomplete(status)) => {
+            if status.expiration_date_time.is_some() {
+                session.expires = status.expiration_date_time;
             }
-            let next = match progress(&more, end) {
+            let next = match progress(&status, end) {
                 SessionProgress::Next(next) => next,
                 _ => end,
             };
-            let complete = next == end && end == session.total;
             state.hash = match next {
                 next if next == end => hash,
                 next if next < end => {
                     let taken = usize::try_from(next.saturating_sub(offset)).unwrap_or_default();
-                    with(state.hash(), offset, &bytes.slice(..taken)).await?
+                    extend_hash(state.hash(), offset, &bytes.slice(..taken)).await?
                 }
                 _ => None,
             }
             .map(|hash| hash.state());
-            state.keep(session);
-            Ok(if complete { SessionProgress::Complete } else { SessionProgress::Next(next) })
+            state.save(session);
+            Ok(if is_last && next == end {
+                SessionProgress::Complete
+            } else {
+                SessionProgress::Next(next)
+            })
         }
         Err(error) if error.kind() == ErrorKind::RangeNotSatisfied => Err(error),
         Err(error) => {
-            let item = match end == session.total && is_taken(&error) {
-                true => rescued(drive, cx, session, &state, left_before).await,
-                false => None,
-            };
-            match item {
-                Some(item) => Ok(SessionProgress::Done(Box::new(item))),
-                None => Err(refused(drive, cx, &state, error).await),
+            let upload = OpenUpload { drive, cx, session, state: &state };
+            if is_last
+                && error.kind() == ErrorKind::AlreadyExists
+                && let Some(item) = upload.resolve_late_conflict(sent_before).await
+            {
+                return Ok(done(item));
             }
+            Err(upload.explain(error).await)
         }
     }
 }
 
-/// A name that is taken, but not by an upload that is still under way.
-fn is_taken(error: &Error) -> bool {
-    error.kind() == ErrorKind::AlreadyExists
-        && !error.message().contains("currently being uploaded")
-}
-
-/// The file of a session whose name was taken when its last byte came: that of an earlier attempt,
-/// whose answer was lost; or, since the cloud keeps the bytes, a second try to replace what is there
-/// (onedrive-graph#session-late-conflict).
-async fn rescued(
-    drive: &GraphDrive,
-    cx: &Context,
-    session: &UploadSession,
-    state: &State,
-    left_before: bool,
-) -> Option<Item> {
-    if let (true, Some(whole)) = (left_before, &state.whole)
-        && let Some(item) = finished(drive, cx, session, state, whole).await
-    {
-        return Some(item);
-    }
-    if !state.replaces {
-        return None;
-    }
-    let wire = committed_as(drive, cx, session, state).await.ok()?;
-    done(drive, cx, session, state, wire).await.ok()
-}
-
-async fn committed_as(
-    drive: &GraphDrive,
-    cx: &Context,
-    session: &UploadSession,
-    state: &State,
-) -> Result<DriveItem> {
-    let at = state.at(drive, cx).await?;
-    let behavior = state.behavior();
-    drive.client.commit_upload_as(cx, &at, state.name(), behavior, &session.url).await
-}
-
+/// Records bytes that the cloud has received although the response was lost.
+///
+/// # Errors
+/// `InvalidInput` if the session belongs to another service.
 pub(super) async fn acknowledge(
     session: &mut UploadSession,
     offset: u64,
     bytes: &Buffer,
 ) -> Result<()> {
-    let mut state = State::of(session)?;
-    state.arrived(session.total, offset, bytes).await?;
-    state.keep(session);
+    let mut state = SessionState::parse(session)?;
+    state.acknowledge(session.total, offset, bytes).await?;
+    state.save(session);
     Ok(())
 }
 
-/// The hash with the bytes from `offset` on, of which it may have seen some; `None` if some are
-/// missing before them.
-async fn with(hash: Option<QuickXor>, offset: u64, bytes: &Buffer) -> Result<Option<QuickXor>> {
-    let Some(hash) = hash else { return Ok(None) };
-    let Some(seen) = hash.len().checked_sub(offset) else { return Ok(None) };
-    match usize::try_from(seen) {
-        Ok(seen) if seen < bytes.len() => {
-            verify::hash_on(hash, bytes.slice(seen..)).await.map(Some)
-        }
-        _ => Ok(Some(hash)),
-    }
-}
-
-/// What a session's answer says; `sent`: the end of what it was sent.
-fn progress(answer: &model::UploadSession, sent: u64) -> SessionProgress {
-    match (answer.next(), answer.next_expected_ranges.is_empty()) {
-        (Some(next), _) => SessionProgress::Next(next),
-        (None, true) => SessionProgress::Complete,
-        // A range that cannot be read says at least that something is missing.
-        (None, false) => SessionProgress::Next(sent),
-    }
-}
-
-async fn refused(drive: &GraphDrive, cx: &Context, state: &State, error: Error) -> Error {
-    match (error.kind(), error.status()) {
-        (_, Some(status)) if LOST.contains(&status) => error.with_kind(ErrorKind::NotFound),
-        (ErrorKind::AlreadyExists, _) => match state.at(drive, cx).await {
-            Ok(at) => conflict::taken(drive, cx, &at, state.behavior(), error).await,
-            Err(_) => error,
-        },
-        _ => error,
-    }
-}
-
+/// Requests the progress of a session. If the session does not exist any more because its file is
+/// complete, the result is that file.
+///
+/// # Errors
+/// `NotFound` if the session does not exist any more.
 pub(super) async fn status(
     drive: &GraphDrive,
     cx: &Context,
     session: &UploadSession,
 ) -> Result<SessionProgress> {
-    let state = State::of(session)?;
+    let state = SessionState::parse(session)?;
+    let upload = OpenUpload { drive, cx, session, state: &state };
     match drive.client.upload_status(cx, &session.url).await {
-        Ok(answer) => Ok(progress(&answer, 0)),
-        Err(error) => {
-            let error = refused(drive, cx, &state, error).await;
-            match (error.kind(), &state.whole) {
-                // A session is gone when its file is there, and the answer that said so was lost.
-                (ErrorKind::NotFound, Some(whole)) => {
-                    match finished(drive, cx, session, &state, whole).await {
-                        Some(item) => Ok(SessionProgress::Done(Box::new(item))),
-                        None => Err(error),
-                    }
-                }
-                _ => Err(error),
-            }
-        }
+        Ok(status) => Ok(progress(&status, 0)),
+        Err(error) => upload.completed_or(error).await.map(done),
     }
 }
 
-/// The file of a session whose last fragment has left, if it is there with these very bytes and the
-/// time they were sent with.
-async fn finished(
-    drive: &GraphDrive,
-    cx: &Context,
-    session: &UploadSession,
-    state: &State,
-    whole: &str,
-) -> Option<Item> {
-    let at = state.at(drive, cx).await.ok()?;
-    let item = super::download::look(drive, cx, &at, &Default::default()).await.ok()?;
-    let same = item.size == Some(session.total)
-        && item.hashes.iter().any(|(kind, hash)| {
-            *kind == HashKind::QuickXor && BASE64_STANDARD.encode(hash) == whole
-        })
-        && state.modified.is_none_or(|wanted| {
-            item.modified.is_some_and(|time| time.as_second() == wanted.as_second())
-        });
-    same.then_some(item)
-}
-
+/// Creates the file of a session that has all bytes. If the session does not exist any more because
+/// its file is complete, the result is that file.
+///
+/// # Errors
+/// `NotFound` if the session does not exist any more, and those of a rejected write.
 pub(super) async fn commit(
     drive: &GraphDrive,
     cx: &Context,
     session: &UploadSession,
 ) -> Result<Item> {
-    let state = State::of(session)?;
-    match committed(drive, cx, session, &state).await {
-        Ok(wire) => done(drive, cx, session, &state, wire).await,
-        Err(error) => {
-            let error = refused(drive, cx, &state, error).await;
-            match (error.kind(), &state.whole) {
-                (ErrorKind::NotFound, Some(whole)) => {
-                    finished(drive, cx, session, &state, whole).await.ok_or(error)
-                }
-                _ => Err(error),
-            }
-        }
+    let state = SessionState::parse(session)?;
+    let upload = OpenUpload { drive, cx, session, state: &state };
+    match upload.commit().await {
+        Ok(wire) => upload.verify(wire, state.hash()).await,
+        Err(error) => upload.completed_or(error).await,
     }
 }
 
-/// Business and SharePoint have a request of the session's own for it, personal accounts the source
-/// of a new file (onedrive-graph#session-defer-commit, onedrive-graph#session-late-conflict); so it
-/// is with a name that is taken, whose file is to be replaced.
-async fn committed(
-    drive: &GraphDrive,
-    cx: &Context,
-    session: &UploadSession,
-    state: &State,
-) -> Result<DriveItem> {
-    if state.deferred && drive.kind.is_some_and(AccountKind::is_personal) {
-        return committed_as(drive, cx, session, state).await;
-    }
-    match drive.client.commit_upload(cx, &session.url).await {
-        Err(error) if matches!(error.status(), Some(400 | 405 | 501)) && state.deferred => {
-            committed_as(drive, cx, session, state).await
-        }
-        Err(error) if is_taken(&error) && state.replaces => {
-            committed_as(drive, cx, session, state).await.map_err(|_| error)
-        }
-        committed => committed,
-    }
-}
-
-async fn done(
-    drive: &GraphDrive,
-    cx: &Context,
-    session: &UploadSession,
-    state: &State,
-    wire: DriveItem,
-) -> Result<Item> {
-    let at = state.at(drive, cx).await?;
-    let hash = state.hash().filter(|hash| hash.len() == session.total).map(|hash| hash.finish());
-    arrived(drive, cx, &at, wire, SentContent { name: state.name(), bytes: session.total, hash })
-        .await
-}
-
+/// Deletes a session. Succeeds if the session does not exist.
+///
+/// # Errors
+/// Those of the request.
 pub(super) async fn cancel(
     drive: &GraphDrive,
     cx: &Context,
     session: &UploadSession,
 ) -> Result<()> {
     match drive.client.cancel_upload(cx, &session.url).await {
-        Err(error) if error.status().is_some_and(|status| LOST.contains(&status)) => Ok(()),
+        Err(error) if error.status().is_some_and(|status| SESSION_LOST.contains(&status)) => Ok(()),
         cancelled => cancelled,
+    }
+}
+
+fn done(item: Item) -> SessionProgress {
+    SessionProgress::Done(Box::new(item))
+}
+
+/// Returns the progress that a response describes. `fallback` is the offset to continue at if the
+/// missing ranges cannot be parsed.
+fn progress(status: &UploadSessionResource, fallback: u64) -> SessionProgress {
+    match (status.next_offset(), status.next_expected_ranges.is_empty()) {
+        (Some(next), _) => SessionProgress::Next(next),
+        (None, true) => SessionProgress::Complete,
+        (None, false) => SessionProgress::Next(fallback),
+    }
+}
+
+/// A session and its state, for requests about the resulting file.
+struct OpenUpload<'a> {
+    drive: &'a GraphDrive,
+    cx: &'a Context,
+    session: &'a UploadSession,
+    state: &'a SessionState,
+}
+
+impl OpenUpload<'_> {
+    async fn address(&self) -> Result<Address> {
+        self.state.address(self.drive, self.cx).await
+    }
+
+    /// Compares the file of a response with the sent content. `hash` is compared if it covers the
+    /// whole file.
+    async fn verify(&self, wire: DriveItem, hash: Option<QuickXor>) -> Result<Item> {
+        let address = self.address().await?;
+        let size = self.session.total;
+        let hash = hash.filter(|hash| hash.len() == size).map(|hash| hash.finish());
+        let sent = SentContent { name: self.state.name(), size, hash };
+        verified_item(self.drive, self.cx, &address, wire, sent).await
+    }
+
+    /// Sends the request that creates the file.
+    ///
+    /// Business and SharePoint accounts commit the session itself. Personal accounts create a file
+    /// with the session as its source (onedrive-graph#session-defer-commit). That request is also
+    /// the one that replaces a file of the same name (onedrive-graph#session-late-conflict).
+    async fn commit(&self) -> Result<DriveItem> {
+        let Self { drive, cx, session, state } = self;
+        if state.deferred && drive.kind.is_some_and(AccountKind::is_personal) {
+            return self.commit_by_source().await;
+        }
+        match drive.client.commit_upload(cx, &session.url).await {
+            Err(error) if matches!(error.status(), Some(400 | 405 | 501)) && state.deferred => {
+                self.commit_by_source().await
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && state.replaces => {
+                self.commit_by_source().await.map_err(|_| error)
+            }
+            committed => committed,
+        }
+    }
+
+    async fn commit_by_source(&self) -> Result<DriveItem> {
+        let Self { drive, cx, session, state } = self;
+        let address = self.address().await?;
+        let behavior = state.behavior();
+        drive.client.commit_upload_as(cx, &address, state.name(), behavior, &session.url).await
+    }
+
+    /// Returns the file of a session whose last fragment was rejected because the name is in use.
+    /// `None` if the error stands.
+    ///
+    /// The file may be that of an earlier attempt whose response was lost; `sent_before` says that
+    /// one was sent. Otherwise a commit can replace it, because the session keeps the bytes
+    /// (onedrive-graph#session-late-conflict).
+    async fn resolve_late_conflict(&self, sent_before: bool) -> Option<Item> {
+        if sent_before && let Some(item) = self.find_completed().await {
+            return Some(item);
+        }
+        if !self.state.replaces {
+            return None;
+        }
+        let wire = self.commit_by_source().await.ok()?;
+        self.verify(wire, self.state.hash()).await.ok()
+    }
+
+    /// Returns the completed file if the error is that of a lost session, and otherwise the error.
+    async fn completed_or(&self, error: Error) -> Result<Item> {
+        let error = self.explain(error).await;
+        match error.kind() {
+            // A session ends with its file; the response that said so may have been lost.
+            ErrorKind::NotFound => self.find_completed().await.ok_or(error),
+            _ => Err(error),
+        }
+    }
+
+    /// Requests the file of a session whose last fragment was sent. `None` if the item at its path
+    /// has another size, content or modification time.
+    async fn find_completed(&self) -> Option<Item> {
+        let file_hash = self.state.file_hash.as_ref()?;
+        let address = self.address().await.ok()?;
+        let item =
+            download::get_item(self.drive, self.cx, &address, Conditions::NONE).await.ok()?;
+        let same = item.size == Some(self.session.total)
+            && item.hashes.iter().any(|(kind, hash)| {
+                *kind == HashKind::QuickXor && BASE64_STANDARD.encode(hash) == *file_hash
+            })
+            && self.state.modified.is_none_or(|modified| {
+                item.modified.is_some_and(|time| time.as_second() == modified.as_second())
+            });
+        same.then_some(item)
+    }
+
+    /// Refines the error of a request to the session.
+    async fn explain(&self, error: Error) -> Error {
+        match (error.kind(), error.status()) {
+            (_, Some(status)) if SESSION_LOST.contains(&status) => {
+                error.with_kind(ErrorKind::NotFound)
+            }
+            (ErrorKind::AlreadyExists, _) => match self.address().await {
+                Ok(address) => {
+                    let behavior = self.state.behavior();
+                    conflict::name_in_use(self.drive, self.cx, &address, behavior, error).await
+                }
+                Err(_) => error,
+            },
+            _ => error,
+        }
     }
 }

@@ -1,136 +1,155 @@
-//! A file in one request, and what is common to both ways in.
+//! Upload of a file in one request, and the parts that upload sessions share with it.
 
 use super::{
-    address::{Address, Side},
+    address::{Address, Shortcut},
     conflict,
-    drive::{GraphDrive, behavior, place_of},
+    drive::{GraphDrive, target_ref},
     item,
     model::{ConflictBehavior, DriveItem, FileSystemInfo, ItemPatch},
     verify::{self, SentContent},
 };
 use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemRef, Result, Target,
-    WriteOptions,
+    Body, Conditions, Context, Error, ErrorKind, Item, ItemRef, Result, Target, WriteOptions,
 };
 
-/// How a write is to be addressed, and under which conditions.
+/// Address and conditions of a write.
 pub(super) struct UploadDestination {
-    pub(super) place: ItemRef,
-    pub(super) at: Address,
+    /// The file, by path.
+    pub(super) file: ItemRef,
+    /// Address for the request.
+    pub(super) address: Address,
+    /// Behaviour if the name is in use.
     pub(super) behavior: ConflictBehavior,
+    /// Conditions for the request's headers.
     pub(super) conditions: Conditions,
+    /// Whether `address` is an item's id instead of the path.
     by_id: bool,
 }
 
 impl UploadDestination {
-    /// By path; by the item's id where an etag must match, because a path that is free is written
-    /// to whatever etag was asked for (onedrive-graph#simple-upload-headers).
-    pub(super) async fn at(
+    /// Returns the destination of a write.
+    ///
+    /// The address is the target's path, unless an etag must match. Then it is the id of the
+    /// existing item, because Graph ignores the etag if the path is free
+    /// (onedrive-graph#simple-upload-headers). The id is requested if the caller does not know it.
+    ///
+    /// # Errors
+    /// `ConditionNotMatch` if no item exists whose etag could match, or if the etag differs.
+    pub(super) async fn new(
         drive: &GraphDrive,
         cx: &Context,
-        to: &Target,
+        target: &Target,
         options: &WriteOptions,
     ) -> Result<Self> {
-        let place = place_of(to);
-        let mut aim = Self {
-            at: drive.at(cx, &place, Side::Contents).await?,
-            place,
-            behavior: behavior(options.if_exists),
+        let file = target_ref(target);
+        let mut destination = Self {
+            address: drive.address(cx, &file, Shortcut::Follow).await?,
+            file,
+            behavior: options.if_exists.into(),
             conditions: options.conditions.clone(),
             by_id: false,
         };
-        // `*` is what the conflict behavior says better.
-        if aim.conditions.if_none_match.as_deref() == Some("*") {
-            aim.conditions.if_none_match = None;
-            aim.behavior = ConflictBehavior::Fail;
+        // Graph supports `If-None-Match: *` only as a conflict behaviour.
+        if destination.conditions.if_none_match.as_deref() == Some("*") {
+            destination.conditions.if_none_match = None;
+            destination.behavior = ConflictBehavior::Fail;
         }
-        if let Some(etag) = &aim.conditions.if_match {
-            let there = match &to.occupant {
+        if let Some(etag) = &destination.conditions.if_match {
+            let existing = match &target.occupant {
                 Some(id) => ItemRef::from_id(id),
-                None => ItemRef::from_id(&aim.occupant(drive, cx, etag).await?.id),
+                None => ItemRef::from_id(&destination.matching_item(drive, cx, etag).await?.id),
             };
-            aim.at = drive.at(cx, &there, Side::Contents).await?;
-            aim.by_id = true;
-            aim.conditions.if_match = aim.conditions.if_match.filter(|etag| etag != "*");
+            destination.address = drive.address(cx, &existing, Shortcut::Follow).await?;
+            destination.by_id = true;
+            let if_match = destination.conditions.if_match;
+            destination.conditions.if_match = if_match.filter(|etag| etag != "*");
         }
-        Ok(aim)
+        Ok(destination)
     }
 
-    /// The item whose etag is to match.
-    async fn occupant(&self, drive: &GraphDrive, cx: &Context, etag: &str) -> Result<Item> {
-        let changed = |text| Err(Error::new(ErrorKind::ConditionNotMatch, text));
-        match drive.client.item(cx, &self.at, None).await {
+    /// Requests the item at the path and compares its etag.
+    async fn matching_item(&self, drive: &GraphDrive, cx: &Context, etag: &str) -> Result<Item> {
+        let failed = |text| Err(Error::new(ErrorKind::ConditionNotMatch, text));
+        match drive.client.item(cx, &self.address, None).await {
             Ok(wire) => {
-                let item = item::item(wire, drive.drive_of(cx, &self.at).await?)?;
+                let foreign_drive = drive.foreign_drive(cx, &self.address).await?;
+                let item = item::from_response(wire, foreign_drive)?;
                 match etag == "*" || item.etag.as_deref() == Some(etag) {
                     true => Ok(item),
-                    false => changed("the file has another etag by now"),
+                    false => failed("cannot write the file: its etag does not match"),
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                changed("there is no file whose etag could match")
+                failed("cannot write the file: no file exists whose etag could match")
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Says more exactly why a write was refused.
-    pub(super) async fn refused(&self, drive: &GraphDrive, cx: &Context, error: Error) -> Error {
+    /// Refines the error of a rejected write, by a further request if necessary.
+    pub(super) async fn explain(&self, drive: &GraphDrive, cx: &Context, error: Error) -> Error {
         match error.kind() {
-            // Gone since it was looked for.
+            // The item was deleted after its id was determined.
             ErrorKind::NotFound if self.by_id => error.with_kind(ErrorKind::ConditionNotMatch),
             ErrorKind::AlreadyExists => {
-                conflict::taken(drive, cx, &self.at, self.behavior, error).await
+                conflict::name_in_use(drive, cx, &self.address, self.behavior, error).await
             }
-            _ => match self.at.parent() {
-                Some(folder) => conflict::in_the_way(drive, cx, folder, error).await,
+            _ => match self.address.parent() {
+                Some(folder) => conflict::file_in_path(drive, cx, folder, error).await,
                 None => error,
             },
         }
     }
 }
 
-/// Compares what was sent with what the cloud says it has.
-pub(super) async fn arrived(
+/// Converts the item of an upload's response, after a comparison with the sent content. `address` is
+/// that of the upload.
+///
+/// # Errors
+/// `Unexpected` if the cloud has other content.
+pub(super) async fn verified_item(
     drive: &GraphDrive,
     cx: &Context,
-    at: &Address,
+    address: &Address,
     wire: DriveItem,
     sent: SentContent<'_>,
 ) -> Result<Item> {
-    let kind = verify::kind_of(&wire);
-    let item = item::item(wire, drive.drive_of(cx, at).await?)?;
-    sent.check(kind, drive.kind, &item)?;
+    let kind = verify::account_kind(&wire);
+    let item = item::from_response(wire, drive.foreign_drive(cx, address).await?)?;
+    sent.verify(kind, drive.kind, &item)?;
     Ok(item)
 }
 
-/// A file in one PUT. A modification time needs a second request, which in Business makes a second
-/// version of the file (onedrive-graph#mtime-needs-patch): an upload session does without, but
-/// takes no empty files.
+/// Uploads a file with one PUT request.
+///
+/// A modification time needs a second request, which creates a second version of the file in
+/// Business accounts (onedrive-graph#mtime-needs-patch). Upload sessions do not, but cannot upload
+/// empty files.
 ///
 /// # Errors
-/// Those of [`Drive::upload`](crate::drive::Drive::upload). If it is the time that could not be
-/// set, the bytes are there.
-pub(super) async fn at_once(
+/// Those of [`Drive::upload`](crate::drive::Drive::upload). If only the second request fails, the
+/// file exists with another modification time.
+pub(super) async fn upload(
     drive: &GraphDrive,
     cx: &Context,
-    to: &Target,
+    target: &Target,
     body: Body,
     options: &WriteOptions,
 ) -> Result<Item> {
-    let aim = UploadDestination::at(drive, cx, to, options).await?;
-    let put = drive.client.put_content(cx, &aim.at, &body, aim.behavior, &aim.conditions);
+    let destination = UploadDestination::new(drive, cx, target, options).await?;
+    let UploadDestination { address, behavior, conditions, .. } = &destination;
+    let put = drive.client.put_content(cx, address, &body, *behavior, conditions);
     let uploaded = match put.await {
         Ok(uploaded) => uploaded,
-        Err(error) => return Err(aim.refused(drive, cx, error).await),
+        Err(error) => return Err(destination.explain(drive, cx, error).await),
     };
-    let sent =
-        SentContent { name: &to.name, bytes: body.len(), hash: Some(uploaded.hash.finish()) };
-    let item = arrived(drive, cx, &aim.at, uploaded.item, sent).await?;
+    let hash = Some(uploaded.hash.finish());
+    let sent = SentContent { name: &target.name, size: body.len(), hash };
+    let item = verified_item(drive, cx, address, uploaded.item, sent).await?;
     let Some(modified) = options.modified else { return Ok(item) };
-    let at = drive.at(cx, &ItemRef::from_id(&item.id), Side::Contents).await?;
+    let address = drive.address(cx, &ItemRef::from_id(&item.id), Shortcut::Follow).await?;
     let times = FileSystemInfo { created_date_time: None, last_modified_date_time: Some(modified) };
     let patch = ItemPatch { file_system_info: Some(times), ..ItemPatch::default() };
-    let wire = drive.client.update(cx, &at, &patch, behavior(IfExists::Fail)).await?;
-    item::item(wire, drive.drive_of(cx, &at).await?)
+    let wire = drive.client.update(cx, &address, &patch, ConflictBehavior::Fail).await?;
+    item::from_response(wire, drive.foreign_drive(cx, &address).await?)
 }

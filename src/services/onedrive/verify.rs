@@ -1,4 +1,4 @@
-//! Whether the cloud has what was sent.
+//! Verification of uploads: comparison of the sent content with the cloud's copy.
 
 use opendal::Buffer;
 use tokio::task::spawn_blocking;
@@ -6,73 +6,80 @@ use tokio::task::spawn_blocking;
 use super::{AccountKind, QuickXor, model::DriveItem};
 use crate::drive::{Error, ErrorKind, HashKind, Item, Result};
 
-/// Files that SharePoint opens and writes properties into as soon as they arrive: size and hash are
-/// then no longer those of what was sent, and not the same the next time
-/// (onedrive-graph#sharepoint-rewrites-files). Office's and HTML.
+/// Extensions of files into which SharePoint writes properties after an upload: Office and HTML
+/// files. Size and hash then differ from those of the sent content, and change again later
+/// (onedrive-graph#sharepoint-rewrites-files).
 const REWRITTEN: [&str; 32] = [
     "doc", "docm", "docx", "dot", "dotm", "dotx", "xls", "xlsb", "xlsm", "xlsx", "xlt", "xltm",
     "xltx", "ppt", "pptm", "pptx", "pot", "potm", "potx", "pps", "ppsm", "ppsx", "vsdm", "vsdx",
     "vssx", "vstx", "mpp", "one", "htm", "html", "mht", "aspx",
 ];
 
-/// What was sent.
+/// The content of an upload, to compare with the uploaded file.
 pub(super) struct SentContent<'a> {
+    /// Name of the file.
     pub(super) name: &'a str,
-    pub(super) bytes: u64,
-    /// `None`: not all of it went through here.
+    /// Size in bytes.
+    pub(super) size: u64,
+    /// quickXorHash; `None` if this process has not seen all bytes.
     pub(super) hash: Option<[u8; 20]>,
 }
 
 impl SentContent<'_> {
-    /// Compares with the cloud's answer: size and quickXorHash, as far as it tells them.
+    /// Compares size and quickXorHash with those of `item`, as far as the response has them.
+    ///
+    /// The kind of the account decides whether SharePoint may have rewritten the file: `wire_kind`
+    /// from the response, or else `configured` from the options. A difference in such a file is only
+    /// logged.
     ///
     /// # Errors
-    /// `Unexpected` if the cloud has something else, but for a file that SharePoint may have
-    /// rewritten: that is told in the log.
-    pub(super) fn check(
+    /// `Unexpected` if the file in the cloud has other content.
+    pub(super) fn verify(
         &self,
         wire_kind: Option<AccountKind>,
         configured: Option<AccountKind>,
         item: &Item,
     ) -> Result<()> {
-        let size = item.size.filter(|size| *size != self.bytes);
-        let theirs = item.hashes.iter().find(|(kind, _)| *kind == HashKind::QuickXor);
-        let differs = match (self.hash, theirs) {
-            (Some(ours), Some((_, theirs))) => ours[..] != theirs[..],
+        let other_size = item.size.filter(|size| *size != self.size);
+        let cloud_hash = item.hashes.iter().find(|(kind, _)| *kind == HashKind::QuickXor);
+        let hash_differs = match (self.hash, cloud_hash) {
+            (Some(sent), Some((_, cloud))) => sent[..] != cloud[..],
             _ => false,
         };
-        let problem = match (size, differs) {
+        let problem = match (other_size, hash_differs) {
             (None, false) => return Ok(()),
-            (Some(size), _) => format!("{} bytes were sent, the cloud has {size}", self.bytes),
-            (None, true) => {
-                "what the cloud has is not what was sent: its quickXorHash differs".to_owned()
-            }
+            (Some(size), _) => format!("{} bytes were sent, the cloud has {size}", self.size),
+            (None, true) => "the quickXorHash of the cloud's copy differs".to_owned(),
         };
         let sharepoint = !wire_kind.or(configured).is_some_and(AccountKind::is_personal);
         if sharepoint && may_be_rewritten(self.name) {
             tracing::warn!(
                 name = self.name,
-                "{problem}: SharePoint rewrites Office and HTML files as they arrive, so this one \
-                 cannot be checked"
+                "cannot verify the upload, because SharePoint rewrites Office and HTML files: \
+                 {problem}"
             );
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::Unexpected,
-            format!("{problem}; the damaged file {:?} was left where it is", self.name),
+            format!(
+                "cannot verify the upload: {problem}; the damaged file {:?} is still in the cloud",
+                self.name
+            ),
         ))
     }
 }
 
-/// Returns whether SharePoint may rewrite a file of this name.
+/// Returns whether SharePoint may rewrite a file with this name.
 pub(super) fn may_be_rewritten(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| {
         REWRITTEN.iter().any(|rewritten| extension.eq_ignore_ascii_case(rewritten))
     })
 }
 
-/// The account's kind as an item's answer tells it.
-pub(super) fn kind_of(wire: &DriveItem) -> Option<AccountKind> {
+/// Returns the kind of the account from the `driveType` of an item's parent reference; `None` if it
+/// is absent or unknown.
+pub(super) fn account_kind(wire: &DriveItem) -> Option<AccountKind> {
     match wire.parent_reference.as_ref()?.drive_type.as_deref()? {
         "personal" => Some(AccountKind::Personal),
         "business" => Some(AccountKind::Business),
@@ -81,19 +88,20 @@ pub(super) fn kind_of(wire: &DriveItem) -> Option<AccountKind> {
     }
 }
 
-/// The hash with more bytes, made on a thread of its own.
+/// Adds bytes to a hash, on a blocking thread.
 ///
 /// # Errors
-/// `Unexpected` if the runtime is going down.
-pub(super) async fn hash_on(mut hash: QuickXor, bytes: Buffer) -> Result<QuickXor> {
-    let hashed = spawn_blocking(move || {
+/// `Unexpected` if the runtime is shutting down.
+pub(super) async fn update_hash(mut hash: QuickXor, bytes: Buffer) -> Result<QuickXor> {
+    let hashing = spawn_blocking(move || {
         for piece in bytes {
             hash.update(&piece);
         }
         hash
     });
-    hashed.await.map_err(|died| {
-        Error::new(ErrorKind::Unexpected, "the bytes could not be hashed").with_source(died)
+    hashing.await.map_err(|error| {
+        let text = "cannot hash the upload: the runtime is shutting down";
+        Error::new(ErrorKind::Unexpected, text).with_source(error)
     })
 }
 
@@ -102,7 +110,7 @@ mod tests {
     use super::*;
     use crate::drive::ItemKind;
 
-    fn there(name: &str, size: Option<u64>, hash: Option<[u8; 20]>) -> Item {
+    fn uploaded(name: &str, size: Option<u64>, hash: Option<[u8; 20]>) -> Item {
         let mut item = Item::new("1", name, ItemKind::File);
         item.size = size;
         item.hashes =
@@ -110,29 +118,31 @@ mod tests {
         item
     }
 
-    fn check(name: &str, item: Item, kind: Option<AccountKind>) -> Result<()> {
-        SentContent { name, bytes: 3, hash: Some([7; 20]) }.check(kind, None, &item)
+    fn verify(name: &str, item: Item, kind: Option<AccountKind>) -> Result<()> {
+        SentContent { name, size: 3, hash: Some([7; 20]) }.verify(kind, None, &item)
     }
 
     #[test]
-    fn another_size_or_another_hash_is_an_error_and_a_missing_one_is_none() {
+    fn a_different_size_or_hash_is_an_error_and_an_absent_one_is_not() {
         let business = Some(AccountKind::Business);
-        assert!(check("a.bin", there("a.bin", Some(3), Some([7; 20])), business).is_ok());
-        assert!(check("a.bin", there("a.bin", None, None), business).is_ok());
-        let error = check("a.bin", there("a.bin", Some(4), Some([7; 20])), business).unwrap_err();
+        assert!(verify("a.bin", uploaded("a.bin", Some(3), Some([7; 20])), business).is_ok());
+        assert!(verify("a.bin", uploaded("a.bin", None, None), business).is_ok());
+        let error =
+            verify("a.bin", uploaded("a.bin", Some(4), Some([7; 20])), business).unwrap_err();
         assert!(error.to_string().contains("3 bytes were sent, the cloud has 4"), "{error}");
-        let error = check("a.bin", there("a.bin", Some(3), Some([8; 20])), business).unwrap_err();
+        let error =
+            verify("a.bin", uploaded("a.bin", Some(3), Some([8; 20])), business).unwrap_err();
         assert!(error.to_string().contains("quickXorHash"), "{error}");
     }
 
     #[test]
-    fn only_sharepoint_may_change_a_file_and_only_one_of_offices_or_html() {
-        let changed = || there("R.DocX", Some(4), Some([8; 20]));
-        assert!(check("R.DocX", changed(), Some(AccountKind::Business)).is_ok());
-        assert!(check("R.DocX", changed(), Some(AccountKind::Library)).is_ok());
-        assert!(check("R.DocX", changed(), None).is_ok(), "the kind of account is not known");
-        assert!(check("R.DocX", changed(), Some(AccountKind::Personal)).is_err());
-        assert!(check("docx", changed(), Some(AccountKind::Business)).is_err());
+    fn only_sharepoint_may_rewrite_files_and_only_office_and_html() {
+        let changed = || uploaded("R.DocX", Some(4), Some([8; 20]));
+        assert!(verify("R.DocX", changed(), Some(AccountKind::Business)).is_ok());
+        assert!(verify("R.DocX", changed(), Some(AccountKind::Library)).is_ok());
+        assert!(verify("R.DocX", changed(), None).is_ok(), "unknown kind of account");
+        assert!(verify("R.DocX", changed(), Some(AccountKind::Personal)).is_err());
+        assert!(verify("docx", changed(), Some(AccountKind::Business)).is_err());
     }
 
     #[tokio::test]
@@ -140,8 +150,8 @@ mod tests {
         let bytes: Vec<u8> = (0..333_333).map(|i| (i * 31) as u8).collect();
         let mut whole = QuickXor::new();
         whole.update(&bytes);
-        let half = hash_on(QuickXor::new(), Buffer::from(bytes[..777].to_vec())).await.unwrap();
-        let continued = hash_on(half, Buffer::from(bytes[777..].to_vec())).await.unwrap();
+        let half = update_hash(QuickXor::new(), Buffer::from(bytes[..777].to_vec())).await.unwrap();
+        let continued = update_hash(half, Buffer::from(bytes[777..].to_vec())).await.unwrap();
         assert_eq!(continued, whole);
     }
 }

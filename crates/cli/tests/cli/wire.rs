@@ -66,7 +66,7 @@ async fn every_request_is_told_to_the_screen_or_into_a_file_and_no_secret_with_i
         "/{upload session}",
         "status=429",
         "attempt=2",
-        "/{ticket}",
+        "/{download URL}",
         "bytes_down=100",
         "request_id=",
         "tried again",
@@ -111,11 +111,11 @@ async fn figures_are_shown_as_a_table_or_as_a_record() {
     let drive = Drive::new().await;
     let [put, get] = drive.there_and_back(&["--stats"]).await;
     assert!(put.err.contains("onedrive write {item}/createUploadSession"), "{put:?}");
-    assert!(get.err.contains("onedrive read {ticket}"), "{get:?}");
+    assert!(get.err.contains("onedrive read {download URL}"), "{get:?}");
     let ran = drive.run(&["--json", "--stats", "get", "-r", "one:dst", "again"]).await;
     let record = ran.json().pop().expect("the last record");
     let rows = record["wire"].as_array().expect("a list");
-    let read = rows.iter().find(|row| row["request"] == "{ticket}").expect("the files");
+    let read = rows.iter().find(|row| row["request"] == "{download URL}").expect("the files");
     assert_eq!((&read["requests"], &read["bytes_down"]), (&6.into(), &615.into()));
     assert!(read["half"].as_f64() > Some(0.0) && read["half"].as_f64() <= read["longest"].as_f64());
 }

@@ -1,9 +1,9 @@
-//! A file's bytes, out and in, in one request.
+//! Requests for the content of a file: download, and upload in one request.
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 
-use super::{BEHAVIOR, Client, conditional};
+use super::{CONFLICT_BEHAVIOR, Client, with_conditions};
 use crate::{
     drive::{Body, ByteRange, Conditions, Context, Download, DownloadUrl, Result, Secret},
     rate_limit::Repeat,
@@ -12,20 +12,20 @@ use crate::{
         onedrive::{
             QuickXor,
             address::Address,
-            error::failure,
+            error::response_error,
             model::{ConflictBehavior, DriveItem},
         },
     },
     transport::{self, ApiRequest, StreamResponse, rejects_long_suffix, set_range, slice_response},
 };
 
-/// The result of an upload in one request.
+/// The result of [`Client::put_content`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Uploaded {
-    /// The file as the cloud has it.
+    /// The file from the response.
     pub item: DriveItem,
-    /// The quickXorHash of the bytes that were sent, to be compared with the one in `item`.
+    /// The quickXorHash of the bytes that were sent, to compare with the hash of `item`.
     pub hash: QuickXor,
 }
 
@@ -36,102 +36,118 @@ impl BodyHasher for QuickXor {
 }
 
 impl Client {
-    /// `GET` a download URL (onedrive-graph#download-url-no-authorization). Without a token.
+    /// Sends `GET` to a download URL (onedrive-graph#download-url-no-authorization), without a
+    /// token. Returns the bytes of `range` as a stream.
+    ///
+    /// `size` is the size of the file in bytes, if it is known. A host that ignores ranges is read
+    /// from the beginning, and only the bytes of the range are returned.
     ///
     /// # Errors
-    /// The host's, also for a download URL that has expired: `Denied` or `NotFound`; `Range`.
+    /// `PermissionDenied` or `NotFound`, also if the download URL has expired. `RangeNotSatisfied` if the range starts
+    /// behind the end of the file.
     pub async fn download(
         &self,
         cx: &Context,
         download_url: &DownloadUrl,
         range: &ByteRange,
-        known: Option<u64>,
+        size: Option<u64>,
     ) -> Result<Download> {
-        let call = |range: &ByteRange| {
+        let request = |range: &ByteRange| {
             let url = &download_url.url;
-            let call =
-                ApiRequest::to_link(Operation::Read, Method::GET, url, "{ticket}", &self.urls);
-            set_range(call.with_limiter(&self.limiter).cost(0), range)
+            let request = ApiRequest::to_link(
+                Operation::Read,
+                Method::GET,
+                url,
+                "{download URL}",
+                &self.urls,
+            );
+            set_range(request.with_limiter(&self.limiter).cost(0), range)
         };
-        let mut answer = transport::Client::new(cx).fetch(call(range)).await?;
-        if rejects_long_suffix(range, &answer) {
-            answer = transport::Client::new(cx).fetch(call(&ByteRange::Full)).await?;
+        let mut response = transport::Client::new(cx).fetch(request(range)).await?;
+        if rejects_long_suffix(range, &response) {
+            response = transport::Client::new(cx).fetch(request(&ByteRange::Full)).await?;
         }
-        let mut download = bytes_of(answer, range, known, &download_url.url).await?;
+        let mut download = read_content(response, range, size, &download_url.url).await?;
         download.download_url = Some(download_url.clone());
         Ok(download)
     }
 
-    /// `GET {item}/content` (onedrive-graph#download-redirect), for items without a download URL:
-    /// Graph redirects to one, which the transport follows. A transport over `reqwest` drops the
-    /// token where the host changes.
+    /// Sends `GET {item}/content` (onedrive-graph#download-redirect), for items without a download
+    /// URL. Returns the bytes of `range` as a stream.
+    ///
+    /// Graph redirects to a download URL, which the transport follows. A transport over `reqwest`
+    /// removes the token if the host changes.
     ///
     /// # Errors
     /// As [`download`](Self::download).
     pub async fn content(
         &self,
         cx: &Context,
-        at: &Address,
+        item: &Address,
         range: &ByteRange,
-        known: Option<u64>,
+        size: Option<u64>,
     ) -> Result<Download> {
-        let url = self.url(at, "/content");
-        let call = |range: &ByteRange| {
+        let url = self.url(item, "/content");
+        let request = |range: &ByteRange| {
             set_range(ApiRequest::new(Operation::Read, Method::GET, &*url, "{item}/content"), range)
         };
-        let (mut answer, mut token) = self.fetch(cx, &|| call(range)).await?;
-        if rejects_long_suffix(range, &answer) {
-            (answer, token) = self.fetch(cx, &|| call(&ByteRange::Full)).await?;
+        let (mut response, mut token) = self.fetch(cx, &|| request(range)).await?;
+        if rejects_long_suffix(range, &response) {
+            (response, token) = self.fetch(cx, &|| request(&ByteRange::Full)).await?;
         }
-        bytes_of(answer, range, known, &token).await
+        read_content(response, range, size, &token).await
     }
 
-    /// `PUT {item}/content` (onedrive-graph#simple-upload-limit): 250 MB at most.
+    /// Sends `PUT {item}/content` (onedrive-graph#simple-upload-limit). Creates or replaces a file
+    /// of at most 250 MB.
     ///
     /// # Errors
-    /// `Exists` under [`ConflictBehavior::Fail`], `Condition`, `Quota`, `Conflict` when locked.
+    /// `AlreadyExists` if the name is in use, under [`ConflictBehavior::Fail`]; `ConditionNotMatch` if an etag does
+    /// not match; `QuotaExceeded` if the drive is full; `Conflict` if the file is locked.
     pub async fn put_content(
         &self,
         cx: &Context,
-        at: &Address,
+        item: &Address,
         body: &Body,
         behavior: ConflictBehavior,
         conditions: &Conditions,
     ) -> Result<Uploaded> {
-        let url = self.url(at, "/content");
+        let url = self.url(item, "/content");
         let hash = BodyHash::<QuickXor>::new(body);
-        let call = || {
-            let call = ApiRequest::new(Operation::Write, Method::PUT, &*url, "{item}/content")
-                .query(BEHAVIOR, behavior.as_str())
+        let request = || {
+            let request = ApiRequest::new(Operation::Write, Method::PUT, &*url, "{item}/content")
+                .query(CONFLICT_BEHAVIOR, behavior.as_str())
                 .header(header::CONTENT_TYPE, "application/octet-stream")
                 .body(body.clone());
-            // A second one would find the name taken by the first, or make another file.
-            let call = match behavior {
-                ConflictBehavior::Replace => call,
-                _ => call.repeated(Repeat::IfRefused),
+            // A repeated request would find the name in use by the first, or create another file.
+            let request = match behavior {
+                ConflictBehavior::Replace => request,
+                _ => request.repeated(Repeat::IfRefused),
             };
-            hash.observe(conditional(call, conditions))
+            hash.observe(with_conditions(request, conditions))
         };
-        let item = self.ok(cx, &call).await?.json()?;
+        let item = self.send(cx, &request).await?.json()?;
         Ok(Uploaded { item, hash: hash.finish().await? })
     }
 }
 
-async fn bytes_of(
-    answer: StreamResponse,
+/// Returns the bytes of `range` from a response with content. `secret` is the token or URL of the
+/// request, which errors must not contain.
+async fn read_content(
+    response: StreamResponse,
     range: &ByteRange,
-    known: Option<u64>,
+    size: Option<u64>,
     secret: &Secret,
 ) -> Result<Download> {
-    match answer.status {
+    match response.status {
         StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-            let etag = answer
+            let etag = response
                 .headers
                 .get(header::ETAG)
                 .and_then(|etag| etag.to_str().ok())
                 .map(str::to_owned);
-            Ok(Download { etag, ..slice_response(range, known, answer)? })
+            Ok(Download { etag, ..slice_response(range, size, response)? })
         }
-        _ => Err(failure(&answer.read().await?, secret)),
+        _ => Err(response_error(&response.read().await?, secret)),
     }
 }

@@ -1,84 +1,90 @@
-//! Copies that the cloud makes (onedrive-graph#copy).
+//! Requests for copies within the cloud (onedrive-graph#copy).
 
 use http::{HeaderName, Method, StatusCode, header};
 use opendal::raw::Operation;
 
-use super::{BEHAVIOR, Client, succeeded};
+use super::{CONFLICT_BEHAVIOR, Client, check_status};
 use crate::{
     drive::{Context, Error, Result, Secret},
     services::onedrive::{
         address::Address,
-        error::failure_in,
+        error::copy_error,
         model::{ConflictBehavior, CopyMonitor, ItemPatch},
     },
     transport::{self, ApiRequest},
 };
 
-/// How a copy stands.
+/// The state of a copy.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum CopyProgress {
-    /// Under way.
+    /// The cloud is still copying.
     Running,
-    /// Ready; the new item's id, where it was told.
+    /// The copy is complete. Contains the id of the new item, if the response had it.
     Completed(Option<String>),
-    /// It came to nothing.
+    /// The copy failed or was cancelled.
     Failed(Error),
 }
 
 impl Client {
-    /// `POST {item}/copy` (onedrive-graph#copy-request): the URL to ask how it is doing. `behavior`
-    /// is not understood by personal drives.
+    /// Sends `POST {item}/copy` (onedrive-graph#copy-request), which starts a copy. Returns the URL
+    /// for [`copy_progress`](Self::copy_progress).
+    ///
+    /// `target` has the name and the folder of the copy. Personal drives reject a `behavior`.
     ///
     /// # Errors
-    /// `NotFound` for the item or the folder.
+    /// `NotFound` if the item or the folder does not exist.
     pub async fn copy(
         &self,
         cx: &Context,
-        from: &Address,
-        to: &ItemPatch,
+        item: &Address,
+        target: &ItemPatch,
         behavior: Option<ConflictBehavior>,
     ) -> Result<Secret> {
-        let url = self.url(from, "/copy");
-        let call = || {
-            let call = ApiRequest::new(Operation::Copy, Method::POST, &*url, "{item}/copy")
+        let url = self.url(item, "/copy");
+        let request = || {
+            let request = ApiRequest::new(Operation::Copy, Method::POST, &*url, "{item}/copy")
                 .header(HeaderName::from_static("prefer"), "respond-async")
-                .json(to);
+                .json(target);
             match behavior {
-                Some(behavior) => call.query(BEHAVIOR, behavior.as_str()),
-                None => call,
+                Some(behavior) => request.query(CONFLICT_BEHAVIOR, behavior.as_str()),
+                None => request,
             }
         };
-        let reply = self.ok(cx, &call).await?;
-        match reply.header(header::LOCATION) {
+        let response = self.send(cx, &request).await?;
+        match response.header(header::LOCATION) {
             Some(monitor) => Ok(monitor.into()),
-            None => Err(reply.failure("the answer does not tell whom to ask about the copy")),
+            None => Err(response
+                .failure("cannot follow the copy: the response has no URL for its progress")),
         }
     }
 
-    /// `GET` a copy's monitor (onedrive-graph#copy-monitor). Without a token.
+    /// Sends `GET` to the URL from [`copy`](Self::copy) (onedrive-graph#copy-monitor), without a
+    /// token. Returns the state of the copy.
     ///
     /// # Errors
-    /// The host's; how the copy itself failed is [`CopyProgress::Failed`].
-    pub async fn monitor(&self, cx: &Context, monitor: &Secret) -> Result<CopyProgress> {
+    /// Those of the request itself. If the copy failed, the result is [`CopyProgress::Failed`].
+    pub async fn copy_progress(&self, cx: &Context, monitor: &Secret) -> Result<CopyProgress> {
         let operation = Operation::Copy;
-        let call =
+        let request =
             ApiRequest::to_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
                 .with_limiter(&self.limiter)
                 .cost(0);
-        let reply = transport::Client::new(cx).send(call).await?;
-        // Once ready, some hosts redirect to the new item, which without a token says 401.
-        if reply.redirected || reply.status == StatusCode::SEE_OTHER {
+        let response = transport::Client::new(cx).send(request).await?;
+        // After completion, some hosts redirect to the new item, which responds 401 because the
+        // request has no token.
+        if response.redirected || response.status == StatusCode::SEE_OTHER {
             return Ok(CopyProgress::Completed(None));
         }
-        let reply = succeeded(reply, monitor)?;
-        if reply.body.is_empty() {
+        let response = check_status(response, monitor)?;
+        if response.body.is_empty() {
             return Ok(CopyProgress::Running);
         }
-        let CopyMonitor { status, resource_id, error, error_code } = reply.json()?;
+        let CopyMonitor { status, resource_id, error, error_code } = response.json()?;
         Ok(match status.as_deref() {
             Some("completed") => CopyProgress::Completed(resource_id),
             Some("failed" | "deleteFailed" | "cancelled") => {
-                CopyProgress::Failed(failure_in(error, error_code))
+                CopyProgress::Failed(copy_error(error, error_code))
             }
             _ => CopyProgress::Running,
         })

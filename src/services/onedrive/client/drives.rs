@@ -1,4 +1,4 @@
-//! Drives, and what they belong to.
+//! Requests for drives and SharePoint sites.
 
 use http::Method;
 use opendal::raw::Operation;
@@ -8,53 +8,55 @@ use crate::{
     drive::{Context, Result, Secret},
     services::onedrive::{
         address::DriveRef,
-        model::{self, DrivePage, Site},
+        model::{DrivePage, DriveResource, Site},
     },
     transport::{ApiRequest, segment},
 };
 
 impl Client {
-    /// `GET {drive}`: what the drive is, whose, and how full.
+    /// Sends `GET {drive}`. Returns the drive with its owner and quota.
     ///
     /// # Errors
-    /// The cloud's; `NotFound` for a user without a drive.
-    pub async fn drive(&self, cx: &Context, drive: &DriveRef) -> Result<model::Drive> {
-        let url = format!("{}{}", self.endpoint, drive.path());
-        let call = || {
+    /// `NotFound` if the drive does not exist, or if the user has no drive.
+    pub async fn drive(&self, cx: &Context, drive: &DriveRef) -> Result<DriveResource> {
+        let url = format!("{}{}", self.endpoint, drive.url_path());
+        let request = || {
             ApiRequest::new(Operation::Info, Method::GET, &*url, "{drive}")
                 .query("$select", "id,name,driveType,owner,quota")
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 
-    /// `GET {owner}/drives`: a page of the drives of a user, a group or a site, from its beginning
-    /// or from a link of the page before.
+    /// Sends `GET {owner}/drives`. Returns one page of the drives of a user, group or site.
+    ///
+    /// `owner` is the default drive of that user, group or site. `next` is [`DrivePage::next`] of
+    /// the page before, `None` for the first page.
     ///
     /// # Errors
-    /// The cloud's.
+    /// `NotFound` if the owner does not exist.
     pub async fn drives(
         &self,
         cx: &Context,
-        of: &DriveRef,
-        from: Option<&Secret>,
+        owner: &DriveRef,
+        next: Option<&Secret>,
     ) -> Result<DrivePage> {
-        let url = match from {
+        let url = match next {
             Some(link) => link.expose().to_owned(),
             None => {
-                let owner = of.path();
-                let owner = owner.strip_suffix("/drive").unwrap_or("/me");
-                format!("{}{owner}/drives?$select=id%2Cname%2CdriveType", self.endpoint)
+                let path = owner.url_path();
+                let path = path.strip_suffix("/drive").unwrap_or("/me");
+                format!("{}{path}/drives?$select=id%2Cname%2CdriveType", self.endpoint)
             }
         };
-        let call = || ApiRequest::new(Operation::Info, Method::GET, &*url, "{owner}/drives");
-        self.ok(cx, &call).await?.json()
+        let request = || ApiRequest::new(Operation::Info, Method::GET, &*url, "{owner}/drives");
+        self.send(cx, &request).await?.json()
     }
 
-    /// `GET /sites/{host}:/{path}`: the site at a path of a SharePoint host (`root`: the tenant's
-    /// own).
+    /// Sends `GET /sites/{host}:/{path}`. Returns the site at a path of a SharePoint host. The host
+    /// `root` stands for the tenant's own.
     ///
     /// # Errors
-    /// The cloud's.
+    /// `NotFound` if the site does not exist.
     pub async fn site(&self, cx: &Context, host: &str, path: &str) -> Result<Site> {
         let names: Vec<_> = path
             .split('/')
@@ -65,10 +67,10 @@ impl Client {
             true => format!("{}/sites/{}", self.endpoint, segment(host)),
             false => format!("{}/sites/{}:/{}", self.endpoint, segment(host), names.join("/")),
         };
-        let call = || {
+        let request = || {
             ApiRequest::new(Operation::Info, Method::GET, &*url, "sites/{site}")
                 .query("$select", "id")
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 }

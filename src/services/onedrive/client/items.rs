@@ -1,44 +1,44 @@
-//! One item: looked at, made as a folder, changed, removed.
+//! Requests for one item: get, create a folder, update, delete.
 
 use http::{Method, header};
 use opendal::raw::Operation;
 use serde_json::json;
 
-use super::{BEHAVIOR, Client, with};
+use super::{CONFLICT_BEHAVIOR, Client, with_header};
 use crate::{
     drive::{Context, Result},
     services::onedrive::{
         address::Address,
-        model::{ConflictBehavior, DriveItem, ITEM, ItemPatch},
+        model::{ConflictBehavior, DriveItem, ITEM_PROPERTIES, ItemPatch},
     },
     transport::ApiRequest,
 };
 
 impl Client {
-    /// `GET {item}` (onedrive-graph#get-item). With `if_none_match` an unchanged item is answered
-    /// by `Condition`.
+    /// Sends `GET {item}` (onedrive-graph#get-item). Returns the item.
     ///
     /// # Errors
-    /// `NotFound`, `Condition`.
+    /// `NotFound` if the item does not exist, `ConditionNotMatch` if its etag is `if_none_match`.
     pub async fn item(
         &self,
         cx: &Context,
-        at: &Address,
+        item: &Address,
         if_none_match: Option<&str>,
     ) -> Result<DriveItem> {
-        let url = self.url(at, "");
-        let call = || {
-            let call = ApiRequest::new(Operation::Stat, Method::GET, &*url, "{item}")
-                .query("$select", ITEM);
-            with(call, header::IF_NONE_MATCH, if_none_match)
+        let url = self.url(item, "");
+        let request = || {
+            let request = ApiRequest::new(Operation::Stat, Method::GET, &*url, "{item}")
+                .query("$select", ITEM_PROPERTIES);
+            with_header(request, header::IF_NONE_MATCH, if_none_match)
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 
-    /// `POST {folder}/children` (onedrive-graph#create-folder). Folders on the way are made too.
+    /// Sends `POST {parent}/children` (onedrive-graph#create-folder). Creates a folder, and the
+    /// missing folders above it.
     ///
     /// # Errors
-    /// `Exists` under [`ConflictBehavior::Fail`].
+    /// `AlreadyExists` if the name is in use, under [`ConflictBehavior::Fail`].
     pub async fn create_folder(
         &self,
         cx: &Context,
@@ -47,41 +47,43 @@ impl Client {
         behavior: ConflictBehavior,
     ) -> Result<DriveItem> {
         let url = self.url(parent, "/children");
-        let body = json!({ "name": name, "folder": {}, BEHAVIOR: behavior });
-        let call = || {
+        let body = json!({ "name": name, "folder": {}, CONFLICT_BEHAVIOR: behavior });
+        let request = || {
             ApiRequest::new(Operation::CreateDir, Method::POST, &*url, "{item}/children")
                 .json(&body)
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 
-    /// `PATCH {item}` (onedrive-graph#update-item): name, folder, times in one.
+    /// Sends `PATCH {item}` (onedrive-graph#update-item). Changes name, parent folder and times in
+    /// one request.
     ///
     /// # Errors
-    /// `Exists`, `NotFound` for the item or the new folder.
+    /// `NotFound` if the item or the new folder does not exist, `AlreadyExists` if the new name is in use.
     pub async fn update(
         &self,
         cx: &Context,
-        at: &Address,
+        item: &Address,
         patch: &ItemPatch,
         behavior: ConflictBehavior,
     ) -> Result<DriveItem> {
-        let url = self.url(at, "");
-        let call = || {
+        let url = self.url(item, "");
+        let request = || {
             ApiRequest::new(Operation::Rename, Method::PATCH, &*url, "{item}")
-                .query(BEHAVIOR, behavior.as_str())
+                .query(CONFLICT_BEHAVIOR, behavior.as_str())
                 .json(patch)
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 
-    /// `DELETE {item}` (onedrive-graph#delete): to the recycle bin, with everything below.
+    /// Sends `DELETE {item}` (onedrive-graph#delete). Moves the item, and everything below it, to
+    /// the recycle bin.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict` when locked.
-    pub async fn delete(&self, cx: &Context, at: &Address) -> Result<()> {
-        let url = self.url(at, "");
-        let call = || ApiRequest::new(Operation::Delete, Method::DELETE, &*url, "{item}");
-        self.ok(cx, &call).await.map(drop)
+    /// `NotFound` if the item does not exist, `Conflict` if it is locked.
+    pub async fn delete(&self, cx: &Context, item: &Address) -> Result<()> {
+        let url = self.url(item, "");
+        let request = || ApiRequest::new(Operation::Delete, Method::DELETE, &*url, "{item}");
+        self.send(cx, &request).await.map(drop)
     }
 }

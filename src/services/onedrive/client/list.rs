@@ -1,4 +1,4 @@
-//! Many items, page by page: a folder's children, and everything below it.
+//! Requests for lists of items: the children of a folder, and the change feed.
 
 use http::Method;
 use opendal::raw::Operation;
@@ -8,62 +8,65 @@ use crate::{
     drive::{Context, Result, Secret},
     services::onedrive::{
         address::Address,
-        model::{ITEM, ItemPage},
+        model::{ITEM_PROPERTIES, ItemPage},
     },
     transport::ApiRequest,
 };
 
 impl Client {
-    /// `GET {folder}/children` (onedrive-graph#list-children): the first page, `top` items at most.
+    /// Sends `GET {folder}/children` (onedrive-graph#list-children). Returns the first page of the
+    /// children, with at most `top` items.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub async fn children(&self, cx: &Context, of: &Address, top: usize) -> Result<ItemPage> {
-        let url = self.url(of, "/children");
-        let call = || {
+    /// `NotFound` if the folder does not exist.
+    pub async fn children(&self, cx: &Context, folder: &Address, top: usize) -> Result<ItemPage> {
+        let url = self.url(folder, "/children");
+        let request = || {
             ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/children")
-                .query("$select", ITEM)
+                .query("$select", ITEM_PROPERTIES)
                 .query("$top", top.to_string())
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 
-    /// `GET {folder}/delta` (onedrive-graph#delta): the first page of everything below a folder.
+    /// Sends `GET {folder}/delta` (onedrive-graph#delta). Returns the first page of all items below
+    /// the folder, with at most `top` items.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub async fn delta(&self, cx: &Context, of: &Address, top: usize) -> Result<ItemPage> {
-        let url = self.url(of, "/delta");
-        let call = || {
+    /// `NotFound` if the folder does not exist.
+    pub async fn delta(&self, cx: &Context, folder: &Address, top: usize) -> Result<ItemPage> {
+        let url = self.url(folder, "/delta");
+        let request = || {
             ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/delta")
-                .query("$select", ITEM)
+                .query("$select", ITEM_PROPERTIES)
                 .query("$top", top.to_string())
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 
-    /// `GET {folder}/delta?token=latest` (onedrive-graph#delta-latest): no items, and where to ask
-    /// for what changes from now on.
+    /// Sends `GET {folder}/delta?token=latest` (onedrive-graph#delta-latest). Returns no items, and
+    /// the URL that will return changes after this request.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub async fn latest(&self, cx: &Context, of: &Address) -> Result<ItemPage> {
-        let url = self.url(of, "/delta");
-        let call = || {
+    /// `NotFound` if the folder does not exist.
+    pub async fn delta_latest(&self, cx: &Context, folder: &Address) -> Result<ItemPage> {
+        let url = self.url(folder, "/delta");
+        let request = || {
             ApiRequest::new(Operation::List, Method::GET, &*url, "{item}/delta")
-                .query("$select", ITEM)
+                .query("$select", ITEM_PROPERTIES)
                 .query("token", "latest")
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 
-    /// `GET` the page that another one named.
+    /// Sends `GET` to [`ItemPage::next`] or [`ItemPage::delta`] of an earlier page.
     ///
     /// # Errors
-    /// `NotFound` with code `resyncRequired` for a link that has become too old: begin anew.
+    /// `NotFound` with the code `resyncRequired` if the link has expired; the list must then be
+    /// requested from its beginning.
     pub async fn page(&self, cx: &Context, link: &Secret) -> Result<ItemPage> {
         let url = link.expose();
-        let call = || ApiRequest::new(Operation::List, Method::GET, url, "{next page}");
-        self.ok(cx, &call).await?.json()
+        let request = || ApiRequest::new(Operation::List, Method::GET, url, "{next page}");
+        self.send(cx, &request).await?.json()
     }
 }

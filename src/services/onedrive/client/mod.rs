@@ -1,9 +1,9 @@
-//! The unbiased client: one method per request of the protocol, its answer decoded. The methods are
-//! below, by subject; how they are sent is here.
+//! Client of Microsoft Graph's drives: one method per request of the protocol, which returns the
+//! decoded response. The methods are in the submodules; this module signs and sends the requests.
 //!
-//! It decides nothing: no fallback, no look before, no second request, but one: a token that Graph
-//! refuses is renewed once. URLs that Graph hands out (download URLs, upload sessions, monitors) are
-//! pre-authenticated and lead to other hosts; they are asked without a token
+//! The client makes no decisions. It has no fallbacks and sends no additional requests, with one
+//! exception: it refreshes a token that Graph rejects, once. Download URLs, upload sessions and copy
+//! monitors are pre-authenticated URLs of other hosts, and are requested without a token
 //! (onedrive-graph#download-url-no-authorization, onedrive-graph#session-fragments,
 //! onedrive-graph#copy-monitor).
 
@@ -18,10 +18,10 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-pub use self::{content::Uploaded, copy::CopyProgress, session::Fragment};
+pub use self::{content::Uploaded, copy::CopyProgress, session::FragmentOutcome};
 use super::{
     address::{Address, PathStyle},
-    error::failure,
+    error::response_error,
     resource_units::resource_units,
 };
 use crate::{
@@ -32,12 +32,13 @@ use crate::{
     transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
 };
 
-/// Most items of a page (onedrive-graph#page-size).
+/// Maximum number of items in a page (onedrive-graph#page-size).
 pub const PAGE_MAX: usize = 1000;
 
-const BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
+/// Name of the property, and of the query parameter, for a [`ConflictBehavior`](super::model::ConflictBehavior).
+const CONFLICT_BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
 
-/// A client of Graph's drives. Clones share everything.
+/// A client of Microsoft Graph's drives. Clones share their tokens and rate limits.
 ///
 /// ```no_run
 /// use drivedal::{auth::TokenSource, drive::Context};
@@ -54,20 +55,22 @@ const BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    /// `https://graph.microsoft.com/v1.0`, without a slash at its end.
+    /// Base URL without trailing slash, such as `https://graph.microsoft.com/v1.0`.
     endpoint: Arc<str>,
+    /// Decides which hosts receive the token.
     urls: Arc<UrlPolicy>,
     tokens: TokenSource,
+    /// Additional headers of signed requests.
     headers: Arc<HeaderMap>,
     limiter: AccountLimiter,
-    paths: PathStyle,
+    path_style: PathStyle,
 }
 
 impl Client {
-    /// A client of the cloud at `endpoint`, whose requests are signed by `tokens`.
+    /// Returns a client for the API at `endpoint`, which signs requests with tokens from `tokens`.
     ///
     /// # Errors
-    /// `Invalid` if `endpoint` is not the base address of an API.
+    /// `InvalidInput` if `endpoint` is not an HTTP URL without user, query and fragment.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
         let endpoint = base_address("the API's endpoint", endpoint)?;
         Ok(Self {
@@ -76,67 +79,76 @@ impl Client {
             tokens,
             headers: Arc::default(),
             limiter: AccountLimiter::new(),
-            paths: PathStyle::default(),
+            path_style: PathStyle::default(),
         })
     }
 
-    /// Follows links to next pages, with the token, also to other hosts than the endpoint's, such as
-    /// Graph's own where `endpoint` is a gateway to it: names separated by commas, where `*` stands
-    /// for part of a name, up to the next dot.
+    /// Allows links to next pages that lead to other hosts than the endpoint's, and sends the token
+    /// there. This is necessary if `endpoint` is a gateway to Graph.
+    ///
+    /// `hosts` is a comma-separated list of names. `*` matches any part of a name up to the next
+    /// dot.
     ///
     /// # Errors
-    /// `Invalid` for a text that is not a host.
+    /// `InvalidInput` if an element of the list is not a host.
     pub fn with_allowed_hosts(mut self, hosts: &str) -> Result<Self> {
         self.urls = Arc::new(UrlPolicy::clone(&self.urls).allowing(hosts)?);
         Ok(self)
     }
 
-    /// Sends these headers with every request to Graph itself; not with those to pre-authenticated
-    /// addresses.
+    /// Sets additional headers for signed requests. Requests to pre-authenticated URLs do not have
+    /// them.
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         self.headers = Arc::new(headers);
         self
     }
 
-    /// Writes paths as this cloud wants them.
-    pub fn with_path_style(mut self, paths: PathStyle) -> Self {
-        self.paths = paths;
+    /// Sets the syntax of paths in URLs.
+    pub fn with_path_style(mut self, style: PathStyle) -> Self {
+        self.path_style = style;
         self
     }
 
-    fn url(&self, at: &Address, action: &str) -> String {
-        format!("{}{}", self.endpoint, at.resource(self.paths, action))
+    fn url(&self, item: &Address, action: &str) -> String {
+        format!("{}{}", self.endpoint, item.url_path(self.path_style, action))
     }
 
-    /// Sends a signed request; a token that is refused is renewed once.
+    /// Sends a signed request, and once more with a refreshed token if the response is 401. Returns
+    /// the response, whatever its status, and the token.
+    ///
+    /// `request` builds the request, once for each attempt.
     async fn fetch(
         &self,
         cx: &Context,
-        call: &(dyn Fn() -> ApiRequest + Sync),
+        request: &(dyn Fn() -> ApiRequest + Sync),
     ) -> Result<(StreamResponse, Secret)> {
         let signed = |token: &Secret| {
-            call()
+            request()
                 .cost_by(resource_units)
                 .headers(&self.headers)
                 .with_limiter(&self.limiter)
                 .bearer(token, &self.urls)
         };
         let token = self.tokens.token(cx).await?;
-        let answer = transport::Client::new(cx).fetch(signed(&token)).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
-            return Ok((answer, token));
+        let response = transport::Client::new(cx).fetch(signed(&token)).await?;
+        if response.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
+            return Ok((response, token));
         }
         let token = self.tokens.renew(cx, &token).await?;
         Ok((transport::Client::new(cx).fetch(signed(&token)).await?, token))
     }
 
-    async fn ok(
+    /// Sends a signed request and reads the response.
+    ///
+    /// # Errors
+    /// The error in the response, if its status is not a success.
+    async fn send(
         &self,
         cx: &Context,
-        call: &(dyn Fn() -> ApiRequest + Sync),
+        request: &(dyn Fn() -> ApiRequest + Sync),
     ) -> Result<ApiResponse> {
-        let (answer, token) = self.fetch(cx, call).await?;
-        succeeded(answer.read().await?, &token)
+        let (response, token) = self.fetch(cx, request).await?;
+        check_status(response.read().await?, &token)
     }
 }
 
@@ -146,21 +158,23 @@ impl fmt::Debug for Client {
     }
 }
 
-fn succeeded(reply: ApiResponse, secret: &Secret) -> Result<ApiResponse> {
-    match reply.status.is_success() {
-        true => Ok(reply),
-        false => Err(failure(&reply, secret)),
+/// Returns the response if its status is a success, and its error otherwise. `secret` is the token
+/// or URL of the request, which errors must not contain.
+fn check_status(response: ApiResponse, secret: &Secret) -> Result<ApiResponse> {
+    match response.status.is_success() {
+        true => Ok(response),
+        false => Err(response_error(&response, secret)),
     }
 }
 
-fn with(call: ApiRequest, name: HeaderName, value: Option<&str>) -> ApiRequest {
+fn with_header(request: ApiRequest, name: HeaderName, value: Option<&str>) -> ApiRequest {
     match value {
-        Some(value) => call.header(name, value),
-        None => call,
+        Some(value) => request.header(name, value),
+        None => request,
     }
 }
 
-fn conditional(call: ApiRequest, conditions: &Conditions) -> ApiRequest {
-    let call = with(call, header::IF_MATCH, conditions.if_match.as_deref());
-    with(call, header::IF_NONE_MATCH, conditions.if_none_match.as_deref())
+fn with_conditions(request: ApiRequest, conditions: &Conditions) -> ApiRequest {
+    let request = with_header(request, header::IF_MATCH, conditions.if_match.as_deref());
+    with_header(request, header::IF_NONE_MATCH, conditions.if_none_match.as_deref())
 }

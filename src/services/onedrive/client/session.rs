@@ -1,67 +1,69 @@
-//! Upload sessions (onedrive-graph#upload-session).
+//! Requests for upload sessions (onedrive-graph#upload-session).
+//!
+//! The URL of a session is pre-authenticated: only the request that creates the session has a token.
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 use serde_json::json;
 
-use super::{BEHAVIOR, Client, conditional, succeeded};
+use super::{CONFLICT_BEHAVIOR, Client, check_status, with_conditions};
 use crate::{
     drive::{Body, Conditions, Context, Result, Secret},
     rate_limit::Repeat,
     services::onedrive::{
         address::Address,
-        model::{ConflictBehavior, DriveItem, UploadSession, UploadableProperties},
+        model::{ConflictBehavior, DriveItem, UploadSessionResource, UploadableProperties},
     },
     transport::{self, ApiRequest},
 };
 
-/// How an upload session stands after a fragment.
+/// The result of [`Client::put_fragment`].
 #[derive(Debug)]
-pub enum Fragment {
-    /// More is missing.
-    More(UploadSession),
-    /// That was the last one.
-    Done(Box<DriveItem>),
+#[non_exhaustive]
+pub enum FragmentOutcome {
+    /// The session has the fragment, but no file yet.
+    Incomplete(UploadSessionResource),
+    /// The fragment was the last one, and the file exists.
+    Complete(Box<DriveItem>),
 }
 
 impl Client {
-    /// `POST {item}/createUploadSession` (onedrive-graph#session-create). With `defer_commit` the
-    /// last fragment does not make the file, but [`commit_upload`](Self::commit_upload) or
-    /// [`commit_upload_as`](Self::commit_upload_as) does.
+    /// Sends `POST {item}/createUploadSession` (onedrive-graph#session-create). Returns the session
+    /// with its URL.
+    ///
+    /// With `defer_commit`, the last fragment does not create the file; a call of
+    /// [`commit_upload`](Self::commit_upload) or [`commit_upload_as`](Self::commit_upload_as) does.
     ///
     /// # Errors
     /// As [`put_content`](Self::put_content).
     pub async fn create_upload_session(
         &self,
         cx: &Context,
-        at: &Address,
-        item: &UploadableProperties,
+        item: &Address,
+        properties: &UploadableProperties,
         defer_commit: bool,
         conditions: &Conditions,
-    ) -> Result<UploadSession> {
-        let url = self.url(at, "/createUploadSession");
-        let mut body = json!({ "item": item });
+    ) -> Result<UploadSessionResource> {
+        let url = self.url(item, "/createUploadSession");
+        let mut body = json!({ "item": properties });
         if defer_commit {
             body["deferCommit"] = true.into();
         }
-        let call = || {
-            let call = ApiRequest::new(
-                Operation::Write,
-                Method::POST,
-                &*url,
-                "{item}/createUploadSession",
-            )
-            .json(&body);
-            conditional(call, conditions)
+        let request = || {
+            let template = "{item}/createUploadSession";
+            let request =
+                ApiRequest::new(Operation::Write, Method::POST, &*url, template).json(&body);
+            with_conditions(request, conditions)
         };
-        self.ok(cx, &call).await?.json()
+        self.send(cx, &request).await?.json()
     }
 
-    /// `PUT` a fragment to its session (onedrive-graph#session-fragments): the bytes from `offset`
-    /// on, of `total`. Without a token.
+    /// Sends `PUT` with one fragment to the session (onedrive-graph#session-fragments). `offset` is
+    /// the position of `body` in the file, `total` the size of the file, in bytes.
     ///
     /// # Errors
-    /// `NotFound`: the session is lost. `Range`: not the bytes that are expected next.
+    /// `NotFound` if the session does not exist any more, `RangeNotSatisfied` if the session expects other
+    /// bytes next.
     pub async fn put_fragment(
         &self,
         cx: &Context,
@@ -69,78 +71,85 @@ impl Client {
         offset: u64,
         total: u64,
         body: Body,
-    ) -> Result<Fragment> {
+    ) -> Result<FragmentOutcome> {
         let end = offset.saturating_add(body.len());
-        let call = self
-            .to_session(Method::PUT, session)
-            // A fragment that has arrived is refused the second time.
+        let request = self
+            .session_request(Method::PUT, session)
+            // The session rejects a fragment that it already has.
             .repeated(Repeat::IfRefused)
             .header(
                 header::CONTENT_RANGE,
                 format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
             )
             .body(body);
-        let reply = succeeded(transport::Client::new(cx).send(call).await?, session)?;
-        match reply.status {
-            StatusCode::ACCEPTED => reply.json().map(Fragment::More),
-            _ => reply.json().map(Fragment::Done),
+        let response = check_status(transport::Client::new(cx).send(request).await?, session)?;
+        match response.status {
+            StatusCode::ACCEPTED => response.json().map(FragmentOutcome::Incomplete),
+            _ => response.json().map(FragmentOutcome::Complete),
         }
     }
 
-    /// `GET` a session (onedrive-graph#session-status): what is missing. Without a token.
+    /// Sends `GET` to the session (onedrive-graph#session-status). Returns the missing ranges.
     ///
     /// # Errors
-    /// `NotFound`: the session is lost, or its file is there.
-    pub async fn upload_status(&self, cx: &Context, session: &Secret) -> Result<UploadSession> {
-        let call = self.to_session(Method::GET, session);
-        succeeded(transport::Client::new(cx).send(call).await?, session)?.json()
+    /// `NotFound` if the session does not exist any more, also because its file is complete.
+    pub async fn upload_status(
+        &self,
+        cx: &Context,
+        session: &Secret,
+    ) -> Result<UploadSessionResource> {
+        let request = self.session_request(Method::GET, session);
+        check_status(transport::Client::new(cx).send(request).await?, session)?.json()
     }
 
-    /// `POST` a session all of whose bytes are there (onedrive-graph#session-defer-commit). Without
-    /// a token.
+    /// Sends `POST` to the session (onedrive-graph#session-defer-commit). Creates the file from the
+    /// session's bytes, which must be complete.
     ///
     /// # Errors
     /// As [`put_fragment`](Self::put_fragment).
     pub async fn commit_upload(&self, cx: &Context, session: &Secret) -> Result<DriveItem> {
-        let call = self.to_session(Method::POST, session);
-        succeeded(transport::Client::new(cx).send(call).await?, session)?.json()
+        let request = self.session_request(Method::POST, session);
+        check_status(transport::Client::new(cx).send(request).await?, session)?.json()
     }
 
-    /// `PUT {item}` with a session all of whose bytes are there as its source
-    /// (onedrive-graph#session-late-conflict): makes the file where personal accounts have no other
-    /// way, and where the session's own name was taken.
+    /// Sends `PUT {item}` with the session as the source of the content
+    /// (onedrive-graph#session-late-conflict). The session's bytes must be complete.
+    ///
+    /// This is the only way to commit in personal accounts. It also works if the name of the
+    /// session is in use.
     ///
     /// # Errors
-    /// `NotFound`: the session is lost. `Exists`.
+    /// `NotFound` if the session does not exist any more, `AlreadyExists` if the name is in use.
     pub async fn commit_upload_as(
         &self,
         cx: &Context,
-        at: &Address,
+        item: &Address,
         name: &str,
         behavior: ConflictBehavior,
         session: &Secret,
     ) -> Result<DriveItem> {
-        let url = self.url(at, "");
+        let url = self.url(item, "");
         let body = json!({
             "name": name,
-            BEHAVIOR: behavior,
+            CONFLICT_BEHAVIOR: behavior,
             "@microsoft.graph.sourceUrl": session.expose(),
         });
-        let call = || ApiRequest::new(Operation::Write, Method::PUT, &*url, "{item}").json(&body);
-        self.ok(cx, &call).await?.json()
+        let request =
+            || ApiRequest::new(Operation::Write, Method::PUT, &*url, "{item}").json(&body);
+        self.send(cx, &request).await?.json()
     }
 
-    /// `DELETE` a session and its bytes (onedrive-graph#session-cancel). Without a token.
+    /// Sends `DELETE` to the session (onedrive-graph#session-cancel). Deletes the session and its
+    /// bytes.
     ///
     /// # Errors
-    /// `NotFound` if it is gone already.
+    /// `NotFound` if the session does not exist any more.
     pub async fn cancel_upload(&self, cx: &Context, session: &Secret) -> Result<()> {
-        let call = self.to_session(Method::DELETE, session);
-        succeeded(transport::Client::new(cx).send(call).await?, session).map(drop)
+        let request = self.session_request(Method::DELETE, session);
+        check_status(transport::Client::new(cx).send(request).await?, session).map(drop)
     }
 
-    /// A request to a session, which authenticates itself.
-    fn to_session(&self, method: Method, session: &Secret) -> ApiRequest {
+    fn session_request(&self, method: Method, session: &Secret) -> ApiRequest {
         ApiRequest::to_link(Operation::Write, method, session, "{upload session}", &self.urls)
             .with_limiter(&self.limiter)
             .cost(0)

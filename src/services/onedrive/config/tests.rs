@@ -6,8 +6,8 @@ fn config(uri: &str) -> Result<OneDriveConfig> {
     OneDriveConfig::from_uri(&OperatorUri::new(uri, []).unwrap())
 }
 
-fn home(query: &str) -> ConfiguredDrive {
-    config(&format!("onedrive://?access_token=a&{query}")).unwrap().named().unwrap()
+fn configured_drive(query: &str) -> ConfiguredDrive {
+    config(&format!("onedrive://?access_token=a&{query}")).unwrap().configured_drive().unwrap()
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn every_key_of_opendals_own_service_works() {
         let pairs = pairs.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let config = OneDriveConfig::from_iter(pairs.collect::<Vec<_>>()).unwrap();
         config.client().unwrap();
-        config.home().unwrap();
+        config.drive_lookup().unwrap();
         config
     };
     let config = keys(&[
@@ -36,7 +36,7 @@ fn every_key_of_opendals_own_service_works() {
 }
 
 #[test]
-fn a_uri_says_everything() {
+fn a_uri_has_every_option() {
     let config = config(
         "onedrive://me/photos/2012?endpoint=http%3A%2F%2F127.0.0.1%3A8%2Fv1.0&access_token=a%2Bb\
          &index_ttl=500ms&cloud=us-gov&account_kind=personal-legacy&special=approot&upload_fragment=327680&defer_commit=true\
@@ -59,30 +59,36 @@ fn a_uri_says_everything() {
 }
 
 #[test]
-fn a_drive_is_named_in_every_way_that_graph_knows() {
+fn drives_are_named_in_every_form_of_graph() {
     let id = |id: &str| ConfiguredDrive::Drive(DriveRef::Site(id.into()));
     let path =
         |host: &str, path: &str| ConfiguredDrive::Site { host: host.into(), path: path.into() };
-    assert_eq!(home(""), ConfiguredDrive::Drive(DriveRef::Mine));
-    assert_eq!(home("drive_id=b!x"), ConfiguredDrive::Drive(DriveRef::Id("b!x".into())));
+    assert_eq!(configured_drive(""), ConfiguredDrive::Drive(DriveRef::Mine));
     assert_eq!(
-        home("user=ann%40c.com"),
+        configured_drive("drive_id=b!x"),
+        ConfiguredDrive::Drive(DriveRef::Id("b!x".into()))
+    );
+    assert_eq!(
+        configured_drive("user=ann%40c.com"),
         ConfiguredDrive::Drive(DriveRef::User("ann@c.com".into()))
     );
-    assert_eq!(home("group=g"), ConfiguredDrive::Drive(DriveRef::Group("g".into())));
-    assert_eq!(home("site=c.sharepoint.com,1,2"), id("c.sharepoint.com,1,2"));
-    assert_eq!(home("site=root"), id("root"));
-    assert_eq!(home("site=/sites/x"), path("root", "sites/x"));
-    assert_eq!(home("site=c.sharepoint.com:/sites/x"), path("c.sharepoint.com", "sites/x"));
+    assert_eq!(configured_drive("group=g"), ConfiguredDrive::Drive(DriveRef::Group("g".into())));
+    assert_eq!(configured_drive("site=c.sharepoint.com,1,2"), id("c.sharepoint.com,1,2"));
+    assert_eq!(configured_drive("site=root"), id("root"));
+    assert_eq!(configured_drive("site=/sites/x"), path("root", "sites/x"));
     assert_eq!(
-        home("site=https%3A%2F%2Fc.sharepoint.com%2Fsites%2Fmy%2520site%2F"),
+        configured_drive("site=c.sharepoint.com:/sites/x"),
+        path("c.sharepoint.com", "sites/x")
+    );
+    assert_eq!(
+        configured_drive("site=https%3A%2F%2Fc.sharepoint.com%2Fsites%2Fmy%2520site%2F"),
         path("c.sharepoint.com", "sites/my site")
     );
 }
 
 #[test]
-fn what_is_wrong_is_said_by_name() {
-    for (uri, said) in [
+fn errors_name_the_option() {
+    for (uri, expected) in [
         ("onedrive://", "one of access_token, refresh_token and token_file"),
         ("onedrive://?refresh_token=r", "client_id"),
         ("onedrive://?acces_token=a", "acces_token"),
@@ -100,10 +106,11 @@ fn what_is_wrong_is_said_by_name() {
         ("onedrive://?access_token=a&header.x%20y=1", "header.x y"),
         ("onedrive://secret@me/?access_token=a", "neither user nor password"),
     ] {
-        let error =
-            config(uri).and_then(|config| config.home().and_then(|_| config.client())).unwrap_err();
+        let error = config(uri)
+            .and_then(|config| config.drive_lookup().and_then(|_| config.client()))
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
-        assert!(error.to_string().contains(said), "{uri}: {error}");
+        assert!(error.to_string().contains(expected), "{uri}: {error}");
     }
     let application =
         config("onedrive://?client_id=c&client_secret=s&tenant=t&drive_id=d").unwrap();
@@ -111,7 +118,7 @@ fn what_is_wrong_is_said_by_name() {
 }
 
 #[test]
-fn a_configuration_prints_none_of_its_secrets() {
+fn secrets_are_not_printed() {
     let config = config(
         "onedrive://?access_token=SECRET&refresh_token=SECRET&client_secret=SECRET\
          &client_id=c&header.x=SECRET",

@@ -7,14 +7,14 @@ use crate::{
     transport::scripted::Scripted,
 };
 
-fn of(home: DriveLookup) -> GraphDrive {
-    GraphDrive::new(client(), home, None, None)
+fn with_lookup(lookup: DriveLookup) -> GraphDrive {
+    GraphDrive::new(client(), lookup, None, None)
 }
 
 fn site(library: Option<&str>) -> GraphDrive {
     let named =
         ConfiguredDrive::Site { host: "c.sharepoint.com".into(), path: "sites/my site".into() };
-    of(DriveLookup::new(named, library.map(str::to_owned)))
+    with_lookup(DriveLookup::new(named, library.map(str::to_owned)))
 }
 
 #[tokio::test]
@@ -64,7 +64,8 @@ async fn a_sites_own_library_needs_no_look_at_its_drives() {
 
 #[tokio::test]
 async fn a_folder_of_a_drive_that_is_not_named_by_id_is_referred_to_by_its_drives() {
-    let group = of(DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Group("g".into())), None));
+    let group =
+        with_lookup(DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Group("g".into())), None));
     let transport = Scripted::by(|sent| match sent.method == "PATCH" {
         true => ok(file("F", "a", b"x")),
         false => ok(json!({"id": "b!9"})),
@@ -97,8 +98,8 @@ impl Tap for Value {
 
 #[tokio::test]
 async fn a_special_folder_is_the_root_and_its_folders_are_referred_to_by_id() {
-    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
-    let drive = GraphDrive::new(client(), home, Some("approot"), Some(AccountKind::Personal));
+    let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
+    let drive = GraphDrive::new(client(), lookup, Some("approot"), Some(AccountKind::Personal));
     let transport = Scripted::by(|sent| match &*sent.method.to_string() {
         "PATCH" => ok(file("F", "a", b"x")),
         _ if sent.url.contains("/children") => ok(json!({"value": []})),
@@ -154,8 +155,8 @@ async fn owner_and_quota_are_told_where_the_cloud_tells_them() {
 #[tokio::test]
 async fn china_is_asked_with_paths_as_a_parameter() {
     let client = client().with_path_style(PathStyle::Parameter);
-    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
-    let drive = GraphDrive::new(client, home, None, None);
+    let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
+    let drive = GraphDrive::new(client, lookup, None, None);
     let transport = Scripted::by(|_| ok(file("F", "a", b"x")));
     drive.item(&transport.context(), &at("a/b"), &Conditions::default()).await.unwrap();
     let line = &transport.lines()[0];

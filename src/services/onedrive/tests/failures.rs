@@ -112,14 +112,14 @@ async fn a_body_that_is_no_json_or_not_graphs_says_what_can_be_said() {
     let long = json!({"error": {"code": "x", "message": "ä".repeat(5000)}});
     assert!(error_of(answer(400, long.to_string())).await.message().chars().count() <= 501);
     let error = error_of(ok(json!({"name": "no id"}))).await;
-    assert!(error.to_string().contains("without an id"), "{error}");
+    assert!(error.to_string().contains("has no id"), "{error}");
     assert_eq!(error_of(answer(200, "{")).await.kind(), ErrorKind::Unexpected);
 }
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
-    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
-    let drive = GraphDrive::new(renewing_client(), home, None, None);
+    let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
+    let drive = GraphDrive::new(renewing_client(), lookup, None, None);
     let transport = Scripted::by(|sent| match (sent.url.as_str(), sent.header("authorization")) {
         ("https://login/token", _) => tokens("fresh"),
         (_, Some("Bearer fresh")) => ok(file("F", "a", b"hello")),
@@ -132,8 +132,8 @@ async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
     let sent = transport.sent();
     assert_eq!((sent.len(), sent[0].text(), sent[2].text()), (3, "hello", "hello"));
 
-    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
-    let drive = GraphDrive::new(renewing_client(), home, None, None);
+    let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
+    let drive = GraphDrive::new(renewing_client(), lookup, None, None);
     let transport = Scripted::by(|sent| match sent.url.as_str() {
         "https://login/token" => tokens("fresh"),
         _ => refusal(401, "unauthenticated"),

@@ -18,7 +18,7 @@ use super::{
     address::{DriveRef, root_id},
     drive::GraphDrive,
     drive_lookup::{ConfiguredDrive, DriveLookup},
-    model::ITEM,
+    model::ITEM_PROPERTIES,
 };
 use crate::{
     auth::{Endpoint, TokenSource},
@@ -69,7 +69,7 @@ fn target(folder: &str, name: &str) -> Target {
 
 /// `GET` with all properties of items.
 fn look(path: &str) -> String {
-    format!("GET {API}{path}?$select={}", segment(ITEM))
+    format!("GET {API}{path}?$select={}", segment(ITEM_PROPERTIES))
 }
 
 fn first_page(path: &str) -> String {

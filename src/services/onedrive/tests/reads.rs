@@ -176,7 +176,7 @@ async fn harmful_bytes_are_refused_in_the_clouds_words() {
         false => answer(403, "").header("x-virus-infected", "EICAR"),
     });
     let error = plain(&blocked, None, ByteRange::Full).await.unwrap_err();
-    assert!(error.to_string().contains("harmful"), "{error}");
+    assert!(error.to_string().contains("malware"), "{error}");
 }
 
 #[tokio::test]

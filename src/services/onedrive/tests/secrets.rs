@@ -22,8 +22,8 @@ const LEAST: usize = 19;
 /// Every request that there is, once.
 async fn every_request(transport: &Scripted) -> Vec<String> {
     let client = Client::new(API, tokens()).unwrap().with_headers(headers());
-    let home = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
-    let drive = GraphDrive::new(client.clone(), home, None, None);
+    let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
+    let drive = GraphDrive::new(client.clone(), lookup, None, None);
     let (cx, none) = (transport.context(), Conditions::default());
     let item = known("F", "https://t/x?tempauth=SECRET-ticket");
     let mut told = Vec::new();

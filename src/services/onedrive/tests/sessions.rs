@@ -332,5 +332,5 @@ async fn conditions_and_a_full_drive_are_told_when_the_session_is_opened_or_ends
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
     let without_url = Scripted::by(|_| ok(json!({"nextExpectedRanges": ["0-"]})));
     let error = open(&without_url, &WriteOptions::default()).await.unwrap_err();
-    assert!(error.to_string().contains("where the fragments"), "{error}");
+    assert!(error.to_string().contains("no URL for the fragments"), "{error}");
 }

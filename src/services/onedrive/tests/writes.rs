@@ -79,7 +79,7 @@ async fn an_answer_with_other_bytes_is_an_error_whatever_the_hosts_status() {
     let error = upload(&drive(), &transport, bytes("hello"), &WriteOptions::default()).await;
     let error = error.unwrap_err();
     assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Unexpected, false));
-    assert!(error.to_string().contains("quickXorHash differs"), "{error}");
+    assert!(error.to_string().contains("quickXorHash of the cloud's copy differs"), "{error}");
     let transport = Scripted::by(|_| created(b"hell"));
     let error = upload(&drive(), &transport, bytes("hello"), &WriteOptions::default()).await;
     assert!(error.unwrap_err().to_string().contains("5 bytes were sent, the cloud has 4"));
