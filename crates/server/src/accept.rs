@@ -24,7 +24,6 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
     task::{self, JoinSet},
     time::{sleep, timeout},
 };
@@ -36,6 +35,7 @@ use super::{
     bodies::{EndsConnection, Paced, TooSlow},
     faults::{Connection, FlushNotify, FlushReporting},
     limits::{Limits, Overloaded},
+    listener::{Listener, Stream},
     pipeline::Pipeline,
     proxy,
     responses::text,
@@ -43,7 +43,7 @@ use super::{
 };
 
 /// How long requests under way may go on when the server is stopped.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// How long to wait for a connection to end when the system has none to give.
 const OUT_OF_CONNECTIONS: Duration = Duration::from_millis(100);
@@ -68,7 +68,7 @@ pub(super) struct Serving {
 /// Accepts and serves connections until the server is stopped, and until those then under way have
 /// ended. Near the limit, each new connection closes the one that has been idle for longest. At the
 /// limit, nothing is accepted until connections have ended or been idle for a moment.
-pub(super) async fn accept(listener: TcpListener, serving: Serving) {
+pub(super) async fn accept(listener: Listener, serving: Serving) {
     let limits = Arc::clone(&serving.limits);
     let mut connections = JoinSet::new();
     let mut open = HashMap::new();
@@ -83,7 +83,7 @@ pub(super) async fn accept(listener: TcpListener, serving: Serving) {
             }
             () = sleep(limits.settle), if is_full => retire(&open, &limits, limits.spare),
             accepted = listener.accept(), if !is_full => match accepted {
-                Ok((stream, _)) => {
+                Ok(stream) => {
                     let activity = Activity::new(Arc::clone(&limits));
                     if connections.len() >= limits.requests {
                         retire(&open, &limits, 1);
@@ -125,23 +125,22 @@ fn retire(open: &HashMap<task::Id, Activity>, limits: &Limits, count: usize) {
 const HANDSHAKE: u8 = 0x16;
 
 /// Serves one connection, and the tunnel that it may become.
-async fn connection(stream: TcpStream, serving: Serving, activity: Activity) {
-    // Without it every small answer waits 40 ms for the acknowledgement of its head.
-    let local = stream.set_nodelay(true).and_then(|()| stream.local_addr());
-    let local = match local {
+async fn connection(stream: Stream, serving: Serving, activity: Activity) {
+    let local = match stream.prepare() {
         Ok(local) => local,
         Err(error) => {
             tracing::debug!(%error, "a connection ended before it was served");
             return;
         }
     };
-    let mut first = [0];
-    let begun = async { stream.peek(&mut first).await.is_ok_and(|bytes| bytes > 0) };
-    tokio::select! {
-        begun = timeout(serving.limits.idle, begun) => if !matches!(begun, Ok(true)) { return },
+    let first = tokio::select! {
+        first = timeout(serving.limits.idle, stream.first_byte()) => match first {
+            Ok(Some(first)) => first,
+            _ => return,
+        },
         () = activity.retired() => return,
         () = serving.stop.cancelled() => return,
-    }
+    };
     let tls = serving.tls.clone();
     let task = ConnectionTask {
         serving,
@@ -152,7 +151,7 @@ async fn connection(stream: TcpStream, serving: Serving, activity: Activity) {
         tunnel: Arc::default(),
     };
     let socket = Socket { stream, connection: task.connection.clone() };
-    if first == [HANDSHAKE] && tls.is_some() {
+    if first == HANDSHAKE && tls.is_some() {
         return task.serve_secure(tls, socket).await;
     }
     task.serve(socket, false).await;
@@ -299,7 +298,7 @@ async fn reply(task: &ConnectionTask, secure: bool, request: Request) -> Respons
 
 /// A connection's socket, which can be closed without a good-bye.
 struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     connection: Connection,
 }
 
@@ -307,7 +306,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         if self.connection.reset.is_cancelled() {
             // What follows is RST instead of FIN.
-            if let Err(error) = self.stream.set_zero_linger() {
+            if let Err(error) = self.stream.reset_on_drop() {
                 tracing::warn!(%error, "a connection was closed instead of reset");
             }
         }

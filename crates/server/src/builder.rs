@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use super::{
@@ -23,8 +23,10 @@ use super::{
     cross_site::{self, Allowed},
     disk::Durability,
     faults::FaultEngine,
-    instance_file::{self, Instance, InstanceFile},
+    in_process::InProcess,
+    instance_file::{self, Instance, InstanceFile, RunningServer},
     limits::{Limits, Load},
+    listener::{self, Listener, SOCKET_URL, SocketFile},
     media::Thumbnails,
     pipeline::Pipeline,
     request_log::RequestLog,
@@ -70,7 +72,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 #[must_use = "a server does not run until it is started"]
 pub struct Builder {
     storage: Storage,
-    listen: SocketAddr,
+    listen: Listen,
     insecure: bool,
     quota: Option<u64>,
     latency: Duration,
@@ -99,11 +101,28 @@ enum Storage {
     Folder(PathBuf),
 }
 
+/// Where a server accepts connections.
+#[derive(Clone, Debug)]
+enum Listen {
+    Address(SocketAddr),
+    Socket(PathBuf),
+    /// Nowhere.
+    InProcess,
+}
+
+/// A server's listener and how it is reached.
+struct Listening {
+    listener: Option<Listener>,
+    address: Option<SocketAddr>,
+    url: Url,
+    socket: Option<SocketFile>,
+}
+
 impl Default for Builder {
     fn default() -> Self {
         Self {
             storage: Storage::Memory,
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen: Listen::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             insecure: false,
             quota: None,
             latency: Duration::ZERO,
@@ -141,7 +160,19 @@ impl Builder {
     /// Where to listen: an address of this machine only, 127.0.0.1 or ::1. Port 0, the default,
     /// takes a free one.
     pub fn listen(self, address: SocketAddr) -> Self {
-        Self { listen: address, insecure: false, ..self }
+        Self { listen: Listen::Address(address), insecure: false, ..self }
+    }
+
+    /// Listens on a Unix socket instead of a port. Only this user can connect to it. A path that is
+    /// too long for a socket is replaced by one in a private folder for temporary files; see
+    /// [`Server::running_at`]. On other systems than Unix, [`start`](Self::start) fails.
+    pub fn socket(self, path: impl Into<PathBuf>) -> Self {
+        Self { listen: Listen::Socket(path.into()), insecure: false, ..self }
+    }
+
+    /// Listens nowhere: requests reach the server by [`Server::service`] alone.
+    pub fn in_process(self) -> Self {
+        Self { listen: Listen::InProcess, insecure: false, ..self }
     }
 
     /// Where to listen, also for other machines. Insecure: whoever can reach the address can read
@@ -150,7 +181,7 @@ impl Builder {
     /// [`Server::control_token`]. Clients that address the server by a name need
     /// [`allow_host`](Self::allow_host).
     pub fn insecure_listen(self, address: SocketAddr) -> Self {
-        Self { listen: address, insecure: true, ..self }
+        Self { listen: Listen::Address(address), insecure: true, ..self }
     }
 
     /// What every drive may hold, in bytes.
@@ -296,19 +327,18 @@ impl Builder {
 
     /// Starts it. When this returns, it answers.
     pub async fn start(self) -> Result<Server, ServerError> {
-        if !self.insecure && !self.listen.ip().is_loopback() {
-            return Err(ServerError::NotLoopback(self.listen));
-        }
         if let Some(reason) = self.budget.and_then(|budget| budget.check().err()) {
             return Err(ServerError::Budget(reason));
         }
         let allowed = self.allowed()?;
-        // Before a long seeding, so that an address that is taken is told at once.
-        let refused = |source| ServerError::Listen { address: self.listen, source };
-        let listener = TcpListener::bind(self.listen).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        let url = url_of(address);
+        // Before a long seeding, so that an address that is taken is reported at once.
+        let bound = self.bind().await?;
         let (tree, signer) = self.open().await?;
+        // A socket's path is this server's once it holds the lock of the data folder.
+        let Listening { listener, address, url, socket } = match bound {
+            Some(listening) => listening,
+            None => self.listen_without_port()?,
+        };
         let own = self.own_token()?;
         let limits = self.limits.clone().unwrap_or_else(Limits::from_system);
         let state = Arc::new(self.state(tree.clone(), signer, &limits, allowed, own));
@@ -323,7 +353,9 @@ impl Builder {
         let announced = match &self.storage {
             Storage::Memory => None,
             Storage::Folder(folder) => {
-                Some(InstanceFile::new(folder, &url, &state.instance).map_err(in_folder(folder))?)
+                let socket = socket.as_ref().map(|socket| socket.path().to_owned());
+                let running = RunningServer { url: url.clone(), socket };
+                Some(InstanceFile::new(folder, running, &state.instance).map_err(in_folder(folder))?)
             }
         };
         let control = Control { state: Arc::clone(&state) };
@@ -334,20 +366,56 @@ impl Builder {
             stop: CancellationToken::new(),
             end: CancellationToken::new(),
         };
-        let (stop, end) = (serving.stop.clone(), serving.end.clone());
-        let accepting = Some(tokio::spawn(accept::accept(listener, serving)));
+        let service = InProcess {
+            pipeline: serving.pipeline.clone(),
+            stop: serving.stop.clone(),
+            end: serving.end.clone(),
+            requests: TaskTracker::new(),
+        };
+        let accepting = listener.map(|listener| tokio::spawn(accept::accept(listener, serving)));
         Ok(Server {
             url,
             address,
             control,
             tree,
-            stop,
-            end,
+            service,
             accepting,
+            socket,
             authority: pem,
             announced,
             seeded,
         })
+    }
+
+    /// Binds the server's port; `None` if it has none.
+    async fn bind(&self) -> Result<Option<Listening>, ServerError> {
+        let Listen::Address(address) = self.listen else { return Ok(None) };
+        if !self.insecure && !address.ip().is_loopback() {
+            return Err(ServerError::NotLoopback(address));
+        }
+        let refused = |source| ServerError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        Ok(Some(Listening {
+            listener: Some(Listener::Tcp(listener)),
+            address: Some(address),
+            url: url_of(address),
+            socket: None,
+        }))
+    }
+
+    /// Opens the socket of a server without a port, if it is to have one.
+    fn listen_without_port(&self) -> Result<Listening, ServerError> {
+        let (listener, socket) = match &self.listen {
+            Listen::Socket(path) => {
+                let refused = |source| ServerError::Socket { path: path.clone(), source };
+                let (listener, file) = listener::listen_on_socket(path).map_err(refused)?;
+                (Some(listener), Some(file))
+            }
+            Listen::Address(_) | Listen::InProcess => (None, None),
+        };
+        let url = Url::parse(SOCKET_URL).expect("a constant URL");
+        Ok(Listening { listener, address: None, url, socket })
     }
 
     /// Creates the data that requests share.
@@ -413,8 +481,11 @@ impl Builder {
         for host in &mut hosts {
             *host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         }
-        if self.insecure && !self.listen.ip().is_unspecified() {
-            hosts.push(self.listen.ip().to_string());
+        if let Listen::Address(address) = self.listen
+            && self.insecure
+            && !address.ip().is_unspecified()
+        {
+            hosts.push(address.ip().to_string());
         }
         let parse = |text: &String| {
             cross_site::parse_origin(text).ok_or_else(|| ServerError::Origin(text.clone()))

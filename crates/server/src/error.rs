@@ -2,9 +2,10 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use url::Url;
-
-use super::tree::{OpenError, TreeError};
+use super::{
+    instance_file::RunningServer,
+    tree::{OpenError, TreeError},
+};
 
 /// Why a server does not start, or could not do what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,14 @@ pub enum ServerError {
         /// What the system says.
         source: io::Error,
     },
+    /// The server cannot listen on a Unix socket.
+    #[error("cannot listen on the socket {}: {source}", .path.display())]
+    Socket {
+        /// The socket's path.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// Another process has the data folder.
     #[error("the data folder {} is in use by {owner}{}", .path.display(), place(.running))]
     Locked {
@@ -41,7 +50,7 @@ pub enum ServerError {
         owner: String,
         /// Where that server runs, if it says so. Boxed, because it is the largest part of any
         /// variant.
-        running: Option<Box<Url>>,
+        running: Option<Box<RunningServer>>,
     },
     /// The budget that every account was to have is none.
     #[error("{0}")]
@@ -80,6 +89,6 @@ fn explained(error: &io::Error) -> String {
     }
 }
 
-fn place(running: &Option<Box<Url>>) -> String {
-    running.as_ref().map_or_else(String::new, |url| format!(", a server that runs at {url}"))
+fn place(running: &Option<Box<RunningServer>>) -> String {
+    running.as_ref().map_or_else(String::new, |server| format!(", a server that runs at {server}"))
 }

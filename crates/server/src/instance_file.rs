@@ -26,9 +26,31 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Serialize, Deserialize)]
 struct Notice {
     url: Url,
+    /// The Unix socket of a server without a port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    socket: Option<PathBuf>,
     pid: u32,
     /// The server's [`Instance`].
     instance: String,
+}
+
+/// How a running server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunningServer {
+    /// Its URL, with a slash at the end.
+    pub url: Url,
+    /// The Unix socket to which requests to the URL are sent. `None`: to the URL's own host and port.
+    pub socket: Option<PathBuf>,
+}
+
+impl std::fmt::Display for RunningServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.socket {
+            Some(socket) => socket.display().fmt(f),
+            None => self.url.fmt(f),
+        }
+    }
 }
 
 /// One run of a server.
@@ -70,9 +92,14 @@ pub(super) struct InstanceFile {
 
 impl InstanceFile {
     /// Says in the data folder where the server is.
-    pub(super) fn new(data: &Path, url: &Url, instance: &Instance) -> io::Result<Self> {
-        let notice =
-            Notice { url: url.clone(), pid: std::process::id(), instance: instance.0.clone() };
+    pub(super) fn new(
+        data: &Path,
+        server: RunningServer,
+        instance: &Instance,
+    ) -> io::Result<Self> {
+        let RunningServer { url, socket } = server;
+        let pid = std::process::id();
+        let notice = Notice { url, socket, pid, instance: instance.0.clone() };
         let file = data.join(FILE);
         write_private(&file, &serde_json::to_vec_pretty(&notice)?)?;
         Ok(Self { file })
@@ -89,15 +116,22 @@ impl Drop for InstanceFile {
 
 /// Returns where a server runs on a data folder, if the server there proves that it announced itself
 /// in the folder.
-pub(super) async fn running_at(data: &Path) -> Option<Url> {
+pub(super) async fn running_at(data: &Path) -> Option<RunningServer> {
     let text = tokio::fs::read(data.join(FILE)).await.ok()?;
     let notice: Notice = serde_json::from_slice(&text).ok()?;
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().ok()?;
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    let client = match &notice.socket {
+        #[cfg(unix)]
+        Some(socket) => client.unix_socket(socket.as_path()),
+        _ => client,
+    };
+    let client = client.build().ok()?;
     let challenge = random_name();
     let mut health = notice.url.join("/_control/health").ok()?;
     health.query_pairs_mut().append_pair("challenge", &challenge);
     let health = client.get(health).send().await.ok()?;
     let health: serde_json::Value = serde_json::from_slice(&health.bytes().await.ok()?).ok()?;
     let expected = Instance(notice.instance).proof(&challenge);
-    (health["proof"] == expected.as_str()).then_some(notice.url)
+    let server = RunningServer { url: notice.url, socket: notice.socket };
+    (health["proof"] == expected.as_str()).then_some(server)
 }

@@ -171,12 +171,14 @@ mod form;
 #[doc(hidden)]
 pub mod fuzzing;
 mod graph;
+mod in_process;
 mod instance_file;
 mod item_names;
 mod json;
 #[cfg(test)]
 mod limit_tests;
 mod limits;
+mod listener;
 mod live;
 mod media;
 mod parameters;
@@ -202,8 +204,7 @@ mod upload;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::{task::JoinHandle, time::timeout};
 use url::Url;
 
 pub use account_kind::{AccountKind, UnknownKind};
@@ -213,6 +214,8 @@ pub use control::{AddedFixture, Control, FixtureError, FixtureItem, FixtureKind,
 pub use disk::Durability;
 pub use error::ServerError;
 pub use faults::{ActiveFault, Bandwidth, Drip, Fault, FaultError, Latency, Side, When};
+pub use in_process::InProcess;
+pub use instance_file::RunningServer;
 pub use request_log::{Counters, MAX_LOGGED, MAX_LOGGED_BYTES, RequestRecord};
 pub use secret::Secret;
 pub use seed::Seeded;
@@ -227,14 +230,14 @@ use tree::Tree;
 #[derive(Debug)]
 pub struct Server {
     url: Url,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     control: Control,
     tree: Arc<Tree>,
-    stop: CancellationToken,
-    end: CancellationToken,
+    service: InProcess,
     accepting: Option<JoinHandle<()>>,
     authority: Option<String>,
-    /// Removed with the server.
+    /// Removed with the server, like the next.
+    socket: Option<listener::SocketFile>,
     announced: Option<instance_file::InstanceFile>,
     seeded: Option<Seeded>,
 }
@@ -250,9 +253,15 @@ impl Server {
         &self.url
     }
 
-    /// The address that it listens on.
-    pub fn address(&self) -> SocketAddr {
+    /// Returns the address that the server listens on; `None` for one without a port.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Returns a service that takes requests of this process without a connection, for clients that
+    /// can send through a [`tower::Service`]. It works for every server, until that is stopped.
+    pub fn service(&self) -> InProcess {
+        self.service.clone()
     }
 
     /// Counters, request log, faults, planted items, reset.
@@ -298,21 +307,30 @@ impl Server {
     /// Returns where a server runs on a data folder, in whatever process. The server proves that it is
     /// the one that announced itself in the folder: neither a file left by a crash nor another
     /// process that took over its port is mistaken for it.
-    pub async fn running_at(data: impl AsRef<Path>) -> Option<Url> {
+    pub async fn running_at(data: impl AsRef<Path>) -> Option<RunningServer> {
         instance_file::running_at(data.as_ref()).await
     }
 
     /// Stops it: no new requests, those under way may end within 10 seconds, then the data folder
     /// is free.
     pub async fn stop(mut self) {
-        self.stop.cancel();
-        if let Some(accepting) = self.accepting.take()
-            && let Err(error) = accepting.await
-        {
+        self.service.stop.cancel();
+        self.service.requests.close();
+        let connections = async {
+            match self.accepting.take() {
+                Some(accepting) => accepting.await,
+                None => Ok(()),
+            }
+        };
+        let requests = timeout(accept::GRACE, self.service.requests.wait());
+        if let (Err(error), _) = tokio::join!(connections, requests) {
             tracing::error!(%error, "the server's task did not end well");
         }
+        // Requests in process that took longer, as `accept` ends its connections.
+        self.service.end.cancel();
         // While the folder is still this server's, so that no other's is removed.
         drop(self.announced.take());
+        drop(self.socket.take());
         self.tree.close().await;
     }
 
@@ -325,6 +343,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.end.cancel();
+        self.service.end.cancel();
     }
 }

@@ -1,0 +1,208 @@
+//! Where the server accepts connections: a TCP port, or a Unix socket in the file system.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+
+/// Longest path of a Unix socket in bytes, by which every Unix can be served: 104 on macOS and the
+/// BSDs, 108 on Linux, one of them the terminating zero.
+const SOCKET_PATH_MAX: usize = 103;
+
+/// The URL of a server without a port: no name is looked up for it.
+pub(super) const SOCKET_URL: &str = "http://localhost/";
+
+/// A listening server.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Socket(UnixListener),
+}
+
+impl Listener {
+    pub(super) async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
+            #[cfg(unix)]
+            Self::Socket(listener) => {
+                listener.accept().await.map(|(stream, _)| Stream::Socket(stream))
+            }
+        }
+    }
+}
+
+/// The file of a Unix socket, removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// The folder of a socket whose own path would be too long.
+    _folder: Option<TempDir>,
+}
+
+impl SocketFile {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(%error, file = %self.path.display(), "cannot remove the socket");
+        }
+    }
+}
+
+/// Listens on a Unix socket that only this user can connect to: `path` or, if that is too long for
+/// a socket, a file in a new private folder for temporary files.
+///
+/// The caller holds the lock of the data folder: a file at `path` is a leftover and is replaced.
+///
+/// # Errors
+/// If the folder is missing or cannot be written.
+#[cfg(unix)]
+pub(super) fn listen_on_socket(path: &Path) -> io::Result<(Listener, SocketFile)> {
+    use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
+
+    let folder = match path.as_os_str().as_bytes().len() {
+        0..=SOCKET_PATH_MAX => None,
+        _ => Some(tempfile::Builder::new().prefix("drivedal-").tempdir()?),
+    };
+    let path = folder.as_ref().map_or(path.to_owned(), |folder| folder.path().join("socket"));
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    let file = SocketFile { path, _folder: folder };
+    // The folder is private; this keeps the socket so if its mode is changed later.
+    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600))?;
+    Ok((Listener::Socket(listener), file))
+}
+
+/// Fails: only Unix has Unix sockets.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub(super) fn listen_on_socket(_: &Path) -> io::Result<(Listener, SocketFile)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// A connection's socket.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Socket(UnixStream),
+}
+
+impl Stream {
+    /// Prepares a new connection, and returns the address that the client connected to; for a Unix
+    /// socket, which has none, a loopback address.
+    ///
+    /// # Errors
+    /// If the connection has ended.
+    pub(super) fn prepare(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => {
+                // Without it every small response waits 40 ms for the acknowledgement of its head.
+                stream.set_nodelay(true)?;
+                stream.local_addr()
+            }
+            #[cfg(unix)]
+            Self::Socket(_) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 80))),
+        }
+    }
+
+    /// Waits for the client's first byte and returns it without consuming it; `None` if the
+    /// connection ended before. TLS is for TCP only: the first byte on a Unix socket is always 0.
+    pub(super) async fn first_byte(&self) -> Option<u8> {
+        match self {
+            Self::Tcp(stream) => {
+                let mut first = [0];
+                let read = stream.peek(&mut first).await;
+                read.is_ok_and(|bytes| bytes > 0).then_some(first[0])
+            }
+            #[cfg(unix)]
+            Self::Socket(stream) => stream.readable().await.is_ok().then_some(0),
+        }
+    }
+
+    /// Lets the connection end by RST instead of FIN when it is dropped. A Unix socket knows no
+    /// difference.
+    pub(super) fn reset_on_drop(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_zero_linger(),
+            #[cfg(unix)]
+            Self::Socket(_) => Ok(()),
+        }
+    }
+}
+
+/// Calls the same method of whichever stream it is.
+macro_rules! delegate {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        match $self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).$method($($argument),*),
+            #[cfg(unix)]
+            Stream::Socket(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        delegate!(self.poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        delegate!(self.poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self.poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        delegate!(self.poll_write_vectored(cx, bytes))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Socket(stream) => stream.is_write_vectored(),
+        }
+    }
+}
