@@ -1,7 +1,9 @@
 //! Our HTTP transport: bodies streamed from files, time-outs that fit uploads, no URL in errors.
 
+#[cfg(unix)]
+use std::path::Path;
 use std::{
-    io,
+    fmt, io,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -17,6 +19,7 @@ use tokio::time::timeout;
 
 use super::{
     file::{BodySource, SourceChanged},
+    local::{self, RequestBody},
     progress::Progress,
     redirect, tls,
     unreachable::Unreachable,
@@ -24,6 +27,8 @@ use super::{
 
 /// How much of a body is handed to the connection at once, in bytes.
 pub(super) const CHUNK: usize = 256 << 10;
+
+const USER_AGENT: &str = concat!("drivedal/", env!("CARGO_PKG_VERSION"));
 
 /// How long a transport waits.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +67,32 @@ pub fn http_transport() -> HttpTransporter {
 /// and waits by progress, not by total time. Loopback addresses are reached without a proxy.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    outside: reqwest::Client,
-    loopback: reqwest::Client,
+    route: Route,
     timeouts: Timeouts,
     sent: Arc<AtomicU64>,
+}
+
+/// Where requests are sent.
+#[derive(Clone)]
+enum Route {
+    /// To the host of the URL.
+    Network { outside: reqwest::Client, loopback: reqwest::Client },
+    /// To a Unix socket, whatever the host.
+    #[cfg(unix)]
+    Socket(reqwest::Client),
+    /// To a service in this process, whatever the host. The client only builds the requests.
+    Service(reqwest::Client, local::Service),
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Network { .. } => "Network",
+            #[cfg(unix)]
+            Self::Socket(_) => "Socket",
+            Self::Service(..) => "Service",
+        })
+    }
 }
 
 impl Default for Transport {
@@ -82,31 +109,66 @@ impl Transport {
     /// # Panics
     /// If the process has chosen a provider of cryptography that knows no common version of TLS.
     pub fn new(timeouts: Timeouts) -> Self {
-        let tls = tls::config().expect("the provider of cryptography knows TLS 1.2 or 1.3");
-        let client = || {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .connect_timeout(timeouts.connect)
-                .tcp_nodelay(true)
-                // Followed by ourselves.
-                .redirect(reqwest::redirect::Policy::none())
-                .user_agent(concat!("drivedal/", env!("CARGO_PKG_VERSION")))
-        };
-        let built = |builder: reqwest::ClientBuilder| {
-            builder.build().expect("nothing is set that a client could refuse")
-        };
-        Self {
-            outside: built(client()),
-            loopback: built(client().no_proxy()),
-            timeouts,
-            sent: Arc::default(),
-        }
+        let outside = built(client(timeouts));
+        let loopback = built(client(timeouts).no_proxy());
+        Self::with_route(Route::Network { outside, loopback }, timeouts)
+    }
+
+    /// Creates a transport that sends every request to a Unix socket, whatever the host of its URL:
+    /// to a drive server without a port.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[cfg(unix)]
+    pub fn over_unix_socket(path: impl AsRef<Path>, timeouts: Timeouts) -> Self {
+        let client = client(timeouts).no_proxy().unix_socket(path.as_ref());
+        Self::with_route(Route::Socket(built(client)), timeouts)
+    }
+
+    /// Creates a transport that calls a service in this process for every request, whatever the
+    /// host of its URL: a drive server without a port, or the client's own test double.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn in_process<S, B>(service: S, timeouts: Timeouts) -> Self
+    where
+        S: tower_service::Service<http::Request<RequestBody>, Response = Response<B>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let client = built(client(timeouts).no_proxy());
+        Self::with_route(Route::Service(client, local::service(service)), timeouts)
+    }
+
+    fn with_route(route: Route, timeouts: Timeouts) -> Self {
+        Self { route, timeouts, sent: Arc::default() }
     }
 
     /// How many requests were sent; redirects that were followed are not counted.
     pub fn requests(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
+}
+
+fn client(timeouts: Timeouts) -> reqwest::ClientBuilder {
+    let tls = tls::config().expect("the provider of cryptography knows TLS 1.2 or 1.3");
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(timeouts.connect)
+        .tcp_nodelay(true)
+        // Followed by the transport itself.
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(USER_AGENT)
+}
+
+fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
+    builder.build().expect("no option is set that a client could refuse")
 }
 
 impl HttpTransport for Transport {
@@ -160,9 +222,14 @@ impl Transport {
         source: Option<BodySource>,
         buffer: Buffer,
     ) -> Result<reqwest::Response> {
-        let client = match url.host_str() {
-            Some("localhost" | "127.0.0.1" | "[::1]") => &self.loopback,
-            _ => &self.outside,
+        let client = match (&self.route, url.host_str()) {
+            (Route::Network { loopback, .. }, Some("localhost" | "127.0.0.1" | "[::1]")) => {
+                loopback
+            }
+            (Route::Network { outside, .. }, _) => outside,
+            #[cfg(unix)]
+            (Route::Socket(client), _) => client,
+            (Route::Service(client, _), _) => client,
         };
         let first_byte = self.timeouts.first_byte;
         let mut builder = client.request(method, url.clone()).headers(headers);
@@ -182,8 +249,20 @@ impl Transport {
         } else {
             progress.sent_all(first_byte);
         }
+        let sent = async {
+            match &self.route {
+                Route::Service(_, service) => {
+                    let request = builder
+                        .header(header::USER_AGENT, USER_AGENT)
+                        .build()
+                        .map_err(|error| not_sent(url, error))?;
+                    service(request).await
+                }
+                _ => builder.send().await.map_err(|error| not_sent(url, error)),
+            }
+        };
         tokio::select! {
-            answer = builder.send() => answer.map_err(|error| not_sent(url, error)),
+            sent = sent => sent,
             waited = progress.stalled() => Err(Error::new(
                 ErrorKind::Unexpected,
                 format!("no progress for {} s", waited.as_secs()),
@@ -195,7 +274,10 @@ impl Transport {
 
 /// An answer's body, which breaks off where nothing comes for so long.
 fn body_of(response: reqwest::Response, idle: Duration) -> HttpBody {
-    let len = response.content_length();
+    // A service's body has no length of its own; the header has.
+    let announced = response.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|len| len.to_str().ok()?.parse().ok());
+    let len = response.content_length().or(announced);
     let body = stream::unfold(Some(Box::pin(response.bytes_stream())), move |body| async move {
         let mut body = body?;
         match timeout(idle, body.next()).await {

@@ -27,6 +27,8 @@ mod http_transport;
 #[cfg(feature = "drive")]
 mod limit;
 #[cfg(feature = "drive")]
+mod local;
+#[cfg(feature = "drive")]
 mod progress;
 #[cfg(feature = "drive")]
 mod range;
@@ -51,6 +53,7 @@ pub use self::{
     error::redact_quoted,
     http_transport::{Timeouts, Transport, http_transport},
     limit::ResponseLimit,
+    local::RequestBody,
     range::{rejects_long_suffix, set_range, slice_response},
     request::{ApiRequest, segment},
     url_policy::UrlPolicy,

@@ -7,3 +7,4 @@ mod layers;
 mod readme;
 mod skydrive;
 mod uploads;
+mod without_port;

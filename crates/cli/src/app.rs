@@ -14,7 +14,7 @@ use drivedal::{
     layers::{Policy, RetryLayer},
     remote::{Remote, Remotes, Source, is_drive},
 };
-use opendal::{ErrorKind, Metadata, Operator};
+use opendal::{ErrorKind, HttpTransporter, Metadata, OperationContext, Operator};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -155,12 +155,19 @@ impl App {
         if let Some(opened) = self.open_remotes().get(&at.remote) {
             return Ok(Arc::clone(opened));
         }
-        let RemoteSpec { source, identity, server } = self.source(&at.remote).await?;
+        let RemoteSpec { source, identity, server, transport } = self.source(&at.remote).await?;
         let source = match workload {
             Workload::Interactive => source,
             Workload::Bulk => with_bulk_index_ttl(source)?,
         };
         let Remote { operator, handle } = source.open()?;
+        let operator = match transport {
+            Some(transport) => {
+                let context = OperationContext::new().with_http_transport(transport);
+                operator.with_context(context)
+            }
+            None => operator,
+        };
         let scheme = operator.info().scheme().to_owned();
         // Inside of the retry, so that every try is seen.
         let operator = operator.layer(self.requests.layer());
@@ -208,7 +215,7 @@ impl App {
             None => {
                 let source = self.remotes.source(name)?;
                 let identity = source.given("endpoint")?.unwrap_or_default();
-                Ok(RemoteSpec { source, identity, server: None })
+                Ok(RemoteSpec { source, identity, server: None, transport: None })
             }
             Some(source) => {
                 let opening = || Embedded::open(self.data.as_deref());
@@ -219,6 +226,7 @@ impl App {
                     source: source(embedded.url(), embedded.token()),
                     identity: folder.to_string_lossy().into_owned(),
                     server: Some(embedded.url().as_str().to_owned()),
+                    transport: Some(embedded.transport()),
                 })
             }
         }
@@ -234,6 +242,8 @@ struct RemoteSpec {
     source: Source,
     identity: String,
     server: Option<String>,
+    /// `None`: the process's own.
+    transport: Option<HttpTransporter>,
 }
 
 /// Has a drive of ours trust what it knows for the whole command, unless the user says otherwise.

@@ -1,8 +1,12 @@
-//! The embedded drives: remotes that are always there, their data in the user's data folder.
+//! The embedded drives: remotes that need no configuration, with their data in the user's data
+//! folder.
 //!
-//! They are the drive server. If one runs on the folder it is used; else one starts in this process
-//! and stops with it. Another command may be using it by then, so two files in the folder, which
-//! are only ever locked, keep order:
+//! They are views of a drive server without a port. If a server runs on the folder, the command uses
+//! it. Otherwise the command starts one in its own process: requests enter the server's pipeline
+//! without a connection. The user's other commands reach that server through a Unix socket in the
+//! data folder, which only this user can connect to (on other systems than Unix: through a port of
+//! 127.0.0.1). The server stops with the command. Two files in the folder, which are only ever
+//! locked, keep order:
 //!
 //! * `start.lock`: who looks for a server, starts one or stops it, does so alone;
 //! * `users.lock`: shared by the commands that use the server of another one, which stops its
@@ -13,8 +17,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drivedal::{drive::Secret, remote::Source};
-use drivedal_server::{Server, ServerError};
+use drivedal::{
+    drive::Secret,
+    http_transport,
+    remote::Source,
+    transport::{Timeouts, Transport},
+};
+use drivedal_server::{RunningServer, Server, ServerError};
+use opendal::HttpTransporter;
 use url::Url;
 
 use crate::{
@@ -76,9 +86,9 @@ pub(crate) fn source(name: &str) -> Option<impl Fn(&Url, &Secret) -> Source> {
 /// The server behind the embedded drives.
 pub(crate) enum Embedded {
     /// It runs in this process.
-    Mine { server: Server, token: Secret, folder: PathBuf },
-    /// It runs in another one, which is not to stop before this is dropped.
-    Others { url: Url, token: Secret, folder: PathBuf, _user: File },
+    Mine { server: Box<Server>, token: Secret, folder: PathBuf },
+    /// It runs in another process, which does not stop before this is dropped.
+    Others { server: RunningServer, token: Secret, folder: PathBuf, _user: File },
 }
 
 impl Embedded {
@@ -97,30 +107,47 @@ impl Embedded {
         };
         let starting = lock(&folder, "start.lock", Lock::Alone).await?;
         let opened = match Server::running_at(&folder).await {
-            Some(url) => {
+            Some(server) => {
                 let user = lock(&folder, "users.lock", Lock::Shared).await?;
                 let token = access_token(&folder)?;
-                Ok(Self::Others { url, token, folder, _user: user })
+                Ok(Self::Others { server, token, folder, _user: user })
             }
             None => {
-                // Its port is for this user's commands only. No command empties the recycle bin: what
-                // is deleted frees its space at once.
+                // No command empties the recycle bin, so deleted items free their space at once.
                 let server = Server::builder().data(&folder).private().keep_deleted(false);
+                #[cfg(unix)]
+                let server = server.socket(folder.join("socket"));
                 let server = server.start().await;
                 let server = server.map_err(failed)?;
                 let token = access_token(&folder)?;
-                Ok(Self::Mine { server, token, folder })
+                Ok(Self::Mine { server: Box::new(server), token, folder })
             }
         };
         drop(starting);
         opened
     }
 
-    /// Where it is.
+    /// The server's URL, with a slash at the end. Requests to it need [`transport`](Self::transport).
     pub(crate) fn url(&self) -> &Url {
         match self {
             Self::Mine { server, .. } => server.url(),
-            Self::Others { url, .. } => url,
+            Self::Others { server, .. } => &server.url,
+        }
+    }
+
+    /// Returns the transport that reaches the server: the process's own, unless the server has no
+    /// port.
+    pub(crate) fn transport(&self) -> HttpTransporter {
+        let timeouts = Timeouts::default();
+        match self {
+            Self::Mine { server, .. } => {
+                HttpTransporter::new(Transport::in_process(server.service(), timeouts))
+            }
+            #[cfg(unix)]
+            Self::Others { server: RunningServer { socket: Some(socket), .. }, .. } => {
+                HttpTransporter::new(Transport::over_unix_socket(socket, timeouts))
+            }
+            Self::Others { .. } => http_transport(),
         }
     }
 

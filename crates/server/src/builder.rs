@@ -355,7 +355,10 @@ impl Builder {
             Storage::Folder(folder) => {
                 let socket = socket.as_ref().map(|socket| socket.path().to_owned());
                 let running = RunningServer { url: url.clone(), socket };
-                Some(InstanceFile::new(folder, running, &state.instance).map_err(in_folder(folder))?)
+                Some(
+                    InstanceFile::new(folder, running, &state.instance)
+                        .map_err(in_folder(folder))?,
+                )
             }
         };
         let control = Control { state: Arc::clone(&state) };

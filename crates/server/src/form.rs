@@ -236,13 +236,15 @@ mod tests {
         let second = format!("{named}metadata\"; filename=\"n\"\r\n\r\n{{}}\r\n--b\r\nX-Long: ");
         for path in ["/cdproxy/nodes?suppress=deduplication", "/v5.0/me/skydrive/files"] {
             for start in ["", named, &second] {
-                let mut stream = TcpStream::connect(server.address()).await.expect("a connection");
+                let mut stream = TcpStream::connect(server.address().expect("a port"))
+                    .await
+                    .expect("a connection");
                 let long = "x".repeat(100_000);
                 let head = format!(
                     "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer drivedal-dev\r\n\
                      content-type: multipart/form-data; boundary=b\r\nconnection: close\r\n\
                      content-length: {}\r\n\r\n{start}{long}",
-                    server.address(),
+                    server.address().expect("a port"),
                     start.len() + long.len()
                 );
                 stream.write_all(head.as_bytes()).await.expect("sent");

@@ -92,11 +92,7 @@ pub(super) struct InstanceFile {
 
 impl InstanceFile {
     /// Says in the data folder where the server is.
-    pub(super) fn new(
-        data: &Path,
-        server: RunningServer,
-        instance: &Instance,
-    ) -> io::Result<Self> {
+    pub(super) fn new(data: &Path, server: RunningServer, instance: &Instance) -> io::Result<Self> {
         let RunningServer { url, socket } = server;
         let pid = std::process::id();
         let notice = Notice { url, socket, pid, instance: instance.0.clone() };

@@ -37,7 +37,7 @@ async fn server(limits: Limits) -> Server {
 }
 
 async fn connect(server: &Server) -> TcpStream {
-    TcpStream::connect(server.address()).await.expect("a connection")
+    TcpStream::connect(server.address().expect("a port")).await.expect("a connection")
 }
 
 /// Sends the head of an upload and waits until the server wants its body.
@@ -46,7 +46,7 @@ async fn stalled_upload(server: &Server, path: &str) -> TcpStream {
     let head = format!(
         "PUT {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer drivedal-dev\r\n\
          content-length: 1000\r\nexpect: 100-continue\r\n\r\n",
-        server.address()
+        server.address().expect("a port")
     );
     stream.write_all(head.as_bytes()).await.expect("sent");
     let expected = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -61,7 +61,10 @@ const FILE: &str = "/v5.0/me/skydrive/files/f";
 
 /// Sends a request whose connection stays open, and returns the head of its response.
 async fn get(server: &Server, stream: &mut TcpStream) -> String {
-    let head = format!("GET /_control/health HTTP/1.1\r\nhost: {}\r\n\r\n", server.address());
+    let head = format!(
+        "GET /_control/health HTTP/1.1\r\nhost: {}\r\n\r\n",
+        server.address().expect("a port")
+    );
     stream.write_all(head.as_bytes()).await.expect("sent");
     let mut response = Vec::new();
     loop {
@@ -94,7 +97,7 @@ async fn a_request_body_below_the_minimum_rate_gets_408_and_the_connection_is_cl
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer drivedal-dev\r\n\
              content-type: application/json\r\ncontent-length: 1000\r\n\r\n[",
-            server.address()
+            server.address().expect("a port")
         );
         stream.write_all(head.as_bytes()).await.expect("sent");
         let response = String::from_utf8(rest(stream).await).expect("text");

@@ -9,12 +9,12 @@ use std::{
 };
 
 use tempfile::TempDir;
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
-#[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
 
 /// Longest path of a Unix socket in bytes, by which every Unix can be served: 104 on macOS and the
 /// BSDs, 108 on Linux, one of them the terminating zero.

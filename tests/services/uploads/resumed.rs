@@ -38,7 +38,8 @@ async fn an_upload_survives_the_death_of_client_and_server() {
         let server = start().await;
         let drive = Drive::new(cloud, &server, "a", &options(cloud));
         // The URL of a session has the port of before in it.
-        let mut moved = saved.map(|saved| with_port(&saved, server.address().port()));
+        let mut moved =
+            saved.map(|saved| with_port(&saved, server.address().expect("a port").port()));
         let sent = drive.send(&file, "b/large", &mut moved).await.expect("an upload");
         // 1, 2 and 4 fragments' worth had arrived; the three were acknowledged.
         assert!(sent.resumed_at.is_some_and(|at| at >= 6_000_000), "{cloud:?}: {sent:?}");

@@ -32,7 +32,7 @@ async fn planted(cloud: Cloud, paths: &[&str]) -> Rig {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drive_that_does_not_exist_is_an_error_that_names_it() {
     let rig = planted(Cloud::OneDrive, &["a/x"]).await;
-    let host = rig.server.address().to_string().replace(':', "%3A");
+    let host = rig.server.address().expect("a port").to_string().replace(':', "%3A");
     for (option, name) in [
         ("drive_id=nowhere".to_owned(), "nowhere"),
         (format!("site={host}%2Fsites%2Fnowhere"), "nowhere"),

@@ -112,8 +112,10 @@ fn the_default_data_folder_has_a_token_that_only_its_owner_can_read() {
     assert!(!ran.err.contains(token.trim()), "{ran:?}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn the_port_of_an_embedded_drive_is_for_its_user_only() {
+fn an_embedded_drive_has_no_port_and_its_socket_is_private() {
+    use std::os::unix::fs::PermissionsExt;
     let shell = Shell::new();
     shell.write("large", vec![7; 8 << 20]);
     shell.out(&["put", "large", "local-skydrive:"]);
@@ -122,18 +124,38 @@ fn the_port_of_an_embedded_drive_is_for_its_user_only() {
     let mut cat = cat.stdout(Stdio::piped()).spawn().expect("the binary runs");
     let mut out = cat.stdout.take().expect("piped");
     out.read_exact(&mut [0; 10]).expect("the first bytes");
+    assert_eq!(listening_ports(cat.id()), [""; 0]);
     let notice: serde_json::Value =
         serde_json::from_slice(&shell.read("data/server.json")).expect("JSON");
-    let url = notice["url"].as_str().expect("a URL").replace(':', "%3A").replace('/', "%2F");
-    let token = String::from_utf8(shell.read("data/token")).expect("text");
-    let ls = |token: &str| {
-        let remote = format!("sky=skydrive://?endpoint={url}v5.0%2F&access_token={token}");
-        shell.run(&["--remote", &remote, "ls", "sky:"])
-    };
-    assert_eq!(ls("drivedal-dev").code, REFUSED);
-    assert_eq!(ls(token.trim()).out, "large\n");
+    let socket = std::path::Path::new(notice["socket"].as_str().expect("a socket"));
+    assert_eq!(socket.metadata().expect("a socket").permissions().mode() & 0o777, 0o600);
+    // Another command of this user reaches it there.
+    assert_eq!(shell.out(&["ls", "local-skydrive:"]), "large\n");
+    shell.out(&["mkdir", "local-onedrive:folder"]);
+    assert!(cat.try_wait().expect("a process").is_none(), "it still serves");
     drop(out);
     cat.wait().expect("it ends");
+    assert!(!socket.exists());
+}
+
+/// The local addresses, as the kernel writes them, of the TCP sockets on which a process listens.
+#[cfg(target_os = "linux")]
+fn listening_ports(pid: u32) -> Vec<String> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("a process");
+    let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    let links: Vec<_> = links.map(|link| link.display().to_string()).collect();
+    let mut ports = Vec::new();
+    for table in ["tcp", "tcp6"] {
+        let table = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).expect("a table");
+        for line in table.lines().skip(1) {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            // sl local_address rem_address st … inode; state 0A is LISTEN.
+            if fields[3] == "0A" && links.contains(&format!("socket:[{}]", fields[9])) {
+                ports.push(fields[1].to_owned());
+            }
+        }
+    }
+    ports
 }
 
 #[test]

@@ -110,7 +110,7 @@ async fn a_request_that_tells_no_length_is_411() {
     use std::io::{Read, Write};
     let cloud = Cloud::start().await;
     let root = cloud.root().await;
-    let address = cloud.server.address();
+    let address = cloud.server.address().expect("a port");
     let answer = tokio::task::spawn_blocking(move || {
         let mut line = std::net::TcpStream::connect(address).unwrap();
         write!(

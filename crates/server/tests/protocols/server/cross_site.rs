@@ -340,7 +340,8 @@ async fn signs_in_only_with(rig: &Rig, token: &str) {
 async fn a_process_that_took_over_a_port_is_not_mistaken_for_the_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let rig = Rig::with(|builder| builder.data(folder.path()).private()).await;
-    assert_eq!(Server::running_at(folder.path()).await.as_ref(), Some(rig.server.url()));
+    let running = Server::running_at(folder.path()).await.expect("a server");
+    assert_eq!(&running.url, rig.server.url());
     let public: Value = rig.bare("GET", "/_control/health").send().await.json();
     let notice = std::fs::read_to_string(folder.path().join("server.json")).expect("a file");
     let notice: Value = serde_json::from_str(&notice).expect("JSON");

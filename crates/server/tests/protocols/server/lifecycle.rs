@@ -60,7 +60,7 @@ async fn stopping_lets_requests_under_way_end() {
     while control.counters().total == 0 {
         tokio::task::yield_now().await;
     }
-    let address = rig.server.address();
+    let address = rig.server.address().expect("a port");
     let stopped = tokio::spawn(rig.server.stop());
     while tokio::net::TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
@@ -75,7 +75,7 @@ async fn stopping_lets_requests_under_way_end() {
 #[tokio::test]
 async fn a_dropped_server_ends() {
     let rig = Rig::new().await;
-    let address = rig.server.address();
+    let address = rig.server.address().expect("a port");
     let mut connection = rig.connect().await;
     drop(rig);
     let mut rest = Vec::new();
@@ -93,7 +93,8 @@ async fn a_second_server_on_a_data_folder_is_told_where_the_first_is() {
         builder.data(folder.path()).durability(drivedal_server::Durability::Relaxed)
     })
     .await;
-    assert_eq!(Server::running_at(folder.path()).await.as_ref(), Some(rig.server.url()));
+    let running = Server::running_at(folder.path()).await.expect("a server");
+    assert_eq!(&running.url, rig.server.url());
     let error = Server::builder()
         .data(folder.path())
         .durability(drivedal_server::Durability::Relaxed)
@@ -137,7 +138,11 @@ async fn a_file_left_by_a_crash_deceives_nobody() {
 #[tokio::test]
 async fn addresses_that_cannot_be_listened_on_are_explained() {
     let rig = Rig::new().await;
-    let taken = Server::builder().listen(rig.server.address()).start().await.expect_err("taken");
+    let taken = Server::builder()
+        .listen(rig.server.address().expect("a port"))
+        .start()
+        .await
+        .expect_err("taken");
     assert!(taken.to_string().contains("another process listens there"), "{taken}");
     let public = Server::builder().listen(([0, 0, 0, 0], 0).into()).start().await;
     let public = public.expect_err("refused");

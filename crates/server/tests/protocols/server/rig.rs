@@ -135,7 +135,7 @@ impl Rig {
 
     /// A connection to say things that no client would.
     pub async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.server.address()).await.expect("a connection")
+        TcpStream::connect(self.server.address().expect("a port")).await.expect("a connection")
     }
 
     /// Sends these bytes and reads until the server ends the connection.

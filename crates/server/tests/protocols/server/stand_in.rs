@@ -146,7 +146,7 @@ async fn the_same_port_speaks_tls_to_whom_knows_it_by_its_address() {
     let server = server().await;
     let client = trusting(&server).build().expect("a client");
     for host in ["127.0.0.1", "localhost"] {
-        let base = format!("https://{host}:{}/v1.0", server.address().port());
+        let base = format!("https://{host}:{}/v1.0", server.address().expect("a port").port());
         let drive = json(&client, &format!("{base}/me/drive")).await;
         let context = drive["@odata.context"].as_str().expect("a context");
         assert!(context.starts_with(&base), "{context}");
@@ -158,7 +158,7 @@ async fn the_same_port_speaks_tls_to_whom_knows_it_by_its_address() {
 
 /// What a request that no client library would send is answered.
 async fn raw(server: &Server, request: &str) -> String {
-    let mut line = TcpStream::connect(server.address()).await.expect("it listens");
+    let mut line = TcpStream::connect(server.address().expect("a port")).await.expect("it listens");
     line.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
     line.read_to_end(&mut answer).await.expect("an answer");
