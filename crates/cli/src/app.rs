@@ -18,7 +18,8 @@ use opendal::{ErrorKind, HttpTransporter, Metadata, OperationContext, Operator};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Global, config,
+    args::GlobalOptions,
+    config,
     embedded::{self, Embedded},
     failure::{Exit, Failure, Result},
     interrupt::Interrupt,
@@ -59,7 +60,11 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(super) fn new(global: Global, output: Arc<Output>, interrupt: Interrupt) -> Result<Self> {
+    pub(super) fn new(
+        global: GlobalOptions,
+        output: Arc<Output>,
+        interrupt: Interrupt,
+    ) -> Result<Self> {
         let remotes = config::remotes(global.config.as_deref(), &global.remotes)?;
         Ok(Self {
             output,
@@ -116,7 +121,8 @@ impl App {
         at: &Location,
         workload: Workload,
     ) -> Result<Arc<OpenRemote>> {
-        self.open(at, workload).await.map_err(|failure| failure.about(at))
+        let opened = self.open(at, workload).await;
+        opened.map_err(|failure| failure.doing("open").about(at))
     }
 
     /// What is remembered of large transfers.
@@ -213,7 +219,7 @@ impl App {
         let configured = self.remotes.names().any(|known| known == name);
         match embedded::source(name).filter(|_| !configured) {
             None => {
-                let source = self.remotes.source(name)?;
+                let source = self.configured(name)?;
                 let identity = source.given("endpoint")?.unwrap_or_default();
                 Ok(RemoteSpec { source, identity, server: None, transport: None })
             }
@@ -230,6 +236,20 @@ impl App {
                 })
             }
         }
+    }
+
+    /// Returns the options of a configured remote, or of a URI.
+    fn configured(&self, name: &str) -> Result<Source> {
+        let is_known = name.contains("://") || self.remotes.names().any(|known| known == name);
+        if is_known {
+            return Ok(self.remotes.source(name)?);
+        }
+        let names: Vec<_> = self.remotes.names().collect();
+        let hint = match names.as_slice() {
+            [] => "none is configured; use --remote NAME=URI or the configuration file".to_owned(),
+            names => format!("configured remotes: {}", names.join(", ")),
+        };
+        Err(Failure::usage("unknown remote").hint(hint))
     }
 
     fn open_remotes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<OpenRemote>>> {
@@ -280,9 +300,14 @@ pub(crate) struct OpenRemote {
 }
 
 impl OpenRemote {
-    /// `NAME:PATH`, as messages show it.
+    /// `REMOTE:PATH`, as messages show it.
     pub(crate) fn display_path(&self, path: &DrivePath) -> String {
         format!("{}:{path}", self.name)
+    }
+
+    /// Returns the scheme of its service, such as `skydrive`.
+    pub(crate) fn scheme(&self) -> &str {
+        &self.scheme
     }
 
     /// Its name, as messages show it.
@@ -306,9 +331,10 @@ impl OpenRemote {
     ///
     /// # Errors
     /// `Unsupported` for a service that is not a drive of ours.
-    pub(crate) fn drive(&self, what: &str) -> Result<&DriveHandle> {
+    pub(crate) fn drive(&self, feature: &str) -> Result<&DriveHandle> {
         self.handle.as_ref().ok_or_else(|| {
-            Failure::new(Exit::Unsupported, format!("a service `{}` has no {what}", self.scheme))
+            let hint = format!("only onedrive, skydrive and amazon-drive remotes have {feature}");
+            Failure::wrong_service(&self.scheme).hint(hint)
         })
     }
 

@@ -3,8 +3,8 @@
 use futures::TryStreamExt;
 
 use crate::{
-    AddressingArgs,
     app::{App, EntryInfo, RemotePath, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::Location,
     units::ByteSpan,
@@ -18,11 +18,11 @@ Examples:
   drivedal cat --range 0-99 work:log.bin
   drivedal cat --range -100 work:log.bin")]
 pub(crate) struct Cat {
-    /// Files
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse, required = true)]
+    /// The files
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse, required = true)]
     files: Vec<Location>,
 
-    /// Only these bytes: 0-99 (the first 100), 100- (from there on), -100 (the last 100)
+    /// Print only these bytes: 0-99, 100- (to the end) or -100 (the last 100)
     #[arg(short, long, value_parser = ByteSpan::parse, allow_hyphen_values = true)]
     range: Option<ByteSpan>,
 
@@ -64,10 +64,10 @@ impl Cat {
 /// The bytes of a file that a range names. A range may be longer than the file: what there is.
 async fn part_of(at: &RemotePath, span: ByteSpan) -> Result<std::ops::Range<u64>> {
     match at.stat().await? {
-        EntryInfo::Folder(_) => Err(Failure::new(Exit::Failed, "is a folder").about(at)),
+        EntryInfo::Folder(_) => Err(Failure::is_folder().about(at)),
         EntryInfo::File(file) => span.within(file.content_length()).ok_or_else(|| {
             let size = file.content_length();
-            Failure::new(Exit::Failed, format!("the range starts behind the end, at {size} bytes"))
+            Failure::new(Exit::Failed, format!("the range starts after the end, at {size} bytes"))
                 .about(at)
         }),
     }

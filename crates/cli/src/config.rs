@@ -51,9 +51,7 @@ impl std::fmt::Debug for RemoteConfig {
 /// When a file that was named is not there, or one is not understood.
 pub(crate) fn remotes(file: Option<&Path>, named: &[(String, String)]) -> Result<Remotes> {
     let mut remotes = match (file, default_file()) {
-        (Some(file), _) => {
-            read(file).map_err(|failure| Failure { exit: Exit::Usage, ..failure })?
-        }
+        (Some(file), _) => read(file).map_err(|failure| failure.with_exit(Exit::Usage))?,
         (None, Some(file)) => match read(&file) {
             Err(failure) if failure.exit == Exit::NotFound => Remotes::default(),
             read => read?,
@@ -81,22 +79,22 @@ pub(crate) fn dirs() -> Option<ProjectDirs> {
 /// # Errors
 /// With a text for the user when it is not that. It does not repeat the URI, which may hold a token.
 pub(crate) fn named_uri(text: &str) -> Result<(String, String), String> {
-    let (name, uri) = text.split_once('=').ok_or("write NAME=URI, as in disk=fs:///srv/data")?;
+    let (name, uri) = text.split_once('=').ok_or("use NAME=URI, such as disk=fs:///srv/data")?;
     if !drivedal::remote::is_name(name) {
-        return Err(format!("`{name}` cannot be a remote's name"));
+        return Err(format!("`{name}` is not a valid name of a remote"));
     }
     if !uri.contains("://") {
-        return Err(format!("what {name} is to be is not a URI: write SCHEME://…"));
+        return Err(format!("the value of {name} is not a URI: use SCHEME://..."));
     }
     Ok((name.to_owned(), uri.to_owned()))
 }
 
 fn read(path: &Path) -> Result<Remotes> {
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::local(path, &error),
-        _ => Failure { exit: Exit::Usage, ..Failure::local(path, &error) },
+        io::ErrorKind::NotFound => Failure::local("read", path, &error),
+        _ => Failure::local("read", path, &error).with_exit(Exit::Usage),
     })?;
-    parse(&text).map_err(|failure| failure.about(path.display()))
+    parse(&text).map_err(|failure| failure.doing("read").about(path.display()))
 }
 
 fn parse(text: &str) -> Result<Remotes> {
@@ -128,7 +126,7 @@ fn source(entry: RemoteConfig) -> Result<Source, String> {
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(yes) => yes.to_string(),
             toml::Value::Float(number) => number.to_string(),
-            _ => return Err(format!("`{key}` has to be a text, a number, true or false")),
+            _ => return Err(format!("`{key}` must be a string, a number, true or false")),
         };
         Ok(source.option(key, value))
     })

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    AddressingArgs,
     app::{App, EntryInfo, RemotePath, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item,
     location::Location,
@@ -14,9 +14,9 @@ use crate::{
 /// Copy a file within a remote
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The cloud copies by itself where it can; else the bytes come and go through this computer, and a
-message says so. A file that has the new name is replaced. With a slash at its end (or as the root)
-the target is the folder that the copy goes into.
+The cloud copies the file if it can. Otherwise this computer downloads and uploads it, and a message
+says so. An existing file of the new name is replaced. A target with a slash at its end, or the root
+of the remote, is the folder to copy into.
 
 With --json: {\"from\", \"to\", \"result\": \"copied\", \"by\": \"cloud\"|\"client\"}.
 
@@ -24,12 +24,12 @@ Examples:
   drivedal cp local-skydrive:notes.txt local-skydrive:old/notes.txt
   drivedal cp work:report.pdf work:archive/")]
 pub(crate) struct Cp {
-    /// The file
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    /// The file to copy
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     from: Location,
 
-    /// What is to be its copy
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    /// The new file, or a folder with a slash at its end
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     to: Location,
 
     #[command(flatten)]
@@ -57,13 +57,13 @@ impl Cp {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (from, to) = resolve_pair(app, &self.from, &self.to, self.addressing).await?;
         let EntryInfo::File(file) = from.stat().await? else {
-            let why = "is a folder: only files are copied (get -r and put -r copy it)";
-            return Err(Failure::new(Exit::Unsupported, why).about(&from));
+            let failure = Failure::is_folder().with_exit(Exit::Unsupported);
+            return Err(failure.hint("use get -r and put -r to copy folders").about(&from));
         };
         let by = match from.operator().info().capability().copy {
             true => {
                 let copied = from.operator().copy(&from.file_path()?, &to.file_path()?).await;
-                copied.map_err(|error| Failure::from(error).about(&to))?;
+                copied.map_err(|error| Failure::from(error).doing("copy to").about(&to))?;
                 CopyMethod::Cloud
             }
             false => {
@@ -87,8 +87,8 @@ pub(crate) async fn resolve_pair(
     addressing: AddressingArgs,
 ) -> Result<(RemotePath, RemotePath)> {
     if from.remote != to.remote {
-        let why = "between two remotes nothing is copied or moved: get it, then put it";
-        return Err(Failure::usage(why).about(to));
+        let failure = Failure::usage("source and target are on different remotes");
+        return Err(failure.hint("use get, then put").about(from));
     }
     let from = app.resolve(from, addressing.mode(), Workload::Interactive).await?;
     let to = app
@@ -96,10 +96,10 @@ pub(crate) async fn resolve_pair(
         .await?
         .target_for(from.path.name());
     if from.path.is_root() {
-        return Err(Failure::usage("the root of a remote stays where it is").about(&from));
+        return Err(Failure::usage("it is the root of a remote").about(&from));
     }
     if from.path.as_str() == to.path.as_str() {
-        return Err(Failure::usage("source and target are the same").about(&to));
+        return Err(Failure::usage("source and target are the same").about(&from));
     }
     Ok((from, to))
 }
@@ -113,10 +113,9 @@ pub(crate) async fn copy_through_client(
 ) -> Result {
     use futures::TryStreamExt;
     let service = from.operator().info().scheme().to_owned();
-    app.output.say(format_args!(
-        "drivedal: {service} does not copy: the bytes come and go through this computer"
-    ));
-    let failed = |error| Failure::from(error).about(from);
+    app.output
+        .notice(format_args!("{service} remotes cannot copy files: copying through this computer"));
+    let failed = |error| Failure::from(error).doing("read").about(from);
     let size = file.content_length();
     let reader = from.operator().reader(&from.file_path()?).await.map_err(failed)?;
     let mut bytes = reader.into_stream(..).await.map_err(failed)?;
@@ -126,13 +125,20 @@ pub(crate) async fn copy_through_client(
     let copying = async {
         while let Some(piece) = bytes.try_next().await.map_err(failed)? {
             copied += piece.len() as u64;
-            writer.write(piece).await.map_err(|error| Failure::from(error).about(to))?;
+            writer
+                .write(piece)
+                .await
+                .map_err(|error| Failure::from(error).doing("write").about(to))?;
         }
         if copied != size {
-            let why = format!("it has {size} bytes, but {copied} came");
-            return Err(Failure::new(Exit::TryLater, why).about(from));
+            let failure = Failure::new(Exit::TryLater, Failure::wrong_length(size, copied));
+            return Err(failure.doing("read").about(from));
         }
-        writer.close().await.map(drop).map_err(|error| Failure::from(error).about(to))
+        writer
+            .close()
+            .await
+            .map(drop)
+            .map_err(|error| Failure::from(error).doing("write").about(to))
     };
     let copied = app.interrupt.cancellable(copying).await;
     if copied.is_err() {

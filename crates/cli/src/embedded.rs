@@ -101,8 +101,8 @@ impl Embedded {
             (Some(folder), _) => folder.to_owned(),
             (None, Some(dirs)) => dirs.data_dir().to_owned(),
             (None, None) => {
-                let why = "no home folder, so no place for the embedded drives: --data DIR";
-                return Err(Failure::usage(why));
+                let failure = Failure::usage("no home folder for the local drives");
+                return Err(failure.hint("use --data DIR"));
             }
         };
         let starting = lock(&folder, "start.lock", Lock::Alone).await?;
@@ -183,7 +183,7 @@ impl Embedded {
             }
             drop(starting);
             if !std::mem::replace(&mut said, true) {
-                output.say("drivedal: waiting for other commands that use the drive of this one");
+                output.notice("waiting for other commands that use this drive");
             }
             // A signal ends the waiting, not the clean stop.
             let _ = interrupt.cancellable(lock(&folder, "users.lock", Lock::Alone)).await;
@@ -221,7 +221,7 @@ async fn lock(folder: &Path, name: &str, how: Lock) -> Result<File> {
             }
             Ok(file)
         };
-        lock().map_err(|error: std::io::Error| Failure::local(&path, &error))
+        lock().map_err(|error: std::io::Error| Failure::local("lock", &path, &error))
     })
     .await
 }

@@ -1,76 +1,153 @@
-//! What went wrong, for a person, a program and the shell.
+//! Failures of a command: exit codes, and one wording for each failure.
+//!
+//! A failure is shown as `cannot <verb> <thing>: <reason> (<hint>)`. The verb is the command's
+//! ([`Output`](crate::output::Output) knows it) unless the failure names its own
+//! ([`Failure::doing`]). Reasons that several commands share are constructors of [`Failure`].
 
 use std::{fmt, io, path::Path};
 
 use opendal::ErrorKind;
 use serde::Serialize;
 
-/// How a command ended; the number is the process's exit code.
+/// How a command ended. The number is the exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Exit {
-    /// Everything that was asked for is done.
+    /// The command did everything it should do.
     Done = 0,
-    /// It failed, for a reason that has no code of its own.
+    /// The command failed for a reason that has no exit code of its own.
     Failed = 1,
-    /// The command line, the configuration or a remote's options are wrong; nothing was done.
+    /// The arguments, the configuration or the options of a remote are invalid. Nothing was done.
     Usage = 2,
-    /// There is no such item.
+    /// The item does not exist.
     NotFound = 3,
-    /// The account may not, or its token is no longer accepted.
+    /// The account has no permission, or its token is no longer valid.
     Denied = 4,
-    /// Something is there already, or is not what a condition wants.
+    /// An item of that name exists, or a precondition does not hold.
     Exists = 5,
-    /// Of several items some failed or were left out; the others are done.
+    /// Some of several items failed or were left out. The others are done.
     Partial = 6,
-    /// No connection, a cloud in trouble or one that wants fewer requests: later it may work.
+    /// No connection, a server error or a rate limit: a later attempt may succeed.
     TryLater = 7,
-    /// The remote cannot do this.
+    /// The remote does not support the operation.
     Unsupported = 8,
     /// Ctrl-C.
     Interrupted = 130,
-    /// Whoever read the output no longer does.
+    /// The reader of standard output closed it.
     ClosedPipe = 141,
     /// SIGTERM.
     Terminated = 143,
 }
 
-/// A failure: how the command would end by it alone, what it is about, and why.
+/// A failure of one item or of the whole command.
 ///
-/// As JSON: `{"kind": "not_found", "about": "work:a/b", "message": "…"}`.
+/// As JSON: `{"kind": "not_found", "about": "work:a/b", "message": "…", "hint": "…"}`. `about` and
+/// `hint` are optional.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Failure {
+    /// The exit code of a command that fails with nothing but this.
     #[serde(rename = "kind")]
     pub(crate) exit: Exit,
+    /// The verb after "cannot". `None`: the verb of the running command.
+    #[serde(skip)]
+    action: Option<&'static str>,
+    /// The item, path or remote. `None` if the failure is about the command as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) about: Option<String>,
+    /// The reason.
     pub(crate) message: String,
+    /// The user's next step, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
 pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
-    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, about: None, message: message.into() }
+    /// Creates a failure with a reason.
+    pub(crate) fn new(exit: Exit, reason: impl Into<String>) -> Self {
+        Self { exit, action: None, about: None, message: reason.into(), hint: None }
     }
 
-    /// The command line or the configuration is wrong.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, message)
+    /// Creates a failure of the arguments or the configuration.
+    pub(crate) fn usage(reason: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, reason)
     }
 
-    /// Says which item it is about, unless that is already said.
+    /// Creates a failure of the local file system: `cannot <action> <path>: <error>`.
+    pub(crate) fn local(action: &'static str, path: &Path, error: &io::Error) -> Self {
+        Self::from(error).doing(action).about(path.display())
+    }
+
+    /// The item is a folder, and the command works on files.
+    pub(crate) fn is_folder() -> Self {
+        Self::new(Exit::Failed, "it is a folder")
+    }
+
+    /// The item is a file, and the command works on folders.
+    pub(crate) fn is_not_folder() -> Self {
+        Self::new(Exit::Failed, "it is not a folder")
+    }
+
+    /// An item of that name exists, and the command may not replace it.
+    pub(crate) fn exists() -> Self {
+        Self::new(Exit::Exists, "already exists")
+    }
+
+    /// The root of a remote is named where a file is needed.
+    pub(crate) fn root_is_not_file() -> Self {
+        Self::usage("the root of a remote is not a file")
+    }
+
+    /// The local item is a pipe, a socket or a device.
+    pub(crate) fn is_special_file() -> Self {
+        Self::new(Exit::Failed, "it is neither a file nor a folder (a pipe, a socket, a device)")
+    }
+
+    /// The local name is not UTF-8.
+    pub(crate) fn is_not_utf8() -> Self {
+        Self::new(Exit::Failed, "the name is not UTF-8, which all drives require")
+    }
+
+    /// The command names several sources and a target that is not a folder.
+    pub(crate) fn several_sources() -> Self {
+        Self::usage("several sources need a folder as target").hint("add a slash to the target")
+    }
+
+    /// The remote's service does not have the feature.
+    pub(crate) fn wrong_service(scheme: &str) -> Self {
+        Self::new(Exit::Unsupported, format!("it is a {scheme} remote"))
+    }
+
+    /// A file has another length than announced; `expected` and `received` are in bytes.
+    pub(crate) fn wrong_length(expected: u64, received: u64) -> String {
+        format!("received {received} bytes, expected {expected}")
+    }
+
+    /// Replaces the exit code.
+    pub(crate) fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
+    /// Sets the item, unless the failure names one already.
     pub(crate) fn about(mut self, item: impl fmt::Display) -> Self {
         self.about.get_or_insert_with(|| item.to_string());
         self
     }
 
-    /// A failure of the local file system, about that path.
-    pub(crate) fn local(path: &Path, error: &io::Error) -> Self {
-        Self::from(error).about(path.display())
+    /// Sets the verb after "cannot", unless the failure has one already.
+    pub(crate) fn doing(mut self, action: &'static str) -> Self {
+        self.action.get_or_insert(action);
+        self
     }
 
-    /// Nobody reads the output any more: not worth a word.
+    /// Sets the hint, unless the failure has one already.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Returns whether the reader of standard output closed it. Such a failure is not reported.
     pub(crate) fn is_silent(&self) -> bool {
         self.exit == Exit::ClosedPipe
     }
@@ -78,16 +155,26 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.about {
-            Some(item) => write!(f, "{item}: {}", self.message),
-            None => f.write_str(&self.message),
+        match (self.action, &self.about) {
+            (Some(action), Some(item)) => {
+                // `work:` is a remote; its colon would stand beside the one before the reason.
+                let item = item.strip_suffix(':').unwrap_or(item);
+                write!(f, "cannot {action} {item}: ")?;
+            }
+            (None, Some(item)) => write!(f, "{item}: ")?,
+            (_, None) => {}
+        }
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
         }
     }
 }
 
 impl From<&opendal::Error> for Failure {
-    /// Kind, the cloud's words and their source; not OpenDAL's context, which repeats the path and
-    /// may carry a URL.
+    /// Takes the kind, the message and the sources of an error. OpenDAL's context is left out: it
+    /// repeats the path and may contain a URL with a token.
     fn from(error: &opendal::Error) -> Self {
         let exit = match error.kind() {
             ErrorKind::NotFound => Exit::NotFound,
@@ -96,10 +183,10 @@ impl From<&opendal::Error> for Failure {
             ErrorKind::RateLimited => Exit::TryLater,
             ErrorKind::Unsupported => Exit::Unsupported,
             ErrorKind::ConfigInvalid | ErrorKind::IsSameFile => Exit::Usage,
-            ErrorKind::Unexpected if !error.is_permanent() && may_pass(error) => Exit::TryLater,
+            ErrorKind::Unexpected if !error.is_permanent() && is_transient(error) => Exit::TryLater,
             _ => Exit::Failed,
         };
-        let mut message = kind_in_words(error.kind()).to_owned();
+        let mut message = kind_name(error.kind()).to_owned();
         let mut add = |text: &str| {
             if !text.is_empty() && !message.contains(text) {
                 if !message.is_empty() {
@@ -115,7 +202,7 @@ impl From<&opendal::Error> for Failure {
             source = cause.source();
         }
         if message.is_empty() {
-            message.push_str("it failed, and the service did not say why");
+            message.push_str("the service gave no reason");
         }
         Self::new(exit, message)
     }
@@ -139,8 +226,9 @@ impl From<&io::Error> for Failure {
     }
 }
 
-/// OpenDAL calls every trouble with a local disk temporary; that of a network is.
-fn may_pass(error: &opendal::Error) -> bool {
+/// Returns whether a later attempt may succeed. OpenDAL marks every I/O error of a local disk as
+/// temporary; here only network errors count.
+fn is_transient(error: &opendal::Error) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
         Interrupted, NetworkDown, NetworkUnreachable, NotConnected, ResourceBusy, TimedOut,
@@ -171,19 +259,20 @@ fn may_pass(error: &opendal::Error) -> bool {
     true
 }
 
-fn kind_in_words(kind: ErrorKind) -> &'static str {
+/// The text for an error kind. Empty for kinds that add nothing to the error's message.
+fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotFound => "not found",
         ErrorKind::PermissionDenied => "permission denied",
         ErrorKind::AlreadyExists => "already exists",
-        ErrorKind::ConditionNotMatch => "a condition does not hold",
+        ErrorKind::ConditionNotMatch => "a precondition does not hold",
         ErrorKind::RateLimited => "too many requests",
         ErrorKind::Unsupported => "not supported",
-        ErrorKind::ConfigInvalid => "wrong configuration",
-        ErrorKind::IsADirectory => "is a folder",
-        ErrorKind::NotADirectory => "is not a folder",
+        ErrorKind::ConfigInvalid => "invalid configuration",
+        ErrorKind::IsADirectory => "it is a folder",
+        ErrorKind::NotADirectory => "it is not a folder",
         ErrorKind::IsSameFile => "source and target are the same",
-        ErrorKind::RangeNotSatisfied => "the range lies behind the end",
+        ErrorKind::RangeNotSatisfied => "the range starts after the end of the file",
         ErrorKind::Conflict => "conflict",
         _ => "",
     }
@@ -194,24 +283,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_says_kind_words_and_source_but_no_context() {
+    fn a_failure_shows_kind_message_and_source_but_no_context() {
         let error = opendal::Error::new(ErrorKind::NotFound, "no such item")
             .with_context("url", "https://example.invalid/?access_token=SECRET")
-            .set_source(io::Error::other("the cloud said so"));
+            .set_source(io::Error::other("the cloud's text"));
         let failure = Failure::from(error).about("work:a/b");
         assert_eq!(failure.exit, Exit::NotFound);
-        assert_eq!(failure.to_string(), "work:a/b: not found: no such item: the cloud said so");
+        assert_eq!(failure.to_string(), "work:a/b: not found: no such item: the cloud's text");
+        let text = failure.doing("list").hint("check the path").to_string();
+        assert_eq!(
+            text,
+            "cannot list work:a/b: not found: no such item: the cloud's text (check the path)"
+        );
+        let remote = Failure::usage("unknown remote").about("work:").doing("open");
+        assert_eq!(remote.to_string(), "cannot open work: unknown remote");
     }
 
     #[test]
-    fn trouble_that_may_pass_has_its_own_code() {
+    fn transient_errors_have_an_exit_code_of_their_own() {
         let reset = opendal::Error::new(ErrorKind::Unexpected, "connection reset").set_temporary();
         assert_eq!(Failure::from(reset).exit, Exit::TryLater);
         let disk = opendal::Error::new(ErrorKind::Unexpected, "writing")
             .set_temporary()
             .set_source(io::Error::from(io::ErrorKind::IsADirectory));
         assert_eq!(Failure::from(disk).exit, Exit::Failed);
-        let broken = opendal::Error::new(ErrorKind::Unexpected, "broken answer");
+        let broken = opendal::Error::new(ErrorKind::Unexpected, "broken response");
         assert_eq!(Failure::from(broken).exit, Exit::Failed);
     }
 }

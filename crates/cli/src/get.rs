@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    AddressingArgs,
     app::{App, RemotePath, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     listing::{Depth, Listed, list},
     location::Location,
@@ -21,51 +21,53 @@ use crate::{
     },
 };
 
-/// Fetch files, with -r folders and all below them
+/// Download files, or folders with -r
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-`get NAME:PATH FILE` makes FILE the file, `get -r NAME:PATH DIR` makes DIR a copy of PATH: what is
-there already and is not in PATH stays. With a slash at its end the target is where they go below;
-a file, and several items, go below a folder that exists in any case. Without a target everything
-goes below the current folder.
+#[command(
+    override_usage = "drivedal get [OPTIONS] <REMOTE:PATH>... [FILE]",
+    after_help = "\
+`get REMOTE:PATH FILE` downloads to FILE. `get -r REMOTE:PATH DIR` makes DIR a copy of PATH; files in
+DIR that PATH does not have stay. If the target ends with a slash, the items are put below it, and so
+are a file and several items if the target is an existing folder. Without a target, items are put
+below the current folder.
 
-A file takes its place when it is complete, and its size and hash are those that the remote lists;
-until then it is a hidden .partial file beside it. Office and HTML files of SharePoint, which rewrites
-them, are accepted with a warning. A file gets the drive's modification time. An item that fails is
-reported, the rest goes on, and the exit code is 6. So it is with items that would get one name here,
-as README and readme on a disk that ignores case, or that have one name in the drive: none of them is
-fetched.
+A download is written to a hidden .partial file. It replaces the target once its size and hash equal
+those that the remote lists. SharePoint rewrites Office and HTML files: those are accepted with a
+warning. The file gets the modification time that the drive has. If an item fails, the others are
+still downloaded, and the exit code is 6. Items that would get the same local name (README and readme
+on a disk that ignores case) are reported and not downloaded.
 
-The .partial file of a large file (8 MiB) that was stopped stays, and the same command continues it if
-the drive's file is still the same, as it continues FILE.__incomplete of acd_cli. After 30 days it is
-forgotten; .partial files that no run can continue are removed by the next one.
+An interrupted download of a large file (8 MiB) is resumed when the same command runs again within
+30 days and the file on the remote is unchanged. FILE.__incomplete of acd_cli is resumed too. Other
+.partial files are removed by the next run.
 
-With --json one item a line: {\"path\", \"local\", \"result\": \"fetched\"|\"made\", \"bytes\"} or
-{\"error\": {\"kind\", \"about\", \"message\"}}, and at last {\"summary\": {\"files\", \"folders\",
-\"bytes\", \"kept\", \"skipped\", \"unchecked\", \"failed\", \"seconds\", \"requests\"}}.
+With --json each item is a line: {\"path\", \"local\", \"result\": \"fetched\"|\"made\", \"bytes\"} or
+{\"error\": {\"kind\", \"about\", \"message\", \"hint\"}}. The last line is {\"summary\": {\"files\",
+\"folders\", \"bytes\", \"kept\", \"skipped\", \"unchecked\", \"failed\", \"seconds\", \"requests\"}}.
 
 Examples:
   drivedal get local-skydrive:notes.txt
   drivedal get -r local-skydrive:backup/photos photos
-  drivedal get work:a.pdf work:b.pdf papers/")]
+  drivedal get work:a.pdf work:b.pdf papers/"
+)]
 pub(crate) struct Get {
-    /// What is to be fetched, and at last where to
-    #[arg(value_name = "NAME:PATH... [FILE]", required = true)]
+    /// The files and folders to download, then the local target
+    #[arg(value_name = "REMOTE:PATH... [FILE]", required = true)]
     arguments: Vec<PathBuf>,
 
-    /// Folders too, with everything below them
+    /// Download folders with everything below them
     #[arg(short, long)]
     recursive: bool,
 
-    /// How many files at once
+    /// Download this many files at the same time
     #[arg(short, long, value_name = "N", default_value = JOBS)]
     jobs: NonZeroUsize,
 
-    /// Accept a file with another size than the remote lists
+    /// Accept files of another size than the remote lists
     #[arg(long)]
     ignore_size: bool,
 
-    /// Accept a file with another hash than the remote lists
+    /// Accept files with another hash than the remote lists
     #[arg(long)]
     ignore_checksum: bool,
 
@@ -77,8 +79,7 @@ impl Get {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let (sources, target) = self.sources()?;
         if sources.len() > 1 && !target.is_folder() {
-            let why = "several things cannot be one: write a slash behind it to put them below";
-            return Err(Failure::usage(why).about(target.path.display()));
+            return Err(Failure::several_sources().doing("write").about(target.path.display()));
         }
         let report = TransferReport::new(app);
         let progress = report.show_progress("get");
@@ -126,7 +127,7 @@ impl Get {
             _ => (None, self.arguments.as_slice()),
         };
         let source = |path: &PathBuf| {
-            let text = path.to_str().ok_or_else(|| "it is not UTF-8".to_owned());
+            let text = path.to_str().ok_or_else(|| "the argument is not UTF-8".to_owned());
             text.and_then(Location::parse).map_err(|why| Failure::usage(why).about(path.display()))
         };
         let sources = others.iter().map(source).collect::<Result<_>>()?;
@@ -190,9 +191,7 @@ async fn file_at(at: &RemotePath) -> Result<opendal::Metadata> {
     use crate::app::EntryInfo;
     match at.stat().await? {
         EntryInfo::File(metadata) => Ok(metadata),
-        EntryInfo::Folder(_) => {
-            Err(Failure::new(Exit::Failed, "is a folder: -r fetches it").about(at))
-        }
+        EntryInfo::Folder(_) => Err(Failure::is_folder().hint("use -r to get folders").about(at)),
     }
 }
 
@@ -225,7 +224,7 @@ impl Target {
 
     /// Where a file of that name goes, if it goes below this one or is to be this one.
     fn for_file(&self, name: Option<&str>) -> Result<PathBuf> {
-        let name = name.ok_or_else(|| Failure::usage("the root of a remote is not a file"))?;
+        let name = name.ok_or_else(Failure::root_is_not_file)?;
         match self.is_folder() {
             true => Ok(self.path.join(checked(name)?)),
             false => Ok(self.path.clone()),

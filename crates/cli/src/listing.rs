@@ -126,9 +126,8 @@ impl Listing {
             let next = match self.first.take() {
                 Some(first) => Some(first),
                 None => self.lister.try_next().await.map_err(|error| {
-                    let failure = Failure::from(error).about(&self.folder);
-                    let message = format!("{} (the listing is not complete)", failure.message);
-                    Failure { message, ..failure }
+                    let failure = Failure::from(error).doing("list").about(&self.folder);
+                    failure.hint("the listing is incomplete")
                 })?,
             };
             let Some((path, metadata)) = next.map(Entry::into_parts) else {
@@ -142,7 +141,9 @@ impl Listing {
             };
             let path = DrivePath::parse(&path).map_err(|failure| {
                 let shown = format!("{}:{path}", self.folder.remote.display_name());
-                Failure { exit: Exit::Failed, about: Some(shown), ..failure }
+                let mut failure = failure.with_exit(Exit::Failed);
+                failure.about = Some(shown);
+                failure
             })?;
             if path.as_str() == self.folder.path.as_str() {
                 continue;
@@ -181,7 +182,7 @@ impl Listing {
         }
         let remote = self.folder.remote.display_name();
         let failure = |entry: LeftOut| {
-            let text = format!("is left out: {}", entry.reason);
+            let text = format!("left out: {}", entry.reason);
             let about = format!("{remote}:{}{}", entry.folder, entry.name);
             Failure::new(Exit::Failed, text).about(about)
         };

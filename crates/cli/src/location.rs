@@ -1,4 +1,4 @@
-//! How items are named on the command line: `NAME:PATH`, `NAME:ID`, a remote's URI.
+//! How items are named on the command line: `REMOTE:PATH`, `REMOTE:ID`, a remote's URI.
 //!
 //! `NAME:/a/b` and `NAME:a/b` are one, `NAME:` is the remote's root. A slash at the end says "this
 //! folder", and where something goes: below it. A URI (`fs:///srv/data`) stands for the remote
@@ -25,7 +25,7 @@ impl DrivePath {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let segments: Vec<_> = text.split('/').filter(|segment| !segment.is_empty()).collect();
         if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
-            return Err(Failure::usage("a remote's path may not have `.` or `..` in it")
+            return Err(Failure::usage("a path on a remote cannot contain `.` or `..`")
                 .about(format_args!("{text:?}")));
         }
         Ok(Self { joined: segments.join("/"), slash: text.ends_with('/') || segments.is_empty() })
@@ -57,13 +57,11 @@ impl DrivePath {
     /// For the root, and for a name that OpenDAL would shorten.
     pub(crate) fn to_file_arg(&self) -> Result<String> {
         if self.is_root() {
-            return Err(Failure::usage("the root of a remote is not a file"));
+            return Err(Failure::root_is_not_file());
         }
         // `normalize_path` trims: the item would silently be another.
         if self.joined.trim_end() != self.joined {
-            return Err(Failure::usage(
-                "names that end in white space cannot be told to OpenDAL, which cuts it off",
-            ));
+            return Err(Failure::usage("names that end in white space are not supported"));
         }
         Ok(format!("/{}", self.joined))
     }
@@ -120,7 +118,7 @@ impl Location {
     /// With a text for the user when it names no remote.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         Self::detect(text).ok_or_else(|| {
-            format!("`{text}` names no remote: write NAME:PATH, as in local-skydrive:photos")
+            format!("`{text}` names no remote: use REMOTE:PATH, such as local-skydrive:photos")
         })
     }
 
@@ -186,7 +184,7 @@ impl Address {
             return Ok(Self::Path(DrivePath::parse(text)?));
         }
         if first.is_empty() {
-            return Err(Failure::usage("an id was expected behind the colon"));
+            return Err(Failure::usage("an id must follow the colon"));
         }
         let below = DrivePath::parse(rest)?;
         let slash = text.ends_with('/');

@@ -12,7 +12,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    Global,
+    args::GlobalOptions,
     failure::{Failure, Result},
     output::{MessageWriter, Output},
 };
@@ -34,7 +34,7 @@ const EVERYTHING: &str = "warn,sqlx=error,nom_exif=off,lofty=off,drivedal=trace"
 ///
 /// # Errors
 /// When the file cannot be opened.
-pub(super) fn init(global: &Global, output: &Arc<Output>) -> Result<Option<LogFile>> {
+pub(super) fn init(global: &GlobalOptions, output: &Arc<Output>) -> Result<Option<LogFile>> {
     let wanted = match global.verbose {
         0 => WARNINGS,
         1 => REQUESTS,
@@ -76,7 +76,7 @@ impl LogFile {
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let failed = |error| Failure::local(path, &error);
+        let failed = |error| Failure::local("open", path, &error);
         let file = options.open(path).map_err(failed)?;
         // A file that exists keeps its mode. A device that the user names instead of a file may
         // belong to somebody else.
@@ -105,9 +105,8 @@ impl LogFile {
         match &self.state().failed {
             None => Ok(()),
             Some(error) => {
-                let failure = Failure::local(&self.0.path, error);
-                let message = format!("the log is not complete: {}", failure.message);
-                Err(Failure { message, ..failure })
+                let failure = Failure::local("write", &self.0.path, error);
+                Err(failure.hint("the log is incomplete"))
             }
         }
     }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    AddressingArgs,
     app::{App, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::ItemRecord,
     listing::{Depth, Listed, ended, list},
@@ -13,13 +13,13 @@ use crate::{
     units::ListRange,
 };
 
-/// List a folder: one name a line, folders with a slash
+/// List a folder, one name per line
 #[derive(Debug, clap::Args)]
 #[command(
     disable_help_flag = true,
     after_help = "\
-With --json one item a line: {\"path\", \"name\", \"kind\": \"file\"|\"folder\"|\"other\", \"size\",
-\"modified\", \"etag\", \"content_type\"}; what the drive does not say is left out.
+The names of folders end with a slash. With --json each item is a line: {\"path\", \"name\", \"kind\": \"file\"|\"folder\"|\"other\", \"size\",
+\"modified\", \"etag\", \"content_type\"}. Fields that the drive does not provide are left out.
 
 Examples:
   drivedal ls local-skydrive:photos
@@ -30,31 +30,33 @@ Examples:
 )]
 pub(crate) struct Ls {
     /// The folder, or a file
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     folder: Location,
 
-    /// Size in bytes, time of the last change (RFC 3339), name
+    /// Print size in bytes, modification time (RFC 3339) and name
     #[arg(short)]
     long: bool,
 
-    /// Everything below the folder, as paths relative to it
+    /// List everything below the folder, as relative paths
     #[arg(short = 'R', long)]
     recursive: bool,
 
-    /// With -l: sizes as people read them
+    /// Print sizes with units, with -l
     #[arg(short, long)]
     human: bool,
 
-    /// Not sorted by name, but as they come; for folders too large to be kept in memory
+    /// Print items in the order of the remote, without sorting
+    ///
+    /// Memory use then does not depend on the size of the folder.
     #[arg(short = 'U', long)]
     unsorted: bool,
 
-    /// Only these: LIMIT, OFFSET-LIMIT or OFFSET:LIMIT
+    /// List only this range: LIMIT, OFFSET-LIMIT or OFFSET:LIMIT
     #[arg(short, long, value_name = "RANGE", value_parser = ListRange::parse, allow_hyphen_values = true,
           conflicts_with = "recursive")]
     range: Option<ListRange>,
 
-    /// With -o yaml: all that a SkyDrive says of each, and not only names
+    /// Print all fields of each item, with -o yaml on a SkyDrive
     #[arg(long)]
     objects: bool,
 
@@ -78,7 +80,7 @@ impl Ls {
             Listed::Folder(listing) => listing,
             Listed::File(metadata) => {
                 if at.path.is_folder_path() {
-                    return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+                    return Err(Failure::is_not_folder().about(&at));
                 }
                 let name = at.path.name().unwrap_or_default();
                 self.show(app, name, &ItemRecord::new(&at.path, &metadata))?;
@@ -138,7 +140,7 @@ impl Ls {
         let at = app.resolve(&self.folder, self.addressing.mode(), Workload::Interactive).await?;
         let depth = if self.recursive { Depth::Tree } else { Depth::Children };
         let Listed::Folder(mut listing) = list(&at, depth).await? else {
-            return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+            return Err(Failure::is_not_folder().about(&at));
         };
         if let Some(part) = self.range {
             listing = listing.slice(part);

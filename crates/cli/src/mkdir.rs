@@ -10,32 +10,32 @@ use crate::{
     skydrive::info::{make_folder, new_folder, object},
 };
 
-/// Make folders
+/// Create folders
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-With --json one line each: {\"path\", \"result\": \"made\"}.
+With --json each folder is a line: {\"path\", \"result\": \"made\"}.
 
 Examples:
   drivedal mkdir local-skydrive:photos
   drivedal mkdir -p work:reports/2014/may")]
 pub(crate) struct Mkdir {
     /// The new folders
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse, required = true)]
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse, required = true)]
     folders: Vec<Location>,
 
-    /// The folders above them too; fine if they are there already
+    /// Create parent folders too, and ignore folders that exist
     #[arg(short, long)]
     parents: bool,
 
-    /// More to say of the folder, on a SkyDrive: '{\"description\": \"…\"}'
+    /// Set further fields, on a SkyDrive: '{"description": "..."}'
     #[arg(short, long, value_name = "JSON", value_parser = object, conflicts_with = "parents")]
     metadata: Option<Value>,
 
-    /// What comes behind the colon is a path, even if it begins with what looks like an id
+    /// Treat the text after the colon as a path
     #[arg(long, conflicts_with = "id")]
     path: bool,
 
-    /// What comes behind the colon begins with an id
+    /// Treat the first name after the colon as an id
     #[arg(short, long)]
     id: bool,
 }
@@ -80,7 +80,7 @@ impl Mkdir {
 /// OpenDAL makes folders on the way, and is content with one that is there; without `-p` neither
 /// is wanted.
 async fn check_absent(at: &RemotePath) -> Result {
-    let exists = || Failure::new(Exit::Exists, "already exists").about(at);
+    let exists = || Failure::exists().about(at);
     if at.path.is_root() {
         return Err(exists());
     }
@@ -93,8 +93,15 @@ async fn check_absent(at: &RemotePath) -> Result {
     if parent.path.is_root() {
         return Ok(());
     }
-    match parent.stat().await? {
-        EntryInfo::Folder(_) => Ok(()),
-        EntryInfo::File(_) => Err(Failure::new(Exit::Failed, "is not a folder").about(parent)),
+    match parent.stat().await {
+        Ok(EntryInfo::Folder(_)) => Ok(()),
+        Ok(EntryInfo::File(_)) => {
+            Err(Failure::new(Exit::Failed, format!("{parent} is not a folder")).about(at))
+        }
+        Err(failure) if failure.exit == Exit::NotFound => {
+            let failure = Failure::new(Exit::NotFound, format!("{parent} does not exist"));
+            Err(failure.hint("use -p to create parent folders").about(at))
+        }
+        Err(failure) => Err(failure.doing("stat")),
     }
 }

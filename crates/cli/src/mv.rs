@@ -1,8 +1,8 @@
 //! `drivedal mv`
 
 use crate::{
-    AddressingArgs,
     app::{App, EntryInfo, RemotePath},
+    args::AddressingArgs,
     cp::{CopyMethod, MoveRecord, copy_through_client, resolve_pair},
     failure::{Exit, Failure, Result},
     location::Location,
@@ -11,9 +11,9 @@ use crate::{
 /// Move or rename a file or folder within a remote
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A file that has the new name is replaced, a folder is not. With a slash at its end (or as the root)
-the target is the folder that the item goes into. Where a service cannot rename, a file is copied
-through this computer and then removed, and a message says so.
+An existing file of the new name is replaced, a folder is not. A target with a slash at its end, or
+the root of the remote, is the folder to move into. If a service cannot rename, this computer copies
+the file and removes the old one, and a message says so.
 
 With --json: {\"from\", \"to\", \"result\": \"moved\", \"by\": \"cloud\"|\"client\"}.
 
@@ -21,12 +21,12 @@ Examples:
   drivedal mv local-skydrive:notes.txt local-skydrive:notes-2014.txt
   drivedal mv work:reports work:archive/")]
 pub(crate) struct Mv {
-    /// The file or folder
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    /// The file or folder to move
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     from: Location,
 
-    /// Its new place
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    /// The new path, or a folder with a slash at its end
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     to: Location,
 
     #[command(flatten)]
@@ -57,14 +57,13 @@ impl Mv {
 
 async fn copy_and_remove(app: &App, from: &RemotePath, to: &RemotePath) -> Result {
     let EntryInfo::File(file) = from.stat().await? else {
-        let why = "is a folder, and this service does not rename";
-        return Err(Failure::new(Exit::Unsupported, why).about(from));
+        let failure = Failure::is_folder().with_exit(Exit::Unsupported);
+        return Err(failure.hint("this remote can move files only").about(from));
     };
     copy_through_client(app, from, to, &file).await?;
     let removed = from.operator().delete(&from.file_path()?).await;
     removed.map_err(|error| {
-        let failure = Failure::from(error).about(from);
-        let message = format!("{} (it was copied to {to}, but is still here)", failure.message);
-        Failure { message, ..failure }
+        let failure = Failure::from(error).doing("remove").about(from);
+        failure.hint(format!("it was copied to {to} and still exists here"))
     })
 }

@@ -21,15 +21,15 @@ use crate::{
     value::{Template, yaml},
 };
 
-/// How results are written.
+/// The form of results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// As people read them
+    /// Print text
     #[default]
     Text,
-    /// One document a line
+    /// Print JSON, one document per line
     Json,
-    /// As the old SkyDrive client wrote them: ls, tree, stat, info, quota and user
+    /// Print YAML as the old SkyDrive client did: ls, tree, stat, quota, user and `skydrive`
     Yaml,
 }
 
@@ -38,6 +38,8 @@ pub(crate) struct Output {
     format: Format,
     template: Option<Template>,
     quiet: bool,
+    /// The verb of the running command, for failures that have none of their own.
+    action: &'static str,
     results: Mutex<BufWriter<Stdout>>,
     results_on_terminal: bool,
     messages_on_terminal: bool,
@@ -45,11 +47,17 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(format: Format, template: Option<Template>, quiet: bool) -> Arc<Self> {
+    pub(crate) fn new(
+        format: Format,
+        template: Option<Template>,
+        quiet: bool,
+        action: &'static str,
+    ) -> Arc<Self> {
         Arc::new(Self {
             format,
             template,
             quiet,
+            action,
             results: Mutex::new(BufWriter::with_capacity(64 << 10, io::stdout())),
             results_on_terminal: io::stdout().is_terminal(),
             messages_on_terminal: io::stderr().is_terminal(),
@@ -132,7 +140,7 @@ impl Output {
     /// When nobody reads any more, or it cannot be written.
     pub(crate) fn json(&self, record: &impl Serialize) -> Result {
         let text = serde_json::to_string(record)
-            .map_err(|error| Failure::new(Exit::Failed, format!("writing JSON: {error}")))?;
+            .map_err(|error| Failure::new(Exit::Failed, format!("cannot write JSON: {error}")))?;
         self.line(text)
     }
 
@@ -171,7 +179,9 @@ impl Output {
         });
         match written.await {
             Ok(result) => result.map_err(|error| stdout_failure(&error)),
-            Err(died) => Err(Failure::new(Exit::Failed, format!("writing the output: {died}"))),
+            Err(died) => {
+                Err(Failure::new(Exit::Failed, format!("cannot write standard output: {died}")))
+            }
         }
     }
 
@@ -183,8 +193,13 @@ impl Output {
         self.results().flush().map_err(|error| stdout_failure(&error))
     }
 
-    /// A message for the user: one line.
-    pub(crate) fn say(&self, text: impl Display) {
+    /// Prints a message of the program: `drivedal: …`.
+    pub(crate) fn notice(&self, text: impl Display) {
+        self.message(format_args!("drivedal: {text}"));
+    }
+
+    /// Prints a line to standard error, above the progress bars.
+    pub(crate) fn message(&self, text: impl Display) {
         let text = text.to_string();
         let text = escaped(&text);
         // Nothing can be done for a user whose standard error is gone.
@@ -201,7 +216,7 @@ impl Output {
         if failure.is_silent() {
             return Ok(());
         }
-        self.say(format_args!("drivedal: {failure}"));
+        self.notice(failure.clone().doing(self.action));
         if self.is_json() {
             #[derive(Serialize)]
             struct Record<'a> {
@@ -227,7 +242,7 @@ pub(crate) struct MessageWriter(pub(crate) Arc<Output>);
 
 impl io::Write for MessageWriter {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.say(String::from_utf8_lossy(text).trim_end());
+        self.0.message(String::from_utf8_lossy(text).trim_end());
         Ok(text.len())
     }
 
@@ -239,7 +254,7 @@ impl io::Write for MessageWriter {
 fn stdout_failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::new(Exit::ClosedPipe, "standard output was closed"),
-        _ => Failure::from(error).about("standard output"),
+        _ => Failure::from(error).doing("write").about("standard output"),
     }
 }
 

@@ -210,7 +210,7 @@ impl ProgressTask {
             self.meter.note(Instant::now(), self.totals.sample());
             match &self.bar {
                 Some(bar) => self.draw(bar),
-                None => self.output.say(format_args!("{}: {}", self.verb, self.text())),
+                None => self.output.message(format_args!("{}: {}", self.verb, self.text())),
             }
         }
     }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    AddressingArgs,
     app::{App, RemotePath, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::Location,
     transfer::{
@@ -23,47 +23,52 @@ use crate::{
     },
 };
 
-/// Send files, with -r folders and all below them
+/// Upload files, or folders with -r
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-`put FILE NAME:PATH` makes PATH the file, `put -r DIR NAME:PATH` makes PATH a copy of DIR: what is
-there already and is not in DIR stays. With a slash at its end (or as the root) the target is where
-they go below: `put a.txt NAME:docs/` makes docs/a.txt.
+`put FILE REMOTE:PATH` uploads FILE to PATH. `put -r DIR REMOTE:PATH` makes PATH a copy of DIR; files
+in PATH that DIR does not have stay. If the target ends with a slash, or is the root of the remote,
+the items are put below it: `put a.txt REMOTE:docs/` creates docs/a.txt.
 
-Every file's size is compared with what the drive has at the end. An item that fails is reported,
-the rest goes on, and the exit code is 6. So it is with items that would get one name on the drive,
-as README and readme, or the same name from two sources: none of them is sent.
+The size of every file is compared with the size that the drive lists. If an item fails, the others
+are still uploaded, and the exit code is 6. Items that would get the same name on the drive (README
+and readme, or files of one name from two sources) are reported and not uploaded.
 
-A large file goes in fragments where the cloud takes them. One that was stopped goes on when the same
-command is run again, if the file is still the same, until the cloud forgets it. .partial files of
-`get` are left out.
+Large files are uploaded in fragments if the cloud supports it. An interrupted upload is resumed when
+the same command runs again, the local file is unchanged, and the cloud still has the upload session.
+The .partial files of `get` are left out.
 
-With --json one item a line: {\"path\", \"local\", \"result\": \"sent\"|\"made\"|\"kept\"|\"skipped\",
-\"bytes\"} or {\"error\": {\"kind\", \"about\", \"message\"}}, and at last {\"summary\": {\"files\",
-\"folders\", \"bytes\", \"kept\", \"skipped\", \"unchecked\", \"failed\", \"seconds\", \"requests\"}}.
+With --json each item is a line: {\"path\", \"local\", \"result\": \"sent\"|\"made\"|\"kept\"|\"skipped\",
+\"bytes\"} or {\"error\": {\"kind\", \"about\", \"message\", \"hint\"}}. The last line is {\"summary\":
+{\"files\", \"folders\", \"bytes\", \"kept\", \"skipped\", \"unchecked\", \"failed\", \"seconds\",
+\"requests\"}}.
 
 Examples:
   drivedal put notes.txt local-skydrive:docs/
   drivedal put -r photos local-skydrive:backup/photos
   drivedal put -r --no-overwrite photos work:")]
 pub(crate) struct Put {
-    /// What is to be sent, and where: NAME:PATH comes last
-    #[arg(value_name = "FILE... NAME:PATH", required = true, num_args = 2..)]
-    arguments: Vec<PathBuf>,
+    /// The local files and folders to upload
+    #[arg(value_name = "FILE", required = true)]
+    sources: Vec<PathBuf>,
 
-    /// Folders too, with everything below them
+    /// The new path, or a folder with a slash at its end
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
+    target: Location,
+
+    /// Upload folders with everything below them
     #[arg(short, long)]
     recursive: bool,
 
-    /// Files that are there stay as they are; with -r that is no failure
+    /// Keep files that exist on the remote; with -r that is not a failure
     #[arg(short, long)]
     no_overwrite: bool,
 
-    /// What to do with symbolic links in a folder
-    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    /// Handle symbolic links in a folder this way
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     links: Links,
 
-    /// How many files at once
+    /// Upload this many files at the same time
     #[arg(short, long, value_name = "N", default_value = JOBS)]
     jobs: NonZeroUsize,
 
@@ -73,17 +78,16 @@ pub(crate) struct Put {
 
 impl Put {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (target, sources) = self.sources()?;
+        let sources = self.sources()?;
         let workload = if self.recursive || sources.len() > 1 {
             Workload::Bulk
         } else {
             Workload::Interactive
         };
-        let locating = app.resolve(&target, self.addressing.mode(), workload);
+        let locating = app.resolve(&self.target, self.addressing.mode(), workload);
         let target = app.interrupt.cancellable(locating).await?;
         if sources.len() > 1 && !target.path.is_folder_path() {
-            let why = "several things cannot be one: write a slash behind it to put them below";
-            return Err(Failure::usage(why).about(&target));
+            return Err(Failure::several_sources().doing("write").about(&target));
         }
         let many = sources.len() > 1 || sources.iter().any(|(_, found)| found.is_dir());
         let sources = placed(&target, sources)?;
@@ -126,31 +130,23 @@ impl Put {
         report.finish("put", many)
     }
 
-    fn sources(&self) -> Result<(Location, Vec<(PathBuf, Metadata)>)> {
-        let Some((target, sources)) = self.arguments.split_last() else {
-            return Err(Failure::usage("nothing to send"));
-        };
-        let target = target.to_str().ok_or("it is not UTF-8".to_owned()).and_then(Location::parse);
-        let target = target.map_err(|why| Failure::usage(format!("the target: {why}")))?;
+    fn sources(&self) -> Result<Vec<(PathBuf, Metadata)>> {
         let find = |source: &PathBuf| match fs::metadata(source) {
-            Err(error) => Err(Failure::local(source, &error)),
+            Err(error) => Err(Failure::local("read", source, &error)),
             Ok(found) if found.is_dir() && !self.recursive => {
-                Err(Failure::new(Exit::Failed, "is a folder: -r sends it").about(source.display()))
+                Err(Failure::is_folder().hint("use -r to put folders").about(source.display()))
             }
             Ok(found) if found.is_dir() || found.is_file() => Ok((source.clone(), found)),
-            Ok(_) => {
-                let why = "neither a file nor a folder (a pipe, a socket, a device)";
-                Err(Failure::new(Exit::Failed, why).about(source.display()))
-            }
+            Ok(_) => Err(Failure::is_special_file().about(source.display())),
         };
-        let mut found: Vec<(PathBuf, Metadata)> = Vec::with_capacity(sources.len());
-        for source in sources {
+        let mut found: Vec<(PathBuf, Metadata)> = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
             // The same argument twice is one item.
             if !found.iter().any(|(known, _)| known == source) {
                 found.push(find(source)?);
             }
         }
-        Ok((target, found))
+        Ok(found)
     }
 }
 
@@ -160,7 +156,7 @@ fn placed(target: &RemotePath, sources: Vec<(PathBuf, Metadata)>) -> Result<Vec<
         let name = name(&path)?;
         let to = target.target_for(name);
         if to.path.is_root() && found.is_file() {
-            return Err(Failure::usage("the root of a remote is not a file").about(&to));
+            return Err(Failure::root_is_not_file().about(&to));
         }
         let is_nameless = name.is_none();
         Ok(UploadSource { is_folder: found.is_dir(), len: found.len(), to, is_nameless, path })
@@ -188,7 +184,7 @@ fn plan(
                 UploadTask::File { from, name, to, group }
             }
             (false, None) => {
-                return Err(Failure::usage("the root of a remote is not a file").about(&to));
+                return Err(Failure::root_is_not_file().about(&to));
             }
             (true, _) => {
                 let above = from.canonicalize().into_iter().collect();
@@ -203,8 +199,7 @@ fn plan(
 /// What a source is called; `.` and `/` have no name.
 fn name(source: &Path) -> Result<Option<&str>> {
     source.file_name().map_or(Ok(None), |name| {
-        let why = "the name is not UTF-8, and no drive can take it";
-        let failure = || Failure::new(Exit::Failed, why).about(source.display());
+        let failure = || Failure::is_not_utf8().about(source.display());
         name.to_str().map(Some).ok_or_else(failure)
     })
 }

@@ -5,12 +5,12 @@ use serde_json::json;
 
 use crate::{
     app::{App, Workload},
-    failure::{Exit, Result},
+    failure::{Exit, Failure, Result},
     location::Location,
     units::{HumanSize, old_size},
 };
 
-/// Show how much a drive holds and may hold, in bytes
+/// Print total, used and available bytes of a drive
 #[derive(Debug, clap::Args)]
 #[command(
     disable_help_flag = true,
@@ -23,10 +23,10 @@ Examples:
 )]
 pub(crate) struct Quota {
     /// The drive
-    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    #[arg(value_name = "REMOTE:", value_parser = Location::parse)]
     drive: Location,
 
-    /// Sizes as people read them
+    /// Print sizes with units
     #[arg(short, long)]
     human: bool,
 
@@ -45,7 +45,11 @@ struct QuotaRecord {
 impl Quota {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.drive, Workload::Interactive).await?;
-        let quota = remote.drive("quota")?.quota(&remote.operator).await?;
+        let quota = remote.drive("a quota").map_err(|failure| failure.about(&self.drive))?;
+        let quota = quota
+            .quota(&remote.operator)
+            .await
+            .map_err(|error| Failure::from(error).about(&self.drive))?;
         let (total, available) = (quota.total, quota.available);
         let shown = QuotaRecord { total, used: total.saturating_sub(available), available };
         if app.output.is_json() {

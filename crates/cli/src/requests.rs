@@ -27,8 +27,9 @@ impl RequestStats {
     /// # Errors
     /// When that cannot be made.
     pub(crate) fn new(har: Option<&Path>) -> Result<Self> {
-        let made =
-            har.map(|path| HarFile::create(path).map_err(|error| Failure::local(path, &error)));
+        let made = har.map(|path| {
+            HarFile::create(path).map_err(|error| Failure::local("create", path, &error))
+        });
         let har = made.transpose()?;
         let layer = LoggingLayer::new();
         let layer = match &har {
@@ -59,9 +60,8 @@ impl RequestStats {
     pub(crate) fn check(&self) -> Result {
         let Some(har) = &self.har else { return Ok(()) };
         har.check().map_err(|error| {
-            let failure = Failure::local(har.path(), &error);
-            let message = format!("requests are missing in it: {}", failure.message);
-            Failure { message, ..failure }
+            let failure = Failure::local("write", har.path(), &error);
+            failure.hint("some requests are missing in it")
         })
     }
 
@@ -69,7 +69,7 @@ impl RequestStats {
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub(crate) fn show(&self, output: &Output) -> Result {
+    pub(crate) fn print(&self, output: &Output) -> Result {
         let (snapshot, total) = (self.stats().snapshot(), self.stats().total());
         if output.is_json() {
             #[derive(Serialize)]
@@ -79,10 +79,10 @@ impl RequestStats {
             let wire = snapshot.iter().map(|(of, figures)| StatsRow::new(of, figures)).collect();
             return output.json(&Record { wire });
         }
-        output.say(format_args!(
+        output.message(format_args!(
             "{:>8} {:>6} {:>7} {:>6} {:>6} {:>10} {:>10} {:>9} {:>9} {:>9}",
             "requests",
-            "again",
+            "retries",
             "refused",
             "failed",
             "broken",
@@ -94,10 +94,10 @@ impl RequestStats {
         ));
         for (of, figures) in &snapshot {
             let name = format!("{} {} {}", of.service, of.operation, of.template);
-            output.say(format_args!("{}  {name}", TableRow(figures)));
+            output.message(format_args!("{}  {name}", TableRow(figures)));
         }
         if snapshot.len() != 1 {
-            output.say(format_args!("{}  all", TableRow(&total)));
+            output.message(format_args!("{}  all", TableRow(&total)));
         }
         Ok(())
     }

@@ -11,33 +11,33 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    AddressingArgs,
     app::{App, EntryInfo, RemotePath, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     listing::{Depth, Listed, list},
     location::Location,
 };
 
-/// Remove files, with -r folders and all below them
+/// Remove files, or folders with -r
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Items go to the cloud's recycle bin, if it has one; the embedded drives (`local-*:`) remove them for
-good, which frees their space. With --json one line each: {\"path\", \"result\":
+Removed items are in the cloud's recycle bin, if it has one. The local drives (`local-*:`) remove them
+for good and free their space at once. With --json each item is a line: {\"path\", \"result\":
 \"removed\"}.
 
 Examples:
   drivedal rm local-skydrive:notes.txt
   drivedal rm -r work:reports/2013 work:reports/2014")]
 pub(crate) struct Rm {
-    /// What is to go
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse, required = true)]
+    /// The files and folders to remove
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse, required = true)]
     items: Vec<Location>,
 
-    /// Folders too, with everything below them
+    /// Remove folders with everything below them
     #[arg(short, long)]
     recursive: bool,
 
-    /// What is not there is no failure
+    /// Ignore items that do not exist
     #[arg(short, long)]
     force: bool,
 
@@ -151,14 +151,14 @@ impl Rm {
     async fn locate(&self, app: &App, item: &Location) -> Result<RemotePath> {
         let at = app.resolve(item, self.addressing.mode(), Workload::Interactive).await?;
         match at.path.is_root() {
-            true => Err(Failure::usage("the root of a remote cannot be removed").about(&at)),
+            true => Err(Failure::usage("it is the root of a remote").about(&at)),
             false => Ok(at),
         }
     }
 
     async fn remove_tree(&self, app: &App, at: &RemotePath) -> Result {
         if !self.recursive {
-            return Err(Failure::new(Exit::Failed, "is a folder: -r removes it").about(at));
+            return Err(Failure::is_folder().hint("use -r to remove folders").about(at));
         }
         // With the slash: on an object store a path without is a prefix, `ab` of `abc` too.
         let removed = at.operator().delete_with(&at.path.to_folder_arg()).recursive(true).await;

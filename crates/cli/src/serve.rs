@@ -15,119 +15,139 @@ use crate::{
     units,
 };
 
-/// Run the drive server: the protocols of the clouds, from local storage
+/// Run the drive server, which speaks the protocols of the clouds
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The first line of output is `listening on http://ADDRESS:PORT`, written when the server answers;
-with --json {\"listening\": \"http://ADDRESS:PORT\"}. Ctrl-C and SIGTERM stop it cleanly, with exit
-code 0.
+The first line of output is `listening on http://ADDRESS:PORT`, with --json {\"listening\":
+\"http://ADDRESS:PORT\"}. The server then accepts requests. Ctrl-C and SIGTERM stop it with exit code 0.
 
-With --ephemeral or --data DIR clients sign in with the access token `drivedal-dev`, or the refresh
-token `drivedal-dev-refresh` and any client id. The token `drivedal-dev-NAME` is an empty drive NAME of
-its own, created on first use. These tokens are public: any user of the machine can use them.
-On the default data folder a random token takes the place of `drivedal-dev`. It is in the folder's file
-`token`, which only you can read; /_control/ and the sign-in pages want it too.
-Below http://ADDRESS:PORT are Live Connect at /v5.0/, Microsoft Graph at /v1.0 and Amazon Cloud Drive
-at /drive/v1/, and control (counters, request log, faults, reset) at /_control/.
+With --ephemeral or --data DIR clients sign in with the access token `drivedal-dev`, or with the
+refresh token `drivedal-dev-refresh` and any client id. The token `drivedal-dev-NAME` is a separate
+drive NAME, created on first use. These tokens are public: any user of this computer can use them. On
+the default data folder a random token replaces `drivedal-dev`. It is in the file `token` of that
+folder, which only you can read; /_control/ and the sign-in pages require it too.
+
+Below http://ADDRESS:PORT are Live Connect at /v5.0/, Microsoft Graph at /v1.0, Amazon Cloud Drive at
+/drive/v1/, and the control API (counters, request log, faults, reset) at /_control/.
 
 Examples:
   drivedal serve --http 127.0.0.1:8080
   drivedal serve --http 127.0.0.1:0 --ephemeral --seed testdata --latency 20ms
   drivedal serve --ephemeral --faults bad-line.json --fault-seed 42
   drivedal serve --http 127.0.0.1:8080 --ephemeral --stand-in ca.pem
-    and then: HTTPS_PROXY=http://127.0.0.1:8080 SSL_CERT_FILE=ca.pem CLIENT …")]
+    then run: HTTPS_PROXY=http://127.0.0.1:8080 SSL_CERT_FILE=ca.pem CLIENT ...")]
 pub(crate) struct Serve {
-    /// Where to listen, on this machine only; port 0 takes a free one
+    /// Listen on this loopback address; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     http: SocketAddr,
 
-    /// Listen where other machines can reach it. Whoever has a token may read and write everything:
-    /// drivedal-dev is public, and nothing is encrypted. For containers, and networks of one's own
+    /// Listen on an address that other computers can reach
+    ///
+    /// Anyone with a token can read and write everything: drivedal-dev is public, and nothing is
+    /// encrypted. Use it in containers and in private networks.
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "http")]
     insecure_listen: Option<SocketAddr>,
 
-    /// Accept requests to this host name or address too; repeatable. Without it the server accepts
-    /// loopback names and addresses, the address of --insecure-listen, and with --stand-in the clouds'
-    /// hosts
+    /// Accept requests to this host name or address; repeatable
+    ///
+    /// The server always accepts loopback names and addresses, the address of --insecure-listen, and
+    /// with --stand-in the hosts of the clouds.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
 
-    /// Let web pages of this origin, such as http://localhost:3000, use the protocols (CORS);
-    /// repeatable. Requests that pages of other origins send are refused
+    /// Accept requests from web pages of this origin (CORS); repeatable
+    ///
+    /// An origin is for example http://localhost:3000. Requests from pages of other origins are
+    /// rejected.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
 
-    /// Keep everything in memory; nothing is left at the end
+    /// Keep all data in memory and discard it at the end
     #[arg(long)]
     ephemeral: bool,
 
-    /// When a write counts as done: `full`, once the disk has it, or `relaxed`, once the operating
-    /// system has it. A crash of the machine can lose the last writes of a relaxed server; for tests
+    /// Acknowledge writes once they are on disk (full) or in the OS cache (relaxed)
+    ///
+    /// A crash of the computer can lose the last writes of a relaxed server. Use it for tests.
     #[arg(long, value_name = "full|relaxed", default_value = "full")]
     durability: Durability,
 
-    /// Keep deleted items for so long: 720h; 0s removes them for good at once. By default 30 days
-    /// in personal drives and 93 in others
+    /// Keep deleted items this long: 720h; 0s removes them at once
+    ///
+    /// The default is 30 days for personal drives and 93 days for others.
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     bin_age: Option<Duration>,
 
-    /// Keep so many bytes of deleted items in each drive, then remove the oldest: 10GB
+    /// Keep at most this many bytes of deleted items per drive: 10GB
+    ///
+    /// The oldest deleted items are removed first.
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     bin_size: Option<u64>,
 
-    /// Read everything in the data folder and list the files that are damaged, instead of serving.
-    /// The exit code is 1 if there are any
+    /// List the damaged files of the data folder instead of serving
+    ///
+    /// It reads all data. The exit code is 1 if a file is damaged.
     #[arg(long, conflicts_with_all = ["ephemeral", "repair"])]
     check: bool,
 
-    /// Take the files out of the drives that are damaged, and move their bytes to the folder
-    /// `quarantine` of the data folder, instead of serving. Everything that can be read of a damaged
-    /// database goes to a new one; the old one stays as `tree.db.damaged-TIME`. Nothing is deleted
+    /// Repair the data folder instead of serving
+    ///
+    /// Damaged files are removed from the drives, and their bytes are moved to the folder
+    /// `quarantine` of the data folder. All readable rows of a damaged database are copied to a new
+    /// one; the old one is kept as `tree.db.damaged-TIME`. Nothing is deleted.
     #[arg(long, conflicts_with = "ephemeral")]
     repair: bool,
 
-    /// The default drive begins with the files of this folder. Entries that the drive cannot have,
-    /// and links out of the folder, are skipped and reported
+    /// Copy the files of this folder to the default drive at the start
+    ///
+    /// Names that the drive does not allow, and links out of the folder, are skipped and reported.
     #[arg(long, value_name = "DIR")]
     seed: Option<PathBuf>,
 
-    /// What every drive may hold: 10GB (decimal), 1.5GiB (binary)
+    /// Limit each drive to this size: 10GB (decimal) or 1.5GiB (binary)
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     quota: Option<u64>,
 
-    /// What kind of account Microsoft Graph shows: personal, personal-legacy, business or library.
-    /// The account of the token drivedal-dev-NAME.KIND is of that kind, whatever this says
+    /// Show this kind of account in Microsoft Graph
+    ///
+    /// The kinds are personal, personal-legacy, business and library. The token
+    /// drivedal-dev-NAME.KIND selects the kind of its own account.
     #[arg(long, value_name = "KIND", default_value = "personal")]
     kind: AccountKind,
 
-    /// Stand in for the clouds' own hosts, for clients whose hosts are fixed: speak TLS in their names
-    /// on the same port, and be a proxy to nowhere else. The authority that such a client must be
-    /// told is written to this file
+    /// Act as the hosts of the clouds, for clients with fixed hosts
+    ///
+    /// The server is also an HTTPS proxy for those hosts, on the same port. It writes the certificate
+    /// authority that clients must trust to this file.
     #[arg(long, value_name = "CA.PEM")]
     stand_in: Option<PathBuf>,
 
-    /// Fail as the rules in this file say: JSON, as `POST /_control/faults` takes it
+    /// Inject the faults of this file, in the JSON of `POST /_control/faults`
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
 
-    /// What the dice of fault rules are thrown from, to see again what another run saw; drawn, and
-    /// printed, if not given
+    /// Seed the random choices of fault rules
+    ///
+    /// The same seed repeats the choices of an earlier run. By default the seed is random and is
+    /// printed.
     #[arg(long, value_name = "N")]
     fault_seed: Option<u64>,
 
-    /// How long every request waits, as if the server were far away: 20ms
+    /// Delay every request by this time: 20ms
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     latency: Option<Duration>,
 
-    /// What every account may ask for, in units and a time: 1250/1m is what OneDrive allows a small
-    /// tenant, in its resource units; requests of the other protocols are one unit each
+    /// Limit each account to this many units per time: 1250/1m
+    ///
+    /// 1250/1m is the limit of OneDrive for a small tenant. Units are Microsoft Graph's resource
+    /// units; requests of the other protocols cost one unit each.
     #[arg(long, value_name = "UNITS/TIME", value_parser = budget)]
     budget: Option<Budget>,
 }
 
 /// `1250/1m`.
 fn budget(text: &str) -> std::result::Result<Budget, String> {
-    let wrong = || format!("`{text}` is not a budget: write 1250/1m");
+    let wrong = || format!("`{text}` is not a budget: use 1250/1m");
     let (units, time) = text.split_once('/').ok_or_else(wrong)?;
     Ok(Budget::new(units.trim().parse().map_err(|_| wrong())?, units::duration(time.trim())?))
 }
@@ -200,23 +220,25 @@ struct Listening<'a> {
 impl Serve {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         if self.check || self.repair {
-            return self.look(app).await;
+            return self.check_or_repair(app).await;
         }
         let starting = async {
             let rules = self.rules()?;
-            let server = self.builder(app)?.start().await.map_err(unable)?;
+            let server = self.builder(app)?.start().await.map_err(start_failure)?;
             let refused = |error: FaultError| Failure::usage(error.to_string());
             server.control().add_faults(rules.clone()).map_err(refused)?;
             if let (Some(file), Some(authority)) = (&self.stand_in, server.authority()) {
-                let wrong = |error| Failure::usage(format!("{}: {error}", file.display()));
-                std::fs::write(file, authority).map_err(wrong)?;
+                let failed = |error: std::io::Error| {
+                    Failure::local("write", file, &error).with_exit(Exit::Usage)
+                };
+                std::fs::write(file, authority).map_err(failed)?;
             }
             Ok((server, rules.len()))
         };
         let (server, rules) = app.interrupt.cancellable(starting).await?;
         if rules > 0 || self.fault_seed.is_some() {
             let seed = server.control().fault_seed();
-            app.output.say(format_args!("drivedal: {rules} fault rules, fault seed {seed}"));
+            app.output.notice(format_args!("{rules} fault rules, fault seed {seed}"));
         }
         if let Some(seeded) = server.seeded() {
             let skipped = match seeded.skipped.len() {
@@ -224,27 +246,25 @@ impl Serve {
                 skipped => format!(", {skipped} skipped (see the warnings above)"),
             };
             let (files, folders) = (seeded.files, seeded.folders);
-            app.output
-                .say(format_args!("drivedal: seed: {files} files, {folders} folders{skipped}"));
+            app.output.notice(format_args!("seed: {files} files, {folders} folders{skipped}"));
         }
-        let told = self.announce(app, &server);
-        // Asked to serve, it has done so when it is asked to stop.
-        if told.is_ok() {
+        let announced = self.announce(app, &server);
+        if announced.is_ok() {
             app.interrupt.wait().await;
         }
         server.stop().await;
-        told.map(|()| Exit::Done)
+        announced.map(|()| Exit::Done)
     }
 
     /// Checks or repairs the data folder.
-    async fn look(self, app: &App) -> Result<Exit> {
+    async fn check_or_repair(self, app: &App) -> Result<Exit> {
         let builder = self.builder(app)?;
         let repairs = self.repair;
-        let looking = async {
-            let looked = if repairs { builder.repair().await } else { builder.check().await };
-            looked.map_err(unable)
+        let work = async {
+            let report = if repairs { builder.repair().await } else { builder.check().await };
+            report.map_err(start_failure)
         };
-        let report = app.interrupt.cancellable(looking).await?;
+        let report = app.interrupt.cancellable(work).await?;
         if let Some(recovery) = &report.recovery {
             show_recovery(app, recovery)?;
         }
@@ -256,17 +276,17 @@ impl Serve {
             }
         }
         if let Some(why) = report.foreign {
-            app.output.say(format_args!(
-                "drivedal: the blobs may belong to another database: {why}; {}",
+            app.output.notice(format_args!(
+                "the blobs may belong to another database: {why}; {}",
                 if repairs {
-                    "those that no file names are in quarantine"
+                    "unreferenced blobs are in quarantine"
                 } else {
-                    "--repair sorts them out"
+                    "--repair moves unreferenced blobs to quarantine"
                 }
             ));
         }
-        app.output.say(format_args!(
-            "drivedal: {} contents, {} bytes, {} damaged files, {} blobs that no file names",
+        app.output.notice(format_args!(
+            "{} contents, {} bytes, {} damaged files, {} unreferenced blobs",
             report.contents,
             report.bytes,
             report.damaged.len(),
@@ -276,19 +296,19 @@ impl Serve {
         Ok(if repairs || report.is_good() { Exit::Done } else { Exit::Failed })
     }
 
-    /// The fault rules that it begins with.
+    /// Reads the fault rules of `--faults`.
     fn rules(&self) -> Result<Vec<Fault>> {
         let Some(file) = &self.faults else { return Ok(Vec::new()) };
-        let wrong = |why: String| Failure::usage(format!("{}: {why}", file.display()));
-        let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-        Fault::from_json(&text).map_err(wrong)
+        let failed = |reason: String| Failure::usage(reason).doing("read").about(file.display());
+        let text = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+        Fault::from_json(&text).map_err(failed)
     }
 
     fn builder(&self, app: &App) -> Result<Builder> {
         let mut builder = Server::builder();
         if !self.ephemeral {
             let folder = data_folder(app).ok_or_else(|| {
-                Failure::usage("no home folder, so no place for data: --data DIR or --ephemeral")
+                Failure::usage("no home folder for the data").hint("use --data DIR or --ephemeral")
             })?;
             builder = builder.data(folder);
             if self.is_private(app) {
@@ -335,21 +355,21 @@ impl Serve {
         }
         app.output.flush()?;
         if let Some(file) = &self.stand_in {
-            app.output.say(format_args!(
-                "drivedal: clients whose hosts are fixed: HTTPS_PROXY={url} SSL_CERT_FILE={}",
+            app.output.notice(format_args!(
+                "for clients with fixed hosts: HTTPS_PROXY={url} SSL_CERT_FILE={}",
                 file.display()
             ));
         }
         if let Some(folder) = data_folder(app).filter(|_| self.is_private(app)) {
             let file = folder.join("token");
-            app.output.say(format_args!("drivedal: the access token is in {}", file.display()));
+            app.output.notice(format_args!("the access token is in {}", file.display()));
         }
         if self.insecure_listen.is_some() {
-            app.output.say("drivedal: other machines can reach this server: whoever has a token can read and write everything");
+            app.output.notice("other computers can reach this server, and anyone with a token can read and write everything");
         }
         if let Some(token) = server.control_token().filter(|_| !self.is_private(app)) {
             let token = token.expose();
-            app.output.say(format_args!("drivedal: /_control wants the token {token}"));
+            app.output.notice(format_args!("/_control requires the token {token}"));
         }
         Ok(())
     }
@@ -381,11 +401,10 @@ fn show_recovery(app: &App, recovery: &Recovery) -> Result {
         }
     }
     for file in &recovery.saved {
-        app.output.say(format_args!("drivedal: bytes that no file names: {}", file.display()));
+        app.output.notice(format_args!("unreferenced bytes: {}", file.display()));
     }
-    app.output.say(format_args!(
-        "drivedal: the database was damaged: {} items are in a new one, {} in another place than \
-         before or with another name, {} lost; {} rows could not be read. The damaged database is {}",
+    app.output.notice(format_args!("the database was damaged: {} items were copied to a new one, {} of them to another path, {} \
+         were lost; {} rows were unreadable. The damaged database is {}",
         recovery.items,
         recovery.moved.len(),
         recovery.lost.len(),
@@ -399,7 +418,7 @@ fn data_folder(app: &App) -> Option<PathBuf> {
     app.data.clone().or_else(|| config::dirs().map(|dirs| dirs.data_dir().to_owned()))
 }
 
-fn unable(error: ServerError) -> Failure {
+fn start_failure(error: ServerError) -> Failure {
     let exit = match error {
         ServerError::NotLoopback(_)
         | ServerError::Budget(_)

@@ -3,31 +3,31 @@
 use std::cell::Cell;
 
 use crate::{
-    AddressingArgs,
     app::{App, RemotePath, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::{ItemRecord, Kind},
     location::Location,
     units,
 };
 
-/// Show what the drive says of items: one `key: value` a line
+/// Print the metadata of items, one `key: value` per line
 #[derive(Debug, clap::Args)]
 #[command(
     disable_help_flag = true,
     after_help = "\
-With --json one item a line, as in `ls --json`; drives add \"id\", \"created\" and \"hashes\".
+With --json each item is a line as in `ls --json`. Cloud drives add \"id\", \"created\" and \"hashes\".
 
 Examples:
   drivedal stat local-skydrive:photos/a.jpg
   drivedal stat --json work:a work:b"
 )]
 pub(crate) struct Stat {
-    /// Files and folders
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse, required = true)]
+    /// The files and folders
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse, required = true)]
     items: Vec<Location>,
 
-    /// The size as people read it
+    /// Print the size with a unit
     #[arg(short, long)]
     human: bool,
 
@@ -97,7 +97,7 @@ async fn look(at: &RemotePath) -> Result<ItemRecord> {
     let item = drive.item(at.operator(), at.path.as_str()).await;
     let item = item.map_err(|error| Failure::from(error).about(at))?;
     if at.path.is_folder_path() && !item.is_folder() {
-        return Err(Failure::new(Exit::NotFound, "there is a file, not a folder").about(at));
+        return Err(Failure::is_not_folder().with_exit(Exit::NotFound).about(at));
     }
     Ok(ItemRecord::from_drive_item(&at.path, item))
 }

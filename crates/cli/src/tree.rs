@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    AddressingArgs,
     app::{App, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::{ItemRecord, Kind},
     listing::{Depth, Listed, Listing, ended, list},
@@ -17,12 +17,12 @@ use crate::{
     skydrive::SkyDriveRemote,
 };
 
-/// Show everything below a folder as a tree
+/// Print everything below a folder as a tree
 #[derive(Debug, clap::Args)]
 #[command(
     disable_help_flag = true,
     after_help = "\
-With --json one document: the items of `ls --json`, folders with \"children\".
+With --json the tree is one document: items as in `ls --json`, folders with \"children\".
 
 Examples:
   drivedal tree local-skydrive:photos
@@ -30,14 +30,14 @@ Examples:
 )]
 pub(crate) struct Tree {
     /// The folder
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     folder: Location,
 
-    /// Sizes behind the names, as people read them
+    /// Print sizes after the names
     #[arg(short, long)]
     human: bool,
 
-    /// With -o yaml: all that a SkyDrive says of each file, and not only what it is
+    /// Print all fields of each file, with -o yaml on a SkyDrive
     #[arg(long)]
     objects: bool,
 
@@ -74,7 +74,7 @@ impl Tree {
         }
         let at = app.resolve(&self.folder, self.addressing.mode(), Workload::Bulk).await?;
         let Listed::Folder(listing) = list(&at, Depth::Tree).await? else {
-            return Err(Failure::new(Exit::Failed, "is not a folder").about(&at));
+            return Err(Failure::is_not_folder().about(&at));
         };
         let (root, failures) = read(&at.path, listing).await;
         let shown = root.children.as_ref().is_some_and(|children| !children.is_empty());

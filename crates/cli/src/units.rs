@@ -26,7 +26,7 @@ const UNITS: [(&str, u128); 13] = [
 /// # Errors
 /// With a text for the user when it is not a size, or no whole number of bytes that fits.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is not a size: write 4096, 10GB (decimal) or 1.5GiB (binary)");
+    let wrong = || format!("`{text}` is not a size: use 4096, 10GB (decimal) or 1.5GiB (binary)");
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = (&text[..digits], text[digits..].trim_start().to_ascii_uppercase());
@@ -56,7 +56,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 /// # Errors
 /// With a text for the user when it is not one, or negative.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a time span: write 20ms, 1.5s or 2m");
+    let wrong = || format!("`{text}` is not a time span: use 20ms, 1.5s or 2m");
     let span: SignedDuration = text.parse().map_err(|_| wrong())?;
     span.try_into().map_err(|_| wrong())
 }
@@ -76,8 +76,9 @@ impl ByteSpan {
     /// # Errors
     /// With a text for the user when it is none of the three forms, or ends before it starts.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a range: write 0-99 (100 bytes), 100- or -100 (the last)");
+        let wrong = || {
+            format!("`{text}` is not a range: use 0-99 (100 bytes), 100- or -100 (the last 100)")
+        };
         let number = |digits: &str| match digits {
             digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
                 digits.parse::<u64>().map_err(|_| wrong())
@@ -166,7 +167,7 @@ impl ListRange {
     /// # Errors
     /// With a text for the user when it is none of them.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is none of LIMIT, OFFSET-LIMIT and OFFSET:LIMIT");
+        let wrong = || format!("`{text}` is not a range: use LIMIT, OFFSET-LIMIT or OFFSET:LIMIT");
         let number = |digits: &str| match digits {
             "" => Ok(None),
             digits => digits.parse().map(Some).map_err(|_| wrong()),

@@ -4,21 +4,21 @@ use serde::Serialize;
 
 use crate::{
     app::{App, Workload},
-    failure::{Exit, Result},
+    failure::{Exit, Failure, Result},
     location::Location,
     skydrive::{SkyDriveRemote, failed},
 };
 
-/// Show whose drive it is
+/// Print the id and the name of the drive's owner
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-With --json: {\"id\", \"name\"}; the name is left out where the cloud tells none.
+With --json: {\"id\", \"name\"}. The name is left out if the cloud does not provide it.
 
 Example:
   drivedal user local-skydrive:")]
 pub(crate) struct User {
     /// The drive
-    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    #[arg(value_name = "REMOTE:", value_parser = Location::parse)]
     drive: Location,
 }
 
@@ -32,7 +32,11 @@ struct AccountRecord {
 impl User {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.drive, Workload::Interactive).await?;
-        let account = remote.drive("user")?.account(&remote.operator).await?;
+        let account = remote.drive("an account").map_err(|failure| failure.about(&self.drive))?;
+        let account = account
+            .account(&remote.operator)
+            .await
+            .map_err(|error| Failure::from(error).about(&self.drive))?;
         let shown = AccountRecord { id: account.id, name: account.name };
         if app.output.is_yaml() || app.output.is_partial() {
             let user = match SkyDriveRemote::from_remote(&remote) {

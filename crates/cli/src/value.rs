@@ -39,13 +39,14 @@ impl Template {
                 rest = behind;
                 continue;
             }
-            let alone = || format!("a brace stands alone in {text:?}: two of them are one");
+            let alone =
+                || format!("unmatched brace in {text:?}: use {{{{ or }}}} for a literal brace");
             let end = rest.find('}').filter(|_| brace == "{").ok_or_else(alone)?;
             if !plain.is_empty() {
                 parts.push(TemplatePart::Text(std::mem::take(&mut plain)));
             }
             parts.push(TemplatePart::Keys(keys(&rest[..end]).ok_or_else(|| {
-                format!("`{{{}}}` is no key: write {{name}} or {{0[name]}}", &rest[..end])
+                format!("`{{{}}}` is not a field: use {{name}} or {{0[name]}}", &rest[..end])
             })?));
             rest = &rest[end + 1..];
         }

@@ -54,22 +54,22 @@ impl WaitNotifier {
         };
         let (next, output) = (Arc::clone(&self.next), Arc::clone(&self.output));
         // Another request of the remote may have said it by then.
-        let say = move || {
+        let print = move || {
             let now = Instant::now();
             let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
             if now >= *next {
                 *next = now + MIN_INTERVAL;
-                output.say(message);
+                output.notice(message);
             }
         };
         if from <= now {
-            return say();
+            return print();
         }
         // Without a runtime nobody waits.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 tokio::time::sleep_until(from.into()).await;
-                say();
+                print();
             });
         }
     }
@@ -103,9 +103,9 @@ impl fmt::Display for WaitMessage {
         let at = SignedDuration::try_from(left)
             .ok()
             .and_then(|left| Timestamp::now().checked_add(left).ok());
-        write!(f, "drivedal: {remote}: waits for {host} ({reason})")?;
+        write!(f, "{remote}: waiting for {host} ({reason})")?;
         if let Some(at) = at {
-            write!(f, ": tries again at {}, in {}", units::seconds(at), HumanDuration(left))?;
+            write!(f, ", next attempt at {} (in {})", units::seconds(at), HumanDuration(left))?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use drivedal::{
     services::skydrive::{SignIn, SkyDriveConfig},
 };
 
-use super::{SkyDriveRemote, failed, redirect::RedirectListener};
+use super::{SkyDriveRemote, failed, not_skydrive, redirect::RedirectListener};
 use crate::{
     app::{App, Workload},
     failure::{Exit, Failure, Result},
@@ -17,38 +17,41 @@ use crate::{
     transfer::local::blocking,
 };
 
-/// Sign in to a SkyDrive: a URL to visit, and the one that the browser ends at
+/// Sign in to a SkyDrive with a browser
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The remote needs a client_id and a file that keeps tokens: token_file, or lcrc, the old client's
-~/.lcrc, which has both.
+The command prints a URL to open in a browser. After the sign-in the browser shows an empty page; its
+address is the input of the command. The remote needs the options client_id and token_file, or lcrc
+(~/.lcrc of the old client), which has both.
 
 Examples:
-  drivedal auth work:
-  drivedal auth work: 'https://login.live.com/oauth20_desktop.srf?code=…'
-  drivedal auth --listen work:")]
+  drivedal skydrive auth work:
+  drivedal skydrive auth work: 'https://login.live.com/oauth20_desktop.srf?code=…'
+  drivedal skydrive auth --listen work:")]
 pub(crate) struct Auth {
     /// The drive
-    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    #[arg(value_name = "REMOTE:", value_parser = Location::parse)]
     drive: Location,
 
     /// The URL that the browser ended at; without one it is read_request_url for
     #[arg(value_name = "URL", conflicts_with = "listen")]
     url: Option<String>,
 
-    /// Let the browser end at this program: for applications that may redirect to http://localhost
+    /// Receive the address from the browser, at http://localhost
+    ///
+    /// The application must be registered with a redirect to http://localhost.
     #[arg(long)]
     listen: bool,
 }
 
-/// Get new tokens for a SkyDrive, whether or not the old ones still work
+/// Replace the tokens of a SkyDrive by new ones
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  drivedal auth-refresh work:")]
+  drivedal skydrive auth-refresh work:")]
 pub(crate) struct AuthRefresh {
     /// The drive
-    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    #[arg(value_name = "REMOTE:", value_parser = Location::parse)]
     drive: Location,
 }
 
@@ -56,8 +59,8 @@ impl Auth {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let config = config(app, &self.drive).await?;
         let file = config.kept_in().ok_or_else(|| {
-            let why = "has nowhere to keep tokens: give it a token_file, or an lcrc";
-            Failure::usage(why).about(&self.drive)
+            let failure = Failure::usage("the remote has no file for tokens");
+            failure.hint("add `token_file` or `lcrc` to its options").about(&self.drive)
         })?;
         let remote = app.remote(&self.drive, Workload::Interactive).await?;
         let cx = DriveHandle::context(&remote.operator);
@@ -94,8 +97,8 @@ impl AuthRefresh {
 async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
     let source = app.options(&at.remote).await.map_err(|failure| failure.about(at))?;
     source.skydrive()?.ok_or_else(|| {
-        let why = "is not a SkyDrive, and this command is for no other";
-        Failure::new(Exit::Unsupported, why).about(at)
+        let scheme = source.service().unwrap_or_default();
+        not_skydrive(&scheme).about(at)
     })
 }
 
@@ -121,7 +124,7 @@ async fn prompt_for_code(app: &App, sign_in: &SignIn, at: &Location) -> Result<S
     let line = blocking(|| {
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
-        read.map_err(|error| Failure::from(&error).about("standard input"))?;
+        read.map_err(|error| Failure::from(&error).doing("read").about("standard input"))?;
         Ok(line)
     });
     sign_in.code(line.await?.trim()).map_err(|error| failed(error, at))

@@ -10,13 +10,13 @@ use crate::{
     location::Location,
 };
 
-/// Show the comments on an item of a SkyDrive
+/// List the comments on an item
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-With --json a list of {\"id\", \"from\": {\"id\", \"name\"}, \"message\", \"created_time\"}.
+With --json the output is a list of {\"id\", \"from\": {\"id\", \"name\"}, \"message\", \"created_time\"}.
 
 Example:
-  drivedal comments local-skydrive:photos/a.jpg")]
+  drivedal skydrive comments local-skydrive:photos/a.jpg")]
 pub(crate) struct Comments {
     #[command(flatten)]
     item: ItemArgs,
@@ -32,16 +32,16 @@ impl Comments {
     }
 }
 
-/// Comment on an item of a SkyDrive
+/// Add a comment to an item
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  drivedal comment-add local-skydrive:photos/a.jpg 'How nice!'")]
+  drivedal skydrive comment-add local-skydrive:photos/a.jpg 'How nice!'")]
 pub(crate) struct CommentAdd {
     #[command(flatten)]
     item: ItemArgs,
 
-    /// What is said, 10,000 characters at most
+    /// The text of the comment, at most 10,000 characters
     message: String,
 }
 
@@ -54,15 +54,15 @@ impl CommentAdd {
     }
 }
 
-/// Remove a comment from a SkyDrive
+/// Delete a comment
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  drivedal comment-delete \\
+  drivedal skydrive comment-delete \\
     'local-skydrive:comment.22688711f5410e6c.22688711f5410e6c!818.22688711F5410E6C!979'")]
 pub(crate) struct CommentDelete {
-    /// The comment, as `comments` shows its id
-    #[arg(value_name = "NAME:ID", value_parser = Location::parse)]
+    /// The id of the comment, as `comments` prints it
+    #[arg(value_name = "REMOTE:ID", value_parser = Location::parse)]
     comment: Location,
 }
 
@@ -71,7 +71,7 @@ impl CommentDelete {
         let live = SkyDriveRemote::open(app, &self.comment).await?;
         // What is no comment's id may be an item's, which would be removed with all that is below.
         if !self.comment.text.starts_with("comment.") {
-            return Err(Failure::usage("is no comment's id").about(&self.comment));
+            return Err(Failure::usage("the id is not a comment's").about(&self.comment));
         }
         let deleted = live.client()?.delete_comment(&live.cx, &self.comment.text).await;
         deleted.map_err(|error| failed(error, &self.comment))?;

@@ -9,16 +9,16 @@ use crate::{
     location::Location,
 };
 
-/// Show all that a SkyDrive says of an item
+/// Print all fields of an item
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The API's object as it is, with --json on one line. It may hold addresses that need no token. -k shows
-a part of it.
+The output is the object of Live Connect, with --json on one line. It may contain URLs that need no
+token. -k prints a field of it.
 
 Examples:
-  drivedal info local-skydrive:photos/a.jpg
-  drivedal info -k '{camera_model} {when_taken}' local-skydrive:photos/a.jpg
-  drivedal info local-skydrive:me/skydrive/my_documents")]
+  drivedal skydrive info local-skydrive:photos/a.jpg
+  drivedal skydrive info -k '{camera_model} {when_taken}' local-skydrive:photos/a.jpg
+  drivedal skydrive info local-skydrive:me/skydrive/my_documents")]
 pub(crate) struct Info {
     #[command(flatten)]
     item: ItemArgs,
@@ -33,19 +33,20 @@ impl Info {
     }
 }
 
-/// Change what a SkyDrive says of an item
+/// Change fields of an item
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What can be changed: name and description; of songs title, artist, album, album_artist and genre.
+These fields can be changed: name and description; of songs title, artist, album, album_artist and
+genre.
 
 Examples:
-  drivedal info-set local-skydrive:a.jpg '{\"description\": \"Maui\"}'
-  drivedal info-set local-skydrive:a.mp3 '{\"title\": \"Wildlife\", \"genre\": null}'")]
+  drivedal skydrive info-set local-skydrive:a.jpg '{\"description\": \"Maui\"}'
+  drivedal skydrive info-set local-skydrive:a.mp3 '{\"title\": \"Wildlife\", \"genre\": null}'")]
 pub(crate) struct InfoSet {
     #[command(flatten)]
     item: ItemArgs,
 
-    /// The fields that change, and their new values
+    /// The fields to change, and their new values
     #[arg(value_name = "JSON", value_parser = object)]
     fields: Value,
 }
@@ -101,7 +102,7 @@ pub(crate) fn new_folder(folder: &Location) -> Result<(Location, &str)> {
     let text = folder.text.trim_end_matches('/');
     let (above, name) = text.rsplit_once('/').unwrap_or(("", text));
     match name.is_empty() {
-        true => Err(Failure::usage("a new folder has a name").about(folder)),
+        true => Err(Failure::usage("the name of the new folder is missing").about(folder)),
         false => Ok((Location { remote: folder.remote.clone(), text: above.to_owned() }, name)),
     }
 }

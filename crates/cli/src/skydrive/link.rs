@@ -10,16 +10,18 @@ use crate::{
     failure::{Exit, Result},
 };
 
-/// Get a link to an item of a SkyDrive that needs no token; whoever has it sees the item
+/// Create a link to an item that works without sign-in
+///
+/// Anyone who has the link can open the item.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 With --json: {\"link\"}, or {\"embed_html\"} with -t embed.
 
 Examples:
-  drivedal link local-skydrive:photos
-  drivedal link -t embed local-skydrive:photos/a.jpg")]
+  drivedal skydrive link local-skydrive:photos
+  drivedal skydrive link -t embed local-skydrive:photos/a.jpg")]
 pub(crate) struct Link {
-    /// What it lets one do
+    /// Create a link of this type
     #[arg(short = 't', long = "type", value_enum, default_value_t, value_name = "TYPE")]
     kind: Kind,
 
@@ -27,18 +29,18 @@ pub(crate) struct Link {
     item: ItemArgs,
 }
 
-/// What a link lets one do; the API's names, and short ones.
+/// Access that a link gives. Names are those of Live Connect; aliases are short.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Kind {
-    /// Look at it
+    /// Give read access
     #[default]
     #[value(alias = "read")]
     SharedReadLink,
-    /// Change it
+    /// Give write access
     #[value(alias = "edit")]
     SharedEditLink,
-    /// HTML that shows it in a page
+    /// Return HTML that embeds the item in a page
     Embed,
 }
 

@@ -17,17 +17,17 @@ use crate::{
 /// Folders that are listed at once.
 const AT_ONCE: usize = 8;
 
-/// Show the documents of a SkyDrive that were changed last
+/// List the documents that were changed last
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The API's objects as they are, with --json as one list. -k shows a part of each.
+The output is the objects of Live Connect, with --json as one list. -k prints a field of each.
 
 Examples:
-  drivedal recent local-skydrive:
-  drivedal recent -k '{updated_time} {name}' local-skydrive:")]
+  drivedal skydrive recent local-skydrive:
+  drivedal skydrive recent -k '{updated_time} {name}' local-skydrive:")]
 pub(crate) struct Recent {
     /// The drive
-    #[arg(value_name = "NAME:", value_parser = Location::parse)]
+    #[arg(value_name = "REMOTE:", value_parser = Location::parse)]
     drive: Location,
 }
 

@@ -17,17 +17,76 @@ use drivedal::{
 };
 
 use crate::{
-    AddressingArgs,
     app::{App, OpenRemote, Workload},
+    args::AddressingArgs,
     failure::{Exit, Failure, Result},
     location::{Address, Addressing, Location},
 };
 
+/// Use features that only SkyDrive has
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  drivedal skydrive link local-skydrive:photos
+  drivedal skydrive comments local-skydrive:photos/a.jpg")]
+pub(crate) struct SkyDriveArgs {
+    #[command(subcommand)]
+    pub(crate) command: SkyDriveCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SkyDriveCommand {
+    Info(info::Info),
+    InfoSet(info::InfoSet),
+    Link(link::Link),
+    Recent(list::Recent),
+    Comments(comments::Comments),
+    CommentAdd(comments::CommentAdd),
+    CommentDelete(comments::CommentDelete),
+    Auth(auth::Auth),
+    AuthRefresh(auth::AuthRefresh),
+}
+
+impl SkyDriveCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Returns the command's failure: `Unsupported` if the remote is not a SkyDrive.
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        match self {
+            Self::Info(info) => info.run(app).await,
+            Self::InfoSet(info) => info.run(app).await,
+            Self::Link(link) => link.run(app).await,
+            Self::Recent(recent) => recent.run(app).await,
+            Self::Comments(comments) => comments.run(app).await,
+            Self::CommentAdd(comment) => comment.run(app).await,
+            Self::CommentDelete(comment) => comment.run(app).await,
+            Self::Auth(auth) => auth.run(app).await,
+            Self::AuthRefresh(refresh) => refresh.run(app).await,
+        }
+    }
+
+    /// Returns the verb for failures of this command: `cannot <verb> <item>: …`.
+    pub(crate) fn action(&self) -> &'static str {
+        match self {
+            Self::Info(_) => "read",
+            Self::InfoSet(_) => "update",
+            Self::Link(_) => "create a link to",
+            Self::Recent(_) => "list recent documents of",
+            Self::Comments(_) => "list comments of",
+            Self::CommentAdd(_) => "comment on",
+            Self::CommentDelete(_) => "delete comment",
+            Self::Auth(_) => "sign in to",
+            Self::AuthRefresh(_) => "refresh tokens of",
+        }
+    }
+}
+
 /// The item that a command is about.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ItemArgs {
-    /// The item
-    #[arg(value_name = "NAME:PATH", value_parser = Location::parse)]
+    /// The file or folder
+    #[arg(value_name = "REMOTE:PATH", value_parser = Location::parse)]
     item: Location,
 
     #[command(flatten)]
@@ -76,9 +135,8 @@ impl SkyDriveRemote {
     }
 
     fn find_client(&self) -> Result<&Client> {
-        self.remote.handle.as_ref().and_then(Client::of).ok_or_else(|| {
-            Failure::new(Exit::Unsupported, "is not a SkyDrive, and this command is for no other")
-        })
+        let client = self.remote.handle.as_ref().and_then(Client::of);
+        client.ok_or_else(|| not_skydrive(self.remote.scheme()))
     }
 
     /// The protocol itself.
@@ -114,6 +172,11 @@ impl SkyDriveRemote {
         let item = item.map_err(|error| Failure::from(error).about(at))?;
         Ok(item.id.to_string())
     }
+}
+
+/// The remote is not a SkyDrive.
+fn not_skydrive(scheme: &str) -> Failure {
+    Failure::wrong_service(scheme).hint("this command works with skydrive remotes only")
 }
 
 /// A failure of the drive's, about what was named.

@@ -25,7 +25,8 @@ impl RedirectListener {
     /// # Errors
     /// When there is no port.
     pub(super) async fn new() -> Result<Self> {
-        let failed = |error: std::io::Error| Failure::from(&error).about("a port to listen at");
+        let failed =
+            |error: std::io::Error| Failure::from(&error).doing("listen on").about("a local port");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         Ok(Self { listener, port })
@@ -44,8 +45,9 @@ impl RedirectListener {
     pub(super) async fn wait_for_redirect(&self, state: &str) -> Result<String> {
         loop {
             let accepted = self.listener.accept().await;
-            let (mut stream, _) = accepted
-                .map_err(|error| Failure::from(&error).about("listening for the browser"))?;
+            let (mut stream, _) = accepted.map_err(|error| {
+                Failure::from(&error).doing("accept").about("the browser's connection")
+            })?;
             // A browser that goes away comes again.
             let Some(url) = self.read_request_url(&mut stream).await else { continue };
             let ours = url.query_pairs().any(|(name, value)| name == "state" && value == state);

@@ -248,7 +248,7 @@ impl TreeDownload {
             let to = target.join(&one.path);
             let folder = if one.path.is_empty() { target } else { to.parent().unwrap_or(target) };
             let folder = folder.display().to_string();
-            let failure = shared_name("fetched", &others, &folder, one.is_folder);
+            let failure = shared_name(&others, &folder, one.is_folder);
             self.report.record_failure(failure.about(name))?;
         }
         Ok(())
@@ -326,7 +326,8 @@ impl TreeDownload {
                 let to = resolve_target(to)?;
                 let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let folder = folder.unwrap_or(Path::new(".")).to_owned();
-                fs::create_dir_all(&folder).map_err(|error| Failure::local(&folder, &error))?;
+                fs::create_dir_all(&folder)
+                    .map_err(|error| Failure::local("create", &folder, &error))?;
                 sweep(&folder, journal.as_ref());
                 Ok((to, folder))
             })
@@ -358,7 +359,7 @@ impl TreeDownload {
         }
         let (path, journal) = (to.to_owned(), self.journal.clone());
         blocking(move || {
-            fs::create_dir_all(&path).map_err(|error| Failure::local(&path, &error))?;
+            fs::create_dir_all(&path).map_err(|error| Failure::local("create", &path, &error))?;
             sweep(&path, journal.as_ref());
             Ok(())
         })
@@ -375,8 +376,8 @@ fn resolve_target(path: PathBuf) -> Result<PathBuf> {
     let real = fs::canonicalize(&path).unwrap_or(path);
     match fs::metadata(&real) {
         Ok(found) if !found.is_file() && !found.is_dir() => {
-            let why = "is not a regular file, and cannot be replaced by one: `drivedal cat`";
-            Err(Failure::new(Exit::Failed, why).about(real.display()))
+            let failure = Failure::new(Exit::Failed, "it is not a regular file");
+            Err(failure.doing("replace").hint("use `drivedal cat`").about(real.display()))
         }
         _ => Ok(real),
     }
@@ -411,7 +412,7 @@ fn checked_local_path(
 ) -> Result<String> {
     let failed = |why| Failure::new(Exit::Failed, why);
     if !metadata.is_dir() && !metadata.is_file() {
-        return Err(failed("neither a file nor a folder: there are no bytes to fetch"));
+        return Err(failed("it is neither a file nor a folder, and has no content"));
     }
     local_path(path, top, at)
 }

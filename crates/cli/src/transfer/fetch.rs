@@ -37,14 +37,14 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
     match begun {
         DownloadStart::New => {}
         DownloadStart::Resumed => {
-            tell(download, from, format_args!("goes on at {}", part(partial.len())))
+            tell(download, from, format_args!("resuming at {}", part(partial.len())))
         }
         DownloadStart::Adopted => {
             let at = part(partial.len());
-            tell(download, from, format_args!("goes on where acd_cli was stopped, at {at}"));
+            tell(download, from, format_args!("resuming the download of acd_cli at {at}"));
         }
         DownloadStart::Changed => {
-            tell(download, from, "has changed since it was begun to be fetched: begins anew");
+            tell(download, from, "changed since the download was interrupted, starting again");
         }
     }
     download.report.totals.moved(partial.len());
@@ -61,7 +61,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
                 return blocking(move || partial.finish(modified)).await.map(|()| len);
             }
             Ok(Some(why)) if partial.is_resumed() => {
-                tell(download, from, format_args!("{why}: begins anew"));
+                tell(download, from, format_args!("{why}, starting again"));
                 let expected = expected.clone();
                 partial =
                     blocking(move || partial.restart(expected.as_ref()).map(|()| partial)).await?;
@@ -87,7 +87,8 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
                 });
                 if let Some(left) = left.await? {
                     let left = part(left);
-                    let text = format_args!("{left} are here; the same command goes on from there");
+                    let text =
+                        format_args!("{left} received (run the same command again to resume)");
                     tell(download, from, text);
                 }
                 return Err(failure);
@@ -97,7 +98,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
 }
 
 fn tell(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
-    download.report.info(format_args!("drivedal: {from}: {text}"));
+    download.report.info(format_args!("{from}: {text}"));
 }
 
 /// A number of bytes, and of how many if that is known.
@@ -139,7 +140,8 @@ async fn open(
     let (from, interrupt) = (file.from.clone(), download.interrupt.clone());
     let origin = origin(&from);
     blocking(move || {
-        let here = std::path::absolute(&target).map_err(|error| Failure::local(&target, &error))?;
+        let here = std::path::absolute(&target)
+            .map_err(|error| Failure::local("find", &target, &error))?;
         let expected = expected.as_ref();
         match journal.claim(key("get", &from, &[], &here).iter().map(Vec::as_slice)) {
             Some(claim) => {
@@ -188,7 +190,7 @@ async fn receive(
     download: &TreeDownload,
 ) -> Result<(PartialDownload, Result)> {
     let (from, interrupt) = (&file.from, &download.interrupt);
-    let failed = |error| Failure::from(error).about(from);
+    let failed = |error| Failure::from(error).doing("read").about(from);
     let size = file.size();
     let at = partial.len();
     if at > 0 && Some(at) == size {
@@ -277,9 +279,9 @@ async fn verify(
     };
     // What another run has left may be of another version.
     if is_inexact && !partial.is_resumed() {
-        let why = "SharePoint rewrites Office and HTML files, so this one cannot be checked";
+        let why = "SharePoint rewrites Office and HTML files, so this one cannot be verified";
         let text = format_args!("warning: {problem}: {why}");
-        download.report.warn(format_args!("drivedal: {}: {text}", file.from));
+        download.report.warn(format_args!("{}: {text}", file.from));
         return Ok(None);
     }
     Ok(Some(problem))
@@ -308,13 +310,13 @@ impl Received<'_> {
     ) -> Option<String> {
         let len = self.len;
         if let Some(size) = size.filter(|size| *size != len && !skipped_checks.size) {
-            return Some(format!("it has {size} bytes, but {len} came"));
+            return Some(Failure::wrong_length(size, len));
         }
         let (Some(expected), Some(taken)) = (expected, self.hash) else { return None };
         (!skipped_checks.checksum && !expected.matches(taken)).then(|| {
             format!(
-                "bytes with {taken} came of a file with {expected}: damaged on the way, or changed \
-                 meanwhile"
+                "checksum mismatch, received {taken}, expected {expected}: damaged in transit, or the \
+                 file changed during the download"
             )
         })
     }

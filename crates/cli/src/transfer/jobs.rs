@@ -48,7 +48,7 @@ where
 /// # Errors
 /// Its own, or `Failed` if it died.
 pub(crate) fn join<T>(ended: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
-    ended.unwrap_or_else(|died| Err(Failure::new(Exit::Failed, format!("a task died: {died}"))))
+    ended.unwrap_or_else(|died| Err(Failure::new(Exit::Failed, format!("a task panicked: {died}"))))
 }
 
 #[cfg(test)]

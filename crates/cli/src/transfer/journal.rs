@@ -69,7 +69,9 @@ impl Journal {
     fn report(&self, error: &io::Error) {
         if !self.failure_reported.swap(true, Ordering::Relaxed) {
             let folder = self.folder.display();
-            tracing::warn!("{folder}: {error}; a large transfer that is stopped will begin anew");
+            tracing::warn!(
+                "cannot write {folder}: {error} (an interrupted large transfer will start again)"
+            );
         }
     }
 

@@ -16,12 +16,12 @@ use crate::failure::{Exit, Failure, Result};
 /// What to do with symbolic links in a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Links {
-    /// They count as failed: a drive has none
+    /// Report each link as a failure
     #[default]
     Fail,
-    /// They are left out
+    /// Leave links out
     Skip,
-    /// What they lead to is sent in their place
+    /// Upload the file or folder that the link points to
     Follow,
 }
 
@@ -70,10 +70,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// # Errors
 /// When the folder cannot be read.
 pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<Vec<LocalEntry>> {
-    let read = fs::read_dir(folder).map_err(|error| Failure::local(folder, &error))?;
+    let read = fs::read_dir(folder).map_err(|error| Failure::local("read", folder, &error))?;
     let mut found = Vec::new();
     for entry in read {
-        let entry = entry.map_err(|error| Failure::local(folder, &error))?;
+        let entry = entry.map_err(|error| Failure::local("read", folder, &error))?;
         found.push((entry.file_name(), entry));
     }
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -82,8 +82,7 @@ pub(crate) fn entries(folder: &Path, links: Links, above: &[PathBuf]) -> Result<
         .map(|(name, entry)| {
             let path = entry.path();
             let Ok(name) = name.into_string() else {
-                let why = "the name is not UTF-8, and no drive can take it";
-                return LocalEntry::Failed(Failure::new(Exit::Failed, why).about(path.display()));
+                return LocalEntry::Failed(Failure::is_not_utf8().about(path.display()));
             };
             classify(name, path, entry.metadata(), links, above).unwrap_or_else(LocalEntry::Failed)
         })
@@ -97,24 +96,23 @@ fn classify(
     links: Links,
     above: &[PathBuf],
 ) -> Result<LocalEntry> {
-    let failed = |error: &io::Error| Failure::local(&path, error);
+    let failed = |error: &io::Error| Failure::local("read", &path, error);
     let mut found = metadata.map_err(|error| failed(&error))?;
     if found.is_symlink() {
         match links {
             Links::Skip => return Ok(LocalEntry::Skipped { name, path }),
             Links::Fail => {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    "a symbolic link, and drives have none (--links skip or follow)",
-                )
-                .about(path.display()));
+                let failure =
+                    Failure::new(Exit::Failed, "it is a symbolic link, and drives have none");
+                let hint = "use --links skip or --links follow";
+                return Err(failure.hint(hint).about(path.display()));
             }
             Links::Follow => {
                 found = fs::metadata(&path).map_err(|error| failed(&error))?;
                 if found.is_dir() {
                     let real = fs::canonicalize(&path).map_err(|error| failed(&error))?;
                     if above.contains(&real) {
-                        let why = "a symbolic link to a folder that it is in";
+                        let why = "it is a symbolic link to one of its parent folders";
                         return Err(Failure::new(Exit::Failed, why).about(path.display()));
                     }
                 }
@@ -128,8 +126,7 @@ fn classify(
     } else if found.is_file() {
         Ok(LocalEntry::File { name, path, len: found.len() })
     } else {
-        let why = "neither a file nor a folder (a pipe, a socket, a device)";
-        Err(Failure::new(Exit::Failed, why).about(path.display()))
+        Err(Failure::is_special_file().about(path.display()))
     }
 }
 
@@ -152,7 +149,7 @@ impl LocalFile {
     /// When it cannot be read.
     pub(crate) fn open(path: PathBuf) -> Result<(Self, Bytes)> {
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
-        let (metadata, file) = opened.map_err(|error| Failure::local(&path, &error))?;
+        let (metadata, file) = opened.map_err(|error| Failure::local("read", &path, &error))?;
         let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
         let mut source = Self { file, path, size: metadata.len(), modified, read: 0, ended: false };
         let first = source.next_piece()?;
@@ -174,8 +171,14 @@ impl LocalFile {
         .await
     }
 
+    fn changed(&self) -> Failure {
+        let failure = Failure::new(Exit::Failed, "the file changed while it was read");
+        failure.doing("read").about(self.path.display())
+    }
+
     fn modified_now(&self) -> Result<Option<Timestamp>> {
-        let found = self.file.metadata().map_err(|error| Failure::local(&self.path, &error))?;
+        let found =
+            self.file.metadata().map_err(|error| Failure::local("read", &self.path, &error))?;
         Ok(found.modified().ok().and_then(|time| Timestamp::try_from(time).ok()))
     }
 
@@ -184,17 +187,15 @@ impl LocalFile {
         let left = usize::try_from(self.size - self.read + 1).unwrap_or(PIECE).min(PIECE);
         let mut piece = Vec::with_capacity(left);
         let read = self.file.by_ref().take(left as u64).read_to_end(&mut piece);
-        read.map_err(|error| Failure::local(&self.path, &error))?;
+        read.map_err(|error| Failure::local("read", &self.path, &error))?;
         self.read += piece.len() as u64;
         self.ended = piece.len() < left;
         if self.read > self.size || (self.ended && self.read < self.size) {
-            let why = format!("it changed while it was read: it had {} bytes", self.size);
-            return Err(Failure::new(Exit::Failed, why).about(self.path.display()));
+            return Err(self.changed());
         }
         // Before the last piece is given away: a file may be rewritten at its size.
         if self.ended && self.modified_now()? != self.modified {
-            let why = "it changed while it was read: it was modified";
-            return Err(Failure::new(Exit::Failed, why).about(self.path.display()));
+            return Err(self.changed());
         }
         Ok(piece.into())
     }
@@ -206,17 +207,17 @@ impl LocalFile {
 /// With the reason.
 pub(crate) fn local_name(name: &str) -> Result<&str, &'static str> {
     if matches!(name, "" | "." | "..") {
-        return Err("a name that means a folder here");
+        return Err("the name stands for a folder on this computer");
     }
     if name.contains(['/', '\0']) {
-        return Err("a name with characters that no file here can have");
+        return Err("the name contains a character that local file names cannot have");
     }
     if cfg!(windows)
         && (name.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
             || name.chars().any(char::is_control)
             || name.ends_with(['.', ' ']))
     {
-        return Err("a name that Windows does not take");
+        return Err("Windows does not allow the name");
     }
     Ok(name)
 }

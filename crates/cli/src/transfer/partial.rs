@@ -141,7 +141,8 @@ impl PartialDownload {
     /// # Errors
     /// When nothing can be written beside the target.
     pub(super) fn temporary(target: PathBuf, expected: Option<&ExpectedHash>) -> Result<Self> {
-        let file = temporary(&target, RANDOM).map_err(|error| Failure::local(&target, &error))?;
+        let file =
+            temporary(&target, RANDOM).map_err(|error| Failure::local("write", &target, &error))?;
         let hasher = expected.map(ExpectedHash::hasher);
         Ok(Self { storage: Storage::Temporary(file), target, hasher, len: 0, continued: false })
     }
@@ -159,7 +160,7 @@ impl PartialDownload {
         acd_cli: bool,
         interrupt: &Interrupt,
     ) -> Result<(Self, DownloadStart)> {
-        let failed = |error: io::Error| Failure::local(&target, &error);
+        let failed = |error: io::Error| Failure::local("write", &target, &error);
         let (mut begun, mut place) = (DownloadStart::New, None);
         if let Some(entry) = claim.load::<SavedDownload>() {
             if entry.version == version
@@ -223,7 +224,7 @@ impl PartialDownload {
     /// When the disk is full, for example.
     pub(super) fn write(&mut self, pieces: impl IntoIterator<Item = Bytes>) -> Result {
         for piece in pieces {
-            self.append(&piece).map_err(|error| Failure::local(&self.target, &error))?;
+            self.append(&piece).map_err(|error| Failure::local("write", &self.target, &error))?;
         }
         Ok(())
     }
@@ -267,7 +268,7 @@ impl PartialDownload {
             }
             io::Result::Ok(())
         };
-        restart().map_err(|error| Failure::local(&self.target, &error))?;
+        restart().map_err(|error| Failure::local("write", &self.target, &error))?;
         (self.len, self.continued, self.hasher) = (0, false, expected.map(ExpectedHash::hasher));
         Ok(())
     }
@@ -278,7 +279,7 @@ impl PartialDownload {
     /// When a folder is there, for example.
     pub(super) fn finish(mut self, modified: Option<Timestamp>) -> Result {
         let target = self.target.clone();
-        let failed = |error: &io::Error| Failure::local(&target, error);
+        let failed = |error: &io::Error| Failure::local("write", &target, error);
         if let Some(time) = modified {
             self.file().set_modified(SystemTime::from(time)).map_err(|error| failed(&error))?;
         }
@@ -327,7 +328,7 @@ impl PartialDownload {
     /// Takes the hash of what is there, and goes to its end.
     fn rehash(&mut self, interrupt: &Interrupt) -> Result {
         let (len, target) = (self.len, self.target.clone());
-        let failed = |error: io::Error| Failure::local(&target, &error);
+        let failed = |error: io::Error| Failure::local("write", &target, &error);
         if let Some(mut hasher) = self.hasher.take() {
             let (mut left, mut piece) = (len, vec![0; PIECE]);
             self.file().seek(SeekFrom::Start(0)).map_err(failed)?;

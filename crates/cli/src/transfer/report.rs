@@ -75,13 +75,13 @@ impl TransferReport {
     /// Something that the user may want to know; not what was asked for, and no failure.
     pub(crate) fn info(&self, text: impl std::fmt::Display) {
         if !self.output.is_quiet() {
-            self.output.say(text);
+            self.output.notice(text);
         }
     }
 
     /// Something that the user has to know, and no failure.
     pub(crate) fn warn(&self, text: impl std::fmt::Display) {
-        self.output.say(text);
+        self.output.notice(text);
     }
 
     /// An item is where it should be, or was left out as asked.
@@ -143,7 +143,7 @@ impl TransferReport {
             self.output.flush()?;
         }
         if !self.output.is_quiet() {
-            self.output.say(format_args!("{verb}: {summary}"));
+            self.output.message(format_args!("{verb}: {summary}"));
         }
         if self.interrupt.is_set() {
             return Err(self.interrupt.failure());

@@ -100,7 +100,7 @@ pub(super) async fn send(
             continue;
         }
         sending.ended(&error);
-        return Err(Failure::from(error).about(to));
+        return Err(Failure::from(error).doing("write").about(to));
     }
 }
 
@@ -110,7 +110,8 @@ async fn claim(journal: &Journal, to: &RemotePath, from: &Path) -> Result<Option
     let account = to.remote.root_id().await.map_err(|failure| failure.about(to))?.to_owned();
     let (journal, to, from) = (journal.clone(), to.clone(), from.to_owned());
     blocking(move || {
-        let from = fs::canonicalize(&from).map_err(|error| Failure::local(&from, &error))?;
+        let from =
+            fs::canonicalize(&from).map_err(|error| Failure::local("read", &from, &error))?;
         let key = key("put", &to, account.as_bytes(), &from);
         Ok(journal.claim(key.iter().map(Vec::as_slice)))
     })
@@ -163,7 +164,7 @@ impl ResumableUpload<'_> {
         let from = self.from.clone();
         let (file, modified) = blocking(move || {
             let opened = fs::File::open(&from).and_then(|file| Ok((file.metadata()?, file)));
-            let (found, file) = opened.map_err(|error| Failure::local(&from, &error))?;
+            let (found, file) = opened.map_err(|error| Failure::local("read", &from, &error))?;
             let modified = found.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
             Ok((file, modified))
         })
@@ -188,9 +189,9 @@ impl ResumableUpload<'_> {
         let (arrived, of) = (upload.arrived(), upload.size());
         if is_resumed && !std::mem::replace(&mut self.resume_reported, true) {
             match arrived {
-                0 => self.info("the cloud has nothing of it any more: begins anew"),
+                0 => self.info("the cloud discarded the interrupted upload, starting again"),
                 _ => {
-                    self.info(format_args!("goes on at {}", Amount { len: arrived, of: Some(of) }))
+                    self.info(format_args!("resuming at {}", Amount { len: arrived, of: Some(of) }))
                 }
             }
         }
@@ -209,7 +210,7 @@ impl ResumableUpload<'_> {
             claim.forget();
         }
         if sent.sent == 0 && sent.resumed_at.is_some() {
-            self.info("all of it had arrived before");
+            self.info("was already uploaded completely");
         }
         show(&self.report.totals, &self.shown, sent.size);
         SentFile { size: sent.size, unchecked: sent.item.size.is_none() }
@@ -236,11 +237,11 @@ impl ResumableUpload<'_> {
             && saved.arrived() > 0
         {
             let part = Amount { len: saved.arrived(), of: Some(saved.size()) };
-            self.info(format_args!("{part} are there; the same command goes on from there"));
+            self.info(format_args!("{part} sent (run the same command again to resume)"));
         }
     }
 
     fn info(&self, text: impl std::fmt::Display) {
-        self.report.info(format_args!("drivedal: {}: {text}", self.to));
+        self.report.info(format_args!("{}: {text}", self.to));
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn writer(to: &RemotePath, writing: WriteParams) -> Result<Writ
         }
         opening = opening.user_metadata(announce);
     }
-    opening.await.map_err(|error| Failure::from(error).about(to))
+    opening.await.map_err(|error| Failure::from(error).doing("write").about(to))
 }
 
 /// A file that has arrived.
@@ -91,7 +91,7 @@ async fn write_all(
     to: &RemotePath,
     totals: &TransferTotals,
 ) -> Result<Metadata> {
-    let failed = |error| Failure::from(error).about(to);
+    let failed = |error| Failure::from(error).doing("write").about(to);
     while !piece.is_empty() {
         let len = piece.len() as u64;
         writer.write(piece).await.map_err(failed)?;

@@ -191,21 +191,22 @@ pub(super) fn failures(clash: &[ClashingSource], folder: &RemotePath) -> Vec<(Pa
     for (at, one) in clash.iter().enumerate() {
         let others = clash.iter().enumerate().filter(|(other, _)| *other != at);
         let others: Vec<_> = others.map(|(_, one)| one.path.display().to_string()).collect();
-        let failure = shared_name("sent", &others, &folder.to_string(), one.is_folder);
+        let failure = shared_name(&others, &folder.to_string(), one.is_folder);
         failures.push((one.path.clone(), failure.about(one.path.display())));
     }
     failures
 }
 
 /// The failure of an item that would share its name with `others` in `folder`.
-pub(super) fn shared_name(done: &str, others: &[String], folder: &str, is_folder: bool) -> Failure {
+pub(super) fn shared_name(others: &[String], folder: &str, is_folder: bool) -> Failure {
     let mut named = others.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
     if others.len() > NAMED_MAX {
         named.push_str(&format!(" and {} more", others.len() - NAMED_MAX));
     }
-    let mut message = format!("cannot be {done}: {named} would have the same name in {folder}");
-    if is_folder {
-        message.push_str(&format!(" (nothing of this folder was {done})"));
+    let failure =
+        Failure::new(Exit::Failed, format!("{named} would have the same name in {folder}"));
+    match is_folder {
+        true => failure.hint("the folder was left out"),
+        false => failure,
     }
-    Failure::new(Exit::Failed, message)
 }

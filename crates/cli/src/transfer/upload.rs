@@ -203,9 +203,8 @@ impl TreeUpload {
         }
         let made = folder.operator().create_dir(&folder.path.to_folder_arg()).await;
         made.map_err(|error| {
-            let mut failure = Failure::from(error).about(folder);
-            failure.message.push_str(" (nothing of this folder was sent)");
-            failure
+            let failure = Failure::from(error).doing("create").about(folder);
+            failure.hint("the folder was left out")
         })
     }
 
@@ -250,7 +249,7 @@ impl TreeUpload {
     ) -> Result<SentFile> {
         let can_refuse = to.operator().info().capability().write_with_if_not_exists;
         if self.keep_existing && !can_refuse && self.interrupt.cancellable(exists(to)).await? {
-            return Err(Failure::new(Exit::Exists, "already exists").about(to));
+            return Err(Failure::exists().about(to));
         }
         let params = WriteParams {
             new_only: self.keep_existing && can_refuse,
@@ -263,7 +262,9 @@ impl TreeUpload {
         };
         let path = from.clone();
         let size = blocking(move || {
-            fs::metadata(&path).map(|file| file.len()).map_err(|e| Failure::local(&path, &e))
+            fs::metadata(&path)
+                .map(|file| file.len())
+                .map_err(|e| Failure::local("read", &path, &e))
         });
         match size.await? {
             size if handle.sends_in_fragments(size) => {
@@ -280,9 +281,7 @@ impl TreeUpload {
 
     fn record_kept(&self, from: &Path, to: &RemotePath, group: &FolderGroup) -> Result {
         if group.alone {
-            return self
-                .report
-                .record_failure(Failure::new(Exit::Exists, "already exists").about(to));
+            return self.report.record_failure(Failure::exists().about(to));
         }
         self.report.record(to, from, ItemResult::Kept, None)
     }
@@ -296,9 +295,8 @@ impl TreeUpload {
         let sizes = match self.interrupt.cancellable(sizes_in(&group.folder)).await {
             Ok(sizes) => sizes,
             Err(failure) => {
-                let (count, why) = (sent.len(), &failure.message);
-                let message = format!("{count} files were sent to it, but not checked: {why}");
-                return self.report.record_failure(Failure { message, ..failure });
+                let hint = format!("{} files were sent to it, but not verified", sent.len());
+                return self.report.record_failure(failure.hint(hint));
             }
         };
         self.report.totals.checked(sent.len() as u64);
@@ -308,9 +306,9 @@ impl TreeUpload {
             let to = group.folder.join(name);
             match sizes.mismatch(name, *size) {
                 None => self.report.record(&to, from, ItemResult::Sent, Some(*size))?,
-                Some(why) => {
-                    self.report.record_failure(Failure::new(Exit::Failed, why).about(&to))?
-                }
+                Some(why) => self
+                    .report
+                    .record_failure(Failure::new(Exit::Failed, why).doing("verify").about(&to))?,
             }
         }
         Ok(())
@@ -340,12 +338,8 @@ impl<'a> ListedSizes<'a> {
         // A file may have kept the name it had, in other case.
         match self.exact.get(name).or_else(|| self.by_key.get(&*self.rules.key(name))) {
             Some(listed) if *listed == size => None,
-            Some(listed) => Some(format!("{size} bytes were sent, but the drive has {listed}")),
-            None => Some(
-                "it was sent, but is not in the folder (another name that is the same to this \
-                 drive?)"
-                    .to_owned(),
-            ),
+            Some(listed) => Some(format!("sent {size} bytes, but the drive has {listed}")),
+            None => Some("the file was sent, but the folder does not list it".to_owned()),
         }
     }
 }

@@ -72,7 +72,7 @@ fn a_damaged_database_is_replaced_by_a_repair_which_says_so() {
     let repaired = shell.run(&["serve", "--repair"]);
     assert_eq!(repaired.code, 0, "{repaired:?}");
     assert!(repaired.err.contains("the database was damaged: 43 items"), "{repaired:?}");
-    assert!(repaired.err.contains("0 lost"), "{repaired:?}");
+    assert!(repaired.err.contains("0 were lost"), "{repaired:?}");
     let names = fs::read_dir(shell.path("data")).expect("lists");
     let kept = names
         .map(|entry| entry.expect("entry").path())

@@ -80,7 +80,7 @@ async fn many_files_of_a_folder_are_removed_by_a_listing_and_a_request_each() {
     sky.server.control().reset_counters();
     let ran = sky.run(&arguments).await;
     ran.fails(6, "sky:many/missing: not found")
-        .fails(6, "sky:many/folder: is a folder: -r removes it")
+        .fails(6, "sky:many/folder: it is a folder (use -r to remove folders)")
         .fails(6, "sky:many/stays");
     let asked = sky.server.control().counters();
     assert_eq!(asked.count("live.item.delete"), 20, "{asked:?}");
@@ -120,7 +120,7 @@ async fn a_file_that_fails_is_told_and_the_others_are_sent() {
     let busy = Fault::on("live.files.put").times(1).status(503);
     sky.server.control().add_faults([busy]).expect("a rule");
     let ran = sky.run(&["--json", "--retries=0", "put", "-j1", "-r", "src", "sky:x"]).await;
-    ran.fails(6, "drivedal: sky:x/a: ").fails(6, "503");
+    ran.fails(6, "drivedal: cannot write sky:x/a: ").fails(6, "503");
     let records = ran.json();
     let error = records.iter().find(|record| record.get("error").is_some()).expect("an error");
     assert_eq!(error["error"]["kind"], "try_later");
@@ -162,7 +162,7 @@ async fn files_that_cannot_be_checked_are_not_called_sent() {
     let busy = Fault::on("live.files.list").skip(1).status(503);
     sky.server.control().add_faults([busy]).expect("a rule");
     let ran = sky.run(&["--retries=0", "put", "-r", "src", "sky:x"]).await;
-    ran.fails(6, "sky:x: 2 files were sent to it, but not checked: ").fails(6, "put: 0 files");
+    ran.fails(6, "2 files were sent to it, but not verified").fails(6, "put: 0 files");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,8 +184,7 @@ async fn a_file_that_is_not_there_as_it_was_sent_is_found_out() {
         other.operator.write("x/a", "longer").await.expect("written");
     };
     let (ran, ()) = tokio::join!(sky.run(&["put", "-r", "src", "sky:x"]), meddle);
-    ran.fails(6, "sky:x/a: 1 bytes were sent, but the drive has 6")
-        .fails(6, "put: 1 file, 1 folder");
+    ran.fails(6, "sky:x/a: sent 1 bytes, but the drive has 6").fails(6, "put: 1 file, 1 folder");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +242,7 @@ async fn what_has_no_bytes_is_no_empty_file() {
     sky.out(&["put", "-r", "src", "sky:x"]).await;
     sky.server.control().add_fixtures([FixtureItem::notebook("x/notes")]).await.expect("planted");
     let ran = sky.run(&["get", "-r", "sky:x", "back"]).await;
-    ran.fails(6, "drivedal: sky:x/notes");
+    ran.fails(6, "drivedal: cannot read sky:x/notes");
     assert_eq!(tree(&sky.shell.path("back")), [("a".to_owned(), Some(b"1".to_vec()))]);
 }
 

@@ -20,7 +20,7 @@ async fn a_file_with_another_hash_than_listed_is_refused_unless_the_user_accepts
         for get in [["get", "-r", "it:x", "out"], ["get", "-q", "it:x/a.bin", "file"]] {
             let ran = rig.run(&get).await;
             assert!(matches!(ran.code, 6 | 7), "{cloud:?}: {ran:?}");
-            assert!(ran.err.contains("it:x/a.bin: bytes with"), "{cloud:?}: {ran:?}");
+            assert!(ran.err.contains("it:x/a.bin: checksum mismatch"), "{cloud:?}: {ran:?}");
         }
         assert!(!rig.shell.path("out/a.bin").exists() && !rig.shell.path("file").exists());
         let ran = rig.run(&["get", "-r", "--ignore-checksum", "it:x", "out"]).await;
@@ -41,14 +41,14 @@ async fn an_office_file_that_sharepoint_may_have_rewritten_is_fetched_with_a_war
     }
     rig.server.control().add_faults([Fault::on("*").wrong_hash()]).expect("a rule");
     let ran = rig.run(&["-q", "get", "-r", "it:x", "out"]).await;
-    ran.fails(6, "it:x/a.bin: bytes with");
-    ran.fails(6, "it:x/Report.docx: warning: bytes with");
+    ran.fails(6, "it:x/a.bin: checksum mismatch");
+    ran.fails(6, "it:x/Report.docx: warning: checksum mismatch");
     assert_eq!(rig.shell.read("out/Report.docx"), b"bytes");
     // A consumer's drive rewrites nothing.
     let personal = format!("{}&account_kind=personal", rig.uri);
     let mut command = rig.shell.command(&["--remote", &personal, "get", "it:x/Report.docx", "p"]);
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-    crate::shell::Ran::of(ran.expect("it runs")).fails(7, "it:x/Report.docx: bytes with");
+    crate::shell::Ran::of(ran.expect("it runs")).fails(7, "it:x/Report.docx: checksum mismatch");
 }
 
 /// The answer of a look at `x/NAME` that says another size, or none.
@@ -77,13 +77,13 @@ async fn a_listed_size_is_compared_and_a_missing_one_is_unknown() {
         [told("a.bin", r#","size":7"#), told("R.docx", r#","size":7"#), told("none.bin", "")];
     rig.server.control().add_faults(faults).expect("rules");
     let ran = rig.run(&["get", "it:x/a.bin", "a"]).await;
-    ran.fails(7, "it:x/a.bin: it has 7 bytes, but 5 came");
+    ran.fails(7, "it:x/a.bin: received 5 bytes, expected 7");
     assert!(!rig.shell.path("a").exists());
     let ran = rig.run(&["--json", "get", "--ignore-size", "it:x/a.bin", "a"]).await;
     assert_eq!((ran.code, &ran.json()[0]["bytes"]), (0, &5.into()), "{ran:?}");
     let ran = rig.run(&["get", "it:x/R.docx", "r"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.err.contains("R.docx: warning: it has 7 bytes, but 5 came: "), "{ran:?}");
+    assert!(ran.err.contains("R.docx: warning: received 5 bytes, expected 7: "), "{ran:?}");
     let ran = rig.run(&["get", "it:x/none.bin", "n"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!((rig.shell.read("n"), rig.shell.read("r")), (b"bytes".to_vec(), b"bytes".to_vec()));

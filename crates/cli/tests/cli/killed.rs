@@ -158,7 +158,7 @@ async fn what_came_before_the_client_was_killed_does_not_come_again() {
             rig.server.control().reset_counters();
             let ran = rig.run(get).await;
             assert_eq!(ran.code, 0, "{cloud:?}: {ran:?}");
-            assert_eq!(ran.err.contains("src/large: goes on at "), had > 0, "{ran:?}");
+            assert_eq!(ran.err.contains("src/large: resuming at "), had > 0, "{ran:?}");
             assert!(fs::read(folder.join("large")).expect("it is there") == written, "other bytes");
             let entries = fs::read_dir(&folder).expect("a folder");
             let mut names: Vec<_> =
@@ -228,7 +228,7 @@ async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_
         until("fragments come", || rig.server.control().counters().count(cloud.fragment()) > 2);
         signal(&child, "INT");
         let stopped = Ran::of(child.wait_with_output().expect("it ends"));
-        stopped.fails(130, "it:x/large: 2.").fails(130, "the same command goes on from there");
+        stopped.fails(130, "it:x/large: 2.").fails(130, "run the same command again to resume");
         rig.server.control().clear_faults();
 
         // What was begun belongs to this file in this account.
@@ -242,7 +242,7 @@ async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_
         assert_eq!(kept(), 1);
         let ran = rig.run(&["put", "-r", "src", "it:x"]).await;
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert!(ran.err.contains("it:x/large: goes on at 2."), "{ran:?}");
+        assert!(ran.err.contains("it:x/large: resuming at 2."), "{ran:?}");
         assert_eq!(kept(), 0);
         let back = rig.run(&["get", "it:x/large", "back"]).await;
         assert_eq!(back.code, 0, "{back:?}");
@@ -266,7 +266,7 @@ async fn a_file_that_changed_since_it_was_stopped_is_sent_whole() {
         rig.shell.write("large", &written);
         let ran = rig.run(&put).await;
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert!(!ran.err.contains("goes on"), "{ran:?}");
+        assert!(!ran.err.contains("resuming"), "{ran:?}");
         assert_eq!(rig.run(&["get", "it:large", "back"]).await.code, 0);
         assert!(rig.shell.read("back") == written);
         let open = rig.server.control().upload_sessions("").await.expect("a count");
@@ -295,8 +295,8 @@ async fn a_damaged_download_is_not_put_in_place() {
         fs::write(&path, bytes).expect("written");
         let ran = rig.run(&get).await;
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert!(ran.err.contains("damaged on the way"), "{ran:?}");
-        assert!(ran.err.contains("begins anew"), "{ran:?}");
+        assert!(ran.err.contains("damaged in transit"), "{ran:?}");
+        assert!(ran.err.contains("starting again"), "{ran:?}");
         assert!(rig.shell.read("back") == written);
         assert_eq!(partial(&home), 0);
     }
@@ -313,7 +313,7 @@ async fn what_acd_cli_left_of_a_file_is_gone_on_with_on_amazon_and_left_alone_el
         let ran = rig.run(&["get", "it:large", "back"]).await;
         assert_eq!(ran.code, 0, "{ran:?}");
         assert!(rig.shell.read("back") == written, "{cloud:?}: other bytes");
-        let said = "it:large: goes on where acd_cli was stopped, at 4.9 MiB of 12.0 MiB";
+        let said = "it:large: resuming the download of acd_cli at 4.9 MiB of 12.0 MiB";
         assert_eq!(ran.err.contains(said), cloud == Amazon, "{ran:?}");
         assert_eq!(left.exists(), cloud != Amazon, "{cloud:?}");
     }
@@ -365,7 +365,7 @@ fn an_upload_to_an_embedded_drive_goes_on_although_its_server_died_with_it() {
         kill(child);
         let ran = shell.run(&put);
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert!(ran.err.contains(":large: goes on at "), "{drive}: {ran:?}");
+        assert!(ran.err.contains(":large: resuming at "), "{drive}: {ran:?}");
         shell.out(&["get", &target, "back"]);
         assert!(shell.read("back") == written);
     }

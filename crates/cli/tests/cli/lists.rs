@@ -121,7 +121,7 @@ fn files_go_to_standard_output_whole_and_in_parts() {
         assert_eq!(shell.out(&["cat", "--range", range, "disk:ten"]), part, "{range}");
         assert_eq!(shell.out(&["cat", &format!("--range={range}"), "disk:ten"]), part, "{range}");
     }
-    shell.run(&["cat", "--range", "10-", "disk:ten"]).fails(1, "behind the end, at 10 bytes");
+    shell.run(&["cat", "--range", "10-", "disk:ten"]).fails(1, "after the end, at 10 bytes");
     shell.run(&["cat", "--range", "9-3", "disk:ten"]).fails(2, "ends before it starts");
     shell.run(&["cat", "--range", "0-1", "disk:b"]).fails(1, "is a folder");
 }

@@ -87,7 +87,7 @@ fn text_lines_have_no_control_characters_and_json_has_the_names_exactly() {
     shell.write("src/up\nper", "x");
     shell.write("src/UP\nPER", "x");
     let ran = shell.run(&["put", "-r", "src", "local-onedrive:x"]);
-    ran.fails(6, "src/up\\nper: cannot be sent: src/UP\\nPER would have the same name");
+    ran.fails(6, "src/up\\nper: src/UP\\nPER would have the same name");
     assert_eq!(controls(&ran.err), ['\0'; 0]);
 }
 

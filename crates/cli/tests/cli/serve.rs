@@ -219,8 +219,8 @@ fn it_listens_for_other_machines_only_if_that_is_said() {
     let serving = Serving::start(&shell, &["--insecure-listen", "0.0.0.0:0", "--ephemeral"]);
     let ran = serving.stop("INT");
     assert_eq!(ran.code, 0);
-    assert!(ran.err.contains("other machines can reach this server"), "{ran:?}");
-    assert!(ran.err.contains("/_control wants the token"), "{ran:?}");
+    assert!(ran.err.contains("other computers can reach this server"), "{ran:?}");
+    assert!(ran.err.contains("/_control requires the token"), "{ran:?}");
     shell.run(&["serve", "--ephemeral", "--allow-host", "*"]).fails(2, "cannot allow host `*`");
     let ran = shell.run(&["serve", "--ephemeral", "--allow-origin", "localhost"]);
     ran.fails(2, "cannot allow origin `localhost`");

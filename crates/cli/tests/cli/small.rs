@@ -29,11 +29,11 @@ fn what_cannot_be_copied_or_moved_says_why() {
     shell.write("disk/d/x", "two");
     shell.run(&["cp", "disk:a", "disk:a"]).fails(2, "the same");
     shell.run(&["mv", "disk:a", "disk:/"]).fails(2, "the same");
-    shell.run(&["cp", "disk:d", "disk:e"]).fails(8, "disk:d: is a folder");
+    shell.run(&["cp", "disk:d", "disk:e"]).fails(8, "cannot copy disk:d: it is a folder");
     shell.run(&["mv", "disk:nobody", "disk:e"]).fails(3, "disk:nobody: not found");
-    shell.run(&["mv", "disk:", "disk:e"]).fails(2, "stays where it is");
+    shell.run(&["mv", "disk:", "disk:e"]).fails(2, "it is the root of a remote");
     let other = ["--remote", "other=memory://", "cp", "disk:a", "other:a"];
-    shell.run(&other).fails(2, "between two remotes");
+    shell.run(&other).fails(2, "different remotes");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn folders_are_removed_only_when_that_is_said() {
     let shell = Shell::new();
     shell.write("disk/d/x", "1");
     shell.write("disk/dd", "2");
-    shell.run(&["rm", "disk:d"]).fails(1, "-r removes it");
+    shell.run(&["rm", "disk:d"]).fails(1, "use -r to remove folders");
     shell.run(&["rm", "-r", "disk:"]).fails(2, "root");
     shell.out(&["rm", "-r", "disk:d"]);
     assert_eq!(shell.out(&["ls", "disk:"]), "dd\n");
@@ -65,7 +65,7 @@ fn a_new_folder_needs_its_parent_and_a_free_name_unless_told_otherwise() {
     let shell = Shell::new();
     shell.out(&["mkdir", "disk:a"]);
     shell.run(&["mkdir", "disk:a"]).fails(5, "disk:a: already exists");
-    shell.run(&["mkdir", "disk:b/c"]).fails(3, "disk:b: not found");
+    shell.run(&["mkdir", "disk:b/c"]).fails(3, "cannot create disk:b/c: disk:b does not exist");
     shell.run(&["mkdir", "disk:"]).fails(5, "already exists");
     shell.out(&["mkdir", "-p", "disk:b/c/d", "disk:a"]);
     assert_eq!(shell.out(&["ls", "-R", "disk:"]), "a/\nb/\nb/c/\nb/c/d/\n");
@@ -76,16 +76,18 @@ fn a_new_folder_needs_its_parent_and_a_free_name_unless_told_otherwise() {
 #[test]
 fn a_service_without_accounts_says_that_it_has_none() {
     let shell = Shell::new();
-    shell.run(&["quota", "disk:"]).fails(8, "`fs` has no quota");
-    shell.run(&["user", "disk:"]).fails(8, "`fs` has no user");
-    shell.run(&["ls", "-i", "disk:folder.1"]).fails(8, "`fs` has no ids");
+    shell.run(&["quota", "disk:"]).fails(8, "disk: it is a fs remote");
+    shell.run(&["user", "disk:"]).fails(8, "disk: it is a fs remote");
+    shell.run(&["ls", "-i", "disk:folder.1"]).fails(8, "it is a fs remote");
 }
 
 #[test]
 fn wrong_arguments_are_told_apart_from_failures() {
     let shell = Shell::new();
     shell.run(&["ls", "here"]).fails(2, "names no remote");
-    shell.run(&["ls", "nobody:"]).fails(2, "there is no remote `nobody`: there are disk");
+    shell
+        .run(&["ls", "nobody:"])
+        .fails(2, "cannot open nobody: unknown remote (configured remotes: disk)");
     shell.run(&["ls", "disk:a/../b"]).fails(2, "`..`");
     shell.run(&["ls", "floppy://x"]).fails(8, "there is no service `floppy`");
     shell.run(&["ls", "-p", "-i", "disk:"]).fails(2, "cannot be used with");
@@ -125,4 +127,20 @@ fn version_and_help_are_on_standard_output() {
         assert!(help.contains(said), "{said}");
     }
     assert!(shell.out(&["ls", "--help"]).contains("Examples:"));
+}
+
+#[test]
+fn the_skydrive_commands_have_a_group_and_their_old_names_still_work() {
+    let shell = Shell::new();
+    let help = shell.out(&["--help"]);
+    assert!(help.contains("\n  skydrive "), "{help}");
+    assert!(!help.contains("\n  comments "), "{help}");
+    assert!(shell.out(&["skydrive", "--help"]).contains("\n  comments "));
+    for command in [&["skydrive", "comments", "disk:a"][..], &["comments", "disk:a"]] {
+        shell.run(command).fails(8, "cannot list comments of disk:a: it is a fs remote");
+    }
+    assert_eq!(
+        shell.out(&["skydrive", "link", "--help"]),
+        shell.out(&["link", "--help"]).replace("drivedal link [", "drivedal skydrive link [")
+    );
 }

@@ -104,13 +104,14 @@ fn several_files_go_below_a_folder() {
     for name in ["a", "b", "c/d"] {
         shell.write(name, name);
     }
-    shell.run(&["put", "a", "b", "disk:x"]).fails(2, "write a slash");
-    shell.run(&["put", "a", "c", "disk:x/"]).fails(1, "c: is a folder: -r sends it");
+    shell.run(&["put", "a", "b", "disk:x"]).fails(2, "add a slash");
+    shell.run(&["put", "a", "c", "disk:x/"]).fails(1, "c: it is a folder (use -r to put folders)");
     shell.out(&["put", "-r", "a", "b", "c", "disk:x/"]);
     assert_eq!(shell.out(&["ls", "-R", "disk:"]), "x/\nx/a\nx/b\nx/c/\nx/c/d\n");
-    shell.run(&["get", "disk:x/a", "disk:x/b", "y"]).fails(2, "write a slash");
+    shell.run(&["get", "disk:x/a", "disk:x/b", "y"]).fails(2, "add a slash");
     let ran = shell.run(&["get", "disk:x/a", "disk:x/nobody", "disk:x/c", "disk:x/b", "y/"]);
-    ran.fails(6, "disk:x/nobody: not found").fails(6, "disk:x/c: is a folder: -r fetches it");
+    ran.fails(6, "disk:x/nobody: not found")
+        .fails(6, "disk:x/c: it is a folder (use -r to get folders)");
     assert_eq!((shell.read("y/a"), shell.read("y/b")), (b"a".to_vec(), b"b".to_vec()));
 }
 
@@ -229,7 +230,8 @@ mod unix {
         shell.write("src/ends in space ", "4");
 
         let ran = shell.run(&["put", "-r", "src", "disk:x"]);
-        ran.fails(6, "src/link: a symbolic link").fails(6, "src/again: a symbolic link");
+        ran.fails(6, "src/link: it is a symbolic link")
+            .fails(6, "src/again: it is a symbolic link");
         ran.fails(6, "the name is not UTF-8").fails(6, "disk:x/ends in space : names that end in");
         ran.fails(6, "1 file, 1 folder, 1 byte, 5 failed in ");
         assert_eq!(shell.out(&["ls", "disk:x"]), "good\n");
@@ -238,7 +240,7 @@ mod unix {
         ran.fails(6, "1 file, 1 folder, 1 byte, 3 skipped, 2 failed in ");
 
         let ran = shell.run(&["put", "-r", "--links", "follow", "src", "disk:z"]);
-        ran.fails(6, "src/again: a symbolic link to a folder that it is in");
+        ran.fails(6, "src/again: it is a symbolic link to one of its parent folders");
         assert_eq!(shell.out(&["ls", "-R", "disk:z"]), "folder/\nfolder/x\ngood\nlink\n");
     }
 

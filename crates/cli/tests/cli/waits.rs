@@ -23,7 +23,7 @@ async fn until_it_waits(rig: &Rig, arguments: &[&str]) -> Vec<String> {
         let mut lines = Vec::new();
         for line in BufReader::new(err).lines() {
             let line = line.expect("text");
-            let waits = line.contains(": waits for ");
+            let waits = line.contains(": waiting for ");
             lines.push(line);
             if waits {
                 break;
@@ -45,7 +45,7 @@ async fn a_cloud_that_is_waited_for_is_named_with_the_reason_and_the_end_of_the_
         rig.server.control().add_faults([busy]).expect("a rule");
         let lines = until_it_waits(&rig, &["ls", "it:"]).await;
         let host = rig.server.url().authority().to_owned();
-        let begin = format!("drivedal: it: waits for {host} (503): tries again at 2");
+        let begin = format!("drivedal: it: waiting for {host} (503), next attempt at 2");
         assert_eq!(lines.len(), 1, "one message: {lines:?}");
         assert!(lines[0].starts_with(&begin), "{cloud:?}: {lines:?}");
     });

@@ -1,0 +1,327 @@
+//! The grammar of the command line: commands, global options, and the help texts that several
+//! commands share.
+
+use std::path::PathBuf;
+
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::{
+    app::App,
+    cat, config, cp,
+    failure::{Exit, Result},
+    get,
+    location::Addressing,
+    ls, mkdir, mv,
+    output::Format,
+    put, quota, rm, serve, skydrive, stat, tree, user,
+    value::Template,
+};
+
+/// Use cloud drives from the shell: OneDrive, SkyDrive and Amazon Cloud Drive
+///
+/// `drivedal serve` also runs a drive server, which speaks the protocols of these clouds and keeps
+/// its data on this computer.
+#[derive(Debug, Parser)]
+#[command(name = "drivedal", version, propagate_version = true, after_long_help = TOPICS)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalOptions,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const TOPICS: &str = "\
+Naming items:
+  REMOTE:PATH    a path in a remote; REMOTE:/a/b and REMOTE:a/b are the same, REMOTE: is the root
+  REMOTE:ID      an item by its id, if the text has the form of that cloud's ids; a path may follow
+                 (REMOTE:ID/a/b). -p and -i override the detection
+  URI            the root of a remote by its OpenDAL URI (fs:///srv/data)
+
+The remotes local-onedrive:, local-skydrive: and local-amazon: are always available: three views of
+one drive that is kept in your data folder (--data). Other remotes are configured with
+--remote NAME=URI or in the configuration file:
+  [remotes.work]
+  type = \"skydrive\"
+  token_file = \"/home/me/.config/drivedal/work.json\"
+Arguments are visible in the process list: put tokens into the file.
+
+Exit codes:
+    0  success                           6  some of several items failed, the others are done
+    1  failure                           7  no connection, or the cloud is busy: try again later
+    2  invalid arguments, configuration  8  the remote does not support the operation
+    3  the item does not exist         130  stopped by Ctrl-C
+    4  permission denied               141  standard output was closed
+    5  an item of that name exists     143  stopped by SIGTERM
+
+Examples:
+  drivedal put -r photos local-skydrive:photos
+  drivedal ls -l local-skydrive:photos
+  drivedal get -r local-skydrive:photos copy
+  drivedal serve --http 127.0.0.1:0 --ephemeral";
+
+/// The last line of each command's help.
+const GLOBAL_OPTIONS_NOTE: &str = "Global options (--json, -o, -k, -v, -q, ...): `drivedal --help`";
+
+/// Options that every command accepts, before or after its name.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalOptions {
+    /// Add a remote by its OpenDAL URI
+    ///
+    /// It overrides a remote of the same name in the configuration file. The process list shows it:
+    /// put tokens into the configuration file.
+    #[arg(long = "remote", value_name = "NAME=URI", global = true, value_parser = config::named_uri)]
+    pub(crate) remotes: Vec<(String, String)>,
+
+    /// Read this configuration file
+    ///
+    /// By default `drivedal/config.toml` in your configuration folder, if it exists.
+    #[arg(long, value_name = "FILE", global = true, env = "DRIVEDAL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Keep the data of the local drives in this folder
+    ///
+    /// By default your data folder. `drivedal serve` keeps its data there too.
+    #[arg(long, value_name = "DIR", global = true, env = "DRIVEDAL_DATA")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Print results as JSON, one document per line (the same as -o json)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Print results in this format
+    #[arg(short, long, value_enum, value_name = "FORMAT", global = true, conflicts_with = "json")]
+    pub(crate) output: Option<Format>,
+
+    /// Print only this field, or a template such as '{name} {size}'
+    ///
+    /// An item that lacks one of the fields is left out.
+    #[arg(short = 'k', long, visible_alias = "object-key", value_name = "FIELD", global = true,
+          value_parser = Template::parse)]
+    pub(crate) template: Option<Template>,
+
+    /// Retry a failed request at most this many times; 0 disables retries
+    ///
+    /// The default depends on the cloud.
+    #[arg(long, value_name = "TIMES", global = true)]
+    pub(crate) retries: Option<u32>,
+
+    /// Log requests to standard error; -vv logs everything
+    ///
+    /// The log contains no tokens and no download URLs. The environment variable DRIVEDAL_LOG takes
+    /// a filter instead, such as `drivedal=debug`.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Append the log of all requests to a file, with timestamps
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// Write all requests to a HAR file, for the network panel of a browser
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) har: Option<PathBuf>,
+
+    /// Print the number and the duration of requests at the end
+    #[arg(long, global = true)]
+    pub(crate) stats: bool,
+
+    /// Suppress progress and summary
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// Options that say whether `REMOTE:TEXT` names an item by path or by id.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct AddressingArgs {
+    /// Treat the text after the colon as a path
+    #[arg(short, long, conflicts_with = "id")]
+    path: bool,
+
+    /// Treat the text after the colon as an id
+    #[arg(short, long)]
+    id: bool,
+}
+
+impl AddressingArgs {
+    pub(crate) fn mode(self) -> Addressing {
+        match self {
+            Self { path: true, .. } => Addressing::Path,
+            Self { id: true, .. } => Addressing::Id,
+            _ => Addressing::Auto,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::Serve),
+    Ls(ls::Ls),
+    Tree(tree::Tree),
+    Stat(stat::Stat),
+    Cat(cat::Cat),
+    Get(get::Get),
+    Put(put::Put),
+    Cp(cp::Cp),
+    Mv(mv::Mv),
+    Rm(rm::Rm),
+    Mkdir(mkdir::Mkdir),
+    Quota(quota::Quota),
+    User(user::User),
+    Skydrive(skydrive::SkyDriveArgs),
+    /// The names of the SkyDrive commands before `drivedal skydrive` existed.
+    #[command(flatten)]
+    Hidden(skydrive::SkyDriveCommand),
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Returns the command's failure, or `Interrupted` or `Terminated` after a signal.
+    pub(crate) async fn run(self, app: &App) -> Result<Exit> {
+        // These commands handle signals themselves.
+        let command = match self {
+            Self::Serve(serve) => return serve.run(app).await,
+            Self::Get(get) => return get.run(app).await,
+            Self::Put(put) => return put.run(app).await,
+            command => command,
+        };
+        app.interrupt
+            .cancellable(async {
+                match command {
+                    Self::Ls(ls) => ls.run(app).await,
+                    Self::Tree(tree) => tree.run(app).await,
+                    Self::Stat(stat) => stat.run(app).await,
+                    Self::Cat(cat) => cat.run(app).await,
+                    Self::Cp(cp) => cp.run(app).await,
+                    Self::Mv(mv) => mv.run(app).await,
+                    Self::Rm(rm) => rm.run(app).await,
+                    Self::Mkdir(mkdir) => mkdir.run(app).await,
+                    Self::Quota(quota) => quota.run(app).await,
+                    Self::User(user) => user.run(app).await,
+                    Self::Skydrive(skydrive) => skydrive.command.run(app).await,
+                    Self::Hidden(command) => command.run(app).await,
+                    Self::Serve(_) | Self::Get(_) | Self::Put(_) => unreachable!("handled above"),
+                }
+            })
+            .await
+    }
+
+    /// Returns the verb for failures of this command: `cannot <verb> <item>: …`.
+    pub(crate) fn action(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "serve",
+            Self::Ls(_) | Self::Tree(_) => "list",
+            Self::Stat(_) => "stat",
+            Self::Cat(_) => "read",
+            Self::Get(_) => "get",
+            Self::Put(_) => "put",
+            Self::Cp(_) => "copy",
+            Self::Mv(_) => "move",
+            Self::Rm(_) => "remove",
+            Self::Mkdir(_) => "create",
+            Self::Quota(_) => "read the quota of",
+            Self::User(_) => "read the account of",
+            Self::Skydrive(skydrive) => skydrive.command.action(),
+            Self::Hidden(command) => command.action(),
+        }
+    }
+}
+
+impl Cli {
+    /// Parses the arguments of this process. Prints help or an error and exits if that is all there
+    /// is to do.
+    pub(crate) fn parse() -> Self {
+        let matches = grammar().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// Builds the parser. The help of a command lists its own options only, and the old names of the
+/// SkyDrive commands are hidden.
+fn grammar() -> clap::Command {
+    let command = Cli::command();
+    let global: Vec<Arg> = command
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .map(|argument| argument.clone().hide(true))
+        .collect();
+    let skydrive = skydrive::SkyDriveArgs::augment_args(clap::Command::new("skydrive"));
+    let old_names: Vec<_> =
+        skydrive.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    command.mut_subcommands(|command| {
+        let is_old_name = old_names.iter().any(|name| name == command.get_name());
+        with_global_options(command, &global).hide(is_old_name)
+    })
+}
+
+/// Adds the global options to a command and those below it, hidden. Clap would add them visibly.
+/// The short help (`-h`) ends with the examples, the long help (`--help`) also has the details.
+fn with_global_options(command: clap::Command, global: &[Arg]) -> clap::Command {
+    let details = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let examples = &details[details.find("Example").unwrap_or_default()..];
+    let short = format!("{examples}\n\n{GLOBAL_OPTIONS_NOTE}");
+    command
+        .args(global)
+        .after_help(short)
+        .after_long_help(format!("{details}\n\n{GLOBAL_OPTIONS_NOTE}"))
+        .mut_subcommands(|command| with_global_options(command, global))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All commands, with those of `drivedal skydrive`.
+    fn commands() -> Vec<clap::Command> {
+        let mut found = Vec::new();
+        let mut pending = vec![grammar()];
+        while let Some(command) = pending.pop() {
+            pending.extend(command.get_subcommands().cloned());
+            found.push(command);
+        }
+        found
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        grammar().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_shows_an_example() {
+        for command in commands() {
+            let help = command.get_after_help().or(command.get_after_long_help());
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("drivedal "), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_short_help_text_fits_one_line_and_starts_with_a_verb() {
+        for command in commands() {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && about.len() <= 80, "{}: {about}", command.get_name());
+            for argument in command.get_arguments().filter(|argument| !argument.is_positional()) {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                let first = help.split(' ').next().unwrap_or_default();
+                assert!(
+                    help.len() <= 80
+                        && !["The", "A", "No", "What", "How", "Where"].contains(&first),
+                    "{} --{}: {help}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_help_of_the_program_lists_global_options() {
+        for mut command in commands() {
+            let is_program = command.get_name() == "drivedal";
+            let help = command.render_long_help().to_string();
+            assert_eq!(help.contains("--log-file"), is_program, "{help}");
+        }
+    }
+}
