@@ -54,7 +54,9 @@ pub async fn fill_and_empty(disk: SmallDisk) {
     server.stop();
 
     // It starts where there is no room, too.
-    let mut server = serve(&disk, &logs.path().join("third"));
+    let third = logs.path().join("third");
+    let _log = LogOnPanic(&third);
+    let mut server = serve(&disk, &third);
     let clouds = Clouds::new(&server.url);
     check(&clouds, &ledger).await;
     remove(&clouds, &given_up, &mut ledger).await;
@@ -75,6 +77,18 @@ pub async fn fill_and_empty(disk: SmallDisk) {
         assert!(told, "the log tells of {why:?} in {place}: {log}");
     }
     println!("{} files were kept", ledger.len());
+}
+
+/// Prints a server's log if the test fails.
+struct LogOnPanic<'a>(&'a Path);
+
+impl Drop for LogOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.0).unwrap_or_default();
+            eprintln!("the server's log:\n{log}");
+        }
+    }
 }
 
 fn serve(disk: &SmallDisk, log: &Path) -> Serving {

@@ -129,12 +129,18 @@ impl Room {
             );
             self.purge(item).await?;
         }
-        self.blobs.settle().await;
         if !oldest.is_empty() {
-            let mut sql = self.db.reader().await?;
-            dialect::shorten_log(&mut sql).await?;
+            self.reclaim().await?;
         }
         Ok(!oldest.is_empty())
+    }
+
+    /// Frees the room of items that were removed for good: waits until their blobs are gone, and
+    /// shortens the database's log.
+    async fn reclaim(&self) -> Result<()> {
+        self.blobs.settle().await;
+        let mut sql = self.db.reader().await?;
+        Ok(dialect::shorten_log(&mut sql).await?)
     }
 
     /// Removes the items of a drive's recycle bin that are beyond its limits; how many.
@@ -191,10 +197,16 @@ impl Room {
     async fn purge(&self, item: &Binned) -> Result<()> {
         let (drive, no) = (item.drive, item.no);
         let purge = || self.db.write(move |tx| Box::pin(recycle_bin::purge(tx, drive, no)));
-        let done = match purge().await {
-            Err(TreeError::NoRoom(_)) if self.reserve.give() => purge().await,
-            done => done,
-        };
+        let mut done = purge().await;
+        if matches!(done, Err(TreeError::NoRoom(_))) {
+            // The items before this one may be what fills the disk: their blobs are still being
+            // removed, and their deletion takes room in the database's log.
+            self.reclaim().await?;
+            done = purge().await;
+        }
+        if matches!(done, Err(TreeError::NoRoom(_))) && self.reserve.give() {
+            done = purge().await;
+        }
         match done {
             // A client was faster.
             Err(TreeError::NotFound) => Ok(()),
