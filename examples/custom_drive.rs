@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use drivedal::{
-    adapter::{DriveService, Settings},
+    adapter::{DriveService, ServiceSettings},
     drive::{
         Account, Body, Capabilities, Conditions, Context, DeleteTarget, Download, DownloadRequest,
         Drive, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, ItemRef, ItemUpdate,
@@ -252,7 +252,7 @@ impl Builder for FileBuilder {
     type Config = FileConfig;
 
     fn build(self) -> opendal::Result<impl Service> {
-        let mut settings = Settings::new("file-drive", "example");
+        let mut settings = ServiceSettings::new("file-drive", "example");
         settings.root = self.0.root;
         Ok(DriveService::new(Arc::new(FileDrive::new(self.0.endpoint)), settings))
     }

@@ -1,22 +1,28 @@
-//! What a writer's caller can say beforehand.
+//! Facts that a caller announces before it writes a file: size, modification time, and whether the
+//! caller checks the result. OpenDAL has no arguments for them, so they travel as user metadata.
 
 use jiff::Timestamp;
 use opendal::{Metadata, raw::OpWrite};
 
 use crate::drive::{Error, ErrorKind, Result};
 
+/// The key of the announced size in bytes.
 pub(super) const SIZE: &str = "drivedal-size";
-/// The value of [`SIZE`] in metadata of a file whose size the cloud does not say.
+/// The value of [`SIZE`] in the metadata of a file whose size the cloud does not report.
 pub(super) const UNKNOWN: &str = "unknown";
+/// The key of the announced modification time, in RFC 3339.
 const MODIFIED: &str = "drivedal-modified";
-/// What `close` answers about a size that the cloud did not tell.
+/// The key that defers the size check to the caller. A write announces it, and the metadata that
+/// `close` returns has it if the check was in fact deferred.
 pub(super) const CHECK: &str = "drivedal-check";
+/// The value of [`CHECK`].
 pub(super) const DEFERRED: &str = "deferred";
-/// The key under which `stat` shows a modification time, taken back as it was shown.
+/// The key under which `stat` returns a modification time. A write accepts it too, so that the
+/// metadata of one file can be passed on to another.
 pub(super) const MTIME: &str = "mtime";
 
-/// What is known of a file before it is written, for
-/// `user_metadata` of [`writer_with`](opendal::Operator::writer_with) on one of the drives.
+/// The facts that are known about a file before it is written. Pass it as `user_metadata` to
+/// [`writer_with`](opendal::Operator::writer_with) of a drive's operator.
 ///
 /// ```
 /// # async fn example(op: opendal::Operator, bytes: Vec<u8>) -> opendal::Result<()> {
@@ -30,8 +36,9 @@ pub(super) const MTIME: &str = "mtime";
 /// # }
 /// ```
 ///
-/// With the size known, a large file leaves while the caller writes; without, it is collected and
-/// leaves at `close`. Only for drivedal's services: others would store these words with the file.
+/// If the size is announced, a large file is sent while the caller writes. Otherwise all its bytes
+/// are collected first and sent at `close`. Use it with drivedal's services only: others would store
+/// these entries with the file.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct Announce {
@@ -40,72 +47,85 @@ pub struct Announce {
     deferred_check: bool,
 }
 
-/// Starts an [`Announce`].
+/// Returns an empty [`Announce`].
 pub fn announce() -> Announce {
     Announce::default()
 }
 
 impl Announce {
-    /// How many bytes there will be. `close` fails, and nothing is at the path, if there are others.
+    /// Announces the size of the file in bytes. If another number of bytes is written, `close` fails
+    /// and writes nothing at the path.
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = Some(bytes);
         self
     }
 
-    /// When the file was last changed; kept by drives that keep such a time.
+    /// Announces when the file was last modified. Drives that cannot store this time ignore it.
     pub fn modified(mut self, time: Timestamp) -> Self {
         self.modified = Some(time);
         self
     }
 
-    /// The caller compares sizes itself, by a listing, where
-    /// [`left_to_check`](Self::left_to_check) says so. Without this, a write to a cloud whose
-    /// answer tells no size (SkyDrive) ends with one look at what has arrived.
+    /// Announces that the caller compares sizes itself, by a listing, if
+    /// [`left_to_check`](Self::left_to_check) returns true. Without this, a write sends one more
+    /// request for the size if the cloud's response contains none (SkyDrive).
     pub fn deferred_check(mut self) -> Self {
         self.deferred_check = true;
         self
     }
 
-    /// Whether a write that ended left its check to the caller: one with
-    /// [`deferred_check`](Self::deferred_check), to a cloud whose answer told no size. `written` is
-    /// what `close` answered.
+    /// Returns whether the caller has to check the size of a written file: the write announced
+    /// [`deferred_check`](Self::deferred_check), and the cloud's response contained no size.
+    /// `written` is the metadata that `close` returned.
     pub fn left_to_check(written: &Metadata) -> bool {
-        written.user_metadata().is_some_and(|kept| kept.get(CHECK) == Some(DEFERRED))
+        written.user_metadata().is_some_and(|entries| entries.get(CHECK) == Some(DEFERRED))
     }
+}
 
-    /// What was announced with a write.
-    pub(super) fn of(args: &OpWrite) -> Result<Announced> {
-        let mut announced = Announced::default();
+/// The parsed facts of an [`Announce`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Announced {
+    /// The size of the file in bytes; `None` if it is not known yet.
+    pub(super) size: Option<u64>,
+    /// The modification time to store.
+    pub(super) modified: Option<Timestamp>,
+    /// The caller checks the size if the cloud's response contains none.
+    pub(super) deferred_check: bool,
+}
+
+impl Announced {
+    /// Parses the user metadata of a write.
+    ///
+    /// # Errors
+    /// `InvalidInput` for any entry that is not one of an [`Announce`]: drives store no user
+    /// metadata.
+    pub(super) fn parse(args: &OpWrite) -> Result<Self> {
+        let mut announced = Self::default();
         for (key, value) in args.user_metadata().into_iter().flatten() {
             match key {
                 SIZE if value == UNKNOWN => {}
                 SIZE => {
-                    announced.size = Some(value.parse().map_err(|_| not_understood(key, value))?);
+                    announced.size = Some(value.parse().map_err(|_| unknown_entry(key, value))?);
                 }
                 MODIFIED | MTIME => {
                     announced.modified =
-                        Some(value.parse().map_err(|_| not_understood(key, value))?);
+                        Some(value.parse().map_err(|_| unknown_entry(key, value))?);
                 }
                 CHECK if value == DEFERRED => announced.deferred_check = true,
-                _ => return Err(not_understood(key, value)),
+                _ => return Err(unknown_entry(key, value)),
             }
         }
         Ok(announced)
     }
 }
 
-/// An [`Announce`] that has arrived.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Announced {
-    pub(super) size: Option<u64>,
-    pub(super) modified: Option<Timestamp>,
-    pub(super) deferred_check: bool,
-}
-
-fn not_understood(key: &str, value: &str) -> Error {
+fn unknown_entry(key: &str, value: &str) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
-        format!("user metadata {key}={value}: a drive keeps none but what announce() says"),
+        format!(
+            "cannot store the user metadata {key}={value}: \
+             a drive accepts only the entries of drivedal::announce()"
+        ),
     )
 }
 

@@ -1,11 +1,13 @@
-//! A drive's feed of changes, for the cache: by paths.
+//! The drive's change feed as a source of changed paths for the cache layer.
 //!
-//! The feed names items by id. Where a file was shown is remembered ([`Told`](super::told)), where
-//! it is now is found by the folders above it. A folder takes everything below with it, under paths
-//! that nobody may have shown (`a/b/c` is looked at without a look at `a`), so that a folder that
-//! moved or vanished is said to change everything; and so is one that the feed tells of for the
-//! first time, because where it was before is not known. Feeds tell of folders whenever something
-//! in them changes: from the second time on that is known to be no move.
+//! The feed names items by id. The paths under which a file was returned are in the
+//! [`PathRegistry`](super::path_registry). Its current path is determined from the folders above it.
+//!
+//! A folder that moves changes the paths of everything below it, and the registry need not have
+//! them: a caller may `stat` `a/b/c` and never `a`. So a folder that has moved or was deleted counts
+//! as a change of everything. So does a folder that the feed reports for the first time, because its
+//! previous location is not known. Feeds report a folder whenever its contents change; from the
+//! second report on, an unchanged location shows that it was not moved.
 
 use std::collections::HashMap;
 
@@ -19,218 +21,231 @@ use crate::{
     layers::cache::{ChangeSource, Changes, Position},
 };
 
-/// Most pages of a feed that are read at a time; beyond, everything is said to have changed.
+/// The maximum number of pages that are read at a time. With more pages, everything counts as
+/// changed.
 const PAGES_MAX: usize = 100;
 
-/// Most folders that are remembered.
+/// The maximum number of folders in each map of [`FeedState`].
 const FOLDERS_MAX: usize = 100_000;
 
-/// Most folders on all the ways to an item.
-const STEPS_MAX: usize = 1_000;
+/// The maximum number of folders that are visited to determine the paths of one item.
+const VISITS_MAX: usize = 1_000;
 
-/// Where a folder is: its name, and the folders that it is in.
+/// The name and the parents of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Spot {
+struct Location {
     name: String,
     parents: Vec<ItemId>,
 }
 
-impl Spot {
-    fn of(item: &Item) -> Self {
+impl Location {
+    fn from_item(item: &Item) -> Self {
         Self { name: item.name.clone(), parents: item.parents.clone() }
     }
 }
 
-/// A drive's changes by the paths of its operator.
+/// A drive's change feed, translated to the paths of its operator.
 #[derive(Debug)]
 pub(super) struct DriveChanges {
     handle: DriveHandle,
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct State {
-    /// The drive's root by its own id.
+struct FeedState {
+    /// The id of the drive's root folder, as items name it; `None` before the first read.
     root: Option<ItemId>,
-    /// Where the feed has said folders to be.
-    heard: HashMap<ItemId, Spot>,
-    /// Where folders are that the feed has not told of yet.
-    asked: HashMap<ItemId, Spot>,
+    /// The locations of folders that the feed has reported.
+    reported: HashMap<ItemId, Location>,
+    /// The locations of folders that were requested and that the feed has not reported.
+    requested: HashMap<ItemId, Location>,
 }
 
-/// What one reading of the feed amounts to.
+/// The changes of one read of the feed.
 #[derive(Debug, Default)]
-struct Reading {
+struct FeedChanges {
+    /// The current paths of changed items.
     paths: Vec<String>,
-    gone: Vec<ItemId>,
+    /// Changed or deleted items, whose registered paths are outdated.
+    ids: Vec<ItemId>,
     everything: bool,
 }
 
 impl DriveChanges {
+    /// Creates a source, and starts to record the paths under which items are returned.
     pub(super) fn new(handle: DriveHandle) -> Self {
-        handle.core.told.listen();
+        handle.state.returned_paths.enable();
         Self { handle, state: Mutex::default() }
     }
 
-    /// What the pages of the feed say.
-    async fn read(&self, cx: &Context, since: &Cursor) -> drive::Result<(Reading, State, Cursor)> {
-        let mut state = self.state.lock().await.clone();
-        let mut reading = Reading::default();
-        let mut cursor = since.clone();
-        for _ in 0..PAGES_MAX {
-            let page = self.handle.core.drive.changes(cx, Some(&cursor)).await?;
-            reading.everything |= page.reset;
-            cursor = page.next;
-            for (id, kind) in page.removed {
-                reading.everything |= kind != Some(ItemKind::File);
-                reading.gone.push(id);
-            }
-            for item in page.items {
-                self.take_in(cx, &mut state, &mut reading, item).await?;
-            }
-            if !page.more {
-                return Ok((reading, state, cursor));
-            }
-        }
-        let next = self.handle.core.drive.changes(cx, None).await?.next;
-        Ok((Reading { everything: true, ..Reading::default() }, State::default(), next))
-    }
-
-    async fn take_in(
+    /// Reads the feed from `since` to its end. Returns the changes, the state after them, and the
+    /// next cursor.
+    async fn read(
         &self,
         cx: &Context,
-        state: &mut State,
-        reading: &mut Reading,
+        since: &Cursor,
+    ) -> drive::Result<(FeedChanges, FeedState, Cursor)> {
+        let drive = &self.handle.state.drive;
+        let mut state = self.state.lock().await.clone();
+        let mut changes = FeedChanges::default();
+        let mut cursor = since.clone();
+        for _ in 0..PAGES_MAX {
+            let page = drive.changes(cx, Some(&cursor)).await?;
+            changes.everything |= page.reset;
+            cursor = page.next;
+            for (id, kind) in page.removed {
+                changes.everything |= kind != Some(ItemKind::File);
+                changes.ids.push(id);
+            }
+            for item in page.items {
+                self.add_item(cx, &mut state, &mut changes, item).await?;
+            }
+            if !page.more {
+                return Ok((changes, state, cursor));
+            }
+        }
+        let next = drive.changes(cx, None).await?.next;
+        let changes = FeedChanges { everything: true, ..FeedChanges::default() };
+        Ok((changes, FeedState::default(), next))
+    }
+
+    /// Adds a changed item to the changes.
+    async fn add_item(
+        &self,
+        cx: &Context,
+        state: &mut FeedState,
+        changes: &mut FeedChanges,
         item: Item,
     ) -> drive::Result<()> {
         if state.root.as_ref() == Some(&item.id) {
             return Ok(());
         }
         if item.is_folder() {
-            let spot = Spot::of(&item);
-            reading.everything |= state.heard.get(&item.id) != Some(&spot);
-            state.asked.remove(&item.id);
-            state.heard.insert(item.id.clone(), spot);
-            if state.heard.len() > FOLDERS_MAX {
-                state.heard.clear();
+            let location = Location::from_item(&item);
+            changes.everything |= state.reported.get(&item.id) != Some(&location);
+            state.requested.remove(&item.id);
+            state.reported.insert(item.id.clone(), location);
+            if state.reported.len() > FOLDERS_MAX {
+                state.reported.clear();
             }
         } else {
-            reading.gone.push(item.id.clone());
+            changes.ids.push(item.id.clone());
         }
-        if !reading.everything {
-            match self.ways(cx, state, &item).await? {
-                Some(ways) => {
-                    let below = ways.into_iter().filter_map(|way| self.below_root(way));
-                    reading.paths.extend(below);
-                }
-                None => reading.everything = true,
+        if !changes.everything {
+            match self.paths_to(cx, state, &item).await? {
+                Some(paths) => changes.paths.extend(paths),
+                None => changes.everything = true,
             }
         }
         Ok(())
     }
 
-    /// The names down to an item, on every way there is; `None` if there are too many.
-    async fn ways(
+    /// Returns the operator paths of an item: one for each combination of parents. Returns `None` if
+    /// there are too many.
+    async fn paths_to(
         &self,
         cx: &Context,
-        state: &mut State,
+        state: &mut FeedState,
         item: &Item,
-    ) -> drive::Result<Option<Vec<Vec<String>>>> {
-        let mut ways = Vec::new();
-        let mut up = vec![(Spot::of(item), Vec::new())];
-        let mut steps = 0;
-        while let Some((spot, mut names)) = up.pop() {
-            steps += 1;
-            // A folder may contain itself by links.
-            if steps > STEPS_MAX {
+    ) -> drive::Result<Option<Vec<String>>> {
+        let adapter = &self.handle.state;
+        let operator_root = adapter.path("/")?;
+        let mut paths = Vec::new();
+        // Names are in reverse order, from the item up.
+        let mut pending = vec![(Location::from_item(item), Vec::new())];
+        let mut visits = 0;
+        while let Some((location, mut names)) = pending.pop() {
+            visits += 1;
+            // A folder may contain itself, because of links.
+            if visits > VISITS_MAX {
                 return Ok(None);
             }
-            names.push(spot.name);
-            for parent in spot.parents {
+            names.push(location.name);
+            for parent in location.parents {
                 if state.root.as_ref() == Some(&parent) {
-                    ways.push(names.iter().rev().cloned().collect());
-                } else if let Some(above) = self.spot(cx, state, parent).await? {
-                    up.push((above, names.clone()));
+                    let names: Vec<_> = names.iter().rev().cloned().collect();
+                    let below = adapter.strip_root(&operator_root, &names);
+                    let path = below.filter(|names| !names.is_empty());
+                    paths.extend(path.map(|names| names.join("/")));
+                } else if let Some(above) = self.location(cx, state, parent).await? {
+                    pending.push((above, names.clone()));
                 }
             }
         }
-        Ok(Some(ways))
+        Ok(Some(paths))
     }
 
-    /// Where a folder is; `None` if it is gone.
-    async fn spot(
+    /// Returns the location of a folder, or `None` if the folder does not exist.
+    async fn location(
         &self,
         cx: &Context,
-        state: &mut State,
+        state: &mut FeedState,
         folder: ItemId,
-    ) -> drive::Result<Option<Spot>> {
-        if let Some(spot) = state.heard.get(&folder).or_else(|| state.asked.get(&folder)) {
-            return Ok(Some(spot.clone()));
+    ) -> drive::Result<Option<Location>> {
+        let known = state.reported.get(&folder).or_else(|| state.requested.get(&folder));
+        if let Some(location) = known {
+            return Ok(Some(location.clone()));
         }
-        let place = ItemRef::from_id(&folder);
-        match self.handle.core.drive.item(cx, &place, &Conditions::default()).await {
+        let item_ref = ItemRef::from_id(&folder);
+        match self.handle.state.drive.item(cx, &item_ref, Conditions::NONE).await {
             Ok(item) => {
-                let spot = Spot::of(&item);
-                if state.asked.len() >= FOLDERS_MAX {
-                    state.asked.clear();
+                let location = Location::from_item(&item);
+                if state.requested.len() >= FOLDERS_MAX {
+                    state.requested.clear();
                 }
-                state.asked.insert(folder, spot.clone());
-                Ok(Some(spot))
+                state.requested.insert(folder, location.clone());
+                Ok(Some(location))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// A path as the operator has it; `None` if it is not below its root.
-    fn below_root(&self, names: Vec<String>) -> Option<String> {
-        let core = &self.handle.core;
-        let root = core.path("/").ok()?;
-        let root = root.names();
-        let is_below = names.len() > root.len()
-            && names.iter().zip(root).all(|(name, root)| core.fold(name) == core.fold(root));
-        is_below.then(|| names[root.len()..].join("/"))
-    }
-
-    async fn begin(&self, cx: &Context) -> drive::Result<Cursor> {
-        let core = &self.handle.core;
-        let root = ItemRef::from_id(core.root(cx).await?);
-        let root = core.drive.item(cx, &root, &Conditions::default()).await?.id;
-        let begun = core.drive.changes(cx, None).await?.next;
-        *self.state.lock().await = State { root: Some(root), ..State::default() };
-        Ok(begun)
+    /// Starts the feed at the current state of the drive, and returns its cursor.
+    async fn start(&self, cx: &Context) -> drive::Result<Cursor> {
+        let adapter = &self.handle.state;
+        let root = ItemRef::from_id(adapter.root(cx).await?);
+        let root = adapter.drive.item(cx, &root, Conditions::NONE).await?.id;
+        let next = adapter.drive.changes(cx, None).await?.next;
+        *self.state.lock().await = FeedState { root: Some(root), ..FeedState::default() };
+        Ok(next)
     }
 }
 
 #[async_trait]
 impl ChangeSource for DriveChanges {
-    async fn changes(&self, lent: &OperationContext, since: Option<&Position>) -> Result<Changes> {
-        let cx = Context::from(lent);
+    async fn changes(&self, cx: &OperationContext, since: Option<&Position>) -> Result<Changes> {
+        let cx = Context::from(cx);
         let Some(since) = since else {
-            let next = position(&self.begin(&cx).await.map_err(to_opendal)?);
+            let next = position(&self.start(&cx).await.map_err(to_opendal)?);
             return Ok(Changes { paths: Vec::new(), moved: Vec::new(), everything: false, next });
         };
         let since = Cursor(since.expose().into());
-        let (reading, state, next) = self.read(&cx, &since).await.map_err(to_opendal)?;
-        let mut kept = self.state.lock().await;
-        // No await from here: what was read is taken in whole, or is read again.
-        let core = &self.handle.core;
-        let everything = reading.everything || core.told.take_lost();
+        let (changes, new_state, next) = self.read(&cx, &since).await.map_err(to_opendal)?;
+        let mut state = self.state.lock().await;
+        // No await from here on: a dropped future must not leave a part of the changes applied.
+        let adapter = &self.handle.state;
+        let registry = &adapter.returned_paths;
+        let everything = changes.everything || registry.take_overflowed();
         let mut moved: Vec<_> =
-            reading.gone.iter().flat_map(|id| core.told.take(id)).map(String::from).collect();
-        moved.extend(core.told.paths_except(|id| core.drive.covers_changes_of(id)));
+            changes.ids.iter().flat_map(|id| registry.take(id)).map(String::from).collect();
+        moved.extend(registry.paths_where(|id| !adapter.drive.covers_changes_of(id)));
         if everything {
-            core.told.clear();
+            registry.clear();
         }
-        if everything || !reading.paths.is_empty() || !reading.gone.is_empty() {
-            core.index.forget_all();
+        if everything || !changes.paths.is_empty() || !changes.ids.is_empty() {
+            adapter.index.clear();
         }
-        let asked = if everything { HashMap::new() } else { state.asked };
-        *kept = State { root: kept.root.clone().or(state.root), heard: state.heard, asked };
-        Ok(Changes { paths: reading.paths, moved, everything, next: position(&next) })
+        let requested = if everything { HashMap::new() } else { new_state.requested };
+        *state = FeedState {
+            root: state.root.clone().or(new_state.root),
+            reported: new_state.reported,
+            requested,
+        };
+        Ok(Changes { paths: changes.paths, moved, everything, next: position(&next) })
     }
 }
 
-fn position(Cursor(name): &Cursor) -> Position {
-    Position::new(name.expose())
+fn position(Cursor(cursor): &Cursor) -> Position {
+    Position::new(cursor.expose())
 }

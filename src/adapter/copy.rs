@@ -1,191 +1,217 @@
-//! Copies that the cloud makes itself.
+//! Server-side copies of files.
 
 use std::{sync::Arc, time::Duration};
 
 use opendal::{Metadata, raw::oio};
 use tokio::time::{Instant, sleep_until};
 
-use super::{core::Core, error::to_opendal, index::Folder, metadata, path::Path, rename::taken};
+use super::{
+    error::{as_condition, is_root, to_opendal},
+    index::FolderKey,
+    metadata,
+    path::Path,
+    state::AdapterState,
+};
 use crate::drive::{
-    Context, CopyJob, CopyRequest, CopyStatus, Error, ErrorKind, IfExists, Item, ItemId, ItemKind,
-    Result,
+    Conditions, Context, CopyJob, CopyRequest, CopyStatus, Error, ErrorKind, IfExists, Item,
+    ItemId, ItemKind, Result,
 };
 
-/// The longest time that a copy is waited for. Clouds queue large ones.
+/// The maximum time to wait for a copy. Clouds queue large ones.
 const COPY_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// A copy under way. Each call asks the cloud once, so none is long and each can be repeated.
+/// The minimum time between two requests for the status of a copy.
+const POLL_MIN: Duration = Duration::from_millis(50);
+
+/// A copy in progress. Each call sends at most one status request, so no call takes long and each
+/// can be repeated.
 #[derive(Debug)]
 pub struct DriveCopier {
-    core: Arc<Core>,
+    state: Arc<AdapterState>,
     cx: Context,
     from: Result<Path>,
     to: Result<Path>,
     if_exists: IfExists,
-    state: State,
+    progress: CopyProgress,
 }
 
 #[derive(Debug)]
-enum State {
-    Begin,
-    Running {
-        job: CopyJob,
-        size: u64,
-        begun: Instant,
-        not_before: Instant,
-        folder: Folder,
-    },
-    /// Done, and the bytes not told yet.
-    Copied(Metadata),
-    Told(Metadata),
+enum CopyProgress {
+    NotStarted,
+    Running(RunningCopy),
+    /// Complete. The number of bytes has not been returned yet.
+    Complete(Metadata),
+    /// Complete. The number of bytes has been returned.
+    Reported(Metadata),
+}
+
+/// A copy that the cloud is working on.
+#[derive(Debug)]
+struct RunningCopy {
+    job: CopyJob,
+    /// The size of the source in bytes.
+    size: u64,
+    started: Instant,
+    /// The time of the next status request.
+    next_poll: Instant,
+    /// The folder of the target.
+    folder: FolderKey,
 }
 
 impl DriveCopier {
+    /// Creates a copy that has not started. Sends no request; an invalid path is an error of the
+    /// first call.
     pub(super) fn new(
-        core: Arc<Core>,
+        state: Arc<AdapterState>,
         cx: Context,
         from: &str,
         to: &str,
         if_exists: IfExists,
     ) -> Self {
-        let (from, to) = (core.path(from), core.path(to));
-        Self { core, cx, from, to, if_exists, state: State::Begin }
+        let (from, to) = (state.path(from), state.path(to));
+        Self { state, cx, from, to, if_exists, progress: CopyProgress::NotStarted }
     }
 
-    async fn begin(&self) -> Result<State> {
-        let (core, cx) = (&self.core, &self.cx);
+    async fn start(&self) -> Result<CopyProgress> {
+        let (state, cx) = (&self.state, &self.cx);
         let from = self.from.as_ref().map_err(Clone::clone)?;
         let to = self.to.as_ref().map_err(Clone::clone)?;
         if from.is_root() || to.is_root() {
+            return Err(is_root("copy or replace"));
+        }
+        if from.names().len() == to.names().len() && to.is_within(from, state.capabilities()) {
             return Err(Error::new(
-                ErrorKind::IsAFolder,
-                "the root is neither copied nor replaced",
+                ErrorKind::Conflict,
+                format!("cannot copy {:?}: the target is the same file", from.to_operator_path()),
             ));
         }
-        if from.names().len() == to.names().len() && to.is_within(from, core.capabilities()) {
-            return Err(Error::new(ErrorKind::Conflict, "a file cannot be copied onto itself"));
-        }
-        // The length is needed at the end, and asking for the copy would be a request more.
-        let (source, item) = core.look(cx, from, &Default::default()).await?;
-        let item = core.with_size(cx, &source, item).await;
+        // The size is needed to verify the copy. Requesting the copy instead would not save a request.
+        let (source, item) = state.request_item(cx, from, Conditions::NONE).await?;
+        let item = state.with_size(cx, &source, item).await;
+        let path = from.to_operator_path();
         if item.kind != ItemKind::File {
-            return Err(Error::new(ErrorKind::IsAFolder, "only files are copied"));
+            let text = format!("cannot copy {path:?}: it is not a file");
+            return Err(Error::new(ErrorKind::IsAFolder, text));
         }
         let Some(size) = item.size else {
-            let text = "the cloud does not say the size of the file, so its copy cannot be checked";
+            let text = format!(
+                "cannot copy {path:?}: its size is unknown, so the copy \
+                                cannot be verified"
+            );
             return Err(Error::new(ErrorKind::Unexpected, text));
         };
-        let (target, folder) = core.target(cx, to).await?;
-        let asked = Instant::now();
-        let copy = || {
-            core.drive.copy(
-                cx,
-                CopyRequest::new(&source.place, &target)
-                    .with_known(&item)
-                    .with_if_exists(self.if_exists),
-            )
-        };
-        let copying = match copy().await {
-            // The file was there just now, so it is the folder that is missing.
-            Err(error) if error.kind() == ErrorKind::NotFound && core.capabilities().paths => {
-                core.make_parents(cx, to).await?;
-                copy().await
+        let (target, folder) = state.target(cx, to).await?;
+        let started = Instant::now();
+        let request = CopyRequest::new(&source.item_ref, &target)
+            .with_known(&item)
+            .with_if_exists(self.if_exists);
+        let status = match state.drive.copy(cx, request).await {
+            // The source existed just now, so the target folder does not exist.
+            Err(error) if error.kind() == ErrorKind::NotFound && state.capabilities().paths => {
+                state.create_parents(cx, to).await?;
+                state.drive.copy(cx, request).await
             }
-            copying => copying,
+            result => result,
         };
-        match copying {
-            Ok(CopyStatus::Running { job, poll_after }) => Ok(State::Running {
-                job,
-                size,
-                begun: asked,
-                not_before: asked + poll_after,
-                folder,
-            }),
-            Ok(CopyStatus::Done(copy)) => self.done(copy, size, &folder),
+        match status {
+            Ok(CopyStatus::Running { job, poll_after }) => {
+                let next_poll = started + poll_after;
+                Ok(CopyProgress::Running(RunningCopy { job, size, started, next_poll, folder }))
+            }
+            Ok(CopyStatus::Done(item)) => self.finish(item, size, &folder),
             Err(error) => {
-                core.index.doubt(&folder, &core.fold(&target.name));
-                Err(taken(error, self.if_exists))
+                state.index.invalidate(&folder, &state.fold(&target.name));
+                Err(as_condition(error, self.if_exists))
             }
         }
     }
 
-    fn done(&self, copy: Option<Box<Item>>, size: u64, folder: &Folder) -> Result<State> {
+    /// Verifies a complete copy. `copy` is `None` if the cloud did not return its item.
+    fn finish(
+        &self,
+        copy: Option<Box<Item>>,
+        size: u64,
+        folder: &FolderKey,
+    ) -> Result<CopyProgress> {
         let to = self.to.as_ref().map_err(Clone::clone)?;
         let name = to.split().map_or("", |(_, name)| name);
-        let folded = self.core.fold(name);
+        let folded = self.state.fold(name);
         let item = match copy {
             Some(item) => *item,
             None => {
-                self.core.index.doubt(folder, &folded);
+                self.state.index.invalidate(folder, &folded);
                 Item::new(ItemId::from(""), name, ItemKind::File)
             }
         };
-        if item.size.is_some_and(|copied| copied != size) {
+        if let Some(copied) = item.size.filter(|copied| *copied != size) {
             return Err(Error::new(
                 ErrorKind::Unexpected,
-                format!("the copy has {:?} bytes, the file {size}", item.size),
+                format!("cannot verify the copy: the file has {size} bytes, the copy {copied}"),
             ));
         }
-        let keeps_times = self.core.capabilities().set_modified;
-        let shown = metadata::of_written(&item, size, keeps_times);
+        let sets_modified = self.state.capabilities().set_modified;
+        let metadata = metadata::from_written(&item, size, sets_modified);
         if !item.id.as_str().is_empty() {
-            self.core.index.made(folder, folded, Arc::new(item));
+            self.state.index.insert_created(folder, folded, Arc::new(item));
         }
-        Ok(State::Copied(shown))
+        Ok(CopyProgress::Complete(metadata))
     }
 
-    async fn step(&mut self) -> Result<Option<usize>> {
-        match &self.state {
-            State::Begin => self.state = self.begin().await?,
-            State::Running { job, size, begun, not_before, folder } => {
-                sleep_until(*not_before).await;
-                let status = self.core.drive.copy_status(&self.cx, job).await;
-                match status.map_err(|error| taken(error, self.if_exists))? {
-                    CopyStatus::Running { .. } if begun.elapsed() > COPY_MAX => {
-                        return Err(never_done());
-                    }
-                    CopyStatus::Running { job, poll_after } => {
-                        let not_before = Instant::now() + poll_after.max(Duration::from_millis(50));
-                        let (size, begun, folder) = (*size, *begun, folder.clone());
-                        self.state = State::Running { job, size, begun, not_before, folder };
-                    }
-                    CopyStatus::Done(item) => self.state = self.done(item, *size, folder)?,
-                }
+    /// Requests the status of a running copy, and returns the progress after it.
+    async fn poll(&self, copy: &RunningCopy) -> Result<CopyProgress> {
+        sleep_until(copy.next_poll).await;
+        let status = self.state.drive.copy_status(&self.cx, &copy.job).await;
+        match status.map_err(|error| as_condition(error, self.if_exists))? {
+            CopyStatus::Running { .. } if copy.started.elapsed() > COPY_MAX => {
+                let hours = COPY_MAX.as_secs() / 3600;
+                Err(Error::new(
+                    ErrorKind::Unexpected,
+                    format!("cannot wait for the copy: it is not complete after {hours} hours"),
+                ))
             }
-            State::Copied(metadata) => {
+            CopyStatus::Running { job, poll_after } => Ok(CopyProgress::Running(RunningCopy {
+                job,
+                size: copy.size,
+                started: copy.started,
+                next_poll: Instant::now() + poll_after.max(POLL_MIN),
+                folder: copy.folder.clone(),
+            })),
+            CopyStatus::Done(item) => self.finish(item, copy.size, &copy.folder),
+        }
+    }
+
+    /// Returns the number of bytes copied by this call, or `None` after the end.
+    async fn advance(&mut self) -> Result<Option<usize>> {
+        match &self.progress {
+            CopyProgress::NotStarted => self.progress = self.start().await?,
+            CopyProgress::Running(copy) => self.progress = self.poll(copy).await?,
+            CopyProgress::Complete(metadata) => {
                 let bytes = usize::try_from(metadata.content_length()).unwrap_or(usize::MAX);
-                self.state = State::Told(metadata.clone());
+                self.progress = CopyProgress::Reported(metadata.clone());
                 return Ok(Some(bytes));
             }
-            State::Told(_) => return Ok(None),
+            CopyProgress::Reported(_) => return Ok(None),
         }
-        // Under way: nothing is copied as far as OpenDAL can count it.
+        // Clouds do not report how many bytes of a running copy are complete.
         Ok(Some(0))
     }
 }
 
-fn never_done() -> Error {
-    let hours = COPY_MAX.as_secs() / 3600;
-    let text =
-        format!("cannot wait for the copy any longer: it is not complete after {hours} hours");
-    Error::new(ErrorKind::Unexpected, text)
-}
-
 impl oio::Copy for DriveCopier {
     async fn next(&mut self) -> opendal::Result<Option<usize>> {
-        self.step().await.map_err(to_opendal)
+        self.advance().await.map_err(to_opendal)
     }
 
     async fn close(&mut self) -> opendal::Result<Metadata> {
         loop {
-            if let State::Told(metadata) = &self.state {
+            if let CopyProgress::Reported(metadata) = &self.progress {
                 return Ok(metadata.clone());
             }
             self.next().await?;
         }
     }
 
-    /// A cloud that has begun a copy ends it; there is no request to stop it.
+    /// Does nothing: the clouds have no request that cancels a running copy.
     async fn abort(&mut self) -> opendal::Result<()> {
         Ok(())
     }

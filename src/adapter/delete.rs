@@ -1,199 +1,216 @@
-//! Removing files, empty folders, and, only when told so, trees.
+//! Deletion of files, of empty folders, and, with `recursive`, of folders with their contents.
 //!
-//! Clouds remove folders with everything below, OpenDAL's `delete` does not: without `recursive` a
-//! path without slash removes a file, one with slash an empty folder, and nothing else. With it,
-//! `p` and `p/` mean the item p, never a prefix. The look that tells a file from a folder and the
-//! removal are two requests: what another client puts into a folder between them goes with it.
+//! Clouds delete a folder with everything below it, and OpenDAL's `delete` does not. Without
+//! `recursive`, a path without a slash deletes a file, a path with a slash deletes an empty folder,
+//! and nothing else is deleted. With `recursive`, `p` and `p/` both mean the item `p`, never a
+//! prefix. Deletion is not isolated: the item is requested first, and items that another client adds
+//! to a folder before it is deleted are deleted too.
 
 use std::sync::Arc;
 
 use opendal::raw::{OpDelete, oio};
 
 use super::{
-    core::{Core, Found, NOW},
-    error::to_opendal,
-    index::Folder,
-    path::Path,
+    error::{is_a_folder, is_root, to_opendal},
+    index::FolderKey,
+    path::{Path, ResolvedPath},
+    state::{AdapterState, DESTRUCTIVE_MAX_AGE},
 };
 use crate::drive::{
     Conditions, Context, Cursor, DeleteTarget, Error, ErrorKind, Item, ItemKind, ItemRef,
     ListRequest, PageGuard, Result,
 };
 
-/// Removals on their way, as many in one request as the cloud takes.
+/// Collects items and deletes them, as many with one request as the cloud allows.
 #[derive(Debug)]
 pub struct DriveDeleter {
-    core: Arc<Core>,
+    state: Arc<AdapterState>,
     cx: Context,
-    waiting: Vec<(DeleteTarget, Found, Path)>,
+    pending: Vec<PendingDelete>,
+}
+
+#[derive(Debug)]
+struct PendingDelete {
+    target: DeleteTarget,
+    resolved: ResolvedPath,
+    path: Path,
 }
 
 impl DriveDeleter {
-    pub(super) fn new(core: Arc<Core>, cx: Context) -> Self {
-        Self { core, cx, waiting: Vec::new() }
+    /// Creates a deleter without items.
+    pub(super) fn new(state: Arc<AdapterState>, cx: Context) -> Self {
+        Self { state, cx, pending: Vec::new() }
     }
 
-    async fn take(&mut self, path: &str, recursive: bool) -> Result<()> {
-        let path = self.core.path(path)?;
+    /// Adds the item at a path. Adds nothing if the item does not exist.
+    async fn add(&mut self, path: &str, recursive: bool) -> Result<()> {
+        let path = self.state.path(path)?;
         if path.is_root() {
-            return self.take_children(&path, recursive).await;
+            return self.add_children(&path, recursive).await;
         }
-        // Make room first: if that fails and the call is repeated, this path is not taken twice.
+        // Flushes before the path is added: if this fails and the caller retries, the path is added
+        // only once.
         self.make_room().await?;
-        let found = match self.core.find(&self.cx, &path, NOW).await {
-            Ok(found) => found,
+        let resolved = match self.state.resolve(&self.cx, &path, DESTRUCTIVE_MAX_AGE).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+            result => result?,
         };
         let kind = match recursive {
-            true => found.item.as_ref().map(|item| item.kind),
-            false => match self.may_go(&found, &path).await? {
+            true => resolved.item.as_ref().map(|item| item.kind),
+            false => match self.check(&resolved, &path).await? {
                 Some(kind) => Some(kind),
                 None => return Ok(()),
             },
         };
-        let parents = found.item.as_ref().map_or_else(Vec::new, |item| item.parents.clone());
-        let removal = DeleteTarget { item: found.place.clone(), kind, parents };
-        self.waiting.push((removal, found, path));
+        let parents = resolved.item.as_ref().map_or_else(Vec::new, |item| item.parents.clone());
+        let target = DeleteTarget { item: resolved.item_ref.clone(), kind, parents };
+        self.pending.push(PendingDelete { target, resolved, path });
         Ok(())
     }
 
-    /// Whether a removal that is not recursive takes exactly what it names: its kind; `None` if
-    /// there is no such thing.
-    async fn may_go(&self, found: &Found, path: &Path) -> Result<Option<ItemKind>> {
-        let (drive, cx) = (&self.core.drive, &self.cx);
-        let looked;
-        let item = match &found.item {
+    /// Checks that a deletion without `recursive` deletes exactly the item at the path. Returns the
+    /// kind of the item, or `None` if the item does not exist or the path means another kind.
+    async fn check(&self, resolved: &ResolvedPath, path: &Path) -> Result<Option<ItemKind>> {
+        let requested;
+        let item = match &resolved.item {
             Some(item) => &**item,
-            None => match drive.item(cx, &found.place, &Conditions::default()).await {
-                Ok(item) => {
-                    looked = item;
-                    &looked
+            None => {
+                let item = &resolved.item_ref;
+                match self.state.drive.item(&self.cx, item, Conditions::NONE).await {
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                    result => {
+                        requested = result?;
+                        &requested
+                    }
                 }
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
-            },
+            }
         };
-        match (item.kind, path.folder) {
+        match (item.kind, path.is_folder) {
             (ItemKind::File | ItemKind::Opaque, false) => Ok(Some(item.kind)),
             (ItemKind::File | ItemKind::Opaque, true) => Ok(None),
-            (ItemKind::Folder, false) => Err(Error::new(
-                ErrorKind::IsAFolder,
-                "a folder is not removed as a file: end its path with a slash, or be recursive",
-            )),
-            (ItemKind::Folder, true) if self.is_empty(found, item).await? => {
-                Ok(Some(ItemKind::Folder))
-            }
-            (ItemKind::Folder, true) => {
-                Err(Error::new(ErrorKind::Conflict, "the folder is not empty: be recursive"))
-            }
+            (ItemKind::Folder, false) => Err(is_a_folder("delete", &path.to_operator_path())
+                .with_note("end the path with a slash, or delete it recursively")),
+            (ItemKind::Folder, true) => match self.is_empty(resolved, item).await? {
+                true => Ok(Some(ItemKind::Folder)),
+                false => Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "cannot delete {:?}: the folder is not empty; delete it recursively",
+                        path.to_operator_path()
+                    ),
+                )),
+            },
         }
     }
 
-    async fn is_empty(&self, found: &Found, item: &Item) -> Result<bool> {
-        // A count that was not asked for just now may have changed since.
-        if let (Some(children), true) = (item.children, found.asked_now) {
+    async fn is_empty(&self, resolved: &ResolvedPath, folder: &Item) -> Result<bool> {
+        // A cached number of children may be outdated.
+        if let (Some(children), true) = (folder.children, resolved.is_fresh) {
             return Ok(children == 0);
         }
-        let page =
-            self.core.drive.list(&self.cx, ListRequest::new(&found.place).with_limit(1)).await?;
+        let request = ListRequest::new(&resolved.item_ref).with_limit(1);
+        let page = self.state.drive.list(&self.cx, request).await?;
         Ok(page.items.is_empty() && page.next.is_none())
     }
 
-    /// The root itself stays; recursively, what is in it goes.
-    async fn take_children(&mut self, root: &Path, recursive: bool) -> Result<()> {
+    /// Adds the children of the operator's root, which itself is never deleted.
+    async fn add_children(&mut self, root: &Path, recursive: bool) -> Result<()> {
         if !recursive {
-            return Err(Error::new(ErrorKind::IsAFolder, "the root is not removed"));
+            return Err(is_root("delete"));
         }
-        let found = match self.core.find(&self.cx, root, NOW).await {
-            Ok(found) => found,
+        let resolved = match self.state.resolve(&self.cx, root, DESTRUCTIVE_MAX_AGE).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+            result => result?,
         };
-        let (mut from, mut pages) = (None, PageGuard::default());
-        let mut items = Vec::new();
-        loop {
-            let page = self
-                .core
-                .drive
-                .list(&self.cx, ListRequest::new(&found.place).with_cursor(from.as_ref()))
-                .await;
-            let page = match page {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                page => page?,
-            };
-            pages.record(page.items.len(), page.next.as_ref().map(|Cursor(name)| name))?;
-            items.extend(page.items);
-            from = page.next;
-            if from.is_none() {
-                break;
-            }
-        }
+        let Some(items) = self.list(&resolved.item_ref).await? else { return Ok(()) };
+        let parent = match &resolved.item_ref {
+            ItemRef::Item { id, .. } => id,
+            ItemRef::Path { base, .. } => base,
+        };
+        let folder = match self.state.capabilities().paths {
+            true => self.state.path_key(root.names()),
+            false => FolderKey::Id(parent.clone()),
+        };
         for item in items {
             self.make_room().await?;
-            let parent = match &found.place {
-                ItemRef::Item { id, .. } => id.clone(),
-                ItemRef::Path { base, .. } => base.clone(),
-            };
-            let child = self.core.path(&item.name)?;
-            let folder = match self.core.capabilities().paths {
-                true => self.core.path_folder(root.names()),
-                false => Folder::Id(parent.clone()),
-            };
-            let folded = self.core.fold(&item.name);
-            let place = ItemRef::Item { id: item.id.clone(), parent: Some(parent) };
-            let removal = DeleteTarget {
-                item: place.clone(),
+            let path = self.state.path(&item.name)?;
+            let folded = self.state.fold(&item.name);
+            let item_ref = ItemRef::Item { id: item.id.clone(), parent: Some(parent.clone()) };
+            let target = DeleteTarget {
+                item: item_ref.clone(),
                 kind: Some(item.kind),
                 parents: item.parents.clone(),
             };
-            let found = Found {
-                place,
+            let resolved = ResolvedPath {
+                item_ref,
                 item: Some(Arc::new(item)),
-                asked_now: true,
-                edge: Some((folder, folded)),
-                remembered: false,
+                is_fresh: true,
+                entry: Some((folder.clone(), folded)),
+                from_cache: false,
             };
-            self.waiting.push((removal, found, child));
+            self.pending.push(PendingDelete { target, resolved, path });
         }
         Ok(())
     }
 
+    /// Returns all items of a folder, or `None` if the folder does not exist.
+    async fn list(&self, folder: &ItemRef) -> Result<Option<Vec<Item>>> {
+        let (mut cursor, mut pages) = (None, PageGuard::default());
+        let mut items = Vec::new();
+        loop {
+            let request = ListRequest::new(folder).with_cursor(cursor.as_ref());
+            let page = match self.state.drive.list(&self.cx, request).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                result => result?,
+            };
+            pages.record(page.items.len(), page.next.as_ref().map(|Cursor(url)| url))?;
+            items.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(Some(items));
+            }
+        }
+    }
+
     async fn make_room(&mut self) -> Result<()> {
-        match self.waiting.len() >= self.core.capabilities().delete_max_size.max(1) {
+        match self.pending.len() >= self.state.capabilities().delete_max_size.max(1) {
             true => self.flush().await,
             false => Ok(()),
         }
     }
 
-    /// Removes what is waiting. What may be tried again stays; the first failure is told.
+    /// Deletes the pending items. Items with a temporary error stay pending.
+    ///
+    /// # Errors
+    /// The first error of the first failed request.
     async fn flush(&mut self) -> Result<()> {
-        let batch = self.core.capabilities().delete_max_size.max(1);
-        while !self.waiting.is_empty() {
-            let count = self.waiting.len().min(batch);
-            let removals: Vec<_> =
-                self.waiting[..count].iter().map(|(removal, ..)| removal.clone()).collect();
-            let results = self.core.drive.delete(&self.cx, &removals).await;
-            let (mut left, mut failure) = (Vec::new(), None);
-            for ((removal, found, path), result) in self.waiting.drain(..count).zip(results) {
-                match result {
-                    Ok(()) => self.core.gone(&found, &path),
-                    Err(error) if error.kind() == ErrorKind::NotFound => {
-                        self.core.gone(&found, &path);
+        let max = self.state.capabilities().delete_max_size.max(1);
+        while !self.pending.is_empty() {
+            let count = self.pending.len().min(max);
+            let targets: Vec<_> =
+                self.pending[..count].iter().map(|pending| pending.target.clone()).collect();
+            let results = self.state.drive.delete(&self.cx, &targets).await;
+            let (mut retained, mut first_error) = (Vec::new(), None);
+            for (pending, result) in self.pending.drain(..count).zip(results) {
+                let PendingDelete { resolved, path, .. } = &pending;
+                let error = match result {
+                    Err(error) if error.kind() != ErrorKind::NotFound => error,
+                    Ok(()) | Err(_) => {
+                        self.state.record_removed(resolved, path);
+                        continue;
                     }
-                    Err(error) => {
-                        self.core.doubt(&found);
-                        // OpenDAL names the path of a call; many paths are removed in one.
-                        let error = error.with_note(&format!("{} stays", path.shown()));
-                        if error.is_temporary() {
-                            left.push((removal, found, path));
-                        }
-                        failure.get_or_insert(error);
-                    }
+                };
+                self.state.invalidate(resolved);
+                // OpenDAL adds the path of the call, which may have deleted several paths.
+                let error =
+                    error.with_note(&format!("{} was not deleted", path.to_operator_path()));
+                if error.is_temporary() {
+                    retained.push(pending);
                 }
+                first_error.get_or_insert(error);
             }
-            self.waiting.splice(..0, left);
-            if let Some(error) = failure {
+            self.pending.splice(..0, retained);
+            if let Some(error) = first_error {
                 return Err(error);
             }
         }
@@ -201,25 +218,9 @@ impl DriveDeleter {
     }
 }
 
-impl Core {
-    /// An item is no longer where it was: removed, or moved away.
-    pub(super) fn gone(&self, found: &Found, path: &Path) {
-        let Some((folder, folded)) = &found.edge else { return };
-        self.index.remove(folder, folded);
-        match &found.place {
-            ItemRef::Item { id, .. } => self.index.forget(&Folder::Id(id.clone())),
-            ItemRef::Path { .. } => {}
-        }
-        if let Folder::Path(_) = folder {
-            let Folder::Path(itself) = self.path_folder(path.names()) else { return };
-            self.index.forget_below(&itself);
-        }
-    }
-}
-
 impl oio::Delete for DriveDeleter {
     async fn delete(&mut self, path: &str, args: OpDelete) -> opendal::Result<()> {
-        self.take(path, args.recursive()).await.map_err(to_opendal)
+        self.add(path, args.recursive()).await.map_err(to_opendal)
     }
 
     async fn close(&mut self) -> opendal::Result<()> {

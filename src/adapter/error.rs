@@ -1,32 +1,77 @@
-//! A drive's errors in OpenDAL's terms.
+//! Conversion of a drive's errors to OpenDAL's, and the errors that several operations share.
 
-use opendal::ErrorKind as Theirs;
+use opendal::ErrorKind as OpendalKind;
 
-use crate::drive::{Error, ErrorKind, Retry};
+use crate::drive::{Error, ErrorKind, IfExists, Retry};
 
-/// The error an operator's user sees. Kind and retry status are what programs match on; the
-/// drive's own error is the source, for those who want its code or request id.
+/// Returns the error that the operator's user gets. Its kind and retry status are what programs
+/// match on. Its source is the drive's own error, with the cloud's code and request id.
 pub(super) fn to_opendal(error: Error) -> opendal::Error {
     let kind = match error.kind() {
-        ErrorKind::NotFound => Theirs::NotFound,
-        ErrorKind::PermissionDenied => Theirs::PermissionDenied,
-        ErrorKind::AlreadyExists => Theirs::AlreadyExists,
-        ErrorKind::ConditionNotMatch => Theirs::ConditionNotMatch,
-        ErrorKind::Conflict => Theirs::Conflict,
-        ErrorKind::RateLimited => Theirs::RateLimited,
-        ErrorKind::RangeNotSatisfied => Theirs::RangeNotSatisfied,
-        // A name or a size that the cloud does not take is something it does not support.
-        ErrorKind::Unsupported | ErrorKind::InvalidInput => Theirs::Unsupported,
-        ErrorKind::DriveNotFound => Theirs::ConfigInvalid,
-        ErrorKind::NotAFolder => Theirs::NotADirectory,
-        ErrorKind::IsAFolder => Theirs::IsADirectory,
-        ErrorKind::QuotaExceeded | ErrorKind::Unexpected => Theirs::Unexpected,
+        ErrorKind::NotFound => OpendalKind::NotFound,
+        ErrorKind::PermissionDenied => OpendalKind::PermissionDenied,
+        ErrorKind::AlreadyExists => OpendalKind::AlreadyExists,
+        ErrorKind::ConditionNotMatch => OpendalKind::ConditionNotMatch,
+        ErrorKind::Conflict => OpendalKind::Conflict,
+        ErrorKind::RateLimited => OpendalKind::RateLimited,
+        ErrorKind::RangeNotSatisfied => OpendalKind::RangeNotSatisfied,
+        // A name or a size that the cloud rejects is unsupported in OpenDAL's terms.
+        ErrorKind::Unsupported | ErrorKind::InvalidInput => OpendalKind::Unsupported,
+        ErrorKind::DriveNotFound => OpendalKind::ConfigInvalid,
+        ErrorKind::NotAFolder => OpendalKind::NotADirectory,
+        ErrorKind::IsAFolder => OpendalKind::IsADirectory,
+        ErrorKind::QuotaExceeded | ErrorKind::Unexpected => OpendalKind::Unexpected,
     };
-    let shown = opendal::Error::new(kind, error.to_string());
-    let shown = match error.retry() {
-        Retry::No => shown,
-        Retry::Again { .. } => shown.set_temporary(),
-        Retry::Exhausted => shown.set_persistent(),
+    let converted = opendal::Error::new(kind, error.to_string());
+    let converted = match error.retry() {
+        Retry::No => converted,
+        Retry::Again { .. } => converted.set_temporary(),
+        Retry::Exhausted => converted.set_persistent(),
     };
-    shown.set_source(error)
+    converted.set_source(error)
+}
+
+/// Changes `AlreadyExists` to `ConditionNotMatch` if the caller required a free name: OpenDAL
+/// reports a failed `if_not_exists` that way.
+pub(super) fn as_condition(error: Error, if_exists: IfExists) -> Error {
+    match (error.kind(), if_exists) {
+        (ErrorKind::AlreadyExists, IfExists::Fail) => error.with_kind(ErrorKind::ConditionNotMatch),
+        _ => error,
+    }
+}
+
+/// The operator's root cannot be the subject of `verb`.
+pub(super) fn is_root(verb: &str) -> Error {
+    Error::new(ErrorKind::IsAFolder, format!("cannot {verb} the root folder of the remote"))
+}
+
+/// The operation needs a folder, and a file has the path or the name.
+pub(super) fn not_a_folder(verb: &str, name: &str) -> Error {
+    Error::new(ErrorKind::NotAFolder, format!("cannot {verb} {name:?}: it is not a folder"))
+}
+
+/// The operation needs a file, and a folder has the path or the name.
+pub(super) fn is_a_folder(verb: &str, name: &str) -> Error {
+    Error::new(ErrorKind::IsAFolder, format!("cannot {verb} {name:?}: it is a folder"))
+}
+
+/// A file of `size` bytes exceeds the drive's limit of `max` bytes.
+pub(super) fn too_large(size: u64, max: u64) -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!("cannot write a file of {size} bytes: this drive accepts at most {max} bytes"),
+    )
+}
+
+/// The caller wrote `written` bytes after it had announced another number.
+pub(super) fn size_mismatch(announced: u64, written: u64) -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!("cannot write the file: {announced} bytes were announced, {written} were written"),
+    )
+}
+
+/// The caller aborted the upload or dropped its writer.
+pub(super) fn upload_aborted() -> Error {
+    Error::new(ErrorKind::Unexpected, "cannot continue the upload: it was aborted")
 }

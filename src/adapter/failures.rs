@@ -1,45 +1,48 @@
-//! Folders that a listing could not list: collected, and reported when the rest is listed.
+//! The folders that a recursive listing could not list. They are collected, and reported as one error
+//! after all other folders.
 
 use crate::drive::{Error, ErrorKind, Retry};
 
-/// After this many folders in a row whose failure is not theirs alone (no connection after all
-/// retries, a refused token), the listing ends.
-const IN_A_ROW_MAX: u32 = 3;
+/// The listing ends after this many consecutive failures that concern the whole cloud rather than one
+/// folder: no connection after all retries, or a rejected token.
+const CONSECUTIVE_MAX: u32 = 3;
 
-/// The most folders that an error names.
+/// The maximum number of folders that an error names.
 const NAMED_MAX: usize = 10;
 
 /// The folders that could not be listed.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
+    /// The path and the error of each folder.
     folders: Vec<(String, Error)>,
-    /// Failures of the whole cloud, without a success since.
-    in_a_row: u32,
+    /// The number of failures of the whole cloud since the last success.
+    consecutive: u32,
 }
 
 impl Failures {
-    /// Records a folder by its path.
+    /// Records the failure of a folder by its path.
     pub(super) fn record(&mut self, folder: String, error: Error) {
         match error.retry() == Retry::Exhausted || error.status() == Some(401) {
-            true => self.in_a_row += 1,
-            false => self.in_a_row = 0,
+            true => self.consecutive += 1,
+            false => self.consecutive = 0,
         }
-        tracing::warn!(folder, %error, "a folder could not be listed");
+        tracing::warn!(folder, %error, "cannot list a folder");
         self.folders.push((folder, error));
     }
 
-    /// A folder was listed.
-    pub(super) fn succeeded(&mut self) {
-        self.in_a_row = 0;
+    /// Records that a folder was listed.
+    pub(super) fn record_success(&mut self) {
+        self.consecutive = 0;
     }
 
-    /// Whether it makes no sense to go on.
-    pub(super) fn is_hopeless(&self) -> bool {
-        self.in_a_row >= IN_A_ROW_MAX
+    /// Returns whether the listing should end because every request fails.
+    pub(super) fn is_fatal(&self) -> bool {
+        self.consecutive >= CONSECUTIVE_MAX
     }
 
-    /// Removes the failures and returns one error for all of them: of the first one's kind, but
-    /// never `NotFound` or `NotAFolder`, which would say something of the folder that was listed.
+    /// Removes the failures and returns one error for all of them, or `None` if there are none. Its
+    /// kind is that of the first failure. `NotFound` and `NotAFolder` become `Unexpected`: they would
+    /// make a statement about the folder that the caller listed.
     pub(super) fn take(&mut self) -> Option<Error> {
         let folders = std::mem::take(&mut self.folders);
         let (_, first) = folders.first()?;
@@ -55,8 +58,8 @@ impl Failures {
         if let Some(more @ 1..) = folders.len().checked_sub(NAMED_MAX) {
             text = format!("{text}; and {more} more folders");
         }
-        if self.is_hopeless() {
-            text = format!("{text}; the remaining folders were not tried");
+        if self.is_fatal() {
+            text = format!("{text}; the remaining folders were not listed");
         }
         let retry = match first.retry() {
             Retry::Exhausted => Retry::Exhausted,
@@ -71,14 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_error_names_the_folders_and_is_never_absence() {
+    fn one_error_names_the_folders_and_is_never_not_found() {
         let mut failures = Failures::default();
         assert!(failures.take().is_none());
         for n in 0..12 {
             let error = Error::new(ErrorKind::NotFound, "gone").with_status(404);
             failures.record(format!("a/{n}/"), error);
         }
-        assert!(!failures.is_hopeless());
+        assert!(!failures.is_fatal());
         let error = failures.take().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unexpected);
         let text = error.to_string();
@@ -87,17 +90,17 @@ mod tests {
     }
 
     #[test]
-    fn a_cloud_that_fails_again_and_again_ends_the_listing() {
+    fn consecutive_failures_of_the_whole_cloud_end_the_listing() {
         let mut failures = Failures::default();
         let down = || Error::new(ErrorKind::Unexpected, "down").with_retry(Retry::Exhausted);
         for _ in 0..2 {
             failures.record("a/".into(), down());
         }
-        failures.succeeded();
+        failures.record_success();
         for _ in 0..3 {
-            assert!(!failures.is_hopeless());
+            assert!(!failures.is_fatal());
             failures.record("a/".into(), down());
         }
-        assert!(failures.is_hopeless());
+        assert!(failures.is_fatal());
     }
 }

@@ -1,4 +1,4 @@
-//! A file of the user's own, sent so that another process can go on with it.
+//! Uploads of local files, which another process can continue.
 
 use std::{
     fs::File,
@@ -11,183 +11,133 @@ use std::{
 
 use jiff::Timestamp;
 use opendal::Operator;
-use serde::{Deserialize, Serialize};
 
 use super::{
     DriveHandle,
     announce::Announced,
-    core::Core,
-    error::to_opendal,
-    session::Fragments,
-    source::{Source, Stamp},
-    upload::{Stop, Upload},
-    write::too_large,
+    body::UploadBody,
+    error::{to_opendal, too_large, upload_aborted},
+    file_snapshot::FileSnapshot,
+    saved_upload::SavedUpload,
+    session::FragmentUploader,
+    state::{AdapterState, if_exists},
+    upload::{Upload, UploadError},
 };
 use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, Result, UploadProgress,
-    UploadSession, WriteOptions,
+    Body, Conditions, Context, Error, ErrorKind, Item, Result, UploadProgress, UploadSession,
+    WriteOptions,
 };
 
-/// How [`DriveHandle::upload_file`] writes.
+/// Options of [`DriveHandle::upload_file`].
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct FileUpload {
-    /// What the local file is called in errors.
-    pub local: Option<PathBuf>,
-    /// Fail, with `ConditionNotMatch`, if the name is taken.
+    /// The path of the local file, for error messages.
+    pub local_path: Option<PathBuf>,
+    /// Fail with `ConditionNotMatch` if the target exists.
     pub if_not_exists: bool,
-    /// The modification time to be kept, by drives that keep one.
+    /// The modification time to store. Drives that cannot store one ignore it.
     pub modified: Option<Timestamp>,
-    /// The caller compares sizes himself where [`UploadedFile::item`] tells none: see
+    /// The caller compares sizes itself if [`UploadedFile::item`] has no size: see
     /// [`Announce::deferred_check`](crate::Announce::deferred_check).
     pub deferred_check: bool,
-    /// Told how far a file is that goes in one request; of fragments `on_saved` tells.
+    /// The observer of a file that is sent in one request. The progress of a file in fragments is
+    /// reported by `on_saved`.
     pub progress: Option<UploadProgress>,
 }
 
-/// A file that has arrived.
+impl FileUpload {
+    /// Returns the default options.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the path of the local file for error messages.
+    #[must_use]
+    pub fn with_local_path(self, path: impl Into<PathBuf>) -> Self {
+        Self { local_path: Some(path.into()), ..self }
+    }
+
+    /// Sets whether the upload fails if the target exists.
+    #[must_use]
+    pub fn with_if_not_exists(self, if_not_exists: bool) -> Self {
+        Self { if_not_exists, ..self }
+    }
+
+    /// Sets the modification time to store.
+    #[must_use]
+    pub fn with_modified(self, modified: impl Into<Option<Timestamp>>) -> Self {
+        Self { modified: modified.into(), ..self }
+    }
+
+    /// Sets whether the caller compares sizes itself.
+    #[must_use]
+    pub fn with_deferred_check(self, deferred_check: bool) -> Self {
+        Self { deferred_check, ..self }
+    }
+
+    /// Sets the observer of a file that is sent in one request.
+    #[must_use]
+    pub fn with_progress(self, progress: impl Into<Option<UploadProgress>>) -> Self {
+        Self { progress: progress.into(), ..self }
+    }
+}
+
+/// The result of [`DriveHandle::upload_file`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UploadedFile {
-    /// The file as the cloud has it. Without a size only if its check was left to the caller.
+    /// The item of the file. It has no size only if the check was left to the caller.
     pub item: Item,
-    /// Its bytes.
+    /// The size of the file in bytes.
     pub size: u64,
-    /// Bytes sent by this call.
+    /// The number of bytes sent by this call.
     pub sent: u64,
-    /// Bytes among them that had been sent before, by this call or the one it went on from.
+    /// The number of bytes among [`sent`](Self::sent) that had been sent before, by this call or by
+    /// the one that it continued.
     pub sent_again: u64,
-    /// How many bytes the cloud had when this call went on with an upload; `None`: it began anew.
+    /// The number of bytes that the cloud had when this call continued an upload; `None` if the call
+    /// started from the beginning.
     pub resumed_at: Option<u64>,
-    /// Requests sent by this call, token requests among them; what layers repeat counts once.
+    /// The number of requests that this call sent, token requests included. Retries by a layer are
+    /// not counted.
     pub requests: u64,
 }
 
-/// A large upload under way, as a journal keeps it: what
-/// [`upload_file`](DriveHandle::upload_file) needs to go on, in another process too.
-#[derive(Clone, Debug)]
-pub struct SavedUpload {
-    path: String,
-    /// When the local file was last changed.
-    stamp: Option<Timestamp>,
-    arrived: u64,
-    session: UploadSession,
-}
-
-impl SavedUpload {
-    /// The path it was begun for.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Size of the whole file, in bytes.
-    pub fn size(&self) -> u64 {
-        self.session.total
-    }
-
-    /// How many of its first bytes the cloud has, as far as its answers have come.
-    pub fn arrived(&self) -> u64 {
-        self.arrived
-    }
-
-    /// When the cloud forgets it, where it says so.
-    pub fn expires(&self) -> Option<Timestamp> {
-        self.session.expires
-    }
-
-    /// The same upload, where the server that it goes to is by now elsewhere: `before` and `now` are
-    /// the beginnings of its URLs. What does not begin so stays as it is.
-    #[must_use]
-    pub fn at_server(mut self, before: &str, now: &str) -> Self {
-        if let Some(rest) = self.session.url.expose().strip_prefix(before) {
-            self.session.url = format!("{now}{rest}").into();
-        }
-        self
-    }
-
-    /// As one line of text. **It has secrets in it**: with some clouds whoever reads it can write
-    /// this file. For a file that only its owner can read.
-    pub fn to_json(&self) -> String {
-        let kept = Kept {
-            path: self.path.clone(),
-            stamp: self.stamp,
-            arrived: self.arrived,
-            url: self.session.url.expose().to_owned(),
-            total: self.session.total,
-            expires: self.session.expires,
-            state: self.session.state.clone(),
-        };
-        serde_json::to_string(&kept).expect("text and numbers are always JSON")
-    }
-
-    /// What [`to_json`](Self::to_json) has written.
-    ///
-    /// # Errors
-    /// `Unexpected` for anything else, without repeating it.
-    pub fn from_json(text: &str) -> opendal::Result<Self> {
-        let kept: Kept = serde_json::from_str(text).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            opendal::Error::new(
-                opendal::ErrorKind::Unexpected,
-                format!("not a saved upload, see {place}"),
-            )
-        })?;
-        Ok(Self {
-            path: kept.path,
-            stamp: kept.stamp,
-            arrived: kept.arrived,
-            session: UploadSession {
-                url: kept.url.into(),
-                total: kept.total,
-                expires: kept.expires,
-                state: kept.state,
-            },
-        })
-    }
-}
-
-#[derive(Deserialize, Serialize)]
-struct Kept {
-    path: String,
-    stamp: Option<Timestamp>,
-    arrived: u64,
-    url: String,
-    total: u64,
-    expires: Option<Timestamp>,
-    state: String,
-}
-
 impl DriveHandle {
-    /// Sends a local file to a path: in one request, or in fragments if it is large and the drive
-    /// has upload sessions. Folders on the way are made. Checked at the end as every write is.
+    /// Uploads a local file: in one request, or in fragments if it is large and the drive has upload
+    /// sessions. Creates missing parent folders and verifies the result, as every write does.
     ///
-    /// Nothing is repeated: the first failure ends it. What has arrived by then stays with the
-    /// cloud until its session [expires](SavedUpload::expires), and a call with what `on_saved` was
-    /// given last goes on from there; so it does after the future was dropped or the process died.
-    /// `on_saved` is called when a session is opened and after each fragment, but not for files that
-    /// go in one request. A `resume` whose local file has another size or time of change by now, or
-    /// whose session the cloud knows no more, begins anew. While a fragment is on its way the next
-    /// one is read. So trying again is a loop:
+    /// The call does not retry: the first failure ends it. The cloud keeps the bytes that it has
+    /// until the session [expires](SavedUpload::expires). A later call with the last value that was
+    /// passed to `on_saved` continues from there, also after the future was dropped or the process
+    /// ended. `on_saved` is called when a session is opened and after each fragment, and never for a
+    /// file that is sent in one request. If the local file of `resume` has another size or
+    /// modification time now, or if its session has expired, the upload starts from the beginning.
+    ///
+    /// A caller that retries needs a loop:
     ///
     /// ```no_run
     /// # use drivedal::adapter::{DriveHandle, FileUpload};
     /// # async fn example(handle: DriveHandle, operator: opendal::Operator) -> opendal::Result<()> {
     /// let mut saved = None;
     /// loop {
-    ///     let file = std::fs::File::open("film.mkv").expect("it is there");
-    ///     let (resume, options) = (saved.clone(), FileUpload::default());
-    ///     let mut keep = |upload: &_| saved = Some(Clone::clone(upload));
-    ///     let sent = handle.upload_file(&operator, "film.mkv", file, &options, resume, &mut keep);
+    ///     let file = std::fs::File::open("film.mkv").expect("the file exists");
+    ///     let (resume, options) = (saved.clone(), FileUpload::new());
+    ///     let mut save = |upload: &_| saved = Some(Clone::clone(upload));
+    ///     let sent = handle.upload_file(&operator, "film.mkv", file, &options, resume, &mut save);
     ///     match sent.await {
     ///         Err(error) if error.is_temporary() => continue,
-    ///         ended => break ended.map(drop),
+    ///         result => break result.map(drop),
     ///     }
     /// }
     /// # }
     /// ```
     ///
     /// # Errors
-    /// Those of the requests. One that trying again cannot help (a taken name, a changed local file)
-    /// has cancelled the session. `Conflict` for a file that is changed while it is sent: the cloud
-    /// keeps what it had, because the request is broken off before its last bytes.
+    /// The errors of the requests. After an error that a retry cannot fix, such as an existing
+    /// target, the session is cancelled. `Conflict` if the file is changed during the upload: the
+    /// request is aborted before its last bytes, so the drive keeps its previous file.
     pub async fn upload_file(
         &self,
         operator: &Operator,
@@ -198,14 +148,15 @@ impl DriveHandle {
         on_saved: &mut (dyn FnMut(&SavedUpload) + Send),
     ) -> opendal::Result<UploadedFile> {
         let cx = Self::context(operator);
-        let sent = send(self.core(), cx, path, Arc::new(file), options, resume, on_saved).await;
+        let sent = send(self.state(), cx, path, Arc::new(file), options, resume, on_saved).await;
         sent.map_err(|error| to_opendal(error).with_context("path", path))
     }
 
-    /// Gives an upload up and has the cloud forget what it has of it. Fine if it is gone.
+    /// Cancels an unfinished upload: the cloud discards its bytes. Succeeds if the cloud has already
+    /// discarded them.
     ///
     /// # Errors
-    /// Those of the request.
+    /// The errors of the request.
     pub async fn cancel_upload(
         &self,
         operator: &Operator,
@@ -217,7 +168,7 @@ impl DriveHandle {
 }
 
 async fn send(
-    core: &Arc<Core>,
+    state: &Arc<AdapterState>,
     cx: Context,
     path: &str,
     file: Arc<File>,
@@ -225,78 +176,47 @@ async fn send(
     resume: Option<SavedUpload>,
     on_saved: &mut (dyn FnMut(&SavedUpload) + Send),
 ) -> Result<UploadedFile> {
-    let stamp = Stamp::settled(&file, options.local.as_deref()).await?;
-    let size = stamp.len();
-    let max_file_size = core.capabilities().max_file_size;
+    let snapshot = FileSnapshot::take_settled(&file, options.local_path.as_deref()).await?;
+    let size = snapshot.len();
+    let max_file_size = state.capabilities().max_file_size;
     if size > max_file_size {
         return Err(too_large(size, max_file_size));
     }
-    let changed = Timestamp::try_from(stamp.modified()).ok();
+    let modified = Timestamp::try_from(snapshot.modified()).ok();
     let (cx, requests) = cx.with_progress(options.progress.clone()).with_request_count();
-    let mut upload = upload_of(core, cx, path, size, options)?;
+    let mut upload = new_upload(state, cx, path, size, options)?;
     let resume = match resume {
-        Some(saved) if saved.path != path => {
-            let text = format!("an upload to {:?} cannot go on at {path:?}", saved.path);
-            return Err(Error::new(ErrorKind::InvalidInput, text));
-        }
-        Some(saved) if saved.session.total != size || saved.stamp != changed => {
-            upload.open = Some(saved.session);
-            upload.cancel().await;
-            None
-        }
-        saved => saved,
+        Some(saved) => resumable(&mut upload, saved, path, size, modified).await?,
+        None => None,
     };
-    let mut told = |session: &UploadSession, arrived: u64| {
+    let mut on_progress = |session: &UploadSession, arrived: u64| {
         let (path, session) = (path.to_owned(), session.clone());
-        on_saved(&SavedUpload { path, stamp: changed, arrived, session });
+        on_saved(&SavedUpload { path, modified, arrived, session });
     };
-    let limits = core.capabilities().session;
-    let sent = match (resume, limits.filter(|limits| upload.wants_session(*limits, size))) {
-        (Some(saved), Some(limits)) => {
-            let source = Source::of_file(file, stamp);
-            let fragments = Fragments::new(limits, size, source).telling(&mut told);
-            fragments.resume(&mut upload, saved.session, saved.arrived).await
-        }
-        (None, Some(limits)) => {
-            let source = Source::of_file(file, stamp);
-            let fragments = Fragments::new(limits, size, source).telling(&mut told);
-            fragments.send(&mut upload).await.map(|item| (item, 0))
-        }
-        (_, None) => {
-            upload.sent = size;
-            let stamp = Arc::new(stamp);
-            let read_all: Arc<AtomicBool> = Arc::default();
-            upload.cx = upload.cx.with_source_guard(stamp.guard(&read_all));
-            let sent = upload.send_at_once(Body::File { file, len: size }).await;
-            let unchanged = stamp.check();
-            match (sent, unchanged) {
-                (Ok(item), Ok(())) => Ok((item, 0)),
-                (Ok(item), Err(_)) if read_all.load(Ordering::Relaxed) => Ok((item, 0)),
-                // A drive that does not send through our transport is not broken off.
-                (Ok(_), Err(changed)) => {
-                    Err(changed.with_note("the drive may have a mixture of both versions").into())
-                }
-                (Err(stop), Err(_)) if read_all.load(Ordering::Relaxed) => Err(stop),
-                // Why the request was broken off, rather than how that looked.
-                (Err(_), Err(changed)) => {
-                    Err(changed.with_note("the drive keeps what it had").into())
-                }
-                (Err(stop), Ok(())) => Err(stop),
+    let limits = state.capabilities().session;
+    let sent = match limits.filter(|limits| upload.needs_session(*limits, size)) {
+        Some(limits) => {
+            let body = UploadBody::from_file(file, snapshot);
+            let fragments = FragmentUploader::new(limits, size, body).on_progress(&mut on_progress);
+            match resume {
+                Some(saved) => fragments.resume(&mut upload, saved.session, saved.arrived).await,
+                None => fragments.send(&mut upload).await.map(|item| (item, 0)),
             }
         }
+        None => send_at_once(&mut upload, file, snapshot).await.map(|item| (item, 0)),
     };
     match sent {
         Ok((item, resumed_at)) => Ok(UploadedFile {
             item,
             size,
-            sent: upload.sent,
-            sent_again: upload.sent.saturating_sub(size.saturating_sub(resumed_at)),
+            sent: upload.bytes_sent,
+            sent_again: upload.bytes_sent.saturating_sub(size.saturating_sub(resumed_at)),
             resumed_at: Some(resumed_at).filter(|at| *at > 0),
             requests: requests.load(Ordering::Relaxed),
         }),
-        Err(Stop::Unwanted) => Err(Error::new(ErrorKind::Unexpected, "the upload was given up")),
-        Err(Stop::Failed(error)) => {
-            if !may_go_on(&error) {
+        Err(UploadError::Aborted) => Err(upload_aborted()),
+        Err(UploadError::Failed(error)) => {
+            if !is_resumable(&error) {
                 upload.cancel().await;
             }
             Err(error)
@@ -304,15 +224,70 @@ async fn send(
     }
 }
 
-fn upload_of(
-    core: &Arc<Core>,
+/// Returns a saved upload if it can be continued with the local file as it is now. Otherwise cancels
+/// its session.
+///
+/// # Errors
+/// `InvalidInput` if it is an upload to another path.
+async fn resumable(
+    upload: &mut Upload,
+    saved: SavedUpload,
+    path: &str,
+    size: u64,
+    modified: Option<Timestamp>,
+) -> Result<Option<SavedUpload>> {
+    if saved.path != path {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("cannot continue an upload to {:?} at {path:?}", saved.path),
+        ));
+    }
+    if saved.session.total == size && saved.modified == modified {
+        return Ok(Some(saved));
+    }
+    upload.open_session = Some(saved.session);
+    upload.cancel().await;
+    Ok(None)
+}
+
+/// Sends the file in one request, which is aborted if the file is changed meanwhile.
+async fn send_at_once(
+    upload: &mut Upload,
+    file: Arc<File>,
+    snapshot: FileSnapshot,
+) -> Result<Item, UploadError> {
+    let len = snapshot.len();
+    upload.bytes_sent = len;
+    let snapshot = Arc::new(snapshot);
+    let read_all: Arc<AtomicBool> = Arc::default();
+    upload.cx = upload.cx.clone().with_source_guard(snapshot.guard(&read_all));
+    let sent = upload.send_at_once(Body::File { file, len }).await;
+    // A change after the last byte was read does not affect the uploaded file.
+    if read_all.load(Ordering::Relaxed) {
+        return sent;
+    }
+    match (sent, snapshot.check()) {
+        (sent, Ok(())) => sent,
+        // A drive that does not send through our transport does not abort the request.
+        (Ok(_), Err(changed)) => {
+            Err(changed.with_note("the drive may have a mixture of both versions").into())
+        }
+        // The change is the reason why the request was aborted.
+        (Err(_), Err(changed)) => {
+            Err(changed.with_note("the drive keeps its previous file").into())
+        }
+    }
+}
+
+fn new_upload(
+    state: &Arc<AdapterState>,
     cx: Context,
     path: &str,
     size: u64,
     options: &FileUpload,
 ) -> Result<Upload> {
     let write = WriteOptions {
-        if_exists: if options.if_not_exists { IfExists::Fail } else { IfExists::Replace },
+        if_exists: if_exists(options.if_not_exists),
         conditions: Conditions::default(),
         modified: options.modified,
     };
@@ -321,13 +296,14 @@ fn upload_of(
         modified: options.modified,
         deferred_check: options.deferred_check,
     };
-    Ok(Upload::new(Arc::clone(core), cx, core.path(path)?, write, announced, None))
+    Ok(Upload::new(Arc::clone(state), cx, state.path(path)?, write, announced, None))
 }
 
-/// Whether an upload that failed so can be gone on with: now, or once there is a new token, a line,
-/// or room.
-fn may_go_on(error: &Error) -> bool {
+/// Returns whether the upload can continue after the error: at once, or when there is a new token, a
+/// connection, or free space.
+fn is_resumable(error: &Error) -> bool {
     use ErrorKind::{PermissionDenied, QuotaExceeded, RateLimited, Unexpected};
+    let kind = error.kind();
     error.is_temporary()
-        || matches!(error.kind(), PermissionDenied | RateLimited | QuotaExceeded | Unexpected)
+        || matches!(kind, PermissionDenied | RateLimited | QuotaExceeded | Unexpected)
 }

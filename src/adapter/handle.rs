@@ -1,178 +1,185 @@
-//! What a drive offers beyond OpenDAL's words.
+//! The features of a drive that OpenDAL has no operation for.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use opendal::Operator;
 
-use super::{LeftOut, core::Core, error::to_opendal, spool::SPILL};
+use super::{LeftOut, error::to_opendal, spool::SPILL, state::AdapterState};
 use crate::drive::{
     Account, Conditions, Context, Drive, Error, ErrorKind, Item, ItemId, ItemRef, Quota,
 };
 
-/// A drive's extras: quota, account, items by id. It shares the service's drive, index and root.
+/// The maximum depth of a folder. Folders may contain themselves, because of links.
+const DEPTH_MAX: usize = 1_000;
+
+/// The features of a drive beyond OpenDAL's operations: quota, account, items by id, uploads of
+/// local files. It shares the drive, the index and the root with its service.
 ///
-/// Every call takes the operator whose layers the requests are to pass: retry and logging hold for
-/// extras too.
+/// Each method takes the operator through whose layers the requests are sent, so that retries and
+/// logging apply.
 #[derive(Clone, Debug)]
 pub struct DriveHandle {
-    pub(super) core: Arc<Core>,
+    pub(super) state: Arc<AdapterState>,
 }
 
 impl DriveHandle {
-    pub(super) fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub(super) fn new(state: Arc<AdapterState>) -> Self {
+        Self { state }
     }
 
-    pub(super) fn core(&self) -> &Arc<Core> {
-        &self.core
+    pub(super) fn state(&self) -> &Arc<AdapterState> {
+        &self.state
     }
 
-    /// The drive itself, for its own verbs. Requests need a [`context`](Self::context).
+    /// Returns the drive itself. Its verbs need a [`context`](Self::context).
     pub fn drive(&self) -> &Arc<dyn Drive> {
-        &self.core.drive
+        &self.state.drive
     }
 
-    /// What the drive's verbs take: transport and executor with the operator's layers.
+    /// Returns the context for the drive's verbs: the operator's transport and executor, with all
+    /// layers.
     pub fn context(operator: &Operator) -> Context {
         Context::from(operator.context())
     }
 
-    /// A failure of the drive's own verbs as the operator's user sees it.
-    pub fn error(error: Error) -> opendal::Error {
+    /// Converts an error of the drive's verbs to the error that the operator would return.
+    pub fn to_opendal_error(error: Error) -> opendal::Error {
         to_opendal(error)
     }
 
-    /// Where the [cache](crate::layers::cache) hears what has changed in the drive: one request
-    /// per refresh, and one per folder that is not known yet where a file has changed. `None` if
-    /// the drive tells no changes. What lies behind a shortcut, in another drive, is told to have
-    /// changed every time, if the shortcut was listed; what was only reached through it is not told.
+    /// Returns the source of changes for the [cache](crate::layers::cache) layer, or `None` if the
+    /// drive has no change feed. A source serves one cache.
     ///
-    /// A source is for one cache.
+    /// A refresh costs one request, and one more for each unknown folder in which a file has
+    /// changed. The feed does not cover items of other drives. So all items that listings have
+    /// returned behind a shortcut count as changed in each refresh; items that were only reached by
+    /// path do not.
     #[cfg(feature = "layers-cache")]
     pub fn change_source(&self) -> Option<Arc<dyn crate::layers::cache::ChangeSource>> {
-        let has = self.core.capabilities().changes;
-        has.then(|| Arc::new(super::changes::DriveChanges::new(self.clone())) as _)
+        let has_feed = self.state.capabilities().changes;
+        has_feed.then(|| Arc::new(super::changes::DriveChanges::new(self.clone())) as _)
     }
 
-    /// Who the account belongs to.
+    /// Returns the owner of the account.
     ///
     /// # Errors
-    /// Those of the request.
+    /// The errors of the request.
     pub async fn account(&self, operator: &Operator) -> opendal::Result<Account> {
-        self.core.drive.account(&Self::context(operator)).await.map_err(to_opendal)
+        self.state.drive.account(&Self::context(operator)).await.map_err(to_opendal)
     }
 
-    /// How much the drive holds and may hold.
+    /// Returns the quota of the drive.
     ///
     /// # Errors
-    /// Those of the request.
+    /// The errors of the request.
     pub async fn quota(&self, operator: &Operator) -> opendal::Result<Quota> {
-        self.core.drive.quota(&Self::context(operator)).await.map_err(to_opendal)
+        self.state.drive.quota(&Self::context(operator)).await.map_err(to_opendal)
     }
 
-    /// What the cloud says of the item at a path.
+    /// Requests the item at a path.
     ///
     /// # Errors
-    /// `NotFound`, and those of the requests.
+    /// `NotFound` if the item does not exist, and the errors of the requests.
     pub async fn item(&self, operator: &Operator, path: &str) -> opendal::Result<Item> {
-        let path = self.core.path(path).map_err(to_opendal)?;
+        let path = self.state.path(path).map_err(to_opendal)?;
         let cx = Self::context(operator);
-        let (_, item) =
-            self.core.look(&cx, &path, &Conditions::default()).await.map_err(to_opendal)?;
-        Ok(item)
+        let item = self.state.request_item(&cx, &path, Conditions::NONE).await;
+        item.map(|(_, item)| item).map_err(to_opendal)
     }
 
-    /// What is remembered of the item at a path, as a look or a listing told it no longer ago than
-    /// the remote's `index_ttl`. No request is sent.
-    pub fn remembered(&self, path: &str) -> Option<Item> {
-        let path = self.core.path(path).ok()?;
-        self.core.remembered(&path).map(|item| Item::clone(&item))
+    /// Returns the item at a path from the index, or `None` if no `stat` or listing has returned it
+    /// within the service's [`index_ttl`](super::ServiceSettings::index_ttl). Sends no request.
+    pub fn cached_item(&self, path: &str) -> Option<Item> {
+        let path = self.state.path(path).ok()?;
+        self.state.cached_item(&path).map(|item| Item::clone(&item))
     }
 
-    /// Sets whether reads compare the bytes of a file with the size and the hash that the cloud has
-    /// of it. For a caller that compares them itself. The initial value is
-    /// [`Settings::checked_reads`](super::Settings::checked_reads).
+    /// Sets whether reads compare the bytes with the size and the hash that the cloud has of the
+    /// file, for a caller that compares them itself. The initial value is
+    /// [`ServiceSettings::checked_reads`](super::ServiceSettings::checked_reads).
     pub fn set_checked_reads(&self, checked: bool) {
-        self.core.checked_reads.store(checked, Ordering::Relaxed);
+        self.state.checked_reads.store(checked, Ordering::Relaxed);
     }
 
     /// Removes and returns the entries that listings of this service have left out since the last
-    /// call: those with a name that no path can have, and those with a name that another item of
-    /// the folder has. Listings show the other entries. At most 10,000 are recorded.
+    /// call: entries whose name cannot be part of a path, and entries with the same name as another
+    /// entry of their folder. Listings return all other entries. At most 10,000 are recorded.
     pub fn take_left_out(&self) -> Vec<LeftOut> {
-        self.core.left_out.take()
+        self.state.left_out.take()
     }
 
-    /// What the cloud calls the root of the drive, whatever the operator's root is. It tells one
-    /// account's drive from another's.
+    /// Returns the id of the drive's root folder, whatever the operator's root is. It distinguishes
+    /// the drives of different accounts.
     ///
     /// # Errors
-    /// Those of the request.
+    /// The errors of the request.
     pub async fn root_id(&self, operator: &Operator) -> opendal::Result<ItemId> {
-        self.top(&Self::context(operator)).await.map_err(to_opendal)
+        self.request_root_id(&Self::context(operator)).await.map_err(to_opendal)
     }
 
-    /// Whether a file of so many bytes goes in fragments, so that an upload which was stopped can
-    /// be gone on with: see [`upload_file`](Self::upload_file).
-    pub fn sends_in_fragments(&self, size: u64) -> bool {
-        let capabilities = self.core.capabilities();
-        let large = |from| size >= from || size > capabilities.max_single_upload;
-        size > 0 && capabilities.session.is_some_and(|limits| large(limits.min_size))
+    /// Returns whether a file of `size` bytes is uploaded in fragments, so that an interrupted
+    /// [`upload_file`](Self::upload_file) can be continued.
+    pub fn uses_upload_session(&self, size: u64) -> bool {
+        let capabilities = self.state.capabilities();
+        let is_large = |min_size| size >= min_size || size > capabilities.max_single_upload;
+        size > 0 && capabilities.session.is_some_and(|limits| is_large(limits.min_size))
     }
 
-    /// Whether a writer would have to collect a file of so many bytes on the disk before the first of
-    /// them leaves, and [`upload_file`](Self::upload_file) sends it from where it is.
-    pub fn collects(&self, size: u64) -> bool {
-        size > SPILL && !self.sends_in_fragments(size)
+    /// Returns whether a writer would collect a file of `size` bytes in a temporary file before it
+    /// sends the first byte. [`upload_file`](Self::upload_file) sends the local file directly.
+    pub fn needs_temporary_file(&self, size: u64) -> bool {
+        size > SPILL && !self.uses_upload_session(size)
     }
 
-    async fn top(&self, cx: &Context) -> crate::drive::Result<ItemId> {
-        let root = ItemRef::from_id(self.core.root(cx).await?);
-        Ok(self.core.drive.item(cx, &root, &Conditions::default()).await?.id)
-    }
-
-    /// The path of an item below the operator's root, ending with a slash if it is a folder; by its
-    /// first parents where it has several. One request per folder on the way.
+    /// Returns the path of an item below the operator's root, with a trailing slash if it is a
+    /// folder. For items with several parents, uses the first one. Sends one request for each folder
+    /// in the path.
     ///
     /// # Errors
-    /// `NotFound` also for an item that is not below the root.
+    /// `NotFound` if the item does not exist or is not below the operator's root, and the errors of
+    /// the requests.
     pub async fn path_of(&self, operator: &Operator, id: &ItemId) -> opendal::Result<String> {
-        self.way_up(&Self::context(operator), id).await.map_err(to_opendal)
+        self.request_path(&Self::context(operator), id).await.map_err(to_opendal)
     }
 
-    async fn way_up(&self, cx: &Context, id: &ItemId) -> crate::drive::Result<String> {
-        let core = &self.core;
-        let settings_root = core.path("/")?;
-        let drive_root = self.top(cx).await?;
+    /// Requests the id of the root folder: [`Drive::root`] may return an alias.
+    async fn request_root_id(&self, cx: &Context) -> crate::drive::Result<ItemId> {
+        let root = ItemRef::from_id(self.state.root(cx).await?);
+        Ok(self.state.drive.item(cx, &root, Conditions::NONE).await?.id)
+    }
+
+    async fn request_path(&self, cx: &Context, id: &ItemId) -> crate::drive::Result<String> {
+        let state = &self.state;
+        let operator_root = state.path("/")?;
+        let drive_root = self.request_root_id(cx).await?;
         let mut names = Vec::new();
-        let mut at = id.clone();
-        let mut folder = None;
-        while at != drive_root {
-            let item = core.drive.item(cx, &ItemRef::from_id(&at), &Conditions::default()).await?;
-            folder.get_or_insert(item.is_folder());
-            // A folder may contain itself by links.
-            let Some(parent) = item.parents.into_iter().next().filter(|_| names.len() < 1_000)
-            else {
-                return Err(not_below(id));
+        let mut next = id.clone();
+        let mut is_folder = None;
+        while next != drive_root {
+            let item = state.drive.item(cx, &ItemRef::from_id(&next), Conditions::NONE).await?;
+            is_folder.get_or_insert(item.is_folder());
+            let parent = item.parents.into_iter().next();
+            let Some(parent) = parent.filter(|_| names.len() < DEPTH_MAX) else {
+                return Err(not_below_root(id));
             };
             names.push(item.name);
-            at = parent;
+            next = parent;
         }
         names.reverse();
-        let root = settings_root.names();
-        let within = names.len() >= root.len()
-            && names.iter().zip(root).all(|(name, root)| core.fold(name) == core.fold(root));
-        if !within {
-            return Err(not_below(id));
-        }
-        let mut path = names[root.len()..].join("/");
-        if folder.unwrap_or(true) {
+        let Some(names) = state.strip_root(&operator_root, &names) else {
+            return Err(not_below_root(id));
+        };
+        let mut path = names.join("/");
+        if is_folder.unwrap_or(true) {
             path.push('/');
         }
         Ok(path)
     }
 }
 
-fn not_below(id: &ItemId) -> Error {
-    Error::new(ErrorKind::NotFound, format!("item {id} is not below the root of this remote"))
+fn not_below_root(id: &ItemId) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!("cannot find the path of item {id}: it is not below the root of the remote"),
+    )
 }

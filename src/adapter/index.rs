@@ -1,10 +1,12 @@
-//! What is known of folders' children, and since when.
+//! A cache of folder contents: the items by folder and name, and the time of each fact.
 //!
-//! Keyed by (folder, folded name), not by path: a rename, move or delete of a folder is one edge,
-//! and an item with several parents has several. Every fact carries the time at which it was asked
-//! for, so an answer is never older than the caller allows; what we made, the time of the answer. A
-//! name known to be missing is a fact too. Bounded by the number of children; a folder is forgotten
-//! as a whole, so that "all its children are known" cannot outlive the children.
+//! An entry is keyed by its folder and its folded name, not by its path. So a rename, move or delete
+//! of a folder changes one entry, and an item with several parents has several entries. Each entry
+//! has the time at which its request was sent, so a lookup can limit the age. An entry that our own
+//! request created has the time of the response. The index also stores that a name does not exist.
+//!
+//! The number of entries is bounded. A folder is evicted as a whole, so that "all entries of the
+//! folder are known" cannot outlive the entries.
 
 use std::{
     collections::HashMap,
@@ -16,170 +18,184 @@ use moka::sync::Cache;
 
 use crate::drive::{Item, ItemId};
 
-/// How many children are remembered of all folders together.
-const CHILDREN_MAX: u64 = 200_000;
+/// The maximum number of entries of all folders together.
+const ENTRIES_MAX: u64 = 200_000;
 
-/// A folder: by its id, or by its folded path in a drive that is asked by path.
+/// The key of a folder: its id, or its folded path in a drive with
+/// [`paths`](crate::drive::Capabilities::paths).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Folder {
+pub(super) enum FolderKey {
     Id(ItemId),
     Path(String),
 }
 
-/// What the index says of a name in a folder.
+/// The result of a lookup in the index.
 #[derive(Debug)]
-pub(super) enum Look {
-    /// The item was there at that time.
-    Known(Arc<Item>, Instant),
-    /// Nothing was there.
-    Absent,
-    /// Not known, or not since recently enough.
-    Unknown,
+pub(super) enum Lookup {
+    /// The item existed at that time.
+    Hit(Arc<Item>, Instant),
+    /// No item had the name.
+    NegativeHit,
+    /// The index has no entry, or only one that is too old.
+    Miss,
 }
 
+/// The cache of a drive's folders.
 #[derive(Debug)]
 pub(super) struct Index {
-    folders: Cache<Folder, Arc<Mutex<Children>>>,
+    folders: Cache<FolderKey, Arc<Mutex<Children>>>,
 }
 
 #[derive(Debug, Default)]
 struct Children {
-    edges: HashMap<Box<str>, Edge>,
-    /// When a listing began that told all children.
+    /// By folded name.
+    entries: HashMap<Box<str>, Entry>,
+    /// The time at which a listing began that returned all children; `None` if some may be missing.
     complete: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Edge {
-    /// `None`: nothing was there.
+struct Entry {
+    /// `None` if no item had the name.
     item: Option<Arc<Item>>,
     at: Instant,
 }
 
 impl Index {
+    /// Creates an empty index.
     pub(super) fn new() -> Self {
         Self {
             folders: Cache::builder()
-                .max_capacity(CHILDREN_MAX)
+                .max_capacity(ENTRIES_MAX)
                 .weigher(|_, children: &Arc<Mutex<Children>>| {
-                    u32::try_from(lock(children).edges.len()).unwrap_or(u32::MAX).max(1)
+                    u32::try_from(lock(children).entries.len()).unwrap_or(u32::MAX).max(1)
                 })
                 .build(),
         }
     }
 
-    /// What is known of a name, no older than `age`.
-    pub(super) fn look(&self, folder: &Folder, folded: &str, age: Duration) -> Look {
-        let Some(children) = self.folders.get(folder) else { return Look::Unknown };
+    /// Looks up a name in a folder. Ignores entries that are older than `max_age`.
+    pub(super) fn lookup(&self, folder: &FolderKey, folded: &str, max_age: Duration) -> Lookup {
+        let Some(children) = self.folders.get(folder) else { return Lookup::Miss };
         let children = lock(&children);
-        let fresh = |at: Instant| at.elapsed() <= age;
-        match children.edges.get(folded) {
-            Some(Edge { item: Some(item), at }) if fresh(*at) => Look::Known(Arc::clone(item), *at),
-            Some(Edge { item: None, at }) if fresh(*at) => Look::Absent,
-            Some(_) => Look::Unknown,
-            None if children.complete.is_some_and(fresh) => Look::Absent,
-            None => Look::Unknown,
+        let fresh = |at: Instant| at.elapsed() <= max_age;
+        match children.entries.get(folded) {
+            Some(Entry { item: Some(item), at }) if fresh(*at) => {
+                Lookup::Hit(Arc::clone(item), *at)
+            }
+            Some(Entry { item: None, at }) if fresh(*at) => Lookup::NegativeHit,
+            Some(_) => Lookup::Miss,
+            None if children.complete.is_some_and(fresh) => Lookup::NegativeHit,
+            None => Lookup::Miss,
         }
     }
 
-    /// Takes in what a request that began at `asked` told of a folder's children; what was learnt
-    /// later than that stays. `all`: these were all of them.
-    pub(super) fn learn(
+    /// Inserts items of a folder, with their folded names, that a request returned.
+    ///
+    /// `requested_at` is the time at which the request was sent; later entries are retained. If
+    /// `complete`, the items are all items of the folder, and earlier entries are removed.
+    pub(super) fn insert_listing(
         &self,
-        folder: &Folder,
+        folder: &FolderKey,
         items: impl IntoIterator<Item = (String, Arc<Item>)>,
-        all: bool,
-        asked: Instant,
+        complete: bool,
+        requested_at: Instant,
     ) {
-        let children = self.children(folder);
+        let children = self.folders.get_with_by_ref(folder, Arc::default);
         {
             let mut children = lock(&children);
             for (folded, item) in items {
-                let edge = Edge { item: Some(item), at: asked };
+                let entry = Entry { item: Some(item), at: requested_at };
                 let folded = folded.into_boxed_str();
-                if children.edges.get(&folded).is_none_or(|known| known.at <= asked) {
-                    children.edges.insert(folded, edge);
+                if children.entries.get(&folded).is_none_or(|known| known.at <= requested_at) {
+                    children.entries.insert(folded, entry);
                 }
             }
-            if all && children.complete.is_none_or(|known| known <= asked) {
-                children.complete = Some(asked);
-                children.edges.retain(|_, known| known.at >= asked);
+            if complete && children.complete.is_none_or(|known| known <= requested_at) {
+                children.complete = Some(requested_at);
+                children.entries.retain(|_, known| known.at >= requested_at);
             }
         }
-        // Again, because the weight is taken when it is put in.
+        // The cache computes the weight of a folder when it is inserted.
         self.folders.insert(folder.clone(), children);
     }
 
-    /// Takes in one item that a request told at `asked`.
-    pub(super) fn set(&self, folder: &Folder, folded: String, item: Arc<Item>, asked: Instant) {
-        self.learn(folder, [(folded, item)], false, asked);
+    /// Inserts one item that a request, sent at `requested_at`, returned.
+    pub(super) fn insert(
+        &self,
+        folder: &FolderKey,
+        folded: String,
+        item: Arc<Item>,
+        requested_at: Instant,
+    ) {
+        self.insert_listing(folder, [(folded, item)], false, requested_at);
     }
 
-    /// Takes in one item that a request of ours has just made or changed. The time of its answer
-    /// counts: a listing that began while it was under way may not have the item, and would undo it.
-    pub(super) fn made(&self, folder: &Folder, folded: String, item: Arc<Item>) {
-        self.set(folder, folded, item, Instant::now());
+    /// Inserts an item that our own request has created or changed. The entry has the time of the
+    /// response: a listing that was sent during the request may not contain the item, and must not
+    /// remove the entry.
+    pub(super) fn insert_created(&self, folder: &FolderKey, folded: String, item: Arc<Item>) {
+        self.insert(folder, folded, item, Instant::now());
     }
 
-    /// More is known of an item than before, and not of a later time.
-    pub(super) fn renew(&self, folder: &Folder, folded: &str, item: Arc<Item>) {
+    /// Replaces an item with a more detailed description of the same item. The time of the entry
+    /// stays.
+    pub(super) fn update(&self, folder: &FolderKey, folded: &str, item: Arc<Item>) {
         if let Some(children) = self.folders.get(folder)
-            && let Some(edge) = lock(&children).edges.get_mut(folded)
-            && edge.item.as_ref().is_some_and(|known| known.id == item.id)
+            && let Some(entry) = lock(&children).entries.get_mut(folded)
+            && entry.item.as_ref().is_some_and(|known| known.id == item.id)
         {
-            edge.item = Some(item);
+            entry.item = Some(item);
         }
     }
 
-    /// Nothing has that name any more: we removed it, or moved it away.
-    pub(super) fn remove(&self, folder: &Folder, folded: &str) {
+    /// Records that no item has the name: our own request deleted the item or moved it away.
+    pub(super) fn insert_absent(&self, folder: &FolderKey, folded: &str) {
         if let Some(children) = self.folders.get(folder) {
-            lock(&children).edges.insert(folded.into(), Edge { item: None, at: Instant::now() });
+            let entry = Entry { item: None, at: Instant::now() };
+            lock(&children).entries.insert(folded.into(), entry);
         }
     }
 
-    /// Whether something has that name is no longer known: a write of ours ended without an answer,
-    /// or an id turned out to be stale.
-    pub(super) fn doubt(&self, folder: &Folder, folded: &str) {
+    /// Removes an entry whose state is unknown: a write failed without a response, or the id is
+    /// stale.
+    pub(super) fn invalidate(&self, folder: &FolderKey, folded: &str) {
         if let Some(children) = self.folders.get(folder) {
             let mut children = lock(&children);
-            children.edges.remove(folded);
+            children.entries.remove(folded);
             children.complete = None;
         }
     }
 
-    /// Forgets everything.
-    #[cfg(feature = "layers-cache")]
-    pub(super) fn forget_all(&self) {
-        self.folders.invalidate_all();
-    }
-
-    /// Forgets a folder's children.
-    pub(super) fn forget(&self, folder: &Folder) {
+    /// Removes the entries of a folder.
+    pub(super) fn invalidate_folder(&self, folder: &FolderKey) {
         self.folders.invalidate(folder);
     }
 
-    /// Forgets everything at and below a folded path, in a drive that is asked by path.
-    pub(super) fn forget_below(&self, path: &str) {
-        let below = |folder: &Folder| match folder {
-            Folder::Path(other) => other
+    /// Removes the entries of the folder with a folded path, and of all folders below it.
+    pub(super) fn invalidate_tree(&self, path: &str) {
+        let is_within = |folder: &FolderKey| match folder {
+            FolderKey::Path(other) => other
                 .strip_prefix(path)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            Folder::Id(_) => false,
+            FolderKey::Id(_) => false,
         };
-        let gone: Vec<_> =
-            self.folders.iter().map(|(folder, _)| (*folder).clone()).filter(below).collect();
-        for folder in gone {
+        let stale: Vec<_> =
+            self.folders.iter().map(|(folder, _)| (*folder).clone()).filter(is_within).collect();
+        for folder in stale {
             self.folders.invalidate(&folder);
         }
     }
 
-    fn children(&self, folder: &Folder) -> Arc<Mutex<Children>> {
-        self.folders.get_with_by_ref(folder, Arc::default)
+    /// Removes all entries.
+    #[cfg(feature = "layers-cache")]
+    pub(super) fn clear(&self) {
+        self.folders.invalidate_all();
     }
 }
 
-/// Every change of `Children` is a single assignment, so a panic elsewhere leaves it whole.
+/// Locks the children of a folder. Each change of `Children` is a single assignment, so a panic of
+/// another thread leaves it consistent.
 fn lock(children: &Mutex<Children>) -> MutexGuard<'_, Children> {
     children.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -191,8 +207,8 @@ mod tests {
 
     const AGE: Duration = Duration::from_secs(10);
 
-    fn folder() -> Folder {
-        Folder::Id("f".into())
+    fn folder() -> FolderKey {
+        FolderKey::Id("f".into())
     }
 
     fn item(id: &'static str) -> Arc<Item> {
@@ -200,78 +216,83 @@ mod tests {
     }
 
     fn known(index: &Index, name: &str) -> Option<String> {
-        match index.look(&folder(), name, AGE) {
-            Look::Known(item, _) => Some(item.id.to_string()),
-            Look::Absent => None,
-            Look::Unknown => Some("?".to_owned()),
+        match index.lookup(&folder(), name, AGE) {
+            Lookup::Hit(item, _) => Some(item.id.to_string()),
+            Lookup::NegativeHit => None,
+            Lookup::Miss => Some("?".to_owned()),
         }
     }
 
     #[test]
-    fn a_name_is_unknown_until_all_children_are_known() {
+    fn a_name_is_a_miss_until_all_children_are_known() {
         let index = Index::new();
         let now = Instant::now();
-        index.set(&folder(), "A".into(), item("1"), now);
+        index.insert(&folder(), "A".into(), item("1"), now);
         assert_eq!(known(&index, "A").as_deref(), Some("1"));
         assert_eq!(known(&index, "B").as_deref(), Some("?"));
-        index.learn(&folder(), [("A".into(), item("1"))], true, now);
+        index.insert_listing(&folder(), [("A".into(), item("1"))], true, now);
         assert_eq!(known(&index, "B"), None);
     }
 
     #[test]
-    fn a_fact_older_than_allowed_is_no_fact() {
+    fn an_entry_older_than_the_maximum_age_is_a_miss() {
         let index = Index::new();
         let then = Instant::now() - Duration::from_secs(11);
-        index.learn(&folder(), [("A".into(), item("1"))], true, then);
+        index.insert_listing(&folder(), [("A".into(), item("1"))], true, then);
         assert_eq!(known(&index, "A").as_deref(), Some("?"));
         assert_eq!(known(&index, "B").as_deref(), Some("?"));
     }
 
     #[test]
-    fn a_listing_that_began_before_our_write_does_not_undo_it() {
+    fn a_listing_that_was_sent_before_our_write_does_not_undo_it() {
         let index = Index::new();
-        let asked = Instant::now() - Duration::from_secs(1);
-        index.set(&folder(), "NEW".into(), item("2"), Instant::now());
-        index.set(&folder(), "GONE".into(), item("3"), asked);
-        index.remove(&folder(), "GONE");
-        index.learn(&folder(), [("GONE".into(), item("3")), ("A".into(), item("1"))], true, asked);
+        let requested_at = Instant::now() - Duration::from_secs(1);
+        index.insert(&folder(), "NEW".into(), item("2"), Instant::now());
+        index.insert(&folder(), "GONE".into(), item("3"), requested_at);
+        index.insert_absent(&folder(), "GONE");
+        index.insert_listing(
+            &folder(),
+            [("GONE".into(), item("3")), ("A".into(), item("1"))],
+            true,
+            requested_at,
+        );
         assert_eq!(known(&index, "NEW").as_deref(), Some("2"));
         assert_eq!(known(&index, "GONE"), None);
         assert_eq!(known(&index, "A").as_deref(), Some("1"));
     }
 
     #[test]
-    fn a_complete_listing_forgets_what_others_removed() {
+    fn a_complete_listing_removes_earlier_entries() {
         let index = Index::new();
-        index.set(&folder(), "A".into(), item("1"), Instant::now() - Duration::from_secs(1));
-        index.learn(&folder(), [], true, Instant::now());
+        index.insert(&folder(), "A".into(), item("1"), Instant::now() - Duration::from_secs(1));
+        index.insert_listing(&folder(), [], true, Instant::now());
         assert_eq!(known(&index, "A"), None);
     }
 
     #[test]
-    fn a_doubted_name_makes_the_folder_incomplete() {
+    fn an_invalidated_name_makes_the_folder_incomplete() {
         let index = Index::new();
-        index.learn(&folder(), [("A".into(), item("1"))], true, Instant::now());
-        index.doubt(&folder(), "B");
+        index.insert_listing(&folder(), [("A".into(), item("1"))], true, Instant::now());
+        index.invalidate(&folder(), "B");
         assert_eq!(known(&index, "A").as_deref(), Some("1"));
         assert_eq!(known(&index, "B").as_deref(), Some("?"));
     }
 
     #[test]
-    fn forgetting_a_path_takes_what_is_below_and_no_sibling() {
+    fn invalidating_a_tree_removes_folders_below_and_no_sibling() {
         let index = Index::new();
         for path in ["A", "A/B", "AB"] {
-            index.learn(
-                &Folder::Path(path.into()),
+            index.insert_listing(
+                &FolderKey::Path(path.into()),
                 [("X".into(), item("1"))],
                 true,
                 Instant::now(),
             );
         }
-        index.forget_below("A");
-        let there = |path: &str| {
-            matches!(index.look(&Folder::Path(path.into()), "X", AGE), Look::Known(..))
+        index.invalidate_tree("A");
+        let is_known = |path: &str| {
+            matches!(index.lookup(&FolderKey::Path(path.into()), "X", AGE), Lookup::Hit(..))
         };
-        assert!(!there("A") && !there("A/B") && there("AB"));
+        assert!(!is_known("A") && !is_known("A/B") && is_known("AB"));
     }
 }

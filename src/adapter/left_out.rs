@@ -1,7 +1,8 @@
-//! Entries that a listing cannot show: names that no path can have, names that two items have.
+//! Entries that a listing leaves out, because their names cannot be part of a path or because
+//! another entry has the same name.
 //!
 //! Such an entry does not fail the listing of its folder. It is logged and recorded here, so that a
-//! caller can report it: [`DriveHandle::take_left_out`](super::DriveHandle::take_left_out).
+//! caller can report it: see [`DriveHandle::take_left_out`](super::DriveHandle::take_left_out).
 
 use std::{
     collections::HashMap,
@@ -11,50 +12,52 @@ use std::{
 
 use crate::drive::{Item, ItemId, ItemKind};
 
-/// The most entries that are recorded; later ones are only logged.
+/// The maximum number of recorded entries. Later ones are only logged.
 const RECORDED_MAX: usize = 10_000;
 
-/// An entry that a listing could not show.
+/// An entry that a listing left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
-    /// The path of the folder, as entries show it; empty for the root.
+    /// The path of its folder, relative to the operator's root and with a trailing slash. Empty for
+    /// the root.
     pub folder: String,
-    /// The name, as the cloud returned it; may be empty.
+    /// The name as the cloud returned it. It may be empty.
     pub name: String,
-    /// The id of the item; may be empty.
+    /// The id of the item. It may be empty.
     pub id: ItemId,
-    /// Whether it is a file or a folder.
+    /// The kind of the item.
     pub kind: ItemKind,
-    /// Why it is left out.
+    /// The reason, for a person.
     pub reason: String,
-    /// The entry with the same name, under the cloud's folding, that the listing shows instead. The
-    /// path of both leads to that one. `None` if the entry is left out for another reason.
+    /// The entry that the listing returned instead: it has the same name under the cloud's case
+    /// folding, so the path of both leads to it. `None` if the entry was left out for another
+    /// reason.
     pub twin: Option<Twin>,
 }
 
-/// The entry that a listing shows of several entries with one name.
+/// The entry that a listing returned instead of another one with the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Twin {
-    /// The name as the cloud returned it. It may differ in case from the others.
+    /// The name as the cloud returned it. Its case may differ from that of the other entry.
     pub name: String,
     /// The id of the item.
     pub id: ItemId,
 }
 
-/// Why an entry is left out.
+/// The reason why an entry is left out.
 pub(super) struct Reason {
     text: String,
     twin: Option<Twin>,
 }
 
-/// The entries left out since they were last taken.
+/// The entries that listings have left out since the last [`take`](Self::take).
 #[derive(Debug, Default)]
-pub(super) struct Recorded(Mutex<Vec<LeftOut>>);
+pub(super) struct LeftOutEntries(Mutex<Vec<LeftOut>>);
 
-impl Recorded {
-    /// Logs an entry, and records it.
+impl LeftOutEntries {
+    /// Logs and records an item of the folder with the path `folder`.
     pub(super) fn record(&self, folder: &str, item: &Item, reason: Reason) {
         let Reason { text: reason, twin } = reason;
         tracing::warn!(folder, name = item.name, id = %item.id, reason, "an entry is left out");
@@ -77,45 +80,47 @@ impl Recorded {
     }
 }
 
-/// The names of a folder's entries, under the cloud's folding.
+/// The names of one folder that a listing has returned, by the key of the cloud's case folding.
 pub(super) type Names = HashMap<String, Twin>;
 
-/// Whether an entry of a folder is shown.
-pub(super) enum Fit {
-    Shown,
-    /// The same item came before: pages may repeat items.
-    Repeated,
-    /// It is left out, for this reason.
+/// How a listing treats an item.
+pub(super) enum Admission {
+    /// The item is returned.
+    Accepted,
+    /// The item was returned before: pages may repeat items.
+    Duplicate,
+    /// The item is left out.
     LeftOut(Reason),
 }
 
-/// Decides on an entry of the folder that `names` are of.
-pub(super) fn fit(item: &Item, folded: String, names: &mut Names) -> Fit {
-    if let Some(reason) = unfit(item) {
-        return Fit::LeftOut(Reason { text: reason.to_owned(), twin: None });
+/// Decides how a listing treats an item of a folder. `folded` is the item's name under the cloud's
+/// case folding, and `names` has the folder's names so far; an accepted name is added to it.
+pub(super) fn admit(item: &Item, folded: String, names: &mut Names) -> Admission {
+    if let Some(reason) = unusable(item) {
+        return Admission::LeftOut(Reason { text: reason.to_owned(), twin: None });
     }
     match names.get(&folded) {
         None => {
             names.insert(folded, Twin { name: item.name.clone(), id: item.id.clone() });
-            Fit::Shown
+            Admission::Accepted
         }
-        Some(twin) if twin.id == item.id => Fit::Repeated,
-        Some(twin) => Fit::LeftOut(Reason {
-            text: format!("item {} has a name that item {} has too", item.id, twin.id),
+        Some(twin) if twin.id == item.id => Admission::Duplicate,
+        Some(twin) => Admission::LeftOut(Reason {
+            text: format!("item {} has the same name as item {}", item.id, twin.id),
             twin: Some(twin.clone()),
         }),
     }
 }
 
-/// Why no path can lead to an item.
-fn unfit(item: &Item) -> Option<&'static str> {
+/// Returns why no path can lead to an item, or `None` if one can.
+fn unusable(item: &Item) -> Option<&'static str> {
     match &*item.name {
-        _ if item.id.as_str().is_empty() => {
-            Some("the cloud's description of it has no id, or cannot be read")
+        _ if item.id.as_str().is_empty() => Some("the cloud's description has no readable id"),
+        "" => Some("the cloud returned no name"),
+        "." | ".." => Some("this name cannot be part of a path"),
+        name if name.contains(['/', '\0']) => {
+            Some("a name with a slash or a NUL cannot be part of a path")
         }
-        "" => Some("the cloud returned it without a name"),
-        "." | ".." => Some("no path can have this name"),
-        name if name.contains(['/', '\0']) => Some("no path can have a name with a slash or a NUL"),
         _ => None,
     }
 }
@@ -126,29 +131,29 @@ mod tests {
     use crate::drive::ItemKind;
 
     #[test]
-    fn names_that_no_path_can_have_are_left_out() {
+    fn names_that_cannot_be_part_of_a_path_are_left_out() {
         for name in ["", ".", "..", "a/b", "/", "a\0"] {
             let item = Item::new("1", name, ItemKind::File);
-            let fit = fit(&item, name.to_owned(), &mut Names::new());
-            assert!(matches!(fit, Fit::LeftOut(_)), "{name:?}");
+            let admission = admit(&item, name.to_owned(), &mut Names::new());
+            assert!(matches!(admission, Admission::LeftOut(_)), "{name:?}");
         }
         for name in ["...", ".a", "a\\b", " ", "a\nb"] {
             let item = Item::new("1", name, ItemKind::File);
-            let fit = fit(&item, name.to_owned(), &mut Names::new());
-            assert!(matches!(fit, Fit::Shown), "{name:?}");
+            let admission = admit(&item, name.to_owned(), &mut Names::new());
+            assert!(matches!(admission, Admission::Accepted), "{name:?}");
         }
     }
 
     #[test]
-    fn of_two_items_of_one_name_the_second_is_left_out_and_a_repeated_one_is_not_reported() {
+    fn the_second_item_with_a_name_is_left_out_and_a_repeated_item_is_not_reported() {
         let mut names = Names::new();
-        let mut fits = |id: &'static str| {
+        let mut admission_of = |id: &'static str| {
             let item = Item::new(id, "a", ItemKind::File);
-            fit(&item, "A".to_owned(), &mut names)
+            admit(&item, "A".to_owned(), &mut names)
         };
-        assert!(matches!(fits("1"), Fit::Shown));
-        assert!(matches!(fits("1"), Fit::Repeated));
-        let Fit::LeftOut(reason) = fits("2") else { panic!("it is shown") };
+        assert!(matches!(admission_of("1"), Admission::Accepted));
+        assert!(matches!(admission_of("1"), Admission::Duplicate));
+        let Admission::LeftOut(reason) = admission_of("2") else { panic!("accepted") };
         assert!(reason.text.contains("item 1"), "{}", reason.text);
         assert_eq!(reason.twin.map(|twin| twin.id), Some("1".into()));
     }

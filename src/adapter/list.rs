@@ -1,14 +1,17 @@
-//! What is in a folder, or everything below it.
+//! Listing of a folder, or of everything below it.
 //!
-//! Folders are listed concurrently and entries come as they arrive, in no order; where the drive
-//! gives a whole tree in one paged answer, that is asked for instead ([`tree`](super::tree)). A
-//! path without slash is a prefix: the entries beside it whose names begin with its last name. The
-//! folder itself is an entry, made up from the success of its first page.
+//! Folders are listed concurrently, and entries are returned as they arrive, in no order. Where the
+//! drive can list a whole tree in one paged response, this is used instead
+//! ([`tree_assembler`](super::tree_assembler)). A path without a slash is a prefix: it lists the
+//! entries of its parent whose names start with its last name. The folder itself is an entry, which
+//! is returned when its first page arrives.
 //!
-//! A folder that does not exist is empty; a folder whose listing fails is not. A 404 means the
-//! former only if the item itself, requested on its own, is not there. A subfolder that cannot be
-//! listed does not end the listing: the others are listed, and the last call returns an error that
-//! names it. If the tree in one response breaks off, the listing goes on folder by folder.
+//! A folder that does not exist is empty. A folder whose listing fails is an error. A 404 means that
+//! the folder does not exist only if a request for the item itself is not found either; if the item
+//! exists, it may just have been created, and the folder is listed once more. A subfolder that cannot
+//! be listed does not end the listing: the other folders are listed, and the last call returns an
+//! error that names it. If the listing of a whole tree breaks off, the listing continues folder by
+//! folder.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -24,211 +27,174 @@ use opendal::{
 };
 
 use super::{
-    core::Core,
-    error::to_opendal,
+    error::{not_a_folder, to_opendal},
     failures::Failures,
-    index::Folder,
-    left_out::{Fit, Names, fit},
+    index::FolderKey,
+    left_out::{Admission, admit},
+    list_job::ListJob,
     metadata,
     path::Path,
-    tree::Tree,
+    state::AdapterState,
+    tree_assembler::TreeAssembler,
 };
 use crate::drive::{
-    Conditions, Context, Cursor, Depth, Error, ErrorKind, Item, ItemId, ItemRef, ListRequest, Page,
-    PageGuard, RecursiveList, Result,
+    Conditions, Context, Depth, Error, ErrorKind, Item, ItemId, ItemRef, Page, RecursiveList,
+    Result,
 };
 
-/// A listing under way.
+/// A listing in progress.
 pub struct DriveLister {
-    core: Arc<Core>,
+    state: Arc<AdapterState>,
     cx: Context,
-    /// `None` once it is known where to begin.
-    begin: Option<Result<Begin>>,
-    /// Where it began, as long as an id on the way there may turn out to be stale.
-    remembered: Option<Begin>,
+    /// The start of the listing; `None` once its folder is resolved.
+    start: Option<Result<ListStart>>,
+    /// The start, as long as its folder may have been resolved by a stale id.
+    cached_start: Option<ListStart>,
     recursive: bool,
+    /// The caller's limit for the number of entries of a page.
     limit: Option<usize>,
-    waiting: VecDeque<Job>,
-    /// A mutex only because futures are not `Sync`; it is never locked.
-    in_flight: Mutex<FuturesUnordered<Asked>>,
-    tree: Option<Tree>,
-    /// Items of a tree that broke off; they are not shown again.
-    shown_by_tree: HashSet<ItemId>,
-    /// The entry of the folder itself was shown.
-    opened: bool,
+    waiting: VecDeque<ListJob>,
+    /// A mutex only because futures are not `Sync`. It is never locked.
+    in_flight: Mutex<FuturesUnordered<PageFuture>>,
+    /// Present while the drive lists the whole tree.
+    tree: Option<TreeAssembler>,
+    /// The items that were returned before the listing of the whole tree broke off.
+    returned_by_tree: HashSet<ItemId>,
+    /// The entry of the folder itself was returned.
+    is_self_returned: bool,
     ready: VecDeque<oio::Entry>,
     failures: Failures,
 }
 
-type Asked = Pin<Box<dyn Future<Output = (Job, Result<Page>)> + Send>>;
+type PageFuture = Pin<Box<dyn Future<Output = (ListJob, Result<Page>)> + Send>>;
 
-/// What was asked for.
+/// The start of a listing.
 #[derive(Clone)]
-struct Begin {
+struct ListStart {
     folder: Path,
-    /// The path of the folder as entries show it.
-    shown: String,
-    /// How names in the folder must begin; `None`: the folder itself was asked for.
+    /// The operator path of the folder, with a trailing slash. Empty for the root.
+    path: String,
+    /// The names in the folder must start with this; `None` lists the folder itself.
     prefix: Option<String>,
 }
 
-/// A folder's next page.
-struct Job {
-    place: ItemRef,
-    key: Folder,
-    shown: String,
-    prefix: Option<String>,
-    depth: Depth,
-    from: Option<Cursor>,
-    pages: PageGuard,
-    /// When its first page was asked for.
-    asked: Option<Instant>,
-    /// The folders above it in this listing, against folders that contain themselves.
-    above: Option<Arc<Above>>,
-    /// It is the folder that the listing began with.
-    first: bool,
-    /// The folder is known to be one, and not a file.
-    known: bool,
-    /// Its entries so far.
-    names: Names,
-}
-
-/// A folder on the way down.
-struct Above {
-    id: ItemId,
-    above: Option<Arc<Above>>,
+impl ListStart {
+    fn parse(state: &AdapterState, path: &str) -> Result<Self> {
+        let folder = state.path(path)?;
+        let path = if folder.is_root() { "" } else { path };
+        if folder.is_folder {
+            return Ok(Self { folder, path: path.to_owned(), prefix: None });
+        }
+        let (parent, prefix) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+        Ok(Self {
+            folder: folder.parent(),
+            path: parent.to_owned(),
+            prefix: Some(prefix.to_owned()),
+        })
+    }
 }
 
 impl DriveLister {
-    pub(super) fn new(core: Arc<Core>, cx: Context, path: &str, args: &OpList) -> Self {
-        let begin = core.path(path).map(|folder| {
-            let shown = if folder.is_root() { "" } else { path };
-            match folder.folder {
-                true => Begin { folder, shown: shown.to_owned(), prefix: None },
-                false => {
-                    let at = path.rfind('/').map_or(0, |slash| slash + 1);
-                    Begin {
-                        folder: folder.parent(),
-                        shown: path[..at].to_owned(),
-                        prefix: Some(path[at..].to_owned()),
-                    }
-                }
-            }
-        });
+    /// Creates a listing of a path. Sends no request.
+    pub(super) fn new(state: Arc<AdapterState>, cx: Context, path: &str, args: &OpList) -> Self {
+        let start = ListStart::parse(&state, path);
         Self {
-            core,
+            state,
             cx,
-            begin: Some(begin),
-            remembered: None,
+            start: Some(start),
+            cached_start: None,
             recursive: args.recursive(),
             limit: args.limit(),
             waiting: VecDeque::new(),
             in_flight: Mutex::default(),
             tree: None,
-            shown_by_tree: HashSet::new(),
-            opened: false,
+            returned_by_tree: HashSet::new(),
+            is_self_returned: false,
             ready: VecDeque::new(),
             failures: Failures::default(),
         }
     }
 
-    /// Finds the folder. Nothing is changed before that is done, so a repeated call does it again.
-    async fn start(&mut self) -> Result<()> {
-        let Some(begin) = &self.begin else { return Ok(()) };
-        let begin = begin.as_ref().map_err(Clone::clone)?;
-        let Begin { folder, shown, prefix } = begin;
-        let core = &self.core;
-        let found = match core.find(&self.cx, folder, core.settings.index_ttl).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            found => Some(found?),
+    /// Resolves the folder, unless this is done. Changes nothing if it fails, so that the next call
+    /// tries again.
+    async fn resolve_start(&mut self) -> Result<()> {
+        let Some(start) = &self.start else { return Ok(()) };
+        let start = start.as_ref().map_err(Clone::clone)?;
+        let ListStart { folder, path, prefix } = start;
+        let state = &self.state;
+        let resolved = match state.resolve(&self.cx, folder, state.settings.index_ttl).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.start = None;
+                return Ok(());
+            }
+            result => result?,
         };
-        if let Some(found) = found {
-            if found.item.as_ref().is_some_and(|item| !item.is_folder()) {
-                return Err(not_a_folder());
-            }
-            self.remembered = found.remembered.then(|| begin.clone());
-            let at_root = folder.names().is_empty();
-            let whole = self.recursive
-                && prefix.is_none()
-                && match core.capabilities().recursive_list {
-                    RecursiveList::No => false,
-                    RecursiveList::Root => at_root,
-                    RecursiveList::Any => true,
-                };
-            let key = match &found.place {
-                ItemRef::Item { id, .. } => Folder::Id(id.clone()),
-                ItemRef::Path { .. } => core.path_folder(folder.names()),
-            };
-            if whole {
-                let id = match &found.place {
-                    ItemRef::Item { id, .. } | ItemRef::Path { base: id, .. } => id.clone(),
-                };
-                let asked_by = found.item.as_ref().map_or(id, |item| item.id.clone());
-                self.tree =
-                    Some(Tree::new(asked_by, shown.clone(), core.capabilities().multi_parent));
-            }
-            self.waiting.push_back(Job {
-                above: folder_id(&found.place).map(|id| Arc::new(Above { id, above: None })),
-                place: found.place,
-                key,
-                shown: shown.clone(),
-                prefix: prefix.clone(),
-                depth: if whole { Depth::Recursive } else { Depth::Children },
-                from: None,
-                pages: PageGuard::default(),
-                asked: None,
-                first: true,
-                known: at_root || found.item.is_some(),
-                names: Names::new(),
-            });
+        if resolved.item.as_ref().is_some_and(|item| !item.is_folder()) {
+            return Err(not_a_folder("list", path));
         }
-        self.begin = None;
+        let is_drive_root = folder.names().is_empty();
+        let is_tree = self.recursive
+            && prefix.is_none()
+            && match state.capabilities().recursive_list {
+                RecursiveList::No => false,
+                RecursiveList::Root => is_drive_root,
+                RecursiveList::Any => true,
+            };
+        let (id, key) = match &resolved.item_ref {
+            ItemRef::Item { id, .. } => (id, FolderKey::Id(id.clone())),
+            ItemRef::Path { base, .. } => (base, state.path_key(folder.names())),
+        };
+        if is_tree {
+            let id = resolved.item.as_ref().map_or(id, |item| &item.id).clone();
+            let multi_parent = state.capabilities().multi_parent;
+            self.tree = Some(TreeAssembler::new(id, path.clone(), multi_parent));
+        }
+        self.waiting.push_back(ListJob {
+            prefix: prefix.clone(),
+            depth: if is_tree { Depth::Recursive } else { Depth::Children },
+            is_start: true,
+            is_known_folder: is_drive_root || resolved.item.is_some(),
+            ..ListJob::new(resolved.item_ref.clone(), key, path.clone())
+        });
+        self.cached_start = resolved.from_cache.then(|| start.clone());
+        self.start = None;
         Ok(())
     }
 
-    /// Asks for as many pages as may be under way, and takes in the next that arrives.
+    /// Sends as many requests as may be in flight, and processes the next page that arrives. Returns
+    /// false if all folders are listed.
+    ///
+    /// # Errors
+    /// Those of the start folder, and temporary ones; the next call tries again.
     async fn advance(&mut self) -> Result<bool> {
-        self.start().await?;
-        let most = self.core.settings.concurrent_lists.max(1);
+        self.resolve_start().await?;
+        let max = self.state.settings.concurrent_lists.max(1);
         let in_flight = self.in_flight.get_mut().unwrap_or_else(PoisonError::into_inner);
-        while in_flight.len() < most {
+        while in_flight.len() < max {
             let Some(mut job) = self.waiting.pop_front() else { break };
-            job.asked.get_or_insert_with(Instant::now);
-            let (core, cx, limit) = (Arc::clone(&self.core), self.cx.clone(), self.limit);
+            job.requested_at.get_or_insert_with(Instant::now);
+            let (state, cx, limit) = (Arc::clone(&self.state), self.cx.clone(), self.limit);
             in_flight.push(Box::pin(async move {
-                let page = core
-                    .drive
-                    .list(
-                        &cx,
-                        ListRequest::new(&job.place)
-                            .with_depth(job.depth)
-                            .with_limit(limit)
-                            .with_cursor(job.from.as_ref()),
-                    )
-                    .await;
+                let page = job.request_page(&state, &cx, limit).await;
                 (job, page)
             }));
         }
-        let Some((mut job, page)) = in_flight.next().await else { return Ok(false) };
-        let page = page.and_then(|page| {
-            let next = page.next.as_ref().map(|Cursor(name)| name);
-            job.pages.record(page.items.len(), next).map(|()| page)
-        });
+        let Some((job, page)) = in_flight.next().await else { return Ok(false) };
         match page {
-            Ok(page) => self.arrived(job, page).await?,
-            Err(error) => self.failed(job, error).await?,
+            Ok(page) => self.process_page(job, page).await?,
+            Err(error) => self.process_error(job, error).await?,
         }
         Ok(true)
     }
 
-    /// Takes in a page. A cloud may return an empty listing for a file: a first page without
-    /// entries is believed once the item is known to be a folder.
-    async fn arrived(&mut self, mut job: Job, page: Page) -> Result<()> {
-        let is_first = job.first && job.from.is_none() && job.prefix.is_none();
-        if is_first && page.items.is_empty() && !job.known {
-            match self.core.drive.item(&self.cx, &job.place, &Conditions::default()).await {
-                Ok(item) if item.is_folder() => job.known = true,
-                Ok(_) => return Err(not_a_folder()),
+    /// Processes a page. A cloud may return an empty listing for a file, so an empty first page is
+    /// accepted only if the item is known to be a folder.
+    async fn process_page(&mut self, mut job: ListJob, page: Page) -> Result<()> {
+        let is_ambiguous = page.items.is_empty() && !job.is_known_folder;
+        if is_ambiguous && job.is_first_page() && job.prefix.is_none() {
+            match self.state.drive.item(&self.cx, &job.folder, Conditions::NONE).await {
+                Ok(item) if item.is_folder() => job.is_known_folder = true,
+                Ok(_) => return Err(not_a_folder("list", &job.path)),
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 Err(error) => {
                     if error.is_temporary() {
@@ -238,138 +204,152 @@ impl DriveLister {
                 }
             }
         }
-        self.failures.succeeded();
-        self.take_in(job, page);
+        self.failures.record_success();
+        self.cached_start = None;
+        if job.is_start && job.prefix.is_none() && !self.is_self_returned {
+            self.is_self_returned = true;
+            self.ready.push_back(oio::Entry::new(&job.path, MetadataBuilder::dir().build()));
+        }
+        match self.tree.is_some() {
+            true => self.add_tree_page(job, page),
+            false => self.add_page(job, page),
+        }
         Ok(())
     }
 
-    /// Decides what a failed page means: a folder that is gone, a tree that has to be listed folder
-    /// by folder, a failure to be reported at the end.
+    /// Processes the error of a page: the folder may not exist, the tree may have to be listed folder
+    /// by folder, or the failure is reported at the end.
     ///
     /// # Errors
     /// Temporary ones: the next call lists the folder again, after the others.
-    async fn failed(&mut self, mut job: Job, error: Error) -> Result<()> {
+    async fn process_error(&mut self, mut job: ListJob, error: Error) -> Result<()> {
         if error.is_temporary() {
             self.waiting.push_back(job);
             return Err(error);
         }
         if error.kind() == ErrorKind::NotFound
-            && let Some(begin) = self.remembered.take()
+            && let Some(start) = self.cached_start.take()
         {
-            // An id on the way was stale: another folder of that name may be there.
-            self.core.forget_way(begin.folder.names());
-            self.begin = Some(Ok(begin));
+            // The id of a folder in the path was stale: another folder may have its name now.
+            self.state.invalidate_path(start.folder.names());
+            self.start = Some(Ok(start));
             return Ok(());
         }
-        if job.depth == Depth::Recursive && breaks_off(&error, &job) {
-            tracing::warn!(%error, "the listing of the whole tree broke off: goes on by folder");
-            self.shown_by_tree = self.tree.take().map(Tree::into_shown).unwrap_or_default();
-            (job.depth, job.from, job.asked) = (Depth::Children, None, None);
-            job.pages = PageGuard::default();
+        if job.depth == Depth::Recursive && may_list_by_folder(&error, &job) {
+            tracing::warn!(%error, "cannot list the whole tree at once: continuing by folder");
+            self.returned_by_tree =
+                self.tree.take().map(TreeAssembler::into_returned).unwrap_or_default();
+            job.restart(Depth::Children);
             self.waiting.push_back(job);
             return Ok(());
         }
         if error.kind() == ErrorKind::NotFound {
-            match self.core.drive.item(&self.cx, &job.place, &Conditions::default()).await {
-                Err(gone) if gone.kind() == ErrorKind::NotFound => {
-                    self.core.index.forget(&job.key);
+            match self.state.drive.item(&self.cx, &job.folder, Conditions::NONE).await {
+                Err(missing) if missing.kind() == ErrorKind::NotFound => {
+                    self.state.index.invalidate_folder(&job.key);
                     return Ok(());
                 }
                 Err(failure) if failure.is_temporary() => {
                     self.waiting.push_back(job);
                     return Err(failure);
                 }
-                // The drive itself is missing.
                 Err(failure) if failure.kind() == ErrorKind::DriveNotFound => return Err(failure),
+                // Another client may have created the folder between the two requests.
+                Ok(item) if item.is_folder() && job.cursor.is_none() && !job.is_repeated => {
+                    job.restart(job.depth);
+                    job.is_repeated = true;
+                    self.waiting.push_back(job);
+                    return Ok(());
+                }
                 Ok(_) | Err(_) => {}
             }
-        } else if job.first && job.from.is_none() {
+        } else if job.is_first_page() {
             return Err(error);
         }
-        self.failures.record(job.shown, error);
-        if self.failures.is_hopeless() {
+        self.failures.record(job.path, error);
+        if self.failures.is_fatal() {
             self.waiting.clear();
             self.in_flight = Mutex::default();
         }
         Ok(())
     }
 
-    fn take_in(&mut self, mut job: Job, page: Page) {
-        self.remembered = None;
-        if job.first && job.prefix.is_none() && !self.opened {
-            self.opened = true;
-            self.ready.push_back(oio::Entry::new(&job.shown, MetadataBuilder::dir().build()));
-        }
-        if self.tree.is_some() {
-            return self.take_in_tree(job, page);
-        }
+    fn add_page(&mut self, mut job: ListJob, page: Page) {
         let mut known = Vec::with_capacity(page.items.len());
         for item in page.items {
             let item = Arc::new(item);
-            if self.show(&mut job, &item) {
-                known.push((self.core.fold(&item.name), item));
+            if self.add_item(&mut job, &item) {
+                known.push((self.state.fold(&item.name), item));
             }
         }
-        let asked = job.asked.unwrap_or_else(Instant::now);
-        self.core.index.learn(&job.key, known, page.next.is_none(), asked);
+        let requested_at = job.requested_at.unwrap_or_else(Instant::now);
+        self.state.index.insert_listing(&job.key, known, page.next.is_none(), requested_at);
         if page.next.is_some() {
-            job.from = page.next;
+            job.cursor = page.next;
             self.waiting.push_front(job);
         }
     }
 
-    fn take_in_tree(&mut self, mut job: Job, page: Page) {
+    fn add_tree_page(&mut self, mut job: ListJob, page: Page) {
         let Some(tree) = &mut self.tree else { return };
-        let (core, by_path) = (&self.core, self.core.capabilities().paths);
-        let keeps_times = core.capabilities().set_modified;
-        let mut learnt: HashMap<Folder, Vec<_>> = HashMap::new();
-        let mut elsewhere = Vec::new();
-        let mut show = |path: &str, parent: &ItemId, item: &Item| {
-            core.told.record(path, &item.id);
-            self.ready.push_back(oio::Entry::new(path, metadata::of(item, keeps_times)));
+        let (state, by_path) = (&self.state, self.state.capabilities().paths);
+        let sets_modified = state.capabilities().set_modified;
+        let mut known: HashMap<FolderKey, Vec<_>> = HashMap::new();
+        let mut shortcuts = Vec::new();
+        let mut accept = |path: &str, parent: &ItemId, item: &Item| {
+            state.returned_paths.record(path, &item.id);
+            self.ready.push_back(oio::Entry::new(path, metadata::from_item(item, sets_modified)));
             let key = match by_path {
-                // A name that no path can have is not looked up by its path either.
-                true => match core.path(path) {
-                    Ok(path) => core.path_folder(path.parent().names()),
+                true => match state.path(path) {
+                    Ok(path) => state.path_key(path.parent().names()),
+                    // The path cannot be looked up either.
                     Err(_) => return,
                 },
-                false => Folder::Id(parent.clone()),
+                false => FolderKey::Id(parent.clone()),
             };
-            if item.is_folder() && core.drive.is_shortcut_to_other_drive(&item.id) {
-                elsewhere.push((path.to_owned(), key.clone(), item.clone()));
+            if item.is_folder() && state.drive.is_shortcut_to_other_drive(&item.id) {
+                shortcuts.push((path.to_owned(), key.clone(), item.clone()));
             }
-            let known = (core.fold(&item.name), Arc::new(item.clone()));
-            learnt.entry(key).or_default().push(known);
+            let entry = (state.fold(&item.name), Arc::new(item.clone()));
+            known.entry(key).or_default().push(entry);
         };
         let leave_out = &mut |folder: &str, item: &Item, reason| {
-            core.left_out.record(folder, item, reason);
+            state.left_out.record(folder, item, reason);
         };
-        let fold = |name: &str| core.fold(name);
-        tree.take_in(page.items, page.next.is_none(), &fold, &mut show, leave_out);
-        // What the tree says of the files, their download URLs above all, saves a request for each.
-        let asked = job.asked.unwrap_or_else(Instant::now);
-        for (folder, items) in learnt {
-            core.index.learn(&folder, items, false, asked);
+        let fold = |name: &str| state.fold(name);
+        tree.add_page(page.items, page.next.is_none(), &fold, &mut accept, leave_out);
+        // The items have download URLs, which save a request for each file that is read later.
+        let requested_at = job.requested_at.unwrap_or_else(Instant::now);
+        for (folder, items) in known {
+            state.index.insert_listing(&folder, items, false, requested_at);
         }
-        for (shown, key, item) in elsewhere {
-            let key = below(&key, &item, &self.core);
-            self.waiting.push_back(Job::below(None, &job.above, key, shown, &item));
+        // The tree does not include the items of other drives.
+        for (path, key, item) in shortcuts {
+            self.waiting.push_back(ListJob::for_child(
+                &item,
+                None,
+                &key,
+                path,
+                &job.ancestors,
+                state,
+            ));
         }
         if page.next.is_some() {
-            job.from = page.next;
+            job.cursor = page.next;
             self.waiting.push_back(job);
         }
     }
 
-    /// Shows an entry of a folder; `false` if it is left out.
-    fn show(&mut self, job: &mut Job, item: &Item) -> bool {
+    /// Adds an item of a folder to the entries that are ready. Returns false if it is left out.
+    fn add_item(&mut self, job: &mut ListJob, item: &Item) -> bool {
+        let state = &self.state;
         let matches = job.prefix.as_ref().is_none_or(|prefix| item.name.starts_with(&**prefix));
-        match fit(item, self.core.fold(&item.name), &mut job.names) {
-            Fit::Shown => {}
-            Fit::Repeated => return false,
-            Fit::LeftOut(reason) => {
+        match admit(item, state.fold(&item.name), &mut job.names) {
+            Admission::Accepted => {}
+            Admission::Duplicate => return false,
+            Admission::LeftOut(reason) => {
                 if matches {
-                    self.core.left_out.record(&job.shown, item, reason);
+                    state.left_out.record(&job.path, item, reason);
                 }
                 return false;
             }
@@ -377,88 +357,31 @@ impl DriveLister {
         if !matches {
             return true;
         }
-        let mut shown = format!("{}{}", job.shown, item.name);
+        let mut path = format!("{}{}", job.path, item.name);
         if item.is_folder() {
-            shown.push('/');
+            path.push('/');
         }
-        if !self.shown_by_tree.contains(&item.id) {
-            let metadata = metadata::of(item, self.core.capabilities().set_modified);
-            self.core.told.record(&shown, &item.id);
-            self.ready.push_back(oio::Entry::new(&shown, metadata));
+        if !self.returned_by_tree.contains(&item.id) {
+            let metadata = metadata::from_item(item, state.capabilities().set_modified);
+            state.returned_paths.record(&path, &item.id);
+            self.ready.push_back(oio::Entry::new(&path, metadata));
         }
-        if self.recursive && item.is_folder() && !contains_itself(&job.above, &item.id) {
-            let key = below(&job.key, item, &self.core);
-            let parent = folder_id(&job.place);
-            self.waiting.push_back(Job::below(parent, &job.above, key, shown, item));
+        if self.recursive && item.is_folder() && !job.is_cycle(&item.id) {
+            let (parent, ancestors) = (job.folder_id(), &job.ancestors);
+            let child = ListJob::for_child(item, parent, &job.key, path, ancestors, state);
+            self.waiting.push_back(child);
         }
         true
     }
 }
 
-impl Job {
-    /// The first page of a folder that a listing came upon.
-    fn below(
-        parent: Option<ItemId>,
-        above: &Option<Arc<Above>>,
-        key: Folder,
-        shown: String,
-        item: &Item,
-    ) -> Self {
-        Self {
-            place: ItemRef::Item { id: item.id.clone(), parent },
-            key,
-            shown,
-            prefix: None,
-            depth: Depth::Children,
-            from: None,
-            pages: PageGuard::default(),
-            asked: None,
-            above: Some(Arc::new(Above { id: item.id.clone(), above: above.clone() })),
-            first: false,
-            known: true,
-            names: Names::new(),
-        }
-    }
-}
-
-/// The index's key of a folder in a folder.
-fn below(folder: &Folder, item: &Item, core: &Core) -> Folder {
-    match folder {
-        Folder::Id(_) => Folder::Id(item.id.clone()),
-        Folder::Path(path) if path.is_empty() => Folder::Path(core.fold(&item.name)),
-        Folder::Path(path) => Folder::Path(format!("{path}/{}", core.fold(&item.name))),
-    }
-}
-
-/// Whether a tree in one response has failed in a way that its folders, one by one, may not.
-fn breaks_off(error: &Error, job: &Job) -> bool {
+/// Returns whether the folders of a tree may be listable although the whole tree is not.
+fn may_list_by_folder(error: &Error, job: &ListJob) -> bool {
     match error.kind() {
         ErrorKind::Conflict | ErrorKind::Unsupported => true,
-        ErrorKind::NotFound | ErrorKind::InvalidInput => job.from.is_some(),
+        ErrorKind::NotFound | ErrorKind::InvalidInput => job.cursor.is_some(),
         _ => false,
     }
-}
-
-fn not_a_folder() -> Error {
-    Error::new(ErrorKind::NotAFolder, "a file has no entries")
-}
-
-fn folder_id(place: &ItemRef) -> Option<ItemId> {
-    match place {
-        ItemRef::Item { id, .. } => Some(id.clone()),
-        ItemRef::Path { .. } => None,
-    }
-}
-
-fn contains_itself(above: &Option<Arc<Above>>, id: &ItemId) -> bool {
-    let mut at = above.as_deref();
-    while let Some(folder) = at {
-        if folder.id == *id {
-            return true;
-        }
-        at = folder.above.as_deref();
-    }
-    false
 }
 
 impl oio::List for DriveLister {

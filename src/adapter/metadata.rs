@@ -1,4 +1,4 @@
-//! What a cloud said of an item, in OpenDAL's terms.
+//! Conversion of a drive's items to OpenDAL's metadata.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use opendal::{Metadata, MetadataBuilder, raw::Timestamp};
@@ -6,50 +6,62 @@ use opendal::{Metadata, MetadataBuilder, raw::Timestamp};
 use super::announce::{CHECK, DEFERRED, MTIME, SIZE, UNKNOWN};
 use crate::drive::{HashKind, Item, ItemKind};
 
-/// Returns the size of a file in bytes; `None` if the cloud does not say it, which is rare.
+/// Returns the size of a file in bytes, or `None` if it is a folder or if the cloud does not report
+/// the size, which is rare.
 ///
-/// [`Metadata::content_length`] is a number in any case, and 0 where the size is unknown. The
-/// metadata of such a file has the user metadata `drivedal-size=unknown`.
+/// [`Metadata::content_length`] is always a number, and 0 for an unknown size. The metadata of such
+/// a file has the user metadata `drivedal-size=unknown`.
 pub fn known_size(metadata: &Metadata) -> Option<u64> {
-    let is_unknown = metadata.user_metadata().is_some_and(|kept| kept.get(SIZE) == Some(UNKNOWN));
+    let user_metadata = metadata.user_metadata();
+    let is_unknown = user_metadata.is_some_and(|entries| entries.get(SIZE) == Some(UNKNOWN));
     (metadata.is_file() && !is_unknown).then(|| metadata.content_length())
 }
 
-/// An item's metadata. `keeps_times`: the drive keeps the user's modification time, which is then
-/// shown as user metadata too, in RFC 3339 with all its digits.
-pub(super) fn of(item: &Item, keeps_times: bool) -> Metadata {
+/// Returns the metadata of an item.
+///
+/// If `sets_modified`, the drive stores the modification time that a writer sets. The metadata then
+/// also has this time as user metadata `mtime`, in RFC 3339 with all its digits.
+pub(super) fn from_item(item: &Item, sets_modified: bool) -> Metadata {
     let is_unknown = item.kind == ItemKind::File && item.size.is_none();
     let size = is_unknown.then_some((SIZE, UNKNOWN));
-    with_users(item, keeps_times, item.size.unwrap_or_default(), size)
+    with_user_metadata(item, sets_modified, item.size.unwrap_or_default(), size)
 }
 
-/// Metadata of a file just written: its length is what was written, whatever the cloud makes of it
-/// later (SharePoint rewrites Office files). An item without size is one that the caller wants to
-/// check.
-pub(super) fn of_written(item: &Item, bytes: u64, keeps_times: bool) -> Metadata {
+/// Returns the metadata of a file that has just been written.
+///
+/// Its length is the number of bytes written, because the cloud may rewrite the file later
+/// (SharePoint does so with Office files). If the item has no size, the metadata says that the
+/// caller has to compare sizes: see
+/// [`Announce::left_to_check`](super::Announce::left_to_check).
+pub(super) fn from_written(item: &Item, bytes: u64, sets_modified: bool) -> Metadata {
     let check = item.size.is_none().then_some((CHECK, DEFERRED));
-    let mut metadata = with_users(item, keeps_times, bytes, check).into_builder();
+    let mut metadata = with_user_metadata(item, sets_modified, bytes, check).into_builder();
     metadata.set_file(bytes);
     metadata.build()
 }
 
-/// Metadata with one more entry of user metadata.
-fn with_users(item: &Item, keeps_times: bool, size: u64, more: Option<(&str, &str)>) -> Metadata {
+/// Returns the metadata of an item with one additional entry of user metadata.
+fn with_user_metadata(
+    item: &Item,
+    sets_modified: bool,
+    size: u64,
+    entry: Option<(&str, &str)>,
+) -> Metadata {
     let mut metadata = match item.kind {
         ItemKind::Folder => MetadataBuilder::dir(),
-        // What is neither is shown as a file: it has a name and cannot be entered.
+        // OpenDAL has no third kind: an opaque item has a name and cannot be listed, like a file.
         ItemKind::File | ItemKind::Opaque => MetadataBuilder::file(size),
     };
-    let mut kept: Vec<_> =
-        more.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let mut entries: Vec<_> =
+        entry.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     if let Some(modified) = item.modified {
         metadata.last_modified(Timestamp::from(modified));
-        if keeps_times && item.kind == ItemKind::File {
-            kept.push((MTIME.to_owned(), modified.to_string()));
+        if sets_modified && item.kind == ItemKind::File {
+            entries.push((MTIME.to_owned(), modified.to_string()));
         }
     }
-    if !kept.is_empty() {
-        metadata.user_metadata(kept);
+    if !entries.is_empty() {
+        metadata.user_metadata(entries);
     }
     if let Some(etag) = &item.etag {
         metadata.etag(etag);
@@ -68,14 +80,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_that_the_cloud_does_not_say_is_unknown_and_not_zero() {
+    fn a_size_that_the_cloud_does_not_report_is_unknown_and_not_zero() {
         let mut file = Item::new("1", "a", ItemKind::File);
         for (size, expected) in [(None, None), (Some(0), Some(0)), (Some(7), Some(7))] {
             file.size = size;
-            assert_eq!(known_size(&of(&file, true)), expected);
+            assert_eq!(known_size(&from_item(&file, true)), expected);
         }
-        assert_eq!(known_size(&of(&Item::new("1", "a", ItemKind::Folder), true)), None);
+        assert_eq!(known_size(&from_item(&Item::new("1", "a", ItemKind::Folder), true)), None);
         file.size = None;
-        assert_eq!(known_size(&of_written(&file, 5, true)), Some(5));
+        assert_eq!(known_size(&from_written(&file, 5, true)), Some(5));
     }
 }

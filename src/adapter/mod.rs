@@ -1,37 +1,48 @@
-//! From a [`Drive`] to an OpenDAL service, once for all drives.
+//! The adapter: makes any [`Drive`] an OpenDAL service.
 //!
-//! [`DriveService`] implements [`opendal::raw::Service`]; each of its bodies has a file of its own:
-//! reading, writing, listing, removing, copying. Beneath them lie the walk from paths to places and
-//! the index of what is known (how old an answer may be is decided there), the task that owns an
-//! upload, and the spool for bytes whose length is not known yet. No protocol is known here.
+//! [`DriveService`] implements [`opendal::raw::Service`]. Each of its operations has a file: reading,
+//! writing, listing, deleting, renaming, copying. Below them are the resolution of paths to items, the
+//! index that caches items, the task that owns an upload, and the spool for files whose size is not
+//! known yet. The adapter resumes interrupted reads and uploads and falls back to other requests. It
+//! does not retry, which is the job of the layers, and it knows no protocol.
 
 mod announce;
+mod body;
 #[cfg(feature = "layers-cache")]
 mod changes;
+mod channel;
+mod content_version;
 mod copy;
-mod core;
 mod delete;
+mod download;
 mod error;
 mod failures;
 mod file;
+mod file_snapshot;
+mod folders;
+mod fragment_size;
 mod handle;
 mod index;
+mod key_locks;
 mod left_out;
 mod list;
+mod list_job;
 mod metadata;
-mod pace;
 mod path;
+mod path_registry;
 mod read;
 mod rename;
+mod resolve;
+mod saved_upload;
 mod session;
-mod source;
 mod spool;
+mod state;
+mod stream_buffer;
 #[cfg(test)]
 mod tests;
-mod told;
-mod tree;
-mod turns;
+mod tree_assembler;
 mod upload;
+mod upload_task;
 mod walk;
 mod write;
 
@@ -40,8 +51,9 @@ use std::{sync::Arc, time::Duration};
 use opendal::{
     Capability, Error, ErrorKind, OperationContext, Result,
     raw::{
-        OpCopy, OpCreateDir, OpList, OpPresign, OpRead, OpRename, OpStat, OpWrite, RpCreateDir,
-        RpPresign, RpRename, RpStat, Service, ServiceInfo, normalize_root,
+        OpCompose, OpCopy, OpCreateDir, OpList, OpPresign, OpRead, OpRename, OpRestore, OpStat,
+        OpWrite, RpCreateDir, RpPresign, RpRename, RpRestore, RpStat, Service, ServiceInfo,
+        normalize_root,
     },
 };
 
@@ -50,38 +62,44 @@ pub use self::{
     announce::{Announce, announce},
     copy::DriveCopier,
     delete::DriveDeleter,
-    file::{FileUpload, SavedUpload, UploadedFile},
+    file::{FileUpload, UploadedFile},
     handle::DriveHandle,
     left_out::{LeftOut, Twin},
     list::DriveLister,
     metadata::known_size,
     read::{DriveReader, DriveStream},
+    saved_upload::SavedUpload,
     write::DriveWriter,
 };
-use self::{core::Core, error::to_opendal};
-use crate::drive::{Conditions, Context, Drive, IfExists};
+use self::{
+    error::to_opendal,
+    state::{AdapterState, if_exists},
+};
+use crate::drive::{Conditions, Context, Drive};
 
-/// How a drive is shown as a service.
+/// The configuration of a [`DriveService`].
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// OpenDAL's name of the service.
+#[non_exhaustive]
+pub struct ServiceSettings {
+    /// The scheme of the service, which is its name in OpenDAL.
     pub scheme: &'static str,
-    /// The account or drive, for people; may be empty.
+    /// The name of the account or drive, for people. It may be empty.
     pub name: String,
-    /// The folder that paths begin at, `/` for the whole drive. Made by the first write.
+    /// The folder that paths are relative to; `/` is the whole drive. The first write creates it.
     pub root: String,
-    /// How long an id is trusted in a drive that is walked by id: an answer is what a path meant
-    /// at most that long ago. Zero: every path is walked anew. The default is 10 s.
+    /// The maximum age of a cached item. A drive that is addressed by id may resolve a path to the
+    /// item that it meant at most this long ago. With zero, each operation resolves its path from
+    /// the root. The default is 10 s.
     pub index_ttl: Duration,
-    /// How many folders of a recursive listing are asked for at once. The default is 8.
+    /// The maximum number of concurrent requests of a recursive listing. The default is 8.
     pub concurrent_lists: usize,
-    /// Whether reads compare the bytes of a file with the size and the hash that the cloud has of
-    /// it. The default is true. See also [`DriveHandle::set_checked_reads`].
+    /// Whether reads compare the bytes with the size and the hash that the cloud has of the file.
+    /// The default is true. See also [`DriveHandle::set_checked_reads`].
     pub checked_reads: bool,
 }
 
-impl Settings {
-    /// The defaults, for the whole drive.
+impl ServiceSettings {
+    /// Returns the default settings, for the whole drive.
     pub fn new(scheme: &'static str, name: impl Into<String>) -> Self {
         Self {
             scheme,
@@ -94,27 +112,24 @@ impl Settings {
     }
 }
 
-/// A [`Drive`] as an OpenDAL service.
+/// An OpenDAL service for a [`Drive`].
 #[derive(Clone, Debug)]
 pub struct DriveService {
-    core: Arc<Core>,
+    state: Arc<AdapterState>,
 }
 
 impl DriveService {
-    /// Shows a drive as a service.
-    pub fn new(drive: Arc<dyn Drive>, settings: Settings) -> Self {
-        let settings = Settings { root: normalize_root(&settings.root), ..settings };
-        Self { core: Arc::new(Core::new(drive, settings)) }
+    /// Creates a service. Sends no request.
+    pub fn new(drive: Arc<dyn Drive>, settings: ServiceSettings) -> Self {
+        let settings = ServiceSettings { root: normalize_root(&settings.root), ..settings };
+        Self { state: Arc::new(AdapterState::new(drive, settings)) }
     }
 
-    /// The drive's extras. An operator cannot be asked for them later.
+    /// Returns a handle for the features of the drive that OpenDAL has no operation for. Take it
+    /// before the service becomes an operator, which gives no access to its service.
     pub fn handle(&self) -> DriveHandle {
-        DriveHandle::new(Arc::clone(&self.core))
+        DriveHandle::new(Arc::clone(&self.state))
     }
-}
-
-fn if_exists(if_not_exists: bool) -> IfExists {
-    if if_not_exists { IfExists::Fail } else { IfExists::Replace }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -127,12 +142,12 @@ impl Service for DriveService {
     type Composer = ();
 
     fn info(&self) -> ServiceInfo {
-        let settings = &self.core.settings;
+        let settings = &self.state.settings;
         ServiceInfo::new(settings.scheme, &settings.root, &settings.name)
     }
 
     fn capability(&self) -> Capability {
-        let drive = self.core.capabilities();
+        let drive = self.state.capabilities();
         Capability {
             stat: true,
             stat_with_if_none_match: drive.if_none_match,
@@ -168,43 +183,47 @@ impl Service for DriveService {
         path: &str,
         _: OpCreateDir,
     ) -> Result<RpCreateDir> {
-        self.core.create_dir(&Context::from(ctx), path).await.map_err(to_opendal)?;
+        let path = self.state.path(path).map_err(to_opendal)?;
+        self.state.create_dir(&Context::from(ctx), &path).await.map_err(to_opendal)?;
         Ok(RpCreateDir::default())
     }
 
     async fn stat(&self, ctx: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
+        let (state, cx) = (&self.state, Context::from(ctx));
         let conditions = Conditions {
             if_match: args.if_match().map(str::to_owned),
             if_none_match: args.if_none_match().map(str::to_owned),
         };
-        let asked = path;
-        let path = self.core.path(path).map_err(to_opendal)?;
-        let looked = self.core.look(&Context::from(ctx), &path, &conditions).await;
-        let (found, item) = looked.map_err(to_opendal)?;
-        let item = self.core.with_size(&Context::from(ctx), &found, item).await;
-        self.core.told.record(asked, &item.id);
-        // OpenDAL's own check asks for a folder only; a file is no answer to a path with a slash.
-        if path.folder && !item.is_folder() {
-            return Err(Error::new(ErrorKind::NotFound, "there is a file, not a folder"));
+        let parsed = state.path(path).map_err(to_opendal)?;
+        let requested = state.request_item(&cx, &parsed, &conditions).await;
+        let (resolved, item) = requested.map_err(to_opendal)?;
+        let item = state.with_size(&cx, &resolved, item).await;
+        state.returned_paths.record(path, &item.id);
+        // OpenDAL checks only that a path without a slash is not a folder.
+        if parsed.is_folder && !item.is_folder() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "cannot find the folder: a file has this name",
+            ));
         }
-        Ok(RpStat::new(metadata::of(&item, self.core.capabilities().set_modified)))
+        Ok(RpStat::new(metadata::from_item(&item, state.capabilities().set_modified)))
     }
 
     fn read(&self, ctx: &OperationContext, path: &str, args: OpRead) -> Result<DriveReader> {
-        Ok(DriveReader::new(Arc::clone(&self.core), Context::from(ctx), path, &args))
+        Ok(DriveReader::new(Arc::clone(&self.state), Context::from(ctx), path, &args))
     }
 
     fn write(&self, ctx: &OperationContext, path: &str, args: OpWrite) -> Result<DriveWriter> {
-        DriveWriter::new(Arc::clone(&self.core), Context::from(ctx), path, &args)
+        DriveWriter::new(Arc::clone(&self.state), Context::from(ctx), path, &args)
             .map_err(to_opendal)
     }
 
     fn delete(&self, ctx: &OperationContext) -> Result<DriveDeleter> {
-        Ok(DriveDeleter::new(Arc::clone(&self.core), Context::from(ctx)))
+        Ok(DriveDeleter::new(Arc::clone(&self.state), Context::from(ctx)))
     }
 
     fn list(&self, ctx: &OperationContext, path: &str, args: OpList) -> Result<DriveLister> {
-        Ok(DriveLister::new(Arc::clone(&self.core), Context::from(ctx), path, &args))
+        Ok(DriveLister::new(Arc::clone(&self.state), Context::from(ctx), path, &args))
     }
 
     fn copy(
@@ -214,20 +233,15 @@ impl Service for DriveService {
         to: &str,
         args: OpCopy,
     ) -> Result<DriveCopier> {
-        if !self.core.capabilities().copy_files {
-            return Err(Error::new(ErrorKind::Unsupported, "this cloud makes no copies"));
+        if !self.state.capabilities().copy_files {
+            return Err(unsupported("copy: this cloud has no server-side copies"));
         }
-        let cx = Context::from(ctx);
-        Ok(DriveCopier::new(Arc::clone(&self.core), cx, from, to, if_exists(args.if_not_exists())))
+        let (state, cx) = (Arc::clone(&self.state), Context::from(ctx));
+        Ok(DriveCopier::new(state, cx, from, to, if_exists(args.if_not_exists())))
     }
 
-    fn compose(
-        &self,
-        _: &OperationContext,
-        _: &str,
-        _: opendal::raw::OpCompose,
-    ) -> Result<Self::Composer> {
-        Err(Error::new(ErrorKind::Unsupported, "no drive composes files of others"))
+    fn compose(&self, _: &OperationContext, _: &str, _: OpCompose) -> Result<Self::Composer> {
+        Err(unsupported("compose: drives cannot concatenate files"))
     }
 
     async fn rename(
@@ -237,44 +251,24 @@ impl Service for DriveService {
         to: &str,
         args: OpRename,
     ) -> Result<RpRename> {
-        let (from, to) =
-            (self.core.path(from).map_err(to_opendal)?, self.core.path(to).map_err(to_opendal)?);
+        let from = self.state.path(from).map_err(to_opendal)?;
+        let to = self.state.path(to).map_err(to_opendal)?;
         let if_exists = if_exists(args.if_not_exists());
-        let renamed = self.core.rename(&Context::from(ctx), &from, &to, if_exists).await;
+        let renamed = self.state.rename(&Context::from(ctx), &from, &to, if_exists).await;
         renamed.map_err(to_opendal)?;
         Ok(RpRename::default())
     }
 
-    async fn restore(
-        &self,
-        _: &OperationContext,
-        _: &str,
-        _: opendal::raw::OpRestore,
-    ) -> Result<opendal::raw::RpRestore> {
-        Err(Error::new(ErrorKind::Unsupported, "restoring is not offered"))
+    async fn restore(&self, _: &OperationContext, _: &str, _: OpRestore) -> Result<RpRestore> {
+        Err(unsupported("restore: drives do not support it"))
     }
 
     async fn presign(&self, _: &OperationContext, _: &str, _: OpPresign) -> Result<RpPresign> {
-        Err(Error::new(ErrorKind::Unsupported, "presigning is not offered"))
+        Err(unsupported("presign: drives do not support it"))
     }
 }
 
-impl Core {
-    /// Makes a folder and those above it; fine if it is there.
-    async fn create_dir(&self, cx: &Context, path: &str) -> crate::drive::Result<()> {
-        let path = self.path(path)?;
-        if self.capabilities().paths {
-            return self.create_folder_by_path(cx, path.names()).await;
-        }
-        match self.ensure_folder(cx, path.names()).await {
-            Err(error) if error.kind() == crate::drive::ErrorKind::NotFound => {
-                self.forget_way(path.names());
-                self.ensure_folder(cx, path.names()).await?;
-            }
-            made => {
-                made?;
-            }
-        }
-        Ok(())
-    }
+/// `operation` names the operation and the reason.
+fn unsupported(operation: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("cannot {operation}"))
 }

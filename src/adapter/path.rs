@@ -1,49 +1,56 @@
-//! Paths as the operator gives them, relative to its root.
+//! Paths as the operator passes them, relative to its root, and the items that they lead to.
 
-use crate::drive::{Capabilities, Error, ErrorKind, Result};
+use std::sync::Arc;
 
-/// A path taken apart: the names down from the drive's root, those of the operator's root first.
+use super::{error::is_root, index::FolderKey};
+use crate::drive::{Capabilities, Error, ErrorKind, Item, ItemRef, Result};
+
+/// A parsed path: the names of the folders from the drive's root down to an item, and its own name.
 #[derive(Clone, Debug)]
 pub(super) struct Path {
+    /// Starts with the names of the operator's root.
     names: Vec<String>,
-    /// How many of `names` are the operator's root.
-    root: usize,
-    /// It ended with a slash: a folder is meant.
-    pub(super) folder: bool,
+    /// The number of `names` that belong to the operator's root.
+    root_len: usize,
+    /// The path is empty or ends with a slash, so it means a folder.
+    pub(super) is_folder: bool,
 }
 
 impl Path {
-    /// Takes `path` apart below `root`.
+    /// Parses `path`, which is relative to `root`. Both are separated by slashes; repeated slashes
+    /// count as one.
     ///
     /// # Errors
-    /// `Invalid` for `.` and `..`: some clouds would follow them, none has an item of that name.
-    pub(super) fn new(root: &str, path: &str) -> Result<Self> {
-        let names = |text: &str| {
+    /// `InvalidInput` for the names `.` and `..`: no cloud has an item of that name, and some
+    /// clouds would resolve them.
+    pub(super) fn parse(root: &str, path: &str) -> Result<Self> {
+        let split = |text: &str| {
             text.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>()
         };
-        let mut all = names(root);
-        let root = all.len();
-        all.extend(names(path));
-        if let Some(dots) = all.iter().find(|name| matches!(name.as_str(), "." | "..")) {
+        let mut names = split(root);
+        let root_len = names.len();
+        names.extend(split(path));
+        if let Some(dots) = names.iter().find(|name| matches!(name.as_str(), "." | "..")) {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("{path:?}: {dots:?} is not a name in a drive"),
+                format!("cannot use the path {path:?}: an item cannot have the name {dots:?}"),
             ));
         }
-        Ok(Self { names: all, root, folder: path.is_empty() || path.ends_with('/') })
+        Ok(Self { names, root_len, is_folder: path.is_empty() || path.ends_with('/') })
     }
 
-    /// All names down from the drive's root.
+    /// Returns all names from the drive's root down, the operator's root included.
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Whether it is the operator's root itself.
+    /// Returns whether this is the operator's root.
     pub(super) fn is_root(&self) -> bool {
-        self.names.len() == self.root
+        self.names.len() == self.root_len
     }
 
-    /// The names of the folder it is in, and its own; `None` for the operator's root.
+    /// Returns the names of the parent folder and the item's own name, or `None` for the operator's
+    /// root.
     pub(super) fn split(&self) -> Option<(&[String], &str)> {
         if self.is_root() {
             return None;
@@ -52,30 +59,54 @@ impl Path {
         Some((parents, name))
     }
 
-    /// The folder it is in; the operator's root is its own.
+    /// Like [`split`](Self::split), for an operation that cannot apply to the operator's root.
+    ///
+    /// # Errors
+    /// `IsAFolder` for the operator's root; the message contains `verb`.
+    pub(super) fn split_for(&self, verb: &str) -> Result<(&[String], &str)> {
+        self.split().ok_or_else(|| is_root(verb))
+    }
+
+    /// Returns the parent folder. The operator's root is its own parent.
     pub(super) fn parent(&self) -> Self {
         let names = match self.split() {
             Some((parents, _)) => parents.to_vec(),
             None => self.names.clone(),
         };
-        Self { names, root: self.root, folder: true }
+        Self { names, root_len: self.root_len, is_folder: true }
     }
 
-    /// The path below the operator's root, as its user would write it.
-    pub(super) fn shown(&self) -> String {
-        let slash = if self.folder { "/" } else { "" };
-        format!("{}{slash}", self.names[self.root..].join("/"))
+    /// Returns the path below the operator's root, with a trailing slash if it means a folder.
+    pub(super) fn to_operator_path(&self) -> String {
+        let slash = if self.is_folder { "/" } else { "" };
+        format!("{}{slash}", self.names[self.root_len..].join("/"))
     }
 
-    /// Whether `self` is `other` or an item below it, with names compared as the cloud does.
-    pub(super) fn is_within(&self, other: &Self, fold: &Capabilities) -> bool {
+    /// Returns whether `self` is `other` or below it. Names are compared as the cloud compares them.
+    pub(super) fn is_within(&self, other: &Self, capabilities: &Capabilities) -> bool {
+        let fold = capabilities.fold;
+        let mut pairs = self.names.iter().zip(&other.names);
         self.names.len() >= other.names.len()
-            && self
-                .names
-                .iter()
-                .zip(&other.names)
-                .all(|(mine, theirs)| (fold.fold)(mine) == (fold.fold)(theirs))
+            && pairs.all(|(mine, other)| fold(mine) == fold(other))
     }
+}
+
+/// The result of resolving a path.
+///
+/// In a drive that resolves paths itself, the item need not exist.
+#[derive(Clone, Debug)]
+pub(super) struct ResolvedPath {
+    pub(super) item_ref: ItemRef,
+    /// The item, if it is known without another request. Always present in a drive that is addressed
+    /// by id.
+    pub(super) item: Option<Arc<Item>>,
+    /// The item was requested while the path was resolved.
+    pub(super) is_fresh: bool,
+    /// The key of the item in the index: its folder and its folded name. `None` for the drive's
+    /// root.
+    pub(super) entry: Option<(FolderKey, String)>,
+    /// The id of the item, or of a folder above it, is from the index and may be stale.
+    pub(super) from_cache: bool,
 }
 
 #[cfg(test)]
@@ -83,19 +114,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_taken_apart_below_the_root_it_is_given() {
-        let path = Path::new("/work/2014/", "a/b.txt").unwrap();
+    fn a_path_is_split_below_the_given_root() {
+        let path = Path::parse("/work/2014/", "a/b.txt").unwrap();
         assert_eq!(path.names(), ["work", "2014", "a", "b.txt"]);
-        assert!(!path.folder && !path.is_root());
+        assert!(!path.is_folder && !path.is_root());
         assert_eq!(path.split().unwrap().1, "b.txt");
-        assert!(Path::new("/work/", "/").unwrap().is_root());
-        assert!(Path::new("/", "a/").unwrap().folder);
+        assert_eq!(path.parent().to_operator_path(), "a/");
+        assert!(Path::parse("/work/", "/").unwrap().is_root());
+        assert!(Path::parse("/", "a/").unwrap().is_folder);
     }
 
     #[test]
-    fn dots_are_refused_because_some_clouds_would_follow_them() {
+    fn dots_are_refused_because_some_clouds_would_resolve_them() {
         for path in ["..", "a/../b", "./a", "a/."] {
-            assert_eq!(Path::new("/", path).unwrap_err().kind(), ErrorKind::InvalidInput, "{path}");
+            let error = Path::parse("/", path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{path}");
         }
     }
 }

@@ -1,23 +1,29 @@
-//! Moving and renaming, of files and of folders.
+//! Renaming and moving of files and folders.
 //!
-//! OpenDAL's `rename` takes paths without a slash only; such a path names whatever item is there.
-//! Folders on the way to the new place are made. A file takes the place of a file, as
-//! [`Drive::update`](crate::drive::Drive::update) of the drive at hand does it; a folder is never
-//! replaced.
+//! OpenDAL's `rename` only gets paths without a trailing slash. Such a path means the item with the
+//! name, a file or a folder. Missing parent folders of the target are created. A file replaces a
+//! file, in the way in which the drive's [`update`](crate::drive::Drive::update) does it. A folder is
+//! never replaced.
 
 use std::sync::Arc;
 
 use super::{
-    core::{Core, NOW},
-    index::Folder,
-    path::Path,
+    error::{as_condition, is_a_folder, is_root},
+    index::FolderKey,
+    path::{Path, ResolvedPath},
+    state::{AdapterState, DESTRUCTIVE_MAX_AGE},
 };
 use crate::drive::{
-    Conditions, Context, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate, Result,
-    Target,
+    Conditions, Context, Error, ErrorKind, IfExists, Item, ItemId, ItemUpdate, Result, Target,
 };
 
-impl Core {
+impl AdapterState {
+    /// Moves the item at `from` to `to`.
+    ///
+    /// # Errors
+    /// `NotFound` if `from` does not exist; `ConditionNotMatch` if `to` exists and must not;
+    /// `IsAFolder` if `to` is a folder or one of the paths is the operator's root; `NotAFolder` if a
+    /// folder would replace a file; `Conflict` if `to` is below `from`; the errors of the requests.
     pub(super) async fn rename(
         &self,
         cx: &Context,
@@ -26,15 +32,19 @@ impl Core {
         if_exists: IfExists,
     ) -> Result<()> {
         if from.is_root() || to.is_root() {
-            return Err(Error::new(ErrorKind::IsAFolder, "the root is neither moved nor replaced"));
+            return Err(is_root("move or replace"));
         }
-        let same = to.is_within(from, self.capabilities());
-        if same && to.names().len() > from.names().len() {
-            return Err(Error::new(ErrorKind::Conflict, "an item cannot be moved below itself"));
+        let is_within = to.is_within(from, self.capabilities());
+        if is_within && to.names().len() > from.names().len() {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("cannot move {:?}: the target is below it", from.to_operator_path()),
+            ));
         }
         match self.capabilities().paths {
             true => self.rename_by_path(cx, from, to, if_exists).await,
-            false => self.rename_by_id(cx, from, to, if_exists, same).await,
+            // Only the case of the name changes if `to` is within `from`.
+            false => self.rename_by_id(cx, from, to, if_exists, is_within).await,
         }
     }
 
@@ -44,68 +54,69 @@ impl Core {
         from: &Path,
         to: &Path,
         if_exists: IfExists,
-        same: bool,
+        is_same: bool,
     ) -> Result<()> {
-        let source = self.find(cx, from, NOW).await?;
+        let source = self.resolve(cx, from, DESTRUCTIVE_MAX_AGE).await?;
         let (target, folder) = self.target(cx, to).await?;
-        let occupant = match same {
+        let occupant = match is_same {
             true => None,
-            false => self.occupant(cx, to, source.item.as_deref(), if_exists).await?,
+            false => self.find_occupant(cx, to, source.item.as_deref(), if_exists).await?,
         };
-        let moves = source.edge.as_ref().is_none_or(|(from, _)| *from != folder);
+        let moves = source.entry.as_ref().is_none_or(|(from, _)| *from != folder);
         let renames = source.item.as_ref().is_none_or(|item| item.name != target.name);
         if !moves && !renames {
             return Ok(());
         }
-        let change = ItemUpdate {
+        let update = ItemUpdate {
             folder: moves.then(|| target.folder.clone()),
             name: renames.then(|| target.name.clone()),
             modified: None,
             if_exists,
             occupant,
         };
-        let changed = self.drive.update(cx, &source.place, source.item.as_deref(), &change).await;
-        let folded = self.fold(&target.name);
-        match changed {
-            Ok(item) => {
-                if let Some((folder, folded)) = &source.edge {
-                    self.index.remove(folder, folded);
-                }
-                self.index.made(&folder, folded, Arc::new(item));
-                Ok(())
-            }
+        let known = source.item.as_deref();
+        let item = match self.drive.update(cx, &source.item_ref, known, &update).await {
+            Ok(item) => item,
             Err(error) => {
-                self.doubt(&source);
-                self.index.doubt(&folder, &folded);
-                Err(taken(error, if_exists))
+                return Err(self.rename_error(&source, &folder, &target, error, if_exists));
             }
+        };
+        if let Some((folder, folded)) = &source.entry {
+            self.index.insert_absent(folder, folded);
         }
+        self.index.insert_created(&folder, self.fold(&target.name), Arc::new(item));
+        Ok(())
     }
 
-    /// The file that is to be replaced, asked for now.
-    async fn occupant(
+    /// Returns the id of the file that a rename replaces, or `None` if the target does not exist.
+    ///
+    /// # Errors
+    /// See [`rename`](Self::rename).
+    async fn find_occupant(
         &self,
         cx: &Context,
         to: &Path,
         source: Option<&Item>,
         if_exists: IfExists,
     ) -> Result<Option<ItemId>> {
-        let there = match self.find(cx, to, NOW).await {
-            Ok(found) => found.item,
+        let occupant = match self.resolve(cx, to, DESTRUCTIVE_MAX_AGE).await {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
+            result => result?.item,
         };
-        let Some(there) = there else { return Ok(None) };
+        let Some(occupant) = occupant else { return Ok(None) };
+        let path = to.to_operator_path();
         if if_exists == IfExists::Fail {
-            return Err(Error::new(ErrorKind::ConditionNotMatch, "the new name is taken"));
+            let text = format!("cannot move to {path:?}: the target exists");
+            return Err(Error::new(ErrorKind::ConditionNotMatch, text));
         }
-        if there.is_folder() {
-            return Err(Error::new(ErrorKind::IsAFolder, "a folder has the new name"));
+        if occupant.is_folder() {
+            return Err(is_a_folder("replace", &path));
         }
         if source.is_some_and(Item::is_folder) {
-            return Err(Error::new(ErrorKind::NotAFolder, "a file has the folder's new name"));
+            let text = format!("cannot replace {path:?}: a folder cannot replace a file");
+            return Err(Error::new(ErrorKind::NotAFolder, text));
         }
-        Ok(Some(there.id.clone()))
+        Ok(Some(occupant.id.clone()))
     }
 
     async fn rename_by_path(
@@ -115,11 +126,11 @@ impl Core {
         to: &Path,
         if_exists: IfExists,
     ) -> Result<()> {
-        let source = self.find(cx, from, NOW).await?;
+        let source = self.resolve(cx, from, DESTRUCTIVE_MAX_AGE).await?;
         let (target, folder) = self.target(cx, to).await?;
         let moves =
             from.split().map(|(parents, _)| parents) != to.split().map(|(parents, _)| parents);
-        let change = ItemUpdate {
+        let update = ItemUpdate {
             folder: moves.then(|| target.folder.clone()),
             name: Some(target.name.clone()),
             modified: None,
@@ -127,70 +138,39 @@ impl Core {
             occupant: target.occupant.clone(),
         };
         let known = source.item.as_deref();
-        let mut changed = self.drive.update(cx, &source.place, known, &change).await;
-        if let Err(error) = &changed
+        let mut updated = self.drive.update(cx, &source.item_ref, known, &update).await;
+        if let Err(error) = &updated
             && error.kind() == ErrorKind::NotFound
             && moves
         {
-            // Either there is nothing to move, or no folder to move it to.
-            self.drive.item(cx, &source.place, &Conditions::default()).await?;
-            self.make_parents(cx, to).await?;
-            changed = self.drive.update(cx, &source.place, known, &change).await;
+            // Either the item or the target folder does not exist.
+            self.drive.item(cx, &source.item_ref, Conditions::NONE).await?;
+            self.create_parents(cx, to).await?;
+            updated = self.drive.update(cx, &source.item_ref, known, &update).await;
         }
-        let folded = self.fold(&target.name);
-        match changed {
-            Ok(item) => {
-                self.gone(&source, from);
-                if let Folder::Path(path) = self.path_folder(to.names()) {
-                    self.index.forget_below(&path);
-                }
-                self.index.made(&folder, folded, Arc::new(item));
-                Ok(())
-            }
+        let item = match updated {
+            Ok(item) => item,
             Err(error) => {
-                self.doubt(&source);
-                self.index.doubt(&folder, &folded);
-                Err(taken(error, if_exists))
+                return Err(self.rename_error(&source, &folder, &target, error, if_exists));
             }
-        }
+        };
+        self.record_removed(&source, from);
+        self.invalidate_tree(to);
+        self.index.insert_created(&folder, self.fold(&target.name), Arc::new(item));
+        Ok(())
     }
 
-    /// Makes the folders above a path in a drive that is asked by path: a cloud that makes those of
-    /// a write does not make those of a move or a copy.
-    pub(super) async fn make_parents(&self, cx: &Context, path: &Path) -> Result<()> {
-        let Some((parents, _)) = path.split() else { return Ok(()) };
-        self.create_folder_by_path(cx, parents).await
-    }
-
-    /// Makes a folder and those above it in a drive that is asked by path.
-    pub(super) async fn create_folder_by_path(&self, cx: &Context, names: &[String]) -> Result<()> {
-        let Some((name, above)) = names.split_last() else { return Ok(()) };
-        for name in names {
-            self.check_name(name)?;
-        }
-        let folder = self.below(cx, above).await?;
-        let target = Target { folder, name: name.clone(), occupant: None };
-        match self.drive.create_folder(cx, &target).await {
-            Ok(item) => {
-                self.index.made(&self.path_folder(above), self.fold(name), Arc::new(item));
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let place: ItemRef = self.below(cx, names).await?;
-                match self.drive.item(cx, &place, &Conditions::default()).await? {
-                    item if item.is_folder() => Ok(()),
-                    _ => Err(error),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// A taken name is a condition that does not hold, if the caller made it one.
-pub(super) fn taken(error: Error, if_exists: IfExists) -> Error {
-    match (error.kind(), if_exists) {
-        (ErrorKind::AlreadyExists, IfExists::Fail) => error.with_kind(ErrorKind::ConditionNotMatch),
-        _ => error,
+    /// Invalidates both index entries of a failed rename, and returns the error for the caller.
+    fn rename_error(
+        &self,
+        source: &ResolvedPath,
+        folder: &FolderKey,
+        target: &Target,
+        error: Error,
+        if_exists: IfExists,
+    ) -> Error {
+        self.invalidate(source);
+        self.index.invalidate(folder, &self.fold(&target.name));
+        as_condition(error, if_exists)
     }
 }

@@ -1,60 +1,62 @@
-//! A file in fragments: opened, sent, resumed, opened anew, committed; once for all drives that
-//! have upload sessions.
+//! Sending a file in fragments: the sequence of requests of an upload session, for all drives that
+//! have them.
 //!
-//! After a failure the cloud is asked where it wants to go on, since only it knows what has
-//! arrived. A session that it knows no more is opened anew where the bytes can still be read from
-//! the start: collected ones and files, of a caller's stream only as long as nothing has arrived.
-//! Repeating is not done here: a temporary failure is told to the caller, and he decides.
+//! After a failure, the uploader requests the next position that the cloud expects, because only the
+//! cloud knows which bytes it has. If the cloud has lost the session, a new one is opened, provided
+//! that the bytes can still be read from the start. This holds for collected bytes and for files; for
+//! a stream only until the first bytes have been discarded. There are no retries here: a temporary
+//! failure is reported to the caller, and the caller decides.
 
 use std::time::Instant;
 
 use opendal::Buffer;
 
 use super::{
-    index::Folder,
-    pace::Pace,
-    source::Source,
-    upload::{Stop, Upload},
+    body::UploadBody,
+    channel::MAX_CAPACITY,
+    error::{as_condition, upload_aborted},
+    fragment_size::FragmentSizer,
+    index::FolderKey,
+    upload::{Upload, UploadError},
 };
 use crate::drive::{Error, ErrorKind, Item, Result, SessionLimits, SessionProgress, UploadSession};
 
-/// How often a lost session of one file is opened anew.
+/// The maximum number of sessions that are opened for one file to replace lost ones.
 const REOPENED_MAX: u32 = 3;
 
-/// How many answers in a row may bring nothing forward.
+/// The maximum number of consecutive responses that do not advance the position.
 const STALLED_MAX: u32 = 3;
 
-/// How many bytes may wait while a fragment is on its way; less than a fragment, where those are
-/// large, costs no time, and memory is what it saves.
-pub(super) const WAITING_MAX: u64 = 32 << 20;
+/// The number of bytes that are read at a time to acknowledge them to a session.
+const ACKNOWLEDGE_SIZE: u64 = 4 << 20;
 
-/// How much of a file is read at once to be told to a session as arrived, in bytes.
-const TOLD: u64 = 4 << 20;
+/// Called after each change of the session, with the number of bytes that the cloud has.
+type OnProgress<'a> = &'a mut (dyn FnMut(&UploadSession, u64) + Send);
 
-/// What is told of a session whenever it has changed, with how many bytes the cloud has.
-type Told<'a> = &'a mut (dyn FnMut(&UploadSession, u64) + Send);
-
-/// A file on its way in fragments.
-pub(super) struct Fragments<'a> {
+/// Sends one file in fragments.
+pub(super) struct FragmentUploader<'a> {
+    /// The size of the file in bytes.
     total: u64,
-    source: Source,
-    pace: Pace,
-    told: Option<Told<'a>>,
+    body: UploadBody,
+    sizer: FragmentSizer,
+    on_progress: Option<OnProgress<'a>>,
     session: Option<UploadSession>,
-    folder: Option<Folder>,
+    /// The folder of the file; `None` if the session was opened by an earlier process.
+    folder: Option<FolderKey>,
+    /// The number of sessions opened to replace lost ones.
     reopened: u32,
-    /// Answers in a row that brought nothing forward.
+    /// The number of consecutive responses that did not advance the position.
     stalled: u32,
 }
 
-impl<'a> Fragments<'a> {
-    /// A file of `total` bytes.
-    pub(super) fn new(limits: SessionLimits, total: u64, source: Source) -> Self {
+impl<'a> FragmentUploader<'a> {
+    /// Creates an uploader for a file of `total` bytes.
+    pub(super) fn new(limits: SessionLimits, total: u64, body: UploadBody) -> Self {
         Self {
             total,
-            source,
-            pace: Pace::new(limits),
-            told: None,
+            body,
+            sizer: FragmentSizer::new(limits),
+            on_progress: None,
             session: None,
             folder: None,
             reopened: 0,
@@ -62,64 +64,72 @@ impl<'a> Fragments<'a> {
         }
     }
 
-    /// Tells of every change of the session.
-    pub(super) fn telling(self, told: Told<'a>) -> Self {
-        Self { told: Some(told), ..self }
+    /// Sets the observer of the session.
+    pub(super) fn on_progress(self, on_progress: OnProgress<'a>) -> Self {
+        Self { on_progress: Some(on_progress), ..self }
     }
 
-    /// Opens a session and sends all.
-    pub(super) async fn send(self, upload: &mut Upload) -> Result<Item, Stop> {
-        self.go_on(upload, SessionProgress::Next(0)).await
+    /// Opens a session, sends all bytes, and returns the item of the file.
+    ///
+    /// # Errors
+    /// The permanent errors of the requests, any error if the upload has no writer, and `Aborted`.
+    pub(super) async fn send(self, upload: &mut Upload) -> Result<Item, UploadError> {
+        self.run(upload, SessionProgress::Next(0)).await
     }
 
-    /// Goes on with a session of which was known that the cloud had `known` bytes; with where it
-    /// turned out to stand, 0 if it was lost.
+    /// Continues an existing session, of which the caller knows that the cloud has `known` bytes.
+    /// Returns the item of the file and the position at which the upload continued: 0 if the session
+    /// was lost and a new one was opened.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
     pub(super) async fn resume(
         mut self,
         upload: &mut Upload,
         mut session: UploadSession,
         known: u64,
-    ) -> Result<(Item, u64), Stop> {
-        let progress = self.taken_up(upload, &mut session, known).await?;
-        let (progress, at) = match progress {
+    ) -> Result<(Item, u64), UploadError> {
+        let progress = self.request_progress(upload, &mut session, known).await?;
+        let (progress, position) = match progress {
             None => (SessionProgress::Next(0), 0),
-            Some(SessionProgress::Next(at)) => (SessionProgress::Next(at), at),
+            Some(SessionProgress::Next(next)) => (SessionProgress::Next(next), next),
             Some(progress) => (progress, self.total),
         };
-        if at > 0 {
-            upload.open = Some(session.clone());
+        if position > 0 {
+            upload.open_session = Some(session.clone());
             self.session = Some(session);
         }
-        Ok((self.go_on(upload, progress).await?, at))
+        Ok((self.run(upload, progress).await?, position))
     }
 
-    /// Where a session of before stands; `None`: it is lost, and its file is not there.
-    async fn taken_up(
+    /// Requests the progress of a session that an earlier process opened. Returns `None` if the
+    /// session is lost and its file does not exist.
+    async fn request_progress(
         &mut self,
         upload: &Upload,
         session: &mut UploadSession,
         known: u64,
-    ) -> Result<Option<SessionProgress>, Stop> {
-        let (drive, cx) = (&upload.core.drive, &upload.cx);
+    ) -> Result<Option<SessionProgress>, UploadError> {
+        let (drive, cx) = (&upload.state.drive, &upload.cx);
         if known == 0 {
-            // The first answer may have been lost with the process: a drive that asks by a byte of
-            // the file has it now.
-            tell_arrived(upload, &self.source, session, 0, 1).await?;
+            // The response to the first fragment may be lost. A drive that identifies a session by
+            // the first byte of the file needs this byte.
+            acknowledge(upload, &self.body, session, 0, 1).await?;
         }
         match drive.session_status(cx, session).await {
-            Ok(SessionProgress::Next(at)) => {
-                tell_arrived(upload, &self.source, session, known, at).await?;
-                Ok(Some(SessionProgress::Next(at)))
+            Ok(SessionProgress::Next(next)) => {
+                acknowledge(upload, &self.body, session, known, next).await?;
+                Ok(Some(SessionProgress::Next(next)))
             }
             Ok(SessionProgress::Complete) => {
-                tell_arrived(upload, &self.source, session, known, self.total).await?;
+                acknowledge(upload, &self.body, session, known, self.total).await?;
                 Ok(Some(SessionProgress::Complete))
             }
             Ok(SessionProgress::Done(item)) => Ok(Some(SessionProgress::Done(item))),
-            // Its end may have come when nobody listened any more: whether the file that is there is
-            // this one, the session can tell when it knows all of its bytes.
+            // The upload may have ended after the earlier process did. With all bytes acknowledged,
+            // the drive can decide whether the existing file is this one.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                tell_arrived(upload, &self.source, session, known, self.total).await?;
+                acknowledge(upload, &self.body, session, known, self.total).await?;
                 match drive.session_status(cx, session).await {
                     Ok(SessionProgress::Done(item)) => Ok(Some(SessionProgress::Done(item))),
                     Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
@@ -130,246 +140,266 @@ impl<'a> Fragments<'a> {
         }
     }
 
-    async fn go_on(
+    /// Follows the session to its end, starting with `progress`.
+    async fn run(
         mut self,
         upload: &mut Upload,
         mut progress: SessionProgress,
-    ) -> Result<Item, Stop> {
-        let (mut at, mut furthest) = (0, self.total);
+    ) -> Result<Item, UploadError> {
+        // The position of the last fragment, and the end of all bytes sent or known to the cloud.
+        let (mut position, mut sent) = (0, self.total);
         loop {
-            let stepped = match progress {
-                SessionProgress::Done(item) => return self.done(upload, *item, ()).await,
+            let result = match progress {
+                SessionProgress::Done(item) => return self.finish(upload, *item, ()).await,
                 SessionProgress::Complete => match self.commit(upload).await {
-                    Err(Stop::Failed(error)) if error.kind() == ErrorKind::NotFound => Err(error),
-                    ended => return ended,
+                    Err(UploadError::Failed(error)) if error.kind() == ErrorKind::NotFound => {
+                        Err(error)
+                    }
+                    result => return result,
                 },
                 SessionProgress::Next(next) => {
-                    if next > furthest && self.source.is_whole() {
-                        self.catch_up(upload, furthest, next).await?;
-                        furthest = next;
+                    if next > sent && self.body.is_whole() {
+                        self.acknowledge_range(upload, sent, next).await?;
+                        sent = next;
                     }
-                    self.check_next(next, furthest)?;
-                    self.stalled = if next > at { 0 } else { self.stalled + 1 };
+                    self.check_next(next, sent)?;
+                    self.stalled = if next > position { 0 } else { self.stalled + 1 };
                     if self.stalled > STALLED_MAX {
-                        return Err(goes_nowhere(next).into());
+                        return Err(stalled(next).into());
                     }
-                    at = next;
-                    self.source.arrived(at);
-                    self.tell(at);
-                    let sent = self.fragment(upload, at).await?;
-                    furthest = at.saturating_add(sent.0);
-                    sent.1
+                    position = next;
+                    self.body.discard_before(position);
+                    self.report(position);
+                    let (len, result) = self.send_fragment(upload, position).await?;
+                    sent = position.saturating_add(len);
+                    result
                 }
             };
-            progress = match stepped {
+            progress = match result {
                 Ok(progress) => progress,
                 Err(lost) => {
-                    self.reopen(lost)?;
-                    upload.open = None;
-                    at = 0;
+                    self.reset_session(lost)?;
+                    upload.open_session = None;
+                    position = 0;
                     SessionProgress::Next(0)
                 }
             };
         }
     }
 
-    /// The cloud has more than was known: bytes of before, whose answer nobody got.
-    async fn catch_up(&mut self, upload: &Upload, from: u64, to: u64) -> Result<()> {
+    /// Acknowledges bytes that an earlier process sent and whose response was lost.
+    async fn acknowledge_range(&mut self, upload: &Upload, from: u64, to: u64) -> Result<()> {
         let Some(mut session) = self.session.take() else { return Ok(()) };
-        let told = tell_arrived(upload, &self.source, &mut session, from, to.min(self.total)).await;
+        let to = to.min(self.total);
+        let acknowledged = acknowledge(upload, &self.body, &mut session, from, to).await;
         self.session = Some(session);
-        told
+        acknowledged
     }
 
-    /// Whether the cloud can be given what it wants next.
+    /// Checks that the bytes that the cloud expects next exist and can be read. `sent` is the end of
+    /// all bytes sent so far.
     fn check_next(&self, next: u64, sent: u64) -> Result<()> {
-        let problem = if next >= self.total {
-            format!("the cloud has all bytes and wants to go on at byte {next}")
+        let reason = if next >= self.total {
+            format!("the cloud has all {} bytes but expects byte {next}", self.total)
         } else if next > sent {
-            format!("the cloud wants to go on at byte {next}, {sent} were sent")
-        } else if !self.source.reaches(next) {
-            format!("the cloud wants to go on at byte {next}, before what is still held")
+            format!("the cloud expects byte {next}, but only {sent} bytes were sent")
+        } else if !self.body.is_available_from(next) {
+            format!("the cloud expects byte {next}, which is no longer in memory")
         } else {
             return Ok(());
         };
-        Err(Error::new(ErrorKind::Unexpected, problem))
+        Err(Error::new(ErrorKind::Unexpected, format!("cannot continue the upload: {reason}")))
     }
 
-    fn reopen(&mut self, lost: Error) -> Result<()> {
-        if !self.source.reaches(0) {
+    /// Prepares for a new session after the error `lost` of the current one.
+    fn reset_session(&mut self, lost: Error) -> Result<()> {
+        if !self.body.is_available_from(0) {
             return Err(lost.with_kind(ErrorKind::Unexpected).with_note(
-                "the upload session is lost, and the bytes that it had are not held any longer: \
-                 the file has to be written again",
+                "the upload session is lost and its bytes are no longer in memory: \
+                 write the file again",
             ));
         }
         self.reopened += 1;
         if self.reopened > REOPENED_MAX {
             return Err(lost
                 .with_kind(ErrorKind::Unexpected)
-                .with_note("the cloud loses one upload session after the other"));
+                .with_note("the cloud has lost several upload sessions of this file"));
         }
         (self.session, self.stalled) = (None, 0);
         Ok(())
     }
 
-    /// Sends one fragment: how many bytes, and what came of it; inside, an error is a lost session.
-    async fn fragment(
+    /// Sends the fragment at `position`. Returns its length and the result: the inner error means
+    /// that the session is lost.
+    async fn send_fragment(
         &mut self,
         upload: &mut Upload,
-        at: u64,
-    ) -> Result<(u64, Result<SessionProgress>), Stop> {
-        let size = self.pace.size();
-        if let Some(link) = &upload.link {
-            link.allow(size.min(WAITING_MAX));
+        position: u64,
+    ) -> Result<(u64, Result<SessionProgress>), UploadError> {
+        let size = self.sizer.size();
+        if let Some(channel) = &upload.channel {
+            channel.set_capacity(size.min(MAX_CAPACITY));
+            let until = position.saturating_add(size);
+            if let Some(written) = self.body.receive(channel, until, self.total).await? {
+                upload.check_announced(written)?;
+            }
         }
-        self.source.fill(upload, at, size, self.total).await?;
-        let bytes = self.source.fragment(at, size).await?;
+        let bytes = self.body.fragment(position, size).await?;
         let len = bytes.len() as u64;
-        self.source.read_ahead(at + len, size.min(WAITING_MAX), &upload.core.ahead);
+        let permits = &upload.state.read_ahead_permits;
+        self.body.start_read_ahead(position + len, size.min(MAX_CAPACITY), permits);
         let mut session = match self.session.take() {
             Some(session) => session,
             None => self.open(upload).await?,
         };
-        let progress = self.attempt(upload, &mut session, at, bytes).await;
+        let progress = self.attempt(upload, &mut session, position, bytes).await;
         self.session = Some(session);
         match progress {
-            Err(Stop::Failed(error)) if error.kind() == ErrorKind::NotFound => {
+            Err(UploadError::Failed(error)) if error.kind() == ErrorKind::NotFound => {
                 Ok((len, Err(error)))
             }
-            Err(stop) => Err(stop),
+            Err(error) => Err(error),
             Ok(progress) => Ok((len, Ok(progress))),
         }
     }
 
-    async fn open(&mut self, upload: &mut Upload) -> Result<UploadSession, Stop> {
+    async fn open(&mut self, upload: &mut Upload) -> Result<UploadSession, UploadError> {
         let (this, total) = (&*upload, self.total);
         let (session, folder) = this
             .attempt(|| {
-                this.at_target(|target| async move {
-                    this.core.drive.open_session(&this.cx, &target, total, &this.options).await
+                this.with_target(|target| async move {
+                    this.state.drive.open_session(&this.cx, &target, total, &this.options).await
                 })
             })
             .await?;
-        upload.open = Some(session.clone());
+        upload.open_session = Some(session.clone());
         self.folder = Some(folder);
-        if let Some(told) = &mut self.told {
-            told(&session, 0);
+        if let Some(on_progress) = &mut self.on_progress {
+            on_progress(&session, 0);
         }
         Ok(session)
     }
 
-    /// Sends the bytes at `at`. After a failure it is the cloud that says what has become of them.
+    /// Sends the bytes at `position` once. After a failure, requests the progress of the session.
     async fn attempt(
         &mut self,
         upload: &mut Upload,
         session: &mut UploadSession,
-        at: u64,
+        position: u64,
         bytes: Buffer,
-    ) -> Result<SessionProgress, Stop> {
+    ) -> Result<SessionProgress, UploadError> {
         let len = bytes.len() as u64;
-        upload.check_wanted()?;
-        upload.sent += len;
-        let begun = Instant::now();
-        let sent = upload.core.drive.send_fragment(&upload.cx, session, at, bytes.clone()).await;
-        let refused = match sent {
+        upload.check_aborted()?;
+        upload.bytes_sent += len;
+        let started = Instant::now();
+        let drive = &upload.state.drive;
+        let sent = drive.send_fragment(&upload.cx, session, position, bytes.clone()).await;
+        let rejected = match sent {
             Ok(progress) => {
-                self.pace.took(len, begun.elapsed());
+                self.sizer.record_sent(len, started.elapsed());
                 return Ok(progress);
             }
             Err(error) if error.is_temporary() => {
-                self.pace.lost();
+                self.sizer.record_failure();
                 self.stalled = 0;
-                upload.pause(error).await?;
+                upload.suspend(error).await?;
                 None
             }
             Err(error) if error.kind() == ErrorKind::RangeNotSatisfied => Some(error),
-            Err(error) if error.status() == Some(413) && self.pace.too_large() => {
+            Err(error) if error.status() == Some(413) && self.sizer.shrink() => {
                 self.stalled = 0;
-                return Ok(SessionProgress::Next(at));
+                return Ok(SessionProgress::Next(position));
             }
-            Err(error) => return Err(upload.conditional(error).into()),
+            Err(error) => return Err(as_condition(error, upload.options.if_exists).into()),
         };
-        upload.check_wanted()?;
-        let (drive, cx) = (&upload.core.drive, &upload.cx);
-        let (asked, wanted) = (&*session, &*upload);
-        let progress = wanted
+        upload.check_aborted()?;
+        let (upload, current) = (&*upload, &*session);
+        let progress = upload
             .attempt(|| async {
-                match wanted.check_wanted() {
-                    Ok(()) => drive.session_status(cx, asked).await,
-                    Err(_) => Err(Error::new(ErrorKind::Unexpected, "the write was given up")),
+                match upload.check_aborted() {
+                    Ok(()) => upload.state.drive.session_status(&upload.cx, current).await,
+                    Err(_) => Err(upload_aborted()),
                 }
             })
             .await?;
-        let arrived = match (&progress, refused) {
-            (SessionProgress::Next(next), Some(refused)) if *next == at => {
-                return Err(refused.into());
+        let accepted = match (&progress, rejected) {
+            // The cloud expects the bytes that it has just rejected.
+            (SessionProgress::Next(next), Some(rejected)) if *next == position => {
+                return Err(rejected.into());
             }
-            (SessionProgress::Next(next), _) => next.saturating_sub(at).min(len),
+            (SessionProgress::Next(next), _) => next.saturating_sub(position).min(len),
             (SessionProgress::Complete, _) => len,
             (SessionProgress::Done(_), _) => 0,
         };
-        if arrived > 0 {
-            let bytes = bytes.slice(..usize::try_from(arrived).unwrap_or(usize::MAX));
-            drive.acknowledge(session, at, bytes).await?;
+        if accepted > 0 {
+            let bytes = bytes.slice(..usize::try_from(accepted).unwrap_or(usize::MAX));
+            upload.state.drive.acknowledge(session, position, bytes).await?;
         }
         Ok(progress)
     }
 
-    async fn commit(&mut self, upload: &mut Upload) -> Result<Item, Stop> {
-        self.tell(self.total);
+    /// Creates the file of a complete session.
+    async fn commit(&mut self, upload: &mut Upload) -> Result<Item, UploadError> {
+        self.report(self.total);
         let Some(session) = self.session.clone() else {
-            return Err(Error::new(ErrorKind::Unexpected, "no session to be committed").into());
+            let text = "cannot commit the upload: it has no session";
+            return Err(Error::new(ErrorKind::Unexpected, text).into());
         };
         let this = &*upload;
-        let (item, turn) = this
+        let (item, write_lock) = this
             .attempt(|| async {
-                let turn = this.core.turn_to_write(&this.path).await;
-                let item = this.core.drive.commit_session(&this.cx, &session).await;
-                Ok((item.map_err(|error| this.conditional(error))?, turn))
+                let write_lock = this.state.lock_write(&this.path).await;
+                let item = this.state.drive.commit_session(&this.cx, &session).await;
+                let item = item.map_err(|error| as_condition(error, this.options.if_exists))?;
+                Ok((item, write_lock))
             })
             .await?;
-        self.done(upload, item, turn).await
+        self.finish(upload, item, write_lock).await
     }
 
-    async fn done(
+    /// Verifies the written file. `write_lock` is held until its size is known.
+    async fn finish(
         &mut self,
         upload: &mut Upload,
         item: Item,
-        turn: impl Sized,
-    ) -> Result<Item, Stop> {
-        upload.open = None;
+        write_lock: impl Sized,
+    ) -> Result<Item, UploadError> {
+        upload.open_session = None;
         let folder = self.folder.clone().or_else(|| upload.folder_of(&item));
-        upload.arrived(item, folder, self.total, turn).await
+        upload.verify(item, folder, self.total, write_lock).await
     }
 
-    fn tell(&mut self, at: u64) {
-        if let (Some(told), Some(session)) = (&mut self.told, &self.session) {
-            told(session, at);
+    fn report(&mut self, position: u64) {
+        if let (Some(on_progress), Some(session)) = (&mut self.on_progress, &self.session) {
+            on_progress(session, position);
         }
     }
 }
 
-/// Tells a session of bytes that have arrived.
-async fn tell_arrived(
+/// Acknowledges to a session that the cloud has the bytes in `from..to`.
+async fn acknowledge(
     upload: &Upload,
-    source: &Source,
+    body: &UploadBody,
     session: &mut UploadSession,
     from: u64,
     to: u64,
 ) -> Result<()> {
     let mut at = from;
     while at < to {
-        let bytes = source.bytes(at, TOLD.min(to - at)).await?;
+        let bytes = body.bytes(at, ACKNOWLEDGE_SIZE.min(to - at)).await?;
         let len = bytes.len() as u64;
-        upload.core.drive.acknowledge(session, at, bytes).await?;
+        upload.state.drive.acknowledge(session, at, bytes).await?;
         at += len.max(1);
     }
     Ok(())
 }
 
-fn goes_nowhere(at: u64) -> Error {
+fn stalled(position: u64) -> Error {
     Error::new(
         ErrorKind::Unexpected,
-        format!("the cloud takes fragments and still wants to go on at byte {at}"),
+        format!(
+            "cannot continue the upload: the cloud accepts fragments but still expects \
+             byte {position}"
+        ),
     )
 }

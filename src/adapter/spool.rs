@@ -1,8 +1,9 @@
-//! Bytes that must be complete before the first of them can leave.
+//! Storage for the bytes of a file that must be complete before the upload can start.
 //!
-//! A cloud wants a file's length before its first byte; a caller may not know it, or the file goes
-//! in one request. Few bytes stay in memory as they came; from [`SPILL`] on they are in a temporary
-//! file without a name (in `TMPDIR`), read by position while they are sent.
+//! A cloud needs the length of a file before its first byte. The caller may not know the length, or
+//! the file is sent in one request that a retry must be able to repeat. Up to [`SPILL`] bytes stay in
+//! memory. More bytes are written to an unnamed temporary file (in `TMPDIR`), which is read at
+//! offsets while it is sent.
 
 use std::{
     fs::File,
@@ -15,23 +16,30 @@ use tokio::task::spawn_blocking;
 
 use crate::drive::{Body, Error, ErrorKind, Result};
 
-/// From how many bytes on they are not kept in memory.
+/// The maximum number of bytes in memory.
 pub(super) const SPILL: u64 = 2 << 20;
 
-/// How many bytes are written to the file at once.
+/// The number of bytes that are written to the temporary file at a time.
 const BATCH: u64 = 1 << 20;
 
+/// Collects the bytes of a file.
 #[derive(Default)]
 pub(super) struct Spool {
     len: u64,
-    /// Not yet in the file.
-    held: Vec<Buffer>,
-    held_len: u64,
+    /// The bytes that are not in the file yet.
+    pending: Vec<Buffer>,
+    /// The number of bytes in `pending`.
+    pending_len: u64,
+    /// `None` as long as all bytes are in memory.
     file: Option<Arc<File>>,
 }
 
 impl Spool {
-    /// For so many bytes: goes to a file at once when they are many.
+    /// Creates a spool for `expected` bytes, or for an unknown number. If more than [`SPILL`] are
+    /// expected, the temporary file is created at once.
+    ///
+    /// # Errors
+    /// `Unexpected` if the temporary file cannot be created.
     pub(super) fn new(expected: Option<u64>) -> Result<Self> {
         let mut spool = Self::default();
         if expected.is_some_and(|bytes| bytes > SPILL) {
@@ -40,109 +48,117 @@ impl Spool {
         Ok(spool)
     }
 
+    /// Returns the number of bytes so far.
     pub(super) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Takes bytes in.
+    /// Appends bytes.
     ///
     /// # Errors
-    /// `Unexpected` when the temporary file cannot be written, a full disk for instance.
+    /// `Unexpected` if the temporary file cannot be written, for example because the disk is full.
     pub(super) async fn push(&mut self, bytes: Buffer) -> Result<()> {
         self.len += bytes.len() as u64;
-        self.held_len += bytes.len() as u64;
-        self.held.push(bytes);
+        self.pending_len += bytes.len() as u64;
+        self.pending.push(bytes);
         if self.file.is_none() {
-            // A single buffer is in memory anyway: a copy of it on disk would save nothing.
-            if self.len <= SPILL || self.held.len() == 1 {
+            // A single buffer is in memory already: a copy on disk would save nothing.
+            if self.len <= SPILL || self.pending.len() == 1 {
                 return Ok(());
             }
             self.file = Some(temporary_file()?);
         }
-        if self.held_len >= BATCH { self.flush().await } else { Ok(()) }
+        if self.pending_len >= BATCH { self.flush().await } else { Ok(()) }
     }
 
     async fn flush(&mut self) -> Result<()> {
-        let (Some(file), false) = (&self.file, self.held.is_empty()) else { return Ok(()) };
-        let (file, held) = (Arc::clone(file), std::mem::take(&mut self.held));
-        self.held_len = 0;
+        let (Some(file), false) = (&self.file, self.pending.is_empty()) else { return Ok(()) };
+        let (file, pending) = (Arc::clone(file), std::mem::take(&mut self.pending));
+        self.pending_len = 0;
         let written = spawn_blocking(move || {
-            for bytes in held.into_iter().flatten() {
+            for bytes in pending.into_iter().flatten() {
                 (&*file).write_all(&bytes)?;
             }
             Ok(())
         });
-        written.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(failed)
+        let written = written.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        written.map_err(temporary_file_error)
     }
 
-    /// All bytes, to be sent.
+    /// Returns all bytes as the body of an upload.
+    ///
+    /// # Errors
+    /// `Unexpected` if the temporary file cannot be written.
     pub(super) async fn into_body(mut self) -> Result<Body> {
         self.flush().await?;
         Ok(match self.file {
             Some(file) => Body::File { file, len: self.len },
-            None => Body::Memory(self.held.into_iter().flatten().collect()),
+            None => Body::Memory(self.pending.into_iter().flatten().collect()),
         })
     }
 }
 
 fn temporary_file() -> Result<Arc<File>> {
-    tempfile::tempfile().map(Arc::new).map_err(failed)
+    tempfile::tempfile().map(Arc::new).map_err(temporary_file_error)
 }
 
-/// The temporary file could not be made, written or read.
-pub(super) fn failed(source: io::Error) -> Error {
+/// Converts an error of creating, writing or reading the temporary file.
+pub(super) fn temporary_file_error(source: io::Error) -> Error {
     let folder = std::env::temp_dir();
     Error::new(
         ErrorKind::Unexpected,
         format!(
-            "the temporary file in {} that collects the bytes to be sent: {source}",
+            "cannot use the temporary file for the upload in {}: {source}; \
+             TMPDIR selects another folder",
             folder.display()
         ),
     )
 }
 
-/// Bytes of a body from an offset on.
+/// Returns `len` bytes of a body from `offset` on.
 ///
 /// # Errors
-/// `Unexpected` when the file cannot be read.
+/// `Unexpected` if the file cannot be read.
 pub(crate) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> {
     read(body, offset, len).await.map_err(|error| {
-        Error::new(ErrorKind::Unexpected, format!("reading the file to be sent: {error}"))
+        Error::new(ErrorKind::Unexpected, format!("cannot read the file to be sent: {error}"))
     })
 }
 
-/// The same, with the system's own error.
+/// Like [`slice`], but returns the system's error.
 pub(super) async fn read(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
     if let Body::Memory(_) = body {
-        return read_now(body, offset, len);
+        return read_blocking(body, offset, len);
     }
     let body = body.clone();
-    let read = spawn_blocking(move || read_now(&body, offset, len));
-    read.await.unwrap_or_else(|died| Err(io::Error::other(died)))
+    let read = spawn_blocking(move || read_blocking(&body, offset, len));
+    read.await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }
 
-/// The same, on a thread that may wait for the disk.
-pub(super) fn read_now(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
+/// Like [`read`], on the calling thread, which must be allowed to block.
+pub(super) fn read_blocking(body: &Body, offset: u64, len: u64) -> io::Result<Buffer> {
     match body {
         Body::Memory(bytes) => {
             let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
             Ok(bytes.slice(at(offset)..at(offset + len)))
         }
         Body::File { file, .. } => {
-            let mut bytes = room_for(usize::try_from(len).map_err(io::Error::other)?);
+            let mut bytes = zeroed(usize::try_from(len).map_err(io::Error::other)?);
             crate::transport::read_exact_at(file, &mut bytes, offset)?;
             Ok(Buffer::from(bytes))
         }
     }
 }
 
-/// Zeros. Where there are many, the allocator gets the memory from the system for them alone, and
-/// gives it back when they are gone: glibc keeps up to 32 MiB in each of a process's arenas. What is
-/// asked for beyond `len` is never touched, and so is not there.
-fn room_for(len: usize) -> Vec<u8> {
-    const MANY: usize = 1 << 20;
-    const ALONE: usize = 33 << 20;
-    let mut zeros = vec![0; if len < MANY { len } else { len.max(ALONE) }];
+/// Returns `len` zero bytes.
+///
+/// A large buffer gets more capacity than it needs. The allocator then maps it separately and
+/// returns it to the system when it is freed; glibc would otherwise retain up to 32 MiB in each of
+/// a process's arenas. The additional pages are never touched, so they occupy no memory.
+fn zeroed(len: usize) -> Vec<u8> {
+    const LARGE: usize = 1 << 20;
+    const MAPPED_SEPARATELY: usize = 33 << 20;
+    let mut zeros = vec![0; if len < LARGE { len } else { len.max(MAPPED_SEPARATELY) }];
     zeros.truncate(len);
     zeros
 }

@@ -1,311 +1,251 @@
-//! Bytes in: one file on its way to the cloud.
+//! The upload of one file: its target, its options, the attempts of each request, and the check of
+//! the result.
 //!
-//! A writer's upload is a task that owns it and talks with its caller by a [`Link`]; a file's
-//! ([`file`](super::file)) is its caller's own, and ends with the first failure. Files in fragments
-//! are in [`session`](super::session).
+//! A writer's upload has an [`UploadChannel`], and a temporary failure suspends it. The upload of a
+//! local file ([`file`](super::file)) has none, and the first failure ends it. Sending a file in
+//! fragments is the job of [`session`](super::session).
 
 use std::sync::Arc;
 
-use opendal::Buffer;
-
 use super::{
     announce::Announced,
-    core::Core,
-    index::Folder,
-    metadata,
+    channel::{Aborted, UploadChannel},
+    error::{as_condition, size_mismatch, too_large},
+    index::FolderKey,
     path::Path,
-    session::Fragments,
-    source::{Held, Source},
-    spool::Spool,
-    write::{Link, too_large},
+    state::AdapterState,
 };
 use crate::drive::{
-    Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemRef, Result, SessionLimits,
-    Target, UploadSession, WriteOptions,
+    Body, Conditions, Context, Error, ErrorKind, Item, ItemRef, Result, SessionLimits, Target,
+    UploadSession, WriteOptions,
 };
 
-/// One file on its way to the cloud.
+/// The upload of one file.
 pub(super) struct Upload {
-    pub(super) core: Arc<Core>,
+    pub(super) state: Arc<AdapterState>,
     pub(super) cx: Context,
     pub(super) path: Path,
     pub(super) options: WriteOptions,
     pub(super) announced: Announced,
-    /// To the writer whose upload it is; `None`: the first failure ends it.
-    pub(super) link: Option<Arc<Link>>,
-    /// The session that must be cancelled if the upload does not come to its end.
-    pub(super) open: Option<UploadSession>,
-    /// Bytes that were sent, those among them that were sent before.
-    pub(super) sent: u64,
+    /// The channel to the writer; `None` if the first failure ends the upload.
+    pub(super) channel: Option<Arc<UploadChannel>>,
+    /// The session that has to be cancelled if the upload fails.
+    pub(super) open_session: Option<UploadSession>,
+    /// The number of bytes sent, including bytes that were sent more than once.
+    pub(super) bytes_sent: u64,
 }
 
-/// Why an upload ended early.
+/// The reason why an upload ended without a file.
 #[derive(Debug)]
-pub(super) enum Stop {
-    /// Nobody wants it any more.
-    Unwanted,
+pub(super) enum UploadError {
+    /// The caller has aborted it, or has got its error already.
+    Aborted,
     Failed(Error),
 }
 
-impl From<Error> for Stop {
+impl From<Error> for UploadError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
+impl From<Aborted> for UploadError {
+    fn from(_: Aborted) -> Self {
+        Self::Aborted
+    }
+}
+
 impl Upload {
+    /// Creates an upload. Sends no request.
     pub(super) fn new(
-        core: Arc<Core>,
+        state: Arc<AdapterState>,
         cx: Context,
         path: Path,
         options: WriteOptions,
         announced: Announced,
-        link: Option<Arc<Link>>,
+        channel: Option<Arc<UploadChannel>>,
     ) -> Self {
-        Self { core, cx, path, options, announced, link, open: None, sent: 0 }
+        Self { state, cx, path, options, announced, channel, open_session: None, bytes_sent: 0 }
     }
 
-    /// Does a writer's upload to its end.
-    pub(super) async fn run(mut self) {
-        let Some(link) = self.link.clone() else { return };
-        let result = self.upload(&link).await;
-        if result.is_err() {
-            self.cancel().await;
-        }
-        match result {
-            Ok((item, bytes)) => {
-                let keeps_times = self.core.capabilities().set_modified;
-                link.done(metadata::of_written(&item, bytes, keeps_times));
-            }
-            Err(Stop::Failed(error)) => link.failed(error),
-            Err(Stop::Unwanted) => {}
-        }
-        link.end();
-    }
-
-    /// Has the cloud forget what has begun.
+    /// Cancels the open session, if any. A failure is ignored: the session then expires.
     pub(super) async fn cancel(&mut self) {
-        if let Some(session) = self.open.take() {
-            // The cloud forgets it by itself after a while.
-            let _ = self.core.drive.cancel_session(&self.cx, &session).await;
+        if let Some(session) = self.open_session.take() {
+            let _ = self.state.drive.cancel_session(&self.cx, &session).await;
         }
     }
 
-    async fn upload(&mut self, link: &Link) -> Result<(Item, u64), Stop> {
-        let limits = self.core.capabilities().session;
-        match (limits, self.announced.size) {
-            (Some(limits), Some(total)) if self.wants_session(limits, total) => {
-                let source = Source::Held(Held::default());
-                let item = Fragments::new(limits, total, source).send(self).await?;
-                Ok((item, total))
-            }
-            _ => {
-                let body = self.collect(link).await?;
-                let total = body.len();
-                let item = match limits.filter(|limits| self.wants_session(*limits, total)) {
-                    Some(limits) => {
-                        Fragments::new(limits, total, Source::of(body)).send(self).await?
-                    }
-                    None => self.send_at_once(body).await?,
-                };
-                Ok((item, total))
-            }
+    /// Returns whether a file of `total` bytes needs an upload session.
+    pub(super) fn needs_session(&self, limits: SessionLimits, total: u64) -> bool {
+        let capabilities = self.state.capabilities();
+        // Clouds accept a modification time only when a session is opened.
+        let sets_modified = capabilities.set_modified && self.options.modified.is_some();
+        let is_large = total >= limits.min_size || total > capabilities.max_single_upload;
+        total > 0 && (is_large || sets_modified)
+    }
+
+    /// Checks that the caller has not aborted the upload.
+    ///
+    /// # Errors
+    /// `Aborted`.
+    pub(super) fn check_aborted(&self) -> Result<(), UploadError> {
+        match &self.channel {
+            Some(channel) => Ok(channel.check()?),
+            None => Ok(()),
         }
     }
 
-    /// Whether a file of that size goes by a session.
-    pub(super) fn wants_session(&self, limits: SessionLimits, total: u64) -> bool {
-        let capabilities = self.core.capabilities();
-        // A time can only be given with a session where the cloud keeps times at all.
-        let keeps_time = capabilities.set_modified && self.options.modified.is_some();
-        total > 0
-            && (total >= limits.min_size || total > capabilities.max_single_upload || keeps_time)
-    }
-
-    /// Whether there is still somebody who wants it.
-    pub(super) fn check_wanted(&self) -> Result<(), Stop> {
-        match self.link.as_ref().is_none_or(|link| link.wanted()) {
-            true => Ok(()),
-            false => Err(Stop::Unwanted),
+    /// Checks the number of bytes in the file against the announced one.
+    ///
+    /// # Errors
+    /// `InvalidInput` if they differ.
+    pub(super) fn check_announced(&self, written: u64) -> Result<()> {
+        match self.announced.size {
+            Some(announced) if announced != written => Err(size_mismatch(announced, written)),
+            _ => Ok(()),
         }
     }
 
-    /// Tells the caller of a temporary failure, and waits until he wants to go on.
-    pub(super) async fn pause(&self, error: Error) -> Result<(), Stop> {
-        match &self.link {
+    /// Reports a temporary error to the writer, and waits until the writer resumes the upload.
+    ///
+    /// # Errors
+    /// The error itself if the upload has no writer; `Aborted`.
+    pub(super) async fn suspend(&self, error: Error) -> Result<(), UploadError> {
+        match &self.channel {
             None => Err(error.into()),
-            Some(link) => match link.park(error).await {
-                true => Ok(()),
-                false => Err(Stop::Unwanted),
-            },
+            Some(channel) => Ok(channel.suspend(error).await?),
         }
     }
 
-    /// Does something until it works, is refused for good, or is not wanted any more. Only the
-    /// caller repeats: between two attempts the task is parked.
-    pub(super) async fn attempt<T, F>(&self, mut what: impl FnMut() -> F) -> Result<T, Stop>
+    /// Sends a request until it succeeds, fails permanently, or the upload is aborted. Suspends the
+    /// upload between two attempts, so that it is the caller who retries.
+    ///
+    /// # Errors
+    /// The permanent error of the request; `Aborted`.
+    pub(super) async fn attempt<T, F>(
+        &self,
+        mut request: impl FnMut() -> F,
+    ) -> Result<T, UploadError>
     where
         F: Future<Output = Result<T>>,
     {
         loop {
-            match what().await {
-                Err(error) if error.is_temporary() => self.pause(error).await?,
+            match request().await {
+                Err(error) if error.is_temporary() => self.suspend(error).await?,
                 result => return Ok(result?),
             }
         }
     }
 
-    /// All bytes of a file that goes in one request, or whose length is not known.
-    async fn collect(&self, link: &Link) -> Result<Body, Stop> {
-        let mut spool = Spool::new(self.announced.size)?;
-        let most = self.core.capabilities().max_file_size;
-        while let Some(bytes) = next(link).await? {
-            spool.push(bytes).await?;
-            if spool.len() > most {
-                return Err(too_large(spool.len(), most).into());
-            }
+    /// Sends the whole file in one request.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the file is too large for one request, and the errors of the requests.
+    pub(super) async fn send_at_once(&self, body: Body) -> Result<Item, UploadError> {
+        let (len, max) = (body.len(), self.state.capabilities().max_single_upload);
+        if len > max {
+            return Err(too_large(len, max).into());
         }
-        self.check_announced(spool.len())?;
-        Ok(spool.into_body().await?)
-    }
-
-    pub(super) fn check_announced(&self, written: u64) -> Result<()> {
-        match self.announced.size {
-            Some(announced) if announced != written => Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!("{announced} bytes were announced, and {written} were written"),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) async fn send_at_once(&self, body: Body) -> Result<Item, Stop> {
-        let (len, most) = (body.len(), self.core.capabilities().max_single_upload);
-        if len > most {
-            return Err(too_large(len, most).into());
-        }
-        let ((item, turn), folder) = self
+        let ((item, write_lock), folder) = self
             .attempt(|| {
-                self.at_target(|target| {
+                self.with_target(|target| {
                     let body = body.clone();
                     async move {
-                        let turn = self.core.turn_to_write(&self.path).await;
+                        let write_lock = self.state.lock_write(&self.path).await;
                         let options = &self.options;
-                        let item = self.core.drive.upload(&self.cx, &target, body, options).await?;
-                        Ok((item, turn))
+                        let item =
+                            self.state.drive.upload(&self.cx, &target, body, options).await?;
+                        Ok((item, write_lock))
                     }
                 })
             })
             .await?;
-        self.arrived(item, Some(folder), len, turn).await
+        self.verify(item, Some(folder), len, write_lock).await
     }
 
-    /// What the cloud says of a file that its answer told no size of. The first look comes before
-    /// another writer of ours may write to the same path; later ones do not hold him up.
-    async fn look_at(&self, item: &Item, turn: impl Sized) -> Result<Item, Stop> {
-        let (place, conditions) = (ItemRef::from_id(&item.id), Conditions::default());
-        let look = || self.core.drive.item(&self.cx, &place, &conditions);
-        match look().await {
-            Err(error) if error.is_temporary() => {
-                drop(turn);
-                self.pause(error).await?;
-                self.attempt(look).await
-            }
-            looked => Ok(looked?),
-        }
-    }
-
-    /// Runs a request on the target; once more if a folder on the way turned out to be stale.
-    pub(super) async fn at_target<T, F>(&self, request: impl Fn(Target) -> F) -> Result<(T, Folder)>
+    /// Sends a request for the target. Sends it again if the id of a folder in the path was stale.
+    ///
+    /// # Errors
+    /// Those of the request, and those of resolving or creating the parent folders.
+    pub(super) async fn with_target<T, F>(
+        &self,
+        request: impl Fn(Target) -> F,
+    ) -> Result<(T, FolderKey)>
     where
         F: Future<Output = Result<T>>,
     {
-        let (target, folder) = self.core.target(&self.cx, &self.path).await?;
+        let (target, folder) = self.state.target(&self.cx, &self.path).await?;
         match request(target).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.core.forget_way(self.path.names());
-                let (target, folder) = self.core.target(&self.cx, &self.path).await?;
+                self.state.invalidate_path(self.path.names());
+                let (target, folder) = self.state.target(&self.cx, &self.path).await?;
                 Ok((request(target).await?, folder))
             }
             Err(error) => {
                 if let Some((_, name)) = self.path.split() {
-                    self.core.index.doubt(&folder, &self.core.fold(name));
+                    self.state.index.invalidate(&folder, &self.state.fold(name));
                 }
-                Err(self.conditional(error))
+                Err(as_condition(error, self.options.if_exists))
             }
             Ok(value) => Ok((value, folder)),
         }
     }
 
-    /// A name that is taken is a condition of the caller's that does not hold, if he made it one.
-    pub(super) fn conditional(&self, error: Error) -> Error {
-        match (error.kind(), self.options.if_exists) {
-            (ErrorKind::AlreadyExists, IfExists::Fail) => {
-                error.with_kind(ErrorKind::ConditionNotMatch)
-            }
-            _ => error,
-        }
-    }
-
-    /// The folder that a file is in whose session was opened elsewhere.
-    pub(super) fn folder_of(&self, item: &Item) -> Option<Folder> {
-        if self.core.capabilities().paths {
+    /// Returns the key of the folder that contains a written file, if the upload did not resolve its
+    /// path itself: its session was opened by an earlier process.
+    pub(super) fn folder_of(&self, item: &Item) -> Option<FolderKey> {
+        if self.state.capabilities().paths {
             let (parents, _) = self.path.split()?;
-            return Some(self.core.path_folder(parents));
+            return Some(self.state.path_key(parents));
         }
-        item.parents.first().map(|parent| Folder::Id(parent.clone()))
+        item.parents.first().map(|parent| FolderKey::Id(parent.clone()))
     }
 
-    /// The cloud has it: remembered, and checked by size if its answer did not tell one. Where it
-    /// did, the drive has compared it and knows what to make of a difference. `turn` is held until
-    /// the first look. An item without size is one that the
-    /// caller wants to check.
-    pub(super) async fn arrived(
+    /// Verifies a written file and inserts it into the index.
+    ///
+    /// If the response to the upload has no size, requests the item and compares its size with
+    /// `len`, unless the caller has deferred the check; the returned item then has no size. If the
+    /// response has a size, the drive has compared it already. `write_lock` is held until the first
+    /// response, so that another writer of this process cannot replace the file before.
+    ///
+    /// # Errors
+    /// `Unexpected` if the sizes differ, and the errors of the request.
+    pub(super) async fn verify(
         &self,
         mut item: Item,
-        folder: Option<Folder>,
+        folder: Option<FolderKey>,
         len: u64,
-        turn: impl Sized,
-    ) -> Result<Item, Stop> {
+        write_lock: impl Sized,
+    ) -> Result<Item, UploadError> {
         if item.size.is_none() && !self.announced.deferred_check {
-            item = self.look_at(&item, turn).await?;
+            item = self.request_item(&item, write_lock).await?;
             if let Some(size) = item.size.filter(|size| *size != len) {
                 return Err(Error::new(
                     ErrorKind::Unexpected,
-                    format!("{len} bytes were sent, the cloud has {size}"),
+                    format!("cannot verify the file: {len} bytes were sent, the cloud has {size}"),
                 )
                 .into());
             }
         }
         let known = Arc::new(Item { size: item.size.or(Some(len)), ..item.clone() });
         if let Some(folder) = folder {
-            self.core.index.made(&folder, self.core.fold(&item.name), known);
+            self.state.index.insert_created(&folder, self.state.fold(&item.name), known);
         }
         Ok(item)
     }
-}
 
-/// The next bytes that the caller gave; `None` when there are no more.
-pub(super) async fn next(link: &Link) -> Result<Option<Buffer>, Stop> {
-    loop {
-        let woken = link.to_task.notified();
-        tokio::pin!(woken);
-        woken.as_mut().enable();
-        if !link.wanted() {
-            return Err(Stop::Unwanted);
-        }
-        {
-            let mut shared = link.lock();
-            if let Some(bytes) = shared.queue.pop_front() {
-                shared.queued -= bytes.len() as u64;
-                drop(shared);
-                link.taken();
-                return Ok(Some(bytes));
+    /// Requests an item. Releases `write_lock` after the first attempt, so that a suspended upload
+    /// does not block other writers.
+    async fn request_item(&self, item: &Item, write_lock: impl Sized) -> Result<Item, UploadError> {
+        let (item_ref, conditions) = (ItemRef::from_id(&item.id), Conditions::default());
+        let request = || self.state.drive.item(&self.cx, &item_ref, &conditions);
+        match request().await {
+            Err(error) if error.is_temporary() => {
+                drop(write_lock);
+                self.suspend(error).await?;
+                self.attempt(request).await
             }
-            if shared.finished {
-                return Ok(None);
-            }
+            result => Ok(result?),
         }
-        woken.await;
     }
 }

@@ -1,4 +1,4 @@
-//! The way down the folders of a drive that is walked by id.
+//! Resolution of a path folder by folder, in a drive that is addressed by id.
 
 use std::{
     sync::Arc,
@@ -6,150 +6,160 @@ use std::{
 };
 
 use super::{
-    core::{Core, Found},
-    index::{Folder, Look},
+    index::{FolderKey, Lookup},
+    path::ResolvedPath,
+    state::AdapterState,
 };
 use crate::drive::{
     Conditions, Context, Error, ErrorKind, Item, ItemKind, ItemRef, Result, SiblingSearch,
 };
 
-/// One way down.
+/// The resolution of one path.
 pub(super) struct Walk<'a> {
-    core: &'a Core,
+    state: &'a AdapterState,
     cx: &'a Context,
-    age: Duration,
-    /// An id on the way was known beforehand and may be stale by now.
-    pub(super) remembered: bool,
-    /// The last folder was listed whole, so what it does not have is not there.
-    pub(super) listed: bool,
+    max_age: Duration,
+    /// An id so far is from the index and may be stale.
+    pub(super) from_cache: bool,
+    /// All entries of the last folder are known, so a name that is missing does not exist.
+    pub(super) listed_completely: bool,
 }
 
 impl<'a> Walk<'a> {
-    /// By what is known for no longer than `age`.
-    pub(super) fn new(core: &'a Core, cx: &'a Context, age: Duration) -> Self {
-        Self { core, cx, age, remembered: false, listed: false }
+    /// Creates a walk that uses index entries not older than `max_age`.
+    pub(super) fn new(state: &'a AdapterState, cx: &'a Context, max_age: Duration) -> Self {
+        Self { state, cx, max_age, from_cache: false, listed_completely: false }
     }
 
-    /// From the root to the item of that path.
-    pub(super) async fn down(&mut self, names: &[String]) -> Result<Found> {
-        let root = self.core.root(self.cx).await?.clone();
-        let mut found = Found {
-            item: Some(Arc::new(Item::new(root.clone(), "", ItemKind::Folder))),
-            place: ItemRef::from_id(&root),
-            asked_now: false,
-            edge: None,
-            remembered: false,
+    /// Resolves the names of a path, from the drive's root down.
+    ///
+    /// # Errors
+    /// `NotFound` if one of the items does not exist, or if a file has items below it in the path;
+    /// the errors of the requests.
+    pub(super) async fn resolve(&mut self, names: &[String]) -> Result<ResolvedPath> {
+        let root = self.state.root(self.cx).await?.clone();
+        let mut resolved = ResolvedPath {
+            item_ref: ItemRef::from_id(&root),
+            item: Some(Arc::new(Item::new(root, "", ItemKind::Folder))),
+            is_fresh: false,
+            entry: None,
+            from_cache: false,
         };
         for name in names {
-            let parent = match &found.item {
+            let parent = match &resolved.item {
                 Some(item) if item.is_folder() => item.id.clone(),
-                _ => {
-                    return Err(Error::new(
-                        ErrorKind::NotFound,
-                        format!("there is nothing below a file: {name:?}"),
-                    ));
-                }
+                _ => return Err(not_found(name, "its parent is a file")),
             };
-            let folder = Folder::Id(parent.clone());
-            let (item, asked_now) = self.step(&folder, &ItemRef::from_id(&parent), name).await?;
-            found = Found {
-                place: ItemRef::Item { id: item.id.clone(), parent: Some(parent) },
+            let folder = FolderKey::Id(parent.clone());
+            let (item, is_fresh) = self.child(&folder, &ItemRef::from_id(&parent), name).await?;
+            resolved = ResolvedPath {
+                item_ref: ItemRef::Item { id: item.id.clone(), parent: Some(parent) },
                 item: Some(item),
-                asked_now,
-                edge: Some((folder, self.core.fold(name))),
-                remembered: self.remembered,
+                is_fresh,
+                entry: Some((folder, self.state.fold(name))),
+                from_cache: self.from_cache,
             };
         }
-        Ok(found)
+        Ok(resolved)
     }
 
-    /// The child of that name, and whether it was asked for now.
-    pub(super) async fn step(
+    /// Returns the child of a folder by name, and whether it was requested just now. `folder` and
+    /// `folder_ref` mean the same folder.
+    ///
+    /// # Errors
+    /// `NotFound` if the child or the folder does not exist; the errors of the requests.
+    pub(super) async fn child(
         &mut self,
-        folder: &Folder,
-        place: &ItemRef,
+        folder: &FolderKey,
+        folder_ref: &ItemRef,
         name: &str,
     ) -> Result<(Arc<Item>, bool)> {
-        let core = self.core;
-        let folded = core.fold(name);
-        self.listed = false;
-        match core.index.look(folder, &folded, core.settings.index_ttl) {
-            Look::Known(item, at) if at.elapsed() <= self.age => {
-                self.remembered = true;
+        let state = self.state;
+        let folded = state.fold(name);
+        self.listed_completely = false;
+        match state.index.lookup(folder, &folded, state.settings.index_ttl) {
+            Lookup::Hit(item, at) if at.elapsed() <= self.max_age => {
+                self.from_cache = true;
                 return Ok((item, false));
             }
-            Look::Known(item, _) => {
-                if let Some(item) = self.still_there(folder, &folded, &item).await? {
+            Lookup::Hit(item, _) => {
+                if let Some(item) = self.revalidate(folder, &folded, &item).await? {
                     return Ok((item, true));
                 }
             }
-            Look::Absent if !self.age.is_zero() => {
-                self.listed = true;
-                return Err(Error::new(ErrorKind::NotFound, format!("there is no {name:?}")));
+            Lookup::NegativeHit if !self.max_age.is_zero() => {
+                self.listed_completely = true;
+                return Err(not_found(name, "the folder has no such item"));
             }
-            Look::Absent | Look::Unknown => {}
+            Lookup::NegativeHit | Lookup::Miss => {}
         }
-        let asked = Instant::now();
-        let (mut items, mut all) = (Vec::new(), false);
-        let mut seen = |what: SiblingSearch<'_>| match what {
+        let requested_at = Instant::now();
+        let (mut siblings, mut complete) = (Vec::new(), false);
+        let mut on_sibling = |sibling: SiblingSearch<'_>| match sibling {
             SiblingSearch::Item(item) => {
-                items.push((core.fold(&item.name), Arc::new(item.clone())))
+                siblings.push((state.fold(&item.name), Arc::new(item.clone())));
             }
-            SiblingSearch::Complete => all = true,
+            SiblingSearch::Complete => complete = true,
         };
-        let child = core.drive.child(self.cx, place, name, &mut seen).await;
-        self.listed = all;
-        core.index.learn(folder, items, all, asked);
+        let child = state.drive.child(self.cx, folder_ref, name, &mut on_sibling).await;
+        self.listed_completely = complete;
+        state.index.insert_listing(folder, siblings, complete, requested_at);
         let child = match child {
-            // A status means that the cloud did not find the folder, or one of its pages.
+            // An error with a status is a response to the request for the folder or one of its
+            // pages. An error without one is the drive's own: the folder has no such child.
             Err(error) if error.kind() == ErrorKind::NotFound && error.status().is_some() => {
-                return Err(self.lookup_error(place, name, error).await);
+                return Err(self.lookup_error(folder_ref, name, error).await);
             }
-            child => Arc::new(child?),
+            result => Arc::new(result?),
         };
-        core.index.set(folder, folded, Arc::clone(&child), asked);
+        state.index.insert(folder, folded, Arc::clone(&child), requested_at);
         Ok((child, true))
     }
 
-    /// Returns the error of a lookup by name that ended with a 404: `NotFound` if the folder does
-    /// not exist, and something else if it does, because the child may exist too.
+    /// Returns the error of a lookup by name that failed with a 404. It is `NotFound` only if the
+    /// folder does not exist: otherwise the child may exist too.
     async fn lookup_error(&self, folder: &ItemRef, name: &str, error: Error) -> Error {
-        match self.core.drive.item(self.cx, folder, &Conditions::default()).await {
-            Err(gone) if gone.kind() == ErrorKind::NotFound => error,
+        match self.state.drive.item(self.cx, folder, Conditions::NONE).await {
+            Err(missing) if missing.kind() == ErrorKind::NotFound => error,
             Err(failure) => failure,
             Ok(found) => Error::new(
                 ErrorKind::Unexpected,
-                format!("cannot look for {name:?} in the folder {:?}: {error}", found.name),
+                format!("cannot find {name:?} in the folder {:?}: {error}", found.name),
             )
             .with_source(error),
         }
     }
 
-    /// Asks an item itself whether it is still in that folder under that name: one small request,
-    /// where looking for the name would list the folder.
-    async fn still_there(
+    /// Checks that a cached item still has its parent and its name, and returns its current state or
+    /// `None`. This is one small request, whereas finding the name again may list the folder.
+    async fn revalidate(
         &self,
-        folder: &Folder,
+        folder: &FolderKey,
         folded: &str,
-        known: &Item,
+        cached: &Item,
     ) -> Result<Option<Arc<Item>>> {
-        let (core, asked) = (self.core, Instant::now());
-        let Folder::Id(parent) = folder else { return Ok(None) };
-        match core.drive.item(self.cx, &ItemRef::from_id(&known.id), &Conditions::default()).await {
-            Ok(item) if item.parents.contains(parent) && core.fold(&item.name) == folded => {
+        let (state, requested_at) = (self.state, Instant::now());
+        let FolderKey::Id(parent) = folder else { return Ok(None) };
+        let cached = ItemRef::from_id(&cached.id);
+        match state.drive.item(self.cx, &cached, Conditions::NONE).await {
+            Ok(item) if item.parents.contains(parent) && state.fold(&item.name) == folded => {
                 let item = Arc::new(item);
-                core.index.set(folder, folded.to_owned(), Arc::clone(&item), asked);
+                state.index.insert(folder, folded.to_owned(), Arc::clone(&item), requested_at);
                 Ok(Some(item))
             }
             Ok(_) => {
-                core.index.doubt(folder, folded);
+                state.index.invalidate(folder, folded);
                 Ok(None)
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                core.index.doubt(folder, folded);
+                state.index.invalidate(folder, folded);
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
+}
+
+fn not_found(name: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("cannot find {name:?}: {reason}"))
 }

@@ -7,7 +7,7 @@ use opendal::{Error, ErrorKind, OperatorUri, Result, raw::ConfigDeserializer};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::{adapter::Settings, drive};
+use crate::{adapter::ServiceSettings, drive};
 
 /// The methods of a builder: one for each option that is a text, one for each other one, and those
 /// for headers.
@@ -106,8 +106,8 @@ pub(super) fn settings(
     name: Option<String>,
     root: Option<String>,
     index_ttl: Option<Duration>,
-) -> Settings {
-    let mut settings = Settings::new(scheme, name.unwrap_or_default());
+) -> ServiceSettings {
+    let mut settings = ServiceSettings::new(scheme, name.unwrap_or_default());
     settings.root = root.unwrap_or(settings.root);
     settings.index_ttl = index_ttl.unwrap_or(settings.index_ttl);
     settings

@@ -7,7 +7,7 @@ use crate::adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile};
 
 const TEXT: &[u8] = b"The quick brown fox";
 
-/// A file here, a drive there.
+/// A local file and a drive.
 struct Rig {
     drive: Arc<FakeDrive>,
     operator: Operator,
@@ -20,7 +20,8 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let drive = Arc::new(FakeDrive::new(true, true));
-        let service = DriveService::new(Arc::clone(&drive) as Arc<_>, Settings::new("fake", ""));
+        let service =
+            DriveService::new(Arc::clone(&drive) as Arc<_>, ServiceSettings::new("fake", ""));
         let handle = service.handle();
         let operator = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
         let folder = tempfile::tempdir().unwrap();
@@ -43,8 +44,8 @@ impl Rig {
         self.send_with(FileUpload::default(), resume).await
     }
 
-    /// An upload that broke off after 8 bytes, as a journal has it.
-    async fn broken_off(&mut self) -> SavedUpload {
+    /// Interrupts an upload after 8 bytes, and restores it from its JSON.
+    async fn interrupted(&mut self) -> SavedUpload {
         // Two fragments pass.
         let drive = Arc::clone(&self.drive);
         let mut keep = |upload: &SavedUpload| {
@@ -64,7 +65,7 @@ impl Rig {
 }
 
 #[tokio::test]
-async fn a_large_file_goes_in_fragments_and_each_is_told() {
+async fn a_large_file_is_sent_in_fragments_and_each_is_reported() {
     let mut rig = Rig::new();
     let sent = rig.send(None).await.unwrap();
     assert_eq!(rig.drive.bytes("f").unwrap(), TEXT);
@@ -75,7 +76,7 @@ async fn a_large_file_goes_in_fragments_and_each_is_told() {
 }
 
 #[tokio::test]
-async fn a_small_file_goes_in_one_request_and_nothing_is_told() {
+async fn a_small_file_is_sent_in_one_request_and_not_reported() {
     let mut rig = Rig::new();
     std::fs::write(&rig.path, "small").unwrap();
     let sent = rig.send(None).await.unwrap();
@@ -86,9 +87,9 @@ async fn a_small_file_goes_in_one_request_and_nothing_is_told() {
 }
 
 #[tokio::test]
-async fn an_upload_that_broke_off_goes_on_where_the_cloud_says() {
+async fn an_interrupted_upload_continues_at_the_position_of_the_cloud() {
     let mut rig = Rig::new();
-    let saved = rig.broken_off().await;
+    let saved = rig.interrupted().await;
     assert_eq!((saved.arrived(), rig.drive.sessions()), (8, 1));
     let sent = rig.send(Some(saved)).await.unwrap();
     assert_eq!(rig.drive.bytes("f").unwrap(), TEXT);
@@ -97,9 +98,9 @@ async fn an_upload_that_broke_off_goes_on_where_the_cloud_says() {
 }
 
 #[tokio::test]
-async fn what_the_cloud_forgot_is_sent_again_and_counted() {
+async fn bytes_that_the_cloud_lost_are_sent_again_and_counted() {
     let mut rig = Rig::new();
-    let saved = rig.broken_off().await;
+    let saved = rig.interrupted().await;
     rig.drive.lose_bytes(4);
     let sent = rig.send(Some(saved)).await.unwrap();
     assert_eq!(rig.drive.bytes("f").unwrap(), TEXT);
@@ -107,9 +108,9 @@ async fn what_the_cloud_forgot_is_sent_again_and_counted() {
 }
 
 #[tokio::test]
-async fn an_upload_whose_session_is_lost_begins_anew() {
+async fn an_upload_whose_session_is_lost_starts_again() {
     let mut rig = Rig::new();
-    let saved = rig.broken_off().await;
+    let saved = rig.interrupted().await;
     rig.drive.lose_sessions();
     let sent = rig.send(Some(saved)).await.unwrap();
     assert_eq!(rig.drive.bytes("f").unwrap(), TEXT);
@@ -117,9 +118,9 @@ async fn an_upload_whose_session_is_lost_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_changed_meanwhile_begins_anew_and_the_old_session_is_cancelled() {
+async fn a_file_that_was_changed_meanwhile_starts_again_and_cancels_the_old_session() {
     let mut rig = Rig::new();
-    let saved = rig.broken_off().await;
+    let saved = rig.interrupted().await;
     File::options().append(true).open(&rig.path).unwrap().write_all(b"!").unwrap();
     rig.send(Some(saved)).await.unwrap();
     assert_eq!(rig.drive.bytes("f").unwrap(), b"The quick brown fox!");
@@ -128,7 +129,7 @@ async fn a_file_that_was_changed_meanwhile_begins_anew_and_the_old_session_is_ca
 }
 
 #[tokio::test]
-async fn a_file_that_changes_while_it_is_sent_is_not_put() {
+async fn a_file_that_changes_while_it_is_sent_is_not_created() {
     let mut rig = Rig::new();
     let path = rig.path.clone();
     let mut change = |upload: &SavedUpload| {
@@ -162,10 +163,11 @@ async fn a_file_that_changes_while_it_is_sent_in_one_request_is_an_error() {
 }
 
 #[tokio::test]
-async fn the_next_fragment_is_read_while_one_is_on_its_way() {
+async fn the_next_fragment_is_read_while_one_is_sent() {
     let mut rig = Rig::new();
     rig.drive.fault("send", Fault::Hold);
-    let (drive, turn) = (Arc::clone(&rig.drive), Arc::clone(&rig.handle.core().ahead));
+    let (drive, turn) =
+        (Arc::clone(&rig.drive), Arc::clone(&rig.handle.state().read_ahead_permits));
     let looked = async {
         while drive.sessions() == 0 || turn.available_permits() > 0 {
             tokio::task::yield_now().await;
@@ -177,11 +179,11 @@ async fn the_next_fragment_is_read_while_one_is_on_its_way() {
     let both = async { tokio::join!(rig.send(None), looked).0 };
     tokio::time::timeout(Duration::from_secs(10), both).await.expect("it is read").unwrap();
     assert_eq!(rig.drive.bytes("f").unwrap(), TEXT);
-    assert_eq!(rig.handle.core().ahead.available_permits(), 1);
+    assert_eq!(rig.handle.state().read_ahead_permits.available_permits(), 1);
 }
 
 #[tokio::test]
-async fn a_file_that_becomes_shorter_while_it_is_sent_is_named_and_not_put() {
+async fn a_file_that_becomes_shorter_while_it_is_sent_is_named_and_not_created() {
     let rig = Rig::new();
     let path = rig.path.clone();
     let mut shorten = |upload: &SavedUpload| {
@@ -189,7 +191,7 @@ async fn a_file_that_becomes_shorter_while_it_is_sent_is_named_and_not_put() {
             File::options().write(true).open(&path).unwrap().set_len(9).unwrap();
         }
     };
-    let options = FileUpload { local: Some(rig.path.clone()), ..FileUpload::default() };
+    let options = FileUpload::new().with_local_path(&rig.path);
     let file = File::open(&rig.path).unwrap();
     let sent = rig.handle.upload_file(&rig.operator, "f", file, &options, None, &mut shorten).await;
     let error = sent.unwrap_err().to_string();
@@ -199,22 +201,22 @@ async fn a_file_that_becomes_shorter_while_it_is_sent_is_named_and_not_put() {
 }
 
 #[tokio::test]
-async fn an_upload_can_be_given_up_and_goes_on_at_its_own_path_only() {
+async fn an_upload_can_be_cancelled_and_continues_only_at_its_own_path() {
     let mut rig = Rig::new();
-    let saved = rig.broken_off().await;
+    let saved = rig.interrupted().await;
     let file = File::open(&rig.path).unwrap();
     let options = FileUpload::default();
     let (resume, mut keep) = (Some(saved.clone()), |_: &SavedUpload| ());
     let sent = rig.handle.upload_file(&rig.operator, "g", file, &options, resume, &mut keep);
-    assert!(sent.await.unwrap_err().to_string().contains("cannot go on"));
+    assert!(sent.await.unwrap_err().to_string().contains("cannot continue an upload"));
     rig.handle.cancel_upload(&rig.operator, &saved).await.unwrap();
     assert_eq!(rig.drive.sessions(), 0);
 }
 
 #[tokio::test]
-async fn a_saved_upload_prints_no_secret_and_strange_text_is_not_repeated() {
+async fn a_saved_upload_prints_no_secret_and_invalid_text_is_not_repeated() {
     let mut rig = Rig::new();
-    let saved = rig.broken_off().await;
+    let saved = rig.interrupted().await;
     let secret = saved.to_json();
     assert!(secret.contains("\"s1\""), "{secret}");
     assert!(!format!("{saved:?} {saved:#?}").contains("\"s1\""), "{saved:?}");

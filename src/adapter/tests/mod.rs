@@ -1,6 +1,7 @@
-//! The adapter against a drive in memory: what is hard to reach from outside.
+//! Tests of the adapter with a drive in memory, for cases that are hard to reach from outside.
 
 mod fake;
+mod fake_verbs;
 mod file;
 mod list;
 mod read;
@@ -12,11 +13,11 @@ use std::{sync::Arc, time::Duration};
 use opendal::Operator;
 
 use self::fake::FakeDrive;
-use super::{DriveService, Settings};
+use super::{DriveService, ServiceSettings};
 use crate::drive::{Error, ErrorKind, Retry};
 
 fn operator(drive: &Arc<FakeDrive>, index_ttl: Duration) -> Operator {
-    let settings = Settings { index_ttl, ..Settings::new("fake", "") };
+    let settings = ServiceSettings { index_ttl, ..ServiceSettings::new("fake", "") };
     let drive: Arc<dyn crate::drive::Drive> = Arc::clone(drive) as _;
     Operator::from_parts(
         opendal::OperationContext::new(),

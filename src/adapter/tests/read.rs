@@ -7,10 +7,10 @@ use crate::layers::{Policy, RetryLayer, retry::Backoff};
 const AGE: Duration = Duration::from_secs(10);
 const TEXT: &[u8] = b"The quick brown fox jumps over the lazy dog";
 
-/// A drive walked by id, with the file `f`.
+/// Returns a drive addressed by id, with the file `f`.
 fn rig() -> (Arc<FakeDrive>, Operator) {
     let drive = Arc::new(FakeDrive::new(false, false));
-    drive.plant("", "f", Some(TEXT));
+    drive.create("", "f", Some(TEXT));
     let operator = operator(&drive, AGE);
     (drive, operator)
 }
@@ -20,7 +20,7 @@ fn at_once(operator: &Operator) -> Operator {
     operator.clone().layer(RetryLayer::new(Policy { backoff, ..Policy::default() }))
 }
 
-/// The file as a stream gives it, and what ended that.
+/// Reads the file as a stream. Returns its bytes and the error that ended it.
 async fn streamed(operator: &Operator) -> (Vec<u8>, Option<opendal::Error>) {
     let mut bytes = Vec::new();
     let stream = operator.reader("f").await.unwrap().into_stream(..).await;
@@ -42,7 +42,7 @@ fn downloads(drive: &FakeDrive) -> usize {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_goes_on_without_any_layer() {
+async fn an_interrupted_body_continues_without_any_layer() {
     let (drive, op) = rig();
     drive.cut([5, 1, 20, 0, 0, 3]);
     assert_eq!(streamed(&op).await.0, TEXT);
@@ -56,7 +56,7 @@ async fn a_body_that_breaks_off_goes_on_without_any_layer() {
 }
 
 #[tokio::test]
-async fn a_file_that_changed_meanwhile_is_not_mixed_with_what_it_was() {
+async fn a_file_that_changed_meanwhile_is_not_mixed_with_its_previous_version() {
     for (name, bytes) in [("other size", &b"short"[..]), ("other file", TEXT)] {
         let (drive, op) = rig();
         let reader = op.reader("f").await.unwrap();
@@ -64,22 +64,22 @@ async fn a_file_that_changed_meanwhile_is_not_mixed_with_what_it_was() {
         let mut stream = reader.into_stream(..).await.unwrap();
         assert_eq!(stream.try_next().await.unwrap().unwrap().to_vec(), &TEXT[..5]);
         if name == "other file" {
-            drive.elsewhere("f", "g");
-            drive.forget("g");
+            drive.rename_externally("f", "g");
+            drive.delete_externally("g");
         }
-        drive.plant("", "f", Some(bytes));
+        drive.create("", "f", Some(bytes));
         let error = stream.try_next().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConditionNotMatch, "{name}");
         assert!(error.to_string().contains("changed while it was read"), "{error}");
         let (drive, op) = rig();
         drive.cut([5]);
-        drive.plant("", "f", Some(TEXT));
+        drive.create("", "f", Some(TEXT));
         assert_eq!(streamed(&at_once(&op)).await.0, TEXT, "the same one");
     }
 }
 
 #[tokio::test]
-async fn a_body_that_never_brought_a_byte_is_its_callers_to_ask_for_again() {
+async fn a_body_without_a_byte_fails_the_call() {
     let (drive, op) = rig();
     drive.cut([0, 0]);
     let (bytes, error) = streamed(&op).await;
@@ -88,7 +88,7 @@ async fn a_body_that_never_brought_a_byte_is_its_callers_to_ask_for_again() {
 }
 
 #[tokio::test]
-async fn no_more_than_a_few_bodies_in_a_row_may_bring_nothing() {
+async fn only_a_few_consecutive_bodies_may_be_empty() {
     let (drive, op) = rig();
     drive.cut([5, 0, 0, 6, 0, 0, 0, 0]);
     let (bytes, error) = streamed(&op).await;
@@ -120,7 +120,7 @@ async fn the_tries_of_a_retry_layer_and_those_of_the_reader_add_up_and_do_not_mu
 }
 
 #[tokio::test]
-async fn a_call_that_failed_can_be_made_again_and_goes_on() {
+async fn a_failed_call_can_be_repeated_and_continues() {
     let (drive, op) = rig();
     drive.cut([5, 0, 0, 0, 0]);
     let reader = op.reader("f").await.unwrap();
@@ -131,12 +131,12 @@ async fn a_call_that_failed_can_be_made_again_and_goes_on() {
 }
 
 #[tokio::test]
-async fn ranges_that_are_read_side_by_side_share_one_ticket() {
+async fn concurrent_reads_of_a_file_share_one_download_url() {
     for paths in [true, false] {
         let mut drive = FakeDrive::new(paths, false);
         drive.capabilities.download_urls = true;
         let drive = Arc::new(drive);
-        drive.plant("", "f", Some(TEXT));
+        drive.create("", "f", Some(TEXT));
         let op = operator(&drive, AGE);
         let reader = op.reader("f").await.unwrap();
         let ranges = (0..16_u64).map(|at| {
@@ -148,24 +148,24 @@ async fn ranges_that_are_read_side_by_side_share_one_ticket() {
             assert_eq!(part.to_vec(), &TEXT[at..at + 4]);
         }
         let log = drive.log();
-        let asked = log.iter().filter(|verb| verb.starts_with("ticket")).count();
+        let asked = log.iter().filter(|verb| verb.starts_with("download_url")).count();
         assert_eq!(asked, 1, "{log:?}");
     }
 }
 
 #[tokio::test]
-async fn who_waits_for_a_ticket_goes_on_when_the_one_who_asks_is_dropped() {
+async fn a_read_that_waits_for_a_download_url_continues_when_the_requesting_one_is_dropped() {
     let mut drive = FakeDrive::new(true, false);
     drive.capabilities.download_urls = true;
     let drive = Arc::new(drive);
-    drive.plant("", "f", Some(TEXT));
+    drive.create("", "f", Some(TEXT));
     let op = operator(&drive, AGE);
-    drive.fault("ticket", fake::Fault::Hold);
+    drive.fault("download_url", fake::Fault::Hold);
     let asks = tokio::spawn({
         let op = op.clone();
         async move { op.read("f").await }
     });
-    while !drive.log().iter().any(|verb| verb.starts_with("ticket")) {
+    while !drive.log().iter().any(|verb| verb.starts_with("download_url")) {
         tokio::task::yield_now().await;
     }
     let waits = tokio::spawn(async move { op.read("f").await });

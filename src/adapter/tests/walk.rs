@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use super::{fake::Fault, *};
 use crate::{
-    adapter::{DriveHandle, core::NOW, index::Folder},
+    adapter::{DriveHandle, index::FolderKey, state::DESTRUCTIVE_MAX_AGE},
     drive::{Item, ItemKind},
 };
 
@@ -19,10 +19,10 @@ fn count(log: &[String], verb: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_second_walk_asks_for_nothing_but_the_item() {
+async fn a_second_walk_requests_only_the_item() {
     let (drive, op) = by_id();
-    drive.plant("", "a", None);
-    drive.plant("a", "b", Some(b"x"));
+    drive.create("", "a", None);
+    drive.create("a", "b", Some(b"x"));
     op.stat("a/b").await.unwrap();
     assert_eq!(drive.log(), ["child a", "child b"]);
     op.stat("A/B").await.unwrap();
@@ -30,9 +30,9 @@ async fn a_second_walk_asks_for_nothing_but_the_item() {
 }
 
 #[tokio::test]
-async fn a_missing_name_is_known_to_be_missing_until_somebody_could_have_made_it() {
+async fn a_missing_name_is_cached_until_it_is_created() {
     let (drive, op) = by_id();
-    drive.plant("", "a", None);
+    drive.create("", "a", None);
     assert!(!op.exists("a/b").await.unwrap());
     drive.log();
     assert!(!op.exists("a/b").await.unwrap());
@@ -42,15 +42,15 @@ async fn a_missing_name_is_known_to_be_missing_until_somebody_could_have_made_it
 }
 
 #[tokio::test]
-async fn with_no_age_allowed_every_path_is_walked_anew() {
+async fn with_a_maximum_age_of_zero_every_path_is_resolved_from_the_root() {
     let drive = Arc::new(FakeDrive::new(false, false));
     let op = operator(&drive, Duration::ZERO);
-    drive.plant("", "a", None);
-    drive.plant("a", "b", Some(b"x"));
+    drive.create("", "a", None);
+    drive.create("a", "b", Some(b"x"));
     op.stat("a/b").await.unwrap();
     drive.log();
-    drive.elsewhere("a", "c");
-    drive.plant("", "a", None);
+    drive.rename_externally("a", "c");
+    drive.create("", "a", None);
     assert!(!op.exists("a/b").await.unwrap());
     assert_eq!(op.read("c/b").await.unwrap().to_vec(), b"x");
 }
@@ -58,14 +58,14 @@ async fn with_no_age_allowed_every_path_is_walked_anew() {
 #[tokio::test]
 async fn a_stale_id_costs_one_more_walk_and_no_wrong_answer() {
     let (drive, op) = by_id();
-    drive.plant("", "a", None);
-    drive.plant("a", "b", Some(b"old"));
+    drive.create("", "a", None);
+    drive.create("a", "b", Some(b"old"));
     op.stat("a/b").await.unwrap();
     // Another client replaces the folder.
     let other = operator(&drive, AGE);
     other.delete_with("a/").recursive(true).await.unwrap();
-    drive.plant("", "a", None);
-    drive.plant("a", "b", Some(b"new"));
+    drive.create("", "a", None);
+    drive.create("a", "b", Some(b"new"));
     assert_eq!(op.read("a/b").await.unwrap().to_vec(), b"new");
     assert_eq!(op.stat("a/b").await.unwrap().content_length(), 3);
     op.write("a/c", "x").await.unwrap();
@@ -75,32 +75,32 @@ async fn a_stale_id_costs_one_more_walk_and_no_wrong_answer() {
 #[tokio::test]
 async fn a_write_into_a_folder_that_was_replaced_finds_the_new_one() {
     let (drive, op) = by_id();
-    drive.plant("", "a", None);
+    drive.create("", "a", None);
     op.write("a/first", "1").await.unwrap();
     operator(&drive, AGE).delete_with("a/").recursive(true).await.unwrap();
-    drive.plant("", "a", None);
+    drive.create("", "a", None);
     op.write("a/second", "2").await.unwrap();
     assert_eq!(drive.bytes("a/second").unwrap(), b"2");
 }
 
 #[tokio::test]
-async fn what_deletes_asks_an_item_seen_a_while_ago_whether_it_is_still_there() {
+async fn a_delete_revalidates_an_item_that_was_cached_a_while_ago() {
     let drive = Arc::new(FakeDrive::new(false, false));
-    let service = DriveService::new(Arc::clone(&drive) as _, Settings::new("fake", ""));
-    drive.plant("", "a", Some(b"mine"));
-    let seen = Instant::now() - 2 * NOW;
+    let service = DriveService::new(Arc::clone(&drive) as _, ServiceSettings::new("fake", ""));
+    drive.create("", "a", Some(b"mine"));
+    let seen = Instant::now() - 2 * DESTRUCTIVE_MAX_AGE;
     let item = Arc::new(Item::new("i1", "a", ItemKind::File));
-    service.core.index.set(&Folder::Id("root".into()), "A".into(), item, seen);
+    service.state.index.insert(&FolderKey::Id("root".into()), "A".into(), item, seen);
     let op = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
-    drive.elsewhere("a", "b");
-    drive.plant("", "a", Some(b"theirs"));
+    drive.rename_externally("a", "b");
+    drive.create("", "a", Some(b"theirs"));
     op.delete("a").await.unwrap();
     assert_eq!(drive.bytes("b").unwrap(), b"mine", "renamed by another client: not what was meant");
     assert!(drive.bytes("a").is_none());
 }
 
 #[tokio::test]
-async fn folders_on_the_way_are_made_once_by_many_writers() {
+async fn concurrent_writers_create_each_folder_once() {
     let (drive, op) = by_id();
     let writes = (0..20).map(|n| {
         let op = op.clone();
@@ -108,19 +108,19 @@ async fn folders_on_the_way_are_made_once_by_many_writers() {
     });
     futures::future::try_join_all(writes).await.unwrap();
     let log = drive.log();
-    assert_eq!((count(&log, "make x"), count(&log, "make y")), (1, 1), "{log:?}");
+    assert_eq!((count(&log, "create_folder x"), count(&log, "create_folder y")), (1, 1), "{log:?}");
     assert_eq!(op.list("x/y/").await.unwrap().len(), 21);
 }
 
 #[tokio::test]
-async fn what_is_made_while_its_folder_is_listed_is_known() {
+async fn an_item_created_while_its_folder_is_listed_stays_in_the_index() {
     let (drive, op) = by_id();
-    drive.plant("", "a", None);
-    for (verb, path) in [("make", "a/folder/"), ("upload", "a/file")] {
+    drive.create("", "a", None);
+    for (verb, path) in [("create_folder", "a/folder/"), ("upload", "a/file")] {
         assert!(!op.exists(path).await.unwrap());
         drive.log();
         drive.fault(verb, Fault::Hold);
-        drive.fault("list answered", Fault::Hold);
+        drive.fault("list response", Fault::Hold);
         let making = tokio::spawn({
             let op = op.clone();
             async move {
@@ -130,39 +130,39 @@ async fn what_is_made_while_its_folder_is_listed_is_known() {
                 }
             }
         });
-        drive.is_at(verb).await;
+        drive.wait_for(verb).await;
         // It begins later and sees less.
         let listing = tokio::spawn({
             let op = op.clone();
             async move { op.list("a/").await.unwrap() }
         });
-        drive.is_at("list").await;
+        drive.wait_for("list").await;
         drive.release();
         making.await.unwrap();
-        drive.answer();
+        drive.release_list();
         listing.await.unwrap();
         assert!(op.exists(path).await.unwrap(), "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_folder_made_by_another_client_meanwhile_is_found() {
+async fn a_folder_created_by_another_client_meanwhile_is_found() {
     let (drive, op) = by_id();
     assert!(!op.exists("x").await.unwrap());
-    drive.plant("", "x", None);
+    drive.create("", "x", None);
     op.write("x/f", "1").await.unwrap();
     assert_eq!(drive.bytes("x/f").unwrap(), b"1");
 }
 
 #[tokio::test]
-async fn deleting_takes_what_is_named_and_nothing_else() {
+async fn a_delete_deletes_the_named_item_and_nothing_else() {
     for paths in [false, true] {
         let drive = Arc::new(FakeDrive::new(paths, false));
         let op = operator(&drive, AGE);
-        drive.plant("", "p", None);
-        drive.plant("p", "x", Some(b"1"));
-        drive.plant("", "pq", Some(b"2"));
-        drive.plant("", "empty", None);
+        drive.create("", "p", None);
+        drive.create("p", "x", Some(b"1"));
+        drive.create("", "pq", Some(b"2"));
+        drive.create("", "empty", None);
         let kind = |result: opendal::Result<()>| result.unwrap_err().kind();
         assert_eq!(kind(op.delete("p").await), opendal::ErrorKind::IsADirectory);
         assert_eq!(kind(op.delete("p/").await), opendal::ErrorKind::Conflict);
@@ -189,13 +189,13 @@ async fn a_recursive_delete_of_the_root_leaves_the_root() {
 }
 
 #[tokio::test]
-async fn a_rename_takes_the_place_of_a_file_and_never_of_a_folder() {
+async fn a_rename_replaces_a_file_and_never_a_folder() {
     for paths in [false, true] {
         let drive = Arc::new(FakeDrive::new(paths, false));
         let op = operator(&drive, AGE);
-        drive.plant("", "a", Some(b"a"));
-        drive.plant("", "b", Some(b"b"));
-        drive.plant("", "d", None);
+        drive.create("", "a", Some(b"a"));
+        drive.create("", "b", Some(b"b"));
+        drive.create("", "d", None);
         op.rename("a", "A").await.unwrap();
         if !paths {
             op.rename("A", "b").await.unwrap();
@@ -231,14 +231,14 @@ async fn an_id_leads_back_to_its_path() {
     let drive = Arc::new(FakeDrive::new(false, false));
     let service = DriveService::new(
         Arc::clone(&drive) as _,
-        Settings { root: "/a".into(), ..Settings::new("fake", "") },
+        ServiceSettings { root: "/a".into(), ..ServiceSettings::new("fake", "") },
     );
     let handle: DriveHandle = service.handle();
     let op = Operator::from_parts(opendal::OperationContext::new(), Arc::new(service));
     op.write("b/c", "1").await.unwrap();
     let item = handle.item(&op, "b/c").await.unwrap();
     assert_eq!(handle.path_of(&op, &item.id).await.unwrap(), "b/c");
-    drive.plant("", "outside", Some(b""));
+    drive.create("", "outside", Some(b""));
     let outside = operator(&drive, AGE);
     outside.stat("outside").await.unwrap();
     let id = crate::drive::ItemId::from("i4");

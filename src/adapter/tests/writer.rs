@@ -33,7 +33,7 @@ fn raw_announced(service: &opendal::raw::Servicer) -> opendal::raw::oio::Writer 
 }
 
 #[tokio::test]
-async fn announced_bytes_leave_in_fragments_whatever_pieces_they_come_in() {
+async fn announced_bytes_are_sent_in_fragments_whatever_the_size_of_each_write() {
     for piece in [1, 3, 4, 7, 19] {
         let (drive, op) = with_sessions();
         let mut writer = announced(&op, "f").await;
@@ -50,7 +50,7 @@ async fn announced_bytes_leave_in_fragments_whatever_pieces_they_come_in() {
 }
 
 #[tokio::test]
-async fn bytes_of_unknown_number_are_collected_and_leave_at_close() {
+async fn a_file_of_unknown_size_is_collected_and_sent_at_close() {
     let (drive, op) = with_sessions();
     let mut writer = op.writer("f").await.unwrap();
     for bytes in TEXT.chunks(5) {
@@ -66,7 +66,7 @@ async fn bytes_of_unknown_number_are_collected_and_leave_at_close() {
 }
 
 #[tokio::test]
-async fn a_broken_line_is_told_once_and_the_repeated_call_goes_on_from_what_arrived() {
+async fn a_temporary_error_is_returned_once_and_the_repeated_call_continues() {
     for fault in [Fault::Before(temporary()), Fault::After(temporary())] {
         let (drive, op) = with_sessions();
         drive.fault("send", fault);
@@ -94,7 +94,7 @@ async fn without_a_retry_layer_the_user_sees_the_error_and_may_call_again() {
 }
 
 #[tokio::test]
-async fn an_error_for_good_is_the_same_from_every_later_call_and_the_session_is_cancelled() {
+async fn a_permanent_error_is_returned_by_every_later_call_and_cancels_the_session() {
     let (drive, op) = with_sessions();
     let denied = Error::new(ErrorKind::PermissionDenied, "no more");
     drive.fault("send", Fault::Before(denied));
@@ -190,7 +190,7 @@ async fn a_writer_that_is_dropped_cancels_in_the_background() {
 }
 
 #[tokio::test]
-async fn another_number_of_bytes_than_announced_leaves_nothing_at_the_path() {
+async fn a_file_of_another_size_than_announced_is_not_created() {
     for size in [18, 20] {
         let (drive, op) = with_sessions();
         let mut writer = op.writer_with("f").user_metadata(announce().size(size)).await.unwrap();
@@ -205,7 +205,7 @@ async fn another_number_of_bytes_than_announced_leaves_nothing_at_the_path() {
 }
 
 #[tokio::test]
-async fn a_write_that_was_not_taken_leaves_a_debt_that_close_does_not_forgive() {
+async fn close_fails_after_a_lost_write() {
     let (drive, op) = with_sessions();
     drive.fault("send", Fault::Hold);
     let service = op.into_parts().1;
@@ -228,9 +228,9 @@ async fn a_write_that_was_not_taken_leaves_a_debt_that_close_does_not_forgive() 
 }
 
 #[tokio::test]
-async fn an_answer_without_a_size_is_checked_by_one_look_unless_the_caller_does_it() {
+async fn a_response_without_a_size_costs_one_request_unless_the_caller_checks() {
     let mut fake = FakeDrive::new(false, false);
-    fake.tells_size = false;
+    fake.reports_size = false;
     let drive = Arc::new(fake);
     let op = operator(&drive, AGE);
     op.write("f", "123").await.unwrap();
@@ -242,7 +242,7 @@ async fn an_answer_without_a_size_is_checked_by_one_look_unless_the_caller_does_
 }
 
 #[tokio::test]
-async fn nothing_is_left_to_check_where_the_answer_tells_the_size() {
+async fn nothing_is_left_to_check_if_the_response_has_the_size() {
     let drive = Arc::new(FakeDrive::new(false, false));
     let op = operator(&drive, AGE);
     let deferred = announce().size(3).deferred_check();
@@ -251,7 +251,7 @@ async fn nothing_is_left_to_check_where_the_answer_tells_the_size() {
 }
 
 #[tokio::test]
-async fn a_taken_name_is_a_condition_that_does_not_hold() {
+async fn an_existing_name_is_a_failed_condition() {
     let (drive, op) = with_sessions();
     op.write("f", "1").await.unwrap();
     let error = op.write_with("f", "2").if_not_exists(true).await.unwrap_err();
@@ -260,7 +260,7 @@ async fn a_taken_name_is_a_condition_that_does_not_hold() {
 }
 
 #[tokio::test]
-async fn user_metadata_that_no_drive_keeps_is_refused() {
+async fn unknown_user_metadata_is_refused() {
     let (_, op) = with_sessions();
     let metadata = [("colour".to_owned(), "red".to_owned())];
     let error = op.write_with("f", "1").user_metadata(metadata).await.unwrap_err();
@@ -268,7 +268,7 @@ async fn user_metadata_that_no_drive_keeps_is_refused() {
 }
 
 #[tokio::test]
-async fn the_last_fragment_leaves_when_the_writer_is_closed() {
+async fn the_last_fragment_is_sent_when_the_writer_is_closed() {
     let (drive, op) = with_sessions();
     let mut writer = announced(&op, "f").await;
     writer.write(TEXT.to_vec()).await.unwrap();
@@ -285,7 +285,7 @@ async fn the_last_fragment_leaves_when_the_writer_is_closed() {
 }
 
 #[tokio::test]
-async fn a_lost_session_is_opened_anew_for_bytes_that_were_collected() {
+async fn a_lost_session_is_replaced_if_the_bytes_were_collected() {
     let (drive, op) = with_sessions();
     drive.fault("send", Fault::After(Error::new(ErrorKind::NotFound, "lost")));
     let mut writer = op.writer("f").await.unwrap();
@@ -296,7 +296,7 @@ async fn a_lost_session_is_opened_anew_for_bytes_that_were_collected() {
 }
 
 #[tokio::test]
-async fn a_lost_session_of_bytes_that_are_gone_is_an_error_that_says_what_to_do() {
+async fn a_lost_session_without_its_bytes_is_an_error_with_a_hint() {
     let (drive, op) = with_sessions();
     let mut writer = announced(&op, "f").await;
     writer.write(TEXT.to_vec()).await.unwrap();
@@ -306,17 +306,17 @@ async fn a_lost_session_of_bytes_that_are_gone_is_an_error_that_says_what_to_do(
     drive.lose_sessions();
     let error = writer.close().await.unwrap_err();
     assert_eq!(error.kind(), opendal::ErrorKind::Unexpected);
-    assert!(error.to_string().contains("has to be written again"), "{error}");
+    assert!(error.to_string().contains("write the file again"), "{error}");
     assert!(drive.bytes("f").is_none());
 }
 
 #[tokio::test]
-async fn a_fragment_out_of_turn_is_followed_by_asking_where_to_go_on() {
+async fn a_rejected_fragment_is_followed_by_a_status_request() {
     let (drive, op) = with_sessions();
     let mut writer = op.writer("f").await.unwrap();
     writer.write(TEXT.to_vec()).await.unwrap();
     drive.fault("send", Fault::Before(Error::new(ErrorKind::RangeNotSatisfied, "not these")));
-    // The cloud wants what it has just refused: nothing would come of going on.
+    // The cloud expects the fragment that it has just rejected.
     let error = writer.close().await.unwrap_err();
     assert!(error.to_string().contains("not these"), "{error}");
     assert_eq!(drive.sessions(), 0);

@@ -152,7 +152,7 @@ async fn how_far_a_file_is_that_goes_in_one_request_is_told_while_it_goes() {
             let told = Arc::clone(&told);
             move |far| told.lock().expect("no panic").push(far)
         });
-        let options = FileUpload { progress: Some(progress), ..FileUpload::default() };
+        let options = FileUpload::new().with_progress(progress);
         let file = local(&written).reopen().expect("the file");
         let mut keep = |_: &SavedUpload| panic!("it is no file for fragments");
         let sent =

@@ -33,7 +33,7 @@ async fn a_file_that_is_rewritten_at_its_size_while_it_is_sent_leaves_the_old_ve
                     file.write_all(&again).expect("written");
                 }
             });
-            let options = FileUpload { progress: Some(progress), ..FileUpload::default() };
+            let options = FileUpload::new().with_progress(progress);
             let opened = file.reopen().expect("the file");
             let (operator, mut keep) = (&drive.operator, |_: &_| {});
             let sent =

@@ -288,9 +288,9 @@ async fn without_a_temporary_folder() {
 
 #[test]
 fn where_bytes_cannot_be_collected_the_folder_is_named_and_nothing_is_sent() {
-    // Nobody creates it.
+    // The folder does not exist.
     let folder = std::env::temp_dir().join(format!("drivedal-missing-{}", std::process::id()));
-    let named = format!("the temporary file in {} that collects", folder.display());
+    let named = format!("the temporary file for the upload in {}", folder.display());
     in_child_process_with(
         "uploads::writers::where_bytes_cannot_be_collected_the_folder_is_named_and_nothing_is_sent",
         &[("TMPDIR", folder.as_os_str())],

@@ -181,5 +181,5 @@ fn not_skydrive(scheme: &str) -> Failure {
 
 /// A failure of the drive's, about what was named.
 pub(crate) fn failed(error: drive::Error, at: &Location) -> Failure {
-    Failure::from(DriveHandle::error(error)).about(at)
+    Failure::from(DriveHandle::to_opendal_error(error)).about(at)
 }

@@ -93,7 +93,7 @@ pub(crate) struct FileDownload {
 impl FileDownload {
     fn new(from: RemotePath, to: PathBuf, metadata: Metadata) -> Self {
         let item = match (&from.remote.handle, from.file_path()) {
-            (Some(handle), Ok(path)) => handle.remembered(&path),
+            (Some(handle), Ok(path)) => handle.cached_item(&path),
             _ => None,
         };
         Self { from, to, metadata, item }

@@ -123,7 +123,7 @@ fn saved(claim: &Claim, server: Option<&str>, path: &str) -> Option<SavedUpload>
     let entry = claim.load::<SavedSession>()?;
     let saved = SavedUpload::from_json(&entry.saved).ok()?;
     let saved = match (&entry.server, server) {
-        (Some(before), Some(now)) => saved.at_server(before, now),
+        (Some(before), Some(now)) => saved.with_server(before, now),
         _ => saved,
     };
     let is_over = saved.expires().is_some_and(|expires| expires <= Timestamp::now());
@@ -171,13 +171,12 @@ impl ResumableUpload<'_> {
         .await?;
         let (totals, shown) = (Arc::clone(&self.report.totals), Arc::clone(&self.shown));
         let progress = UploadProgress::new(move |left| show(&totals, &shown, left));
-        let options = FileUpload {
-            local: Some(self.from.clone()),
-            if_not_exists: params.new_only,
-            modified,
-            deferred_check: params.checked_later,
-            progress: Some(progress),
-        };
+        let options = FileUpload::new()
+            .with_local_path(&self.from)
+            .with_if_not_exists(params.new_only)
+            .with_modified(modified)
+            .with_deferred_check(params.checked_later)
+            .with_progress(progress);
         let resume = self.saved.clone();
         let is_resumed = resume.is_some();
         let (to, mut keep) = (self.to, |upload: &SavedUpload| self.keep(upload, is_resumed));

@@ -267,12 +267,12 @@ impl TreeUpload {
                 .map_err(|e| Failure::local("read", &path, &e))
         });
         match size.await? {
-            size if handle.sends_in_fragments(size) => {
+            size if handle.uses_upload_session(size) => {
                 let journal = self.journal.as_ref();
                 resumable_upload::send(from, to, handle, params, report, interrupt, journal).await
             }
             // There is nothing that could go on.
-            size if handle.collects(size) => {
+            size if handle.needs_temporary_file(size) => {
                 resumable_upload::send(from, to, handle, params, report, interrupt, None).await
             }
             _ => send(from, to, params, &report.totals, interrupt).await,

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use drivedal::adapter::{DriveService, Settings};
+use drivedal::adapter::{DriveService, ServiceSettings};
 use drivedal_conformance::{Backend, CaseResult, KnownDifference, Requirement, TestContext};
 use futures::{FutureExt, future::BoxFuture};
 use opendal::{Builder, Configurator, Operator, raw::Service};
@@ -109,7 +109,7 @@ impl Builder for PretendedBuilder {
         let Some(drive) = self.drive else {
             return Err(opendal::Error::new(opendal::ErrorKind::ConfigInvalid, "which drive?"));
         };
-        let mut settings = Settings::new("pretended", "");
+        let mut settings = ServiceSettings::new("pretended", "");
         if let Some(age) = self.index_ttl {
             settings.index_ttl = age;
         }

@@ -1,0 +1,187 @@
+//! Resolution of paths to items.
+//!
+//! There are two kinds of drives. A drive that resolves paths itself gets the path in each request;
+//! the index then only provides the kind and the download URL of the item. In a drive that is
+//! addressed by id, [`Walk`] resolves one folder after another, as far as the index does not know
+//! the path.
+//!
+//! The index limits how old a result can be. An entry is valid for
+//! [`ServiceSettings::index_ttl`](super::ServiceSettings::index_ttl). Operations that overwrite by id, delete or
+//! rename accept no entry older than [`DESTRUCTIVE_MAX_AGE`](super::state::DESTRUCTIVE_MAX_AGE);
+//! for an older one they check that the item still has its parent and its name. A stale id costs one
+//! more walk.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    index::{FolderKey, Lookup},
+    path::{Path, ResolvedPath},
+    state::AdapterState,
+    walk::Walk,
+};
+use crate::drive::{
+    ByteRange, Conditions, Context, DownloadRequest, ErrorKind, Item, ItemKind, Result,
+};
+
+impl AdapterState {
+    /// Resolves a path. Uses index entries that are not older than `max_age`.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist, but never in a drive that resolves paths itself. The
+    /// errors of the requests.
+    pub(super) async fn resolve(
+        &self,
+        cx: &Context,
+        path: &Path,
+        max_age: Duration,
+    ) -> Result<ResolvedPath> {
+        let max_age = max_age.min(self.settings.index_ttl);
+        if self.capabilities().paths {
+            return self.resolve_by_path(cx, path, max_age).await;
+        }
+        let mut walk = Walk::new(self, cx, max_age);
+        match walk.resolve(path.names()).await {
+            // A folder in the path may have been replaced by another one with its name.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && walk.from_cache
+                    && !walk.listed_completely =>
+            {
+                self.resolve_uncached(cx, path).await
+            }
+            result => result,
+        }
+    }
+
+    /// Resolves a path without the index, after a cached id turned out to be stale.
+    ///
+    /// # Errors
+    /// Those of [`resolve`](Self::resolve).
+    pub(super) async fn resolve_uncached(&self, cx: &Context, path: &Path) -> Result<ResolvedPath> {
+        if self.capabilities().paths {
+            return self.resolve_by_path(cx, path, Duration::ZERO).await;
+        }
+        Walk::new(self, cx, Duration::ZERO).resolve(path.names()).await
+    }
+
+    /// Resolves a path in a drive that resolves paths itself, without a request for the item.
+    async fn resolve_by_path(
+        &self,
+        cx: &Context,
+        path: &Path,
+        max_age: Duration,
+    ) -> Result<ResolvedPath> {
+        let names = path.names();
+        let mut resolved = ResolvedPath {
+            item_ref: self.path_ref(cx, names).await?,
+            item: None,
+            is_fresh: false,
+            entry: None,
+            from_cache: false,
+        };
+        let Some((name, parents)) = names.split_last() else { return Ok(resolved) };
+        let (folder, folded) = (self.path_key(parents), self.fold(name));
+        // A negative entry is not used: it would save no request.
+        if let Lookup::Hit(item, _) = self.index.lookup(&folder, &folded, max_age) {
+            resolved.item = Some(item);
+        }
+        resolved.entry = Some((folder, folded));
+        Ok(resolved)
+    }
+
+    /// Requests the item at a path, unless resolving the path has just requested it.
+    ///
+    /// # Errors
+    /// `NotFound` if the item does not exist; `ConditionNotMatch` if a condition fails; the errors of
+    /// the requests.
+    pub(super) async fn request_item(
+        &self,
+        cx: &Context,
+        path: &Path,
+        conditions: &Conditions,
+    ) -> Result<(ResolvedPath, Item)> {
+        let mut resolved = self.resolve(cx, path, self.settings.index_ttl).await?;
+        if let Some(item) = &resolved.item
+            && resolved.is_fresh
+            && conditions == Conditions::NONE
+        {
+            let item = Item::clone(item);
+            return Ok((resolved, item));
+        }
+        let requested_at = Instant::now();
+        let item = match self.drive.item(cx, &resolved.item_ref, conditions).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && resolved.from_cache => {
+                self.invalidate(&resolved);
+                resolved = self.resolve_uncached(cx, path).await?;
+                self.drive.item(cx, &resolved.item_ref, conditions).await?
+            }
+            result => result?,
+        };
+        if let Some((folder, folded)) = &resolved.entry {
+            self.index.insert(folder, folded.clone(), Arc::new(item.clone()), requested_at);
+        }
+        Ok((resolved, item))
+    }
+
+    /// Returns the item with its size. If the cloud does not report the size of the file, requests
+    /// its first byte. If this fails, the size stays unknown.
+    pub(super) async fn with_size(
+        &self,
+        cx: &Context,
+        resolved: &ResolvedPath,
+        item: Item,
+    ) -> Item {
+        if item.kind != ItemKind::File || item.size.is_some() {
+            return item;
+        }
+        let request = DownloadRequest::new(&resolved.item_ref)
+            .with_known(&item)
+            .with_range(ByteRange::Span(0..1));
+        match self.drive.download(cx, request).await {
+            Ok(download) => Item { size: Some(download.total), ..item },
+            Err(error) => {
+                tracing::warn!(name = item.name, %error, "cannot determine the size of a file");
+                item
+            }
+        }
+    }
+
+    /// Returns the item at a path from the index, or `None` if the index does not have it. Sends no
+    /// request.
+    pub(super) fn cached_item(&self, path: &Path) -> Option<Arc<Item>> {
+        let lookup = |folder: &FolderKey, name: &str| match self.index.lookup(
+            folder,
+            &self.fold(name),
+            self.settings.index_ttl,
+        ) {
+            Lookup::Hit(item, _) => Some(item),
+            Lookup::NegativeHit | Lookup::Miss => None,
+        };
+        let (name, parents) = path.names().split_last()?;
+        if self.capabilities().paths {
+            return lookup(&self.path_key(parents), name);
+        }
+        let mut folder = self.root.get()?.clone();
+        for parent in parents {
+            folder = lookup(&FolderKey::Id(folder), parent)?.id.clone();
+        }
+        lookup(&FolderKey::Id(folder), name)
+    }
+
+    /// Invalidates the index entries of all names in a path, because one of the ids is stale.
+    pub(super) fn invalidate_path(&self, names: &[String]) {
+        let Some(root) = self.root.get() else { return };
+        let mut folder = FolderKey::Id(root.clone());
+        for name in names {
+            let folded = self.fold(name);
+            let Lookup::Hit(item, _) = self.index.lookup(&folder, &folded, Duration::MAX) else {
+                return;
+            };
+            self.index.invalidate(&folder, &folded);
+            folder = FolderKey::Id(item.id.clone());
+        }
+    }
+}
