@@ -49,7 +49,7 @@ fn job(copying: CopyStatus) -> (CopyJob, Duration) {
     }
 }
 
-/// How long it asked to be left alone, and what came of it.
+/// Polls a copy to its end.
 async fn follow(
     drive: &GraphDrive,
     transport: &Scripted,
@@ -69,7 +69,7 @@ fn body(sent: &Sent) -> Value {
 }
 
 #[tokio::test]
-async fn a_copy_is_asked_for_and_looked_at_without_a_token_less_and_less_often() {
+async fn a_copy_is_polled_without_a_token_at_growing_intervals() {
     let transport = Scripted::expecting([(&*copy_line(Some("replace")), accepted())]);
     let (mut job, pause) = job(begin(&drive(), &transport, IfExists::Replace).await.unwrap());
     assert_eq!((job.url.expose(), pause), (MONITOR, Duration::from_millis(50)));
@@ -92,7 +92,7 @@ async fn a_copy_is_asked_for_and_looked_at_without_a_token_less_and_less_often()
 }
 
 #[tokio::test]
-async fn a_copy_is_ready_by_its_status_or_by_a_redirect() {
+async fn a_copy_is_complete_by_its_status_or_by_a_redirect() {
     for end in [
         ok(json!({"percentageComplete": 100.0, "resourceId": "N", "status": "completed"})),
         answer(202, json!({"status": "completed"}).to_string()),
@@ -107,7 +107,7 @@ async fn a_copy_is_ready_by_its_status_or_by_a_redirect() {
 }
 
 #[tokio::test]
-async fn a_failed_copy_is_an_error_with_the_clouds_words() {
+async fn a_failed_copy_is_an_error_of_its_kind() {
     for (end, kind) in [
         (failed("quotaLimitReached"), ErrorKind::QuotaExceeded),
         (
@@ -115,14 +115,14 @@ async fn a_failed_copy_is_an_error_with_the_clouds_words() {
             ErrorKind::PermissionDenied,
         ),
         (ok(json!({"status": "cancelled"})), ErrorKind::Unexpected),
-        (refusal(404, "itemNotFound"), ErrorKind::NotFound),
+        (error_response(404, "itemNotFound"), ErrorKind::NotFound),
     ] {
         let mut left = vec![end, accepted()];
         let transport = Scripted::by(move |_| left.pop().unwrap());
         let begun = begin(&drive(), &transport, IfExists::Replace).await.unwrap();
         assert_eq!(follow(&drive(), &transport, begun).await.unwrap_err().kind(), kind);
     }
-    let refused = Scripted::by(|_| refusal(404, "itemNotFound"));
+    let refused = Scripted::by(|_| error_response(404, "itemNotFound"));
     let error = begin(&drive(), &refused, IfExists::Replace).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let silent = Scripted::by(|_| answer(202, ""));
@@ -130,7 +130,7 @@ async fn a_failed_copy_is_an_error_with_the_clouds_words() {
 }
 
 #[tokio::test]
-async fn if_nothing_may_be_replaced_a_taken_name_is_told() {
+async fn a_copy_that_replaces_nothing_fails_if_the_name_is_in_use() {
     let transport = Scripted::expecting([
         (&*copy_line(Some("fail")), accepted()),
         (&*format!("GET {MONITOR}"), failed("nameAlreadyExists")),
@@ -140,7 +140,7 @@ async fn if_nothing_may_be_replaced_a_taken_name_is_told() {
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }
 
-/// A personal drive: it knows no conflict behavior, and `y.txt` is there.
+/// A personal drive: it rejects a conflict behaviour, and `y.txt` exists.
 fn personal(sent: &Sent) -> Outcome {
     let name = match sent.method.as_str() {
         "POST" => body(sent)["name"].as_str().unwrap().to_owned(),
@@ -158,8 +158,8 @@ fn personal(sent: &Sent) -> Outcome {
 }
 
 #[tokio::test]
-async fn where_a_copy_cannot_replace_it_is_made_beside_and_renamed_onto_the_file() {
-    for drive in [of_kind(AccountKind::Personal), drive()] {
+async fn a_copy_that_cannot_replace_gets_a_temporary_name_and_is_renamed() {
+    for drive in [drive_of_kind(AccountKind::Personal), drive()] {
         let transport = Scripted::by(personal);
         let begun = begin(&drive, &transport, IfExists::Replace).await.unwrap();
         let item = follow(&drive, &transport, begun).await.unwrap().unwrap();
@@ -179,9 +179,9 @@ async fn where_a_copy_cannot_replace_it_is_made_beside_and_renamed_onto_the_file
 }
 
 #[tokio::test]
-async fn a_file_known_to_be_in_the_way_saves_the_first_attempt() {
+async fn a_known_target_saves_the_first_attempt() {
     let transport = Scripted::by(personal);
-    let drive = of_kind(AccountKind::PersonalLegacy);
+    let drive = drive_of_kind(AccountKind::PersonalLegacy);
     let mut to = target("b", "y.txt");
     to.occupant = Some("OLD".into());
     let begun =
@@ -191,7 +191,7 @@ async fn a_file_known_to_be_in_the_way_saves_the_first_attempt() {
 }
 
 #[tokio::test]
-async fn a_folder_in_the_way_is_not_replaced_and_leaves_nothing_beside() {
+async fn a_folder_is_not_replaced_and_no_temporary_copy_remains() {
     let told_late = Scripted::by(|sent| match sent.url.starts_with(API) && sent.method == "GET" {
         true => ok(folder("Y", "y.txt", "B")),
         false => personal(sent),
@@ -200,9 +200,9 @@ async fn a_folder_in_the_way_is_not_replaced_and_leaves_nothing_beside() {
     let error = follow(&drive(), &told_late, begun).await.unwrap_err();
     assert_eq!((error.kind(), told_late.sent().len()), (ErrorKind::IsAFolder, 3));
 
-    // It came there while the copy was made.
+    // The folder appeared during the copy.
     let too_late = Scripted::by(|sent| match sent.method.as_str() {
-        "PATCH" => refusal(409, "nameAlreadyExists"),
+        "PATCH" => error_response(409, "nameAlreadyExists"),
         "DELETE" => answer(204, ""),
         _ => personal(sent),
     });
@@ -213,13 +213,13 @@ async fn a_folder_in_the_way_is_not_replaced_and_leaves_nothing_beside() {
 }
 
 #[tokio::test]
-async fn a_copy_beside_that_was_asked_for_twice_is_put_in_place_by_its_name() {
+async fn a_temporary_copy_that_was_requested_twice_is_renamed_by_its_path() {
     let transport = Scripted::by(|sent| match sent.method.as_str() {
         "POST" => accepted(),
         "GET" => failed("nameAlreadyExists"),
         _ => ok(file("N", "y.txt", b"x")),
     });
-    let drive = of_kind(AccountKind::Personal);
+    let drive = drive_of_kind(AccountKind::Personal);
     let begun = begin(&drive, &transport, IfExists::Replace).await.unwrap();
     follow(&drive, &transport, begun).await.unwrap();
     let last = transport.lines().pop().unwrap();
@@ -227,10 +227,10 @@ async fn a_copy_beside_that_was_asked_for_twice_is_put_in_place_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_taken_name_that_is_told_at_once_is_copied_beside_too() {
+async fn a_name_in_use_in_the_first_response_leads_to_a_temporary_copy() {
     let transport = Scripted::by(|sent| match sent.method == "GET" {
         true => ok(file("OLD", "y.txt", b"old")),
-        false if sent.url.contains("=replace") => refusal(409, "nameAlreadyExists"),
+        false if sent.url.contains("=replace") => error_response(409, "nameAlreadyExists"),
         false => accepted(),
     });
     begin(&drive(), &transport, IfExists::Replace).await.unwrap();

@@ -1,4 +1,4 @@
-//! Which drive: sites, libraries, users, groups; what is told of it; China.
+//! Lookup of sites, libraries and groups; account and quota; the cloud in China.
 
 use super::*;
 use crate::{
@@ -18,11 +18,11 @@ fn site(library: Option<&str>) -> GraphDrive {
 }
 
 #[tokio::test]
-async fn a_site_is_found_by_its_path_and_a_library_by_its_name_once() {
+async fn site_and_library_are_looked_up_once() {
     let find = format!("GET {API}/sites/c.sharepoint.com:/sites/my%20site?$select=id");
     let drives = format!("GET {API}/sites/c%2C1%2C2/drives?$select=id%2Cname%2CdriveType");
     let next = format!("{API}/next");
-    let look = look("/drives/b%212/root:/a");
+    let line = item_request("/drives/b%212/root:/a");
     let transport = Scripted::expecting([
         (&*find, ok(json!({"id": "c,1,2"}))),
         (
@@ -30,8 +30,8 @@ async fn a_site_is_found_by_its_path_and_a_library_by_its_name_once() {
             ok(json!({"value": [{"id": "b!1", "name": "Documents"}], "@odata.nextLink": next})),
         ),
         (&*format!("GET {next}"), ok(json!({"value": [{"id": "b!2", "name": "Plans"}]}))),
-        (&*look, ok(file("F", "a", b"x"))),
-        (&*look, ok(file("F", "a", b"x"))),
+        (&*line, ok(file("F", "a", b"x"))),
+        (&*line, ok(file("F", "a", b"x"))),
     ]);
     let drive = site(Some("PLANS"));
     for _ in 0..2 {
@@ -53,17 +53,17 @@ async fn a_site_is_found_by_its_path_and_a_library_by_its_name_once() {
 }
 
 #[tokio::test]
-async fn a_sites_own_library_needs_no_look_at_its_drives() {
+async fn the_default_library_of_a_site_needs_no_list_of_drives() {
     let transport = Scripted::by(|sent| match sent.url.contains("/sites/c.sharepoint.com:") {
         true => ok(json!({"id": "c,1,2"})),
         false => ok(file("F", "a", b"x")),
     });
     site(None).item(&transport.context(), &at("a"), &Conditions::default()).await.unwrap();
-    assert_eq!(transport.lines()[1], look("/sites/c%2C1%2C2/drive/root:/a"));
+    assert_eq!(transport.lines()[1], item_request("/sites/c%2C1%2C2/drive/root:/a"));
 }
 
 #[tokio::test]
-async fn a_folder_of_a_drive_that_is_not_named_by_id_is_referred_to_by_its_drives() {
+async fn folder_references_in_a_group_drive_contain_the_drive_id() {
     let group =
         with_lookup(DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Group("g".into())), None));
     let transport = Scripted::by(|sent| match sent.method == "PATCH" {
@@ -97,7 +97,7 @@ impl Tap for Value {
 }
 
 #[tokio::test]
-async fn a_special_folder_is_the_root_and_its_folders_are_referred_to_by_id() {
+async fn folder_references_below_a_special_folder_are_ids() {
     let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
     let drive = GraphDrive::new(client(), lookup, Some("approot"), Some(AccountKind::Personal));
     let transport = Scripted::by(|sent| match &*sent.method.to_string() {
@@ -113,14 +113,14 @@ async fn a_special_folder_is_the_root_and_its_folders_are_referred_to_by_id() {
     let change = ItemUpdate { folder: Some(below("b")), ..ItemUpdate::default() };
     drive.update(&cx, &below("a"), None, &change).await.unwrap();
     let lines = transport.lines();
-    assert_eq!(lines[0], first_page("/me/drive/special/approot/children"));
-    assert_eq!(lines[1], look("/me/drive/special/approot:/b"));
+    assert_eq!(lines[0], page_request("/me/drive/special/approot/children"));
+    assert_eq!(lines[1], item_request("/me/drive/special/approot:/b"));
     let body: Value = serde_json::from_str(transport.sent()[2].text()).unwrap();
     assert_eq!(body, json!({"parentReference": {"id": "B"}}));
 }
 
 #[tokio::test]
-async fn a_folder_of_another_drive_is_referred_to_with_that_drives_id() {
+async fn folder_references_to_another_drive_contain_its_id() {
     let transport = Scripted::by(|_| ok(file("F", "a", b"x")));
     let change =
         ItemUpdate { folder: Some(ItemRef::from_id(&"3~D2#X".into())), ..ItemUpdate::default() };
@@ -130,7 +130,7 @@ async fn a_folder_of_another_drive_is_referred_to_with_that_drives_id() {
 }
 
 #[tokio::test]
-async fn owner_and_quota_are_told_where_the_cloud_tells_them() {
+async fn account_and_quota_are_read_from_the_drive() {
     let account = async |wire: Value| {
         let transport = Scripted::by(move |_| ok(wire.clone()));
         (
@@ -153,7 +153,7 @@ async fn owner_and_quota_are_told_where_the_cloud_tells_them() {
 }
 
 #[tokio::test]
-async fn china_is_asked_with_paths_as_a_parameter() {
+async fn the_china_cloud_receives_paths_as_a_parameter() {
     let client = client().with_path_style(PathStyle::Parameter);
     let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
     let drive = GraphDrive::new(client, lookup, None, None);

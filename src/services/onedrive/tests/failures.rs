@@ -1,4 +1,4 @@
-//! What errors mean, and what happens to a token that is refused.
+//! Kinds of errors, and rejected tokens.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn every_code_has_its_kind() {
         (507, "quotaLimitReached", QuotaExceeded),
         (509, "bandwidthLimitExceeded", RateLimited),
     ] {
-        let error = error_of(refusal(status, code)).await;
+        let error = error_of(error_response(status, code)).await;
         assert_eq!(error.kind(), kind, "{status} {code}");
         assert_eq!((error.status(), error.code()), (Some(status), Some(code)));
         assert!(error.to_string().contains(&format!("about {code}")), "{error}");
@@ -58,9 +58,9 @@ async fn every_code_has_its_kind() {
 }
 
 #[tokio::test]
-async fn the_pause_that_the_cloud_wants_is_told() {
+async fn rate_limits_have_the_delay_of_the_response() {
     for status in [429, 503] {
-        let error = error_of(refusal(status, "x").header("retry-after", "120")).await;
+        let error = error_of(error_response(status, "x").header("retry-after", "120")).await;
         let after = Some(Duration::from_secs(120));
         assert_eq!((error.kind(), error.retry()), (ErrorKind::RateLimited, Retry::Again { after }));
         let error = error_of(answer(status, "")).await;
@@ -72,7 +72,7 @@ async fn the_pause_that_the_cloud_wants_is_told() {
 }
 
 #[tokio::test]
-async fn codes_are_walked_to_the_innermost_under_both_spellings() {
+async fn the_innermost_known_code_decides() {
     let nested = |outer: &str, inner: &str| {
         json!({"error": {"code": "invalidRequest", "message": "m",
             outer: {"code": "invalidPath", "request-id": "r-2", inner: {"code": "pathIsTooLong"}}}})
@@ -84,11 +84,11 @@ async fn codes_are_walked_to_the_innermost_under_both_spellings() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("(request r-2)"), "{error}");
     }
-    // The innermost that is known decides.
+    // The innermost known code decides.
     let body = json!({"error": {"code": "accessDenied", "innerError": {"code": "nameAlreadyExists",
         "innerError": {"code": "somethingNew"}}}});
     assert_eq!(error_of(answer(403, body.to_string())).await.kind(), ErrorKind::AlreadyExists);
-    // A loop of a body's is not followed for ever, and both spellings may be there at once.
+    // Deep nesting is cut off, and both spellings may be present.
     let mut deep = json!({"code": "x"});
     for level in 0..100 {
         deep = json!({"code": format!("c{level}"), "innerError": deep.clone(), "innererror": {}});
@@ -97,7 +97,7 @@ async fn codes_are_walked_to_the_innermost_under_both_spellings() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_or_not_graphs_says_what_can_be_said() {
+async fn bodies_of_other_forms_are_read_as_far_as_possible() {
     let error = error_of(answer(404, "<html>not here https://t/x?tempauth=SECRET</html>")).await;
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("Not Found"), "{error}");
@@ -117,13 +117,13 @@ async fn a_body_that_is_no_json_or_not_graphs_says_what_can_be_said() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
+async fn a_rejected_token_is_refreshed_once_and_the_body_sent_again() {
     let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
     let drive = GraphDrive::new(renewing_client(), lookup, None, None);
     let transport = Scripted::by(|sent| match (sent.url.as_str(), sent.header("authorization")) {
         ("https://login/token", _) => tokens("fresh"),
         (_, Some("Bearer fresh")) => ok(file("F", "a", b"hello")),
-        _ => refusal(401, "InvalidAuthenticationToken"),
+        _ => error_response(401, "InvalidAuthenticationToken"),
     });
     let body = Body::Memory(Buffer::from("hello"));
     let options = WriteOptions::default();
@@ -136,7 +136,7 @@ async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
     let drive = GraphDrive::new(renewing_client(), lookup, None, None);
     let transport = Scripted::by(|sent| match sent.url.as_str() {
         "https://login/token" => tokens("fresh"),
-        _ => refusal(401, "unauthenticated"),
+        _ => error_response(401, "unauthenticated"),
     });
     let error =
         drive.item(&transport.context(), &at("a"), &Conditions::default()).await.unwrap_err();
@@ -148,8 +148,8 @@ async fn a_token_that_is_refused_is_renewed_once_and_the_body_sent_again() {
 }
 
 #[tokio::test]
-async fn a_given_token_that_is_refused_is_told_in_the_clouds_words() {
-    let transport = Scripted::by(|_| refusal(401, "InvalidAuthenticationToken"));
+async fn a_rejected_fixed_token_is_not_refreshed() {
+    let transport = Scripted::by(|_| error_response(401, "InvalidAuthenticationToken"));
     let error =
         drive().item(&transport.context(), &at("a"), &Conditions::default()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::PermissionDenied, Some(401)));

@@ -1,4 +1,4 @@
-//! Looks, listings, folders, changes, removals.
+//! Items, listings, folders, updates and deletes.
 
 use super::*;
 use crate::{
@@ -18,16 +18,16 @@ async fn list(transport: &Scripted, place: &ItemRef, from: Option<&Cursor>) -> R
 }
 
 #[tokio::test]
-async fn a_look_is_one_signed_request_by_path_or_by_id() {
+async fn an_item_is_one_signed_request_by_path_or_id() {
     for (place, path) in [
         (at(""), "/me/drive/root"),
         (at("my dir/50% #1.txt"), "/me/drive/root:/my%20dir/50%25%20%231.txt"),
         (ItemRef::from_id(&"AB!7".into()), "/me/drive/items/AB%217"),
         (ItemRef::from_id(&"D2#X".into()), "/drives/D2/items/X"),
-        // The shortcut itself: it tells what it stands for.
+        // The shortcut itself, whose response names the target.
         (ItemRef::from_id(&"AB!7~D2#X".into()), "/me/drive/items/AB%217"),
     ] {
-        let transport = Scripted::expecting([(&*look(path), ok(file("F", "a", b"x")))]);
+        let transport = Scripted::expecting([(&*item_request(path), ok(file("F", "a", b"x")))]);
         item(&transport, &place, &Conditions::default()).await.unwrap();
         let sent = &transport.sent()[0];
         assert_eq!(sent.header("authorization"), Some("Bearer token"));
@@ -36,13 +36,13 @@ async fn a_look_is_one_signed_request_by_path_or_by_id() {
 }
 
 #[tokio::test]
-async fn conditions_of_a_look_are_the_clouds_to_answer_and_checked_all_the_same() {
+async fn conditions_are_sent_and_also_checked_by_the_client() {
     let none_match = |etag: &str| Conditions { if_none_match: Some(etag.into()), if_match: None };
     let unchanged = Scripted::by(|_| answer(304, ""));
     let error = item(&unchanged, &at("a"), &none_match("\"e\"")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
     assert_eq!(unchanged.sent()[0].header("if-none-match"), Some("\"e\""));
-    // A host that does not compare.
+    // A host that ignores conditions.
     let careless = || Scripted::by(|_| ok(file("F", "a", b"x")));
     let error = item(&careless(), &at("a"), &none_match("\"{F},1\"")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
@@ -55,11 +55,11 @@ async fn conditions_of_a_look_are_the_clouds_to_answer_and_checked_all_the_same(
 }
 
 #[tokio::test]
-async fn pages_hold_a_thousand_items_and_the_next_one_is_asked_for_as_it_was_named() {
+async fn the_next_page_is_requested_by_its_exact_link() {
     let next = "https://graph.microsoft.com/v1.0/me/drive/root:/a:/children?$skiptoken=P%3d1&x=%2F";
     let transport = Scripted::expecting([
         (
-            &*first_page("/me/drive/root:/a:/children"),
+            &*page_request("/me/drive/root:/a:/children"),
             ok(json!({"value": [file("1", "one", b"1")], "@odata.nextLink": next})),
         ),
         (&*format!("GET {next}"), ok(json!({"value": [], "@odata.nextLink": format!("{next}3")}))),
@@ -76,18 +76,18 @@ async fn pages_hold_a_thousand_items_and_the_next_one_is_asked_for_as_it_was_nam
 }
 
 #[tokio::test]
-async fn the_roots_children_are_asked_for_without_colons_and_a_wish_for_fewer_is_passed_on() {
+async fn a_limit_becomes_the_page_size() {
     let transport = Scripted::by(|_| ok(json!({"value": []})));
     let cx = transport.context();
     for (limit, top) in [(None, 1000), (Some(7), 7), (Some(0), 1), (Some(5000), 1000)] {
         drive().list(&cx, ListRequest::new(&at("")).with_limit(limit)).await.unwrap();
-        let expected = format!("{}&$top={top}", look("/me/drive/root/children"));
+        let expected = format!("{}&$top={top}", item_request("/me/drive/root/children"));
         assert_eq!(transport.sent().last().unwrap().line(), expected);
     }
 }
 
 #[tokio::test]
-async fn a_page_that_leads_to_itself_or_to_a_strange_host_is_an_error() {
+async fn next_links_to_the_same_page_or_another_host_are_errors() {
     let page = |next: &str| {
         let next = next.to_owned();
         Scripted::by(move |_| ok(json!({"value": [], "@odata.nextLink": next})))
@@ -112,7 +112,7 @@ async fn a_page_that_leads_to_itself_or_to_a_strange_host_is_an_error() {
         assert!(text.contains("allowed_hosts") || text.contains("cannot follow"), "{error}");
         assert_eq!(strange.sent().len(), 1, "the token was sent to {elsewhere}");
     }
-    // A gateway to Graph: pages name Graph itself, which has to be allowed.
+    // Pages from a gateway link to Graph itself, which must be allowed.
     let proxied = Client::new("http://127.0.0.1:8/v1.0", TokenSource::given("t".into())).unwrap();
     let transport = page(&here);
     proxied.page(&transport.context(), &(&*here).into()).await.unwrap_err();
@@ -125,7 +125,7 @@ async fn a_page_that_leads_to_itself_or_to_a_strange_host_is_an_error() {
 }
 
 #[tokio::test]
-async fn nothing_odd_breaks_a_listing() {
+async fn unusual_items_do_not_fail_a_listing() {
     let odd = json!({"value": [
         file("1", "good.txt", b"x"),
         {"id": "2", "name": "Notebook", "package": {"type": "oneNote"}, "size": 5},
@@ -158,9 +158,9 @@ async fn nothing_odd_breaks_a_listing() {
 }
 
 #[tokio::test]
-async fn a_shortcut_is_entered_by_what_it_stands_for_and_its_items_are_of_that_drive() {
+async fn a_shortcut_is_listed_by_its_target() {
     let transport = Scripted::expecting([(
-        &*first_page("/drives/D2/items/X/children"),
+        &*page_request("/drives/D2/items/X/children"),
         ok(json!({"value": [folder("Y", "inner", "X")]})),
     )]);
     let page = list(&transport, &ItemRef::from_id(&"3~D2#X".into()), None).await.unwrap();
@@ -171,7 +171,7 @@ async fn a_shortcut_is_entered_by_what_it_stands_for_and_its_items_are_of_that_d
 }
 
 #[tokio::test]
-async fn a_locked_vault_is_no_folder() {
+async fn a_locked_vault_is_not_a_folder() {
     let body = json!({"error": {"code": "invalidRequest", "message": "Invalid request",
         "innererror": {"code": "invalidResourceId", "message": "ObjectHandle is Invalid"}}});
     let transport = Scripted::by(move |_| answer(400, body.to_string()));
@@ -180,8 +180,8 @@ async fn a_locked_vault_is_no_folder() {
 }
 
 #[tokio::test]
-async fn a_child_is_one_look() {
-    let line = look("/me/drive/items/P:/a%20b");
+async fn a_child_is_one_request() {
+    let line = item_request("/me/drive/items/P:/a%20b");
     let transport = Scripted::expecting([(&*line, ok(file("F", "a b", b"x")))]);
     let mut seen = Vec::new();
     let mut see = |what: SiblingSearch<'_>| seen.push(format!("{what:?}"));
@@ -191,7 +191,7 @@ async fn a_child_is_one_look() {
 }
 
 #[tokio::test]
-async fn a_folder_is_made_with_all_above_it_in_one_request() {
+async fn a_folder_and_its_parents_are_created_in_one_request() {
     for (folder, path) in
         [("", "/me/drive/root/children"), ("a/b c", "/me/drive/root:/a/b%20c:/children")]
     {
@@ -207,7 +207,7 @@ async fn a_folder_is_made_with_all_above_it_in_one_request() {
             "@microsoft.graph.conflictBehavior": "fail"});
         assert_eq!(sent, expected);
     }
-    let taken = Scripted::by(|_| refusal(409, "nameAlreadyExists"));
+    let taken = Scripted::by(|_| error_response(409, "nameAlreadyExists"));
     let error = drive().create_folder(&taken.context(), &target("", "a")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
 }
@@ -223,7 +223,7 @@ async fn change(
 }
 
 #[tokio::test]
-async fn renaming_and_moving_and_replacing_is_one_request() {
+async fn rename_move_and_replace_are_one_request() {
     let line = |behavior: &str| {
         format!("PATCH {API}/me/drive/root:/a/x?@microsoft.graph.conflictBehavior={behavior}")
     };
@@ -244,7 +244,7 @@ async fn renaming_and_moving_and_replacing_is_one_request() {
         change(&transport, &at("a/x"), None, fails).await,
         json!({"parentReference": {"path": "/drive/root:"}})
     );
-    // By id, where the folder is known by it.
+    // A folder that is known by id.
     let transport = Scripted::expecting([(&*line("replace"), ok(file("F", "x", b"x")))]);
     let by_id = ItemUpdate { folder: Some(ItemRef::from_id(&"P".into())), ..ItemUpdate::default() };
     assert_eq!(
@@ -254,7 +254,7 @@ async fn renaming_and_moving_and_replacing_is_one_request() {
 }
 
 #[tokio::test]
-async fn times_that_are_known_are_told_again_when_a_file_moves_and_new_ones_are_set() {
+async fn a_rename_preserves_known_times() {
     let time = |text: &str| Some(text.parse().unwrap());
     let mut item = known("F", "https://t/F");
     (item.created, item.modified) = (time("2001-01-01T00:00:00Z"), time("2002-02-02T00:00:00.5Z"));
@@ -270,13 +270,13 @@ async fn times_that_are_known_are_told_again_when_a_file_moves_and_new_ones_are_
         change(&cloud(), &at("a"), Some(&item), touch).await,
         json!({"fileSystemInfo": {"lastModifiedDateTime": "2003-03-03T00:00:00Z"}})
     );
-    // What a shortcut stands for has times of its own.
+    // The times of a shortcut belong to its target.
     item.id = "3~D2#X".into();
     assert_eq!(change(&cloud(), &at("a"), Some(&item), rename).await, json!({"name": "b"}));
 }
 
 #[tokio::test]
-async fn a_folder_is_not_moved_below_itself_and_a_root_not_at_all() {
+async fn a_folder_cannot_move_below_itself_and_a_root_not_at_all() {
     let transport = Scripted::by(|_| answer(500, ""));
     let moved = async |from: &ItemRef, to: &str| {
         let change = ItemUpdate { folder: Some(at(to)), ..ItemUpdate::default() };
@@ -290,14 +290,14 @@ async fn a_folder_is_not_moved_below_itself_and_a_root_not_at_all() {
 }
 
 #[tokio::test]
-async fn removals_are_one_request_each_and_answered_in_order() {
+async fn deletes_are_one_request_each_with_results_in_order() {
     let removal = |place: ItemRef| DeleteTarget { item: place, kind: None, parents: Vec::new() };
     let transport = Scripted::by(|sent| match &*sent.line() {
         "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/gone" => {
-            refusal(404, "itemNotFound")
+            error_response(404, "itemNotFound")
         }
         "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/open.docx" => {
-            refusal(423, "resourceLocked")
+            error_response(423, "resourceLocked")
         }
         "DELETE https://graph.microsoft.com/v1.0/me/drive/root:/a%20b"
         | "DELETE https://graph.microsoft.com/v1.0/me/drive/items/3" => answer(204, ""),
@@ -328,7 +328,7 @@ async fn removals_are_one_request_each_and_answered_in_order() {
 }
 
 #[tokio::test]
-async fn no_link_of_the_cloud_leaves_tls() {
+async fn links_without_tls_are_rejected() {
     let transport = Scripted::by(|_| ok(json!({"status": "inProgress"})));
     let (client, cx) = (client(), transport.context());
     for link in ["http://t/x?secret", "file:///x", "https://user@t/x", "nowhere"] {

@@ -1,4 +1,5 @@
-//! The client and the drive against transports that answer what a test says.
+//! Tests of the client and the drive against scripted transports, for states that are hard to reach
+//! over HTTP.
 
 mod copies;
 mod drives;
@@ -35,7 +36,7 @@ fn client() -> Client {
     Client::new(API, TokenSource::given("token".into())).unwrap()
 }
 
-/// Renews its token at `https://login/token`.
+/// A client that refreshes its token at `https://login/token`.
 fn renewing_client() -> Client {
     let endpoint = Endpoint::new("https://login/token", "app").unwrap();
     let tokens = TokenSource::refreshed(endpoint, Some("refresh".into()), Some("stale".into()));
@@ -46,16 +47,16 @@ fn tokens(access: &str) -> Outcome {
     answer(200, format!(r#"{{"token_type":"Bearer","access_token":"{access}","expires_in":3600}}"#))
 }
 
-/// The signed-in user's drive.
+/// The drive of the signed-in user.
 fn drive() -> GraphDrive {
-    named(DriveRef::Mine, None)
+    drive_with(DriveRef::Mine, None)
 }
 
-fn of_kind(kind: AccountKind) -> GraphDrive {
-    named(DriveRef::Mine, Some(kind))
+fn drive_of_kind(kind: AccountKind) -> GraphDrive {
+    drive_with(DriveRef::Mine, Some(kind))
 }
 
-fn named(drive: DriveRef, kind: Option<AccountKind>) -> GraphDrive {
+fn drive_with(drive: DriveRef, kind: Option<AccountKind>) -> GraphDrive {
     GraphDrive::new(client(), DriveLookup::new(ConfiguredDrive::Drive(drive), None), None, kind)
 }
 
@@ -67,26 +68,26 @@ fn target(folder: &str, name: &str) -> Target {
     Target { folder: at(folder), name: name.to_owned(), occupant: None }
 }
 
-/// `GET` with all properties of items.
-fn look(path: &str) -> String {
+/// Returns the line of a request for an item.
+fn item_request(path: &str) -> String {
     format!("GET {API}{path}?$select={}", segment(ITEM_PROPERTIES))
 }
 
-fn first_page(path: &str) -> String {
-    format!("{}&$top=1000", look(path))
+fn page_request(path: &str) -> String {
+    format!("{}&$top=1000", item_request(path))
 }
 
 fn ok(body: Value) -> Outcome {
     answer(200, body.to_string())
 }
 
-fn refusal(status: u16, code: &str) -> Outcome {
+fn error_response(status: u16, code: &str) -> Outcome {
     let body = json!({"error": {"code": code, "message": format!("about {code}"),
         "innerError": {"date": "2025-02-13T10:17:05", "request-id": "r-1"}}});
     answer(status, body.to_string())
 }
 
-/// A file as the cloud tells it: id, name, size and hash of `bytes`.
+/// Returns the JSON of a file with the content `bytes`.
 fn file(id: &str, name: &str, bytes: &[u8]) -> Value {
     let mut hash = super::QuickXor::new();
     hash.update(bytes);
@@ -103,7 +104,7 @@ fn folder(id: &str, name: &str, parent: &str) -> Value {
     json!({"id": id, "name": name, "folder": {"childCount": 0}, "parentReference": {"id": parent}})
 }
 
-/// What the drive would know of a file.
+/// Returns a file with a download URL, as the adapter knows it.
 fn known(id: &str, download_url: &str) -> Item {
     Item {
         size: Some(10),

@@ -1,4 +1,4 @@
-//! Bytes out.
+//! Downloads.
 
 use futures::TryStreamExt;
 use opendal::Buffer;
@@ -39,7 +39,7 @@ async fn text(download: Download) -> String {
 }
 
 #[tokio::test]
-async fn a_ticket_that_works_costs_one_request_and_is_never_shown_the_token() {
+async fn a_valid_download_url_costs_one_request_without_a_token() {
     let part = answer(206, "34").header("content-range", "bytes 3-4/10");
     let transport = Scripted::expecting([("GET https://t/good?tempauth=x%2F", part)]);
     let item = known("F", "https://t/good?tempauth=x%2F");
@@ -53,7 +53,7 @@ async fn a_ticket_that_works_costs_one_request_and_is_never_shown_the_token() {
 }
 
 #[tokio::test]
-async fn a_hosts_etag_counts_where_it_is_the_items_own() {
+async fn the_hosts_etag_is_used_only_if_it_is_the_items() {
     let host = |etag: &'static str| Scripted::by(move |_| answer(200, TEN).header("etag", etag));
     let item = known("F", "https://t/F");
     let same = plain(&host("\"{F},1\""), Some(&item), ByteRange::Full).await.unwrap();
@@ -63,10 +63,10 @@ async fn a_hosts_etag_counts_where_it_is_the_items_own() {
 }
 
 #[tokio::test]
-async fn without_a_ticket_a_look_tells_one_and_the_etag_with_it() {
-    let look = look(ITEM_URL);
+async fn an_unknown_item_is_requested_for_its_download_url_and_etag() {
+    let line = item_request(ITEM_URL);
     let transport = Scripted::expecting([
-        (&*look, ok(file("F", "a", TEN))),
+        (&*line, ok(file("F", "a", TEN))),
         ("GET https://t/F", answer(200, TEN)),
     ]);
     let got = plain(&transport, None, ByteRange::From(8)).await.unwrap();
@@ -80,12 +80,12 @@ async fn without_a_ticket_a_look_tells_one_and_the_etag_with_it() {
 }
 
 #[tokio::test]
-async fn a_ticket_that_has_expired_is_renewed_once() {
-    let look = look(ITEM_URL);
+async fn an_expired_download_url_is_refreshed_once() {
+    let line = item_request(ITEM_URL);
     for status in [401, 403, 404, 410] {
         let transport = Scripted::expecting([
             ("GET https://t/old", answer(status, "<html>")),
-            (&*look, ok(file("F", "a", TEN))),
+            (&*line, ok(file("F", "a", TEN))),
             ("GET https://t/F", answer(200, TEN)),
         ]);
         let got = plain(&transport, Some(&known("F", "https://t/old")), ByteRange::Full).await;
@@ -101,7 +101,7 @@ async fn a_ticket_that_has_expired_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_replaced_while_it_is_opened_can_be_tried_again() {
+async fn a_file_that_is_replaced_during_the_open_is_a_temporary_error() {
     for status in [404, 410] {
         let transport = Scripted::by(move |sent| match sent.url.starts_with(API) {
             true => ok(file("F", "a", TEN)),
@@ -113,7 +113,7 @@ async fn a_file_that_is_replaced_while_it_is_opened_can_be_tried_again() {
 }
 
 #[tokio::test]
-async fn any_other_failure_of_a_ticket_is_told_and_not_worked_around() {
+async fn other_failures_of_a_download_url_are_returned() {
     for outcome in [answer(503, ""), Outcome::Reset] {
         let transport = Scripted::expecting([("GET https://t/F", outcome)]);
         let error = plain(&transport, Some(&known("F", "https://t/F")), ByteRange::Full).await;
@@ -123,11 +123,11 @@ async fn any_other_failure_of_a_ticket_is_told_and_not_worked_around() {
 }
 
 #[tokio::test]
-async fn a_condition_needs_a_look_whatever_is_known() {
+async fn a_condition_needs_an_item_request() {
     let conditions =
         Conditions { if_none_match: Some("\"{F},1\"".to_owned()), ..Conditions::default() };
-    let look = look(ITEM_URL);
-    let transport = Scripted::expecting([(&*look, answer(304, ""))]);
+    let line = item_request(ITEM_URL);
+    let transport = Scripted::expecting([(&*line, answer(304, ""))]);
     let item = known("F", "https://t/F");
     let error = read(&transport, Some(&item), ByteRange::Full, &conditions).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConditionNotMatch);
@@ -135,7 +135,7 @@ async fn a_condition_needs_a_look_whatever_is_known() {
 }
 
 #[tokio::test]
-async fn what_has_no_bytes_says_why() {
+async fn items_without_content_are_errors_of_their_kind() {
     let read = async |wire: Value| {
         let transport = Scripted::by(move |_| ok(wire.clone()));
         plain(&transport, None, ByteRange::Full).await.unwrap_err()
@@ -147,7 +147,7 @@ async fn what_has_no_bytes_says_why() {
 }
 
 #[tokio::test]
-async fn a_range_past_the_end_is_an_error_of_its_own_and_an_empty_file_has_its_beginning() {
+async fn a_range_past_the_end_is_an_error_except_in_an_empty_file() {
     let past = || Scripted::by(|_| answer(416, "").header("content-range", "bytes */10"));
     let item = known("F", "https://t/F");
     let error = plain(&past(), Some(&item), ByteRange::From(11)).await.unwrap_err();
@@ -157,12 +157,12 @@ async fn a_range_past_the_end_is_an_error_of_its_own_and_an_empty_file_has_its_b
 }
 
 #[tokio::test]
-async fn harmful_bytes_are_refused_in_the_clouds_words() {
+async fn malware_is_rejected_with_the_clouds_error() {
     let mut wire = file("F", "a", TEN);
     wire["malware"] = json!({});
     wire.as_object_mut().unwrap().remove("@microsoft.graph.downloadUrl");
     let transport = Scripted::by(move |sent| match sent.url.contains("/content") {
-        true => refusal(403, "malwareDetected"),
+        true => error_response(403, "malwareDetected"),
         false => ok(wire.clone()),
     });
     let error = plain(&transport, None, ByteRange::Full).await.unwrap_err();
@@ -180,8 +180,8 @@ async fn harmful_bytes_are_refused_in_the_clouds_words() {
 }
 
 #[tokio::test]
-async fn a_shortcut_to_a_file_that_is_found_by_path_leads_to_the_file() {
-    let lines = (look(ITEM_URL), look("/drives/D2/items/X"));
+async fn a_shortcut_addressed_by_path_is_read_from_its_target() {
+    let lines = (item_request(ITEM_URL), item_request("/drives/D2/items/X"));
     let shortcut = json!({"id": "3", "name": "a", "remoteItem": {"id": "X", "size": 10, "file": {},
         "parentReference": {"driveId": "D2"}}});
     let transport = Scripted::expecting([
@@ -196,8 +196,8 @@ async fn a_shortcut_to_a_file_that_is_found_by_path_leads_to_the_file() {
 }
 
 #[tokio::test]
-async fn the_file_behind_a_shortcut_is_read_where_it_is() {
-    let line = look("/drives/D2/items/X");
+async fn a_shortcut_addressed_by_id_is_read_from_its_target() {
+    let line = item_request("/drives/D2/items/X");
     let transport = Scripted::expecting([
         (&*line, ok(file("X", "a", TEN))),
         ("GET https://t/X", answer(200, TEN)),

@@ -1,4 +1,4 @@
-//! Whole trees by the change feed.
+//! Recursive listings by the change feed.
 
 use super::*;
 use crate::{
@@ -32,9 +32,9 @@ fn shown(page: &Page) -> Vec<(&str, Vec<&str>)> {
 }
 
 #[tokio::test]
-async fn a_tree_is_the_feed_from_its_beginning_and_what_is_at_its_top_names_no_parent() {
+async fn a_recursive_listing_is_the_feed_and_direct_children_have_no_parent() {
     let next = format!("{API}/me/drive/root/delta(token='a%2Fb')");
-    let line = first_page("/me/drive/root/delta");
+    let line = page_request("/me/drive/root/delta");
     let transport = Scripted::expecting([
         (
             &*line,
@@ -62,8 +62,8 @@ async fn a_tree_is_the_feed_from_its_beginning_and_what_is_at_its_top_names_no_p
 }
 
 #[tokio::test]
-async fn a_feed_that_does_not_begin_with_the_root_costs_one_look_once() {
-    let lines = (first_page("/me/drive/root/delta"), look("/me/drive/root"));
+async fn a_feed_without_the_root_costs_one_more_request_once() {
+    let lines = (page_request("/me/drive/root/delta"), item_request("/me/drive/root"));
     let feed =
         || ok(json!({"value": [folder("1", "a", "ROOT")], "@odata.deltaLink": format!("{API}/x")}));
     let transport =
@@ -76,8 +76,8 @@ async fn a_feed_that_does_not_begin_with_the_root_costs_one_look_once() {
 }
 
 #[tokio::test]
-async fn below_a_folder_of_a_personal_drive_the_folder_itself_is_not_shown() {
-    let lines = (first_page("/me/drive/root:/x/y:/delta"), look("/me/drive/root:/x/y"));
+async fn the_listed_folder_itself_is_left_out() {
+    let lines = (page_request("/me/drive/root:/x/y:/delta"), item_request("/me/drive/root:/x/y"));
     let transport = Scripted::expecting([
         (
             &*lines.0,
@@ -86,13 +86,13 @@ async fn below_a_folder_of_a_personal_drive_the_folder_itself_is_not_shown() {
         ),
         (&*lines.1, ok(folder("Y", "y", "X"))),
     ]);
-    let drive = of_kind(AccountKind::Personal);
+    let drive = drive_of_kind(AccountKind::Personal);
     let page = page(&drive, &transport, &at("x/y"), None).await.unwrap();
     assert_eq!(shown(&page), [("a", vec![])]);
 }
 
 #[tokio::test]
-async fn a_link_that_has_become_too_old_begins_anew_and_not_for_ever() {
+async fn an_expired_link_restarts_the_feed_a_limited_number_of_times() {
     let gone = || {
         answer(
             410,
@@ -121,13 +121,13 @@ async fn a_link_that_has_become_too_old_begins_anew_and_not_for_ever() {
     };
     assert_eq!((pages, items), (7, 4), "the feed is begun four times");
     assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Conflict, false));
-    // In the first request it is an error like any other.
+    // The first request must not restart.
     let transport = Scripted::by(move |_| gone());
     assert!(page(&drive, &transport, &at(""), None).await.is_err());
 }
 
 #[tokio::test]
-async fn a_feed_that_breaks_off_is_not_taken_for_a_whole_one() {
+async fn an_incomplete_feed_is_an_error() {
     let transport = Scripted::by(|_| ok(json!({"value": [root()]})));
     let error = page(&drive(), &transport, &at(""), None).await.unwrap_err();
     assert!(error.to_string().contains("neither a next link nor a delta link"), "{error}");
@@ -139,7 +139,7 @@ async fn a_feed_that_breaks_off_is_not_taken_for_a_whole_one() {
 }
 
 #[test]
-fn which_folders_have_trees_depends_on_the_kind_of_account() {
+fn recursive_listings_depend_on_the_account_kind() {
     let trees = |special: Option<&str>, kind| {
         let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
         GraphDrive::new(client(), lookup, special, kind).capabilities().recursive_list

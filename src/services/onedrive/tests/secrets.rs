@@ -1,4 +1,4 @@
-//! Nothing that is printed has a secret in it.
+//! No output contains a secret.
 
 use futures::TryStreamExt;
 use opendal::Buffer;
@@ -16,10 +16,10 @@ use crate::{
     transport::scripted::{Scripted, Sent},
 };
 
-/// How many texts [`every_request`] gives, at least.
+/// Minimum number of texts from [`every_request`].
 const LEAST: usize = 19;
 
-/// Every request that there is, once.
+/// Sends every request of the client once, and returns the printed results.
 async fn every_request(transport: &Scripted) -> Vec<String> {
     let client = Client::new(API, tokens()).unwrap().with_headers(headers());
     let lookup = DriveLookup::new(ConfiguredDrive::Drive(DriveRef::Mine), None);
@@ -100,7 +100,7 @@ fn client_at(path: &str) -> super::super::Address {
     super::super::Address::root(DriveRef::Mine).below(path)
 }
 
-/// What a cloud says that likes to repeat what it hears.
+/// Returns the response of a cloud that repeats the secrets of the request.
 fn repeating(sent: &Sent, status: u16) -> Outcome {
     let token = sent.header("authorization").unwrap_or_default().replace("Bearer ", "");
     let said = |what: &str| {
@@ -122,7 +122,7 @@ fn repeating(sent: &Sent, status: u16) -> Outcome {
 }
 
 #[tokio::test]
-async fn however_a_request_fails_nothing_that_is_printed_has_a_secret_in_it() {
+async fn no_error_contains_a_secret() {
     type Script = fn(&Sent) -> Outcome;
     let scripts: [(&str, Script); 7] = [
         ("cut", |_| Outcome::Reset),
@@ -140,7 +140,7 @@ async fn however_a_request_fails_nothing_that_is_printed_has_a_secret_in_it() {
     for (name, script) in scripts {
         check(name, &every_request(&Scripted::by(script)).await, LEAST);
     }
-    // Everything works, and then is broken off within the bytes.
+    // Successful responses, with content that ends early.
     let page = json!({
         "id": "F", "name": "a", "size": 5, "file": {}, "root": {}, "status": "completed",
         "@microsoft.graph.downloadUrl": "https://t/x?SECRET-ticket",
@@ -158,8 +158,8 @@ async fn however_a_request_fails_nothing_that_is_printed_has_a_secret_in_it() {
 }
 
 #[tokio::test]
-async fn an_operators_errors_have_no_secret_in_them_either() {
-    for fault in [Outcome::Reset, refusal(401, "SECRET-access")] {
+async fn no_error_of_an_operator_contains_a_secret() {
+    for fault in [Outcome::Reset, error_response(401, "SECRET-access")] {
         let builder = OneDrive::default()
             .client_id("app")
             .client_secret("SECRET-client")

@@ -1,4 +1,4 @@
-//! Files in fragments.
+//! Upload sessions.
 
 use opendal::Buffer;
 
@@ -36,7 +36,7 @@ async fn open(transport: &Scripted, options: &WriteOptions) -> Result<UploadSess
     drive().open_session(&transport.context(), &target("a", "b.bin"), 10, options).await
 }
 
-/// A session as it was opened.
+/// Returns a new session.
 async fn session(options: &WriteOptions) -> UploadSession {
     open(&Scripted::by(|_| opened()), options).await.unwrap()
 }
@@ -59,7 +59,7 @@ fn next(progress: Result<SessionProgress>) -> u64 {
 }
 
 #[tokio::test]
-async fn a_session_is_opened_with_size_time_and_what_happens_to_a_taken_name() {
+async fn a_session_is_created_with_size_time_and_conflict_behavior() {
     for (if_exists, behavior) in [(IfExists::Replace, "replace"), (IfExists::Fail, "fail")] {
         let transport = Scripted::expecting([(&*create(), opened())]);
         let modified = Some("2014-03-02T01:00:00.25Z".parse().unwrap());
@@ -75,18 +75,18 @@ async fn a_session_is_opened_with_size_time_and_what_happens_to_a_taken_name() {
 }
 
 #[tokio::test]
-async fn a_session_that_must_meet_an_etag_is_opened_on_the_item_itself() {
+async fn a_session_with_if_match_is_created_for_the_items_id() {
     let by_id = format!("POST {API}/me/drive/items/F/createUploadSession");
-    let look = look("/me/drive/root:/a/b.bin");
+    let line = item_request("/me/drive/root:/a/b.bin");
     let transport =
-        Scripted::expecting([(&*look, ok(file("F", "b.bin", b"old"))), (&*by_id, opened())]);
+        Scripted::expecting([(&*line, ok(file("F", "b.bin", b"old"))), (&*by_id, opened())]);
     let conditions = Conditions { if_match: Some("\"{F},1\"".to_owned()), ..Conditions::default() };
     open(&transport, &WriteOptions { conditions, ..WriteOptions::default() }).await.unwrap();
     assert_eq!(transport.sent()[1].header("if-match"), Some("\"{F},1\""));
 }
 
 #[tokio::test]
-async fn fragments_leave_without_a_token_and_both_final_answers_are_the_end() {
+async fn fragments_have_no_token_and_200_or_201_completes_the_file() {
     for end in [200, 201] {
         let mut left = vec![done(end), more(8), more(4)];
         let transport = Scripted::by(move |_| left.pop().unwrap());
@@ -112,7 +112,7 @@ async fn fragments_leave_without_a_token_and_both_final_answers_are_the_end() {
 }
 
 #[tokio::test]
-async fn the_whole_files_hash_is_compared_also_when_the_cloud_takes_half_a_fragment_or_goes_back() {
+async fn the_hash_covers_the_file_although_the_cloud_takes_fragments_in_part() {
     let damaged = || answer(200, file("F", "b.bin", b"012345678X").to_string());
     for (end, is_whole) in [(done(200), true), (damaged(), false)] {
         let mut left = vec![end, more(6), more(8), more(2), more(6)];
@@ -128,7 +128,7 @@ async fn the_whole_files_hash_is_compared_also_when_the_cloud_takes_half_a_fragm
 }
 
 #[tokio::test]
-async fn another_process_goes_on_with_what_a_session_says_of_itself() {
+async fn the_state_of_a_session_resumes_its_hash() {
     let mut one = session(&WriteOptions::default()).await;
     let transport = Scripted::by(|_| more(4));
     send(&transport, &mut one, 0, 4).await.unwrap();
@@ -143,7 +143,7 @@ async fn another_process_goes_on_with_what_a_session_says_of_itself() {
 }
 
 #[tokio::test]
-async fn bytes_out_of_turn_are_told_as_such() {
+async fn unexpected_bytes_are_a_range_error() {
     let overlap = Scripted::by(|_| {
         answer(
             416,
@@ -159,7 +159,7 @@ async fn bytes_out_of_turn_are_told_as_such() {
 }
 
 #[tokio::test]
-async fn the_hash_goes_on_over_bytes_whose_answer_was_lost() {
+async fn acknowledged_bytes_are_part_of_the_hash() {
     let damaged = || answer(200, file("F", "b.bin", b"0123456X89").to_string());
     for (end, is_whole) in [(done(200), true), (damaged(), false)] {
         let mut session = session(&WriteOptions::default()).await;
@@ -173,9 +173,9 @@ async fn the_hash_goes_on_over_bytes_whose_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn a_name_taken_at_the_last_byte_is_looked_behind() {
-    let taken = || refusal(409, "nameAlreadyExists");
-    // The bytes are kept, and what is there is to be replaced.
+async fn a_name_in_use_at_the_last_fragment_is_resolved() {
+    let taken = || error_response(409, "nameAlreadyExists");
+    // The session keeps the bytes, and a commit replaces the file.
     let mut one = session(&WriteOptions::default()).await;
     let put = format!("PUT {API}/me/drive/root:/a/b.bin");
     let transport = Scripted::expecting([(LINE, taken()), (&*put, done(200))]);
@@ -187,7 +187,7 @@ async fn a_name_taken_at_the_last_byte_is_looked_behind() {
         json!({"name": "b.bin", "@microsoft.graph.conflictBehavior": "replace",
             "@microsoft.graph.sourceUrl": UPLOAD})
     );
-    // An earlier attempt has made it, and its answer was lost; nobody else's file is taken for it.
+    // The file of an earlier attempt is accepted, a file of another client is not.
     let options = WriteOptions { if_exists: IfExists::Fail, ..WriteOptions::default() };
     for (before, ours) in [(true, true), (false, false)] {
         let mut one = session(&options).await;
@@ -203,19 +203,21 @@ async fn a_name_taken_at_the_last_byte_is_looked_behind() {
 }
 
 #[tokio::test]
-async fn a_deferred_file_is_made_in_the_way_of_its_account_kind() {
+async fn a_deferred_commit_depends_on_the_account_kind() {
     let put = format!("PUT {API}/me/drive/root:/a/b.bin");
     let post = format!("POST {UPLOAD}");
     let lines = async |kind, refuses_post: bool| {
         let drive = match kind {
-            Some(kind) => of_kind(kind),
+            Some(kind) => drive_of_kind(kind),
             None => drive(),
         };
         let drive = drive.with_sessions(None, true);
         let transport = Scripted::by(move |sent: &Sent| match sent.line() {
             line if line == create() => opened(),
             line if line == LINE => answer(202, r#"{"nextExpectedRanges":[]}"#),
-            line if line.starts_with("POST") && refuses_post => refusal(400, "invalidRequest"),
+            line if line.starts_with("POST") && refuses_post => {
+                error_response(400, "invalidRequest")
+            }
             _ => done(201),
         });
         let (cx, options) = (transport.context(), WriteOptions::default());
@@ -235,7 +237,7 @@ async fn a_deferred_file_is_made_in_the_way_of_its_account_kind() {
 }
 
 #[tokio::test]
-async fn a_lost_session_is_not_found_however_the_host_says_it() {
+async fn a_lost_session_is_not_found_with_each_status() {
     let mut session = session(&WriteOptions::default()).await;
     for status in [401, 404, 410] {
         let transport = Scripted::by(move |_| answer(status, ""));
@@ -251,7 +253,7 @@ async fn a_lost_session_is_not_found_however_the_host_says_it() {
 }
 
 #[tokio::test]
-async fn a_final_answer_that_was_lost_is_found_in_the_file_itself() {
+async fn a_completed_file_is_found_after_a_lost_response() {
     let modified = Some("2014-03-02T01:00:00.9Z".parse().unwrap());
     let options = WriteOptions { modified, ..WriteOptions::default() };
     let lost = async |there: Value| {
@@ -259,15 +261,17 @@ async fn a_final_answer_that_was_lost_is_found_in_the_file_itself() {
         send(&Scripted::by(|_| more(4)), &mut session, 0, 4).await.unwrap();
         let reset = Scripted::by(|_| Outcome::Reset);
         assert!(send(&reset, &mut session, 4, 10).await.unwrap_err().is_temporary());
-        let look = look("/me/drive/root:/a/b.bin");
+        let line = item_request("/me/drive/root:/a/b.bin");
         let status = format!("GET {UPLOAD}");
-        let transport =
-            Scripted::expecting([(&*status, refusal(404, "itemNotFound")), (&*look, ok(there))]);
+        let transport = Scripted::expecting([
+            (&*status, error_response(404, "itemNotFound")),
+            (&*line, ok(there)),
+        ]);
         drive().session_status(&transport.context(), &session).await
     };
     let progress = lost(file("F", "b.bin", WHOLE)).await.unwrap();
     assert!(matches!(progress, SessionProgress::Done(item) if item.id.as_str() == "F"));
-    // What was there before is not taken for what was sent.
+    // A file with other content, or without a hash, is not the sent one.
     for other in [
         file("F", "b.bin", b"0123456780"),
         file("F", "b.bin", b"012345678"),
@@ -283,7 +287,7 @@ async fn a_final_answer_that_was_lost_is_found_in_the_file_itself() {
 }
 
 #[tokio::test]
-async fn a_session_with_all_bytes_is_committed_and_a_name_taken_meanwhile_is_told() {
+async fn a_complete_session_is_committed_or_reports_a_name_in_use() {
     let mut one = session(&WriteOptions::default()).await;
     let all = Scripted::by(|_| answer(202, r#"{"nextExpectedRanges":[]}"#));
     let progress = send(&all, &mut one, 0, 10).await.unwrap();
@@ -299,7 +303,7 @@ async fn a_session_with_all_bytes_is_committed_and_a_name_taken_meanwhile_is_tol
     let damaged = Scripted::by(|_| answer(200, file("F", "b.bin", b"012345678X").to_string()));
     assert!(drive().commit_session(&damaged.context(), &one).await.is_err());
 
-    let taken = || refusal(409, "nameAlreadyExists");
+    let taken = || error_response(409, "nameAlreadyExists");
     let refused = async |if_exists, there: Outcome| -> Error {
         let mut session = session(&WriteOptions { if_exists, ..WriteOptions::default() }).await;
         let transport = Scripted::by(move |sent: &Sent| match sent.method == "PUT" {
@@ -314,13 +318,13 @@ async fn a_session_with_all_bytes_is_committed_and_a_name_taken_meanwhile_is_tol
 }
 
 #[tokio::test]
-async fn conditions_and_a_full_drive_are_told_when_the_session_is_opened_or_ends() {
+async fn errors_of_a_session_have_their_kinds_at_its_start_and_end() {
     for (status, code, kind) in [
         (412, "resourceModified", ErrorKind::ConditionNotMatch),
         (507, "quotaLimitReached", ErrorKind::QuotaExceeded),
         (423, "resourceLocked", ErrorKind::Conflict),
     ] {
-        let refuses = Scripted::by(move |_| refusal(status, code));
+        let refuses = Scripted::by(move |_| error_response(status, code));
         let error = open(&refuses, &WriteOptions::default()).await.unwrap_err();
         assert_eq!(error.kind(), kind);
         let mut session = session(&WriteOptions::default()).await;

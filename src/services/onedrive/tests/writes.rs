@@ -1,6 +1,4 @@
-//! Files in one request.
-
-use std::{io::Write, sync::Arc};
+//! Uploads in one request.
 
 use opendal::Buffer;
 
@@ -42,23 +40,7 @@ fn condition(if_match: Option<&str>, if_none_match: Option<&str>) -> WriteOption
 }
 
 #[tokio::test]
-async fn a_file_goes_in_one_request_from_memory_or_from_disk() {
-    let mut on_disk = tempfile::tempfile().unwrap();
-    on_disk.write_all(b"hello and more").unwrap();
-    for body in [bytes("hello"), Body::File { file: Arc::new(on_disk), len: 5 }] {
-        let transport = Scripted::expecting([(&*put("replace"), created(b"hello"))]);
-        let item = upload(&drive(), &transport, body, &WriteOptions::default()).await.unwrap();
-        assert_eq!((item.id.as_str(), item.size), ("F", Some(5)));
-        let sent = &transport.sent()[0];
-        assert_eq!(sent.text(), "hello");
-        assert_eq!(sent.header("content-type"), Some("application/octet-stream"));
-        assert_eq!(sent.header("authorization"), Some("Bearer token"));
-        assert_eq!(sent.header("if-match"), None);
-    }
-}
-
-#[tokio::test]
-async fn what_happens_to_a_taken_name_is_said_in_the_url() {
+async fn the_conflict_behavior_is_in_the_url() {
     for (if_exists, behavior) in
         [(IfExists::Replace, "replace"), (IfExists::Fail, "fail"), (IfExists::Rename, "rename")]
     {
@@ -66,7 +48,8 @@ async fn what_happens_to_a_taken_name_is_said_in_the_url() {
         let options = WriteOptions { if_exists, ..WriteOptions::default() };
         upload(&drive(), &transport, bytes("x"), &options).await.unwrap();
     }
-    let transport = Scripted::expecting([(&*put("fail"), refusal(409, "nameAlreadyExists"))]);
+    let transport =
+        Scripted::expecting([(&*put("fail"), error_response(409, "nameAlreadyExists"))]);
     let none = condition(None, Some("*"));
     let error = upload(&drive(), &transport, bytes("x"), &none).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
@@ -74,7 +57,7 @@ async fn what_happens_to_a_taken_name_is_said_in_the_url() {
 }
 
 #[tokio::test]
-async fn an_answer_with_other_bytes_is_an_error_whatever_the_hosts_status() {
+async fn a_response_with_other_content_is_an_error() {
     let transport = Scripted::by(|_| created(b"hellO"));
     let error = upload(&drive(), &transport, bytes("hello"), &WriteOptions::default()).await;
     let error = error.unwrap_err();
@@ -83,7 +66,7 @@ async fn an_answer_with_other_bytes_is_an_error_whatever_the_hosts_status() {
     let transport = Scripted::by(|_| created(b"hell"));
     let error = upload(&drive(), &transport, bytes("hello"), &WriteOptions::default()).await;
     assert!(error.unwrap_err().to_string().contains("5 bytes were sent, the cloud has 4"));
-    // Business tells no hash for a while.
+    // Business accounts omit the hash for some time.
     let mut wire = file("F", "50% #1.txt", b"hello");
     wire["file"] = json!({});
     let transport = Scripted::by(move |_| ok(wire.clone()));
@@ -91,7 +74,7 @@ async fn an_answer_with_other_bytes_is_an_error_whatever_the_hosts_status() {
 }
 
 #[tokio::test]
-async fn an_office_file_that_sharepoint_rewrites_is_taken_as_it_is_told() {
+async fn an_office_file_that_sharepoint_rewrites_is_accepted() {
     let rewritten = |kind: &str| {
         let mut wire = file("F", "r.docx", b"rewritten by the cloud");
         wire["parentReference"]["driveType"] = json!(kind);
@@ -108,17 +91,17 @@ async fn an_office_file_that_sharepoint_rewrites_is_taken_as_it_is_told() {
 }
 
 #[tokio::test]
-async fn an_etag_that_must_match_is_compared_with_the_item_itself() {
-    let look = look("/me/drive/root:/a%20b/50%25%20%231.txt");
+async fn an_if_match_write_is_addressed_by_id() {
+    let line = item_request("/me/drive/root:/a%20b/50%25%20%231.txt");
     let by_id =
         format!("PUT {API}/me/drive/items/F/content?@microsoft.graph.conflictBehavior=replace");
     let matching = condition(Some("\"{F},1\""), None);
     let there = || ok(file("F", "50% #1.txt", b"old"));
-    let transport = Scripted::expecting([(&*look, there()), (&*by_id, created(b"x"))]);
+    let transport = Scripted::expecting([(&*line, there()), (&*by_id, created(b"x"))]);
     upload(&drive(), &transport, bytes("x"), &matching).await.unwrap();
     assert_eq!(transport.sent()[1].header("if-match"), Some("\"{F},1\""));
-    // Known beforehand: no look.
-    let transport = Scripted::expecting([(&*by_id, refusal(412, "resourceModified"))]);
+    // The id is known: no further request.
+    let transport = Scripted::expecting([(&*by_id, error_response(412, "resourceModified"))]);
     let mut to = target("a b", "50% #1.txt");
     to.occupant = Some("F".into());
     let error = drive().upload(&transport.context(), &to, bytes("x"), &matching).await.unwrap_err();
@@ -130,20 +113,21 @@ async fn an_etag_that_must_match_is_compared_with_the_item_itself() {
         assert_eq!(steps.sent().len(), requests);
     };
     let other = condition(Some("\"{F},0\""), None);
-    refused(Scripted::expecting([(&*look, there())]), &other, 1).await;
-    // Graph itself would make a new file.
-    let missing = || Scripted::by(|_| refusal(404, "itemNotFound"));
+    refused(Scripted::expecting([(&*line, there())]), &other, 1).await;
+    // Graph itself would create a new file.
+    let missing = || Scripted::by(|_| error_response(404, "itemNotFound"));
     refused(missing(), &matching, 1).await;
     refused(missing(), &condition(Some("*"), None), 1).await;
-    let gone = Scripted::expecting([(&*look, there()), (&*by_id, refusal(404, "itemNotFound"))]);
+    let gone =
+        Scripted::expecting([(&*line, there()), (&*by_id, error_response(404, "itemNotFound"))]);
     refused(gone, &matching, 2).await;
 }
 
 #[tokio::test]
-async fn a_name_taken_by_what_is_no_file_says_by_what() {
+async fn a_name_in_use_is_an_error_of_the_existing_items_kind() {
     let taken = async |there: Outcome| {
         let transport = Scripted::by(move |sent| match sent.method == "PUT" {
-            true => refusal(409, "nameAlreadyExists"),
+            true => error_response(409, "nameAlreadyExists"),
             false => there.clone(),
         });
         upload(&drive(), &transport, bytes("x"), &WriteOptions::default()).await.unwrap_err()
@@ -163,11 +147,13 @@ async fn a_name_taken_by_what_is_no_file_says_by_what() {
 }
 
 #[tokio::test]
-async fn a_file_where_a_folder_should_be_is_told_wherever_it_is_on_the_way() {
+async fn a_file_in_the_path_is_reported_at_any_depth() {
     let odd = json!({"error": {"code": "invalidRequest", "message": "The parent is no folder",
         "innerError": {"code": "invalidPath"}}});
     let cloud = move |sent: &crate::transport::scripted::Sent| match sent.url.split('?').next() {
-        Some("https://graph.microsoft.com/v1.0/me/drive/root:/f/b") => refusal(404, "itemNotFound"),
+        Some("https://graph.microsoft.com/v1.0/me/drive/root:/f/b") => {
+            error_response(404, "itemNotFound")
+        }
         Some("https://graph.microsoft.com/v1.0/me/drive/root:/f") => ok(file("1", "f", b"x")),
         _ => answer(400, odd.to_string()),
     };
@@ -185,13 +171,13 @@ async fn a_file_where_a_folder_should_be_is_told_wherever_it_is_on_the_way() {
         .copy(&cx, CopyRequest::new(&at("x"), &target("f", "c")).with_if_exists(IfExists::Fail))
         .await;
     assert_eq!(copied.unwrap_err().kind(), ErrorKind::NotAFolder);
-    // A path that is refused for another reason stays that.
+    // Another invalid path remains an invalid path.
     let made = drive().create_folder(&cx, &target("", "c")).await.unwrap_err();
     assert_eq!(made.kind(), ErrorKind::InvalidInput);
 }
 
 #[tokio::test]
-async fn an_empty_file_is_given_its_time_afterwards() {
+async fn the_time_of_an_empty_file_is_set_by_a_second_request() {
     let patch = format!("PATCH {API}/me/drive/items/F?@microsoft.graph.conflictBehavior=fail");
     let transport = Scripted::expecting([
         (&*put("replace"), created(b"")),
@@ -207,12 +193,12 @@ async fn an_empty_file_is_given_its_time_afterwards() {
 }
 
 #[tokio::test]
-async fn a_drive_of_others_is_written_to_by_its_own_address() {
+async fn another_drive_is_addressed_by_its_id() {
     let url = format!(
         "PUT {API}/drives/b%21x/items/P:/n.txt:/content?@microsoft.graph.conflictBehavior=replace"
     );
     let transport = Scripted::expecting([(&*url, created(b"x"))]);
     let to = Target { folder: ItemRef::from_id(&"P".into()), name: "n.txt".into(), occupant: None };
-    let library = named(DriveRef::Id("b!x".into()), Some(AccountKind::Library));
+    let library = drive_with(DriveRef::Id("b!x".into()), Some(AccountKind::Library));
     library.upload(&transport.context(), &to, bytes("x"), &WriteOptions::default()).await.unwrap();
 }
