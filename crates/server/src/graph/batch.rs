@@ -1,9 +1,9 @@
-//! `POST /$batch`: up to twenty requests in one (onedrive-graph#batch-limits).
+//! `POST /$batch`: up to 20 requests in one (onedrive-graph#batch-limits).
 //!
-//! The whole batch is validated before the first of its requests is served: a batch that is refused
-//! has no effect. Each request is then served on its own: it is counted, logged, charged to the
-//! budget and subject to fault rules under its own operation. They are served one after another,
-//! each after those that it depends on.
+//! The whole batch is validated before the first request is served, so a refused batch has no
+//! effect. Each request is then served separately: it is logged, charged to the budget and subject
+//! to fault rules under its own operation. Requests are served in sequence, each after the ones
+//! that it depends on.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -28,27 +28,28 @@ use super::{
     address::Address,
     contract::Payload,
     error::{Error, Result},
-    query::Query,
-    reply,
+    query::QueryOptions,
     request::GraphRequest,
+    response,
 };
 
-/// Requests of a batch at most.
-const MOST: usize = 20;
+/// Maximum number of requests in a batch.
+const MAX_REQUESTS: usize = 20;
 
-/// Methods that a request of a batch may have.
+/// Methods that a request in a batch may have.
 const METHODS: [Method; 5] =
     [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
-/// Base64 of either alphabet, with padding or without.
-const LENIENT: GeneralPurposeConfig =
+/// Bodies are base64 in either alphabet, with or without padding.
+const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
-const PLAIN: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, ANY_PADDING);
+const STANDARD_ALPHABET: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, ANY_PADDING);
 
-/// What a URL on a wire has encoded, and one inside of JSON need not: beside these, all that is not
-/// ASCII.
-const LEFT_OPEN: &AsciiSet = &CONTROLS
+/// Characters to encode before a URL from JSON is parsed as a URI. Characters outside of ASCII are
+/// always encoded.
+const ENCODED_IN_URI: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'<')
@@ -60,43 +61,44 @@ const LEFT_OPEN: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// The body of a batch.
 #[derive(Debug, Deserialize)]
 struct BatchBody {
-    requests: Vec<Part>,
+    requests: Vec<BatchRequest>,
 }
 
-/// An id of a request in the form that is compared: ids are the same whatever their case. Made once,
-/// because a batch may name an id hundreds of thousands of times.
+/// The lower-case form of an id, by which ids are compared: their case does not matter. It is
+/// computed once, because a batch may contain an id hundreds of thousands of times.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(from = "String")]
-struct Key(String);
+struct RequestKey(String);
 
-impl From<String> for Key {
+impl From<String> for RequestKey {
     fn from(id: String) -> Self {
         Self(id.to_lowercase())
     }
 }
 
-/// The id of a request.
+/// The id of a request in a batch.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
-struct Id {
-    /// As it was sent.
+struct BatchRequestId {
+    /// The id as the client sent it.
     text: String,
-    key: Key,
+    key: RequestKey,
 }
 
-impl From<String> for Id {
+impl From<String> for BatchRequestId {
     fn from(text: String) -> Self {
         Self { key: text.clone().into(), text }
     }
 }
 
-/// A request of a batch.
+/// A request in a batch.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Part {
-    id: Id,
+struct BatchRequest {
+    id: BatchRequestId,
     method: String,
     url: String,
     #[serde(default)]
@@ -104,54 +106,64 @@ struct Part {
     #[serde(default)]
     body: Value,
     #[serde(default)]
-    depends_on: Option<BTreeSet<Key>>,
+    depends_on: Option<BTreeSet<RequestKey>>,
 }
 
-/// `POST /$batch`.
-pub(super) async fn answer(batch: &GraphRequest, payload: Payload) -> Result<Response> {
+/// `POST /$batch`: serves all requests, and returns their responses.
+///
+/// # Errors
+/// 400 if the batch or one of its requests is invalid.
+pub(super) async fn serve(batch: &GraphRequest, payload: Payload) -> Result<Response> {
     let BatchBody { requests } = payload.parse()?;
     let steps = validate(batch, requests)?;
-    let mut statuses: HashMap<Key, StatusCode> = HashMap::new();
+    let mut statuses: HashMap<RequestKey, StatusCode> = HashMap::new();
     let mut responses = Vec::with_capacity(steps.len());
     for (part, request) in steps {
-        let is_held_up =
-            part.after().any(|id| statuses.get(id).is_none_or(|status| !status.is_success()));
-        let (status, response) = match is_held_up {
+        let is_blocked = part
+            .dependencies()
+            .any(|id| statuses.get(id).is_none_or(|status| !status.is_success()));
+        let (status, response) = match is_blocked {
             true => failed_dependency(&part),
             false => part.serve(batch, request).await,
         };
         statuses.insert(part.id.key, status);
         responses.push(response);
     }
-    Ok(reply::json(StatusCode::OK, &json!({ "responses": responses })))
+    Ok(response::json(StatusCode::OK, &json!({ "responses": responses })))
 }
 
-/// Reads the requests of a batch, in an order in which each comes after those that it depends on.
+/// Parses the requests of a batch. Returns them in an order in which each follows its dependencies.
 ///
 /// # Errors
-/// 400 when any of them cannot be served, or the batch as a whole.
-fn validate(batch: &GraphRequest, parts: Vec<Part>) -> Result<Vec<(Part, Request)>> {
+/// 400 if the batch or one of its requests is invalid.
+fn validate(
+    batch: &GraphRequest,
+    parts: Vec<BatchRequest>,
+) -> Result<Vec<(BatchRequest, Request)>> {
     check(&parts)?;
     let ordered = in_order(parts)?;
     ordered.into_iter().map(|part| part.request(batch).map(|request| (part, request))).collect()
 }
 
-/// Checks the number of requests, their ids, and the ids that they depend on.
-fn check(requests: &[Part]) -> Result<()> {
-    if requests.len() > MOST {
+/// Checks the number of requests, their ids and their dependencies.
+///
+/// # Errors
+/// 400 if there are too many requests, or an id is empty, not unique or unknown.
+fn check(requests: &[BatchRequest]) -> Result<()> {
+    if requests.len() > MAX_REQUESTS {
         return Err(Error::bad_query(format!(
-            "Number of batch request steps exceeds the maximum value of {MOST}."
+            "Number of batch request steps exceeds the maximum value of {MAX_REQUESTS}."
         )));
     }
     for (at, part) in requests.iter().enumerate() {
-        let Id { text, key } = &part.id;
+        let BatchRequestId { text, key } = &part.id;
         if text.is_empty() || requests[..at].iter().any(|other| other.id.key == *key) {
             return Err(Error::bad_query(format!(
                 "Request id '{text}' is empty or was used before in this batch."
             )));
         }
-        let is_unknown = |id: &&Key| !requests.iter().any(|other| other.id.key == **id);
-        if let Some(Key(unknown)) = part.after().find(is_unknown) {
+        let is_unknown = |id: &&RequestKey| !requests.iter().any(|other| other.id.key == **id);
+        if let Some(RequestKey(unknown)) = part.dependencies().find(is_unknown) {
             return Err(Error::bad_query(format!(
                 "Request '{text}' depends on '{unknown}', which is not in this batch."
             )));
@@ -160,12 +172,15 @@ fn check(requests: &[Part]) -> Result<()> {
     Ok(())
 }
 
-/// Sorts requests by their dependencies, and by their order in the batch as far as those allow.
-fn in_order(mut waiting: Vec<Part>) -> Result<Vec<Part>> {
-    let mut ordered: Vec<Part> = Vec::with_capacity(waiting.len());
+/// Sorts requests so that each follows its dependencies, otherwise in the order of the batch.
+///
+/// # Errors
+/// 400 if requests depend on each other.
+fn in_order(mut waiting: Vec<BatchRequest>) -> Result<Vec<BatchRequest>> {
+    let mut ordered: Vec<BatchRequest> = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let is_done = |id: &Key| ordered.iter().any(|done| done.id.key == *id);
-        let Some(next) = waiting.iter().position(|part| part.after().all(is_done)) else {
+        let is_done = |id: &RequestKey| ordered.iter().any(|done| done.id.key == *id);
+        let Some(next) = waiting.iter().position(|part| part.dependencies().all(is_done)) else {
             return Err(Error::bad_query("The requests of the batch depend on each other."));
         };
         ordered.push(waiting.remove(next));
@@ -173,7 +188,8 @@ fn in_order(mut waiting: Vec<Part>) -> Result<Vec<Part>> {
     Ok(ordered)
 }
 
-fn failed_dependency(part: &Part) -> (StatusCode, Value) {
+/// Returns the response to a request with a dependency that failed.
+fn failed_dependency(part: &BatchRequest) -> (StatusCode, Value) {
     let status = StatusCode::FAILED_DEPENDENCY;
     let error = json!({
         "code": "FailedDependency",
@@ -183,23 +199,25 @@ fn failed_dependency(part: &Part) -> (StatusCode, Value) {
     (status, body)
 }
 
-impl Part {
-    fn after(&self) -> impl Iterator<Item = &Key> {
+impl BatchRequest {
+    /// Returns the ids of the requests that must succeed before this one.
+    fn dependencies(&self) -> impl Iterator<Item = &RequestKey> {
         self.depends_on.iter().flatten()
     }
 
-    /// Serves it as a request of its own.
+    /// Serves the request as if it had been sent separately. Returns its status and its entry in
+    /// the response.
     async fn serve(&self, batch: &GraphRequest, request: Request) -> (StatusCode, Value) {
         let (state, connection) = (Arc::clone(&batch.state), batch.connection.clone());
         let response = (batch.nested)(state, connection, batch.base_url.clone(), request).await;
         let (parts, body) = response.into_parts();
         let (status, bytes) = match body.collect().await {
             Ok(collected) => (parts.status, collected.to_bytes()),
-            Err(error) => return self.broken(&error),
+            Err(error) => return self.failed_body(&error),
         };
         let headers = parts.headers.iter().filter_map(|(name, value)| {
             let value = value.to_str().ok()?;
-            // Names as they are written, which clients of JSON look for.
+            // Clients look up these names in JSON with this capitalization.
             let name = match *name {
                 header::LOCATION => "Location",
                 header::CONTENT_TYPE => "Content-Type",
@@ -209,40 +227,42 @@ impl Part {
             };
             Some((name.to_owned(), value.into()))
         });
-        let mut answer = json!({
+        let mut entry = json!({
             "id": self.id.text,
             "status": status.as_u16(),
             "headers": headers.collect::<Map<String, Value>>(),
         });
         if !bytes.is_empty() {
-            answer["body"] =
+            entry["body"] =
                 serde_json::from_slice(&bytes).unwrap_or_else(|_| STANDARD.encode(&bytes).into());
         }
-        (status, answer)
+        (status, entry)
     }
 
-    /// The response to a request whose own response broke off. The rest of the batch is served: its
-    /// requests may have had effects that the client must learn of.
-    fn broken(&self, error: &axum::Error) -> (StatusCode, Value) {
+    /// Returns the entry for a request whose response body failed. The rest of the batch is still
+    /// served, because the client must learn the effects of the other requests.
+    fn failed_body(&self, error: &axum::Error) -> (StatusCode, Value) {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let error = json!({
             "code": "generalException",
-            "message": format!("The response to request '{}' broke off: {error}.", self.id.text),
+            "message": format!("cannot read the response to request '{}': {error}", self.id.text),
         });
         (status, json!({"id": self.id.text, "status": status.as_u16(), "body": {"error": error}}))
     }
 
-    /// Returns it as a request of its own, with the authorization of the batch unless it has one.
+    /// Returns the HTTP request, with the authorization of the batch unless it has its own.
     ///
     /// # Errors
-    /// 400 when it cannot be sent.
+    /// 400 if method, URL, headers or body are invalid.
     fn request(&self, batch: &GraphRequest) -> Result<Request> {
-        let refuse = |why: &str| Error::bad_query(format!("Request '{}': {why}.", self.id.text));
+        let refuse = |message: &str| {
+            Error::bad_query(format!("cannot serve request '{}': {message}", self.id.text))
+        };
         let method = METHODS
             .into_iter()
             .find(|method| method.as_str().eq_ignore_ascii_case(&self.method))
             .ok_or_else(|| refuse(&format!("the method '{}' is not supported", self.method)))?;
-        let uri = self.uri(&batch.url(""), batch.base).map_err(|why| refuse(&why))?;
+        let uri = self.uri(&batch.url(""), batch.base).map_err(|message| refuse(&message))?;
         let mut headers = HeaderMap::new();
         if let Some(value) = batch.headers.get(header::AUTHORIZATION) {
             headers.insert(header::AUTHORIZATION, value.clone());
@@ -255,7 +275,8 @@ impl Part {
             };
             headers.insert(parsed, value);
         }
-        let bytes = self.bytes(headers.get(header::CONTENT_TYPE)).map_err(|why| refuse(&why))?;
+        let bytes =
+            self.bytes(headers.get(header::CONTENT_TYPE)).map_err(|message| refuse(&message))?;
         headers.insert(header::CONTENT_LENGTH, bytes.len().into());
         let mut request = Request::new(Body::from(bytes));
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
@@ -263,10 +284,14 @@ impl Part {
         Ok(request)
     }
 
-    /// Its URL on this server: relative, as the reference wants it, or the whole of it, as the Python
-    /// SDK writes it. `own` is how such a URL begins.
-    fn uri(&self, own: &str, base: &str) -> Result<Uri, String> {
-        let url = self.url.strip_prefix(own).unwrap_or(&self.url);
+    /// Returns the URI of the request. The URL may be relative, as in the reference, or absolute,
+    /// as the Python SDK writes it. `server_url` is the prefix of absolute URLs, `base` the base
+    /// path of the batch.
+    ///
+    /// # Errors
+    /// Returns the reason if the URL is empty, of another server, malformed, or that of a batch.
+    fn uri(&self, server_url: &str, base: &str) -> Result<Uri, String> {
+        let url = self.url.strip_prefix(server_url).unwrap_or(&self.url);
         let head = url.split(['?', '#']).next().unwrap_or_default();
         if head.starts_with("//") || head.split('/').next().is_some_and(|first| first.contains(':'))
         {
@@ -277,26 +302,30 @@ impl Part {
             return Err("the url is empty".into());
         }
         let head = head.trim_start_matches('/');
-        if matches!(Address::parse(head, &Query::default()), Ok(Address::Batch)) {
+        if matches!(Address::parse(head, &QueryOptions::default()), Ok(Address::Batch)) {
             return Err("a batch cannot contain a batch".into());
         }
-        let path = utf8_percent_encode(path, LEFT_OPEN);
+        let path = utf8_percent_encode(path, ENCODED_IN_URI);
         format!("{base}/{path}").parse().map_err(|_| format!("'{}' is not a url", self.url))
     }
 
-    /// Its body: JSON as it is, anything else in base64.
-    fn bytes(&self, kind: Option<&HeaderValue>) -> Result<Vec<u8>, String> {
+    /// Returns the bytes of the body: JSON is sent unchanged, any other media type is decoded from
+    /// base64.
+    ///
+    /// # Errors
+    /// Returns the reason if the media type is missing or the text is not base64.
+    fn bytes(&self, media_type: Option<&HeaderValue>) -> Result<Vec<u8>, String> {
         if self.body.is_null() {
             return Ok(Vec::new());
         }
-        let Some(kind) = kind.and_then(|kind| kind.to_str().ok()) else {
+        let Some(media_type) = media_type.and_then(|value| value.to_str().ok()) else {
             return Err("it has a body, but no Content-Type header".into());
         };
         match &self.body {
-            Value::String(text) if !kind.contains("json") => PLAIN
+            Value::String(text) if !media_type.contains("json") => STANDARD_ALPHABET
                 .decode(text)
                 .or_else(|_| URL_SAFE.decode(text))
-                .map_err(|_| format!("a body of {kind} must be in base64")),
+                .map_err(|_| format!("a body of {media_type} must be in base64")),
             Value::String(text) => Ok(text.clone().into_bytes()),
             body => Ok(body.to_string().into_bytes()),
         }
@@ -304,99 +333,4 @@ impl Part {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn part(value: Value) -> Part {
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn a_body_is_json_as_it_is_or_bytes_in_base64_of_either_alphabet() {
-        let bytes = |body: Value, kind: Option<&'static str>| {
-            let part = part(json!({"id": "1", "method": "PUT", "url": "/x", "body": body}));
-            part.bytes(kind.map(HeaderValue::from_static).as_ref())
-        };
-        assert_eq!(bytes(json!({"a": 1}), Some("application/json")).unwrap(), b"{\"a\":1}");
-        for text in ["+/8=", "+/8", "-_8=", "-_8"] {
-            let bytes = bytes(json!(text), Some("application/octet-stream"));
-            assert_eq!(bytes.unwrap(), [0xfb, 0xff], "{text}");
-        }
-        assert!(bytes(json!("not base64!"), Some("text/plain")).is_err());
-        assert!(bytes(json!({}), None).is_err());
-        assert!(bytes(Value::Null, None).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_batch_that_cannot_be_answered_is_refused_whole() {
-        let batch = |parts: &[(&str, &[&str])]| {
-            let parts: Vec<_> = parts
-                .iter()
-                .map(|(id, after)| {
-                    part(json!({"id": id, "method": "GET", "url": "/me", "dependsOn": after}))
-                })
-                .collect();
-            check(&parts)
-        };
-        assert!(batch(&[("a", &[]), ("b", &["A"])]).is_ok());
-        assert!(batch(&[("a", &[]), ("A", &[])]).is_err(), "ids are the same whatever their case");
-        assert!(batch(&[("", &[])]).is_err());
-        assert!(batch(&[("a", &["b"])]).is_err());
-        let many: Vec<_> = (0..21).map(|n| n.to_string()).collect();
-        let many: Vec<(&str, &[&str])> = many.iter().map(|id| (id.as_str(), &[][..])).collect();
-        assert!(batch(&many[..20]).is_ok());
-        assert!(batch(&many).is_err());
-    }
-
-    #[test]
-    fn a_dependency_counts_once_however_often_it_is_named() {
-        let after = vec!["b"; 400_000];
-        let part = part(json!({"id": "a", "method": "GET", "url": "/me", "dependsOn": after}));
-        assert_eq!(part.after().count(), 1);
-    }
-
-    #[test]
-    fn a_url_is_relative_or_this_servers_own() {
-        let uri = |url: &str| {
-            let part = part(json!({"id": "1", "method": "GET", "url": url}));
-            part.uri("http://localhost:1/v1.0", "/v1.0").map(|uri| uri.to_string())
-        };
-        for (url, expected) in [
-            ("/me/drive", "/v1.0/me/drive"),
-            ("me/drive/root:/a b:/children?$top=1", "/v1.0/me/drive/root:/a%20b:/children?$top=1"),
-            ("http://localhost:1/v1.0/me", "/v1.0/me"),
-        ] {
-            assert_eq!(uri(url).as_deref(), Ok(expected), "{url}");
-        }
-        for url in [
-            "",
-            "/",
-            "http://example.org/v1.0/me",
-            "//example.org/me",
-            "file:///me",
-            "/$batch",
-            "/%24batch",
-            "%2F%24ba%74ch?x=1",
-        ] {
-            assert!(uri(url).is_err(), "{url}");
-        }
-    }
-
-    #[test]
-    fn requests_come_after_those_that_they_depend_on() {
-        let order = |parts: &[(&str, &[&str])]| {
-            let parts = parts.iter().map(|(id, after)| {
-                part(json!({"id": id, "method": "GET", "url": "/me", "dependsOn": after}))
-            });
-            let ordered = in_order(parts.collect()).map_err(|error| error.status)?;
-            Ok(ordered.into_iter().map(|part| part.id.text).collect::<Vec<_>>())
-        };
-        assert_eq!(
-            order(&[("c", &["B"]), ("a", &[]), ("b", &["a"])]),
-            Ok(vec!["a".into(), "b".into(), "c".into()])
-        );
-        for cycle in [&[("a", &["a"][..])][..], &[("a", &["b"]), ("b", &["a"])]] {
-            assert_eq!(order(cycle), Err(StatusCode::BAD_REQUEST));
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
-//! What clients send as JSON. Properties that are not known are ignored, as the cloud does;
-//! annotations have two spellings (onedrive-graph#annotation-spellings).
+//! JSON bodies of requests. Like the cloud, the server ignores unknown properties. Annotations have
+//! two spellings (onedrive-graph#annotation-spellings).
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -10,14 +10,14 @@ use super::{
     address::{Address, DriveRef, ItemAddress},
     drive_context::DriveContext,
     error::{Error, Result},
-    query::Query,
+    query::QueryOptions,
 };
 use crate::{
     time,
     tree::{ItemKey, OnConflict},
 };
 
-/// An item, as creating, changing and copying have it.
+/// The item in a request that creates, changes or copies it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ItemBody {
@@ -29,15 +29,16 @@ pub(super) struct ItemBody {
     pub(super) parent_reference: Option<ParentReference>,
     pub(super) file_system_info: Option<FileSystemInfo>,
     pub(super) file_size: Option<u64>,
-    /// Of a copy: the children of the folder, and not the folder itself.
+    /// Whether a copy is of the folder's children and not of the folder itself.
     pub(super) children_only: Option<bool>,
     #[serde(rename = "@microsoft.graph.conflictBehavior", alias = "@name.conflictBehavior")]
-    conflict: Option<String>,
+    conflict_behavior: Option<String>,
     #[serde(rename = "@microsoft.graph.sourceUrl", alias = "@content.sourceUrl")]
+    /// URL of an upload session whose bytes become the file.
     pub(super) source_url: Option<String>,
 }
 
-/// Where an item is to be. Empty strings are as good as absent: rclone sends them.
+/// The parent in a request. An empty string counts as absent: rclone sends them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ParentReference {
@@ -46,7 +47,7 @@ pub(super) struct ParentReference {
     path: Option<String>,
 }
 
-/// The user's times.
+/// The times that the client sets.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct FileSystemInfo {
@@ -55,51 +56,69 @@ pub(super) struct FileSystemInfo {
 }
 
 impl FileSystemInfo {
-    /// When the user made it and when its bytes were last changed, as far as said.
+    /// Returns the creation and modification time; `None` for a time that is absent.
+    ///
+    /// # Errors
+    /// 400 for text that is not a time.
     pub(super) fn times(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         Ok((
-            read_time("createdDateTime", self.created_date_time.as_deref())?,
-            read_time("lastModifiedDateTime", self.last_modified_date_time.as_deref())?,
+            parse_time("createdDateTime", self.created_date_time.as_deref())?,
+            parse_time("lastModifiedDateTime", self.last_modified_date_time.as_deref())?,
         ))
     }
 }
 
-fn read_time(property: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
+/// Parses a time; an empty text counts as absent.
+fn parse_time(property: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let parsed = time::parse(text).map(Some);
-    parsed.ok_or_else(|| Error::invalid(format!("{property}: {text:?} is not a time.")))
+    parsed.ok_or_else(|| Error::invalid(format!("cannot read {property}: {text:?} is not a time")))
 }
 
 impl ItemBody {
-    /// What is to happen when the name is taken: said in the body, or in the query.
-    pub(super) fn on_conflict(&self, query: &Query) -> Result<Option<OnConflict>> {
-        let said = self.conflict.as_deref().or_else(|| query.annotation("conflictBehavior"));
-        said.map(on_conflict).transpose()
+    /// Returns the conflict behavior in the body or the query; `None` if the request does not set
+    /// it.
+    ///
+    /// # Errors
+    /// 400 for an unknown behavior.
+    pub(super) fn on_conflict(&self, query: &QueryOptions) -> Result<Option<OnConflict>> {
+        let text =
+            self.conflict_behavior.as_deref().or_else(|| query.annotation("conflictBehavior"));
+        text.map(on_conflict).transpose()
     }
 
-    /// The user's times, as far as said.
+    /// Returns the times in the body, as [`FileSystemInfo::times`].
+    ///
+    /// # Errors
+    /// 400 for text that is not a time.
     pub(super) fn times(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         self.file_system_info.as_ref().map_or(Ok((None, None)), FileSystemInfo::times)
     }
 }
 
-/// What a `conflictBehavior` means.
+/// Parses a `conflictBehavior`.
+///
+/// # Errors
+/// 400 for an unknown behavior.
 pub(super) fn on_conflict(text: &str) -> Result<OnConflict> {
     match text {
         "fail" => Ok(OnConflict::Fail),
         "replace" => Ok(OnConflict::Replace),
         "rename" => Ok(OnConflict::Rename),
         other => Err(Error::invalid(format!(
-            "conflictBehavior is fail, replace or rename, not {other:?}."
+            "cannot read conflictBehavior: {other:?} is not fail, replace or rename"
         ))),
     }
 }
 
 impl ParentReference {
-    /// The live folder that is meant; `None`: nothing is said of it.
-    pub(super) async fn folder(&self, scope: &DriveContext<'_>) -> Result<Option<ItemKey>> {
-        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let check_drive = |drive: &str| match scope.ids.is_drive(drive) {
+    /// Returns the live folder that the reference names by id or path; `None` if it names none.
+    ///
+    /// # Errors
+    /// 400 for another drive or a malformed path, 404 if the folder does not exist.
+    pub(super) async fn folder(&self, context: &DriveContext<'_>) -> Result<Option<ItemKey>> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let check_drive = |drive: &str| match context.ids.is_drive(drive) {
             true => Ok(()),
             false => Err(Error::new(
                 StatusCode::BAD_REQUEST,
@@ -107,32 +126,35 @@ impl ParentReference {
                 "Cannot move or copy between drives.",
             )),
         };
-        if let Some(drive) = said(&self.drive_id) {
+        if let Some(drive) = given(&self.drive_id) {
             check_drive(&drive)?;
         }
-        if let Some(id) = said(&self.id) {
+        if let Some(id) = given(&self.id) {
             if id == "root" {
-                let why = "\"root\" is no id of a parent: name the root folder by its own id.";
-                return Err(Error::invalid(why));
+                let message =
+                    "cannot use \"root\" as the id of a parent: use the root folder's own id";
+                return Err(Error::invalid(message));
             }
-            let item = scope.number(&id)?;
-            return Ok(Some(scope.tree().node(scope.drive(), item).await?.no));
+            let item = context.item_key(&id)?;
+            return Ok(Some(context.tree().node(context.drive(), item).await?.no));
         }
-        let Some(path) = said(&self.path) else { return Ok(None) };
+        let Some(path) = given(&self.path) else { return Ok(None) };
         let address = parent_path(&path)?;
         if let DriveRef::Id { id, .. } = &address.drive {
             check_drive(id)?;
         }
-        Ok(Some(scope.locate(&address).await?.node.no))
+        Ok(Some(context.locate(&address).await?.node.no))
     }
 }
 
-/// The address that `parentReference.path` is: `/drive/root:/a/b`, percent-encoded.
+/// Parses `parentReference.path`, such as `/drive/root:/a%20b`.
 fn parent_path(path: &str) -> Result<ItemAddress> {
-    match Address::parse(path, &Query::default()) {
-        Ok(Address::Item(address)) if address.calls.is_empty() => Ok(address),
-        _ => Err(Error::invalid(format!("The parent's path {path:?} leads to no item."))
-            .inner("invalidPath")),
+    match Address::parse(path, &QueryOptions::default()) {
+        Ok(Address::Item(address)) if address.segments.is_empty() => Ok(address),
+        _ => Err(Error::invalid(format!(
+            "cannot use the parent's path {path:?}: it is not an item's path"
+        ))
+        .inner("invalidPath")),
     }
 }
 
@@ -145,14 +167,14 @@ mod tests {
         for key in ["@microsoft.graph.conflictBehavior", "@name.conflictBehavior"] {
             let text = format!("{{\"{key}\":\"rename\",\"unknown\":1}}");
             let body: ItemBody = serde_json::from_str(&text).unwrap();
-            let behavior = body.on_conflict(&Query::default()).unwrap();
+            let behavior = body.on_conflict(&QueryOptions::default()).unwrap();
             assert_eq!(behavior, Some(OnConflict::Rename));
         }
         assert!(on_conflict("Replace").is_err());
     }
 
     #[test]
-    fn times_have_up_to_seven_digits() {
+    fn times_have_up_to_seven_decimals() {
         let info = FileSystemInfo {
             created_date_time: None,
             last_modified_date_time: Some("2024-05-06T07:08:45.1788916Z".into()),
@@ -165,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parents_path_is_percent_encoded() {
+    fn parent_paths_are_percent_encoded() {
         let names = |path: &str| parent_path(path).map(|address| address.path).ok();
         assert_eq!(names("/drive/root:"), Some(vec![]));
         assert_eq!(names("/drive/root:/a%20b/c"), Some(vec!["a b".into(), "c".into()]));

@@ -1,55 +1,59 @@
-//! A file's bytes in one request (onedrive-graph#download, onedrive-graph#simple-upload).
+//! A file's content: download URLs, upload in one request, previews (onedrive-graph#download,
+//! onedrive-graph#simple-upload).
 
 use std::io;
 
-use axum::{body::Body, response::Response};
-use futures::TryStreamExt;
+use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::{
     address::ItemAddress,
     body::on_conflict,
-    children::occupied,
     contract::Payload,
     drive_context::{DriveContext, ItemWithPath},
-    drive_item::planted,
     error::{Error, Result},
-    items, reply,
+    item_response::written,
     request::GraphRequest,
+    response,
+    stored_facets::stored_facet,
 };
 use crate::{
     download_urls,
-    tree::{Bytestream, ChildName, NewItem, OnConflict, TreeError},
+    tree::{ChildName, NewItem, OnConflict, TreeError},
 };
 
-/// Bytes that one PUT may carry (onedrive-graph#simple-upload-limit).
-pub(super) const LARGEST_PUT: u64 = 250 * 1024 * 1024;
+/// Maximum size of the body of one PUT, in bytes (onedrive-graph#simple-upload-limit).
+pub(super) const MAX_PUT_SIZE: u64 = 250 * 1024 * 1024;
 
-/// `GET item/content`: where the bytes are.
-pub(super) async fn get(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
-    let ItemWithPath { node, .. } = scope.locate(address).await?;
-    if planted(&node, "malware").is_some() && !takes_malware(scope.request)? {
-        let found = HeaderName::from_static("x-virus-infected");
-        let refusal = Error::new(
+/// `GET item/content`: redirects to the file's download URL.
+///
+/// # Errors
+/// 400 if the item is not a file, 403 if malware was detected in it, 404 if it does not exist.
+pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let ItemWithPath { node, .. } = context.locate(address).await?;
+    if stored_facet(&node, "malware").is_some() && !accepts_malware(context.request)? {
+        let infected = HeaderName::from_static("x-virus-infected");
+        let error = Error::new(
             StatusCode::FORBIDDEN,
             "malwareDetected",
             "The file is blocked: malware was detected in it.",
         );
-        return Err(refusal.header(found, HeaderValue::from_static("true")));
+        return Err(error.header(infected, HeaderValue::from_static("true")));
     }
-    let Some(path) = download_urls::path(&scope.request.state, &scope.account, &node, true) else {
-        return Err(Error::invalid("The item has no content: it is not a file."));
+    let Some(path) = download_urls::path(&context.request.state, &context.account, &node, true)
+    else {
+        return Err(Error::invalid("cannot read the content: the item is not a file"));
     };
-    if scope.if_none_match(&node) {
-        return Ok(reply::empty(StatusCode::NOT_MODIFIED));
+    if context.if_none_match(&node) {
+        return Ok(response::empty(StatusCode::NOT_MODIFIED));
     }
-    reply::elsewhere(StatusCode::FOUND, &scope.content_url(&path))
+    response::with_location(StatusCode::FOUND, &context.content_url(&path))
 }
 
-/// Whether a client asks for a file although malware was detected in it: `AVOverride=1` formerly,
-/// `Prefer: forceInfectedDownload` now (onedrive-graph#malware).
-fn takes_malware(request: &GraphRequest) -> Result<bool> {
+/// Returns whether a client accepts a file in which malware was detected. Older clients send
+/// `AVOverride=1`, newer ones `Prefer: forceInfectedDownload` (onedrive-graph#malware).
+fn accepts_malware(request: &GraphRequest) -> Result<bool> {
     let preferred = request.header("prefer").is_some_and(|value| {
         value.split(',').any(|one| one.trim().eq_ignore_ascii_case("forceInfectedDownload"))
     });
@@ -57,86 +61,89 @@ fn takes_malware(request: &GraphRequest) -> Result<bool> {
         None => Ok(preferred),
         Some("1" | "true") => Ok(true),
         Some("0" | "false") => Ok(preferred),
-        Some(other) => Err(Error::invalid(format!("AVOverride is 1 or 0, not {other:?}."))),
+        Some(other) => Err(Error::invalid(format!(
+            "cannot download the file: AVOverride {other:?} is not 1 or 0"
+        ))),
     }
 }
 
-/// `PUT item/content`: makes a file, or replaces the bytes of the one there.
+/// `PUT item/content`: creates a file, or replaces the content of an existing one.
+///
+/// # Errors
+/// 400 for an invalid name, 409 if the name is taken, 411 on business drives without
+/// `Content-Length`, 412 if `If-Match` names another version, 413 for a body that is too large, 423
+/// if the file is locked, 507 if the drive is full.
 pub(super) async fn put(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
-    // Consumers' storage takes a body that does not say how long it is, SharePoint's does not
-    // (onedrive-graph#content-length-required, MicrosoftDocs/TeamBlogFeedback#27); the client
-    // onedrive-api of npm sends all so.
-    let says_length = scope.request.headers.contains_key(header::CONTENT_LENGTH);
-    let most = match scope.kind.is_personal() && !says_length {
-        true => LARGEST_PUT,
-        false => scope.request.content_length()?,
+    // Personal drives accept a body without Content-Length, SharePoint does not
+    // (onedrive-graph#content-length-required, MicrosoftDocs/TeamBlogFeedback#27). The npm package
+    // onedrive-api never sends the header.
+    let has_length = context.request.headers.contains_key(header::CONTENT_LENGTH);
+    let limit = match context.kind.is_personal() && !has_length {
+        true => MAX_PUT_SIZE,
+        false => context.request.content_length()?,
     };
-    if most > LARGEST_PUT {
-        return Err(Error::too_large(LARGEST_PUT));
+    if limit > MAX_PUT_SIZE {
+        return Err(Error::too_large(MAX_PUT_SIZE));
     }
     let behavior =
-        scope.request.query.annotation("conflictBehavior").map(on_conflict).transpose()?;
-    let spot = scope.spot(address).await?;
-    spot.check(scope.kind, false)?;
-    let expect = match &spot.occupant {
+        context.request.query.annotation("conflictBehavior").map(on_conflict).transpose()?;
+    let location = context.new_item_location(address).await?;
+    location.check(context.kind, false)?;
+    let expect = match &location.existing {
         Some(node) => {
-            scope.check_unlocked(node)?;
+            context.check_unlocked(node)?;
             if node.content.is_none() {
                 return Err(Error::name_taken());
             }
-            scope.if_match(Some(node))?
+            context.if_match(Some(node))?
         }
-        None => scope.if_match(None)?,
+        None => context.if_match(None)?,
     };
-    let stored =
-        scope.tree().store(bytes(payload.into_bytes()), most).await.map_err(
-            |error| match error {
-                TreeError::Body(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                    Error::too_large(LARGEST_PUT)
-                }
-                error => error.into(),
-            },
-        )?;
-    let new = NewItem { folders: spot.missing, ..NewItem::default() };
-    let written = match spot.occupant {
-        // An item that is addressed by its id is replaced, wherever it has gone meanwhile.
+    let body = payload.into_stream();
+    let stored = context.tree().store(body, limit).await.map_err(|error| match error {
+        TreeError::Body(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Error::too_large(MAX_PUT_SIZE)
+        }
+        error => error.into(),
+    })?;
+    let new = NewItem { folders: location.missing_folders, ..NewItem::default() };
+    let parent_path = location.parent_path;
+    match location.existing {
+        // An item that is addressed by its id is replaced even if another request moved it
+        // meanwhile.
         Some(node) if address.path.is_empty() => {
-            let node = scope.tree().overwrite(scope.drive(), node.no, stored, new, expect).await?;
-            return items::changed(scope, &ItemWithPath { node, above: spot.above }, false).await;
+            let node =
+                context.tree().overwrite(context.drive(), node.no, stored, new, expect).await?;
+            written(context, &ItemWithPath { node, parent_path }, false).await
         }
         _ => {
             let behavior = behavior.unwrap_or(OnConflict::Replace);
-            let (folder, name) = (spot.folder, &spot.name);
-            let tree = scope.tree();
-            let written = tree
-                .put(ChildName::new(scope.drive(), folder, name), stored, new, behavior, expect)
-                .await;
-            written.map_err(occupied)?
+            let child = ChildName::new(context.drive(), location.folder, &location.name);
+            let result = context.tree().put(child, stored, new, behavior, expect).await;
+            let result = result.map_err(Error::from_write)?;
+            written(context, &ItemWithPath { node: result.node, parent_path }, result.created).await
         }
-    };
-    items::changed(scope, &ItemWithPath { node: written.node, above: spot.above }, written.created)
-        .await
+    }
 }
 
-/// `POST item/preview`: a URL that shows the file, without a token and for a while. There are no
-/// viewers here: what a browser does not show by itself it will offer to save.
-pub(super) async fn preview(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
-    let node = scope.locate(address).await?.node;
-    let Some(path) = download_urls::path(&scope.request.state, &scope.account, &node, false) else {
-        return Err(Error::invalid("Only files have a preview."));
+/// `POST item/preview`: returns a short-lived download URL that needs no token. The server has no
+/// viewers: the browser decides whether it shows or saves the file.
+///
+/// # Errors
+/// 400 if the item is not a file, 404 if it does not exist.
+pub(super) async fn preview(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let node = context.locate(address).await?.node;
+    let Some(path) = download_urls::path(&context.request.state, &context.account, &node, false)
+    else {
+        return Err(Error::invalid("cannot preview the item: it is not a file"));
     };
     let body = json!({
-        "@odata.context": scope.request.url("/$metadata#microsoft.graph.itemPreviewInfo"),
-        "getUrl": scope.content_url(&path),
+        "@odata.context": context.request.url("/$metadata#microsoft.graph.itemPreviewInfo"),
+        "getUrl": context.content_url(&path),
     });
-    Ok(reply::json(StatusCode::OK, &body))
-}
-
-/// A body as the tree takes it.
-pub(super) fn bytes(body: Body) -> Bytestream {
-    Box::pin(body.into_data_stream().map_err(std::io::Error::other))
+    Ok(response::json(StatusCode::OK, &body))
 }

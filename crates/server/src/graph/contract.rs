@@ -1,9 +1,9 @@
-//! The rule for query options, preferences and body members. It is applied to every request
-//! before its handler runs, so that no part of a request is dropped.
+//! The contract of a route: which query options, preferences and body members it accepts. Every
+//! request is checked before its handler runs, so that no part of a request is silently dropped.
 //!
-//! Each route in the [table](super::table) declares a [`Contract`]. From it follows:
+//! Each route in the [table](super::table) declares a [`Contract`]:
 //!
-//! | part of the request | answer |
+//! | part of the request | response |
 //! |---|---|
 //! | declared as implemented | the handler applies it |
 //! | described by Microsoft, not implemented | 501 `notSupported`, with its name |
@@ -17,6 +17,7 @@
 //! body are the same as absence.
 
 use axum::body::Body;
+use futures::TryStreamExt;
 use http::HeaderMap;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -24,21 +25,22 @@ use serde_json::{Map, Value};
 
 use super::{
     error::{Error, Result},
-    query::{Query, SYSTEM},
+    query::{QueryOptions, SYSTEM_OPTIONS},
     select::{Selection, check_select},
 };
+use crate::tree::Bytestream;
 
-/// What a route accepts.
+/// The query options, preferences and body that a route accepts.
 #[derive(Debug)]
 pub(super) struct Contract {
-    /// Options of OData that the handler applies, without `$`.
+    /// OData options that the handler applies, without `$`.
     pub(super) odata: &'static [&'static str],
-    /// Options of OData that the cloud refuses on this route.
+    /// OData options that the cloud refuses on this route, without `$`.
     pub(super) refused: &'static [&'static str],
     /// Other options that the handler applies.
     pub(super) plain: &'static [&'static str],
-    /// Other options that Microsoft describes for this route and that are not implemented;
-    /// `name=value` where the value asks for the default.
+    /// Other options that Microsoft describes for this route and that are not implemented. An entry
+    /// `name=value` accepts the value, which is the default.
     pub(super) unimplemented: &'static [&'static str],
     /// Preferences (`Prefer`) that Microsoft describes for this route and that are not
     /// implemented.
@@ -49,7 +51,7 @@ pub(super) struct Contract {
 /// The body that a route reads.
 #[derive(Debug)]
 pub(super) enum BodyRule {
-    /// None; a body is not read.
+    /// The route has no body; a body is not read.
     None,
     /// A file's bytes.
     Bytes,
@@ -57,30 +59,31 @@ pub(super) enum BodyRule {
     Json(Members),
 }
 
-/// Members of a JSON object. Members of an object within are written `outer.inner`; those of the
-/// objects in an array likewise.
+/// Members of a JSON object. A nested member is written `outer.inner`, also if `outer` is an array
+/// of objects.
 #[derive(Debug)]
 pub(super) struct Members {
+    /// Members that the handler applies.
     pub(super) implemented: &'static [&'static str],
-    /// Described by Microsoft and not implemented; `name=value` where the value asks for the
-    /// default.
+    /// Members that Microsoft describes and that are not implemented. An entry `name=value` accepts
+    /// the value, which is the default.
     pub(super) unimplemented: &'static [&'static str],
-    /// Read-only in the resource: clients send back what they were given.
+    /// Read-only members of the resource. They are ignored: clients send whole resources back.
     pub(super) read_only: &'static [&'static str],
-    pub(super) unknown: Unknown,
-    /// Bytes of the body at most.
+    pub(super) unknown: UnknownMembers,
+    /// Maximum size of the body in bytes.
     pub(super) limit: usize,
 }
 
-/// What happens to a member that is not described.
+/// How the route treats a member that Microsoft does not describe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unknown {
+pub(super) enum UnknownMembers {
     Ignored,
-    /// 400 with this code.
+    /// Refused with 400 and this code.
     Refused(&'static str),
 }
 
-/// A body that has passed its route's contract.
+/// A request's body that satisfies the contract of its route.
 #[derive(Debug)]
 pub(super) enum Payload {
     None,
@@ -89,7 +92,7 @@ pub(super) enum Payload {
 }
 
 impl Contract {
-    /// No options, no body.
+    /// Accepts no options and no body.
     pub(super) const NONE: Self = Self {
         odata: &[],
         refused: &[],
@@ -103,14 +106,14 @@ impl Contract {
     ///
     /// # Errors
     /// 501 for one that is not implemented, 400 for one that the cloud refuses.
-    pub(super) fn check_query(&self, query: &Query) -> Result<()> {
-        let mut seen: Vec<&str> = Vec::new();
+    pub(super) fn check_query(&self, query: &QueryOptions) -> Result<()> {
+        let mut given_before: Vec<&str> = Vec::new();
         for (given, name, value) in query.options() {
             if given.starts_with('@') {
-                // An annotation, or the value of a parameter in the path.
+                // An annotation, or the value of a parameter alias in the path.
                 continue;
             }
-            if declared(self.unimplemented, name, &Value::from(value)) {
+            if is_unimplemented(self.unimplemented, name, &Value::from(value)) {
                 return Err(unsupported_option(given));
             }
             if self.refused.contains(&name) {
@@ -120,16 +123,16 @@ impl Contract {
                 )));
             }
             if self.odata.contains(&name) || (given == name && self.plain.contains(&name)) {
-                if seen.contains(&name) {
+                if given_before.contains(&name) {
                     return Err(Error::bad_query(format!(
                         "Query option '{given}' was specified more than once, but it must be \
                          specified at most once."
                     )));
                 }
-                seen.push(name);
-            } else if is_json(name, value) && !self.names_format() {
-                // Every response is JSON already.
-            } else if SYSTEM.contains(&name) {
+                given_before.push(name);
+            } else if is_json(name, value) && !self.has_file_format() {
+                // Every response is JSON.
+            } else if SYSTEM_OPTIONS.contains(&name) {
                 return Err(unsupported_option(given));
             } else if given.starts_with('$') {
                 return Err(Error::bad_query(format!(
@@ -138,16 +141,17 @@ impl Contract {
             }
         }
         if self.odata.contains(&"expand") {
-            // Handlers read it again, some of them after they have changed something.
-            Selection::of(query)?;
+            // Some handlers parse the selection after they changed an item: an invalid one must
+            // fail before.
+            Selection::from_query(query)?;
         }
-        // Resources that have no relations are projected too.
+        // `$select` also applies to resources without relations.
         check_select(query.get("select"))?;
         Ok(())
     }
 
-    /// Whether `format` on this route means the format of a file and not that of the response.
-    fn names_format(&self) -> bool {
+    /// Returns whether `format` on this route is the format of a file, not of the response.
+    fn has_file_format(&self) -> bool {
         self.unimplemented.contains(&"format")
     }
 
@@ -160,20 +164,18 @@ impl Contract {
         for preference in values.flat_map(|value| value.split(',')) {
             let name = preference.split(['=', ';']).next().unwrap_or_default().trim();
             if self.preferences.iter().any(|known| name.eq_ignore_ascii_case(known)) {
-                return Err(Error::not_supported(format!(
-                    "The preference '{name}' (Prefer) is not supported here."
-                )));
+                return Err(Error::unsupported(format_args!("apply the preference '{name}'")));
             }
         }
         Ok(())
     }
 
-    /// Reads and checks the body.
+    /// Reads the body and checks its members.
     ///
     /// # Errors
     /// 400 for a body that is not JSON or has a member that the cloud refuses, 413 for one that is
     /// too large, 501 for a member that is not implemented.
-    pub(super) async fn take(&self, body: Body) -> Result<Payload> {
+    pub(super) async fn read_body(&self, body: Body) -> Result<Payload> {
         match &self.body {
             BodyRule::None => Ok(Payload::None),
             BodyRule::Bytes => Ok(Payload::Bytes(body)),
@@ -187,16 +189,16 @@ impl Contract {
 }
 
 fn unsupported_option(given: &str) -> Error {
-    Error::not_supported(format!("The query option '{given}' is not supported here."))
+    Error::unsupported(format_args!("apply the query option '{given}'"))
 }
 
 fn is_json(name: &str, value: &str) -> bool {
     name == "format" && (value == "json" || value.starts_with("application/json"))
 }
 
-/// Whether a list of names that are not implemented has this one, with a value that asks for
-/// something else than the default.
-fn declared(list: &[&str], name: &str, value: &Value) -> bool {
+/// Returns whether a list of unimplemented names has this one. An entry `name=value` does not count
+/// if the request has that value.
+fn is_unimplemented(list: &[&str], name: &str, value: &Value) -> bool {
     list.iter().any(|entry| match entry.split_once('=') {
         Some((known, default)) => {
             let is_default = *value == default
@@ -207,8 +209,8 @@ fn declared(list: &[&str], name: &str, value: &Value) -> bool {
     })
 }
 
-/// An annotation in the spelling of the table: the drives' own hosts have another one
-/// (onedrive-graph#annotation-spellings).
+/// Returns the spelling that the table uses for an annotation. The drives' own hosts have another
+/// one (onedrive-graph#annotation-spellings).
 fn canonical(name: &str) -> &str {
     match name {
         "@name.conflictBehavior" => "@microsoft.graph.conflictBehavior",
@@ -218,17 +220,18 @@ fn canonical(name: &str) -> &str {
 }
 
 impl Members {
-    /// No members; unknown ones are ignored.
+    /// Has no members and ignores unknown ones.
     pub(super) const NONE: Self = Self {
         implemented: &[],
         unimplemented: &[],
         read_only: &[],
-        unknown: Unknown::Ignored,
+        unknown: UnknownMembers::Ignored,
         limit: 1 << 20,
     };
 
-    /// Checks an object, or the objects of an array; `within` is the member that holds it. Goes
-    /// no deeper than the names that the table has.
+    /// Checks an object, or the objects of an array. `within` is the path of the member that has
+    /// this value, empty for the body itself. Objects that the table does not describe are not
+    /// checked.
     fn check(&self, within: &str, value: &Value) -> Result<()> {
         match value {
             Value::Object(object) => self.check_object(within, object),
@@ -248,9 +251,9 @@ impl Members {
                 "" => canonical(name).to_owned(),
                 outer => format!("{outer}.{}", canonical(name)),
             };
-            if declared(self.unimplemented, &path, value) {
-                return Err(Error::not_supported(format!(
-                    "The member '{path}' of the request body is not supported here."
+            if is_unimplemented(self.unimplemented, &path, value) {
+                return Err(Error::unsupported(format_args!(
+                    "apply the member '{path}' of the request body"
                 )));
             }
             let is_default = self
@@ -261,19 +264,20 @@ impl Members {
                 if self.has_inner(&path) {
                     self.check(&path, value)?;
                 }
-            } else if let Unknown::Refused(code) = self.unknown
+            } else if let UnknownMembers::Refused(code) = self.unknown
                 && !is_default
                 && !name.contains('@')
                 && !self.read_only.contains(&path.as_str())
             {
                 let message =
-                    format!("The request body has the member '{path}', which is not a parameter.");
+                    format!("cannot read the request body: the member '{path}' is not a parameter");
                 return Err(Error::new(http::StatusCode::BAD_REQUEST, code, message));
             }
         }
         Ok(())
     }
 
+    /// Returns whether the table describes members of this member.
     fn has_inner(&self, path: &str) -> bool {
         let is_inner =
             |entry: &&str| entry.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
@@ -284,30 +288,30 @@ impl Members {
 }
 
 impl Payload {
-    /// The members that a handler reads.
+    /// Deserializes the JSON body. A request without a body gives the value of an empty object.
     ///
     /// # Errors
-    /// 400 when a member has another type.
+    /// 400 if a member has the wrong type.
     pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T> {
         let value = match self {
             Self::Json(value) => value,
             Self::None | Self::Bytes(_) => Value::Object(Map::new()),
         };
         serde_json::from_value(value)
-            .map_err(|error| Error::bad_query(format!("The request body cannot be read: {error}.")))
+            .map_err(|error| Error::bad_query(format!("cannot read the request body: {error}")))
     }
 
-    /// The bytes of a file.
-    pub(super) fn into_bytes(self) -> Body {
-        match self {
+    /// Returns the file's bytes; no bytes if the route does not accept a file.
+    pub(super) fn into_stream(self) -> Bytestream {
+        let body = match self {
             Self::Bytes(body) => body,
             Self::None | Self::Json(_) => Body::empty(),
-        }
+        };
+        Box::pin(TryStreamExt::map_err(body.into_data_stream(), std::io::Error::other))
     }
 }
 
-/// Reads a body of JSON with at most `limit` bytes; an empty one is the same as `{}`. Handlers get
-/// it from [`Contract::take`], which checks its members.
+/// Reads a JSON body of at most `limit` bytes; an empty body counts as `{}`.
 async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
     let bytes = match Limited::new(body, limit).collect().await {
         Ok(collected) => collected.to_bytes(),
@@ -315,7 +319,7 @@ async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
             return Err(Error::too_large(limit as u64));
         }
         Err(error) => {
-            return Err(Error::invalid(format!("The body could not be read: {error}.")));
+            return Err(Error::invalid(format!("cannot read the request body: {error}")));
         }
     };
     let text: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &bytes };
@@ -328,102 +332,4 @@ async fn read_json<T: DeserializeOwned>(body: Body, limit: usize) -> Result<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::StatusCode;
-    use serde_json::json;
-
-    use super::*;
-
-    const MEMBERS: Members = Members {
-        implemented: &["name", "item", "item.name", "list", "list.email"],
-        unimplemented: &["password", "keep=true", "item.source"],
-        read_only: &["id", "item.size"],
-        unknown: Unknown::Refused("invalidRequest"),
-        limit: 1 << 20,
-    };
-
-    const CONTRACT: Contract = Contract {
-        odata: &["select"],
-        refused: &["skip"],
-        plain: &["token"],
-        unimplemented: &["width", "original=false"],
-        preferences: &["slow"],
-        body: BodyRule::Json(MEMBERS),
-    };
-
-    fn query(text: &str) -> Option<u16> {
-        let checked = CONTRACT.check_query(&Query::parse(Some(text)).unwrap());
-        checked.err().map(|error| error.status.as_u16())
-    }
-
-    #[test]
-    fn each_option_has_its_answer() {
-        for (text, expected) in [
-            ("$select=id&token=x&other=1&@a1='x'&$format=json", None),
-            ("select=id&original=false&format=application%2Fjson", None),
-            ("$top=1", Some(501)),
-            ("search=x", Some(501)),
-            ("$format=xml", Some(501)),
-            ("width=1", Some(501)),
-            ("original=true", Some(501)),
-            ("skip=1", Some(400)),
-            ("$other=1", Some(400)),
-            ("$token=x", Some(400)),
-            ("%24Select=id", Some(400)),
-            ("$select=id&select=name", Some(400)),
-        ] {
-            assert_eq!(query(text), expected, "{text}");
-        }
-        assert_eq!(query(&format!("$select={}", vec!["id"; 201].join(","))), Some(400));
-    }
-
-    #[test]
-    fn each_member_has_its_answer() {
-        for (body, expected) in [
-            (
-                json!({"name": "a", "id": 1, "item": {"name": "b", "size": 1}, "@odata.type": "t"}),
-                None,
-            ),
-            (json!({"keep": true, "password": null, "item": {"source": ""}}), None),
-            (json!({"keep": false}), Some("keep")),
-            (json!({"password": "x"}), Some("password")),
-            (json!({"item": {"source": {}}}), Some("item.source")),
-        ] {
-            let checked = MEMBERS.check("", &body).err();
-            assert_eq!(
-                checked.as_ref().map(|error| error.status),
-                expected.map(|_| StatusCode::NOT_IMPLEMENTED),
-                "{body}"
-            );
-            let named = |error: Error| error.message.contains(&format!("'{}'", expected.unwrap()));
-            assert!(checked.is_none_or(named), "{body}");
-        }
-        for unknown in [json!({"x": 1}), json!({"item": {"x": 1}}), json!({"list": [{"x": 1}]})] {
-            let error = MEMBERS.check("", &unknown).unwrap_err();
-            assert_eq!(error.status, StatusCode::BAD_REQUEST, "{unknown}");
-            let lenient = Members { unknown: Unknown::Ignored, ..MEMBERS };
-            assert!(lenient.check("", &unknown).is_ok(), "{unknown}");
-        }
-    }
-
-    #[test]
-    fn a_preference_is_refused_by_name_and_an_unknown_one_ignored() {
-        let check = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("prefer", value.parse().unwrap());
-            CONTRACT.check_preferences(&headers)
-        };
-        assert!(check("respond-async, return=minimal").is_ok());
-        assert!(check("return=minimal, Slow=1").unwrap_err().message.contains("'Slow'"));
-    }
-
-    #[tokio::test]
-    async fn an_empty_body_is_an_empty_object() {
-        let value: serde_json::Value = read_json(Body::from(" \n"), 9).await.unwrap();
-        assert_eq!(value, serde_json::json!({}));
-        assert!(read_json::<serde_json::Value>(Body::from("{"), 9).await.is_err());
-        let large = Body::from(vec![b' '; 10]);
-        let error = read_json::<serde_json::Value>(large, 9).await.unwrap_err();
-        assert_eq!(error.status, StatusCode::PAYLOAD_TOO_LARGE);
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
-//! Copies, and the monitors by which clients follow them (onedrive-graph#copy,
+//! Copies, and the monitor URLs of their progress (onedrive-graph#copy,
 //! onedrive-graph#copy-monitor).
 //!
-//! A copy shares the bytes, so it is done when its request is answered; the answer is a monitor
-//! all the same. The monitor's URL carries the outcome, signed: there is nothing to remember.
+//! A copy shares the stored bytes with its original, so it is complete when the request returns. As
+//! in the cloud, the response has a monitor URL. The URL contains the signed outcome, so the server
+//! stores none.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -16,8 +17,9 @@ use super::{
     contract::Payload,
     drive_context::DriveContext,
     error::{Error, Result},
-    names, reply,
+    names,
     request::GraphRequest,
+    response,
 };
 use crate::{
     secret_urls::SecretUrl,
@@ -26,32 +28,36 @@ use crate::{
     tree::{ItemKey, Listing, Node, NodeKind, OnConflict, TreeError},
 };
 
-/// How a monitor's path begins.
+/// Prefix of the path of a monitor URL.
 pub(super) const PREFIX: &str = "/monitor/";
 
-/// A monitor's URL gives the id of the copy to anybody.
+/// A monitor URL needs no token and names the copy, so logs must not contain it.
 pub(super) const SECRET_URL: SecretUrl = SecretUrl::Path(PREFIX);
 
-/// How long a monitor answers. No source says it.
-const MONITOR_LIFE: SignedDuration = SignedDuration::from_hours(24);
+/// Lifetime of a monitor URL. Inferred: no source gives one.
+const MONITOR_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// How a copy ended.
+/// The outcome of a copy. Signed URLs contain it, so the serialized shape must not change.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Outcome {
-    /// With the new item's id.
+pub(super) enum CopyOutcome {
+    /// The id of the new item.
     Completed(String),
-    /// With a code and its words.
+    /// Error code and message.
     Failed(String, String),
 }
 
 /// `POST item/copy`.
+///
+/// # Errors
+/// 400 for an invalid body or name, 404 if the item or target folder does not exist. A failure of
+/// the copy itself is reported by the monitor.
 pub(super) async fn start(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
     let body: ItemBody = payload.parse()?;
-    let located = scope.locate(address).await?;
+    let located = context.locate(address).await?;
     let name = body.name.as_deref().filter(|name| !name.is_empty());
     let children_only = body.children_only.unwrap_or(false);
     if children_only && located.node.kind != NodeKind::Folder {
@@ -61,7 +67,7 @@ pub(super) async fn start(
         return Err(Error::invalid("Cannot use name parameter alongside childrenOnly."));
     }
     let folder = match &body.parent_reference {
-        Some(reference) => reference.folder(scope).await?,
+        Some(reference) => reference.folder(context).await?,
         None => None,
     };
     let into = folder
@@ -70,36 +76,44 @@ pub(super) async fn start(
     if located.node.parents.is_empty() && !children_only {
         return Err(Error::invalid("Cannot copy the root folder."));
     }
-    // Consumers' copies know no conflictBehavior (onedrive-graph#copy-conflict).
-    let asked = body.on_conflict(&scope.request.query)?.filter(|_| !scope.kind.is_personal());
-    let on_conflict = asked.unwrap_or(OnConflict::Fail);
+    // Personal drives ignore conflictBehavior of a copy (onedrive-graph#copy-conflict).
+    let requested =
+        body.on_conflict(&context.request.query)?.filter(|_| !context.kind.is_personal());
+    let on_conflict = requested.unwrap_or(OnConflict::Fail);
     let outcome = if children_only {
-        children(scope, &located.node, into, on_conflict).await?
+        copy_children(context, &located.node, into, on_conflict).await?
     } else {
-        let above = scope.tree().path(scope.drive(), into).await?;
+        let parent_path = context.tree().path(context.drive(), into).await?;
         let is_folder = located.node.kind == NodeKind::Folder;
-        names::check(name.unwrap_or(&located.node.name), is_folder, scope.kind, into, &above)?;
-        match copy(scope, &located.node, into, name, on_conflict).await {
-            Ok(node) => Outcome::Completed(scope.ids.item(node.no)),
-            Err(error) => Outcome::failed(error),
+        names::check(
+            name.unwrap_or(&located.node.name),
+            is_folder,
+            context.kind,
+            into,
+            &parent_path,
+        )?;
+        match copy(context, &located.node, into, name, on_conflict).await {
+            Ok(node) => CopyOutcome::Completed(context.ids.item_id(node.no)),
+            Err(error) => CopyOutcome::failed(error),
         }
     };
-    let expires = Timestamp::now() + MONITOR_LIFE;
-    let claims = (&scope.account.name, outcome);
-    let sealed = scope.request.state.signer.sign(Purpose::Monitor, expires, &claims);
-    let url = scope.request.base_url.plain_url(&format!("{PREFIX}{sealed}"));
-    reply::elsewhere(StatusCode::ACCEPTED, &url)
+    let expires = Timestamp::now() + MONITOR_LIFETIME;
+    let claims = (&context.account.name, outcome);
+    let token = context.request.state.signer.sign(Purpose::Monitor, expires, &claims);
+    let url = context.request.base_url.plain_url(&format!("{PREFIX}{token}"));
+    response::with_location(StatusCode::ACCEPTED, &url)
 }
 
-impl Outcome {
+impl CopyOutcome {
     fn failed(error: impl Into<Error>) -> Self {
         let error = error.into();
         Self::Failed(error.code.into(), error.message)
     }
 }
 
+/// Copies one item, with its descendants.
 async fn copy(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     node: &Node,
     into: ItemKey,
     name: Option<&str>,
@@ -110,42 +124,46 @@ async fn copy(
         OnConflict::Replace if node.kind != NodeKind::File => OnConflict::Fail,
         behavior => behavior,
     };
-    scope.tree().copy(scope.drive(), node.no, into, name, on_conflict).await
+    context.tree().copy(context.drive(), node.no, into, name, on_conflict).await
 }
 
-/// Copies the children of a folder. The copy ends with the first one that fails; those before it
-/// stay. The monitor names the folder that they are in.
-async fn children(
-    scope: &DriveContext<'_>,
+/// Copies the children of a folder. Stops at the first child that fails; the children copied before
+/// it remain. The outcome names the target folder.
+async fn copy_children(
+    context: &DriveContext<'_>,
     folder: &Node,
     into: ItemKey,
     on_conflict: OnConflict,
-) -> Result<Outcome> {
-    // Listed before anything is copied, since the copies may be in the same folder.
-    let all = scope.tree().children(scope.drive(), folder.no, Listing::default()).await?;
+) -> Result<CopyOutcome> {
+    // The list is complete before the first copy, because the target may be the same folder.
+    let all = context.tree().children(context.drive(), folder.no, Listing::default()).await?;
     for child in &all {
-        if let Err(error) = copy(scope, child, into, None, on_conflict).await {
-            return Ok(Outcome::failed(error));
+        if let Err(error) = copy(context, child, into, None, on_conflict).await {
+            return Ok(CopyOutcome::failed(error));
         }
     }
-    Ok(Outcome::Completed(scope.ids.item(into)))
+    Ok(CopyOutcome::Completed(context.ids.item_id(into)))
 }
 
-/// Opens a monitor's path. Returns whose copy it is about, and how the copy ended.
-pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, Outcome)> {
+/// Opens the path of a monitor URL. Returns the account's name and the outcome of the copy, or
+/// `None` if the URL is invalid or has expired.
+pub(super) fn open(state: &ServerState, path: &str) -> Option<(String, CopyOutcome)> {
     let signed = path.strip_prefix(PREFIX)?;
     state.signer.verify(Purpose::Monitor, signed, Timestamp::now()).ok()
 }
 
-/// `GET` of a monitor.
-pub(super) fn monitor(request: &GraphRequest, outcome: Option<Outcome>) -> Result<Response> {
+/// `GET` of a monitor URL.
+///
+/// # Errors
+/// 404 if the URL is invalid (`outcome` is `None`).
+pub(super) fn monitor(request: &GraphRequest, outcome: Option<CopyOutcome>) -> Result<Response> {
     let outcome = outcome.ok_or_else(Error::not_found)?;
     let (status, mut body) = match outcome {
-        Outcome::Completed(id) => (
+        CopyOutcome::Completed(id) => (
             StatusCode::OK,
             json!({"percentageComplete": 100.0, "resourceId": id, "status": "completed"}),
         ),
-        Outcome::Failed(code, message) => (
+        CopyOutcome::Failed(code, message) => (
             StatusCode::OK,
             json!({
                 "percentageComplete": 0.0,
@@ -157,5 +175,5 @@ pub(super) fn monitor(request: &GraphRequest, outcome: Option<Outcome>) -> Resul
     body["operation"] = "ItemCopy".into();
     body["@odata.context"] =
         request.base_url.url("/_api/v2.0/$metadata#oneDrive.asynchronousOperationStatus").into();
-    Ok(reply::json(status, &body))
+    Ok(response::json(status, &body))
 }

@@ -3,7 +3,8 @@
 
 use http::request::Parts;
 
-/// Returns the cost of a request; see [`Budget`](crate::Budget).
+/// Returns the cost of a request in resource units. [`Budget`](crate::Budget) limits the units of
+/// an account.
 pub(super) fn units(operation: &str, request: &Parts) -> u32 {
     let Some((_, name)) = operation.split_once('.') else { return 0 };
     match name {
@@ -13,7 +14,7 @@ pub(super) fn units(operation: &str, request: &Parts) -> u32 {
         _ if expands_permissions(request) => 5,
         "delta.list" if has_token(request) => 1,
         _ => match name.rsplit('.').next() {
-            // One item, or one drive, site, user.
+            // Requests for a single item, drive, site or user.
             Some("get" | "unknown") => 1,
             _ => 2,
         },
@@ -40,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_costs_what_the_cloud_publishes() {
+    fn costs_follow_the_published_table() {
         for (operation, uri, units) in [
             ("graph.item.get", "/v1.0/me/drive/root", 1),
             ("graph.content.get", "/v1.0/me/drive/items/1/content", 1),

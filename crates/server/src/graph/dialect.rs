@@ -1,11 +1,11 @@
 //! The two dialects of the protocol.
 
-/// Which of the two almost equal protocols is spoken (onedrive-graph#direct-endpoints): Graph, or
-/// that of the drives' own hosts, with other annotations.
+/// The dialect of a request (onedrive-graph#direct-endpoints). Graph's hosts and the drives' own
+/// hosts have almost the same protocol, with different annotations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// `/v1.0`, `/beta`.
+    /// Graph's hosts: `/v1.0`, `/beta`.
     Graph,
-    /// `/_api/v2.0`.
+    /// The drives' own hosts: `/_api/v2.0`.
     Direct,
 }

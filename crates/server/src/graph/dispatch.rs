@@ -1,4 +1,4 @@
-//! From a request to its handler.
+//! The entry points of the protocol: routes a request, and calls its handler.
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, StatusCode, request::Parts};
@@ -12,12 +12,12 @@ use super::{
     drive_context::DriveContext,
     drives,
     error::{Error, Result},
-    invitations, items, permissions,
-    query::Query,
+    invitations, items, links, permissions,
+    query::QueryOptions,
     recent,
-    reply::RequestIds,
-    request::{Endpoint, GraphRequest},
-    route::{DriveTask, ItemTask, OPERATIONS, Task, UNKNOWN, of_session},
+    request::{GraphRequest, RequestLine},
+    response::RequestIds,
+    route::{DriveAction, GraphAction, ItemAction, OPERATIONS, UNKNOWN, session_route},
     search, sessions, table, thumbnails, versions,
 };
 use crate::{
@@ -29,23 +29,23 @@ use crate::{
 /// Microsoft Graph.
 pub(crate) struct Graph;
 
-/// A request as it was parsed.
+/// A parsed request.
 pub(crate) struct GraphCall {
-    endpoint: Endpoint,
-    /// Its query and target; an error if one of them is malformed.
-    parsed: Result<(Query, Target)>,
+    line: RequestLine,
+    /// Query and target, or the error to return if one of them is malformed.
+    parsed: Result<(QueryOptions, RequestTarget)>,
 }
 
 /// The target of a request.
-enum Target {
-    /// An upload session, by its URL.
+enum RequestTarget {
+    /// An upload session.
     Session,
-    /// The monitor of a copy; `None`: the URL is invalid.
-    Monitor(Option<copy::Outcome>),
+    /// The monitor of a copy; `None` if the URL is invalid or has expired.
+    Monitor(Option<copy::CopyOutcome>),
     /// A sharing link.
-    Link(permissions::FollowedLink),
-    /// Anything below the bases.
-    Task(Task),
+    Link(links::FollowedLink),
+    /// An action on a path below one of the bases.
+    Action(GraphAction),
 }
 
 impl Protocol for Graph {
@@ -56,8 +56,8 @@ impl Protocol for Graph {
         secret_urls: &[
             sessions::SECRET_URL,
             copy::SECRET_URL,
-            permissions::SECRET_URL,
-            permissions::SECRET_TOKEN,
+            links::SECRET_URL,
+            links::SECRET_TOKEN,
         ],
         hash_members: &["quickXorHash", "sha1Hash", "sha256Hash"],
         over_budget: OverBudget { status: 429, retry_after: true, rate_limit_headers: true },
@@ -65,34 +65,34 @@ impl Protocol for Graph {
     };
 
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<Box<GraphCall>>> {
-        let endpoint = Endpoint::of(parts);
-        let path = endpoint.path.as_str();
-        let query = Query::parse(parts.uri.query());
+        let line = RequestLine::parse(parts);
+        let path = line.path.as_str();
+        let query = QueryOptions::parse(parts.uri.query());
         let (operation, account, session, target) = if path.starts_with(sessions::PREFIX) {
-            let operation = of_session(&endpoint.method).map_or(UNKNOWN, |route| route.operation);
+            let operation = session_route(&line.method).map_or(UNKNOWN, |route| route.operation);
             let session = query.as_ref().ok().and_then(|query| query.get("tempauth"));
             let session = session.map(str::to_owned);
-            (operation, sessions::account_of(path), session, Ok(Target::Session))
+            (operation, sessions::account_of(path), session, Ok(RequestTarget::Session))
         } else if path.starts_with(copy::PREFIX) {
             let (account, outcome) = copy::open(state, path).unzip();
-            (table::COPY_STATUS.operation, account, None, Ok(Target::Monitor(outcome)))
-        } else if path.starts_with(permissions::PREFIX) {
-            let link = permissions::FollowedLink::open(state, path);
-            (table::LINK_GET.operation, link.account(), None, Ok(Target::Link(link)))
-        } else if endpoint.has_base {
-            let task = match &query {
+            (table::COPY_STATUS.operation, account, None, Ok(RequestTarget::Monitor(outcome)))
+        } else if path.starts_with(links::PREFIX) {
+            let link = links::FollowedLink::parse(state, path);
+            (table::LINK_GET.operation, link.account(), None, Ok(RequestTarget::Link(link)))
+        } else if line.has_base {
+            let action = match &query {
                 Ok(query) => Address::parse(path, query)
-                    .and_then(|address| Task::of(&endpoint.method, address)),
+                    .and_then(|address| GraphAction::parse(&line.method, address)),
                 // The query's error is returned below.
                 Err(_) => Err(Error::not_found()),
             };
-            let operation = task.as_ref().map_or(UNKNOWN, |task| task.route().operation);
-            (operation, None, None, task.map(Target::Task))
+            let operation = action.as_ref().map_or(UNKNOWN, |action| action.route().operation);
+            (operation, None, None, action.map(RequestTarget::Action))
         } else {
             return None;
         };
         let parsed = query.and_then(|query| Ok((query, target?)));
-        let routed = Routed::new(operation, Box::new(GraphCall { endpoint, parsed }));
+        let routed = Routed::new(operation, Box::new(GraphCall { line, parsed }));
         Some(Routed { session, ..routed.account(account).cost(cost::units(operation, parts)) })
     }
 
@@ -102,21 +102,21 @@ impl Protocol for Graph {
         parts: Parts,
         body: Body,
     ) -> Response {
-        let GraphCall { endpoint, parsed } = *call;
-        let ids = RequestIds::of(&parts.headers);
-        let dialect = endpoint.dialect;
-        let answered = match parsed {
+        let GraphCall { line, parsed } = *call;
+        let ids = RequestIds::from_headers(&parts.headers);
+        let dialect = line.dialect;
+        let result = match parsed {
             Ok((query, target)) => {
-                let request = GraphRequest::new(context, endpoint, query, parts.headers);
-                answer(request, target, body).await
+                let request = GraphRequest::new(context, line, query, parts.headers);
+                serve(request, target, body).await
             }
             Err(error) => Err(error),
         };
-        ids.finish(answered.unwrap_or_else(|error| ids.refuse(error, dialect)))
+        ids.add_headers(result.unwrap_or_else(|error| ids.error_response(error, dialect)))
     }
 }
 
-/// Returns an error response with a status.
+/// Returns the error response for a status that a fault rule or a limit of the server demands.
 fn failure(status: StatusCode) -> Response {
     let code = match status {
         StatusCode::UNAUTHORIZED => "unauthenticated",
@@ -133,90 +133,93 @@ fn failure(status: StatusCode) -> Response {
         status if status.is_client_error() => "invalidRequest",
         _ => "generalException",
     };
-    let ids = RequestIds::of(&HeaderMap::new());
+    let ids = RequestIds::from_headers(&HeaderMap::new());
     let error = Error::new(status, code, "The server failed on demand.");
-    ids.finish(ids.refuse(error, Dialect::Graph))
+    ids.add_headers(ids.error_response(error, Dialect::Graph))
 }
 
-/// Serves a request. Its options and body are checked by the contract of its route before the handler
-/// sees them.
-async fn answer(mut request: GraphRequest, target: Target, body: Body) -> Result<Response> {
-    let task = match target {
-        Target::Session => {
-            let route = of_session(&request.method)
+/// Serves a request. Checks its options and body against the contract of its route before the
+/// handler runs.
+async fn serve(mut request: GraphRequest, target: RequestTarget, body: Body) -> Result<Response> {
+    let action = match target {
+        RequestTarget::Session => {
+            let route = session_route(&request.method)
                 .ok_or_else(|| Error::method("GET, PUT, POST, DELETE"))?;
-            let payload = request.accept(route, body).await?;
-            return sessions::answer(&mut request, payload).await;
+            let payload = request.read_payload(route, body).await?;
+            return sessions::serve(&mut request, payload).await;
         }
-        Target::Monitor(outcome) => {
-            request.accept(&table::COPY_STATUS, body).await?;
+        RequestTarget::Monitor(outcome) => {
+            request.read_payload(&table::COPY_STATUS, body).await?;
             return copy::monitor(&request, outcome);
         }
-        Target::Link(link) => {
-            request.accept(&table::LINK_GET, body).await?;
-            return permissions::follow(&request, link).await;
+        RequestTarget::Link(link) => {
+            request.read_payload(&table::LINK_GET, body).await?;
+            return links::follow(&request, link).await;
         }
-        Target::Task(task) => task,
+        RequestTarget::Action(action) => action,
     };
     request.account().await?;
-    let payload = request.accept(task.route(), body).await.map_err(|error| match task {
-        // A batch that is too large is refused as malformed.
-        Task::Batch if error.status == StatusCode::PAYLOAD_TOO_LARGE => {
-            Error::bad_query(error.message)
+    let payload =
+        request.read_payload(action.route(), body).await.map_err(|error| match action {
+            // The cloud refuses a batch that is too large with 400, not 413.
+            GraphAction::Batch if error.status == StatusCode::PAYLOAD_TOO_LARGE => {
+                Error::bad_query(error.message)
+            }
+            _ => error,
+        })?;
+    match action {
+        GraphAction::Batch => batch::serve(&request, payload).await,
+        GraphAction::User(owner) => drives::user(&request, &owner).await,
+        GraphAction::Drives(owner) => drives::drives(&request, &owner).await,
+        GraphAction::Site(site) => drives::site(&request, &site).await,
+        GraphAction::Sites => drives::sites(&request).await,
+        GraphAction::Drive { drive, action } => {
+            serve_drive(&DriveContext::open(&request, &drive).await?, action).await
         }
-        _ => error,
-    })?;
-    match task {
-        Task::Batch => batch::answer(&request, payload).await,
-        Task::User(owner) => drives::user(&request, &owner).await,
-        Task::Drives(owner) => drives::drives(&request, &owner).await,
-        Task::Site(site) => drives::site(&request, &site).await,
-        Task::Sites => drives::sites(&request).await,
-        Task::Drive { drive, what } => {
-            of_drive(&DriveContext::of(&request, &drive).await?, what).await
-        }
-        Task::Item { address, what } => {
-            let scope = DriveContext::of(&request, &address.drive).await?;
-            of_item(&scope, &address, what, payload).await
+        GraphAction::Item { address, action } => {
+            let context = DriveContext::open(&request, &address.drive).await?;
+            serve_item(&context, &address, action, payload).await
         }
     }
 }
 
-async fn of_drive(scope: &DriveContext<'_>, what: DriveTask) -> Result<Response> {
-    match what {
-        DriveTask::Get => drives::drive(scope).await,
-        DriveTask::Search(call) => search::below(scope, ROOT, &call).await,
-        DriveTask::Recent => recent::recent(scope).await,
-        DriveTask::Shared => recent::shared_with_me(scope).await,
+async fn serve_drive(context: &DriveContext<'_>, action: DriveAction) -> Result<Response> {
+    match action {
+        DriveAction::Get => drives::drive(context).await,
+        DriveAction::Search(segment) => search::below(context, ROOT, &segment).await,
+        DriveAction::Recent => recent::recent(context).await,
+        DriveAction::Shared => recent::shared_with_me(context).await,
     }
 }
 
-async fn of_item(
-    scope: &DriveContext<'_>,
+async fn serve_item(
+    context: &DriveContext<'_>,
     address: &ItemAddress,
-    what: ItemTask,
+    action: ItemAction,
     payload: Payload,
 ) -> Result<Response> {
-    match what {
-        ItemTask::Get => items::get(scope, address).await,
-        ItemTask::Update => items::update(scope, address, payload).await,
-        ItemTask::Put => items::put(scope, address, payload).await,
-        ItemTask::Delete => items::delete(scope, address).await,
-        ItemTask::DeleteForGood => items::delete_for_good(scope, address).await,
-        ItemTask::Restore => items::restore(scope, address, payload).await,
-        ItemTask::ListChildren => children::list(scope, address).await,
-        ItemTask::CreateChild => children::create(scope, address, payload).await,
-        ItemTask::GetContent => content::get(scope, address).await,
-        ItemTask::PutContent => content::put(scope, address, payload).await,
-        ItemTask::Preview => content::preview(scope, address).await,
-        ItemTask::CreateSession => sessions::create(scope, address, payload).await,
-        ItemTask::Copy => copy::start(scope, address, payload).await,
-        ItemTask::Delta(call) => delta::list(scope, address, &call).await,
-        ItemTask::Search(call) => search::list(scope, address, &call).await,
-        ItemTask::CreateLink => permissions::create_link(scope, address, payload).await,
-        ItemTask::Invite => invitations::invite(scope, address, payload).await,
-        ItemTask::Permissions(task) => permissions::answer(scope, address, task, payload).await,
-        ItemTask::Thumbnails(calls) => thumbnails::answer(scope, address, &calls).await,
-        ItemTask::Versions(task) => versions::answer(scope, address, &task).await,
+    match action {
+        ItemAction::Get => items::get(context, address).await,
+        ItemAction::Update => items::update(context, address, payload).await,
+        ItemAction::Put => items::put(context, address, payload).await,
+        ItemAction::Delete => items::delete(context, address).await,
+        ItemAction::Purge => items::purge(context, address).await,
+        ItemAction::Restore => items::restore(context, address, payload).await,
+        ItemAction::ListChildren => children::list(context, address).await,
+        ItemAction::CreateChild => children::create(context, address, payload).await,
+        ItemAction::GetContent => content::get(context, address).await,
+        ItemAction::PutContent => content::put(context, address, payload).await,
+        ItemAction::Preview => content::preview(context, address).await,
+        ItemAction::CreateSession => sessions::create(context, address, payload).await,
+        ItemAction::Copy => copy::start(context, address, payload).await,
+        ItemAction::Delta(segment) => delta::list(context, address, &segment).await,
+        ItemAction::Search(segment) => search::list(context, address, &segment).await,
+        ItemAction::CreateLink => permissions::create_link(context, address, payload).await,
+        ItemAction::Invite => invitations::invite(context, address, payload).await,
+        ItemAction::Permissions(action) => {
+            permissions::serve(context, address, action, payload).await
+        }
+        ItemAction::Thumbnails(segments) => thumbnails::serve(context, address, &segments).await,
+        ItemAction::Versions(action) => versions::serve(context, address, &action).await,
     }
 }

@@ -1,19 +1,18 @@
-//! The drive that a request is about, and the way to its items.
+//! The drive of a request: resolves drive references and item addresses.
 
 use std::sync::Arc;
 
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 
 use super::{
     address::{Anchor, DriveRef, ItemAddress, Owner},
-    drive_item::planted,
     error::{Error, Result},
-    ids::Ids,
-    names,
-    owner::Identity,
-    permissions,
+    ids::IdCodec,
+    links, names,
+    owner::AccountIdentity,
     request::GraphRequest,
     special_folders,
+    stored_facets::{LOCKED, stored_facet},
 };
 use crate::{
     account::Account,
@@ -21,101 +20,112 @@ use crate::{
     tree::{DriveKey, ItemKey, Node, Precondition, ROOT, Tree},
 };
 
-/// A request and its drive.
+/// A request, and the drive that it addresses.
 #[derive(Debug)]
 pub(super) struct DriveContext<'a> {
     pub(super) request: &'a GraphRequest,
+    /// The owner of the drive.
     pub(super) account: Arc<Account>,
     pub(super) kind: AccountKind,
-    pub(super) ids: Ids,
-    /// Whether the drive was addressed as one's own and not by its id: paths in answers begin
-    /// with what it was addressed by (onedrive-graph#parent-reference-path).
+    pub(super) ids: IdCodec,
+    /// Whether the request addressed the drive as the user's own, not by an id. Paths in responses
+    /// begin in the same way (onedrive-graph#parent-reference-path).
     own: bool,
-    /// The item that a sharing token led to.
+    /// The item of the sharing token in the request; `None` if the request has no sharing token.
     shared: Option<ItemKey>,
 }
 
-/// An item that is there.
+/// An existing item and its path.
 #[derive(Debug)]
 pub(super) struct ItemWithPath {
     pub(super) node: Node,
-    /// The names from the root down to the folder it is in.
-    pub(super) above: Vec<String>,
+    /// Names of the folders from below the root down to the item's parent.
+    pub(super) parent_path: Vec<String>,
 }
 
-/// Where an item is to be.
+impl ItemWithPath {
+    /// Returns the parent path of the item's children.
+    pub(super) fn path_of_children(&self) -> Vec<String> {
+        let mut names = self.parent_path.clone();
+        if !self.node.parents.is_empty() {
+            names.push(self.node.name.clone());
+        }
+        names
+    }
+}
+
+/// The place where a request creates or replaces an item.
 #[derive(Debug)]
 pub(super) struct NewItemLocation {
-    /// The innermost folder on the way that exists.
+    /// The innermost folder of the path that exists.
     pub(super) folder: ItemKey,
-    /// Names of the folders below it that are missing. The tree makes them with the item, so that a
-    /// refused request leaves none of them.
-    pub(super) missing: Vec<String>,
-    /// The names from the root down to the folder that the item is to be in.
-    pub(super) above: Vec<String>,
+    /// Names of the path's folders that do not exist, from the outermost to the innermost. The tree
+    /// creates them together with the item, so that a refused request creates none of them.
+    pub(super) missing_folders: Vec<String>,
+    /// Names of all folders from below the root down to the item's parent.
+    pub(super) parent_path: Vec<String>,
     pub(super) name: String,
-    /// Who is there already.
-    pub(super) occupant: Option<Node>,
+    /// The item that has this name now.
+    pub(super) existing: Option<Node>,
 }
 
 impl NewItemLocation {
-    /// Checks the names of the item and of the folders that are missing.
+    /// Checks the names of the item and of the folders that will be created.
     ///
     /// # Errors
-    /// The kind of account does not allow one of the names, or the path is too long.
+    /// 400 if the account kind does not allow one of the names, or if the path is too long.
     pub(super) fn check(&self, kind: AccountKind, is_folder: bool) -> Result<()> {
-        let first = self.above.len() - self.missing.len();
-        for (at, missing) in self.missing.iter().enumerate() {
-            // Only the first one may be in the root folder.
+        let existing = self.parent_path.len() - self.missing_folders.len();
+        for (at, name) in self.missing_folders.iter().enumerate() {
+            // Only the first missing folder can be a child of the root.
             let folder = if at == 0 { self.folder } else { NOT_ROOT };
-            names::check(missing, true, kind, folder, &self.above[..first + at])?;
+            names::check(name, true, kind, folder, &self.parent_path[..existing + at])?;
         }
-        let folder = if self.missing.is_empty() { self.folder } else { NOT_ROOT };
-        names::check(&self.name, is_folder, kind, folder, &self.above)
+        let folder = if self.missing_folders.is_empty() { self.folder } else { NOT_ROOT };
+        names::check(&self.name, is_folder, kind, folder, &self.parent_path)
     }
 }
 
-/// In place of the number of a folder that is yet to be made.
+/// Stands for a folder that does not exist yet where only the difference to the root matters.
 const NOT_ROOT: ItemKey = ItemKey(0);
 
 impl<'a> DriveContext<'a> {
-    /// A URL on the host that has the drive's bytes and pages.
-    pub(super) fn content_url(&self, path: &str) -> String {
-        self.request.content_url(self.kind, path)
-    }
-
-    /// The drive that a request names, if its token opens it.
-    pub(super) async fn of(request: &'a GraphRequest, drive: &DriveRef) -> Result<Self> {
+    /// Opens the drive that a request addresses.
+    ///
+    /// # Errors
+    /// 401 if the request has no valid token, 404 if the token's account does not own that drive.
+    pub(super) async fn open(request: &'a GraphRequest, drive: &DriveRef) -> Result<Self> {
         let account = request.account().await?;
-        let kind = request.kind(&account);
-        let ids = Ids::new(kind, &account.cid);
-        let identity = Identity::new(kind, &account);
-        let mut shared = None;
+        let own = *drive == DriveRef::OwnedBy(Owner::Me);
+        let mut context = Self::for_account(request, account, own);
+        let identity = AccountIdentity::new(context.kind, &context.account);
         match drive {
-            DriveRef::Of(Owner::Me) => {}
-            DriveRef::Of(Owner::User(id)) => identity.check_user(id)?,
-            DriveRef::Of(Owner::Group(id)) => identity.check_group(id)?,
-            DriveRef::Of(Owner::Site(site)) => identity.check_site(site, request)?,
-            DriveRef::Id { id, within } => {
-                if let Some(site) = within {
+            DriveRef::OwnedBy(Owner::Me) => {}
+            DriveRef::OwnedBy(Owner::User(id)) => identity.check_user(id)?,
+            DriveRef::OwnedBy(Owner::Group(id)) => identity.check_group(id)?,
+            DriveRef::OwnedBy(Owner::Site(site)) => identity.check_site(site, request)?,
+            DriveRef::Id { id, site } => {
+                if let Some(site) = site {
                     identity.check_site(site, request)?;
                 }
-                if !ids.is_drive(id) {
+                if !context.ids.is_drive(id) {
                     return Err(Error::not_found());
                 }
             }
             DriveRef::Share(token) => {
-                shared = Some(permissions::open(request, &account, token).await?)
+                let item = links::item_of_token(request, &context.account, token).await?;
+                context.shared = Some(item);
             }
         }
-        let own = *drive == DriveRef::Of(Owner::Me);
-        Ok(Self { shared, ..Self::of_account(request, Arc::clone(&account), own) })
+        Ok(context)
     }
 
-    /// An account's drive, where something else than a token opens it.
-    pub(super) fn of_account(request: &'a GraphRequest, account: Arc<Account>, own: bool) -> Self {
+    /// Returns the context for an account's drive without checking the request's token. For
+    /// requests that are authorized in another way, such as upload URLs. `own` is true if the drive
+    /// was addressed as the user's own.
+    pub(super) fn for_account(request: &'a GraphRequest, account: Arc<Account>, own: bool) -> Self {
         let kind = request.kind(&account);
-        let ids = Ids::new(kind, &account.cid);
+        let ids = IdCodec::new(kind, &account.cid);
         Self { request, account, kind, ids, own, shared: None }
     }
 
@@ -127,103 +137,142 @@ impl<'a> DriveContext<'a> {
         self.account.drive
     }
 
-    /// Whether the root was addressed as the root of one's own drive.
+    /// Returns whether the request addressed the drive as the user's own.
     pub(super) fn is_own(&self) -> bool {
         self.own
     }
 
-    /// What paths in answers begin with.
+    /// Returns a URL on the host that serves the drive's content and web pages.
+    pub(super) fn content_url(&self, path: &str) -> String {
+        self.request.content_url(self.kind, path)
+    }
+
+    /// Returns the prefix of paths in responses, such as `/drive/root:`.
     pub(super) fn root_path(&self) -> String {
-        if self.own { "/drive/root:".into() } else { format!("/drives/{}/root:", self.ids.drive()) }
+        if self.own {
+            "/drive/root:".into()
+        } else {
+            format!("/drives/{}/root:", self.ids.drive_id())
+        }
     }
 
-    /// The item of an id.
-    pub(super) fn number(&self, id: &str) -> Result<ItemKey> {
-        self.ids.number(id).ok_or_else(Error::not_found)
+    /// Returns the key of the item with an id. The item may not exist.
+    ///
+    /// # Errors
+    /// 404 if no item of this drive can have the id.
+    pub(super) fn item_key(&self, id: &str) -> Result<ItemKey> {
+        self.ids.item_key(id).ok_or_else(Error::not_found)
     }
 
-    /// The item that a path begins at.
+    /// Returns the item that a path is relative to. Creates a special folder that does not exist,
+    /// unless the request is a HEAD (onedrive-graph#head-requests).
+    ///
+    /// # Errors
+    /// 404 if the item does not exist, 400 for an unknown special folder.
     pub(super) async fn anchor(&self, anchor: &Anchor) -> Result<ItemKey> {
         match anchor {
             Anchor::Root => Ok(ROOT),
-            Anchor::Id(id) => self.number(id),
-            Anchor::Special(name) => special_folders::folder(self, name).await,
+            Anchor::Id(id) => self.item_key(id),
+            Anchor::Special(name) => {
+                let create = self.request.method != Method::HEAD;
+                special_folders::folder(self.tree(), self.drive(), name, create).await
+            }
             Anchor::Shared => self.shared.ok_or_else(Error::not_found),
         }
     }
 
-    /// A live item by its number.
-    pub(super) async fn by_number(&self, item: ItemKey) -> Result<ItemWithPath> {
+    /// Returns a live item and its path.
+    ///
+    /// # Errors
+    /// 404 if the item does not exist or is in the recycle bin.
+    pub(super) async fn item_by_key(&self, item: ItemKey) -> Result<ItemWithPath> {
         let node = self.tree().node(self.drive(), item).await?;
-        let above = self.above(&node).await?;
-        Ok(ItemWithPath { node, above })
+        let parent_path = self.parent_path(&node).await?;
+        Ok(ItemWithPath { node, parent_path })
     }
 
-    /// The names from the root down to the folder that an item is in.
-    pub(super) async fn above(&self, node: &Node) -> Result<Vec<String>> {
+    /// Returns the names of the folders from below the root down to the item's parent.
+    ///
+    /// # Errors
+    /// 404 if a parent no longer exists.
+    pub(super) async fn parent_path(&self, node: &Node) -> Result<Vec<String>> {
         match node.parents.first() {
             None | Some(&ROOT) => Ok(Vec::new()),
             Some(&folder) => Ok(self.tree().path(self.drive(), folder).await?),
         }
     }
 
-    /// The live item at an address.
+    /// Returns the live item at an address.
+    ///
+    /// # Errors
+    /// 404 if it does not exist.
     pub(super) async fn locate(&self, address: &ItemAddress) -> Result<ItemWithPath> {
         self.find(address).await?.ok_or_else(Error::not_found)
     }
 
-    /// The live item at an address, if its anchor is there and the path leads to something.
+    /// Returns the live item at an address, or `None` if the anchor exists and the path below it
+    /// does not.
+    ///
+    /// # Errors
+    /// 404 if the anchor does not exist.
     pub(super) async fn find(&self, address: &ItemAddress) -> Result<Option<ItemWithPath>> {
         let anchor = self.anchor(&address.anchor).await?;
         if address.path.is_empty() {
-            return self.by_number(anchor).await.map(Some);
+            return self.item_by_key(anchor).await.map(Some);
         }
         let mut nodes = self.walk(anchor, &address.path).await?;
         if nodes.len() <= address.path.len() {
             return Ok(None);
         }
-        let mut above = self.tree().path(self.drive(), anchor).await?;
+        let mut parent_path = self.tree().path(self.drive(), anchor).await?;
         let Some(node) = nodes.pop() else { return Ok(None) };
-        above.extend(nodes.into_iter().skip(1).map(|node| node.name));
-        Ok(Some(ItemWithPath { node, above }))
+        parent_path.extend(nodes.into_iter().skip(1).map(|node| node.name));
+        Ok(Some(ItemWithPath { node, parent_path }))
     }
 
+    /// Returns the anchor and the items along a path below it, as far as they exist.
     async fn walk(&self, anchor: ItemKey, path: &[String]) -> Result<Vec<Node>> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         Ok(self.tree().walk(self.drive(), anchor, &names).await?)
     }
 
-    /// Where an address wants an item to be. Folders on the way may be missing: the cloud makes them
-    /// (onedrive-graph#auto-create-ancestors).
-    pub(super) async fn spot(&self, address: &ItemAddress) -> Result<NewItemLocation> {
+    /// Returns the location that an address gives to an item. Folders of the path may be missing:
+    /// the cloud creates them (onedrive-graph#auto-create-ancestors).
+    ///
+    /// # Errors
+    /// 404 if the anchor does not exist, 400 if the address names the root folder.
+    pub(super) async fn new_item_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
         let Some((name, folders)) = address.path.split_last() else {
-            return self.spot_of_item(address).await;
+            return self.own_location(address).await;
         };
         let anchor = self.anchor(&address.anchor).await?;
         let mut nodes = self.walk(anchor, &address.path).await?;
-        let mut above = self.tree().path(self.drive(), anchor).await?;
-        let occupant = (nodes.len() > address.path.len()).then(|| nodes.pop()).flatten();
-        above.extend(nodes.iter().skip(1).map(|node| node.name.clone()));
+        let mut parent_path = self.tree().path(self.drive(), anchor).await?;
+        let existing = (nodes.len() > address.path.len()).then(|| nodes.pop()).flatten();
+        parent_path.extend(nodes.iter().skip(1).map(|node| node.name.clone()));
         let folder = nodes.last().map_or(anchor, |node| node.no);
         let found = nodes.len().saturating_sub(1).min(folders.len());
-        let missing = folders[found..].to_vec();
-        above.extend(missing.iter().cloned());
-        Ok(NewItemLocation { folder, missing, above, name: name.clone(), occupant })
+        let missing_folders = folders[found..].to_vec();
+        parent_path.extend(missing_folders.iter().cloned());
+        Ok(NewItemLocation { folder, missing_folders, parent_path, name: name.clone(), existing })
     }
 
-    /// The spot of an item that is addressed without a path: its own.
-    async fn spot_of_item(&self, address: &ItemAddress) -> Result<NewItemLocation> {
+    /// Returns the current location of an item that is addressed without a path.
+    async fn own_location(&self, address: &ItemAddress) -> Result<NewItemLocation> {
         let anchor = self.anchor(&address.anchor).await?;
-        let ItemWithPath { node, above } = self.by_number(anchor).await?;
+        let ItemWithPath { node, parent_path } = self.item_by_key(anchor).await?;
         let folder = node.parents.first().copied().ok_or_else(|| {
-            Error::invalid("The root folder cannot be written: name an item in it.")
+            Error::invalid("cannot write to the root folder: address an item below it")
         })?;
-        let (missing, name) = (Vec::new(), node.name.clone());
-        Ok(NewItemLocation { folder, missing, above, name, occupant: Some(node) })
+        let (missing_folders, name) = (Vec::new(), node.name.clone());
+        Ok(NewItemLocation { folder, missing_folders, parent_path, name, existing: Some(node) })
     }
 
-    /// What `If-Match` allows to be changed. It has no effect where nothing is there yet
-    /// (onedrive-graph#simple-upload-headers).
+    /// Returns the precondition in the `If-Match` header. The header has no effect if no item
+    /// exists yet (`node` is `None`; onedrive-graph#simple-upload-headers).
+    ///
+    /// # Errors
+    /// 412 if the header names another version of the item.
     pub(super) fn if_match(&self, node: Option<&Node>) -> Result<Precondition> {
         match (self.request.header(header::IF_MATCH), node) {
             (Some(tags), Some(node)) => self.ids.matches(node, tags).ok_or_else(Error::changed),
@@ -231,28 +280,35 @@ impl<'a> DriveContext<'a> {
         }
     }
 
-    /// Whether `If-None-Match` names an item as it is.
+    /// Returns whether `If-None-Match` names the current version of an item.
     pub(super) fn if_none_match(&self, node: &Node) -> bool {
         self.request
             .header(header::IF_NONE_MATCH)
             .is_some_and(|tags| self.ids.matches(node, tags).is_some())
     }
 
-    /// The folded form of a name in this drive.
+    /// Returns the form in which names of this drive are compared.
     pub(super) fn fold(&self, name: &str) -> String {
         self.kind.folding().fold(name)
     }
 
-    /// Refuses an item whose name leads to an older one: what is written by name would replace that.
+    /// Checks that the item's name resolves to the item and not to an older one with the same name,
+    /// which a write by name would replace.
+    ///
+    /// # Errors
+    /// 409 if the name resolves to another item.
     pub(super) async fn check_found_by_path(&self, node: &Node) -> Result<()> {
         let Some(&folder) = node.parents.first() else { return Ok(()) };
         let found = self.tree().child(self.drive(), folder, &node.name).await?;
         if found.no == node.no { Ok(()) } else { Err(Error::name_taken()) }
     }
 
-    /// Refuses to touch an item that is locked: planted so by the control interface.
+    /// Checks that an item is not locked. The control interface locks items.
+    ///
+    /// # Errors
+    /// 423 if it is locked.
     pub(super) fn check_unlocked(&self, node: &Node) -> Result<()> {
-        match planted(node, "locked") {
+        match stored_facet(node, LOCKED) {
             Some(_) => Err(Error::new(
                 StatusCode::LOCKED,
                 "resourceLocked",

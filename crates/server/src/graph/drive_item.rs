@@ -1,15 +1,19 @@
-//! A driveItem as JSON, as the account's kind has it (onedrive-graph#drive-item,
+//! The JSON of a driveItem. Its properties depend on the account kind (onedrive-graph#drive-item,
 //! onedrive-graph#delta-deleted-items, onedrive-graph#hash-availability).
 
 use std::fmt::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    dialect::Dialect, drive_context::DriveContext, invitations, media::facets, owner::Identity,
-    permissions, special_folders,
+    dialect::Dialect,
+    drive_context::DriveContext,
+    media::facets,
+    owner::AccountIdentity,
+    special_folders,
+    stored_facets::{FACETS, INTERNAL},
+    timestamp::format_time,
 };
 use crate::{
     account_kind::AccountKind,
@@ -18,53 +22,31 @@ use crate::{
     tree::{Content, Node, NodeKind, ROOT},
 };
 
-/// The name of this protocol's facets in the tree.
-pub(super) const FACETS: &str = "graph";
-
-/// Facets that are the server's own and never shown.
-const HIDDEN: [&str; 3] = [invitations::KEPT, permissions::KEPT, "locked"];
-
-/// In which answer an item is described; each leaves something out.
+/// The sort of response that an item appears in. It decides which properties the item has.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum View<'a> {
-    /// By itself or in a listing; the names from the root down to the folder it is in.
-    In(&'a [String]),
-    /// As the root of one's own drive, asked for as such: only there its place is told. Some
-    /// clients need that, others fail where it is told elsewhere
-    /// (onedrive-graph#root-parent-reference).
+    /// A single item or a listing, with the names of the folders from below the root down to the
+    /// parent.
+    WithPath(&'a [String]),
+    /// The root of the user's own drive, requested as such. Only this view of a root has
+    /// `parentReference.id` and `.path`: some clients need them, others fail if another view has
+    /// them (onedrive-graph#root-parent-reference).
     OwnRoot,
-    /// In a search, where no path is told.
-    Found,
-    /// In a feed, with the names from the root down if they are told there.
+    /// A search result, which has no path.
+    SearchResult,
+    /// An entry of a change feed, with the names of the folders from below the root down to the
+    /// parent; `None` if the feed omits paths.
     Feed(Option<&'a [String]>),
 }
 
-/// What was planted in an item by the control interface for this protocol.
-pub(super) fn planted<'n>(node: &'n Node, facet: &str) -> Option<&'n Value> {
-    node.facets.get(FACETS)?.get(facet)
-}
-
-/// A time as the kind of account writes it: consumers' to the millisecond, others' to the second.
-pub(super) fn time(kind: AccountKind, time: Timestamp) -> String {
-    let millisecond = time.as_millisecond().rem_euclid(1000);
-    let mut text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    if kind.is_personal() && millisecond != 0 {
-        let digits = format!("{millisecond:03}");
-        // Writing to a String cannot fail.
-        let _ = write!(text, ".{}", digits.trim_end_matches('0'));
-    }
-    text.push('Z');
-    text
-}
-
 impl DriveContext<'_> {
-    /// An item.
-    pub(super) fn describe(&self, node: &Node, shown: View<'_>) -> Value {
-        let time = |at| time(self.kind, at);
-        let identity = Identity::new(self.kind, &self.account);
+    /// Returns an item as JSON.
+    pub(super) fn describe(&self, node: &Node, view: View<'_>) -> Value {
+        let time = |at| format_time(self.kind, at);
+        let identity = AccountIdentity::new(self.kind, &self.account);
         let by = identity.identity_set(node.owner.as_deref());
         let mut item = json!({
-            "id": self.ids.item(node.no),
+            "id": self.ids.item_id(node.no),
             "name": if node.no == ROOT { "root" } else { &node.name },
             "size": node.size,
             "eTag": self.ids.etag(node),
@@ -72,22 +54,22 @@ impl DriveContext<'_> {
             "lastModifiedDateTime": time(node.modified),
             "createdBy": by,
             "lastModifiedBy": by,
-            "webUrl": self.web_url(node, shown),
-            "parentReference": self.parent_reference(node, shown),
+            "webUrl": self.web_url(node, view),
+            "parentReference": self.parent_reference(node, view),
             "fileSystemInfo": {
                 "createdDateTime": time(node.client_created),
                 "lastModifiedDateTime": time(node.client_modified),
             },
         });
-        let omits_ctag = matches!(shown, View::Feed(_)) && !self.kind.is_personal();
+        let omits_ctag = matches!(view, View::Feed(_)) && !self.kind.is_personal();
         if let Some(ctag) = self.ids.ctag(node).filter(|_| !omits_ctag) {
             item["cTag"] = ctag.into();
         }
         if node.no == ROOT {
             item["root"] = json!({});
         }
-        if let View::In(above) = shown
-            && let Some(special) = special_folders::name_of(above, &node.name)
+        if let View::WithPath(parent_path) = view
+            && let Some(special) = special_folders::name_of(parent_path, &node.name)
         {
             item["specialFolder"] = json!({"name": special});
         }
@@ -95,7 +77,7 @@ impl DriveContext<'_> {
             item["description"] = description.as_str().into();
         }
         self.add_facets(node, &mut item);
-        if matches!(shown, View::Found) && !self.kind.is_personal() {
+        if matches!(view, View::SearchResult) && !self.kind.is_personal() {
             for absent in ["createdBy", "lastModifiedBy", "parentReference"] {
                 remove(&mut item, absent);
             }
@@ -103,11 +85,11 @@ impl DriveContext<'_> {
         item
     }
 
-    /// An item that is no more, as the feed tells it: which properties are left out depends on the
-    /// kind (onedrive-graph#delta-deleted-items).
+    /// Returns a deleted item as an entry of a change feed. The account kind decides which
+    /// properties it has (onedrive-graph#delta-deleted-items).
     pub(super) fn describe_deleted(&self, node: &Node) -> Value {
         let mut item = json!({
-            "id": self.ids.item(node.no),
+            "id": self.ids.item_id(node.no),
             "parentReference": self.parent_reference(node, View::Feed(None)),
             "deleted": {"state": "deleted"},
         });
@@ -125,15 +107,15 @@ impl DriveContext<'_> {
         item
     }
 
-    /// An item in the recycle bin, as `includeDeletedItems` returns it.
+    /// Returns an item of the recycle bin, as `includeDeletedItems` shows it.
     pub(super) fn describe_in_bin(&self, node: &Node) -> Value {
-        let mut item = self.describe(node, View::Found);
+        let mut item = self.describe(node, View::SearchResult);
         remove(&mut item, self.download_url());
         item["deleted"] = json!({"state": "deleted"});
         item
     }
 
-    /// What kind of thing it is, and what was planted.
+    /// Adds the facets of the item's kind, and the stored facets that are not internal.
     fn add_facets(&self, node: &Node, item: &mut Value) {
         match node.kind {
             NodeKind::Folder => item["folder"] = self.folder_facet(node),
@@ -155,20 +137,19 @@ impl DriveContext<'_> {
                 }
             }
         }
-        let Some(Value::Object(planted)) = node.facets.get(FACETS) else { return };
-        for (name, value) in planted.iter().filter(|(name, _)| !HIDDEN.contains(&name.as_str())) {
+        let Some(Value::Object(stored)) = node.facets.get(FACETS) else { return };
+        for (name, value) in stored.iter().filter(|(name, _)| !INTERNAL.contains(&name.as_str())) {
             item[name] = value.clone();
         }
-        // A shortcut is neither file nor folder: what it stands for is
-        // (onedrive-graph#remote-item).
-        if planted.contains_key("remoteItem") {
+        // A shortcut is neither file nor folder; its target is (onedrive-graph#remote-item).
+        if stored.contains_key("remoteItem") {
             for absent in ["file", "folder", self.download_url()] {
                 remove(item, absent);
             }
         }
     }
 
-    /// The annotation under which a ticket is told.
+    /// Returns the name of the annotation that has the download URL.
     pub(super) fn download_url(&self) -> &'static str {
         match self.request.dialect {
             Dialect::Graph => "@microsoft.graph.downloadUrl",
@@ -189,7 +170,7 @@ impl DriveContext<'_> {
         folder
     }
 
-    /// The hashes that the kind tells (onedrive-graph#hash-availability).
+    /// Returns the hashes that the account kind provides (onedrive-graph#hash-availability).
     fn hashes(&self, content: &Content) -> Value {
         let mut hashes = Map::new();
         hashes.insert("quickXorHash".into(), STANDARD.encode(content.hashes.quick_xor).into());
@@ -200,31 +181,31 @@ impl DriveContext<'_> {
         hashes.into()
     }
 
-    fn parent_reference(&self, node: &Node, shown: View<'_>) -> Value {
+    fn parent_reference(&self, node: &Node, view: View<'_>) -> Value {
         let mut reference = json!({
             "driveType": self.kind.drive_type(),
-            "driveId": self.ids.drive(),
+            "driveId": self.ids.drive_id(),
         });
         let Some(&folder) = node.parents.first() else {
-            if let View::OwnRoot = shown {
-                reference["id"] = self.ids.item(node.no).into();
+            if let View::OwnRoot = view {
+                reference["id"] = self.ids.item_id(node.no).into();
                 reference["path"] = self.root_path().into();
             }
             return reference;
         };
-        reference["id"] = self.ids.item(folder).into();
-        if let View::In(above) | View::Feed(Some(above)) = shown {
-            reference["name"] = above.last().map_or("root", String::as_str).into();
-            reference["path"] = self.path_of(above).into();
+        reference["id"] = self.ids.item_id(folder).into();
+        if let View::WithPath(parent_path) | View::Feed(Some(parent_path)) = view {
+            reference["name"] = parent_path.last().map_or("root", String::as_str).into();
+            reference["path"] = self.path_of(parent_path).into();
         }
         if self.kind != AccountKind::PersonalLegacy {
-            let identity = Identity::new(self.kind, &self.account);
+            let identity = AccountIdentity::new(self.kind, &self.account);
             reference["siteId"] = identity.site_guid().into();
         }
         reference
     }
 
-    /// A folder's path as answers have it: percent-encoded (onedrive-graph#parent-reference-path).
+    /// Returns a folder's path in percent-encoding (onedrive-graph#parent-reference-path).
     fn path_of(&self, names: &[String]) -> String {
         let mut path = self.root_path();
         for name in names {
@@ -234,19 +215,20 @@ impl DriveContext<'_> {
         path
     }
 
-    /// The page where people would look at it.
-    fn web_url(&self, node: &Node, shown: View<'_>) -> String {
-        let identity = Identity::new(self.kind, &self.account);
-        match shown {
-            View::In(above) if !self.kind.is_personal() => {
+    /// Returns the URL of the item's page on the drive's web site.
+    fn web_url(&self, node: &Node, view: View<'_>) -> String {
+        let identity = AccountIdentity::new(self.kind, &self.account);
+        match view {
+            View::WithPath(parent_path) if !self.kind.is_personal() => {
                 let mut path = format!("{}/Documents", identity.site_path());
-                for name in above.iter().chain(std::iter::once(&node.name)) {
+                for name in parent_path.iter().chain(std::iter::once(&node.name)) {
                     let _ = write!(path, "/{}", encoded(name));
                 }
                 self.content_url(&path)
             }
             _ => {
-                let path = format!("/?cid={}&id={}", self.ids.drive(), self.ids.item(node.no));
+                let path =
+                    format!("/?cid={}&id={}", self.ids.drive_id(), self.ids.item_id(node.no));
                 self.request.base_url.url_on("onedrive.live.com", &path)
             }
         }
@@ -259,25 +241,7 @@ fn remove(object: &mut Value, name: &str) {
     }
 }
 
+/// Returns bytes as upper-case hexadecimal digits.
 pub(super) fn upper_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_has_the_digits_of_its_kind() {
-        let at = |text: &str| text.parse().unwrap();
-        for (text, personal, business) in [
-            ("2025-02-16T19:49:05Z", "2025-02-16T19:49:05Z", "2025-02-16T19:49:05Z"),
-            ("2025-02-16T19:49:05.9137Z", "2025-02-16T19:49:05.913Z", "2025-02-16T19:49:05Z"),
-            ("2025-02-16T19:49:05.72Z", "2025-02-16T19:49:05.72Z", "2025-02-16T19:49:05Z"),
-            ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59Z"),
-        ] {
-            assert_eq!(time(AccountKind::Personal, at(text)), personal);
-            assert_eq!(time(AccountKind::Business, at(text)), business);
-        }
-    }
 }

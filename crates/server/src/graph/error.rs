@@ -1,52 +1,58 @@
-//! Refusals, in Graph's words.
+//! The errors of this protocol, in Graph's form.
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::tree::TreeError;
 
-/// A result of this protocol.
+/// The result of a request handler.
 pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A refusal: status, Graph's code and words (onedrive-graph#error-body).
+/// An error response: status, error code and message (onedrive-graph#error-body).
 #[derive(Debug)]
 pub(super) struct Error {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
-    /// The more exact code below the code.
+    /// The detailed code in `innerError`; `None` if the error has only one code.
     pub(super) inner: Option<&'static str>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Error {
+    /// Returns an error without a detailed code.
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), inner: None, headers: Vec::new() }
     }
 
-    /// With a more exact code.
+    /// Sets the detailed code.
     pub(super) fn inner(mut self, code: &'static str) -> Self {
         self.inner = Some(code);
         self
     }
 
+    /// Adds a header to the response.
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
+    /// 400: the request is invalid.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
     }
 
-    /// A query that OData does not parse: Graph itself refuses it, in its own code.
+    /// 400 with the code of Graph's own layer, which parses OData queries and bodies before the
+    /// drive does.
     pub(super) fn bad_query(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
+    /// 404: the item does not exist.
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", "The resource could not be found.")
     }
 
+    /// 409: another item has the name.
     pub(super) fn name_taken() -> Self {
         Self::new(
             StatusCode::CONFLICT,
@@ -55,6 +61,7 @@ impl Error {
         )
     }
 
+    /// 412: a precondition names another version.
     pub(super) fn changed() -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
@@ -63,10 +70,17 @@ impl Error {
         )
     }
 
+    /// 501: the cloud can do this and the server cannot. `action` completes "cannot …".
+    pub(super) fn unsupported(action: impl std::fmt::Display) -> Self {
+        Self::not_supported(format!("cannot {action}: this server does not support it"))
+    }
+
+    /// 501 with a specific reason.
     pub(super) fn not_supported(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", message)
     }
 
+    /// 405. `allowed` is the value of the `Allow` header.
     pub(super) fn method(allowed: &'static str) -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -78,11 +92,13 @@ impl Error {
         .header(header::ALLOW, HeaderValue::from_static(allowed))
     }
 
+    /// 404: the upload session does not exist.
     pub(super) fn no_session() -> Self {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", "The upload session was not found")
             .inner("uploadSessionNotFound")
     }
 
+    /// 410: the change feed has to start again.
     pub(super) fn gone() -> Self {
         Self::new(
             StatusCode::GONE,
@@ -94,6 +110,7 @@ impl Error {
         .inner("resyncApplyDifferences")
     }
 
+    /// 507: the drive is full.
     pub(super) fn quota() -> Self {
         Self::new(
             StatusCode::INSUFFICIENT_STORAGE,
@@ -102,13 +119,28 @@ impl Error {
         )
     }
 
+    /// 413. `limit` is the maximum size of the body in bytes.
     pub(super) fn too_large(limit: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "invalidRequest",
-            format!("The content is larger than the {limit} bytes that one request may carry."),
+            format!("cannot read the request body: it has more than {limit} bytes"),
         )
         .inner("maxStreamSizeExceeded")
+    }
+
+    /// Returns the message that names the offset at which an upload session continues.
+    pub(super) fn expected_offset(offset: u64) -> String {
+        format!("cannot store the fragment: the next one begins at byte {offset}")
+    }
+
+    /// Converts the error of a request that creates an item. If a folder has the name of the new
+    /// file, the name is taken.
+    pub(super) fn from_write(error: TreeError) -> Self {
+        match error {
+            TreeError::NotAFile(_) => Self::name_taken(),
+            error => error.into(),
+        }
     }
 }
 
@@ -118,41 +150,43 @@ impl From<TreeError> for Error {
             TreeError::NotFound => Self::not_found(),
             TreeError::NameTaken(_) => Self::name_taken(),
             TreeError::NotAFolder(_) => {
-                Self::invalid("The parent of the item is not a folder.").inner("invalidPath")
+                Self::invalid("cannot use the parent: it is not a folder").inner("invalidPath")
             }
-            TreeError::NotAFile(_) => Self::invalid("The item has no content: it is not a file."),
+            TreeError::NotAFile(_) => {
+                Self::invalid("cannot read the content: the item is not a file")
+            }
             TreeError::QuotaExceeded => Self::quota(),
             TreeError::Changed => Self::changed(),
-            TreeError::IntoItself => {
-                Self::invalid("An item cannot be moved or copied into itself or below itself.")
-            }
-            TreeError::Root => Self::invalid("The root folder can be neither moved nor removed."),
+            TreeError::IntoItself => Self::invalid(
+                "cannot move or copy the item: the target is the item itself or below it",
+            ),
+            TreeError::Root => Self::invalid("cannot move or delete the root folder"),
             TreeError::NoSession => Self::no_session(),
             TreeError::OutOfOrder(next) => Self::new(
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "invalidRange",
-                format!("The upload goes on at byte {next}."),
+                Self::expected_offset(next),
             ),
-            TreeError::PastTheEnd(end) => {
-                Self::invalid(format!("The file was declared to have {end} bytes."))
-                    .inner("fragmentLengthMismatch")
-            }
-            TreeError::BadName(what) => {
-                Self::invalid(format!("The name is not valid: {what}.")).inner("invalidPath")
+            TreeError::PastTheEnd(end) => Self::invalid(format!(
+                "cannot store the fragment: the file was declared with {end} bytes"
+            ))
+            .inner("fragmentLengthMismatch"),
+            TreeError::BadName(reason) => {
+                Self::invalid(format!("cannot use the name: {reason}")).inner("invalidPath")
             }
             TreeError::Body(error) => {
-                Self::invalid(format!("The body could not be read: {error}."))
+                Self::invalid(format!("cannot read the request body: {error}"))
             }
             TreeError::NoRoom(error) => {
-                tracing::error!(%error, "there is no room in the storage");
+                tracing::error!(%error, "cannot write to the storage: it is full");
                 Self::quota()
             }
             TreeError::Storage(error) => {
-                tracing::error!(%error, "the storage failed");
+                tracing::error!(%error, "cannot access the storage");
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "generalException",
-                    "The storage of the drive server failed; its log says why.",
+                    "cannot access the storage of the drive server: see its log",
                 )
             }
         }

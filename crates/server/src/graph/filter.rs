@@ -1,4 +1,4 @@
-//! `$filter`: which items of a listing are wanted.
+//! Parses and evaluates `$filter`.
 //!
 //! ```text
 //! expression = term [("and" | "or") expression] | "not" expression | "(" expression ")"
@@ -7,10 +7,10 @@
 //! property   = name | facet | facet/name           literal = 'text' | null | number | time | truth
 //! ```
 //!
-//! The reference knows filters for some kinds of account and some properties only
-//! (onedrive-graph#orderby-filter); clients rely on `name eq '…'`, `folder ne null` and
-//! `file ne null`. Here every kind filters by every property (inferred), and never leaves a
-//! filter out: what is not understood is refused. Texts compare as names do, whatever their case.
+//! The reference describes filters only for some account kinds and properties
+//! (onedrive-graph#orderby-filter). Clients rely on `name eq '…'`, `folder ne null` and `file ne
+//! null`. This server filters by every property on every account kind (inferred), and refuses a
+//! filter that it cannot parse. Strings are compared like names, without regard to case.
 
 use std::cmp::Ordering;
 
@@ -19,27 +19,28 @@ use serde_json::Value;
 
 use super::{
     error::{Error, Result},
-    query::{Query, unquote},
+    query::{QueryOptions, unquote},
     select,
 };
 use crate::tree::fold;
 
-/// How deep parentheses and `not` may nest.
-const DEEPEST: usize = 16;
+/// Maximum nesting depth of parentheses and `not`.
+const MAX_DEPTH: usize = 16;
 
-/// Maximum number of comparisons in a filter: each of them is evaluated for every item. Inferred.
+/// Maximum number of comparisons in a filter, because each is evaluated for every item. Inferred.
 const MAX_TERMS: usize = 1_000;
 
-/// Which items are wanted.
+/// A filter expression.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Filter {
+pub(super) enum ODataFilter {
     Compare { property: Vec<String>, by: Comparison, with: Value },
-    Text { property: Vec<String>, how: TextTest, with: String },
+    Text { property: Vec<String>, function: TextFunction, with: String },
     Not(Box<Self>),
     And(Vec<Self>),
     Or(Vec<Self>),
 }
 
+/// A comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comparison {
     Equal,
@@ -50,40 +51,45 @@ pub(super) enum Comparison {
     LessOrEqual,
 }
 
+/// A function of two strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TextTest {
+pub(super) enum TextFunction {
     StartsWith,
     EndsWith,
     Contains,
 }
 
-impl Filter {
-    /// What a query asks for.
-    pub(super) fn of(query: &Query) -> Result<Option<Self>> {
+impl ODataFilter {
+    /// Parses `$filter`. Returns `None` if the query has none.
+    ///
+    /// # Errors
+    /// 400 if the filter cannot be parsed, has an unknown property, or is too long or too deeply
+    /// nested.
+    pub(super) fn from_query(query: &QueryOptions) -> Result<Option<Self>> {
         let Some(text) = query.get("filter").filter(|text| !text.trim().is_empty()) else {
             return Ok(None);
         };
-        let mut parser = Parser { whole: text, rest: text, terms: 0 };
-        let filter = parser.either(0)?;
+        let mut parser = FilterParser { whole: text, rest: text, terms: 0 };
+        let filter = parser.disjunction(0)?;
         match parser.rest.trim_start() {
             "" => Ok(Some(filter)),
-            _ => Err(parser.refuse()),
+            _ => Err(parser.error()),
         }
     }
 
-    /// Whether an item, as it is told, is wanted.
-    pub(super) fn admits(&self, item: &Value) -> bool {
+    /// Returns whether an item's JSON satisfies the filter.
+    pub(super) fn matches(&self, item: &Value) -> bool {
         match self {
-            Self::Not(filter) => !filter.admits(item),
-            Self::And(all) => all.iter().all(|filter| filter.admits(item)),
-            Self::Or(all) => all.iter().any(|filter| filter.admits(item)),
-            Self::Text { property, how, with } => {
+            Self::Not(filter) => !filter.matches(item),
+            Self::And(all) => all.iter().all(|filter| filter.matches(item)),
+            Self::Or(all) => all.iter().any(|filter| filter.matches(item)),
+            Self::Text { property, function, with } => {
                 let Some(text) = find(item, property).as_str() else { return false };
                 let (text, with) = (fold(text), fold(with));
-                match how {
-                    TextTest::StartsWith => text.starts_with(&with),
-                    TextTest::EndsWith => text.ends_with(&with),
-                    TextTest::Contains => text.contains(&with),
+                match function {
+                    TextFunction::StartsWith => text.starts_with(&with),
+                    TextFunction::EndsWith => text.ends_with(&with),
+                    TextFunction::Contains => text.contains(&with),
                 }
             }
             Self::Compare { property, by, with } => {
@@ -101,12 +107,13 @@ impl Filter {
     }
 }
 
-/// A property of an item; null where it has none.
+/// Returns a property of an item; null if the item does not have it.
 fn find<'v>(item: &'v Value, property: &[String]) -> &'v Value {
     property.iter().fold(item, |value, name| &value[name.as_str()])
 }
 
-/// How two values stand to each other; `None` where they have no order and are not the same.
+/// Compares two values. Returns `None` for values of different types and for types without an
+/// order.
 fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Null, Value::Null) => Some(Ordering::Equal),
@@ -124,81 +131,86 @@ fn time(text: &str) -> Option<Timestamp> {
     crate::time::parse(text)
 }
 
-struct Parser<'a> {
+/// A recursive-descent parser. `whole` is the filter, `rest` the part that is not consumed yet.
+struct FilterParser<'a> {
     whole: &'a str,
     rest: &'a str,
     /// Number of comparisons so far.
     terms: usize,
 }
 
-impl<'a> Parser<'a> {
-    fn refuse(&self) -> Error {
+impl<'a> FilterParser<'a> {
+    fn error(&self) -> Error {
         Error::bad_query(format!(
-            "Invalid filter clause: '{}' is not understood at '{}'.",
+            "Invalid filter clause: cannot parse '{}' at '{}'.",
             self.whole,
             self.rest.trim_start()
         ))
     }
 
-    fn either(&mut self, depth: usize) -> Result<Filter> {
-        let mut all = vec![self.both(depth)?];
-        while self.word("or") {
-            all.push(self.both(depth)?);
+    /// Parses terms that `or` connects.
+    fn disjunction(&mut self, depth: usize) -> Result<ODataFilter> {
+        let mut all = vec![self.conjunction(depth)?];
+        while self.take_word("or") {
+            all.push(self.conjunction(depth)?);
         }
-        Ok(only(all).unwrap_or_else(Filter::Or))
+        Ok(single(all).unwrap_or_else(ODataFilter::Or))
     }
 
-    fn both(&mut self, depth: usize) -> Result<Filter> {
-        let mut all = vec![self.one(depth)?];
-        while self.word("and") {
-            all.push(self.one(depth)?);
+    /// Parses terms that `and` connects.
+    fn conjunction(&mut self, depth: usize) -> Result<ODataFilter> {
+        let mut all = vec![self.term(depth)?];
+        while self.take_word("and") {
+            all.push(self.term(depth)?);
         }
-        Ok(only(all).unwrap_or_else(Filter::And))
+        Ok(single(all).unwrap_or_else(ODataFilter::And))
     }
 
-    fn one(&mut self, depth: usize) -> Result<Filter> {
-        if depth > DEEPEST {
-            return Err(self.refuse());
+    /// Parses a comparison, a negation or an expression in parentheses.
+    fn term(&mut self, depth: usize) -> Result<ODataFilter> {
+        if depth > MAX_DEPTH {
+            return Err(self.error());
         }
-        if self.word("not") {
-            return Ok(Filter::Not(Box::new(self.one(depth + 1)?)));
+        if self.take_word("not") {
+            return Ok(ODataFilter::Not(Box::new(self.term(depth + 1)?)));
         }
-        if self.sign('(') {
-            let inner = self.either(depth + 1)?;
-            return if self.sign(')') { Ok(inner) } else { Err(self.refuse()) };
+        if self.take_sign('(') {
+            let inner = self.disjunction(depth + 1)?;
+            return if self.take_sign(')') { Ok(inner) } else { Err(self.error()) };
         }
         self.terms += 1;
         if self.terms > MAX_TERMS {
-            let why = format!("Invalid filter clause: it has more than {MAX_TERMS} comparisons.");
-            return Err(Error::bad_query(why));
+            let message =
+                format!("Invalid filter clause: it has more than {MAX_TERMS} comparisons.");
+            return Err(Error::bad_query(message));
         }
         let tests = [
-            ("startswith", TextTest::StartsWith),
-            ("endswith", TextTest::EndsWith),
-            ("contains", TextTest::Contains),
+            ("startswith", TextFunction::StartsWith),
+            ("endswith", TextFunction::EndsWith),
+            ("contains", TextFunction::Contains),
         ];
-        match tests.into_iter().find(|(name, _)| self.word(name)) {
-            Some((_, how)) => self.text_test(how),
+        match tests.into_iter().find(|(name, _)| self.take_word(name)) {
+            Some((_, function)) => self.text_function(function),
             None => self.comparison(),
         }
     }
 
-    fn text_test(&mut self, how: TextTest) -> Result<Filter> {
-        if !self.sign('(') {
-            return Err(self.refuse());
+    fn text_function(&mut self, function: TextFunction) -> Result<ODataFilter> {
+        if !self.take_sign('(') {
+            return Err(self.error());
         }
         let property = self.property()?;
-        if !self.sign(',') {
-            return Err(self.refuse());
+        if !self.take_sign(',') {
+            return Err(self.error());
         }
-        let Value::String(with) = self.literal()? else { return Err(self.refuse()) };
-        if !self.sign(')') {
-            return Err(self.refuse());
+        let Value::String(with) = self.literal()? else { return Err(self.error()) };
+        if !self.take_sign(')') {
+            return Err(self.error());
         }
-        Ok(Filter::Text { property, how, with })
+        Ok(ODataFilter::Text { property, function, with })
     }
 
-    fn comparison(&mut self) -> Result<Filter> {
+    fn comparison(&mut self) -> Result<ODataFilter> {
         let property = self.property()?;
         let known = [
             ("eq", Comparison::Equal),
@@ -208,29 +220,29 @@ impl<'a> Parser<'a> {
             ("lt", Comparison::Less),
             ("le", Comparison::LessOrEqual),
         ];
-        let found = known.into_iter().find(|(name, _)| self.word(name));
-        let (_, by) = found.ok_or_else(|| self.refuse())?;
+        let found = known.into_iter().find(|(name, _)| self.take_word(name));
+        let (_, by) = found.ok_or_else(|| self.error())?;
         let with = self.literal()?;
-        Ok(Filter::Compare { property, by, with })
+        Ok(ODataFilter::Compare { property, by, with })
     }
 
     fn property(&mut self) -> Result<Vec<String>> {
-        let path: Vec<String> = self.token().split('/').map(str::to_owned).collect();
+        let path: Vec<String> = self.take_token().split('/').map(str::to_owned).collect();
         match path.first().filter(|name| !name.is_empty()) {
             Some(name) => select::check_property(name).map(|()| path),
-            None => Err(self.refuse()),
+            None => Err(self.error()),
         }
     }
 
     fn literal(&mut self) -> Result<Value> {
         let text = self.rest.trim_start();
         if text.starts_with('\'') {
-            let end = end_of_text(text).ok_or_else(|| self.refuse())?;
+            let end = end_of_text(text).ok_or_else(|| self.error())?;
             let (quoted, rest) = text.split_at(end);
             self.rest = rest;
-            return unquote(quoted).map(Value::String).ok_or_else(|| self.refuse());
+            return unquote(quoted).map(Value::String).ok_or_else(|| self.error());
         }
-        let (before, word) = (self.rest, self.token());
+        let (before, word) = (self.rest, self.take_token());
         let value = match word {
             "null" => Some(Value::Null),
             "true" => Some(true.into()),
@@ -239,11 +251,11 @@ impl<'a> Parser<'a> {
             word => word.parse::<serde_json::Number>().ok().map(Value::Number),
         };
         self.rest = if value.is_some() { self.rest } else { before };
-        value.ok_or_else(|| self.refuse())
+        value.ok_or_else(|| self.error())
     }
 
-    /// What stands before the next space, comma or parenthesis.
-    fn token(&mut self) -> &'a str {
+    /// Consumes the text up to the next space, comma or parenthesis.
+    fn take_token(&mut self) -> &'a str {
         let text = self.rest.trim_start();
         let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')');
         let (token, rest) = text.split_at(text.find(is_end).unwrap_or(text.len()));
@@ -251,25 +263,26 @@ impl<'a> Parser<'a> {
         token
     }
 
-    /// Takes a word, if it is the next.
-    fn word(&mut self, word: &str) -> bool {
+    /// Consumes a word if it is next. Returns whether it was.
+    fn take_word(&mut self, word: &str) -> bool {
         let before = self.rest;
-        let is = self.token() == word;
+        let is = self.take_token() == word;
         if !is {
             self.rest = before;
         }
         is
     }
 
-    /// Takes a sign, if it is the next.
-    fn sign(&mut self, sign: char) -> bool {
+    /// Consumes a character if it is next. Returns whether it was.
+    fn take_sign(&mut self, sign: char) -> bool {
         let rest = self.rest.trim_start().strip_prefix(sign);
         self.rest = rest.unwrap_or(self.rest);
         rest.is_some()
     }
 }
 
-/// Where a text in quotes ends, behind its closing one; doubled ones are inside.
+/// Returns the end of a quoted string, after its closing quote; `None` if it is not closed. A
+/// doubled quote is part of the string.
 fn end_of_text(text: &str) -> Option<usize> {
     let mut quotes = text.match_indices('\'').map(|(at, _)| at).skip(1).peekable();
     while let Some(at) = quotes.next() {
@@ -281,7 +294,8 @@ fn end_of_text(text: &str) -> Option<usize> {
     None
 }
 
-fn only(mut all: Vec<Filter>) -> Result<Filter, Vec<Filter>> {
+/// Returns the only element of a list, or the list if it has several.
+fn single(mut all: Vec<ODataFilter>) -> Result<ODataFilter, Vec<ODataFilter>> {
     match (all.pop(), all.is_empty()) {
         (Some(one), true) => Ok(one),
         (last, _) => {
@@ -297,13 +311,13 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<Option<Filter>> {
+    fn parse(text: &str) -> Result<Option<ODataFilter>> {
         let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-        Filter::of(&Query::parse(Some(&format!("$filter={encoded}"))).unwrap())
+        ODataFilter::from_query(&QueryOptions::parse(Some(&format!("$filter={encoded}"))).unwrap())
     }
 
     #[test]
-    fn a_filter_admits_what_it_says() {
+    fn a_filter_matches_items() {
         let item = json!({
             "name": "It's a Report.txt", "size": 7, "file": {"mimeType": "text/plain"},
             "lastModifiedDateTime": "2024-05-06T07:08:09.5Z",
@@ -328,13 +342,13 @@ mod tests {
             ("size gt 'a'", false),
         ] {
             let parsed = parse(filter).unwrap().unwrap();
-            assert_eq!(parsed.admits(&item), expected, "{filter}");
+            assert_eq!(parsed.matches(&item), expected, "{filter}");
         }
         assert_eq!(parse("").unwrap(), None);
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn an_invalid_filter_is_refused() {
         let deep = format!("{}size eq 1{}", "(".repeat(99), ")".repeat(99));
         let (deeper, negated) = ("(".repeat(20_000), "not ".repeat(15_000));
         let wide = vec!["size eq 1"; 1_001].join(" or ");

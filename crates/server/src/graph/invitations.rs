@@ -1,5 +1,7 @@
-//! Permissions that were given to people by an invitation (onedrive-graph#invite). They are
-//! told, changed and taken back; nobody is sent a message, and no other account is let in by them.
+//! Permissions that an invitation grants to people (onedrive-graph#invite).
+//!
+//! Grants are stored with the item, listed, changed and deleted. The server sends no message, and a
+//! grant does not give another account access to the item.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -10,19 +12,18 @@ use super::{
     address::ItemAddress,
     contract::Payload,
     drive_context::DriveContext,
-    drive_item::planted,
     error::{Error, Result},
-    permissions, reply,
+    response,
     select::project,
+    stored_facets::{GRANTS, stored_list, update_facets, with_list},
 };
 use crate::{signed_token::random_name, tree::Node};
 
-/// Under which name an item keeps them.
-pub(super) const KEPT: &str = "grants";
+/// Maximum number of recipients of one invitation. Inferred: the item stores a grant for each of
+/// them.
+const MAX_RECIPIENTS: usize = 100;
 
-/// People of one invitation at most. Inferred; an item keeps them all.
-const MOST: usize = 100;
-
+/// The body of `invite`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct InviteBody {
@@ -31,6 +32,7 @@ struct InviteBody {
     require_sign_in: Option<bool>,
 }
 
+/// A person, by the first of these that is present.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Recipient {
@@ -39,100 +41,119 @@ struct Recipient {
     object_id: Option<String>,
 }
 
+/// The body of a PATCH of a permission.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct RolesBody {
     roles: Vec<String>,
 }
 
-/// `POST item/invite`.
+/// `POST item/invite`: stores a grant for each recipient. A recipient who has a grant already gets
+/// the new role instead.
+///
+/// # Errors
+/// 400 for unknown roles, a recipient without a name, or a wrong number of recipients; 404 if the
+/// item does not exist.
 pub(super) async fn invite(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
     let body: InviteBody = payload.parse()?;
     let role = role(&body.roles)?;
-    if body.recipients.is_empty() || body.recipients.len() > MOST {
-        return Err(Error::invalid(format!("An invitation is for 1 to {MOST} recipients.")));
+    if body.recipients.is_empty() || body.recipients.len() > MAX_RECIPIENTS {
+        return Err(Error::invalid(format!(
+            "cannot invite: an invitation must have 1 to {MAX_RECIPIENTS} recipients"
+        )));
     }
-    let node = scope.locate(address).await?.node;
+    let node = context.locate(address).await?.node;
     let names = body.recipients.into_iter().map(|recipient| {
-        let who = recipient.email.or(recipient.alias).or(recipient.object_id);
-        let who = who.filter(|who| !who.is_empty());
-        who.ok_or_else(|| Error::invalid("A recipient has an email, an alias or an objectId."))
+        let name = recipient.email.or(recipient.alias).or(recipient.object_id);
+        let name = name.filter(|name| !name.is_empty());
+        name.ok_or_else(|| {
+            Error::invalid("cannot invite: a recipient has no email, alias or objectId")
+        })
     });
     let names = names.collect::<Result<Vec<_>>>()?;
     let sign_in = body.require_sign_in.unwrap_or(true);
-    let given = permissions::change(scope, node, |node| {
-        let mut all: Vec<Value> = of(node).into_iter().cloned().collect();
-        let mut given = Vec::new();
-        for who in &names {
-            let kept = json!({
+    let created = update_facets(context.tree(), context.drive(), node, |node| {
+        let mut all: Vec<Value> = grants(node).into_iter().cloned().collect();
+        let mut created = Vec::new();
+        for name in &names {
+            let grant = json!({
                 "id": random_name(),
                 "item": node.no,
-                "who": who,
+                "who": name,
                 "role": role,
                 "signIn": sign_in,
             });
-            // Who is invited again has the new role only.
-            all.retain(|other| other["who"] != kept["who"]);
-            given.push(permission(scope, &kept));
-            all.push(kept);
+            all.retain(|other| other["who"] != grant["who"]);
+            created.push(permission(context, &grant));
+            all.push(grant);
         }
-        Ok((given, permissions::kept(node, KEPT, all)))
+        Ok((created, with_list(node, GRANTS, all)))
     })
     .await?;
-    let context = scope.request.url("/$metadata#Collection(permission)");
-    Ok(reply::json(StatusCode::OK, &json!({"@odata.context": context, "value": given})))
+    let odata_context = context.request.url("/$metadata#Collection(permission)");
+    let body = json!({"@odata.context": odata_context, "value": created});
+    Ok(response::json(StatusCode::OK, &body))
 }
 
-/// `PATCH item/permissions/ID`.
-pub(super) async fn change(
-    scope: &DriveContext<'_>,
+/// `PATCH item/permissions/ID`: changes the role of a grant.
+///
+/// # Errors
+/// 400 for unknown roles, and for the id of a link, whose roles cannot change.
+pub(super) async fn change_roles(
+    context: &DriveContext<'_>,
     node: Node,
     id: &str,
     payload: Payload,
 ) -> Result<Response> {
     let body: RolesBody = payload.parse()?;
     let role = role(&body.roles)?;
-    let changed = permissions::change(scope, node, |node| {
-        let mut all: Vec<Value> = of(node).into_iter().cloned().collect();
+    let changed = update_facets(context.tree(), context.drive(), node, |node| {
+        let mut all: Vec<Value> = grants(node).into_iter().cloned().collect();
         let grant = all.iter_mut().find(|grant| grant["id"] == id).ok_or_else(|| {
-            Error::invalid("The roles of a link cannot be changed: make another link.")
+            Error::invalid("cannot change the roles of a link: create another link instead")
         })?;
         grant["role"] = role.into();
-        let changed = permission(scope, grant);
-        Ok((changed, permissions::kept(node, KEPT, all)))
+        let changed = permission(context, grant);
+        Ok((changed, with_list(node, GRANTS, all)))
     })
     .await?;
-    let changed = project(scope.request.query.get("select"), changed);
-    Ok(reply::json(StatusCode::OK, &changed))
+    let changed = project(context.request.query.get("select"), changed);
+    Ok(response::json(StatusCode::OK, &changed))
 }
 
-/// Those of an item. A copy has its original's among its own; those are not its.
-pub(super) fn of(node: &Node) -> Vec<&Value> {
-    let kept = planted(node, KEPT).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    kept.iter().filter(|grant| grant["item"] == node.no.0).collect()
+/// Returns the grants of an item. A copy also stores the grants of its original; those name another
+/// item and are left out.
+pub(super) fn grants(node: &Node) -> Vec<&Value> {
+    stored_list(node, GRANTS).iter().filter(|grant| grant["item"] == node.no.0).collect()
 }
 
-/// The role that is asked for; who may write may read, said or not.
+/// Returns the highest of the requested roles: `write` includes `read`.
+///
+/// # Errors
+/// 400 if the list is empty or has another role than these two.
 fn role(roles: &[String]) -> Result<&'static str> {
-    let known = |role: &String| matches!(role.as_str(), "read" | "write");
-    if roles.is_empty() || !roles.iter().all(known) {
-        return Err(Error::invalid(format!("The roles are read or write, not {roles:?}.")));
+    let is_known = |role: &String| matches!(role.as_str(), "read" | "write");
+    if roles.is_empty() || !roles.iter().all(is_known) {
+        return Err(Error::invalid(format!(
+            "cannot grant roles {roles:?}: the roles are read and write"
+        )));
     }
     Ok(if roles.iter().any(|role| role == "write") { "write" } else { "read" })
 }
 
-/// A grant as Graph's permission; consumers' say whose it is by another name.
-pub(super) fn permission(scope: &DriveContext<'_>, grant: &Value) -> Value {
+/// Returns a grant as a permission resource. The name of the member with the user depends on the
+/// account kind.
+pub(super) fn permission(context: &DriveContext<'_>, grant: &Value) -> Value {
     let user = json!({"user": {"displayName": grant["who"], "email": grant["who"]}});
-    let granted = if scope.kind.is_personal() { "grantedTo" } else { "grantedToV2" };
+    let granted_to = if context.kind.is_personal() { "grantedTo" } else { "grantedToV2" };
     json!({
         "id": grant["id"],
         "roles": [grant["role"]],
-        granted: user,
+        granted_to: user,
         "invitation": {"email": grant["who"], "signInRequired": grant["signIn"]},
     })
 }

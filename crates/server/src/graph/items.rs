@@ -1,158 +1,92 @@
-//! One item: looked at, changed, removed, brought back (onedrive-graph#get-item,
+//! A single item: get, update, put, delete, restore (onedrive-graph#get-item,
 //! onedrive-graph#update-item, onedrive-graph#delete).
 
 use axum::response::Response;
-use http::{StatusCode, header};
-use serde_json::{Value, json};
+use http::StatusCode;
 
 use super::{
     address::{Anchor, ItemAddress},
     body::ItemBody,
-    children,
     contract::Payload,
     drive_context::{DriveContext, ItemWithPath},
     drive_item::View,
     error::{Error, Result},
-    names, permissions, reply,
+    expand::expand,
+    item_response::{entity, written},
+    names, response,
     select::Selection,
-    thumbnails,
+    sessions,
 };
 use crate::tree::{Change, ChildName, NewItem, Node, NodeKind, OnConflict, State};
 
 /// `GET item`.
-pub(super) async fn get(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
-    let selection = Selection::of(&scope.request.query)?;
-    if let Some(node) = deleted(scope, address).await? {
-        let item = selection.project(scope.describe_in_bin(&node));
-        return Ok(reply::json(StatusCode::OK, &entity(scope, item)));
+///
+/// # Errors
+/// 400 for an invalid option, 404 if the item does not exist.
+pub(super) async fn get(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let selection = Selection::from_query(&context.request.query)?;
+    if let Some(node) = deleted(context, address).await? {
+        let item = selection.project(context.describe_in_bin(&node));
+        return Ok(response::json(StatusCode::OK, &entity(context, item)));
     }
-    let located = scope.locate(address).await?;
-    if scope.if_none_match(&located.node) {
-        return Ok(reply::empty(StatusCode::NOT_MODIFIED));
+    let located = context.locate(address).await?;
+    if context.if_none_match(&located.node) {
+        return Ok(response::empty(StatusCode::NOT_MODIFIED));
     }
-    let is_own_root = scope.is_own() && address.anchor == Anchor::Root && address.path.is_empty();
-    let shown = if is_own_root { View::OwnRoot } else { View::In(&located.above) };
-    let mut item = scope.describe(&located.node, shown);
-    expand(scope, &located, &selection, &mut item).await?;
-    Ok(reply::json(StatusCode::OK, &entity(scope, selection.project(item))))
+    let is_own_root = context.is_own() && address.anchor == Anchor::Root && address.path.is_empty();
+    let view = if is_own_root { View::OwnRoot } else { View::WithPath(&located.parent_path) };
+    let mut item = context.describe(&located.node, view);
+    expand(context, &located, &selection, &mut item).await?;
+    Ok(response::json(StatusCode::OK, &entity(context, selection.project(item))))
 }
 
-/// The item in the recycle bin that `includeDeletedItems=true` returns too. The option is for items
-/// of consumers that are addressed by an id, and has no effect elsewhere.
-async fn deleted(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Option<Node>> {
-    let included = scope.request.query.flag("includeDeletedItems")?.unwrap_or(false);
+/// Returns the item in the recycle bin that `includeDeletedItems=true` requests; `None` if there is
+/// none. The option has an effect only on personal drives, for items that are addressed by id.
+async fn deleted(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Option<Node>> {
+    let included = context.request.query.flag("includeDeletedItems")?.unwrap_or(false);
     let (Anchor::Id(id), true, true) =
-        (&address.anchor, address.path.is_empty(), included && scope.kind.is_personal())
+        (&address.anchor, address.path.is_empty(), included && context.kind.is_personal())
     else {
         return Ok(None);
     };
-    let node = scope.tree().any_node(scope.drive(), scope.number(id)?).await?;
+    let node = context.tree().any_node(context.drive(), context.item_key(id)?).await?;
     Ok(Some(node).filter(|node| matches!(node.state, State::Trashed | State::Hidden)))
 }
 
-/// Adds the relations that a selection expands.
-pub(super) async fn expand(
-    scope: &DriveContext<'_>,
-    located: &ItemWithPath,
-    selection: &Selection,
-    item: &mut Value,
-) -> Result<()> {
-    for expansion in &selection.expanded {
-        match expansion.name.as_str() {
-            // In a box, since children have relations too.
-            "children" => {
-                Box::pin(children::expand(scope, located, expansion, item)).await?;
-            }
-            "permissions" => {
-                let all = permissions::permissions(scope, &located.node).into_iter();
-                let all = all.map(|one| expansion.selection.project(one));
-                item["permissions"] = all.collect();
-            }
-            _ => {
-                let sets = thumbnails::sets(scope, &located.node, &expansion.selection)?;
-                item["thumbnails"] = sets.into();
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The same for an item whose place is not known yet.
-pub(super) async fn expand_node(
-    scope: &DriveContext<'_>,
-    node: &Node,
-    selection: &Selection,
-    item: &mut Value,
-) -> Result<()> {
-    if selection.expanded.is_empty() {
-        return Ok(());
-    }
-    let above = scope.above(node).await?;
-    expand(scope, &ItemWithPath { node: node.clone(), above }, selection, item).await
-}
-
-/// An item as an answer's body.
-pub(super) fn entity(scope: &DriveContext<'_>, item: Value) -> Value {
-    let context = format!("/$metadata#drives('{}')/items/$entity", scope.ids.drive());
-    let mut body = json!({"@odata.context": scope.request.url(&context)});
-    if let (Value::Object(body), Value::Object(item)) = (&mut body, item) {
-        body.extend(item);
-    }
-    body
-}
-
-/// The response to a request that created or changed an item. `$select` and `$expand` apply.
-pub(super) async fn changed(
-    scope: &DriveContext<'_>,
-    located: &ItemWithPath,
-    created: bool,
-) -> Result<Response> {
-    let selection = Selection::of(&scope.request.query)?;
-    let mut item = scope.describe(&located.node, View::In(&located.above));
-    expand(scope, located, &selection, &mut item).await?;
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = reply::json(status, &entity(scope, selection.project(item)));
-    if created {
-        let path =
-            format!("/drives/{}/items/{}", scope.ids.drive(), scope.ids.item(located.node.no));
-        let url = scope.request.url(&path);
-        if let Ok(url) = url.parse() {
-            response.headers_mut().insert(header::LOCATION, url);
-        }
-    }
-    Ok(response)
-}
-
-/// `PATCH item`: name, place, times, description. A folder is made where there is none, if the
-/// body says that it is one (onedrive-graph#upsert-folder).
+/// `PATCH item`: changes name, parent, times and description. If the path does not exist and the
+/// body has a folder facet, creates a folder (onedrive-graph#upsert-folder).
+///
+/// # Errors
+/// 400 for an invalid body or name, 404 if the item or new parent does not exist, 409 if the name
+/// is taken, 412 if `If-Match` names another version, 423 if the item is locked.
 pub(super) async fn update(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
     let body: ItemBody = payload.parse()?;
-    let Some(located) = scope.find(address).await? else {
+    let Some(located) = context.find(address).await? else {
         if body.folder.is_none() {
             return Err(Error::not_found());
         }
-        return make_folder_at(scope, address, &body).await;
+        return make_folder_at(context, address, &body).await;
     };
-    scope.check_unlocked(&located.node)?;
-    let expect = scope.if_match(Some(&located.node))?;
+    context.check_unlocked(&located.node)?;
+    let expect = context.if_match(Some(&located.node))?;
     let folder = match &body.parent_reference {
-        Some(reference) => reference.folder(scope).await?,
+        Some(reference) => reference.folder(context).await?,
         None => None,
     };
     let folder = folder.filter(|folder| located.node.parents.first() != Some(folder));
-    let above = match folder {
-        Some(folder) => scope.tree().path(scope.drive(), folder).await?,
-        None => located.above,
+    let parent_path = match folder {
+        Some(folder) => context.tree().path(context.drive(), folder).await?,
+        None => located.parent_path,
     };
     let name = body.name.clone().filter(|name| *name != located.node.name);
     if let Some(name) = name.as_deref().or(folder.map(|_| located.node.name.as_str())) {
         let is_folder = located.node.kind == NodeKind::Folder;
         let into = folder.or(located.node.parents.first().copied()).unwrap_or(located.node.no);
-        names::check(name, is_folder, scope.kind, into, &above)?;
+        names::check(name, is_folder, context.kind, into, &parent_path)?;
     }
     let (client_created, client_modified) = body.times()?;
     let change = Change {
@@ -166,107 +100,115 @@ pub(super) async fn update(
         client_modified,
         facets: serde_json::Map::new(),
     };
-    let on_conflict = body.on_conflict(&scope.request.query)?.unwrap_or(OnConflict::Fail);
-    let node =
-        scope.tree().update(scope.drive(), located.node.no, change, on_conflict, expect).await?;
-    changed(scope, &ItemWithPath { node, above }, false).await
+    let on_conflict = body.on_conflict(&context.request.query)?.unwrap_or(OnConflict::Fail);
+    let node = context
+        .tree()
+        .update(context.drive(), located.node.no, change, on_conflict, expect)
+        .await?;
+    written(context, &ItemWithPath { node, parent_path }, false).await
 }
 
-/// A folder at a path, which is taken as it is if it is there.
+/// Creates the folder at a path, or returns the existing one.
 async fn make_folder_at(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     address: &ItemAddress,
     body: &ItemBody,
 ) -> Result<Response> {
-    let spot = scope.spot(address).await?;
-    spot.check(scope.kind, true)?;
-    let on_conflict = body.on_conflict(&scope.request.query)?.unwrap_or(OnConflict::Replace);
+    let location = context.new_item_location(address).await?;
+    location.check(context.kind, true)?;
+    let on_conflict = body.on_conflict(&context.request.query)?.unwrap_or(OnConflict::Replace);
     let new = NewItem {
-        folders: spot.missing,
+        folders: location.missing_folders,
         description: body.description.clone(),
         ..NewItem::default()
     };
-    let written = scope
-        .tree()
-        .make(
-            ChildName::new(scope.drive(), spot.folder, &spot.name),
-            NodeKind::Folder,
-            new,
-            on_conflict,
-        )
-        .await?;
-    changed(scope, &ItemWithPath { node: written.node, above: spot.above }, written.created).await
+    let child = ChildName::new(context.drive(), location.folder, &location.name);
+    let made = context.tree().make(child, NodeKind::Folder, new, on_conflict).await?;
+    let located = ItemWithPath { node: made.node, parent_path: location.parent_path };
+    written(context, &located, made.created).await
 }
 
-/// `PUT item` with JSON: a folder at a path, or the file of an upload session whose name had been
-/// taken (onedrive-graph#auto-create-ancestors, onedrive-graph#session-late-conflict).
+/// `PUT item` with JSON: creates a folder, or the file of an upload session whose name was taken
+/// (onedrive-graph#auto-create-ancestors, onedrive-graph#session-late-conflict).
+///
+/// # Errors
+/// 400 for an invalid body or name, 404 for an unknown upload session, 409 if the name is taken.
 pub(super) async fn put(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
     let body: ItemBody = payload.parse()?;
     if let Some(url) = &body.source_url {
-        return super::sessions::commit_as(scope, address, &body, url).await;
+        return sessions::commit_as(context, address, &body, url).await;
     }
     if body.folder.is_none() {
-        let why = "What is put here is neither a folder nor the source of a file.";
-        return Err(Error::invalid(why));
+        let message = "cannot create the item: the body has no folder facet and no sourceUrl";
+        return Err(Error::invalid(message));
     }
-    make_folder_at(scope, address, &body).await
+    make_folder_at(context, address, &body).await
 }
 
-/// `DELETE item`: to the recycle bin, with everything below.
-pub(super) async fn delete(scope: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
-    let ItemWithPath { node, .. } = scope.locate(address).await?;
-    scope.check_unlocked(&node)?;
-    let expect = scope.if_match(Some(&node))?;
-    scope.tree().trash(scope.drive(), node.no, expect).await?;
-    Ok(reply::empty(StatusCode::NO_CONTENT))
+/// `DELETE item`: moves an item and its descendants to the recycle bin.
+///
+/// # Errors
+/// 404 if the item does not exist, 412 if `If-Match` names another version, 423 if it is locked.
+pub(super) async fn delete(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
+    let ItemWithPath { node, .. } = context.locate(address).await?;
+    context.check_unlocked(&node)?;
+    let expect = context.if_match(Some(&node))?;
+    context.tree().trash(context.drive(), node.no, expect).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
-/// `POST item/permanentDelete`: removes an item for good, whether it is live or in the recycle bin.
-pub(super) async fn delete_for_good(
-    scope: &DriveContext<'_>,
-    address: &ItemAddress,
-) -> Result<Response> {
+/// `POST item/permanentDelete`: deletes an item permanently, whether it is live or in the recycle
+/// bin.
+///
+/// # Errors
+/// 404 if the item does not exist.
+pub(super) async fn purge(context: &DriveContext<'_>, address: &ItemAddress) -> Result<Response> {
     let item = match &address.anchor {
         Anchor::Id(id) if address.path.is_empty() => {
-            let node = scope.tree().any_node(scope.drive(), scope.number(id)?).await?;
+            let node = context.tree().any_node(context.drive(), context.item_key(id)?).await?;
             if node.state == State::Purged {
                 return Err(Error::not_found());
             }
             node.no
         }
-        _ => scope.locate(address).await?.node.no,
+        _ => context.locate(address).await?.node.no,
     };
-    scope.tree().purge(scope.drive(), item).await?;
-    Ok(reply::empty(StatusCode::NO_CONTENT))
+    context.tree().purge(context.drive(), item).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
-/// `POST items/ID/restore`: out of the recycle bin. Consumers only (onedrive-graph#restore).
+/// `POST items/ID/restore`: restores an item from the recycle bin. Personal drives only
+/// (onedrive-graph#restore).
+///
+/// # Errors
+/// 400 for an invalid name, 404 if the item or folder does not exist, 409 if the name is taken, 501
+/// on business drives.
 pub(super) async fn restore(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     address: &ItemAddress,
     payload: Payload,
 ) -> Result<Response> {
-    if !scope.kind.is_personal() {
+    if !context.kind.is_personal() {
         return Err(Error::not_supported("restore is not supported for this account."));
     }
     let body: ItemBody = payload.parse()?;
-    let item = scope.anchor(&address.anchor).await?;
+    let item = context.anchor(&address.anchor).await?;
     let folder = match &body.parent_reference {
-        Some(reference) => reference.folder(scope).await?,
+        Some(reference) => reference.folder(context).await?,
         None => None,
     };
     let name = body.name.as_deref();
     if let Some(name) = name {
-        let node = scope.tree().any_node(scope.drive(), item).await?;
+        let node = context.tree().any_node(context.drive(), item).await?;
         let into = folder.or(node.parents.first().copied()).unwrap_or(item);
-        let above = scope.tree().path(scope.drive(), into).await?;
-        names::check(name, node.kind == NodeKind::Folder, scope.kind, into, &above)?;
+        let parent_path = context.tree().path(context.drive(), into).await?;
+        names::check(name, node.kind == NodeKind::Folder, context.kind, into, &parent_path)?;
     }
-    let node = scope.tree().restore(scope.drive(), item, folder, name).await?;
-    let above = scope.above(&node).await?;
-    changed(scope, &ItemWithPath { node, above }, false).await
+    let node = context.tree().restore(context.drive(), item, folder, name).await?;
+    let parent_path = context.parent_path(&node).await?;
+    written(context, &ItemWithPath { node, parent_path }, false).await
 }

@@ -1,17 +1,16 @@
-//! What photos, sound and films say of themselves, as facets of their item
-//! (onedrive-graph#default-properties).
+//! Facets of photos, sound and video files (onedrive-graph#default-properties).
 
 use serde_json::{Map, Value, json};
 
-use super::drive_item::time;
+use super::timestamp::format_time;
 use crate::account_kind::AccountKind;
 use crate::media::{Audio, Media, Photo};
 
-/// The facets of a file of that kind.
+/// Returns the names and values of the facets of a media file.
 pub(super) fn facets(media: &Media, kind: AccountKind) -> Vec<(&'static str, Value)> {
     match media {
-        Media::Photo(photo) => of_photo(photo, kind),
-        Media::Audio(audio) => vec![("audio", of_audio(audio))],
+        Media::Photo(photo) => photo_facets(photo, kind),
+        Media::Audio(audio) => vec![("audio", audio_facet(audio))],
         Media::Video(video) => vec![(
             "video",
             json!({
@@ -24,32 +23,32 @@ pub(super) fn facets(media: &Media, kind: AccountKind) -> Vec<(&'static str, Val
     }
 }
 
-fn of_photo(photo: &Photo, kind: AccountKind) -> Vec<(&'static str, Value)> {
+fn photo_facets(photo: &Photo, kind: AccountKind) -> Vec<(&'static str, Value)> {
     let (numerator, denominator) = photo.exposure.unzip();
-    let about = said([
+    let camera = object_without_nulls([
         ("cameraMake", photo.camera_make.as_deref().into()),
         ("cameraModel", photo.camera_model.as_deref().into()),
         ("exposureDenominator", denominator.into()),
         ("exposureNumerator", numerator.into()),
         ("fNumber", photo.focal_ratio.into()),
         ("focalLength", photo.focal_length.into()),
-        ("takenDateTime", photo.taken.map(|taken| time(kind, taken)).into()),
+        ("takenDateTime", photo.taken.map(|taken| format_time(kind, taken)).into()),
     ]);
     let mut facets =
-        vec![("image", json!({"height": photo.height, "width": photo.width})), ("photo", about)];
+        vec![("image", json!({"height": photo.height, "width": photo.width})), ("photo", camera)];
     if let Some(place) = photo.place {
-        let place = said([
+        let location = object_without_nulls([
             ("altitude", place.altitude.into()),
             ("latitude", place.latitude.into()),
             ("longitude", place.longitude.into()),
         ]);
-        facets.push(("location", place));
+        facets.push(("location", location));
     }
     facets
 }
 
-fn of_audio(audio: &Audio) -> Value {
-    said([
+fn audio_facet(audio: &Audio) -> Value {
+    object_without_nulls([
         ("album", audio.album.as_deref().into()),
         ("albumArtist", audio.album_artist.as_deref().into()),
         ("artist", audio.artist.as_deref().into()),
@@ -59,8 +58,8 @@ fn of_audio(audio: &Audio) -> Value {
     ])
 }
 
-/// An object of those that are known.
-fn said<const N: usize>(properties: [(&str, Value); N]) -> Value {
+/// Returns an object of the properties that have a value.
+fn object_without_nulls<const N: usize>(properties: [(&str, Value); N]) -> Value {
     let known = properties.into_iter().filter(|(_, value)| !value.is_null());
     known.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
 }

@@ -3,9 +3,12 @@
 mod address;
 mod batch;
 mod body;
+mod child_page;
 mod children;
 mod content;
 mod contract;
+#[cfg(test)]
+mod contract_tests;
 mod copy;
 mod cost;
 mod delta;
@@ -15,30 +18,34 @@ mod drive_context;
 mod drive_item;
 mod drives;
 mod error;
+mod expand;
 mod filter;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
 mod ids;
 mod invitations;
+mod item_response;
 mod items;
+mod links;
 mod media;
 mod names;
 mod owner;
+mod paging;
 mod permissions;
 mod query;
 mod recent;
-mod reply;
 mod request;
+mod response;
 mod route;
 mod search;
 mod select;
 mod sessions;
 mod special_folders;
+mod stored_facets;
 mod table;
 mod thumbnails;
+mod timestamp;
 mod versions;
-#[cfg(test)]
-mod walk;
 
 pub(super) use dispatch::Graph;
-pub(super) use reply::RequestIds;
+pub(super) use response::RequestIds;

@@ -1,24 +1,25 @@
-//! Checks names of items.
+//! Checks the names of items.
 
 use super::error::{Error, Result};
 use crate::{account_kind::AccountKind, item_names, tree::ItemKey};
 
-/// Checks the name of an item in a folder. `above`: the names from the root down to the folder.
+/// Checks the name of an item in a folder. `parent_path` has the names from below the root down to
+/// the folder.
 ///
 /// # Errors
-/// 400 with the reason.
+/// 400 if the account kind does not allow the name.
 pub(super) fn check(
     name: &str,
     is_folder: bool,
     kind: AccountKind,
     folder: ItemKey,
-    above: &[String],
+    parent_path: &[String],
 ) -> Result<()> {
-    item_names::check(name, is_folder, kind, folder, above).map_err(|error| {
-        let refusal = Error::invalid(error.message);
+    item_names::check(name, is_folder, kind, folder, parent_path).map_err(|error| {
+        let refused = Error::invalid(error.message);
         match error.code {
-            Some(code) => refusal.inner(code),
-            None => refusal,
+            Some(code) => refused.inner(code),
+            None => refused,
         }
     })
 }

@@ -1,69 +1,70 @@
-//! Whose a drive is: its user, its group, its site. Each account has one of each; their ids are
-//! made of the account's.
+//! The owners of drives: users, groups and sites. Each account has one of each, and their ids are
+//! derived from the account's cid.
 
 use serde_json::{Value, json};
 
 use super::{
     address::Site,
     error::{Error, Result},
-    reply::guid_of,
+    ids::derive_guid,
     request::GraphRequest,
     select::properties,
 };
 use crate::account::Account;
 use crate::account_kind::AccountKind;
 
-/// Salts, so that an account's ids differ from each other.
+/// Salts that make the ids of an account different from each other.
 const USER: u64 = 1;
 const GROUP: u64 = 2;
 const SITE: u64 = 3;
 const WEB: u64 = 4;
 
-/// Who an account is to Graph.
+/// An account as a user, group and site of Graph.
 #[derive(Debug)]
-pub(super) struct Identity<'a> {
+pub(super) struct AccountIdentity<'a> {
     kind: AccountKind,
     account: &'a Account,
     cid: u64,
 }
 
-impl<'a> Identity<'a> {
+impl<'a> AccountIdentity<'a> {
     pub(super) fn new(kind: AccountKind, account: &'a Account) -> Self {
-        // The tree makes cids of 16 hexadecimal digits.
+        // The tree assigns cids of 16 hexadecimal digits.
         let cid = u64::from_str_radix(&account.cid, 16).unwrap_or_default();
         Self { kind, account, cid }
     }
 
-    /// The user's id: a consumer's is the cid, a GUID elsewhere.
+    /// Returns the user's id: the cid on personal drives, else a GUID.
     pub(super) fn user_id(&self) -> String {
-        if self.kind.is_personal() { self.account.cid.clone() } else { guid_of(self.cid, USER) }
+        if self.kind.is_personal() { self.account.cid.clone() } else { derive_guid(self.cid, USER) }
     }
 
-    /// The user's name to sign in with.
+    /// Returns the user's e-mail address, which is the sign-in name.
     fn address(&self) -> String {
         let name = if self.account.name.is_empty() { "developer" } else { &self.account.name };
         format!("{name}@drivedal.example")
     }
 
     fn group_id(&self) -> String {
-        guid_of(self.cid, GROUP)
+        derive_guid(self.cid, GROUP)
     }
 
-    /// What `parentReference.siteId` says.
+    /// Returns the GUID of the site, for `parentReference.siteId`.
     pub(super) fn site_guid(&self) -> String {
-        guid_of(self.cid, SITE)
+        derive_guid(self.cid, SITE)
     }
 
+    /// Returns the site's id: `host,guid,guid`.
     fn site_id(&self, request: &GraphRequest) -> String {
         format!(
             "{},{},{}",
             request.content_host(self.kind),
             self.site_guid(),
-            guid_of(self.cid, WEB)
+            derive_guid(self.cid, WEB)
         )
     }
 
-    /// The server-relative path of the account's site.
+    /// Returns the server-relative path of the account's site.
     pub(super) fn site_path(&self) -> String {
         let name = if self.account.name.is_empty() { "developer" } else { &self.account.name };
         match self.kind {
@@ -72,18 +73,29 @@ impl<'a> Identity<'a> {
         }
     }
 
+    /// Checks that a user id or address is the account's.
+    ///
+    /// # Errors
+    /// 404 if it is not.
     pub(super) fn check_user(&self, id: &str) -> Result<()> {
         let known =
             id.eq_ignore_ascii_case(&self.user_id()) || id.eq_ignore_ascii_case(&self.address());
         if known { Ok(()) } else { Err(unknown("user", id)) }
     }
 
+    /// Checks that a group id is the account's. Only libraries have a group.
+    ///
+    /// # Errors
+    /// 404 if it is not.
     pub(super) fn check_group(&self, id: &str) -> Result<()> {
         let known = self.kind == AccountKind::Library && id.eq_ignore_ascii_case(&self.group_id());
         if known { Ok(()) } else { Err(unknown("group", id)) }
     }
 
-    /// That a site is the account's; consumers have none.
+    /// Checks that a site is the account's.
+    ///
+    /// # Errors
+    /// 404 if it is not, 400 for personal accounts, which have no site.
     pub(super) fn check_site(&self, site: &Site, request: &GraphRequest) -> Result<()> {
         if self.kind.is_personal() {
             return Err(Error::invalid("This account has no SharePoint sites."));
@@ -98,7 +110,8 @@ impl<'a> Identity<'a> {
         if known { Ok(()) } else { Err(unknown("site", &site.id)) }
     }
 
-    /// `createdBy`, `lastModifiedBy`; `owner` where the item is somebody else's.
+    /// Returns the value of `createdBy` and `lastModifiedBy`. `owner` is the name of another user
+    /// who owns the item; `None` if the account does.
     pub(super) fn identity_set(&self, owner: Option<&str>) -> Value {
         let user = match owner {
             Some(name) => json!({"displayName": name}),
@@ -111,7 +124,7 @@ impl<'a> Identity<'a> {
         json!({"user": user})
     }
 
-    /// A drive's owner.
+    /// Returns the owner of the account's drive.
     pub(super) fn owner(&self) -> Value {
         match self.kind {
             AccountKind::Library => json!({"group": {
@@ -123,7 +136,7 @@ impl<'a> Identity<'a> {
         }
     }
 
-    /// The answer to `/me`.
+    /// Returns the user resource, the response to `/me`.
     pub(super) fn user(&self, request: &GraphRequest) -> Value {
         json!({
             "@odata.context": request.url("/$metadata#users/$entity"),
@@ -141,7 +154,7 @@ impl<'a> Identity<'a> {
         })
     }
 
-    /// The account's site.
+    /// Returns the site resource.
     pub(super) fn site(&self, request: &GraphRequest) -> Value {
         json!({
             "id": self.site_id(request),
@@ -153,7 +166,7 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// Properties of a user that a response has by default.
+/// Properties of a user that this server has.
 const USER_PROPERTIES: [&str; 12] = [
     "*",
     "businessPhones",
@@ -169,7 +182,7 @@ const USER_PROPERTIES: [&str; 12] = [
     "userPrincipalName",
 ];
 
-/// Properties of a user that Graph has besides, and this server has not.
+/// Properties of a user that only Graph has.
 const MORE_USER_PROPERTIES: [&str; 42] = [
     "aboutMe",
     "accountEnabled",
@@ -215,16 +228,14 @@ const MORE_USER_PROPERTIES: [&str; 42] = [
     "userType",
 ];
 
-/// Refuses a selection of a user's properties that a response would not have.
+/// Checks that the server has the selected properties of a user.
 ///
 /// # Errors
-/// 501 for a property that Graph has and this server has not, 400 for one that no user has.
+/// 501 for a property that only Graph has, 400 for an unknown one.
 pub(super) fn check_user_properties(select: &str) -> Result<()> {
     for name in properties(select) {
         if MORE_USER_PROPERTIES.contains(&name.as_str()) {
-            return Err(Error::not_supported(format!(
-                "$select: the property '{name}' of a user is not served."
-            )));
+            return Err(Error::unsupported(format_args!("select the property '{name}' of a user")));
         }
         if !USER_PROPERTIES.contains(&name.as_str()) {
             return Err(Error::bad_query(format!(
@@ -236,10 +247,10 @@ pub(super) fn check_user_properties(select: &str) -> Result<()> {
     Ok(())
 }
 
-fn unknown(what: &str, id: &str) -> Error {
+fn unknown(kind: &str, id: &str) -> Error {
     Error::new(
         http::StatusCode::NOT_FOUND,
         "Request_ResourceNotFound",
-        format!("The {what} '{id}' does not exist, or the token does not open it."),
+        format!("cannot open {kind} '{id}': it does not exist or belongs to another account"),
     )
 }

@@ -1,4 +1,4 @@
-//! Lists of items from anywhere in a drive: what was used of late, and what others share
+//! Lists of a drive's recent files, and of items that other users share
 //! (onedrive-graph#shared-with-me).
 
 use std::{cmp::Reverse, collections::BinaryHeap};
@@ -7,30 +7,39 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::{
-    children::{SKIP_TOKEN, collection, key_of_token, page_size, place_of, token_of, token_of_key},
     drive_context::DriveContext,
-    drive_item::{View, planted},
+    drive_item::View,
     error::Result,
-    items, reply,
+    expand::expand_node,
+    item_response::collection,
+    paging::{
+        SKIP_TOKEN, decode_listing_key, decode_position, encode_listing_key, encode_position,
+        page_size,
+    },
+    response,
     select::Selection,
+    stored_facets::stored_facet,
 };
 use crate::tree::{ItemKey, ListingKey, Node, NodeKind, Order, ROOT};
 
-/// Items that are looked at with one question to the tree.
-const STRIDE: u64 = 1000;
+/// Maximum number of items that one query of the tree reads.
+const SCAN_PAGE_SIZE: u64 = 1000;
 
-/// `GET drive/recent`: the files that were changed last, the latest first.
-pub(super) async fn recent(scope: &DriveContext<'_>) -> Result<Response> {
-    let query = &scope.request.query;
+/// `GET drive/recent`: returns the files in the order of their last change, latest first.
+///
+/// # Errors
+/// 400 for an invalid option or page token.
+pub(super) async fn recent(context: &DriveContext<'_>) -> Result<Response> {
+    let query = &context.request.query;
     let top = usize::try_from(page_size(query)?).unwrap_or(usize::MAX);
-    let after = query.get("skiptoken").map(|token| key_of_token(token, Order::Modified));
+    let after = query.get("skiptoken").map(|token| decode_listing_key(token, Order::Modified));
     let after = after.transpose()?.map(|key| (key.number, key.item));
     let mut latest: BinaryHeap<Reverse<(i64, ItemKey)>> = BinaryHeap::new();
     let mut more = false;
-    each(scope, |node| {
-        let place = (node.modified.as_microsecond(), node.no);
-        if node.kind == NodeKind::File && after.is_none_or(|last| place < last) {
-            latest.push(Reverse(place));
+    for_each_item(context, |node| {
+        let position = (node.modified.as_microsecond(), node.no);
+        if node.kind == NodeKind::File && after.is_none_or(|last| position < last) {
+            latest.push(Reverse(position));
             if latest.len() > top {
                 latest.pop();
                 more = true;
@@ -38,34 +47,37 @@ pub(super) async fn recent(scope: &DriveContext<'_>) -> Result<Response> {
         }
     })
     .await?;
-    let places = latest.into_sorted_vec();
-    let mut nodes = Vec::with_capacity(places.len());
-    for Reverse((_, item)) in &places {
-        // It may be gone meanwhile.
-        match scope.by_number(*item).await {
+    let positions = latest.into_sorted_vec();
+    let mut nodes = Vec::with_capacity(positions.len());
+    for Reverse((_, item)) in &positions {
+        // Another request may have deleted the file meanwhile.
+        match context.item_by_key(*item).await {
             Ok(located) => nodes.push(located.node),
             Err(error) if error.status == StatusCode::NOT_FOUND => {}
             Err(error) => return Err(error),
         }
     }
-    let last = places.last().filter(|_| more);
+    let last = positions.last().filter(|_| more);
     let next = last.map(|Reverse((number, item))| {
         let key = ListingKey { number: *number, item: *item, ..ListingKey::default() };
-        token_of_key(&key, Order::Modified)
+        encode_listing_key(&key, Order::Modified)
     });
-    listed(scope, &nodes, next).await
+    list_response(context, &nodes, next).await
 }
 
-/// `GET drive/sharedWithMe`: the shortcuts to items in other people's drives, which only the control
-/// interface makes.
-pub(super) async fn shared_with_me(scope: &DriveContext<'_>) -> Result<Response> {
-    let query = &scope.request.query;
+/// `GET drive/sharedWithMe`: returns the shortcuts to items in other drives. Only the control
+/// interface creates shortcuts.
+///
+/// # Errors
+/// 400 for an invalid option or page token.
+pub(super) async fn shared_with_me(context: &DriveContext<'_>) -> Result<Response> {
+    let query = &context.request.query;
     let top = page_size(query)?;
-    let after = query.get("skiptoken").map(place_of).transpose()?;
+    let after = query.get("skiptoken").map(decode_position).transpose()?;
     let mut shortcuts = Vec::new();
-    each(scope, |node| {
+    for_each_item(context, |node| {
         let no = node.no.0.cast_unsigned();
-        if planted(&node, "remoteItem").is_some() && after.is_none_or(|last| no > last) {
+        if stored_facet(&node, "remoteItem").is_some() && after.is_none_or(|last| no > last) {
             shortcuts.push(node);
         }
     })
@@ -74,36 +86,38 @@ pub(super) async fn shared_with_me(scope: &DriveContext<'_>) -> Result<Response>
     let more = shortcuts.len() as u64 > top;
     shortcuts.truncate(usize::try_from(top).unwrap_or(usize::MAX));
     let last = shortcuts.last().filter(|_| more);
-    let next = last.map(|node| token_of(node.no.0.cast_unsigned()));
-    listed(scope, &shortcuts, next).await
+    let next = last.map(|node| encode_position(node.no.0.cast_unsigned()));
+    list_response(context, &shortcuts, next).await
 }
 
-/// Shows every live item of a drive.
-async fn each(scope: &DriveContext<'_>, mut look: impl FnMut(Node)) -> Result<()> {
+/// Calls a function with each live item of a drive.
+async fn for_each_item(context: &DriveContext<'_>, mut visit: impl FnMut(Node)) -> Result<()> {
     let mut next = Some(0);
     while let Some(from) = next {
-        let (nodes, after) = scope.tree().below(scope.drive(), ROOT, from, STRIDE).await?;
-        nodes.into_iter().for_each(&mut look);
+        let (nodes, after) =
+            context.tree().below(context.drive(), ROOT, from, SCAN_PAGE_SIZE).await?;
+        nodes.into_iter().for_each(&mut visit);
         next = after;
     }
     Ok(())
 }
 
-async fn listed(
-    scope: &DriveContext<'_>,
+/// Returns a page of items. `next` is the token of the next page; `None` for the last page.
+async fn list_response(
+    context: &DriveContext<'_>,
     nodes: &[Node],
     next: Option<String>,
 ) -> Result<Response> {
-    let selection = Selection::of(&scope.request.query)?;
+    let selection = Selection::from_query(&context.request.query)?;
     let mut value = Vec::with_capacity(nodes.len());
     for node in nodes {
-        let mut item = scope.describe(node, View::Found);
-        items::expand_node(scope, node, &selection, &mut item).await?;
+        let mut item = context.describe(node, View::SearchResult);
+        expand_node(context, node, &selection, &mut item).await?;
         value.push(selection.project(item));
     }
-    let mut body = collection(scope, value);
+    let mut body = collection(context, value);
     if let Some(token) = next {
-        body["@odata.nextLink"] = scope.request.link(SKIP_TOKEN, &token).into();
+        body["@odata.nextLink"] = context.request.link(SKIP_TOKEN, &token).into();
     }
-    Ok(reply::json(StatusCode::OK, &body))
+    Ok(response::json(StatusCode::OK, &body))
 }

@@ -9,8 +9,8 @@ use super::{
     contract::Payload,
     dialect::Dialect,
     error::{Error, Result},
-    query::Query,
-    table::Route,
+    query::QueryOptions,
+    table::GraphRoute,
 };
 use crate::{
     account::{Account, AuthError, Grant},
@@ -21,31 +21,32 @@ use crate::{
     state::ServerState,
 };
 
-/// Where the protocol is served, and how it is spoken there.
+/// The base paths of the protocol, and their dialects.
 const BASES: [(&str, Dialect); 3] =
     [("/v1.0", Dialect::Graph), ("/beta", Dialect::Graph), ("/_api/v2.0", Dialect::Direct)];
 
-/// Everything of a request but its body.
+/// A request without its body.
 #[derive(Debug)]
 pub(super) struct GraphRequest {
     pub(super) state: Arc<ServerState>,
     pub(super) base_url: BaseUrl,
+    /// The grant of the request's token, or the reason why the token is not valid.
     pub(super) grant: Result<Grant, AuthError>,
-    /// The connection that it arrived on.
+    /// The connection of the request.
     pub(super) connection: Connection,
     /// Serves a request of a batch.
     pub(super) nested: ServeNested,
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
-    pub(super) query: Query,
-    /// How the path began: `/v1.0`.
+    pub(super) query: QueryOptions,
+    /// The base of the path, such as `/v1.0`.
     pub(super) base: &'static str,
-    /// The rest of the path, as it came.
+    /// The path after the base, still percent-encoded.
     pub(super) path: String,
     pub(super) dialect: Dialect,
 }
 
-/// What a path begins with, and the rest of it.
+/// Splits a path into its base and the rest. Returns the dialect too, or `None` for another base.
 fn base(path: &str) -> Option<(&'static str, Dialect, &str)> {
     BASES.iter().find_map(|(base, dialect)| {
         let rest = path.strip_prefix(base)?;
@@ -53,7 +54,7 @@ fn base(path: &str) -> Option<(&'static str, Dialect, &str)> {
     })
 }
 
-/// The method that is meant: a POST may carry another one in a header
+/// Returns the effective method of a request. A POST may name another method in a header
 /// (onedrive-graph#verb-tunneling).
 fn method(parts: &Parts) -> Method {
     let tunnelled = || {
@@ -66,11 +67,11 @@ fn method(parts: &Parts) -> Method {
     }
 }
 
-/// The method and the address of a request.
+/// Method and path of a request.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(super) struct RequestLine {
     pub(super) method: Method,
-    /// The base of its path; the first one for URLs without a base.
+    /// The base of the path; `/v1.0` for URLs without a base.
     pub(super) base: &'static str,
     pub(super) has_base: bool,
     /// The path without the base.
@@ -78,8 +79,9 @@ pub(super) struct Endpoint {
     pub(super) dialect: Dialect,
 }
 
-impl Endpoint {
-    pub(super) fn of(parts: &Parts) -> Self {
+impl RequestLine {
+    /// Reads method and path from the head of a request.
+    pub(super) fn parse(parts: &Parts) -> Self {
         let path = parts.uri.path();
         let found = base(path);
         let (base, dialect, path) = found.unwrap_or((BASES[0].0, BASES[0].1, path));
@@ -91,11 +93,11 @@ impl Endpoint {
 impl GraphRequest {
     pub(super) fn new(
         context: RequestContext,
-        endpoint: Endpoint,
-        query: Query,
+        line: RequestLine,
+        query: QueryOptions,
         headers: HeaderMap,
     ) -> Self {
-        let Endpoint { method, base, path, dialect, .. } = endpoint;
+        let RequestLine { method, base, path, dialect, .. } = line;
         let RequestContext { state, base_url, grant, connection, nested, .. } = context;
         Self {
             state,
@@ -112,21 +114,29 @@ impl GraphRequest {
         }
     }
 
-    /// Answers as under another base: that of the request that led here.
-    pub(super) fn speak_as(&mut self, wanted: &str) {
+    /// Sets base and dialect: those of the request that created the URL of this one. Has no effect
+    /// if there is no such base.
+    pub(super) fn use_base(&mut self, wanted: &str) {
         if let Some((base, dialect)) = BASES.iter().find(|(base, _)| *base == wanted) {
             (self.base, self.dialect) = (base, *dialect);
         }
     }
 
-    /// Checks the options and the body by the contract of a route.
-    pub(super) async fn accept(&self, route: &Route, body: Body) -> Result<Payload> {
+    /// Checks the query, the preferences and the body against the contract of a route. Returns the
+    /// body.
+    ///
+    /// # Errors
+    /// 400, 413 or 501 if the contract does not accept one of them.
+    pub(super) async fn read_payload(&self, route: &GraphRoute, body: Body) -> Result<Payload> {
         route.contract.check_query(&self.query)?;
         route.contract.check_preferences(&self.headers)?;
-        route.contract.take(body).await
+        route.contract.read_body(body).await
     }
 
-    /// The account that the request's token opens.
+    /// Returns the account of the request's token.
+    ///
+    /// # Errors
+    /// 401 if the request has no valid token.
     pub(super) async fn account(&self) -> Result<Arc<Account>> {
         match &self.grant {
             Ok(grant) => Ok(self.state.accounts.open(&grant.account).await?),
@@ -134,12 +144,12 @@ impl GraphRequest {
         }
     }
 
-    /// The kind of an account: its name's, else the server's.
+    /// Returns the kind of an account: the one in its name, else the server's.
     pub(super) fn kind(&self, account: &Account) -> AccountKind {
         self.state.accounts.kind(account)
     }
 
-    /// 401, with the challenge by which clients tell an old token from a bad one
+    /// 401 with a challenge, which lets clients distinguish an expired token from an invalid one
     /// (onedrive-graph#auth-challenge).
     fn unauthenticated(&self, refusal: AuthError) -> Error {
         let code = match self.dialect {
@@ -164,23 +174,24 @@ impl GraphRequest {
         }
     }
 
-    /// A URL below the base that the request came with.
+    /// Returns a URL below the base of the request.
     pub(super) fn url(&self, path: &str) -> String {
         self.base_url.url(&format!("{}{path}", self.base))
     }
 
-    /// The host that bytes and pages of such a drive are on: the cloud's, or this one.
+    /// Returns the host that serves content and web pages of a drive: the cloud's host if the
+    /// server stands in for the cloud, else this server.
     pub(super) fn content_host(&self, kind: AccountKind) -> &str {
         if self.base_url.is_cloud() { kind.content_host() } else { self.base_url.host() }
     }
 
-    /// A URL on that host.
+    /// Returns a URL on the content host.
     pub(super) fn content_url(&self, kind: AccountKind, path: &str) -> String {
         self.base_url.url_on(kind.content_host(), path)
     }
 
-    /// This request's URL with one option of its query replaced: where to go on. The name is
-    /// spelled as given, with its `$`.
+    /// Returns the request's URL with one query option replaced, for a link to the next page.
+    /// `option` includes its `$`, if it has one.
     pub(super) fn link(&self, option: &str, value: &str) -> String {
         let mut rest = self.query.without(option.strip_prefix('$').unwrap_or(option));
         if !rest.is_empty() {
@@ -189,13 +200,15 @@ impl GraphRequest {
         self.url(&format!("{}?{rest}{option}={value}", self.path))
     }
 
-    /// A header's value, where there is one that is text.
+    /// Returns the value of a header; `None` if it is missing or not text.
     pub(super) fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// How many bytes the body is said to have. Chunked bodies say nothing and are refused, as the
-    /// cloud does.
+    /// Returns the declared size of the body in bytes.
+    ///
+    /// # Errors
+    /// 411 without a `Content-Length` header: the cloud refuses chunked bodies too.
     pub(super) fn content_length(&self) -> Result<u64> {
         let length = self.header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
         length.ok_or_else(|| {

@@ -1,35 +1,35 @@
-//! What a request asks for: its method and address, understood.
+//! Routing: maps method and address to an action, and the action to its route in the table.
 
 use std::sync::LazyLock;
 
 use http::Method;
 
 use super::{
-    address::{Address, Call, DriveRef, ItemAddress, Owner, Site},
+    address::{Address, DriveRef, ItemAddress, Owner, PathSegment, Site},
     error::{Error, Result},
-    table::{self, Route},
+    table::{self, GraphRoute},
 };
 
-/// What a request asks for.
+/// The action that a request performs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Task {
+pub(super) enum GraphAction {
     Batch,
     User(Owner),
     Drives(Owner),
     Site(Site),
     Sites,
-    Drive { drive: DriveRef, what: DriveTask },
-    Item { address: ItemAddress, what: ItemTask },
+    Drive { drive: DriveRef, action: DriveAction },
+    Item { address: ItemAddress, action: ItemAction },
 }
 
-/// What is asked of an item.
+/// An action on an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ItemTask {
+pub(super) enum ItemAction {
     Get,
     Update,
     Put,
     Delete,
-    DeleteForGood,
+    Purge,
     Restore,
     ListChildren,
     CreateChild,
@@ -38,159 +38,168 @@ pub(super) enum ItemTask {
     Preview,
     CreateSession,
     Copy,
-    Delta(Call),
-    Search(Call),
+    Delta(PathSegment),
+    Search(PathSegment),
     CreateLink,
     Invite,
-    Permissions(PermissionTask),
-    Thumbnails(Vec<Call>),
-    Versions(VersionTask),
+    Permissions(PermissionAction),
+    Thumbnails(Vec<PathSegment>),
+    Versions(VersionAction),
 }
 
-/// A request for a drive.
+/// An action on a drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum DriveTask {
+pub(super) enum DriveAction {
     Get,
-    Search(Call),
+    Search(PathSegment),
     Recent,
     Shared,
 }
 
-/// A request for the permissions of an item, or for the one with an id.
+/// An action on the permissions of an item, or on the permission with an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PermissionTask {
+pub(super) enum PermissionAction {
     List,
     Get(String),
     Update(String),
     Delete(String),
 }
 
-/// A request for the versions of a file, or for the one with an id.
+/// An action on the versions of a file, or on the version with an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum VersionTask {
+pub(super) enum VersionAction {
     List,
     Get(String),
     Content(String),
     Delete(String),
 }
 
-impl Task {
-    pub(super) fn of(method: &Method, address: Address) -> Result<Self> {
-        let task = match address {
-            Address::Item(address) => return Self::of_item(method, address),
+impl GraphAction {
+    /// Returns the action of a method on an address.
+    ///
+    /// # Errors
+    /// 405 for a method that the address does not have, 501 for a segment that this server does not
+    /// serve.
+    pub(super) fn parse(method: &Method, address: Address) -> Result<Self> {
+        let action = match address {
+            Address::Item(address) => return Self::parse_item(method, address),
             Address::Batch if *method == Method::POST => return Ok(Self::Batch),
             Address::Batch => return Err(Error::method("POST")),
             Address::User(owner) => Self::User(owner),
             Address::Drives(owner) => Self::Drives(owner),
             Address::Site(site) => Self::Site(site),
             Address::Sites => Self::Sites,
-            Address::Drive { drive, calls } => Self::Drive { drive, what: DriveTask::of(calls)? },
+            Address::Drive { drive, segments } => {
+                Self::Drive { drive, action: DriveAction::parse(segments)? }
+            }
         };
-        if is_look(method) { Ok(task) } else { Err(Error::method("GET")) }
+        if is_read(method) { Ok(action) } else { Err(Error::method("GET")) }
     }
 
-    fn of_item(method: &Method, mut address: ItemAddress) -> Result<Self> {
-        let mut calls = std::mem::take(&mut address.calls);
-        if calls.is_empty() && *method == Method::POST && address.path == ["children"] {
-            // Meant is the folder's collection, as OpenDAL's `create_dir` shows
-            // (onedrive-graph#post-root-children, inferred).
+    /// Returns the action of a method on an item, and the item's address without further segments.
+    fn parse_item(method: &Method, mut address: ItemAddress) -> Result<Self> {
+        let mut segments = std::mem::take(&mut address.segments);
+        if segments.is_empty() && *method == Method::POST && address.path == ["children"] {
+            // The path addresses an item named "children", but clients such as OpenDAL's
+            // `create_dir` mean the folder's collection (onedrive-graph#post-root-children,
+            // inferred).
             address.path.clear();
-            calls.push(Call { name: "children".into(), arguments: Vec::new() });
+            segments.push(PathSegment { name: "children".into(), arguments: Vec::new() });
         }
-        let rest = calls.split_off(calls.len().min(1));
-        let what = match calls.pop() {
-            None => Self::of_the_item_itself(method)?,
-            Some(call) => ItemTask::of(method, call, rest)?,
+        let rest = segments.split_off(segments.len().min(1));
+        let action = match segments.pop() {
+            None => ItemAction::on_item(method)?,
+            Some(segment) => ItemAction::parse(method, segment, rest)?,
         };
-        Ok(Self::Item { address, what })
+        Ok(Self::Item { address, action })
     }
 
-    fn of_the_item_itself(method: &Method) -> Result<ItemTask> {
-        match *method {
-            Method::GET | Method::HEAD => Ok(ItemTask::Get),
-            Method::PATCH => Ok(ItemTask::Update),
-            Method::PUT => Ok(ItemTask::Put),
-            Method::DELETE => Ok(ItemTask::Delete),
-            _ => Err(Error::method("GET, PATCH, PUT, DELETE")),
-        }
-    }
-
-    /// Its route in the table.
-    pub(super) fn route(&self) -> &'static Route {
+    /// Returns the action's route in the table.
+    pub(super) fn route(&self) -> &'static GraphRoute {
         match self {
             Self::Batch => &table::BATCH,
             Self::User(_) => &table::USER,
             Self::Drives(_) => &table::DRIVES,
             Self::Site(_) => &table::SITE,
             Self::Sites => &table::SITES,
-            Self::Drive { what, .. } => match what {
-                DriveTask::Get => &table::DRIVE,
-                DriveTask::Search(_) => &table::SEARCH,
-                DriveTask::Recent => &table::RECENT,
-                DriveTask::Shared => &table::SHARED,
+            Self::Drive { action, .. } => match action {
+                DriveAction::Get => &table::DRIVE,
+                DriveAction::Search(_) => &table::SEARCH,
+                DriveAction::Recent => &table::RECENT,
+                DriveAction::Shared => &table::SHARED,
             },
-            Self::Item { what, .. } => what.route(),
+            Self::Item { action, .. } => action.route(),
         }
     }
 }
 
-impl DriveTask {
-    fn of(mut calls: Vec<Call>) -> Result<Self> {
-        let rest = calls.split_off(calls.len().min(1));
-        let Some(call) = calls.pop() else { return Ok(Self::Get) };
-        match (call.name.as_str(), rest.as_slice()) {
-            ("search", []) => Ok(Self::Search(call)),
+impl DriveAction {
+    fn parse(mut segments: Vec<PathSegment>) -> Result<Self> {
+        let rest = segments.split_off(segments.len().min(1));
+        let Some(segment) = segments.pop() else { return Ok(Self::Get) };
+        match (segment.name.as_str(), rest.as_slice()) {
+            ("search", []) => Ok(Self::Search(segment)),
             ("recent", []) => Ok(Self::Recent),
-            // `shared` is the name in the first API.
+            // The first version of the API has the name `shared`.
             ("sharedWithMe" | "shared", []) => Ok(Self::Shared),
-            (other, _) => Err(Error::not_supported(format!("'{other}' of a drive is not served."))),
+            (other, _) => Err(Error::unsupported(format_args!("serve '{other}' of a drive"))),
         }
     }
 }
 
-impl ItemTask {
-    fn of(method: &Method, call: Call, rest: Vec<Call>) -> Result<Self> {
-        let post = |task: Self| match *method {
-            Method::POST => Ok(task),
+impl ItemAction {
+    /// Returns the action of a method on the item itself.
+    fn on_item(method: &Method) -> Result<Self> {
+        match *method {
+            Method::GET | Method::HEAD => Ok(Self::Get),
+            Method::PATCH => Ok(Self::Update),
+            Method::PUT => Ok(Self::Put),
+            Method::DELETE => Ok(Self::Delete),
+            _ => Err(Error::method("GET, PATCH, PUT, DELETE")),
+        }
+    }
+
+    fn parse(method: &Method, segment: PathSegment, rest: Vec<PathSegment>) -> Result<Self> {
+        let post = |action: Self| match *method {
+            Method::POST => Ok(action),
             _ => Err(Error::method("POST")),
         };
-        let get = |task: Self| if is_look(method) { Ok(task) } else { Err(Error::method("GET")) };
-        match (call.name.as_str(), rest.as_slice()) {
+        let get =
+            |action: Self| if is_read(method) { Ok(action) } else { Err(Error::method("GET")) };
+        match (segment.name.as_str(), rest.as_slice()) {
             ("children", []) if *method == Method::POST => Ok(Self::CreateChild),
-            ("children", []) if is_look(method) => Ok(Self::ListChildren),
+            ("children", []) if is_read(method) => Ok(Self::ListChildren),
             ("children", []) => Err(Error::method("GET, POST")),
             ("content", []) if *method == Method::PUT => Ok(Self::PutContent),
-            ("content", []) if is_look(method) => Ok(Self::GetContent),
+            ("content", []) if is_read(method) => Ok(Self::GetContent),
             ("content", []) => Err(Error::method("GET, PUT")),
             ("createUploadSession", []) => post(Self::CreateSession),
             ("preview", []) => post(Self::Preview),
             ("copy", []) => post(Self::Copy),
-            ("permanentDelete", []) => post(Self::DeleteForGood),
+            ("permanentDelete", []) => post(Self::Purge),
             ("restore", []) => post(Self::Restore),
             ("createLink", []) => post(Self::CreateLink),
-            ("delta", []) => get(Self::Delta(call)),
-            ("search", []) => get(Self::Search(call)),
+            ("delta", []) => get(Self::Delta(segment)),
+            ("search", []) => get(Self::Search(segment)),
             ("invite", []) => post(Self::Invite),
-            ("thumbnails", [] | [_] | [_, _]) if is_look(method) => Ok(Self::Thumbnails(rest)),
-            ("thumbnails", [_, _, content]) if is_look(method) && content.name == "content" => {
+            ("thumbnails", [] | [_] | [_, _]) if is_read(method) => Ok(Self::Thumbnails(rest)),
+            ("thumbnails", [_, _, content]) if is_read(method) && content.name == "content" => {
                 Ok(Self::Thumbnails(rest))
             }
-            ("thumbnails", _) => {
-                Err(Error::not_supported("Custom thumbnails of items are not served."))
-            }
-            ("permissions", _) => PermissionTask::of(method, rest).map(Self::Permissions),
-            ("versions", _) => VersionTask::of(method, rest).map(Self::Versions),
-            (other, _) => Err(Error::not_supported(format!("'{other}' of an item is not served."))),
+            ("thumbnails", _) => Err(Error::unsupported("serve custom thumbnails")),
+            ("permissions", _) => PermissionAction::parse(method, rest).map(Self::Permissions),
+            ("versions", _) => VersionAction::parse(method, rest).map(Self::Versions),
+            (other, _) => Err(Error::unsupported(format_args!("serve '{other}' of an item"))),
         }
     }
 
-    fn route(&self) -> &'static Route {
+    fn route(&self) -> &'static GraphRoute {
         match self {
             Self::Get => &table::ITEM_GET,
             Self::Update => &table::ITEM_UPDATE,
             Self::Put => &table::ITEM_PUT,
             Self::Delete => &table::ITEM_DELETE,
-            Self::DeleteForGood => &table::PURGE,
+            Self::Purge => &table::PURGE,
             Self::Restore => &table::RESTORE,
             Self::ListChildren => &table::CHILDREN_LIST,
             Self::CreateChild => &table::CHILDREN_CREATE,
@@ -203,36 +212,36 @@ impl ItemTask {
             Self::Search(_) => &table::SEARCH,
             Self::CreateLink => &table::LINK_CREATE,
             Self::Invite => &table::INVITE,
-            Self::Permissions(task) => match task {
-                PermissionTask::List => &table::PERMISSIONS,
-                PermissionTask::Get(_) => &table::PERMISSION_GET,
-                PermissionTask::Update(_) => &table::PERMISSION_UPDATE,
-                PermissionTask::Delete(_) => &table::PERMISSION_DELETE,
+            Self::Permissions(action) => match action {
+                PermissionAction::List => &table::PERMISSIONS,
+                PermissionAction::Get(_) => &table::PERMISSION_GET,
+                PermissionAction::Update(_) => &table::PERMISSION_UPDATE,
+                PermissionAction::Delete(_) => &table::PERMISSION_DELETE,
             },
-            Self::Thumbnails(calls) => match calls.len() {
+            Self::Thumbnails(segments) => match segments.len() {
                 0 => &table::THUMBNAILS,
                 1 => &table::THUMBNAIL_SET,
                 2 => &table::THUMBNAIL,
                 _ => &table::THUMBNAIL_CONTENT,
             },
-            Self::Versions(task) => match task {
-                VersionTask::List => &table::VERSIONS,
-                VersionTask::Get(_) => &table::VERSION_GET,
-                VersionTask::Content(_) => &table::VERSION_CONTENT,
-                VersionTask::Delete(_) => &table::VERSION_DELETE,
+            Self::Versions(action) => match action {
+                VersionAction::List => &table::VERSIONS,
+                VersionAction::Get(_) => &table::VERSION_GET,
+                VersionAction::Content(_) => &table::VERSION_CONTENT,
+                VersionAction::Delete(_) => &table::VERSION_DELETE,
             },
         }
     }
 }
 
-impl PermissionTask {
-    fn of(method: &Method, mut calls: Vec<Call>) -> Result<Self> {
-        let rest = calls.split_off(calls.len().min(1));
-        let Some(Call { name: id, .. }) = calls.pop() else {
-            return if is_look(method) { Ok(Self::List) } else { Err(Error::method("GET")) };
+impl PermissionAction {
+    fn parse(method: &Method, mut segments: Vec<PathSegment>) -> Result<Self> {
+        let rest = segments.split_off(segments.len().min(1));
+        let Some(PathSegment { name: id, .. }) = segments.pop() else {
+            return if is_read(method) { Ok(Self::List) } else { Err(Error::method("GET")) };
         };
-        if let Some(Call { name, .. }) = rest.first() {
-            return Err(Error::not_supported(format!("'{name}' of a permission is not served.")));
+        if let Some(PathSegment { name, .. }) = rest.first() {
+            return Err(Error::unsupported(format_args!("serve '{name}' of a permission")));
         }
         match *method {
             Method::GET | Method::HEAD => Ok(Self::Get(id)),
@@ -243,11 +252,11 @@ impl PermissionTask {
     }
 }
 
-impl VersionTask {
-    fn of(method: &Method, mut calls: Vec<Call>) -> Result<Self> {
-        let rest = calls.split_off(calls.len().min(1));
-        let Some(Call { name: id, .. }) = calls.pop() else {
-            return if is_look(method) { Ok(Self::List) } else { Err(Error::method("GET")) };
+impl VersionAction {
+    fn parse(method: &Method, mut segments: Vec<PathSegment>) -> Result<Self> {
+        let rest = segments.split_off(segments.len().min(1));
+        let Some(PathSegment { name: id, .. }) = segments.pop() else {
+            return if is_read(method) { Ok(Self::List) } else { Err(Error::method("GET")) };
         };
         match rest.as_slice() {
             [] => match *method {
@@ -255,21 +264,21 @@ impl VersionTask {
                 Method::DELETE => Ok(Self::Delete(id)),
                 _ => Err(Error::method("GET, DELETE")),
             },
-            [call] if call.name == "content" => match is_look(method) {
+            [segment] if segment.name == "content" => match is_read(method) {
                 true => Ok(Self::Content(id)),
                 false => Err(Error::method("GET")),
             },
-            [call, ..] => {
-                Err(Error::not_supported(format!("'{}' of a version is not served.", call.name)))
+            [segment, ..] => {
+                Err(Error::unsupported(format_args!("serve '{}' of a version", segment.name)))
             }
         }
     }
 }
 
-/// The operation of a request that is none of the others.
+/// The operation of a request without a route.
 pub(super) const UNKNOWN: &str = "graph.unknown";
 
-/// Every operation, once.
+/// The names of all operations, without duplicates.
 pub(super) static OPERATIONS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let mut all: Vec<_> = table::ROUTES.iter().map(|route| route.operation).collect();
     all.dedup();
@@ -277,8 +286,9 @@ pub(super) static OPERATIONS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     all
 });
 
-/// The route of a request to an upload URL.
-pub(super) fn of_session(method: &Method) -> Option<&'static Route> {
+/// Returns the route of a request to an upload URL; `None` for a method that upload URLs do not
+/// have.
+pub(super) fn session_route(method: &Method) -> Option<&'static GraphRoute> {
     match *method {
         Method::PUT => Some(&table::SESSION_FRAGMENT),
         Method::GET => Some(&table::SESSION_STATUS),
@@ -288,26 +298,26 @@ pub(super) fn of_session(method: &Method) -> Option<&'static Route> {
     }
 }
 
-/// Whether a method only looks.
-fn is_look(method: &Method) -> bool {
+/// Returns whether a method only reads.
+fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::query::Query;
+    use crate::graph::query::QueryOptions;
 
     fn operation(method: Method, path: &str) -> Result<&'static str> {
-        let address = Address::parse(path, &Query::default())?;
-        let task = Task::of(&method, address)?;
-        let operation = task.route().operation;
+        let address = Address::parse(path, &QueryOptions::default())?;
+        let action = GraphAction::parse(&method, address)?;
+        let operation = action.route().operation;
         assert!(OPERATIONS.contains(&operation), "{operation} is not listed");
         Ok(operation)
     }
 
     #[test]
-    fn method_and_address_say_what_is_asked_for() {
+    fn method_and_address_determine_the_operation() {
         for (method, path, expected) in [
             (Method::GET, "/me/drive/root:/a", "graph.item.get"),
             (Method::HEAD, "/me/drive/root:/a", "graph.item.get"),
@@ -335,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_that_does_not_fit_is_refused_with_those_that_do() {
+    fn a_wrong_method_is_refused_with_the_allowed_ones() {
         for (method, path, allowed) in [
             (Method::POST, "/me/drive/root:/a", "GET, PATCH, PUT, DELETE"),
             (Method::GET, "/me/drive/items/i/copy", "POST"),

@@ -4,70 +4,81 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::{
-    address::{Call, ItemAddress},
-    children::{collection, page_size, place_of, token_of},
+    address::{ItemAddress, PathSegment},
     drive_context::DriveContext,
     drive_item::View,
     error::{Error, Result},
-    filter::Filter,
-    items, reply,
+    expand::expand_node,
+    filter::ODataFilter,
+    item_response::collection,
+    paging::{SKIP_TOKEN, decode_position, encode_position, page_size},
+    response,
     select::Selection,
 };
 use crate::tree::{ItemKey, NodeKind};
 
-/// Items that are looked at with one question to the tree.
-const STRIDE: u64 = 1000;
+/// Maximum number of items that one query of the tree reads.
+const SCAN_PAGE_SIZE: u64 = 1000;
 
-/// `GET item/search(q='text')`: everything below whose name contains the text; an empty text is in
-/// every name.
+/// `GET item/search(q='text')`: returns the descendants whose name contains the text. An empty text
+/// matches all.
+///
+/// # Errors
+/// 400 for an invalid option or an item that is not a folder, 404 if the item does not exist.
 pub(super) async fn list(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     address: &ItemAddress,
-    call: &Call,
+    segment: &PathSegment,
 ) -> Result<Response> {
-    let node = scope.locate(address).await?.node;
+    let node = context.locate(address).await?.node;
     match node.kind {
-        NodeKind::Folder => below(scope, node.no, call).await,
-        NodeKind::File | NodeKind::Notebook => Err(Error::invalid("Only folders can be searched.")),
+        NodeKind::Folder => below(context, node.no, segment).await,
+        NodeKind::File | NodeKind::Notebook => {
+            Err(Error::invalid("cannot search the item: it is not a folder"))
+        }
     }
 }
 
-/// The same of a folder that is known.
+/// Like [`list`], for a folder whose key is known.
+///
+/// # Errors
+/// 400 for an invalid option, 404 if the folder does not exist.
 pub(super) async fn below(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     folder: ItemKey,
-    call: &Call,
+    segment: &PathSegment,
 ) -> Result<Response> {
-    let query = &scope.request.query;
-    let selection = Selection::of(query)?;
-    let filter = Filter::of(query)?;
+    let query = &context.request.query;
+    let selection = Selection::from_query(query)?;
+    let filter = ODataFilter::from_query(query)?;
     let top = page_size(query)?;
-    let sought = call.argument("q").or(query.get("q")).unwrap_or_default();
-    let sought = scope.fold(sought);
+    let text = segment.argument("q").or(query.get("q")).unwrap_or_default();
+    let text = context.fold(text);
     let mut at = match query.get("skiptoken") {
-        Some(token) => Some(place_of(token)?.cast_signed()),
+        Some(token) => Some(decode_position(token)?.cast_signed()),
         None => Some(0),
     };
     let mut found = Vec::new();
     while let Some(from) = at
         && (found.len() as u64) < top
     {
-        // No more than still fit, so that none that was found is lost between two pages.
-        let stride = STRIDE.min(top - found.len() as u64);
-        let (nodes, next) = scope.tree().below(scope.drive(), folder, from, stride).await?;
-        for node in nodes.iter().filter(|node| scope.fold(&node.name).contains(&sought)) {
-            let mut item = scope.describe(node, View::Found);
-            if filter.as_ref().is_none_or(|filter| filter.admits(&item)) {
-                items::expand_node(scope, node, &selection, &mut item).await?;
+        // Reads at most the items that fit on the page: the next page begins after the last item
+        // that was read.
+        let stride = SCAN_PAGE_SIZE.min(top - found.len() as u64);
+        let (nodes, next) = context.tree().below(context.drive(), folder, from, stride).await?;
+        for node in nodes.iter().filter(|node| context.fold(&node.name).contains(&text)) {
+            let mut item = context.describe(node, View::SearchResult);
+            if filter.as_ref().is_none_or(|filter| filter.matches(&item)) {
+                expand_node(context, node, &selection, &mut item).await?;
                 found.push(selection.project(item));
             }
         }
         at = next;
     }
-    let mut body = collection(scope, found);
+    let mut body = collection(context, found);
     if let Some(at) = at {
-        let place = at.cast_unsigned();
-        body["@odata.nextLink"] = scope.request.link("$skiptoken", &token_of(place)).into();
+        let token = encode_position(at.cast_unsigned());
+        body["@odata.nextLink"] = context.request.link(SKIP_TOKEN, &token).into();
     }
-    Ok(reply::json(StatusCode::OK, &body))
+    Ok(response::json(StatusCode::OK, &body))
 }

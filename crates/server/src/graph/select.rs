@@ -1,14 +1,14 @@
-//! `$select` and `$expand`: which properties are wanted, and which related items.
+//! Parses `$select` and `$expand`, and reduces resources to the selected properties.
 
 use serde_json::Value;
 
 use super::{
     error::{Error, Result},
-    query::{Query, SYSTEM},
+    query::{QueryOptions, SYSTEM_OPTIONS},
 };
 
-/// What a driveItem may be asked for: its properties and relations in v1.0's metadata.
-pub(super) const KNOWN: &[&str] = &[
+/// The properties and relations of a driveItem in the metadata of v1.0.
+pub(super) const ITEM_PROPERTIES: &[&str] = &[
     "analytics",
     "audio",
     "bundle",
@@ -55,45 +55,45 @@ pub(super) const KNOWN: &[&str] = &[
     "webUrl",
 ];
 
-/// Relations that can be expanded here.
-const EXPANDED: &[&str] = &["children", "permissions", "thumbnails"];
+/// Relations that this server expands.
+const EXPANDABLE: &[&str] = &["children", "permissions", "thumbnails"];
 
-/// How deep expansions may nest: children, and the relations of those.
-const DEEPEST: usize = 2;
+/// Maximum nesting depth of expansions: children, and the relations of the children.
+const MAX_DEPTH: usize = 2;
 
-/// Maximum number of relations in one `$expand`: each of them is looked up for every item. Inferred.
+/// Maximum number of relations in one `$expand`, because each is loaded for every item. Inferred.
 const MAX_EXPANSIONS: usize = 16;
 
-/// Maximum number of names in one `$select`: each of them is compared with every property of every
-/// item of a page, and may be the size of a thumbnail of every item. Inferred; an item has 44
-/// properties.
+/// Maximum number of names in one `$select`. Each name is compared with every property of every
+/// item on a page, and may be a thumbnail size. Inferred; an item has 44 properties.
 const MAX_SELECTED: usize = 200;
 
 /// The properties and relations of an item that a request selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Selection {
-    /// `None`: the default set, which is all that there are.
+    /// Names of the selected properties; `None` for all of them, which is the default.
     properties: Option<Vec<String>>,
     pub(super) expanded: Vec<Expansion>,
 }
 
-/// A relation that is returned with an item.
+/// An expanded relation: it is returned with its item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expansion {
     pub(super) name: String,
     pub(super) selection: Selection,
+    /// Number of children on the first page; `None` for the default.
     pub(super) top: Option<u64>,
-    /// The options as given, for the link to the next page.
+    /// Names and values of the options as sent, for the link to the next page.
     pub(super) options: Vec<(String, String)>,
 }
 
 impl Selection {
-    /// Reads `$select` and `$expand`.
+    /// Parses `$select` and `$expand`.
     ///
     /// # Errors
-    /// 400 for a relation that an item does not have and for too many names, 501 for a relation that
-    /// is not served.
-    pub(super) fn of(query: &Query) -> Result<Self> {
+    /// 400 for an unknown relation and for too many names, 501 for a relation that this server does
+    /// not expand.
+    pub(super) fn from_query(query: &QueryOptions) -> Result<Self> {
         Self::parse(query.get("select"), query.get("expand"), 1)
     }
 
@@ -102,8 +102,8 @@ impl Selection {
         let properties = select.map(properties).filter(|all| !is_everything(all));
         let expanded = match expand {
             Some(text) if split(text, ',').nth(MAX_EXPANSIONS).is_some() => {
-                let why = format!("$expand has {MAX_EXPANSIONS} relations at most.");
-                return Err(Error::bad_query(why));
+                let message = format!("cannot expand more than {MAX_EXPANSIONS} relations");
+                return Err(Error::bad_query(message));
             }
             Some(text) => {
                 split(text, ',').map(|text| Expansion::parse(text, depth)).collect::<Result<_>>()?
@@ -113,12 +113,13 @@ impl Selection {
         Ok(Self { properties, expanded })
     }
 
-    /// Whether a property is selected by its name; not where all of them are.
+    /// Returns the selected names; empty if all properties are selected.
     pub(super) fn names(&self) -> &[String] {
         self.properties.as_deref().unwrap_or_default()
     }
 
-    /// Keeps the selected properties of an item, and the expanded relations.
+    /// Returns an item with only its selected properties and expanded relations. The etag is always
+    /// added.
     pub(super) fn project(&self, item: Value) -> Value {
         let (Some(wanted), Value::Object(properties)) = (&self.properties, &item) else {
             return item;
@@ -132,8 +133,8 @@ impl Selection {
     }
 }
 
-/// Keeps the selected properties of a resource that is no item. Names that it does not have select
-/// nothing.
+/// Returns a resource other than an item with only its selected properties. Unknown names have no
+/// effect.
 pub(super) fn project(select: Option<&str>, resource: Value) -> Value {
     let wanted = select.map(properties).filter(|all| !is_everything(all));
     match (wanted, resource) {
@@ -145,12 +146,12 @@ pub(super) fn project(select: Option<&str>, resource: Value) -> Value {
     }
 }
 
-/// Whether a list of properties selects all of them: it is empty, or has `*`.
+/// Returns whether a list of names selects all properties: it is empty or contains `*`.
 fn is_everything(properties: &[String]) -> bool {
     properties.is_empty() || properties.iter().any(|name| name == "*")
 }
 
-/// Whether a property was asked for; a ticket's annotation is, in several spellings
+/// Returns whether a property is selected. The annotation of the download URL has several spellings
 /// (onedrive-graph#select-download-url).
 fn is_wanted(wanted: &[String], property: &str) -> bool {
     let plain = |name: &str| {
@@ -164,13 +165,13 @@ fn is_wanted(wanted: &[String], property: &str) -> bool {
     wanted.iter().any(|name| plain(name) == property)
 }
 
-/// The names in `$select`. A name that no item has selects nothing (inferred: clients that work with
-/// the cloud select `title`, `driveId`, `siteId`).
+/// Returns the names in `$select`. An unknown name selects nothing (inferred: clients of the cloud
+/// select `title`, `driveId`, `siteId`).
 pub(super) fn properties(text: &str) -> Vec<String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| {
-            // Of a structure, all is told.
+            // A path such as `file/hashes` selects the whole property.
             name.split('/').next().unwrap_or(name).to_owned()
         })
         .collect()
@@ -179,17 +180,20 @@ pub(super) fn properties(text: &str) -> Vec<String> {
 /// Checks the number of names in `$select`.
 ///
 /// # Errors
-/// 400 when there are more than [`MAX_SELECTED`].
+/// 400 if there are more than [`MAX_SELECTED`].
 pub(super) fn check_select(select: Option<&str>) -> Result<()> {
     match select.is_some_and(|text| text.split(',').nth(MAX_SELECTED).is_some()) {
-        true => Err(Error::bad_query(format!("$select has {MAX_SELECTED} names at most."))),
+        true => Err(Error::bad_query(format!("cannot select more than {MAX_SELECTED} names"))),
         false => Ok(()),
     }
 }
 
-/// Refuses what is no property of an item.
+/// Checks that an item can have a property.
+///
+/// # Errors
+/// 400 for an unknown name.
 pub(super) fn check_property(name: &str) -> Result<()> {
-    if KNOWN.contains(&name) {
+    if ITEM_PROPERTIES.contains(&name) {
         return Ok(());
     }
     Err(Error::bad_query(format!(
@@ -199,23 +203,23 @@ pub(super) fn check_property(name: &str) -> Result<()> {
 }
 
 impl Expansion {
-    /// Reads `children` or `children($select=id,name;$top=5;$expand=thumbnails)`.
+    /// Parses `children` or `children($select=id,name;$top=5;$expand=thumbnails)`.
     fn parse(text: &str, depth: usize) -> Result<Self> {
         let (name, options) = match text.split_once('(') {
             Some((name, rest)) => (name.trim(), rest.strip_suffix(')').unwrap_or(rest)),
             None => (text.trim(), ""),
         };
-        if !EXPANDED.contains(&name) {
+        if !EXPANDABLE.contains(&name) {
             check_property(name)?;
             return Err(unsupported(name));
         }
         let is_inner = depth > 1;
-        if depth > DEEPEST || (is_inner && name == "children") {
-            return Err(Error::not_supported(format!(
-                "$expand: '{name}' cannot be expanded within another relation here."
+        if depth > MAX_DEPTH || (is_inner && name == "children") {
+            return Err(Error::unsupported(format_args!(
+                "expand '{name}' within another relation"
             )));
         }
-        let mut read = Self {
+        let mut expansion = Self {
             name: name.into(),
             selection: Selection::default(),
             top: None,
@@ -232,34 +236,35 @@ impl Expansion {
                 ("top", "children") => {
                     let top = value.parse().ok().filter(|top| *top > 0);
                     let refuse = || {
-                        let why = format!("In '{text}', $top is not a positive number.");
-                        Error::bad_query(why)
+                        let message =
+                            format!("cannot expand '{text}': $top is not a positive number");
+                        Error::bad_query(message)
                     };
-                    read.top = Some(top.ok_or_else(refuse)?);
+                    expansion.top = Some(top.ok_or_else(refuse)?);
                 }
-                (other, _) if SYSTEM.contains(&other) || other == "levels" => {
-                    return Err(Error::not_supported(format!(
-                        "The query option '{given}' within $expand={name} is not supported here."
+                (other, _) if SYSTEM_OPTIONS.contains(&other) || other == "levels" => {
+                    return Err(Error::unsupported(format_args!(
+                        "apply the query option '{given}' within $expand={name}"
                     )));
                 }
                 _ => {
                     return Err(Error::bad_query(format!(
-                        "The query option '{given}' within $expand={name} is not known."
+                        "cannot apply the query option '{given}' within $expand={name}: it is unknown"
                     )));
                 }
             }
-            read.options.push((known.into(), value.into()));
+            expansion.options.push((known.into(), value.into()));
         }
-        read.selection = Selection::parse(select, expand, depth + 1)?;
-        Ok(read)
+        expansion.selection = Selection::parse(select, expand, depth + 1)?;
+        Ok(expansion)
     }
 }
 
 fn unsupported(relation: &str) -> Error {
-    Error::not_supported(format!("$expand: '{relation}' cannot be expanded here."))
+    Error::unsupported(format_args!("expand '{relation}'"))
 }
 
-/// Splits outside parentheses.
+/// Splits a text at a character, but not inside parentheses. Leaves empty parts out.
 fn split(text: &str, at: char) -> impl Iterator<Item = &str> {
     let mut depth = 0_i32;
     let is_end = move |c: char| {
@@ -284,21 +289,20 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_selected_stays_and_the_etag_with_it() {
+    fn a_selection_keeps_its_properties_and_the_etag() {
         let item =
             json!({"id": "1", "name": "a", "eTag": "e", "@microsoft.graph.downloadUrl": "u"});
         assert_eq!(select("id").project(item.clone()), json!({"id": "1", "@odata.etag": "e"}));
         assert_eq!(Selection::default().project(item.clone()), item);
-        for ticket in
-            ["@microsoft.graph.downloadUrl", "@content.downloadUrl", "content.downloadUrl"]
+        for name in ["@microsoft.graph.downloadUrl", "@content.downloadUrl", "content.downloadUrl"]
         {
-            let projected = select(ticket).project(item.clone());
-            assert_eq!(projected["@microsoft.graph.downloadUrl"], "u", "{ticket}");
+            let projected = select(name).project(item.clone());
+            assert_eq!(projected["@microsoft.graph.downloadUrl"], "u", "{name}");
         }
     }
 
     #[test]
-    fn an_unknown_property_is_told_by_none_and_expanded_by_none() {
+    fn an_unknown_property_is_ignored_in_select_and_refused_in_expand() {
         let item = json!({"id": "1", "name": "a", "eTag": "e"});
         assert_eq!(select("id,colour").project(item), json!({"id": "1", "@odata.etag": "e"}));
         let refused = |relation| Selection::parse(None, Some(relation), 1).unwrap_err();
@@ -307,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expansion_has_options_of_its_own() {
+    fn an_expansion_has_options() {
         let selection =
             Selection::parse(None, Some("children($select=id,name;$top=5),thumbnails"), 1).unwrap();
         assert_eq!(selection.expanded.len(), 2);

@@ -1,78 +1,113 @@
-//! The table of routes. Each has the name of its operation, a request that it serves, and a
-//! contract for its options and body. A route can be made only here, so that none is without one.
+//! The table of routes. Each route has the name of its operation, a contract for its options and
+//! body, and an example request.
 //!
-//! Sources: the pages of the v1.0 reference of Microsoft Graph, one a route, and
+//! Sources: the pages of the v1.0 reference of Microsoft Graph, one for each route, and
 //! `docs/protocols/onedrive-graph.md`.
 
 use super::{
-    contract::{BodyRule, Contract, Members, Unknown},
-    select::KNOWN,
+    contract::{BodyRule, Contract, Members, UnknownMembers},
+    select::ITEM_PROPERTIES,
 };
 
-/// A method on a kind of resource.
+/// A method on a type of resource.
 #[derive(Debug)]
-pub(super) struct Route {
-    /// The name in counters, logs and fault rules.
+pub(super) struct GraphRoute {
+    /// The name of the operation in counters, logs and fault rules.
     pub(super) operation: &'static str,
     pub(super) contract: Contract,
-    /// A request of this route, for the test that walks all of them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that walks the table"))]
-    pub(super) example: Example,
+    /// A request of this route, for the test of all contracts.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all contracts"))]
+    pub(super) example: RouteExample,
 }
 
-/// A request. `{file}` and `{folder}` stand for ids of items that are made for it, `{trashed}` for
-/// that of an item in the recycle bin, `{permission}` for that of a permission of `{file}`;
-/// `{upload}`, `{monitor}` and `{link}` for URLs without a token.
+/// An example request. The test replaces `{file}` and `{folder}` with ids of items that it creates,
+/// `{trashed}` with the id of an item in the recycle bin, `{permission}` with the id of a
+/// permission of `{file}`, and `{upload}`, `{monitor}` and `{link}` with URLs that need no token.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the test that walks the table"))]
-pub(super) struct Example {
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all contracts"))]
+pub(super) struct RouteExample {
     pub(super) account: &'static str,
     pub(super) method: &'static str,
     pub(super) path: &'static str,
-    /// Empty: no body.
+    /// Empty if the request has no body.
     pub(super) body: &'static str,
 }
 
-const fn personal(method: &'static str, path: &'static str, body: &'static str) -> Example {
-    Example { account: "walk.personal", method, path, body }
+const fn personal(method: &'static str, path: &'static str, body: &'static str) -> RouteExample {
+    RouteExample { account: "walk.personal", method, path, body }
 }
 
-const fn business(method: &'static str, path: &'static str, body: &'static str) -> Example {
-    Example { account: "walk.business", method, path, body }
+const fn business(method: &'static str, path: &'static str, body: &'static str) -> RouteExample {
+    RouteExample { account: "walk.business", method, path, body }
 }
 
-/// Defines routes, and the list of all of them.
+/// Defines the routes, and the list of all routes.
 macro_rules! routes {
     ($($(#[$doc:meta])* $name:ident = $operation:literal, $example:expr, $contract:expr;)+) => {
         $(
             $(#[$doc])*
-            pub(super) static $name: Route =
-                Route { operation: $operation, contract: $contract, example: $example };
+            pub(super) static $name: GraphRoute =
+                GraphRoute { operation: $operation, contract: $contract, example: $example };
         )+
 
-        /// Every route.
-        pub(super) static ROUTES: &[&Route] = &[$(&$name),+];
+        /// All routes.
+        pub(super) static ROUTES: &[&GraphRoute] = &[$(&$name),+];
     };
 }
 
-/// A contract with options of OData only.
+/// Returns a contract that accepts only OData options.
 const fn odata(options: &'static [&'static str]) -> Contract {
     Contract { odata: options, ..Contract::NONE }
 }
 
-/// A contract for a body of JSON.
+/// Returns a contract that accepts OData options and a JSON body.
 const fn json(options: &'static [&'static str], members: Members) -> Contract {
     Contract { odata: options, body: BodyRule::Json(members), ..Contract::NONE }
 }
 
-/// The shape of a driveItem in a response.
+/// Options that select the properties and relations of a driveItem in a response.
 const SHAPE: &[&str] = &["select", "expand"];
 
-/// Preferences of requests that change an item which may be locked or checked out.
+/// Preferences of requests that can change a locked or checked-out item.
 const BYPASS: &[&str] = &["bypass-shared-lock", "bypass-checked-out"];
 
-/// Members of a driveItem that a PATCH applies. The rest is read-only, but for what belongs to
-/// other requests of the reference.
+/// Members of a driveItem that no request of this server applies: Microsoft describes them for
+/// other requests.
+const UNIMPLEMENTED: [&str; 10] = [
+    "bundle",
+    "children",
+    "content",
+    "folder.folderView",
+    "folder.view",
+    "listItem",
+    "permissions",
+    "retentionLabel",
+    "thumbnails",
+    "versions",
+];
+
+/// Members that are only refused in requests that create an item; in an update they are read-only.
+const UNIMPLEMENTED_IN_NEW_ITEM: [&str; 2] = ["package", "remoteItem"];
+
+/// Annotation with the URL of the bytes of a new file.
+const SOURCE_URL: &str = "@microsoft.graph.sourceUrl";
+
+/// Returns the concatenation of two lists. `N` must be the sum of their lengths.
+const fn concat<const N: usize>(
+    first: &[&'static str],
+    second: &[&'static str],
+) -> [&'static str; N] {
+    assert!(first.len() + second.len() == N, "N is the length of both lists");
+    let mut all = [""; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// Members of a driveItem in an update. Other members are read-only.
 const UPDATE: Members = Members {
     implemented: &[
         "name",
@@ -82,72 +117,53 @@ const UPDATE: Members = Members {
         "parentReference",
         "@microsoft.graph.conflictBehavior",
     ],
-    unimplemented: &[
-        "bundle",
-        "children",
-        "content",
-        "folder.folderView",
-        "folder.view",
-        "listItem",
-        "permissions",
-        "retentionLabel",
-        "thumbnails",
-        "versions",
-        "@microsoft.graph.sourceUrl",
-    ],
-    read_only: KNOWN,
+    unimplemented: &concat::<11>(&UNIMPLEMENTED, &[SOURCE_URL]),
+    read_only: ITEM_PROPERTIES,
     ..Members::NONE
 };
 
-/// Members of a driveItem that is made. Times are ignored, as the cloud does
+/// Members of a driveItem that a request creates. Like the cloud, the server ignores times
 /// (onedrive-graph#create-folder-times).
 const CREATE: Members = Members {
     implemented: &["name", "description", "folder", "file", "@microsoft.graph.conflictBehavior"],
-    unimplemented: &[
-        "bundle",
-        "children",
-        "content",
-        "folder.folderView",
-        "folder.view",
-        "listItem",
-        "package",
-        "permissions",
-        "remoteItem",
-        "retentionLabel",
-        "thumbnails",
-        "versions",
-        "@microsoft.graph.sourceUrl",
-    ],
-    read_only: KNOWN,
+    unimplemented: &concat::<13>(
+        &UNIMPLEMENTED,
+        &concat::<3>(&UNIMPLEMENTED_IN_NEW_ITEM, &[SOURCE_URL]),
+    ),
+    read_only: ITEM_PROPERTIES,
     ..Members::NONE
 };
 
-/// Members of a driveItem that is put. The URL of an upload session makes a file of its bytes.
+/// Members of a driveItem in a PUT. The URL of an upload session creates a file from the session's
+/// bytes.
 const PUT: Members = Members {
     implemented: &[
         "name",
         "description",
         "folder",
         "@microsoft.graph.conflictBehavior",
-        "@microsoft.graph.sourceUrl",
+        SOURCE_URL,
     ],
-    unimplemented: &[
-        "bundle",
-        "children",
-        "content",
-        "folder.folderView",
-        "folder.view",
-        "listItem",
-        "package",
-        "permissions",
-        "remoteItem",
-        "retentionLabel",
-        "thumbnails",
-        "versions",
-    ],
-    read_only: KNOWN,
+    unimplemented: &concat::<12>(&UNIMPLEMENTED, &UNIMPLEMENTED_IN_NEW_ITEM),
+    read_only: ITEM_PROPERTIES,
     ..Members::NONE
 };
+
+/// Members of an action's parameters. The cloud refuses unknown ones.
+const ACTION: Members =
+    Members { unknown: UnknownMembers::Refused("invalidRequest"), ..Members::NONE };
+
+/// Parameters of `createLink` and `invite` that restrict or announce access.
+const RESTRICTIONS: [&str; 4] =
+    ["expirationDateTime", "message", "password", "retainInheritedPermissions=true"];
+
+/// A listing of items in pages. The cloud refuses `$skip` (onedrive-graph#page-size).
+const LISTING: Contract =
+    Contract { refused: &["skip"], ..odata(&["select", "expand", "top", "skiptoken"]) };
+
+/// Thumbnails as JSON.
+const THUMBNAIL_METADATA: Contract =
+    Contract { unimplemented: &["originalOrientation=false"], ..odata(&["select"]) };
 
 routes! {
     USER = "graph.user.get", personal("GET", "/me", ""), odata(&["select"]);
@@ -157,12 +173,13 @@ routes! {
     SITES = "graph.sites.list", business("GET", "/sites?search=*", ""),
         odata(&["search", "select", "top"]);
     RECENT = "graph.recent.list", personal("GET", "/me/drive/recent", ""),
-        Contract { refused: &["skip"], ..odata(&["select", "expand", "top", "skiptoken"]) };
-    // Nothing is shared from another organization.
+        LISTING;
+    // `allowexternal` has no effect: the server has no other organizations.
     SHARED = "graph.shared.list", personal("GET", "/me/drive/sharedWithMe", ""),
         Contract {
+            refused: &[],
             plain: &["allowexternal"],
-            ..odata(&["select", "expand", "top", "skiptoken"])
+            ..LISTING
         };
     ITEM_GET = "graph.item.get", personal("GET", "/me/drive/items/{folder}", ""),
         Contract { plain: &["includeDeletedItems"], ..odata(SHAPE) };
@@ -178,8 +195,7 @@ routes! {
     RESTORE = "graph.item.restore", personal("POST", "/me/drive/items/{trashed}/restore", ""),
         json(SHAPE, Members {
             implemented: &["name", "parentReference"],
-            unknown: Unknown::Refused("invalidRequest"),
-            ..Members::NONE
+            ..ACTION
         });
     CHILDREN_LIST = "graph.children.list",
         personal("GET", "/me/drive/items/{folder}/children", ""),
@@ -201,8 +217,7 @@ routes! {
     PREVIEW = "graph.preview.get", personal("POST", "/me/drive/items/{file}/preview", ""),
         json(&[], Members {
             unimplemented: &["allowEdit=false", "chromeless=true", "page=1", "viewer", "zoom"],
-            unknown: Unknown::Refused("invalidRequest"),
-            ..Members::NONE
+            ..ACTION
         });
     SESSION_CREATE = "graph.session.create",
         personal("POST", "/me/drive/items/{folder}:/new:/createUploadSession", ""),
@@ -217,10 +232,9 @@ routes! {
                 "item.@microsoft.graph.conflictBehavior",
             ],
             unimplemented: &["item.driveItemSource", "item.mediaSource"],
-            unknown: Unknown::Refused("invalidRequest"),
-            ..Members::NONE
+            ..ACTION
         });
-    // The fragment that completes a file is answered with the item.
+    // The response to the last fragment is the item, so `$select` applies.
     SESSION_FRAGMENT = "graph.session.fragment", personal("PUT", "{upload}", "b"),
         Contract { plain: UPLOAD_URL, body: BodyRule::Bytes, ..odata(&["select"]) };
     SESSION_STATUS = "graph.session.status", personal("GET", "{upload}", ""),
@@ -238,15 +252,15 @@ routes! {
                 "@microsoft.graph.conflictBehavior",
             ],
             unimplemented: &["includeAllVersionHistory=false"],
-            unknown: Unknown::Refused("invalidRequest"),
-            ..Members::NONE
+            ..ACTION
         });
     COPY_STATUS = "graph.copy.status", personal("GET", "{monitor}", ""), Contract::NONE;
     DELTA = "graph.delta.list", personal("GET", "/me/drive/root/delta", ""),
         Contract {
             refused: &["skip"],
             plain: &["token"],
-            // Removed items are always shown as deleted, and a drive has no gaps of permissions.
+            // Other preferences have no effect: deleted items are always shown as deleted, and a
+            // drive has no permission gaps.
             preferences: &["hierarchicalsharing", "deltashowsharingchanges"],
             ..odata(&["select", "expand", "top"])
         };
@@ -261,16 +275,8 @@ routes! {
             r#"{"type":"view","scope":"anonymous"}"#),
         json(&[], Members {
             implemented: &["scope", "type"],
-            unimplemented: &[
-                "expirationDateTime",
-                "message",
-                "password",
-                "recipients",
-                "retainInheritedPermissions=true",
-                "sendNotification=false",
-            ],
-            unknown: Unknown::Refused("invalidRequest"),
-            ..Members::NONE
+            unimplemented: &concat::<6>(&RESTRICTIONS, &["recipients", "sendNotification=false"]),
+            ..ACTION
         });
     LINK_GET = "graph.link.get", personal("GET", "{link}", ""), Contract::NONE;
     INVITE = "graph.permissions",
@@ -285,15 +291,8 @@ routes! {
                 "requireSignIn",
                 "roles",
             ],
-            unimplemented: &[
-                "expirationDateTime",
-                "message",
-                "password",
-                "retainInheritedPermissions=true",
-                "sendInvitation=false",
-            ],
-            unknown: Unknown::Refused("invalidRequest"),
-            ..Members::NONE
+            unimplemented: &concat::<5>(&RESTRICTIONS, &["sendInvitation=false"]),
+            ..ACTION
         });
     PERMISSIONS = "graph.permissions", personal("GET", "/me/drive/items/{file}/permissions", ""),
         odata(&["select"]);
@@ -312,13 +311,13 @@ routes! {
         personal("DELETE", "/me/drive/items/{file}/permissions/{permission}", ""),
         Contract::NONE;
     THUMBNAILS = "graph.thumbnails.get", personal("GET", "/me/drive/items/{file}/thumbnails", ""),
-        Contract { unimplemented: &["originalOrientation=false"], ..odata(&["select"]) };
+        THUMBNAIL_METADATA;
     THUMBNAIL_SET = "graph.thumbnails.get",
         personal("GET", "/me/drive/items/{file}/thumbnails/0", ""),
-        Contract { unimplemented: &["originalOrientation=false"], ..odata(&["select"]) };
+        THUMBNAIL_METADATA;
     THUMBNAIL = "graph.thumbnails.get",
         personal("GET", "/me/drive/items/{file}/thumbnails/0/small", ""),
-        Contract { unimplemented: &["originalOrientation=false"], ..odata(&["select"]) };
+        THUMBNAIL_METADATA;
     THUMBNAIL_CONTENT = "graph.thumbnails.get",
         personal("GET", "/me/drive/items/{file}/thumbnails/0/small/content", ""),
         Contract { unimplemented: &["originalOrientation=false"], ..Contract::NONE };
@@ -341,11 +340,11 @@ routes! {
                 "requests.method",
                 "requests.url",
             ],
-            unknown: Unknown::Refused("BadRequest"),
+            unknown: UnknownMembers::Refused("BadRequest"),
             limit: 4 << 20,
             ..Members::NONE
         });
 }
 
-/// The query of an upload session's own URL, which is opaque to clients.
+/// Query options of the URL of an upload session. Clients treat the URL as opaque.
 const UPLOAD_URL: &[&str] = &["tempauth", "overwrite", "rename"];

@@ -1,15 +1,16 @@
-//! Thumbnails of photos and films (onedrive-graph#thumbnails): made when they are looked at, at
-//! URLs that need no token. Other files have none.
+//! Thumbnails of photos and videos (onedrive-graph#thumbnails). This module lists their URLs, which
+//! need no token; the pictures are created when a client downloads them. Other files have no
+//! thumbnails.
 
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    address::{Call, ItemAddress},
+    address::{ItemAddress, PathSegment},
     drive_context::DriveContext,
     error::{Error, Result},
-    reply,
+    response,
     select::Selection,
 };
 use crate::{
@@ -21,76 +22,83 @@ use crate::{
     tree::Node,
 };
 
-/// The one set that an item has.
+/// The id of the only thumbnail set of an item.
 const SET: &str = "0";
 
 /// Serves `item/thumbnails`, `…/0`, `…/0/SIZE` and `…/0/SIZE/content`.
-pub(super) async fn answer(
-    scope: &DriveContext<'_>,
+///
+/// # Errors
+/// 400 for an invalid size, 404 if the item does not exist or has no thumbnails.
+pub(super) async fn serve(
+    context: &DriveContext<'_>,
     address: &ItemAddress,
-    calls: &[Call],
+    segments: &[PathSegment],
 ) -> Result<Response> {
-    let node = scope.locate(address).await?.node;
-    let selection = Selection::of(&scope.request.query)?;
-    let ok = |body: &Value| Ok(reply::json(StatusCode::OK, body));
-    let of_size = |size: &str| -> Result<Value> {
+    let node = context.locate(address).await?.node;
+    let selection = Selection::from_query(&context.request.query)?;
+    let ok = |body: &Value| Ok(response::json(StatusCode::OK, body));
+    let thumbnail_of_size = |size: &str| -> Result<Value> {
         let frame = frame(size)?.ok_or_else(|| {
-            Error::invalid(format!("The size of a thumbnail cannot be {size:?}."))
+            Error::invalid(format!("cannot create a thumbnail of size {size:?}: it is unknown"))
         })?;
-        let source = Source::of(scope, &node).ok_or_else(Error::not_found)?;
-        Ok(source.thumbnail(scope, frame))
+        let source = ThumbnailSource::for_node(context, &node).ok_or_else(Error::not_found)?;
+        Ok(source.thumbnail(context, frame))
     };
-    match calls {
+    match segments {
         [] => ok(&json!({
-            "@odata.context": scope.request.url("/$metadata#Collection(thumbnailSet)"),
-            "value": sets(scope, &node, &selection)?,
+            "@odata.context": context.request.url("/$metadata#Collection(thumbnailSet)"),
+            "value": sets(context, &node, &selection)?,
         })),
         [which, ..] if which.name != SET => Err(Error::not_found()),
         [_] => {
-            let set = set(scope, &node, &selection)?.ok_or_else(Error::not_found)?;
+            let set = set(context, &node, &selection)?.ok_or_else(Error::not_found)?;
             ok(&selection.project(set))
         }
-        [_, size] => ok(&selection.project(of_size(&size.name)?)),
+        [_, size] => ok(&selection.project(thumbnail_of_size(&size.name)?)),
         [_, size, ..] => {
-            let thumbnail: Value = of_size(&size.name)?;
-            reply::elsewhere(StatusCode::FOUND, thumbnail["url"].as_str().unwrap_or_default())
+            let thumbnail: Value = thumbnail_of_size(&size.name)?;
+            response::with_location(
+                StatusCode::FOUND,
+                thumbnail["url"].as_str().unwrap_or_default(),
+            )
         }
     }
 }
 
-/// The sets of an item with the selected sizes, or those that are there by default.
+/// Returns the thumbnail sets of an item: one set with the default and the selected sizes, or none.
 ///
 /// # Errors
 /// 400 for a size that is too large.
 pub(super) fn sets(
-    scope: &DriveContext<'_>,
+    context: &DriveContext<'_>,
     node: &Node,
     selection: &Selection,
 ) -> Result<Vec<Value>> {
-    Ok(set(scope, node, selection)?.map(|set| selection.project(set)).into_iter().collect())
+    Ok(set(context, node, selection)?.map(|set| selection.project(set)).into_iter().collect())
 }
 
-fn set(scope: &DriveContext<'_>, node: &Node, selection: &Selection) -> Result<Option<Value>> {
-    let Some(source) = Source::of(scope, node) else { return Ok(None) };
+/// Returns the thumbnail set of an item; `None` if it has no thumbnails.
+fn set(context: &DriveContext<'_>, node: &Node, selection: &Selection) -> Result<Option<Value>> {
+    let Some(source) = ThumbnailSource::for_node(context, node) else { return Ok(None) };
     let mut set = json!({ "id": SET });
     let names = selection.names();
-    for size in DEFAULT.into_iter().chain(names.iter().map(String::as_str)) {
-        // A name that is no size selects nothing.
+    for size in DEFAULT_SIZES.into_iter().chain(names.iter().map(String::as_str)) {
+        // Other names have no effect.
         if let Some(frame) = frame(size)? {
-            set[size] = source.thumbnail(scope, frame);
+            set[size] = source.thumbnail(context, frame);
         }
     }
     Ok(Some(set))
 }
 
-/// Sizes that a set has unless others are selected.
-const DEFAULT: [&str; 3] = ["large", "medium", "small"];
+/// The sizes that every set has.
+const DEFAULT_SIZES: [&str; 3] = ["large", "medium", "small"];
 
-/// The frame of a size: one of the reference's names, or `c300x400`, `c300x400_crop`. `None` for
-/// any other name.
+/// Returns the frame of a size: a name of the reference, or `c300x400`, `c300x400_crop`. Returns
+/// `None` for any other name.
 ///
 /// # Errors
-/// 400 for a frame without pixels, or with more than the largest side.
+/// 400 for a side of 0 pixels, or of more than [`Frame::LARGEST`].
 fn frame(size: &str) -> Result<Option<Frame>> {
     let named = match size {
         "small" => Some(Frame::within(96)),
@@ -106,7 +114,7 @@ fn frame(size: &str) -> Result<Option<Frame>> {
     }
     let refuse = || {
         Error::invalid(format!(
-            "The size of a thumbnail cannot be {size:?}: each side has 1 to {} pixels.",
+            "cannot create a thumbnail of size {size:?}: each side must have 1 to {} pixels",
             Frame::LARGEST
         ))
     };
@@ -117,32 +125,34 @@ fn frame(size: &str) -> Result<Option<Frame>> {
     }
 }
 
-/// A picture to make thumbnails of.
-struct Source {
-    /// Pixels; 0 where the file does not say.
+/// A file with thumbnails.
+struct ThumbnailSource {
+    /// Width and height in pixels; 0 if the file does not contain them.
     size: (u32, u32),
-    /// The path of a thumbnail by its frame.
+    /// Returns the URL path of the thumbnail in a frame.
     path: Box<dyn Fn(Frame) -> String>,
 }
 
-impl Source {
-    fn of(scope: &DriveContext<'_>, node: &Node) -> Option<Self> {
+impl ThumbnailSource {
+    /// Returns the source for a file; `None` if the file has no thumbnails.
+    fn for_node(context: &DriveContext<'_>, node: &Node) -> Option<Self> {
         let size = match node.content.as_ref()?.media.as_deref()? {
             Media::Photo(photo) if !is_decodable(photo) => return None,
             Media::Photo(photo) => (photo.width, photo.height),
             Media::Video(video) => (video.width, video.height),
             Media::Audio(_) => return None,
         };
-        let path = picture_urls::thumbnails(&scope.request.state, &scope.account, node)?;
+        let path = picture_urls::thumbnails(&context.request.state, &context.account, node)?;
         Some(Self { size, path })
     }
 
-    fn thumbnail(&self, scope: &DriveContext<'_>, frame: Frame) -> Value {
+    /// Returns the thumbnail resource for a frame.
+    fn thumbnail(&self, context: &DriveContext<'_>, frame: Frame) -> Value {
         let (width, height) = match self.size {
             (0, _) | (_, 0) => (frame.width, frame.height),
             size => frame.fit(size),
         };
-        let url = scope.content_url(&(self.path)(frame));
+        let url = context.content_url(&(self.path)(frame));
         json!({"height": height, "width": width, "url": url})
     }
 }

@@ -1,4 +1,4 @@
-//! A file's versions, as far as they are kept: the current one (onedrive-graph#versions).
+//! The versions of a file (onedrive-graph#versions). The server stores only the current one.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -7,55 +7,65 @@ use serde_json::{Value, json};
 use super::{
     address::ItemAddress,
     drive_context::DriveContext,
-    drive_item,
     error::{Error, Result},
-    owner::Identity,
-    reply,
-    route::VersionTask,
+    owner::AccountIdentity,
+    response,
+    route::VersionAction,
     select::project,
+    timestamp::format_time,
 };
 use crate::tree::{Node, NodeKind};
 
 /// Serves `item/versions` and `item/versions/ID`.
-pub(super) async fn answer(
-    scope: &DriveContext<'_>,
+///
+/// # Errors
+/// 400 if the item is not a file, and for requests that the current version does not allow; 404 if
+/// the item or version does not exist; 501 for a deletion on personal drives.
+pub(super) async fn serve(
+    context: &DriveContext<'_>,
     address: &ItemAddress,
-    task: &VersionTask,
+    action: &VersionAction,
 ) -> Result<Response> {
-    let node = scope.locate(address).await?.node;
+    let node = context.locate(address).await?.node;
     if node.kind != NodeKind::File {
-        return Err(Error::invalid("Only files have versions."));
+        return Err(Error::invalid("cannot list the versions: the item is not a file"));
     }
-    let current = version(scope, &node);
-    let select = scope.request.query.get("select");
-    match task {
-        VersionTask::List => {
-            let context = scope.request.url("/$metadata#Collection(driveItemVersion)");
+    let current = version(context, &node);
+    let select = context.request.query.get("select");
+    match action {
+        VersionAction::List => {
+            let odata_context = context.request.url("/$metadata#Collection(driveItemVersion)");
             let value = [project(select, current)];
-            Ok(reply::json(StatusCode::OK, &json!({ "@odata.context": context, "value": value })))
+            Ok(response::json(
+                StatusCode::OK,
+                &json!({ "@odata.context": odata_context, "value": value }),
+            ))
         }
-        VersionTask::Get(id) | VersionTask::Content(id) | VersionTask::Delete(id)
+        VersionAction::Get(id) | VersionAction::Content(id) | VersionAction::Delete(id)
             if current["id"] != id.as_str() =>
         {
             Err(Error::not_found())
         }
-        VersionTask::Get(_) => Ok(reply::json(StatusCode::OK, &project(select, current))),
-        VersionTask::Delete(_) if scope.kind.is_personal() => {
-            Err(Error::not_supported("API not found: versions of this account stay."))
+        VersionAction::Get(_) => Ok(response::json(StatusCode::OK, &project(select, current))),
+        VersionAction::Delete(_) if context.kind.is_personal() => Err(Error::not_supported(
+            "cannot delete the version: personal drives do not support it",
+        )),
+        VersionAction::Delete(_) => {
+            Err(Error::invalid("cannot delete the version: it is the current one"))
         }
-        VersionTask::Delete(_) => Err(Error::invalid("The current version cannot be deleted.")),
-        VersionTask::Content(_) => {
+        VersionAction::Content(_) => {
             Err(Error::invalid("You cannot get the content of the current version."))
         }
     }
 }
 
-fn version(scope: &DriveContext<'_>, node: &Node) -> Value {
-    let identity = Identity::new(scope.kind, &scope.account);
+/// Returns the current version as a resource.
+fn version(context: &DriveContext<'_>, node: &Node) -> Value {
+    let identity = AccountIdentity::new(context.kind, &context.account);
     json!({
         "id": format!("{}.0", node.content_version),
         "size": node.size,
-        "lastModifiedDateTime": drive_item::time(scope.kind, node.client_modified),
+        "lastModifiedDateTime": format_time(context.kind, node.client_modified),
         "lastModifiedBy": identity.identity_set(node.owner.as_deref()),
     })
 }

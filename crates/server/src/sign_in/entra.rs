@@ -133,7 +133,7 @@ impl Refusal {
             "invalid_client" => StatusCode::UNAUTHORIZED,
             _ => StatusCode::BAD_REQUEST,
         };
-        let ids = RequestIds::of(headers);
+        let ids = RequestIds::from_headers(headers);
         let body = json!({
             "error": self.error,
             "error_description": format!("AADSTS{}: {}", self.number, self.why),

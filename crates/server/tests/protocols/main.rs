@@ -1,4 +1,4 @@
-//! The drive server over HTTP, request by request, as a client sees it.
+//! The drive server over HTTP, as clients observe it.
 
 mod amazon;
 mod graph;

@@ -1,16 +1,19 @@
-//! How much memory the server takes for large bodies. In a process of its own, because the figure
-//! is the process's peak; server and client are both in it.
+//! The server's peak memory for large bodies. It runs in a child process, because the peak is one
+//! of the whole process. The process contains both server and client.
 
 use bytes::Bytes;
 use drivedal_server::Server;
-use drivedal_test_support::child::{in_child_process, peak_memory};
+use drivedal_test_support::{
+    child::{in_child_process, peak_memory},
+    http::client,
+};
 use futures::StreamExt;
 use reqwest::{Client, Response};
 use tokio::runtime::Runtime;
 
 const MIB: u64 = 1 << 20;
 
-/// What a body of any size may add to the peak, in bytes, client's part included.
+/// Bytes that a body of any size may add to the peak, including the client's share.
 const BOUND: u64 = 24 * MIB;
 
 async fn put(http: &Client, server: &Server, name: &str, size: u64, told: bool) -> Response {
@@ -41,7 +44,7 @@ async fn measure() {
         .start()
         .await
         .expect("a server");
-    let http = Client::builder().no_proxy().build().expect("a client");
+    let http = client();
     assert_eq!(put(&http, &server, "warm", MIB, true).await.status(), 201);
 
     let before = peak_memory();
@@ -63,7 +66,7 @@ async fn measure() {
     assert_eq!(received, 90 * MIB);
     let after_get = peak_memory();
 
-    // The system counts in lots, and may tell a little less than before.
+    // The system counts memory in batches, and may report slightly less than before.
     let mib = |from: u64, to: u64| to.saturating_sub(from) as f64 / MIB as f64;
     println!(
         "peak {:.0} MiB before; 90 MiB put adds {:.1}, 200 MiB refused twice {:.1}, 90 MiB got {:.1}",

@@ -1,7 +1,7 @@
-//! Clients of other people, unmodified, against the drive server.
+//! Third-party clients, unmodified, against the drive server.
 //!
-//! Where a client is missing its tests are ignored, with the reason, or fail if
-//! `DRIVEDAL_REQUIRE_CLIENTS` is set. Each module names the program and its variable.
+//! If a client is missing, its tests are ignored and give the reason; if `DRIVEDAL_REQUIRE_CLIENTS`
+//! is set, they fail. Each module names the program and its environment variable.
 
 mod acdcli;
 mod o365;
@@ -22,7 +22,7 @@ fn main() {
     trials.extend(python_onedrive::trials(&runtime));
     trials.extend(rclone::trials(&runtime));
     trials.extend(rclone_amazon::trials(&runtime));
-    // The trials own the servers, which end before the runtime does.
+    // The trials own the servers, which must end before the runtime.
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(runtime);
     conclusion.exit();

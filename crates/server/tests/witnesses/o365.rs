@@ -1,9 +1,9 @@
-//! O365 2.1.10, unmodified, against the drive server: what the Python library that scripts use
-//! OneDrive with makes of our Graph. What it does is in `o365.py`.
+//! O365 2.1.10, unmodified, against the drive server: a Python library for scripts that use
+//! OneDrive. The script `o365.py` has the test steps.
 //!
-//! Python is `DRIVEDAL_O365_PYTHON`, else `python3` in the PATH (`pip install o365==2.1.10`). Where
-//! the library is missing the tests say that they are ignored, and fail if
-//! `DRIVEDAL_REQUIRE_CLIENTS` is set.
+//! `DRIVEDAL_O365_PYTHON` names the Python, by default `python3` in the PATH (`pip install
+//! o365==2.1.10`). If the library is missing, the tests are ignored; if `DRIVEDAL_REQUIRE_CLIENTS`
+//! is set, they fail.
 
 use std::{
     ffi::OsString,
@@ -17,10 +17,10 @@ use tokio::runtime::Runtime;
 
 use drivedal_test_support::witness::{Outcome, trial};
 
-/// The version that is known to work.
+/// The supported version.
 const VERSION: &str = "2.1.10";
 
-/// The script's functions, and the kind of account that each is tried with.
+/// The functions of the script, and the account kinds to run each with.
 const TESTS: [(&str, AccountKind); 6] = [
     ("keeps_every_name", AccountKind::Business),
     ("uploads_in_fragments", AccountKind::PersonalLegacy),
@@ -30,7 +30,7 @@ const TESTS: [(&str, AccountKind); 6] = [
     ("knows_the_drive", AccountKind::Personal),
 ];
 
-/// The tests; they share a server.
+/// Returns the tests; they share a server.
 pub fn trials(runtime: &Runtime) -> Vec<Trial> {
     let missing = look_for_it().err();
     let server = Arc::new(runtime.block_on(Server::builder().start()).expect("a server"));
@@ -49,7 +49,7 @@ fn python() -> Command {
     command
 }
 
-/// Why the library is not there in that version, if it is not.
+/// Returns the reason why the library is not available in the supported version; `None` if it is.
 fn look_for_it() -> Result<(), String> {
     let version = "import importlib.metadata as m; print(m.version('o365'))";
     let output = python().args(["-c", version]).output();
@@ -61,7 +61,7 @@ fn look_for_it() -> Result<(), String> {
     }
 }
 
-/// Has the script do one thing with an account of its own.
+/// Runs a function of the script with a separate account.
 fn run(server: &Server, test: &str, kind: AccountKind) -> Outcome {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/o365.py");
     let account = format!("{test}.{kind}");

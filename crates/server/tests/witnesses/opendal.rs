@@ -1,7 +1,7 @@
-//! OpenDAL's own OneDrive service, 0.59.5, against the drive server, through a transport that sends
-//! to the server what is meant for Microsoft's hosts.
+//! OpenDAL's OneDrive service, 0.59.5, against the drive server. A transport sends requests for
+//! Microsoft's hosts to the server.
 //!
-//! What the service itself cannot do is named where it keeps a test from asking for more.
+//! Comments name the limitations of the service where they restrict a test.
 
 use drivedal_server::Server;
 use drivedal_test_support::rewriting::Rewriting;
@@ -12,7 +12,7 @@ use opendal::{
 };
 use tokio::runtime::Runtime;
 
-/// The tests; each starts its own server.
+/// Returns the tests; each starts a separate server.
 pub fn trials() -> Vec<Trial> {
     fn test(name: &str, run: fn() -> LocalBoxFuture<'static, ()>) -> Trial {
         Trial::test(format!("opendal_{name}"), move || {
@@ -45,7 +45,7 @@ async fn server() -> Server {
     Server::builder().start().await.expect("a server")
 }
 
-/// OpenDAL's service with a refresh token, as its users configure it.
+/// Returns OpenDAL's service with a refresh token, as in its documentation.
 fn operator(server: &Server, root: &str) -> Operator {
     let builder =
         Onedrive::default().root(root).client_id("client").refresh_token("drivedal-dev-refresh");
@@ -93,8 +93,8 @@ async fn what_is_written_is_read_and_described() {
 async fn a_large_file_goes_in_fragments() {
     let server = server().await;
     let operator = operator(&server, "/");
-    // Only to a new name: over a file that is there the last answer is 200, which the service does
-    // not take for the end (it panics in debug builds, and tells nothing of the file in others).
+    // Only to a new name: if the file exists, the last response is 200, which the service does not
+    // handle (it panics in debug builds, and returns no metadata in others).
     let bytes: Vec<u8> = (0..9 * 1024 * 1024_u32).map(|i| (i ^ i >> 8) as u8).collect();
     let written = operator.write("large.bin", bytes.clone()).await.unwrap();
     assert_eq!(written.content_length(), bytes.len() as u64);
@@ -125,8 +125,8 @@ async fn a_file_is_replaced_and_only_if_it_is_as_known() {
 async fn folders_are_made_and_listed() {
     let server = server().await;
     let operator = operator(&server, "/");
-    // A folder in the root is asked of `root:/children`, which is the item of that name: the server
-    // takes it for the collection.
+    // The service creates a folder in the root at `root:/children`, which is the address of an
+    // item. The server treats it as the collection.
     operator.create_dir("top/").await.unwrap();
     operator.create_dir("top/a/b/").await.unwrap();
     operator.create_dir("top/a/b/").await.unwrap();
@@ -134,8 +134,8 @@ async fn folders_are_made_and_listed() {
     assert_eq!(listed(&operator, "top/").await, ["top/", "top/a/", "top/f"]);
     assert_eq!(listed(&operator, "/").await, ["/", "top/"]);
     assert_eq!(listed(&operator, "none/").await, Vec::<String>::new());
-    // Names that have to be encoded are left out here: the service does not decode the path of
-    // their folder, and lists `sp ace/f` as `sp%20ace/f`.
+    // The test has no names that need encoding: the service does not decode the path of their
+    // folder, and lists `sp ace/f` as `sp%20ace/f`.
     let all = operator.list_with("/").recursive(true).await.unwrap();
     let mut all: Vec<_> = all.iter().map(|entry| entry.path().to_owned()).collect();
     all.sort();
@@ -168,7 +168,7 @@ async fn files_are_copied_renamed_and_removed() {
     assert_eq!(operator.stat("a/f").await.unwrap_err().kind(), ErrorKind::NotFound);
     operator.delete("b/g").await.unwrap();
     operator.delete("b/g").await.unwrap();
-    // One after the other: the service knows no removal of a whole tree.
+    // In sequence: the service cannot delete a whole tree.
     operator.delete_with("c/").recursive(true).await.unwrap();
     let mut left = listed(&operator, "/").await;
     left.retain(|path| path != "/");

@@ -1,10 +1,10 @@
-//! python-onedrive 15.10.5, unmodified, against the drive server: the client of the time, whose
-//! users' files were on SkyDrive. It is told where the server is by `python_onedrive.py`.
+//! python-onedrive 15.10.5, unmodified, against the drive server: a client from the time of
+//! SkyDrive. The script `python_onedrive.py` sets the server's URL.
 //!
-//! `DRIVEDAL_PYTHON_ONEDRIVE` is a Python 2.7 that has it, else `python2.7` in the PATH (`pip install
-//! python-onedrive==15.10.5 requests PyYAML`). Where it is missing the tests say that they are
-//! ignored, and fail if `DRIVEDAL_REQUIRE_CLIENTS` is set; not where the variable is empty, because
-//! Python 2.7 is not to be had everywhere.
+//! `DRIVEDAL_PYTHON_ONEDRIVE` names a Python 2.7 that has the client, by default `python2.7` in the
+//! PATH (`pip install python-onedrive==15.10.5 requests PyYAML`). If the client is missing, the
+//! tests are ignored; if `DRIVEDAL_REQUIRE_CLIENTS` is set, they fail. They do not fail if the
+//! first variable is empty, because Python 2.7 is not available everywhere.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -23,13 +23,13 @@ use tokio::runtime::Runtime;
 
 use drivedal_test_support::witness::{Outcome, check, trial};
 
-/// The version that is known to work.
+/// The supported version.
 const VERSION: &str = "15.10.5";
 
-/// The variable that names the program.
+/// The environment variable that names the interpreter.
 const PYTHON: &str = "DRIVEDAL_PYTHON_ONEDRIVE";
 
-/// A test: its name, and what it does with an account of its own.
+/// A test: its name, and a function that gets a client with a separate account.
 type Test = (&'static str, fn(&Cli) -> Outcome);
 
 const TESTS: &[Test] = &[
@@ -42,7 +42,7 @@ const TESTS: &[Test] = &[
     ("renews_an_expired_token", renews_an_expired_token),
 ];
 
-/// The tests; they share a server.
+/// Returns the tests; they share a server.
 pub fn trials(runtime: &Runtime) -> Vec<Trial> {
     let left_out = std::env::var_os(PYTHON).is_some_and(|program| program.is_empty());
     let missing = look_for_it().err();
@@ -66,7 +66,7 @@ fn python() -> Command {
     command
 }
 
-/// Why the client is not there in that version, if it is not.
+/// Returns the reason why the client is not available in the supported version; `None` if it is.
 fn look_for_it() -> Result<(), String> {
     let version = "import pkg_resources as p; print(p.get_distribution('python-onedrive').version)";
     let output = python().args(["-W", "ignore", "-c", version]).output();
@@ -78,7 +78,7 @@ fn look_for_it() -> Result<(), String> {
     }
 }
 
-/// The command line, with an account that nobody else uses.
+/// The command line client, with a separate account.
 struct Cli {
     server: Arc<Server>,
     account: String,
@@ -104,7 +104,7 @@ impl Cli {
         self.server.url().as_str().trim_end_matches('/')
     }
 
-    /// Runs a command to its end: what it printed.
+    /// Runs a command, and returns its output.
     fn run<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Outcome<String> {
         let arguments: Vec<_> = arguments.into_iter().map(|one| one.as_ref().to_owned()).collect();
         let output = python()
@@ -125,7 +125,7 @@ impl Cli {
         }
     }
 
-    /// Names of what is in a folder, in order.
+    /// Returns the sorted names in a folder.
     fn names(&self, folder: &str) -> Outcome<Vec<String>> {
         let listed = self.run(["-k", "name", "ls", "-o", folder])?;
         let mut names: Vec<_> =
@@ -134,12 +134,12 @@ impl Cli {
         Ok(names)
     }
 
-    /// One thing that is known of an object.
+    /// Returns a property of an object.
     fn known(&self, what: &str, object: &str) -> Outcome<String> {
         Ok(self.run(["-k", what, "info", object])?.trim().to_owned())
     }
 
-    /// How often this account asked for an operation.
+    /// Returns the number of requests of this account for an operation.
     fn count(&self, operation: &str) -> usize {
         let requests = self.server.control().requests();
         let ours = requests.iter().filter(|one| one.drive.as_ref() == Some(&self.account));
@@ -147,14 +147,14 @@ impl Cli {
     }
 }
 
-/// Bytes of which no fragment is like another.
+/// Returns bytes of which no two fragments are equal.
 fn bytes(length: u32) -> Vec<u8> {
     (0..length).map(|at| (at ^ at >> 9) as u8).collect()
 }
 
 fn signs_in(cli: &Cli) -> Outcome {
     fs::write(cli.path("lcrc"), "client: {id: some-app, secret: hush}\n")?;
-    // Without an answer to its question it ends, after it has told where to go.
+    // The program prints the sign-in URL, then ends because nobody enters a code.
     let asked = python()
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/witnesses/python_onedrive.py"))
         .arg("--config")
@@ -169,7 +169,7 @@ fn signs_in(cli: &Cli) -> Outcome {
         .find_map(|line| line.strip_prefix("URL to visit: "))
         .and_then(|url| url.strip_prefix(cli.url()))
         .ok_or_else(|| format!("no URL in {asked:?}"))?;
-    // The browser's part.
+    // This part stands in for the browser.
     let mut browser = TcpStream::connect(cli.url().trim_start_matches("http://"))?;
     let page = format!("GET {page} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
     browser.write_all(page.as_bytes())?;
@@ -216,7 +216,7 @@ fn uploads_by_bits(cli: &Cli) -> Outcome {
     cli.run(["mkdir", "New"])?;
     let written = bytes(2_500_000);
     fs::write(cli.path("large"), &written)?;
-    // By id, and by path, as only the root can be addressed.
+    // By id and by path: only the root can be addressed by both.
     for (folder, file) in [("New", "New/large"), ("me/skydrive", "large")] {
         let before = cli.count("live.bits.fragment");
         cli.run(["put", "--bits", "--bits-frag-bytes", "1000000", "large", folder])?;

@@ -1,8 +1,9 @@
-//! rclone 1.65, unmodified, against the drive server: among the last versions that knew Amazon's
-//! drive, whose hosts are fixed in it. The server stands in for them.
+//! rclone 1.65, unmodified, against the drive server. It is among the last versions that support
+//! Amazon Cloud Drive, whose hosts cannot be configured, so the server stands in for them.
 //!
-//! The program is `DRIVEDAL_RCLONE_AMAZON`, else `rclone` in the PATH. Where it is missing or knows no
-//! Amazon drive the tests say that they are ignored, and fail if `DRIVEDAL_REQUIRE_CLIENTS` is set.
+//! `DRIVEDAL_RCLONE_AMAZON` names the program, by default `rclone` in the PATH. If it is missing or
+//! does not support Amazon Cloud Drive, the tests are ignored; if `DRIVEDAL_REQUIRE_CLIENTS` is
+//! set, they fail.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,7 @@ use tokio::runtime::Runtime;
 
 use drivedal_test_support::witness::{Outcome, check, make_tree, trial};
 
-/// A test: its name, and what it does with an account of its own.
+/// A test: its name, and a function that gets a client with a separate account.
 type Test = (&'static str, fn(&Rclone) -> Outcome);
 
 const TESTS: &[Test] = &[
@@ -34,7 +35,7 @@ const TESTS: &[Test] = &[
     ("finds_what_it_uploaded_when_the_answer_was_a_time_out", timed_out),
 ];
 
-/// The tests; they share a server.
+/// Returns the tests; they share a server.
 pub fn trials(runtime: &Runtime) -> Vec<Trial> {
     let missing = look_for_it().err();
     let server = Server::builder().stand_in().start();
@@ -51,7 +52,7 @@ fn program() -> OsString {
     std::env::var_os("DRIVEDAL_RCLONE_AMAZON").unwrap_or_else(|| "rclone".into())
 }
 
-/// Why there is no rclone that knows Amazon's drive, if there is none.
+/// Returns the reason why no rclone with Amazon Cloud Drive is available; `None` if one is.
 fn look_for_it() -> Result<(), String> {
     let output = Command::new(program()).args(["help", "backends"]).output();
     let output = output.map_err(|error| format!("no rclone: {error}"))?;
@@ -62,7 +63,7 @@ fn look_for_it() -> Result<(), String> {
     }
 }
 
-/// rclone with an account that nobody else uses, and a folder of its own.
+/// rclone with a separate account and folder.
 struct Rclone {
     server: Arc<Server>,
     account: String,
@@ -78,7 +79,7 @@ impl Rclone {
         Ok(rclone)
     }
 
-    /// Writes rclone's configuration, as its own dialogue would.
+    /// Writes rclone's configuration, as `rclone config` does.
     fn configure(&self, expiry: &str, access_token: &str) -> Outcome {
         let token = serde_json::json!({
             "access_token": access_token,
@@ -95,8 +96,8 @@ impl Rclone {
         self.folder.path().join(name)
     }
 
-    /// Runs a command line whose words have no spaces, once: rclone may not hide a failure by trying
-    /// again.
+    /// Runs a command line whose words contain no spaces. rclone does not retry, because retries
+    /// could hide a failure.
     fn rclone(&self, line: &str) -> Outcome<String> {
         let local = self.folder.path().to_string_lossy();
         let output = Command::new(program())
@@ -115,14 +116,14 @@ impl Rclone {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// How often this account asked for an operation.
+    /// Returns the number of requests of this account for an operation.
     fn count(&self, operation: &str) -> usize {
         let requests = self.server.control().requests();
         let ours = requests.iter().filter(|one| one.drive.as_ref() == Some(&self.account));
         ours.filter(|one| one.operation == operation).count()
     }
 
-    /// A folder with a bit of everything, put to the drive.
+    /// Uploads a folder with files of several sizes and names.
     fn seed(&self) -> Outcome<PathBuf> {
         let from = self.path("from");
         make_tree(&from, 3 << 20)?;
@@ -131,7 +132,7 @@ impl Rclone {
     }
 }
 
-/// Every file below a folder and its bytes; folders have none.
+/// Returns the content of every file below a folder; folders have none.
 fn contents(folder: &Path) -> Outcome<BTreeMap<PathBuf, Option<Vec<u8>>>> {
     let mut all = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
@@ -235,7 +236,7 @@ fn renewed(rclone: &Rclone) -> Outcome {
 }
 
 fn timed_out(rclone: &Rclone) -> Outcome {
-    // Amazon's own trouble: the file is stored, and the client told that it took too long.
+    // A problem of Amazon's servers: the file is stored, but the client gets a timeout error.
     let late = Fault::on("amazon.content.upload")
         .drive(&*rclone.account)
         .status(504)

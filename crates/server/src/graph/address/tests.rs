@@ -9,24 +9,24 @@ fn parse(url: &str) -> Address {
 
 fn try_parse(url: &str) -> Result<Address> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    Address::parse(path, &Query::parse(Some(query))?)
+    Address::parse(path, &QueryOptions::parse(Some(query))?)
 }
 
 fn me() -> DriveRef {
-    DriveRef::Of(Owner::Me)
+    DriveRef::OwnedBy(Owner::Me)
 }
 
 fn drive(id: &str) -> DriveRef {
-    DriveRef::Id { id: id.into(), within: None }
+    DriveRef::Id { id: id.into(), site: None }
 }
 
-fn call(name: &str) -> Call {
-    Call { name: name.into(), arguments: Vec::new() }
+fn segment(name: &str) -> PathSegment {
+    PathSegment { name: name.into(), arguments: Vec::new() }
 }
 
-fn item(drive: DriveRef, anchor: Anchor, path: &[&str], calls: &[Call]) -> Address {
+fn item(drive: DriveRef, anchor: Anchor, path: &[&str], segments: &[PathSegment]) -> Address {
     let path = path.iter().map(|name| (*name).into()).collect();
-    Address::Item(ItemAddress { drive, anchor, path, calls: calls.to_vec() })
+    Address::Item(ItemAddress { drive, anchor, path, segments: segments.to_vec() })
 }
 
 #[test]
@@ -38,13 +38,13 @@ fn a_drive_has_many_names() {
         ("/drives/b!x", drive("b!x")),
         ("/drives/b%21x", drive("b!x")),
         ("/drives('b!x')", drive("b!x")),
-        ("/users/a@b.c/drive", DriveRef::Of(Owner::User("a@b.c".into()))),
-        ("/groups/1-2/drive", DriveRef::Of(Owner::Group("1-2".into()))),
-        ("/sites/host,1,2/drive", DriveRef::Of(Owner::Site(site()))),
-        ("/sites/host,1,2/drives/b!x", DriveRef::Id { id: "b!x".into(), within: Some(site()) }),
+        ("/users/a@b.c/drive", DriveRef::OwnedBy(Owner::User("a@b.c".into()))),
+        ("/groups/1-2/drive", DriveRef::OwnedBy(Owner::Group("1-2".into()))),
+        ("/sites/host,1,2/drive", DriveRef::OwnedBy(Owner::Site(site()))),
+        ("/sites/host,1,2/drives/b!x", DriveRef::Id { id: "b!x".into(), site: Some(site()) }),
     ] {
-        let calls = Vec::new();
-        assert_eq!(parse(url), Address::Drive { drive: expected.clone(), calls }, "{url}");
+        let segments = Vec::new();
+        assert_eq!(parse(url), Address::Drive { drive: expected.clone(), segments }, "{url}");
         let root = item(expected, Anchor::Root, &[], &[]);
         assert_eq!(parse(&format!("{url}/root")), root, "{url}/root");
     }
@@ -66,7 +66,7 @@ fn a_site_is_named_by_id_or_path() {
     assert_eq!(parse("/sites/root:/sites/x"), site("root", &["sites", "x"]));
     assert_eq!(parse("/sites/host.example:/sites/x"), site("host.example", &["sites", "x"]));
     assert_eq!(parse("/sites?search=*"), Address::Sites);
-    let Address::Drive { drive: DriveRef::Of(Owner::Site(by_path)), .. } =
+    let Address::Drive { drive: DriveRef::OwnedBy(Owner::Site(by_path)), .. } =
         parse("/sites/host.example:/sites/x:/drive")
     else {
         panic!("not the drive of a site");
@@ -105,26 +105,26 @@ fn an_empty_path_is_the_item_itself() {
 
 #[test]
 fn what_stands_between_the_colons_is_a_name_and_nothing_else() {
-    let root = |path: &[&str], calls: &[Call]| item(me(), Anchor::Root, path, calls);
+    let root = |path: &[&str], segments: &[PathSegment]| item(me(), Anchor::Root, path, segments);
     assert_eq!(parse("/me/drive/root:/children"), root(&["children"], &[]));
-    assert_eq!(parse("/me/drive/root/children"), root(&[], &[call("children")]));
+    assert_eq!(parse("/me/drive/root/children"), root(&[], &[segment("children")]));
     assert_eq!(
         parse("/me/drive/root:/a/content:/content"),
-        root(&["a", "content"], &[call("content")])
+        root(&["a", "content"], &[segment("content")])
     );
     assert_eq!(
         parse("/me/drive/root:/it's (1).txt:/content"),
-        root(&["it's (1).txt"], &[call("content")])
+        root(&["it's (1).txt"], &[segment("content")])
     );
     assert_eq!(
         parse("/me/drive/root/children/it's (1).txt/content"),
-        root(&["it's (1).txt"], &[call("content")])
+        root(&["it's (1).txt"], &[segment("content")])
     );
 }
 
 #[test]
 fn an_sdk_may_hide_the_colons_in_the_id() {
-    let expected = item(drive("d"), Anchor::Root, &["x.txt"], &[call("content")]);
+    let expected = item(drive("d"), Anchor::Root, &["x.txt"], &[segment("content")]);
     assert_eq!(parse("/drives/d/items/root%3A%2Fx.txt%3A/content"), expected);
 }
 
@@ -135,8 +135,8 @@ fn functions_have_parentheses_and_namespaces_or_not() {
             name: name.map(str::to_owned),
             value: (*value).into(),
         });
-        let call = Call { name: "delta".into(), arguments: arguments.collect() };
-        item(me(), Anchor::Root, &[], &[call])
+        let segment = PathSegment { name: "delta".into(), arguments: arguments.collect() };
+        item(me(), Anchor::Root, &[], &[segment])
     };
     for url in
         ["root/delta", "root/delta()", "items/root/microsoft.graph.delta()", "root/oneDrive.delta"]
@@ -146,17 +146,17 @@ fn functions_have_parentheses_and_namespaces_or_not() {
     let with_token = delta(&[(Some("token"), "a'b,(c)")]);
     assert_eq!(parse("/me/drive/root/delta(token='a''b,(c)')"), with_token);
     assert_eq!(parse("/me/drive/root/delta(token=latest)"), delta(&[(Some("token"), "latest")]));
-    let Address::Item(ItemAddress { calls, .. }) = parse("/me/drive/root/search(q='a%2Fb''c')")
+    let Address::Item(ItemAddress { segments, .. }) = parse("/me/drive/root/search(q='a%2Fb''c')")
     else {
         panic!("not an item");
     };
-    assert_eq!(calls[0].argument("q"), Some("a/b'c"));
+    assert_eq!(segments[0].argument("q"), Some("a/b'c"));
     assert!(try_parse("/me/drive/root/search(q='a").is_err());
 }
 
 #[test]
 fn an_alias_stands_for_a_path() {
-    let expected = item(drive("d"), Anchor::Id("i".into()), &["a b", "c"], &[call("content")]);
+    let expected = item(drive("d"), Anchor::Id("i".into()), &["a b", "c"], &[segment("content")]);
     let url = "/drives/d/items/i/children('@a1')/content?@a1='a+b%2Fc'";
     assert_eq!(parse(url), expected);
 }
@@ -177,12 +177,13 @@ fn a_path_has_a_limited_number_of_arguments() {
 
 #[test]
 fn special_folders_and_shares_are_items() {
-    let special =
-        |path: &[&str], calls: &[Call]| item(me(), Anchor::Special("approot".into()), path, calls);
+    let special = |path: &[&str], segments: &[PathSegment]| {
+        item(me(), Anchor::Special("approot".into()), path, segments)
+    };
     assert_eq!(parse("/me/drive/special/approot"), special(&[], &[]));
     assert_eq!(
         parse("/me/drive/special/approot:/a/b:/content"),
-        special(&["a", "b"], &[call("content")])
+        special(&["a", "b"], &[segment("content")])
     );
     let share = DriveRef::Share("u!x".into());
     assert_eq!(parse("/shares/u!x/driveItem"), item(share.clone(), Anchor::Shared, &[], &[]));
@@ -197,7 +198,7 @@ fn what_cannot_be_meant_is_refused() {
     }
 }
 
-/// What RFC 3986's `pchar` leaves as it is, but for the colon.
+/// The characters that RFC 3986's `pchar` leaves as it is, but for the colon.
 const LOOSE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -239,16 +240,16 @@ proptest! {
                 url.push(':');
             }
         }
-        let calls: Vec<_> = content.then(|| call("content")).into_iter().collect();
+        let segments: Vec<_> = content.then(|| segment("content")).into_iter().collect();
         url.push_str(if content { "/content" } else { "" });
         let anchor = by_id.filter(|id| id != "root").map_or(Anchor::Root, Anchor::Id);
-        let parsed = Address::parse(&url, &Query::default());
-        let expected = Address::Item(ItemAddress { drive: drive("d"), anchor, path, calls });
+        let parsed = Address::parse(&url, &QueryOptions::default());
+        let expected = Address::Item(ItemAddress { drive: drive("d"), anchor, path, segments });
         prop_assert_eq!(parsed.ok(), Some(expected));
     }
 
     #[test]
     fn no_path_makes_the_parser_fall(raw in "\\PC{0,80}") {
-        let _ = Address::parse(&raw, &Query::default());
+        let _ = Address::parse(&raw, &QueryOptions::default());
     }
 }

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::amazon::cloud::Cloud;
+use crate::amazon::cloud::AmazonServer;
 
-/// The lines of the stream but its last, which says that it is.
-async fn changes(cloud: &Cloud, question: Value) -> Vec<Value> {
-    let answer = cloud.ask("POST", "changes", Some(question)).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+/// Returns the lines of the stream without the last one, which marks the end.
+async fn changes(cloud: &AmazonServer, question: Value) -> Vec<Value> {
+    let response = cloud.call("POST", "changes", Some(question)).await;
+    assert_eq!(response.status, 200, "{}", response.text());
     let mut lines: Vec<Value> =
-        answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        response.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.pop(), Some(json!({"end": true})));
     for line in &lines {
         assert_eq!(line["statusCode"], 200);
@@ -18,7 +18,7 @@ async fn changes(cloud: &Cloud, question: Value) -> Vec<Value> {
     lines
 }
 
-/// What a client knows after all lines: names by id.
+/// Applies all lines to a client's copy: names by id.
 fn told(lines: &[Value]) -> BTreeMap<String, Value> {
     let nodes = lines.iter().flat_map(|line| line["nodes"].as_array().unwrap());
     nodes.map(|node| (node["id"].as_str().unwrap().to_owned(), node.clone())).collect()
@@ -30,11 +30,11 @@ fn checkpoint(lines: &[Value]) -> Value {
 
 #[tokio::test]
 async fn the_first_time_everything_is_told_the_trash_too() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("d", &root).await;
     let file = cloud.file("f", &folder, "x").await;
-    cloud.ask("PUT", &format!("trash/{folder}"), None).await.json(200);
+    cloud.call("PUT", &format!("trash/{folder}"), None).await.json_with_status(200);
     let lines = changes(&cloud, json!({})).await;
     assert_eq!(lines[0]["reset"], true);
     let nodes = told(&lines);
@@ -48,7 +48,7 @@ async fn the_first_time_everything_is_told_the_trash_too() {
 
 #[tokio::test]
 async fn from_a_checkpoint_only_what_changed_is_told() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let old = cloud.folder("old", &root).await;
     let first = checkpoint(&changes(&cloud, json!({})).await);
@@ -64,7 +64,7 @@ async fn from_a_checkpoint_only_what_changed_is_told() {
 
 #[tokio::test]
 async fn sets_have_the_size_that_was_asked_for() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for n in 0..7 {
         cloud.folder(&format!("f{n}"), &root).await;
@@ -77,7 +77,7 @@ async fn sets_have_the_size_that_was_asked_for() {
     let resets: Vec<_> = lines.iter().map(|line| line["reset"].as_bool().unwrap()).collect();
     assert_eq!(resets.iter().filter(|reset| **reset).count(), 1);
 
-    // A client that wants a few at a time gets all in the end.
+    // A client that requests small chunks gets everything in the end.
     let mut known = BTreeMap::new();
     let mut question = json!({"maxNodes": "3"});
     loop {
@@ -87,12 +87,12 @@ async fn sets_have_the_size_that_was_asked_for() {
         question = json!({"maxNodes": "3", "checkpoint": last["checkpoint"]});
     }
     assert_eq!(known.len(), 8);
-    cloud.ask("POST", "changes", Some(json!({"chunkSize": "x"}))).await.error(400);
+    cloud.call("POST", "changes", Some(json!({"chunkSize": "x"}))).await.amazon_error(400);
 }
 
 #[tokio::test]
 async fn a_checkpoint_of_another_time_begins_anew() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for n in 0..3 {
         cloud.folder(&format!("f{n}"), &root).await;

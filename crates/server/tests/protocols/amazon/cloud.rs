@@ -1,81 +1,55 @@
-//! A server, and requests to it as a client of Amazon's sends them.
+//! A server, and requests of Amazon Cloud Drive to it.
 
 use drivedal_server::Server;
-use reqwest::{Body, Client, Method, RequestBuilder, header::HeaderMap};
+pub use drivedal_test_support::http::TestResponse;
+use drivedal_test_support::http::{TestRequest, client};
+use reqwest::{Body, Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 /// A server with an empty drive.
-pub struct Cloud {
+pub struct AmazonServer {
     pub server: Server,
     http: Client,
 }
 
-/// An answer.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
-}
-
-impl Answer {
-    /// The body, which must be JSON, of an answer of that status.
-    #[track_caller]
-    pub fn json(&self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    /// The message of an error of that status.
-    #[track_caller]
-    pub fn error(&self, status: u16) -> String {
-        let body = self.json(status);
-        assert!(body["logref"].is_string(), "{body}");
-        body["message"].as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
-    }
-}
-
-impl Cloud {
+impl AmazonServer {
     pub async fn start() -> Self {
         Self::of(Server::builder().ephemeral()).await
     }
 
     pub async fn of(builder: drivedal_server::Builder) -> Self {
         let server = builder.start().await.unwrap();
-        let http = Client::builder().no_proxy().build().unwrap();
-        Self { server, http }
+        Self { server, http: client() }
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.server.url())
     }
 
-    /// A request with the development account's token, to be completed.
+    /// Returns a request with the token of the development account.
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         self.http.request(method, self.url(path)).bearer_auth("drivedal-dev")
     }
 
-    /// A request without any token.
+    /// Returns a request without a token.
     pub fn anonymous(&self, method: &str, url: &str) -> RequestBuilder {
         self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url)
     }
 
-    pub async fn answer(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+    pub async fn send(&self, request: RequestBuilder) -> TestResponse {
+        TestRequest(request).send().await
     }
 
-    /// A request of the metadata endpoint; JSON is sent without a content type.
-    pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+    /// Sends a request to the metadata endpoint. JSON has no content type.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> TestResponse {
         let request = self.request(method, &format!("drive/v1/{path}"));
         let request = match body {
             Some(body) => request.body(body.to_string()),
             None if method == "GET" || method == "DELETE" => request,
             None => request.header("content-length", "0"),
         };
-        self.answer(request).await
+        self.send(request).await
     }
 
     #[track_caller]
@@ -83,9 +57,9 @@ impl Cloud {
         let place = std::panic::Location::caller();
         let path = path.to_owned();
         async move {
-            let answer = self.ask("GET", &path, None).await;
-            assert_eq!(answer.status, 200, "{place}: {}", answer.text);
-            serde_json::from_str(&answer.text).unwrap()
+            let response = self.call("GET", &path, None).await;
+            assert_eq!(response.status, 200, "{place}: {}", response.text());
+            response.json()
         }
     }
 
@@ -94,23 +68,24 @@ impl Cloud {
         list["data"][0]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Makes a folder; its id.
+    /// Creates a folder, and returns its id.
     pub async fn folder(&self, name: &str, parent: &str) -> String {
         let body = json!({"kind": "FOLDER", "name": name, "parents": [parent]});
-        let node = self.ask("POST", "nodes", Some(body)).await.json(201);
+        let node = self.call("POST", "nodes", Some(body)).await.json_with_status(201);
         node["id"].as_str().unwrap().to_owned()
     }
 
-    /// Makes a file; its id.
+    /// Creates a file, and returns its id.
     pub async fn file(&self, name: &str, parent: &str, bytes: &str) -> String {
-        let node = self.upload(name, parent, bytes, "?suppress=deduplication").await.json(201);
+        let node =
+            self.upload(name, parent, bytes, "?suppress=deduplication").await.json_with_status(201);
         node["id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn upload(&self, name: &str, parent: &str, bytes: &str, query: &str) -> Answer {
+    pub async fn upload(&self, name: &str, parent: &str, bytes: &str, query: &str) -> TestResponse {
         let metadata = json!({"kind": "FILE", "name": name, "parents": [parent]});
         let body = form(Some(&metadata), bytes);
-        self.answer(self.posted(query, body)).await
+        self.send(self.posted(query, body)).await
     }
 
     pub fn posted(&self, query: &str, body: impl Into<Body>) -> RequestBuilder {
@@ -119,26 +94,26 @@ impl Cloud {
             .body(body)
     }
 
-    pub async fn overwrite(&self, id: &str, bytes: &str, query: &str) -> Answer {
+    pub async fn overwrite(&self, id: &str, bytes: &str, query: &str) -> TestResponse {
         let request = self
             .request("PUT", &format!("cdproxy/nodes/{id}/content{query}"))
             .header("content-type", "multipart/form-data; boundary=b0undary")
             .body(form(None, bytes));
-        self.answer(request).await
+        self.send(request).await
     }
 
-    /// Bytes of a file, or of a range of it.
-    pub async fn read(&self, id: &str, range: Option<&str>) -> Answer {
+    /// Downloads a file, or a range of it.
+    pub async fn read(&self, id: &str, range: Option<&str>) -> TestResponse {
         let request = self.request("GET", &format!("cdproxy/nodes/{id}/content"));
         let request = match range {
             Some(range) => request.header("range", range),
             None => request,
         };
-        self.answer(request).await
+        self.send(request).await
     }
 }
 
-/// A form as requests_toolbelt makes it.
+/// Returns a form like that of Python's requests_toolbelt.
 pub fn form(metadata: Option<&Value>, bytes: &str) -> String {
     let mut form = String::new();
     if let Some(metadata) = metadata {
@@ -152,12 +127,12 @@ pub fn form(metadata: Option<&Value>, bytes: &str) -> String {
     )
 }
 
-/// The names of a list's nodes.
+/// Returns the names of the nodes in a list.
 pub fn names(list: &Value) -> Vec<&str> {
     list["data"].as_array().unwrap().iter().filter_map(|node| node["name"].as_str()).collect()
 }
 
-/// The ids of a node's folders.
+/// Returns the ids of a node's parents.
 pub fn parents(node: &Value) -> Vec<&str> {
     node["parents"].as_array().unwrap().iter().filter_map(Value::as_str).collect()
 }

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::amazon::cloud::{Cloud, names};
+use crate::amazon::cloud::{AmazonServer, names};
 
-/// Every page of a list; how many there were, and the names.
-async fn pages(cloud: &Cloud, query: &str) -> (usize, Vec<String>) {
+/// Reads all pages of a list. Returns the number of pages and the names.
+async fn pages(cloud: &AmazonServer, query: &str) -> (usize, Vec<String>) {
     let (mut count, mut all, mut token) = (0, Vec::new(), String::new());
     loop {
         let list = cloud.get(&format!("{query}{token}")).await;
@@ -22,7 +22,7 @@ async fn pages(cloud: &Cloud, query: &str) -> (usize, Vec<String>) {
 
 #[tokio::test]
 async fn pages_have_200_nodes_and_their_count_is_of_all() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("many", &root).await;
     for n in 0..450 {
@@ -46,17 +46,17 @@ async fn pages_have_200_nodes_and_their_count_is_of_all() {
 
 #[tokio::test]
 async fn a_list_whose_nodes_change_meanwhile_leaves_none_out() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let mut ids = Vec::new();
     for n in 0..6 {
         ids.push(cloud.folder(&format!("f{n}"), &root).await);
     }
     let first = cloud.get("nodes?filters=kind:FOLDER%20AND%20name:f*&limit=2").await;
-    // Those that were told, and those that were not.
+    // Changes an item of the listed page and one of a later page.
     for n in [0, 5] {
         let patch = json!({"description": "changed"});
-        cloud.ask("PATCH", &format!("nodes/{}", ids[n]), Some(patch)).await.json(200);
+        cloud.call("PATCH", &format!("nodes/{}", ids[n]), Some(patch)).await.json_with_status(200);
     }
     let token = first["nextToken"].as_str().unwrap();
     let rest = format!("nodes?filters=kind:FOLDER%20AND%20name:f*&limit=2&startToken={token}");
@@ -74,7 +74,7 @@ async fn a_list_whose_nodes_change_meanwhile_leaves_none_out() {
 
 #[tokio::test]
 async fn nodes_are_sorted_by_what_clients_sort_by() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for name in ["b.txt", "A.txt", "c.txt"] {
         cloud.file(name, &root, name).await;
@@ -91,12 +91,12 @@ async fn nodes_are_sorted_by_what_clients_sort_by() {
         sorted("[%27kind%20DESC%27,%22name%20ASC%22]").await,
         ["d", "A.txt", "b.txt", "c.txt"]
     );
-    cloud.ask("GET", "nodes?sort=name", None).await.error(400);
+    cloud.call("GET", "nodes?sort=name", None).await.amazon_error(400);
 }
 
 #[tokio::test]
 async fn filters_find_what_they_say() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("My dir (1)", &root).await;
     let id = cloud.file("a b.txt", &folder, "hello").await;
@@ -119,14 +119,15 @@ async fn filters_find_what_they_say() {
         assert_eq!(cloud.get(&format!("nodes?filters={filter}")).await["count"], 0, "{filter}");
     }
     for filter in ["kind", "nothing:1", "name:%22x", "(kind:FILE"] {
-        let error = cloud.ask("GET", &format!("nodes?filters={filter}"), None).await.error(400);
+        let error =
+            cloud.call("GET", &format!("nodes?filters={filter}"), None).await.amazon_error(400);
         assert!(error.starts_with("Invalid filters"), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_page_token_is_for_its_own_question() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for n in 0..3 {
         cloud.folder(&format!("f{n}"), &root).await;
@@ -139,10 +140,10 @@ async fn a_page_token_is_for_its_own_question() {
         "nodes?limit=0".to_owned(),
         "nodes?limit=x".to_owned(),
     ] {
-        cloud.ask("GET", &query, None).await.error(400);
+        cloud.call("GET", &query, None).await.amazon_error(400);
     }
     let file = cloud.file("f", &root, "x").await;
-    cloud.ask("GET", &format!("nodes/{file}/children"), None).await.error(400);
+    cloud.call("GET", &format!("nodes/{file}/children"), None).await.amazon_error(400);
 }
 
 #[tokio::test]
@@ -154,7 +155,7 @@ async fn a_client_that_trashes_each_page_reaches_every_node() {
         "nodes?filters=parents:{folder}&limit=3&sort=%5B%22contentProperties.size%20DESC%22%5D",
         "nodes?filters=parents:{folder}&limit=3&sort=%5B%22createdDate%20DESC%22%5D",
     ] {
-        let cloud = Cloud::start().await;
+        let cloud = AmazonServer::start().await;
         let root = cloud.root().await;
         let folder = cloud.folder("many", &root).await;
         let mut expected = Vec::new();
@@ -170,7 +171,7 @@ async fn a_client_that_trashes_each_page_reaches_every_node() {
             for node in list["data"].as_array().expect("nodes") {
                 seen.push(node["name"].as_str().expect("a name").to_owned());
                 let id = node["id"].as_str().expect("an id");
-                cloud.ask("PUT", &format!("trash/{id}"), None).await.json(200);
+                cloud.call("PUT", &format!("trash/{id}"), None).await.json_with_status(200);
             }
             match list["nextToken"].as_str() {
                 Some(next) => token = format!("&startToken={next}"),
@@ -185,11 +186,11 @@ async fn a_client_that_trashes_each_page_reaches_every_node() {
 
 #[tokio::test]
 async fn the_trash_is_listed_by_pages_while_nodes_are_restored() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for n in 0..7 {
         let id = cloud.folder(&format!("f{n}"), &root).await;
-        cloud.ask("PUT", &format!("trash/{id}"), None).await.json(200);
+        cloud.call("PUT", &format!("trash/{id}"), None).await.json_with_status(200);
     }
     let (mut seen, mut token) = (0, String::new());
     loop {
@@ -197,7 +198,7 @@ async fn the_trash_is_listed_by_pages_while_nodes_are_restored() {
         for node in list["data"].as_array().expect("nodes") {
             seen += 1;
             let restore = format!("trash/{}/restore", node["id"].as_str().expect("an id"));
-            cloud.ask("POST", &restore, None).await.json(200);
+            cloud.call("POST", &restore, None).await.json_with_status(200);
         }
         match list["nextToken"].as_str() {
             Some(next) => token = format!("&startToken={next}"),
@@ -209,12 +210,13 @@ async fn the_trash_is_listed_by_pages_while_nodes_are_restored() {
 
 #[tokio::test]
 async fn filters_that_are_nested_too_deep_or_too_long_are_refused() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let deep = "(".repeat(3_000);
     let closed = format!("{deep}kind:FILE{}", ")".repeat(3_000));
     let wide = vec!["kind:FILE"; 2_000].join("%20OR%20");
     for filter in [&deep, &closed, &wide] {
-        let said = cloud.ask("GET", &format!("nodes?filters={filter}"), None).await.error(400);
+        let said =
+            cloud.call("GET", &format!("nodes?filters={filter}"), None).await.amazon_error(400);
         assert!(said.starts_with("Invalid filters"), "{said}");
     }
     cloud.get("nodes?filters=((kind:FILE))").await;

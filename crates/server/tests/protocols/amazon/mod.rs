@@ -1,4 +1,4 @@
-//! Amazon Cloud Drive as the drive server speaks it, over raw HTTP.
+//! The Amazon Cloud Drive protocol of the drive server, over HTTP.
 
 mod account;
 mod changes;

@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 
-use crate::amazon::cloud::{Cloud, parents};
+use crate::amazon::cloud::{AmazonServer, parents};
 
 #[tokio::test]
 async fn the_root_is_a_nameless_folder_without_parents() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let list = cloud.get("nodes?filters=isRoot:true").await;
     assert_eq!(list["count"], 1);
     let root = &list["data"][0];
@@ -17,12 +17,12 @@ async fn the_root_is_a_nameless_folder_without_parents() {
 
 #[tokio::test]
 async fn a_node_has_what_the_document_shows() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
-    let answer = cloud.upload("empty.txt", &root, "", "").await;
-    let node = answer.json(201);
+    let response = cloud.upload("empty.txt", &root, "", "").await;
+    let node = response.json_with_status(201);
     let id = node["id"].as_str().unwrap();
-    assert_eq!(answer.headers["location"], cloud.url(&format!("drive/v1/nodes/{id}")));
+    assert_eq!(response.headers["location"], cloud.url(&format!("drive/v1/nodes/{id}")));
     assert_eq!(
         node["contentProperties"],
         json!({
@@ -54,14 +54,14 @@ async fn a_node_has_what_the_document_shows() {
 
 #[tokio::test]
 async fn a_patch_changes_what_it_names_and_raises_the_version() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("d", &root).await;
     let id = cloud.file("a.txt", &root, "x").await;
     let before = cloud.get(&format!("nodes/{id}")).await;
     let path = format!("nodes/{id}");
     let patch = json!({"name": "b.txt", "parents": [folder], "labels": ["l"], "description": "d"});
-    let after = cloud.ask("PATCH", &path, Some(patch)).await.json(200);
+    let after = cloud.call("PATCH", &path, Some(patch)).await.json_with_status(200);
     assert_eq!((&after["name"], &after["description"]), (&json!("b.txt"), &json!("d")));
     assert_eq!((parents(&after), &after["labels"]), (vec![folder.as_str()], &json!(["l"])));
     assert_eq!(after["version"], 2);
@@ -69,27 +69,27 @@ async fn a_patch_changes_what_it_names_and_raises_the_version() {
     assert_eq!(after["contentProperties"]["version"], 1);
 
     let forbidden = json!({"contentProperties": {"contentType": "x"}});
-    cloud.ask("PATCH", &path, Some(forbidden)).await.error(403);
+    cloud.call("PATCH", &path, Some(forbidden)).await.amazon_error(403);
     let long = json!({"name": "x".repeat(257)});
-    cloud.ask("PATCH", &path, Some(long)).await.error(400);
+    cloud.call("PATCH", &path, Some(long)).await.amazon_error(400);
     let rootname = json!({"name": "root"});
-    cloud.ask("PATCH", &format!("nodes/{root}"), Some(rootname)).await.error(403);
+    cloud.call("PATCH", &format!("nodes/{root}"), Some(rootname)).await.amazon_error(403);
 }
 
 #[tokio::test]
 async fn a_name_that_is_taken_is_told_with_who_has_it() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("Photos", &root).await;
     let file = cloud.file("other", &root, "x").await;
     let body = json!({"kind": "FOLDER", "name": "PHOTOS", "parents": [root]});
     let patch = json!({"name": "pHotos"});
-    for answer in [
-        cloud.ask("POST", "nodes", Some(body)).await,
+    for response in [
+        cloud.call("POST", "nodes", Some(body)).await,
         cloud.upload("photoS", &root, "x", "?suppress=deduplication").await,
-        cloud.ask("PATCH", &format!("nodes/{file}"), Some(patch)).await,
+        cloud.call("PATCH", &format!("nodes/{file}"), Some(patch)).await,
     ] {
-        let error = answer.json(409);
+        let error = response.json_with_status(409);
         assert_eq!(error["code"], "NAME_ALREADY_EXISTS");
         assert_eq!(error["info"], json!({"nodeId": folder}));
         assert_eq!(
@@ -104,29 +104,29 @@ async fn a_name_that_is_taken_is_told_with_who_has_it() {
 
 #[tokio::test]
 async fn what_is_not_there_is_404() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let none = "AbCdEfGhIjKlMnOpQr0123";
-    cloud.ask("GET", &format!("nodes/{none}"), None).await.error(404);
-    cloud.ask("PUT", &format!("trash/{none}"), None).await.error(404);
-    cloud.read(none, None).await.error(404);
+    cloud.call("GET", &format!("nodes/{none}"), None).await.amazon_error(404);
+    cloud.call("PUT", &format!("trash/{none}"), None).await.amazon_error(404);
+    cloud.read(none, None).await.amazon_error(404);
     let body = json!({"kind": "FOLDER", "name": "x", "parents": [none]});
-    cloud.ask("POST", "nodes", Some(body)).await.error(404);
-    cloud.upload("x", none, "x", "").await.error(404);
+    cloud.call("POST", "nodes", Some(body)).await.amazon_error(404);
+    cloud.upload("x", none, "x", "").await.amazon_error(404);
 }
 
 #[tokio::test]
 async fn a_local_id_makes_one_node() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let body = |name: &str| Some(json!({"kind": "FOLDER", "name": name}));
-    let first = cloud.ask("POST", "nodes?localId=me-1", body("a")).await.json(201);
-    let again = cloud.ask("POST", "nodes?localId=me-1", body("b")).await.error(409);
+    let first = cloud.call("POST", "nodes?localId=me-1", body("a")).await.json_with_status(201);
+    let again = cloud.call("POST", "nodes?localId=me-1", body("b")).await.amazon_error(409);
     assert!(again.contains(first["id"].as_str().unwrap()), "{again}");
-    cloud.ask("POST", "nodes?localId=me-2", body("b")).await.json(201);
+    cloud.call("POST", "nodes?localId=me-2", body("b")).await.json_with_status(201);
 }
 
 #[tokio::test]
 async fn a_property_is_put_on_whatever_was_planted_as_properties() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let mut plant = drivedal_server::FixtureItem::file("odd", "x");
     plant.facets.insert("amazon".into(), json!({"properties": 5, "labels": ["kept"]}));
     cloud.server.control().add_fixtures([plant]).await.expect("planted");
@@ -134,7 +134,7 @@ async fn a_property_is_put_on_whatever_was_planted_as_properties() {
     let id = listed["data"][0]["id"].as_str().expect("an id");
     let owner = listed["data"][0]["createdBy"].as_str().expect("an owner");
     let put = format!("nodes/{id}/properties/{owner}/color");
-    cloud.ask("PUT", &put, Some(json!({"value": "red"}))).await.json(201);
+    cloud.call("PUT", &put, Some(json!({"value": "red"}))).await.json_with_status(201);
     let node = cloud.get(&format!("nodes/{id}")).await;
     assert_eq!(
         (&node["properties"][owner]["color"], &node["labels"]),
@@ -144,14 +144,14 @@ async fn a_property_is_put_on_whatever_was_planted_as_properties() {
 
 #[tokio::test]
 async fn properties_are_kept_by_owner_and_key() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let id = cloud.file("a", &root, "x").await;
     let node = cloud.get(&format!("nodes/{id}")).await;
     let owner = node["createdBy"].as_str().unwrap();
     let base = format!("nodes/{id}/properties/{owner}");
     let value = |value: &str| Some(json!({ "value": value }));
-    let put = cloud.ask("PUT", &format!("{base}/color"), value("red")).await.json(201);
+    let put = cloud.call("PUT", &format!("{base}/color"), value("red")).await.json_with_status(201);
     let location = cloud.url(&format!("drive/v1/{base}/color"));
     assert_eq!(put, json!({"key": "color", "location": location, "value": "red"}));
     assert_eq!(cloud.get(&base).await, json!({"count": 1, "data": {"color": "red"}}));
@@ -159,30 +159,30 @@ async fn properties_are_kept_by_owner_and_key() {
     assert_eq!(cloud.get(&format!("nodes/{id}")).await["properties"][owner]["color"], "red");
 
     for n in 0..9 {
-        cloud.ask("PUT", &format!("{base}/k{n}"), value("v")).await.json(201);
+        cloud.call("PUT", &format!("{base}/k{n}"), value("v")).await.json_with_status(201);
     }
-    cloud.ask("PUT", &format!("{base}/eleven"), value("v")).await.error(400);
-    cloud.ask("PUT", &format!("{base}/color"), value(&"x".repeat(501))).await.error(400);
+    cloud.call("PUT", &format!("{base}/eleven"), value("v")).await.amazon_error(400);
+    cloud.call("PUT", &format!("{base}/color"), value(&"x".repeat(501))).await.amazon_error(400);
 
     let other = format!("nodes/{id}/properties/somebody");
     assert_eq!(cloud.get(&other).await, json!({"count": 0, "data": {}}));
-    cloud.ask("PUT", &format!("{other}/k"), value("v")).await.error(403);
+    cloud.call("PUT", &format!("{other}/k"), value("v")).await.amazon_error(403);
 
-    let gone = cloud.ask("DELETE", &format!("/{base}/color"), None).await;
-    assert_eq!((gone.status, gone.text.as_str()), (204, ""));
-    cloud.ask("DELETE", &format!("{base}/color"), None).await.error(404);
-    cloud.ask("GET", &format!("{base}/color"), None).await.error(404);
+    let gone = cloud.call("DELETE", &format!("/{base}/color"), None).await;
+    assert_eq!((gone.status, gone.text()), (204, ""));
+    cloud.call("DELETE", &format!("{base}/color"), None).await.amazon_error(404);
+    cloud.call("GET", &format!("{base}/color"), None).await.amazon_error(404);
 }
 
 #[tokio::test]
 async fn accounts_do_not_see_each_others_nodes() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let url = cloud.url("drive/v1/nodes?filters=isRoot:true");
     let other = cloud.anonymous("GET", &url).bearer_auth("drivedal-dev-anna");
-    let theirs: Value = cloud.answer(other).await.json(200);
+    let theirs: Value = cloud.send(other).await.json_with_status(200);
     assert_ne!(theirs["data"][0]["id"], root);
     let url = cloud.url(&format!("drive/v1/nodes/{root}"));
     let asked = cloud.anonymous("GET", &url).bearer_auth("drivedal-dev-anna");
-    cloud.answer(asked).await.error(404);
+    cloud.send(asked).await.amazon_error(404);
 }

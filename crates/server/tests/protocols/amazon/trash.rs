@@ -1,20 +1,21 @@
 use serde_json::{Value, json};
 
-use crate::amazon::cloud::{Cloud, names};
+use crate::amazon::cloud::{AmazonServer, names};
 
 #[tokio::test]
 async fn what_is_trashed_is_listed_in_the_trash_and_comes_back() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("d", &root).await;
     let file = cloud.file("f", &folder, "x").await;
     let body = json!({"kind": "FILE", "name": "renameFileTest"});
-    let trashed = cloud.ask("PUT", &format!("trash/{folder}"), Some(body)).await.json(200);
+    let trashed =
+        cloud.call("PUT", &format!("trash/{folder}"), Some(body)).await.json_with_status(200);
     assert_eq!(trashed["status"], "TRASH");
     assert_eq!(names(&cloud.get("trash").await), ["d"]);
     assert_eq!(names(&cloud.get(&format!("nodes/{root}/children")).await), Vec::<&str>::new());
     assert_eq!(cloud.get(&format!("nodes/{folder}")).await["status"], "TRASH");
-    // What is below keeps its status, and is listed as if nothing had happened.
+    // Descendants keep their status, and are listed as before.
     assert_eq!(cloud.get(&format!("nodes/{file}")).await["status"], "AVAILABLE");
     assert_eq!(names(&cloud.get("nodes?filters=kind:FILE").await), ["f"]);
     let below = cloud.get(&format!("nodes?filters=parents:{folder}%20AND%20name:f")).await;
@@ -23,42 +24,45 @@ async fn what_is_trashed_is_listed_in_the_trash_and_comes_back() {
     let both = cloud.get("nodes?filters=status:TRASH%20AND%20kind:FOLDER").await;
     assert_eq!(names(&both), ["d"]);
 
-    let back = cloud.ask("POST", &format!("trash/{folder}/restore"), None).await.json(200);
+    let back =
+        cloud.call("POST", &format!("trash/{folder}/restore"), None).await.json_with_status(200);
     assert_eq!(back["status"], "AVAILABLE");
     assert_eq!(names(&cloud.get("trash").await), Vec::<&str>::new());
-    cloud.ask("POST", &format!("trash/{folder}/restore"), None).await.error(400);
+    cloud.call("POST", &format!("trash/{folder}/restore"), None).await.amazon_error(400);
 }
 
 #[tokio::test]
 async fn a_name_that_is_taken_meanwhile_keeps_a_node_in_the_trash() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let old = cloud.file("f", &root, "old").await;
-    cloud.ask("PUT", &format!("trash/{old}"), None).await.json(200);
+    cloud.call("PUT", &format!("trash/{old}"), None).await.json_with_status(200);
     let new = cloud.file("F", &root, "new").await;
-    let taken = cloud.ask("POST", &format!("trash/{old}/restore"), None).await.json(409);
+    let taken =
+        cloud.call("POST", &format!("trash/{old}/restore"), None).await.json_with_status(409);
     assert_eq!(taken["info"]["nodeId"], new);
     let patch = json!({"status": "AVAILABLE"});
-    cloud.ask("PATCH", &format!("nodes/{old}"), Some(patch.clone())).await.json(409);
-    cloud.ask("PUT", &format!("trash/{new}"), None).await.json(200);
-    let back = cloud.ask("PATCH", &format!("nodes/{old}"), Some(patch)).await.json(200);
+    cloud.call("PATCH", &format!("nodes/{old}"), Some(patch.clone())).await.json_with_status(409);
+    cloud.call("PUT", &format!("trash/{new}"), None).await.json_with_status(200);
+    let back =
+        cloud.call("PATCH", &format!("nodes/{old}"), Some(patch)).await.json_with_status(200);
     assert_eq!(back["status"], "AVAILABLE");
 }
 
 #[tokio::test]
 async fn the_root_stays() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
-    cloud.ask("PUT", &format!("trash/{root}"), None).await.error(403);
+    cloud.call("PUT", &format!("trash/{root}"), None).await.amazon_error(403);
 }
 
 #[tokio::test]
 async fn the_trash_comes_in_pages_too() {
-    let cloud = Cloud::start().await;
+    let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for n in 0..5 {
         let id = cloud.file(&format!("f{n}"), &root, "x").await;
-        cloud.ask("PUT", &format!("trash/{id}"), None).await.json(200);
+        cloud.call("PUT", &format!("trash/{id}"), None).await.json_with_status(200);
     }
     let first = cloud.get("trash?limit=3").await;
     assert_eq!((names(&first).len(), &first["count"]), (3, &json!(5)));

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::graph::harness::{Cloud, id, names};
+use crate::graph::harness::{GraphServer, id, names};
 
 #[tokio::test]
 async fn every_spelling_of_an_address_leads_to_the_same_item() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("sub/b file.txt", "x").await;
     let folder = drive.get("/me/drive/root:/sub").await;
@@ -33,9 +33,9 @@ async fn every_spelling_of_an_address_leads_to_the_same_item() {
 
 #[tokio::test]
 async fn the_item_called_children_is_no_collection() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
-    drive.ask("GET", "/me/drive/root:/children").refused(404, "itemNotFound").await;
+    drive.request("GET", "/me/drive/root:/children").refused(404, "itemNotFound").await;
     drive.mkdir("children/inner").await;
     assert_eq!(drive.get("/me/drive/root:/children").await["name"], "children");
     assert_eq!(names(&drive.get("/me/drive/root:/children:/children").await), ["inner"]);
@@ -44,32 +44,32 @@ async fn the_item_called_children_is_no_collection() {
 
 #[tokio::test]
 async fn a_post_to_the_item_called_children_makes_a_folder_in_the_root() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let body = json!({"name": "new", "folder": {}});
-    let made = drive.ask("POST", "/me/drive/root:/children").json(body).await;
+    let made = drive.request("POST", "/me/drive/root:/children").json(body).await;
     assert_eq!(made.status, 201);
     assert_eq!(names(&drive.get("/me/drive/root/children").await), ["new"]);
 }
 
 #[tokio::test]
 async fn special_folders_are_made_when_they_are_first_asked_for() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
-    let missing = drive.ask("HEAD", "/me/drive/special/approot").await;
+    let missing = drive.request("HEAD", "/me/drive/special/approot").await;
     assert_eq!(missing.status, 404);
-    assert!(missing.bytes.is_empty());
+    assert!(missing.body.is_empty());
     let approot = drive.get("/me/drive/special/approot").await;
     assert_eq!(approot["specialFolder"]["name"], "approot");
-    drive.ask("PUT", "/me/drive/special/approot:/a/b:/content").body("x").ok().await;
+    drive.request("PUT", "/me/drive/special/approot:/a/b:/content").body("x").ok().await;
     assert_eq!(drive.get("/me/drive/special/approot:/a/b").await["size"], 1);
     assert_eq!(id(&drive.get("/me/drive/special/approot").await), id(&approot));
-    drive.ask("GET", "/me/drive/special/nothing").refused(400, "invalidRequest").await;
+    drive.request("GET", "/me/drive/special/nothing").refused(400, "invalidRequest").await;
 }
 
 #[tokio::test]
 async fn paths_in_answers_begin_as_the_address_did_and_are_encoded() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("a b/ü#1/f", "x").await;
     assert_eq!(file["parentReference"]["path"], "/drive/root:/a%20b/%C3%BC%231");
@@ -81,7 +81,7 @@ async fn paths_in_answers_begin_as_the_address_did_and_are_encoded() {
 
 #[tokio::test]
 async fn the_root_tells_its_place_only_where_it_is_asked_for_as_ones_own() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let own = drive.id().await;
     let root = drive.get("/me/drive/root").await;
@@ -102,28 +102,29 @@ async fn the_root_tells_its_place_only_where_it_is_asked_for_as_ones_own() {
 
 #[tokio::test]
 async fn the_drives_own_hosts_speak_a_dialect() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let graph = cloud.drive();
     graph.put("f", "x").await;
     let direct = cloud.drive().at("/_api/v2.0");
     let item = direct.get("/drive/root:/f").await;
     assert!(item["@content.downloadUrl"].is_string());
     assert!(item.get("@microsoft.graph.downloadUrl").is_none());
-    let refusal = direct.ask("GET", "/drive/root:/g").refused(404, "itemNotFound").await;
+    let refusal = direct.request("GET", "/drive/root:/g").refused(404, "itemNotFound").await;
     assert!(refusal["error"]["innererror"]["request-id"].is_string());
-    let refusal = graph.ask("GET", "/me/drive/root:/g").refused(404, "itemNotFound").await;
+    let refusal = graph.request("GET", "/me/drive/root:/g").refused(404, "itemNotFound").await;
     assert!(refusal["error"]["innerError"]["request-id"].is_string());
     let body = json!({"name": "F", "folder": {}, "@name.conflictBehavior": "rename"});
-    let made = direct.ask("POST", "/drive/root/oneDrive.children").json(body).ok().await.json();
+    let made = direct.request("POST", "/drive/root/oneDrive.children").json(body).ok().await.json();
     assert_eq!(made["name"], "F 1");
     assert_eq!(id(&cloud.drive().at("/beta").get("/me/drive/root:/f").await), id(&item));
 }
 
 #[tokio::test]
 async fn requests_are_named_in_their_answers() {
-    let cloud = Cloud::new().await;
-    let answer = cloud.drive().ask("GET", "/me/drive").header("client-request-id", "mine").await;
-    assert_eq!(answer.header("client-request-id"), "mine");
-    assert_eq!(answer.header("request-id").len(), 36);
-    assert!(answer.header("content-type").starts_with("application/json;odata.metadata=minimal"));
+    let cloud = GraphServer::new().await;
+    let response =
+        cloud.drive().request("GET", "/me/drive").header("client-request-id", "mine").await;
+    assert_eq!(response.header("client-request-id"), "mine");
+    assert_eq!(response.header("request-id").len(), 36);
+    assert!(response.header("content-type").starts_with("application/json;odata.metadata=minimal"));
 }

@@ -1,4 +1,4 @@
-//! Several requests in one.
+//! Batches of requests.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +6,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use drivedal_server::{Budget, Fault};
 use serde_json::{Value, json};
 
-use crate::graph::harness::{Cloud, Drive, names};
+use crate::graph::harness::{Drive, GraphServer, names};
 
 async fn batch(drive: &Drive<'_>, requests: Value) -> Vec<Value> {
-    let answer = drive.ask("POST", "/$batch").json(json!({ "requests": requests })).ok().await;
-    answer.json()["responses"].as_array().expect("responses").clone()
+    let response =
+        drive.request("POST", "/$batch").json(json!({ "requests": requests })).ok().await;
+    response.json()["responses"].as_array().expect("responses").clone()
 }
 
 fn statuses(responses: &[Value]) -> Vec<(String, u64)> {
@@ -21,7 +22,7 @@ fn statuses(responses: &[Value]) -> Vec<(String, u64)> {
 
 #[tokio::test]
 async fn every_request_of_a_batch_is_answered_as_if_it_had_come_by_itself() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let responses = batch(
         &drive,
@@ -65,7 +66,7 @@ async fn every_request_of_a_batch_is_answered_as_if_it_had_come_by_itself() {
 
 #[tokio::test]
 async fn a_request_waits_for_those_it_depends_on_and_fails_with_them() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let responses = batch(
         &drive,
@@ -86,17 +87,17 @@ async fn a_request_waits_for_those_it_depends_on_and_fails_with_them() {
         json!([{"id": "1", "method": "POST", "url": "/$batch"}]),
         json!([{"id": "1", "url": "/me"}]),
     ] {
-        let refused = drive.ask("POST", "/$batch").json(json!({ "requests": bad }));
+        let refused = drive.request("POST", "/$batch").json(json!({ "requests": bad }));
         refused.refused(400, "BadRequest").await;
     }
-    drive.ask("GET", "/$batch").refused(405, "Request_BadRequest").await;
+    drive.request("GET", "/$batch").refused(405, "Request_BadRequest").await;
     let stranger = cloud.send("POST", &cloud.url("/v1.0/$batch")).json(json!({"requests": []}));
     stranger.refused(401, "InvalidAuthenticationToken").await;
 }
 
 #[tokio::test]
 async fn a_batch_is_refused_whole_before_any_effect() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let make = |id: &str| {
         json!({"id": id, "method": "PATCH", "url": "/me/drive/root:/made", "body": {"folder": {}},
@@ -157,18 +158,18 @@ async fn a_batch_is_refused_whole_before_any_effect() {
     texts.push(format!("{whole}{}", " ".repeat(5 << 20)));
     for text in texts {
         let shown = text[..text.len().min(400)].to_owned();
-        let answer = drive.ask("POST", "/$batch").body(text).await;
-        assert_eq!(answer.status, 400, "{shown}: {answer:?}");
-        assert_eq!(answer.json()["error"]["code"], "BadRequest", "{shown}");
+        let response = drive.request("POST", "/$batch").body(text).await;
+        assert_eq!(response.status, 400, "{shown}: {response:?}");
+        assert_eq!(response.json()["error"]["code"], "BadRequest", "{shown}");
     }
-    drive.ask("GET", "/me/drive/root:/made").refused(404, "itemNotFound").await;
+    drive.request("GET", "/me/drive/root:/made").refused(404, "itemNotFound").await;
     assert_eq!(cloud.server.control().counters().count("graph.item.update"), 0);
     assert_eq!(statuses(&batch(&drive, json!([make("made")])).await), [("made".to_owned(), 201)]);
 }
 
 #[tokio::test]
 async fn faults_and_budgets_meet_the_requests_of_a_batch_one_by_one() {
-    let cloud = Cloud::with(|builder| builder.latency(Duration::from_secs(1))).await;
+    let cloud = GraphServer::with(|builder| builder.latency(Duration::from_secs(1))).await;
     let drive = cloud.drive();
     let three = json!([
         {"id": "a", "method": "GET", "url": "/me/drive/root"},
@@ -192,7 +193,7 @@ async fn faults_and_budgets_meet_the_requests_of_a_batch_one_by_one() {
 
 #[tokio::test]
 async fn a_batch_in_a_batch_is_refused_before_anything_is_done() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let inner =
         json!({"requests": [{"id": "1", "method": "DELETE", "url": "/me/drive/root:/kept"}]});
@@ -204,7 +205,7 @@ async fn a_batch_in_a_batch_is_refused_before_anything_is_done() {
             {"id": "2", "method": "POST", "url": url,
              "headers": {"Content-Type": "application/json"}, "body": inner},
         ]);
-        let asked = drive.ask("POST", "/$batch").json(json!({ "requests": requests }));
+        let asked = drive.request("POST", "/$batch").json(json!({ "requests": requests }));
         asked.refused(400, "BadRequest").await;
     }
     assert_eq!(names(&drive.get("/me/drive/root/children").await), ["kept"]);

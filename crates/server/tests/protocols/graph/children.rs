@@ -3,7 +3,7 @@
 use drivedal_server::AccountKind;
 use serde_json::Value;
 
-use crate::graph::harness::{Cloud, Drive, id, names};
+use crate::graph::harness::{Drive, GraphServer, id, names};
 
 async fn pages(drive: &Drive<'_>, path: &str) -> Vec<Value> {
     let mut pages = vec![drive.get(path).await];
@@ -15,7 +15,7 @@ async fn pages(drive: &Drive<'_>, path: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_listing_comes_in_pages_that_lead_to_each_other() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.mkdir("z").await;
     for name in ["b", "a", "c", "d"] {
@@ -31,20 +31,20 @@ async fn a_listing_comes_in_pages_that_lead_to_each_other() {
     assert_eq!(names(&whole), ["z", "a", "b", "c", "d"]);
     assert_eq!(whole["@odata.count"], 5);
     assert!(whole.get("@odata.nextLink").is_none());
-    let bad = drive.ask("GET", "/me/drive/root/children?$skiptoken=x");
+    let bad = drive.request("GET", "/me/drive/root/children?$skiptoken=x");
     bad.refused(400, "invalidRequest").await;
-    drive.ask("GET", "/me/drive/root/children?$top=0").refused(400, "BadRequest").await;
+    drive.request("GET", "/me/drive/root/children?$top=0").refused(400, "BadRequest").await;
 }
 
 #[tokio::test]
 async fn a_page_has_200_items_unless_told_and_never_more_than_1000() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let folder = drive.mkdir("many").await;
     let path = format!("/me/drive/items/{}/children", id(&folder));
     let make = |n: usize| {
         let body = serde_json::json!({"name": format!("{n:04}"), "folder": {}});
-        drive.ask("POST", &path).json(body).ok()
+        drive.request("POST", &path).json(body).ok()
     };
     let mut made = futures::stream::StreamExt::buffer_unordered(
         futures::stream::iter((0..1001).map(make)),
@@ -62,7 +62,7 @@ async fn a_page_has_200_items_unless_told_and_never_more_than_1000() {
 
 #[tokio::test]
 async fn a_listing_has_the_order_that_was_asked_for() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("b", "333").await;
     drive.put("a", "1").await;
@@ -78,25 +78,26 @@ async fn a_listing_has_the_order_that_was_asked_for() {
     }
     let business = cloud.of(AccountKind::Business);
     business.get("/me/drive/root/children?$orderby=name").await;
-    let by_size = business.ask("GET", "/me/drive/root/children?$orderby=size");
+    let by_size = business.request("GET", "/me/drive/root/children?$orderby=size");
     by_size.refused(400, "invalidRequest").await;
 }
 
 #[tokio::test]
 async fn a_consumers_unchanged_folder_is_not_listed_again() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("a/b/f", "x").await;
     let ctag = drive.get("/me/drive/root:/a").await["cTag"].as_str().unwrap().to_owned();
-    let ask = || drive.ask("GET", "/me/drive/root:/a:/children").header("if-none-match", &ctag);
-    assert_eq!(ask().await.status, 304);
+    let request =
+        || drive.request("GET", "/me/drive/root:/a:/children").header("if-none-match", &ctag);
+    assert_eq!(request().await.status, 304);
     drive.put("a/b/f", "y").await;
-    assert_eq!(ask().await.status, 200, "what changed below counts");
+    assert_eq!(request().await.status, 200, "what changed below counts");
 }
 
 #[tokio::test]
 async fn a_filter_leaves_only_what_it_admits_on_every_page() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         drive.mkdir("d/sub").await;
@@ -116,8 +117,8 @@ async fn a_filter_leaves_only_what_it_admits_on_every_page() {
         }
         let none = drive.get(&format!("{path}name+eq+'none'")).await;
         assert!(names(&none).is_empty());
-        drive.ask("GET", &format!("{path}name+like+'x'")).refused(400, "BadRequest").await;
-        let skip = drive.ask("GET", "/me/drive/root:/d:/children?$skip=2");
+        drive.request("GET", &format!("{path}name+like+'x'")).refused(400, "BadRequest").await;
+        let skip = drive.request("GET", "/me/drive/root:/d:/children?$skip=2");
         skip.refused(400, "invalidRequest").await;
         let search = "/me/drive/root/search(q='sub')?$filter=";
         assert_eq!(names(&drive.get(&format!("{search}folder+ne+null")).await), ["sub"]);
@@ -127,16 +128,16 @@ async fn a_filter_leaves_only_what_it_admits_on_every_page() {
 
 #[tokio::test]
 async fn a_missing_folder_has_no_listing_and_a_file_an_empty_one() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
-    drive.ask("GET", "/me/drive/root:/none:/children").refused(404, "itemNotFound").await;
+    drive.request("GET", "/me/drive/root:/none:/children").refused(404, "itemNotFound").await;
     assert!(names(&drive.get("/me/drive/root:/f:/children").await).is_empty());
 }
 
 #[tokio::test]
 async fn a_search_finds_what_has_the_text_in_its_name() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for name in ["a/Report 1.txt", "a/b/report 2.txt", "c/rep.txt", "o'report.txt"] {
         drive.put(name, "x").await;
@@ -154,14 +155,14 @@ async fn a_search_finds_what_has_the_text_in_its_name() {
     assert_eq!(names(&drive.get("/me/drive/search(q='')?$filter=folder+ne+null").await).len(), 3);
 }
 
-/// Follows a listing to its end, and removes on the way whatever it returned; gives the names.
+/// Follows a listing to its end and deletes each returned item on the way. Returns the names.
 async fn consumed(drive: &Drive<'_>, path: &str) -> Vec<String> {
     let (mut seen, mut next) = (Vec::new(), Some(path.to_owned()));
     while let Some(path) = next {
         let page = drive.get(&path).await;
         for item in page["value"].as_array().expect("a listing") {
             seen.push(item["name"].as_str().expect("a name").to_owned());
-            drive.ask("DELETE", &format!("/me/drive/items/{}", id(item))).ok().await;
+            drive.request("DELETE", &format!("/me/drive/items/{}", id(item))).ok().await;
         }
         next = page["@odata.nextLink"].as_str().map(str::to_owned);
     }
@@ -170,7 +171,7 @@ async fn consumed(drive: &Drive<'_>, path: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_client_that_removes_each_page_reaches_every_item() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let mut account = 0;
     for option in [
         "children?",
@@ -191,11 +192,11 @@ async fn a_client_that_removes_each_page_reaches_every_item() {
         let mut expected: Vec<String> = Vec::new();
         for n in 0..10 {
             let name = format!("n{}", (n * 7) % 10);
-            // Sizes and times repeat.
+            // Sizes and times are not unique.
             let file = drive.put(&format!("folder/{name}"), &"x".repeat(n / 4)).await;
             let time = format!("2020-01-0{}T00:00:00Z", 1 + n / 4);
             let body = serde_json::json!({"fileSystemInfo": {"lastModifiedDateTime": time}});
-            drive.ask("PATCH", &format!("/me/drive/items/{}", id(&file))).json(body).ok().await;
+            drive.request("PATCH", &format!("/me/drive/items/{}", id(&file))).json(body).ok().await;
             expected.push(name);
         }
         drive.mkdir("folder/n-folder").await;
@@ -216,7 +217,7 @@ async fn a_client_that_removes_each_page_reaches_every_item() {
 
 #[tokio::test]
 async fn an_item_that_is_added_between_two_pages_repeats_none() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for name in ["b", "c", "d"] {
         drive.put(name, "x").await;
@@ -228,18 +229,18 @@ async fn an_item_that_is_added_between_two_pages_repeats_none() {
     assert_eq!(names(&next), ["d"]);
     // The token names the last item in the order of the listing.
     let mixed = first["@odata.nextLink"].as_str().expect("a link").replace("=name", "=size");
-    drive.ask("GET", &mixed).refused(400, "invalidRequest").await;
+    drive.request("GET", &mixed).refused(400, "invalidRequest").await;
 }
 
 #[tokio::test]
 async fn recent_files_are_those_that_were_changed_last() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for name in ["a/1", "2", "b/3", "a/1"] {
         drive.put(name, "x").await;
     }
     assert_eq!(names(&drive.get("/me/drive/recent").await), ["1", "3", "2"]);
     assert_eq!(names(&drive.get("/me/drive/recent()?$top=2&$select=name").await), ["1", "3"]);
-    drive.ask("DELETE", "/me/drive/root:/a").ok().await;
+    drive.request("DELETE", "/me/drive/root:/a").ok().await;
     assert_eq!(names(&drive.get("/me/drive/recent").await), ["3", "2"]);
 }

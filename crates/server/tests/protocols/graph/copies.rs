@@ -3,24 +3,24 @@
 use drivedal_server::AccountKind;
 use serde_json::{Value, json};
 
-use crate::graph::harness::{Ask, Cloud, id, names};
+use crate::graph::harness::{GraphServer, TestRequest, id, names};
 
-/// What the monitor of a copy says.
-async fn outcome(cloud: &Cloud, copy: Ask) -> Value {
+/// Returns the response of a copy's monitor.
+async fn outcome(cloud: &GraphServer, copy: TestRequest) -> Value {
     let accepted = copy.await;
     assert_eq!(accepted.status, 202, "{accepted:?}");
-    assert!(accepted.bytes.is_empty());
+    assert!(accepted.body.is_empty());
     cloud.send("GET", &accepted.location()).ok().await.json()
 }
 
 #[tokio::test]
 async fn a_copy_is_followed_by_a_monitor_without_a_token() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("a/f.txt", "hello").await;
     let target = drive.mkdir("b").await;
     let body = json!({"parentReference": {"id": id(&target)}, "name": "g.txt"});
-    let copy = drive.ask("POST", "/me/drive/root:/a/f.txt:/copy").json(body);
+    let copy = drive.request("POST", "/me/drive/root:/a/f.txt:/copy").json(body);
     let done = outcome(&cloud, copy).await;
     assert_eq!(done["status"], "completed");
     assert_eq!(done["percentageComplete"], 100.0);
@@ -30,7 +30,7 @@ async fn a_copy_is_followed_by_a_monitor_without_a_token() {
     assert_eq!(drive.read("b/g.txt").await, "hello");
     assert_eq!(drive.read("a/f.txt").await, "hello");
     let body = json!({"parentReference": {"path": "/drive/root:/b"}});
-    let folder = drive.ask("POST", "/me/drive/root:/a:/copy").json(body);
+    let folder = drive.request("POST", "/me/drive/root:/a:/copy").json(body);
     assert_eq!(outcome(&cloud, folder).await["status"], "completed");
     assert_eq!(drive.read("b/a/f.txt").await, "hello");
     drive.put("a/f.txt", "changed").await;
@@ -39,13 +39,13 @@ async fn a_copy_is_followed_by_a_monitor_without_a_token() {
 
 #[tokio::test]
 async fn a_copy_onto_a_taken_name_fails_through_its_monitor() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "f").await;
     drive.put("g", "g").await;
     let copy = |behavior: &str| {
         let path = format!("/me/drive/root:/f:/copy?@microsoft.graph.conflictBehavior={behavior}");
-        drive.ask("POST", &path).json(json!({"name": "g"}))
+        drive.request("POST", &path).json(json!({"name": "g"}))
     };
     for behavior in ["fail", "replace", "rename"] {
         let failed = outcome(&cloud, copy(behavior)).await;
@@ -57,14 +57,14 @@ async fn a_copy_onto_a_taken_name_fails_through_its_monitor() {
 
 #[tokio::test]
 async fn a_business_copy_replaces_or_renames_as_asked() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.of(AccountKind::Business);
     drive.put("f", "f").await;
     drive.put("g", "g").await;
     let copy = |from: &str, behavior: &str| {
         let path =
             format!("/me/drive/root:/{from}:/copy?@microsoft.graph.conflictBehavior={behavior}");
-        drive.ask("POST", &path).json(json!({"name": "g"}))
+        drive.request("POST", &path).json(json!({"name": "g"}))
     };
     assert_eq!(outcome(&cloud, copy("f", "rename")).await["status"], "completed");
     assert_eq!(names(&drive.get("/me/drive/root/children").await), ["f", "g", "g 1"]);
@@ -77,11 +77,12 @@ async fn a_business_copy_replaces_or_renames_as_asked() {
 
 #[tokio::test]
 async fn a_copy_without_source_or_target_is_refused_at_once() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "f").await;
-    let copy =
-        |path: &str, body: Value| drive.ask("POST", &format!("/me/drive/{path}/copy")).json(body);
+    let copy = |path: &str, body: Value| {
+        drive.request("POST", &format!("/me/drive/{path}/copy")).json(body)
+    };
     copy("root:/none:", json!({"name": "g"})).refused(404, "itemNotFound").await;
     let nowhere = json!({"parentReference": {"path": "/drive/root:/none"}});
     copy("root:/f:", nowhere).refused(404, "itemNotFound").await;
@@ -92,11 +93,11 @@ async fn a_copy_without_source_or_target_is_refused_at_once() {
 
 #[tokio::test]
 async fn a_folder_may_be_copied_into_itself_and_ends_there() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("a/f", "x").await;
     let body = json!({"parentReference": {"path": "/drive/root:/a"}});
-    let copy = drive.ask("POST", "/me/drive/root:/a:/copy").json(body);
+    let copy = drive.request("POST", "/me/drive/root:/a:/copy").json(body);
     assert_eq!(outcome(&cloud, copy).await["status"], "completed");
     assert_eq!(names(&drive.get("/me/drive/root:/a/a:/children").await), ["f"]);
 }

@@ -6,9 +6,9 @@ use drivedal_server::AccountKind;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::graph::harness::{Ask, Cloud, Drive, id};
+use crate::graph::harness::{Drive, GraphServer, TestRequest, id};
 
-/// All items of a feed from a link on, and the link for the next time.
+/// Follows a feed from a link to its end. Returns all items and the next delta link.
 async fn follow(drive: &Drive<'_>, from: &str) -> (Vec<Value>, String) {
     let (pages, link) = pages(drive, from).await;
     (pages.concat(), link)
@@ -34,7 +34,7 @@ fn named(items: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_feed_asked_for_by_id_tells_paths() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         drive.put("a/b c/f", "x").await;
@@ -45,7 +45,7 @@ async fn a_feed_asked_for_by_id_tells_paths() {
         };
         let all =
             [None, Some(""), Some("/a"), Some("/a/b%20c")].map(|path| path.map(str::to_owned));
-        // Page by page what is above is looked up anew.
+        // Each page looks up the folders above its items separately.
         for top in [1000, 2] {
             let url = format!("/me/drive/items/{root}/delta?$top={top}");
             let (items, link) = follow(&drive, &url).await;
@@ -59,7 +59,7 @@ async fn a_feed_asked_for_by_id_tells_paths() {
 
 #[tokio::test]
 async fn everything_is_told_once_parents_first_and_then_only_changes() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         drive.put("a/b/f", "x").await;
@@ -90,19 +90,19 @@ fn drive_is_personal(item: &Value) -> bool {
 
 #[tokio::test]
 async fn folders_above_are_left_out_on_demand() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let (_, link) = follow(&drive, "/me/drive/root/delta?token=latest").await;
     drive.put("a/b/f", "z").await;
     let (_, second) = follow(&drive, &link).await;
     drive.put("a/b/f", "zz").await;
-    let page = drive.ask("GET", &second).header("deltaExcludeParent", "true").ok().await.json();
+    let page = drive.request("GET", &second).header("deltaExcludeParent", "true").ok().await.json();
     assert_eq!(named(page["value"].as_array().unwrap()), ["f"]);
 }
 
 #[tokio::test]
 async fn the_latest_token_tells_nothing_of_what_was() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("old", "x").await;
     for path in [
@@ -120,13 +120,13 @@ async fn the_latest_token_tells_nothing_of_what_was() {
 
 #[tokio::test]
 async fn removed_items_are_told_as_their_kind_of_account_tells_them() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         let folder = drive.mkdir("a").await;
         let file = drive.put("a/f", "x").await;
         let (_, link) = follow(&drive, "/me/drive/root/delta").await;
-        drive.ask("DELETE", "/me/drive/root:/a").ok().await;
+        drive.request("DELETE", "/me/drive/root:/a").ok().await;
         let (items, _) = follow(&drive, &link).await;
         let removed: Vec<_> = items.iter().filter(|item| !item["deleted"].is_null()).collect();
         assert_eq!(
@@ -146,14 +146,14 @@ async fn removed_items_are_told_as_their_kind_of_account_tells_them() {
 
 #[tokio::test]
 async fn pages_that_tell_of_removed_items_are_short() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for n in 0..20 {
         drive.put(&format!("f{n}"), "x").await;
     }
     let (_, link) = follow(&drive, "/me/drive/root/delta").await;
     for n in 0..20 {
-        drive.ask("DELETE", &format!("/me/drive/root:/f{n}")).ok().await;
+        drive.request("DELETE", &format!("/me/drive/root:/f{n}")).ok().await;
     }
     let (pages, _) = pages(&drive, &link).await;
     let removed = |page: &Vec<Value>| page.iter().filter(|item| !item["deleted"].is_null()).count();
@@ -162,7 +162,7 @@ async fn pages_that_tell_of_removed_items_are_short() {
 
 #[tokio::test]
 async fn the_feed_of_a_folder_tells_what_is_below_it() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("a/f", "x").await;
     drive.put("b/g", "x").await;
@@ -174,7 +174,7 @@ async fn the_feed_of_a_folder_tells_what_is_below_it() {
     assert_eq!(items.iter().filter(|item| item["name"] == "h").count(), 1);
 }
 
-/// The ids of a feed, of what is there and of what is deleted.
+/// Returns the ids of live items and those of deleted items in a feed.
 fn ids(items: &[Value]) -> (Vec<String>, Vec<String>) {
     let (gone, there): (Vec<_>, Vec<_>) =
         items.iter().partition(|item| item.get("deleted").is_some());
@@ -195,7 +195,7 @@ fn sorted<const N: usize>(items: [&Value; N]) -> Vec<String> {
 
 #[tokio::test]
 async fn the_feed_of_a_folder_tells_what_left_it() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         for top in [1000, 1, 2] {
             let drive = cloud.named(&format!("left{top}.{kind}"));
@@ -211,11 +211,11 @@ async fn the_feed_of_a_folder_tells_what_left_it() {
             let (_, link) = follow(&drive, &feed).await;
             let move_to = |item: &Value, to: &Value| {
                 let body = json!({"parentReference": {"id": id(to)}});
-                drive.ask("PATCH", &format!("/me/drive/items/{}", id(item))).json(body).ok()
+                drive.request("PATCH", &format!("/me/drive/items/{}", id(item))).json(body).ok()
             };
             move_to(&file, &to).await;
             move_to(&sub, &to).await;
-            // What leaves the folder that left, and what changes there.
+            // Items that leave the folder which left, and changes inside of it.
             move_to(&loose, &drive.get("/me/drive/root").await).await;
             drive.put("b/sub/deep/g", "changed").await;
             let (items, link) = follow(&drive, &link).await;
@@ -225,7 +225,7 @@ async fn the_feed_of_a_folder_tells_what_left_it() {
             let (items, link) = follow(&drive, &link).await;
             assert_eq!(ids(&items).1, Vec::<String>::new(), "it is told once");
 
-            // Back again, with what is below it.
+            // The folder returns with its contents.
             move_to(&sub, &folder).await;
             let (items, link) = follow(&drive, &link).await;
             let (there, gone) = ids(&items);
@@ -234,10 +234,10 @@ async fn the_feed_of_a_folder_tells_what_left_it() {
             }
             assert_eq!(gone, Vec::<String>::new());
 
-            // A new name is no move; what is removed is told as ever.
+            // A rename is not a move; deletions are reported as always.
             let body = json!({"name": "renamed"});
-            drive.ask("PATCH", &format!("/me/drive/items/{}", id(&sub))).json(body).ok().await;
-            drive.ask("DELETE", &format!("/me/drive/items/{}", id(&deep))).ok().await;
+            drive.request("PATCH", &format!("/me/drive/items/{}", id(&sub))).json(body).ok().await;
+            drive.request("DELETE", &format!("/me/drive/items/{}", id(&deep))).ok().await;
             let (items, _) = follow(&drive, &link).await;
             let (there, gone) = ids(&items);
             assert!(
@@ -250,48 +250,48 @@ async fn the_feed_of_a_folder_tells_what_left_it() {
 
 #[tokio::test]
 async fn what_is_restored_elsewhere_has_left_its_folder() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("a/sub/f", "x").await;
     let sub = drive.get("/me/drive/root:/a/sub").await;
     let (_, link) = follow(&drive, "/me/drive/root:/a:/delta").await;
-    drive.ask("DELETE", "/me/drive/root:/a/sub").ok().await;
+    drive.request("DELETE", "/me/drive/root:/a/sub").ok().await;
     let root = drive.get("/me/drive/root").await;
     let restore = format!("/me/drive/items/{}/restore", id(&sub));
     let body = json!({"parentReference": {"id": id(&root)}});
-    drive.ask("POST", &restore).json(body).ok().await;
+    drive.request("POST", &restore).json(body).ok().await;
     let (items, link) = follow(&drive, &link).await;
     assert_eq!(ids(&items).1, sorted([&file, &sub]));
-    drive.ask("DELETE", "/me/drive/root:/sub").ok().await;
+    drive.request("DELETE", "/me/drive/root:/sub").ok().await;
     let (items, _) = follow(&drive, &link).await;
     assert_eq!(ids(&items), (vec![], vec![]));
 }
 
 #[tokio::test]
 async fn a_token_that_is_not_known_any_more_asks_for_a_fresh_start() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let (_, link) = follow(&drive, "/me/drive/root/delta").await;
-    let gone = |ask: Ask| async {
-        let refusal = ask.await;
+    let gone = |request: TestRequest| async {
+        let refusal = request.await;
         assert_eq!(refusal.status, 410);
         assert_eq!(refusal.json()["error"]["code"], "resyncRequired");
         assert_eq!(refusal.json()["error"]["innerError"]["code"], "resyncApplyDifferences");
         let (items, _) = follow(&drive, &refusal.location()).await;
         assert_eq!(items[0]["name"], "root");
     };
-    gone(drive.ask("GET", "/me/drive/root/delta?token=nonsense")).await;
+    gone(drive.request("GET", "/me/drive/root/delta?token=nonsense")).await;
     drive.mkdir("a").await;
     let (_, of_folder) = follow(&drive, "/me/drive/root:/a:/delta").await;
     let token = of_folder.split("token=").nth(1).unwrap();
-    gone(drive.ask("GET", &format!("/me/drive/root/delta?token={token}"))).await;
+    gone(drive.request("GET", &format!("/me/drive/root/delta?token={token}"))).await;
     cloud.server.control().reset_state().await.unwrap();
-    gone(drive.ask("GET", &link)).await;
+    gone(drive.request("GET", &link)).await;
 }
 
 #[tokio::test]
 async fn a_selection_holds_for_the_whole_feed() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
     let (items, link) = follow(&drive, "/me/drive/root/delta?$select=id,name&$top=1").await;
@@ -304,7 +304,7 @@ async fn a_selection_holds_for_the_whole_feed() {
 
 #[tokio::test]
 async fn what_another_protocol_changed_is_in_the_feed() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let (_, link) = follow(&drive, "/me/drive/root/delta?token=latest").await;
     let url = cloud.url("/v5.0/me/skydrive/files/live.txt?access_token=drivedal-dev");
@@ -313,13 +313,13 @@ async fn what_another_protocol_changed_is_in_the_feed() {
     assert_eq!(named(&items), ["root", "live.txt"]);
     assert_eq!(drive.read("live.txt").await, "from live");
     let body = json!({"name": "renamed.txt"});
-    drive.ask("PATCH", "/me/drive/root:/live.txt").json(body).ok().await;
+    drive.request("PATCH", "/me/drive/root:/live.txt").json(body).ok().await;
     let url = cloud.url("/v5.0/me/skydrive/files?access_token=drivedal-dev");
     let listing = cloud.send("GET", &url).ok().await.json();
     assert_eq!(listing["data"][0]["name"], "renamed.txt");
 }
 
-/// What a client of the feed does to a drive between two looks.
+/// Changes to a drive between two requests of the feed.
 #[derive(Clone, Debug)]
 enum Step {
     Make(usize, usize),
@@ -340,7 +340,7 @@ fn steps() -> impl Strategy<Value = Vec<Vec<Step>>> {
     prop::collection::vec(prop::collection::vec(step, 1..8), 1..4)
 }
 
-/// What a follower of the feed knows: the parent and name of each item.
+/// A client's copy of the drive: parent and name of each item.
 type Known = BTreeMap<String, (String, String)>;
 
 fn note(known: &mut Known, items: &[Value]) {
@@ -355,7 +355,7 @@ fn note(known: &mut Known, items: &[Value]) {
     }
 }
 
-/// One step, which may be refused. `removed`: what was deleted last.
+/// Performs one change, which may fail. `removed` is the item that was deleted last.
 async fn step(drive: &Drive<'_>, known: &Known, step: &Step, removed: &mut Option<String>) {
     let pick = |n: usize| known.keys().nth(n % known.len()).cloned().unwrap_or_default();
     let path = |n: usize| format!("/me/drive/items/{}", pick(n));
@@ -364,29 +364,29 @@ async fn step(drive: &Drive<'_>, known: &Known, step: &Step, removed: &mut Optio
     let done = match step {
         Step::Make(folder, to) => {
             let body = json!({"name": name(*to), "folder": {}});
-            drive.ask("POST", &format!("{}/children", path(*folder))).json(body).await
+            drive.request("POST", &format!("{}/children", path(*folder))).json(body).await
         }
         Step::Put(folder, to) => {
             let path = format!("{}:/{}:/content", path(*folder), encoded(*to));
-            drive.ask("PUT", &path).body("x").await
+            drive.request("PUT", &path).body("x").await
         }
         Step::Move(item, to, new) => {
             let body = json!({"name": name(*new), "parentReference": {"id": pick(*to)}});
-            drive.ask("PATCH", &path(*item)).json(body).await
+            drive.request("PATCH", &path(*item)).json(body).await
         }
         Step::Delete(item) => {
             *removed = Some(pick(*item));
-            drive.ask("DELETE", &path(*item)).await
+            drive.request("DELETE", &path(*item)).await
         }
         Step::Restore => {
             let Some(item) = removed.take() else { return };
-            drive.ask("POST", &format!("/me/drive/items/{item}/restore")).await
+            drive.request("POST", &format!("/me/drive/items/{item}/restore")).await
         }
     };
-    assert!(!done.status.is_server_error(), "{step:?}: {done:?}");
+    assert!(done.status < 500, "{step:?}: {done:?}");
 }
 
-/// What is really there.
+/// Reads the actual state of the drive.
 async fn listed(drive: &Drive<'_>) -> Known {
     let root = drive.get("/me/drive/root").await;
     let mut all = Known::from([(id(&root).to_owned(), (String::new(), "root".into()))]);
@@ -411,7 +411,7 @@ proptest! {
     fn whoever_follows_the_feed_knows_the_drive(rounds in steps()) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let cloud = Cloud::new().await;
+            let cloud = GraphServer::new().await;
             let drive = cloud.drive();
             let mut known = Known::new();
             let mut removed = None;

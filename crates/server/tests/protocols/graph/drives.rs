@@ -1,13 +1,13 @@
-//! Users, drives, sites, quota; what each kind of account says of itself.
+//! Users, drives, sites and quota of each account kind.
 
 use drivedal_server::AccountKind;
 use serde_json::json;
 
-use crate::graph::harness::{Cloud, names};
+use crate::graph::harness::{GraphServer, names};
 
 #[tokio::test]
 async fn each_kind_of_account_has_ids_of_its_own_form() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for (kind, drive_type) in [
         (AccountKind::Personal, "personal"),
         (AccountKind::PersonalLegacy, "personal"),
@@ -44,7 +44,7 @@ async fn each_kind_of_account_has_ids_of_its_own_form() {
 
 #[tokio::test]
 async fn a_kind_shows_its_own_etags_hashes_and_times() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         let file = drive.put("a/f.txt", "hello world").await;
@@ -69,7 +69,8 @@ async fn a_kind_shows_its_own_etags_hashes_and_times() {
         assert_eq!(folder["cTag"].is_string(), personal, "cTag of a folder, {kind}");
         let stamped =
             json!({"fileSystemInfo": {"lastModifiedDateTime": "2020-01-02T03:04:05.6789Z"}});
-        let item = drive.ask("PATCH", "/me/drive/root:/a/f.txt").json(stamped).ok().await.json();
+        let item =
+            drive.request("PATCH", "/me/drive/root:/a/f.txt").json(stamped).ok().await.json();
         let expected = if personal { "2020-01-02T03:04:05.678Z" } else { "2020-01-02T03:04:05Z" };
         assert_eq!(item["fileSystemInfo"]["lastModifiedDateTime"], expected);
     }
@@ -77,7 +78,7 @@ async fn a_kind_shows_its_own_etags_hashes_and_times() {
 
 #[tokio::test]
 async fn a_drive_is_known_by_all_its_names() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.of(AccountKind::Personal);
     let id = drive.id().await;
     let user = drive.get("/me").await["id"].as_str().unwrap().to_owned();
@@ -91,8 +92,8 @@ async fn a_drive_is_known_by_all_its_names() {
     ] {
         assert_eq!(drive.get(&path).await["id"], id, "{path}");
     }
-    drive.ask("GET", "/drives/0123456789ABCDEF").refused(404, "itemNotFound").await;
-    drive.ask("GET", "/users/nobody/drive").refused(404, "Request_ResourceNotFound").await;
+    drive.request("GET", "/drives/0123456789ABCDEF").refused(404, "itemNotFound").await;
+    drive.request("GET", "/users/nobody/drive").refused(404, "Request_ResourceNotFound").await;
     for path in ["/me/drives", "/drives"] {
         assert_eq!(drive.get(path).await["value"][0]["id"], id, "{path}");
     }
@@ -103,7 +104,7 @@ async fn a_drive_is_known_by_all_its_names() {
 
 #[tokio::test]
 async fn a_business_account_has_a_site() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.of(AccountKind::Library);
     let site = drive.get("/sites/root:/sites/test.library").await;
     let site_id = site["id"].as_str().unwrap();
@@ -120,32 +121,32 @@ async fn a_business_account_has_a_site() {
     let group = drive.get("/me/drive").await["owner"]["group"]["id"].as_str().unwrap().to_owned();
     assert_eq!(drive.get(&format!("/groups/{group}/drive")).await["id"], id);
     assert_eq!(names(&drive.get("/sites?search=*").await), ["test.library"]);
-    drive.ask("GET", "/sites/root:/sites/other").refused(404, "Request_ResourceNotFound").await;
+    drive.request("GET", "/sites/root:/sites/other").refused(404, "Request_ResourceNotFound").await;
     let personal = cloud.of(AccountKind::Personal);
-    personal.ask("GET", "/sites/root").refused(400, "invalidRequest").await;
+    personal.request("GET", "/sites/root").refused(400, "invalidRequest").await;
 }
 
 #[tokio::test]
 async fn the_quota_counts_what_is_there_and_what_was_removed() {
-    let cloud = Cloud::with(|builder| builder.quota(1000)).await;
+    let cloud = GraphServer::with(|builder| builder.quota(1000)).await;
     let drive = cloud.drive();
     drive.put("kept", &"k".repeat(100)).await;
     drive.put("removed", &"r".repeat(10)).await;
-    drive.ask("DELETE", "/me/drive/root:/removed").ok().await;
+    drive.request("DELETE", "/me/drive/root:/removed").ok().await;
     let quota = drive.get("/me/drive?$select=quota").await["quota"].clone();
     assert_eq!(quota["total"], 1000);
     assert_eq!(quota["used"], 100);
     assert_eq!(quota["remaining"], 900);
     assert_eq!(quota["deleted"], 10);
     assert_eq!(quota["state"], "normal");
-    let too_much = drive.ask("PUT", "/me/drive/root:/big:/content").body("b".repeat(901));
+    let too_much = drive.request("PUT", "/me/drive/root:/big:/content").body("b".repeat(901));
     too_much.refused(507, "quotaLimitReached").await;
-    drive.ask("GET", "/me/drive/root:/big").refused(404, "itemNotFound").await;
+    drive.request("GET", "/me/drive/root:/big").refused(404, "itemNotFound").await;
 }
 
 #[tokio::test]
 async fn the_server_has_a_kind_that_accounts_have_unless_their_name_says_another() {
-    let cloud = Cloud::with(|builder| builder.kind(AccountKind::Business)).await;
+    let cloud = GraphServer::with(|builder| builder.kind(AccountKind::Business)).await;
     assert_eq!(cloud.drive().get("/me/drive").await["driveType"], "business");
     assert_eq!(cloud.named("a").get("/me/drive").await["driveType"], "business");
     assert_eq!(cloud.named("a.personal").get("/me/drive").await["driveType"], "personal");

@@ -1,13 +1,13 @@
-//! One item: looked at, changed, moved, removed, brought back.
+//! A single item: get, change, move, delete, restore.
 
 use drivedal_server::AccountKind;
 use serde_json::{Value, json};
 
-use crate::graph::harness::{Cloud, id, names};
+use crate::graph::harness::{GraphServer, id, names};
 
 #[tokio::test]
 async fn an_item_is_told_whole_or_as_selected() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let made = drive.put("a/f.txt", "hello").await;
     for property in
@@ -28,9 +28,10 @@ async fn an_item_is_told_whole_or_as_selected() {
     assert_eq!(cloud.send("GET", &ticket).ok().await.text(), "hello");
     let some = drive.get("/me/drive/root?select=id,driveId,siteId,title").await;
     assert!(some.get("id").is_some() && some.get("name").is_none(), "unknown names tell nothing");
-    let unknown = drive.ask("GET", "/me/drive/root?expand=colour").refused(400, "BadRequest").await;
+    let unknown =
+        drive.request("GET", "/me/drive/root?expand=colour").refused(400, "BadRequest").await;
     assert!(unknown["error"]["message"].as_str().unwrap().contains("colour"));
-    drive.ask("GET", "/me/drive/root?expand=listItem").refused(501, "notSupported").await;
+    drive.request("GET", "/me/drive/root?expand=listItem").refused(501, "notSupported").await;
     let root = drive.get("/me/drive/root:/a?$expand=children($select=name)").await;
     assert_eq!(root["children"][0]["name"], "f.txt");
     assert!(root["children"][0].get("size").is_none());
@@ -38,38 +39,38 @@ async fn an_item_is_told_whole_or_as_selected() {
 
 #[tokio::test]
 async fn an_unchanged_item_is_not_told_again() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("f", "x").await;
     for tag in [&file["eTag"], &file["cTag"], &json!("*"), &json!("\"other\", *")] {
         let tag = tag.as_str().unwrap();
-        let answer = drive.ask("GET", "/me/drive/root:/f").header("if-none-match", tag).await;
-        assert_eq!(answer.status, 304, "{tag}");
-        assert!(answer.bytes.is_empty());
+        let response = drive.request("GET", "/me/drive/root:/f").header("if-none-match", tag).await;
+        assert_eq!(response.status, 304, "{tag}");
+        assert!(response.body.is_empty());
     }
     drive.put("f", "y").await;
     let etag = file["eTag"].as_str().unwrap();
-    let answer = drive.ask("GET", "/me/drive/root:/f").header("if-none-match", etag).await;
-    assert_eq!(answer.status, 200);
+    let response = drive.request("GET", "/me/drive/root:/f").header("if-none-match", etag).await;
+    assert_eq!(response.status, 200);
 }
 
 #[tokio::test]
 async fn a_look_by_head_has_no_body() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
-    let answer = drive.ask("HEAD", "/me/drive/root:/f").await;
-    assert_eq!(answer.status, 200);
-    assert!(answer.bytes.is_empty());
+    let response = drive.request("HEAD", "/me/drive/root:/f").await;
+    assert_eq!(response.status, 200);
+    assert!(response.body.is_empty());
 }
 
 #[tokio::test]
 async fn the_etag_follows_everything_and_the_ctag_the_bytes() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let first = drive.put("a/f", "x").await;
     let stamped = json!({"fileSystemInfo": {"lastModifiedDateTime": "2001-02-03T04:05:06Z"}});
-    let second = drive.ask("PATCH", "/me/drive/root:/a/f").json(stamped).ok().await.json();
+    let second = drive.request("PATCH", "/me/drive/root:/a/f").json(stamped).ok().await.json();
     assert_ne!(first["eTag"], second["eTag"]);
     assert_eq!(first["cTag"], second["cTag"]);
     let folder = drive.get("/me/drive/root:/a").await;
@@ -82,14 +83,14 @@ async fn the_etag_follows_everything_and_the_ctag_the_bytes() {
 
 #[tokio::test]
 async fn times_are_kept_until_the_bytes_change() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
     let info = json!({"fileSystemInfo": {
         "createdDateTime": "2000-01-01T00:00:00Z",
         "lastModifiedDateTime": "2001-01-01T00:00:00.5Z",
     }});
-    drive.ask("PATCH", "/me/drive/root:/f").json(info).ok().await;
+    drive.request("PATCH", "/me/drive/root:/f").json(info).ok().await;
     let item = drive.get("/me/drive/root:/f").await;
     assert_eq!(item["fileSystemInfo"]["createdDateTime"], "2000-01-01T00:00:00Z");
     assert_eq!(item["fileSystemInfo"]["lastModifiedDateTime"], "2001-01-01T00:00:00.5Z");
@@ -98,26 +99,26 @@ async fn times_are_kept_until_the_bytes_change() {
     assert_eq!(item["fileSystemInfo"]["createdDateTime"], "2000-01-01T00:00:00Z");
     assert!(item["fileSystemInfo"]["lastModifiedDateTime"].as_str().unwrap() > "2025");
     let bad = json!({"fileSystemInfo": {"lastModifiedDateTime": "soon"}});
-    drive.ask("PATCH", "/me/drive/root:/f").json(bad).refused(400, "invalidRequest").await;
+    drive.request("PATCH", "/me/drive/root:/f").json(bad).refused(400, "invalidRequest").await;
 }
 
 #[tokio::test]
 async fn a_rename_keeps_the_item_and_may_change_only_the_case() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("f", "x").await;
     let renamed = json!({"name": "F"});
-    let item = drive.ask("PATCH", "/me/drive/root:/f").json(renamed).ok().await.json();
+    let item = drive.request("PATCH", "/me/drive/root:/f").json(renamed).ok().await.json();
     assert_eq!((id(&item), &item["name"]), (id(&file), &json!("F")));
     let renamed = json!({"name": "g"});
     let path = format!("/me/drive/items/{}", id(&file));
-    assert_eq!(drive.ask("PATCH", &path).json(renamed).ok().await.json()["name"], "g");
-    drive.ask("GET", "/me/drive/root:/F").refused(404, "itemNotFound").await;
+    assert_eq!(drive.request("PATCH", &path).json(renamed).ok().await.json()["name"], "g");
+    drive.request("GET", "/me/drive/root:/F").refused(404, "itemNotFound").await;
 }
 
 #[tokio::test]
 async fn an_item_moves_to_a_folder_named_by_id_or_path() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let own = drive.id().await;
     let file = drive.put("f", "x").await;
@@ -132,7 +133,7 @@ async fn an_item_moves_to_a_folder_named_by_id_or_path() {
         (json!({"path": format!("/drives/{own}/root:/a")}), "/a"),
     ] {
         let body = json!({"parentReference": reference, "name": "moved"});
-        let item = drive.ask("PATCH", &path).json(body).ok().await.json();
+        let item = drive.request("PATCH", &path).json(body).ok().await.json();
         assert_eq!(item["parentReference"]["path"], format!("/drives/{own}/root:{expected}"));
         assert_eq!(id(&item), id(&file));
     }
@@ -141,12 +142,12 @@ async fn an_item_moves_to_a_folder_named_by_id_or_path() {
 
 #[tokio::test]
 async fn a_move_that_cannot_be_is_refused() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("a/b/f", "x").await;
     let inner = drive.get("/me/drive/root:/a/b").await;
     let patch =
-        |path: &str, body: Value| drive.ask("PATCH", &format!("/me/drive/{path}")).json(body);
+        |path: &str, body: Value| drive.request("PATCH", &format!("/me/drive/{path}")).json(body);
     let into_itself = json!({"parentReference": {"id": id(&inner)}});
     patch("root:/a", into_itself).refused(400, "invalidRequest").await;
     let alias = json!({"parentReference": {"id": "root"}});
@@ -165,53 +166,60 @@ async fn a_move_that_cannot_be_is_refused() {
 
 #[tokio::test]
 async fn a_taken_name_is_refused_replaced_or_made_another_as_asked() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f.txt", "f").await;
     drive.put("g.txt", "g").await;
     let to_g = json!({"name": "g.txt"});
     drive
-        .ask("PATCH", "/me/drive/root:/f.txt")
+        .request("PATCH", "/me/drive/root:/f.txt")
         .json(to_g.clone())
         .refused(409, "nameAlreadyExists")
         .await;
     let path = "/me/drive/root:/f.txt?@microsoft.graph.conflictBehavior=rename";
-    assert_eq!(drive.ask("PATCH", path).json(to_g.clone()).ok().await.json()["name"], "g 1.txt");
+    assert_eq!(
+        drive.request("PATCH", path).json(to_g.clone()).ok().await.json()["name"],
+        "g 1.txt"
+    );
     let replacing = json!({"name": "g.txt", "@name.conflictBehavior": "replace"});
-    drive.ask("PATCH", "/me/drive/root:/g%201.txt").json(replacing).ok().await;
+    drive.request("PATCH", "/me/drive/root:/g%201.txt").json(replacing).ok().await;
     assert_eq!(names(&drive.get("/me/drive/root/children").await), ["g.txt"]);
     assert_eq!(drive.read("g.txt").await, "f");
     drive.mkdir("folder").await;
     let onto_folder = json!({"name": "folder", "@microsoft.graph.conflictBehavior": "replace"});
-    let refused = drive.ask("PATCH", "/me/drive/root:/g.txt").json(onto_folder);
+    let refused = drive.request("PATCH", "/me/drive/root:/g.txt").json(onto_folder);
     refused.refused(409, "nameAlreadyExists").await;
     let nonsense = json!({"name": "h", "@microsoft.graph.conflictBehavior": "maybe"});
-    drive.ask("PATCH", "/me/drive/root:/g.txt").json(nonsense).refused(400, "invalidRequest").await;
+    drive
+        .request("PATCH", "/me/drive/root:/g.txt")
+        .json(nonsense)
+        .refused(400, "invalidRequest")
+        .await;
 }
 
 #[tokio::test]
 async fn a_change_of_another_version_is_refused() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         let old = drive.put("f", "x").await;
         let new = drive.put("f", "y").await;
         let old = old["eTag"].as_str().unwrap();
-        let ask = |method: &str, tag: &str| {
-            drive.ask(method, "/me/drive/root:/f").header("if-match", tag)
+        let request = |method: &str, tag: &str| {
+            drive.request(method, "/me/drive/root:/f").header("if-match", tag)
         };
-        ask("PATCH", old).json(json!({"name": "g"})).refused(412, "resourceModified").await;
-        ask("DELETE", old).refused(412, "resourceModified").await;
+        request("PATCH", old).json(json!({"name": "g"})).refused(412, "resourceModified").await;
+        request("DELETE", old).refused(412, "resourceModified").await;
         let ctag = new["cTag"].as_str().unwrap();
-        ask("PATCH", ctag).json(json!({"description": "d"})).ok().await;
+        request("PATCH", ctag).json(json!({"description": "d"})).ok().await;
         let now = drive.get("/me/drive/root:/f").await;
-        ask("DELETE", now["eTag"].as_str().unwrap()).ok().await;
+        request("DELETE", now["eTag"].as_str().unwrap()).ok().await;
     }
 }
 
 #[tokio::test]
 async fn names_that_no_item_may_have_are_refused_with_the_reason() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
     for (name, inner) in [
@@ -222,49 +230,49 @@ async fn names_that_no_item_may_have_are_refused_with_the_reason() {
         ("end.", None),
     ] {
         let renamed = json!({"name": name});
-        let patch = drive.ask("PATCH", "/me/drive/root:/f").json(renamed);
+        let patch = drive.request("PATCH", "/me/drive/root:/f").json(renamed);
         let refusal = patch.refused(400, "invalidRequest").await;
         assert_eq!(refusal["error"]["innerError"]["code"].as_str(), inner, "{name}");
         let made = json!({"name": name, "folder": {}});
-        let post = drive.ask("POST", "/me/drive/root/children").json(made);
+        let post = drive.request("POST", "/me/drive/root/children").json(made);
         post.refused(400, "invalidRequest").await;
     }
-    let put = drive.ask("PUT", "/me/drive/root:/a%3Fb:/content").body("x");
+    let put = drive.request("PUT", "/me/drive/root:/a%3Fb:/content").body("x");
     let refusal = put.refused(400, "invalidRequest").await;
     assert_eq!(refusal["error"]["innerError"]["code"], "nameContainsInvalidCharacters");
 }
 
 #[tokio::test]
 async fn a_removed_tree_is_gone_and_its_names_are_free() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("a/b/f", "x").await;
-    let answer = drive.ask("DELETE", "/me/drive/root:/a").await;
-    assert_eq!(answer.status, 204);
-    drive.ask("GET", "/me/drive/root:/a/b").refused(404, "itemNotFound").await;
+    let response = drive.request("DELETE", "/me/drive/root:/a").await;
+    assert_eq!(response.status, 204);
+    drive.request("GET", "/me/drive/root:/a/b").refused(404, "itemNotFound").await;
     let path = format!("/me/drive/items/{}", id(&file));
-    drive.ask("GET", &path).refused(404, "itemNotFound").await;
-    drive.ask("DELETE", &path).refused(404, "itemNotFound").await;
+    drive.request("GET", &path).refused(404, "itemNotFound").await;
+    drive.request("DELETE", &path).refused(404, "itemNotFound").await;
     drive.put("a/b/f", "new").await;
     assert_eq!(drive.read("a/b/f").await, "new");
-    drive.ask("DELETE", "/me/drive/root").refused(400, "invalidRequest").await;
+    drive.request("DELETE", "/me/drive/root").refused(400, "invalidRequest").await;
 }
 
 #[tokio::test]
 async fn a_consumer_brings_back_what_was_removed() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let folder = drive.mkdir("a/b").await;
     drive.put("a/b/f", "x").await;
-    drive.ask("DELETE", "/me/drive/root:/a/b").ok().await;
+    drive.request("DELETE", "/me/drive/root:/a/b").ok().await;
     let restore = format!("/me/drive/items/{}/restore", id(&folder));
-    let item = drive.ask("POST", &restore).ok().await.json();
+    let item = drive.request("POST", &restore).ok().await.json();
     assert_eq!(item["parentReference"]["path"], "/drive/root:/a");
     assert_eq!(drive.read("a/b/f").await, "x");
-    drive.ask("DELETE", "/me/drive/root:/a/b").ok().await;
+    drive.request("DELETE", "/me/drive/root:/a/b").ok().await;
     let root = drive.get("/me/drive/root").await;
     let elsewhere = json!({"parentReference": {"id": id(&root)}, "name": "back"});
-    let item = drive.ask("POST", &restore).json(elsewhere).ok().await.json();
+    let item = drive.request("POST", &restore).json(elsewhere).ok().await.json();
     assert_eq!(item["name"], "back");
     assert_eq!(drive.read("back/f").await, "x");
 }
@@ -277,16 +285,16 @@ async fn every_kind_of_account_removes_for_good() {
 }
 
 async fn removes_for_good(kind: AccountKind) {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.of(kind);
     let file = drive.put("a/f", "x").await;
     let purge = format!("/me/drive/items/{}/permanentDelete", id(&file));
-    assert_eq!(drive.ask("POST", &purge).await.status, 204);
-    drive.ask("POST", &purge).refused(404, "itemNotFound").await;
+    assert_eq!(drive.request("POST", &purge).await.status, 204);
+    drive.request("POST", &purge).refused(404, "itemNotFound").await;
     let folder = drive.get("/me/drive/root:/a").await;
-    drive.ask("DELETE", "/me/drive/root:/a").ok().await;
+    drive.request("DELETE", "/me/drive/root:/a").ok().await;
     let purge = format!("/me/drive/items/{}/permanentDelete", id(&folder));
-    assert_eq!(drive.ask("POST", &purge).await.status, 204, "out of the recycle bin");
+    assert_eq!(drive.request("POST", &purge).await.status, 204, "out of the recycle bin");
     let trashed = drive.get("/me/drive").await["quota"]["deleted"].clone();
     assert_eq!(trashed, 0, "nothing is left in the recycle bin");
     let restore = format!("/me/drive/items/{}/restore", id(&folder));
@@ -294,12 +302,12 @@ async fn removes_for_good(kind: AccountKind) {
         AccountKind::Personal => (404, "itemNotFound"),
         _ => (501, "notSupported"),
     };
-    drive.ask("POST", &restore).refused(refusal.0, refusal.1).await;
+    drive.request("POST", &restore).refused(refusal.0, refusal.1).await;
 }
 
 #[tokio::test]
 async fn the_current_version_is_listed_and_stays() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.of(AccountKind::Business);
     drive.put("f", "x").await;
     let file = drive.put("f", "yy").await;
@@ -308,28 +316,28 @@ async fn the_current_version_is_listed_and_stays() {
     assert_eq!(versions["value"].as_array().unwrap().len(), 1);
     assert_eq!(versions["value"][0]["size"], 2);
     let current = format!("{path}/{}", versions["value"][0]["id"].as_str().unwrap());
-    drive.ask("DELETE", &current).refused(400, "invalidRequest").await;
-    drive.ask("GET", &format!("{current}/content")).refused(400, "invalidRequest").await;
-    drive.ask("DELETE", &format!("{path}/99.0")).refused(404, "itemNotFound").await;
+    drive.request("DELETE", &current).refused(400, "invalidRequest").await;
+    drive.request("GET", &format!("{current}/content")).refused(400, "invalidRequest").await;
+    drive.request("DELETE", &format!("{path}/99.0")).refused(404, "itemNotFound").await;
 }
 
 #[tokio::test]
 async fn a_method_may_be_tunnelled_through_post() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
     let tunnelled =
-        drive.ask("POST", "/me/drive/root:/f").header("x-http-method-override", "DELETE");
+        drive.request("POST", "/me/drive/root:/f").header("x-http-method-override", "DELETE");
     assert_eq!(tunnelled.await.status, 204);
     assert_eq!(cloud.server.control().counters().count("graph.item.delete"), 1);
 }
 
 #[tokio::test]
 async fn an_account_sees_nothing_of_another() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let (anna, bert) = (cloud.named("anna"), cloud.named("bert"));
     let file = anna.put("f", "x").await;
-    bert.ask("GET", "/me/drive/root:/f").refused(404, "itemNotFound").await;
+    bert.request("GET", "/me/drive/root:/f").refused(404, "itemNotFound").await;
     let path = format!("/me/drive/items/{}", id(&file));
-    bert.ask("GET", &path).refused(404, "itemNotFound").await;
+    bert.request("GET", &path).refused(404, "itemNotFound").await;
 }

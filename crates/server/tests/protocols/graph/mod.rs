@@ -1,4 +1,4 @@
-//! The drive server's Graph front end, rule by rule, over HTTP as a client sees it.
+//! The Graph protocol of the drive server, over HTTP.
 
 mod addresses;
 mod batches;

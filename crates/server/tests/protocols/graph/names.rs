@@ -1,13 +1,13 @@
-//! Names: which are one name, which are refused, and what has a name already.
+//! Names: equal names, invalid names, and conflicts.
 
 use drivedal_server::AccountKind;
 use serde_json::json;
 
-use crate::graph::harness::{Cloud, id, names};
+use crate::graph::harness::{GraphServer, id, names};
 
 #[tokio::test]
 async fn names_are_one_as_the_kind_of_the_account_compares_them() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let sharepoint = matches!(kind, AccountKind::Business | AccountKind::Library);
         for (one, other, same) in [
@@ -24,7 +24,7 @@ async fn names_are_one_as_the_kind_of_the_account_compares_them() {
             let second = drive.put(&format!("of {one}/{other}"), "2").await;
             assert_eq!(id(&first) == id(&second), same, "{kind} {one} {other}");
             let create = format!("/me/drive/items/{}/children", id(&folder));
-            let create = drive.ask("POST", &create).json(json!({"name": other, "folder": {}}));
+            let create = drive.request("POST", &create).json(json!({"name": other, "folder": {}}));
             create.refused(409, "nameAlreadyExists").await;
             let listed =
                 names(&drive.get(&format!("/me/drive/items/{}/children", id(&folder))).await);
@@ -36,7 +36,7 @@ async fn names_are_one_as_the_kind_of_the_account_compares_them() {
 
 #[tokio::test]
 async fn other_protocols_show_the_same_drive_with_the_same_names() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let business = cloud.of(AccountKind::Business);
     let file = business.put("Mærsk.txt", "1").await;
     let token = "Bearer drivedal-dev-test.business";
@@ -51,20 +51,20 @@ async fn other_protocols_show_the_same_drive_with_the_same_names() {
 
 #[tokio::test]
 async fn a_colon_in_a_name_is_refused_however_it_is_encoded() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for path in ["root:/a%3Ab:/content", "root:/a:b:/content", "root:/d/a%3ab:/content"] {
-        let put = drive.ask("PUT", &format!("/me/drive/{path}")).body("x");
+        let put = drive.request("PUT", &format!("/me/drive/{path}")).body("x");
         let body = put.refused(400, "invalidRequest").await;
         assert!(body["error"]["message"].as_str().expect("a message").contains(':'), "{path}");
     }
     for path in ["root:/a%3Ab", "root:/a%3Ab:/children", "root:/x/a%3Ab:/createUploadSession"] {
         let method = if path.ends_with("Session") { "POST" } else { "GET" };
-        drive.ask(method, &format!("/me/drive/{path}")).refused(400, "invalidRequest").await;
+        drive.request(method, &format!("/me/drive/{path}")).refused(400, "invalidRequest").await;
     }
     assert!(names(&drive.get("/me/drive/root/children").await).is_empty());
-    // A path as an id, which a client encodes whole.
-    let put = drive.ask("PUT", "/me/drive/items/root%3A%2Fx.txt%3A/content").body("x");
+    // A path as an id, which a client encodes completely.
+    let put = drive.request("PUT", "/me/drive/items/root%3A%2Fx.txt%3A/content").body("x");
     assert_eq!(put.ok().await.status, 201);
     assert_eq!(drive.read("x.txt").await, "x");
     let found = drive.get("/me/drive/root:/x.txt").await;
@@ -74,11 +74,11 @@ async fn a_colon_in_a_name_is_refused_however_it_is_encoded() {
 
 #[tokio::test]
 async fn an_empty_file_is_made_among_the_children_on_business_only() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         let body = json!({"name": "empty.txt", "file": {}});
-        let create = || drive.ask("POST", "/me/drive/root/children").json(body.clone());
+        let create = || drive.request("POST", "/me/drive/root/children").json(body.clone());
         if matches!(kind, AccountKind::Personal | AccountKind::PersonalLegacy) {
             create().refused(400, "invalidRequest").await;
             continue;
@@ -92,22 +92,22 @@ async fn an_empty_file_is_made_among_the_children_on_business_only() {
         create().refused(409, "nameAlreadyExists").await;
         let again =
             json!({"name": "empty.txt", "file": {}, "@microsoft.graph.conflictBehavior": "rename"});
-        let again = drive.ask("POST", "/me/drive/root/children").json(again).ok().await.json();
+        let again = drive.request("POST", "/me/drive/root/children").json(again).ok().await.json();
         assert_eq!(again["name"], "empty 1.txt");
         drive.mkdir("folder").await;
         let onto =
             json!({"name": "folder", "file": {}, "@microsoft.graph.conflictBehavior": "replace"});
-        let onto = drive.ask("POST", "/me/drive/root/children").json(onto);
+        let onto = drive.request("POST", "/me/drive/root/children").json(onto);
         onto.refused(409, "nameAlreadyExists").await;
     }
 }
 
 #[tokio::test]
 async fn a_link_without_a_scope_is_one_with_none_said() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
-    let link = |body| drive.ask("POST", "/me/drive/root:/f:/createLink").json(body).ok();
+    let link = |body| drive.request("POST", "/me/drive/root:/f:/createLink").json(body).ok();
     let made = link(json!({"type": "view", "scope": ""})).await;
     assert_eq!(made.status, 201);
     let same = link(json!({"type": "view"})).await;
@@ -117,7 +117,7 @@ async fn a_link_without_a_scope_is_one_with_none_said() {
 
 #[tokio::test]
 async fn every_time_is_taken_or_refused_and_breaks_nothing() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         drive.put("f", "x").await;
@@ -136,8 +136,8 @@ async fn every_time_is_taken_or_refused_and_breaks_nothing() {
         ] {
             for property in ["lastModifiedDateTime", "createdDateTime"] {
                 let info = json!({"fileSystemInfo": {property: time}});
-                let patch = drive.ask("PATCH", "/me/drive/root:/f").json(info.clone());
-                let session = drive.ask("POST", "/me/drive/root:/s:/createUploadSession");
+                let patch = drive.request("PATCH", "/me/drive/root:/f").json(info.clone());
+                let session = drive.request("POST", "/me/drive/root:/s:/createUploadSession");
                 let session = session.json(json!({"item": info}));
                 let Some(expected) = expected else {
                     patch.refused(400, "invalidRequest").await;
@@ -157,7 +157,7 @@ async fn every_time_is_taken_or_refused_and_breaks_nothing() {
                 "/me/drive/root/children?$filter=lastModifiedDateTime+lt+{}",
                 time.replace('+', "%2B")
             );
-            assert!(drive.ask("GET", &later).await.status.as_u16() < 500, "{later}");
+            assert!(drive.request("GET", &later).await.status < 500, "{later}");
         }
         assert_eq!(drive.read("f").await, "x");
     }

@@ -1,25 +1,25 @@
-//! Options and body members, by the effect that they have or the refusal that names them. Every
-//! route of the server is walked by a test beside its table.
+//! Query options and body members: their effect, or the error that names them. A test next to the
+//! route table checks every route.
 
 use drivedal_server::{AccountKind, FixtureItem};
 use serde_json::{Value, json};
 
 use crate::graph::{
-    harness::{Cloud, Drive, id, names},
+    harness::{Drive, GraphServer, id, names},
     media,
 };
 
 async fn refused(drive: &Drive<'_>, method: &str, path: &str, body: Value, named: &str) {
-    let ask = drive.ask(method, path);
-    let ask = if body.is_null() { ask } else { ask.json(body) };
-    let error = ask.refused(501, "notSupported").await;
+    let request = drive.request(method, path);
+    let request = if body.is_null() { request } else { request.json(body) };
+    let error = request.refused(501, "notSupported").await;
     let message = error["error"]["message"].as_str().unwrap();
     assert!(message.contains(named), "{path}: {message}");
 }
 
 #[tokio::test]
 async fn options_that_are_not_implemented_are_refused_by_name() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("d/f.docx", "text").await;
     for (path, named) in [
@@ -44,19 +44,20 @@ async fn options_that_are_not_implemented_are_refused_by_name() {
         "/me/drive/root:/d:/children?$count=perhaps",
         "/me?$select=colour",
     ] {
-        assert_eq!(drive.ask("GET", path).await.status, 400, "{path}");
+        assert_eq!(drive.request("GET", path).await.status, 400, "{path}");
     }
     let plain = drive.get("/me/drive/root:/d:/children?$select=name").await;
     let same = drive.get("/me/drive/root:/d:/children?$select=name&colour=red").await;
     assert_eq!(plain["value"], same["value"]);
-    let shared = drive.ask("GET", "/me/drive/root/delta").header("prefer", "hierarchicalsharing");
+    let shared =
+        drive.request("GET", "/me/drive/root/delta").header("prefer", "hierarchicalsharing");
     let error = shared.refused(501, "notSupported").await;
     assert!(error["error"]["message"].as_str().unwrap().contains("hierarchicalsharing"));
 }
 
 #[tokio::test]
 async fn body_members_that_are_not_implemented_are_refused_by_name_and_without_effect() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let before = drive.put("d/f", "text").await;
     let invite = |member: &str, value: Value| {
@@ -99,8 +100,8 @@ async fn body_members_that_are_not_implemented_are_refused_by_name_and_without_e
         ("copy", json!({"name": "g", "colour": "red"})),
         ("createUploadSession", json!({"item": {"colour": "red"}})),
     ] {
-        let ask = drive.ask("POST", &format!("/me/drive/root:/d/f:/{action}")).json(body);
-        ask.refused(400, "invalidRequest").await;
+        let request = drive.request("POST", &format!("/me/drive/root:/d/f:/{action}")).json(body);
+        request.refused(400, "invalidRequest").await;
     }
     let after = drive.get("/me/drive/root:/d/f").await;
     assert_eq!(after["eTag"], before["eTag"]);
@@ -111,7 +112,7 @@ async fn body_members_that_are_not_implemented_are_refused_by_name_and_without_e
 
 #[tokio::test]
 async fn a_patch_may_send_back_the_whole_item() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         let mut item = drive.put("d/f", "text").await;
@@ -119,19 +120,19 @@ async fn a_patch_may_send_back_the_whole_item() {
         item["name"] = "g".into();
         item["size"] = 9.into();
         item["colour"] = "red".into();
-        let changed = drive.ask("PATCH", &path).json(item.clone()).ok().await.json();
+        let changed = drive.request("PATCH", &path).json(item.clone()).ok().await.json();
         assert_eq!((&changed["name"], &changed["size"]), (&json!("g"), &json!(4)), "{kind}");
         assert_eq!(changed["parentReference"]["id"], item["parentReference"]["id"]);
-        // Office365-REST and others send empty members for those that they leave out.
+        // Office365-REST and other clients send empty members instead of omitting them.
         let link = json!({"type": "view", "scope": "anonymous", "password": "",
             "expirationDateTime": null, "retainInheritedPermissions": true});
-        drive.ask("POST", &format!("{path}/createLink")).json(link).ok().await;
+        drive.request("POST", &format!("{path}/createLink")).json(link).ok().await;
     }
 }
 
 #[tokio::test]
 async fn a_star_selects_all_properties() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("d/f", "text").await;
     let keys =
@@ -144,7 +145,7 @@ async fn a_star_selects_all_properties() {
     let me = drive.get("/me?$select=displayName,jobTitle").await;
     assert_eq!(keys(&me), ["@odata.context", "displayName", "jobTitle"]);
     let permission = json!({"type": "view", "scope": "anonymous"});
-    drive.ask("POST", "/me/drive/root:/d/f:/createLink").json(permission).ok().await;
+    drive.request("POST", "/me/drive/root:/d/f:/createLink").json(permission).ok().await;
     let some = drive.get("/me/drive/root:/d/f:/permissions?$select=roles").await;
     assert_eq!(some["value"], json!([{"roles": ["read"]}]));
     let some = drive.get("/me/drive/root:/d/f:/versions?$select=size").await;
@@ -153,7 +154,7 @@ async fn a_star_selects_all_properties() {
 
 #[tokio::test]
 async fn expanded_children_are_one_page_with_a_link_to_the_next() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for name in ["1", "2", "3", "4", "5"] {
         drive.put(&format!("d/{name}"), name).await;
@@ -178,18 +179,18 @@ async fn expanded_children_are_one_page_with_a_link_to_the_next() {
 
 #[tokio::test]
 async fn relations_are_expanded_wherever_items_are_returned() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let expand = "$select=name&$expand=thumbnails($select=c40x40_crop)";
     let put = format!("/me/drive/root:/d/p.jpg:/content?{expand}");
-    let made = drive.ask("PUT", &put).body(media::photo(320, 200)).ok().await.json();
+    let made = drive.request("PUT", &put).body(media::photo(320, 200)).ok().await.json();
     let of_size = |item: &Value| {
         let thumbnail = &item["thumbnails"][0]["c40x40_crop"];
         assert_eq!((&thumbnail["width"], &thumbnail["height"]), (&json!(40), &json!(40)), "{item}");
         thumbnail["url"].as_str().expect("a URL").to_owned()
     };
     let picture = cloud.send("GET", &of_size(&made)).ok().await;
-    let image = image::load_from_memory(&picture.bytes).expect("a picture");
+    let image = image::load_from_memory(&picture.body).expect("a picture");
     assert_eq!((image.width(), image.height()), (40, 40));
     for path in [
         "/me/drive/root:/d:/children",
@@ -206,15 +207,15 @@ async fn relations_are_expanded_wherever_items_are_returned() {
         .get("/me/drive/root:/d?$expand=children($expand=thumbnails($select=c40x40_crop))")
         .await;
     of_size(&nested["children"][0]);
-    let patch = drive.ask("PATCH", &format!("/me/drive/root:/d/p.jpg?{expand}"));
+    let patch = drive.request("PATCH", &format!("/me/drive/root:/d/p.jpg?{expand}"));
     of_size(&patch.json(json!({"description": "d"})).ok().await.json());
 }
 
 #[tokio::test]
 async fn a_thumbnail_has_the_size_that_is_named() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
-    let put = drive.ask("PUT", "/me/drive/root:/p.jpg:/content").body(media::photo(320, 200));
+    let put = drive.request("PUT", "/me/drive/root:/p.jpg:/content").body(media::photo(320, 200));
     put.ok().await;
     let path = "/me/drive/root:/p.jpg:/thumbnails";
     for (size, width, height) in [
@@ -231,26 +232,26 @@ async fn a_thumbnail_has_the_size_that_is_named() {
             assert_eq!(thumbnail["width"], width, "{size}: {thumbnail}");
             assert_eq!(thumbnail["height"], height, "{size}: {thumbnail}");
         }
-        let content = drive.ask("GET", &format!("{path}/0/{size}/content")).await;
+        let content = drive.request("GET", &format!("{path}/0/{size}/content")).await;
         let picture = cloud.send("GET", &content.location()).ok().await;
-        let image = image::load_from_memory(&picture.bytes).expect("a picture");
+        let image = image::load_from_memory(&picture.body).expect("a picture");
         assert_eq!((image.width(), image.height()), (width, height), "{size}");
     }
     for size in ["c0x9", "c9999x9", "huge"] {
-        drive.ask("GET", &format!("{path}/0/{size}")).refused(400, "invalidRequest").await;
+        drive.request("GET", &format!("{path}/0/{size}")).refused(400, "invalidRequest").await;
     }
 }
 
 #[tokio::test]
 async fn children_only_copies_what_is_in_a_folder() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.of(AccountKind::Business);
     drive.put("a/1", "one").await;
     drive.put("a/d/2", "two").await;
     let target = drive.mkdir("b").await;
     let body = json!({"parentReference": {"id": id(&target)}, "childrenOnly": true});
     let copy = |path: &str, body: &Value| {
-        drive.ask("POST", &format!("/me/drive/root:/{path}:/copy")).json(body.clone())
+        drive.request("POST", &format!("/me/drive/root:/{path}:/copy")).json(body.clone())
     };
     let accepted = copy("a", &body).ok().await;
     assert_eq!(accepted.status, 202);
@@ -264,7 +265,7 @@ async fn children_only_copies_what_is_in_a_folder() {
     copy("a/1", &body).refused(400, "invalidRequest").await;
     let named = json!({"name": "n", "childrenOnly": true});
     copy("a", &named).refused(400, "invalidRequest").await;
-    let root = drive.ask("POST", "/me/drive/root/copy").json(json!({
+    let root = drive.request("POST", "/me/drive/root/copy").json(json!({
         "parentReference": {"id": id(&target)},
     }));
     root.refused(400, "invalidRequest").await;
@@ -272,14 +273,14 @@ async fn children_only_copies_what_is_in_a_folder() {
 
 #[tokio::test]
 async fn deleted_items_are_included_where_they_are_asked_for_by_id() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         let item = drive.put("d/f", "text").await;
-        drive.ask("DELETE", "/me/drive/root:/d/f").ok().await;
+        drive.request("DELETE", "/me/drive/root:/d/f").ok().await;
         let path = format!("/me/drive/items/{}", id(&item));
-        drive.ask("GET", &path).refused(404, "itemNotFound").await;
-        let included = drive.ask("GET", &format!("{path}?includeDeletedItems=true"));
+        drive.request("GET", &path).refused(404, "itemNotFound").await;
+        let included = drive.request("GET", &format!("{path}?includeDeletedItems=true"));
         if matches!(kind, AccountKind::Personal | AccountKind::PersonalLegacy) {
             let found = included.ok().await.json();
             assert_eq!(
@@ -290,21 +291,21 @@ async fn deleted_items_are_included_where_they_are_asked_for_by_id() {
         } else {
             included.refused(404, "itemNotFound").await;
         }
-        let by_path = drive.ask("GET", "/me/drive/root:/d/f?includeDeletedItems=true");
+        let by_path = drive.request("GET", "/me/drive/root:/d/f?includeDeletedItems=true");
         by_path.refused(404, "itemNotFound").await;
     }
 }
 
 #[tokio::test]
 async fn an_infected_file_is_returned_to_who_insists() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let mut plant = FixtureItem::file("f", "x");
     plant.facets.insert("graph".into(), json!({"malware": {}}));
     cloud.server.control().add_fixtures([plant]).await.unwrap();
     let path = "/me/drive/root:/f:/content";
-    drive.ask("GET", path).refused(403, "malwareDetected").await;
-    let insists = drive.ask("GET", path).header("prefer", "forceInfectedDownload").await;
+    drive.request("GET", path).refused(403, "malwareDetected").await;
+    let insists = drive.request("GET", path).header("prefer", "forceInfectedDownload").await;
     assert_eq!(insists.status, 302);
-    assert_eq!(drive.ask("GET", &format!("{path}?AVOverride=1")).await.status, 302);
+    assert_eq!(drive.request("GET", &format!("{path}?AVOverride=1")).await.status, 302);
 }

@@ -1,20 +1,20 @@
-//! What photos, sound and films say of themselves, and their thumbnails.
+//! Metadata of photos, sound and videos, and thumbnails.
 
 use drivedal_server::AccountKind;
 use serde_json::json;
 
 use crate::graph::{
-    harness::{Cloud, Drive},
+    harness::{Drive, GraphServer},
     media,
 };
 
 async fn put(drive: &Drive<'_>, name: &str, bytes: Vec<u8>) {
-    drive.ask("PUT", &format!("/me/drive/root:/{name}:/content")).body(bytes).ok().await;
+    drive.request("PUT", &format!("/me/drive/root:/{name}:/content")).body(bytes).ok().await;
 }
 
 #[tokio::test]
 async fn media_have_the_facets_that_their_bytes_tell() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     put(&drive, "photo.jpg", media::photo(320, 200)).await;
     put(&drive, "song.mp3", media::song(None)).await;
@@ -37,7 +37,7 @@ async fn media_have_the_facets_that_their_bytes_tell() {
 
 #[tokio::test]
 async fn a_photo_has_thumbnails_in_three_sizes_that_need_no_token() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         put(&drive, "photo.jpg", media::photo(320, 200)).await;
@@ -55,11 +55,11 @@ async fn a_photo_has_thumbnails_in_three_sizes_that_need_no_token() {
             let url = set[size]["url"].as_str().expect("a URL");
             let picture = cloud.send("GET", url).ok().await;
             assert_eq!(picture.header("content-type"), "image/jpeg");
-            let image = image::load_from_memory(&picture.bytes).expect("a picture");
+            let image = image::load_from_memory(&picture.body).expect("a picture");
             assert_eq!((image.width(), image.height()), (width, height));
             let one = drive.get(&format!("{path}/0/{size}")).await;
             assert_eq!(one["width"], width);
-            let content = drive.ask("GET", &format!("{path}/0/{size}/content")).await;
+            let content = drive.request("GET", &format!("{path}/0/{size}/content")).await;
             assert_eq!(content.status, 302);
             cloud.send("GET", &content.location()).ok().await;
         }
@@ -70,16 +70,16 @@ async fn a_photo_has_thumbnails_in_three_sizes_that_need_no_token() {
         assert_eq!(listing["value"][1]["thumbnails"], json!([]));
         let none = drive.get("/me/drive/root:/text.txt:/thumbnails").await;
         assert_eq!(none["value"], json!([]));
-        let missing = drive.ask("GET", "/me/drive/root:/text.txt:/thumbnails/0/small");
+        let missing = drive.request("GET", "/me/drive/root:/text.txt:/thumbnails/0/small");
         missing.refused(404, "itemNotFound").await;
-        let odd = drive.ask("GET", &format!("{path}/0/c0x99"));
+        let odd = drive.request("GET", &format!("{path}/0/c0x99"));
         odd.refused(400, "invalidRequest").await;
-        let own = drive.ask("PUT", &format!("{path}/0/source/content")).body("x");
+        let own = drive.request("PUT", &format!("{path}/0/source/content")).body("x");
         own.refused(501, "notSupported").await;
     }
 }
 
-/// A PNG with 16 bits a channel, red, green, blue and alpha, without its pixels.
+/// Returns an RGBA PNG with 16 bits per channel, without its pixels.
 fn deep_png(width: u32, height: u32) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut chunk = |kind: &[u8; 4], data: &[u8]| {
@@ -101,9 +101,9 @@ fn deep_png(width: u32, height: u32) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_picture_that_takes_too_much_memory_shows_no_thumbnails() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
-    // Pixels of 8 bytes: decoding may take 160 MiB, and the larger one takes 175.
+    // Pixels of 8 bytes: decoding may use 160 MiB, and the larger image needs 175.
     for (size, is_shown) in [((1000, 1000), true), ((5000, 4600), false)] {
         put(&drive, "deep.png", deep_png(size.0, size.1)).await;
         let item = drive.get("/me/drive/root:/deep.png?$expand=thumbnails").await;
@@ -111,7 +111,7 @@ async fn a_picture_that_takes_too_much_memory_shows_no_thumbnails() {
         assert_eq!(item["thumbnails"] != json!([]), is_shown, "{item}");
         let sets = drive.get("/me/drive/root:/deep.png:/thumbnails").await;
         assert_eq!(sets["value"] != json!([]), is_shown, "{sets}");
-        let one = drive.ask("GET", "/me/drive/root:/deep.png:/thumbnails/0/small/content");
+        let one = drive.request("GET", "/me/drive/root:/deep.png:/thumbnails/0/small/content");
         match is_shown {
             true => assert_eq!(one.await.status, 302),
             false => drop(one.refused(404, "itemNotFound").await),

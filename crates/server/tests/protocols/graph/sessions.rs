@@ -1,18 +1,19 @@
-//! Upload sessions: fragments, resuming, conflicts, the end.
+//! Upload sessions: fragments, resuming, conflicts, completion.
 
 use std::time::Duration;
 
 use drivedal_server::{AccountKind, RequestRecord};
+use drivedal_test_support::http::connect;
 use serde_json::{Value, json};
 
-use crate::graph::harness::{Ask, Cloud, Drive, id, names};
+use crate::graph::harness::{Drive, GraphServer, TestRequest, id, names};
 
 const UNIT: usize = 320 * 1024;
 
-/// A session for a path.
+/// Creates a session for a path, and returns its URL.
 async fn open(drive: &Drive<'_>, path: &str, item: Value) -> String {
     let path = format!("/me/drive/root:/{path}:/createUploadSession");
-    let session = drive.ask("POST", &path).json(json!({"item": item})).ok().await;
+    let session = drive.request("POST", &path).json(json!({"item": item})).ok().await;
     assert_eq!(session.status, 200);
     let session = session.json();
     assert_eq!(session["nextExpectedRanges"], json!(["0-"]));
@@ -20,8 +21,8 @@ async fn open(drive: &Drive<'_>, path: &str, item: Value) -> String {
     session["uploadUrl"].as_str().expect("a URL").to_owned()
 }
 
-/// A fragment, sent without a token.
-fn fragment(cloud: &Cloud, url: &str, bytes: &[u8], at: usize, length: usize) -> Ask {
+/// Returns the request for a fragment. It has no token.
+fn fragment(cloud: &GraphServer, url: &str, bytes: &[u8], at: usize, length: usize) -> TestRequest {
     let end = at + length;
     let range = format!("bytes {at}-{}/{}", end - 1, bytes.len());
     cloud.send("PUT", url).header("content-range", &range).body(&bytes[at..end])
@@ -33,7 +34,7 @@ fn bytes(length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn fragments_in_order_make_a_file_with_its_time() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         let content = bytes(2 * UNIT + 7);
@@ -41,9 +42,9 @@ async fn fragments_in_order_make_a_file_with_its_time() {
         let url = open(&drive, "new/folder/f.bin", info).await;
         assert!(url.contains('?'), "an upload URL has a query of its own: {url}");
         for (at, next) in [(0, "327680-655366"), (UNIT, "655360-655366")] {
-            let answer = fragment(&cloud, &url, &content, at, UNIT).await;
-            assert_eq!(answer.status, 202);
-            assert_eq!(answer.json()["nextExpectedRanges"], json!([next]));
+            let response = fragment(&cloud, &url, &content, at, UNIT).await;
+            assert_eq!(response.status, 202);
+            assert_eq!(response.json()["nextExpectedRanges"], json!([next]));
             let status = cloud.send("GET", &url).ok().await;
             assert_eq!(status.json()["nextExpectedRanges"], json!([next]));
         }
@@ -62,33 +63,33 @@ async fn fragments_in_order_make_a_file_with_its_time() {
 
 #[tokio::test]
 async fn a_session_replaces_a_file_unless_it_is_told_otherwise() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let old = drive.put("f.txt", "old").await;
     let content = bytes(5);
     let url = open(&drive, "f.txt", json!({})).await;
-    let answer = fragment(&cloud, &url, &content, 0, 5).await;
-    assert_eq!((answer.status.as_u16(), id(&answer.json())), (200, id(&old)));
-    let item = answer.json();
+    let response = fragment(&cloud, &url, &content, 0, 5).await;
+    assert_eq!((response.status, id(&response.json())), (200, id(&old)));
+    let item = response.json();
     assert!(item["fileSystemInfo"]["lastModifiedDateTime"].as_str().unwrap() > "2025");
     let url = open(&drive, "f.txt", json!({"@name.conflictBehavior": "rename"})).await;
-    let answer = fragment(&cloud, &url, &content, 0, 5).await;
-    assert_eq!((answer.status.as_u16(), &answer.json()["name"]), (201, &"f 1.txt".into()));
+    let response = fragment(&cloud, &url, &content, 0, 5).await;
+    assert_eq!((response.status, &response.json()["name"]), (201, &"f 1.txt".into()));
     let failing = json!({"item": {"@microsoft.graph.conflictBehavior": "fail"}});
-    let create = drive.ask("POST", "/me/drive/root:/f.txt:/createUploadSession").json(failing);
+    let create = drive.request("POST", "/me/drive/root:/f.txt:/createUploadSession").json(failing);
     create.refused(409, "nameAlreadyExists").await;
     let by_id = format!("/me/drive/items/{}/createUploadSession", id(&old));
-    let session = drive.ask("POST", &by_id).ok().await.json();
+    let session = drive.request("POST", &by_id).ok().await.json();
     let url = session["uploadUrl"].as_str().unwrap();
     assert_eq!(fragment(&cloud, url, &content, 0, 5).await.status, 200);
     drive.mkdir("folder").await;
-    let onto_folder = drive.ask("POST", "/me/drive/root:/folder:/createUploadSession");
+    let onto_folder = drive.request("POST", "/me/drive/root:/folder:/createUploadSession");
     onto_folder.json(json!({})).refused(409, "nameAlreadyExists").await;
 }
 
 #[tokio::test]
 async fn a_fragment_out_of_turn_is_refused_and_changes_nothing() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let content = bytes(3 * UNIT);
     let url = open(&drive, "f", json!({})).await;
@@ -105,7 +106,7 @@ async fn a_fragment_out_of_turn_is_refused_and_changes_nothing() {
     cloud.send("PUT", &url).body(bytes(10)).refused(400, "invalidRequest").await;
     let status = cloud.send("GET", &url).ok().await.json();
     assert_eq!(status["nextExpectedRanges"], json!(["327680-983039"]));
-    // Not a multiple of the unit, which the cloud recommends and does not insist on.
+    // The cloud recommends multiples of the unit, but accepts other sizes.
     assert_eq!(fragment(&cloud, &url, &content, UNIT, UNIT + 1).await.status, 202);
     fragment(&cloud, &url, &content, 2 * UNIT + 1, UNIT - 1).ok().await;
     assert_eq!(drive.read("f").await.into_bytes(), content);
@@ -113,7 +114,7 @@ async fn a_fragment_out_of_turn_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_session_that_was_cancelled_or_has_expired_is_gone() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let url = open(&drive, "f", json!({})).await;
     assert_eq!(cloud.send("DELETE", &url).await.status, 204);
@@ -122,19 +123,19 @@ async fn a_session_that_was_cancelled_or_has_expired_is_gone() {
     }
     fragment(&cloud, &url, b"x", 0, 1).refused(404, "itemNotFound").await;
     assert!(names(&drive.get("/me/drive/root/children").await).is_empty());
-    let cloud = Cloud::with(|builder| builder.session_life(Duration::ZERO)).await;
+    let cloud = GraphServer::with(|builder| builder.session_life(Duration::ZERO)).await;
     let url = open(&cloud.drive(), "f", json!({})).await;
     cloud.send("GET", &url).refused(404, "itemNotFound").await;
 }
 
 #[tokio::test]
 async fn a_session_lives_on_with_every_fragment() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let content = bytes(2 * UNIT);
     let url = open(&cloud.drive(), "f", json!({})).await;
-    // Not as text: the fraction has as many digits as it needs.
-    let expires = |answer: Value| {
-        let time = answer["expirationDateTime"].as_str().unwrap();
+    // Not compared as text: the number of decimals varies.
+    let expires = |response: Value| {
+        let time = response["expirationDateTime"].as_str().unwrap();
         time.parse::<jiff::Timestamp>().unwrap()
     };
     let before = expires(cloud.send("GET", &url).ok().await.json());
@@ -144,23 +145,23 @@ async fn a_session_lives_on_with_every_fragment() {
 
 #[tokio::test]
 async fn a_deferred_session_waits_for_its_commit() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
-    let create = drive.ask("POST", "/me/drive/root:/f:/createUploadSession");
+    let create = drive.request("POST", "/me/drive/root:/f:/createUploadSession");
     let session = create.json(json!({"item": {}, "deferCommit": true})).ok().await.json();
     let url = session["uploadUrl"].as_str().unwrap();
     cloud.send("POST", url).refused(400, "invalidRequest").await;
-    let answer = fragment(&cloud, url, b"hello", 0, 5).await;
-    assert_eq!(answer.status, 202);
-    assert_eq!(answer.json()["nextExpectedRanges"], json!([]));
-    drive.ask("GET", "/me/drive/root:/f").refused(404, "itemNotFound").await;
+    let response = fragment(&cloud, url, b"hello", 0, 5).await;
+    assert_eq!(response.status, 202);
+    assert_eq!(response.json()["nextExpectedRanges"], json!([]));
+    drive.request("GET", "/me/drive/root:/f").refused(404, "itemNotFound").await;
     assert_eq!(cloud.send("POST", url).await.status, 201);
     assert_eq!(drive.read("f").await, "hello");
 }
 
 #[tokio::test]
 async fn a_name_that_was_taken_meanwhile_keeps_the_bytes_for_another() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let url = open(&drive, "f", json!({"@microsoft.graph.conflictBehavior": "fail"})).await;
     drive.put("f", "first").await;
@@ -172,8 +173,8 @@ async fn a_name_that_was_taken_meanwhile_keeps_the_bytes_for_another() {
         "@microsoft.graph.conflictBehavior": "rename",
         "@microsoft.graph.sourceUrl": url,
     });
-    let item = drive.ask("PUT", "/me/drive/root:/f").json(body).await;
-    assert_eq!((item.status.as_u16(), &item.json()["name"]), (201, &"f 1".into()));
+    let item = drive.request("PUT", "/me/drive/root:/f").json(body).await;
+    assert_eq!((item.status, &item.json()["name"]), (201, &"f 1".into()));
     assert_eq!(drive.read("f").await, "first");
     assert_eq!(drive.read("f 1").await, "second");
     cloud.send("GET", &url).refused(404, "itemNotFound").await;
@@ -181,13 +182,13 @@ async fn a_name_that_was_taken_meanwhile_keeps_the_bytes_for_another() {
 
 #[tokio::test]
 async fn a_session_may_insist_on_a_version_to_its_end() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("f", "one").await;
     let etag = file["eTag"].as_str().unwrap();
     let create = |header: &str, tag: &str| {
         drive
-            .ask("POST", "/me/drive/root:/f:/createUploadSession")
+            .request("POST", "/me/drive/root:/f:/createUploadSession")
             .header(header, tag)
             .json(json!({}))
     };
@@ -203,12 +204,12 @@ async fn a_session_may_insist_on_a_version_to_its_end() {
 
 #[tokio::test]
 async fn a_file_that_has_no_room_gets_no_session() {
-    let cloud = Cloud::with(|builder| builder.quota(1000)).await;
+    let cloud = GraphServer::with(|builder| builder.quota(1000)).await;
     let drive = cloud.drive();
     drive.put("old", &"o".repeat(600)).await;
     let create = |path: &str, size: u64| {
         let path = format!("/me/drive/root:/{path}:/createUploadSession");
-        drive.ask("POST", &path).json(json!({"item": {"fileSize": size}}))
+        drive.request("POST", &path).json(json!({"item": {"fileSize": size}}))
     };
     create("new", 401).refused(507, "quotaLimitReached").await;
     create("new", 400).ok().await;
@@ -221,21 +222,21 @@ async fn a_file_that_has_no_room_gets_no_session() {
 
 #[tokio::test]
 async fn the_name_in_the_body_is_the_one_in_the_url() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let create = |name: &str| {
         let body = json!({"item": {"name": name}});
-        drive.ask("POST", "/me/drive/root:/a/f.txt:/createUploadSession").json(body)
+        drive.request("POST", "/me/drive/root:/a/f.txt:/createUploadSession").json(body)
     };
     create("g.txt").refused(400, "invalidRequest").await;
     create("f.txt").ok().await;
-    let bad = drive.ask("POST", "/me/drive/root:/a%2A:/createUploadSession");
+    let bad = drive.request("POST", "/me/drive/root:/a%2A:/createUploadSession");
     bad.refused(400, "invalidRequest").await;
 }
 
 #[tokio::test]
 async fn a_session_belongs_to_its_account_in_log_and_counters() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.named("anna");
     let url = open(&drive, "f", json!({})).await;
     fragment(&cloud, &url, b"x", 0, 1).ok().await;
@@ -253,13 +254,13 @@ async fn a_session_belongs_to_its_account_in_log_and_counters() {
 async fn the_bytes_of_a_fragment_that_broke_off_are_dropped() {
     use tokio::io::AsyncWriteExt;
 
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let content = bytes(UNIT + 7);
     let url = open(&drive, "f", json!({})).await;
     fragment(&cloud, &url, &content, 0, UNIT).ok().await;
-    let address = cloud.server.address().expect("a port");
-    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    let address = cloud.server.address();
+    let mut connection = connect(address).await;
     let path = url.split(&address.to_string()).nth(1).unwrap();
     let head = format!(
         "PUT {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 7\r\n\
@@ -269,7 +270,7 @@ async fn the_bytes_of_a_fragment_that_broke_off_are_dropped() {
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     connection.shutdown().await.unwrap();
-    // The server has noticed when it logs the request.
+    // The server logs the request when it has noticed the end of the connection.
     let is_put = |one: &RequestRecord| one.method == "PUT";
     let noticed = async {
         while cloud.server.control().requests().iter().filter(|one| is_put(one)).count() < 2 {
@@ -286,7 +287,7 @@ async fn the_bytes_of_a_fragment_that_broke_off_are_dropped() {
 #[tokio::test]
 async fn a_session_and_a_feed_go_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let cloud = Cloud::with(|builder| {
+    let cloud = GraphServer::with(|builder| {
         builder.data(folder.path()).durability(drivedal_server::Durability::Relaxed)
     })
     .await;
@@ -299,7 +300,7 @@ async fn a_session_and_a_feed_go_on_after_a_restart() {
     let before = cloud.server.url().to_string();
     cloud.stop().await;
 
-    let cloud = Cloud::with(|builder| {
+    let cloud = GraphServer::with(|builder| {
         builder.data(folder.path()).durability(drivedal_server::Durability::Relaxed)
     })
     .await;
@@ -313,7 +314,7 @@ async fn a_session_and_a_feed_go_on_after_a_restart() {
 
 #[tokio::test]
 async fn a_name_that_a_folder_took_during_a_session_keeps_the_bytes() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
         let content = bytes(UNIT + 5);
@@ -328,23 +329,23 @@ async fn a_name_that_a_folder_took_during_a_session_keeps_the_bytes() {
             .header("content-length", "0")
             .refused(409, "nameAlreadyExists")
             .await;
-        // Under another name, which the cloud chooses.
+        // Under another name, chosen by the cloud.
         let body = json!({
             "name": "f.bin",
             "@microsoft.graph.conflictBehavior": "rename",
             "@microsoft.graph.sourceUrl": url,
         });
-        let made = drive.ask("PUT", "/me/drive/root:/f.bin").json(body).ok().await;
-        assert_eq!((made.status.as_u16(), &made.json()["name"]), (201, &json!("f 1.bin")));
+        let made = drive.request("PUT", "/me/drive/root:/f.bin").json(body).ok().await;
+        assert_eq!((made.status, &made.json()["name"]), (201, &json!("f 1.bin")));
         assert_eq!(drive.read("f 1.bin").await.into_bytes(), content);
         assert_eq!(id(&drive.get("/me/drive/root:/f.bin").await), id(&folder));
 
-        // Or the same way, once the name is free again.
+        // In the same way, after the name is free again.
         let url = open(&drive, "g.bin", json!({})).await;
         fragment(&cloud, &url, &content, 0, UNIT).ok().await;
         let folder = drive.mkdir("g.bin").await;
         fragment(&cloud, &url, &content, UNIT, 5).refused(409, "nameAlreadyExists").await;
-        let rename = drive.ask("PATCH", &format!("/me/drive/items/{}", id(&folder)));
+        let rename = drive.request("PATCH", &format!("/me/drive/items/{}", id(&folder)));
         rename.json(json!({"name": "other"})).ok().await;
         assert_eq!(cloud.send("POST", &url).header("content-length", "0").ok().await.status, 201);
         assert_eq!(drive.read("g.bin").await.into_bytes(), content);

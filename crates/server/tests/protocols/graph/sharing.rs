@@ -1,19 +1,19 @@
-//! Links, and what the control interface plants.
+//! Links, and facets that the control interface sets.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use drivedal_server::{AccountKind, FixtureItem};
 use serde_json::{Value, json};
 
-use crate::graph::harness::{Cloud, id, names};
+use crate::graph::harness::{GraphServer, id, names};
 
 #[tokio::test]
 async fn a_link_leads_to_its_item_until_it_is_taken_back() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("a/f", "shared").await;
     let create = || {
         let body = json!({"type": "view", "scope": "anonymous"});
-        drive.ask("POST", "/me/drive/root:/a/f:/createLink").json(body)
+        drive.request("POST", "/me/drive/root:/a/f:/createLink").json(body)
     };
     let made = create().await;
     assert_eq!(made.status, 201);
@@ -22,7 +22,7 @@ async fn a_link_leads_to_its_item_until_it_is_taken_back() {
     let url = permission["link"]["webUrl"].as_str().unwrap();
     assert_eq!(url.split('/').count(), 5, "clients count a link's segments: {url}");
     let again = create().await;
-    assert_eq!((again.status.as_u16(), id(&again.json())), (200, id(&permission)));
+    assert_eq!((again.status, id(&again.json())), (200, id(&permission)));
     let redirect = cloud.send("GET", url).await;
     assert_eq!(cloud.send("GET", &redirect.location()).ok().await.text(), "shared");
     let token = format!("u!{}", URL_SAFE_NO_PAD.encode(url));
@@ -33,20 +33,20 @@ async fn a_link_leads_to_its_item_until_it_is_taken_back() {
     let permissions = format!("/me/drive/items/{}/permissions", id(&file));
     assert_eq!(drive.get(&permissions).await["value"].as_array().unwrap().len(), 1);
     let copy = json!({"name": "copied"});
-    drive.ask("POST", "/me/drive/root:/a/f:/copy").json(copy).ok().await;
+    drive.request("POST", "/me/drive/root:/a/f:/copy").json(copy).ok().await;
     let of_copy = drive.get("/me/drive/root:/a/copied:/permissions").await;
     assert_eq!(of_copy["value"], json!([]), "a copy is not shared");
     let one = format!("{permissions}/{}", id(&permission));
-    assert_eq!(drive.ask("DELETE", &one).await.status, 204);
+    assert_eq!(drive.request("DELETE", &one).await.status, 204);
     cloud.send("GET", url).refused(404, "itemNotFound").await;
-    drive.ask("GET", &format!("/shares/{token}/driveItem")).refused(404, "itemNotFound").await;
-    let bad = drive.ask("POST", "/me/drive/root:/a/f:/createLink").json(json!({"type": "all"}));
+    drive.request("GET", &format!("/shares/{token}/driveItem")).refused(404, "itemNotFound").await;
+    let bad = drive.request("POST", "/me/drive/root:/a/f:/createLink").json(json!({"type": "all"}));
     bad.refused(400, "invalidRequest").await;
 }
 
 #[tokio::test]
 async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for (kind, granted) in
         [(AccountKind::Personal, "grantedTo"), (AccountKind::Business, "grantedToV2")]
     {
@@ -57,7 +57,7 @@ async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
                 "recipients": [{"email": who}], "roles": [role], "requireSignIn": true,
                 "sendInvitation": false,
             });
-            drive.ask("POST", "/me/drive/root:/a/f:/invite").json(body)
+            drive.request("POST", "/me/drive/root:/a/f:/invite").json(body)
         };
         let given = invite("ann@example.org", "read").ok().await.json();
         let ann = &given["value"][0];
@@ -69,21 +69,21 @@ async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
         let bob = id(&again["value"][0]).to_owned();
         let link = json!({"type": "view", "scope": "anonymous"});
         let link =
-            drive.ask("POST", "/me/drive/root:/a/f:/createLink").json(link).ok().await.json();
+            drive.request("POST", "/me/drive/root:/a/f:/createLink").json(link).ok().await.json();
         let path = "/me/drive/root:/a/f:/permissions";
         let all = drive.get(path).await;
         assert_eq!(all["value"].as_array().unwrap().len(), 3, "{all}");
         let roles = json!({"roles": ["read", "write"]});
         let one = |id: &str| format!("{path}/{id}");
-        let changed = drive.ask("PATCH", &one(&bob)).json(roles.clone()).ok().await.json();
+        let changed = drive.request("PATCH", &one(&bob)).json(roles.clone()).ok().await.json();
         assert_eq!(changed["roles"], json!(["write"]));
         assert_eq!(drive.get(&one(&bob)).await, changed);
-        let of_link = drive.ask("PATCH", &one(id(&link))).json(roles);
+        let of_link = drive.request("PATCH", &one(id(&link))).json(roles);
         of_link.refused(400, "invalidRequest").await;
-        drive.ask("POST", "/me/drive/root:/a/f:/copy").json(json!({"name": "g"})).ok().await;
+        drive.request("POST", "/me/drive/root:/a/f:/copy").json(json!({"name": "g"})).ok().await;
         assert_eq!(drive.get("/me/drive/root:/a/g:/permissions").await["value"], json!([]));
-        assert_eq!(drive.ask("DELETE", &one(&bob)).await.status, 204);
-        drive.ask("GET", &one(&bob)).refused(404, "itemNotFound").await;
+        assert_eq!(drive.request("DELETE", &one(&bob)).await.status, 204);
+        drive.request("GET", &one(&bob)).refused(404, "itemNotFound").await;
         let left = drive.get(path).await;
         assert_eq!(left["value"].as_array().unwrap().len(), 2, "{left}");
         assert!(drive.get("/me/drive/root:/a/f").await.get("grants").is_none());
@@ -94,7 +94,7 @@ async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
 
 #[tokio::test]
 async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let with = |path: &str, facets: serde_json::Value| {
         let mut plant = FixtureItem::file(path, "x");
@@ -120,19 +120,19 @@ async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
     let shared = drive.get("/me/drive/sharedWithMe?allowexternal=true").await;
     assert_eq!(names(&shared), ["shortcut"]);
     assert_eq!(shared["value"][0]["remoteItem"]["name"], "theirs");
-    let virus = drive.ask("GET", "/me/drive/root:/virus:/content").await;
+    let virus = drive.request("GET", "/me/drive/root:/virus:/content").await;
     assert_eq!(virus.status, 403);
     assert_eq!(virus.header("x-virus-infected"), "true");
     for (method, path) in [("DELETE", ""), ("PATCH", ""), ("PUT", ":/content")] {
-        let ask = drive.ask(method, &format!("/me/drive/root:/locked{path}"));
-        ask.body("{}").refused(423, "resourceLocked").await;
+        let request = drive.request(method, &format!("/me/drive/root:/locked{path}"));
+        request.body("{}").refused(423, "resourceLocked").await;
     }
     assert!(drive.get("/me/drive/root:/locked").await.get("locked").is_none());
 }
 
 #[tokio::test]
 async fn a_permission_whose_terms_are_not_enforced_is_refused() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let (personal, business) = (AccountKind::Personal, AccountKind::Business);
     let link = |more: Value| {
         let mut body = json!({"type": "view", "scope": "anonymous"});
@@ -154,10 +154,11 @@ async fn a_permission_whose_terms_are_not_enforced_is_refused() {
     ] {
         let drive = cloud.of(kind);
         drive.put("f", "secret").await;
-        let create = drive.ask("POST", "/me/drive/root:/f:/createLink").json(link(more.clone()));
-        let answer = create.await;
-        assert_eq!(answer.status.as_u16(), status, "{kind} {more}: {answer:?}");
-        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        let create =
+            drive.request("POST", "/me/drive/root:/f:/createLink").json(link(more.clone()));
+        let response = create.await;
+        assert_eq!(response.status, status, "{kind} {more}: {response:?}");
+        let message = response.json()["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains(said), "{message}");
         let is_scope = more.get("scope").is_some() && status == 501;
         assert!(!is_scope || message.contains("does not enforce"), "{message}");
@@ -167,7 +168,7 @@ async fn a_permission_whose_terms_are_not_enforced_is_refused() {
     let invite = |more: &Value| {
         let mut body = json!({"recipients": [{"email": "a@example.org"}], "roles": ["read"]});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        drive.ask("POST", "/me/drive/root:/f:/invite").json(body)
+        drive.request("POST", "/me/drive/root:/f:/invite").json(body)
     };
     invite(&expiry).refused(501, "notSupported").await;
     invite(&json!({"password": "x"})).refused(501, "notSupported").await;
@@ -175,27 +176,27 @@ async fn a_permission_whose_terms_are_not_enforced_is_refused() {
     let path = format!("/me/drive/root:/f:/permissions/{}", id(&given["value"][0]));
     let mut roles = json!({"roles": ["write"]});
     roles.as_object_mut().unwrap().extend(expiry.as_object().unwrap().clone());
-    drive.ask("PATCH", &path).json(roles).refused(501, "notSupported").await;
+    drive.request("PATCH", &path).json(roles).refused(501, "notSupported").await;
     for more in [json!({}), json!({"scope": "", "password": "", "expirationDateTime": null})] {
-        drive.ask("POST", "/me/drive/root:/f:/createLink").json(link(more)).ok().await;
+        drive.request("POST", "/me/drive/root:/f:/createLink").json(link(more)).ok().await;
     }
 }
 
 #[tokio::test]
 async fn permissions_that_are_given_at_the_same_time_are_all_kept() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "shared").await;
     let links = (0..12).map(|at| {
         let kind = ["view", "edit", "embed"][at % 3];
         let body = json!({ "type": kind });
-        drive.ask("POST", "/me/drive/root:/f:/createLink").json(body).ok()
+        drive.request("POST", "/me/drive/root:/f:/createLink").json(body).ok()
     });
     let people = (0..12).map(|at| {
         let body = json!({
             "recipients": [{"email": format!("{at}@example.org")}], "roles": ["read"],
         });
-        drive.ask("POST", "/me/drive/root:/f:/invite").json(body).ok()
+        drive.request("POST", "/me/drive/root:/f:/invite").json(body).ok()
     });
     let (links, _) =
         futures::future::join(futures::future::join_all(links), futures::future::join_all(people))

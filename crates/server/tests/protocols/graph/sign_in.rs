@@ -1,4 +1,4 @@
-//! Tokens, and requests without good ones.
+//! Tokens, and requests without a valid one.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use drivedal_server::{Builder, Fault};
 use serde_json::Value;
 
-use crate::graph::harness::{Answer, Cloud};
+use crate::graph::harness::{GraphServer, TestResponse};
 
-async fn token(cloud: &Cloud, form: &str) -> Answer {
+async fn token(cloud: &GraphServer, form: &str) -> TestResponse {
     let url = cloud.url("/common/oauth2/v2.0/token");
-    let ask = cloud.send("POST", &url);
-    ask.header("content-type", "application/x-www-form-urlencoded").body(form).await
+    let request = cloud.send("POST", &url);
+    request.header("content-type", "application/x-www-form-urlencoded").body(form).await
 }
 
-async fn opens(cloud: &Cloud, tokens: &Value) -> u16 {
+async fn opens(cloud: &GraphServer, tokens: &Value) -> u16 {
     let bearer = format!("bearer {}", tokens["access_token"].as_str().unwrap());
     let url = cloud.url("/v1.0/me/drive");
-    cloud.send("GET", &url).header("authorization", &bearer).await.status.as_u16()
+    cloud.send("GET", &url).header("authorization", &bearer).await.status
 }
 
 #[tokio::test]
 async fn a_refresh_token_gives_an_access_token_and_another_refresh_token() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let form = "client_id=c&client_secret=&grant_type=refresh_token\
                 &refresh_token=drivedal-dev-refresh&redirect_uri=https://a.example/x y";
     let first = token(&cloud, form).await.json();
@@ -37,7 +37,7 @@ async fn a_refresh_token_gives_an_access_token_and_another_refresh_token() {
 
 #[tokio::test]
 async fn a_client_may_name_itself_by_basic_authentication() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let basic = format!("Basic {}", STANDARD.encode("client:secret"));
     let url = cloud.url("/9188040d-6c67-4c5b-b112-36a304b66dad/oauth2/v2.0/token");
     let form = "grant_type=refresh_token&refresh_token=drivedal-dev-anna-refresh";
@@ -47,7 +47,7 @@ async fn a_client_may_name_itself_by_basic_authentication() {
 
 #[tokio::test]
 async fn an_application_signs_in_by_its_own_credentials() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let form = "client_id=c&client_secret=s&grant_type=client_credentials\
                 &scope=https://graph.microsoft.com/.default";
     let tokens = token(&cloud, form).await.json();
@@ -60,7 +60,7 @@ async fn an_application_signs_in_by_its_own_credentials() {
 
 #[tokio::test]
 async fn a_code_is_exchanged_once() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let authorize = cloud.url(
         "/common/oauth2/v2.0/authorize?client_id=c&response_type=code&state=s\
          &scope=Files.ReadWrite%20offline_access&redirect_uri=http%3A%2F%2Flocalhost%3A53682%2F",
@@ -83,36 +83,36 @@ async fn a_code_is_exchanged_once() {
     assert!(tokens["refresh_token"].is_string());
     assert_eq!(opens(&cloud, &tokens).await, 200);
     let again = token(&cloud, &form).await;
-    assert_eq!((again.status.as_u16(), &again.json()["error"]), (400, &"invalid_grant".into()));
+    assert_eq!((again.status, &again.json()["error"]), (400, &"invalid_grant".into()));
 }
 
 #[tokio::test]
 async fn a_bad_request_for_tokens_is_refused_in_words() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     for (form, error) in [
         ("client_id=c&grant_type=refresh_token&refresh_token=nonsense", "invalid_grant"),
         ("client_id=c&grant_type=refresh_token", "invalid_request"),
         ("client_id=c&grant_type=password", "unsupported_grant_type"),
         ("grant_type=refresh_token&refresh_token=drivedal-dev-refresh", "invalid_request"),
     ] {
-        let answer = token(&cloud, form).await;
-        assert_eq!(answer.status, 400, "{form}");
-        assert_eq!(answer.json()["error"], error, "{form}");
-        let description = answer.json()["error_description"].as_str().unwrap().to_owned();
+        let response = token(&cloud, form).await;
+        assert_eq!(response.status, 400, "{form}");
+        assert_eq!(response.json()["error"], error, "{form}");
+        let description = response.json()["error_description"].as_str().unwrap().to_owned();
         assert!(description.starts_with("AADSTS"), "{description}");
     }
 }
 
 #[tokio::test]
 async fn a_request_without_a_good_token_is_challenged() {
-    let cloud = Cloud::with(|builder: Builder| builder.token_life(Duration::ZERO)).await;
+    let cloud = GraphServer::with(|builder: Builder| builder.token_life(Duration::ZERO)).await;
     let url = cloud.url("/v1.0/me/drive");
     for authorization in ["", "Bearer nonsense", "Basic YTpi"] {
-        let mut ask = cloud.send("GET", &url);
+        let mut request = cloud.send("GET", &url);
         if !authorization.is_empty() {
-            ask = ask.header("authorization", authorization);
+            request = request.header("authorization", authorization);
         }
-        let refusal = ask.await;
+        let refusal = request.await;
         assert_eq!(refusal.status, 401, "{authorization}");
         assert_eq!(refusal.json()["error"]["code"], "InvalidAuthenticationToken");
         assert!(refusal.header("www-authenticate").starts_with("Bearer realm="));
@@ -127,27 +127,27 @@ async fn a_request_without_a_good_token_is_challenged() {
 
 #[tokio::test]
 async fn a_fault_rule_speaks_graphs_words() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let rules = [Fault::on("graph.item.get").times(1).status(429).header("retry-after", "7")];
     cloud.server.control().add_faults(rules).unwrap();
-    let refusal = cloud.drive().ask("GET", "/me/drive/root").await;
-    assert_eq!((refusal.status.as_u16(), refusal.header("retry-after")), (429, "7"));
+    let refusal = cloud.drive().request("GET", "/me/drive/root").await;
+    assert_eq!((refusal.status, refusal.header("retry-after")), (429, "7"));
     assert_eq!(refusal.json()["error"]["code"], "activityLimitReached");
     cloud.drive().get("/me/drive/root").await;
 }
 
 #[tokio::test]
 async fn what_is_not_served_says_so() {
-    let cloud = Cloud::new().await;
+    let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for path in
         ["/me/drive/root/checkout", "/me/drive/bundles", "/me/messages", "/users", "/groups"]
     {
-        let refusal = drive.ask("GET", path).refused(501, "notSupported").await;
+        let refusal = drive.request("GET", path).refused(501, "notSupported").await;
         let last = path.rsplit('/').next().unwrap();
         assert!(refusal["error"]["message"].as_str().unwrap().contains(last), "{path}: {refusal}");
     }
-    drive.ask("POST", "/subscriptions").refused(501, "notSupported").await;
-    drive.ask("GET", "/you").refused(400, "BadRequest").await;
-    drive.ask("POST", "/me/drive").refused(405, "Request_BadRequest").await;
+    drive.request("POST", "/subscriptions").refused(501, "notSupported").await;
+    drive.request("GET", "/you").refused(400, "BadRequest").await;
+    drive.request("POST", "/me/drive").refused(405, "Request_BadRequest").await;
 }

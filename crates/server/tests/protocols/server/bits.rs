@@ -1,11 +1,11 @@
-//! Large files by BITS.
+//! Uploads of large files with BITS.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use drivedal_server::{Fault, Server};
 
-use crate::server::rig::{Ask, Reply, Rig, client};
+use crate::server::rig::{Rig, TestRequest, TestResponse, client};
 
 const GUID: &str = "{7df0354d-249b-430f-820d-3d2a9bef4931}";
 
@@ -15,17 +15,17 @@ const INVALID: &str = "0x80070057";
 const TOO_LARGE: &str = "0x80200020";
 pub const FULL: &str = "0x80070112";
 
-fn packet(rig: &Rig, path: &str, kind: &str) -> Ask {
+fn packet(rig: &Rig, path: &str, kind: &str) -> TestRequest {
     rig.bare("POST", path)
         .header("x-http-method-override", "BITS_POST")
         .header("bits-packet-type", kind)
 }
 
-fn signed(rig: &Rig, path: &str, kind: &str) -> Ask {
+fn signed(rig: &Rig, path: &str, kind: &str) -> TestRequest {
     packet(rig, path, kind).header("authorization", &format!("Bearer {}", rig.token))
 }
 
-/// The account's id, and the path of a file in its root folder.
+/// Returns the account's id, and the path of a file in its root folder.
 pub async fn in_root(rig: &Rig, name: &str) -> (String, String) {
     let root = rig.object("me/skydrive").await["id"].as_str().expect("an id").to_owned();
     let cid = root.strip_prefix("folder.").expect("a folder").to_owned();
@@ -33,34 +33,40 @@ pub async fn in_root(rig: &Rig, name: &str) -> (String, String) {
     (cid, path)
 }
 
-async fn create(rig: &Rig, path: &str) -> Reply {
+async fn create(rig: &Rig, path: &str) -> TestResponse {
     signed(rig, path, "Create-Session").header("bits-supported-protocols", GUID).send().await
 }
 
-/// A session's id.
+/// Creates a BITS session, and returns its id.
 pub async fn opened(rig: &Rig, path: &str) -> String {
     let reply = create(rig, path).await;
     assert_eq!(reply.status, 201, "{reply:?}");
     reply.header("bits-session-id").to_owned()
 }
 
-pub fn fragment(rig: &Rig, path: &str, session: &str, range: &str) -> Ask {
+pub fn fragment(rig: &Rig, path: &str, session: &str, range: &str) -> TestRequest {
     packet(rig, path, "Fragment")
         .header("bits-session-id", session)
         .header("content-range", &format!("bytes {range}"))
 }
 
-async fn send(rig: &Rig, path: &str, session: &str, range: &str, bytes: &'static str) -> Reply {
-    fragment(rig, path, session, range).bytes(bytes).send().await
+async fn send(
+    rig: &Rig,
+    path: &str,
+    session: &str,
+    range: &str,
+    bytes: &'static str,
+) -> TestResponse {
+    fragment(rig, path, session, range).body(bytes).send().await
 }
 
-pub async fn close(rig: &Rig, path: &str, session: &str) -> Reply {
+pub async fn close(rig: &Rig, path: &str, session: &str) -> TestResponse {
     signed(rig, path, "Close-Session").header("bits-session-id", session).send().await
 }
 
-/// Asserts status and code of a refusal, which has no body.
+/// Asserts status and code of an error response, which has no body.
 #[track_caller]
-pub fn refused(reply: &Reply, status: u16, code: &str) {
+pub fn refused(reply: &TestResponse, status: u16, code: &str) {
     assert_eq!((reply.status, reply.header("bits-error")), (status, code), "{reply:?}");
     assert_eq!(reply.header("bits-error-context"), if code.is_empty() { "" } else { "0x5" });
     assert!(reply.body.is_empty());
@@ -82,7 +88,7 @@ async fn a_file_goes_in_fragments_addressed_by_folder_id_or_by_path() {
         let first = send(&rig, path, &session, "0-3/10", "0123").await;
         assert_eq!((first.status, first.header("bits-session-id")), (200, &*session));
         assert_eq!(first.header("bits-received-content-range"), "4");
-        // In chunks, and with the token in the query, as the old client sent them.
+        // Chunked and with the token in the query, like the old client.
         let query = format!("{path}?access_token={}", rig.token);
         let chunks = ["45", "6789"].map(Bytes::from);
         let last = fragment(&rig, &query, &session, "4-9/10").chunks(chunks).send().await;
@@ -93,7 +99,7 @@ async fn a_file_goes_in_fragments_addressed_by_folder_id_or_by_path() {
         let object = rig.object(&id).await;
         assert_eq!((object["name"].as_str(), object["size"].as_u64()), (Some(name), Some(10)));
         assert_eq!(rig.content(&id).await, "0123456789");
-        // It is over.
+        // The session has ended.
         refused(&close(&rig, path, &session).await, 500, NOT_FOUND);
     }
 }
@@ -107,7 +113,7 @@ async fn a_film_in_fragments_tells_what_its_tracks_do() {
     let (total, half) = (film.len(), 20_000);
     for range in [0..half, half..total] {
         let told = format!("{}-{}/{total}", range.start, range.end - 1);
-        let sent = fragment(&rig, &path, &session, &told).bytes(film.slice(range)).send().await;
+        let sent = fragment(&rig, &path, &session, &told).body(film.slice(range)).send().await;
         assert_eq!(sent.status, 200, "{sent:?}");
     }
     let closed = close(&rig, &path, &session).await;
@@ -125,7 +131,7 @@ async fn a_session_without_fragments_makes_nothing_and_a_file_of_the_name_is_rep
     refused(&refusal, 416, "0x0");
     assert_eq!(refusal.header("bits-received-content-range"), "0");
     assert!(rig.names("me/skydrive", "").await.is_empty());
-    // The session goes on.
+    // The session continues.
     send(&rig, &path, &session, "0-2/3", "old").await;
     let made = close(&rig, &path, &session).await;
     assert_eq!(made.status, 201);
@@ -183,7 +189,7 @@ async fn what_a_packet_cannot_mean_is_an_invalid_argument() {
 
     let session = opened(&rig, &path).await;
     let unranged = packet(&rig, &path, "Fragment").header("bits-session-id", &session);
-    refused(&unranged.bytes("0123").send().await, 400, INVALID);
+    refused(&unranged.body("0123").send().await, 400, INVALID);
     for range in ["3-0/10", "0-3", "0-10/10", "0-4/10", "0-2/10"] {
         refused(&send(&rig, &path, &session, range, "0123").await, 400, INVALID);
     }
@@ -192,7 +198,7 @@ async fn what_a_packet_cannot_mean_is_an_invalid_argument() {
         let reply = fragment(&rig, &path, &session, "0-3/10").chunks(chunks).send().await;
         refused(&reply, 400, INVALID);
     }
-    // Nothing of all that has been taken.
+    // None of the fragments was stored.
     assert_eq!(send(&rig, &path, &session, "0-3/10", "0123").await.status, 200);
     refused(&send(&rig, &path, &session, "4-7/11", "4567").await, 400, INVALID);
 }
@@ -225,7 +231,7 @@ async fn a_session_is_its_accounts_own() {
         let reply = signed(&others, &path, kind)
             .header("bits-session-id", &session)
             .header("content-range", "bytes 0-0/1")
-            .bytes("0")
+            .body("0")
             .send()
             .await;
         refused(&reply, 500, NOT_FOUND);
@@ -253,7 +259,7 @@ async fn a_token_whose_hour_is_over_at_close_is_told_and_another_one_closes() {
     let form = "grant_type=refresh_token&client_id=c&refresh_token=drivedal-dev-refresh\
                 &redirect_uri=https%3A%2F%2Flogin.live.com%2Foauth20_desktop.srf";
     let token = rig.bare("POST", "/oauth20_token.srf").form(form).send().await;
-    let old = format!("Bearer {}", token.text("access_token"));
+    let old = format!("Bearer {}", token.member("access_token"));
     let asked = packet(&rig, &path, "Close-Session").header("bits-session-id", &session);
     let reply = asked.header("authorization", &old).send().await;
     refused(&reply, 500, "");
@@ -310,7 +316,7 @@ async fn requests_are_named_for_faults_which_speak_as_the_host_does() {
         .header("BITS-Error", NOT_FOUND);
     rig.server.control().add_faults([lost]).expect("a rule");
     let session = opened(&rig, &path).await;
-    // Nobody's token comes with it: whose it is, the path says.
+    // The request has no token: the path names the account.
     let reply = send(&rig, &path, &session, "0-0/1", "0").await;
     assert_eq!((reply.status, reply.header("bits-error")), (500, NOT_FOUND));
     rig.server.control().add_faults([Fault::on("live.bits.*").status(501)]).expect("a rule");

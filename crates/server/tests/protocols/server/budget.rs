@@ -1,26 +1,26 @@
-//! What an account may ask for in a window of time, in the words of each protocol.
+//! The budget of an account in a window of time, in the errors of each protocol.
 
 use std::time::Duration;
 
 use drivedal_server::Budget;
 use serde_json::{Value, json};
 
-use crate::server::rig::{Reply, Rig};
+use crate::server::rig::{Rig, TestResponse};
 
 fn budget(units: u32) -> Budget {
     Budget::new(units, Duration::from_secs(600))
 }
 
-async fn graph(rig: &Rig, path: &str) -> Reply {
-    let ask = rig.bare("GET", path).header("authorization", "Bearer drivedal-dev");
-    ask.send().await
+async fn graph(rig: &Rig, path: &str) -> TestResponse {
+    let request = rig.bare("GET", path).header("authorization", "Bearer drivedal-dev");
+    request.send().await
 }
 
 #[tokio::test]
 async fn graph_tells_what_is_left_from_four_fifths_on_and_refuses_what_is_beyond() {
     let rig = Rig::with(|builder| builder.budget(budget(10))).await;
     let mut told = Vec::new();
-    // Two of two units, six of one.
+    // Two requests of two units, six of one.
     for path in ["/children", "/children", "", "", "", "", "", ""] {
         let answer = graph(&rig, &format!("/v1.0/me/drive/root{path}")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -50,10 +50,10 @@ async fn live_connect_answers_420_and_amazon_429() {
     assert_eq!(refused.header("retry-after"), "600");
     assert_eq!(refused.header("ratelimit-limit"), "");
 
-    // Another account has its own; sign-in costs nothing.
+    // Another account has a separate budget; sign-in is free.
     let amazon = || {
-        let ask = rig.bare("GET", "/drive/v1/account/info");
-        ask.header("authorization", "Bearer drivedal-dev-other").send()
+        let request = rig.bare("GET", "/drive/v1/account/info");
+        request.header("authorization", "Bearer drivedal-dev-other").send()
     };
     assert_eq!(amazon().await.status, 200);
     let refused = amazon().await;
@@ -77,7 +77,7 @@ async fn a_budget_is_set_read_and_lifted_by_control() {
         statuses.push(rig.live("GET", "/me").send().await.status);
     }
     assert_eq!(statuses, [200, 420]);
-    // The next window comes by itself.
+    // The next window begins without any request.
     let next_window = async {
         while rig.live("GET", "/me").send().await.status == 420 {
             tokio::time::sleep(Duration::from_millis(20)).await;

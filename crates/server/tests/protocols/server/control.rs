@@ -1,4 +1,4 @@
-//! Counters, request log, planted items and reset, typed and over HTTP.
+//! Counters, request log, seeded items and reset, through the API and over HTTP.
 
 use drivedal_server::{Fault, FixtureItem};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ async fn no_url_that_gives_access_is_in_the_log() {
     let rig = Rig::new().await;
     let photo = rig.file("me/skydrive", "a.jpg", crate::server::media::photo(20, 20)).await;
     let path = format!("/{}", photo["id"].as_str().expect("an id"));
-    let link = rig.live("GET", &format!("{path}/shared_read_link")).send().await.text("link");
+    let link = rig.live("GET", &format!("{path}/shared_read_link")).send().await.member("link");
     let encoded: String = url::form_urlencoded::byte_serialize(link.as_bytes()).collect();
     let graph =
         rig.graph("POST", "/me/drive/root:/a.jpg:/createLink").json(&json!({"type": "view"}));
@@ -93,7 +93,7 @@ async fn no_url_that_gives_access_is_in_the_log() {
         rig.url(&format!("/v5.0/skydrive/get_item_preview?type=small&url={encoded}")),
         share.clone(),
         rig.url(&format!("/v1.0/shares/{}/driveItem", graph["shareId"].as_str().expect("one"))),
-        session.send().await.text("uploadUrl"),
+        session.send().await.member("uploadUrl"),
         copy.send().await.header("location").to_owned(),
     ];
     let before = rig.server.control().requests().len();
@@ -102,7 +102,7 @@ async fn no_url_that_gives_access_is_in_the_log() {
             rig.bare("GET", url).header("authorization", "Bearer drivedal-dev").send().await;
         assert!(reply.status < 400, "{url} works: {reply:?}");
     }
-    // Where the first segment or the path is encoded, the secret in it is still one.
+    // The secret is redacted too if the first segment or the path is encoded.
     for (at, first) in [(0, "/s1p"), (1, "/p1p"), (4, "/s/")] {
         let other = first.replace('1', "%31").replace("/s/", "/%73/");
         rig.bare("GET", &urls[at].replacen(first, &other, 1)).send().await;
@@ -110,7 +110,7 @@ async fn no_url_that_gives_access_is_in_the_log() {
     let log = rig.bare("GET", "/_control/requests").send().await;
     let text = String::from_utf8(log.body.to_vec()).expect("UTF-8");
     assert_eq!(text.lines().count(), before + urls.len() + 3);
-    // Every one of them has a part of 20 characters or more that nobody can guess.
+    // Each secret has a part of at least 20 characters that cannot be guessed.
     for url in &urls {
         let parts = url.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
         for secret in parts.filter(|part| part.len() >= 20 && !part.contains("get_item")) {
@@ -152,7 +152,7 @@ async fn fault_rules_are_added_told_and_cleared_over_http() {
     assert_eq!(rig.live("GET", "/me").send().await.status, 200);
     let active = rig.bare("GET", "/_control/faults").send().await.json();
     assert_eq!((&active[0]["matched"], &active[0]["struck"]), (&json!(2), &json!(1)));
-    // Every rule counts what it matches, whichever strikes.
+    // Every rule counts its matches, whichever rule takes effect.
     assert_eq!((&active[1]["matched"], &active[1]["seed"]), (&json!(2), &json!(7)));
     assert_eq!(rig.bare("DELETE", "/_control/faults").send().await.status, 204);
     assert_eq!(rig.server.control().faults(), []);
@@ -214,7 +214,7 @@ async fn bad_rules_and_items_are_refused_with_what_and_where() {
         ("items", r#"{"path": "b", "drive": "a b"}"#, "`a b`"),
         ("items", r#"{"path": "A"}"#, "has this name already"),
     ] {
-        let reply = rig.bare("POST", &format!("/_control/{path}")).bytes(body).send().await;
+        let reply = rig.bare("POST", &format!("/_control/{path}")).body(body).send().await;
         let text = String::from_utf8_lossy(&reply.body).into_owned();
         assert!(reply.status == 400 && text.contains(complaint), "{body}: {text}");
     }
@@ -335,8 +335,8 @@ async fn entries_that_a_drive_cannot_have_are_skipped_and_each_is_reported() {
     let skipped: Vec<_> = skipped.iter().map(|(name, reason)| (&**name, *reason)).collect();
     assert_eq!(skipped, expected);
 
-    // A second time, on the same data: items are replaced, and the twins still do not replace each
-    // other.
+    // A second run on the same data replaces items, and the items with equal names still do not
+    // replace each other.
     rig.server.control().reset_state().await.expect("reset");
     assert_eq!(rig.names("me/skydrive", "").await.len(), 5);
 }

@@ -1,11 +1,11 @@
-//! Requests that a web page of another site makes a browser send, on every route.
+//! Requests that a page of another site causes a browser to send, on every route.
 
 use drivedal_server::{Builder, Server, ServerError};
 use serde_json::{Value, json};
 
-use crate::server::rig::{Ask, Reply, Rig};
+use crate::server::rig::{Rig, TestRequest, TestResponse};
 
-/// Every kind of route of the three protocols, of sign-in and of control.
+/// Every type of route of the three protocols, of sign-in and of the control interface.
 const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v5.0/me?access_token=drivedal-dev"),
     ("GET", "/v5.0/me/skydrive/files?access_token=drivedal-dev&callback=f"),
@@ -68,7 +68,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/elsewhere"),
 ];
 
-/// Pages that lead to a program on this machine.
+/// Pages that redirect to a program on this machine.
 const SIGN_IN_PAGES: &[&str] = &[
     "/oauth20_authorize.srf?client_id=c&response_type=code&redirect_uri=http://localhost:9/",
     "/oauth20_desktop.srf?code=x",
@@ -76,7 +76,7 @@ const SIGN_IN_PAGES: &[&str] = &[
     "/ap/oa?client_id=c&response_type=code&redirect_uri=http://localhost:9/",
 ];
 
-/// Headers of requests that the server's own pages and programs do not send.
+/// Headers that the server's own pages and programs do not send.
 const FOREIGN: &[&[(&str, &str)]] = &[
     &[("sec-fetch-site", "cross-site")],
     &[("sec-fetch-site", "same-site")],
@@ -96,18 +96,18 @@ const FOREIGN: &[&[(&str, &str)]] = &[
     &[("host", "drivedal-my.sharepoint.com")],
 ];
 
-/// A browser that follows a link on a page of another site.
+/// Headers of a browser that follows a link on a page of another site.
 const NAVIGATION: &[(&str, &str)] = &[
     ("sec-fetch-site", "cross-site"),
     ("sec-fetch-mode", "navigate"),
     ("sec-fetch-dest", "document"),
 ];
 
-fn with(ask: Ask, headers: &[(&str, &str)]) -> Ask {
-    headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value))
+fn with(request: TestRequest, headers: &[(&str, &str)]) -> TestRequest {
+    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
 }
 
-async fn send(rig: &Rig, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
+async fn send(rig: &Rig, method: &str, path: &str, headers: &[(&str, &str)]) -> TestResponse {
     with(rig.bare(method, path), headers).send().await
 }
 
@@ -128,7 +128,7 @@ async fn no_route_serves_a_page_of_another_site() {
                 assert!(!reply.headers.contains_key("access-control-allow-origin"), "{path}");
             }
         }
-        // None of them reached a protocol.
+        // None of the requests reached a protocol.
         assert_eq!(rig.server.control().counters(), counted);
         assert_eq!(rig.names("me/skydrive", "").await, ["a.txt"]);
     }
@@ -167,7 +167,7 @@ async fn other_sites_lead_to_sign_in_pages_and_nowhere_else() {
             if encoded == *path {
                 continue;
             }
-            // Spelled otherwise it is no sign-in page.
+            // Another spelling of the path is not a sign-in page.
             assert_eq!(send(&rig, "GET", &encoded, NAVIGATION).await.status, 403, "{encoded}");
         }
         for path in SIGN_IN_PAGES {
@@ -190,9 +190,9 @@ async fn an_application_s_form_is_posted_from_the_page_that_it_leads_back_to() {
     let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhi\r\n--x--\r\n";
     let post = async |query: &str, origin: &str| {
         let path = format!("/v5.0/me/skydrive/files?access_token=drivedal-dev&{query}");
-        let ask = with(rig.bare("POST", &path), NAVIGATION).header("origin", origin);
-        let ask = ask.header("content-type", "multipart/form-data; boundary=x");
-        ask.bytes(form).send().await.status
+        let request = with(rig.bare("POST", &path), NAVIGATION).header("origin", origin);
+        let request = request.header("content-type", "multipart/form-data; boundary=x");
+        request.body(form).send().await.status
     };
     let app = "http://localhost:9";
     let back = "redirect_uri=http%3A%2F%2Flocalhost%3A9%2Fdone.htm";
@@ -243,7 +243,7 @@ async fn a_host_is_accepted_if_an_option_names_it() {
     for host in ["drive.example", "Drive.Example:8080", "10.0.0.7:80"] {
         let reply = send(&rig, "GET", path, &[("host", host)]).await;
         assert_eq!(reply.status, 200, "{host}");
-        assert!(reply.text("link").starts_with(&format!("http://{host}/")));
+        assert!(reply.member("link").starts_with(&format!("http://{host}/")));
     }
     for host in ["a.drive.example", "10.0.0.8", "graph.microsoft.com"] {
         assert_eq!(send(&rig, "GET", path, &[("host", host)]).await.status, 403, "{host}");
@@ -304,7 +304,7 @@ async fn a_private_server_gives_nothing_without_its_token() {
     rig.server.stop().await;
 }
 
-/// Sign-in pages and token endpoints want the token too.
+/// Sign-in pages and token endpoints require the token too.
 async fn signs_in_only_with(rig: &Rig, token: &str) {
     let pages = SIGN_IN_PAGES.iter().filter(|path| !path.contains("desktop"));
     for path in pages {
@@ -346,7 +346,7 @@ async fn a_process_that_took_over_a_port_is_not_mistaken_for_the_server() {
     let notice = std::fs::read_to_string(folder.path().join("server.json")).expect("a file");
     let notice: Value = serde_json::from_str(&notice).expect("JSON");
     assert!(!public.to_string().contains(notice["instance"].as_str().expect("an instance")));
-    // A server of another user on the same port knows no more than the response above.
+    // Another user's server on the same port learns nothing beyond the response above.
     let other = Rig::new().await;
     let other_folder = tempfile::tempdir().expect("a folder");
     let left = json!({"url": other.server.url(), "pid": 1, "instance": notice["instance"]});

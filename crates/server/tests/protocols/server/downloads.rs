@@ -1,4 +1,4 @@
-//! Contents on their way out.
+//! Downloads.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn content_is_a_redirect_to_a_ticket_or_the_tickets_url() {
     assert_eq!((redirect.status, redirect.body.len()), (302, 0));
     let quiet = rig.live("GET", &format!("/{id}/content?suppress_redirects=true")).send().await;
     assert_eq!(quiet.status, 200);
-    for ticket in [redirect.header("location").to_owned(), quiet.text("location")] {
+    for ticket in [redirect.header("location").to_owned(), quiet.member("location")] {
         let got = rig.bare("GET", &ticket).send().await;
         assert_eq!((got.status, &got.body[..]), (200, &b"0123456789"[..]));
         assert_eq!(got.header("content-type"), "text/plain");
@@ -92,7 +92,7 @@ async fn a_range_on_condition_and_a_look_cost_what_they_should() {
         let got = rig.bare("GET", &source).header("if-none-match", condition).send().await;
         assert_eq!(got.status, status, "{condition}");
     }
-    let put = rig.bare("PUT", &source).bytes("x").send().await;
+    let put = rig.bare("PUT", &source).body("x").send().await;
     refused!(put, 405, "request_method_invalid");
 }
 
@@ -133,7 +133,7 @@ async fn a_ticket_ends_with_the_bytes_it_was_made_for() {
     let moved = serde_json::json!({ "name": "renamed" });
     rig.live("PUT", &format!("/{id}")).json(&moved).send().await;
     assert_eq!(rig.bare("GET", &source).send().await.body, "one");
-    rig.live("PUT", &format!("/{id}/content")).bytes("two").send().await;
+    rig.live("PUT", &format!("/{id}/content")).body("two").send().await;
     refused!(rig.bare("GET", &source).send().await, 404, "resource_not_found");
     let source = rig.object(&id).await["source"].as_str().expect("a ticket").to_owned();
     assert_eq!(rig.bare("GET", &source).send().await.body, "two");

@@ -1,4 +1,4 @@
-//! Bad lines, as a client sees them: slow, broken off, with wrong bytes.
+//! Faults of the connection: slow, interrupted, with corrupted bytes.
 
 use std::{
     io::ErrorKind,
@@ -13,19 +13,19 @@ use tokio::{
 
 use crate::server::rig::Rig;
 
-/// Bytes of which neighbours differ.
+/// Returns bytes of which neighbors differ.
 fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 31 % 251) as u8).collect()
 }
 
-/// A file, and its ticket's path.
+/// Uploads a file, and returns the path of its download URL.
 async fn ticket(rig: &Rig, length: usize) -> String {
     let file = rig.file("me/skydrive", "file", bytes(length)).await;
     let source = file["source"].as_str().expect("a ticket");
     format!("/{}", source.trim_start_matches(rig.server.url().as_str()))
 }
 
-/// The rest of an answer whose connection ends somehow: its body, and how it ended.
+/// Returns the rest of a response's body, and the error that ended the connection.
 async fn rest(mut connection: TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
     let mut answer = Vec::new();
     let ended = connection.read_to_end(&mut answer).await.err().map(|error| error.kind());
@@ -71,7 +71,7 @@ async fn a_slow_line_is_slow_both_ways() {
         fastest = fastest.min(began.elapsed());
         assert!(one.body == bytes(length) && two.body == one.body);
     }
-    // Each connection has it to itself. What else the machine does can only make it slower.
+    // Each connection has the full bandwidth. Other load of the machine can only slow it down.
     assert!(fastest >= least && fastest < least * 2, "down: {fastest:?}");
 }
 
@@ -126,7 +126,7 @@ async fn a_connection_is_reset_while_the_answer_is_sent() {
         assert_eq!(ended, Some(ErrorKind::ConnectionReset));
         assert!(body.len() < 100_000 && bytes(100_000).starts_with(&body), "{}", body.len());
     }
-    // What has no bytes to send is reset when it has happened.
+    // A response without a body is reset after the effect.
     rig.fault(Fault::on("live.item.delete").reset(When::During));
     let root = rig.object("me/skydrive").await;
     let id = root["id"].as_str().expect("an id");

@@ -1,4 +1,5 @@
-//! What clouds forget, or do not know yet, as a client of each protocol sees it.
+//! Faults of the clouds' state: forgotten sessions and tokens, and changes that are not visible
+//! yet.
 
 use std::time::{Duration, Instant};
 
@@ -7,25 +8,25 @@ use serde_json::json;
 
 use crate::server::{
     refused,
-    rig::{Ask, Reply, Rig},
+    rig::{Rig, TestRequest, TestResponse},
 };
 
 #[tokio::test]
 async fn a_token_is_too_old_in_the_words_of_each_protocol() {
     let rig = Rig::new().await;
-    for (operation, ask) in [
+    for (operation, request) in [
         ("live.user.get", rig.live("GET", "/me")),
         ("graph.drive.get", rig.graph("GET", "/me/drive")),
         ("amazon.account.quota", rig.amazon("GET", "/drive/v1/account/quota")),
     ] {
         rig.fault(Fault::on(operation).times(1).expire());
-        let reply = ask.send().await;
+        let reply = request.send().await;
         assert_eq!(reply.status, 401, "{reply:?}");
         let text = String::from_utf8_lossy(&reply.body).to_ascii_lowercase();
         let challenge = reply.header("www-authenticate");
         assert!(text.contains("expired") || challenge.contains("expired_token"), "{reply:?}");
     }
-    // Only this time.
+    // The fault applied once.
     assert_eq!(rig.live("GET", "/me").send().await.status, 200);
     assert_eq!(rig.graph("GET", "/me/drive").send().await.status, 200);
     assert_eq!(rig.amazon("GET", "/drive/v1/account/quota").send().await.status, 200);
@@ -47,15 +48,15 @@ async fn a_ticket_is_too_old() {
     }
 }
 
-fn packet(rig: &Rig, path: &str, kind: &str, session: &str) -> Ask {
+fn packet(rig: &Rig, path: &str, kind: &str, session: &str) -> TestRequest {
     let guid = "{7df0354d-249b-430f-820d-3d2a9bef4931}";
-    let ask = rig
+    let request = rig
         .bare("POST", path)
         .header("authorization", &format!("Bearer {}", rig.token))
         .header("x-http-method-override", "BITS_POST")
         .header("bits-packet-type", kind)
         .header("bits-supported-protocols", guid);
-    if session.is_empty() { ask } else { ask.header("bits-session-id", session) }
+    if session.is_empty() { request } else { request.header("bits-session-id", session) }
 }
 
 #[tokio::test]
@@ -68,9 +69,9 @@ async fn a_bits_session_is_lost_or_finds_its_token_too_old_at_close() {
         assert_eq!(made.status, 201, "{made:?}");
         made.header("bits-session-id").to_owned()
     };
-    let send = async |session: &str, range: &str| -> Reply {
-        let ask = packet(&rig, &path, "Fragment", session).header("content-range", range);
-        ask.bytes("abc").send().await
+    let send = async |session: &str, range: &str| -> TestResponse {
+        let request = packet(&rig, &path, "Fragment", session).header("content-range", range);
+        request.body("abc").send().await
     };
     let session = open().await;
     rig.fault(Fault::on("live.bits.fragment").skip(1).times(1).lose_session());
@@ -93,9 +94,9 @@ async fn a_graph_session_is_lost_with_its_bytes() {
     let rig = Rig::new().await;
     let path = "/me/drive/root:/a:/createUploadSession";
     let opened = rig.graph("POST", path).json(&json!({})).send().await;
-    let url = opened.text("uploadUrl");
+    let url = opened.member("uploadUrl");
     let send = async |range: &str, bytes: Vec<u8>| {
-        rig.bare("PUT", &url).header("content-range", range).bytes(bytes).send().await
+        rig.bare("PUT", &url).header("content-range", range).body(bytes).send().await
     };
     const UNIT: usize = 320 * 1024;
     rig.fault(Fault::on("graph.session.fragment").skip(1).times(1).lose_session());
@@ -109,13 +110,13 @@ async fn a_graph_session_is_lost_with_its_bytes() {
     assert_eq!(rig.names("me/skydrive", "").await, [""; 0]);
 }
 
-/// How long what was written is not seen.
+/// How long a change is not visible.
 const UNSEEN: Duration = Duration::from_millis(250);
 
-/// Asks until it is there; how long that took, at most.
-async fn seen(began: Instant, ask: impl AsyncFn() -> bool) -> Duration {
+/// Repeats a check until it succeeds, and returns the maximum time that this took.
+async fn seen(began: Instant, request: impl AsyncFn() -> bool) -> Duration {
     let seen = async {
-        while !ask().await {
+        while !request().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -129,10 +130,10 @@ async fn what_live_connect_made_is_not_seen_for_a_while_and_what_was_there_is() 
     rig.file("me/skydrive", "old", "x").await;
     rig.fault(Fault::on("live.files.put").invisible(UNSEEN));
     let began = Instant::now();
-    let put = rig.live("PUT", "/me/skydrive/files/new").bytes("new").send().await;
+    let put = rig.live("PUT", "/me/skydrive/files/new").body("new").send().await;
     assert_eq!(put.status, 201);
-    let id = put.text("id");
-    let over = rig.live("PUT", "/me/skydrive/files/old").bytes("newer").send().await;
+    let id = put.member("id");
+    let over = rig.live("PUT", "/me/skydrive/files/old").body("newer").send().await;
     assert_eq!(over.status, 200);
     refused!(rig.live("GET", &format!("/{id}")).send().await, 404, "resource_not_found");
     assert_eq!(rig.names("me/skydrive", "").await, ["old"]);
@@ -148,10 +149,10 @@ async fn what_graph_made_is_not_seen_for_a_while_but_in_the_feed() {
     let rig = Rig::new().await;
     rig.fault(Fault::on("graph.c*").invisible(UNSEEN));
     let began = Instant::now();
-    let put = rig.graph("PUT", "/me/drive/root:/a/b:/content").bytes("new").send().await;
+    let put = rig.graph("PUT", "/me/drive/root:/a/b:/content").body("new").send().await;
     assert_eq!(put.status, 201, "{put:?}");
     refused!(rig.graph("GET", "/me/drive/root:/a/b").send().await, 404, "itemNotFound");
-    let id = put.text("id");
+    let id = put.member("id");
     refused!(rig.graph("GET", &format!("/me/drive/items/{id}")).send().await, 404, "itemNotFound");
     let children = rig.graph("GET", "/me/drive/root/children").send().await.json();
     assert_eq!(children["value"], json!([]), "the folder that was made on the way too");
@@ -169,7 +170,7 @@ async fn what_amazon_made_is_not_seen_for_a_while() {
     let began = Instant::now();
     let put = rig.amazon_file("new", "new").await;
     assert_eq!(put.status, 201, "{put:?}");
-    let path = format!("/drive/v1/nodes/{}", put.text("id"));
+    let path = format!("/drive/v1/nodes/{}", put.member("id"));
     let root = &put.json()["parents"][0];
     let children = format!("/drive/v1/nodes/{}/children", root.as_str().expect("an id"));
     assert_eq!(rig.amazon("GET", &path).send().await.status, 404);
@@ -189,7 +190,7 @@ async fn what_amazon_made_is_not_seen_for_a_while() {
 async fn hashes_are_wrong_on_demand_and_bytes_are_right() {
     let rig = Rig::new().await;
     rig.fault(Fault::on("graph.content.put").times(1).wrong_hash());
-    let put = rig.graph("PUT", "/me/drive/root:/a:/content").bytes("new").send().await.json();
+    let put = rig.graph("PUT", "/me/drive/root:/a:/content").body("new").send().await.json();
     let got = rig.graph("GET", "/me/drive/root:/a").send().await.json();
     assert_eq!((&put["id"], &put["size"]), (&got["id"], &got["size"]));
     for hash in ["quickXorHash", "sha1Hash"] {
@@ -199,8 +200,8 @@ async fn hashes_are_wrong_on_demand_and_bytes_are_right() {
     }
     rig.fault(Fault::on("amazon.content.upload").times(1).wrong_hash());
     let put = rig.amazon_file("b", "new").await;
-    let got = rig.amazon("GET", &format!("/drive/v1/nodes/{}", put.text("id"))).send().await;
-    let md5 = |reply: &Reply| reply.json()["contentProperties"]["md5"].clone();
+    let got = rig.amazon("GET", &format!("/drive/v1/nodes/{}", put.member("id"))).send().await;
+    let md5 = |reply: &TestResponse| reply.json()["contentProperties"]["md5"].clone();
     assert_eq!(md5(&got), "22af645d1859cb5ca6da0c484f1f37ea");
     assert_ne!(md5(&put), md5(&got));
     assert_eq!(md5(&put).as_str().map(str::len), Some(32));

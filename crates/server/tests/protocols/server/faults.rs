@@ -1,4 +1,4 @@
-//! Fault rules, as a client sees them.
+//! Fault rules, as clients observe them.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ async fn a_status_comes_in_the_words_of_the_protocol() {
     let rule = Fault::on("oauth.token").times(1).status(503);
     rig.server.control().add_faults([rule]).expect("a good rule");
     let reply = rig.bare("POST", "/oauth20_token.srf").form("").send().await;
-    assert_eq!((reply.status, reply.text("error")), (503, "server_error".into()));
+    assert_eq!((reply.status, reply.member("error")), (503, "server_error".into()));
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_status_may_have_a_body_of_its_own() {
 #[tokio::test]
 async fn before_the_effect_nothing_has_happened() {
     let rig = with(Fault::on("live.files.put").times(1).status(503)).await;
-    let put = rig.live("PUT", "/me/skydrive/files/a").bytes(vec![0; 3 << 20]).send().await;
+    let put = rig.live("PUT", "/me/skydrive/files/a").body(vec![0; 3 << 20]).send().await;
     refused!(put, 503, "server_busy");
     assert_eq!(rig.names("me/skydrive", "").await, [""; 0]);
 }
@@ -56,7 +56,7 @@ async fn before_the_effect_nothing_has_happened() {
 #[tokio::test]
 async fn after_the_effect_only_the_answer_is_lost() {
     let rig = with(Fault::on("live.files.put").times(1).status(500).after_the_effect()).await;
-    let put = rig.live("PUT", "/me/skydrive/files/a").bytes("x").send().await;
+    let put = rig.live("PUT", "/me/skydrive/files/a").body("x").send().await;
     refused!(put, 500, "server_internal_error");
     assert_eq!(rig.names("me/skydrive", "").await, ["a"]);
 }
@@ -113,7 +113,7 @@ async fn latency_delays_and_does_no_more() {
         assert_eq!(rig.live("GET", "/me").send().await.status, 200);
         assert!(began.elapsed() >= at_least);
     }
-    // What else the machine does can only make it slower.
+    // Other load of the machine can only slow it down.
     let mut fastest = Duration::MAX;
     for _ in 0..10 {
         let began = Instant::now();
@@ -155,7 +155,7 @@ async fn any_status_can_be_had_and_headers_without_one() {
     rig.fault(Fault::on("live.user.get").times(1).header("RateLimit-Remaining", "3"));
     let reply = rig.live("GET", "/me").send().await;
     assert_eq!((reply.status, reply.header("ratelimit-remaining")), (200, "3"));
-    assert!(!reply.text("id").is_empty());
+    assert!(!reply.member("id").is_empty());
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn rules_keep_to_their_times() {
     }
     assert!(!failed.is_empty());
     assert!(failed.iter().all(|(asked, told)| *told >= ms(100) && *asked <= ms(900)), "{failed:?}");
-    // An outage begins with the first request that meets it.
+    // An outage begins with the first matching request.
     rig.server.control().clear_faults();
     rig.fault(Fault::on("live.user.get").skip(2).lasting(ms(150)).status(503));
     assert_eq!([status().await, status().await], [200, 200]);

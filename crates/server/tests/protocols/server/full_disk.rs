@@ -1,4 +1,4 @@
-//! No room for bytes: the next blobs of the data folder lead to the device that is always full.
+//! A full disk: the next blobs of the data folder are links to a device that is always full.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::server::{bits, refused, rig::Rig};
 
-/// Bytes of a file that is not kept in its row.
+/// Size of a file that is not stored in its database row.
 const LARGE: usize = 40_000;
 
-/// Lets the first run of a server on a data folder have no room for its first blobs.
+/// Prepares a data folder so that the first blobs of the server's first run cannot be written.
 fn fill(data: &Path) {
     let first = 1_i64 << 32;
     for number in first..first + 200 {
@@ -19,12 +19,12 @@ fn fill(data: &Path) {
     }
 }
 
-/// An upload session of Graph's: its URL.
+/// Creates an upload session of Graph, and returns its URL.
 async fn session(rig: &Rig, name: &str) -> String {
     let path = format!("/me/drive/root:/{name}:/createUploadSession");
     let made = rig.graph("POST", &path).json(&json!({})).send().await;
     assert_eq!(made.status, 200, "{made:?}");
-    made.text("uploadUrl")
+    made.member("uploadUrl")
 }
 
 async fn audit(rig: &Rig) -> Value {
@@ -43,39 +43,42 @@ async fn each_cloud_says_in_its_words_that_there_is_no_room_and_shows_nothing_of
     let small = rig.file("me/skydrive", "small", "in its row").await;
 
     let full = (507, "quotaLimitReached".to_owned());
-    let put = rig.graph("PUT", "/me/drive/root:/graph:/content").bytes(large.clone());
+    let put = rig.graph("PUT", "/me/drive/root:/graph:/content").body(large.clone());
     assert_eq!(put.send().await.refusal(), full);
     let url = session(&rig, "session").await;
     let range = format!("bytes 0-{}/{LARGE}", LARGE - 1);
-    let fragment = || rig.bare("PUT", &url).header("content-range", &range).bytes(large.clone());
+    let fragment = || rig.bare("PUT", &url).header("content-range", &range).body(large.clone());
     assert_eq!(fragment().send().await.refusal(), full);
     let left = rig.bare("GET", &url).send().await;
     assert_eq!(left.json()["nextExpectedRanges"], json!(["0-"]));
 
-    let put = rig.live("PUT", "/me/skydrive/files/live").bytes(large.clone());
+    let put = rig.live("PUT", "/me/skydrive/files/live").body(large.clone());
     refused!(put.send().await, 507, "resource_quota_exceeded");
     let form = format!(
         "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"form\"\r\n\r\n\
          {large}\r\n--b--\r\n"
     );
-    let post = rig.live("POST", "/me/skydrive/files").bytes(form);
+    let post = rig.live("POST", "/me/skydrive/files").body(form);
     let post = post.header("content-type", "multipart/form-data; boundary=b").send().await;
     refused!(post, 507, "resource_quota_exceeded");
 
     let (_, path) = bits::in_root(&rig, "bits").await;
     let bits_session = bits::opened(&rig, &path).await;
     let range = format!("0-{}/{LARGE}", LARGE - 1);
-    let fragment = bits::fragment(&rig, &path, &bits_session, &range).bytes(large.clone());
+    let fragment = bits::fragment(&rig, &path, &bits_session, &range).body(large.clone());
     bits::refused(&fragment.send().await, 500, bits::FULL);
 
     let amazon = rig.amazon_file("amazon", &large).await;
-    assert_eq!((amazon.status, amazon.text("code")), (403, "NO_ACTIVE_SUBSCRIPTION_FOUND".into()));
+    assert_eq!(
+        (amazon.status, amazon.member("code")),
+        (403, "NO_ACTIVE_SUBSCRIPTION_FOUND".into())
+    );
 
     assert_eq!(rig.names("me/skydrive", "").await, ["small"]);
     assert_eq!(rig.content(small["id"].as_str().expect("an id")).await, "in its row");
     rig.server.stop().await;
 
-    // Its next run has other blobs, for which there is room; uploads go on where they were.
+    // The next run uses other blobs, which can be written. Uploads continue where they stopped.
     let rig = Rig::with(|builder| {
         builder.data(data.path()).durability(drivedal_server::Durability::Relaxed)
     })
@@ -84,14 +87,14 @@ async fn each_cloud_says_in_its_words_that_there_is_no_room_and_shows_nothing_of
         |url: &str| url.split('/').skip(3).fold(String::new(), |all, one| all + "/" + one);
     let range = format!("bytes 0-{}/{LARGE}", LARGE - 1);
     let fragment = rig.bare("PUT", &path_of(&url)).header("content-range", &range);
-    assert_eq!(fragment.bytes(large.clone()).send().await.status, 201);
+    assert_eq!(fragment.body(large.clone()).send().await.status, 201);
     let range = format!("0-{}/{LARGE}", LARGE - 1);
-    let fragment = bits::fragment(&rig, &path, &bits_session, &range).bytes(large.clone());
+    let fragment = bits::fragment(&rig, &path, &bits_session, &range).body(large.clone());
     assert_eq!(fragment.send().await.status, 200);
     assert_eq!(bits::close(&rig, &path, &bits_session).await.status, 201);
     assert_eq!(rig.amazon_file("amazon", &large).await.status, 201);
     assert_eq!(rig.names("me/skydrive", "").await, ["amazon", "bits", "session", "small"]);
-    // What the first run could not remove this one has begun to.
+    // The second run began to remove the blobs that the first one could not remove.
     let cleared = async {
         while audit(&rig).await != json!({"blobs": 3, "orphans": 0, "missing": 0, "damaged": 0}) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -112,26 +115,26 @@ async fn what_cannot_be_written_is_the_servers_failure_and_what_is_there_is_read
     let small = rig.file("me/skydrive", "small", "in its row").await;
     let (_, path) = bits::in_root(&rig, "bits").await;
     let session = bits::opened(&rig, &path).await;
-    // No folder can be made below a file.
+    // A folder cannot be created below a file.
     let blobs = data.path().join("blobs");
     fs::remove_dir_all(&blobs).expect("removed");
     fs::write(&blobs, "").expect("made");
 
-    let put = || rig.graph("PUT", "/me/drive/root:/graph:/content").bytes(large.clone());
+    let put = || rig.graph("PUT", "/me/drive/root:/graph:/content").body(large.clone());
     assert_eq!(put().send().await.refusal(), (500, "generalException".into()));
-    let live = rig.live("PUT", "/me/skydrive/files/live").bytes(large.clone());
+    let live = rig.live("PUT", "/me/skydrive/files/live").body(large.clone());
     refused!(live.send().await, 500, "server_internal_error");
     let range = format!("0-{}/{LARGE}", LARGE - 1);
-    let fragment = bits::fragment(&rig, &path, &session, &range).bytes(large.clone());
+    let fragment = bits::fragment(&rig, &path, &session, &range).body(large.clone());
     bits::refused(&fragment.send().await, 500, "");
     let amazon = rig.amazon_file("amazon", &large).await;
-    assert_eq!((amazon.status, amazon.text("message")), (500, "Internal failure".into()));
+    assert_eq!((amazon.status, amazon.member("message")), (500, "Internal failure".into()));
     assert_eq!(rig.names("me/skydrive", "").await, ["small"]);
     assert_eq!(rig.content(small["id"].as_str().expect("an id")).await, "in its row");
 
     fs::remove_file(&blobs).expect("removed");
     assert_eq!(put().send().await.status, 201);
-    // Bytes that are gone are an answer too, and not one that breaks off.
+    // Lost bytes result in a complete error response, not in a truncated one.
     fs::remove_dir_all(&blobs).expect("removed");
     let redirect = rig.graph("GET", "/me/drive/root:/graph:/content").send().await;
     let gone = rig.bare("GET", redirect.header("location")).send().await;

@@ -1,11 +1,11 @@
-//! Objects got, made, changed, removed.
+//! Objects: get, create, change, delete.
 
 use drivedal_server::FixtureItem;
 use serde_json::{Value, json};
 
 use crate::server::{refused, rig::Rig};
 
-/// The names of an object's structures, and of theirs.
+/// The names of an object's structures, and of their members.
 fn structures(object: &Value) -> Vec<&str> {
     object.as_object().expect("an object").keys().map(String::as_str).collect()
 }
@@ -149,9 +149,12 @@ async fn a_folder_is_made_by_json_and_by_form() {
     let form = rig.live("POST", "/me/skydrive").form(form).send().await;
     for (made, name) in [(json, "d e"), (form, "d f")] {
         assert_eq!(made.status, 201);
-        assert_eq!((made.text("name"), made.text("description")), (name.into(), "näher".into()));
+        assert_eq!(
+            (made.member("name"), made.member("description")),
+            (name.into(), "näher".into())
+        );
         let location = made.header("location").to_owned();
-        assert_eq!(location, rig.url(&format!("/v5.0/{}", made.text("id"))));
+        assert_eq!(location, rig.url(&format!("/v5.0/{}", made.member("id"))));
         let again = rig.bare("GET", &format!("{location}?access_token=drivedal-dev")).send().await;
         assert_eq!(again.json(), made.json());
     }
@@ -172,7 +175,7 @@ async fn a_folder_is_not_made_where_there_is_one_of_its_name_in_any_case() {
 async fn bodies_that_make_no_folder_say_why() {
     let rig = Rig::new().await;
     let post = |body: &'static str| {
-        rig.live("POST", "/me/skydrive").header("content-type", "application/json").bytes(body)
+        rig.live("POST", "/me/skydrive").header("content-type", "application/json").body(body)
     };
     refused!(post("").send().await, 400, "request_parameter_missing");
     refused!(post("{}").send().await, 400, "request_parameter_missing");
@@ -205,16 +208,19 @@ async fn name_and_description_are_changed_by_json_and_by_form() {
     let body = json!({ "name": "b.txt", "description": "one" });
     let changed = rig.live("PUT", &path).json(&body).send().await;
     assert_eq!(changed.status, 200);
-    assert_eq!((changed.text("name"), changed.text("description")), ("b.txt".into(), "one".into()));
+    assert_eq!(
+        (changed.member("name"), changed.member("description")),
+        ("b.txt".into(), "one".into())
+    );
     assert_eq!(changed.json()["id"], file["id"]);
     let changed = rig.live("PUT", &path).form("description=d+e&name=Sub.md").send().await;
     assert_eq!(
-        (changed.text("name"), changed.text("description")),
+        (changed.member("name"), changed.member("description")),
         ("Sub.md".into(), "d e".into())
     );
     let changed = rig.live("PUT", &path).json(&json!({ "description": null })).send().await;
     assert_eq!(changed.json()["description"], Value::Null);
-    assert_eq!(changed.text("name"), "Sub.md");
+    assert_eq!(changed.member("name"), "Sub.md");
 }
 
 #[tokio::test]
@@ -223,7 +229,7 @@ async fn only_the_case_of_a_name_may_be_changed_too() {
     let folder = rig.folder("me/skydrive", "photos").await;
     let path = format!("/{}", folder["id"].as_str().expect("an id"));
     let changed = rig.live("PUT", &path).json(&json!({ "name": "Photos" })).send().await;
-    assert_eq!((changed.status, changed.text("name")), (200, "Photos".into()));
+    assert_eq!((changed.status, changed.member("name")), (200, "Photos".into()));
 }
 
 #[tokio::test]

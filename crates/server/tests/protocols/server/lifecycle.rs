@@ -1,4 +1,4 @@
-//! Starting, stopping, starting again.
+//! Start, stop and restart.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,8 @@ async fn what_was_put_is_there_after_a_restart_and_so_are_tokens_and_tickets() {
     let small = rig.file("me/skydrive", "small", "small").await;
     let large = rig.file("me/skydrive", "large", vec![7; 3 << 20]).await;
     let form = "grant_type=refresh_token&client_id=c&refresh_token=drivedal-dev-refresh";
-    let token = rig.bare("POST", "/oauth20_token.srf").form(form).send().await.text("access_token");
+    let token =
+        rig.bare("POST", "/oauth20_token.srf").form(form).send().await.member("access_token");
     let before = rig.url("");
     let Rig { server, .. } = rig;
     server.stop().await;
@@ -44,7 +45,7 @@ async fn stopping_does_not_wait_for_connections_that_nobody_uses() {
     let began = Instant::now();
     let Rig { server, http, .. } = rig;
     server.stop().await;
-    // Requests under way would be waited for longer.
+    // The server would wait longer for requests in progress.
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     drop((silent, http));
 }

@@ -48,7 +48,7 @@ async fn a_listing_has_the_objects_as_they_are_alone() {
     let listed = rig.live("GET", "/me/skydrive/files").send().await.json();
     assert_eq!(listed["data"][0], folder);
     let mut file = rig.object(listed["data"][1]["id"].as_str().expect("an id")).await;
-    // A ticket's time runs from when it is made.
+    // The download URL expires relative to its creation.
     file["source"] = listed["data"][1]["source"].clone();
     assert_eq!(listed["data"][1], file);
 }
@@ -98,7 +98,7 @@ async fn lists_are_sorted_and_filtered_on_request() {
     rig.file("me/skydrive", "a", "22").await;
     let first = rig.live("GET", "/me/skydrive/files?filter=folders").send().await.json();
     let folder = format!("/{}", first["data"][0]["id"].as_str().expect("an id"));
-    // It is the last one updated then, and not the last one made.
+    // The last item is then the one updated last, not the one created last.
     rig.live("PUT", &folder).json(&json!({ "description": "changed" })).send().await;
     for (query, expected) in [
         ("?sort_by=name", "abc"),

@@ -1,4 +1,4 @@
-//! The drive server over real HTTP: what every row of the reference answers, and every error.
+//! The drive server over HTTP: the response to each request in the reference, and each error.
 
 mod bits;
 mod budget;

@@ -8,7 +8,7 @@ fn id(object: &Value) -> &str {
     object["id"].as_str().expect("an id")
 }
 
-/// Two folders, the first with a file in it.
+/// Creates two folders, and a file in the first one.
 async fn folders(rig: &Rig) -> (Value, Value, Value) {
     let a = rig.folder("me/skydrive", "a").await;
     let b = rig.folder("me/skydrive", "b").await;
@@ -24,7 +24,7 @@ async fn a_moved_item_stays_the_same_item_in_another_folder() {
     let moved = rig.live("MOVE", &format!("/{}", id(&file))).json(&body).send().await;
     assert_eq!(moved.status, 201);
     assert_eq!(moved.header("location"), rig.url(&format!("/v5.0/{}", id(&file))));
-    assert_eq!((moved.text("id"), moved.text("parent_id")), (id(&file).into(), id(&b).into()));
+    assert_eq!((moved.member("id"), moved.member("parent_id")), (id(&file).into(), id(&b).into()));
     assert_eq!(rig.names(id(&a), "").await, [""; 0]);
     assert_eq!(rig.names(id(&b), "").await, ["file.txt"]);
     assert_eq!(rig.content(id(&file)).await, "bytes");
@@ -64,11 +64,14 @@ async fn a_copy_is_another_file_with_the_same_bytes() {
     let body = json!({ "destination": b["id"] });
     let copied = rig.live("COPY", &format!("/{}", id(&file))).json(&body).send().await;
     assert_eq!(copied.status, 201);
-    let copy = copied.text("id");
+    let copy = copied.member("id");
     assert_ne!(copy, id(&file));
-    assert_eq!((copied.text("name"), copied.text("parent_id")), ("file.txt".into(), id(&b).into()));
+    assert_eq!(
+        (copied.member("name"), copied.member("parent_id")),
+        ("file.txt".into(), id(&b).into())
+    );
     assert_eq!(copied.header("location"), rig.url(&format!("/v5.0/{copy}")));
-    rig.live("PUT", &format!("/{}/content", id(&file))).bytes("other").send().await;
+    rig.live("PUT", &format!("/{}/content", id(&file))).body("other").send().await;
     assert_eq!(rig.content(&copy).await, "bytes");
 }
 
@@ -107,7 +110,7 @@ async fn a_destination_is_the_id_of_a_folder_of_the_same_user() {
             let reply = to(json!({ "destination": gone })).await;
             refused!(reply, 404, "resource_not_found");
         }
-        // A folder's number with a file behind it.
+        // The number of a folder, followed by a file's.
         let disguised = id(&file).replacen("file", "folder", 1);
         let reply = to(json!({ "destination": disguised })).await;
         refused!(reply, 404, "resource_not_found");

@@ -1,11 +1,11 @@
-//! Every structure of the reference's objects (live-connect#object-schemas), one by one: there, of
-//! its type, and as true as the file that was put.
+//! The structures of the reference's objects (live-connect#object-schemas): each is present, has
+//! the right type, and matches the uploaded file.
 
 use serde_json::{Value, json};
 
 use crate::server::{media, refused, rig::Rig};
 
-/// What a structure is.
+/// The type of a structure.
 #[derive(Clone, Copy, Debug)]
 enum Is {
     Text,
@@ -126,7 +126,7 @@ fn near(value: &Value, expected: f64) {
     assert!((number - expected).abs() < 1e-6, "{number} is not {expected}");
 }
 
-/// What a listing of the root says of an item: it is to be what the item says of itself.
+/// Compares an item in the listing of the root with the item itself.
 async fn listed(rig: &Rig, name: &str) -> Value {
     let listing = rig.live("GET", "/me/skydrive/files").send().await.json();
     let data = listing["data"].as_array().expect("a list");
@@ -238,7 +238,7 @@ async fn a_photo_has_all_that_the_reference_has_and_tells_what_its_exif_does() {
     for name in ["when_taken", "camera_make", "location", "focal_length"] {
         assert_eq!(again[name], photo[name], "{name}");
     }
-    // Another's photo does not say where it was taken.
+    // A photo of another user does not contain its location.
     let mut plant = drivedal_server::FixtureItem::file("theirs.jpg", &bytes).owned_by("anna");
     plant.description = Some("shared".into());
     let planted = rig.server.control().add_fixtures([plant]).await.expect("planted");
@@ -297,7 +297,7 @@ async fn a_song_has_all_that_the_reference_has_and_tells_what_its_tag_does() {
         (&changed["title"], &changed["genre"], &changed["artist"]),
         (&json!("Tame"), &Value::Null, &json!("The Band"))
     );
-    rig.live("PUT", &format!("/{id}/content")).bytes(media::song(None)).send().await;
+    rig.live("PUT", &format!("/{id}/content")).body(media::song(None)).send().await;
     assert_eq!(rig.object(id).await["title"], "Wildlife", "other bytes tell for themselves");
     let found = rig.live("GET", "/me/skydrive/search?q=wildLIFE").send().await.json();
     assert_eq!(found["data"][0]["id"], song["id"]);
@@ -375,7 +375,7 @@ async fn comments_and_tags_have_all_that_the_reference_has() {
         tag
     );
     assert_eq!(rig.object(id).await["tags_count"], 2);
-    // A copy has the photo's bytes, and nobody's comments.
+    // A copy has the photo's bytes, but not its comments.
     let to = rig.folder("me/skydrive", "to").await;
     let copy = rig
         .live("COPY", &format!("/{id}"))

@@ -1,12 +1,12 @@
-//! Links, pictures and previews without a token; who can see what; what a token's scopes allow;
-//! lists that are no folder's.
+//! Links, pictures and previews without a token; access to shared items; scopes of tokens; lists of
+//! items from several folders.
 
 use drivedal_server::FixtureItem;
 use serde_json::{Value, json};
 
 use crate::server::{
     media, refused,
-    rig::{Reply, Rig, names},
+    rig::{Rig, TestResponse, names},
 };
 
 const ACCESS: &str = "/shared_with/access";
@@ -25,7 +25,7 @@ async fn link(rig: &Rig, id: &str, kind: &str) -> String {
     assert_eq!(answer.status, 200, "{answer:?}");
     match kind {
         "embed" => {
-            let html = answer.text("embed_html");
+            let html = answer.member("embed_html");
             assert!(
                 html.ends_with(
                     r#" width="98" height="120" frameborder="0" scrolling="no"></iframe>"#
@@ -34,7 +34,7 @@ async fn link(rig: &Rig, id: &str, kind: &str) -> String {
             let source = html.split('"').nth(1).expect("a source");
             source.replace("&amp;", "&")
         }
-        _ => answer.text("link"),
+        _ => answer.member("link"),
     }
 }
 
@@ -84,7 +84,7 @@ async fn what_is_below_a_shared_folder_is_shared_with_it() {
         400,
         "request_parameter_invalid"
     );
-    // From page to page, without a token.
+    // Follows the pages without a token.
     let page = rig.bare("GET", &url).send().await;
     let text = String::from_utf8_lossy(&page.body).into_owned();
     assert!(text.contains("<title>Docs &amp; more</title>"), "{text}");
@@ -92,7 +92,7 @@ async fn what_is_below_a_shared_folder_is_shared_with_it() {
         text.split("href=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a link");
     let page = rig.bare("GET", &next.replace("&amp;", "&")).send().await;
     assert!(String::from_utf8_lossy(&page.body).contains("a.txt"), "{page:?}");
-    // Another's copy of a shared item is not shared.
+    // A copy in another account is not shared.
     let photos = rig.folder("me/skydrive", "to").await;
     let read = link(&rig, id(&file), "shared_read_link").await;
     assert!(!read.is_empty());
@@ -132,12 +132,12 @@ async fn a_picture_comes_in_every_size_and_of_a_link_without_a_token() {
     }
     let told =
         rig.live("GET", &format!("/{}/picture?suppress_redirects=true", id(&photo))).send().await;
-    assert_eq!(rig.bare("GET", &told.text("location")).send().await.status, 200);
+    assert_eq!(rig.bare("GET", &told.member("location")).send().await.status, 200);
     let wrong = rig.live("GET", &format!("/{}/picture?type=huge", id(&photo))).send().await;
     refused!(wrong, 400, "request_parameter_invalid");
     let user = rig.live("GET", "/me/picture?type=medium").send().await;
     assert_eq!(width_of(&rig, &user).await, 180);
-    // The picture of other bytes is another.
+    // Other bytes have another picture.
     let old = photo["picture"].as_str().expect("a URL").to_owned();
     rig.file(id(&album), "a.jpg", media::photo(20, 20)).await;
     refused!(rig.bare("GET", &old).send().await, 404, "resource_not_found");
@@ -147,7 +147,7 @@ async fn a_picture_comes_in_every_size_and_of_a_link_without_a_token() {
     assert_eq!(rig.bare("GET", &url).send().await.header("content-disposition"), "attachment");
 }
 
-async fn width_of(rig: &Rig, led: &Reply) -> u32 {
+async fn width_of(rig: &Rig, led: &TestResponse) -> u32 {
     assert_eq!(led.status, 302, "{led:?}");
     let got = rig.bare("GET", led.header("location")).send().await;
     assert_eq!(got.status, 200, "{got:?}");
@@ -157,7 +157,7 @@ async fn width_of(rig: &Rig, led: &Reply) -> u32 {
 #[tokio::test]
 async fn friendly_names_mean_folders_that_are_made_when_they_are_asked_for() {
     let rig = Rig::new().await;
-    let put = rig.live("PUT", "/me/skydrive/my_documents/files/a.txt").bytes("x").send().await;
+    let put = rig.live("PUT", "/me/skydrive/my_documents/files/a.txt").body("x").send().await;
     assert_eq!(put.status, 201, "{put:?}");
     assert_eq!(rig.names("me/skydrive", "").await, ["Documents"]);
     assert_eq!(rig.names("me/skydrive/my_documents", "").await, ["a.txt"]);
@@ -166,7 +166,7 @@ async fn friendly_names_mean_folders_that_are_made_when_they_are_asked_for() {
     assert_eq!((&camera["parent_id"], &photos["name"]), (&photos["id"], &json!("Pictures")));
     let public = rig.object("me/skydrive/public_documents").await;
     assert_eq!(public.pointer(ACCESS), Some(&json!("Everyone (public)")));
-    // Not as a destination.
+    // Neither as a destination.
     let file = id(&put.json()).to_owned();
     let body = json!({ "destination": "me/skydrive/my_photos" });
     let moved = rig.live("MOVE", &format!("/{file}")).json(&body).send().await;
@@ -217,7 +217,7 @@ async fn lists_that_are_no_folders_come_in_pages_and_of_the_wanted_kind() {
     assert_eq!(names(&photos), ["theirs.jpg"]);
 }
 
-/// A token with these scopes.
+/// Returns a token with these scopes.
 async fn token(rig: &Rig, scope: &str) -> String {
     let scope = scope.replace(' ', "%20");
     let url = format!(
@@ -243,14 +243,15 @@ async fn a_token_opens_what_its_scopes_say_and_no_more() {
     let read = token(&rig, "wl.skydrive").await;
     let write = token(&rig, "wl.skydrive_update").await;
     let basic = token(&rig, "wl.basic").await;
-    let ask = async |token: &str, method: &str, path: &str| {
-        let ask = rig.bare(method, &format!("/v5.0{path}"));
-        ask.header("authorization", &format!("Bearer {token}"))
+    let request = async |token: &str, method: &str, path: &str| {
+        let request = rig.bare(method, &format!("/v5.0{path}"));
+        request
+            .header("authorization", &format!("Bearer {token}"))
             .json(&json!({ "name": "n" }))
             .send()
             .await
     };
-    let denied = |reply: &Reply, scopes: &str| {
+    let denied = |reply: &TestResponse, scopes: &str| {
         assert_eq!(reply.refusal(), (403, "request_token_unauthorized".to_owned()));
         let message = format!(
             "The provided access token does not have access to this resource. An access token with \
@@ -258,19 +259,19 @@ async fn a_token_opens_what_its_scopes_say_and_no_more() {
         );
         assert_eq!(reply.json()["error"]["message"], message);
     };
-    assert_eq!(ask(&basic, "GET", "/me").await.status, 200);
-    denied(&ask(&basic, "GET", "/me/skydrive/files").await, "'wl.skydrive', 'wl.photos'");
-    denied(&ask(&basic, "GET", "/me/skydrive/quota").await, "'wl.skydrive'");
-    denied(&ask(&read, "POST", "/me/skydrive").await, "'wl.skydrive_update'");
-    denied(&ask(&read, "DELETE", &format!("/{}", id(&file))).await, "'wl.skydrive_update'");
+    assert_eq!(request(&basic, "GET", "/me").await.status, 200);
+    denied(&request(&basic, "GET", "/me/skydrive/files").await, "'wl.skydrive', 'wl.photos'");
+    denied(&request(&basic, "GET", "/me/skydrive/quota").await, "'wl.skydrive'");
+    denied(&request(&read, "POST", "/me/skydrive").await, "'wl.skydrive_update'");
+    denied(&request(&read, "DELETE", &format!("/{}", id(&file))).await, "'wl.skydrive_update'");
     denied(
-        &ask(&read, "GET", "/me/skydrive/shared").await,
+        &request(&read, "GET", "/me/skydrive/shared").await,
         "'wl.contacts_skydrive', 'wl.contacts_photos'",
     );
-    assert_eq!(ask(&write, "GET", "/me/skydrive/shared").await.status, 200);
-    assert_eq!(ask(&write, "PUT", &format!("/{}", id(&folder))).await.status, 200);
+    assert_eq!(request(&write, "GET", "/me/skydrive/shared").await.status, 200);
+    assert_eq!(request(&write, "PUT", &format!("/{}", id(&folder))).await.status, 200);
 
-    let seen = ask(&photos, "GET", "/me/skydrive/files").await.json();
+    let seen = request(&photos, "GET", "/me/skydrive/files").await.json();
     assert_eq!(names(&seen), ["album", "a.jpg"]);
     for (object, name) in [
         (&seen["data"][0], "shared_with"),
@@ -279,12 +280,12 @@ async fn a_token_opens_what_its_scopes_say_and_no_more() {
     ] {
         assert_eq!(object.get(name), None, "{name}");
     }
-    assert_eq!(ask(&photos, "GET", &format!("/{}", id(&photo))).await.status, 200);
-    denied(&ask(&photos, "GET", &format!("/{}/content", id(&file))).await, "'wl.skydrive'");
-    denied(&ask(&photos, "GET", &format!("/{}/tags", id(&photo))).await, "'wl.skydrive'");
-    denied(&ask(&read, "GET", &format!("/{}/tags", id(&photo))).await, "'wl.photos'");
-    assert_eq!(ask(&read, "GET", &format!("/{}/comments", id(&photo))).await.status, 200);
-    let told = ask(&read, "GET", "/me/permissions").await.json();
+    assert_eq!(request(&photos, "GET", &format!("/{}", id(&photo))).await.status, 200);
+    denied(&request(&photos, "GET", &format!("/{}/content", id(&file))).await, "'wl.skydrive'");
+    denied(&request(&photos, "GET", &format!("/{}/tags", id(&photo))).await, "'wl.skydrive'");
+    denied(&request(&read, "GET", &format!("/{}/tags", id(&photo))).await, "'wl.photos'");
+    assert_eq!(request(&read, "GET", &format!("/{}/comments", id(&photo))).await.status, 200);
+    let told = request(&read, "GET", "/me/permissions").await.json();
     assert_eq!(told, json!({ "data": [{ "wl.skydrive": 1 }] }));
 }
 
@@ -293,8 +294,8 @@ async fn a_page_that_posts_a_file_is_led_back_with_the_answer() {
     let rig = Rig::new().await;
     let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhi\r\n--x--\r\n";
     let post = async |query: &str| {
-        let ask = rig.live("POST", &format!("/me/skydrive/files?{query}"));
-        ask.header("content-type", "multipart/form-data; boundary=x").bytes(form).send().await
+        let request = rig.live("POST", &format!("/me/skydrive/files?{query}"));
+        request.header("content-type", "multipart/form-data; boundary=x").body(form).send().await
     };
     let back = "redirect_uri=http%3A%2F%2Flocalhost%3A9%2Fcallback.htm%3C";
     let page = post(&format!("state=My%22State%3C&{back}")).await;
@@ -319,7 +320,7 @@ async fn a_page_that_posts_a_file_is_led_back_with_the_answer() {
     );
 }
 
-/// What a folder's page leads to, in its order.
+/// Returns the links on a folder's page, in their order.
 async fn led_to(rig: &Rig, url: &str) -> Vec<String> {
     let page = rig.bare("GET", url).send().await;
     assert_eq!(page.status, 200, "{page:?}");
@@ -344,17 +345,17 @@ async fn a_link_is_revoked_by_its_owner_as_a_permission_of_graph() {
     };
     let graph = json!({"type": "view"});
     let graph = rig.graph("POST", "/me/drive/root:/Docs:/createLink").json(&graph).send().await;
-    for revoked in ["live!view".to_owned(), graph.text("id")] {
+    for revoked in ["live!view".to_owned(), graph.member("id")] {
         let read = link(&rig, id(&folder), "shared_read_link").await;
         let edit = link(&rig, id(&folder), "shared_edit_link").await;
         let [inner] = &led_to(&rig, &read).await[..] else { panic!("one file") };
         assert_eq!(rig.bare("GET", inner).send().await.status, 302);
-        assert_eq!(listed().await, [&graph.text("id"), "live!view", "live!edit"]);
+        assert_eq!(listed().await, [&graph.member("id"), "live!view", "live!edit"]);
         let one = rig.graph("GET", &format!("{permissions}/live!view")).send().await.json();
         assert_eq!(one["link"]["webUrl"], read.as_str());
         let deleted = rig.graph("DELETE", &format!("{permissions}/{revoked}")).send().await;
         assert_eq!(deleted.status, 204);
-        // Nor what it led to.
+        // The items that it linked to are not accessible either.
         for url in [&read, inner] {
             refused!(rig.bare("GET", url).send().await, 404, "resource_not_found");
         }
@@ -381,11 +382,11 @@ async fn a_folder_s_link_leads_to_what_is_below_it_and_nowhere_else() {
     let elsewhere = one.replace(&resource(&file), &resource(&other));
     assert_ne!(&elsewhere, one);
     refused!(rig.bare("GET", &elsewhere).send().await, 404, "resource_not_found");
-    // Moved out, it is not shared any more.
+    // After the move it is no longer shared.
     let body = json!({ "destination": rig.object("me/skydrive").await["id"] });
     rig.live("MOVE", &format!("/{}", id(&file))).json(&body).send().await;
     refused!(rig.bare("GET", one).send().await, 404, "resource_not_found");
-    // An item that has the number of one that was shared is not shared.
+    // A new item with the number of a shared one is not shared.
     rig.server.control().reset_state().await.expect("reset");
     let now = rig.folder("me/skydrive", "another").await;
     assert_eq!(id(&now), id(&shared));

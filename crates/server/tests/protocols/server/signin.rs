@@ -1,4 +1,4 @@
-//! Tokens: where they are carried, which are good, how they are had.
+//! Tokens: where requests carry them, which are valid, how clients get them.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use url::Url;
 
 use crate::server::{
     refused,
-    rig::{Reply, Rig},
+    rig::{Rig, TestResponse},
 };
 
-async fn token(rig: &Rig, form: &str) -> Reply {
+async fn token(rig: &Rig, form: &str) -> TestResponse {
     rig.bare("POST", "/oauth20_token.srf").form(form).send().await
 }
 
-async fn refreshed(rig: &Rig, refresh_token: &str) -> Reply {
+async fn refreshed(rig: &Rig, refresh_token: &str) -> TestResponse {
     let form = format!("grant_type=refresh_token&client_id=c&refresh_token={refresh_token}");
     token(rig, &form).await
 }
 
-/// Status and name of a refusal, which is a string here and an object elsewhere.
-fn refusal(reply: &Reply) -> (u16, String) {
-    assert!(!reply.text("error_description").is_empty());
-    (reply.status, reply.text("error"))
+/// Returns status and error name. The error is a string here, and an object in other responses.
+fn refusal(reply: &TestResponse) -> (u16, String) {
+    assert!(!reply.member("error_description").is_empty());
+    (reply.status, reply.member("error"))
 }
 
-async fn me(rig: &Rig, token: &str) -> Reply {
+async fn me(rig: &Rig, token: &str) -> TestResponse {
     rig.bare("GET", "/v5.0/me").header("authorization", &format!("bearer {token}")).send().await
 }
 
@@ -33,24 +33,24 @@ async fn me(rig: &Rig, token: &str) -> Reply {
 async fn every_verb_takes_the_token_in_the_header_and_in_the_query() {
     let rig = Rig::new().await;
     for (place, name) in [("header", "a"), ("query", "b")] {
-        let ask = |method: &str, path: &str| match place {
+        let request = |method: &str, path: &str| match place {
             "header" => rig.live(method, path),
             _ => rig.bare(method, &format!("/v5.0{path}?access_token=drivedal-dev")),
         };
-        let folder = ask("POST", "/me/skydrive").form(&format!("name={name}")).send().await;
+        let folder = request("POST", "/me/skydrive").form(&format!("name={name}")).send().await;
         assert_eq!(folder.status, 201, "{place}");
-        let file = ask("PUT", &format!("/me/skydrive/files/{name}.txt")).bytes("x").send().await;
+        let file = request("PUT", &format!("/me/skydrive/files/{name}.txt")).body("x").send().await;
         assert_eq!(file.status, 201, "{place}");
-        let path = format!("/{}", file.text("id"));
-        let destination = serde_json::json!({ "destination": folder.text("id") });
+        let path = format!("/{}", file.member("id"));
+        let destination = serde_json::json!({ "destination": folder.member("id") });
         for (method, status) in [("GET", 200), ("COPY", 201), ("DELETE", 204)] {
-            let reply = ask(method, &path).json(&destination).send().await;
+            let reply = request(method, &path).json(&destination).send().await;
             assert_eq!(reply.status, status, "{place} {method}");
         }
-        let copy = rig.live("GET", &format!("/{}/files", folder.text("id"))).send().await.json();
+        let copy = rig.live("GET", &format!("/{}/files", folder.member("id"))).send().await.json();
         let copy = format!("/{}", copy["data"][0]["id"].as_str().expect("an id"));
         let root = serde_json::json!({ "destination": rig.object("me/skydrive").await["id"] });
-        assert_eq!(ask("MOVE", &copy).json(&root).send().await.status, 201, "{place}");
+        assert_eq!(request("MOVE", &copy).json(&root).send().await.status, 201, "{place}");
     }
 }
 
@@ -82,10 +82,10 @@ async fn who_is_not_let_in_is_told_why() {
 async fn an_access_token_ends_with_its_time() {
     let rig = Rig::with(|builder| builder.token_life(Duration::ZERO)).await;
     let tokens = refreshed(&rig, "drivedal-dev-refresh").await;
-    let reply = me(&rig, &tokens.text("access_token")).await;
+    let reply = me(&rig, &tokens.member("access_token")).await;
     refused!(reply, 401, "request_token_expired");
     assert!(reply.header("www-authenticate").contains("expired_token"));
-    let tokens = refreshed(&rig, &tokens.text("refresh_token")).await;
+    let tokens = refreshed(&rig, &tokens.member("refresh_token")).await;
     assert_eq!(tokens.status, 200);
 }
 
@@ -97,9 +97,9 @@ async fn a_named_token_opens_a_drive_of_its_own() {
     assert_eq!(anna.names("me/skydrive", "").await, [""; 0]);
     anna.file("me/skydrive", "hers", "x").await;
     let tokens = refreshed(&anna, "drivedal-dev-anna-refresh").await;
-    assert_eq!(tokens.text("user_id"), anna.object("me").await["id"]);
+    assert_eq!(tokens.member("user_id"), anna.object("me").await["id"]);
     let listed = anna.bare("GET", "/v5.0/me/skydrive/files");
-    let header = format!("Bearer {}", tokens.text("access_token"));
+    let header = format!("Bearer {}", tokens.member("access_token"));
     let listed = listed.header("authorization", &header).send().await.json();
     assert_eq!(crate::server::rig::names(&listed), ["hers"]);
     let default = Rig { token: "drivedal-dev", ..anna };
@@ -122,15 +122,15 @@ async fn a_refresh_answers_as_the_old_client_insists() {
     assert_eq!(tokens["expires_in"], 3600);
     assert_eq!(tokens["scope"], "wl.skydrive wl.skydrive_update wl.offline_access");
     assert_eq!(tokens["user_id"], rig.object("me").await["id"]);
-    assert_eq!(me(&rig, &reply.text("access_token")).await.status, 200);
+    assert_eq!(me(&rig, &reply.member("access_token")).await.status, 200);
 }
 
 #[tokio::test]
 async fn refresh_tokens_are_new_each_time_and_the_old_ones_stay_good() {
     let rig = Rig::new().await;
-    let first = refreshed(&rig, "drivedal-dev-refresh").await.text("refresh_token");
-    let second = refreshed(&rig, &first).await.text("refresh_token");
-    let again = refreshed(&rig, &first).await.text("refresh_token");
+    let first = refreshed(&rig, "drivedal-dev-refresh").await.member("refresh_token");
+    let second = refreshed(&rig, &first).await.member("refresh_token");
+    let again = refreshed(&rig, &first).await.member("refresh_token");
     assert!(first != second && second != again);
     assert_eq!(refreshed(&rig, &second).await.status, 200);
     assert_eq!(refreshed(&rig, "drivedal-dev-refresh").await.status, 200);
@@ -139,7 +139,7 @@ async fn refresh_tokens_are_new_each_time_and_the_old_ones_stay_good() {
 #[tokio::test]
 async fn tokens_are_refused_in_the_words_of_oauth() {
     let rig = Rig::new().await;
-    let access = refreshed(&rig, "drivedal-dev-refresh").await.text("access_token");
+    let access = refreshed(&rig, "drivedal-dev-refresh").await.member("access_token");
     for (form, error) in [
         ("", "invalid_request"),
         ("grant_type=refresh_token&client_id=c", "invalid_request"),
@@ -157,7 +157,7 @@ async fn tokens_are_refused_in_the_words_of_oauth() {
     }
 }
 
-/// Where an authorization leads to.
+/// Returns the redirect target of an authorization.
 async fn authorized(rig: &Rig, query: &str) -> Url {
     let reply = rig.bare("GET", &format!("/oauth20_authorize.srf?{query}")).send().await;
     assert_eq!(reply.status, 302, "{reply:?}");
@@ -189,8 +189,8 @@ async fn a_code_is_had_without_a_user_and_exchanged_once() {
         token(&rig, &format!("{exchange}&client_id=c&redirect_uri=http://localhost")).await;
     assert_eq!(refusal(&elsewhere), (400, "invalid_grant".into()));
     let tokens = token(&rig, &format!("{exchange}&client_id=c&client_secret=any&{redirect}")).await;
-    assert_eq!(tokens.text("scope"), "wl.skydrive wl.offline_access");
-    assert_eq!(me(&rig, &tokens.text("access_token")).await.status, 200);
+    assert_eq!(tokens.member("scope"), "wl.skydrive wl.offline_access");
+    assert_eq!(me(&rig, &tokens.member("access_token")).await.status, 200);
     let again = token(&rig, &format!("{exchange}&client_id=c&{redirect}")).await;
     assert_eq!(refusal(&again), (400, "invalid_grant".into()));
 }

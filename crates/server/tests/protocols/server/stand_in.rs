@@ -1,12 +1,9 @@
-//! Clients that believe to speak with a cloud: TLS in its name, and a proxy to here.
+//! A server that stands in for the clouds: TLS in their names, and a proxy.
 
 use drivedal_server::{AccountKind, Fault, Server, When};
+use drivedal_test_support::http::{client as plain_client, exchange};
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, StatusCode, Version, header};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 const GRAPH: &str = "https://graph.microsoft.com/v1.0";
 
@@ -14,14 +11,14 @@ async fn server() -> Server {
     Server::builder().stand_in().start().await.expect("it starts")
 }
 
-/// A client that knows the server's authority and nothing of other ones.
+/// Returns a client that trusts only the server's certificate authority.
 fn trusting(server: &Server) -> ClientBuilder {
     let authority = server.authority().expect("an authority");
     let authority = Certificate::from_pem(authority.as_bytes()).expect("a certificate");
     Client::builder().tls_certs_only([authority]).no_proxy()
 }
 
-/// A client that was told a proxy and an authority, and nothing else.
+/// Returns a client with the server as its proxy and certificate authority.
 fn deceived(server: &Server) -> Client {
     let proxy = Proxy::https(server.url().as_str()).expect("a proxy");
     let client = trusting(server).proxy(proxy).redirect(reqwest::redirect::Policy::none());
@@ -44,7 +41,7 @@ async fn a_cloud_s_own_url_leads_here_and_so_do_those_in_its_answers() {
 
     let item = json(&client, &format!("{GRAPH}/me/drive/root:/a.txt")).await;
     let url = item["@microsoft.graph.downloadUrl"].as_str().expect("a URL");
-    // Bytes are on another host, where no client takes its token.
+    // Content is on another host, to which clients do not send their token.
     assert!(url.starts_with("https://my.microsoftpersonalcontent.com/"), "{url}");
     let bytes = client.get(url).send().await.expect("an answer").text().await.expect("bytes");
     assert_eq!(bytes, "hello");
@@ -98,7 +95,7 @@ async fn a_head_is_answered_without_a_body_whatever_the_protocol() {
     let bytes = item["@microsoft.graph.downloadUrl"].as_str().expect("a URL");
     for (url, length) in [(bytes, Some("5")), ("https://login.microsoftonline.com/", None)] {
         let answer = client.head(url).send().await.expect("an answer");
-        // What only has bytes speaks HTTP/1.1 only.
+        // Hosts that serve only content support only HTTP/1.1.
         let version = if length.is_some() { Version::HTTP_11 } else { Version::HTTP_2 };
         assert_eq!(answer.version(), version);
         let told = answer.headers().get(header::CONTENT_LENGTH).cloned();
@@ -136,8 +133,8 @@ async fn a_business_drive_has_its_tenant_s_host_and_a_copy_is_watched_without_tl
     assert_eq!(copy.status(), StatusCode::ACCEPTED);
     let watched = copy.headers()[header::LOCATION].to_str().expect("text");
     assert!(watched.starts_with(server.url().as_str()), "{watched}");
-    // A client that knows neither proxy nor authority.
-    let plain = Client::builder().no_proxy().build().expect("a client");
+    // A client that has neither the proxy nor the certificate authority.
+    let plain = plain_client();
     assert!(plain.get(watched).send().await.expect("an answer").status().is_success());
 }
 
@@ -151,18 +148,9 @@ async fn the_same_port_speaks_tls_to_whom_knows_it_by_its_address() {
         let context = drive["@odata.context"].as_str().expect("a context");
         assert!(context.starts_with(&base), "{context}");
     }
-    let unknowing = Client::builder().no_proxy().build().expect("a client");
+    let unknowing = plain_client();
     let refused = unknowing.get(server.url().as_str().replace("http", "https")).send().await;
     assert!(refused.is_err_and(|error| error.is_connect()));
-}
-
-/// What a request that no client library would send is answered.
-async fn raw(server: &Server, request: &str) -> String {
-    let mut line = TcpStream::connect(server.address().expect("a port")).await.expect("it listens");
-    line.write_all(request.as_bytes()).await.expect("sent");
-    let mut answer = Vec::new();
-    line.read_to_end(&mut answer).await.expect("an answer");
-    String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test]
@@ -177,11 +165,12 @@ async fn the_proxy_leads_nowhere_else() {
     ] {
         let asked =
             format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n");
-        let answer = raw(&server, &asked).await;
+        let answer = exchange(server.address(), asked.as_bytes()).await.expect("a response");
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains(target), "{answer}");
     }
     let get = "GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n";
-    assert!(raw(&server, get).await.starts_with("HTTP/1.1 403 "));
+    let answer = exchange(server.address(), get.as_bytes()).await.expect("a response");
+    assert!(answer.starts_with("HTTP/1.1 403 "));
 }
 
 #[tokio::test]
@@ -190,7 +179,7 @@ async fn a_server_that_was_not_told_to_stands_in_for_nobody() {
     assert_eq!(server.authority(), None);
     let target = "graph.microsoft.com:443";
     let asked = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n");
-    let answer = raw(&server, &asked).await;
+    let answer = exchange(server.address(), asked.as_bytes()).await.expect("a response");
     assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
 }
 
@@ -215,7 +204,7 @@ async fn an_authority_outlives_its_server() {
     }
     let server = begin().await;
     assert_eq!(server.authority(), Some(authority.as_str()));
-    // By the certificate of the first one, what the second one gives out is good.
+    // The certificate authority of the first run validates the certificates of the second one.
     let drive = json(&deceived(&server), &format!("{GRAPH}/me/drive")).await;
     assert_eq!(drive["driveType"], "personal");
     server.stop().await;
@@ -273,8 +262,8 @@ async fn resources_without_tls_are_given_on_demand() {
         let upload = object["upload_location"].as_str().expect("a URL");
         assert!(upload.starts_with("https://"), "tokens go there: {upload}");
     }
-    // What is asked for without TLS has no other URLs.
-    let plain = reqwest::Client::builder().no_proxy().build().expect("a client");
+    // A request without TLS gets only URLs without TLS.
+    let plain = plain_client();
     for option in ["", "?return_ssl_resources=true", "?return_ssl_resources=false"] {
         let list = json(&plain, &format!("{}v5.0/me/skydrive/files{option}", server.url())).await;
         let source = list["data"][0]["source"].as_str().expect("a URL");

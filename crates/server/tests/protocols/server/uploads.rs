@@ -1,4 +1,4 @@
-//! Contents on their way in.
+//! Uploads.
 
 use bytes::Bytes;
 use drivedal_server::FixtureItem;
@@ -13,7 +13,7 @@ fn id(object: &Value) -> &str {
     object["id"].as_str().expect("an id")
 }
 
-/// A form with one part for each name and content.
+/// Returns a form with one part for each name and content.
 fn form(parts: &[(&str, &str)]) -> String {
     let parts: String = parts
         .iter()
@@ -32,7 +32,7 @@ const FORM: &str = "multipart/form-data; boundary=AaB03x";
 #[tokio::test]
 async fn a_file_is_put_with_its_length_told_or_in_chunks() {
     let rig = Rig::new().await;
-    let plain = rig.live("PUT", "/me/skydrive/files/plain").bytes("some bytes").send().await;
+    let plain = rig.live("PUT", "/me/skydrive/files/plain").body("some bytes").send().await;
     let chunks = ["some", " ", "bytes"].map(Bytes::from);
     let chunked = rig.live("PUT", "/me/skydrive/files/chunked").chunks(chunks).send().await;
     for (put, name) in [(plain, "plain"), (chunked, "chunked")] {
@@ -41,9 +41,9 @@ async fn a_file_is_put_with_its_length_told_or_in_chunks() {
             put.json().as_object().expect("an object").keys().cloned().collect();
         fields.sort();
         assert_eq!(fields, ["id", "name", "source"]);
-        assert_eq!(put.text("name"), name);
-        assert_eq!(put.header("location"), rig.url(&format!("/v5.0/{}", put.text("id"))));
-        assert_eq!(rig.bare("GET", &put.text("source")).send().await.body, "some bytes");
+        assert_eq!(put.member("name"), name);
+        assert_eq!(put.header("location"), rig.url(&format!("/v5.0/{}", put.member("id"))));
+        assert_eq!(rig.bare("GET", &put.member("source")).send().await.body, "some bytes");
     }
 }
 
@@ -52,11 +52,11 @@ async fn an_empty_file_is_a_file() {
     let rig = Rig::new().await;
     for name in ["plain", "chunked"] {
         let put = rig.live("PUT", &format!("/me/skydrive/files/{name}"));
-        let put = if name == "plain" { put.bytes("") } else { put.chunks([]) };
+        let put = if name == "plain" { put.body("") } else { put.chunks([]) };
         let put = put.send().await;
         assert_eq!(put.status, 201);
-        assert_eq!(rig.object(&put.text("id")).await["size"], 0);
-        assert_eq!(rig.content(&put.text("id")).await, "");
+        assert_eq!(rig.object(&put.member("id")).await["size"], 0);
+        assert_eq!(rig.content(&put.member("id")).await, "");
     }
 }
 
@@ -67,7 +67,7 @@ async fn an_upload_location_is_put_to_with_and_without_a_slash_of_ones_own() {
     let location = folder["upload_location"].as_str().expect("a URL");
     for url in [format!("{location}b"), format!("{location}/c")] {
         let put =
-            rig.bare("PUT", &format!("{url}?access_token=drivedal-dev")).bytes("x").send().await;
+            rig.bare("PUT", &format!("{url}?access_token=drivedal-dev")).body("x").send().await;
         assert_eq!(put.status, 201);
     }
     assert_eq!(rig.names(id(&folder), "").await, ["b", "c"]);
@@ -79,8 +79,8 @@ async fn a_name_that_is_taken_is_overwritten_unless_told_otherwise() {
     let file = rig.file("me/skydrive", "a.txt", "one").await;
     for query in ["", "?overwrite=true", "?overwrite=TRUE"] {
         let path = format!("/me/skydrive/files/A.TXT{query}");
-        let put = rig.live("PUT", &path).bytes(query).send().await;
-        assert_eq!((put.status, put.text("id")), (200, id(&file).to_owned()), "{query}");
+        let put = rig.live("PUT", &path).body(query).send().await;
+        assert_eq!((put.status, put.member("id")), (200, id(&file).to_owned()), "{query}");
         assert_eq!(rig.content(id(&file)).await, query);
     }
     assert_eq!(rig.object(id(&file)).await["name"], "a.txt");
@@ -91,13 +91,13 @@ async fn overwriting_may_be_forbidden_in_the_query_or_by_a_header() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a", "one").await;
     let path = "/me/skydrive/files/a";
-    let query = rig.live("PUT", &format!("{path}?overwrite=False")).bytes("two").send().await;
-    let header = rig.live("PUT", path).header("Overwrite", "false").bytes("two").send().await;
+    let query = rig.live("PUT", &format!("{path}?overwrite=False")).body("two").send().await;
+    let header = rig.live("PUT", path).header("Overwrite", "false").body("two").send().await;
     for put in [query, header] {
         refused!(put, 409, "resource_already_exists");
     }
     assert_eq!(rig.content(id(&file)).await, "one");
-    let free = rig.live("PUT", "/me/skydrive/files/b?overwrite=false").bytes("x").send().await;
+    let free = rig.live("PUT", "/me/skydrive/files/b?overwrite=false").body("x").send().await;
     assert_eq!(free.status, 201);
 }
 
@@ -107,29 +107,29 @@ async fn the_server_may_choose_another_name() {
     rig.file("me/skydrive", "a.txt", "one").await;
     for (value, name) in [("ChooseNewName", "a 1.txt"), ("choosenewname", "a 2.txt")] {
         let path = format!("/me/skydrive/files/a.txt?overwrite={value}");
-        let put = rig.live("PUT", &path).bytes("two").send().await;
-        assert_eq!((put.status, put.text("name")), (201, name.to_owned()));
+        let put = rig.live("PUT", &path).body("two").send().await;
+        assert_eq!((put.status, put.member("name")), (201, name.to_owned()));
     }
     assert_eq!(rig.names("me/skydrive", "").await, ["a 1.txt", "a 2.txt", "a.txt"]);
-    let bad = rig.live("PUT", "/me/skydrive/files/a.txt?overwrite=maybe").bytes("x").send().await;
+    let bad = rig.live("PUT", "/me/skydrive/files/a.txt?overwrite=maybe").body("x").send().await;
     refused!(bad, 400, "request_parameter_invalid");
     let bad = "/me/skydrive/files/a.txt?downsize_photo_uploads=maybe";
-    refused!(rig.live("PUT", bad).bytes("x").send().await, 400, "request_parameter_invalid");
+    refused!(rig.live("PUT", bad).body("x").send().await, 400, "request_parameter_invalid");
 }
 
 #[tokio::test]
 async fn a_photo_comes_back_as_it_went() {
     let rig = Rig::new().await;
     let path = "/me/skydrive/files/a.jpg?downsize_photo_uploads=false";
-    let put = rig.live("PUT", path).bytes("\u{ff}not really").send().await;
-    assert_eq!(rig.content(&put.text("id")).await, "\u{ff}not really");
+    let put = rig.live("PUT", path).body("\u{ff}not really").send().await;
+    assert_eq!(rig.content(&put.member("id")).await, "\u{ff}not really");
 }
 
 #[tokio::test]
 async fn a_file_takes_no_folders_place() {
     let rig = Rig::new().await;
     rig.folder("me/skydrive", "a").await;
-    let put = rig.live("PUT", "/me/skydrive/files/A").bytes("x").send().await;
+    let put = rig.live("PUT", "/me/skydrive/files/A").body("x").send().await;
     refused!(put, 409, "resource_already_exists");
 }
 
@@ -141,17 +141,20 @@ async fn a_files_content_is_put_under_its_id() {
     let put = rig
         .bare("PUT", location)
         .header("authorization", "Bearer drivedal-dev")
-        .bytes("other")
+        .body("other")
         .send()
         .await;
-    assert_eq!((put.status, put.text("id"), put.text("name")), (200, id(&file).into(), "a".into()));
+    assert_eq!(
+        (put.status, put.member("id"), put.member("name")),
+        (200, id(&file).into(), "a".into())
+    );
     let after = rig.object(id(&file)).await;
     assert_eq!((&after["size"], &after["created_time"]), (&json!(5), &file["created_time"]));
     let folder = rig.folder("me/skydrive", "b").await;
     let path = format!("/{}/content", id(&folder));
-    refused!(rig.live("PUT", &path).bytes("x").send().await, 400, "request_url_invalid");
+    refused!(rig.live("PUT", &path).body("x").send().await, 400, "request_url_invalid");
     let missing = format!("/{}/content", id(&file).replace("!10", "!99"));
-    refused!(rig.live("PUT", &missing).bytes("x").send().await, 404, "resource_not_found");
+    refused!(rig.live("PUT", &missing).body("x").send().await, 404, "resource_not_found");
 }
 
 #[tokio::test]
@@ -160,14 +163,14 @@ async fn names_in_a_url_follow_the_rules_for_names() {
     for (path, name) in
         [("a%20b%23%25%26%2B'.txt", "a b#%&+'.txt"), ("%E5%90%8D", "名"), ("a+b", "a+b")]
     {
-        let put = rig.live("PUT", &format!("/me/skydrive/files/{path}")).bytes("x").send().await;
-        assert_eq!((put.status, put.text("name")), (201, name.to_owned()));
+        let put = rig.live("PUT", &format!("/me/skydrive/files/{path}")).body("x").send().await;
+        assert_eq!((put.status, put.member("name")), (201, name.to_owned()));
     }
     for path in ["a%2Fb", "a%3A", "a.", "con", "%20a", &"a".repeat(256)] {
-        let put = rig.live("PUT", &format!("/me/skydrive/files/{path}")).bytes("x").send().await;
+        let put = rig.live("PUT", &format!("/me/skydrive/files/{path}")).body("x").send().await;
         refused!(put, 400, "request_parameter_invalid");
     }
-    let put = rig.live("PUT", "/me/skydrive/files/%ff").bytes("x").send().await;
+    let put = rig.live("PUT", "/me/skydrive/files/%ff").body("x").send().await;
     refused!(put, 400, "request_url_invalid");
 }
 
@@ -180,13 +183,13 @@ async fn a_form_has_one_file_and_its_name() {
         ("/me/skydrive", "b.txt"),
     ] {
         let post = rig.live("POST", path).header("content-type", FORM);
-        let post = post.bytes(form(&[(name, "some\r\nbytes")])).send().await;
-        assert_eq!((post.status, post.text("name")), (201, name.to_owned()), "{path}");
-        assert_eq!(post.header("location"), rig.url(&format!("/v5.0/{}", post.text("id"))));
-        assert_eq!(rig.content(&post.text("id")).await, "some\r\nbytes");
+        let post = post.body(form(&[(name, "some\r\nbytes")])).send().await;
+        assert_eq!((post.status, post.member("name")), (201, name.to_owned()), "{path}");
+        assert_eq!(post.header("location"), rig.url(&format!("/v5.0/{}", post.member("id"))));
+        assert_eq!(rig.content(&post.member("id")).await, "some\r\nbytes");
     }
     let again = rig.live("POST", "/me/skydrive/files?overwrite=false").header("content-type", FORM);
-    let again = again.bytes(form(&[("A.txt", "x")])).send().await;
+    let again = again.body(form(&[("A.txt", "x")])).send().await;
     refused!(again, 409, "resource_already_exists");
 }
 
@@ -196,7 +199,7 @@ async fn forms_that_are_not_quite_one_file_leave_nothing() {
     let post = |content_type: &'static str, body: String| {
         rig.live("POST", "/me/skydrive/files")
             .header("content-type", content_type)
-            .bytes(body)
+            .body(body)
             .send()
     };
     let two = form(&[("a", "1"), ("b", "2")]);
@@ -216,9 +219,9 @@ async fn forms_that_are_not_quite_one_file_leave_nothing() {
 async fn a_body_with_a_content_encoding_is_not_kept_as_it_is() {
     let rig = Rig::new().await;
     let put = rig.live("PUT", "/me/skydrive/files/a").header("content-encoding", "gzip");
-    refused!(put.bytes("x").send().await, 415, "request_body_invalid");
+    refused!(put.body("x").send().await, 415, "request_body_invalid");
     let put = rig.live("PUT", "/me/skydrive/files/a").header("content-encoding", "identity");
-    assert_eq!(put.bytes("x").send().await.status, 201);
+    assert_eq!(put.body("x").send().await.status, 201);
 }
 
 #[tokio::test]
@@ -248,7 +251,7 @@ async fn exactly_a_hundred_megabytes_are_taken() {
     let put = rig.live("PUT", "/me/skydrive/files/a").chunks((0..100).map(move |_| piece.clone()));
     let put = put.send().await;
     assert_eq!(put.status, 201);
-    assert_eq!(rig.object(&put.text("id")).await["size"], 100 * MIB);
+    assert_eq!(rig.object(&put.member("id")).await["size"], 100 * MIB);
 }
 
 #[tokio::test]
@@ -256,17 +259,14 @@ async fn a_full_drive_takes_nothing_more() {
     let rig = Rig::with(|builder| builder.quota(2 * MIB as u64)).await;
     rig.file("me/skydrive", "a", vec![0; MIB]).await;
     for size in [MIB + 1, 3 * MIB] {
-        let put = rig.live("PUT", "/me/skydrive/files/b").bytes(vec![0; size]).send().await;
+        let put = rig.live("PUT", "/me/skydrive/files/b").body(vec![0; size]).send().await;
         refused!(put, 507, "resource_quota_exceeded");
     }
     let post = rig.live("POST", "/me/skydrive/files").header("content-type", FORM);
-    let post = post.bytes(form(&[("b", &"x".repeat(MIB + 1))])).send().await;
+    let post = post.body(form(&[("b", &"x".repeat(MIB + 1))])).send().await;
     refused!(post, 507, "resource_quota_exceeded");
     assert_eq!(rig.names("me/skydrive", "").await, ["a"]);
-    assert_eq!(
-        rig.live("PUT", "/me/skydrive/files/b").bytes(vec![0; MIB]).send().await.status,
-        201
-    );
+    assert_eq!(rig.live("PUT", "/me/skydrive/files/b").body(vec![0; MIB]).send().await.status, 201);
 }
 
 #[tokio::test]
@@ -299,7 +299,7 @@ async fn a_client_that_goes_away_while_sending_leaves_nothing() {
         connection.write_all(body.as_bytes()).await.expect("sent");
         drop(connection);
     }
-    // They are in the log when the server has let go of them.
+    // Requests are logged when the server has finished them.
     let ended = || {
         let records = rig.server.control().requests();
         records
@@ -343,9 +343,9 @@ async fn a_file_is_put_only_into_a_folder() {
     let file = rig.file("me/skydrive", "a", "x").await;
     rig.server.control().add_fixtures([FixtureItem::notebook("n")]).await.expect("planted");
     let path = format!("/{}/files/b", id(&file));
-    refused!(rig.live("PUT", &path).bytes("x").send().await, 400, "request_url_invalid");
+    refused!(rig.live("PUT", &path).body("x").send().await, 400, "request_url_invalid");
     let missing = path.replace("file.", "folder.").replace("!10", "!99");
-    refused!(rig.live("PUT", &missing).bytes("x").send().await, 404, "resource_not_found");
+    refused!(rig.live("PUT", &missing).body("x").send().await, 404, "resource_not_found");
 }
 
 #[tokio::test]
@@ -363,12 +363,12 @@ async fn large_photos_are_made_smaller_unless_the_client_says_no() {
     for (name, query) in [("b.jpg", "?downsize_photo_uploads=false"), ("c.dat", "")] {
         let put = rig
             .live("PUT", &format!("/me/skydrive/files/{name}{query}"))
-            .bytes(large.clone())
+            .body(large.clone())
             .send()
             .await;
-        assert_eq!(rig.content(&put.text("id")).await, large, "{name}");
+        assert_eq!(rig.content(&put.member("id")).await, large, "{name}");
     }
-    // A file that says that it is enormous, and is not.
+    // A small file that declares an enormous size.
     let mut bomb = media::bare_photo(8, 8);
     let sof = bomb.windows(2).position(|two| two == [0xff, 0xc0]).expect("a size");
     bomb[sof + 5..sof + 9].copy_from_slice(&[0xff; 4]);

@@ -1,4 +1,4 @@
-//! acd_cli with an account of its own.
+//! Runs acd_cli with a separate account.
 
 use std::{
     ffi::OsStr,
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 
 use crate::acdcli::witness::Outcome;
 
-/// The version that was published.
+/// The published version.
 const VERSION: &str = "acd_cli 0.3.2";
 
-/// The program, if it is there and of that version; else why not.
+/// Returns the program, or the reason why it is not available in that version.
 pub fn acd_cli() -> Result<&'static Path, String> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     FOUND.get_or_init(look_for_it).as_deref().map_err(Clone::clone)
@@ -44,7 +44,7 @@ fn look_for_it() -> Result<PathBuf, String> {
     }
 }
 
-/// acd_cli with an account that nobody else uses, and a folder of its own.
+/// acd_cli with a separate account and folder.
 pub struct AcdCli {
     pub server: Arc<Server>,
     pub account: String,
@@ -57,7 +57,7 @@ impl AcdCli {
         let client = Self { server, account, folder: tempfile::tempdir()? };
         fs::create_dir(client.path("cache"))?;
         let url = client.server.url();
-        // As the client keeps them itself; both are good until 2100.
+        // In the format of the client; both are valid until 2100.
         let endpoints = json!({
             "contentUrl": url.join("cdproxy/")?, "metadataUrl": url.join("drive/v1/")?,
             "customerExists": true, "exp_time": 4_102_444_800_u64,
@@ -73,7 +73,7 @@ impl AcdCli {
         Ok(client)
     }
 
-    /// Another client of the same account, with a cache of its own.
+    /// Returns another client of the same account, with a separate cache.
     pub fn other(&self) -> Outcome<Self> {
         let (server, account) = (Arc::clone(&self.server), self.account.clone());
         let other = Self { server, account, folder: tempfile::tempdir()? };
@@ -109,15 +109,15 @@ impl AcdCli {
         command
     }
 
-    /// Runs acd_cli, without the waiting between requests that it is used to; its exit code and
-    /// what it printed.
+    /// Runs acd_cli without its pauses between requests. Returns its exit code and
+    /// output.
     pub fn try_run<I: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = I>,
         input: Option<&[u8]>,
     ) -> Outcome<(i32, String)> {
         let mut command = self.command(acd_cli()?);
-        // Into a file: `cat` looks for its place in what it writes, which pipes do not have.
+        // The output is a file: `cat` seeks in it, which pipes do not support.
         let mut printed = tempfile::tempfile()?;
         command.arg("-nw").args(arguments).stdout(printed.try_clone()?).stderr(Stdio::piped());
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
@@ -144,12 +144,12 @@ impl AcdCli {
         }
     }
 
-    /// Runs a command line whose words have no spaces.
+    /// Runs a command line whose words contain no spaces.
     pub fn acd_cli(&self, line: &str) -> Outcome<String> {
         self.run(line.split_whitespace())
     }
 
-    /// The lines of a tree of folders and files, without what is before the names.
+    /// Returns the lines of a printed tree without the prefixes of the names.
     pub fn tree(&self) -> Outcome<Vec<String>> {
         let tree = self.acd_cli("tree")?;
         Ok(tree.lines().skip(1).map(|line| line.trim().to_owned()).collect())
@@ -161,7 +161,7 @@ impl AcdCli {
         Ok(id.to_owned())
     }
 
-    /// How often this account asked for an operation.
+    /// Returns the number of requests of this account for an operation.
     pub fn count(&self, operation: &str) -> usize {
         let requests = self.server.control().requests();
         let ours = requests.iter().filter(|one| one.drive.as_ref() == Some(&self.account));
@@ -169,7 +169,7 @@ impl AcdCli {
     }
 }
 
-/// The interpreter that acd_cli runs in.
+/// Returns the interpreter of acd_cli.
 pub fn python<I: AsRef<OsStr>>(
     client: &AcdCli,
     script: &str,

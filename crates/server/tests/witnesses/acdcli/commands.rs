@@ -1,4 +1,4 @@
-//! What its commands do.
+//! The commands of acd_cli.
 
 use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
 
@@ -7,11 +7,11 @@ use crate::acdcli::{
     witness::{Outcome, check},
 };
 
-/// What the client's upload ends with if the cloud has the bytes already: its 512 is more than an
-/// exit code can be, so it makes a 1 of it.
+/// Exit code of an upload if the cloud has the bytes already. The client uses 512, which is too
+/// large for an exit code, so it exits with 1.
 const DUPLICATE: i32 = 1;
 
-/// Files below a folder, by path.
+/// Returns the files below a folder, by path.
 fn files(folder: &Path) -> Outcome<BTreeMap<OsString, Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -46,7 +46,7 @@ pub fn there_and_back(client: &AcdCli) -> Outcome {
     fs::create_dir(client.path("to"))?;
     client.acd_cli("download -x 4 /from to")?;
     check("files", files(&client.path("to/from"))?, files(&client.path("from"))?)?;
-    // Again: everything is there, nothing is sent.
+    // A second upload sends nothing.
     client.acd_cli("upload from /")?;
     check("uploads", client.count("amazon.content.upload"), 5)
 }
@@ -123,7 +123,7 @@ pub fn resumed(client: &AcdCli) -> Outcome {
     let bytes = noise(1_000_000);
     client.write("from/f.bin", &bytes)?;
     client.acd_cli("upload from/f.bin /")?;
-    // What a download leaves that was interrupted.
+    // The file that an interrupted download leaves.
     client.write("f.bin.__incomplete", &bytes[..600_000])?;
     client.acd_cli("download /f.bin .")?;
     check("bytes", fs::read(client.path("f.bin"))? == bytes, true)?;
@@ -153,7 +153,7 @@ pub fn linked(client: &AcdCli) -> Outcome {
 }
 
 pub fn deduplicated(client: &AcdCli) -> Outcome {
-    // Uploaded by another client: what this one knows itself it does not send at all.
+    // Another client uploads the file: this one does not send files that are in its cache.
     let other = client.other()?;
     other.write("one.txt", b"the same")?;
     other.acd_cli("upload one.txt /")?;
@@ -183,7 +183,7 @@ pub fn synced(client: &AcdCli) -> Outcome {
     other.acd_cli("trash /d")?;
     client.acd_cli("sync")?;
     check("tree", client.tree()?, vec!["g.txt".into()])?;
-    // A checkpoint that is no longer understood: the client forgets what it knew.
+    // The server rejects an old checkpoint: the client clears its cache.
     let damaged = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); \
                    c.execute(\"update metadata set value = 'CPXold' where key = 'checkpoint'\"); \
                    c.commit()";

@@ -1,11 +1,11 @@
-//! What no command of it does, but the library that it is made of.
+//! Functions of acd_cli's library that no command uses.
 
 use crate::acdcli::{
     client::{AcdCli, python},
     witness::{Outcome, check},
 };
 
-/// What no command uses: properties, lists page by page, metadata by id.
+/// Properties, lists page by page, metadata by id.
 pub fn library(client: &AcdCli) -> Outcome {
     const SCRIPT: &str = r#"
 import io, os

@@ -1,9 +1,9 @@
-//! acdcli 0.3.2, unmodified, against the drive server: what the client that Amazon Cloud Drive was
-//! used with makes of our imitation.
+//! acdcli 0.3.2, unmodified, against the Amazon Cloud Drive protocol of the drive
+//! server.
 //!
-//! The program is `DRIVEDAL_ACD_CLI`, else `acd_cli` in the PATH (`pip install acdcli==0.3.2
-//! 'setuptools<81'`). Where it is missing the tests say that they are ignored, and fail if
-//! `DRIVEDAL_REQUIRE_CLIENTS` is set.
+//! `DRIVEDAL_ACD_CLI` names the program, by default `acd_cli` in the PATH (`pip install
+//! acdcli==0.3.2 'setuptools<81'`). If it is missing, the tests are ignored; if
+//! `DRIVEDAL_REQUIRE_CLIENTS` is set, they fail.
 
 mod client;
 mod commands;
@@ -21,7 +21,7 @@ use crate::acdcli::{
     witness::{Outcome, trial},
 };
 
-/// A test: its name, and what it does with an account of its own.
+/// A test: its name, and a function that gets a client with a separate account.
 type Test = (&'static str, fn(&AcdCli) -> Outcome);
 
 const TESTS: &[Test] = &[
@@ -39,7 +39,7 @@ const TESTS: &[Test] = &[
     ("tells_how_full_the_drive_is", commands::usage),
 ];
 
-/// The tests; they share a server.
+/// Returns the tests; they share a server.
 pub fn trials(runtime: &Runtime) -> Vec<Trial> {
     let missing = acd_cli().err();
     let server = Arc::new(runtime.block_on(Server::builder().start()).expect("a server"));

@@ -1,4 +1,4 @@
-//! Tokens, other clients of the account, other clouds, the configuration.
+//! Tokens, concurrent clients, other clouds, and the configuration.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::rclone::{
 
 pub fn renewed(rclone: &Rclone) -> Outcome {
     rclone.seed()?;
-    // Past its time: renewed before the first request.
+    // The token has expired: rclone refreshes it before the first request.
     rclone.configure("2001-01-01T00:00:00Z", "old")?;
     check("the text", rclone.rclone("cat od:tree/small.txt")?, "hello world".into())?;
     let config = fs::read_to_string(rclone.path("rclone.conf"))?;
@@ -25,7 +25,7 @@ pub fn noticed(rclone: &Rclone) -> Outcome {
     let url = rclone.server.url().join("v1.0/me/drive/root:/tree/small.txt:/content")?;
     let token = format!("drivedal-dev-{}", rclone.account);
     blocking(async move {
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = drivedal_test_support::http::client();
         client.put(url).bearer_auth(token).body("of another client").send().await?;
         Ok::<_, reqwest::Error>(())
     })?;
@@ -39,7 +39,7 @@ pub fn noticed(rclone: &Rclone) -> Outcome {
 }
 
 pub fn in_china(rclone: &Rclone) -> Outcome {
-    // There paths are given as an alias in the query: `children('@a1')?@a1='…'`.
+    // With these clouds, paths are sent as an alias in the query: `children('@a1')?@a1='…'`.
     rclone.seed()?;
     rclone.rclone("copy --onedrive-region cn LOCAL/from od:china")?;
     rclone.rclone("check --download --onedrive-region cn LOCAL/from od:china")?;

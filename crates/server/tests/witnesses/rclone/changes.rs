@@ -1,4 +1,4 @@
-//! What changes in the drive without its bytes, and what replaces them.
+//! Changes without content, and replaced content.
 
 use std::fs;
 
@@ -34,7 +34,7 @@ pub fn copied(rclone: &Rclone) -> Outcome {
         time.trim(),
         rclone.rclone("lsf --format t --csv LOCAL/from/small.txt")?.trim(),
     )?;
-    // Onto one that is there.
+    // Onto an existing file.
     rclone.rclone("copyto --ignore-times od:tree/dir/inner/deep.txt od:tree/copy.txt")?;
     check("the text", rclone.rclone("cat od:tree/copy.txt")?, "deep".into())?;
     rclone.check_count("graph.copy.start", 3)?;

@@ -1,4 +1,4 @@
-//! rclone with an account of its own.
+//! Runs rclone with a separate account.
 
 use std::{
     ffi::OsStr,
@@ -15,13 +15,14 @@ use tempfile::TempDir;
 
 use crate::rclone::witness::{Outcome, TREE, check, make_tree};
 
-/// The first version that can be pointed at another server (`tenant_url`).
+/// The first version with an option for another server (`tenant_url`).
 const OLDEST: (u32, u32) = (1, 75);
 
-/// When the files of the tests were changed last, so that kept times can be told from new ones.
+/// Modification time of the test files. It is in the past, to distinguish preserved times from new
+/// ones.
 const LONG_AGO: Duration = Duration::from_secs(1_000_000_000);
 
-/// The program, if it is there and young enough; else why not.
+/// Returns the program, or the reason why it is not available in a supported version.
 pub fn rclone() -> Result<PathBuf, String> {
     let program = std::env::var_os("DRIVEDAL_RCLONE").unwrap_or_else(|| "rclone".into());
     let output = Command::new(&program).arg("version").output();
@@ -35,7 +36,7 @@ pub fn rclone() -> Result<PathBuf, String> {
     }
 }
 
-/// rclone with an account that nobody else uses, and a folder of its own.
+/// rclone with a separate account and folder.
 pub struct Rclone {
     pub server: Arc<Server>,
     pub account: String,
@@ -51,7 +52,7 @@ impl Rclone {
         Ok(rclone)
     }
 
-    /// Writes rclone's configuration, as its own dialogue would.
+    /// Writes rclone's configuration, as `rclone config` does.
     pub fn configure(&self, expiry: &str, access_token: &str) -> Outcome {
         let url = self.server.url().as_str().trim_end_matches('/');
         let drive = self.drive_id()?;
@@ -75,7 +76,7 @@ impl Rclone {
         let url = self.server.url().join("v1.0/me/drive")?;
         let token = format!("drivedal-dev-{}", self.account);
         let drive = blocking(async move {
-            let client = reqwest::Client::builder().no_proxy().build()?;
+            let client = drivedal_test_support::http::client();
             client.get(url).bearer_auth(token).send().await?.bytes().await
         })?;
         let drive: Value = serde_json::from_slice(&drive)?;
@@ -86,7 +87,7 @@ impl Rclone {
         self.folder.path().join(name)
     }
 
-    /// Runs rclone to its end, once: it may not hide a failure by trying again.
+    /// Runs rclone without retries, which could hide a failure.
     pub fn try_run<I: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = I>,
@@ -116,13 +117,13 @@ impl Rclone {
         }
     }
 
-    /// Runs a command line whose words have no spaces.
+    /// Runs a command line whose words contain no spaces.
     pub fn rclone(&self, line: &str) -> Outcome<String> {
         let local = self.folder.path().to_string_lossy().into_owned();
         self.run(line.split_whitespace().map(|word| word.replace("LOCAL", &local)))
     }
 
-    /// How often this account asked for an operation.
+    /// Returns the number of requests of this account for an operation.
     pub fn count(&self, operation: &str) -> usize {
         let requests = self.server.control().requests();
         let ours = requests.iter().filter(|one| one.drive.as_ref() == Some(&self.account));
@@ -133,7 +134,7 @@ impl Rclone {
         check(&format!("requests {operation}"), self.count(operation), expected)
     }
 
-    /// A folder with a bit of everything, put to the drive.
+    /// Uploads a folder with files of several sizes and names.
     pub fn seed(&self) -> Outcome<PathBuf> {
         let from = self.path("from");
         make_tree(&from, 11 << 20)?;

@@ -1,8 +1,8 @@
-//! rclone 1.75 or later, unmodified, against the drive server: what a client that others wrote
-//! makes of our Graph.
+//! rclone 1.75 or later, unmodified, against the Graph protocol of the drive
+//! server.
 //!
-//! The program is `DRIVEDAL_RCLONE`, else `rclone` in the PATH. Where it is missing or older the
-//! tests say that they are ignored, and fail if `DRIVEDAL_REQUIRE_CLIENTS` is set.
+//! `DRIVEDAL_RCLONE` names the program, by default `rclone` in the PATH. If it is missing or too
+//! old, the tests are ignored; if `DRIVEDAL_REQUIRE_CLIENTS` is set, they fail.
 
 mod account;
 mod changes;
@@ -21,7 +21,7 @@ use crate::rclone::{
     witness::{Outcome, trial},
 };
 
-/// A test: its name, and what it does with an account of its own.
+/// A test: its name, and a function that gets a client with a separate account.
 type Test = (&'static str, fn(&Rclone) -> Outcome);
 
 const TESTS: &[Test] = &[
@@ -44,7 +44,7 @@ const TESTS: &[Test] = &[
 
 const KINDS: [AccountKind; 2] = [AccountKind::Personal, AccountKind::Business];
 
-/// The tests; they share a server.
+/// Returns the tests; they share a server.
 pub fn trials(runtime: &Runtime) -> Vec<Trial> {
     let missing = rclone().err();
     let server = Arc::new(runtime.block_on(Server::builder().start()).expect("a server"));

@@ -1,4 +1,4 @@
-//! Trees there and back, lists, hashes, parts.
+//! Uploads and downloads of trees, lists, hashes, parallel downloads.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use crate::rclone::{
     witness::{Outcome, check},
 };
 
-/// Every file below a folder: its bytes and when they were changed; folders have none.
+/// Returns content and modification time of every file below a folder; folders have none.
 type Contents = BTreeMap<PathBuf, Option<(Vec<u8>, SystemTime)>>;
 
 fn contents(folder: &Path) -> Outcome<Contents> {
@@ -45,10 +45,10 @@ pub fn there_and_back(rclone: &Rclone) -> Outcome {
     check("what came back", contents(&rclone.path("back"))?, contents(&from)?)?;
     let sent = ["graph.session.create", "graph.content.put", "graph.item.update"];
     let before = sent.map(|operation| rclone.count(operation));
-    // rclone sets the times of folders again on every sync unless it is told not to.
+    // By default, rclone sets the times of folders on every sync.
     rclone.rclone("sync --no-update-dir-modtime --create-empty-src-dirs LOCAL/from od:tree")?;
     check("requests that send", sent.map(|operation| rclone.count(operation)), before)?;
-    // 11 MiB go in fragments of 10 MiB: 3 small files in one each, the large one in two.
+    // Fragments have 10 MiB: the 3 small files need one each, the large one of 11 MiB needs two.
     rclone.check_count("graph.session.create", 4)?;
     rclone.check_count("graph.session.fragment", 5)?;
     rclone.check_count("graph.content.put", 1)
@@ -97,7 +97,7 @@ pub fn ranges(rclone: &Rclone) -> Outcome {
     check("a part", rclone.rclone("cat --offset 6 --count 3 od:tree/small.txt")?, "wor".into())?;
     check("the end", rclone.rclone("cat --tail 5 od:tree/small.txt")?, "world".into())?;
     check("the rest", rclone.rclone("cat --offset 9 od:tree/small.txt")?, "ld".into())?;
-    // Four streams, each with a range of its own.
+    // Four streams, each with a separate range.
     rclone.rclone(
         "copy --multi-thread-streams 4 --multi-thread-cutoff 1M --multi-thread-chunk-size 3M \
          od:tree/dir/large.bin LOCAL/part",

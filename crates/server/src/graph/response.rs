@@ -1,39 +1,38 @@
-//! Answers: bodies of JSON, and the headers that every answer carries.
+//! Builds responses: JSON bodies, errors, and the headers that every response has.
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rand::random;
 use serde_json::{Value, json};
 
-use super::{
-    dialect::Dialect,
-    error::Error,
-    ids::{guid_text, mix},
-};
+use super::{dialect::Dialect, error::Error, ids::guid_text};
 
-/// The media type of Graph's answers (onedrive-graph#response-headers).
+/// The media type of Graph's responses (onedrive-graph#response-headers).
 const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;\
                     IEEE754Compatible=false;charset=utf-8";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// What a request is called in its answer: by us, and by the client if it said so.
+/// The ids of a request, which its response repeats in headers.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
+    /// The id that the server generated.
     pub(crate) request: String,
+    /// The id from the client's `client-request-id` header, or the generated one.
     pub(crate) client: String,
 }
 
 impl RequestIds {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// Generates an id for a request, and reads the client's id from its headers.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let request = guid_text(random::<u128>()).to_lowercase();
         let client = headers.get(CLIENT_REQUEST_ID).and_then(|value| value.to_str().ok());
         Self { client: client.unwrap_or(&request).to_owned(), request }
     }
 
-    /// Completes an answer.
-    pub(super) fn finish(&self, mut response: Response) -> Response {
+    /// Adds the headers that every response has.
+    pub(super) fn add_headers(&self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         for (name, value) in [(REQUEST_ID, &self.request), (CLIENT_REQUEST_ID, &self.client)] {
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -46,8 +45,8 @@ impl RequestIds {
         response
     }
 
-    /// Returns the body of an error, as the dialect spells it: Graph's `innerError`, the drives' own
-    /// hosts' `innererror`.
+    /// Returns the body of an error response. Graph's own hosts write `innerError`, the drives'
+    /// hosts `innererror`.
     fn error_body(&self, error: &Error, dialect: Dialect) -> Value {
         let mut inner = json!({
             "date": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string(),
@@ -64,15 +63,15 @@ impl RequestIds {
         json!({"error": {"code": error.code, "message": error.message, key: inner}})
     }
 
-    /// A refusal as an answer.
-    pub(super) fn refuse(&self, error: Error, dialect: Dialect) -> Response {
+    /// Returns an error response.
+    pub(super) fn error_response(&self, error: Error, dialect: Dialect) -> Response {
         let mut response = json(error.status, &self.error_body(&error, dialect));
         response.headers_mut().extend(error.headers);
         response
     }
 }
 
-/// A body of JSON.
+/// Returns a response with a JSON body.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
@@ -82,25 +81,21 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     response
 }
 
-/// No body.
+/// Returns a response without a body.
 pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-/// No body, and another place to look.
-pub(super) fn elsewhere(status: StatusCode, url: &str) -> Result<Response, Error> {
+/// Returns a response without a body and with a `Location` header.
+///
+/// # Errors
+/// 400 if the `Host` header of the request does not give a valid URL.
+pub(super) fn with_location(status: StatusCode, url: &str) -> Result<Response, Error> {
     let mut response = empty(status);
     let url = HeaderValue::from_str(url)
-        .map_err(|_| Error::invalid("The request's host is not one that a URL can begin with."))?;
+        .map_err(|_| Error::invalid("cannot redirect: the Host header is not valid in a URL"))?;
     response.headers_mut().insert(header::LOCATION, url);
     Ok(response)
-}
-
-/// A GUID that belongs to a number, and says nothing of it.
-pub(super) fn guid_of(number: u64, salt: u64) -> String {
-    let high = mix(number ^ mix(salt));
-    let low = mix(high.wrapping_add(salt));
-    guid_text(u128::from(high) << 64 | u128::from(low)).to_lowercase()
 }

@@ -1,4 +1,5 @@
-//! Walks every route of the table with one option, preference and body member of each sort.
+//! Tests the contract of every route in the table with options, preferences and body members of
+//! each sort.
 
 use std::{collections::BTreeSet, io::Cursor};
 
@@ -7,29 +8,30 @@ use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 
 use super::{
-    contract::{BodyRule, Unknown},
-    query::SYSTEM,
-    table::{ROUTES, Route},
+    contract::{BodyRule, UnknownMembers},
+    query::SYSTEM_OPTIONS,
+    table::{GraphRoute, ROUTES},
 };
 use crate::Server;
 
-/// A server, and a counter for the names of fixtures.
-struct Cloud {
+/// A server, and a client for it.
+struct TestServer {
     server: Server,
     client: Client,
     picture: Vec<u8>,
-    made: std::sync::atomic::AtomicUsize,
+    /// The number of fixtures so far, for their names.
+    fixtures: std::sync::atomic::AtomicUsize,
 }
 
-/// A response, as far as it is compared.
+/// The parts of a response that tests compare.
 #[derive(Debug)]
-struct Answer {
+struct TestResponse {
     status: StatusCode,
     location: String,
     body: Value,
 }
 
-impl Answer {
+impl TestResponse {
     fn message(&self) -> &str {
         self.body["error"]["message"].as_str().unwrap_or_default()
     }
@@ -40,15 +42,15 @@ impl Answer {
 }
 
 /// Items and URLs that the requests of one route use.
-struct Fixture<'a> {
-    cloud: &'a Cloud,
-    route: &'static Route,
-    /// Of the folder that the items are in.
+struct RouteFixture<'a> {
+    server: &'a TestServer,
+    route: &'static GraphRoute,
+    /// Name of the folder with the items.
     name: String,
     values: Vec<(&'static str, String)>,
 }
 
-impl Cloud {
+impl TestServer {
     async fn new() -> Self {
         let server = Server::builder().start().await.unwrap();
         let client =
@@ -56,7 +58,7 @@ impl Cloud {
         let mut picture = Cursor::new(Vec::new());
         let image = image::DynamicImage::new_rgb8(40, 30);
         image.write_to(&mut picture, image::ImageFormat::Png).unwrap();
-        Self { server, client, picture: picture.into_inner(), made: 0.into() }
+        Self { server, client, picture: picture.into_inner(), fixtures: 0.into() }
     }
 
     fn url(&self, base: &str, path: &str) -> String {
@@ -73,7 +75,7 @@ impl Cloud {
         url: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> Answer {
+    ) -> TestResponse {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(method, url);
         request = request.header("authorization", format!("Bearer drivedal-dev-{account}"));
@@ -85,38 +87,39 @@ impl Cloud {
         let location = response.headers().get("location");
         let location = location.map_or("", |value| value.to_str().unwrap()).to_owned();
         let bytes = response.bytes().await.unwrap();
-        Answer { status, location, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+        TestResponse { status, location, body: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 
-    /// Makes what a route's example names.
-    async fn fixture(&self, route: &'static Route) -> Fixture<'_> {
-        let number = self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// Creates the items that a route's example names.
+    async fn fixture(&self, route: &'static GraphRoute) -> RouteFixture<'_> {
+        let number = self.fixtures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut fixture =
-            Fixture { cloud: self, route, name: format!("walk{number}"), values: Vec::new() };
-        fixture.make().await;
+            RouteFixture { server: self, route, name: format!("walk{number}"), values: Vec::new() };
+        fixture.create().await;
         fixture
     }
 }
 
-impl Fixture<'_> {
-    async fn ok(&self, method: &str, path: &str, body: &Value) -> Answer {
-        let url = self.cloud.url("/v1.0", path);
+impl RouteFixture<'_> {
+    async fn ok(&self, method: &str, path: &str, body: &Value) -> TestResponse {
+        let url = self.server.url("/v1.0", path);
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let answer = self.cloud.send(self.route.example.account, method, &url, &[], body).await;
-        assert!(answer.status.as_u16() < 400, "{method} {path}: {answer:?}");
-        answer
+        let response = self.server.send(self.route.example.account, method, &url, &[], body).await;
+        assert!(response.status.as_u16() < 400, "{method} {path}: {response:?}");
+        response
     }
 
     async fn make_file(&self, name: &str) -> String {
         let path = format!("/me/drive/root:/{}/{name}:/content", self.name);
-        let url = self.cloud.url("/v1.0", &path);
+        let url = self.server.url("/v1.0", &path);
         let account = self.route.example.account;
-        let picture = self.cloud.picture.clone();
-        let answer = self.cloud.send(account, "PUT", &url, &[], picture).await;
-        answer.body["id"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+        let picture = self.server.picture.clone();
+        let response = self.server.send(account, "PUT", &url, &[], picture).await;
+        response.body["id"].as_str().unwrap_or_else(|| panic!("{response:?}")).to_owned()
     }
 
-    async fn make(&mut self) {
+    /// Creates the items and URLs that the example's placeholders need.
+    async fn create(&mut self) {
         let path = self.route.example.path;
         let file = self.make_file("f.png").await;
         let item = format!("/me/drive/items/{file}");
@@ -144,7 +147,7 @@ impl Fixture<'_> {
             let url = made.body["uploadUrl"].as_str().unwrap();
             if complete {
                 let range = [("content-range", "bytes 0-0/1")];
-                let put = self.cloud.send("", "PUT", url, &range, b"b".to_vec()).await;
+                let put = self.server.send("", "PUT", url, &range, b"b".to_vec()).await;
                 assert_eq!(put.status, StatusCode::ACCEPTED, "{put:?}");
             }
             self.keep("{upload}", &url.into());
@@ -165,20 +168,20 @@ impl Fixture<'_> {
         self.values.push((name, value.as_str().expect("a value").to_owned()));
     }
 
-    /// Sends the route's request with an option, a header and another body.
+    /// Sends the route's request with an additional option and header, and with another body.
     async fn send_with(
         &self,
         base: &str,
         option: &str,
         header: Option<(&str, &str)>,
         body: Option<Value>,
-    ) -> Answer {
+    ) -> TestResponse {
         let example = &self.route.example;
         let mut path = example.path.replace("walk/", &format!("{}/", self.name));
         for (name, value) in &self.values {
             path = path.replace(name, value);
         }
-        let mut url = self.cloud.url(base, &path);
+        let mut url = self.server.url(base, &path);
         if !option.is_empty() {
             let joint = if url.contains('?') { '&' } else { '?' };
             url = format!("{url}{joint}{option}");
@@ -188,14 +191,14 @@ impl Fixture<'_> {
             headers.push(("content-range", "bytes 0-0/1"));
         }
         let body = body.map_or(example.body.to_owned(), |body| body.to_string());
-        self.cloud.send(example.account, example.method, &url, &headers, body.into()).await
+        self.server.send(example.account, example.method, &url, &headers, body.into()).await
     }
 
-    async fn option(&self, option: &str) -> Answer {
+    async fn option(&self, option: &str) -> TestResponse {
         self.send_with("/v1.0", option, None, None).await
     }
 
-    /// The file, by which is seen whether a request had an effect.
+    /// Returns the file and its permissions, to compare them before and after a request.
     async fn file(&self) -> Value {
         let file = self.values.iter().find(|(name, _)| *name == "{file}").unwrap();
         let path = format!("/me/drive/items/{}?$select=eTag,name,parentReference", file.1);
@@ -205,7 +208,7 @@ impl Fixture<'_> {
     }
 }
 
-/// A value of an option with which a request succeeds.
+/// Returns a valid value of an option.
 fn sample(option: &str) -> &'static str {
     match option {
         "select" => "id",
@@ -220,7 +223,7 @@ fn sample(option: &str) -> &'static str {
     }
 }
 
-/// A body of the route's example with one more member.
+/// Returns the body of a route's example with an additional member.
 fn with_member(example: &str, path: &str, value: &Value) -> Value {
     let mut body: Value = match example {
         "" => json!({}),
@@ -229,7 +232,7 @@ fn with_member(example: &str, path: &str, value: &Value) -> Value {
     let mut within = &mut body;
     let mut names = path.split('.').peekable();
     while let Some(first) = names.next() {
-        // The names of annotations have dots too.
+        // The names of annotations contain dots.
         let name = match first.starts_with('@') {
             true => path[path.find('@').unwrap()..].to_owned(),
             false => first.to_owned(),
@@ -250,7 +253,7 @@ fn with_member(example: &str, path: &str, value: &Value) -> Value {
     body
 }
 
-/// A value of a member that is not implemented, which asks for something else than the default.
+/// Returns a value that differs from the default.
 fn other_value(default: Option<&str>) -> Value {
     match default {
         Some("true") => false.into(),
@@ -265,55 +268,60 @@ fn split_default(entry: &'static str) -> (&'static str, Option<&'static str>) {
 
 #[tokio::test]
 async fn every_route_treats_options_by_its_contract() {
-    let cloud = Cloud::new().await;
+    let server = TestServer::new().await;
     for route in ROUTES {
         let at = format!("{} {}", route.example.method, route.example.path);
         let contract = &route.contract;
-        let plain = cloud.fixture(route).await.option("").await;
+        let plain = server.fixture(route).await.option("").await;
         let is_version = route.operation == "graph.versions";
         assert!(plain.status.as_u16() < 400 || is_version, "{at}: {plain:?}");
         for option in contract.odata.iter().chain(contract.plain) {
             if ["skiptoken", "tempauth", "overwrite", "rename"].contains(option)
                 || route.example.path.contains(&format!("{option}="))
             {
-                // They come from the server, or are in the example.
+                // These options are part of the server's own URLs or of the example.
                 continue;
             }
             let named = format!("{option}={}", sample(option));
-            let answer = cloud.fixture(route).await.option(&named).await;
-            assert_eq!(answer.status, plain.status, "{at} {named}: {answer:?}");
+            let response = server.fixture(route).await.option(&named).await;
+            assert_eq!(response.status, plain.status, "{at} {named}: {response:?}");
         }
-        let unknown = cloud.fixture(route).await.option("colour=red").await;
+        let unknown = server.fixture(route).await.option("colour=red").await;
         assert_eq!(unknown.status, plain.status, "{at}: {unknown:?}");
         assert_eq!(unknown.keys(), plain.keys(), "{at}");
-        let fixture = cloud.fixture(route).await;
+        let fixture = server.fixture(route).await;
         let before = fixture.file().await;
-        let missing = |name: &&&str| {
+        let undeclared = |name: &&&str| {
             !contract.odata.contains(name)
                 && !contract.refused.contains(name)
                 && !contract.unimplemented.contains(name)
         };
-        for name in SYSTEM.iter().filter(missing) {
+        for name in SYSTEM_OPTIONS.iter().filter(undeclared) {
             for named in [format!("${name}"), (*name).to_owned(), format!("%24{name}")] {
-                let answer = fixture.option(&format!("{named}=xml")).await;
-                refused(&at, &answer, 501, &named.replace("%24", "$"));
+                let response = fixture.option(&format!("{named}=xml")).await;
+                assert_refused(&at, &response, 501, &named.replace("%24", "$"));
             }
         }
         for entry in contract.unimplemented {
             let (name, default) = split_default(entry);
             let value = other_value(default).to_string().replace('"', "");
-            refused(&at, &fixture.option(&format!("{name}={value}")).await, 501, name);
+            assert_refused(&at, &fixture.option(&format!("{name}={value}")).await, 501, name);
         }
         for name in contract.refused {
-            refused(&at, &fixture.option(&format!("${name}=1")).await, 400, name);
+            assert_refused(&at, &fixture.option(&format!("${name}=1")).await, 400, name);
         }
         for preference in contract.preferences {
             let header = Some(("prefer", *preference));
-            refused(&at, &fixture.send_with("/v1.0", "", header, None).await, 501, preference);
+            assert_refused(
+                &at,
+                &fixture.send_with("/v1.0", "", header, None).await,
+                501,
+                preference,
+            );
         }
         for base in ["/v1.0", "/beta", "/_api/v2.0"] {
-            let answer = fixture.send_with(base, "$colour=red", None, None).await;
-            refused(&at, &answer, 400, "$colour");
+            let response = fixture.send_with(base, "$colour=red", None, None).await;
+            assert_refused(&at, &response, 400, "$colour");
         }
         assert_eq!(fixture.file().await, before, "{at}: a refused request has no effect");
     }
@@ -321,53 +329,53 @@ async fn every_route_treats_options_by_its_contract() {
 
 #[tokio::test]
 async fn every_route_treats_body_members_by_its_contract() {
-    let cloud = Cloud::new().await;
+    let server = TestServer::new().await;
     for route in ROUTES {
         let BodyRule::Json(members) = &route.contract.body else { continue };
         let at = format!("{} {}", route.example.method, route.example.path);
         let example = route.example.body;
         let with = |path: &str, value: &Value| Some(with_member(example, path, value));
-        let plain = cloud.fixture(route).await.option("").await;
-        let fixture = cloud.fixture(route).await;
+        let plain = server.fixture(route).await.option("").await;
+        let fixture = server.fixture(route).await;
         let before = fixture.file().await;
         for entry in members.unimplemented {
             let (name, default) = split_default(entry);
             let body = with(name, &other_value(default));
-            refused(&at, &fixture.send_with("/v1.0", "", None, body).await, 501, name);
+            assert_refused(&at, &fixture.send_with("/v1.0", "", None, body).await, 501, name);
         }
-        if let Unknown::Refused(code) = members.unknown {
-            let answer = fixture.send_with("/v1.0", "", None, with("colour", &1.into())).await;
-            refused(&at, &answer, 400, "colour");
-            assert_eq!(answer.body["error"]["code"], code, "{at}");
+        if let UnknownMembers::Refused(code) = members.unknown {
+            let response = fixture.send_with("/v1.0", "", None, with("colour", &1.into())).await;
+            assert_refused(&at, &response, 400, "colour");
+            assert_eq!(response.body["error"]["code"], code, "{at}");
         }
         assert_eq!(fixture.file().await, before, "{at}: a refused request has no effect");
-        if members.unknown == Unknown::Ignored {
-            let fixture = cloud.fixture(route).await;
-            let answer = fixture.send_with("/v1.0", "", None, with("colour", &1.into())).await;
-            assert_eq!(answer.status, plain.status, "{at}: {answer:?}");
+        if members.unknown == UnknownMembers::Ignored {
+            let fixture = server.fixture(route).await;
+            let response = fixture.send_with("/v1.0", "", None, with("colour", &1.into())).await;
+            assert_eq!(response.status, plain.status, "{at}: {response:?}");
         }
         for entry in members.unimplemented {
             let (name, default) = split_default(entry);
             let value = default.map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
-            let fixture = cloud.fixture(route).await;
-            let answer = fixture.send_with("/v1.0", "", None, with(name, &value)).await;
-            assert_eq!(answer.status, plain.status, "{at} {name}: {answer:?}");
+            let fixture = server.fixture(route).await;
+            let response = fixture.send_with("/v1.0", "", None, with(name, &value)).await;
+            assert_eq!(response.status, plain.status, "{at} {name}: {response:?}");
         }
         for name in members.implemented {
-            let fixture = cloud.fixture(route).await;
-            let answer = fixture.send_with("/v1.0", "", None, with(name, &"x".into())).await;
-            assert_ne!(answer.status, StatusCode::NOT_IMPLEMENTED, "{at} {name}: {answer:?}");
-            assert!(!answer.message().contains("not a parameter"), "{at} {name}: {answer:?}");
+            let fixture = server.fixture(route).await;
+            let response = fixture.send_with("/v1.0", "", None, with(name, &"x".into())).await;
+            assert_ne!(response.status, StatusCode::NOT_IMPLEMENTED, "{at} {name}: {response:?}");
+            assert!(!response.message().contains("not a parameter"), "{at} {name}: {response:?}");
         }
     }
 }
 
-/// Checks that a response refuses something by its name.
-fn refused(at: &str, answer: &Answer, status: u16, name: &str) {
-    assert_eq!(answer.status.as_u16(), status, "{at} {name}: {answer:?}");
-    assert!(answer.message().contains(name), "{at} {name}: {answer:?}");
+/// Asserts that a response refuses something by its name.
+fn assert_refused(at: &str, response: &TestResponse, status: u16, name: &str) {
+    assert_eq!(response.status.as_u16(), status, "{at} {name}: {response:?}");
+    assert!(response.message().contains(name), "{at} {name}: {response:?}");
     if status == 501 {
-        assert_eq!(answer.body["error"]["code"], "notSupported", "{at} {name}");
+        assert_eq!(response.body["error"]["code"], "notSupported", "{at} {name}");
     }
 }
 

@@ -1,0 +1,341 @@
+//! Parses the path of a URL into an address.
+
+use super::{Address, Anchor, Argument, DriveRef, ItemAddress, Owner, PathSegment, Site};
+use crate::graph::{
+    error::{Error, Result},
+    query::{QueryOptions, unquote},
+};
+
+/// Replaces an encoded colon while a path is parsed. It is a noncharacter, which no name contains.
+pub(super) const ENCODED_COLON: &str = "\u{FFFF}";
+
+/// Maximum number of arguments in a path. An argument may be an alias and is then copied: without a
+/// limit, a URL of 64 KiB would need hundreds of megabytes. Inferred: no function has more than two
+/// arguments, but each `children('name')` of a path has one.
+const MAX_ARGUMENTS: usize = 100;
+
+/// A parser of the decoded path.
+pub(super) struct AddressParser<'a> {
+    /// The part of the path that is not consumed yet.
+    rest: &'a str,
+    /// The query, which has the values of parameter aliases.
+    query: &'a QueryOptions,
+    /// Whether the last colon was encoded. If so, encoded colons delimit, as in an id that is a
+    /// path: `items/root%3A%2Fa.txt%3A/content`. Otherwise an encoded colon belongs to a name.
+    encoded: bool,
+    /// Number of arguments so far.
+    arguments: usize,
+}
+
+/// A parsed segment.
+struct RawSegment {
+    name: String,
+    arguments: Option<Vec<Argument>>,
+    /// Whether a colon ended the segment, so that a path follows.
+    colon: bool,
+}
+
+impl<'a> AddressParser<'a> {
+    pub(super) fn new(path: &'a str, query: &'a QueryOptions) -> Self {
+        Self { rest: path, query, encoded: false, arguments: 0 }
+    }
+
+    /// Parses the whole path.
+    ///
+    /// # Errors
+    /// 400 for a malformed path, 501 for a resource that this server does not serve.
+    pub(super) fn address(mut self) -> Result<Address> {
+        let Some(first) = self.segment()? else { return Err(unknown("")) };
+        match first.name.as_str() {
+            "$batch" => Ok(Address::Batch),
+            "me" => self.owner(Owner::Me),
+            "users" => {
+                let id = self.key(&first)?.0;
+                self.owner(Owner::User(id))
+            }
+            "groups" => {
+                let id = self.key(&first)?.0;
+                self.owner(Owner::Group(id))
+            }
+            "drive" => self.drive(DriveRef::OwnedBy(Owner::Me)),
+            "drives" => match self.optional_key(&first)? {
+                None => Ok(Address::Drives(Owner::Me)),
+                // OneDrive's SDKs of 2015 use this spelling.
+                Some((id, _)) if id == "me" => self.drive(DriveRef::OwnedBy(Owner::Me)),
+                Some((id, _)) => self.drive(DriveRef::Id { id, site: None }),
+            },
+            "sites" => {
+                let Some((id, colon)) = self.optional_key(&first)? else {
+                    return Ok(Address::Sites);
+                };
+                let path = if colon { self.path()? } else { Vec::new() };
+                self.owner(Owner::Site(Site { id, path }))
+            }
+            "shares" => {
+                let token = self.key(&first)?.0;
+                self.share(token)
+            }
+            other if OTHER_RESOURCES.contains(&other) => Err(not_served(other)),
+            other => Err(unknown(other)),
+        }
+    }
+
+    /// Parses the rest of the path after an owner: nothing, `drive`, `drives` or `drives/ID`.
+    fn owner(mut self, owner: Owner) -> Result<Address> {
+        let Some(segment) = self.segment()? else {
+            return match owner {
+                Owner::Site(site) => Ok(Address::Site(site)),
+                Owner::Group(_) => Err(Error::unsupported("serve a group itself, only its drives")),
+                owner => Ok(Address::User(owner)),
+            };
+        };
+        match segment.name.as_str() {
+            "drive" => self.drive(DriveRef::OwnedBy(owner)),
+            "drives" => match self.optional_key(&segment)? {
+                None => Ok(Address::Drives(owner)),
+                Some((id, _)) => {
+                    let site = if let Owner::Site(site) = owner { Some(site) } else { None };
+                    self.drive(DriveRef::Id { id, site })
+                }
+            },
+            other => Err(not_served(other)),
+        }
+    }
+
+    /// Parses the rest of the path after a sharing token.
+    fn share(mut self, token: String) -> Result<Address> {
+        let drive = DriveRef::Share(token);
+        let Some(segment) = self.segment()? else { return self.item(drive, Anchor::Shared, false) };
+        match segment.name.as_str() {
+            "driveItem" | "root" => self.item(drive, Anchor::Shared, segment.colon),
+            "items" => self.items(drive, &segment),
+            other => Err(unknown(other)),
+        }
+    }
+
+    /// Parses the rest of the path after a drive.
+    fn drive(mut self, drive: DriveRef) -> Result<Address> {
+        let Some(segment) = self.segment()? else {
+            return Ok(Address::Drive { drive, segments: Vec::new() });
+        };
+        match segment.name.as_str() {
+            "root" if segment.arguments.is_none() => self.item(drive, Anchor::Root, segment.colon),
+            "items" => self.items(drive, &segment),
+            "special" => {
+                let (name, colon) = self.key(&segment)?;
+                self.item(drive, Anchor::Special(name), colon)
+            }
+            _ => {
+                let mut segments = vec![segment.into_path_segment()];
+                while let Some(segment) = self.segment()? {
+                    segments.push(segment.into_path_segment());
+                }
+                Ok(Address::Drive { drive, segments })
+            }
+        }
+    }
+
+    /// Parses the rest of the path after `items`.
+    fn items(mut self, drive: DriveRef, segment: &RawSegment) -> Result<Address> {
+        let (id, colon) = self.key(segment)?;
+        let anchor = if id == "root" { Anchor::Root } else { Anchor::Id(id) };
+        self.item(drive, anchor, colon)
+    }
+
+    /// Parses the rest of the path after an item: a path if `colon` is true, children by name,
+    /// other segments.
+    fn item(mut self, drive: DriveRef, anchor: Anchor, colon: bool) -> Result<Address> {
+        let mut path = if colon { self.path()? } else { Vec::new() };
+        let mut segments = Vec::new();
+        while let Some(segment) = self.segment()? {
+            let by_name = segment.name == "children" && segments.is_empty();
+            match segment.arguments.as_deref() {
+                Some([name]) if by_name => path.extend(names(&name.value)?),
+                None if by_name => match self.child_name() {
+                    Some(name) => path.extend(names(name)?),
+                    None => segments.push(segment.into_path_segment()),
+                },
+                _ => segments.push(segment.into_path_segment()),
+            }
+        }
+        Ok(Address::Item(ItemAddress { drive, anchor, path, segments }))
+    }
+
+    /// Returns the key in a collection, `items/KEY` or `items('KEY')`, and whether a colon ended
+    /// it.
+    fn key(&mut self, collection: &RawSegment) -> Result<(String, bool)> {
+        self.optional_key(collection)?.ok_or_else(|| not_served(&collection.name))
+    }
+
+    /// Like [`Self::key`]; returns `None` if the path ends without a key.
+    fn optional_key(&mut self, collection: &RawSegment) -> Result<Option<(String, bool)>> {
+        match collection.arguments.as_deref() {
+            Some([only]) => Ok(Some((only.value.clone(), collection.colon))),
+            _ => Ok(self.segment()?.map(|segment| (segment.name, segment.colon))),
+        }
+    }
+
+    /// Consumes the next segment; returns `None` at the end of the path. Skips empty segments.
+    fn segment(&mut self) -> Result<Option<RawSegment>> {
+        self.rest = self.rest.trim_start_matches('/');
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let end = self.rest.find(['/', ':', '\u{FFFF}', '(']).unwrap_or(self.rest.len());
+        let (name, rest) = self.rest.split_at(end);
+        let name = name.to_owned();
+        self.rest = rest;
+        let arguments = match self.rest.strip_prefix('(') {
+            Some(rest) => {
+                self.rest = rest;
+                Some(self.arguments()?)
+            }
+            None => None,
+        };
+        Ok(Some(RawSegment { name, arguments, colon: self.colon() }))
+    }
+
+    /// Consumes a child's name after `children/`, in which parentheses have no meaning.
+    fn child_name(&mut self) -> Option<&str> {
+        let rest = self.rest.trim_start_matches('/');
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(['/', ':']).unwrap_or(rest.len());
+        let (name, rest) = rest.split_at(end);
+        self.rest = rest.strip_prefix(':').unwrap_or(rest);
+        Some(name)
+    }
+
+    /// Consumes a colon if it is next. Returns whether it was.
+    fn colon(&mut self) -> bool {
+        let encoded = self.rest.strip_prefix(ENCODED_COLON);
+        let rest = encoded.or_else(|| self.rest.strip_prefix(':'));
+        if let Some(rest) = rest {
+            (self.rest, self.encoded) = (rest, encoded.is_some());
+        }
+        rest.is_some()
+    }
+
+    /// Consumes a path up to the colon that closes it or to the end.
+    fn path(&mut self) -> Result<Vec<String>> {
+        let end = match self.encoded {
+            true => self.rest.find([':', '\u{FFFF}']),
+            false => self.rest.find(':'),
+        };
+        let (path, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        // Only a slash or nothing may follow the closing colon.
+        if self.colon() && !self.rest.is_empty() && !self.rest.starts_with('/') {
+            return Err(colon_in_name());
+        }
+        names(path)
+    }
+
+    /// Consumes arguments and the closing parenthesis. The opening one is consumed already.
+    fn arguments(&mut self) -> Result<Vec<Argument>> {
+        let mut arguments = Vec::new();
+        loop {
+            let end = end_of_argument(self.rest).ok_or_else(|| {
+                Error::invalid("cannot read the path: a parenthesis is not closed")
+            })?;
+            let text = self.rest[..end].trim();
+            let closed = self.rest[end..].starts_with(')');
+            self.rest = &self.rest[end + 1..];
+            if !text.is_empty() {
+                self.arguments += 1;
+                if self.arguments > MAX_ARGUMENTS {
+                    let message =
+                        format!("cannot read the path: it has more than {MAX_ARGUMENTS} arguments");
+                    return Err(Error::bad_query(message));
+                }
+                arguments.push(self.argument(text));
+            }
+            if closed {
+                return Ok(arguments);
+            }
+        }
+    }
+
+    /// Parses `value` or `name=value`, and replaces an alias with its value.
+    fn argument(&self, text: &str) -> Argument {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) if !name.starts_with('\'') => {
+                (Some(name.trim().into()), value.trim())
+            }
+            _ => (None, text),
+        };
+        let alias = |literal: &str| literal.starts_with('@').then(|| self.query.alias(literal));
+        let value = &value.replace(ENCODED_COLON, ":");
+        let value = match unquote(value) {
+            // Some clients quote the alias: `children('@a1')`.
+            Some(text) => alias(&text).flatten().unwrap_or(text),
+            None => alias(value).flatten().unwrap_or_else(|| value.into()),
+        };
+        Argument { name, value }
+    }
+}
+
+impl RawSegment {
+    /// Removes the namespace.
+    fn into_path_segment(self) -> PathSegment {
+        let namespaces = ["microsoft.graph.", "oneDrive.", "action.", "view."];
+        let name = namespaces.iter().find_map(|namespace| self.name.strip_prefix(namespace));
+        PathSegment {
+            name: name.unwrap_or(&self.name).to_owned(),
+            arguments: self.arguments.unwrap_or_default(),
+        }
+    }
+}
+
+/// Returns the end of an argument: a comma or closing parenthesis outside of quotes.
+fn end_of_argument(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    text.find(|c: char| {
+        // A doubled quote toggles twice, which has no effect.
+        quoted ^= c == '\'';
+        !quoted && matches!(c, ',' | ')')
+    })
+}
+
+/// Splits a path into names.
+///
+/// # Errors
+/// 400 for `..` and for a name that contains a colon.
+fn names(path: &str) -> Result<Vec<String>> {
+    path.split('/')
+        .filter(|name| !matches!(*name, "" | "."))
+        .map(|name| match name {
+            ".." => {
+                Err(Error::invalid("cannot read the path: it contains '..'").inner("invalidPath"))
+            }
+            name if name.contains(ENCODED_COLON) => Err(colon_in_name()),
+            name => Ok(name.to_owned()),
+        })
+        .collect()
+}
+
+fn colon_in_name() -> Error {
+    Error::invalid("cannot use a name in the path: it contains ':'")
+        .inner("nameContainsInvalidCharacters")
+}
+
+/// Resources of Graph that this server does not serve, but that programs for drives may request.
+const OTHER_RESOURCES: [&str; 8] = [
+    "applications",
+    "communications",
+    "directoryObjects",
+    "organization",
+    "search",
+    "servicePrincipals",
+    "storage",
+    "subscriptions",
+];
+
+fn not_served(segment: &str) -> Error {
+    Error::unsupported(format_args!("serve '{segment}'"))
+}
+
+fn unknown(segment: &str) -> Error {
+    Error::bad_query(format!("Resource not found for the segment '{segment}'."))
+}
