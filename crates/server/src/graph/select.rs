@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expanded_relation_stays_whatever_is_selected() {
+    fn an_expanded_relation_does_not_depend_on_the_selection() {
         let item = json!({"id": "1", "name": "a", "children": [], "children@odata.nextLink": "u"});
         let selection = Selection::parse(Some("id"), Some("children"), 1).unwrap();
         let expected = json!({"id": "1", "children": [], "children@odata.nextLink": "u"});

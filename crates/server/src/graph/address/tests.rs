@@ -75,7 +75,7 @@ fn a_site_is_named_by_id_or_path() {
 }
 
 #[test]
-fn a_closing_colon_may_be_there_or_not() {
+fn the_closing_colon_is_optional() {
     for url in [
         "/me/drive/root:/a/b",
         "/me/drive/root:/a/b:",
@@ -104,7 +104,7 @@ fn an_empty_path_is_the_item_itself() {
 }
 
 #[test]
-fn what_stands_between_the_colons_is_a_name_and_nothing_else() {
+fn everything_between_colons_is_a_name() {
     let root = |path: &[&str], segments: &[PathSegment]| item(me(), Anchor::Root, path, segments);
     assert_eq!(parse("/me/drive/root:/children"), root(&["children"], &[]));
     assert_eq!(parse("/me/drive/root/children"), root(&[], &[segment("children")]));
@@ -155,7 +155,7 @@ fn functions_have_parentheses_and_namespaces_or_not() {
 }
 
 #[test]
-fn an_alias_stands_for_a_path() {
+fn an_alias_is_replaced_with_its_value() {
     let expected = item(drive("d"), Anchor::Id("i".into()), &["a b", "c"], &[segment("content")]);
     let url = "/drives/d/items/i/children('@a1')/content?@a1='a+b%2Fc'";
     assert_eq!(parse(url), expected);
@@ -191,7 +191,7 @@ fn special_folders_and_shares_are_items() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn an_invalid_address_is_refused() {
     for url in ["/", "/you/drive", "/me/drive/root:/../x", "/me/drive/items", "/me/drive/root:/%FF"]
     {
         assert!(try_parse(url).is_err(), "{url}");

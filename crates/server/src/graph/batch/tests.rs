@@ -21,7 +21,7 @@ fn a_body_is_json_as_it_is_or_bytes_in_base64_of_either_alphabet() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_answered_is_refused_whole() {
+fn an_invalid_batch_is_refused() {
     let batch = |parts: &[(&str, &[&str])]| {
         let parts: Vec<_> = parts
             .iter()
@@ -45,7 +45,7 @@ fn a_batch_that_cannot_be_answered_is_refused_whole() {
 fn a_dependency_counts_once_however_often_it_is_named() {
     let after = vec!["b"; 400_000];
     let part = part(json!({"id": "a", "method": "GET", "url": "/me", "dependsOn": after}));
-    assert_eq!(part.after().count(), 1);
+    assert_eq!(part.dependencies().count(), 1);
 }
 
 #[test]

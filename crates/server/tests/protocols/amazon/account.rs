@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::amazon::cloud::AmazonServer;
 
 #[tokio::test]
-async fn the_endpoints_are_where_the_question_came_to() {
+async fn endpoints_use_the_host_of_the_request() {
     let cloud = AmazonServer::of(Server::builder().stand_in()).await;
     let endpoint = cloud.get("account/endpoint").await;
     assert_eq!(
@@ -23,7 +23,7 @@ async fn the_endpoints_are_where_the_question_came_to() {
 }
 
 #[tokio::test]
-async fn quota_and_usage_count_what_is_there() {
+async fn quota_and_usage_count_stored_bytes() {
     let cloud = AmazonServer::of(Server::builder().quota(1_000)).await;
     let root = cloud.root().await;
     cloud.file("a.txt", &root, "12345").await;
@@ -62,7 +62,7 @@ async fn a_token_that_is_missing_wrong_or_old_is_refused() {
 }
 
 #[tokio::test]
-async fn tokens_are_given_for_codes_and_refused_in_words() {
+async fn codes_are_exchanged_for_tokens_and_errors_are_named() {
     let cloud = AmazonServer::start().await;
     let url =
         cloud.url("ap/oa?client_id=c&response_type=code&redirect_uri=http://localhost:1/&state=s");

@@ -29,7 +29,7 @@ fn checkpoint(lines: &[Value]) -> Value {
 }
 
 #[tokio::test]
-async fn the_first_time_everything_is_told_the_trash_too() {
+async fn the_first_change_list_has_everything_including_the_trash() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("d", &root).await;
@@ -47,7 +47,7 @@ async fn the_first_time_everything_is_told_the_trash_too() {
 }
 
 #[tokio::test]
-async fn from_a_checkpoint_only_what_changed_is_told() {
+async fn a_checkpoint_returns_only_later_changes() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let old = cloud.folder("old", &root).await;
@@ -63,7 +63,7 @@ async fn from_a_checkpoint_only_what_changed_is_told() {
 }
 
 #[tokio::test]
-async fn sets_have_the_size_that_was_asked_for() {
+async fn change_sets_have_the_requested_size() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for n in 0..7 {

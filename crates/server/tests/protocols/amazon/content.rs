@@ -33,7 +33,7 @@ async fn an_overwrite_keeps_the_node_and_raises_both_versions() {
 }
 
 #[tokio::test]
-async fn ranges_are_answered_as_ranges() {
+async fn ranges_return_partial_content() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let id = cloud.file("f", &root, "0123456789").await;

@@ -45,7 +45,7 @@ async fn pages_have_200_nodes_and_their_count_is_of_all() {
 }
 
 #[tokio::test]
-async fn a_list_whose_nodes_change_meanwhile_leaves_none_out() {
+async fn a_list_with_concurrent_changes_omits_no_node() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let mut ids = Vec::new();
@@ -73,7 +73,7 @@ async fn a_list_whose_nodes_change_meanwhile_leaves_none_out() {
 }
 
 #[tokio::test]
-async fn nodes_are_sorted_by_what_clients_sort_by() {
+async fn nodes_are_sorted_by_the_fields_that_clients_use() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for name in ["b.txt", "A.txt", "c.txt"] {
@@ -95,7 +95,7 @@ async fn nodes_are_sorted_by_what_clients_sort_by() {
 }
 
 #[tokio::test]
-async fn filters_find_what_they_say() {
+async fn filters_select_nodes() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("My dir (1)", &root).await;

@@ -16,7 +16,7 @@ async fn the_root_is_a_nameless_folder_without_parents() {
 }
 
 #[tokio::test]
-async fn a_node_has_what_the_document_shows() {
+async fn a_node_has_the_documented_fields() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let response = cloud.upload("empty.txt", &root, "", "").await;
@@ -53,7 +53,7 @@ async fn a_node_has_what_the_document_shows() {
 }
 
 #[tokio::test]
-async fn a_patch_changes_what_it_names_and_raises_the_version() {
+async fn a_patch_changes_only_its_members_and_increments_the_version() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("d", &root).await;
@@ -77,7 +77,7 @@ async fn a_patch_changes_what_it_names_and_raises_the_version() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_is_told_with_who_has_it() {
+async fn a_name_conflict_names_the_existing_node() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("Photos", &root).await;
@@ -103,7 +103,7 @@ async fn a_name_that_is_taken_is_told_with_who_has_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404() {
+async fn unknown_ids_are_404() {
     let cloud = AmazonServer::start().await;
     let none = "AbCdEfGhIjKlMnOpQr0123";
     cloud.call("GET", &format!("nodes/{none}"), None).await.amazon_error(404);
@@ -125,7 +125,7 @@ async fn a_local_id_makes_one_node() {
 }
 
 #[tokio::test]
-async fn a_property_is_put_on_whatever_was_planted_as_properties() {
+async fn a_property_can_be_set_over_a_malformed_facet() {
     let cloud = AmazonServer::start().await;
     let mut plant = drivedal_server::FixtureItem::file("odd", "x");
     plant.facets.insert("amazon".into(), json!({"properties": 5, "labels": ["kept"]}));

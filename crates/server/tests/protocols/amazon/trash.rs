@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::amazon::cloud::{AmazonServer, names};
 
 #[tokio::test]
-async fn what_is_trashed_is_listed_in_the_trash_and_comes_back() {
+async fn trashed_nodes_are_listed_and_can_be_restored() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     let folder = cloud.folder("d", &root).await;
@@ -57,7 +57,7 @@ async fn the_root_stays() {
 }
 
 #[tokio::test]
-async fn the_trash_comes_in_pages_too() {
+async fn the_trash_is_paged() {
     let cloud = AmazonServer::start().await;
     let root = cloud.root().await;
     for n in 0..5 {

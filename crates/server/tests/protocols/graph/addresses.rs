@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::graph::harness::{GraphServer, id, names};
 
 #[tokio::test]
-async fn every_spelling_of_an_address_leads_to_the_same_item() {
+async fn every_spelling_of_an_address_names_the_same_item() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("sub/b file.txt", "x").await;
@@ -53,7 +53,7 @@ async fn a_post_to_the_item_called_children_makes_a_folder_in_the_root() {
 }
 
 #[tokio::test]
-async fn special_folders_are_made_when_they_are_first_asked_for() {
+async fn special_folders_are_created_on_first_use() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let missing = drive.request("HEAD", "/me/drive/special/approot").await;
@@ -68,7 +68,7 @@ async fn special_folders_are_made_when_they_are_first_asked_for() {
 }
 
 #[tokio::test]
-async fn paths_in_answers_begin_as_the_address_did_and_are_encoded() {
+async fn paths_in_responses_begin_like_the_address_and_are_encoded() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("a b/ü#1/f", "x").await;
@@ -80,7 +80,7 @@ async fn paths_in_answers_begin_as_the_address_did_and_are_encoded() {
 }
 
 #[tokio::test]
-async fn the_root_tells_its_place_only_where_it_is_asked_for_as_ones_own() {
+async fn only_the_root_of_ones_own_drive_has_a_parent_path() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let own = drive.id().await;
@@ -120,7 +120,7 @@ async fn the_drives_own_hosts_speak_a_dialect() {
 }
 
 #[tokio::test]
-async fn requests_are_named_in_their_answers() {
+async fn responses_repeat_the_request_ids() {
     let cloud = GraphServer::new().await;
     let response =
         cloud.drive().request("GET", "/me/drive").header("client-request-id", "mine").await;

@@ -21,7 +21,7 @@ fn statuses(responses: &[Value]) -> Vec<(String, u64)> {
 }
 
 #[tokio::test]
-async fn every_request_of_a_batch_is_answered_as_if_it_had_come_by_itself() {
+async fn batched_requests_behave_like_separate_ones() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let responses = batch(
@@ -96,7 +96,7 @@ async fn a_request_waits_for_those_it_depends_on_and_fails_with_them() {
 }
 
 #[tokio::test]
-async fn a_batch_is_refused_whole_before_any_effect() {
+async fn a_refused_batch_has_no_effect() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let make = |id: &str| {

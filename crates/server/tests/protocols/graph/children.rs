@@ -14,7 +14,7 @@ async fn pages(drive: &Drive<'_>, path: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_listing_comes_in_pages_that_lead_to_each_other() {
+async fn a_listing_is_split_into_linked_pages() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.mkdir("z").await;
@@ -37,7 +37,7 @@ async fn a_listing_comes_in_pages_that_lead_to_each_other() {
 }
 
 #[tokio::test]
-async fn a_page_has_200_items_unless_told_and_never_more_than_1000() {
+async fn a_page_has_200_items_by_default_and_1000_at_most() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let folder = drive.mkdir("many").await;
@@ -61,7 +61,7 @@ async fn a_page_has_200_items_unless_told_and_never_more_than_1000() {
 }
 
 #[tokio::test]
-async fn a_listing_has_the_order_that_was_asked_for() {
+async fn a_listing_has_the_requested_order() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("b", "333").await;
@@ -96,7 +96,7 @@ async fn a_consumers_unchanged_folder_is_not_listed_again() {
 }
 
 #[tokio::test]
-async fn a_filter_leaves_only_what_it_admits_on_every_page() {
+async fn a_filter_applies_to_every_page() {
     let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
@@ -136,7 +136,7 @@ async fn a_missing_folder_has_no_listing_and_a_file_an_empty_one() {
 }
 
 #[tokio::test]
-async fn a_search_finds_what_has_the_text_in_its_name() {
+async fn a_search_finds_names_that_contain_the_text() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for name in ["a/Report 1.txt", "a/b/report 2.txt", "c/rep.txt", "o'report.txt"] {

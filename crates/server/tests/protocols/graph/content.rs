@@ -87,7 +87,7 @@ async fn a_put_makes_a_file_with_the_folders_above_it_or_replaces_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_put_onto_a_taken_name_does_as_it_is_told() {
+async fn a_put_applies_the_conflict_behavior() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f.txt", "old").await;

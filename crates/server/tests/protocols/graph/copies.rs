@@ -56,7 +56,7 @@ async fn a_copy_onto_a_taken_name_fails_through_its_monitor() {
 }
 
 #[tokio::test]
-async fn a_business_copy_replaces_or_renames_as_asked() {
+async fn a_business_copy_applies_the_conflict_behavior() {
     let cloud = GraphServer::new().await;
     let drive = cloud.of(AccountKind::Business);
     drive.put("f", "f").await;
@@ -92,7 +92,7 @@ async fn a_copy_without_source_or_target_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_folder_may_be_copied_into_itself_and_ends_there() {
+async fn a_folder_can_be_copied_into_itself() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("a/f", "x").await;

@@ -33,7 +33,7 @@ fn named(items: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_feed_asked_for_by_id_tells_paths() {
+async fn a_feed_requested_by_id_has_paths() {
     let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
@@ -58,7 +58,7 @@ async fn a_feed_asked_for_by_id_tells_paths() {
 }
 
 #[tokio::test]
-async fn everything_is_told_once_parents_first_and_then_only_changes() {
+async fn a_feed_enumerates_parents_first_and_then_reports_changes() {
     let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
@@ -101,7 +101,7 @@ async fn folders_above_are_left_out_on_demand() {
 }
 
 #[tokio::test]
-async fn the_latest_token_tells_nothing_of_what_was() {
+async fn the_latest_token_skips_the_enumeration() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("old", "x").await;
@@ -119,7 +119,7 @@ async fn the_latest_token_tells_nothing_of_what_was() {
 }
 
 #[tokio::test]
-async fn removed_items_are_told_as_their_kind_of_account_tells_them() {
+async fn deleted_items_have_the_form_of_the_account_kind() {
     let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
@@ -145,7 +145,7 @@ async fn removed_items_are_told_as_their_kind_of_account_tells_them() {
 }
 
 #[tokio::test]
-async fn pages_that_tell_of_removed_items_are_short() {
+async fn pages_with_deleted_items_are_short() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for n in 0..20 {
@@ -161,7 +161,7 @@ async fn pages_that_tell_of_removed_items_are_short() {
 }
 
 #[tokio::test]
-async fn the_feed_of_a_folder_tells_what_is_below_it() {
+async fn the_feed_of_a_folder_reports_its_descendants() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("a/f", "x").await;
@@ -194,7 +194,7 @@ fn sorted<const N: usize>(items: [&Value; N]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_feed_of_a_folder_tells_what_left_it() {
+async fn the_feed_of_a_folder_reports_items_that_left() {
     let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         for top in [1000, 1, 2] {
@@ -249,7 +249,7 @@ async fn the_feed_of_a_folder_tells_what_left_it() {
 }
 
 #[tokio::test]
-async fn what_is_restored_elsewhere_has_left_its_folder() {
+async fn an_item_restored_elsewhere_has_left_its_folder() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("a/sub/f", "x").await;
@@ -290,7 +290,7 @@ async fn a_token_that_is_not_known_any_more_asks_for_a_fresh_start() {
 }
 
 #[tokio::test]
-async fn a_selection_holds_for_the_whole_feed() {
+async fn a_selection_applies_to_the_whole_feed() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
@@ -303,7 +303,7 @@ async fn a_selection_holds_for_the_whole_feed() {
 }
 
 #[tokio::test]
-async fn what_another_protocol_changed_is_in_the_feed() {
+async fn changes_by_another_protocol_are_in_the_feed() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let (_, link) = follow(&drive, "/me/drive/root/delta?token=latest").await;

@@ -127,7 +127,7 @@ async fn a_business_account_has_a_site() {
 }
 
 #[tokio::test]
-async fn the_quota_counts_what_is_there_and_what_was_removed() {
+async fn the_quota_counts_live_and_deleted_items() {
     let cloud = GraphServer::with(|builder| builder.quota(1000)).await;
     let drive = cloud.drive();
     drive.put("kept", &"k".repeat(100)).await;
@@ -145,7 +145,7 @@ async fn the_quota_counts_what_is_there_and_what_was_removed() {
 }
 
 #[tokio::test]
-async fn the_server_has_a_kind_that_accounts_have_unless_their_name_says_another() {
+async fn the_account_name_overrides_the_servers_account_kind() {
     let cloud = GraphServer::with(|builder| builder.kind(AccountKind::Business)).await;
     assert_eq!(cloud.drive().get("/me/drive").await["driveType"], "business");
     assert_eq!(cloud.named("a").get("/me/drive").await["driveType"], "business");

@@ -22,7 +22,7 @@ async fn a_folder_is_made_in_a_folder_by_id_or_path() {
 }
 
 #[tokio::test]
-async fn a_taken_name_is_refused_kept_or_made_another_as_asked() {
+async fn creating_a_folder_applies_the_conflict_behavior() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let first = drive.mkdir("a").await;
@@ -49,7 +49,7 @@ async fn a_taken_name_is_refused_kept_or_made_another_as_asked() {
 }
 
 #[tokio::test]
-async fn a_folder_at_a_path_is_made_or_taken_as_it_is() {
+async fn a_folder_at_a_path_is_created_or_returned() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for method in ["PATCH", "PUT"] {
@@ -64,7 +64,7 @@ async fn a_folder_at_a_path_is_made_or_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_no_folder_is_not_made() {
+async fn only_folders_can_be_created() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let post = || drive.request("POST", "/me/drive/root/children");
@@ -79,7 +79,7 @@ async fn what_is_no_folder_is_not_made() {
 }
 
 #[tokio::test]
-async fn times_given_when_a_folder_is_made_are_ignored() {
+async fn times_of_a_new_folder_are_ignored() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let body = json!({"name": "a", "folder": {}, "fileSystemInfo": {"lastModifiedDateTime": "2001-01-01T00:00:00Z"}});
@@ -88,7 +88,7 @@ async fn times_given_when_a_folder_is_made_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_refused_request_leaves_none_of_the_folders_on_its_way() {
+async fn a_refused_request_creates_no_parent_folders() {
     let cloud = GraphServer::with(|builder| builder.quota(1_000)).await;
     let drive = cloud.drive();
     drive.put("file", "x").await;

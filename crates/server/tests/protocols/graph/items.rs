@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::graph::harness::{GraphServer, id, names};
 
 #[tokio::test]
-async fn an_item_is_told_whole_or_as_selected() {
+async fn an_item_has_all_or_the_selected_properties() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let made = drive.put("a/f.txt", "hello").await;
@@ -38,7 +38,7 @@ async fn an_item_is_told_whole_or_as_selected() {
 }
 
 #[tokio::test]
-async fn an_unchanged_item_is_not_told_again() {
+async fn an_unchanged_item_is_304() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("f", "x").await;
@@ -165,7 +165,7 @@ async fn a_move_that_cannot_be_is_refused() {
 }
 
 #[tokio::test]
-async fn a_taken_name_is_refused_replaced_or_made_another_as_asked() {
+async fn a_move_applies_the_conflict_behavior() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f.txt", "f").await;
@@ -243,7 +243,7 @@ async fn names_that_no_item_may_have_are_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_removed_tree_is_gone_and_its_names_are_free() {
+async fn a_deleted_tree_is_not_found_and_its_names_are_free() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("a/b/f", "x").await;
@@ -259,7 +259,7 @@ async fn a_removed_tree_is_gone_and_its_names_are_free() {
 }
 
 #[tokio::test]
-async fn a_consumer_brings_back_what_was_removed() {
+async fn a_personal_drive_restores_deleted_items() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let folder = drive.mkdir("a/b").await;
@@ -278,7 +278,7 @@ async fn a_consumer_brings_back_what_was_removed() {
 }
 
 #[tokio::test]
-async fn every_kind_of_account_removes_for_good() {
+async fn every_account_kind_deletes_permanently() {
     for kind in [AccountKind::Personal, AccountKind::Business, AccountKind::Library] {
         removes_for_good(kind).await;
     }

@@ -73,7 +73,7 @@ async fn a_colon_in_a_name_is_refused_however_it_is_encoded() {
 }
 
 #[tokio::test]
-async fn an_empty_file_is_made_among_the_children_on_business_only() {
+async fn only_business_drives_create_empty_files_among_children() {
     let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
@@ -103,7 +103,7 @@ async fn an_empty_file_is_made_among_the_children_on_business_only() {
 }
 
 #[tokio::test]
-async fn a_link_without_a_scope_is_one_with_none_said() {
+async fn an_empty_link_scope_counts_as_absent() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     drive.put("f", "x").await;

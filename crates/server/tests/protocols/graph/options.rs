@@ -178,7 +178,7 @@ async fn expanded_children_are_one_page_with_a_link_to_the_next() {
 }
 
 #[tokio::test]
-async fn relations_are_expanded_wherever_items_are_returned() {
+async fn relations_are_expanded_in_every_response_with_items() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let expand = "$select=name&$expand=thumbnails($select=c40x40_crop)";
@@ -243,7 +243,7 @@ async fn a_thumbnail_has_the_size_that_is_named() {
 }
 
 #[tokio::test]
-async fn children_only_copies_what_is_in_a_folder() {
+async fn children_only_copies_the_contents_of_a_folder() {
     let cloud = GraphServer::new().await;
     let drive = cloud.of(AccountKind::Business);
     drive.put("a/1", "one").await;
@@ -272,7 +272,7 @@ async fn children_only_copies_what_is_in_a_folder() {
 }
 
 #[tokio::test]
-async fn deleted_items_are_included_where_they_are_asked_for_by_id() {
+async fn deleted_items_are_included_when_requested_by_id() {
     let cloud = GraphServer::new().await;
     for kind in AccountKind::ALL {
         let drive = cloud.of(kind);
@@ -297,7 +297,7 @@ async fn deleted_items_are_included_where_they_are_asked_for_by_id() {
 }
 
 #[tokio::test]
-async fn an_infected_file_is_returned_to_who_insists() {
+async fn an_infected_file_is_returned_on_explicit_request() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let mut plant = FixtureItem::file("f", "x");

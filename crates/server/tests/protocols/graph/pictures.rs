@@ -13,7 +13,7 @@ async fn put(drive: &Drive<'_>, name: &str, bytes: Vec<u8>) {
 }
 
 #[tokio::test]
-async fn media_have_the_facets_that_their_bytes_tell() {
+async fn media_facets_are_read_from_the_file() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     put(&drive, "photo.jpg", media::photo(320, 200)).await;

@@ -62,7 +62,7 @@ async fn fragments_in_order_make_a_file_with_its_time() {
 }
 
 #[tokio::test]
-async fn a_session_replaces_a_file_unless_it_is_told_otherwise() {
+async fn a_session_replaces_a_file_by_default() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let old = drive.put("f.txt", "old").await;
@@ -88,7 +88,7 @@ async fn a_session_replaces_a_file_unless_it_is_told_otherwise() {
 }
 
 #[tokio::test]
-async fn a_fragment_out_of_turn_is_refused_and_changes_nothing() {
+async fn a_fragment_at_the_wrong_offset_is_refused() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let content = bytes(3 * UNIT);
@@ -113,7 +113,7 @@ async fn a_fragment_out_of_turn_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_cancelled_or_has_expired_is_gone() {
+async fn a_cancelled_or_expired_session_is_not_found() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let url = open(&drive, "f", json!({})).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::graph::harness::{GraphServer, id, names};
 
 #[tokio::test]
-async fn a_link_leads_to_its_item_until_it_is_taken_back() {
+async fn a_link_works_until_it_is_deleted() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let file = drive.put("a/f", "shared").await;
@@ -45,7 +45,7 @@ async fn a_link_leads_to_its_item_until_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
+async fn an_invitation_grants_a_permission_until_it_is_deleted() {
     let cloud = GraphServer::new().await;
     for (kind, granted) in
         [(AccountKind::Personal, "grantedTo"), (AccountKind::Business, "grantedToV2")]
@@ -93,7 +93,7 @@ async fn who_is_invited_has_a_permission_until_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
+async fn notebooks_shortcuts_malware_and_locks_have_their_facets() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     let with = |path: &str, facets: serde_json::Value| {
@@ -131,7 +131,7 @@ async fn notebooks_shortcuts_malware_and_locks_are_shown_for_what_they_are() {
 }
 
 #[tokio::test]
-async fn a_permission_whose_terms_are_not_enforced_is_refused() {
+async fn a_permission_with_unenforced_restrictions_is_refused() {
     let cloud = GraphServer::new().await;
     let (personal, business) = (AccountKind::Personal, AccountKind::Business);
     let link = |more: Value| {

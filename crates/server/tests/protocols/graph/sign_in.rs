@@ -104,7 +104,7 @@ async fn a_bad_request_for_tokens_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_good_token_is_challenged() {
+async fn a_request_without_a_valid_token_is_challenged() {
     let cloud = GraphServer::with(|builder: Builder| builder.token_life(Duration::ZERO)).await;
     let url = cloud.url("/v1.0/me/drive");
     for authorization in ["", "Bearer nonsense", "Basic YTpi"] {
@@ -137,7 +137,7 @@ async fn a_fault_rule_speaks_graphs_words() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_says_so() {
+async fn unsupported_resources_are_refused_by_name() {
     let cloud = GraphServer::new().await;
     let drive = cloud.drive();
     for path in

@@ -73,7 +73,7 @@ pub fn refused(reply: &TestResponse, status: u16, code: &str) {
 }
 
 #[tokio::test]
-async fn a_file_goes_in_fragments_addressed_by_folder_id_or_by_path() {
+async fn a_file_is_uploaded_in_fragments_by_folder_id_or_path() {
     let rig = Rig::new().await;
     let (cid, root) = in_root(&rig, "a%20%23b%25.txt").await;
     let folder = rig.folder("me/skydrive", "Music").await["id"].as_str().expect("id").to_owned();
@@ -105,7 +105,7 @@ async fn a_file_goes_in_fragments_addressed_by_folder_id_or_by_path() {
 }
 
 #[tokio::test]
-async fn a_film_in_fragments_tells_what_its_tracks_do() {
+async fn a_video_uploaded_in_fragments_has_its_metadata() {
     let rig = Rig::new().await;
     let (cid, path) = in_root(&rig, "a.mp4").await;
     let session = opened(&rig, &path).await;
@@ -146,7 +146,7 @@ async fn a_session_without_fragments_makes_nothing_and_a_file_of_the_name_is_rep
 }
 
 #[tokio::test]
-async fn a_fragment_out_of_turn_is_told_where_to_go_on() {
+async fn a_fragment_at_the_wrong_offset_gets_the_right_one() {
     let rig = Rig::new().await;
     let (_, path) = in_root(&rig, "file").await;
     let session = opened(&rig, &path).await;
@@ -163,7 +163,7 @@ async fn a_fragment_out_of_turn_is_told_where_to_go_on() {
 }
 
 #[tokio::test]
-async fn what_a_packet_cannot_mean_is_an_invalid_argument() {
+async fn an_invalid_packet_is_an_invalid_argument() {
     let rig = Rig::new().await;
     let (cid, path) = in_root(&rig, "file").await;
     rig.folder("me/skydrive", "folder").await;
@@ -251,7 +251,7 @@ async fn a_session_is_its_accounts_own() {
 }
 
 #[tokio::test]
-async fn a_token_whose_hour_is_over_at_close_is_told_and_another_one_closes() {
+async fn an_expired_token_at_close_is_reported_and_a_new_one_closes() {
     let rig = Rig::with(|builder| builder.token_life(Duration::ZERO)).await;
     let (_, path) = in_root(&rig, "file").await;
     let session = opened(&rig, &path).await;

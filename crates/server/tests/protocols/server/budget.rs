@@ -17,7 +17,7 @@ async fn graph(rig: &Rig, path: &str) -> TestResponse {
 }
 
 #[tokio::test]
-async fn graph_tells_what_is_left_from_four_fifths_on_and_refuses_what_is_beyond() {
+async fn graph_sends_rate_limit_headers_from_80_percent_and_refuses_excess() {
     let rig = Rig::with(|builder| builder.budget(budget(10))).await;
     let mut told = Vec::new();
     // Two requests of two units, six of one.
@@ -42,7 +42,7 @@ async fn graph_tells_what_is_left_from_four_fifths_on_and_refuses_what_is_beyond
 }
 
 #[tokio::test]
-async fn live_connect_answers_420_and_amazon_429() {
+async fn live_connect_refuses_with_420_and_amazon_with_429() {
     let rig = Rig::with(|builder| builder.budget(budget(1))).await;
     assert_eq!(rig.live("GET", "/me").send().await.status, 200);
     let refused = rig.live("GET", "/me").send().await;

@@ -27,17 +27,17 @@ async fn requests_are_counted_by_operation_and_control_is_not() {
 }
 
 #[tokio::test]
-async fn the_log_tells_everything_but_secrets() {
+async fn the_log_has_everything_but_secrets() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a", "12345").await;
-    let source = file["source"].as_str().expect("a ticket").to_owned();
+    let source = file["source"].as_str().expect("a download URL").to_owned();
     rig.bare("GET", &source).send().await;
     rig.bare("GET", "/v5.0/me?access_token=drivedal-dev-anna&pretty=false").send().await;
     rig.bare("GET", "/v5.0/me?access_token=sesame").send().await;
     let log = rig.bare("GET", "/_control/requests").send().await;
     assert_eq!(log.header("content-type"), "application/x-ndjson");
     let text = String::from_utf8(log.body.to_vec()).expect("UTF-8");
-    let ticket = source.rsplit('/').nth(1).expect("a ticket");
+    let ticket = source.rsplit('/').nth(1).expect("a download URL");
     for secret in ["drivedal-dev", "sesame", ticket] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
@@ -81,11 +81,11 @@ async fn no_url_that_gives_access_is_in_the_log() {
     let link = rig.live("GET", &format!("{path}/shared_read_link")).send().await.member("link");
     let encoded: String = url::form_urlencoded::byte_serialize(link.as_bytes()).collect();
     let graph =
-        rig.graph("POST", "/me/drive/root:/a.jpg:/createLink").json(&json!({"type": "view"}));
+        rig.graph("POST", "/me/drive/root:/a.jpg:/createLink").json(json!({"type": "view"}));
     let graph = graph.send().await.json();
     let share = graph["link"]["webUrl"].as_str().expect("a URL").to_owned();
-    let session = rig.graph("POST", "/me/drive/root:/b:/createUploadSession").json(&json!({}));
-    let copy = rig.graph("POST", "/me/drive/root:/a.jpg:/copy").json(&json!({"name": "c"}));
+    let session = rig.graph("POST", "/me/drive/root:/b:/createUploadSession").json(json!({}));
+    let copy = rig.graph("POST", "/me/drive/root:/a.jpg:/copy").json(json!({"name": "c"}));
     let urls = [
         photo["source"].as_str().expect("a URL").to_owned(),
         photo["picture"].as_str().expect("a URL").to_owned(),
@@ -140,7 +140,7 @@ async fn the_log_has_a_size_and_is_read_in_pieces() {
 }
 
 #[tokio::test]
-async fn fault_rules_are_added_told_and_cleared_over_http() {
+async fn fault_rules_are_added_listed_and_cleared_over_http() {
     let rig = Rig::new().await;
     let rules = json!([
         { "operation": "live.user.get", "count": 1, "status": 503, "headers": { "Retry-After": "1" } },
@@ -191,7 +191,7 @@ async fn every_kind_of_rule_can_be_written_in_json() {
 }
 
 #[tokio::test]
-async fn bad_rules_and_items_are_refused_with_what_and_where() {
+async fn bad_rules_and_items_are_refused_with_reason_and_position() {
     let rig = Rig::new().await;
     for (path, body, complaint) in [
         ("faults", r#"[{"status": 500}, {"statis": 500}]"#, "rule 2: unknown field `statis`"),
@@ -241,7 +241,7 @@ async fn items_are_planted_with_the_times_they_are_to_have() {
 }
 
 #[tokio::test]
-async fn reset_makes_the_server_what_it_was_when_it_started() {
+async fn reset_restores_the_initial_state() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir_all(folder.path().join("sub")).expect("made");
     std::fs::write(folder.path().join("sub/seed.txt"), "seed").expect("written");
@@ -276,7 +276,7 @@ async fn a_seed_is_taken_in_with_bytes_and_times() {
     let listed = rig.live("GET", "/me/skydrive/files").send().await.json();
     assert_eq!(crate::server::rig::names(&listed), ["large", "Ünïcode"]);
     assert_eq!(listed["data"][1]["client_updated_time"], "2001-09-09T01:46:40+0000");
-    let source = listed["data"][0]["source"].as_str().expect("a ticket");
+    let source = listed["data"][0]["source"].as_str().expect("a download URL");
     assert!(rig.bare("GET", source).send().await.body == bytes);
 }
 

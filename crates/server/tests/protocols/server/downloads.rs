@@ -11,7 +11,7 @@ async fn file(rig: &Rig, bytes: &'static str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn content_is_a_redirect_to_a_ticket_or_the_tickets_url() {
+async fn content_is_a_redirect_to_a_download_url_or_the_url_itself() {
     let rig = Rig::new().await;
     let (id, _) = file(&rig, "0123456789").await;
     let redirect = rig.live("GET", &format!("/{id}/content")).send().await;
@@ -76,7 +76,7 @@ async fn an_empty_file_has_no_range() {
 }
 
 #[tokio::test]
-async fn a_range_on_condition_and_a_look_cost_what_they_should() {
+async fn heads_and_conditional_ranges_have_the_documented_status() {
     let rig = Rig::new().await;
     let (_, source) = file(&rig, "0123456789").await;
     let head = rig.bare("HEAD", &source).send().await;
@@ -97,18 +97,18 @@ async fn a_range_on_condition_and_a_look_cost_what_they_should() {
 }
 
 #[tokio::test]
-async fn a_large_file_comes_back_whole_and_in_parts() {
+async fn a_large_file_is_downloaded_whole_and_in_parts() {
     let rig = Rig::new().await;
     let bytes: Vec<u8> = (0..5_000_000_u32).map(|at| (at ^ (at >> 8)) as u8).collect();
     let file = rig.file("me/skydrive", "large", bytes.clone()).await;
     assert!(rig.content(file["id"].as_str().expect("an id")).await == bytes);
-    let source = file["source"].as_str().expect("a ticket");
+    let source = file["source"].as_str().expect("a download URL");
     let got = rig.bare("GET", source).header("range", "bytes=999999-4000001").send().await;
     assert!(got.body == bytes[999_999..4_000_002]);
 }
 
 #[tokio::test]
-async fn a_ticket_ends_with_its_time() {
+async fn a_download_url_expires() {
     let rig = Rig::with(|builder| builder.ticket_life(Duration::ZERO)).await;
     let (_, source) = file(&rig, "x").await;
     let got = rig.bare("GET", &source).send().await;
@@ -117,17 +117,17 @@ async fn a_ticket_ends_with_its_time() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_worth_nothing_once_it_was_changed() {
+async fn a_modified_download_url_is_refused() {
     let rig = Rig::new().await;
     let (_, source) = file(&rig, "x").await;
-    let (start, end) = source.split_at(source.find("/s1p").expect("a ticket") + 10);
+    let (start, end) = source.split_at(source.find("/s1p").expect("a download URL") + 10);
     let first = if end.starts_with('A') { "B" } else { "A" };
     let got = rig.bare("GET", &format!("{start}{first}{}", &end[1..])).send().await;
     refused!(got, 401, "request_token_invalid");
 }
 
 #[tokio::test]
-async fn a_ticket_ends_with_the_bytes_it_was_made_for() {
+async fn a_download_url_is_invalid_after_the_content_changed() {
     let rig = Rig::new().await;
     let (id, source) = file(&rig, "one").await;
     let moved = serde_json::json!({ "name": "renamed" });
@@ -135,17 +135,17 @@ async fn a_ticket_ends_with_the_bytes_it_was_made_for() {
     assert_eq!(rig.bare("GET", &source).send().await.body, "one");
     rig.live("PUT", &format!("/{id}/content")).body("two").send().await;
     refused!(rig.bare("GET", &source).send().await, 404, "resource_not_found");
-    let source = rig.object(&id).await["source"].as_str().expect("a ticket").to_owned();
+    let source = rig.object(&id).await["source"].as_str().expect("a download URL").to_owned();
     assert_eq!(rig.bare("GET", &source).send().await.body, "two");
     rig.live("DELETE", &format!("/{id}")).send().await;
     refused!(rig.bare("GET", &source).send().await, 404, "resource_not_found");
 }
 
 #[tokio::test]
-async fn what_users_put_does_not_run_as_a_page_of_the_server() {
+async fn uploaded_pages_do_not_run_in_the_servers_origin() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a.html", "<script>alert(1)</script>").await;
-    let got = rig.bare("GET", file["source"].as_str().expect("a ticket")).send().await;
+    let got = rig.bare("GET", file["source"].as_str().expect("a download URL")).send().await;
     assert_eq!(got.header("content-security-policy"), "sandbox");
     assert_eq!(got.header("x-content-type-options"), "nosniff");
 }

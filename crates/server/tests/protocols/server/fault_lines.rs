@@ -19,9 +19,9 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 /// Uploads a file, and returns the path of its download URL.
-async fn ticket(rig: &Rig, length: usize) -> String {
+async fn download_path(rig: &Rig, length: usize) -> String {
     let file = rig.file("me/skydrive", "file", bytes(length)).await;
-    let source = file["source"].as_str().expect("a ticket");
+    let source = file["source"].as_str().expect("a download URL");
     format!("/{}", source.trim_start_matches(rig.server.url().as_str()))
 }
 
@@ -35,7 +35,7 @@ async fn rest(mut connection: TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
 }
 
 #[tokio::test]
-async fn latency_is_drawn_anew_for_each_request() {
+async fn each_request_has_its_own_random_latency() {
     let rig = Rig::new().await;
     let ms = Duration::from_millis;
     rig.fault(Fault::on("graph.drive.get").latency(Latency::uniform(ms(20), ms(60))));
@@ -55,14 +55,14 @@ async fn latency_is_drawn_anew_for_each_request() {
 }
 
 #[tokio::test]
-async fn a_slow_line_is_slow_both_ways() {
+async fn bandwidth_is_limited_in_both_directions() {
     let rig = Rig::new().await;
     let (length, rate) = (30_000, 100_000);
     let least = Duration::from_millis(290);
     rig.fault(Fault::on("live.files.put").bandwidth(Bandwidth::up(rate)));
     rig.fault(Fault::on("ticket.get").bandwidth(Bandwidth::down(rate)));
     let began = Instant::now();
-    let path = ticket(&rig, length).await;
+    let path = download_path(&rig, length).await;
     assert!(began.elapsed() >= least, "up: {:?}", began.elapsed());
     let mut fastest = Duration::MAX;
     for _ in 0..5 {
@@ -76,9 +76,9 @@ async fn a_slow_line_is_slow_both_ways() {
 }
 
 #[tokio::test]
-async fn a_body_comes_in_drops() {
+async fn a_body_arrives_in_drips() {
     let rig = Rig::new().await;
-    let path = ticket(&rig, 10).await;
+    let path = download_path(&rig, 10).await;
     rig.fault(Fault::on("ticket.get").drip(2, Duration::from_millis(30)));
     let mut connection = rig.connect().await;
     let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
@@ -113,9 +113,9 @@ async fn a_connection_is_reset_while_the_request_is_sent() {
 }
 
 #[tokio::test]
-async fn a_connection_is_reset_while_the_answer_is_sent() {
+async fn a_connection_is_reset_during_the_response() {
     let rig = Rig::new().await;
-    let path = ticket(&rig, 100_000).await;
+    let path = download_path(&rig, 100_000).await;
     rig.fault(Fault::on("ticket.get").times(1).reset(When::During).at(60_000));
     rig.fault(Fault::on("ticket.get").times(1).reset(When::During));
     for _ in 0..2 {
@@ -136,14 +136,14 @@ async fn a_connection_is_reset_while_the_answer_is_sent() {
 }
 
 #[tokio::test]
-async fn one_byte_is_wrong_on_its_way() {
+async fn a_corruption_fault_changes_one_byte() {
     let rig = Rig::new().await;
     let sent = bytes(50_000);
     let differ = |one: &[u8], other: &[u8]| {
         assert_eq!(one.len(), other.len());
         one.iter().zip(other).filter(|(a, b)| a != b).count()
     };
-    let path = ticket(&rig, sent.len()).await;
+    let path = download_path(&rig, sent.len()).await;
     rig.fault(Fault::on("ticket.get").times(1).corrupt(Side::Answer));
     assert_eq!(differ(&rig.bare("GET", &path).send().await.body, &sent), 1);
     assert_eq!(differ(&rig.bare("GET", &path).send().await.body, &sent), 0);

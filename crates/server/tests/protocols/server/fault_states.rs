@@ -36,7 +36,7 @@ async fn a_token_is_too_old_in_the_words_of_each_protocol() {
 async fn a_ticket_is_too_old() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a", "x").await;
-    let by_live = file["source"].as_str().expect("a ticket").to_owned();
+    let by_live = file["source"].as_str().expect("a download URL").to_owned();
     let content = rig.graph("GET", "/me/drive/root:/a:/content").send().await;
     let by_graph = content.header("location").to_owned();
     for ticket in [by_live, by_graph] {
@@ -93,7 +93,7 @@ async fn a_bits_session_is_lost_or_finds_its_token_too_old_at_close() {
 async fn a_graph_session_is_lost_with_its_bytes() {
     let rig = Rig::new().await;
     let path = "/me/drive/root:/a:/createUploadSession";
-    let opened = rig.graph("POST", path).json(&json!({})).send().await;
+    let opened = rig.graph("POST", path).json(json!({})).send().await;
     let url = opened.member("uploadUrl");
     let send = async |range: &str, bytes: Vec<u8>| {
         rig.bare("PUT", &url).header("content-range", range).body(bytes).send().await
@@ -111,24 +111,24 @@ async fn a_graph_session_is_lost_with_its_bytes() {
 }
 
 /// How long a change is not visible.
-const UNSEEN: Duration = Duration::from_millis(250);
+const HIDDEN_FOR: Duration = Duration::from_millis(250);
 
 /// Repeats a check until it succeeds, and returns the maximum time that this took.
-async fn seen(began: Instant, request: impl AsyncFn() -> bool) -> Duration {
-    let seen = async {
+async fn time_until(began: Instant, request: impl AsyncFn() -> bool) -> Duration {
+    let visible = async {
         while !request().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), seen).await.expect("is seen some time");
+    tokio::time::timeout(Duration::from_secs(10), visible).await.expect("the item becomes visible");
     began.elapsed()
 }
 
 #[tokio::test]
-async fn what_live_connect_made_is_not_seen_for_a_while_and_what_was_there_is() {
+async fn new_live_connect_items_are_visible_later_and_old_ones_at_once() {
     let rig = Rig::new().await;
     rig.file("me/skydrive", "old", "x").await;
-    rig.fault(Fault::on("live.files.put").invisible(UNSEEN));
+    rig.fault(Fault::on("live.files.put").invisible(HIDDEN_FOR));
     let began = Instant::now();
     let put = rig.live("PUT", "/me/skydrive/files/new").body("new").send().await;
     assert_eq!(put.status, 201);
@@ -138,16 +138,17 @@ async fn what_live_connect_made_is_not_seen_for_a_while_and_what_was_there_is() 
     refused!(rig.live("GET", &format!("/{id}")).send().await, 404, "resource_not_found");
     assert_eq!(rig.names("me/skydrive", "").await, ["old"]);
     assert_eq!(rig.names("me/skydrive", "?offset=1&limit=1").await, [""; 0]);
-    let took = seen(began, async || rig.live("GET", &format!("/{id}")).send().await.status == 200);
-    assert!(took.await >= UNSEEN);
+    let took =
+        time_until(began, async || rig.live("GET", &format!("/{id}")).send().await.status == 200);
+    assert!(took.await >= HIDDEN_FOR);
     assert_eq!(rig.names("me/skydrive", "").await, ["new", "old"]);
     assert_eq!(rig.content(&id).await, "new");
 }
 
 #[tokio::test]
-async fn what_graph_made_is_not_seen_for_a_while_but_in_the_feed() {
+async fn new_graph_items_are_visible_later_except_in_the_feed() {
     let rig = Rig::new().await;
-    rig.fault(Fault::on("graph.c*").invisible(UNSEEN));
+    rig.fault(Fault::on("graph.c*").invisible(HIDDEN_FOR));
     let began = Instant::now();
     let put = rig.graph("PUT", "/me/drive/root:/a/b:/content").body("new").send().await;
     assert_eq!(put.status, 201, "{put:?}");
@@ -158,15 +159,16 @@ async fn what_graph_made_is_not_seen_for_a_while_but_in_the_feed() {
     assert_eq!(children["value"], json!([]), "the folder that was made on the way too");
     let feed = rig.graph("GET", "/me/drive/root/delta").send().await.json();
     assert!(feed["value"].as_array().expect("a feed").iter().any(|item| item["name"] == "b"));
-    let took =
-        seen(began, async || rig.graph("GET", "/me/drive/root:/a/b").send().await.status == 200);
-    assert!(took.await >= UNSEEN);
+    let took = time_until(began, async || {
+        rig.graph("GET", "/me/drive/root:/a/b").send().await.status == 200
+    });
+    assert!(took.await >= HIDDEN_FOR);
 }
 
 #[tokio::test]
-async fn what_amazon_made_is_not_seen_for_a_while() {
+async fn new_amazon_items_are_visible_later() {
     let rig = Rig::new().await;
-    rig.fault(Fault::on("amazon.content.upload").invisible(UNSEEN));
+    rig.fault(Fault::on("amazon.content.upload").invisible(HIDDEN_FOR));
     let began = Instant::now();
     let put = rig.amazon_file("new", "new").await;
     assert_eq!(put.status, 201, "{put:?}");
@@ -178,8 +180,8 @@ async fn what_amazon_made_is_not_seen_for_a_while() {
         let listed = rig.amazon("GET", list).send().await.json();
         assert_eq!(listed["data"], json!([]), "{list}");
     }
-    let took = seen(began, async || rig.amazon("GET", &path).send().await.status == 200);
-    assert!(took.await >= UNSEEN);
+    let took = time_until(began, async || rig.amazon("GET", &path).send().await.status == 200);
+    assert!(took.await >= HIDDEN_FOR);
     for list in ["/drive/v1/nodes?filters=kind:FILE", &children] {
         let listed = rig.amazon("GET", list).send().await.json();
         assert_eq!(listed["data"][0]["name"], "new", "{list}");

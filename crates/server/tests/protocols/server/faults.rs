@@ -14,7 +14,7 @@ async fn with(rule: Fault) -> Rig {
 }
 
 #[tokio::test]
-async fn a_status_comes_in_the_words_of_the_protocol() {
+async fn a_fault_status_has_the_error_form_of_the_protocol() {
     let rig = Rig::new().await;
     for (status, code) in [
         (401, "request_token_expired"),
@@ -54,7 +54,7 @@ async fn before_the_effect_nothing_has_happened() {
 }
 
 #[tokio::test]
-async fn after_the_effect_only_the_answer_is_lost() {
+async fn a_reset_after_the_effect_loses_only_the_response() {
     let rig = with(Fault::on("live.files.put").times(1).status(500).after_the_effect()).await;
     let put = rig.live("PUT", "/me/skydrive/files/a").body("x").send().await;
     refused!(put, 500, "server_internal_error");
@@ -81,7 +81,7 @@ async fn a_body_breaks_off_where_the_rule_says() {
     let rig = Rig::new().await;
     let bytes = vec![7; 100_000];
     let file = rig.file("me/skydrive", "a", bytes).await;
-    let source = file["source"].as_str().expect("a ticket");
+    let source = file["source"].as_str().expect("a download URL");
     let path = source.trim_start_matches(rig.server.url().as_str());
     for cut in [0, 10, 70_000] {
         let rule = Fault::on("ticket.get").times(1).truncate(cut);
@@ -137,7 +137,7 @@ async fn a_ticket_belongs_to_its_drive_too() {
     let file = rig.file("me/skydrive", "a", "x").await;
     let rule = Fault::on("ticket.get").drive("anna").status(500);
     rig.server.control().add_faults([rule]).expect("a good rule");
-    let source = file["source"].as_str().expect("a ticket");
+    let source = file["source"].as_str().expect("a download URL");
     assert_eq!(rig.bare("GET", source).send().await.status, 500);
 }
 
@@ -159,7 +159,7 @@ async fn any_status_can_be_had_and_headers_without_one() {
 }
 
 #[tokio::test]
-async fn the_same_seed_fails_the_same_requests_whatever_else_is_asked() {
+async fn a_seed_selects_the_same_requests_whatever_else_is_sent() {
     let rules = || {
         ["live.user.get", "graph.drive.get", "amazon.account.quota", "live.*"]
             .map(|operation| Fault::on(operation).share(0.4).status(503))

@@ -22,7 +22,7 @@ fn fill(data: &Path) {
 /// Creates an upload session of Graph, and returns its URL.
 async fn session(rig: &Rig, name: &str) -> String {
     let path = format!("/me/drive/root:/{name}:/createUploadSession");
-    let made = rig.graph("POST", &path).json(&json!({})).send().await;
+    let made = rig.graph("POST", &path).json(json!({})).send().await;
     assert_eq!(made.status, 200, "{made:?}");
     made.member("uploadUrl")
 }
@@ -105,7 +105,7 @@ async fn each_cloud_says_in_its_words_that_there_is_no_room_and_shows_nothing_of
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_the_servers_failure_and_what_is_there_is_read() {
+async fn a_failed_write_is_a_server_error_and_reads_still_work() {
     let data = tempfile::tempdir().expect("a folder");
     let rig = Rig::with(|builder| {
         builder.data(data.path()).durability(drivedal_server::Durability::Relaxed)

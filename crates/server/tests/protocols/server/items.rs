@@ -127,7 +127,7 @@ async fn a_notebook_has_no_bytes_and_no_way_to_them() {
 }
 
 #[tokio::test]
-async fn an_item_of_somebody_else_says_whose_it_is() {
+async fn an_item_of_another_user_has_its_owner() {
     let rig = Rig::new().await;
     let item = FixtureItem::file("theirs.txt", "x").owned_by("anna");
     let planted = rig.server.control().add_fixtures([item]).await.expect("planted");
@@ -166,7 +166,7 @@ async fn a_folder_is_not_made_where_there_is_one_of_its_name_in_any_case() {
     rig.folder("me/skydrive", "Straße").await;
     rig.file("me/skydrive", "file", "x").await;
     for name in ["Straße", "STRAßE", "File"] {
-        let made = rig.live("POST", "/me/skydrive").json(&json!({ "name": name })).send().await;
+        let made = rig.live("POST", "/me/skydrive").json(json!({ "name": name })).send().await;
         refused!(made, 409, "resource_already_exists");
     }
 }
@@ -183,7 +183,7 @@ async fn bodies_that_make_no_folder_say_why() {
     refused!(post("[1]").send().await, 400, "request_body_invalid");
     refused!(post(r#"{"name": 1}"#).send().await, 400, "request_body_invalid");
     for name in ["a/b", "a.", " a", "CON", ".."] {
-        let made = rig.live("POST", "/me/skydrive").json(&json!({ "name": name })).send().await;
+        let made = rig.live("POST", "/me/skydrive").json(json!({ "name": name })).send().await;
         refused!(made, 400, "request_parameter_invalid");
     }
     let large = json!({ "name": "a", "description": "x".repeat(2 << 20) });
@@ -196,7 +196,7 @@ async fn a_folder_is_made_only_in_a_folder() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a", "x").await;
     let path = format!("/{}", file["id"].as_str().expect("an id"));
-    let made = rig.live("POST", &path).json(&json!({ "name": "b" })).send().await;
+    let made = rig.live("POST", &path).json(json!({ "name": "b" })).send().await;
     refused!(made, 400, "request_url_invalid");
 }
 
@@ -218,7 +218,7 @@ async fn name_and_description_are_changed_by_json_and_by_form() {
         (changed.member("name"), changed.member("description")),
         ("Sub.md".into(), "d e".into())
     );
-    let changed = rig.live("PUT", &path).json(&json!({ "description": null })).send().await;
+    let changed = rig.live("PUT", &path).json(json!({ "description": null })).send().await;
     assert_eq!(changed.json()["description"], Value::Null);
     assert_eq!(changed.member("name"), "Sub.md");
 }
@@ -228,7 +228,7 @@ async fn only_the_case_of_a_name_may_be_changed_too() {
     let rig = Rig::new().await;
     let folder = rig.folder("me/skydrive", "photos").await;
     let path = format!("/{}", folder["id"].as_str().expect("an id"));
-    let changed = rig.live("PUT", &path).json(&json!({ "name": "Photos" })).send().await;
+    let changed = rig.live("PUT", &path).json(json!({ "name": "Photos" })).send().await;
     assert_eq!((changed.status, changed.member("name")), (200, "Photos".into()));
 }
 
@@ -285,7 +285,7 @@ async fn an_id_may_be_percent_encoded_and_must_be_of_the_right_kind() {
 }
 
 #[tokio::test]
-async fn what_the_reference_does_not_have_is_refused_in_its_words() {
+async fn unknown_requests_are_refused_with_the_reference_errors() {
     let rig = Rig::new().await;
     for path in
         ["", "/nothing", "/me/skydrive/nothing", "/me/skydrive/files/a/b", "/file.x/content"]
@@ -303,7 +303,7 @@ async fn what_the_reference_does_not_have_is_refused_in_its_words() {
 }
 
 #[tokio::test]
-async fn the_user_is_told_with_what_needs_no_scope() {
+async fn the_user_resource_without_scopes_is_reduced() {
     let rig = Rig::new().await;
     let me = rig.object("me").await;
     assert_eq!(
@@ -316,7 +316,7 @@ async fn the_user_is_told_with_what_needs_no_scope() {
 }
 
 #[tokio::test]
-async fn the_quota_counts_what_is_there() {
+async fn the_quota_counts_stored_bytes() {
     let rig = Rig::with(|builder| builder.quota(1000)).await;
     rig.file("me/skydrive", "a", vec![0; 400]).await;
     let quota = rig.live("GET", "/me/skydrive/quota").send().await.json();
@@ -324,7 +324,7 @@ async fn the_quota_counts_what_is_there() {
 }
 
 #[tokio::test]
-async fn answers_are_indented_unless_told_otherwise() {
+async fn responses_are_indented_by_default() {
     let rig = Rig::new().await;
     let pretty = rig.live("GET", "/me/skydrive/quota").send().await;
     assert!(pretty.body.starts_with(b"{\n  \"available\""), "{pretty:?}");
@@ -337,7 +337,7 @@ async fn answers_are_indented_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn a_callback_makes_a_script_of_the_answer_and_of_errors() {
+async fn a_callback_wraps_responses_and_errors_in_a_script() {
     let rig = Rig::new().await;
     for (path, status) in [("/me?callback=app.f", 200), ("/nothing?callback=app.f", 200)] {
         let script = rig.live("GET", path).send().await;
@@ -352,7 +352,7 @@ async fn a_callback_makes_a_script_of_the_answer_and_of_errors() {
 }
 
 #[tokio::test]
-async fn errors_may_be_told_with_status_200() {
+async fn errors_can_have_status_200() {
     let rig = Rig::new().await;
     let quiet = rig.live("GET", "/nothing?suppress_response_codes=true").send().await;
     refused!(quiet, 200, "request_url_invalid");
@@ -363,7 +363,7 @@ async fn a_file_keeps_its_extension_when_it_is_renamed() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a.txt", "x").await;
     let id = format!("/{}", file["id"].as_str().expect("id"));
-    let rename = |name: &str| rig.live("PUT", &id).json(&json!({ "name": name })).send();
+    let rename = |name: &str| rig.live("PUT", &id).json(json!({ "name": name })).send();
     for name in ["b", "txt", ".txt"] {
         assert_eq!(
             rename(name).await.refusal(),
@@ -374,10 +374,10 @@ async fn a_file_keeps_its_extension_when_it_is_renamed() {
     assert_eq!(rename("b.md").await.status, 200, "another extension is one");
     let plain = rig.file("me/skydrive", "plain", "x").await;
     let plain = format!("/{}", plain["id"].as_str().expect("id"));
-    let renamed = rig.live("PUT", &plain).json(&json!({ "name": "other" })).send().await;
+    let renamed = rig.live("PUT", &plain).json(json!({ "name": "other" })).send().await;
     assert_eq!(renamed.status, 200, "there was none");
     let folder = rig.folder("me/skydrive", "v1.0").await;
     let folder = format!("/{}", folder["id"].as_str().expect("id"));
-    let renamed = rig.live("PUT", &folder).json(&json!({ "name": "v1" })).send().await;
+    let renamed = rig.live("PUT", &folder).json(json!({ "name": "v1" })).send().await;
     assert_eq!(renamed.status, 200, "a folder has no extension");
 }

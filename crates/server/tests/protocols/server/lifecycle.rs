@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::server::rig::{Rig, client};
 
 #[tokio::test]
-async fn what_was_put_is_there_after_a_restart_and_so_are_tokens_and_tickets() {
+async fn files_tokens_and_download_urls_survive_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let rig = Rig::with(|builder| {
         builder.data(folder.path()).durability(drivedal_server::Durability::Relaxed)
@@ -28,7 +28,8 @@ async fn what_was_put_is_there_after_a_restart_and_so_are_tokens_and_tickets() {
     })
     .await;
     for (file, size) in [(small, 5), (large, 3 << 20)] {
-        let source = file["source"].as_str().expect("a ticket").replace(&before, &rig.url(""));
+        let source =
+            file["source"].as_str().expect("a download URL").replace(&before, &rig.url(""));
         assert_eq!(rig.bare("GET", &source).send().await.body.len(), size);
     }
     let me = rig.bare("GET", "/v5.0/me").header("authorization", &format!("Bearer {token}"));
@@ -36,7 +37,7 @@ async fn what_was_put_is_there_after_a_restart_and_so_are_tokens_and_tickets() {
 }
 
 #[tokio::test]
-async fn stopping_does_not_wait_for_connections_that_nobody_uses() {
+async fn stopping_does_not_wait_for_idle_connections() {
     let rig = Rig::new().await;
     rig.live("GET", "/me").send().await;
     let silent = rig.connect().await;
@@ -87,7 +88,7 @@ async fn a_dropped_server_ends() {
 }
 
 #[tokio::test]
-async fn a_second_server_on_a_data_folder_is_told_where_the_first_is() {
+async fn a_second_server_on_a_data_folder_gets_the_url_of_the_first() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(Server::running_at(folder.path()).await, None);
     let rig = Rig::with(|builder| {
@@ -118,7 +119,7 @@ async fn a_second_server_on_a_data_folder_is_told_where_the_first_is() {
 }
 
 #[tokio::test]
-async fn a_file_left_by_a_crash_deceives_nobody() {
+async fn a_stale_instance_file_is_ignored() {
     let folder = tempfile::tempdir().expect("a folder");
     let rig = Rig::with(|builder| {
         builder.data(folder.path()).durability(drivedal_server::Durability::Relaxed)
@@ -183,14 +184,14 @@ async fn where_others_can_come_in_control_wants_its_token() {
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_to_those_who_know() {
+async fn http_2_is_served_with_prior_knowledge() {
     let rig = Rig::new().await;
     let http =
         reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().expect("a client");
     let rig = Rig { http, ..rig };
     let file = rig.file("me/skydrive", "a", vec![7; 300_000]).await;
     assert_eq!(
-        rig.bare("GET", file["source"].as_str().expect("a ticket")).send().await.body.len(),
+        rig.bare("GET", file["source"].as_str().expect("a download URL")).send().await.body.len(),
         300_000
     );
     let _ = client();

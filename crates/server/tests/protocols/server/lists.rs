@@ -21,7 +21,7 @@ async fn folders_come_first_then_names_as_code_points() {
 }
 
 #[tokio::test]
-async fn an_empty_folder_and_a_long_one_are_listed_whole() {
+async fn empty_and_long_folders_are_listed_completely() {
     let rig = Rig::new().await;
     let empty = rig.live("GET", "/me/skydrive/files").send().await;
     assert_eq!(empty.json(), json!({ "data": [] }));
@@ -78,7 +78,7 @@ async fn pages_lead_from_one_to_the_next_and_back() {
 }
 
 #[tokio::test]
-async fn what_fits_has_no_paging() {
+async fn a_list_that_fits_on_a_page_has_no_paging() {
     let rig = Rig::new().await;
     rig.file("me/skydrive", "a", "x").await;
     for query in ["", "?limit=1", "?limit=500&offset=0"] {
@@ -99,7 +99,7 @@ async fn lists_are_sorted_and_filtered_on_request() {
     let first = rig.live("GET", "/me/skydrive/files?filter=folders").send().await.json();
     let folder = format!("/{}", first["data"][0]["id"].as_str().expect("an id"));
     // The last item is then the one updated last, not the one created last.
-    rig.live("PUT", &folder).json(&json!({ "description": "changed" })).send().await;
+    rig.live("PUT", &folder).json(json!({ "description": "changed" })).send().await;
     for (query, expected) in [
         ("?sort_by=name", "abc"),
         ("?sort_by=name&sort_order=descending", "cba"),
@@ -143,7 +143,7 @@ async fn links_of_a_listing_for_download_are_attachments() {
         [("", ""), ("?download=true", "attachment; filename*=UTF-8''%C3%A4%20b.txt")]
     {
         let listed = rig.live("GET", &format!("/me/skydrive/files{query}")).send().await.json();
-        let source = listed["data"][0]["source"].as_str().expect("a ticket");
+        let source = listed["data"][0]["source"].as_str().expect("a download URL");
         let got = rig.bare("GET", source).send().await;
         assert_eq!(got.header("content-disposition"), expected);
     }

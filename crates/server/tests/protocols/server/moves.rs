@@ -31,7 +31,7 @@ async fn a_moved_item_stays_the_same_item_in_another_folder() {
 }
 
 #[tokio::test]
-async fn a_folder_moves_with_what_is_in_it() {
+async fn a_folder_moves_with_its_contents() {
     let rig = Rig::new().await;
     let (a, b, file) = folders(&rig).await;
     let body = json!({ "destination": b["id"] });
@@ -42,7 +42,7 @@ async fn a_folder_moves_with_what_is_in_it() {
 }
 
 #[tokio::test]
-async fn who_cannot_send_a_method_may_name_it_in_the_query() {
+async fn the_query_can_name_another_method() {
     let rig = Rig::new().await;
     let (a, b, file) = folders(&rig).await;
     let path = format!("/{}", id(&file));

@@ -183,7 +183,7 @@ async fn a_file_and_a_notebook_have_all_that_the_reference_has() {
 }
 
 #[tokio::test]
-async fn a_photo_has_all_that_the_reference_has_and_tells_what_its_exif_does() {
+async fn a_photo_has_all_reference_fields_and_its_exif_values() {
     let rig = Rig::new().await;
     let bytes = media::photo(1600, 1200);
     let photo = rig.file("me/skydrive", "Maui.JPG", bytes.clone()).await;
@@ -246,7 +246,7 @@ async fn a_photo_has_all_that_the_reference_has_and_tells_what_its_exif_does() {
 }
 
 #[tokio::test]
-async fn a_photo_that_tells_nothing_and_one_that_is_none_have_null_and_zero() {
+async fn a_photo_without_exif_and_an_invalid_photo_have_null_and_zero() {
     let rig = Rig::new().await;
     let photo = rig.file("me/skydrive", "bare.jpg", media::bare_photo(30, 20)).await;
     assert_eq!(
@@ -270,7 +270,7 @@ async fn a_photo_that_tells_nothing_and_one_that_is_none_have_null_and_zero() {
 }
 
 #[tokio::test]
-async fn a_song_has_all_that_the_reference_has_and_tells_what_its_tag_does() {
+async fn a_song_has_all_reference_fields_and_its_tag_values() {
     let rig = Rig::new().await;
     let song =
         rig.file("me/skydrive", "a.mp3", media::song(Some(&media::bare_photo(50, 50)))).await;
@@ -304,7 +304,7 @@ async fn a_song_has_all_that_the_reference_has_and_tells_what_its_tag_does() {
 }
 
 #[tokio::test]
-async fn a_film_has_all_that_the_reference_has_and_tells_what_its_tracks_do() {
+async fn a_video_has_all_reference_fields_and_its_track_values() {
     let rig = Rig::new().await;
     let bytes = media::film();
     let film = rig.file("me/skydrive", "a.mp4", bytes.clone()).await;
@@ -342,7 +342,7 @@ async fn comments_and_tags_have_all_that_the_reference_has() {
 
     let said = rig
         .live("POST", &format!("/{id}/comments"))
-        .json(&json!({ "message": "nicé" }))
+        .json(json!({ "message": "nicé" }))
         .send()
         .await;
     assert_eq!(said.status, 201);
@@ -379,7 +379,7 @@ async fn comments_and_tags_have_all_that_the_reference_has() {
     let to = rig.folder("me/skydrive", "to").await;
     let copy = rig
         .live("COPY", &format!("/{id}"))
-        .json(&json!({ "destination": to["id"] }))
+        .json(json!({ "destination": to["id"] }))
         .send()
         .await
         .json();

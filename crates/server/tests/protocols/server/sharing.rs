@@ -67,7 +67,7 @@ async fn a_link_needs_no_token_and_dies_with_its_item() {
 }
 
 #[tokio::test]
-async fn what_is_below_a_shared_folder_is_shared_with_it() {
+async fn descendants_of_a_shared_folder_are_shared() {
     let rig = Rig::new().await;
     let folder = rig.folder("me/skydrive", "Docs & more").await;
     let inner = rig.folder(id(&folder), "inner").await;
@@ -102,9 +102,9 @@ async fn what_is_below_a_shared_folder_is_shared_with_it() {
 }
 
 #[tokio::test]
-async fn a_picture_comes_in_every_size_and_of_a_link_without_a_token() {
+async fn a_picture_has_every_size_and_a_link_needs_no_token() {
     let rig = Rig::new().await;
-    let album = rig.live("POST", "/me/albums").json(&json!({ "name": "Sea" })).send().await.json();
+    let album = rig.live("POST", "/me/albums").json(json!({ "name": "Sea" })).send().await.json();
     let none = rig.live("GET", &format!("/{}/picture", id(&album))).send().await;
     refused!(none, 404, "resource_not_found");
     let photo = rig.file(id(&album), "a.jpg", media::photo(1000, 500)).await;
@@ -155,7 +155,7 @@ async fn width_of(rig: &Rig, led: &TestResponse) -> u32 {
 }
 
 #[tokio::test]
-async fn friendly_names_mean_folders_that_are_made_when_they_are_asked_for() {
+async fn well_known_folders_are_created_on_first_use() {
     let rig = Rig::new().await;
     let put = rig.live("PUT", "/me/skydrive/my_documents/files/a.txt").body("x").send().await;
     assert_eq!(put.status, 201, "{put:?}");
@@ -233,12 +233,12 @@ async fn token(rig: &Rig, scope: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_token_opens_what_its_scopes_say_and_no_more() {
+async fn a_token_allows_only_its_scopes() {
     let rig = Rig::new().await;
     let photo = rig.file("me/skydrive", "a.jpg", media::photo(20, 20)).await;
     let file = rig.file("me/skydrive", "a.txt", "x").await;
     let folder = rig.folder("me/skydrive", "folder").await;
-    rig.live("POST", "/me/albums").json(&json!({ "name": "album" })).send().await;
+    rig.live("POST", "/me/albums").json(json!({ "name": "album" })).send().await;
     let photos = token(&rig, "wl.photos").await;
     let read = token(&rig, "wl.skydrive").await;
     let write = token(&rig, "wl.skydrive_update").await;
@@ -247,7 +247,7 @@ async fn a_token_opens_what_its_scopes_say_and_no_more() {
         let request = rig.bare(method, &format!("/v5.0{path}"));
         request
             .header("authorization", &format!("Bearer {token}"))
-            .json(&json!({ "name": "n" }))
+            .json(json!({ "name": "n" }))
             .send()
             .await
     };
@@ -290,7 +290,7 @@ async fn a_token_opens_what_its_scopes_say_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_page_that_posts_a_file_is_led_back_with_the_answer() {
+async fn a_page_that_posts_a_file_is_redirected_with_the_response() {
     let rig = Rig::new().await;
     let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhi\r\n--x--\r\n";
     let post = async |query: &str| {
@@ -368,7 +368,7 @@ async fn a_link_is_revoked_by_its_owner_as_a_permission_of_graph() {
 }
 
 #[tokio::test]
-async fn a_folder_s_link_leads_to_what_is_below_it_and_nowhere_else() {
+async fn a_folder_link_opens_only_its_descendants() {
     let rig = Rig::new().await;
     let shared = rig.folder("me/skydrive", "shared").await;
     let inner = rig.folder(id(&shared), "inner").await;

@@ -55,7 +55,7 @@ async fn every_verb_takes_the_token_in_the_header_and_in_the_query() {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_is_told_why() {
+async fn a_refused_token_is_reported_with_the_reason() {
     let rig = Rig::new().await;
     for path in ["/v5.0/me", "/v5.0/me/skydrive/files", "/v5.0/me?access_token="] {
         let reply = rig.bare("GET", path).send().await;
@@ -107,7 +107,7 @@ async fn a_named_token_opens_a_drive_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_refresh_answers_as_the_old_client_insists() {
+async fn a_refresh_response_has_the_form_that_the_old_client_requires() {
     let rig = Rig::new().await;
     let reply = refreshed(&rig, "drivedal-dev-refresh").await;
     assert_eq!(reply.status, 200);
@@ -228,7 +228,7 @@ async fn a_token_may_be_had_at_once_in_the_fragment() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_authorized_is_told_to_the_client_or_shown() {
+async fn an_authorization_error_is_redirected_or_shown() {
     let rig = Rig::new().await;
     for (query, error) in [
         ("client_id=c&redirect_uri=http://localhost", "invalid_request"),

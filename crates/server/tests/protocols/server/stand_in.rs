@@ -32,7 +32,7 @@ async fn json(client: &Client, url: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_cloud_s_own_url_leads_here_and_so_do_those_in_its_answers() {
+async fn cloud_urls_and_urls_in_responses_reach_the_server() {
     let server = server().await;
     let client = deceived(&server);
     let put = client.put(format!("{GRAPH}/me/drive/root:/a.txt:/content")).body("hello");
@@ -52,7 +52,7 @@ async fn a_cloud_s_own_url_leads_here_and_so_do_those_in_its_answers() {
 }
 
 #[tokio::test]
-async fn every_cloud_and_its_sign_in_are_there() {
+async fn every_cloud_and_its_sign_in_are_served() {
     let server = server().await;
     let client = deceived(&server);
     let file = "https://apis.live.net/v5.0/me/skydrive/files/a.txt?access_token=drivedal-dev";
@@ -86,7 +86,7 @@ async fn every_cloud_and_its_sign_in_are_there() {
 }
 
 #[tokio::test]
-async fn a_head_is_answered_without_a_body_whatever_the_protocol() {
+async fn a_head_response_has_no_body_in_any_protocol() {
     let server = server().await;
     let client = deceived(&server);
     let put = client.put(format!("{GRAPH}/me/drive/root:/a.txt:/content")).body("hello");
@@ -139,7 +139,7 @@ async fn a_business_drive_has_its_tenant_s_host_and_a_copy_is_watched_without_tl
 }
 
 #[tokio::test]
-async fn the_same_port_speaks_tls_to_whom_knows_it_by_its_address() {
+async fn the_same_port_serves_tls_by_address() {
     let server = server().await;
     let client = trusting(&server).build().expect("a client");
     for host in ["127.0.0.1", "localhost"] {
@@ -154,7 +154,7 @@ async fn the_same_port_speaks_tls_to_whom_knows_it_by_its_address() {
 }
 
 #[tokio::test]
-async fn the_proxy_leads_nowhere_else() {
+async fn the_proxy_connects_only_to_the_clouds() {
     let server = server().await;
     for target in [
         "example.com:443",
@@ -174,7 +174,7 @@ async fn the_proxy_leads_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_not_told_to_stands_in_for_nobody() {
+async fn a_server_stands_in_for_the_clouds_only_if_configured() {
     let server = Server::builder().start().await.expect("it starts");
     assert_eq!(server.authority(), None);
     let target = "graph.microsoft.com:443";
@@ -220,7 +220,7 @@ async fn an_authority_outlives_its_server() {
 }
 
 #[tokio::test]
-async fn a_fault_breaks_the_line_inside_of_a_tunnel_too() {
+async fn a_fault_resets_the_connection_inside_a_tunnel() {
     let server = server().await;
     let client = deceived(&server);
     let fault = Fault::on("graph.drive.get").times(1).reset(When::Before);
@@ -242,7 +242,7 @@ async fn a_server_stops_while_tunnels_are_open() {
 }
 
 #[tokio::test]
-async fn resources_without_tls_are_given_on_demand() {
+async fn urls_without_tls_are_returned_on_request() {
     let server = server().await;
     let client = deceived(&server);
     let base = "https://apis.live.net/v5.0";

@@ -30,7 +30,7 @@ fn form(parts: &[(&str, &str)]) -> String {
 const FORM: &str = "multipart/form-data; boundary=AaB03x";
 
 #[tokio::test]
-async fn a_file_is_put_with_its_length_told_or_in_chunks() {
+async fn a_file_is_uploaded_with_or_without_a_declared_length() {
     let rig = Rig::new().await;
     let plain = rig.live("PUT", "/me/skydrive/files/plain").body("some bytes").send().await;
     let chunks = ["some", " ", "bytes"].map(Bytes::from);
@@ -74,7 +74,7 @@ async fn an_upload_location_is_put_to_with_and_without_a_slash_of_ones_own() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_is_overwritten_unless_told_otherwise() {
+async fn an_upload_overwrites_by_default() {
     let rig = Rig::new().await;
     let file = rig.file("me/skydrive", "a.txt", "one").await;
     for query in ["", "?overwrite=true", "?overwrite=TRUE"] {
@@ -118,7 +118,7 @@ async fn the_server_may_choose_another_name() {
 }
 
 #[tokio::test]
-async fn a_photo_comes_back_as_it_went() {
+async fn a_photo_is_returned_unchanged() {
     let rig = Rig::new().await;
     let path = "/me/skydrive/files/a.jpg?downsize_photo_uploads=false";
     let put = rig.live("PUT", path).body("\u{ff}not really").send().await;
@@ -281,7 +281,7 @@ async fn a_refusal_is_read_by_a_client_that_is_still_sending() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_while_sending_leaves_nothing() {
+async fn an_interrupted_upload_leaves_nothing() {
     let rig = Rig::new().await;
     let old = rig.file("me/skydrive", "old", "kept").await;
     for (name, head) in [
@@ -316,7 +316,7 @@ async fn a_client_that_goes_away_while_sending_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_may_wait_to_be_told_to_send() {
+async fn a_client_can_expect_100_continue() {
     let rig = Rig::new().await;
     let head = |token: &str| {
         format!(
