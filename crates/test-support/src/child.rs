@@ -1,27 +1,28 @@
-//! Tests that need a process of their own, for example because they measure its peak of memory.
+//! Runs tests in a child process, for example because they measure its peak memory.
 
 use std::{env, ffi::OsStr, process::Command};
 
-/// Set in the child process.
+/// Environment variable that is set in the child process.
 const CHILD: &str = "DRIVEDAL_TEST_CHILD";
 
 /// Runs a test in a child process: this test binary, with only that test.
 ///
-/// `name` is the name by which the harness knows the test. The test must call this function and do
+/// `name` is the name of the test in the harness. The test must call this function and do
 /// nothing else.
 ///
 /// # Panics
 ///
-/// When the test fails in the child, or is not found there.
+/// If the test fails in the child, or the child does not find it.
 pub fn in_child_process(name: &str, test: impl FnOnce()) {
     in_child_process_with(name, &[], test, |_| ());
 }
 
-/// The same with these environment variables in the child. `check` gets the child's output.
+/// Like [`in_child_process`], with additional environment variables. `check` gets the child's
+/// output.
 ///
 /// # Panics
 ///
-/// When the test fails in the child, or is not found there.
+/// If the test fails in the child, or the child does not find it.
 pub fn in_child_process_with(
     name: &str,
     variables: &[(&str, &OsStr)],
@@ -43,12 +44,12 @@ pub fn in_child_process_with(
     print!("{printed}");
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{name}: {}", output.status);
-    // A wrong name runs no test, and succeeds.
+    // With a wrong name, the child runs no test and succeeds.
     assert!(printed.contains("1 passed"), "{name} did not run");
     check(&printed);
 }
 
-/// Returns the peak of this process's memory so far, in bytes.
+/// Returns this process's peak memory so far, in bytes.
 ///
 /// # Panics
 ///

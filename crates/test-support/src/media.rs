@@ -1,23 +1,23 @@
-//! Files made for tests: a photo with EXIF, a song with ID3, films. Byte by byte where no encoder is
-//! at hand, so that nothing of the server's own readers is in them.
+//! Media files for tests: a photo with EXIF, a song with ID3, videos. They are assembled byte by
+//! byte if no encoder is available, so that the server's own parsers are not involved.
 
 use image::{DynamicImage, ImageEncoder, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 
-/// Ogg Opus files that are damaged: their tags made a tag reader panic.
+/// Damaged Ogg Opus files, whose tags caused a panic in a tag reader.
 pub const OPUS: [&[u8]; 2] =
     [include_bytes!("../media/opus-1.ogg"), include_bytes!("../media/opus-2.ogg")];
 
-/// A JPEG of that size with a camera, an exposure, a place and a time.
+/// Returns a JPEG of that size with camera, exposure, location and time.
 pub fn photo(width: u32, height: u32) -> Vec<u8> {
     jpeg(width, height, Some(exif(1)))
 }
 
-/// A JPEG that was taken with the camera held upright.
+/// Returns a JPEG that was taken with the camera held upright.
 pub fn upright_photo(width: u32, height: u32) -> Vec<u8> {
     jpeg(width, height, Some(exif(6)))
 }
 
-/// A JPEG that says nothing.
+/// Returns a JPEG without metadata.
 pub fn bare_photo(width: u32, height: u32) -> Vec<u8> {
     jpeg(width, height, None)
 }
@@ -33,7 +33,7 @@ fn jpeg(width: u32, height: u32, exif: Option<Vec<u8>>) -> Vec<u8> {
     bytes
 }
 
-/// One field of an EXIF directory: tag, type, how many, and the bytes.
+/// A field of an EXIF directory: tag, type, count, and the bytes.
 type Field = (u16, u16, u32, Vec<u8>);
 
 fn text(tag: u16, text: &str) -> Field {
@@ -54,7 +54,7 @@ fn offset(tag: u16, at: usize) -> Field {
     (tag, 4, 1, (at as u32).to_le_bytes().to_vec())
 }
 
-/// A directory that begins at `at`.
+/// Returns a directory at offset `at`.
 fn directory(at: usize, fields: &[Field]) -> Vec<u8> {
     let mut head = (fields.len() as u16).to_le_bytes().to_vec();
     let mut data = Vec::new();
@@ -119,7 +119,8 @@ fn exif(orientation: u16) -> Vec<u8> {
     [head, main(exif_at, gps_at), camera(exif_at), gps].concat()
 }
 
-/// An MP3 with ID3 that plays 100 frames: 2,612 ms. With a cover if one is given.
+/// Returns an MP3 with ID3 tags and 100 frames, which play for 2,612 ms. It has a cover if one is
+/// given.
 pub fn song(cover: Option<&[u8]>) -> Vec<u8> {
     let frame = |id: &[u8; 4], body: Vec<u8>| {
         [&id[..], &(body.len() as u32).to_be_bytes(), &[0, 0], &body].concat()
@@ -139,7 +140,7 @@ pub fn song(cover: Option<&[u8]>) -> Vec<u8> {
     }
     let size = tag.len() as u32;
     let size = [21, 14, 7, 0].map(|shift| (size >> shift) as u8 & 0x7f);
-    // MPEG 1, layer 3, 128 kbit/s, 44.1 kHz: 417 bytes and 1,152 samples a frame.
+    // MPEG 1, layer 3, 128 kbit/s, 44.1 kHz: 417 bytes and 1,152 samples per frame.
     let sound = [&[0xff, 0xfb, 0x90, 0x00][..], &[0; 413]].concat().repeat(100);
     [&b"ID3\x03\0\0"[..], &size, &tag, &sound].concat()
 }
@@ -148,7 +149,8 @@ fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32 + 8).to_be_bytes()[..], name, body].concat()
 }
 
-/// An MP4 of 640 × 360 that runs 12,500 ms, with its directory behind the bytes as cameras write it.
+/// Returns an MP4 of 640 × 360 that runs 12,500 ms. As in files of cameras, its directory follows
+/// the media data.
 pub fn film() -> Vec<u8> {
     let long = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>();
     let matrix = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
@@ -171,10 +173,10 @@ pub fn film() -> Vec<u8> {
     [boxed(b"ftyp", &ftyp), boxed(b"mdat", &[7; 50_000]), boxed(b"moov", &moov)].concat()
 }
 
-/// A Matroska of 320 × 240 that runs 3,000 ms.
+/// Returns a Matroska video of 320 × 240 that runs 3,000 ms.
 pub fn matroska() -> Vec<u8> {
     let element = |id: &[u8], body: &[u8]| {
-        // Eight bytes of length: a 1 and 56 bits.
+        // The length has eight bytes: a 1 and 56 bits.
         let size = (1 << 56 | body.len() as u64).to_be_bytes();
         [id, &size, body].concat()
     };

@@ -1,11 +1,11 @@
-//! A transport that sends to a drive server what a service means for Microsoft's hosts.
+//! A transport that sends the requests of a service for Microsoft's hosts to a drive server.
 
 use std::{fmt, str::FromStr};
 
 use http::{Request, Response, Uri};
 use opendal::{Buffer, HttpBody, HttpTransport, HttpTransporter, Result};
 
-/// Sends to one server what is meant for others.
+/// Sends the requests for other hosts to one server.
 #[derive(Clone)]
 pub struct Rewriting {
     server: Uri,
@@ -13,7 +13,10 @@ pub struct Rewriting {
 }
 
 impl Rewriting {
-    /// To the server at that URL.
+    /// Returns the transport to the server at a URL.
+    ///
+    /// # Panics
+    /// If the URL is invalid.
     pub fn to(server: &str) -> Self {
         Self { server: Uri::from_str(server).expect("a URI"), inner: drivedal::http_transport() }
     }

@@ -1,27 +1,30 @@
-//! `drivedal serve` as a process of its own, for the tests of more than one target.
+//! Runs `drivedal serve` in a child process, for several test targets.
 
 use std::{
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-/// A server that runs, and ends with this at the latest.
+/// A running server. Dropping it kills the process.
 pub struct Serving {
-    /// The process.
+    /// The child process.
     pub child: Child,
-    /// What it says after its first line.
+    /// The server's output after its first line.
     pub out: BufReader<ChildStdout>,
-    /// Where it is, without a slash at the end.
+    /// The server's URL without a trailing slash.
     pub url: String,
 }
 
 impl Serving {
-    /// Starts it; when this returns, it answers.
+    /// Starts the server, and returns when it accepts requests.
+    ///
+    /// # Panics
+    /// If the server does not start.
     pub fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let out = BufReader::new(child.stdout.take().expect("piped"));
-        // From here on it ends with this, also when it says something unexpected.
+        // From here on, dropping `serving` kills the process, also if the output is unexpected.
         let mut serving = Self { child, out, url: String::new() };
         let mut first = String::new();
         serving.out.read_line(&mut first).expect("a first line");
@@ -31,23 +34,29 @@ impl Serving {
         serving
     }
 
-    /// Kills it: no good-bye, nothing is written any more.
+    /// Kills the process, which writes nothing more.
+    ///
+    /// # Panics
+    /// If the process cannot be killed.
     pub fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Terminates the process, and waits for its end.
+    ///
+    /// # Panics
+    /// If the process does not end successfully.
     pub fn stop(&mut self) {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(asked.expect("a kill command").success());
+        let signalled = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(signalled.expect("a kill command").success());
         assert!(self.child.wait().expect("it ends").success());
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It may have ended before.
+        // The process may have ended before.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,13 +1,13 @@
-//! What the tests with other people's clients share.
+//! Support for tests with third-party clients.
 
 use std::{env, fmt, fs, path::Path};
 
 use libtest_mimic::{Failed, Trial};
 
-/// The result of a test.
+/// The result of a trial.
 pub type Outcome<T = ()> = Result<T, Failed>;
 
-/// A test. Where its client is missing it says so and is ignored, or fails if
+/// Creates a trial. If its client is missing, the trial is ignored with the reason, or fails if
 /// `DRIVEDAL_REQUIRE_CLIENTS` is set.
 pub fn trial(
     name: String,
@@ -16,14 +16,17 @@ pub fn trial(
 ) -> Trial {
     match missing.map(str::to_owned) {
         None => Trial::test(name, run),
-        Some(why) if env::var_os("DRIVEDAL_REQUIRE_CLIENTS").is_some() => {
-            Trial::test(name, move || Err(why.into()))
+        Some(reason) if env::var_os("DRIVEDAL_REQUIRE_CLIENTS").is_some() => {
+            Trial::test(name, move || Err(reason.into()))
         }
-        Some(why) => Trial::test(format!("{name} ({why})"), run).with_ignored_flag(true),
+        Some(reason) => Trial::test(format!("{name} ({reason})"), run).with_ignored_flag(true),
     }
 }
 
-/// Compares, and says what differs.
+/// Fails with both values if they differ. `what` names them.
+///
+/// # Errors
+/// Returns a failure if the values differ.
 pub fn check<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Outcome {
     match found == expected {
         true => Ok(()),
@@ -31,11 +34,14 @@ pub fn check<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Ou
     }
 }
 
-/// The files of a tree with a bit of everything.
+/// Names of the files in a test tree.
 pub const TREE: [&str; 5] =
     ["small.txt", "empty.bin", "dir/inner/deep.txt", "dir/#%&+' ünïcode 日本.txt", "dir/large.bin"];
 
-/// Makes that tree, and an empty folder in it; `large` is the large file's length.
+/// Creates that tree, and an empty folder in it. `large` is the size of the large file in bytes.
+///
+/// # Errors
+/// Returns a failure if a file cannot be written.
 pub fn make_tree(folder: &Path, large: u32) -> Outcome {
     let large: Vec<u8> = (0..large).map(|i| (i ^ i >> 9) as u8).collect();
     for (name, bytes) in TREE.into_iter().zip([&b"hello world"[..], b"", b"deep", b"names", &large])

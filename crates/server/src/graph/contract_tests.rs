@@ -3,8 +3,9 @@
 
 use std::{collections::BTreeSet, io::Cursor};
 
+use drivedal_test_support::http::client;
 use http::{Method, StatusCode};
-use reqwest::{Client, redirect};
+use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::{
@@ -25,13 +26,13 @@ struct TestServer {
 
 /// The parts of a response that tests compare.
 #[derive(Debug)]
-struct TestResponse {
+struct ContractResponse {
     status: StatusCode,
     location: String,
     body: Value,
 }
 
-impl TestResponse {
+impl ContractResponse {
     fn message(&self) -> &str {
         self.body["error"]["message"].as_str().unwrap_or_default()
     }
@@ -53,12 +54,10 @@ struct RouteFixture<'a> {
 impl TestServer {
     async fn new() -> Self {
         let server = Server::builder().start().await.unwrap();
-        let client =
-            Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
         let mut picture = Cursor::new(Vec::new());
         let image = image::DynamicImage::new_rgb8(40, 30);
         image.write_to(&mut picture, image::ImageFormat::Png).unwrap();
-        Self { server, client, picture: picture.into_inner(), fixtures: 0.into() }
+        Self { server, client: client(), picture: picture.into_inner(), fixtures: 0.into() }
     }
 
     fn url(&self, base: &str, path: &str) -> String {
@@ -75,7 +74,7 @@ impl TestServer {
         url: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> TestResponse {
+    ) -> ContractResponse {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(method, url);
         request = request.header("authorization", format!("Bearer drivedal-dev-{account}"));
@@ -87,7 +86,11 @@ impl TestServer {
         let location = response.headers().get("location");
         let location = location.map_or("", |value| value.to_str().unwrap()).to_owned();
         let bytes = response.bytes().await.unwrap();
-        TestResponse { status, location, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+        ContractResponse {
+            status,
+            location,
+            body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        }
     }
 
     /// Creates the items that a route's example names.
@@ -101,7 +104,7 @@ impl TestServer {
 }
 
 impl RouteFixture<'_> {
-    async fn ok(&self, method: &str, path: &str, body: &Value) -> TestResponse {
+    async fn ok(&self, method: &str, path: &str, body: &Value) -> ContractResponse {
         let url = self.server.url("/v1.0", path);
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let response = self.server.send(self.route.example.account, method, &url, &[], body).await;
@@ -175,7 +178,7 @@ impl RouteFixture<'_> {
         option: &str,
         header: Option<(&str, &str)>,
         body: Option<Value>,
-    ) -> TestResponse {
+    ) -> ContractResponse {
         let example = &self.route.example;
         let mut path = example.path.replace("walk/", &format!("{}/", self.name));
         for (name, value) in &self.values {
@@ -194,7 +197,7 @@ impl RouteFixture<'_> {
         self.server.send(example.account, example.method, &url, &headers, body.into()).await
     }
 
-    async fn option(&self, option: &str) -> TestResponse {
+    async fn option(&self, option: &str) -> ContractResponse {
         self.send_with("/v1.0", option, None, None).await
     }
 
@@ -371,7 +374,7 @@ async fn every_route_treats_body_members_by_its_contract() {
 }
 
 /// Asserts that a response refuses something by its name.
-fn assert_refused(at: &str, response: &TestResponse, status: u16, name: &str) {
+fn assert_refused(at: &str, response: &ContractResponse, status: u16, name: &str) {
     assert_eq!(response.status.as_u16(), status, "{at} {name}: {response:?}");
     assert!(response.message().contains(name), "{at} {name}: {response:?}");
     if status == 501 {

@@ -192,9 +192,8 @@ fn session_id(request: &GraphRequest) -> Result<&str> {
 }
 
 /// Returns the progress of a session as JSON. The expected range is `0-` at first and has an end,
-/// such as `5242880-8255205`, after the first fragment. The cloud does the same
-/// (onedrive-api-docs#75, #342,
-/// #1273), and `LargeFileUploadTask` of the Python SDK depends on the end.
+/// such as `5242880-8255205`, after the first fragment. The cloud does the same (issues 75, 342 and
+/// 1273 of onedrive-api-docs), and `LargeFileUploadTask` of the Python SDK depends on the end.
 fn progress(context: &DriveContext<'_>, session: &Session) -> Value {
     let expected = match (session.received, session.total) {
         (received, Some(total)) if received >= total => Vec::new(),
@@ -294,7 +293,7 @@ async fn commit(
 }
 
 /// `PUT item {"@microsoft.graph.sourceUrl": uploadUrl}`: commits a session under another name or
-/// with another conflict behaviour.
+/// with another conflict behavior.
 ///
 /// # Errors
 /// 404 for an unknown session or one of another account, and the errors of the commit.

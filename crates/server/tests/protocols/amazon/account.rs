@@ -120,6 +120,7 @@ async fn a_request_without_a_length_is_refused_with_411() {
         "PUT /drive/v1/trash/{root} HTTP/1.1\r\nHost: localhost\r\n\
          Authorization: Bearer drivedal-dev\r\nConnection: close\r\n\r\n"
     );
-    let response = exchange(cloud.server.address(), request.as_bytes()).await.unwrap();
+    let response =
+        exchange(cloud.server.address().expect("a port"), request.as_bytes()).await.unwrap();
     assert!(response.starts_with("HTTP/1.1 411 "));
 }

@@ -259,7 +259,7 @@ async fn the_bytes_of_a_fragment_that_broke_off_are_dropped() {
     let content = bytes(UNIT + 7);
     let url = open(&drive, "f", json!({})).await;
     fragment(&cloud, &url, &content, 0, UNIT).ok().await;
-    let address = cloud.server.address();
+    let address = cloud.server.address().expect("a port");
     let mut connection = connect(address).await;
     let path = url.split(&address.to_string()).nth(1).unwrap();
     let head = format!(

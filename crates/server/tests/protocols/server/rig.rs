@@ -133,12 +133,12 @@ impl Rig {
 
     /// Opens a connection for requests that no client library sends.
     pub async fn connect(&self) -> TcpStream {
-        connect(self.server.address()).await
+        connect(self.server.address().expect("a port")).await
     }
 
     /// Sends bytes on a new connection, and returns everything up to its end.
     pub async fn raw(&self, bytes: &[u8]) -> std::io::Result<String> {
-        exchange(self.server.address(), bytes).await
+        exchange(self.server.address().expect("a port"), bytes).await
     }
 }
 

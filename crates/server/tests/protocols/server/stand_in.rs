@@ -165,11 +165,14 @@ async fn the_proxy_connects_only_to_the_clouds() {
     ] {
         let asked =
             format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n");
-        let answer = exchange(server.address(), asked.as_bytes()).await.expect("a response");
+        let answer = exchange(server.address().expect("a port"), asked.as_bytes())
+            .await
+            .expect("a response");
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains(target), "{answer}");
     }
     let get = "GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n";
-    let answer = exchange(server.address(), get.as_bytes()).await.expect("a response");
+    let answer =
+        exchange(server.address().expect("a port"), get.as_bytes()).await.expect("a response");
     assert!(answer.starts_with("HTTP/1.1 403 "));
 }
 
@@ -179,7 +182,8 @@ async fn a_server_stands_in_for_the_clouds_only_if_configured() {
     assert_eq!(server.authority(), None);
     let target = "graph.microsoft.com:443";
     let asked = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n");
-    let answer = exchange(server.address(), asked.as_bytes()).await.expect("a response");
+    let answer =
+        exchange(server.address().expect("a port"), asked.as_bytes()).await.expect("a response");
     assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
 }
 
