@@ -35,6 +35,7 @@ mod rm;
 mod serve;
 mod skydrive;
 mod stat;
+mod storage;
 mod transfer;
 mod tree;
 mod units;

@@ -12,6 +12,7 @@ use crate::{
     app::App,
     config,
     failure::{Exit, Failure, Result},
+    storage::StorageOptions,
     units,
 };
 
@@ -34,6 +35,8 @@ Examples:
   drivedal serve --http 127.0.0.1:8080
   drivedal serve --http 127.0.0.1:0 --ephemeral --seed testdata --latency 20ms
   drivedal serve --ephemeral --faults bad-line.json --fault-seed 42
+  PGPASSWORD=… drivedal serve --database postgres://drivedal@db.example/drives \\
+    --blobs s3://drives?region=eu-central-1
   drivedal serve --http 127.0.0.1:8080 --ephemeral --stand-in ca.pem
     then run: HTTPS_PROXY=http://127.0.0.1:8080 SSL_CERT_FILE=ca.pem CLIENT ...")]
 pub(crate) struct Serve {
@@ -65,6 +68,9 @@ pub(crate) struct Serve {
     /// Keep all data in memory and discard it at the end
     #[arg(long)]
     ephemeral: bool,
+
+    #[command(flatten)]
+    storage: StorageOptions,
 
     /// Acknowledge writes once they are on disk (full) or in the OS cache (relaxed)
     ///
@@ -314,6 +320,7 @@ impl Serve {
             if self.is_private(app) {
                 builder = builder.private();
             }
+            builder = self.storage.configure(builder)?;
         }
         builder = match self.insecure_listen {
             Some(address) => builder.insecure_listen(address),

@@ -1,13 +1,14 @@
-//! Where the bytes of files are kept: blobs, each written once under a name that is new.
+//! The bytes of files that are too large for a database row.
 //!
-//! Any OpenDAL operator will do: a folder, or memory. A blob belongs to whoever holds its
-//! [`Blob`]; one that is dropped without having been named by a tree is removed. What is left of a
-//! crash is removed at the next start: names carry the number of the run that wrote them, so that
-//! what this run is writing is told from what nobody will ever name.
+//! A blob is written once, under a number that is never used twice, to any OpenDAL operator: a
+//! folder, memory or an object store. A [`Blob`] owns the blob with its number: a blob whose owner
+//! is dropped before a database row names it is removed. Blobs that a crash leaves behind are
+//! removed at the next start. The high bits of a number are the run of the server that wrote the
+//! blob, so blobs of earlier runs can be told apart from blobs that are being written now.
 
 use std::{
     collections::HashMap,
-    fmt, io,
+    fmt, fs, io,
     ops::Range,
     path::{Path, PathBuf},
     sync::{
@@ -23,7 +24,7 @@ use futures::{
 };
 use opendal::{
     Operator,
-    services::{Fs, Memory},
+    services::{Fs, MEMORY_SCHEME, Memory},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -32,17 +33,21 @@ use tokio::{
 
 use super::{
     blocks::{self, Checks, Summer},
-    disk::{BlobFolder, FolderSync},
+    disk::{self, BlobFolder, FolderSync},
 };
 
-/// Low bits of a number, which count within a run.
+/// Low bits of a blob's number, which count within a run.
 const COUNTER_BITS: u32 = 32;
 
-/// Bytes that are read from a blob at a time, and so held in memory for each reader.
-const READ_PIECE: usize = 512 << 10;
+/// Bytes that a reader holds in memory for a blob in a folder or in memory.
+const READ_CHUNK: usize = 512 << 10;
 
-/// Blobs whose size is looked up at a time.
-const STATS: usize = 16;
+/// Bytes of a part of a multipart upload to an object store. S3 accepts at least 5 MiB, and at most
+/// 10,000 parts: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+const PART: usize = 8 << 20;
+
+/// Concurrent requests for the sizes of blobs.
+const STAT_CONCURRENCY: usize = 16;
 
 /// Allocates ids that are never used twice. The high bits are the run of the server, the low bits a
 /// counter.
@@ -53,19 +58,19 @@ pub(super) struct IdAllocator {
 }
 
 impl IdAllocator {
-    /// The numbers of a run.
+    /// Creates the allocator of a run.
     pub(super) fn new(run: i64) -> Self {
         Self { run, next: AtomicI64::new(run << COUNTER_BITS) }
     }
 
-    /// A number that was never given before.
+    /// Returns an id that was never returned before.
     pub(super) fn allocate(&self) -> i64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether this run gave the number.
-    pub(super) fn gave(&self, number: i64) -> bool {
-        number >> COUNTER_BITS == self.run
+    /// Returns whether an id belongs to this run.
+    pub(super) fn is_from_this_run(&self, id: i64) -> bool {
+        id >> COUNTER_BITS == self.run
     }
 }
 
@@ -79,17 +84,20 @@ enum GcCommand {
 /// The blobs of a server.
 pub(super) struct Blobs {
     operator: Operator,
-    /// The folder that the operator writes to, if it is one of this machine.
+    /// The folder that the operator writes to; `None` unless it is on this machine.
     folder: Option<Arc<BlobFolder>>,
+    /// Whether the operator sends requests over a network.
+    is_remote: bool,
     ids: Arc<IdAllocator>,
     gc: mpsc::UnboundedSender<GcCommand>,
-    held: Mutex<HashMap<i64, Held>>,
+    contents_in_use: Mutex<HashMap<i64, ContentUse>>,
 }
 
-/// A content that is being read, and what is to go when nobody reads it any more.
+/// A content that is being read.
 #[derive(Default)]
-struct Held {
+struct ContentUse {
     readers: usize,
+    /// Blobs to remove after the last reader.
     pending_delete: Vec<i64>,
 }
 
@@ -100,106 +108,139 @@ impl fmt::Debug for Blobs {
 }
 
 impl Blobs {
-    /// Blobs in a folder, which is made if there is none; `sync` syncs the folders of new ones.
-    pub(super) fn folder(
+    /// Opens the blobs in a folder, which is created if it does not exist. `sync` syncs the folders
+    /// of new blobs.
+    ///
+    /// # Errors
+    /// When the path is not Unicode, or the folder cannot be created.
+    pub(super) fn in_folder(
         folder: &Path,
         ids: Arc<IdAllocator>,
         sync: FolderSync,
     ) -> opendal::Result<Arc<Self>> {
         let root = folder.to_str().ok_or_else(|| {
+            let path = folder.display();
             opendal::Error::new(
                 opendal::ErrorKind::ConfigInvalid,
-                format!("the folder's name is not Unicode: {}", folder.display()),
+                format!("cannot use the folder {path}: its path is not Unicode"),
             )
         })?;
-        let local = BlobFolder::new(folder, sync).map_err(|error| unusable(folder, error))?;
-        Ok(Self::on(Operator::new(Fs::default().root(root))?, Some(local), ids))
+        let local = BlobFolder::new(folder, sync).map_err(|error| {
+            let message = format!("cannot use the folder {}", folder.display());
+            opendal::Error::new(opendal::ErrorKind::Unexpected, message).set_source(error)
+        })?;
+        Ok(Self::new(Operator::new(Fs::default().root(root))?, Some(local), ids))
     }
 
-    /// Blobs in memory.
-    pub(super) fn memory(ids: Arc<IdAllocator>) -> opendal::Result<Arc<Self>> {
-        Ok(Self::on(Operator::new(Memory::default())?, None, ids))
+    /// Creates blobs in memory.
+    ///
+    /// # Errors
+    /// Those of the operator.
+    pub(super) fn in_memory(ids: Arc<IdAllocator>) -> opendal::Result<Arc<Self>> {
+        Ok(Self::new(Operator::new(Memory::default())?, None, ids))
     }
 
-    /// Blobs behind any operator; `folder` is the one that it writes to.
-    fn on(operator: Operator, folder: Option<BlobFolder>, ids: Arc<IdAllocator>) -> Arc<Self> {
+    /// Opens the blobs behind an operator that is not a folder of this machine.
+    pub(super) fn in_store(operator: Operator, ids: Arc<IdAllocator>) -> Arc<Self> {
+        Self::new(operator, None, ids)
+    }
+
+    fn new(operator: Operator, folder: Option<BlobFolder>, ids: Arc<IdAllocator>) -> Arc<Self> {
         let (gc, commands) = mpsc::unbounded_channel();
         tokio::spawn(collect_garbage(operator.clone(), commands));
-        let folder = folder.map(Arc::new);
-        Arc::new(Self { operator, folder, ids, gc, held: Mutex::default() })
+        let is_remote = folder.is_none() && operator.info().scheme() != MEMORY_SCHEME;
+        let (folder, contents_in_use) = (folder.map(Arc::new), Mutex::default());
+        Arc::new(Self { operator, folder, is_remote, ids, gc, contents_in_use })
     }
 
-    /// The allocator of ids.
+    /// Returns the allocator of ids.
     pub(super) fn ids(&self) -> Arc<IdAllocator> {
         self.ids.clone()
     }
 
     /// Begins a new blob.
+    ///
+    /// # Errors
+    /// Those of the operator.
     pub(super) async fn writer(self: &Arc<Self>) -> opendal::Result<BlobWriter> {
         let number = self.unused_number().await?;
-        let blob = Blob { number, wanted: false, checks: Checks::default(), blobs: self.clone() };
-        let writer = self.operator.writer(&name(number)).await;
-        let writer = writer.map_err(|error| self.located(error))?;
+        let blob = Blob { number, kept: false, checks: Checks::default(), blobs: self.clone() };
+        let path = path_of(number);
+        let mut writer = self.operator.writer_with(&path);
+        if self.is_remote && self.operator.info().capability().write_can_multi {
+            writer = writer.chunk(PART);
+        }
+        let writer = writer.await.map_err(|error| self.with_root(error))?;
         Ok(BlobWriter { writer, sums: Summer::default(), blob })
     }
 
-    /// The number of a blob that does not exist. In a folder its file is made, so that a blob is
-    /// never written over, whatever the database says of the numbers before.
+    /// Returns the number of a blob that does not exist. In a folder its file is created, so that a
+    /// blob is never overwritten, whatever the database knows about earlier numbers.
     async fn unused_number(&self) -> opendal::Result<i64> {
         loop {
             let number = self.ids.allocate();
             let Some(folder) = self.folder.clone() else { return Ok(number) };
-            let made = task::spawn_blocking(move || folder.make(&name(number))).await;
-            match made.map_err(io::Error::other).flatten() {
+            let created = task::spawn_blocking(move || folder.make(&path_of(number))).await;
+            match created.map_err(io::Error::other).flatten() {
                 Ok(true) => return Ok(number),
-                Ok(false) => tracing::warn!(number, "a blob of that number exists; it is kept"),
-                Err(error) => return Err(self.located(failed(error))),
+                Ok(false) => tracing::warn!(number, "a blob with this number exists; it is kept"),
+                Err(error) => return Err(self.with_root(cannot_create(error))),
             }
         }
     }
 
-    /// Syncs the folders that name a blob.
+    /// Syncs the folders above a blob.
     async fn sync(&self, number: i64) -> opendal::Result<()> {
         let Some(folder) = self.folder.clone() else { return Ok(()) };
-        let syncing = move || folder.sync(&name(number), (number & 0xff) as u8);
+        let syncing = move || folder.sync(&path_of(number), (number & 0xff) as u8);
         let synced = task::spawn_blocking(syncing).await.map_err(io::Error::other).flatten();
-        synced.map_err(|error| self.located(failed(error)))
+        synced.map_err(|error| self.with_root(cannot_create(error)))
     }
 
-    /// An error, with where all blobs are; which one it is the operator says.
-    fn located(&self, error: opendal::Error) -> opendal::Error {
+    /// Adds the root of the operator to an error, whose path is relative to it.
+    fn with_root(&self, error: opendal::Error) -> opendal::Error {
         error.with_context("root", self.operator.info().root())
     }
 
-    /// A range of a blob's bytes.
+    /// Streams a range of a blob.
+    ///
+    /// # Errors
+    /// Those of the operator. The stream yields [`io::ErrorKind::UnexpectedEof`] if the blob is
+    /// shorter than the range.
     pub(super) async fn read(
         &self,
         number: i64,
         range: Range<u64>,
     ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
         let expected = range.end - range.start;
-        let stream = self
-            .operator
-            .reader_with(&name(number))
-            .chunk(READ_PIECE)
+        let path = path_of(number);
+        let mut reader = self.operator.reader_with(&path);
+        // A store sends the whole range in one response, and the stream does not collect it.
+        if !self.is_remote {
+            reader = reader.chunk(READ_CHUNK);
+        }
+        let stream = reader
             .await
             .map_err(io::Error::from)?
             .into_bytes_stream(range)
             .await
             .map_err(io::Error::from)?;
-        let mut seen = 0;
-        Ok(stream.map(move |piece| {
-            let piece = piece?;
-            seen += piece.len() as u64;
-            if piece.is_empty() && seen < expected {
+        let mut received = 0;
+        Ok(stream.map(move |chunk| {
+            let chunk = chunk?;
+            received += chunk.len() as u64;
+            if chunk.is_empty() && received < expected {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
             }
-            Ok(piece)
+            Ok(chunk)
         }))
     }
 
-    /// A range of a blob of `length` bytes, every block verified by its checksum before a byte of
-    /// it is passed on.
+    /// Streams a range of a blob of `length` bytes. A block is passed on after its checksum was
+    /// verified.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read); the stream also fails at the first damaged block.
     pub(super) async fn read_verified(
         &self,
         number: i64,
@@ -207,81 +248,121 @@ impl Blobs {
         range: Range<u64>,
         checks: Checks,
     ) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
-        let whole = blocks::touched(&range, length);
-        let bytes = self.read(number, whole.clone()).await?.boxed();
-        let at = move |error: io::Error| {
-            io::Error::new(error.kind(), format!("blob {}: {error}", name(number)))
+        let blocks = blocks::touched(&range, length);
+        let bytes = self.read(number, blocks.clone()).await?.boxed();
+        let with_path = move |error: io::Error| {
+            io::Error::new(error.kind(), format!("blob {}: {error}", path_of(number)))
         };
-        Ok(blocks::verified(bytes, whole, range, checks).map_err(at).boxed())
+        Ok(blocks::verified(bytes, blocks, range, checks).map_err(with_path).boxed())
     }
 
-    /// Moves a blob out of here, to a folder; returns where it is, or `None` if it does not exist.
-    /// A tree in memory has nowhere to move it.
+    /// Moves a blob to a local folder. Returns its new path, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// Those of the operator and of the file system; the blob is then where it was.
     pub(super) async fn move_to(&self, number: i64, to: &Path) -> io::Result<Option<PathBuf>> {
-        let Some(folder) = self.folder.clone() else { return Ok(None) };
         let to = to.join(format!("{number:016x}"));
-        let moved = to.clone();
-        let moving = move || folder.move_to(&name(number), &moved);
-        match task::spawn_blocking(moving).await.map_err(io::Error::other).flatten() {
+        let renamed = match self.folder.clone() {
+            Some(folder) => {
+                let target = to.clone();
+                let moving = move || folder.move_to(&path_of(number), &target);
+                task::spawn_blocking(moving).await.map_err(io::Error::other).flatten()
+            }
+            None => Err(io::Error::from(io::ErrorKind::CrossesDevices)),
+        };
+        match renamed {
             Ok(()) => Ok(Some(to)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                self.download(number, to).await
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// Removes blobs, soon.
+    /// Copies a blob to a local file, then removes it.
+    async fn download(&self, number: i64, to: PathBuf) -> io::Result<Option<PathBuf>> {
+        let size = match self.operator.stat(&path_of(number)).await {
+            Ok(metadata) => metadata.content_length(),
+            Err(error) if error.kind() == opendal::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut bytes = std::pin::pin!(self.read(number, 0..size).await?);
+        let mut file = disk::private_file().create(true).truncate(true).open(&to)?;
+        while let Some(chunk) = bytes.try_next().await? {
+            file = task::spawn_blocking(move || {
+                io::Write::write_all(&mut file, &chunk).map(|()| file)
+            })
+            .await??;
+        }
+        task::spawn_blocking(move || fs::File::sync_all(&file)).await??;
+        self.operator.delete(&path_of(number)).await?;
+        Ok(Some(to))
+    }
+
+    /// Queues the removal of blobs.
     pub(super) fn remove(&self, numbers: impl IntoIterator<Item = i64>) {
         for number in numbers {
-            // The remover lives as long as the sender; without a runtime the next start removes.
+            // The task lives as long as the sender. If its runtime ended, the next start removes.
             let _ = self.gc.send(GcCommand::Remove(number));
         }
     }
 
-    /// Removes the blobs of a content, as soon as nobody reads it.
+    /// Queues the removal of the blobs of a content, to be done after its last reader.
     pub(super) fn remove_content(&self, content: i64, blobs: Vec<i64>) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.get_mut(&content) {
-            Some(held) => held.pending_delete.extend(blobs),
+        let mut in_use = self.contents_in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        match in_use.get_mut(&content) {
+            Some(content_use) => content_use.pending_delete.extend(blobs),
             None => self.remove(blobs),
         }
     }
 
-    /// Keeps the blobs of a content as long as the answer lives, even if the content goes.
-    pub(super) fn hold(self: &Arc<Self>, content: i64) -> Hold {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.entry(content).or_default().readers += 1;
-        Hold { content, blobs: self.clone() }
+    /// Keeps the blobs of a content until the returned lease is dropped, even if the content is
+    /// deleted.
+    pub(super) fn lease(self: &Arc<Self>, content: i64) -> ReadLease {
+        let mut in_use = self.contents_in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.entry(content).or_default().readers += 1;
+        ReadLease { content, blobs: self.clone() }
     }
 
-    /// Waits until everything that was to be removed so far is gone.
-    pub(super) async fn settle(&self) {
-        let (done, settled) = oneshot::channel();
+    /// Waits until all removals that were queued so far are done.
+    pub(super) async fn finish_removals(&self) {
+        let (done, finished) = oneshot::channel();
         if self.gc.send(GcCommand::Barrier(done)).is_ok() {
-            // An error means that the remover is gone, and so nothing is left to wait for.
-            let _ = settled.await;
+            // An error means that the task ended: it has nothing left to do.
+            let _ = finished.await;
         }
     }
 
-    /// Every blob there is.
+    /// Returns the numbers of all blobs.
+    ///
+    /// # Errors
+    /// Those of the operator.
     pub(super) async fn all(&self) -> opendal::Result<Vec<i64>> {
         let entries = self.operator.list_with("").recursive(true).await?;
         Ok(entries.iter().filter_map(|entry| number_of(entry.path())).collect())
     }
 
-    /// Every blob and its size.
+    /// Returns all blobs and their sizes in bytes.
+    ///
+    /// # Errors
+    /// Those of the operator.
     pub(super) async fn sizes(&self) -> opendal::Result<Vec<(i64, u64)>> {
-        let size = async |number| match self.operator.stat(&name(number)).await {
+        let size = async |number| match self.operator.stat(&path_of(number)).await {
             Ok(found) => Ok(Some((number, found.content_length()))),
-            // Removed meanwhile.
+            // It was removed after the listing.
             Err(error) if error.kind() == opendal::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         };
-        let sizes = stream::iter(self.all().await?).map(size).buffer_unordered(STATS);
+        let sizes = stream::iter(self.all().await?).map(size).buffer_unordered(STAT_CONCURRENCY);
         sizes.try_filter_map(future::ok).try_collect().await
     }
 
-    /// Every blob that an earlier run left, in groups of at most `group`.
-    pub(super) async fn of_earlier_runs(
+    /// Streams the blobs of earlier runs, in groups of at most `group`.
+    ///
+    /// # Errors
+    /// Those of the operator.
+    pub(super) async fn list_earlier_runs(
         &self,
         group: usize,
     ) -> opendal::Result<impl Stream<Item = opendal::Result<Vec<i64>>> + Send + '_> {
@@ -289,90 +370,87 @@ impl Blobs {
         Ok(entries
             .try_filter_map(move |entry| {
                 let number = number_of(entry.path());
-                future::ok(number.filter(|number| !self.ids.gave(*number)))
+                future::ok(number.filter(|number| !self.ids.is_from_this_run(*number)))
             })
             .try_chunks(group)
             .map_err(|error| error.1))
     }
 }
 
-/// A failure of the file system.
-fn failed(error: io::Error) -> opendal::Error {
-    opendal::Error::new(opendal::ErrorKind::Unexpected, "cannot make a blob").set_source(error)
+/// The error for a failure of the file system.
+fn cannot_create(error: io::Error) -> opendal::Error {
+    opendal::Error::new(opendal::ErrorKind::Unexpected, "cannot create a blob").set_source(error)
 }
 
-fn unusable(folder: &Path, error: io::Error) -> opendal::Error {
-    let why = format!("cannot use the folder {}", folder.display());
-    opendal::Error::new(opendal::ErrorKind::Unexpected, why).set_source(error)
-}
-
-/// Where a blob is: spread over 256 folders, because some file systems slow down in large ones.
-fn name(number: i64) -> String {
+/// Returns the path of a blob. Blobs are spread over 256 folders, because some file systems slow
+/// down in large ones.
+fn path_of(number: i64) -> String {
     format!("{:02x}/{number:016x}", number & 0xff)
 }
 
-/// The number of the blob there; `None` for folders and what is not ours.
-fn number_of(path: &str) -> Option<i64> {
+/// Returns the number of the blob at a path; `None` if the path is not one of [`path_of`].
+pub(super) fn number_of(path: &str) -> Option<i64> {
     let number = i64::from_str_radix(path.rsplit_once('/')?.1, 16).ok()?;
-    (name(number) == path).then_some(number)
+    (path_of(number) == path).then_some(number)
 }
 
-/// Removes what nobody wants, one after another, until nobody is left who could send more.
+/// Removes blobs one after another, until every sender is dropped.
 async fn collect_garbage(operator: Operator, mut commands: mpsc::UnboundedReceiver<GcCommand>) {
     while let Some(command) = commands.recv().await {
         match command {
             GcCommand::Remove(number) => {
-                if let Err(error) = operator.delete(&name(number)).await {
-                    tracing::warn!(number, %error, "a blob could not be removed; the next start tries again");
+                if let Err(error) = operator.delete(&path_of(number)).await {
+                    tracing::warn!(number, %error, "cannot remove a blob; the next start tries again");
                 }
             }
             GcCommand::Barrier(done) => {
+                // The caller may have stopped waiting.
                 let _ = done.send(());
             }
         }
     }
 }
 
-/// A blob that is wanted by whoever holds this; dropped, it is removed.
+/// Owns a complete blob. A blob whose owner is dropped without [`keep`](Self::keep) is removed.
 pub(super) struct Blob {
     number: i64,
-    wanted: bool,
+    kept: bool,
     checks: Checks,
     blobs: Arc<Blobs>,
 }
 
 impl fmt::Debug for Blob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Blob({})", name(self.number))
+        write!(f, "Blob({})", path_of(self.number))
     }
 }
 
 impl Blob {
-    /// Its number.
+    /// Returns its number.
     pub(super) fn number(&self) -> i64 {
         self.number
     }
 
-    /// The checksums of its blocks.
+    /// Returns the checksums of its blocks.
     pub(super) fn checks(&self) -> &Checks {
         &self.checks
     }
 
-    /// A tree names it now: it stays.
+    /// Keeps the blob: a database row names it, or may name it.
     pub(super) fn keep(mut self) {
-        self.wanted = true;
+        self.kept = true;
     }
 }
 
 impl Drop for Blob {
     fn drop(&mut self) {
-        if !self.wanted {
+        if !self.kept {
             self.blobs.remove([self.number]);
         }
     }
 }
 
-/// A blob that is being written; dropped, it is removed.
+/// A blob that is being written. Dropped before [`finish`](Self::finish), it is removed.
 pub(super) struct BlobWriter {
     writer: opendal::Writer,
     sums: Summer,
@@ -380,38 +458,58 @@ pub(super) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// Adds bytes.
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// Those of the operator.
     pub(super) async fn write(&mut self, bytes: Bytes) -> opendal::Result<()> {
         self.sums.update(&bytes);
-        self.writer.write(bytes).await.map_err(|error| self.blob.blobs.located(error))
+        self.writer.write(bytes).await.map_err(|error| self.blob.blobs.with_root(error))
     }
 
-    /// Ends it; a folder's blob is on the disk then, and with [`Durability::Full`] so is its name.
+    /// Completes the blob. The file of a blob in a folder is synced; its name too with
+    /// [`Durability::Full`].
+    ///
+    /// # Errors
+    /// Those of the operator.
     ///
     /// [`Durability::Full`]: super::disk::Durability::Full
     pub(super) async fn finish(mut self) -> opendal::Result<Blob> {
-        self.writer.close().await.map_err(|error| self.blob.blobs.located(error))?;
+        if let Err(error) = self.writer.close().await {
+            let error = self.blob.blobs.with_root(error);
+            self.abort().await;
+            return Err(error);
+        }
         self.blob.blobs.sync(self.blob.number).await?;
         self.blob.checks = self.sums.finish();
         Ok(self.blob)
     }
+
+    /// Discards the blob. An object store would keep the parts of an upload that is not aborted.
+    pub(super) async fn abort(mut self) {
+        if self.blob.blobs.is_remote
+            && let Err(error) = self.writer.abort().await
+            && error.kind() != opendal::ErrorKind::Unsupported
+        {
+            tracing::warn!(blob = ?self.blob, %error, "cannot abort the upload of a blob");
+        }
+    }
 }
 
-/// Somebody reads a content.
-pub(super) struct Hold {
+/// Keeps the blobs of a content while it is read.
+pub(super) struct ReadLease {
     content: i64,
     blobs: Arc<Blobs>,
 }
 
-impl Drop for Hold {
+impl Drop for ReadLease {
     fn drop(&mut self) {
-        let mut held = self.blobs.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(mine) = held.get_mut(&self.content) else { return };
-        mine.readers -= 1;
-        if mine.readers == 0 {
-            let pending_delete =
-                held.remove(&self.content).map(|held| held.pending_delete).unwrap_or_default();
-            self.blobs.remove(pending_delete);
+        let mut in_use = self.blobs.contents_in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(content_use) = in_use.get_mut(&self.content) else { return };
+        content_use.readers -= 1;
+        if content_use.readers == 0 {
+            let ended = in_use.remove(&self.content).unwrap_or_default();
+            self.blobs.remove(ended.pending_delete);
         }
     }
 }

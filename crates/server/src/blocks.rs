@@ -4,7 +4,7 @@
 //! CRC-32 finds every error burst of up to 32 bits and misses one in four billion other errors. It
 //! guards against damage by disks, not against an attacker who can write to the data folder.
 
-use std::{fmt::Write as _, io, ops::Range};
+use std::{io, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream};
@@ -12,39 +12,38 @@ use futures::{Stream, StreamExt, stream};
 /// Bytes of a block; the last one of a blob may be shorter.
 pub(super) const BLOCK: u64 = 256 << 10;
 
-/// Characters of one checksum in [`Checks`].
-const DIGITS: usize = 8;
+/// Bytes of one checksum in [`Checks`].
+const CHECK: usize = 4;
 
-/// The checksums of consecutive blocks of a blob, in order: CRC-32, each as 8 hexadecimal digits.
+/// The checksums of consecutive blocks of a blob, in order: CRC-32, each as 4 bytes, big endian.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Checks(String);
+pub(super) struct Checks(Vec<u8>);
 
 impl Checks {
-    /// Checksums as they were stored.
+    /// Parses checksums as they were stored.
     ///
     /// # Errors
-    /// When the text is not a sequence of checksums.
-    pub(super) fn parse(text: String) -> io::Result<Self> {
-        let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match digits && text.len().is_multiple_of(DIGITS) {
-            true => Ok(Self(text)),
+    /// [`io::ErrorKind::InvalidData`] if the last checksum is incomplete.
+    pub(super) fn parse(stored: Vec<u8>) -> io::Result<Self> {
+        match stored.len().is_multiple_of(CHECK) {
+            true => Ok(Self(stored)),
             false => Err(io::Error::new(io::ErrorKind::InvalidData, "damaged checksums")),
         }
     }
 
-    /// The text to store.
-    pub(super) fn as_str(&self) -> &str {
+    /// Returns the bytes to store.
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// The checksum of a block; `None` beyond the last one.
     fn get(&self, block: usize) -> Option<u32> {
-        let digits = self.0.get(block * DIGITS..(block + 1) * DIGITS)?;
-        u32::from_str_radix(digits, 16).ok()
+        let check = self.0.get(block * CHECK..(block + 1) * CHECK)?;
+        check.try_into().ok().map(u32::from_be_bytes)
     }
 
     fn push(&mut self, checksum: u32) {
-        let _ = write!(self.0, "{checksum:08x}");
+        self.0.extend_from_slice(&checksum.to_be_bytes());
     }
 }
 
@@ -222,10 +221,10 @@ mod tests {
     #[test]
     fn stored_checksums_are_parsed_and_anything_else_is_refused() {
         let checks = checks_of(&blob(BLOCK as usize + 1));
-        assert_eq!(checks.as_str().len(), 2 * DIGITS);
-        assert_eq!(Checks::parse(checks.as_str().to_owned()).expect("parses"), checks);
-        for damaged in ["0", "0123456x", "012345678"] {
-            assert!(Checks::parse(damaged.to_owned()).is_err(), "{damaged}");
+        assert_eq!(checks.as_bytes().len(), 2 * CHECK);
+        assert_eq!(Checks::parse(checks.as_bytes().to_owned()).expect("parses"), checks);
+        for damaged in [&b"0"[..], b"01234"] {
+            assert!(Checks::parse(damaged.to_owned()).is_err(), "{damaged:?}");
         }
     }
 }

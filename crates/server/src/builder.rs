@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use opendal::Operator;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -72,6 +73,8 @@ const LONGEST_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 #[must_use = "a server does not run until it is started"]
 pub struct Builder {
     storage: Storage,
+    database: Option<Secret>,
+    blobs: Option<Operator>,
     listen: Listen,
     insecure: bool,
     quota: Option<u64>,
@@ -122,6 +125,8 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             storage: Storage::Memory,
+            database: None,
+            blobs: None,
             listen: Listen::Address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             insecure: false,
             quota: None,
@@ -155,6 +160,25 @@ impl Builder {
     /// Keeps everything in memory: what it does unless told otherwise.
     pub fn ephemeral(self) -> Self {
         Self { storage: Storage::Memory, ..self }
+    }
+
+    /// Keeps the items of all drives in a PostgreSQL database, `postgres://USER@HOST/DATABASE`,
+    /// instead of SQLite in the [data folder](Self::data). The feature `postgres` is needed. Without
+    /// a password in the URL, `PGPASSWORD` and `~/.pgpass` are used. One server at a time may use the
+    /// database: it has an advisory lock while it runs. The data folder still has the keys and the
+    /// access token of the server.
+    pub fn database(self, url: impl Into<Secret>) -> Self {
+        Self { database: Some(url.into()), ..self }
+    }
+
+    /// Keeps the bytes of files behind an operator, such as one for S3, instead of the folder
+    /// `blobs` of the [data folder](Self::data). The operator belongs to one database; its root must
+    /// not have other files.
+    ///
+    /// An object store needs [`data`](Self::data) or [`database`](Self::database): a database in
+    /// memory would forget its blobs.
+    pub fn blobs(self, operator: Operator) -> Self {
+        Self { blobs: Some(operator), ..self }
     }
 
     /// Where to listen: an address of this machine only, 127.0.0.1 or ::1. Port 0, the default,
@@ -509,8 +533,10 @@ impl Builder {
     fn tree_options(&self) -> TreeOptions {
         let options = match &self.storage {
             Storage::Memory => TreeOptions::ephemeral(),
-            Storage::Folder(folder) => TreeOptions::folder(folder).durability(self.durability),
+            Storage::Folder(folder) => TreeOptions::folder(folder),
         };
+        let options = options.durability(self.durability);
+        let options = options.database(self.database.clone()).blobs(self.blobs.clone());
         let options = options.folding(self.kind.folding(), AccountKind::folding_of_account);
         options.keep_deleted(self.keep_deleted && self.bin_age != Some(Duration::ZERO))
     }

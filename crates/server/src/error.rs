@@ -65,7 +65,7 @@ pub enum ServerError {
     #[error("certificates in the clouds' names: {0}")]
     Certificates(#[source] io::Error),
     /// The storage could not be opened.
-    #[error("the storage cannot be opened: {0}")]
+    #[error("{0}")]
     Open(#[source] OpenError),
     /// A file of the seed folder could not be taken in.
     #[error("seeding, {}: {reason}", .path.display())]

@@ -5,17 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 
 use super::{
     super::{Content, DriveKey, Hashes, ItemKey, Result, TreeError},
-    Tree, contents,
+    Tree,
+    blob_location::Marker,
+    contents,
     failure::storage,
-    folder::Marker,
     read, recycle_bin,
-    row::{hashes_of, unsigned},
+    row::{hashes_from_bytes, unsigned},
     salvage::Recovery,
     session,
     writer::Tx,
@@ -147,7 +147,7 @@ impl Tree {
             let Some((last, ..)) = page.last() else { break };
             after = *last;
             for (no, size, hashes) in page {
-                let read = match hashes_of(&hashes) {
+                let read = match hashes_from_bytes(&hashes) {
                     Ok(hashes) => self.read_content(no, unsigned(size), hashes).await,
                     Err(_) => Err(storage("its hashes are damaged")),
                 };
@@ -164,7 +164,7 @@ impl Tree {
 
     /// Contents by number, after `after`: number, size and hashes. Those of open uploads have the
     /// size that was received.
-    async fn page(&self, after: i64) -> Result<Vec<(i64, i64, String)>> {
+    async fn page(&self, after: i64) -> Result<Vec<(i64, i64, Vec<u8>)>> {
         let mut sql = self.db.reader().await?;
         let page = sqlx::query_as(
             "SELECT c.no, COALESCE(s.received, c.size), c.hashes \
@@ -251,9 +251,9 @@ impl Tree {
     /// Moves the bytes of a content that exist to the quarantine.
     async fn quarantine(&self, content: i64) -> Result<Vec<PathBuf>> {
         let folder = self.quarantine_folder()?;
-        let (data, blobs): (Option<String>, Vec<i64>) = {
+        let (data, blobs): (Option<Vec<u8>>, Vec<i64>) = {
             let mut sql = self.db.reader().await?;
-            let data: Option<Option<String>> =
+            let data: Option<Option<Vec<u8>>> =
                 sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
                     .bind(content)
                     .fetch_optional(&mut *sql)
@@ -264,9 +264,7 @@ impl Tree {
             (data.flatten(), blobs)
         };
         let mut saved = Vec::new();
-        if let Some(text) = data {
-            // Damaged base64 is kept as it is.
-            let bytes = BASE64_STANDARD.decode(&text).unwrap_or_else(|_| text.into_bytes());
+        if let Some(bytes) = data {
             let file = folder.join(format!("content-{content:016x}"));
             crate::signed_token::write_private(&file, &bytes).map_err(storage)?;
             saved.push(file);
@@ -312,14 +310,16 @@ impl Tree {
     async fn adopt(&self) -> Result<()> {
         let Some(home) = &self.home else { return Ok(()) };
         let marker = Marker::new(home.run);
-        home.files.write_marker(&marker, &home.sync).map_err(storage)?;
+        home.blobs.write_marker(&marker, &home.sync).await.map_err(storage)?;
         self.db.write(move |tx| Box::pin(keep_folder(tx, marker.folder))).await
     }
 
     /// Where a repair puts damaged bytes; the folder is made.
     fn quarantine_folder(&self) -> Result<PathBuf> {
-        let home = self.home.as_ref().ok_or_else(|| storage("a tree in memory has no folder"))?;
-        let folder: &Path = &home.files.quarantine;
+        let quarantine = self.home.as_ref().and_then(|home| home.quarantine.as_deref());
+        let folder: &Path = quarantine.ok_or_else(|| {
+            storage("cannot move bytes to the quarantine: there is no data folder")
+        })?;
         crate::disk::make_private_folder(folder).map_err(storage)?;
         Ok(folder.to_owned())
     }

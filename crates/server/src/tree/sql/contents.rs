@@ -4,7 +4,6 @@ mod old;
 
 use std::{collections::HashMap, io, ops::Range, sync::Arc};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use sqlx::{AnyConnection, FromRow, Row, any::AnyRow};
@@ -14,11 +13,11 @@ use super::{
     db::Db,
     failure::storage,
     ingest::Place,
-    row::{malformed, signed, text_of, unsigned},
+    row::{bytes_from_hashes, malformed, signed, unsigned},
     writer::Tx,
 };
 use crate::{
-    blobs::{Blob, Blobs, Hold},
+    blobs::{Blob, Blobs, ReadLease},
     blocks::Checks,
 };
 
@@ -34,7 +33,7 @@ impl FromRow<'_, AnyRow> for Segment {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let start = unsigned(row.try_get("start")?);
         let end = start + unsigned(row.try_get("length")?);
-        let checks: Option<String> = row.try_get("checks")?;
+        let checks: Option<Vec<u8>> = row.try_get("checks")?;
         let checks = checks.map(Checks::parse).transpose().map_err(malformed)?;
         Ok(Self { range: start..end, blob: row.try_get("blob")?, checks })
     }
@@ -66,7 +65,7 @@ impl Bytes {
         let content = Content { no, size: stored.size, hashes: stored.hashes, media: stored.media };
         match stored.at {
             Place::Row(bytes) => {
-                insert_row(tx, &content, Some(BASE64_STANDARD.encode(bytes))).await?;
+                insert_row(tx, &content, Some(bytes.to_vec())).await?;
             }
             Place::Blob(blob) => {
                 insert_row(tx, &content, None).await?;
@@ -78,11 +77,11 @@ impl Bytes {
     }
 }
 
-async fn insert_row(tx: &mut Tx, content: &Content, data: Option<String>) -> Result<()> {
+async fn insert_row(tx: &mut Tx, content: &Content, data: Option<Vec<u8>>) -> Result<()> {
     sqlx::query("INSERT INTO content (no, refs, size, hashes, data) VALUES ($1, 1, $2, $3, $4)")
         .bind(content.no)
         .bind(signed(content.size))
-        .bind(text_of(&content.hashes))
+        .bind(bytes_from_hashes(&content.hashes))
         .bind(data)
         .execute(tx.sql())
         .await?;
@@ -119,7 +118,7 @@ pub(super) async fn add_segment(
     .bind(signed(range.start))
     .bind(signed(range.end - range.start))
     .bind(blob.number())
-    .bind(blob.checks().as_str().to_owned())
+    .bind(blob.checks().as_bytes().to_owned())
     .execute(tx.sql())
     .await?;
     tx.keep(blob);
@@ -189,7 +188,7 @@ pub(super) async fn open(
 ) -> Result<Bytestream> {
     let range = range.start.min(content.size)..range.end.min(content.size);
     // Held before it is looked up: what is found is then there until the stream is dropped.
-    let hold = blobs.hold(content.no);
+    let lease = blobs.lease(content.no);
     let located = |error| db.with_location(error);
     let mut segments = match stored(db, content.no, &range).await.map_err(located)? {
         Kept::Row(bytes) => {
@@ -204,17 +203,17 @@ pub(super) async fn open(
     let unchecked = segments.iter().any(|segment| segment.checks.is_none());
     // An open upload session has no hashes yet.
     if !unchecked || content.hashes == Hashes::default() {
-        return begun(content.no, read(blobs, hold, segments, range)).await;
+        return begun(content.no, read(blobs, lease, segments, range)).await;
     }
     if range == (0..content.size) {
-        let bytes = read(blobs, hold, segments, range);
+        let bytes = read(blobs, lease, segments, range);
         return begun(content.no, old::verified(bytes, content.hashes.sha256)).await;
     }
     old::add_checks(db, blobs, content).await?;
     if let Kept::Blobs(checked) = stored(db, content.no, &range).await.map_err(located)? {
         segments = checked;
     }
-    begun(content.no, read(blobs, hold, segments, range)).await
+    begun(content.no, read(blobs, lease, segments, range)).await
 }
 
 /// Where the bytes of a content are.
@@ -226,12 +225,13 @@ enum Kept {
 
 async fn stored(db: &Db, content: i64, range: &Range<u64>) -> Result<Kept> {
     let mut sql = db.reader().await?;
-    let data: Option<Option<String>> = sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
-        .bind(content)
-        .fetch_optional(&mut *sql)
-        .await?;
+    let data: Option<Option<Vec<u8>>> =
+        sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
+            .bind(content)
+            .fetch_optional(&mut *sql)
+            .await?;
     match data.ok_or(TreeError::Changed)? {
-        Some(text) => Ok(Kept::Row(BASE64_STANDARD.decode(text).map_err(storage)?.into())),
+        Some(bytes) => Ok(Kept::Row(bytes.into())),
         None => Ok(Kept::Blobs(segments(&mut sql, content, range).await?)),
     }
 }
@@ -289,7 +289,12 @@ async fn segments(
 }
 
 /// Streams a range out of segments, which stay until the stream is dropped.
-fn read(blobs: &Arc<Blobs>, hold: Hold, segments: Vec<Segment>, wanted: Range<u64>) -> Bytestream {
+fn read(
+    blobs: &Arc<Blobs>,
+    lease: ReadLease,
+    segments: Vec<Segment>,
+    wanted: Range<u64>,
+) -> Bytestream {
     let blobs = blobs.clone();
     let parts = segments.into_iter().filter_map(move |segment| {
         let range = &segment.range;
@@ -304,7 +309,7 @@ fn read(blobs: &Arc<Blobs>, hold: Hold, segments: Vec<Segment>, wanted: Range<u6
         })
         .try_flatten();
     Box::pin(bytes.inspect(move |_| {
-        let _ = &hold;
+        let _ = &lease;
     }))
 }
 

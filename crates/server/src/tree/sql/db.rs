@@ -14,7 +14,8 @@ use super::{
     super::{Result, TreeError},
     dialect,
     file::DbFile,
-    writer::{Tx, Writer},
+    server::ServerSession,
+    writer::{Backing, Tx, Writer},
 };
 use crate::blobs::Blobs;
 
@@ -22,14 +23,14 @@ use crate::blobs::Blobs;
 pub(super) struct Db {
     writer: Writer,
     readers: Readers,
-    /// The file it is in, unless it is in memory.
-    file: Option<Arc<DbFile>>,
+    /// The path of its file, or its name on a server; `None` in memory.
+    place: Option<String>,
 }
 
 enum Readers {
     Pool(AnyPool),
-    /// A database in memory has one connection: others would see what is not yet committed, or
-    /// would have to be told "locked".
+    /// The writer's connection. A database in memory has only one: a second connection would read
+    /// uncommitted changes, or fail because the database is locked.
     Writer(Arc<Mutex<AnyConnection>>),
 }
 
@@ -60,15 +61,19 @@ impl DerefMut for Reader {
 }
 
 impl Db {
-    /// The database in memory that is behind a connection.
+    /// Creates the database in memory behind a connection.
     pub(super) fn in_memory(writer: AnyConnection, blobs: Arc<Blobs>) -> Self {
         let connection = Arc::new(Mutex::new(writer));
         let readers = Readers::Writer(connection.clone());
-        Self { writer: Writer::new(connection, blobs, None, None), readers, file: None }
+        let writer = Writer::new(connection, blobs, Backing::Memory, None);
+        Self { writer, readers, place: None }
     }
 
-    /// The database in a file, behind a connection; with a URL for more of them that read. `lock`
-    /// is given up when nothing is written any more.
+    /// Creates the database in a file. `writer` is the connection that writes; the connections that
+    /// read are opened by `url`. `lock` is released after the last write.
+    ///
+    /// # Errors
+    /// When the URL is malformed.
     pub(super) fn in_file(
         writer: AnyConnection,
         url: &str,
@@ -76,13 +81,35 @@ impl Db {
         file: DbFile,
         lock: File,
     ) -> sqlx::Result<Self> {
-        let readers = dialect::reader_pool(url)?;
-        let (connection, file) = (Arc::new(Mutex::new(writer)), Some(Arc::new(file)));
-        let writer = Writer::new(connection, blobs, file.clone(), Some(lock));
-        Ok(Self { writer, readers: Readers::Pool(readers), file })
+        let readers = Readers::Pool(dialect::reader_pool(url)?);
+        let place = Some(file.path().display().to_string());
+        let connection = Arc::new(Mutex::new(writer));
+        let writer = Writer::new(connection, blobs, Backing::File(file), Some(lock));
+        Ok(Self { writer, readers, place })
     }
 
-    /// A connection to read on. Never to be held while waiting for a write.
+    /// Creates the database on a server. `writer` is the connection that writes, which has the
+    /// database's lock; `lock` is that of the data folder, released after the last write.
+    ///
+    /// # Errors
+    /// When the URL is malformed.
+    pub(super) fn on_server(
+        writer: AnyConnection,
+        session: ServerSession,
+        blobs: Arc<Blobs>,
+        lock: Option<File>,
+    ) -> sqlx::Result<Self> {
+        let readers = Readers::Pool(dialect::reader_pool(session.url.expose())?);
+        let place = Some(session.url.place().to_owned());
+        let connection = Arc::new(Mutex::new(writer));
+        let writer = Writer::new(connection, blobs, Backing::Server(session), lock);
+        Ok(Self { writer, readers, place })
+    }
+
+    /// Returns a connection to read on. A caller that holds it must not wait for a write.
+    ///
+    /// # Errors
+    /// When no connection can be opened.
     pub(super) async fn reader(&self) -> Result<Reader> {
         Ok(match &self.readers {
             Readers::Pool(pool) => Reader::Pooled(pool.acquire().await?),
@@ -90,8 +117,11 @@ impl Db {
         })
     }
 
-    /// Does `work` in a transaction: whole, or not at all when it fails. It is finished even if
-    /// the caller goes away.
+    /// Runs `work` in a transaction, which is rolled back if `work` fails. A caller that drops the
+    /// future does not interrupt it.
+    ///
+    /// # Errors
+    /// Those of `work` and of the database.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
@@ -99,15 +129,15 @@ impl Db {
         self.writer.write(work).await.map_err(|error| self.with_location(error))
     }
 
-    /// Adds the database's path to an error of the storage.
+    /// Adds the database's place to an error of the storage.
     pub(super) fn with_location(&self, error: TreeError) -> TreeError {
-        match &self.file {
-            Some(file) => error.in_file(file.path()),
+        match &self.place {
+            Some(place) => error.with_place(place),
             None => error,
         }
     }
 
-    /// Waits for the writes under way, closes every connection and gives up the lock.
+    /// Waits for pending writes, closes every connection and releases the locks.
     pub(super) async fn close(&self) {
         if let Readers::Pool(pool) = &self.readers {
             pool.close().await;

@@ -1,13 +1,14 @@
-//! What fails below the tree, as an error of the tree.
+//! Failures of the database, the blobs and the file system as errors of the tree.
 
-use std::{error::Error, io, path::Path};
+use std::{error::Error, io};
 
 use super::{super::TreeError, dialect};
 
-/// A failure of the storage below: [`TreeError::NoRoom`] if it is that, in whatever words.
+/// Wraps a failure of the storage. Returns [`TreeError::NoRoom`] if any of its sources reports a
+/// full disk.
 pub(super) fn storage(error: impl Into<Box<dyn Error + Send + Sync>>) -> TreeError {
     let error = error.into();
-    match is_for_want_of_room(&*error) {
+    match is_disk_full(&*error) {
         true => TreeError::NoRoom(error),
         false => TreeError::Storage(error),
     }
@@ -15,6 +16,9 @@ pub(super) fn storage(error: impl Into<Box<dyn Error + Send + Sync>>) -> TreeErr
 
 impl From<sqlx::Error> for TreeError {
     fn from(error: sqlx::Error) -> Self {
+        if dialect::is_bad_text(&error) {
+            return Self::BadName("a text contains a NUL character");
+        }
         storage(error)
     }
 }
@@ -29,19 +33,19 @@ pub(super) fn duplicate(error: &TreeError) -> TreeError {
 }
 
 impl TreeError {
-    /// Says of a failure of the storage in which file it was.
-    pub(super) fn in_file(self, file: &Path) -> Self {
-        let place = |why| format!("{}: {why}", file.display()).into();
+    /// Adds the file or the server that failed to an error of the storage.
+    pub(super) fn with_place(self, place: &str) -> Self {
+        let placed = |error| format!("{place}: {error}").into();
         match self {
-            Self::NoRoom(why) => Self::NoRoom(place(why)),
-            Self::Storage(why) => Self::Storage(place(why)),
+            Self::NoRoom(error) => Self::NoRoom(placed(error)),
+            Self::Storage(error) => Self::Storage(placed(error)),
             other => other,
         }
     }
 }
 
-/// Whether a disk is full, however deep in an error that is.
-pub(super) fn is_for_want_of_room(error: &(dyn Error + 'static)) -> bool {
+/// Returns whether an error, or any of its sources, reports a full disk.
+pub(super) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>()
@@ -62,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_from_other_failures_however_deep_it_is_said() {
+    fn a_full_disk_is_recognized_in_any_source_of_an_error() {
         let of = |kind: io::ErrorKind| {
             let system = io::Error::from(kind);
             opendal::Error::new(opendal::ErrorKind::Unexpected, "writing").set_source(system)
@@ -76,11 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_where_and_is_told_to_everybody_whom_it_befell() {
+    fn a_failure_names_its_place_and_is_copied_for_every_caller() {
         let full = storage(io::Error::from(io::ErrorKind::StorageFull));
-        let told = duplicate(&full.in_file(Path::new("/data/tree.db")));
-        assert!(matches!(told, TreeError::NoRoom(_)));
-        assert_eq!(told.to_string(), "no room: /data/tree.db: no storage space");
-        assert!(matches!(TreeError::NotFound.in_file(Path::new("x")), TreeError::NotFound));
+        let copy = duplicate(&full.with_place("/data/tree.db"));
+        assert!(matches!(copy, TreeError::NoRoom(_)));
+        assert_eq!(copy.to_string(), "no room: /data/tree.db: no storage space");
+        assert!(matches!(TreeError::NotFound.with_place("x"), TreeError::NotFound));
     }
 }

@@ -12,7 +12,7 @@ use super::{
     room::Room,
 };
 use crate::{
-    blobs::{Blob, Blobs},
+    blobs::{Blob, BlobWriter, Blobs},
     media::HEAD,
 };
 
@@ -104,16 +104,32 @@ async fn write(
     mut hasher: Option<Hasher>,
 ) -> Result<(Option<Hasher>, Blob)> {
     let mut writer = blobs.writer().await.map_err(storage)?;
+    match write_pieces(&mut writer, &room, &mut pieces, &mut hasher).await {
+        Ok(()) => Ok((hasher, writer.finish().await.map_err(storage)?)),
+        Err(error) => {
+            writer.abort().await;
+            Err(error)
+        }
+    }
+}
+
+/// Hashes and writes all pieces up to the end of the body.
+async fn write_pieces(
+    writer: &mut BlobWriter,
+    room: &Room,
+    pieces: &mut mpsc::Receiver<Next>,
+    hasher: &mut Option<Hasher>,
+) -> Result<()> {
     loop {
         match pieces.recv().await {
             Some(Next::Piece(piece)) => {
                 room.ensure(piece.len() as u64).await;
-                let (after, written) =
-                    future::join(hash(hasher, piece.clone()), writer.write(piece)).await;
+                let hashing = hash(hasher.take(), piece.clone());
+                let (hashed, written) = future::join(hashing, writer.write(piece)).await;
                 written.map_err(storage)?;
-                hasher = after?;
+                *hasher = hashed?;
             }
-            Some(Next::End) => return Ok((hasher, writer.finish().await.map_err(storage)?)),
+            Some(Next::End) => return Ok(()),
             None => return Err(storage("the body broke off")),
         }
     }

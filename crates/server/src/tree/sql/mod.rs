@@ -1,8 +1,10 @@
 //! The tree in an SQL database, its bytes in blobs.
 
+mod blob_location;
 mod check;
 mod contents;
 mod copy;
+mod crash_cleanup;
 mod db;
 mod dialect;
 mod drives;
@@ -17,6 +19,7 @@ mod methods;
 mod moves;
 mod names;
 mod open;
+mod open_error;
 mod options;
 mod read;
 mod recycle_bin;
@@ -26,6 +29,7 @@ mod room;
 mod row;
 mod salvage;
 mod schema;
+mod server;
 mod session;
 mod subtree;
 mod update;
@@ -53,7 +57,7 @@ pub(crate) use self::room::BinLimits;
 pub use self::{
     check::{CheckReport, DamagedFile},
     moves::MOVES_KEPT,
-    open::OpenError,
+    open_error::OpenError,
     options::TreeOptions,
     salvage::{LostItem, MovedItem, Recovery},
 };
@@ -131,7 +135,7 @@ impl Tree {
     /// Keeps room back again that was given up, when what was to be removed is gone.
     async fn keep_room(&self) {
         if self.reserve.is_wanting() {
-            self.blobs.settle().await;
+            self.blobs.finish_removals().await;
             let reserve = self.reserve.clone();
             // Without it there is no room that is kept back.
             let _ = tokio::task::spawn_blocking(move || reserve.keep()).await;
@@ -171,6 +175,6 @@ impl Tree {
         );
         background.shutdown().await;
         self.db.close().await;
-        self.blobs.settle().await;
+        self.blobs.finish_removals().await;
     }
 }

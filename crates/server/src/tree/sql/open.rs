@@ -1,142 +1,66 @@
-//! Opening a tree: its folder, locked; its tables; what a crash left, removed.
+//! Opens a tree: locks its folder and its database, migrates the tables, and begins a run.
 
 use std::{
-    fmt::Write as _,
-    fs, io,
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
-use futures::TryStreamExt;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, SqlSafeStr, SqlStr};
+use sqlx::{AnyConnection, Connection};
 use tokio::task::JoinSet;
 
 use super::{
     super::Result,
     Tree,
+    blob_location::{BlobLocation, Ownership},
+    crash_cleanup,
     db::Db,
-    dialect,
-    failure::is_for_want_of_room,
+    dialect::{self, ServerUrl},
     file::DbFile,
-    folder::{Files, Vouching},
+    folder::Files,
+    open_error::{OpenError, failed, in_database},
     options::TreeOptions,
-    refold::{Folding, refold},
+    refold::refold,
     reserve::Reserve,
     room::Room,
     salvage,
-    schema::{Begin, Prepared, prepare},
+    schema::{Begin, Begun, Prepared, prepare},
+    server::{self, ServerSession},
     session,
     visibility_delay::VisibilityDelay,
 };
-use crate::{
-    blobs::{Blobs, IdAllocator},
-    disk::{Durability, FolderSync},
-};
+use crate::{blobs::IdAllocator, disk::FolderSync};
 
-/// Blobs that are looked up at a time when orphans are looked for.
-const GROUP: usize = 64;
-
-/// Why a tree could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it open.
-    #[error("{} is in use by {owner}", folder.display())]
-    InUse {
-        /// The tree's folder.
-        folder: PathBuf,
-        /// Who has it, as far as is known.
-        owner: String,
-    },
-    /// A file of it could not be made or used.
-    #[error("{what} {}: {source}", path.display())]
-    File {
-        /// What was tried.
-        what: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// It was written by a later version of this program.
-    #[error("the tree has version {found}, this program knows versions up to {known}")]
-    Newer {
-        /// The version found.
-        found: i64,
-        /// The last one that this program knows.
-        known: i64,
-    },
-    /// There are blobs, and no database that says which files they are.
-    #[error(
-        "the database {} is missing or empty, but {} has the bytes of files: restore the database \
-         from a backup, or move that folder away to begin with an empty drive",
-        database.display(), blobs.display()
-    )]
-    NoDatabase {
-        /// The database's file.
-        database: PathBuf,
-        /// The folder of the blobs.
-        blobs: PathBuf,
-    },
-    /// The database is damaged.
-    #[error(
-        "the database {} is damaged: {reason}. Restore the data folder from a backup, or save what \
-         can be read with `drivedal serve --repair`", database.display()
-    )]
-    Damaged {
-        /// Its file.
-        database: PathBuf,
-        /// The damage that was found first.
-        reason: String,
-    },
-    /// The disk is full.
-    #[error(
-        "cannot write {}: the disk is full. Free at least 4 MB there, then start again; deleted \
-         files leave the recycle bin when room is needed", path.display()
-    )]
-    NoRoom {
-        /// The file that has no room.
-        path: PathBuf,
-    },
-    /// The database failed.
-    #[error("the database {place}: {source}")]
-    Database {
-        /// Its file, or where else it is.
-        place: String,
-        /// Why.
-        source: sqlx::Error,
-    },
-    /// Where the bytes are to be kept failed.
-    #[error("blobs: {0}")]
-    Blobs(#[from] opendal::Error),
-}
-
-pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
-    move |source| match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            OpenError::NoRoom { path: path.to_owned() }
-        }
-        _ => OpenError::File { what, path: path.to_owned(), source },
-    }
-}
-
-/// The folder that a tree is open in.
+/// The location of an open tree that outlives its process.
 pub(super) struct Home {
-    pub(super) files: Files,
+    /// The folder to which a repair moves damaged bytes; `None` without a data folder.
+    pub(super) quarantine: Option<PathBuf>,
+    pub(super) blobs: BlobLocation,
     pub(super) sync: FolderSync,
     pub(super) run: i64,
-    /// Why the blobs may be those of another database, if so.
+    /// Why the blobs may belong to another database; `None` if they are this one's.
     pub(super) foreign: Option<&'static str>,
 }
 
+/// A database that began a run, and the location of its blobs.
+struct OpenDatabase {
+    connection: AnyConnection,
+    run: i64,
+    /// Why the blobs may belong to another database; `None` if they are this one's.
+    foreign: Option<&'static str>,
+}
+
 impl Tree {
-    /// Opens a tree for a [repair](Self::repair). Where its database is damaged, everything that can
-    /// be read goes to a new one; the damaged one stays beside it.
+    /// Opens a tree for a [repair](Self::repair). If its SQLite database is damaged, every row that
+    /// can be read is copied to a new one; the damaged one stays beside it.
     ///
     /// # Errors
-    /// As of [`open`](Self::open), and when nothing can be read of the database.
+    /// As of [`open`](Self::open), and when no row of the database can be read.
     pub async fn open_for_repair(options: TreeOptions) -> Result<Self, OpenError> {
         let options = options.tidy(false);
-        let Some(folder) = &options.folder else { return Self::open(options).await };
+        let (Some(folder), None) = (&options.folder, &options.database) else {
+            return Self::open(options).await;
+        };
         let (damage, salvaged) = {
             let files = Files::new(folder)?;
             let _lock = files.lock()?;
@@ -147,7 +71,7 @@ impl Tree {
         };
         let mut tree = Self::open(options).await?;
         match (damage, salvaged) {
-            // SQLite can read it, and nothing that it says is believed.
+            // SQLite can read it, but its rows contradict each other.
             (Some(damage), None) => {
                 tree.close().await;
                 Err(damage)
@@ -159,65 +83,116 @@ impl Tree {
         }
     }
 
-    /// Opens a tree. Needs a Tokio runtime, and works in it until it is closed or dropped.
+    /// Opens a tree. It needs a Tokio runtime, and works in it until it is closed or dropped.
     ///
-    /// What a crash left (bytes that no item names, upload sessions that have expired) is removed
-    /// in the background.
+    /// Blobs that no item names and expired upload sessions, which a crash may leave, are removed in
+    /// the background.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] if another process has the folder.
+    /// [`OpenError::InUse`] and [`OpenError::DatabaseInUse`] if another process has the data folder
+    /// or the database. Every other error says what cannot be opened.
     pub async fn open(options: TreeOptions) -> Result<Self, OpenError> {
-        let Some(folder) = &options.folder else {
-            let url = dialect::IN_MEMORY;
-            let begun = begin_run(url, None, Begin::default(), options.folding)
-                .await
-                .map_err(in_database(None))?;
-            let (connection, Prepared::Run(begun)) = begun else {
-                unreachable!("a new database is neither of a later version nor lost")
-            };
-            let blobs = Blobs::memory(Arc::new(IdAllocator::new(begun.run)))?;
-            let db = Db::in_memory(connection, blobs.clone());
-            return Ok(Self::on(Arc::new(db), blobs, Reserve::none(), &options, None));
+        match (&options.folder, &options.database) {
+            (folder, Some(url)) => {
+                let url = ServerUrl::parse(url).map_err(OpenError::DatabaseUrl)?;
+                Self::open_on_server(&options, folder.as_deref(), url).await
+            }
+            (Some(folder), None) => Self::open_in_folder(&options, folder).await,
+            (None, None) => Self::open_in_memory(&options).await,
+        }
+    }
+
+    async fn open_in_memory(options: &TreeOptions) -> Result<Self, OpenError> {
+        if let Some(operator) = &options.blobs
+            && operator.info().scheme() != opendal::services::MEMORY_SCHEME
+        {
+            let place = BlobLocation::from_operator(operator.clone()).place();
+            return Err(OpenError::BlobsOutliveDatabase(place));
+        }
+        let failed = in_database(None);
+        let opened = async {
+            let mut connection = dialect::connect(dialect::IN_MEMORY, None).await?;
+            let prepared = begin_run(&mut connection, Begin::default(), options).await?;
+            Ok((connection, prepared))
         };
+        let (connection, Prepared::Run(begun)) = opened.await.map_err(failed)? else {
+            unreachable!("a new database is neither of a later version nor lost")
+        };
+        let ids = Arc::new(IdAllocator::new(begun.run));
+        let blobs = BlobLocation::Memory.open(ids, options.folder_sync())?;
+        let db = Arc::new(Db::in_memory(connection, blobs.clone()));
+        let room = Room::new(None, db.clone(), blobs, Arc::new(Reserve::none()));
+        Ok(Self::new(db, room, options, None))
+    }
+
+    async fn open_in_folder(options: &TreeOptions, folder: &Path) -> Result<Self, OpenError> {
         let files = Files::new(folder)?;
         let lock = files.lock()?;
-        files.tighten()?;
+        files.make_private()?;
         // Before anything else is written, so that there is room to start.
-        let reserve = Reserve::new(files.reserve.clone());
+        let reserve = Arc::new(Reserve::new(files.reserve.clone()));
         files.sign()?;
-        let (connection, run, vouching) = open_database(&files, &options).await?;
+        let location = match &options.blobs {
+            Some(operator) => BlobLocation::from_operator(operator.clone()),
+            None => BlobLocation::Folder(files.blobs.clone()),
+        };
+        let OpenDatabase { connection, run, foreign } =
+            open_file(&files, &location, options).await?;
         let sync = options.folder_sync();
-        let blobs = Blobs::folder(&files.blobs, Arc::new(IdAllocator::new(run)), sync.clone())?;
+        let blobs = location.open(Arc::new(IdAllocator::new(run)), sync.clone())?;
         let file =
             DbFile::new(files.database.clone()).map_err(failed("cannot find", &files.database))?;
         let url = url(&files.database)?;
         let db = Db::in_file(connection, &url, blobs.clone(), file, lock)
             .map_err(in_database(Some(&files.database)))?;
-        let foreign = match vouching {
-            Vouching::Foreign(why) => Some(why),
-            Vouching::Own(_) | Vouching::Adopt(_) => None,
-        };
-        let home = Home { files, sync, run, foreign };
-        let tree = Self::on(Arc::new(db), blobs, reserve, &options, Some(home));
-        if options.tidy {
-            tree.tidy(foreign);
-        }
-        Ok(tree)
+        let db = Arc::new(db);
+        let room = Room::new(Some(files.folder), db.clone(), blobs, reserve);
+        let quarantine = Some(files.quarantine);
+        let home = Home { quarantine, blobs: location, sync, run, foreign };
+        Ok(Self::new(db, room, options, Some(home)))
     }
 
-    fn on(
-        db: Arc<Db>,
-        blobs: Arc<Blobs>,
-        reserve: Reserve,
+    async fn open_on_server(
         options: &TreeOptions,
-        home: Option<Home>,
-    ) -> Self {
-        let (hashing, visibility) = (session::hashing(), VisibilityDelay::default());
-        let (reserve, background) = (Arc::new(reserve), Mutex::new(JoinSet::new()));
-        let folder = home.as_ref().map(|home| home.files.folder.clone());
-        let room = Room::new(folder, db.clone(), blobs.clone(), reserve.clone());
+        folder: Option<&Path>,
+        url: ServerUrl,
+    ) -> Result<Self, OpenError> {
+        let (files, lock) = match folder {
+            Some(folder) => {
+                let files = Files::new(folder)?;
+                let lock: File = files.lock()?;
+                files.make_private()?;
+                files.sign()?;
+                (Some(files), Some(lock))
+            }
+            None => (None, None),
+        };
+        let location = match (&options.blobs, &files) {
+            (Some(operator), _) => BlobLocation::from_operator(operator.clone()),
+            (None, Some(files)) => BlobLocation::Folder(files.blobs.clone()),
+            (None, None) => BlobLocation::Memory,
+        };
+        let OpenDatabase { connection, run, foreign } =
+            open_server(&url, &location, options).await?;
+        let sync = options.folder_sync();
+        let blobs = location.open(Arc::new(IdAllocator::new(run)), sync.clone())?;
+        let in_server = on_server(&url);
+        let session = ServerSession { url, durability: options.durability, run };
+        let db = Db::on_server(connection, session, blobs.clone(), lock).map_err(in_server)?;
+        let db = Arc::new(db);
+        // The disk of the database cannot be looked at; that of the blobs may be here.
+        let disk = location.directory().map(Path::to_owned);
+        let room = Room::new(disk, db.clone(), blobs, Arc::new(Reserve::none()));
+        let quarantine = files.map(|files| files.quarantine);
+        let home = Home { quarantine, blobs: location, sync, run, foreign };
+        Ok(Self::new(db, room, options, Some(home)))
+    }
+
+    fn new(db: Arc<Db>, room: Room, options: &TreeOptions, home: Option<Home>) -> Self {
+        let (blobs, reserve) = (room.blobs(), room.reserve());
         let TreeOptions { quota, keep_deleted: keeps_deleted, folding, .. } = *options;
-        Self {
+        let foreign = home.as_ref().map(|home| home.foreign);
+        let tree = Self {
             db,
             blobs,
             reserve,
@@ -226,14 +201,22 @@ impl Tree {
             quota,
             keeps_deleted,
             folding,
-            hashing,
-            visibility,
-            background,
+            hashing: session::hashing(),
+            visibility: VisibilityDelay::default(),
+            background: Mutex::new(JoinSet::new()),
             salvaged: None,
+        };
+        if let (true, Some(foreign)) = (options.tidy, foreign) {
+            let cleaning = crash_cleanup::run(tree.db.clone(), tree.blobs.clone(), foreign);
+            tree.background
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .spawn(cleaning);
         }
+        tree
     }
 
-    /// Waits until what a crash left is removed.
+    /// Waits until the leftovers of a crash are removed.
     #[cfg(test)]
     pub(super) async fn tidied(&self) {
         let tidying = std::mem::take(
@@ -241,144 +224,151 @@ impl Tree {
         );
         tidying.join_all().await;
     }
-
-    /// Removes what a crash left, in the background; blobs only if they are the database's own.
-    fn tidy(&self, foreign: Option<&'static str>) {
-        let (db, blobs) = (self.db.clone(), self.blobs.clone());
-        let tidying = async move {
-            let expired = db.write(|tx| Box::pin(session::forget_expired(tx))).await;
-            if let Err(error) = expired {
-                tracing::warn!(%error, "expired upload sessions could not be removed");
-            }
-            if let Some(why) = foreign {
-                tracing::warn!(
-                    "blobs that no file names are kept: {why}. `drivedal serve --repair` sorts them out"
-                );
-            } else if let Err(error) = remove_orphans(&db, &blobs).await {
-                tracing::warn!(%error, "bytes that no item names could not be removed");
-            }
-        };
-        self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner).spawn(tidying);
-    }
 }
 
-/// Opens the database of a folder, checks it, and begins a run: the connection, the run's number,
-/// and whether the blobs are the database's own.
-async fn open_database(
+/// Opens the database of a data folder, checks it, and begins a run.
+async fn open_file(
     files: &Files,
+    blobs: &BlobLocation,
     options: &TreeOptions,
-) -> Result<(AnyConnection, i64, Vouching), OpenError> {
-    let (marker, has_blobs) = (files.marker()?, files.has_blobs()?);
-    let missing =
-        || OpenError::NoDatabase { database: files.database.clone(), blobs: files.blobs.clone() };
-    let empty = fs::metadata(&files.database).map_or(true, |file| file.len() == 0);
-    let used = has_blobs || marker.is_some();
-    if empty && used {
-        return Err(missing());
+) -> Result<OpenDatabase, OpenError> {
+    let is_empty = fs::metadata(&files.database).map_or(true, |file| file.len() == 0);
+    let place = || files.database.display().to_string();
+    let known = Known::read(blobs).await?;
+    if is_empty && known.is_used() {
+        return Err(known.without_database(place(), blobs));
     }
-    files.make_database()?;
-    let begin = Begin { used, at_least: marker.as_ref().map_or(0, |marker| marker.run) };
-    let database = url(&files.database)?;
-    let begun = begin_run(&database, Some(options.durability), begin, options.folding).await;
-    let (mut connection, begun) = match begun.map_err(in_database(Some(&files.database)))? {
-        (connection, Prepared::Run(begun)) => (connection, begun),
-        (_, Prepared::Newer { found, known }) => return Err(OpenError::Newer { found, known }),
-        (_, Prepared::Empty) => return Err(missing()),
+    files.create_database()?;
+    let url = url(&files.database)?;
+    let opened = async {
+        let mut connection = dialect::connect(&url, Some(options.durability)).await?;
+        dialect::quick_check(&mut connection).await?;
+        let prepared = begin_run(&mut connection, known.begin(), options).await?;
+        Ok((connection, prepared))
     };
-    let vouching = Vouching::decide(begun.folder, begun.before, begun.run, marker, has_blobs);
-    let written = match &vouching {
-        Vouching::Own(marker) | Vouching::Adopt(marker) => {
-            files.write_marker(marker, &options.folder_sync())
-        }
-        Vouching::Foreign(_) => Ok(()),
-    };
-    let folder = match (&vouching, written) {
-        (Vouching::Adopt(marker), Ok(())) => Some(marker.folder.clone()),
-        // The one that is there is of an earlier run, which is as good.
-        (Vouching::Own(_), Ok(())) => None,
-        (Vouching::Own(_), Err(error)) if error.kind() == io::ErrorKind::StorageFull => None,
-        (Vouching::Own(_) | Vouching::Adopt(_), Err(error)) => {
-            return Err(failed("cannot write owner.json in", &files.blobs)(error));
-        }
-        // No id that a marker has: it is not vouched for at the next start either.
-        (Vouching::Foreign(_), _) => Some(String::new()),
-    };
-    if let Some(folder) = folder {
-        let keep = sqlx::query("UPDATE server SET folder = $1").bind(folder);
-        let kept = keep.execute(&mut connection).await;
-        kept.map_err(in_database(Some(&files.database)))?;
-    }
-    Ok((connection, begun.run, vouching))
+    let (mut connection, prepared) = opened.await.map_err(in_database(Some(&files.database)))?;
+    let (run, foreign, folder) = known.own(prepared, place(), blobs, options).await?;
+    let kept = keep_id(&mut connection, folder).await;
+    kept.map_err(in_database(Some(&files.database)))?;
+    Ok(OpenDatabase { connection, run, foreign })
 }
 
-/// Connects, checks a database that is in a file, migrates its tables, folds the names of drives as
-/// their accounts do, and begins a run.
-async fn begin_run(
-    url: &str,
-    durability: Option<Durability>,
-    begin: Begin,
-    folding: Folding,
-) -> sqlx::Result<(AnyConnection, Prepared)> {
-    let mut connection = dialect::connect(url, durability).await?;
-    if durability.is_some() {
-        dialect::quick_check(&mut connection).await?;
+/// Opens the database of a server, takes its lock, and begins a run.
+async fn open_server(
+    url: &ServerUrl,
+    blobs: &BlobLocation,
+    options: &TreeOptions,
+) -> Result<OpenDatabase, OpenError> {
+    let place = || url.place().to_owned();
+    let mut connection = server::connect(url, options.durability).await?;
+    let known = Known::read(blobs).await?;
+    let prepared = begin_run(&mut connection, known.begin(), options).await;
+    let prepared = prepared.map_err(on_server(url))?;
+    let (run, foreign, folder) = known.own(prepared, place(), blobs, options).await?;
+    keep_id(&mut connection, folder).await.map_err(on_server(url))?;
+    Ok(OpenDatabase { connection, run, foreign })
+}
+
+/// The facts about the blobs before a database is opened.
+struct Known {
+    marker: Option<super::blob_location::Marker>,
+    has_blobs: bool,
+}
+
+impl Known {
+    async fn read(blobs: &BlobLocation) -> Result<Self, OpenError> {
+        Ok(Self { marker: blobs.marker().await?, has_blobs: blobs.has_blobs().await? })
     }
-    let mut transaction = connection.begin_with(dialect::BEGIN).await?;
+
+    /// Returns whether a database must have been there.
+    fn is_used(&self) -> bool {
+        self.has_blobs || self.marker.is_some()
+    }
+
+    fn begin(&self) -> Begin {
+        let at_least = self.marker.as_ref().map_or(0, |marker| marker.run);
+        Begin { used: self.is_used(), at_least }
+    }
+
+    fn without_database(&self, database: String, blobs: &BlobLocation) -> OpenError {
+        OpenError::NoDatabase { database, blobs: blobs.place() }
+    }
+
+    /// Decides whether the blobs belong to the database, and writes the marker. Returns the run, why
+    /// the blobs may be foreign, and the id that the database must have from now on; `None` if it
+    /// has it already.
+    async fn own(
+        self,
+        prepared: Prepared,
+        database: String,
+        blobs: &BlobLocation,
+        options: &TreeOptions,
+    ) -> Result<(i64, Option<&'static str>, Option<String>), OpenError> {
+        let Begun { run, before, folder } = match prepared {
+            Prepared::Run(begun) => begun,
+            Prepared::Newer { found, known } => return Err(OpenError::Newer { found, known }),
+            Prepared::Empty => return Err(self.without_database(database, blobs)),
+        };
+        let Self { marker, has_blobs } = self;
+        let write = async |marker| blobs.write_marker(marker, &options.folder_sync()).await;
+        match Ownership::decide(folder, before, run, marker, has_blobs) {
+            Ownership::Own(marker) => match write(&marker).await {
+                // The marker of an earlier run is as good.
+                Ok(()) | Err(OpenError::NoRoom { .. }) => Ok((run, None, None)),
+                Err(error) => Err(error),
+            },
+            Ownership::Adopt(marker) => {
+                write(&marker).await?;
+                Ok((run, None, Some(marker.folder)))
+            }
+            // Two databases would overwrite each other's blobs: no file guards a number there.
+            Ownership::Foreign(reason)
+                if options.tidy && matches!(blobs, BlobLocation::Store(_)) =>
+            {
+                Err(OpenError::ForeignBlobs { place: blobs.place(), reason })
+            }
+            // An id that no marker has: the blobs stay foreign at the next start.
+            Ownership::Foreign(reason) => Ok((run, Some(reason), Some(String::new()))),
+        }
+    }
+}
+
+/// Stores the id that the marker beside the blobs has.
+async fn keep_id(connection: &mut AnyConnection, folder: Option<String>) -> sqlx::Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    sqlx::query("UPDATE server SET folder = $1").bind(folder).execute(connection).await.map(drop)
+}
+
+/// Migrates the tables, folds the names of drives by the kinds of their accounts, and begins a run.
+async fn begin_run(
+    connection: &mut AnyConnection,
+    begin: Begin,
+    options: &TreeOptions,
+) -> sqlx::Result<Prepared> {
+    let statement = dialect::begin(connection);
+    let mut transaction = connection.begin_with(statement).await?;
     let prepared = prepare(&mut transaction, begin).await?;
-    // Otherwise everything stays as it is.
     match prepared {
         Prepared::Run(_) => {
-            refold(&mut transaction, |account| folding.for_account(account)).await?;
+            refold(&mut transaction, |account| options.folding.for_account(account)).await?;
             transaction.commit().await?;
         }
+        // The database stays as it is.
         Prepared::Newer { .. } | Prepared::Empty => transaction.rollback().await?,
     }
-    Ok((connection, prepared))
+    Ok(prepared)
 }
 
-/// The URL of a database in a file.
+/// Returns the URL of a SQLite database.
+///
+/// # Errors
+/// When the path is not Unicode.
 pub(super) fn url(database: &Path) -> Result<String, OpenError> {
     dialect::file_url(database).map_err(failed("cannot use", database))
 }
 
-pub(super) fn in_database(file: Option<&Path>) -> impl FnOnce(sqlx::Error) -> OpenError {
-    let file = file.map(Path::to_owned);
-    move |source| match (file, dialect::damage(&source)) {
-        (Some(database), Some(reason)) => OpenError::Damaged { database, reason },
-        (Some(path), None) if is_for_want_of_room(&source) => OpenError::NoRoom { path },
-        (file, _) => {
-            let place = file.map_or("in memory".into(), |file| file.display().to_string());
-            OpenError::Database { place, source }
-        }
-    }
-}
-
-/// Removes the blobs of earlier runs that no content names. Nobody can name them any more: this
-/// process, which has the folder to itself, names only those of its own run.
-async fn remove_orphans(db: &Db, blobs: &Blobs) -> Result<()> {
-    let text = lookup();
-    let groups = blobs.of_earlier_runs(GROUP).await.map_err(super::failure::storage)?;
-    let mut groups = std::pin::pin!(groups);
-    while let Some(group) = groups.try_next().await.map_err(super::failure::storage)? {
-        let mut query = sqlx::query_scalar::<_, i64>(text.clone());
-        for i in 0..GROUP {
-            query = query.bind(group.get(i).copied().unwrap_or(-1));
-        }
-        let named = {
-            let mut reader = db.reader().await?;
-            query.fetch_all(&mut *reader).await?
-        };
-        blobs.remove(group.into_iter().filter(|blob| !named.contains(blob)));
-    }
-    Ok(())
-}
-
-/// Which of [`GROUP`] blobs are named.
-fn lookup() -> SqlStr {
-    let mut text = String::from("SELECT blob FROM segment WHERE blob IN (");
-    for i in 1..=GROUP {
-        let _ = write!(text, "{}${i}", if i == 1 { "" } else { ", " });
-    }
-    text.push(')');
-    AssertSqlSafe(text).into_sql_str()
+/// Returns a function that wraps an error of a database on a server.
+fn on_server(url: &ServerUrl) -> impl FnOnce(sqlx::Error) -> OpenError + use<> {
+    let place = url.place().to_owned();
+    move |source| OpenError::Database { place, source }
 }

@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
+use opendal::Operator;
+
 use super::{super::NameFolding, refold::Folding};
-use crate::disk::{Durability, FolderSync};
+use crate::{
+    Secret,
+    disk::{Durability, FolderSync},
+};
 
 /// What a drive may hold if nothing else is said, in bytes: 1 TiB, what a OneDrive of a paying
 /// subscriber has.
@@ -13,6 +18,10 @@ pub(super) const DEFAULT_QUOTA: u64 = 1 << 40;
 #[derive(Clone, Debug)]
 pub struct TreeOptions {
     pub(super) folder: Option<PathBuf>,
+    /// The URL of a PostgreSQL database; `None`: SQLite.
+    pub(super) database: Option<Secret>,
+    /// The location of the blobs; `None`: in the folder, else in memory.
+    pub(super) blobs: Option<Operator>,
     pub(super) quota: u64,
     pub(super) durability: Durability,
     pub(super) keep_deleted: bool,
@@ -32,6 +41,8 @@ impl TreeOptions {
     pub fn ephemeral() -> Self {
         Self {
             folder: None,
+            database: None,
+            blobs: None,
             quota: DEFAULT_QUOTA,
             durability: Durability::Full,
             keep_deleted: true,
@@ -40,6 +51,19 @@ impl TreeOptions {
             #[cfg(test)]
             sync: None,
         }
+    }
+
+    /// Keeps items in a PostgreSQL database instead of SQLite: `postgres://USER@HOST/DATABASE`. One
+    /// process at a time may have it open.
+    pub fn database(mut self, url: Option<Secret>) -> Self {
+        self.database = url;
+        self
+    }
+
+    /// Keeps the bytes of files behind an operator.
+    pub fn blobs(mut self, operator: Option<Operator>) -> Self {
+        self.blobs = operator;
+        self
     }
 
     /// What a new drive may hold, in bytes; [`DEFAULT_QUOTA`] if nothing is said.

@@ -71,7 +71,8 @@ struct Both {
 
 impl Both {
     async fn new(folding: NameFolding) -> Self {
-        let options = TreeOptions::ephemeral().quota(QUOTA).folding(folding, |_| None);
+        let options = tests::on_postgres::options().await.unwrap_or_else(TreeOptions::ephemeral);
+        let options = options.quota(QUOTA).folding(folding, |_| None);
         let tree = Tree::open(options).await.expect("opens");
         let drive = tree.drive("").await.expect("drive").no;
         Self {
@@ -337,7 +338,7 @@ impl Both {
             .await
             .expect("lists");
         drop(sql);
-        self.tree.blobs.settle().await;
+        self.tree.blobs.finish_removals().await;
         let mut kept = self.tree.blobs.all().await.expect("lists");
         kept.sort_unstable();
         named.sort_unstable();
@@ -359,16 +360,37 @@ proptest! {
         sharepoint: bool,
         calls in vec(calls(), 1..40),
     ) {
-        let folding =
-            if sharepoint { NameFolding::SharePoint } else { NameFolding::Consumer };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let mut both = Both::new(folding).await;
-            for call in &calls {
-                let (said, expected) = both.call(call).await;
-                assert_eq!(format!("{said:?}"), format!("{expected:?}"), "{call:?}");
-                both.compare().await;
-            }
-        });
+        compare_after_each(sharepoint, &calls);
     }
+}
+
+proptest! {
+    // A new schema for each case.
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    fn any_sequence_of_calls_on_the_server(
+        sharepoint: bool,
+        calls in vec(calls(), 1..40),
+    ) {
+        compare_after_each(sharepoint, &calls);
+    }
+}
+
+#[test]
+#[ignore = "needs DRIVEDAL_TEST_POSTGRES"]
+fn any_sequence_of_calls_on_postgresql_gives_the_tree_of_the_model() {
+    tests::on_postgres::run(any_sequence_of_calls_on_the_server);
+}
+
+fn compare_after_each(sharepoint: bool, calls: &[Call]) {
+    let folding = if sharepoint { NameFolding::SharePoint } else { NameFolding::Consumer };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let mut both = Both::new(folding).await;
+        for call in calls {
+            let (said, expected) = both.call(call).await;
+            assert_eq!(format!("{said:?}"), format!("{expected:?}"), "{call:?}");
+            both.compare().await;
+        }
+    });
 }

@@ -176,6 +176,10 @@ pub(super) async fn child(
     parent: ItemKey,
     name: &str,
 ) -> Result<Node> {
+    // PostgreSQL cannot store or compare such a text.
+    if name.contains('\0') {
+        return Err(TreeError::NotFound);
+    }
     let (consumer, sharepoint) = folds(name);
     let query = sqlx::query_as(CHILD).bind(drive).bind(parent).bind(consumer).bind(sharepoint);
     query.fetch_optional(sql).await?.ok_or(TreeError::NotFound)
@@ -213,7 +217,10 @@ async fn walk_on(
     names: &[&str],
 ) -> Result<Vec<Node>> {
     let mut query: Query = sqlx::query_as(WALK).bind(drive).bind(anchor);
-    let folds: Vec<_> = (0..STEPS).map(|step| names.get(step).map(|name| folds(name))).collect();
+    // PostgreSQL cannot store or compare a text with NUL: no item has such a name.
+    let names = names.iter().take_while(|name| !name.contains('\0'));
+    let mut folds: Vec<_> = names.take(STEPS).map(|name| Some(folds(name))).collect();
+    folds.resize(STEPS, None);
     for folded in &folds {
         query = query.bind(folded.as_ref().map(|(consumer, _)| consumer.clone()));
     }

@@ -80,6 +80,16 @@ impl Room {
         Self { free, db, blobs, reserve, alone: Arc::default() }
     }
 
+    /// Returns the blobs of the tree.
+    pub(super) fn blobs(&self) -> Arc<Blobs> {
+        self.blobs.clone()
+    }
+
+    /// Returns the disk space in reserve.
+    pub(super) fn reserve(&self) -> Arc<Reserve> {
+        self.reserve.clone()
+    }
+
     /// Empties the recycle bin, oldest items first, as far as the disk needs it for a write of so
     /// many bytes. The write itself fails if that is not enough.
     pub(super) async fn ensure(&self, bytes: u64) {
@@ -138,7 +148,7 @@ impl Room {
     /// Frees the room of items that were removed for good: waits until their blobs are gone, and
     /// shortens the database's log.
     async fn reclaim(&self) -> Result<()> {
-        self.blobs.settle().await;
+        self.blobs.finish_removals().await;
         let mut sql = self.db.reader().await?;
         Ok(dialect::shorten_log(&mut sql).await?)
     }

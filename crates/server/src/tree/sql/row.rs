@@ -108,13 +108,13 @@ fn parents(primary: Option<ItemKey>, others: Option<String>) -> sqlx::Result<Vec
 
 fn content(row: &AnyRow, size: u64) -> sqlx::Result<Option<Content>> {
     let no: Option<i64> = row.try_get("content")?;
-    let hashes: Option<String> = row.try_get("hashes")?;
+    let hashes: Option<Vec<u8>> = row.try_get("hashes")?;
     match (no, hashes) {
-        (Some(no), Some(text)) => {
+        (Some(no), Some(hashes)) => {
             let facts: Option<String> = row.try_get("facts")?;
             let media = facts.map(|facts| serde_json::from_str(&facts)).transpose();
             let media = media.map_err(malformed)?.map(Arc::new);
-            Ok(Some(Content { no, size, hashes: hashes_of(&text)?, media }))
+            Ok(Some(Content { no, size, hashes: hashes_from_bytes(&hashes)?, media }))
         }
         _ => Ok(None),
     }
@@ -131,16 +131,22 @@ pub(super) fn media_type(given: Option<String>, kind: NodeKind, name: &str) -> O
     }
 }
 
-/// MD5, SHA-1, SHA-256 and quickXorHash, one after the other.
-pub(super) fn text_of(hashes: &Hashes) -> String {
+/// Bytes of all hashes of a content in the column `content.hashes`.
+pub(super) const HASHES: usize = 88;
+
+/// Returns the value of the column `content.hashes`: MD5, SHA-1, SHA-256 and quickXorHash, in this
+/// order.
+pub(super) fn bytes_from_hashes(hashes: &Hashes) -> Vec<u8> {
     let all: [&[u8]; 4] = [&hashes.md5, &hashes.sha1, &hashes.sha256, &hashes.quick_xor];
-    hex::encode(all.concat())
+    all.concat()
 }
 
-/// The hashes in a text of [`text_of`].
-pub(super) fn hashes_of(text: &str) -> sqlx::Result<Hashes> {
-    let mut all = [0; 88];
-    hex::decode_to_slice(text, &mut all).map_err(malformed)?;
+/// Parses a value of [`bytes_from_hashes`].
+///
+/// # Errors
+/// [`sqlx::Error::Decode`] if it does not have [`HASHES`] bytes.
+pub(super) fn hashes_from_bytes(stored: &[u8]) -> sqlx::Result<Hashes> {
+    let all: &[u8; HASHES] = stored.try_into().map_err(malformed)?;
     let mut hashes = Hashes::default();
     let (md5, rest) = all.split_at(16);
     let (sha1, rest) = rest.split_at(20);

@@ -1,19 +1,21 @@
 //! The tables, and the numbered migrations that make and change them.
 //!
-//! One text for SQLite and PostgreSQL, through `sqlx::Any`: so columns are BIGINT, SMALLINT and
-//! TEXT, flags 0 and 1, times microseconds since 1970, hashes hexadecimal, small contents base64.
-//! Names are compared as bytes, which is as code points; a PostgreSQL database has to be made with
-//! the collation `C`.
+//! One text for SQLite and PostgreSQL, through `sqlx::Any`: columns are BIGINT, SMALLINT, TEXT and
+//! BYTEA, a type name that both accept. Flags are 0 and 1, times are microseconds since 1970. Texts
+//! are compared as bytes, which is the order of code points: SQLite does so by default, and on
+//! PostgreSQL the columns get that collation ([`dialect::create`]).
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::future::BoxFuture;
 use sqlx::AnyConnection;
+
+use super::dialect;
 
 /// One step of a migration.
 enum Step {
     /// SQL statements, in this order.
     Sql(&'static [&'static str]),
     /// A change of rows that SQL cannot express.
-    #[expect(dead_code, reason = "for migrations that compute values of columns")]
     Code(for<'c> fn(&'c mut AnyConnection) -> BoxFuture<'c, sqlx::Result<()>>),
 }
 
@@ -21,8 +23,17 @@ enum Step {
 /// version `n + 1` of version `n`. A migration that was released is never changed; a change of the
 /// tables is a new migration at the end. All that are missing run in the transaction that opens
 /// the database, so a start that fails leaves the version that it found.
-const MIGRATIONS: [&[Step]; 3] =
-    [&[Step::Sql(&VERSION_1)], &[Step::Sql(&VERSION_2)], &[Step::Sql(&VERSION_3)]];
+const MIGRATIONS: [&[Step]; 4] = [
+    &[Step::Sql(&VERSION_1)],
+    &[Step::Sql(&VERSION_2)],
+    &[Step::Sql(&VERSION_3)],
+    &[
+        Step::Sql(&VERSION_4_TABLES),
+        Step::Code(|sql| Box::pin(decode_contents(sql))),
+        Step::Code(|sql| Box::pin(decode_segments(sql))),
+        Step::Sql(&VERSION_4_NAMES),
+    ],
+];
 
 /// The version of the tables that this code reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -107,6 +118,111 @@ const VERSION_3: [&str; 7] = [
     "CREATE INDEX moved_at ON moved (at)",
 ];
 
+/// Bytes as BYTEA: hashes and checksums were hexadecimal texts, small contents were base64. The
+/// columns change their type, so the two tables are written again under another name.
+///
+/// `content.hashes` has MD5, SHA-1, SHA-256 and quickXorHash, one after the other.
+/// `segment.checks` has 4 bytes of CRC-32, big endian, for each block of its blob.
+const VERSION_4_TABLES: [&str; 2] = [
+    // `data` last: the columns before it are read without it.
+    "CREATE TABLE content_4 (
+        no BIGINT PRIMARY KEY, refs BIGINT NOT NULL, size BIGINT NOT NULL, hashes BYTEA NOT NULL,
+        data BYTEA)",
+    "CREATE TABLE segment_4 (
+        content BIGINT NOT NULL, start BIGINT NOT NULL, length BIGINT NOT NULL,
+        blob BIGINT NOT NULL UNIQUE, checks BYTEA,
+        PRIMARY KEY (content, start))",
+];
+
+/// See [`VERSION_4_TABLES`].
+const VERSION_4_NAMES: [&str; 4] = [
+    "DROP TABLE content",
+    "ALTER TABLE content_4 RENAME TO content",
+    "DROP TABLE segment",
+    "ALTER TABLE segment_4 RENAME TO segment",
+];
+
+/// Rows that a migration reads at a time.
+const PAGE: i64 = 256;
+
+/// The text that versions before 4 stored bytes as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Hex,
+    Base64,
+}
+
+impl Encoding {
+    /// Returns the bytes of a stored text. A text that cannot be decoded is damaged; its own bytes
+    /// are returned, which no content has the hash of.
+    pub(super) fn decode(self, text: String) -> Vec<u8> {
+        let decoded = match self {
+            Self::Hex => hex::decode(&text).ok(),
+            Self::Base64 => BASE64_STANDARD.decode(&text).ok(),
+        };
+        decoded.unwrap_or_else(|| text.into_bytes())
+    }
+}
+
+/// Copies the rows of `content` to `content_4`.
+async fn decode_contents(sql: &mut AnyConnection) -> sqlx::Result<()> {
+    let mut after = i64::MIN;
+    loop {
+        let page: Vec<(i64, i64, i64, String, Option<String>)> = sqlx::query_as(
+            "SELECT no, refs, size, hashes, data FROM content WHERE no > $1 ORDER BY no LIMIT $2",
+        )
+        .bind(after)
+        .bind(PAGE)
+        .fetch_all(&mut *sql)
+        .await?;
+        let Some((last, ..)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (no, refs, size, hashes, data) in page {
+            sqlx::query(
+                "INSERT INTO content_4 (no, refs, size, hashes, data) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(no)
+            .bind(refs)
+            .bind(size)
+            .bind(Encoding::Hex.decode(hashes))
+            .bind(data.map(|data| Encoding::Base64.decode(data)))
+            .execute(&mut *sql)
+            .await?;
+        }
+    }
+}
+
+/// Copies the rows of `segment` to `segment_4`.
+async fn decode_segments(sql: &mut AnyConnection) -> sqlx::Result<()> {
+    let mut after = (i64::MIN, i64::MIN);
+    loop {
+        let page: Vec<(i64, i64, i64, i64, Option<String>)> = sqlx::query_as(
+            "SELECT content, start, length, blob, checks FROM segment \
+             WHERE (content, start) > ($1, $2) ORDER BY content, start LIMIT $3",
+        )
+        .bind(after.0)
+        .bind(after.1)
+        .bind(PAGE)
+        .fetch_all(&mut *sql)
+        .await?;
+        let Some((content, start, ..)) = page.last() else { return Ok(()) };
+        after = (*content, *start);
+        for (content, start, length, blob, checks) in page {
+            sqlx::query(
+                "INSERT INTO segment_4 (content, start, length, blob, checks) \
+                 VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(content)
+            .bind(start)
+            .bind(length)
+            .bind(blob)
+            .bind(checks.map(|checks| Encoding::Hex.decode(checks)))
+            .execute(&mut *sql)
+            .await?;
+        }
+    }
+}
+
 /// Items that one write is about, parents before children, where there may be many: a folder and
 /// what is below it. `kept`: it has another live folder, which the write leaves alone.
 const SUBTREE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS subtree (
@@ -148,7 +264,7 @@ pub(super) enum Prepared {
 /// # Errors
 /// Those of the database. The caller rolls the transaction back.
 pub(super) async fn prepare(sql: &mut AnyConnection, begin: Begin) -> sqlx::Result<Prepared> {
-    sqlx::query(SERVER).execute(&mut *sql).await?;
+    dialect::create(sql, SERVER).await?;
     sqlx::query(
         "INSERT INTO server (version, run) SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM server)",
     )
@@ -168,7 +284,7 @@ pub(super) async fn prepare(sql: &mut AnyConnection, begin: Begin) -> sqlx::Resu
         let reached = sqlx::query("UPDATE server SET version = $1").bind(VERSION);
         reached.execute(&mut *sql).await?;
     }
-    sqlx::query(SUBTREE).execute(&mut *sql).await?;
+    prepare_connection(sql).await?;
     let (before, folder): (i64, Option<String>) =
         sqlx::query_as("SELECT run, folder FROM server").fetch_one(&mut *sql).await?;
     let run = before.max(begin.at_least) + 1;
@@ -176,12 +292,20 @@ pub(super) async fn prepare(sql: &mut AnyConnection, begin: Begin) -> sqlx::Resu
     Ok(Prepared::Run(Begun { run, before, folder }))
 }
 
+/// Creates the temporary table that writes need on their connection.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn prepare_connection(sql: &mut AnyConnection) -> sqlx::Result<()> {
+    sqlx::query(SUBTREE).execute(sql).await.map(drop)
+}
+
 async fn migrate(sql: &mut AnyConnection, steps: &[Step]) -> sqlx::Result<()> {
     for step in steps {
         match step {
             Step::Sql(statements) => {
                 for statement in *statements {
-                    sqlx::query(*statement).execute(&mut *sql).await?;
+                    dialect::create(sql, statement).await?;
                 }
             }
             Step::Code(change) => change(&mut *sql).await?,

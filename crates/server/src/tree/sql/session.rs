@@ -19,7 +19,7 @@ use super::{
     ingest::{Ingested, Place, ingest},
     items::{self, To, now},
     media, names, read,
-    row::{self, signed, text_of, unsigned},
+    row::{self, bytes_from_hashes, signed, unsigned},
     writer::Tx,
 };
 
@@ -245,7 +245,7 @@ async fn end(
     sqlx::query("UPDATE content SET size = $2, hashes = $3 WHERE no = $1")
         .bind(whole.no)
         .bind(signed(whole.size))
-        .bind(text_of(&whole.hashes))
+        .bind(bytes_from_hashes(&whole.hashes))
         .execute(tx.sql())
         .await?;
     contents::keep_facts(tx, &whole).await?;

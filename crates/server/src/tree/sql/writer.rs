@@ -23,9 +23,10 @@ use tokio::{
 
 use super::{
     super::{Result, TreeError},
-    dialect::BEGIN,
+    dialect,
     failure::{duplicate, storage},
     file::DbFile,
+    server::ServerSession,
 };
 use crate::blobs::{Blob, Blobs, IdAllocator};
 
@@ -35,6 +36,49 @@ const BATCH: usize = 64;
 /// The most writes that wait; beyond, callers wait to be let in.
 const WAITING: usize = 256;
 
+/// The storage of a database that is open.
+pub(super) enum Backing {
+    Memory,
+    File(DbFile),
+    Server(ServerSession),
+}
+
+impl Backing {
+    /// Begins a transaction. A connection to a server that broke since the last one is opened
+    /// again: nothing of the transaction was sent yet.
+    async fn begin(&self, tx: &mut Tx) -> Result<()> {
+        if let Self::File(file) = self {
+            file.check().map_err(storage)?;
+        }
+        let begin = dialect::begin(&tx.connection);
+        match (tx.execute(begin).await, self) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Self::Server(session)) => {
+                *tx.connection = session.reconnect().await?;
+                Ok(tx.execute(begin).await?)
+            }
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+}
+
+/// The result of a transaction.
+enum Outcome {
+    Committed,
+    RolledBack(TreeError),
+    /// The connection broke during the commit: it may have been done.
+    Unknown(TreeError),
+}
+
+impl Outcome {
+    fn error(&self) -> Option<&TreeError> {
+        match self {
+            Self::Committed => None,
+            Self::RolledBack(error) | Self::Unknown(error) => Some(error),
+        }
+    }
+}
+
 /// Where writes are handed in.
 pub(super) struct Writer {
     writes: mpsc::Sender<Box<dyn Write>>,
@@ -42,16 +86,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes on a connection, to the database in `file` unless it is in memory. `lock` is given up
-    /// when nothing is written any more.
+    /// Starts the task that writes on a connection. `lock` is released after the last write.
     pub(super) fn new(
         connection: Arc<Mutex<AnyConnection>>,
         blobs: Arc<Blobs>,
-        file: Option<Arc<DbFile>>,
+        backing: Backing,
         lock: Option<File>,
     ) -> Self {
         let (writes, waiting) = mpsc::channel(WAITING);
-        let task = tokio::spawn(write_all(connection, waiting, blobs, file, lock));
+        let task = tokio::spawn(write_all(connection, waiting, blobs, backing, lock));
         Self { writes, task: std::sync::Mutex::new(Some(task)) }
     }
 
@@ -131,8 +174,8 @@ trait Write: Send {
     /// Does it; what it did is to stay, unless it fails.
     async fn run(&mut self, tx: &mut Tx) -> Result<()>;
 
-    /// Ends the write with its transaction: removes and keeps bytes accordingly, and replies.
-    fn end(self: Box<Self>, committed: Result<(), &TreeError>, blobs: &Blobs);
+    /// Ends the write with its transaction: keeps and removes blobs accordingly, and replies.
+    fn end(self: Box<Self>, outcome: &Outcome, blobs: &Blobs);
 
     /// Whether nothing is to be written after it.
     fn is_last(&self) -> bool {
@@ -149,7 +192,7 @@ impl Write for Last {
         Ok(())
     }
 
-    fn end(self: Box<Self>, _: Result<(), &TreeError>, _: &Blobs) {}
+    fn end(self: Box<Self>, _: &Outcome, _: &Blobs) {}
 
     fn is_last(&self) -> bool {
         true
@@ -177,20 +220,25 @@ where
         stays
     }
 
-    fn end(self: Box<Self>, committed: Result<(), &TreeError>, blobs: &Blobs) {
-        let result = match (self.done, committed) {
-            (Some((Ok(value), after)), Ok(())) => {
+    fn end(self: Box<Self>, outcome: &Outcome, blobs: &Blobs) {
+        let result = match (self.done, outcome) {
+            (Some((Ok(value), after)), Outcome::Committed) => {
                 after.keep.into_iter().for_each(Blob::keep);
-                for (content, gone) in after.remove {
-                    blobs.remove_content(content, gone);
+                for (content, unused) in after.remove {
+                    blobs.remove_content(content, unused);
                 }
                 Ok(value)
             }
+            (Some((Ok(_), after)), Outcome::Unknown(error)) => {
+                // Rows may name the new blobs, and the old ones too: the next start finds out.
+                after.keep.into_iter().for_each(Blob::keep);
+                Err(duplicate(error))
+            }
             (Some((Err(error), _)), _) => Err(error),
-            (_, Err(why)) => Err(duplicate(why)),
-            (None, Ok(())) => Err(closed()),
+            (_, Outcome::RolledBack(error) | Outcome::Unknown(error)) => Err(duplicate(error)),
+            (None, Outcome::Committed) => Err(closed()),
         };
-        // The caller may be gone; the work is done all the same.
+        // The caller may have dropped its future; the write was done nevertheless.
         let _ = self.reply.send(result);
     }
 }
@@ -200,7 +248,7 @@ async fn write_all(
     connection: Arc<Mutex<AnyConnection>>,
     mut waiting: mpsc::Receiver<Box<dyn Write>>,
     blobs: Arc<Blobs>,
-    file: Option<Arc<DbFile>>,
+    backing: Backing,
     lock: Option<File>,
 ) {
     let mut batch = Vec::new();
@@ -210,45 +258,56 @@ async fn write_all(
             ids: blobs.ids(),
             after: After::default(),
         };
-        let ended = match file.as_ref().map_or(Ok(()), |file| file.check()) {
-            Ok(()) => transact(&mut tx, &mut batch).await,
-            Err(error) => Err(storage(error)),
-        };
+        let outcome = transact(&mut tx, &backing, &mut batch).await;
         drop(tx);
+        if let Some(error) = outcome.error() {
+            tracing::debug!(%error, "a transaction failed");
+        }
         let last = batch.iter().any(|job| job.is_last());
         for job in batch.drain(..) {
-            job.end(ended.as_ref().copied(), &blobs);
+            job.end(&outcome, &blobs);
         }
         if last {
             waiting.close();
         }
     }
-    // The last connection that is closed puts the log into the database.
+    // The last connection of SQLite that is closed merges the log into the database.
     if let Some(connection) = Arc::into_inner(connection)
         && let Err(error) = connection.into_inner().close().await
     {
-        tracing::warn!(%error, "the database could not be closed");
+        tracing::warn!(%error, "cannot close the database");
     }
     drop(lock);
 }
 
-/// One transaction of one or more writes.
-async fn transact(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> Result<()> {
-    tx.execute(BEGIN).await?;
-    let result = match batch {
+/// Runs one or more writes in one transaction.
+async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) -> Outcome {
+    if let Err(error) = backing.begin(tx).await {
+        return Outcome::RolledBack(error);
+    }
+    let done = match batch {
         [alone] => alone.run(tx).await,
         several => in_turn(tx, several).await,
     };
-    let result = match result {
-        Ok(()) => tx.execute("COMMIT").await.map_err(TreeError::from),
-        Err(error) => Err(error),
+    let committed = match done {
+        Ok(()) => tx.execute("COMMIT").await,
+        Err(error) => {
+            // It fails where the database has rolled back already: a full disk, a broken connection.
+            let _ = tx.execute("ROLLBACK").await;
+            return Outcome::RolledBack(error);
+        }
     };
-    if result.is_err() {
-        // Also of a COMMIT that failed, or the connection would stay in the transaction. It fails
-        // where SQLite itself has taken everything back: no room, a broken disk.
-        let _ = tx.execute("ROLLBACK").await;
+    match committed {
+        Ok(()) => Outcome::Committed,
+        Err(error) => {
+            // Without it, the connection would stay in the transaction.
+            let rolled_back = tx.execute("ROLLBACK").await;
+            match (backing, rolled_back) {
+                (Backing::Server(_), Err(_)) => Outcome::Unknown(error.into()),
+                _ => Outcome::RolledBack(error.into()),
+            }
+        }
     }
-    result
 }
 
 /// Each write under a savepoint, so that one that fails takes only itself back.

@@ -7,6 +7,7 @@
 mod account;
 mod changes;
 mod client;
+mod storage;
 mod transfers;
 
 use std::sync::Arc;
@@ -54,5 +55,10 @@ pub fn trials(runtime: &Runtime) -> Vec<Trial> {
         let run = move || test(&Rclone::new(server, name, kind)?);
         trial(format!("rclone_{kind}_{name}"), missing.as_deref(), run)
     });
-    trials.collect()
+    let stored = {
+        let runtime = runtime.handle().clone();
+        let name = "rclone_finds_its_files_in_postgresql_and_s3_after_a_restart";
+        trial(name.into(), storage::missing().as_deref(), move || storage::kept(&runtime))
+    };
+    trials.chain([stored]).collect()
 }

@@ -98,7 +98,7 @@ async fn store_checks(tx: &mut Tx, content: i64, found: Vec<(u64, Checks)>) -> R
         sqlx::query("UPDATE segment SET checks = $3 WHERE content = $1 AND start = $2")
             .bind(content)
             .bind(signed(start))
-            .bind(checks.as_str().to_owned())
+            .bind(checks.as_bytes().to_owned())
             .execute(tx.sql())
             .await?;
     }

@@ -33,7 +33,7 @@ impl Tree {
     /// Removes stored bytes, and waits until they are removed.
     pub async fn discard(&self, stored: Stored) -> Result<()> {
         drop(stored);
-        self.blobs.settle().await;
+        self.blobs.finish_removals().await;
         Ok(())
     }
 

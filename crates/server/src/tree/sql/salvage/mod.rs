@@ -15,7 +15,6 @@ mod tables;
 
 use std::{collections::HashMap, fs, io, path::PathBuf};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
@@ -23,13 +22,15 @@ pub(super) use self::mend::Drive;
 use self::pages::Pages;
 use super::{
     super::{NameFolding, Result},
+    blob_location::Marker,
     dialect,
     drives::cid,
-    failure::is_for_want_of_room,
-    folder::{Files, Marker},
-    open::{OpenError, failed, in_database, url},
+    failure::is_disk_full,
+    folder::Files,
+    open::url,
+    open_error::{OpenError, failed, in_database},
     options::DEFAULT_QUOTA,
-    row::{hashes_of, signed},
+    row::{HASHES, hashes_from_bytes, signed},
     schema::{Begin, Prepared, prepare},
 };
 use crate::{
@@ -122,7 +123,7 @@ pub(super) async fn inspect(files: &Files) -> Result<Option<OpenError>, OpenErro
     match looked {
         Ok(None) => Ok(None),
         Ok(Some(reason)) => damaged(reason.to_owned()),
-        Err(error) if is_for_want_of_room(&error) => Err(in_database(Some(&files.database))(error)),
+        Err(error) if is_disk_full(&error) => Err(in_database(Some(&files.database))(error)),
         Err(error) => damaged(error.to_string()),
     }
 }
@@ -131,7 +132,7 @@ pub(super) async fn inspect(files: &Files) -> Result<Option<OpenError>, OpenErro
 async fn look(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
     dialect::thorough_check(sql).await?;
     // Never committed.
-    let mut tx = sql.begin_with(dialect::BEGIN).await?;
+    let mut tx = sql.begin_with(dialect::begin(sql)).await?;
     match prepare(&mut tx, Begin { used: true, at_least: 0 }).await? {
         Prepared::Run(_) => {}
         Prepared::Newer { .. } => return Ok(None),
@@ -170,8 +171,8 @@ fn open_pages(files: &Files) -> Result<Pages, OpenError> {
 pub(super) async fn salvage(files: &Files) -> Result<Option<Salvaged>, OpenError> {
     let new = files.folder.join(UNFINISHED);
     remove_database(&new).map_err(failed("cannot remove", &new))?;
-    let made = disk::private_file().create(true).truncate(true).open(&new);
-    made.map(drop).map_err(failed("cannot make", &new))?;
+    let created = disk::private_file().create(true).truncate(true).open(&new);
+    created.map(drop).map_err(failed("cannot create", &new))?;
     let mut pages = open_pages(files)?;
     let at_least = last_run(files)?;
     let mut sql = dialect::connect(&url(&new)?, Some(Durability::Full))
@@ -228,8 +229,8 @@ fn remove_database(database: &std::path::Path) -> io::Result<()> {
 
 /// The last run that wrote blobs, as their marker says, or their names.
 fn last_run(files: &Files) -> Result<i64, OpenError> {
-    let marked = files.marker().ok().flatten().map_or(0, |Marker { run, .. }| run);
-    let written = files.blob_numbers()?.into_iter().map(|number| number >> 32).max();
+    let marked = files.blobs.marker().ok().flatten().map_or(0, |Marker { run, .. }| run);
+    let written = files.blobs.numbers()?.into_iter().map(|number| number >> 32).max();
     Ok(marked.max(written.unwrap_or(0)))
 }
 
@@ -239,7 +240,7 @@ async fn fill(
     at_least: i64,
     files: &Files,
 ) -> sqlx::Result<Option<Salvaged>> {
-    let mut tx = sql.begin_with(dialect::BEGIN).await?;
+    let mut tx = sql.begin_with(dialect::begin(sql)).await?;
     prepare(&mut tx, Begin { used: false, at_least }).await?;
     let copied = tables::copy(pages, &mut tx).await?;
     if copied.rows == 0 {
@@ -277,7 +278,7 @@ async fn fill(
     }
     recovery.saved = save_unnamed(&mut tx, files).await?;
     for (no, data) in copied.surplus {
-        recovery.saved.push(save(files, &format!("content-{no:016x}-other"), data)?);
+        recovery.saved.push(save(files, &format!("content-{no:016x}-other"), &data)?);
     }
     tx.commit().await?;
     Ok(Some(Salvaged { recovery, doubtful }))
@@ -318,14 +319,14 @@ async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::Result<u64> 
             replaced += 1;
         }
     }
-    let contents: Vec<(i64, i64, String)> =
+    let contents: Vec<(i64, i64, Vec<u8>)> =
         sqlx::query_as("SELECT no, size, hashes FROM content").fetch_all(&mut *sql).await?;
     for (no, size, hashes) in contents {
-        if hashes_of(&hashes).is_err() || !(0..SIZE_MAX).contains(&size) {
+        if hashes_from_bytes(&hashes).is_err() || !(0..SIZE_MAX).contains(&size) {
             // No bytes have such hashes: the check that follows puts them into the quarantine.
             sqlx::query("UPDATE content SET hashes = $2, size = $3 WHERE no = $1")
                 .bind(no)
-                .bind("ff".repeat(88))
+                .bind(vec![0xff; HASHES])
                 .bind(size.clamp(0, SIZE_MAX))
                 .execute(&mut *sql)
                 .await?;
@@ -462,12 +463,10 @@ async fn weigh(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
 }
 
 /// Keeps bytes from a row in the quarantine.
-fn save(files: &Files, name: &str, text: String) -> io::Result<PathBuf> {
-    // Damaged base64 is kept as it is.
-    let bytes = BASE64_STANDARD.decode(&text).unwrap_or_else(|_| text.into_bytes());
+fn save(files: &Files, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     let file = files.quarantine.join(name);
     disk::make_private_folder(&files.quarantine)?;
-    write_private(&file, &bytes)?;
+    write_private(&file, bytes)?;
     Ok(file)
 }
 
@@ -483,12 +482,12 @@ async fn save_unnamed(sql: &mut AnyConnection, files: &Files) -> sqlx::Result<Ve
             count.bind(no).bind(users).execute(&mut *sql).await?;
             continue;
         }
-        let data: Option<String> = sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
+        let data: Option<Vec<u8>> = sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
             .bind(no)
             .fetch_one(&mut *sql)
             .await?;
-        if let Some(text) = data {
-            saved.push(save(files, &format!("content-{no:016x}"), text)?);
+        if let Some(bytes) = data {
+            saved.push(save(files, &format!("content-{no:016x}"), &bytes)?);
         }
         sqlx::query("DELETE FROM content WHERE no = $1").bind(no).execute(&mut *sql).await?;
     }

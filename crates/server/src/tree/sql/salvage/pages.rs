@@ -31,6 +31,7 @@ pub(super) enum Value {
     Null,
     Int(i64),
     Text(String),
+    Bytes(Vec<u8>),
 }
 
 /// A row of a table.
@@ -280,6 +281,12 @@ fn record(payload: &[u8]) -> Option<Vec<Value>> {
                 let bytes = payload.get(body..body.checked_add(length)?)?;
                 body += length;
                 Value::Text(String::from_utf8(bytes.to_vec()).ok()?)
+            }
+            blob if blob >= 12 => {
+                let length = usize::try_from((blob - 12) / 2).ok()?;
+                let bytes = payload.get(body..body.checked_add(length)?)?;
+                body += length;
+                Value::Bytes(bytes.to_vec())
             }
             _ => return None,
         };

@@ -11,7 +11,10 @@ use std::{
 
 use sqlx::{Any, AnyConnection, AssertSqlSafe, SqlSafeStr, query::Query};
 
-use super::pages::{Pages, Row, Value};
+use super::{
+    super::schema::Encoding,
+    pages::{Pages, Row, Value},
+};
 
 /// What a column has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +23,19 @@ enum Type {
     Text,
     MaybeInt,
     MaybeText,
+    /// Bytes; a text in rows that an earlier version of the tables wrote.
+    Bytes(Encoding),
+    MaybeBytes(Encoding),
 }
-use Type::{Int, MaybeInt, MaybeText, Text};
+use Type::{Bytes, Int, MaybeBytes, MaybeInt, MaybeText, Text};
 
 impl Type {
     fn fits(self, value: &Value) -> bool {
         match value {
-            Value::Null => matches!(self, MaybeInt | MaybeText),
+            Value::Null => matches!(self, MaybeInt | MaybeText | MaybeBytes(_)),
             Value::Int(_) => matches!(self, Int | MaybeInt),
-            Value::Text(_) => matches!(self, Text | MaybeText),
+            Value::Text(_) => !matches!(self, Int | MaybeInt),
+            Value::Bytes(_) => matches!(self, Bytes(_) | MaybeBytes(_)),
         }
     }
 }
@@ -106,8 +113,8 @@ const TABLES: [Table; 8] = [
             ("no", Int),
             ("refs", Int),
             ("size", Int),
-            ("hashes", Text),
-            ("data", MaybeText),
+            ("hashes", Bytes(Encoding::Hex)),
+            ("data", MaybeBytes(Encoding::Base64)),
         ],
         first: 5,
         newest: None,
@@ -120,7 +127,7 @@ const TABLES: [Table; 8] = [
             ("start", Int),
             ("length", Int),
             ("blob", Int),
-            ("checks", MaybeText),
+            ("checks", MaybeBytes(Encoding::Hex)),
         ],
         first: 4,
         newest: None,
@@ -176,7 +183,7 @@ pub(super) struct Copied {
     /// Contents whose number is damaged, or is that of two rows.
     pub(super) doubtful: Vec<i64>,
     /// The bytes of contents whose number another row has.
-    pub(super) surplus: Vec<(i64, String)>,
+    pub(super) surplus: Vec<(i64, Vec<u8>)>,
 }
 
 /// What indexes say of the numbers of rows.
@@ -232,7 +239,7 @@ pub(super) async fn copy(pages: &mut Pages, to: &mut AnyConnection) -> sqlx::Res
             match key {
                 Value::Text(key) => copied.keys.entry(row).or_default().push(key),
                 Value::Int(key) => indexed.keys.entry(row).or_default().push(key),
-                Value::Null => {}
+                Value::Null | Value::Bytes(_) => {}
             }
         }
         for row in found.rows {
@@ -269,8 +276,12 @@ impl Copied {
         // One of the two rows has the number of the other one; which, nobody knows.
         if let (0, Some((no, data))) = (inserted, content) {
             self.doubtful.push(no);
-            if let Some(Value::Text(data)) = data {
-                self.surplus.push((no, data));
+            match data {
+                Some(Value::Text(data)) => {
+                    self.surplus.push((no, Encoding::Base64.decode(data)));
+                }
+                Some(Value::Bytes(data)) => self.surplus.push((no, data)),
+                _ => {}
             }
         }
         Ok(())
@@ -337,7 +348,12 @@ fn bind(
 ) -> Query<'_, Any, sqlx::any::AnyArguments> {
     match (column, value) {
         (_, Value::Int(number)) => query.bind(number),
+        (Bytes(encoding) | MaybeBytes(encoding), Value::Text(text)) => {
+            query.bind(encoding.decode(text))
+        }
         (_, Value::Text(text)) => query.bind(text),
+        (_, Value::Bytes(bytes)) => query.bind(bytes),
+        (Bytes(_) | MaybeBytes(_), Value::Null) => query.bind(None::<Vec<u8>>),
         (Int | MaybeInt, Value::Null) => query.bind(None::<i64>),
         (Text | MaybeText, Value::Null) => query.bind(None::<String>),
     }

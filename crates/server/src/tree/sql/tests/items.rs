@@ -8,16 +8,20 @@ use super::{
         super::{hash::Hasher, *},
         *,
     },
-    body, bytes, ephemeral, folder, put, read,
+    body, bytes, ephemeral, folder,
+    on_postgres::{self, also_on_postgres},
+    put, read,
 };
 
 #[tokio::test]
 async fn a_small_and_a_large_file_come_back_as_they_went() {
     let data = tempfile::tempdir().expect("temporary folder");
-    for options in [
-        TreeOptions::ephemeral(),
-        TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed),
-    ] {
+    let in_folder = TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed);
+    let all = match on_postgres::options().await {
+        Some(options) => vec![options],
+        None => vec![TreeOptions::ephemeral(), in_folder],
+    };
+    for options in all {
         let tree = Tree::open(options).await.expect("opens");
         let drive = tree.drive("somebody").await.expect("drive").no;
         for (name, length) in
@@ -421,3 +425,20 @@ async fn folders_that_are_missing_are_made_with_their_item_or_not_at_all() {
     assert_eq!(again.parents, made.parents);
     assert!(matches!(make(below(&["a", "b"]), "C").await, Err(TreeError::NameTaken(_))));
 }
+
+also_on_postgres!(
+    a_small_and_a_large_file_come_back_as_they_went,
+    what_is_made_is_found_by_every_way_of_looking,
+    a_path_of_any_depth_is_walked,
+    children_come_in_every_order,
+    a_taken_name_is_replaced_refused_or_renamed_as_told,
+    moving_and_renaming_keeps_the_item_and_counts_it_where_it_is,
+    what_is_trashed_is_gone_with_all_below_and_its_name_is_free,
+    an_item_in_two_folders_lives_as_long_as_one_of_them,
+    a_copied_folder_has_its_own_items_and_shares_the_bytes,
+    a_change_expects_a_version_and_a_change_of_nothing_makes_none,
+    names_that_no_tree_can_keep_are_refused,
+    facets_times_and_descriptions_are_kept,
+    a_listing_goes_on_behind_its_last_child_whatever_was_removed,
+    folders_that_are_missing_are_made_with_their_item_or_not_at_all,
+);

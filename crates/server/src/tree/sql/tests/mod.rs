@@ -5,6 +5,8 @@ mod damage;
 mod durable;
 mod full;
 mod items;
+pub(super) mod on_postgres;
+mod postgres;
 mod recovery;
 mod repair;
 mod room;
@@ -30,8 +32,10 @@ pub(super) fn bytes(length: usize, seed: u64) -> Vec<u8> {
     (0..length as u64).map(|i| ((i * i + seed * 31 + i / 251) % 256) as u8).collect()
 }
 
+/// A tree without a folder: in memory, or on the PostgreSQL server of [`on_postgres`].
 pub(super) async fn ephemeral() -> (Tree, DriveKey) {
-    let tree = Tree::open(TreeOptions::ephemeral()).await.expect("opens");
+    let options = on_postgres::options().await.unwrap_or_else(TreeOptions::ephemeral);
+    let tree = Tree::open(options).await.expect("opens");
     let drive = tree.drive("").await.expect("drive").no;
     (tree, drive)
 }
@@ -119,6 +123,6 @@ pub(super) fn broken_body(bytes: &[u8]) -> Bytestream {
 
 /// The blobs there are, when everything that is to go has gone.
 pub(super) async fn blobs(tree: &Tree) -> usize {
-    tree.blobs.settle().await;
+    tree.blobs.finish_removals().await;
     tree.blobs.all().await.expect("lists").len()
 }

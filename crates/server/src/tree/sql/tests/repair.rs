@@ -35,8 +35,8 @@ async fn a_repair_takes_out_what_is_damaged_and_keeps_its_bytes() {
     fs::remove_file(&files[2]).expect("removes");
     let damaging = tree.db.write(|tx| {
         async move {
-            let damage = sqlx::query("UPDATE content SET data = 'ZXZpbA==' WHERE size = 4");
-            damage.execute(tx.sql()).await?;
+            let damage = sqlx::query("UPDATE content SET data = $1 WHERE size = 4");
+            damage.bind(b"evil".to_vec()).execute(tx.sql()).await?;
             Ok(())
         }
         .boxed()
@@ -55,7 +55,7 @@ async fn a_repair_takes_out_what_is_damaged_and_keeps_its_bytes() {
         assert_eq!(found, expected);
         assert!(!report.is_good());
     }
-    tree.blobs.settle().await;
+    tree.blobs.finish_removals().await;
     let saved: Vec<_> = fs::read_dir(data.path().join("quarantine")).expect("lists").collect();
     assert_eq!(saved.len(), 2, "the damaged blob and the damaged row");
     let children = tree.children(drive, docs.no, Listing::default()).await.expect("lists");

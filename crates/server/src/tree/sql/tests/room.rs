@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{
     super::{super::*, room::BinLimits, *},
-    blobs, bytes, ephemeral, on_disk, put,
+    blobs, bytes, ephemeral, on_disk,
+    on_postgres::also_on_postgres,
+    put,
 };
 
 /// The names in the recycle bin, newest first.
@@ -90,3 +92,5 @@ async fn a_tree_without_a_recycle_bin_removes_for_good_at_once() {
     assert_eq!(binned(&tree, drive).await, ["earlier"]);
     tree.close().await;
 }
+
+also_on_postgres!(the_recycle_bin_has_an_age_and_a_size,);

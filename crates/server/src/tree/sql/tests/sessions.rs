@@ -5,7 +5,9 @@ use super::{
         super::{hash::Hasher, *},
         *,
     },
-    blobs, body, broken_body, bytes, ephemeral, folder, put, read, refusal, session,
+    blobs, body, broken_body, bytes, ephemeral, folder,
+    on_postgres::also_on_postgres,
+    put, read, refusal, session,
 };
 
 /// Opens a session for `f` in the root folder.
@@ -233,3 +235,12 @@ async fn a_session_is_refused_what_a_file_would_be_refused() {
     tree.trash(drive, gone.no, Precondition::Any).await.expect("trashes");
     assert!(matches!(refusal(commit(&tree, &opened).await), TreeError::NotFound));
 }
+
+also_on_postgres!(
+    fragments_of_any_size_make_the_file_that_one_request_makes,
+    a_session_without_bytes_makes_an_empty_file,
+    a_fragment_that_does_not_fit_is_refused_and_leaves_nothing,
+    a_cancelled_or_expired_session_is_gone_with_its_bytes,
+    a_session_whose_name_is_taken_keeps_its_bytes,
+    a_session_is_refused_what_a_file_would_be_refused,
+);

@@ -6,7 +6,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     super::{super::*, *},
-    blobs, body, broken_body, bytes, ephemeral, on_disk, put, read, refusal,
+    blobs, body, broken_body, bytes, ephemeral, on_disk,
+    on_postgres::also_on_postgres,
+    put, read, refusal,
 };
 
 /// The files in a tree's folder of blobs.
@@ -49,7 +51,7 @@ async fn a_body_that_fails_or_is_too_large_or_dropped_leaves_nothing() {
     eventually(async || files(data.path()) == 0).await;
     let stored = tree.store(body(&bytes(2_000_000, 1)), 2_000_000).await.expect("stores");
     drop(stored);
-    tree.blobs.settle().await;
+    tree.blobs.finish_removals().await;
     assert_eq!(files(data.path()), 0);
     let stored = tree.store(body(&bytes(2_000_000, 1)), 2_000_000).await.expect("stores");
     tree.discard(stored).await.expect("discards");
@@ -102,7 +104,7 @@ async fn a_start_finds_what_was_kept_and_removes_what_nobody_names() {
     let tree = on_disk(data.path()).await;
     let mine = tree.store(body(&bytes(40_000, 2)), u64::MAX).await.expect("stores");
     tree.tidied().await;
-    tree.blobs.settle().await;
+    tree.blobs.finish_removals().await;
     assert_eq!(
         tree.blobs.all().await.expect("lists").len(),
         2,
@@ -287,3 +289,10 @@ async fn a_folder_is_listed_without_a_look_at_the_rest_of_the_drive() {
         }
     }
 }
+
+also_on_postgres!(
+    a_refused_file_leaves_no_bytes,
+    who_reads_a_file_gets_it_whole_though_it_is_replaced,
+    a_reset_forgets_everything_and_begins_anew,
+    the_lineage_of_an_item_goes_up_to_the_root,
+);

@@ -6,7 +6,9 @@ use futures::{StreamExt, stream};
 
 use super::{
     super::{super::*, *},
-    body, bytes, folder, put,
+    body, bytes, folder,
+    on_postgres::{self, also_on_postgres},
+    put,
 };
 
 /// Runs 32 at once, each in a task of its own; what they gave.
@@ -22,10 +24,12 @@ where
 async fn trees() -> (tempfile::TempDir, Vec<Arc<Tree>>) {
     let data = tempfile::tempdir().expect("temporary folder");
     let mut trees = Vec::new();
-    for options in [
-        TreeOptions::ephemeral(),
-        TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed),
-    ] {
+    let in_folder = TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed);
+    let all = match on_postgres::options().await {
+        Some(options) => vec![options],
+        None => vec![TreeOptions::ephemeral(), in_folder],
+    };
+    for options in all {
         trees.push(Arc::new(Tree::open(options).await.expect("opens")));
     }
     (data, trees)
@@ -137,3 +141,9 @@ async fn many_who_need_one_drive_or_folder_get_the_same() {
         tree.close().await;
     }
 }
+
+also_on_postgres!(
+    thirty_two_tasks_make_files_in_one_folder,
+    of_many_who_want_one_name_each_gets_what_was_asked_for,
+    many_who_need_one_drive_or_folder_get_the_same,
+);
