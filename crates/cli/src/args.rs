@@ -154,7 +154,7 @@ impl AddressingArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Ls(ls::Ls),
     Tree(tree::Tree),
     Stat(stat::Stat),

@@ -314,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_vouches_for_its_own_blobs_only() {
+    fn a_database_owns_only_its_own_blobs() {
         let marker = |folder: &str, run| Some(Marker { folder: folder.into(), run });
         let decide = |database: Option<&str>, marker, blobs| {
             Ownership::decide(database.map(Into::into), 5, 6, marker, blobs)

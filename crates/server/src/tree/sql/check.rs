@@ -1,4 +1,4 @@
-//! Reading everything that a tree holds, and taking out of it what cannot be read.
+//! Checks all contents of a tree, and removes the files whose bytes are damaged.
 
 use std::{
     collections::HashMap,
@@ -21,58 +21,59 @@ use super::{
     writer::Tx,
 };
 
-/// Contents that are looked up at a time.
+/// Contents that one statement returns.
 const PAGE: i64 = 256;
 
 /// The outcome of a check of a data folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckReport {
-    /// Contents that were read, each once, however many files share it.
+    /// Contents that were read. A content that several files share counts once.
     pub contents: u64,
-    /// Their bytes.
+    /// The size of those contents, in bytes.
     pub bytes: u64,
     /// Blobs that no file names.
     pub orphans: u64,
-    /// Why the blobs may be those of another database, if so: orphans are kept then.
+    /// Why the blobs may belong to another database; `None` if they are this one's. Foreign blobs are
+    /// kept.
     pub foreign: Option<&'static str>,
     /// Files and uploads whose bytes are damaged or lost.
     pub damaged: Vec<DamagedFile>,
-    /// The outcome of saving the database, if a repair found it damaged.
+    /// The result of salvaging the database; `None` unless a repair found it damaged.
     pub recovery: Option<Recovery>,
 }
 
 impl CheckReport {
-    /// Whether everything can be served.
+    /// Returns whether all files can be served.
     pub fn is_good(&self) -> bool {
         self.damaged.is_empty() && self.foreign.is_none()
     }
 }
 
-/// A file, or an upload that is not complete, whose bytes cannot be served.
+/// A file or an incomplete upload whose bytes cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DamagedFile {
     /// The account's name; the default account's is empty.
     pub account: String,
-    /// Its path in the drive; of one in the recycle bin, the path that it had.
+    /// Its path in the drive; for a file in the recycle bin, the path before the deletion.
     pub path: String,
     /// Whether it is in the recycle bin.
     pub trashed: bool,
     /// Why it cannot be served.
     pub reason: String,
-    /// Where a repair put the bytes that there are.
+    /// The files to which a repair moved its bytes, as far as they exist.
     pub saved: Vec<PathBuf>,
 }
 
-/// Who has a content.
+/// A file or an upload with a content.
 enum User {
     Item { drive: DriveKey, no: ItemKey, account: String, trashed: bool },
     Session { id: String, account: String, name: String },
 }
 
-/// A content that cannot be read, and why.
-struct Bad {
+/// A content that cannot be read.
+struct Damage {
     content: i64,
     reason: String,
 }
@@ -93,10 +94,9 @@ impl Tree {
         Ok(report)
     }
 
-    /// Checks everything, and takes files whose bytes are damaged out of their drives; their bytes
-    /// are moved to the folder `quarantine`. Blobs that may belong to another database are moved
-    /// there too. Nothing is deleted. Of a tree that was
-    /// [opened for it](Self::open_for_repair), the database may be a new one.
+    /// Checks everything, and removes files whose bytes are damaged from their drives. Their bytes, and
+    /// blobs that may belong to another database, are moved to the folder `quarantine`. Nothing is
+    /// deleted. The tree must have been [opened for it](Self::open_for_repair).
     ///
     /// # Errors
     /// When the database or the quarantine cannot be written.
@@ -108,13 +108,13 @@ impl Tree {
             all.retain(|bad| !salvaged.doubtful.contains(&bad.content));
             let reason = "the database may have given it the bytes of another file";
             let doubtful = salvaged.doubtful.iter();
-            all.extend(doubtful.map(|content| Bad { content: *content, reason: reason.into() }));
+            all.extend(doubtful.map(|content| Damage { content: *content, reason: reason.into() }));
             report.recovery = Some(salvaged.recovery.clone());
-            // The new database does not know the blobs yet.
+            // The new database has not adopted the blobs yet.
             report.foreign = None;
         }
         for bad in all {
-            // Described while they exist.
+            // Before they are removed.
             let (users, mut described) = (self.users(bad.content).await?, Vec::new());
             for user in &users {
                 described.push(self.describe(user, &bad).await?);
@@ -138,8 +138,8 @@ impl Tree {
         Ok(report)
     }
 
-    /// Reads all contents, those of open uploads too: the ones that cannot be read.
-    async fn read_all(&self, report: &mut CheckReport) -> Result<Vec<Bad>> {
+    /// Reads all contents, including open uploads. Returns those that cannot be read.
+    async fn read_all(&self, report: &mut CheckReport) -> Result<Vec<Damage>> {
         let mut bad = self.without_content().await?;
         let mut after = i64::MIN;
         loop {
@@ -155,15 +155,15 @@ impl Tree {
                 report.bytes += unsigned(size);
                 if let Err(error) = read {
                     bad.retain(|bad| bad.content != no);
-                    bad.push(Bad { content: no, reason: error.to_string() });
+                    bad.push(Damage { content: no, reason: error.to_string() });
                 }
             }
         }
         Ok(bad)
     }
 
-    /// Contents by number, after `after`: number, size and hashes. Those of open uploads have the
-    /// size that was received.
+    /// Returns the next contents after a number: number, size and hashes. The size of an open upload is
+    /// its received bytes.
     async fn page(&self, after: i64) -> Result<Vec<(i64, i64, Vec<u8>)>> {
         let mut sql = self.db.reader().await?;
         let page = sqlx::query_as(
@@ -174,7 +174,7 @@ impl Tree {
         Ok(page.bind(after).bind(PAGE).fetch_all(&mut *sql).await?)
     }
 
-    /// Reads a content; an old one gets checksums.
+    /// Reads a content. One of version 1 gets checksums.
     async fn read_content(&self, no: i64, size: u64, hashes: Hashes) -> Result<()> {
         let content = Content { no, size, hashes, media: None };
         let mut bytes = contents::open(&self.db, &self.blobs, &content, 0..size).await?;
@@ -191,8 +191,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Contents that items name and that do not exist, or have another size.
-    async fn without_content(&self) -> Result<Vec<Bad>> {
+    /// Returns the contents that items name and that do not exist or have another size.
+    async fn without_content(&self) -> Result<Vec<Damage>> {
         let mut sql = self.db.reader().await?;
         let lost: Vec<(i64,)> = sqlx::query_as(
             "SELECT DISTINCT i.content FROM item i LEFT JOIN content c ON c.no = i.content \
@@ -201,10 +201,10 @@ impl Tree {
         .fetch_all(&mut *sql)
         .await?;
         let reason = "the database has lost its bytes";
-        Ok(lost.into_iter().map(|(content,)| Bad { content, reason: reason.into() }).collect())
+        Ok(lost.into_iter().map(|(content,)| Damage { content, reason: reason.into() }).collect())
     }
 
-    /// The files and uploads that have a content.
+    /// Returns the files and uploads with a content.
     async fn users(&self, content: i64) -> Result<Vec<User>> {
         let mut sql = self.db.reader().await?;
         let items: Vec<(DriveKey, ItemKey, String, i64)> = sqlx::query_as(
@@ -233,7 +233,7 @@ impl Tree {
         Ok(items.chain(sessions).collect())
     }
 
-    async fn describe(&self, user: &User, bad: &Bad) -> Result<DamagedFile> {
+    async fn describe(&self, user: &User, bad: &Damage) -> Result<DamagedFile> {
         let (account, path, trashed) = match user {
             User::Item { drive, no, account, trashed } => {
                 let mut sql = self.db.reader().await?;
@@ -248,7 +248,7 @@ impl Tree {
         Ok(DamagedFile { account, path, trashed, reason, saved: Vec::new() })
     }
 
-    /// Moves the bytes of a content that exist to the quarantine.
+    /// Moves the bytes of a content, as far as they exist, to the quarantine. Returns the new files.
     async fn quarantine(&self, content: i64) -> Result<Vec<PathBuf>> {
         let folder = self.quarantine_folder()?;
         let (data, blobs): (Option<Vec<u8>>, Vec<i64>) = {
@@ -275,7 +275,7 @@ impl Tree {
         Ok(saved)
     }
 
-    /// Takes a file out of its drive, or ends an upload.
+    /// Purges a file, or ends an upload.
     async fn remove_user(&self, user: User) -> Result<()> {
         let removed = match user {
             User::Item { drive, no, .. } => {
@@ -286,13 +286,13 @@ impl Tree {
             }
         };
         match removed {
-            // It was below another one that was removed, or has expired.
+            // It was below another purged item, or the upload has expired.
             Err(TreeError::NotFound | TreeError::NoSession) => Ok(()),
             removed => removed,
         }
     }
 
-    /// Blobs that no content names.
+    /// Returns the blobs that no content names.
     async fn orphans(&self) -> Result<Vec<i64>> {
         let named: HashMap<i64, u64> = {
             let mut sql = self.db.reader().await?;
@@ -306,15 +306,15 @@ impl Tree {
         self.home.as_ref().and_then(|home| home.foreign)
     }
 
-    /// Makes the blobs the database's own.
+    /// Writes a marker that makes the blobs this database's own.
     async fn adopt(&self) -> Result<()> {
         let Some(home) = &self.home else { return Ok(()) };
         let marker = Marker::new(home.run);
         home.blobs.write_marker(&marker, &home.sync).await.map_err(storage)?;
-        self.db.write(move |tx| Box::pin(keep_folder(tx, marker.folder))).await
+        self.db.write(move |tx| Box::pin(store_id(tx, marker.folder))).await
     }
 
-    /// Where a repair puts damaged bytes; the folder is made.
+    /// Returns the folder to which a repair moves damaged bytes. It is created if it does not exist.
     fn quarantine_folder(&self) -> Result<PathBuf> {
         let quarantine = self.home.as_ref().and_then(|home| home.quarantine.as_deref());
         let folder: &Path = quarantine.ok_or_else(|| {
@@ -325,8 +325,8 @@ impl Tree {
     }
 }
 
-/// Keeps the id of the folder, which vouches for its blobs.
-async fn keep_folder(tx: &mut Tx, folder: String) -> Result<()> {
+/// Stores the id that the marker beside the blobs has.
+async fn store_id(tx: &mut Tx, folder: String) -> Result<()> {
     sqlx::query("UPDATE server SET folder = $1").bind(folder).execute(tx.sql()).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Contents: rows that items share by a count, with the bytes in the row or in blobs.
+//! Contents: the bytes of files, in a row or in blobs. Items share a content by a reference count.
 
 mod old;
 
@@ -25,7 +25,7 @@ use crate::{
 struct Segment {
     range: Range<u64>,
     blob: i64,
-    /// `None` for one that was written before there were checksums.
+    /// `None` for a segment of version 1, which has no checksums.
     checks: Option<Checks>,
 }
 
@@ -39,11 +39,11 @@ impl FromRow<'_, AnyRow> for Segment {
     }
 }
 
-/// The bytes that a file gets.
+/// The new bytes of a file.
 pub(super) enum Bytes {
-    /// Taken in, and of nobody yet.
+    /// Received bytes, which no row names yet.
     Stored(Stored),
-    /// A content that is counted for this file already.
+    /// A content whose reference count includes this file.
     Counted(Content),
 }
 
@@ -55,7 +55,7 @@ impl Bytes {
         }
     }
 
-    /// Makes them a content of one item.
+    /// Inserts them as a content with one reference, unless they are one.
     pub(super) async fn insert(self, tx: &mut Tx) -> Result<Content> {
         let stored = match self {
             Self::Counted(content) => return Ok(content),
@@ -72,7 +72,7 @@ impl Bytes {
                 add_segment(tx, no, 0..content.size, blob).await?;
             }
         }
-        keep_facts(tx, &content).await?;
+        insert_facts(tx, &content).await?;
         Ok(content)
     }
 }
@@ -88,8 +88,8 @@ async fn insert_row(tx: &mut Tx, content: &Content, data: Option<Vec<u8>>) -> Re
     Ok(())
 }
 
-/// Keeps what a content says of itself.
-pub(super) async fn keep_facts(tx: &mut Tx, content: &Content) -> Result<()> {
+/// Inserts the media facts of a content, if it has any.
+pub(super) async fn insert_facts(tx: &mut Tx, content: &Content) -> Result<()> {
     let Some(media) = &content.media else { return Ok(()) };
     sqlx::query("INSERT INTO media (content, facts) VALUES ($1, $2)")
         .bind(content.no)
@@ -99,12 +99,12 @@ pub(super) async fn keep_facts(tx: &mut Tx, content: &Content) -> Result<()> {
     Ok(())
 }
 
-/// Makes a content that has no bytes yet, for an upload session.
+/// Inserts a content without bytes, for an upload session.
 pub(super) async fn insert_empty(tx: &mut Tx, no: i64) -> Result<()> {
     insert_row(tx, &Content { no, size: 0, hashes: Hashes::default(), media: None }, None).await
 }
 
-/// Adds a blob to a content's end.
+/// Appends a blob to a content.
 pub(super) async fn add_segment(
     tx: &mut Tx,
     content: i64,
@@ -125,7 +125,7 @@ pub(super) async fn add_segment(
     Ok(())
 }
 
-/// One more item has the content.
+/// Adds a reference to a content.
 pub(super) async fn share(tx: &mut Tx, content: i64) -> Result<()> {
     sqlx::query("UPDATE content SET refs = refs + 1 WHERE no = $1")
         .bind(content)
@@ -134,17 +134,18 @@ pub(super) async fn share(tx: &mut Tx, content: i64) -> Result<()> {
     Ok(())
 }
 
-/// One item less has the content: with the last, it goes.
+/// Removes a reference from a content. The content is deleted with the last one.
 pub(super) async fn release(tx: &mut Tx, content: i64) -> Result<()> {
     let refs: Option<i64> =
         sqlx::query_scalar("UPDATE content SET refs = refs - 1 WHERE no = $1 RETURNING refs")
             .bind(content)
             .fetch_optional(tx.sql())
             .await?;
-    if refs == Some(0) { drop_unused(tx, content).await } else { Ok(()) }
+    if refs == Some(0) { delete(tx, content).await } else { Ok(()) }
 }
 
-async fn drop_unused(tx: &mut Tx, content: i64) -> Result<()> {
+/// Deletes a content without references.
+async fn delete(tx: &mut Tx, content: i64) -> Result<()> {
     let blobs: Vec<i64> =
         sqlx::query_scalar("DELETE FROM segment WHERE content = $1 RETURNING blob")
             .bind(content)
@@ -156,7 +157,7 @@ async fn drop_unused(tx: &mut Tx, content: i64) -> Result<()> {
     Ok(())
 }
 
-/// Every item gathered in `subtree` and not kept has its content no longer.
+/// Removes the references of all items in `subtree` that are not kept.
 pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveKey) -> Result<()> {
     let released: Vec<(i64, i64)> = sqlx::query_as(
         "UPDATE content SET refs = refs - x.n FROM ( \
@@ -169,7 +170,7 @@ pub(super) async fn release_gathered(tx: &mut Tx, drive: DriveKey) -> Result<()>
     .fetch_all(tx.sql())
     .await?;
     for (content, _) in released.into_iter().filter(|(_, refs)| *refs == 0) {
-        drop_unused(tx, content).await?;
+        delete(tx, content).await?;
     }
     Ok(())
 }
@@ -187,43 +188,43 @@ pub(super) async fn open(
     range: Range<u64>,
 ) -> Result<Bytestream> {
     let range = range.start.min(content.size)..range.end.min(content.size);
-    // Held before it is looked up: what is found is then there until the stream is dropped.
+    // Before the lookup: the blobs that it finds must exist until the stream is dropped.
     let lease = blobs.lease(content.no);
     let located = |error| db.with_location(error);
-    let mut segments = match stored(db, content.no, &range).await.map_err(located)? {
-        Kept::Row(bytes) => {
+    let mut segments = match locate(db, content.no, &range).await.map_err(located)? {
+        Location::Row(bytes) => {
             verify_row(content, &bytes).map_err(located)?;
             let (start, end) = (range.start as usize, range.end as usize);
             let wanted = (start < end).then(|| Ok(bytes.slice(start..end)));
             return Ok(Box::pin(stream::iter(wanted)));
         }
-        Kept::Blobs(segments) => segments,
+        Location::Blobs(segments) => segments,
     };
     check_cover(content.no, &segments, &range).map_err(located)?;
     let unchecked = segments.iter().any(|segment| segment.checks.is_none());
     // An open upload session has no hashes yet.
     if !unchecked || content.hashes == Hashes::default() {
-        return begun(content.no, read(blobs, lease, segments, range)).await;
+        return started(content.no, read(blobs, lease, segments, range)).await;
     }
     if range == (0..content.size) {
         let bytes = read(blobs, lease, segments, range);
-        return begun(content.no, old::verified(bytes, content.hashes.sha256)).await;
+        return started(content.no, old::verified(bytes, content.hashes.sha256)).await;
     }
     old::add_checks(db, blobs, content).await?;
-    if let Kept::Blobs(checked) = stored(db, content.no, &range).await.map_err(located)? {
+    if let Location::Blobs(checked) = locate(db, content.no, &range).await.map_err(located)? {
         segments = checked;
     }
-    begun(content.no, read(blobs, lease, segments, range)).await
+    started(content.no, read(blobs, lease, segments, range)).await
 }
 
-/// Where the bytes of a content are.
-enum Kept {
+/// The location of a content's bytes.
+enum Location {
     Row(bytes::Bytes),
-    /// The segments that a range touches.
+    /// The segments that overlap a range.
     Blobs(Vec<Segment>),
 }
 
-async fn stored(db: &Db, content: i64, range: &Range<u64>) -> Result<Kept> {
+async fn locate(db: &Db, content: i64, range: &Range<u64>) -> Result<Location> {
     let mut sql = db.reader().await?;
     let data: Option<Option<Vec<u8>>> =
         sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
@@ -231,12 +232,12 @@ async fn stored(db: &Db, content: i64, range: &Range<u64>) -> Result<Kept> {
             .fetch_optional(&mut *sql)
             .await?;
     match data.ok_or(TreeError::Changed)? {
-        Some(bytes) => Ok(Kept::Row(bytes.into())),
-        None => Ok(Kept::Blobs(segments(&mut sql, content, range).await?)),
+        Some(bytes) => Ok(Location::Row(bytes.into())),
+        None => Ok(Location::Blobs(segments(&mut sql, content, range).await?)),
     }
 }
 
-/// Verifies bytes that were in a row.
+/// Verifies bytes from a row.
 fn verify_row(content: &Content, bytes: &[u8]) -> Result<()> {
     let size = bytes.len() as u64 == content.size;
     if size && Sha256::digest(bytes)[..] == content.hashes.sha256 {
@@ -247,7 +248,7 @@ fn verify_row(content: &Content, bytes: &[u8]) -> Result<()> {
     Err(storage(format!("content {no} is damaged: its bytes do not match its hash")))
 }
 
-/// Fails unless segments have every byte of a range.
+/// Verifies that segments have every byte of a range.
 fn check_cover(content: i64, segments: &[Segment], range: &Range<u64>) -> Result<()> {
     let start = segments.first().map_or(range.start, |first| first.range.start.max(range.start));
     let end = segments.iter().fold(start, |end, segment| match segment.range.start <= end {
@@ -260,17 +261,17 @@ fn check_cover(content: i64, segments: &[Segment], range: &Range<u64>) -> Result
     }
 }
 
-/// A stream of which the first piece has been read: bytes that cannot be read are an error of the
-/// call then, and not a response that breaks off.
-async fn begun(content: i64, mut bytes: Bytestream) -> Result<Bytestream> {
+/// Reads the first piece of a stream, so that bytes that cannot be read fail the call and not the
+/// response.
+async fn started(content: i64, mut bytes: Bytestream) -> Result<Bytestream> {
     let log = move |error: &io::Error| {
-        tracing::error!(%error, content, "bytes of a file cannot be read");
+        tracing::error!(%error, content, "cannot read the bytes of a file");
     };
     let first = bytes.try_next().await.inspect_err(log).map_err(storage)?;
     Ok(Box::pin(stream::iter(first.map(Ok)).chain(bytes.inspect_err(log))))
 }
 
-/// The segments of a content that a range touches, in order.
+/// Returns the segments of a content that overlap a range, in order.
 async fn segments(
     sql: &mut AnyConnection,
     content: i64,
@@ -288,7 +289,7 @@ async fn segments(
     Ok(found)
 }
 
-/// Streams a range out of segments, which stay until the stream is dropped.
+/// Streams a range of segments. The lease keeps their blobs until the stream is dropped.
 fn read(
     blobs: &Arc<Blobs>,
     lease: ReadLease,
@@ -314,7 +315,7 @@ fn read(
 }
 
 impl Segment {
-    /// Streams a range of its bytes, verified if it has checksums.
+    /// Streams a range of the segment, verified if it has checksums.
     async fn read(self, blobs: &Blobs, part: Range<u64>) -> io::Result<Bytestream> {
         let length = self.range.end - self.range.start;
         match self.checks {
@@ -324,7 +325,7 @@ impl Segment {
     }
 }
 
-/// Every blob that a content is made of, those of open upload sessions too, and its size.
+/// Returns the blobs of all contents and upload sessions, with their sizes in bytes.
 pub(super) async fn blobs(sql: &mut AnyConnection) -> Result<HashMap<i64, u64>> {
     let named = sqlx::query_as::<_, (i64, i64)>("SELECT blob, length FROM segment").fetch(sql);
     Ok(named.map_ok(|(blob, length)| (blob, unsigned(length))).try_collect().await?)

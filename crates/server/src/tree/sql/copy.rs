@@ -1,4 +1,4 @@
-//! Copying, without moving a byte.
+//! Copies items. The copies share the contents of the originals.
 
 use super::{
     super::{DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
@@ -11,8 +11,8 @@ use super::{
     writer::Tx,
 };
 
-/// A copy of everything gathered: the item in place `seq` becomes number `$2 + seq`. One whose
-/// primary folder is not copied gets the first of its folders that is.
+/// Copies all collected items: the item at `seq` gets the key `$2 + seq`. If its primary folder is not
+/// copied, the first copied one of its folders is the primary folder of the copy.
 const COPY_ITEMS: &str = "INSERT INTO item (drive, no, name, parent, kind, state, content, size, \
     children, media_type, description, created, modified, client_created, client_modified, \
     version, content_version, feed, rank, facets) \
@@ -37,8 +37,8 @@ const SHARE_CONTENTS: &str = "UPDATE content SET refs = refs + x.n FROM ( \
     WHERE i.drive = $1 AND i.no = s.item AND i.content IS NOT NULL GROUP BY i.content) x \
     WHERE content.no = x.no";
 
-/// The sizes of copied folders, of the files copied below them. An original's may be another: it
-/// has only files whose primary folder is below it.
+/// Sets the sizes of copied folders by the copied files below them. The size of an original may differ:
+/// it counts only files whose primary folder is below it.
 const SIZE_FOLDERS: &str = "UPDATE item SET size = x.size FROM ( \
     WITH RECURSIVE up(no, size) AS ( \
     SELECT i.parent, i.size FROM item i \
@@ -64,9 +64,11 @@ pub(super) async fn copy(
     let mut name = name.unwrap_or_else(|| from.name.clone());
     names::check(&name)?;
     let slot = names::slot(tx, drive, to, &name).await?;
-    if let Some((occupant, there)) = slot.occupant {
+    if let Some((occupant, occupant_kind)) = slot.occupant {
         match on_conflict {
-            OnConflict::Replace if (from.kind, there) == (NodeKind::File, NodeKind::File) => {
+            OnConflict::Replace
+                if (from.kind, occupant_kind) == (NodeKind::File, NodeKind::File) =>
+            {
                 return copy_over(tx, from, occupant).await;
             }
             OnConflict::Replace | OnConflict::Fail => return Err(TreeError::NameTaken(occupant)),
@@ -98,7 +100,7 @@ pub(super) async fn copy(
     Ok(copied)
 }
 
-/// Gives a file the bytes of another.
+/// Replaces the bytes of a file by those of another.
 async fn copy_over(tx: &mut Tx, from: Node, over: ItemKey) -> Result<Node> {
     let content = from.content.ok_or(TreeError::NotAFile(from.no))?;
     contents::share(tx, content.no).await?;

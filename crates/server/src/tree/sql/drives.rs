@@ -1,4 +1,4 @@
-//! Making drives, and forgetting them all.
+//! Creates drives, and removes all of them.
 
 use sha2::{Digest, Sha256};
 
@@ -10,8 +10,8 @@ use super::{
     writer::Tx,
 };
 
-/// The drive of that name, made if there is none.
-pub(super) async fn make(
+/// Returns the drive of an account. It is created if it does not exist.
+pub(super) async fn create(
     tx: &mut Tx,
     name: String,
     quota: u64,
@@ -46,8 +46,8 @@ pub(super) async fn make(
     read::drive(tx.sql(), no).await
 }
 
-/// 16 hexadecimal digits that a name always gives. The first is never 0: clients exist that know
-/// the form without leading zeros only (live-connect#id-leading-zeros).
+/// Returns the 16 hexadecimal digits that stand for an account's name. The first digit is never 0:
+/// some clients know only the form without leading zeros (live-connect#id-leading-zeros).
 pub(crate) fn cid(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
     let mut digits = [0; 8];

@@ -1,4 +1,4 @@
-//! The database's file, and whether it is still there.
+//! The file of a SQLite database: it must stay in its place while the server runs.
 
 use std::{
     fs, io,
@@ -7,17 +7,16 @@ use std::{
 
 /// The file of a database that is open.
 ///
-/// On Unix a file that is removed or moved can be written on: what a server keeps in it then is
-/// gone with the server, or out of sight. So before every transaction the file has to be where it
-/// was.
+/// On Unix a process can write to a file that was removed or moved. The next start would not find
+/// those rows. So before every transaction the file must be in its place.
 #[derive(Debug)]
 pub(super) struct DbFile {
     path: PathBuf,
     identity: Identity,
 }
 
-/// What tells a file from another one at the same path. Where files that are open can be neither
-/// removed nor moved, nothing has to.
+/// The identity of a file at a path. Elsewhere than on Unix an open file can be neither removed nor
+/// moved, so it has no fields.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
     #[cfg(unix)]
@@ -28,37 +27,43 @@ struct Identity {
 
 impl Identity {
     fn from_path(path: &Path) -> io::Result<Self> {
-        let there = fs::metadata(path)?;
+        let metadata = fs::metadata(path)?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
-            Ok(Self { device: there.dev(), inode: there.ino() })
+            Ok(Self { device: metadata.dev(), inode: metadata.ino() })
         }
         #[cfg(not(unix))]
         {
-            let _ = there;
+            let _ = metadata;
             Ok(Self {})
         }
     }
 }
 
 impl DbFile {
-    /// The file that is there now.
+    /// Remembers the file at a path.
+    ///
+    /// # Errors
+    /// When it does not exist or cannot be read.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
         let identity = Identity::from_path(&path)?;
         Ok(Self { path, identity })
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Fails if another file is there now, or none.
+    /// Verifies that the same file is at the path.
+    ///
+    /// # Errors
+    /// When it was removed or replaced.
     pub(super) fn check(&self) -> io::Result<()> {
         match Identity::from_path(&self.path) {
             Ok(found) if found == self.identity => Ok(()),
-            Ok(_) => Err(io::Error::other("another file has taken the database's place")),
+            Ok(_) => Err(io::Error::other("the database was replaced by another file")),
             Err(error) => Err(io::Error::new(
                 error.kind(),
                 format!("the database was removed, or cannot be reached: {error}"),

@@ -1,4 +1,4 @@
-//! What a change means for the folders above, and for what is below.
+//! The folders above an item: their sizes, counts and versions.
 
 use super::{
     super::{DriveKey, ItemKey, Result, TreeError},
@@ -6,9 +6,9 @@ use super::{
     writer::Tx,
 };
 
-/// Adds to a folder's size and that of every folder above it by primary edges, and to the number
-/// of its own children. All of them have changed below, the folder itself in what is directly in
-/// it. What is in the recycle bin ends the way up: it counts in no folder.
+/// Adds to the size of a folder and of every folder above it by primary edges, and to the child count
+/// of the folder. The content versions of all of them are raised. An item in the recycle bin counts
+/// in no folder, so the way up ends there.
 const TOUCH: &str = "UPDATE item SET size = size + $3, content_version = content_version + 1, \
     children = children + CASE WHEN no = $2 THEN CAST($4 AS BIGINT) ELSE 0 END, \
     modified = CASE WHEN no = $2 THEN CAST($5 AS BIGINT) ELSE modified END \
@@ -17,7 +17,8 @@ const TOUCH: &str = "UPDATE item SET size = size + $3, content_version = content
     SELECT i.parent FROM up CROSS JOIN item i WHERE i.drive = $1 AND i.no = up.no \
     AND i.parent IS NOT NULL AND i.state IN (0, 2)) SELECT no FROM up)";
 
-/// See [`TOUCH`].
+/// Adds `bytes` to the size of a folder and of those above it, and `children` to its child count; see
+/// [`TOUCH`].
 pub(super) async fn touch(
     tx: &mut Tx,
     drive: DriveKey,
@@ -36,7 +37,10 @@ pub(super) async fn touch(
     Ok(())
 }
 
-/// Takes numbers of a drive: the first of `feeds` numbers of its feed, and of `items` items.
+/// Allocates `feeds` numbers of a drive's feed and `items` item keys. Returns the first of each.
+///
+/// # Errors
+/// [`TreeError::NotFound`] if the drive does not exist.
 pub(super) async fn take_numbers(
     tx: &mut Tx,
     drive: DriveKey,
@@ -56,12 +60,12 @@ pub(super) async fn take_numbers(
     Ok((feed - feeds + 1, ItemKey(next.0 - items)))
 }
 
-/// The next number of a drive's feed.
+/// Allocates the next number of a drive's feed.
 pub(super) async fn next_feed(tx: &mut Tx, drive: DriveKey) -> Result<i64> {
     Ok(take_numbers(tx, drive, 1, 0).await?.0)
 }
 
-/// Whether `item` is `folder` or a folder above it, by any edge.
+/// Returns whether `item` is `folder` or a folder above it, by any edge.
 pub(super) async fn is_above(
     tx: &mut Tx,
     drive: DriveKey,

@@ -1,4 +1,5 @@
-//! Taking a body in: hashed on the way, with bounded memory, to the row or to a blob.
+//! Receives bodies: hashes them and stores them in memory, for a row, or in a blob, with bounded
+//! memory.
 
 use std::sync::Arc;
 
@@ -16,34 +17,37 @@ use crate::{
     media::HEAD,
 };
 
-/// The largest content that is kept in its row, in bytes: below, a file's creation costs more than
-/// its bytes (drive-trait.md, "Facts by subject" 6).
+/// The largest content that is stored in its row, in bytes. To create a file for a smaller one would
+/// cost more than to write its bytes.
 pub(super) const ROW_MAX: usize = 16 << 10;
 
-/// Bytes that are hashed and written at a time. Up to four of them are in memory for each body.
+/// Bytes that are hashed and written at a time. Up to four such pieces of a body are in memory.
 const PIECE: usize = 512 << 10;
 
-/// A body that was taken in.
+/// A body that was received.
 pub(super) struct Ingested {
     pub size: u64,
-    /// The hashes under way, if they were wanted.
+    /// The hashes of all bytes so far; `None` if the caller passed none.
     pub hasher: Option<Hasher>,
-    /// The first bytes.
+    /// The first bytes, at most [`HEAD`].
     pub head: Bytes,
     pub at: Place,
 }
 
-/// Where taken-in bytes are.
+/// The location of received bytes.
 #[derive(Debug)]
 pub(in super::super) enum Place {
-    /// Few enough to be kept in the row.
+    /// In memory, to be stored in the row.
     Row(Bytes),
     /// In a blob.
     Blob(Blob),
 }
 
-/// Takes a body of at most `max` bytes in, to a blob if it has more than `row_max`. When it fails
-/// or is dropped, nothing stays.
+/// Receives a body of at most `max` bytes. With more than `row_max` bytes it becomes a blob. Nothing
+/// is left if the call fails or its future is dropped.
+///
+/// # Errors
+/// [`TreeError::Body`] if the body fails or is too large; else those of the storage.
 pub(super) async fn ingest(
     blobs: &Arc<Blobs>,
     room: &Room,
@@ -63,20 +67,20 @@ pub(super) async fn ingest(
     let (full, pieces) = mpsc::channel(1);
     let writing = tokio::spawn(write(blobs.clone(), room.clone(), pieces, hasher));
     let gathered = gather(&mut source, head, full).await;
-    // Also after a failure: when this returns, the blob is on its way out.
+    // Also after a failure: the task must have dropped its blob when this returns.
     let written = writing.await.map_err(storage)?;
     gathered?;
     let (hasher, blob) = written?;
     Ok(Ingested { size: source.taken, hasher, head: begins, at: Place::Blob(blob) })
 }
 
-/// A copy, so that the rest is not kept for it.
+/// Copies the first bytes. A slice would keep all of them in memory.
 fn first(bytes: &Bytes) -> Bytes {
     Bytes::copy_from_slice(&bytes[..bytes.len().min(HEAD)])
 }
 
-/// What the one who reads the body says to the one who writes the blob. If the end does not come,
-/// the body broke off.
+/// A message from the reader of a body to the task that writes the blob. A channel that closes
+/// without [`Next::End`] means that the body is incomplete.
 enum Next {
     Piece(Bytes),
     End,
@@ -86,7 +90,7 @@ async fn gather(source: &mut Source, head: Bytes, full: mpsc::Sender<Next>) -> R
     let mut piece = source.piece(BytesMut::from(head), PIECE).await?;
     while !piece.is_empty() {
         if full.send(Next::Piece(piece)).await.is_err() {
-            // The other side failed, and says why.
+            // The task failed, and returns its own error.
             return Ok(());
         }
         piece = source.piece(BytesMut::new(), PIECE).await?;
@@ -95,8 +99,8 @@ async fn gather(source: &mut Source, head: Bytes, full: mpsc::Sender<Next>) -> R
     Ok(())
 }
 
-/// Writes a blob, in a task of its own: a file that is being made when the caller goes away is
-/// there before it is removed, not after.
+/// Writes a blob. It runs in a task, so that a caller that drops its future does not interrupt the
+/// creation of a file: the file exists before it is removed.
 async fn write(
     blobs: Arc<Blobs>,
     room: Room,
@@ -130,7 +134,7 @@ async fn write_pieces(
                 *hasher = hashed?;
             }
             Some(Next::End) => return Ok(()),
-            None => return Err(storage("the body broke off")),
+            None => return Err(storage("the body is incomplete")),
         }
     }
 }
@@ -140,13 +144,13 @@ fn hashed(mut hasher: Hasher, bytes: &[u8]) -> Hasher {
     hasher
 }
 
-/// Hashes a piece where it does not keep others waiting.
+/// Hashes a piece on a thread for blocking work.
 async fn hash(hasher: Option<Hasher>, piece: Bytes) -> Result<Option<Hasher>> {
     let Some(hasher) = hasher else { return Ok(None) };
     task::spawn_blocking(move || Some(hashed(hasher, &piece))).await.map_err(storage)
 }
 
-/// A body, cut anew.
+/// A body that is cut into pieces of another size.
 struct Source {
     body: Bytestream,
     left_over: Bytes,
@@ -155,7 +159,7 @@ struct Source {
 }
 
 impl Source {
-    /// Bytes to make `start` up to `size`; fewer only at the body's end.
+    /// Extends `start` to `size` bytes; to fewer only at the end of the body.
     async fn piece(&mut self, mut start: BytesMut, size: usize) -> Result<Bytes> {
         loop {
             let missing = size - start.len();
@@ -170,6 +174,7 @@ impl Source {
         }
     }
 
+    /// Reads the next bytes. Returns false at the end of the body.
     async fn more(&mut self) -> Result<bool> {
         while let Some(bytes) = self.body.next().await {
             let bytes = bytes.map_err(TreeError::Body)?;

@@ -1,4 +1,4 @@
-//! Making items, and replacing the bytes of files.
+//! Creates items, and replaces the bytes of files.
 
 use jiff::Timestamp;
 use sqlx::AnyConnection;
@@ -16,7 +16,7 @@ use super::{
     writer::Tx,
 };
 
-/// Where a new item goes.
+/// The location of a new item.
 pub(super) struct To {
     pub drive: DriveKey,
     pub folder: ItemKey,
@@ -29,19 +29,22 @@ impl From<ChildName<'_>> for To {
     }
 }
 
-/// Now, as exactly as the database keeps it.
+/// Returns the current time in the precision of the database, microseconds.
 pub(super) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
-/// A time as exactly as the database keeps it.
+/// Truncates a time to the precision of the database, microseconds.
 pub(super) fn kept(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
 impl Precondition {
-    /// Refuses a node at another version.
+    /// Verifies that a node meets the precondition.
+    ///
+    /// # Errors
+    /// [`TreeError::Changed`] if it has another version.
     pub(super) fn check(self, node: &Node) -> Result<()> {
         let holds = match self {
             Self::Any => true,
@@ -64,7 +67,7 @@ pub(super) async fn make(
     make_in(tx, to, kind, new, on_conflict).await
 }
 
-/// Returns the last of several folders, each in the one before. Those that are missing are made.
+/// Returns the last of nested folders. Missing ones are created.
 pub(super) async fn innermost(
     tx: &mut Tx,
     drive: DriveKey,
@@ -88,12 +91,12 @@ async fn make_in(
 ) -> Result<Written> {
     names::check(&to.name)?;
     if kind == NodeKind::File {
-        return Err(TreeError::Storage("a file is made with its bytes".into()));
+        return Err(TreeError::Storage("cannot create a file without its bytes".into()));
     }
     let slot = names::slot(tx, to.drive, to.folder, &to.name).await?;
-    if let Some((occupant, there)) = slot.occupant {
+    if let Some((occupant, occupant_kind)) = slot.occupant {
         match on_conflict {
-            OnConflict::Replace if there == kind => {
+            OnConflict::Replace if occupant_kind == kind => {
                 let node = read::node(tx.sql(), to.drive, occupant).await?;
                 return Ok(Written { node, created: false });
             }
@@ -119,9 +122,9 @@ pub(super) async fn put(
     names::check(&to.name)?;
     to.folder = innermost(tx, to.drive, to.folder, std::mem::take(&mut new.folders)).await?;
     let slot = names::slot(tx, to.drive, to.folder, &to.name).await?;
-    if let Some((occupant, there)) = slot.occupant {
+    if let Some((occupant, occupant_kind)) = slot.occupant {
         match on_conflict {
-            OnConflict::Replace if there == NodeKind::File => {
+            OnConflict::Replace if occupant_kind == NodeKind::File => {
                 let node = overwrite(tx, to.drive, occupant, bytes, new, precondition).await?;
                 return Ok(Written { node, created: false });
             }
@@ -138,7 +141,7 @@ pub(super) async fn put(
     Ok(Written { node, created: true })
 }
 
-/// Adds an item to a live folder in which its name is free.
+/// Creates an item in a live folder in which its name is free.
 pub(super) async fn add(
     tx: &mut Tx,
     to: To,
@@ -173,17 +176,16 @@ pub(super) async fn add(
     insert(tx.sql(), &node).await?;
     add_edge(tx.sql(), to.drive, no, to.folder, &node.name).await?;
     touch(tx, to.drive, to.folder, signed(node.size), 1).await?;
-    Ok(shown(node))
+    Ok(with_media_type(node))
 }
 
-/// A node as it would be read: its media type derived if it was not given.
-fn shown(mut node: Node) -> Node {
+/// Derives the media type of a node as a read does, if the client sent none.
+fn with_media_type(mut node: Node) -> Node {
     node.media_type = media_type(node.media_type, node.kind, &node.name);
     node
 }
 
-/// A row of `item`; its rank is the number of the feed it is made with, which is larger than that
-/// of any folder.
+/// Inserts a row of `item`. Its rank is its feed number, which is larger than the rank of any folder.
 pub(super) async fn insert(sql: &mut AnyConnection, node: &Node) -> Result<()> {
     sqlx::query(
         "INSERT INTO item (drive, no, name, parent, kind, state, content, size, children, \
@@ -213,7 +215,7 @@ pub(super) async fn insert(sql: &mut AnyConnection, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Puts an item's name into a folder where it is free.
+/// Inserts the edge from a folder to an item whose name is free there.
 pub(super) async fn add_edge(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -224,7 +226,7 @@ pub(super) async fn add_edge(
     insert_edge(sql, drive, item, folder, name, 0).await
 }
 
-/// The same with an edge's `twin`, which is not 0 where another item has the name already.
+/// Inserts an edge. `twin` is 0, or the item's key if another item of the folder has the name.
 pub(super) async fn insert_edge(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -265,7 +267,11 @@ pub(super) async fn overwrite(
     replace(tx, old, content, new).await
 }
 
-/// Whether a file may get so many bytes instead of its own.
+/// Verifies that a file may be replaced by `size` bytes.
+///
+/// # Errors
+/// [`TreeError::NotAFile`], [`TreeError::Changed`] if the precondition fails, and
+/// [`TreeError::QuotaExceeded`].
 pub(super) async fn admit_over(
     tx: &mut Tx,
     old: &Node,
@@ -281,7 +287,7 @@ pub(super) async fn admit_over(
     slot.admit(signed(size) - signed(old.size))
 }
 
-/// Gives a file another content, which is counted already.
+/// Replaces the content of a file. The reference of the new content is counted already.
 pub(super) async fn replace(
     tx: &mut Tx,
     mut node: Node,
@@ -291,7 +297,7 @@ pub(super) async fn replace(
     let now = now();
     let grown = signed(content.size) - signed(node.size);
     let old = node.content.replace(content).map(|content| content.no);
-    let given = new.media_type.clone();
+    let sent_type = new.media_type.clone();
     node.size = node.content.as_ref().map_or(0, |content| content.size);
     node.media_type = new.media_type;
     node.description = new.description.or(node.description);
@@ -304,18 +310,18 @@ pub(super) async fn replace(
     node.facets.extend(new.facets);
     node.facets.retain(|_, facet| !facet.is_null());
     node.feed = next_feed(tx, node.drive).await?;
-    save(tx, &node, Some(given)).await?;
+    save(tx, &node, Some(sent_type)).await?;
     if let Some(old) = old {
         contents::release(tx, old).await?;
     }
     for (i, folder) in node.parents.iter().enumerate() {
         touch(tx, node.drive, *folder, if i == 0 { grown } else { 0 }, 0).await?;
     }
-    Ok(shown(node))
+    Ok(with_media_type(node))
 }
 
-/// Writes what can change of an item's row, but its state and rank. `media_type`: the one that was
-/// given with new bytes, which may be none; a node's own may have been derived from its name.
+/// Updates the row of an item, except its state and rank. `media_type` is `None` to leave the stored
+/// type as it is: a node's own may have been derived from its name. `Some(None)` removes it.
 pub(super) async fn save(
     tx: &mut Tx,
     node: &Node,

@@ -1,4 +1,4 @@
-//! Contents as what they say of themselves is read from them.
+//! Reads media facts, such as the size of a picture, from contents.
 
 use std::{io, ops::Range, sync::Arc};
 
@@ -17,8 +17,8 @@ use crate::{
     media::{self, Fetch, HEAD},
 };
 
-/// What bytes that have just been taken in say of themselves.
-pub(super) async fn of_taken(blobs: &Arc<Blobs>, taken: &Ingested) -> Option<Arc<Media>> {
+/// Reads the media facts of bytes that were just received; `None` if they have none.
+pub(super) async fn from_ingested(blobs: &Arc<Blobs>, taken: &Ingested) -> Option<Arc<Media>> {
     if !media::is_media(&taken.head) {
         return None;
     }
@@ -29,15 +29,16 @@ pub(super) async fn of_taken(blobs: &Arc<Blobs>, taken: &Ingested) -> Option<Arc
             let (size, checks) = (taken.size, blob.checks().clone());
             Fetch::new(move |range| {
                 let (blobs, checks) = (Arc::clone(&blobs), checks.clone());
-                async move { gathered(blobs.read_verified(number, size, range, checks).await?).await }
+                async move { collected(blobs.read_verified(number, size, range, checks).await?).await }
             })
         }
     };
     media::read_media(&taken.head, taken.size, fetch).await.map(Arc::new)
 }
 
-/// What a content that came in fragments says of itself. One that cannot be read says nothing.
-pub(super) async fn of_content(
+/// Reads the media facts of a content that was received in fragments; `None` if it has none or cannot
+/// be read.
+pub(super) async fn from_content(
     db: &Arc<Db>,
     blobs: &Arc<Blobs>,
     content: &Content,
@@ -54,6 +55,7 @@ pub(super) async fn of_content(
     media::read_media(&head, content.size, fetch).await.map(Arc::new)
 }
 
+/// Reads a range of a content into memory.
 async fn fetched(
     db: &Db,
     blobs: &Arc<Blobs>,
@@ -61,10 +63,11 @@ async fn fetched(
     range: Range<u64>,
 ) -> io::Result<Bytes> {
     let bytes = contents::open(db, blobs, content, range).await.map_err(io::Error::other)?;
-    gathered(bytes).await
+    collected(bytes).await
 }
 
-async fn gathered(bytes: impl futures::Stream<Item = io::Result<Bytes>>) -> io::Result<Bytes> {
+/// Collects a stream.
+async fn collected(bytes: impl futures::Stream<Item = io::Result<Bytes>>) -> io::Result<Bytes> {
     let add = |mut all: BytesMut, piece: Bytes| async move {
         all.extend_from_slice(&piece);
         Ok(all)

@@ -85,7 +85,8 @@ pub struct Tree {
     hashing: session::Hashing,
     visibility: VisibilityDelay,
     background: Mutex<JoinSet<()>>,
-    /// What the database was saved from, if it was opened for a repair and was damaged.
+    /// The result of salvaging a damaged database; `None` unless it was opened for a repair and was
+    /// damaged.
     salvaged: Option<Salvaged>,
 }
 
@@ -102,15 +103,15 @@ macro_rules! write_tx {
     };
 }
 
-/// Does a write that removes something, `remove!(self, write_tx!(…))`: where there is no room, again
-/// with what was kept back for it.
+/// Runs a write that removes something: `remove!(self, write_tx!(…))`. On a full disk it is run again
+/// with the disk space in reserve.
 macro_rules! remove {
     ($tree:expr, $write:expr) => {{
         let done = match $write {
             Err(TreeError::NoRoom(_)) if $tree.reserve.give() => $write,
             done => done,
         };
-        $tree.keep_room().await;
+        $tree.refill_reserve().await;
         done
     }};
 }
@@ -132,18 +133,18 @@ macro_rules! read_tx {
 use {read_tx, remove, write_tx};
 
 impl Tree {
-    /// Keeps room back again that was given up, when what was to be removed is gone.
-    async fn keep_room(&self) {
+    /// Fills the reserve again after removals.
+    async fn refill_reserve(&self) {
         if self.reserve.is_wanting() {
             self.blobs.finish_removals().await;
             let reserve = self.reserve.clone();
-            // Without it there is no room that is kept back.
+            // A failure means that there is no reserve until the next removal.
             let _ = tokio::task::spawn_blocking(move || reserve.keep()).await;
         }
     }
 
-    /// Every `interval`, and once now, removes the items from recycle bins that are beyond the limits
-    /// that `limits` gives an account's name. Ends with the tree.
+    /// Removes items from recycle bins that exceed their limits, now and at every `interval`, until the
+    /// tree is closed. `limits` returns the limits for an account's name.
     pub(crate) fn limit_bins(
         &self,
         interval: Duration,
@@ -161,14 +162,15 @@ impl Tree {
                     Ok::<_, TreeError>(())
                 };
                 if let Err(error) = applied.await {
-                    tracing::warn!(%error, "old items cannot be removed from the recycle bin");
+                    tracing::warn!(%error, "cannot remove old items from the recycle bin");
                 }
             }
         };
         self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner).spawn(limiting);
     }
 
-    /// Ends what is under way and gives the folder up: another process can open it afterwards.
+    /// Waits for pending writes, and releases the folder and the database: another process can open them
+    /// afterwards.
     pub async fn close(&self) {
         let mut background = std::mem::take(
             &mut *self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner),

@@ -1,8 +1,8 @@
-//! Moves between folders, as the feed of a folder needs them: an item that left a folder's tree is in
-//! none of its listings any more.
+//! Moves between folders, for the change feed of a folder: an item that left the folder's tree is in
+//! none of its listings.
 //!
-//! A move has a row in `moved` for every folder whose tree the item left or came into. What is below
-//! the item has none: its way up leads through the item.
+//! A move has a row in `moved` for every folder whose tree the item left or entered. Items below it
+//! have none: their path leads through the item.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -15,7 +15,7 @@ use super::{
     writer::Tx,
 };
 
-/// How long a move is known. A reader of the feed has its token for 30 days.
+/// The time for which moves are stored. A reader of the feed may use its token for 30 days.
 pub const MOVES_KEPT: SignedDuration = SignedDuration::from_hours(32 * 24);
 
 /// A folder and all folders above it, by all edges: those of an item in the recycle bin too.
@@ -32,8 +32,8 @@ const LEFT: &str = "WITH RECURSIVE gone(item) AS (SELECT item FROM moved \
 const ARRIVED: &str = "SELECT DISTINCT item FROM moved \
     WHERE drive = $1 AND folder = $2 AND feed > $3 AND arrived = 1";
 
-/// Notes that an item is in other folders from a feed number on.
-pub(super) async fn note(
+/// Stores that an item is in other folders from a feed number on.
+pub(super) async fn record(
     tx: &mut Tx,
     drive: DriveKey,
     item: ItemKey,
@@ -68,6 +68,7 @@ pub(super) async fn note(
     Ok(())
 }
 
+/// Returns folders and all folders above them, by all edges.
 async fn above(tx: &mut Tx, drive: DriveKey, folders: &[ItemKey]) -> Result<BTreeSet<ItemKey>> {
     let mut above = BTreeSet::new();
     for folder in folders {

@@ -1,4 +1,4 @@
-//! Names in a folder: whose they are, and which are free.
+//! Names in a folder: lookup, validation, and free names.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use super::{
     writer::Tx,
 };
 
-/// The folded form of a name as the drive `$1` compares it: of two parameters, bound by [`folds`],
-/// the one of the drive's folding.
+/// An SQL expression for the folded form of a name. It selects one of two parameters by the folding of
+/// the drive `$1`; [`folds`] returns their values.
 macro_rules! folded {
     ($consumer:literal, $sharepoint:literal) => {
         concat!(
@@ -23,7 +23,7 @@ macro_rules! folded {
 }
 pub(super) use folded;
 
-/// Returns a name's folded forms: a consumer's, SharePoint's.
+/// Returns the folded forms of a name: that of consumer drives, that of SharePoint.
 pub(super) fn folds(name: &str) -> (String, String) {
     (NameFolding::Consumer.fold(name), NameFolding::SharePoint.fold(name))
 }
@@ -38,7 +38,7 @@ async fn folding(tx: &mut Tx, drive: DriveKey) -> Result<NameFolding> {
     Ok(row::folding(code.ok_or(TreeError::NotFound)?)?)
 }
 
-/// Whether two names are the same name in a drive.
+/// Returns whether a drive treats two names as the same.
 pub(super) async fn is_same(tx: &mut Tx, drive: DriveKey, one: &str, other: &str) -> Result<bool> {
     if one == other {
         return Ok(true);
@@ -47,16 +47,20 @@ pub(super) async fn is_same(tx: &mut Tx, drive: DriveKey, one: &str, other: &str
     Ok(folding.fold(one) == folding.fold(other))
 }
 
-/// What has to be known of a folder before something is put into it.
+/// A name in a folder, and the quota of the drive.
 pub(super) struct NameSlot {
-    /// Who has the name already.
+    /// The item that has the name.
     pub occupant: Option<(ItemKey, NodeKind)>,
-    /// What the drive may hold, and holds.
+    /// The drive's quota in bytes.
     pub quota: i64,
+    /// The drive's used bytes.
     pub used: i64,
 }
 
-/// A name that a tree can keep.
+/// Verifies that a tree can store a name.
+///
+/// # Errors
+/// [`TreeError::BadName`] if it is empty, or has a slash or a NUL character.
 pub(super) fn check(name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(TreeError::BadName("it is empty"));
@@ -70,7 +74,10 @@ pub(super) fn check(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The slot of a name in a live folder.
+/// Looks up a name in a live folder.
+///
+/// # Errors
+/// [`TreeError::NotFound`] if the folder is not live, [`TreeError::NotAFolder`] if it is no folder.
 pub(super) async fn slot(
     tx: &mut Tx,
     drive: DriveKey,
@@ -108,7 +115,10 @@ pub(super) async fn slot(
 }
 
 impl NameSlot {
-    /// Refuses so many bytes more if the drive cannot hold them.
+    /// Verifies that `bytes` more fit into the quota.
+    ///
+    /// # Errors
+    /// [`TreeError::QuotaExceeded`].
     pub(super) fn admit(&self, bytes: i64) -> Result<()> {
         if bytes > 0 && self.used.saturating_add(bytes) > self.quota {
             return Err(TreeError::QuotaExceeded);
@@ -117,7 +127,7 @@ impl NameSlot {
     }
 }
 
-/// `name 1.ext`, `name 2.ext`, …: the first that is free in every one of the folders.
+/// Returns the first of `name 1.ext`, `name 2.ext`, … that is free in all of the folders.
 pub(super) async fn free(
     tx: &mut Tx,
     drive: DriveKey,
@@ -134,7 +144,7 @@ pub(super) async fn free(
     let folding = folding(tx, drive).await?;
     let mut taken = HashSet::new();
     for folder in folders {
-        // `!` comes next after the space: everything that begins with the stem and a space.
+        // `!` is the next code point after the space: the range has all names with this prefix.
         let names: Vec<String> = sqlx::query_scalar(
             "SELECT folded FROM edge WHERE drive = $1 AND parent = $2 AND live = 1 \
              AND folded > $3 AND folded < $4",
@@ -157,7 +167,7 @@ pub(super) async fn free(
     }
 }
 
-/// Whether a folder that the item is in has a rank that is not below the item's.
+/// Returns whether the rank of a folder of the item is not below the item's rank.
 pub(super) async fn is_outranked(tx: &mut Tx, node: &Node) -> Result<bool> {
     let above: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM edge e JOIN item p ON p.drive = e.drive AND p.no = e.parent \
@@ -171,7 +181,8 @@ pub(super) async fn is_outranked(tx: &mut Tx, node: &Node) -> Result<bool> {
     Ok(above > 0)
 }
 
-/// Puts an item's name into a folder that is in the recycle bin, unless it is taken there.
+/// Inserts the edge from a folder in the recycle bin, unless the name is taken there. Returns whether
+/// it was inserted.
 pub(super) async fn keep_unseen_edge(tx: &mut Tx, node: &Node, folder: ItemKey) -> Result<bool> {
     let (consumer, sharepoint) = folds(&node.name);
     let kept = sqlx::query(concat!(

@@ -1,4 +1,4 @@
-//! Where a tree is kept, and how.
+//! Options of a tree.
 
 use std::path::PathBuf;
 
@@ -10,11 +10,10 @@ use crate::{
     disk::{Durability, FolderSync},
 };
 
-/// What a drive may hold if nothing else is said, in bytes: 1 TiB, what a OneDrive of a paying
-/// subscriber has.
+/// The quota of a new drive by default, in bytes: 1 TiB, as a OneDrive with a subscription has.
 pub(super) const DEFAULT_QUOTA: u64 = 1 << 40;
 
-/// Where a tree is kept, and how.
+/// The location of a tree, and its behaviour.
 #[derive(Clone, Debug)]
 pub struct TreeOptions {
     pub(super) folder: Option<PathBuf>,
@@ -32,12 +31,13 @@ pub struct TreeOptions {
 }
 
 impl TreeOptions {
-    /// A tree in a folder, which is made if there is none. One process at a time may have it open.
+    /// Creates the options of a tree in a folder, which is created if it does not exist. One process at
+    /// a time may have it open.
     pub fn folder(folder: impl Into<PathBuf>) -> Self {
         Self { folder: Some(folder.into()), ..Self::ephemeral() }
     }
 
-    /// A tree in memory, which is gone when it is dropped.
+    /// Creates the options of a tree in memory, which ends when it is dropped.
     pub fn ephemeral() -> Self {
         Self {
             folder: None,
@@ -66,34 +66,34 @@ impl TreeOptions {
         self
     }
 
-    /// What a new drive may hold, in bytes; [`DEFAULT_QUOTA`] if nothing is said.
+    /// Sets the quota of new drives, in bytes; [`DEFAULT_QUOTA`] by default.
     #[cfg(test)]
     pub fn quota(mut self, quota: u64) -> Self {
         self.quota = quota;
         self
     }
 
-    /// When a write counts as done; [`Durability::Full`] by default.
+    /// Sets when a write is complete; [`Durability::Full`] by default.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// Whether deleted items are kept in the recycle bin, as by default, or removed for good at
+    /// Sets whether deleted items stay in the recycle bin, as by default. Otherwise they are removed at
     /// once, which frees their space.
     pub fn keep_deleted(mut self, keep: bool) -> Self {
         self.keep_deleted = keep;
         self
     }
 
-    /// Whether what a crash left is removed, as by default. A check looks at it first.
+    /// Sets whether the leftovers of a crash are removed, as by default. A check reports them first.
     pub(crate) fn tidy(mut self, tidy: bool) -> Self {
         self.tidy = tidy;
         self
     }
 
-    /// Sets how names are compared: as `of_account` says of an account's name, else as `default`;
-    /// [`NameFolding::Consumer`] everywhere if this is not called. Drives that were folded otherwise
+    /// Sets how names are compared: by the folding that `of_account` returns for the account's name,
+    /// else by `default`. Without this call it is [`NameFolding::Consumer`]. Drives with another folding
     /// are folded again when the tree is opened.
     pub fn folding(
         mut self,
@@ -104,7 +104,7 @@ impl TreeOptions {
         self
     }
 
-    /// Records the syncs of folders, or lets them fail.
+    /// Replaces the syncs of folders, to record them or to let them fail.
     #[cfg(test)]
     pub(super) fn sync(mut self, sync: FolderSync) -> Self {
         self.sync = Some(sync);

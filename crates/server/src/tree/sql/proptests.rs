@@ -1,4 +1,4 @@
-//! Whatever is done to a tree in whatever order, it is the tree that the model says.
+//! Property tests: after any sequence of calls, the tree equals the reference tree.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,7 +11,7 @@ use super::{
     *,
 };
 
-/// Little enough that it is reached now and then.
+/// Small enough that some calls reach it.
 const QUOTA: u64 = 200_000;
 
 /// One call.
@@ -60,7 +60,7 @@ fn calls() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// The tree and the model, and what was seen of the tree before.
+/// The tree, the model, and the items of the tree at the last comparison.
 struct Both {
     tree: Tree,
     drive: DriveKey,
@@ -84,7 +84,7 @@ impl Both {
         }
     }
 
-    /// Any item there ever was, but a live one more often.
+    /// Returns any item that ever existed; a live one more often.
     fn item(&self, index: &Index) -> ItemKey {
         let all: Vec<ItemKey> = self.model.items.keys().copied().collect();
         let live: Vec<ItemKey> = all.iter().copied().filter(|no| self.model.live(*no)).collect();
@@ -99,7 +99,7 @@ impl Both {
         self.tree.store(body(bytes), u64::MAX).await.expect("stores")
     }
 
-    /// Does the same to both; what each said.
+    /// Runs the same call on both. Returns both results.
     async fn call(&mut self, call: &Call) -> (Result<ItemKey>, Result<ItemKey>) {
         self.calls += 1;
         let (new, any) = (NewItem::default(), Precondition::Any);
@@ -211,13 +211,13 @@ impl Both {
         let committed =
             self.tree.commit(&session.id, NewItem::default(), Precondition::Any, None).await;
         if committed.is_err() {
-            // It stays, so that it can be committed in another way; here it is not.
+            // A session survives a failed commit.
             self.tree.cancel(&session.id).await?;
         }
         committed.map(|written| written.node.no)
     }
 
-    /// Looks at everything, and says what is not as the model has it.
+    /// Compares the tree with the model.
     async fn compare(&mut self) {
         let (tree, drive, model) = (&self.tree, self.drive, &self.model);
         let before = self.seen.values().map(|node| node.feed).max().unwrap_or(0);
@@ -256,7 +256,7 @@ impl Both {
         assert!(feeds.iter().all(|feed| *feed <= info.feed));
         self.compare_listings().await;
         self.compare_bytes().await;
-        self.compare_with_a_mended_one().await;
+        self.compare_with_a_repaired_one().await;
     }
 
     async fn compare_listings(&self) {
@@ -294,7 +294,7 @@ impl Both {
         }
     }
 
-    /// Everything below a folder comes once, in pages, and after what it is in.
+    /// Pages of the items below a folder have each item once, behind its folders.
     async fn compare_below(&self, top: ItemKey) {
         let mut told = vec![top];
         let (mut after, mut more) = (0, true);
@@ -316,13 +316,13 @@ impl Both {
     }
 
     /// A repair would find nothing to mend.
-    async fn compare_with_a_mended_one(&self) {
+    async fn compare_with_a_repaired_one(&self) {
         let mut sql = self.tree.db.reader().await.expect("reads");
         let mut drive = salvage::Drive::read(&mut sql, self.drive.0).await.expect("reads");
         assert!(drive.is_sound(), "a repair would change a sound tree");
     }
 
-    /// There are as many contents, counted as often, as there are files, and no blob besides.
+    /// Every file has a content with the right reference count, and there are no other blobs.
     async fn compare_bytes(&self) {
         let mut sql = self.tree.db.reader().await.expect("reads");
         let wrong: i64 = sqlx::query_scalar(

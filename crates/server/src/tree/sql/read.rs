@@ -1,4 +1,4 @@
-//! Looking: every answer is one query, however long.
+//! Reads of items: one statement each.
 
 use futures::TryStreamExt;
 use sqlx::AnyConnection;
@@ -12,7 +12,7 @@ use super::{
     row::{RankedNode, select_nodes, signed},
 };
 
-/// Names that [`WALK`] goes down at a time.
+/// Names that [`WALK`] resolves.
 const STEPS: usize = 8;
 
 macro_rules! select_drive {
@@ -37,7 +37,7 @@ const CHILD: &str = select_nodes!(
      ORDER BY i.no LIMIT 1"
 );
 
-/// Each name's two folded forms, of which the drive's folding decides; see [`folded`].
+/// Every name has two parameters, one for each folding; see [`folded`].
 const WALK: &str = concat!(
     "WITH RECURSIVE seg(n, folded) AS (SELECT 1, ",
     folded!("$3", "$11"),
@@ -80,8 +80,8 @@ const LINEAGE: &str = concat!(
     select_nodes!("up CROSS JOIN item i", "WHERE i.drive = $1 AND i.no = up.no ORDER BY up.height")
 );
 
-/// A folder's children, in an order. `$after` compares a child's place with the one to go on at,
-/// whose values are bound from `$6` on: see [`bind_place`].
+/// The children of a folder in an order. `$after` compares a child with the last one of the previous
+/// page, whose values are bound from `$6` on: see [`bind_place`].
 macro_rules! select_children {
     ($after:literal, $order:literal) => {
         select_nodes!(
@@ -132,18 +132,24 @@ const CHANGES: &str =
 /// A query for rows of [`select_nodes`].
 type Query<T = Node> = sqlx::query::QueryAs<'static, sqlx::Any, T, sqlx::any::AnyArguments>;
 
-/// The drive of that name, if there is one.
+/// Returns the drive of an account; `None` if it does not exist.
 pub(super) async fn drive_named(sql: &mut AnyConnection, name: &str) -> Result<Option<DriveInfo>> {
     Ok(sqlx::query_as(select_drive!("name")).bind(name).fetch_optional(sql).await?)
 }
 
-/// The drive of that number.
+/// Returns a drive.
+///
+/// # Errors
+/// [`TreeError::NotFound`].
 pub(super) async fn drive(sql: &mut AnyConnection, drive: DriveKey) -> Result<DriveInfo> {
     let found = sqlx::query_as(select_drive!("no")).bind(drive).fetch_optional(sql).await?;
     found.ok_or(TreeError::NotFound)
 }
 
-/// An item in whatever state.
+/// Returns an item in any state.
+///
+/// # Errors
+/// [`TreeError::NotFound`].
 pub(super) async fn any_node(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -153,13 +159,19 @@ pub(super) async fn any_node(
     found.ok_or(TreeError::NotFound)
 }
 
-/// A live item.
+/// Returns a live item.
+///
+/// # Errors
+/// [`TreeError::NotFound`].
 pub(super) async fn node(sql: &mut AnyConnection, drive: DriveKey, item: ItemKey) -> Result<Node> {
     let node = any_node(sql, drive, item).await?;
     if node.state == State::Live { Ok(node) } else { Err(TreeError::NotFound) }
 }
 
-/// A live folder.
+/// Returns a live folder.
+///
+/// # Errors
+/// [`TreeError::NotFound`], and [`TreeError::NotAFolder`] if it is a file.
 pub(super) async fn folder(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -185,7 +197,7 @@ pub(super) async fn child(
     query.fetch_optional(sql).await?.ok_or(TreeError::NotFound)
 }
 
-/// See [`Tree::walk`](super::super::Tree::walk). One query goes down [`STEPS`] names.
+/// See [`Tree::walk`](super::super::Tree::walk). One statement resolves [`STEPS`] names.
 pub(super) async fn walk(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -201,9 +213,9 @@ pub(super) async fn walk(
     {
         let Some(last) = found.pop() else { break };
         let more = walk_on(sql, drive, last.no, rest).await?;
-        let went_on = more.len() > 1;
+        let found_more = more.len() > 1;
         found.extend(more);
-        if !went_on {
+        if !found_more {
             break;
         }
     }
@@ -230,14 +242,14 @@ async fn walk_on(
     Ok(query.fetch_all(sql).await?)
 }
 
-/// See [`Tree::path`](super::super::Tree::path); of an item that is gone, where it was.
+/// See [`Tree::path`](super::super::Tree::path). For a deleted item it is its last path.
 pub(super) async fn path(
     sql: &mut AnyConnection,
     drive: DriveKey,
     item: ItemKey,
 ) -> Result<Vec<String>> {
     let names: Vec<String> = sqlx::query_scalar(PATH).bind(drive).bind(item).fetch_all(sql).await?;
-    // The first is the root's, which has no name.
+    // The first name is that of the root, which is empty.
     if names.is_empty() {
         Err(TreeError::NotFound)
     } else {
@@ -259,7 +271,7 @@ fn limits(which: &Listing) -> (i64, i64) {
     (which.limit.map_or(i64::MAX, signed), signed(which.offset))
 }
 
-/// The statement that lists a folder.
+/// Returns the statement that lists a folder.
 pub(super) fn children_in_order(order: Order, descending: bool) -> &'static str {
     match (order, descending) {
         (Order::FoldersThenName, false) => select_children!(
@@ -289,13 +301,13 @@ pub(super) fn children_in_order(order: Order, descending: bool) -> &'static str 
         (Order::Size, true) => {
             select_children!("(i.size, i.no) < ($6, $7)", "i.size DESC, i.no DESC")
         }
-        // Not an order that an index has: reading by it would read the whole drive.
+        // The `+` keeps SQLite from using the primary key, which would read the whole drive.
         (Order::Number, false) => select_children!("+i.no > $6", "+i.no"),
         (Order::Number, true) => select_children!("+i.no < $6", "+i.no DESC"),
     }
 }
 
-/// Binds the place after which [`children_in_order`] goes on, if there is one.
+/// Binds the last child of the previous page for [`children_in_order`]; `None` for the first page.
 fn bind_place(query: Query, order: Order, after: Option<ListingKey>) -> Query {
     let query = query.bind(i64::from(after.is_some()));
     let ListingKey { group, name, number, item } = after.unwrap_or_default();
@@ -330,7 +342,7 @@ pub(super) async fn trashed(
     drive: DriveKey,
     which: Listing,
 ) -> Result<Vec<Node>> {
-    // In the bin an item does not change: its feed number says when it came there.
+    // An item does not change in the recycle bin, so its feed number is that of its deletion.
     let text = if which.descending {
         select_trashed!("i.feed > $5", "i.feed")
     } else {

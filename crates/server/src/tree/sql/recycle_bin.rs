@@ -1,4 +1,4 @@
-//! The recycle bin: into it, out of it, and gone for good.
+//! The recycle bin: deletes items to it, restores them, and purges them.
 
 use super::{
     super::{DriveKey, ItemKey, Node, NodeKind, Precondition, ROOT, Result, State, TreeError},
@@ -27,7 +27,7 @@ pub(super) async fn trash(
     }
     let node = read::node(tx.sql(), drive, item).await?;
     precondition.check(&node)?;
-    leave_folders(tx, &node).await?;
+    uncount(tx, &node).await?;
     sqlx::query("UPDATE edge SET live = 0 WHERE drive = $1 AND item = $2")
         .bind(drive)
         .bind(item)
@@ -45,8 +45,8 @@ pub(super) async fn trash(
     read::any_node(tx.sql(), drive, item).await
 }
 
-/// Takes an item out of the sizes and counts of the folders it is in.
-async fn leave_folders(tx: &mut Tx, node: &Node) -> Result<()> {
+/// Subtracts an item from the sizes and counts of its folders.
+async fn uncount(tx: &mut Tx, node: &Node) -> Result<()> {
     let folders: Vec<ItemKey> =
         sqlx::query_scalar("SELECT parent FROM edge WHERE drive = $1 AND item = $2 AND live = 1")
             .bind(node.drive)
@@ -60,7 +60,7 @@ async fn leave_folders(tx: &mut Tx, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Sets an item's state; returns its number in the feed.
+/// Sets the state of one item. Returns its new feed number.
 async fn set_own_state(tx: &mut Tx, drive: DriveKey, item: ItemKey, state: i64) -> Result<i64> {
     let feed = next_feed(tx, drive).await?;
     sqlx::query(
@@ -108,7 +108,7 @@ pub(super) async fn restore(
     let before = std::mem::replace(&mut node.parents, seen);
     join_folders(tx, &node, unseen).await?;
     let feed = set_own_state(tx, drive, item, LIVE).await?;
-    moves::note(tx, drive, item, feed, [&before, &node.parents]).await?;
+    moves::record(tx, drive, item, feed, [&before, &node.parents]).await?;
     sqlx::query("UPDATE item SET name = $3, parent = $4 WHERE drive = $1 AND no = $2")
         .bind(drive)
         .bind(item)
@@ -122,14 +122,17 @@ pub(super) async fn restore(
         subtree::set_state(tx, drive, item, gathered, [HIDDEN, LIVE]).await?;
         subtree::settle_primaries(tx, drive).await?;
         if outranked {
-            subtree::rank_anew(tx, drive, gathered).await?;
+            subtree::raise_ranks(tx, drive, gathered).await?;
         }
     }
     read::node(tx.sql(), drive, item).await
 }
 
-/// The folders that an item in the recycle bin was in, the primary one first: those that are live,
-/// and those that are in the recycle bin too.
+/// Returns the folders that a deleted item was in, the primary one first: the live ones, and the
+/// deleted ones.
+///
+/// # Errors
+/// [`TreeError::NotFound`] if none is live.
 async fn folders_before(
     tx: &mut Tx,
     drive: DriveKey,
@@ -154,7 +157,7 @@ async fn folders_before(
     Ok((numbers(seen), numbers(unseen)))
 }
 
-/// Puts an item into its live folders, and into those in the recycle bin where it still fits.
+/// Adds an item to its live folders, and to the deleted ones in which its name is free.
 async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemKey>) -> Result<()> {
     sqlx::query("DELETE FROM edge WHERE drive = $1 AND item = $2")
         .bind(node.drive)
@@ -184,11 +187,11 @@ pub(super) async fn purge(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result
     if node.state == State::Purged {
         return Err(TreeError::NotFound);
     }
-    leave_folders(tx, &node).await?;
+    uncount(tx, &node).await?;
     let gathered = subtree::gather(tx, drive, item).await?;
     let some_kept = subtree::mark_kept(tx, drive, item, true).await?;
     if some_kept {
-        // Of what is kept, that which is in no other live folder is hidden from now on.
+        // Kept items without another live folder become hidden.
         subtree::mark_kept(tx, drive, item, false).await?;
         subtree::set_state(tx, drive, item, gathered, [LIVE, HIDDEN]).await?;
         subtree::mark_kept(tx, drive, item, true).await?;

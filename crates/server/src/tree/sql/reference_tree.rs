@@ -1,4 +1,4 @@
-//! A tree in a map: slow, plain, and what the real one is compared with.
+//! A simple tree in a map. Property tests compare the real tree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub(super) struct ReferenceTree {
     next: ItemKey,
 }
 
-/// What looks.
+/// Reads.
 impl ReferenceTree {
     pub(super) fn new(quota: u64, folding: NameFolding) -> Self {
         let mut model = Self { items: BTreeMap::new(), quota, folding, next: ROOT };
@@ -100,7 +100,7 @@ impl ReferenceTree {
         if self.live(no) { Ok(&self.items[&no]) } else { Err(TreeError::NotFound) }
     }
 
-    /// Who has the name in a live folder.
+    /// Returns the item that has a name in a live folder.
     fn slot(&self, folder: ItemKey, name: &str) -> Result<Option<ItemKey>> {
         if self.live_item(folder)?.kind != NodeKind::Folder {
             return Err(TreeError::NotAFolder(folder));
@@ -125,7 +125,7 @@ impl ReferenceTree {
     }
 }
 
-/// What changes.
+/// Writes.
 impl ReferenceTree {
     fn insert(
         &mut self,
@@ -146,7 +146,7 @@ impl ReferenceTree {
         self.items.get_mut(&no).expect("looked up before")
     }
 
-    /// A live item's primary folder is live, and nobody's is purged if another is not.
+    /// Makes the primary folder of each live item live, and of no item purged if another is not.
     fn settle(&mut self) {
         let before = self.clone();
         for (&no, item) in &mut self.items {

@@ -1,24 +1,23 @@
-//! Folding the names of a drive again, and the conflicts that come of it.
+//! Folds the names of a drive again, and finds the conflicts that result.
 //!
 //! A drive of an earlier version, or of an account whose kind has changed, may have items in one
-//! folder whose names are one name now. They stay: `edge.twin` is 0 for one of them and the item's
-//! number for the others, which is all that lets them pass the unique index. Lookups by name take
-//! the oldest.
+//! folder whose names are now equal. They stay: `edge.twin` is 0 for one of them and the item's key for
+//! the others, so that the unique index accepts them. Lookups by name return the oldest.
 
 use futures::TryStreamExt;
 use sqlx::{AnyConnection, FromRow, Row, any::AnyRow};
 
 use super::super::{DriveKey, ItemKey, NameConflict, NameFolding, Result};
 
-/// Conflicts that are logged one by one when a tree is opened.
+/// The largest number of conflicts that are logged one by one.
 const LOGGED: usize = 20;
 
 /// How the drives of accounts fold names.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Folding {
-    /// Where an account's name does not say it.
+    /// The folding of accounts for which `of_account` returns `None`.
     pub default: NameFolding,
-    /// The folding that an account's name says.
+    /// Returns the folding that an account's name determines.
     pub of_account: fn(&str) -> Option<NameFolding>,
 }
 
@@ -55,7 +54,7 @@ macro_rules! select_conflicts {
     };
 }
 
-/// Folds the names of every drive that is not folded as `wanted` says of its account, and logs the
+/// Folds the names of every drive whose folding is not the `wanted` one of its account, and logs the
 /// conflicts.
 pub(super) async fn refold(
     sql: &mut AnyConnection,
@@ -113,8 +112,8 @@ async fn fold_again(
     Ok(())
 }
 
-/// The edges whose name has another folded form, each with that form. Most names are ASCII, and have
-/// none.
+/// Returns the edges whose folded name changes: item, folder and new folded name. Most names are ASCII,
+/// which do not change.
 async fn folded_otherwise(
     sql: &mut AnyConnection,
     drive: DriveKey,
@@ -141,8 +140,8 @@ fn log(account: &str, conflicts: &[NameConflict]) {
     {
         tracing::warn!(
             account,
-            "{name:?} (item {item}) and {older_name:?} (item {older}) in folder {folder} are one \
-             name now: both are kept, and the path leads to the older one; rename either"
+            "{name:?} (item {item}) and {older_name:?} (item {older}) in folder {folder} are the \
+             same name now: both are kept, and the path leads to the older one; rename either"
         );
     }
     if conflicts.len() > LOGGED {

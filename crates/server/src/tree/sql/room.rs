@@ -1,8 +1,7 @@
-//! Limits of the recycle bin, and room on a disk that fills up.
+//! Limits of the recycle bin, and space on a full disk.
 //!
-//! Clients delete into the recycle bin, and no protocol empties it for them. So items leave it for
-//! good when they are too old or too many, and, oldest first, when the disk has no room for a new
-//! write.
+//! Clients delete items to the recycle bin, and no protocol empties it. So items are purged when they
+//! are too old or exceed the limit, and, oldest first, when the disk has no space for a new write.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -19,29 +18,29 @@ use super::{
 };
 use crate::blobs::Blobs;
 
-/// Items that are removed from the recycle bin before the disk is looked at again.
+/// Items that are purged before the free space is checked again.
 const AT_A_TIME: i64 = 16;
 
-/// How long items stay in the recycle bin of a drive.
+/// The limits of a drive's recycle bin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BinLimits {
-    /// Older items are removed.
+    /// The age at which items are purged.
     pub max_age: Duration,
-    /// With more bytes than these, the oldest items are removed; `None`: any number.
+    /// Bytes beyond which the oldest items are purged; `None` for no limit.
     pub max_size: Option<u64>,
 }
 
-/// How many bytes a disk has free; `None` if that is unknown.
+/// Returns the free bytes of a disk; `None` if they are unknown.
 type Free = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
-/// Removes items from the recycle bin.
+/// Purges items from the recycle bin.
 #[derive(Clone)]
 pub(super) struct Room {
     free: Free,
     db: Arc<Db>,
     blobs: Arc<Blobs>,
     reserve: Arc<Reserve>,
-    /// One caller at a time empties the bin.
+    /// Held by the one caller that empties the bin.
     alone: Arc<Mutex<()>>,
 }
 
@@ -66,7 +65,7 @@ impl FromRow<'_, AnyRow> for Binned {
 }
 
 impl Room {
-    /// Room for a tree in `folder`; a tree in memory has none, and no limit.
+    /// Creates it for the disk of a folder; `None` if the free space is unknown.
     pub(super) fn new(
         folder: Option<PathBuf>,
         db: Arc<Db>,
@@ -90,8 +89,8 @@ impl Room {
         self.reserve.clone()
     }
 
-    /// Empties the recycle bin, oldest items first, as far as the disk needs it for a write of so
-    /// many bytes. The write itself fails if that is not enough.
+    /// Purges items, oldest first, until the disk has space for a write of `bytes`. If the bin is empty
+    /// before, the write itself will fail.
     pub(super) async fn ensure(&self, bytes: u64) {
         if self.is_enough(bytes) {
             return;
@@ -102,25 +101,25 @@ impl Room {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "the recycle bin cannot be emptied");
+                    tracing::warn!(%error, "cannot empty the recycle bin");
                     return;
                 }
             }
         }
     }
 
-    /// Whether the disk has room; if that is unknown, the write will show.
+    /// Returns whether the disk has space, or its space is unknown.
     fn is_enough(&self, bytes: u64) -> bool {
         (self.free)().is_none_or(|free| free >= bytes)
     }
 
-    /// The same with a disk that has so many bytes free.
+    /// Replaces the free space of the disk.
     #[cfg(test)]
     pub(super) fn on_disk_with(self, free: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self { free: Arc::new(move || Some(free())), ..self }
     }
 
-    /// Removes the oldest items of all drives; false if there are none.
+    /// Purges the oldest items of all drives. Returns false if there are none.
     async fn remove_oldest(&self) -> Result<bool> {
         let oldest = self
             .binned(
@@ -135,7 +134,7 @@ impl Room {
             tracing::warn!(
                 drive = %item.drive,
                 item = %item.no,
-                "the disk is full: an item leaves the recycle bin for good"
+                "the disk is full: an item is purged from the recycle bin"
             );
             self.purge(item).await?;
         }
@@ -145,15 +144,15 @@ impl Room {
         Ok(!oldest.is_empty())
     }
 
-    /// Frees the room of items that were removed for good: waits until their blobs are gone, and
-    /// shortens the database's log.
+    /// Reclaims the space of purged items: waits until their blobs are removed, and truncates the
+    /// database's log.
     async fn reclaim(&self) -> Result<()> {
         self.blobs.finish_removals().await;
         let mut sql = self.db.reader().await?;
         Ok(dialect::shorten_log(&mut sql).await?)
     }
 
-    /// Removes the items of a drive's recycle bin that are beyond its limits; how many.
+    /// Purges the items of a drive that exceed the limits. Returns their number.
     pub(super) async fn apply(&self, drive: DriveKey, limits: BinLimits) -> Result<u64> {
         let age = i64::try_from(limits.max_age.as_micros()).unwrap_or(i64::MAX);
         let before = Timestamp::now().as_microsecond().saturating_sub(age);
@@ -188,7 +187,7 @@ impl Room {
         }
     }
 
-    /// Bytes in a drive's recycle bin.
+    /// Returns the bytes in a drive's recycle bin.
     async fn size(&self, drive: DriveKey) -> Result<u64> {
         let mut sql = self.db.reader().await?;
         let size = sqlx::query_scalar(
@@ -203,7 +202,7 @@ impl Room {
         Ok(query.fetch_all(&mut *sql).await?)
     }
 
-    /// Removes an item for good, with the room that is kept back if there is no other.
+    /// Purges an item, with the disk space in reserve if there is no other.
     async fn purge(&self, item: &Binned) -> Result<()> {
         let (drive, no) = (item.drive, item.no);
         let purge = || self.db.write(move |tx| Box::pin(recycle_bin::purge(tx, drive, no)));
@@ -218,14 +217,14 @@ impl Room {
             done = purge().await;
         }
         match done {
-            // A client was faster.
+            // A client restored or purged it meanwhile.
             Err(TreeError::NotFound) => Ok(()),
             done => done,
         }
     }
 }
 
-/// The names and numbers of all drives.
+/// Returns the keys of all drives and the names of their accounts.
 pub(super) async fn drives(db: &Db) -> Result<Vec<(DriveKey, String)>> {
     let mut sql = db.reader().await?;
     Ok(sqlx::query_as("SELECT no, name FROM drive ORDER BY no").fetch_all(&mut *sql).await?)

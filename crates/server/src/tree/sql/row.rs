@@ -1,4 +1,4 @@
-//! Rows to nodes, and the values of columns.
+//! Conversions between rows and values: nodes, times, codes and hashes.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use super::super::{
     Content, DriveInfo, Hashes, ItemKey, NameFolding, Node, NodeKind, OnConflict, State,
 };
 
-/// A query for nodes: `FROM` some tables, among them `item i`, and what follows.
+/// A query for nodes. The first literal is the `FROM` clause, which has `item i`; the others follow it.
 ///
-/// `others` are the further folders of an item with several; of a live one only those that are
-/// live themselves.
+/// The column `others` has the further folders of an item that is in several; for a live item, only
+/// the live ones.
 macro_rules! select_nodes {
     ($from:literal, $($rest:tt)*) => {
         concat!(
@@ -93,7 +93,7 @@ impl FromRow<'_, AnyRow> for DriveInfo {
     }
 }
 
-/// The error for a value that the column must not have.
+/// Returns the error for a value that the column must not have.
 pub(super) fn malformed(error: impl Into<BoxDynError>) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }
@@ -120,7 +120,7 @@ fn content(row: &AnyRow, size: u64) -> sqlx::Result<Option<Content>> {
     }
 }
 
-/// A file's media type: the one that was given, else by its name.
+/// Returns the media type of a file: `given`, or a guess from the name.
 pub(super) fn media_type(given: Option<String>, kind: NodeKind, name: &str) -> Option<String> {
     match kind {
         NodeKind::File => Some(
@@ -158,24 +158,27 @@ pub(super) fn hashes_from_bytes(stored: &[u8]) -> sqlx::Result<Hashes> {
     Ok(hashes)
 }
 
-/// Facets as they are kept: none at all where there are none.
+/// Returns the value of the column `item.facets`; `None` for no facets.
 pub(super) fn text_of_facets(
     facets: &serde_json::Map<String, serde_json::Value>,
 ) -> Option<String> {
     (!facets.is_empty()).then(|| serde_json::to_string(facets).unwrap_or_default())
 }
 
-/// What the tree counts in 64 bits; the database has one less, so nothing larger can be kept.
+/// Converts a count to the database's signed integers. Larger values become the maximum.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A count of the database.
+/// Converts a count of the database. Negative values become 0.
 pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// A time of the database.
+/// Converts a time of the database.
+///
+/// # Errors
+/// [`sqlx::Error::Decode`] if it is out of range.
 pub(super) fn time(microseconds: i64) -> sqlx::Result<Timestamp> {
     Timestamp::from_microsecond(microseconds).map_err(malformed)
 }
@@ -193,7 +196,7 @@ pub(super) fn kind(code: i64) -> sqlx::Result<NodeKind> {
         0 => Ok(NodeKind::Folder),
         1 => Ok(NodeKind::File),
         2 => Ok(NodeKind::Notebook),
-        _ => Err(malformed(format!("there is no kind {code}"))),
+        _ => Err(malformed(format!("unknown kind {code}"))),
     }
 }
 
@@ -203,7 +206,7 @@ pub(super) fn state(code: i64) -> sqlx::Result<State> {
         1 => Ok(State::Trashed),
         2 => Ok(State::Hidden),
         3 => Ok(State::Purged),
-        _ => Err(malformed(format!("there is no state {code}"))),
+        _ => Err(malformed(format!("unknown state {code}"))),
     }
 }
 
@@ -211,7 +214,7 @@ pub(super) fn folding(code: i64) -> sqlx::Result<NameFolding> {
     [NameFolding::Consumer, NameFolding::SharePoint]
         .into_iter()
         .find(|folding| folding.code() == code)
-        .ok_or_else(|| malformed(format!("there is no folding {code}")))
+        .ok_or_else(|| malformed(format!("unknown folding {code}")))
 }
 
 pub(super) fn on_conflict_code(on_conflict: OnConflict) -> i64 {
@@ -227,6 +230,6 @@ pub(super) fn on_conflict(code: i64) -> sqlx::Result<OnConflict> {
         0 => Ok(OnConflict::Replace),
         1 => Ok(OnConflict::Fail),
         2 => Ok(OnConflict::Rename),
-        _ => Err(malformed(format!("there is no behaviour {code}"))),
+        _ => Err(malformed(format!("unknown conflict behaviour {code}"))),
     }
 }

@@ -19,10 +19,10 @@ enum Step {
     Code(for<'c> fn(&'c mut AnyConnection) -> BoxFuture<'c, sqlx::Result<()>>),
 }
 
-/// The migrations: the first makes version 1 of an empty database, the one at index `n` makes
-/// version `n + 1` of version `n`. A migration that was released is never changed; a change of the
-/// tables is a new migration at the end. All that are missing run in the transaction that opens
-/// the database, so a start that fails leaves the version that it found.
+/// The migrations. The one at index `n` turns version `n` into version `n + 1`; version 0 is an empty
+/// database. A released migration is never changed: a change of the tables is a new migration at the
+/// end. All missing migrations run in the transaction that opens the database, so a failed start
+/// leaves the version as it was.
 const MIGRATIONS: [&[Step]; 4] = [
     &[Step::Sql(&VERSION_1)],
     &[Step::Sql(&VERSION_2)],
@@ -38,17 +38,17 @@ const MIGRATIONS: [&[Step]; 4] = [
 /// The version of the tables that this code reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// The table that says which version the others have. It has one row.
+/// The table with the version of the others. It has one row.
 const SERVER: &str =
     "CREATE TABLE IF NOT EXISTS server (version BIGINT NOT NULL, run BIGINT NOT NULL)";
 
 /// `item.state` as in [`State`](super::super::State): 0 live, 1 trashed, 2 hidden, 3 purged.
-/// `item.kind`: 0 folder, 1 file, 2 notebook. `item.parent` is the primary folder, also of an item
-/// that is gone. `item.rank` is larger than that of every folder it is in, so that the live items
-/// of a drive in its order have parents before children; ranks are numbers of the feed.
+/// `item.kind`: 0 folder, 1 file, 2 notebook. `item.parent` is the primary folder, also of a purged
+/// item. `item.rank` is larger than the rank of every folder of the item: live items in this order have
+/// parents before children. Ranks are feed numbers.
 ///
-/// `edge.live` is 0 while its item is in the recycle bin by itself. The folder's own state is not
-/// in it: what is below something trashed keeps its live edges and is hidden by `item.state`.
+/// `edge.live` is 0 while its item is trashed. It does not depend on the folder's state: items below a
+/// trashed folder keep their live edges, and `item.state` hides them.
 const VERSION_1: [&str; 12] = [
     "CREATE TABLE drive (
         no BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, cid TEXT NOT NULL,
@@ -73,11 +73,11 @@ const VERSION_1: [&str; 12] = [
         folded TEXT NOT NULL, live SMALLINT NOT NULL,
         PRIMARY KEY (drive, item, parent))",
     "CREATE UNIQUE INDEX edge_name ON edge (drive, parent, folded) WHERE live = 1",
-    // `data` last: what is before it is read without it.
+    // `data` is last: the columns before it are read without it.
     "CREATE TABLE content (
         no BIGINT PRIMARY KEY, refs BIGINT NOT NULL, size BIGINT NOT NULL, hashes TEXT NOT NULL,
         data TEXT)",
-    // What a content says of itself, as JSON; most say nothing.
+    // Media facts as JSON; most contents have none.
     "CREATE TABLE media (content BIGINT PRIMARY KEY, facts TEXT NOT NULL)",
     "CREATE TABLE segment (
         content BIGINT NOT NULL, start BIGINT NOT NULL, length BIGINT NOT NULL,
@@ -94,17 +94,17 @@ const VERSION_1: [&str; 12] = [
 ///
 /// `segment.checks` has the checksum of each block of its blob, 8 hexadecimal digits
 /// of CRC-32; it is NULL for a segment of version 1.
-/// `server.folder` is the random id that the file beside the blobs has too: without it, the
-/// database does not know whether the blobs are its own.
+/// `server.folder` is the random id that the marker beside the blobs has too: it shows whether the
+/// blobs belong to the database.
 const VERSION_2: [&str; 2] =
     ["ALTER TABLE segment ADD COLUMN checks TEXT", "ALTER TABLE server ADD COLUMN folder TEXT"];
 
 /// Names that are compared by the kind of the account, and moves.
 ///
-/// `drive.folding` is the folding of `edge.folded`, 0 that of version 2: a drive of another folding
-/// than its account's is folded again when the tree is opened, in the transaction of the migration.
-/// `edge.twin` is 0, or the item's number where another item of the folder has the name too.
-/// `moved` has the items that left a folder's tree (`arrived` 0) or came into it, `at` a time.
+/// `drive.folding` is the folding of `edge.folded`; 0 is that of version 2. A drive whose account needs
+/// another folding is folded again when the tree is opened, in the transaction of the migration.
+/// `edge.twin` is 0, or the item's key if another item of the folder has the name too. `moved` has the
+/// items that left a folder's tree (`arrived` 0) or entered it, with the time `at`.
 const VERSION_3: [&str; 7] = [
     "ALTER TABLE drive ADD COLUMN folding SMALLINT NOT NULL DEFAULT 0",
     "ALTER TABLE edge ADD COLUMN twin BIGINT NOT NULL DEFAULT 0",
@@ -124,7 +124,7 @@ const VERSION_3: [&str; 7] = [
 /// `content.hashes` has MD5, SHA-1, SHA-256 and quickXorHash, one after the other.
 /// `segment.checks` has 4 bytes of CRC-32, big endian, for each block of its blob.
 const VERSION_4_TABLES: [&str; 2] = [
-    // `data` last: the columns before it are read without it.
+    // `data` is last: the columns before it are read without it.
     "CREATE TABLE content_4 (
         no BIGINT PRIMARY KEY, refs BIGINT NOT NULL, size BIGINT NOT NULL, hashes BYTEA NOT NULL,
         data BYTEA)",
@@ -223,17 +223,17 @@ async fn decode_segments(sql: &mut AnyConnection) -> sqlx::Result<()> {
     }
 }
 
-/// Items that one write is about, parents before children, where there may be many: a folder and
-/// what is below it. `kept`: it has another live folder, which the write leaves alone.
+/// The items that a write changes, parents before children: a folder and everything below it. `kept` is
+/// 1 for items that are in another live folder too, which the write does not change.
 const SUBTREE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS subtree (
     item BIGINT PRIMARY KEY, seq BIGINT NOT NULL, kept SMALLINT NOT NULL)";
 
-/// The circumstances of [`prepare`].
+/// The facts about the blobs that [`prepare`] needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Begin {
-    /// Whether there is something that a database must know of.
+    /// Whether there are blobs, and so must be a database.
     pub(super) used: bool,
-    /// The last run that is known otherwise; this one is after it.
+    /// The last run in the marker beside the blobs. The new run is after it.
     pub(super) at_least: i64,
 }
 
@@ -241,16 +241,16 @@ pub(super) struct Begin {
 pub(super) struct Begun {
     /// Its number: larger than that of every run before.
     pub(super) run: i64,
-    /// The number of the last run that the database knew.
+    /// The last run before it in the database.
     pub(super) before: i64,
-    /// The id of the folder; `None` if it has none yet.
+    /// The id of the blobs in the database; `None` if it has none yet.
     pub(super) folder: Option<String>,
 }
 
 /// The outcome of [`prepare`].
 pub(super) enum Prepared {
     Run(Begun),
-    /// The database has no tables, and something that it must know of is there.
+    /// The database has no tables, but there are blobs.
     Empty,
     /// The tables are of this later version.
     Newer {

@@ -1,5 +1,5 @@
-//! Upload sessions: fragments become segments of a content as they arrive, which is made a file's
-//! at the end without moving a byte.
+//! Upload sessions. Each fragment becomes a segment of a content when it arrives. The commit gives the
+//! content to a file, without moving its bytes.
 
 use std::io;
 
@@ -23,14 +23,14 @@ use super::{
     writer::Tx,
 };
 
-/// Sessions whose running hashes are kept in memory (2 KiB each). One that is not among them has
-/// its bytes read again at the end.
+/// Sessions whose running hashes are in memory (2 KiB each). The bytes of any other session are read
+/// again by its commit.
 const HASHING: u64 = 1024;
 
-/// How far the bytes of a session are hashed, by its id.
+/// The number of hashed bytes of a session and their hashes, by the session's id.
 pub(super) type Hashing = Cache<String, (u64, Hasher)>;
 
-/// No session is hashed yet.
+/// Creates an empty cache of running hashes.
 pub(super) fn hashing() -> Hashing {
     Cache::new(HASHING)
 }
@@ -61,13 +61,16 @@ impl FromRow<'_, AnyRow> for Open {
 }
 
 impl Open {
-    /// The same, outside of a transaction.
-    async fn look(tree: &Tree, id: &str) -> Result<Self> {
+    /// Returns a session that has not expired, outside of a transaction.
+    async fn lookup(tree: &Tree, id: &str) -> Result<Self> {
         let mut sql = tree.db.reader().await?;
         Self::find(&mut sql, id).await.map_err(|error| tree.db.with_location(error))
     }
 
-    /// A session that has not expired.
+    /// Returns a session that has not expired.
+    ///
+    /// # Errors
+    /// [`TreeError::NoSession`].
     async fn find(sql: &mut AnyConnection, id: &str) -> Result<Self> {
         let open = sqlx::query_as(
             "SELECT id, drive, parent, name, total, received, on_conflict, expires, state, content \
@@ -77,18 +80,18 @@ impl Open {
         open.ok_or(TreeError::NoSession)
     }
 
-    /// The total, once somebody has said one, if bytes may be added at `at`.
+    /// Verifies that a fragment at `at` may be added. Returns the total size, if it is known.
     fn admit(&self, at: u64, total: Option<u64>) -> Result<Option<u64>> {
         if at != self.session.received {
             return Err(TreeError::OutOfOrder(self.session.received));
         }
         match (self.session.total, total) {
-            (Some(said), Some(now)) if said != now => Err(TreeError::PastTheEnd(said)),
-            (said, now) => Ok(said.or(now)),
+            (Some(known), Some(sent)) if known != sent => Err(TreeError::PastTheEnd(known)),
+            (known, sent) => Ok(known.or(sent)),
         }
     }
 
-    /// Whether all bytes are there.
+    /// Verifies that all bytes were received. Without a total, any number is complete.
     fn check_complete(&self) -> Result<()> {
         let Session { total, received, .. } = self.session;
         if total.is_some_and(|total| total != received) {
@@ -150,8 +153,8 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
 /// See [`Tree::append`](super::super::Tree::append).
 pub(super) async fn append(tree: &Tree, id: &str, fragment: UploadFragment) -> Result<Session> {
     let UploadFragment { at, total, body, max, expires } = fragment;
-    // Looked at before the body is read, and again when it is there.
-    let open = Open::look(tree, id).await?;
+    // Verified before the body is read, and again in the transaction.
+    let open = Open::lookup(tree, id).await?;
     let end = open.admit(at, total)?;
     let missing = end.map_or(u64::MAX, |end| end.saturating_sub(at));
     let so_far = match at {
@@ -199,7 +202,7 @@ async fn add(
         .bind(session.expires.as_microsecond())
         .execute(tx.sql())
         .await?;
-    // A fragment that is not a blob is empty.
+    // An empty fragment has no blob.
     if let Place::Blob(blob) = place {
         contents::add_segment(tx, content, at..at + size, blob).await?;
     }
@@ -214,12 +217,12 @@ pub(super) async fn commit(
     precondition: Precondition,
     target: Option<CommitTarget>,
 ) -> Result<Written> {
-    let open = Open::look(tree, id).await?;
+    let open = Open::lookup(tree, id).await?;
     open.check_complete()?;
     let hashed = open.session.received;
     let hashes = hashes(tree, &open).await?;
     let whole = Content { no: open.content, size: hashed, hashes, media: None };
-    let media = media::of_content(&tree.db, &tree.blobs, &whole).await;
+    let media = media::from_content(&tree.db, &tree.blobs, &whole).await;
     let whole = Content { media, ..whole };
     let wanted = id.to_owned();
     let ending =
@@ -248,11 +251,11 @@ async fn end(
         .bind(bytes_from_hashes(&whole.hashes))
         .execute(tx.sql())
         .await?;
-    contents::keep_facts(tx, &whole).await?;
+    contents::insert_facts(tx, &whole).await?;
     let Session { drive, parent, name, on_conflict, .. } = open.session;
     let CommitTarget { parent: folder, name, on_conflict } =
         target.unwrap_or(CommitTarget { parent, name, on_conflict });
-    // The session counted as one that has the content; the file takes its place.
+    // The file takes over the session's reference to the content.
     let content = contents::Bytes::Counted(whole);
     let to = To { drive, folder, name };
     let written = items::put(tx, to, content, new, on_conflict, precondition).await?;
@@ -260,7 +263,7 @@ async fn end(
     Ok(written)
 }
 
-/// The hashes of a session's bytes: those that were taken as they came, or else by reading them.
+/// Returns the hashes of a session's bytes: the running ones, or else by reading the bytes.
 async fn hashes(tree: &Tree, open: &Open) -> Result<Hashes> {
     let received = open.session.received;
     if received == 0 {
@@ -297,7 +300,7 @@ pub(super) async fn cancel(tx: &mut Tx, id: String) -> Result<()> {
     contents::release(tx, content.ok_or(TreeError::NoSession)?).await
 }
 
-/// Ends the sessions whose time is over.
+/// Removes expired sessions and their bytes.
 pub(super) async fn forget_expired(tx: &mut Tx) -> Result<()> {
     let contents: Vec<i64> =
         sqlx::query_scalar("DELETE FROM session WHERE expires <= $1 RETURNING content")

@@ -1,11 +1,10 @@
-//! A folder and everything below it, at once: for what changes all of it.
+//! Changes to a folder and everything below it.
 //!
-//! The items are gathered in the temporary table `subtree`, parents before children, and changed
-//! by a statement each, however many they are.
+//! The items are collected in the temporary table `subtree`, parents before children. Each change is
+//! then one statement for all of them.
 //!
-//! `CROSS JOIN` is said here and elsewhere where tables are to be gone through in the order they
-//! are named in: SQLite keeps to it. Left to itself it has no figures to go by, and goes through
-//! all of a drive for each of a few items.
+//! Here and elsewhere, `CROSS JOIN` makes SQLite join tables in the order of the statement. Without
+//! statistics its planner would scan a whole drive for each of a few items.
 
 use super::{
     super::{DriveKey, ItemKey, Result},
@@ -13,7 +12,7 @@ use super::{
     writer::Tx,
 };
 
-/// Gathers an item and all that is below it by live edges; how many they are.
+/// Collects an item and everything below it by live edges. Returns the number of items.
 pub(super) async fn gather(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Result<i64> {
     sqlx::query("DELETE FROM subtree").execute(tx.sql()).await?;
     let gathered = sqlx::query(
@@ -30,8 +29,9 @@ pub(super) async fn gather(tx: &mut Tx, drive: DriveKey, item: ItemKey) -> Resul
     Ok(super::row::signed(gathered.rows_affected()))
 }
 
-/// Marks as kept what is also in a folder elsewhere, and all below that, and nothing else; whether
-/// there is any. Elsewhere: in a live folder; with `anywhere`, also in one in the recycle bin.
+/// Marks as kept the collected items that are also in another live folder, and everything below them;
+/// the others are unmarked. With `anywhere`, a folder in the recycle bin counts too. Returns whether
+/// any item is kept.
 pub(super) async fn mark_kept(
     tx: &mut Tx,
     drive: DriveKey,
@@ -60,8 +60,8 @@ pub(super) async fn mark_kept(
     Ok(kept > 0)
 }
 
-/// Gives everything gathered a rank above all others, in order.
-pub(super) async fn rank_anew(tx: &mut Tx, drive: DriveKey, gathered: i64) -> Result<()> {
+/// Ranks all collected items above the others of the drive, in order.
+pub(super) async fn raise_ranks(tx: &mut Tx, drive: DriveKey, gathered: i64) -> Result<()> {
     let (first, _) = take_numbers(tx, drive, gathered, 0).await?;
     sqlx::query(
         "UPDATE item SET rank = $2 + (SELECT s.seq FROM subtree s WHERE s.item = item.no) \
@@ -74,8 +74,7 @@ pub(super) async fn rank_anew(tx: &mut Tx, drive: DriveKey, gathered: i64) -> Re
     Ok(())
 }
 
-/// Gives the state `to` to everything gathered that has the state `from`, is not kept and is not
-/// `top`.
+/// Sets the state of all collected items from `from` to `to`, except kept ones and `top`.
 pub(super) async fn set_state(
     tx: &mut Tx,
     drive: DriveKey,
@@ -100,8 +99,8 @@ pub(super) async fn set_state(
     Ok(())
 }
 
-/// Gives gathered items whose primary folder is worse off than another of theirs that one: a live
-/// item's primary folder is live, and none's is gone for good if another is not.
+/// Changes the primary folder of collected items where another one of their folders fits better: the
+/// primary folder of a live item is live, and it is never a purged one if another is not.
 pub(super) async fn settle_primaries(tx: &mut Tx, drive: DriveKey) -> Result<()> {
     let unsettled: Vec<(ItemKey, ItemKey, i64)> = sqlx::query_as(
         "SELECT i.no, i.parent, i.size FROM subtree s CROSS JOIN item i CROSS JOIN item p \

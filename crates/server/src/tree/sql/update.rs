@@ -1,4 +1,4 @@
-//! Changing what is known of an item, and where it is.
+//! Changes the metadata, the name and the folders of an item.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub(super) async fn update(
     }
     let elsewhere = new.parents != old.parents;
     if elsewhere || new.name != old.name {
-        new.name = settle_name(tx, &old, &new, on_conflict).await?;
+        new.name = resolve_name(tx, &old, &new, on_conflict).await?;
         move_edges(tx, &old, &new).await?;
     }
     for folder in BTreeSet::from_iter(old.parents.iter().chain(&new.parents)) {
@@ -55,7 +55,7 @@ pub(super) async fn update(
     new.version += 1;
     new.feed = next_feed(tx, drive).await?;
     save(tx, &new, None).await?;
-    moves::note(tx, drive, item, new.feed, [&old.parents, &new.parents]).await?;
+    moves::record(tx, drive, item, new.feed, [&old.parents, &new.parents]).await?;
     read::node(tx.sql(), drive, item).await
 }
 
@@ -72,21 +72,25 @@ fn apply(node: &mut Node, change: &Change) {
     node.facets.retain(|_, facet| !facet.is_null());
 }
 
-/// Whether nothing that [`apply`] or a move changes is another.
+/// Returns whether a change has no effect.
 fn is_same(old: &Node, new: &Node) -> bool {
     let times = |node: &Node| (node.client_created, node.client_modified);
     (&old.name, &old.parents, &old.description, &old.facets, times(old))
         == (&new.name, &new.parents, &new.description, &new.facets, times(new))
 }
 
+/// Removes repeated folders. The first of each stays.
 fn in_order_once(mut parents: Vec<ItemKey>) -> Vec<ItemKey> {
     let mut seen = BTreeSet::new();
     parents.retain(|folder| seen.insert(*folder));
     parents
 }
 
-/// Looks at every folder that the item is to be in, and finds the name it can have there.
-async fn settle_name(
+/// Returns the name that the item can have in all of its new folders.
+///
+/// # Errors
+/// [`TreeError::NameTaken`], and [`TreeError::IntoItself`] for a folder below itself.
+async fn resolve_name(
     tx: &mut Tx,
     old: &Node,
     new: &Node,
@@ -99,7 +103,7 @@ async fn settle_name(
     let mut occupants = BTreeSet::new();
     for &folder in &new.parents {
         let occupant = occupant(tx, new, folder).await?;
-        // Where it is already, an item that has the name of another stays as it is.
+        // In a folder that it is in already, an item may keep a name that another one has too.
         let stays = same_name && old.parents.contains(&folder);
         occupants.extend(occupant.filter(|_| !stays));
         let joins = !old.parents.contains(&folder);
@@ -120,7 +124,7 @@ async fn settle_name(
                 recycle_bin::trash(tx, new.drive, no, Precondition::Any).await?;
             }
             for &folder in &new.parents {
-                // Of several items of the name one was replaced.
+                // Only one of several items with the name was replaced.
                 if let Some(no) = occupant(tx, new, folder).await?
                     && !(same_name && old.parents.contains(&folder))
                 {
@@ -132,14 +136,14 @@ async fn settle_name(
     }
 }
 
-/// The other item that has the item's name in a folder.
+/// Returns another item that has the item's name in a folder.
 async fn occupant(tx: &mut Tx, item: &Node, folder: ItemKey) -> Result<Option<ItemKey>> {
     let slot = names::slot(tx, item.drive, folder, &item.name).await?;
     Ok(slot.occupant.map(|(no, _)| no).filter(|no| *no != item.no))
 }
 
-/// Takes the item out of the folders it leaves and puts its name into those it is in. Edges to
-/// folders in the recycle bin, which the caller cannot see, stay, unless the name is taken there.
+/// Replaces the edges of the item by those to its new folders. Edges to folders in the recycle bin,
+/// which the caller cannot see, are kept unless the name is taken there.
 async fn move_edges(tx: &mut Tx, old: &Node, new: &Node) -> Result<()> {
     let same_name = names::is_same(tx, new.drive, &old.name, &new.name).await?;
     let all: Vec<(ItemKey, i64)> =
@@ -164,7 +168,7 @@ async fn move_edges(tx: &mut Tx, old: &Node, new: &Node) -> Result<()> {
     let joined = new.parents.iter().any(|folder| !old.parents.contains(folder));
     if joined && names::is_outranked(tx, new).await? {
         let gathered = subtree::gather(tx, new.drive, new.no).await?;
-        subtree::rank_anew(tx, new.drive, gathered).await?;
+        subtree::raise_ranks(tx, new.drive, gathered).await?;
     }
     Ok(())
 }

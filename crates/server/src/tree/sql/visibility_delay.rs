@@ -1,4 +1,4 @@
-//! Items that are there, and not seen for a while.
+//! Items that exist, and are hidden for a time, as in a cloud that is not yet consistent.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::super::{DriveKey, ItemKey, Node, Result, TreeError};
 
-/// Which items are not seen, and until when.
+/// The hidden items, and the time at which each becomes visible.
 #[derive(Debug, Default)]
 pub(super) struct VisibilityDelay(Mutex<HashMap<(DriveKey, ItemKey), Instant>>);
 
@@ -18,28 +18,33 @@ impl VisibilityDelay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Hides an item until a time.
     pub(super) fn hide(&self, drive: DriveKey, item: ItemKey, until: Instant) {
         let (mut hidden, now) = (self.hidden(), Instant::now());
         hidden.retain(|_, until| *until > now);
         hidden.insert((drive, item), until);
     }
 
+    /// Returns whether an item is hidden.
     pub(super) fn hides(&self, drive: DriveKey, item: ItemKey) -> bool {
         self.hidden().get(&(drive, item)).is_some_and(|until| *until > Instant::now())
     }
 
-    /// Whether anything of a drive is not seen.
+    /// Returns whether any item of a drive is hidden.
     pub(super) fn hides_any(&self, drive: DriveKey) -> bool {
         let now = Instant::now();
         self.hidden().iter().any(|((of, _), until)| *of == drive && *until > now)
     }
 
-    /// The item, if it is seen.
-    pub(super) fn seen(&self, node: Node) -> Result<Node> {
+    /// Returns the item unless it is hidden.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`] if it is hidden.
+    pub(super) fn visible(&self, node: Node) -> Result<Node> {
         if self.hides(node.drive, node.no) { Err(TreeError::NotFound) } else { Ok(node) }
     }
 
-    /// Everything is seen again.
+    /// Makes all items visible.
     pub(super) fn clear(&self) {
         self.hidden().clear();
     }

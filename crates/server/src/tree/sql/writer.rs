@@ -1,10 +1,9 @@
 //! The task that writes.
 //!
-//! SQLite has one writer at a time whatever one does; several connections that write would wait for
-//! each other unfairly and by polling. So all writes go to one task, which owns the connection:
-//! it takes what has gathered while it was busy into one transaction, each write under a savepoint
-//! of its own. Because a write runs there and not in the caller's future, a caller that goes away
-//! leaves it neither half done nor the connection stuck.
+//! SQLite has one writer at a time: several connections would wait for each other by polling, without
+//! fairness. So one task owns the connection. It runs all writes that are waiting in one transaction,
+//! each under a savepoint. A caller that drops its future does not interrupt a write, because the
+//! write runs in the task.
 
 use std::{
     fs::File,
@@ -30,10 +29,10 @@ use super::{
 };
 use crate::blobs::{Blob, Blobs, IdAllocator};
 
-/// The most writes of one transaction.
+/// The largest number of writes in a transaction.
 const BATCH: usize = 64;
 
-/// The most writes that wait; beyond, callers wait to be let in.
+/// The capacity of the queue. Further callers wait.
 const WAITING: usize = 256;
 
 /// The storage of a database that is open.
@@ -79,7 +78,7 @@ impl Outcome {
     }
 }
 
-/// Where writes are handed in.
+/// The queue of writes.
 pub(super) struct Writer {
     writes: mpsc::Sender<Box<dyn Write>>,
     task: std::sync::Mutex<Option<JoinHandle<()>>>,
@@ -109,7 +108,7 @@ impl Writer {
         result.await.map_err(|_| closed())?
     }
 
-    /// Waits for the writes under way, closes the connection and gives up the lock.
+    /// Waits for pending writes, closes the connection and releases the lock.
     pub(super) async fn close(&self) {
         // It is already closed if this fails.
         let _ = self.writes.send(Box::new(Last)).await;
@@ -117,7 +116,7 @@ impl Writer {
         if let Some(task) = task
             && let Err(error) = task.await
         {
-            tracing::error!(%error, "the writing task ended badly");
+            tracing::error!(%error, "the writing task panicked");
         }
     }
 }
@@ -133,7 +132,7 @@ pub(super) struct Tx {
     after: After,
 }
 
-/// What is to happen to bytes once the transaction is committed.
+/// The changes to blobs after the commit.
 #[derive(Default)]
 struct After {
     keep: Vec<Blob>,
@@ -141,22 +140,22 @@ struct After {
 }
 
 impl Tx {
-    /// The connection.
+    /// Returns the connection.
     pub(super) fn sql(&mut self) -> &mut AnyConnection {
         &mut self.connection
     }
 
-    /// The allocator of ids.
+    /// Returns the allocator of ids.
     pub(super) fn ids(&self) -> &IdAllocator {
         &self.ids
     }
 
-    /// A blob is named by a row now.
+    /// Keeps a blob after the commit: a row names it.
     pub(super) fn keep(&mut self, blob: Blob) {
         self.after.keep.push(blob);
     }
 
-    /// The blobs of a content are named by no row any more.
+    /// Removes the blobs of a content after the commit: no row names them any more.
     pub(super) fn remove(&mut self, content: i64, blobs: Vec<i64>) {
         if !blobs.is_empty() {
             self.after.remove.push((content, blobs));
@@ -168,22 +167,22 @@ impl Tx {
     }
 }
 
-/// A write as the writing task sees it.
+/// A write in the queue.
 #[async_trait]
 trait Write: Send {
-    /// Does it; what it did is to stay, unless it fails.
+    /// Runs the write. On an error its changes are rolled back.
     async fn run(&mut self, tx: &mut Tx) -> Result<()>;
 
     /// Ends the write with its transaction: keeps and removes blobs accordingly, and replies.
     fn end(self: Box<Self>, outcome: &Outcome, blobs: &Blobs);
 
-    /// Whether nothing is to be written after it.
+    /// Returns whether the queue closes after it.
     fn is_last(&self) -> bool {
         false
     }
 }
 
-/// Writes nothing, and is the last to do so: whatever becomes of its transaction.
+/// Closes the queue, whether its transaction succeeds or not.
 struct Last;
 
 #[async_trait]
@@ -310,14 +309,14 @@ async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) 
     }
 }
 
-/// Each write under a savepoint, so that one that fails takes only itself back.
+/// Runs each write under a savepoint, so that a failure rolls back only that write.
 async fn in_turn(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> Result<()> {
     for job in batch {
         tx.execute("SAVEPOINT one").await?;
         if let Err(error) = job.run(tx).await
             && tx.execute("ROLLBACK TO SAVEPOINT one").await.is_err()
         {
-            // The same, and so for all of them: what the next one did would be no transaction.
+            // The database has rolled back the whole transaction.
             return Err(error);
         }
         tx.execute("RELEASE SAVEPOINT one").await?;

@@ -14,48 +14,48 @@ use super::{
         row::signed,
         writer::Tx,
     },
-    Kept, check_cover, stored,
+    Location, check_cover, locate,
 };
 use crate::{
     blobs::Blobs,
     blocks::{Checks, Summer},
 };
 
-/// Contents get checksums one after another: that reads all their bytes, and two requests for
-/// ranges of one file must not both do it.
+/// Held while a content gets checksums, which reads all its bytes: two requests for ranges of one file
+/// must not both do so.
 static ADDING: Mutex<()> = Mutex::const_new(());
 
 fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "it is damaged: its hash does not match")
 }
 
-/// Passes the bytes of a whole content on, the last piece only if all of them have that hash.
+/// Streams a whole content. The last piece is yielded only if all bytes have the hash.
 pub(super) fn verified(bytes: Bytestream, sha256: [u8; 32]) -> Bytestream {
     struct State {
         bytes: Bytestream,
         hash: Sha256,
-        held: Option<bytes::Bytes>,
+        pending: Option<bytes::Bytes>,
     }
-    let state = State { bytes, hash: Sha256::new(), held: None };
+    let state = State { bytes, hash: Sha256::new(), pending: None };
     Box::pin(stream::try_unfold(Some(state), move |state| async move {
         let Some(mut state) = state else { return Ok(None) };
         loop {
             match state.bytes.try_next().await? {
                 Some(piece) => {
                     state.hash.update(&piece);
-                    if let Some(before) = state.held.replace(piece) {
+                    if let Some(before) = state.pending.replace(piece) {
                         return Ok(Some((before, Some(state))));
                     }
                 }
                 None if state.hash.finalize()[..] != sha256 => return Err(damaged()),
-                None => return Ok(state.held.map(|last| (last, None))),
+                None => return Ok(state.pending.map(|last| (last, None))),
             }
         }
     }))
 }
 
-/// Verifies a whole content by its hash, and adds checksums to its segments. Where they cannot be
-/// written, for want of room, the content was verified nevertheless.
+/// Verifies a whole content by its hash, and adds checksums to its segments. A failure to write them,
+/// on a full disk, is only logged: the content was verified.
 ///
 /// # Errors
 /// When the content is damaged or cannot be read.
@@ -66,7 +66,7 @@ pub(in super::super) async fn add_checks(
 ) -> Result<()> {
     let _alone = ADDING.lock().await;
     let whole = 0..content.size;
-    let Kept::Blobs(segments) = stored(db, content.no, &whole).await? else { return Ok(()) };
+    let Location::Blobs(segments) = locate(db, content.no, &whole).await? else { return Ok(()) };
     if segments.iter().all(|segment| segment.checks.is_some()) {
         return Ok(());
     }
@@ -88,7 +88,7 @@ pub(in super::super) async fn add_checks(
     let no = content.no;
     let added = db.write(move |tx| Box::pin(store_checks(tx, no, found))).await;
     if let Err(error) = added {
-        tracing::warn!(%error, content = no, "checksums cannot be added");
+        tracing::warn!(%error, content = no, "cannot add checksums");
     }
     Ok(())
 }

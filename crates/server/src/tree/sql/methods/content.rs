@@ -1,4 +1,4 @@
-//! The bytes of files: taken in, read, counted.
+//! The bytes of files: storing, reading, auditing.
 
 use std::ops::Range;
 
@@ -20,17 +20,23 @@ impl Tree {
         let taken =
             ingest::ingest(&self.blobs, &self.room, body, max, Some(Hasher::default()), ROW_MAX)
                 .await?;
-        let media = media::of_taken(&self.blobs, &taken).await;
+        let media = media::from_ingested(&self.blobs, &taken).await;
         let hashes = taken.hasher.unwrap_or_default().finish();
         Ok(Stored { size: taken.size, hashes, media, at: taken.at })
     }
 
     /// Returns a range of stored bytes as a stream.
+    ///
+    /// # Errors
+    /// When the bytes cannot be read.
     pub async fn open_stored(&self, stored: &Stored, range: Range<u64>) -> Result<Bytestream> {
         media::open_stored(&self.blobs, stored, range).await
     }
 
     /// Removes stored bytes, and waits until they are removed.
+    ///
+    /// # Errors
+    /// None yet.
     pub async fn discard(&self, stored: Stored) -> Result<()> {
         drop(stored);
         self.blobs.finish_removals().await;
@@ -47,9 +53,12 @@ impl Tree {
         contents::open(&self.db, &self.blobs, content, range).await
     }
 
-    /// Compares the blobs that exist with those that are named. It stats every blob.
+    /// Compares the blobs that exist with those that rows name. It stats every blob.
+    ///
+    /// # Errors
+    /// When the database or the blobs cannot be read.
     pub async fn audit(&self) -> Result<Audit> {
-        // First those that are named: what is taken in meanwhile is then not missing.
+        // Before the blobs: a blob that is stored meanwhile must not count as missing.
         let mut named = read_tx!(self, |sql| contents::blobs(sql))?;
         let found = self.blobs.sizes().await.map_err(failure::storage)?;
         let mut audit = Audit { blobs: found.len() as u64, ..Audit::default() };

@@ -1,25 +1,34 @@
-//! Drives: found, made, forgotten.
+//! Drives.
 
 use super::super::{Tree, drives, read, read_tx, refold, remove, write_tx};
 use crate::tree::{DriveInfo, DriveKey, NameConflict, Result, TreeError};
 
 impl Tree {
     /// Returns the drive of an account. It is created if it does not exist.
+    ///
+    /// # Errors
+    /// Those of the storage.
     pub async fn drive(&self, name: &str) -> Result<DriveInfo> {
         let found = read_tx!(self, |sql| read::drive_named(sql, name))?;
         if let Some(drive) = found {
             return Ok(drive);
         }
         let (name, quota, folding) = (name.to_owned(), self.quota, self.folding.for_account(name));
-        write_tx!(self, |tx| drives::make(tx, name, quota, folding))
+        write_tx!(self, |tx| drives::create(tx, name, quota, folding))
     }
 
     /// Returns a drive.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`].
     pub async fn drive_info(&self, drive: DriveKey) -> Result<DriveInfo> {
         read_tx!(self, |sql| read::drive(sql, drive))
     }
 
     /// Sets the quota of a drive, in bytes.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`].
     pub async fn set_quota(&self, drive: DriveKey, quota: u64) -> Result<()> {
         write_tx!(self, |tx| drives::set_quota(tx, drive, quota))
     }
@@ -29,11 +38,17 @@ impl Tree {
     ///
     /// They stem from data of a version, or of an account kind, that kept the names apart. They are
     /// listed and found by id; the path leads to the older item. Renaming either ends the conflict.
+    ///
+    /// # Errors
+    /// Those of the storage.
     pub async fn name_conflicts(&self) -> Result<Vec<NameConflict>> {
         read_tx!(self, |sql| refold::conflicts(sql))
     }
 
     /// Removes every drive, session and byte.
+    ///
+    /// # Errors
+    /// Those of the storage; then nothing is removed.
     pub async fn reset(&self) -> Result<()> {
         self.visibility.clear();
         self.hashing.invalidate_all();

@@ -5,25 +5,37 @@ use crate::tree::{DriveKey, ItemKey, Listing, Moves, Node, Result, TreeError};
 
 impl Tree {
     /// Returns a live item.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`].
     pub async fn node(&self, drive: DriveKey, item: ItemKey) -> Result<Node> {
-        self.visibility.seen(read_tx!(self, |sql| read::node(sql, drive, item))?)
+        self.visibility.visible(read_tx!(self, |sql| read::node(sql, drive, item))?)
     }
 
     /// Returns an item in any state.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`].
     pub async fn any_node(&self, drive: DriveKey, item: ItemKey) -> Result<Node> {
-        self.visibility.seen(read_tx!(self, |sql| read::any_node(sql, drive, item))?)
+        self.visibility.visible(read_tx!(self, |sql| read::any_node(sql, drive, item))?)
     }
 
     /// Returns the live child of that name; if an upgrade made several names equal, the oldest
     /// child.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`].
     pub async fn child(&self, drive: DriveKey, parent: ItemKey, name: &str) -> Result<Node> {
-        self.visibility.seen(read_tx!(self, |sql| read::child(sql, drive, parent, name))?)
+        self.visibility.visible(read_tx!(self, |sql| read::child(sql, drive, parent, name))?)
     }
 
     /// Walks names down from a folder, as far as they exist. Returns the items found, the folder
     /// first.
     ///
     /// Fewer than `names.len() + 1` items mean that the rest does not exist.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`] if the folder is not live.
     pub async fn walk(
         &self,
         drive: DriveKey,
@@ -38,16 +50,25 @@ impl Tree {
 
     /// Returns the names from the root to an item by primary edges; empty for the root. For an item
     /// in the recycle bin it is the path before the deletion.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`].
     pub async fn path(&self, drive: DriveKey, item: ItemKey) -> Result<Vec<String>> {
         read_tx!(self, |sql| read::path(sql, drive, item))
     }
 
     /// Returns an item and the folders above it by primary edges, the item first and the root last.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`].
     pub async fn lineage(&self, drive: DriveKey, item: ItemKey) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::lineage(sql, drive, item))
     }
 
     /// Returns the live children of a folder.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`], and [`TreeError::NotAFolder`](TreeError::NotAFolder) for a file.
     pub async fn children(
         &self,
         drive: DriveKey,
@@ -57,7 +78,7 @@ impl Tree {
         if !self.visibility.hides_any(drive) {
             return read_tx!(self, |sql| read::children(sql, drive, parent, which));
         }
-        // Pages are those of what is seen.
+        // Pages have only visible items.
         let all = Listing { offset: 0, limit: None, ..which.clone() };
         let nodes = read_tx!(self, |sql| read::children(sql, drive, parent, all))?.into_iter();
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -71,6 +92,9 @@ impl Tree {
     /// The first page is after 0. An item that is created, moved or changed between two pages may
     /// appear twice, but is not missed. The cost of a page is that of its items for the root, and
     /// that of everything below for another folder.
+    ///
+    /// # Errors
+    /// As of [`children`](Self::children).
     pub async fn below(
         &self,
         drive: DriveKey,
@@ -83,12 +107,18 @@ impl Tree {
 
     /// Returns items that changed after a feed number, in the feed's order, in their current state.
     /// The last item's [`Node::feed`] is the cursor of the next page.
+    ///
+    /// # Errors
+    /// Those of the storage.
     pub async fn changes(&self, drive: DriveKey, after: i64, limit: u64) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::changes(sql, drive, after, limit))
     }
 
     /// Returns the items that left a folder's tree or entered it, by a move or a restore, after a
     /// feed number. Moves are kept for [`MOVES_KEPT`](crate::tree::MOVES_KEPT).
+    ///
+    /// # Errors
+    /// Those of the storage.
     pub async fn moves(&self, drive: DriveKey, folder: ItemKey, after: i64) -> Result<Moves> {
         read_tx!(self, |sql| moves::of_folder(sql, drive, folder, after))
     }
@@ -98,6 +128,9 @@ impl Tree {
     ///
     /// Of `which`, the order has no meaning, and
     /// [`ListingKey::number`](crate::tree::ListingKey::number) is [`Node::feed`].
+    ///
+    /// # Errors
+    /// Those of the storage.
     pub async fn trashed(&self, drive: DriveKey, which: Listing) -> Result<Vec<Node>> {
         read_tx!(self, |sql| read::trashed(sql, drive, which))
     }

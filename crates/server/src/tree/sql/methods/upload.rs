@@ -18,6 +18,9 @@ impl Tree {
     }
 
     /// Returns a session that has not expired.
+    ///
+    /// # Errors
+    /// [`TreeError::NoSession`].
     pub async fn session(&self, id: &str) -> Result<Session> {
         read_tx!(self, |sql| session::find(sql, id))
     }
@@ -35,8 +38,8 @@ impl Tree {
         session::append(self, id, fragment).await
     }
 
-    /// Makes a session's bytes a file, where the session says or at `target`, and ends the session.
-    /// On failure the session stays as it was.
+    /// Creates a file from a session's bytes, at the session's location or at `target`, and ends the
+    /// session. On failure the session stays as it was.
     ///
     /// # Errors
     /// [`TreeError::OutOfOrder`] if bytes are missing.
@@ -51,6 +54,9 @@ impl Tree {
     }
 
     /// Ends a session and removes its bytes.
+    ///
+    /// # Errors
+    /// [`TreeError::NoSession`].
     pub async fn cancel(&self, id: &str) -> Result<()> {
         self.hashing.invalidate(id);
         remove!(self, {
@@ -60,6 +66,9 @@ impl Tree {
     }
 
     /// Returns the number of open upload sessions of a drive.
+    ///
+    /// # Errors
+    /// Those of the storage.
     pub async fn sessions(&self, drive: DriveKey) -> Result<u64> {
         read_tx!(self, |sql| session::count(sql, drive))
     }

@@ -51,6 +51,9 @@ impl Tree {
     }
 
     /// Replaces the bytes of a file.
+    ///
+    /// # Errors
+    /// [`TreeError::NotAFile`], and [`TreeError::Changed`] if the precondition fails.
     pub async fn overwrite(
         &self,
         drive: DriveKey,
@@ -67,6 +70,10 @@ impl Tree {
     /// Changes an item's metadata or its folders. With [`OnConflict::Replace`] a file replaces a
     /// file, which is deleted to the recycle bin; with a folder on either side the name is taken. A
     /// change without effect leaves the version as it is.
+    ///
+    /// # Errors
+    /// [`TreeError::NameTaken`], [`TreeError::IntoItself`] for a folder below itself, and
+    /// [`TreeError::Changed`] if the precondition fails.
     pub async fn update(
         &self,
         drive: DriveKey,
@@ -81,6 +88,9 @@ impl Tree {
     /// Copies a file, or a folder with everything below it, sharing the bytes. The copies' times
     /// are now, as on OneDrive (onedrive-graph#copy-not-preserved). With [`OnConflict::Replace`] a
     /// file's bytes replace those of a file; a folder replaces nothing.
+    ///
+    /// # Errors
+    /// [`TreeError::NameTaken`], and [`TreeError::QuotaExceeded`].
     pub async fn copy(
         &self,
         drive: DriveKey,
@@ -97,6 +107,9 @@ impl Tree {
     /// Deletes an item and everything below it to the recycle bin: the item becomes
     /// [`State::Trashed`](crate::tree::State::Trashed), the items below
     /// [`State::Hidden`](crate::tree::State::Hidden), unless they are in another live folder too.
+    ///
+    /// # Errors
+    /// [`TreeError::Changed`] if the precondition fails.
     pub async fn trash(
         &self,
         drive: DriveKey,
@@ -127,6 +140,9 @@ impl Tree {
     }
 
     /// Removes an item in any state, and everything below it that is in no other folder, for good.
+    ///
+    /// # Errors
+    /// [`TreeError::NotFound`] if it was purged before.
     pub async fn purge(&self, drive: DriveKey, item: ItemKey) -> Result<()> {
         remove!(self, write_tx!(self, |tx| recycle_bin::purge(tx, drive, item)))
     }

@@ -1,9 +1,8 @@
-//! Mending a drive whose rows are those of a damaged database: whatever rows are missing or wrong,
-//! every item that is left is in a folder, and sizes, counts and numbers are right.
+//! Repairs the rows of a drive from a damaged database. Rows may be missing or wrong; afterwards every
+//! remaining item is in a folder, and sizes, counts and numbers are right.
 //!
-//! An item whose folder is lost stays together with the others of that folder: the folder is made
-//! again, with the name that its own folder knows. What has no place at all goes to a folder
-//! `Recovered` in the root.
+//! Items whose folder is lost stay together: the folder is created again, with the name in its edge.
+//! Items without any known place are moved to the folder `Recovered` in the root.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -14,7 +13,7 @@ use super::super::{
     names, row,
 };
 
-/// The number of an item in its drive. A damaged database may have any.
+/// The key of an item in its drive. In a damaged database it may have any value.
 type ItemNo = i64;
 
 const ROOT: ItemNo = tree::ROOT.0;
@@ -27,10 +26,10 @@ const TRASHED: i64 = 1;
 const HIDDEN: i64 = 2;
 const PURGED: i64 = 3;
 
-/// The folder for items that have no place.
+/// The folder for items without a known place.
 const RECOVERED: &str = "Recovered";
 
-/// Numbers beyond are damaged: no drive comes that far.
+/// Larger numbers are damaged: no drive reaches them.
 const NUMBER_MAX: i64 = 1 << 53;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +43,7 @@ struct Item {
     feed: i64,
     rank: i64,
     children: i64,
-    /// It has no row yet.
+    /// Whether it has no row yet.
     is_new: bool,
 }
 
@@ -64,18 +63,18 @@ pub(in super::super) struct Drive {
     items: BTreeMap<ItemNo, Item>,
     edges: BTreeMap<(ItemNo, ItemNo), Edge>,
     recovered: Option<ItemNo>,
-    /// Items that were put to another place.
+    /// Items that were moved to another folder or may have another name.
     moved: BTreeSet<ItemNo>,
     lost: Vec<(String, &'static str)>,
 }
 
-/// What became of a drive.
+/// The result of a repair.
 #[derive(Debug, Default)]
 pub(super) struct Mended {
     pub(super) items: u64,
-    /// Paths of items that are in another place, or whose name may be another.
+    /// Paths of items that were moved, or may have another name.
     pub(super) moved: Vec<String>,
-    /// Paths of items that are lost, and why.
+    /// Paths of lost items, and the reasons.
     pub(super) lost: Vec<(String, &'static str)>,
 }
 
@@ -123,7 +122,7 @@ impl Drive {
         })
     }
 
-    /// Whether there is nothing to mend.
+    /// Returns whether a repair would change nothing.
     pub(in super::super) fn is_sound(&mut self) -> bool {
         let before = (self.items.clone(), self.edges.clone(), self.feed, self.next);
         let mended = self.mend();
@@ -132,16 +131,16 @@ impl Drive {
             && before == (self.items.clone(), self.edges.clone(), self.feed, self.next)
     }
 
-    /// Mends it.
+    /// Repairs the drive in memory.
     pub(super) fn mend(&mut self) -> Mended {
-        self.number();
+        self.settle_numbers();
         self.settle_unusable_names();
         self.settle_kinds();
         self.settle_edges();
-        self.make_missing_folders();
+        self.create_missing_folders();
         self.drop_edges_of_lost_items();
         self.settle_states();
-        self.reach_everything();
+        self.connect_all();
         self.settle_parents();
         self.settle_names();
         let order = self.in_order();
@@ -152,8 +151,8 @@ impl Drive {
         Mended { items: there.count() as u64, moved, lost: std::mem::take(&mut self.lost) }
     }
 
-    /// Settles the numbers of the feed and of the next item.
-    fn number(&mut self) {
+    /// Corrects the numbers of the feed and of the next item.
+    fn settle_numbers(&mut self) {
         self.items.retain(|no, _| (ROOT..NUMBER_MAX).contains(no));
         let plausible = |feed: i64| if (0..NUMBER_MAX).contains(&feed) { feed } else { 0 };
         let feeds = self.items.values().map(|item| plausible(item.feed).max(plausible(item.rank)));
@@ -172,7 +171,7 @@ impl Drive {
         }
     }
 
-    /// Makes names such that a path can have them.
+    /// Replaces names that no path can have.
     fn settle_unusable_names(&mut self) {
         for (no, item) in &mut self.items {
             if *no != ROOT && names::check(&item.name).is_err() {
@@ -198,7 +197,7 @@ impl Drive {
             } else if has_children || !(0..=2).contains(&item.kind) {
                 item.kind = FOLDER;
             }
-            // Nothing that is gone for good has a place or bytes.
+            // A purged item has neither a folder nor bytes.
             let is_there = item.content.is_some() || placed.contains(no);
             if !(0..=3).contains(&item.state) || (item.state == PURGED && is_there) {
                 item.state = LIVE;
@@ -211,10 +210,10 @@ impl Drive {
         }
     }
 
-    /// Puts edges right that lead nowhere, where the item knows better.
+    /// Replaces edges to folders that do not exist by the item's own primary folder.
     fn settle_edges(&mut self) {
         for (item, parent) in self.edges.keys().copied().collect::<Vec<_>>() {
-            // Something in the recycle bin may have been in a folder that is gone.
+            // A deleted item may have been in a purged folder.
             let is_live = self.edges[&(item, parent)].live;
             let fits =
                 |folder: &Item| folder.kind == FOLDER && !(is_live && folder.state == PURGED);
@@ -222,7 +221,7 @@ impl Drive {
                 item == ROOT || item == parent || !self.items.get(&parent).is_none_or(fits);
             let known = self.items.get(&item).and_then(|item| item.parent);
             let better = known.filter(|known| {
-                *known != parent && self.items.get(known).is_some_and(Item::is_there_as_folder)
+                *known != parent && self.items.get(known).is_some_and(Item::is_existing_folder)
             });
             if !is_wrong && (self.items.contains_key(&parent) || better.is_none()) {
                 continue;
@@ -234,8 +233,8 @@ impl Drive {
         }
     }
 
-    /// Makes the folders again that other items are in.
-    fn make_missing_folders(&mut self) {
+    /// Creates missing folders that other items are in.
+    fn create_missing_folders(&mut self) {
         loop {
             let missing = self.edges.keys().find_map(|(item, parent)| {
                 let is_missing = !self.items.contains_key(parent);
@@ -250,7 +249,7 @@ impl Drive {
             let inside = self.edges.keys().filter(|(_, parent)| *parent == no);
             let are_hidden =
                 inside.filter_map(|(item, _)| self.items.get(item)).all(|item| item.state != LIVE);
-            // Its contents are not live: it is in the recycle bin, or below something there.
+            // Its items are not live, so it is in the recycle bin or below a trashed folder.
             let state = match (are_hidden, live, parent) {
                 (true, true, Some(_)) => HIDDEN,
                 (true, ..) | (_, false, _) => TRASHED,
@@ -284,9 +283,8 @@ impl Drive {
         });
     }
 
-    /// Makes states and edges agree: only an item that is in the recycle bin by itself has edges that
-    /// are not live. In doubt it is not in the bin. An item without an edge gets the one that it
-    /// names.
+    /// Makes states and edges consistent: only trashed items have edges that are not live. In doubt an
+    /// item is not trashed. An item without an edge gets one from its primary folder.
     fn settle_states(&mut self) {
         for (no, item) in &mut self.items {
             if *no == ROOT || item.state == PURGED {
@@ -309,7 +307,7 @@ impl Drive {
             .map(|(no, item)| (*no, item.parent, item.state == TRASHED))
             .collect();
         for (no, parent, is_trashed) in placeless {
-            let folder = |no: &ItemNo| self.items.get(no).is_some_and(Item::is_there_as_folder);
+            let folder = |no: &ItemNo| self.items.get(no).is_some_and(Item::is_existing_folder);
             let parent = parent.filter(|parent| *parent != no && folder(parent));
             match parent {
                 Some(parent) => self.place(no, parent, !is_trashed),
@@ -319,8 +317,8 @@ impl Drive {
         }
     }
 
-    /// Gives every item that is not gone a way up to the root or to something in the recycle bin.
-    fn reach_everything(&mut self) {
+    /// Connects every item that is not purged with the root or with a trashed item.
+    fn connect_all(&mut self) {
         loop {
             let (live, hidden) = self.reached();
             let lost = self.items.iter().find(|(no, item)| {
@@ -341,7 +339,7 @@ impl Drive {
         }
     }
 
-    /// The items that are live, and those in the recycle bin and below.
+    /// Returns the live items, and the items in the recycle bin or below it.
     fn reached(&self) -> (HashSet<ItemNo>, HashSet<ItemNo>) {
         let children = self.children();
         let spread = |from: Vec<ItemNo>, but: &HashSet<ItemNo>| {
@@ -359,7 +357,7 @@ impl Drive {
         (live, hidden)
     }
 
-    /// The items in each folder by live edges.
+    /// Returns the items of each folder by live edges.
     fn children(&self) -> HashMap<ItemNo, Vec<ItemNo>> {
         let mut children: HashMap<_, Vec<_>> = HashMap::new();
         for ((item, parent), _) in self.edges.iter().filter(|(_, edge)| edge.live) {
@@ -368,8 +366,7 @@ impl Drive {
         children
     }
 
-    /// Gives each item a primary folder among its folders, such that every way up by primary folders
-    /// ends.
+    /// Selects the primary folder of each item from its folders, so that primary folders form no circle.
     fn settle_parents(&mut self) {
         for no in self.items.keys().copied().collect::<Vec<_>>() {
             let item = &self.items[&no];
@@ -405,9 +402,9 @@ impl Drive {
         }
     }
 
-    /// Makes the folded names those of the items, and keeps names apart that are one. Where an item
-    /// and its folders disagree, nobody knows which name is damaged: it gets both, so that it is not
-    /// taken for another one.
+    /// Folds the names of the items again, and marks equal names in a folder. If an item and its edge
+    /// have different names, either may be damaged: the item gets both, so that it is not mistaken for
+    /// another one.
     fn settle_names(&mut self) {
         if let Some(folding) = self.folding {
             let mut others: BTreeMap<ItemNo, Option<String>> = BTreeMap::new();
@@ -443,8 +440,8 @@ impl Drive {
         }
     }
 
-    /// The items that are not gone, each behind the folders that it is in. An edge that would lead in
-    /// a circle is dropped.
+    /// Returns the items that are not purged, folders before their items. An edge that closes a circle
+    /// is removed.
     fn in_order(&mut self) -> Vec<ItemNo> {
         let children = self.children();
         let tops = self.items.iter().filter(|(no, item)| item.state == TRASHED || **no == ROOT);
@@ -503,7 +500,7 @@ impl Drive {
         }
     }
 
-    /// Sets the sizes of folders and the numbers of their children.
+    /// Computes the sizes of folders and their child counts.
     fn add_up(&mut self, order: &[ItemNo]) {
         for item in self.items.values_mut().filter(|item| item.kind == FOLDER) {
             (item.size, item.children) = (0, 0);
@@ -532,14 +529,14 @@ impl Drive {
         self.change(no, |item| (item.state, item.content, item.size) = (PURGED, None, 0));
     }
 
-    /// Puts an item into a folder.
+    /// Adds an edge from a folder to an item.
     fn place(&mut self, no: ItemNo, folder: ItemNo, live: bool) {
         let name = self.items.get(&no).map(|item| item.name.clone()).unwrap_or_default();
         let folded = self.folding.map_or_else(|| name.to_ascii_uppercase(), |f| f.fold(&name));
         self.edges.insert((no, folder), Edge { folded, live, twin: 0 });
     }
 
-    /// Puts an item into the folder for items that have no other place.
+    /// Moves an item to the folder for items without a known place.
     fn recover(&mut self, no: ItemNo) {
         let folder = self.recovered_folder();
         let name = |no: ItemNo| self.items.get(&no).map(|item| item.name.as_str());
@@ -578,7 +575,7 @@ impl Drive {
         no
     }
 
-    /// The path of an item by primary folders, as far as it is known.
+    /// Returns the path of an item by primary folders, as far as it is known.
     fn path(&self, no: ItemNo) -> String {
         let (mut names, mut seen, mut at) = (Vec::new(), HashSet::new(), Some(no));
         while let Some(item) = at.filter(|no| seen.insert(*no)).and_then(|no| self.items.get(&no)) {
@@ -592,7 +589,7 @@ impl Drive {
         names.join("/")
     }
 
-    /// Writes the drive. `now`: the time of items that are made again, in microseconds.
+    /// Writes the drive. `now` is the time of items that are created again, in microseconds since 1970.
     pub(super) async fn write(self, sql: &mut AnyConnection, now: i64) -> sqlx::Result<()> {
         let set = "UPDATE drive SET feed = $2, next_item = $3 WHERE no = $1";
         let set = sqlx::query(set).bind(self.no).bind(self.feed).bind(self.next);
@@ -668,7 +665,7 @@ impl Item {
         }
     }
 
-    fn is_there_as_folder(&self) -> bool {
+    fn is_existing_folder(&self) -> bool {
         self.kind == FOLDER && self.state != PURGED
     }
 

@@ -1,13 +1,12 @@
-//! Saving what a damaged database still says into a new one.
+//! Copies the readable rows of a damaged SQLite database to a new one.
 //!
-//! Every row that can be read is copied ([`pages`], [`tables`]), then the rows are made a tree again
-//! ([`mend`]). SQLite has no checksums: a row that can be read may still be wrong. So contents are
-//! served after that only if their bytes have the hash that their row names; a content that has more
-//! files than it counts, or whose number is not the one that the index of its table knows, is served
-//! for none of them.
+//! Every row that can be read is copied ([`pages`], [`tables`]), then the rows are repaired ([`mend`]).
+//! SQLite has no checksums, so a readable row may still be wrong. A content is served only if its bytes
+//! have the hash in its row. A content with more files than references, or with another number in the
+//! index of its table, is not served at all.
 //!
-//! Nothing is deleted. The damaged database stays beside the new one, and bytes that no file names
-//! any more are moved to the quarantine.
+//! Nothing is deleted. The damaged database stays beside the new one, and bytes that no file names are
+//! moved to the quarantine.
 
 mod mend;
 mod pages;
@@ -41,35 +40,35 @@ use crate::{
 /// The name of the new database until it is complete.
 const UNFINISHED: &str = "tree.db.recovering";
 
-/// The largest size of a content that is believed, in bytes.
+/// The largest plausible size of a content, in bytes.
 const SIZE_MAX: i64 = 1 << 53;
 
-/// The outcome of saving a damaged database.
+/// The result of salvaging a damaged database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Where the damaged database is now.
+    /// The path to which the damaged database was moved.
     pub damaged: PathBuf,
-    /// Items that the new database has, those in recycle bins too.
+    /// Items in the new database, including those in recycle bins.
     pub items: u64,
     /// Rows of the damaged database that cannot be read. Those on a page whose beginning is damaged
     /// are not counted.
     pub unreadable: u64,
-    /// Items that are in another place than before, or may have another name.
+    /// Items that were moved to another folder, or may have another name.
     pub moved: Vec<MovedItem>,
     /// Items that are lost.
     pub lost: Vec<LostItem>,
-    /// Files in the quarantine with bytes that no item names any more.
+    /// Files in the quarantine with bytes that no item names.
     pub saved: Vec<PathBuf>,
 }
 
-/// An item of a damaged database that is in another place now, or may have another name.
+/// An item of a damaged database that was moved to another folder, or may have another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MovedItem {
     /// The account's name; the default account's is empty.
     pub account: String,
-    /// Where it is now.
+    /// Its new path.
     pub path: String,
 }
 
@@ -81,22 +80,22 @@ pub struct LostItem {
     pub account: String,
     /// Its path as far as it is known; the last name may be in upper case.
     pub path: String,
-    /// Why it is lost.
+    /// The reason.
     pub reason: &'static str,
 }
 
-/// The outcome, and what only a repair has to know.
+/// The result, and the contents that a repair must not serve.
 pub(super) struct Salvaged {
     pub(super) recovery: Recovery,
     /// Contents that may be those of another file.
     pub(super) doubtful: Vec<i64>,
 }
 
-/// Looks for damage of a database, of its pages and of what its rows say. The caller has the folder
-/// locked. Nothing is changed.
+/// Checks the pages and the rows of a database. The caller has the folder locked. Nothing is changed.
+/// Returns damage as the error of opening the tree; `None` if there is none.
 ///
 /// # Errors
-/// When files cannot be read. Damage is returned, as the error that it is when a tree is opened.
+/// When files cannot be read.
 pub(super) async fn inspect(files: &Files) -> Result<Option<OpenError>, OpenError> {
     if fs::metadata(&files.database).map_or(true, |file| file.len() == 0) {
         return Ok(None);
@@ -114,7 +113,7 @@ pub(super) async fn inspect(files: &Files) -> Result<Option<OpenError>, OpenErro
     let looked = match dialect::connect(&url(&files.database)?, durability).await {
         Ok(mut sql) => {
             let looked = look(&mut sql).await;
-            // Of a damaged database this may fail too; it is the first failure that counts.
+            // It may fail for a damaged database. The result of the check counts.
             let _ = sql.close().await;
             looked
         }
@@ -128,7 +127,7 @@ pub(super) async fn inspect(files: &Files) -> Result<Option<OpenError>, OpenErro
     }
 }
 
-/// Why the rows of a database cannot be right, if so.
+/// Returns why the rows of a database contradict each other; `None` if they do not.
 async fn look(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
     dialect::thorough_check(sql).await?;
     // Never committed.
@@ -142,7 +141,7 @@ async fn look(sql: &mut AnyConnection) -> sqlx::Result<Option<&'static str>> {
         return Ok(Some("it has values that are impossible"));
     }
     if !sqlx::query(MISCOUNTED).fetch_all(&mut *tx).await?.is_empty() {
-        return Ok(Some("it has contents that are not counted as often as they are named"));
+        return Ok(Some("it has contents with wrong reference counts"));
     }
     let drives: Vec<i64> = sqlx::query_scalar("SELECT no FROM drive").fetch_all(&mut *tx).await?;
     for no in drives {
@@ -163,8 +162,8 @@ fn open_pages(files: &Files) -> Result<Pages, OpenError> {
     Pages::open(&files.database, &files.log).map_err(failed("cannot read", &files.database))
 }
 
-/// Puts a new database with everything that can be read in the place of the damaged one. The caller
-/// has the folder locked. Returns `None`, and changes nothing, if nothing can be read.
+/// Replaces the damaged database by a new one with every readable row. The caller has the folder
+/// locked. Returns `None`, and changes nothing, if no row can be read.
 ///
 /// # Errors
 /// When files cannot be read or written.
@@ -203,12 +202,12 @@ pub(super) async fn salvage(files: &Files) -> Result<Option<Salvaged>, OpenError
         fs::rename(&new, &files.database)?;
         fs::File::open(&files.folder)?.sync_all()
     };
-    keep().map_err(failed("cannot put the new database in the place of", &files.database))?;
+    keep().map_err(failed("cannot replace the damaged database", &files.database))?;
     salvaged.recovery.damaged = kept;
     Ok(Some(salvaged))
 }
 
-/// A name in the folder that no file has.
+/// Returns a path in the folder that no file has.
 fn free_name(files: &Files, name: &str) -> PathBuf {
     let names = std::iter::once(name.to_owned()).chain((1..).map(|n| format!("{name}-{n}")));
     let mut paths = names.map(|name| files.folder.join(name));
@@ -227,7 +226,7 @@ fn remove_database(database: &std::path::Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The last run that wrote blobs, as their marker says, or their names.
+/// Returns the last run that wrote blobs, by the marker and by the names of the blobs.
 fn last_run(files: &Files) -> Result<i64, OpenError> {
     let marked = files.blobs.marker().ok().flatten().map_or(0, |Marker { run, .. }| run);
     let written = files.blobs.numbers()?.into_iter().map(|number| number >> 32).max();
@@ -246,7 +245,7 @@ async fn fill(
     if copied.rows == 0 {
         return Ok(None);
     }
-    // A folder's id that no marker has: a repair looks at the blobs before any is removed.
+    // An id that no marker has: the blobs are foreign until the repair has checked them.
     let run = copied.run.filter(|run| (0..1 << 31).contains(run)).unwrap_or(0);
     sqlx::query("UPDATE server SET folder = '', run = $1")
         .bind(run.max(at_least + 1))
@@ -284,7 +283,7 @@ async fn fill(
     Ok(Some(Salvaged { recovery, doubtful }))
 }
 
-/// Replaces values that this program could not read. Returns how many rows had any.
+/// Replaces impossible values. Returns the number of changed rows.
 async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::Result<u64> {
     let mut replaced = 0;
     for text in [
@@ -323,7 +322,7 @@ async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::Result<u64> 
         sqlx::query_as("SELECT no, size, hashes FROM content").fetch_all(&mut *sql).await?;
     for (no, size, hashes) in contents {
         if hashes_from_bytes(&hashes).is_err() || !(0..SIZE_MAX).contains(&size) {
-            // No bytes have such hashes: the check that follows puts them into the quarantine.
+            // No bytes have these hashes: the repair moves the bytes to the quarantine.
             sqlx::query("UPDATE content SET hashes = $2, size = $3 WHERE no = $1")
                 .bind(no)
                 .bind(vec![0xff; HASHES])
@@ -428,15 +427,15 @@ async fn settle_drives(
     Ok(lost)
 }
 
-/// Contents whose count is not the number of files and uploads that name them: number, count, size
-/// and that number.
+/// Contents whose reference count is wrong: number, count, size, and the number of files and uploads
+/// that name them.
 const MISCOUNTED: &str = "SELECT c.no, c.refs, c.size, COALESCE(u.n, 0) FROM content c \
     LEFT JOIN (SELECT content, count(*) AS n FROM (SELECT content FROM item \
     WHERE content IS NOT NULL UNION ALL SELECT content FROM session) x GROUP BY content) u \
     ON u.content = c.no WHERE c.refs <> COALESCE(u.n, 0)";
 
-/// Finds contents that more files name than they count: one of them names it wrongly. If the sizes
-/// say which, that one loses it; otherwise the content is returned.
+/// Finds contents with more files than references: one of the files names it wrongly. If exactly that
+/// file has another size, it loses the content; otherwise the content is returned.
 async fn weigh(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
     let miscounted: Vec<(i64, i64, i64, i64)> =
         sqlx::query_as(MISCOUNTED).fetch_all(&mut *sql).await?;
@@ -462,7 +461,7 @@ async fn weigh(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
     Ok(doubtful)
 }
 
-/// Keeps bytes from a row in the quarantine.
+/// Writes bytes from a row to the quarantine.
 fn save(files: &Files, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     let file = files.quarantine.join(name);
     disk::make_private_folder(&files.quarantine)?;
@@ -470,8 +469,8 @@ fn save(files: &Files, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     Ok(file)
 }
 
-/// Counts the files of each content, and moves the bytes that no file names out of the database to
-/// the quarantine. Blobs follow in the repair.
+/// Corrects reference counts, and moves bytes that no file names from the database to the quarantine.
+/// The repair moves blobs later.
 async fn save_unnamed(sql: &mut AnyConnection, files: &Files) -> sqlx::Result<Vec<PathBuf>> {
     let miscounted: Vec<(i64, i64, i64, i64)> =
         sqlx::query_as(MISCOUNTED).fetch_all(&mut *sql).await?;

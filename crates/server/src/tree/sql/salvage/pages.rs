@@ -1,9 +1,9 @@
 //! The pages of a SQLite database, read without SQLite.
 //!
-//! SQLite reads a table from its root down: one damaged page near the root hides the whole table
-//! from it. Here each page is read by itself. A page of a table's rows is recognized by its form,
-//! and pages that SQLite has set free are passed over, because they have deleted rows. The format
-//! is that of <https://www.sqlite.org/fileformat2.html>.
+//! SQLite reads a table from its root: one damaged page near the root hides the whole table. Here each
+//! page is read on its own. A page with rows of a table is recognized by its format. Free pages are
+//! skipped, because they have deleted rows. The format is described at
+//! <https://www.sqlite.org/fileformat2.html>.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,20 +12,20 @@ use std::{
     path::Path,
 };
 
-/// The size of a page where the header is damaged: the one that SQLite gives to new databases.
+/// The size of a page if the header is damaged: SQLite's default.
 const PAGE_USUAL: usize = 4096;
 
-/// The largest row that is read, in bytes. The tree has no larger ones.
+/// The largest row that is read, in bytes. The tree writes no larger ones.
 const ROW_MAX: usize = 16 << 20;
 
 const LEAF_OF_TABLE: u8 = 0x0d;
 
 const LEAF_OF_INDEX: u8 = 0x0a;
 
-/// The other kinds of pages that trees have: interior pages, and leaves of indexes.
+/// The other kinds of pages: interior pages, and leaves of indexes.
 const OTHERS: [u8; 3] = [0x02, 0x05, LEAF_OF_INDEX];
 
-/// A value of a row. The tree has no other types.
+/// A value of a row. The tree writes no other types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Null,
@@ -37,7 +37,7 @@ pub(super) enum Value {
 /// A row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    /// Its number in its table, which indexes name.
+    /// Its number in its table (the rowid), which indexes have too.
     pub(super) number: i64,
     pub(super) values: Vec<Value>,
 }
@@ -54,7 +54,7 @@ pub(super) struct Rows {
 pub(super) struct Pages {
     database: File,
     log: Option<File>,
-    /// Where in the log the last committed form of a page is.
+    /// The position in the log of the last committed version of a page.
     logged: HashMap<u32, u64>,
     size: usize,
     count: u32,
@@ -62,7 +62,10 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Opens a database's file, with its log if there is one.
+    /// Opens the file of a database, and its log if it exists.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
     pub(super) fn open(database: &Path, log: &Path) -> io::Result<Self> {
         let mut file = File::open(database)?;
         let length = file.metadata()?.len();
@@ -86,12 +89,12 @@ impl Pages {
         Ok(pages)
     }
 
-    /// How many pages there are. They are numbered from 1.
+    /// Returns the number of pages. They are numbered from 1.
     pub(super) fn count(&self) -> u32 {
         self.count
     }
 
-    /// The rows of a page; none of a page that is not one of a table's rows.
+    /// Returns the rows of a page; none if it is not a leaf of a table.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -104,7 +107,7 @@ impl Pages {
         match page[0] {
             LEAF_OF_TABLE => self.cells(&page),
             other if OTHERS.contains(&other) => Ok(Rows::default()),
-            // A continuation of a long row, or a page whose first byte is damaged.
+            // An overflow page of a long row, or a page whose first byte is damaged.
             _ => {
                 let found = self.cells(&page)?;
                 Ok(if found.unreadable == 0 { found } else { Rows::default() })
@@ -112,8 +115,8 @@ impl Pages {
         }
     }
 
-    /// The entries of a page of an index whose key is one value, each with the number of its row.
-    /// Long ones, which go on on other pages, are left out.
+    /// Returns the entries of an index page with a single key column, each with the number of its row.
+    /// Entries with overflow pages are skipped.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -155,7 +158,7 @@ impl Pages {
         Ok(found)
     }
 
-    /// A row; `None` if it is damaged.
+    /// Reads a row; `None` if it is damaged.
     fn cell(&mut self, page: &[u8], at: usize) -> io::Result<Option<Row>> {
         let Some((length, at)) = varint(page, at) else { return Ok(None) };
         let Some((number, at)) = varint(page, at) else { return Ok(None) };
@@ -179,7 +182,7 @@ impl Pages {
         Ok(record(&payload).map(|values| Row { number, values }))
     }
 
-    /// How many bytes of a row are in its own page.
+    /// Returns the number of bytes of a row that are in its own page.
     fn local(&self, length: usize) -> usize {
         let (most, least) = (self.size - 35, (self.size - 12) * 32 / 255 - 23);
         if length <= most {
@@ -189,7 +192,7 @@ impl Pages {
         if fitting <= most { fitting } else { least }
     }
 
-    /// A page, in its last committed form. One that the file has not all of ends with zeros.
+    /// Reads the last committed version of a page. A page that the file ends in is filled with zeros.
     fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
         let (file, at) = match (&mut self.log, self.logged.get(&number)) {
             (Some(log), Some(at)) => (log, *at),
@@ -202,7 +205,7 @@ impl Pages {
         Ok(page)
     }
 
-    /// Finds the committed pages of the log. It ends at the first frame whose checksum is wrong.
+    /// Finds the committed pages of the log, up to the first frame whose checksum is wrong.
     fn read_log(&mut self) -> io::Result<()> {
         let Some(log) = &mut self.log else { return Ok(()) };
         let mut header = Vec::new();
@@ -236,7 +239,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Finds the pages that are free, as far as the header and the list of them are sound.
+    /// Finds the free pages, as far as the header and the list of free pages are readable.
     fn find_free(&mut self) -> io::Result<()> {
         let header = self.page(1)?;
         if !header.starts_with(b"SQLite format 3\0") {
@@ -257,7 +260,7 @@ impl Pages {
     }
 }
 
-/// The values of a row; `None` if it is damaged.
+/// Parses the values of a row; `None` if it is damaged.
 fn record(payload: &[u8]) -> Option<Vec<Value>> {
     let (header, mut at) = varint(payload, 0)?;
     let header = usize::try_from(header).ok().filter(|header| *header <= payload.len())?;
@@ -295,7 +298,7 @@ fn record(payload: &[u8]) -> Option<Vec<Value>> {
     (at == header && body == payload.len()).then_some(values)
 }
 
-/// A number of 1 to 9 bytes, and where it ends.
+/// Parses a number of 1 to 9 bytes. Returns it and the position behind it.
 fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut number = 0;
     for n in 0..8 {
@@ -308,7 +311,7 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     Some((number << 8 | u64::from(*bytes.get(at + 8)?), at + 9))
 }
 
-/// The log's running checksum; the number of bytes is a multiple of 8.
+/// Continues the running checksum of the log. The number of bytes must be a multiple of 8.
 fn checksum([mut one, mut two]: [u32; 2], bytes: &[u8], big_endian: bool) -> [u32; 2] {
     for words in bytes.chunks_exact(8) {
         let word = |at: usize| {
@@ -341,7 +344,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_file_has_it_is_read_to_its_end(
+        fn any_file_is_read_to_its_end(
             mut bytes in prop::collection::vec(any::<u8>(), 512..4096), pages in 0..6_usize,
         ) {
             let dir = tempfile::tempdir().expect("a folder");

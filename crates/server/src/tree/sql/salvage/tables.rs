@@ -1,7 +1,7 @@
-//! The rows of a damaged database, put into the tables of a new one.
+//! Copies the rows of a damaged database to the tables of a new one.
 //!
-//! A page does not say of which table it is. The number and the types of the columns do: no two
-//! tables have the same.
+//! A page does not name its table. The number and the types of its columns identify it: no two tables
+//! have the same ones.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,7 +16,7 @@ use super::{
     pages::{Pages, Row, Value},
 };
 
-/// What a column has.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Type {
     Int,
@@ -43,9 +43,9 @@ impl Type {
 struct Table {
     name: &'static str,
     columns: &'static [(&'static str, Type)],
-    /// How many of the columns the first version of the table had: rows of that time end there.
+    /// The number of columns in the first version of the table. Rows of that version end there.
     first: usize,
-    /// Of two rows with the same key the one is taken that has more here.
+    /// The column that decides between two rows with the same key: the larger value wins.
     newest: Option<&'static str>,
 }
 
@@ -170,35 +170,35 @@ const SERVER: [Type; 3] = [Int, Int, MaybeText];
 /// The columns of SQLite's table of tables.
 const SCHEMA: [Type; 5] = [Text, Text, Text, Int, MaybeText];
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Debug, Default)]
 pub(super) struct Copied {
     pub(super) rows: u64,
-    /// Rows that cannot be read, or that are those of no table.
+    /// Rows that cannot be read, or belong to no table.
     pub(super) unreadable: u64,
     /// The last run of the server, if its row can be read.
     pub(super) run: Option<i64>,
-    /// Texts that are keys of indexes, by the numbers of their rows.
+    /// Texts that are index keys, by the numbers of their rows.
     pub(super) keys: HashMap<i64, Vec<String>>,
-    /// Contents whose number is damaged, or is that of two rows.
+    /// Contents whose number is damaged, or occurs in two rows.
     pub(super) doubtful: Vec<i64>,
-    /// The bytes of contents whose number another row has.
+    /// The bytes of contents whose number another row has already.
     pub(super) surplus: Vec<(i64, Vec<u8>)>,
 }
 
-/// What indexes say of the numbers of rows.
+/// The keys of rows in indexes, to verify the rows.
 #[derive(Debug, Default)]
 struct Indexed {
-    /// Keys that are numbers, by rows. Of which table the row is an index does not say.
+    /// Keys that are numbers, by rows. An index does not name its table.
     keys: HashMap<i64, Vec<i64>>,
     contents: Vec<(i64, i64)>,
-    /// The keys and rows of other tables with such indexes.
+    /// The keys and rows of other tables that have such an index.
     others: HashSet<(i64, i64)>,
 }
 
 impl Indexed {
-    /// Notes a row of a table.
-    fn note(&mut self, table: &Table, row: &Row) {
+    /// Adds a row of a table.
+    fn add(&mut self, table: &Table, row: &Row) {
         let key = match table.name {
             "drive" | "content" | "media" => 0,
             "session" => 7,
@@ -215,7 +215,7 @@ impl Indexed {
         }
     }
 
-    /// Contents whose row has another number in the index.
+    /// Returns the contents whose row has another number in the index.
     fn misnumbered(&self) -> Vec<i64> {
         let is_misnumbered = |(no, row): &&(i64, i64)| {
             let keys = self.keys.get(row).into_iter().flatten();
@@ -249,7 +249,7 @@ pub(super) async fn copy(pages: &mut Pages, to: &mut AnyConnection) -> sqlx::Res
                     copied.run = copied.run.max(Some(run));
                 }
             } else if let Some(table) = TABLES.iter().find(|table| table.has(values)) {
-                indexed.note(table, &row);
+                indexed.add(table, &row);
                 copied.insert(table, row.values, to).await?;
             } else if !matches(&SCHEMA, 5, values) {
                 copied.unreadable += 1;
@@ -273,7 +273,7 @@ impl Copied {
         };
         let inserted = table.insert(values, to).await?;
         self.rows += inserted;
-        // One of the two rows has the number of the other one; which, nobody knows.
+        // Either of the two rows may have the wrong number.
         if let (0, Some((no, data))) = (inserted, content) {
             self.doubtful.push(no);
             match data {
@@ -303,7 +303,7 @@ impl Table {
         matches(&types, self.first, row)
     }
 
-    /// Inserts a row, unless there is one with its key. Returns how many were inserted.
+    /// Inserts a row unless one has its key. Returns the number of inserted rows.
     async fn insert(&self, row: Vec<Value>, to: &mut AnyConnection) -> sqlx::Result<u64> {
         let columns = &self.columns[..row.len()];
         let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
@@ -334,7 +334,7 @@ impl Table {
         }
         match query.execute(to).await {
             Ok(done) => Ok(done.rows_affected()),
-            // Another drive has its name.
+            // Another drive has the same name.
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(0),
             Err(error) => Err(error),
         }

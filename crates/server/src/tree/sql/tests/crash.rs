@@ -20,10 +20,10 @@ use futures::{TryStreamExt, stream};
 /// Where the child finds the tree's folder.
 const DATA: &str = "DRIVEDAL_TEST_CRASH_DATA";
 
-/// What is kept in a row at most: larger contents are blobs.
+/// The largest content in a row. Larger ones are blobs.
 const ROW_MAX: usize = 16 << 10;
 
-/// What a file of that name has in it, some in the row and some in blobs.
+/// The bytes of a file by its name. Some are in a row, some in blobs.
 fn bytes_of(name: &str) -> Vec<u8> {
     let seed: usize = name.bytes().map(usize::from).sum();
     let length = if seed.is_multiple_of(3) { 50_000 + seed } else { seed };
@@ -136,7 +136,7 @@ async fn a_killed_process_leaves_what_it_acknowledged_and_no_orphans() {
         let mut child = start(data.path());
         let out = BufReader::new(child.stdout.take().expect("is piped"));
         let mut heard = 0;
-        // Also what it said between being heard and being killed.
+        // Including the output between the last read and the kill.
         for line in out.lines().map_while(Result::ok) {
             match line.split(' ').collect::<Vec<_>>()[..] {
                 ["said", "file", run, task, i] => files.push(format!("{run} {task} {i}")),

@@ -1,4 +1,4 @@
-//! A write that was acknowledged is on the disk, and nobody else may read it.
+//! Acknowledged writes are on the disk, and only the owner can read them.
 
 use std::{
     fs, io,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::disk::{Durability, FolderSync};
 
-/// What SQLite syncs: 2 is its log at every commit.
+/// The setting `synchronous` of SQLite: 2 syncs the log at every commit.
 async fn synchronous(tree: &Tree) -> i64 {
     let asked = tree.db.write(|tx| {
         async move { Ok(sqlx::query_scalar("PRAGMA synchronous").fetch_one(tx.sql()).await?) }

@@ -1,5 +1,5 @@
-//! A disk that is full, and a folder that is gone: what is refused leaves nothing, what was
-//! answered stays, and room is used again.
+//! A full disk and a removed folder: refused writes leave nothing, acknowledged ones stay, and free
+//! space is used again.
 
 use std::{fs, time::Duration};
 
@@ -15,7 +15,7 @@ fn is_full<T: fmt::Debug>(result: Result<T>) -> bool {
     matches!(refusal(result), TreeError::NoRoom(_))
 }
 
-/// Blobs for which there is no room: the next ones lead to the device that is always full.
+/// Fills the disk for blobs: the next ones are links to the device that is always full.
 #[cfg(target_os = "linux")]
 struct FullDisk(Vec<std::path::PathBuf>);
 
@@ -40,7 +40,7 @@ impl FullDisk {
         self.0.iter().filter(|link| link.symlink_metadata().is_err()).count()
     }
 
-    /// Somebody makes room.
+    /// Makes space on the disk.
     fn end(self) {
         for link in self.0 {
             let _ = fs::remove_file(link);
@@ -82,7 +82,7 @@ async fn bytes_without_room_are_refused_as_that_and_leave_nothing() {
     assert_eq!(tree.session(&open.id).await.expect("there").received, 400_000);
     tree.blobs.finish_removals().await;
     assert_eq!(full.refused(), 2);
-    // What needs no room goes on.
+    // Calls that need no space succeed.
     assert!(read(&tree, &kept).await == sent);
     put(&tree, drive, ROOT, "small", b"small").await;
 
@@ -98,7 +98,7 @@ async fn bytes_without_room_are_refused_as_that_and_leave_nothing() {
     tree.close().await;
 }
 
-/// Lets the database not grow beyond so many pages; 1: beyond those it has.
+/// Limits the pages of the database; with 1 it cannot grow.
 async fn limit_pages(tree: &Tree, pages: &str) {
     let limit = format!("PRAGMA max_page_count = {pages}");
     let limited = tree.db.write(move |tx| {
@@ -119,7 +119,7 @@ async fn names(tree: &Tree, drive: DriveKey) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_database_without_room_refuses_writes_and_loses_none_that_it_answered() {
+async fn a_full_database_refuses_writes_and_loses_no_acknowledged_one() {
     let data = tempfile::tempdir().expect("temporary folder");
     let tree = on_disk(data.path()).await;
     let drive = tree.drive("").await.expect("drive").no;
@@ -210,7 +210,7 @@ async fn in_a_folder_that_is_gone_or_another_nothing_is_taken() {
         assert!(matches!(error, TreeError::Storage(_)), "{what}: {error}");
         let told = error.to_string();
         assert!(told.contains(why) && told.contains("tree.db"), "{what}: {told}");
-        // What is at hand is read, by connections that are open; others make no new database.
+        // Open connections still read. New ones must not create a database.
         assert_eq!(read(&tree, &small).await, b"small");
         join_all((0..8).map(|_| tree.node(drive, small.no))).await;
         assert_eq!(database.exists(), what == "the folder is another");

@@ -1,4 +1,4 @@
-//! What each call does to items, and what it leaves alone.
+//! The effect of each call on items.
 
 use ::bytes::Bytes as Piece;
 use futures::TryStreamExt;
@@ -14,7 +14,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn a_small_and_a_large_file_come_back_as_they_went() {
+async fn a_small_and_a_large_file_are_read_as_they_were_written() {
     let data = tempfile::tempdir().expect("temporary folder");
     let in_folder = TreeOptions::folder(data.path()).durability(crate::Durability::Relaxed);
     let all = match on_postgres::options().await {
@@ -49,7 +49,7 @@ async fn a_small_and_a_large_file_come_back_as_they_went() {
 }
 
 #[tokio::test]
-async fn what_is_made_is_found_by_every_way_of_looking() {
+async fn a_created_item_is_found_by_every_lookup() {
     let (tree, drive) = ephemeral().await;
     let outer = folder(&tree, drive, ROOT, "Outer").await;
     let inner = folder(&tree, drive, outer.no, "inner").await;
@@ -100,7 +100,7 @@ async fn a_path_of_any_depth_is_walked() {
 }
 
 #[tokio::test]
-async fn children_come_in_every_order() {
+async fn children_are_listed_in_every_order() {
     let (tree, drive) = ephemeral().await;
     for (name, size) in [("b", 3), ("Z", 1), ("a.txt", 2)] {
         put(&tree, drive, ROOT, name, &bytes(size, 0)).await;
@@ -120,7 +120,7 @@ async fn children_come_in_every_order() {
 }
 
 #[tokio::test]
-async fn a_taken_name_is_replaced_refused_or_renamed_as_told() {
+async fn a_taken_name_is_replaced_refused_or_renamed() {
     let (tree, drive) = ephemeral().await;
     let first = put(&tree, drive, ROOT, "photo.jpg", b"one").await;
     let again = put(&tree, drive, ROOT, "PHOTO.JPG", b"three").await;
@@ -203,7 +203,7 @@ async fn moving_and_renaming_keeps_the_item_and_counts_it_where_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_trashed_is_gone_with_all_below_and_its_name_is_free() {
+async fn a_deleted_folder_hides_everything_below_and_frees_its_name() {
     let (tree, drive) = ephemeral().await;
     let a = folder(&tree, drive, ROOT, "a").await;
     let file = put(&tree, drive, a.no, "f", b"12345").await;
@@ -362,7 +362,7 @@ async fn facets_times_and_descriptions_are_kept() {
 }
 
 #[tokio::test]
-async fn a_listing_goes_on_behind_its_last_child_whatever_was_removed() {
+async fn a_listing_continues_after_its_last_child_despite_removals() {
     use crate::tree::Order::{FoldersThenName, Modified, Name, Number, Size};
     for order in [FoldersThenName, Name, Modified, Size, Number] {
         for descending in [false, true] {
@@ -427,18 +427,18 @@ async fn folders_that_are_missing_are_made_with_their_item_or_not_at_all() {
 }
 
 also_on_postgres!(
-    a_small_and_a_large_file_come_back_as_they_went,
-    what_is_made_is_found_by_every_way_of_looking,
+    a_small_and_a_large_file_are_read_as_they_were_written,
+    a_created_item_is_found_by_every_lookup,
     a_path_of_any_depth_is_walked,
-    children_come_in_every_order,
-    a_taken_name_is_replaced_refused_or_renamed_as_told,
+    children_are_listed_in_every_order,
+    a_taken_name_is_replaced_refused_or_renamed,
     moving_and_renaming_keeps_the_item_and_counts_it_where_it_is,
-    what_is_trashed_is_gone_with_all_below_and_its_name_is_free,
+    a_deleted_folder_hides_everything_below_and_frees_its_name,
     an_item_in_two_folders_lives_as_long_as_one_of_them,
     a_copied_folder_has_its_own_items_and_shares_the_bytes,
     a_change_expects_a_version_and_a_change_of_nothing_makes_none,
     names_that_no_tree_can_keep_are_refused,
     facets_times_and_descriptions_are_kept,
-    a_listing_goes_on_behind_its_last_child_whatever_was_removed,
+    a_listing_continues_after_its_last_child_despite_removals,
     folders_that_are_missing_are_made_with_their_item_or_not_at_all,
 );

@@ -1,4 +1,4 @@
-//! The tree by examples.
+//! Tests of the tree.
 
 mod crash;
 mod damage;
@@ -20,14 +20,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{super::*, *};
 
-/// A body of these bytes, in pieces.
+/// Returns a body of these bytes, in pieces.
 pub(super) fn body(bytes: &[u8]) -> Bytestream {
     let pieces: Vec<_> =
         bytes.chunks(10_007).map(|piece| Ok(Piece::copy_from_slice(piece))).collect();
     Box::pin(stream::iter(pieces))
 }
 
-/// Bytes that are not all the same.
+/// Returns bytes that depend on a seed.
 pub(super) fn bytes(length: usize, seed: u64) -> Vec<u8> {
     (0..length as u64).map(|i| ((i * i + seed * 31 + i / 251) % 256) as u8).collect()
 }
@@ -77,7 +77,7 @@ pub(super) async fn put(
     written.expect("puts").node
 }
 
-/// A session for a file, for an hour.
+/// Returns the options of an upload session that expires in an hour.
 pub(super) fn session(
     drive: DriveKey,
     parent: ItemKey,
@@ -110,18 +110,18 @@ pub(super) async fn folder(tree: &Tree, drive: DriveKey, parent: ItemKey, name: 
     made.expect("makes").node
 }
 
-/// What a call refused with.
+/// Returns the error of a call that must fail.
 pub(super) fn refusal<T: fmt::Debug>(result: Result<T>) -> TreeError {
     result.expect_err("is refused")
 }
 
-/// A body that breaks off after these bytes.
+/// Returns a body that fails after these bytes.
 pub(super) fn broken_body(bytes: &[u8]) -> Bytestream {
     let end = stream::iter([Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
     Box::pin(body(bytes).chain(end))
 }
 
-/// The blobs there are, when everything that is to go has gone.
+/// Returns the number of blobs after all removals.
 pub(super) async fn blobs(tree: &Tree) -> usize {
     tree.blobs.finish_removals().await;
     tree.blobs.all().await.expect("lists").len()

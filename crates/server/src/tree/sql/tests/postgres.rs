@@ -1,4 +1,4 @@
-//! The tree on PostgreSQL: what SQLite does not need.
+//! Tests that only PostgreSQL needs: lock, broken connections, order of texts, messages.
 
 use std::sync::Arc;
 

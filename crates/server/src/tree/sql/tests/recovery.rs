@@ -90,7 +90,7 @@ impl Fixture {
         }
         let check = tree.check().await.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert!(check.is_good() && check.orphans == 0, "{what}: {check:?}");
-        // What is mended can be worked with.
+        // The repaired tree accepts calls.
         let drive = tree.drive("").await.expect("drive").no;
         let new = put(&tree, drive, ROOT, "new", b"new").await;
         assert_eq!(read(&tree, &new).await, b"new", "{what}");
@@ -294,7 +294,7 @@ async fn an_upload_that_is_not_complete_goes_on_after_a_repair() {
     let tree = Tree::open_for_repair(TreeOptions::folder(data.path())).await.expect("opens");
     let report = tree.repair().await.expect("repairs");
     assert!(report.damaged.is_empty() && report.recovery.is_some(), "{report:?}");
-    // What was received before has no hash in the row; its blob has checksums.
+    // The received bytes have no hash in the row; their blob has checksums.
     let got = tree.append(&id, fragment(40_000, &second)).await;
     assert_eq!(got.expect("appends").received, 70_000);
     let made =

@@ -1,4 +1,4 @@
-//! The recycle bin's limits, and a disk that has no room but for what is in the bin.
+//! Limits of the recycle bin, and a disk that is full of deleted items.
 
 use std::time::Duration;
 

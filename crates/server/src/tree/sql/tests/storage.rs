@@ -1,4 +1,4 @@
-//! Where bytes and rows are kept: what is left of what fails, and what a start finds.
+//! Stored bytes and rows after failures and restarts.
 
 use std::{fs, future::Future, path::Path, pin::pin, time::Duration};
 
@@ -18,7 +18,7 @@ fn files(data: &Path) -> usize {
     folders.map(|folder| fs::read_dir(folder).expect("lists").count()).sum()
 }
 
-/// Waits until what nobody waits for has happened.
+/// Waits for the effect of a background task.
 async fn eventually(happened: impl AsyncFn() -> bool) {
     let waiting = async {
         while !happened().await {
@@ -73,7 +73,7 @@ async fn a_refused_file_leaves_no_bytes() {
 }
 
 #[tokio::test]
-async fn a_folder_has_one_opener_who_is_named_to_the_next() {
+async fn a_folder_is_open_once_and_the_error_names_its_owner() {
     let data = tempfile::tempdir().expect("temporary folder");
     let first = on_disk(data.path()).await;
     let second = Tree::open(TreeOptions::folder(data.path())).await;
@@ -86,7 +86,7 @@ async fn a_folder_has_one_opener_who_is_named_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_start_finds_what_was_kept_and_removes_what_nobody_names() {
+async fn a_start_finds_everything_and_removes_orphaned_blobs() {
     let data = tempfile::tempdir().expect("temporary folder");
     let tree = on_disk(data.path()).await;
     let drive = tree.drive("somebody").await.expect("drive").no;
@@ -127,7 +127,7 @@ async fn a_start_finds_what_was_kept_and_removes_what_nobody_names() {
 }
 
 #[tokio::test]
-async fn who_reads_a_file_gets_it_whole_though_it_is_replaced() {
+async fn a_reader_gets_the_whole_file_although_it_is_replaced() {
     let (tree, drive) = ephemeral().await;
     let sent = bytes(3_000_000, 1);
     let file = put(&tree, drive, ROOT, "f", &sent).await;
@@ -155,7 +155,7 @@ async fn drop_after<T>(polls: usize, call: impl Future<Output = T>) -> bool {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_leaves_the_call_undone_or_done() {
+async fn a_dropped_future_leaves_the_call_undone_or_done() {
     let data = tempfile::tempdir().expect("temporary folder");
     let tree = on_disk(data.path()).await;
     let drive = tree.drive("").await.expect("drive").no;
@@ -178,7 +178,7 @@ async fn a_caller_that_goes_away_leaves_the_call_undone_or_done() {
         let done = drop_after(polls % 50, upload).await;
         completed += usize::from(done);
         assert!(!done || tree.child(drive, ROOT, &name).await.is_ok());
-        // The next write goes on: nothing is stuck.
+        // The next write succeeds.
         tree.set_quota(drive, 1 << 40).await.expect("sets");
     }
     let children = tree.children(drive, ROOT, Listing::default()).await.expect("lists");
@@ -193,7 +193,7 @@ async fn a_caller_that_goes_away_leaves_the_call_undone_or_done() {
 }
 
 #[tokio::test]
-async fn a_reset_forgets_everything_and_begins_anew() {
+async fn a_reset_removes_everything() {
     let (tree, drive) = ephemeral().await;
     put(&tree, drive, ROOT, "f", &bytes(30_000, 1)).await;
     let pending = tree.store(body(&bytes(30_000, 2)), u64::MAX).await.expect("stores");
@@ -209,7 +209,7 @@ async fn a_reset_forgets_everything_and_begins_anew() {
     assert_eq!(put.expect("puts").node.no, ItemKey(101));
 }
 
-/// A WAV file of so many samples at 8 kHz, each a byte.
+/// Returns a WAV file with samples of one byte at 8 kHz.
 fn sound(samples: u32) -> Vec<u8> {
     let format =
         [&[1, 0, 1, 0][..], &8_000_u32.to_le_bytes(), &8_000_u32.to_le_bytes(), &[1, 0, 8, 0]];
@@ -228,7 +228,7 @@ async fn facts_kept(tree: &Tree) -> i64 {
 }
 
 #[tokio::test]
-async fn what_a_content_says_of_itself_is_kept_once_and_goes_with_it() {
+async fn media_facts_are_stored_once_and_removed_with_their_content() {
     let data = tempfile::tempdir().expect("temporary folder");
     let tree = on_disk(data.path()).await;
     let drive = tree.drive("").await.expect("drive").no;
@@ -292,7 +292,7 @@ async fn a_folder_is_listed_without_a_look_at_the_rest_of_the_drive() {
 
 also_on_postgres!(
     a_refused_file_leaves_no_bytes,
-    who_reads_a_file_gets_it_whole_though_it_is_replaced,
-    a_reset_forgets_everything_and_begins_anew,
+    a_reader_gets_the_whole_file_although_it_is_replaced,
+    a_reset_removes_everything,
     the_lineage_of_an_item_goes_up_to_the_root,
 );

@@ -1,4 +1,4 @@
-//! Many at once.
+//! Concurrent calls.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -11,7 +11,7 @@ use super::{
     put,
 };
 
-/// Runs 32 at once, each in a task of its own; what they gave.
+/// Runs 32 tasks at once. Returns their results.
 async fn at_once<T, F>(call: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -68,7 +68,7 @@ async fn thirty_two_tasks_make_files_in_one_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_who_want_one_name_each_gets_what_was_asked_for() {
+async fn concurrent_calls_for_one_name_each_get_their_behaviour() {
     let (_data, trees) = trees().await;
     for tree in trees {
         let drive = tree.drive("").await.expect("drive").no;
@@ -111,7 +111,7 @@ async fn of_many_who_want_one_name_each_gets_what_was_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_who_need_one_drive_or_folder_get_the_same() {
+async fn concurrent_calls_for_one_drive_or_folder_get_the_same() {
     let (_data, trees) = trees().await;
     for tree in trees {
         let drives = at_once(|_| {
@@ -144,6 +144,6 @@ async fn many_who_need_one_drive_or_folder_get_the_same() {
 
 also_on_postgres!(
     thirty_two_tasks_make_files_in_one_folder,
-    of_many_who_want_one_name_each_gets_what_was_asked_for,
-    many_who_need_one_drive_or_folder_get_the_same,
+    concurrent_calls_for_one_name_each_get_their_behaviour,
+    concurrent_calls_for_one_drive_or_folder_get_the_same,
 );

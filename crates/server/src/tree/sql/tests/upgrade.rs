@@ -14,8 +14,8 @@ use super::{
 };
 use crate::Durability;
 
-/// The database of such a folder, as `.dump` of SQLite writes it. It was made by the server of
-/// that version.
+/// The database of a data folder of version 1, in the format of SQLite's `.dump`. The server of that
+/// version wrote it.
 const VERSION_1: &str = include_str!("version_1.sql");
 
 /// The drive of the default account, and that of the account `work.business`.
@@ -37,7 +37,7 @@ pub(super) async fn database(data: &Path) -> AnyConnection {
     connect(&url, Some(Durability::Relaxed)).await.expect("connects")
 }
 
-/// Makes a data folder of version 1.
+/// Creates a data folder of version 1.
 pub(super) async fn version_1(data: &Path) {
     let mut sql = database(data).await;
     sqlx::raw_sql(VERSION_1).execute(&mut sql).await.expect("is SQL");
@@ -198,7 +198,7 @@ async fn a_conflict_of_names_ends_when_one_of_them_goes() {
     let tree = Tree::open(options).await.expect("opens");
     let (fail, any) = (OnConflict::Fail, Precondition::Any);
     let renamed = |name: &str| Change { name: Some(name.to_owned()), ..Change::default() };
-    // A change of case leaves a name what it is.
+    // A change of case does not change the folded name.
     tree.update(work, ItemKey(102), renamed("AE.txt"), fail, any).await.expect("renames");
     let taken = tree.update(work, ItemKey(102), renamed("caf\u{e9}.txt"), fail, any).await;
     assert!(matches!(taken, Err(TreeError::NameTaken(ItemKey(103)))), "{taken:?}");
