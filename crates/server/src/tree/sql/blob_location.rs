@@ -31,14 +31,14 @@ const MARKER: &str = "owner.json";
 
 /// The marker beside the blobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Marker {
+pub(super) struct OwnerMarker {
     /// A random id, which the database has too.
     pub(super) folder: String,
     /// The last run that wrote blobs. A database of an earlier run is an old copy.
     pub(super) run: i64,
 }
 
-impl Marker {
+impl OwnerMarker {
     /// Creates a marker with a new id.
     pub(super) fn new(run: i64) -> Self {
         Self { folder: hex::encode(rand::random::<[u8; 16]>()), run }
@@ -49,10 +49,10 @@ impl Marker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ownership {
     /// They do. The marker is to be written for this run.
-    Own(Marker),
+    Own(OwnerMarker),
     /// There are none, or they were written before there were markers. They are adopted with this
     /// marker.
-    Adopt(Marker),
+    Adopt(OwnerMarker),
     /// They may belong to another database, or to a later state of this one: none is removed.
     Foreign(&'static str),
 }
@@ -64,20 +64,20 @@ impl Ownership {
         database: Option<String>,
         before: i64,
         run: i64,
-        marker: Option<Marker>,
+        marker: Option<OwnerMarker>,
         has_blobs: bool,
     ) -> Self {
         match (database, marker) {
-            (None, None) => Self::Adopt(Marker::new(run)),
-            (Some(folder), None) if !has_blobs => Self::Adopt(Marker { folder, run }),
+            (None, None) => Self::Adopt(OwnerMarker::new(run)),
+            (Some(folder), None) if !has_blobs => Self::Adopt(OwnerMarker { folder, run }),
             (Some(_), None) => Self::Foreign("the file owner.json beside them is missing"),
             (_, Some(marker)) if marker.run > before => {
                 Self::Foreign("the database is older than they are")
             }
             // The last start ended after it wrote the marker, and before it wrote the database.
-            (None, Some(marker)) => Self::Adopt(Marker { run, ..marker }),
+            (None, Some(marker)) => Self::Adopt(OwnerMarker { run, ..marker }),
             (Some(folder), Some(marker)) if folder == marker.folder => {
-                Self::Own(Marker { folder, run })
+                Self::Own(OwnerMarker { folder, run })
             }
             (Some(_), Some(_)) => Self::Foreign("they belong to another database"),
         }
@@ -150,7 +150,7 @@ impl BlobDirectory {
     ///
     /// # Errors
     /// When it cannot be read, or is not a marker.
-    pub(super) fn marker(&self) -> Result<Option<Marker>, OpenError> {
+    pub(super) fn marker(&self) -> Result<Option<OwnerMarker>, OpenError> {
         let text = match fs::read(&self.marker) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -163,7 +163,7 @@ impl BlobDirectory {
     }
 
     /// Writes the marker, and syncs the folders above the blobs.
-    fn write_marker(&self, marker: &Marker, sync: &FolderSync) -> io::Result<()> {
+    fn write_marker(&self, marker: &OwnerMarker, sync: &FolderSync) -> io::Result<()> {
         disk::make_private_folder(&self.root)?;
         write_private(&self.marker, &serde_json::to_vec(marker)?)?;
         // The root, the data folder, and the folder that the data folder is in.
@@ -229,7 +229,7 @@ impl BlobLocation {
     ///
     /// # Errors
     /// When it cannot be read, or is not a marker.
-    pub(super) async fn marker(&self) -> Result<Option<Marker>, OpenError> {
+    pub(super) async fn marker(&self) -> Result<Option<OwnerMarker>, OpenError> {
         let operator = match self {
             Self::Memory => return Ok(None),
             Self::Folder(directory) => return directory.marker(),
@@ -252,7 +252,7 @@ impl BlobLocation {
     /// When it cannot be written.
     pub(super) async fn write_marker(
         &self,
-        marker: &Marker,
+        marker: &OwnerMarker,
         sync: &FolderSync,
     ) -> Result<(), OpenError> {
         match self {
@@ -315,14 +315,14 @@ mod tests {
 
     #[test]
     fn a_database_owns_only_its_own_blobs() {
-        let marker = |folder: &str, run| Some(Marker { folder: folder.into(), run });
+        let marker = |folder: &str, run| Some(OwnerMarker { folder: folder.into(), run });
         let decide = |database: Option<&str>, marker, blobs| {
             Ownership::decide(database.map(Into::into), 5, 6, marker, blobs)
         };
-        let own = Ownership::Own(Marker { folder: "a".into(), run: 6 });
+        let own = Ownership::Own(OwnerMarker { folder: "a".into(), run: 6 });
         assert_eq!(decide(Some("a"), marker("a", 5), true), own);
         assert_eq!(decide(Some("a"), marker("a", 3), true), own, "a start that wrote no marker");
-        let adopt = Ownership::Adopt(Marker { folder: "a".into(), run: 6 });
+        let adopt = Ownership::Adopt(OwnerMarker { folder: "a".into(), run: 6 });
         assert_eq!(decide(None, marker("a", 5), true), adopt);
         assert_eq!(decide(Some("a"), None, false), adopt);
         assert!(matches!(decide(None, None, true), Ownership::Adopt(_)));

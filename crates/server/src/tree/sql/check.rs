@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     super::{Content, DriveKey, Hashes, ItemKey, Result, TreeError},
     Tree,
-    blob_location::Marker,
+    blob_location::OwnerMarker,
     contents,
     failure::storage,
     read, recycle_bin,
@@ -67,7 +67,7 @@ pub struct DamagedFile {
 }
 
 /// A file or an upload with a content.
-enum User {
+enum ContentUser {
     Item { drive: DriveKey, no: ItemKey, account: String, trashed: bool },
     Session { id: String, account: String, name: String },
 }
@@ -205,7 +205,7 @@ impl Tree {
     }
 
     /// Returns the files and uploads with a content.
-    async fn users(&self, content: i64) -> Result<Vec<User>> {
+    async fn users(&self, content: i64) -> Result<Vec<ContentUser>> {
         let mut sql = self.db.reader().await?;
         let items: Vec<(DriveKey, ItemKey, String, i64)> = sqlx::query_as(
             "SELECT i.drive, i.no, d.name, CAST(i.state AS BIGINT) \
@@ -222,25 +222,26 @@ impl Tree {
         .bind(content)
         .fetch_all(&mut *sql)
         .await?;
-        let items = items.into_iter().map(|(drive, no, account, state)| User::Item {
+        let items = items.into_iter().map(|(drive, no, account, state)| ContentUser::Item {
             drive,
             no,
             account,
             trashed: state != 0,
         });
         let sessions = sessions.into_iter();
-        let sessions = sessions.map(|(id, account, name)| User::Session { id, account, name });
+        let sessions =
+            sessions.map(|(id, account, name)| ContentUser::Session { id, account, name });
         Ok(items.chain(sessions).collect())
     }
 
-    async fn describe(&self, user: &User, bad: &Damage) -> Result<DamagedFile> {
+    async fn describe(&self, user: &ContentUser, bad: &Damage) -> Result<DamagedFile> {
         let (account, path, trashed) = match user {
-            User::Item { drive, no, account, trashed } => {
+            ContentUser::Item { drive, no, account, trashed } => {
                 let mut sql = self.db.reader().await?;
                 let path = read::path(&mut sql, *drive, *no).await?.join("/");
                 (account.clone(), path, *trashed)
             }
-            User::Session { account, name, .. } => {
+            ContentUser::Session { account, name, .. } => {
                 (account.clone(), format!("{name} (an upload that is not complete)"), false)
             }
         };
@@ -276,12 +277,12 @@ impl Tree {
     }
 
     /// Purges a file, or ends an upload.
-    async fn remove_user(&self, user: User) -> Result<()> {
+    async fn remove_user(&self, user: ContentUser) -> Result<()> {
         let removed = match user {
-            User::Item { drive, no, .. } => {
+            ContentUser::Item { drive, no, .. } => {
                 self.db.write(move |tx| Box::pin(recycle_bin::purge(tx, drive, no))).await
             }
-            User::Session { id, .. } => {
+            ContentUser::Session { id, .. } => {
                 self.db.write(move |tx| Box::pin(session::cancel(tx, id))).await
             }
         };
@@ -309,7 +310,7 @@ impl Tree {
     /// Writes a marker that makes the blobs this database's own.
     async fn adopt(&self) -> Result<()> {
         let Some(home) = &self.home else { return Ok(()) };
-        let marker = Marker::new(home.run);
+        let marker = OwnerMarker::new(home.run);
         home.blobs.write_marker(&marker, &home.sync).await.map_err(storage)?;
         self.db.write(move |tx| Box::pin(store_id(tx, marker.folder))).await
     }

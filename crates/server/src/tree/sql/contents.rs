@@ -40,14 +40,14 @@ impl FromRow<'_, AnyRow> for Segment {
 }
 
 /// The new bytes of a file.
-pub(super) enum Bytes {
+pub(super) enum NewContent {
     /// Received bytes, which no row names yet.
     Stored(Stored),
     /// A content whose reference count includes this file.
     Counted(Content),
 }
 
-impl Bytes {
+impl NewContent {
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Stored(stored) => stored.size,

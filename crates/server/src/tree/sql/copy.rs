@@ -2,7 +2,7 @@
 
 use super::{
     super::{DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, ROOT, Result, TreeError},
-    contents::{self, Bytes},
+    contents::{self, NewContent},
     folders::{take_numbers, touch},
     items::{self, add_edge, now},
     names, read,
@@ -106,5 +106,5 @@ async fn copy_over(tx: &mut Tx, from: Node, over: ItemKey) -> Result<Node> {
     contents::share(tx, content.no).await?;
     let new = NewItem { media_type: from.media_type, ..NewItem::default() };
     let precondition = super::super::Precondition::Any;
-    items::overwrite(tx, from.drive, over, Bytes::Counted(content), new, precondition).await
+    items::overwrite(tx, from.drive, over, NewContent::Counted(content), new, precondition).await
 }

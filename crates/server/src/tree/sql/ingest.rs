@@ -9,8 +9,8 @@ use tokio::{sync::mpsc, task};
 
 use super::{
     super::{Bytestream, Result, TreeError, hash::Hasher},
+    disk_space::DiskSpace,
     failure::storage,
-    room::Room,
 };
 use crate::{
     blobs::{Blob, BlobWriter, Blobs},
@@ -50,7 +50,7 @@ pub(in super::super) enum Place {
 /// [`TreeError::Body`] if the body fails or is too large; else those of the storage.
 pub(super) async fn ingest(
     blobs: &Arc<Blobs>,
-    room: &Room,
+    disk_space: &DiskSpace,
     body: Bytestream,
     max: u64,
     hasher: Option<Hasher>,
@@ -65,7 +65,7 @@ pub(super) async fn ingest(
     }
     let begins = first(&head);
     let (full, pieces) = mpsc::channel(1);
-    let writing = tokio::spawn(write(blobs.clone(), room.clone(), pieces, hasher));
+    let writing = tokio::spawn(write(blobs.clone(), disk_space.clone(), pieces, hasher));
     let gathered = gather(&mut source, head, full).await;
     // Also after a failure: the task must have dropped its blob when this returns.
     let written = writing.await.map_err(storage)?;
@@ -103,12 +103,12 @@ async fn gather(source: &mut Source, head: Bytes, full: mpsc::Sender<Next>) -> R
 /// creation of a file: the file exists before it is removed.
 async fn write(
     blobs: Arc<Blobs>,
-    room: Room,
+    disk_space: DiskSpace,
     mut pieces: mpsc::Receiver<Next>,
     mut hasher: Option<Hasher>,
 ) -> Result<(Option<Hasher>, Blob)> {
     let mut writer = blobs.writer().await.map_err(storage)?;
-    match write_pieces(&mut writer, &room, &mut pieces, &mut hasher).await {
+    match write_pieces(&mut writer, &disk_space, &mut pieces, &mut hasher).await {
         Ok(()) => Ok((hasher, writer.finish().await.map_err(storage)?)),
         Err(error) => {
             writer.abort().await;
@@ -120,14 +120,14 @@ async fn write(
 /// Hashes and writes all pieces up to the end of the body.
 async fn write_pieces(
     writer: &mut BlobWriter,
-    room: &Room,
+    disk_space: &DiskSpace,
     pieces: &mut mpsc::Receiver<Next>,
     hasher: &mut Option<Hasher>,
 ) -> Result<()> {
     loop {
         match pieces.recv().await {
             Some(Next::Piece(piece)) => {
-                room.ensure(piece.len() as u64).await;
+                disk_space.ensure(piece.len() as u64).await;
                 let hashing = hash(hasher.take(), piece.clone());
                 let (hashed, written) = future::join(hashing, writer.write(piece)).await;
                 written.map_err(storage)?;

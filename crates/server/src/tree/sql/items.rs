@@ -8,7 +8,7 @@ use super::{
         ChildName, Content, DriveKey, ItemKey, NewItem, Node, NodeKind, OnConflict, Precondition,
         Result, State, TreeError, Written,
     },
-    contents::{self, Bytes},
+    contents::{self, NewContent},
     folders::{next_feed, take_numbers, touch},
     names::{self, NameSlot, folded},
     read,
@@ -36,7 +36,7 @@ pub(super) fn now() -> Timestamp {
 }
 
 /// Truncates a time to the precision of the database, microseconds.
-pub(super) fn kept(time: Timestamp) -> Timestamp {
+pub(super) fn truncate_time(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
@@ -114,7 +114,7 @@ async fn make_in(
 pub(super) async fn put(
     tx: &mut Tx,
     mut to: To,
-    bytes: Bytes,
+    bytes: NewContent,
     mut new: NewItem,
     on_conflict: OnConflict,
     precondition: Precondition,
@@ -165,8 +165,8 @@ pub(super) async fn add(
         description: new.description,
         created: now,
         modified: now,
-        client_created: new.client_created.map_or(now, kept),
-        client_modified: new.client_modified.map_or(now, kept),
+        client_created: new.client_created.map_or(now, truncate_time),
+        client_modified: new.client_modified.map_or(now, truncate_time),
         version: 1,
         content_version: 1,
         feed,
@@ -257,7 +257,7 @@ pub(super) async fn overwrite(
     tx: &mut Tx,
     drive: DriveKey,
     item: ItemKey,
-    bytes: Bytes,
+    bytes: NewContent,
     new: NewItem,
     precondition: Precondition,
 ) -> Result<Node> {
@@ -302,8 +302,8 @@ pub(super) async fn replace(
     node.media_type = new.media_type;
     node.description = new.description.or(node.description);
     node.modified = now;
-    node.client_created = new.client_created.map_or(node.client_created, kept);
-    node.client_modified = new.client_modified.map_or(now, kept);
+    node.client_created = new.client_created.map_or(node.client_created, truncate_time);
+    node.client_modified = new.client_modified.map_or(now, truncate_time);
     node.version += 1;
     node.content_version += 1;
     node.owner = new.owner.or(node.owner);

@@ -7,6 +7,7 @@ mod copy;
 mod crash_cleanup;
 mod db;
 mod dialect;
+mod disk_space;
 mod drives;
 mod failure;
 mod file;
@@ -25,7 +26,6 @@ mod read;
 mod recycle_bin;
 mod refold;
 mod reserve;
-mod room;
 mod row;
 mod salvage;
 mod schema;
@@ -51,9 +51,9 @@ use std::{
 
 use tokio::task::JoinSet;
 
+pub(crate) use self::disk_space::BinLimits;
 pub(crate) use self::drives::cid;
 pub(super) use self::ingest::Place;
-pub(crate) use self::room::BinLimits;
 pub use self::{
     check::{CheckReport, DamagedFile},
     moves::MOVES_KEPT,
@@ -62,8 +62,8 @@ pub use self::{
     salvage::{LostItem, MovedItem, Recovery},
 };
 use self::{
-    db::Db, open::Home, refold::Folding, reserve::Reserve, room::Room, salvage::Salvaged,
-    visibility_delay::VisibilityDelay,
+    db::Db, disk_space::DiskSpace, open::Home, refold::Folding, reserve::Reserve,
+    salvage::Salvaged, visibility_delay::VisibilityDelay,
 };
 use super::TreeError;
 use crate::blobs::Blobs;
@@ -77,7 +77,7 @@ pub struct Tree {
     db: Arc<Db>,
     blobs: Arc<Blobs>,
     reserve: Arc<Reserve>,
-    room: Room,
+    disk_space: DiskSpace,
     home: Option<Home>,
     quota: u64,
     keeps_deleted: bool,
@@ -150,14 +150,14 @@ impl Tree {
         interval: Duration,
         limits: impl Fn(&str) -> BinLimits + Send + Sync + 'static,
     ) {
-        let (db, room) = (self.db.clone(), self.room.clone());
+        let (db, disk_space) = (self.db.clone(), self.disk_space.clone());
         let limiting = async move {
             let mut ticks = tokio::time::interval(interval);
             loop {
                 ticks.tick().await;
                 let applied = async {
-                    for (drive, name) in room::drives(&db).await? {
-                        room.apply(drive, limits(&name)).await?;
+                    for (drive, name) in disk_space::drives(&db).await? {
+                        disk_space.apply(drive, limits(&name)).await?;
                     }
                     Ok::<_, TreeError>(())
                 };

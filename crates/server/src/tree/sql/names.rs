@@ -183,7 +183,11 @@ pub(super) async fn is_outranked(tx: &mut Tx, node: &Node) -> Result<bool> {
 
 /// Inserts the edge from a folder in the recycle bin, unless the name is taken there. Returns whether
 /// it was inserted.
-pub(super) async fn keep_unseen_edge(tx: &mut Tx, node: &Node, folder: ItemKey) -> Result<bool> {
+pub(super) async fn insert_edge_from_trashed(
+    tx: &mut Tx,
+    node: &Node,
+    folder: ItemKey,
+) -> Result<bool> {
     let (consumer, sharepoint) = folds(&node.name);
     let kept = sqlx::query(concat!(
         "INSERT INTO edge (drive, item, parent, folded, twin, live) \

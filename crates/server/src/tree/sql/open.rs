@@ -16,13 +16,13 @@ use super::{
     crash_cleanup,
     db::Db,
     dialect::{self, ServerUrl},
+    disk_space::DiskSpace,
     file::DbFile,
     folder::Files,
     open_error::{OpenError, failed, in_database},
     options::TreeOptions,
     refold::refold,
     reserve::Reserve,
-    room::Room,
     salvage,
     schema::{Begin, Begun, Prepared, prepare},
     server::{self, ServerSession},
@@ -121,8 +121,8 @@ impl Tree {
         let ids = Arc::new(IdAllocator::new(begun.run));
         let blobs = BlobLocation::Memory.open(ids, options.folder_sync())?;
         let db = Arc::new(Db::in_memory(connection, blobs.clone()));
-        let room = Room::new(None, db.clone(), blobs, Arc::new(Reserve::none()));
-        Ok(Self::new(db, room, options, None))
+        let disk_space = DiskSpace::new(None, db.clone(), blobs, Arc::new(Reserve::none()));
+        Ok(Self::new(db, disk_space, options, None))
     }
 
     async fn open_in_folder(options: &TreeOptions, folder: &Path) -> Result<Self, OpenError> {
@@ -146,10 +146,10 @@ impl Tree {
         let db = Db::in_file(connection, &url, blobs.clone(), file, lock)
             .map_err(in_database(Some(&files.database)))?;
         let db = Arc::new(db);
-        let room = Room::new(Some(files.folder), db.clone(), blobs, reserve);
+        let disk_space = DiskSpace::new(Some(files.folder), db.clone(), blobs, reserve);
         let quarantine = Some(files.quarantine);
         let home = Home { quarantine, blobs: location, sync, run, foreign };
-        Ok(Self::new(db, room, options, Some(home)))
+        Ok(Self::new(db, disk_space, options, Some(home)))
     }
 
     async fn open_on_server(
@@ -182,21 +182,21 @@ impl Tree {
         let db = Arc::new(db);
         // The disk of the database cannot be looked at; that of the blobs may be here.
         let disk = location.directory().map(Path::to_owned);
-        let room = Room::new(disk, db.clone(), blobs, Arc::new(Reserve::none()));
+        let disk_space = DiskSpace::new(disk, db.clone(), blobs, Arc::new(Reserve::none()));
         let quarantine = files.map(|files| files.quarantine);
         let home = Home { quarantine, blobs: location, sync, run, foreign };
-        Ok(Self::new(db, room, options, Some(home)))
+        Ok(Self::new(db, disk_space, options, Some(home)))
     }
 
-    fn new(db: Arc<Db>, room: Room, options: &TreeOptions, home: Option<Home>) -> Self {
-        let (blobs, reserve) = (room.blobs(), room.reserve());
+    fn new(db: Arc<Db>, disk_space: DiskSpace, options: &TreeOptions, home: Option<Home>) -> Self {
+        let (blobs, reserve) = (disk_space.blobs(), disk_space.reserve());
         let TreeOptions { quota, keep_deleted: keeps_deleted, folding, .. } = *options;
         let foreign = home.as_ref().map(|home| home.foreign);
         let tree = Self {
             db,
             blobs,
             reserve,
-            room,
+            disk_space,
             home,
             quota,
             keeps_deleted,
@@ -234,7 +234,7 @@ async fn open_file(
 ) -> Result<OpenDatabase, OpenError> {
     let is_empty = fs::metadata(&files.database).map_or(true, |file| file.len() == 0);
     let place = || files.database.display().to_string();
-    let known = Known::read(blobs).await?;
+    let known = BlobState::read(blobs).await?;
     if is_empty && known.is_used() {
         return Err(known.without_database(place(), blobs));
     }
@@ -261,7 +261,7 @@ async fn open_server(
 ) -> Result<OpenDatabase, OpenError> {
     let place = || url.place().to_owned();
     let mut connection = server::connect(url, options.durability).await?;
-    let known = Known::read(blobs).await?;
+    let known = BlobState::read(blobs).await?;
     let prepared = begin_run(&mut connection, known.begin(), options).await;
     let prepared = prepared.map_err(on_server(url))?;
     let (run, foreign, folder) = known.own(prepared, place(), blobs, options).await?;
@@ -270,12 +270,12 @@ async fn open_server(
 }
 
 /// The facts about the blobs before a database is opened.
-struct Known {
-    marker: Option<super::blob_location::Marker>,
+struct BlobState {
+    marker: Option<super::blob_location::OwnerMarker>,
     has_blobs: bool,
 }
 
-impl Known {
+impl BlobState {
     async fn read(blobs: &BlobLocation) -> Result<Self, OpenError> {
         Ok(Self { marker: blobs.marker().await?, has_blobs: blobs.has_blobs().await? })
     }

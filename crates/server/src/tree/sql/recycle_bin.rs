@@ -170,7 +170,7 @@ async fn join_folders(tx: &mut Tx, node: &Node, unseen: Vec<ItemKey>) -> Result<
     }
     for folder in unseen {
         if !is_above(tx, node.drive, node.no, folder).await?
-            && names::keep_unseen_edge(tx, node, folder).await?
+            && names::insert_edge_from_trashed(tx, node, folder).await?
         {
             touch(tx, node.drive, folder, 0, 1).await?;
         }

@@ -36,12 +36,12 @@ pub(super) fn hashing() -> Hashing {
 }
 
 /// A session and the content that its fragments are segments of.
-struct Open {
+struct OpenSession {
     session: Session,
     content: i64,
 }
 
-impl FromRow<'_, AnyRow> for Open {
+impl FromRow<'_, AnyRow> for OpenSession {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let state: String = row.try_get("state")?;
         let session = Session {
@@ -60,7 +60,7 @@ impl FromRow<'_, AnyRow> for Open {
     }
 }
 
-impl Open {
+impl OpenSession {
     /// Returns a session that has not expired, outside of a transaction.
     async fn lookup(tree: &Tree, id: &str) -> Result<Self> {
         let mut sql = tree.db.reader().await?;
@@ -103,7 +103,7 @@ impl Open {
 
 /// See [`Tree::session`](super::super::Tree::session).
 pub(super) async fn find(sql: &mut AnyConnection, id: &str) -> Result<Session> {
-    Ok(Open::find(sql, id).await?.session)
+    Ok(OpenSession::find(sql, id).await?.session)
 }
 
 /// See [`Tree::sessions`](super::super::Tree::sessions).
@@ -129,7 +129,7 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
     slot.admit(signed(session.total.unwrap_or(0)) - replaced)?;
     session.id = hex::encode(rand::random::<[u8; 20]>());
     session.received = 0;
-    session.expires = items::kept(session.expires);
+    session.expires = items::truncate_time(session.expires);
     let content = tx.ids().allocate();
     contents::insert_empty(tx, content).await?;
     sqlx::query(
@@ -154,14 +154,14 @@ pub(super) async fn open(tx: &mut Tx, mut session: Session) -> Result<Session> {
 pub(super) async fn append(tree: &Tree, id: &str, fragment: UploadFragment) -> Result<Session> {
     let UploadFragment { at, total, body, max, expires } = fragment;
     // Verified before the body is read, and again in the transaction.
-    let open = Open::lookup(tree, id).await?;
+    let open = OpenSession::lookup(tree, id).await?;
     let end = open.admit(at, total)?;
     let missing = end.map_or(u64::MAX, |end| end.saturating_sub(at));
     let so_far = match at {
         0 => Some(Hasher::default()),
         _ => tree.hashing.get(id).filter(|(hashed, _)| *hashed == at).map(|(_, hasher)| hasher),
     };
-    let taken = ingest(&tree.blobs, &tree.room, body, max.min(missing), so_far, 0).await;
+    let taken = ingest(&tree.blobs, &tree.disk_space, body, max.min(missing), so_far, 0).await;
     let Ingested { size, hasher, at: place, .. } = taken.map_err(|error| match (error, end) {
         (TreeError::Body(error), Some(end))
             if error.kind() == io::ErrorKind::FileTooLarge && missing <= max =>
@@ -188,11 +188,11 @@ async fn add(
     place: Place,
     expires: Timestamp,
 ) -> Result<Session> {
-    let Open { session, content } = {
-        let mut open = Open::find(tx.sql(), &id).await?;
+    let OpenSession { session, content } = {
+        let mut open = OpenSession::find(tx.sql(), &id).await?;
         open.session.total = open.admit(at, total)?;
         open.session.received += size;
-        open.session.expires = items::kept(expires);
+        open.session.expires = items::truncate_time(expires);
         open
     };
     sqlx::query("UPDATE session SET received = $2, total = $3, expires = $4 WHERE id = $1")
@@ -217,7 +217,7 @@ pub(super) async fn commit(
     precondition: Precondition,
     target: Option<CommitTarget>,
 ) -> Result<Written> {
-    let open = Open::lookup(tree, id).await?;
+    let open = OpenSession::lookup(tree, id).await?;
     open.check_complete()?;
     let hashed = open.session.received;
     let hashes = hashes(tree, &open).await?;
@@ -240,7 +240,7 @@ async fn end(
     precondition: Precondition,
     target: Option<CommitTarget>,
 ) -> Result<Written> {
-    let open = Open::find(tx.sql(), &id).await?;
+    let open = OpenSession::find(tx.sql(), &id).await?;
     open.check_complete()?;
     if open.session.received != whole.size {
         return Err(TreeError::OutOfOrder(open.session.received));
@@ -256,7 +256,7 @@ async fn end(
     let CommitTarget { parent: folder, name, on_conflict } =
         target.unwrap_or(CommitTarget { parent, name, on_conflict });
     // The file takes over the session's reference to the content.
-    let content = contents::Bytes::Counted(whole);
+    let content = contents::NewContent::Counted(whole);
     let to = To { drive, folder, name };
     let written = items::put(tx, to, content, new, on_conflict, precondition).await?;
     sqlx::query("DELETE FROM session WHERE id = $1").bind(id).execute(tx.sql()).await?;
@@ -264,7 +264,7 @@ async fn end(
 }
 
 /// Returns the hashes of a session's bytes: the running ones, or else by reading the bytes.
-async fn hashes(tree: &Tree, open: &Open) -> Result<Hashes> {
+async fn hashes(tree: &Tree, open: &OpenSession) -> Result<Hashes> {
     let received = open.session.received;
     if received == 0 {
         return Ok(Hasher::default().finish());

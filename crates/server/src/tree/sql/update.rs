@@ -8,7 +8,7 @@ use super::{
         TreeError,
     },
     folders::{is_above, next_feed, touch},
-    items::{insert_edge, kept, now, save},
+    items::{insert_edge, now, save, truncate_time},
     moves, names, read, recycle_bin,
     row::signed,
     subtree,
@@ -66,8 +66,8 @@ fn apply(node: &mut Node, change: &Change) {
     if let Some(description) = &change.description {
         node.description.clone_from(description);
     }
-    node.client_created = change.client_created.map_or(node.client_created, kept);
-    node.client_modified = change.client_modified.map_or(node.client_modified, kept);
+    node.client_created = change.client_created.map_or(node.client_created, truncate_time);
+    node.client_modified = change.client_modified.map_or(node.client_modified, truncate_time);
     node.facets.extend(change.facets.clone());
     node.facets.retain(|_, facet| !facet.is_null());
 }
@@ -161,7 +161,7 @@ async fn move_edges(tx: &mut Tx, old: &Node, new: &Node) -> Result<()> {
         if old.parents.contains(&folder) || new.parents.contains(&folder) {
             continue;
         }
-        if !names::keep_unseen_edge(tx, new, folder).await? {
+        if !names::insert_edge_from_trashed(tx, new, folder).await? {
             touch(tx, new.drive, folder, 0, -1).await?;
         }
     }

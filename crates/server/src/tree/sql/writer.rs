@@ -111,7 +111,7 @@ impl Writer {
     /// Waits for pending writes, closes the connection and releases the lock.
     pub(super) async fn close(&self) {
         // It is already closed if this fails.
-        let _ = self.writes.send(Box::new(Last)).await;
+        let _ = self.writes.send(Box::new(CloseQueue)).await;
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task
             && let Err(error) = task.await
@@ -129,12 +129,12 @@ fn closed() -> TreeError {
 pub(super) struct Tx {
     connection: OwnedMutexGuard<AnyConnection>,
     ids: Arc<IdAllocator>,
-    after: After,
+    after: BlobChanges,
 }
 
 /// The changes to blobs after the commit.
 #[derive(Default)]
-struct After {
+struct BlobChanges {
     keep: Vec<Blob>,
     remove: Vec<(i64, Vec<i64>)>,
 }
@@ -183,10 +183,10 @@ trait Write: Send {
 }
 
 /// Closes the queue, whether its transaction succeeds or not.
-struct Last;
+struct CloseQueue;
 
 #[async_trait]
-impl Write for Last {
+impl Write for CloseQueue {
     async fn run(&mut self, _: &mut Tx) -> Result<()> {
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Write for Last {
 
 struct Job<F, T> {
     work: Option<F>,
-    done: Option<(Result<T>, After)>,
+    done: Option<(Result<T>, BlobChanges)>,
     reply: oneshot::Sender<Result<T>>,
 }
 
@@ -255,7 +255,7 @@ async fn write_all(
         let mut tx = Tx {
             connection: connection.clone().lock_owned().await,
             ids: blobs.ids(),
-            after: After::default(),
+            after: BlobChanges::default(),
         };
         let outcome = transact(&mut tx, &backing, &mut batch).await;
         drop(tx);

@@ -17,9 +17,15 @@ impl Tree {
     /// [`TreeError::Body`](crate::tree::TreeError::Body) of kind `FileTooLarge` if the body has
     /// more than `max` bytes.
     pub async fn store(&self, body: Bytestream, max: u64) -> Result<Stored> {
-        let taken =
-            ingest::ingest(&self.blobs, &self.room, body, max, Some(Hasher::default()), ROW_MAX)
-                .await?;
+        let taken = ingest::ingest(
+            &self.blobs,
+            &self.disk_space,
+            body,
+            max,
+            Some(Hasher::default()),
+            ROW_MAX,
+        )
+        .await?;
         let media = media::from_ingested(&self.blobs, &taken).await;
         let hashes = taken.hasher.unwrap_or_default().finish();
         Ok(Stored { size: taken.size, hashes, media, at: taken.at })

@@ -13,7 +13,7 @@ impl Tree {
     /// # Errors
     /// [`TreeError::QuotaExceeded`] if the total does not fit now.
     pub async fn open_session(&self, session: Session) -> Result<Session> {
-        self.room.ensure(ROW_MAX as u64).await;
+        self.disk_space.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| session::open(tx, session))
     }
 

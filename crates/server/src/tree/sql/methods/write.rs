@@ -2,7 +2,7 @@
 
 use super::super::{
     Tree,
-    contents::Bytes,
+    contents::NewContent,
     copy,
     ingest::ROW_MAX,
     items::{self, To},
@@ -27,7 +27,7 @@ impl Tree {
         on_conflict: OnConflict,
     ) -> Result<Written> {
         let to = To::from(at);
-        self.room.ensure(ROW_MAX as u64).await;
+        self.disk_space.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| items::make(tx, to, kind, new, on_conflict))
     }
 
@@ -45,8 +45,8 @@ impl Tree {
         precondition: Precondition,
     ) -> Result<Written> {
         let to = To::from(at);
-        let bytes = Bytes::Stored(stored);
-        self.room.ensure(ROW_MAX as u64).await;
+        let bytes = NewContent::Stored(stored);
+        self.disk_space.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| items::put(tx, to, bytes, new, on_conflict, precondition))
     }
 
@@ -62,8 +62,8 @@ impl Tree {
         new: NewItem,
         precondition: Precondition,
     ) -> Result<Node> {
-        let bytes = Bytes::Stored(stored);
-        self.room.ensure(ROW_MAX as u64).await;
+        let bytes = NewContent::Stored(stored);
+        self.disk_space.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| items::overwrite(tx, drive, item, bytes, new, precondition))
     }
 
@@ -100,7 +100,7 @@ impl Tree {
         on_conflict: OnConflict,
     ) -> Result<Node> {
         let name = name.map(str::to_owned);
-        self.room.ensure(ROW_MAX as u64).await;
+        self.disk_space.ensure(ROW_MAX as u64).await;
         write_tx!(self, |tx| copy::copy(tx, drive, item, to, name, on_conflict))
     }
 

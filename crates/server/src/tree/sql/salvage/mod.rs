@@ -21,7 +21,7 @@ pub(super) use self::mend::Drive;
 use self::pages::Pages;
 use super::{
     super::{NameFolding, Result},
-    blob_location::Marker,
+    blob_location::OwnerMarker,
     dialect,
     drives::cid,
     failure::is_disk_full,
@@ -228,7 +228,7 @@ fn remove_database(database: &std::path::Path) -> io::Result<()> {
 
 /// Returns the last run that wrote blobs, by the marker and by the names of the blobs.
 fn last_run(files: &Files) -> Result<i64, OpenError> {
-    let marked = files.blobs.marker().ok().flatten().map_or(0, |Marker { run, .. }| run);
+    let marked = files.blobs.marker().ok().flatten().map_or(0, |OwnerMarker { run, .. }| run);
     let written = files.blobs.numbers()?.into_iter().map(|number| number >> 32).max();
     Ok(marked.max(written.unwrap_or(0)))
 }

@@ -1,5 +1,6 @@
 //! Tests of the tree.
 
+mod bin_limits;
 mod crash;
 mod damage;
 mod durable;
@@ -9,7 +10,6 @@ pub(super) mod on_postgres;
 mod postgres;
 mod recovery;
 mod repair;
-mod room;
 mod sessions;
 mod storage;
 mod together;

@@ -35,7 +35,7 @@ type Free = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// Purges items from the recycle bin.
 #[derive(Clone)]
-pub(super) struct Room {
+pub(super) struct DiskSpace {
     free: Free,
     db: Arc<Db>,
     blobs: Arc<Blobs>,
@@ -64,7 +64,7 @@ impl FromRow<'_, AnyRow> for Binned {
     }
 }
 
-impl Room {
+impl DiskSpace {
     /// Creates it for the disk of a folder; `None` if the free space is unknown.
     pub(super) fn new(
         folder: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{super::*, room::BinLimits, *},
+    super::{super::*, disk_space::BinLimits, *},
     blobs, bytes, ephemeral, on_disk,
     on_postgres::also_on_postgres,
     put,
@@ -29,7 +29,7 @@ async fn the_recycle_bin_has_an_age_and_a_size() {
     deleted(&tree, drive, &["a", "b", "c"]).await;
     let apply = async |hours: u64, max_size| {
         let limits = BinLimits { max_age: Duration::from_secs(hours * 3600), max_size };
-        tree.room.apply(drive, limits).await.expect("applies")
+        tree.disk_space.apply(drive, limits).await.expect("applies")
     };
     assert_eq!(apply(1, None).await, 0);
     assert_eq!(apply(1, Some(120_000)).await, 0);
@@ -56,19 +56,19 @@ async fn a_full_disk_takes_the_oldest_items_from_the_bin_and_no_more_than_it_nee
     deleted(&tree, other, &["newest"]).await;
     // A disk for ten blobs of that size.
     let folder = data.path().join("blobs");
-    let room = tree.room.clone().on_disk_with(move || {
+    let room = tree.disk_space.clone().on_disk_with(move || {
         let blobs = std::fs::read_dir(&folder).expect("lists").filter_map(|folder| {
             std::fs::read_dir(folder.expect("entry").path()).ok().map(|blobs| blobs.count() as u64)
         });
         400_000_u64.saturating_sub(blobs.sum::<u64>() * 40_000)
     });
-    room.ensure(40_000).await;
+    disk_space.ensure(40_000).await;
     assert_eq!(blobs(&tree).await, 6, "sixteen are removed before the disk is looked at again");
     assert_eq!(binned(&tree, drive).await, ["f19", "f18", "f17", "f16"]);
     assert_eq!(binned(&tree, other).await, ["newest"]);
-    room.ensure(40_000).await;
+    disk_space.ensure(40_000).await;
     assert_eq!(blobs(&tree).await, 6, "there is room now");
-    room.ensure(10_000_000).await;
+    disk_space.ensure(10_000_000).await;
     assert_eq!(blobs(&tree).await, 1);
     assert!(tree.node(drive, live.no).await.is_ok(), "what is not deleted stays");
     tree.close().await;
