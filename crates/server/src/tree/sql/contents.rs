@@ -192,13 +192,13 @@ pub(super) async fn open(
     let lease = blobs.lease(content.no);
     let located = |error| db.with_location(error);
     let mut segments = match locate(db, content.no, &range).await.map_err(located)? {
-        Location::Row(bytes) => {
+        BytesLocation::Row(bytes) => {
             verify_row(content, &bytes).map_err(located)?;
             let (start, end) = (range.start as usize, range.end as usize);
             let wanted = (start < end).then(|| Ok(bytes.slice(start..end)));
             return Ok(Box::pin(stream::iter(wanted)));
         }
-        Location::Blobs(segments) => segments,
+        BytesLocation::Blobs(segments) => segments,
     };
     check_cover(content.no, &segments, &range).map_err(located)?;
     let unchecked = segments.iter().any(|segment| segment.checks.is_none());
@@ -211,20 +211,20 @@ pub(super) async fn open(
         return started(content.no, old::verified(bytes, content.hashes.sha256)).await;
     }
     old::add_checks(db, blobs, content).await?;
-    if let Location::Blobs(checked) = locate(db, content.no, &range).await.map_err(located)? {
+    if let BytesLocation::Blobs(checked) = locate(db, content.no, &range).await.map_err(located)? {
         segments = checked;
     }
     started(content.no, read(blobs, lease, segments, range)).await
 }
 
 /// The location of a content's bytes.
-enum Location {
+enum BytesLocation {
     Row(bytes::Bytes),
     /// The segments that overlap a range.
     Blobs(Vec<Segment>),
 }
 
-async fn locate(db: &Db, content: i64, range: &Range<u64>) -> Result<Location> {
+async fn locate(db: &Db, content: i64, range: &Range<u64>) -> Result<BytesLocation> {
     let mut sql = db.reader().await?;
     let data: Option<Option<Vec<u8>>> =
         sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
@@ -232,8 +232,8 @@ async fn locate(db: &Db, content: i64, range: &Range<u64>) -> Result<Location> {
             .fetch_optional(&mut *sql)
             .await?;
     match data.ok_or(TreeError::Changed)? {
-        Some(bytes) => Ok(Location::Row(bytes.into())),
-        None => Ok(Location::Blobs(segments(&mut sql, content, range).await?)),
+        Some(bytes) => Ok(BytesLocation::Row(bytes.into())),
+        None => Ok(BytesLocation::Blobs(segments(&mut sql, content, range).await?)),
     }
 }
 

@@ -62,14 +62,14 @@ impl Backing {
 }
 
 /// The result of a transaction.
-enum Outcome {
+enum CommitResult {
     Committed,
     RolledBack(TreeError),
     /// The connection broke during the commit: it may have been done.
     Unknown(TreeError),
 }
 
-impl Outcome {
+impl CommitResult {
     fn error(&self) -> Option<&TreeError> {
         match self {
             Self::Committed => None,
@@ -174,7 +174,7 @@ trait Write: Send {
     async fn run(&mut self, tx: &mut Tx) -> Result<()>;
 
     /// Ends the write with its transaction: keeps and removes blobs accordingly, and replies.
-    fn end(self: Box<Self>, outcome: &Outcome, blobs: &Blobs);
+    fn end(self: Box<Self>, outcome: &CommitResult, blobs: &Blobs);
 
     /// Returns whether the queue closes after it.
     fn is_last(&self) -> bool {
@@ -191,7 +191,7 @@ impl Write for CloseQueue {
         Ok(())
     }
 
-    fn end(self: Box<Self>, _: &Outcome, _: &Blobs) {}
+    fn end(self: Box<Self>, _: &CommitResult, _: &Blobs) {}
 
     fn is_last(&self) -> bool {
         true
@@ -219,23 +219,25 @@ where
         stays
     }
 
-    fn end(self: Box<Self>, outcome: &Outcome, blobs: &Blobs) {
+    fn end(self: Box<Self>, outcome: &CommitResult, blobs: &Blobs) {
         let result = match (self.done, outcome) {
-            (Some((Ok(value), after)), Outcome::Committed) => {
+            (Some((Ok(value), after)), CommitResult::Committed) => {
                 after.keep.into_iter().for_each(Blob::keep);
                 for (content, unused) in after.remove {
                     blobs.remove_content(content, unused);
                 }
                 Ok(value)
             }
-            (Some((Ok(_), after)), Outcome::Unknown(error)) => {
+            (Some((Ok(_), after)), CommitResult::Unknown(error)) => {
                 // Rows may name the new blobs, and the old ones too: the next start finds out.
                 after.keep.into_iter().for_each(Blob::keep);
                 Err(duplicate(error))
             }
             (Some((Err(error), _)), _) => Err(error),
-            (_, Outcome::RolledBack(error) | Outcome::Unknown(error)) => Err(duplicate(error)),
-            (None, Outcome::Committed) => Err(closed()),
+            (_, CommitResult::RolledBack(error) | CommitResult::Unknown(error)) => {
+                Err(duplicate(error))
+            }
+            (None, CommitResult::Committed) => Err(closed()),
         };
         // The caller may have dropped its future; the write was done nevertheless.
         let _ = self.reply.send(result);
@@ -280,9 +282,9 @@ async fn write_all(
 }
 
 /// Runs one or more writes in one transaction.
-async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) -> Outcome {
+async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) -> CommitResult {
     if let Err(error) = backing.begin(tx).await {
-        return Outcome::RolledBack(error);
+        return CommitResult::RolledBack(error);
     }
     let done = match batch {
         [alone] => alone.run(tx).await,
@@ -293,17 +295,17 @@ async fn transact(tx: &mut Tx, backing: &Backing, batch: &mut [Box<dyn Write>]) 
         Err(error) => {
             // It fails where the database has rolled back already: a full disk, a broken connection.
             let _ = tx.execute("ROLLBACK").await;
-            return Outcome::RolledBack(error);
+            return CommitResult::RolledBack(error);
         }
     };
     match committed {
-        Ok(()) => Outcome::Committed,
+        Ok(()) => CommitResult::Committed,
         Err(error) => {
             // Without it, the connection would stay in the transaction.
             let rolled_back = tx.execute("ROLLBACK").await;
             match (backing, rolled_back) {
-                (Backing::Server(_), Err(_)) => Outcome::Unknown(error.into()),
-                _ => Outcome::RolledBack(error.into()),
+                (Backing::Server(_), Err(_)) => CommitResult::Unknown(error.into()),
+                _ => CommitResult::RolledBack(error.into()),
             }
         }
     }

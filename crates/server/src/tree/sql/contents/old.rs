@@ -14,7 +14,7 @@ use super::{
         row::signed,
         writer::Tx,
     },
-    Location, check_cover, locate,
+    BytesLocation, check_cover, locate,
 };
 use crate::{
     blobs::Blobs,
@@ -66,7 +66,9 @@ pub(in super::super) async fn add_checks(
 ) -> Result<()> {
     let _alone = ADDING.lock().await;
     let whole = 0..content.size;
-    let Location::Blobs(segments) = locate(db, content.no, &whole).await? else { return Ok(()) };
+    let BytesLocation::Blobs(segments) = locate(db, content.no, &whole).await? else {
+        return Ok(());
+    };
     if segments.iter().all(|segment| segment.checks.is_some()) {
         return Ok(());
     }

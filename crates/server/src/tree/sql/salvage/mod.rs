@@ -8,40 +8,39 @@
 //! Nothing is deleted. The damaged database stays beside the new one, and bytes that no file names are
 //! moved to the quarantine.
 
+mod drives;
 mod mend;
 mod pages;
+mod plausible;
+mod references;
 mod tables;
 
-use std::{collections::HashMap, fs, io, path::PathBuf};
+use std::{fs, io, path::PathBuf};
 
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Connection};
 
 pub(super) use self::mend::Drive;
-use self::pages::Pages;
+use self::{
+    drives::settle_drives,
+    pages::Pages,
+    plausible::make_plausible,
+    references::{MISCOUNTED, save, save_unnamed, weigh},
+};
 use super::{
-    super::{NameFolding, Result},
+    super::Result,
     blob_location::OwnerMarker,
     dialect,
-    drives::cid,
     failure::is_disk_full,
     folder::Files,
     open::url,
     open_error::{OpenError, failed, in_database},
-    options::DEFAULT_QUOTA,
-    row::{HASHES, hashes_from_bytes, signed},
     schema::{Begin, Prepared, prepare},
 };
-use crate::{
-    disk::{self, Durability},
-    signed_token::write_private,
-};
+use crate::disk::{self, Durability};
 
 /// The name of the new database until it is complete.
 const UNFINISHED: &str = "tree.db.recovering";
-
-/// The largest plausible size of a content, in bytes.
-const SIZE_MAX: i64 = 1 << 53;
 
 /// The result of salvaging a damaged database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -281,220 +280,4 @@ async fn fill(
     }
     tx.commit().await?;
     Ok(Some(Salvaged { recovery, doubtful }))
-}
-
-/// Replaces impossible values. Returns the number of changed rows.
-async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::Result<u64> {
-    let mut replaced = 0;
-    for text in [
-        "UPDATE item SET created = $1 WHERE created < $2 OR created > $3",
-        "UPDATE item SET modified = $1 WHERE modified < $2 OR modified > $3",
-        "UPDATE item SET client_created = $1 WHERE client_created < $2 OR client_created > $3",
-        "UPDATE item SET client_modified = $1 WHERE client_modified < $2 OR client_modified > $3",
-        "UPDATE drive SET created = $1 WHERE created < $2 OR created > $3",
-        "UPDATE session SET expires = $1 WHERE expires < $2 OR expires > $3",
-    ] {
-        let (first, last) = (Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
-        let replace = sqlx::query(text).bind(now).bind(first).bind(last);
-        replaced += replace.execute(&mut *sql).await?.rows_affected();
-    }
-    let facets: Vec<(i64, i64, String)> =
-        sqlx::query_as("SELECT drive, no, facets FROM item WHERE facets IS NOT NULL")
-            .fetch_all(&mut *sql)
-            .await?;
-    for (drive, no, text) in facets {
-        if serde_json::from_str::<serde_json::Map<_, _>>(&text).is_err() {
-            let forget = "UPDATE item SET facets = NULL WHERE drive = $1 AND no = $2";
-            sqlx::query(forget).bind(drive).bind(no).execute(&mut *sql).await?;
-            replaced += 1;
-        }
-    }
-    let media: Vec<(i64, String)> =
-        sqlx::query_as("SELECT content, facts FROM media").fetch_all(&mut *sql).await?;
-    for (content, text) in media {
-        if serde_json::from_str::<crate::media::Media>(&text).is_err() {
-            let forget = sqlx::query("DELETE FROM media WHERE content = $1").bind(content);
-            forget.execute(&mut *sql).await?;
-            replaced += 1;
-        }
-    }
-    let contents: Vec<(i64, i64, Vec<u8>)> =
-        sqlx::query_as("SELECT no, size, hashes FROM content").fetch_all(&mut *sql).await?;
-    for (no, size, hashes) in contents {
-        if hashes_from_bytes(&hashes).is_err() || !(0..SIZE_MAX).contains(&size) {
-            // No bytes have these hashes: the repair moves the bytes to the quarantine.
-            sqlx::query("UPDATE content SET hashes = $2, size = $3 WHERE no = $1")
-                .bind(no)
-                .bind(vec![0xff; HASHES])
-                .bind(size.clamp(0, SIZE_MAX))
-                .execute(&mut *sql)
-                .await?;
-            replaced += 1;
-        }
-    }
-    let sessions: Vec<(String, String, i64)> =
-        sqlx::query_as("SELECT id, state, CAST(on_conflict AS BIGINT) FROM session")
-            .fetch_all(&mut *sql)
-            .await?;
-    for (id, state, on_conflict) in sessions {
-        let is_sound = serde_json::from_str::<serde_json::Value>(&state).is_ok();
-        if !is_sound || !(0..=2).contains(&on_conflict) {
-            let end = sqlx::query("DELETE FROM session WHERE id = $1").bind(id);
-            end.execute(&mut *sql).await?;
-            replaced += 1;
-        }
-    }
-    let ended = sqlx::query("DELETE FROM session WHERE content NOT IN (SELECT no FROM content)")
-        .execute(&mut *sql)
-        .await?;
-    Ok(replaced + ended.rows_affected())
-}
-
-/// Gives items without an edge to the drive that has an edge for them, and makes drives again that
-/// have items only. Returns the accounts of those whose own name is lost. `keys` are texts of
-/// indexes by their rows: the name of a drive is there too.
-async fn settle_drives(
-    sql: &mut AnyConnection,
-    now: i64,
-    keys: &HashMap<i64, Vec<String>>,
-) -> sqlx::Result<Vec<String>> {
-    let strays: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT i.drive, i.no, min(e.drive) FROM item i JOIN edge e ON e.item = i.no \
-         WHERE e.drive <> i.drive AND i.state <> 3 AND i.no <> 100 \
-         AND NOT EXISTS (SELECT 1 FROM edge o WHERE o.drive = i.drive AND o.item = i.no) \
-         AND NOT EXISTS (SELECT 1 FROM item o WHERE o.drive = e.drive AND o.no = i.no) \
-         GROUP BY i.drive, i.no HAVING count(DISTINCT e.drive) = 1",
-    )
-    .fetch_all(&mut *sql)
-    .await?;
-    for (drive, no, to) in strays {
-        sqlx::query("UPDATE item SET drive = $3 WHERE drive = $1 AND no = $2")
-            .bind(drive)
-            .bind(no)
-            .bind(to)
-            .execute(&mut *sql)
-            .await?;
-    }
-    let nameless: Vec<i64> = sqlx::query_scalar(
-        "SELECT DISTINCT drive FROM item WHERE drive NOT IN (SELECT no FROM drive) ORDER BY drive",
-    )
-    .fetch_all(&mut *sql)
-    .await?;
-    let names: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM drive").fetch_all(&mut *sql).await?;
-    let sessions: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM session").fetch_all(&mut *sql).await?;
-    let mut lost = Vec::new();
-    for no in nameless {
-        // Drives are numbered as their rows are.
-        let known = keys.get(&no).into_iter().flatten();
-        let known: Vec<_> =
-            known.filter(|key| !names.contains(key) && !sessions.contains(key)).collect();
-        let is_known = known.len() == 1 && known[0].len() < 256;
-        let name = if is_known { known[0].clone() } else { format!("recovered-{no}") };
-        if !is_known {
-            lost.push(name.clone());
-        }
-        sqlx::query(
-            "INSERT INTO drive (no, name, cid, quota, feed, next_item, created, folding) \
-             VALUES ($1, $2, '', $3, 0, 0, $4, $5) ON CONFLICT DO NOTHING",
-        )
-        .bind(no)
-        .bind(name)
-        .bind(signed(DEFAULT_QUOTA))
-        .bind(now)
-        .bind(NameFolding::default().code())
-        .execute(&mut *sql)
-        .await?;
-    }
-    let drives: Vec<(i64, String)> =
-        sqlx::query_as("SELECT no, name FROM drive").fetch_all(&mut *sql).await?;
-    for (no, name) in drives {
-        sqlx::query(
-            "UPDATE drive SET cid = $2, quota = CASE WHEN quota > 0 THEN quota ELSE $3 END \
-             WHERE no = $1",
-        )
-        .bind(no)
-        .bind(cid(&name))
-        .bind(signed(DEFAULT_QUOTA))
-        .execute(&mut *sql)
-        .await?;
-    }
-    for table in ["DELETE FROM edge", "DELETE FROM session", "DELETE FROM moved"] {
-        let stray = format!("{table} WHERE drive NOT IN (SELECT no FROM drive)");
-        sqlx::query(sqlx::AssertSqlSafe(stray)).execute(&mut *sql).await?;
-    }
-    Ok(lost)
-}
-
-/// Contents whose reference count is wrong: number, count, size, and the number of files and uploads
-/// that name them.
-const MISCOUNTED: &str = "SELECT c.no, c.refs, c.size, COALESCE(u.n, 0) FROM content c \
-    LEFT JOIN (SELECT content, count(*) AS n FROM (SELECT content FROM item \
-    WHERE content IS NOT NULL UNION ALL SELECT content FROM session) x GROUP BY content) u \
-    ON u.content = c.no WHERE c.refs <> COALESCE(u.n, 0)";
-
-/// Finds contents with more files than references: one of the files names it wrongly. If exactly that
-/// file has another size, it loses the content; otherwise the content is returned.
-async fn weigh(sql: &mut AnyConnection) -> sqlx::Result<Vec<i64>> {
-    let miscounted: Vec<(i64, i64, i64, i64)> =
-        sqlx::query_as(MISCOUNTED).fetch_all(&mut *sql).await?;
-    let mut doubtful = Vec::new();
-    for (no, refs, size, users) in miscounted {
-        if refs < 1 || users <= refs {
-            continue;
-        }
-        let others: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM item WHERE content = $1 AND size <> $2")
-                .bind(no)
-                .bind(size)
-                .fetch_one(&mut *sql)
-                .await?;
-        match users - others == refs {
-            true => {
-                let forget = "UPDATE item SET content = NULL WHERE content = $1 AND size <> $2";
-                sqlx::query(forget).bind(no).bind(size).execute(&mut *sql).await?;
-            }
-            false => doubtful.push(no),
-        }
-    }
-    Ok(doubtful)
-}
-
-/// Writes bytes from a row to the quarantine.
-fn save(files: &Files, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
-    let file = files.quarantine.join(name);
-    disk::make_private_folder(&files.quarantine)?;
-    write_private(&file, bytes)?;
-    Ok(file)
-}
-
-/// Corrects reference counts, and moves bytes that no file names from the database to the quarantine.
-/// The repair moves blobs later.
-async fn save_unnamed(sql: &mut AnyConnection, files: &Files) -> sqlx::Result<Vec<PathBuf>> {
-    let miscounted: Vec<(i64, i64, i64, i64)> =
-        sqlx::query_as(MISCOUNTED).fetch_all(&mut *sql).await?;
-    let mut saved = Vec::new();
-    for (no, _, _, users) in miscounted {
-        if users > 0 {
-            let count = sqlx::query("UPDATE content SET refs = $2 WHERE no = $1");
-            count.bind(no).bind(users).execute(&mut *sql).await?;
-            continue;
-        }
-        let data: Option<Vec<u8>> = sqlx::query_scalar("SELECT data FROM content WHERE no = $1")
-            .bind(no)
-            .fetch_one(&mut *sql)
-            .await?;
-        if let Some(bytes) = data {
-            saved.push(save(files, &format!("content-{no:016x}"), &bytes)?);
-        }
-        sqlx::query("DELETE FROM content WHERE no = $1").bind(no).execute(&mut *sql).await?;
-    }
-    for text in [
-        "DELETE FROM segment WHERE content NOT IN (SELECT no FROM content)",
-        "DELETE FROM media WHERE content NOT IN (SELECT no FROM content)",
-    ] {
-        sqlx::query(text).execute(&mut *sql).await?;
-    }
-    Ok(saved)
 }

@@ -6,15 +6,16 @@
 //! removed at the next start. The high bits of a number are the run of the server that wrote the
 //! blob, so blobs of earlier runs can be told apart from blobs that are being written now.
 
+mod blob;
+mod ids;
+mod lease;
+
 use std::{
     collections::HashMap,
     fmt, fs, io,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -31,13 +32,16 @@ use tokio::{
     task,
 };
 
+use self::lease::ContentUse;
+pub(crate) use self::{
+    blob::{Blob, BlobWriter},
+    ids::IdAllocator,
+    lease::ReadLease,
+};
 use super::{
     blocks::{self, Checks, Summer},
     disk::{self, BlobFolder, FolderSync},
 };
-
-/// Low bits of a blob's number, which count within a run.
-const COUNTER_BITS: u32 = 32;
 
 /// Bytes that a reader holds in memory for a blob in a folder or in memory.
 const READ_CHUNK: usize = 512 << 10;
@@ -49,31 +53,6 @@ const PART: usize = 8 << 20;
 /// Concurrent requests for the sizes of blobs.
 const STAT_CONCURRENCY: usize = 16;
 
-/// Allocates ids that are never used twice. The high bits are the run of the server, the low bits a
-/// counter.
-#[derive(Debug)]
-pub(super) struct IdAllocator {
-    run: i64,
-    next: AtomicI64,
-}
-
-impl IdAllocator {
-    /// Creates the allocator of a run.
-    pub(super) fn new(run: i64) -> Self {
-        Self { run, next: AtomicI64::new(run << COUNTER_BITS) }
-    }
-
-    /// Returns an id that was never returned before.
-    pub(super) fn allocate(&self) -> i64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Returns whether an id belongs to this run.
-    pub(super) fn is_from_this_run(&self, id: i64) -> bool {
-        id >> COUNTER_BITS == self.run
-    }
-}
-
 /// A command for the task that removes blobs.
 enum GcCommand {
     Remove(i64),
@@ -82,7 +61,7 @@ enum GcCommand {
 }
 
 /// The blobs of a server.
-pub(super) struct Blobs {
+pub(crate) struct Blobs {
     operator: Operator,
     /// The folder that the operator writes to; `None` unless it is on this machine.
     folder: Option<Arc<BlobFolder>>,
@@ -91,14 +70,6 @@ pub(super) struct Blobs {
     ids: Arc<IdAllocator>,
     gc: mpsc::UnboundedSender<GcCommand>,
     contents_in_use: Mutex<HashMap<i64, ContentUse>>,
-}
-
-/// A content that is being read.
-#[derive(Default)]
-struct ContentUse {
-    readers: usize,
-    /// Blobs to remove after the last reader.
-    pending_delete: Vec<i64>,
 }
 
 impl fmt::Debug for Blobs {
@@ -113,7 +84,7 @@ impl Blobs {
     ///
     /// # Errors
     /// When the path is not Unicode, or the folder cannot be created.
-    pub(super) fn in_folder(
+    pub(crate) fn in_folder(
         folder: &Path,
         ids: Arc<IdAllocator>,
         sync: FolderSync,
@@ -136,12 +107,12 @@ impl Blobs {
     ///
     /// # Errors
     /// Those of the operator.
-    pub(super) fn in_memory(ids: Arc<IdAllocator>) -> opendal::Result<Arc<Self>> {
+    pub(crate) fn in_memory(ids: Arc<IdAllocator>) -> opendal::Result<Arc<Self>> {
         Ok(Self::new(Operator::new(Memory::default())?, None, ids))
     }
 
     /// Opens the blobs behind an operator that is not a folder of this machine.
-    pub(super) fn in_store(operator: Operator, ids: Arc<IdAllocator>) -> Arc<Self> {
+    pub(crate) fn in_store(operator: Operator, ids: Arc<IdAllocator>) -> Arc<Self> {
         Self::new(operator, None, ids)
     }
 
@@ -154,7 +125,7 @@ impl Blobs {
     }
 
     /// Returns the allocator of ids.
-    pub(super) fn ids(&self) -> Arc<IdAllocator> {
+    pub(crate) fn ids(&self) -> Arc<IdAllocator> {
         self.ids.clone()
     }
 
@@ -162,7 +133,7 @@ impl Blobs {
     ///
     /// # Errors
     /// Those of the operator.
-    pub(super) async fn writer(self: &Arc<Self>) -> opendal::Result<BlobWriter> {
+    pub(crate) async fn writer(self: &Arc<Self>) -> opendal::Result<BlobWriter> {
         let number = self.unused_number().await?;
         let blob = Blob { number, kept: false, checks: Checks::default(), blobs: self.clone() };
         let path = path_of(number);
@@ -207,7 +178,7 @@ impl Blobs {
     /// # Errors
     /// Those of the operator. The stream yields [`io::ErrorKind::UnexpectedEof`] if the blob is
     /// shorter than the range.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         number: i64,
         range: Range<u64>,
@@ -241,7 +212,7 @@ impl Blobs {
     ///
     /// # Errors
     /// As of [`read`](Self::read); the stream also fails at the first damaged block.
-    pub(super) async fn read_verified(
+    pub(crate) async fn read_verified(
         &self,
         number: i64,
         length: u64,
@@ -260,7 +231,7 @@ impl Blobs {
     ///
     /// # Errors
     /// Those of the operator and of the file system; the blob is then where it was.
-    pub(super) async fn move_to(&self, number: i64, to: &Path) -> io::Result<Option<PathBuf>> {
+    pub(crate) async fn move_to(&self, number: i64, to: &Path) -> io::Result<Option<PathBuf>> {
         let to = to.join(format!("{number:016x}"));
         let renamed = match self.folder.clone() {
             Some(folder) => {
@@ -301,7 +272,7 @@ impl Blobs {
     }
 
     /// Queues the removal of blobs.
-    pub(super) fn remove(&self, numbers: impl IntoIterator<Item = i64>) {
+    pub(crate) fn remove(&self, numbers: impl IntoIterator<Item = i64>) {
         for number in numbers {
             // The task lives as long as the sender. If its runtime ended, the next start removes.
             let _ = self.gc.send(GcCommand::Remove(number));
@@ -309,7 +280,7 @@ impl Blobs {
     }
 
     /// Queues the removal of the blobs of a content, to be done after its last reader.
-    pub(super) fn remove_content(&self, content: i64, blobs: Vec<i64>) {
+    pub(crate) fn remove_content(&self, content: i64, blobs: Vec<i64>) {
         let mut in_use = self.contents_in_use.lock().unwrap_or_else(PoisonError::into_inner);
         match in_use.get_mut(&content) {
             Some(content_use) => content_use.pending_delete.extend(blobs),
@@ -319,14 +290,14 @@ impl Blobs {
 
     /// Keeps the blobs of a content until the returned lease is dropped, even if the content is
     /// deleted.
-    pub(super) fn lease(self: &Arc<Self>, content: i64) -> ReadLease {
+    pub(crate) fn lease(self: &Arc<Self>, content: i64) -> ReadLease {
         let mut in_use = self.contents_in_use.lock().unwrap_or_else(PoisonError::into_inner);
         in_use.entry(content).or_default().readers += 1;
         ReadLease { content, blobs: self.clone() }
     }
 
     /// Waits until all removals that were queued so far are done.
-    pub(super) async fn finish_removals(&self) {
+    pub(crate) async fn finish_removals(&self) {
         let (done, finished) = oneshot::channel();
         if self.gc.send(GcCommand::Barrier(done)).is_ok() {
             // An error means that the task ended: it has nothing left to do.
@@ -338,7 +309,7 @@ impl Blobs {
     ///
     /// # Errors
     /// Those of the operator.
-    pub(super) async fn all(&self) -> opendal::Result<Vec<i64>> {
+    pub(crate) async fn all(&self) -> opendal::Result<Vec<i64>> {
         let entries = self.operator.list_with("").recursive(true).await?;
         Ok(entries.iter().filter_map(|entry| number_of(entry.path())).collect())
     }
@@ -347,7 +318,7 @@ impl Blobs {
     ///
     /// # Errors
     /// Those of the operator.
-    pub(super) async fn sizes(&self) -> opendal::Result<Vec<(i64, u64)>> {
+    pub(crate) async fn sizes(&self) -> opendal::Result<Vec<(i64, u64)>> {
         let size = async |number| match self.operator.stat(&path_of(number)).await {
             Ok(found) => Ok(Some((number, found.content_length()))),
             // It was removed after the listing.
@@ -362,7 +333,7 @@ impl Blobs {
     ///
     /// # Errors
     /// Those of the operator.
-    pub(super) async fn list_earlier_runs(
+    pub(crate) async fn list_earlier_runs(
         &self,
         group: usize,
     ) -> opendal::Result<impl Stream<Item = opendal::Result<Vec<i64>>> + Send + '_> {
@@ -389,7 +360,7 @@ fn path_of(number: i64) -> String {
 }
 
 /// Returns the number of the blob at a path; `None` if the path is not one of [`path_of`].
-pub(super) fn number_of(path: &str) -> Option<i64> {
+pub(crate) fn number_of(path: &str) -> Option<i64> {
     let number = i64::from_str_radix(path.rsplit_once('/')?.1, 16).ok()?;
     (path_of(number) == path).then_some(number)
 }
@@ -407,109 +378,6 @@ async fn collect_garbage(operator: Operator, mut commands: mpsc::UnboundedReceiv
                 // The caller may have stopped waiting.
                 let _ = done.send(());
             }
-        }
-    }
-}
-
-/// Owns a complete blob. A blob whose owner is dropped without [`keep`](Self::keep) is removed.
-pub(super) struct Blob {
-    number: i64,
-    kept: bool,
-    checks: Checks,
-    blobs: Arc<Blobs>,
-}
-
-impl fmt::Debug for Blob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Blob({})", path_of(self.number))
-    }
-}
-
-impl Blob {
-    /// Returns its number.
-    pub(super) fn number(&self) -> i64 {
-        self.number
-    }
-
-    /// Returns the checksums of its blocks.
-    pub(super) fn checks(&self) -> &Checks {
-        &self.checks
-    }
-
-    /// Keeps the blob: a database row names it, or may name it.
-    pub(super) fn keep(mut self) {
-        self.kept = true;
-    }
-}
-
-impl Drop for Blob {
-    fn drop(&mut self) {
-        if !self.kept {
-            self.blobs.remove([self.number]);
-        }
-    }
-}
-
-/// A blob that is being written. Dropped before [`finish`](Self::finish), it is removed.
-pub(super) struct BlobWriter {
-    writer: opendal::Writer,
-    sums: Summer,
-    blob: Blob,
-}
-
-impl BlobWriter {
-    /// Appends bytes.
-    ///
-    /// # Errors
-    /// Those of the operator.
-    pub(super) async fn write(&mut self, bytes: Bytes) -> opendal::Result<()> {
-        self.sums.update(&bytes);
-        self.writer.write(bytes).await.map_err(|error| self.blob.blobs.with_root(error))
-    }
-
-    /// Completes the blob. The file of a blob in a folder is synced; its name too with
-    /// [`Durability::Full`].
-    ///
-    /// # Errors
-    /// Those of the operator.
-    ///
-    /// [`Durability::Full`]: super::disk::Durability::Full
-    pub(super) async fn finish(mut self) -> opendal::Result<Blob> {
-        if let Err(error) = self.writer.close().await {
-            let error = self.blob.blobs.with_root(error);
-            self.abort().await;
-            return Err(error);
-        }
-        self.blob.blobs.sync(self.blob.number).await?;
-        self.blob.checks = self.sums.finish();
-        Ok(self.blob)
-    }
-
-    /// Discards the blob. An object store would keep the parts of an upload that is not aborted.
-    pub(super) async fn abort(mut self) {
-        if self.blob.blobs.is_remote
-            && let Err(error) = self.writer.abort().await
-            && error.kind() != opendal::ErrorKind::Unsupported
-        {
-            tracing::warn!(blob = ?self.blob, %error, "cannot abort the upload of a blob");
-        }
-    }
-}
-
-/// Keeps the blobs of a content while it is read.
-pub(super) struct ReadLease {
-    content: i64,
-    blobs: Arc<Blobs>,
-}
-
-impl Drop for ReadLease {
-    fn drop(&mut self) {
-        let mut in_use = self.blobs.contents_in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(content_use) = in_use.get_mut(&self.content) else { return };
-        content_use.readers -= 1;
-        if content_use.readers == 0 {
-            let ended = in_use.remove(&self.content).unwrap_or_default();
-            self.blobs.remove(ended.pending_delete);
         }
     }
 }

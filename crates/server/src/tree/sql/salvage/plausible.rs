@@ -1,0 +1,76 @@
+//! Values of rows that this program could not read.
+
+use jiff::Timestamp;
+use sqlx::AnyConnection;
+
+use super::super::row::{HASHES, hashes_from_bytes};
+
+/// The largest plausible size of a content, in bytes.
+const SIZE_MAX: i64 = 1 << 53;
+
+/// Replaces impossible values. Returns the number of changed rows.
+pub(super) async fn make_plausible(sql: &mut AnyConnection, now: i64) -> sqlx::Result<u64> {
+    let mut replaced = 0;
+    for text in [
+        "UPDATE item SET created = $1 WHERE created < $2 OR created > $3",
+        "UPDATE item SET modified = $1 WHERE modified < $2 OR modified > $3",
+        "UPDATE item SET client_created = $1 WHERE client_created < $2 OR client_created > $3",
+        "UPDATE item SET client_modified = $1 WHERE client_modified < $2 OR client_modified > $3",
+        "UPDATE drive SET created = $1 WHERE created < $2 OR created > $3",
+        "UPDATE session SET expires = $1 WHERE expires < $2 OR expires > $3",
+    ] {
+        let (first, last) = (Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
+        let replace = sqlx::query(text).bind(now).bind(first).bind(last);
+        replaced += replace.execute(&mut *sql).await?.rows_affected();
+    }
+    let facets: Vec<(i64, i64, String)> =
+        sqlx::query_as("SELECT drive, no, facets FROM item WHERE facets IS NOT NULL")
+            .fetch_all(&mut *sql)
+            .await?;
+    for (drive, no, text) in facets {
+        if serde_json::from_str::<serde_json::Map<_, _>>(&text).is_err() {
+            let forget = "UPDATE item SET facets = NULL WHERE drive = $1 AND no = $2";
+            sqlx::query(forget).bind(drive).bind(no).execute(&mut *sql).await?;
+            replaced += 1;
+        }
+    }
+    let media: Vec<(i64, String)> =
+        sqlx::query_as("SELECT content, facts FROM media").fetch_all(&mut *sql).await?;
+    for (content, text) in media {
+        if serde_json::from_str::<crate::media::Media>(&text).is_err() {
+            let forget = sqlx::query("DELETE FROM media WHERE content = $1").bind(content);
+            forget.execute(&mut *sql).await?;
+            replaced += 1;
+        }
+    }
+    let contents: Vec<(i64, i64, Vec<u8>)> =
+        sqlx::query_as("SELECT no, size, hashes FROM content").fetch_all(&mut *sql).await?;
+    for (no, size, hashes) in contents {
+        if hashes_from_bytes(&hashes).is_err() || !(0..SIZE_MAX).contains(&size) {
+            // No bytes have these hashes: the repair moves the bytes to the quarantine.
+            sqlx::query("UPDATE content SET hashes = $2, size = $3 WHERE no = $1")
+                .bind(no)
+                .bind(vec![0xff; HASHES])
+                .bind(size.clamp(0, SIZE_MAX))
+                .execute(&mut *sql)
+                .await?;
+            replaced += 1;
+        }
+    }
+    let sessions: Vec<(String, String, i64)> =
+        sqlx::query_as("SELECT id, state, CAST(on_conflict AS BIGINT) FROM session")
+            .fetch_all(&mut *sql)
+            .await?;
+    for (id, state, on_conflict) in sessions {
+        let is_sound = serde_json::from_str::<serde_json::Value>(&state).is_ok();
+        if !is_sound || !(0..=2).contains(&on_conflict) {
+            let end = sqlx::query("DELETE FROM session WHERE id = $1").bind(id);
+            end.execute(&mut *sql).await?;
+            replaced += 1;
+        }
+    }
+    let ended = sqlx::query("DELETE FROM session WHERE content NOT IN (SELECT no FROM content)")
+        .execute(&mut *sql)
+        .await?;
+    Ok(replaced + ended.rows_affected())
+}
