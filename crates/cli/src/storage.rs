@@ -1,6 +1,6 @@
 //! The storage of the drive server: its database, and the location of the bytes of files.
 //!
-//! Secrets come from the environment: the arguments of a process are visible to other users.
+//! Secrets are read from the environment: the arguments of a process are visible to other users.
 
 use std::{env, path::absolute};
 

@@ -138,7 +138,7 @@ impl Tree {
         if self.reserve.is_wanting() {
             self.blobs.finish_removals().await;
             let reserve = self.reserve.clone();
-            // A failure means that there is no reserve until the next removal.
+            // After a failure the reserve stays empty until the next removal.
             let _ = tokio::task::spawn_blocking(move || reserve.keep()).await;
         }
     }

@@ -56,7 +56,7 @@ async fn a_full_disk_takes_the_oldest_items_from_the_bin_and_no_more_than_it_nee
     deleted(&tree, other, &["newest"]).await;
     // A disk for ten blobs of that size.
     let folder = data.path().join("blobs");
-    let room = tree.disk_space.clone().on_disk_with(move || {
+    let disk_space = tree.disk_space.clone().on_disk_with(move || {
         let blobs = std::fs::read_dir(&folder).expect("lists").filter_map(|folder| {
             std::fs::read_dir(folder.expect("entry").path()).ok().map(|blobs| blobs.count() as u64)
         });

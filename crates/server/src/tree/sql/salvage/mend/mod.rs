@@ -10,7 +10,10 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::super::super::{self as tree, NameFolding};
+use super::super::{
+    super::{self as tree, NameFolding},
+    names,
+};
 
 /// The key of an item in its drive. In a damaged database it may have any value.
 type ItemNo = i64;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::AnyConnection;
 
 use super::{Drive, Edge, Item, NUMBER_MAX, ROOT};
-use crate::tree::sql::{names, row};
+use crate::tree::sql::row;
 
 impl Drive {
     /// Reads the rows of a drive.
