@@ -13,8 +13,8 @@ use crate::failure::{Exit, Failure, Result};
 /// The URL of the database, if the option is not given.
 const DATABASE: &str = "DRIVEDAL_DATABASE_URL";
 
-/// The URI of the blobs, if the option is not given. With `_` and the name of an option of the
-/// service, it is that option, such as `DRIVEDAL_BLOBS_SECRET_ACCESS_KEY`.
+/// The URI of the blobs, if the option is not given. With `_` and a name appended, it is an option of
+/// the service, such as `DRIVEDAL_BLOBS_SECRET_ACCESS_KEY`.
 const BLOBS: &str = "DRIVEDAL_BLOBS";
 
 /// Parts of the names of options that have secrets.
@@ -26,15 +26,18 @@ const SERVICES: &str = if cfg!(feature = "s3") { "fs, memory and s3" } else { "f
 /// Options of `drivedal serve` for its storage.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StorageOptions {
-    /// Keep items in a PostgreSQL database, such as postgres://USER@HOST/DATABASE, instead of SQLite
-    /// in the data folder. A password belongs in PGPASSWORD or in ~/.pgpass; DRIVEDAL_DATABASE_URL
-    /// may have the whole URL
+    /// Keep items in this PostgreSQL database instead of SQLite
+    ///
+    /// The URL is for example postgres://USER@HOST/DATABASE. A password belongs in PGPASSWORD or in
+    /// ~/.pgpass; DRIVEDAL_DATABASE_URL may have the whole URL.
     #[arg(long, value_name = "URL", conflicts_with = "ephemeral")]
     database: Option<String>,
 
-    /// Keep the bytes of files in fs:DIR or in s3://BUCKET/ROOT?endpoint=URL&region=NAME, instead of
-    /// the data folder. Keys belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; DRIVEDAL_BLOBS
-    /// may have the URI, and DRIVEDAL_BLOBS_NAME an option of the service
+    /// Keep the bytes of files in fs:DIR or s3://BUCKET/ROOT
+    ///
+    /// Options of the service follow: s3://BUCKET/ROOT?region=NAME&endpoint=URL. Keys belong in
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. DRIVEDAL_BLOBS may have the URI, and
+    /// DRIVEDAL_BLOBS_NAME the option NAME.
     #[arg(long, value_name = "URI", conflicts_with = "ephemeral")]
     blobs: Option<String>,
 }
