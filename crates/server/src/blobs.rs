@@ -149,7 +149,7 @@ impl Blobs {
         loop {
             let number = self.ids.allocate();
             let Some(folder) = self.folder.clone() else { return Ok(number) };
-            let made = task::spawn_blocking(move || folder.make(&name(number))).await;
+            let made = task::spawn_blocking(move || folder.create(&name(number))).await;
             match made.map_err(io::Error::other).flatten() {
                 Ok(true) => return Ok(number),
                 Ok(false) => tracing::warn!(number, "a blob of that number exists; it is kept"),

@@ -1,29 +1,29 @@
-//! Checksums of blocks: each 256 KiB of a blob has one, so that a range is verified without the
+//! Checksums of blocks. Each 256 KiB of a blob has one, so that a range can be verified without the
 //! rest of the blob.
 //!
-//! CRC-32 finds every error burst of up to 32 bits and misses one in four billion other errors. It
-//! guards against damage by disks, not against an attacker who can write to the data folder.
+//! CRC-32 detects every error burst of up to 32 bits and misses one in four billion other errors. It
+//! protects against disk errors, not against an attacker who can write to the data folder.
 
 use std::{fmt::Write as _, io, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream};
 
-/// Bytes of a block; the last one of a blob may be shorter.
+/// Size of a block in bytes. The last block of a blob may be shorter.
 pub(super) const BLOCK: u64 = 256 << 10;
 
-/// Characters of one checksum in [`Checks`].
+/// Number of characters per checksum in [`Checks`].
 const DIGITS: usize = 8;
 
-/// The checksums of consecutive blocks of a blob, in order: CRC-32, each as 8 hexadecimal digits.
+/// The checksums of a blob's consecutive blocks: CRC-32, each as 8 hexadecimal digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Checks(String);
 
 impl Checks {
-    /// Checksums as they were stored.
+    /// Parses stored checksums.
     ///
     /// # Errors
-    /// When the text is not a sequence of checksums.
+    /// [`io::ErrorKind::InvalidData`] if the text is no sequence of checksums.
     pub(super) fn parse(text: String) -> io::Result<Self> {
         let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         match digits && text.len().is_multiple_of(DIGITS) {
@@ -32,12 +32,12 @@ impl Checks {
         }
     }
 
-    /// The text to store.
+    /// Returns the text to store.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The checksum of a block; `None` beyond the last one.
+    /// Returns the checksum of a block; `None` beyond the last one.
     fn get(&self, block: usize) -> Option<u32> {
         let digits = self.0.get(block * DIGITS..(block + 1) * DIGITS)?;
         u32::from_str_radix(digits, 16).ok()
@@ -84,17 +84,17 @@ impl Summer {
     }
 }
 
-/// The whole blocks that a range of a blob of `length` bytes touches.
+/// Returns the range of whole blocks that contain `range`, in a blob of `length` bytes.
 pub(super) fn touched(range: &Range<u64>, length: u64) -> Range<u64> {
     let start = range.start / BLOCK * BLOCK;
     start..range.end.div_ceil(BLOCK).saturating_mul(BLOCK).min(length)
 }
 
-/// Verifies whole blocks and passes the wanted bytes on.
+/// Verifies whole blocks and yields the wanted bytes of them.
 ///
-/// `bytes` are those of `blocks`, a range that [`touched`] returned; `checks` are the checksums of
-/// the blob. Each block is yielded only after its checksum was compared. The stream ends with an
-/// error at the first block that does not match or is incomplete.
+/// `bytes` yields the bytes of `blocks`, a range that [`touched`] returned. `checks` are the checksums
+/// of the blob. A block is yielded only after its checksum matched. The stream ends with an error at
+/// the first block that is damaged or incomplete.
 pub(super) fn verified<S>(
     bytes: S,
     blocks: Range<u64>,
@@ -125,7 +125,7 @@ where
 
 struct Verifier<S> {
     bytes: S,
-    /// Bytes that were read and belong to the next block.
+    /// Bytes that were read already and belong to the next block.
     rest: Bytes,
     at: u64,
     end: u64,
@@ -133,7 +133,7 @@ struct Verifier<S> {
 }
 
 impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
-    /// The next block, verified; `None` at the end.
+    /// Returns the next block, verified; `None` at the end.
     async fn block(&mut self) -> io::Result<Option<Bytes>> {
         if self.at >= self.end {
             return Ok(None);
@@ -152,6 +152,7 @@ impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
         Ok(Some(block))
     }
 
+    /// Reads exactly `size` bytes.
     async fn take(&mut self, size: usize) -> io::Result<Bytes> {
         if self.rest.len() >= size {
             return Ok(self.rest.split_to(size));
@@ -160,7 +161,7 @@ impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
         block.extend_from_slice(&std::mem::take(&mut self.rest));
         while block.len() < size {
             let Some(piece) = self.bytes.next().await else {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is too short"));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the blob is too short"));
             };
             let mut piece = piece?;
             block.extend_from_slice(&piece.split_to(piece.len().min(size - block.len())));

@@ -80,7 +80,7 @@ mod tests {
         let full = storage(io::Error::from(io::ErrorKind::StorageFull));
         let told = duplicate(&full.in_file(Path::new("/data/tree.db")));
         assert!(matches!(told, TreeError::NoRoom(_)));
-        assert_eq!(told.to_string(), "no room: /data/tree.db: no storage space");
+        assert_eq!(told.to_string(), "the storage is full: /data/tree.db: no storage space");
         assert!(matches!(TreeError::NotFound.in_file(Path::new("x")), TreeError::NotFound));
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     blobs::{Blob, Blobs},
-    media::HEAD,
+    media::HEAD_SIZE,
 };
 
 /// The largest content that is kept in its row, in bytes: below, a file's creation costs more than
@@ -72,7 +72,7 @@ pub(super) async fn ingest(
 
 /// A copy, so that the rest is not kept for it.
 fn first(bytes: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(&bytes[..bytes.len().min(HEAD)])
+    Bytes::copy_from_slice(&bytes[..bytes.len().min(HEAD_SIZE)])
 }
 
 /// What the one who reads the body says to the one who writes the blob. If the end does not come,

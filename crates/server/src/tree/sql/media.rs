@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     blobs::Blobs,
-    media::{self, Fetch, HEAD},
+    media::{self, Fetch, HEAD_SIZE},
 };
 
 /// What bytes that have just been taken in say of themselves.
@@ -42,7 +42,7 @@ pub(super) async fn of_content(
     blobs: &Arc<Blobs>,
     content: &Content,
 ) -> Option<Arc<Media>> {
-    let head = fetched(db, blobs, content, 0..content.size.min(HEAD as u64)).await.ok()?;
+    let head = fetched(db, blobs, content, 0..content.size.min(HEAD_SIZE as u64)).await.ok()?;
     if !media::is_media(&head) {
         return None;
     }
