@@ -118,7 +118,7 @@ impl Upload {
     }
 
     /// Sends a request until it succeeds, fails permanently, or the upload is aborted. Suspends the
-    /// upload between two attempts, so that it is the caller who retries.
+    /// upload between two attempts, so that only the caller retries.
     ///
     /// # Errors
     /// The permanent error of the request; `Aborted`.

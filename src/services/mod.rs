@@ -23,6 +23,8 @@ mod body_hash;
     feature = "services-skydrive"
 ))]
 mod lenient;
+#[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
+mod multipart;
 #[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
 mod names;
 #[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]

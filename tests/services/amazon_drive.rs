@@ -4,13 +4,16 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use drivedal::{
-    drive::{Context, ItemId},
-    services::amazon_drive::{AmazonDrive, Client, Filter, ListQuery, NewNode, NodeKind, Status},
+    drive::{Body, ByteRange, Context, ItemId},
+    services::amazon_drive::{
+        AmazonDrive, Client, Deduplication, Filter, ListQuery, NewNode, NodeKind, NodePatch,
+        NodeStatus,
+    },
     transport::Transport,
 };
 use drivedal_server::Server;
 use futures::TryStreamExt;
-use opendal::{ErrorKind, HttpTransporter, OperationContext, Operator};
+use opendal::{Buffer, ErrorKind, HttpTransporter, OperationContext, Operator};
 
 /// Connections belong to a test's own runtime.
 fn own_transport() -> OperationContext {
@@ -53,8 +56,7 @@ impl Cloud {
     }
 
     async fn root(&self) -> ItemId {
-        let filter = Some(Filter::is("isRoot", "true"));
-        let query = ListQuery { filter, ..ListQuery::default() };
+        let query = ListQuery::with_filter(Filter::equals("isRoot", "true"));
         self.client.nodes(&self.cx, &query).await.unwrap().data[0].id.as_str().into()
     }
 
@@ -78,6 +80,53 @@ impl Cloud {
         let lister = self.op.lister_with(folder).recursive(true).await.unwrap();
         lister.map_ok(|entry| entry.path().to_owned()).try_collect().await.unwrap()
     }
+}
+
+#[tokio::test]
+async fn the_server_accepts_every_request_of_the_client() {
+    let cloud = Cloud::start().await;
+    let (client, cx, root) = (&cloud.client, &cloud.cx, cloud.root().await);
+    assert_eq!(client.account_info(cx).await.unwrap().status.as_deref(), Some("ACTIVE"));
+    assert!(client.account_quota(cx).await.unwrap().available > 0);
+
+    let folder = cloud.folder("a (1)".to_owned(), &root).await;
+    let other = cloud.folder("b".to_owned(), &root).await;
+    let new = NewNode::new(NodeKind::File, "f.txt", &folder);
+    let body = |text: &'static str| Body::Memory(Buffer::from(text));
+    let uploaded = client.upload(cx, &new, body("old"), Deduplication::Suppressed).await.unwrap();
+    let file = uploaded.node.id.as_str();
+    let new = client.overwrite(cx, file, "f.txt", body("new"), Deduplication::Suppressed).await;
+    let content = new.unwrap().node.content_properties.unwrap();
+    assert_eq!((content.size, content.content_type.as_deref()), (Some(3), Some("text/plain")));
+    let download = client.download(cx, file, &ByteRange::Span(1..3), None).await.unwrap();
+    let bytes: Vec<Buffer> = download.bytes.try_collect().await.unwrap();
+    assert_eq!(bytes.into_iter().flatten().collect::<Buffer>().to_vec(), b"ew");
+    assert_eq!(client.account_usage(cx).await.unwrap().doc.total.count, 1);
+
+    let mut patch = NodePatch::default();
+    patch.name = Some("g.txt".to_owned());
+    assert_eq!(client.patch(cx, file, &patch).await.unwrap().name.as_deref(), Some("g.txt"));
+    assert!(client.node(cx, file, true).await.unwrap().temp_link.is_some());
+    let parents = |node: drivedal::services::amazon_drive::Node| node.parents.unwrap();
+    let moved = client.move_child(cx, file, folder.as_str(), other.as_str()).await.unwrap();
+    assert_eq!(parents(moved), [other.as_str()]);
+    assert_eq!(parents(client.add_child(cx, folder.as_str(), file).await.unwrap()).len(), 2);
+    let removed = client.remove_child(cx, other.as_str(), file).await.unwrap();
+    assert_eq!(parents(removed), [folder.as_str()]);
+
+    let mut query = ListQuery::with_filter(Filter::equals("kind", "FOLDER"));
+    query.sort = Some(r#"["name ASC"]"#.to_owned());
+    query.limit = Some(1);
+    let page = client.children(cx, root.as_str(), &query).await.unwrap();
+    assert_eq!(page.data[0].name.as_deref(), Some("a (1)"));
+    query.start_token = page.next_token;
+    let page = client.children(cx, root.as_str(), &query).await.unwrap();
+    assert_eq!(page.data[0].name.as_deref(), Some("b"));
+
+    assert_eq!(client.trash(cx, file).await.unwrap().status, Some(NodeStatus::Trash));
+    assert_eq!(client.trashed(cx, &ListQuery::default()).await.unwrap().data[0].id, file);
+    client.restore(cx, file).await.unwrap();
+    assert!(client.trashed(cx, &ListQuery::default()).await.unwrap().data.is_empty());
 }
 
 #[tokio::test]
@@ -156,7 +205,7 @@ async fn a_file_in_two_folders_is_removed_from_one_only() {
     assert_eq!(cloud.op.read("b/f.txt").await.unwrap().to_vec(), b"x");
     cloud.op.delete("b/f.txt").await.unwrap();
     let node = cloud.client.node(&cloud.cx, file.as_str(), false).await.unwrap();
-    assert_eq!(node.status, Some(Status::Trash));
+    assert_eq!(node.status, Some(NodeStatus::Trash));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use drivedal::{
     auth::{Endpoint, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind, Secret},
     services::skydrive::{
-        Client, Filter, Listing, Overwrite, Properties, ROOT, SkyDrive, SortBy, SortOrder,
+        Client, ListFilter, ListQuery, Overwrite, Properties, ROOT, SkyDrive, SortBy, SortOrder,
         UploadOptions, model::ObjectKind,
     },
     transport::Transport,
@@ -70,7 +70,7 @@ async fn text(download: Download) -> String {
 }
 
 fn named(name: &str) -> Properties<'_> {
-    Properties { name: Some(name), ..Properties::default() }
+    Properties::with_name(name)
 }
 
 #[tokio::test]
@@ -86,8 +86,8 @@ async fn every_request_of_the_client_is_understood() {
     let quota = client.quota(&cx).await.unwrap();
     assert!(quota.available <= quota.quota && quota.quota > 0);
 
-    let described =
-        Properties { name: Some("Üb er #1"), description: Some("mine"), ..Properties::default() };
+    let mut described = named("Üb er #1");
+    described.description = Some("mine");
     let folder = client.create_folder(&cx, ROOT, &described).await.unwrap();
     assert_eq!((&*folder.name, folder.description.as_deref()), ("Üb er #1", Some("mine")));
     let taken = client.create_folder(&cx, ROOT, &named("üB ER #1")).await.unwrap_err();
@@ -98,10 +98,10 @@ async fn every_request_of_the_client_is_understood() {
     };
     let file = put("a+b&c%20é.txt", "0123456789", &exact).await.unwrap();
     assert_eq!(file.name.as_deref(), Some("a+b&c%20é.txt"));
-    let no = UploadOptions { overwrite: Overwrite::No, ..exact };
+    let no = UploadOptions::with_overwrite(Overwrite::No);
     let refused = put("A+B&C%20É.TXT", "x", &no).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    let choose = UploadOptions { overwrite: Overwrite::ChooseNewName, ..exact };
+    let choose = UploadOptions::with_overwrite(Overwrite::ChooseNewName);
     let other = put("a+b&c%20é.txt", "", &choose).await.unwrap();
     assert!(other.name.is_some() && other.name != file.name, "{other:?}");
     let body = memory("in a form");
@@ -131,7 +131,7 @@ async fn every_request_of_the_client_is_understood() {
     let taken = client.copy_into(&cx, &form.id, &folder.id).await.unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
 
-    let listed = client.files(&cx, &folder.id, &Listing::default()).await.unwrap();
+    let listed = client.files(&cx, &folder.id, &ListQuery::default()).await.unwrap();
     assert_eq!(listed.data.len(), 3);
     assert!(listed.paging.is_none());
     client.delete(&cx, &folder.id).await.unwrap();
@@ -147,29 +147,28 @@ async fn listings_are_cut_filtered_sorted_and_followed() {
         control.add_fixtures([FixtureItem::file(name, name.repeat(name.len()))]).await.unwrap();
     }
     control.add_fixtures([FixtureItem::folder("d"), FixtureItem::notebook("Notes")]).await.unwrap();
-    let names = async |listing: &Listing| {
-        let answer = client.files(&cx, ROOT, listing).await.unwrap();
-        let names: Vec<_> = answer.data.into_iter().map(|object| object.name).collect();
-        let next = answer.paging.map(|paging| paging.next_part().unwrap());
+    let names = async |query: &ListQuery| {
+        let page = client.files(&cx, ROOT, query).await.unwrap();
+        let names: Vec<_> = page.data.into_iter().map(|object| object.name).collect();
+        let next = page.paging.map(|paging| paging.next_page().unwrap());
         (names, next.flatten())
     };
-    let by_name = Listing {
-        sort_by: Some(SortBy::Name),
-        sort_order: Some(SortOrder::Descending),
-        ..Listing::default()
-    };
-    let (all, _) = names(&by_name).await;
+    let mut query = ListQuery::default();
+    query.sort_by = Some(SortBy::Name);
+    query.sort_order = Some(SortOrder::Descending);
+    let (all, _) = names(&query).await;
     assert_eq!(all.len(), 5);
-    let mut part = Listing { limit: Some(2), ..by_name };
+    query.limit = Some(2);
     let mut followed = Vec::new();
     loop {
-        let (names, next) = names(&part).await;
+        let (names, next) = names(&query).await;
         followed.extend(names);
-        let Some((limit, offset)) = next else { break };
-        (part.limit, part.offset) = (limit, Some(offset));
+        let Some(next) = next else { break };
+        (query.limit, query.offset) = (next.limit, next.offset);
     }
     assert_eq!(followed, all);
-    let folders = Listing { filter: vec![Filter::Folders], ..Listing::default() };
+    let mut folders = ListQuery::default();
+    folders.filter = vec![ListFilter::Folders];
     assert_eq!(names(&folders).await.0, ["d"]);
 }
 

@@ -307,7 +307,7 @@ impl Serve {
         let Some(file) = &self.faults else { return Ok(Vec::new()) };
         let failed = |reason: String| Failure::usage(reason).doing("read").about(file.display());
         let text = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
-        Fault::from_json(&text).map_err(failed)
+        Fault::from_json(&text).map_err(|error| failed(error.to_string()))
     }
 
     fn builder(&self, app: &App) -> Result<Builder> {

@@ -1,4 +1,4 @@
-//! Connections: accepted, served, ended.
+//! Accepts connections, serves their requests, and closes them.
 
 use std::{
     collections::HashMap,
@@ -29,10 +29,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    activity::{Activity, Tracked, Watched},
+use crate::{
+    activity::{Activity, TrackedBody, WatchedStream},
     base_url::BaseUrl,
-    bodies::{EndsConnection, Paced, TooSlow},
+    body_tracking::{CloseConnection, MinRateBody, SlowBodyFlag},
     faults::{Connection, FlushNotify, FlushReporting},
     limits::{Limits, Overloaded},
     listener::{Listener, Stream},
@@ -42,32 +42,34 @@ use super::{
     tls::Acceptor,
 };
 
-/// How long requests under way may go on when the server is stopped.
+/// How long requests in progress may take when the server is stopped.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-/// How long to wait for a connection to end when the system has none to give.
-const OUT_OF_CONNECTIONS: Duration = Duration::from_millis(100);
+/// How long to wait for a connection to end when the system refuses a new one.
+const RETRY_ACCEPT: Duration = Duration::from_millis(100);
 
 /// Maximum number of requests in progress on one HTTP/2 connection.
 const HTTP2_STREAMS: u32 = 128;
 
-/// What every connection is served with.
+/// The context of all connections.
 #[derive(Clone)]
 pub(super) struct Serving {
     pub pipeline: Pipeline,
-    /// How many connections there may be, and how long they may wait.
+    /// The limits of connections and requests.
     pub limits: Arc<Limits>,
-    /// Shakes hands in the clouds' names, and lets proxies' tunnels begin; `None`: neither.
+    /// Performs TLS handshakes in the clouds' names. `None`: the server speaks neither TLS nor the
+    /// proxy protocol.
     pub tls: Option<Acceptor>,
-    /// Cancelled: no more requests; those under way may end.
+    /// Cancelled: no new requests; those in progress may finish.
     pub stop: CancellationToken,
-    /// Cancelled: everything ends at once.
+    /// Cancelled: all connections end at once.
     pub end: CancellationToken,
 }
 
-/// Accepts and serves connections until the server is stopped, and until those then under way have
-/// ended. Near the limit, each new connection closes the one that has been idle for longest. At the
-/// limit, nothing is accepted until connections have ended or been idle for a moment.
+/// Accepts and serves connections until the server is stopped and its connections have ended.
+///
+/// Near the limit, each new connection closes the one that has been idle for longest. At the limit,
+/// nothing is accepted until a connection ends or has been idle for a moment.
 pub(super) async fn accept(listener: Listener, serving: Serving) {
     let limits = Arc::clone(&serving.limits);
     let mut connections = JoinSet::new();
@@ -88,14 +90,15 @@ pub(super) async fn accept(listener: Listener, serving: Serving) {
                     if connections.len() >= limits.requests {
                         retire(&open, &limits, 1);
                     }
-                    let task = connections.spawn(connection(stream, serving.clone(), activity.clone()));
+                    let task = connections.spawn(serve(stream, serving.clone(), activity.clone()));
                     open.insert(task.id(), activity);
                 }
                 Err(error) => {
-                    // A client that gave up, or no file descriptor left: one that ends frees one.
-                    tracing::warn!(%error, "a connection was not accepted");
+                    // Either the client gave up, or no file descriptor is left: a connection that ends
+                    // frees one.
+                    tracing::warn!(%error, "cannot accept a connection");
                     retire(&open, &limits, limits.spare);
-                    let ended = timeout(OUT_OF_CONNECTIONS, connections.join_next_with_id()).await;
+                    let ended = timeout(RETRY_ACCEPT, connections.join_next_with_id()).await;
                     if let Ok(Some(ended)) = ended {
                         open.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
                     }
@@ -112,8 +115,8 @@ pub(super) async fn accept(listener: Listener, serving: Serving) {
     connections.shutdown().await;
 }
 
-/// Closes up to `count` connections: those that have been without a request for longest. One that has
-/// been for a moment only may be about to begin one, and stays.
+/// Closes up to `count` connections: those that have been without a request for longest. Connections
+/// that have been idle only for a moment are kept: their client may be sending a request.
 fn retire(open: &HashMap<task::Id, Activity>, limits: &Limits, count: usize) {
     let quiet = open.values().filter_map(|activity| Some((activity.quiet_since()?, activity)));
     let mut quiet: Vec<_> = quiet.filter(|(since, _)| since.elapsed() >= limits.settle).collect();
@@ -121,15 +124,15 @@ fn retire(open: &HashMap<task::Id, Activity>, limits: &Limits, count: usize) {
     quiet.iter().take(count).for_each(|(_, activity)| activity.retire());
 }
 
-/// The first byte of a TLS handshake; no request begins with it.
+/// The first byte of a TLS handshake. No HTTP request starts with it.
 const HANDSHAKE: u8 = 0x16;
 
-/// Serves one connection, and the tunnel that it may become.
-async fn connection(stream: Stream, serving: Serving, activity: Activity) {
+/// Serves a connection, and the TLS tunnel that a `CONNECT` request may turn it into.
+async fn serve(stream: Stream, serving: Serving, activity: Activity) {
     let local = match stream.prepare() {
         Ok(local) => local,
         Err(error) => {
-            tracing::debug!(%error, "a connection ended before it was served");
+            tracing::debug!(%error, "a connection ended before its first request");
             return;
         }
     };
@@ -152,44 +155,44 @@ async fn connection(stream: Stream, serving: Serving, activity: Activity) {
     };
     let socket = Socket { stream, connection: task.connection.clone() };
     if first == HANDSHAKE && tls.is_some() {
-        return task.serve_secure(tls, socket).await;
+        return task.serve_tls(tls, socket).await;
     }
-    task.serve(socket, false).await;
+    task.serve_http(socket, false).await;
     let tunnel = task.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(tunnel) = tunnel {
         match timeout(task.serving.limits.head, tunnel).await {
-            Ok(Ok(upgraded)) => task.serve_secure(tls, TokioIo::new(upgraded)).await,
+            Ok(Ok(upgraded)) => task.serve_tls(tls, TokioIo::new(upgraded)).await,
             Ok(Err(error)) => tracing::debug!(%error, "a tunnel broke off"),
-            Err(_) => tracing::debug!("a tunnel did not begin"),
+            Err(_) => tracing::debug!("a tunnel was not opened in time"),
         }
     }
 }
 
-/// A connection being served.
+/// A connection that is served.
 #[derive(Clone)]
 struct ConnectionTask {
     serving: Serving,
     connection: Connection,
     activity: Activity,
-    /// When what was answered has been written.
+    /// Reports when responses have been written.
     flushes: FlushNotify,
-    /// The address that it came to.
+    /// The server's address of the connection.
     local: SocketAddr,
-    /// What it becomes, once the request is answered that asked for it.
+    /// The tunnel that an accepted `CONNECT` request opens, once its response is sent.
     tunnel: Arc<Mutex<Option<OnUpgrade>>>,
 }
 
 impl ConnectionTask {
-    /// Serves what comes encrypted.
-    async fn serve_secure(
+    /// Performs the TLS handshake, and serves the requests in it.
+    async fn serve_tls(
         &self,
         tls: Option<Acceptor>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) {
         let Some(tls) = tls else { return };
         tokio::select! {
-            shaken = timeout(self.serving.limits.head, tls.accept(stream)) => match shaken {
-                Ok(Ok(stream)) => self.serve(stream, true).await,
+            handshake = timeout(self.serving.limits.head, tls.accept(stream)) => match handshake {
+                Ok(Ok(stream)) => self.serve_http(stream, true).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             },
@@ -198,22 +201,22 @@ impl ConnectionTask {
         }
     }
 
-    /// Serves requests until the client ends, or the server.
-    async fn serve(
+    /// Serves requests until the client, a limit or the server ends the connection.
+    async fn serve_http(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         secure: bool,
     ) {
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let task = self.clone();
-            async move { Ok::<_, Infallible>(answer(task, secure, request.map(Body::new)).await) }
+            async move { Ok::<_, Infallible>(respond(task, secure, request.map(Body::new)).await) }
         });
         let mut protocol = auto::Builder::new(TokioExecutor::new());
-        // The time for a head is limited by the connection's activity, for both protocols.
+        // The time for a head is limited by `Activity`, for HTTP/1.1 and HTTP/2 alike.
         protocol.http1().timer(TokioTimer::new()).header_read_timeout(None::<Duration>);
         protocol.http2().timer(TokioTimer::new()).max_concurrent_streams(HTTP2_STREAMS);
         let stream = FlushReporting { stream, flushes: self.flushes.clone() };
-        let stream = Watched { stream, activity: self.activity.clone() };
+        let stream = WatchedStream { stream, activity: self.activity.clone() };
         let served = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut served = std::pin::pin!(served);
         let mut ending = false;
@@ -222,7 +225,7 @@ impl ConnectionTask {
                 outcome = served.as_mut() => break outcome,
                 () = self.connection.reset.cancelled() => return,
                 reason = self.activity.expired() => {
-                    tracing::debug!(reason, "a connection is closed");
+                    tracing::debug!(reason, "closing a connection");
                     return;
                 }
                 () = self.serving.stop.cancelled(), if !ending => {}
@@ -237,44 +240,44 @@ impl ConnectionTask {
     }
 }
 
-/// Answers one request of a connection.
-fn answer(
+/// Returns the response to one request of a connection.
+fn respond(
     task: ConnectionTask,
     secure: bool,
     mut request: Request,
 ) -> Pin<Box<dyn Future<Output = Response> + Send>> {
     Box::pin(async move {
-        // No tunnel leads through another one.
-        if task.serving.tls.is_some() && !secure && proxy::asks(&request) {
-            return match proxy::tunnel(&mut request) {
+        // A tunnel cannot lead through another one.
+        if task.serving.tls.is_some() && !secure && proxy::is_connect(&request) {
+            return match proxy::open_tunnel(&mut request) {
                 Ok((upgrade, response)) => {
                     *task.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
                     response
                 }
-                Err(refusal) => *refusal,
+                Err(rejection) => *rejection,
             };
         }
         let version = request.version();
-        let headless = request.method() == Method::HEAD && version == Version::HTTP_2;
+        let is_http2_head = request.method() == Method::HEAD && version == Version::HTTP_2;
         let permit = task.serving.pipeline.state.load.admit();
         if permit.is_none() {
             request.extensions_mut().insert(Overloaded);
         }
         let in_progress = task.activity.begin(version, permit);
-        let too_slow = TooSlow::default();
-        request.extensions_mut().insert(too_slow.clone());
-        let floor = task.serving.limits.request_body;
-        let request = request.map(|body| Body::new(Paced::new(body, floor, too_slow)));
-        let mut response = reply(&task, secure, request).await;
-        if response.extensions().get::<EndsConnection>().is_some() && version < Version::HTTP_2 {
+        let slow = SlowBodyFlag::default();
+        request.extensions_mut().insert(slow.clone());
+        let min_rate = task.serving.limits.request_body;
+        let request = request.map(|body| Body::new(MinRateBody::new(body, min_rate, slow)));
+        let mut response = serve_request(&task, secure, request).await;
+        if response.extensions().get::<CloseConnection>().is_some() && version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let response = if headless { without_body(response) } else { response };
-        response.map(|body| Body::new(Tracked::new(body, in_progress)))
+        let response = if is_http2_head { without_body(response) } else { response };
+        response.map(|body| Body::new(TrackedBody::new(body, in_progress)))
     })
 }
 
-/// What hyper does for HTTP/1.1 only: of the answer to `HEAD` nothing but the head.
+/// Removes the body of a response to `HEAD`, which hyper does for HTTP/1.1 only.
 fn without_body(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
@@ -283,20 +286,23 @@ fn without_body(response: Response) -> Response {
     Response::from_parts(parts, Body::empty())
 }
 
-/// Serves a request that does not ask for a tunnel.
-async fn reply(task: &ConnectionTask, secure: bool, request: Request) -> Response {
+/// Serves a request other than `CONNECT`.
+async fn serve_request(task: &ConnectionTask, secure: bool, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Some(base_url) = BaseUrl::from_request(&parts, secure, task.local) else {
-        return text(StatusCode::BAD_REQUEST, "cannot serve the request: it needs one host");
+        return text(
+            StatusCode::BAD_REQUEST,
+            "cannot serve the request: it needs exactly one host",
+        );
     };
     let request = Request::from_parts(parts, body);
-    // HTTP/2 writes many responses at a time.
+    // HTTP/2 writes several responses concurrently.
     let flushes = (request.version() < Version::HTTP_2).then(|| task.flushes.clone());
     let connection = Connection { flushes, ..task.connection.clone() };
     task.serving.pipeline.serve(base_url, connection, request).await
 }
 
-/// A connection's socket, which can be closed without a good-bye.
+/// The socket of a connection, which can be reset.
 struct Socket {
     stream: Stream,
     connection: Connection,
@@ -305,9 +311,9 @@ struct Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.connection.reset.is_cancelled() {
-            // What follows is RST instead of FIN.
+            // Closing then sends RST in place of FIN.
             if let Err(error) = self.stream.reset_on_drop() {
-                tracing::warn!(%error, "a connection was closed instead of reset");
+                tracing::warn!(%error, "cannot reset a connection: it is closed");
             }
         }
     }

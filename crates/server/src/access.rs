@@ -1,71 +1,71 @@
-//! Tokens that are valid without a sign-in.
+//! Static tokens: access and refresh tokens that are valid without a sign-in.
 //!
-//! The development tokens are public: access token `drivedal-dev` for the default drive,
-//! `drivedal-dev-NAME` for a drive NAME of its own, created on first use. NAME is 1 to 64 of
-//! `A-Z a-z 0-9 . _ -` and does not end in `-refresh`. Each of them with `-refresh` at its end is a
+//! The development tokens are public. The access token `drivedal-dev` opens the default drive,
+//! `drivedal-dev-NAME` opens the drive NAME, which is created on first use. NAME is 1 to 64 of
+//! `A-Z a-z 0-9 . _ -` and does not end in `-refresh`. With the suffix `-refresh`, each of them is a
 //! refresh token for the same drive that never expires.
 //!
-//! Loopback does not separate the users of a machine. A server with a data folder therefore also has
-//! a secret token, which the folder keeps in a file that only its owner can read; it replaces
-//! `drivedal-dev` in all of the forms above. [`Builder::private`](super::Builder::private) makes it
-//! the only one.
+//! All users of a machine can connect to loopback. A server with a data folder therefore has a secret
+//! token too, in a file that only the owner of the folder can read. It replaces `drivedal-dev` in all
+//! of the forms above. [`Builder::private`](super::Builder::private) makes it the only one.
 
 use std::{io, path::Path};
 
-use super::signed_token::{random_name, write_private};
-use crate::Secret;
+use crate::{
+    secret::Secret,
+    signed_token::{random_name, write_private},
+};
 
 /// The development account's access token.
 const DEVELOPMENT: &str = "drivedal-dev";
 
-/// Suffix that makes a refresh token of an access token.
+/// The suffix of a refresh token.
 const REFRESH: &str = "-refresh";
 
 /// Maximum length of NAME.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME: usize = 64;
 
-/// The token's file in the data folder.
+/// The file in the data folder that contains the token.
 pub(super) const FILE: &str = "token";
 
-/// Tokens that are valid without a sign-in.
+/// The static tokens that a server accepts.
 #[derive(Clone, Debug)]
 pub(super) struct StaticTokens {
     /// Whether the development tokens are valid.
     pub public: bool,
-    /// This server's own.
+    /// The server's own token; `None` for a server in memory that is not private.
     pub own: Option<Secret>,
 }
 
 impl StaticTokens {
-    /// Returns the account of a standing access token.
+    /// Returns the name of the account that an access token opens; `None` if it is no static token.
     pub(super) fn account<'t>(&self, token: &'t str) -> Option<&'t str> {
         let public = self.public.then_some(DEVELOPMENT);
         let prefixes = public.into_iter().chain(self.own.as_ref().map(Secret::expose));
         prefixes.into_iter().find_map(|prefix| account_after(prefix, token))
     }
 
-    /// Returns the account of a standing refresh token.
+    /// Returns the name of the account that a refresh token opens; `None` if it is no static token.
     pub(super) fn refreshed_account<'t>(&self, token: &'t str) -> Option<&'t str> {
         self.account(token.strip_suffix(REFRESH)?)
     }
 
-    /// Whether a text is the secret that allows everything: of no use where the development tokens
-    /// are valid.
+    /// Whether a text is the server's own token. A server without one has none to compare with.
     pub(super) fn is_own(&self, text: &str) -> bool {
-        self.own.as_ref().is_some_and(|own| same(text, own.expose()))
+        self.own.as_ref().is_some_and(|own| constant_time_eq(text, own.expose()))
     }
 }
 
-/// Returns the account in a token with this prefix.
+/// Returns the name of the account in a token that starts with `prefix`.
 fn account_after<'t>(prefix: &str, token: &'t str) -> Option<&'t str> {
     let (start, rest) = token.split_at_checked(prefix.len())?;
-    if !same(start, prefix) {
+    if !constant_time_eq(start, prefix) {
         return None;
     }
     if rest.is_empty() {
         return Some(rest);
     }
-    // With its dash, so that `drivedal-dev-refresh` is a refresh token and not the drive `refresh`.
+    // Includes the dash: `drivedal-dev-refresh` is a refresh token and not the drive `refresh`.
     if rest.ends_with(REFRESH) {
         return None;
     }
@@ -73,20 +73,23 @@ fn account_after<'t>(prefix: &str, token: &'t str) -> Option<&'t str> {
     is_account_name(name).then_some(name)
 }
 
-/// Whether a drive that is created on first use may have this name.
+/// Whether a drive that is created on first use can have this name.
 pub(super) fn is_account_name(name: &str) -> bool {
-    (1..=LONGEST_NAME).contains(&name.len())
+    (1..=MAX_NAME).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// Compares in a time that does not depend on how much of the text is right.
-pub(super) fn same(given: &str, secret: &str) -> bool {
+/// Compares two texts in a time that does not depend on the position of the first difference.
+pub(super) fn constant_time_eq(given: &str, secret: &str) -> bool {
     given.len() == secret.len()
         && given.bytes().zip(secret.bytes()).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }
 
-/// Returns the token of a data folder, which is created if there is none.
-pub(super) fn open(folder: &Path) -> io::Result<Secret> {
+/// Returns the token of a data folder, and creates it if the folder has none.
+///
+/// # Errors
+/// The error of [`read`], or of writing the file.
+pub(super) fn load_or_create(folder: &Path) -> io::Result<Secret> {
     match read(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let token = random_name();
@@ -100,7 +103,8 @@ pub(super) fn open(folder: &Path) -> io::Result<Secret> {
 /// Reads the token of a data folder.
 ///
 /// # Errors
-/// `NotFound` if there is none; `InvalidData` if the file has no token, or others could read it.
+/// [`io::ErrorKind::NotFound`] if the folder has none; [`io::ErrorKind::InvalidData`] if the file
+/// contains no token or other users can read it.
 pub(super) fn read(folder: &Path) -> io::Result<Secret> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let file = folder.join(FILE);
@@ -110,14 +114,14 @@ pub(super) fn read(folder: &Path) -> io::Result<Secret> {
         use std::os::unix::fs::PermissionsExt;
         if std::fs::metadata(&file)?.permissions().mode() & 0o077 != 0 {
             return Err(invalid(
-                "other users can read it (delete it: the server makes another one)",
+                "other users can read it (delete it, and the server creates a new one)",
             ));
         }
     }
     let token = text.trim();
-    // Shorter ones could be guessed.
+    // Shorter tokens could be guessed.
     if token.len() < random_name().len() || !token.is_ascii() {
-        return Err(invalid("it has no token (delete it: the server makes another one)"));
+        return Err(invalid("it contains no token (delete it, and the server creates a new one)"));
     }
     Ok(token.into())
 }
@@ -173,8 +177,8 @@ mod tests {
     fn a_folder_keeps_its_token_where_nobody_else_can_read_it() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(read(folder.path()).expect_err("none").kind(), io::ErrorKind::NotFound);
-        let token = open(folder.path()).expect("created");
-        assert_eq!(open(folder.path()).expect("read").expose(), token.expose());
+        let token = load_or_create(folder.path()).expect("created");
+        assert_eq!(load_or_create(folder.path()).expect("read").expose(), token.expose());
         let file = folder.path().join(FILE);
         #[cfg(unix)]
         {
@@ -183,10 +187,15 @@ mod tests {
             let now = std::fs::metadata(&file).expect("there").permissions().mode();
             assert_eq!(now & 0o777, 0o600);
             std::fs::set_permissions(&file, mode(0o640)).expect("set");
-            assert!(open(folder.path()).expect_err("readable").to_string().contains("other users"));
+            assert!(
+                load_or_create(folder.path())
+                    .expect_err("readable")
+                    .to_string()
+                    .contains("other users")
+            );
             std::fs::set_permissions(&file, mode(0o600)).expect("set");
         }
         std::fs::write(&file, "short\n").expect("written");
-        assert!(open(folder.path()).expect_err("short").to_string().contains("no token"));
+        assert!(load_or_create(folder.path()).expect_err("short").to_string().contains("no token"));
     }
 }

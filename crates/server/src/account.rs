@@ -1,4 +1,4 @@
-//! From an access token to an account and its drive.
+//! Accounts, their drives, and the tokens that open them.
 
 use std::{
     borrow::Cow,
@@ -7,51 +7,52 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{header, request::Parts};
+use axum::http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     access::StaticTokens,
     account_kind::AccountKind,
+    headers::Authorization,
     secret_urls::SecretUrl,
     signed_token::{Purpose, TokenError, TokenSigner, random_name},
     tree::{DriveKey, ItemKey, NameFolding, Tree, TreeError},
 };
 
-/// Where requests of every protocol have credentials in their URLs.
+/// Positions of credentials in the URLs of all protocols.
 pub(super) const SECRET_URLS: &[SecretUrl] =
     &[SecretUrl::Parameter("access_token"), SecretUrl::Parameter("password")];
 
-/// How issued tokens begin, so that they are told apart from others at a glance, as the cloud's.
+/// The beginning of issued tokens, as in the cloud. It shows what kind of token a text is.
 const ACCESS_PREFIX: &str = "EwA";
 const REFRESH_PREFIX: &str = "M.C";
 
-/// How long a refresh token serves that the server issued. Inferred: no source says it; the cloud
-/// forgot tokens that had not been used for a year.
+/// Lifetime of an issued refresh token. Inferred: no source documents it; the cloud invalidated tokens
+/// that had not been used for a year.
 const REFRESH_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// An account and its drive.
 #[derive(Debug)]
 pub(super) struct Account {
-    /// As in `drivedal-dev-NAME`; the default account's is empty.
+    /// The NAME of `drivedal-dev-NAME`; empty for the default account.
     pub name: String,
-    /// Its drive's number.
+    /// The account's drive.
     pub drive: DriveKey,
-    /// 16 lower-case hexadecimal digits: the account's id in Live Connect.
+    /// The account's id in Live Connect: 16 lower-case hexadecimal digits.
     pub cid: String,
 }
 
 impl Account {
-    /// What people call its owner.
+    /// Returns the displayed name of the owner.
     pub(super) fn display_name(&self) -> &str {
         if self.name.is_empty() { "Drivedal Developer" } else { &self.name }
     }
 }
 
 impl Account {
-    /// Returns the id that consumer clouds have for an item: `{CID}!{number}`, where the upper-case
-    /// CID has no leading zeros.
+    /// Returns an item's id in Microsoft's consumer clouds: `{CID}!{number}`, with the CID in upper
+    /// case and without leading zeros.
     pub(super) fn resource_id(&self, item: ItemKey) -> String {
         let cid = self.cid.trim_start_matches('0');
         let cid = if cid.is_empty() { "0" } else { cid };
@@ -59,45 +60,46 @@ impl Account {
     }
 }
 
-/// What an access token allows.
+/// The rights that an access token grants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Grant {
     /// The account's name.
     #[serde(rename = "a")]
     pub account: String,
-    /// The scopes that were granted, separated by spaces; `None`: all there are.
+    /// The granted scopes, separated by spaces. `None`: all scopes.
     #[serde(rename = "s")]
     pub scope: Option<String>,
-    /// Makes every issued token another one.
+    /// A random text that makes every issued token different.
     #[serde(rename = "n")]
     nonce: String,
 }
 
 impl Grant {
-    /// A grant of an account's drive.
+    /// Creates a grant for an account. `scope` is `None` for all scopes.
     pub(super) fn new(account: impl Into<String>, scope: Option<String>) -> Self {
         Self { account: account.into(), scope, nonce: String::new() }
     }
 
+    /// Returns a copy with a new nonce.
     fn fresh(&self) -> Self {
         Self { nonce: random_name(), ..self.clone() }
     }
 }
 
-/// Why a request is not let in.
+/// The reason why a request's access token grants nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthError {
-    /// It carries no token.
+    /// The request has no token.
     Missing,
-    /// Its token was not made here.
+    /// This server did not issue the token.
     Invalid,
-    /// Its token's hour is over.
+    /// The token has expired.
     Expired,
 }
 
 impl From<TokenError> for AuthError {
-    fn from(broken: TokenError) -> Self {
-        match broken {
+    fn from(error: TokenError) -> Self {
+        match error {
             TokenError::Invalid => Self::Invalid,
             TokenError::Expired => Self::Expired,
         }
@@ -107,13 +109,13 @@ impl From<TokenError> for AuthError {
 /// Settings of accounts and their tokens.
 #[derive(Clone, Debug)]
 pub(super) struct AccountSettings {
-    /// Bytes that a drive may hold; `None`: the tree's default.
+    /// The quota of a drive in bytes; `None`: the tree's default.
     pub quota: Option<u64>,
-    /// The kind of accounts whose name does not say it.
+    /// The kind of accounts whose name does not contain one.
     pub kind: AccountKind,
     /// Lifetime of an access token.
     pub token_life: Duration,
-    /// Tokens that are valid without a sign-in.
+    /// The static tokens.
     pub tokens: StaticTokens,
 }
 
@@ -128,10 +130,12 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
+    /// Creates the accounts of a tree.
     pub(super) fn new(tree: Arc<Tree>, signer: TokenSigner, settings: AccountSettings) -> Self {
         Self { tree, signer, settings, open: Mutex::default() }
     }
 
+    /// Returns the settings of accounts and their tokens.
     pub(super) fn settings(&self) -> &AccountSettings {
         &self.settings
     }
@@ -140,20 +144,20 @@ impl Accounts {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the account whose id in Live Connect that is, if it was opened before.
+    /// Returns the account with an id in Live Connect; `None` unless it was opened before.
     pub(super) fn with_cid(&self, cid: &str) -> Option<Arc<Account>> {
         self.opened().values().find(|account| account.cid == cid).cloned()
     }
 
-    /// Forgets all accounts: their drives are gone.
+    /// Closes all accounts, because their drives were removed.
     pub(super) fn clear(&self) {
         self.opened().clear();
     }
 
-    /// Returns the account of that name and its drive, which is created if there is none.
+    /// Returns the account with a name. Its drive is created if it does not exist.
     ///
     /// # Errors
-    /// When the storage fails.
+    /// [`TreeError::Storage`] if the storage fails.
     pub(super) async fn open(&self, name: &str) -> Result<Arc<Account>, TreeError> {
         let account = self.opened().get(name).cloned();
         if let Some(account) = account {
@@ -168,12 +172,12 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Returns the kind of an account: its name's, else the server's.
+    /// Returns the kind of an account: that of its name, else the server's default.
     pub(super) fn kind(&self, account: &Account) -> AccountKind {
         AccountKind::from_account_name(&account.name).unwrap_or(self.settings.kind)
     }
 
-    /// Returns how the names of an account's drive are compared, whatever protocol shows it.
+    /// Returns how the names in an account's drive are compared. It applies to all protocols.
     pub(super) fn folding(&self, account: &Account) -> NameFolding {
         self.kind(account).folding()
     }
@@ -181,7 +185,7 @@ impl Accounts {
     /// Returns the rights that the access token of a request grants.
     ///
     /// # Errors
-    /// When there is no valid token.
+    /// The reason why the request has no valid token.
     pub(super) fn grant(&self, request: &Parts) -> Result<Grant, AuthError> {
         let token = access_token(request)?.ok_or(AuthError::Missing)?;
         if let Some(name) = self.settings.tokens.account(&token) {
@@ -200,29 +204,25 @@ impl Accounts {
         self.signer.verify(Purpose::Refresh, signed, Timestamp::now()).ok()
     }
 
-    /// Issues an access token, unlike every other.
+    /// Issues an access token. No two issued tokens are equal.
     pub(super) fn issue_access(&self, grant: &Grant) -> String {
         let expires = Timestamp::now() + self.settings.token_life;
         format!("{ACCESS_PREFIX}{}", self.signer.sign(Purpose::Access, expires, &grant.fresh()))
     }
 
-    /// Issues a refresh token, unlike every other.
+    /// Issues a refresh token. No two issued tokens are equal.
     pub(super) fn issue_refresh(&self, grant: &Grant) -> String {
         let expires = Timestamp::now() + REFRESH_LIFE;
         format!("{REFRESH_PREFIX}{}", self.signer.sign(Purpose::Refresh, expires, &grant.fresh()))
     }
 }
 
-/// The access token of a request: its `Authorization` header's, else its query's `access_token`.
+/// Returns the access token of a request: that of its `Authorization` header, else that of its query.
 fn access_token(request: &Parts) -> Result<Option<Cow<'_, str>>, AuthError> {
-    if let Some(header) = request.headers.get(header::AUTHORIZATION) {
-        let value = header.to_str().map_err(|_| AuthError::Invalid)?;
-        return match value.trim().split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                Ok(Some(Cow::Borrowed(token.trim())))
-            }
-            _ => Err(AuthError::Invalid),
-        };
+    match Authorization::parse(&request.headers) {
+        Authorization::Missing => {}
+        Authorization::Bearer(token) => return Ok(Some(Cow::Borrowed(token))),
+        Authorization::Other { .. } | Authorization::Malformed => return Err(AuthError::Invalid),
     }
     let query = request.uri.query().unwrap_or_default();
     Ok(url::form_urlencoded::parse(query.as_bytes())
@@ -233,6 +233,8 @@ fn access_token(request: &Parts) -> Result<Option<Cow<'_, str>>, AuthError> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     fn parts(uri: &str, authorization: Option<&str>) -> Parts {

@@ -1,18 +1,18 @@
-//! The kinds of account that the server has.
+//! The kinds of accounts.
 
 use std::{fmt, str::FromStr};
 
 use crate::tree::NameFolding;
 
-/// What kind of account a drive belongs to. The same drive answers with other ids, etags, hashes
-/// and times, and leaves other things out, by kind (onedrive-graph#drive-ids,
-/// onedrive-graph#item-id-formats, onedrive-graph#hash-availability).
+/// The kind of account that a drive belongs to. It decides the form of ids, etags and times in Graph's
+/// responses, which hashes they contain, and which properties are missing
+/// (onedrive-graph#drive-ids, onedrive-graph#item-id-formats, onedrive-graph#hash-availability).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AccountKind {
-    /// OneDrive for consumers as it is now, kept on SharePoint's storage.
+    /// OneDrive for consumers on SharePoint's storage, as it is today.
     #[default]
     Personal,
-    /// OneDrive for consumers before its move: `CID!n` ids, unquoted etags.
+    /// OneDrive for consumers before its migration: `CID!n` ids, unquoted etags.
     PersonalLegacy,
     /// OneDrive of a work or school account.
     Business,
@@ -21,11 +21,11 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 4] =
         [Self::Personal, Self::PersonalLegacy, Self::Business, Self::Library];
 
-    /// Its name in flags and account names.
+    /// Returns the name in command-line flags and account names.
     pub fn name(self) -> &'static str {
         match self {
             Self::Personal => "personal",
@@ -35,13 +35,14 @@ impl AccountKind {
         }
     }
 
-    /// The kind that an account's name carries: `NAME.business` is a business account whatever the
-    /// server's default is, so that accounts of several kinds live on one server.
+    /// Returns the kind that an account's name ends in: `NAME.business` is a business account, whatever
+    /// the server's default. So one server can have accounts of several kinds. `None`: the name
+    /// contains no kind.
     pub fn from_account_name(name: &str) -> Option<Self> {
         name.rsplit_once('.').and_then(|(_, kind)| kind.parse().ok())
     }
 
-    /// How the names of such a drive are compared, whatever protocol shows it.
+    /// Returns how the names in a drive of this kind are compared. It applies to all protocols.
     pub(crate) fn folding(self) -> NameFolding {
         match self {
             Self::Personal | Self::PersonalLegacy => NameFolding::Consumer,
@@ -49,12 +50,12 @@ impl AccountKind {
         }
     }
 
-    /// The folding of an account whose name carries its kind.
+    /// Returns how names are compared in the drive of an account whose name contains its kind.
     pub(crate) fn folding_of_account(name: &str) -> Option<NameFolding> {
         Self::from_account_name(name).map(Self::folding)
     }
 
-    /// `driveType` on the wire.
+    /// Returns Graph's `driveType`.
     pub(crate) fn drive_type(self) -> &'static str {
         match self {
             Self::Personal | Self::PersonalLegacy => "personal",
@@ -63,8 +64,8 @@ impl AccountKind {
         }
     }
 
-    /// The cloud's host for such a drive's bytes and, but for consumers, its pages. The tenant's
-    /// name is ours.
+    /// Returns the cloud's host for the bytes of such a drive and, except for consumers, for its pages.
+    /// The tenant's name is invented.
     pub(crate) fn content_host(self) -> &'static str {
         match self {
             Self::Personal => "my.microsoftpersonalcontent.com",
@@ -74,7 +75,7 @@ impl AccountKind {
         }
     }
 
-    /// Whether this is a consumer's drive.
+    /// Whether the drive belongs to a consumer.
     pub(crate) fn is_personal(self) -> bool {
         matches!(self, Self::Personal | Self::PersonalLegacy)
     }
@@ -87,20 +88,20 @@ impl fmt::Display for AccountKind {
 }
 
 impl FromStr for AccountKind {
-    type Err = UnknownKind;
+    type Err = UnknownAccountKind;
 
-    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+    fn from_str(text: &str) -> Result<Self, UnknownAccountKind> {
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == text)
-            .ok_or_else(|| UnknownKind(text.into()))
+            .ok_or_else(|| UnknownAccountKind(text.into()))
     }
 }
 
-/// A word that names no account kind.
+/// A text that names no [`AccountKind`].
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0:?} is not an account kind: personal, personal-legacy, business or library")]
-pub struct UnknownKind(String);
+#[error("`{0}` is no account kind (personal, personal-legacy, business, library)")]
+pub struct UnknownAccountKind(String);
 
 #[cfg(test)]
 mod tests {

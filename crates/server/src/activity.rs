@@ -1,4 +1,4 @@
-//! The state of a connection that decides when it is closed: idle, slow, or in use.
+//! The activity of a connection, which decides when it is closed: idle, slow, or in use.
 
 use std::{
     collections::HashMap,
@@ -23,9 +23,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::limits::{Allowance, Limits};
+use crate::limits::{Allowance, Limits};
 
-/// Maximum time that a connection takes to close after it was retired, if it has no request.
+/// Maximum time until a retired connection without a request is closed.
 const RETIREMENT: Duration = Duration::from_secs(5);
 
 /// The activity of one connection. Clones share it.
@@ -35,25 +35,26 @@ pub(super) struct Activity(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     limits: Arc<Limits>,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
     /// Cancelled: the connection must close as soon as it has no request in progress.
     retired: CancellationToken,
 }
 
 #[derive(Debug)]
-struct State {
-    /// Requests in progress, with the time that the client may leave their responses unread.
+struct ConnectionState {
+    /// Requests in progress by number, with the time that the client may leave their responses unread.
     requests: HashMap<u64, Allowance>,
+    /// The number of the next request.
     next: u64,
-    /// Since when there is none.
+    /// Since when the connection has no request.
     quiet_since: Instant,
     /// When the first byte of a request's head arrived.
     head_since: Option<Instant>,
     /// Whether the protocol is HTTP/2, where bytes arrive between requests too.
     http2: bool,
-    /// Whether anything has arrived.
+    /// Whether no byte has arrived yet.
     fresh: bool,
-    /// The time that the client may leave bytes in the socket.
+    /// The time that the client may leave bytes in the socket's buffer.
     write: Allowance,
     retired_at: Option<Instant>,
 }
@@ -61,7 +62,7 @@ struct State {
 impl Activity {
     /// Creates the state of a new connection.
     pub(super) fn new(limits: Arc<Limits>) -> Self {
-        let state = State {
+        let state = ConnectionState {
             requests: HashMap::new(),
             next: 0,
             quiet_since: Instant::now(),
@@ -78,11 +79,11 @@ impl Activity {
         }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns since when the connection has no request; `None` if it has one or is retired.
+    /// Returns since when the connection has no request. `None`: it has one, or it is retired.
     pub(super) fn quiet_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.requests.is_empty() && state.retired_at.is_none()).then_some(state.quiet_since)
@@ -99,13 +100,14 @@ impl Activity {
         self.0.retired.cancelled().await;
     }
 
-    /// Whether nothing has arrived yet.
+    /// Whether no byte has arrived yet.
     pub(super) fn is_fresh(&self) -> bool {
         let state = self.state();
         state.fresh && state.requests.is_empty()
     }
 
-    /// Counts a request that begins, until the returned guard is dropped.
+    /// Counts a request in progress until the returned guard is dropped. `permit` is its share of the
+    /// server's limit, which the guard holds.
     pub(super) fn begin(
         &self,
         version: Version,
@@ -121,7 +123,7 @@ impl Activity {
         InProgress { activity: self.clone(), number, _permit: permit }
     }
 
-    /// Completes with the reason when the client has been idle or slow for too long.
+    /// Completes when the client has been idle or slow for too long. Returns the reason.
     pub(super) async fn expired(&self) -> &'static str {
         loop {
             let (next, reason) = self.deadline();
@@ -129,11 +131,12 @@ impl Activity {
             if next <= now {
                 return reason;
             }
-            // A wait that begins meanwhile ends later than this.
+            // A deadline that is set meanwhile is later than this.
             sleep_until(next.min(now + self.0.limits.shortest())).await;
         }
     }
 
+    /// Returns the next deadline and its reason.
     fn deadline(&self) -> (Instant, &'static str) {
         let (limits, state) = (&self.0.limits, self.state());
         let idle = state.requests.is_empty();
@@ -148,7 +151,7 @@ impl Activity {
     }
 }
 
-/// A request in progress: from its head until the last byte of its response was handed to the
+/// A request in progress, from its head until the last byte of its response is passed to the
 /// connection.
 pub(super) struct InProgress {
     activity: Activity,
@@ -157,6 +160,7 @@ pub(super) struct InProgress {
 }
 
 impl InProgress {
+    /// Updates the allowance of the request.
     fn with<T>(&self, act: impl FnOnce(&mut Allowance) -> T) -> Option<T> {
         self.activity.state().requests.get_mut(&self.number).map(act)
     }
@@ -172,22 +176,22 @@ impl Drop for InProgress {
     }
 }
 
-/// A response's body whose request is in progress until it ends. The time between a frame and the
-/// demand for the next one is the client's.
-pub(super) struct Tracked {
+/// A response's body that keeps its request in progress until it ends. The time between a frame and
+/// the request for the next one counts as the client's.
+pub(super) struct TrackedBody {
     body: Body,
-    /// Bytes of the last frame.
+    /// Number of bytes in the last frame.
     frame: u64,
     request: InProgress,
 }
 
-impl Tracked {
+impl TrackedBody {
     pub(super) fn new(body: Body, request: InProgress) -> Self {
         Self { body, frame: 0, request }
     }
 }
 
-impl HttpBody for Tracked {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -215,14 +219,15 @@ impl HttpBody for Tracked {
     }
 }
 
-/// A stream that notes when bytes arrive, and when the client does not take any.
-pub(super) struct Watched<S> {
+/// A stream that records when bytes arrive, and when the client does not read any.
+pub(super) struct WatchedStream<S> {
     pub stream: S,
     pub activity: Activity,
 }
 
-impl<S> Watched<S> {
-    fn wrote(&self, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
+impl<S> WatchedStream<S> {
+    /// Records the result of a write.
+    fn record_write(&self, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
         let write = &mut self.activity.state().write;
         match &written {
             Poll::Ready(bytes) => write.progress(*bytes.as_ref().unwrap_or(&0) as u64),
@@ -232,7 +237,7 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -252,11 +257,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.wrote(written)
+        this.record_write(written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -281,7 +286,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bytes);
-        this.wrote(written)
+        this.record_write(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,11 +1,11 @@
-//! Where the URLs in an answer begin: where its request came to.
+//! The scheme and host of a request, with which the URLs in its response begin.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{header, request::Parts};
 use url::{Host, Url};
 
-/// Hosts of the clouds that a client may have been told lie here, and all hosts below them.
+/// Hosts of the clouds that the server can stand in for, including all hosts below them.
 pub(super) const CLOUD_HOSTS: &[&str] = &[
     "live.com",
     "live.net",
@@ -23,20 +23,23 @@ pub(super) const CLOUD_HOSTS: &[&str] = &[
 /// The path of the page to which desktop programs redirect after a sign-in.
 pub(super) const DESKTOP_PAGE: &str = "/oauth20_desktop.srf";
 
-/// Scheme and host that a request came with.
+/// The scheme and host that a request was sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BaseUrl {
     scheme: &'static str,
+    /// The host and port.
     authority: String,
-    /// The address that it came to, whatever it calls it.
+    /// The server's address of the connection, independent of the host that the client names.
     local: SocketAddr,
-    /// The scheme of URLs that lead to bytes and pages.
+    /// The scheme of URLs for bytes and pages.
     resources: &'static str,
 }
 
 impl BaseUrl {
-    /// The origin of a request; `None` if its host is malformed, or there are several. HTTP/1.0 may
-    /// leave the host out: then it is the address that the request came to.
+    /// Returns the base URL of a request. An HTTP/1.0 request may omit the host; `local` then replaces
+    /// it. `secure`: whether the connection uses TLS.
+    ///
+    /// Returns `None` if the request has a malformed host, several hosts, or a host with credentials.
     pub(super) fn from_request(request: &Parts, secure: bool, local: SocketAddr) -> Option<Self> {
         if request.headers.get_all(header::HOST).iter().nth(1).is_some() {
             return None;
@@ -46,7 +49,7 @@ impl BaseUrl {
             (None, Some(host)) => host.to_str().ok()?.parse().ok()?,
             (None, None) => local.to_string().parse().ok()?,
         };
-        // User and password have no business here, and would come back in every URL.
+        // Credentials would be repeated in every URL of the response.
         if authority.as_str().contains('@') || authority.host().is_empty() {
             return None;
         }
@@ -55,24 +58,25 @@ impl BaseUrl {
         Some(Self { scheme, authority, local, resources: scheme })
     }
 
-    /// The same with URLs without TLS for bytes and pages.
+    /// Uses URLs without TLS for bytes and pages.
     pub(super) fn with_plain_resources(self) -> Self {
         Self { resources: "http", ..self }
     }
 
-    /// The URL of a page.
+    /// Returns the URL of a page.
     pub(super) fn page_url(&self, path: &str) -> String {
         format!("{}://{}{path}", self.resources, self.authority)
     }
 
-    /// Whether the client believes that it speaks with a cloud.
+    /// Whether the client sent the request to a cloud's host over TLS.
     pub(super) fn is_cloud(&self) -> bool {
         self.scheme == "https" && is_cloud(self.host())
     }
 
-    /// The URL of a path on another host of the cloud that the request was sent to; without one,
-    /// here. The clouds give bytes away on hosts of their own, so that clients do not take their
-    /// tokens there.
+    /// Returns the URL of a path on `host`, another host of the cloud that the request was sent to; on
+    /// the request's own host if it is no cloud's.
+    ///
+    /// The clouds serve bytes from hosts of their own, so that clients do not send their tokens there.
     pub(super) fn url_on(&self, host: &str, path: &str) -> String {
         match self.is_cloud() {
             true => format!("{}://{host}{path}", self.resources),
@@ -80,8 +84,8 @@ impl BaseUrl {
         }
     }
 
-    /// The URL of a path without TLS, at the server's own address: for what a client asks for by
-    /// other means than it asks for the rest, which may know neither proxy nor authority.
+    /// Returns the URL of a path at the server's own address without TLS, for a client that knows
+    /// neither the proxy nor the authority.
     pub(super) fn plain_url(&self, path: &str) -> String {
         match self.is_cloud() {
             true => format!("http://{}{path}", self.local),
@@ -89,19 +93,19 @@ impl BaseUrl {
         }
     }
 
-    /// The host's name, without a port.
+    /// Returns the host without its port.
     pub(super) fn host(&self) -> &str {
         let port = self.authority.rfind(':').filter(|at| !self.authority[*at..].contains(']'));
         &self.authority[..port.unwrap_or(self.authority.len())]
     }
 
-    /// The URL of a path, which begins with a slash.
+    /// Returns the URL of a path, which must start with a slash.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}://{}{path}", self.scheme, self.authority)
     }
 
-    /// Parses a redirect URL: it must lead to this machine, or to the desktop page, which is then this
-    /// server's.
+    /// Parses the redirect URL of a sign-in. Returns `None` unless it leads to this machine or to the
+    /// desktop page, which is replaced by this server's.
     pub(super) fn redirect_target(&self, redirect: &str) -> Option<Url> {
         let url = Url::parse(redirect).ok()?;
         if url.path() == DESKTOP_PAGE {
@@ -115,8 +119,8 @@ impl BaseUrl {
         (local && matches!(url.scheme(), "http" | "https")).then_some(url)
     }
 
-    /// Whether the host is a loopback address, `localhost` or a name below it. Every other name can
-    /// be registered by anybody and made to resolve to a loopback address (DNS rebinding).
+    /// Whether the host is a loopback address, `localhost` or a name below it. Anyone can register
+    /// any other name and let it resolve to a loopback address (DNS rebinding).
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.host().trim_start_matches('[').trim_end_matches(']');
         match host.parse::<IpAddr>() {
@@ -126,12 +130,12 @@ impl BaseUrl {
     }
 }
 
-/// Whether a host is one of the clouds'.
+/// Whether a host belongs to one of the clouds.
 pub(super) fn is_cloud(host: &str) -> bool {
     CLOUD_HOSTS.iter().any(|parent| is_or_below(host, parent))
 }
 
-/// Whether a host is `parent`, or below it.
+/// Whether a host is `parent` or below it.
 pub(super) fn is_or_below(host: &str, parent: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

@@ -1,15 +1,15 @@
-//! Checksums of blocks: each 256 KiB of a blob has one, so that a range is verified without the
+//! Checksums of blocks. Each 256 KiB of a blob has one, so that a range can be verified without the
 //! rest of the blob.
 //!
-//! CRC-32 finds every error burst of up to 32 bits and misses one in four billion other errors. It
-//! guards against damage by disks, not against an attacker who can write to the data folder.
+//! CRC-32 detects every error burst of up to 32 bits and misses one in four billion other errors. It
+//! protects against disk errors, not against an attacker who can write to the data folder.
 
 use std::{io, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream};
 
-/// Bytes of a block; the last one of a blob may be shorter.
+/// Size of a block in bytes. The last block of a blob may be shorter.
 pub(super) const BLOCK: u64 = 256 << 10;
 
 /// Bytes of one checksum in [`Checks`].
@@ -36,7 +36,7 @@ impl Checks {
         &self.0
     }
 
-    /// The checksum of a block; `None` beyond the last one.
+    /// Returns the checksum of a block; `None` beyond the last one.
     fn get(&self, block: usize) -> Option<u32> {
         let check = self.0.get(block * CHECK..(block + 1) * CHECK)?;
         check.try_into().ok().map(u32::from_be_bytes)
@@ -83,17 +83,17 @@ impl Summer {
     }
 }
 
-/// The whole blocks that a range of a blob of `length` bytes touches.
+/// Returns the range of whole blocks that contain `range`, in a blob of `length` bytes.
 pub(super) fn touched(range: &Range<u64>, length: u64) -> Range<u64> {
     let start = range.start / BLOCK * BLOCK;
     start..range.end.div_ceil(BLOCK).saturating_mul(BLOCK).min(length)
 }
 
-/// Verifies whole blocks and passes the wanted bytes on.
+/// Verifies whole blocks and yields the wanted bytes of them.
 ///
-/// `bytes` are those of `blocks`, a range that [`touched`] returned; `checks` are the checksums of
-/// the blob. Each block is yielded only after its checksum was compared. The stream ends with an
-/// error at the first block that does not match or is incomplete.
+/// `bytes` yields the bytes of `blocks`, a range that [`touched`] returned. `checks` are the checksums
+/// of the blob. A block is yielded only after its checksum matched. The stream ends with an error at
+/// the first block that is damaged or incomplete.
 pub(super) fn verified<S>(
     bytes: S,
     blocks: Range<u64>,
@@ -124,7 +124,7 @@ where
 
 struct Verifier<S> {
     bytes: S,
-    /// Bytes that were read and belong to the next block.
+    /// Bytes that were read already and belong to the next block.
     rest: Bytes,
     at: u64,
     end: u64,
@@ -132,7 +132,7 @@ struct Verifier<S> {
 }
 
 impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
-    /// The next block, verified; `None` at the end.
+    /// Returns the next block, verified; `None` at the end.
     async fn block(&mut self) -> io::Result<Option<Bytes>> {
         if self.at >= self.end {
             return Ok(None);
@@ -151,6 +151,7 @@ impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
         Ok(Some(block))
     }
 
+    /// Reads exactly `size` bytes.
     async fn take(&mut self, size: usize) -> io::Result<Bytes> {
         if self.rest.len() >= size {
             return Ok(self.rest.split_to(size));
@@ -159,7 +160,7 @@ impl<S: Stream<Item = io::Result<Bytes>> + Send + Unpin> Verifier<S> {
         block.extend_from_slice(&std::mem::take(&mut self.rest));
         while block.len() < size {
             let Some(piece) = self.bytes.next().await else {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is too short"));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the blob is too short"));
             };
             let mut piece = piece?;
             block.extend_from_slice(&piece.split_to(piece.len().min(size - block.len())));

@@ -1,4 +1,4 @@
-//! How much an account may ask for in a window of time.
+//! Budgets: the resource units that an account may use per time window.
 
 use std::{
     collections::HashMap,
@@ -9,33 +9,34 @@ use std::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
-/// From which share of the budget on Graph tells how much is left
+/// The used share of a budget from which on Graph sends `RateLimit-*` headers
 /// (onedrive-graph#rate-limit-headers).
-const TELLS_FROM: f64 = 0.8;
+const HEADERS_FROM_SHARE: f64 = 0.8;
 
-/// From how long a window on times are told in whole seconds, as clouds do. A shorter one is a
-/// cloud's minute run faster, where a whole second would be much of it.
+/// The shortest window whose times are sent in whole seconds, as the clouds do. A shorter window
+/// simulates the cloud's minute at higher speed, where rounding to seconds would distort it.
 const WHOLE_SECONDS_FROM: Duration = Duration::from_secs(30);
 
-/// How much each account may ask for in a window of time, which begins with the first request after
-/// the one before has ended.
+/// The resource units that each account may use per time window. A window starts with the first
+/// request after the previous window has ended.
 ///
-/// Graph's requests cost resource units as the cloud publishes them
-/// (onedrive-graph#resource-units): 1 for an item, its bytes, or a change feed from a token on; 2
-/// for several items, and for every change; 5 for permissions; nothing for URLs that need no token,
-/// nor for a batch beside its requests. What is beyond is answered with 429 and `Retry-After`, and
-/// from 80 % on every answer tells `RateLimit-Limit`, `-Remaining` and `-Reset`. The other
-/// protocols' requests cost 1 each, and what is beyond is answered in their words: 420 with
-/// `Retry-After` in Live Connect (live-connect#error-throttled), 429 without a word of when in
-/// Amazon's (amazon-drive#error-rate). Sign-in and tickets are free. What was refused counts too.
+/// Requests to Graph cost the units that Microsoft publishes (onedrive-graph#resource-units): 1 for
+/// an item, its bytes, or a change feed from a token on; 2 for several items and for a full change
+/// feed; 5 for permissions; 0 for URLs that need no token, and for a batch besides its requests.
+/// Requests beyond the budget receive 429 and `Retry-After`. From 80 % on, every response has
+/// `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`.
+///
+/// Requests of the other protocols cost 1 each. Beyond the budget, Live Connect responds with 420 and
+/// `Retry-After` (live-connect#error-throttled), Amazon with 429 and no hint
+/// (amazon-drive#error-rate). Sign-in and download URLs are free. Rejected requests count too.
 ///
 /// ```
 /// use std::time::Duration;
 /// use drivedal_server::Budget;
 ///
-/// // What Graph allows an app for a small tenant …
+/// // The limit of Graph for an app and a small tenant.
 /// let real = Budget::new(1250, Duration::from_secs(60));
-/// // … and the same ten times as fast.
+/// // Ten times as much.
 /// let fast = Budget::new(12_500, Duration::from_secs(60));
 /// ```
 ///
@@ -44,27 +45,40 @@ const WHOLE_SECONDS_FROM: Duration = Duration::from_secs(30);
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Budget {
-    /// Units of a window, at least 1.
+    /// Units per window, at least 1.
     pub units: u32,
-    /// Its length in milliseconds, at least 1.
+    /// Length of a window in milliseconds, at least 1 and at most a year.
     pub window: u64,
 }
 
+/// The reason why a [`Budget`] is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BudgetError {
+    /// The budget has no units.
+    #[error("units must be at least 1")]
+    NoUnits,
+    /// The window has no length.
+    #[error("window must be at least 1 millisecond")]
+    NoWindow,
+    /// The window is longer than a year.
+    #[error("window must be at most a year")]
+    WindowTooLong,
+}
+
 impl Budget {
-    /// So many units in that time.
+    /// Creates a budget of `units` per `window`.
     pub fn new(units: u32, window: Duration) -> Self {
         Self { units, window: u64::try_from(window.as_millis()).unwrap_or(u64::MAX) }
     }
 
-    /// What is wrong with it.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    /// Checks that the budget can be enforced.
+    pub(crate) fn check(&self) -> Result<(), BudgetError> {
         match (self.units, self.window) {
-            (0, _) => Err("a budget must have at least one unit"),
-            (_, 0) => Err("a budget's window must be at least a millisecond long"),
-            // An instant must be found that far ahead.
-            (_, window) if window > 1000 * 3600 * 24 * 365 => {
-                Err("a budget's window must not be longer than a year")
-            }
+            (0, _) => Err(BudgetError::NoUnits),
+            (_, 0) => Err(BudgetError::NoWindow),
+            // The end of the window must be representable as an `Instant`.
+            (_, window) if window > 1000 * 3600 * 24 * 365 => Err(BudgetError::WindowTooLong),
             _ => Ok(()),
         }
     }
@@ -73,8 +87,8 @@ impl Budget {
         Duration::from_millis(self.window)
     }
 
-    /// A span of time as answers tell it: never too short.
-    fn told(&self, time: Duration) -> String {
+    /// Formats a time for a header, in seconds. It is rounded up, so that no client retries too early.
+    fn format_seconds(&self, time: Duration) -> String {
         match self.window() >= WHOLE_SECONDS_FROM {
             true => time.as_secs_f64().ceil().to_string(),
             false => format!("{:.3}", (time.as_secs_f64() * 1000.0).ceil() / 1000.0),
@@ -82,55 +96,61 @@ impl Budget {
     }
 }
 
-/// The budget in force, and what accounts have used of it.
+/// The active budget, and the units that accounts have used.
 #[derive(Debug, Default)]
-pub(crate) struct Budgets(Mutex<State>);
+pub(crate) struct Budgets(Mutex<BudgetState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct BudgetState {
     budget: Option<Budget>,
-    used: HashMap<String, Used>,
+    /// By account name.
+    used: HashMap<String, Usage>,
 }
 
+/// The units that an account has used in its window.
 #[derive(Clone, Copy, Debug)]
-struct Used {
+struct Usage {
     units: u64,
+    /// The end of the window.
     ends: Instant,
 }
 
-/// A request that was counted.
+/// A request that was charged to a budget.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Charge {
     budget: Budget,
-    /// With this one.
+    /// Units that the account has used, including this request.
     used: u64,
+    /// Time until the window ends.
     left: Duration,
 }
 
 impl Budgets {
+    /// Creates the state of a budget; `None`: unlimited.
     pub(crate) fn new(budget: Option<Budget>) -> Self {
-        Self(Mutex::new(State { budget, used: HashMap::new() }))
+        Self(Mutex::new(BudgetState { budget, used: HashMap::new() }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, BudgetState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the active budget.
     pub(crate) fn budget(&self) -> Option<Budget> {
         self.state().budget
     }
 
-    /// Puts a budget in force, or none; nothing of it is used.
+    /// Replaces the budget. No units of the new one are used.
     pub(crate) fn set(&self, budget: Option<Budget>) {
-        *self.state() = State { budget, used: HashMap::new() };
+        *self.state() = BudgetState { budget, used: HashMap::new() };
     }
 
-    /// Nothing is used.
+    /// Resets the used units of all accounts.
     pub(crate) fn clear(&self) {
         self.state().used.clear();
     }
 
-    /// Charges a request to an account; `None` without a budget.
+    /// Charges a request to an account. Returns `None` without a budget.
     pub(crate) fn charge(&self, account: &str, cost: u32) -> Option<Charge> {
         self.charge_at(account, cost, Instant::now())
     }
@@ -138,10 +158,10 @@ impl Budgets {
     fn charge_at(&self, account: &str, cost: u32, now: Instant) -> Option<Charge> {
         let mut state = self.state();
         let budget = state.budget?;
-        let anew = Used { units: 0, ends: now + budget.window() };
-        let used = state.used.entry(account.to_owned()).or_insert(anew);
+        let new = Usage { units: 0, ends: now + budget.window() };
+        let used = state.used.entry(account.to_owned()).or_insert(new);
         if used.ends <= now {
-            *used = anew;
+            *used = new;
         }
         used.units = used.units.saturating_add(cost.into());
         Some(Charge { budget, used: used.units, left: used.ends - now })
@@ -149,28 +169,28 @@ impl Budgets {
 }
 
 impl Charge {
-    /// Whether the request is beyond the budget.
-    pub(crate) fn is_beyond(&self) -> bool {
+    /// Whether the request exceeds the budget.
+    pub(crate) fn is_exceeded(&self) -> bool {
         self.used > u64::from(self.budget.units)
     }
 
     /// Sets `Retry-After` to the end of the window.
     pub(crate) fn set_retry_after(&self, headers: &mut HeaderMap) {
-        insert(headers, header::RETRY_AFTER, self.budget.told(self.left));
+        insert(headers, header::RETRY_AFTER, self.budget.format_seconds(self.left));
     }
 
-    /// Sets `RateLimit-*` headers, once little of the budget is left.
-    pub(crate) fn announce(&self, headers: &mut HeaderMap) {
+    /// Sets the `RateLimit-*` headers if most of the budget is used.
+    pub(crate) fn set_rate_limit_headers(&self, headers: &mut HeaderMap) {
         let units = u64::from(self.budget.units);
-        if (self.used as f64) < TELLS_FROM * units as f64 {
+        if (self.used as f64) < HEADERS_FROM_SHARE * units as f64 {
             return;
         }
-        let told = [
+        let values = [
             ("ratelimit-limit", units.to_string()),
             ("ratelimit-remaining", units.saturating_sub(self.used).to_string()),
-            ("ratelimit-reset", self.budget.told(self.left)),
+            ("ratelimit-reset", self.budget.format_seconds(self.left)),
         ];
-        for (name, value) in told {
+        for (name, value) in values {
             insert(headers, HeaderName::from_static(name), value);
         }
     }
@@ -187,16 +207,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_used_is_counted_by_account_until_the_window_ends() {
+    fn units_are_counted_per_account_until_the_window_ends() {
         let budgets = Budgets::new(Some(Budget::new(10, Duration::from_secs(6))));
         let now = Instant::now();
         let charge =
             |account, cost, at| budgets.charge_at(account, cost, now + at).expect("a budget");
         let second = Duration::from_secs(1);
-        assert!(!charge("a", 8, Duration::ZERO).is_beyond());
-        assert!(!charge("a", 2, second).is_beyond());
+        assert!(!charge("a", 8, Duration::ZERO).is_exceeded());
+        assert!(!charge("a", 2, second).is_exceeded());
         let beyond = charge("a", 1, 2 * second);
-        assert!(beyond.is_beyond() && beyond.left == 4 * second);
+        assert!(beyond.is_exceeded() && beyond.left == 4 * second);
         assert_eq!(charge("b", 1, 2 * second).used, 1);
         assert_eq!(charge("a", 1, 6 * second).used, 1);
         budgets.set(None);
@@ -204,14 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_in_whole_seconds_unless_the_window_is_short() {
+    fn times_are_whole_seconds_unless_the_window_is_short() {
         let time = Duration::from_micros(1_234_100);
-        assert_eq!(Budget::new(1, Duration::from_secs(60)).told(time), "2");
-        assert_eq!(Budget::new(1, Duration::from_secs(6)).told(time), "1.235");
+        assert_eq!(Budget::new(1, Duration::from_secs(60)).format_seconds(time), "2");
+        assert_eq!(Budget::new(1, Duration::from_secs(6)).format_seconds(time), "1.235");
     }
 
     #[test]
-    fn a_budget_of_nothing_is_refused() {
+    fn invalid_budgets_are_rejected() {
         let second = Duration::from_secs(1);
         assert!(Budget::new(1, second).check().is_ok());
         for bad in

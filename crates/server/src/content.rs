@@ -1,4 +1,4 @@
-//! A file's bytes as an answer: whole or a range, streamed, the same for every protocol.
+//! A file's bytes as a response: the whole file or a range, streamed. All protocols share it.
 
 use std::ops::Range;
 
@@ -10,38 +10,39 @@ use axum::{
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::tree::{Content, Node, Result, Tree, TreeError};
+use crate::tree::{Content, Node, Result, Tree, TreeError};
 
-/// What RFC 8187 lets stand in an extended parameter, and RFC 3986 in a segment of a path.
+/// The characters that RFC 8187 does not allow in an extended parameter, and RFC 3986 not in a path
+/// segment.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A name as one segment of a URL's path, or a value of its query.
+/// Encodes a name as one segment of a URL's path, or as a value of its query.
 pub(super) fn encoded(name: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(name, RESERVED)
 }
 
-/// What of a file is wanted.
+/// The requested part of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// All of it.
+    /// The whole file.
     Whole,
     /// These bytes, at least one.
     Part(Range<u64>),
-    /// Bytes that it does not have.
+    /// A range that the file does not contain.
     Nothing,
 }
 
-/// The response to a range of the last bytes, `bytes=-n`, of a file that is shorter.
+/// The response to `bytes=-n` for a file with fewer than `n` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LongSuffix {
     /// The whole file (RFC 9110, 14.1.2).
     Satisfied,
-    /// 416, as OneDrive's hosts have it (opendal#8080).
+    /// 416, as OneDrive's hosts respond (opendal#8080).
     Refused,
 }
 
-/// What a `Range` header wants of `size` bytes (RFC 9110, 14.2). Headers that are not understood,
-/// and several ranges at once, are ignored, as the standard allows: the whole file then.
+/// Parses a `Range` header for a file of `size` bytes (RFC 9110, 14.2). Malformed headers and
+/// multiple ranges are ignored, which the standard allows: the whole file is served then.
 pub(super) fn wanted(range: Option<&HeaderValue>, size: u64, long_suffix: LongSuffix) -> Wanted {
     let Some(spec) = range.and_then(|value| value.to_str().ok()).and_then(single_range) else {
         return Wanted::Whole;
@@ -59,7 +60,7 @@ pub(super) fn wanted(range: Option<&HeaderValue>, size: u64, long_suffix: LongSu
     if part.is_empty() { Wanted::Nothing } else { Wanted::Part(part) }
 }
 
-/// Parses `Range`, for fuzz targets.
+/// Parses `Range` for fuzz targets.
 #[cfg(fuzzing)]
 pub(super) fn fuzzing(range: &HeaderValue) {
     for size in [0, 1, 1000, u64::MAX] {
@@ -71,7 +72,7 @@ pub(super) fn fuzzing(range: &HeaderValue) {
     }
 }
 
-/// First and last byte of `bytes=a-b`, `bytes=a-` or `bytes=-n`.
+/// Parses `bytes=a-b`, `bytes=a-` or `bytes=-n`. Returns the first and the last position.
 fn single_range(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (unit, set) = value.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -81,7 +82,7 @@ fn single_range(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     Some((position(first)?, position(last)?))
 }
 
-/// A position that may be left out; more digits than a number has are as good as the largest.
+/// Parses a position, which may be empty. A number that overflows becomes the largest one.
 fn position(digits: &str) -> Option<Option<u64>> {
     if digits.is_empty() {
         return Some(None);
@@ -92,17 +93,22 @@ fn position(digits: &str) -> Option<Option<u64>> {
         .then(|| Some(digits.parse().unwrap_or(u64::MAX)))
 }
 
-/// What marks these bytes, in `ETag` and `If-Range`.
+/// Returns the entity tag of a file's bytes, for `ETag` and `If-Range`.
 pub(super) fn etag(content: &Content) -> String {
     format!("\"{}\"", hex::encode(&content.hashes.sha256[..16]))
 }
 
-/// Tells an item's own versions apart, in URLs that die with the bytes they were made for: 64 bits.
+/// Returns a fingerprint of 64 bits that distinguishes an item's own contents. URLs that are bound to
+/// the bytes contain it.
 pub(super) fn fingerprint(content: &Content) -> String {
     hex::encode(&content.hashes.sha256[..8])
 }
 
-/// The bytes of a file as the request wants them: 200, 206, 304 or 416.
+/// Returns the response to a request for a file's bytes: 200, 206, 304 or 416. `attachment`: whether
+/// browsers should save the file.
+///
+/// # Errors
+/// [`TreeError::NotAFile`] for a folder; [`TreeError::Storage`] if the bytes cannot be read.
 pub(super) async fn serve(
     tree: &Tree,
     node: &Node,
@@ -111,34 +117,39 @@ pub(super) async fn serve(
     long_suffix: LongSuffix,
 ) -> Result<Response> {
     let content = node.content.as_ref().ok_or(TreeError::NotAFile(node.no))?;
-    let mut headers = describe(node, content, attachment);
+    let mut headers = content_headers(node, content, attachment);
     if not_modified(&request.headers, &etag(content)) {
-        return Ok(answer(StatusCode::NOT_MODIFIED, headers, Body::empty()));
+        return Ok(response(StatusCode::NOT_MODIFIED, headers, Body::empty()));
     }
-    let (status, range) = match asked(&request.headers, node, content, long_suffix) {
+    let (status, range) = match requested(&request.headers, node, content, long_suffix) {
         Wanted::Whole => (StatusCode::OK, 0..content.size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Nothing => {
             let unsatisfied = format!("bytes */{}", content.size);
             headers.remove(header::CONTENT_DISPOSITION);
             insert(&mut headers, header::CONTENT_RANGE, &unsatisfied);
-            return Ok(answer(StatusCode::RANGE_NOT_SATISFIABLE, headers, Body::empty()));
+            return Ok(response(StatusCode::RANGE_NOT_SATISFIABLE, headers, Body::empty()));
         }
     };
     if status == StatusCode::PARTIAL_CONTENT {
-        let told = format!("bytes {}-{}/{}", range.start, range.end - 1, content.size);
-        insert(&mut headers, header::CONTENT_RANGE, &told);
+        let value = format!("bytes {}-{}/{}", range.start, range.end - 1, content.size);
+        insert(&mut headers, header::CONTENT_RANGE, &value);
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     if request.method == Method::HEAD || range.is_empty() {
-        return Ok(answer(status, headers, Body::empty()));
+        return Ok(response(status, headers, Body::empty()));
     }
     let bytes = tree.open_content(content, range).await?;
-    Ok(answer(status, headers, Body::from_stream(bytes)))
+    Ok(response(status, headers, Body::from_stream(bytes)))
 }
 
-/// What is wanted, `If-Range` regarded (RFC 9110, 13.1.5).
-fn asked(headers: &HeaderMap, node: &Node, content: &Content, long_suffix: LongSuffix) -> Wanted {
+/// Returns the requested part, with `If-Range` evaluated (RFC 9110, 13.1.5).
+fn requested(
+    headers: &HeaderMap,
+    node: &Node,
+    content: &Content,
+    long_suffix: LongSuffix,
+) -> Wanted {
     if let Some(condition) = headers.get(header::IF_RANGE) {
         let condition = condition.as_bytes();
         let same = condition == etag(content).as_bytes()
@@ -150,7 +161,7 @@ fn asked(headers: &HeaderMap, node: &Node, content: &Content, long_suffix: LongS
     wanted(headers.get(header::RANGE), content.size, long_suffix)
 }
 
-/// Whether the client has these bytes already (RFC 9110, 13.1.2).
+/// Whether `If-None-Match` matches the entity tag (RFC 9110, 13.1.2).
 fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
     headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(
         |value| {
@@ -162,7 +173,8 @@ fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
     )
 }
 
-fn describe(node: &Node, content: &Content, attachment: bool) -> HeaderMap {
+/// Returns the headers that describe a file.
+fn content_headers(node: &Node, content: &Content, attachment: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let media_type = node.media_type.as_deref().unwrap_or("application/octet-stream");
     insert(&mut headers, header::CONTENT_TYPE, media_type);
@@ -171,7 +183,7 @@ fn describe(node: &Node, content: &Content, attachment: bool) -> HeaderMap {
         insert(&mut headers, header::LAST_MODIFIED, &date);
     }
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // What users put here is not to run as a page of this host.
+    // A file of a user must not run scripts as a page of this host.
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if attachment {
@@ -181,19 +193,20 @@ fn describe(node: &Node, content: &Content, attachment: bool) -> HeaderMap {
     headers
 }
 
-/// Sets a header, unless its value is one that no header may have: a media type that a client
-/// invented, say.
+/// Sets a header, unless the value is invalid: clients choose the media type.
 fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
 }
 
+/// Formats a time for `Last-Modified`.
 fn http_date(time: Timestamp) -> Option<String> {
     DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
 }
 
-fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+/// Creates a response.
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;

@@ -1,6 +1,6 @@
-//! Which bytes of a file a fragment of an upload is.
+//! The header `Content-Range` of an upload's fragment.
 
-/// `Content-Range: bytes FIRST-LAST/TOTAL`.
+/// The value `bytes FIRST-LAST/TOTAL`. The positions are inclusive and within the total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ContentRange {
     pub(super) first: u64,
@@ -9,6 +9,8 @@ pub(super) struct ContentRange {
 }
 
 impl ContentRange {
+    /// Parses a header's value. Returns `None` for another form, or for positions that are not within
+    /// the total.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
         let (first, last) = range.split_once('-')?;
@@ -17,6 +19,7 @@ impl ContentRange {
         (range.first <= range.last && range.last < range.total).then_some(range)
     }
 
+    /// Returns the number of bytes of the fragment.
     pub(super) fn length(self) -> u64 {
         self.last - self.first + 1
     }

@@ -7,14 +7,14 @@
 //! |---|---|
 //! | `Host` | loopback names and addresses, the clouds' hosts where the server stands in for them, [`Builder::allow_host`](super::Builder::allow_host); any other name may be rebound by its owner's DNS |
 //! | `Sec-Fetch-Site` | `same-origin`, `none` |
-//! | `BaseUrl` | the server's own, [`Builder::allow_origin`](super::Builder::allow_origin) |
+//! | `Origin` | the server's own, [`Builder::allow_origin`](super::Builder::allow_origin) |
 //!
-//! Graph lets every origin read with a token (`Access-Control-Allow-BaseUrl: *`). This server sends
+//! Graph lets every origin read with a token (`Access-Control-Allow-Origin: *`). This server sends
 //! CORS headers only to the origins that an option names, because its tokens are no secret.
 //!
-//! Two kinds of route admit other sites, because their protocols are made for that: see
-//! [`CrossSite`]. The rules look at the request as its protocol parsed it: encoded paths and queries
-//! and overridden methods make no difference.
+//! Two kinds of requests may be sent from other sites, because their protocols are designed for that:
+//! see [`CrossSite`]. The rules use the request as its protocol parsed it, so an unusual encoding of
+//! the path or an overridden method does not circumvent them.
 
 use axum::{
     body::Body,
@@ -23,15 +23,15 @@ use axum::{
 };
 use url::Url;
 
-use super::base_url::{self, BaseUrl};
+use crate::base_url::{self, BaseUrl};
 
 /// Response headers that scripts of allowed origins can read, as Graph exposes them.
 const EXPOSED: &str = "ETag, Location, Retry-After, request-id";
 
-/// Methods of the three protocols.
+/// The methods of the three protocols.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, MOVE, COPY";
 
-/// Seconds that a browser may remember a preflight. Inferred.
+/// How long a browser may cache the response to a preflight request, in seconds. Inferred.
 const PREFLIGHT_AGE: &str = "600";
 
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
@@ -41,7 +41,7 @@ const SEC_FETCH_DEST: &str = "sec-fetch-dest";
 /// Hosts and origins that the server accepts besides its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Allowed {
-    /// Whether the clouds' hosts are this server's.
+    /// Whether the server stands in for the clouds' hosts.
     pub stand_in: bool,
     /// Host names and addresses, without ports.
     pub hosts: Vec<String>,
@@ -52,45 +52,57 @@ pub(super) struct Allowed {
 /// Whether a web page of another site may send a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CrossSite {
-    /// It may not.
+    /// No.
     Refused,
-    /// It may open the request as a page in the browser's window, by `GET`: a sign-in page, to which
-    /// applications lead browsers from their own sites. The page redirects to a program on this
-    /// machine, whichever site led there.
+    /// Only by `GET`, to open a page in the browser's window. For sign-in pages, which applications
+    /// open from their own sites. Such a page redirects only to a program on this machine.
     SignInPage,
-    /// It may post the request from a form, if the response leads back to the page's own origin,
-    /// which must be a program on this machine.
+    /// Only by `POST` from a form, if the response redirects to the page's own origin, which must be a
+    /// program on this machine.
     FormUpload {
-        /// The URL to which the response leads.
+        /// The URL that the response redirects to.
         redirect: Option<String>,
     },
 }
 
-/// An admitted request.
+/// The reason why a request was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CrossSiteError {
+    /// The server does not serve this host.
+    #[error(
+        "cannot serve host {0}: this server accepts loopback names and addresses only (for another \
+         name start it with --allow-host)"
+    )]
+    Host(String),
+    /// The request comes from a page of another site.
+    #[error(
+        "cannot serve a request that a web page of another site sent (to let pages of an origin use \
+         this server start it with --allow-origin)"
+    )]
+    Origin,
+}
+
+/// A request that passed the check.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    /// The allowed origin that sent it.
+    /// The allowed origin that sent it; `None` if it is not of another site.
     cors: Option<HeaderValue>,
 }
 
 impl Allowed {
-    /// Admits a request to `base`. `exemption`: what its protocol says about other sites, if it has
-    /// one.
+    /// Checks the host and the origin of a request to `base`. `exemption` is its protocol's rule for
+    /// other sites; `None` for a request of no protocol.
     ///
     /// # Errors
-    /// The reason for its rejection.
+    /// [`CrossSiteError::Host`] and [`CrossSiteError::Origin`].
     pub(super) fn admit(
         &self,
         request: &Parts,
         base: &BaseUrl,
         exemption: Option<&CrossSite>,
-    ) -> Result<Admitted, String> {
+    ) -> Result<Admitted, CrossSiteError> {
         if !self.is_host(base) {
-            return Err(format!(
-                "cannot serve host {}: this server accepts loopback names and addresses only \
-                 (for another name start it with --allow-host)",
-                base.host()
-            ));
+            return Err(CrossSiteError::Host(base.host().to_owned()));
         }
         let own = Url::parse(&base.url("/")).map(|url| url.origin());
         let origins: Vec<_> = request.headers.get_all(header::ORIGIN).iter().collect();
@@ -104,16 +116,16 @@ impl Allowed {
         }
         let is_own = |origin: &&HeaderValue| parsed(origin).is_some_and(|it| Ok(it) == own);
         let sites = request.headers.get_all(SEC_FETCH_SITE);
-        let is_near = sites.iter().all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
-        if is_near && origins.iter().all(is_own) || is_exempt(request, base, &origins, exemption) {
+        let is_same_site =
+            sites.iter().all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
+        let is_own_page = is_same_site && origins.iter().all(is_own);
+        if is_own_page || is_exempt(request, base, &origins, exemption) {
             return Ok(Admitted { cors: None });
         }
-        Err("cannot serve a request that a web page of another site sent (to let pages of an \
-             origin use this server start it with --allow-origin)"
-            .to_owned())
+        Err(CrossSiteError::Origin)
     }
 
-    /// Whether the server may be addressed by the host of `base`.
+    /// Whether the server serves the host of `base`.
     fn is_host(&self, base: &BaseUrl) -> bool {
         let host = base.host().trim_start_matches('[').trim_end_matches(']');
         base.is_loopback()
@@ -123,12 +135,12 @@ impl Allowed {
 }
 
 impl Admitted {
-    /// Returns the response to a preflight of an allowed origin; `None`: the request is no preflight.
+    /// Returns the response to a preflight request of an allowed origin; `None` for other requests.
     pub(super) fn preflight(&self, request: &Parts) -> Option<Response> {
         self.cors.as_ref()?;
-        let asks = |name: &str| request.headers.get(name);
+        let get = |name: &str| request.headers.get(name);
         let is_preflight =
-            request.method == Method::OPTIONS && asks("access-control-request-method").is_some();
+            request.method == Method::OPTIONS && get("access-control-request-method").is_some();
         if !is_preflight {
             return None;
         }
@@ -138,17 +150,17 @@ impl Admitted {
         let mut set = |name: &'static str, value| headers.insert(name, value);
         set("access-control-allow-methods", HeaderValue::from_static(METHODS));
         set("access-control-max-age", HeaderValue::from_static(PREFLIGHT_AGE));
-        if let Some(wanted) = asks("access-control-request-headers") {
+        if let Some(wanted) = get("access-control-request-headers") {
             set("access-control-allow-headers", wanted.clone());
         }
-        // Chromium's private network access: a public page that calls a loopback address.
-        if asks("access-control-request-private-network").is_some() {
+        // Chromium's private network access: a public page requests a loopback address.
+        if get("access-control-request-private-network").is_some() {
             set("access-control-allow-private-network", HeaderValue::from_static("true"));
         }
         Some(self.with_cors(response))
     }
 
-    /// Lets scripts of an allowed origin read the response.
+    /// Adds the headers with which scripts of an allowed origin can read the response.
     pub(super) fn with_cors(&self, mut response: Response) -> Response {
         if let Some(origin) = &self.cors {
             let headers = response.headers_mut();
@@ -173,7 +185,7 @@ fn parsed(origin: &HeaderValue) -> Option<url::Origin> {
     parse_origin(origin.to_str().ok()?)
 }
 
-/// Whether a request may come from another site, as its protocol declares ([`CrossSite`]).
+/// Whether the rule of a request's protocol admits other sites ([`CrossSite`]).
 fn is_exempt(
     request: &Parts,
     base: &BaseUrl,
@@ -196,6 +208,7 @@ fn is_exempt(
     }
 }
 
+/// Whether all values of a header are `wanted`.
 fn is_or_absent(headers: &HeaderMap, name: &str, wanted: &str) -> bool {
     headers.get_all(name).iter().all(|value| value == wanted)
 }

@@ -1,4 +1,4 @@
-//! Files and folders of the data folder: private to their owner, and synced to the disk.
+//! Files and folders of the data folder: readable by their owner only, and synced to the disk.
 
 use std::{
     fmt, fs, io,
@@ -10,38 +10,44 @@ use std::{
     },
 };
 
-/// When a write counts as done.
+/// When a write to the data folder is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// Once the disk has it: the database's log, the bytes and the folders that name them are synced
-    /// before the response. A crash of the machine loses nothing that was acknowledged. It costs a
-    /// sync of the database's log for each commit, which concurrent writers share, and a sync of a
-    /// folder for each file of more than 16 KiB. On two cores and a virtual disk, one client that
-    /// uploads files of 1 kB got 0.86 times the files per second of [`Relaxed`](Self::Relaxed); with
-    /// 16 clients, and with files of 100 kB, the difference was within the noise (medians of 3 runs,
-    /// debug build).
+    /// Once the bytes are on the disk: the database's log, the blobs and the folders that contain
+    /// them are synced before the response. A crash of the machine loses no acknowledged write. The
+    /// cost is one sync of the database's log per commit, which concurrent writers share, and one sync
+    /// of a folder for each file of more than 16 KiB. On two cores and a virtual disk, one client that
+    /// uploaded files of 1 kB reached 0.86 times the files per second of [`Relaxed`](Self::Relaxed);
+    /// with 16 clients, and with files of 100 kB, the difference was within the noise (medians of 3
+    /// runs, debug build).
     #[default]
     Full,
-    /// Once the operating system has it. A crash of the process loses nothing; a crash of the
-    /// machine can lose the last writes, never the database. For tests, where a sync is what
-    /// most of the time goes into.
+    /// Once the operating system has the bytes. A crash of the process loses nothing; a crash of the
+    /// machine can lose the last writes, but does not damage the database. For tests, which would spend
+    /// most of their time in syncs.
     Relaxed,
 }
 
 impl FromStr for Durability {
-    type Err = String;
+    type Err = UnknownDurability;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownDurability> {
         match text {
             "full" => Ok(Self::Full),
             "relaxed" => Ok(Self::Relaxed),
-            _ => Err(format!("`{text}` is neither full nor relaxed")),
+            _ => Err(UnknownDurability(text.to_owned())),
         }
     }
 }
 
-/// Syncs the entries of a folder to the disk. A test passes one that records its calls.
+/// A text that names no [`Durability`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no durability (full, relaxed)")]
+pub struct UnknownDurability(String);
+
+/// Syncs the entries of a folder to the disk, or does nothing. Tests use a function that records its
+/// calls.
 #[derive(Clone)]
 pub(super) struct FolderSync(Option<Arc<SyncFolder>>);
 
@@ -55,7 +61,7 @@ impl fmt::Debug for FolderSync {
 }
 
 impl FolderSync {
-    /// The sync that a durability needs.
+    /// Creates the sync that a durability needs.
     pub(super) fn new(durability: Durability) -> Self {
         match durability {
             Durability::Full => Self::with(sync_folder),
@@ -63,20 +69,20 @@ impl FolderSync {
         }
     }
 
-    /// A sync by a function.
+    /// Creates a sync from a function.
     pub(super) fn with(sync: impl Fn(&Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(sync)))
     }
 
-    /// Whether it does anything.
+    /// Whether folders are synced.
     pub(super) fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Syncs a folder's entries.
+    /// Syncs the entries of a folder.
     ///
     /// # Errors
-    /// Those of the disk: what was acknowledged as durable might not be.
+    /// The disk's error. An acknowledged write might then not be durable.
     pub(super) fn sync(&self, folder: &Path) -> io::Result<()> {
         self.0.as_ref().map_or(Ok(()), |sync| sync(folder))
     }
@@ -87,16 +93,16 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
-/// Elsewhere a folder cannot be opened, and its entries are synced with the file.
+/// On other systems a folder cannot be opened; its entries are synced with the file.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder that only its owner can use, and those above it that are missing.
+/// Creates a folder that only its owner can use, and the missing folders above it.
 ///
 /// # Errors
-/// Those of the file system.
+/// The file system's error.
 pub(super) fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -105,7 +111,7 @@ pub(super) fn make_private_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Options to open a file for writing that only its owner can use, if it is made.
+/// Returns options that open a file for writing; a new file can be used by its owner only.
 pub(super) fn private_file() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
     options.write(true);
@@ -114,11 +120,11 @@ pub(super) fn private_file() -> fs::OpenOptions {
     options
 }
 
-/// Takes every right on a file or folder from everybody but its owner; does nothing if it does not
-/// exist or is a link.
+/// Removes the rights of all users but the owner on a file or folder. Does nothing if it does not exist
+/// or is a link.
 ///
 /// # Errors
-/// When the rights cannot be changed, because the file is somebody else's.
+/// The file system's error, for example because the file belongs to another user.
 pub(super) fn make_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -138,10 +144,10 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes every right on what is in a folder, at whatever depth, from everybody but its owner.
+/// Removes the rights of all users but the owner on everything in a folder, recursively.
 ///
 /// # Errors
-/// Those of [`make_private`], and of reading the folder.
+/// The error of [`make_private`], or of reading the folder.
 pub(super) fn make_contents_private(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -153,39 +159,39 @@ pub(super) fn make_contents_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A folder of blobs on this machine, in 256 folders of its own.
+/// A local folder of blobs, which are spread over 256 subfolders.
 #[derive(Debug)]
 pub(super) struct BlobFolder {
     root: PathBuf,
     sync: FolderSync,
-    /// Which of the folders have a durable entry in the root.
+    /// Whether each subfolder has a durable entry in the root.
     durable: Box<[AtomicBool]>,
 }
 
 impl BlobFolder {
-    /// Blobs below `root`, which is made if it does not exist.
+    /// Creates the folder `root` if it does not exist.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The file system's error.
     pub(super) fn new(root: &Path, sync: FolderSync) -> io::Result<Self> {
         make_private_folder(root)?;
         let durable = (0..256).map(|_| AtomicBool::new(false)).collect();
         Ok(Self { root: root.to_owned(), sync, durable })
     }
 
-    /// Makes the empty file of a new blob, at `name` below the root; false if there is one of that
-    /// name.
+    /// Creates the empty file of a blob. `name` is its path relative to the root. Returns `false` if
+    /// the file exists.
     ///
     /// # Errors
-    /// Those of the file system.
-    pub(super) fn make(&self, name: &str) -> io::Result<bool> {
+    /// The file system's error.
+    pub(super) fn create(&self, name: &str) -> io::Result<bool> {
         let file = self.root.join(name);
         if let Some(folder) = file.parent() {
             make_private_folder(folder)?;
         }
         match private_file().create_new(true).open(&file) {
             Ok(_) => Ok(true),
-            // Only a file is a blob. A link leads to a device in tests.
+            // Only a regular file is a blob: tests use a link to a device.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Ok(!fs::symlink_metadata(&file)?.is_file())
             }
@@ -193,19 +199,19 @@ impl BlobFolder {
         }
     }
 
-    /// Moves a blob out of here.
+    /// Moves a blob out of the folder.
     ///
     /// # Errors
-    /// Those of the file system; [`io::ErrorKind::NotFound`] if there is none of that name.
+    /// The file system's error; [`io::ErrorKind::NotFound`] if the blob does not exist.
     pub(super) fn move_to(&self, name: &str, to: &Path) -> io::Result<()> {
         fs::rename(self.root.join(name), to)?;
         make_private(to)
     }
 
-    /// Syncs the folders that name a blob; `folder` is the number of the one that it is in.
+    /// Syncs the folders that contain a blob. `folder` is the number of the blob's subfolder.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// The disk's error.
     pub(super) fn sync(&self, name: &str, folder: u8) -> io::Result<()> {
         if !self.sync.is_on() {
             return Ok(());
@@ -213,7 +219,7 @@ impl BlobFolder {
         let file = self.root.join(name);
         self.sync.sync(file.parent().unwrap_or(&self.root))?;
         let durable = &self.durable[usize::from(folder)];
-        // Set after the sync: two blobs at once may sync it twice, never not at all.
+        // Set after the sync: two concurrent calls may sync it twice, but never skip it.
         if !durable.load(Ordering::Acquire) {
             self.sync.sync(&self.root)?;
             durable.store(true, Ordering::Release);
@@ -240,8 +246,8 @@ mod tests {
         });
         let blobs = BlobFolder::new(&root, sync).expect("made");
         for name in ["01/a", "01/b", "02/c"] {
-            assert!(blobs.make(name).expect("made"));
-            assert!(!blobs.make(name).expect("looked"), "a name is given once");
+            assert!(blobs.create(name).expect("created"));
+            assert!(!blobs.create(name).expect("checked"), "the blob exists");
             blobs.sync(name, name.as_bytes()[1] - b'0').expect("synced");
         }
         let (one, two) = (root.join("01"), root.join("02"));

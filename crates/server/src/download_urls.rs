@@ -1,7 +1,7 @@
-//! Download URLs: they lead to a file's bytes and need no token, for a while.
+//! Download URLs: they give a file's bytes without a token, for a limited time.
 //!
-//! A download URL is bound to an account's item and to the bytes that it has: when the item is removed
-//! or its bytes are replaced, the URL is invalid, whatever time it has left.
+//! A download URL is bound to an item and to its bytes. It becomes invalid when the item is removed or
+//! its bytes are replaced, even before it expires.
 
 use axum::{
     body::Body,
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{
+use crate::{
     account::Account,
     content::{self, LongSuffix},
     protocol::{Declaration, OverBudget, Protocol, RequestContext, Routed},
@@ -22,7 +22,7 @@ use super::{
     tree::{ItemKey, Node, TreeError},
 };
 
-/// The beginning of a download URL's path, as the cloud's.
+/// The beginning of a download URL's path, as in the cloud.
 const PREFIX: &str = "/s1p";
 
 /// The claims of a download URL.
@@ -30,14 +30,15 @@ const PREFIX: &str = "/s1p";
 struct Claims(
     /// The account's name.
     String,
+    /// The item.
     ItemKey,
-    /// The bytes' [`fingerprint`](content::fingerprint).
+    /// The [`fingerprint`](content::fingerprint) of the bytes.
     String,
-    /// Whether a browser is to save them and not to show them.
+    /// Whether the response tells browsers to save the file rather than show it.
     bool,
 );
 
-/// Returns the path of a download URL to a file's bytes; `None` if it has none.
+/// Returns the path of a download URL to a file's bytes; `None` if the item has none.
 pub(super) fn path(
     state: &ServerState,
     account: &Account,
@@ -51,10 +52,10 @@ pub(super) fn path(
     Some(format!("{PREFIX}{signed}/{}", content::encoded(&node.name)))
 }
 
-/// Download URLs, of whatever protocol.
+/// The protocol of download URLs, which all clouds share.
 pub(super) struct DownloadUrls;
 
-/// A request as it was parsed: the claims of the URL, if it is valid.
+/// A parsed request: the claims of the URL if it is valid.
 pub(super) struct DownloadCall(Result<Claims, TokenError>);
 
 const GET: &str = "ticket.get";
@@ -76,8 +77,8 @@ impl Protocol for DownloadUrls {
         let claims: Result<Claims, _> =
             state.signer.verify(Purpose::DownloadUrl, signed, Timestamp::now());
         let account = claims.as_ref().ok().map(|Claims(account, ..)| account.clone());
-        let is_look = matches!(parts.method, Method::GET | Method::HEAD);
-        let operation = if is_look { GET } else { UNKNOWN };
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let operation = if is_read { GET } else { UNKNOWN };
         Some(Routed::new(operation, DownloadCall(claims)).account(account))
     }
 
@@ -101,30 +102,31 @@ impl Protocol for DownloadUrls {
             Ok(claims) => match download(&context.state, claims, &parts).await {
                 Ok(response) | Err(response) => response,
             },
-            Err(error) => broken(error),
+            Err(error) => invalid_url(error),
         }
     }
 }
 
+/// Serves the bytes of a valid download URL.
 async fn download(
     state: &ServerState,
     Claims(account, item, bytes, attachment): Claims,
     request: &Parts,
 ) -> Result<Response, Response> {
-    let account = state.accounts.open(&account).await.map_err(refused)?;
-    let node = state.tree.node(account.drive, item).await.map_err(refused)?;
+    let account = state.accounts.open(&account).await.map_err(tree_error)?;
+    let node = state.tree.node(account.drive, item).await.map_err(tree_error)?;
     if node.content.as_ref().map(content::fingerprint).as_ref() != Some(&bytes) {
-        return Err(refused(TreeError::NotFound));
+        return Err(tree_error(TreeError::NotFound));
     }
     content::serve(&state.tree, &node, request, attachment, LongSuffix::Refused)
         .await
-        .map_err(refused)
+        .map_err(tree_error)
 }
 
-/// A ticket that does not open, in the words of the storage host
+/// Returns the storage host's response to an invalid download URL
 /// (live-connect#storage-host-auth-errors).
-fn broken(why: TokenError) -> Response {
-    let (code, message, challenge) = match why {
+fn invalid_url(error: TokenError) -> Response {
+    let (code, message, challenge) = match error {
         TokenError::Expired => (
             "request_token_expired",
             "The download link has expired.",
@@ -141,7 +143,8 @@ fn broken(why: TokenError) -> Response {
     response
 }
 
-fn refused(error: TreeError) -> Response {
+/// Returns the response to a failed download.
+fn tree_error(error: TreeError) -> Response {
     match error {
         TreeError::NotFound | TreeError::NotAFile(_) => failure(
             StatusCode::NOT_FOUND,
@@ -159,7 +162,7 @@ fn refused(error: TreeError) -> Response {
     }
 }
 
-/// Live Connect's and Graph's error bodies are of one shape.
+/// Creates an error response. Live Connect and Graph use the same form.
 fn failure(status: StatusCode, code: &str, message: &str) -> Response {
     let body = json!({ "error": { "code": code, "message": message } });
     let mut response = Response::new(Body::from(body.to_string()));

@@ -1,36 +1,38 @@
-//! Why a server does not start, or could not do what it was told.
+//! Errors of starting, checking and repairing a server.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use super::{
+use crate::{
+    budget::BudgetError,
     instance_file::RunningServer,
     tree::{OpenError, TreeError},
 };
 
-/// Why a server does not start, or could not do what it was told.
+/// An error of starting, checking, repairing or controlling a server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The address can be reached from other machines, and nobody said that this is meant.
+    /// The address can be reached from other machines, and
+    /// [`Builder::insecure_listen`](crate::Builder::insecure_listen) was not used.
     #[error(
-        "{0} can be reached from other machines, and whoever reaches the server may read and write \
-         everything: its tokens are well known. Listen on 127.0.0.1 or [::1], or say that it is meant"
+        "cannot listen on {0}: other machines can reach it, and the server's tokens are public \
+         (listen on 127.0.0.1 or [::1], or use --insecure-listen)"
     )]
     NotLoopback(SocketAddr),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {}", explained(.source))]
+    /// The system does not allow listening on the address.
+    #[error("cannot listen on {address}: {}", listen_error(.source))]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The data folder cannot be made, read or written.
-    #[error("the data folder {}: {source}", .path.display())]
+    /// The data folder cannot be created, read or written.
+    #[error("cannot use the data folder: {}: {source}", .path.display())]
     DataFolder {
-        /// The folder, or the file in it.
+        /// The folder, or a file in it.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The server cannot listen on a Unix socket.
@@ -41,54 +43,57 @@ pub enum ServerError {
         /// The system's error.
         source: io::Error,
     },
-    /// Another process has the data folder.
-    #[error("the data folder {} is in use by {owner}{}", .path.display(), place(.running))]
+    /// Another process uses the data folder.
+    #[error("cannot use the data folder {}: it is in use by {owner}{}", .path.display(), running_suffix(.running))]
     Locked {
         /// The folder.
         path: PathBuf,
-        /// Which process that is, as far as it says so.
+        /// The other process, as far as it is known.
         owner: String,
-        /// Where that server runs, if it says so. Boxed, because it is the largest part of any
+        /// The other server, if it could be reached. Boxed, because it is the largest part of any
         /// variant.
         running: Option<Box<RunningServer>>,
     },
-    /// The budget that every account was to have is none.
-    #[error("{0}")]
-    Budget(&'static str),
-    /// A host to be allowed is malformed.
+    /// A budget that cannot be enforced.
+    #[error("cannot use the budget: {0}")]
+    Budget(#[source] BudgetError),
+    /// A malformed host to accept.
     #[error("cannot allow host `{0}`: it is no host name or address (write drive.example)")]
     Host(String),
-    /// An origin to be allowed is malformed.
+    /// A malformed origin to accept.
     #[error("cannot allow origin `{0}`: it is no origin (write http://localhost:3000)")]
     Origin(String),
-    /// No certificates in the clouds' names could be made.
-    #[error("certificates in the clouds' names: {0}")]
+    /// The certificates for the clouds' hosts cannot be created or read.
+    #[error("cannot create the certificates for the clouds' hosts: {0}")]
     Certificates(#[source] io::Error),
-    /// The storage could not be opened.
+    /// The storage cannot be opened.
     #[error("{0}")]
     Open(#[source] OpenError),
-    /// A file of the seed folder could not be taken in.
-    #[error("seeding, {}: {reason}", .path.display())]
+    /// A file of the seed folder cannot be stored.
+    #[error("cannot seed the default drive: {}: {reason}", .path.display())]
     Seed {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The storage failed.
-    #[error("storage: {0}")]
+    #[error("the storage failed: {0}")]
     Tree(#[source] TreeError),
 }
 
-fn explained(error: &io::Error) -> String {
+/// Returns the reason of a failed listen, with a hint where the user can act.
+fn listen_error(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there; port 0 takes a free one".into(),
+        io::ErrorKind::AddrInUse => {
+            "another process listens on it (port 0 takes a free port)".into()
+        }
         io::ErrorKind::PermissionDenied => "the system does not allow it for this user".into(),
-        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have this address".into(),
         _ => error.to_string(),
     }
 }
 
-fn place(running: &Option<Box<RunningServer>>) -> String {
+fn running_suffix(running: &Option<Box<RunningServer>>) -> String {
     running.as_ref().map_or_else(String::new, |server| format!(", a server that runs at {server}"))
 }

@@ -1,10 +1,11 @@
-//! The class of a file, by its name.
+//! The class of a file, derived from its name.
 
-/// Name extensions of photos. SkyDrive classified files by their names; the extensions are inferred.
+/// File name extensions of photos. SkyDrive classified files by their names; the extensions are
+/// inferred.
 const PHOTOS: &[&str] = &["bmp", "gif", "heic", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff"];
-/// Name extensions of sound.
+/// File name extensions of audio files.
 const AUDIO: &[&str] = &["aac", "aif", "aiff", "flac", "m4a", "mp3", "oga", "ogg", "wav", "wma"];
-/// Name extensions of films.
+/// File name extensions of videos.
 const VIDEOS: &[&str] =
     &["3g2", "3gp", "asf", "avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "webm", "wmv"];
 
@@ -18,7 +19,7 @@ pub(crate) enum FileClass {
 }
 
 impl FileClass {
-    /// Returns the class of a file with that name.
+    /// Returns the class of a file with a name.
     pub(crate) fn from_name(name: &str) -> Self {
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let among = |known: &[&str]| known.iter().any(|one| extension.eq_ignore_ascii_case(one));

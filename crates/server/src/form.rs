@@ -1,9 +1,9 @@
-//! The bodies of multipart forms, of which everything that is not a part's contents is bounded.
+//! Bodies of multipart forms. The parts' contents are unlimited, everything else is bounded.
 //!
-//! `multer` collects a part's headers, and what is before the first part, in memory until they end.
+//! `multer` collects the headers of a part, and the text before the first part, in memory. Without a
+//! limit a client could exhaust it.
 
 use std::{
-    error, fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -12,48 +12,31 @@ use axum::body::BodyDataStream;
 use bytes::Bytes;
 use futures::Stream;
 
-/// The longest headers of a part, with the boundary before them, in bytes. Clients send a few
-/// hundred; hyper takes 16 KiB too for one line of a request.
-pub(super) const HEADERS_MAX: usize = 16 << 10;
+/// Maximum length of a part's headers with the boundary before them, in bytes. Clients send a few
+/// hundred; hyper limits one line of a request to 16 KiB too.
+const MAX_PART_HEADERS: usize = 16 << 10;
 
-/// A form's body that fails when the headers of a part are longer than [`HEADERS_MAX`].
+/// The body of a form. It fails if the headers of a part are too long.
 pub(super) struct FormBody {
     body: BodyDataStream,
-    headers: Headers,
+    scanner: HeaderScanner,
 }
 
-/// Why a form's body cannot be read.
-#[derive(Debug)]
+/// The reason why the body of a form cannot be read.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum FormError {
     /// The headers of a part are too long.
+    #[error("the headers of a part are longer than {MAX_PART_HEADERS} bytes")]
     HeadersTooLong,
-    /// The body failed.
-    Body(axum::Error),
-}
-
-impl fmt::Display for FormError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HeadersTooLong => {
-                write!(f, "the headers of a part are longer than {HEADERS_MAX} bytes")
-            }
-            Self::Body(error) => error.fmt(f),
-        }
-    }
-}
-
-impl error::Error for FormError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::HeadersTooLong => None,
-            Self::Body(error) => Some(error),
-        }
-    }
+    /// The request's body failed.
+    #[error("{0}")]
+    Body(#[source] axum::Error),
 }
 
 impl FormBody {
+    /// Wraps a request's body. `boundary` is that of its media type.
     pub(super) fn new(body: axum::body::Body, boundary: &str) -> Self {
-        Self { body: body.into_data_stream(), headers: Headers::new(boundary) }
+        Self { body: body.into_data_stream(), scanner: HeaderScanner::new(boundary) }
     }
 }
 
@@ -71,7 +54,7 @@ impl Stream for FormBody {
         let piece = ready!(Pin::new(&mut this.body).poll_next(cx));
         Poll::Ready(piece.map(|piece| {
             let piece = piece.map_err(FormError::Body)?;
-            match this.headers.pass(&piece) {
+            match this.scanner.scan(&piece) {
                 true => Ok(piece),
                 false => Err(FormError::HeadersTooLong),
             }
@@ -79,74 +62,76 @@ impl Stream for FormBody {
     }
 }
 
-/// Follows a form as far as its headers need it.
-struct Headers {
-    /// What ends a part's contents.
+/// Measures the headers of a form's parts.
+struct HeaderScanner {
+    /// The text that ends a part's content.
     delimiter: Vec<u8>,
-    at: At,
-    /// Bytes of the text that is looked for that came last.
+    position: FormPosition,
+    /// Number of bytes at the end of the last piece that match the text that is searched.
     matched: usize,
-    /// Bytes since the last contents ended.
+    /// Number of bytes since the end of the last content.
     length: usize,
 }
 
-/// Where in a form.
+/// A position in a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
-    /// Before the first delimiter, or in a part's contents.
-    Contents {
+enum FormPosition {
+    /// Before the first delimiter, or in a part's content.
+    Content {
         is_first: bool,
     },
-    /// Behind a delimiter; two dashes end the form. How many came.
+    /// After a delimiter and this number of dashes. Two dashes end the form.
     Delimiter {
         dashes: usize,
     },
     Headers,
-    /// Behind the last delimiter.
+    /// After the last delimiter.
     End,
 }
 
-/// The end of a part's headers.
+/// The text that ends a part's headers.
 const HEADERS_END: &[u8] = b"\r\n\r\n";
 
-impl Headers {
+impl HeaderScanner {
     fn new(boundary: &str) -> Self {
         let delimiter = format!("\r\n--{boundary}").into_bytes();
-        // The first delimiter may begin the body, without a line before it.
-        Self { delimiter, at: At::Contents { is_first: true }, matched: 2, length: 0 }
+        // The first delimiter may begin the body without a line break, which counts as matched.
+        let position = FormPosition::Content { is_first: true };
+        Self { delimiter, position, matched: 2, length: 0 }
     }
 
-    /// Takes in a piece of the body; `false` once the headers of a part are too long.
-    fn pass(&mut self, mut piece: &[u8]) -> bool {
+    /// Scans a piece of the body. Returns `false` if the headers of a part are too long.
+    fn scan(&mut self, mut piece: &[u8]) -> bool {
+        use FormPosition as At;
         while !piece.is_empty() {
-            let taken = match self.at {
+            let taken = match self.position {
                 At::End => return true,
-                At::Contents { is_first } => {
+                At::Content { is_first } => {
                     let (taken, found) = find(piece, &self.delimiter, &mut self.matched);
                     self.length = if is_first { self.length + taken } else { 0 };
                     if found {
-                        (self.at, self.matched) = (At::Delimiter { dashes: 0 }, 0);
+                        (self.position, self.matched) = (At::Delimiter { dashes: 0 }, 0);
                     }
                     taken
                 }
                 At::Delimiter { dashes } if piece[0] == b'-' => {
-                    self.at = if dashes == 1 { At::End } else { At::Delimiter { dashes: 1 } };
+                    self.position = if dashes == 1 { At::End } else { At::Delimiter { dashes: 1 } };
                     1
                 }
                 At::Delimiter { .. } => {
-                    self.at = At::Headers;
+                    self.position = At::Headers;
                     0
                 }
                 At::Headers => {
                     let (taken, found) = find(piece, HEADERS_END, &mut self.matched);
                     self.length += taken;
                     if found {
-                        (self.at, self.matched) = (At::Contents { is_first: false }, 2);
+                        (self.position, self.matched) = (At::Content { is_first: false }, 2);
                     }
                     taken
                 }
             };
-            if self.length > HEADERS_MAX {
+            if self.length > MAX_PART_HEADERS {
                 return false;
             }
             piece = &piece[taken..];
@@ -155,9 +140,11 @@ impl Headers {
     }
 }
 
-/// Looks for a text that begins with a carriage return, of which `matched` bytes came before.
-/// Returns how many bytes were taken, and whether the text ends there. The texts have carriage
-/// returns only where their beginning repeats, so that a mismatch begins anew.
+/// Searches for a text that starts with a carriage return and of which `matched` bytes were found
+/// before. Returns the number of bytes that were scanned, and whether the text ends there.
+///
+/// The text contains further carriage returns only where its beginning repeats. So after a mismatch
+/// the search can restart at the current byte.
 fn find(bytes: &[u8], text: &[u8], matched: &mut usize) -> (usize, bool) {
     let mut at = 0;
     while at < bytes.len() {
@@ -190,13 +177,13 @@ mod tests {
 
     use super::{super::Server, *};
 
-    /// Whether a body passes in pieces of these lengths.
+    /// Whether a body is accepted in pieces of these lengths.
     fn passes(body: &[u8], lengths: &[usize]) -> bool {
-        let mut headers = Headers::new("b");
+        let mut scanner = HeaderScanner::new("b");
         let (mut rest, mut lengths) = (body, lengths.iter().cycle());
         while !rest.is_empty() {
             let length = lengths.next().map_or(rest.len(), |length| (*length).min(rest.len()));
-            if !headers.pass(&rest[..length]) {
+            if !scanner.scan(&rest[..length]) {
                 return false;
             }
             rest = &rest[length..];
@@ -210,7 +197,7 @@ mod tests {
             lengths in prop::collection::vec(1..5000_usize, 0..20), parts in 1..4_usize,
             long in 0..6_usize,
         ) {
-            let filler = |is_long: bool| "x\r\n-".repeat(if is_long { HEADERS_MAX } else { 100 });
+            let filler = |is_long: bool| "x\r\n-".repeat(if is_long { MAX_PART_HEADERS } else { 100 });
             // Of one kind all are long: 0 headers, 1 preamble, 2 contents, 3 epilogue.
             let mut body = String::new();
             if long == 1 {

@@ -1,5 +1,5 @@
-//! Entry points of the fuzz targets in `fuzz/`: parsers of untrusted input that are private otherwise.
-//! Compiled with `--cfg fuzzing` only, and no part of the API.
+//! Entry points of the fuzz targets in `fuzz/`: parsers of untrusted input that are otherwise private.
+//! Compiled with `--cfg fuzzing` only, and not part of the API.
 
 use axum::http::{HeaderMap, HeaderValue, Request, header, request::Parts};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use super::{
     base_url::BaseUrl,
     content,
     content_range::ContentRange,
-    media::{self, Fetch, HEAD},
+    media::{self, Fetch, HEAD_SIZE},
     sign_in::Form,
     signed_token::{Purpose, TokenSigner},
     tree::ROOT,
@@ -43,8 +43,7 @@ pub fn live(method: &str, target: &str) {
     }
 }
 
-/// Parses a header's value as each of the headers that the server reads, and as each of the texts
-/// that it signs.
+/// Parses a header's value as each header that the server reads, and as each signed text.
 pub fn header(value: &[u8]) {
     let Ok(header_value) = HeaderValue::from_bytes(value) else { return };
     content::fuzzing(&header_value);
@@ -59,9 +58,9 @@ pub fn header(value: &[u8]) {
         let _ = (ContentRange::parse(text), tokens.account(text), tokens.refreshed_account(text));
         let signer = TokenSigner::random();
         let _ = signer.verify::<serde_json::Value>(Purpose::Access, text, Timestamp::now());
-        // Signed, so that the claims are parsed too.
-        let sealed = signer.sign(Purpose::Access, Timestamp::MAX, &text);
-        assert_eq!(signer.verify(Purpose::Access, &sealed, Timestamp::now()), Ok(text.to_owned()));
+        // Signed correctly, so that the claims are parsed too.
+        let signed = signer.sign(Purpose::Access, Timestamp::MAX, &text);
+        assert_eq!(signer.verify(Purpose::Access, &signed, Timestamp::now()), Ok(text.to_owned()));
     }
 }
 
@@ -76,7 +75,7 @@ pub fn faults(json: &[u8]) {
     let _ = Fault::from_json(json);
 }
 
-/// Checks a name of a seed folder's entry for every kind of account.
+/// Checks the name of a seed folder's entry for every kind of account.
 pub fn seed_name(name: &str) {
     for kind in [
         AccountKind::Personal,
@@ -88,10 +87,10 @@ pub fn seed_name(name: &str) {
     }
 }
 
-/// Reads the facts of a media file, and makes a thumbnail of it.
+/// Reads the metadata of a media file, and creates its thumbnail.
 pub fn media(runtime: &Runtime, file: &[u8]) {
     let (file, size) = (Bytes::copy_from_slice(file), file.len() as u64);
-    let head = &file[..file.len().min(HEAD)];
+    let head = &file[..file.len().min(HEAD_SIZE)];
     runtime.block_on(async {
         let _ = media::read_media(head, size, Fetch::from_bytes(file.clone())).await;
         let thumbnails = media::Thumbnails::default();

@@ -1,4 +1,4 @@
-//! Requests from the process of the server itself, without a connection.
+//! Serves requests of the server's own process, without a connection.
 
 use std::{
     fmt, io,
@@ -26,10 +26,11 @@ use super::{
     base_url::BaseUrl, faults::Connection, limits::Overloaded, pipeline::Pipeline, responses::text,
 };
 
-/// Serves requests of this process: the same pipeline as for a connection, without one.
+/// A service for requests of this process. They pass through the same pipeline as those of a
+/// connection. Returned by [`Server::service`](super::Server::service).
 ///
-/// Made by [`Server::service`](super::Server::service). Requests carry an absolute URL, or a path
-/// and a `Host`; both name a loopback host such as `localhost`.
+/// A request needs an absolute URL, or a path and a `Host` header. The host must be a loopback host,
+/// such as `localhost`.
 ///
 /// A call fails where a connection would break: when a fault rule resets it, and after the server
 /// has stopped.
@@ -86,7 +87,7 @@ impl InProcess {
         let (parts, body) = request.into_parts();
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
         let Some(base_url) = BaseUrl::from_request(&parts, false, local) else {
-            let reason = "cannot serve the request: it needs one host";
+            let reason = "cannot serve the request: it needs exactly one host";
             return Ok(text(StatusCode::BAD_REQUEST, reason));
         };
         let connection = Connection::default();

@@ -1,8 +1,9 @@
-//! How a second process learns that a server runs on a data folder: a file in it says where.
+//! The file in a data folder that names the running server.
 //!
-//! The file outlives a crash, and any user of the machine can take over the port of a server that
-//! crashed. The second process would send that user its token. So the file, which only its owner can
-//! read, holds a secret of the running server, and the server proves that it knows it.
+//! The file may outlive its server after a crash, and any user of the machine can then take over the
+//! port. A client that trusted the file would send its token to that user. Therefore the file, which
+//! only the owner of the folder can read, contains a secret of the running server, and the server
+//! proves that it knows the secret.
 
 use std::{
     io,
@@ -15,32 +16,33 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use url::Url;
 
-use super::signed_token::{random_name, write_private};
+use crate::signed_token::{random_name, write_private};
 
 /// The file's name in the data folder.
 const FILE: &str = "server.json";
 
-/// How long a server may take to say that it is there.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Maximum time for a server's proof.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The content of the file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Notice {
+struct InstanceRecord {
     url: Url,
     /// The Unix socket of a server without a port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     socket: Option<PathBuf>,
     pid: u32,
-    /// The server's [`Instance`].
+    /// The secret of the server's [`Instance`].
     instance: String,
 }
 
-/// How a running server is reached.
+/// The URL of a running server, and its Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunningServer {
-    /// Its URL, with a slash at the end.
+    /// The server's URL, with a slash at the end.
     pub url: Url,
-    /// The Unix socket to which requests to the URL are sent. `None`: to the URL's own host and port.
+    /// The Unix socket to which requests to the URL are sent. `None`: the URL's own host and port.
     pub socket: Option<PathBuf>,
 }
 
@@ -53,7 +55,7 @@ impl std::fmt::Display for RunningServer {
     }
 }
 
-/// One run of a server.
+/// One run of a server, identified by a secret.
 pub(super) struct Instance(String);
 
 impl Default for Instance {
@@ -69,35 +71,35 @@ impl std::fmt::Debug for Instance {
 }
 
 impl Instance {
-    /// Returns a name of this run that anybody may see.
+    /// Returns a public name of this run.
     pub(super) fn public(&self) -> String {
         let mut name = self.proof("");
         name.truncate(16);
         name
     }
 
-    /// Returns an HMAC of a challenge that only who knows the secret can compute.
+    /// Returns an HMAC of a challenge, which proves knowledge of the secret.
     pub(super) fn proof(&self, challenge: &str) -> String {
         let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(self.0.as_bytes())
-            .expect("HMAC takes keys of every length");
+            .expect("HMAC accepts keys of every length");
         hex::encode(keyed.chain_update(challenge).finalize().into_bytes())
     }
 }
 
-/// The file while the server runs; removed with it.
+/// The file while the server runs. It is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct InstanceFile {
     file: PathBuf,
 }
 
 impl InstanceFile {
-    /// Says in the data folder where the server is.
+    /// Writes the file of a running server to the data folder.
     pub(super) fn new(data: &Path, server: RunningServer, instance: &Instance) -> io::Result<Self> {
         let RunningServer { url, socket } = server;
         let pid = std::process::id();
-        let notice = Notice { url, socket, pid, instance: instance.0.clone() };
+        let record = InstanceRecord { url, socket, pid, instance: instance.0.clone() };
         let file = data.join(FILE);
-        write_private(&file, &serde_json::to_vec_pretty(&notice)?)?;
+        write_private(&file, &serde_json::to_vec_pretty(&record)?)?;
         Ok(Self { file })
     }
 }
@@ -105,29 +107,28 @@ impl InstanceFile {
 impl Drop for InstanceFile {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.file) {
-            tracing::warn!(%error, file = %self.file.display(), "not removed");
+            tracing::warn!(%error, file = %self.file.display(), "cannot remove the file of this server");
         }
     }
 }
 
-/// Returns where a server runs on a data folder, if the server there proves that it announced itself
-/// in the folder.
+/// Returns the server that runs on a data folder, if it proves its identity.
 pub(super) async fn running_at(data: &Path) -> Option<RunningServer> {
     let text = tokio::fs::read(data.join(FILE)).await.ok()?;
-    let notice: Notice = serde_json::from_slice(&text).ok()?;
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
-    let client = match &notice.socket {
+    let record: InstanceRecord = serde_json::from_slice(&text).ok()?;
+    let client = reqwest::Client::builder().no_proxy().timeout(PROOF_TIMEOUT);
+    let client = match &record.socket {
         #[cfg(unix)]
         Some(socket) => client.unix_socket(socket.as_path()),
         _ => client,
     };
     let client = client.build().ok()?;
     let challenge = random_name();
-    let mut health = notice.url.join("/_control/health").ok()?;
+    let mut health = record.url.join("/_control/health").ok()?;
     health.query_pairs_mut().append_pair("challenge", &challenge);
     let health = client.get(health).send().await.ok()?;
     let health: serde_json::Value = serde_json::from_slice(&health.bytes().await.ok()?).ok()?;
-    let expected = Instance(notice.instance).proof(&challenge);
-    let server = RunningServer { url: notice.url, socket: notice.socket };
+    let expected = Instance(record.instance).proof(&challenge);
+    let server = RunningServer { url: record.url, socket: record.socket };
     (health["proof"] == expected.as_str()).then_some(server)
 }

@@ -1,32 +1,33 @@
-//! Names that an item may have (onedrive-graph#names).
+//! The names that an item can have (onedrive-graph#names).
 
-use super::{
+use crate::{
     account_kind::AccountKind,
     tree::{ItemKey, ROOT},
 };
 
-/// Characters that no name contains, besides control characters.
+/// Characters that a name must not contain, besides control characters.
 const FORBIDDEN: &[char] = &['"', '*', ':', '<', '>', '?', '/', '\\', '|'];
 
-/// UTF-16 units of a name.
-const LONGEST_NAME: usize = 255;
+/// Maximum length of a name, in UTF-16 units.
+const MAX_NAME: usize = 255;
 
-/// Characters of a path, its names and the slashes between them.
-const LONGEST_PATH: usize = 400;
+/// Maximum length of a path, in characters: its names and the slashes between them.
+const MAX_PATH: usize = 400;
 
-/// Why an item cannot have a name.
-#[derive(Debug)]
+/// The reason why an item cannot have a name.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct NameError {
-    /// A sentence.
+    /// The reason as a sentence, which Graph's error bodies contain.
     pub message: String,
-    /// Graph's code of the reason, where it has one.
+    /// Graph's error code, if it has a specific one.
     pub code: Option<&'static str>,
 }
 
-/// Checks the name of an item in a folder. `above`: the names from the root down to the folder.
+/// Checks the name of an item in a folder. `above` contains the names from the root to the folder.
 ///
 /// # Errors
-/// An account of that kind cannot have an item of that name there, or its path is too long.
+/// [`NameError`] if accounts of this kind do not allow the name there, or if the path is too long.
 pub(crate) fn check(
     name: &str,
     is_folder: bool,
@@ -53,13 +54,14 @@ pub(crate) fn check(
         return refuse("begins with a tilde, which a folder's cannot here");
     }
     let path: usize = above.iter().map(|name| name.chars().count() + 1).sum();
-    if name.encode_utf16().count() > LONGEST_NAME || path + name.chars().count() > LONGEST_PATH {
+    if name.encode_utf16().count() > MAX_NAME || path + name.chars().count() > MAX_PATH {
         let message = format!("The path of the item {name:?} is too long.");
         return invalid(message, Some("pathIsTooLong"));
     }
     Ok(())
 }
 
+/// Whether no item can have this name on any account.
 fn is_reserved(name: &str) -> bool {
     let device = |device: &str| {
         name.len() == 4

@@ -1,4 +1,4 @@
-//! Tests of the limits of connections and requests, with limits that are smaller than the system's.
+//! Tests of the limits of connections and requests, with smaller limits than the system's.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{
+use crate::{
     RequestRecord, Server,
     limits::{Limits, MinRate},
 };
@@ -18,7 +18,7 @@ use super::{
 const FOREVER: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Limits of which none is reached by time.
+/// Limits without timeouts.
 fn patient(requests: usize) -> Limits {
     let rate = MinRate { grace: FOREVER, rate: 1024 };
     Limits {
@@ -40,7 +40,7 @@ async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address().expect("a port")).await.expect("a connection")
 }
 
-/// Sends the head of an upload and waits until the server wants its body.
+/// Sends the head of an upload and waits until the server requests its body.
 async fn stalled_upload(server: &Server, path: &str) -> TcpStream {
     let mut stream = connect(server).await;
     let head = format!(
@@ -59,7 +59,7 @@ async fn stalled_upload(server: &Server, path: &str) -> TcpStream {
 
 const FILE: &str = "/v5.0/me/skydrive/files/f";
 
-/// Sends a request whose connection stays open, and returns the head of its response.
+/// Sends a request on a connection that stays open, and returns the head of the response.
 async fn get(server: &Server, stream: &mut TcpStream) -> String {
     let head = format!(
         "GET /_control/health HTTP/1.1\r\nhost: {}\r\n\r\n",
@@ -79,10 +79,10 @@ async fn get(server: &Server, stream: &mut TcpStream) -> String {
     }
 }
 
-/// Everything until the server closes the connection.
+/// Reads until the server closes the connection.
 async fn rest(mut stream: TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
-    // A reset is an end too.
+    // A reset ends the connection too.
     let _ = stream.read_to_end(&mut rest).await;
     rest
 }
@@ -101,7 +101,7 @@ async fn a_request_body_below_the_minimum_rate_gets_408_and_the_connection_is_cl
         );
         stream.write_all(head.as_bytes()).await.expect("sent");
         let response = String::from_utf8(rest(stream).await).expect("text");
-        // A URL that no upload session has is refused before its body is read.
+        // An unknown upload URL is rejected before the body is read.
         let status = if path == "/rup/x" { "HTTP/1.1 40" } else { "HTTP/1.1 408" };
         assert!(response.starts_with(status), "{path}: {response}");
         assert!(path == "/rup/x" || response.contains("connection: close"), "{path}: {response}");
@@ -127,7 +127,7 @@ async fn a_request_beyond_the_limit_gets_503_before_its_body_is_read() {
     assert_eq!(refused.expect("a response").status(), 503);
     assert_eq!(server.control().counters().count("live.files.put"), 3);
     drop(uploads);
-    // The server learns of the ends of the uploads in its own time.
+    // The server notices the end of the uploads with a delay.
     while client.get(url("/_control/health")).send().await.expect("a response").status() == 503 {}
 }
 
@@ -157,7 +157,7 @@ async fn streams_of_one_http2_connection_count_as_requests() {
 #[tokio::test]
 async fn idle_connections_are_closed_when_others_wait() {
     let server = server(patient(2)).await;
-    // Silent connections, idle ones, and a half of a head: more than the limit of each.
+    // More silent and idle connections than the limit allows.
     let mut silent = Vec::new();
     for _ in 0..10 {
         silent.push(connect(&server).await);
@@ -171,7 +171,7 @@ async fn idle_connections_are_closed_when_others_wait() {
     for stream in silent {
         assert_eq!(rest(stream).await, b"");
     }
-    // The youngest is kept.
+    // The youngest connection is kept.
     let mut youngest = idle.pop().expect("one");
     assert!(get(&server, &mut youngest).await.starts_with("HTTP/1.1 200"));
     drop(idle.remove(0));
@@ -189,13 +189,13 @@ async fn half_a_head_and_an_idle_connection_are_closed_in_time() {
     let mut idle = connect(&server).await;
     get(&server, &mut idle).await;
     rest(idle).await;
-    // HTTP/2 too: the client's connection ends, which shows when it is used again.
+    // HTTP/2 too: the connection is closed although its preface was sent.
     let mut idle = connect(&server).await;
     idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.expect("sent");
     rest(idle).await;
 }
 
-/// More than the buffers of both sockets hold.
+/// More bytes than the buffers of both sockets hold.
 const LARGE: usize = 32 << 20;
 
 async fn large_file(server: &Server) -> String {
@@ -218,7 +218,7 @@ async fn a_response_that_is_not_read_ends_with_its_connection() {
         let response = client.get(&url).bearer_auth("drivedal-dev").send().await;
         let response = response.expect("a response");
         assert_eq!(response.status(), 200);
-        // Read only after the server has given up.
+        // The client reads only after the server has closed the connection.
         let count = 1 + usize::from(http2);
         let control = server.control();
         let has_given_up = |requests: &[Arc<RequestRecord>]| {

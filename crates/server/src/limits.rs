@@ -1,4 +1,4 @@
-//! How much the server takes on at a time, and how long it waits for a client.
+//! Limits of connections and requests, and the time that the server waits for a client.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -13,16 +13,16 @@ use tokio::{
 /// Maximum number of requests in progress, whatever the file limit allows. It bounds memory.
 const MAX_REQUESTS: usize = 4096;
 
-/// Open files that are not connections or contents: the database, locks, logs, runtime.
+/// Number of open files besides connections and contents: the database, locks, logs, runtime.
 const RESERVED_FILES: u64 = 64;
 
-/// Open files of one request: its socket, and the blob that it reads or writes.
+/// Number of open files per request: its socket, and the blob that it reads or writes.
 const FILES_PER_REQUEST: u64 = 2;
 
 /// Maximum number of connections beyond those with a request in progress.
 const MAX_SPARE: usize = 64;
 
-/// Number of requests in progress where the system does not name its file limit.
+/// Maximum number of requests in progress if the system does not report its file limit.
 const DEFAULT_REQUESTS: usize = 1024;
 
 /// Maximum time for a request's head, from its first byte, and for a TLS handshake.
@@ -51,12 +51,12 @@ pub(super) const RETRY_AFTER: u64 = 2;
 /// Minimum interval between two warnings about refused requests.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The limits of a server. All but the number of requests are constants; tests set shorter times.
+/// The limits of a server. Only the number of requests is variable; tests set shorter times.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// Maximum number of requests in progress, HTTP/2 streams included. Further ones receive 503.
+    /// Maximum number of requests in progress, including HTTP/2 streams. Further ones receive 503.
     pub requests: usize,
-    /// Connections that are accepted beyond `requests`, so that a 503 can be sent.
+    /// Number of connections that are accepted beyond `requests`, so that a 503 can be sent.
     pub spare: usize,
     /// Maximum time for a request's head.
     pub head: Duration,
@@ -64,9 +64,9 @@ pub(super) struct Limits {
     pub idle: Duration,
     /// How long a connection must have been idle before it is closed in favour of another client.
     pub settle: Duration,
-    /// Slowest request body.
+    /// Minimum rate of a request's body.
     pub request_body: MinRate,
-    /// Slowest reader of a response.
+    /// Minimum rate at which a client must read a response.
     pub response: MinRate,
 }
 
@@ -77,6 +77,7 @@ impl Limits {
         Self::for_files(file_limit())
     }
 
+    /// Returns the limits for a maximum number of open files; `None`: unknown.
     fn for_files(files: Option<u64>) -> Self {
         let (requests, spare) = match files {
             None => (DEFAULT_REQUESTS, MAX_SPARE),
@@ -136,8 +137,8 @@ fn file_limit() -> Option<u64> {
     None
 }
 
-/// A minimum rate with a grace period: a peer may stall for `grace`; every byte earns back the time
-/// that it takes at `rate`, up to `grace`.
+/// A minimum rate with a grace period. A peer may stall for `grace` in total; every byte earns back
+/// its transfer time at `rate`, up to `grace`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MinRate {
     /// How long a peer may stall.
@@ -146,8 +147,8 @@ pub(super) struct MinRate {
     pub rate: u64,
 }
 
-/// The time that a peer may still let us wait, under a [`MinRate`]. Only time in which the peer is
-/// waited for counts.
+/// The remaining time that a peer may stall under a [`MinRate`]. Only time in which the server waits
+/// for the peer counts.
 #[derive(Debug)]
 pub(super) struct Allowance {
     rate: MinRate,
@@ -156,16 +157,17 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
+    /// Creates the full allowance of a rate.
     pub(super) fn new(rate: MinRate) -> Self {
         Self { rate, left: rate.grace, waiting: None }
     }
 
-    /// Notes that the peer is waited for, from now unless it was before.
+    /// Starts to wait for the peer, unless it is waited for already.
     pub(super) fn wait(&mut self) {
         self.waiting.get_or_insert_with(Instant::now);
     }
 
-    /// Notes that the peer sent or took bytes.
+    /// Ends the wait: the peer sent or received `bytes` bytes.
     pub(super) fn progress(&mut self, bytes: u64) {
         if let Some(since) = self.waiting.take() {
             self.left = self.left.saturating_sub(since.elapsed());
@@ -174,7 +176,7 @@ impl Allowance {
         self.left = self.left.saturating_add(earned).min(self.rate.grace);
     }
 
-    /// Returns when the peer is too slow; `None` while it is not waited for.
+    /// Returns when the peer becomes too slow; `None` while it is not waited for.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.waiting.map(|since| since + self.left)
     }
@@ -188,6 +190,7 @@ pub(super) struct Load {
 }
 
 impl Load {
+    /// Creates the counter for a server's limits.
     pub(super) fn new(limits: &Limits) -> Self {
         Self { free: Arc::new(Semaphore::new(limits.requests)), warned: Mutex::default() }
     }
@@ -201,16 +204,17 @@ impl Load {
         permit
     }
 
+    /// Logs that requests are rejected, at most once per interval.
     fn warn(&self) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
             *warned = Some(Instant::now());
-            tracing::warn!("too many requests at a time: some receive 503 and Retry-After");
+            tracing::warn!("the limit of requests in progress is reached: some receive 503");
         }
     }
 }
 
-/// Marks a request, among its extensions, that is beyond the limit and must be refused.
+/// Request extension: the request is beyond the limit and must be rejected.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Overloaded;
 

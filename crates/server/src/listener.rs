@@ -1,4 +1,4 @@
-//! Where the server accepts connections: a TCP port, or a Unix socket in the file system.
+//! Listeners and connections: on a TCP port, or on a Unix socket in the file system.
 
 use std::{
     io,
@@ -16,11 +16,11 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Longest path of a Unix socket in bytes, by which every Unix can be served: 104 on macOS and the
-/// BSDs, 108 on Linux, one of them the terminating zero.
+/// Maximum length of a Unix socket's path in bytes, on every Unix: 104 on macOS and the BSDs, 108 on
+/// Linux, each including the terminating zero.
 const SOCKET_PATH_MAX: usize = 103;
 
-/// The URL of a server without a port: no name is looked up for it.
+/// The URL of a server without a port. Its host is never resolved.
 pub(super) const SOCKET_URL: &str = "http://localhost/";
 
 /// A listening server.
@@ -32,6 +32,10 @@ pub(super) enum Listener {
 }
 
 impl Listener {
+    /// Accepts a connection.
+    ///
+    /// # Errors
+    /// The system's error, for example that no file descriptor is left.
     pub(super) async fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
@@ -47,11 +51,12 @@ impl Listener {
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// The folder of a socket whose own path would be too long.
+    /// The folder that replaces a path that is too long for a socket.
     _folder: Option<TempDir>,
 }
 
 impl SocketFile {
+    /// Returns the path of the socket.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -65,10 +70,11 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens on a Unix socket that only this user can connect to: `path` or, if that is too long for
-/// a socket, a file in a new private folder for temporary files.
+/// Listens on a Unix socket that only this user can connect to. The socket is at `path`, or in a new
+/// private temporary folder if `path` is too long for a socket.
 ///
-/// The caller holds the lock of the data folder: a file at `path` is a leftover and is replaced.
+/// The caller must hold the lock of the data folder. An existing file at `path` is a leftover and is
+/// replaced.
 ///
 /// # Errors
 /// If the folder is missing or cannot be written.
@@ -92,10 +98,10 @@ pub(super) fn listen_on_socket(path: &Path) -> io::Result<(Listener, SocketFile)
     Ok((Listener::Socket(listener), file))
 }
 
-/// Fails: only Unix has Unix sockets.
+/// Other systems have no Unix sockets.
 ///
 /// # Errors
-/// Always.
+/// Always [`io::ErrorKind::Unsupported`].
 #[cfg(not(unix))]
 pub(super) fn listen_on_socket(_: &Path) -> io::Result<(Listener, SocketFile)> {
     Err(io::ErrorKind::Unsupported.into())
@@ -118,7 +124,7 @@ impl Stream {
     pub(super) fn prepare(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Tcp(stream) => {
-                // Without it every small response waits 40 ms for the acknowledgement of its head.
+                // Without it, a small response waits 40 ms until the client acknowledges its head.
                 stream.set_nodelay(true)?;
                 stream.local_addr()
             }
@@ -141,8 +147,11 @@ impl Stream {
         }
     }
 
-    /// Lets the connection end by RST instead of FIN when it is dropped. A Unix socket knows no
+    /// Ends the connection with RST in place of FIN when it is dropped. A Unix socket has no such
     /// difference.
+    ///
+    /// # Errors
+    /// The system's error.
     pub(super) fn reset_on_drop(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_zero_linger(),

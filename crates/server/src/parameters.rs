@@ -1,25 +1,25 @@
-//! Query parameters of the legacy protocols. Each action declares those that its reference
-//! describes, so that none of them is dropped; unknown ones are ignored, as the clouds did.
+//! Query parameters of the legacy protocols. Each action declares those that its reference describes,
+//! so that none of them is ignored. Unknown parameters are ignored, as the clouds did.
 
-/// A parameter of an action.
+/// A query parameter of an action.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
     pub(super) values: Values,
 }
 
-/// Values that a parameter may have.
+/// The values that a parameter can have.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Values {
-    /// Read by the handler.
+    /// Any text; the handler parses it.
     Any,
-    /// `true` or `false`, whatever their case.
+    /// `true` or `false`, in any case.
     Flag,
     /// A whole number.
     Number,
-    /// One of these, whatever their case.
+    /// One of these, in any case.
     OneOf(&'static [&'static str]),
-    /// None: the parameter is described, and not implemented.
+    /// None: the reference describes the parameter, but the server does not implement it.
     Unsupported,
 }
 
@@ -40,8 +40,8 @@ impl Parameter {
     }
 }
 
-/// Returns the first declared parameter with a value that it cannot have, and the value. An empty
-/// value is the same as none.
+/// Returns the first declared parameter with an invalid value, and the value. `get` returns a
+/// parameter's value. An empty value counts as missing.
 pub(super) fn invalid<'q>(
     declared: &[&'static [Parameter]],
     get: impl Fn(&str) -> Option<&'q str>,
@@ -52,7 +52,7 @@ pub(super) fn invalid<'q>(
     })
 }
 
-/// A server, and requests of a walk over the actions of a legacy protocol.
+/// Helpers of tests that send requests for all actions of a legacy protocol.
 #[cfg(test)]
 pub(super) mod walk {
     use std::collections::BTreeSet;
@@ -61,14 +61,14 @@ pub(super) mod walk {
     use serde_json::Value;
 
     use super::{Parameter, Values};
-    use crate::Server;
+    use crate::server::Server;
 
     pub(crate) struct Cloud {
         server: Server,
         client: reqwest::Client,
     }
 
-    /// A response, as far as it is compared.
+    /// The parts of a response that are compared.
     #[derive(Debug)]
     pub(crate) struct Answer {
         pub(crate) status: StatusCode,
@@ -115,14 +115,14 @@ pub(super) mod walk {
         }
     }
 
-    /// A path with one more option.
+    /// Appends a parameter to a path.
     pub(crate) fn with(path: &str, option: &str) -> String {
         let joint = if path.contains('?') { '&' } else { '?' };
         format!("{path}{joint}{option}")
     }
 
     impl Parameter {
-        /// A value that the parameter cannot have, where there is one.
+        /// Returns a value that the parameter cannot have, if any exists.
         pub(crate) fn bad(self) -> Option<&'static str> {
             match self.values {
                 Values::Any => None,
@@ -131,7 +131,7 @@ pub(super) mod walk {
             }
         }
 
-        /// A value that it can have, where any will do.
+        /// Returns a value that the parameter can have, if it is known.
         pub(crate) fn good(self) -> Option<&'static str> {
             match self.values {
                 Values::Any | Values::Unsupported => None,

@@ -1,11 +1,11 @@
-//! URLs of pictures: they need no token, for a while.
+//! URLs of pictures: they give a picture without a token, for a limited time.
 //!
-//! Such a URL dies with the item, and with the bytes that it was made for.
+//! Such a URL becomes invalid when its item is removed or the item's bytes are replaced.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     account::Account,
     content::{encoded, fingerprint},
     file_class::FileClass,
@@ -19,7 +19,7 @@ use super::{
 /// The beginning of a picture's path.
 pub(crate) const PREFIX: &str = "/p1p";
 
-/// A picture's URL gives the picture to anybody.
+/// The position of the secret in a picture's URL.
 pub(crate) const SECRET_URL: SecretUrl = SecretUrl::Path(PREFIX);
 
 /// The claims of a picture's URL.
@@ -27,32 +27,32 @@ pub(crate) const SECRET_URL: SecretUrl = SecretUrl::Path(PREFIX);
 pub(crate) struct PictureClaims(
     /// The account's name.
     pub String,
-    /// The item, or [`OWNER`].
+    /// The item; [`OWNER`] for the picture of the account's owner.
     pub ItemKey,
     /// The fingerprint of the item's bytes.
     pub String,
-    /// Whether a browser is to save the picture.
+    /// Whether browsers should save the picture.
     pub bool,
 );
 
-/// In place of an item's number: the picture is of the account's owner.
+/// The key in [`PictureClaims`] for the picture of the account's owner. No item has it.
 pub(crate) const OWNER: ItemKey = ItemKey(0);
 
-/// Returns the beginning of the paths of a picture; a size and a name follow.
+/// Returns the beginning of the paths of a picture; a size and a name must follow.
 pub(crate) fn start(state: &ServerState, claims: &PictureClaims) -> String {
     let expires = Timestamp::now() + state.settings.download_url_life;
     format!("{PREFIX}{}", state.signer.sign(Purpose::Picture, expires, claims))
 }
 
-/// Opens a picture's path. Returns its claims, if it is valid, and its size.
+/// Parses a picture's path. Returns its claims, if they are valid, and its size.
 pub(crate) fn open<'p>(state: &ServerState, path: &'p str) -> (Option<PictureClaims>, &'p str) {
     let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
     let (signed, size) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
     (state.signer.verify(Purpose::Picture, signed, Timestamp::now()).ok(), size)
 }
 
-/// Returns the paths of an item's pictures by their frame; `None` for an item that is neither photo
-/// nor film.
+/// Returns a function from a frame to the path of an item's thumbnail; `None` if the item is neither a
+/// photo nor a video.
 pub(crate) fn thumbnails(
     state: &ServerState,
     account: &Account,

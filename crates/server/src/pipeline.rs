@@ -1,5 +1,5 @@
-//! The way of every request, whatever its protocol: routed, checked, counted, logged, delayed, struck
-//! by fault rules, charged to its account's budget, and handed to its protocol's handler.
+//! The request pipeline, the same for all protocols: route, check the origin, count, log, delay,
+//! inject faults, charge the budget, call the protocol's handler.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,12 +13,13 @@ use axum::{
 use futures::future::BoxFuture;
 use tower::ServiceExt;
 
-use super::{
+use crate::{
     account::{AuthError, Grant},
     base_url::BaseUrl,
-    bodies::{EndsConnection, Received, Sent, TooSlow},
+    body_tracking::{CloseConnection, CountedBody, LoggedBody, SlowBodyFlag},
     budget::Charge,
     faults::{Connection, CreationWatch, FaultDecision, When},
+    headers::content_length,
     limits::{Overloaded, RETRY_AFTER},
     protocol::{Declaration, RequestContext, Routed},
     request_log::LogEntry,
@@ -28,22 +29,22 @@ use super::{
     state::ServerState,
 };
 
-/// The operation of a request to a path of no protocol.
+/// The operation of a request whose path no protocol serves.
 const ELSEWHERE: &str = "elsewhere";
 
-/// The paths of the control interface.
+/// The beginning of the control API's paths.
 const CONTROL: &str = "/_control/";
 
-/// A server without its connections.
+/// Serves requests, independent of the connection that they arrive on.
 #[derive(Clone)]
 pub(super) struct Pipeline {
     pub state: Arc<ServerState>,
-    /// Serves the control interface.
+    /// The router of the control API.
     pub control: Router,
 }
 
 impl Pipeline {
-    /// Serves a request. The control interface is neither counted nor delayed.
+    /// Serves a request. Control requests are neither counted nor delayed.
     pub(super) async fn serve(
         &self,
         base_url: BaseUrl,
@@ -57,7 +58,7 @@ impl Pipeline {
         let allowed = &self.state.settings.allowed;
         let admitted = match allowed.admit(&parts, &base_url, cross_site) {
             Ok(admitted) => admitted,
-            Err(reason) => return text(StatusCode::FORBIDDEN, reason),
+            Err(error) => return text(StatusCode::FORBIDDEN, error.to_string()),
         };
         if let Some(preflight) = admitted.preflight(&parts) {
             return preflight;
@@ -74,15 +75,16 @@ impl Pipeline {
         if request.extensions().get::<Overloaded>().is_some() {
             return busy(None);
         }
-        let too_slow = request.extensions().get::<TooSlow>().cloned().unwrap_or_default();
+        let slow_body = request.extensions().get::<SlowBodyFlag>().cloned().unwrap_or_default();
         match self.control.clone().oneshot(request).await {
-            Ok(response) => too_slow.instead_of(response),
+            Ok(response) => slow_body.replace_response(response),
             Err(never) => match never {},
         }
     }
 }
 
-/// Serves a request that arrived inside of another one, whose checks and latency hold for it.
+/// Serves a request that is embedded in another one. The other request has passed the origin check
+/// and the delay already.
 fn serve_nested(
     state: Arc<ServerState>,
     connection: Connection,
@@ -98,7 +100,7 @@ fn serve_nested(
     })
 }
 
-/// Serves a routed request, from its log entry on.
+/// Serves a routed request: creates its log entry, and runs the rest of the pipeline.
 async fn run(
     state: &Arc<ServerState>,
     connection: Connection,
@@ -112,7 +114,7 @@ async fn run(
     let failure = protocol.map(|protocol| protocol.failure);
     let operation = routed.as_ref().map_or(ELSEWHERE, |routed| routed.operation);
     let grant = state.accounts.grant(&parts);
-    // A pre-authenticated URL names its account, whoever's token comes with it.
+    // The account of a pre-authenticated URL takes precedence over that of an access token.
     let account = routed.as_ref().and_then(|routed| routed.account.clone());
     let account = account.or_else(|| grant.as_ref().ok().map(|grant| grant.account.clone()));
     let path = secret_urls::redacted(&parts.uri, router::secret_urls);
@@ -121,31 +123,31 @@ async fn run(
     };
     if parts.extensions.get::<Overloaded>().is_some() {
         let entry = entry(String::new());
-        Received::new(body, entry.received(), &parts).refuse();
+        CountedBody::new(body, entry.received(), &parts).refuse();
         return logged(entry, busy(failure));
     }
-    let decision = state.faults.strike(operation, parts.uri.path(), account.as_deref());
+    let decision = state.faults.decide(operation, parts.uri.path(), account.as_deref());
     let decision = decision.unwrap_or_default();
-    let entry = entry(decision.told());
+    let entry = entry(decision.describe());
 
     let latency = latency + decision.latency;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let (body, reset_on_request) = decision.request_body(body, &parts, &connection);
-    let body = Body::new(Received::new(body, entry.received(), &parts));
+    let (body, reset_on_request) = decision.apply_to_request(body, &parts, &connection);
+    let body = Body::new(CountedBody::new(body, entry.received(), &parts));
     if decision.resets(When::Before) {
         return reset(&connection, entry).await;
     }
     let hash_members = protocol.map_or(&[][..], |protocol| protocol.hash_members);
-    if let Some(response) = decision.response(When::Before, failure) {
-        let response = decision.answered(response, hash_members, &connection, false).await;
+    if let Some(response) = decision.injected_response(When::Before, failure) {
+        let response = decision.apply_to_response(response, hash_members, &connection, false).await;
         return logged(entry, response);
     }
     let session = routed.as_ref().and_then(|routed| routed.session.as_deref());
     decision.lose_session(&state.tree, session).await;
-    let watch = watch(state, &decision, account.as_deref()).await;
-    let too_slow = parts.extensions.get::<TooSlow>().cloned().unwrap_or_default();
+    let watch = watch_creations(state, &decision, account.as_deref()).await;
+    let slow_body = parts.extensions.get::<SlowBodyFlag>().cloned().unwrap_or_default();
     let context = RequestContext {
         state: Arc::clone(state),
         base_url,
@@ -158,9 +160,9 @@ async fn run(
         (Some(routed), Some(protocol)) => {
             within_budget(protocol, routed, context, parts, body).await
         }
-        _ => nothing_here(),
+        _ => no_protocol(),
     };
-    response = too_slow.instead_of(response);
+    response = slow_body.replace_response(response);
     if let Some(watch) = watch {
         watch.hide(&state.tree).await;
     }
@@ -168,24 +170,26 @@ async fn run(
     if decision.resets(When::After) || reset_on_response && response.body().is_end_stream() {
         return reset(&connection, entry).await;
     }
-    if let Some(injected) = decision.response(When::After, failure) {
+    if let Some(injected) = decision.injected_response(When::After, failure) {
         response = injected;
     }
-    let response = decision.answered(response, hash_members, &connection, reset_on_response).await;
+    let response =
+        decision.apply_to_response(response, hash_members, &connection, reset_on_response).await;
     logged(entry, response)
 }
 
-/// Begins to watch which items a request creates, if they are to be invisible.
-async fn watch(
+/// Starts recording the items that a request creates, if a fault makes them invisible.
+async fn watch_creations(
     state: &ServerState,
     decision: &FaultDecision,
     account: Option<&str>,
 ) -> Option<CreationWatch> {
     decision.invisible?;
     let account = state.accounts.open(account?).await.ok()?;
-    decision.watch(&state.tree, account.drive).await
+    decision.watch_creations(&state.tree, account.drive).await
 }
 
+/// Replaces a valid grant by an error if a fault makes the token expired.
 fn usable(grant: Result<Grant, AuthError>, decision: &FaultDecision) -> Result<Grant, AuthError> {
     match decision.expire {
         true => grant.and(Err(AuthError::Expired)),
@@ -193,7 +197,7 @@ fn usable(grant: Result<Grant, AuthError>, decision: &FaultDecision) -> Result<G
     }
 }
 
-/// Hands a request to its handler if the budget of its account allows it.
+/// Charges a request to the budget of its account. Calls its handler if the budget allows it.
 async fn within_budget(
     protocol: &'static Declaration,
     routed: Routed<Handler>,
@@ -209,17 +213,17 @@ async fn within_budget(
     let budgets = &context.state.budgets;
     let charge = account.and_then(|account| budgets.charge(&account, routed.cost));
     let Some(charge) = charge else { return routed.request.handle(context, parts, body).await };
-    let mut response = match charge.is_beyond() {
+    let mut response = match charge.is_exceeded() {
         true => over_budget(protocol, &charge),
         false => routed.request.handle(context, parts, body).await,
     };
     if protocol.over_budget.rate_limit_headers {
-        charge.announce(response.headers_mut());
+        charge.set_rate_limit_headers(response.headers_mut());
     }
     response
 }
 
-/// Returns a protocol's response to a request beyond the budget.
+/// Returns the protocol's response to a request that exceeds the budget.
 fn over_budget(protocol: &Declaration, charge: &Charge) -> Response {
     let status = StatusCode::from_u16(protocol.over_budget.status);
     let mut response = (protocol.failure)(status.unwrap_or(StatusCode::TOO_MANY_REQUESTS));
@@ -229,25 +233,23 @@ fn over_budget(protocol: &Declaration, charge: &Charge) -> Response {
     response
 }
 
-/// Notes the response in the log, and counts its bytes until the last one was handed out.
+/// Logs a response: its status now, its number of bytes when the body ends.
 fn logged(mut entry: LogEntry, response: Response) -> Response {
     entry.status(response.status());
-    let length = response
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    response.map(|body| Body::new(Sent::new(body, length, entry)))
+    let length = content_length(response.headers());
+    response.map(|body| Body::new(LoggedBody::new(body, length, entry)))
 }
 
-/// Ends the connection, and the request with it.
+/// Resets the connection, which also ends the request.
 async fn reset(connection: &Connection, entry: LogEntry) -> Response {
     drop(entry);
     connection.reset.cancel();
-    // The connection's task drops this future together with the connection.
+    // The connection's task drops this future when it sees the reset.
     std::future::pending().await
 }
 
-/// Returns the refusal of a request beyond the limit. `failure`: its protocol's error response.
+/// Returns 503 for a request beyond the server's limit. `failure`: creates the protocol's error
+/// response.
 fn busy(failure: Option<fn(StatusCode) -> Response>) -> Response {
     const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
     let mut response = match failure {
@@ -255,14 +257,14 @@ fn busy(failure: Option<fn(StatusCode) -> Response>) -> Response {
         None => text(STATUS, "The server has too many requests in progress. Retry later."),
     };
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
-    response.extensions_mut().insert(EndsConnection);
+    response.extensions_mut().insert(CloseConnection);
     response
 }
 
-fn nothing_here() -> Response {
+fn no_protocol() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Nothing is served at this path. Live Connect is under /v5.0/ (BITS uploads under \
+        "cannot serve this path: no protocol has it. Live Connect is under /v5.0/ (BITS uploads under \
          /items/ and /users/), Microsoft Graph under \
          /v1.0/, Amazon Cloud Drive under /drive/v1/ and /cdproxy/, sign-in at \
          /oauth20_authorize.srf, /oauth20_token.srf and /common/oauth2/v2.0/token, control under \

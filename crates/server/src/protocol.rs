@@ -1,8 +1,8 @@
-//! The contract between the pipeline and a protocol.
+//! The contract between the request pipeline and a protocol.
 //!
-//! A protocol parses a request once, in [`Protocol::route`]. The pipeline reads from the result what
-//! it needs (the operation's name, the account, the cost), and hands the parsed request back to the
-//! protocol's handler.
+//! A protocol parses a request once, in [`Protocol::route`]. The pipeline reads the properties that
+//! it needs from the result (operation, account, cost), and passes the parsed request to
+//! [`Protocol::handle`].
 
 use std::{future::Future, sync::Arc};
 
@@ -25,17 +25,19 @@ use crate::{
 
 /// A protocol that the server speaks.
 pub(crate) trait Protocol {
-    /// A request as the protocol parsed it.
+    /// A parsed request.
     type Request: Send + 'static;
 
-    /// Properties of the protocol that hold for all its requests.
+    /// Properties of all requests of the protocol.
     const DECLARATION: Declaration;
 
-    /// Parses a request; `None` if its path belongs to another protocol. A malformed request of
-    /// this protocol is routed too: its handler returns the error.
+    /// Parses a request. Returns `None` if its path belongs to another protocol.
+    ///
+    /// A malformed request of this protocol is routed too: [`handle`](Self::handle) returns the error
+    /// response.
     fn route(state: &ServerState, parts: &Parts) -> Option<Routed<Self::Request>>;
 
-    /// Serves a request.
+    /// Serves a request and returns its response.
     fn handle(
         request: Self::Request,
         context: RequestContext,
@@ -44,56 +46,58 @@ pub(crate) trait Protocol {
     ) -> impl Future<Output = Response> + Send;
 }
 
-/// Properties of a protocol that hold for all its requests.
+/// Properties of all requests of a protocol.
 pub(crate) struct Declaration {
-    /// Names of its operations, for counters, the request log and fault rules.
+    /// Returns the names of its operations, for counters, the request log and fault rules.
     pub operations: fn() -> &'static [&'static str],
-    /// Positions of secrets in the URLs that it creates.
+    /// Positions of secrets in the URLs that the protocol creates. They are declared per protocol and
+    /// not per request, because a URL that no protocol parses may hold a valid secret too.
     pub secret_urls: &'static [SecretUrl],
-    /// Names of the members of its JSON bodies that hold a file's hash.
+    /// Names of the JSON members in its responses that hold a file's hash.
     pub hash_members: &'static [&'static str],
-    /// Its response to a request beyond the account's budget.
+    /// The response to a request that exceeds the account's budget.
     pub over_budget: OverBudget,
-    /// Makes its error response with a status, for injected failures and refusals of the pipeline.
+    /// Creates an error response with the protocol's body, for injected faults and for requests that
+    /// the pipeline rejects.
     pub failure: fn(StatusCode) -> Response,
 }
 
-/// A protocol's response to a request beyond the account's budget.
+/// A protocol's response to a request that exceeds the account's budget.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OverBudget {
-    /// Not every protocol's status is registered.
+    /// The status. A number, because Live Connect's 420 is not registered.
     pub status: u16,
     /// Whether `Retry-After` is sent.
     pub retry_after: bool,
-    /// Whether `RateLimit-*` headers are sent, from a share of the budget on.
+    /// Whether `RateLimit-*` headers are sent once most of the budget is used.
     pub rate_limit_headers: bool,
 }
 
 impl OverBudget {
-    /// 429 without any hint.
+    /// 429 without headers.
     pub(crate) const BARE: Self =
         Self { status: 429, retry_after: false, rate_limit_headers: false };
 }
 
-/// A parsed request, and its properties for the pipeline.
+/// A parsed request with the properties that the pipeline needs.
 #[derive(Debug)]
 pub(crate) struct Routed<R> {
-    /// One of the protocol's operations.
+    /// The name of the operation: one of the protocol's [`operations`](Declaration::operations).
     pub operation: &'static str,
-    /// The account that the URL itself names. `None`: the access token says it.
+    /// The name of the account in the URL. `None`: the access token determines the account.
     pub account: Option<String>,
-    /// The id of the upload session that the request is about.
+    /// The id of the upload session that the request belongs to, if any.
     pub session: Option<String>,
     /// Cost in resource units.
     pub cost: u32,
-    /// Whether a web page of another site may send it.
+    /// Whether web pages of other sites may send it.
     pub cross_site: CrossSite,
-    /// The parsed request, for the handler.
+    /// The parsed request, for [`Protocol::handle`].
     pub request: R,
 }
 
 impl<R> Routed<R> {
-    /// Creates a routed request that costs nothing and is refused to other sites.
+    /// Creates a request that costs nothing and is rejected when another site sends it.
     pub(crate) fn new(operation: &'static str, request: R) -> Self {
         Self {
             operation,
@@ -110,36 +114,36 @@ impl<R> Routed<R> {
         Self { cost, ..self }
     }
 
-    /// Sets the account that the URL names.
+    /// Sets the account that the URL contains.
     pub(crate) fn account(self, account: Option<String>) -> Self {
         Self { account, ..self }
     }
 
-    /// Wraps the parsed request.
+    /// Converts the parsed request.
     pub(crate) fn map<T>(self, wrap: impl FnOnce(R) -> T) -> Routed<T> {
         let Self { operation, account, session, cost, cross_site, request } = self;
         Routed { operation, account, session, cost, cross_site, request: wrap(request) }
     }
 }
 
-/// Everything that a handler needs besides the request itself.
+/// The context of a request, for its handler.
 #[derive(Clone)]
 pub(crate) struct RequestContext {
     pub state: Arc<ServerState>,
-    /// The beginning of URLs in the response.
+    /// The beginning of the URLs in the response.
     pub base_url: BaseUrl,
-    /// The rights that its access token grants.
+    /// The rights of the access token, or the reason why it grants none.
     pub grant: Result<Grant, AuthError>,
-    /// Whether a fault rule makes its credentials expired. `grant` says so for an access token; a
-    /// pre-authenticated URL needs this.
+    /// Whether a fault rule makes the request's credentials expired. `grant` already reflects it for
+    /// an access token; handlers of pre-authenticated URLs must check it.
     pub expired: bool,
-    /// The connection that it arrived on.
+    /// The connection of the request.
     pub connection: Connection,
-    /// Serves a request that arrived inside of this one.
+    /// Serves a request that is embedded in this one.
     pub nested: ServeNested,
 }
 
-/// Serves a request that arrived inside of another one, as a part of a batch: with a log entry,
-/// fault decision and budget of its own.
+/// Serves a request that is embedded in another one, such as a part of a batch. It gets its own log
+/// entry, fault decision and budget charge.
 pub(crate) type ServeNested =
     fn(Arc<ServerState>, Connection, BaseUrl, Request) -> BoxFuture<'static, Response>;

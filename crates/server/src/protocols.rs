@@ -1,4 +1,4 @@
-//! Reference of the protocols, as far as the server speaks them. The modules have no items.
+//! Reference of the protocols that the server implements. The modules contain no items.
 
 #[doc = include_str!("graph/graph.md")]
 pub mod graph {}

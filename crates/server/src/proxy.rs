@@ -1,7 +1,7 @@
-//! `CONNECT`: a proxy to nowhere but here.
+//! The HTTP proxy (`CONNECT`) for clients with fixed hosts. It reaches only this server.
 //!
-//! A client whose hosts are fixed is told a proxy (`HTTPS_PROXY`); what it then believes to be a
-//! line to a cloud ends in this server. Every other host is refused: this is no way out.
+//! The client uses the proxy (`HTTPS_PROXY`) to connect to a cloud's host; the tunnel ends in this
+//! server. All other hosts are rejected, so the proxy cannot be used to reach other machines.
 
 use axum::{
     body::Body,
@@ -11,28 +11,32 @@ use axum::{
 };
 use hyper::upgrade::OnUpgrade;
 
-use super::{base_url::is_cloud, responses::text};
+use crate::{base_url::is_cloud, responses::text};
 
 /// The port of `https`.
 const HTTPS: u16 = 443;
 
-/// Whether a client asks for a tunnel.
-pub(super) fn asks(request: &Request) -> bool {
+/// Whether a request opens a tunnel.
+pub(super) fn is_connect(request: &Request) -> bool {
     request.method() == Method::CONNECT
 }
 
-/// The tunnel that a request asks for and the answer that opens it; or the one that refuses.
-pub(super) fn tunnel(request: &mut Request) -> Result<(OnUpgrade, Response), Box<Response>> {
-    let refuse = |status, why: String| Err(Box::new(text(status, why)));
+/// Accepts a `CONNECT` request. Returns the future tunnel, and the response that opens it.
+///
+/// # Errors
+/// The response that rejects the request: 400 for a malformed one, 403 for a host that is no cloud's.
+pub(super) fn open_tunnel(request: &mut Request) -> Result<(OnUpgrade, Response), Box<Response>> {
+    let reject = |status, reason: String| Err(Box::new(text(status, reason)));
     let Some(target) = request.uri().authority().cloned() else {
-        return refuse(StatusCode::BAD_REQUEST, "CONNECT names no host and port.".to_owned());
+        let reason = "cannot open a tunnel: CONNECT needs a host and port".to_owned();
+        return reject(StatusCode::BAD_REQUEST, reason);
     };
     if !is_cloud(target.host()) || target.port_u16() != Some(HTTPS) {
-        return refuse(
+        return reject(
             StatusCode::FORBIDDEN,
             format!(
-                "This proxy leads to the drive server and nowhere else: it stands in for the hosts \
-                 of OneDrive, SkyDrive and Amazon Cloud Drive at port {HTTPS}, not for {target}."
+                "cannot open a tunnel to {target}: this proxy reaches only the hosts of OneDrive, \
+                 SkyDrive and Amazon Cloud Drive that the server stands in for, at port {HTTPS}"
             ),
         );
     }

@@ -1,4 +1,4 @@
-//! What was asked of the server, to assert on: counters and the request log.
+//! Counters and the log of requests, for assertions in tests.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,65 +16,66 @@ use serde::{Deserialize, Serialize};
 /// Maximum number of requests in the log. Older ones are dropped; their numbers are not reused.
 pub const MAX_LOGGED: usize = 10_000;
 
-/// Maximum memory of the requests in the log, in bytes: URLs can be long.
+/// Maximum memory of the requests in the log, in bytes. URLs can be long.
 pub const MAX_LOGGED_BYTES: usize = 16 << 20;
 
-/// How many requests came, and for what. Control requests are not counted.
+/// Number of requests since the start or the last reset. Control requests are not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// All of them.
+    /// All requests.
     pub total: u64,
-    /// By the operation's name, as in `live.files.put`; operations that nobody asked for are missing.
+    /// Requests by operation, such as `live.files.put`. Operations without requests are missing.
     pub operations: BTreeMap<String, u64>,
 }
 
 impl Counters {
-    /// How many requests there were for an operation.
+    /// Returns the number of requests of an operation.
     pub fn count(&self, operation: &str) -> u64 {
         self.operations.get(operation).copied().unwrap_or(0)
     }
 }
 
-/// One request that was answered, or given up by its client.
+/// A request whose response was sent, or whose client disconnected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
-    /// Which request it was since the start or the last reset, from 1, in the order of arrival.
-    /// The log is in the order of completion.
+    /// Number of the request since the start or the last reset, from 1, in the order of arrival. The
+    /// log is in the order of completion.
     pub number: u64,
-    /// When it arrived.
+    /// When the request arrived.
     pub time: Timestamp,
-    /// Its method, as it was sent.
+    /// The method as sent.
     pub method: String,
-    /// Its path and query, as they were sent, tokens and tickets taken out.
+    /// Path and query as sent, with tokens and download URLs redacted.
     pub path: String,
-    /// What it was for, as in `live.files.put`.
+    /// The operation, such as `live.files.put`.
     pub operation: String,
-    /// The account's name; the default account's is empty. `None`: it was not let in.
+    /// The account's name; the default account's is empty. `None`: the request was not authorized.
     pub drive: Option<String>,
-    /// The status of the answer. `None`: there was none, by a fault rule or because the client
-    /// went away.
+    /// The status of the response. `None`: there was none, because of a fault rule or because the
+    /// client disconnected.
     pub status: Option<u16>,
-    /// Bytes of its body that were received.
+    /// Number of bytes of the request's body that were received.
     pub bytes_in: u64,
-    /// Bytes of the answer's body that were handed out to be sent.
+    /// Number of bytes of the response's body that were passed to the connection.
     pub bytes_out: u64,
-    /// Milliseconds from its arrival to the last byte of its answer.
+    /// Milliseconds from the request's arrival to the last byte of its response.
     pub duration: f64,
-    /// What a fault rule did to it.
+    /// The effects of a fault rule, if one applied.
     pub fault: Option<String>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct LogState {
+    /// Number of requests that arrived.
     arrived: u64,
     operations: BTreeMap<&'static str, u64>,
-    done: VecDeque<Arc<RequestRecord>>,
-    /// Memory of those in `done`.
+    records: VecDeque<Arc<RequestRecord>>,
+    /// Memory of `records`, in bytes.
     bytes: usize,
 }
 
 impl RequestRecord {
-    /// Memory that it takes, in bytes.
+    /// Returns the memory that the record takes, in bytes.
     fn memory(&self) -> usize {
         let texts = [Some(&self.method), Some(&self.path), Some(&self.operation)];
         let texts = texts.into_iter().chain([self.drive.as_ref(), self.fault.as_ref()]);
@@ -82,46 +83,47 @@ impl RequestRecord {
     }
 }
 
-/// Counters and log.
+/// The counters and the log of a server.
 #[derive(Debug, Default)]
 pub(crate) struct RequestLog {
-    inner: Mutex<Inner>,
-    /// Notified of every request that is done.
+    state: Mutex<LogState>,
+    /// Notified when a request is logged.
     #[cfg(test)]
     recorded: tokio::sync::Notify,
 }
 
 impl RequestLog {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn state(&self) -> MutexGuard<'_, LogState> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Counts a request that arrived. Returns its number.
-    fn arrived(&self, operation: &'static str) -> u64 {
-        let mut inner = self.inner();
-        inner.arrived += 1;
-        *inner.operations.entry(operation).or_default() += 1;
-        inner.arrived
+    fn count_arrival(&self, operation: &'static str) -> u64 {
+        let mut state = self.state();
+        state.arrived += 1;
+        *state.operations.entry(operation).or_default() += 1;
+        state.arrived
     }
 
-    /// Logs a request that is done.
-    fn done(&self, record: RequestRecord) {
-        let mut inner = self.inner();
-        inner.bytes += record.memory();
-        inner.done.push_back(Arc::new(record));
+    /// Logs a request, and drops the oldest ones beyond the limits.
+    fn push(&self, record: RequestRecord) {
+        let mut state = self.state();
+        state.bytes += record.memory();
+        state.records.push_back(Arc::new(record));
         #[cfg(test)]
         self.recorded.notify_waiters();
-        while inner.done.len() > MAX_LOGGED || inner.bytes > MAX_LOGGED_BYTES {
-            let Some(oldest) = inner.done.pop_front() else { return };
-            inner.bytes -= oldest.memory();
+        while state.records.len() > MAX_LOGGED || state.bytes > MAX_LOGGED_BYTES {
+            let Some(oldest) = state.records.pop_front() else { return };
+            state.bytes -= oldest.memory();
         }
     }
 
+    /// Returns the counters.
     pub(crate) fn counters(&self) -> Counters {
-        let inner = self.inner();
+        let state = self.state();
         Counters {
-            total: inner.arrived,
-            operations: inner
+            total: state.arrived,
+            operations: state
                 .operations
                 .iter()
                 .map(|(&name, &count)| (name.to_owned(), count))
@@ -129,17 +131,17 @@ impl RequestLog {
         }
     }
 
-    /// The requests that are remembered, the oldest first. Shared: a reader needs no memory for them.
+    /// Returns the logged requests, oldest first. They are shared with the log, not copied.
     pub(crate) fn requests(&self) -> Vec<Arc<RequestRecord>> {
-        self.inner().done.iter().cloned().collect()
+        self.state().records.iter().cloned().collect()
     }
 
-    /// Waits until the requests that are done satisfy a condition.
+    /// Waits until the logged requests satisfy a condition.
     #[cfg(test)]
     pub(crate) async fn until(&self, holds: impl Fn(&[Arc<RequestRecord>]) -> bool) {
         loop {
             let mut recorded = std::pin::pin!(self.recorded.notified());
-            // From here on no request is missed.
+            // Enabled before the check, so that no request between them is missed.
             recorded.as_mut().enable();
             if holds(&self.requests()) {
                 return;
@@ -148,24 +150,26 @@ impl RequestLog {
         }
     }
 
+    /// Clears counters and log.
     pub(crate) fn reset(&self) {
-        *self.inner() = Inner::default();
+        *self.state() = LogState::default();
     }
 }
 
-/// A request in progress. It is logged when its response has been handed out whole, or when its
-/// client is gone.
+/// A request in progress. It is logged when its response has been passed to the connection, or when
+/// its client disconnects.
 #[derive(Debug)]
 pub(crate) struct LogEntry {
     log: Arc<RequestLog>,
     since: Instant,
+    /// Number of bytes of the request's body.
     received: Arc<AtomicU64>,
-    /// Taken when it is logged.
+    /// `None` once it is logged.
     record: Option<RequestRecord>,
 }
 
 impl LogEntry {
-    /// Counts a request that arrived. `path`: path and query without secrets.
+    /// Counts a request that arrived. `path` is its path and query without secrets.
     pub(crate) fn new(
         log: &Arc<RequestLog>,
         operation: &'static str,
@@ -174,7 +178,7 @@ impl LogEntry {
         path: String,
     ) -> Self {
         let record = RequestRecord {
-            number: log.arrived(operation),
+            number: log.count_arrival(operation),
             time: Timestamp::now(),
             method: method.to_string(),
             path,
@@ -190,7 +194,7 @@ impl LogEntry {
         Self { log, since: Instant::now(), received: Arc::default(), record }
     }
 
-    /// Notes what a fault rule does to the request; nothing if the text is empty.
+    /// Sets the effects of a fault rule. An empty text means none.
     pub(crate) fn fault(mut self, fault: String) -> Self {
         if let Some(record) = &mut self.record {
             record.fault = Some(fault).filter(|fault| !fault.is_empty());
@@ -198,31 +202,31 @@ impl LogEntry {
         self
     }
 
-    /// Returns the counter of the bytes of its body.
+    /// Returns the counter of the bytes of the request's body.
     pub(crate) fn received(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.received)
     }
 
-    /// Notes the status of its response.
+    /// Sets the status of the response.
     pub(crate) fn status(&mut self, status: StatusCode) {
         if let Some(record) = &mut self.record {
             record.status = Some(status.as_u16());
         }
     }
 
-    /// Counts bytes of its response that were handed out.
+    /// Counts bytes of the response.
     pub(crate) fn sent(&mut self, bytes: u64) {
         if let Some(record) = &mut self.record {
             record.bytes_out += bytes;
         }
     }
 
-    /// Logs it.
+    /// Logs the request. Later calls do nothing.
     pub(crate) fn finish(&mut self) {
         if let Some(mut record) = self.record.take() {
             record.bytes_in = self.received.load(Ordering::Relaxed);
             record.duration = self.since.elapsed().as_secs_f64() * 1000.0;
-            self.log.done(record);
+            self.log.push(record);
         }
     }
 }
@@ -261,16 +265,16 @@ mod tests {
             (requests.len(), requests.first().map(|first| first.number))
         };
         let count = MAX_LOGGED as u64 + 5;
-        (0..count).for_each(|number| log.done(record(number, 10)));
+        (0..count).for_each(|number| log.push(record(number, 10)));
         assert_eq!(numbers(), (MAX_LOGGED, Some(5)));
-        (0..1_000).for_each(|number| log.done(record(number, 60_000)));
+        (0..1_000).for_each(|number| log.push(record(number, 60_000)));
         let memory: usize = log.requests().iter().map(|record| record.memory()).sum();
         assert!(memory <= MAX_LOGGED_BYTES && memory > MAX_LOGGED_BYTES - 70_000, "{memory}");
         assert_eq!(log.requests().last().map(|last| last.number), Some(999));
-        // One that is too large by itself does not stay, and leaves room for the next.
-        log.done(record(1_000, MAX_LOGGED_BYTES));
+        // A record beyond the limit is not kept, and does not affect the next one.
+        log.push(record(1_000, MAX_LOGGED_BYTES));
         assert_eq!(numbers(), (0, None));
-        log.done(record(1_001, 10));
+        log.push(record(1_001, 10));
         assert_eq!(numbers(), (1, Some(1_001)));
     }
 }

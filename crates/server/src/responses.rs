@@ -1,4 +1,4 @@
-//! Responses that belong to no protocol.
+//! Responses that are the same for all protocols.
 
 use axum::{
     body::Body,
@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 
-/// Returns a response of plain text, with a line feed at its end.
+/// Returns a plain text response. A line feed is appended to the text.
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response {
     let mut response = Response::new(Body::from(text.into() + "\n"));
     *response.status_mut() = status;

@@ -1,4 +1,4 @@
-//! The protocols that the server speaks, in one list.
+//! The list of protocols, and the dispatch of a request to one of them.
 
 use axum::{body::Body, http::request::Parts, response::Response};
 
@@ -17,8 +17,8 @@ use crate::{
 
 macro_rules! protocols {
     ($($name:ident),* $(,)?) => {
-        /// A request as its protocol parsed it. One value per request, never stored: boxing the
-        /// largest variant would cost an allocation and save nothing.
+        /// A parsed request with its protocol. It exists once per request and is never stored, so
+        /// boxing the largest variant would cost an allocation and save nothing.
         #[allow(clippy::large_enum_variant, reason = "moved once, from the router to the handler")]
         pub(crate) enum Handler {
             $($name(<$name as Protocol>::Request)),*
@@ -26,7 +26,7 @@ macro_rules! protocols {
 
         static DECLARATIONS: &[Declaration] = &[$($name::DECLARATION),*];
 
-        /// Parses a request by the first protocol that has its path; `None` if none has.
+        /// Parses a request with the first protocol that serves its path; `None` if none does.
         pub(crate) fn route(state: &ServerState, parts: &Parts) -> Option<Routed<Handler>> {
             $(
                 if let Some(routed) = $name::route(state, parts) {
@@ -76,13 +76,14 @@ pub(crate) fn operations() -> Vec<&'static str> {
     DECLARATIONS.iter().flat_map(|protocol| (protocol.operations)()).copied().collect()
 }
 
-/// Returns all positions of secrets in URLs: those of the protocols and those of every request.
+/// Returns all positions of secrets in URLs: those that every protocol has and those of each one.
 pub(crate) fn secret_urls() -> impl Iterator<Item = SecretUrl> {
     let of_protocols = DECLARATIONS.iter().flat_map(|protocol| protocol.secret_urls);
     account::SECRET_URLS.iter().chain(of_protocols).copied()
 }
 
-/// Returns the id of an item in the protocol whose ids the control interface reports.
+/// Returns the id of an item in Live Connect, which the control API reports. `cid`: the id of the
+/// item's account.
 pub(crate) fn live_item_id(cid: &str, node: &Node) -> String {
     live::id_of(cid, node)
 }

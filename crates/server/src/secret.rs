@@ -1,14 +1,16 @@
-//! Values that must never be printed.
+//! A text that must not be printed.
 
 use std::{fmt, sync::Arc};
 
-/// A token, a ticket, a pre-authenticated URL. It has no way to be printed: [`Debug`](fmt::Debug)
-/// shows dots, and the text is had only by saying [`expose`](Self::expose).
+/// A token or a pre-authenticated URL.
+///
+/// It cannot be printed by accident: [`Debug`](fmt::Debug) shows an ellipsis, `Display` is missing,
+/// and only [`expose`](Self::expose) returns the text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// The text itself, to be put on the wire or into a file of the user's own.
+    /// Returns the text, to be sent or to be written to a private file.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,8 +1,8 @@
-//! Parts of URLs that give access by themselves, or that are credentials.
+//! Redacts the parts of URLs that grant access or are credentials.
 //!
 //! The code that creates such a URL declares its form next to it
-//! ([`Declaration::secret_urls`](super::protocol::Declaration::secret_urls)). Whatever shows the URL of a
-//! request goes through [`redacted`].
+//! ([`Declaration::secret_urls`](super::protocol::Declaration::secret_urls)). Every URL that is logged
+//! or shown passes through [`redacted`].
 
 use std::borrow::Cow;
 
@@ -11,22 +11,22 @@ use percent_encoding::percent_decode_str;
 
 use super::content::encoded;
 
-/// Where a URL has a secret.
+/// The position of a secret in a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecretUrl {
-    /// The path begins with this; the secret follows, up to the next slash.
+    /// The path segment after this prefix.
     Path(&'static str),
-    /// The segment after this one, or this one's key: `shares/KEY`, `shares('KEY')`.
+    /// The path segment after this one, or its key in parentheses: `shares/KEY`, `shares('KEY')`.
     Key(&'static str),
     /// The value of this query parameter.
     Parameter(&'static str),
 }
 
-/// Replaces a secret.
+/// The replacement of a secret.
 const REDACTED: &str = "REDACTED";
 
-/// Returns path and query of a request without its secrets. `forms`: all forms of secrets, whatever
-/// the protocol of the request, because a URL that no protocol serves may hold a valid secret.
+/// Returns path and query of a request without its secrets. `forms` returns the forms of all
+/// protocols, because a URL that no protocol serves may hold a valid secret too.
 pub(super) fn redacted<F: Iterator<Item = SecretUrl>>(uri: &Uri, forms: impl Fn() -> F) -> String {
     let mut shown = redacted_path(uri.path(), forms()).into_owned();
     for (at, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
@@ -43,8 +43,10 @@ pub(super) fn redacted<F: Iterator<Item = SecretUrl>>(uri: &Uri, forms: impl Fn(
     shown
 }
 
-/// A path that a client encoded otherwise than the server may not be served, but its secret is valid
-/// all the same: paths are compared decoded.
+/// Returns a path without its secret.
+///
+/// The path is decoded before it is compared: the server may not serve a path with unusual encoding,
+/// but the secret in it is valid.
 fn redacted_path(path: &str, forms: impl Iterator<Item = SecretUrl>) -> Cow<'_, str> {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     let whole = decoded.trim_start_matches('/');
@@ -76,11 +78,12 @@ fn redacted_path(path: &str, forms: impl Iterator<Item = SecretUrl>) -> Cow<'_, 
     Cow::Borrowed(path)
 }
 
-/// Segments with their slashes.
+/// Joins segments, each with a slash before it.
 fn joined<'a>(segments: impl Iterator<Item = &'a str>) -> String {
     segments.map(|segment| format!("/{}", encoded(segment))).collect()
 }
 
+/// Whether the value of a query parameter is a secret.
 fn is_secret(name: &str, mut forms: impl Iterator<Item = SecretUrl>) -> bool {
     let name = percent_decode_str(name).decode_utf8_lossy();
     forms.any(|form| match form {

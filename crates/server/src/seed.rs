@@ -1,4 +1,4 @@
-//! A drive that begins with the files of a local folder.
+//! Seeds the default drive with the files of a local folder.
 
 use std::{
     collections::HashSet,
@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use tokio::fs;
 use tokio_util::io::ReaderStream;
 
-use super::{
-    ServerError,
+use crate::{
     account::Account,
-    item_names,
+    error::ServerError,
+    item_names::{self, NameError},
     state::ServerState,
     tree::{
         Bytestream, ChildName, ItemKey, Listing, NewItem, NodeKind, OnConflict, Precondition, ROOT,
@@ -23,146 +23,176 @@ use super::{
     },
 };
 
-/// Number of files that are read at a time.
-const AT_A_TIME: usize = 8;
+/// Number of files that are read concurrently.
+const CONCURRENCY: usize = 8;
 
-/// How much of a file is read at once, in bytes.
-const READ: usize = 256 << 10;
+/// Number of bytes that are read at a time.
+const READ_SIZE: usize = 256 << 10;
 
 /// The result of seeding a drive.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Seeded {
-    /// Number of files that the drive has of the folder.
+pub struct SeedReport {
+    /// Number of files that were stored.
     pub files: u64,
-    /// Number of folders.
+    /// Number of folders that were created.
     pub folders: u64,
-    /// Entries that the drive does not have, each with the reason. The entries of such a folder are
-    /// not listed.
+    /// Skipped entries with the reasons. The entries of a skipped folder are not listed.
     pub skipped: Vec<(PathBuf, String)>,
 }
 
-/// Puts the files and folders below a local folder into the default drive, with their times as the
-/// client's times. Items of the same names are replaced. Entries that a drive cannot have are
-/// skipped, each with a warning: names that are not Unicode or that the drive forbids, the second of
-/// two names that are one on the drive, links out of the folder and links to folders, unreadable
-/// entries, sockets, pipes and devices.
+/// The reason why an entry of the seed folder is skipped.
+#[derive(Debug, thiserror::Error)]
+enum SkipReason {
+    #[error("cannot read it: {0}")]
+    Unreadable(#[source] io::Error),
+    #[error("cannot read the folder: {0}")]
+    UnreadableFolder(#[source] io::Error),
+    #[error("cannot follow the link: {0}")]
+    BrokenLink(#[source] io::Error),
+    #[error("it is a link out of the seed folder")]
+    LinkOutside,
+    #[error("it is a link to a folder")]
+    LinkToFolder,
+    #[error("it is neither a file nor a folder")]
+    SpecialFile,
+    #[error("its name is not Unicode")]
+    NotUnicode,
+    #[error("another entry of its folder has the same name on the drive")]
+    NameTaken,
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Tree(TreeError),
+}
+
+/// Stores the files and folders below a local folder in the default drive, with their times as the
+/// client's times. Existing items of the same names are replaced.
+///
+/// Entries that a drive cannot have are skipped with a warning: names that are not Unicode or that
+/// the drive does not allow, the second of two names that are equal for the drive, links out of the
+/// folder, links to folders, unreadable entries, sockets, pipes and devices.
 ///
 /// # Errors
-/// When the folder itself cannot be read, or the storage fails.
-pub(super) async fn seed(state: &ServerState, folder: &Path) -> Result<Seeded, ServerError> {
+/// [`ServerError::Seed`] if the folder cannot be read or its files cannot be stored;
+/// [`ServerError::Tree`] if the storage fails.
+pub(super) async fn seed(state: &ServerState, folder: &Path) -> Result<SeedReport, ServerError> {
     let account = state.accounts.open("").await.map_err(ServerError::Tree)?;
-    let inside = fs::canonicalize(folder).await.map_err(|error| failed(folder, error))?;
-    let mut seeding = Seeding { state, account: &account, inside, done: Seeded::default() };
-    let mut folders = vec![Place { path: folder.to_owned(), number: ROOT, above: Vec::new() }];
-    while let Some(place) = folders.pop() {
-        let Contents { files, folders: below } = match seeding.read(&place).await {
+    let root = fs::canonicalize(folder).await.map_err(|error| failed(folder, error))?;
+    let mut seeder = Seeder { state, account: &account, root, report: SeedReport::default() };
+    let mut folders = vec![SeedFolder { path: folder.to_owned(), key: ROOT, names: Vec::new() }];
+    while let Some(folder) = folders.pop() {
+        let FolderContents { files, folders: below } = match seeder.read(&folder).await {
             Ok(contents) => contents,
-            Err(error) if place.number == ROOT => return Err(failed(folder, error)),
+            Err(error) if folder.key == ROOT => return Err(failed(&folder.path, error)),
             Err(error) => {
-                seeding.skip(&place.path, format!("cannot read the folder: {error}"));
+                seeder.skip(&folder.path, &SkipReason::UnreadableFolder(error));
                 continue;
             }
         };
-        let mut replaceable = seeding.items(place.number).await.map_err(ServerError::Tree)?;
-        seeding.put_all(place.number, files, &mut replaceable).await?;
+        let mut replaceable = seeder.items(folder.key).await.map_err(ServerError::Tree)?;
+        seeder.put_files(folder.key, files, &mut replaceable).await?;
         for entry in below {
-            let made = seeding.make(place.number, &entry, &mut replaceable).await;
-            if let Some(number) = seeding.settled(&entry, made)? {
-                seeding.done.folders += 1;
-                let above = [&place.above[..], std::slice::from_ref(&entry.name)].concat();
-                folders.push(Place { path: entry.path, number, above });
+            let created = seeder.create_folder(folder.key, &entry, &mut replaceable).await;
+            if let Some(key) = seeder.created_or_skipped(&entry, created)? {
+                seeder.report.folders += 1;
+                let names = [&folder.names[..], std::slice::from_ref(&entry.name)].concat();
+                folders.push(SeedFolder { path: entry.path, key, names });
             }
         }
     }
-    Ok(seeding.done)
+    Ok(seeder.report)
 }
 
 /// A local folder and its item.
-struct Place {
+struct SeedFolder {
     path: PathBuf,
-    number: ItemKey,
-    /// The names from the root down, its own included.
-    above: Vec<String>,
+    key: ItemKey,
+    /// The names from the root to the folder, including its own.
+    names: Vec<String>,
 }
 
-struct Entry {
+/// A local file or folder that the drive can have.
+struct SeedEntry {
     path: PathBuf,
     name: String,
     times: NewItem,
 }
 
 #[derive(Default)]
-struct Contents {
-    files: Vec<Entry>,
-    folders: Vec<Entry>,
+struct FolderContents {
+    files: Vec<SeedEntry>,
+    folders: Vec<SeedEntry>,
 }
 
-struct Seeding<'a> {
+struct Seeder<'a> {
     state: &'a ServerState,
     account: &'a Account,
     /// The seed folder, without links.
-    inside: PathBuf,
-    done: Seeded,
+    root: PathBuf,
+    report: SeedReport,
 }
 
-impl Seeding<'_> {
-    fn skip(&mut self, path: &Path, reason: impl Into<String>) {
-        let reason = reason.into();
+impl Seeder<'_> {
+    /// Reports an entry as skipped.
+    fn skip(&mut self, path: &Path, reason: &SkipReason) {
+        let reason = reason.to_string();
         tracing::warn!(path = %path.display(), reason, "an entry of the seed folder is skipped");
-        self.done.skipped.push((path.to_owned(), reason));
+        self.report.skipped.push((path.to_owned(), reason));
     }
 
-    /// The entries of a folder that the drive can have, by name, so that every run skips the same.
-    async fn read(&mut self, place: &Place) -> io::Result<Contents> {
-        let mut contents = Contents::default();
-        let mut entries = fs::read_dir(&place.path).await?;
+    /// Reads the entries of a folder that the drive can have. They are sorted by name, so that every
+    /// run skips the same ones.
+    async fn read(&mut self, folder: &SeedFolder) -> io::Result<FolderContents> {
+        let mut contents = FolderContents::default();
+        let mut entries = fs::read_dir(&folder.path).await?;
         while let Some(entry) = entries.next_entry().await? {
-            let path = entry.path();
-            let (is_folder, times) = match self.kind(&entry).await {
-                Ok(found) => found,
+            let (is_folder, entry) = match self.check(&entry, folder).await {
+                Ok(checked) => checked,
                 Err(reason) => {
-                    self.skip(&path, reason);
+                    self.skip(&entry.path(), &reason);
                     continue;
                 }
             };
-            let Ok(name) = entry.file_name().into_string() else {
-                self.skip(&path, "its name is not Unicode");
-                continue;
-            };
-            let kind = self.state.accounts.settings().kind;
-            let named = item_names::check(&name, is_folder, kind, place.number, &place.above);
-            if let Err(error) = named {
-                self.skip(&path, error.message);
-                continue;
-            }
             let list = if is_folder { &mut contents.folders } else { &mut contents.files };
-            list.push(Entry { path, name, times });
+            list.push(entry);
         }
         contents.files.sort_by(|a, b| a.name.cmp(&b.name));
         contents.folders.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(contents)
     }
 
-    /// Whether an entry is a folder, and its times; or why it is neither file nor folder.
-    async fn kind(&self, entry: &fs::DirEntry) -> Result<(bool, NewItem), String> {
+    /// Checks that the drive can have an entry. Returns the entry, and whether it is a folder.
+    async fn check(
+        &self,
+        entry: &fs::DirEntry,
+        folder: &SeedFolder,
+    ) -> Result<(bool, SeedEntry), SkipReason> {
+        let (is_folder, times) = self.kind(entry).await?;
+        let name = entry.file_name().into_string().map_err(|_| SkipReason::NotUnicode)?;
+        let kind = self.state.accounts.settings().kind;
+        item_names::check(&name, is_folder, kind, folder.key, &folder.names)?;
+        Ok((is_folder, SeedEntry { path: entry.path(), name, times }))
+    }
+
+    /// Returns whether an entry is a folder, and its times.
+    async fn kind(&self, entry: &fs::DirEntry) -> Result<(bool, NewItem), SkipReason> {
         let path = entry.path();
-        let unreadable = |error: io::Error| format!("cannot read it: {error}");
-        let is_link = entry.file_type().await.map_err(unreadable)?.is_symlink();
+        let file_type = entry.file_type().await.map_err(SkipReason::Unreadable)?;
+        let is_link = file_type.is_symlink();
         if is_link {
-            let target = fs::canonicalize(&path).await;
-            let target = target.map_err(|error| format!("cannot follow the link: {error}"))?;
-            if !target.starts_with(&self.inside) {
-                return Err("it is a link out of the seed folder".to_owned());
+            let target = fs::canonicalize(&path).await.map_err(SkipReason::BrokenLink)?;
+            if !target.starts_with(&self.root) {
+                return Err(SkipReason::LinkOutside);
             }
         }
-        // Of the link's target.
-        let metadata = fs::metadata(&path).await.map_err(unreadable)?;
+        // Those of the link's target.
+        let metadata = fs::metadata(&path).await.map_err(SkipReason::Unreadable)?;
         if metadata.is_dir() && is_link {
-            return Err("it is a link to a folder".to_owned());
+            return Err(SkipReason::LinkToFolder);
         }
         if !metadata.is_dir() && !metadata.is_file() {
-            return Err("it is neither a file nor a folder".to_owned());
+            return Err(SkipReason::SpecialFile);
         }
         let times = NewItem {
             client_created: metadata.created().ok().and_then(timestamp),
@@ -172,15 +202,15 @@ impl Seeding<'_> {
         Ok((metadata.is_dir(), times))
     }
 
-    /// The items of a folder before it is seeded: those that may be replaced.
+    /// Returns the items of a folder before it is seeded: those that may be replaced.
     async fn items(&self, folder: ItemKey) -> TreeResult<HashSet<ItemKey>> {
         let children =
             self.state.tree.children(self.account.drive, folder, Listing::default()).await?;
         Ok(children.into_iter().map(|child| child.no).collect())
     }
 
-    /// How the next item of that name meets the one there. Each item of before is replaced once:
-    /// two local names that are one on the drive do not replace each other.
+    /// Returns how the next entry with a name meets an existing item. Each earlier item is replaced at
+    /// most once, so that two local names that are equal for the drive do not replace each other.
     async fn on_conflict(
         &self,
         folder: ItemKey,
@@ -188,16 +218,17 @@ impl Seeding<'_> {
         replaceable: &mut HashSet<ItemKey>,
     ) -> TreeResult<OnConflict> {
         match self.state.tree.child(self.account.drive, folder, name).await {
-            Ok(there) if replaceable.remove(&there.no) => Ok(OnConflict::Replace),
+            Ok(item) if replaceable.remove(&item.no) => Ok(OnConflict::Replace),
             Ok(_) | Err(TreeError::NotFound) => Ok(OnConflict::Fail),
             Err(error) => Err(error),
         }
     }
 
-    async fn put_all(
+    /// Stores the files of a folder. Several are read concurrently.
+    async fn put_files(
         &mut self,
         folder: ItemKey,
-        files: Vec<Entry>,
+        files: Vec<SeedEntry>,
         replaceable: &mut HashSet<ItemKey>,
     ) -> Result<(), ServerError> {
         let state = self.state;
@@ -205,23 +236,24 @@ impl Seeding<'_> {
             let stored = store(state, &file.path).await;
             (file, stored)
         });
-        let mut stored = std::pin::pin!(stored.buffered(AT_A_TIME));
+        let mut stored = std::pin::pin!(stored.buffered(CONCURRENCY));
         while let Some((file, stored)) = stored.next().await {
             let put = match stored {
                 Ok(stored) => self.put(folder, &file, stored, replaceable).await,
                 Err(error) => Err(error),
             };
-            if self.settled(&file, put)?.is_some() {
-                self.done.files += 1;
+            if self.created_or_skipped(&file, put)?.is_some() {
+                self.report.files += 1;
             }
         }
         Ok(())
     }
 
+    /// Creates a file from stored bytes.
     async fn put(
         &self,
         folder: ItemKey,
-        file: &Entry,
+        file: &SeedEntry,
         stored: Stored,
         replaceable: &mut HashSet<ItemKey>,
     ) -> TreeResult<ItemKey> {
@@ -237,49 +269,51 @@ impl Seeding<'_> {
         Ok(put.await?.node.no)
     }
 
-    async fn make(
+    async fn create_folder(
         &self,
         parent: ItemKey,
-        folder: &Entry,
+        folder: &SeedEntry,
         replaceable: &mut HashSet<ItemKey>,
     ) -> TreeResult<ItemKey> {
         let on_conflict = self.on_conflict(parent, &folder.name, replaceable).await?;
         let (drive, times) = (self.account.drive, folder.times.clone());
         let tree = &self.state.tree;
-        let made = tree.make(
+        let created = tree.make(
             ChildName::new(drive, parent, &folder.name),
             NodeKind::Folder,
             times,
             on_conflict,
         );
-        Ok(made.await?.node.no)
+        Ok(created.await?.node.no)
     }
 
-    /// Returns the number of an entry's item, or reports the entry as skipped.
-    fn settled(
+    /// Returns the key of an entry's item; `None` if the entry is skipped.
+    ///
+    /// # Errors
+    /// [`ServerError::Seed`] if the storage failed.
+    fn created_or_skipped(
         &mut self,
-        entry: &Entry,
-        outcome: TreeResult<ItemKey>,
+        entry: &SeedEntry,
+        result: TreeResult<ItemKey>,
     ) -> Result<Option<ItemKey>, ServerError> {
-        let reason = match outcome {
-            Ok(number) => return Ok(Some(number)),
+        let reason = match result {
+            Ok(key) => return Ok(Some(key)),
             Err(error @ (TreeError::NoRoom(_) | TreeError::Storage(_))) => {
                 return Err(failed(&entry.path, error));
             }
-            Err(TreeError::NameTaken(_)) => {
-                "another entry of its folder has the same name on the drive".to_owned()
-            }
-            Err(TreeError::Body(error)) => format!("cannot read it: {error}"),
-            Err(error) => error.to_string(),
+            Err(TreeError::NameTaken(_)) => SkipReason::NameTaken,
+            Err(TreeError::Body(error)) => SkipReason::Unreadable(error),
+            Err(error) => SkipReason::Tree(error),
         };
-        self.skip(&entry.path, reason);
+        self.skip(&entry.path, &reason);
         Ok(None)
     }
 }
 
+/// Stores the bytes of a local file.
 async fn store(state: &ServerState, path: &Path) -> TreeResult<Stored> {
     let file = fs::File::open(path).await.map_err(TreeError::Body)?;
-    let bytes: Bytestream = Box::pin(ReaderStream::with_capacity(file, READ));
+    let bytes: Bytestream = Box::pin(ReaderStream::with_capacity(file, READ_SIZE));
     state.tree.store(bytes, u64::MAX).await
 }
 

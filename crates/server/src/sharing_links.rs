@@ -1,7 +1,7 @@
-//! Sharing links of Live Connect, which Graph shows and revokes too.
+//! Sharing links of Live Connect, which Graph lists and revokes too.
 //!
-//! A link names, signed, the item that was shared, and has the key that the item keeps for it. It
-//! works as long as the item has that key and is not deleted.
+//! A link contains, signed, the shared item and a key that the item stores. It is valid as long as the
+//! item has the key and is not deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
+use crate::{
     account::Account,
     base_url::BaseUrl,
     signed_token::Purpose,
@@ -17,20 +17,20 @@ use super::{
     tree::{ItemKey, Node},
 };
 
-/// The paths that links lead to; the second one is for embedded items.
+/// The paths of links; the second one is for embedded items.
 pub(crate) const PATHS: [&str; 2] = ["/redir.aspx", "/embed"];
 
-/// The facet of an item that holds its links, and what else only Live Connect knows.
+/// The facet that stores an item's links, and other properties that only Live Connect has.
 pub(crate) const FACET: &str = "live";
 
 /// The member of the facet that holds the links.
 const LINKS: &str = "links";
 
-/// The member of the facet with the number of the item that it belongs to: a copy has its original's
-/// facet.
+/// The member of the facet with the key of the item that it belongs to. A copied item has the facet
+/// of its original, whose links are not its own.
 const OF: &str = "of";
 
-/// Lifetime of a link, from a fixed day on, so that an item's link is always the same.
+/// Lifetime of a link. It starts at a fixed day, so that the URL of a link never changes.
 const LIFE: SignedDuration = SignedDuration::from_hours(200 * 365 * 24);
 
 /// The rights that a link grants.
@@ -53,15 +53,15 @@ impl LinkKind {
     }
 }
 
-/// The claims of a link. Links of earlier versions have no key.
+/// The claims of a link. Links that an earlier version created have no key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LinkClaims(
     /// The account's name.
     pub String,
-    /// The item that was shared.
+    /// The shared item.
     pub ItemKey,
     pub LinkKind,
-    /// The key that the item keeps for the link.
+    /// The key that the item stores for the link.
     #[serde(default)]
     pub String,
 );
@@ -69,8 +69,7 @@ pub(crate) struct LinkClaims(
 /// The keys of an item's links.
 pub(crate) type LinkKeys = BTreeMap<LinkKind, String>;
 
-/// Reads the keys of links. Those of earlier versions, and planted ones, are a list of kinds without
-/// keys.
+/// Deserializes the keys of links. Earlier versions and fixtures store a list of kinds, without keys.
 pub(crate) fn deserialize_keys<'de, D: Deserializer<'de>>(from: D) -> Result<LinkKeys, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -96,8 +95,8 @@ fn keys(node: &Node) -> LinkKeys {
     }
 }
 
-/// Returns the URL of a link. `resource`: the id of the item that it leads to, the shared one or one
-/// below it.
+/// Returns the URL of a link. `resource` is the item that it leads to: the shared one or an item below
+/// it.
 pub(crate) fn url(
     state: &ServerState,
     base_url: &BaseUrl,
@@ -112,13 +111,13 @@ pub(crate) fn url(
     base_url.url(&format!("{path}?cid={cid}&resid={resource}&authkey=!{signed}"))
 }
 
-/// Opens the link of a query; `None` if it is invalid.
+/// Parses the query of a link; `None` if it is invalid.
 pub(crate) fn open(state: &ServerState, query: &str) -> Option<LinkClaims> {
     let key = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "authkey")?.1;
     state.signer.verify(Purpose::Link, key.strip_prefix('!')?, Timestamp::now()).ok()
 }
 
-/// Returns the links of an item, by Graph's names of their kinds.
+/// Returns the links of an item: Graph's name of their kind, and their URL.
 pub(crate) fn links_of(
     state: &ServerState,
     base_url: &BaseUrl,
@@ -132,8 +131,8 @@ pub(crate) fn links_of(
     keys(node).into_iter().map(link).collect()
 }
 
-/// Returns the facets of an item whose link of a kind, by Graph's name, is revoked; `None` if it has
-/// no such link.
+/// Returns the facets of an item after one of its links is revoked; `None` if it has no such link.
+/// `kind` is Graph's name of the link's kind.
 pub(crate) fn without_link(node: &Node, kind: &str) -> Option<Map<String, Value>> {
     let mut keys = keys(node);
     let count = keys.len();

@@ -1,8 +1,9 @@
-//! Signed texts: access tokens, refresh tokens, codes and tickets that the server need not remember.
+//! Signed texts: access tokens, refresh tokens, authorization codes and download URLs, which the server
+//! does not have to store.
 //!
-//! A text is the URL-safe base64 of its purpose, when it expires, its claims as JSON, and an
-//! HMAC-SHA-256 of all that, cut to 16 bytes. The key is the data folder's, so that texts survive
-//! a restart; a server that keeps everything in memory makes one of its own.
+//! A text is the URL-safe base64 of its purpose, its expiry, its claims as JSON, and an HMAC-SHA-256
+//! of all that, truncated to 16 bytes. The key is stored in the data folder, so that texts remain
+//! valid after a restart. A server in memory has a random key.
 
 use std::{
     collections::HashMap,
@@ -18,13 +19,13 @@ use rand::RngCore;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::Sha256;
 
-/// Bytes of the HMAC that a text carries: 128 bits, as RFC 4868 cuts it.
+/// Number of bytes of the HMAC in a text: 128 bits, the truncation of RFC 4868.
 const TAG: usize = 16;
 
-/// What comes before the claims: the purpose, and the expiry in microseconds.
+/// Number of bytes before the claims: the purpose, and the expiry in microseconds.
 const HEAD: usize = 1 + 8;
 
-/// What a text is for; one made for one purpose is refused for every other.
+/// The purpose of a text. A text is valid for its own purpose only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Purpose {
@@ -32,39 +33,41 @@ pub(super) enum Purpose {
     Refresh = 2,
     Code = 3,
     DownloadUrl = 4,
-    /// A place in a change feed.
+    /// A position in a change feed.
     Feed = 5,
-    /// How a copy ended.
+    /// The result of a copy.
     Monitor = 6,
     /// A sharing link.
     Share = 7,
-    /// A picture of an item, in whatever size.
+    /// A picture of an item, in any size.
     Picture = 8,
-    /// A link to an item of Live Connect's.
+    /// A sharing link of Live Connect.
     Link = 9,
 }
 
-/// Why a text is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The reason why a text is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TokenError {
-    /// Not made here, or for something else.
+    /// This server did not sign it, or signed it for another purpose.
+    #[error("the token is invalid")]
     Invalid,
-    /// Made here, but its time is over.
+    /// It has expired.
+    #[error("the token has expired")]
     Expired,
 }
 
-/// Makes and checks signed texts.
+/// Signs and verifies texts.
 #[derive(Clone)]
 pub(super) struct TokenSigner {
     keyed: Hmac<Sha256>,
 }
 
-/// The names of tokens that are valid once and were used, until they expire anyway.
+/// The names of single-use tokens that were used, until they expire.
 #[derive(Debug, Default)]
 pub(super) struct UsedTokens(Mutex<HashMap<String, Timestamp>>);
 
 impl UsedTokens {
-    /// Notes the use of a token. Returns whether it is the first one.
+    /// Records the use of a token. Returns whether it is the first one.
     pub(super) fn first_use(&self, name: &str, now: Timestamp, expires: Timestamp) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.retain(|_, expires| *expires > now);
@@ -79,18 +82,21 @@ impl fmt::Debug for TokenSigner {
 }
 
 impl TokenSigner {
-    /// With a key that nobody else has and that dies with the process.
+    /// Creates a signer with a random key, which is not stored.
     pub(super) fn random() -> Self {
         Self::with_key(&random_key())
     }
 
-    /// With the key that is kept in a file, made if there is none.
-    pub(super) fn kept_in(file: &Path) -> io::Result<Self> {
+    /// Creates a signer with the key in a file. The file is created if it does not exist.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] if the file contains no key; the file system's error.
+    pub(super) fn load_or_create(file: &Path) -> io::Result<Self> {
         match std::fs::read(file) {
             Ok(key) if key.len() == 32 => Ok(Self::with_key(&key)),
             Ok(key) => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("a key has 32 bytes, this file has {}", key.len()),
+                format!("it contains {} bytes, but a key has 32", key.len()),
             )),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = random_key();
@@ -103,11 +109,11 @@ impl TokenSigner {
 
     fn with_key(key: &[u8]) -> Self {
         let keyed = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
-            .expect("HMAC takes keys of every length");
+            .expect("HMAC accepts keys of every length");
         Self { keyed }
     }
 
-    /// A text that says `claims` until `expires`.
+    /// Returns a text with `claims` that is valid until `expires`.
     pub(super) fn sign(
         &self,
         purpose: Purpose,
@@ -118,13 +124,17 @@ impl TokenSigner {
         bytes.push(purpose as u8);
         bytes.extend_from_slice(&expires.as_microsecond().to_be_bytes());
         serde_json::to_writer(&mut bytes, claims)
-            .expect("claims are plain data and writing to memory never fails");
+            .expect("claims are plain data, and writing to memory never fails");
         let tag = self.keyed.clone().chain_update(&bytes).finalize().into_bytes();
         bytes.extend_from_slice(&tag[..TAG]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// What a text says, if it was made here for this purpose and is not too old.
+    /// Returns the claims of a text.
+    ///
+    /// # Errors
+    /// [`TokenError::Invalid`] if the text is malformed, or was not signed here for this purpose;
+    /// [`TokenError::Expired`] if it expired before `now`.
     pub(super) fn verify<T: DeserializeOwned>(
         &self,
         purpose: Purpose,
@@ -160,18 +170,21 @@ fn random_key() -> [u8; 32] {
     key
 }
 
-/// 128 random bits for names that must not be guessed.
+/// Returns 128 random bits as text, for names that must not be guessed.
 pub(super) fn random_name() -> String {
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Writes a file that only its owner may read, in one step.
+/// Writes a file that only its owner can read. The file is replaced atomically.
+///
+/// # Errors
+/// The file system's error.
 pub(super) fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let folder = file.parent().unwrap_or(Path::new("."));
-    // Made with mode 0600 where there are modes.
+    // `tempfile` creates it with mode 0600 on Unix.
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
@@ -188,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_says_what_was_sealed_until_it_expires() {
+    fn a_text_has_its_claims_until_it_expires() {
         let signer = TokenSigner::random();
         let text = signer.sign(Purpose::Access, time(100), &("anna", 7));
         assert_eq!(
@@ -202,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_for_one_purpose_serves_no_other() {
+    fn a_text_is_invalid_for_another_purpose() {
         let signer = TokenSigner::random();
         let text = signer.sign(Purpose::Refresh, time(100), &"anna");
         assert_eq!(
@@ -238,8 +251,9 @@ mod tests {
     fn a_key_in_a_file_outlives_the_process_and_other_keys_do_not_fit() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("key");
-        let text = TokenSigner::kept_in(&file).expect("made").sign(Purpose::Code, time(100), &1);
-        let again = TokenSigner::kept_in(&file).expect("read");
+        let text =
+            TokenSigner::load_or_create(&file).expect("created").sign(Purpose::Code, time(100), &1);
+        let again = TokenSigner::load_or_create(&file).expect("read");
         assert_eq!(again.verify::<i32>(Purpose::Code, &text, time(0)), Ok(1));
         assert_eq!(
             TokenSigner::random().verify::<i32>(Purpose::Code, &text, time(0)),
@@ -253,7 +267,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("key");
-        TokenSigner::kept_in(&file).expect("made");
+        TokenSigner::load_or_create(&file).expect("created");
         let mode = std::fs::metadata(&file).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

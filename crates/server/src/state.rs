@@ -1,8 +1,8 @@
-//! The data that all requests of a server share.
+//! The state that all requests of a server share.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{
+use crate::{
     account::Accounts,
     budget::Budgets,
     cross_site::Allowed,
@@ -16,36 +16,39 @@ use super::{
     tree::Tree,
 };
 
-/// Settings that responses depend on.
+/// Settings that affect responses.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// Delay of every request.
+    /// The delay of every request.
     pub latency: Duration,
-    /// Lifetime of a download URL.
+    /// The lifetime of a download URL.
     pub download_url_life: Duration,
-    /// Lifetime of an upload session.
+    /// The lifetime of an upload session after its last fragment.
     pub session_life: Duration,
     /// Hosts and origins that the server accepts besides its own.
     pub allowed: Allowed,
 }
 
-/// The data that all requests of a server share.
+/// The state that all requests of a server share.
 #[derive(Debug)]
 pub(super) struct ServerState {
     pub settings: Settings,
+    /// The items of all drives, and their bytes.
     pub tree: Arc<Tree>,
+    /// Signs and verifies tokens and download URLs.
     pub signer: TokenSigner,
     pub accounts: Accounts,
-    /// Authorization codes that were exchanged.
+    /// Authorization codes that were exchanged: a code is valid once.
     pub used_codes: UsedTokens,
     pub log: Arc<RequestLog>,
     pub faults: FaultEngine,
     pub budgets: Budgets,
+    /// The number of requests in progress, and its limit.
     pub load: Load,
     pub thumbnails: Thumbnails,
     /// The folder whose files the default drive starts with.
     pub seed_folder: Option<PathBuf>,
-    /// The token that control requests must carry, if any.
+    /// The token that control requests must carry; `None` if they need none.
     pub control_token: Option<Secret>,
     /// Distinguishes this server from another one at the same address.
     pub instance: Instance,

@@ -1,16 +1,16 @@
-//! Times that clients send.
+//! Parses times that clients send.
 
 use jiff::{Timestamp, fmt::temporal::Pieces};
 
-/// The beginning of the year 1.
+/// The first second of the year 1.
 const EARLIEST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
-/// The latest time that the server keeps, `9999-12-30T22:00:00Z`: later ones of the year 9999, such
-/// as the `9999-12-31T23:59:59Z` by which programs mean "never", become this.
+/// The latest time that the server stores, `9999-12-30T22:00:00Z`. Later times of the year 9999 are
+/// replaced by it, for example `9999-12-31T23:59:59Z`, which programs use for "never".
 const LATEST: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
-/// Reads an ISO 8601 time with an offset. Years are 1 to 9999 as in the clouds' own libraries;
-/// `None` for any other text.
+/// Parses an ISO 8601 time with an offset in the years 1 to 9999, the range of the clouds' own
+/// libraries. Returns `None` for any other text.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return (time >= EARLIEST).then_some(time);

@@ -1,20 +1,20 @@
-//! What becomes of uploads whose client goes away, or which are refused.
+//! Uploads whose client disconnects, or that are rejected.
 
-use super::tree::{Stored, Tree};
+use crate::tree::{Stored, Tree};
 
-/// Runs an upload in a task of its own: when its client goes away the body ends with an error, and
-/// what was taken in is thrown away, instead of staying behind a future that was dropped. `None`: it
-/// panicked.
+/// Runs an upload in its own task. When the client disconnects, the request's body ends with an error
+/// and the upload discards its bytes; a dropped future would leave them behind. Returns `None` if the
+/// task panicked.
 pub(super) async fn detached<T: Send + 'static>(
     upload: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
-    let ended = tokio::spawn(upload).await;
-    ended.inspect_err(|error| tracing::error!(%error, "an upload ended without an answer")).ok()
+    let result = tokio::spawn(upload).await;
+    result.inspect_err(|error| tracing::error!(%error, "the task of an upload failed")).ok()
 }
 
-/// Throws away what was taken in for nothing.
+/// Discards the stored bytes of a rejected upload.
 pub(super) async fn discard(tree: &Tree, stored: Stored) {
     if let Err(error) = tree.discard(stored).await {
-        tracing::warn!(%error, "bytes of a refused upload stay until the next start");
+        tracing::warn!(%error, "cannot discard the bytes of a rejected upload before the next start");
     }
 }

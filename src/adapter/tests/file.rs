@@ -172,7 +172,7 @@ async fn the_next_fragment_is_read_while_one_is_sent() {
         while drive.sessions() == 0 || turn.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        // The first fragment is still on its way.
+        // The first fragment is still being sent.
         assert_eq!(drive.log(), ["open f", "send 0+4"]);
         drive.release();
     };

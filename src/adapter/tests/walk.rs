@@ -208,7 +208,7 @@ async fn a_rename_replaces_a_file_and_never_a_folder() {
         op.rename("d", "x/y/d")
             .await
             .or_else(|error| match paths {
-                // This drive makes one folder at a time, as no drive with paths does.
+                // Unlike real drives with paths, this one creates only one folder per request.
                 true => Ok(()),
                 false => Err(error),
             })

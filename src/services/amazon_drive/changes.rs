@@ -1,20 +1,22 @@
-//! What has changed in the drive since it was last asked (amazon-drive#changes).
+//! The change feed of the drive (amazon-drive#changes).
 
 use futures::StreamExt;
 
 use super::{
     client::{ChangesQuery, Client},
-    drive::{is_item, item_of},
+    item::{from_node, has_path},
     model::NodeKind,
 };
 use crate::drive::{ChangePage, Context, Cursor, Error, ErrorKind, ItemKind, Result, Secret};
 
-/// The most changes that are held at once. With more, all that is known of the drive is out of date.
+/// Maximum number of changes in memory. With more of them, the page is a reset.
 const CHANGES_MAX: usize = 200_000;
 
-/// Everything since a checkpoint, in one request. There is no way to be told of nothing but the
-/// present checkpoint: from the beginning, all there is comes by and is let go.
-pub(super) async fn changes(
+/// Requests all changes since a checkpoint, in one request.
+///
+/// The cloud has no request for the present checkpoint alone: without `since` it lists the whole
+/// drive, and this function discards all but the last checkpoint.
+pub(super) async fn page(
     client: &Client,
     cx: &Context,
     since: Option<&Cursor>,
@@ -25,7 +27,7 @@ pub(super) async fn changes(
         ..ChangesQuery::default()
     };
     let mut sets = std::pin::pin!(client.changes(cx, &query).await?);
-    let mut changes = ChangePage {
+    let mut page = ChangePage {
         items: Vec::new(),
         removed: Vec::new(),
         next: since.cloned().unwrap_or_else(|| Cursor(Secret::from(""))),
@@ -34,19 +36,19 @@ pub(super) async fn changes(
     };
     while let Some(set) = sets.next().await {
         let set = set?;
-        changes.next = Cursor(Secret::from(set.checkpoint));
+        page.next = Cursor(Secret::from(set.checkpoint));
         if since.is_none() {
             continue;
         }
-        changes.reset |= set.reset || changes.items.len() + changes.removed.len() > CHANGES_MAX;
-        if changes.reset {
-            changes.items.clear();
-            changes.removed.clear();
+        page.reset |= set.reset || page.items.len() + page.removed.len() > CHANGES_MAX;
+        if page.reset {
+            page.items.clear();
+            page.removed.clear();
             continue;
         }
         for node in set.nodes {
-            if is_item(&node) || node.is_root {
-                changes.items.push(item_of(node));
+            if has_path(&node) || node.is_root {
+                page.items.push(from_node(node));
                 continue;
             }
             let kind = match node.kind {
@@ -54,13 +56,12 @@ pub(super) async fn changes(
                 NodeKind::Folder => Some(ItemKind::Folder),
                 NodeKind::Asset | NodeKind::Unknown => None,
             };
-            changes.removed.push((node.id.into(), kind));
+            page.removed.push((node.id.into(), kind));
         }
     }
-    match changes.next.0.expose().is_empty() {
-        false => Ok(changes),
-        true => {
-            Err(Error::new(ErrorKind::Unexpected, "the changes name no checkpoint to go on from"))
-        }
+    if page.next.0.is_empty() {
+        let text = "cannot read the changes: the response has no checkpoint";
+        return Err(Error::new(ErrorKind::Unexpected, text));
     }
+    Ok(page)
 }

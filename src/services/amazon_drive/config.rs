@@ -1,4 +1,4 @@
-//! The options.
+//! Configuration of the service.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -12,79 +12,79 @@ use crate::{
     services::options::{from_pairs, header_map, of_uri, span, wrong},
 };
 
+/// Default base URL for `account/endpoint` (amazon-drive#endpoint-discovery).
 const ENDPOINT: &str = "https://drive.amazonaws.com/drive/v1/";
+
+/// Default base URL of the token endpoint (amazon-drive#oauth-token).
 const OAUTH_ENDPOINT: &str = "https://api.amazon.com";
 
-/// Where the application was registered for applications without a web site
-/// (amazon-drive#oauth-redirect-uri).
+/// Default redirect URI: that of applications without a web site (amazon-drive#oauth-redirect-uri).
 const REDIRECT_URI: &str = "http://localhost";
 
-/// The options of an Amazon Drive. Keys are the same in a URI's query, in `Operator::via_iter` and
-/// in a configuration file; a key that is not here is an error.
+/// Options of the service. The keys are the same in the query of a URI, in `Operator::via_iter` and
+/// in a configuration file; an unknown key is an error.
 ///
-/// One of `access_token`, `refresh_token` and `token_file` must be there.
+/// One of `access_token`, `refresh_token` and `token_file` is required.
 #[derive(Clone, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AmazonDriveConfig {
-    /// The folder that paths begin at; in a URI, its path. The default is the whole drive.
+    /// Root of all paths: a folder of the drive. In a URI, its path. The default is the whole drive.
     pub root: Option<String>,
-    /// What the account is called in the service's info; in a URI, its host.
+    /// Name of the account in the service's info. In a URI, its host.
     pub name: Option<String>,
-    /// Where the account's own endpoints are asked for. The default is
+    /// Base URL for the request of the account's own endpoints. The default is
     /// `https://drive.amazonaws.com/drive/v1/`.
     pub endpoint: Option<String>,
-    /// Further hosts that requests, with the token, may go to if the cloud names them as the
-    /// account's own: names separated by commas, each with a port if it is not the scheme's own;
-    /// `*` stands for part of a name, up to the next dot. Without it requests go to the host of
-    /// `endpoint`, and with Amazon's own endpoint to `*.drive.amazonaws.com` and
-    /// `cdws.*.amazonaws.com`.
+    /// Further hosts that the cloud may name as the account's endpoints; they receive the token.
+    /// Names separated by commas, with a port unless it is the scheme's default; `*` matches a part
+    /// of a name up to the next dot. The host of `endpoint` is always allowed; with Amazon's own
+    /// endpoint, so are `*.drive.amazonaws.com` and `cdws.*.amazonaws.com`.
     pub allowed_hosts: Option<String>,
-    /// Where tokens come from: the host of `auth/o2/token`. The default is
-    /// `https://api.amazon.com`.
+    /// Base URL of the token endpoint `auth/o2/token`. The default is `https://api.amazon.com`.
     pub oauth_endpoint: Option<String>,
-    /// The application's id. Needed with `refresh_token` and `token_file`.
+    /// Id of the application. Required with `refresh_token` and `token_file`.
     pub client_id: Option<String>,
-    /// The application's secret.
+    /// Secret of the application.
     pub client_secret: Option<String>,
-    /// The address that the application was registered with, sent with every refresh. The default
-    /// is `http://localhost`.
+    /// Redirect URI that the application was registered with; each refresh sends it. The default is
+    /// `http://localhost`.
     pub redirect_uri: Option<String>,
-    /// Signs requests, for an hour. Renewed if there is a `refresh_token` or `token_file` too.
+    /// Access token, valid for an hour. It is refreshed if there is a `refresh_token` or
+    /// `token_file`, too.
     pub access_token: Option<String>,
-    /// Gets access tokens.
+    /// Refresh token.
     pub refresh_token: Option<String>,
-    /// Path of a file that keeps tokens from one process to the next. See
+    /// Path of a file that stores tokens for later processes; see
     /// [`TokenFile`](crate::auth::TokenFile).
     pub token_file: Option<String>,
-    /// Headers sent with every request: in a map of strings one key for each, `header.NAME`.
+    /// Headers for every request. In a map of strings, one key for each: `header.NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// How long an id is trusted, as `10s`, `500ms` or a number of seconds; `0` walks every path
-    /// anew. The default is 10 s.
+    /// How long the id of a path is cached, as `10s`, `500ms` or a number of seconds; `0` disables
+    /// the cache. The default is 10 s.
     #[serde(with = "span", skip_serializing_if = "Option::is_none")]
     pub index_ttl: Option<Duration>,
-    /// How long a file is looked for whose upload the cloud answered with a time-out (408, 504): it
-    /// often arrived all the same. Written as `index_ttl`; `0` is one look. The default is 3 minutes
-    /// for each GiB, 5 s at least and 10 minutes at most.
+    /// How long to search for the file of an upload that timed out (408, 504), because it often
+    /// exists all the same. The format is that of `index_ttl`; `0` searches once. The default is 3
+    /// minutes for each GiB, at least 5 s and at most 10 minutes.
     #[serde(with = "span", skip_serializing_if = "Option::is_none")]
     pub upload_wait: Option<Duration>,
-    /// Lets the cloud refuse a file whose bytes it has already under another name; the refusal
-    /// names the other file. The default is false: files may be equal.
+    /// Whether the cloud rejects a file whose content equals that of another file; the error names
+    /// the other file. The default is false.
     pub deduplicate: bool,
-    /// Gives away what arrives of a whole file without comparing its MD5 with the cloud's: as fast
-    /// as the line, where the check is as fast as MD5 (some 600 MiB/s of a core). Sizes are compared
-    /// all the same; but a file longer than one request brings (500 MiB) that is replaced by another
-    /// of its size between two requests goes unnoticed. The default is false: what is read whole is
-    /// checked.
+    /// Whether the MD5 of whole files is not checked during reads. The check is limited to the speed
+    /// of MD5, about 600 MiB/s for each core. Without it only sizes are checked; if a file of more
+    /// than 500 MiB, which takes several requests, is replaced by one of the same size between two
+    /// requests, the read does not detect it. The default is false.
     pub unchecked_reads: bool,
 }
 
 impl AmazonDriveConfig {
-    /// The unbiased client with these options.
+    /// Creates the unbiased client with these options.
     ///
     /// # Errors
-    /// `ConfigInvalid`, with what is wrong.
+    /// `ConfigInvalid` if a required option is missing or an option is invalid.
     pub fn client(&self) -> Result<Client> {
         let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
         let client = Client::new(endpoint, self.tokens()?)
@@ -96,7 +96,7 @@ impl AmazonDriveConfig {
     }
 
     pub(super) fn deduplication(&self) -> Deduplication {
-        if self.deduplicate { Deduplication::Wanted } else { Deduplication::Suppressed }
+        if self.deduplicate { Deduplication::Enabled } else { Deduplication::Suppressed }
     }
 
     fn tokens(&self) -> Result<TokenSource> {
@@ -105,11 +105,11 @@ impl AmazonDriveConfig {
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
         if refresh.is_none() && self.token_file.is_none() {
             return access.map(TokenSource::given).ok_or_else(|| {
-                wrong("one of access_token, refresh_token and token_file is needed")
+                wrong("one of access_token, refresh_token and token_file is required")
             });
         }
         let Some(client_id) = &self.client_id else {
-            return Err(wrong("client_id is needed with refresh_token and token_file"));
+            return Err(wrong("client_id is required with refresh_token and token_file"));
         };
         let oauth = self.oauth_endpoint.as_deref().unwrap_or(OAUTH_ENDPOINT).trim_end_matches('/');
         let redirect = self.redirect_uri.as_deref().unwrap_or(REDIRECT_URI);
@@ -135,7 +135,7 @@ fn invalid(error: crate::drive::Error) -> Error {
 impl Configurator for AmazonDriveConfig {
     type Builder = AmazonDrive;
 
-    /// `amazon-drive://NAME/ROOT?KEY=VALUE&…`, name and root optional.
+    /// Parses `amazon-drive://NAME/ROOT?KEY=VALUE&…`; name and root are optional.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let mut config = Self::from_iter(uri.options().clone())?;
         let (root, name) = of_uri(AMAZON_DRIVE_SCHEME, uri)?;
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_says_everything() {
+    fn a_uri_has_all_options() {
         let config = config(
             "amazon-drive://me/photos/2012?endpoint=http%3A%2F%2F127.0.0.1%3A8%2Fdrive%2Fv1\
              &access_token=a%2Bb&index_ttl=500ms&upload_wait=2s&deduplicate=true&unchecked_reads=true&header.X-One=1",
@@ -202,14 +202,14 @@ mod tests {
         assert_eq!(config.access_token.as_deref(), Some("a+b"));
         assert_eq!(config.index_ttl, Some(Duration::from_millis(500)));
         assert_eq!(config.upload_wait, Some(Duration::from_secs(2)));
-        assert_eq!(config.deduplication(), Deduplication::Wanted);
+        assert_eq!(config.deduplication(), Deduplication::Enabled);
         assert!(config.unchecked_reads);
         assert_eq!(config.headers["x-one"], "1");
         config.client().unwrap();
     }
 
     #[test]
-    fn options_survive_being_written_down() {
+    fn options_can_be_serialized() {
         let config = AmazonDriveConfig {
             refresh_token: Some("r".to_owned()),
             headers: [("x-one".to_owned(), "1".to_owned())].into(),
@@ -225,8 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_by_name() {
-        for (uri, said) in [
+    fn an_error_names_the_invalid_option() {
+        for (uri, expected) in [
             ("amazon-drive://", "one of access_token, refresh_token and token_file"),
             ("amazon-drive://?refresh_token=r", "client_id"),
             ("amazon-drive://?acces_token=a", "acces_token"),
@@ -243,12 +243,12 @@ mod tests {
         ] {
             let error = config(uri).and_then(|config| config.client()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
-            assert!(error.to_string().contains(said), "{uri}: {error}");
+            assert!(error.to_string().contains(expected), "{uri}: {error}");
         }
     }
 
     #[test]
-    fn a_configuration_prints_none_of_its_secrets() {
+    fn debug_output_has_no_secrets() {
         let config = config(
             "amazon-drive://?client_id=app&client_secret=SECRET1&access_token=SECRET2\
              &refresh_token=SECRET3&header.cookie=SECRET4",
@@ -256,8 +256,8 @@ mod tests {
         .unwrap();
         let builder = config.clone().into_builder();
         let client = config.client().unwrap();
-        let said = format!("{config:?} {config:#?} {builder:?} {client:?} {client:#?}");
-        assert!(said.contains("app") && said.contains("cookie"), "{said}");
-        assert!(!said.contains("SECRET"), "{said}");
+        let output = format!("{config:?} {config:#?} {builder:?} {client:?} {client:#?}");
+        assert!(output.contains("app") && output.contains("cookie"), "{output}");
+        assert!(!output.contains("SECRET"), "{output}");
     }
 }

@@ -1,4 +1,4 @@
-//! Downloads: in ranges that the cloud gives, checked where the whole file goes by.
+//! Downloads, in ranges that the cloud serves; the download of a whole file is checked by its MD5.
 
 use std::{ops::Range, sync::Arc};
 
@@ -7,103 +7,104 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use opendal::Buffer;
 
-use super::{client::Client, drive::item_of, md5};
+use super::{
+    client::Client,
+    item::{check_conditions, from_node},
+    md5::{Md5Sum, md5_of, to_hex},
+};
 use crate::{
     drive::{
-        ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind,
-        HashKind, Item, ItemId, Result, Retry,
+        ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind, Item,
+        ItemId, Result, Retry,
     },
     transport::exclusive,
 };
 
-/// Most bytes of one request: what acdcli asked for at a time, since more than some 10 GiB at once
-/// were not given (amazon-drive#max-download-size, amazon-drive#acdcli-constants).
+/// Maximum number of bytes of one request: acdcli's value, because the cloud did not serve more than
+/// about 10 GiB at once (amazon-drive#max-download-size, amazon-drive#acdcli-constants).
 const RANGE_MAX: u64 = 500 << 20;
 
-/// A file being read.
+/// The download of one file.
 #[derive(Clone)]
-pub(super) struct Reading {
+pub(super) struct FileDownload {
     client: Arc<Client>,
     cx: Context,
     id: ItemId,
-    /// Most bytes of one request.
-    most: u64,
-    /// Whether what arrives of a whole file is hashed.
-    checked: bool,
+    /// Maximum number of bytes of one request.
+    range_max: u64,
+    /// Whether the content of the whole file is hashed.
+    is_checked: bool,
 }
 
-impl Reading {
-    /// Of the file with that id.
-    pub(super) fn of(client: &Arc<Client>, cx: &Context, id: &ItemId) -> Self {
+impl FileDownload {
+    /// Creates a download of the file `id`, with requests of at most [`RANGE_MAX`] bytes.
+    pub(super) fn new(client: &Arc<Client>, cx: &Context, id: &ItemId, is_checked: bool) -> Self {
         let (client, cx, id) = (Arc::clone(client), cx.clone(), id.clone());
-        Self { client, cx, id, most: RANGE_MAX, checked: true }
+        Self { client, cx, id, range_max: RANGE_MAX, is_checked }
     }
 
-    /// The same, with so many bytes in one request at most.
+    /// Limits each request to `range_max` bytes.
     #[cfg(test)]
-    pub(super) fn by(self, most: u64) -> Self {
-        Self { most, ..self }
+    pub(super) fn with_range_max(self, range_max: u64) -> Self {
+        Self { range_max, ..self }
     }
 
-    /// The same, with what arrives hashed or not.
-    pub(super) fn checked(self, checked: bool) -> Self {
-        Self { checked, ..self }
-    }
-
-    /// Its bytes. A range longer than [`RANGE_MAX`] goes on with another request inside the stream.
-    /// The whole file is hashed on its way, unless that is not wanted.
-    pub(super) async fn download(
+    /// Starts the download. The stream sends further requests for a range longer than `range_max`.
+    ///
+    /// `known` is the file's item, if the caller has one. The check compares the MD5 of the whole
+    /// file with that of the item.
+    ///
+    /// # Errors
+    /// `ConditionNotMatch` if a condition is not met, `IsAFolder`, `RangeNotSatisfied` if the range begins after the
+    /// end, and those of the requests.
+    pub(super) async fn start(
         self,
         known: Option<&Item>,
         range: ByteRange,
         conditions: &Conditions,
     ) -> Result<Download> {
-        let looked = match (conditions == &Conditions::default(), &range) {
-            // No request with bytes takes a condition, and none has been seen to take a suffix.
-            (false, _) => Some(self.look().await?),
-            (true, ByteRange::Last(_)) if known.and_then(|known| known.size).is_none() => {
-                Some(self.look().await?)
-            }
-            _ => None,
-        };
-        if let Some(looked) = &looked {
-            holds(conditions, looked)?;
+        // A request for content supports neither conditions nor, as far as known, suffix ranges.
+        let needs_item = conditions != &Conditions::default()
+            || matches!(range, ByteRange::Last(_)) && known.and_then(|known| known.size).is_none();
+        let current = if needs_item { Some(self.item().await?) } else { None };
+        if let Some(current) = &current {
+            check_conditions(conditions, current)?;
         }
-        let known = looked.as_ref().or(known);
+        let known = current.as_ref().or(known);
         if known.is_some_and(Item::is_folder) {
-            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no bytes"));
+            return Err(Error::new(ErrorKind::IsAFolder, "a folder has no content"));
         }
         let size = known.and_then(|known| known.size);
-        let mut download = self.begin(&range, size).await?;
-        // Equal to what was known a moment before; what was known earlier may be the name of other
-        // bytes by now.
-        download.etag = looked.as_ref().and_then(|looked| looked.etag.clone());
-        if self.checked
+        let mut download = self.request(&range, size).await?;
+        // The caller's item may be older than the content; only a current one has its etag.
+        download.etag = current.as_ref().and_then(|current| current.etag.clone());
+        if self.is_checked
             && download.range == (0..download.total)
-            && let Some(sum) = known.and_then(md5_of)
+            && let Some(expected) = known.and_then(md5_of)
         {
-            let answers = download.total.div_ceil(self.most);
-            download.check = Some(Box::new(Check { file: self, md5: Md5::new(), sum, answers }));
+            let responses = download.total.div_ceil(self.range_max);
+            let check = Md5Check { file: self, md5: Md5::new(), expected, responses };
+            download.check = Some(Box::new(check));
         }
         Ok(download)
     }
 
-    async fn look(&self) -> Result<Item> {
-        Ok(item_of(self.client.node(&self.cx, self.id.as_str(), false).await?))
+    async fn item(&self) -> Result<Item> {
+        Ok(from_node(self.client.node(&self.cx, self.id.as_str(), false).await?))
     }
 
-    /// The first request, and what it needs of others.
-    async fn begin(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
-        let Some(first) = self.first(range, size) else {
+    /// Sends the first request, and further ones if the response shows another size or the file is
+    /// empty.
+    async fn request(&self, range: &ByteRange, size: Option<u64>) -> Result<Download> {
+        let Some(first) = self.first_span(range, size) else {
             let range = match range {
-                // No part of an empty file can be asked for.
+                // The cloud rejects every range of an empty file.
                 ByteRange::Last(_) => &ByteRange::Full,
                 range => range,
             };
             return self.get(range, size).await;
         };
         let mut download = match self.get(&ByteRange::Span(first.clone()), size).await {
-            // The beginning of an empty file cannot be asked for as a range.
             Err(error) if error.kind() == ErrorKind::RangeNotSatisfied && first.start == 0 => {
                 return self.get(&ByteRange::Full, size).await;
             }
@@ -112,11 +113,11 @@ impl Reading {
         if let ByteRange::Last(count) = range
             && Some(download.total) != size
         {
-            // The file has another size by now, so its last bytes are elsewhere.
+            // The file has another size now, and its last bytes another offset.
             let total = download.total;
-            let first = total.saturating_sub(*count)..total;
-            let first = first.start..first.end.min(first.start.saturating_add(self.most));
-            download = self.get(&ByteRange::Span(first), Some(total)).await?;
+            let start = total.saturating_sub(*count);
+            let span = start..total.min(start.saturating_add(self.range_max));
+            download = self.get(&ByteRange::Span(span), Some(total)).await?;
         }
         let end = match range {
             ByteRange::Span(span) => span.end.min(download.total),
@@ -125,13 +126,13 @@ impl Reading {
         if download.range.end < end {
             let rest = download.range.end..end;
             download.range.end = end;
-            download.bytes = self.clone().continued(download.bytes, rest, download.total);
+            download.bytes = self.clone().followed_by(download.bytes, rest, download.total);
         }
         Ok(download)
     }
 
-    /// The bytes to ask for first; `None`: all that is wanted, in the caller's own words.
-    fn first(&self, range: &ByteRange, size: Option<u64>) -> Option<Range<u64>> {
+    /// Returns the bytes of the first request, or `None` if one request with `range` is enough.
+    fn first_span(&self, range: &ByteRange, size: Option<u64>) -> Option<Range<u64>> {
         let wanted = match range {
             ByteRange::Full => 0..size.unwrap_or(u64::MAX),
             ByteRange::From(start) => *start..size.unwrap_or(u64::MAX).max(*start),
@@ -141,11 +142,11 @@ impl Reading {
                 size.saturating_sub(*count)..size
             }
         };
-        let short = wanted.end.saturating_sub(wanted.start) <= self.most;
+        let is_short = wanted.end.saturating_sub(wanted.start) <= self.range_max;
         match range {
-            ByteRange::Full | ByteRange::From(_) | ByteRange::Span(_) if short => None,
+            ByteRange::Full | ByteRange::From(_) | ByteRange::Span(_) if is_short => None,
             ByteRange::Last(_) if wanted.end == 0 => None,
-            _ => Some(wanted.start..wanted.end.min(wanted.start.saturating_add(self.most))),
+            _ => Some(wanted.start..wanted.end.min(wanted.start.saturating_add(self.range_max))),
         }
     }
 
@@ -153,20 +154,20 @@ impl Reading {
         self.client.download(&self.cx, self.id.as_str(), range, size).await
     }
 
-    /// `bytes`, and after them `rest`, request by request.
-    fn continued(self, bytes: ByteStream, rest: Range<u64>, total: u64) -> ByteStream {
+    /// Returns `bytes` followed by the range `rest` of the file, which must keep its size `total`.
+    fn followed_by(self, bytes: ByteStream, rest: Range<u64>, total: u64) -> ByteStream {
         exclusive(stream::unfold(Some((bytes, rest)), move |state| {
             let file = self.clone();
             async move {
                 let (mut bytes, mut rest) = state?;
                 loop {
                     match bytes.next().await {
-                        Some(Ok(piece)) => return Some((Ok(piece), Some((bytes, rest)))),
+                        Some(Ok(chunk)) => return Some((Ok(chunk), Some((bytes, rest)))),
                         Some(Err(error)) => return Some((Err(error), None)),
                         None if rest.is_empty() => return None,
                         None => {}
                     }
-                    let end = rest.end.min(rest.start.saturating_add(file.most));
+                    let end = rest.end.min(rest.start.saturating_add(file.range_max));
                     match file.get(&ByteRange::Span(rest.start..end), Some(total)).await {
                         Ok(next) if next.total == total && next.range == (rest.start..end) => {
                             (bytes, rest.start) = (next.bytes, end);
@@ -179,84 +180,56 @@ impl Reading {
         }))
     }
 
-    /// Whether what arrived is the file. What was known of it may be older than it, so before it is
-    /// called damaged the cloud is asked. Of a version between the two nobody tells the hash: one
-    /// that came in one answer is whole, and one that came in several may be a mixture.
-    async fn judge(self, arrived: md5::Md5Sum, known: md5::Md5Sum, answers: u64) -> Result<()> {
-        if arrived == known {
+    /// Decides whether received bytes with the MD5 `received` are a version of the file, in
+    /// `responses` responses.
+    ///
+    /// The known MD5 may be older than the content, so the drive requests the current item before it
+    /// reports an error. The MD5 of a version between the two is unknown: one response is a complete
+    /// version, but several responses may be a mixture of versions.
+    async fn check(self, received: Md5Sum, known: Md5Sum, responses: u64) -> Result<()> {
+        if received == known {
             return Ok(());
         }
-        let now = self.look().await?;
-        let sum = md5_of(&now);
-        if sum == Some(arrived) || (sum != Some(known) && answers == 1) {
+        let current = self.item().await?;
+        let sum = md5_of(&current);
+        if sum == Some(received) || (sum != Some(known) && responses == 1) {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::Unexpected,
-            format!(
-                "bytes with the MD5 {} arrived of a file that has {}: damaged on the way, or \
-                 changed while they were read",
-                md5::to_hex(&arrived),
-                now.etag.as_deref().unwrap_or("none")
-            ),
-        )
-        .with_retry(Retry::Again { after: None }))
+        let text = format!(
+            "the content is damaged, or was changed during the download: its MD5 is {}, the cloud \
+             has {}",
+            to_hex(&received),
+            current.etag.as_deref().unwrap_or("none")
+        );
+        Err(Error::new(ErrorKind::Unexpected, text).with_retry(Retry::Again { after: None }))
     }
 }
 
-/// Compares the MD5 of a whole file with the one that was known before.
-struct Check {
-    file: Reading,
-    /// Of the bytes so far.
+/// Compares the MD5 of a whole file with that of its item.
+struct Md5Check {
+    file: FileDownload,
+    /// Hash of the bytes so far.
     md5: Md5,
-    sum: md5::Md5Sum,
-    /// In how many responses the file arrives.
-    answers: u64,
+    expected: Md5Sum,
+    /// Number of responses that the content consists of.
+    responses: u64,
 }
 
 #[async_trait]
-impl ContentCheck for Check {
+impl ContentCheck for Md5Check {
     fn update(&mut self, bytes: &Buffer) {
-        for piece in bytes.clone() {
-            self.md5.update(piece);
+        for chunk in bytes.clone() {
+            self.md5.update(chunk);
         }
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {
-        self.file.judge(self.md5.finalize().into(), self.sum, self.answers).await
+        self.file.check(self.md5.finalize().into(), self.expected, self.responses).await
     }
-}
-
-/// Compares an item's etag with what a caller wants of it.
-///
-/// # Errors
-/// `Condition`, if it is not so.
-pub(super) fn holds(conditions: &Conditions, item: &Item) -> Result<()> {
-    let is = |wanted: &str| item.etag.as_deref() == Some(wanted.trim_matches('"'));
-    if conditions.if_match.as_deref().is_some_and(|wanted| !is(wanted)) {
-        return Err(Error::new(
-            ErrorKind::ConditionNotMatch,
-            "the file has other bytes than wanted",
-        ));
-    }
-    if conditions.if_none_match.as_deref().is_some_and(is) {
-        return Err(Error::new(
-            ErrorKind::ConditionNotMatch,
-            "the file has the bytes that are known",
-        ));
-    }
-    Ok(())
-}
-
-fn md5_of(item: &Item) -> Option<md5::Md5Sum> {
-    let (_, sum) = item.hashes.iter().find(|(kind, _)| *kind == HashKind::Md5)?;
-    sum.as_ref().try_into().ok()
 }
 
 fn changed(before: u64, now: u64) -> Error {
-    Error::new(
-        ErrorKind::Unexpected,
-        format!("the file has changed while it was read: {before} bytes before, {now} now"),
-    )
-    .with_retry(Retry::Again { after: None })
+    let text =
+        format!("the file changed during the download: it had {before} bytes, now it has {now}");
+    Error::new(ErrorKind::Unexpected, text).with_retry(Retry::Again { after: None })
 }

@@ -1,4 +1,7 @@
-//! What this cloud's errors mean (amazon-drive#errors).
+//! Conversion of error responses (amazon-drive#errors).
+//!
+//! Most error responses have a status and a message, but no code. Where one status has several
+//! meanings, the cloud's message decides; these messages are part of the protocol.
 
 use super::model::ErrorBody;
 use crate::{
@@ -6,62 +9,71 @@ use crate::{
     transport::ApiResponse,
 };
 
-/// The code of the 409 that tells the node which has the name.
-pub(super) const NAME_TAKEN: &str = "NAME_ALREADY_EXISTS";
+/// Code of a 409 response for a name in use (amazon-drive#error-name-conflict).
+const NAME_TAKEN: &str = "NAME_ALREADY_EXISTS";
 
-/// The code of the 403 that a full account has been seen to give.
+/// Code of a 403 response that has been seen for an account over its quota.
 const NO_SUBSCRIPTION: &str = "NO_ACTIVE_SUBSCRIPTION_FOUND";
 
-/// What the cloud says where a body did not come through whole.
-const CUT_BODIES: [&str; 2] = ["Cannot read from request", "Cannot complete upload"];
+/// Starts of the messages of a 400 response for an incomplete request body
+/// (amazon-drive#error-bad-request).
+const INCOMPLETE_BODY: [&str; 2] = ["Cannot read from request", "Cannot complete upload"];
 
-/// The most of an answer that is not JSON which is told, in characters.
-const TOLD_MAX: usize = 200;
+/// Maximum length of a message that is taken from a response without JSON, in characters.
+const MESSAGE_MAX: usize = 200;
 
-/// The failure that an answer tells of.
-pub(super) fn failure(reply: &ApiResponse) -> Error {
-    let body: ErrorBody = serde_json::from_reader(reply.body.clone()).unwrap_or_default();
-    let message = body.message.clone().unwrap_or_else(|| plain(reply));
-    let error = classified(reply, &body, message);
+/// Returns the error of a response whose status is not a success.
+pub(super) fn error_of(response: &ApiResponse) -> Error {
+    let body: ErrorBody = serde_json::from_reader(response.body.clone()).unwrap_or_default();
+    let message = body.message.clone().unwrap_or_else(|| plain_message(response));
+    let error = classify(response, &body, message);
     match body.code.filter(|code| !code.is_empty()) {
         Some(code) => error.with_code(code),
         None => error,
     }
 }
 
-fn classified(reply: &ApiResponse, body: &ErrorBody, message: String) -> Error {
-    let says = |words: &str| message.to_ascii_lowercase().contains(words);
+/// Returns whether the cloud rejected an upload because its content equals that of another file
+/// (amazon-drive#deduplication). [`Error::existing`] is that file if the response names it.
+pub(super) fn is_duplicate_content(error: &Error) -> bool {
+    error.status() == Some(409) && error.code() != Some(NAME_TAKEN)
+}
+
+fn classify(response: &ApiResponse, body: &ErrorBody, message: String) -> Error {
+    let mentions = |words: &str| message.to_ascii_lowercase().contains(words);
     let code = body.code.as_deref();
-    match reply.status.as_u16() {
-        403 if code == Some(NO_SUBSCRIPTION) || says("quota") || says("account allowance") => {
-            reply.failure(message).with_kind(ErrorKind::QuotaExceeded)
+    match response.status.as_u16() {
+        403 if code == Some(NO_SUBSCRIPTION)
+            || mentions("quota")
+            || mentions("account allowance") =>
+        {
+            response.failure(message).with_kind(ErrorKind::QuotaExceeded)
         }
         409 => {
             let id = body.info.as_ref().and_then(|info| info.node_id.clone());
-            let id = id.or_else(|| conflicting(&message).map(str::to_owned));
+            let id = id.or_else(|| conflicting_id(&message).map(str::to_owned));
             let error = match code {
-                Some(NAME_TAKEN) => reply.failure(message).with_kind(ErrorKind::AlreadyExists),
-                _ => reply.failure(message),
+                Some(NAME_TAKEN) => response.failure(message).with_kind(ErrorKind::AlreadyExists),
+                _ => response.failure(message),
             };
             match id {
                 Some(id) => error.with_existing(id.into()),
                 None => error,
             }
         }
-        400 if CUT_BODIES.iter().any(|words| message.starts_with(words)) => reply
+        400 if INCOMPLETE_BODY.iter().any(|start| message.starts_with(start)) => response
             .failure(message)
             .with_kind(ErrorKind::Unexpected)
             .with_retry(Retry::Again { after: None }),
-        400 if says("next token is expired") => {
-            reply.failure(message).with_kind(ErrorKind::Unexpected).with_note(
-                "a page must be asked for within 10 minutes; the listing has to begin again",
-            )
-        }
-        _ => with_logref(reply.failure(message), body),
+        400 if mentions("next token is expired") => response
+            .failure(message)
+            .with_kind(ErrorKind::Unexpected)
+            .with_note("restart the listing; each page must be requested within 10 minutes"),
+        _ => with_logref(response.failure(message), body),
     }
 }
 
-/// `logref` is the id that the cloud's support asks for, where the header does not tell one.
+/// Adds `logref`, the id for the cloud's support, if no header had a request id.
 fn with_logref(error: Error, body: &ErrorBody) -> Error {
     match &body.logref {
         Some(id) if error.request_id().is_none() => error.with_request_id(id),
@@ -69,19 +81,24 @@ fn with_logref(error: Error, body: &ErrorBody) -> Error {
     }
 }
 
-/// `… conflicting NodeId: X`.
-fn conflicting(message: &str) -> Option<&str> {
+/// Returns the id in a message that ends with `conflicting NodeId: ID`.
+fn conflicting_id(message: &str) -> Option<&str> {
     let (_, id) = message.rsplit_once("conflicting NodeId: ")?;
     Some(id.trim()).filter(|id| !id.is_empty())
 }
 
-/// What can be told of an answer that is not an error of this protocol: a proxy's page, XML.
-fn plain(reply: &ApiResponse) -> String {
-    let bytes = reply.body.slice(..reply.body.len().min(4 * TOLD_MAX)).to_vec();
+/// Returns a message for a response without this protocol's JSON, such as the page of a proxy. A
+/// text with a URL is not used: the URL may contain a secret.
+fn plain_message(response: &ApiResponse) -> String {
+    let bytes = response.body.slice(..response.body.len().min(4 * MESSAGE_MAX)).to_vec();
     let text = String::from_utf8_lossy(&bytes);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.is_empty() || text.contains("://") {
-        return reply.status.canonical_reason().unwrap_or("no reason was given").to_owned();
+        return response
+            .status
+            .canonical_reason()
+            .unwrap_or("the response has no reason")
+            .to_owned();
     }
-    text.chars().take(TOLD_MAX).collect()
+    text.chars().take(MESSAGE_MAX).collect()
 }

@@ -1,8 +1,8 @@
-//! What became of an upload that was answered with a time-out.
+//! Uploads that the cloud responded to with a timeout.
 //!
-//! After 408, 504 and the like the file was often there all the same, at once or minutes later
-//! (amazon-drive#late-uploads, amazon-drive#late-upload-wait). So it is looked for before it is
-//! called failed: by name, size and MD5.
+//! After 408, 504 and similar responses the file often exists all the same, at once or minutes later
+//! (amazon-drive#late-uploads, amazon-drive#late-upload-wait). The drive therefore searches for it,
+//! by name, size and MD5, before it reports the timeout.
 
 use std::{io, time::Duration};
 
@@ -10,106 +10,111 @@ use md5::{Digest, Md5};
 use tokio::task::spawn_blocking;
 
 use super::{
-    drive::{Cloud, item_of},
-    md5::{Md5Sum, to_hex},
+    drive::NodeDrive,
+    item::from_node,
+    md5::{Md5Sum, md5_of},
     model::{Node, NodeKind},
 };
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Item, ItemId, Result},
-    transport::{read_exact_at, status::is_timeout},
+    transport::read_exact_at,
 };
 
-/// How long a file is looked for at least, at most, and for each GiB: rclone's experience and
-/// acd_cli's (amazon-drive#late-upload-wait, amazon-drive#acd-cli-upload-timeout).
-const LEAST: Duration = Duration::from_secs(5);
-const MOST: Duration = Duration::from_secs(600);
-const A_GIB: Duration = Duration::from_secs(180);
+/// Minimum and maximum duration of a search, and the duration for each GiB of the file: the
+/// experience of rclone and acd_cli (amazon-drive#late-upload-wait,
+/// amazon-drive#acd-cli-upload-timeout).
+const WAIT_MIN: Duration = Duration::from_secs(5);
+const WAIT_MAX: Duration = Duration::from_secs(600);
+const WAIT_PER_GIB: Duration = Duration::from_secs(180);
 
-/// The first pause between two looks, and the longest; each is twice the one before.
+/// Pauses between two requests: the first one, doubled each time up to the maximum.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// How much of a file is read at once to be hashed, in bytes.
-const PIECE: usize = 1 << 20;
+/// Number of bytes that are read from a file at once to hash it.
+const CHUNK: usize = 1 << 20;
 
-/// Where an upload was to arrive.
+/// Where the file of an upload appears.
 #[derive(Clone, Copy)]
-pub(super) enum Destination<'a> {
+pub(super) enum LateUpload<'a> {
+    /// A new file in a folder.
     New { folder: &'a ItemId, name: &'a str },
-    Over(&'a ItemId),
+    /// An existing file with new content.
+    Overwritten(&'a ItemId),
 }
 
-impl Cloud {
-    /// The file of an upload that failed, if that was a time-out and the file is there, or comes.
+impl NodeDrive {
+    /// Searches for the file of an upload that failed with a timeout, and returns it when it has the
+    /// size and the MD5 of `body`.
     ///
     /// # Errors
-    /// The upload's, if it does not come.
-    pub(super) async fn after_timeout(
+    /// `timeout`, the error of the upload, if the file does not appear in time. `Unexpected` if the
+    /// file of `body` cannot be read.
+    pub(super) async fn find_late_upload(
         &self,
         cx: &Context,
-        to: Destination<'_>,
+        upload: LateUpload<'_>,
         body: &Body,
-        error: Error,
+        timeout: Error,
     ) -> Result<Item> {
-        if !error.status().is_some_and(is_timeout) {
-            return Err(error);
-        }
-        let len = body.len();
-        let wanted = to_hex(&sum_of(body.clone()).await?);
-        let mut left = self.upload_wait.unwrap_or_else(|| longest(len));
+        let size = body.len();
+        let sum = md5_of_body(body.clone()).await?;
+        let mut remaining = self.upload_wait.unwrap_or_else(|| default_wait(size));
         let mut pause = FIRST_PAUSE;
         loop {
-            // What fails here says nothing of the upload; the next look may.
-            if let Ok(Some(node)) = self.at(cx, to).await {
-                let item = item_of(node);
-                if item.size == Some(len) && item.etag.as_deref() == Some(&*wanted) {
+            // An error of this request says nothing about the upload; the next request may succeed.
+            if let Ok(Some(node)) = self.find_file(cx, upload).await {
+                let item = from_node(node);
+                if item.size == Some(size) && md5_of(&item) == Some(sum) {
                     return Ok(item);
                 }
             }
-            if left.is_zero() {
-                return Err(error.with_note("it was looked for, and had not arrived"));
+            if remaining.is_zero() {
+                return Err(timeout.with_note("a search for the file did not find it"));
             }
-            let now = pause.min(left);
+            let now = pause.min(remaining);
             tokio::time::sleep(now).await;
-            left -= now;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            remaining -= now;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
-    async fn at(&self, cx: &Context, to: Destination<'_>) -> Result<Option<Node>> {
-        let node = match to {
-            Destination::New { folder, name } => self.named(cx, folder, name).await?,
-            Destination::Over(id) => Some(self.client.node(cx, id.as_str(), false).await?),
+    async fn find_file(&self, cx: &Context, upload: LateUpload<'_>) -> Result<Option<Node>> {
+        let node = match upload {
+            LateUpload::New { folder, name } => self.find_child(cx, folder, name).await?,
+            LateUpload::Overwritten(id) => Some(self.client.node(cx, id.as_str(), false).await?),
         };
         Ok(node.filter(|node| node.kind == NodeKind::File))
     }
 }
 
-/// How long a file of that size is looked for.
-fn longest(bytes: u64) -> Duration {
-    A_GIB.mul_f64(bytes as f64 / (1_u64 << 30) as f64).clamp(LEAST, MOST)
+/// Returns the duration of a search for a file of `size` bytes if the configuration has none.
+fn default_wait(size: u64) -> Duration {
+    WAIT_PER_GIB.mul_f64(size as f64 / (1_u64 << 30) as f64).clamp(WAIT_MIN, WAIT_MAX)
 }
 
-/// The MD5 of what was sent: what hashed it on its way may not have seen all of it.
-async fn sum_of(body: Body) -> Result<Md5Sum> {
+/// Returns the MD5 of the whole body. The hash of the request is not enough: the cloud may have
+/// responded before the last byte was sent.
+async fn md5_of_body(body: Body) -> Result<Md5Sum> {
     let hashing = spawn_blocking(move || {
         let mut md5 = Md5::new();
         match body {
-            Body::Memory(bytes) => bytes.into_iter().for_each(|piece| md5.update(piece)),
+            Body::Memory(bytes) => bytes.into_iter().for_each(|chunk| md5.update(chunk)),
             Body::File { file, len } => {
-                let (mut at, mut piece) = (0, vec![0; PIECE]);
-                while at < len {
-                    let want = usize::try_from(len - at).unwrap_or(PIECE).min(PIECE);
-                    read_exact_at(&file, &mut piece[..want], at)?;
-                    md5.update(&piece[..want]);
-                    at += want as u64;
+                let (mut offset, mut chunk) = (0, vec![0; CHUNK]);
+                while offset < len {
+                    let want = usize::try_from(len - offset).unwrap_or(CHUNK).min(CHUNK);
+                    read_exact_at(&file, &mut chunk[..want], offset)?;
+                    md5.update(&chunk[..want]);
+                    offset += want as u64;
                 }
             }
         }
         Ok(md5.finalize().into())
     });
-    hashing.await.unwrap_or_else(|died| Err(io::Error::other(died))).map_err(|source| {
-        Error::new(ErrorKind::Unexpected, "reading the file to be hashed").with_source(source)
+    hashing.await.unwrap_or_else(|panic| Err(io::Error::other(panic))).map_err(|source| {
+        let text = format!("cannot read the file to hash it: {source}");
+        Error::new(ErrorKind::Unexpected, text).with_source(source)
     })
 }
 
@@ -118,9 +123,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_files_are_looked_for_longer() {
-        assert_eq!(longest(1000), LEAST);
-        assert_eq!(longest(1 << 30), A_GIB);
-        assert_eq!(longest(50 << 30), MOST);
+    fn the_search_for_a_large_file_takes_longer() {
+        assert_eq!(default_wait(1000), WAIT_MIN);
+        assert_eq!(default_wait(1 << 30), WAIT_PER_GIB);
+        assert_eq!(default_wait(50 << 30), WAIT_MAX);
     }
 }

@@ -1,8 +1,11 @@
-//! MD5 of what is sent and of what arrives: the one hash that this cloud tells.
+//! MD5 sums: the only hash that this cloud reports.
 
 use md5::{Digest, Md5};
 
-use crate::services::body_hash::BodyHasher;
+use crate::{
+    drive::{HashKind, Item},
+    services::body_hash::BodyHasher,
+};
 
 /// An MD5 sum.
 pub type Md5Sum = [u8; 16];
@@ -13,8 +16,14 @@ impl BodyHasher for Md5 {
     }
 }
 
-/// 32 hexadecimal digits.
-pub(super) fn from_hex(text: &str) -> Option<Md5Sum> {
+/// Returns the MD5 of an item's content, or `None` if the cloud did not report one.
+pub(super) fn md5_of(item: &Item) -> Option<Md5Sum> {
+    let (_, sum) = item.hashes.iter().find(|(kind, _)| *kind == HashKind::Md5)?;
+    sum.as_ref().try_into().ok()
+}
+
+/// Parses 32 hexadecimal digits of either case; returns `None` for any other text.
+pub(super) fn parse_hex(text: &str) -> Option<Md5Sum> {
     let digits = text.as_bytes();
     if digits.len() != 32 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
@@ -26,7 +35,7 @@ pub(super) fn from_hex(text: &str) -> Option<Md5Sum> {
     Some(sum)
 }
 
-/// As 32 lower-case hexadecimal digits.
+/// Formats a sum as lower-case hexadecimal digits.
 pub(super) fn to_hex(sum: &[u8]) -> String {
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -36,11 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_are_read_in_either_case_and_nothing_else_is() {
-        let sum = from_hex("D41d8cd98f00b204e9800998ecf8427e").unwrap();
+    fn only_32_hexadecimal_digits_of_either_case_are_a_sum() {
+        let sum = parse_hex("D41d8cd98f00b204e9800998ecf8427e").unwrap();
         assert_eq!(to_hex(&sum), "d41d8cd98f00b204e9800998ecf8427e");
         for wrong in ["", "d41d8cd98f00b204e9800998ecf8427", "+41d8cd98f00b204e9800998ecf8427e"] {
-            assert_eq!(from_hex(wrong), None, "{wrong}");
+            assert_eq!(parse_hex(wrong), None, "{wrong}");
         }
     }
 }

@@ -15,33 +15,39 @@
 //! # }
 //! ```
 //!
-//! What this cloud does and does not do, where it is not as one would expect:
+//! Differences from other services:
 //!
-//! * A file is one request, whatever its size (50 GiB at most); it streams from its file with our
-//!   [transport](crate::transport). Of a failed upload nothing can be resumed. After a time-out
-//!   (408, 504) the file often arrives all the same: it is
-//!   [looked for](AmazonDriveConfig::upload_wait) by name, size and MD5 before it is called failed.
-//! * Every write is checked by size and MD5, and so is every read of a whole file whose bytes come
-//!   without breaking off, unless [told not to](AmazonDriveConfig::unchecked_reads). An item's etag
-//!   is that MD5. A read with `if_match` or `if_none_match` looks at the file first.
-//! * Modification times are the cloud's, and nothing can be copied.
-//! * Names are compared without case. A file's name may be in several folders at once: it is one
-//!   item, with one name. Removing it takes it out of the folder it was found through, and out of
-//!   its last one into the trash, where it stays for 30 days.
-//! * Folders may be in several folders too, and contain themselves.
-//! * [Replacing by a rename](AmazonDrive#renaming) is several requests.
+//! * A file is uploaded in one request, whatever its size (at most 50 GiB); with our
+//!   [transport](crate::transport) it is streamed from disk. An interrupted upload cannot be resumed.
+//!   After a timeout (408, 504) the file often exists all the same: the service
+//!   [searches for it](AmazonDriveConfig::upload_wait) by name, size and MD5 before it reports the
+//!   error.
+//! * Every write is checked by size and MD5. So is every read of a whole file in one stream, unless
+//!   [disabled](AmazonDriveConfig::unchecked_reads). The MD5 is the etag of an item. A read with
+//!   `if_match` or `if_none_match` requests the item first.
+//! * The cloud sets modification times, and has no copy within the drive.
+//! * Names are compared without regard to case. A file may be in several folders, under one name. To
+//!   delete it removes it from the folder of the path; from its last folder it moves to the trash,
+//!   where it remains for 30 days.
+//! * Folders may be in several folders, too, and may contain themselves.
+//! * [To replace a file by a rename](AmazonDrive#renaming) takes several requests.
 //!
-//! [`Client`] is the protocol itself, one method per request, for those who want no paths.
+//! [`Client`] is the protocol itself, with one method per request, for users who do not need paths.
 
 mod changes;
 mod client;
 mod config;
+mod delete;
 mod download;
 mod drive;
 mod error;
+mod filter;
+mod item;
 mod late_upload;
+mod list;
 mod md5;
 mod model;
+mod names;
 mod rename;
 #[cfg(test)]
 mod tests;
@@ -51,14 +57,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 
-use self::drive::Cloud;
+use self::drive::NodeDrive;
 pub use self::{
-    client::{ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, Uploaded},
+    client::{ChangesQuery, Client, Deduplication, ListQuery, PAGE_MAX, UploadedNode},
     config::AmazonDriveConfig,
+    filter::Filter,
     md5::Md5Sum,
     model::{
-        AccountInfo, AccountQuota, AccountUsage, Amount, ChangeSet, ContentProperties, Endpoints,
-        Filter, NewNode, Node, NodeKind, NodeList, NodePatch, Status, Usage,
+        AccountInfo, AccountQuota, AccountUsage, ChangeSet, ContentProperties, Endpoints, NewNode,
+        Node, NodeKind, NodeList, NodePatch, NodeStatus, Usage, UsageTotal,
     },
 };
 use crate::{
@@ -66,28 +73,29 @@ use crate::{
     services::options::settings,
 };
 
-/// OpenDAL's name of this service.
+/// The scheme of this service in OpenDAL.
 pub const AMAZON_DRIVE_SCHEME: &str = "amazon-drive";
 
-/// Makes `amazon-drive://…` known to `Operator::from_uri` and `Operator::via_iter`.
+/// Registers the scheme for `Operator::from_uri` and `Operator::via_iter`.
 pub fn register_amazon_drive_service(registry: &OperatorRegistry) {
     registry.register::<AmazonDrive>(AMAZON_DRIVE_SCHEME);
 }
 
-/// Builds the service; see [`AmazonDriveConfig`] for what each option means.
+/// Builder of the service; [`AmazonDriveConfig`] describes the options.
 ///
 /// # Renaming
 ///
-/// Another name, another folder, or both: one request. The cloud never replaces by itself, and
-/// two live items of a folder cannot have one name; onto a file that is there it takes three:
+/// A new name, a new folder, or both take one request. The cloud never replaces an item, and two live
+/// items of a folder cannot have the same name. To replace an existing file takes three requests:
 ///
-/// 1. `GET nodes/{there}`: is it still a file of that folder, and has it other folders?
-/// 2. `PUT trash/{there}`, or if it has other folders `DELETE` of its edge to this one,
-/// 3. the rename itself; if that fails, 4. `POST trash/{there}/restore`, or `PUT` of the edge.
+/// 1. `GET nodes/{old}`: whether it is still a file in the folder, and whether other folders contain
+///    it;
+/// 2. `PUT trash/{old}`, or `DELETE` of its edge to this folder if other folders contain it;
+/// 3. the rename; if it fails, `POST trash/{old}/restore`, or `PUT` of the edge.
 ///
-/// That is **not atomic**: between 2 and 3 nobody has the name, and a process that dies there
-/// leaves the old file in the trash, whole, under its own name. The steps run in a task of their
-/// own, so a caller who goes away does not stop them half-way.
+/// That is **not atomic**: between 2 and 3 no item has the name. If the process dies then, the old
+/// file remains in the trash, complete, under its own name. The requests run in their own task, so
+/// that a dropped future does not interrupt them.
 #[derive(Clone, Debug, Default)]
 pub struct AmazonDrive {
     config: AmazonDriveConfig,
@@ -101,13 +109,13 @@ setters! {
 }
 
 impl AmazonDrive {
-    /// The service, and the handle for what OpenDAL has no words for.
+    /// Builds the service and its handle, which has the features that OpenDAL lacks.
     ///
     /// # Errors
-    /// `ConfigInvalid`, with what is wrong.
+    /// `ConfigInvalid` if a required option is missing or an option is invalid.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
-        let drive = Cloud::new(config.client()?, config.deduplication())
+        let drive = NodeDrive::new(config.client()?, config.deduplication())
             .with_upload_wait(config.upload_wait)
             .with_unchecked_reads(config.unchecked_reads);
         let mut settings =

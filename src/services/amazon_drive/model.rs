@@ -1,7 +1,9 @@
-//! What is on the wire (amazon-drive#nodes, amazon-drive#requests, amazon-drive#changes,
-//! amazon-drive#errors). What a real drive has been seen to leave out is optional.
+//! The JSON bodies of the protocol (amazon-drive#nodes, amazon-drive#requests,
+//! amazon-drive#changes, amazon-drive#errors).
+//!
+//! A member that real drives have been seen to omit is an `Option`, or empty by default.
 
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,55 +14,65 @@ use crate::{
     services::lenient,
 };
 
-/// Where an account's requests go (amazon-drive#endpoint-discovery,
-/// amazon-drive#endpoint-trailing-slash). Both end with `/`.
+/// Base URLs of an account (amazon-drive#endpoint-discovery). Both end with `/`
+/// (amazon-drive#endpoint-trailing-slash).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Endpoints {
-    /// Where bytes go and come from.
+    /// For uploads and downloads.
     pub content_url: String,
-    /// Where everything else is asked.
+    /// For all other requests.
     pub metadata_url: String,
 }
 
-/// The answer of `account/endpoint`.
+impl Endpoints {
+    pub(super) fn new(content_url: String, metadata_url: String) -> Self {
+        Self { content_url, metadata_url }
+    }
+}
+
+/// Response to `GET account/endpoint`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct EndpointAnswer {
+pub(super) struct EndpointResponse {
     pub(super) customer_exists: Option<bool>,
     pub(super) content_url: Option<String>,
     pub(super) metadata_url: Option<String>,
 }
 
-/// The answer of `account/info`.
+/// Response to `GET account/info`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
 pub struct AccountInfo {
-    /// The version of the terms that the user has accepted.
+    /// Version of the terms of use that the user has accepted.
     pub terms_of_use: Option<String>,
-    /// `ACTIVE`, if all is well.
+    /// State of the account; normally `ACTIVE`.
     pub status: Option<String>,
 }
 
-/// The answer of `account/quota`, in bytes.
+/// Response to `GET account/quota`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct AccountQuota {
-    /// What the drive may hold.
+    /// Capacity of the drive in bytes.
     pub quota: u64,
-    /// What may still come.
+    /// Free space in bytes.
     pub available: u64,
-    /// When that was counted.
+    /// When the cloud calculated the free space.
     #[serde(default)]
     pub last_calculated: Option<Timestamp>,
 }
 
-/// The answer of `account/usage`.
+/// Response to `GET account/usage`: the space that files use, by type of content.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
 pub struct AccountUsage {
-    /// When it was counted.
+    /// When the cloud calculated the usage.
     pub last_calculated: Option<Timestamp>,
-    /// What is none of the following.
+    /// Files of any other type.
     pub other: Usage,
     /// Documents.
     pub doc: Usage,
@@ -70,106 +82,115 @@ pub struct AccountUsage {
     pub video: Usage,
 }
 
-/// What files of one sort take.
+/// Space that the files of one type use.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Usage {
-    /// All of them.
-    pub total: Amount,
-    /// Those that count for the quota.
-    pub billable: Amount,
+    /// All files of the type.
+    pub total: UsageTotal,
+    /// The files that count towards the quota.
+    pub billable: UsageTotal,
 }
 
-/// How many files, and how much they hold.
+/// Size and number of a set of files.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
-pub struct Amount {
-    /// Bytes.
+#[non_exhaustive]
+pub struct UsageTotal {
+    /// Size of all files in bytes.
     pub bytes: u64,
-    /// Files.
+    /// Number of files.
     pub count: u64,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
 pub enum NodeKind {
-    /// Has bytes.
+    /// A file.
     File,
-    /// Has children.
+    /// A folder.
     Folder,
-    /// Belongs to a file: a rendering of a photo or video.
+    /// A rendering of a photo or video; belongs to a file.
     Asset,
-    /// What this crate does not know.
+    /// A kind that this version of the crate does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// Whether a node can be reached.
+/// The state of a node.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Status {
-    /// Live; also what is below a trashed folder.
+#[non_exhaustive]
+pub enum NodeStatus {
+    /// Not in the trash itself. A node below a folder in the trash has this status, too.
     Available,
-    /// In the trash by itself.
+    /// In the trash itself.
     Trash,
-    /// Gone for good.
+    /// Permanently deleted.
     Purged,
-    /// Its bytes are not all there yet.
+    /// Its content is not complete yet.
     Pending,
-    /// What this crate does not know.
+    /// A status that this version of the crate does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// A file or a folder (amazon-drive#node-object).
+/// A file or folder (amazon-drive#node-object).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Node {
-    /// 22 characters.
+    /// Unique in the drive; 22 characters (amazon-drive#node-ids). Empty for an entry of a list
+    /// that could not be decoded.
     pub id: String,
-    /// What it is.
+    /// File, folder or asset.
     pub kind: NodeKind,
-    /// Its name, up to 256 characters; the root has none.
+    /// Name with its extension, at most 256 characters. `None` for the root.
     #[serde(default)]
     pub name: Option<String>,
-    /// The folders it is in; none for the root, and not told in every answer.
+    /// Ids of the folders that contain the node: empty for the root, several for a node in several
+    /// folders. `None` if the response omits them.
     #[serde(default)]
     pub parents: Option<Vec<String>>,
-    /// Whether it can be reached.
+    /// State of the node. `None` if the response omits it.
     #[serde(default)]
-    pub status: Option<Status>,
-    /// Whether it is the drive's root.
+    pub status: Option<NodeStatus>,
+    /// Whether the node is the root of the drive.
     #[serde(default)]
     pub is_root: bool,
-    /// Raised by every change of it.
+    /// Version of the node; grows with each change (amazon-drive#node-versions).
     #[serde(default)]
     pub version: Option<u64>,
-    /// When anything of it last changed; a client cannot set it.
+    /// Time of the last change of content or metadata. Clients cannot set it
+    /// (amazon-drive#modification-time).
     #[serde(default)]
     pub modified_date: Option<Timestamp>,
-    /// When it was made.
+    /// Time of creation.
     #[serde(default)]
     pub created_date: Option<Timestamp>,
-    /// `PROFILE-USER`: the application's security profile and the user.
+    /// The application's security profile and the user, as `PROFILE-USER`.
     #[serde(default)]
     pub created_by: Option<String>,
-    /// The user's labels.
+    /// Labels that the user has set.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// The user's description.
+    /// Description that the user has set.
     #[serde(default)]
     pub description: Option<String>,
-    /// Changes with every change of the node, its metadata included.
+    /// Entity tag of the node; changes with its content and its metadata
+    /// (amazon-drive#node-etag).
     #[serde(default)]
     pub e_tag_response: Option<String>,
-    /// What is known of a file's bytes.
+    /// Properties of a file's content. `None` for folders.
     #[serde(default)]
     pub content_properties: Option<ContentProperties>,
-    /// A pre-authenticated way to the bytes, where it was asked for.
+    /// Pre-authenticated URL of the content, if the request asked for it with `tempLink`.
     #[serde(default, deserialize_with = "secret")]
     pub temp_link: Option<Secret>,
-    /// The applications' own values: by owner, then by key.
+    /// Properties that applications have set, by owner, then by key.
     #[serde(default)]
     pub properties: HashMap<String, HashMap<String, String>>,
 }
@@ -178,34 +199,37 @@ fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Se
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
 }
 
-/// What the cloud says of a file's bytes.
+/// Properties of a file's content.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
 pub struct ContentProperties {
-    /// Raised by every change of the bytes.
+    /// Version of the content; grows with each change of it.
     pub version: Option<u64>,
-    /// 32 hexadecimal digits.
+    /// MD5 of the content, as 32 hexadecimal digits.
     pub md5: Option<String>,
-    /// Bytes.
+    /// Size in bytes.
     #[serde(deserialize_with = "lenient::size")]
     pub size: Option<u64>,
     /// Media type.
     pub content_type: Option<String>,
-    /// What follows the last dot of the name.
+    /// Extension of the file's name, without the dot.
     pub extension: Option<String>,
 }
 
 /// A page of nodes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct NodeList {
-    /// How many nodes match in all.
+    /// Number of matching nodes on all pages.
     #[serde(default)]
     pub count: Option<u64>,
-    /// Where the next page starts; it can be asked for within 10 minutes. `None`: that was the last.
+    /// Token of the next page, valid for 10 minutes (amazon-drive#next-token). `None` on the last
+    /// page.
     #[serde(default)]
     pub next_token: Option<String>,
-    /// The nodes. One that cannot be read has no id.
+    /// The nodes. An entry that cannot be decoded is a node with an empty id.
     #[serde(default, deserialize_with = "nodes")]
     pub data: Vec<Node>,
 }
@@ -216,31 +240,32 @@ fn nodes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Node>,
         let parents = value["parents"].as_array().map_or(&[][..], Vec::as_slice);
         let parents: Vec<_> = parents.iter().filter_map(|parent| parent.as_str()).collect();
         let rest = json!({"id": "", "kind": "FILE", "name": name, "parents": parents});
-        serde_json::from_value(rest).expect("a node needs no more than an id and a kind")
+        serde_json::from_value(rest).expect("a node requires only an id and a kind")
     })
 }
 
-/// What a node is made of: metadata of `POST nodes`.
+/// Metadata of a new file or folder: the body of `POST nodes`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct NewNode {
     /// [`NodeKind::File`] or [`NodeKind::Folder`].
     pub kind: NodeKind,
-    /// Its name.
+    /// Name with its extension.
     pub name: String,
-    /// Its folders; none: the root.
+    /// Ids of the folders that will contain it; empty for the root folder.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<String>,
-    /// The user's labels.
+    /// Labels of the user.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// The user's description.
+    /// Description of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
 impl NewNode {
-    /// A node of that name in a folder.
+    /// Creates the metadata of a node in the folder `parent`, without labels and description.
     pub fn new(kind: NodeKind, name: impl Into<String>, parent: &ItemId) -> Self {
         Self {
             kind,
@@ -252,19 +277,20 @@ impl NewNode {
     }
 }
 
-/// What `PATCH nodes/{id}` changes; `None`: stays.
+/// Changes of a node's metadata: the body of `PATCH nodes/{id}`. `None` keeps a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct NodePatch {
-    /// Its name.
+    /// New name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its folders, all of them.
+    /// Ids of all folders that will contain the node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parents: Option<Vec<String>>,
-    /// The user's labels, all of them.
+    /// All labels of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
-    /// The user's description.
+    /// Description of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
@@ -272,18 +298,20 @@ pub struct NodePatch {
 /// One line of the changes stream (amazon-drive#changes-stream).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ChangeSet {
-    /// Where to go on from another time.
+    /// Position after this set, for a later request.
     pub checkpoint: String,
-    /// Everything known before is to be forgotten.
+    /// Whether the client must discard its knowledge of the drive (amazon-drive#changes-reset).
     #[serde(default)]
     pub reset: bool,
-    /// What changed, as it is now; [`Status::Purged`] is gone. May tell again what was told before.
+    /// Changed nodes in their present state. [`NodeStatus::Purged`] means permanently deleted. Nodes
+    /// from before the checkpoint may be repeated (amazon-drive#changes-repeated).
     #[serde(default)]
     pub nodes: Vec<Node>,
 }
 
-/// An error's body (amazon-drive#error-body).
+/// Body of an error response (amazon-drive#error-body).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ErrorBody {
@@ -299,66 +327,12 @@ pub(super) struct ErrorInfo {
     pub(super) node_id: Option<String>,
 }
 
-/// A condition on nodes: what `filters` takes (amazon-drive#filter-grammar).
-///
-/// ```
-/// use drivedal::services::amazon_drive::Filter;
-///
-/// let filter = Filter::is("parents", "AbCdEfGhIjKlMnOpQr0123").and("name", "my file (2).txt");
-/// assert_eq!(
-///     filter.to_string(),
-///     r#"parents:"AbCdEfGhIjKlMnOpQr0123" AND name:"my\ file\ \(2\).txt""#
-/// );
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter(String);
-
-impl Filter {
-    /// The field has that value. Names are compared without regard to case.
-    pub fn is(field: &str, value: &str) -> Self {
-        Self(format!("{field}:\"{}\"", escaped(value)))
-    }
-
-    /// And that field has that value.
-    pub fn and(mut self, field: &str, value: &str) -> Self {
-        self.0 = format!("{} AND {}", self.0, Self::is(field, value).0);
-        self
-    }
-}
-
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// With a backslash before each character that means something in a filter
-/// (amazon-drive#filter-escaping, the list that rclone and duplicati agree on).
-fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in value.chars() {
-        if "+-&|!(){}[]^'\"~*?:\\ ".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_character_that_means_something_in_a_filter_is_escaped_and_no_other() {
-        assert_eq!(
-            Filter::is("name", r#"+-&|!(){}[]^'"~*?:\ é.x_#%"#).to_string(),
-            r#"name:"\+\-\&\|\!\(\)\{\}\[\]\^\'\"\~\*\?\:\\\ é.x_#%""#
-        );
-    }
-
-    #[test]
-    fn the_root_has_no_name_and_what_is_not_known_is_no_error() {
+    fn the_root_has_no_name_and_unknown_values_are_no_error() {
         let root: Node = serde_json::from_str(
             r#"{"id":"0123AbCdEfGhIjKlMnOpQr","kind":"FOLDER","isRoot":true,"parents":[],
                 "status":"AVAILABLE","name":null,"isShared":false,"assets":[]}"#,
@@ -367,11 +341,11 @@ mod tests {
         assert!(root.is_root && root.name.is_none());
         let odd: Node =
             serde_json::from_str(r#"{"id":"x","kind":"ALBUM","status":"FROZEN"}"#).unwrap();
-        assert_eq!((odd.kind, odd.status), (NodeKind::Unknown, Some(Status::Unknown)));
+        assert_eq!((odd.kind, odd.status), (NodeKind::Unknown, Some(NodeStatus::Unknown)));
     }
 
     #[test]
-    fn the_documents_file_node_is_understood() {
+    fn the_documented_sample_of_a_file_is_decoded() {
         let node: Node = serde_json::from_str(
             r#"{"contentProperties": {"contentType": "text/plain", "extension": "txt",
                 "md5": "d41d8cd98f00b204e9800998ecf8427e", "size": 0, "version": 1},

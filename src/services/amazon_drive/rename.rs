@@ -1,48 +1,57 @@
-//! Renaming, moving, replacing and removing: what takes more than one request, and in which order.
+//! Renames and moves, and the replacement of an existing file.
 //!
-//! A move onto a file that is there: the cloud never replaces by itself, and no two live items of a
-//! folder have one name. So the sequence is
+//! The cloud never replaces a file, and two live items of a folder cannot have one name. To move an
+//! item onto an existing file `old`, the drive sends these requests:
 //!
-//! 1. `GET nodes/{there}`: is it still a file of that folder, and has it other folders?
-//! 2. `PUT trash/{there}`; if it has other folders, `DELETE` of its edge to this one alone,
-//! 3. `PATCH nodes/{id}` or `POST nodes/{to}/children`: the new file takes the name,
-//! 4. if that fails, `POST trash/{there}/restore`, or `PUT` of its edge: the old file is back.
+//! 1. `GET nodes/{old}`: whether it is still a file in the folder, and whether other folders contain
+//!    it.
+//! 2. `PUT trash/{old}`; or, if other folders contain it, `DELETE` of its edge to this folder.
+//! 3. `PATCH nodes/{id}` or `POST nodes/{to}/children`: the item receives the name.
+//! 4. If request 3 fails: `POST trash/{old}/restore`, or `PUT` of the edge.
 //!
-//! Between 2 and 3 nobody has the name, and the old file is in the trash, whole, for 30 days: that is
-//! where it stays in the end, and where it is found if the process dies in between. The alternative,
-//! to rename the old file aside, takes a request more and leaves a file of an odd name behind.
-//! The sequence runs in a task of its own, so a caller who goes away does not stop it half-way.
+//! Between 2 and 3 no item has the name. If the process dies then, the old file remains in the trash,
+//! complete, for 30 days. The alternative, a temporary name for the old file, takes one more request
+//! and leaves a file with a strange name. The sequence runs in its own task, so that a dropped future
+//! does not interrupt it.
 
 use std::sync::Arc;
 
 use super::{
     client::Client,
-    drive::{id_of, item_of},
-    model::{Node, NodeKind, NodePatch, Status},
+    item::{from_node, id_of, is_available, parent_of},
+    model::{NodeKind, NodePatch},
 };
 use crate::drive::{
-    Context, DeleteTarget, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate, Result,
+    Context, Error, ErrorKind, IfExists, Item, ItemId, ItemRef, ItemUpdate, Result,
 };
 
-/// Gives an item another name, another folder, or both.
+/// Changes the name of an item, its folder, or both.
+///
+/// `known` is the item, if the caller has it. The item leaves the folder through which the caller
+/// found it, and remains in its other folders.
+///
+/// # Errors
+/// `Conflict` for a move of a folder into itself, `AlreadyExists` if the name is in use, `IsAFolder` if a
+/// folder has the name, and those of the requests.
 pub(super) async fn update(
     client: &Arc<Client>,
     cx: &Context,
     at: &ItemRef,
-    item: Option<&Item>,
+    known: Option<&Item>,
     change: &ItemUpdate,
 ) -> Result<Item> {
+    if change.modified.is_some() {
+        return Err(Error::unsupported("setting a modification time"));
+    }
+    if change.if_exists == IfExists::Rename {
+        return Err(Error::unsupported("a new name for an item whose name is in use"));
+    }
     let id = id_of(at)?;
-    let parent = parent_of(at).cloned();
-    let looked;
-    let item = match item {
-        Some(item) => item,
-        None => {
-            looked = item_of(client.node(cx, id.as_str(), false).await?);
-            &looked
-        }
+    let item = match known {
+        Some(item) => item.clone(),
+        None => from_node(client.node(cx, id.as_str(), false).await?),
     };
-    let from = parent.or_else(|| item.parents.first().cloned());
+    let from = parent_of(at).or_else(|| item.parents.first()).cloned();
     let to = change.folder.as_ref().map(id_of).transpose()?;
     if to == Some(id) {
         return Err(Error::new(ErrorKind::Conflict, "a folder cannot be moved into itself"));
@@ -50,51 +59,52 @@ pub(super) async fn update(
     let to = to.filter(|to| from.as_ref() != Some(to)).cloned();
     let name = change.name.clone().filter(|name| *name != item.name);
     if name.is_none() && to.is_none() {
-        return Ok(item.clone());
+        return Ok(item);
     }
-    let occupied = to.clone().or_else(|| from.clone());
-    let step =
-        Step { client: Arc::clone(client), cx: cx.clone(), item: item.clone(), from, to, name };
-    match (&change.occupant, occupied) {
-        (Some(there), Some(folder)) if there != id && change.if_exists == IfExists::Replace => {
-            let there = there.clone();
-            cx.spawn_and_wait(async move { step.replacing(there, folder).await }).await
+    let folder = to.clone().or_else(|| from.clone());
+    let rename = Rename { client: Arc::clone(client), cx: cx.clone(), item, from, to, name };
+    match (&change.occupant, folder) {
+        (Some(old), Some(folder)) if old != id && change.if_exists == IfExists::Replace => {
+            let old = old.clone();
+            cx.spawn_and_wait(async move { rename.replace(old, folder).await }).await
         }
-        _ => step.take().await,
+        _ => rename.send().await,
     }
 }
 
-/// An item on its way to another name or folder.
-struct Step {
+/// A new name or folder for an item.
+struct Rename {
     client: Arc<Client>,
     cx: Context,
     item: Item,
-    /// The folder it is taken out of.
+    /// The folder that the item leaves.
     from: Option<ItemId>,
+    /// The folder that the item enters; `None` if it keeps its folder.
     to: Option<ItemId>,
+    /// The new name; `None` if the item keeps its name.
     name: Option<String>,
 }
 
-impl Step {
-    /// One request, whatever is to change.
-    async fn take(&self) -> Result<Item> {
+impl Rename {
+    /// Sends the one request for the change.
+    async fn send(&self) -> Result<Item> {
         let (client, cx, id) = (&self.client, &self.cx, self.item.id.as_str());
         let node = match (&self.name, &self.to, &self.from) {
-            // An edge is moved whatever other folders the item has by now.
+            // Correct even if the item was added to further folders meanwhile.
             (None, Some(to), Some(from)) if !self.item.parents.contains(to) => {
                 client.move_child(cx, id, from.as_str(), to.as_str()).await?
             }
             (name, to, from) => {
-                let parents = to.as_ref().map(|to| self.parents_with(to, from.as_ref()));
+                let parents = to.as_ref().map(|to| self.parents_after(to, from.as_ref()));
                 let patch = NodePatch { name: name.clone(), parents, ..NodePatch::default() };
                 client.patch(cx, id, &patch).await?
             }
         };
-        Ok(item_of(node))
+        Ok(from_node(node))
     }
 
-    /// Its folders after the move.
-    fn parents_with(&self, to: &ItemId, from: Option<&ItemId>) -> Vec<String> {
+    /// Returns the folders that contain the item after a move from `from` to `to`.
+    fn parents_after(&self, to: &ItemId, from: Option<&ItemId>) -> Vec<String> {
         let others = self.item.parents.iter().filter(|parent| Some(*parent) != from);
         let mut parents: Vec<_> = others.map(ToString::to_string).collect();
         if !parents.iter().any(|parent| parent == to.as_str()) {
@@ -103,46 +113,51 @@ impl Step {
         parents
     }
 
-    /// The same, onto the name that a file in `folder` has.
-    async fn replacing(self, there: ItemId, folder: ItemId) -> Result<Item> {
+    /// Sends the requests for the change if the file `old` in `folder` has the name.
+    async fn replace(self, old: ItemId, folder: ItemId) -> Result<Item> {
         let (client, cx) = (&self.client, &self.cx);
-        let Some(old) = Old::look(client, cx, there, folder).await? else {
-            return self.take().await;
+        let Some(old) = ReplacedFile::find(client, cx, old, folder).await? else {
+            return self.send().await;
         };
-        old.put_aside(client, cx)
+        old.remove(client, cx)
             .await
-            .map_err(|error| error.with_note("the file that had the name may be in the trash"))?;
-        let error = match self.take().await {
+            .map_err(|error| error.with_note("the replaced file may be in the trash"))?;
+        let error = match self.send().await {
             Ok(item) => return Ok(item),
             Err(error) => error,
         };
-        match old.put_back(client, cx).await {
+        match old.restore(client, cx).await {
             Ok(()) => Err(error),
-            // The answer was lost, not the request: the new file has the name.
+            // The item has the name: only the response was lost.
             Err(taken) if taken.existing() == Some(&self.item.id) => {
-                Ok(item_of(client.node(cx, self.item.id.as_str(), false).await?))
+                Ok(from_node(client.node(cx, self.item.id.as_str(), false).await?))
             }
             Err(failed) => {
-                let place = if old.shared { "taken out of the folder" } else { "in the trash" };
-                let why = failed.message();
-                Err(error.with_note(&format!("the file that had the name is {place}: {why}")))
+                let place = if old.is_shared { "no longer in the folder" } else { "in the trash" };
+                let reason = failed.message();
+                Err(error.with_note(&format!(
+                    "the replaced file is {place}, because it cannot be restored: {reason}"
+                )))
             }
         }
     }
 }
 
-/// A file that is to be replaced.
-struct Old {
+/// A file that is replaced.
+struct ReplacedFile {
     id: ItemId,
-    /// Where it is to be replaced.
+    /// The folder in which it is replaced.
     folder: ItemId,
-    /// It is in other folders too, and stays there.
-    shared: bool,
+    /// Whether other folders contain it, too. It remains there.
+    is_shared: bool,
 }
 
-impl Old {
-    /// The file as it is now; `None` if it is not in the folder any more.
-    async fn look(
+impl ReplacedFile {
+    /// Requests the file, or returns `None` if it is no longer in the folder.
+    ///
+    /// # Errors
+    /// `IsAFolder` if it is a folder, and those of the request.
+    async fn find(
         client: &Client,
         cx: &Context,
         id: ItemId,
@@ -156,96 +171,26 @@ impl Old {
             return Err(Error::new(ErrorKind::IsAFolder, "a folder has the name"));
         }
         let parents = node.parents.unwrap_or_default();
-        let here = parents.iter().any(|parent| parent == folder.as_str());
-        let live = matches!(node.status, Some(Status::Available) | None);
-        Ok((here && live).then_some(Self { id, folder, shared: parents.len() > 1 }))
+        let is_in_folder = parents.iter().any(|parent| parent == folder.as_str());
+        let found = is_in_folder && is_available(node.status);
+        Ok(found.then_some(Self { id, folder, is_shared: parents.len() > 1 }))
     }
 
-    async fn put_aside(&self, client: &Client, cx: &Context) -> Result<()> {
+    /// Removes it from the folder.
+    async fn remove(&self, client: &Client, cx: &Context) -> Result<()> {
         let (id, folder) = (self.id.as_str(), self.folder.as_str());
-        match self.shared {
+        match self.is_shared {
             true => client.remove_child(cx, folder, id).await.map(drop),
             false => client.trash(cx, id).await.map(drop),
         }
     }
 
-    async fn put_back(&self, client: &Client, cx: &Context) -> Result<()> {
+    /// Reverts [`remove`](Self::remove).
+    async fn restore(&self, client: &Client, cx: &Context) -> Result<()> {
         let (id, folder) = (self.id.as_str(), self.folder.as_str());
-        match self.shared {
+        match self.is_shared {
             true => client.add_child(cx, folder, id).await.map(drop),
             false => client.restore(cx, id).await.map(drop),
         }
-    }
-}
-
-/// Takes an item out of the folder it was found through; out of its last one, into the trash.
-pub(super) async fn remove(
-    client: &Arc<Client>,
-    cx: &Context,
-    removal: &DeleteTarget,
-) -> Result<()> {
-    let id = id_of(&removal.item)?.clone();
-    let Some(parent) = parent_of(&removal.item).cloned() else {
-        return client.trash(cx, id.as_str()).await.map(drop);
-    };
-    let mut parents = removal.parents.clone();
-    if parents.is_empty() {
-        parents = item_of(client.node(cx, id.as_str(), false).await?).parents;
-    }
-    let (client, context) = (Arc::clone(client), cx.clone());
-    // Either way it may take a second request to put right what was not as it was known to be.
-    cx.spawn_and_wait(async move {
-        match parents.len() > 1 && parents.contains(&parent) {
-            true => remove_edge(&client, &context, &id, &parent, &parents).await,
-            false => trash_last(&client, &context, &id, &parent).await,
-        }
-    })
-    .await
-}
-
-/// Takes an item that has other folders out of one.
-async fn remove_edge(
-    client: &Client,
-    cx: &Context,
-    id: &ItemId,
-    parent: &ItemId,
-    known: &[ItemId],
-) -> Result<()> {
-    let node = client.remove_child(cx, parent.as_str(), id.as_str()).await?;
-    // It was the last one by then: the cloud has moved the item to the root, where it never was.
-    match node.parents.as_deref() {
-        Some([only]) if !known.iter().any(|known| known.as_str() == only) => {
-            client.trash(cx, id.as_str()).await.map(drop)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Puts an item into the trash that is in one folder only.
-async fn trash_last(client: &Client, cx: &Context, id: &ItemId, parent: &ItemId) -> Result<()> {
-    let node = client.trash(cx, id.as_str()).await?;
-    if !is_shared(&node, parent) {
-        return Ok(());
-    }
-    // Somebody has put it into another folder meanwhile, where it has to stay.
-    let undone = async {
-        client.restore(cx, id.as_str()).await?;
-        client.remove_child(cx, parent.as_str(), id.as_str()).await
-    };
-    undone.await.map(drop).map_err(|error| {
-        error.with_note("the item was in another folder too, and is in the trash now")
-    })
-}
-
-fn is_shared(node: &Node, parent: &ItemId) -> bool {
-    node.parents.as_ref().is_some_and(|parents| {
-        parents.len() > 1 && parents.iter().any(|each| each == parent.as_str())
-    })
-}
-
-fn parent_of(place: &ItemRef) -> Option<&ItemId> {
-    match place {
-        ItemRef::Item { parent, .. } => parent.as_ref(),
-        ItemRef::Path { .. } => None,
     }
 }

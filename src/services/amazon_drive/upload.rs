@@ -1,12 +1,14 @@
-//! Uploads: of new files, over files that are there, and what became of them.
+//! Uploads in one request: new files, overwritten files, and the check of the result.
 
 use super::{
-    client::{Deduplication, Uploaded},
-    drive::{Cloud, fold, id_of, item_of},
-    error::NAME_TAKEN,
-    late_upload::Destination,
-    md5::to_hex,
+    client::{Deduplication, UploadedNode},
+    drive::NodeDrive,
+    error::is_duplicate_content,
+    item::{from_node, id_of},
+    late_upload::LateUpload,
+    md5::{md5_of, to_hex},
     model::{NewNode, Node, NodeKind},
+    names::fold,
 };
 use crate::{
     drive::{
@@ -16,13 +18,22 @@ use crate::{
     transport::status::is_timeout,
 };
 
-/// Above this size, in bytes, a look for a file of that name comes first: the cloud refuses a taken
-/// name only after it has received all bytes, which would then have to be sent twice.
-const LOOK_FIRST: u64 = 1 << 20;
+/// Size in bytes above which the drive searches for an existing file of that name first: the cloud
+/// reports a name in use only after it has received all bytes, which would be sent twice.
+const SEARCH_FIRST_MIN: u64 = 1 << 20;
 
-impl Cloud {
-    /// Writes a file in one request. A file that is there is named by the caller, by a look if there
-    /// are many bytes to send, or by the cloud's refusal of a new file.
+impl NodeDrive {
+    /// Writes a file in one request.
+    ///
+    /// An existing file is overwritten, so that it keeps its id. The caller may name it as
+    /// `to.occupant`; else the drive searches for it if the body is large, or learns it from the
+    /// response to the upload of a new file.
+    ///
+    /// # Errors
+    /// `Unsupported` for options that the cloud does not have. `AlreadyExists` if the name is in use and
+    /// must not be replaced, `IsAFolder` if a folder has the name. `Conflict` if the file was moved
+    /// meanwhile, or for duplicate content. A temporary `Unexpected` error if size or MD5 of the
+    /// result are wrong.
     pub(super) async fn write(
         &self,
         cx: &Context,
@@ -31,21 +42,23 @@ impl Cloud {
         options: &WriteOptions,
     ) -> Result<Item> {
         if options.if_exists == IfExists::Rename {
-            return Err(Error::unsupported("another name for a file whose name is taken"));
+            return Err(Error::unsupported("a new name for a file whose name is in use"));
         }
         if options.conditions != Conditions::default() {
-            return Err(Error::unsupported("a write that depends on what is there"));
+            return Err(Error::unsupported("a conditional write"));
         }
         let folder = id_of(&to.folder)?;
         let replaces = options.if_exists == IfExists::Replace;
         let occupant = match &to.occupant {
-            None if body.len() > LOOK_FIRST => self.looked_for(cx, folder, &to.name).await?,
+            None if body.len() > SEARCH_FIRST_MIN => {
+                self.find_occupant(cx, folder, &to.name).await?
+            }
             known => known.clone().filter(|_| replaces),
         };
         if let Some(id) = occupant {
             if !replaces {
                 return Err(
-                    Error::new(ErrorKind::AlreadyExists, "a file has the name").with_existing(id)
+                    Error::new(ErrorKind::AlreadyExists, "the name is in use").with_existing(id)
                 );
             }
             match self.overwrite(cx, &id, to, folder, body.clone()).await {
@@ -54,13 +67,12 @@ impl Cloud {
             }
         }
         let new = NewNode::new(NodeKind::File, &to.name, folder);
-        let len = body.len();
         let deduplication = self.deduplication_of(&body);
         match self.client.upload(cx, &new, body.clone(), deduplication).await {
-            Ok(uploaded) => verified(uploaded, len),
+            Ok(uploaded) => verify(uploaded, body.len()),
             Err(error) if error.status().is_some_and(is_timeout) => {
-                let to = Destination::New { folder, name: &to.name };
-                self.after_timeout(cx, to, &body, error).await
+                let upload = LateUpload::New { folder, name: &to.name };
+                self.find_late_upload(cx, upload, &body, error).await
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists && replaces => {
                 match error.existing().cloned() {
@@ -68,18 +80,21 @@ impl Cloud {
                     None => Err(error),
                 }
             }
-            Err(error) => Err(self.twin_named(cx, error).await),
+            Err(error) => Err(self.describe_duplicate(cx, error).await),
         }
     }
 
-    /// The file that has the name.
-    async fn looked_for(
+    /// Searches for the file with that name.
+    ///
+    /// # Errors
+    /// `IsAFolder` if a folder has the name, and those of the request.
+    async fn find_occupant(
         &self,
         cx: &Context,
         folder: &ItemId,
         name: &str,
     ) -> Result<Option<ItemId>> {
-        match self.named(cx, folder, name).await? {
+        match self.find_child(cx, folder, name).await? {
             Some(node) if node.kind == NodeKind::Folder => {
                 Err(Error::new(ErrorKind::IsAFolder, "a folder has the name"))
             }
@@ -87,6 +102,7 @@ impl Cloud {
         }
     }
 
+    /// Replaces the content of the file `id`, which had the name `to` in `folder`.
     async fn overwrite(
         &self,
         cx: &Context,
@@ -95,83 +111,76 @@ impl Cloud {
         folder: &ItemId,
         body: Body,
     ) -> Result<Item> {
-        let len = body.len();
         let name = &to.name;
         let deduplication = self.deduplication_of(&body);
         let sent = body.clone();
         match self.client.overwrite(cx, id.as_str(), name, body, deduplication).await {
             Ok(uploaded) => {
-                let item = verified(uploaded, len)?;
-                let here = item.parents.is_empty() || item.parents.contains(folder);
-                if here && fold(&item.name) == fold(name) {
+                let item = verify(uploaded, sent.len())?;
+                let is_in_folder = item.parents.is_empty() || item.parents.contains(folder);
+                if is_in_folder && fold(&item.name) == fold(name) {
                     return Ok(item);
                 }
-                Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "the file was moved while it was written: it is {:?} now, with the new bytes",
-                        item.name
-                    ),
-                ))
+                let text = format!(
+                    "the file was moved during the upload: the new content is in {:?}",
+                    item.name
+                );
+                Err(Error::new(ErrorKind::Conflict, text))
             }
             Err(error) if error.status().is_some_and(is_timeout) => {
-                self.after_timeout(cx, Destination::Over(id), &sent, error).await
+                self.find_late_upload(cx, LateUpload::Overwritten(id), &sent, error).await
             }
             Err(error) if matches!(error.status(), Some(400 | 403 | 405 | 409)) => {
-                // Whether it was a folder is told by nothing but a look.
+                // The response does not show whether the node is a folder.
                 match self.client.node(cx, id.as_str(), false).await {
                     Ok(node) if node.kind == NodeKind::Folder => Err(error
                         .with_kind(ErrorKind::IsAFolder)
                         .with_note("a folder has the name")),
-                    _ => Err(self.twin_named(cx, error).await),
+                    _ => Err(self.describe_duplicate(cx, error).await),
                 }
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Nothing is refused for being equal to another empty file (amazon-drive#deduplication).
+    /// Returns whether the cloud may reject the body as a duplicate. It accepts any number of empty
+    /// files (amazon-drive#deduplication).
     fn deduplication_of(&self, body: &Body) -> Deduplication {
         if body.is_empty() { Deduplication::Suppressed } else { self.deduplication }
     }
 
-    /// Says which file it is that has the same bytes already.
-    async fn twin_named(&self, cx: &Context, error: Error) -> Error {
-        let is_twin = self.deduplication == Deduplication::Wanted
-            && error.status() == Some(409)
-            && error.code() != Some(NAME_TAKEN);
-        if !is_twin {
+    /// Adds to an error for duplicate content the file that has the content; returns any other error
+    /// unchanged.
+    async fn describe_duplicate(&self, cx: &Context, error: Error) -> Error {
+        if self.deduplication != Deduplication::Enabled || !is_duplicate_content(&error) {
             return error;
         }
         let Some(id) = error.existing().cloned() else {
-            return error.with_note("the drive has a file with these bytes already");
+            return error.with_note("another file has the same content");
         };
         let name = match self.client.node(cx, id.as_str(), false).await {
-            Ok(Node { name: Some(name), .. }) => format!("{name:?}, "),
+            Ok(Node { name: Some(name), .. }) => format!("{name:?} "),
             _ => String::new(),
         };
-        error.with_note(&format!("the drive has these bytes already, in {name}node {id}"))
+        error.with_note(&format!("the file {name}(node {id}) has the same content"))
     }
 }
 
-/// The file, if the cloud says that it has the bytes that were sent.
-fn verified(uploaded: Uploaded, len: u64) -> Result<Item> {
-    let item = item_of(uploaded.node);
-    let damaged = |what: String| {
-        Err(Error::new(
-            ErrorKind::Unexpected,
-            format!("{what}; the file {:?} (node {}) is damaged", item.name, item.id),
-        )
-        .with_retry(Retry::Again { after: None }))
+/// Checks that the cloud has the bytes that were sent, and returns the file.
+fn verify(uploaded: UploadedNode, len: u64) -> Result<Item> {
+    let item = from_node(uploaded.node);
+    let damaged = |reason: String| {
+        let text = format!("the file {:?} (node {}) is damaged: {reason}", item.name, item.id);
+        Err(Error::new(ErrorKind::Unexpected, text).with_retry(Retry::Again { after: None }))
     };
     if let Some(size) = item.size.filter(|size| *size != len) {
         return damaged(format!("{len} bytes were sent, the cloud has {size}"));
     }
-    match item.hashes.first() {
-        Some((_, sum)) if **sum != uploaded.md5 => damaged(format!(
-            "bytes with the MD5 {} were sent, the cloud has {}",
-            to_hex(&uploaded.md5),
-            to_hex(sum)
+    match md5_of(&item) {
+        Some(sum) if sum != uploaded.sent_md5 => damaged(format!(
+            "the MD5 of the sent bytes is {}, the cloud has {}",
+            to_hex(&uploaded.sent_md5),
+            to_hex(&sum)
         )),
         _ => Ok(item),
     }

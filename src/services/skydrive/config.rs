@@ -1,4 +1,4 @@
-//! The options.
+//! Configuration of the service.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
@@ -12,75 +12,80 @@ use crate::{
     services::options,
 };
 
+/// Default base URL of the API (live-connect#base-url).
 const ENDPOINT: &str = "https://apis.live.net/v5.0/";
+
+/// Default base URL of the OAuth server (live-connect#oauth).
 const OAUTH_ENDPOINT: &str = "https://login.live.com";
 
-/// The options of a SkyDrive. Keys are the same in a URI's query, in `Operator::via_iter` and in a
-/// configuration file; a key that is not here is an error.
+/// Options of the service. The keys are the same in the query of a URI, in `Operator::via_iter` and
+/// in a configuration file; an unknown key is an error.
 ///
-/// One of `access_token`, `refresh_token`, `token_file` and `lcrc` must be there.
+/// One of `access_token`, `refresh_token`, `token_file` and `lcrc` is required.
 #[derive(Clone, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SkyDriveConfig {
-    /// The folder that paths begin at; in a URI, its path. The default is the whole drive.
+    /// Root of all paths: a folder of the drive. In a URI, its path. The default is the whole drive.
     pub root: Option<String>,
-    /// What the account is called in the service's info; in a URI, its host.
+    /// Name of the account in the service's info. In a URI, its host.
     pub name: Option<String>,
-    /// The API. The default is `https://apis.live.net/v5.0/`.
+    /// Base URL of the API. The default is `https://apis.live.net/v5.0/`.
     pub endpoint: Option<String>,
-    /// Where large uploads go, with the placeholder `{cid}` for the account's id if the host's
-    /// name has it. The default is `https://cid-{cid}.users.storage.live.com`, or the host of
-    /// `endpoint` if that is told.
+    /// Base URL for uploads of large files; `{cid}` stands for the account's id. The default is the
+    /// host of `endpoint`, or without one `https://cid-{cid}.users.storage.live.com`.
     pub storage_endpoint: Option<String>,
-    /// Where tokens come from: the host of `oauth20_token.srf`. The default is
+    /// Base URL of the OAuth server with `oauth20_token.srf`. The default is
     /// `https://login.live.com`.
     pub oauth_endpoint: Option<String>,
-    /// The application's id. Needed with `refresh_token` and `token_file`.
+    /// Id of the application. Required with `refresh_token` and `token_file`.
     pub client_id: Option<String>,
-    /// The application's secret. Applications on users' own machines have none.
+    /// Secret of the application. Mobile and desktop applications have none.
     pub client_secret: Option<String>,
-    /// The address that the application was registered with, which the cloud wants to see again
-    /// with every refresh. The default is `oauth20_desktop.srf` at `oauth_endpoint`.
+    /// Redirect URI that the application was registered with; each refresh sends it. The default is
+    /// `oauth20_desktop.srf` at `oauth_endpoint`.
     pub redirect_uri: Option<String>,
-    /// Signs requests, for an hour. Renewed if there is a `refresh_token` or `token_file` too.
+    /// Access token, valid for an hour. It is refreshed if there is a `refresh_token` or
+    /// `token_file`, too.
     pub access_token: Option<String>,
-    /// Gets access tokens. The cloud replaces it now and then: what it is replaced with is lost
-    /// with the process unless there is a `token_file`.
+    /// Refresh token. The cloud sometimes replaces it; without a `token_file`, the new one is lost
+    /// with the process.
     pub refresh_token: Option<String>,
-    /// Path of a file that keeps tokens from one process to the next. See
+    /// Path of a file that stores tokens for later processes; see
     /// [`TokenFile`](crate::auth::TokenFile).
     pub token_file: Option<String>,
-    /// Path of the old command-line client's file, `~/.lcrc`, `~/` being the user's home: the
-    /// application and headers, where nothing else is told, and in place of `token_file` the tokens,
-    /// which are written back there. See [`TokenFile::lcrc`](crate::auth::TokenFile::lcrc).
+    /// Path of the file of the old command-line client, `~/.lcrc`; `~/` stands for the user's home.
+    /// It contains the application and headers, as defaults for the other options, and the tokens.
+    /// New tokens are stored there instead of `token_file`; see
+    /// [`TokenFile::lcrc`](crate::auth::TokenFile::lcrc).
     pub lcrc: Option<String>,
-    /// Headers sent with every request to `endpoint`: in a map of strings one key for each,
+    /// Headers for every request to `endpoint`. In a map of strings, one key for each:
     /// `header.NAME`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// How long an id is trusted, as `10s`, `500ms` or a number of seconds; `0` walks every path
-    /// anew. The default is 10 s.
+    /// How long the id of a path is cached, as `10s`, `500ms` or a number of seconds; `0` disables
+    /// the cache. The default is 10 s.
     #[serde(with = "options::span", skip_serializing_if = "Option::is_none")]
     pub index_ttl: Option<Duration>,
-    /// Lets the cloud make photos larger than 2048 × 2048 smaller: what is read later is not what
-    /// was written. The default is false.
+    /// Whether the cloud reduces photos larger than 2048 × 2048 pixels. A read then returns other
+    /// bytes than were written. The default is false.
     pub downsize_photo_uploads: bool,
-    /// From how many bytes on a file goes in fragments (BITS), and not in one request. The default is
-    /// 16 MiB, the most 100 MB.
+    /// Size in bytes from which a file is uploaded in fragments (BITS) instead of one request. The
+    /// default is 16 MiB, the maximum 100 MB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_from: Option<u64>,
-    /// Bytes of the first fragment; later ones take about 3 s each, and have at most 60 MB. The
-    /// default is 10 MiB.
+    /// Size of the first fragment in bytes. Later ones have the size that takes about 3 s, at most
+    /// 60 MB. The default is 10 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_fragment: Option<u64>,
 }
 
 impl SkyDriveConfig {
-    /// The unbiased client with these options.
+    /// Creates the unbiased client with these options.
     ///
     /// # Errors
-    /// `ConfigInvalid`, with what is wrong.
+    /// `ConfigInvalid` if a required option is missing or an option is invalid, and if the `lcrc`
+    /// file cannot be read.
     pub fn client(&self) -> Result<Client> {
         let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
         let client = Client::new(endpoint, self.tokens()?).map_err(invalid)?;
@@ -88,7 +93,7 @@ impl SkyDriveConfig {
             (Some(storage), _) => client
                 .with_storage(storage)
                 .map_err(|error| wrong(format!("storage_endpoint: {error}")))?,
-            // Whoever speaks to another host does not want the token sent to the cloud's.
+            // The token for another server must not be sent to the cloud.
             (None, Some(_)) => match url::Url::parse(endpoint) {
                 Ok(url) => {
                     let origin = url.origin().ascii_serialization();
@@ -98,15 +103,16 @@ impl SkyDriveConfig {
             },
             (None, None) => client,
         };
-        let mut headers = self.old_file()?.headers;
+        let mut headers = self.lcrc_file()?.headers;
         headers.extend(self.headers.clone());
         Ok(client.with_headers(options::header_map(SKYDRIVE_SCHEME, &headers)?))
     }
 
-    /// Signing in to the application with these options.
+    /// Creates a sign-in to the application with these options.
     ///
     /// # Errors
-    /// `ConfigInvalid`, with what is wrong.
+    /// `ConfigInvalid` if `client_id` is missing or an option is invalid, and if the `lcrc` file
+    /// cannot be read.
     pub fn sign_in(&self) -> Result<SignIn> {
         let (client_id, client_secret) = self.application()?;
         let sign_in = SignIn::new(self.oauth(), &client_id).map_err(invalid)?;
@@ -120,29 +126,33 @@ impl SkyDriveConfig {
         })
     }
 
-    /// The file that keeps tokens from one process to the next, where there is one.
-    pub fn kept_in(&self) -> Option<TokenFile> {
+    /// Returns the file that stores tokens: that of `lcrc`, or of `token_file`. `None` if neither is
+    /// set.
+    pub fn token_storage(&self) -> Option<TokenFile> {
         match (&self.lcrc, &self.token_file) {
-            (Some(path), _) => Some(TokenFile::lcrc(at_home(path))),
+            (Some(path), _) => Some(TokenFile::lcrc(expand_home(path))),
             (None, Some(path)) => Some(TokenFile::new(path)),
             (None, None) => None,
         }
     }
 
-    fn old_file(&self) -> Result<Lcrc> {
+    /// Reads the `lcrc` file; returns an empty one if the option is not set.
+    fn lcrc_file(&self) -> Result<Lcrc> {
         let path = self.lcrc.as_deref();
-        path.map_or_else(|| Ok(Lcrc::default()), |path| Lcrc::read(at_home(path)).map_err(invalid))
+        path.map_or_else(
+            || Ok(Lcrc::default()),
+            |path| Lcrc::read(expand_home(path)).map_err(invalid),
+        )
     }
 
-    /// The application's id and secret.
+    /// Returns the application's id and secret.
     fn application(&self) -> Result<(String, Option<Secret>)> {
-        let old = self.old_file()?;
-        let client_id =
-            self.client_id.clone().or(old.client_id).ok_or_else(|| {
-                wrong("client_id is needed with refresh_token, token_file and lcrc")
-            })?;
+        let file = self.lcrc_file()?;
+        let client_id = self.client_id.clone().or(file.client_id).ok_or_else(|| {
+            wrong("client_id is required with refresh_token, token_file and lcrc")
+        })?;
         let secret = self.client_secret.as_deref().map(Secret::from);
-        Ok((client_id, secret.or(old.client_secret)))
+        Ok((client_id, secret.or(file.client_secret)))
     }
 
     fn oauth(&self) -> &str {
@@ -152,10 +162,10 @@ impl SkyDriveConfig {
     fn tokens(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
-        let kept_in = self.kept_in();
-        if refresh.is_none() && kept_in.is_none() {
+        let storage = self.token_storage();
+        if refresh.is_none() && storage.is_none() {
             return access.map(TokenSource::given).ok_or_else(|| {
-                wrong("one of access_token, refresh_token, token_file and lcrc is needed")
+                wrong("one of access_token, refresh_token, token_file and lcrc is required")
             });
         }
         let (client_id, client_secret) = self.application()?;
@@ -166,7 +176,7 @@ impl SkyDriveConfig {
             Some(redirect) => endpoint.parameter("redirect_uri", redirect),
             None => endpoint.parameter("redirect_uri", format!("{oauth}/oauth20_desktop.srf")),
         };
-        // Of an application on users' own machines a refresh wants none
+        // Mobile and desktop applications must refresh tokens without their secret
         // (live-connect#refresh-without-secret).
         let is_mobile = self.redirect_uri.is_none();
         let endpoint = match client_secret {
@@ -176,15 +186,15 @@ impl SkyDriveConfig {
             _ => endpoint,
         };
         let tokens = TokenSource::refreshed(endpoint, refresh, access);
-        Ok(match kept_in {
+        Ok(match storage {
             Some(file) => tokens.kept_in(file),
             None => tokens,
         })
     }
 }
 
-/// A path with `~/` at its start as the user's home.
-fn at_home(path: &str) -> PathBuf {
+/// Replaces `~/` at the start of a path by the user's home.
+fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(path),
@@ -202,7 +212,7 @@ fn invalid(error: crate::drive::Error) -> Error {
 impl Configurator for SkyDriveConfig {
     type Builder = SkyDrive;
 
-    /// `skydrive://NAME/ROOT?KEY=VALUE&…`, name and root optional.
+    /// Parses `skydrive://NAME/ROOT?KEY=VALUE&…`; name and root are optional.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let (root, name) = options::of_uri(SKYDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
@@ -259,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_says_everything() {
+    fn a_uri_has_all_options() {
         let config = config(
             "skydrive://me/photos/2012?endpoint=http%3A%2F%2F127.0.0.1%3A8%2Fv5.0%2F\
              &access_token=a%2Bb&index_ttl=500ms&downsize_photo_uploads=true&bits_from=70000&bits_fragment=50000\
@@ -282,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_uri_is_the_whole_drive_with_the_defaults() {
+    fn a_uri_without_options_has_the_defaults() {
         let config = config("skydrive://?access_token=a").unwrap();
         let expected =
             SkyDriveConfig { access_token: Some("a".to_owned()), ..SkyDriveConfig::default() };
@@ -294,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn large_uploads_go_to_the_host_that_the_rest_goes_to() {
+    fn large_uploads_use_the_host_of_the_endpoint() {
         let storage = |query: &str| {
             let config = config(&format!("skydrive://?access_token=a{query}")).unwrap();
             config.client().unwrap().storage
@@ -307,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn options_survive_being_written_down() {
+    fn options_can_be_serialized() {
         let config = SkyDriveConfig {
             refresh_token: Some("r".to_owned()),
             headers: [("x-one".to_owned(), "1".to_owned())].into(),
@@ -323,13 +333,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_by_name() {
+    fn an_error_names_the_invalid_option() {
         let refused = |uri: &str| {
             let error = config(uri).and_then(|config| config.client()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
             error.to_string()
         };
-        for (uri, said) in [
+        for (uri, expected) in [
             ("skydrive://", "one of access_token, refresh_token, token_file and lcrc"),
             ("skydrive://?lcrc=%2Fno%2Fsuch%2Ffile", "/no/such/file"),
             ("skydrive://?refresh_token=r", "client_id"),
@@ -348,12 +358,12 @@ mod tests {
             ("skydrive://secret@me/?access_token=a", "neither user nor password"),
         ] {
             let text = refused(uri);
-            assert!(text.contains(said), "{uri}: {text}");
+            assert!(text.contains(expected), "{uri}: {text}");
         }
     }
 
     #[test]
-    fn a_configuration_prints_none_of_its_secrets() {
+    fn debug_output_has_no_secrets() {
         let config = config(
             "skydrive://?client_id=app&client_secret=SECRET1&access_token=SECRET2\
              &refresh_token=SECRET3&header.cookie=SECRET4",
@@ -361,10 +371,10 @@ mod tests {
         .unwrap();
         let builder = config.clone().into_builder();
         let client = config.client().unwrap();
-        let said = format!("{config:?} {config:#?} {builder:?} {client:?} {client:#?}");
+        let output = format!("{config:?} {config:#?} {builder:?} {client:?} {client:#?}");
         assert!(
-            said.contains("app") && said.contains("cookie") && !said.contains("SECRET"),
-            "{said}"
+            output.contains("app") && output.contains("cookie") && !output.contains("SECRET"),
+            "{output}"
         );
     }
 }

@@ -1,40 +1,49 @@
-//! Copying files.
+//! Copies of files within the drive.
 //!
-//! `COPY` takes a folder and no name, never replaces, and does no folders (live-connect#op-copy,
-//! live-connect#move-copy-no-overwrite, live-connect#move-copy-restrictions). With *S* the file,
-//! *C* its copy and *O* the file that is to be replaced, the requests are, in this order:
+//! `COPY` has a destination folder but no name, never replaces an object, and does not support
+//! folders (live-connect#op-copy, live-connect#move-copy-no-overwrite,
+//! live-connect#move-copy-restrictions). With *S* for the file, *C* for its copy and *O* for the file
+//! that is replaced, the drive sends these requests:
 //!
-//! | | requests |
+//! | case | requests |
 //! |---|---|
 //! | same name, free | COPY S |
 //! | another name | POST a temporary folder, COPY S into it, PUT C, MOVE C, DELETE the folder |
-//! | replacing O | POST a temporary folder, COPY S into it, (PUT C,) PUT O aside, MOVE C, DELETE O, DELETE the folder |
+//! | O is replaced | POST a temporary folder, COPY S into it, (PUT C,) PUT O aside, MOVE C, DELETE O, DELETE the folder |
 //!
-//! The temporary folder, `drivedal-…`, is in the folder that the copy goes to. What
-//! [`rename`](super::rename) says of replacing holds here too: it is not atomic, and nothing is
-//! removed before the copy is in its place.
+//! The temporary folder, `drivedal-…`, is in the destination folder. As for a [`rename`](super::rename)
+//! with several requests, this is not atomic, and O is deleted only after the copy has the name.
 
 use super::{
-    drive::{LiveDrive, id_of},
-    item::item,
+    drive::LiveDrive,
+    item::{from_object_in, id_of},
     list,
     model::Object,
     names,
     options::Properties,
-    rename::{self, Step},
+    rename::{self, MoveStep},
 };
 use crate::drive::{Context, Error, ErrorKind, IfExists, Item, ItemId, ItemKind, Result, Target};
 
-/// A copy to be made.
-struct Copy {
+/// A copy of a file.
+struct CopyOperation {
     source: ItemId,
+    /// The destination folder.
     folder: ItemId,
+    /// The name of the copy.
     name: String,
+    /// The file that is known to have the name.
     occupant: Option<ItemId>,
     if_exists: IfExists,
 }
 
-pub(super) async fn perform(
+/// Copies a file and returns the copy.
+///
+/// # Errors
+/// `Unsupported` for a folder, a notebook and a name that the cloud chooses. `Conflict` for a copy
+/// onto the file itself, `AlreadyExists` if the name is in use and must not be replaced. `Unexpected` if the
+/// sequence failed and could not be reverted. Also those of the requests.
+pub(super) async fn copy(
     drive: &LiveDrive,
     cx: &Context,
     source: Item,
@@ -47,10 +56,10 @@ pub(super) async fn perform(
         ItemKind::Opaque => return Err(Error::unsupported("copying a notebook")),
     }
     if if_exists == IfExists::Rename {
-        return Err(Error::unsupported("copying to a name that the cloud chooses"));
+        return Err(Error::unsupported("a new name for a copy whose name is in use"));
     }
-    let fits = source.name == to.name;
-    let copy = Copy {
+    let keeps_name = source.name == to.name;
+    let copy = CopyOperation {
         source: source.id,
         folder: id_of(&to.folder)?.clone(),
         name: to.name.clone(),
@@ -58,121 +67,131 @@ pub(super) async fn perform(
         if_exists,
     };
     if let Some(occupant) = &copy.occupant {
-        copy.may_replace(occupant)?;
+        copy.check_occupant(occupant)?;
     }
-    let (drive, lent) = (drive.clone(), cx.clone());
+    let (drive, context) = (drive.clone(), cx.clone());
     cx.spawn_and_wait(async move {
         let folder = copy.folder.clone();
-        let made = match fits && copy.occupant.is_none() {
-            true => copy.direct(&drive, &lent).await?,
-            false => copy.by_folder(&drive, &lent).await?,
+        let object = match keeps_name && copy.occupant.is_none() {
+            true => copy.direct(&drive, &context).await?,
+            false => copy.by_temporary_folder(&drive, &context).await?,
         };
-        Ok(Item { parents: vec![folder], ..item(made) })
+        Ok(from_object_in(folder, object))
     })
     .await
 }
 
-impl Copy {
-    fn may_replace(&self, occupant: &ItemId) -> Result<()> {
+impl CopyOperation {
+    /// Checks that the copy may replace `occupant`.
+    fn check_occupant(&self, occupant: &ItemId) -> Result<()> {
         if *occupant == self.source {
             return Err(Error::new(ErrorKind::Conflict, "a file cannot be copied onto itself"));
         }
         match self.if_exists {
             IfExists::Replace => Ok(()),
-            _ => Err(Error::new(ErrorKind::AlreadyExists, "the name is taken")
+            _ => Err(Error::new(ErrorKind::AlreadyExists, "the name is in use")
                 .with_existing(occupant.clone())),
         }
     }
 
+    /// Copies with one request, or with the whole sequence if the name is in use.
     async fn direct(mut self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         let folder = drive.real_id(cx, &self.folder).await?;
         match drive.client.copy_into(cx, self.source.as_str(), &folder).await {
             Err(taken) if taken.kind() == ErrorKind::AlreadyExists => {
                 self.occupant = Some(self.find_occupant(drive, cx, taken).await?);
-                self.by_folder(drive, cx).await
+                self.by_temporary_folder(drive, cx).await
             }
             other => other,
         }
     }
 
-    /// Who has the name, after the cloud has said that somebody has.
+    /// Searches for the file with the name, after the cloud has rejected the name with `taken`.
+    ///
+    /// # Errors
+    /// `taken` if the file must not be replaced or does not exist any more, `Conflict` if it is the
+    /// source, and those of the request.
     async fn find_occupant(&self, drive: &LiveDrive, cx: &Context, taken: Error) -> Result<ItemId> {
         if self.if_exists == IfExists::Fail {
             return Err(taken);
         }
-        let wanted = names::fold(&self.name);
-        let siblings = list::whole(drive, cx, &self.folder).await?;
-        let Some(occupant) = siblings.into_iter().find(|item| names::fold(&item.name) == wanted)
-        else {
+        let Some(occupant) = list::find(drive, cx, &self.folder, &self.name).await? else {
             return Err(taken);
         };
-        self.may_replace(&occupant.id)?;
+        self.check_occupant(&occupant.id)?;
         Ok(occupant.id)
     }
 
-    async fn by_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
-        let folder = self.temporary_folder(drive, cx).await?;
-        let made = self.through(drive, cx, &folder).await;
-        // The copy, if it is still in there, goes too.
-        discard(drive, cx, &folder).await;
-        made
+    async fn by_temporary_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
+        let folder = self.create_temporary_folder(drive, cx).await?;
+        let copied = self.copy_and_move(drive, cx, &folder).await;
+        // If the sequence failed, this also deletes the copy.
+        delete_temporary_folder(drive, cx, &folder).await;
+        copied
     }
 
-    async fn temporary_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<ItemId> {
+    async fn create_temporary_folder(&self, drive: &LiveDrive, cx: &Context) -> Result<ItemId> {
         let name = names::temporary("");
-        let properties = Properties { name: Some(&name), ..Properties::default() };
+        let properties = Properties::with_name(&name);
         match drive.client.create_folder(cx, self.folder.as_str(), &properties).await {
             Ok(folder) => Ok(ItemId::from(folder.id)),
             Err(error) => {
-                if rename::is_unsure(&error)
-                    && let Ok(siblings) = list::whole(drive, cx, &self.folder).await
-                    && let Some(made) = siblings.into_iter().find(|item| item.name == name)
+                if rename::may_have_succeeded(&error)
+                    && let Ok(siblings) = list::all(drive, cx, &self.folder).await
+                    && let Some(created) = siblings.into_iter().find(|item| item.name == name)
                 {
-                    discard(drive, cx, &made.id).await;
+                    delete_temporary_folder(drive, cx, &created.id).await;
                 }
                 Err(error)
             }
         }
     }
 
-    async fn through(&self, drive: &LiveDrive, cx: &Context, folder: &ItemId) -> Result<Object> {
-        let made = drive.client.copy_into(cx, self.source.as_str(), folder.as_str()).await?;
-        if made.name != self.name {
-            let properties = Properties { name: Some(&self.name), ..Properties::default() };
-            drive.client.update(cx, &made.id, &properties).await?;
+    /// Copies the source into the temporary folder, and moves the copy from there.
+    async fn copy_and_move(
+        &self,
+        drive: &LiveDrive,
+        cx: &Context,
+        folder: &ItemId,
+    ) -> Result<Object> {
+        let copy = drive.client.copy_into(cx, self.source.as_str(), folder.as_str()).await?;
+        if copy.name != self.name {
+            let properties = Properties::with_name(&self.name);
+            drive.client.update(cx, &copy.id, &properties).await?;
         }
-        match self.place(drive, cx, &made, folder, self.occupant.as_ref()).await {
+        match self.move_copy(drive, cx, &copy, folder, self.occupant.as_ref()).await {
             Err(taken) if taken.kind() == ErrorKind::AlreadyExists && self.occupant.is_none() => {
                 let occupant = self.find_occupant(drive, cx, taken).await?;
-                self.place(drive, cx, &made, folder, Some(&occupant)).await
+                self.move_copy(drive, cx, &copy, folder, Some(&occupant)).await
             }
             other => other,
         }
     }
 
-    async fn place(
+    async fn move_copy(
         &self,
         drive: &LiveDrive,
         cx: &Context,
-        made: &Object,
+        copy: &Object,
         folder: &ItemId,
         occupant: Option<&ItemId>,
     ) -> Result<Object> {
-        let bring = Step::Folder {
-            id: ItemId::from(&*made.id),
+        let step = MoveStep::Folder {
+            id: ItemId::from(&*copy.id),
             old: folder.clone(),
             new: self.folder.clone(),
         };
-        let aside = occupant.map(|occupant| rename::aside(occupant, &self.name));
-        rename::replace(drive, cx, aside.into_iter().chain([bring]).collect(), occupant).await
+        let aside = occupant.map(|occupant| MoveStep::aside(occupant, &self.name));
+        rename::replace(drive, cx, aside.into_iter().chain([step]).collect(), occupant).await
     }
 }
 
-/// Removes a temporary folder. What was to be done is done or has failed whether this works or not.
-async fn discard(drive: &LiveDrive, cx: &Context, folder: &ItemId) {
+/// Deletes a temporary folder. An error is only logged, because it does not change the result of the
+/// copy.
+async fn delete_temporary_folder(drive: &LiveDrive, cx: &Context, folder: &ItemId) {
     match drive.client.delete(cx, folder.as_str()).await {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            tracing::warn!(%folder, %error, "a temporary folder could not be removed");
+            tracing::warn!(%folder, %error, "cannot delete a temporary folder");
         }
         _ => {}
     }

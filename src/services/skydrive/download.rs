@@ -1,27 +1,28 @@
-//! Bytes out.
+//! Downloads by pre-authenticated URLs.
 
 use super::{
-    drive::{LiveDrive, id_of, unconditional},
-    item::is_folder_id,
+    drive::LiveDrive,
+    item::{id_of, is_folder_id, reject_conditions},
 };
 use crate::{
-    drive::{
-        ByteRange, Conditions, Context, Download, DownloadUrl, Error, ErrorKind, Item, ItemKind,
-        ItemRef, Result,
-    },
+    drive::{Context, Download, DownloadRequest, DownloadUrl, Error, ErrorKind, ItemKind, Result},
     services::renewals::overtaken,
 };
 
-/// A file's bytes: one request with a download URL that still works, else two.
-pub(super) async fn bytes(
+/// Downloads a range of a file: in one request with a valid URL from `known`, in two without one,
+/// in three after the URL has expired.
+///
+/// # Errors
+/// `IsAFolder` for a folder, `Unsupported` for a notebook and for conditions, `RangeNotSatisfied` if the range
+/// begins after the end of the file, `Conflict` if the file was replaced between two requests, and
+/// those of the requests.
+pub(super) async fn download(
     drive: &LiveDrive,
     cx: &Context,
-    file: &ItemRef,
-    known: Option<&Item>,
-    range: ByteRange,
-    conditions: &Conditions,
+    request: DownloadRequest<'_>,
 ) -> Result<Download> {
-    unconditional(conditions)?;
+    let DownloadRequest { file, known, range, conditions } = request;
+    reject_conditions(conditions)?;
     let id = id_of(file)?;
     if is_folder_id(id) {
         return Err(Error::new(ErrorKind::IsAFolder, "a folder has no content"));
@@ -33,16 +34,16 @@ pub(super) async fn bytes(
     let known = known.and_then(|item| item.download_url.clone());
     if let Some(download_url) = known.clone() {
         match drive.client.source(cx, &download_url.url, &range, size).await {
-            // Expired, or the file is gone: the cloud itself will tell which.
+            // The URL has expired or the file is deleted; the API's response shows which.
             Err(error) if matches!(error.status(), Some(401 | 403 | 404 | 410)) => {}
             Err(error) => return Err(error),
             Ok(download) => return Ok(Download { download_url: Some(download_url), ..download }),
         }
     }
-    let ask = drive.client.content_location(cx, id.as_str());
+    let location = drive.client.content_location(cx, id.as_str());
     let url = match known {
-        Some(stale) => drive.renewals.renewed(id, |url| *url != stale.url, ask).await?,
-        None => ask.await?,
+        Some(stale) => drive.renewals.renewed(id, |url| *url != stale.url, location).await?,
+        None => location.await?,
     };
     let download = drive.client.source(cx, &url, &range, size).await.map_err(overtaken)?;
     Ok(Download { download_url: Some(DownloadUrl { url, expires: None }), ..download })

@@ -1,11 +1,8 @@
-//! The biased half: a SkyDrive as a [`Drive`], on top of the [`Client`].
+//! The drive: the requests of the [`Client`] as the verbs of [`Drive`].
 //!
-//! Live Connect knows items by id alone, so a path is walked folder by folder, each listed once
-//! and as a whole. The root goes by its alias, `me/skydrive`; everywhere in here a root folder's
-//! real id, `folder.{cid}`, is written as the alias, so that one folder has one id.
-//!
-//! Two siblings may have one name (live-connect#duplicate-names). The newest counts; the others are
-//! not shown, and a warning in the log names them.
+//! Live Connect addresses items only by id. A path is therefore resolved folder by folder; each
+//! folder is listed once, completely. The root has the id `folder.{cid}` and the alias `me/skydrive`.
+//! Within this service it is always named by its alias, so that each folder has one id.
 
 use std::{
     any::Any,
@@ -18,7 +15,7 @@ use opendal::Buffer;
 use super::{
     client::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, Client, ROOT},
     copy, download,
-    item::{is_folder_id, item},
+    item::{from_object, from_object_in, id_of, is_folder_id, reject_conditions},
     list, names,
     options::Properties,
     rename, session, upload,
@@ -33,22 +30,22 @@ use crate::{
     services::renewals::Renewals,
 };
 
-/// Most bytes of one PUT (live-connect#upload-max-size: "100 MB").
+/// Maximum size of one PUT in bytes: "100 MB" (live-connect#upload-max-size).
 pub(super) const SINGLE_MAX: u64 = 100_000_000;
 
-/// From how many bytes on a file goes in fragments, if nobody says otherwise: one that breaks off
-/// need not begin anew.
-const BITS_FROM: u64 = 16 << 20;
+/// Default size in bytes from which a file is uploaded in fragments, so that an interrupted upload
+/// can be resumed.
+const BITS_MIN: u64 = 16 << 20;
 
-/// A SkyDrive.
+/// The SkyDrive of an account.
 #[derive(Clone, Debug)]
 pub(super) struct LiveDrive {
     pub(super) client: Client,
     pub(super) downsize_photos: bool,
     capabilities: Capabilities,
-    /// The root folder's real id, once it was needed or seen.
+    /// Real id of the root folder, once a response contained it.
     root: Arc<OnceLock<String>>,
-    /// Download URLs in place of those that have expired.
+    /// Download URLs in place of expired ones.
     pub(super) renewals: Renewals<Secret>,
 }
 
@@ -57,7 +54,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     max_single_upload: SINGLE_MAX,
     max_file_size: BITS_FILE_MAX,
     session: Some(SessionLimits {
-        min_size: BITS_FROM,
+        min_size: BITS_MIN,
         alignment: 1,
         default_fragment: BITS_FRAGMENT,
         max_fragment: BITS_FRAGMENT_MAX,
@@ -75,28 +72,34 @@ const CAPABILITIES: Capabilities = Capabilities {
     multi_parent: false,
     fold: names::fold,
     collision_key: names::fold,
-    validate_name: names::refusal,
+    validate_name: names::validate,
     extensions: Extensions::NONE,
 };
 
 impl LiveDrive {
+    /// Creates the drive of the client's account. With `downsize_photos` the cloud reduces large
+    /// photos.
     pub(super) fn new(client: Client, downsize_photos: bool) -> Self {
         let (capabilities, root) = (CAPABILITIES, Arc::default());
         Self { client, downsize_photos, capabilities, root, renewals: Renewals::default() }
     }
 
-    /// The same with files in fragments from so many bytes on, the first fragment of so many.
-    pub(super) fn with_bits(mut self, from: Option<u64>, fragment: Option<u64>) -> Self {
+    /// Sets the size from which files are uploaded in fragments, and the size of the first fragment,
+    /// both in bytes. `None` keeps a default.
+    pub(super) fn with_bits(mut self, min_size: Option<u64>, fragment: Option<u64>) -> Self {
         if let Some(limits) = &mut self.capabilities.session {
-            limits.min_size = from.unwrap_or(limits.min_size).clamp(1, SINGLE_MAX);
+            limits.min_size = min_size.unwrap_or(limits.min_size).clamp(1, SINGLE_MAX);
             limits.default_fragment =
                 fragment.unwrap_or(limits.default_fragment).clamp(1, limits.max_fragment);
         }
         self
     }
 
-    /// A folder's real id: as a destination an alias is not understood
+    /// Returns the real id of a folder. A destination cannot be named by an alias
     /// (live-connect#move-destination-id-only).
+    ///
+    /// # Errors
+    /// Those of the request, which is sent once, for the root.
     pub(super) async fn real_id(&self, cx: &Context, folder: &ItemId) -> Result<String> {
         if folder.as_str() != ROOT {
             return Ok(folder.as_str().to_owned());
@@ -108,26 +111,20 @@ impl LiveDrive {
         Ok(self.root.get_or_init(|| root.id).clone())
     }
 
-    /// The real id of the root, seen by the way.
-    pub(super) fn root_seen(&self, id: &str) {
+    /// Stores the real id of the root from a response.
+    pub(super) fn remember_root(&self, id: &str) {
         self.root.get_or_init(|| id.to_owned());
     }
-}
 
-/// The item at a place that this drive is given.
-pub(super) fn id_of(place: &ItemRef) -> Result<&ItemId> {
-    match place {
-        ItemRef::Item { id, .. } => Ok(id),
-        ItemRef::Path { base, path } if path.is_empty() => Ok(base),
-        ItemRef::Path { .. } => Err(Error::unsupported("looking up a path")),
-    }
-}
-
-/// Live has no etags.
-pub(super) fn unconditional(conditions: &Conditions) -> Result<()> {
-    match conditions {
-        Conditions { if_match: None, if_none_match: None } => Ok(()),
-        _ => Err(Error::unsupported("conditions")),
+    async fn delete_item(&self, cx: &Context, target: &DeleteTarget) -> Result<()> {
+        let id = id_of(&target.item)?;
+        if target.kind == Some(ItemKind::File) && is_folder_id(id) {
+            return Err(Error::new(ErrorKind::IsAFolder, "the item is a folder, not a file"));
+        }
+        if id.as_str() == ROOT {
+            return Err(Error::new(ErrorKind::Conflict, "the root cannot be deleted"));
+        }
+        self.client.delete(cx, id.as_str()).await
     }
 }
 
@@ -156,13 +153,13 @@ impl Drive for LiveDrive {
     }
 
     async fn item(&self, cx: &Context, at: &ItemRef, conditions: &Conditions) -> Result<Item> {
-        unconditional(conditions)?;
+        reject_conditions(conditions)?;
         let id = id_of(at)?;
         let object = self.client.object(cx, id.as_str()).await?;
         if id.as_str() == ROOT {
-            self.root_seen(&object.id);
+            self.remember_root(&object.id);
         }
-        Ok(item(object))
+        Ok(from_object(object))
     }
 
     async fn child(
@@ -172,7 +169,7 @@ impl Drive for LiveDrive {
         name: &str,
         seen: &mut (dyn for<'s> FnMut(SiblingSearch<'s>) + Send),
     ) -> Result<Item> {
-        let items = list::whole(self, cx, id_of(folder)?).await?;
+        let items = list::all(self, cx, id_of(folder)?).await?;
         let wanted = names::fold(name);
         let mut found = None;
         for item in items {
@@ -183,22 +180,20 @@ impl Drive for LiveDrive {
         }
         seen(SiblingSearch::Complete);
         found.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("the folder has nothing called {name:?}"))
+            Error::new(ErrorKind::NotFound, format!("the folder has no item named {name:?}"))
         })
     }
 
-    /// `limit` is passed over: without one the cloud tells the whole folder in one answer.
+    /// Ignores `limit`: without a limit the cloud returns the whole folder in one response.
     async fn list(&self, cx: &Context, request: ListRequest<'_>) -> Result<Page> {
-        let ListRequest { folder, depth, cursor: from, .. } = request;
-        match depth {
-            Depth::Children => list::page(self, cx, id_of(folder)?, from).await,
-            Depth::Recursive => Err(Error::unsupported("listing a tree in one answer")),
+        match request.depth {
+            Depth::Children => list::page(self, cx, id_of(request.folder)?, request.cursor).await,
+            Depth::Recursive => Err(Error::unsupported("a recursive list")),
         }
     }
 
     async fn download(&self, cx: &Context, request: DownloadRequest<'_>) -> Result<Download> {
-        let DownloadRequest { file, known, range, conditions } = request;
-        download::bytes(self, cx, file, known, range, conditions).await
+        download::download(self, cx, request).await
     }
 
     async fn upload(
@@ -208,7 +203,7 @@ impl Drive for LiveDrive {
         body: Body,
         options: &WriteOptions,
     ) -> Result<Item> {
-        upload::at_once(self, cx, to, body, options).await
+        upload::upload(self, cx, to, body, options).await
     }
 
     async fn open_session(
@@ -258,9 +253,9 @@ impl Drive for LiveDrive {
 
     async fn create_folder(&self, cx: &Context, at: &Target) -> Result<Item> {
         let folder = id_of(&at.folder)?;
-        let properties = Properties { name: Some(&at.name), ..Properties::default() };
-        let made = self.client.create_folder(cx, folder.as_str(), &properties).await?;
-        Ok(Item { parents: vec![folder.clone()], ..item(made) })
+        let properties = Properties::with_name(&at.name);
+        let created = self.client.create_folder(cx, folder.as_str(), &properties).await?;
+        Ok(from_object_in(folder.clone(), created))
     }
 
     async fn update(
@@ -270,40 +265,23 @@ impl Drive for LiveDrive {
         known: Option<&Item>,
         change: &ItemUpdate,
     ) -> Result<Item> {
-        rename::change(self, cx, at, known, change).await
+        rename::update(self, cx, at, known, change).await
     }
 
     async fn copy(&self, cx: &Context, request: CopyRequest<'_>) -> Result<CopyStatus> {
-        let CopyRequest { source: from, known, target: to, if_exists } = request;
-        let source = match known {
+        let source = match request.known {
             Some(item) => item.clone(),
-            None => self.item(cx, from, &Conditions::default()).await?,
+            None => self.item(cx, request.source, Conditions::NONE).await?,
         };
-        let copied = copy::perform(self, cx, source, to, if_exists).await?;
+        let copied = copy::copy(self, cx, source, request.target, request.if_exists).await?;
         Ok(CopyStatus::Done(Some(Box::new(copied))))
     }
 
     async fn delete(&self, cx: &Context, items: &[DeleteTarget]) -> Vec<Result<()>> {
         let mut results = Vec::with_capacity(items.len());
-        for removal in items {
-            results.push(self.remove_one(cx, removal).await);
+        for target in items {
+            results.push(self.delete_item(cx, target).await);
         }
         results
-    }
-}
-
-impl LiveDrive {
-    async fn remove_one(&self, cx: &Context, removal: &DeleteTarget) -> Result<()> {
-        let id = id_of(&removal.item)?;
-        if removal.kind == Some(ItemKind::File) && is_folder_id(id) {
-            return Err(Error::new(
-                ErrorKind::IsAFolder,
-                "a folder, where a file was to be removed",
-            ));
-        }
-        if id.as_str() == ROOT {
-            return Err(Error::new(ErrorKind::Conflict, "the root cannot be removed"));
-        }
-        self.client.delete(cx, id.as_str()).await
     }
 }

@@ -1,119 +1,134 @@
-//! Folders, whole or page by page.
+//! Lists of folders, complete or page by page.
+//!
+//! Two siblings may have the same name (live-connect#duplicate-names). The newest one counts.
 
 use std::{cmp::Reverse, collections::HashMap};
 
 use super::{
     client::ROOT,
     drive::LiveDrive,
-    item::{is_file_id, item},
+    item::{from_object_in, is_file_id},
     model::Object,
-    names,
-    options::Listing,
+    names::fold,
+    options::ListQuery,
 };
 use crate::drive::{
     Context, Cursor, Error, ErrorKind, Item, ItemId, Page, PageGuard, Result, Secret,
 };
 
-/// Everything in a folder.
-pub(super) async fn whole(drive: &LiveDrive, cx: &Context, folder: &ItemId) -> Result<Vec<Item>> {
-    let (mut objects, mut pages) = (Vec::new(), PageGuard::default());
-    let mut part = Listing::default();
+/// Returns all items in a folder, without older items of the same name.
+///
+/// # Errors
+/// `NotAFolder` for a file, `Unexpected` for pages without end, and those of the requests.
+pub(super) async fn all(drive: &LiveDrive, cx: &Context, folder: &ItemId) -> Result<Vec<Item>> {
+    let (mut objects, mut guard) = (Vec::new(), PageGuard::default());
+    let mut query = ListQuery::default();
     loop {
-        let (more, next) = ask(drive, cx, folder, &part).await?;
-        pages.record(more.len(), next.as_ref().map(|next| cursor(next).0).as_ref())?;
-        objects.extend(more);
+        let (page, next) = request_page(drive, cx, folder, &query).await?;
+        guard.record(page.len(), next.as_ref().map(|next| to_cursor(next).0).as_ref())?;
+        objects.extend(page);
         match next {
-            Some(next) => part = next,
-            None => return Ok(items(newest(objects, folder), folder)),
+            Some(next) => query = next,
+            None => return Ok(to_items(newest_only(objects, folder), folder)),
         }
     }
 }
 
-/// One page. Of the items of one name on it the newest comes first; the others follow, for the
-/// adapter to report.
+/// Returns the item of that name in a folder, or `None`. Names are compared as the cloud does.
+///
+/// # Errors
+/// As [`all`].
+pub(super) async fn find(
+    drive: &LiveDrive,
+    cx: &Context,
+    folder: &ItemId,
+    name: &str,
+) -> Result<Option<Item>> {
+    let wanted = fold(name);
+    let items = all(drive, cx, folder).await?;
+    Ok(items.into_iter().find(|item| fold(&item.name) == wanted))
+}
+
+/// Returns one page. The newest item of a name precedes the older ones, which the adapter reports.
+///
+/// # Errors
+/// `InvalidInput` if the cursor does not belong to this service, and those of [`all`].
 pub(super) async fn page(
     drive: &LiveDrive,
     cx: &Context,
     folder: &ItemId,
     from: Option<&Cursor>,
 ) -> Result<Page> {
-    let part = from.map_or_else(|| Ok(Listing::default()), part)?;
-    let (objects, next) = ask(drive, cx, folder, &part).await?;
-    let items = items(newest_first(objects), folder);
-    Ok(Page { items, next: next.map(|next| cursor(&next)) })
+    let query = from.map_or_else(|| Ok(ListQuery::default()), from_cursor)?;
+    let (objects, next) = request_page(drive, cx, folder, &query).await?;
+    let items = to_items(newest_first(objects), folder);
+    Ok(Page { items, next: next.as_ref().map(to_cursor) })
 }
 
-/// One request: the objects of a part, and where the next part is.
-async fn ask(
+/// Returns the objects of a page and the query of the next page.
+async fn request_page(
     drive: &LiveDrive,
     cx: &Context,
     folder: &ItemId,
-    part: &Listing,
-) -> Result<(Vec<Object>, Option<Listing>)> {
+    query: &ListQuery,
+) -> Result<(Vec<Object>, Option<ListQuery>)> {
     if is_file_id(folder) {
         return Err(Error::new(ErrorKind::NotAFolder, "a file has no children"));
     }
-    let answer = drive.client.files(cx, folder.as_str(), part).await?;
+    let page = drive.client.files(cx, folder.as_str(), query).await?;
     if folder.as_str() == ROOT
-        && let Some(id) = answer.data.iter().find_map(|object| object.parent_id.as_deref())
+        && let Some(id) = page.data.iter().find_map(|object| object.parent_id.as_deref())
     {
-        drive.root_seen(id);
+        drive.remember_root(id);
     }
-    let next = match &answer.paging {
-        Some(paging) => paging.next_part()?,
+    let next = match &page.paging {
+        Some(paging) => paging.next_page()?,
         None => None,
     };
-    let next = match next {
-        Some((_, offset)) if offset <= part.offset.unwrap_or(0) => {
-            let text = format!("the listing goes on at {offset}, where it has been already");
-            return Err(Error::new(ErrorKind::Unexpected, text));
-        }
-        Some((limit, offset)) => {
-            Some(Listing { limit, offset: Some(offset), ..Listing::default() })
-        }
-        None => None,
-    };
-    Ok((answer.data, next))
+    if let Some(offset) = next.as_ref().and_then(|next| next.offset)
+        && offset <= query.offset.unwrap_or(0)
+    {
+        let text = format!("cannot end the list: the next page is at {offset} again");
+        return Err(Error::new(ErrorKind::Unexpected, text));
+    }
+    Ok((page.data, next))
 }
 
-fn cursor(part: &Listing) -> Cursor {
-    let offset = part.offset.unwrap_or(0);
-    Cursor(Secret::from(match part.limit {
+/// Encodes offset and limit as `OFFSET/LIMIT` or `OFFSET`.
+fn to_cursor(query: &ListQuery) -> Cursor {
+    let offset = query.offset.unwrap_or(0);
+    Cursor(Secret::from(match query.limit {
         Some(limit) => format!("{offset}/{limit}"),
         None => offset.to_string(),
     }))
 }
 
-fn part(cursor: &Cursor) -> Result<Listing> {
+fn from_cursor(cursor: &Cursor) -> Result<ListQuery> {
     let text = cursor.0.expose();
     let (offset, limit) = match text.split_once('/') {
-        Some((offset, limit)) => (offset, Some(limit.parse().map_err(|_| foreign())?)),
+        Some((offset, limit)) => (offset, Some(limit.parse().map_err(|_| foreign_cursor())?)),
         None => (text, None),
     };
-    let offset = Some(offset.parse().map_err(|_| foreign())?);
-    Ok(Listing { limit, offset, ..Listing::default() })
+    let offset = Some(offset.parse().map_err(|_| foreign_cursor())?);
+    Ok(ListQuery { limit, offset, ..ListQuery::default() })
 }
 
-fn foreign() -> Error {
-    Error::new(ErrorKind::InvalidInput, "the cursor is not one of this drive's")
+fn foreign_cursor() -> Error {
+    Error::new(ErrorKind::InvalidInput, "the cursor does not belong to this drive")
 }
 
-/// As items of that folder.
-fn items(objects: Vec<Object>, folder: &ItemId) -> Vec<Item> {
-    objects
-        .into_iter()
-        .map(|object| Item { parents: vec![folder.clone()], ..item(object) })
-        .collect()
+fn to_items(objects: Vec<Object>, folder: &ItemId) -> Vec<Item> {
+    objects.into_iter().map(|object| from_object_in(folder.clone(), object)).collect()
 }
 
-/// The same objects, the newest of each name before the others of the name.
+/// Moves the newest object of each name before the others of the name.
 fn newest_first(objects: Vec<Object>) -> Vec<Object> {
     let mut first_of = HashMap::with_capacity(objects.len());
     let mut ordered: Vec<Object> = Vec::with_capacity(objects.len());
     for object in objects {
-        let name = names::fold(&object.name).into_owned();
+        let name = fold(&object.name).into_owned();
         let at = *first_of.entry(name).or_insert(ordered.len());
-        let is_newer = ordered.get(at).is_some_and(|rival| age(&object) < age(rival));
+        let is_newer = ordered.get(at).is_some_and(|first| age(&object) < age(first));
         ordered.push(object);
         if is_newer {
             let last = ordered.len() - 1;
@@ -123,30 +138,31 @@ fn newest_first(objects: Vec<Object>) -> Vec<Object> {
     ordered
 }
 
-/// Of the objects of one name the newest alone.
-fn newest(objects: Vec<Object>, folder: &ItemId) -> Vec<Object> {
-    let mut first_of = HashMap::with_capacity(objects.len());
+/// Removes all but the newest object of each name, and logs the removed ones.
+fn newest_only(objects: Vec<Object>, folder: &ItemId) -> Vec<Object> {
+    let mut index_of = HashMap::with_capacity(objects.len());
     let mut kept: Vec<Object> = Vec::with_capacity(objects.len());
     for object in objects {
-        let at = *first_of.entry(names::fold(&object.name).into_owned()).or_insert(kept.len());
-        let Some(rival) = kept.get_mut(at) else {
+        let at = *index_of.entry(fold(&object.name).into_owned()).or_insert(kept.len());
+        let Some(first) = kept.get_mut(at) else {
             kept.push(object);
             continue;
         };
         let older =
-            if age(&object) < age(rival) { std::mem::replace(rival, object) } else { object };
+            if age(&object) < age(first) { std::mem::replace(first, object) } else { object };
         tracing::warn!(
             folder = %folder,
             name = older.name,
             hidden = older.id,
             shown = kept[at].id,
-            "two items have one name: the newer one is shown"
+            "two items have the same name: only the newer one is visible"
         );
     }
     kept
 }
 
-/// Smaller is newer: by time, then by the number at the id's end, which only grows
+/// Returns the sort key of an object's age; the newest object has the smallest key. The key is the
+/// time, then the number at the end of the id, which grows with each object
 /// (live-connect#id-numbers).
 fn age(object: &Object) -> impl Ord + use<> {
     let number = object.id.rsplit_once('!').and_then(|(_, number)| number.parse::<u64>().ok());

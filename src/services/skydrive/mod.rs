@@ -15,19 +15,22 @@
 //! # }
 //! ```
 //!
-//! What this cloud does and does not do, where it is not as one would expect:
+//! Differences from other services:
 //!
-//! * A file is written in one request, from 16 MiB on in fragments (BITS, live-connect#bits), up
-//!   to 10 GB. The answer does not tell its size; the service looks once more to be sure of it.
-//! * A large file that is not to replace another one goes under a temporary name first, since BITS
-//!   replaces whatever has the name.
-//! * Modification times are the cloud's; there are no etags and no hashes.
-//! * Names are compared without case, and some are refused: see live-connect#file-names.
-//! * [Renaming](SkyDrive#renaming-and-copying) onto an existing file is several requests.
+//! * A file below 16 MiB is uploaded in one request, a larger one in fragments (BITS,
+//!   live-connect#bits), up to 10 GB. The response does not contain the size; the service requests
+//!   the item to check it.
+//! * A large file that must not replace another one is uploaded under a temporary name, because BITS
+//!   overwrites any file of the name.
+//! * The cloud sets modification times. It has neither etags nor hashes.
+//! * Names are compared without regard to case, and some are rejected: see live-connect#file-names.
+//! * [To rename onto an existing file](SkyDrive#renaming-and-copying) takes several requests.
+//! * Two siblings may have the same name (live-connect#duplicate-names). Only the newest is visible;
+//!   a warning in the log names the others.
 //!
-//! [`Client`] is the protocol itself, one method per request, for those who want no paths;
-//! [`Client::of`] gives the one behind a [handle](crate::adapter::DriveHandle). [`old_client`] sets it
-//! beside the client that Python had.
+//! [`Client`] is the protocol itself, with one method per request, for users who do not need paths;
+//! [`Client::from_handle`] returns the client of a [handle](crate::adapter::DriveHandle).
+//! [`old_client`] compares it with the former client in Python.
 
 mod client;
 mod config;
@@ -39,10 +42,10 @@ mod item;
 mod list;
 pub mod model;
 mod names;
-mod rename;
 #[doc = include_str!("old_client.md")]
 pub mod old_client {}
 mod options;
+mod rename;
 mod session;
 mod sign_in;
 #[cfg(test)]
@@ -56,14 +59,14 @@ use opendal::{Builder, OperatorRegistry, Result, raw::Service};
 use self::drive::LiveDrive;
 pub use self::{
     client::{
-        BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsOptions, BitsProgress,
-        BitsReceived, BitsSource, BitsTarget, CAMERA_ROLL, Client, MY_DOCUMENTS, MY_PHOTOS,
+        BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsAck, BitsOptions, BitsProgress,
+        BitsSession, BitsSource, BitsTarget, CAMERA_ROLL, Client, MY_DOCUMENTS, MY_PHOTOS,
         PUBLIC_DOCUMENTS, ROOT, STORAGE_ENDPOINT,
     },
     config::SkyDriveConfig,
     options::{
-        Filter, LinkType, Listing, Overwrite, PictureSize, Properties, Shared, SortBy, SortOrder,
-        UploadOptions,
+        LinkType, ListFilter, ListQuery, Overwrite, PictureSize, Properties, SharedItems, SortBy,
+        SortOrder, UploadOptions,
     },
     sign_in::{SCOPES, SignIn},
 };
@@ -72,22 +75,22 @@ use crate::{
     services::options::settings,
 };
 
-/// OpenDAL's name of this service.
+/// The scheme of this service in OpenDAL.
 pub const SKYDRIVE_SCHEME: &str = "skydrive";
 
-/// Makes `skydrive://…` known to `Operator::from_uri` and `Operator::via_iter`.
+/// Registers the scheme for `Operator::from_uri` and `Operator::via_iter`.
 pub fn register_skydrive_service(registry: &OperatorRegistry) {
     registry.register::<SkyDrive>(SKYDRIVE_SCHEME);
 }
 
-/// Builds the service; see [`SkyDriveConfig`] for what each option means.
+/// Builder of the service; [`SkyDriveConfig`] describes the options.
 ///
 /// # Renaming and copying
 ///
-/// The cloud's own requests change either the name or the folder, and never replace. What needs
-/// more than one of them is **not atomic**: another client may see the steps, and a process that
-/// dies in the middle leaves them. Nothing is removed before the new file is in its place, and a
-/// step that fails has those before it taken back.
+/// A request of the cloud changes either the name or the folder, and never replaces an item. A
+/// sequence of several requests is **not atomic**: other clients may see the states in between, and
+/// a process that dies leaves one of them. No file is deleted before the new one has its name. If a
+/// request fails, the service reverts the preceding ones.
 ///
 /// | from `a/x` | requests |
 /// |---|---|
@@ -101,8 +104,8 @@ pub fn register_skydrive_service(registry: &OperatorRegistry) {
 /// | copied to `b/x`, which is replaced | 6 |
 /// | copied to `a/y` or `b/y`, which is replaced | 7 |
 ///
-/// Between two steps files may be called `drivedal-….` and their extension, or be in a folder
-/// called so. Folders are renamed and moved like files, but neither copied nor replaced.
+/// Between two requests, files may have names such as `drivedal-….txt`, or be in a folder
+/// `drivedal-…`. Folders can be renamed and moved like files, but neither copied nor replaced.
 #[derive(Clone, Debug, Default)]
 pub struct SkyDrive {
     config: SkyDriveConfig,
@@ -116,10 +119,10 @@ setters! {
 }
 
 impl SkyDrive {
-    /// The service, and the handle for what OpenDAL has no words for.
+    /// Builds the service and its handle, which has the features that OpenDAL lacks.
     ///
     /// # Errors
-    /// `ConfigInvalid`, with what is wrong.
+    /// `ConfigInvalid` if a required option is missing or an option is invalid.
     pub fn build_with_handle(self) -> Result<(DriveService, DriveHandle)> {
         let config = self.config;
         let client = config.client()?;

@@ -1,118 +1,210 @@
-//! What requests can be told (live-connect#query-parameters).
+//! Parameters and bodies of requests (live-connect#query-parameters).
 
 use serde::Serialize;
 
 use crate::transport::ApiRequest;
 
-/// Which part of a folder is listed, and how.
+/// Parameters of a list.
 #[derive(Clone, Debug, Default)]
-pub struct Listing {
-    /// Most objects of the part. `None`: all there are.
+#[non_exhaustive]
+pub struct ListQuery {
+    /// Maximum number of objects of the page. `None` for all objects.
     pub limit: Option<u64>,
-    /// How many objects are passed over.
+    /// Number of objects to skip (live-connect#offset-base). `None` for the start of the list.
     pub offset: Option<u64>,
-    /// Only objects of these kinds; empty: of all.
-    pub filter: Vec<Filter>,
-    /// By what they are sorted. `None`: as the cloud likes.
+    /// Kinds of objects to list; empty for all kinds.
+    pub filter: Vec<ListFilter>,
+    /// Sort key. `None` for the cloud's default.
     pub sort_by: Option<SortBy>,
-    /// In which direction.
+    /// Sort direction. `None` for the cloud's default.
     pub sort_order: Option<SortOrder>,
 }
 
-/// Kinds of objects to be listed.
+impl ListQuery {
+    /// Creates a query for a page of at most `limit` objects from `offset` on.
+    pub fn with_range(offset: u64, limit: u64) -> Self {
+        Self { limit: Some(limit), offset: Some(offset), ..Self::default() }
+    }
+
+    pub(super) fn add_to(&self, mut request: ApiRequest) -> ApiRequest {
+        if let Some(limit) = self.limit {
+            request = request.query("limit", limit.to_string());
+        }
+        if let Some(offset) = self.offset {
+            request = request.query("offset", offset.to_string());
+        }
+        if !self.filter.is_empty() {
+            let kinds: Vec<_> = self.filter.iter().map(|filter| filter.as_str()).collect();
+            request = request.query("filter", kinds.join(","));
+        }
+        if let Some(sort_by) = self.sort_by {
+            request = request.query("sort_by", sort_by.as_str());
+        }
+        if let Some(sort_order) = self.sort_order {
+            request = request.query("sort_order", sort_order.as_str());
+        }
+        request
+    }
+}
+
+/// A kind of objects (live-connect#param-filter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter {
+#[non_exhaustive]
+pub enum ListFilter {
     /// Folders of photos.
     Albums,
-    /// Sound.
+    /// Audio files.
     Audio,
     /// Folders.
     Folders,
-    /// Pictures.
+    /// Photos.
     Photos,
-    /// Films.
+    /// Videos.
     Videos,
 }
 
-/// What a listing is sorted by.
+impl ListFilter {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Albums => "albums",
+            Self::Audio => "audio",
+            Self::Folders => "folders",
+            Self::Photos => "photos",
+            Self::Videos => "videos",
+        }
+    }
+}
+
+/// The sort key of a list (live-connect#param-sort-by).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SortBy {
-    /// When the cloud last changed it.
+    /// Time of the last change.
     Updated,
-    /// Its name.
+    /// Name.
     Name,
-    /// Its size.
+    /// Size.
     Size,
-    /// As the folder says.
+    /// The folder's own key.
     Default,
 }
 
-/// The direction of a listing.
+impl SortBy {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Updated => "updated",
+            Self::Name => "name",
+            Self::Size => "size",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// The sort direction of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SortOrder {
-    /// Smallest first.
+    /// Smallest value first.
     Ascending,
-    /// Largest first.
+    /// Largest value first.
     Descending,
 }
 
-/// What an upload does when the name is taken.
+impl SortOrder {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ascending => "ascending",
+            Self::Descending => "descending",
+        }
+    }
+}
+
+/// The effect of an upload if the name is in use (live-connect#overwrite).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Overwrite {
-    /// Replaces the file's content; its id stays.
+    /// Replaces the content of the file, which keeps its id.
     #[default]
     Yes,
-    /// Fails with `Exists`.
+    /// Fails with `AlreadyExists`.
     No,
-    /// Takes another name, which the answer tells.
+    /// Creates a file with another name, which the response contains.
     ChooseNewName,
 }
 
-/// How a file is uploaded.
+/// Parameters of an upload.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct UploadOptions {
-    /// What happens when the name is taken.
+    /// The effect if the name is in use.
     pub overwrite: Overwrite,
-    /// Photos larger than 2048 × 2048 are made smaller by the cloud: what is downloaded later is
-    /// not what was uploaded.
+    /// Whether the cloud reduces photos larger than 2048 × 2048 pixels. A download then returns
+    /// other bytes than were uploaded.
     pub downsize_photos: bool,
 }
 
-/// What can be said of an object that is made or changed; `None` is left as it is.
+impl UploadOptions {
+    /// Creates options with this effect if the name is in use.
+    pub fn with_overwrite(overwrite: Overwrite) -> Self {
+        Self { overwrite, ..Self::default() }
+    }
+
+    pub(super) fn add_to(&self, request: ApiRequest) -> ApiRequest {
+        let overwrite = match self.overwrite {
+            Overwrite::Yes => "true",
+            Overwrite::No => "false",
+            Overwrite::ChooseNewName => "ChooseNewName",
+        };
+        request
+            .query("overwrite", overwrite)
+            .query("downsize_photo_uploads", if self.downsize_photos { "true" } else { "false" })
+    }
+}
+
+/// Properties of an object that is created or changed. `None` keeps a value.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct Properties<'a> {
-    /// Its name, with its extension.
+    /// Name with its extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
-    /// The user's words on it.
+    /// Description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
-    /// A song's title.
+    /// Title of an audio file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<&'a str>,
-    /// Who plays it.
+    /// Artist of an audio file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artist: Option<&'a str>,
-    /// On which album.
+    /// Album of an audio file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub album: Option<&'a str>,
-    /// Whose album that is.
+    /// Artist of an audio file's album.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub album_artist: Option<&'a str>,
-    /// What kind of music.
+    /// Genre of an audio file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub genre: Option<&'a str>,
 }
 
-/// What a link lets its holder do (live-connect#op-sharing-links, live-connect#op-embed).
+impl<'a> Properties<'a> {
+    /// Creates properties with a name alone.
+    pub fn with_name(name: &'a str) -> Self {
+        Self { name: Some(name), ..Self::default() }
+    }
+}
+
+/// The kind of a link (live-connect#op-sharing-links, live-connect#op-embed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LinkType {
-    /// Look at it.
+    /// A URL that grants read access.
     #[default]
     Read,
-    /// Change it.
+    /// A URL that grants write access.
     Edit,
-    /// Show it in a page: not an address, but a piece of HTML.
+    /// HTML that shows the object in a web page.
     Embed,
 }
 
@@ -126,23 +218,24 @@ impl LinkType {
     }
 }
 
-/// The size of a picture (live-connect#param-type): pixels of its longer side, at most.
+/// The size of a picture (live-connect#param-type): the maximum length of its longer side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PictureSize {
-    /// 96.
+    /// 96 pixels.
     Thumbnail,
-    /// 96.
+    /// 96 pixels.
     Small,
-    /// 176.
+    /// 176 pixels.
     Album,
-    /// 800.
+    /// 800 pixels.
     #[default]
     Normal,
-    /// 2048.
+    /// 2048 pixels.
     Full,
-    /// 180, of a user.
+    /// 180 pixels, of a user's picture.
     Medium,
-    /// 360, of a user.
+    /// 360 pixels, of a user's picture.
     Large,
 }
 
@@ -160,10 +253,11 @@ impl PictureSize {
     }
 }
 
-/// What others share with the account (live-connect#op-shared-with-me).
+/// Objects that other users share with the account (live-connect#op-shared-with-me).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shared {
-    /// Everything.
+#[non_exhaustive]
+pub enum SharedItems {
+    /// All objects.
     #[default]
     All,
     /// Files and folders.
@@ -172,11 +266,11 @@ pub enum Shared {
     Albums,
     /// Photos.
     Photos,
-    /// Films.
+    /// Videos.
     Videos,
 }
 
-impl Shared {
+impl SharedItems {
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::All => "me/skydrive/shared",
@@ -185,71 +279,5 @@ impl Shared {
             Self::Photos => "me/skydrive/shared/photos",
             Self::Videos => "me/skydrive/shared/videos",
         }
-    }
-}
-
-impl Listing {
-    pub(super) fn onto(&self, mut call: ApiRequest) -> ApiRequest {
-        if let Some(limit) = self.limit {
-            call = call.query("limit", limit.to_string());
-        }
-        if let Some(offset) = self.offset {
-            call = call.query("offset", offset.to_string());
-        }
-        if !self.filter.is_empty() {
-            let kinds: Vec<_> = self.filter.iter().map(|filter| filter.as_str()).collect();
-            call = call.query("filter", kinds.join(","));
-        }
-        if let Some(sort_by) = self.sort_by {
-            call = call.query("sort_by", sort_by.as_str());
-        }
-        if let Some(sort_order) = self.sort_order {
-            call = call.query("sort_order", sort_order.as_str());
-        }
-        call
-    }
-}
-
-impl Filter {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Albums => "albums",
-            Self::Audio => "audio",
-            Self::Folders => "folders",
-            Self::Photos => "photos",
-            Self::Videos => "videos",
-        }
-    }
-}
-
-impl SortBy {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Updated => "updated",
-            Self::Name => "name",
-            Self::Size => "size",
-            Self::Default => "default",
-        }
-    }
-}
-
-impl SortOrder {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ascending => "ascending",
-            Self::Descending => "descending",
-        }
-    }
-}
-
-impl UploadOptions {
-    pub(super) fn onto(&self, call: ApiRequest) -> ApiRequest {
-        let overwrite = match self.overwrite {
-            Overwrite::Yes => "true",
-            Overwrite::No => "false",
-            Overwrite::ChooseNewName => "ChooseNewName",
-        };
-        call.query("overwrite", overwrite)
-            .query("downsize_photo_uploads", if self.downsize_photos { "true" } else { "false" })
     }
 }

@@ -1,30 +1,29 @@
-//! Renaming and moving, made of requests that each do less.
+//! Renames and moves, as sequences of simpler requests.
 //!
-//! `MOVE` takes no name and `PUT` no folder, and neither ever replaces
-//! (live-connect#move-copy-no-overwrite). With *S* the item, *O* the file that has the new name and
-//! is to be replaced, the requests are, in this order:
+//! `PUT` changes a name, `MOVE` changes a folder, and neither replaces an object
+//! (live-connect#move-copy-no-overwrite). With *S* for the item and *O* for the file with the new
+//! name, which is replaced, the drive sends these requests:
 //!
-//! | S changes | free name | replacing O |
+//! | S changes | the name is free | O is replaced |
 //! |---|---|---|
 //! | its name | PUT S | PUT O aside, PUT S, DELETE O |
 //! | its folder | MOVE S | PUT O aside, MOVE S, DELETE O |
 //! | both | MOVE S, PUT S | MOVE S, PUT O aside, PUT S, DELETE O |
 //!
-//! *Aside* is a temporary name, `drivedal-….` and the file's extension, in the same folder. Where
-//! both change, S is in the new folder under its old name for a moment; if that is taken there, it
-//! goes by a temporary name: PUT S, MOVE S, (PUT O aside,) PUT S.
+//! *Aside* is a temporary name in the same folder: `drivedal-…` with the file's extension. If both
+//! change, S is in the new folder under its old name for a moment. If that name is in use there, S
+//! receives a temporary name first: PUT S, MOVE S, (PUT O aside,) PUT S.
 //!
-//! **None of this is atomic** but the ones of one request. For the time of one request, between
-//! O's leaving and S's coming, nobody has the new name. Nothing is deleted before S is in its place:
-//! a request that fails has the ones before it taken back, in reverse; one whose answer was lost is
-//! followed by a look at the item, and counts as done if it was. If taking back fails too, the
-//! error says what may be called how. All of it runs in a task of its own, so that a caller who
-//! gives up does not leave it half done; a process that dies in the middle leaves O under its
-//! temporary name.
+//! **A sequence of several requests is not atomic.** Between two of them no item has the new name. O
+//! is deleted only after S has the name. If a request fails, the preceding ones are reverted, the
+//! last one first. If a response is lost, the drive requests the item to learn whether the request
+//! succeeded. If a reversal fails, the error contains the names that remain. The sequence runs in its
+//! own task, so that a dropped future does not interrupt it. If the process dies, O may remain under
+//! its temporary name.
 
 use super::{
-    drive::{LiveDrive, id_of},
-    item::{is_folder_id, item, known_id},
+    drive::LiveDrive,
+    item::{from_object_in, id_of, is_folder_id, normalize_id},
     model::Object,
     names,
     options::Properties,
@@ -34,43 +33,50 @@ use crate::drive::{
     Result, Retry,
 };
 
-/// What is to become of an item.
+/// A change of an item's name or folder, or of both.
 #[derive(Clone)]
-pub(super) struct Move {
-    pub(super) id: ItemId,
-    pub(super) from: ItemId,
-    pub(super) to: ItemId,
-    pub(super) old_name: String,
-    pub(super) new_name: String,
-    /// The file to be replaced.
-    pub(super) occupant: Option<ItemId>,
+struct MoveRequest {
+    /// The item.
+    id: ItemId,
+    old_folder: ItemId,
+    new_folder: ItemId,
+    old_name: String,
+    new_name: String,
+    /// The file that is replaced.
+    occupant: Option<ItemId>,
 }
 
-/// One request of a sequence; it can be taken back.
+/// One request of a sequence, which can be reverted.
 #[derive(Clone)]
-pub(super) enum Step {
+pub(super) enum MoveStep {
+    /// Changes an item's name.
     Name { id: ItemId, old: String, new: String },
+    /// Changes an item's folder.
     Folder { id: ItemId, old: ItemId, new: ItemId },
 }
 
 /// A step that failed.
-struct NotTaken {
+struct StepError {
     error: Error,
-    /// It has had no effect; otherwise nobody knows.
-    surely: bool,
+    /// Whether the step certainly had no effect.
+    had_no_effect: bool,
 }
 
-/// A sequence that ended early, and was taken back.
-struct Failed {
-    at: usize,
+/// A sequence that failed and was reverted.
+struct SequenceError {
+    /// Index of the step that failed.
+    step: usize,
     error: Error,
 }
 
-/// Changes an item's name or folder.
+/// Changes the name of an item, its folder, or both. `known` is the item, if the caller has it.
 ///
 /// # Errors
-/// `Conflict` for the root and for a folder into itself, `Exists`, `Unsupported` for a time.
-pub(super) async fn change(
+/// `Conflict` for the root and for a move of a folder into itself, `AlreadyExists` if the name is in use and
+/// must not be replaced, `IsAFolder` if a folder has the name, `Unsupported` for a modification time
+/// and for a name that the cloud chooses. `Unexpected` if the sequence failed and could not be
+/// reverted. Also those of the requests.
+pub(super) async fn update(
     drive: &LiveDrive,
     cx: &Context,
     at: &ItemRef,
@@ -98,77 +104,98 @@ pub(super) async fn change(
     let occupant = change.occupant.clone().filter(|occupant| occupant != id);
     match (&occupant, change.if_exists) {
         (Some(occupant), IfExists::Fail) => {
-            return Err(Error::new(ErrorKind::AlreadyExists, "the name is taken")
+            return Err(Error::new(ErrorKind::AlreadyExists, "the name is in use")
                 .with_existing(occupant.clone()));
         }
         (_, IfExists::Rename) => {
-            return Err(Error::unsupported("moving to a name that the cloud chooses"));
+            return Err(Error::unsupported("a new name for an item whose name is in use"));
         }
         _ => {}
     }
-    let wanted = Move {
+    let request = MoveRequest {
         id: id.clone(),
-        from: parent,
-        to: folder,
+        old_folder: parent,
+        new_folder: folder,
         old_name: known.name.clone(),
         new_name: change.name.clone().unwrap_or_else(|| known.name.clone()),
         occupant,
     };
-    perform(drive, cx, known, wanted).await
+    move_item(drive, cx, known, request).await
 }
 
-async fn perform(drive: &LiveDrive, cx: &Context, known: Item, wanted: Move) -> Result<Item> {
-    if wanted.from == wanted.to && wanted.old_name == wanted.new_name {
+async fn move_item(
+    drive: &LiveDrive,
+    cx: &Context,
+    known: Item,
+    request: MoveRequest,
+) -> Result<Item> {
+    if !request.changes_folder() && !request.changes_name() {
         return Ok(known);
     }
-    let (drive, lent) = (drive.clone(), cx.clone());
+    let (drive, context) = (drive.clone(), cx.clone());
     cx.spawn_and_wait(async move {
-        let mut outcome = run(&drive, &lent, wanted.steps(false), wanted.occupant.as_ref()).await;
-        let in_the_way =
-            matches!(&outcome, Err(Failed { at: 0, error }) if error.kind() == ErrorKind::AlreadyExists);
-        if in_the_way && wanted.from != wanted.to && wanted.old_name != wanted.new_name {
-            outcome = run(&drive, &lent, wanted.steps(true), wanted.occupant.as_ref()).await;
+        let occupant = request.occupant.as_ref();
+        let mut outcome = run(&drive, &context, request.steps(false), occupant).await;
+        let is_old_name_in_use = matches!(
+            &outcome,
+            Err(SequenceError { step: 0, error }) if error.kind() == ErrorKind::AlreadyExists
+        );
+        if is_old_name_in_use && request.changes_folder() && request.changes_name() {
+            outcome = run(&drive, &context, request.steps(true), occupant).await;
         }
         let object = outcome.map_err(|failed| failed.error)?;
-        Ok(Item { parents: vec![wanted.to], ..item(object) })
+        Ok(from_object_in(request.new_folder, object))
     })
     .await
 }
 
-impl Move {
-    fn steps(&self, detour: bool) -> Vec<Step> {
-        let name = |old: &str, new: &str| Step::Name {
+impl MoveRequest {
+    fn changes_folder(&self) -> bool {
+        self.old_folder != self.new_folder
+    }
+
+    fn changes_name(&self) -> bool {
+        self.old_name != self.new_name
+    }
+
+    /// Returns the steps. With `by_temporary_name` the item does not enter the new folder under its
+    /// old name.
+    fn steps(&self, by_temporary_name: bool) -> Vec<MoveStep> {
+        let name = |old: &str, new: &str| MoveStep::Name {
             id: self.id.clone(),
             old: old.to_owned(),
             new: new.to_owned(),
         };
-        let folder =
-            Step::Folder { id: self.id.clone(), old: self.from.clone(), new: self.to.clone() };
-        let aside = self.occupant.iter().map(|occupant| aside(occupant, &self.new_name));
+        let folder = MoveStep::Folder {
+            id: self.id.clone(),
+            old: self.old_folder.clone(),
+            new: self.new_folder.clone(),
+        };
+        let aside = self.occupant.iter().map(|occupant| MoveStep::aside(occupant, &self.new_name));
         let (old, new) = (&*self.old_name, &*self.new_name);
-        match (self.from != self.to, old != new) {
+        match (self.changes_folder(), self.changes_name()) {
             (false, _) => aside.chain([name(old, new)]).collect(),
             (true, false) => aside.chain([folder]).collect(),
-            (true, true) if detour => {
-                let between = names::temporary(old);
-                let bring = [name(old, &between), folder];
-                bring.into_iter().chain(aside).chain([name(&between, new)]).collect()
+            (true, true) if by_temporary_name => {
+                let temporary = names::temporary(old);
+                let first = [name(old, &temporary), folder];
+                first.into_iter().chain(aside).chain([name(&temporary, new)]).collect()
             }
             (true, true) => [folder].into_iter().chain(aside).chain([name(old, new)]).collect(),
         }
     }
 }
 
-/// Makes room: gives the file that is to be replaced a name that nobody has.
-pub(super) fn aside(occupant: &ItemId, name: &str) -> Step {
-    Step::Name { id: occupant.clone(), old: name.to_owned(), new: names::temporary(name) }
-}
-
-/// Takes the steps and removes the file that was put aside by one of them. All or nothing.
+/// Runs the steps and then deletes `occupant`, which one of them has moved aside. Returns the object
+/// of the last step for another item. If it fails, the steps are reverted.
+///
+/// # Errors
+/// `IsAFolder` if the occupant is a folder, `Unexpected` if the steps could not be reverted, and
+/// those of the requests.
 pub(super) async fn replace(
     drive: &LiveDrive,
     cx: &Context,
-    steps: Vec<Step>,
+    steps: Vec<MoveStep>,
     occupant: Option<&ItemId>,
 ) -> Result<Object> {
     run(drive, cx, steps, occupant).await.map_err(|failed| failed.error)
@@ -177,113 +204,119 @@ pub(super) async fn replace(
 async fn run(
     drive: &LiveDrive,
     cx: &Context,
-    steps: Vec<Step>,
+    steps: Vec<MoveStep>,
     occupant: Option<&ItemId>,
-) -> Result<Object, Failed> {
+) -> Result<Object, SequenceError> {
     if occupant.is_some_and(is_folder_id) {
-        let error = Error::new(ErrorKind::IsAFolder, "a folder has the name: it is not replaced");
-        return Err(Failed { at: 0, error });
+        let error = Error::new(ErrorKind::IsAFolder, "a folder has the name");
+        return Err(SequenceError { step: 0, error });
     }
-    let mut done: Vec<Step> = Vec::with_capacity(steps.len());
+    let mut done: Vec<MoveStep> = Vec::with_capacity(steps.len());
     let (mut aside, mut last) = (occupant, None);
-    for (at, step) in steps.into_iter().enumerate() {
-        match step.take_surely(drive, cx).await {
+    for (number, step) in steps.into_iter().enumerate() {
+        match step.send_and_verify(drive, cx).await {
             Ok(object) => {
                 if Some(step.id()) != occupant {
                     last = Some(object);
                 }
                 done.push(step);
             }
-            // Somebody else has removed it: the name is free.
-            Err(NotTaken { error, .. })
+            // Another client has deleted the occupant: the name is free.
+            Err(StepError { error, .. })
                 if error.kind() == ErrorKind::NotFound && Some(step.id()) == occupant =>
             {
                 aside = None;
             }
-            Err(NotTaken { error, surely }) => {
-                if !surely && !done.is_empty() {
+            Err(StepError { error, had_no_effect }) => {
+                if !had_no_effect && !done.is_empty() {
                     done.push(step);
                 }
-                return Err(Failed { at, error: taken_back(drive, cx, done, error).await });
+                let error = revert(drive, cx, done, error).await;
+                return Err(SequenceError { step: number, error });
             }
         }
     }
     if let Some(occupant) = aside
-        && let Err(error) = remove(drive, cx, occupant, &mut done).await
+        && let Err(error) = delete_occupant(drive, cx, occupant, &mut done).await
     {
-        let at = done.len();
-        return Err(Failed { at, error: taken_back(drive, cx, done, error).await });
+        let step = done.len();
+        return Err(SequenceError { step, error: revert(drive, cx, done, error).await });
     }
-    last.ok_or_else(|| Failed {
-        at: 0,
-        error: Error::new(ErrorKind::Unexpected, "a move that moves nothing"),
+    last.ok_or_else(|| SequenceError {
+        step: 0,
+        error: Error::new(ErrorKind::Unexpected, "the sequence has no step for the item"),
     })
 }
 
-/// Removes what was replaced. `done` is emptied when what was done must stand.
-async fn remove(
+/// Deletes the replaced file. If it is unknown whether the request succeeded, `done` is emptied: the
+/// steps must not be reverted.
+async fn delete_occupant(
     drive: &LiveDrive,
     cx: &Context,
     occupant: &ItemId,
-    done: &mut Vec<Step>,
+    done: &mut Vec<MoveStep>,
 ) -> Result<()> {
     let error = match drive.client.delete(cx, occupant.as_str()).await {
         Err(error) if error.kind() != ErrorKind::NotFound => error,
         _ => return Ok(()),
     };
-    if !is_unsure(&error) {
+    if !may_have_succeeded(&error) {
         return Err(error);
     }
     match drive.client.object(cx, occupant.as_str()).await {
         Ok(_) => Err(error),
-        Err(gone) if gone.kind() == ErrorKind::NotFound => Ok(()),
+        Err(missing) if missing.kind() == ErrorKind::NotFound => Ok(()),
         Err(_) => {
             done.clear();
             let text = format!(
-                "the item is moved, but the file that it replaced may still be there: {occupant}, \
-                 under a name that begins with drivedal-"
+                "the item has moved, but the replaced file {occupant} may still exist, under a \
+                 name that begins with drivedal-"
             );
             Err(error.with_note(&text).with_kind(ErrorKind::Unexpected).with_retry(Retry::No))
         }
     }
 }
 
-/// Whether a request that failed may have done its work all the same.
-pub(super) fn is_unsure(error: &Error) -> bool {
+/// Returns whether the cloud may have executed a request although it failed for the client.
+pub(super) fn may_have_succeeded(error: &Error) -> bool {
     !matches!(error.status(), Some(400..=407 | 409..=499))
 }
 
-/// Takes steps back, the last first. The error that is to be told: the one that was the cause, or
-/// where that fails too, one that says what is where.
-async fn taken_back(drive: &LiveDrive, cx: &Context, done: Vec<Step>, cause: Error) -> Error {
-    let mut left = Vec::new();
+/// Reverts steps, the last one first, and returns the error of the sequence: `cause`, or an
+/// `Unexpected` error with the remaining changes if a reversal fails.
+async fn revert(drive: &LiveDrive, cx: &Context, done: Vec<MoveStep>, cause: Error) -> Error {
+    let mut remaining = Vec::new();
     for step in done.into_iter().rev() {
-        if let Err(error) = step.clone().back().take(drive, cx).await {
-            left.push(format!("{} ({error})", step.result()));
+        if let Err(error) = step.clone().reversed().send(drive, cx).await {
+            remaining.push(format!("{} ({error})", step.result()));
         }
     }
-    if left.is_empty() {
+    if remaining.is_empty() {
         return cause;
     }
     cause
-        .with_note(&format!("this may stay as it is: {}", left.join(", ")))
+        .with_note(&format!("some changes could not be reverted: {}", remaining.join(", ")))
         .with_kind(ErrorKind::Unexpected)
-        // A repetition would find neither where they were.
+        // A retry would begin with other names.
         .with_retry(Retry::No)
 }
 
-impl Step {
+impl MoveStep {
+    /// Returns the step that gives a file named `name` a temporary name.
+    pub(super) fn aside(occupant: &ItemId, name: &str) -> Self {
+        Self::Name { id: occupant.clone(), old: name.to_owned(), new: names::temporary(name) }
+    }
+
     fn id(&self) -> &ItemId {
         match self {
             Self::Name { id, .. } | Self::Folder { id, .. } => id,
         }
     }
 
-    async fn take(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
+    async fn send(&self, drive: &LiveDrive, cx: &Context) -> Result<Object> {
         match self {
             Self::Name { id, new, .. } => {
-                let properties = Properties { name: Some(new), ..Properties::default() };
-                drive.client.update(cx, id.as_str(), &properties).await
+                drive.client.update(cx, id.as_str(), &Properties::with_name(new)).await
             }
             Self::Folder { id, new, .. } => {
                 let folder = drive.real_id(cx, new).await?;
@@ -292,41 +325,42 @@ impl Step {
         }
     }
 
-    fn back(self) -> Self {
+    fn reversed(self) -> Self {
         match self {
             Self::Name { id, old, new } => Self::Name { id, old: new, new: old },
             Self::Folder { id, old, new } => Self::Folder { id, old: new, new: old },
         }
     }
 
-    /// Takes the step; where the answer was lost, looks what has become of it.
-    async fn take_surely(&self, drive: &LiveDrive, cx: &Context) -> Result<Object, NotTaken> {
-        let error = match self.take(drive, cx).await {
+    /// Sends the request. If it is unknown whether it succeeded, requests the item to learn it.
+    async fn send_and_verify(&self, drive: &LiveDrive, cx: &Context) -> Result<Object, StepError> {
+        let error = match self.send(drive, cx).await {
             Ok(object) => return Ok(object),
-            Err(error) if is_unsure(&error) => error,
-            Err(error) => return Err(NotTaken { error, surely: true }),
+            Err(error) if may_have_succeeded(&error) => error,
+            Err(error) => return Err(StepError { error, had_no_effect: true }),
         };
         match drive.client.object(cx, self.id().as_str()).await {
-            Ok(object) if self.has_led_to(&object) => Ok(object),
-            Ok(_) => Err(NotTaken { error, surely: true }),
-            Err(_) => Err(NotTaken { error, surely: false }),
+            Ok(object) if self.is_done(&object) => Ok(object),
+            Ok(_) => Err(StepError { error, had_no_effect: true }),
+            Err(_) => Err(StepError { error, had_no_effect: false }),
         }
     }
 
-    fn has_led_to(&self, object: &Object) -> bool {
+    /// Returns whether the object has the new name or folder.
+    fn is_done(&self, object: &Object) -> bool {
         match self {
             Self::Name { new, .. } => object.name == *new,
             Self::Folder { new, .. } => {
-                object.parent_id.as_ref().is_some_and(|id| known_id(id) == *new)
+                object.parent_id.as_ref().is_some_and(|id| normalize_id(id) == *new)
             }
         }
     }
 
-    /// What it led to, for a person.
+    /// Describes the result of the step, for an error.
     fn result(&self) -> String {
         match self {
-            Self::Name { id, old, new } => format!("{id} is called {new:?}, not {old:?}"),
-            Self::Folder { id, old, new } => format!("{id} is in {new}, not in {old}"),
+            Self::Name { id, old, new } => format!("{id} is named {new:?} instead of {old:?}"),
+            Self::Folder { id, old, new } => format!("{id} is in {new} instead of {old}"),
         }
     }
 }

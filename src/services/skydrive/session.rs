@@ -1,13 +1,13 @@
-//! A file in fragments, as the adapter wants it: BITS in the words of an upload session.
+//! Upload sessions by BITS.
 //!
-//! BITS has no packet that asks how a session stands, replaces whatever has the name, and forgets a
-//! session with its Close. So
-//! * where it stands is asked by offering the first byte of the file once more, which the cloud
-//!   refuses with the place where it wants to go on, or takes if it has nothing yet;
-//! * a file that is not to replace another one goes under a name that nobody has, and is then given
-//!   its own: the cloud decides at that moment whether the name is taken;
-//! * a file whose Close was answered to nobody is known by its size, by the cloud's time, and by its
-//!   last bytes.
+//! BITS differs from the contract in three points:
+//! * It has no packet for the state of a session. The drive sends the first byte of the file again:
+//!   the cloud rejects it with the expected offset, or accepts it if it has received nothing yet.
+//! * It overwrites any file of the name (live-connect#bits-overwrites). A file that must not replace
+//!   another one is uploaded under a temporary name and then renamed, so that the cloud decides at
+//!   that moment whether the name is in use.
+//! * A session ends with Close-Session. If that response is lost, the drive recognizes the file by
+//!   its size, by its time, which is the cloud's, and by its last bytes.
 
 use futures::TryStreamExt;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     client::BitsTarget,
-    drive::{LiveDrive, id_of, unconditional},
-    item::is_folder_id,
+    drive::LiveDrive,
+    item::{id_of, is_folder_id, reject_conditions},
     list, names,
     options::Properties,
 };
@@ -26,51 +26,54 @@ use crate::drive::{
     ItemKind, ItemRef, Result, Secret, SessionProgress, Target, UploadSession, WriteOptions,
 };
 
-/// How many of a file's last bytes are compared.
+/// Number of a file's last bytes that are compared to recognize the file.
 const TAIL: usize = 64 << 10;
 
-/// What must be known to go on, kept in [`UploadSession::state`].
+/// The content of [`UploadSession::state`], as JSON. Journals store it.
 #[derive(Debug, Deserialize, Serialize)]
-struct State {
+struct SessionState {
+    /// Id of the folder.
     folder: String,
+    /// Name of the file.
     name: String,
-    /// The name under which it goes, if that is not its own.
+    /// Temporary name of the upload. `None` if it has its own name from the start.
     staged: Option<String>,
     /// When the session was opened, by the cloud's clock.
     opened: Option<Timestamp>,
-    /// The file's first byte, once it has been sent.
+    /// First byte of the file. `None` until it was sent.
     first: Option<u8>,
-    /// The file's last bytes, once they have been sent: how many, and their hash.
+    /// Number and hash of the last bytes of the file. `None` until they were sent.
     tail: Option<(u64, u64)>,
 }
 
-impl State {
-    fn of(session: &UploadSession) -> Result<Self> {
-        serde_json::from_str(&session.state).map_err(|_| not_ours())
+impl SessionState {
+    fn parse(session: &UploadSession) -> Result<Self> {
+        serde_json::from_str(&session.state).map_err(|_| foreign_session())
     }
 
-    fn keep(&self, session: &mut UploadSession) {
-        session.state = serde_json::to_string(self).expect("text and numbers are always JSON");
+    fn store(&self, session: &mut UploadSession) {
+        session.state = serde_json::to_string(self).expect("text and numbers can be encoded");
     }
 
-    fn note(&mut self, total: u64, offset: u64, bytes: &Buffer) {
+    /// Stores the first byte and the hash of the last bytes, if `bytes` at `offset` contain them.
+    fn record(&mut self, total: u64, offset: u64, bytes: &Buffer) {
         if offset == 0 {
             self.first = bytes.slice(..bytes.len().min(1)).to_vec().first().copied();
         }
         let len = bytes.len() as u64;
-        // Where the last fragment is shorter than that, less is compared.
         if offset + len == total {
+            // Shorter than `TAIL` if the last fragment is.
             let tail = bytes.len().min(TAIL);
             self.tail = Some((tail as u64, hash(&bytes.slice(bytes.len() - tail..))));
         }
     }
 }
 
-fn not_ours() -> Error {
-    Error::new(ErrorKind::InvalidInput, "the upload session is not one of this service's")
+fn foreign_session() -> Error {
+    Error::new(ErrorKind::InvalidInput, "the upload session does not belong to this service")
 }
 
-/// FNV-1a: the same in every version of this software, since journals keep it.
+/// FNV-1a. It must not change, because journals contain its results.
 fn hash(bytes: &Buffer) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ bytes.len() as u64;
     for byte in bytes.clone().flatten() {
@@ -79,12 +82,21 @@ fn hash(bytes: &Buffer) -> u64 {
     hash
 }
 
-/// Target and id of a session, out of where it keeps its secrets.
-fn address(session: &UploadSession) -> Result<(BitsTarget, Secret)> {
-    let (target, id) = session.url.expose().split_once('\n').ok_or_else(not_ours)?;
-    Ok((BitsTarget::from_text(target).ok_or_else(not_ours)?, id.into()))
+/// Encodes URL and id of a session as [`UploadSession::url`]; both are secret.
+fn to_url(target: &BitsTarget, id: &Secret) -> Secret {
+    format!("{}\n{}", target.to_text(), id.expose()).into()
 }
 
+fn from_url(session: &UploadSession) -> Result<(BitsTarget, Secret)> {
+    let (target, id) = session.url.expose().split_once('\n').ok_or_else(foreign_session)?;
+    Ok((BitsTarget::from_text(target).ok_or_else(foreign_session)?, id.into()))
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// `AlreadyExists` if the name is in use and must not be replaced, `IsAFolder` if a folder has the name,
+/// `Unsupported` for conditions and for a name that the cloud chooses, and those of the requests.
 pub(super) async fn open(
     drive: &LiveDrive,
     cx: &Context,
@@ -92,7 +104,7 @@ pub(super) async fn open(
     total: u64,
     options: &WriteOptions,
 ) -> Result<UploadSession> {
-    unconditional(&options.conditions)?;
+    reject_conditions(&options.conditions)?;
     let folder = id_of(&to.folder)?;
     if to.occupant.as_ref().is_some_and(is_folder_id) {
         return Err(is_a_folder());
@@ -100,8 +112,9 @@ pub(super) async fn open(
     let staged = match options.if_exists {
         IfExists::Replace => None,
         IfExists::Fail => {
-            if let Some(there) = there(drive, cx, folder, &to.name).await? {
-                return Err(taken().with_existing(there.id));
+            if let Some(occupant) = list::find(drive, cx, folder, &to.name).await? {
+                return Err(Error::new(ErrorKind::AlreadyExists, "the name is in use")
+                    .with_existing(occupant.id));
             }
             Some(names::temporary(&to.name))
         }
@@ -112,49 +125,36 @@ pub(super) async fn open(
     let folder_id = drive.real_id(cx, folder).await?;
     let target = BitsTarget::new(&folder_id, staged.as_ref().unwrap_or(&to.name))?;
     let opened = match drive.client.bits_create(cx, &target).await {
-        // Among other things: a folder has the name.
+        // One of the reasons is a folder with the name (live-connect#bits-error-invalid-argument).
         Err(error) if error.kind() == ErrorKind::InvalidInput && staged.is_none() => {
-            return Err(match there(drive, cx, folder, &to.name).await {
-                Ok(Some(there)) if there.is_folder() => is_a_folder(),
+            return Err(match list::find(drive, cx, folder, &to.name).await {
+                Ok(Some(occupant)) if occupant.is_folder() => is_a_folder(),
                 _ => error,
             });
         }
         opened => opened?,
     };
-    let state = State {
+    let state = SessionState {
         folder: folder.as_str().to_owned(),
         name: to.name.clone(),
         staged,
-        opened: opened.time,
+        opened: opened.opened,
         first: None,
         tail: None,
     };
-    let url = format!("{}\n{}", target.to_text(), opened.session.expose());
-    let mut session = UploadSession { url: url.into(), total, expires: None, state: String::new() };
-    state.keep(&mut session);
+    let mut session = UploadSession::new(to_url(&target, &opened.id), total, String::new());
+    state.store(&mut session);
     Ok(session)
 }
 
 fn is_a_folder() -> Error {
-    Error::new(ErrorKind::IsAFolder, "a folder has that name")
+    Error::new(ErrorKind::IsAFolder, "a folder has the name")
 }
 
-fn taken() -> Error {
-    Error::new(ErrorKind::AlreadyExists, "the name is taken")
-}
-
-/// What has a name in a folder.
-async fn there(
-    drive: &LiveDrive,
-    cx: &Context,
-    folder: &ItemId,
-    name: &str,
-) -> Result<Option<Item>> {
-    let wanted = names::fold(name);
-    let items = list::whole(drive, cx, folder).await?;
-    Ok(items.into_iter().find(|item| names::fold(&item.name) == wanted))
-}
-
+/// Sends the bytes at `offset`, and records them in the session first.
+///
+/// # Errors
+/// `NotFound` if the session does not exist any more, and those of the request.
 pub(super) async fn send(
     drive: &LiveDrive,
     cx: &Context,
@@ -162,37 +162,45 @@ pub(super) async fn send(
     offset: u64,
     bytes: Buffer,
 ) -> Result<SessionProgress> {
-    let (target, id) = address(session)?;
+    let (target, id) = from_url(session)?;
+    // Before the request, because its response may be lost.
     acknowledge(session, offset, &bytes)?;
     let (total, body) = (session.total, Body::Memory(bytes));
-    let sent = drive.client.bits_fragment(cx, &target, &id, offset, total, body).await?;
-    Ok(progress(sent.next, total))
+    let ack = drive.client.bits_fragment(cx, &target, &id, offset, total, body).await?;
+    Ok(progress(ack.next, total))
 }
 
 fn progress(next: u64, total: u64) -> SessionProgress {
     if next == total { SessionProgress::Complete } else { SessionProgress::Next(next) }
 }
 
-/// What is kept of the bytes is kept before they leave: the answer may be lost.
+/// Records bytes in the session that are sent, or that the cloud has received.
+///
+/// # Errors
+/// `InvalidInput` if the session does not belong to this service.
 pub(super) fn acknowledge(session: &mut UploadSession, offset: u64, bytes: &Buffer) -> Result<()> {
-    let mut state = State::of(session)?;
-    state.note(session.total, offset, bytes);
-    state.keep(session);
+    let mut state = SessionState::parse(session)?;
+    state.record(session.total, offset, bytes);
+    state.store(session);
     Ok(())
 }
 
+/// Returns the offset that the cloud expects, or the file of a session that is already closed.
+///
+/// # Errors
+/// `NotFound` if neither the session nor the file exists, and those of the requests.
 pub(super) async fn status(
     drive: &LiveDrive,
     cx: &Context,
     session: &UploadSession,
 ) -> Result<SessionProgress> {
-    let (state, (target, id)) = (State::of(session)?, address(session)?);
+    let (state, (target, id)) = (SessionState::parse(session)?, from_url(session)?);
     let Some(first) = state.first else { return Ok(SessionProgress::Next(0)) };
     let probe = Body::Memory(Buffer::from(vec![first]));
     match drive.client.bits_fragment(cx, &target, &id, 0, session.total, probe).await {
-        Ok(sent) => Ok(progress(sent.next, session.total)),
+        Ok(ack) => Ok(progress(ack.next, session.total)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            match finished(drive, cx, &state, session.total).await? {
+            match find_closed(drive, cx, &state, session.total).await? {
                 Some(item) => Ok(SessionProgress::Done(Box::new(item))),
                 None => Err(error),
             }
@@ -201,92 +209,106 @@ pub(super) async fn status(
     }
 }
 
+/// Closes a session whose bytes are all sent, and returns the file.
+///
+/// # Errors
+/// `NotFound` if neither the session nor the file exists, `AlreadyExists` if the name of a file that must
+/// not replace another one is in use now, and those of the requests.
 pub(super) async fn commit(
     drive: &LiveDrive,
     cx: &Context,
     session: &UploadSession,
 ) -> Result<Item> {
-    let (state, (target, id)) = (State::of(session)?, address(session)?);
+    let (state, (target, id)) = (SessionState::parse(session)?, from_url(session)?);
     match drive.client.bits_close(cx, &target, &id).await {
-        Ok(file) => settled(drive, cx, &state, ItemId::from(file)).await,
+        Ok(file) => unstage(drive, cx, &state, ItemId::from(file)).await,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            finished(drive, cx, &state, session.total).await?.ok_or(error)
+            find_closed(drive, cx, &state, session.total).await?.ok_or(error)
         }
         Err(error) => Err(error),
     }
 }
 
-/// The file under its own name. The answer to Close tells no size, so neither does this.
-async fn settled(drive: &LiveDrive, cx: &Context, state: &State, id: ItemId) -> Result<Item> {
+/// Renames the file `id` from its temporary name, if it has one. The returned item has no size,
+/// because the response to Close-Session has none.
+async fn unstage(
+    drive: &LiveDrive,
+    cx: &Context,
+    state: &SessionState,
+    id: ItemId,
+) -> Result<Item> {
     let folder = ItemId::from(state.folder.as_str());
     if state.staged.is_some() {
-        let properties = Properties { name: Some(&state.name), ..Properties::default() };
+        let properties = Properties::with_name(&state.name);
         if let Err(error) = drive.client.update(cx, id.as_str(), &properties).await {
             if error.kind() == ErrorKind::AlreadyExists {
-                // Nobody will look for it under the name that it has.
+                // The user does not know the file under its temporary name.
                 let _ = drive.client.delete(cx, id.as_str()).await;
             }
             return Err(error);
         }
     }
-    let parents = vec![folder];
-    Ok(Item { parents, ..Item::new(id, state.name.clone(), ItemKind::File) })
+    Ok(Item { parents: vec![folder], ..Item::new(id, state.name.clone(), ItemKind::File) })
 }
 
-/// The file of a session that is over, if it is there.
-async fn finished(
+/// Returns the file of a closed session, or `None` if it does not exist.
+async fn find_closed(
     drive: &LiveDrive,
     cx: &Context,
-    state: &State,
+    state: &SessionState,
     total: u64,
 ) -> Result<Option<Item>> {
     let (Some(tail), Some(opened)) = (state.tail, state.opened) else { return Ok(None) };
     let folder = ItemId::from(state.folder.as_str());
-    // The cloud tells whole seconds.
-    let whole = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
-    let opened = opened.round(whole).unwrap_or(opened);
-    let is_it = |item: &Item| {
+    // Times of objects are whole seconds.
+    let second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
+    let opened = opened.round(second).unwrap_or(opened);
+    let is_candidate = |item: &Item| {
         item.kind == ItemKind::File
             && item.size == Some(total)
             && item.modified.is_some_and(|modified| modified >= opened)
     };
     if let Some(staged) = &state.staged
-        && let Some(item) = there(drive, cx, &folder, staged).await?.filter(is_it)
-        && ends_so(drive, cx, &item, tail).await?
+        && let Some(item) = list::find(drive, cx, &folder, staged).await?.filter(is_candidate)
+        && has_tail(drive, cx, &item, tail).await?
     {
-        return settled(drive, cx, state, item.id).await.map(Some);
+        return unstage(drive, cx, state, item.id).await.map(Some);
     }
-    match there(drive, cx, &folder, &state.name).await?.filter(is_it) {
-        Some(item) if ends_so(drive, cx, &item, tail).await? => Ok(Some(item)),
+    match list::find(drive, cx, &folder, &state.name).await?.filter(is_candidate) {
+        Some(item) if has_tail(drive, cx, &item, tail).await? => Ok(Some(item)),
         _ => Ok(None),
     }
 }
 
-/// Whether a file's last bytes are those that were sent.
-async fn ends_so(
+/// Returns whether the last `len` bytes of a file have the hash of the sent ones.
+async fn has_tail(
     drive: &LiveDrive,
     cx: &Context,
     item: &Item,
-    (len, wanted): (u64, u64),
+    (len, expected): (u64, u64),
 ) -> Result<bool> {
-    let (range, place) = (ByteRange::Last(len), ItemRef::from_id(&item.id));
-    let read =
-        drive.download(cx, DownloadRequest::new(&place).with_known(item).with_range(range)).await?;
-    let pieces: Vec<Buffer> = read.bytes.try_collect().await?;
-    Ok(hash(&pieces.into_iter().flatten().collect()) == wanted)
+    let file = ItemRef::from_id(&item.id);
+    let request = DownloadRequest::new(&file).with_known(item).with_range(ByteRange::Last(len));
+    let download = drive.download(cx, request).await?;
+    let chunks: Vec<Buffer> = download.bytes.try_collect().await?;
+    Ok(hash(&chunks.into_iter().flatten().collect()) == expected)
 }
 
+/// Cancels a session. A missing session is no error; its file under a temporary name is deleted.
+///
+/// # Errors
+/// Those of the requests.
 pub(super) async fn cancel(drive: &LiveDrive, cx: &Context, session: &UploadSession) -> Result<()> {
-    let (state, (target, id)) = (State::of(session)?, address(session)?);
+    let (state, (target, id)) = (SessionState::parse(session)?, from_url(session)?);
     match drive.client.bits_cancel(cx, &target, &id).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let Some(staged) = &state.staged else { return Ok(()) };
-            // It was closed, and not given its own name any more.
-            match there(drive, cx, &ItemId::from(state.folder.as_str()), staged).await? {
+            // The session was closed, but the file was not renamed.
+            match list::find(drive, cx, &ItemId::from(state.folder.as_str()), staged).await? {
                 Some(item) => drive.client.delete(cx, item.id.as_str()).await,
                 None => Ok(()),
             }
         }
-        cancelled => cancelled,
+        result => result,
     }
 }

@@ -1,4 +1,4 @@
-//! Signing in (live-connect#oauth): a URL to visit, the URL that the browser ends at, tokens.
+//! Sign-in of a user by the OAuth authorization code flow (live-connect#oauth).
 
 use url::Url;
 
@@ -7,10 +7,10 @@ use crate::{
     drive::{Context, Error, ErrorKind, Result, Secret},
 };
 
-/// What the old client asked for, and insisted on.
+/// The scopes that the old client requested (live-connect#scopes).
 pub const SCOPES: [&str; 3] = ["wl.skydrive", "wl.skydrive_update", "wl.offline_access"];
 
-/// A sign-in of somebody to an application.
+/// A sign-in of a user to an application.
 ///
 /// ```
 /// use drivedal::services::skydrive::SignIn;
@@ -29,100 +29,104 @@ pub const SCOPES: [&str; 3] = ["wl.skydrive", "wl.skydrive_update", "wl.offline_
 pub struct SignIn {
     authorize: Url,
     client_id: String,
-    redirect: String,
+    redirect_uri: String,
     scopes: Vec<String>,
     endpoint: Endpoint,
 }
 
 impl SignIn {
-    /// A sign-in at a host, `https://login.live.com`, to the application `client_id`: one for users'
-    /// own machines, whose sign-in ends at `oauth20_desktop.srf`, for [`SCOPES`].
+    /// Creates a sign-in to the application `client_id` for [`SCOPES`]. `oauth` is the base URL of the
+    /// OAuth server, `https://login.live.com`. The redirect URI is that of mobile and desktop
+    /// applications, `oauth20_desktop.srf` (live-connect#oauth-mobile-redirect).
     ///
     /// # Errors
-    /// `Invalid` if `oauth` is no address.
+    /// `InvalidInput` if `oauth` is not a URL.
     pub fn new(oauth: &str, client_id: &str) -> Result<Self> {
         let oauth = oauth.trim_end_matches('/');
         let authorize = Url::parse(&format!("{oauth}/oauth20_authorize.srf")).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, format!("the address to sign in at: {error}"))
+            Error::new(ErrorKind::InvalidInput, format!("oauth_endpoint is not a URL: {error}"))
         })?;
         Ok(Self {
             authorize,
             client_id: client_id.to_owned(),
-            redirect: format!("{oauth}/oauth20_desktop.srf"),
+            redirect_uri: format!("{oauth}/oauth20_desktop.srf"),
             scopes: SCOPES.map(str::to_owned).to_vec(),
             endpoint: Endpoint::new(format!("{oauth}/oauth20_token.srf"), client_id)?,
         })
     }
 
-    /// The application's secret, where it has one.
+    /// Sets the application's secret.
     pub fn client_secret(mut self, secret: impl Into<Secret>) -> Self {
         self.endpoint = self.endpoint.client_secret(secret);
         self
     }
 
-    /// Where the browser ends instead: the address that the application was registered with.
-    pub fn redirect_uri(mut self, redirect: impl Into<String>) -> Self {
-        self.redirect = redirect.into();
+    /// Replaces the redirect URI; it must be the one that the application was registered with.
+    pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
+        self.redirect_uri = redirect_uri.into();
         self
     }
 
-    /// What is asked for instead of [`SCOPES`].
+    /// Replaces [`SCOPES`].
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The URL to visit. `state` comes back in the URL that the browser ends at.
+    /// Returns the URL for the user's browser. The redirect repeats `state`.
     pub fn url(&self, state: Option<&str>) -> Url {
         let mut url = self.authorize.clone();
         url.query_pairs_mut()
             .append_pair("client_id", &self.client_id)
             .append_pair("scope", &self.scopes.join(" "))
             .append_pair("response_type", "code")
-            .append_pair("redirect_uri", &self.redirect)
+            .append_pair("redirect_uri", &self.redirect_uri)
             .extend_pairs(state.map(|state| ("state", state)));
         url
     }
 
-    /// The code in the URL that the browser ended at, in its query or its fragment.
+    /// Returns the authorization code in the query or the fragment of `redirected`, the URL that the
+    /// browser was redirected to.
     ///
     /// # Errors
-    /// `Denied` in the cloud's words if it says that something failed, `Invalid` if there is no code.
-    pub fn code(&self, ended_at: &str) -> Result<Secret> {
-        let url = Url::parse(ended_at.trim()).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, format!("this is no URL: {error}"))
+    /// `PermissionDenied` if the URL contains an error of the cloud; the error has its code and description.
+    /// `InvalidInput` if the text is not a URL or has no code.
+    pub fn code(&self, redirected: &str) -> Result<Secret> {
+        let url = Url::parse(redirected.trim()).map_err(|error| {
+            Error::new(ErrorKind::InvalidInput, format!("the text is not a URL: {error}"))
         })?;
         let texts = [url.query().unwrap_or_default(), url.fragment().unwrap_or_default()];
-        let found = |wanted: &str| {
+        let find = |wanted: &str| {
             texts
                 .iter()
                 .flat_map(|text| url::form_urlencoded::parse(text.as_bytes()))
                 .find(|(name, value)| name == wanted && !value.is_empty())
                 .map(|(_, value)| value.into_owned())
         };
-        if let Some(error) = found("error") {
-            let words = found("error_description").unwrap_or_default();
-            let text = format!("the sign-in failed: {error} :: {words}");
+        if let Some(error) = find("error") {
+            let description = find("error_description").unwrap_or_default();
+            let text = format!("the sign-in failed: {error} :: {description}");
             return Err(Error::new(ErrorKind::PermissionDenied, text).with_code(&error));
         }
-        found("code")
+        find("code")
             .map(Secret::from)
-            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "there is no code in this URL"))
+            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the URL has no authorization code"))
     }
 
-    /// The first tokens. `check`: that what was granted is what was asked for, no less and no more.
+    /// Exchanges the authorization code for tokens. With `check` the granted scopes must be the
+    /// requested ones (live-connect#python-onedrive-scope-check).
     ///
     /// # Errors
-    /// `Denied` if the code is refused, or something else was granted.
+    /// `PermissionDenied` if the cloud rejects the code or has granted other scopes, and those of the request.
     pub async fn tokens(&self, cx: &Context, code: &Secret, check: bool) -> Result<Tokens> {
-        let tokens = self.endpoint.exchange_code(cx, code, &self.redirect, None).await?;
+        let tokens = self.endpoint.exchange_code(cx, code, &self.redirect_uri, None).await?;
         if check {
-            self.check(&tokens.scopes)?;
+            self.check_scopes(&tokens.scopes)?;
         }
         Ok(tokens)
     }
 
-    fn check(&self, granted: &[String]) -> Result<()> {
+    fn check_scopes(&self, granted: &[String]) -> Result<()> {
         let sorted = |scopes: &[String]| {
             let mut scopes = scopes.to_vec();
             scopes.sort();
@@ -133,7 +137,11 @@ impl SignIn {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::PermissionDenied,
-                format!("asked for {}, granted was {}", self.scopes.join(" "), granted.join(" ")),
+                format!(
+                    "the cloud granted other scopes: requested {}, granted {}",
+                    self.scopes.join(" "),
+                    granted.join(" ")
+                ),
             )),
         }
     }
@@ -148,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_to_visit_has_the_form_the_protocol_says() {
+    fn the_authorization_url_has_the_documented_form() {
         assert_eq!(
             sign_in().url(Some("x y")).as_str(),
             "https://login.live.com/oauth20_authorize.srf?client_id=app\
@@ -158,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_is_found_in_query_and_fragment_and_a_failure_is_told() {
+    fn the_code_is_in_the_query_or_the_fragment() {
         let code = |url: &str| sign_in().code(url).map(|code| code.expose().to_owned());
         let desktop = "https://login.live.com/oauth20_desktop.srf";
         assert_eq!(code(&format!("{desktop}?code=a%2Bb&lc=1033\n")).unwrap(), "a+b");
@@ -173,13 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn more_or_less_than_was_asked_for_is_refused() {
+    fn other_scopes_than_the_requested_ones_are_rejected() {
         let granted = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let all = "wl.offline_access wl.skydrive_update wl.skydrive";
-        assert!(sign_in().check(&granted(all)).is_ok());
+        assert!(sign_in().check_scopes(&granted(all)).is_ok());
         for other in ["wl.skydrive", &format!("{all} wl.basic")] {
             assert_eq!(
-                sign_in().check(&granted(other)).unwrap_err().kind(),
+                sign_in().check_scopes(&granted(other)).unwrap_err().kind(),
                 ErrorKind::PermissionDenied
             );
         }

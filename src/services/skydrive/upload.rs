@@ -1,9 +1,9 @@
-//! A file in one request.
+//! Uploads in one request.
 
 use super::{
-    drive::{LiveDrive, SINGLE_MAX, id_of, unconditional},
-    item::is_folder_id,
-    model::Uploaded,
+    drive::{LiveDrive, SINGLE_MAX},
+    item::{id_of, is_folder_id, reject_conditions},
+    model::UploadResponse,
     options::{Overwrite, UploadOptions},
 };
 use crate::drive::{
@@ -11,21 +11,28 @@ use crate::drive::{
     WriteOptions,
 };
 
-/// Sends a file. Its size is not told by the answer.
-pub(super) async fn at_once(
+/// Writes a file in one request. The returned item has no size, because the response has none.
+///
+/// # Errors
+/// `IsAFolder` if a folder has the name, `AlreadyExists` if the name is in use and must not be replaced,
+/// `InvalidInput` for a body above [`SINGLE_MAX`], `Unsupported` for conditions, and those of the request.
+pub(super) async fn upload(
     drive: &LiveDrive,
     cx: &Context,
     to: &Target,
     body: Body,
     options: &WriteOptions,
 ) -> Result<Item> {
-    unconditional(&options.conditions)?;
+    reject_conditions(&options.conditions)?;
     let folder = id_of(&to.folder)?;
     if to.occupant.as_ref().is_some_and(is_folder_id) {
-        return Err(Error::new(ErrorKind::IsAFolder, "a folder has that name"));
+        return Err(Error::new(ErrorKind::IsAFolder, "a folder has the name"));
     }
     if body.len() > SINGLE_MAX {
-        let text = format!("{} bytes: SkyDrive takes {SINGLE_MAX} in one request", body.len());
+        let text = format!(
+            "cannot upload {} bytes in one request: the maximum is {SINGLE_MAX}",
+            body.len()
+        );
         return Err(Error::new(ErrorKind::InvalidInput, text));
     }
     let options = UploadOptions {
@@ -36,14 +43,14 @@ pub(super) async fn at_once(
         },
         downsize_photos: drive.downsize_photos,
     };
-    let answer = drive.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await?;
-    Ok(uploaded(answer, to, folder))
+    let response = drive.client.put_file(cx, folder.as_str(), &to.name, &body, &options).await?;
+    Ok(uploaded_item(response, to, folder))
 }
 
-fn uploaded(answer: Uploaded, to: &Target, folder: &ItemId) -> Item {
+fn uploaded_item(response: UploadResponse, to: &Target, folder: &ItemId) -> Item {
     Item {
         parents: vec![folder.clone()],
-        download_url: answer.source.map(|url| DownloadUrl { url, expires: None }),
-        ..Item::new(answer.id, answer.name.unwrap_or_else(|| to.name.clone()), ItemKind::File)
+        download_url: response.source.map(|url| DownloadUrl { url, expires: None }),
+        ..Item::new(response.id, response.name.unwrap_or_else(|| to.name.clone()), ItemKind::File)
     }
 }

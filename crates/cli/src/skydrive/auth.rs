@@ -58,7 +58,7 @@ pub(crate) struct AuthRefresh {
 impl Auth {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let config = config(app, &self.drive).await?;
-        let file = config.kept_in().ok_or_else(|| {
+        let file = config.token_storage().ok_or_else(|| {
             let failure = Failure::usage("the remote has no file for tokens");
             failure.hint("add `token_file` or `lcrc` to its options").about(&self.drive)
         })?;

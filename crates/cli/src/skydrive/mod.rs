@@ -135,7 +135,7 @@ impl SkyDriveRemote {
     }
 
     fn find_client(&self) -> Result<&Client> {
-        let client = self.remote.handle.as_ref().and_then(Client::of);
+        let client = self.remote.handle.as_ref().and_then(Client::from_handle);
         client.ok_or_else(|| not_skydrive(self.remote.scheme()))
     }
 

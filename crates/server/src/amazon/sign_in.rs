@@ -15,7 +15,7 @@ use crate::{
     account::Grant,
     base_url::BaseUrl,
     responses::text,
-    sign_in::{Form, code_for, consent, exchange_code, json_answer, redirect_to},
+    sign_in::{Form, code_for, consent, exchange_code, json_response, redirect_to},
     state::ServerState,
 };
 
@@ -38,7 +38,7 @@ impl Refusal {
 /// `POST /auth/o2/token`.
 pub(super) async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Response {
     match granted(state, headers, body).await {
-        Ok((grant, refresh)) => json_answer(
+        Ok((grant, refresh)) => json_response(
             StatusCode::OK,
             &json!({
                 "access_token": state.accounts.issue_access(&grant),
@@ -48,7 +48,7 @@ pub(super) async fn token(state: &ServerState, headers: &HeaderMap, body: Body) 
             }),
         ),
         Err(Refusal { status, error, description }) => {
-            json_answer(status, &json!({ "error": error, "error_description": description }))
+            json_response(status, &json!({ "error": error, "error_description": description }))
         }
     }
 }
@@ -76,7 +76,7 @@ async fn granted(
         "authorization_code" => {
             let redirect = required("redirect_uri")?;
             let grant = exchange_code(state, required("code")?, &client, redirect)
-                .map_err(|why| Refusal::new("invalid_grant", why))?;
+                .map_err(|error| Refusal::new("invalid_grant", error.to_string()))?;
             let refresh = state.accounts.issue_refresh(&grant);
             Ok((grant, refresh))
         }

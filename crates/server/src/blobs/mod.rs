@@ -151,7 +151,7 @@ impl Blobs {
         loop {
             let number = self.ids.allocate();
             let Some(folder) = self.folder.clone() else { return Ok(number) };
-            let created = task::spawn_blocking(move || folder.make(&path_of(number))).await;
+            let created = task::spawn_blocking(move || folder.create(&path_of(number))).await;
             match created.map_err(io::Error::other).flatten() {
                 Ok(true) => return Ok(number),
                 Ok(false) => tracing::warn!(number, "a blob with this number exists; it is kept"),

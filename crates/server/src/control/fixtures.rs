@@ -1,4 +1,4 @@
-//! Items that no request can make.
+//! Fixtures: items that a test creates and that no request of a client can create.
 
 use std::sync::Arc;
 
@@ -17,94 +17,93 @@ use crate::{
     },
 };
 
-/// An item to be planted: a notebook, an item of somebody else's, one with times or facts of its
-/// own. Folders above it are made.
+/// An item to be created by [`Control::add_fixtures`](super::Control::add_fixtures): for example a
+/// notebook, an item of another account, or an item with given times or facets. Missing folders above
+/// it are created.
 ///
 /// As JSON: `{"path": "Notes/Recipes", "kind": "notebook", "drive": "", "content": "text",
 /// "content_base64": "…", "media_type": "…", "description": "…", "owner": "…", "created":
-/// "2011-04-22T00:36:30Z", "modified": "…", "facets": {"live": {…}}}`; all but `path` may be left
-/// out.
+/// "2011-04-22T00:36:30Z", "modified": "…", "facets": {"live": {…}}}`. Only `path` is required.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FixtureItem {
     /// The account's name; the default account's is empty.
     pub drive: String,
-    /// Where it is to be, names separated by `/`.
+    /// The path in the drive: names separated by `/`.
     pub path: String,
-    /// What it is to be.
+    /// The kind of item.
     pub kind: FixtureKind,
-    /// A file's bytes, where they are text.
+    /// The content of a file as text. At most one of `content` and `content_base64` may be set;
+    /// without both the file is empty.
     pub content: Option<String>,
-    /// A file's bytes in base64.
+    /// The content of a file in base64.
     pub content_base64: Option<String>,
-    /// A file's media type; `None`: what its name says.
+    /// The media type of a file. `None`: derived from the name.
     pub media_type: Option<String>,
     /// The user's description.
     pub description: Option<String>,
-    /// The name of the account whose it is, where it is not the drive's.
+    /// The name of the account that owns the item. `None`: the owner of the drive.
     pub owner: Option<String>,
-    /// When the user made it; `None`: now.
+    /// The client's time of creation. `None`: now.
     pub created: Option<Timestamp>,
-    /// When the user last changed it; `None`: now.
+    /// The client's time of the last modification. `None`: now.
     pub modified: Option<Timestamp>,
-    /// What only one protocol knows of it, under the protocol's name.
+    /// Properties that only one protocol has, by the name of the protocol.
     pub facets: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What a planted item is.
+/// The kind of a fixture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FixtureKind {
     /// A file.
     #[default]
     File,
-    /// A folder; one that is there stays as it is.
+    /// A folder. An existing one is not changed.
     Folder,
     /// A OneNote notebook.
     Notebook,
 }
 
 impl FixtureItem {
-    /// A file with these bytes.
+    /// Creates a file with a content.
     pub fn file(path: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
         let content_base64 = Some(STANDARD.encode(bytes));
         Self { path: path.into(), content_base64, ..Self::default() }
     }
 
-    /// A folder.
+    /// Creates a folder.
     pub fn folder(path: impl Into<String>) -> Self {
         Self { path: path.into(), kind: FixtureKind::Folder, ..Self::default() }
     }
 
-    /// A notebook.
+    /// Creates a notebook.
     pub fn notebook(path: impl Into<String>) -> Self {
         Self { path: path.into(), kind: FixtureKind::Notebook, ..Self::default() }
     }
 
-    /// On the drive of that account.
+    /// Sets the account whose drive gets the item.
     pub fn on_drive(self, name: impl Into<String>) -> Self {
         Self { drive: name.into(), ..self }
     }
 
-    /// As an item of that account.
+    /// Sets the account that owns the item.
     pub fn owned_by(self, name: impl Into<String>) -> Self {
         Self { owner: Some(name.into()), ..self }
     }
 
-    /// Last changed by its user then.
+    /// Sets the client's time of the last modification.
     pub fn modified(self, time: Timestamp) -> Self {
         Self { modified: Some(time), ..self }
     }
 
-    fn bytes(&self) -> Result<Bytes, String> {
+    /// Returns the content of a file.
+    fn bytes(&self) -> Result<Bytes, InvalidFixture> {
         match (&self.content, &self.content_base64) {
-            (Some(_), Some(_)) => Err("content and content_base64 are the same thing twice".into()),
+            (Some(_), Some(_)) => Err(InvalidFixture::TwoContents),
             (Some(text), None) => Ok(Bytes::from(text.clone())),
-            (None, Some(text)) => STANDARD
-                .decode(text)
-                .map(Bytes::from)
-                .map_err(|error| format!("content_base64: {error}")),
+            (None, Some(text)) => Ok(Bytes::from(STANDARD.decode(text)?)),
             (None, None) => Ok(Bytes::new()),
         }
     }
@@ -122,69 +121,109 @@ impl FixtureItem {
     }
 }
 
-/// An item that was planted.
+/// A fixture that was created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AddedFixture {
     /// The account's name.
     pub drive: String,
-    /// Where it is.
+    /// The path in the drive.
     pub path: String,
-    /// Its number in the drive.
+    /// The item's number in the drive.
     pub number: i64,
-    /// What Live Connect calls it.
+    /// The item's id in Live Connect.
     pub live_id: String,
 }
 
-/// An item that was not planted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("item {number} (`{path}`): {reason}")]
+/// A fixture that could not be created.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot create item {number} (`{path}`): {source}")]
 pub struct FixtureError {
-    /// Which of those that were given together, from 1.
+    /// The position among the fixtures that were given together, from 1.
     pub number: usize,
-    /// Where it was to be.
+    /// The path of the fixture.
     pub path: String,
-    /// Why it is not there.
-    pub reason: String,
+    /// The reason.
+    pub source: InvalidFixture,
 }
 
+/// The reason why a fixture could not be created.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidFixture {
+    /// The text is no name of an account.
+    #[error("`{0}` is no account name")]
+    AccountName(String),
+    /// Both `content` and `content_base64` are set.
+    #[error("it has both content and content_base64")]
+    TwoContents,
+    /// `content_base64` is malformed.
+    #[error("content_base64 is malformed: {0}")]
+    Base64(#[from] base64::DecodeError),
+    /// A folder or notebook with a content.
+    #[error("only a file has content")]
+    ContentOfFolder,
+    /// The path has no names.
+    #[error("the path is empty")]
+    EmptyPath,
+    /// The name is taken by another item.
+    #[error("an item of the folder has this name already")]
+    NameTaken,
+    /// The storage failed or rejects the item.
+    #[error("{0}")]
+    Tree(#[source] TreeError),
+}
+
+impl From<TreeError> for InvalidFixture {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::NameTaken(_) => Self::NameTaken,
+            error => Self::Tree(error),
+        }
+    }
+}
+
+/// Creates fixtures in order. Those before an invalid one remain.
+///
+/// # Errors
+/// The first fixture that cannot be created.
 pub(super) async fn add(
     state: &Arc<ServerState>,
     items: Vec<FixtureItem>,
 ) -> Result<Vec<AddedFixture>, FixtureError> {
-    let mut planted = Vec::with_capacity(items.len());
+    let mut added = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
-        let one = add_one(state, &item).await.map_err(|reason| FixtureError {
+        let one = add_one(state, &item).await.map_err(|source| FixtureError {
             number: at + 1,
             path: item.path.clone(),
-            reason,
+            source,
         })?;
-        planted.push(one);
+        added.push(one);
     }
-    Ok(planted)
+    Ok(added)
 }
 
-async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture, String> {
+async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture, InvalidFixture> {
     if !(item.drive.is_empty() || is_account_name(&item.drive)) {
-        return Err(format!("`{}` is not the name of an account", item.drive));
+        return Err(InvalidFixture::AccountName(item.drive.clone()));
     }
     let bytes = item.bytes()?;
     if item.kind != FixtureKind::File && !bytes.is_empty() {
-        return Err("only a file has content".into());
+        return Err(InvalidFixture::ContentOfFolder);
     }
-    let account = state.accounts.open(&item.drive).await.map_err(told)?;
+    let account = state.accounts.open(&item.drive).await?;
     let mut names: Vec<&str> = item.path.split('/').filter(|name| !name.is_empty()).collect();
-    let name = names.pop().ok_or("a path has at least one name")?;
+    let name = names.pop().ok_or(InvalidFixture::EmptyPath)?;
     let mut folder = ROOT;
     for above in names {
-        let made = state.tree.make(
+        let created = state.tree.make(
             ChildName::new(account.drive, folder, above),
             NodeKind::Folder,
             NewItem::default(),
             OnConflict::Replace,
         );
-        folder = made.await.map_err(told)?.node.no;
+        folder = created.await?.node.no;
     }
-    let written = put(state, account.drive, folder, name, item, bytes).await.map_err(told)?;
+    let written = write(state, account.drive, folder, name, item, bytes).await?;
     Ok(AddedFixture {
         drive: item.drive.clone(),
         path: item.path.clone(),
@@ -193,7 +232,8 @@ async fn add_one(state: &ServerState, item: &FixtureItem) -> Result<AddedFixture
     })
 }
 
-async fn put(
+/// Creates the item of a fixture in its folder.
+async fn write(
     state: &ServerState,
     drive: DriveKey,
     folder: ItemKey,
@@ -201,41 +241,15 @@ async fn put(
     item: &FixtureItem,
     bytes: Bytes,
 ) -> Result<Written, TreeError> {
-    let new = item.new_item();
+    let (name, new) = (ChildName::new(drive, folder, name), item.new_item());
+    let tree = &state.tree;
     match item.kind {
         FixtureKind::File => {
             let body = Box::pin(futures::stream::iter([Ok(bytes)]));
-            let stored = state.tree.store(body, u64::MAX).await?;
-            state
-                .tree
-                .put(
-                    ChildName::new(drive, folder, name),
-                    stored,
-                    new,
-                    OnConflict::Fail,
-                    Precondition::Any,
-                )
-                .await
+            let stored = tree.store(body, u64::MAX).await?;
+            tree.put(name, stored, new, OnConflict::Fail, Precondition::Any).await
         }
-        FixtureKind::Folder => {
-            let kind = NodeKind::Folder;
-            state
-                .tree
-                .make(ChildName::new(drive, folder, name), kind, new, OnConflict::Replace)
-                .await
-        }
-        FixtureKind::Notebook => {
-            let kind = NodeKind::Notebook;
-            state.tree.make(ChildName::new(drive, folder, name), kind, new, OnConflict::Fail).await
-        }
-    }
-}
-
-fn told(error: TreeError) -> String {
-    match error {
-        TreeError::NameTaken(_) => {
-            "an item has this name already, and no folder here holds two of one name".into()
-        }
-        error => error.to_string(),
+        FixtureKind::Folder => tree.make(name, NodeKind::Folder, new, OnConflict::Replace).await,
+        FixtureKind::Notebook => tree.make(name, NodeKind::Notebook, new, OnConflict::Fail).await,
     }
 }

@@ -13,15 +13,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Control, FixtureItem};
-use crate::{access::same, budget::Budget, faults::Fault, json::one_or_many, responses::text};
+use crate::{
+    access::constant_time_eq, budget::Budget, faults::Fault, headers::Authorization,
+    json::one_or_many, responses::text,
+};
 
-/// Minimum size of a piece of the request log, in bytes: the log is never in memory as one text.
+/// Minimum size of a piece of the request log, in bytes. The log is sent in pieces, so that it is
+/// never in memory as one text.
 const PIECE: usize = 64 << 10;
 
-/// The largest body: planted files come inside of it.
-const LARGEST_BODY: usize = 64 << 20;
+/// Maximum size of a request's body, in bytes. It contains the content of fixtures.
+const MAX_BODY: usize = 64 << 20;
 
-/// Routes of the control interface.
+/// Returns the router of the control API.
 pub(crate) fn router(control: Control) -> Router {
     let guarded = Router::new()
         .route("/_control/counters", get(counters))
@@ -37,26 +41,24 @@ pub(crate) fn router(control: Control) -> Router {
     Router::new()
         .route("/_control/health", get(health))
         .merge(guarded)
-        .fallback(nothing_here)
+        .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(control)
 }
 
-/// Rejects requests without the control token, where the server has one.
+/// Rejects requests without the control token, if the server has one.
 async fn guard(State(control): State<Control>, request: Request, next: Next) -> Response {
     let Some(token) = &control.state.control_token else { return next.run(request).await };
-    let given = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if given.is_some_and(|given| same(given.trim(), token.expose())) {
+    if let Authorization::Bearer(given) = Authorization::parse(request.headers())
+        && constant_time_eq(given, token.expose())
+    {
         return next.run(request).await;
     }
     text(
         StatusCode::UNAUTHORIZED,
-        "cannot use control: it needs `Authorization: Bearer` with the token that the server printed \
-         when it started, or that its data folder has in the file `token`",
+        "cannot use the control API: it needs `Authorization: Bearer` with the token that the server \
+         printed when it started, or that the file `token` of its data folder contains",
     )
 }
 
@@ -65,8 +67,8 @@ struct Challenge {
     challenge: Option<String>,
 }
 
-/// Needs no token. With a challenge the server proves that it is the one that announced itself in its
-/// data folder.
+/// Reports that the server runs. Needs no token. For a challenge, the server proves that it is the
+/// one that its data folder names.
 async fn health(
     State(control): State<Control>,
     Query(Challenge { challenge }): Query<Challenge>,
@@ -139,12 +141,12 @@ async fn add_faults(
 ) -> Response {
     let rules = match Fault::from_json(&body) {
         Ok(rules) => rules,
-        Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
+        Err(error) => return bad_request(format_args!("cannot parse the body: {error}")),
     };
     let count = rules.len();
     match control.state.faults.add(rules, seed) {
         Ok(seed) => json(&json!({ "seed": seed, "rules": count })),
-        Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+        Err(error) => bad_request(error),
     }
 }
 
@@ -160,29 +162,29 @@ async fn budget(State(control): State<Control>) -> Response {
 async fn set_budget(State(control): State<Control>, body: Bytes) -> Response {
     let budget: Budget = match serde_json::from_slice(&body) {
         Ok(budget) => budget,
-        Err(error) => return text(StatusCode::BAD_REQUEST, format!("no budget: {error}")),
+        Err(error) => return bad_request(format_args!("cannot parse the budget: {error}")),
     };
     match control.set_budget(Some(budget)) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(reason) => text(StatusCode::BAD_REQUEST, reason),
+        Err(error) => bad_request(format_args!("cannot use the budget: {error}")),
     }
 }
 
 async fn clear_budget(State(control): State<Control>) -> Response {
     match control.set_budget(None) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(reason) => text(StatusCode::BAD_REQUEST, reason),
+        Err(error) => bad_request(error),
     }
 }
 
 async fn add_fixtures(State(control): State<Control>, body: Bytes) -> Response {
     let items: Vec<FixtureItem> = match one_or_many(&body, "item") {
         Ok(items) => items,
-        Err(reason) => return text(StatusCode::BAD_REQUEST, reason),
+        Err(error) => return bad_request(format_args!("cannot parse the body: {error}")),
     };
     match control.add_fixtures(items).await {
-        Ok(planted) => (StatusCode::CREATED, json(&planted)).into_response(),
-        Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+        Ok(added) => (StatusCode::CREATED, json(&added)).into_response(),
+        Err(error) => bad_request(error),
     }
 }
 
@@ -193,16 +195,20 @@ async fn reset_state(State(control): State<Control>) -> Response {
     }
 }
 
-async fn nothing_here() -> Response {
+async fn unknown_path() -> Response {
     text(
         StatusCode::NOT_FOUND,
-        "Control has: health, counters, counters/reset, requests, faults, budget, audit, items, \
-         state/reset.",
+        "cannot find this path (the control API has health, counters, counters/reset, requests, \
+         faults, budget, audit, conflicts, items and state/reset)",
     )
 }
 
 async fn wrong_method() -> Response {
-    text(StatusCode::METHOD_NOT_ALLOWED, "That path is not for this method.")
+    text(StatusCode::METHOD_NOT_ALLOWED, "cannot use this method on this path")
+}
+
+fn bad_request(error: impl std::fmt::Display) -> Response {
+    text(StatusCode::BAD_REQUEST, error.to_string())
 }
 
 fn json(value: &impl Serialize) -> Response {

@@ -1,4 +1,5 @@
-//! What a test may ask of the server and change in it, besides what the protocols allow.
+//! The control API: tests use it to inspect the server, and to change it in ways that no protocol
+//! offers.
 
 mod fixtures;
 mod http;
@@ -7,12 +8,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use fixtures::{AddedFixture, FixtureError, FixtureItem, FixtureKind};
+pub use fixtures::{AddedFixture, FixtureError, FixtureItem, FixtureKind, InvalidFixture};
 pub(super) use http::router;
 
-use super::{
-    ServerError,
-    budget::Budget,
+use crate::{
+    budget::{Budget, BudgetError},
+    error::ServerError,
     faults::{ActiveFault, Fault, FaultError},
     request_log::{Counters, RequestRecord},
     seed,
@@ -20,59 +21,67 @@ use super::{
     tree::Audit,
 };
 
-/// Two items of one folder whose names are one name to the drive.
+/// Two items of one folder whose names are equal for the drive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NameConflict {
     /// The account's name; the default account's is empty.
     pub account: String,
-    /// The folder's path, from the root on.
+    /// The folder's path, starting with a slash.
     pub folder: String,
-    /// The number of the item that its path does not lead to.
+    /// The number of the item that cannot be found by its path.
     pub item: i64,
     /// Its name.
     pub name: String,
-    /// The number of the older item, to which the path leads.
+    /// The number of the older item, which the path leads to.
     pub older: i64,
     /// The older item's name.
     pub older_name: String,
 }
 
-/// The typed form of `/_control`: counters, request log, faults, planted items, reset. A handle
-/// that can be cloned; what it does shows in the next request.
+/// The control API in Rust; `/_control` is the same over HTTP. A cheap handle that can be cloned.
+/// Changes apply from the next request on.
 #[derive(Clone, Debug)]
 pub struct Control {
     pub(super) state: Arc<ServerState>,
 }
 
 impl Control {
-    /// How many requests came since the start or the last reset. A request is counted when it
+    /// Returns the number of requests since the start or the last reset. A request is counted when it
     /// arrives.
     pub fn counters(&self) -> Counters {
         self.state.log.counters()
     }
 
-    /// Begins to count, and to log, anew.
+    /// Resets the counters and clears the request log.
     pub fn reset_counters(&self) {
         self.state.log.reset();
     }
 
-    /// Returns the last requests that are done, in the order in which they were done: at most
-    /// [`MAX_LOGGED`](crate::MAX_LOGGED), and at most [`MAX_LOGGED_BYTES`](crate::MAX_LOGGED_BYTES) of memory.
+    /// Returns the last requests in the order of their completion: at most
+    /// [`MAX_LOGGED`](crate::MAX_LOGGED), and at most [`MAX_LOGGED_BYTES`](crate::MAX_LOGGED_BYTES) of
+    /// memory.
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.state.log.requests().iter().map(|record| (**record).clone()).collect()
     }
 
-    /// Compares the bytes that are kept with those that files and upload sessions are made of: what
-    /// a crash left is an orphan until it is removed, which begins when the server starts.
+    /// Compares the stored blobs with those that files and upload sessions refer to. After a crash,
+    /// unreferenced blobs are orphans until they are removed, which begins when the server starts.
+    ///
+    /// # Errors
+    /// [`ServerError::Tree`] if the storage fails.
     pub async fn audit(&self) -> Result<Audit, ServerError> {
         self.state.tree.audit().await.map_err(ServerError::Tree)
     }
 
-    /// Returns the items whose name in their folder is that of an older item, in all drives. They
-    /// come from data whose names were kept apart: by an earlier version, or while the account was
-    /// of another kind. Such an item is listed and found by its id; its path leads to the older one.
-    /// Renaming either ends the conflict.
+    /// Returns the items of all drives whose name equals that of an older item in their folder.
+    ///
+    /// Such items exist in data of an earlier version, or of an account whose kind was changed: the
+    /// names were different under the rules of that time. The item is listed and found by its id; its
+    /// path leads to the older one. Renaming either of them ends the conflict.
+    ///
+    /// # Errors
+    /// [`ServerError::Tree`] if the storage fails.
     pub async fn name_conflicts(&self) -> Result<Vec<NameConflict>, ServerError> {
         let tree = &self.state.tree;
         let path = async |drive, item| {
@@ -93,13 +102,18 @@ impl Control {
         Ok(listed)
     }
 
-    /// Puts fault rules in force, behind those that are; all of them, or none if one is bad. The
-    /// dice of rules with a share are thrown from the seed that is returned.
+    /// Adds fault rules behind the active ones. Returns the seed of their random numbers.
+    ///
+    /// # Errors
+    /// The first invalid rule. None of the rules is added then.
     pub fn add_faults(&self, rules: impl IntoIterator<Item = Fault>) -> Result<u64, FaultError> {
         self.state.faults.add(rules.into_iter().collect(), None)
     }
 
-    /// The same with a seed, to see again what another run saw: see [`Fault`].
+    /// Adds fault rules with the seed of another run, to repeat its decisions; see [`Fault`].
+    ///
+    /// # Errors
+    /// The first invalid rule. None of the rules is added then.
     pub fn add_faults_with_seed(
         &self,
         rules: impl IntoIterator<Item = Fault>,
@@ -108,39 +122,41 @@ impl Control {
         self.state.faults.add(rules.into_iter().collect(), Some(seed)).map(drop)
     }
 
-    /// What the seeds of rules are made of that are added without one: that of the first, and one
-    /// more each time. For a test to print when it fails.
+    /// Returns the base of the seeds of rules that are added without one. The first addition uses it,
+    /// each further one the next number. A test can print it when it fails.
     pub fn fault_seed(&self) -> u64 {
         self.state.faults.seed()
     }
 
-    /// The rules in force, and what they have done.
+    /// Returns the active rules with their counters.
     pub fn faults(&self) -> Vec<ActiveFault> {
         self.state.faults.active()
     }
 
-    /// Puts all fault rules out of force.
+    /// Removes all fault rules.
     pub fn clear_faults(&self) {
         self.state.faults.clear();
     }
 
-    /// What every account may ask for in a window of time, if that is limited.
+    /// Returns the budget of every account; `None`: unlimited.
     pub fn budget(&self) -> Option<Budget> {
         self.state.budgets.budget()
     }
 
-    /// Limits what every account may ask for, or no more; of a new budget nothing is used.
+    /// Replaces the budget of every account; `None`: unlimited. No units of the new budget are used.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn set_budget(&self, budget: Option<Budget>) -> Result<(), &'static str> {
+    /// [`BudgetError`] for a budget that cannot be enforced.
+    pub fn set_budget(&self, budget: Option<Budget>) -> Result<(), BudgetError> {
         budget.as_ref().map_or(Ok(()), Budget::check)?;
         self.state.budgets.set(budget);
         Ok(())
     }
 
-    /// Plants items that no request can make; see [`FixtureItem`]. One after another; what was planted
-    /// before one that fails stays.
+    /// Creates items that no request of a client can create, in order; see [`FixtureItem`].
+    ///
+    /// # Errors
+    /// The first item that cannot be created. The items before it remain.
     pub async fn add_fixtures(
         &self,
         items: impl IntoIterator<Item = FixtureItem>,
@@ -148,19 +164,24 @@ impl Control {
         fixtures::add(&self.state, items.into_iter().collect()).await
     }
 
-    /// How many upload sessions are open on an account's drive: bytes that were sent and belong to
-    /// no file yet. The default account's name is empty.
+    /// Returns the number of open upload sessions on an account's drive. The default account's name is
+    /// empty.
+    ///
+    /// # Errors
+    /// [`ServerError::Tree`] if the storage fails.
     pub async fn upload_sessions(&self, account: &str) -> Result<u64, ServerError> {
         let account = self.state.accounts.open(account).await.map_err(ServerError::Tree)?;
         self.state.tree.sessions(account.drive).await.map_err(ServerError::Tree)
     }
 
-    /// Makes the server what it was when it started: every drive is gone, the default drive has
-    /// the files of the seed folder, there are no faults, and counters and log are empty. A
-    /// budget stays in force, and nothing of it is used. Tokens stay good; uploads under way are
-    /// lost.
+    /// Restores the state of the server's start: all drives are removed, the default drive has the
+    /// files of the seed folder, the fault rules are removed, counters and log are empty. The budget
+    /// remains, and none of it is used. Tokens remain valid; uploads in progress fail.
+    ///
+    /// # Errors
+    /// [`ServerError::Tree`] if the storage fails; [`ServerError::Seed`] if seeding fails.
     pub async fn reset_state(&self) -> Result<(), ServerError> {
-        self.state.faults.restart();
+        self.state.faults.reset();
         self.state.tree.reset().await.map_err(ServerError::Tree)?;
         self.state.accounts.clear();
         self.state.budgets.clear();

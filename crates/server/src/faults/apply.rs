@@ -2,7 +2,7 @@
 
 use axum::{
     body::{Body, HttpBody},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
 use http_body_util::{BodyExt, Limited};
@@ -10,52 +10,60 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Connection, FaultDecision, Side, When, body::FaultyBody, decision::InjectedResponse};
+use super::{
+    Connection, FaultDecision, Side, When, decision::InjectedResponse, faulty_body::FaultyBody,
+};
 use crate::{
+    headers::content_length,
     responses::text,
     tree::{DriveKey, State, Tree, TreeError},
 };
 
-/// Makes a protocol's error response with a status.
+/// Creates a protocol's error response with a status.
 type MakeFailure = fn(StatusCode) -> Response;
 
-/// The longest answer whose hashes are made wrong, in bytes; a longer one is told as it is.
-const LONGEST_JSON: usize = 16 << 20;
+/// Maximum length of a response whose hashes are made wrong, in bytes.
+const MAX_JSON: usize = 16 << 20;
 
-/// How many changes are looked through at a time for what a request made.
-const PAGE: u64 = 1000;
+/// Number of changes that are read at a time to find the items that a request created.
+const CHANGES_PER_PAGE: u64 = 1000;
 
 impl FaultDecision {
-    /// Whether the connection is to be reset now.
+    /// Whether the connection must be reset at this time.
     pub(crate) fn resets(&self, when: When) -> bool {
         self.reset && self.when == when
     }
 
-    /// Returns the response to send now in place of another one. `failure`: the protocol's error
-    /// response, for a rule without a body.
-    pub(crate) fn response(&self, when: When, failure: Option<MakeFailure>) -> Option<Response> {
-        let injected = self.failure.as_ref().filter(|_| self.when == when)?;
-        Some(failed(failure, injected))
+    /// Returns the response to send at this time in place of the normal one, if any. `failure`:
+    /// creates the protocol's error response, for a rule without a body.
+    pub(crate) fn injected_response(
+        &self,
+        when: When,
+        failure: Option<MakeFailure>,
+    ) -> Option<Response> {
+        let injected = self.injected.as_ref().filter(|_| self.when == when)?;
+        Some(make_response(failure, injected))
     }
 
-    /// The request's body as it will arrive; with whether a reset during the effect comes there.
-    pub(crate) fn request_body(
+    /// Applies the effects on the request's body. Returns the body, and whether a reset during the
+    /// effect happens in it: otherwise it happens in the response's body.
+    pub(crate) fn apply_to_request(
         &self,
         body: Body,
         request: &Parts,
         connection: &Connection,
     ) -> (Body, bool) {
         let reset = self.at.filter(|_| !body.is_end_stream());
-        let spoilt = self.corrupt.filter(|(side, _)| *side == Side::Request);
-        if reset.is_none() && spoilt.is_none() && self.bandwidth.up.is_none() {
+        let corrupt = self.corrupt.filter(|(side, _)| *side == Side::Request);
+        if reset.is_none() && corrupt.is_none() && self.bandwidth.up.is_none() {
             return (body, false);
         }
-        let mut faulty = FaultyBody::new(body, length(&request.headers));
+        let mut faulty = FaultyBody::new(body, content_length(&request.headers));
         if let Some(rate) = self.bandwidth.up {
-            faulty = faulty.at_rate(rate, connection.up.clone());
+            faulty = faulty.limit_rate(rate, connection.up.clone());
         }
-        if let Some((_, position)) = spoilt {
-            faulty = faulty.spoilt_at(position);
+        if let Some((_, position)) = corrupt {
+            faulty = faulty.corrupt_at(position);
         }
         if let Some(position) = reset {
             faulty = faulty.reset_at(position, connection.reset.clone());
@@ -63,7 +71,7 @@ impl FaultDecision {
         (Body::new(faulty), reset.is_some())
     }
 
-    /// Cancels the upload session that a request is about, if it is to be lost.
+    /// Cancels the upload session that a request belongs to, if the rule says so.
     pub(crate) async fn lose_session(&self, tree: &Tree, session: Option<&str>) {
         let Some(id) = session.filter(|_| self.lose_session) else { return };
         match tree.cancel(id).await {
@@ -72,9 +80,9 @@ impl FaultDecision {
         }
     }
 
-    /// Returns the response as it will leave. `hash_members`: names of JSON members that hold
-    /// hashes; `reset`: whether a reset is still to come.
-    pub(crate) async fn answered(
+    /// Applies the effects on the response. `hash_members`: names of JSON members that hold hashes;
+    /// `reset`: whether a reset during the effect happens in the response's body.
+    pub(crate) async fn apply_to_response(
         &self,
         mut response: Response,
         hash_members: &[&str],
@@ -87,31 +95,31 @@ impl FaultDecision {
         if self.wrong_hash {
             response = with_wrong_hashes(response, hash_members).await;
         }
-        let spoilt = self.corrupt.filter(|(side, _)| *side == Side::Answer);
+        let corrupt = self.corrupt.filter(|(side, _)| *side == Side::Answer);
         let slow = self.bandwidth.down.is_some() || self.drip.is_some();
-        if !(reset || slow || spoilt.is_some() || self.truncate.is_some()) {
+        if !(reset || slow || corrupt.is_some() || self.truncate.is_some()) {
             return response;
         }
         let (mut parts, body) = response.into_parts();
-        // Told as it was, however it ends.
-        if let (Some(length), None) = (body.size_hint().exact(), length(&parts.headers)) {
+        // The header keeps the original length, even if the body ends early.
+        if let (Some(length), None) = (body.size_hint().exact(), content_length(&parts.headers)) {
             parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
-        let mut faulty = FaultyBody::new(body, length(&parts.headers));
+        let mut faulty = FaultyBody::new(body, content_length(&parts.headers));
         if let Some(rate) = self.bandwidth.down {
-            faulty = faulty.at_rate(rate, connection.down.clone());
+            faulty = faulty.limit_rate(rate, connection.down.clone());
         }
         if let Some(drip) = self.drip {
-            faulty = faulty.in_drops(drip);
+            faulty = faulty.drip(drip);
         }
-        if let Some((_, position)) = spoilt {
-            faulty = faulty.spoilt_at(position);
+        if let Some((_, position)) = corrupt {
+            faulty = faulty.corrupt_at(position);
         }
         if let Some(flushes) = &connection.flushes {
-            faulty = faulty.written(flushes.clone());
+            faulty = faulty.flush_before_end(flushes.clone());
         }
         if let Some(bytes) = self.truncate {
-            faulty = faulty.broken_after(bytes);
+            faulty = faulty.truncate_at(bytes);
         }
         if let Some(position) = self.at.filter(|_| reset) {
             faulty = faulty.reset_at(position, connection.reset.clone());
@@ -119,32 +127,39 @@ impl FaultDecision {
         Response::from_parts(parts, Body::new(faulty))
     }
 
-    /// Begins to watch which items are created on a drive, if they are to be invisible.
-    pub(crate) async fn watch(&self, tree: &Tree, drive: DriveKey) -> Option<CreationWatch> {
+    /// Starts recording the items that are created on a drive. Returns `None` if the rule does not hide
+    /// new items.
+    pub(crate) async fn watch_creations(
+        &self,
+        tree: &Tree,
+        drive: DriveKey,
+    ) -> Option<CreationWatch> {
         let until = Instant::now() + self.invisible?;
         let feed = tree.drive_info(drive).await.ok()?.feed;
-        // As exact as the tree keeps times.
+        // Rounded down to the precision of the tree's times.
         let now = Timestamp::now();
         let since = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         Some(CreationWatch { drive, feed, since, until })
     }
 }
 
-/// What was on a drive before a request.
+/// The state of a drive before a request, to find the items that the request creates.
 pub(crate) struct CreationWatch {
     drive: DriveKey,
+    /// The last change before the request.
     feed: i64,
     since: Timestamp,
+    /// When the new items become visible.
     until: Instant,
 }
 
 impl CreationWatch {
-    /// Hides what has come into being since.
+    /// Hides the items that were created since.
     pub(crate) async fn hide(mut self, tree: &Tree) {
         loop {
-            let changed = match tree.changes(self.drive, self.feed, PAGE).await {
+            let changed = match tree.changes(self.drive, self.feed, CHANGES_PER_PAGE).await {
                 Ok(changed) => changed,
-                Err(error) => return tracing::error!(%error, "new items could not be hidden"),
+                Err(error) => return tracing::error!(%error, "cannot hide new items"),
             };
             let Some(last) = changed.last() else { return };
             self.feed = last.feed;
@@ -157,11 +172,12 @@ impl CreationWatch {
     }
 }
 
-/// The answer that a fault rule asks for, in the protocol's words where the rule has none.
-fn failed(make: Option<MakeFailure>, failure: &InjectedResponse) -> Response {
-    let mut response = match (&failure.body, make) {
+/// Creates an injected response. Without a body of its own it gets the protocol's error body from
+/// status 400 on, else none.
+fn make_response(failure: Option<MakeFailure>, injected: &InjectedResponse) -> Response {
+    let mut response = match (&injected.body, failure) {
         (Some(body), _) => {
-            let mut response = text(failure.status, "");
+            let mut response = text(injected.status, "");
             let media_type =
                 if body.trim_start().starts_with('{') { "application/json" } else { "text/plain" };
             response
@@ -170,26 +186,21 @@ fn failed(make: Option<MakeFailure>, failure: &InjectedResponse) -> Response {
             *response.body_mut() = Body::from(body.clone());
             response
         }
-        (None, _) if failure.status < StatusCode::BAD_REQUEST => {
+        (None, _) if injected.status < StatusCode::BAD_REQUEST => {
             let mut response = Response::new(Body::empty());
-            *response.status_mut() = failure.status;
+            *response.status_mut() = injected.status;
             response
         }
-        (None, Some(make)) => make(failure.status),
-        (None, None) => text(failure.status, "The server failed on demand."),
+        (None, Some(failure)) => failure(injected.status),
+        (None, None) => text(injected.status, "The server failed on demand."),
     };
-    for (name, value) in &failure.headers {
+    for (name, value) in &injected.headers {
         response.headers_mut().insert(name, value.clone());
     }
     response
 }
 
-/// How long a body is, where its headers say so.
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// An answer of JSON in which the fields of those names tell something else.
+/// Replaces the members of a JSON response that hold hashes by wrong values.
 async fn with_wrong_hashes(response: Response, names: &[&str]) -> Response {
     let is_json = response
         .headers()
@@ -199,19 +210,19 @@ async fn with_wrong_hashes(response: Response, names: &[&str]) -> Response {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let bytes = match Limited::new(body, LONGEST_JSON).collect().await {
+    let bytes = match Limited::new(body, MAX_JSON).collect().await {
         Ok(bytes) => bytes.to_bytes(),
         Err(error) => {
-            tracing::error!(error, "an answer could not be read to make its hashes wrong");
+            tracing::error!(error, "cannot change the hashes in a response");
             return text(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "The answer is too long to be changed.",
+                "cannot change the hashes in the response: it is too long",
             );
         }
     };
     let body = match serde_json::from_slice::<Value>(&bytes) {
         Ok(mut value) => {
-            make_wrong(&mut value, names);
+            change_hashes(&mut value, names);
             Body::from(value.to_string())
         }
         Err(_) => Body::from(bytes),
@@ -224,20 +235,20 @@ async fn with_wrong_hashes(response: Response, names: &[&str]) -> Response {
     Response::from_parts(parts, body)
 }
 
-fn make_wrong(value: &mut Value, names: &[&str]) {
+fn change_hashes(value: &mut Value, names: &[&str]) {
     match value {
-        Value::Array(values) => values.iter_mut().for_each(|value| make_wrong(value, names)),
+        Value::Array(values) => values.iter_mut().for_each(|value| change_hashes(value, names)),
         Value::Object(fields) => {
             for (name, value) in fields {
                 match value {
                     Value::String(hash) if names.contains(&name.as_str()) => {
-                        // A digit of hexadecimal and of base64 both.
+                        // A valid digit in hexadecimal and in base64.
                         let other = if hash.starts_with('0') { "1" } else { "0" };
                         if !hash.is_empty() {
                             hash.replace_range(..1, other);
                         }
                     }
-                    value => make_wrong(value, names),
+                    value => change_hashes(value, names),
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What is wrong with a fault rule.
+//! Rejects invalid fault rules.
 
 use axum::http::{HeaderName, HeaderValue};
 
@@ -7,11 +7,80 @@ use super::{
     rule::{Fault, matches},
 };
 
+/// The reason why a fault rule is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidFault {
+    /// `share` is not a probability.
+    #[error("share must be 0 to 1")]
+    Share,
+    /// `every` is zero.
+    #[error("every must be at least 1")]
+    Every,
+    /// `until` is not later than `from`.
+    #[error("until must be later than from")]
+    Until,
+    /// The pattern matches no operation of the server.
+    #[error("no operation matches its name (the documentation of drivedal-server lists them)")]
+    Operation,
+    /// The rule has no effect.
+    #[error(
+        "it has no effect (give it status, headers, latency, reset, truncate, corrupt, bandwidth, \
+         drip, expire, lose_session, invisible or wrong_hash)"
+    )]
+    NoEffect,
+    /// A reset leaves no response for the other effects.
+    #[error(
+        "a reset sends no response: it cannot be combined with status, headers, truncate, drip and \
+         wrong_hash"
+    )]
+    ResetWithResponse,
+    /// The request fails before the effect that another effect needs.
+    #[error(
+        "expire, lose_session, invisible and wrong_hash need the request to take effect: set when to \
+         after, or remove status and reset"
+    )]
+    FailsBeforeEffect,
+    /// `status` together with `when: during` or `wrong_hash`.
+    #[error("status is sent before or after the effect, and its response has no hashes")]
+    StatusCombination,
+    /// The status is out of range.
+    #[error("status must be 200 to 599")]
+    Status,
+    /// `body` without `status`.
+    #[error("body needs a status")]
+    BodyWithoutStatus,
+    /// A malformed header.
+    #[error("a header's name or value contains an invalid character")]
+    Header,
+    /// `when: during` without a reset.
+    #[error("only a reset can happen during the effect")]
+    DuringWithoutReset,
+    /// `at` without a reset during the effect.
+    #[error("at needs a reset during the effect")]
+    AtWithoutReset,
+    /// Invalid parameters of a latency.
+    #[error(
+        "the numbers of a latency must be finite and not negative, least at most most, and a fixed \
+         latency at most 600000"
+    )]
+    Latency,
+    /// A bandwidth of zero, or of no direction.
+    #[error("bandwidth must be at least 1 byte per second, for up, down or both")]
+    Bandwidth,
+    /// Pieces without bytes.
+    #[error("a drip must have at least 1 byte")]
+    Drip,
+}
+
 impl Fault {
-    /// Refuses a rule that has no effect, contradicts itself, or matches none of the operations.
-    pub(super) fn check(&self, operations: &[&str]) -> Result<(), &'static str> {
-        self.check_choice(operations)?;
-        self.check_answer()?;
+    /// Checks that a rule has an effect, is consistent, and matches an operation.
+    ///
+    /// # Errors
+    /// The first reason why it is invalid.
+    pub(super) fn check(&self, operations: &[&str]) -> Result<(), InvalidFault> {
+        self.check_conditions(operations)?;
+        self.check_response()?;
         self.check_bodies()
     }
 
@@ -19,27 +88,27 @@ impl Fault {
         self.effects.iter().any(is)
     }
 
-    /// Which requests, and when.
-    fn check_choice(&self, operations: &[&str]) -> Result<(), &'static str> {
+    /// Checks the conditions under which the rule applies.
+    fn check_conditions(&self, operations: &[&str]) -> Result<(), InvalidFault> {
         if self.share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-            return Err("share must be 0 to 1");
+            return Err(InvalidFault::Share);
         }
         if self.every == Some(0) {
-            return Err("every must be at least 1");
+            return Err(InvalidFault::Every);
         }
         if self.until.is_some_and(|until| until <= self.from.unwrap_or(0)) {
-            return Err("until must be later than from");
+            return Err(InvalidFault::Until);
         }
         if let Some(pattern) = &self.operation
             && !operations.iter().any(|name| matches(pattern, name))
         {
-            return Err("no operation is called that");
+            return Err(InvalidFault::Operation);
         }
         Ok(())
     }
 
-    /// The response, if there is one.
-    fn check_answer(&self) -> Result<(), &'static str> {
+    /// Checks the effects on the response.
+    fn check_response(&self) -> Result<(), InvalidFault> {
         use Effect as E;
         let resets = self.has(|effect| matches!(effect, E::Reset));
         let has_status = self.has(|effect| matches!(effect, E::Status(_)));
@@ -47,8 +116,7 @@ impl Fault {
         let changes_state =
             self.has(|effect| matches!(effect, E::Expire | E::LoseSession | E::Invisible(_)));
         if self.effects.iter().all(|effect| matches!(effect, E::Body(_) | E::ResetAt(_))) {
-            return Err("it has no effect: give it status, headers, latency, reset, truncate, \
-                        corrupt, bandwidth, drip, expire, lose_session, invisible or wrong_hash");
+            return Err(InvalidFault::NoEffect);
         }
         let needs_response = |effect: &E| {
             matches!(
@@ -57,54 +125,49 @@ impl Fault {
             )
         };
         if resets && self.has(needs_response) {
-            return Err("a connection that is reset has no answer: reset goes without status, \
-                        headers, truncate, drip and wrong_hash");
+            return Err(InvalidFault::ResetWithResponse);
         }
         let fails_before = (resets || has_status) && self.when == When::Before;
         if fails_before && (changes_state || wrong_hash) {
-            return Err("what fails before the effect has none: expire, lose_session, invisible \
-                        and wrong_hash want when to be after, or neither status nor reset");
+            return Err(InvalidFault::FailsBeforeEffect);
         }
         if has_status && (self.when == When::During || wrong_hash) {
-            return Err("status is answered before or after the effect, and has no hashes");
+            return Err(InvalidFault::StatusCombination);
         }
         if self.has(|effect| matches!(effect, E::Status(status) if !(200..=599).contains(status))) {
-            return Err("status must be 200 to 599");
+            return Err(InvalidFault::Status);
         }
         if !has_status && self.has(|effect| matches!(effect, E::Body(_))) {
-            return Err("body is that of an answer with status");
+            return Err(InvalidFault::BodyWithoutStatus);
         }
         let malformed = |(name, value): (&String, &String)| {
             HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err()
         };
         if self.has(|effect| matches!(effect, E::Headers(all) if all.iter().any(malformed))) {
-            return Err("a header's name or value has characters that none may have");
+            return Err(InvalidFault::Header);
         }
         Ok(())
     }
 
-    /// How bytes move.
-    fn check_bodies(&self) -> Result<(), &'static str> {
+    /// Checks the effects on the transfer of bytes.
+    fn check_bodies(&self) -> Result<(), InvalidFault> {
         use Effect as E;
         let resets_during =
             self.when == When::During && self.has(|effect| matches!(effect, E::Reset));
         if self.when == When::During && !resets_during {
-            return Err("only a reset comes during the effect");
+            return Err(InvalidFault::DuringWithoutReset);
         }
         if self.has(|effect| matches!(effect, E::ResetAt(_))) && !resets_during {
-            return Err("at says where a reset during the effect comes");
+            return Err(InvalidFault::AtWithoutReset);
         }
-        if self.has(|effect| matches!(effect, E::Latency(latency) if !latency.is_sound())) {
-            return Err(
-                "latency must be of finite figures that are not negative, least not above \
-                        most, a fixed one at most 600000",
-            );
+        if self.has(|effect| matches!(effect, E::Latency(latency) if !latency.is_valid())) {
+            return Err(InvalidFault::Latency);
         }
-        if self.has(|effect| matches!(effect, E::Bandwidth(bandwidth) if !bandwidth.is_sound())) {
-            return Err("bandwidth must be at least 1 byte a second, up, down or both");
+        if self.has(|effect| matches!(effect, E::Bandwidth(bandwidth) if !bandwidth.is_valid())) {
+            return Err(InvalidFault::Bandwidth);
         }
         if self.has(|effect| matches!(effect, E::Drip(drip) if drip.bytes == 0)) {
-            return Err("a drip has at least 1 byte");
+            return Err(InvalidFault::Drip);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What fault rules do to one request.
+//! The effects of fault rules on one request.
 
 use std::time::Duration;
 
@@ -10,57 +10,68 @@ use super::{
     rule::Fault,
 };
 
-/// A place in a body.
+/// A position in a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum BodyPosition {
-    /// After so many bytes.
+    /// After this number of bytes.
     Byte(u64),
-    /// After this part of all bytes, 0 to 1.
+    /// After this share of all bytes, 0 to 1.
     Part(f64),
 }
 
-/// A fault that strikes one request.
+/// The effects of a rule on one request. The default has none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FaultDecision {
+    /// The delay of the request.
     pub latency: Duration,
+    /// When `injected` and `reset` happen.
     pub when: When,
-    pub failure: Option<InjectedResponse>,
-    /// Of the answer that there is anyhow.
+    /// The response to send in place of the normal one.
+    pub injected: Option<InjectedResponse>,
+    /// Headers to set in the normal response.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether the connection is reset.
     pub reset: bool,
-    /// Where a reset during the effect comes.
+    /// Where a reset during the effect happens; `None` for other resets.
     pub at: Option<BodyPosition>,
+    /// Number of bytes after which the response's body breaks off.
     pub truncate: Option<u64>,
+    /// The body and position of a wrong byte.
     pub corrupt: Option<(Side, BodyPosition)>,
     pub bandwidth: Bandwidth,
     pub drip: Option<Drip>,
+    /// Whether credentials count as expired.
     pub expire: bool,
+    /// Whether the upload session is cancelled.
     pub lose_session: bool,
+    /// How long new items are hidden.
     pub invisible: Option<Duration>,
+    /// Whether hashes in the response are wrong.
     pub wrong_hash: bool,
 }
 
-/// An answer that a rule asks for.
+/// A response that a rule sends in place of the normal one.
 #[derive(Clone, Debug)]
 pub(crate) struct InjectedResponse {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// `None`: the protocol's error body.
     pub body: Option<String>,
 }
 
 impl FaultDecision {
-    /// Decides what a rule does to a request, by its dice.
-    pub(super) fn of(rule: &Fault, dice: &mut StdRng) -> Self {
-        let mut anywhere = || BodyPosition::Part(dice.random());
-        // Drawn whether it is wanted or not, so that a rule changed in one thing draws the same
-        // for the others.
+    /// Decides the effects of a rule on a request, with random numbers from `rng`.
+    pub(super) fn draw(rule: &Fault, rng: &mut StdRng) -> Self {
+        let mut anywhere = || BodyPosition::Part(rng.random());
+        // Drawn even if not needed, so that a change of one effect does not change the numbers that
+        // the others draw.
         let (reset_at, corrupt_at) = (anywhere(), anywhere());
         let mut decision = Self { when: rule.when, ..Self::default() };
         let (mut headers, mut body) = (Vec::new(), None);
         let mut status = None;
         for effect in &rule.effects {
             match effect {
-                Effect::Latency(latency) => decision.latency = latency.draw(dice),
+                Effect::Latency(latency) => decision.latency = latency.draw(rng),
                 Effect::Status(code) => status = StatusCode::from_u16(*code).ok(),
                 Effect::Headers(all) => {
                     let parsed = |(name, value): (&String, &String)| {
@@ -87,57 +98,57 @@ impl FaultDecision {
             }
         }
         match status {
-            Some(status) => decision.failure = Some(InjectedResponse { status, headers, body }),
+            Some(status) => decision.injected = Some(InjectedResponse { status, headers, body }),
             None => decision.headers = headers,
         }
         decision
     }
 
-    /// What it does, for the log.
-    pub(crate) fn told(&self) -> String {
-        let mut told = Vec::new();
+    /// Describes the effects for the request log; empty if there are none.
+    pub(crate) fn describe(&self) -> String {
+        let mut effects = Vec::new();
         if !self.latency.is_zero() {
-            told.push(format!("latency {} ms", self.latency.as_millis()));
+            effects.push(format!("latency {} ms", self.latency.as_millis()));
         }
         let when = match self.when {
             When::Before => "before",
             When::During => "during",
             When::After => "after",
         };
-        if let Some(failure) = &self.failure {
-            told.push(format!("status {} {when} the effect", failure.status.as_u16()));
+        if let Some(injected) = &self.injected {
+            effects.push(format!("status {} {when} the effect", injected.status.as_u16()));
         }
         for (name, _) in &self.headers {
-            told.push(format!("header {name}"));
+            effects.push(format!("header {name}"));
         }
         if self.reset {
-            told.push(format!("reset {when} the effect"));
+            effects.push(format!("reset {when} the effect"));
         }
         if let Some(bytes) = self.truncate {
-            told.push(format!("truncated at {bytes} bytes"));
+            effects.push(format!("truncated at {bytes} bytes"));
         }
         if let Some((side, _)) = self.corrupt {
-            told.push(match side {
+            effects.push(match side {
                 Side::Request => "a wrong byte in the request".into(),
                 Side::Answer => "a wrong byte in the answer".into(),
             });
         }
-        for (bytes, way) in [(self.bandwidth.up, "up"), (self.bandwidth.down, "down")] {
-            told.extend(bytes.map(|bytes| format!("{bytes} bytes a second {way}")));
+        for (bytes, direction) in [(self.bandwidth.up, "up"), (self.bandwidth.down, "down")] {
+            effects.extend(bytes.map(|bytes| format!("{bytes} bytes a second {direction}")));
         }
         if let Some(Drip { bytes, every }) = self.drip {
-            told.push(format!("{bytes} bytes every {every} ms"));
+            effects.push(format!("{bytes} bytes every {every} ms"));
         }
         if let Some(time) = self.invisible {
-            told.push(format!("invisible for {} ms", time.as_millis()));
+            effects.push(format!("invisible for {} ms", time.as_millis()));
         }
-        for (done, what) in [
+        for (applies, text) in [
             (self.expire, "expired"),
             (self.lose_session, "session lost"),
             (self.wrong_hash, "wrong hash"),
         ] {
-            told.extend(done.then(|| what.to_owned()));
+            effects.extend(applies.then(|| text.to_owned()));
         }
-        told.join(", ")
+        effects.join(", ")
     }
 }

@@ -1,4 +1,4 @@
-//! What fault rules do: how long, how fast, when, where.
+//! The effects of fault rules, and their parameters.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -8,8 +8,8 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// No latency that is drawn is longer, whatever its distribution says.
-pub(super) const LONGEST: Duration = Duration::from_secs(600);
+/// Maximum latency, whatever its distribution draws.
+pub(super) const MAX_LATENCY: Duration = Duration::from_secs(600);
 
 /// An effect of a rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,35 +18,36 @@ pub(super) enum Effect {
     Latency(Latency),
     /// Responds with this status, 200 to 599.
     Status(u16),
-    /// Sets headers of that response; without a status, of the response that there is.
+    /// Sets headers of that response; without a status, of the normal response.
     Headers(BTreeMap<String, String>),
-    /// The body of that response. Without it: the protocol's own, or nothing below 400.
+    /// Sets the body of that response. Without it: the protocol's error body from status 400 on, else
+    /// none.
     Body(String),
     /// Resets the connection in place of a response.
     Reset,
-    /// Number of bytes before a reset during the effect; if there are fewer, after all of them.
-    /// Without it: drawn, anywhere within.
+    /// Number of bytes before a reset during the effect; at most the length of the body. Without it
+    /// the position is random.
     ResetAt(u64),
     /// Maximum number of bytes before the response's body breaks off.
     Truncate(u64),
-    /// Changes one byte, drawn, of this side's body.
+    /// Changes one byte at a random position of this side's body.
     Corrupt(Side),
     /// Limits the bandwidth.
     Bandwidth(Bandwidth),
-    /// Sends the response's body in drops.
+    /// Sends the response's body in pieces with pauses.
     Drip(Drip),
-    /// Takes the access token or the download URL of the request for expired.
+    /// Handles the access token or the download URL of the request as expired.
     Expire,
-    /// Cancels the upload session that the request is about.
+    /// Cancels the upload session that the request belongs to.
     LoseSession,
-    /// Hides items that the request creates, for this many milliseconds.
+    /// Hides items that the request creates, for this number of milliseconds.
     Invisible(u64),
-    /// Makes the hashes in the response wrong.
+    /// Replaces hashes in the response by wrong ones.
     WrongHash,
 }
 
 impl Effect {
-    /// Position among the sorts of effects.
+    /// Returns the position among the kinds of effects.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Latency(_) => 0,
@@ -67,119 +68,119 @@ impl Effect {
     }
 }
 
-/// When a fault strikes, as seen from the request's effect on the drive.
+/// The time of a fault, relative to the request's effect on the drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
-    /// Not yet: nothing has happened on the drive.
+    /// Before the effect: the drive is unchanged.
     #[default]
     Before,
-    /// While bytes move: those of the request, or those of the answer where the request has none.
-    /// Only a connection can be reset then. See [`Fault::at`](super::Fault::at).
+    /// While bytes are transferred: those of the request's body, or those of the response's body if the
+    /// request has none. Only for a reset of the connection. See [`Fault::at`](super::Fault::at).
     During,
-    /// It has happened; only the answer is lost.
+    /// After the effect: only the response is lost.
     After,
 }
 
-/// Whose bytes.
+/// The direction of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The request's: what the client sends.
+    /// The request's body, which the client sends.
     Request,
-    /// The answer's: what the server sends.
+    /// The response's body, which the server sends.
     Answer,
 }
 
-/// How long a request waits, in milliseconds: always the same, or drawn for each from a
-/// distribution. What is drawn is at least 0 and at most ten minutes.
+/// The delay of a request, in milliseconds: fixed, or drawn for each request from a distribution. A
+/// drawn delay is limited to between 0 and ten minutes.
 ///
-/// As JSON a number is a fixed one; the others are `{"uniform": {"least": 10, "most": 50}}`,
+/// As JSON, a number is a fixed delay; the others are `{"uniform": {"least": 10, "most": 50}}`,
 /// `{"normal": {"mean": 50, "deviation": 10}}`, `{"lognormal": {"median": 50, "sigma": 0.5}}`,
 /// `{"exponential": {"mean": 50}}`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Latency {
-    /// This long.
+    /// Always this number of milliseconds.
     Fixed(u64),
-    /// Anything between, all equally likely.
+    /// Uniformly distributed.
     Uniform {
-        /// The shortest.
+        /// The minimum, in milliseconds.
         least: f64,
-        /// The longest.
+        /// The maximum, in milliseconds.
         most: f64,
     },
-    /// A bell around its mean.
+    /// Normally distributed.
     Normal {
-        /// The mean.
+        /// The mean, in milliseconds.
         mean: f64,
-        /// The standard deviation.
+        /// The standard deviation, in milliseconds.
         deviation: f64,
     },
-    /// Mostly near the median, with a long tail: what networks do.
+    /// Log-normally distributed: mostly near the median, with a long tail, as network delays are.
     Lognormal {
-        /// Half of all are shorter.
+        /// The median, in milliseconds.
         median: f64,
-        /// The standard deviation of the logarithm, which has no unit; 0.5 is a usual line, 1 a
+        /// The standard deviation of the logarithm, without unit; 0.5 resembles a usual network, 1 a
         /// bad one.
         sigma: f64,
     },
-    /// Mostly short, now and then long.
+    /// Exponentially distributed: mostly short, occasionally long.
     Exponential {
-        /// The mean.
+        /// The mean, in milliseconds.
         mean: f64,
     },
 }
 
 impl Latency {
-    /// Anything between, all equally likely.
+    /// Creates a uniformly distributed delay.
     pub fn uniform(least: Duration, most: Duration) -> Self {
         Self::Uniform { least: milliseconds(least), most: milliseconds(most) }
     }
 
-    /// A bell around its mean; what would be below zero is zero.
+    /// Creates a normally distributed delay. Negative values become zero.
     pub fn normal(mean: Duration, deviation: Duration) -> Self {
         Self::Normal { mean: milliseconds(mean), deviation: milliseconds(deviation) }
     }
 
-    /// Mostly near the median, with a long tail; see [`Latency::Lognormal`] for `sigma`.
+    /// Creates a log-normally distributed delay; see [`Latency::Lognormal`] for `sigma`.
     pub fn lognormal(median: Duration, sigma: f64) -> Self {
         Self::Lognormal { median: milliseconds(median), sigma }
     }
 
-    /// Mostly short, now and then long.
+    /// Creates an exponentially distributed delay.
     pub fn exponential(mean: Duration) -> Self {
         Self::Exponential { mean: milliseconds(mean) }
     }
 
-    /// Whether its figures make sense.
-    pub(super) fn is_sound(self) -> bool {
-        let sound = |figures: [f64; 2]| figures.iter().all(|f| f.is_finite() && *f >= 0.0);
+    /// Whether its parameters are finite, not negative, and in order.
+    pub(super) fn is_valid(self) -> bool {
+        let valid = |numbers: [f64; 2]| numbers.iter().all(|n| n.is_finite() && *n >= 0.0);
         match self {
-            Self::Fixed(time) => Duration::from_millis(time) <= LONGEST,
-            Self::Uniform { least, most } => sound([least, most]) && least <= most,
+            Self::Fixed(time) => Duration::from_millis(time) <= MAX_LATENCY,
+            Self::Uniform { least, most } => valid([least, most]) && least <= most,
             Self::Normal { mean: a, deviation: b } | Self::Lognormal { median: a, sigma: b } => {
-                sound([a, b])
+                valid([a, b])
             }
-            Self::Exponential { mean } => sound([mean, 0.0]),
+            Self::Exponential { mean } => valid([mean, 0.0]),
         }
     }
 
-    /// One of them.
-    pub(super) fn draw(self, dice: &mut StdRng) -> Duration {
+    /// Draws the delay of one request.
+    pub(super) fn draw(self, rng: &mut StdRng) -> Duration {
         let time = match self {
             Self::Fixed(time) => return Duration::from_millis(time),
-            Self::Uniform { least, most } => least + (most - least) * dice.random::<f64>(),
-            Self::Normal { mean, deviation } => mean + deviation * bell(dice),
-            Self::Lognormal { median, sigma } => median * (sigma * bell(dice)).exp(),
-            Self::Exponential { mean } => -mean * (1.0 - dice.random::<f64>()).ln(),
+            Self::Uniform { least, most } => least + (most - least) * rng.random::<f64>(),
+            Self::Normal { mean, deviation } => mean + deviation * standard_normal(rng),
+            Self::Lognormal { median, sigma } => median * (sigma * standard_normal(rng)).exp(),
+            Self::Exponential { mean } => -mean * (1.0 - rng.random::<f64>()).ln(),
         };
-        Duration::try_from_secs_f64(time.max(0.0) / 1000.0).unwrap_or(LONGEST).min(LONGEST)
+        Duration::try_from_secs_f64(time.max(0.0) / 1000.0).unwrap_or(MAX_LATENCY).min(MAX_LATENCY)
     }
 }
 
 impl From<Duration> for Latency {
-    /// A fixed one, of whole milliseconds.
+    /// Creates a fixed delay, in whole milliseconds.
     fn from(time: Duration) -> Self {
         Self::Fixed(whole_milliseconds(time))
     }
@@ -189,20 +190,21 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
+/// Returns whole milliseconds; the largest number for a longer time.
 pub(super) fn whole_milliseconds(time: Duration) -> u64 {
     time.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
-/// A number of the standard normal distribution (Box and Muller's).
-fn bell(dice: &mut StdRng) -> f64 {
-    let (radius, angle) = (1.0 - dice.random::<f64>(), dice.random::<f64>());
+/// Draws from the standard normal distribution (Box and Muller's method).
+fn standard_normal(rng: &mut StdRng) -> f64 {
+    let (radius, angle) = (1.0 - rng.random::<f64>(), rng.random::<f64>());
     (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
-/// A latency that is not fixed, as JSON.
+/// A distribution of latencies as JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum Drawn {
+enum Distribution {
     Uniform { least: f64, most: f64 },
     Normal { mean: f64, deviation: f64 },
     Lognormal { median: f64, sigma: f64 },
@@ -213,103 +215,105 @@ impl Serialize for Latency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
             Self::Fixed(time) => serializer.serialize_u64(time),
-            Self::Uniform { least, most } => Drawn::Uniform { least, most }.serialize(serializer),
+            Self::Uniform { least, most } => {
+                Distribution::Uniform { least, most }.serialize(serializer)
+            }
             Self::Normal { mean, deviation } => {
-                Drawn::Normal { mean, deviation }.serialize(serializer)
+                Distribution::Normal { mean, deviation }.serialize(serializer)
             }
             Self::Lognormal { median, sigma } => {
-                Drawn::Lognormal { median, sigma }.serialize(serializer)
+                Distribution::Lognormal { median, sigma }.serialize(serializer)
             }
-            Self::Exponential { mean } => Drawn::Exponential { mean }.serialize(serializer),
+            Self::Exponential { mean } => Distribution::Exponential { mean }.serialize(serializer),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Latency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Either::<Self, Drawn>(
+        deserializer.deserialize_any(NumberOrObject::<Self, Distribution>(
             "milliseconds, or a distribution of them",
             Self::Fixed,
-            |drawn| match drawn {
-                Drawn::Uniform { least, most } => Self::Uniform { least, most },
-                Drawn::Normal { mean, deviation } => Self::Normal { mean, deviation },
-                Drawn::Lognormal { median, sigma } => Self::Lognormal { median, sigma },
-                Drawn::Exponential { mean } => Self::Exponential { mean },
+            |distribution| match distribution {
+                Distribution::Uniform { least, most } => Self::Uniform { least, most },
+                Distribution::Normal { mean, deviation } => Self::Normal { mean, deviation },
+                Distribution::Lognormal { median, sigma } => Self::Lognormal { median, sigma },
+                Distribution::Exponential { mean } => Self::Exponential { mean },
             },
         ))
     }
 }
 
-/// How fast bytes move over the connection that a request came by, in bytes a second. Requests that
-/// share a connection (HTTP/2) share it.
+/// The bandwidth of a request's connection, in bytes per second. Requests of one connection (HTTP/2)
+/// share it.
 ///
-/// As JSON a number is the same both ways: `100000`, or `{"up": 50000, "down": 100000}`.
+/// As JSON, a number is the same in both directions: `100000`, or `{"up": 50000, "down": 100000}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Bandwidth {
-    /// What the client sends. `None`: as fast as it goes.
+    /// The bandwidth of bytes that the client sends. `None`: unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub up: Option<u64>,
-    /// What the server sends. `None`: as fast as it goes.
+    /// The bandwidth of bytes that the server sends. `None`: unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down: Option<u64>,
 }
 
 impl Bandwidth {
-    /// The same both ways.
+    /// Limits both directions to the same bandwidth, in bytes per second.
     pub fn both(bytes: u64) -> Self {
         Self { up: Some(bytes), down: Some(bytes) }
     }
 
-    /// Only of what the client sends.
+    /// Limits only the bytes that the client sends.
     pub fn up(bytes: u64) -> Self {
         Self { up: Some(bytes), down: None }
     }
 
-    /// Only of what the server sends.
+    /// Limits only the bytes that the server sends.
     pub fn down(bytes: u64) -> Self {
         Self { up: None, down: Some(bytes) }
     }
 
-    /// Whether bytes move at all.
-    pub(super) fn is_sound(self) -> bool {
+    /// Whether at least one direction is limited, and none to zero.
+    pub(super) fn is_valid(self) -> bool {
         (self.up.is_some() || self.down.is_some()) && self.up != Some(0) && self.down != Some(0)
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[derive(Default)]
-struct Ways {
+struct Directions {
     up: Option<u64>,
     down: Option<u64>,
 }
 
 impl<'de> Deserialize<'de> for Bandwidth {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Either::<Self, Ways>(
+        deserializer.deserialize_any(NumberOrObject::<Self, Directions>(
             "bytes a second, or {\"up\", \"down\"}",
             Self::both,
-            |Ways { up, down }| Self { up, down },
+            |Directions { up, down }| Self { up, down },
         ))
     }
 }
 
-/// An answer's body in drops: so many bytes, a pause, so many bytes, …
+/// Sends a response's body in pieces with pauses between them.
 ///
 /// As JSON: `{"bytes": 1, "every": 50}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drip {
-    /// Bytes of a drop.
+    /// Bytes of a piece.
     pub bytes: u64,
-    /// Milliseconds from one to the next.
+    /// Milliseconds between the starts of two pieces.
     pub every: u64,
 }
 
-/// Reads a number as one thing and an object as another, and says what is wrong with either.
-struct Either<T, O>(&'static str, fn(u64) -> T, fn(O) -> T);
+/// Deserializes a value that is either a number or an object: the expected form for error messages,
+/// and the two conversions.
+struct NumberOrObject<T, O>(&'static str, fn(u64) -> T, fn(O) -> T);
 
-impl<'de, T, O: Deserialize<'de>> Visitor<'de> for Either<T, O> {
+impl<'de, T, O: Deserialize<'de>> Visitor<'de> for NumberOrObject<T, O> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -331,17 +335,17 @@ mod tests {
 
     use super::*;
 
-    /// Mean and median of many draws, in milliseconds.
+    /// Returns mean and median of many draws, in milliseconds.
     fn drawn(latency: Latency) -> (f64, f64) {
-        let mut dice = StdRng::seed_from_u64(1);
+        let mut rng = StdRng::seed_from_u64(1);
         let mut times: Vec<f64> =
-            (0..20_000).map(|_| milliseconds(latency.draw(&mut dice))).collect();
+            (0..20_000).map(|_| milliseconds(latency.draw(&mut rng))).collect();
         times.sort_by(f64::total_cmp);
         (times.iter().sum::<f64>() / times.len() as f64, times[times.len() / 2])
     }
 
     #[test]
-    fn what_is_drawn_is_distributed_as_told() {
+    fn drawn_latencies_have_the_given_distribution() {
         let ms = Duration::from_millis;
         let near = |found: f64, wanted: f64| (found - wanted).abs() < wanted * 0.03;
         let (mean, _) = drawn(Latency::uniform(ms(10), ms(50)));
@@ -356,19 +360,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_drawn_is_endless_or_negative() {
-        let mut dice = StdRng::seed_from_u64(1);
+    fn drawn_latencies_are_bounded() {
+        let mut rng = StdRng::seed_from_u64(1);
         for latency in [
             Latency::Lognormal { median: 1e300, sigma: 1e300 },
             Latency::Exponential { mean: f64::MAX },
             Latency::Normal { mean: 0.0, deviation: 1e9 },
         ] {
-            assert!((0..100).all(|_| latency.draw(&mut dice) <= LONGEST));
+            assert!((0..100).all(|_| latency.draw(&mut rng) <= MAX_LATENCY));
         }
     }
 
     #[test]
-    fn a_number_and_an_object_are_both_read_and_mistakes_are_named() {
+    fn numbers_and_objects_are_parsed_and_errors_name_the_member() {
         let latency = |text| serde_json::from_str::<Latency>(text).map_err(|e| e.to_string());
         assert_eq!(latency("20"), Ok(Latency::Fixed(20)));
         let uniform = Latency::Uniform { least: 1.0, most: 2.5 };

@@ -1,4 +1,4 @@
-//! Fault rules in force, and which requests they strike.
+//! The active fault rules, and the requests that they apply to.
 
 use std::{
     sync::{Mutex, MutexGuard},
@@ -8,70 +8,71 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::Serialize;
 
-use super::{decision::FaultDecision, rule::Fault};
+use super::{check::InvalidFault, decision::FaultDecision, rule::Fault};
 
-/// Bits of a seed: no more than JSON's numbers keep everywhere.
+/// Bits of a seed: JSON numbers are exact up to 53 bits in every client.
 const SEED_BITS: u32 = 53;
 
-/// A rule that was refused.
+/// An invalid rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("fault rule {number}: {reason}")]
+#[error("cannot add fault rule {number}: {reason}")]
 pub struct FaultError {
-    /// Which of those that were added together, from 1.
+    /// Its position among the rules that were added together, from 1.
     pub number: usize,
-    /// What is wrong with it.
-    pub reason: &'static str,
+    /// The reason.
+    pub reason: InvalidFault,
 }
 
-/// A rule in force, and what it has done.
+/// An active rule, and its counters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ActiveFault {
     /// The rule.
     #[serde(flatten)]
     pub rule: Fault,
-    /// What the dice of those that were added together are thrown from.
+    /// The seed of the rules that were added together.
     pub seed: u64,
-    /// How many requests matched it.
+    /// Number of requests that the rule matched.
     pub matched: u64,
-    /// How many of them it struck.
+    /// Number of requests that the rule applied to.
     pub struck: u64,
 }
 
 #[derive(Debug)]
-struct Rule {
+struct RuleState {
     active: ActiveFault,
-    /// Its place among those that were added with it.
-    place: u64,
+    /// Position among the rules that were added together.
+    position: u64,
     added: Instant,
-    first_struck: Option<Instant>,
+    first_applied: Option<Instant>,
 }
 
-impl Rule {
-    /// Counts a match; the dice of its strike, if it wants to strike.
-    fn matched(&mut self, now: Instant) -> Option<StdRng> {
+impl RuleState {
+    /// Counts a match. Returns the random numbers of its decision if the rule applies to the match.
+    fn count_match(&mut self, now: Instant) -> Option<StdRng> {
         let ActiveFault { rule, seed, matched, struck } = &mut self.active;
         *matched += 1;
-        // Dice of their own for every match, so that what one draws does not depend on how many
-        // numbers others took, and other rules and requests cannot come between.
-        let mut dice = StdRng::seed_from_u64(mixed([*seed, self.place, *matched]));
-        let lucky = rule.share.is_none_or(|share| dice.random_bool(share));
-        let turn = matched.saturating_sub(rule.skip);
-        let turn = turn > 0 && turn.is_multiple_of(rule.every.unwrap_or(1));
+        // Each match has its own random numbers. So a match does not depend on how many numbers
+        // earlier ones drew, and other rules and requests cannot interfere.
+        let mut rng = StdRng::seed_from_u64(mix([*seed, self.position, *matched]));
+        let is_drawn = rule.share.is_none_or(|share| rng.random_bool(share));
+        let nth = matched.saturating_sub(rule.skip);
+        let is_nth = nth > 0 && nth.is_multiple_of(rule.every.unwrap_or(1));
         let ms = |time: Option<u64>| time.map(Duration::from_millis);
         let age = now.duration_since(self.added);
-        let open = ms(rule.from).is_none_or(|from| age >= from)
+        let is_within = ms(rule.from).is_none_or(|from| age >= from)
             && ms(rule.until).is_none_or(|until| age < until);
-        let lasts = match (self.first_struck, ms(rule.lasting)) {
+        let is_lasting = match (self.first_applied, ms(rule.lasting)) {
             (Some(first), Some(lasting)) => now.duration_since(first) < lasting,
             _ => true,
         };
-        let left = rule.count.is_none_or(|count| *struck < count);
-        (turn && lucky && open && lasts && left).then_some(dice)
+        let is_below_count = rule.count.is_none_or(|count| *struck < count);
+        (is_nth && is_drawn && is_within && is_lasting && is_below_count).then_some(rng)
     }
 }
 
-/// One number of several, each bit of which depends on all bits of all of them (SplitMix64).
-fn mixed<const N: usize>(numbers: [u64; N]) -> u64 {
+/// Hashes several numbers into one, each bit of which depends on all bits of all of them
+/// (SplitMix64).
+fn mix<const N: usize>(numbers: [u64; N]) -> u64 {
     numbers.into_iter().fold(0, |state, number| {
         let mut mix = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix = (mix ^ mix >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -81,94 +82,101 @@ fn mixed<const N: usize>(numbers: [u64; N]) -> u64 {
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    rules: Vec<Rule>,
-    /// How often rules were added without a seed of their own.
-    unnamed: u64,
+struct Rules {
+    rules: Vec<RuleState>,
+    /// How often rules were added without a seed.
+    unseeded: u64,
 }
 
-/// The rules in force.
+/// The active rules of a server.
 #[derive(Debug)]
 pub(crate) struct FaultEngine {
-    /// What seeds are made of that nobody names.
+    /// The base of the seeds of rules that are added without one.
     seed: u64,
-    /// The names of operations that a rule may match.
+    /// The names of the operations that a rule can match.
     operations: Vec<&'static str>,
-    inner: Mutex<Inner>,
+    rules: Mutex<Rules>,
 }
 
 impl FaultEngine {
-    /// Creates an engine without rules. `seed`: drawn if not given; `operations`: the names that a
-    /// rule may match.
+    /// Creates an engine without rules. `seed` is random if `None`; `operations` are the names that a
+    /// rule can match.
     pub(crate) fn new(seed: Option<u64>, operations: Vec<&'static str>) -> Self {
         let seed = seed.unwrap_or_else(|| rand::rng().random_range(0..1 << SEED_BITS));
-        Self { seed, operations, inner: Mutex::default() }
+        Self { seed, operations, rules: Mutex::default() }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// Returns the base of the seeds of rules that are added without one.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Adds rules, all or none; the seed of their dice.
+    /// Adds rules behind the active ones, and returns their seed.
+    ///
+    /// # Errors
+    /// The first invalid rule. None of the rules is added then.
     pub(crate) fn add(&self, rules: Vec<Fault>, seed: Option<u64>) -> Result<u64, FaultError> {
         for (at, rule) in rules.iter().enumerate() {
             rule.check(&self.operations).map_err(|reason| FaultError { number: at + 1, reason })?;
         }
-        let mut inner = self.inner();
+        let mut active = self.rules();
         let seed = seed.unwrap_or_else(|| {
-            inner.unnamed += 1;
-            // The first is the server's own, so that one number tells all of a usual test.
-            self.seed.wrapping_add(inner.unnamed - 1) & ((1 << SEED_BITS) - 1)
+            active.unseeded += 1;
+            // The first seed is the server's: in most tests, one number then repeats the whole run.
+            self.seed.wrapping_add(active.unseeded - 1) & ((1 << SEED_BITS) - 1)
         });
         let added = Instant::now();
-        let rules = rules.into_iter().zip(0..).map(|(rule, place)| Rule {
+        let rules = rules.into_iter().zip(0..).map(|(rule, position)| RuleState {
             active: ActiveFault { rule, seed, matched: 0, struck: 0 },
-            place,
+            position,
             added,
-            first_struck: None,
+            first_applied: None,
         });
-        inner.rules.extend(rules);
-        tracing::info!(seed, rules = inner.rules.len(), "fault rules in force");
+        active.rules.extend(rules);
+        tracing::info!(seed, rules = active.rules.len(), "fault rules in force");
         Ok(seed)
     }
 
+    /// Returns the active rules with their counters, in the order in which they were added.
     pub(crate) fn active(&self) -> Vec<ActiveFault> {
-        self.inner().rules.iter().map(|rule| rule.active.clone()).collect()
+        self.rules().rules.iter().map(|rule| rule.active.clone()).collect()
     }
 
+    /// Removes all rules.
     pub(crate) fn clear(&self) {
-        self.inner().rules.clear();
+        self.rules().rules.clear();
     }
 
-    /// As it was at the start.
-    pub(crate) fn restart(&self) {
-        *self.inner() = Inner::default();
+    /// Removes all rules, and restarts the sequence of seeds.
+    pub(crate) fn reset(&self) {
+        *self.rules() = Rules::default();
     }
 
-    /// What strikes a request. Every rule that it matches counts it.
-    pub(crate) fn strike(
+    /// Returns the effects on a request; `None` if no rule applies. Every rule that matches the
+    /// request counts it.
+    pub(crate) fn decide(
         &self,
         operation: &str,
         path: &str,
         drive: Option<&str>,
     ) -> Option<FaultDecision> {
-        let (now, mut strike) = (Instant::now(), None);
-        for rule in &mut self.inner().rules {
+        let (now, mut decision) = (Instant::now(), None);
+        for rule in &mut self.rules().rules {
             if !rule.active.rule.matches(operation, path, drive) {
                 continue;
             }
-            let Some(mut dice) = rule.matched(now) else { continue };
-            if strike.is_none() {
+            let Some(mut rng) = rule.count_match(now) else { continue };
+            if decision.is_none() {
                 rule.active.struck += 1;
-                rule.first_struck.get_or_insert(now);
-                strike = Some(FaultDecision::of(&rule.active.rule, &mut dice));
+                rule.first_applied.get_or_insert(now);
+                decision = Some(FaultDecision::draw(&rule.active.rule, &mut rng));
             }
         }
-        strike
+        decision
     }
 }
 
@@ -183,53 +191,53 @@ mod tests {
         FaultEngine::new(seed, vec!["live.item.get", "live.files.put"])
     }
 
-    fn struck(faults: &FaultEngine, operation: &str) -> bool {
-        faults.strike(operation, "/v5.0/me", Some("")).is_some()
+    fn applies(faults: &FaultEngine, operation: &str) -> bool {
+        faults.decide(operation, "/v5.0/me", Some("")).is_some()
     }
 
     #[test]
-    fn a_rule_lets_the_first_matches_pass_and_strikes_no_more_than_counted() {
+    fn a_rule_skips_matches_and_applies_at_most_count_times() {
         let faults = engine(None);
         let rule = Fault::on("live.files.put").skip(1).times(2).status(503);
         faults.add(vec![rule], None).expect("a good rule");
-        let struck: Vec<bool> = (0..5).map(|_| struck(&faults, "live.files.put")).collect();
+        let struck: Vec<bool> = (0..5).map(|_| applies(&faults, "live.files.put")).collect();
         assert_eq!(struck, [false, true, true, false, false]);
         assert_eq!((faults.active()[0].matched, faults.active()[0].struck), (5, 2));
     }
 
     #[test]
-    fn the_first_rule_that_strikes_hides_the_request_from_the_next() {
+    fn only_the_first_rule_that_applies_is_carried_out() {
         let faults = engine(None);
         let first = Fault::on("live.*").times(1).status(500);
         let second = Fault::on("live.files.put").times(1).reset(When::Before);
         faults.add(vec![first, second], None).expect("good rules");
-        let strikes: Vec<bool> = (0..2)
-            .filter_map(|_| faults.strike("live.files.put", "/", None))
-            .map(|strike| strike.reset)
+        let resets: Vec<bool> = (0..2)
+            .filter_map(|_| faults.decide("live.files.put", "/", None))
+            .map(|decision| decision.reset)
             .collect();
-        assert_eq!(strikes, [false, true]);
+        assert_eq!(resets, [false, true]);
     }
 
     #[test]
-    fn the_same_seed_draws_the_same_lots() {
+    fn the_same_seed_makes_the_same_decisions() {
         let draw = |seed| {
             let faults = engine(None);
-            let told = faults.add(vec![Fault::on("*").share(0.5).status(500)], seed);
-            let lots: Vec<bool> = (0..64).map(|_| struck(&faults, "live.item.get")).collect();
-            (told.expect("a good rule"), lots)
+            let added = faults.add(vec![Fault::on("*").share(0.5).status(500)], seed);
+            let decisions: Vec<bool> = (0..64).map(|_| applies(&faults, "live.item.get")).collect();
+            (added.expect("a good rule"), decisions)
         };
-        let (seed, lots) = draw(None);
-        assert_eq!(draw(Some(seed)).1, lots);
-        assert_ne!(draw(Some(seed.wrapping_add(1))).1, lots);
-        assert!(lots.contains(&true) && lots.contains(&false));
+        let (seed, decisions) = draw(None);
+        assert_eq!(draw(Some(seed)).1, decisions);
+        assert_ne!(draw(Some(seed.wrapping_add(1))).1, decisions);
+        assert!(decisions.contains(&true) && decisions.contains(&false));
     }
 
     #[test]
-    fn what_a_rule_decides_does_not_depend_on_other_rules_and_requests() {
+    fn the_decisions_of_a_rule_do_not_depend_on_other_rules_and_requests() {
         let share = || Fault::on("live.item.get").share(0.5).status(500);
-        let lots = |others: bool| {
+        let decisions = |others: bool| {
             let faults = engine(Some(7));
-            // It never hides what the other rule wants to strike, but draws its lots.
+            // It never applies, but draws random numbers.
             let other = Fault::on("live.*").share(0.5).times(0).status(503);
             let latency = Latency::exponential(Duration::from_millis(3));
             let other = if others { other.latency(latency) } else { other };
@@ -237,37 +245,37 @@ mod tests {
             (0..64)
                 .map(|nth| {
                     if others && nth % 3 == 0 {
-                        struck(&faults, "live.files.put");
+                        applies(&faults, "live.files.put");
                     }
-                    struck(&faults, "live.item.get")
+                    applies(&faults, "live.item.get")
                 })
                 .collect::<Vec<_>>()
         };
-        assert_eq!(lots(false), lots(true));
+        assert_eq!(decisions(false), decisions(true));
     }
 
     #[test]
-    fn every_nth_match_after_the_skipped_ones_is_struck() {
+    fn a_rule_applies_to_every_nth_match_after_the_skipped_ones() {
         let faults = engine(None);
         faults.add(vec![Fault::on("*").skip(1).every(3).status(500)], None).expect("a good rule");
-        let struck: Vec<usize> = (1..12).filter(|_| struck(&faults, "live.item.get")).collect();
+        let struck: Vec<usize> = (1..12).filter(|_| applies(&faults, "live.item.get")).collect();
         assert_eq!(struck, [4, 7, 10]);
         let faults = engine(None);
         faults.add(vec![Fault::on("*").skip(u64::MAX).status(500)], None).expect("a good rule");
-        assert!(!self::struck(&faults, "live.item.get"), "nobody gets that far");
+        assert!(!applies(&faults, "live.item.get"), "that many matches never happen");
     }
 
     #[test]
-    fn a_server_with_a_seed_gives_each_addition_its_own_and_begins_again_when_reset() {
+    fn each_addition_has_its_own_seed_and_a_reset_restarts_the_sequence() {
         let faults = engine(Some(5));
         let add = || faults.add(vec![Fault::on("*").status(500)], None).expect("a good rule");
         assert_eq!([add(), add()], [5, 6]);
-        faults.restart();
+        faults.reset();
         assert_eq!((add(), faults.active().len()), (5, 1));
     }
 
     #[test]
-    fn rules_that_can_do_nothing_are_refused_and_none_of_their_company_is_kept() {
+    fn an_invalid_rule_is_rejected_with_all_rules_added_together() {
         let faults = engine(None);
         let ms = Duration::from_millis;
         let good = Fault::on("live.item.get").status(500);

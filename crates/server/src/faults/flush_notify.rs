@@ -1,4 +1,4 @@
-//! A connection that tells when all that it was given has been written.
+//! Reports when a connection has written everything that it was given.
 
 use std::{
     io::{IoSlice, Result},
@@ -12,18 +12,19 @@ use tokio::{
     sync::{Notify, futures::OwnedNotified},
 };
 
-/// When a connection has written everything: hyper flushes a stream once its own buffer is empty.
+/// Notifies waiters when a connection is flushed. hyper flushes a stream once its own buffer is
+/// empty.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FlushNotify(Arc<Notify>);
 
 impl FlushNotify {
-    /// The next time.
+    /// Completes at the next flush.
     pub(super) fn next(&self) -> OwnedNotified {
         Arc::clone(&self.0).notified_owned()
     }
 }
 
-/// A stream whose flushes are told.
+/// A stream that reports its flushes.
 pub(crate) struct FlushReporting<S> {
     pub stream: S,
     pub flushes: FlushNotify,

@@ -1,22 +1,19 @@
-//! Faults on demand: rules that make the server fail as clouds do.
+//! Fault rules: the requests that a rule applies to, and its builder methods.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use super::effects::{Bandwidth, Drip, Effect, Latency, Side, When, whole_milliseconds};
+use crate::json::{JsonError, one_or_many};
 
-use super::{
-    effects::{Bandwidth, Drip, Effect, Latency, Side, When, whole_milliseconds},
-    wire::RuleJson,
-};
-use crate::json::one_or_many;
-
-/// A rule: which requests fail, when, how often, and how.
+/// A fault rule: the requests that fail, when, how often, and how.
 ///
-/// A rule *matches* a request by `operation`, `path` and `drive`, and counts its matches. It
-/// *strikes* a match unless it is one of the first `skip`, not an `every`-th of the others, outside
-/// of `from` and `until`, past `count` or `lasting`, or the dice say otherwise (`share`). Every
-/// request is shown to every rule in the order in which they were added; the first one that strikes
-/// is applied, alone.
+/// A rule *matches* a request by `operation`, `path` and `drive`, and counts its matches. It *applies*
+/// to a match if all of its other conditions hold: the match is not one of the first `skip`; of the
+/// rest it is the `every`-th; it is within `from` and `until`; neither `count` nor `lasting` is
+/// exceeded; and the random draw of `share` succeeds.
+///
+/// Every rule sees every request, in the order in which the rules were added. Only the effects of the
+/// first rule that applies are carried out.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,25 +21,25 @@ use crate::json::one_or_many;
 ///
 /// let ms = Duration::from_millis;
 /// let rules = [
-///     // Twice the cloud has no time for an upload …
+///     // Two uploads fail with 503.
 ///     Fault::on("live.files.put").times(2).status(503).header("Retry-After", "1"),
-///     // … one download in ten breaks off after 1,000 bytes …
+///     // One download in ten breaks off after 1,000 bytes.
 ///     Fault::on("ticket.get").share(0.1).truncate(1000),
-///     // … the answer to the third deletion is lost, although it has happened …
+///     // The response to the third deletion is lost, although the item is deleted.
 ///     Fault::on("*.delete").skip(2).times(1).reset(When::After),
-///     // … every fifth fragment ends in the middle, wherever that is …
+///     // Every fifth fragment breaks off at a random byte.
 ///     Fault::on("graph.session.fragment").every(5).reset(When::During),
-///     // … the second one finds its session gone …
+///     // The upload session of the second fragment does not exist any more.
 ///     Fault::on("live.bits.fragment").skip(1).times(1).lose_session(),
-///     // … an access token is too old, one request in twenty …
+///     // One request in twenty has an expired access token.
 ///     Fault::on("amazon.*").share(0.05).expire(),
-///     // … what was uploaded is not to be found for two seconds …
+///     // Uploaded files are not found for two seconds.
 ///     Fault::on("amazon.content.upload").invisible(ms(2000)),
-///     // … and is told to have another hash than it has …
+///     // The response to an upload has a wrong hash.
 ///     Fault::on("graph.content.put").times(1).wrong_hash(),
-///     // … a byte is wrong …
+///     // One download has a wrong byte.
 ///     Fault::on("ticket.get").times(1).corrupt(Side::Answer),
-///     // … and for a minute the line is a bad one.
+///     // The network is slow for a minute.
 ///     Fault::on("*").latency(Latency::lognormal(ms(80), 0.6)).lasting(ms(60_000)),
 ///     Fault::on("*").bandwidth(Bandwidth::both(100_000)).from(ms(60_000)),
 /// ];
@@ -52,8 +49,7 @@ use crate::json::one_or_many;
 /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 ///
-/// As JSON, where every field may be left out, times are milliseconds, and what is misspelt is
-/// refused:
+/// As JSON, every member is optional, times are in milliseconds, and unknown members are rejected:
 ///
 /// ```json
 /// {"operation": "live.files.put", "count": 2, "status": 503, "headers": {"Retry-After": "1"}}
@@ -61,53 +57,54 @@ use crate::json::one_or_many;
 /// {"operation": "graph.session.fragment", "every": 5, "reset": true, "when": "during"}
 /// ```
 ///
-/// # The same again
+/// # Repeatable runs
 ///
-/// What a rule decides about its n-th match, and what it draws for it, depends on nothing but the
-/// seed, the rule's place among those that were added with it, and n: other rules, other operations
-/// and the order in which requests of different rules arrive change none of it. (What goes by the
-/// clock, `from`, `until` and `lasting`, is the exception.) The seed is the server's
-/// ([`Builder::fault_seed`](crate::Builder::fault_seed), `serve --fault-seed`), drawn where
-/// nobody names one, or comes with the rules; adding rules tells it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "RuleJson", into = "RuleJson")]
+/// The decision about a rule's n-th match and the random numbers that it draws depend only on the
+/// seed, the rule's position among the rules that were added together, and n. Other rules, other
+/// operations and the order of requests have no influence. (`from`, `until` and `lasting` depend on
+/// the clock.)
+///
+/// The seed is that of the server ([`Builder::fault_seed`](crate::Builder::fault_seed),
+/// `serve --fault-seed`; random by default), or is given together with the rules. Adding rules
+/// returns it.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fault {
-    /// The operation's name, as in `live.files.put`; `*` stands for any run of characters. `None`:
+    /// The operation's name, such as `live.files.put`; `*` matches any run of characters. `None`:
     /// every operation.
     pub(super) operation: Option<String>,
     /// The path as it was sent, percent-encoded, without the query; `*` as in `operation`.
     pub(super) path: Option<String>,
-    /// The account's name, so that tests on drives of their own do not meet; the default account's
-    /// is empty. `None`: every account, and requests of nobody.
+    /// The account's name; the default account's is empty. Tests with drives of their own use it to
+    /// stay independent. `None`: every account, and requests without one.
     pub(super) drive: Option<String>,
-    /// How likely a match is struck, 0 to 1. `None`: always.
+    /// The probability with which the rule applies to a match, 0 to 1. `None`: always.
     pub(super) share: Option<f64>,
-    /// How many matches pass before the first may be struck.
+    /// Number of matches before the first one that the rule may apply to.
     pub(super) skip: u64,
-    /// Only every n-th match after those that are skipped. `None`: all of them.
+    /// Applies only to every n-th match after the skipped ones. `None`: to all of them.
     pub(super) every: Option<u64>,
-    /// How many requests are struck at most. `None`: no end.
+    /// Maximum number of requests that the rule applies to. `None`: unlimited.
     pub(super) count: Option<u64>,
-    /// Milliseconds after the rule was added before which nothing is struck.
+    /// Applies from this time on, in milliseconds after the rule was added.
     pub(super) from: Option<u64>,
-    /// Milliseconds after the rule was added from which on nothing is struck.
+    /// Applies until this time, in milliseconds after the rule was added.
     pub(super) until: Option<u64>,
-    /// Milliseconds after its first strike from which on nothing is struck.
+    /// Applies for this long after the first request that it applied to, in milliseconds.
     pub(super) lasting: Option<u64>,
-    /// Whether `status` and `reset` strike before the request has had its effect, after it, or (a
-    /// reset) while bytes move.
+    /// Whether `status` and `reset` happen before or after the request takes effect, or (`reset`
+    /// only) while bytes are transferred.
     pub(super) when: When,
-    /// At most one of each sort, in the order of the variants.
+    /// At most one of each kind, in the order of the variants.
     pub(super) effects: Vec<Effect>,
 }
 
 impl Fault {
-    /// A rule for operations of that name, which may have `*` in it. It needs an effect.
+    /// Creates a rule for an operation, whose name may contain `*`. It needs at least one effect.
     pub fn on(operation: impl Into<String>) -> Self {
         Self { operation: Some(operation.into()), ..Self::default() }
     }
 
-    /// Adds an effect, in place of the one of its sort.
+    /// Adds an effect, in place of an earlier one of its kind.
     fn with(mut self, effect: Effect) -> Self {
         let rank = effect.rank();
         match self.effects.binary_search_by_key(&rank, Effect::rank) {
@@ -117,7 +114,7 @@ impl Fault {
         self
     }
 
-    /// Returns the headers of the response.
+    /// Returns the response headers that the rule sets.
     fn headers(&self) -> Option<&BTreeMap<String, String>> {
         self.effects.iter().find_map(|effect| match effect {
             Effect::Headers(headers) => Some(headers),
@@ -125,142 +122,144 @@ impl Fault {
         })
     }
 
-    /// Rules from JSON: one, or a list of them, as `POST /_control/faults` takes them. An error
-    /// says which of them is wrong, and how.
-    pub fn from_json(text: &[u8]) -> Result<Vec<Self>, String> {
+    /// Parses a rule or a list of rules from JSON, as the body of `POST /_control/faults`.
+    ///
+    /// # Errors
+    /// [`JsonError`], with the number of the invalid rule.
+    pub fn from_json(text: &[u8]) -> Result<Vec<Self>, JsonError> {
         one_or_many(text, "rule")
     }
 
-    /// Only for this path, percent-encoded as it is sent, without the query; may have `*` in it.
+    /// Matches only this path: percent-encoded as sent, without the query. It may contain `*`.
     pub fn path(self, path: impl Into<String>) -> Self {
         Self { path: Some(path.into()), ..self }
     }
 
-    /// Only for this account.
+    /// Matches only requests of this account. The default account's name is empty.
     pub fn drive(self, name: impl Into<String>) -> Self {
         Self { drive: Some(name.into()), ..self }
     }
 
-    /// Only this share of the matches, 0 to 1.
+    /// Applies to this share of the matches, 0 to 1, chosen at random.
     pub fn share(self, share: f64) -> Self {
         Self { share: Some(share), ..self }
     }
 
-    /// Lets the first matches pass.
+    /// Skips the first matches.
     pub fn skip(self, matches: u64) -> Self {
         Self { skip: matches, ..self }
     }
 
-    /// Only every n-th match after those that are skipped.
+    /// Applies only to every n-th match after the skipped ones.
     pub fn every(self, n: u64) -> Self {
         Self { every: Some(n), ..self }
     }
 
-    /// Strikes that often at most.
+    /// Applies to at most this number of requests.
     pub fn times(self, count: u64) -> Self {
         Self { count: Some(count), ..self }
     }
 
-    /// Not before so much time has passed since the rule was added.
+    /// Applies only after this time, counted from when the rule is added.
     pub fn from(self, time: Duration) -> Self {
         Self { from: Some(whole_milliseconds(time)), ..self }
     }
 
-    /// No longer when so much time has passed since the rule was added.
+    /// Applies only before this time, counted from when the rule is added.
     pub fn until(self, time: Duration) -> Self {
         Self { until: Some(whole_milliseconds(time)), ..self }
     }
 
-    /// No longer when so much time has passed since its first strike: an outage.
+    /// Applies only for this long after the first request that it applies to, as an outage does.
     pub fn lasting(self, time: Duration) -> Self {
         Self { lasting: Some(whole_milliseconds(time)), ..self }
     }
 
-    /// Delays the request: by a [`Duration`], in whole milliseconds, or by what is drawn from a
+    /// Delays the request: by a [`Duration`], in whole milliseconds, or by a delay drawn from a
     /// distribution.
     pub fn latency(self, latency: impl Into<Latency>) -> Self {
         self.with(Effect::Latency(latency.into()))
     }
 
-    /// Answers with this status, 200 to 599.
+    /// Responds with this status, 200 to 599.
     pub fn status(self, status: u16) -> Self {
         self.with(Effect::Status(status))
     }
 
-    /// Adds a header to that answer, or to the one that there is anyhow.
+    /// Sets a header of that response; without a status, of the normal response.
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let mut headers = self.headers().cloned().unwrap_or_default();
         headers.insert(name.into(), value.into());
         self.with(Effect::Headers(headers))
     }
 
-    /// Gives that answer a body.
+    /// Sets the body of that response. Without it the protocol's error body is sent.
     pub fn body(self, body: impl Into<String>) -> Self {
         self.with(Effect::Body(body.into()))
     }
 
-    /// Resets the connection, before, during or after the effect.
+    /// Resets the connection before, during or after the effect.
     pub fn reset(self, when: When) -> Self {
         Self { when, ..self }.with(Effect::Reset)
     }
 
-    /// Where a reset during the effect comes: after so many bytes of the request's body, or of the
-    /// answer's where the request has none.
+    /// Sets the byte at which a reset during the effect happens: in the request's body, or in the
+    /// response's body if the request has none.
     pub fn at(self, bytes: u64) -> Self {
         self.with(Effect::ResetAt(bytes))
     }
 
-    /// Answers with `status` only after the request has had its effect.
+    /// Sends the `status` after the request has taken effect.
     pub fn after_the_effect(self) -> Self {
         Self { when: When::After, ..self }
     }
 
-    /// Breaks the answer's body off after so many bytes.
+    /// Breaks the response's body off after this number of bytes.
     pub fn truncate(self, bytes: u64) -> Self {
         self.with(Effect::Truncate(bytes))
     }
 
-    /// Makes one byte another, somewhere in a body. What the client sent is wrong before the server
-    /// looks at it.
+    /// Changes one byte, at a random position, in the body of the request or of the response. The
+    /// server processes the changed request.
     pub fn corrupt(self, side: Side) -> Self {
         self.with(Effect::Corrupt(side))
     }
 
-    /// Makes the line slow.
+    /// Limits the bandwidth.
     pub fn bandwidth(self, bandwidth: Bandwidth) -> Self {
         self.with(Effect::Bandwidth(bandwidth))
     }
 
-    /// Sends the answer's body in drops of so many bytes, one every so often.
+    /// Sends the response's body in pieces of `bytes` bytes with pauses of `every` between them.
     pub fn drip(self, bytes: u64, every: Duration) -> Self {
         self.with(Effect::Drip(Drip { bytes, every: whole_milliseconds(every) }))
     }
 
-    /// Takes the access token or the ticket for too old, in the words of the protocol; this time,
-    /// not for good.
+    /// Handles the request's access token or download URL as expired. Later requests with the same
+    /// token are not affected.
     pub fn expire(self) -> Self {
         self.with(Effect::Expire)
     }
 
-    /// Forgets the upload session that the request is about, and its bytes, for good: a Graph upload
-    /// URL's, or a BITS session. What has none is not changed.
+    /// Cancels the upload session that the request belongs to, and discards its bytes: that of a
+    /// Graph upload URL, or a BITS session. Other requests are not affected.
     pub fn lose_session(self) -> Self {
         self.with(Effect::LoseSession)
     }
 
-    /// Items that come into being on the drive while the request is answered are neither found nor
-    /// listed for so long: by none of the protocols, not by their tickets either. Their names are
-    /// taken, and change feeds and searches tell of them, as in the clouds.
+    /// Hides items that the request creates: for this time, no protocol and no download URL finds or
+    /// lists them. Their names are taken, and change feeds and searches report them, as in the clouds.
     pub fn invisible(self, time: Duration) -> Self {
         self.with(Effect::Invisible(whole_milliseconds(time)))
     }
 
-    /// Tells wrong hashes of files in the answer: Graph's `hashes`, Amazon's `md5`. SkyDrive tells
-    /// none.
+    /// Replaces hashes of files in the response by wrong ones: Graph's `hashes`, Amazon's `md5`.
+    /// SkyDrive has none.
     pub fn wrong_hash(self) -> Self {
         self.with(Effect::WrongHash)
     }
 
+    /// Whether the rule matches a request, by operation, path and account.
     pub(super) fn matches(&self, operation: &str, path: &str, drive: Option<&str>) -> bool {
         self.operation.as_ref().is_none_or(|pattern| matches(pattern, operation))
             && self.path.as_ref().is_none_or(|pattern| matches(pattern, path))
@@ -268,7 +267,7 @@ impl Fault {
     }
 }
 
-/// Whether a pattern, in which `*` stands for any run of characters, describes all of a text.
+/// Whether a pattern matches all of a text; `*` in the pattern matches any run of characters.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
@@ -291,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_run_of_characters() {
+    fn a_star_matches_any_run_of_characters() {
         for (pattern, text) in [
             ("live.files.put", "live.files.put"),
             ("live.*", "live.files.put"),
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_reads_back_as_it_was_written() {
+    fn a_rule_survives_json() {
         let ms = Duration::from_millis;
         for rule in [
             Fault::on("live.*")

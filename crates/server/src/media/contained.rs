@@ -1,4 +1,4 @@
-//! Runs third-party parsers on untrusted bytes without letting their failures reach the user.
+//! Runs third-party parsers on untrusted bytes. Their panics and log messages are contained.
 
 use std::{
     any::Any,
@@ -13,23 +13,23 @@ use tracing::subscriber::NoSubscriber;
 use super::invalid;
 
 thread_local! {
-    /// Whether this thread runs a parser whose panics are not to be printed.
+    /// Whether this thread runs a parser whose panics must not be printed.
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
 static HOOK: Once = Once::new();
 
-/// Runs a parser. A panic in it becomes `InvalidData`; neither the panic's message nor an event that
-/// the parser logs is printed: an upload is no reason to write to the user's screen.
+/// Runs a parser. A panic becomes [`io::ErrorKind::InvalidData`]. Neither the panic's message nor the
+/// parser's log messages are printed: an upload must not write to the user's screen.
 ///
 /// # Errors
-/// Those of `parse`, and `InvalidData` if it panics.
+/// The error of `parse`, or [`io::ErrorKind::InvalidData`] if it panics.
 pub(super) fn contained<T>(parse: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     HOOK.call_once(|| {
-        let others = panic::take_hook();
+        let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             if !CONTAINED.get() {
-                others(panic);
+                previous(panic);
             }
         }));
     });
@@ -42,6 +42,7 @@ pub(super) fn contained<T>(parse: impl FnOnce() -> io::Result<T>) -> io::Result<
         .unwrap_or_else(|panic| Err(invalid(format!("the parser panicked: {}", message(&*panic)))))
 }
 
+/// Returns the message of a panic.
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")

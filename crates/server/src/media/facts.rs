@@ -1,4 +1,4 @@
-//! Facts out of files, each kind by the library that reads it.
+//! Reads the metadata of media files, each kind with its own library.
 
 use std::io::{BufReader, Cursor, Read as _};
 
@@ -19,27 +19,28 @@ use super::{
     picture::{coefficients_per_pixel, memory},
 };
 
-/// Reads the facts of a file of that family.
+/// Reads the metadata of a file of a family.
 ///
 /// # Errors
-/// When the file is not of that family, is broken, or cannot be read.
+/// If the file is of another family, is malformed, or cannot be read.
 pub(super) fn read(family: Family, reading: Reading) -> std::io::Result<Media> {
     match family {
         Family::Picture => picture(reading).map(Media::Photo),
         Family::OtherPicture => other_picture(reading).map(Media::Photo),
-        Family::Sound => sound(reading).map(Media::Audio),
-        Family::Film => film(reading),
+        Family::Audio => audio(reading).map(Media::Audio),
+        Family::Video => video(reading),
     }
 }
 
-/// How far into a picture its size is looked for, in bytes.
+/// Number of bytes at the beginning of a picture in which its size is searched.
 const HEADERS: u64 = 1 << 20;
 
-/// Maximum memory for what a picture's headers unpack to, such as a colour profile.
+/// Maximum memory for the decompressed headers of a picture, such as a colour profile.
 const UNPACKED: u64 = 16 << 20;
 
+/// Reads the size and the EXIF data of a picture that can be decoded.
 fn picture(mut reading: Reading) -> std::io::Result<Photo> {
-    // A decoder of JPEG reads all that there is before it tells the size.
+    // A JPEG decoder reads its whole input before it returns the size.
     let mut headers = Vec::new();
     (&mut reading).take(HEADERS).read_to_end(&mut headers)?;
     let coefficients = coefficients_per_pixel(&mut Cursor::new(&headers))?;
@@ -52,13 +53,13 @@ fn picture(mut reading: Reading) -> std::io::Result<Photo> {
     let (width, height) = decoder.dimensions();
     let decoded = Some(memory(&decoder, format, coefficients));
     std::io::Seek::rewind(&mut reading)?;
-    // Most pictures that are no photos have none.
+    // Most pictures that are not photos have no EXIF data.
     let exif = exif(&mut reading).ok();
     let photo = exif.as_ref().map(taken).unwrap_or_default();
     Ok(Photo { decoded, ..sized(photo, width, height, exif.as_ref()) })
 }
 
-/// A picture of a format of which only the EXIF is read: it must tell the size.
+/// Reads the EXIF data of a picture that cannot be decoded. They must contain the size.
 fn other_picture(mut reading: Reading) -> std::io::Result<Photo> {
     let exif = exif(&mut reading)?;
     let number = |tags: [ExifTag; 2]| {
@@ -67,15 +68,16 @@ fn other_picture(mut reading: Reading) -> std::io::Result<Photo> {
     let width = number([ExifTag::ExifImageWidth, ExifTag::ImageWidth]);
     let height = number([ExifTag::ExifImageHeight, ExifTag::ImageHeight]);
     let (Some(width), Some(height)) = (width, height) else {
-        return Err(invalid("the EXIF tells no size"));
+        return Err(invalid("the EXIF data contain no size"));
     };
     Ok(sized(taken(&exif), width, height, Some(&exif)))
 }
 
+/// Sets the size of a photo, after it is rotated as its EXIF data say.
 fn sized(photo: Photo, width: u32, height: u32, exif: Option<&Exif>) -> Photo {
     let turned = exif
         .and_then(|exif| exif.get(ExifTag::Orientation)?.try_as_integer())
-        // 5 to 8 turn by a quarter (EXIF 2.32, 4.6.4 A).
+        // 5 to 8 rotate by 90 degrees (EXIF 2.32, 4.6.4 A).
         .is_some_and(|orientation| (5..=8).contains(&orientation));
     let (width, height) = if turned { (height, width) } else { (width, height) };
     Photo { width, height, ..photo }
@@ -87,7 +89,7 @@ fn exif(reading: &mut Reading) -> std::io::Result<Exif> {
     Ok(found.into())
 }
 
-/// How, when and where a photo was taken.
+/// Reads camera, time and place from EXIF data.
 fn taken(exif: &Exif) -> Photo {
     let text = |tag| {
         let text = exif.get(tag)?.as_str()?.trim_matches(['\0', ' ']);
@@ -110,6 +112,7 @@ fn taken(exif: &Exif) -> Photo {
     }
 }
 
+/// Converts an EXIF value to a finite number.
 fn number(value: &EntryValue) -> Option<f64> {
     let number = match value.as_urational() {
         Some(ratio) => ratio.to_f64(),
@@ -118,6 +121,7 @@ fn number(value: &EntryValue) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
+/// Converts a time. A time without zone counts as UTC.
 fn timestamp(time: ExifDateTime) -> Option<Timestamp> {
     match time.aware() {
         Some(aware) => Timestamp::from_second(aware.timestamp()).ok(),
@@ -137,6 +141,7 @@ fn place(gps: &nom_exif::GPSInfo) -> Option<Place> {
     })
 }
 
+/// Reads the tags of an audio file or a video.
 fn tagged(reading: Reading, with_cover: bool) -> std::io::Result<TaggedFile> {
     let mut options = ParseOptions::new();
     options.read_cover_art(with_cover);
@@ -144,20 +149,24 @@ fn tagged(reading: Reading, with_cover: bool) -> std::io::Result<TaggedFile> {
     probe.read().map_err(invalid)
 }
 
-/// The picture that is in a file of sound or a film.
+/// Returns the cover picture in an audio file or a video.
+///
+/// # Errors
+/// If the file is malformed or cannot be read.
 pub(super) fn cover(reading: Reading) -> std::io::Result<Option<Vec<u8>>> {
     let file = tagged(reading, true)?;
     let mut pictures = file.tags().iter().flat_map(|tag| tag.pictures());
     Ok(pictures.next().map(|picture| picture.data().to_vec()))
 }
 
-fn sound(reading: Reading) -> std::io::Result<Audio> {
+/// Reads the tags and the duration of an audio file.
+fn audio(reading: Reading) -> std::io::Result<Audio> {
     let file = tagged(reading, false)?;
     let duration = file.properties().duration().as_millis();
     if duration == 0 && file.tags().is_empty() {
-        return Err(invalid("neither tags nor frames"));
+        return Err(invalid("the file has neither tags nor frames"));
     }
-    // The richest tag first; an older one may have what it lacks.
+    // The richest tag first; older ones may have values that it lacks.
     let tags: Vec<_> = file.primary_tag().into_iter().chain(file.tags()).collect();
     let text = |key| {
         let text = tags.iter().find_map(|tag| tag.get_string(key))?.trim();
@@ -173,17 +182,18 @@ fn sound(reading: Reading) -> std::io::Result<Audio> {
     })
 }
 
-fn film(mut reading: Reading) -> std::io::Result<Media> {
+/// Reads the size and duration of a video, or the tags of a video file that contains only audio.
+fn video(mut reading: Reading) -> std::io::Result<Media> {
     let size = reading.size();
     let source = MediaSource::seekable(&mut reading).map_err(invalid)?;
     let track = MediaParser::new().parse_track(source).map_err(invalid)?;
     let (width, height) = (count(&track, TrackInfoTag::Width), count(&track, TrackInfoTag::Height));
     let duration = count(&track, TrackInfoTag::DurationMs);
     if width == 0 {
-        // A container of films that has only sound.
+        // A video container with audio only.
         std::io::Seek::rewind(&mut reading)?;
-        let audio = Audio { duration, ..Audio::default() };
-        return Ok(Media::Audio(sound(reading).unwrap_or(audio)));
+        let untagged = Audio { duration, ..Audio::default() };
+        return Ok(Media::Audio(audio(reading).unwrap_or(untagged)));
     }
     Ok(Media::Video(Video {
         width: u32::try_from(width).unwrap_or(u32::MAX),
@@ -193,6 +203,7 @@ fn film(mut reading: Reading) -> std::io::Result<Media> {
     }))
 }
 
+/// Returns a number of a track; 0 if it is missing.
 fn count(track: &TrackInfo, tag: TrackInfoTag) -> u64 {
     let count = match track.get(tag) {
         Some(EntryValue::U64(count)) => Some(*count),

@@ -1,9 +1,9 @@
-//! What files of photos, sound and films say of themselves, and pictures made of them.
+//! Metadata and thumbnails of photos, audio files and videos.
 //!
-//! A content is looked at once, when it has arrived: which kind it is shows its first bytes, so that
-//! of other files nothing more is read. What is found is kept with the content. Reading happens on
-//! blocking threads, through [`Reading`], which gives a limited number of bytes. A parser that fails or
-//! panics leaves the file without facts, and prints nothing.
+//! Metadata are read once, when a file's bytes have arrived, and stored with the bytes. The first bytes
+//! show the kind of a file, so nothing more is read of other files. Parsers run on blocking threads and
+//! read through [`Reading`], which limits the number of bytes. If a parser fails or panics, the file has
+//! no metadata, and nothing is printed.
 
 mod contained;
 mod facts;
@@ -21,117 +21,119 @@ pub(super) use self::{
     thumbnails::{Source, Thumbnails},
 };
 
-/// How many first bytes tell what a file is.
-pub(super) const HEAD: usize = 16;
+/// Number of bytes at the beginning of a file that show its kind.
+pub(super) const HEAD_SIZE: usize = 16;
 
-/// What a file says of itself.
+/// The metadata of a media file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Media {
-    /// A picture.
+    /// A photo or another picture.
     Photo(Photo),
-    /// Sound.
+    /// An audio file.
     Audio(Audio),
-    /// A film.
+    /// A video.
     Video(Video),
 }
 
-/// What a photo says of itself.
+/// The metadata of a photo.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Photo {
-    /// Pixels across, as it is looked at: turned as its EXIF says.
+    /// Width in pixels, after the rotation that the EXIF data demand.
     pub width: u32,
-    /// Pixels down, as it is looked at.
+    /// Height in pixels, after the rotation.
     pub height: u32,
-    /// When it was taken. Where the camera tells no zone, its clock counts as UTC.
+    /// When the photo was taken. If the camera recorded no zone, its clock counts as UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken: Option<Timestamp>,
-    /// Where it was taken.
+    /// Where the photo was taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
-    /// Who made the camera.
+    /// The manufacturer of the camera.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub camera_make: Option<String>,
-    /// What the camera is called.
+    /// The model of the camera.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub camera_model: Option<String>,
     /// The f-number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub focal_ratio: Option<f64>,
-    /// Millimetres.
+    /// The focal length in millimetres.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub focal_length: Option<f64>,
-    /// Seconds, as numerator and denominator.
+    /// The exposure time in seconds, as numerator and denominator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure: Option<(f64, f64)>,
-    /// Bytes of memory that decoding it takes; `None` where that was not determined.
+    /// Memory that decoding takes, in bytes. `None`: an earlier version stored the metadata, or the
+    /// picture cannot be decoded here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoded: Option<u64>,
 }
 
-/// A place on Earth.
+/// A geographic position.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
-    /// Degrees, north of the equator.
+    /// Degrees north of the equator.
     pub latitude: f64,
-    /// Degrees, east of Greenwich.
+    /// Degrees east of Greenwich.
     pub longitude: f64,
-    /// Metres above the sea.
+    /// Metres above sea level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub altitude: Option<f64>,
 }
 
-/// What a file of sound says of itself.
+/// The metadata of an audio file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Audio {
     /// The title.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Who plays.
+    /// The performer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artist: Option<String>,
-    /// On which album.
+    /// The album.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub album: Option<String>,
-    /// Whose album that is.
+    /// The artist of the album.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub album_artist: Option<String>,
-    /// What kind of music.
+    /// The genre.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub genre: Option<String>,
-    /// How long it plays, in milliseconds.
+    /// Duration in milliseconds.
     pub duration: u64,
 }
 
-/// What a film says of itself.
+/// The metadata of a video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Video {
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// How long it runs, in milliseconds.
+    /// Duration in milliseconds.
     pub duration: u64,
-    /// Bits of the file for a second of it.
+    /// Bits of the file per second of its duration.
     pub bitrate: u64,
 }
 
-/// What a file seems to be, by its first bytes.
+/// The family of a media file, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
-    /// A picture that can be decoded here.
+    /// A picture that can be decoded.
     Picture,
-    /// A picture of which only the EXIF can be read.
+    /// A picture of which only the EXIF data can be read.
     OtherPicture,
-    Sound,
-    Film,
+    Audio,
+    Video,
 }
 
 impl Family {
-    fn of(head: &[u8]) -> Option<Self> {
+    /// Returns the family of a file that starts with `head`; `None` for other files.
+    fn from_head(head: &[u8]) -> Option<Self> {
         let at = |start: usize, magic: &[u8]| head.get(start..start + magic.len()) == Some(magic);
         let any = |start, magics: &[&[u8]]| magics.iter().any(|magic| at(start, magic));
         if any(0, &[b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM"]) {
@@ -141,45 +143,46 @@ impl Family {
         } else if at(4, b"ftyp") {
             Some(match head.get(8..12) {
                 Some(b"heic" | b"heix" | b"mif1" | b"avif") => Self::OtherPicture,
-                Some(b"M4A " | b"M4B " | b"M4P ") => Self::Sound,
-                _ => Self::Film,
+                Some(b"M4A " | b"M4B " | b"M4P ") => Self::Audio,
+                _ => Self::Video,
             })
         } else if at(0, b"\x1a\x45\xdf\xa3") {
-            Some(Self::Film)
+            Some(Self::Video)
         } else if any(0, &[b"ID3", b"fLaC", b"OggS"])
             || at(0, b"RIFF") && at(8, b"WAVE")
             || at(0, b"FORM") && any(8, &[b"AIFF", b"AIFC"])
             || is_mpeg_frame(head)
         {
-            Some(Self::Sound)
+            Some(Self::Audio)
         } else {
             None
         }
     }
 }
 
-/// Whether a file begins with the header of a frame of MPEG audio, layer 3.
+/// Whether a file starts with the header of an MPEG audio layer 3 frame.
 fn is_mpeg_frame(head: &[u8]) -> bool {
     matches!(head, [0xff, second, third, ..]
         if second & 0xe6 == 0xe2 && third & 0xf0 != 0xf0 && third & 0x0c != 0x0c)
 }
 
-/// Whether a file that begins so may have something to say.
+/// Whether a file that starts with `head` may contain metadata.
 pub(super) fn is_media(head: &[u8]) -> bool {
-    Family::of(head).is_some()
+    Family::from_head(head).is_some()
 }
 
-/// What a file that begins so says of itself.
+/// Reads the metadata of a file that starts with `head`. Returns `None` if it has none or they cannot
+/// be read.
 pub(super) async fn read_media(head: &[u8], size: u64, fetch: Fetch) -> Option<Media> {
-    let family = Family::of(head)?;
+    let family = Family::from_head(head)?;
     let reading = Reading::new(size, fetch);
     let parse = move || contained::contained(|| facts::read(family, reading));
     let parsed =
         tokio::task::spawn_blocking(parse).await.unwrap_or_else(|error| Err(invalid(error)));
-    parsed.inspect_err(|error| tracing::debug!(%error, ?family, "a file has no media facts")).ok()
+    parsed.inspect_err(|error| tracing::debug!(%error, ?family, "a file has no metadata")).ok()
 }
 
-/// Something that no library should do with a file.
+/// Returns an error about the content of a file.
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
@@ -192,27 +195,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bytes_tell_what_is_worth_a_look() {
+    fn the_first_bytes_show_the_family() {
         for (head, family) in [
             (&b"\xff\xd8\xff\xe0\0\x10JFIF"[..], Some(Family::Picture)),
-            (b"\0\0\0\x20ftypisom", Some(Family::Film)),
-            (b"\0\0\0\x20ftypM4A ", Some(Family::Sound)),
+            (b"\0\0\0\x20ftypisom", Some(Family::Video)),
+            (b"\0\0\0\x20ftypM4A ", Some(Family::Audio)),
             (b"\0\0\0\x20ftypheic", Some(Family::OtherPicture)),
-            (b"\x1a\x45\xdf\xa3\x01", Some(Family::Film)),
-            (b"ID3\x03", Some(Family::Sound)),
-            (b"\xff\xfb\x90\0", Some(Family::Sound)),
-            (b"RIFF\0\0\0\0WAVE", Some(Family::Sound)),
+            (b"\x1a\x45\xdf\xa3\x01", Some(Family::Video)),
+            (b"ID3\x03", Some(Family::Audio)),
+            (b"\xff\xfb\x90\0", Some(Family::Audio)),
+            (b"RIFF\0\0\0\0WAVE", Some(Family::Audio)),
             (b"RIFF\0\0\0\0AVI ", None),
             (b"hello", None),
             (b"\xff\xff\xff\xff", None),
             (b"", None),
         ] {
-            assert_eq!(Family::of(head), family, "{head:?}");
+            assert_eq!(Family::from_head(head), family, "{head:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_file_that_makes_its_parser_panic_or_nests_deeply_does_no_harm() {
+    async fn malicious_files_have_no_metadata() {
         let boxes = |kind: &[u8; 4]| {
             let mut file = b"\0\0\0\x10ftypisom\0\0\0\0".to_vec();
             for depth in (1..100_000_u32).rev() {
@@ -231,7 +234,7 @@ mod tests {
         for panics in OPUS {
             let file = Bytes::from_static(panics);
             assert_eq!(
-                read_media(&panics[..HEAD], file.len() as u64, Fetch::from_bytes(file)).await,
+                read_media(&panics[..HEAD_SIZE], file.len() as u64, Fetch::from_bytes(file)).await,
                 None
             );
         }
@@ -243,14 +246,14 @@ mod tests {
             elements(b"\x18\x53\x80\x67"),
             elements(b"\x16\x54\xae\x6b"),
         ] {
-            let (head, size) = (file[..HEAD].to_vec(), file.len() as u64);
+            let (head, size) = (file[..HEAD_SIZE].to_vec(), file.len() as u64);
             // Whatever is found, the stack does not overflow.
             let _ = read_media(&head, size, Fetch::from_bytes(file.into())).await;
         }
     }
 
     #[tokio::test]
-    async fn what_only_seems_to_be_media_has_no_facts() {
+    async fn malformed_media_files_have_no_metadata() {
         for head in [
             &b"\xff\xd8\xff\xe0"[..],
             b"BM",

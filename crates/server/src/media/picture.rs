@@ -1,4 +1,4 @@
-//! Pictures in other sizes.
+//! Decodes pictures and scales them.
 
 use std::{
     io::{self, BufReader, Cursor, Read, Seek, SeekFrom},
@@ -15,32 +15,33 @@ use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{Photo, Reading, contained::contained, invalid};
 
-/// Maximum memory that decoding one picture takes, in bytes: a photo of 50 megapixels fits. All
-/// pictures that are decoded at a time share it.
+/// Maximum memory for decoding a picture, in bytes. A photo of 50 megapixels fits. All pictures that
+/// are decoded concurrently share it.
 const MAX_DECODED: u64 = 160 << 20;
 
 /// The unit of [`MEMORY`], in bytes.
 const MEMORY_UNIT: u64 = 1 << 20;
 
-/// Memory that is free for decoding. First come, first served.
+/// Free memory for decoding. Requests are served in order.
 static MEMORY: Semaphore = Semaphore::const_new((MAX_DECODED / MEMORY_UNIT) as usize);
 
-/// Number of pictures that are decoded at a time. First come, first served.
+/// Number of pictures that are decoded concurrently. Requests are served in order.
 static DECODERS: Semaphore = Semaphore::const_new(2);
 
-/// The quality of the JPEGs made here, of 100.
+/// Quality of the encoded JPEG files, of 100.
 const QUALITY: u8 = 85;
 
-/// A picture that was made.
+/// An encoded picture.
 #[derive(Clone, Debug)]
 pub(crate) struct Picture {
     /// `image/jpeg` or `image/png`.
     pub(crate) media_type: &'static str,
-    /// The file.
+    /// The bytes of the file.
     pub(crate) bytes: Bytes,
 }
 
-/// The size that a picture has within a square: its own if it fits, the same shape always.
+/// Returns the size of a picture that is scaled down to fit in a square. A smaller picture keeps its
+/// size. The aspect ratio is kept.
 pub(crate) fn fit((width, height): (u32, u32), within: u32) -> (u32, u32) {
     let longer = width.max(height);
     if longer <= within {
@@ -48,38 +49,38 @@ pub(crate) fn fit((width, height): (u32, u32), within: u32) -> (u32, u32) {
     }
     let scaled = |side: u32| {
         let (side, within, longer) = (u64::from(side), u64::from(within), u64::from(longer));
-        // Rounded; never nothing.
+        // Rounded, and at least 1.
         u32::try_from((side * within * 2 + longer) / (longer * 2)).unwrap_or(within as u32).max(1)
     };
     (scaled(width), scaled(height))
 }
 
-/// The dimensions that a picture is scaled to. It is never enlarged.
+/// The size that a picture is scaled to. A picture is never enlarged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Frame {
-    /// Pixels.
+    /// Width in pixels.
     pub(crate) width: u32,
-    /// Pixels.
+    /// Height in pixels.
     pub(crate) height: u32,
-    /// Whether the picture is cropped to the shape of the frame, or keeps its own shape within it.
+    /// Whether the picture is cropped to the aspect ratio of the frame. Otherwise it keeps its own.
     pub(crate) crop: bool,
 }
 
 impl Frame {
-    /// Pixels of a side of a frame at most.
+    /// Maximum width and height in pixels.
     pub(crate) const LARGEST: u32 = 2048;
 
-    /// A square that a picture fits within.
+    /// Creates a square that a picture is fitted into.
     pub(crate) fn within(pixels: u32) -> Self {
         Self { width: pixels, height: pixels, crop: false }
     }
 
-    /// A square that a picture is cropped to.
+    /// Creates a square that a picture is cropped to.
     pub(crate) fn square(pixels: u32) -> Self {
         Self { width: pixels, height: pixels, crop: true }
     }
 
-    /// Reads `c300x400` or `c300x400_crop`.
+    /// Parses `c300x400` or `c300x400_crop`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix('c')?;
         let (text, crop) = match text.strip_suffix("_crop") {
@@ -93,18 +94,18 @@ impl Frame {
         Some(Self { width: side(width)?, height: side(height)?, crop })
     }
 
-    /// Whether both sides have from 1 to [`LARGEST`](Self::LARGEST) pixels.
+    /// Whether width and height are between 1 and [`LARGEST`](Self::LARGEST).
     pub(crate) fn is_allowed(self) -> bool {
         [self.width, self.height].into_iter().all(|side| (1..=Self::LARGEST).contains(&side))
     }
 
-    /// The size that a picture has in the frame.
+    /// Returns the size of a picture that is scaled to the frame.
     pub(crate) fn fit(self, (width, height): (u32, u32)) -> (u32, u32) {
         if self.crop {
             let (width, height) = self.cropped((width, height));
             if width <= self.width { (width, height) } else { (self.width, self.height) }
         } else {
-            // The longer side of the picture within the frame.
+            // Scales the longer side to the frame.
             let (longer, within) = match self.is_limited_by_width((width, height)) {
                 true => (width, self.width),
                 false => (height, self.height),
@@ -115,14 +116,14 @@ impl Frame {
             let scaled = |side: u32| {
                 let (side, within, longer) =
                     (u64::from(side), u64::from(within), u64::from(longer));
-                // Rounded; never nothing.
+                // Rounded, and at least 1.
                 u32::try_from((side * within * 2 + longer) / (longer * 2)).unwrap_or(1).max(1)
             };
             (scaled(width).min(self.width), scaled(height).min(self.height))
         }
     }
 
-    /// The largest part of a picture that has the shape of the frame.
+    /// Returns the size of the largest part of a picture with the aspect ratio of the frame.
     fn cropped(self, (width, height): (u32, u32)) -> (u32, u32) {
         let of = |side: u32, by: u32, to: u32| {
             u32::try_from(u64::from(side) * u64::from(by) / u64::from(to.max(1)))
@@ -135,7 +136,8 @@ impl Frame {
         }
     }
 
-    /// Whether a picture is wider than the frame; where it is cropped: narrower.
+    /// Whether the width of a picture limits its scale: the picture is wider than the frame or, for a
+    /// crop, narrower.
     fn is_limited_by_width(self, (width, height): (u32, u32)) -> bool {
         let is_wider =
             u64::from(width) * u64::from(self.height) >= u64::from(height) * u64::from(self.width);
@@ -149,10 +151,10 @@ impl From<u32> for Frame {
     }
 }
 
-/// The picture in a frame, turned as its EXIF says.
+/// Scales a picture to a frame, rotated as its EXIF data say.
 ///
 /// # Errors
-/// `InvalidData` for what is no picture, or one that is too large to be decoded.
+/// [`io::ErrorKind::InvalidData`] if the file is no picture, or one that is too large to decode.
 pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture> {
     decoding(reading, move |reading| {
         let Decoded { mut image, orientation, .. } = decode(reading)?;
@@ -162,8 +164,8 @@ pub(super) async fn within(reading: Reading, frame: Frame) -> io::Result<Picture
     .await
 }
 
-/// A photo that is larger than a square, made to fit it in its own format; its EXIF stays. `None`:
-/// it fits, or is of a format that is left alone, since it may be more than one picture.
+/// Scales a photo down to fit in a square, in its own format and with its EXIF data. Returns `None` if
+/// it fits already, or if its format may contain several pictures.
 ///
 /// # Errors
 /// As [`within`].
@@ -174,16 +176,16 @@ pub(crate) async fn shrunk(reading: Reading, pixels: u32) -> io::Result<Option<B
         if fits || !matches!(format, ImageFormat::Jpeg | ImageFormat::Png) {
             return Ok(None);
         }
-        let kept = Kept { format, exif, profile };
-        Ok(Some(encode(&scaled(&image, pixels.into()), Some(kept))?.bytes))
+        let original = OriginalFormat { format, exif, profile };
+        Ok(Some(encode(&scaled(&image, pixels.into()), Some(original))?.bytes))
     })
     .await
 }
 
-/// The cover in a file of sound or a film, in a frame; `None`: it has none.
+/// Scales the cover picture of an audio file or a video to a frame; `None` if it has none.
 ///
 /// # Errors
-/// As [`within`], of the cover.
+/// As [`within`], for the cover.
 pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<Picture>> {
     decoding(reading, move |reading| {
         let found = super::facts::cover(reading);
@@ -195,10 +197,10 @@ pub(super) async fn cover(reading: Reading, frame: Frame) -> io::Result<Option<P
     .await
 }
 
-/// A plain picture, a square of so many pixels, for what has no other: a light disc on grey.
+/// Creates a square default picture, a light disc on grey.
 ///
 /// # Errors
-/// When it cannot be encoded.
+/// If it cannot be encoded.
 pub(crate) async fn plain(pixels: u32) -> io::Result<Picture> {
     let draw = move || {
         let (centre, radius) = (f64::from(pixels) / 2.0, f64::from(pixels) / 3.0);
@@ -211,14 +213,14 @@ pub(crate) async fn plain(pixels: u32) -> io::Result<Picture> {
     tokio::task::spawn_blocking(draw).await.map_err(io::Error::other)?
 }
 
-/// Returns whether a picture is small enough to be decoded. Of one that an earlier version looked at
-/// only the pixels are known.
+/// Whether a picture is small enough to be decoded. The metadata that an earlier version stored contain
+/// only the size in pixels.
 pub(crate) fn is_decodable(photo: &Photo) -> bool {
     let pixels = u64::from(photo.width) * u64::from(photo.height);
     photo.decoded.unwrap_or(pixels * 3) <= MAX_DECODED
 }
 
-/// Returns how many bytes of memory it takes to decode a picture. `coefficients`: those of
+/// Returns the memory that decoding a picture takes, in bytes. `coefficients` is the result of
 /// [`coefficients_per_pixel`].
 pub(super) fn memory(
     decoder: &impl ImageDecoder,
@@ -227,12 +229,13 @@ pub(super) fn memory(
 ) -> u64 {
     let (width, height) = decoder.dimensions();
     let frames = if format == Some(ImageFormat::Gif) { 2 } else { 1 };
-    let kept = u64::from(width).saturating_mul(u64::from(height)).saturating_mul(coefficients);
-    decoder.total_bytes().saturating_mul(frames).saturating_add(kept)
+    let coefficients =
+        u64::from(width).saturating_mul(u64::from(height)).saturating_mul(coefficients);
+    decoder.total_bytes().saturating_mul(frames).saturating_add(coefficients)
 }
 
-/// Runs `work` on a blocking thread when a decoder is free. It ends early when this future is
-/// dropped.
+/// Runs `work` on a blocking thread when a decoder is free. The work is cancelled when the returned
+/// future is dropped.
 async fn decoding<T: Send + 'static>(
     reading: Reading,
     work: impl FnOnce(Reading) -> io::Result<T> + Send + 'static,
@@ -246,7 +249,7 @@ async fn decoding<T: Send + 'static>(
     });
     let done = done.await.map_err(io::Error::other)?;
     done.map_err(|error| match failed.load(Ordering::Relaxed) {
-        // A decoder reports a failed read as a broken picture.
+        // Decoders report a failed read as a malformed picture.
         true => io::Error::other(error.to_string()),
         false => error,
     })
@@ -260,6 +263,7 @@ struct Decoded {
     profile: Option<Vec<u8>>,
 }
 
+/// Decodes a picture when memory for it is free.
 fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
     let mut reading = BufReader::new(reading);
     let coefficients = coefficients_per_pixel(&mut reading)?;
@@ -273,9 +277,9 @@ fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
     let (width, height) = decoder.dimensions();
     let memory = memory(&decoder, Some(format), coefficients);
     if memory > MAX_DECODED {
-        let (memory, most) = (memory >> 20, MAX_DECODED >> 20);
+        let (memory, max) = (memory >> 20, MAX_DECODED >> 20);
         return Err(invalid(format!(
-            "{width} × {height} pixels take {memory} MiB to decode, more than {most} MiB"
+            "decoding {width} × {height} pixels takes {memory} MiB, more than {max} MiB"
         )));
     }
     let units = u32::try_from(memory.div_ceil(MEMORY_UNIT)).unwrap_or(u32::MAX);
@@ -288,8 +292,9 @@ fn decode(reading: impl Read + Seek) -> io::Result<Decoded> {
     Ok(Decoded { image, format, orientation, exif, profile })
 }
 
-/// Returns the bytes per pixel that a decoder of JPEG keeps besides the picture: a progressive one
-/// keeps all coefficients, two bytes each for three components. Zero for other formats.
+/// Returns the number of bytes per pixel that a JPEG decoder needs besides the picture. For a
+/// progressive file it keeps all coefficients: two bytes for each of three components. Zero for other
+/// formats.
 pub(super) fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Result<u64> {
     const PROGRESSIVE: u64 = 6;
     let mut start = [0; 2];
@@ -297,7 +302,7 @@ pub(super) fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Re
         return Ok(0);
     }
     loop {
-        // A segment: 0xFF, its kind, and its length without these two bytes.
+        // A segment: 0xFF, its kind, and its length without the first two bytes.
         let mut segment = [0; 4];
         match reading.read_exact(&mut segment) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(PROGRESSIVE),
@@ -307,11 +312,11 @@ pub(super) fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Re
         let length = u16::from_be_bytes([high, low]);
         match kind {
             0xc0 | 0xc1 => return Ok(0),
-            // The tables of Huffman and arithmetic codes.
+            // Huffman tables and arithmetic coding conditions.
             0xc4 | 0xcc => {}
-            // Every other frame: progressive, lossless, arithmetic.
+            // All other frames: progressive, lossless, arithmetic.
             0xc2..=0xcf => return Ok(PROGRESSIVE),
-            // These have no length, or come after a frame.
+            // Markers without length, or that follow a frame.
             0xd0..=0xda => return Ok(PROGRESSIVE),
             _ => {}
         }
@@ -322,6 +327,7 @@ pub(super) fn coefficients_per_pixel(reading: &mut (impl Read + Seek)) -> io::Re
     }
 }
 
+/// Scales a picture to a frame, and crops it if the frame says so.
 fn scaled(image: &DynamicImage, frame: Frame) -> DynamicImage {
     let size = (image.width(), image.height());
     let (width, height) = frame.fit(size);
@@ -333,21 +339,23 @@ fn scaled(image: &DynamicImage, frame: Frame) -> DynamicImage {
     image.crop_imm(x, y, part_width, part_height).thumbnail_exact(width, height)
 }
 
-/// What a picture made smaller keeps of the larger one.
-struct Kept {
+/// Properties of a picture that its scaled copy keeps.
+struct OriginalFormat {
     format: ImageFormat,
     exif: Option<Vec<u8>>,
     profile: Option<Vec<u8>>,
 }
 
-/// JPEG, which knows no transparency, or PNG where there may be some.
-fn encode(image: &DynamicImage, kept: Option<Kept>) -> io::Result<Picture> {
-    let format = match &kept {
-        Some(kept) => kept.format,
+/// Encodes a picture in its original format, if given. Otherwise as PNG if it may be transparent, else as
+/// JPEG.
+fn encode(image: &DynamicImage, original: Option<OriginalFormat>) -> io::Result<Picture> {
+    let format = match &original {
+        Some(original) => original.format,
         None if image.color().has_alpha() => ImageFormat::Png,
         None => ImageFormat::Jpeg,
     };
-    let (exif, profile) = kept.map_or((None, None), |kept| (kept.exif, kept.profile));
+    let (exif, profile) =
+        original.map_or((None, None), |original| (original.exif, original.profile));
     let mut bytes = Vec::new();
     let media_type = match format {
         ImageFormat::Png => {
@@ -363,6 +371,7 @@ fn encode(image: &DynamicImage, kept: Option<Kept>) -> io::Result<Picture> {
     Ok(Picture { media_type, bytes: bytes.into() })
 }
 
+/// Encodes a picture with its EXIF data and colour profile.
 fn write(
     image: &DynamicImage,
     mut encoder: impl ImageEncoder,

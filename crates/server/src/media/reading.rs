@@ -1,4 +1,4 @@
-//! Bytes that come by asynchronous requests, for libraries that read and seek.
+//! Blocking reads of a file whose bytes are fetched asynchronously, for parsers that read and seek.
 
 use std::{
     io::{self, Read, Seek, SeekFrom},
@@ -14,18 +14,18 @@ use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-/// How many bytes are fetched at a time.
+/// Number of bytes that are fetched at a time.
 const BLOCK: u64 = 64 << 10;
 
-/// How many bytes are given in all: a file whose facts are further in than that has none, so that
-/// no file makes its reader keep more.
-const MOST: u64 = 64 << 20;
+/// Maximum number of bytes that are read in total, so that no file makes its parser keep more. A file
+/// whose metadata is behind them has none.
+const MAX_READ: u64 = 64 << 20;
 
-/// Gives a range of a file's bytes.
+/// A function that fetches a range of a file's bytes.
 pub(crate) struct Fetch(Box<dyn Fn(Range<u64>) -> BoxFuture<'static, io::Result<Bytes>> + Send>);
 
 impl Fetch {
-    /// What `fetch` gives.
+    /// Wraps a function.
     pub(crate) fn new<F>(fetch: impl Fn(Range<u64>) -> F + Send + 'static) -> Self
     where
         F: Future<Output = io::Result<Bytes>> + Send + 'static,
@@ -33,7 +33,7 @@ impl Fetch {
         Self(Box::new(move |range| Box::pin(fetch(range))))
     }
 
-    /// Bytes in memory.
+    /// Creates a function that returns ranges of `bytes`.
     pub(crate) fn from_bytes(bytes: Bytes) -> Self {
         Self::new(move |range| {
             let (start, end) = (range.start as usize, range.end as usize);
@@ -43,46 +43,51 @@ impl Fetch {
     }
 }
 
-/// A file that is read and sought in, on a thread that may wait.
+/// A file that is read on a blocking thread.
 pub(crate) struct Reading {
     fetch: Fetch,
     runtime: Handle,
+    /// Size of the file in bytes.
     size: u64,
+    /// The current position.
     at: u64,
+    /// The last block, and its position in the file.
     block: Bytes,
     block_at: u64,
+    /// Number of bytes that may still be read.
     left: u64,
-    /// Cancelled: reads fail, because nobody wants the result any more.
+    /// Cancelled: reads fail, because the result is not needed any more.
     cancelled: CancellationToken,
-    /// Whether bytes could not be read, whatever the parser makes of that.
+    /// Whether bytes could not be read. Parsers hide the reason of their failure.
     failed: Arc<AtomicBool>,
 }
 
 impl Reading {
-    /// A file of `size` bytes. Made within the runtime, used outside of its tasks.
+    /// Creates a reader of a file of `size` bytes. Must be called within the runtime and used outside
+    /// of its tasks.
     pub(crate) fn new(size: u64, fetch: Fetch) -> Self {
         let (block, runtime) = (Bytes::new(), Handle::current());
         let (cancelled, failed) = (CancellationToken::new(), Arc::default());
-        Self { fetch, runtime, size, at: 0, block, block_at: 0, left: MOST, cancelled, failed }
+        Self { fetch, runtime, size, at: 0, block, block_at: 0, left: MAX_READ, cancelled, failed }
     }
 
-    /// Returns the token that ends the reading.
+    /// Returns a token that makes all reads fail when it is cancelled.
     pub(super) fn cancelled(&self) -> CancellationToken {
         self.cancelled.clone()
     }
 
-    /// Returns the flag that is set when bytes could not be read or the reading was cancelled.
+    /// Returns a flag that is set when bytes could not be read or the reads were cancelled.
     pub(super) fn failed(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.failed)
     }
 
-    /// How many bytes the file has.
+    /// Returns the size of the file in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The bytes at hand, from here on; those of the next block if there are none.
-    fn at_hand(&mut self) -> io::Result<Bytes> {
+    /// Returns the rest of the block at the current position, which is fetched if necessary.
+    fn current_block(&mut self) -> io::Result<Bytes> {
         let inside = self.block_at..self.block_at + self.block.len() as u64;
         if !inside.contains(&self.at) {
             let start = self.at - self.at % BLOCK;
@@ -113,10 +118,10 @@ impl Read for Reading {
         if self.left == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
-                format!("nothing was found in {MOST} bytes"),
+                format!("the first {MAX_READ} bytes contain no metadata"),
             ));
         }
-        let bytes = self.at_hand()?;
+        let bytes = self.current_block()?;
         let taken =
             bytes.len().min(buffer.len()).min(usize::try_from(self.left).unwrap_or(usize::MAX));
         buffer[..taken].copy_from_slice(&bytes[..taken]);

@@ -1,4 +1,4 @@
-//! Thumbnails: each one is made once, by a bounded pool that is fair between pictures, and cached.
+//! Thumbnails. Each one is created once and cached, by a bounded pool that is fair between pictures.
 
 use std::{
     collections::HashMap,
@@ -13,22 +13,22 @@ use super::{
     picture::{self, Frame, Picture},
 };
 
-/// Bytes of thumbnails that are cached.
-const CACHED: u64 = 32 << 20;
+/// Maximum size of the cached thumbnails, in bytes.
+const MAX_CACHED: u64 = 32 << 20;
 
-/// Bytes that an entry counts besides its picture.
-const ENTRY: usize = 256;
+/// Size of a cache entry besides its picture, in bytes.
+const ENTRY_SIZE: usize = 256;
 
 /// The source of a thumbnail in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     /// The file is a picture.
     Whole,
-    /// The cover in a file of sound or a video.
+    /// The cover picture in an audio file or a video.
     Cover,
 }
 
-/// The SHA-256 of a content.
+/// The SHA-256 of a file's bytes.
 type Hash = [u8; 32];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,14 +38,14 @@ struct Key {
     frame: Frame,
 }
 
-/// A thumbnail, `None` for a file without a cover, or why there is none.
-type Made = Result<Option<Picture>, Arc<str>>;
+/// A thumbnail, `None` for a file without a cover, or the reason why the picture cannot be decoded.
+type CachedThumbnail = Result<Option<Picture>, Arc<str>>;
 
 /// The thumbnails of a server.
 pub(crate) struct Thumbnails {
-    made: Cache<Key, Made>,
+    cache: Cache<Key, CachedThumbnail>,
     /// One lock per picture that is being decoded.
-    turns: Mutex<HashMap<Hash, Weak<tokio::sync::Mutex<()>>>>,
+    decode_locks: Mutex<HashMap<Hash, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl fmt::Debug for Thumbnails {
@@ -56,25 +56,27 @@ impl fmt::Debug for Thumbnails {
 
 impl Default for Thumbnails {
     fn default() -> Self {
-        let size = |_: &Key, made: &Made| {
-            let bytes = made
+        let size = |_: &Key, thumbnail: &CachedThumbnail| {
+            let bytes = thumbnail
                 .as_ref()
                 .map_or(0, |picture| picture.as_ref().map_or(0, |picture| picture.bytes.len()));
-            u32::try_from(ENTRY + bytes).unwrap_or(u32::MAX)
+            u32::try_from(ENTRY_SIZE + bytes).unwrap_or(u32::MAX)
         };
-        let made = Cache::builder().max_capacity(CACHED).weigher(size).build();
-        Self { made, turns: Mutex::default() }
+        let cache = Cache::builder().max_capacity(MAX_CACHED).weigher(size).build();
+        Self { cache, decode_locks: Mutex::default() }
     }
 }
 
 impl Thumbnails {
-    /// Returns the thumbnail of a content in a frame; `None` for a file without a
-    /// cover. Concurrent requests for one thumbnail share the work, which ends with the last of
-    /// them. A picture is decoded once at a time, so that others get their turn.
+    /// Returns the thumbnail of a file in a frame; `None` for a file without a cover. `content` is the
+    /// hash of the file's bytes, which `reading` reads.
+    ///
+    /// Concurrent requests for one thumbnail share the work, which is cancelled with the last of them.
+    /// Each picture is decoded by one decoder at a time, so that it does not delay other pictures.
     ///
     /// # Errors
-    /// `InvalidData` for a picture that cannot be decoded or is too large; any other kind if the
-    /// content cannot be read.
+    /// [`io::ErrorKind::InvalidData`] for a picture that cannot be decoded or is too large; another
+    /// kind if the bytes cannot be read.
     pub(crate) async fn get(
         &self,
         content: Hash,
@@ -83,38 +85,39 @@ impl Thumbnails {
         reading: impl FnOnce() -> Reading,
     ) -> io::Result<Option<Picture>> {
         let frame = frame.into();
-        let make = async {
-            let turn = self.turn(content);
-            let _turn = turn.lock().await;
-            let made = match source {
+        let create = async {
+            let lock = self.decode_lock(content);
+            let _guard = lock.lock().await;
+            let created = match source {
                 Source::Whole => picture::within(reading(), frame).await.map(Some),
                 Source::Cover => picture::cover(reading(), frame).await,
             };
-            match made {
+            match created {
                 Ok(picture) => Ok(Ok(picture)),
-                // The bytes do not change, and neither does the result.
+                // Cached, because the same bytes always fail.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     Ok(Err(Arc::from(error.to_string())))
                 }
                 Err(error) => Err(error),
             }
         };
-        let made = self.made.try_get_with(Key { content, source, frame }, make).await;
-        match made {
-            Ok(made) => made.map_err(|reason| invalid(&*reason)),
+        let cached = self.cache.try_get_with(Key { content, source, frame }, create).await;
+        match cached {
+            Ok(thumbnail) => thumbnail.map_err(|reason| invalid(&*reason)),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         }
     }
 
-    fn turn(&self, content: Hash) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = turns.get(&content).and_then(Weak::upgrade) {
-            return turn;
+    /// Returns the lock of a picture.
+    fn decode_lock(&self, content: Hash) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.decode_locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = locks.get(&content).and_then(Weak::upgrade) {
+            return lock;
         }
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let turn = Arc::default();
-        turns.insert(content, Arc::downgrade(&turn));
-        turn
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        let lock = Arc::default();
+        locks.insert(content, Arc::downgrade(&lock));
+        lock
     }
 }
 

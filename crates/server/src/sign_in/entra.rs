@@ -1,16 +1,15 @@
-//! Sign-in as at login.microsoftonline.com (onedrive-graph#sign-in): the development account always
-//! agrees; a private server wants its access token.
+//! Sign-in of Microsoft Entra, as at login.microsoftonline.com (onedrive-graph#sign-in).
 //!
-//! Every tenant is served, any client id will do, and any client secret or none, by form or by
-//! HTTP Basic. `client_credentials` opens the default account's drive; on a private server the
-//! client secret is its access token.
+//! All tenants are served. Any client id and any client secret are accepted, in the form or by HTTP
+//! Basic. The grant type `client_credentials` opens the default account's drive; on a private server
+//! the client secret must be the server's access token.
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, Method, StatusCode, request::Parts};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Form, code_for, consent, exchange_code, json_answer, redirect_to};
+use super::{Form, code_for, consent, exchange_code, json_response, redirect_to};
 use crate::{
     account::Grant,
     cross_site::CrossSite,
@@ -23,7 +22,7 @@ use crate::{
 /// The sign-in of Microsoft Entra.
 pub(crate) struct Entra;
 
-/// A request, by its path and method.
+/// A request, classified by its path and method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntraRequest {
     Token,
@@ -31,7 +30,7 @@ pub(crate) enum EntraRequest {
     Unknown,
 }
 
-/// How the path ends, after the tenant.
+/// The ends of the paths, after the tenant.
 const TOKEN_PATH: &str = "/oauth2/v2.0/token";
 const AUTHORIZE_PATH: &str = "/oauth2/v2.0/authorize";
 
@@ -39,7 +38,7 @@ const TOKEN: &str = "entra.token";
 const AUTHORIZE: &str = "entra.authorize";
 const UNKNOWN: &str = "entra.unknown";
 
-/// What is granted when nobody says what.
+/// The scopes that are granted if a request names none.
 const SCOPE: &str = "Files.ReadWrite.All offline_access";
 
 impl Protocol for Entra {
@@ -78,20 +77,22 @@ impl Protocol for Entra {
         let state = &context.state;
         match request {
             EntraRequest::Token => match token(state, &parts.headers, body).await {
-                Ok(tokens) => json_answer(StatusCode::OK, &tokens),
-                Err(refusal) => refusal.answer(&parts.headers),
+                Ok(tokens) => json_response(StatusCode::OK, &tokens),
+                Err(error) => error.into_response(&parts.headers),
             },
             EntraRequest::Authorize => match consent(state, &parts.method, body).await {
                 Ok(()) => authorize(state, &context, parts.uri.query().unwrap_or_default()),
                 Err(page) => *page,
             },
-            EntraRequest::Unknown => {
-                text(StatusCode::METHOD_NOT_ALLOWED, "POST the token address, GET the other.")
-            }
+            EntraRequest::Unknown => text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "cannot use this method: POST is for the token endpoint, GET for the authorize endpoint",
+            ),
         }
     }
 }
 
+/// Returns an error response for an injected fault.
 fn failure(status: StatusCode) -> Response {
     let error = match status {
         StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
@@ -99,35 +100,38 @@ fn failure(status: StatusCode) -> Response {
         _ => "invalid_request",
     };
     let body = json!({"error": error, "error_description": "The server failed on demand."});
-    json_answer(status, &body)
+    json_response(status, &body)
 }
 
-/// Whether a path is one segment, the tenant, and this.
+/// Whether a path consists of one segment, the tenant, and `rest`.
 fn tenant(path: &str, rest: &str) -> bool {
     path.strip_suffix(rest)
         .and_then(|tenant| tenant.strip_prefix('/'))
         .is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
 }
 
-/// Why tokens are refused: OAuth's word, Entra's number, a sentence.
+/// An error response of the token endpoint.
 #[derive(Debug, PartialEq, Eq)]
-struct Refusal {
+struct EntraError {
+    /// The OAuth error code.
     error: &'static str,
+    /// Entra's error number.
     number: u32,
-    why: String,
+    description: String,
 }
 
-impl Refusal {
-    fn new(error: &'static str, number: u32, why: impl Into<String>) -> Self {
-        Self { error, number, why: why.into() }
+impl EntraError {
+    fn new(error: &'static str, number: u32, description: impl Into<String>) -> Self {
+        Self { error, number, description: description.into() }
     }
 
     fn missing(field: &str) -> Self {
-        let why = format!("The request body must contain the following parameter: '{field}'.");
-        Self::new("invalid_request", 900_144, why)
+        let description =
+            format!("The request body must contain the following parameter: '{field}'.");
+        Self::new("invalid_request", 900_144, description)
     }
 
-    fn answer(self, headers: &HeaderMap) -> Response {
+    fn into_response(self, headers: &HeaderMap) -> Response {
         let status = match self.error {
             "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
             "invalid_client" => StatusCode::UNAUTHORIZED,
@@ -136,27 +140,28 @@ impl Refusal {
         let ids = RequestIds::from_headers(headers);
         let body = json!({
             "error": self.error,
-            "error_description": format!("AADSTS{}: {}", self.number, self.why),
+            "error_description": format!("AADSTS{}: {}", self.number, self.description),
             "error_codes": [self.number],
             "timestamp": Timestamp::now().strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
             "trace_id": ids.request,
             "correlation_id": ids.client,
         });
-        json_answer(status, &body)
+        json_response(status, &body)
     }
 }
 
-async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<Value, Refusal> {
+/// Issues tokens for a request to the token endpoint.
+async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<Value, EntraError> {
     let form = Form::read(body).await.map_err(|error| {
-        Refusal::new("invalid_request", 900_561, format!("The form could not be read: {error}."))
+        EntraError::new("invalid_request", 900_561, format!("The form could not be read: {error}."))
     })?;
-    let required = |name: &str| form.get(name).ok_or_else(|| Refusal::missing(name));
-    let client = form.client(headers).ok_or_else(|| Refusal::missing("client_id"))?;
-    let (grant, renews) = match required("grant_type")? {
+    let required = |name: &str| form.get(name).ok_or_else(|| EntraError::missing(name));
+    let client = form.client(headers).ok_or_else(|| EntraError::missing("client_id"))?;
+    let (grant, has_refresh_token) = match required("grant_type")? {
         "refresh_token" => {
             let grant =
                 state.accounts.refresh_grant(required("refresh_token")?).ok_or_else(|| {
-                    Refusal::new(
+                    EntraError::new(
                         "invalid_grant",
                         70_000,
                         "The refresh token is not valid or expired.",
@@ -167,34 +172,36 @@ async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<V
         "authorization_code" => {
             let redirect = required("redirect_uri")?;
             let grant = exchange_code(state, required("code")?, &client, redirect)
-                .map_err(|why| Refusal::new("invalid_grant", 70_008, why))?;
-            let renews = grant.scope.as_deref().is_none_or(is_offline);
-            (grant, renews)
+                .map_err(|error| EntraError::new("invalid_grant", 70_008, error.to_string()))?;
+            let has_refresh_token = grant.scope.as_deref().is_none_or(is_offline);
+            (grant, has_refresh_token)
         }
         "client_credentials" => {
             let secret = form.secret(headers).unwrap_or_default();
             if !state.accounts.settings().tokens.public
                 && !state.accounts.settings().tokens.is_own(&secret)
             {
-                let why = "Invalid client secret provided: on this server it is its access token.";
-                return Err(Refusal::new("invalid_client", 7_000_215, why));
+                let description =
+                    "Invalid client secret provided: on this server it is its access token.";
+                return Err(EntraError::new("invalid_client", 7_000_215, description));
             }
             (Grant::new("", None), false)
         }
         other => {
-            let why = format!("The grant type '{other}' is not supported.");
-            return Err(Refusal::new("unsupported_grant_type", 70_003, why));
+            let description = format!("The grant type '{other}' is not supported.");
+            return Err(EntraError::new("unsupported_grant_type", 70_003, description));
         }
     };
-    Ok(tokens(state, &grant, renews))
+    Ok(tokens(state, &grant, has_refresh_token))
 }
 
+/// Whether scopes include refresh tokens.
 fn is_offline(scope: &str) -> bool {
     scope.split_whitespace().any(|word| word == "offline_access")
 }
 
-/// What the token address answers.
-fn tokens(state: &ServerState, grant: &Grant, renews: bool) -> Value {
+/// Returns the body of a successful response of the token endpoint.
+fn tokens(state: &ServerState, grant: &Grant, has_refresh_token: bool) -> Value {
     let life = state.accounts.settings().token_life.as_secs();
     let mut tokens = json!({
         "token_type": "Bearer",
@@ -203,24 +210,24 @@ fn tokens(state: &ServerState, grant: &Grant, renews: bool) -> Value {
         "ext_expires_in": life,
         "access_token": state.accounts.issue_access(grant),
     });
-    if renews {
+    if has_refresh_token {
         tokens["refresh_token"] = state.accounts.issue_refresh(grant).into();
     }
     tokens
 }
 
-/// Redirects with a code at once.
+/// Returns a redirect with an authorization code.
 fn authorize(state: &ServerState, context: &RequestContext, query: &str) -> Response {
     let query = Form::parse(query);
     let Some(redirect) = query.get("redirect_uri") else {
         return text(StatusCode::BAD_REQUEST, "The request has no redirect_uri.");
     };
     let Some(target) = context.base_url.redirect_target(redirect) else {
-        let why =
+        let reason =
             "This server redirects only to this machine (http://localhost, 127.0.0.1, [::1]).";
-        return text(StatusCode::BAD_REQUEST, why);
+        return text(StatusCode::BAD_REQUEST, reason);
     };
-    let mut answer = match (query.get("response_type"), query.get("client_id")) {
+    let mut parameters = match (query.get("response_type"), query.get("client_id")) {
         (Some("code"), Some(client)) => {
             let grant = Grant::new("", Some(query.get("scope").unwrap_or(SCOPE).to_owned()));
             vec![("code", code_for(state, grant, client, redirect))]
@@ -229,13 +236,14 @@ fn authorize(state: &ServerState, context: &RequestContext, query: &str) -> Resp
         (_, Some(_)) => error("unsupported_response_type", "The response type is 'code'."),
     };
     if let Some(state) = query.get("state") {
-        answer.push(("state", state.to_owned()));
+        parameters.push(("state", state.to_owned()));
     }
-    redirect_to(target, &answer, false)
+    redirect_to(target, &parameters, false)
 }
 
-fn error(error: &str, why: &str) -> Vec<(&'static str, String)> {
-    vec![("error", error.to_owned()), ("error_description", why.to_owned())]
+/// Returns the parameters of a redirect with an error.
+fn error(error: &str, description: &str) -> Vec<(&'static str, String)> {
+    vec![("error", error.to_owned()), ("error_description", description.to_owned())]
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Sign-in, as at login.live.com (live-connect#oauth).
+//! Sign-in of Microsoft accounts, as at login.live.com (live-connect#oauth).
 //!
-//! `/oauth20_authorize.srf` redirects at once, with a code or a token, to a redirect address on
-//! this machine or to the desktop one; `/oauth20_token.srf` exchanges codes and refresh tokens.
+//! `/oauth20_authorize.srf` redirects without a page, with a code or a token, to a URL on this machine
+//! or to the desktop page; `/oauth20_token.srf` exchanges codes and refresh tokens.
 
 use axum::{
     body::Body,
@@ -11,7 +11,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Form, SECRET_URLS, code_for, consent, exchange_code, json_answer, redirect_to};
+use super::{Form, SECRET_URLS, code_for, consent, exchange_code, json_response, redirect_to};
 use crate::{
     account::Grant,
     base_url::{self, BaseUrl},
@@ -21,17 +21,17 @@ use crate::{
     state::ServerState,
 };
 
-/// What a development account grants when nobody says what: exactly what the old command-line
-/// client insists on.
+/// The scopes that are granted if a request names none: those that the old command-line client
+/// requires.
 const SCOPE: &str = "wl.skydrive wl.skydrive_update wl.offline_access";
 
-/// Only with this scope is there a refresh token.
+/// The scope that a refresh token requires.
 const OFFLINE: &str = "wl.offline_access";
 
 /// The sign-in of Microsoft accounts, as at login.live.com.
 pub(crate) struct MicrosoftAccount;
 
-/// A request, by its path and method.
+/// A request, classified by its path and method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignInRequest {
     Token,
@@ -83,8 +83,8 @@ impl Protocol for MicrosoftAccount {
         let state = &context.state;
         match request {
             SignInRequest::Token => match token(state, &parts.headers, body).await {
-                Ok(answer) => json_answer(StatusCode::OK, &answer),
-                Err(refusal) => refusal.into(),
+                Ok(tokens) => json_response(StatusCode::OK, &tokens),
+                Err(error) => error.into(),
             },
             SignInRequest::Authorize => match consent(state, &parts.method, body).await {
                 Ok(()) => {
@@ -96,29 +96,30 @@ impl Protocol for MicrosoftAccount {
             SignInRequest::DesktopPage => desktop_page(),
             SignInRequest::Unknown => text(
                 StatusCode::NOT_FOUND,
-                "Sign-in has: POST /oauth20_token.srf, GET /oauth20_authorize.srf and \
-                 GET /oauth20_desktop.srf.",
+                "cannot find this sign-in path (there are POST /oauth20_token.srf, \
+                 GET /oauth20_authorize.srf and GET /oauth20_desktop.srf)",
             ),
         }
     }
 }
 
+/// Returns an error response for an injected fault.
 fn failure(status: StatusCode) -> Response {
     let error = if status.is_server_error() { "server_error" } else { "invalid_request" };
-    json_answer(
+    json_response(
         status,
         &json!({ "error": error, "error_description": "The server failed on demand." }),
     )
 }
 
-/// Why a token is refused, in OAuth's words.
+/// An OAuth error response.
 #[derive(Debug, PartialEq, Eq)]
-struct Refusal {
+struct OAuthError {
     error: &'static str,
     description: String,
 }
 
-impl Refusal {
+impl OAuthError {
     fn new(error: &'static str, description: impl Into<String>) -> Self {
         Self { error, description: description.into() }
     }
@@ -131,17 +132,17 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Response {
-    fn from(Refusal { error, description }: Refusal) -> Self {
+impl From<OAuthError> for Response {
+    fn from(OAuthError { error, description }: OAuthError) -> Self {
         let status = match error {
             "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };
-        json_answer(status, &json!({ "error": error, "error_description": description }))
+        json_response(status, &json!({ "error": error, "error_description": description }))
     }
 }
 
-/// What the token address answers; the fields and their order are the cloud's.
+/// The body of a successful response. The members and their order are the cloud's.
 #[derive(Serialize)]
 struct Tokens {
     token_type: &'static str,
@@ -153,27 +154,28 @@ struct Tokens {
     user_id: String,
 }
 
-async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<Tokens, Refusal> {
+/// Issues tokens for a request to the token endpoint.
+async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<Tokens, OAuthError> {
     let form = Form::read(body).await;
     let form =
-        form.map_err(|error| Refusal::new("invalid_request", format!("The form: {error}.")))?;
-    let required = |name: &str| form.get(name).ok_or_else(|| Refusal::missing(name));
+        form.map_err(|error| OAuthError::new("invalid_request", format!("The form: {error}.")))?;
+    let required = |name: &str| form.get(name).ok_or_else(|| OAuthError::missing(name));
 
     let grant_type = required("grant_type")?;
-    let client = form.client(headers).ok_or_else(|| Refusal::missing("client_id"))?;
+    let client = form.client(headers).ok_or_else(|| OAuthError::missing("client_id"))?;
     let grant = match grant_type {
         "refresh_token" => {
             state.accounts.refresh_grant(required("refresh_token")?).ok_or_else(|| {
-                Refusal::new("invalid_grant", "The refresh token isn't valid or has expired.")
+                OAuthError::new("invalid_grant", "The refresh token isn't valid or has expired.")
             })?
         }
         "authorization_code" => {
             let redirect = required("redirect_uri")?;
             exchange_code(state, required("code")?, &client, redirect)
-                .map_err(|why| Refusal::new("invalid_grant", why))?
+                .map_err(|error| OAuthError::new("invalid_grant", error.to_string()))?
         }
         other => {
-            return Err(Refusal::new(
+            return Err(OAuthError::new(
                 "unsupported_grant_type",
                 format!(
                     "The grant type '{other}' isn't one of 'authorization_code' and 'refresh_token'."
@@ -184,10 +186,11 @@ async fn token(state: &ServerState, headers: &HeaderMap, body: Body) -> Result<T
     issue(state, &grant).await
 }
 
-async fn issue(state: &ServerState, grant: &Grant) -> Result<Tokens, Refusal> {
+/// Issues the tokens of a grant.
+async fn issue(state: &ServerState, grant: &Grant) -> Result<Tokens, OAuthError> {
     let account = state.accounts.open(&grant.account).await.map_err(|error| {
-        tracing::error!(%error, "no tokens issued");
-        Refusal::new("server_error", "The server could not look the account up.")
+        tracing::error!(%error, "cannot issue tokens");
+        OAuthError::new("server_error", "The server could not look the account up.")
     })?;
     let scope = grant.scope.clone().unwrap_or_else(|| SCOPE.to_owned());
     let offline = scope.split_whitespace().any(|word| word == OFFLINE);
@@ -201,6 +204,7 @@ async fn issue(state: &ServerState, grant: &Grant) -> Result<Tokens, Refusal> {
     })
 }
 
+/// Returns a redirect with a code or a token, or with an error.
 async fn authorize(state: &ServerState, base_url: &BaseUrl, query: &str) -> Response {
     let query = Form::parse(query);
     let Some(redirect) = query.get("redirect_uri") else {
@@ -214,25 +218,25 @@ async fn authorize(state: &ServerState, base_url: &BaseUrl, query: &str) -> Resp
         );
     };
     let implicit = query.get("response_type") == Some("token");
-    let mut answer = match granted(state, &query, redirect).await {
-        Ok(answer) => answer,
-        Err(Refusal { error, description }) => {
+    let mut parameters = match authorized(state, &query, redirect).await {
+        Ok(parameters) => parameters,
+        Err(OAuthError { error, description }) => {
             vec![("error", error.to_owned()), ("error_description", description)]
         }
     };
     if let Some(state) = query.get("state") {
-        answer.push(("state", state.to_owned()));
+        parameters.push(("state", state.to_owned()));
     }
-    redirect_to(target, &answer, implicit)
+    redirect_to(target, &parameters, implicit)
 }
 
-/// What the redirect carries.
-async fn granted(
+/// Returns the parameters of the redirect.
+async fn authorized(
     state: &ServerState,
     query: &Form,
     redirect: &str,
-) -> Result<Vec<(&'static str, String)>, Refusal> {
-    let client = query.get("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
+) -> Result<Vec<(&'static str, String)>, OAuthError> {
+    let client = query.get("client_id").ok_or_else(|| OAuthError::missing("client_id"))?;
     let grant = Grant::new("", Some(query.get("scope").unwrap_or(SCOPE).to_owned()));
     match query.get("response_type") {
         Some("code") => Ok(vec![("code", code_for(state, grant, client, redirect))]),
@@ -246,16 +250,16 @@ async fn granted(
                 ("user_id", tokens.user_id),
             ])
         }
-        Some(other) => Err(Refusal::new(
+        Some(other) => Err(OAuthError::new(
             "unsupported_response_type",
             format!("The response type '{other}' isn't one of 'code' and 'token'."),
         )),
-        None => Err(Refusal::missing("response_type")),
+        None => Err(OAuthError::missing("response_type")),
     }
 }
 
-/// Where a desktop program's browser ends: the program, or its user, takes the code from the
-/// address.
+/// Returns the page on which the sign-in of a desktop program ends. The program, or its user, copies
+/// the code from the page's URL.
 fn desktop_page() -> Response {
     let page = "<!doctype html><meta charset=utf-8><title>Signed in</title>\
                 <p>Signed in. If your program asks for it, give it the address of this page.</p>\n";

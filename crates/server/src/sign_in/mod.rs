@@ -1,8 +1,8 @@
-//! What the sign-ins of the three clouds share: forms, codes, redirects. The development account
-//! always agrees; a private server wants its access token from whoever signs in.
+//! Sign-in: forms, authorization codes and redirects, which the three clouds share.
 //!
-//! Any client id will do, and any client secret or none. A code is good once; every refresh token
-//! issued is another one, and the old ones stay good.
+//! The development account always consents; a private server asks the user for its access token. Any
+//! client id and any client secret are accepted. A code is valid once. Each refresh issues a new
+//! refresh token, and the old ones remain valid.
 
 pub(crate) mod entra;
 pub(crate) mod microsoft_account;
@@ -14,24 +14,24 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use http_body_util::{BodyExt, Limited};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use url::{Url, form_urlencoded};
 
-use super::{
+use crate::{
     account::Grant,
+    headers::basic_credentials,
     responses::text,
     secret_urls::SecretUrl,
     signed_token::{Purpose, random_name},
     state::ServerState,
 };
 
-/// How long a code may wait to be exchanged; RFC 6749 recommends ten minutes at most.
+/// Lifetime of an authorization code; RFC 6749 recommends ten minutes at most.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
-/// Where the URLs of sign-in have secrets.
+/// Positions of secrets in the URLs of sign-in.
 pub(crate) const SECRET_URLS: &[SecretUrl] = &[
     SecretUrl::Parameter("client_assertion"),
     SecretUrl::Parameter("client_secret"),
@@ -40,57 +40,82 @@ pub(crate) const SECRET_URLS: &[SecretUrl] = &[
     SecretUrl::Parameter("refresh_token"),
 ];
 
-/// How codes begin.
+/// The beginning of authorization codes, as in the cloud.
 const CODE_PREFIX: &str = "M.R3_";
 
-/// The longest form that is read, in bytes.
-const LONGEST_FORM: usize = 64 << 10;
+/// Maximum size of a form, in bytes.
+const MAX_FORM: usize = 64 << 10;
 
-/// What a code stands for.
+/// The claims of an authorization code.
 #[derive(Serialize, Deserialize)]
 struct Code {
     grant: Grant,
+    /// The id of the client that requested the code.
     client: String,
+    /// The redirect URL of the request.
     redirect: String,
+    /// A random text that identifies the code.
     name: String,
 }
 
-/// The fields of a form: a request's body, or its query.
+/// An error of reading a form.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct FormReadError(Box<dyn std::error::Error + Send + Sync>);
+
+/// The reason why an authorization code cannot be exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CodeError {
+    #[error("The code isn't valid or has expired.")]
+    Invalid,
+    #[error("The code was issued to another client.")]
+    OtherClient,
+    #[error("The code was issued for another redirect_uri.")]
+    OtherRedirect,
+    #[error("The code was used already.")]
+    Used,
+}
+
+/// The fields of a form, from a request's body or query.
 pub(crate) struct Form(HashMap<String, String>);
 
 impl Form {
-    /// Reads a body. Values that a client forgot to encode are taken as they are. The error says why
-    /// it cannot be read.
-    pub(crate) async fn read(body: Body) -> Result<Self, String> {
-        let bytes = Limited::new(body, LONGEST_FORM).collect().await;
-        Ok(Self::parse(bytes.map_err(|error| error.to_string())?.to_bytes()))
+    /// Reads the form in a request's body. Values that the client did not encode are accepted as they
+    /// are.
+    ///
+    /// # Errors
+    /// If the body fails or is too large.
+    pub(crate) async fn read(body: Body) -> Result<Self, FormReadError> {
+        let bytes = Limited::new(body, MAX_FORM).collect().await;
+        Ok(Self::parse(bytes.map_err(FormReadError)?.to_bytes()))
     }
 
-    /// The fields of a query.
+    /// Parses a query or the body of a form.
     pub(crate) fn parse(query: impl AsRef<[u8]>) -> Self {
         Self(form_urlencoded::parse(query.as_ref()).into_owned().collect())
     }
 
-    /// A field's value; an empty one counts as none.
+    /// Returns the value of a field; `None` if it is missing or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Which client sends it: by its field, or by HTTP Basic.
+    /// Returns the client's id, from the form or from HTTP Basic authentication.
     pub(crate) fn client(&self, headers: &HeaderMap) -> Option<String> {
-        let user = || basic(headers).map(|(user, _)| user).filter(|user| !user.is_empty());
+        let user =
+            || basic_credentials(headers).map(|(user, _)| user).filter(|user| !user.is_empty());
         self.get("client_id").map(str::to_owned).or_else(user)
     }
 
-    /// The client's secret: by its field, or by HTTP Basic.
+    /// Returns the client's secret, from the form or from HTTP Basic authentication.
     pub(crate) fn secret(&self, headers: &HeaderMap) -> Option<String> {
-        let password = || basic(headers).map(|(_, password)| password);
+        let password = || basic_credentials(headers).map(|(_, password)| password);
         self.get("client_secret").map(str::to_owned).or_else(password)
     }
 }
 
-/// Checks that whoever opened a sign-in page may grant access. The development account always agrees.
-/// A private server shows a form that asks for its access token, so that the token is in no URL.
+/// Checks that the user of a sign-in page consents. The development account always does. A private
+/// server shows a form for its access token, so that the token is in no URL.
 ///
 /// # Errors
 /// The page with the form.
@@ -110,17 +135,18 @@ pub(crate) async fn consent(
     match given.is_some_and(|token| state.accounts.settings().tokens.is_own(token.trim())) {
         true => Ok(()),
         false => {
-            let said = "<p>This is not the token of this server.</p>";
-            Err(Box::new(consent_page(StatusCode::FORBIDDEN, said)))
+            let message = "<p>This is not the token of this server.</p>";
+            Err(Box::new(consent_page(StatusCode::FORBIDDEN, message)))
         }
     }
 }
 
-fn consent_page(status: StatusCode, said: &str) -> Response {
+/// Returns the page with the form. `message` is HTML to show above it.
+fn consent_page(status: StatusCode, message: &str) -> Response {
     let page = format!(
-        "<!doctype html><meta charset=utf-8><title>Sign in</title>{said}\
-         <form method=post><p>An application asks for access to this drive server. To allow it, enter \
-         the access token that the server's data folder has in the file <code>token</code>.</p>\
+        "<!doctype html><meta charset=utf-8><title>Sign in</title>{message}\
+         <form method=post><p>An application requests access to this drive server. To allow it, enter \
+         the access token from the file <code>token</code> of the server's data folder.</p>\
          <input type=password name=token autofocus> <button>Allow</button></form>\n"
     );
     let mut response = text(status, page);
@@ -131,7 +157,7 @@ fn consent_page(status: StatusCode, said: &str) -> Response {
     response
 }
 
-/// A code that stands for a grant until it is exchanged.
+/// Returns an authorization code for a grant.
 pub(crate) fn code_for(state: &ServerState, grant: Grant, client: &str, redirect: &str) -> String {
     let code = Code {
         grant,
@@ -139,53 +165,39 @@ pub(crate) fn code_for(state: &ServerState, grant: Grant, client: &str, redirect
         redirect: redirect.to_owned(),
         name: random_name(),
     };
-    let sealed = state.signer.sign(Purpose::Code, Timestamp::now() + CODE_LIFE, &code);
-    format!("{CODE_PREFIX}{sealed}")
+    let signed = state.signer.sign(Purpose::Code, Timestamp::now() + CODE_LIFE, &code);
+    format!("{CODE_PREFIX}{signed}")
 }
 
-/// What a code grants, once, to the client that asked for it; else why it is refused.
+/// Exchanges an authorization code for its grant. A code can be exchanged once, by the client that
+/// requested it.
+///
+/// # Errors
+/// [`CodeError`], whose text is part of the response.
 pub(crate) fn exchange_code(
     state: &ServerState,
     code: &str,
     client: &str,
     redirect: &str,
-) -> Result<Grant, String> {
-    let invalid = |why: &str| format!("The code {why}.");
+) -> Result<Grant, CodeError> {
     let now = Timestamp::now();
-    let opened: Code = code
+    let code: Code = code
         .strip_prefix(CODE_PREFIX)
-        .and_then(|sealed| state.signer.verify(Purpose::Code, sealed, now).ok())
-        .ok_or_else(|| invalid("isn't valid or has expired"))?;
-    if opened.client != client {
-        return Err(invalid("was issued to another client"));
+        .and_then(|signed| state.signer.verify(Purpose::Code, signed, now).ok())
+        .ok_or(CodeError::Invalid)?;
+    if code.client != client {
+        return Err(CodeError::OtherClient);
     }
-    if opened.redirect != redirect {
-        return Err(invalid("was issued for another redirect_uri"));
+    if code.redirect != redirect {
+        return Err(CodeError::OtherRedirect);
     }
-    if !state.used_codes.first_use(&opened.name, now, now + CODE_LIFE) {
-        return Err(invalid("was used already"));
+    if !state.used_codes.first_use(&code.name, now, now + CODE_LIFE) {
+        return Err(CodeError::Used);
     }
-    Ok(opened.grant)
+    Ok(code.grant)
 }
 
-/// User and password of HTTP Basic, as which OAuth libraries send the id of a client that has a secret.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (user, password) = text.split_once(':').unwrap_or((&text, ""));
-    // RFC 6749, 2.3.1: encoded as in a form.
-    let decoded = |text: &str| {
-        let first = form_urlencoded::parse(text.as_bytes()).next();
-        first.map_or_else(String::new, |(text, _)| text.into_owned())
-    };
-    Some((decoded(user), decoded(password)))
-}
-
-/// A redirect with parameters in the query, or in the fragment where a token is among them.
+/// Returns a redirect with parameters in the query, or in the fragment if one of them is a token.
 pub(crate) fn redirect_to(
     mut target: Url,
     parameters: &[(&str, String)],
@@ -208,8 +220,8 @@ pub(crate) fn redirect_to(
     }
 }
 
-/// An answer in JSON, which nobody is to keep.
-pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
+/// Returns a JSON response that must not be cached.
+pub(crate) fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("plain data");
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -221,6 +233,8 @@ pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
     use super::*;
 
     #[test]

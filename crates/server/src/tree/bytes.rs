@@ -1,4 +1,4 @@
-//! The bytes of files: on their way, taken in, kept.
+//! The bytes of files: streamed, stored, and their hashes.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -7,10 +7,10 @@ use futures::Stream;
 
 use super::{Media, sql};
 
-/// A stream of bytes in or out.
+/// A stream of a file's bytes, from a client or to one.
 pub type Bytestream = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
-/// Every hash that one of the protocols shows.
+/// All hashes that a protocol shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hashes {
     /// MD5.
@@ -23,42 +23,42 @@ pub struct Hashes {
     pub quick_xor: [u8; 20],
 }
 
-/// A file's bytes, as they are kept. Shared by versions and copies.
+/// The stored bytes of a file. Versions and copies share them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Content {
-    /// Its number in the server.
+    /// The number of the content in the server.
     pub no: i64,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// What they hash to.
+    /// Hashes of the bytes.
     pub hashes: Hashes,
-    /// What they say of themselves, if they are a photo, sound or a film.
+    /// Metadata of a photo, audio file or video; `None` for other files.
     pub media: Option<Arc<Media>>,
 }
 
-/// Bytes that were taken in and are not yet part of a tree.
+/// Bytes that are stored and do not belong to an item yet.
 #[derive(Debug)]
 pub struct Stored {
-    /// How many.
+    /// Size in bytes.
     pub size: u64,
-    /// What they hash to.
+    /// Hashes of the bytes.
     pub hashes: Hashes,
-    /// What they say of themselves; see [`Content::media`].
+    /// Metadata; see [`Content::media`].
     pub media: Option<Arc<Media>>,
-    /// Where they are; the storage's own.
+    /// Where the storage has the bytes.
     pub(super) at: sql::Place,
 }
 
-/// The blobs there are, beside those that contents and open upload sessions are made of. While bytes
-/// are written, removed or taken in, some are on their way between the two.
+/// A comparison of the stored blobs with those that contents and open upload sessions refer to. While
+/// bytes are written or removed, the numbers may differ for a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Audit {
-    /// Blobs there are.
+    /// Number of stored blobs.
     pub blobs: u64,
-    /// Those of them that nothing names: left by a crash, until they are removed.
+    /// Stored blobs that nothing refers to. A crash leaves them; the next start removes them.
     pub orphans: u64,
-    /// Blobs that are named and do not exist.
+    /// Blobs that are referred to and do not exist.
     pub missing: u64,
-    /// Blobs that are named and have another size than their database says: cut off, or written over.
+    /// Blobs that are referred to and have another size than the database says.
     pub damaged: u64,
 }

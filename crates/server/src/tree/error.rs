@@ -1,17 +1,17 @@
-//! Why a tree refuses.
+//! Errors of the tree.
 
 use super::ItemKey;
 
-/// A result of the tree.
+/// The result of a call of the tree.
 pub type Result<T, E = TreeError> = std::result::Result<T, E>;
 
-/// Why the tree refused.
+/// An error of the tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
-    /// No live item of that number or name.
-    #[error("there is no such item")]
+    /// No live item has the key or name.
+    #[error("the item does not exist")]
     NotFound,
-    /// A live sibling has the name.
+    /// Another live item in the folder has the name.
     #[error("the name is taken by item {0}")]
     NameTaken(ItemKey),
     /// The operation needs a folder.
@@ -23,34 +23,34 @@ pub enum TreeError {
     /// The drive is full.
     #[error("the drive is full")]
     QuotaExceeded,
-    /// The item is not at the version that the caller wants to change.
-    #[error("the item has changed")]
+    /// The item does not have the required version.
+    #[error("the item was changed meanwhile")]
     Changed,
-    /// A folder would be below itself.
+    /// A folder cannot be moved below itself.
     #[error("a folder cannot be moved below itself")]
     IntoItself,
-    /// The root can be neither moved, renamed nor removed.
-    #[error("not possible with the root folder")]
+    /// The root folder can be neither moved, renamed nor removed.
+    #[error("the root folder cannot be moved, renamed or removed")]
     Root,
-    /// No such upload session: committed, cancelled, expired, or never there.
-    #[error("there is no such upload session")]
+    /// The upload session does not exist: it was committed or cancelled, it expired, or there was none.
+    #[error("the upload session does not exist")]
     NoSession,
-    /// A session's bytes go on elsewhere.
-    #[error("the session goes on at byte {0}")]
+    /// A fragment does not start where the session continues.
+    #[error("the upload session continues at byte {0}")]
     OutOfOrder(u64),
-    /// More bytes than a session's total, or another total than was said before.
-    #[error("the session ends at byte {0}")]
+    /// A fragment exceeds the session's total, or gives another total.
+    #[error("the upload session ends at byte {0}")]
     PastTheEnd(u64),
-    /// A name that no tree can keep: empty, `/` or NUL in it.
-    #[error("not a name: {0}")]
+    /// A name that no tree can store: empty, or with `/` or NUL.
+    #[error("the name cannot be stored: {0}")]
     BadName(&'static str),
-    /// The client's body ended early or could not be read.
-    #[error("the body could not be read: {0}")]
+    /// The body of the request ended early or could not be read.
+    #[error("cannot read the body: {0}")]
     Body(std::io::Error),
-    /// There is no room where the tree is kept, whatever the drive may hold: a disk is full.
-    #[error("no room: {0}")]
+    /// The disk of the storage is full, independent of the drive's quota.
+    #[error("the storage is full: {0}")]
     NoRoom(Box<dyn std::error::Error + Send + Sync>),
-    /// The storage below failed.
-    #[error("storage: {0}")]
+    /// The storage failed.
+    #[error("the storage failed: {0}")]
     Storage(Box<dyn std::error::Error + Send + Sync>),
 }

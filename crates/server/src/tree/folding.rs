@@ -1,10 +1,10 @@
-//! Which names in a folder are the same name.
+//! Which names of a folder are equal.
 //!
-//! Names are kept as they are sent; only their folded form is compared. The kind of the account
-//! decides how a drive folds, whatever protocol shows it: Live Connect and Amazon Cloud Drive are
-//! views of the same tree. Microsoft documents case-insensitivity, the equality of NFC and NFD
-//! (rclone#8634, onedrive-api-docs#351) and `æ` = `ae` on Business (onedrive-api-docs#856). The
-//! rest is inferred, and is in [`EXPANSIONS`] and [`NameFolding::fold`] alone.
+//! Names are stored as sent; only their folded form is compared. The kind of the account decides how a
+//! drive folds names, for all protocols: Live Connect and Amazon Cloud Drive are views of the same
+//! tree. Microsoft documents case-insensitivity, the equality of NFC and NFD
+//! (rclone#8634, onedrive-api-docs#351) and `æ` = `ae` on Business (onedrive-api-docs#856). The rest
+//! is inferred, and implemented only in [`EXPANSIONS`] and [`NameFolding::fold`].
 
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
@@ -16,18 +16,17 @@ const EXPANSIONS: [(char, &str); 3] = [('æ', "ae"), ('œ', "oe"), ('þ', "th")]
 /// How the names of a drive are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameFolding {
-    /// Canonical equivalence and full Unicode case folding: a consumer's drive.
+    /// Canonical equivalence and full Unicode case folding: for a consumer's drive.
     #[default]
     Consumer,
-    /// The same, and a few letters are equal to two others: OneDrive for Business and SharePoint.
+    /// The same, and a few letters are equal to two others: for OneDrive for Business and SharePoint.
     SharePoint,
 }
 
 impl NameFolding {
-    /// Returns the form in which two names of a folder are the same name.
+    /// Returns the folded form of a name. Two names of a folder are equal if their folded forms are.
     ///
-    /// ASCII letters end in upper case: the form of an ASCII name is the one that earlier versions
-    /// of the server stored.
+    /// ASCII letters become upper-case: earlier versions of the server stored this form of ASCII names.
     pub fn fold(self, name: &str) -> String {
         if name.is_ascii() {
             return name.to_ascii_uppercase();
@@ -42,8 +41,9 @@ impl NameFolding {
         folded
     }
 
-    /// Returns its number in the database. Another form of [`fold`](Self::fold) needs another
-    /// number: a drive of another number than its account's is folded again when it is opened.
+    /// Returns its number in the database. If the number of a drive is not that of its account, its
+    /// names are folded again when it is opened. So a change of [`fold`](Self::fold) needs a new
+    /// number.
     pub(super) fn code(self) -> i64 {
         match self {
             Self::Consumer => 1,
@@ -52,6 +52,7 @@ impl NameFolding {
     }
 }
 
+/// Replaces letters by their [`EXPANSIONS`].
 fn expanded(text: &str) -> String {
     let mut expanded = String::with_capacity(text.len());
     for c in text.chars() {

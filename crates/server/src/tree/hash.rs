@@ -1,4 +1,4 @@
-//! All hashes of a file's bytes, taken in one pass.
+//! All hashes of a file's bytes, computed in one pass.
 
 use md5::{Digest, Md5};
 use sha1::Sha1;
@@ -6,8 +6,8 @@ use sha2::Sha256;
 
 use super::{Hashes, quick_xor::QuickXor};
 
-/// Every hash of [`Hashes`], under way. A clone goes on by itself, so that a fragment that fails
-/// half-way has not spoiled the hashes of the bytes before it.
+/// The state of the computation of all [`Hashes`]. A fragment uses a clone, so that a failure does not
+/// affect the hashes of the bytes before it.
 #[derive(Clone, Default)]
 pub(super) struct Hasher {
     md5: Md5,
@@ -25,7 +25,7 @@ impl Hasher {
         self.quick_xor.update(bytes);
     }
 
-    /// The hashes of all bytes that were added.
+    /// Returns the hashes of all bytes that were added.
     pub(super) fn finish(self) -> Hashes {
         Hashes {
             md5: self.md5.finalize().into(),

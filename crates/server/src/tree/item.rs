@@ -6,137 +6,140 @@ use jiff::Timestamp;
 
 use super::{Content, DriveKey, ItemKey};
 
-/// The root folder of every drive.
+/// The key of the root folder in every drive.
 pub const ROOT: ItemKey = ItemKey(100);
 
-/// The first item that a client makes: SkyDrive's counted from about here.
+/// The key of the first item that a client creates in a drive. SkyDrive's numbers start near it.
 pub const FIRST_ITEM: ItemKey = ItemKey(101);
 
-/// What an item is.
+/// The kind of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
-    /// Has children.
+    /// A folder, which has children.
     Folder,
-    /// Has bytes.
+    /// A file, which has bytes.
     File,
-    /// Listed, but neither: a OneNote notebook.
+    /// A OneNote notebook: listed, without children and bytes.
     Notebook,
 }
 
-/// Whether an item can be reached.
+/// Whether an item is visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Reachable.
+    /// Visible.
     Live,
-    /// Deleted to the recycle bin.
+    /// In the recycle bin.
     Trashed,
-    /// Below something in the recycle bin.
+    /// Below a folder in the recycle bin.
     Hidden,
-    /// Gone for good; kept for the feed.
+    /// Removed for good. The row is kept for the change feed.
     Purged,
 }
 
-/// An item as the tree knows it.
+/// An item of the tree, independent of protocols.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Its drive.
+    /// The item's drive.
     pub drive: DriveKey,
-    /// Its number.
+    /// The item's key.
     pub no: ItemKey,
-    /// Its name; the root's is empty.
+    /// The name; empty for the root.
     pub name: String,
-    /// The folders it is in, the primary one first; empty for the root. Of a live item only those
-    /// that are live; of one in the recycle bin those it was in.
+    /// The parent folders, the primary one first; empty for the root. For a live item only live
+    /// folders, for one in the recycle bin its folders at the time of deletion.
     pub parents: Vec<ItemKey>,
-    /// What it is.
+    /// The kind.
     pub kind: NodeKind,
-    /// Whether it can be reached.
+    /// Whether it is visible.
     pub state: State,
-    /// A file's bytes.
+    /// The bytes of a file; `None` for other kinds.
     pub content: Option<Content>,
-    /// Bytes of a file; of a folder, of all live files below it by primary edges.
+    /// Size in bytes. For a folder the sum of all live files below it, by primary parents.
     pub size: u64,
-    /// Live items directly in a folder.
+    /// Number of live items directly in a folder.
     pub children: u64,
-    /// Media type given at upload or derived from the name.
+    /// The media type that was given at upload or derived from the name.
     pub media_type: Option<String>,
     /// The user's description.
     pub description: Option<String>,
-    /// When the server made it.
+    /// When the server created the item.
     pub created: Timestamp,
-    /// When the server last changed anything of it; a folder, or something directly in it: what
-    /// Live Connect calls `updated_time` (live-connect#folder-updated-time).
+    /// When the server last changed the item; for a folder, also an item directly in it. It is Live
+    /// Connect's `updated_time` (live-connect#folder-updated-time).
     pub modified: Timestamp,
-    /// When the user made it, as the client said.
+    /// The client's time of creation.
     pub client_created: Timestamp,
-    /// When the user last changed its bytes, as the client said; else when the server did.
+    /// The client's time of the last change of the bytes; the server's if the client gave none.
     pub client_modified: Timestamp,
-    /// Raised by every change of the item itself; a folder's not by its children.
+    /// Incremented by every change of the item itself, but not by changes of its children.
     pub version: i64,
-    /// Raised by every change of the bytes; a folder's by every change below it.
+    /// Incremented by every change of the bytes; for a folder, by every change below it.
     pub content_version: i64,
-    /// The feed's number when it last changed itself, or came into or out of reach. No two items
-    /// have the same, but roots that never changed.
+    /// The feed's number at the last change of the item or of its visibility. It is unique among items,
+    /// except for roots that never changed.
     pub feed: i64,
-    /// Whose it is, where it is not the drive's owner's: planted by the control interface.
+    /// The name of the account that owns the item. `None`: the owner of the drive. Only fixtures have
+    /// other owners.
     pub owner: Option<String>,
-    /// What only one protocol knows of it, as JSON, under the protocol's name (`live`, `graph`,
+    /// Properties that only one protocol has, as JSON, by the name of the protocol (`live`, `graph`,
     /// `amazon`).
     pub facets: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A drive as the tree knows it.
+/// A drive of the tree, independent of protocols.
 #[derive(Clone, Debug)]
 pub struct DriveInfo {
-    /// Its number.
+    /// The drive's key.
     pub no: DriveKey,
-    /// 16 lower-case hexadecimal digits, derived from the name: SkyDrive's user id and, in upper
-    /// case, OneDrive personal's drive id.
+    /// 16 lower-case hexadecimal digits, derived from the account's name. SkyDrive's user id; in upper
+    /// case, the drive id of OneDrive personal.
     pub cid: String,
-    /// What it may hold, in bytes.
+    /// Maximum size of the live files, in bytes.
     pub quota: u64,
-    /// What its live files hold, in bytes.
+    /// Size of the live files, in bytes.
     pub used: u64,
     /// The feed's last number.
     pub feed: i64,
-    /// When it was made.
+    /// When the drive was created.
     pub created: Timestamp,
 }
 
-/// The order of children. Their numbers decide between equal ones.
+/// The order of children. Items that are equal in it are ordered by their key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// Folders first, then by name as code points.
+    /// Folders first, then by name in order of code points.
     #[default]
     FoldersThenName,
-    /// By name as code points.
+    /// By name in order of code points.
     Name,
     /// By [`Node::client_modified`].
     Modified,
     /// By [`Node::size`].
     Size,
-    /// By number: as they were made.
+    /// By key, which is the order of creation.
     Number,
 }
 
-/// The place of a child in a listing: the values that the listing is ordered by, and the child's
-/// number, which decides between equal ones. It stays a place when the child is removed or changes,
-/// so the pages of a listing neither skip nor repeat what stays as it is.
+/// The position of a child in a listing: the values that the listing is ordered by, and the child's
+/// key as the last criterion.
+///
+/// The position remains valid when the child is removed or changed. So the pages of a listing neither
+/// skip nor repeat children that do not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListingKey {
-    /// 0 for a folder, 1 for everything else, where folders come first.
+    /// 0 for a folder and 1 for other items, if folders are listed first.
     pub group: i64,
-    /// The name, where names decide.
+    /// The name, if the listing is ordered by it.
     pub name: String,
-    /// The time in microseconds since 1970 or the size in bytes, where these decide. In the recycle
-    /// bin the feed's number.
+    /// The time in microseconds since 1970 or the size in bytes, if the listing is ordered by it. In
+    /// the recycle bin the feed's number.
     pub number: i64,
-    /// The item's number.
+    /// The child's key.
     pub item: ItemKey,
 }
 
 impl ListingKey {
-    /// Returns the place of a child in a listing of that order.
+    /// Returns the position of a child in a listing of an order.
     pub fn new(node: &Node, order: Order) -> Self {
         let item = node.no;
         let name = node.name.clone();
@@ -158,23 +161,23 @@ impl ListingKey {
     }
 }
 
-/// Which children.
+/// The selection and order of listed children.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// In which order.
+    /// The order.
     pub order: Order,
-    /// The other way round.
+    /// Whether the order is reversed.
     pub descending: bool,
-    /// Only those behind this place, which a listing of the same order gave.
+    /// Lists only children after this position, which a listing of the same order returned.
     pub after: Option<ListingKey>,
-    /// How many of the rest to skip. A protocol that pages by offset skips or repeats children when
+    /// Number of children to skip. A protocol that pages by offset skips or repeats children when
     /// others are removed or added between two pages.
     pub offset: u64,
-    /// How many at most; `None`: all.
+    /// Maximum number of children; `None`: all.
     pub limit: Option<u64>,
 }
 
-/// Two items of one folder whose names are the same name to the drive.
+/// Two items of one folder whose names are equal for the drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameConflict {
     /// The drive.
@@ -183,21 +186,21 @@ pub struct NameConflict {
     pub account: String,
     /// The folder.
     pub folder: ItemKey,
-    /// The item that is not found by its path.
+    /// The item that cannot be found by its path.
     pub item: ItemKey,
     /// Its name.
     pub name: String,
-    /// The older item, which is found by that path.
+    /// The older item, which the path leads to.
     pub older: ItemKey,
     /// The older item's name.
     pub older_name: String,
 }
 
-/// Items that moved out of a folder's tree and into it. What is below them moved with them.
+/// Items that moved out of the tree of a folder and into it. Items below them moved with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moves {
-    /// Items that left it, and items that left what had left it.
+    /// Items that left the tree, and items that left an item that had left it.
     pub left: HashSet<ItemKey>,
-    /// Items that came into it.
+    /// Items that entered the tree.
     pub arrived: HashSet<ItemKey>,
 }

@@ -1,4 +1,4 @@
-//! The keys of rows: integers that cannot be confused.
+//! Keys of database rows, as distinct types.
 
 use std::{fmt, num::ParseIntError, str::FromStr};
 
@@ -58,11 +58,11 @@ macro_rules! key {
 }
 
 key! {
-    /// The number of an item in its drive.
+    /// The number of an item, unique in its drive.
     ItemKey
 }
 
 key! {
-    /// The number of a drive in the server.
+    /// The number of a drive, unique in the server.
     DriveKey
 }

@@ -1,94 +1,96 @@
-//! What is to be made or changed, and on which terms.
+//! Arguments and results of calls that change the tree.
 
 use jiff::Timestamp;
 
 use super::{DriveKey, ItemKey, Node};
 
-/// A name in a folder.
+/// The name of a child in a folder.
 #[derive(Clone, Copy, Debug)]
 pub struct ChildName<'a> {
     /// The drive.
     pub drive: DriveKey,
     /// The folder.
     pub folder: ItemKey,
-    /// The name of an item in the folder.
+    /// The child's name.
     pub name: &'a str,
 }
 
 impl<'a> ChildName<'a> {
-    /// The name of an item in a folder of a drive.
+    /// Creates the name of a child in a folder of a drive.
     pub fn new(drive: DriveKey, folder: ItemKey, name: &'a str) -> Self {
         Self { drive, folder, name }
     }
 }
 
-/// What a new item is made with, or an overwritten one gets. Of an overwritten one stays what is
-/// `None` here, but for the media type and the time of its bytes; facets replace those of the same
-/// name, `null` removes.
+/// The properties of a new item, or those that an overwritten item gets.
+///
+/// An overwritten item keeps the properties that are `None` here, except for the media type and
+/// `client_modified`. Facets replace those of the same name; a facet `null` removes one.
 #[derive(Clone, Debug, Default)]
 pub struct NewItem {
-    /// Names of folders below the given one, from the top down, in which the item is made. Folders
-    /// that are missing are made in the same transaction. Not for [`Tree::overwrite`](super::Tree::overwrite).
+    /// Names of folders below the given one, from the top down, in which the item is created. Missing
+    /// folders are created in the same transaction. Not for
+    /// [`Tree::overwrite`](super::Tree::overwrite).
     pub folders: Vec<String>,
     /// The user's description.
     pub description: Option<String>,
-    /// Media type; `None`: derived from the name, whenever it is asked for.
+    /// The media type. `None`: derived from the name when it is needed.
     pub media_type: Option<String>,
-    /// When the user made it; `None`: now.
+    /// The client's time of creation. `None`: now.
     pub client_created: Option<Timestamp>,
-    /// When the user last changed its bytes; `None`: now.
+    /// The client's time of the last change of the bytes. `None`: now.
     pub client_modified: Option<Timestamp>,
-    /// Whose it is, where it is not the drive's owner's.
+    /// The name of the account that owns the item. `None`: the owner of the drive.
     pub owner: Option<String>,
     /// See [`Node::facets`].
     pub facets: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What happens when a name is taken.
+/// The effect of a name that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
-    /// A file's bytes are replaced and it stays the same item; a folder stays as it is.
+    /// A file's bytes are replaced, and it remains the same item. A folder remains unchanged.
     Replace,
-    /// [`TreeError::NameTaken`](super::TreeError::NameTaken).
+    /// The call fails with [`TreeError::NameTaken`](super::TreeError::NameTaken).
     Fail,
-    /// `name 1.ext`, `name 2.ext`, … the first that is free; a folder's name has no extension.
+    /// The first free name of `name 1.ext`, `name 2.ext`, … A folder's name has no extension.
     Rename,
 }
 
-/// Only go on if the item is at this version; compared inside the transaction.
+/// The version that an item must have for a change. It is compared inside the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// Whatever it is at.
+    /// Any version.
     Any,
-    /// [`Node::version`] is this.
+    /// [`Node::version`] must be this.
     Version(i64),
-    /// [`Node::content_version`] is this.
+    /// [`Node::content_version`] must be this.
     ContentVersion(i64),
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// The item after it.
+    /// The item after the write.
     pub node: Node,
     /// Whether the item is new.
     pub created: bool,
 }
 
-/// A change of an item; `None`: stays.
+/// A change of an item. Properties that are `None` keep their value.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// Its name.
+    /// The new name.
     pub name: Option<String>,
-    /// Its folders, all of them, the primary one first; at least one, and one for protocols that
-    /// know one.
+    /// All new parent folders, the primary one first. At least one; protocols with single parents
+    /// give one.
     pub parents: Option<Vec<ItemKey>>,
-    /// The user's description; the inner `None` removes it.
+    /// The user's description. `Some(None)` removes it.
     pub description: Option<Option<String>>,
-    /// The user's times.
+    /// The client's time of creation.
     pub client_created: Option<Timestamp>,
-    /// See `client_created`.
+    /// The client's time of the last change of the bytes.
     pub client_modified: Option<Timestamp>,
-    /// Facets that replace those of the same name; `null` removes.
+    /// Facets that replace those of the same name. A facet `null` removes one.
     pub facets: serde_json::Map<String, serde_json::Value>,
 }

@@ -1,20 +1,20 @@
 //! quickXorHash, OneDrive's hash of files (onedrive-graph#quick-xor-hash).
 //!
-//! Byte `i` is rotated left by `11 * i` bits in a ring of 160 bits and XORed in; the length is
-//! XORed into the last eight bytes. Bytes that are 160 apart are rotated by 11 whole bytes times
-//! 160, which is nothing: so input is first XORed into a ring of 1,760 bytes, at memory speed, and
-//! folded once at the end.
+//! Byte `i` is rotated left by `11 * i` bits in a ring of 160 bits and XORed in. The length is XORed
+//! into the last eight bytes. Two bytes at a distance of 1,760 are rotated by the same amount.
+//! Therefore the input is first XORed into a ring of 1,760 bytes, at memory speed, which is folded
+//! once at the end.
 
 /// Bits of the hash.
 const BITS: usize = 160;
 
-/// Bits that the next byte is rotated further.
+/// Number of bits by which the rotation grows per byte.
 const SHIFT: usize = 11;
 
-/// After so many bytes the rotations repeat and have touched every byte evenly.
+/// Number of bytes after which the rotations repeat.
 const RING: usize = BITS * SHIFT;
 
-/// A quickXorHash under way.
+/// The state of a quickXorHash computation.
 #[derive(Clone)]
 pub(super) struct QuickXor {
     ring: [u8; RING],
@@ -42,9 +42,9 @@ impl QuickXor {
         }
     }
 
-    /// The hash of all bytes that were added.
+    /// Returns the hash of all bytes that were added.
     pub(super) fn finish(&self) -> [u8; BITS / 8] {
-        // A byte that is rotated over the end of the last one comes back in the first.
+        // Bits that are rotated beyond the last byte continue in the first one.
         let mut wide = [0u8; BITS / 8 + 1];
         for (i, &byte) in self.ring.iter().enumerate() {
             let bit = i * SHIFT % BITS;

@@ -1,4 +1,4 @@
-//! Uploads under way.
+//! Upload sessions.
 
 use std::fmt;
 
@@ -6,44 +6,44 @@ use jiff::Timestamp;
 
 use super::{Bytestream, DriveKey, ItemKey, OnConflict};
 
-/// A large upload under way.
+/// An upload session.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Its id: opaque, unguessable.
+    /// The session's id, which cannot be guessed.
     pub id: String,
-    /// Its drive.
+    /// The drive of the new file.
     pub drive: DriveKey,
-    /// The folder the file is to be in.
+    /// The folder of the new file.
     pub parent: ItemKey,
-    /// When it is opened: names of folders below `parent`, from the top down, in which the file is to
-    /// be. Folders that are missing are made in the same transaction; then the last of them is the
-    /// parent, and this is empty.
+    /// Only to open a session: names of folders below `parent`, from the top down, in which the file is
+    /// created. Missing folders are created in the same transaction. Afterwards `parent` is the last of
+    /// them, and this is empty.
     pub folders: Vec<String>,
-    /// The name it is to have.
+    /// The name of the new file.
     pub name: String,
-    /// How many bytes there will be, once a client has said so.
+    /// Size of the file in bytes. `None` until a client has given it.
     pub total: Option<u64>,
-    /// How many are there.
+    /// Number of bytes that were received.
     pub received: u64,
-    /// What happens when the name is taken at commit.
+    /// The effect of a name that is taken at commit.
     pub on_conflict: OnConflict,
-    /// When it is forgotten.
+    /// When the session expires.
     pub expires: Timestamp,
-    /// What the front end needs to know of it.
+    /// The state that the protocol stores in the session.
     pub state: serde_json::Value,
 }
 
 /// A fragment of an upload session.
 pub struct UploadFragment {
-    /// Where it begins, in bytes.
+    /// Position of its first byte in the file.
     pub at: u64,
-    /// The size of the whole file, if the client says it.
+    /// Size of the file in bytes, if the client gave it.
     pub total: Option<u64>,
     /// The bytes.
     pub body: Bytestream,
-    /// The most bytes that are accepted.
+    /// Maximum number of bytes that are accepted.
     pub max: u64,
-    /// When the session expires, once the fragment is stored.
+    /// When the session expires after the fragment is stored.
     pub expires: Timestamp,
 }
 
@@ -56,13 +56,13 @@ impl fmt::Debug for UploadFragment {
     }
 }
 
-/// Another place for the file of a session than it was opened for: its name may be taken by now.
+/// Another folder and name for the file of a session. At commit, the original name may be taken.
 #[derive(Clone, Debug)]
 pub struct CommitTarget {
-    /// The folder the file is to be in.
+    /// The folder of the file.
     pub parent: ItemKey,
-    /// The name it is to have.
+    /// The name of the file.
     pub name: String,
-    /// What happens when the name is taken.
+    /// The effect of a name that is taken.
     pub on_conflict: OnConflict,
 }

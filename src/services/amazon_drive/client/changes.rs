@@ -12,43 +12,44 @@ use serde::{Deserialize, Serialize};
 use super::Client;
 use crate::{
     drive::{ByteStream, Context, Error, ErrorKind, Result, Retry},
-    services::amazon_drive::{error::failure, model::ChangeSet},
+    services::amazon_drive::{error::error_of, model::ChangeSet},
     transport::{ApiRequest, redact_quoted},
 };
 
-/// The longest line that is taken, in bytes: some 100,000 nodes.
+/// Maximum length of a line in bytes: about 100,000 nodes.
 const LINE_MAX: usize = 128 << 20;
 
-/// The longest stream that is read, in bytes: some 10 million nodes.
+/// Maximum length of a stream in bytes: about 10 million nodes.
 const STREAM_MAX: u64 = 16 << 30;
 
-/// What is asked of the changes stream.
+/// Parameters of the changes stream.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ChangesQuery {
-    /// Where to go on; none: everything there is.
+    /// [`ChangeSet::checkpoint`] of an earlier stream. `None` lists the whole drive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
-    /// Most nodes of a set.
+    /// Maximum number of nodes of a set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chunk_size: Option<u64>,
-    /// Most nodes of the stream.
+    /// Maximum number of nodes of the stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_nodes: Option<u64>,
-    /// Whether nodes that are gone for good are told.
+    /// Whether the stream contains permanently deleted nodes.
     #[serde(skip_serializing_if = "std::ops::Not::not", serialize_with = "as_text")]
     pub include_purged: bool,
 }
 
-/// The cloud takes the word, not the value.
+/// The cloud expects `"true"`, a string (amazon-drive#op-changes).
 fn as_text<S: serde::Serializer>(value: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if *value { "true" } else { "false" })
 }
 
-/// A line of the stream.
+/// A line of the stream: a set of changes, or the end marker.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Line {
+struct ChangesLine {
     #[serde(default)]
     end: bool,
     #[serde(default)]
@@ -58,35 +59,30 @@ struct Line {
 }
 
 impl Client {
-    /// `POST changes`: what changed since a checkpoint, set by set.
+    /// `POST changes`: returns the changes since a checkpoint as a stream of sets.
     ///
     /// # Errors
-    /// Those of the request; in the stream also `Unexpected`, to be tried again from the last
-    /// set's checkpoint, if it breaks off.
+    /// See [`Client`](Client#errors). The stream ends with a temporary `Unexpected` error if the
+    /// response is incomplete; repeat the request with the checkpoint of the last set.
     pub async fn changes(
         &self,
         cx: &Context,
         query: &ChangesQuery,
     ) -> Result<impl Stream<Item = Result<ChangeSet>> + Send + Sync + use<>> {
         let url = format!("{}changes", self.endpoints(cx).await?.metadata_url);
-        let answer = self
-            .signed(cx, || {
+        let response = self
+            .send_signed(cx, || {
                 ApiRequest::new(Operation::List, Method::POST, &url, "changes").json(query)
             })
             .await?;
-        if answer.status != StatusCode::OK {
-            return Err(failure(&answer.read().await?));
+        if response.status != StatusCode::OK {
+            return Err(error_of(&response.read().await?));
         }
-        let lines = Lines {
-            bytes: answer.into_stream().fuse(),
-            held: BytesMut::new(),
-            searched: 0,
-            received: 0,
-        };
-        Ok(stream::unfold(Some(lines), |lines| async move {
-            let mut lines = lines?;
-            match lines.next_set().await {
-                Ok(Some(set)) => Some((Ok(set), Some(lines))),
+        let reader = ChangesReader::new(response.into_stream());
+        Ok(stream::unfold(Some(reader), |reader| async move {
+            let mut reader = reader?;
+            match reader.next_set().await {
+                Ok(Some(set)) => Some((Ok(set), Some(reader))),
                 Ok(None) => None,
                 Err(error) => Some((Err(error), None)),
             }
@@ -94,89 +90,84 @@ impl Client {
     }
 }
 
-struct Lines {
+/// Splits the response into lines and decodes them.
+struct ChangesReader {
     bytes: Fuse<ByteStream>,
-    held: BytesMut,
-    /// How much of `held` is known to have no end of a line.
+    /// Received bytes that are not yet returned as a line.
+    buffer: BytesMut,
+    /// Length of the start of `buffer` that contains no line feed.
     searched: usize,
+    /// Number of bytes received so far.
     received: u64,
 }
 
-impl Lines {
-    /// The next set; `None` after the line that says that it was the last.
+impl ChangesReader {
+    fn new(bytes: ByteStream) -> Self {
+        Self { bytes: bytes.fuse(), buffer: BytesMut::new(), searched: 0, received: 0 }
+    }
+
+    /// Returns the next set, or `None` after the end marker.
     async fn next_set(&mut self) -> Result<Option<ChangeSet>> {
         loop {
-            let Some(line) = self.next().await? else { return Err(broken_off()) };
+            let Some(line) = self.next_line().await? else {
+                return Err(failed("the response ends without an end marker")
+                    .with_retry(Retry::Again { after: None }));
+            };
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let line: Line = serde_json::from_slice(&line).map_err(|error| {
+            let line: ChangesLine = serde_json::from_slice(&line).map_err(|error| {
                 let problem = redact_quoted(&error.to_string());
-                Error::new(
-                    ErrorKind::Unexpected,
-                    format!("a line of the changes was not understood: {problem}"),
-                )
+                failed(&format!("a line cannot be decoded: {problem}"))
             })?;
             if line.end {
                 return Ok(None);
             }
             if let Some(status) = line.status_code.filter(|status| *status != 200) {
-                return Err(Error::new(ErrorKind::Unexpected, "a set of changes has failed")
+                return Err(failed("the cloud reports an error for a set")
                     .with_status(status)
                     .with_retry(Retry::Again { after: None }));
             }
-            match line.set {
-                Some(set) => return Ok(Some(set)),
-                None => {
-                    return Err(Error::new(
-                        ErrorKind::Unexpected,
-                        "a line of the changes has no checkpoint",
-                    ));
-                }
-            }
+            let set = line.set.ok_or_else(|| failed("a line has no checkpoint"))?;
+            return Ok(Some(set));
         }
     }
 
-    /// The next line; `None` at the end of the answer.
-    async fn next(&mut self) -> Result<Option<BytesMut>> {
+    /// Returns the next line, or `None` at the end of the response.
+    async fn next_line(&mut self) -> Result<Option<BytesMut>> {
         loop {
-            if let Some(at) = self.held[self.searched..].iter().position(|byte| *byte == b'\n') {
-                let line = self.held.split_to(self.searched + at + 1);
+            if let Some(at) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(self.searched + at + 1);
                 self.searched = 0;
                 return Ok(Some(line));
             }
-            self.searched = self.held.len();
+            self.searched = self.buffer.len();
             if self.searched > LINE_MAX {
-                return Err(Error::new(
-                    ErrorKind::Unexpected,
-                    format!("a line of the changes has more than {LINE_MAX} bytes"),
-                ));
+                return Err(failed(&format!("a line has more than {LINE_MAX} bytes")));
             }
             match self.bytes.next().await {
-                Some(piece) => {
-                    let piece = piece?;
-                    self.received += piece.len() as u64;
+                Some(chunk) => {
+                    let chunk = chunk?;
+                    self.received += chunk.len() as u64;
                     if self.received > STREAM_MAX {
-                        return Err(Error::new(
-                            ErrorKind::Unexpected,
-                            format!("the changes have more than {STREAM_MAX} bytes"),
-                        ));
+                        return Err(failed(&format!(
+                            "the response has more than {STREAM_MAX} bytes"
+                        )));
                     }
-                    for bytes in piece {
-                        self.held.extend_from_slice(&bytes);
+                    for bytes in chunk {
+                        self.buffer.extend_from_slice(&bytes);
                     }
                 }
-                None if self.held.is_empty() => return Ok(None),
+                None if self.buffer.is_empty() => return Ok(None),
                 None => {
                     self.searched = 0;
-                    return Ok(Some(self.held.split()));
+                    return Ok(Some(self.buffer.split()));
                 }
             }
         }
     }
 }
 
-fn broken_off() -> Error {
-    Error::new(ErrorKind::Unexpected, "the changes broke off before their end")
-        .with_retry(Retry::Again { after: None })
+fn failed(reason: &str) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("cannot read the changes: {reason}"))
 }

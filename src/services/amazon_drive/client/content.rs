@@ -1,64 +1,75 @@
-//! Bytes in and out: the half of the client that talks to the content endpoint.
+//! Uploads and downloads.
 
+use ::md5::{Digest, Md5};
 use http::{Method, StatusCode, header};
-use md5::{Digest, Md5};
 use opendal::raw::Operation;
 
-use super::{Client, form::Form};
+use super::Client;
 use crate::{
-    drive::{Body, ByteRange, Context, Download, Result},
+    drive::{Body, ByteRange, Context, Download, Error, ErrorKind, Result},
     services::{
         amazon_drive::{
-            error::failure,
+            error::error_of,
             md5::Md5Sum,
             model::{NewNode, Node},
         },
         body_hash::BodyHash,
+        multipart::{FilePart, MultipartForm},
     },
     transport::{ApiRequest, segment, set_range, slice_response},
 };
 
-/// What became of an upload.
+/// Result of an upload.
 #[derive(Clone, Debug)]
-pub struct Uploaded {
-    /// The file as the cloud has it.
+#[non_exhaustive]
+pub struct UploadedNode {
+    /// The file, as the cloud describes it.
     pub node: Node,
-    /// The MD5 of the bytes that were sent: to be compared with what the cloud says it has.
-    pub md5: Md5Sum,
+    /// MD5 of the bytes that were sent. The upload is complete if `node` has the same MD5.
+    pub sent_md5: Md5Sum,
 }
 
-/// Whether the cloud is to refuse bytes that it has already under another name.
+/// Whether the cloud rejects an upload whose content equals that of another file
+/// (amazon-drive#deduplication).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Deduplication {
-    /// Files may be equal.
+    /// Files with equal content are allowed.
     #[default]
     Suppressed,
-    /// 409, after all bytes were sent. Never for an empty file (amazon-drive#deduplication).
-    Wanted,
+    /// The cloud responds 409 after all bytes were sent. Empty files are never rejected.
+    Enabled,
 }
 
 impl Client {
-    /// `POST nodes` with bytes: makes a file, in one request whatever its size.
+    /// `POST nodes` with content: creates a file in one request, whatever its size.
     ///
     /// # Errors
-    /// `Exists` with the node that has the name; `Conflict` for bytes that are there already, where
-    /// deduplication is wanted.
+    /// `AlreadyExists` if the name is in use; [`Error::existing`] is the node with the name. `Conflict` if
+    /// a file with equal content exists and `deduplication` is enabled. See also
+    /// [`Client`](Client#errors).
     pub async fn upload(
         &self,
         cx: &Context,
         new: &NewNode,
         body: Body,
         deduplication: Deduplication,
-    ) -> Result<Uploaded> {
-        let form = Form::new(Some(new), &new.name)?;
+    ) -> Result<UploadedNode> {
+        let metadata = serde_json::to_string(new).map_err(|error| {
+            let text = format!("cannot encode the metadata as JSON: {error}");
+            Error::new(ErrorKind::InvalidInput, text)
+        })?;
+        // The form has no Content-Type for the metadata.
+        let form = form(&[("metadata", &metadata)], &new.name);
         self.send_form(cx, Method::POST, ("nodes", "nodes"), form, body, deduplication).await
     }
 
-    /// `PUT nodes/{id}/content`: replaces a file's bytes. `name` tells the media type, by its
-    /// extension.
+    /// `PUT nodes/{id}/content`: replaces a file's content. The extension of `name` determines the
+    /// media type; the file keeps its name.
     ///
     /// # Errors
-    /// As [`upload`](Self::upload), but `Exists`.
+    /// `NotFound` if the file does not exist. `Conflict` if another file with equal content exists
+    /// and `deduplication` is enabled. See also [`Client`](Client#errors).
     pub async fn overwrite(
         &self,
         cx: &Context,
@@ -66,11 +77,10 @@ impl Client {
         name: &str,
         body: Body,
         deduplication: Deduplication,
-    ) -> Result<Uploaded> {
-        let form = Form::new(None, name)?;
+    ) -> Result<UploadedNode> {
         let path = format!("nodes/{}/content", segment(id));
         let request = (path.as_str(), "nodes/{id}/content");
-        self.send_form(cx, Method::PUT, request, form, body, deduplication).await
+        self.send_form(cx, Method::PUT, request, form(&[], name), body, deduplication).await
     }
 
     async fn send_form(
@@ -78,57 +88,74 @@ impl Client {
         cx: &Context,
         method: Method,
         (path, template): (&str, &'static str),
-        form: Form,
+        form: MultipartForm,
         body: Body,
         deduplication: Deduplication,
-    ) -> Result<Uploaded> {
+    ) -> Result<UploadedNode> {
         let url = format!("{}{path}", self.endpoints(cx).await?.content_url);
         let hash = BodyHash::<Md5>::new(&body);
-        let answer = self
-            .signed(cx, || {
-                let mut call = ApiRequest::new(Operation::Write, method.clone(), &url, template)
+        let response = self
+            .send_signed(cx, || {
+                let mut request = ApiRequest::new(Operation::Write, method.clone(), &url, template)
                     .header(header::CONTENT_TYPE, &form.content_type)
-                    .enclosed(form.before.clone(), body.clone(), form.after.clone());
+                    .enclosed(form.prefix.clone(), body.clone(), form.suffix.clone());
                 if deduplication == Deduplication::Suppressed {
-                    call = call.query("suppress", "deduplication");
+                    request = request.query("suppress", "deduplication");
                 }
-                hash.observe(call)
+                hash.observe(request)
             })
+            .await?
+            .read()
             .await?;
-        let reply = answer.read().await?;
-        // 201 for a new file, 200 for replaced bytes.
-        if !reply.status.is_success() {
-            return Err(failure(&reply));
+        // 201 for a new file, 200 for replaced content.
+        if !response.status.is_success() {
+            return Err(error_of(&response));
         }
-        Ok(Uploaded { node: reply.json()?, md5: hash.finish().await?.finalize().into() })
+        let sent_md5 = hash.finish().await?.finalize().into();
+        Ok(UploadedNode { node: response.json()?, sent_md5 })
     }
 
-    /// `GET nodes/{id}/content`. `known` is the file's size, where the caller knows it; needed only
-    /// if the answer does not tell. More than some 10 GiB at once were not given
+    /// `GET nodes/{id}/content`: downloads a file's content or a range of it.
+    ///
+    /// `size` is the file's size in bytes if the caller knows it; it is used only if the response
+    /// does not contain the size. The cloud did not serve more than about 10 GiB in one response
     /// (amazon-drive#max-download-size).
     ///
     /// # Errors
-    /// `Range` past the end.
+    /// `RangeNotSatisfied` if the range begins after the end of the file. `NotFound` if the file does not exist.
+    /// See also [`Client`](Client#errors).
     pub async fn download(
         &self,
         cx: &Context,
         id: &str,
         range: &ByteRange,
-        known: Option<u64>,
+        size: Option<u64>,
     ) -> Result<Download> {
         let url = format!("{}nodes/{}/content", self.endpoints(cx).await?.content_url, segment(id));
-        let answer = self
-            .signed(cx, || {
-                let call =
+        let response = self
+            .send_signed(cx, || {
+                let request =
                     ApiRequest::new(Operation::Read, Method::GET, &url, "nodes/{id}/content");
-                set_range(call, range)
+                set_range(request, range)
             })
             .await?;
-        match answer.status {
+        match response.status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-                slice_response(range, known, answer)
+                slice_response(range, size, response)
             }
-            _ => Err(failure(&answer.read().await?)),
+            _ => Err(error_of(&response.read().await?)),
         }
     }
+}
+
+/// Returns the form of an upload. The cloud determines the media type of the file by the extension
+/// of `name`.
+fn form(fields: &[(&str, &str)], name: &str) -> MultipartForm {
+    let media_type = mime_guess::from_path(name).first_or_octet_stream();
+    let file = FilePart {
+        field: "content",
+        filename: &segment(name).to_string(),
+        content_type: media_type.as_ref(),
+    };
+    MultipartForm::new(fields, &file)
 }

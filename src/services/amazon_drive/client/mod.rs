@@ -1,8 +1,7 @@
-//! The unbiased client: one method per request of the protocol, the decoded answer out.
+//! The unbiased client: one method per request of the protocol, with decoded responses.
 
 mod changes;
 mod content;
-mod form;
 mod nodes;
 
 use std::{
@@ -18,12 +17,12 @@ use tokio::sync::Mutex;
 
 pub use self::{
     changes::ChangesQuery,
-    content::{Deduplication, Uploaded},
+    content::{Deduplication, UploadedNode},
     nodes::{ListQuery, PAGE_MAX},
 };
 use super::{
-    error::failure,
-    model::{AccountInfo, AccountQuota, AccountUsage, EndpointAnswer, Endpoints},
+    error::error_of,
+    model::{AccountInfo, AccountQuota, AccountUsage, EndpointResponse, Endpoints},
 };
 use crate::{
     auth::TokenSource,
@@ -33,28 +32,41 @@ use crate::{
     transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
 };
 
-/// How long the answer of `account/endpoint` is kept: what the documents ask for at least
+/// How long the response to `account/endpoint` is cached: the minimum that the documents demand
 /// (amazon-drive#endpoint-cache-time).
-const ENDPOINTS_KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const ENDPOINTS_TTL: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// Amazon's own hosts: where accounts are looked up, and where it sends their requests for contents
-/// and metadata (amazon-drive#endpoint-discovery). Not all of `amazonaws.com`: anybody may have a
-/// host there.
+/// Amazon's host for `account/endpoint`.
 const LOOKUP_HOST: &str = "drive.amazonaws.com";
+
+/// Amazon's hosts for all other requests (amazon-drive#endpoint-discovery). Not all of
+/// `amazonaws.com`: anyone can rent a host there.
 const ACCOUNT_HOSTS: &str = "*.drive.amazonaws.com, cdws.*.amazonaws.com";
 
-/// The client of Amazon Cloud Drive's REST protocol v1, on any transport.
+/// A client of Amazon Cloud Drive's REST protocol v1.
 ///
-/// It adds nothing to the protocol but what every request needs: the account's endpoints, asked for
-/// once in three days, and an access token, renewed once when the cloud refuses it. Every method is
-/// one request, fails as [`ErrorKind`] says, and takes the transport in its [`Context`].
+/// Each method sends one request. The client adds only the two things that every request needs: the
+/// account's base URLs, requested once in three days, and an access token, refreshed once if the
+/// cloud rejects it. Requests are sent through the transport in their [`Context`].
+///
+/// # Errors
+///
+/// Every method can return:
+/// * `PermissionDenied` if the cloud rejects the token, or the account has no permission;
+/// * `RateLimited` for too many requests, and `QuotaExceeded` if the drive is full;
+/// * `InvalidInput` if the cloud rejects the parameters;
+/// * `Unexpected` if the connection fails, for an error of the cloud, and for a response that
+///   cannot be decoded.
+///
+/// [`Error::retry`] is set for temporary errors.
 pub struct Client {
     endpoint: String,
     urls: UrlPolicy,
     headers: HeaderMap,
     tokens: TokenSource,
     limiter: AccountLimiter,
-    /// An asynchronous mutex makes it a single flight: who waits takes over if the first is dropped.
+    /// Base URLs of the account, and when they were requested. Locked during the request, so that
+    /// concurrent callers share it.
     endpoints: Mutex<Option<(Arc<Endpoints>, Instant)>>,
 }
 
@@ -65,13 +77,13 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client that asks `endpoint`, such as `https://drive.amazonaws.com/drive/v1/`, for the
-    /// account's endpoints, and signs with `tokens`.
+    /// Creates a client that requests the account's base URLs from `endpoint`, such as
+    /// `https://drive.amazonaws.com/drive/v1/`, and signs requests with `tokens`.
     ///
     /// # Errors
-    /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
+    /// `InvalidInput` if `endpoint` is not an `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let endpoint = base_address("the endpoint", endpoint)?;
+        let endpoint = base_address("endpoint", endpoint)?;
         let urls = UrlPolicy::for_endpoint(&endpoint)?;
         let urls = if urls.is_at(LOOKUP_HOST) { urls.allowing(ACCOUNT_HOSTS)? } else { urls };
         Ok(Self {
@@ -84,12 +96,13 @@ impl Client {
         })
     }
 
-    /// Sends the account's requests, with its token, also to other hosts than the endpoint's and
-    /// Amazon's own, if the cloud names them: names separated by commas, where `*` stands for part of
-    /// a name, up to the next dot.
+    /// Allows further hosts as base URLs of the account, which receive its token.
+    ///
+    /// `hosts` are names separated by commas; `*` matches a part of a name up to the next dot. The
+    /// host of the endpoint is always allowed, and Amazon's hosts are with Amazon's endpoint.
     ///
     /// # Errors
-    /// `Invalid` for a text that is not a host.
+    /// `InvalidInput` if a name is not a host.
     pub fn with_allowed_hosts(mut self, hosts: &str) -> Result<Self> {
         self.urls = self.urls.allowing(hosts)?;
         Ok(self)
@@ -101,57 +114,73 @@ impl Client {
         self
     }
 
-    /// `GET account/endpoint`, kept for three days.
+    /// `GET account/endpoint`: returns the account's base URLs, cached for three days.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if the account has no drive, or if the client does not allow a host in the response.
+    /// See also [`Client`](Client#errors).
     pub async fn endpoints(&self, cx: &Context) -> Result<Arc<Endpoints>> {
-        let mut kept = self.endpoints.lock().await;
-        if let Some((endpoints, since)) = &*kept
-            && since.elapsed() < ENDPOINTS_KEPT
+        let mut cached = self.endpoints.lock().await;
+        if let Some((endpoints, since)) = &*cached
+            && since.elapsed() < ENDPOINTS_TTL
         {
             return Ok(Arc::clone(endpoints));
         }
         let url = format!("{}account/endpoint", self.endpoint);
-        let reply = self
-            .signed(cx, || ApiRequest::new(Operation::Info, Method::GET, &url, "account/endpoint"))
+        let response = self
+            .send_signed(cx, || {
+                ApiRequest::new(Operation::Info, Method::GET, &url, "account/endpoint")
+            })
             .await?
             .read()
             .await?;
-        let found: EndpointAnswer = decoded(&reply, StatusCode::OK)?;
+        let found: EndpointResponse = decode(&response, StatusCode::OK)?;
         let (Some(content_url), Some(metadata_url)) = (found.content_url, found.metadata_url)
         else {
-            return Err(Error::new(
-                ErrorKind::PermissionDenied,
-                match found.customer_exists {
-                    Some(false) => "the account has no Amazon Drive",
-                    _ => "the cloud does not tell where the account's requests go",
-                },
-            ));
+            let reason = match found.customer_exists {
+                Some(false) => "the account has no Amazon Drive",
+                _ => "the response has no `contentUrl` or `metadataUrl`",
+            };
+            let text = format!("cannot find the account's endpoints: {reason}");
+            return Err(Error::new(ErrorKind::PermissionDenied, text));
         };
-        let endpoints = Arc::new(Endpoints {
-            content_url: base_address("contentUrl", &content_url)?,
-            metadata_url: base_address("metadataUrl", &metadata_url)?,
-        });
-        // Before they are kept for days.
+        let endpoints = Arc::new(Endpoints::new(
+            base_address("contentUrl", &content_url)?,
+            base_address("metadataUrl", &metadata_url)?,
+        ));
+        // A forbidden host must not be cached for three days.
         self.urls.check_token(&endpoints.content_url)?;
         self.urls.check_token(&endpoints.metadata_url)?;
-        *kept = Some((Arc::clone(&endpoints), Instant::now()));
+        *cached = Some((Arc::clone(&endpoints), Instant::now()));
         Ok(endpoints)
     }
 
-    /// `GET account/info`.
+    /// `GET account/info`: returns the state of the account.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn account_info(&self, cx: &Context) -> Result<AccountInfo> {
-        self.get(cx, Operation::Info, "account/info", "account/info", |call| call).await
+        self.get(cx, Operation::Info, "account/info", "account/info", |request| request).await
     }
 
-    /// `GET account/quota`.
+    /// `GET account/quota`: returns capacity and free space of the drive.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn account_quota(&self, cx: &Context) -> Result<AccountQuota> {
-        self.get(cx, Operation::Info, "account/quota", "account/quota", |call| call).await
+        self.get(cx, Operation::Info, "account/quota", "account/quota", |request| request).await
     }
 
-    /// `GET account/usage`.
+    /// `GET account/usage`: returns the space that files use.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn account_usage(&self, cx: &Context) -> Result<AccountUsage> {
-        self.get(cx, Operation::Info, "account/usage", "account/usage", |call| call).await
+        self.get(cx, Operation::Info, "account/usage", "account/usage", |request| request).await
     }
 
+    /// Sends a GET request to the metadata endpoint and decodes the response. `complete` adds query
+    /// parameters.
     async fn get<T: DeserializeOwned>(
         &self,
         cx: &Context,
@@ -160,47 +189,52 @@ impl Client {
         template: &'static str,
         complete: impl Fn(ApiRequest) -> ApiRequest,
     ) -> Result<T> {
-        let reply = self
-            .ask(cx, path, |url| complete(ApiRequest::new(operation, Method::GET, url, template)))
+        let response = self
+            .send(cx, path, |url| complete(ApiRequest::new(operation, Method::GET, url, template)))
             .await?;
-        decoded(&reply, StatusCode::OK)
+        decode(&response, StatusCode::OK)
     }
 
-    /// Asks the metadata endpoint.
-    async fn ask(
+    /// Sends a request to the metadata endpoint. `request` creates it for a URL.
+    async fn send(
         &self,
         cx: &Context,
         path: &str,
-        call: impl Fn(&str) -> ApiRequest,
+        request: impl Fn(&str) -> ApiRequest,
     ) -> Result<ApiResponse> {
         let url = format!("{}{path}", self.endpoints(cx).await?.metadata_url);
-        self.signed(cx, || call(&url)).await?.read().await
+        self.send_signed(cx, || request(&url)).await?.read().await
     }
 
-    /// Sends a request with a token; once more with another one if the cloud refuses it.
-    async fn signed(&self, cx: &Context, call: impl Fn() -> ApiRequest) -> Result<StreamResponse> {
+    /// Sends a request with an access token, and a second time with a refreshed token if the cloud
+    /// responds 401.
+    async fn send_signed(
+        &self,
+        cx: &Context,
+        request: impl Fn() -> ApiRequest,
+    ) -> Result<StreamResponse> {
         let token = self.tokens.token(cx).await?;
         let send = |token: &Secret| {
-            let call = call().headers(&self.headers).with_limiter(&self.limiter);
-            transport::Client::new(cx).fetch(call.bearer(token, &self.urls))
+            let request = request().headers(&self.headers).with_limiter(&self.limiter);
+            transport::Client::new(cx).fetch(request.bearer(token, &self.urls))
         };
-        let answer = send(&token).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
-            return Ok(answer);
+        let response = send(&token).await?;
+        if response.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
+            return Ok(response);
         }
         let token = self.tokens.renew(cx, &token).await?;
         send(&token).await
     }
 }
 
-/// The decoded answer, if its status is the one that the request promises.
-fn decoded<T: DeserializeOwned>(reply: &ApiResponse, status: StatusCode) -> Result<T> {
-    match reply.status {
-        found if found == status => reply.json(),
-        found if found.is_success() => {
-            Err(Error::new(ErrorKind::Unexpected, format!("{status} was to be answered"))
-                .with_status(found.as_u16()))
+/// Decodes a response whose status must be `expected`.
+fn decode<T: DeserializeOwned>(response: &ApiResponse, expected: StatusCode) -> Result<T> {
+    match response.status {
+        status if status == expected => response.json(),
+        status if status.is_success() => {
+            let text = format!("unexpected status: the protocol has {expected} for this request");
+            Err(Error::new(ErrorKind::Unexpected, text).with_status(status.as_u16()))
         }
-        _ => Err(failure(reply)),
+        _ => Err(error_of(response)),
     }
 }

@@ -1,117 +1,140 @@
-//! Nodes: looked at, listed, made, changed, put into folders and into the trash
-//! (amazon-drive#requests).
+//! Requests for nodes: metadata, lists, parents and the trash (amazon-drive#requests).
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 use serde::de::DeserializeOwned;
 
-use super::{Client, decoded};
+use super::{Client, decode};
 use crate::{
     drive::{Context, Result},
     services::amazon_drive::{
-        error::failure,
-        model::{Filter, NewNode, Node, NodeList, NodePatch},
+        error::error_of,
+        filter::Filter,
+        model::{NewNode, Node, NodeList, NodePatch},
     },
     transport::{ApiRequest, ApiResponse, segment},
 };
 
-/// Most nodes of a page (amazon-drive#list-pages).
+/// Maximum number of nodes of a page (amazon-drive#list-pages).
 pub const PAGE_MAX: usize = 200;
 
-/// Which nodes a listing is to have, and which part of them.
+/// Parameters of a list of nodes.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ListQuery {
-    /// Only these. Nodes in the trash are listed only where the filter says so.
+    /// Lists only the nodes that match. Nodes in the trash are listed only if the filter contains
+    /// their status.
     pub filter: Option<Filter>,
-    /// In which order, such as `["name ASC"]`.
+    /// Order, such as `["name ASC"]` (amazon-drive#sort).
     pub sort: Option<String>,
-    /// The page that a list named as its next.
+    /// [`NodeList::next_token`] of the preceding page; `None` for the first page.
     pub start_token: Option<String>,
-    /// Most nodes of a page; [`PAGE_MAX`] at most, which is the cloud's default.
+    /// Maximum number of nodes of the page: 1 to [`PAGE_MAX`]. `None` for the cloud's default, which
+    /// is [`PAGE_MAX`].
     pub limit: Option<usize>,
-    /// Whether nodes come with pre-authenticated links to their bytes.
+    /// Whether the response contains [`Node::temp_link`].
     pub temp_link: bool,
 }
 
 impl ListQuery {
-    fn add_to(&self, mut call: ApiRequest) -> ApiRequest {
+    /// Creates a query for the first page of the nodes that match `filter`.
+    pub fn with_filter(filter: Filter) -> Self {
+        Self { filter: Some(filter), ..Self::default() }
+    }
+
+    fn add_to(&self, mut request: ApiRequest) -> ApiRequest {
         if let Some(filter) = &self.filter {
-            call = call.query("filters", filter.to_string());
+            request = request.query("filters", filter.to_string());
         }
         if let Some(sort) = &self.sort {
-            call = call.query("sort", sort);
+            request = request.query("sort", sort);
         }
         if let Some(token) = &self.start_token {
-            call = call.query("startToken", token);
+            request = request.query("startToken", token);
         }
         if let Some(limit) = self.limit {
-            call = call.query("limit", limit.clamp(1, PAGE_MAX).to_string());
+            request = request.query("limit", limit.clamp(1, PAGE_MAX).to_string());
         }
         if self.temp_link {
-            call = call.query("tempLink", "true");
+            request = request.query("tempLink", "true");
         }
-        call
+        request
     }
 }
 
 impl Client {
-    /// `GET nodes/{id}`.
+    /// `GET nodes/{id}`: returns a node, with [`Node::temp_link`] if `temp_link` is set.
+    ///
+    /// # Errors
+    /// `NotFound` if the node does not exist. See also [`Client`](Client#errors).
     pub async fn node(&self, cx: &Context, id: &str, temp_link: bool) -> Result<Node> {
         let path = format!("nodes/{}", segment(id));
-        self.get(cx, Operation::Stat, &path, "nodes/{id}", |call| match temp_link {
-            true => call.query("tempLink", "true"),
-            false => call,
+        self.get(cx, Operation::Stat, &path, "nodes/{id}", |request| match temp_link {
+            true => request.query("tempLink", "true"),
+            false => request,
         })
         .await
     }
 
-    /// `GET nodes`: nodes of the whole drive.
-    pub async fn nodes(&self, cx: &Context, query: &ListQuery) -> Result<NodeList> {
-        self.get(cx, Operation::List, "nodes", "nodes", |call| query.add_to(call)).await
-    }
-
-    /// `GET nodes/{id}/children`: nodes of a folder.
-    pub async fn children(&self, cx: &Context, id: &str, query: &ListQuery) -> Result<NodeList> {
-        let path = format!("nodes/{}/children", segment(id));
-        self.get(cx, Operation::List, &path, "nodes/{id}/children", |call| query.add_to(call)).await
-    }
-
-    /// `GET trash`: what is in the trash by itself.
-    pub async fn trashed(&self, cx: &Context, query: &ListQuery) -> Result<NodeList> {
-        self.get(cx, Operation::List, "trash", "trash", |call| query.add_to(call)).await
-    }
-
-    /// `POST nodes` without bytes: makes a folder.
+    /// `GET nodes`: lists nodes of the whole drive.
     ///
     /// # Errors
-    /// `Exists` with the node that has the name.
+    /// See [`Client`](Client#errors).
+    pub async fn nodes(&self, cx: &Context, query: &ListQuery) -> Result<NodeList> {
+        self.get(cx, Operation::List, "nodes", "nodes", |request| query.add_to(request)).await
+    }
+
+    /// `GET nodes/{id}/children`: lists the nodes in a folder.
+    ///
+    /// # Errors
+    /// `NotFound` if the folder does not exist. See also [`Client`](Client#errors).
+    pub async fn children(&self, cx: &Context, id: &str, query: &ListQuery) -> Result<NodeList> {
+        let path = format!("nodes/{}/children", segment(id));
+        self.get(cx, Operation::List, &path, "nodes/{id}/children", |request| query.add_to(request))
+            .await
+    }
+
+    /// `GET trash`: lists the nodes in the trash, without those below a folder in the trash.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn trashed(&self, cx: &Context, query: &ListQuery) -> Result<NodeList> {
+        self.get(cx, Operation::List, "trash", "trash", |request| query.add_to(request)).await
+    }
+
+    /// `POST nodes` without content: creates a folder.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use; [`Error::existing`](crate::drive::Error::existing) is the
+    /// node with the name. See also [`Client`](Client#errors).
     pub async fn create(&self, cx: &Context, new: &NewNode) -> Result<Node> {
-        let reply = self
-            .ask(cx, "nodes", |url| {
+        let response = self
+            .send(cx, "nodes", |url| {
                 ApiRequest::new(Operation::CreateDir, Method::POST, url, "nodes").json(new)
             })
             .await?;
-        decoded(&reply, StatusCode::CREATED)
+        decode(&response, StatusCode::CREATED)
     }
 
-    /// `PATCH nodes/{id}`.
+    /// `PATCH nodes/{id}`: changes a node's metadata and returns the node.
     ///
     /// # Errors
-    /// `Exists` with the node that has the new name.
+    /// As [`create`](Self::create), and `NotFound` if the node does not exist.
     pub async fn patch(&self, cx: &Context, id: &str, patch: &NodePatch) -> Result<Node> {
         let path = format!("nodes/{}", segment(id));
-        let reply = self
-            .ask(cx, &path, |url| {
+        let response = self
+            .send(cx, &path, |url| {
                 ApiRequest::new(Operation::Rename, Method::PATCH, url, "nodes/{id}").json(patch)
             })
             .await?;
-        decoded(&reply, StatusCode::OK)
+        decode(&response, StatusCode::OK)
     }
 
-    /// `POST nodes/{to}/children`: moves a node from one of its folders to another folder.
+    /// `POST nodes/{to}/children`: moves the node `child` from the folder `from` to the folder `to`.
+    /// The node remains in its other folders.
     ///
     /// # Errors
-    /// `Exists` with the node that has the name there.
+    /// As [`create`](Self::create), and `NotFound` if one of the nodes does not exist.
     pub async fn move_child(
         &self,
         cx: &Context,
@@ -121,78 +144,96 @@ impl Client {
     ) -> Result<Node> {
         let path = format!("nodes/{}/children", segment(to));
         let body = serde_json::json!({ "fromParent": from, "childId": child });
-        let reply = self
-            .ask(cx, &path, |url| {
+        let response = self
+            .send(cx, &path, |url| {
                 ApiRequest::new(Operation::Rename, Method::POST, url, "nodes/{id}/children")
                     .json(&body)
             })
             .await?;
-        decoded(&reply, StatusCode::OK)
+        decode(&response, StatusCode::OK)
     }
 
-    /// `PUT nodes/{parent}/children/{child}`: puts a node into one more folder.
+    /// `PUT nodes/{parent}/children/{child}`: adds a node to a further folder.
     ///
     /// # Errors
-    /// `Exists` with the node that has the name there.
+    /// As [`create`](Self::create), and `NotFound` if one of the nodes does not exist.
     pub async fn add_child(&self, cx: &Context, parent: &str, child: &str) -> Result<Node> {
-        self.edge(cx, Method::PUT, parent, child).await
+        self.change_edge(cx, Method::PUT, parent, child).await
     }
 
-    /// `DELETE nodes/{parent}/children/{child}`: takes a node out of one of its folders. Out of
-    /// its last one it is moved to the root.
+    /// `DELETE nodes/{parent}/children/{child}`: removes a node from one of its folders. A node in no
+    /// other folder moves to the root folder.
+    ///
+    /// # Errors
+    /// `NotFound` if one of the nodes does not exist. See also [`Client`](Client#errors).
     pub async fn remove_child(&self, cx: &Context, parent: &str, child: &str) -> Result<Node> {
-        self.edge(cx, Method::DELETE, parent, child).await
+        self.change_edge(cx, Method::DELETE, parent, child).await
     }
 
-    async fn edge(&self, cx: &Context, method: Method, parent: &str, child: &str) -> Result<Node> {
+    async fn change_edge(
+        &self,
+        cx: &Context,
+        method: Method,
+        parent: &str,
+        child: &str,
+    ) -> Result<Node> {
         let path = format!("nodes/{}/children/{}", segment(parent), segment(child));
         let operation = match method {
             Method::DELETE => Operation::Delete,
             _ => Operation::Copy,
         };
-        let reply = self
-            .ask(cx, &path, |url| {
-                empty(ApiRequest::new(operation, method.clone(), url, "nodes/{id}/children/{id}"))
+        let response = self
+            .send(cx, &path, |url| {
+                without_body(ApiRequest::new(
+                    operation,
+                    method.clone(),
+                    url,
+                    "nodes/{id}/children/{id}",
+                ))
             })
             .await?;
-        // 200 in the documents, 202 for DELETE in another place of them
+        // The documents have 200 in one place and 202 for DELETE in another
         // (amazon-drive#op-remove-child).
-        accepted(&reply)
+        decode_success(&response)
     }
 
-    /// `PUT trash/{id}`: puts a node into the trash, a folder with everything below.
-    pub async fn trash(&self, cx: &Context, id: &str) -> Result<Node> {
-        let path = format!("trash/{}", segment(id));
-        let reply = self
-            .ask(cx, &path, |url| {
-                empty(ApiRequest::new(Operation::Delete, Method::PUT, url, "trash/{id}"))
-            })
-            .await?;
-        decoded(&reply, StatusCode::OK)
-    }
-
-    /// `POST trash/{id}/restore`: brings a node back to where it was.
+    /// `PUT trash/{id}`: moves a node to the trash; a folder with everything below it.
     ///
     /// # Errors
-    /// `Exists` with the node that has its name meanwhile.
-    pub async fn restore(&self, cx: &Context, id: &str) -> Result<Node> {
-        let path = format!("trash/{}/restore", segment(id));
-        let reply = self
-            .ask(cx, &path, |url| {
-                empty(ApiRequest::new(Operation::Restore, Method::POST, url, "trash/{id}/restore"))
+    /// `NotFound` if the node does not exist. See also [`Client`](Client#errors).
+    pub async fn trash(&self, cx: &Context, id: &str) -> Result<Node> {
+        let path = format!("trash/{}", segment(id));
+        let response = self
+            .send(cx, &path, |url| {
+                without_body(ApiRequest::new(Operation::Delete, Method::PUT, url, "trash/{id}"))
             })
             .await?;
-        decoded(&reply, StatusCode::OK)
+        decode(&response, StatusCode::OK)
+    }
+
+    /// `POST trash/{id}/restore`: moves a node from the trash back to its folders.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and `NotFound` if the node does not exist.
+    pub async fn restore(&self, cx: &Context, id: &str) -> Result<Node> {
+        let path = format!("trash/{}/restore", segment(id));
+        let response = self
+            .send(cx, &path, |url| {
+                let template = "trash/{id}/restore";
+                without_body(ApiRequest::new(Operation::Restore, Method::POST, url, template))
+            })
+            .await?;
+        decode(&response, StatusCode::OK)
     }
 }
 
-/// A request without a body says so: the cloud answers 411 otherwise
+/// Adds `Content-Length: 0`: without it the cloud responds 411
 /// (amazon-drive#error-length-required).
-fn empty(call: ApiRequest) -> ApiRequest {
-    call.header(header::CONTENT_LENGTH, "0")
+fn without_body(request: ApiRequest) -> ApiRequest {
+    request.header(header::CONTENT_LENGTH, "0")
 }
 
-/// The decoded answer, whatever the success is called.
-fn accepted<T: DeserializeOwned>(reply: &ApiResponse) -> Result<T> {
-    if reply.status.is_success() { reply.json() } else { Err(failure(reply)) }
+/// Decodes a response of any 2xx status.
+fn decode_success<T: DeserializeOwned>(response: &ApiResponse) -> Result<T> {
+    if response.status.is_success() { response.json() } else { Err(error_of(response)) }
 }

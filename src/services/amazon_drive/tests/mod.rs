@@ -1,8 +1,9 @@
-//! The client and the drive against scripted answers.
+//! Tests of the client and the drive with scripted responses: states that are hard to reach with a
+//! server.
 
-mod changing;
-mod listing;
-mod requests;
+mod client;
+mod list;
+mod rename;
 mod transfer;
 
 use std::fs::File;
@@ -13,17 +14,17 @@ use md5::{Digest, Md5};
 use opendal::Buffer;
 use serde_json::{Value, json};
 
-use super::{Client, Deduplication, drive::Cloud, md5::to_hex};
+use super::{Client, Deduplication, drive::NodeDrive, md5::to_hex};
 use crate::{
     auth::TokenSource,
     drive::{Body, Item, ItemRef, Target},
     transport::scripted::{Outcome, Scripted, Sent, answer},
 };
 
-/// Where the scripted cloud's metadata is asked.
+/// Metadata endpoint of the scripted cloud.
 const M: &str = "http://meta/drive/v1/";
 
-/// Where its bytes go and come from.
+/// Content endpoint of the scripted cloud.
 const C: &str = "http://content/cdproxy/";
 
 const ENDPOINT: &str = "GET http://drive/drive/v1/account/endpoint";
@@ -34,16 +35,16 @@ fn client() -> Client {
     client.with_allowed_hosts("meta, content").unwrap()
 }
 
-fn drive() -> Cloud {
-    Cloud::new(client(), Deduplication::Suppressed)
+fn drive() -> NodeDrive {
+    NodeDrive::new(client(), Deduplication::Suppressed)
 }
 
 fn endpoints() -> Outcome {
     answer(200, json!({"customerExists": true, "contentUrl": C, "metadataUrl": M}).to_string())
 }
 
-/// Answers these requests in this order, after the one for the endpoints; paths below the metadata
-/// endpoint, or with `@` below the content endpoint. Anything else is refused with 599.
+/// Responds to these requests in this order, after the one for the endpoints. Paths are below the
+/// metadata endpoint, or with `@` below the content endpoint. Other requests fail with 599.
 fn expecting(steps: impl IntoIterator<Item = (&'static str, Outcome)>) -> Scripted {
     let mut left = std::collections::VecDeque::from([(ENDPOINT.to_owned(), endpoints())]);
     left.extend(steps.into_iter().map(|(line, outcome)| {
@@ -61,7 +62,7 @@ fn expecting(steps: impl IntoIterator<Item = (&'static str, Outcome)>) -> Script
     })
 }
 
-/// The same requests, and all of them.
+/// Asserts that all `count` scripted requests were sent.
 fn assert_all_sent(transport: &Scripted, count: usize) {
     let lines = transport.lines();
     assert_eq!(lines.len(), count + 1, "{lines:#?}");

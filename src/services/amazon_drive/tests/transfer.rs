@@ -1,13 +1,13 @@
 use futures::TryStreamExt;
 
-use super::{super::download::Reading, *};
+use super::{super::download::FileDownload, *};
 use crate::drive::{
     ByteRange, Conditions, Download, DownloadRequest, Drive, Error, ErrorKind, IfExists, Result,
     WriteOptions,
 };
 
 async fn upload(
-    drive: &Cloud,
+    drive: &NodeDrive,
     transport: &Scripted,
     to: &Target,
     body: Body,
@@ -21,42 +21,10 @@ async fn replace(transport: &Scripted, to: &Target, body: Body) -> Result<Item> 
     upload(&drive(), transport, to, body, IfExists::Replace).await
 }
 
-/// The parts of a form: their headers and their bytes.
-fn parts(sent: &Sent) -> Vec<(String, Vec<u8>)> {
-    let kind = sent.header("content-type").unwrap();
-    let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
-    let body = String::from_utf8_lossy(&sent.body).into_owned();
-    let whole = body.strip_prefix(&format!("--{boundary}\r\n")).unwrap();
-    let whole = whole.strip_suffix(&format!("\r\n--{boundary}--\r\n")).unwrap();
-    whole
-        .split(&format!("\r\n--{boundary}\r\n"))
-        .map(|part| {
-            let (headers, bytes) = part.split_once("\r\n\r\n").unwrap();
-            (headers.to_owned(), bytes.as_bytes().to_vec())
-        })
-        .collect()
-}
-
 const POST: &str = "POST @nodes?suppress=deduplication";
 
 #[tokio::test]
-async fn a_new_file_is_one_request_from_memory_and_from_a_file() {
-    for body in [memory(b"hello"), in_file(b"hello")] {
-        let answer = json_answer(201, file_node("F", "x.txt", &["P"], b"hello"));
-        let transport = expecting([(POST, answer)]);
-        let item = replace(&transport, &target("x.txt"), body).await.unwrap();
-        assert_eq!((item.id.as_str(), item.size), ("F", Some(5)));
-        assert_all_sent(&transport, 1);
-        let parts = parts(&transport.sent()[1]);
-        assert_eq!(parts[0].0, "Content-Disposition: form-data; name=\"metadata\"");
-        assert_eq!(parts[0].1, br#"{"kind":"FILE","name":"x.txt","parents":["P"]}"#);
-        assert!(parts[1].0.ends_with("Content-Type: text/plain"), "{:?}", parts[1]);
-        assert_eq!(parts[1].1, b"hello");
-    }
-}
-
-#[tokio::test]
-async fn bytes_that_arrived_otherwise_than_they_left_are_an_error() {
+async fn damaged_uploads_are_errors() {
     for (body, has) in [(memory(b"hello"), &b"hallo"[..]), (in_file(b"hello"), b"hell")] {
         let answer = json_answer(201, file_node("F", "x", &["P"], has));
         let transport = expecting([(POST, answer)]);
@@ -66,33 +34,7 @@ async fn bytes_that_arrived_otherwise_than_they_left_are_an_error() {
 }
 
 #[tokio::test]
-async fn a_known_occupant_is_overwritten_without_a_look() {
-    let answer = json_answer(200, file_node("N", "X", &["P"], b"new"));
-    let transport = expecting([("PUT @nodes/N/content?suppress=deduplication", answer)]);
-    let to = Target { occupant: Some("N".into()), ..target("x") };
-    assert_eq!(replace(&transport, &to, memory(b"new")).await.unwrap().id.as_str(), "N");
-    let parts = parts(&transport.sent()[1]);
-    assert_eq!(parts.len(), 1);
-    assert!(parts[0].0.contains("name=\"content\""));
-}
-
-#[tokio::test]
-async fn a_taken_name_names_the_node_that_is_overwritten() {
-    let transport = expecting([
-        (POST, name_taken("N")),
-        (
-            "PUT @nodes/N/content?suppress=deduplication",
-            json_answer(200, file_node("N", "x", &["P"], b"new")),
-        ),
-    ]);
-    let item = replace(&transport, &target("x"), in_file(b"new")).await.unwrap();
-    assert_eq!(item.id.as_str(), "N");
-    assert_all_sent(&transport, 2);
-    assert_eq!(parts(&transport.sent()[2])[0].1, b"new");
-}
-
-#[tokio::test]
-async fn a_large_file_looks_for_its_name_before_its_bytes_are_sent() {
+async fn the_name_of_a_large_file_is_searched_before_the_upload() {
     let large = vec![7; (1 << 20) + 1];
     let look = "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22x%22";
     let transport = expecting([
@@ -120,7 +62,7 @@ async fn a_large_file_looks_for_its_name_before_its_bytes_are_sent() {
 }
 
 #[tokio::test]
-async fn a_taken_name_fails_where_it_must_and_a_folder_is_never_overwritten() {
+async fn a_name_in_use_fails_and_a_folder_is_never_overwritten() {
     let transport = expecting([(POST, name_taken("N"))]);
     let error =
         upload(&drive(), &transport, &target("x"), memory(b"a"), IfExists::Fail).await.unwrap_err();
@@ -139,7 +81,7 @@ async fn a_taken_name_fails_where_it_must_and_a_folder_is_never_overwritten() {
 }
 
 #[tokio::test]
-async fn an_occupant_that_is_gone_makes_a_new_file() {
+async fn a_missing_occupant_leads_to_a_new_file() {
     let transport = expecting([
         (
             "PUT @nodes/N/content?suppress=deduplication",
@@ -152,7 +94,7 @@ async fn an_occupant_that_is_gone_makes_a_new_file() {
 }
 
 #[tokio::test]
-async fn an_occupant_that_was_moved_meanwhile_is_told_with_its_new_bytes() {
+async fn an_occupant_that_was_moved_meanwhile_is_a_conflict() {
     let answer = json_answer(200, file_node("N", "y", &["P"], b"a"));
     let transport = expecting([("PUT @nodes/N/content?suppress=deduplication", answer)]);
     let to = Target { occupant: Some("N".into()), ..target("x") };
@@ -161,48 +103,19 @@ async fn an_occupant_that_was_moved_meanwhile_is_told_with_its_new_bytes() {
     assert!(error.to_string().contains("\"y\""), "{error}");
 }
 
-#[tokio::test]
-async fn wanted_deduplication_names_the_twin_and_empty_files_have_none() {
-    let drive = || Cloud::new(client(), Deduplication::Wanted);
-    let twin = json!({"message": "Attempted to upload a duplicate File", "code": "MD5_DUPLICATE",
-        "info": {"nodeId": "T"}});
-    let transport = expecting([
-        ("POST @nodes", json_answer(409, twin)),
-        ("GET nodes/T", json_answer(200, node("T", "twin.txt", "FILE", &["Q"]))),
-    ]);
-    let error = upload(&drive(), &transport, &target("x"), memory(b"a"), IfExists::Replace)
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains("\"twin.txt\", node T"), "{error}");
-
-    let transport = expecting([(POST, json_answer(201, file_node("F", "x", &["P"], b"")))]);
-    upload(&drive(), &transport, &target("x"), memory(b""), IfExists::Replace).await.unwrap();
-}
-
-/// Where a file is looked for by its name.
+/// The search for a file by its name.
 const LOOK: &str = "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22x%22";
 
 fn timed_out(status: u16) -> Outcome {
     json_answer(status, json!({"message": "timeout"}))
 }
 
-fn patient(wait: u64) -> Cloud {
+fn patient(wait: u64) -> NodeDrive {
     drive().with_upload_wait(Some(std::time::Duration::from_secs(wait)))
 }
 
 #[tokio::test]
-async fn a_file_that_arrived_although_its_upload_timed_out_is_found() {
-    let there = || json_answer(200, list(&[file_node("N", "x", &["P"], b"new")]));
-    for status in [408, 504] {
-        for body in [memory(b"new"), in_file(b"new")] {
-            let transport = expecting([(POST, timed_out(status)), (LOOK, there())]);
-            let to = target("x");
-            let found = upload(&patient(0), &transport, &to, body, IfExists::Replace).await;
-            assert_eq!(found.unwrap().id.as_str(), "N");
-            assert_all_sent(&transport, 2);
-        }
-    }
+async fn an_overwrite_that_timed_out_is_found_by_the_id_of_the_file() {
     let transport = expecting([
         ("PUT @nodes/N/content?suppress=deduplication", timed_out(504)),
         ("GET nodes/N", json_answer(200, file_node("N", "x", &["P"], b"new"))),
@@ -212,7 +125,7 @@ async fn a_file_that_arrived_although_its_upload_timed_out_is_found() {
 }
 
 #[tokio::test]
-async fn a_file_that_comes_later_is_waited_for_and_another_one_is_not_taken_for_it() {
+async fn a_late_file_is_found_and_another_file_is_not_accepted() {
     let listed = |bytes| json_answer(200, list(&[file_node("N", "x", &["P"], bytes)]));
     let transport =
         expecting([(POST, timed_out(504)), (LOOK, listed(b"old")), (LOOK, listed(b"new"))]);
@@ -224,11 +137,11 @@ async fn a_file_that_comes_later_is_waited_for_and_another_one_is_not_taken_for_
         let error = upload(&patient(0), &transport, &to, memory(b"new"), IfExists::Replace).await;
         let error = error.unwrap_err();
         assert!(error.is_temporary(), "{error:?}");
-        assert!(error.to_string().contains("was looked for"), "{error}");
+        assert!(error.to_string().contains("did not find it"), "{error}");
     }
 }
 
-/// A cloud with one file, which knows ranges but those of an empty file.
+/// A cloud with one file. It supports ranges, except those of an empty file.
 fn serving(bytes: &'static [u8], claims: &'static [u8]) -> Scripted {
     Scripted::by(move |sent| {
         let path = sent.url.as_str();
@@ -253,7 +166,7 @@ fn serving(bytes: &'static [u8], claims: &'static [u8]) -> Scripted {
 
 fn known(bytes: &[u8]) -> Item {
     let node = serde_json::from_value(file_node("F", "x", &["P"], bytes)).unwrap();
-    super::super::drive::item_of(node)
+    super::super::item::from_node(node)
 }
 
 async fn open(
@@ -265,8 +178,8 @@ async fn open(
 ) -> Result<Download> {
     let client = Arc::new(client());
     let cx = transport.context();
-    let file = Reading::of(&client, &cx, &"F".into()).by(most);
-    file.download(known, range, &conditions).await
+    let file = FileDownload::new(&client, &cx, &"F".into(), true).with_range_max(most);
+    file.start(known, range, &conditions).await
 }
 
 async fn read(download: Download) -> Result<Vec<u8>, Error> {
@@ -287,7 +200,7 @@ fn requests(transport: &Scripted) -> Vec<String> {
 const FILE: &[u8] = b"0123456789abcdefghij";
 
 #[tokio::test]
-async fn a_long_read_goes_on_with_the_next_range_inside_the_stream() {
+async fn a_long_read_sends_several_requests() {
     let file = known(FILE);
     for (range, expected, asked) in [
         (ByteRange::Full, FILE, vec!["bytes=0-7", "bytes=8-15", "bytes=16-19"]),
@@ -309,17 +222,7 @@ async fn a_long_read_goes_on_with_the_next_range_inside_the_stream() {
 }
 
 #[tokio::test]
-async fn a_short_read_is_one_request_without_a_range_where_all_is_wanted() {
-    let transport = serving(FILE, FILE);
-    let file = known(FILE);
-    let download =
-        open(&transport, 500, Some(&file), ByteRange::Full, Conditions::default()).await.unwrap();
-    assert_eq!(read(download).await.unwrap(), FILE);
-    assert_eq!(requests(&transport), ["all"]);
-}
-
-#[tokio::test]
-async fn of_a_file_of_which_nothing_is_known_the_same_bytes_come() {
+async fn a_read_without_a_known_item_returns_the_same_bytes() {
     for (bytes, range, expected) in [
         (FILE, ByteRange::Full, FILE),
         (FILE, ByteRange::Last(4), &FILE[16..]),
@@ -341,7 +244,7 @@ async fn of_a_file_of_which_nothing_is_known_the_same_bytes_come() {
 }
 
 #[tokio::test]
-async fn the_last_bytes_are_those_of_the_file_as_it_is_now() {
+async fn the_last_bytes_are_those_of_the_current_file() {
     let before = known(b"0123456789");
     let transport = serving(FILE, FILE);
     let download =
@@ -350,8 +253,8 @@ async fn the_last_bytes_are_those_of_the_file_as_it_is_now() {
 }
 
 #[tokio::test]
-async fn a_whole_file_is_hashed_on_its_way() {
-    // What was known is older than the file: the cloud is asked, and the bytes are right.
+async fn a_whole_file_is_checked_by_its_hash() {
+    // The known item is older than the content, so the drive requests the current one.
     let before = known(b"0123456789ABCDEFGHIJ");
     let transport = serving(FILE, FILE);
     let download =
@@ -364,8 +267,8 @@ async fn a_whole_file_is_hashed_on_its_way() {
     let error = read(download).await.unwrap_err();
     assert!(error.is_temporary() && error.to_string().contains("MD5"), "{error:?}");
 
-    // It was replaced twice meanwhile: the version that came in one answer is whole, of one that
-    // came in several nobody can tell.
+    // The file was replaced twice meanwhile: one response is a complete version, several responses
+    // may be a mixture.
     for (most, is_whole) in [(500, true), (8, false)] {
         let transport = serving(FILE, b"another one by now..");
         let download =
@@ -375,7 +278,7 @@ async fn a_whole_file_is_hashed_on_its_way() {
 }
 
 #[tokio::test]
-async fn a_whole_file_is_not_hashed_if_that_is_not_wanted() {
+async fn unchecked_reads_are_not_hashed() {
     for unchecked in [false, true] {
         let transport = serving(FILE, b"0123456789ABCDEFGHIJ");
         let before = known(b"0123456789ABCDEFGHIJ");
@@ -394,7 +297,7 @@ async fn a_whole_file_is_not_hashed_if_that_is_not_wanted() {
 }
 
 #[tokio::test]
-async fn a_download_with_a_condition_looks_first() {
+async fn a_conditional_download_requests_the_item_first() {
     let transport = serving(FILE, FILE);
     let etag = known(FILE).etag.unwrap();
     let wanted = Conditions { if_match: Some(etag.clone()), ..Conditions::default() };
@@ -406,7 +309,7 @@ async fn a_download_with_a_condition_looks_first() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_its_size_while_it_is_read_is_an_error() {
+async fn a_change_of_size_during_a_read_is_an_error() {
     let mut asked = 0;
     let transport = Scripted::by(move |sent| {
         if sent.url.ends_with("account/endpoint") {
@@ -418,5 +321,5 @@ async fn a_file_that_changes_its_size_while_it_is_read_is_an_error() {
     });
     let download = open(&transport, 8, None, ByteRange::Full, Conditions::default()).await.unwrap();
     let error = read(download).await.unwrap_err();
-    assert!(error.to_string().contains("changed while it was read"), "{error}");
+    assert!(error.to_string().contains("changed during the download"), "{error}");
 }

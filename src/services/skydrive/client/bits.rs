@@ -1,7 +1,7 @@
-//! Large files in fragments: BITS, on the storage host (live-connect#bits).
+//! Uploads in fragments by BITS, on the storage host (live-connect#bits): one method per packet.
 //!
-//! One method per packet; [`put_bits`](Client::put_bits) is a whole upload. The old client left
-//! names as they were in these URLs, so `#`, `?` and `%` broke them; here they are quoted.
+//! [`put_bits`](Client::put_bits) sends a whole file. Names are percent-encoded in URLs; the old
+//! client did not encode them, so that `#`, `?` and `%` failed (live-connect#bits-url-quoting).
 
 use std::fmt;
 
@@ -12,91 +12,74 @@ use opendal::raw::Operation;
 use super::Client;
 use crate::{
     drive::{Body, Context, Error, ErrorKind, Result, Retry, Secret},
-    services::skydrive::error::unexplained,
+    services::skydrive::error::error_of_status,
     transport::{self, ApiRequest, ApiResponse, segment},
 };
 
-/// The largest file, in bytes: "10 GB".
+/// Maximum size of a file in bytes: "10 GB" (live-connect#bits-max-file-size).
 pub const BITS_FILE_MAX: u64 = 10 << 30;
 
-/// The largest fragment, in bytes: "60 MB".
+/// Maximum size of a fragment in bytes: "60 MB" (live-connect#bits-fragment-size).
 pub const BITS_FRAGMENT_MAX: u64 = 60_000_000;
 
-/// The fragment that is recommended, in bytes.
+/// Recommended size of a fragment in bytes (live-connect#bits-fragment-size).
 pub const BITS_FRAGMENT: u64 = 10 << 20;
 
-/// The protocol's GUID.
+/// GUID of the protocol (live-connect#bits-create-session).
 const PROTOCOL: &str = "{7df0354d-249b-430f-820d-3d2a9bef4931}";
 
 const PACKET_TYPE: HeaderName = HeaderName::from_static("bits-packet-type");
 const SESSION_ID: HeaderName = HeaderName::from_static("bits-session-id");
 const RECEIVED: HeaderName = HeaderName::from_static("bits-received-content-range");
 
-/// Where a file goes by BITS.
+/// URL of a file on the storage host (live-connect#bits-urls).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BitsTarget {
-    /// The account's id, which is part of the host's name.
+    /// Id of the account, part of the host's name.
     cid: String,
-    /// The URL's path, encoded, without a slash at its start.
+    /// Percent-encoded path without a slash at its start.
     path: String,
 }
 
 impl BitsTarget {
-    /// The file `name` in a folder that is named by its real id, `folder.{cid}` for the root.
+    /// Creates the URL of the file `name` in a folder. `folder` is a real id; that of the root is
+    /// `folder.{cid}`.
     ///
     /// # Errors
-    /// `Invalid` for any other id; [`ROOT`](super::ROOT) is none.
+    /// `InvalidInput` if `folder` is not the id of a folder, such as the alias [`ROOT`](super::ROOT).
     pub fn new(folder: &str, name: &str) -> Result<Self> {
         let mut parts = folder.splitn(3, '.');
         let (kind, cid, resource) = (parts.next(), parts.next(), parts.next());
-        // The cloud names it, and it becomes part of a host's name.
+        // It becomes part of a host's name; the token must not be sent to another host.
         let cid = cid.filter(|cid| is_cid(cid));
         let (Some("folder" | "album"), Some(cid)) = (kind, cid) else {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!("{folder:?} is no folder's id"),
-            ));
+            let text = format!("{folder:?} is not the id of a folder");
+            return Err(Error::new(ErrorKind::InvalidInput, text));
         };
         let name = segment(name);
         let path = match resource {
             Some(resource) => format!("items/{}/{name}", segment(resource)),
-            // The root has no other address.
+            // The root has no other URL (live-connect#bits-root-folder).
             None => format!("users/0x{}/LiveFolders/{name}", segment(cid)),
         };
         Ok(Self { cid: cid.to_owned(), path })
     }
 
+    /// Returns a text for [`from_text`](Self::from_text).
     pub(in crate::services::skydrive) fn to_text(&self) -> String {
         format!("{} {}", self.cid, self.path)
     }
 
+    /// Parses the text of a stored upload session; returns `None` if it is invalid.
     pub(in crate::services::skydrive) fn from_text(text: &str) -> Option<Self> {
         let (cid, path) = text.split_once(' ')?;
-        let good = is_cid(cid) && (path.starts_with("items/") || path.starts_with("users/"));
-        good.then(|| Self { cid: cid.to_owned(), path: path.to_owned() })
+        let is_valid = is_cid(cid) && (path.starts_with("items/") || path.starts_with("users/"));
+        is_valid.then(|| Self { cid: cid.to_owned(), path: path.to_owned() })
     }
 }
 
 fn is_cid(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// An upload session that was opened.
-#[derive(Clone, Debug)]
-pub struct BitsOpened {
-    /// Its id. Whoever has it can add to the file.
-    pub session: Secret,
-    /// When that was, by the cloud's clock.
-    pub time: Option<Timestamp>,
-}
-
-/// What became of a fragment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BitsReceived {
-    /// Where the cloud wants to go on.
-    pub next: u64,
-    /// Whether it took the fragment; else it did not fit there.
-    pub taken: bool,
 }
 
 impl fmt::Display for BitsTarget {
@@ -105,31 +88,53 @@ impl fmt::Display for BitsTarget {
     }
 }
 
+/// An open upload session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BitsSession {
+    /// Id of the session. It is enough to send fragments.
+    pub id: Secret,
+    /// When the session was opened, by the cloud's clock. `None` if the response has no date.
+    pub opened: Option<Timestamp>,
+}
+
+/// Response to a fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BitsAck {
+    /// Offset of the next byte that the cloud expects.
+    pub next: u64,
+    /// Whether the cloud accepted the fragment. Otherwise its offset was not the expected one.
+    pub is_accepted: bool,
+}
+
 impl Client {
-    /// Create-Session.
+    /// Create-Session: opens an upload session (live-connect#bits-create-session).
     ///
     /// # Errors
-    /// `Denied` for a folder of somebody else's, `Invalid` for a name that is refused or a folder's,
-    /// `NotFound` for a folder that is gone.
-    pub async fn bits_create(&self, cx: &Context, to: &BitsTarget) -> Result<BitsOpened> {
-        let reply = self
-            .signed_bits(cx, || {
-                self.bits(to, "Create-Session")
+    /// `PermissionDenied` for another user's folder, `InvalidInput` for a name that the cloud rejects or that a
+    /// folder has, `NotFound` for a missing folder. See also [`Client`](Client#errors).
+    pub async fn bits_create(&self, cx: &Context, to: &BitsTarget) -> Result<BitsSession> {
+        let response = self
+            .send_signed_packet(cx, || {
+                self.packet(to, "Create-Session")
                     .header(HeaderName::from_static("bits-supported-protocols"), PROTOCOL)
             })
             .await?;
-        let Some(session) = reply.header(SESSION_ID) else {
-            return Err(reply.failure("the answer does not name the upload session"));
+        let Some(id) = response.header(SESSION_ID) else {
+            return Err(incomplete(&response, "session id"));
         };
-        let time = reply.header(header::DATE).and_then(|date| rfc2822::parse(date).ok());
-        Ok(BitsOpened { session: session.into(), time: time.map(|date| date.timestamp()) })
+        let date = response.header(header::DATE).and_then(|date| rfc2822::parse(date).ok());
+        Ok(BitsSession { id: id.into(), opened: date.map(|date| date.timestamp()) })
     }
 
-    /// Fragment: the bytes from `offset` on, of `total`; at most [`BITS_FRAGMENT_MAX`]. Without a
-    /// token: the session is enough.
+    /// Fragment: sends the bytes from `offset` on, at most [`BITS_FRAGMENT_MAX`], of a file of
+    /// `total` bytes (live-connect#bits-fragment). The request has no token; the session's id is
+    /// enough.
     ///
     /// # Errors
-    /// `NotFound`: the session is lost. `Quota`.
+    /// `NotFound` if the session does not exist, `QuotaExceeded` if the drive is full. See also
+    /// [`Client`](Client#errors).
     pub async fn bits_fragment(
         &self,
         cx: &Context,
@@ -138,114 +143,124 @@ impl Client {
         offset: u64,
         total: u64,
         body: Body,
-    ) -> Result<BitsReceived> {
+    ) -> Result<BitsAck> {
         let last = offset.saturating_add(body.len()).saturating_sub(1);
-        let call = self
-            .bits(to, "Fragment")
+        let request = self
+            .packet(to, "Fragment")
             .header(SESSION_ID, session.expose())
             .header(header::CONTENT_RANGE, format!("bytes {offset}-{last}/{total}"))
             .body(body);
-        let reply = transport::Client::new(cx).send(call).await?;
-        let next = reply.header(RECEIVED).and_then(|text| text.trim().parse().ok());
-        match (reply.status, next) {
-            (status, Some(next)) if status.is_success() => Ok(BitsReceived { next, taken: true }),
-            (status, None) if status.is_success() => {
-                Err(reply.failure("the answer does not tell where to go on"))
-            }
+        let response = transport::Client::new(cx).send(request).await?;
+        let next = response.header(RECEIVED).and_then(|text| text.trim().parse().ok());
+        match (response.status, next) {
+            (status, Some(next)) if status.is_success() => Ok(BitsAck { next, is_accepted: true }),
+            (status, None) if status.is_success() => Err(incomplete(&response, "next offset")),
             (StatusCode::RANGE_NOT_SATISFIABLE, Some(next)) => {
-                Ok(BitsReceived { next, taken: false })
+                Ok(BitsAck { next, is_accepted: false })
             }
-            _ => Err(refused(&reply)),
+            _ => Err(packet_error(&response)),
         }
     }
 
-    /// Close-Session: the id of the file that it makes, or whose bytes it replaces. A token whose
-    /// hour is over is renewed once, also where the host says so with a 500.
+    /// Close-Session: creates or overwrites the file, and returns its id
+    /// (live-connect#bits-close-session). An expired token is refreshed once, even if the host
+    /// responds 500.
     ///
     /// # Errors
-    /// `NotFound`: the session is lost, or its file is there. `Invalid` if bytes are missing.
+    /// `NotFound` if the session does not exist; a closed session does not exist any more. `InvalidInput`
+    /// if bytes are missing. See also [`Client`](Client#errors).
     pub async fn bits_close(
         &self,
         cx: &Context,
         to: &BitsTarget,
         session: &Secret,
     ) -> Result<String> {
-        let close = || self.bits(to, "Close-Session").header(SESSION_ID, session.expose());
-        let reply = self.signed_bits(cx, close).await?;
-        match reply.header(HeaderName::from_static("x-resource-id")) {
+        let close = || self.packet(to, "Close-Session").header(SESSION_ID, session.expose());
+        let response = self.send_signed_packet(cx, close).await?;
+        match response.header(HeaderName::from_static("x-resource-id")) {
             Some(resource) => Ok(format!("file.{}.{resource}", to.cid)),
-            None => Err(reply.failure("the answer does not name the file")),
+            None => Err(incomplete(&response, "file id")),
         }
     }
 
-    /// Cancel-Session: the bytes are forgotten.
+    /// Cancel-Session: discards the session and its bytes (live-connect#bits-cancel-session).
     ///
     /// # Errors
-    /// `NotFound` if there is no such session.
+    /// `NotFound` if the session does not exist. See also [`Client`](Client#errors).
     pub async fn bits_cancel(&self, cx: &Context, to: &BitsTarget, session: &Secret) -> Result<()> {
-        let call = self.bits(to, "Cancel-Session").header(SESSION_ID, session.expose());
-        let reply = transport::Client::new(cx).send(call).await?;
-        if reply.status.is_success() { Ok(()) } else { Err(refused(&reply)) }
+        let request = self.packet(to, "Cancel-Session").header(SESSION_ID, session.expose());
+        let response = transport::Client::new(cx).send(request).await?;
+        if response.status.is_success() { Ok(()) } else { Err(packet_error(&response)) }
     }
 
-    fn bits(&self, to: &BitsTarget, packet: &'static str) -> ApiRequest {
+    fn packet(&self, to: &BitsTarget, packet_type: &'static str) -> ApiRequest {
         let url = format!("{}/{}", self.storage.replace("{cid}", &to.cid), to.path);
         ApiRequest::new(Operation::Write, Method::POST, url, "{storage host}")
             .with_limiter(&self.limiter)
             .header(HeaderName::from_static("x-http-method-override"), "BITS_POST")
-            .header(PACKET_TYPE, packet)
+            .header(PACKET_TYPE, packet_type)
     }
 
-    /// Sends a packet with an access token; with another one if that is refused.
-    async fn signed_bits(
+    /// Sends a packet with an access token, and a second time if the token has expired. The storage
+    /// host reports that as 401 or as 500 (live-connect#bits-error-expired-token).
+    async fn send_signed_packet(
         &self,
         cx: &Context,
-        call: impl Fn() -> ApiRequest + Send + Sync,
+        request: impl Fn() -> ApiRequest + Send + Sync,
     ) -> Result<ApiResponse> {
-        let (answer, token) = self.signed(cx, &call).await?;
-        let mut reply = answer.read().await?;
-        if reply.status == StatusCode::INTERNAL_SERVER_ERROR
-            && has_expired(&reply)
-            && self.tokens().is_renewable()
+        let (response, token) = self.send_signed(cx, &request).await?;
+        let mut response = response.read().await?;
+        if response.status == StatusCode::INTERNAL_SERVER_ERROR
+            && has_expired_token(&response)
+            && self.tokens.is_renewable()
         {
-            let token = self.tokens().renew(cx, &token).await?;
-            reply = transport::Client::new(cx).send(call().bearer(&token, &self.urls)).await?;
+            let token = self.tokens.renew(cx, &token).await?;
+            let request = request().bearer(&token, &self.urls);
+            response = transport::Client::new(cx).send(request).await?;
         }
-        if reply.status.is_success() { Ok(reply) } else { Err(refused(&reply)) }
+        if response.status.is_success() { Ok(response) } else { Err(packet_error(&response)) }
     }
 }
 
-fn has_expired(reply: &ApiResponse) -> bool {
-    reply.header(header::WWW_AUTHENTICATE).is_some_and(|said| said.contains("expired_token"))
+fn has_expired_token(response: &ApiResponse) -> bool {
+    response
+        .header(header::WWW_AUTHENTICATE)
+        .is_some_and(|challenge| challenge.contains("expired_token"))
 }
 
-/// The failure that an answer tells of: in headers, there is no body.
-fn refused(reply: &ApiResponse) -> Error {
+/// Returns the error for a successful response without a required header.
+fn incomplete(response: &ApiResponse, header: &str) -> Error {
+    response.failure(format!("the response has no {header}"))
+}
+
+/// Returns the error of a response, which has its details in headers (live-connect#bits-errors).
+fn packet_error(response: &ApiResponse) -> Error {
     let code = [HeaderName::from_static("bits-error"), HeaderName::from_static("bits-error-code")]
         .into_iter()
-        .find_map(|name| reply.header(name));
-    let client_code = reply.header(HeaderName::from_static("x-clienterrorcode"));
+        .find_map(|name| response.header(name));
+    let client_code = response.header(HeaderName::from_static("x-clienterrorcode"));
     let lower = code.unwrap_or_default().to_ascii_lowercase();
-    let (kind, message) = match lower.as_str() {
-        "0x8020001f" => (ErrorKind::NotFound, "the upload session is not known, or not any more"),
+    let known = match lower.as_str() {
+        "0x8020001f" => Some((ErrorKind::NotFound, "the upload session does not exist")),
         _ if client_code == Some("UploadSessionNotFound") => {
-            (ErrorKind::NotFound, "the upload session is not known, or not any more")
+            Some((ErrorKind::NotFound, "the upload session does not exist"))
         }
-        "0x80070003" => (ErrorKind::NotFound, "the folder is not there"),
-        "0x80070005" => (ErrorKind::PermissionDenied, "the account may not upload there"),
-        "0x80070057" => (ErrorKind::InvalidInput, "what was asked for cannot be"),
-        "0x80200020" => (ErrorKind::InvalidInput, "the file is too large"),
-        "0x80070112" => (ErrorKind::QuotaExceeded, "the drive is full"),
-        _ if has_expired(reply) => (ErrorKind::PermissionDenied, "the access token has expired"),
-        _ => {
-            let error = unexplained(reply);
-            return match code {
-                Some(code) => error.with_code(code),
-                None => error,
-            };
+        "0x80070003" => Some((ErrorKind::NotFound, "the folder does not exist")),
+        "0x80070005" => {
+            Some((ErrorKind::PermissionDenied, "the account has no write access to the folder"))
         }
+        "0x80070057" => Some((ErrorKind::InvalidInput, "the request is invalid")),
+        "0x80200020" => Some((ErrorKind::InvalidInput, "the file is too large")),
+        "0x80070112" => Some((ErrorKind::QuotaExceeded, "the drive is full")),
+        _ if has_expired_token(response) => {
+            Some((ErrorKind::PermissionDenied, "the access token has expired"))
+        }
+        _ => None,
     };
-    let error = reply.failure(message).with_kind(kind).with_retry(Retry::No);
+    let error = match known {
+        Some((kind, message)) => response.failure(message).with_kind(kind).with_retry(Retry::No),
+        None => error_of_status(response),
+    };
     match code {
         Some(code) => error.with_code(code),
         None => error,

@@ -1,4 +1,4 @@
-//! Lists that are no folder's files, and what is said of the account
+//! Lists other than a folder's files, and information about the account
 //! (live-connect#storage-endpoints).
 
 use std::collections::BTreeMap;
@@ -10,114 +10,142 @@ use super::{Client, path};
 use crate::{
     drive::{Context, Result},
     services::skydrive::{
-        model::{Collection, Listed, Object},
-        options::{Filter, Listing, Properties, Shared},
+        model::{Collection, DataResponse, Object},
+        options::{ListFilter, ListQuery, Properties, SharedItems},
     },
 };
 
-/// The folder of photos from the phone, by its friendly name: takes an id's place, as
-/// [`ROOT`](super::ROOT) does (live-connect#friendly-folder-names).
+/// Alias of the folder with photos from the phone. Requests accept it in place of an id, as
+/// [`ROOT`](super::ROOT) (live-connect#friendly-folder-names).
 pub const CAMERA_ROLL: &str = "me/skydrive/camera_roll";
-/// The folder of documents; see [`CAMERA_ROLL`].
+/// Alias of the folder of documents; see [`CAMERA_ROLL`].
 pub const MY_DOCUMENTS: &str = "me/skydrive/my_documents";
-/// The folder of photos; see [`CAMERA_ROLL`].
+/// Alias of the folder of photos; see [`CAMERA_ROLL`].
 pub const MY_PHOTOS: &str = "me/skydrive/my_photos";
-/// The folder that everybody can see; see [`CAMERA_ROLL`].
+/// Alias of the folder that everyone can read; see [`CAMERA_ROLL`].
 pub const PUBLIC_DOCUMENTS: &str = "me/skydrive/public_documents";
 
 impl Client {
-    /// The scopes that the account's owner has agreed to.
+    /// Returns the scopes that the account's owner has granted (live-connect#permissions-object).
     ///
     /// # Errors
-    /// See [`drive::ErrorKind`](crate::drive::ErrorKind); so do all methods.
+    /// See [`Client`](Client#errors).
     pub async fn permissions(&self, cx: &Context) -> Result<Vec<String>> {
         let template = "me/permissions";
-        let answer: Listed<BTreeMap<String, u8>> =
-            self.ask(cx, || self.call(Operation::Info, Method::GET, template, template)).await?;
-        let granted = answer.data.into_iter().flatten().filter(|(_, granted)| *granted != 0);
+        let request = || self.request(Operation::Info, Method::GET, template, template);
+        let response: DataResponse<BTreeMap<String, u8>> = self.send_json(cx, request).await?;
+        let granted = response.data.into_iter().flatten().filter(|(_, granted)| *granted != 0);
         Ok(granted.map(|(scope, _)| scope).collect())
     }
 
-    /// The account's albums (live-connect#op-list-albums).
-    pub async fn albums(&self, cx: &Context, listing: &Listing) -> Result<Collection> {
-        self.part(cx, "me/albums", "me/albums", listing).await
+    /// Lists the account's albums (live-connect#op-list-albums).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn albums(&self, cx: &Context, query: &ListQuery) -> Result<Collection> {
+        self.list(cx, "me/albums", "me/albums", query).await
     }
 
-    /// Makes an album (live-connect#op-create-album).
+    /// Creates an album (live-connect#op-create-album).
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use. See also [`Client`](Client#errors).
     pub async fn create_album(&self, cx: &Context, properties: &Properties<'_>) -> Result<Object> {
-        self.ask(cx, || {
-            self.call(Operation::CreateDir, Method::POST, "me/albums", "me/albums").json(properties)
+        self.send_json(cx, || {
+            self.request(Operation::CreateDir, Method::POST, "me/albums", "me/albums")
+                .json(properties)
         })
         .await
     }
 
-    /// The photos in a folder or album (live-connect#op-list-photos).
+    /// Lists the photos in a folder or album (live-connect#op-list-photos).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn photos(
         &self,
         cx: &Context,
         folder: &str,
-        listing: &Listing,
+        query: &ListQuery,
     ) -> Result<Collection> {
-        self.part(cx, &format!("{}/photos", path(folder)), "{folder}/photos", listing).await
+        self.list(cx, &format!("{}/photos", path(folder)), "{folder}/photos", query).await
     }
 
-    /// The films in a folder or album (live-connect#op-list-photos).
+    /// Lists the videos in a folder or album (live-connect#op-list-photos).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn videos(
         &self,
         cx: &Context,
         folder: &str,
-        listing: &Listing,
+        query: &ListQuery,
     ) -> Result<Collection> {
-        self.part(cx, &format!("{}/videos", path(folder)), "{folder}/videos", listing).await
+        self.list(cx, &format!("{}/videos", path(folder)), "{folder}/videos", query).await
     }
 
-    /// The songs in a folder; they have no collection of their own, so it is a filter
+    /// Lists the audio files in a folder, by a filter: the API has no collection of them
     /// (live-connect#op-list-files, live-connect#param-filter).
-    pub async fn audio(&self, cx: &Context, folder: &str, listing: &Listing) -> Result<Collection> {
-        let listing = Listing { filter: vec![Filter::Audio], ..listing.clone() };
-        self.files(cx, folder, &listing).await
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn audio(&self, cx: &Context, folder: &str, query: &ListQuery) -> Result<Collection> {
+        let query = ListQuery { filter: vec![ListFilter::Audio], ..query.clone() };
+        self.files(cx, folder, &query).await
     }
 
-    /// The documents that were changed last (live-connect#op-recent-docs).
-    pub async fn recent_docs(&self, cx: &Context, listing: &Listing) -> Result<Collection> {
+    /// Lists the documents that were changed last (live-connect#op-recent-docs).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn recent_docs(&self, cx: &Context, query: &ListQuery) -> Result<Collection> {
         let template = "me/skydrive/recent_docs";
-        self.part(cx, template, template, listing).await
+        self.list(cx, template, template, query).await
     }
 
-    /// What others share with the account (live-connect#op-shared-with-me).
+    /// Lists objects that other users share with the account (live-connect#op-shared-with-me).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn shared(
         &self,
         cx: &Context,
-        which: Shared,
-        listing: &Listing,
+        items: SharedItems,
+        query: &ListQuery,
     ) -> Result<Collection> {
-        self.part(cx, which.path(), which.path(), listing).await
+        self.list(cx, items.path(), items.path(), query).await
     }
 
-    /// What has these words in or below a folder (live-connect#op-search). Without a limit a part
-    /// has 100 objects.
+    /// Searches for words in and below a folder (live-connect#op-search). Without a limit a page has
+    /// 100 objects.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn search(
         &self,
         cx: &Context,
         folder: &str,
         words: &str,
-        listing: &Listing,
+        query: &ListQuery,
     ) -> Result<Collection> {
         let path = format!("{}/search", path(folder));
-        self.ask(cx, || {
-            let call = self.call(Operation::List, Method::GET, &path, "{folder}/search");
-            listing.onto(call.query("q", words))
+        self.send_json(cx, || {
+            let request = self.request(Operation::List, Method::GET, &path, "{folder}/search");
+            query.add_to(request.query("q", words))
         })
         .await
     }
 
-    async fn part(
+    async fn list(
         &self,
         cx: &Context,
         path: &str,
         template: &'static str,
-        listing: &Listing,
+        query: &ListQuery,
     ) -> Result<Collection> {
-        self.ask(cx, || listing.onto(self.call(Operation::List, Method::GET, path, template))).await
+        self.send_json(cx, || {
+            query.add_to(self.request(Operation::List, Method::GET, path, template))
+        })
+        .await
     }
 }

@@ -1,16 +1,19 @@
-//! A file's bytes, out and in, in one request (live-connect#endpoints-content).
+//! Downloads, and uploads in one request (live-connect#endpoints-content).
 
 use http::{Method, StatusCode, header};
 use opendal::raw::Operation;
 
-use super::{Client, form::Form, path};
+use super::{Client, path};
 use crate::{
     drive::{Body, ByteRange, Context, Download, Result, Secret},
     rate_limit::Repeat,
-    services::skydrive::{
-        error::{refused, unexplained},
-        model::{Location, Uploaded},
-        options::{Overwrite, UploadOptions},
+    services::{
+        multipart::{FilePart, MultipartForm},
+        skydrive::{
+            error::{error_of, error_of_status},
+            model::{LocationResponse, UploadResponse},
+            options::{Overwrite, UploadOptions},
+        },
     },
     transport::{
         self, ApiRequest, StreamResponse, rejects_long_suffix, segment, set_range, slice_response,
@@ -18,37 +21,48 @@ use crate::{
 };
 
 impl Client {
-    /// A file's bytes, through the redirect that the cloud answers with (live-connect#op-download).
+    /// Downloads a file's content, following the cloud's redirect (live-connect#op-download).
+    ///
+    /// # Errors
+    /// `RangeNotSatisfied` if the range begins after the end of the file. See also [`Client`](Client#errors).
     pub async fn content(&self, cx: &Context, id: &str, range: &ByteRange) -> Result<Download> {
         let path = format!("{}/content", path(id));
-        let call = |range: &ByteRange| {
-            set_range(self.call(Operation::Read, Method::GET, &path, "{id}/content"), range)
+        let request = |range: &ByteRange| {
+            set_range(self.request(Operation::Read, Method::GET, &path, "{id}/content"), range)
         };
-        let (mut answer, mut token) = self.signed(cx, || call(range)).await?;
-        if rejects_long_suffix(range, &answer) {
-            (answer, token) = self.signed(cx, || call(&ByteRange::Full)).await?;
+        let (mut response, mut token) = self.send_signed(cx, || request(range)).await?;
+        if rejects_long_suffix(range, &response) {
+            (response, token) = self.send_signed(cx, || request(&ByteRange::Full)).await?;
         }
-        match has_bytes(&answer) {
-            true => slice_response(range, None, answer),
-            false => Err(refused(&answer.read().await?, Some(&token))),
+        match has_content(&response) {
+            true => slice_response(range, None, response),
+            false => Err(error_of(&response.read().await?, Some(&token))),
         }
     }
 
-    /// The pre-authenticated address of a file's bytes, by `suppress_redirects`
+    /// Returns the pre-authenticated URL of a file's content, by `suppress_redirects`
     /// (live-connect#op-download, live-connect#param-suppress-redirects).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn content_location(&self, cx: &Context, id: &str) -> Result<Secret> {
         let path = format!("{}/content", path(id));
-        let answer: Location = self
-            .ask(cx, || {
-                self.call(Operation::Read, Method::GET, &path, "{id}/content")
+        let response: LocationResponse = self
+            .send_json(cx, || {
+                self.request(Operation::Read, Method::GET, &path, "{id}/content")
                     .query("suppress_redirects", "true")
             })
             .await?;
-        Ok(answer.location.into())
+        Ok(response.location.into())
     }
 
-    /// Bytes from a pre-authenticated address (live-connect#op-source-url). No token is sent there.
-    /// `size` is the file's where it is known, for a host that does not tell it.
+    /// Downloads content from a pre-authenticated URL, without a token (live-connect#op-source-url).
+    /// `size` is the file's size in bytes if the caller knows it; it is used only if the response
+    /// does not contain the size.
+    ///
+    /// # Errors
+    /// `RangeNotSatisfied` if the range begins after the end of the file. `PermissionDenied` or `NotFound`, by status, if
+    /// the URL has expired. See also [`Client`](Client#errors).
     pub async fn source(
         &self,
         cx: &Context,
@@ -56,24 +70,28 @@ impl Client {
         range: &ByteRange,
         size: Option<u64>,
     ) -> Result<Download> {
-        let call = |range: &ByteRange| {
-            let call =
+        let request = |range: &ByteRange| {
+            let request =
                 ApiRequest::to_link(Operation::Read, Method::GET, source, "{source}", &self.urls);
-            set_range(call.with_limiter(&self.limiter), range)
+            set_range(request.with_limiter(&self.limiter), range)
         };
-        let mut answer = transport::Client::new(cx).fetch(call(range)).await?;
-        if rejects_long_suffix(range, &answer) {
-            answer = transport::Client::new(cx).fetch(call(&ByteRange::Full)).await?;
+        let mut response = transport::Client::new(cx).fetch(request(range)).await?;
+        if rejects_long_suffix(range, &response) {
+            response = transport::Client::new(cx).fetch(request(&ByteRange::Full)).await?;
         }
-        match has_bytes(&answer) {
-            true => slice_response(range, size, answer),
-            // The host's own words are not repeated: they may have parts of the address.
-            false => Err(unexplained(&answer.read().await?)),
+        match has_content(&response) {
+            true => slice_response(range, size, response),
+            // The message of the host is not used: it may contain parts of the URL.
+            false => Err(error_of_status(&response.read().await?)),
         }
     }
 
     /// Writes the file `name` in a folder; at most 100 MB (live-connect#op-upload-put,
     /// live-connect#upload-max-size).
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use and `options` do not allow to overwrite the file. See also
+    /// [`Client`](Client#errors).
     pub async fn put_file(
         &self,
         cx: &Context,
@@ -81,20 +99,23 @@ impl Client {
         name: &str,
         body: &Body,
         options: &UploadOptions,
-    ) -> Result<Uploaded> {
+    ) -> Result<UploadResponse> {
         let path = format!("{}/files/{}", path(folder), segment(name));
         self.put(cx, &path, "{folder}/files/{name}", body, options).await
     }
 
     /// Replaces a file's content; at most 100 MB (live-connect#op-overwrite-content,
     /// live-connect#upload-max-size).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn put_content(
         &self,
         cx: &Context,
         file: &str,
         body: &Body,
         options: &UploadOptions,
-    ) -> Result<Uploaded> {
+    ) -> Result<UploadResponse> {
         self.put(cx, &format!("{}/content", path(file)), "{id}/content", body, options).await
     }
 
@@ -105,28 +126,32 @@ impl Client {
         template: &'static str,
         body: &Body,
         options: &UploadOptions,
-    ) -> Result<Uploaded> {
-        self.ask(cx, || {
-            let call = self.call(Operation::Write, Method::PUT, path, template);
-            // Without a body nobody else would say that there is none.
-            let call = match body.is_empty() {
-                true => call.header(header::CONTENT_LENGTH, "0"),
-                false => call,
+    ) -> Result<UploadResponse> {
+        self.send_json(cx, || {
+            // The cloud requires an empty Content-Type (live-connect#upload-put).
+            let request = self.request(Operation::Write, Method::PUT, path, template);
+            // The transport sets Content-Length only for a body that is not empty.
+            let request = match body.is_empty() {
+                true => request.header(header::CONTENT_LENGTH, "0"),
+                false => request,
             };
-            // No Content-Type (live-connect#upload-put).
-            // A second one would find the name taken by the first, or make another file.
-            let call = match options.overwrite {
-                Overwrite::Yes => call,
-                Overwrite::No | Overwrite::ChooseNewName => call.repeated(Repeat::IfRefused),
+            // After a lost response, a repeated request would find the name in use, or create a
+            // second file.
+            let request = match options.overwrite {
+                Overwrite::Yes => request,
+                Overwrite::No | Overwrite::ChooseNewName => request.repeated(Repeat::IfRefused),
             };
-            options.onto(call).body(body.clone())
+            options.add_to(request).body(body.clone())
         })
         .await
     }
 
-    /// Writes a file by a form, as a browser would; at most 100 MB
-    /// (live-connect#op-upload-form, live-connect#upload-max-size). Names that are not ASCII did
-    /// not survive this in the cloud; [`put_file`](Self::put_file) keeps them.
+    /// Writes a file by a form, as a browser does; at most 100 MB (live-connect#op-upload-form,
+    /// live-connect#upload-max-size). The cloud damages names that are not ASCII
+    /// (live-connect#upload-multipart); [`put_file`](Self::put_file) keeps them.
+    ///
+    /// # Errors
+    /// As [`put_file`](Self::put_file).
     pub async fn post_file(
         &self,
         cx: &Context,
@@ -134,23 +159,27 @@ impl Client {
         name: &str,
         body: &Body,
         options: &UploadOptions,
-    ) -> Result<Uploaded> {
+    ) -> Result<UploadResponse> {
         let path = format!("{}/files", path(folder));
-        let form = Form::new(name);
-        self.ask(cx, || {
-            let call = self.call(Operation::Write, Method::POST, &path, "{folder}/files");
-            options.onto(call).header(header::CONTENT_TYPE, &form.content_type).enclosed(
-                form.before.clone(),
+        // Browsers escape the characters that end the value or the line.
+        let filename = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+        let content_type = "application/octet-stream";
+        let file = FilePart { field: "file", filename: &filename, content_type };
+        let form = MultipartForm::new(&[], &file);
+        self.send_json(cx, || {
+            let request = self.request(Operation::Write, Method::POST, &path, "{folder}/files");
+            options.add_to(request).header(header::CONTENT_TYPE, &form.content_type).enclosed(
+                form.prefix.clone(),
                 body.clone(),
-                form.after.clone(),
+                form.suffix.clone(),
             )
         })
         .await
     }
 }
 
-/// Whether an answer is one to a request for bytes, of any range.
-pub(super) fn has_bytes(answer: &StreamResponse) -> bool {
+/// Returns whether a response to a request for content can be sliced.
+pub(super) fn has_content(response: &StreamResponse) -> bool {
     let expected = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
-    expected.contains(&answer.status)
+    expected.contains(&response.status)
 }

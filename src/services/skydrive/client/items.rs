@@ -1,4 +1,4 @@
-//! Any object and what is in a folder (live-connect#endpoints-objects,
+//! Objects and the children of folders (live-connect#endpoints-objects,
 //! live-connect#endpoints-changes).
 
 use http::Method;
@@ -10,7 +10,7 @@ use crate::{
     drive::{Context, Error, ErrorKind, Result},
     services::skydrive::{
         model::{Collection, Object},
-        options::{Listing, Properties},
+        options::{ListQuery, Properties},
     },
 };
 
@@ -20,62 +20,83 @@ struct Destination<'a> {
 }
 
 impl Client {
-    /// Any object, by id or [`ROOT`](super::ROOT) (live-connect#op-root,
+    /// Returns an object by its id, or the root by [`ROOT`](super::ROOT) (live-connect#op-root,
     /// live-connect#op-get-object).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn object(&self, cx: &Context, id: &str) -> Result<Object> {
-        self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{id}")).await
+        self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{id}")).await
     }
 
-    /// What is in a folder (live-connect#op-list-files).
-    pub async fn files(&self, cx: &Context, folder: &str, listing: &Listing) -> Result<Collection> {
+    /// Lists the objects in a folder (live-connect#op-list-files).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn files(&self, cx: &Context, folder: &str, query: &ListQuery) -> Result<Collection> {
         let path = format!("{}/files", path(folder));
-        self.ask(cx, || {
-            listing.onto(self.call(Operation::List, Method::GET, &path, "{folder}/files"))
+        self.send_json(cx, || {
+            query.add_to(self.request(Operation::List, Method::GET, &path, "{folder}/files"))
         })
         .await
     }
 
-    /// Makes a folder in a folder (live-connect#op-create-folder).
+    /// Creates a folder in the folder `parent` (live-connect#op-create-folder).
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use. See also [`Client`](Client#errors).
     pub async fn create_folder(
         &self,
         cx: &Context,
         parent: &str,
         properties: &Properties<'_>,
     ) -> Result<Object> {
-        self.ask(cx, || {
-            self.call(Operation::CreateDir, Method::POST, &path(parent), "{folder}")
+        self.send_json(cx, || {
+            self.request(Operation::CreateDir, Method::POST, &path(parent), "{folder}")
                 .json(properties)
         })
         .await
     }
 
-    /// Changes an object's name or description (live-connect#op-update).
+    /// Changes properties of an object and returns the object (live-connect#op-update).
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the new name is in use. See also [`Client`](Client#errors).
     pub async fn update(
         &self,
         cx: &Context,
         id: &str,
         properties: &Properties<'_>,
     ) -> Result<Object> {
-        self.ask(cx, || {
-            self.call(Operation::Rename, Method::PUT, &path(id), "{id}").json(properties)
+        self.send_json(cx, || {
+            self.request(Operation::Rename, Method::PUT, &path(id), "{id}").json(properties)
         })
         .await
     }
 
-    /// Puts an object, with everything below it, into the recycle bin (live-connect#op-delete).
+    /// Moves an object, with everything below it, to the recycle bin (live-connect#op-delete).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn delete(&self, cx: &Context, id: &str) -> Result<()> {
-        let call = || self.call(Operation::Delete, Method::DELETE, &path(id), "{id}");
-        self.send(cx, call).await.map(drop)
+        let request = || self.request(Operation::Delete, Method::DELETE, &path(id), "{id}");
+        self.send(cx, request).await.map(drop)
     }
 
-    /// Moves an object into the folder `destination`, which must be named by its id
+    /// Moves an object into the folder with the id `destination`; an alias is not accepted
     /// (live-connect#op-move, live-connect#move-destination-id-only).
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use there. See also [`Client`](Client#errors).
     pub async fn move_into(&self, cx: &Context, id: &str, destination: &str) -> Result<Object> {
         self.transfer(cx, Operation::Rename, b"MOVE", id, destination).await
     }
 
-    /// Copies a file into the folder `destination`, which must be named by its id
-    /// (live-connect#op-copy, live-connect#move-destination-id-only). The copy has the same name.
+    /// Copies a file, under its own name, into the folder with the id `destination`; an alias is not
+    /// accepted (live-connect#op-copy, live-connect#move-destination-id-only).
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is in use there. See also [`Client`](Client#errors).
     pub async fn copy_into(&self, cx: &Context, id: &str, destination: &str) -> Result<Object> {
         self.transfer(cx, Operation::Copy, b"COPY", id, destination).await
     }
@@ -91,6 +112,9 @@ impl Client {
         let method = Method::from_bytes(method)
             .map_err(|error| Error::new(ErrorKind::Unexpected, error.to_string()))?;
         let body = Destination { destination };
-        self.ask(cx, || self.call(operation, method.clone(), &path(id), "{id}").json(&body)).await
+        self.send_json(cx, || {
+            self.request(operation, method.clone(), &path(id), "{id}").json(&body)
+        })
+        .await
     }
 }

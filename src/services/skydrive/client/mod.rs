@@ -1,13 +1,8 @@
-//! The unbiased client: one method per request of Live Connect's, decoded answers out.
-//!
-//! Nothing is repeated, remembered or guessed here, but that a request whose access token is
-//! refused (401) is repeated once with a renewed one. Each method's documentation cites its request
-//! in live-connect#storage-endpoints.
+//! The unbiased client: one method per request of Live Connect, with decoded responses.
 
 mod bits;
 mod collections;
 mod content;
-mod form;
 mod items;
 mod put_bits;
 mod resolve;
@@ -17,14 +12,13 @@ use http::{HeaderMap, Method, StatusCode};
 use opendal::raw::Operation;
 use serde::de::DeserializeOwned;
 
-pub(super) use self::form::random;
 pub use self::{
-    bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsOpened, BitsReceived, BitsTarget},
+    bits::{BITS_FILE_MAX, BITS_FRAGMENT, BITS_FRAGMENT_MAX, BitsAck, BitsSession, BitsTarget},
     collections::{CAMERA_ROLL, MY_DOCUMENTS, MY_PHOTOS, PUBLIC_DOCUMENTS},
     put_bits::{BitsOptions, BitsProgress, BitsSource},
 };
 use super::{
-    error::refused,
+    error::error_of,
     model::{Quota, User},
 };
 use crate::{
@@ -36,34 +30,50 @@ use crate::{
     transport::{self, ApiRequest, ApiResponse, ResponseLimit, StreamResponse, UrlPolicy, segment},
 };
 
-/// The root folder's alias; takes an id's place everywhere but as a destination
+/// Alias of the root folder. Requests accept it in place of an id, but not as a destination
 /// (live-connect#move-destination-id-only).
 pub const ROOT: &str = "me/skydrive";
 
-/// The storage host, to which large uploads go; `{cid}` stands for the account's id
+/// URL of the storage host for uploads by BITS; `{cid}` stands for the account's id
 /// (live-connect#bits-urls).
 pub const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
 
-/// Live Connect, as one account sees it.
+/// A client of the Live Connect REST API v5.0 for one account.
+///
+/// Each method sends one request, unless its documentation says otherwise, and cites its request in
+/// live-connect#storage-endpoints. The client neither retries nor caches. It only refreshes an access
+/// token that the cloud rejects (401), and repeats that request once.
 ///
 /// ```no_run
-/// use drivedal::{auth::TokenSource, drive::Context, services::skydrive::{Client, Listing, ROOT}};
+/// use drivedal::{auth::TokenSource, drive::Context, services::skydrive::{Client, ListQuery, ROOT}};
 ///
 /// # async fn example(context: &Context) -> drivedal::drive::Result<()> {
 /// let client = Client::new("https://apis.live.net/v5.0/", TokenSource::given("EwA…".into()))?;
-/// for object in client.files(context, ROOT, &Listing::default()).await?.data {
+/// for object in client.files(context, ROOT, &ListQuery::default()).await?.data {
 ///     println!("{} {}", object.id, object.name);
 /// }
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Errors
+///
+/// Every method can return:
+/// * `NotFound` if the object does not exist;
+/// * `PermissionDenied` if the cloud rejects the token, or the account has no permission;
+/// * `RateLimited` for too many requests, and `QuotaExceeded` if the drive is full;
+/// * `InvalidInput` if the cloud rejects the parameters;
+/// * `Unexpected` if the connection fails, for an error of the cloud, and for a response that
+///   cannot be decoded.
+///
+/// [`Error::retry`](crate::drive::Error::retry) is set for temporary errors.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Ends with a slash.
+    /// Base URL of the API, with a slash at its end.
     endpoint: String,
-    /// Where large uploads go, `{cid}` in it for the account's id; without a slash at its end.
+    /// Base URL for uploads by BITS, with `{cid}` for the account's id; without a slash at its end.
     pub(super) storage: String,
-    /// Of the API alone, and of the storage host too.
+    /// Allows the hosts of the two base URLs.
     urls: UrlPolicy,
     headers: HeaderMap,
     tokens: TokenSource,
@@ -71,78 +81,79 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the API at `endpoint`, such as `https://apis.live.net/v5.0/`.
+    /// Creates a client of the API at `endpoint`, such as `https://apis.live.net/v5.0/`.
     ///
     /// # Errors
-    /// `Invalid` if `endpoint` is no `http` or `https` URL, or has a query.
+    /// `InvalidInput` if `endpoint` is not an `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let endpoint = base_address("the API's endpoint", endpoint)?;
+        let endpoint = base_address("endpoint", endpoint)?;
         let urls = UrlPolicy::for_endpoint(&endpoint)?;
         let (headers, limiter) = (HeaderMap::new(), AccountLimiter::new());
         let client = Self { endpoint, storage: String::new(), urls, headers, tokens, limiter };
         client.with_storage(STORAGE_ENDPOINT)
     }
 
-    /// Sends large uploads to another host than [`STORAGE_ENDPOINT`]; `{cid}` in the address stands
-    /// for the account's id.
+    /// Returns the client of a SkyDrive, or `None` if the handle belongs to another drive.
+    /// [`DriveHandle::context`] creates the context for its methods.
+    pub fn from_handle(handle: &DriveHandle) -> Option<&Self> {
+        handle.drive().native_client()?.downcast_ref()
+    }
+
+    /// Replaces [`STORAGE_ENDPOINT`], the base URL for uploads by BITS. `{cid}` in the URL stands for
+    /// the account's id.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_storage(mut self, endpoint: &str) -> Result<Self> {
+        // Braces are not allowed in a URL.
         const CID: &str = "0cid0";
-        let address = base_address("the storage endpoint", &endpoint.replace("{cid}", CID))?;
+        let address = base_address("storage_endpoint", &endpoint.replace("{cid}", CID))?;
         self.storage = address.trim_end_matches('/').replace(CID, "{cid}");
         self.urls = UrlPolicy::for_endpoint(&self.endpoint)?;
-        if let Some(host) = url_host(&address) {
+        if let Some(host) = host_of(&address) {
             self.urls = self.urls.allowing(&host.replace(CID, "*"))?;
         }
         Ok(self)
     }
 
-    /// The client of a drive that is a SkyDrive; `None`: it is another.
-    /// [`DriveHandle::context`] gives what its methods take.
-    pub fn of(handle: &DriveHandle) -> Option<&Self> {
-        handle.drive().native_client()?.downcast_ref()
-    }
-
-    /// Gets another access token, whether or not the one at hand still works.
-    ///
-    /// # Errors
-    /// `Denied` if there is nothing to get it from.
-    pub async fn renew_token(&self, cx: &Context) -> Result<()> {
-        let stale = self.tokens.token(cx).await?;
-        self.tokens.renew(cx, &stale).await.map(drop)
-    }
-
-    pub(super) fn tokens(&self) -> &TokenSource {
-        &self.tokens
-    }
-
-    /// Adds headers to every request to the API; not to those to pre-authenticated addresses.
+    /// Adds headers to every request to the API, but not to requests to pre-authenticated URLs.
     pub fn with_headers(mut self, mut headers: HeaderMap) -> Self {
         for value in headers.values_mut() {
-            // What a proxy or gateway wants to see may be a secret; so nothing prints it.
+            // A header for a proxy or gateway may be a secret; it must not be printed.
             value.set_sensitive(true);
         }
         self.headers = headers;
         self
     }
 
-    /// `GET me`: the account's owner.
+    /// Refreshes the access token, even if the present one is still valid.
     ///
     /// # Errors
-    /// See [`drive::ErrorKind`](crate::drive::ErrorKind); so do all methods.
-    pub async fn me(&self, cx: &Context) -> Result<User> {
-        self.ask(cx, || self.call(Operation::Info, Method::GET, "me", "me")).await
+    /// `PermissionDenied` if there is no refresh token, or the cloud rejects it.
+    pub async fn renew_token(&self, cx: &Context) -> Result<()> {
+        let stale = self.tokens.token(cx).await?;
+        self.tokens.renew(cx, &stale).await.map(drop)
     }
 
-    /// How much the drive holds (live-connect#op-quota).
+    /// `GET me`: returns the account's owner.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
+    pub async fn me(&self, cx: &Context) -> Result<User> {
+        self.send_json(cx, || self.request(Operation::Info, Method::GET, "me", "me")).await
+    }
+
+    /// Returns capacity and free space of the drive (live-connect#op-quota).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn quota(&self, cx: &Context) -> Result<Quota> {
         let template = "me/skydrive/quota";
-        self.ask(cx, || self.call(Operation::Info, Method::GET, template, template)).await
+        self.send_json(cx, || self.request(Operation::Info, Method::GET, template, template)).await
     }
 
-    fn call(
+    /// Creates a request to the API. `template` is the path without ids, for logs and errors.
+    fn request(
         &self,
         operation: Operation,
         method: Method,
@@ -153,58 +164,63 @@ impl Client {
             .headers(&self.headers)
             .with_limiter(&self.limiter)
             .limit(match operation {
-                // This cloud does not page by itself.
+                // Without a limit the cloud returns a whole folder in one response.
                 Operation::List => ResponseLimit::FOLDER,
                 _ => ResponseLimit::for_operation(operation),
             })
     }
 
-    async fn ask<T: DeserializeOwned>(
+    /// Sends a signed request and decodes the response.
+    async fn send_json<T: DeserializeOwned>(
         &self,
         cx: &Context,
-        call: impl Fn() -> ApiRequest + Send + Sync,
+        request: impl Fn() -> ApiRequest + Send + Sync,
     ) -> Result<T> {
-        self.send(cx, call).await?.json()
+        self.send(cx, request).await?.json()
     }
 
+    /// Sends a signed request and reads the response, whose status must be a success.
     async fn send(
         &self,
         cx: &Context,
-        call: impl Fn() -> ApiRequest + Send + Sync,
+        request: impl Fn() -> ApiRequest + Send + Sync,
     ) -> Result<ApiResponse> {
-        let (answer, token) = self.signed(cx, call).await?;
-        let reply = answer.read().await?;
-        match reply.status.is_success() {
-            true => Ok(reply),
-            false => Err(refused(&reply, Some(&token))),
+        let (response, token) = self.send_signed(cx, request).await?;
+        let response = response.read().await?;
+        match response.status.is_success() {
+            true => Ok(response),
+            false => Err(error_of(&response, Some(&token))),
         }
     }
 
-    /// Sends a request with an access token, and once more with another if that one is refused.
-    async fn signed(
+    /// Sends a request with an access token, and a second time with a refreshed token if the cloud
+    /// responds 401. Returns the response and the token of the last request.
+    async fn send_signed(
         &self,
         cx: &Context,
-        call: impl Fn() -> ApiRequest + Send + Sync,
+        request: impl Fn() -> ApiRequest + Send + Sync,
     ) -> Result<(StreamResponse, Secret)> {
         let token = self.tokens.token(cx).await?;
-        let answer = transport::Client::new(cx).fetch(call().bearer(&token, &self.urls)).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
-            return Ok((answer, token));
+        let first = request().bearer(&token, &self.urls);
+        let response = transport::Client::new(cx).fetch(first).await?;
+        if response.status != StatusCode::UNAUTHORIZED || !self.tokens.is_renewable() {
+            return Ok((response, token));
         }
-        // Read, so that its connection can be used again.
-        drop(answer.read().await);
+        // A connection can be reused only after its response was read.
+        drop(response.read().await);
         let token = self.tokens.renew(cx, &token).await?;
-        Ok((transport::Client::new(cx).fetch(call().bearer(&token, &self.urls)).await?, token))
+        let second = request().bearer(&token, &self.urls);
+        Ok((transport::Client::new(cx).fetch(second).await?, token))
     }
 }
 
-/// The host of a base address, with its port.
-fn url_host(address: &str) -> Option<&str> {
-    let (_, rest) = address.split_once("://")?;
+/// Returns the host of a base URL, with its port.
+fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
     rest.split('/').next()
 }
 
-/// An id, or an alias such as [`ROOT`], as part of a URL.
+/// Encodes an id, or an alias such as [`ROOT`], as part of a URL.
 fn path(id: &str) -> String {
     let segments: Vec<String> = id.split('/').map(|part| segment(part).to_string()).collect();
     segments.join("/")

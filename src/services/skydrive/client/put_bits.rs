@@ -1,4 +1,4 @@
-//! A whole upload by BITS, for users of the unbiased client.
+//! The upload of a whole file by BITS, for users of the unbiased client.
 
 use std::pin::Pin;
 
@@ -11,33 +11,35 @@ use super::{
 };
 use crate::drive::{Body, ByteStream, Context, Error, ErrorKind, Result, Secret};
 
-/// Where the bytes of [`put_bits`](Client::put_bits) come from, and how many there are.
+/// Content of a file for [`put_bits`](Client::put_bits), with its size.
 pub struct BitsSource(Source);
 
 enum Source {
     Body(Body),
-    Stream { total: u64, bytes: ByteStream, left_over: Buffer },
+    Stream { total: u64, bytes: ByteStream, buffered: Buffer },
     Reader { total: u64, reader: Pin<Box<dyn AsyncRead + Send + Sync>> },
 }
 
 impl BitsSource {
-    /// Bytes in memory or in a file: they can be read again, so an upload goes on wherever the
-    /// cloud wants.
-    pub fn body(body: Body) -> Self {
+    /// Creates a source from bytes in memory or in a file. They can be read again, so that an upload
+    /// can continue at any offset.
+    pub fn from_body(body: Body) -> Self {
         Self(Source::Body(body))
     }
 
-    /// A stream of `total` bytes. After [`resume`](BitsOptions::resume), of those that are missing.
-    pub fn stream(total: u64, bytes: ByteStream) -> Self {
-        Self(Source::Stream { total, bytes, left_over: Buffer::new() })
+    /// Creates a source from a stream, for a file of `total` bytes. With
+    /// [`resume`](BitsOptions::resume) the stream contains only the missing bytes.
+    pub fn from_stream(total: u64, bytes: ByteStream) -> Self {
+        Self(Source::Stream { total, bytes, buffered: Buffer::new() })
     }
 
-    /// What a reader gives, `total` bytes. After [`resume`](BitsOptions::resume), those that are
-    /// missing.
-    pub fn reader(total: u64, reader: impl AsyncRead + Send + Sync + 'static) -> Self {
+    /// Creates a source from a reader, for a file of `total` bytes. With
+    /// [`resume`](BitsOptions::resume) the reader contains only the missing bytes.
+    pub fn from_reader(total: u64, reader: impl AsyncRead + Send + Sync + 'static) -> Self {
         Self(Source::Reader { total, reader: Box::pin(reader) })
     }
 
+    /// Returns the size of the whole file in bytes.
     fn total(&self) -> u64 {
         match &self.0 {
             Source::Body(body) => body.len(),
@@ -45,35 +47,36 @@ impl BitsSource {
         }
     }
 
-    fn reads_anywhere(&self) -> bool {
+    fn is_seekable(&self) -> bool {
         matches!(self.0, Source::Body(_))
     }
 
-    /// The next `len` bytes, which are those at `at`.
-    async fn bytes(&mut self, at: u64, len: u64) -> Result<Buffer> {
-        let short =
-            || Error::new(ErrorKind::InvalidInput, "the source has fewer bytes than it said");
+    /// Reads `len` bytes at `offset`. A source that is not seekable is at that offset already.
+    async fn read(&mut self, offset: u64, len: u64) -> Result<Buffer> {
+        let too_short = || {
+            Error::new(ErrorKind::InvalidInput, "the source has fewer bytes than its declared size")
+        };
         match &mut self.0 {
-            Source::Body(body) => crate::adapter::slice(body, at, len).await,
-            Source::Stream { bytes, left_over, .. } => {
-                let wanted = usize::try_from(len).map_err(|_| short())?;
-                let mut pieces = Vec::new();
-                pieces.extend(std::mem::take(left_over));
-                let mut have: usize = pieces.iter().map(|piece| piece.len()).sum();
-                while have < wanted {
-                    let piece = bytes.next().await.ok_or_else(short)??;
-                    have += piece.len();
-                    pieces.extend(piece);
+            Source::Body(body) => crate::adapter::slice(body, offset, len).await,
+            Source::Stream { bytes, buffered, .. } => {
+                let wanted = usize::try_from(len).map_err(|_| too_short())?;
+                let mut chunks = Vec::new();
+                chunks.extend(std::mem::take(buffered));
+                let mut available: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+                while available < wanted {
+                    let chunk = bytes.next().await.ok_or_else(too_short)??;
+                    available += chunk.len();
+                    chunks.extend(chunk);
                 }
-                let all = Buffer::from(pieces);
-                *left_over = all.slice(wanted..);
+                let all = Buffer::from(chunks);
+                *buffered = all.slice(wanted..);
                 Ok(all.slice(..wanted))
             }
             Source::Reader { reader, .. } => {
-                let mut bytes = vec![0; usize::try_from(len).map_err(|_| short())?];
+                let mut bytes = vec![0; usize::try_from(len).map_err(|_| too_short())?];
                 reader.read_exact(&mut bytes).await.map_err(|source| {
-                    Error::new(ErrorKind::Unexpected, format!("the source: {source}"))
-                        .with_source(source)
+                    let text = format!("cannot read the source: {source}");
+                    Error::new(ErrorKind::Unexpected, text).with_source(source)
                 })?;
                 Ok(Buffer::from(bytes))
             }
@@ -81,42 +84,59 @@ impl BitsSource {
     }
 }
 
-/// How many fragments in a row may leave the upload where it has been before.
+/// Maximum number of consecutive fragments without progress.
 const STALLED_MAX: u32 = 10;
 
-/// How [`put_bits`](Client::put_bits) sends.
+/// Options of [`put_bits`](Client::put_bits).
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct BitsOptions {
-    /// Bytes of a fragment; `None`: [`BITS_FRAGMENT`]. At most [`BITS_FRAGMENT_MAX`].
+    /// Size of a fragment in bytes, at most [`BITS_FRAGMENT_MAX`]. `None` for [`BITS_FRAGMENT`].
     pub fragment: Option<u64>,
-    /// Goes on with an upload that broke off.
+    /// The interrupted upload to resume. `None` for a new upload.
     pub resume: Option<BitsProgress>,
 }
 
-/// How an upload stands; what is needed to go on with it.
+impl BitsOptions {
+    /// Creates options with fragments of `fragment` bytes.
+    pub fn with_fragment(fragment: u64) -> Self {
+        Self { fragment: Some(fragment), ..Self::default() }
+    }
+}
+
+/// Progress of an upload; also the state to resume it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct BitsProgress {
-    /// Where the file goes.
+    /// URL of the file.
     pub target: BitsTarget,
-    /// The session's id. Whoever has it can add to the file.
+    /// Id of the session. It is enough to send fragments.
     pub session: Secret,
-    /// Bytes that the cloud has.
+    /// Number of bytes that the cloud has received.
     pub received: u64,
-    /// Bytes of the whole file.
+    /// Size of the file in bytes.
     pub total: u64,
 }
 
+impl BitsProgress {
+    /// Creates the progress of an open session, from the values of an earlier one.
+    pub fn new(target: BitsTarget, session: Secret, received: u64, total: u64) -> Self {
+        Self { target, session, received, total }
+    }
+}
+
 impl Client {
-    /// Writes the file `name` in a folder by BITS: up to [`BITS_FILE_MAX`](super::BITS_FILE_MAX)
-    /// bytes, in fragments. The folder is named by its real id. A file of that name is replaced. The
-    /// new file's id; whether it is whole only a look tells.
+    /// Writes the file `name` in a folder by BITS, in several requests, and returns its id. The file
+    /// has at most [`BITS_FILE_MAX`](super::BITS_FILE_MAX) bytes; `folder` is a real id. An existing
+    /// file is overwritten. The caller must check the size of the file, which no response contains.
     ///
-    /// `progress` is told when the session is open and after each fragment. Nothing is repeated:
-    /// after a failure, what it was told last goes on as [`BitsOptions::resume`].
+    /// `progress` is called after the session was opened and after each fragment. Nothing is retried:
+    /// after an error, pass the last progress as [`BitsOptions::resume`].
     ///
     /// # Errors
-    /// `NotFound`: the session is lost, and the upload has to begin anew. `Range` if the cloud wants
-    /// bytes that the source has given already. And those of the requests.
+    /// `NotFound` if the session does not exist any more; start a new upload. `RangeNotSatisfied` if the cloud
+    /// expects bytes that the source cannot return again. `InvalidInput` if `resume` belongs to another
+    /// file, or the source is too short. See also [`Client`](Client#errors).
     pub async fn put_bits(
         &self,
         cx: &Context,
@@ -129,57 +149,69 @@ impl Client {
         let total = source.total();
         let fragment = options.fragment.unwrap_or(BITS_FRAGMENT).clamp(1, BITS_FRAGMENT_MAX);
         let target = BitsTarget::new(folder, name)?;
-        let mut at = match options.resume {
-            Some(before) if before.target != target || before.total != total => {
-                return Err(Error::new(
-                    ErrorKind::InvalidInput,
-                    "the upload to go on with is of another file",
-                ));
+        let mut state = match options.resume {
+            Some(state) if state.target != target || state.total != total => {
+                let text = "cannot resume the upload: it is of another file";
+                return Err(Error::new(ErrorKind::InvalidInput, text));
             }
-            Some(before) => before,
+            Some(state) => state,
             None => {
-                let session = self.bits_create(cx, &target).await?.session;
-                BitsProgress { target, session, received: 0, total }
+                let session = self.bits_create(cx, &target).await?.id;
+                BitsProgress::new(target, session, 0, total)
             }
         };
-        progress(&at);
-        let (mut furthest, mut stalled) = (at.received, 0);
-        while at.received < total {
-            let offset = at.received;
-            let mut bytes = source.bytes(offset, fragment.min(total - offset)).await?;
-            let end = offset + bytes.len() as u64;
-            // Of bytes that cannot be read again, the cloud may want those that it has not got yet.
-            let mut from = offset;
-            loop {
-                let body = Body::Memory(bytes.clone());
-                let sent =
-                    self.bits_fragment(cx, &at.target, &at.session, from, total, body).await?;
-                at.received = sent.next;
-                let inside = (from + 1..end).contains(&sent.next);
-                if sent.next == end || source.reads_anywhere() && sent.next != from {
-                    break;
-                }
-                if !inside {
-                    return Err(wants_others(sent.next, from));
-                }
-                bytes = bytes.slice(usize::try_from(sent.next - from).unwrap_or(usize::MAX)..);
-                from = sent.next;
+        progress(&state);
+        let (mut furthest, mut stalled) = (state.received, 0);
+        while state.received < total {
+            self.send_next_fragment(cx, &mut source, &mut state, fragment).await?;
+            if state.received > total {
+                return Err(unexpected_offset(state.received, total));
             }
-            if at.received > total {
-                return Err(wants_others(at.received, total));
-            }
-            stalled = if at.received > furthest { 0 } else { stalled + 1 };
+            stalled = if state.received > furthest { 0 } else { stalled + 1 };
             if stalled > STALLED_MAX {
-                return Err(wants_others(at.received, furthest));
+                return Err(unexpected_offset(state.received, furthest));
             }
-            furthest = furthest.max(at.received);
-            progress(&at);
+            furthest = furthest.max(state.received);
+            progress(&state);
         }
-        self.bits_close(cx, &at.target, &at.session).await
+        self.bits_close(cx, &state.target, &state.session).await
+    }
+
+    /// Sends at most `fragment` bytes at `state.received`, and updates it.
+    ///
+    /// The cloud may accept only a part of them. The rest is sent at once if the source is not
+    /// seekable, because it cannot return the bytes again.
+    async fn send_next_fragment(
+        &self,
+        cx: &Context,
+        source: &mut BitsSource,
+        state: &mut BitsProgress,
+        fragment: u64,
+    ) -> Result<()> {
+        let (mut offset, total) = (state.received, state.total);
+        let mut bytes = source.read(offset, fragment.min(total - offset)).await?;
+        let end = offset + bytes.len() as u64;
+        loop {
+            let body = Body::Memory(bytes.clone());
+            let (target, session) = (&state.target, &state.session);
+            let ack = self.bits_fragment(cx, target, session, offset, total, body).await?;
+            state.received = ack.next;
+            if ack.next == end || source.is_seekable() && ack.next != offset {
+                return Ok(());
+            }
+            if !(offset + 1..end).contains(&ack.next) {
+                return Err(unexpected_offset(ack.next, offset));
+            }
+            bytes = bytes.slice(usize::try_from(ack.next - offset).unwrap_or(usize::MAX)..);
+            offset = ack.next;
+        }
     }
 }
 
-fn wants_others(next: u64, at: u64) -> Error {
-    let text = format!("the cloud wants to go on at byte {next}, and the source is at byte {at}");
+fn unexpected_offset(expected: u64, offset: u64) -> Error {
+    let text = format!(
+        "cannot continue the upload: the cloud expects byte {expected}, the source is at byte \
+         {offset}"
+    );
     Error::new(ErrorKind::RangeNotSatisfied, text)
 }

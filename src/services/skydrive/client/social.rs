@@ -1,101 +1,125 @@
 //! Links, comments, tags and pictures (live-connect#endpoints-sharing,
-//! live-connect#endpoints-social), and any other document of the API.
+//! live-connect#endpoints-social), and requests for undecoded documents.
 
 use http::Method;
 use opendal::raw::Operation;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Client, content::has_bytes, path};
+use super::{Client, content::has_content, path};
 use crate::{
     drive::{ByteRange, Context, Download, Error, ErrorKind, Result, Secret},
     rate_limit::Repeat,
     services::skydrive::{
-        error::refused,
-        model::{Comment, Linked, Listed, Location, Tag},
+        error::error_of,
+        model::{Comment, DataResponse, LinkResponse, LocationResponse, Tag},
         options::{LinkType, PictureSize},
     },
     transport::{self, ApiRequest, ResponseLimit, set_range, slice_response},
 };
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct NewComment<'a> {
     message: &'a str,
 }
 
 impl Client {
-    /// A link that needs no token, made if there is none; of
-    /// [`Embed`](LinkType::Embed) a piece of HTML (live-connect#op-sharing-links,
-    /// live-connect#op-embed). Whoever has it sees the object.
+    /// Returns a link to an object, or HTML for [`LinkType::Embed`]; creates it if necessary
+    /// (live-connect#op-sharing-links, live-connect#op-embed). The link grants access without a
+    /// token.
     ///
     /// # Errors
-    /// See [`drive::ErrorKind`](ErrorKind); so do all methods.
+    /// See [`Client`](Client#errors).
     pub async fn link(&self, cx: &Context, id: &str, kind: LinkType) -> Result<Secret> {
         let path = format!("{}/{}", path(id), kind.segment());
-        let answer: Linked = self
-            .ask(cx, || self.call(Operation::Presign, Method::GET, &path, "{id}/{link}"))
-            .await?;
-        Ok(answer.link.into())
+        let request = || self.request(Operation::Presign, Method::GET, &path, "{id}/{link}");
+        let response: LinkResponse = self.send_json(cx, request).await?;
+        Ok(response.link.into())
     }
 
-    /// The comments on an object (live-connect#op-list-comments).
+    /// Lists the comments on an object (live-connect#op-list-comments).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn comments(&self, cx: &Context, id: &str) -> Result<Vec<Comment>> {
         let path = format!("{}/comments", path(id));
-        let call = || self.call(Operation::List, Method::GET, &path, "{id}/comments");
-        self.ask(cx, call).await.map(|answer: Listed<Comment>| answer.data)
+        let request = || self.request(Operation::List, Method::GET, &path, "{id}/comments");
+        self.send_json(cx, request).await.map(|response: DataResponse<Comment>| response.data)
     }
 
-    /// Comments on an object, with at most 10,000 characters (live-connect#op-comment).
+    /// Adds a comment of at most 10,000 characters to an object (live-connect#op-comment).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn add_comment(&self, cx: &Context, id: &str, message: &str) -> Result<Comment> {
         let path = format!("{}/comments", path(id));
-        self.ask(cx, || {
-            let call = self.call(Operation::Write, Method::POST, &path, "{id}/comments");
-            // A second one would be there beside the first.
-            call.repeated(Repeat::IfRefused).json(&Said { message })
+        self.send_json(cx, || {
+            let request = self.request(Operation::Write, Method::POST, &path, "{id}/comments");
+            // After a lost response, a repeated request would add a second comment.
+            request.repeated(Repeat::IfRefused).json(&NewComment { message })
         })
         .await
     }
 
-    /// A comment, by its id (live-connect#op-comment).
+    /// Returns a comment by its id (live-connect#op-comment).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn comment(&self, cx: &Context, id: &str) -> Result<Comment> {
-        self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{comment}")).await
+        self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{comment}"))
+            .await
     }
 
-    /// Removes a comment (live-connect#op-comment).
+    /// Deletes a comment (live-connect#op-comment).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn delete_comment(&self, cx: &Context, id: &str) -> Result<()> {
-        let call = || self.call(Operation::Delete, Method::DELETE, &path(id), "{comment}");
-        self.send(cx, call).await.map(drop)
+        let request = || self.request(Operation::Delete, Method::DELETE, &path(id), "{comment}");
+        self.send(cx, request).await.map(drop)
     }
 
-    /// Who is on a photo or in a film (live-connect#op-tags).
+    /// Lists the tags of a photo or video (live-connect#op-tags).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn tags(&self, cx: &Context, id: &str) -> Result<Vec<Tag>> {
         let path = format!("{}/tags", path(id));
-        let call = || self.call(Operation::List, Method::GET, &path, "{id}/tags");
-        self.ask(cx, call).await.map(|answer: Listed<Tag>| answer.data)
+        let request = || self.request(Operation::List, Method::GET, &path, "{id}/tags");
+        self.send_json(cx, request).await.map(|response: DataResponse<Tag>| response.data)
     }
 
-    /// A tag, by its id (live-connect#op-tags).
+    /// Returns a tag by its id (live-connect#op-tags).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn tag(&self, cx: &Context, id: &str) -> Result<Tag> {
-        self.ask(cx, || self.call(Operation::Stat, Method::GET, &path(id), "{tag}")).await
+        self.send_json(cx, || self.request(Operation::Stat, Method::GET, &path(id), "{tag}")).await
     }
 
-    /// The pre-authenticated address of the picture of a photo, album, song, film or, with
-    /// the account's id or `me`, user (live-connect#op-pictures). [`source`](Self::source) gets the
-    /// picture.
+    /// Returns the pre-authenticated URL of the picture of an object or a user
+    /// (live-connect#op-pictures). The id of a user is that of the account, or `me`.
+    /// [`source`](Self::source) downloads the picture.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn picture(&self, cx: &Context, id: &str, size: PictureSize) -> Result<Secret> {
         let path = format!("{}/picture", path(id));
-        let answer: Location = self
-            .ask(cx, || {
-                self.call(Operation::Read, Method::GET, &path, "{id}/picture")
+        let response: LocationResponse = self
+            .send_json(cx, || {
+                self.request(Operation::Read, Method::GET, &path, "{id}/picture")
                     .query("type", size.as_str())
                     .query("suppress_redirects", "true")
             })
             .await?;
-        Ok(answer.location.into())
+        Ok(response.location.into())
     }
 
-    /// The picture of what a link leads to (live-connect#op-item-preview). No token is sent: the
-    /// link is enough.
+    /// Downloads the picture of the object behind a link, without a token
+    /// (live-connect#op-item-preview).
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn preview(
         &self,
         cx: &Context,
@@ -103,66 +127,75 @@ impl Client {
         size: PictureSize,
     ) -> Result<Download> {
         let template = "skydrive/get_item_preview";
-        let call = self
-            .call(Operation::Read, Method::GET, template, template)
+        let request = self
+            .request(Operation::Read, Method::GET, template, template)
             .query("type", size.as_str())
             .query("url", link.expose());
         let range = ByteRange::Full;
-        let answer = transport::Client::new(cx).fetch(set_range(call, &range)).await?;
-        match has_bytes(&answer) {
-            true => slice_response(&range, None, answer),
-            false => Err(refused(&answer.read().await?, Some(link))),
+        let response = transport::Client::new(cx).fetch(set_range(request, &range)).await?;
+        match has_content(&response) {
+            true => slice_response(&range, None, response),
+            false => Err(error_of(&response.read().await?, Some(link))),
         }
     }
 
-    /// Any document of the API as it is: `me`, an id, `me/skydrive/recent_docs`; what the old
-    /// client's `info` and its call of the API object gave. It may hold pre-authenticated addresses.
+    /// Returns a document of the API undecoded. `path` is an id, or a path such as `me` or
+    /// `me/skydrive/recent_docs`. The document may contain pre-authenticated URLs.
+    ///
+    /// # Errors
+    /// See [`Client`](Client#errors).
     pub async fn document(
         &self,
         cx: &Context,
-        of: &str,
+        path: &str,
         query: &[(&'static str, &str)],
     ) -> Result<Value> {
-        let call = || {
-            // It may be a whole folder.
-            let call = self
-                .call(Operation::Stat, Method::GET, &path(of), "{document}")
+        let request = || {
+            // The document may be the list of a whole folder.
+            let request = self
+                .request(Operation::Stat, Method::GET, &super::path(path), "{document}")
                 .limit(ResponseLimit::FOLDER);
-            query.iter().fold(call, |call: ApiRequest, &(name, value)| call.query(name, value))
+            query
+                .iter()
+                .fold(request, |request: ApiRequest, &(name, value)| request.query(name, value))
         };
-        self.ask(cx, call).await
+        self.send_json(cx, request).await
     }
 
-    /// Changes an object, with any fields (live-connect#op-update): the cloud ignores those that it
-    /// does not know. The object after it.
+    /// Changes any fields of an object and returns the object undecoded (live-connect#op-update).
+    /// The cloud ignores fields that it does not know.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the new name is in use. See also
+    /// [`Client`](Client#errors).
     pub async fn update_document(&self, cx: &Context, id: &str, fields: &Value) -> Result<Value> {
-        if !fields.is_object() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "what is to be changed is no JSON object",
-            ));
-        }
-        let call = || self.call(Operation::Rename, Method::PUT, &path(id), "{id}").json(fields);
-        self.ask(cx, call).await
+        require_object(fields)?;
+        let request = || self.request(Operation::Rename, Method::PUT, &path(id), "{id}");
+        self.send_json(cx, || request().json(fields)).await
     }
 
-    /// Makes a folder in a folder, with any fields, among them the `name`
-    /// (live-connect#op-create-folder).
+    /// Creates a folder in the folder `parent` and returns it undecoded
+    /// (live-connect#op-create-folder). `fields` contains its `name` and any other fields.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `fields` is not a JSON object, `AlreadyExists` if the name is in use. See also
+    /// [`Client`](Client#errors).
     pub async fn create_document(
         &self,
         cx: &Context,
         parent: &str,
         fields: &Value,
     ) -> Result<Value> {
-        if !fields.is_object() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "what is to be made is no JSON object",
-            ));
-        }
-        let call = || {
-            self.call(Operation::CreateDir, Method::POST, &path(parent), "{folder}").json(fields)
-        };
-        self.ask(cx, call).await
+        require_object(fields)?;
+        let request =
+            || self.request(Operation::CreateDir, Method::POST, &path(parent), "{folder}");
+        self.send_json(cx, || request().json(fields)).await
+    }
+}
+
+fn require_object(fields: &Value) -> Result<()> {
+    match fields.is_object() {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::InvalidInput, "the fields are not a JSON object")),
     }
 }

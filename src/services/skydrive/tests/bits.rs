@@ -75,7 +75,7 @@ async fn send(
     drive().send_fragment(&transport.context(), session, from as u64, bytes).await
 }
 
-/// All bytes are there, the answer to the last may be lost.
+/// A session with all bytes.
 async fn complete() -> UploadSession {
     let mut one = session().await;
     let progress = send(&Scripted::by(|_| received(10)), &mut one, 0, 10).await.unwrap();
@@ -95,7 +95,7 @@ fn listing(name: &str, size: usize, updated: &str) -> Outcome {
 }
 
 #[tokio::test]
-async fn a_session_is_opened_at_the_folders_id_with_every_name_quoted() {
+async fn a_session_is_opened_by_the_folders_id_with_an_encoded_name() {
     let transport = Scripted::by(|_| opened());
     let session = open_with(&transport, &replacing()).await.unwrap();
     let sent = &transport.sent()[0];
@@ -108,7 +108,7 @@ async fn a_session_is_opened_at_the_folders_id_with_every_name_quoted() {
 }
 
 #[tokio::test]
-async fn the_root_is_addressed_by_path_and_its_id_asked_for_once() {
+async fn the_root_is_addressed_by_path_and_its_id_requested_once() {
     let drive = drive();
     let transport = Scripted::by(|sent| match sent.method.as_str() {
         "GET" => answer(200, r#"{"id":"folder.8c8ce076ca27823f","type":"folder"}"#),
@@ -125,7 +125,7 @@ async fn the_root_is_addressed_by_path_and_its_id_asked_for_once() {
 }
 
 #[tokio::test]
-async fn fragments_leave_without_a_token_and_the_cloud_says_where_to_go_on() {
+async fn fragments_have_no_token_and_the_response_has_the_next_offset() {
     let mut one = session().await;
     let mut answers = vec![received(10), elsewhere(6), elsewhere(2), received(4)];
     let transport = Scripted::by(move |_| answers.pop().unwrap());
@@ -142,7 +142,7 @@ async fn fragments_leave_without_a_token_and_the_cloud_says_where_to_go_on() {
 }
 
 #[tokio::test]
-async fn where_a_session_stands_is_asked_by_its_first_byte() {
+async fn the_first_byte_requests_the_state_of_a_session() {
     let mut one = session().await;
     let nothing = Scripted::by(|_| lost());
     let asked = drive().session_status(&nothing.context(), &one).await.unwrap();
@@ -161,7 +161,7 @@ async fn where_a_session_stands_is_asked_by_its_first_byte() {
 }
 
 #[tokio::test]
-async fn every_refusal_is_what_it_says() {
+async fn each_error_code_has_its_kind() {
     let refused = async |said: Outcome| {
         let mut one = session().await;
         send(&Scripted::by(move |_| said.clone()), &mut one, 0, 4).await.unwrap_err()
@@ -185,7 +185,7 @@ async fn every_refusal_is_what_it_says() {
 }
 
 #[tokio::test]
-async fn closing_tells_the_file_and_leaves_its_size_to_a_look() {
+async fn a_committed_file_has_no_size() {
     let one = complete().await;
     let transport = Scripted::by(|_| closed());
     let item = drive().commit_session(&transport.context(), &one).await.unwrap();
@@ -195,7 +195,7 @@ async fn closing_tells_the_file_and_leaves_its_size_to_a_look() {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_at_close_is_renewed_once_whichever_status_says_so() {
+async fn a_token_that_expires_before_the_commit_is_refreshed_once() {
     let one = complete().await;
     for status in [401, 500] {
         let drive = LiveDrive::new(renewing_client(), false);
@@ -217,7 +217,7 @@ async fn a_token_that_expires_at_close_is_renewed_once_whichever_status_says_so(
 }
 
 #[tokio::test]
-async fn a_file_whose_close_was_answered_to_nobody_is_known_by_size_time_and_end() {
+async fn the_file_of_a_closed_session_is_found_by_size_time_and_last_bytes() {
     let one = complete().await;
     let found = async |listing: Outcome, tail: &'static str| {
         let transport = Scripted::by(move |sent: &Sent| match sent.method.as_str() {
@@ -241,7 +241,7 @@ async fn a_file_whose_close_was_answered_to_nobody_is_known_by_size_time_and_end
 }
 
 #[tokio::test]
-async fn a_file_that_may_not_replace_another_goes_under_another_name_first() {
+async fn a_file_that_must_not_replace_another_has_a_temporary_name_first() {
     let options = WriteOptions { if_exists: IfExists::Fail, ..replacing() };
     let taken = Scripted::by(|_| listing("A #B?%.bin", 1, "2014-03-02T01:00:00+0000"));
     let refused = open_with(&taken, &options).await.unwrap_err();
@@ -274,7 +274,7 @@ async fn a_file_that_may_not_replace_another_goes_under_another_name_first() {
 }
 
 #[tokio::test]
-async fn a_cancelled_session_may_be_gone_already() {
+async fn a_missing_session_can_be_cancelled() {
     let one = session().await;
     for said in [answer(200, ""), lost()] {
         let transport = Scripted::by(move |_| said.clone());
@@ -286,7 +286,7 @@ async fn a_cancelled_session_may_be_gone_already() {
 }
 
 #[tokio::test]
-async fn a_folder_in_the_way_is_told_and_strange_sessions_are_refused() {
+async fn a_folder_with_the_name_and_foreign_sessions_are_errors() {
     let transport = Scripted::by(|sent| match sent.method.as_str() {
         "POST" => answer(400, "").header("bits-error", "0x80070057"),
         _ => answer(
@@ -301,7 +301,7 @@ async fn a_folder_in_the_way_is_told_and_strange_sessions_are_refused() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
-/// A cloud that keeps one file, and whose answers may be taken away.
+/// A cloud that stores one file. Its responses may be lost.
 fn keeping(kept: &'static Mutex<Vec<u8>>, mut faults: Vec<(usize, Outcome)>) -> Scripted {
     let mut count = 0;
     Scripted::by(move |sent| {
@@ -329,7 +329,7 @@ fn keeping(kept: &'static Mutex<Vec<u8>>, mut faults: Vec<(usize, Outcome)>) -> 
 }
 
 #[tokio::test]
-async fn put_bits_sends_any_source_in_fragments_and_tells_how_it_stands() {
+async fn put_bits_sends_any_source_in_fragments_and_reports_progress() {
     static KEPT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
     let pieces = || {
         let pieces = WHOLE.chunks(4).map(|piece| Ok(Buffer::from(piece.to_vec())));
@@ -337,9 +337,9 @@ async fn put_bits_sends_any_source_in_fragments_and_tells_how_it_stands() {
     };
     let memory = Body::Memory(Buffer::from(WHOLE.to_vec()));
     for source in [
-        BitsSource::body(memory),
-        BitsSource::stream(10, Box::pin(pieces())),
-        BitsSource::reader(10, futures::io::Cursor::new(WHOLE.to_vec())),
+        BitsSource::from_body(memory),
+        BitsSource::from_stream(10, Box::pin(pieces())),
+        BitsSource::from_reader(10, futures::io::Cursor::new(WHOLE.to_vec())),
     ] {
         KEPT.lock().unwrap().clear();
         let transport = keeping(&KEPT, Vec::new());
@@ -354,24 +354,24 @@ async fn put_bits_sends_any_source_in_fragments_and_tells_how_it_stands() {
     }
     KEPT.lock().unwrap().clear();
     let (transport, source) =
-        (keeping(&KEPT, Vec::new()), BitsSource::body(Body::Memory(Buffer::new())));
+        (keeping(&KEPT, Vec::new()), BitsSource::from_body(Body::Memory(Buffer::new())));
     let (cx, options) = (transport.context(), BitsOptions::default());
     client().put_bits(&cx, FOLDER, "a", source, options, &mut |_| ()).await.unwrap();
     assert_eq!(transport.sent().len(), 2, "an empty file has no fragment");
 }
 
 #[tokio::test]
-async fn put_bits_goes_on_where_it_broke_off() {
+async fn put_bits_resumes_an_interrupted_upload() {
     static KEPT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
     KEPT.lock().unwrap().clear();
     let transport = keeping(&KEPT, vec![(3, Outcome::Reset)]);
     let (mut last, cx) = (None, transport.context());
-    let memory = || BitsSource::body(Body::Memory(Buffer::from(WHOLE.to_vec())));
+    let memory = || BitsSource::from_body(Body::Memory(Buffer::from(WHOLE.to_vec())));
     let options = BitsOptions { fragment: Some(4), resume: None };
     let mut tell = |at: &BitsProgress| last = Some(at.clone());
     let broken = client().put_bits(&cx, FOLDER, "a", memory(), options.clone(), &mut tell).await;
     assert!(broken.unwrap_err().is_temporary());
-    // What was on its way has arrived all the same, half of it.
+    // Half of the interrupted fragment was received.
     KEPT.lock().unwrap().extend(b"45");
     let resume = last.clone();
     assert_eq!(resume.as_ref().unwrap().received, 4);
@@ -385,13 +385,13 @@ async fn put_bits_goes_on_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn a_cloud_that_takes_fragments_and_stays_where_it_is_is_given_up() {
+async fn an_upload_without_progress_ends() {
     let transport = Scripted::by(|sent| match packet(sent) {
         "Create-Session" => opened(),
         _ => received(if sent.header("content-range") == Some("bytes 0-2/10") { 3 } else { 0 }),
     });
     let (cx, options) = (transport.context(), BitsOptions { fragment: Some(3), resume: None });
-    let source = BitsSource::body(Body::Memory(Buffer::from(WHOLE.to_vec())));
+    let source = BitsSource::from_body(Body::Memory(Buffer::from(WHOLE.to_vec())));
     let (client, mut untold) = (client(), |_: &BitsProgress| ());
     let put = client.put_bits(&cx, FOLDER, "a", source, options, &mut untold);
     let put = tokio::time::timeout(std::time::Duration::from_secs(60), put).await;

@@ -1,4 +1,4 @@
-//! A SkyDrive in memory that keeps the cloud's rules, and whose line can be cut at any request.
+//! A SkyDrive in memory with the cloud's rules. Any request can fail.
 
 use std::{
     collections::BTreeMap,
@@ -13,16 +13,16 @@ use crate::{
 
 const CID: &str = "8c8ce076ca27823f";
 
-/// What becomes of a request that is not simply answered.
+/// The failure of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The cloud refuses, for a reason of its own.
+    /// The cloud rejects the request.
     Refused,
-    /// It breaks off before it has done anything.
+    /// The cloud fails before it has an effect.
     Broken,
     /// The request does not arrive.
     Unreached,
-    /// It is done, and the answer lost.
+    /// The request succeeds, but its response is lost.
     AnswerLost,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct State {
     pub(super) nodes: BTreeMap<u64, Node>,
     last: u64,
     requests: usize,
-    /// From which request on, up to which, and what.
+    /// First and last request that fail, and how.
     fault: Option<(usize, usize, Fault)>,
 }
 
@@ -75,7 +75,7 @@ impl Cloud {
         self.state().id(number).into()
     }
 
-    /// What the drive would know of an item.
+    /// The item as the drive knows it.
     pub(super) fn item(&self, number: u64) -> Item {
         let state = self.state();
         let node = &state.nodes[&number];
@@ -96,7 +96,7 @@ impl Cloud {
 }
 
 fn known_parent(state: &State, node: &Node) -> ItemId {
-    crate::services::skydrive::item::known_id(&state.id(node.parent))
+    crate::services::skydrive::item::normalize_id(&state.id(node.parent))
 }
 
 impl State {

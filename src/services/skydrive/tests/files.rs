@@ -43,31 +43,6 @@ fn location(url: &str) -> Outcome {
 }
 
 #[tokio::test]
-async fn a_ticket_that_works_costs_one_request() {
-    let transport = Scripted::expecting([("GET https://t/good", answer(200, "0123456789"))]);
-    let read = download(&transport, Some(&with_ticket("https://t/good")), ByteRange::Full).await;
-    let read = read.unwrap();
-    assert_eq!(read.download_url.as_ref().unwrap().url.expose(), "https://t/good");
-    assert_eq!((read.total, text(read).await.as_str()), (10, "0123456789"));
-    assert_eq!(transport.sent()[0].header("authorization"), None);
-}
-
-#[tokio::test]
-async fn a_ticket_that_has_expired_is_replaced_once() {
-    for status in [401, 403, 404, 410] {
-        let transport = Scripted::expecting([
-            ("GET https://t/old", answer(status, "<html>")),
-            (CONTENT, location("https://t/new")),
-            ("GET https://t/new", answer(206, "89").header("content-range", "bytes 8-9/10")),
-        ]);
-        let old = with_ticket("https://t/old");
-        let read = download(&transport, Some(&old), ByteRange::Last(2)).await.unwrap();
-        assert_eq!(read.download_url.as_ref().unwrap().url.expose(), "https://t/new");
-        assert_eq!(text(read).await, "89");
-    }
-}
-
-#[tokio::test]
 async fn a_ticket_given_just_now_is_not_replaced_again() {
     for (status, kind, again) in [
         (401, ErrorKind::PermissionDenied, false),

@@ -190,22 +190,6 @@ async fn the_root_has_one_id_and_its_real_one_is_asked_for_once_when_it_is_a_des
 }
 
 #[tokio::test]
-async fn a_folder_is_made_or_its_name_is_taken() {
-    let transport = Scripted::by(|sent| match sent.text().contains("new") {
-        true => {
-            answer(201, format!(r#"{{"id":"{FOLDER}","name":"new","type":"folder","count":0}}"#))
-        }
-        false => refusal(409, "resource_already_exists", "Taken."),
-    });
-    let (drive, cx) = (drive(), transport.context());
-    let made = drive.create_folder(&cx, &target(ROOT, "new")).await.unwrap();
-    assert_eq!((made.kind, made.children), (ItemKind::Folder, Some(0)));
-    assert_eq!(made.parents, [ItemId::from(ROOT)]);
-    let error = drive.create_folder(&cx, &target(ROOT, "old")).await.unwrap_err();
-    assert_eq!((error.kind(), error.existing()), (ErrorKind::AlreadyExists, None));
-}
-
-#[tokio::test]
 async fn items_are_removed_one_by_one_each_with_its_own_result() {
     let transport = Scripted::by(|sent| match sent.url.ends_with("%21128") {
         true => answer(204, ""),
@@ -225,17 +209,4 @@ async fn items_are_removed_one_by_one_each_with_its_own_result() {
         [None, Some(ErrorKind::NotFound), Some(ErrorKind::IsAFolder), Some(ErrorKind::Conflict),]
     );
     assert_eq!(transport.sent().len(), 2);
-}
-
-#[tokio::test]
-async fn an_account_and_its_quota_are_told() {
-    let transport = Scripted::by(|sent| match sent.url.ends_with("quota") {
-        true => answer(200, r#"{"quota":100,"available":40}"#),
-        false => answer(200, r#"{"id":"8c8ce076ca27823f","name":null}"#),
-    });
-    let (drive, cx) = (drive(), transport.context());
-    let quota = drive.quota(&cx).await.unwrap();
-    assert_eq!((quota.total, quota.available), (100, 40));
-    let account = drive.account(&cx).await.unwrap();
-    assert_eq!((&*account.id, account.name), ("8c8ce076ca27823f", None));
 }

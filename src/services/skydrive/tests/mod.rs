@@ -1,11 +1,12 @@
-//! The client and the drive against transports that answer what a test says.
+//! Tests of the client and the drive with scripted responses: states that are hard to reach with a
+//! server.
 
 mod bits;
 mod client;
 mod cloud;
 mod files;
 mod folders;
-mod moves;
+mod rename;
 mod secrets;
 mod service;
 
@@ -24,7 +25,7 @@ fn client() -> Client {
     Client::new("https://apis.live.net/v5.0/", TokenSource::given("token".into())).unwrap()
 }
 
-/// Renews its token at `https://login/token`.
+/// A client that refreshes its token at `https://login/token`.
 fn renewing_client() -> Client {
     let endpoint = Endpoint::new("https://login/token", "app").unwrap();
     let tokens = TokenSource::refreshed(endpoint, Some("refresh".into()), Some("stale".into()));
@@ -35,7 +36,7 @@ fn drive() -> LiveDrive {
     LiveDrive::new(client(), false)
 }
 
-/// An error answer.
+/// An error response.
 fn refusal(status: u16, code: &str, message: &str) -> Outcome {
     answer(status, format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#))
 }

@@ -78,7 +78,7 @@ async fn every_request(transport: &Scripted) -> Vec<String> {
     told
 }
 
-/// What the cloud says when it likes to repeat what it hears.
+/// An error response that repeats the secrets of the request.
 fn repeating(sent: &Sent, status: u16) -> Outcome {
     let token = sent.header("authorization").unwrap_or_default().replace("Bearer ", "");
     match &*sent.url {

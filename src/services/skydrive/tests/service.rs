@@ -25,40 +25,6 @@ async fn names(operator: &Operator, path: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn files_are_written_listed_read_renamed_copied_and_removed() {
-    let cloud = Cloud::default();
-    let operator = operator(&cloud);
-    operator.write("notes/new/today.txt", "0123456789").await.unwrap();
-    assert_eq!(operator.stat("NOTES/new/Today.TXT").await.unwrap().content_length(), 10);
-    let part = operator.read_with("notes/new/today.txt").range(3..6).await.unwrap();
-    assert_eq!(part.to_vec(), b"345");
-
-    operator.write("notes/old.txt", "old").await.unwrap();
-    operator.rename("notes/new/today.txt", "notes/old.txt").await.unwrap();
-    assert_eq!(operator.read("notes/old.txt").await.unwrap().to_vec(), b"0123456789");
-    operator.copy("notes/old.txt", "notes/copy.txt").await.unwrap();
-    assert_eq!(
-        names(&operator, "notes/").await,
-        ["notes/", "notes/new/", "notes/old.txt", "notes/copy.txt"]
-    );
-
-    assert!(operator.delete("notes/").await.is_err(), "it is not empty");
-    operator.delete("notes/old.txt").await.unwrap();
-    operator.delete_with("notes/").recursive(true).await.unwrap();
-    assert!(cloud.state().nodes.is_empty());
-}
-
-#[tokio::test]
-async fn a_small_write_is_one_put_and_one_look() {
-    let cloud = Cloud::default();
-    let operator = operator(&cloud);
-    operator.write("a", "first").await.unwrap();
-    let before = cloud.requests();
-    operator.write("b", "second").await.unwrap();
-    assert_eq!(cloud.requests() - before, 2);
-}
-
-#[tokio::test]
 async fn duplicates_made_by_somebody_else_are_one_file() {
     let cloud = Cloud::default();
     cloud.file(0, "same", "older");

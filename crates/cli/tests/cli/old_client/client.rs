@@ -4,8 +4,8 @@ use drivedal::{
     auth::{Kept, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind},
     services::skydrive::{
-        Client, LinkType, Listing, MY_DOCUMENTS, Overwrite, PictureSize, Properties, ROOT, SCOPES,
-        Shared, SkyDrive, UploadOptions, model::ObjectKind,
+        Client, LinkType, ListQuery, MY_DOCUMENTS, Overwrite, PictureSize, Properties, ROOT,
+        SCOPES, SharedItems, SkyDrive, UploadOptions, model::ObjectKind,
     },
     transport::Transport,
 };
@@ -54,12 +54,12 @@ async fn bytes(download: Download) -> Vec<u8> {
     pieces.iter().flat_map(Buffer::to_vec).collect()
 }
 
-fn all() -> Listing {
-    Listing::default()
+fn all() -> ListQuery {
+    ListQuery::default()
 }
 
 fn named(name: &str) -> Properties<'_> {
-    Properties { name: Some(name), ..Properties::default() }
+    Properties::with_name(name)
 }
 
 #[tokio::test]
@@ -90,7 +90,8 @@ async fn objects_tell_what_their_files_do() {
     assert!(bytes(shown.expect("a picture")).await.starts_with(b"\xff\xd8"));
 
     let song = setup.put(ROOT, "a.mp3", media::song(None)).await;
-    let changed = Properties { title: Some("Tame"), ..Properties::default() };
+    let mut changed = Properties::default();
+    changed.title = Some("Tame");
     let song = client.update(&cx, &song, &changed).await.expect("a song");
     assert_eq!((song.title.as_deref(), song.artist.as_deref()), (Some("Tame"), Some("The Band")));
     let film = setup.put(ROOT, "a.mp4", media::film()).await;
@@ -123,17 +124,17 @@ async fn collections_give_what_is_of_their_kind() {
     assert_eq!(names(client.photos(&cx, id, &all()).await), ["a.jpg"]);
     assert_eq!(names(client.videos(&cx, id, &all()).await), ["b.mp4"]);
     assert_eq!(names(client.audio(&cx, id, &all()).await), ["c.mp3"]);
-    let newest = Listing { limit: Some(1), ..all() };
+    let newest = ListQuery::with_range(0, 1);
     let recent = client.recent_docs(&cx, &newest).await;
     assert!(recent.as_ref().is_ok_and(|recent| recent.paging.is_some()));
     assert_eq!(names(recent), ["d.txt"]);
     assert_eq!(names(client.search(&cx, ROOT, "WILD", &all()).await), ["c.mp3"]);
     let theirs = FixtureItem::file("theirs.jpg", media::photo(4, 3)).owned_by("anna");
     setup.server.control().add_fixtures([theirs]).await.expect("planted");
-    for which in [Shared::All, Shared::Files, Shared::Photos] {
+    for which in [SharedItems::All, SharedItems::Files, SharedItems::Photos] {
         assert_eq!(names(client.shared(&cx, which, &all()).await), ["theirs.jpg"]);
     }
-    for which in [Shared::Albums, Shared::Videos] {
+    for which in [SharedItems::Albums, SharedItems::Videos] {
         assert!(names(client.shared(&cx, which, &all()).await).is_empty());
     }
     let documents = client.object(&cx, MY_DOCUMENTS).await.expect("a folder");
@@ -206,9 +207,10 @@ async fn paths_are_resolved_as_the_old_client_did() {
     assert_eq!(client.resolve(&cx, ROOT, "").await.expect("found"), ROOT);
     assert_eq!(client.resolve(&cx, ROOT, MY_DOCUMENTS).await.expect("an id"), MY_DOCUMENTS);
     assert_eq!(client.resolve_object(&cx, ROOT, "Docs").await.expect("found").id, folder);
-    for (path, said) in
-        [("docs/x", "docs/x in me/skydrive"), ("Docs/x/y", &format!("x/y in {folder}"))]
-    {
+    for (path, said) in [
+        ("docs/x", "\"docs/x\" in the folder me/skydrive"),
+        ("Docs/x/y", &format!("\"x/y\" in the folder {folder}")),
+    ] {
         let missing = client.resolve(&cx, ROOT, path).await.expect_err("not there");
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         assert!(missing.to_string().contains(said), "{missing}");
@@ -226,7 +228,8 @@ async fn uploads_overwrite_in_three_ways_and_make_photos_smaller_when_asked() {
     let (client, cx) = (setup.client(), setup.cx());
     let body = Body::Memory(Buffer::from(media::photo(2100, 100)));
     let put = async |overwrite, downsize_photos| {
-        let options = UploadOptions { overwrite, downsize_photos };
+        let mut options = UploadOptions::with_overwrite(overwrite);
+        options.downsize_photos = downsize_photos;
         client.put_file(&cx, ROOT, "a.jpg", &body, &options).await
     };
     let first = put(Overwrite::Yes, false).await.expect("made").id;
@@ -267,11 +270,11 @@ async fn somebody_signs_in_by_the_url_that_the_browser_ends_at() {
     assert_eq!(tokens.scopes.len(), SCOPES.len());
     let again = sign_in.tokens(&setup.cx(), &code, true).await.expect_err("a code is good once");
     assert_eq!(again.kind(), ErrorKind::PermissionDenied);
-    tokens.keep_in(config.kept_in().expect("a file")).await.expect("kept");
+    tokens.keep_in(config.token_storage().expect("a file")).await.expect("kept");
 
     let (service, handle) = builder.build_with_handle().expect("a drive");
     drop(service);
-    let client = Client::of(&handle).expect("a SkyDrive");
+    let client = Client::from_handle(&handle).expect("a SkyDrive");
     assert!(client.me(&setup.cx()).await.is_ok());
     let Kept { access_token: before, .. } =
         TokenFile::lcrc(&lcrc).read().expect("read").expect("kept");

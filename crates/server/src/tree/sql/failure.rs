@@ -84,7 +84,7 @@ mod tests {
         let full = storage(io::Error::from(io::ErrorKind::StorageFull));
         let copy = duplicate(&full.with_place("/data/tree.db"));
         assert!(matches!(copy, TreeError::NoRoom(_)));
-        assert_eq!(copy.to_string(), "no room: /data/tree.db: no storage space");
+        assert_eq!(copy.to_string(), "the storage is full: /data/tree.db: no storage space");
         assert!(matches!(TreeError::NotFound.with_place("x"), TreeError::NotFound));
     }
 }

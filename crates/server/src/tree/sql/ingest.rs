@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     blobs::{Blob, BlobWriter, Blobs},
-    media::HEAD,
+    media::HEAD_SIZE,
 };
 
 /// The largest content that is stored in its row, in bytes. To create a file for a smaller one would
@@ -29,7 +29,7 @@ pub(super) struct Ingested {
     pub size: u64,
     /// The hashes of all bytes so far; `None` if the caller passed none.
     pub hasher: Option<Hasher>,
-    /// The first bytes, at most [`HEAD`].
+    /// The first bytes, at most [`HEAD_SIZE`].
     pub head: Bytes,
     pub at: Place,
 }
@@ -76,7 +76,7 @@ pub(super) async fn ingest(
 
 /// Copies the first bytes. A slice would keep all of them in memory.
 fn first(bytes: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(&bytes[..bytes.len().min(HEAD)])
+    Bytes::copy_from_slice(&bytes[..bytes.len().min(HEAD_SIZE)])
 }
 
 /// A message from the reader of a body to the task that writes the blob. A channel that closes

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     blobs::Blobs,
-    media::{self, Fetch, HEAD},
+    media::{self, Fetch, HEAD_SIZE},
 };
 
 /// Reads the media facts of bytes that were just received; `None` if they have none.
@@ -43,7 +43,7 @@ pub(super) async fn from_content(
     blobs: &Arc<Blobs>,
     content: &Content,
 ) -> Option<Arc<Media>> {
-    let head = fetched(db, blobs, content, 0..content.size.min(HEAD as u64)).await.ok()?;
+    let head = fetched(db, blobs, content, 0..content.size.min(HEAD_SIZE as u64)).await.ok()?;
     if !media::is_media(&head) {
         return None;
     }

@@ -35,7 +35,7 @@ async fn content_is_a_redirect_to_bytes_that_need_no_token() {
 
 #[tokio::test]
 async fn a_ticket_dies_with_its_time_its_item_and_its_bytes() {
-    let cloud = GraphServer::with(|builder| builder.ticket_life(Duration::ZERO)).await;
+    let cloud = GraphServer::with(|builder| builder.download_url_life(Duration::ZERO)).await;
     let drive = cloud.drive();
     drive.put("f", "x").await;
     let ticket = drive.request("GET", "/me/drive/root:/f:/content").await.location();

@@ -208,7 +208,7 @@ async fn bad_rules_and_items_are_refused_with_reason_and_position() {
         ("faults", r#"{"share": 1.5, "status": 500}"#, "share must be"),
         ("faults?seed=x", r#"{"status": 500}"#, "seed"),
         ("faults?sead=1", r#"{"status": 500}"#, "sead"),
-        ("items", r#"[{"path": "a"}, {"path": ""}]"#, "item 2 (``): a path has"),
+        ("items", r#"[{"path": "a"}, {"path": ""}]"#, "item 2 (``): the path is empty"),
         ("items", r#"{"path": "b", "content_base64": "%"}"#, "content_base64"),
         ("items", r#"{"path": "b", "kind": "folder", "content": "x"}"#, "only a file"),
         ("items", r#"{"path": "b", "drive": "a b"}"#, "`a b`"),

@@ -109,7 +109,7 @@ async fn a_large_file_is_downloaded_whole_and_in_parts() {
 
 #[tokio::test]
 async fn a_download_url_expires() {
-    let rig = Rig::with(|builder| builder.ticket_life(Duration::ZERO)).await;
+    let rig = Rig::with(|builder| builder.download_url_life(Duration::ZERO)).await;
     let (_, source) = file(&rig, "x").await;
     let got = rig.bare("GET", &source).send().await;
     refused!(got, 401, "request_token_expired");

@@ -3,6 +3,7 @@
 mod bits;
 mod budget;
 mod control;
+mod control_api;
 mod cross_site;
 mod downloads;
 mod fault_lines;

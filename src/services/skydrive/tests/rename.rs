@@ -1,4 +1,4 @@
-//! Every sequence of requests that a rename or a copy needs, with a failure at each of them.
+//! Every sequence of requests for a rename or a copy, with a failure of each request.
 
 use std::collections::BTreeMap;
 
@@ -25,15 +25,15 @@ fn tree() -> Tree {
     Tree { cloud, a, b, x }
 }
 
-/// What is to be done, and what it costs if nothing goes wrong.
+/// A change, and its number of requests without failures.
 #[derive(Clone, Copy, Debug)]
 struct Case {
-    /// Into `b`, or not.
+    /// Whether the file moves into `b`.
     moved: bool,
     name: &'static str,
-    /// Somebody has the new name.
+    /// Whether a file has the new name.
     occupied: bool,
-    /// Somebody has the old name in `b`.
+    /// Whether a file in `b` has the old name.
     in_the_way: bool,
     requests: usize,
 }
@@ -103,12 +103,12 @@ impl Case {
     }
 }
 
-/// Who is called what and is where.
+/// All nodes with their names and folders.
 fn picture(cloud: &Cloud) -> BTreeMap<u64, Node> {
     cloud.state().nodes.clone()
 }
 
-/// The paths below the root and what is there.
+/// All paths below the root, with the content of files.
 fn paths(cloud: &Cloud) -> BTreeMap<String, Option<String>> {
     let nodes = picture(cloud);
     let path = |node: &Node| {
@@ -123,7 +123,7 @@ fn paths(cloud: &Cloud) -> BTreeMap<String, Option<String>> {
     nodes.values().map(|node| (path(node), text(node))).collect()
 }
 
-/// How it is to look in the end.
+/// The expected paths after the change.
 fn wanted(case: Case, tree: &Tree, copied: bool) -> BTreeMap<String, Option<String>> {
     let mut paths = paths(&tree.cloud);
     let source = match copied {
@@ -136,7 +136,7 @@ fn wanted(case: Case, tree: &Tree, copied: bool) -> BTreeMap<String, Option<Stri
 }
 
 #[tokio::test]
-async fn a_rename_costs_what_is_promised_and_does_what_is_wanted() {
+async fn a_rename_has_the_documented_requests() {
     for case in RENAMES {
         let (tree, occupant) = case.tree();
         let wanted = wanted(case, &tree, false);
@@ -152,7 +152,7 @@ async fn a_rename_costs_what_is_promised_and_does_what_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_copy_costs_what_is_promised_and_does_what_is_wanted() {
+async fn a_copy_has_the_documented_requests() {
     for case in COPIES {
         let (tree, occupant) = case.tree();
         let wanted = wanted(case, &tree, true);
@@ -165,7 +165,7 @@ async fn a_copy_costs_what_is_promised_and_does_what_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_rename_that_fails_at_any_request_has_changed_nothing() {
+async fn a_failed_rename_changes_nothing() {
     for case in RENAMES {
         for fault in FAULTS {
             for at in 0..case.requests {
@@ -173,7 +173,7 @@ async fn a_rename_that_fails_at_any_request_has_changed_nothing() {
                 let (before, wanted) = (picture(&tree.cloud), wanted(case, &tree, false));
                 tree.cloud.fail(at, at, fault);
                 match case.rename(&tree, occupant).await {
-                    // A lost answer is looked for.
+                    // After a lost response the drive requests the item.
                     Ok(_) => {
                         assert_eq!(fault, Fault::AnswerLost, "{case:?} {at}");
                         assert_eq!(paths(&tree.cloud), wanted, "{case:?} {fault:?} {at}");
@@ -184,7 +184,7 @@ async fn a_rename_that_fails_at_any_request_has_changed_nothing() {
                             before,
                             "{case:?} {fault:?} {at}: {error}"
                         );
-                        assert!(!error.to_string().contains("may stay"), "{error}");
+                        assert!(!error.to_string().contains("could not be reverted"), "{error}");
                     }
                 }
             }
@@ -193,7 +193,7 @@ async fn a_rename_that_fails_at_any_request_has_changed_nothing() {
 }
 
 #[tokio::test]
-async fn a_rename_whose_line_is_cut_for_good_loses_nothing_and_says_what_is_where() {
+async fn a_rename_that_cannot_be_reverted_reports_the_remaining_changes() {
     for case in RENAMES {
         for at in 0..case.requests {
             let (tree, occupant) = case.tree();
@@ -207,7 +207,7 @@ async fn a_rename_whose_line_is_cut_for_good_loses_nothing_and_says_what_is_wher
                 assert_eq!(now.bytes, node.bytes);
                 let said = error.to_string();
                 // The last request alone failed: the item is where it was to be.
-                let arrived = *number == tree.x && said.contains("the item is moved, but");
+                let arrived = *number == tree.x && said.contains("the item has moved, but");
                 if arrived {
                     assert_eq!(now.name, case.name);
                 } else if now != node {
@@ -221,7 +221,7 @@ async fn a_rename_whose_line_is_cut_for_good_loses_nothing_and_says_what_is_wher
 }
 
 #[tokio::test]
-async fn a_copy_that_fails_at_any_request_leaves_everything_as_it_was() {
+async fn a_failed_copy_changes_nothing() {
     for case in COPIES {
         for fault in FAULTS {
             for at in 0..case.requests {
@@ -236,7 +236,7 @@ async fn a_copy_that_fails_at_any_request_leaves_everything_as_it_was() {
                 }
                 match copied {
                     Ok(_) => assert_eq!(now, wanted, "{case:?} {fault:?} {at}"),
-                    // Of a single request whose answer is lost nobody knows whether it was done.
+                    // A single request with a lost response may have succeeded.
                     Err(_) if case.requests == 1 && fault == Fault::AnswerLost => {}
                     Err(error) => assert_eq!(now, before, "{case:?} {fault:?} {at}: {error}"),
                 }
@@ -246,7 +246,7 @@ async fn a_copy_that_fails_at_any_request_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_copy_finds_out_for_itself_who_has_the_name() {
+async fn a_copy_finds_an_unknown_occupant() {
     for name in ["x.txt", "y.txt"] {
         let case = Case { occupied: true, ..case(true, name, 0) };
         let (tree, _) = case.tree();
@@ -272,7 +272,7 @@ async fn a_copy_finds_out_for_itself_who_has_the_name() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_before_anything_changes() {
+async fn unsupported_changes_are_rejected_first() {
     let Tree { cloud, a, b, x } = tree();
     let old = cloud.file(b, "old", "old");
     let before = picture(&cloud);
@@ -330,7 +330,7 @@ async fn what_cannot_be_is_refused_before_anything_changes() {
 }
 
 #[tokio::test]
-async fn folders_move_like_files_and_nothing_changes_where_nothing_is_to_change() {
+async fn folders_move_like_files() {
     let Tree { cloud, a, b, x } = tree();
     let (drive, cx) = (drive(), cloud.transport().context());
     let item = cloud.item(a);
@@ -351,7 +351,7 @@ async fn folders_move_like_files_and_nothing_changes_where_nothing_is_to_change(
 }
 
 #[tokio::test]
-async fn an_occupant_that_is_gone_by_then_is_no_obstacle() {
+async fn a_missing_occupant_is_ignored() {
     let case = Case { occupied: true, ..case(true, "y.txt", 0) };
     let (tree, occupant) = case.tree();
     let wanted = wanted(case, &tree, false);

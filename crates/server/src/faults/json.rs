@@ -1,18 +1,18 @@
-//! A fault rule as JSON: one flat object.
+//! The JSON form of a fault rule: one flat object. [`Fault`] documents its members.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     effects::{Bandwidth, Drip, Effect, Latency, Side, When},
     rule::Fault,
 };
 
-/// A rule as JSON.
+/// The members of a rule as JSON.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct RuleJson {
+struct RuleJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,11 +72,23 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RuleJson::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RuleJson::deserialize(deserializer).map(<Self as From<RuleJson>>::from)
+    }
+}
+
 impl From<RuleJson> for Fault {
     fn from(json: RuleJson) -> Self {
         let RuleJson { operation, path, drive, share, skip, every, count, .. } = json;
         let RuleJson { from, until, lasting, when, .. } = json;
-        // In the order of the variants.
+        // `Fault::effects` is sorted by the order of the variants.
         let effects = [
             json.latency.map(Effect::Latency),
             json.status.map(Effect::Status),

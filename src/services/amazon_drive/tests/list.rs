@@ -21,18 +21,6 @@ fn ids(page: &Page) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_root_is_asked_for_once() {
-    let root = json!({"id": "R", "kind": "FOLDER", "isRoot": true, "status": "AVAILABLE",
-        "createdBy": "profile-user"});
-    let transport =
-        expecting([("GET nodes?filters=isRoot%3A%22true%22", json_answer(200, list(&[root])))]);
-    let (drive, cx) = (drive(), transport.context());
-    assert_eq!(drive.root(&cx).await.unwrap().as_str(), "R");
-    assert_eq!(drive.account(&cx).await.unwrap().id, "profile-user");
-    assert_all_sent(&transport, 1);
-}
-
-#[tokio::test]
 async fn a_child_is_one_request_and_its_name_is_escaped() {
     let transport = expecting([(
         "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22My%5C%20\
@@ -63,7 +51,7 @@ async fn a_child_is_one_request_and_its_name_is_escaped() {
 }
 
 #[tokio::test]
-async fn what_a_filter_finds_besides_is_not_the_child() {
+async fn other_results_of_a_filter_are_not_the_child() {
     let transport = expecting([(
         "GET nodes?filters=parents%3A%22P%22%20AND%20name%3A%22x%22",
         json_answer(200, list(&[node("1", "x y", "FILE", &["P"])])),
@@ -98,7 +86,7 @@ async fn a_folder_is_listed_200_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_tree_comes_without_its_root_and_without_what_hangs_nowhere() {
+async fn a_recursive_list_has_neither_the_root_nor_unreachable_nodes() {
     let mut root = node("P", "", "FOLDER", &[]);
     root["isRoot"] = true.into();
     root["name"] = Value::Null;

@@ -1,4 +1,4 @@
-//! Bodies that are watched on their way in and out.
+//! Bodies of requests and responses that are counted, logged and held to a minimum rate.
 
 use std::{
     pin::Pin,
@@ -21,62 +21,62 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep_until};
 
-use super::{
+use crate::{
     limits::{Allowance, MinRate},
     request_log::LogEntry,
     responses::text,
 };
 
-/// How much of a body that nobody wants is taken in before the connection is given up.
-const DRAINED: u64 = 256 << 20;
+/// Maximum number of bytes of an unread body that are discarded before the connection is closed.
+const MAX_DRAIN: u64 = 256 << 20;
 
-/// For how long.
-const DRAINING: Duration = Duration::from_secs(30);
+/// Maximum time for which an unread body is discarded.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The same for a request that is refused because there are too many.
-const DRAINED_IF_BUSY: u64 = 1 << 20;
+/// [`MAX_DRAIN`] for a request beyond the server's limit.
+const MAX_DRAIN_IF_BUSY: u64 = 1 << 20;
 
-/// The same for a request that is refused because there are too many.
-const DRAINING_IF_BUSY: Duration = Duration::from_secs(2);
+/// [`DRAIN_TIMEOUT`] for a request beyond the server's limit.
+const DRAIN_TIMEOUT_IF_BUSY: Duration = Duration::from_secs(2);
 
-/// Marks a response, among its extensions, after which an HTTP/1.1 connection is closed.
+/// Response extension: the HTTP/1.1 connection is closed after the response.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct EndsConnection;
+pub(super) struct CloseConnection;
 
-/// Whether a request's body arrived more slowly than the minimum rate. Among the request's
-/// extensions.
+/// Request extension: whether the body arrived more slowly than the minimum rate.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TooSlow(Arc<AtomicBool>);
+pub(super) struct SlowBodyFlag(Arc<AtomicBool>);
 
-impl TooSlow {
-    /// Returns 408 in place of a response if the body was too slow.
-    pub(super) fn instead_of(&self, response: Response) -> Response {
+impl SlowBodyFlag {
+    /// Returns 408 if the body was too slow, else `response`.
+    pub(super) fn replace_response(&self, response: Response) -> Response {
         if !self.0.load(Ordering::Relaxed) {
             return response;
         }
-        let message = "The request's body arrived too slowly.";
+        let message = "cannot read the request's body: it arrived too slowly";
         let mut response = text(StatusCode::REQUEST_TIMEOUT, message);
-        response.extensions_mut().insert(EndsConnection);
+        response.extensions_mut().insert(CloseConnection);
         response
     }
 }
 
-/// A request's body that fails when the client sends it more slowly than a minimum rate. Only the
-/// time in which the body is waited for counts.
-pub(super) struct Paced {
+/// A request's body that fails if the client sends it more slowly than a minimum rate. Only the time
+/// that the server spends waiting for it counts.
+pub(super) struct MinRateBody {
     body: Body,
     allowance: Allowance,
     timer: Option<Pin<Box<Sleep>>>,
-    too_slow: TooSlow,
+    slow: SlowBodyFlag,
 }
 
-impl Paced {
-    pub(super) fn new(body: Body, rate: MinRate, too_slow: TooSlow) -> Self {
-        Self { body, allowance: Allowance::new(rate), timer: None, too_slow }
+impl MinRateBody {
+    /// Wraps a body. `slow` is set when it fails.
+    pub(super) fn new(body: Body, rate: MinRate, slow: SlowBodyFlag) -> Self {
+        Self { body, allowance: Allowance::new(rate), timer: None, slow }
     }
 }
 
-impl HttpBody for Paced {
+impl HttpBody for MinRateBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -95,7 +95,7 @@ impl HttpBody for Paced {
         let Some(deadline) = this.allowance.deadline() else { return Poll::Pending };
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
-        this.too_slow.0.store(true, Ordering::Relaxed);
+        this.slow.0.store(true, Ordering::Relaxed);
         let error = std::io::Error::new(
             std::io::ErrorKind::TimedOut,
             "the request's body arrives more slowly than the minimum rate",
@@ -112,30 +112,35 @@ impl HttpBody for Paced {
     }
 }
 
-/// A request's body: counts what arrives. What nobody read is taken in and thrown away, so that a
-/// client that is still sending gets to read the refusal instead of a reset connection.
-pub(super) struct Received {
+/// A request's body whose bytes are counted.
+///
+/// When it is dropped, the unread rest is received and discarded within limits. Otherwise a client
+/// that is still sending would see a reset connection instead of the error response.
+pub(super) struct CountedBody {
     body: Body,
     count: Arc<AtomicU64>,
+    /// Whether an unread rest is discarded.
     drain: bool,
+    /// Maximum bytes and time of discarding.
     limit: (u64, Duration),
 }
 
-impl Received {
+impl CountedBody {
+    /// Wraps the body of `request`; `count` is the counter of its bytes.
     pub(super) fn new(body: Body, count: Arc<AtomicU64>, request: &Parts) -> Self {
-        // A client that waits for `100 Continue` has not begun to send.
+        // A client that waits for `100 Continue` has sent nothing yet.
         let drain = !request.headers.contains_key(header::EXPECT);
-        Self { body, count, drain, limit: (DRAINED, DRAINING) }
+        Self { body, count, drain, limit: (MAX_DRAIN, DRAIN_TIMEOUT) }
     }
 
-    /// Discards the body of a request that is refused because there are too many. Little is read,
-    /// so that the refusal costs little.
+    /// Discards the body of a request beyond the server's limit. Only little is read, so that
+    /// rejecting the request is cheap.
     pub(super) fn refuse(mut self) {
-        self.limit = (DRAINED_IF_BUSY, DRAINING_IF_BUSY);
+        self.limit = (MAX_DRAIN_IF_BUSY, DRAIN_TIMEOUT_IF_BUSY);
     }
 }
 
-impl HttpBody for Received {
+impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -165,7 +170,7 @@ impl HttpBody for Received {
     }
 }
 
-impl Drop for Received {
+impl Drop for CountedBody {
     fn drop(&mut self) {
         if !self.drain || self.body.is_end_stream() {
             return;
@@ -177,6 +182,7 @@ impl Drop for Received {
     }
 }
 
+/// Receives and discards a body.
 async fn drain(mut body: Body, count: Arc<AtomicU64>, (bytes, time): (u64, Duration)) {
     let all = async {
         let mut left = bytes;
@@ -187,27 +193,28 @@ async fn drain(mut body: Body, count: Arc<AtomicU64>, (bytes, time): (u64, Durat
             left = rest;
         }
     };
-    // Too slow or too long: dropping the rest ends the connection.
+    // Beyond a limit the rest is dropped, which closes the connection.
     let _ = tokio::time::timeout(time, all).await;
 }
 
-/// An answer's body: the request is done when its last byte was handed out.
-pub(super) struct Sent {
+/// A response's body. The request is logged when the last byte is passed to the connection.
+pub(super) struct LoggedBody {
     body: Body,
-    /// How many bytes are still to come, where that is known.
+    /// Number of remaining bytes, if it is known.
     left: Option<u64>,
     entry: LogEntry,
 }
 
-impl Sent {
-    /// `length`: how long the body will be, where a header says it.
+impl LoggedBody {
+    /// Wraps a body. `length` is the value of its `Content-Length` header.
     pub(super) fn new(body: Body, length: Option<u64>, entry: LogEntry) -> Self {
         let left = length.or_else(|| body.size_hint().exact());
-        let mut sent = Self { body, left, entry };
-        sent.finish_at_end();
-        sent
+        let mut logged = Self { body, left, entry };
+        logged.finish_at_end();
+        logged
     }
 
+    /// Logs the request if the body has ended.
     fn finish_at_end(&mut self) {
         if self.left == Some(0) || self.body.is_end_stream() {
             self.entry.finish();
@@ -215,7 +222,7 @@ impl Sent {
     }
 }
 
-impl HttpBody for Sent {
+impl HttpBody for LoggedBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -233,7 +240,7 @@ impl HttpBody for Sent {
                 this.finish_at_end();
             }
             Some(Err(error)) => {
-                tracing::debug!(%error, "an answer broke off");
+                tracing::debug!(%error, "a response broke off");
                 this.entry.finish();
             }
             None => this.entry.finish(),

@@ -6,13 +6,11 @@ use super::*;
 use crate::{
     auth::Endpoint,
     drive::{Conditions, Drive, Error, ErrorKind},
-    services::amazon_drive::{
-        ChangesQuery, Filter, ListQuery, NewNode, NodeKind, NodePatch, Status,
-    },
+    services::amazon_drive::{ChangesQuery, NodeStatus},
 };
 
 #[tokio::test]
-async fn the_endpoints_are_asked_for_once_however_many_want_them() {
+async fn concurrent_callers_share_one_request_for_the_endpoints() {
     let transport = Scripted::by(|sent| match sent.url.as_str() {
         "http://drive/drive/v1/account/endpoint" => endpoints(),
         _ => json_answer(200, json!({"quota": 10, "available": 3})),
@@ -28,7 +26,7 @@ async fn the_endpoints_are_asked_for_once_however_many_want_them() {
 }
 
 #[tokio::test]
-async fn the_token_goes_to_no_host_that_is_neither_the_clouds_nor_allowed() {
+async fn the_token_is_sent_only_to_the_clouds_and_to_allowed_hosts() {
     let named = |content: &str, metadata: &str| {
         let body = json!({"customerExists": true, "contentUrl": content, "metadataUrl": metadata});
         Scripted::by(move |sent| match sent.url.ends_with("account/endpoint") {
@@ -60,7 +58,7 @@ async fn the_token_goes_to_no_host_that_is_neither_the_clouds_nor_allowed() {
     let transport = named("https://c.own.test/", "https://m.own.test/");
     let allowing = amazons().with_allowed_hosts("*.own.test").unwrap();
     allowing.account_quota(&transport.context()).await.expect("allowed");
-    // A server of one's own names itself, and nobody else: not even Amazon.
+    // Another server may name only itself as endpoint, not even Amazon.
     let own = Client::new("http://127.0.0.1:8/drive/v1/", token()).unwrap();
     let transport = named("http://127.0.0.1:8/c/", "http://127.0.0.1:8/m/");
     own.account_quota(&transport.context()).await.expect("the endpoint's own host");
@@ -70,7 +68,7 @@ async fn the_token_goes_to_no_host_that_is_neither_the_clouds_nor_allowed() {
 }
 
 #[tokio::test]
-async fn an_account_without_a_drive_is_told_so() {
+async fn an_account_without_a_drive_is_an_error() {
     let transport = Scripted::by(|_| json_answer(200, json!({"customerExists": false})));
     let error = client().account_info(&transport.context()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
@@ -78,65 +76,7 @@ async fn an_account_without_a_drive_is_told_so() {
 }
 
 #[tokio::test]
-async fn every_request_of_the_metadata_endpoint_has_its_form() {
-    let file = || json_answer(200, node("F", "x", "FILE", &["P"]));
-    let transport = expecting([
-        ("GET account/info", json_answer(200, json!({"termsOfUse": "1.0.0", "status": "ACTIVE"}))),
-        (
-            "GET account/usage",
-            json_answer(200, json!({"doc": {"total": {"bytes": 7, "count": 1}}})),
-        ),
-        ("GET nodes/F?tempLink=true", file()),
-        (
-            "GET nodes?filters=kind%3A%22FILE%22&sort=%5B%22name%20ASC%22%5D&startToken=t&limit=200",
-            json_answer(200, json!({"count": 0, "data": []})),
-        ),
-        ("GET trash", json_answer(200, json!({"count": 0, "data": []}))),
-        ("POST nodes", json_answer(201, node("D", "d", "FOLDER", &["P"]))),
-        ("PATCH nodes/F", file()),
-        ("POST nodes/Q/children", file()),
-        ("PUT nodes/Q/children/F", file()),
-        ("DELETE nodes/Q/children/F", json_answer(202, node("F", "x", "FILE", &["P"]))),
-        ("PUT trash/F", json_answer(200, with_status(node("F", "x", "FILE", &["P"]), "TRASH"))),
-        ("POST trash/F/restore", file()),
-    ]);
-    let (client, cx) = (client(), transport.context());
-    assert_eq!(client.account_info(&cx).await.unwrap().status.as_deref(), Some("ACTIVE"));
-    assert_eq!(client.account_usage(&cx).await.unwrap().doc.total.bytes, 7);
-    client.node(&cx, "F", true).await.unwrap();
-    let query = ListQuery {
-        filter: Some(Filter::is("kind", "FILE")),
-        sort: Some(r#"["name ASC"]"#.to_owned()),
-        start_token: Some("t".to_owned()),
-        limit: Some(1_000),
-        temp_link: false,
-    };
-    client.nodes(&cx, &query).await.unwrap();
-    client.trashed(&cx, &ListQuery::default()).await.unwrap();
-    let folder = NewNode::new(NodeKind::Folder, "d", &"P".into());
-    client.create(&cx, &folder).await.unwrap();
-    let patch = NodePatch { name: Some("y".to_owned()), ..NodePatch::default() };
-    client.patch(&cx, "F", &patch).await.unwrap();
-    client.move_child(&cx, "F", "P", "Q").await.unwrap();
-    client.add_child(&cx, "Q", "F").await.unwrap();
-    client.remove_child(&cx, "Q", "F").await.unwrap();
-    assert_eq!(client.trash(&cx, "F").await.unwrap().status, Some(Status::Trash));
-    client.restore(&cx, "F").await.unwrap();
-
-    let sent = transport.sent();
-    assert_eq!(sent[6].text(), r#"{"kind":"FOLDER","name":"d","parents":["P"]}"#);
-    assert_eq!(sent[7].text(), r#"{"name":"y"}"#);
-    assert_eq!(sent[8].text(), r#"{"childId":"F","fromParent":"P"}"#);
-    for without_body in &sent[9..] {
-        assert_eq!(without_body.header("content-length"), Some("0"), "{}", without_body.line());
-    }
-    for request in &sent {
-        assert_eq!(request.header("authorization"), Some("Bearer Atza|hunter2"));
-    }
-}
-
-#[tokio::test]
-async fn a_refused_token_is_renewed_once() {
+async fn a_rejected_token_is_refreshed_once() {
     let transport = Scripted::by(|sent| match sent.url.as_str() {
         "http://oauth/auth/o2/token" => json_answer(
             200,
@@ -169,7 +109,7 @@ async fn error_of(outcome: Outcome) -> Error {
 }
 
 #[tokio::test]
-async fn each_error_has_its_kind_and_the_clouds_words() {
+async fn each_error_has_its_kind_and_the_clouds_message() {
     let said = |message: &str| json!({"logref": "l", "message": message});
     let cases = [
         (400, said("bad input"), ErrorKind::InvalidInput, false),
@@ -214,7 +154,7 @@ async fn each_error_has_its_kind_and_the_clouds_words() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_json_is_told_in_short() {
+async fn a_response_without_json_is_shortened() {
     let error = error_of(answer(404, "<UnknownOperationException/>\n")).await;
     assert!(error.to_string().contains("404: <UnknownOperationException/>"), "{error}");
     let page = format!("<html>{}</html>", "x".repeat(10_000));
@@ -224,7 +164,7 @@ async fn an_answer_that_is_not_json_is_told_in_short() {
 }
 
 #[tokio::test]
-async fn no_error_and_no_debug_shows_a_token() {
+async fn errors_and_debug_output_have_no_token() {
     for outcome in [Outcome::Reset, answer(500, ""), answer(200, "{").broken_at(1)] {
         let transport = expecting([("GET nodes/F?tempLink=true", outcome)]);
         let client = client();
@@ -236,7 +176,7 @@ async fn no_error_and_no_debug_shows_a_token() {
 }
 
 #[tokio::test]
-async fn changes_come_set_by_set_until_their_end() {
+async fn changes_are_returned_set_by_set() {
     let stream = [
         json!({"checkpoint": "c1", "reset": true, "nodes": [node("A", "a", "FILE", &["R"])], "statusCode": 200}),
         json!({"checkpoint": "c2", "reset": false, "nodes": [with_status(node("B", "b", "FILE", &[]), "PURGED")], "statusCode": 200}),
@@ -255,19 +195,19 @@ async fn changes_come_set_by_set_until_their_end() {
     assert_eq!(sets.len(), 2);
     assert!(sets[0].reset && sets[0].nodes[0].id == "A");
     assert_eq!(sets[1].checkpoint, "c2");
-    assert_eq!(sets[1].nodes[0].status, Some(Status::Purged));
+    assert_eq!(sets[1].nodes[0].status, Some(NodeStatus::Purged));
 }
 
 #[tokio::test]
-async fn changes_that_break_off_or_fail_are_errors() {
+async fn incomplete_and_failed_changes_are_errors() {
     let whole = json!({"checkpoint": "c1", "nodes": [], "statusCode": 200}).to_string();
     let failed = json!({"checkpoint": "c1", "nodes": [], "statusCode": 500}).to_string();
     let no_checkpoint = json!({"nodes": [], "statusCode": 200}).to_string();
     for (body, says) in [
-        (whole, "broke off"),
+        (whole, "end marker"),
         (failed, "500"),
         (no_checkpoint, "checkpoint"),
-        ("{\"checkpoint\":\"hunter2\",".to_owned(), "not understood"),
+        ("{\"checkpoint\":\"hunter2\",".to_owned(), "cannot be decoded"),
     ] {
         let transport = expecting([("POST changes", answer(200, body))]);
         let stream =
