@@ -1,11 +1,11 @@
 //! A drive of your own: a small HTTP file protocol as an OpenDAL operator.
 //!
-//! `cargo run --example custom_drive` starts a file server on loopback, and writes, lists, reads,
+//! `cargo run --example custom_drive` starts a file server on the loopback interface. It writes, lists, reads,
 //! renames and deletes files in it through OpenDAL, with drivedal's retry and logging layers.
-//! `FileDrive` is all that a backend has to implement; the server is in `custom_drive/server.rs`.
+//! `FileDrive` is all that a backend must implement; the server is in `custom_drive/server.rs`.
 //!
 //! The protocol: `GET /stat/PATH` and `GET /list/PATH` return JSON, `GET /data/PATH` returns bytes
-//! (with `Range`), `PUT /data/PATH` writes a file, `PUT /folder/PATH` makes a folder,
+//! (with `Range`), `PUT /data/PATH` writes a file, `PUT /folder/PATH` creates a folder,
 //! `POST /move/PATH` with `{"to": …, "replace": …}` moves an item, `DELETE /item/PATH` deletes it.
 
 #[path = "custom_drive/conformance.rs"]
@@ -69,7 +69,7 @@ impl From<Entry> for Item {
     }
 }
 
-/// The path of an item.
+/// Returns the path of an item.
 fn path_of(at: &ItemRef) -> String {
     match at {
         ItemRef::Item { id, .. } => id.as_str().to_owned(),
@@ -81,7 +81,7 @@ fn join(folder: &str, name: &str) -> String {
     format!("{folder}/{name}").trim_matches('/').to_owned()
 }
 
-/// The error that a response stands for.
+/// Returns the error for a response.
 fn failure(response: &ApiResponse) -> Error {
     let error = response.failure(String::from_utf8_lossy(&response.body.to_vec()));
     match response.header(HeaderName::from_static("x-error")) {
@@ -258,7 +258,7 @@ impl Builder for FileBuilder {
     }
 }
 
-/// An operator of a file server, with drivedal's layers.
+/// Returns an operator of a file server, with the layers of drivedal.
 fn operator(endpoint: &str, root: &str) -> opendal::Result<Operator> {
     let config = FileConfig { endpoint: endpoint.to_owned(), root: root.to_owned() };
     let context = OperationContext::new().with_http_transport(http_transport());
@@ -273,7 +273,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let server = server::FileServer::start().await?;
     let operator = operator(server.url(), "/")?;
 
-    // The server refuses the first request with 503 and `Retry-After: 0`: the layer repeats it.
+    // The server rejects the next request with 503 and `Retry-After: 0`, so the layer repeats it.
     server.refuse_next();
     operator.write("notes/2026.txt", "all is well").await?;
     operator.create_dir("empty/").await?;

@@ -1,7 +1,7 @@
 //! Starts a local OneDrive, then writes, lists, reads and moves files in it through OpenDAL.
 //!
-//! `cargo run --example local_onedrive`. The same program works with the real OneDrive: leave the
-//! server out, and give `client_id` and `token_file` instead of `endpoint` and `access_token`.
+//! `cargo run --example local_onedrive`. The same program works with the real OneDrive: remove the
+//! server, and set `client_id` and `token_file` instead of `endpoint` and `access_token`.
 
 use drivedal_server::Server;
 use opendal::Operator;

@@ -1,24 +1,26 @@
-//! Cloud drives as object storage: OneDrive, SkyDrive and Amazon Cloud Drive as
-//! [OpenDAL](opendal) services.
+//! Cloud drives as object storage: [OpenDAL](opendal) services for OneDrive (Microsoft Graph),
+//! SkyDrive (Live Connect REST v5.0) and Amazon Cloud Drive, and layers for any OpenDAL service.
 //!
-//! [`register`] puts the drives' schemes into OpenDAL's registry; [`services`] has a builder for
-//! each; [`remote::open`] gives an operator and the drive's extras in one. Beneath them lie the
-//! contract of a drive ([`drive`]), what makes an OpenDAL service of any drive ([`adapter`]), HTTP
-//! and errors without secrets ([`transport`]), and tokens ([`auth`]). With feature `layers` there are
-//! layers for any OpenDAL service that speaks HTTP: a retry that listens to the cloud
-//! (`layers::RetryLayer`) and a log of the wire (`layers::LoggingLayer`); with `layers-cache` a cache for any service (`layers::CacheLayer`).
+//! # How to use it
 //!
-//! The package `drivedal-server` serves all three protocols from local storage; the package
-//! `drivedal-cli` is the command line.
-// Without every service some of what they share has no user.
-#![cfg_attr(
-    not(all(
-        feature = "services-amazon-drive",
-        feature = "services-onedrive",
-        feature = "services-skydrive"
-    )),
-    allow(dead_code, unused_imports)
-)]
+//! * [`register`] adds the schemes of the drives to OpenDAL. `Operator::from_uri("onedrive://?…")`
+//!   then opens a drive. [`services`] has a builder for each drive.
+//! * [`remote::open`] returns an operator and, for a drive, its [`adapter::DriveHandle`], with the
+//!   features that OpenDAL lacks: quota, item ids, changes, resumable uploads of files.
+//! * `layers` (features `layers` and `layers-cache`): a retry layer that honours the cloud's rate
+//!   limits, a log of HTTP requests, and a cache of metadata and contents.
+//!
+//! # How to add a drive
+//!
+//! A new backend implements [`drive::Drive`], a trait with the operations of a cloud drive.
+//! [`adapter::DriveService`] makes an OpenDAL service of it. A backend that uses HTTP sends its
+//! requests through [`transport`], gets its tokens from [`auth`], and shares one [`rate_limit`]
+//! limiter for each account. `examples/custom_drive.rs` is a complete backend.
+//!
+//! # Related packages
+//!
+//! `drivedal-server` serves all three protocols from local storage; `drivedal-cli` is the command
+//! line.
 
 #[cfg(feature = "drive")]
 pub mod adapter;
@@ -26,6 +28,8 @@ pub mod adapter;
 pub mod auth;
 #[cfg(feature = "drive")]
 pub mod drive;
+#[cfg(any(feature = "drive", feature = "layers"))]
+pub(crate) mod failure;
 #[cfg(any(feature = "layers", feature = "layers-cache"))]
 pub mod layers;
 #[cfg(any(feature = "drive", feature = "layers"))]
@@ -34,7 +38,7 @@ pub mod rate_limit;
 pub mod remote;
 #[cfg(feature = "drive")]
 pub mod services;
-#[cfg(any(feature = "drive", feature = "layers"))]
+#[cfg(feature = "drive")]
 pub mod transport;
 
 #[cfg(feature = "drive")]
@@ -43,12 +47,12 @@ pub use self::{
     transport::http_transport,
 };
 
-/// Registers the drives' schemes with OpenDAL, and our HTTP transport as its default.
+/// Adds the drives' schemes to OpenDAL's registry, and installs this crate's HTTP transport as
+/// OpenDAL's default.
 ///
-/// After it `Operator::from_uri("skydrive://?…")` and `Operator::via_iter("skydrive", …)` work. The
-/// transport becomes the default unless another one was installed before, as OpenDAL's facade does
-/// with its default features; nothing but speed and uploads of large files in one request depends
-/// on it, and [`http_transport`] gives it for a single operator.
+/// Afterwards `Operator::from_uri("skydrive://?…")` and `Operator::via_iter("skydrive", …)` work. An
+/// HTTP transport that was installed before stays the default. A single operator can use
+/// [`http_transport`] instead; only speed and large uploads in one request depend on it.
 #[cfg(feature = "drive")]
 pub fn register() {
     opendal::HttpTransporter::install_default(http_transport());

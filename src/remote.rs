@@ -1,8 +1,7 @@
-//! Remotes: an operator, and where there is one its handle, opened by name or URI.
+//! Opens remotes by name or URI. A remote is an operator and, for a drive, its handle.
 //!
-//! OpenDAL's [`Operator::from_uri`] gives an operator alone; quota, ids and whatever else a drive
-//! has and OpenDAL has no word for need the drive's handle too. For other services than drivedal's
-//! a remote is just their operator.
+//! OpenDAL's [`Operator::from_uri`] returns only an operator. Features that OpenDAL lacks, such as
+//! quota and item ids, need the drive's handle. A service of OpenDAL itself has no handle.
 //!
 //! ```
 //! # fn main() -> opendal::Result<()> {
@@ -10,7 +9,7 @@
 //! assert!(remote.handle.is_none());
 //!
 //! let mut remotes = drivedal::remote::Remotes::default();
-//! remotes.insert("scratch", drivedal::remote::Source::uri("memory://"))?;
+//! remotes.insert("scratch", drivedal::remote::RemoteSource::from_uri("memory://"))?;
 //! let scratch = remotes.open("scratch")?;
 //! # let _ = scratch;
 //! # Ok(())
@@ -20,9 +19,15 @@
 use std::{collections::BTreeMap, fmt};
 
 use opendal::{
-    Builder, Configurator, Error, ErrorKind, Operator, OperatorRegistry, OperatorUri, Result,
-    raw::Service,
+    Builder, Error, ErrorKind, Operator, OperatorRegistry, OperatorUri, Result, raw::Service,
 };
+
+#[cfg(any(
+    feature = "services-amazon-drive",
+    feature = "services-onedrive",
+    feature = "services-skydrive"
+))]
+use opendal::Configurator;
 
 use crate::adapter::{DriveHandle, DriveService};
 #[cfg(feature = "services-amazon-drive")]
@@ -32,81 +37,87 @@ use crate::services::onedrive::{ONEDRIVE_SCHEME, OneDriveConfig};
 #[cfg(feature = "services-skydrive")]
 use crate::services::skydrive::{SKYDRIVE_SCHEME, SkyDriveConfig};
 
-/// An operator, and the drive's handle where it is one of drivedal's services.
+/// An operator and, for a drive, its handle.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Remote {
-    /// What reads, writes and lists.
+    /// Reads, writes and lists files.
     pub operator: Operator,
-    /// A drive's extras; `None` for services that are not drivedal's.
+    /// The drive's features that OpenDAL lacks. `None` for services that are not drives.
     pub handle: Option<DriveHandle>,
 }
 
-/// Opens what is at a URI, with the options in it: `skydrive://?token_file=…`, `fs:///srv/data`.
+/// Opens the remote at a URI, with the options in its query: `skydrive://?token_file=…`,
+/// `fs:///srv/data`. Sends no request.
 ///
 /// # Errors
-/// `Unsupported` for a scheme that is not built in, `ConfigInvalid` for options the service refuses.
+/// `Unsupported` if no service has the URI's scheme; `ConfigInvalid` if the text is not a URI or the
+/// service rejects an option.
 pub fn open(uri: &str) -> Result<Remote> {
-    Source::uri(uri).open()
+    RemoteSource::from_uri(uri).open()
 }
 
-/// Where a remote is, and how it is reached: a URI or a scheme, and options.
+/// The configuration of a remote: a URI or a scheme, and options.
 ///
-/// Its `Debug` shows neither the URI's query nor an option's value: they may be secret.
+/// Its `Debug` output contains neither the URI's query nor values of options, which may be secret.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct RemoteSource {
+    /// A URI, or only a scheme.
     base: String,
+    /// Options in addition to those of the URI.
     options: BTreeMap<String, String>,
 }
 
-impl Source {
-    /// What is at a URI.
-    pub fn uri(uri: impl Into<String>) -> Self {
+impl RemoteSource {
+    /// Returns the configuration of a URI.
+    pub fn from_uri(uri: impl Into<String>) -> Self {
         Self { base: uri.into(), options: BTreeMap::new() }
     }
 
-    /// A service by its scheme: `skydrive`, `fs`; all else comes by [`option`](Self::option).
-    pub fn scheme(scheme: impl Into<String>) -> Self {
+    /// Returns the configuration of a service by its scheme, such as `skydrive` or `fs`.
+    /// [`option`](Self::option) adds its options.
+    pub fn from_scheme(scheme: impl Into<String>) -> Self {
         Self { base: scheme.into(), options: BTreeMap::new() }
     }
 
-    /// Adds an option of the service; it wins over one of the same name in the URI.
+    /// Adds an option of the service. It overrides an option with this key in the URI.
     #[must_use]
     pub fn option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.insert(key.into(), value.into());
         self
     }
 
-    /// Adds an option unless there is one of that name, in the URI or beside it.
+    /// Adds an option, unless the configuration or its URI already has one with this key.
     ///
     /// # Errors
-    /// As [`open`](Self::open), where the URI is none.
-    pub fn option_or(self, key: &str, value: &str) -> Result<Self> {
-        let given = self.parsed()?.options().contains_key(key);
-        Ok(if given { self } else { self.option(key, value) })
+    /// `ConfigInvalid` if the URI is invalid.
+    pub fn with_default_option(self, key: &str, value: &str) -> Result<Self> {
+        let is_set = self.parsed()?.options().contains_key(key);
+        Ok(if is_set { self } else { self.option(key, value) })
     }
 
-    /// An option's value as it was given, in the URI or beside it.
+    /// Returns the value of an option. `None` if neither the configuration nor its URI has it.
     ///
     /// # Errors
-    /// `ConfigInvalid` where the URI is none.
-    pub fn given(&self, key: &str) -> Result<Option<String>> {
+    /// `ConfigInvalid` if the URI is invalid.
+    pub fn get_option(&self, key: &str) -> Result<Option<String>> {
         Ok(self.parsed()?.option(key).map(str::to_owned))
     }
 
-    /// The service's scheme, in lower case.
+    /// Returns the service's scheme, in lower case.
     ///
     /// # Errors
-    /// `ConfigInvalid` where the URI is none.
-    pub fn service(&self) -> Result<String> {
+    /// `ConfigInvalid` if the URI is invalid.
+    pub fn scheme(&self) -> Result<String> {
         Ok(self.parsed()?.scheme().to_owned())
     }
 
-    /// The options, where it is a SkyDrive; `None`: it is something else.
+    /// Returns the options of a SkyDrive. `None` if this is another service.
     ///
     /// # Errors
-    /// `ConfigInvalid` for options that a SkyDrive has not.
+    /// `ConfigInvalid` if the URI is invalid or has an option that SkyDrive lacks.
     #[cfg(feature = "services-skydrive")]
-    pub fn skydrive(&self) -> Result<Option<SkyDriveConfig>> {
+    pub fn skydrive_config(&self) -> Result<Option<SkyDriveConfig>> {
         let uri = self.parsed()?;
         match uri.scheme() {
             SKYDRIVE_SCHEME => SkyDriveConfig::from_uri(&uri).map(Some),
@@ -114,11 +125,11 @@ impl Source {
         }
     }
 
-    /// Opens it.
+    /// Opens the remote. Sends no request.
     ///
     /// # Errors
-    /// `Unsupported` for a scheme that is not built in, `ConfigInvalid` for options the service
-    /// refuses.
+    /// `Unsupported` if no service has the scheme; `ConfigInvalid` if the URI is invalid or the
+    /// service rejects an option.
     pub fn open(&self) -> Result<Remote> {
         opendal::init_default_registry();
         crate::register();
@@ -129,23 +140,19 @@ impl Source {
             known.sort();
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("there is no service `{}` here, only {}", uri.scheme(), known.join(", ")),
+                format!(
+                    "cannot open `{}`: unknown service (available: {})",
+                    uri.scheme(),
+                    known.join(", ")
+                ),
             ));
         }
-        match uri.scheme() {
-            #[cfg(feature = "services-skydrive")]
-            SKYDRIVE_SCHEME => {
-                with_handle(SkyDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
+        match build_drive(&uri)? {
+            Some((service, handle)) => {
+                let operator = Operator::new(BuiltService(Some(service)))?;
+                Ok(Remote { operator, handle: Some(handle) })
             }
-            #[cfg(feature = "services-onedrive")]
-            ONEDRIVE_SCHEME => {
-                with_handle(OneDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
-            }
-            #[cfg(feature = "services-amazon-drive")]
-            AMAZON_DRIVE_SCHEME => {
-                with_handle(AmazonDriveConfig::from_uri(&uri)?.into_builder().build_with_handle()?)
-            }
-            _ => Ok(Remote { operator: Operator::from_uri(uri)?, handle: None }),
+            None => Ok(Remote { operator: Operator::from_uri(uri)?, handle: None }),
         }
     }
 
@@ -154,8 +161,8 @@ impl Source {
     }
 }
 
-/// Whether a scheme is one of drivedal's drives, which have a handle and take the options that
-/// drives share (`index_ttl`).
+/// Returns whether a scheme is that of a drive. Drives have a handle and share some options, such as
+/// `index_ttl`.
 pub fn is_drive(scheme: &str) -> bool {
     match scheme {
         #[cfg(feature = "services-skydrive")]
@@ -168,97 +175,113 @@ pub fn is_drive(scheme: &str) -> bool {
     }
 }
 
-fn with_handle((service, handle): (DriveService, DriveHandle)) -> Result<Remote> {
-    let operator = Operator::new(Built(Some(service)))?;
-    Ok(Remote { operator, handle: Some(handle) })
-}
-
-/// A service that is built already, for `Operator::new` to put OpenDAL's own layers on.
-#[derive(Default)]
-struct Built(Option<DriveService>);
-
-impl Builder for Built {
-    type Config = ();
-
-    fn build(self) -> Result<impl Service> {
-        self.0.ok_or_else(|| Error::new(ErrorKind::ConfigInvalid, "there is no drive to be built"))
+/// Builds the drive at a URI. Returns `None` if the scheme is not that of a drive.
+fn build_drive(uri: &OperatorUri) -> Result<Option<(DriveService, DriveHandle)>> {
+    match uri.scheme() {
+        #[cfg(feature = "services-skydrive")]
+        SKYDRIVE_SCHEME => {
+            SkyDriveConfig::from_uri(uri)?.into_builder().build_with_handle().map(Some)
+        }
+        #[cfg(feature = "services-onedrive")]
+        ONEDRIVE_SCHEME => {
+            OneDriveConfig::from_uri(uri)?.into_builder().build_with_handle().map(Some)
+        }
+        #[cfg(feature = "services-amazon-drive")]
+        AMAZON_DRIVE_SCHEME => {
+            AmazonDriveConfig::from_uri(uri)?.into_builder().build_with_handle().map(Some)
+        }
+        _ => Ok(None),
     }
 }
 
-impl fmt::Debug for Source {
+/// A builder of an existing service. `Operator::new` needs a builder, and adds OpenDAL's own layers.
+#[derive(Default)]
+struct BuiltService(Option<DriveService>);
+
+impl Builder for BuiltService {
+    type Config = ();
+
+    fn build(self) -> Result<impl Service> {
+        self.0
+            .ok_or_else(|| Error::new(ErrorKind::ConfigInvalid, "cannot build a drive: none given"))
+    }
+}
+
+impl fmt::Debug for RemoteSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = self.base.split(['?', '#']).next().unwrap_or_default();
-        // A user and password before the host.
+        // User name and password are secret.
         let base = match (base.split_once("://"), base.rsplit_once('@')) {
             (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
             _ => base.to_owned(),
         };
         let options: Vec<_> = self.options.keys().collect();
-        f.debug_struct("Source").field("base", &base).field("options", &options).finish()
+        f.debug_struct("RemoteSource").field("base", &base).field("options", &options).finish()
     }
 }
 
-/// Remotes by name.
+/// The configured remotes by name.
 #[derive(Clone, Debug, Default)]
-pub struct Remotes(BTreeMap<String, Source>);
+pub struct Remotes(BTreeMap<String, RemoteSource>);
 
 impl Remotes {
-    /// Gives a remote a name; one that had it goes.
+    /// Adds a remote. It replaces another remote with this name.
     ///
     /// # Errors
-    /// `ConfigInvalid` for what cannot be a name: letters, digits, `-`, `_` and `.`, two characters
-    /// at least, beginning with a letter or a digit.
-    pub fn insert(&mut self, name: impl Into<String>, source: Source) -> Result<()> {
+    /// `ConfigInvalid` if the name is invalid: see [`is_name`].
+    pub fn insert(&mut self, name: impl Into<String>, config: RemoteSource) -> Result<()> {
         let name = name.into();
         if !is_name(&name) {
             return Err(Error::new(
                 ErrorKind::ConfigInvalid,
                 format!(
-                    "`{name}` cannot be a remote's name: two letters, digits, `-`, `_` or `.` at \
-                     least, beginning with a letter or a digit"
+                    "cannot add remote `{name}`: invalid name (at least two letters, digits, `-`, \
+                     `_` or `.`, starting with a letter or digit)"
                 ),
             ));
         }
-        self.0.insert(name, source);
+        self.0.insert(name, config);
         Ok(())
     }
 
-    /// Where the remote of that name, or at that URI, is.
+    /// Returns the configuration of a remote by name or URI. A text with `://` is a URI.
     ///
     /// # Errors
-    /// `NotFound` for a name that nobody has.
-    pub fn source(&self, name_or_uri: &str) -> Result<Source> {
+    /// `ConfigInvalid` if no remote has the name.
+    pub fn config(&self, name_or_uri: &str) -> Result<RemoteSource> {
         if name_or_uri.contains("://") {
-            return Ok(Source::uri(name_or_uri));
+            return Ok(RemoteSource::from_uri(name_or_uri));
         }
         self.0.get(name_or_uri).cloned().ok_or_else(|| {
             let known: Vec<_> = self.names().collect();
             let known = match known.as_slice() {
                 [] => "none is configured".to_owned(),
-                names => format!("there are {}", names.join(", ")),
+                names => format!("configured: {}", names.join(", ")),
             };
             Error::new(
                 ErrorKind::ConfigInvalid,
-                format!("there is no remote `{name_or_uri}`: {known}"),
+                format!("cannot open `{name_or_uri}`: unknown remote ({known})"),
             )
         })
     }
 
-    /// Opens the remote of that name, or at that URI.
+    /// Opens a remote by name or URI.
     ///
     /// # Errors
-    /// As [`source`](Self::source) and [`Source::open`].
+    /// Those of [`config`](Self::config) and [`RemoteSource::open`].
     pub fn open(&self, name_or_uri: &str) -> Result<Remote> {
-        self.source(name_or_uri)?.open()
+        self.config(name_or_uri)?.open()
     }
 
-    /// The names, sorted.
+    /// Returns the names in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 }
 
-/// Whether this can be a remote's name. One character is none: on Windows that is a disk.
+/// Returns whether a text is a valid name of a remote: at least two letters, digits, `-`, `_` or
+/// `.`, starting with a letter or digit. A single letter is invalid, because it is a drive letter on
+/// Windows.
 pub fn is_name(name: &str) -> bool {
     name.len() > 1
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -272,13 +295,15 @@ mod tests {
     #[test]
     fn a_remote_is_opened_by_name_and_by_uri() {
         let mut remotes = Remotes::default();
-        remotes.insert("scratch", Source::scheme("memory").option("root", "/a")).expect("a name");
+        remotes
+            .insert("scratch", RemoteSource::from_scheme("memory").option("root", "/a"))
+            .expect("a name");
         for name in ["scratch", "memory:///a"] {
             let info = remotes.open(name).expect("a remote").operator.info();
             assert_eq!((info.scheme(), info.root()), ("memory", "/a/".to_owned()), "{name}");
         }
         let unknown = remotes.open("nobody").expect_err("no such remote");
-        assert!(unknown.to_string().contains("there are scratch"), "{unknown}");
+        assert!(unknown.to_string().contains("configured: scratch"), "{unknown}");
     }
 
     #[cfg(feature = "services-skydrive")]
@@ -304,17 +329,17 @@ mod tests {
 
     #[test]
     fn an_option_beside_the_uri_wins_and_a_default_does_not() {
-        let source = Source::uri("memory:///a?root=/b").option("root", "/c");
-        assert_eq!(source.open().expect("a remote").operator.info().root(), "/c/");
-        let kept = source.option_or("root", "/d").expect("a URI");
+        let config = RemoteSource::from_uri("memory:///a?root=/b").option("root", "/c");
+        assert_eq!(config.open().expect("a remote").operator.info().root(), "/c/");
+        let kept = config.with_default_option("root", "/d").expect("a URI");
         assert_eq!(kept.parsed().expect("a URI").option("root"), Some("/c"));
     }
 
     #[test]
     fn neither_query_nor_option_nor_password_is_shown() {
-        let source = Source::uri("skydrive://me:SECRET@host/?access_token=SECRET")
+        let config = RemoteSource::from_uri("skydrive://me:SECRET@host/?access_token=SECRET")
             .option("refresh_token", "SECRET");
-        let shown = format!("{source:?}");
+        let shown = format!("{config:?}");
         assert!(!shown.contains("SECRET") && shown.contains("refresh_token"), "{shown}");
     }
 

@@ -21,7 +21,7 @@ const KNOWN: &[KnownDifference] = &[
     ),
 ];
 
-/// A file server of its own for each case.
+/// A backend with a new file server for each case.
 struct FileBackend;
 
 impl Backend for FileBackend {
@@ -47,7 +47,7 @@ impl Backend for FileBackend {
 /// Runs every case that the drive's capabilities allow.
 ///
 /// # Panics
-/// If a case fails.
+/// Panics if a case fails.
 pub async fn run() {
     let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
     for group in groups() {

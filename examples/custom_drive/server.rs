@@ -15,7 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A running server; it ends with the program.
+/// A running server. It stops when the program exits.
 pub struct FileServer {
     url: String,
     state: Arc<State>,
@@ -23,7 +23,7 @@ pub struct FileServer {
 
 #[derive(Default)]
 struct State {
-    /// Paths and contents; `None`: a folder.
+    /// Contents by path; `None` for a folder.
     items: Mutex<BTreeMap<String, Option<Vec<u8>>>>,
     refuse: AtomicBool,
     requests: AtomicUsize,
@@ -44,7 +44,10 @@ struct Response {
 }
 
 impl FileServer {
-    /// Listens on a free port of the loopback interface.
+    /// Starts a server on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// Fails if no port is free.
     pub async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -64,7 +67,7 @@ impl FileServer {
         &self.url
     }
 
-    /// Refuses the next request with 503.
+    /// Rejects the next request with status 503.
     pub fn refuse_next(&self) {
         self.state.refuse.store(true, Ordering::Relaxed);
     }
@@ -145,7 +148,7 @@ fn found(value: Option<Value>) -> Response {
     }
 }
 
-/// A conflict, and what is in the way.
+/// Returns a conflict with its kind.
 fn conflict(code: &str) -> Response {
     Response { headers: format!("X-Error: {code}\r\n"), ..failed("409 Conflict") }
 }

@@ -57,6 +57,7 @@ use opendal::{
     },
 };
 
+#[cfg(feature = "services-skydrive")]
 pub(crate) use self::spool::slice;
 pub use self::{
     announce::{Announce, announce},

@@ -119,6 +119,7 @@ pub(super) fn temporary_file_error(source: io::Error) -> Error {
 ///
 /// # Errors
 /// `Unexpected` if the file cannot be read.
+#[cfg(any(test, feature = "services-skydrive"))]
 pub(crate) async fn slice(body: &Body, offset: u64, len: u64) -> Result<Buffer> {
     read(body, offset, len).await.map_err(|error| {
         Error::new(ErrorKind::Unexpected, format!("cannot read the file to be sent: {error}"))

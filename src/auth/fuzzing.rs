@@ -1,24 +1,24 @@
-//! Parsers of files of tokens and of token responses, for the fuzz targets.
+//! Entry point of the fuzz target: parsers of token files and of token responses.
 
-use super::{Kept, endpoint};
+use super::{StoredTokens, token_client};
 
-/// Parses a text as each kind of file of tokens, and as the response of a token endpoint.
+/// Parses a text as each kind of token file, and as the response of a token endpoint.
 ///
 /// # Panics
-/// If a file that was read cannot be written back.
+/// Panics if tokens that were read cannot be written back.
 pub fn tokens(text: &str) {
-    let _ = endpoint::whole_seconds(text.as_bytes());
-    if let Ok(kept) = serde_json::from_str::<Kept>(text) {
-        serde_json::to_string(&kept).expect("tokens are always JSON");
+    let _ = token_client::whole_seconds(text.as_bytes());
+    if let Ok(stored) = serde_json::from_str::<StoredTokens>(text) {
+        serde_json::to_string(&stored).expect("tokens are always JSON");
     }
     #[cfg(feature = "services-skydrive")]
     {
         use super::lcrc;
         let path = std::path::Path::new("lcrc");
-        if let Ok(Some(kept)) = lcrc::kept(text, path)
-            && let Ok(merged) = lcrc::merged(text, &kept, path)
+        if let Ok(Some(stored)) = lcrc::parse_tokens(text, path)
+            && let Ok(merged) = lcrc::replace_tokens(text, &stored, path)
         {
-            lcrc::kept(&merged, path).expect("a file that was written is read");
+            lcrc::parse_tokens(&merged, path).expect("a file that was written is read");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! `~/.lcrc`, the old command-line client's file (live-connect#lcrc-file): YAML with the
-//! application, the tokens, and how requests are made.
+//! The file of the old command-line client, usually `~/.lcrc` (live-connect#lcrc-file). It is YAML
+//! with the application, the tokens, and options of requests.
 //!
-//! Read as it is: an application's id without quotes is taken letter by letter, whatever number YAML
-//! sees in it. Written as the old client wrote it: what is not ours stays, keys are sorted.
+//! An application's id without quotes is read as text, even if YAML defines it as a number. Writing
+//! keeps all other contents and sorts the keys, as the old client did.
 
 use std::{
     collections::BTreeMap,
@@ -14,46 +14,47 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::Deserialize;
 use serde_yaml_ng::{Mapping, Value};
 
-use super::Kept;
+use super::StoredTokens;
 use crate::{
     drive::{Error, ErrorKind, Result, Secret},
     transport::redact_quoted,
 };
 
-/// How the old client wrote times: UTC, as Python prints them.
-const TIME: &str = "%Y-%m-%d %H:%M:%S%.6f";
+/// Time format of the old client: UTC, as printed by Python.
+const TIME_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.6f";
 
-/// What an application needs of the old client's file, besides tokens; those a
+/// The contents of the old client's file except the tokens, which
 /// [`TokenFile::lcrc`](super::TokenFile::lcrc) reads and writes.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Lcrc {
-    /// The application's id.
+    /// The application's id. `None` if the file has none.
     pub client_id: Option<String>,
-    /// The application's secret.
+    /// The application's secret. `None` if the file has none.
     pub client_secret: Option<Secret>,
-    /// Headers of every request.
+    /// Headers to add to every request.
     pub headers: BTreeMap<String, String>,
 }
 
+/// The sections of the file.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct File {
-    client: Option<Client>,
-    auth: Option<Auth>,
-    request: Option<Request>,
+struct LcrcFile {
+    client: Option<ClientSection>,
+    auth: Option<AuthSection>,
+    request: Option<RequestSection>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Client {
+struct ClientSection {
     id: Option<String>,
     secret: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Auth {
+struct AuthSection {
     refresh_token: Option<String>,
     access_token: Option<String>,
     access_expires: Option<String>,
@@ -61,7 +62,7 @@ struct Auth {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Request {
+struct RequestSection {
     base_headers: Option<BTreeMap<String, String>>,
 }
 
@@ -69,7 +70,8 @@ impl Lcrc {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// `NotFound` if there is none, `Invalid` for one that is something else.
+    /// `NotFound` if the file does not exist; `InvalidInput` if it is not a file of the old client;
+    /// `Unexpected` if it cannot be read.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(|error| {
@@ -77,7 +79,7 @@ impl Lcrc {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Unexpected,
             };
-            Error::new(kind, format!("reading {}: {error}", path.display())).with_source(error)
+            Error::new(kind, format!("cannot read {}: {error}", path.display())).with_source(error)
         })?;
         let file = parse(&text, path)?;
         let client = file.client.unwrap_or_default();
@@ -89,53 +91,61 @@ impl Lcrc {
     }
 }
 
-fn parse(text: &str, path: &Path) -> Result<File> {
-    let file: Option<File> =
-        serde_yaml_ng::from_str(text).map_err(|error| foreign(path, &error))?;
+/// Parses the file's text.
+fn parse(text: &str, path: &Path) -> Result<LcrcFile> {
+    let file: Option<LcrcFile> =
+        serde_yaml_ng::from_str(text).map_err(|error| not_lcrc(path, &error))?;
     Ok(file.unwrap_or_default())
 }
 
-fn foreign(path: &Path, error: &serde_yaml_ng::Error) -> Error {
+/// Returns the error for a file in another format. The message contains no value of the file.
+fn not_lcrc(path: &Path, error: &serde_yaml_ng::Error) -> Error {
     let problem = redact_quoted(&error.to_string());
     Error::new(
         ErrorKind::InvalidInput,
-        format!("{} is not a file of the old client's: {problem}", path.display()),
+        format!("cannot read {}: it is not a file of the old client ({problem})", path.display()),
     )
 }
 
-/// The tokens in the file's text.
-pub(super) fn kept(text: &str, path: &Path) -> Result<Option<Kept>> {
+/// Returns the tokens in the file's text. `None` if it has none.
+///
+/// # Errors
+/// `InvalidInput` if it is not a file of the old client.
+pub(super) fn parse_tokens(text: &str, path: &Path) -> Result<Option<StoredTokens>> {
     let auth = parse(text, path)?.auth.unwrap_or_default();
     if auth.refresh_token.is_none() && auth.access_token.is_none() {
         return Ok(None);
     }
-    Ok(Some(Kept {
+    Ok(Some(StoredTokens {
         refresh_token: auth.refresh_token.map(Secret::from),
         access_token: auth.access_token.map(Secret::from),
-        // One that is no time is as good as none: the cloud says when it is over.
-        renew_at: auth.access_expires.and_then(|text| time(&text)),
+        // Without a valid time the token is used until the cloud rejects it.
+        renew_at: auth.access_expires.and_then(|text| parse_time(&text)),
         configured: None,
     }))
 }
 
-/// A time as Python prints it, or as anybody else does.
-fn time(text: &str) -> Option<Timestamp> {
+/// Parses a time as printed by Python, or an RFC 3339 timestamp.
+fn parse_time(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| {
         let local: civil::DateTime = text.parse().ok()?;
         Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
     })
 }
 
-/// The file's text with other tokens in it.
-pub(super) fn merged(text: &str, kept: &Kept, path: &Path) -> Result<String> {
+/// Returns the file's text with other tokens.
+///
+/// # Errors
+/// `InvalidInput` if it is not a file of the old client.
+pub(super) fn replace_tokens(text: &str, tokens: &StoredTokens, path: &Path) -> Result<String> {
     let id = parse(text, path)?.client.and_then(|client| client.id);
     let all: Option<Mapping> =
-        serde_yaml_ng::from_str(text).map_err(|error| foreign(path, &error))?;
+        serde_yaml_ng::from_str(text).map_err(|error| not_lcrc(path, &error))?;
     let mut all = all.unwrap_or_default();
     if let Some(id) = id
         && let Some(client) = all.get_mut("client").and_then(Value::as_mapping_mut)
     {
-        // As it was written, and not as the number that YAML may have seen in it.
+        // YAML may have parsed the id as a number.
         client.insert("id".into(), id.into());
     }
     let auth = all.entry("auth".into()).or_insert_with(|| Mapping::new().into());
@@ -143,25 +153,25 @@ pub(super) fn merged(text: &str, kept: &Kept, path: &Path) -> Result<String> {
         *auth = Mapping::new().into();
     }
     let auth = auth.as_mapping_mut().ok_or_else(|| {
-        let text = format!("{}: `auth` is not a mapping", path.display());
+        let text = format!("cannot write {}: `auth` is not a mapping", path.display());
         Error::new(ErrorKind::InvalidInput, text)
     })?;
-    let expires = kept.renew_at.map(|time| time.strftime(TIME).to_string());
+    let expires = tokens.renew_at.map(|time| time.strftime(TIME_FORMAT).to_string());
     let token = |token: &Option<Secret>| token.as_ref().map(|token| token.expose().to_owned());
     for (name, value) in [
-        ("access_token", token(&kept.access_token)),
+        ("access_token", token(&tokens.access_token)),
         ("access_expires", expires),
-        ("refresh_token", token(&kept.refresh_token)),
+        ("refresh_token", token(&tokens.refresh_token)),
     ] {
         match value {
             Some(value) => auth.insert(name.into(), value.into()),
             None => auth.remove(name),
         };
     }
-    serde_yaml_ng::to_string(&sorted(Value::Mapping(all))).map_err(|error| foreign(path, &error))
+    serde_yaml_ng::to_string(&sorted(Value::Mapping(all))).map_err(|error| not_lcrc(path, &error))
 }
 
-/// With the keys of every mapping sorted, as the old client's library wrote them.
+/// Sorts the keys of each mapping, as the old client's library did.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Mapping(mapping) => {
@@ -175,8 +185,8 @@ fn sorted(value: Value) -> Value {
     }
 }
 
-/// The file that is meant: a link stays one, and what it leads to is replaced.
-pub(super) fn real(path: &Path) -> PathBuf {
+/// Returns the target of a symbolic link, so that a write replaces the target and keeps the link.
+pub(super) fn resolve_link(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -202,7 +212,7 @@ other: [1, two]
 ";
 
     #[test]
-    fn the_file_is_read_as_it_is_with_ids_letter_by_letter() {
+    fn ids_are_read_as_text() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lcrc");
         for (written, id) in [
@@ -226,11 +236,11 @@ other: [1, two]
     }
 
     #[test]
-    fn tokens_are_written_back_as_the_old_client_did_and_the_rest_stays() {
+    fn a_write_replaces_the_tokens_and_keeps_the_rest() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lcrc");
         fs::write(&path, OLD).unwrap();
-        let kept = Kept {
+        let kept = StoredTokens {
             refresh_token: Some("C2".into()),
             access_token: Some("EwA2".into()),
             renew_at: Some("2015-01-02T03:04:05Z".parse().unwrap()),
@@ -270,13 +280,14 @@ request:
     }
 
     #[test]
-    fn a_file_without_tokens_gets_them_and_another_kind_of_file_is_not_quoted() {
+    fn tokens_are_added_and_another_kind_of_file_is_not_quoted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lcrc");
         fs::write(&path, "client:\n  id: 1\n").unwrap();
         let file = TokenFile::lcrc(&path);
         assert!(file.read().unwrap().is_none());
-        file.write(&Kept { access_token: Some("a".into()), ..Kept::default() }).unwrap();
+        file.write(&StoredTokens { access_token: Some("a".into()), ..StoredTokens::default() })
+            .unwrap();
         assert_eq!(file.read().unwrap().unwrap().access_token.unwrap().expose(), "a");
         for text in ["auth: hunter2\n", "- hunter2\n", "auth:\n  access_token: [hunter2]\n"] {
             fs::write(&path, text).unwrap();

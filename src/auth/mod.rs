@@ -1,26 +1,26 @@
-//! OAuth 2.0: where access tokens come from, and where refresh tokens are kept.
+//! OAuth 2.0: sources of access tokens, and storage of refresh tokens.
 //!
-//! A [`TokenSource`] gives the access token that a drive signs its requests with. It renews the
-//! token before it expires, and once more when a cloud refuses it all the same: one renewal at a
-//! time, whose result everybody who waits for it shares, in a task of its own, because a token
-//! endpoint may have replaced the refresh token by the time the caller is gone.
+//! A [`TokenSource`] returns the access token that a drive adds to its requests. It refreshes the
+//! token before it expires, and again if a cloud rejects it earlier. At most one refresh runs at a
+//! time, and all callers share its result. It runs in its own task, because a caller may drop its
+//! future after the cloud has already replaced the refresh token.
 //!
-//! An [`Endpoint`] is the token endpoint of a cloud and asks it for [`Tokens`]; a [`TokenFile`]
-//! keeps what must survive the process.
+//! A [`TokenClient`] requests [`Tokens`] from the token endpoint of a cloud. A [`TokenFile`] stores
+//! [`StoredTokens`] for the next process.
 
-mod endpoint;
-mod file;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "services-skydrive")]
 mod lcrc;
-mod source;
+mod token_client;
+mod token_file;
+mod token_source;
 
 #[cfg(feature = "services-skydrive")]
 pub use self::lcrc::Lcrc;
 pub use self::{
-    endpoint::{Endpoint, Tokens},
-    file::{Kept, TokenFile},
-    source::TokenSource,
+    token_client::{TokenClient, Tokens},
+    token_file::{StoredTokens, TokenFile},
+    token_source::TokenSource,
 };

@@ -1,35 +1,37 @@
-//! Configuration of the limiter, and the limits that a cloud reports.
+//! The configuration of the limiter, and the limits that a response reports.
 
 use std::time::Duration;
 
 /// Limits of concurrency and rate.
 ///
-/// `RateLimit-Limit`, `-Remaining` and `-Reset` say how many units are left until when, and no more
-/// are spent. After a refusal without these headers, the rate is the measured throughput until then
-/// (a token bucket, weighted by cost), which recovers gradually; the concurrency is decreased, and
-/// grows by one for each round of successful responses. After a refusal, and at the start of a new
-/// window, one request is sent as a probe before the others.
+/// `RateLimit-Limit`, `-Remaining` and `-Reset` report how many units are left until the next
+/// window; the limiter spends no more. After a rejection without these headers, the limiter reduces
+/// the rate to the measured throughput (a token bucket, weighted by cost). The rate then recovers
+/// gradually. A rejection also decreases the concurrency, which grows by one for each round of
+/// successful responses. After a rejection, and at the start of a new window, the limiter sends one
+/// request as a probe before the others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RateLimitConfig {
-    /// Maximum number of requests whose responses have not begun. Requests with cost 0 are not
-    /// counted.
+    /// Maximum number of requests without a response so far. Requests with cost 0 do not count.
     pub max_concurrency: u32,
-    /// Concurrency that refusals do not go below.
+    /// Rejections do not decrease the concurrency below this number.
     pub min_concurrency: u32,
-    /// Factor that a refusal applies to the concurrency; the rate keeps at least this fraction.
-    /// From 0 to 1.
+    /// A rejection multiplies the concurrency by this factor, from 0 to 1. The rate keeps at least
+    /// this fraction.
     pub decrease_factor: f64,
-    /// Units that must have been served since the last pause before a refusal changes the rate.
+    /// A rejection changes the rate only if at least this many units were served since the last
+    /// pause.
     pub min_samples: f64,
     /// The rate recovers fully after this many multiples of the last pause.
     pub recovery_factor: f64,
-    /// Size of the token bucket, as a span of time at the current rate.
+    /// Size of the token bucket: the units that the current rate allows in this time.
     pub burst: Duration,
 }
 
 impl Default for RateLimitConfig {
-    /// At most 128 requests, at least 2; factor 0.7; 50 units; three pauses; half a second.
+    /// Concurrency from 2 to 128, factor 0.7, 50 samples, recovery after three pauses, a burst of
+    /// half a second.
     fn default() -> Self {
         Self {
             max_concurrency: 128,
@@ -50,21 +52,21 @@ impl RateLimitConfig {
         self
     }
 
-    /// Sets the concurrency that refusals do not go below.
+    /// Sets the minimum concurrency.
     #[must_use]
     pub fn with_min_concurrency(mut self, requests: u32) -> Self {
         self.min_concurrency = requests;
         self
     }
 
-    /// Sets the factor that a refusal applies, from 0 to 1.
+    /// Sets the factor of a rejection, from 0 to 1.
     #[must_use]
     pub fn with_decrease_factor(mut self, factor: f64) -> Self {
         self.decrease_factor = factor;
         self
     }
 
-    /// Sets the units to be served before a refusal changes the rate.
+    /// Sets the units that must be served before a rejection changes the rate.
     #[must_use]
     pub fn with_min_samples(mut self, units: f64) -> Self {
         self.min_samples = units;
@@ -88,11 +90,19 @@ impl RateLimitConfig {
 
 /// The limit that a response reports (draft-ietf-httpapi-ratelimit-headers-03).
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct RateLimitHeaders {
-    /// Units of a window.
+    /// Units per window.
     pub limit: f64,
-    /// Units that are left of the window.
+    /// Units that are left in the window.
     pub remaining: f64,
     /// Time until the next window.
     pub reset: Duration,
+}
+
+impl RateLimitHeaders {
+    /// Returns a report of `remaining` of `limit` units, until a window that starts after `reset`.
+    pub fn new(limit: f64, remaining: f64, reset: Duration) -> Self {
+        Self { limit, remaining, reset }
+    }
 }

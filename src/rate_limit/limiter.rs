@@ -1,4 +1,4 @@
-//! The limiter of one account.
+//! The rate limiter of one account.
 
 use std::{
     fmt,
@@ -18,26 +18,27 @@ pub struct AccountLimiter(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     state: Mutex<State>,
-    /// Its holder sends next. The other requests wait in arrival order.
+    /// The holder of this lock sends next. Other requests wait in order of arrival.
     queue: Queue<()>,
-    /// Notified when a permit is released: another request may be admitted.
+    /// Notified when a permit is released, because the scheduler may then admit another request.
     released: Notify,
 }
 
 #[derive(Default)]
 struct State {
+    /// End of the last pause. `None` before the first one.
     paused_until: Option<Instant>,
-    /// Start of the last pause.
+    /// Start of the last pause. `None` before the first one.
     paused_at: Option<Instant>,
-    /// Consecutive refusals, without a success in between.
+    /// Number of consecutive rejections.
     refusals: u32,
-    /// Retries sent beyond those that successes have earned.
+    /// Number of retries beyond those that successful requests have earned.
     retries_spent: f64,
     scheduler: Scheduler,
 }
 
 impl AccountLimiter {
-    /// Returns a limiter without a pause, and without a known rate.
+    /// Returns a limiter without a pause or a rate limit.
     pub fn new() -> Self {
         Self::default()
     }
@@ -46,68 +47,69 @@ impl AccountLimiter {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Pauses the account for `pause`, from now on. A pause that ends later is kept.
+    /// Pauses the account for `pause` from now on. An earlier pause that ends later stays in effect.
     pub fn pause(&self, pause: Duration) {
         let now = Instant::now();
         let mut state = self.state();
-        // `Instant` overflows for an endless pause.
+        // `Instant` overflows for a very long pause.
         let until = now.checked_add(pause).unwrap_or(now + FOREVER);
         state.paused_until = Some(state.paused_until.map_or(until, |known| known.max(until)));
         state.paused_at = Some(now);
     }
 
-    /// Returns the rest of the current pause; `None` if there is no pause.
+    /// Returns the rest of the current pause. `None` if the account is not paused.
     pub fn paused_for(&self) -> Option<Duration> {
         let until = self.state().paused_until?;
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
-    /// Waits for the end of the pause, also where it is extended meanwhile.
+    /// Waits for the end of the pause, including extensions.
     ///
     /// # Errors
-    /// Fails at once with the rest of the pause if it ends after `deadline`.
-    pub async fn wait_open(&self, deadline: Instant) -> Result<(), Duration> {
+    /// Fails immediately with the rest of the pause if it ends after `deadline`.
+    pub async fn wait_open(&self, deadline: Instant) -> Result<(), DelayTooLong> {
         while let Some(left) = self.paused_for() {
             let until = Instant::now() + left;
             if until > deadline {
-                return Err(left);
+                return Err(DelayTooLong(left));
             }
             sleep_until(until).await;
         }
         Ok(())
     }
 
-    /// Records that a request sent at `sent` was refused. Returns the number of consecutive
-    /// refusals; concurrent requests that are refused together count once.
+    /// Records the rejection of a request that was sent at `sent`. Returns the number of consecutive
+    /// rejections. Concurrent requests that are rejected together count once.
     pub fn record_refusal(&self, sent: Instant) -> u32 {
         let mut state = self.state();
-        if state.refusals == 0 || state.paused_at.is_none_or(|closed| sent >= closed) {
+        if state.refusals == 0 || state.paused_at.is_none_or(|paused| sent >= paused) {
             state.refusals = state.refusals.saturating_add(1);
         }
         state.refusals
     }
 
-    /// Records a response that is no refusal. It earns `earned` retries.
+    /// Records a response that is not a rejection. It adds `earned` retries to the budget.
     pub fn record_success(&self, earned: f64) {
         let mut state = self.state();
         state.refusals = 0;
         state.retries_spent = (state.retries_spent - earned).max(0.0);
     }
 
-    /// Waits until a request of this cost may be sent, and for no pause longer than `max_delay`.
+    /// Waits until a request of this cost may be sent.
     ///
     /// # Errors
-    /// Fails with the wait that would be too long, or with the time waited at `deadline`.
+    /// Fails with the rest of the pause if it is longer than `max_delay` or ends after `deadline`, and
+    /// with the necessary delay if the request cannot be sent before `deadline`.
     pub async fn acquire(
         &self,
         cost: u32,
         config: &RateLimitConfig,
         max_delay: Duration,
         deadline: Instant,
-    ) -> Result<Permit, Duration> {
+    ) -> Result<Permit, DelayTooLong> {
         let since = Instant::now();
-        let first = tokio::time::timeout_at(deadline, self.0.queue.lock()).await;
-        let _first = first.map_err(|_| since.elapsed())?;
+        let turn = tokio::time::timeout_at(deadline, self.0.queue.lock()).await;
+        let _turn = turn.map_err(|_| DelayTooLong(since.elapsed()))?;
         loop {
             self.wait_open(deadline.min(Instant::now() + max_delay)).await?;
             let now = Instant::now();
@@ -123,9 +125,9 @@ impl AccountLimiter {
                     });
                 }
                 Err(until) if now >= deadline => {
-                    return Err(until.saturating_duration_since(since));
+                    return Err(DelayTooLong(until.saturating_duration_since(since)));
                 }
-                // A response may arrive first.
+                // A response may arrive earlier and release its permit.
                 Err(until) => {
                     let until = until.min(deadline);
                     let _ = tokio::time::timeout_at(until, self.0.released.notified()).await;
@@ -134,19 +136,32 @@ impl AccountLimiter {
         }
     }
 
-    /// Takes a retry from a budget of `reserve`. Returns whether there was one left.
+    /// Takes one retry from the budget, which has `reserve` retries in advance. Returns whether one
+    /// was left.
     pub fn spend_retry(&self, reserve: f64) -> bool {
         let mut state = self.state();
-        let there = state.retries_spent + 1.0 <= reserve;
-        if there {
+        let is_left = state.retries_spent + 1.0 <= reserve;
+        if is_left {
             state.retries_spent += 1.0;
         }
-        there
+        is_left
     }
 }
 
-/// Permission to send one request, held until its response begins. A permit that is dropped counts
-/// as a request without a response.
+/// The delay until a request may be sent, which is longer than its caller waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DelayTooLong(pub Duration);
+
+impl fmt::Display for DelayTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the request may only be sent after {:.0} s", self.0.as_secs_f64())
+    }
+}
+
+impl std::error::Error for DelayTooLong {}
+
+/// Permission to send one request, held until its response begins. A dropped permit counts as a
+/// request without a response.
 pub struct Permit {
     limiter: AccountLimiter,
     cost: f64,
@@ -161,13 +176,18 @@ impl fmt::Debug for Permit {
 }
 
 impl Permit {
-    /// Records a response that is no refusal.
+    /// Records a response that is not a rejection, and the limits that it reports.
     pub fn record_success(mut self, headers: Option<RateLimitHeaders>) {
         self.ended = true;
-        self.limiter.state().scheduler.answered(Instant::now(), self.cost, headers, &self.config);
+        self.limiter.state().scheduler.record_success(
+            Instant::now(),
+            self.cost,
+            headers,
+            &self.config,
+        );
     }
 
-    /// Records that the request, sent at `sent`, was refused, and that the account pauses.
+    /// Records the rejection of the request, which was sent at `sent`, and the pause that follows.
     pub fn record_refusal(
         mut self,
         sent: Instant,
@@ -176,20 +196,27 @@ impl Permit {
     ) {
         self.ended = true;
         let now = Instant::now();
-        self.limiter.state().scheduler.refused(now, sent, self.cost, pause, headers, &self.config);
+        self.limiter.state().scheduler.record_refusal(
+            now,
+            sent,
+            self.cost,
+            pause,
+            headers,
+            &self.config,
+        );
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if !self.ended {
-            self.limiter.state().scheduler.lost(self.cost);
+            self.limiter.state().scheduler.record_lost(self.cost);
         }
         self.limiter.0.released.notify_one();
     }
 }
 
-/// Longer than any caller waits, and still a valid `Instant`.
+/// Longer than any caller waits; an `Instant` this far in the future is still valid.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl fmt::Debug for AccountLimiter {
@@ -209,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_waits_at_a_gate_waits_for_its_longest_pause() {
+    async fn a_waiting_request_waits_for_the_longest_pause() {
         let limiter = AccountLimiter::new();
         let begun = Instant::now();
         limiter.pause(seconds(5));
@@ -226,13 +253,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_that_ends_too_late_is_told_at_once() {
+    async fn a_pause_that_ends_after_the_deadline_is_an_immediate_error() {
         let limiter = AccountLimiter::new();
         limiter.pause(Duration::MAX);
         limiter.pause(seconds(120));
         let begun = Instant::now();
         assert!(
-            limiter.wait_open(begun + seconds(60)).await.expect_err("too long") >= seconds(120)
+            limiter.wait_open(begun + seconds(60)).await.expect_err("too long").0 >= seconds(120)
         );
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }

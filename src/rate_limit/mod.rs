@@ -1,13 +1,13 @@
 //! Rate limiting per account.
 //!
-//! A cloud that asks for a pause means the whole account, not the request that it refused: rclone
-//! and Microsoft's own guidance pause everything (onedrive-graph#retry-after). An HTTP
-//! transport does not know the account, so each request carries it: a drive has one
-//! [`AccountLimiter`] and puts it into the [`RequestMeta`] of its requests. Code that finds a
-//! refusal inside another response (`$batch`) pauses the limiter directly.
+//! A cloud that requests a pause means the whole account, not only the rejected request. Microsoft's
+//! guidance and rclone pause all requests (onedrive-graph#retry-after). An HTTP transport does not
+//! know the account, so each request carries it: a drive has one [`AccountLimiter`] and puts it into
+//! the [`RequestMeta`] of its requests. Code that finds a rejection inside another response
+//! (`$batch`) pauses the limiter directly.
 //!
-//! The retry layer (feature `layers`) enforces the limits; without it the metadata has no effect.
-//! This module knows neither HTTP nor OpenDAL.
+//! The retry layer (feature `layers`) enforces the limits. Without that layer the metadata has no
+//! effect. This module knows neither HTTP nor OpenDAL.
 
 mod config;
 mod limiter;
@@ -16,6 +16,6 @@ mod scheduler;
 
 pub use self::{
     config::{RateLimitConfig, RateLimitHeaders},
-    limiter::{AccountLimiter, Permit},
+    limiter::{AccountLimiter, DelayTooLong, Permit},
     request_meta::{Attempt, Exhausted, Repeat, RequestMeta},
 };

@@ -1,4 +1,4 @@
-//! Metadata that travels with a request and its response, as extensions.
+//! Metadata of requests and responses for the layers, carried as HTTP extensions.
 
 use std::{fmt, time::Duration};
 
@@ -6,23 +6,23 @@ use super::AccountLimiter;
 
 /// Metadata of a request for the layers; an extension of the request.
 ///
-/// Without it a layer goes by method, headers and host.
+/// Without this extension, layers use the request's method, headers and host.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestMeta {
-    /// The limiter of the account; `None`: one limiter by service and host.
+    /// The rate limiter of the account. `None`: the layer has a limiter for each service and host.
     pub limiter: Option<AccountLimiter>,
-    /// Whether the request is sent during a pause: clouds count token requests separately.
+    /// The request is sent even during a pause. Clouds count token requests separately.
     pub bypass_limiter: bool,
-    /// When the request may be sent again; `None`: by its method.
+    /// When the request may be repeated. `None`: the method decides.
     pub repeat: Option<Repeat>,
-    /// Cost in the cloud's units (Graph: resource units, onedrive-graph#resource-units;
-    /// elsewhere requests). 0: not counted, and sent without a permit.
+    /// Cost in the cloud's units: resource units in Graph (onedrive-graph#resource-units), requests in
+    /// other clouds. A request with cost 0 is not counted and needs no permit.
     pub cost: u32,
 }
 
 impl Default for RequestMeta {
-    /// A request of a service without metadata, with cost 1.
+    /// No limiter, and cost 1.
     fn default() -> Self {
         Self { limiter: None, bypass_limiter: false, repeat: None, cost: 1 }
     }
@@ -36,14 +36,14 @@ impl RequestMeta {
         self
     }
 
-    /// Sends the request also during a pause.
+    /// Sends the request even during a pause.
     #[must_use]
     pub fn with_bypass_limiter(mut self) -> Self {
         self.bypass_limiter = true;
         self
     }
 
-    /// Sets when the request may be sent again.
+    /// Sets when the request may be repeated.
     #[must_use]
     pub fn with_repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = Some(repeat);
@@ -58,33 +58,33 @@ impl RequestMeta {
     }
 }
 
-/// When a request may be sent again.
+/// When a request may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Repeat {
     /// After any failure: the request is idempotent.
     Always,
-    /// After failures without effect: the cloud refused the request, or was not reached.
+    /// After failures without effect: the cloud rejected the request, or it could not be reached.
     IfRefused,
     /// Never.
     Never,
 }
 
-/// On a response that a layer received after its last attempt: an extension of the response. An
-/// error made of such a response is not retried.
+/// Marks a response that a layer received after its last attempt; an extension of the response. The
+/// error of such a response is not retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exhausted {
-    /// Number of times the request was sent.
+    /// Number of attempts.
     pub attempts: u32,
-    /// Time since it was sent first.
+    /// Time since the first attempt.
     pub elapsed: Duration,
-    /// The pause that the cloud wants, if it is too long to wait for.
+    /// The pause that the cloud requested, if it was too long to wait for.
     pub pause: Option<Duration>,
 }
 
 impl Exhausted {
-    /// The end of `attempts` attempts that took `elapsed`.
+    /// Returns the result of `attempts` attempts that took `elapsed`.
     pub fn new(attempts: u32, elapsed: Duration, pause: Option<Duration>) -> Self {
         Self { attempts, elapsed, pause }
     }
@@ -101,6 +101,6 @@ impl fmt::Display for Exhausted {
     }
 }
 
-/// The number of the attempt, from 1; an extension of the request.
+/// The number of an attempt, starting with 1; an extension of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt(pub u32);

@@ -1,5 +1,5 @@
-//! Decides when the next request of an account may be sent: by concurrency, rate and rate-limit
-//! windows. It has no clock: callers pass the time.
+//! Decides when the next request of an account may be sent, by concurrency, rate and rate-limit
+//! window. The scheduler has no clock; its callers pass the current time.
 
 use std::time::Duration;
 
@@ -7,50 +7,61 @@ use tokio::time::Instant;
 
 use super::{RateLimitConfig, RateLimitHeaders};
 
-/// How long a probe may stay without a response before other requests follow.
+/// Other requests follow a probe without a response after this time.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Minimum rate, in units a second.
+/// Minimum rate in units per second.
 const MIN_RATE: f64 = 0.2;
 
-/// Admits the requests of an account.
+/// Admits the requests of one account.
 #[derive(Debug, Default)]
 pub(crate) struct Scheduler {
-    /// Requests without a response so far, and the sum of their costs.
-    under_way: u32,
-    cost: f64,
-    /// Current concurrency limit; `None`: the configured maximum.
+    /// Number of requests without a response so far.
+    in_flight: u32,
+    /// Sum of the costs of the requests in flight.
+    in_flight_cost: f64,
+    /// Current concurrency limit. `None` for the configured maximum.
     concurrency: Option<f64>,
-    bucket: Option<Bucket>,
-    window: Option<Window>,
-    /// Since the last pause: when the first request was sent, and the units that were served.
-    since: Option<Instant>,
-    answered: f64,
-    refused: Option<Instant>,
+    /// `None` before the first rejection without headers.
+    bucket: Option<TokenBucket>,
+    /// `None` while no response reports a window.
+    window: Option<RateWindow>,
+    /// Time of the first request since the last pause.
+    measured_since: Option<Instant>,
+    /// Units served since the last pause.
+    served: f64,
+    /// Time of the last rejection.
+    last_refusal: Option<Instant>,
     probe: Probe,
 }
 
+/// Limits the rate after a rejection.
 #[derive(Debug)]
-struct Bucket {
-    /// Units a second, and the growth of this rate each second.
+struct TokenBucket {
+    /// Units per second.
     rate: f64,
+    /// Growth of the rate per second.
     growth: f64,
-    /// Negative after a request that costs more than the bucket holds.
+    /// Units in the bucket. Negative after a request that costs more than the bucket holds.
     units: f64,
+    /// Time of the last refill.
     filled: Instant,
 }
 
+/// The rate-limit window that responses report.
 #[derive(Debug)]
-struct Window {
+struct RateWindow {
+    /// Units per window.
     limit: f64,
-    /// Units that may still be sent.
+    /// Units that may still be spent.
     left: f64,
     /// Lowest remainder that a response reported.
     lowest: f64,
+    /// End of the window.
     ends: Instant,
 }
 
-/// A single request that is sent before the others after a refusal or at a new window.
+/// A single request that is sent before all others, after a rejection or in a new window.
 #[derive(Clone, Copy, Debug, Default)]
 enum Probe {
     #[default]
@@ -61,11 +72,12 @@ enum Probe {
     Sent(Instant),
 }
 
-impl Bucket {
+impl TokenBucket {
+    /// Adds the units that have accrued since the last refill.
     fn fill(&mut self, now: Instant, config: &RateLimitConfig) {
         let time = now.saturating_duration_since(self.filled).as_secs_f64();
         let full = (self.rate * config.burst.as_secs_f64()).max(1.0);
-        // A rate that is not used up does not show whether more is allowed.
+        // The rate grows only while it is fully used: otherwise nothing shows that more is allowed.
         if self.units < full {
             self.rate += self.growth * time;
         }
@@ -78,7 +90,8 @@ impl Scheduler {
     /// Admits a request of this cost.
     ///
     /// # Errors
-    /// Fails with the time to try again at; a response to another request may come first.
+    /// Fails with the time of the next attempt. The caller should also try again when a response to
+    /// another request arrives.
     pub(crate) fn admit(
         &mut self,
         now: Instant,
@@ -96,10 +109,10 @@ impl Scheduler {
         }
         let concurrency =
             self.concurrency.map_or(config.max_concurrency, |concurrency| concurrency as u32);
-        if self.under_way >= concurrency.clamp(1, config.max_concurrency.max(1)) {
+        if self.in_flight >= concurrency.clamp(1, config.max_concurrency.max(1)) {
             return Err(now + PROBE_TIMEOUT);
         }
-        // A request that costs more than a whole window is sent when the window is unused.
+        // A request that costs more than a whole window is admitted in an unused window.
         if let Some(window) = &self.window
             && window.left < cost.min(window.limit)
         {
@@ -119,19 +132,20 @@ impl Scheduler {
         if let Probe::Next = self.probe {
             self.probe = Probe::Sent(now);
         }
-        self.since.get_or_insert(now);
-        self.under_way += 1;
-        self.cost += cost;
+        self.measured_since.get_or_insert(now);
+        self.in_flight += 1;
+        self.in_flight_cost += cost;
         Ok(())
     }
 
+    /// Removes a request from those in flight.
     fn done(&mut self, cost: f64) {
-        self.under_way = self.under_way.saturating_sub(1);
-        self.cost = (self.cost - cost).max(0.0);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.in_flight_cost = (self.in_flight_cost - cost).max(0.0);
     }
 
-    /// Records a response that is no refusal.
-    pub(crate) fn answered(
+    /// Records a response that is not a rejection.
+    pub(crate) fn record_success(
         &mut self,
         now: Instant,
         cost: f64,
@@ -139,7 +153,7 @@ impl Scheduler {
         config: &RateLimitConfig,
     ) {
         self.done(cost);
-        self.answered += cost;
+        self.served += cost;
         self.probe = Probe::No;
         if let Some(concurrency) = &mut self.concurrency {
             *concurrency =
@@ -150,8 +164,8 @@ impl Scheduler {
         }
     }
 
-    /// Records a refusal, and that the account pauses.
-    pub(crate) fn refused(
+    /// Records the rejection of a request that was sent at `sent`, and the pause that follows.
+    pub(crate) fn record_refusal(
         &mut self,
         now: Instant,
         sent: Instant,
@@ -161,10 +175,10 @@ impl Scheduler {
         config: &RateLimitConfig,
     ) {
         self.done(cost);
-        // Concurrent requests that are refused together count once.
-        if self.refused.is_none_or(|refused| sent >= refused) {
+        // Concurrent requests that are rejected together count once.
+        if self.last_refusal.is_none_or(|refused| sent >= refused) {
             self.slow_down(now, pause, headers.is_some(), config);
-            self.refused = Some(now);
+            self.last_refusal = Some(now);
         }
         self.probe = Probe::Next;
         if let Some(headers) = headers {
@@ -172,14 +186,15 @@ impl Scheduler {
         }
     }
 
-    /// Records that a request got no response.
-    pub(crate) fn lost(&mut self, cost: f64) {
+    /// Records a request without a response.
+    pub(crate) fn record_lost(&mut self, cost: f64) {
         self.done(cost);
         if let Probe::Sent(_) = self.probe {
             self.probe = Probe::Next;
         }
     }
 
+    /// Decreases concurrency and rate after a rejection.
     fn slow_down(
         &mut self,
         now: Instant,
@@ -188,32 +203,34 @@ impl Scheduler {
         config: &RateLimitConfig,
     ) {
         let concurrency =
-            self.concurrency.unwrap_or(f64::from(config.max_concurrency.min(self.under_way + 1)));
+            self.concurrency.unwrap_or(f64::from(config.max_concurrency.min(self.in_flight + 1)));
         let least = f64::from(config.min_concurrency.max(1));
         self.concurrency = Some((concurrency * config.decrease_factor.clamp(0.0, 1.0)).max(least));
-        let since = self.since.take();
-        let answered = std::mem::take(&mut self.answered);
-        let Some(since) = since.filter(|_| !has_headers && answered >= config.min_samples) else {
+        let since = self.measured_since.take();
+        let served = std::mem::take(&mut self.served);
+        let Some(since) = since.filter(|_| !has_headers && served >= config.min_samples) else {
             return;
         };
         let time = now.saturating_duration_since(since).as_secs_f64();
-        // Units served in this time, and in the pause that the cloud wants for them.
-        let measured = answered / (time + pause.as_secs_f64()).max(0.001);
-        let before = self.bucket.as_ref().map_or(answered / time.max(0.001), |bucket| bucket.rate);
+        // The pause counts too: the cloud requests it for the units that were served.
+        let measured = served / (time + pause.as_secs_f64()).max(0.001);
+        let before = self.bucket.as_ref().map_or(served / time.max(0.001), |bucket| bucket.rate);
         let kept = self.bucket.as_ref().map_or(0.0, |bucket| bucket.rate * config.decrease_factor);
         let rate = measured.max(kept).min(before).max(MIN_RATE);
         let recovery = (pause.as_secs_f64() * config.recovery_factor).max(0.001);
         let growth = ((before - rate) / recovery).max(rate / 1000.0);
-        self.bucket = Some(Bucket { rate, growth, units: 0.0, filled: now + pause });
+        self.bucket = Some(TokenBucket { rate, growth, units: 0.0, filled: now + pause });
     }
 
+    /// Updates the window from the limits that a response reports.
     fn apply_headers(&mut self, now: Instant, cost: f64, headers: RateLimitHeaders) {
         let ends = now + headers.reset.min(Duration::from_secs(24 * 3600));
-        // Requests in flight may be counted already: they are subtracted until they respond.
-        let left = headers.remaining - self.cost;
+        // The cloud may not have counted the requests in flight: they are subtracted until their
+        // responses arrive.
+        let left = headers.remaining - self.in_flight_cost;
         match &mut self.window {
-            // The same window: a higher remainder than before is of an older response, whose
-            // request the lower one has counted.
+            // The same window. A higher remainder than before is from an older response, whose
+            // request the lower remainder includes.
             Some(window)
                 if now < window.ends
                     && headers.limit == window.limit
@@ -228,8 +245,12 @@ impl Scheduler {
                 }
             }
             window => {
-                *window =
-                    Some(Window { limit: headers.limit, left, lowest: headers.remaining, ends });
+                *window = Some(RateWindow {
+                    limit: headers.limit,
+                    left,
+                    lowest: headers.remaining,
+                    ends,
+                });
             }
         }
     }
@@ -239,39 +260,41 @@ impl Scheduler {
 mod tests {
     use super::*;
 
-    /// A cloud with a fixed window, and how it fares with a scheduler whose requests take no time but
-    /// `latency` each.
+    /// A simulated cloud with a fixed window. Its responses take `latency`.
     struct Cloud {
         limit: f64,
         window: Duration,
         latency: Duration,
-        tells: bool,
-        /// What it names as the pause is rounded up to whole seconds.
+        /// It reports its limits in headers.
+        reports: bool,
+        /// It rounds pauses up to whole seconds.
         rounds: bool,
     }
 
+    /// The result of a simulation.
     #[derive(Debug, Default)]
-    struct Fared {
+    struct Outcome {
         served: f64,
         refused: u32,
         sent: u32,
     }
 
-    fn run(cloud: &Cloud, config: &RateLimitConfig, cost: f64, whole: Duration) -> Fared {
+    fn run(cloud: &Cloud, config: &RateLimitConfig, cost: f64, whole: Duration) -> Outcome {
         let begun = Instant::now();
-        let (mut scheduler, mut now, mut fared) = (Scheduler::default(), begun, Fared::default());
+        let (mut scheduler, mut now, mut outcome) =
+            (Scheduler::default(), begun, Outcome::default());
         let mut under_way: std::collections::VecDeque<Instant> = Default::default();
         let (mut used, mut number) = (0.0, 0);
         let mut paused = begun;
         while now < begun + whole {
-            // The next thing that happens: an answer, or a turn.
+            // The next event is a response or the admission of a request.
             let turn = match under_way.len() >= 16 || now < paused {
                 true => Err(paused.max(now)),
                 false => scheduler.admit(now, cost, config),
             };
             if turn.is_ok() {
                 under_way.push_back(now);
-                fared.sent += 1;
+                outcome.sent += 1;
                 continue;
             }
             let answer = under_way.front().map(|sent| *sent + cloud.latency);
@@ -295,21 +318,22 @@ mod tests {
                 reset = Duration::from_secs(reset.as_secs_f64().ceil() as u64);
             }
             used += cost;
-            let headers = (cloud.tells && used >= cloud.limit * 0.8).then_some(RateLimitHeaders {
-                limit: cloud.limit,
-                remaining: (cloud.limit - used).max(0.0),
-                reset,
-            });
+            let headers =
+                (cloud.reports && used >= cloud.limit * 0.8).then_some(RateLimitHeaders {
+                    limit: cloud.limit,
+                    remaining: (cloud.limit - used).max(0.0),
+                    reset,
+                });
             if used > cloud.limit {
-                fared.refused += 1;
+                outcome.refused += 1;
                 paused = paused.max(now + reset);
-                scheduler.refused(now, sent, cost, reset, headers, config);
+                scheduler.record_refusal(now, sent, cost, reset, headers, config);
             } else {
-                fared.served += cost;
-                scheduler.answered(now, cost, headers, config);
+                outcome.served += cost;
+                scheduler.record_success(now, cost, headers, config);
             }
         }
-        fared
+        outcome
     }
 
     fn cloud() -> Cloud {
@@ -317,34 +341,34 @@ mod tests {
             limit: 1250.0,
             window: Duration::from_secs(60),
             latency: Duration::from_millis(50),
-            tells: true,
+            reports: true,
             rounds: false,
         }
     }
 
     #[test]
-    fn a_limit_that_is_told_is_used_up_and_never_passed() {
+    fn a_reported_limit_is_used_up_and_not_exceeded() {
         for rounds in [false, true] {
             for cost in [1.0, 2.0, 5.0] {
                 let cloud = Cloud { rounds, ..cloud() };
-                let fared =
+                let outcome =
                     run(&cloud, &RateLimitConfig::default(), cost, Duration::from_secs(600));
-                assert!(fared.served >= 0.98 * 12_500.0, "{fared:?}");
-                assert!(fared.refused == 0, "{fared:?}");
+                assert!(outcome.served >= 0.98 * 12_500.0, "{outcome:?}");
+                assert!(outcome.refused == 0, "{outcome:?}");
             }
         }
     }
 
     #[test]
-    fn a_limit_that_only_refusals_tell_of_is_found() {
-        let cloud = Cloud { tells: false, ..cloud() };
-        let fared = run(&cloud, &RateLimitConfig::default(), 2.0, Duration::from_secs(1800));
-        assert!(fared.served >= 0.9 * 37_500.0, "{fared:?}");
-        assert!(fared.refused * 50 < fared.sent, "{fared:?}");
+    fn a_limit_without_headers_is_found_from_rejections() {
+        let cloud = Cloud { reports: false, ..cloud() };
+        let outcome = run(&cloud, &RateLimitConfig::default(), 2.0, Duration::from_secs(1800));
+        assert!(outcome.served >= 0.9 * 37_500.0, "{outcome:?}");
+        assert!(outcome.refused * 50 < outcome.sent, "{outcome:?}");
     }
 
     #[test]
-    fn a_few_refusals_without_evidence_slow_nothing_but_how_many_go_at_a_time() {
+    fn a_few_rejections_decrease_only_the_concurrency() {
         let config = RateLimitConfig { max_concurrency: 8, ..RateLimitConfig::default() };
         let now = Instant::now();
         let mut scheduler = Scheduler::default();
@@ -353,7 +377,7 @@ mod tests {
         };
         assert_eq!(all(&mut scheduler, now), 8);
         for _ in 0..8 {
-            scheduler.refused(
+            scheduler.record_refusal(
                 now,
                 now - Duration::from_secs(1),
                 1.0,
@@ -362,19 +386,19 @@ mod tests {
                 &config,
             );
         }
-        // One goes ahead of all others; the others when it is answered.
+        // A probe is sent before all others; the others follow after its response.
         assert_eq!(all(&mut scheduler, now), 1);
-        scheduler.answered(now, 1.0, None, &config);
+        scheduler.record_success(now, 1.0, None, &config);
         assert_eq!(all(&mut scheduler, now), 5);
-        // Or when nothing is known of it for too long.
-        scheduler.refused(now, now, 1.0, Duration::ZERO, None, &config);
-        (0..4).for_each(|_| scheduler.lost(1.0));
+        // They also follow when the probe has no response for too long.
+        scheduler.record_refusal(now, now, 1.0, Duration::ZERO, None, &config);
+        (0..4).for_each(|_| scheduler.record_lost(1.0));
         assert_eq!(all(&mut scheduler, now), 1);
         assert!(all(&mut scheduler, now + PROBE_TIMEOUT) > 1);
     }
 
     #[test]
-    fn an_answer_that_was_overtaken_is_not_counted_twice() {
+    fn an_older_response_that_arrives_late_is_not_counted_twice() {
         let config = RateLimitConfig::default();
         let now = Instant::now();
         let mut scheduler = Scheduler::default();
@@ -382,11 +406,11 @@ mod tests {
         let headers = |remaining| {
             Some(RateLimitHeaders { limit: 100.0, remaining, reset: Duration::from_secs(9) })
         };
-        scheduler.answered(now, 10.0, headers(10.0), &config);
+        scheduler.record_success(now, 10.0, headers(10.0), &config);
         assert!(scheduler.admit(now, 10.0, &config).is_err(), "two may be uncounted");
-        scheduler.answered(now, 10.0, headers(15.0), &config);
+        scheduler.record_success(now, 10.0, headers(15.0), &config);
         assert!(scheduler.admit(now, 10.0, &config).is_err(), "one may be uncounted");
-        scheduler.answered(now, 10.0, headers(19.0), &config);
+        scheduler.record_success(now, 10.0, headers(19.0), &config);
         scheduler.admit(now, 10.0, &config).expect("all were counted in what the first said");
         assert_eq!(scheduler.admit(now, 10.0, &config), Err(now + Duration::from_secs(9)));
         let later = now + Duration::from_secs(9);

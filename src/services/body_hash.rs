@@ -12,9 +12,9 @@ use crate::{
     transport::{ApiRequest, Observer},
 };
 
-/// A hash that is calculated from pieces in order.
+/// A hash function that receives a body in pieces, in order.
 pub(super) trait BodyHasher: Default + Send + 'static {
-    /// Adds the next piece.
+    /// Adds the next bytes.
     fn update(&mut self, piece: &[u8]);
 }
 
@@ -28,7 +28,7 @@ pub(super) enum BodyHash<H> {
 }
 
 impl<H: BodyHasher> BodyHash<H> {
-    /// Starts to hash a body in memory; prepares to hash one in a file.
+    /// Starts to hash a body in memory, or prepares to hash a body in a file.
     pub(super) fn new(body: &Body) -> Self {
         match body {
             Body::Memory(buffer) => {
@@ -41,20 +41,20 @@ impl<H: BodyHasher> BodyHash<H> {
                     hasher
                 }))
             }
-            // No byte of it is read for a request.
+            // No request reads an empty file.
             Body::File { len: 0, .. } => Self::File(Arc::new(Mutex::new(Some(H::default())))),
             Body::File { .. } => Self::File(Arc::default()),
         }
     }
 
-    /// Returns the request, which reports the bytes of its file to this hash. A request that is
-    /// repeated starts the hash again.
-    pub(super) fn observe(&self, call: ApiRequest) -> ApiRequest {
+    /// Returns the request with an observer that passes the bytes of its file to this hash. A
+    /// repeated request restarts the hash.
+    pub(super) fn observe(&self, request: ApiRequest) -> ApiRequest {
         match self {
-            Self::Memory(_) => call,
+            Self::Memory(_) => request,
             Self::File(complete) => {
                 let complete = Arc::clone(complete);
-                call.watched(Arc::new(move || {
+                request.with_body_observer(Arc::new(move || {
                     let hasher = H::default();
                     Box::new(FileHasher { hasher, complete: Arc::clone(&complete) })
                 }))
@@ -62,7 +62,7 @@ impl<H: BodyHasher> BodyHash<H> {
         }
     }
 
-    /// Returns the hasher after the last byte, once the response has arrived.
+    /// Returns the hasher after the last byte. Call it when the response has arrived.
     ///
     /// # Errors
     /// `Unexpected` if the response arrived before the whole body was sent.
@@ -72,7 +72,8 @@ impl<H: BodyHasher> BodyHash<H> {
             Self::File(complete) => complete.lock().unwrap_or_else(PoisonError::into_inner).take(),
         };
         complete.ok_or_else(|| {
-            let text = "the cloud responded before the whole body was sent";
+            let text =
+                "cannot verify the upload: the cloud responded before the whole body was sent";
             Error::new(ErrorKind::Unexpected, text)
         })
     }

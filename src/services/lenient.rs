@@ -1,24 +1,26 @@
-//! Values of a response that may have a form that is not documented. One of them must not make a
-//! whole page unreadable.
+//! Lenient decoding of JSON values whose format is not fully documented. One unexpected value must
+//! not make a whole page unreadable.
 
 use std::fmt;
 
+#[cfg(any(test, feature = "services-amazon-drive", feature = "services-skydrive"))]
+use serde::Deserialize;
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer,
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 #[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
 use serde_json::Value;
 
-/// Reads a size in bytes. Anything but a whole number that is not negative, also as text, is an
-/// unknown size.
+/// Decodes a size in bytes: a non-negative integer, or a text with one. Any other value is an unknown
+/// size, `None`.
 pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    deserializer.deserialize_any(Size)
+    deserializer.deserialize_any(SizeVisitor)
 }
 
-struct Size;
+struct SizeVisitor;
 
-impl<'de> Visitor<'de> for Size {
+impl<'de> Visitor<'de> for SizeVisitor {
     type Value = Option<u64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,26 +66,29 @@ impl<'de> Visitor<'de> for Size {
     }
 }
 
-/// An entry of a page, or whatever was in its place.
+/// An entry of a page, or another JSON value in its place.
 #[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Entry<T> {
+enum LenientEntry<T> {
     Known(T),
     Other(Value),
 }
 
-/// Reads the entries of a page. `rest` makes an entry of one that could not be read.
+/// Decodes the entries of a page. `fallback` converts a value that is not a valid entry.
 #[cfg(any(feature = "services-amazon-drive", feature = "services-skydrive"))]
-pub(super) fn entries<'de, D, T>(deserializer: D, rest: fn(&Value) -> T) -> Result<Vec<T>, D::Error>
+pub(super) fn entries<'de, D, T>(
+    deserializer: D,
+    fallback: fn(&Value) -> T,
+) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let entries = Vec::<Entry<T>>::deserialize(deserializer)?;
+    let entries = Vec::<LenientEntry<T>>::deserialize(deserializer)?;
     let read = |entry| match entry {
-        Entry::Known(entry) => entry,
-        Entry::Other(value) => rest(&value),
+        LenientEntry::Known(entry) => entry,
+        LenientEntry::Other(value) => fallback(&value),
     };
     Ok(entries.into_iter().map(read).collect())
 }
@@ -93,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_of_any_other_form_is_unknown() {
+    fn a_value_that_is_not_a_size_is_an_unknown_size() {
         #[derive(Deserialize)]
         struct File {
             #[serde(default, deserialize_with = "size")]

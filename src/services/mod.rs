@@ -1,20 +1,14 @@
-//! The drives, one folder each with the same files in each.
+//! The services: one folder for each cloud, with the same files in each.
 //!
-//! * `mod.rs`: the builder; `config.rs`: its options.
-//! * `api.rs` and what is below it: the unbiased client, public, one method per request of the
-//!   cloud's protocol; `model.rs`: what is on the wire; `error.rs`: what the cloud's errors mean.
-//! * `drive.rs`: the biased half, a [`Drive`](crate::drive::Drive) on top of the client. What takes
-//!   more than a line is beside it, by subject: listing, bytes out and in, upload sessions, moving,
-//!   copying, the feed of changes. A file is missing where there is nothing to say, and what only
-//!   one cloud has is in a file of its own.
+//! * `mod.rs`: the builder. `config.rs`: its options.
+//! * `client/`: the public client, with one method for each request of the cloud's protocol.
+//!   `model.rs`: the JSON types. `error.rs`: the meaning of the cloud's errors.
+//! * `drive.rs`: the implementation of [`Drive`](crate::drive::Drive) with the client. The larger
+//!   operations are in files beside it: `list.rs`, `download.rs`, `upload.rs`, `session.rs`,
+//!   `rename.rs`, `copy.rs`, `changes.rs`. Features of one cloud have files of their own.
+//!
+//! The files of this folder are shared by several services.
 
-#[cfg(any(
-    feature = "services-amazon-drive",
-    feature = "services-onedrive",
-    feature = "services-skydrive"
-))]
-#[macro_use]
-mod options;
 #[cfg(any(feature = "services-amazon-drive", feature = "services-onedrive"))]
 mod body_hash;
 #[cfg(any(
@@ -27,10 +21,17 @@ mod lenient;
 mod multipart;
 #[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
 mod names;
-#[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
-mod renewals;
+#[cfg(any(
+    feature = "services-amazon-drive",
+    feature = "services-onedrive",
+    feature = "services-skydrive"
+))]
+#[macro_use]
+mod options;
 #[cfg(all(test, any(feature = "services-onedrive", feature = "services-skydrive")))]
 mod secret_words;
+#[cfg(any(feature = "services-onedrive", feature = "services-skydrive"))]
+mod url_refresher;
 
 #[cfg(feature = "services-amazon-drive")]
 pub mod amazon_drive;

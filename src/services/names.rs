@@ -1,21 +1,24 @@
-//! Names as Microsoft's drives take and compare them (onedrive-graph#case-rules,
-//! onedrive-graph#names; inferred from there for SkyDrive: live-connect#file-names).
+//! The rules for names in Microsoft's drives: which names are valid, and which are equal
+//! (onedrive-graph#case-rules, onedrive-graph#names). For SkyDrive they are inferred from OneDrive
+//! (live-connect#file-names).
 
 use std::borrow::Cow;
 
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
 
-/// Most UTF-16 units of a name.
-const LONGEST: usize = 255;
+/// Maximum length of a name in UTF-16 units.
+const NAME_MAX: usize = 255;
 
-/// Letters that SharePoint's collation equates with two others, beyond case and normalisation.
+/// Letters that SharePoint's collation equates with two letters, in addition to case folding and
+/// normalization.
 /// `æ` is documented (onedrive-api-docs#856); `œ` and `þ` are inferred from that collation,
 /// Latin1_General_CI_AS_KS_WS.
+#[cfg(feature = "services-onedrive")]
 const SHAREPOINT_EXPANSIONS: [(char, &str); 3] = [('æ', "ae"), ('œ', "oe"), ('þ', "th")];
 
-/// Returns the form in which two names in a folder of a consumer's drive are the same name:
-/// canonically normalised, with full Unicode case folding.
+/// Returns the canonical form of a name in a personal drive. Two names with the same canonical form
+/// denote the same item. The form is NFC with full Unicode case folding.
 pub(super) fn fold(name: &str) -> Cow<'_, str> {
     if name.is_ascii() {
         return fold_ascii(name);
@@ -23,8 +26,9 @@ pub(super) fn fold(name: &str) -> Cow<'_, str> {
     Cow::Owned(case_fold(name).nfc().collect())
 }
 
-/// Returns the same form for OneDrive for Business and SharePoint, which also equate a few letters
-/// with two others, such as `æ` with `ae`.
+/// Returns the canonical form of a name in OneDrive for Business and SharePoint. They also equate a
+/// few letters with two letters, such as `æ` with `ae`.
+#[cfg(feature = "services-onedrive")]
 pub(super) fn fold_sharepoint(name: &str) -> Cow<'_, str> {
     if name.is_ascii() {
         return fold_ascii(name);
@@ -39,7 +43,7 @@ pub(super) fn fold_sharepoint(name: &str) -> Cow<'_, str> {
     Cow::Owned(expanded.nfc().collect())
 }
 
-/// Case folding alone: ASCII is already normalised.
+/// Folds the case of an ASCII name, which is already normalized.
 fn fold_ascii(name: &str) -> Cow<'_, str> {
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(name.to_ascii_lowercase())
@@ -48,13 +52,14 @@ fn fold_ascii(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Decomposes before it folds, so that equivalent spellings fold to equivalent ones.
+/// Folds the case of a name. Decomposes it first, so that canonically equivalent names have
+/// equivalent results.
 fn case_fold(name: &str) -> String {
     UniCase::unicode(name.nfd().collect::<String>()).to_folded_case()
 }
 
-/// Why every such cloud refuses a name; `None` if it may take it.
-pub(super) fn refusal(name: &str) -> Option<&'static str> {
+/// Returns the reason why all of these clouds reject a name. `None` if they may accept it.
+pub(super) fn validate_name(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("a name cannot be empty");
     }
@@ -67,7 +72,7 @@ pub(super) fn refusal(name: &str) -> Option<&'static str> {
     if name.ends_with('.') {
         return Some("a name cannot end with a dot");
     }
-    if name.encode_utf16().count() > LONGEST {
+    if name.encode_utf16().count() > NAME_MAX {
         return Some("a name cannot have more than 255 UTF-16 units");
     }
     None
@@ -79,8 +84,8 @@ mod tests {
 
     use super::*;
 
-    /// Pairs of names, and whether they are the same name: to a consumer's drive, to SharePoint's.
-    /// The server's tests have the same table.
+    /// Pairs of names, and whether they are equal in a personal drive and in SharePoint. The server's
+    /// tests have the same table.
     const PAIRS: &[(&str, &str, bool, bool)] = &[
         ("readme", "README", true, true),
         ("Müller.TXT", "MÜLLER.txt", true, true),
@@ -114,15 +119,15 @@ mod tests {
     }
 
     #[test]
-    fn what_both_refuse_is_known_before() {
+    fn names_that_both_clouds_reject_are_invalid() {
         for name in ["", "a/b", "a\\b", "what?", "a:b", "\"", " a", "a ", "a.", ".", ".."] {
-            assert!(refusal(name).is_some(), "{name:?}");
+            assert!(validate_name(name).is_some(), "{name:?}");
         }
         for name in [".profile", "50% #1 + ~&'", "漢字.txt", "a b"] {
-            assert_eq!(refusal(name), None, "{name:?}");
+            assert_eq!(validate_name(name), None, "{name:?}");
         }
-        assert!(refusal(&"😀".repeat(127)).is_none());
-        assert!(refusal(&"😀".repeat(128)).is_some());
+        assert!(validate_name(&"😀".repeat(127)).is_none());
+        assert!(validate_name(&"😀".repeat(128)).is_some());
     }
 
     proptest! {

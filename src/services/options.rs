@@ -1,4 +1,4 @@
-//! What the drives' options have in common: headers, spans of time, base addresses.
+//! Parsing of options that several services share: headers, durations, base URLs.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,13 +9,14 @@ use url::Url;
 
 use crate::{adapter::ServiceSettings, drive};
 
-/// The methods of a builder: one for each option that is a text, one for each other one, and those
-/// for headers.
+/// Defines the setters of a builder: one for each text option, one for each other option, and two for
+/// headers.
 macro_rules! setters {
     ($builder:ident: $config:ident; $($text:ident)*; $($option:ident: $type:ty),* $(,)?) => {
         impl $builder {
             $(
                 #[doc = concat!("Sets [`", stringify!($config), "::", stringify!($text), "`].")]
+                #[must_use]
                 pub fn $text(mut self, text: impl Into<String>) -> Self {
                     self.config.$text = Some(text.into());
                     self
@@ -24,19 +25,22 @@ macro_rules! setters {
 
             $(
                 #[doc = concat!("Sets [`", stringify!($config), "::", stringify!($option), "`].")]
+                #[must_use]
                 pub fn $option(mut self, $option: $type) -> Self {
                     self.config.$option = $option.into();
                     self
                 }
             )*
 
-            #[doc = concat!("Adds one of [`", stringify!($config), "::headers`].")]
+            #[doc = concat!("Adds a header to [`", stringify!($config), "::headers`].")]
+            #[must_use]
             pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
                 self.config.headers.insert(name.into(), value.into());
                 self
             }
 
-            #[doc = concat!("Replaces [`", stringify!($config), "::headers`].")]
+            #[doc = concat!("Replaces all of [`", stringify!($config), "::headers`].")]
+            #[must_use]
             pub fn headers(mut self, headers: BTreeMap<String, String>) -> Self {
                 self.config.headers = headers;
                 self
@@ -45,62 +49,75 @@ macro_rules! setters {
     };
 }
 
-/// What a key of a map of strings begins with that names a header.
-const HEADER: &str = "header.";
+/// Prefix of option keys that name a header.
+const HEADER_PREFIX: &str = "header.";
 
-/// An option is wrong.
-pub(super) fn wrong(scheme: &'static str, what: impl Into<String>) -> Error {
-    Error::new(ErrorKind::ConfigInvalid, what).with_context("service", scheme)
+/// Returns the error for an invalid option of a service.
+pub(super) fn invalid_option(scheme: &'static str, problem: impl Into<String>) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, problem).with_context("service", scheme)
 }
 
-/// Options and headers out of a map of strings: `header.NAME` is one header, any other key an
-/// option.
+/// Splits string options into a configuration and its headers. A key `header.NAME` names a header;
+/// any other key names an option.
+///
+/// # Errors
+/// `ConfigInvalid` for an invalid value.
 pub(super) fn from_pairs<T: DeserializeOwned>(
     scheme: &'static str,
     pairs: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(T, BTreeMap<String, String>)> {
     let is_header = |(key, _): &(String, String)| {
-        key.get(..HEADER.len()).is_some_and(|start| start.eq_ignore_ascii_case(HEADER))
+        key.get(..HEADER_PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(HEADER_PREFIX))
     };
     let (headers, others): (Vec<_>, Vec<_>) = pairs.into_iter().partition(is_header);
     let deserializer = ConfigDeserializer::new(others.into_iter().collect());
-    let options = T::deserialize(deserializer).map_err(|error| wrong(scheme, error.to_string()))?;
-    let headers = headers.into_iter().map(|(key, value)| (key[HEADER.len()..].to_owned(), value));
+    let options =
+        T::deserialize(deserializer).map_err(|error| invalid_option(scheme, error.to_string()))?;
+    let headers =
+        headers.into_iter().map(|(key, value)| (key[HEADER_PREFIX.len()..].to_owned(), value));
     Ok((options, headers.collect()))
 }
 
-/// Root and name out of `SCHEME://NAME/ROOT?…`.
-pub(super) fn of_uri(
+/// Returns root and name of `SCHEME://NAME/ROOT?…`; each is `None` if the URI lacks it.
+///
+/// # Errors
+/// `ConfigInvalid` if the URI has a user name or password.
+pub(super) fn root_and_name(
     scheme: &'static str,
     uri: &OperatorUri,
 ) -> Result<(Option<String>, Option<String>)> {
     if uri.username().is_some() || uri.password().is_some() {
-        let what = format!("a {scheme} URI has neither user nor password: use access_token");
-        return Err(wrong(scheme, what));
+        let problem = format!("a {scheme} URI has neither user nor password: use access_token");
+        return Err(invalid_option(scheme, problem));
     }
     Ok((uri.root().map(str::to_owned), uri.authority().map(str::to_owned)))
 }
 
-/// Headers as they are sent.
+/// Converts configured headers. Their values are marked as sensitive.
+///
+/// # Errors
+/// `ConfigInvalid` for an invalid name or value. The error does not contain the value, which may be
+/// secret.
 pub(super) fn header_map(
     scheme: &'static str,
     headers: &BTreeMap<String, String>,
 ) -> Result<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
-        let bad = |what: &str| wrong(scheme, format!("{HEADER}{name}: {what}"));
-        let header =
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("not a header's name"))?;
-        // The value may be a secret: it is not told.
+        let invalid =
+            |problem: &str| invalid_option(scheme, format!("{HEADER_PREFIX}{name}: {problem}"));
+        let header = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| invalid("it is not a header name"))?;
         let mut value = HeaderValue::from_str(value)
-            .map_err(|_| bad("the value has characters that no header may have"))?;
+            .map_err(|_| invalid("its value has invalid characters"))?;
         value.set_sensitive(true);
         map.append(header, value);
     }
     Ok(map)
 }
 
-/// What the adapter wants to know of a drive that is configured so.
+/// Returns the adapter's settings for a configured drive. A missing option has its default.
 pub(super) fn settings(
     scheme: &'static str,
     name: Option<String>,
@@ -113,31 +130,32 @@ pub(super) fn settings(
     settings
 }
 
-/// A base address, with a slash at its end.
+/// Parses a base URL. Appends a slash if it has none at its end. `option` names it in errors.
 ///
 /// # Errors
-/// `Invalid` if it is no `http` or `https` URL, or has a user, a query or a fragment.
-pub(super) fn base_address(what: &str, text: &str) -> drive::Result<String> {
-    let invalid =
-        |why: &str| drive::Error::new(drive::ErrorKind::InvalidInput, format!("{what}: {why}"));
+/// `InvalidInput` if it is not an `http` or `https` URL, or has a user name, a query or a fragment.
+pub(super) fn base_url(option: &str, text: &str) -> drive::Result<String> {
+    let invalid = |problem: &str| {
+        drive::Error::new(drive::ErrorKind::InvalidInput, format!("{option}: {problem}"))
+    };
     let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid("neither http nor https"));
+        return Err(invalid("it is neither http nor https"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("it has a user or password"));
+        return Err(invalid("it has a user name or password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(invalid("a base address has no query"));
+        return Err(invalid("it has a query or fragment"));
     }
-    let mut address = url.to_string();
-    if !address.ends_with('/') {
-        address.push('/');
+    let mut base = url.to_string();
+    if !base.ends_with('/') {
+        base.push('/');
     }
-    Ok(address)
+    Ok(base)
 }
 
-/// A span of time as people write it.
+/// Serializes a duration as text such as `10s`, and parses such a text or a number of seconds.
 pub(super) mod span {
     use std::{fmt, time::Duration};
 
@@ -160,16 +178,16 @@ pub(super) mod span {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
-        deserializer.deserialize_any(Span)
+        deserializer.deserialize_any(DurationVisitor)
     }
 
-    struct Span;
+    struct DurationVisitor;
 
-    impl de::Visitor<'_> for Span {
+    impl de::Visitor<'_> for DurationVisitor {
         type Value = Option<Duration>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a span of time such as 10s or 500ms, or a number of seconds")
+            f.write_str("a duration such as 10s or 500ms, or a number of seconds")
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {

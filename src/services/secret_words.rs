@@ -1,4 +1,4 @@
-//! For the tests of every service that nothing which is printed has a secret in it.
+//! Helpers for the tests of each service that no printed text contains a secret.
 
 use std::fmt::Debug;
 
@@ -6,31 +6,31 @@ use http::HeaderMap;
 use opendal::{Builder, HttpTransporter, OperationContext, Operator};
 
 use crate::{
-    auth::{Endpoint, TokenSource},
+    auth::{TokenClient, TokenSource},
     drive::Result,
     transport::scripted::{Outcome, Scripted},
 };
 
-/// What is never to be seen.
+/// Texts that must never be printed.
 const SECRETS: [&str; 5] =
     ["SECRET-access", "SECRET-refresh", "SECRET-client", "SECRET-ticket", "SECRET-header"];
 
-/// Secret tokens, renewed at `https://login/token`.
+/// Returns secret tokens that are refreshed at `https://login/token`.
 pub(super) fn tokens() -> TokenSource {
-    let endpoint = Endpoint::new("https://login/token", "app").unwrap();
-    TokenSource::refreshed(
+    let endpoint = TokenClient::new("https://login/token", "app").unwrap();
+    TokenSource::refreshing(
         endpoint.client_secret("SECRET-client"),
         Some("SECRET-refresh".into()),
         Some("SECRET-access".into()),
     )
 }
 
-/// A secret header of the user's.
+/// Returns a secret header of the user.
 pub(super) fn headers() -> HeaderMap {
     HeaderMap::from_iter([("x-mine".parse().unwrap(), "SECRET-header".parse().unwrap())])
 }
 
-/// All that can be printed of a result.
+/// Returns each printed form of a result.
 pub(super) fn said<T: Debug>(result: Result<T>) -> String {
     match result {
         Ok(value) => format!("{value:?} {value:#?}"),
@@ -38,17 +38,17 @@ pub(super) fn said<T: Debug>(result: Result<T>) -> String {
     }
 }
 
-/// Looks into what was printed: `least` texts and more.
-pub(super) fn check(name: &str, told: &[String], least: usize) {
-    assert!(told.len() >= least, "{name}: {told:?}");
-    for text in told {
+/// Asserts that there are at least `min` printed texts, and that none contains a secret.
+pub(super) fn check(name: &str, printed: &[String], min: usize) {
+    assert!(printed.len() >= min, "{name}: {printed:?}");
+    for text in printed {
         for secret in SECRETS {
             assert!(!text.contains(secret), "{name}: {text}");
         }
     }
 }
 
-/// Looks into the errors of an operator all of whose requests fail so.
+/// Checks the errors of an operator whose requests all have this outcome.
 pub(super) async fn check_operator(builder: impl Builder, fault: Outcome) {
     let transport = HttpTransporter::new(Scripted::by(move |_| fault.clone()));
     let context = OperationContext::new().with_http_transport(transport);

@@ -1,4 +1,4 @@
-//! Sends requests over the operator's transport, and reads the responses.
+//! Sends requests through the operator's transport and reads the responses.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use serde::de::DeserializeOwned;
 use super::{
     error,
     file::BodySource,
-    http_transport::{CHUNK, Redirected, understands_files},
-    limit::ResponseLimit,
+    http_transport::{CHUNK, Redirected, supports_file_bodies},
     request::ApiRequest,
+    response_limit::ResponseLimit,
 };
 use crate::{
     drive::{ByteStream, Context, Error, ErrorKind, Result, Retry},
     rate_limit::Exhausted,
 };
 
-/// The most of a file that is read into memory for a transport that cannot stream it, in bytes.
+/// Size in bytes of the largest file that is read into memory for a transport that cannot stream it.
 const FOREIGN_FILE_MAX: u64 = 64 << 20;
 
-/// Sends the requests of one operation over the operator's transport, so that its layers apply:
+/// Sends the requests of one operation through the operator's transport, so that its layers apply:
 /// retry, logging, rate limit.
 ///
 /// ```
@@ -58,19 +58,22 @@ impl<'c> Client<'c> {
     /// Sends a request and reads the whole response, whatever its status.
     ///
     /// # Errors
-    /// `Unexpected` if there is no response, or it breaks off (temporary), or exceeds its limit.
-    pub async fn send(self, call: ApiRequest) -> Result<ApiResponse> {
-        self.fetch(call).await?.read().await
+    /// `Unexpected` if no response arrives, or if the response is incomplete or exceeds its limit;
+    /// `InvalidInput` if the request was built with an invalid URL or header.
+    pub async fn send(self, request: ApiRequest) -> Result<ApiResponse> {
+        self.fetch(request).await?.read().await
     }
 
     /// Sends a request and returns the response with its body as a stream, whatever its status.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
-    pub async fn fetch(self, call: ApiRequest) -> Result<StreamResponse> {
-        let (operation, limit) = (call.label(), call.response_limit());
-        let call = self.with_sendable_body(call).await.map_err(|e| e.with_operation(&operation))?;
-        let mut request = call.into_request().map_err(|e| e.with_operation(&operation))?;
+    /// Those of [`send`](Self::send). `Unsupported` if the body is a large file, and the operator's
+    /// transport cannot stream files.
+    pub async fn fetch(self, request: ApiRequest) -> Result<StreamResponse> {
+        let (operation, limit) = (request.label(), request.response_limit());
+        let request =
+            self.with_sendable_body(request).await.map_err(|e| e.with_operation(&operation))?;
+        let mut request = request.into_request().map_err(|e| e.with_operation(&operation))?;
         if let Some(source) = request.extensions_mut().get_mut::<BodySource>() {
             source.progress = self.cx.upload_progress().cloned();
             source.guard = self.cx.source_guard().cloned();
@@ -80,9 +83,9 @@ impl<'c> Client<'c> {
         let response = transport
             .fetch(request)
             .await
-            .map_err(|error| error::rebuilt(&error).with_operation(&operation))?;
+            .map_err(|error| error::from_transport(&error).with_operation(&operation))?;
         let (parts, body) = response.into_parts();
-        // Ours says it in one way, OpenDAL's transports in another.
+        // This crate's transport sets the first extension, OpenDAL's transports the second.
         let redirected = parts.extensions.get::<Redirected>().is_some()
             || parts.extensions.get::<HttpRedirect>().is_some();
         let exhausted = parts.extensions.get::<Exhausted>().copied();
@@ -90,21 +93,28 @@ impl<'c> Client<'c> {
         Ok(StreamResponse { operation, status, headers, redirected, exhausted, limit, body })
     }
 
-    /// Another transport than ours would send an empty body where a file was meant, and so empty
-    /// the user's file in the cloud: it is asked first.
-    async fn with_sendable_body(&self, call: ApiRequest) -> Result<ApiRequest> {
-        let Some(mut source) = call.file() else { return Ok(call) };
+    /// Returns a request whose body the transport can send.
+    ///
+    /// Another transport ignores a body in a file and would send an empty one, which would truncate
+    /// the user's file in the cloud. Such a transport receives the file's bytes in memory.
+    ///
+    /// # Errors
+    /// `Unsupported` for a file larger than [`FOREIGN_FILE_MAX`]; `Unexpected` if the file cannot be
+    /// read.
+    async fn with_sendable_body(&self, request: ApiRequest) -> Result<ApiRequest> {
+        let Some(mut source) = request.file() else { return Ok(request) };
         source.guard = self.cx.source_guard().cloned();
-        if understands_files(self.cx.operation().http_transport()).await {
-            return Ok(call);
+        if supports_file_bodies(self.cx.operation().http_transport()).await {
+            return Ok(request);
         }
         let len = source.file_len;
         if len > FOREIGN_FILE_MAX {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "{len} bytes in one request: the operator's HTTP transport cannot send a file \
-                     from disk; use drivedal::http_transport() (drivedal::register() installs it)"
+                    "cannot send {len} bytes in one request: the operator's HTTP transport cannot \
+                     stream a file (use drivedal::http_transport(), which drivedal::register() \
+                     installs)"
                 ),
             ));
         }
@@ -112,23 +122,26 @@ impl<'c> Client<'c> {
         let mut stream = Box::pin(source.stream());
         while let Some(piece) = stream.next().await {
             pieces.push(piece.map_err(|source| {
-                Error::new(ErrorKind::Unexpected, "reading the file to be sent").with_source(source)
+                Error::new(ErrorKind::Unexpected, format!("cannot read the file to send: {source}"))
+                    .with_source(source)
             })?);
         }
-        Ok(call.with_buffer(Buffer::from(pieces)))
+        Ok(request.with_buffer(Buffer::from(pieces)))
     }
 }
 
 /// A response whose body has not been read.
 #[non_exhaustive]
 pub struct StreamResponse {
+    /// [`ApiRequest::label`], for errors.
     operation: String,
     /// Status of the response.
     pub status: StatusCode,
     /// Headers of the response.
     pub headers: HeaderMap,
-    /// Whether the transport followed a redirect.
-    pub(crate) redirected: bool,
+    /// Whether the transport followed a redirect to another URL.
+    pub redirected: bool,
+    /// A layer has exhausted its retries for the request.
     exhausted: Option<Exhausted>,
     limit: ResponseLimit,
     body: HttpBody,
@@ -142,7 +155,7 @@ impl fmt::Debug for StreamResponse {
 }
 
 impl StreamResponse {
-    /// How errors call the request.
+    /// Returns the name of the request for errors.
     pub(super) fn operation(&self) -> &str {
         &self.operation
     }
@@ -162,49 +175,53 @@ impl StreamResponse {
                     Ok(bytes) if bytes.is_empty() => None,
                     Ok(bytes) => Some((Ok(bytes), Some(body))),
                     Err(error) => {
-                        Some((Err(error::rebuilt(&error).with_operation(operation)), None))
+                        Some((Err(error::from_transport(&error).with_operation(operation)), None))
                     }
                 }
             }
         })
     }
 
-    /// Reads the whole response, within the limit of its request. Of a failure's body only the
-    /// beginning is read: the status says enough.
+    /// Reads the whole body, within the limit of the request. The body of an error response is
+    /// truncated to [`ResponseLimit::ERROR`] without an error.
     ///
     /// # Errors
-    /// `Unexpected` if the body breaks off, or exceeds the limit.
+    /// `Unexpected` if the body is incomplete or exceeds the limit.
     pub async fn read(self) -> Result<ApiResponse> {
         let (status, headers, operation, redirected) =
             (self.status, self.headers.clone(), self.operation.clone(), self.redirected);
         let (exhausted, failed) = (self.exhausted, !self.status.is_success());
         let limit = if failed { ResponseLimit::ERROR } else { self.limit };
-        let mut collected = Collected::default();
+        let mut collected = BodyBuffer::default();
         let mut stream = Box::pin(self.into_pieces());
         let reading = async {
             while let Some(piece) = stream.next().await {
                 collected.push(piece?);
                 if collected.len > limit.bytes {
-                    return Ok(End::TooLarge);
+                    return Ok(ReadEnd::TooLarge);
                 }
             }
-            Ok(End::Complete)
+            Ok(ReadEnd::Complete)
         };
         let end = match tokio::time::timeout(limit.time, reading).await {
             Ok(end) => end?,
-            Err(_) => End::TooSlow,
+            Err(_) => ReadEnd::TooSlow,
         };
         let problem = match end {
-            End::TooLarge if !failed => {
-                let text = format!("the response is larger than {} bytes", limit.bytes);
+            ReadEnd::TooLarge if !failed => {
+                let text =
+                    format!("cannot read the response: it is larger than {} bytes", limit.bytes);
                 Some(Error::new(ErrorKind::Unexpected, text))
             }
-            End::TooSlow if !failed => {
-                let text = format!("the response is not complete after {} s", limit.time.as_secs());
+            ReadEnd::TooSlow if !failed => {
+                let text = format!(
+                    "cannot read the response: it is not complete after {} s",
+                    limit.time.as_secs()
+                );
                 let error = Error::new(ErrorKind::Unexpected, text);
                 Some(error.with_retry(Retry::Again { after: None }))
             }
-            End::Complete | End::TooLarge | End::TooSlow => None,
+            ReadEnd::Complete | ReadEnd::TooLarge | ReadEnd::TooSlow => None,
         };
         if let Some(problem) = problem {
             return Err(problem.with_operation(operation));
@@ -214,23 +231,23 @@ impl StreamResponse {
     }
 }
 
-/// How the reading of a response ended.
-enum End {
+/// How the reading of a body ended.
+enum ReadEnd {
     Complete,
     TooLarge,
     TooSlow,
 }
 
-/// A body that is read as a whole. Its pieces are copied into large ones: a server chooses how small
-/// they are, and each would cost more than its bytes.
+/// Collects a body in memory. It copies small pieces into large chunks, because the server chooses
+/// their size, and each piece has an overhead.
 #[derive(Default)]
-struct Collected {
+struct BodyBuffer {
     pieces: Vec<Bytes>,
     last: BytesMut,
     len: u64,
 }
 
-impl Collected {
+impl BodyBuffer {
     fn push(&mut self, piece: Buffer) {
         self.len += piece.len() as u64;
         for bytes in piece {
@@ -252,14 +269,15 @@ impl Collected {
 /// A response with its whole body.
 #[non_exhaustive]
 pub struct ApiResponse {
+    /// [`ApiRequest::label`], for errors.
     operation: String,
     /// Status of the response.
     pub status: StatusCode,
     /// Headers of the response.
     pub headers: HeaderMap,
-    /// Whether the transport followed a redirect.
-    pub(crate) redirected: bool,
-    /// A layer has tried the request again, in vain.
+    /// Whether the transport followed a redirect to another URL.
+    pub redirected: bool,
+    /// A layer has exhausted its retries for the request.
     exhausted: Option<Exhausted>,
     /// The body.
     pub body: Buffer,
@@ -275,27 +293,27 @@ impl ApiResponse {
     /// Decodes the body as JSON.
     ///
     /// # Errors
-    /// `Unexpected` with the type and position of the mismatch. The message has no value of the
-    /// body, which may hold download URLs.
+    /// `Unexpected` with the type and position of the mismatch. The message contains no value of the
+    /// body, which may be a download URL.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_reader(self.body.clone()).map_err(|error| {
             let problem = error::redact_quoted(&error.to_string());
-            Error::new(ErrorKind::Unexpected, format!("the answer was not understood: {problem}"))
+            Error::new(ErrorKind::Unexpected, format!("cannot decode the response: {problem}"))
                 .with_status(self.status.as_u16())
                 .with_operation(&self.operation)
         })
     }
 
-    /// Returns the value of a header, if it is text.
+    /// Returns the value of a header. `None` if it is missing or not text.
     pub fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Returns the error that this response stands for. Its kind, and whether a retry may help,
-    /// follow from the status; `message` is the cloud's own text, without secrets.
+    /// Returns the error for this response. The status determines its kind and whether a retry may
+    /// help. `message` is the cloud's own text; it must be free of secrets.
     pub fn failure(&self, message: impl Into<String>) -> Error {
         let error =
-            error::of_status(self.status, &self.headers, message).with_operation(&self.operation);
+            error::from_status(self.status, &self.headers, message).with_operation(&self.operation);
         match self.exhausted {
             Some(exhausted) => error.with_note(&exhausted.to_string()).with_retry(Retry::Exhausted),
             None => error,
@@ -314,7 +332,7 @@ mod tests {
     use super::*;
     use crate::transport::scripted::{Scripted, answer};
 
-    /// A server that sends a byte each second, without end.
+    /// A transport whose responses have one byte per second, without end.
     struct Dripping(StatusCode);
 
     impl HttpTransport for Dripping {
@@ -334,7 +352,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_sends_a_byte_now_and_then_is_not_waited_for_without_end() {
+    async fn an_endless_slow_response_reaches_its_time_limit() {
         let cx = |status| {
             let transport = HttpTransporter::new(Dripping(status));
             Context::from(&OperationContext::new().with_http_transport(transport))
@@ -349,13 +367,13 @@ mod tests {
             "{error}"
         );
         assert_eq!(begun.elapsed(), ResponseLimit::ITEM.time);
-        // The status of a failure is worth more than its words.
+        // The body of an error response is optional.
         let reply = Client::new(&cx(StatusCode::NOT_FOUND)).send(call(Operation::Stat)).await;
         assert_eq!(reply.expect("a status").status, StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]
-    async fn each_kind_of_request_has_its_limit_and_of_a_failure_the_beginning_is_enough() {
+    async fn each_kind_of_request_has_its_size_limit() {
         let large = vec![b' '; (4 << 20) + 1];
         let transport = Scripted::by({
             let large = large.clone();

@@ -1,16 +1,19 @@
-//! Errors rebuilt from what a transport or a status says.
+//! Creates drive errors from a transport's errors and from statuses.
 
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
-use super::status::{StatusClass, Transience, meaning, pause};
-use crate::drive::{Error, ErrorKind, Retry};
+use crate::{
+    drive::{Error, ErrorKind, Retry},
+    failure::status::{StatusClass, Transience, meaning, pause},
+};
 
-/// Where clouds put the id that their support asks for.
+/// Response headers with the cloud's id of the request, which its support needs.
 const REQUEST_IDS: [&str; 3] = ["request-id", "x-amzn-requestid", "x-ms-request-id"];
 
-/// A transport's error, without the URL it carries in its context.
-pub(super) fn rebuilt(error: &opendal::Error) -> Error {
+/// Converts a transport's error. The result lacks the context of the original, which contains the
+/// URL.
+pub(super) fn from_transport(error: &opendal::Error) -> Error {
     let kind = match error.kind() {
         opendal::ErrorKind::RateLimited => ErrorKind::RateLimited,
         opendal::ErrorKind::Unsupported => ErrorKind::Unsupported,
@@ -18,7 +21,7 @@ pub(super) fn rebuilt(error: &opendal::Error) -> Error {
         _ => ErrorKind::Unexpected,
     };
     let mut message = error.message().to_owned();
-    // Sources of ours and of reqwest (`without_url`) are free of URLs; anybody else's may not be.
+    // The sources of another transport may contain URLs.
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         let text = cause.to_string();
@@ -37,13 +40,14 @@ pub(super) fn rebuilt(error: &opendal::Error) -> Error {
     Error::new(kind, message).with_retry(retry)
 }
 
-/// Removes the quoted values from a decoder's message: one of them may be a download URL.
-pub fn redact_quoted(complaint: &str) -> String {
-    let mut told = String::with_capacity(complaint.len());
-    let mut rest = complaint;
+/// Replaces each quoted value in a decoder's message by an ellipsis. The value may be a token or a
+/// download URL.
+pub fn redact_quoted(message: &str) -> String {
+    let mut redacted = String::with_capacity(message.len());
+    let mut rest = message;
     while let Some((before, quoted)) = rest.split_once('"') {
-        told.push_str(before);
-        told.push_str("\"…\"");
+        redacted.push_str(before);
+        redacted.push_str("\"…\"");
         let mut escaped = false;
         let end = quoted.find(|c| {
             let ends = c == '"' && !escaped;
@@ -52,12 +56,12 @@ pub fn redact_quoted(complaint: &str) -> String {
         });
         rest = end.map_or("", |end| &quoted[end + 1..]);
     }
-    told + rest
+    redacted + rest
 }
 
-/// Returns the failure that a status stands for: by the table in [`status`](super::status), which the
-/// retry layer uses too.
-pub(super) fn of_status(
+/// Returns the error of a response with this status. Kind and transience are those of
+/// [`meaning`].
+pub(super) fn from_status(
     status: StatusCode,
     headers: &HeaderMap,
     message: impl Into<String>,
@@ -79,15 +83,15 @@ pub(super) fn of_status(
 impl From<StatusClass> for ErrorKind {
     fn from(class: StatusClass) -> Self {
         match class {
-            StatusClass::Denied => Self::PermissionDenied,
+            StatusClass::PermissionDenied => Self::PermissionDenied,
             StatusClass::NotFound => Self::NotFound,
             StatusClass::Conflict => Self::Conflict,
-            StatusClass::Condition => Self::ConditionNotMatch,
-            StatusClass::Range => Self::RangeNotSatisfied,
+            StatusClass::ConditionNotMatch => Self::ConditionNotMatch,
+            StatusClass::RangeNotSatisfied => Self::RangeNotSatisfied,
             StatusClass::RateLimited => Self::RateLimited,
             StatusClass::Unsupported => Self::Unsupported,
-            StatusClass::Quota => Self::QuotaExceeded,
-            StatusClass::Invalid => Self::InvalidInput,
+            StatusClass::QuotaExceeded => Self::QuotaExceeded,
+            StatusClass::InvalidInput => Self::InvalidInput,
             StatusClass::Unexpected => Self::Unexpected,
         }
     }
@@ -98,9 +102,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proxys_failure_is_one_that_may_pass() {
+    fn failures_of_proxies_are_temporary() {
         let error = |status| {
-            of_status(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), "no words")
+            from_status(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), "no message")
         };
         for status in [502, 520, 522, 524, 527, 530, 598, 599] {
             assert!(error(status).is_temporary(), "{status}");
@@ -109,25 +113,25 @@ mod tests {
     }
 
     #[test]
-    fn a_decoders_complaint_names_the_field_and_not_the_value() {
-        let complaint = |json: &str| {
+    fn a_decoders_message_has_the_position_and_not_the_value() {
+        let message = |json: &str| {
             let error = serde_json::from_str::<std::collections::HashMap<String, u64>>(json);
             redact_quoted(&error.unwrap_err().to_string())
         };
         assert_eq!(
-            complaint(r#"{"a": "https://ticket\"more"}"#),
+            message(r#"{"a": "https://ticket\"more"}"#),
             r#"invalid type: string "…", expected u64 at line 1 column 28"#
         );
-        assert_eq!(complaint("{"), "EOF while parsing an object at line 1 column 1");
+        assert_eq!(message("{"), "EOF while parsing an object at line 1 column 1");
     }
 
     #[test]
-    fn a_transports_url_does_not_survive_in_the_rebuilt_error() {
+    fn the_url_of_a_transports_error_is_removed() {
         let theirs = opendal::Error::new(opendal::ErrorKind::Unexpected, "send http request")
             .with_context("url", "http://h/p?access_token=hunter2")
             .set_source(std::io::Error::other("for http://h/p?access_token=hunter2"))
             .set_temporary();
-        let ours = rebuilt(&theirs);
+        let ours = from_transport(&theirs);
         assert!(ours.is_temporary());
         assert!(!format!("{ours} {ours:?}").contains("hunter2"), "{ours:?}");
     }

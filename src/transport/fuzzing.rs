@@ -1,14 +1,15 @@
-//! Parsers of response headers and of URLs, for the fuzz targets.
+//! Entry points of the fuzz targets: parsers of response headers and URLs.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 
-use super::{range, redirect, status, url_policy::UrlPolicy};
+use super::{range, redirect, url_policy::UrlPolicy};
+use crate::failure::status;
 
-/// Parses each line as the value of every header that a server chooses.
+/// Parses each line as the value of each response header.
 ///
 /// # Panics
-/// If a parser returns something that its callers do not expect.
+/// Panics if a parser returns a value that its callers do not expect.
 pub fn headers(text: &str) {
     let mut lines = text.lines();
     let mut headers = HeaderMap::new();
@@ -36,10 +37,10 @@ pub fn headers(text: &str) {
     }
 }
 
-/// Parses the first line as a list of allowed hosts, and checks the others as URLs of a cloud.
+/// Parses the first line as a list of allowed hosts, and checks the other lines as URLs of a cloud.
 ///
 /// # Panics
-/// If the token would go to another host than those of the policy.
+/// Panics if the policy permits the token on a host that it does not name.
 pub fn urls(text: &str) {
     let mut lines = text.lines();
     let hosts = lines.next().unwrap_or_default();
@@ -50,10 +51,10 @@ pub fn urls(text: &str) {
     let policy = endpoint().allowing("*.own.test").expect("a host");
     for line in lines {
         if policy.check_token(line).is_ok() {
-            // As the transport parses it.
+            // The transport uses this parser too.
             let uri: http::Uri = match line.parse() {
                 Ok(uri) => uri,
-                // It is not sent.
+                // Such a request is not sent.
                 Err(_) => continue,
             };
             let url = url::Url::parse(&uri.to_string()).expect("a URL");

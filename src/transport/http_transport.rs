@@ -1,4 +1,5 @@
-//! Our HTTP transport: bodies streamed from files, time-outs that fit uploads, no URL in errors.
+//! The HTTP transport of this crate. It streams request bodies from files, has timeouts that suit
+//! uploads, and its errors contain no URL.
 
 #[cfg(unix)]
 use std::path::Path;
@@ -20,30 +21,32 @@ use tokio::time::timeout;
 use super::{
     file::{BodySource, SourceChanged},
     local::{self, RequestBody},
-    progress::Progress,
-    redirect, tls,
-    unreachable::Unreachable,
+    redirect,
+    stall_timer::StallTimer,
+    tls,
 };
+use crate::failure::unreachable::Unreachable;
 
-/// How much of a body is handed to the connection at once, in bytes.
+/// Size in bytes of the chunks of a body that the transport passes to the connection.
 pub(super) const CHUNK: usize = 256 << 10;
 
 const USER_AGENT: &str = concat!("drivedal/", env!("CARGO_PKG_VERSION"));
 
-/// How long a transport waits.
+/// The timeouts of a [`Transport`].
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Timeouts {
-    /// For a connection.
+    /// Maximum time to establish a connection.
     pub connect: Duration,
-    /// For the answer to begin once the last byte of the request has left.
+    /// Maximum time from the last byte of the request to the first byte of the response.
     pub first_byte: Duration,
-    /// Between two pieces of a body, in either direction.
+    /// Maximum time between two chunks of a body, in either direction.
     pub idle: Duration,
 }
 
 impl Default for Timeouts {
-    /// 10 s to connect, 120 s for an answer (clouds take that long to store a large file), 60 s
-    /// between two pieces.
+    /// 10 s to connect; 120 s for the response, because clouds need that long to store a large file;
+    /// 60 s between two chunks.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
@@ -53,35 +56,59 @@ impl Default for Timeouts {
     }
 }
 
-/// The process's transport, as [`register`](crate::register) installs it: for operators that have
-/// another default, by [`Operator::with_context`](opendal::Operator::with_context).
+impl Timeouts {
+    /// Sets [`connect`](Self::connect).
+    #[must_use]
+    pub fn with_connect(self, connect: Duration) -> Self {
+        Self { connect, ..self }
+    }
+
+    /// Sets [`first_byte`](Self::first_byte).
+    #[must_use]
+    pub fn with_first_byte(self, first_byte: Duration) -> Self {
+        Self { first_byte, ..self }
+    }
+
+    /// Sets [`idle`](Self::idle).
+    #[must_use]
+    pub fn with_idle(self, idle: Duration) -> Self {
+        Self { idle, ..self }
+    }
+}
+
+/// Returns the shared transport of the process.
 ///
-/// Its connections belong to the tokio runtime of the first request.
+/// [`register`](crate::register) installs it as OpenDAL's default. An operator with another default
+/// uses it through [`Operator::with_context`](opendal::Operator::with_context). Its connections
+/// belong to the tokio runtime of the first request.
 pub fn http_transport() -> HttpTransporter {
     static SHARED: LazyLock<HttpTransporter> =
         LazyLock::new(|| HttpTransporter::new(Transport::default()));
     SHARED.clone()
 }
 
-/// An [`HttpTransport`] over `reqwest` that streams request bodies from files, never prints a URL
-/// and waits by progress, not by total time. Loopback addresses are reached without a proxy.
+/// An [`HttpTransport`] that uses `reqwest`.
+///
+/// It streams request bodies from files. Its timeouts limit the time without progress, not the total
+/// time. Its errors contain no URL. It connects to loopback addresses without a proxy.
 #[derive(Clone, Debug)]
 pub struct Transport {
     route: Route,
     timeouts: Timeouts,
+    /// Number of requests sent.
     sent: Arc<AtomicU64>,
 }
 
-/// Where requests are sent.
+/// The destination of requests.
 #[derive(Clone)]
 enum Route {
-    /// To the host of the URL.
-    Network { outside: reqwest::Client, loopback: reqwest::Client },
-    /// To a Unix socket, whatever the host.
+    /// The host of the URL. The client for loopback addresses has no proxy.
+    Network { remote: reqwest::Client, loopback: reqwest::Client },
+    /// A Unix socket. The host of the URL is ignored.
     #[cfg(unix)]
     Socket(reqwest::Client),
-    /// To a service in this process, whatever the host. The client only builds the requests.
-    Service(reqwest::Client, local::Service),
+    /// A service in this process. The host of the URL is ignored; the client only builds requests.
+    Service(reqwest::Client, local::LocalService),
 }
 
 impl fmt::Debug for Route {
@@ -102,34 +129,35 @@ impl Default for Transport {
 }
 
 impl Transport {
-    /// A transport with its own connections.
+    /// Returns a transport with its own connection pool.
     ///
-    /// The system's certificates are read when the first server shows its own.
+    /// It loads the system's root certificates when it verifies the first server certificate.
     ///
     /// # Panics
-    /// If the process has chosen a provider of cryptography that knows no common version of TLS.
+    /// Panics if the process has installed a cryptography provider that supports neither TLS 1.2 nor
+    /// 1.3.
     pub fn new(timeouts: Timeouts) -> Self {
-        let outside = built(client(timeouts));
+        let remote = built(client(timeouts));
         let loopback = built(client(timeouts).no_proxy());
-        Self::with_route(Route::Network { outside, loopback }, timeouts)
+        Self::with_route(Route::Network { remote, loopback }, timeouts)
     }
 
-    /// Creates a transport that sends every request to a Unix socket, whatever the host of its URL:
-    /// to a drive server without a port.
+    /// Returns a transport that sends each request to a Unix socket, for a drive server without a
+    /// port. It ignores the host of the URL.
     ///
     /// # Panics
-    /// As [`new`](Self::new).
+    /// Panics under the conditions of [`new`](Self::new).
     #[cfg(unix)]
     pub fn over_unix_socket(path: impl AsRef<Path>, timeouts: Timeouts) -> Self {
         let client = client(timeouts).no_proxy().unix_socket(path.as_ref());
         Self::with_route(Route::Socket(built(client)), timeouts)
     }
 
-    /// Creates a transport that calls a service in this process for every request, whatever the
-    /// host of its URL: a drive server without a port, or the client's own test double.
+    /// Returns a transport that calls a service in this process for each request: a drive server
+    /// without a port, or a test double. It ignores the host of the URL.
     ///
     /// # Panics
-    /// As [`new`](Self::new).
+    /// Panics under the conditions of [`new`](Self::new).
     pub fn in_process<S, B>(service: S, timeouts: Timeouts) -> Self
     where
         S: tower_service::Service<http::Request<RequestBody>, Response = Response<B>>
@@ -150,25 +178,26 @@ impl Transport {
         Self { route, timeouts, sent: Arc::default() }
     }
 
-    /// How many requests were sent; redirects that were followed are not counted.
+    /// Returns the number of requests sent. A request and the redirects that it followed count once.
     pub fn requests(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 }
 
+/// Returns the common configuration of the HTTP clients.
 fn client(timeouts: Timeouts) -> reqwest::ClientBuilder {
-    let tls = tls::config().expect("the provider of cryptography knows TLS 1.2 or 1.3");
+    let tls = tls::config().expect("the cryptography provider supports TLS 1.2 or 1.3");
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(timeouts.connect)
         .tcp_nodelay(true)
-        // Followed by the transport itself.
+        // `fetch` follows redirects.
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(USER_AGENT)
 }
 
 fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
-    builder.build().expect("no option is set that a client could refuse")
+    builder.build().expect("the configuration of the client is valid")
 }
 
 impl HttpTransport for Transport {
@@ -178,15 +207,16 @@ impl HttpTransport for Transport {
             return Ok(Response::new(HttpBody::new(stream::empty(), Some(0))));
         }
         let (parts, buffer) = request.into_parts();
-        // `url`'s error would not say more, reqwest's would repeat the URL.
-        let mut url = reqwest::Url::parse(&parts.uri.to_string())
-            .map_err(|_| Error::new(ErrorKind::Unexpected, "the request's address is not a URL"))?;
+        // The error of reqwest would repeat the URL.
+        let mut url = reqwest::Url::parse(&parts.uri.to_string()).map_err(|_| {
+            Error::new(ErrorKind::Unexpected, "cannot send the request: its URL is invalid")
+        })?;
         let (method, mut headers) = (parts.method, parts.headers);
         let source = parts.extensions.get::<BodySource>();
         self.sent.fetch_add(1, Ordering::Relaxed);
         let mut followed = 0;
         loop {
-            // The body of a request that is sent on stays behind: only GET and HEAD are.
+            // Only GET and HEAD follow redirects, without a body.
             let (source, buffer) = match followed {
                 0 => (source.cloned(), buffer.clone()),
                 _ => (None, Buffer::new()),
@@ -200,20 +230,23 @@ impl HttpTransport for Transport {
                 (url, followed) = (to, followed + 1);
                 continue;
             }
-            let mut answer = Response::new(());
-            *answer.status_mut() = status;
-            *answer.version_mut() = response.version();
-            *answer.headers_mut() = found.clone();
+            let mut result = Response::new(());
+            *result.status_mut() = status;
+            *result.version_mut() = response.version();
+            *result.headers_mut() = found.clone();
             if followed > 0 {
-                answer.extensions_mut().insert(Redirected);
+                result.extensions_mut().insert(Redirected);
             }
-            return Ok(answer.map(|()| body_of(response, self.timeouts.idle)));
+            return Ok(result.map(|()| body_of(response, self.timeouts.idle)));
         }
     }
 }
 
 impl Transport {
-    /// Sends one request, and returns its response, which may be a redirect.
+    /// Sends one request and returns its response, which may be a redirect.
+    ///
+    /// # Errors
+    /// `Unexpected` if no response arrives, or if the request makes no progress for too long.
     async fn send(
         &self,
         method: Method,
@@ -226,28 +259,28 @@ impl Transport {
             (Route::Network { loopback, .. }, Some("localhost" | "127.0.0.1" | "[::1]")) => {
                 loopback
             }
-            (Route::Network { outside, .. }, _) => outside,
+            (Route::Network { remote, .. }, _) => remote,
             #[cfg(unix)]
             (Route::Socket(client), _) => client,
             (Route::Service(client, _), _) => client,
         };
         let first_byte = self.timeouts.first_byte;
         let mut builder = client.request(method, url.clone()).headers(headers);
-        let progress = Progress::new(self.timeouts.idle);
+        let timer = StallTimer::new(self.timeouts.idle);
         if let Some(source) = source {
             let len = source.len();
-            let body = progress.watch(source.stream(), len, first_byte);
+            let body = timer.track(source.stream(), len, first_byte);
             builder = builder
                 .header(header::CONTENT_LENGTH, HeaderValue::from(len))
                 .body(reqwest::Body::wrap_stream(body));
         } else if !buffer.is_empty() {
             let len = buffer.len() as u64;
-            let body = progress.watch(pieces(buffer), len, first_byte);
+            let body = timer.track(chunks(buffer), len, first_byte);
             builder = builder
                 .header(header::CONTENT_LENGTH, HeaderValue::from(len))
                 .body(reqwest::Body::wrap_stream(body));
         } else {
-            progress.sent_all(first_byte);
+            timer.body_sent(first_byte);
         }
         let sent = async {
             match &self.route {
@@ -255,26 +288,26 @@ impl Transport {
                     let request = builder
                         .header(header::USER_AGENT, USER_AGENT)
                         .build()
-                        .map_err(|error| not_sent(url, error))?;
+                        .map_err(|error| send_error(url, error))?;
                     service(request).await
                 }
-                _ => builder.send().await.map_err(|error| not_sent(url, error)),
+                _ => builder.send().await.map_err(|error| send_error(url, error)),
             }
         };
         tokio::select! {
             sent = sent => sent,
-            waited = progress.stalled() => Err(Error::new(
+            waited = timer.stalled() => Err(Error::new(
                 ErrorKind::Unexpected,
-                format!("no progress for {} s", waited.as_secs()),
+                format!("cannot send the request: no progress for {} s", waited.as_secs()),
             )
             .set_temporary()),
         }
     }
 }
 
-/// An answer's body, which breaks off where nothing comes for so long.
+/// Returns the body of a response. It ends with an error if no byte arrives for `idle`.
 fn body_of(response: reqwest::Response, idle: Duration) -> HttpBody {
-    // A service's body has no length of its own; the header has.
+    // The body of a service in this process has no length; the header has it.
     let announced = response.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|len| len.to_str().ok()?.parse().ok());
     let len = response.content_length().or(announced);
@@ -283,30 +316,32 @@ fn body_of(response: reqwest::Response, idle: Duration) -> HttpBody {
         match timeout(idle, body.next()).await {
             Ok(None) => None,
             Ok(Some(Ok(bytes))) => Some((Ok(Buffer::from(bytes)), Some(body))),
-            Ok(Some(Err(error))) => Some((Err(failed("read http response", error)), None)),
+            Ok(Some(Err(error))) => {
+                Some((Err(request_error("cannot read the response", error)), None))
+            }
             Err(_) => Some((
                 Err(Error::new(
                     ErrorKind::Unexpected,
-                    format!("no byte of the answer for {} s", idle.as_secs()),
+                    format!("cannot read the response: no byte for {} s", idle.as_secs()),
                 )
                 .set_temporary()),
                 None,
             )),
         }
     })
-    // An empty buffer would mean the end to OpenDAL.
+    // OpenDAL treats an empty buffer as the end.
     .filter(|piece| std::future::ready(!matches!(piece, Ok(bytes) if bytes.is_empty())));
     HttpBody::new(Box::pin(body), len)
 }
 
-/// On an answer that came from elsewhere than where the request was sent.
+/// Extension of a response that another URL sent, after a redirect.
 #[derive(Clone, Copy)]
 pub(super) struct Redirected;
 
-/// The error of a request without a response.
-fn not_sent(url: &reqwest::Url, error: reqwest::Error) -> Error {
+/// Returns the error of a request without a response.
+fn send_error(url: &reqwest::Url, error: reqwest::Error) -> Error {
     if !error.is_connect() {
-        return failed("send http request", error);
+        return request_error("cannot send the request", error);
     }
     let unreachable = Unreachable::new(&error);
     let host = url.host_str().unwrap_or_default();
@@ -315,44 +350,46 @@ fn not_sent(url: &reqwest::Url, error: reqwest::Error) -> Error {
     Error::new(ErrorKind::Unexpected, text).set_temporary().set_source(unreachable)
 }
 
-fn failed(what: &'static str, error: reqwest::Error) -> Error {
+/// Converts an error of reqwest, without its URL.
+fn request_error(message: &'static str, error: reqwest::Error) -> Error {
     let temporary =
         error.is_request() || error.is_body() || error.is_decode() || error.is_timeout();
     let temporary = temporary && !SourceChanged::caused(&error);
-    Error::new(ErrorKind::Unexpected, what)
+    Error::new(ErrorKind::Unexpected, message)
         .with_temporary(temporary)
         .set_source(error.without_url())
 }
 
-/// A buffer's bytes, no more than [`PIECE`] at a time, so that progress can be seen.
-fn pieces(buffer: Buffer) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
-    let chunks = Iterator::flat_map(buffer, |chunk: Bytes| {
-        (0..chunk.len())
+/// Returns a buffer in chunks of at most [`CHUNK`] bytes, so that each of them counts as progress.
+fn chunks(buffer: Buffer) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
+    let chunks = Iterator::flat_map(buffer, |bytes: Bytes| {
+        (0..bytes.len())
             .step_by(CHUNK)
-            .map(move |at| Ok(chunk.slice(at..chunk.len().min(at + CHUNK))))
+            .map(move |at| Ok(bytes.slice(at..bytes.len().min(at + CHUNK))))
     });
     stream::iter(chunks)
 }
 
-/// A question to a transport: do you know [`BodySource`]? Ours answers without a network; any other
-/// refuses the scheme.
+/// Extension of a request that tests whether a transport supports [`BodySource`]. This crate's
+/// transport confirms it without using the network; any other rejects the scheme of the URL.
 #[derive(Clone, Default)]
 pub(super) struct Probe(Arc<AtomicBool>);
 
 impl Probe {
-    /// Says yes.
+    /// Records that the transport supports [`BodySource`].
     pub(super) fn confirm(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-pub(super) async fn understands_files(transport: &HttpTransporter) -> bool {
+/// Returns whether a transport sends bodies from a [`BodySource`].
+pub(super) async fn supports_file_bodies(transport: &HttpTransporter) -> bool {
     let probe = Probe::default();
-    let mut question = Request::new(Buffer::new());
-    *question.uri_mut() = http::Uri::from_static("drivedal://probe/");
-    question.extensions_mut().insert(probe.clone());
-    // The refusal itself is the other transport's answer.
-    let _ = transport.fetch(question).await;
+    let mut request = Request::new(Buffer::new());
+    *request.uri_mut() = http::Uri::from_static("drivedal://probe/");
+    request.extensions_mut().insert(probe.clone());
+    // Another transport fails here, which is the result.
+    let _ = transport.fetch(request).await;
     probe.0.load(Ordering::Relaxed)
 }
 
@@ -370,7 +407,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn an_answer_tells_whether_the_transport_was_sent_on() {
+    async fn a_response_shows_whether_the_transport_was_redirected() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let moved = format!("HTTP/1.1 303 See Other\r\nlocation: {origin}/there\r\n");
@@ -405,7 +442,8 @@ mod tests {
         assert_eq!(ask("/there").await, (401, false));
     }
 
-    /// A server that redirects as the function says, and the heads of the requests that it got.
+    /// Starts a server that redirects to the URL that `to` returns. Returns its origin and the heads of
+    /// the requests that it received.
     async fn redirecting(
         to: impl Fn(&str) -> Option<String> + Send + 'static,
     ) -> (String, Arc<std::sync::Mutex<Vec<String>>>) {
@@ -462,11 +500,11 @@ mod tests {
         let head = at_there.lock().unwrap().pop().expect("a request");
         assert!(!head.contains("hunter") && !head.contains("secret"), "{head}");
         assert!(head.contains("range: bytes=0-1"), "{head}");
-        // Within an origin they are the same requests.
+        // Within an origin the headers stay.
         transport.fetch(request("GET", &format!("{here}/here"))).await.unwrap();
         let head = at_here.lock().unwrap().pop().expect("a request");
         assert!(head.starts_with("get /there") && head.contains("hunter2"), "{head}");
-        // A request with an effect is not sent on.
+        // A request with a body is not redirected.
         let response = transport.fetch(request("POST", &url)).await.unwrap();
         assert_eq!((response.status().as_u16(), at_there.lock().unwrap().len()), (302, 0));
     }

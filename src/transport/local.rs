@@ -1,4 +1,4 @@
-//! Requests to a service in this process, for a transport without a network.
+//! Calls a service in this process, for a transport without a network.
 
 use std::{io, sync::Arc};
 
@@ -13,12 +13,12 @@ pub type RequestBody = reqwest::Body;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A service in this process, by its call.
-pub(super) type Service =
+/// Calls a service in this process.
+pub(super) type LocalService =
     Arc<dyn Fn(reqwest::Request) -> BoxFuture<'static, Result<reqwest::Response>> + Send + Sync>;
 
-/// Wraps a service, so that its responses look like those of a connection.
-pub(super) fn service<S, B>(service: S) -> Service
+/// Wraps a `tower` service. Its responses get the `Content-Length` that a connection would add.
+pub(super) fn service<S, B>(service: S) -> LocalService
 where
     S: tower_service::Service<http::Request<RequestBody>, Response = http::Response<B>>
         + Clone
@@ -37,7 +37,6 @@ where
             let request = http::Request::try_from(request).map_err(failed)?;
             std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
             let mut response = service.call(request).await.map_err(failed)?;
-            // A connection would carry the length of the body.
             let len = response.body().size_hint().exact().filter(|_| !is_head);
             if let Some(len) = len {
                 response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(len.into());
@@ -54,13 +53,14 @@ where
     })
 }
 
+/// Returns the error of a failed call.
 fn failed(error: impl Into<BoxError>) -> Error {
-    Error::new(ErrorKind::Unexpected, "call the service in this process")
+    Error::new(ErrorKind::Unexpected, "cannot call the service in this process")
         .set_temporary()
         .set_source(BoxedError(error.into()))
 }
 
-/// An error of whatever type as the source of another one.
+/// A boxed error as the source of another error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct BoxedError(BoxError);

@@ -1,4 +1,4 @@
-//! Asking for a part of a file, and making exactly that of whatever comes.
+//! Range requests: requests a part of a file, and extracts exactly that part from the response.
 
 use std::ops::Range;
 
@@ -8,83 +8,92 @@ use http::{StatusCode, header};
 use super::{client::StreamResponse, request::ApiRequest};
 use crate::drive::{ByteRange, ByteStream, Download, Error, ErrorKind, Result, Retry};
 
-/// Adds the `Range` header that a range needs.
-pub fn set_range(call: ApiRequest, range: &ByteRange) -> ApiRequest {
+/// Returns the request with the `Range` header for a range.
+pub fn set_range(request: ApiRequest, range: &ByteRange) -> ApiRequest {
     let text = match range {
-        ByteRange::Full | ByteRange::From(0) => return call,
+        ByteRange::Full | ByteRange::From(0) => return request,
         ByteRange::From(start) => format!("bytes={start}-"),
-        // A header cannot ask for nothing: one byte is asked for, and cut off.
+        // A header cannot request an empty range, so it requests one byte, which is discarded.
         ByteRange::Span(span) => {
             format!("bytes={}-{}", span.start, span.end.saturating_sub(1).max(span.start))
         }
         ByteRange::Last(count) => format!("bytes=-{}", (*count).max(1)),
     };
-    call.header(header::RANGE, text)
+    request.header(header::RANGE, text)
 }
 
-/// The bytes of `range` out of an answer to [`set_range`] it: 206 with them, 200 with the whole
-/// file, or 416. Any other status is the caller's to refuse before.
+/// Returns the bytes of `range` from the response to a request with [`set_range`].
 ///
-/// `known` is the file's size where the caller knows it; needed only if the answer does not tell.
+/// The status must be 206 with at least these bytes, 200 with the whole file, or 416; the caller
+/// handles any other status. `known_size` is the size of the file in bytes. It is needed only if the
+/// response does not report it.
 ///
 /// # Errors
-/// `Range` when the file ends before the range begins; `Unexpected` when the answer is neither
-/// what was asked for nor more.
+/// `RangeNotSatisfied` if the range begins after the end of the file; `Unexpected` if the response
+/// lacks some of the requested bytes, or if the size of the file is unknown.
 pub fn slice_response(
     range: &ByteRange,
-    known: Option<u64>,
-    answer: StreamResponse,
+    known_size: Option<u64>,
+    response: StreamResponse,
 ) -> Result<Download> {
-    let operation = answer.operation().to_owned();
-    let broken = |what: String| {
-        Err(Error::new(ErrorKind::Unexpected, what)
-            .with_status(answer.status.as_u16())
+    let operation = response.operation().to_owned();
+    let invalid = |problem: String| {
+        let text = format!("cannot read the response: {problem}");
+        Err(Error::new(ErrorKind::Unexpected, text)
+            .with_status(response.status.as_u16())
             .with_operation(&operation))
     };
-    let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok());
     let content_range = header(header::CONTENT_RANGE).and_then(parse_content_range);
 
-    let (given, total) = match answer.status {
+    let (given, total) = match response.status {
         StatusCode::OK => {
-            let told = header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-            match told.or(known) {
+            let reported = header(header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+            match reported.or(known_size) {
                 Some(total) => (0..total, total),
-                None => return broken("the answer does not tell the file's size".to_owned()),
+                None => return invalid("it does not report the file's size".to_owned()),
             }
         }
         StatusCode::PARTIAL_CONTENT => match content_range {
-            Some((Some(given), total)) => match total.or(known) {
+            Some((Some(given), total)) => match total.or(known_size) {
                 Some(total) if given.end <= total => (given, total),
-                Some(total) => return broken(format!("bytes up to {} of {total}", given.end)),
-                None => return broken("the answer does not tell the file's size".to_owned()),
+                Some(total) => {
+                    return invalid(format!("it has bytes up to {} of {total}", given.end));
+                }
+                None => return invalid("it does not report the file's size".to_owned()),
             },
-            _ => return broken("part of a file without a Content-Range".to_owned()),
+            _ => return invalid("status 206 without a Content-Range".to_owned()),
         },
         StatusCode::RANGE_NOT_SATISFIABLE => {
-            match content_range.and_then(|(_, total)| total).or(known) {
+            match content_range.and_then(|(_, total)| total).or(known_size) {
                 Some(total) => (0..0, total),
                 None => return Err(past_the_end(&operation)),
             }
         }
-        status => return broken(format!("{status} is no answer to a request for bytes")),
+        status => return invalid(format!("status {status} is not a download")),
     };
     let Some(wanted) = resolved(range, total) else { return Err(past_the_end(&operation)) };
     if !wanted.is_empty() && (given.start > wanted.start || given.end < wanted.end) {
-        return broken(format!("bytes {wanted:?} were asked for, {given:?} came"));
+        return invalid(format!("it has bytes {given:?} instead of {wanted:?}"));
     }
     let bytes = if wanted.is_empty() {
         stream::empty().boxed_sync()
     } else if given == wanted {
-        counted(answer.into_stream(), wanted.end - wanted.start, operation)
+        exact_length(response.into_stream(), wanted.end - wanted.start, operation)
     } else {
-        cut(answer.into_stream(), wanted.start - given.start, wanted.end - wanted.start, operation)
+        slice(
+            response.into_stream(),
+            wanted.start - given.start,
+            wanted.end - wanted.start,
+            operation,
+        )
     };
     let range = wanted;
     Ok(Download { total, range, etag: None, download_url: None, item: None, bytes, check: None })
 }
 
-/// Whether a host refuses a range of the last bytes because the file is shorter, as OneDrive does
-/// (opendal#8080). The range then means the whole file, which has to be requested as such.
+/// Returns whether a host rejected a suffix range because the file is shorter, as OneDrive does
+/// (opendal#8080). The range then means the whole file, which the caller must request explicitly.
 pub fn rejects_long_suffix(range: &ByteRange, response: &StreamResponse) -> bool {
     let total = response.headers.get(header::CONTENT_RANGE).and_then(|value| {
         let (_, total) = parse_content_range(value.to_str().ok()?)?;
@@ -95,14 +104,15 @@ pub fn rejects_long_suffix(range: &ByteRange, response: &StreamResponse) -> bool
         && total != Some(0)
 }
 
+/// Returns the error for a range that begins after the end of the file.
 fn past_the_end(operation: &str) -> Error {
-    Error::new(ErrorKind::RangeNotSatisfied, "the file ends before the range begins")
+    Error::new(ErrorKind::RangeNotSatisfied, "cannot read the file: the range begins after its end")
         .with_status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16())
         .with_operation(operation)
 }
 
-/// What a range means in a file of `total` bytes; `None`: it begins past the end (RFC 9110, 14.1.2,
-/// but that an empty file has its beginning).
+/// Returns the bytes that a range selects in a file of `total` bytes. `None` if it begins after the
+/// end (RFC 9110, section 14.1.2). Unlike there, a range from offset 0 is valid in an empty file.
 fn resolved(range: &ByteRange, total: u64) -> Option<Range<u64>> {
     let (start, end) = match range {
         ByteRange::Full => (0, total),
@@ -110,16 +120,17 @@ fn resolved(range: &ByteRange, total: u64) -> Option<Range<u64>> {
         ByteRange::Span(span) => (span.start, span.end.max(span.start).min(total)),
         ByteRange::Last(count) => (total.saturating_sub(*count), total),
     };
-    let nothing_asked = matches!(range, ByteRange::Span(span) if span.is_empty())
+    let is_empty = matches!(range, ByteRange::Span(span) if span.is_empty())
         || matches!(range, ByteRange::Last(0));
     match start.cmp(&total) {
         std::cmp::Ordering::Less => Some(start..end),
-        std::cmp::Ordering::Equal if start == 0 || nothing_asked => Some(start..start),
+        std::cmp::Ordering::Equal if start == 0 || is_empty => Some(start..start),
         _ => None,
     }
 }
 
-/// `bytes 0-9/100`, `bytes 0-9/*`, `bytes */100`: which bytes, and of how many.
+/// Parses a `Content-Range` such as `bytes 0-9/100`. Returns the range and the total size; either is
+/// `None` if the header has `*` for it. `None` if the header is invalid.
 pub(super) fn parse_content_range(text: &str) -> Option<(Option<Range<u64>>, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
     let total = match total.trim() {
@@ -147,9 +158,9 @@ trait BoxedSync:
 
 impl<S: futures::Stream<Item = Result<opendal::Buffer>> + Send + Sync + 'static> BoxedSync for S {}
 
-/// The whole answer, which must have `len` bytes. Read to its end, so that the connection can be
-/// used again.
-fn counted(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
+/// Returns the stream of a response that must have exactly `len` bytes. It reads the response to its
+/// end, so that the connection can be reused.
+fn exact_length(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
     stream::unfold((Some(bytes), len), move |(bytes, left)| {
         let operation = operation.clone();
         async move {
@@ -160,22 +171,25 @@ fn counted(bytes: ByteStream, len: u64, operation: String) -> ByteStream {
                     Some((Ok(piece), (Some(bytes), left)))
                 }
                 Some(Ok(_)) => Some((
-                    Err(Error::new(ErrorKind::Unexpected, "more bytes came than were promised")
-                        .with_operation(operation)),
+                    Err(Error::new(
+                        ErrorKind::Unexpected,
+                        "cannot read the response: it is longer than announced",
+                    )
+                    .with_operation(operation)),
                     (None, 0),
                 )),
-                // What breaks behind the last byte concerns nobody.
+                // An error after the last byte has no effect.
                 Some(Err(_)) | None if left == 0 => None,
                 Some(Err(error)) => Some((Err(error), (None, 0))),
-                None => Some((Err(too_few(left, operation)), (None, 0))),
+                None => Some((Err(too_short(left, operation)), (None, 0))),
             }
         }
     })
     .boxed_sync()
 }
 
-/// `len` bytes of an answer, after `skip` others; the rest is not read.
-fn cut(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStream {
+/// Returns the stream of `len` bytes of a response, after `skip` others. The rest is not read.
+fn slice(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStream {
     stream::unfold((Some(bytes), skip, len), move |(bytes, mut skip, left)| {
         let operation = operation.clone();
         async move {
@@ -184,14 +198,14 @@ fn cut(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStream 
                 let piece = match bytes.next().await {
                     Some(Ok(piece)) => piece,
                     Some(Err(error)) => return Some((Err(error), (None, 0, 0))),
-                    None => return Some((Err(too_few(left, operation)), (None, 0, 0))),
+                    None => return Some((Err(too_short(left, operation)), (None, 0, 0))),
                 };
                 let end = (piece.len() as u64).min(skip.saturating_add(left));
                 if skip >= end {
                     skip -= end;
                     continue;
                 }
-                // Both are at most the piece's length, a `usize`.
+                // Both are at most the piece's length, which is a `usize`.
                 let piece = piece.slice(skip as usize..end as usize);
                 return Some((Ok(piece), (Some(bytes), 0, left - (end - skip))));
             }
@@ -200,10 +214,14 @@ fn cut(bytes: ByteStream, skip: u64, len: u64, operation: String) -> ByteStream 
     .boxed_sync()
 }
 
-fn too_few(missing: u64, operation: String) -> Error {
-    Error::new(ErrorKind::Unexpected, format!("the answer ended {missing} bytes early"))
-        .with_retry(Retry::Again { after: None })
-        .with_operation(operation)
+/// Returns the error of a response that lacks `missing` bytes.
+fn too_short(missing: u64, operation: String) -> Error {
+    Error::new(
+        ErrorKind::Unexpected,
+        format!("cannot read the response: it ended {missing} bytes early"),
+    )
+    .with_retry(Retry::Again { after: None })
+    .with_operation(operation)
 }
 
 #[cfg(test)]
@@ -299,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_lies_past_the_end_is_an_error_but_the_beginning_of_an_empty_file_is_not() {
+    async fn a_range_after_the_end_is_an_error_except_the_start_of_an_empty_file() {
         let error = read(FILE, ByteRange::From(36), knows_ranges).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RangeNotSatisfied);
         let (total, range, bytes) = read(b"", ByteRange::Last(5), knows_ranges).await.unwrap();
@@ -307,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn fewer_bytes_than_promised_are_an_error_that_may_be_tried_again() {
+    async fn a_short_response_is_a_temporary_error() {
         let error = read(FILE, ByteRange::Full, |file, _| {
             answer(206, &file[..30]).header("content-range", "bytes 0-35/36")
         })
@@ -317,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_range_than_the_one_asked_for_is_cut_if_it_holds_it_and_refused_otherwise() {
+    async fn a_wider_range_is_sliced_and_a_narrower_one_is_an_error() {
         fn wider(file: &[u8], _: Option<&str>) -> Outcome {
             answer(206, &file[5..30]).header("content-range", "bytes 5-29/36")
         }

@@ -1,4 +1,5 @@
-//! Redirects: followed by the transport itself, because what may be sent on is ours to decide.
+//! Redirects. The transport follows them itself, because it decides which headers the new host
+//! receives.
 
 use http::{HeaderMap, Method, StatusCode, header};
 use opendal::{Error, ErrorKind, Result};
@@ -6,14 +7,17 @@ use url::Url;
 
 use super::url_policy::{host_of, is_downgrade};
 
-/// The most redirects that are followed for one request.
+/// Maximum number of redirects for one request.
 pub(super) const REDIRECTS_MAX: usize = 10;
 
-/// Returns the URL that a response redirects to; `None` if the response is not a redirect that is
-/// followed. Only requests without effect are: a body, or a secret in it, is not sent on.
+/// Returns the URL that a response redirects to. `None` if the response is not a redirect, or if the
+/// request is neither `GET` nor `HEAD`: a body is never sent to another URL.
+///
+/// `followed` is the number of redirects before this one.
 ///
 /// # Errors
-/// If the redirect is one too many, leaves TLS, or leads to something that is not an HTTP URL.
+/// `Unexpected` if there were too many redirects, or if the target is not an HTTP URL, or if it would
+/// leave TLS.
 pub(super) fn target(
     method: &Method,
     from: &Url,
@@ -27,8 +31,8 @@ pub(super) fn target(
         return Ok(None);
     }
     let Some(location) = headers.get(header::LOCATION) else { return Ok(None) };
-    let refused = |why: &str| {
-        let text = format!("cannot follow the redirect of {}: {why}", host_of(from));
+    let refused = |reason: &str| {
+        let text = format!("cannot follow the redirect of {}: {reason}", host_of(from));
         Err(Error::new(ErrorKind::Unexpected, text))
     };
     if followed >= REDIRECTS_MAX {
@@ -48,8 +52,8 @@ pub(super) fn target(
     Ok(Some(to))
 }
 
-/// Removes credentials from the headers of a request that is sent on to another origin: the token,
-/// cookies, and every header that is marked as secret.
+/// Removes the credentials from the headers of a request to another origin: the token, cookies, and
+/// each header that is marked as sensitive.
 pub(super) fn strip_credentials(headers: &mut HeaderMap) {
     let secret: Vec<_> = headers
         .iter()
@@ -71,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_leaves_neither_http_nor_tls() {
+    fn a_redirect_stays_within_http_and_tls() {
         let target = |from: &str, location: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::LOCATION, location.parse().expect("a value"));

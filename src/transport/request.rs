@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     file::{BodyObserver, BodySource},
-    limit::ResponseLimit,
+    response_limit::ResponseLimit,
     url_policy::UrlPolicy,
 };
 use crate::{
@@ -24,18 +24,18 @@ use crate::{
     rate_limit::{AccountLimiter, Repeat, RequestMeta},
 };
 
-/// Everything but RFC 3986's unreserved characters.
+/// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Percent-encodes a name as one segment of a URL's path, or as a value of its query.
+/// Percent-encodes a text as one segment of a URL's path, or as a value of its query.
 pub fn segment(name: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(name, RESERVED)
 }
 
 /// A request, with the metadata that errors, metrics and layers use.
 ///
-/// A builder: an invalid header or URL is reported when the request is sent. Its URL, its query and
-/// its headers never appear in an error or a log.
+/// This is a builder: an invalid header or URL is reported when the request is sent. URL and headers
+/// never appear in an error or a log.
 #[must_use]
 pub struct ApiRequest {
     method: Method,
@@ -48,10 +48,10 @@ pub struct ApiRequest {
     /// The parts of a form before and after the body.
     prefix: Bytes,
     suffix: Bytes,
-    watch: Option<BodyObserver>,
+    observer: Option<BodyObserver>,
     /// Metadata for the layers.
     meta: RequestMeta,
-    /// Of the response, where it is read as a whole.
+    /// Limit of a response that is read into memory.
     limit: ResponseLimit,
     /// The first error of the builder, reported when the request is sent.
     build_error: Option<Error>,
@@ -64,8 +64,8 @@ impl fmt::Debug for ApiRequest {
 }
 
 impl ApiRequest {
-    /// Returns a request without body. `url` is absolute. `template` stands for the URL in errors
-    /// and logs, such as `{id}/files`.
+    /// Returns a request without a body. `url` is absolute. `template` replaces the URL in errors and
+    /// logs; an example is `{id}/files`.
     pub fn new(
         operation: Operation,
         method: Method,
@@ -81,28 +81,28 @@ impl ApiRequest {
             body: Body::Memory(Buffer::new()),
             prefix: Bytes::new(),
             suffix: Bytes::new(),
-            watch: None,
+            observer: None,
             meta: RequestMeta::default(),
             limit: ResponseLimit::for_operation(operation),
             build_error: None,
         }
     }
 
-    /// Returns a request without body and token to a URL from a response, such as a download URL.
-    /// It fails when it is sent if `urls` does not allow the URL.
-    pub fn to_link(
+    /// Returns a request without a body or token, for a URL from a response, such as a download URL.
+    /// If `urls` does not allow the URL, sending the request fails.
+    pub fn for_link(
         operation: Operation,
         method: Method,
         link: &Secret,
         template: &'static str,
         urls: &UrlPolicy,
     ) -> Self {
-        let mut call = Self::new(operation, method, link.expose(), template);
-        call.build_error = urls.check_link(&call.url).err();
-        call
+        let mut request = Self::new(operation, method, link.expose(), template);
+        request.build_error = urls.check_link(&request.url).err();
+        request
     }
 
-    /// Adds a query parameter, encoded.
+    /// Adds a query parameter. Its value is percent-encoded.
     pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
         let separator = if self.url.contains('?') { '&' } else { '?' };
         write!(self.url, "{separator}{name}={}", segment(value.as_ref()))
@@ -110,7 +110,7 @@ impl ApiRequest {
         self
     }
 
-    /// Adds a header.
+    /// Adds a header. An invalid value is reported when the request is sent.
     pub fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
         match HeaderValue::from_str(value.as_ref()) {
             Ok(value) => {
@@ -120,9 +120,7 @@ impl ApiRequest {
                 self.build_error.get_or_insert_with(|| {
                     Error::new(
                         ErrorKind::InvalidInput,
-                        format!(
-                            "the value of header {name} has characters that no header may have"
-                        ),
+                        format!("cannot send header {name}: its value has invalid characters"),
                     )
                 });
             }
@@ -136,8 +134,8 @@ impl ApiRequest {
         self
     }
 
-    /// Signs the request with an access token. It fails when it is sent if `urls` does not allow
-    /// the token on its host.
+    /// Adds an access token. If `urls` does not allow the token on the request's host, sending the
+    /// request fails.
     pub fn bearer(mut self, token: &Secret, urls: &UrlPolicy) -> Self {
         if let Err(error) = urls.check_token(&self.url) {
             self.build_error.get_or_insert(error);
@@ -152,7 +150,7 @@ impl ApiRequest {
                 self.build_error.get_or_insert_with(|| {
                     Error::new(
                         ErrorKind::PermissionDenied,
-                        "the access token has characters that no token may have",
+                        "cannot send the access token: it has invalid characters",
                     )
                 });
             }
@@ -160,48 +158,48 @@ impl ApiRequest {
         self
     }
 
-    /// Sets the limit of the response, instead of that of its operation.
+    /// Sets the limit of the response. The default depends on the operation.
     pub fn limit(mut self, limit: ResponseLimit) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The bounds of the response.
+    /// Returns the limit of the response.
     pub(super) fn response_limit(&self) -> ResponseLimit {
         self.limit
     }
 
-    /// Sets the limiter of the account.
+    /// Sets the rate limiter of the account.
     pub fn with_limiter(mut self, limiter: &AccountLimiter) -> Self {
         self.meta.limiter = Some(limiter.clone());
         self
     }
 
-    /// Sends the request also while the account is paused.
+    /// Sends the request even while the account is paused.
     pub fn bypass_limiter(mut self) -> Self {
         self.meta.bypass_limiter = true;
         self
     }
 
-    /// Sets when the request may be sent again. The default follows from the method.
-    pub fn repeated(mut self, repeat: Repeat) -> Self {
+    /// Sets when the request may be repeated. The default depends on the method.
+    pub fn repeat(mut self, repeat: Repeat) -> Self {
         self.meta.repeat = Some(repeat);
         self
     }
 
-    /// Sets the cost of the request in the cloud's units; the default is 1.
+    /// Sets the cost of the request in the cloud's units. The default is 1.
     pub fn cost(mut self, units: u32) -> Self {
         self.meta.cost = units;
         self
     }
 
-    /// Sets the cost by method, operation and URL.
+    /// Sets the cost to the result of `units` for the request's method, operation and URL.
     pub fn cost_by(self, units: fn(&Method, Operation, &str) -> u32) -> Self {
         let cost = units(&self.method, self.operation, &self.url);
         self.cost(cost)
     }
 
-    /// Sets a JSON body.
+    /// Sets a JSON body. A value that cannot be encoded is reported when the request is sent.
     pub fn json(mut self, value: &impl Serialize) -> Self {
         match serde_json::to_vec(value) {
             Ok(bytes) => {
@@ -212,7 +210,7 @@ impl ApiRequest {
                 self.build_error.get_or_insert_with(|| {
                     Error::new(
                         ErrorKind::InvalidInput,
-                        format!("not to be written as JSON: {error}"),
+                        format!("cannot encode the request as JSON: {error}"),
                     )
                 });
                 self
@@ -226,53 +224,56 @@ impl ApiRequest {
         self
     }
 
-    /// Sets a body that is part of a form: `prefix` and `suffix` are the rest of the form.
-    pub fn enclosed(mut self, prefix: Bytes, body: Body, suffix: Bytes) -> Self {
+    /// Sets a body that is part of a form. `prefix` and `suffix` are the rest of the form.
+    pub fn body_in_form(mut self, prefix: Bytes, body: Body, suffix: Bytes) -> Self {
         self.body = body;
         (self.prefix, self.suffix) = (prefix, suffix);
         self
     }
 
-    /// Shows `watch` the bytes of a file while they are read to be sent; not those around them.
-    #[cfg(feature = "services-amazon-drive")]
-    pub(crate) fn watched(mut self, watch: BodyObserver) -> Self {
-        self.watch = Some(watch);
+    /// Sets an observer of the bytes that are read from the body's file, without those around them.
+    #[cfg(any(feature = "services-amazon-drive", feature = "services-onedrive"))]
+    pub(crate) fn with_body_observer(mut self, observer: BodyObserver) -> Self {
+        self.observer = Some(observer);
         self
     }
 
-    /// Returns `METHOD host template`, the name of the request in errors.
+    /// Returns `METHOD host template`, which names the request in errors.
     pub fn label(&self) -> String {
         let host = self.url.split_once("://").map_or("", |(_, rest)| {
             let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-            // A user and password before the host would be a secret.
+            // User name and password would be secret.
             rest[..end].rsplit_once('@').map_or(&rest[..end], |(_, host)| host)
         });
         format!("{} {host} {}", self.method, self.template)
     }
 
-    /// Takes the body's bytes into memory, for a transport that cannot send them from their file.
+    /// Replaces the body by bytes in memory, for a transport that cannot stream a file.
     pub(super) fn with_buffer(mut self, bytes: Buffer) -> Self {
         self.body = Body::Memory(bytes);
         self
     }
 
-    /// The part of its body that is in a file.
+    /// Returns the part of the body that is in a file. `None` if the body is in memory.
     pub(super) fn file(&self) -> Option<BodySource> {
         match &self.body {
             Body::Memory(_) => None,
             Body::File { file, len } => Some(BodySource {
                 file: Arc::clone(file),
                 file_len: *len,
-                before: Bytes::new(),
-                after: Bytes::new(),
-                watch: self.watch.clone(),
+                prefix: Bytes::new(),
+                suffix: Bytes::new(),
+                observer: self.observer.clone(),
                 progress: None,
                 guard: None,
             }),
         }
     }
 
-    /// What OpenDAL's transports take.
+    /// Converts the request for OpenDAL's transports.
+    ///
+    /// # Errors
+    /// The first error of the builder; `InvalidInput` if the URL is invalid.
     pub(super) fn into_request(self) -> Result<Request<Buffer>> {
         if let Some(build_error) = self.build_error {
             return Err(build_error);
@@ -282,27 +283,28 @@ impl ApiRequest {
         *request.method_mut() = self.method;
         // The parser's error would repeat the URL.
         *request.uri_mut() = self.url.parse().map_err(|_| {
-            Error::new(ErrorKind::InvalidInput, "the address of the request is not a URL")
+            Error::new(ErrorKind::InvalidInput, "cannot send the request: its URL is invalid")
         })?;
         *request.headers_mut() = self.headers;
         request.extensions_mut().insert(self.operation);
         request.extensions_mut().insert(ServiceOperation(self.template));
         request.extensions_mut().insert(self.meta);
-        let (before, after) = (self.prefix, self.suffix);
+        let (prefix, suffix) = (self.prefix, self.suffix);
         let has_source = file.is_some();
         match (self.body, file) {
             (_, Some(source)) => {
-                request.extensions_mut().insert(BodySource { before, after, ..source });
+                request.extensions_mut().insert(BodySource { prefix, suffix, ..source });
             }
-            (Body::Memory(bytes), None) if before.is_empty() && after.is_empty() => {
+            (Body::Memory(bytes), None) if prefix.is_empty() && suffix.is_empty() => {
                 *request.body_mut() = bytes;
             }
             (Body::Memory(bytes), None) => {
-                *request.body_mut() = std::iter::once(before).chain(bytes).chain([after]).collect();
+                *request.body_mut() =
+                    std::iter::once(prefix).chain(bytes).chain([suffix]).collect();
             }
             (Body::File { .. }, None) => unreachable!("a body in a file has a source"),
         }
-        // No client says by itself that a body which could be there is empty; clouds want to know.
+        // Clouds reject these methods without a length, and no HTTP client adds one for an empty body.
         let may_have_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
         if may_have_body && request.body().is_empty() && !has_source {
             let lengths = request.headers_mut().entry(header::CONTENT_LENGTH);

@@ -1,4 +1,5 @@
-//! A transport for tests: it sends nothing, answers what a test says, and remembers what was asked.
+//! A transport for tests. It sends nothing, returns the responses of a script, and records the
+//! requests.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::{file::BodySource, http_transport::Probe};
 use crate::drive::Context;
 
-/// A request as it would have been sent.
+/// A recorded request.
 #[derive(Clone)]
 pub(crate) struct Sent {
     pub(crate) method: Method,
@@ -33,40 +34,42 @@ impl Sent {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// `METHOD url`.
+    /// Returns `METHOD url`.
     pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.url)
     }
 }
 
-/// What becomes of a request.
+/// The result of a request.
 #[derive(Clone)]
 pub(crate) enum Outcome {
-    /// It is answered.
+    /// A response.
     Answer(Answer),
-    /// The connection breaks before an answer.
+    /// The connection is closed before the response.
     Reset,
-    /// There is no connection: it is refused.
+    /// The connection is refused.
     Refused,
-    /// Once a permit is there, something else becomes of it.
+    /// Another outcome, after a permit is available.
     Later(Arc<Semaphore>, Box<Outcome>),
 }
 
+/// A response of a script.
 #[derive(Clone)]
 pub(crate) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
-    /// The connection breaks after so many bytes of the body.
+    /// The connection is closed after this number of bytes of the body.
     broken_at: Option<usize>,
 }
 
-/// An answer with a body.
+/// Returns a response with this status and body.
 pub(crate) fn answer(status: u16, body: impl Into<Vec<u8>>) -> Outcome {
     Outcome::Answer(Answer { status, headers: Vec::new(), body: body.into(), broken_at: None })
 }
 
 impl Outcome {
+    /// Adds a header. An empty value removes one.
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         if let Self::Answer(answer) = &mut self {
             answer.headers.push((name, value.into()));
@@ -74,7 +77,7 @@ impl Outcome {
         self
     }
 
-    /// The body breaks off after so many bytes.
+    /// Closes the connection after `at` bytes of the body.
     pub(crate) fn broken_at(mut self, at: usize) -> Self {
         if let Self::Answer(answer) = &mut self {
             answer.broken_at = Some(at);
@@ -82,6 +85,7 @@ impl Outcome {
         self
     }
 
+    /// Delays the outcome until `gate` has a permit.
     pub(crate) fn later(self, gate: &Arc<Semaphore>) -> Self {
         Self::Later(Arc::clone(gate), Box::new(self))
     }
@@ -89,7 +93,7 @@ impl Outcome {
 
 type Script = Box<dyn FnMut(&Sent) -> Outcome + Send>;
 
-/// The transport.
+/// A transport that returns the responses of a script. Clones share their state.
 #[derive(Clone)]
 pub(crate) struct Scripted {
     script: Arc<Mutex<Script>>,
@@ -97,12 +101,13 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    /// Answers as the function says.
+    /// Returns a transport that calls `script` for each request.
     pub(crate) fn by(script: impl FnMut(&Sent) -> Outcome + Send + 'static) -> Self {
         Self { script: Arc::new(Mutex::new(Box::new(script))), sent: Arc::default() }
     }
 
-    /// Answers these requests (`METHOD url`) in this order; anything else is refused with 599.
+    /// Returns a transport that expects these requests (`METHOD url`) in this order. Any other
+    /// request gets status 599.
     pub(crate) fn expecting<const N: usize>(steps: [(&str, Outcome); N]) -> Self {
         let mut left: VecDeque<(String, Outcome)> =
             steps.into_iter().map(|(line, outcome)| (line.to_owned(), outcome)).collect();
@@ -113,19 +118,19 @@ impl Scripted {
         })
     }
 
-    /// The context that sends on it.
+    /// Returns a context that uses this transport.
     pub(crate) fn context(&self) -> Context {
         Context::from(
             &OperationContext::new().with_http_transport(HttpTransporter::new(self.clone())),
         )
     }
 
-    /// What was sent so far.
+    /// Returns the requests so far.
     pub(crate) fn sent(&self) -> Vec<Sent> {
         self.sent.lock().unwrap().clone()
     }
 
-    /// What was sent so far, `METHOD url` each.
+    /// Returns the requests so far, as `METHOD url`.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.sent().iter().map(Sent::line).collect()
     }
@@ -149,7 +154,7 @@ impl HttpTransport for Scripted {
         loop {
             match outcome {
                 Outcome::Answer(answer) => return Ok(response(answer)),
-                // As a transport that does not care about secrets would say it.
+                // A foreign transport's error contains the URL.
                 Outcome::Reset => {
                     return Err(Error::new(ErrorKind::Unexpected, "send http request")
                         .with_context("url", &sent.url)

@@ -1,5 +1,7 @@
-//! TLS whose trust is the system's, read when a server's certificate is first to be verified: some
-//! hundred files that a process which speaks plain HTTP never needs.
+//! TLS with the system's root certificates.
+//!
+//! They are loaded when the first server certificate is verified: they may be several hundred files,
+//! and a process that only uses plain HTTP needs none of them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,37 +13,37 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 
-/// As `reqwest` would set it up by itself: the process's provider of cryptography, else AWS-LC, and
-/// HTTP/2 before HTTP/1.1.
+/// Returns the TLS configuration that `reqwest` would create: the process's cryptography provider or
+/// else AWS-LC, and HTTP/2 before HTTP/1.1.
 ///
 /// # Errors
-/// If the process's provider can neither TLS 1.2 nor 1.3.
+/// Fails if the process's provider supports neither TLS 1.2 nor 1.3.
 pub(super) fn config() -> Result<ClientConfig, Error> {
     let provider = CryptoProvider::get_default()
         .map_or_else(|| Arc::new(crypto::aws_lc_rs::default_provider()), Arc::clone);
-    let trust =
-        Arc::new(SystemTrust { provider: Arc::clone(&provider), verifier: OnceLock::new() });
+    let verifier =
+        Arc::new(LazySystemVerifier { provider: Arc::clone(&provider), verifier: OnceLock::new() });
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(trust)
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// The system's own verifier, made when it is first asked.
+/// The system's certificate verifier, created on first use.
 #[derive(Debug)]
-struct SystemTrust {
+struct LazySystemVerifier {
     provider: Arc<CryptoProvider>,
     verifier: OnceLock<Result<Verifier, Error>>,
 }
 
-impl ServerCertVerifier for SystemTrust {
+impl ServerCertVerifier for LazySystemVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
-        between: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         server: &ServerName<'_>,
         status: &[u8],
         now: UnixTime,
@@ -49,7 +51,7 @@ impl ServerCertVerifier for SystemTrust {
         let verifier = self.verifier.get_or_init(|| Verifier::new(Arc::clone(&self.provider)));
         verifier.as_ref().map_err(Error::clone)?.verify_server_cert(
             certificate,
-            between,
+            intermediates,
             server,
             status,
             now,

@@ -1,9 +1,9 @@
-//! Which URLs a cloud may name, and which of them receive its access token.
+//! Decides which URLs of a cloud's responses are used, and which of them receive the access token.
 //!
-//! Clouds name URLs: of next pages, upload sessions, files' bytes, or, as Amazon does, of all further
-//! requests. A response may be forged or wrong, so an access token is sent only to the origin that it
-//! was issued for, which is the configured endpoint, and to hosts that the configuration allows. A
-//! URL is never followed from `https` to `http`.
+//! Responses contain URLs: of next pages, of upload sessions, of file contents or, at Amazon, of the
+//! servers for all further requests. A response may be forged or wrong. So the access token is sent
+//! only to the configured endpoint, for which it was issued, and to hosts that the configuration
+//! allows. No URL may lead from `https` to `http`.
 
 use url::Url;
 
@@ -14,34 +14,38 @@ use crate::drive::{Error, ErrorKind, Result};
 pub struct UrlPolicy {
     /// The endpoint that the token was issued for.
     endpoint: Url,
+    /// Further hosts that may receive the token.
     allowed: Vec<HostPattern>,
 }
 
-/// A host with its port. A `*` stands for letters, digits and hyphens, so never for a dot.
+/// A host and its port. A `*` matches letters, digits and hyphens, but no dot.
 #[derive(Clone, Debug)]
 struct HostPattern {
     host: String,
-    /// `None`: the scheme's own.
+    /// `None` for the scheme's default port.
     port: Option<u16>,
 }
 
 impl UrlPolicy {
-    /// Returns the policy of a cloud whose endpoint this is: the token goes there and nowhere else.
+    /// Returns the policy of a cloud with this endpoint. Only the endpoint may receive the token.
     ///
     /// # Errors
-    /// `Invalid` if `endpoint` is not a URL.
+    /// `InvalidInput` if `endpoint` is not a URL.
     pub fn for_endpoint(endpoint: &str) -> Result<Self> {
         let endpoint = Url::parse(endpoint).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, format!("the endpoint is not a URL: {error}"))
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("cannot use the endpoint: it is not a URL ({error})"),
+            )
         })?;
         Ok(Self { endpoint, allowed: Vec::new() })
     }
 
-    /// Allows the token on further hosts: names separated by commas, each with a port if it is not
-    /// the scheme's own; `*` stands for part of a name, up to the next dot.
+    /// Allows the token on further hosts. `hosts` are names separated by commas, each with a port if
+    /// that is not the scheme's default. A `*` matches part of a name, up to the next dot.
     ///
     /// # Errors
-    /// `Invalid` for a text that is not a host.
+    /// `InvalidInput` if one of them is not a host.
     pub fn allowing(mut self, hosts: &str) -> Result<Self> {
         for text in hosts.split(',').map(str::trim).filter(|text| !text.is_empty()) {
             self.allowed.push(HostPattern::parse(text)?);
@@ -49,23 +53,25 @@ impl UrlPolicy {
         Ok(self)
     }
 
-    /// Whether the endpoint's host matches a pattern; its port must be the scheme's own.
+    /// Returns whether the endpoint's host matches a pattern, on the scheme's default port.
+    #[cfg(feature = "services-amazon-drive")]
     pub(crate) fn is_at(&self, pattern: &str) -> bool {
         HostPattern::parse(pattern).is_ok_and(|pattern| pattern.matches(&self.endpoint))
     }
 
-    /// Checks a URL that a request without a token goes to.
+    /// Checks the URL of a request without a token.
     ///
     /// # Errors
-    /// `Unexpected` if it is neither `http` nor `https`, if it names a user, or if it leaves TLS.
+    /// `Unexpected` if it is neither `http` nor `https`, if it has a user name, or if it is `http`
+    /// while the endpoint is `https`.
     pub fn check_link(&self, url: &str) -> Result<()> {
         self.link(url).map(drop)
     }
 
-    /// Checks a URL that the token is to be sent to.
+    /// Checks the URL of a request with the token.
     ///
     /// # Errors
-    /// `Unexpected` with the host's name if it is neither the endpoint's nor an allowed one, and as
+    /// `Unexpected` if the host is neither the endpoint's nor an allowed one; those of
     /// [`check_link`](Self::check_link).
     pub fn check_token(&self, url: &str) -> Result<()> {
         let url = self.link(url)?;
@@ -85,10 +91,12 @@ impl UrlPolicy {
         ))
     }
 
+    /// Parses a URL of a response, and checks its scheme, user name and downgrade.
     fn link(&self, url: &str) -> Result<Url> {
-        let refused =
-            |why: String| Err(Error::new(ErrorKind::Unexpected, format!("cannot follow {why}")));
-        // The parser's error does not repeat the URL, which may hold a secret.
+        let refused = |reason: String| {
+            Err(Error::new(ErrorKind::Unexpected, format!("cannot follow {reason}")))
+        };
+        // The parser's error does not contain the URL, which may be secret.
         let url = match Url::parse(url) {
             Ok(url) => url,
             Err(error) => return refused(format!("a URL of the cloud: {error}")),
@@ -97,7 +105,7 @@ impl UrlPolicy {
             return refused(format!("a URL of the cloud: its scheme is {}", url.scheme()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return refused(format!("a URL of the cloud to {}: it names a user", host_of(&url)));
+            return refused(format!("a URL of the cloud to {}: it has a user name", host_of(&url)));
         }
         if is_downgrade(&self.endpoint, &url) {
             return refused(format!(
@@ -109,12 +117,12 @@ impl UrlPolicy {
     }
 }
 
-/// Whether going from one URL to another one leaves TLS.
+/// Returns whether a step from one URL to another leaves TLS.
 pub(super) fn is_downgrade(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
 }
 
-/// The host of a URL, with its port where that is not the scheme's own.
+/// Returns the host of a URL, with the port if it is not the scheme's default.
 pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
@@ -124,9 +132,13 @@ pub(super) fn host_of(url: &Url) -> String {
 }
 
 impl HostPattern {
+    /// Parses a host, with an optional port.
     fn parse(text: &str) -> Result<Self> {
         let invalid = || {
-            Error::new(ErrorKind::InvalidInput, format!("allowed_hosts: {text:?} is not a host"))
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("cannot use option allowed_hosts: {text:?} is not a host"),
+            )
         };
         let url = Url::parse(&format!("https://{text}")).map_err(|_| invalid())?;
         let only_host = url.path() == "/"
@@ -141,6 +153,7 @@ impl HostPattern {
         }
     }
 
+    /// Returns whether host and port of a URL match.
     fn matches(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let (names, patterns) = (host.split('.'), self.host.split('.'));
@@ -150,7 +163,8 @@ impl HostPattern {
     }
 }
 
-/// Whether one label of a host's name matches one of a pattern, which may hold one `*`.
+/// Returns whether one label of a host name matches one label of a pattern, which may contain one
+/// `*`.
 fn label_matches(name: &str, pattern: &str) -> bool {
     let Some((start, end)) = pattern.split_once('*') else { return name == pattern };
     name.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).is_some_and(|middle| {

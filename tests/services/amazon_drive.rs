@@ -39,7 +39,7 @@ impl Cloud {
         let context = own_transport();
         let drive = AmazonDrive::default().endpoint(&endpoint).access_token("drivedal-dev");
         let op = Operator::new(options(drive)).unwrap().with_context(context.clone());
-        let tokens = drivedal::auth::TokenSource::given("drivedal-dev".into());
+        let tokens = drivedal::auth::TokenSource::fixed("drivedal-dev".into());
         let client = Client::new(&endpoint, tokens).unwrap();
         Self { server, op, client, cx: Context::from(&context) }
     }

@@ -14,7 +14,7 @@ use std::{
 use drivedal::{
     adapter::{DriveHandle, FileUpload, SavedUpload},
     layers::{Policy, RetryLayer, retry::Backoff},
-    remote::Source,
+    remote::RemoteSource,
 };
 use drivedal_server::{AccountKind, Fault, Latency, Server, When};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -81,7 +81,7 @@ struct Opened {
 
 impl Remote {
     fn open(&self, server: &Server) -> Opened {
-        let mut source = Source::scheme(self.scheme)
+        let mut source = RemoteSource::from_scheme(self.scheme)
             .option("endpoint", format!("{}{}", server.url(), self.path))
             .option("access_token", "drivedal-dev");
         if self.scheme == "onedrive" {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use drivedal::{
-    auth::{Endpoint, TokenFile, TokenSource},
+    auth::{TokenClient, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind, Secret},
     services::skydrive::{
         Client, ListFilter, ListQuery, Overwrite, Properties, ROOT, SkyDrive, SortBy, SortOrder,
@@ -41,7 +41,7 @@ impl Setup {
     }
 
     fn client(&self) -> Client {
-        Client::new(&self.endpoint(), TokenSource::given("drivedal-dev".into())).unwrap()
+        Client::new(&self.endpoint(), TokenSource::fixed("drivedal-dev".into())).unwrap()
     }
 
     fn builder(&self) -> SkyDrive {
@@ -211,9 +211,9 @@ async fn a_refresh_token_is_enough_and_what_it_is_replaced_with_is_kept() {
 async fn many_requests_at_once_share_one_refresh() {
     let setup = Setup::with(Server::builder().latency(Duration::from_millis(5))).await;
     let url = setup.server.url().join("oauth20_token.srf").unwrap();
-    let endpoint = Endpoint::new(url.as_str(), "app").unwrap();
+    let endpoint = TokenClient::new(url.as_str(), "app").unwrap();
     let refresh = Some(Secret::from("drivedal-dev-refresh"));
-    let tokens = TokenSource::refreshed(endpoint, refresh, Some("stale".into()));
+    let tokens = TokenSource::refreshing(endpoint, refresh, Some("stale".into()));
     let client = Arc::new(Client::new(&setup.endpoint(), tokens).unwrap());
     let callers = (0..32).map(|_| {
         let (client, cx) = (Arc::clone(&client), setup.cx());

@@ -1,7 +1,7 @@
 //! A drive server without a port: in this process, or behind a Unix socket.
 
 use drivedal::{
-    remote::Source,
+    remote::RemoteSource,
     transport::{Timeouts, Transport},
 };
 use drivedal_server::{Fault, Server, When};
@@ -9,7 +9,7 @@ use opendal::{HttpTransporter, OperationContext, Operator};
 
 /// A OneDrive on `server`, whose requests are sent by `transport`.
 fn onedrive(server: &Server, transport: Transport) -> Operator {
-    let source = Source::scheme("onedrive")
+    let source = RemoteSource::from_scheme("onedrive")
         .option("endpoint", format!("{}v1.0", server.url()))
         .option("account_kind", "personal")
         .option("access_token", "drivedal-dev");

@@ -12,7 +12,7 @@ use drivedal::{
     adapter::DriveHandle,
     drive::ItemId,
     layers::{Policy, RetryLayer},
-    remote::{Remote, Remotes, Source, is_drive},
+    remote::{Remote, RemoteSource, Remotes, is_drive},
 };
 use opendal::{ErrorKind, HttpTransporter, Metadata, OperationContext, Operator};
 use tokio::sync::OnceCell;
@@ -166,7 +166,7 @@ impl App {
             Workload::Interactive => source,
             Workload::Bulk => with_bulk_index_ttl(source)?,
         };
-        let Remote { operator, handle } = source.open()?;
+        let Remote { operator, handle, .. } = source.open()?;
         let operator = match transport {
             Some(transport) => {
                 let context = OperationContext::new().with_http_transport(transport);
@@ -210,7 +210,7 @@ impl App {
     ///
     /// # Errors
     /// When there is no such remote.
-    pub(crate) async fn options(&self, name: &str) -> Result<Source> {
+    pub(crate) async fn options(&self, name: &str) -> Result<RemoteSource> {
         Ok(self.source(name).await?.source)
     }
 
@@ -220,7 +220,7 @@ impl App {
         match embedded::source(name).filter(|_| !configured) {
             None => {
                 let source = self.configured(name)?;
-                let identity = source.given("endpoint")?.unwrap_or_default();
+                let identity = source.get_option("endpoint")?.unwrap_or_default();
                 Ok(RemoteSpec { source, identity, server: None, transport: None })
             }
             Some(source) => {
@@ -239,10 +239,10 @@ impl App {
     }
 
     /// Returns the options of a configured remote, or of a URI.
-    fn configured(&self, name: &str) -> Result<Source> {
+    fn configured(&self, name: &str) -> Result<RemoteSource> {
         let is_known = name.contains("://") || self.remotes.names().any(|known| known == name);
         if is_known {
-            return Ok(self.remotes.source(name)?);
+            return Ok(self.remotes.config(name)?);
         }
         let names: Vec<_> = self.remotes.names().collect();
         let hint = match names.as_slice() {
@@ -259,7 +259,7 @@ impl App {
 
 /// A remote that is to be opened; the rest as [`OpenRemote`] has it.
 struct RemoteSpec {
-    source: Source,
+    source: RemoteSource,
     identity: String,
     server: Option<String>,
     /// `None`: the process's own.
@@ -267,9 +267,9 @@ struct RemoteSpec {
 }
 
 /// Has a drive of ours trust what it knows for the whole command, unless the user says otherwise.
-fn with_bulk_index_ttl(source: Source) -> Result<Source> {
-    match is_drive(&source.service()?) {
-        true => Ok(source.option_or("index_ttl", BULK_INDEX_TTL)?),
+fn with_bulk_index_ttl(source: RemoteSource) -> Result<RemoteSource> {
+    match is_drive(&source.scheme()?) {
+        true => Ok(source.with_default_option("index_ttl", BULK_INDEX_TTL)?),
         false => Ok(source),
     }
 }

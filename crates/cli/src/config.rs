@@ -7,7 +7,7 @@ use std::{
 };
 
 use directories::ProjectDirs;
-use drivedal::remote::{Remotes, Source};
+use drivedal::remote::{RemoteSource, Remotes};
 use serde::Deserialize;
 
 use crate::failure::{Exit, Failure, Result};
@@ -59,7 +59,7 @@ pub(crate) fn remotes(file: Option<&Path>, named: &[(String, String)]) -> Result
         (None, None) => Remotes::default(),
     };
     for (name, uri) in named {
-        remotes.insert(name, Source::uri(uri))?;
+        remotes.insert(name, RemoteSource::from_uri(uri))?;
     }
     Ok(remotes)
 }
@@ -113,10 +113,10 @@ fn parse(text: &str) -> Result<Remotes> {
     Ok(remotes)
 }
 
-fn source(entry: RemoteConfig) -> Result<Source, String> {
+fn source(entry: RemoteConfig) -> Result<RemoteSource, String> {
     let source = match (entry.uri, entry.scheme) {
-        (Some(uri), None) => Source::uri(uri),
-        (None, Some(scheme)) => Source::scheme(scheme),
+        (Some(uri), None) => RemoteSource::from_uri(uri),
+        (None, Some(scheme)) => RemoteSource::from_scheme(scheme),
         (Some(_), Some(_)) => return Err("`uri` and `type` exclude each other".into()),
         (None, None) => return Err("`uri` or `type` is missing".into()),
     };

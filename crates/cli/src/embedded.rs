@@ -20,7 +20,7 @@ use std::{
 use drivedal::{
     drive::Secret,
     http_transport,
-    remote::Source,
+    remote::RemoteSource,
     transport::{Timeouts, Transport},
 };
 use drivedal_server::{RunningServer, Server, ServerError};
@@ -36,16 +36,16 @@ use crate::{
 };
 
 /// Makes the options of a drive from its server's URL and access token.
-type Reached = fn(&Url, &Secret) -> Source;
+type Reached = fn(&Url, &Secret) -> RemoteSource;
 
 /// The embedded drives by name. They are three views of one tree: what one of them is given the
 /// others show.
 const DRIVES: [(&str, Reached); 3] =
     [("local-onedrive", onedrive), ("local-skydrive", skydrive), ("local-amazon", amazon)];
 
-fn skydrive(server: &Url, token: &Secret) -> Source {
+fn skydrive(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
-    Source::scheme("skydrive")
+    RemoteSource::from_scheme("skydrive")
         .option("name", "local")
         .option("endpoint", format!("{server}/v5.0/"))
         .option("storage_endpoint", server)
@@ -53,9 +53,9 @@ fn skydrive(server: &Url, token: &Secret) -> Source {
         .option("access_token", token.expose())
 }
 
-fn onedrive(server: &Url, token: &Secret) -> Source {
+fn onedrive(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
-    Source::scheme("onedrive")
+    RemoteSource::from_scheme("onedrive")
         .option("name", "local")
         .option("endpoint", format!("{server}/v1.0"))
         .option("oauth_endpoint", server)
@@ -63,9 +63,9 @@ fn onedrive(server: &Url, token: &Secret) -> Source {
         .option("access_token", token.expose())
 }
 
-fn amazon(server: &Url, token: &Secret) -> Source {
+fn amazon(server: &Url, token: &Secret) -> RemoteSource {
     let server = server.as_str().trim_end_matches('/');
-    Source::scheme("amazon-drive")
+    RemoteSource::from_scheme("amazon-drive")
         .option("name", "local")
         .option("endpoint", format!("{server}/drive/v1/"))
         .option("oauth_endpoint", server)
@@ -79,7 +79,7 @@ fn access_token(folder: &Path) -> Result<Secret> {
 }
 
 /// How the embedded drive of that name is reached on a server; `None`: there is no such drive.
-pub(crate) fn source(name: &str) -> Option<impl Fn(&Url, &Secret) -> Source> {
+pub(crate) fn source(name: &str) -> Option<impl Fn(&Url, &Secret) -> RemoteSource> {
     DRIVES.iter().find(|(drive, _)| *drive == name).map(|(_, source)| *source)
 }
 

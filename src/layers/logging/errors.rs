@@ -5,7 +5,7 @@ use std::io;
 use http::{Uri, response::Parts};
 use opendal::Error;
 
-use crate::transport::unreachable::Unreachable;
+use crate::failure::unreachable::Unreachable;
 
 /// The same failure, of which nothing is told that may be an address, or a part of one: kind,
 /// status, plain words, and what kind of trouble the connection had.

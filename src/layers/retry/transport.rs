@@ -16,8 +16,8 @@ use super::{
     watch::host,
 };
 use crate::{
+    failure::{status::pause, unreachable::Unreachable},
     rate_limit::{AccountLimiter, Attempt, Exhausted, Permit, RequestMeta},
-    transport::{status::pause, unreachable::Unreachable},
 };
 
 /// Why a request waits that finds the account paused.
@@ -187,8 +187,8 @@ impl Sending<'_> {
                 self.limiter.acquire(self.cost, &config, policy.longest_wait, last).await.map(Some)
             }
         };
-        waited.map_err(|pause| {
-            let exhausted = self.exhausted(Some(pause));
+        waited.map_err(|delay| {
+            let exhausted = self.exhausted(Some(delay.0));
             self.tell_the_end("the account is paused");
             let text = format!("{}: too many requests; {exhausted}", self.what);
             Error::new(ErrorKind::RateLimited, text).set_persistent()

@@ -7,11 +7,11 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use opendal::{Buffer, Error, HttpBody};
 
 use crate::{
-    rate_limit::{RateLimitHeaders, Repeat, RequestMeta},
-    transport::{
+    failure::{
         status::{self, PAUSE_MAX, Transience},
         unreachable::Unreachable,
     },
+    rate_limit::{RateLimitHeaders, Repeat, RequestMeta},
 };
 
 /// The most of a refusal's body that is looked at, in bytes.

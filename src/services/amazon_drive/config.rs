@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AMAZON_DRIVE_SCHEME, AmazonDrive, Client, Deduplication};
 use crate::{
-    auth::{Endpoint, TokenFile, TokenSource},
+    auth::{TokenClient, TokenFile, TokenSource},
     drive::Secret,
-    services::options::{from_pairs, header_map, of_uri, span, wrong},
+    services::options::{from_pairs, header_map, invalid_option, root_and_name, span},
 };
 
 /// Default base URL for `account/endpoint` (amazon-drive#endpoint-discovery).
@@ -101,10 +101,10 @@ impl AmazonDriveConfig {
 
     fn tokens(&self) -> Result<TokenSource> {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
-        let wrong = |what| wrong(AMAZON_DRIVE_SCHEME, what);
+        let wrong = |what| invalid_option(AMAZON_DRIVE_SCHEME, what);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
         if refresh.is_none() && self.token_file.is_none() {
-            return access.map(TokenSource::given).ok_or_else(|| {
+            return access.map(TokenSource::fixed).ok_or_else(|| {
                 wrong("one of access_token, refresh_token and token_file is required")
             });
         }
@@ -113,23 +113,23 @@ impl AmazonDriveConfig {
         };
         let oauth = self.oauth_endpoint.as_deref().unwrap_or(OAUTH_ENDPOINT).trim_end_matches('/');
         let redirect = self.redirect_uri.as_deref().unwrap_or(REDIRECT_URI);
-        let endpoint = Endpoint::new(format!("{oauth}/auth/o2/token"), client_id)
+        let endpoint = TokenClient::new(format!("{oauth}/auth/o2/token"), client_id)
             .map_err(invalid)?
             .parameter("redirect_uri", redirect);
         let endpoint = match &self.client_secret {
             Some(secret) => endpoint.client_secret(secret.as_str()),
             None => endpoint,
         };
-        let tokens = TokenSource::refreshed(endpoint, refresh, access);
+        let tokens = TokenSource::refreshing(endpoint, refresh, access);
         Ok(match &self.token_file {
-            Some(path) => tokens.kept_in(TokenFile::new(path)),
+            Some(path) => tokens.with_token_file(TokenFile::new(path)),
             None => tokens,
         })
     }
 }
 
 fn invalid(error: crate::drive::Error) -> Error {
-    wrong(AMAZON_DRIVE_SCHEME, error.to_string())
+    invalid_option(AMAZON_DRIVE_SCHEME, error.to_string())
 }
 
 impl Configurator for AmazonDriveConfig {
@@ -138,7 +138,7 @@ impl Configurator for AmazonDriveConfig {
     /// Parses `amazon-drive://NAME/ROOT?KEY=VALUE&…`; name and root are optional.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
         let mut config = Self::from_iter(uri.options().clone())?;
-        let (root, name) = of_uri(AMAZON_DRIVE_SCHEME, uri)?;
+        let (root, name) = root_and_name(AMAZON_DRIVE_SCHEME, uri)?;
         config.root = root.or(config.root);
         config.name = name.or(config.name);
         Ok(config)

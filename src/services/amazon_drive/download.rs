@@ -17,7 +17,7 @@ use crate::{
         ByteRange, ByteStream, Conditions, ContentCheck, Context, Download, Error, ErrorKind, Item,
         ItemId, Result, Retry,
     },
-    transport::exclusive,
+    transport::sync_stream,
 };
 
 /// Maximum number of bytes of one request: acdcli's value, because the cloud did not serve more than
@@ -156,7 +156,7 @@ impl FileDownload {
 
     /// Returns `bytes` followed by the range `rest` of the file, which must keep its size `total`.
     fn followed_by(self, bytes: ByteStream, rest: Range<u64>, total: u64) -> ByteStream {
-        exclusive(stream::unfold(Some((bytes, rest)), move |state| {
+        sync_stream(stream::unfold(Some((bytes, rest)), move |state| {
             let file = self.clone();
             async move {
                 let (mut bytes, mut rest) = state?;

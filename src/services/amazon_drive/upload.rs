@@ -15,7 +15,7 @@ use crate::{
         Body, Conditions, Context, Error, ErrorKind, IfExists, Item, ItemId, Result, Retry, Target,
         WriteOptions,
     },
-    transport::status::is_timeout,
+    failure::status::is_timeout,
 };
 
 /// Size in bytes above which the drive searches for an existing file of that name first: the cloud

@@ -47,7 +47,7 @@ pub(super) fn capabilities(special_folder: bool, kind: Option<AccountKind>) -> C
         multi_parent: false,
         fold: names::fold_for(kind),
         collision_key: names::collision_key_for(kind),
-        validate_name: names::refusal,
+        validate_name: names::validate_name,
         extensions: Extensions::NONE,
     }
 }

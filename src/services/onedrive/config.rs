@@ -11,7 +11,7 @@ use super::{
     drive_lookup::{ConfiguredDrive, DriveLookup},
 };
 use crate::{
-    auth::{Endpoint, TokenFile, TokenSource},
+    auth::{TokenClient, TokenFile, TokenSource},
     drive::Secret,
     services::options,
 };
@@ -132,14 +132,14 @@ impl OneDriveConfig {
         let secret = |text: &Option<String>| text.as_deref().map(Secret::from);
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
         if refresh.is_some() || self.token_file.is_some() {
-            let tokens = TokenSource::refreshed(self.token_endpoint(cloud)?, refresh, access);
+            let tokens = TokenSource::refreshing(self.token_endpoint(cloud)?, refresh, access);
             return Ok(match &self.token_file {
-                Some(path) => tokens.kept_in(TokenFile::new(path)),
+                Some(path) => tokens.with_token_file(TokenFile::new(path)),
                 None => tokens,
             });
         }
         if let Some(access) = access {
-            return Ok(TokenSource::given(access));
+            return Ok(TokenSource::fixed(access));
         }
         if self.client_secret.is_none() {
             return Err(wrong(
@@ -161,10 +161,10 @@ impl OneDriveConfig {
             ));
         }
         let endpoint = self.token_endpoint(cloud)?.scope(format!("{}/.default", cloud.graph_url()));
-        Ok(TokenSource::application(endpoint))
+        Ok(TokenSource::for_application(endpoint))
     }
 
-    fn token_endpoint(&self, cloud: Cloud) -> Result<Endpoint> {
+    fn token_endpoint(&self, cloud: Cloud) -> Result<TokenClient> {
         let Some(client_id) = &self.client_id else {
             return Err(wrong("cannot sign in: client_id is missing"));
         };
@@ -172,7 +172,7 @@ impl OneDriveConfig {
             self.oauth_endpoint.as_deref().unwrap_or(cloud.login_url()).trim_end_matches('/');
         let tenant = self.tenant.as_deref().unwrap_or("common");
         let url = format!("{login}/{}/oauth2/v2.0/token", crate::transport::segment(tenant));
-        let endpoint = Endpoint::new(url, client_id).map_err(invalid)?;
+        let endpoint = TokenClient::new(url, client_id).map_err(invalid)?;
         // Users of OpenDAL's own service may have set an empty secret for an application without one.
         Ok(match self.client_secret.as_deref().filter(|secret| !secret.is_empty()) {
             Some(secret) => endpoint.client_secret(secret),
@@ -234,7 +234,7 @@ fn parse_site(text: &str) -> Result<ConfiguredDrive> {
 }
 
 fn wrong(what: impl Into<String>) -> Error {
-    options::wrong(ONEDRIVE_SCHEME, what)
+    options::invalid_option(ONEDRIVE_SCHEME, what)
 }
 
 fn invalid(error: crate::drive::Error) -> Error {
@@ -248,7 +248,7 @@ impl Configurator for OneDriveConfig {
     /// service, a path can start with Graph's alias of the root folder, as in
     /// `onedrive://drive/root/documents`.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
-        let (root, name) = options::of_uri(ONEDRIVE_SCHEME, uri)?;
+        let (root, name) = options::root_and_name(ONEDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
         if let Some(path) = root {
             let path = path.trim_matches('/');

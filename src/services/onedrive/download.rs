@@ -16,7 +16,7 @@ use crate::{
         Conditions, ContentCheck, Context, Download, DownloadRequest, DownloadUrl, Error,
         ErrorKind, HashKind, Item, ItemKind, ItemRef, Result,
     },
-    services::renewals::overtaken,
+    services::url_refresher::as_conflict,
 };
 
 /// Statuses of an expired download URL (onedrive-graph#download-expired-url). The host responds with
@@ -169,7 +169,7 @@ async fn open(drive: &GraphDrive, cx: &Context, request: &DownloadRequest<'_>) -
             let is_fresh = |item: &Item| {
                 item.download_url.as_ref().is_some_and(|fresh| fresh.url != expired.url)
             };
-            drive.renewals.renewed(id, is_fresh, current).await?
+            drive.url_refresher.refresh(id, is_fresh, current).await?
         }
         None => current.await?,
     };
@@ -177,7 +177,7 @@ async fn open(drive: &GraphDrive, cx: &Context, request: &DownloadRequest<'_>) -
     let is_entry = drive.address(cx, file, Shortcut::Keep).await? == address;
     let (address, download_url) = content_source(drive, cx, address, &item).await?;
     let download = match &download_url {
-        Some(url) => drive.client.download(cx, url, range, item.size).await.map_err(overtaken)?,
+        Some(url) => drive.client.download(cx, url, range, item.size).await.map_err(as_conflict)?,
         // Malware has no download URL. The response to this request explains that.
         None => drive.client.content(cx, &address, range, item.size).await?,
     };

@@ -32,7 +32,7 @@ use crate::{
         ErrorKind, Item, ItemId, ItemRef, ItemUpdate, ListRequest, Page, Quota, Result,
         SessionProgress, SiblingSearch, Target, UploadSession, WriteOptions,
     },
-    services::renewals::Renewals,
+    services::url_refresher::UrlRefresher,
 };
 
 /// Maximum number of concurrent requests to delete items. More than 16 requests at a time get a
@@ -56,7 +56,7 @@ pub(super) struct GraphDrive {
     /// Whether files of upload sessions are created by a commit instead of the last fragment.
     pub(super) defer_commit: bool,
     /// Items with new download URLs, in place of those with expired ones.
-    pub(super) renewals: Renewals<Item>,
+    pub(super) url_refresher: UrlRefresher<Item>,
     capabilities: Arc<Capabilities>,
 }
 
@@ -74,7 +74,7 @@ impl GraphDrive {
             kind,
             root_id: Arc::default(),
             is_reachable: Arc::default(),
-            renewals: Renewals::default(),
+            url_refresher: UrlRefresher::default(),
             defer_commit: false,
             capabilities: Arc::new(capabilities(special_folder.is_some(), kind)),
         }

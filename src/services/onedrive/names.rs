@@ -28,11 +28,11 @@ pub(super) fn collision_key_for(kind: Option<AccountKind>) -> fn(&str) -> Cow<'_
 ///
 /// Names that only some libraries or clients reject (`CON`, `.lock`, `~$…`, `_vti_`) are left to
 /// the cloud.
-pub(super) fn refusal(name: &str) -> Option<&'static str> {
+pub(super) fn validate_name(name: &str) -> Option<&'static str> {
     if name.contains(char::is_control) {
         return Some("a name cannot have control characters");
     }
-    names::refusal(name)
+    names::validate_name(name)
 }
 
 #[cfg(test)]
@@ -42,8 +42,8 @@ mod tests {
     #[test]
     fn names_that_only_some_accounts_reject_are_left_to_the_cloud() {
         for name in ["CON", ".lock", "~$a.docx", "_vti_"] {
-            assert_eq!(refusal(name), None, "{name:?}");
+            assert_eq!(validate_name(name), None, "{name:?}");
         }
-        assert!(refusal("a\tb").is_some());
+        assert!(validate_name("a\tb").is_some());
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Client, SKYDRIVE_SCHEME, SignIn, SkyDrive};
 use crate::{
-    auth::{Endpoint, Lcrc, TokenFile, TokenSource},
+    auth::{Lcrc, TokenClient, TokenFile, TokenSource},
     drive::Secret,
     services::options,
 };
@@ -164,14 +164,14 @@ impl SkyDriveConfig {
         let (access, refresh) = (secret(&self.access_token), secret(&self.refresh_token));
         let storage = self.token_storage();
         if refresh.is_none() && storage.is_none() {
-            return access.map(TokenSource::given).ok_or_else(|| {
+            return access.map(TokenSource::fixed).ok_or_else(|| {
                 wrong("one of access_token, refresh_token, token_file and lcrc is required")
             });
         }
         let (client_id, client_secret) = self.application()?;
         let oauth = self.oauth();
         let endpoint =
-            Endpoint::new(format!("{oauth}/oauth20_token.srf"), client_id).map_err(invalid)?;
+            TokenClient::new(format!("{oauth}/oauth20_token.srf"), client_id).map_err(invalid)?;
         let endpoint = match &self.redirect_uri {
             Some(redirect) => endpoint.parameter("redirect_uri", redirect),
             None => endpoint.parameter("redirect_uri", format!("{oauth}/oauth20_desktop.srf")),
@@ -185,9 +185,9 @@ impl SkyDriveConfig {
             }
             _ => endpoint,
         };
-        let tokens = TokenSource::refreshed(endpoint, refresh, access);
+        let tokens = TokenSource::refreshing(endpoint, refresh, access);
         Ok(match storage {
-            Some(file) => tokens.kept_in(file),
+            Some(file) => tokens.with_token_file(file),
             None => tokens,
         })
     }
@@ -202,7 +202,7 @@ fn expand_home(path: &str) -> PathBuf {
 }
 
 fn wrong(what: impl Into<String>) -> Error {
-    options::wrong(SKYDRIVE_SCHEME, what)
+    options::invalid_option(SKYDRIVE_SCHEME, what)
 }
 
 fn invalid(error: crate::drive::Error) -> Error {
@@ -214,7 +214,7 @@ impl Configurator for SkyDriveConfig {
 
     /// Parses `skydrive://NAME/ROOT?KEY=VALUE&…`; name and root are optional.
     fn from_uri(uri: &OperatorUri) -> Result<Self> {
-        let (root, name) = options::of_uri(SKYDRIVE_SCHEME, uri)?;
+        let (root, name) = options::root_and_name(SKYDRIVE_SCHEME, uri)?;
         let mut config = Self::from_iter(uri.options().clone())?;
         config.root = root.or(config.root);
         config.name = name.or(config.name);

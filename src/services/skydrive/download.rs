@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     drive::{Context, Download, DownloadRequest, DownloadUrl, Error, ErrorKind, ItemKind, Result},
-    services::renewals::overtaken,
+    services::url_refresher::as_conflict,
 };
 
 /// Downloads a range of a file: in one request with a valid URL from `known`, in two without one,
@@ -42,9 +42,9 @@ pub(super) async fn download(
     }
     let location = drive.client.content_location(cx, id.as_str());
     let url = match known {
-        Some(stale) => drive.renewals.renewed(id, |url| *url != stale.url, location).await?,
+        Some(stale) => drive.url_refresher.refresh(id, |url| *url != stale.url, location).await?,
         None => location.await?,
     };
-    let download = drive.client.source(cx, &url, &range, size).await.map_err(overtaken)?;
+    let download = drive.client.source(cx, &url, &range, size).await.map_err(as_conflict)?;
     Ok(Download { download_url: Some(DownloadUrl { url, expires: None }), ..download })
 }

@@ -27,7 +27,7 @@ use crate::{
         ItemKind, ItemRef, ItemUpdate, ListRequest, Page, Quota, RecursiveList, Result, Secret,
         SessionLimits, SessionProgress, SiblingSearch, Target, UploadSession, WriteOptions,
     },
-    services::renewals::Renewals,
+    services::url_refresher::UrlRefresher,
 };
 
 /// Maximum size of one PUT in bytes: "100 MB" (live-connect#upload-max-size).
@@ -46,7 +46,7 @@ pub(super) struct LiveDrive {
     /// Real id of the root folder, once a response contained it.
     root: Arc<OnceLock<String>>,
     /// Download URLs in place of expired ones.
-    pub(super) renewals: Renewals<Secret>,
+    pub(super) url_refresher: UrlRefresher<Secret>,
 }
 
 const CAPABILITIES: Capabilities = Capabilities {
@@ -81,7 +81,7 @@ impl LiveDrive {
     /// photos.
     pub(super) fn new(client: Client, downsize_photos: bool) -> Self {
         let (capabilities, root) = (CAPABILITIES, Arc::default());
-        Self { client, downsize_photos, capabilities, root, renewals: Renewals::default() }
+        Self { client, downsize_photos, capabilities, root, url_refresher: UrlRefresher::default() }
     }
 
     /// Sets the size from which files are uploaded in fragments, and the size of the first fragment,

@@ -15,7 +15,7 @@ pub(super) fn validate(name: &str) -> Option<&'static str> {
     if is_device(name) {
         return Some("Windows reserves the name for a device");
     }
-    names::refusal(name)
+    names::validate_name(name)
 }
 
 fn is_device(name: &str) -> bool {

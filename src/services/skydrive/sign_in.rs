@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::{
-    auth::{Endpoint, Tokens},
+    auth::{TokenClient, Tokens},
     drive::{Context, Error, ErrorKind, Result, Secret},
 };
 
@@ -31,7 +31,7 @@ pub struct SignIn {
     client_id: String,
     redirect_uri: String,
     scopes: Vec<String>,
-    endpoint: Endpoint,
+    endpoint: TokenClient,
 }
 
 impl SignIn {
@@ -51,7 +51,7 @@ impl SignIn {
             client_id: client_id.to_owned(),
             redirect_uri: format!("{oauth}/oauth20_desktop.srf"),
             scopes: SCOPES.map(str::to_owned).to_vec(),
-            endpoint: Endpoint::new(format!("{oauth}/oauth20_token.srf"), client_id)?,
+            endpoint: TokenClient::new(format!("{oauth}/oauth20_token.srf"), client_id)?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use drivedal::{
     adapter::{DriveHandle, FileUpload, SavedUpload, UploadedFile},
     drive::{Conditions, DownloadRequest, ItemRef},
-    remote::Source,
+    remote::RemoteSource,
     transport::Transport,
 };
 use drivedal_server::{Fault, Server};
@@ -42,14 +42,14 @@ impl Cloud {
         }
     }
 
-    fn source(self, server: &Server, account: &str) -> Source {
+    fn source(self, server: &Server, account: &str) -> RemoteSource {
         let server = server.url().as_str().trim_end_matches('/');
         let (scheme, path) = match self {
             Self::SkyDrive => ("skydrive", "/v5.0/"),
             Self::OneDrive => ("onedrive", "/v1.0"),
             Self::Amazon => ("amazon-drive", "/drive/v1/"),
         };
-        Source::scheme(scheme)
+        RemoteSource::from_scheme(scheme)
             .option("endpoint", format!("{server}{path}"))
             .option("access_token", format!("drivedal-dev-{account}"))
     }

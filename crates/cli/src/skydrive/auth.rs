@@ -96,8 +96,8 @@ impl AuthRefresh {
 /// The options of a remote that is a SkyDrive.
 async fn config(app: &App, at: &Location) -> Result<SkyDriveConfig> {
     let source = app.options(&at.remote).await.map_err(|failure| failure.about(at))?;
-    source.skydrive()?.ok_or_else(|| {
-        let scheme = source.service().unwrap_or_default();
+    source.skydrive_config()?.ok_or_else(|| {
+        let scheme = source.scheme().unwrap_or_default();
         not_skydrive(&scheme).about(at)
     })
 }
@@ -109,7 +109,7 @@ async fn keep(
     code: &Secret,
     file: TokenFile,
 ) -> drivedal::drive::Result<()> {
-    sign_in.tokens(cx, code, true).await?.keep_in(file).await
+    sign_in.tokens(cx, code, true).await?.save_to(file).await
 }
 
 /// The code out of the URL that the user gives.

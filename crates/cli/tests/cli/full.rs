@@ -167,7 +167,7 @@ async fn without_room_for_new_tokens_none_are_asked_for_and_with_room_all_goes_o
         requests.iter().filter(|request| request.operation.contains("token")).count()
     };
     let ran = run_limited(&rig, &["ls", "it:"], 8).await;
-    ran.fails(1, "making room for the file of tokens tokens.json: File too large");
+    ran.fails(1, "cannot reserve disk space for the token file tokens.json: File too large");
     assert_eq!((asked(), rig.server.control().requests().len()), (0, 0));
     assert_eq!(rig.run(&["ls", "it:"]).await.code, 0);
     let tokens = rig.shell.read("tokens.json");

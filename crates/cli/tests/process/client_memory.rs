@@ -8,7 +8,7 @@ use std::process::Command;
 
 use drivedal::{
     adapter::FileUpload,
-    remote::{Remote, Source},
+    remote::{Remote, RemoteSource},
 };
 use drivedal_test_support::{child::peak_memory, serving::Serving};
 use futures::TryStreamExt;
@@ -29,10 +29,10 @@ pub async fn measure() {
     for (scheme, path) in
         [("skydrive", "/v5.0/"), ("onedrive", "/v1.0"), ("amazon-drive", "/drive/v1/")]
     {
-        let source = Source::scheme(scheme)
+        let source = RemoteSource::from_scheme(scheme)
             .option("endpoint", format!("{url}{path}"))
             .option("access_token", format!("drivedal-dev-{scheme}"));
-        let Remote { operator, handle } = source.open().expect("a remote");
+        let Remote { operator, handle, .. } = source.open().expect("a remote");
         operator.write("small", "warm").await.expect("written");
         let before = peak_memory();
         let mut writer = operator.writer("large").await.expect("a writer");

@@ -98,7 +98,7 @@ impl Client {
             .send_signed(cx, || {
                 let mut request = ApiRequest::new(Operation::Write, method.clone(), &url, template)
                     .header(header::CONTENT_TYPE, &form.content_type)
-                    .enclosed(form.prefix.clone(), body.clone(), form.suffix.clone());
+                    .body_in_form(form.prefix.clone(), body.clone(), form.suffix.clone());
                 if deduplication == Deduplication::Suppressed {
                     request = request.query("suppress", "deduplication");
                 }

@@ -28,7 +28,7 @@ use crate::{
     auth::TokenSource,
     drive::{Context, Error, ErrorKind, Result, Secret},
     rate_limit::AccountLimiter,
-    services::options::base_address,
+    services::options::base_url,
     transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
 };
 
@@ -83,7 +83,7 @@ impl Client {
     /// # Errors
     /// `InvalidInput` if `endpoint` is not an `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let endpoint = base_address("endpoint", endpoint)?;
+        let endpoint = base_url("endpoint", endpoint)?;
         let urls = UrlPolicy::for_endpoint(&endpoint)?;
         let urls = if urls.is_at(LOOKUP_HOST) { urls.allowing(ACCOUNT_HOSTS)? } else { urls };
         Ok(Self {
@@ -145,8 +145,8 @@ impl Client {
             return Err(Error::new(ErrorKind::PermissionDenied, text));
         };
         let endpoints = Arc::new(Endpoints::new(
-            base_address("contentUrl", &content_url)?,
-            base_address("metadataUrl", &metadata_url)?,
+            base_url("contentUrl", &content_url)?,
+            base_url("metadataUrl", &metadata_url)?,
         ));
         // A forbidden host must not be cached for three days.
         self.urls.check_token(&endpoints.content_url)?;

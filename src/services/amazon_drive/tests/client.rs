@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 
 use super::*;
 use crate::{
-    auth::Endpoint,
+    auth::TokenClient,
     drive::{Conditions, Drive, Error, ErrorKind},
     services::amazon_drive::{ChangesQuery, NodeStatus},
 };
@@ -34,7 +34,7 @@ async fn the_token_is_sent_only_to_the_clouds_and_to_allowed_hosts() {
             false => json_answer(200, json!({"quota": 10, "available": 3})),
         })
     };
-    let token = || TokenSource::given("Atza|hunter2".into());
+    let token = || TokenSource::fixed("Atza|hunter2".into());
     let amazons = || Client::new("https://drive.amazonaws.com/drive/v1/", token()).unwrap();
     let content = "https://content-na.drive.amazonaws.com/cdproxy/";
     let metadata = "https://cdws.us-east-1.amazonaws.com/drive/v1/";
@@ -88,8 +88,8 @@ async fn a_rejected_token_is_refreshed_once() {
         },
         _ => json_answer(401, json!({"message": "Token has expired"})),
     });
-    let endpoint = Endpoint::new("http://oauth/auth/o2/token", "id").unwrap();
-    let tokens = TokenSource::refreshed(endpoint, Some("refresh".into()), Some("old".into()));
+    let endpoint = TokenClient::new("http://oauth/auth/o2/token", "id").unwrap();
+    let tokens = TokenSource::refreshing(endpoint, Some("refresh".into()), Some("old".into()));
     let client = Client::new("http://drive/drive/v1/", tokens).unwrap();
     let client = client.with_allowed_hosts("meta, content").unwrap();
     let cx = transport.context();

@@ -30,7 +30,7 @@ const C: &str = "http://content/cdproxy/";
 const ENDPOINT: &str = "GET http://drive/drive/v1/account/endpoint";
 
 fn client() -> Client {
-    let tokens = TokenSource::given("Atza|hunter2".into());
+    let tokens = TokenSource::fixed("Atza|hunter2".into());
     let client = Client::new("http://drive/drive/v1", tokens).unwrap();
     client.with_allowed_hosts("meta, content").unwrap()
 }

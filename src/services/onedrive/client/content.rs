@@ -54,7 +54,7 @@ impl Client {
     ) -> Result<Download> {
         let request = |range: &ByteRange| {
             let url = &download_url.url;
-            let request = ApiRequest::to_link(
+            let request = ApiRequest::for_link(
                 Operation::Read,
                 Method::GET,
                 url,
@@ -122,7 +122,7 @@ impl Client {
             // A repeated request would find the name in use by the first, or create another file.
             let request = match behavior {
                 ConflictBehavior::Replace => request,
-                _ => request.repeated(Repeat::IfRefused),
+                _ => request.repeat(Repeat::IfRefused),
             };
             hash.observe(with_conditions(request, conditions))
         };

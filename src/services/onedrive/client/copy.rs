@@ -67,7 +67,7 @@ impl Client {
     pub async fn copy_progress(&self, cx: &Context, monitor: &Secret) -> Result<CopyProgress> {
         let operation = Operation::Copy;
         let request =
-            ApiRequest::to_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
+            ApiRequest::for_link(operation, Method::GET, monitor, "{copy monitor}", &self.urls)
                 .with_limiter(&self.limiter)
                 .cost(0);
         let response = transport::Client::new(cx).send(request).await?;

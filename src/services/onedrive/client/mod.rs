@@ -28,7 +28,7 @@ use crate::{
     auth::TokenSource,
     drive::{Conditions, Context, Result, Secret},
     rate_limit::AccountLimiter,
-    services::options::base_address,
+    services::options::base_url,
     transport::{self, ApiRequest, ApiResponse, StreamResponse, UrlPolicy},
 };
 
@@ -45,7 +45,7 @@ const CONFLICT_BEHAVIOR: &str = "@microsoft.graph.conflictBehavior";
 /// use drivedal::services::onedrive::{Address, Client, DriveRef, PAGE_MAX};
 ///
 /// # async fn example(context: &Context) -> drivedal::drive::Result<()> {
-/// let client = Client::new("https://graph.microsoft.com/v1.0", TokenSource::given("EwB…".into()))?;
+/// let client = Client::new("https://graph.microsoft.com/v1.0", TokenSource::fixed("EwB…".into()))?;
 /// let photos = Address::root(DriveRef::Mine).below("photos/2014");
 /// for entry in client.children(context, &photos, PAGE_MAX).await?.value {
 ///     println!("{entry:?}");
@@ -72,7 +72,7 @@ impl Client {
     /// # Errors
     /// `InvalidInput` if `endpoint` is not an HTTP URL without user, query and fragment.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let endpoint = base_address("the API's endpoint", endpoint)?;
+        let endpoint = base_url("the API's endpoint", endpoint)?;
         Ok(Self {
             urls: Arc::new(UrlPolicy::for_endpoint(&endpoint)?),
             endpoint: endpoint.trim_end_matches('/').into(),

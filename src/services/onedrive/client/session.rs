@@ -76,7 +76,7 @@ impl Client {
         let request = self
             .session_request(Method::PUT, session)
             // The session rejects a fragment that it already has.
-            .repeated(Repeat::IfRefused)
+            .repeat(Repeat::IfRefused)
             .header(
                 header::CONTENT_RANGE,
                 format!("bytes {offset}-{}/{total}", end.saturating_sub(1)),
@@ -150,7 +150,7 @@ impl Client {
     }
 
     fn session_request(&self, method: Method, session: &Secret) -> ApiRequest {
-        ApiRequest::to_link(Operation::Write, method, session, "{upload session}", &self.urls)
+        ApiRequest::for_link(Operation::Write, method, session, "{upload session}", &self.urls)
             .with_limiter(&self.limiter)
             .cost(0)
     }

@@ -113,7 +113,7 @@ async fn next_links_to_the_same_page_or_another_host_are_errors() {
         assert_eq!(strange.sent().len(), 1, "the token was sent to {elsewhere}");
     }
     // Pages from a gateway link to Graph itself, which must be allowed.
-    let proxied = Client::new("http://127.0.0.1:8/v1.0", TokenSource::given("t".into())).unwrap();
+    let proxied = Client::new("http://127.0.0.1:8/v1.0", TokenSource::fixed("t".into())).unwrap();
     let transport = page(&here);
     proxied.page(&transport.context(), &(&*here).into()).await.unwrap_err();
     assert!(transport.sent().is_empty());

@@ -22,7 +22,7 @@ use super::{
     model::ITEM_PROPERTIES,
 };
 use crate::{
-    auth::{Endpoint, TokenSource},
+    auth::{TokenClient, TokenSource},
     drive::{DownloadUrl, Item, ItemKind, ItemRef, Target},
     transport::{
         scripted::{Outcome, answer},
@@ -33,13 +33,13 @@ use crate::{
 const API: &str = "https://graph.microsoft.com/v1.0";
 
 fn client() -> Client {
-    Client::new(API, TokenSource::given("token".into())).unwrap()
+    Client::new(API, TokenSource::fixed("token".into())).unwrap()
 }
 
 /// A client that refreshes its token at `https://login/token`.
 fn renewing_client() -> Client {
-    let endpoint = Endpoint::new("https://login/token", "app").unwrap();
-    let tokens = TokenSource::refreshed(endpoint, Some("refresh".into()), Some("stale".into()));
+    let endpoint = TokenClient::new("https://login/token", "app").unwrap();
+    let tokens = TokenSource::refreshing(endpoint, Some("refresh".into()), Some("stale".into()));
     Client::new(API, tokens).unwrap()
 }
 

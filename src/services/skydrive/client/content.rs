@@ -72,7 +72,7 @@ impl Client {
     ) -> Result<Download> {
         let request = |range: &ByteRange| {
             let request =
-                ApiRequest::to_link(Operation::Read, Method::GET, source, "{source}", &self.urls);
+                ApiRequest::for_link(Operation::Read, Method::GET, source, "{source}", &self.urls);
             set_range(request.with_limiter(&self.limiter), range)
         };
         let mut response = transport::Client::new(cx).fetch(request(range)).await?;
@@ -139,7 +139,7 @@ impl Client {
             // second file.
             let request = match options.overwrite {
                 Overwrite::Yes => request,
-                Overwrite::No | Overwrite::ChooseNewName => request.repeated(Repeat::IfRefused),
+                Overwrite::No | Overwrite::ChooseNewName => request.repeat(Repeat::IfRefused),
             };
             options.add_to(request).body(body.clone())
         })
@@ -168,7 +168,7 @@ impl Client {
         let form = MultipartForm::new(&[], &file);
         self.send_json(cx, || {
             let request = self.request(Operation::Write, Method::POST, &path, "{folder}/files");
-            options.add_to(request).header(header::CONTENT_TYPE, &form.content_type).enclosed(
+            options.add_to(request).header(header::CONTENT_TYPE, &form.content_type).body_in_form(
                 form.prefix.clone(),
                 body.clone(),
                 form.suffix.clone(),

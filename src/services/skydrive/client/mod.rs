@@ -26,7 +26,7 @@ use crate::{
     auth::TokenSource,
     drive::{Context, Result, Secret},
     rate_limit::AccountLimiter,
-    services::options::base_address,
+    services::options::base_url,
     transport::{self, ApiRequest, ApiResponse, ResponseLimit, StreamResponse, UrlPolicy, segment},
 };
 
@@ -48,7 +48,7 @@ pub const STORAGE_ENDPOINT: &str = "https://cid-{cid}.users.storage.live.com";
 /// use drivedal::{auth::TokenSource, drive::Context, services::skydrive::{Client, ListQuery, ROOT}};
 ///
 /// # async fn example(context: &Context) -> drivedal::drive::Result<()> {
-/// let client = Client::new("https://apis.live.net/v5.0/", TokenSource::given("EwA…".into()))?;
+/// let client = Client::new("https://apis.live.net/v5.0/", TokenSource::fixed("EwA…".into()))?;
 /// for object in client.files(context, ROOT, &ListQuery::default()).await?.data {
 ///     println!("{} {}", object.id, object.name);
 /// }
@@ -86,7 +86,7 @@ impl Client {
     /// # Errors
     /// `InvalidInput` if `endpoint` is not an `http` or `https` URL, or has a query.
     pub fn new(endpoint: &str, tokens: TokenSource) -> Result<Self> {
-        let endpoint = base_address("endpoint", endpoint)?;
+        let endpoint = base_url("endpoint", endpoint)?;
         let urls = UrlPolicy::for_endpoint(&endpoint)?;
         let (headers, limiter) = (HeaderMap::new(), AccountLimiter::new());
         let client = Self { endpoint, storage: String::new(), urls, headers, tokens, limiter };
@@ -107,7 +107,7 @@ impl Client {
     pub fn with_storage(mut self, endpoint: &str) -> Result<Self> {
         // Braces are not allowed in a URL.
         const CID: &str = "0cid0";
-        let address = base_address("storage_endpoint", &endpoint.replace("{cid}", CID))?;
+        let address = base_url("storage_endpoint", &endpoint.replace("{cid}", CID))?;
         self.storage = address.trim_end_matches('/').replace(CID, "{cid}");
         self.urls = UrlPolicy::for_endpoint(&self.endpoint)?;
         if let Some(host) = host_of(&address) {

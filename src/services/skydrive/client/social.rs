@@ -56,7 +56,7 @@ impl Client {
         self.send_json(cx, || {
             let request = self.request(Operation::Write, Method::POST, &path, "{id}/comments");
             // After a lost response, a repeated request would add a second comment.
-            request.repeated(Repeat::IfRefused).json(&NewComment { message })
+            request.repeat(Repeat::IfRefused).json(&NewComment { message })
         })
         .await
     }

@@ -12,7 +12,7 @@ mod service;
 
 use super::{Client, drive::LiveDrive};
 use crate::{
-    auth::{Endpoint, TokenSource},
+    auth::{TokenClient, TokenSource},
     drive::{Item, ItemId, ItemKind, ItemRef, Target},
     transport::scripted::{Outcome, answer},
 };
@@ -22,13 +22,13 @@ const FOLDER: &str = "folder.8c8ce076ca27823f.8C8CE076CA27823F!142";
 const FILE: &str = "file.8c8ce076ca27823f.8C8CE076CA27823F!128";
 
 fn client() -> Client {
-    Client::new("https://apis.live.net/v5.0/", TokenSource::given("token".into())).unwrap()
+    Client::new("https://apis.live.net/v5.0/", TokenSource::fixed("token".into())).unwrap()
 }
 
 /// A client that refreshes its token at `https://login/token`.
 fn renewing_client() -> Client {
-    let endpoint = Endpoint::new("https://login/token", "app").unwrap();
-    let tokens = TokenSource::refreshed(endpoint, Some("refresh".into()), Some("stale".into()));
+    let endpoint = TokenClient::new("https://login/token", "app").unwrap();
+    let tokens = TokenSource::refreshing(endpoint, Some("refresh".into()), Some("stale".into()));
     Client::new("https://apis.live.net/v5.0/", tokens).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Every method of the unbiased client, against the drive server.
 
 use drivedal::{
-    auth::{Kept, TokenFile, TokenSource},
+    auth::{StoredTokens, TokenFile, TokenSource},
     drive::{Body, ByteRange, Context, Download, ErrorKind},
     services::skydrive::{
         Client, LinkType, ListQuery, MY_DOCUMENTS, Overwrite, PictureSize, Properties, ROOT,
@@ -38,7 +38,7 @@ impl Setup {
 
     fn client(&self) -> Client {
         let endpoint = format!("{}/v5.0/", self.address());
-        Client::new(&endpoint, TokenSource::given("drivedal-dev".into())).expect("a client")
+        Client::new(&endpoint, TokenSource::fixed("drivedal-dev".into())).expect("a client")
     }
 
     async fn put(&self, folder: &str, name: &str, bytes: Vec<u8>) -> String {
@@ -254,11 +254,11 @@ async fn somebody_signs_in_by_the_url_that_the_browser_ends_at() {
         .endpoint(format!("{address}/v5.0/"))
         .oauth_endpoint(&address)
         .lcrc(lcrc.display().to_string());
-    let source = drivedal::remote::Source::scheme("skydrive")
+    let source = drivedal::remote::RemoteSource::from_scheme("skydrive")
         .option("endpoint", format!("{address}/v5.0/"))
         .option("oauth_endpoint", &address)
         .option("lcrc", lcrc.display().to_string());
-    let config = source.skydrive().expect("good options").expect("a SkyDrive");
+    let config = source.skydrive_config().expect("good options").expect("a SkyDrive");
     let sign_in = config.sign_in().expect("a sign-in");
     let url = sign_in.url(None);
     assert!(url.query().is_some_and(|query| query.contains("client_id=0000000062000012")));
@@ -270,16 +270,16 @@ async fn somebody_signs_in_by_the_url_that_the_browser_ends_at() {
     assert_eq!(tokens.scopes.len(), SCOPES.len());
     let again = sign_in.tokens(&setup.cx(), &code, true).await.expect_err("a code is good once");
     assert_eq!(again.kind(), ErrorKind::PermissionDenied);
-    tokens.keep_in(config.token_storage().expect("a file")).await.expect("kept");
+    tokens.save_to(config.token_storage().expect("a file")).await.expect("kept");
 
     let (service, handle) = builder.build_with_handle().expect("a drive");
     drop(service);
     let client = Client::from_handle(&handle).expect("a SkyDrive");
     assert!(client.me(&setup.cx()).await.is_ok());
-    let Kept { access_token: before, .. } =
+    let StoredTokens { access_token: before, .. } =
         TokenFile::lcrc(&lcrc).read().expect("read").expect("kept");
     client.renew_token(&setup.cx()).await.expect("renewed");
-    let Kept { access_token: after, .. } =
+    let StoredTokens { access_token: after, .. } =
         TokenFile::lcrc(&lcrc).read().expect("read").expect("kept");
     assert!(before.is_some() && before != after);
     let text = std::fs::read_to_string(&lcrc).expect("read");

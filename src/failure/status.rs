@@ -1,70 +1,70 @@
-//! The meaning of a response's status, and of the headers that name a pause.
+//! The meaning of a response's status, and of the headers that request a pause.
 //!
-//! This is the only table of statuses and the only parser of `Retry-After` of the client side:
-//! errors and the retry layer both use it, so that they agree on which failures are transient.
+//! This is the only table of statuses and the only parser of `Retry-After` on the client side.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 
-/// The longest pause that is taken from a response. A longer one is cut to it.
+/// Longest pause that a response can request. Longer pauses are reduced to it.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The kind of failure that a status stands for where the cloud's own code is not more exact.
+/// The kind of failure that a status denotes. The error code in a cloud's response body may be more
+/// precise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StatusClass {
-    /// The account may not, or its token is not accepted.
-    Denied,
-    /// No such resource.
+    /// The account lacks the permission, or the server rejects the token.
+    PermissionDenied,
+    /// The resource does not exist.
     NotFound,
-    /// The state of the resource is in the way.
+    /// The state of the resource prevents the operation.
     Conflict,
     /// A condition of the request does not hold.
-    Condition,
-    /// The range begins past the end.
-    Range,
-    /// Too many requests.
+    ConditionNotMatch,
+    /// The range starts after the end of the resource.
+    RangeNotSatisfied,
+    /// There were too many requests.
     RateLimited,
-    /// The server does not offer this.
+    /// The server does not support the operation.
     Unsupported,
     /// The drive is full.
-    Quota,
-    /// The request itself is wrong.
-    Invalid,
-    /// Anything else, success included.
+    QuotaExceeded,
+    /// The request is invalid.
+    InvalidInput,
+    /// Any other status, including success.
     Unexpected,
 }
 
-/// Whether repeating a request may help, and whether the first one may have had an effect.
+/// Whether a repeated request may succeed, and whether the first one may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transience {
-    /// The same request gets the same response.
+    /// A repeated request would get the same response.
     Permanent,
-    /// The server has not processed the request, and wants the account to pause.
+    /// The server has not processed the request, and requests a pause of the account.
     Throttled,
     /// The server has not processed the request.
     NotProcessed,
-    /// The failure may pass; the request may have been processed.
+    /// The failure is transient, and the request may have been processed.
     Ambiguous,
 }
 
 /// Returns the meaning of a status.
 ///
-/// 420 is Live Connect's 429, 509 SharePoint's for used-up bandwidth, 520 to 530 and 598, 599 are
-/// those of proxies. A 5xx that is not listed counts as 500 (RFC 9110, 15).
+/// 420 is Live Connect's equivalent of 429; 509 is SharePoint's status for exhausted bandwidth;
+/// proxies send 520 to 530, 598 and 599. Any other 5xx counts as 500 (RFC 9110, section 15).
 pub(crate) fn meaning(status: StatusCode, headers: &HeaderMap) -> (StatusClass, Transience) {
     use StatusClass::*;
     use Transience::*;
     match status.as_u16() {
-        401 | 403 => (Denied, Permanent),
+        401 | 403 => (PermissionDenied, Permanent),
         404 | 410 => (NotFound, Permanent),
         409 | 423 => (Conflict, Permanent),
-        304 | 412 => (Condition, Permanent),
-        416 => (Range, Permanent),
-        400 | 411 | 413 | 415 | 422 => (Invalid, Permanent),
+        304 | 412 => (ConditionNotMatch, Permanent),
+        416 => (RangeNotSatisfied, Permanent),
+        400 | 411 | 413 | 415 | 422 => (InvalidInput, Permanent),
         405 | 501 => (Unsupported, Permanent),
-        507 => (Quota, Permanent),
+        507 => (QuotaExceeded, Permanent),
         408 => (Unexpected, Ambiguous),
         425 => (Unexpected, NotProcessed),
         420 | 429 | 509 | 529 => (RateLimited, Throttled),
@@ -76,16 +76,18 @@ pub(crate) fn meaning(status: StatusCode, headers: &HeaderMap) -> (StatusClass, 
     }
 }
 
-/// Whether a server or a proxy on the way gave up waiting: the request often succeeds all the same.
+/// Returns whether a server or proxy stopped waiting for the operation, which often succeeds all the
+/// same.
+#[cfg(feature = "services-amazon-drive")]
 pub(crate) fn is_timeout(status: u16) -> bool {
     matches!(status, 408 | 504 | 522 | 524 | 598 | 599)
 }
 
-/// Returns the pause that headers ask for: `Retry-After` in seconds or as a date, else
-/// `RateLimit-Reset` where `RateLimit-Remaining` is 0 (draft-ietf-httpapi-ratelimit-headers-03).
-/// `None` if there is neither, or it cannot be understood; [`PAUSE_MAX`] at most.
+/// Returns the pause that a response requests, at most [`PAUSE_MAX`].
 ///
-/// `now` is used for a date where the response has no `Date` of its own.
+/// This is `Retry-After` in seconds or as a date, else `RateLimit-Reset` if `RateLimit-Remaining` is
+/// 0 (draft-ietf-httpapi-ratelimit-headers-03). `None` if neither is present and valid. A date is
+/// relative to the response's `Date` header, or to `now()` without one.
 pub(crate) fn pause(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> Option<Duration> {
     let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
     if let Some(after) = text("retry-after") {
@@ -93,7 +95,7 @@ pub(crate) fn pause(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> Option<
             return Some(seconds);
         }
         if let Some(until) = date(after) {
-            // The server's own clock is better than ours, which may be wrong.
+            // The local clock may be wrong; the server's clock is consistent with its date.
             let now = text("date").and_then(date).unwrap_or_else(now);
             let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
             return Some(left.min(PAUSE_MAX));
@@ -105,19 +107,19 @@ pub(crate) fn pause(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> Option<
     }
 }
 
-/// Returns a non-negative number of seconds, with a fraction as some clouds write it;
-/// [`PAUSE_MAX`] at most.
+/// Parses a non-negative number of seconds, at most [`PAUSE_MAX`]. Some clouds send a fraction.
+/// `None` for any other text.
 pub(crate) fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number(text)?.min(PAUSE_MAX.as_secs_f64())).ok()
 }
 
-/// Returns a non-negative decimal number without exponent.
+/// Parses a non-negative decimal number without exponent. `None` for any other text.
 pub(crate) fn number(text: &str) -> Option<f64> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     text.parse().ok().filter(|number: &f64| is_decimal && number.is_finite())
 }
 
-/// Returns the time of an HTTP date, in any of its three forms (RFC 9110, 5.6.7).
+/// Parses an HTTP date in any of its three formats (RFC 9110, section 5.6.7).
 fn date(text: &str) -> Option<Timestamp> {
     let time: SystemTime = httpdate::parse_http_date(text).ok()?;
     Timestamp::try_from(time).ok()

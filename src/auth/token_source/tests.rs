@@ -10,12 +10,12 @@ use crate::{
 
 const URL: &str = "https://login.live.com/oauth20_token.srf";
 
-fn endpoint() -> Endpoint {
-    Endpoint::new(URL, "app").unwrap()
+fn endpoint() -> TokenClient {
+    TokenClient::new(URL, "app").unwrap()
 }
 
 fn refreshed(refresh: &str) -> TokenSource {
-    TokenSource::refreshed(endpoint(), Some(refresh.into()), None)
+    TokenSource::refreshing(endpoint(), Some(refresh.into()), None)
 }
 
 fn granted(access: &str, refresh: &str, lifetime: u64) -> Outcome {
@@ -28,7 +28,7 @@ fn granted(access: &str, refresh: &str, lifetime: u64) -> Outcome {
     )
 }
 
-/// A token endpoint that numbers what it gives, and accepts each refresh token once.
+/// A token endpoint that numbers its tokens, and accepts each refresh token once.
 fn rotating() -> Scripted {
     let mut turn = 0;
     Scripted::by(move |sent| {
@@ -59,9 +59,9 @@ async fn a_refresh_sends_what_live_wants() {
     let cx = transport.context();
     let redirect = "https://login.live.com/oauth20_desktop.srf";
     let mobile = endpoint().parameter("redirect_uri", redirect);
-    TokenSource::refreshed(mobile, Some("C&1".into()), None).token(&cx).await.unwrap();
+    TokenSource::refreshing(mobile, Some("C&1".into()), None).token(&cx).await.unwrap();
     let web = endpoint().client_secret("hush").scope("wl.skydrive").scope("wl.offline_access");
-    TokenSource::refreshed(web, Some("C2".into()), None).token(&cx).await.unwrap();
+    TokenSource::refreshing(web, Some("C2".into()), None).token(&cx).await.unwrap();
 
     let sent = transport.sent();
     assert_eq!(sent[0].header("content-type"), Some("application/x-www-form-urlencoded"));
@@ -118,7 +118,7 @@ async fn an_application_gets_tokens_for_itself() {
     });
     let cx = transport.context();
     let source =
-        TokenSource::application(endpoint().client_secret("hush").scope("https://g/.default"));
+        TokenSource::for_application(endpoint().client_secret("hush").scope("https://g/.default"));
     assert_eq!(source.token(&cx).await.unwrap().expose(), "app-token");
     source.token(&cx).await.unwrap();
     assert_eq!(transport.sent().len(), 1);
@@ -193,7 +193,7 @@ async fn a_token_is_renewed_before_it_expires_and_the_rotated_refresh_token_is_u
     let transport = Scripted::by(move |sent| {
         assert!(sent.text().contains(&format!("refresh_token=refresh-{turn}&")));
         turn += 1;
-        // The first is at its end when it comes.
+        // The lifetime of the first token is over on arrival.
         granted(&format!("access-{turn}"), &format!("refresh-{turn}"), [0, 3600][turn - 1])
     });
     let (cx, source) = (transport.context(), refreshed("refresh-0"));
@@ -228,7 +228,7 @@ async fn a_refused_token_is_renewed_once_however_many_were_refused_with_it() {
 #[tokio::test]
 async fn a_given_token_is_given_and_never_renewed() {
     let transport = Scripted::expecting([]);
-    let (cx, source) = (transport.context(), TokenSource::given("given".into()));
+    let (cx, source) = (transport.context(), TokenSource::fixed("given".into()));
     let token = source.token(&cx).await.unwrap();
     assert_eq!(token.expose(), "given");
     assert_eq!(source.renew(&cx, &token).await.unwrap_err().kind(), ErrorKind::PermissionDenied);
@@ -242,20 +242,20 @@ async fn a_rotated_token_is_in_the_file_and_the_next_process_goes_on_from_there(
     let file = TokenFile::new(folder.path().join("tokens.json"));
     let transport = rotating();
     let cx = transport.context();
-    let first = refreshed("refresh-0").kept_in(file.clone());
+    let first = refreshed("refresh-0").with_token_file(file.clone());
     let token = first.token(&cx).await.unwrap();
     assert_eq!(file.read().unwrap().unwrap().refresh_token.unwrap().expose(), "refresh-1");
 
     // Another process with the same configuration, whose refresh token is used up.
-    let second = refreshed("refresh-0").kept_in(file.clone());
+    let second = refreshed("refresh-0").with_token_file(file.clone());
     assert_eq!(second.token(&cx).await.unwrap(), token, "without a request");
     assert_eq!(second.renew(&cx, &token).await.unwrap().expose(), "access-2");
-    // The first one finds what the second has got.
+    // The first process reads the tokens of the second.
     assert_eq!(first.renew(&cx, &token).await.unwrap().expose(), "access-2");
     assert_eq!(transport.sent().len(), 2);
 
-    // Without a refresh token of its own a process takes the file's.
-    let third = TokenSource::refreshed(endpoint(), None, None).kept_in(file.clone());
+    // A process without a configured refresh token uses the file's.
+    let third = TokenSource::refreshing(endpoint(), None, None).with_token_file(file.clone());
     assert_eq!(third.token(&cx).await.unwrap().expose(), "access-2");
 }
 
@@ -265,7 +265,8 @@ async fn two_processes_that_renew_at_once_cost_one_refresh() {
     let file = TokenFile::new(folder.path().join("tokens.json"));
     let transport = rotating();
     let cx = transport.context();
-    let sources: Vec<_> = (0..4).map(|_| refreshed("refresh-0").kept_in(file.clone())).collect();
+    let sources: Vec<_> =
+        (0..4).map(|_| refreshed("refresh-0").with_token_file(file.clone())).collect();
     let tokens = futures::future::join_all(sources.iter().map(|source| source.token(&cx))).await;
     for token in tokens {
         assert_eq!(token.unwrap().expose(), "access-1");
@@ -277,7 +278,7 @@ async fn two_processes_that_renew_at_once_cost_one_refresh() {
 async fn a_new_refresh_token_in_the_configuration_is_not_shadowed_by_an_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = TokenFile::new(folder.path().join("tokens.json"));
-    file.write(&Kept {
+    file.write(&StoredTokens {
         refresh_token: Some("somebody-elses".into()),
         access_token: Some("somebody-elses".into()),
         renew_at: None,
@@ -285,7 +286,7 @@ async fn a_new_refresh_token_in_the_configuration_is_not_shadowed_by_an_old_file
     })
     .unwrap();
     let transport = rotating();
-    let source = refreshed("refresh-0").kept_in(file.clone());
+    let source = refreshed("refresh-0").with_token_file(file.clone());
     assert_eq!(source.token(&transport.context()).await.unwrap().expose(), "access-1");
     let kept = file.read().unwrap().unwrap();
     assert_eq!(kept.refresh_token.unwrap().expose(), "refresh-1");
@@ -314,13 +315,13 @@ async fn tokens_that_cannot_be_written_are_an_error_once_and_the_source_goes_on_
     });
     let cx = transport.context();
     let file = TokenFile::new(&path);
-    let source = refreshed("refresh-0").kept_in(file.clone());
+    let source = refreshed("refresh-0").with_token_file(file.clone());
     let mut token = source.token(&cx).await.unwrap();
     let before = std::fs::read(&path).unwrap();
     for turn in [2, 3] {
         let error = source.renew(&cx, &token).await.unwrap_err();
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
-        // A full disk leaves what was there.
+        // A full disk leaves the old file.
         std::fs::remove_dir(&path).unwrap();
         std::fs::write(&path, &before).unwrap();
         token = source.token(&cx).await.unwrap();
@@ -345,11 +346,11 @@ async fn what_another_process_has_written_meanwhile_is_newer_than_what_could_not
     });
     let cx = transport.context();
     let file = TokenFile::new(&path);
-    let source = refreshed("refresh-0").kept_in(file.clone());
+    let source = refreshed("refresh-0").with_token_file(file.clone());
     source.token(&cx).await.unwrap_err();
     let token = source.token(&cx).await.unwrap();
     std::fs::remove_dir(&path).unwrap();
-    let theirs = Kept {
+    let theirs = StoredTokens {
         refresh_token: Some("theirs".into()),
         access_token: Some("their-access".into()),
         renew_at: None,
@@ -366,7 +367,7 @@ async fn where_there_is_no_room_for_new_tokens_none_are_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("gone");
     std::fs::create_dir(&below).unwrap();
-    let source = refreshed("refresh-0").kept_in(TokenFile::new(below.join("tokens.json")));
+    let source = refreshed("refresh-0").with_token_file(TokenFile::new(below.join("tokens.json")));
     std::fs::remove_dir(&below).unwrap();
     let error = source.token(&transport.context()).await.unwrap_err();
     assert!(error.to_string().contains("tokens.json"), "{error}");
@@ -412,7 +413,7 @@ async fn no_error_of_a_refresh_tells_a_secret() {
     for outcome in outcomes {
         let transport = Scripted::by(move |_| outcome.clone());
         let endpoint = endpoint().client_secret("SECRET-client");
-        let source = TokenSource::refreshed(endpoint, Some("SECRET-refresh".into()), None);
+        let source = TokenSource::refreshing(endpoint, Some("SECRET-refresh".into()), None);
         let error = source.token(&transport.context()).await.unwrap_err();
         let said = format!("{error} {error:?} {error:#?} {source:?}");
         assert!(!said.contains("SECRET"), "{said}");

@@ -1,18 +1,19 @@
-//! Failures to connect, as the retry layer recognizes them.
+//! Failures to connect to a host. The request was not sent, so it can be repeated safely.
 
 #[cfg(any(feature = "layers", test))]
 use std::io;
 use std::{error::Error, fmt};
 
-/// The source of an error of a request that was not sent: its host cannot be connected to.
+/// The source of the error of a request that was not sent, because no connection to its host could
+/// be established.
 #[derive(Debug)]
 pub(crate) struct Unreachable {
+    /// The innermost cause, such as `Connection refused (os error 111)`.
     reason: String,
 }
 
 impl Unreachable {
-    /// Wraps the reason that a client gave: the innermost of its sources, such as
-    /// `Connection refused (os error 111)`.
+    /// Returns the innermost source of an HTTP client's error.
     pub(crate) fn new(error: &dyn Error) -> Self {
         let mut innermost = error;
         while let Some(source) = innermost.source() {
@@ -21,8 +22,8 @@ impl Unreachable {
         Self { reason: innermost.to_string() }
     }
 
-    /// Returns the reason of a failure to connect; `None` if the error is another one, and the
-    /// request may have been sent.
+    /// Returns the reason of a failure to connect. `None` for any other error: the request may have
+    /// been sent.
     #[cfg(any(feature = "layers", test))]
     pub(crate) fn reason(error: &opendal::Error) -> Option<String> {
         use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
@@ -31,8 +32,7 @@ impl Unreachable {
             if let Some(unreachable) = cause.downcast_ref::<Self>() {
                 return Some(unreachable.reason.clone());
             }
-            // Other transports than ours keep hyper's sources, or only the words for a failed
-            // look-up of a name.
+            // Other transports keep hyper's sources, or only the text of a failed DNS lookup.
             let refused = cause.downcast_ref::<io::Error>().is_some_and(|error| {
                 matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
             });
