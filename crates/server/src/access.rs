@@ -133,7 +133,7 @@ mod tests {
     const PUBLIC: StaticTokens = StaticTokens { public: true, own: None };
 
     #[test]
-    fn development_tokens_name_their_drive() {
+    fn development_tokens_contain_the_drive() {
         assert_eq!(PUBLIC.account("drivedal-dev"), Some(""));
         assert_eq!(PUBLIC.account("drivedal-dev-anna"), Some("anna"));
         assert_eq!(PUBLIC.account("drivedal-dev-a.b_c-2"), Some("a.b_c-2"));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_quite_a_development_token_opens_nothing() {
+    fn similar_texts_are_no_development_tokens() {
         let long = format!("drivedal-dev-{}", "a".repeat(65));
         for token in [
             "",
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_keeps_its_token_where_nobody_else_can_read_it() {
+    fn the_token_file_is_private() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(read(folder.path()).expect_err("none").kind(), io::ErrorKind::NotFound);
         let token = load_or_create(folder.path()).expect("created");

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_a_single_range_is_understood() {
+    fn every_form_of_a_single_range_is_parsed() {
         assert_eq!(of("bytes=0-0", 10), Wanted::Part(0..1));
         assert_eq!(of("bytes=2-5", 10), Wanted::Part(2..6));
         assert_eq!(of("bytes=2-", 10), Wanted::Part(2..10));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_cut_at_the_end() {
+    fn ranges_are_limited_to_the_file() {
         assert_eq!(of("bytes=2-99", 10), Wanted::Part(2..10));
         assert_eq!(of("bytes=-99", 10), Wanted::Part(0..10));
         assert_eq!(of("bytes=2-99999999999999999999999", 10), Wanted::Part(2..10));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_single_range_of_bytes_is_ignored() {
+    fn other_ranges_are_ignored() {
         for range in [
             "bytes=5-2",
             "bytes=-",
@@ -277,7 +277,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_lies_within_the_file_and_has_bytes(text in "bytes=[0-9]{0,21}-[0-9]{0,21}", size: u64) {
+        fn a_part_is_within_the_file_and_not_empty(text in "bytes=[0-9]{0,21}-[0-9]{0,21}", size: u64) {
             if let Wanted::Part(part) = of(&text, size) {
                 prop_assert!(part.start < part.end && part.end <= size);
             }

@@ -244,7 +244,7 @@ mod tests {
             log.lock().expect("no panic").push(folder.to_owned());
             Ok(())
         });
-        let blobs = BlobFolder::new(&root, sync).expect("made");
+        let blobs = BlobFolder::new(&root, sync).expect("created");
         for name in ["01/a", "01/b", "02/c"] {
             assert!(blobs.create(name).expect("created"));
             assert!(!blobs.create(name).expect("checked"), "the blob exists");
@@ -257,12 +257,12 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_others_may_read_becomes_private_and_links_are_left() {
+    fn files_become_private_and_links_are_unchanged() {
         use std::os::unix::fs::PermissionsExt;
         let data = tempfile::tempdir().expect("a folder");
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         let (folder, other) = (data.path().join("data"), data.path().join("other"));
-        fs::create_dir_all(folder.join("blobs/00")).expect("made");
+        fs::create_dir_all(folder.join("blobs/00")).expect("created");
         for file in [folder.join("tree.db"), folder.join("blobs/00/1"), other.clone()] {
             fs::write(&file, "").expect("written");
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("set");

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reference_forbids_is_refused_with_its_code() {
+    fn forbidden_names_have_their_code() {
         let characters = Some(Some("nameContainsInvalidCharacters"));
         for name in ["a\"", "a*", "a:b", "<", ">", "?", "a\\b", "|", "a\u{1}", "a/b"] {
             assert_eq!(refusal(name, AccountKind::Personal), characters, "{name:?}");
@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn what_it_allows_is_taken() {
+    fn other_names_are_allowed() {
         for name in ["#%&+'", "a.b", "…", "com", "com10", "consul", "forms", "~a", ".hidden"] {
             assert_eq!(refusal(name, AccountKind::Personal), None, "{name:?}");
         }
     }
 
     #[test]
-    fn some_names_are_refused_by_some_kinds_only() {
+    fn some_names_are_forbidden_for_some_account_kinds() {
         assert!(refusal("~a", AccountKind::Business).is_some());
         assert!(refusal("Forms", AccountKind::Library).is_some());
         assert!(
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_paths_have_a_length() {
+    fn names_and_paths_have_a_maximum_length() {
         let long = Some(Some("pathIsTooLong"));
         assert_eq!(refusal(&"é".repeat(255), AccountKind::Personal), None);
         assert_eq!(refusal(&"é".repeat(256), AccountKind::Personal), long);

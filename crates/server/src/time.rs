@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn every_time_of_the_years_1_to_9999_is_taken() {
+    fn every_time_of_the_years_1_to_9999_is_parsed() {
         for (text, expected) in [
             ("2024-05-06T07:08:09Z", "2024-05-06T07:08:09Z"),
             ("2024-05-06T07:08:09.1234567+02:00", "2024-05-06T05:08:09.1234567Z"),
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_of_those_years_is_refused() {
+    fn other_texts_are_rejected() {
         for text in [
             "",
             "never",
@@ -68,7 +68,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "[0-9+-]{0,6}-?[0-9]{0,3}-?[0-9]{0,3}T?[0-9:.+-]{0,24}Z?") {
+        fn any_text_is_parsed_or_rejected(text in "[0-9+-]{0,6}-?[0-9]{0,3}-?[0-9]{0,3}T?[0-9:.+-]{0,24}Z?") {
             if let Some(time) = parse(&text) {
                 prop_assert!(Timestamp::from_microsecond(time.as_microsecond()).is_ok());
             }

@@ -341,9 +341,9 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_truncated_unless_it_is_shorter() {
         // At the end of the body, an error is reported as well.
-        for (cut, seen) in [(0, ""), (4, "abcd"), (5, "abcde")] {
-            let faulty = FaultyBody::new(body(&["abc", "de"]), None).truncate_at(cut);
-            assert_eq!(all(faulty).await, (seen.to_owned(), false));
+        for (end, text) in [(0, ""), (4, "abcd"), (5, "abcde")] {
+            let faulty = FaultyBody::new(body(&["abc", "de"]), None).truncate_at(end);
+            assert_eq!(all(faulty).await, (text.to_owned(), false));
         }
         let longer = FaultyBody::new(body(&["abc", "de"]), None).truncate_at(6);
         assert_eq!(all(longer).await, ("abcde".into(), true));

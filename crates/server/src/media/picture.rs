@@ -427,9 +427,9 @@ mod limit_tests {
     #[tokio::test]
     async fn a_picture_that_takes_too_much_memory_is_not_decoded() {
         for (file, size) in [
-            (png(8000, 8000), "8000 × 8000 pixels take 488 MiB"),
-            (jpeg(0xc0, 60_000, 60_000), "60000 × 60000 pixels take 10299 MiB"),
-            (jpeg(0xc2, 8000, 8000), "8000 × 8000 pixels take 549 MiB"),
+            (png(8000, 8000), "decoding 8000 × 8000 pixels takes 488 MiB"),
+            (jpeg(0xc0, 60_000, 60_000), "decoding 60000 × 60000 pixels takes 10299 MiB"),
+            (jpeg(0xc2, 8000, 8000), "decoding 8000 × 8000 pixels takes 549 MiB"),
         ] {
             let reading = Reading::new(file.len() as u64, Fetch::from_bytes(file.into()));
             let error = within(reading, 96.into()).await.expect_err(size);
@@ -439,7 +439,7 @@ mod limit_tests {
     }
 
     #[test]
-    fn a_progressive_picture_is_told_from_a_sequential_one() {
+    fn progressive_and_sequential_pictures_are_distinguished() {
         let of = |file: Vec<u8>| coefficients_per_pixel(&mut Cursor::new(file)).expect("a figure");
         assert_eq!(of(jpeg(0xc0, 1, 1)), 0);
         assert_eq!(of(jpeg(0xc2, 1, 1)), 6);

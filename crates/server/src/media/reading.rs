@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_reads_as_a_file_would_and_ends_at_its_limit() {
+    async fn it_reads_like_a_file_up_to_its_limit() {
         let bytes: Bytes = (0..200_000_u32).map(|n| n as u8).collect::<Vec<_>>().into();
         let expected = bytes.clone();
         let mut reading = Reading::new(bytes.len() as u64, Fetch::from_bytes(bytes));
