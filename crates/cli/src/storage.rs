@@ -2,7 +2,7 @@
 //!
 //! Secrets are read from the environment: the arguments of a process are visible to other users.
 
-use std::{env, path::absolute};
+use std::{env, error::Error, path::absolute};
 
 use drivedal_server::Builder;
 use opendal::{ErrorKind, Operator};
@@ -121,7 +121,10 @@ fn operator(uri: &str, mut options: Vec<(String, String)>) -> Result<Operator> {
         ErrorKind::Unsupported => {
             unusable(scheme, format!("unknown scheme (this program has {SERVICES})"))
         }
-        _ => unusable(scheme, error.to_string()),
+        _ => {
+            let source = error.source().map_or_else(String::new, |source| format!(": {source}"));
+            unusable(scheme, format!("{}{source}", error.message()))
+        }
     })?;
     Ok(with_retries(operator))
 }

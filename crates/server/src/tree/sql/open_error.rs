@@ -95,7 +95,7 @@ pub enum OpenError {
     #[error("cannot keep blobs in {0}: the database is in memory, and would forget them")]
     BlobsOutliveDatabase(String),
     /// The location of the blobs cannot be used.
-    #[error("cannot {verb} {place}: {source}")]
+    #[error("cannot {verb} {place}: {}", explain(source))]
     BlobStore {
         /// The operation that failed.
         verb: &'static str,
@@ -118,6 +118,17 @@ pub enum OpenError {
     /// The folder of the blobs cannot be used.
     #[error(transparent)]
     Blobs(#[from] opendal::Error),
+}
+
+/// Explains a failure of an operator by its message and its sources, without the operator's context.
+fn explain(error: &opendal::Error) -> String {
+    let mut text = error.message().to_owned();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 /// Returns a function that wraps an error of the file system. `operation` is a phrase such as
