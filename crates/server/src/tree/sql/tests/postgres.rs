@@ -116,14 +116,14 @@ async fn names_are_ordered_by_code_points_and_a_nul_character_is_refused() {
     let (url, data) = (schema().await, tempfile::tempdir().expect("a folder"));
     let tree = open(&url, data.path()).await;
     let drive = tree.drive("").await.expect("a drive").no;
-    let sorted = ["B", "_", "a", "a-b", "ab", "z", "\u{c4}", "\u{e4}"];
+    let sorted = ["B", "_", "a", "a-b", "ab", "z", "\u{c4}", "\u{e9}"];
     for name in sorted.iter().rev() {
         folder(&tree, drive, ROOT, &format!("{name}!")).await;
     }
     let listing = Listing { order: Order::Name, ..Listing::default() };
     let listed = tree.children(drive, ROOT, listing).await.expect("lists");
     let names: Vec<_> = listed.iter().map(|node| node.name.trim_end_matches('!')).collect();
-    assert_eq!(names, ["B", "_", "a", "a-b", "ab", "z", "\u{c4}", "\u{e4}"]);
+    assert_eq!(names, ["B", "_", "a", "a-b", "ab", "z", "\u{c4}", "\u{e9}"]);
     assert!(matches!(tree.child(drive, ROOT, "a\0").await, Err(TreeError::NotFound)));
     assert_eq!(tree.walk(drive, ROOT, &["B!", "a\0"]).await.expect("walks").len(), 2);
     let new = NewItem { description: Some("a\0b".into()), ..NewItem::default() };
