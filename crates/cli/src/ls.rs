@@ -117,7 +117,7 @@ impl Ls {
         ended(app, shown, failures)
     }
 
-    /// As the old client listed: names, or all that is said of each.
+    /// Prints the output of the old client: names, or objects with all fields.
     async fn old(&self, app: &App) -> Result<Exit> {
         let remote = app.remote(&self.folder, Workload::Interactive).await?;
         let named = self.addressing.mode();
@@ -168,7 +168,7 @@ impl Ls {
     }
 }
 
-/// A path below a folder, from that folder on.
+/// Returns a path relative to a folder above it.
 pub(crate) fn relative<'a>(folder: &DrivePath, path: &'a DrivePath) -> &'a str {
     let below = path.as_str().strip_prefix(folder.as_str()).unwrap_or(path.as_str());
     below.trim_start_matches('/')

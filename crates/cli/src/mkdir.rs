@@ -77,8 +77,8 @@ impl Mkdir {
     }
 }
 
-/// OpenDAL makes folders on the way, and is content with one that is there; without `-p` neither
-/// is wanted.
+/// Checks that the folder does not exist and that its parent does. OpenDAL would create parents and
+/// accept an existing folder, which is the behaviour of `-p`.
 async fn check_absent(at: &RemotePath) -> Result {
     let exists = || Failure::exists().about(at);
     if at.path.is_root() {

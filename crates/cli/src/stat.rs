@@ -89,7 +89,7 @@ impl Stat {
     }
 }
 
-/// What is said of an item: by the drive itself if it is one of ours, which says more.
+/// Returns the record of an item. A cloud drive provides more fields than OpenDAL's metadata.
 async fn look(at: &RemotePath) -> Result<ItemRecord> {
     let Some(drive) = &at.remote.handle else {
         return Ok(ItemRecord::new(&at.path, at.stat().await?.metadata()));

@@ -49,7 +49,7 @@ pub(crate) struct Tree {
     help: Option<bool>,
 }
 
-/// A folder or file, and what is in it.
+/// A file, or a folder with its contents.
 #[derive(Debug, Serialize)]
 struct Node {
     #[serde(flatten)]
@@ -58,7 +58,7 @@ struct Node {
     children: Option<Children>,
 }
 
-/// Items of a folder by their names, and by whether they are folders: an object store has a file
+/// The items of a folder by name and by whether they are folders. An object store may have a file
 /// and a folder of one name.
 type Children = BTreeMap<(String, bool), Node>;
 
@@ -139,12 +139,12 @@ impl Node {
         Self { item: ItemRecord::new(path, &metadata), children: Some(BTreeMap::new()) }
     }
 
-    /// As the old client showed it: what is below, or what it is.
+    /// Returns the tree in the form of the old client: a mapping for a folder, the kind for a file.
     fn old(&self) -> Value {
         match &self.children {
             Some(children) => {
-                // Of a file and a folder of one name the folder has a slash, because the keys of a
-                // mapping are unique.
+                // If a file and a folder share a name, the folder's key ends with a slash, because
+                // the keys of a mapping are unique.
                 let is_shared = |name: &String| children.contains_key(&(name.clone(), false));
                 let key = |name: &String, is_folder| match is_folder && is_shared(name) {
                     true => format!("{name}/"),
@@ -159,7 +159,7 @@ impl Node {
         }
     }
 
-    /// Puts an item where its path says; an object store does not list the folders on the way.
+    /// Inserts an item at its path. An object store does not list the folders above it.
     fn insert(&mut self, folder: &DrivePath, path: &DrivePath, metadata: &Metadata) {
         let mut node = self;
         let mut at = folder.clone();

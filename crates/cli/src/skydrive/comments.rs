@@ -1,4 +1,4 @@
-//! `drivedal comments`, `drivedal comment-add`, `drivedal comment-delete`
+//! `drivedal skydrive comments`, `comment-add` and `comment-delete`
 
 use drivedal::services::skydrive::model::Comment;
 use serde_json::{Value, json};
@@ -69,7 +69,8 @@ pub(crate) struct CommentDelete {
 impl CommentDelete {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
         let live = SkyDriveRemote::open(app, &self.comment).await?;
-        // What is no comment's id may be an item's, which would be removed with all that is below.
+        // Another id may be an item's, and the request would remove the item with everything below
+        // it.
         if !self.comment.text.starts_with("comment.") {
             return Err(Failure::usage("the id is not a comment's").about(&self.comment));
         }

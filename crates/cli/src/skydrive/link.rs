@@ -1,4 +1,4 @@
-//! `drivedal link`
+//! `drivedal skydrive link`
 
 use clap::ValueEnum;
 use drivedal::services::skydrive::LinkType;
@@ -54,7 +54,7 @@ impl Link {
         };
         let link = live.client()?.link(&live.cx, &id, kind).await;
         let link = link.map_err(|error| self.item.failed(error))?;
-        // It is what was asked for: a link to be given away.
+        // The user requests the link in order to share it, so it is not redacted.
         app.output.value(&json!({ key: link.expose() }))?;
         Ok(Exit::Done)
     }

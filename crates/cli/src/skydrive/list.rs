@@ -1,4 +1,4 @@
-//! `drivedal recent`, and `ls` and `tree` as the old client had them.
+//! `drivedal skydrive recent`, and the output of `ls` and `tree` in the form of the old client.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::{
     units::ListRange,
 };
 
-/// Folders that are listed at once.
+/// Maximum number of concurrent listings.
 const AT_ONCE: usize = 8;
 
 /// List the documents that were changed last
@@ -45,10 +45,10 @@ impl Recent {
 }
 
 impl SkyDriveRemote {
-    /// The objects in a folder, or a part of them, sorted by name.
+    /// Returns the Live Connect objects in a folder, or a range of them, sorted by name.
     ///
     /// # Errors
-    /// Those of the requests.
+    /// Returns the errors of the requests.
     pub(crate) async fn objects(
         &self,
         at: &Location,
@@ -88,11 +88,11 @@ impl SkyDriveRemote {
         }
     }
 
-    /// A folder and all below it as the old client's `tree` had it: names, each with its own below
-    /// it or its type; `objects`: with the objects too.
+    /// Returns a tree in the form of the old client: a mapping from names to subtrees, or to the
+    /// type of a file. With `objects` a file has its type and its object.
     ///
     /// # Errors
-    /// Those of the requests.
+    /// Returns the errors of the requests.
     pub(crate) async fn tree(
         &self,
         at: &Location,
@@ -133,9 +133,9 @@ impl SkyDriveRemote {
     }
 }
 
-/// A key for each item of a folder: its name, as the old client had it. Items that share a name get
-/// `NAME (ID)`, because YAML has no mapping with equal keys, and the old client dropped all but one
-/// of them.
+/// Returns a key for each item of a folder. The key is the name, as in the old client. Items that
+/// share a name get `NAME (ID)`: keys of a YAML mapping are unique, and the old client dropped all
+/// but one of those items.
 fn keys(items: &[Value]) -> Vec<String> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for item in items {
@@ -145,7 +145,7 @@ fn keys(items: &[Value]) -> Vec<String> {
     let key = |item: &Value| {
         let mut key = name(item).to_owned();
         if counts[name(item)] > 1 {
-            // Another item may have such a key for its name.
+            // Another item may have that text as its name.
             while !taken.insert(key.clone()) {
                 key = format!("{key} ({})", item["id"].as_str().unwrap_or_default());
             }

@@ -1,10 +1,10 @@
-//! The data folder of the embedded drives and of `serve`: its space, its rights, its damage.
+//! The data folder of the embedded drives and of `serve`: disk space, permissions, damage.
 
 use std::{fs, path::PathBuf};
 
 use crate::shell::{Shell, tree};
 
-/// The files that have bytes of the user's files.
+/// Returns the files that hold the content of the user's files.
 fn blobs(shell: &Shell) -> Vec<PathBuf> {
     let entries = fs::read_dir(shell.path("data/blobs")).expect("lists");
     let folders = entries.map(|entry| entry.expect("entry").path()).filter(|path| path.is_dir());
@@ -100,7 +100,7 @@ fn what_commands_write_for_themselves_is_their_users_alone() {
     use std::os::unix::fs::PermissionsExt;
     let shell = Shell::new();
     shell.write("file", vec![1; 100_000]);
-    // Also over files that others could read.
+    // Also for files that other users could read before.
     for name in ["log.txt", "calls.har"] {
         let file = shell.write(name, "");
         fs::set_permissions(file, fs::Permissions::from_mode(0o644)).expect("sets");

@@ -1,4 +1,4 @@
-//! The embedded SkyDrive, and a SkyDrive on a server of the test's own.
+//! The embedded SkyDrive, and a SkyDrive on a server of the test.
 
 use std::{fs, time::Duration};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::shell::{Ran, Shell, tree};
 
-/// A server, and a remote on it, `sky:` if nothing else is said.
+/// A server and a remote on it, by default `sky:`.
 struct Sky {
     shell: Shell,
     server: Server,
@@ -22,7 +22,7 @@ impl Sky {
         Self { shell: Shell::new(), server, remote }
     }
 
-    /// Runs a command while the server answers.
+    /// Runs a command while the server in this process handles requests.
     async fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = self.shell.command(&["--remote", &self.remote]);
         command.args(arguments);
@@ -147,7 +147,7 @@ async fn what_fails_for_a_while_is_tried_again_and_what_is_paused_waits() {
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
     assert_eq!(sky.server.control().counters().count("live.files.put"), 3);
 
-    // Nobody waits for an hour.
+    // A pause of an hour fails the command at once.
     let closed = Fault::on("live.*").status(420).header("retry-after", "3600");
     sky.server.control().add_faults([closed]).expect("a rule");
     sky.run(&["put", "src/a", "sky:b"]).await.fails(7, "wants a pause of 3600 s");
@@ -158,7 +158,7 @@ async fn files_that_cannot_be_checked_are_not_called_sent() {
     let sky = Sky::new().await;
     sky.shell.write("src/a", "1");
     sky.shell.write("src/b", "2");
-    // The first listing looks whether there is a folder x.
+    // The first listing checks whether the folder x exists.
     let busy = Fault::on("live.files.list").skip(1).status(503);
     sky.server.control().add_faults([busy]).expect("a rule");
     let ran = sky.run(&["--retries=0", "put", "-r", "src", "sky:x"]).await;

@@ -1,6 +1,6 @@
-//! Large files, and a client that is killed in the middle of them: run again, it goes on.
+//! Transfers of large files by a client that is killed: the next run resumes them.
 //!
-//! `DRIVEDAL_KILLS` says how often each transfer is killed on each remote; 3 if it is not set.
+//! `DRIVEDAL_KILLS` is the number of kills per transfer and remote (default 3).
 
 #![cfg(unix)]
 
@@ -24,7 +24,8 @@ use crate::{
 
 const MIB: usize = 1 << 20;
 
-/// Runs a command and kills it as soon as something holds; whether that came before its end.
+/// Runs a command and kills it as soon as `holds` is true. Returns whether the command was still
+/// running.
 fn kill_when(rig: &Rig, arguments: &[&str], holds: impl Fn() -> bool) -> bool {
     let mut child = rig.command(arguments).spawn().expect("the binary runs");
     let mut ended = false;
@@ -37,7 +38,7 @@ fn kill_when(rig: &Rig, arguments: &[&str], holds: impl Fn() -> bool) -> bool {
 }
 
 fn kill(mut child: Child) {
-    // It may have come to its end.
+    // The command may have ended already.
     let _ = child.kill();
     child.wait().expect("a child");
 }
@@ -46,7 +47,7 @@ fn kills() -> u64 {
     std::env::var("DRIVEDAL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
 }
 
-/// Numbers that look like any, the same ones in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -67,10 +68,10 @@ impl Dice {
     }
 }
 
-/// What the small file has in it that is fetched together with a large one.
+/// Content of the small file that is downloaded together with a large one.
 const SMALL: &str = "small";
 
-/// What is in the hidden file of the large download.
+/// Returns the length of the large download's partial file.
 fn partial(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let ours = entries.filter(|entry| {
@@ -94,7 +95,7 @@ async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
             let target = format!("it:a/large {turn}");
             let put = ["put", "large", &target];
             rig.server.control().reset_counters();
-            // 1, 2, 4 and the rest of the megabytes.
+            // Fragments of 1, 2 and 4 MB, and the rest.
             let fragments = if cloud == Amazon { 0 } else { dice.below(4) };
             let later = Duration::from_micros(dice.below(30_000));
             were_killed += u64::from(kill_when(&rig, &put, || {
@@ -111,8 +112,8 @@ async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
             let broken = |record: &RequestRecord| {
                 is_fragment(record) && record.status.is_none_or(|status| status >= 300)
             };
-            // What was on its way when the client died; a byte that asks where to go on, or the form
-            // around a file.
+            // Bytes in transit when the client was killed, one byte of a status request, and the
+            // form around a file.
             let broken = rig.bytes(broken, |record| record.bytes_in).await + 1024;
             let twice = sent.saturating_sub(size as u64);
             assert!(twice <= broken, "{cloud:?}: {twice} bytes again, {broken} broke off");
@@ -187,7 +188,8 @@ async fn a_file_that_was_begun_and_is_no_longer_there_leaves_nothing() {
         rig.shell.write("src/rest", "rest");
         assert_eq!(rig.run(&["put", "-r", "src", "it:src"]).await.code, 0);
         let (get, folder) = (["get", "-r", "it:src", "back"], rig.shell.path("back"));
-        // Gone from the remote; small by now; fetched although the journal does not know it.
+        // Three cases: the remote file was deleted; it is small now; it is downloaded although the
+        // journal does not know it.
         for turn in 0..3 {
             assert!(kill_when(&rig, &get, || partial(&folder) > MIB as u64), "{cloud:?} {turn}");
             rig.settled().await;
@@ -231,7 +233,7 @@ async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_
         stopped.fails(130, "it:x/large: 2.").fails(130, "run the same command again to resume");
         rig.server.control().clear_faults();
 
-        // What was begun belongs to this file in this account.
+        // The entry belongs to this file in this account.
         let journal = rig.shell.path(".local/state/drivedal/transfers");
         let kept = || {
             let entries = fs::read_dir(&journal).expect("a folder").flatten();
@@ -276,7 +278,7 @@ async fn a_file_that_changed_since_it_was_stopped_is_sent_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_download_is_not_put_in_place() {
-    // What was kept is spoiled: the hash tells, and it begins anew.
+    // The partial file is corrupted: the hash detects it, and the download starts again.
     for cloud in [OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let written = Dice(3).bytes(24 * MIB);

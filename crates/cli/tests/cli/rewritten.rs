@@ -1,4 +1,4 @@
-//! Files that are rewritten at equal size while they are sent.
+//! Files that are rewritten with the same size during an upload.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ const MIB: usize = 1 << 20;
 async fn a_file_that_is_rewritten_while_it_is_sent_is_not_sent_and_the_old_version_stays() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let mut rig = Rig::new(cloud).await;
-        // In one request.
+        // The upload is one request.
         rig.uri = rig.uri.replace("&bits_from=1000000&bits_fragment=1000000", "");
         rig.server
             .control()

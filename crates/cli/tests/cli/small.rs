@@ -1,4 +1,4 @@
-//! `cp`, `mv`, `rm`, `mkdir`, `quota`, `user`, and the command line itself.
+//! `cp`, `mv`, `rm`, `mkdir`, `quota`, `user`, and the arguments.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn what_cannot_be_copied_or_moved_says_why() {
 #[test]
 fn a_service_that_can_neither_copy_nor_rename_has_it_done_here_and_is_told_of() {
     let shell = Shell::new();
-    // In memory nothing outlives the command: what is missing is found to be missing.
+    // A memory remote is empty in each new process.
     let ran = shell.run(&["--remote", "ram=memory://", "cp", "ram:a", "ram:b"]);
     ran.fails(3, "ram:a: not found");
 }

@@ -1,4 +1,4 @@
-//! Commands that ask the clouds themselves, by their own names, and reach a server of the test's.
+//! Commands that use the clouds' own host names and reach a server of the test.
 
 #![cfg(unix)]
 
@@ -30,7 +30,7 @@ fn remotes_without_an_endpoint_are_led_to_a_server_that_stands_in_for_their_clou
         }
         assert_eq!(tree(&shell.path("src")), tree(&shell.path(&back)), "{scheme}");
     }
-    // Without the authority nothing is sent.
+    // Without the certificate authority no request is sent.
     let remote = "cloud=onedrive://?access_token=drivedal-dev";
     let mut command = shell.command(&["--remote", remote, "--retries", "0", "ls", "cloud:"]);
     command.env("HTTPS_PROXY", &serving.url);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::shell::{Shell, tree};
 
-/// Names that every service here takes.
+/// Names that every service of these tests allows.
 const ODD: [&str; 9] = [
     "plain.txt",
     "with space and #%&+'.txt",
@@ -49,10 +49,10 @@ fn without_a_slash_the_target_is_the_copy_and_with_one_it_goes_below() {
         shell.out(&["put", "-r", "src", target]);
         assert!(shell.on_disk(at).is_file(), "{target}");
     }
-    // Once more: the same place, not one below.
+    // A second upload replaces the first one, instead of creating a folder below it.
     shell.out(&["put", "-r", "src", "disk:one"]);
     assert_eq!(shell.out(&["ls", "-R", "disk:one"]), "a\n");
-    // What has no name goes in itself.
+    // The contents of a source without a name are uploaded into the target itself.
     let here =
         shell.command(&["put", "-r", ".", "disk:three/"]).current_dir(shell.path("src")).status();
     assert!(here.expect("the binary runs").success());
@@ -146,7 +146,7 @@ fn files_that_are_there_are_kept_if_that_is_asked_for() {
         (shell.read("disk/x/a"), shell.read("disk/x/b")),
         (b"old".to_vec(), b"new".to_vec())
     );
-    // Where it is all that was asked for, it is not done.
+    // With a single file an existing target is a failure.
     shell.run(&["put", "-n", "src/a", "disk:x/a"]).fails(5, "disk:x/a: already exists");
     assert_eq!(shell.out(&["put", "-n", "src/a", "disk:x/c"]), "");
 }

@@ -1,4 +1,4 @@
-//! What the user sees while a cloud is waited for, and where none is.
+//! Messages while a command waits for a cloud.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,7 +15,7 @@ use crate::{
     shell::Shell,
 };
 
-/// Runs a command until it says that it waits: the lines of standard error so far.
+/// Runs a command until it prints that it waits. Returns the lines of standard error.
 async fn until_it_waits(rig: &Rig, arguments: &[&str]) -> Vec<String> {
     let mut child = rig.command(arguments).spawn().expect("the binary runs");
     let err = child.stderr.take().expect("piped");
@@ -29,7 +29,7 @@ async fn until_it_waits(rig: &Rig, arguments: &[&str]) -> Vec<String> {
                 break;
             }
         }
-        // Of its own it would go on for minutes.
+        // The command would run for minutes.
         let _ = child.kill();
         child.wait().expect("a child");
         lines

@@ -1,4 +1,4 @@
-//! What a command tells of its requests: messages, log file, HAR file, figures.
+//! Output about requests: messages, log file, HAR file, statistics.
 
 use drivedal_server::{AccountKind, Fault, Server};
 use serde_json::Value;
@@ -31,7 +31,7 @@ impl Drive {
         Ran::of(ended.expect("no panic").expect("the binary runs"))
     }
 
-    /// Puts a folder and gets it back, one request refused on the way.
+    /// Uploads and downloads a folder. One request is rejected meanwhile.
     async fn there_and_back(&self, options: &[&str]) -> [Ran; 2] {
         let busy = Fault::on("graph.session.create").skip(2).times(1).status(429);
         let busy = busy.header("retry-after", "0.1");
@@ -43,7 +43,7 @@ impl Drive {
     }
 }
 
-/// Of the drive server: its tokens, tickets, upload sessions.
+/// Asserts that a text contains no token, download URL or upload URL of the drive server.
 fn tells_no_secret(text: &str) {
     for secret in ["drivedal-dev", "/s1p", "/rup/", "Bearer"] {
         assert!(!text.contains(secret), "{secret}: {text}");
@@ -76,7 +76,7 @@ async fn every_request_is_told_to_the_screen_or_into_a_file_and_no_secret_with_i
     for text in [&log, &put.err, &get.err] {
         tells_no_secret(text);
     }
-    // Without them nothing is told, and the file is gone on with.
+    // Without the options nothing is printed, and the file is appended to.
     let ran = drive.run(&["ls", "one:dst"]).await;
     assert_eq!((ran.code, &*ran.err), (0, ""));
     drive.run(&["--log-file", "wire.log", "ls", "one:dst"]).await;

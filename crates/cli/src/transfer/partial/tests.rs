@@ -50,7 +50,7 @@ fn version(size: u64, etag: &str) -> RemoteVersion {
     RemoteVersion { size, id: None, etag: Some(etag.to_owned()), version: None, modified: None }
 }
 
-/// Of a file of these bytes.
+/// The MD5 hash of these bytes.
 fn md5(bytes: &[u8]) -> ExpectedHash {
     use ::md5::{Digest, Md5};
     let mut item = Item::new("i", "n", drivedal::drive::ItemKind::File);
@@ -104,7 +104,7 @@ fn a_large_file_that_was_left_goes_on_with_its_hash_and_then_nothing_is_left() {
 #[test]
 fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
     let rig = Rig::new();
-    // In the way of every entry.
+    // This folder prevents the write of every entry.
     let name = rig.journal.claim([&b"a"[..]]).expect("nobody else").name().to_owned();
     let in_the_way = rig.dir.path().join("state").join(name).with_extension("new");
     fs::create_dir(&in_the_way).expect("made");
@@ -122,7 +122,7 @@ fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
         (b"halfmore".to_vec(), vec!["a".to_owned()])
     );
 
-    // One that is known stays known.
+    // An entry that was stored once stays in the journal.
     fs::remove_dir(&in_the_way).expect("empty");
     fs::remove_file(rig.target()).expect("there");
     let (mut partial, _) = rig.open(&version(8, "1"), None);
@@ -132,7 +132,7 @@ fn a_large_file_that_the_journal_cannot_know_is_fetched_as_a_small_one() {
     let (partial, begun) = rig.open(&version(8, "1"), None);
     assert_eq!((begun, partial.suspend()), (DownloadStart::Resumed, Some(4)));
     let (mut partial, _) = rig.open(&version(8, "1"), None);
-    // What the entry says is no longer so, and cannot be written down.
+    // The stored entry is outdated, and a new version cannot be stored.
     partial.restart(None).expect("emptied");
     partial.write(bytes("other")).expect("written");
     assert_eq!(partial.suspend(), None);

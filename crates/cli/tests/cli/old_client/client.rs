@@ -1,4 +1,4 @@
-//! Every method of the unbiased client, against the drive server.
+//! Every method of the old client, against the drive server.
 
 use drivedal::{
     auth::{StoredTokens, TokenFile, TokenSource},
@@ -215,7 +215,7 @@ async fn paths_are_resolved_as_the_old_client_did() {
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         assert!(missing.to_string().contains(said), "{missing}");
     }
-    // In a folder of more than one part.
+    // The folder has more than one page.
     for number in 0..501 {
         client.create_folder(&cx, &folder, &named(&format!("f{number:03}"))).await.expect("made");
     }

@@ -1,8 +1,8 @@
-//! `drivedal serve` on a disk that fills up, bytes and database: what it answered is there, what it
-//! refused is not, and it writes again when there is room, also after it was killed.
+//! `drivedal serve` with blobs and database on a full disk. Acknowledged files exist, rejected
+//! files do not, and the server accepts writes again when there is space, also after it was killed.
 //!
-//! It needs a disk of its own, which takes Linux, and either privileges or user namespaces. Where
-//! there is none the test says that it is ignored, and why.
+//! The test mounts a small disk, which needs Linux, and privileges or user namespaces. If that is
+//! not possible, the test is reported as ignored, with the reason.
 
 mod clouds;
 mod disk;

@@ -1,4 +1,4 @@
-//! Clients of the three protocols that write until nobody answers.
+//! Clients of the three protocols that write until the server is killed.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use serde_json::Value;
 
 use crate::kills::ledger::{FRAGMENT, Ledger, Upload, bytes, large, large_length};
 
-/// A server, and what was asked of it.
+/// A server and the record of the requests.
 pub struct Cloud {
     http: Client,
     url: String,
     pub ledger: Arc<Ledger>,
 }
 
-/// Why a client stops.
+/// The reason why a client stopped.
 pub enum Stop {
-    /// Nobody answers any more.
+    /// The server was killed.
     Gone,
-    /// An answer that should not be.
+    /// An unexpected response.
     Refused(String),
 }
 
@@ -31,7 +31,7 @@ impl From<reqwest::Error> for Stop {
     }
 }
 
-/// An answer that came whole.
+/// A complete response.
 pub struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
@@ -39,7 +39,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// It, if it has one of those statuses.
+    /// Returns the response if it has one of the statuses.
     pub fn of(self, what: &str, statuses: &[u16]) -> Result<Self> {
         match statuses.contains(&self.status) {
             true => Ok(self),
@@ -78,7 +78,8 @@ impl Cloud {
         Ok(Answer { status, headers, body: answer.bytes().await?.to_vec() })
     }
 
-    /// Writes until nobody answers; `Err`: what a server refused while it ran.
+    /// Writes until the server is killed. Returns an error if the running server rejected a
+    /// request.
     pub async fn write(&self, kill: u64) -> std::result::Result<(), String> {
         let writers = (0..10).map(async |writer| -> Result {
             for turn in 0.. {
@@ -99,7 +100,7 @@ impl Cloud {
         }
     }
 
-    /// Puts a file, and puts it again.
+    /// Uploads a file, and overwrites it.
     async fn live(&self, kill: u64, name: &str) -> Result {
         for statuses in [[201], [200]] {
             let number = self.ledger.fresh();
@@ -111,13 +112,13 @@ impl Cloud {
         Ok(())
     }
 
-    /// Puts a file, and removes every other one.
+    /// Uploads a file, and removes every second one.
     async fn graph(&self, kill: u64, name: &str) -> Result {
         let number = self.ledger.fresh();
         self.ledger.ask(name, Some(number));
         let item = format!("/v1.0/me/drive/root:/{name}:");
         let bytes = bytes(number);
-        // Of a body without a byte the client does not tell the length by itself.
+        // reqwest sends no Content-Length for an empty body.
         let put = self.ask("PUT", &format!("{item}/content")).header("content-length", bytes.len());
         self.send(put.body(bytes)).await?.of("PUT content", &[201])?;
         self.ledger.acknowledge(kill, name);
@@ -175,7 +176,7 @@ impl Cloud {
             .header("bits-packet-type", kind)
     }
 
-    /// One fragment, from where the upload is.
+    /// Sends the next fragment of an upload.
     pub async fn fragment(&self, upload: &Upload) -> Result<Answer> {
         let whole = large(upload.bytes);
         let from = upload.received as usize;
@@ -193,12 +194,12 @@ impl Cloud {
         self.send(close.header("bits-session-id", &upload.session)).await
     }
 
-    /// Sends what is missing of an upload, and ends it.
+    /// Sends the remaining fragments of an upload and completes it.
     pub async fn go_on(&self, kill: u64, name: &str, mut upload: Upload) -> Result {
         let length = large_length(upload.bytes) as u64;
         let is_graph = upload.session.is_empty();
         if is_graph && upload.received == length {
-            // The server fell between the last byte and the file.
+            // The server was killed after the last byte and before the file was created.
             self.end(name, &upload);
             let commit = self.http.post(format!("{}{}", self.url, upload.path));
             self.send(commit.header("content-length", "0")).await?.of("commit", &[200, 201])?;
