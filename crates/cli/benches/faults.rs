@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
     fn work(self, faulty: bool) -> Result<[Cost; 2]> {
         let plain = self.operator()?;
         let put = self.part(faulty, "put")?;
-        let there = self.runtime.block_on(got(&plain, self.files, 16));
+        let there = self.runtime.block_on(downloaded(&plain, self.files, 16));
         let put = Cost { finished: there.len(), ..put };
         // The download is measured with all files, so missing ones are uploaded without faults.
         let missing: Files =
@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
     }
 
     fn part(&self, faulty: bool, work: &str) -> Result<Cost> {
-        let weather = faulty.then(|| Weather::begin(self.runtime, &self.server));
+        let weather = faulty.then(|| ActiveFaults::begin(self.runtime, &self.server));
         self.server.control().reset_counters();
         let begun = Instant::now();
         let mut finished = 0;
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
                 self.runtime.block_on(async {
                     match work {
                         "put" => put_all(&operator, self.files, together).await,
-                        _ => finished = got(&operator, self.files, together).await.len(),
+                        _ => finished = downloaded(&operator, self.files, together).await.len(),
                     }
                 });
             }
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
         if work == "get" && self.client.program().is_some() {
             let back = self.folder.path().join("back");
             let is_same = |(path, bytes): &&(String, Vec<u8>)| {
-                fs::read(back.join(path)).is_ok_and(|got| got == *bytes)
+                fs::read(back.join(path)).is_ok_and(|downloaded| downloaded == *bytes)
             };
             finished = self.files.iter().filter(is_same).count();
         }
@@ -286,11 +286,12 @@ async fn put_all(operator: &Operator, files: &Files, together: usize) {
 }
 
 /// Returns the paths of the files whose downloaded bytes are correct.
-async fn got(operator: &Operator, files: &Files, together: usize) -> BTreeSet<String> {
+async fn downloaded(operator: &Operator, files: &Files, together: usize) -> BTreeSet<String> {
     stream::iter(files)
         .map(async |(path, bytes)| {
-            let got = operator.read(path).await.is_ok_and(|got| got.to_vec() == *bytes);
-            got.then(|| path.clone())
+            let downloaded =
+                operator.read(path).await.is_ok_and(|downloaded| downloaded.to_vec() == *bytes);
+            downloaded.then(|| path.clone())
         })
         .buffer_unordered(together)
         .filter_map(std::future::ready)
@@ -299,12 +300,12 @@ async fn got(operator: &Operator, files: &Files, together: usize) -> BTreeSet<St
 }
 
 /// Active faults. They end when it is dropped.
-struct Weather {
+struct ActiveFaults {
     over: Arc<AtomicBool>,
     turns: tokio::task::JoinHandle<()>,
 }
 
-impl Weather {
+impl ActiveFaults {
     fn begin(runtime: &Runtime, server: &Server) -> Self {
         let over = Arc::<AtomicBool>::default();
         let (control, ended) = (server.control(), Arc::clone(&over));

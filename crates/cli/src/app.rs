@@ -139,7 +139,7 @@ impl App {
     /// # Errors
     /// Returns the failure of a single argument. With several arguments, returns an error only if
     /// results cannot be written.
-    pub(crate) async fn each<T>(
+    pub(crate) async fn for_each_argument<T>(
         &self,
         arguments: &[T],
         mut work: impl AsyncFnMut(&T) -> Result,

@@ -32,7 +32,7 @@ pub(crate) struct Cat {
 
 impl Cat {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        app.each(&self.files, async |file| {
+        app.for_each_argument(&self.files, async |file| {
             let at = app.resolve(file, self.addressing.mode(), Workload::Interactive).await?;
             self.copy(app, &at).await
         })

@@ -109,8 +109,8 @@ fn parse(text: &str) -> Result<Remotes> {
     })?;
     let mut remotes = Remotes::default();
     for (name, entry) in file.remotes {
-        let source =
-            source(entry).map_err(|said| Failure::usage(format!("[remotes.{name}]: {said}")))?;
+        let source = source(entry)
+            .map_err(|reason| Failure::usage(format!("[remotes.{name}]: {reason}")))?;
         remotes.insert(&name, source)?;
     }
     Ok(remotes)
@@ -150,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_no_value_is_shown() {
-        for (text, said) in [
+    fn a_configuration_error_names_the_field_and_shows_no_value() {
+        for (text, reason) in [
             ("[remotes.a1]\n", "`uri` or `type` is missing"),
             ("[remotes.a1]\nuri = 'x://'\ntype = 'x'", "exclude each other"),
             ("[remotes.a1]\ntype = 'x'\nlist = ['SECRET']", "`list`"),
@@ -161,7 +161,7 @@ mod tests {
         ] {
             let failure = parse(text).expect_err(text);
             assert_eq!(failure.exit, Exit::Usage);
-            assert!(failure.message.contains(said), "{failure}");
+            assert!(failure.message.contains(reason), "{failure}");
             assert!(!failure.message.contains("SECRET"), "{failure}");
         }
     }
@@ -170,7 +170,7 @@ mod tests {
     fn a_remote_of_the_command_line_has_name_and_uri() {
         assert_eq!(named_uri("disk=fs:///a=b"), Ok(("disk".into(), "fs:///a=b".into())));
         for text in ["disk", "d=fs:///a", "disk=SECRET", "=fs:///"] {
-            assert!(named_uri(text).is_err_and(|said| !said.contains("SECRET")), "{text}");
+            assert!(named_uri(text).is_err_and(|reason| !reason.contains("SECRET")), "{text}");
         }
     }
 }

@@ -96,13 +96,13 @@ impl Get {
         let mut many = sources.len() > 1;
         // With several sources an existing folder works like a target with a slash.
         let target = Target { is_folder_path: target.is_folder_path || many, ..target };
-        let mut wants = DownloadList { items: Vec::new(), complete: Vec::new() };
+        let mut downloads = DownloadList { items: Vec::new(), complete: Vec::new() };
         let mut folder = None;
         for (argument, source) in sources.iter().enumerate() {
             if app.interrupt.is_set() {
                 break;
             }
-            let listed = self.list(app, &download, argument, source, &target, &mut wants).await;
+            let listed = self.list(app, &download, argument, source, &target, &mut downloads).await;
             match listed {
                 Ok((is_tree, into)) => {
                     many |= is_tree;
@@ -112,7 +112,7 @@ impl Get {
             }
         }
         if let Some(folder) = folder {
-            download.run(wants, &folder).await?;
+            download.run(downloads, &folder).await?;
         }
         drop(progress);
         report.finish("get", many)
@@ -134,7 +134,7 @@ impl Get {
         Ok((sources, Target::new(last.map_or(Path::new("./"), PathBuf::as_path))))
     }
 
-    /// Lists a source and adds its items to `wants`. Returns whether the source is a folder, and
+    /// Lists a source and adds its items to `downloads`. Returns whether the source is a folder, and
     /// the local folder that its items belong into.
     async fn list(
         &self,
@@ -143,10 +143,10 @@ impl Get {
         argument: usize,
         source: &Location,
         target: &Target,
-        wants: &mut DownloadList,
+        downloads: &mut DownloadList,
     ) -> Result<(bool, PathBuf)> {
         let workload = if self.recursive { Workload::Bulk } else { Workload::Interactive };
-        let looking = async {
+        let listing = async {
             let at = app.resolve(source, self.addressing.mode(), workload).await?;
             let listed = match self.recursive {
                 true => Some(list(&at, Depth::Tree).await?),
@@ -154,7 +154,7 @@ impl Get {
             };
             Ok((at, listed))
         };
-        let (at, listed) = app.interrupt.cancellable(looking).await?;
+        let (at, listed) = app.interrupt.cancellable(listing).await?;
         // `fetch` compares sizes and hashes itself.
         if let Some(handle) = &at.remote.handle {
             handle.set_checked_reads(false);
@@ -162,9 +162,9 @@ impl Get {
         let metadata = match listed {
             Some(Listed::Folder(listing)) => {
                 let path = target.for_folder(at.path.name())?;
-                let items = &mut wants.items;
+                let items = &mut downloads.items;
                 if download.list(&at, listing, argument, path, items).await? {
-                    wants.complete.push(at);
+                    downloads.complete.push(at);
                 }
                 return Ok((true, target.path.clone()));
             }
@@ -181,8 +181,8 @@ impl Get {
             named: Some(to),
             id: None,
         };
-        wants.items.push(DownloadItem { path, is_folder: false, argument, facts });
-        wants.complete.push(at);
+        downloads.items.push(DownloadItem { path, is_folder: false, argument, facts });
+        downloads.complete.push(at);
         Ok((false, folder))
     }
 }

@@ -90,18 +90,18 @@ pub(crate) async fn list(at: &RemotePath, depth: Depth) -> Result<Listed> {
 
 impl Listing {
     /// Disables reports of entries that are left out.
-    pub(crate) fn of_shown(self) -> Self {
+    pub(crate) fn without_reports(self) -> Self {
         Self { reports: false, ..self }
     }
 
     /// Keeps left-out entries that have the name of another entry for
     /// [`take_twins`](Self::take_twins), instead of reporting them.
-    pub(crate) fn keeping_twins(self) -> Self {
+    pub(crate) fn with_twins(self) -> Self {
         Self { twins: Some(Vec::new()), ..self }
     }
 
     /// Removes and returns the left-out entries that have the name of another entry. They are
-    /// complete once the listing has ended.
+    /// complete once the listing has finish.
     pub(crate) fn take_twins(&mut self) -> Vec<LeftOut> {
         self.twins.as_mut().map(std::mem::take).unwrap_or_default()
     }
@@ -201,7 +201,7 @@ impl Listing {
 ///
 /// # Errors
 /// Returns a single failure if no item was shown, and an error if results cannot be written.
-pub(crate) fn ended(app: &App, shown: bool, mut failures: Vec<Failure>) -> Result<Exit> {
+pub(crate) fn finish(app: &App, shown: bool, mut failures: Vec<Failure>) -> Result<Exit> {
     if let (1, false) = (failures.len(), shown) {
         return Err(failures.remove(0));
     }

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remote_given_as_uri_is_shown_without_what_may_be_secret() {
+    fn messages_show_only_the_scheme_of_a_uri() {
         let uri = Location::detect("skydrive://x/?access_token=SECRET").expect("a remote");
         assert_eq!(uri.to_string(), "skydrive:");
     }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_name_opendal_would_cut_is_refused_and_a_folder_is_not() {
+    fn a_file_name_that_opendal_would_trim_is_rejected() {
         assert!(path("a/b ").to_file_arg().is_err());
         assert_eq!(path("a/b ").to_folder_arg(), "/a/b /");
         assert_eq!(path(" a").to_file_arg(), Ok("/ a".into()));
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_known_by_its_looks_and_flags_decide_otherwise() {
+    fn an_id_is_detected_by_its_form_unless_a_flag_decides() {
         let id = "file.0bee3874468ef5b6.BEE3874468EF5B6!759";
         let by = |text: &str, named| Address::parse(text, named, "skydrive").expect("an address");
         assert_eq!(by(id, Addressing::Auto), Address::Id(id.into(), path("")).unslashed());
@@ -370,7 +370,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_joined_is_in_its_parent(folder in "[a-z/]{0,12}", name in "[a-z ]{1,8}") {
+        fn a_joined_path_is_a_child_of_its_parent(folder in "[a-z/]{0,12}", name in "[a-z ]{1,8}") {
             let folder = DrivePath::parse(&folder).expect("a path");
             let item = folder.join(&name);
             prop_assert_eq!(item.name(), Some(name.as_str()));

@@ -7,7 +7,7 @@ use crate::{
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::ItemRecord,
-    listing::{Depth, Listed, ended, list},
+    listing::{Depth, Listed, finish, list},
     location::{DrivePath, Location},
     skydrive::SkyDriveRemote,
     units::ListRange,
@@ -114,7 +114,7 @@ impl Ls {
                 self.show(app, relative(&at.path, &path), &ItemRecord::new(&path, &metadata))?;
             }
         }
-        ended(app, shown, failures)
+        finish(app, shown, failures)
     }
 
     /// Prints the output of the old client: names, or objects with all fields.
@@ -133,7 +133,7 @@ impl Ls {
         };
         let is_shown = !shown.is_empty();
         app.output.value(&shown.into())?;
-        ended(app, is_shown, failures)
+        finish(app, is_shown, failures)
     }
 
     async fn records(&self, app: &App) -> Result<(Vec<Value>, Vec<Failure>)> {

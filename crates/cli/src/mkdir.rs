@@ -53,7 +53,7 @@ impl Mkdir {
             (_, true) => Addressing::Id,
             _ => Addressing::Auto,
         };
-        app.each(&self.folders, async |folder| {
+        app.for_each_argument(&self.folders, async |folder| {
             if let Some(metadata) = &self.metadata {
                 let (parent, name) = new_folder(folder)?;
                 make_folder(app, folder, &parent, name, metadata).await?;

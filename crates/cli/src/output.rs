@@ -289,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_command_the_terminal_end_the_line_or_turn_it_around() {
+    fn a_name_cannot_control_the_terminal_end_the_line_or_change_its_direction() {
         assert_eq!(escaped("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(escaped("two\nlines\r\t"), "two\\nlines\\r\\t");
         assert_eq!(escaped("bidi\u{202e}txt\u{2069}"), "bidi\\u{202e}txt\\u{2069}");

@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_looks_back_a_few_seconds_and_forgets_what_was_before() {
+    fn the_rate_is_an_average_over_the_last_seconds() {
         let start = Instant::now();
         let mut meter = RateMeter::new(start);
         for second in 1..=60 {
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_moved_means_no_time_left_is_claimed() {
+    fn without_progress_no_remaining_time_is_shown() {
         let start = Instant::now();
         let mut meter = RateMeter::new(start);
         meter.note(start + Duration::from_secs(1), Sample::default());
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_names_only_what_there_was() {
+    fn a_summary_omits_zero_counts() {
         let totals = TransferTotals::default();
         totals.file_done(5_000_000);
         totals.folder_done();

@@ -11,7 +11,7 @@ use crate::{
     args::AddressingArgs,
     failure::{Exit, Failure, Result},
     item::{ItemRecord, Kind},
-    listing::{Depth, Listed, Listing, ended, list},
+    listing::{Depth, Listed, Listing, finish, list},
     location::{DrivePath, Location},
     ls::relative,
     skydrive::SkyDriveRemote,
@@ -79,22 +79,22 @@ impl Tree {
         let (root, failures) = read(&at.path, listing).await;
         let shown = root.children.as_ref().is_some_and(|children| !children.is_empty());
         if !shown && failures.len() == 1 {
-            return ended(app, shown, failures);
+            return finish(app, shown, failures);
         }
         if app.output.is_json() {
             app.output.json(&root)?;
-            return ended(app, shown, failures);
+            return finish(app, shown, failures);
         }
         if app.output.is_yaml() {
             let name = at.path.name().unwrap_or(at.remote.display_name());
             app.output.value(&json!({ name: root.old() }))?;
-            return ended(app, shown, failures);
+            return finish(app, shown, failures);
         }
         app.output.line(app.output.shown(&at.to_string()))?;
         let mut counts = (0, 0);
         self.show(app, &root, "", &mut counts)?;
         app.output.line(format_args!("{} folders, {} files", counts.0, counts.1))?;
-        ended(app, shown, failures)
+        finish(app, shown, failures)
     }
 
     fn show(&self, app: &App, folder: &Node, before: &str, counts: &mut (u64, u64)) -> Result {

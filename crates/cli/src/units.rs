@@ -214,9 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused_with_the_text_that_was_given() {
+    fn an_invalid_size_is_rejected_and_the_message_quotes_it() {
         for text in ["", "GB", "10XB", "-1", "1e9", "1.2.3GB", "20000000000TB", "."] {
-            assert!(size(text).is_err_and(|said| said.contains(&format!("`{text}`"))), "{text}");
+            assert!(
+                size(text).is_err_and(|message| message.contains(&format!("`{text}`"))),
+                "{text}"
+            );
         }
     }
 
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_gives_what_the_file_has_of_it() {
+    fn a_range_is_cut_at_the_end_of_the_file() {
         let within = |text: &str, size| ByteSpan::parse(text).expect("a range").within(size);
         assert_eq!(within("0-99", 1000), Some(0..100));
         assert_eq!(within("0-99", 10), Some(0..10));
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn time_left_is_said_in_two_units_at_most() {
+    fn a_duration_has_at_most_two_units() {
         for (seconds, shown) in [(5, "5 s"), (65, "1 min 05 s"), (7_800, "2 h 10 min")] {
             assert_eq!(HumanDuration(Duration::from_secs(seconds)).to_string(), shown);
         }
@@ -290,8 +293,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_told_as_the_old_client_did() {
-        for (bytes, told) in [
+    fn sizes_have_the_form_of_the_old_client() {
+        for (bytes, shown) in [
             (0, "0.0B"),
             (1, "1.0B"),
             (1024, "1024.0B"),
@@ -299,7 +302,7 @@ mod tests {
             (26_843_545_600, "25.0G"),
             (26_736_147_988, "24.9G"),
         ] {
-            assert_eq!(old_size(bytes), told);
+            assert_eq!(old_size(bytes), shown);
         }
     }
 }

@@ -160,7 +160,7 @@ fn value_text(value: &Value) -> String {
 /// Returns a text in YAML: without quotes if a parser reads the same text.
 fn quoted(text: &str, is_plain: impl Fn(&str) -> bool) -> Cow<'_, str> {
     if !text.contains(is_control) {
-        if !is_something_else_in_yaml_1_1(text) && is_plain(text) {
+        if !is_not_string_in_yaml_1_1(text) && is_plain(text) {
             return Cow::Borrowed(text);
         }
         return Cow::Owned(format!("'{}'", text.replace('\'', "''")));
@@ -193,7 +193,7 @@ fn is_plain_value(text: &str) -> bool {
 
 /// Returns whether a parser of YAML 1.1 would not read the text as a string: a boolean, a number
 /// with underscores or in base 60, a date. Many parsers implement YAML 1.1.
-fn is_something_else_in_yaml_1_1(text: &str) -> bool {
+fn is_not_string_in_yaml_1_1(text: &str) -> bool {
     let words = ["yes", "no", "on", "off", "=", "<<"];
     let is_number_like = text.bytes().any(|byte| byte.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_digit() || b"_:.+-".contains(&byte));
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_names_are_a_parser_reads_the_same_names() {
+    fn a_parser_reads_the_same_names_from_the_yaml() {
         let names = names();
         assert_eq!(read(&json!(names)), to_yaml(&json!(names)));
         let below: serde_json::Map<_, _> =

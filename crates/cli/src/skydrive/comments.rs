@@ -24,7 +24,7 @@ pub(crate) struct Comments {
 
 impl Comments {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let comments = live.client()?.comments(&live.cx, &id).await;
         let comments = comments.map_err(|error| self.item.failed(error))?;
         app.output.value(&comments.iter().map(shown).collect())?;
@@ -47,7 +47,7 @@ pub(crate) struct CommentAdd {
 
 impl CommentAdd {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let comment = live.client()?.add_comment(&live.cx, &id, &self.message).await;
         app.output.value(&shown(&comment.map_err(|error| self.item.failed(error))?))?;
         Ok(Exit::Done)

@@ -26,7 +26,7 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let object = live.client()?.document(&live.cx, &id, &[]).await;
         app.output.value(&object.map_err(|error| self.item.failed(error))?)?;
         Ok(Exit::Done)
@@ -53,7 +53,7 @@ pub(crate) struct InfoSet {
 
 impl InfoSet {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let changed = live.client()?.update_document(&live.cx, &id, &self.fields).await;
         let changed = changed.map_err(|error| self.item.failed(error))?;
         if app.output.is_json() {

@@ -46,7 +46,7 @@ enum Kind {
 
 impl Link {
     pub(crate) async fn run(self, app: &App) -> Result<Exit> {
-        let (live, id) = self.item.find(app).await?;
+        let (live, id) = self.item.resolve(app).await?;
         let (kind, key) = match self.kind {
             Kind::SharedReadLink => (LinkType::Read, "link"),
             Kind::SharedEditLink => (LinkType::Edit, "link"),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Maximum number of concurrent listings.
-const AT_ONCE: usize = 8;
+const CONCURRENT_LISTINGS: usize = 8;
 
 /// List the documents that were changed last
 #[derive(Debug, clap::Args)]
@@ -78,8 +78,8 @@ impl SkyDriveRemote {
         let client = self.client().map_err(|failure| {
             drivedal::drive::Error::new(drivedal::drive::ErrorKind::Unsupported, failure.message)
         })?;
-        let mut answer = client.document(&self.cx, &format!("{id}/files"), &query).await?;
-        match answer["data"].take() {
+        let mut response = client.document(&self.cx, &format!("{id}/files"), &query).await?;
+        match response["data"].take() {
             Value::Array(all) => Ok(all),
             _ => Err(drivedal::drive::Error::new(
                 drivedal::drive::ErrorKind::Unexpected,
@@ -127,7 +127,8 @@ impl SkyDriveRemote {
                     };
                     drivedal::drive::Result::Ok((key, shown))
                 });
-            let below: Map<_, _> = below.buffer_unordered(AT_ONCE).try_collect().await?;
+            let below: Map<_, _> =
+                below.buffer_unordered(CONCURRENT_LISTINGS).try_collect().await?;
             Ok(below.into())
         })
     }

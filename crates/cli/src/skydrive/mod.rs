@@ -100,7 +100,7 @@ impl ItemArgs {
     /// # Errors
     /// Returns `Unsupported` if the remote is not a SkyDrive, and `NotFound` if the item does not
     /// exist.
-    async fn find(&self, app: &App) -> Result<(SkyDriveRemote, String)> {
+    async fn resolve(&self, app: &App) -> Result<(SkyDriveRemote, String)> {
         let live = SkyDriveRemote::open(app, &self.item).await?;
         let id = live.id(&self.item, self.addressing.mode()).await?;
         Ok((live, id))

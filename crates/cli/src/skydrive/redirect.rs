@@ -54,12 +54,12 @@ impl RedirectListener {
             let Some(url) = self.read_request_url(&mut stream).await else { continue };
             let ours = url.query_pairs().any(|(name, value)| name == "state" && value == state);
             let (status, page) = if ours { ("200 OK", PAGE) } else { ("404 Not EntryInfo", "") };
-            let answer = format!(
+            let response = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n\
                  Content-Length: {}\r\nConnection: close\r\n\r\n{page}",
                 page.len()
             );
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.write_all(response.as_bytes()).await;
             let _ = stream.shutdown().await;
             if ours {
                 return Ok(url.into());

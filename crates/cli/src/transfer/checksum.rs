@@ -25,10 +25,10 @@ const KINDS: [HashKind; 4] = [HashKind::QuickXor, HashKind::Md5, HashKind::Sha1,
 impl ExpectedHash {
     /// Returns the hash of an item that is fastest to compute. `None` if the cloud lists no hash.
     pub(super) fn from_item(item: &Item) -> Option<Self> {
-        let told = |wanted| item.hashes.iter().find(|(kind, _)| *kind == wanted);
+        let find_kind = |wanted| item.hashes.iter().find(|(kind, _)| *kind == wanted);
         KINDS
             .into_iter()
-            .find_map(told)
+            .find_map(find_kind)
             .map(|(kind, hash)| Self { kind: *kind, hash: hash.clone() })
     }
 
@@ -49,8 +49,8 @@ impl ExpectedHash {
     }
 
     /// Returns whether both are the same hash. Hashes of different kinds never match.
-    pub(super) fn matches(&self, taken: &ActualHash) -> bool {
-        self.kind == taken.0.kind && self.hash == taken.0.hash
+    pub(super) fn matches(&self, actual: &ActualHash) -> bool {
+        self.kind == actual.0.kind && self.hash == actual.0.hash
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_hash_is_taken_and_compared() {
+    fn every_kind_of_hash_is_computed_and_compared() {
         let hashes = [
             (HashKind::Md5, "900150983cd24fb0d6963f7d28e17f72"),
             (HashKind::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
@@ -121,19 +121,19 @@ mod tests {
             let mut item = Item::new("i", "n", ItemKind::File);
             item.hashes.push((*kind, hex::decode(hash).expect("hexadecimal").into()));
             let expected = ExpectedHash::from_item(&item).expect("one");
-            let taken = |bytes: &[u8]| {
+            let actual = |bytes: &[u8]| {
                 let mut checksum = expected.hasher();
                 bytes.chunks(2).for_each(|piece| checksum.update(piece));
                 checksum.finish()
             };
-            assert!(expected.matches(&taken(b"abc")), "{kind:?}");
-            assert!(!expected.matches(&taken(b"abd")), "{kind:?}");
+            assert!(expected.matches(&actual(b"abc")), "{kind:?}");
+            assert!(!expected.matches(&actual(b"abd")), "{kind:?}");
             assert!(expected.to_string().ends_with(hash));
         }
     }
 
     #[test]
-    fn the_quickest_hash_of_those_that_are_told_is_taken() {
+    fn the_fastest_listed_hash_is_used() {
         let mut item = Item::new("i", "n", ItemKind::File);
         assert!(ExpectedHash::from_item(&item).is_none());
         item.hashes = vec![

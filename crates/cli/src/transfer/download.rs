@@ -129,7 +129,7 @@ impl TreeDownload {
         items: &mut Vec<DownloadItem>,
     ) -> Result<bool> {
         let folder = opendal::MetadataBuilder::dir().build();
-        let mut listing = listing.keeping_twins();
+        let mut listing = listing.with_twins();
         let facts =
             SourceEntry { from: top.clone(), metadata: Some(folder), named: None, id: None };
         items.push(DownloadItem { path: path.to_owned(), is_folder: true, argument, facts });
@@ -214,9 +214,9 @@ impl TreeDownload {
     ///
     /// # Errors
     /// Returns an error if results cannot be written. Failures of items are added to the report.
-    pub(crate) async fn run(&self, wants: DownloadList, target: &Path) -> Result {
+    pub(crate) async fn run(&self, list: DownloadList, target: &Path) -> Result {
         self.report.totals.found_all();
-        let DownloadList { items, complete } = wants;
+        let DownloadList { items, complete } = list;
         let (rules, into) = (NameRules::for_folder(target), target.to_owned());
         let plan = blocking(move || Ok(DownloadPlan::new(items, &rules))).await?;
         for clash in &plan.clashes {

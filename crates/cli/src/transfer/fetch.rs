@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 
 use super::{
-    PIECE,
+    CHUNK,
     checksum::{ActualHash, ExpectedHash},
     download::{FileDownload, TreeDownload},
     journal::transfer_name,
@@ -32,19 +32,19 @@ pub(super) const LARGE: u64 = 8 << 20;
 pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Result<u64> {
     let from = &file.from;
     let expected = expected(file);
-    let (mut partial, begun) = open(file, expected.as_ref(), download).await?;
+    let (mut partial, start) = open(file, expected.as_ref(), download).await?;
     let part = |len| Amount { len, of: file.size() };
-    match begun {
+    match start {
         DownloadStart::New => {}
         DownloadStart::Resumed => {
-            tell(download, from, format_args!("resuming at {}", part(partial.len())))
+            info(download, from, format_args!("resuming at {}", part(partial.len())))
         }
         DownloadStart::Adopted => {
             let at = part(partial.len());
-            tell(download, from, format_args!("resuming the download of acd_cli at {at}"));
+            info(download, from, format_args!("resuming the download of acd_cli at {at}"));
         }
         DownloadStart::Changed => {
-            tell(download, from, "changed since the download was interrupted, starting again");
+            info(download, from, "changed since the download was interrupted, starting again");
         }
     }
     download.report.totals.moved(partial.len());
@@ -61,7 +61,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
                 return blocking(move || partial.finish(modified)).await.map(|()| len);
             }
             Ok(Some(why)) if partial.is_resumed() => {
-                tell(download, from, format_args!("{why}, starting again"));
+                info(download, from, format_args!("{why}, starting again"));
                 let expected = expected.clone();
                 partial =
                     blocking(move || partial.restart(expected.as_ref()).map(|()| partial)).await?;
@@ -89,7 +89,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
                     let left = part(left);
                     let text =
                         format_args!("{left} received (run the same command again to resume)");
-                    tell(download, from, text);
+                    info(download, from, text);
                 }
                 return Err(failure);
             }
@@ -97,7 +97,7 @@ pub(super) async fn fetch(file: &FileDownload, download: &TreeDownload) -> Resul
     }
 }
 
-fn tell(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
+fn info(download: &TreeDownload, from: &RemotePath, text: impl fmt::Display) {
     download.report.info(format_args!("{from}: {text}"));
 }
 
@@ -216,15 +216,15 @@ async fn receive(
         Ok(bytes) => bytes,
         Err(failure) => return Ok((partial, Err(failure))),
     };
-    let (mut waiting, mut waits) = (Vec::<Bytes>::new(), 0);
+    let (mut chunks, mut buffered) = (Vec::<Bytes>::new(), 0);
     loop {
         let next = interrupt.cancellable(async { bytes.try_next().await.map_err(failed) }).await;
         let ended = !matches!(next, Ok(Some(_)));
         let failure = match next {
             Ok(Some(piece)) => {
-                waits += piece.len();
+                buffered += piece.len();
                 download.report.totals.moved(piece.len() as u64);
-                Extend::extend(&mut waiting, piece);
+                Extend::extend(&mut chunks, piece);
                 None
             }
             Ok(None) => None,
@@ -232,9 +232,9 @@ async fn receive(
         };
         // Bytes received before a failure are written too, so that a later run can resume after
         // them.
-        if waits >= PIECE || (ended && waits > 0) {
-            let pieces = std::mem::take(&mut waiting);
-            waits = 0;
+        if buffered >= CHUNK || (ended && buffered > 0) {
+            let pieces = std::mem::take(&mut chunks);
+            buffered = 0;
             let written;
             (partial, written) = blocking(move || {
                 let written = partial.write(pieces);
@@ -263,9 +263,9 @@ async fn verify(
     expected: Option<&ExpectedHash>,
     download: &TreeDownload,
 ) -> Result<Option<String>> {
-    let (came, taken) = (partial.len(), partial.finish_hash());
+    let (len, taken) = (partial.len(), partial.finish_hash());
     let skipped_checks = download.skipped_checks;
-    let found = Received { len: came, hash: taken.as_ref() };
+    let found = Received { len, hash: taken.as_ref() };
     let problem = found.problem(file.size(), expected, skipped_checks);
     let Some(problem) = problem else { return Ok(None) };
     // The file may have changed after it was listed.
@@ -335,9 +335,9 @@ async fn item_now(
 ) -> Result<Option<drivedal::drive::Item>> {
     let Some(handle) = &from.remote.handle else { return Ok(None) };
     let path = from.file_path()?;
-    let looking = async {
-        let looked = handle.item(from.operator(), &path).await;
-        looked.map_err(|error| Failure::from(error).about(from))
+    let request = async {
+        let item = handle.item(from.operator(), &path).await;
+        item.map_err(|error| Failure::from(error).about(from))
     };
-    download.interrupt.cancellable(looking).await.map(Some)
+    download.interrupt.cancellable(request).await.map(Some)
 }

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_that_dies_is_a_failure() {
+    async fn a_task_that_panics_is_a_failure() {
         let interrupt = Interrupt::default();
         let ended = run_pool(1, &interrupt, vec![0_u8], |piece| async move {
             assert_ne!(piece, 0, "on purpose");

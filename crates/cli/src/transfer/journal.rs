@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_there_for_the_next_process_and_gone_when_it_is_done() {
+    fn an_entry_is_visible_to_the_next_process_until_the_transfer_ends() {
         let (_dir, journal) = journal();
         let first = claim(&journal, "a").expect("nobody else");
         assert_eq!(first.load::<String>(), None);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_written_down_there_is_no_claim_and_what_was_written_before_stands() {
+    fn without_a_writable_journal_there_is_no_claim_and_the_stored_entry_stays() {
         let (dir, journal) = journal();
         let first = claim(&journal, "a").expect("nobody else");
         assert!(first.save("half", None, None));
@@ -332,7 +332,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nobody_else_can_read_it() {
+    fn only_the_owner_can_read_the_journal() {
         use std::os::unix::fs::PermissionsExt;
         let (_dir, journal) = journal();
         let claim = claim(&journal, "a").expect("nobody else");
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_went_on_with_is_forgotten_with_what_it_left_but_for_other_peoples_files() {
+    fn expired_entries_are_removed_with_their_partial_files_but_no_other_files() {
         let (dir, journal) = journal();
         let now = Timestamp::now();
         let later = |days: i64| now + jiff::SignedDuration::from_hours(24 * days);
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_at_once_one_has_it_and_no_lock_is_on_a_file_that_is_gone() {
+    fn concurrent_claims_exclude_each_other_and_never_lock_a_removed_file() {
         let (_dir, journal) = journal();
         let at_it = std::sync::atomic::AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_ours_is_known_by_its_whole_name() {
+    fn a_partial_download_is_recognised_by_its_whole_name() {
         for name in [".drivedal-abc123.partial", "/a/.drivedal-0123456789abcdef.partial"] {
             assert!(is_partial(Path::new(name)), "{name}");
         }

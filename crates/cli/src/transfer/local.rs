@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::{PIECE, journal::is_partial};
+use super::{CHUNK, journal::is_partial};
 use crate::failure::{Exit, Failure, Result};
 
 /// Handling of symbolic links in a tree.
@@ -153,7 +153,7 @@ impl LocalFile {
         let (metadata, file) = opened.map_err(|error| Failure::local("read", &path, &error))?;
         let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
         let mut source = Self { file, path, size: metadata.len(), modified, read: 0, ended: false };
-        let first = source.next_piece()?;
+        let first = source.read_chunk()?;
         Ok((source, first))
     }
 
@@ -166,8 +166,8 @@ impl LocalFile {
             return Ok((self, Bytes::new()));
         }
         blocking(move || {
-            let piece = self.next_piece()?;
-            Ok((self, piece))
+            let chunk = self.read_chunk()?;
+            Ok((self, chunk))
         })
         .await
     }
@@ -183,14 +183,14 @@ impl LocalFile {
         Ok(found.modified().ok().and_then(|time| Timestamp::try_from(time).ok()))
     }
 
-    fn next_piece(&mut self) -> Result<Bytes> {
+    fn read_chunk(&mut self) -> Result<Bytes> {
         // One more byte than expected, to detect a file that has grown.
-        let left = usize::try_from(self.size - self.read + 1).unwrap_or(PIECE).min(PIECE);
-        let mut piece = Vec::with_capacity(left);
-        let read = self.file.by_ref().take(left as u64).read_to_end(&mut piece);
+        let left = usize::try_from(self.size - self.read + 1).unwrap_or(CHUNK).min(CHUNK);
+        let mut chunk = Vec::with_capacity(left);
+        let read = self.file.by_ref().take(left as u64).read_to_end(&mut chunk);
         read.map_err(|error| Failure::local("read", &self.path, &error))?;
-        self.read += piece.len() as u64;
-        self.ended = piece.len() < left;
+        self.read += chunk.len() as u64;
+        self.ended = chunk.len() < left;
         if self.read > self.size || (self.ended && self.read < self.size) {
             return Err(self.changed());
         }
@@ -199,7 +199,7 @@ impl LocalFile {
         if self.ended && self.modified_now()? != self.modified {
             return Err(self.changed());
         }
-        Ok(piece.into())
+        Ok(chunk.into())
     }
 }
 
@@ -232,24 +232,24 @@ mod tests {
     fn a_file_is_read_piece_by_piece_and_one_that_changes_is_refused() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("a");
-        fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
+        fs::write(&path, vec![7; CHUNK * 2 + 1]).expect("written");
         let (mut source, first) = LocalFile::open(path.clone()).expect("opened");
-        assert_eq!((first.len(), source.next_piece().expect("read").len()), (PIECE, PIECE));
-        assert_eq!(source.next_piece().expect("read").len(), 1);
-        assert!(source.next_piece().expect("read").is_empty());
+        assert_eq!((first.len(), source.read_chunk().expect("read").len()), (CHUNK, CHUNK));
+        assert_eq!(source.read_chunk().expect("read").len(), 1);
+        assert!(source.read_chunk().expect("read").is_empty());
 
-        for len in [PIECE * 2, PIECE * 2 + 2] {
+        for len in [CHUNK * 2, CHUNK * 2 + 2] {
             let (mut source, _) = LocalFile::open(path.clone()).expect("opened");
             fs::write(&path, vec![7; len]).expect("written");
-            let changed = std::iter::repeat_with(|| source.next_piece()).find_map(Result::err);
+            let changed = std::iter::repeat_with(|| source.read_chunk()).find_map(Result::err);
             assert!(changed.is_some_and(|failure| failure.message.contains("changed")), "{len}");
-            fs::write(&path, vec![7; PIECE * 2 + 1]).expect("written");
+            fs::write(&path, vec![7; CHUNK * 2 + 1]).expect("written");
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn nothing_in_a_folder_is_passed_over_in_silence() {
+    fn every_entry_of_a_folder_is_returned() {
         use std::os::unix::{ffi::OsStrExt, fs::symlink};
         let dir = tempfile::tempdir().expect("a folder");
         let root = dir.path().canonicalize().expect("a real path");

@@ -28,4 +28,4 @@ pub(crate) mod upload;
 pub(crate) const JOBS: &str = "16";
 
 /// Size of a chunk, in bytes.
-const PIECE: usize = 512 << 10;
+const CHUNK: usize = 512 << 10;

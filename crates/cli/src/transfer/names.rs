@@ -207,7 +207,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_folder_is_examined_and_nothing_of_that_stays() {
+    fn probing_a_folder_leaves_no_file() {
         let dir = tempfile::tempdir().expect("a folder");
         let rules = NameRules::for_folder(&dir.path().join("not/yet"));
         let entries = vec!["README", "readme", "U\u{308}", "Ü", "a", "a."];
@@ -221,7 +221,7 @@ mod tests {
         /// Names that a file system treats as equal share the coarse key, so the file system is
         /// probed.
         #[test]
-        fn the_rough_key_joins_whatever_any_file_system_joins(
+        fn names_that_a_file_system_treats_as_equal_share_the_coarse_key(
             one in "[aAéÉe\u{301}ßſ. ]{0,6}", other in "[aAéÉe\u{301}ßſ. ]{0,6}", folding in folding(),
         ) {
             if folding.key(&one) == folding.key(&other) {

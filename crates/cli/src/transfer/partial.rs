@@ -19,7 +19,7 @@ use opendal::Metadata;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    PIECE,
+    CHUNK,
     checksum::{ActualHash, ExpectedHash, Hasher},
     journal::{Claim, PARTIAL},
 };
@@ -34,13 +34,13 @@ const ACD_CLI_PARTIAL: &str = ".__incomplete";
 
 /// Number of bytes to discard at the end of acd_cli's incomplete download: acd_cli discards one
 /// less.
-const ACD_CLI_DOUBTED: u64 = 131_072 + 1;
+const ACD_CLI_DISCARDED: u64 = 131_072 + 1;
 
 /// Number of random letters and digits in the name of a small file.
-const RANDOM: usize = 6;
+const RANDOM_CHARS: usize = 6;
 
 /// A file without a hash is synced to disk each time this many bytes were written.
-const DURABLE: u64 = 64 << 20;
+const SYNC_INTERVAL: u64 = 64 << 20;
 
 /// Fields that identify a version of a remote file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -63,9 +63,9 @@ impl RemoteVersion {
             version: metadata.version().map(str::to_owned),
             modified: metadata.last_modified().map(opendal::raw::Timestamp::into_inner),
         };
-        let tells =
+        let has_version =
             version.etag.is_some() || version.version.is_some() || version.modified.is_some();
-        tells.then_some(version)
+        has_version.then_some(version)
     }
 }
 
@@ -122,7 +122,7 @@ pub(super) struct PartialDownload {
     hasher: Option<Hasher>,
     len: u64,
     /// Some of its bytes were received in an earlier run.
-    continued: bool,
+    resumed: bool,
 }
 
 enum Storage {
@@ -143,10 +143,10 @@ impl PartialDownload {
     /// # Errors
     /// Returns an error if no file can be created beside the target.
     pub(super) fn temporary(target: PathBuf, expected: Option<&ExpectedHash>) -> Result<Self> {
-        let file =
-            temporary(&target, RANDOM).map_err(|error| Failure::local("write", &target, &error))?;
+        let file = temporary(&target, RANDOM_CHARS)
+            .map_err(|error| Failure::local("write", &target, &error))?;
         let hasher = expected.map(ExpectedHash::hasher);
-        Ok(Self { storage: Storage::Temporary(file), target, hasher, len: 0, continued: false })
+        Ok(Self { storage: Storage::Temporary(file), target, hasher, len: 0, resumed: false })
     }
 
     /// Opens the file of a large download: the part of an earlier run, or a new file. `acd_cli`:
@@ -164,7 +164,7 @@ impl PartialDownload {
         interrupt: &Interrupt,
     ) -> Result<(Self, DownloadStart)> {
         let failed = |error: io::Error| Failure::local("write", &target, &error);
-        let (mut begun, mut place) = (DownloadStart::New, None);
+        let (mut start, mut place) = (DownloadStart::New, None);
         if let Some(entry) = claim.load::<SavedDownload>() {
             if entry.version == version
                 && is_file(&entry.partial)
@@ -172,12 +172,12 @@ impl PartialDownload {
             {
                 let len = entry.trusted_len(&file, expected.is_some()).map_err(failed)?;
                 file.set_len(len).map_err(failed)?;
-                (begun, place) = (DownloadStart::Resumed, Some((file, entry, len)));
+                (start, place) = (DownloadStart::Resumed, Some((file, entry, len)));
             } else {
                 // Files that the journal names were created by this program.
                 let _ = fs::remove_file(&entry.partial);
                 if entry.version != version {
-                    begun = DownloadStart::Changed;
+                    start = DownloadStart::Changed;
                 }
             }
         }
@@ -189,26 +189,26 @@ impl PartialDownload {
                     // Without an entry no later run would find the file.
                     let _ = fs::remove_file(&entry.partial);
                     claim.forget();
-                    return Ok((Self::temporary(target, expected)?, begun));
+                    return Ok((Self::temporary(target, expected)?, start));
                 }
                 let mut len = 0;
                 if acd_cli && expected.is_some() {
                     len = adopt(&target, &entry, &mut file).map_err(failed)?;
                 }
                 if len > 0 {
-                    begun = DownloadStart::Adopted;
+                    start = DownloadStart::Adopted;
                 }
                 (file, entry, len)
             }
         };
         let hasher = expected.map(ExpectedHash::hasher);
         let storage = Storage::Journaled { file, entry: Box::new(entry), claim, in_journal: true };
-        let mut download = Self { storage, target, hasher, len, continued: len > 0 };
-        if len == 0 && begun != DownloadStart::Changed {
-            begun = DownloadStart::New;
+        let mut download = Self { storage, target, hasher, len, resumed: len > 0 };
+        if len == 0 && start != DownloadStart::Changed {
+            start = DownloadStart::New;
         }
         download.rehash(interrupt)?;
-        Ok((download, begun))
+        Ok((download, start))
     }
 
     /// Returns the number of bytes received so far.
@@ -218,7 +218,7 @@ impl PartialDownload {
 
     /// Returns whether some bytes were received in an earlier run.
     pub(super) fn is_resumed(&self) -> bool {
-        self.continued
+        self.resumed
     }
 
     /// Appends chunks.
@@ -241,7 +241,7 @@ impl PartialDownload {
         }
         // Without a hash nothing detects bytes that a power failure lost.
         if let Storage::Journaled { file, entry, claim, .. } = &mut self.storage
-            && self.len - entry.durable >= DURABLE
+            && self.len - entry.durable >= SYNC_INTERVAL
         {
             file.sync_data()?;
             entry.durable = self.len;
@@ -272,7 +272,7 @@ impl PartialDownload {
             io::Result::Ok(())
         };
         restart().map_err(|error| Failure::local("write", &self.target, &error))?;
-        (self.len, self.continued, self.hasher) = (0, false, expected.map(ExpectedHash::hasher));
+        (self.len, self.resumed, self.hasher) = (0, false, expected.map(ExpectedHash::hasher));
         Ok(())
     }
 
@@ -334,13 +334,13 @@ impl PartialDownload {
         let (len, target) = (self.len, self.target.clone());
         let failed = |error: io::Error| Failure::local("write", &target, &error);
         if let Some(mut hasher) = self.hasher.take() {
-            let (mut left, mut piece) = (len, vec![0; PIECE]);
+            let (mut left, mut piece) = (len, vec![0; CHUNK]);
             self.file().seek(SeekFrom::Start(0)).map_err(failed)?;
             while left > 0 {
                 if interrupt.is_set() {
                     return Err(interrupt.failure());
                 }
-                let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+                let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
                 self.file().read_exact(&mut piece[..most]).map_err(failed)?;
                 hasher.update(&piece[..most]);
                 left -= most as u64;
@@ -394,7 +394,7 @@ fn create(
         // The existing file may belong to the user, so it is not touched.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let (file, path) =
-                temporary(target, 2 * RANDOM)?.keep().map_err(|error| error.error)?;
+                temporary(target, 2 * RANDOM_CHARS)?.keep().map_err(|error| error.error)?;
             partial = path;
             file
         }
@@ -419,7 +419,7 @@ fn adopt(target: &Path, entry: &SavedDownload, file: &mut File) -> io::Result<u6
     fs::rename(&left, &entry.partial)?;
     *file = OpenOptions::new().read(true).write(true).open(&entry.partial)?;
     lock(file, &entry.partial)?;
-    let len = file.metadata()?.len().saturating_sub(ACD_CLI_DOUBTED);
+    let len = file.metadata()?.len().saturating_sub(ACD_CLI_DISCARDED);
     file.set_len(len)?;
     Ok(len)
 }
@@ -463,7 +463,7 @@ fn temporary(target: &Path, random: usize) -> io::Result<tempfile::NamedTempFile
 /// Creates a probe file, which shows how a file system compares names. It is removed when it is
 /// dropped, and swept if the process is killed before that.
 pub(super) fn probe_file(folder: &Path, letter: &str) -> io::Result<tempfile::NamedTempFile> {
-    create_in(folder, RANDOM, letter)
+    create_in(folder, RANDOM_CHARS, letter)
 }
 
 fn create_in(folder: &Path, random: usize, letter: &str) -> io::Result<tempfile::NamedTempFile> {

@@ -52,7 +52,7 @@ pub(crate) struct TransferReport {
     requests: RequestStats,
     started: Instant,
     /// The last failure. It is the only one if the command has one item.
-    only: Mutex<Option<Failure>>,
+    last_failure: Mutex<Option<Failure>>,
 }
 
 impl TransferReport {
@@ -63,7 +63,7 @@ impl TransferReport {
             interrupt: app.interrupt.clone(),
             requests: app.requests.clone(),
             started: Instant::now(),
-            only: Mutex::default(),
+            last_failure: Mutex::default(),
         })
     }
 
@@ -93,10 +93,10 @@ impl TransferReport {
         &self,
         item: &RemotePath,
         local: &Path,
-        became: ItemResult,
+        result: ItemResult,
         bytes: Option<u64>,
     ) -> Result {
-        match became {
+        match result {
             ItemResult::Sent | ItemResult::Fetched => {
                 self.totals.file_done(bytes.unwrap_or_default())
             }
@@ -108,7 +108,7 @@ impl TransferReport {
             return Ok(());
         }
         let local = local.to_string_lossy().into_owned();
-        self.output.json(&ItemReport { path: item.path.as_str(), local, result: became, bytes })
+        self.output.json(&ItemReport { path: item.path.as_str(), local, result, bytes })
     }
 
     /// Records the failure of an item. Failures that a signal caused are ignored.
@@ -124,7 +124,7 @@ impl TransferReport {
         }
         self.totals.failed();
         self.output.failed(&failure)?;
-        *self.only.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl TransferReport {
         if self.interrupt.is_set() {
             return Err(self.interrupt.failure());
         }
-        let only = self.only.lock().unwrap_or_else(PoisonError::into_inner);
+        let only = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(match &*only {
             None => Exit::Done,
             Some(failure) if !many => failure.exit,

@@ -75,11 +75,11 @@ pub(super) async fn send(
         shown: Arc::default(),
         resume_reported: false,
     };
-    let (mut failures, mut began) = (0, Instant::now());
+    let (mut failures, mut started) = (0, Instant::now());
     loop {
         let arrived = sending.arrived();
         if failures == 0 {
-            began = Instant::now();
+            started = Instant::now();
         }
         let sent = interrupt.cancellable(sending.attempt(handle, &path, params)).await;
         let error = match sent {
@@ -94,7 +94,7 @@ pub(super) async fn send(
         let policy = &to.remote.policy;
         if error.is_temporary() && failures < policy.attempts {
             let wait = policy.wait(failures, fastrand::f64());
-            to.remote.announce_wait(&error, began.elapsed(), wait);
+            to.remote.announce_wait(&error, started.elapsed(), wait);
             tokio::select! {
                 () = interrupt.wait() => {}
                 () = tokio::time::sleep(wait) => {}

@@ -87,17 +87,17 @@ pub(crate) async fn send(
 
 async fn write_all(
     mut source: LocalFile,
-    mut piece: Bytes,
+    mut chunk: Bytes,
     writer: &mut Writer,
     to: &RemotePath,
     totals: &TransferTotals,
 ) -> Result<Metadata> {
     let failed = |error| Failure::from(error).doing("write").about(to);
-    while !piece.is_empty() {
-        let len = piece.len() as u64;
-        writer.write(piece).await.map_err(failed)?;
+    while !chunk.is_empty() {
+        let len = chunk.len() as u64;
+        writer.write(chunk).await.map_err(failed)?;
         totals.moved(len);
-        (source, piece) = source.next().await?;
+        (source, chunk) = source.next().await?;
     }
     writer.close().await.map_err(failed)
 }

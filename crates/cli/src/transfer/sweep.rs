@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_young_file_is_not_older_than_it_is() {
+    fn only_a_file_that_was_not_written_for_long_is_old() {
         let dir = tempfile::tempdir().expect("a folder");
         let file = File::create(dir.path().join("a")).expect("made");
         assert!(!is_old(&file));

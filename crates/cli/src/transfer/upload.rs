@@ -51,7 +51,7 @@ pub(crate) struct TreeUpload {
 /// A task of the upload.
 pub(crate) enum UploadTask {
     /// Creates a folder and returns the tasks for its contents. `above` is the real paths of its
-    /// parent folders, used if links are followed.
+    /// parent folders, used if links are synchronise.
     Folder { from: PathBuf, to: RemotePath, above: Arc<[PathBuf]> },
     /// Uploads a file.
     File { from: PathBuf, name: String, to: RemotePath, group: Arc<FolderGroup> },
@@ -189,7 +189,7 @@ impl TreeUpload {
         Ok(folders)
     }
 
-    /// Adds the real path of a folder to those of its parents, if links are followed.
+    /// Adds the real path of a folder to those of its parents, if links are synchronise.
     fn with_real_path(&self, folder: &Path, above: &Arc<[PathBuf]>) -> Arc<[PathBuf]> {
         match (self.links, folder.canonicalize()) {
             (Links::Follow, Ok(real)) => above.iter().cloned().chain([real]).collect(),
@@ -347,7 +347,7 @@ impl<'a> ListedSizes<'a> {
 async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
     let mut sizes = HashMap::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
-        let mut listing = listing.of_shown();
+        let mut listing = listing.without_reports();
         while let Some((path, metadata)) = listing.next().await? {
             let Some(name) = path.name().filter(|_| metadata.is_file()).map(str::to_owned) else {
                 continue;
@@ -366,7 +366,7 @@ async fn sizes_in(folder: &RemotePath) -> Result<HashMap<String, u64>> {
 async fn names_in(folder: &RemotePath) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
     if let Listed::Folder(listing) = list(folder, Depth::Children).await? {
-        let mut listing = listing.of_shown();
+        let mut listing = listing.without_reports();
         while let Some((path, _)) = listing.next().await? {
             names.extend(path.name().map(str::to_owned));
         }
@@ -395,22 +395,31 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_arrived_short_or_not_at_all_is_seen() {
-        let said = mismatches(&[("a", 3), ("b", 2)], &[("a", 3), ("b", 3), ("c", 0)]);
-        assert_eq!(said[0], None);
-        assert!(said[1].as_ref().is_some_and(|said| said.contains("the drive has 2")), "{said:?}");
-        assert!(said[2].as_ref().is_some_and(|said| said.contains("not in the folder")));
+    fn a_truncated_or_missing_file_is_detected() {
+        let differences = mismatches(&[("a", 3), ("b", 2)], &[("a", 3), ("b", 3), ("c", 0)]);
+        assert_eq!(differences[0], None);
+        assert!(
+            differences[1]
+                .as_ref()
+                .is_some_and(|differences| differences.contains("the drive has 2")),
+            "{differences:?}"
+        );
+        assert!(
+            differences[2]
+                .as_ref()
+                .is_some_and(|differences| differences.contains("not in the folder"))
+        );
     }
 
     #[test]
-    fn a_file_that_kept_its_name_in_other_case_has_arrived() {
+    fn a_file_that_kept_its_name_in_another_case_is_verified() {
         assert_eq!(mismatches(&[("readme", 3)], &[("README", 3)]), [None]);
     }
 
     #[test]
-    fn of_two_names_that_are_one_to_the_drive_only_the_one_listed_has_arrived() {
-        let said = mismatches(&[("a", 3)], &[("a", 3), ("A", 3)]);
-        assert_eq!(said[0], None);
-        assert!(said[1].is_some());
+    fn of_two_names_with_one_key_only_the_listed_one_is_verified() {
+        let differences = mismatches(&[("a", 3)], &[("a", 3), ("A", 3)]);
+        assert_eq!(differences[0], None);
+        assert!(differences[1].is_some());
     }
 }

@@ -26,7 +26,7 @@ fn counts(ran: &Ran, files: u64, failed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_the_drive_takes_for_one_are_found_before_anything_is_sent() {
+async fn names_that_are_equal_on_the_drive_are_detected_before_the_upload() {
     for cloud in [OneDrive, SkyDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let twins = [
@@ -78,7 +78,7 @@ async fn letters_that_sharepoint_takes_for_two_are_one_name_where_the_account_ma
     let mut command =
         rig.shell.command(&["--remote", &personal, "put", "-r", "src", "it:personal"]);
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-    let ran = Ran::of(ran.expect("the binary runs"));
+    let ran = Ran::new(ran.expect("the binary runs"));
     assert_eq!(ran.code, 0, "{ran:?}");
     let names = listed(&rig.shell, &rig.uri, "it:personal");
     assert_eq!(names, ["Maersk.txt", "Mærsk.txt", "rest"]);
@@ -105,7 +105,7 @@ async fn sources_of_one_name_are_not_sent_over_each_other() {
         let mut command = rig.command(&["put", "-r", ".", "../db/X", "it:here/"]);
         command.current_dir(rig.shell.path("da"));
         let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-        Ran::of(ran.expect("it runs")).fails(6, "../db/X: ./x would have the same");
+        Ran::new(ran.expect("it runs")).fails(6, "../db/X: ./x would have the same");
         assert_eq!(listed(&rig.shell, &rig.uri, "it:here"), ["d/", "d/1"], "{cloud:?}");
 
         // A file that is named twice is one file.
@@ -115,7 +115,7 @@ async fn sources_of_one_name_are_not_sent_over_each_other() {
 }
 
 #[test]
-fn an_embedded_drive_and_one_in_memory_have_rules_of_their_own() {
+fn name_rules_differ_between_an_embedded_drive_and_memory() {
     let shell = Shell::new();
     for name in ["README", "readme", "rest"] {
         shell.write(&format!("src/{name}"), name);

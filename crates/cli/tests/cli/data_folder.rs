@@ -84,7 +84,7 @@ fn a_damaged_database_is_replaced_by_a_repair_which_says_so() {
 }
 
 #[test]
-fn without_its_database_a_data_folder_is_left_alone_and_the_message_says_how_to_go_on() {
+fn a_data_folder_without_its_database_is_not_touched_and_the_message_names_the_next_step() {
     let shell = Shell::new();
     shell.write("file", vec![1; 100_000]);
     shell.out(&["put", "file", "local-onedrive:file"]);
@@ -96,7 +96,7 @@ fn without_its_database_a_data_folder_is_left_alone_and_the_message_says_how_to_
 
 #[cfg(unix)]
 #[test]
-fn what_commands_write_for_themselves_is_their_users_alone() {
+fn files_of_the_program_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let shell = Shell::new();
     shell.write("file", vec![1; 100_000]);

@@ -49,7 +49,7 @@ fn limited(command: &Command, kib: usize) -> Command {
 
 async fn run(mut command: Command) -> Ran {
     let ended = tokio::task::spawn_blocking(move || command.output()).await;
-    Ran::of(ended.expect("no panic").expect("it runs"))
+    Ran::new(ended.expect("no panic").expect("it runs"))
 }
 
 async fn run_limited(rig: &Rig, arguments: &[&str], kib: usize) -> Ran {
@@ -108,7 +108,7 @@ async fn a_file_that_does_not_fit_leaves_what_was_there_and_goes_on_when_there_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_can_be_remembered_large_files_are_sent_and_fetched_all_the_same() {
+async fn without_a_journal_large_files_are_still_transferred() {
     let rig = Rig::new(OneDrive).await;
     let large = bytes(9 * MIB);
     rig.shell.write("a/large", &large);
@@ -154,7 +154,7 @@ async fn a_log_or_a_har_file_that_is_not_complete_is_a_failure_but_the_work_is_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_room_for_new_tokens_none_are_asked_for_and_with_room_all_goes_on() {
+async fn tokens_are_not_refreshed_while_their_file_cannot_be_written() {
     let rig = Rig::new(SkyDrive).await;
     let url = rig.server.url().as_str().trim_end_matches('/').replace(':', "%3A");
     let url = url.replace('/', "%2F");

@@ -48,7 +48,7 @@ async fn an_office_file_that_sharepoint_may_have_rewritten_is_fetched_with_a_war
     let personal = format!("{}&account_kind=personal", rig.uri);
     let mut command = rig.shell.command(&["--remote", &personal, "get", "it:x/Report.docx", "p"]);
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
-    crate::shell::Ran::of(ran.expect("it runs")).fails(7, "it:x/Report.docx: checksum mismatch");
+    crate::shell::Ran::new(ran.expect("it runs")).fails(7, "it:x/Report.docx: checksum mismatch");
 }
 
 /// A response to the metadata request for `x/NAME` with another size, or none.

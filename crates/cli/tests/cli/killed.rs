@@ -83,7 +83,7 @@ fn partial(folder: &Path) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
+async fn an_upload_of_a_killed_client_is_resumed() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let mut dice = Dice(0x5eed);
@@ -132,7 +132,7 @@ async fn what_was_sent_before_the_client_was_killed_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_came_before_the_client_was_killed_does_not_come_again() {
+async fn a_download_of_a_killed_client_is_resumed() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let mut dice = Dice(0xfe7c4);
@@ -181,7 +181,7 @@ async fn what_came_before_the_client_was_killed_does_not_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_was_begun_and_is_no_longer_there_leaves_nothing() {
+async fn a_partial_file_of_a_deleted_remote_file_is_removed() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         rig.shell.write("src/large", Dice(7).bytes(24 * MIB));
@@ -219,7 +219,7 @@ async fn a_file_that_was_begun_and_is_no_longer_there_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_goes_on() {
+async fn an_interrupted_large_upload_reports_its_progress_and_where_it_resumes() {
     for cloud in [SkyDrive, OneDrive] {
         let rig = Rig::new(cloud).await;
         let written = Dice(1).bytes(12 * MIB);
@@ -229,7 +229,7 @@ async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_
         let child = rig.command(&["put", "-r", "src", "it:x"]).spawn().expect("the binary runs");
         until("fragments come", || rig.server.control().counters().count(cloud.fragment()) > 2);
         signal(&child, "INT");
-        let stopped = Ran::of(child.wait_with_output().expect("it ends"));
+        let stopped = Ran::new(child.wait_with_output().expect("it ends"));
         stopped.fails(130, "it:x/large: 2.").fails(130, "run the same command again to resume");
         rig.server.control().clear_faults();
 
@@ -253,7 +253,7 @@ async fn a_large_file_that_is_stopped_says_how_far_it_is_and_then_from_where_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_changed_since_it_was_stopped_is_sent_whole() {
+async fn a_file_that_changed_after_the_interruption_is_uploaded_again() {
     for cloud in [SkyDrive, OneDrive] {
         let rig = Rig::new(cloud).await;
         rig.shell.write("large", Dice(1).bytes(12 * MIB));
@@ -305,7 +305,7 @@ async fn a_damaged_download_is_not_put_in_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_acd_cli_left_of_a_file_is_gone_on_with_on_amazon_and_left_alone_elsewhere() {
+async fn a_download_of_acd_cli_is_resumed_on_amazon_only() {
     for cloud in [SkyDrive, OneDrive, Amazon] {
         let rig = Rig::new(cloud).await;
         let written = Dice(5).bytes(12 * MIB);
@@ -322,7 +322,7 @@ async fn what_acd_cli_left_of_a_file_is_gone_on_with_on_amazon_and_left_alone_el
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_who_move_the_same_file_at_the_same_time_both_get_it_whole() {
+async fn two_processes_that_transfer_the_same_file_both_complete_it() {
     for cloud in [SkyDrive, OneDrive] {
         let rig = Rig::new(cloud).await;
         let written = Dice(6).bytes(16 * MIB);
@@ -374,7 +374,7 @@ fn an_upload_to_an_embedded_drive_goes_on_although_its_server_died_with_it() {
 }
 
 #[test]
-fn files_that_are_being_fetched_are_not_sent() {
+fn partial_downloads_are_not_uploaded() {
     let shell = Shell::new();
     shell.write("src/a", "1");
     shell.write("src/x.partial", "mine");

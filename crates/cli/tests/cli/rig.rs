@@ -62,7 +62,7 @@ impl Rig {
     pub async fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);
         let ended = tokio::task::spawn_blocking(move || command.output()).await;
-        Ran::of(ended.expect("no panic").expect("the binary runs"))
+        Ran::new(ended.expect("no panic").expect("the binary runs"))
     }
 
     /// Waits until the server has recorded every request. It detects the end of a killed client

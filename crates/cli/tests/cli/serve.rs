@@ -48,14 +48,14 @@ impl Serving {
         let mut err = child.stderr.take().expect("piped");
         err.read_to_end(&mut stderr).expect("what it complained of");
         let status = child.wait().expect("it ends");
-        let ran = Ran::of(Output { status, stdout, stderr });
+        let ran = Ran::new(Output { status, stdout, stderr });
         assert_eq!(ran.out, "", "{ran:?}");
         ran
     }
 }
 
 #[test]
-fn it_says_where_it_listens_and_stops_cleanly_at_either_signal() {
+fn serve_prints_its_address_and_stops_cleanly_on_signals() {
     let shell = Shell::new();
     for name in ["INT", "TERM"] {
         let serving = Serving::start(&shell, &["--http", "127.0.0.1:0"]);
@@ -159,7 +159,7 @@ fn listening_ports(pid: u32) -> Vec<String> {
 }
 
 #[test]
-fn it_fails_as_a_file_says_and_tells_the_seed() {
+fn serve_injects_the_faults_of_a_file_and_prints_the_seed() {
     let shell = Shell::new();
     shell.write("bad.json", r#"[{"operation": "live.files.list", "count": 1, "status": 418}]"#);
     let arguments = ["--ephemeral", "--faults", "bad.json", "--fault-seed", "42"];
@@ -176,7 +176,7 @@ fn it_fails_as_a_file_says_and_tells_the_seed() {
 }
 
 #[test]
-fn it_begins_with_files_keeps_to_its_quota_and_waits_as_told() {
+fn serve_applies_seed_quota_and_latency() {
     let shell = Shell::new();
     shell.write("seed/a/b.txt", "hello");
     shell.write("big", vec![0; 20_000]);
@@ -201,7 +201,7 @@ fn it_begins_with_files_keeps_to_its_quota_and_waits_as_told() {
 }
 
 #[test]
-fn it_keeps_accounts_to_a_budget() {
+fn serve_limits_accounts_to_a_budget() {
     let shell = Shell::new();
     let serving = Serving::start(&shell, &["--ephemeral", "--budget", "3/1h"]);
     let remote = serving.remote("drivedal-dev");
@@ -213,7 +213,7 @@ fn it_keeps_accounts_to_a_budget() {
 }
 
 #[test]
-fn it_listens_for_other_machines_only_if_that_is_said() {
+fn serve_listens_for_other_computers_only_with_insecure_listen() {
     let shell = Shell::new();
     shell.run(&["serve", "--http", "0.0.0.0:0", "--ephemeral"]).fails(2, "other machines");
     let serving = Serving::start(&shell, &["--insecure-listen", "0.0.0.0:0", "--ephemeral"]);
@@ -281,14 +281,14 @@ fn commands_that_begin_together_find_one_server() {
         })
         .collect();
     for child in children {
-        let ran = Ran::of(child.wait_with_output().expect("it ends"));
+        let ran = Ran::new(child.wait_with_output().expect("it ends"));
         assert_eq!(ran.code, 0, "{ran:?}");
     }
     assert_eq!(shell.out(&["ls", "local-skydrive:"]), "0/\n1/\n2/\n3/\n4/\n5/\n");
 }
 
 #[test]
-fn it_is_an_account_of_the_kind_it_is_told() {
+fn serve_shows_the_kind_of_account() {
     let shell = Shell::new();
     for (kind, looks) in
         [("personal", "!s"), ("personal-legacy", "!1"), ("business", "01"), ("library", "01")]

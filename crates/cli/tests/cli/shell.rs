@@ -59,7 +59,7 @@ impl Shell {
 
     /// Runs the command to its end.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
-        Ran::of(self.command(arguments).output().expect("the binary runs"))
+        Ran::new(self.command(arguments).output().expect("the binary runs"))
     }
 
     /// Runs a command that must succeed and returns its output.
@@ -80,7 +80,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    pub fn of(output: Output) -> Self {
+    pub fn new(output: Output) -> Self {
         #[cfg(unix)]
         let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
         #[cfg(not(unix))]

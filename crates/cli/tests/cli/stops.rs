@@ -32,7 +32,7 @@ fn spawn(shell: &Shell, arguments: &[&str]) -> Child {
 }
 
 fn end(child: Child) -> Ran {
-    Ran::of(child.wait_with_output().expect("it ends"))
+    Ran::new(child.wait_with_output().expect("it ends"))
 }
 
 /// Creates a sparse file of zeros that takes long to read.
@@ -42,7 +42,7 @@ fn endless(shell: &Shell, path: &str) {
 }
 
 #[test]
-fn a_fetch_that_is_stopped_keeps_what_came_of_a_large_file_and_goes_on_with_it() {
+fn an_interrupted_large_download_is_resumed() {
     let shell = Shell::new();
     endless(&shell, "disk/x/large");
     shell.write("disk/x/small", "1");
@@ -89,7 +89,7 @@ fn a_send_that_is_stopped_ends_with_the_signals_code() {
 }
 
 #[test]
-fn a_command_whose_reader_does_not_read_stops_all_the_same() {
+fn a_command_blocked_on_its_output_can_be_stopped() {
     let shell = Shell::new();
     endless(&shell, "disk/large");
     let mut child = spawn(&shell, &["cat", "disk:large"]);

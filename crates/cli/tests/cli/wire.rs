@@ -28,7 +28,7 @@ impl Drive {
         let mut command = self.shell.command(&["--remote", &self.remote]);
         command.args(arguments);
         let ended = tokio::task::spawn_blocking(move || command.output()).await;
-        Ran::of(ended.expect("no panic").expect("the binary runs"))
+        Ran::new(ended.expect("no panic").expect("the binary runs"))
     }
 
     /// Uploads and downloads a folder. One request is rejected meanwhile.
@@ -44,14 +44,14 @@ impl Drive {
 }
 
 /// Asserts that a text contains no token, download URL or upload URL of the drive server.
-fn tells_no_secret(text: &str) {
+fn assert_no_secret(text: &str) {
     for secret in ["drivedal-dev", "/s1p", "/rup/", "Bearer"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_is_told_to_the_screen_or_into_a_file_and_no_secret_with_it() {
+async fn every_request_is_logged_without_secrets() {
     let drive = Drive::new().await;
     let [put, get] = drive.there_and_back(&["-v", "--log-file", "wire.log"]).await;
     let counters = drive.server.control().counters();
@@ -74,7 +74,7 @@ async fn every_request_is_told_to_the_screen_or_into_a_file_and_no_secret_with_i
         assert!(log.contains(text), "{text}: {log}");
     }
     for text in [&log, &put.err, &get.err] {
-        tells_no_secret(text);
+        assert_no_secret(text);
     }
     // Without the options nothing is printed, and the file is appended to.
     let ran = drive.run(&["ls", "one:dst"]).await;
@@ -95,7 +95,7 @@ async fn a_har_file_has_every_request_and_no_secret() {
         let ran = drive.run(&[&["--har", file][..], &run[..]].concat()).await;
         assert_eq!((ran.code, ran.err.contains("WARN")), (0, false), "{ran:?}");
         let text = String::from_utf8(drive.shell.read(file)).expect("text");
-        tells_no_secret(&text);
+        assert_no_secret(&text);
         let har: Value = serde_json::from_str(&text).expect("JSON");
         let list = har["log"]["entries"].as_array().expect("a list");
         assert!(list.iter().all(|entry| entry["response"]["status"].as_u64() >= Some(200)));

@@ -39,8 +39,8 @@ fn main() {
             Box::pin(many_clients::every_one_of_many_clients_is_served())
         }),
         Trial::ignorable_test(
-            "full_disk::a_full_disk_costs_nothing_that_was_acknowledged",
-            full_disk::a_full_disk_costs_nothing_that_was_acknowledged,
+            "full_disk::a_full_disk_loses_no_acknowledged_file",
+            full_disk::a_full_disk_loses_no_acknowledged_file,
         ),
         Trial::test(CLIENT_MEMORY, || {
             in_child_process(CLIENT_MEMORY, || run(Box::pin(client_memory::measure())));

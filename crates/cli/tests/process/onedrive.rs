@@ -33,11 +33,11 @@ const LARGE: usize = 12_000_000;
 /// Returns a test for each kind of account.
 pub fn trials() -> Vec<Trial> {
     let missing = program().err();
-    let confined = missing.is_none().then(can_be_told).and_then(Result::err);
+    let confined = missing.is_none().then(check_authorities_replaceable).and_then(Result::err);
     let trials = AccountKind::ALL.map(|kind| {
         let name = format!("onedrive_follows_changes_of_two_machines_{kind}");
         match &confined {
-            None => trial(name, missing.as_deref(), move || followed(kind)),
+            None => trial(name, missing.as_deref(), move || synchronise(kind)),
             Some(why) => Trial::test(format!("{name} ({why})"), || Ok(())).with_ignored_flag(true),
         }
     });
@@ -57,7 +57,7 @@ fn program() -> Result<PathBuf, String> {
 
 /// Returns a command that runs a program with `authorities` as the system's certificate
 /// authorities.
-fn where_believed(authorities: &Path) -> Command {
+fn with_authorities(authorities: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
     command.arg(r#"mount --bind "$1" "$2" && shift 2 && exec "$@""#);
@@ -66,9 +66,9 @@ fn where_believed(authorities: &Path) -> Command {
 }
 
 /// Returns an error if the certificate authorities cannot be replaced on this system.
-fn can_be_told() -> Result<(), String> {
+fn check_authorities_replaceable() -> Result<(), String> {
     let file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-    let output = where_believed(file.path()).arg("true").output();
+    let output = with_authorities(file.path()).arg("true").output();
     let output = output.map_err(|error| format!("no unshare: {error}"))?;
     match output.status.success() {
         true => Ok(()),
@@ -113,7 +113,7 @@ impl Machine {
     }
 
     fn sync(&self) -> Outcome {
-        let Output { status, stdout, stderr } = where_believed(&self.authorities)
+        let Output { status, stdout, stderr } = with_authorities(&self.authorities)
             .arg(program()?)
             .args(["--synchronize", "--confdir"])
             .arg(self.home.path())
@@ -154,7 +154,7 @@ impl Machine {
 }
 
 /// Uploads changes on one machine and downloads them on the other, in both directions.
-fn followed(kind: AccountKind) -> Outcome {
+fn synchronise(kind: AccountKind) -> Outcome {
     let scratch = tempfile::tempdir()?;
     let authority = scratch.path().join("ca.pem");
     let mut serve = Command::new(env!("CARGO_BIN_EXE_drivedal"));

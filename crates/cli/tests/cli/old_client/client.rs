@@ -63,7 +63,7 @@ fn named(name: &str) -> Properties<'_> {
 }
 
 #[tokio::test]
-async fn objects_tell_what_their_files_do() {
+async fn objects_have_the_fields_of_their_files() {
     let setup = Setup::new().await;
     let (client, cx) = (setup.client(), setup.cx());
     let photo = setup.put(ROOT, "a.jpg", media::photo(1600, 1200)).await;
@@ -244,7 +244,7 @@ async fn uploads_overwrite_in_three_ways_and_make_photos_smaller_when_asked() {
 }
 
 #[tokio::test]
-async fn somebody_signs_in_by_the_url_that_the_browser_ends_at() {
+async fn sign_in_with_the_last_url_of_the_browser() {
     let setup = Setup::new().await;
     let folder = tempfile::tempdir().expect("a folder");
     let lcrc = folder.path().join("lcrc");

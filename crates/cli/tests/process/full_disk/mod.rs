@@ -11,7 +11,7 @@ mod trial;
 use drivedal_test_support::serving;
 use libtest_mimic::{Completion, Failed};
 
-pub fn a_full_disk_costs_nothing_that_was_acknowledged() -> Result<Completion, Failed> {
+pub fn a_full_disk_loses_no_acknowledged_file() -> Result<Completion, Failed> {
     match disk::SmallDisk::mount("12m") {
         Ok(disk) => {
             tokio::runtime::Runtime::new()?.block_on(trial::fill_and_empty(disk));

@@ -133,7 +133,7 @@ impl Cloud {
         let ending = upload.ending;
         upload.received = next;
         self.ledger.upload(0, name, upload.clone());
-        match self.go_on(0, name, upload).await {
+        match self.resume(0, name, upload).await {
             Ok(()) => Ok(true),
             // The session was closed, and the response was lost.
             Err(Stop::Refused(why)) if ending && why.contains(NO_SESSION) => Ok(false),
@@ -149,7 +149,7 @@ impl Cloud {
             if answer.status == 404 {
                 return Ok(None);
             }
-            let progress = answer.of("status", &[200]).map_err(told)?.json();
+            let progress = answer.expect_status("status", &[200]).map_err(told)?.json();
             let expected = progress["nextExpectedRanges"][0].as_str();
             let whole = large_length(upload.bytes) as u64;
             let next = expected.map_or(Some(whole), |range| range.split_once('-')?.0.parse().ok());
@@ -166,13 +166,13 @@ impl Cloud {
                 next.map(Some).map_err(|error| format!("where to go on: {error}"))
             }
             500 if answer.header("bits-error") == NO_SESSION => Ok(None),
-            _ => Err(told(answer.of("fragment", &[]).err().unwrap_or(Stop::Gone))),
+            _ => Err(told(answer.expect_status("fragment", &[]).err().unwrap_or(Stop::Gone))),
         }
     }
 
     async fn listed(&self) -> Result<BTreeMap<String, Listed>> {
         let list = self.send(self.ask("GET", "/v5.0/me/skydrive/files")).await.map_err(told)?;
-        let list = list.of("listing", &[200]).map_err(told)?.json();
+        let list = list.expect_status("listing", &[200]).map_err(told)?.json();
         let file = |object: &Value| {
             let id = object["id"].as_str()?.to_owned();
             let size = object["size"].as_u64()?;
@@ -184,7 +184,7 @@ impl Cloud {
 
     async fn got(&self, id: &str) -> Result<Vec<u8>> {
         let got = self.send(self.ask("GET", &format!("/v5.0/{id}/content"))).await.map_err(told)?;
-        Ok(got.of("content", &[200]).map_err(told)?.body)
+        Ok(got.expect_status("content", &[200]).map_err(told)?.body)
     }
 
     /// Waits until every blob is referenced.
